@@ -1,0 +1,1 @@
+"""The loop, the checks, the diagnosis and the plan: from readings to an answer."""

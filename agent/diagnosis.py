@@ -1,0 +1,127 @@
+"""The answer: what `--format json` prints, and nothing else."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tools.records import Footprint, Reading, Record, Scalar
+
+Outcome = Literal["diagnosed", "no-fault", "outside-redis", "insufficient-evidence"]
+Topology = Literal["standalone", "replication", "sentinel", "cluster"]
+State = Literal["proposed", "approved", "refused", "applied", "verified", "failed", "rolled-back"]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Evidence(Record):
+    """One cited value."""
+
+    reading: str
+    """Id of the reading."""
+    field: str
+    """Literal key of its values, or `unavailable`."""
+    value: Scalar
+    """The value as cited."""
+    verified: bool = False
+    """Whether code found that value in that field of that reading."""
+
+
+class Cause(Record):
+    """A root cause that may be present."""
+
+    id: str
+    """Id in the taxonomy."""
+    probability: Probability
+    """The chance that this cause is present; causes don't exclude each other."""
+    where: str | None
+    """The node that it's about."""
+    why: str
+    """One or two sentences for the person on call."""
+    evidence: tuple[Evidence, ...]
+
+
+class RuledOut(Record):
+    """A look-alike that the readings speak against."""
+
+    id: str
+    because: str
+    evidence: tuple[Evidence, ...]
+
+
+class Step(Record):
+    """One step of the plan."""
+
+    id: Annotated[str, Field(pattern=r"^s[0-9]+$")]
+    kind: Literal["config_set", "command", "outside"]
+    node: str | None
+    action: str
+    """The exact command, or for `outside` what a person does."""
+    before: str | None = None
+    """The value that was read before."""
+    after: str | None = None
+    why: str
+    risk: Literal["safe", "risky"]
+    needs_approval: bool
+    """False only for `outside`: nothing of that is carried out here."""
+    rollback: str | None = None
+    verify: str | None = None
+    avoid: str | None = None
+    """The tempting wrong remedy, and why it's wrong."""
+    state: State = "proposed"
+
+
+class TargetInfo(Record):
+    """What was looked at; null where the server was never reached."""
+
+    url: str
+    server: str | None = None
+    version: str | None = None
+    topology: Topology | None = None
+    nodes: tuple[str, ...] = ()
+
+
+class ModelUse(Record):
+    """Which model answered and what it cost."""
+
+    name: str
+    """`offline` for the checks alone."""
+    turns: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    degraded: str | None = None
+    """Why the answer is the checks' although a model was asked."""
+
+
+class Diagnosis(Record):
+    """The whole answer, in the contract's form."""
+
+    schema_: Annotated[Literal[1], Field(alias="schema")] = 1
+    symptom: str
+    target: TargetInfo
+    outcome: Outcome
+    causes: Annotated[tuple[Cause, ...], Field(max_length=3)]
+    findings: tuple[Cause, ...]
+    ruled_out: tuple[RuledOut, ...]
+    unknown: tuple[str, ...]
+    plan: tuple[Step, ...]
+    readings: tuple[Reading, ...]
+    footprint: Footprint
+    model: ModelUse
+    seconds: float
+    interrupted: bool = False
+    """Whether it was ended before it was complete."""
+
+    def to_json(self) -> str:
+        """The JSON text of the contract."""
+        return self.model_dump_json(by_alias=True, indent=2)
+
+
+class Verdict(Record):
+    """What the checks, or a model, conclude from the readings."""
+
+    outcome: Outcome
+    causes: tuple[Cause, ...] = ()
+    """Ranked, at most three."""
+    findings: tuple[Cause, ...] = ()
+    """All that was found, ranked."""
+    ruled_out: tuple[RuledOut, ...] = ()
+    unknown: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""The fault lab: real servers with real faults."""

@@ -1,0 +1,53 @@
+"""Everything that can go wrong here.
+
+RediagnoseError
+  UsageError        the person's input is wrong: exit status 2
+  ToolError         a tool was called wrongly; the text goes back to whoever called it
+    BudgetSpent     the incident's bound on commands, pings, bytes or time is reached
+    Unanswered      the server or the host gave no answer: becomes `unavailable` with its kind
+  GateError         a change was stopped
+    Forbidden       policy forbids it, whoever asks
+    Moved           the value is not the one that the approval was given for
+"""
+
+from collections.abc import Mapping
+
+from tools.records import Kind, Scalar
+
+
+class RediagnoseError(Exception):
+    """The root of what this program raises on purpose."""
+
+
+class UsageError(RediagnoseError):
+    """Wrong input from a person; the message names the value and the remedy."""
+
+
+class ToolError(RediagnoseError):
+    """A tool can't do what was asked; the message says what to do instead."""
+
+
+class BudgetSpent(ToolError):
+    """The incident's bound is reached; nothing more is sent to the server."""
+
+
+class Unanswered(ToolError):
+    """No answer, and which kind of none. `values` holds what was read before it failed."""
+
+    def __init__(self, kind: Kind, detail: str, values: Mapping[str, Scalar] | None = None) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind: Kind = kind
+        self.detail = detail
+        self.values: dict[str, Scalar] = dict(values or {})
+
+
+class GateError(RediagnoseError):
+    """A change was stopped before it reached the server, or was refused by it."""
+
+
+class Forbidden(GateError):
+    """Policy forbids this change; no approval can lift that."""
+
+
+class Moved(GateError):
+    """The value read just before the change isn't the one that was approved against."""

@@ -1,0 +1,1 @@
+"""Policy, proposals, approval and apply: the only way to change a server."""

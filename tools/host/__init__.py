@@ -1,0 +1,1 @@
+"""Readings of the machine, where the server is local."""

@@ -1,0 +1,72 @@
+"""The records that tools hand on: frozen, typed, flat."""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Scalar = str | int | float | bool | None
+Values = dict[str, Scalar]
+"""What a tool returns: field name to value, flat."""
+
+Kind = Literal[
+    "timeout", "refused", "reset", "dns", "tls", "noauth", "wrongpass", "denied", "unknown-command", "maxclients",
+    "protected", "busy", "loading", "misconf", "restarted", "not-recorded", "not-local",
+]  # fmt: skip
+KINDS: tuple[str, ...] = get_args(Kind)
+
+
+class Record(BaseModel):
+    """The base of every record: frozen, and strict about unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Unavailable(Record):
+    """Why something could not be read: never empty, never healthy."""
+
+    kind: Kind
+    """The kind, cited as field `unavailable`."""
+    detail: str
+    """What was seen, for a person."""
+
+
+class Reading(Record):
+    """One call of a tool and what came of it."""
+
+    id: Annotated[str, Field(pattern=r"^r[0-9]+$")]
+    """`r0` is the symptom; the others count up in the order in which they were begun."""
+    tool: str
+    """The tool's name."""
+    args: dict[str, Scalar | list[str]]
+    """The arguments that it was called with."""
+    node: str | None
+    """host:port or unix:PATH; null for a reading that is of no node."""
+    at: str
+    """When it began: ISO 8601, UTC, whole seconds."""
+    ms: float | None
+    """How long it took, in milliseconds."""
+    values: Values | None
+    """Field to value; `.delta` is over the window, `.rate` is per second."""
+    unavailable: Unavailable | None
+    """Null, or why there is nothing (or nothing more) in `values`."""
+
+    def get(self, field: str) -> Scalar:
+        """The value of a field as it is cited, or null: `unavailable` gives the kind."""
+        if field == "unavailable":
+            return self.unavailable.kind if self.unavailable else None
+        return (self.values or {}).get(field)
+
+    def has(self, field: str) -> bool:
+        """Whether the field exists in this reading."""
+        return (field == "unavailable" and self.unavailable is not None) or field in (self.values or {})
+
+
+class Footprint(Record):
+    """What the investigation cost the deployment."""
+
+    commands: int
+    """Commands sent, PINGs of latency samples not among them."""
+    pings: int
+    """PINGs sent by latency samples."""
+    bytes: int
+    """Bytes sent and received, all nodes together."""

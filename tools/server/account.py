@@ -1,0 +1,64 @@
+"""What the investigation sends: counted, bounded, and known by name so that it can be taken out of the evidence."""
+
+from collections import Counter
+
+from tools.errors import BudgetSpent
+from tools.records import Footprint, Record
+
+
+class Budget(Record):
+    """The most that one investigation may cost a deployment."""
+
+    commands: int = 400
+    """Commands, PINGs of latency samples not among them."""
+    pings: int = 200
+    """PINGs of latency samples."""
+    bytes: int = 64 * 2**20
+    """Bytes sent and received."""
+
+
+class Account:
+    """A running count against a budget, shared by all nodes of an investigation."""
+
+    def __init__(self, budget: Budget | None = None) -> None:
+        self.budget = budget or Budget()
+        self.commands = 0
+        self.pings = 0
+        self.bytes = 0
+
+    @property
+    def footprint(self) -> Footprint:
+        """The cost so far."""
+        return Footprint(commands=self.commands, pings=self.pings, bytes=self.bytes)
+
+    def spend(self, *, commands: int = 0, pings: int = 0, transferred: int = 0) -> None:
+        """Count, or raise `BudgetSpent` before anything is sent. Bytes are counted after the fact."""
+        for name, spent, more in (("commands", self.commands, commands), ("pings", self.pings, pings)):
+            if more and spent + more > (bound := getattr(self.budget, name)):
+                raise BudgetSpent(f"the incident's bound of {bound} {name} is reached; conclude from what was read")
+        if (commands or pings) and self.bytes > self.budget.bytes:
+            raise BudgetSpent(f"the incident's bound of {self.budget.bytes} bytes is reached; conclude")
+        self.commands += commands
+        self.pings += pings
+        self.bytes += transferred
+
+
+class Own:
+    """What this program did to one node: its calls by commandstats name, its connections and its errors."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        """Commands that were answered with a value, by their commandstats name."""
+        self.connections = 0
+        """Connections that the server let in."""
+        self.rejected = 0
+        """Connections that the server turned away at its limit."""
+        self.errors: Counter[str] = Counter()
+        """Error replies by their first word."""
+
+    def copy(self) -> "Own":
+        """The state as it stands now."""
+        other = Own()
+        other.calls, other.errors = self.calls.copy(), self.errors.copy()
+        other.connections, other.rejected = self.connections, self.rejected
+        return other

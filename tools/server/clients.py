@@ -1,0 +1,176 @@
+"""CLIENT LIST, grouped; a crowded server is sampled by ID."""
+
+import statistics
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from typing import Annotated
+
+from pydantic import Field
+
+from tools.errors import Unanswered
+from tools.records import Record, Values
+from tools.server.link import Command, ServerError
+from tools.server.node import CLIENT_NAME, Node
+from tools.toolbox import reads
+
+CROWDED = 1000
+"""Clients above which CLIENT LIST is only asked by ID: it holds the server about 5 ms for each thousand."""
+BLOCKING = frozenset(
+    ("blpop", "brpop", "brpoplpush", "blmove", "blmpop", "bzpopmin", "bzpopmax", "bzmpop", "xread", "xreadgroup",
+     "wait", "waitaof")
+)  # fmt: skip
+"""Commands that may block their client by design."""
+
+
+class Client(Record):
+    """One line of CLIENT LIST; sizes in bytes, times in seconds."""
+
+    id: int
+    host: str
+    name: str
+    cmd: str
+    """Last command, lower case; "NULL" for none so far."""
+    flags: str
+    age: int
+    idle: int
+    qbuf: int
+    argv_mem: int
+    omem: int
+    """Output list and reply buffer."""
+    oll: int
+    tot_mem: int
+    calls: int | None
+    """Commands that it ran, where the server tells (Valkey 9)."""
+
+    @property
+    def unused(self) -> bool:
+        """Whether it did nothing since the second in which it connected."""
+        return self.age - self.idle <= 1 and "b" not in self.flags and not self.subscriber
+
+    @property
+    def subscriber(self) -> bool:
+        """Whether it's a subscriber, a monitor or a replica: idle by nature."""
+        return any(flag in self.flags for flag in "POSM")
+
+    @property
+    def held_up(self) -> bool:
+        """Whether it's blocked in a command that doesn't block: a pause."""
+        return "b" in self.flags and self.cmd.split("|")[0] not in BLOCKING
+
+
+@reads
+async def clients(
+    node: Node,
+    groups: Annotated[int, Field(ge=1, le=20, description="How many groups of each kind to show.")] = 6,
+) -> Values:
+    """Who is connected: `o<n>` by owner (name and address), `g<n>` by name, address, command and flags; largest first.
+
+    Each with count, idle and age in seconds, and buffers in bytes; `unused` did nothing since connecting. `listed` of
+    `connected` clients were seen (`share_seen`); above 1,000 they're sampled by ID. `paused` counts clients blocked in
+    a command that doesn't block, `omem_max`, `qbuf_max` and `argv_mem_max` name the largest buffers and their client.
+    """
+    listed, connected = await _listed(node)
+    seen = [client for client in listed if client.id != node.client_id and client.name != CLIENT_NAME]
+    # This program's own entry isn't one of the application's.
+    connected -= 1
+    values: Values = {
+        "connected": connected, "listed": len(seen),
+        "share_seen": round(min(1.0, len(seen) / connected), 3) if connected > 0 else 1.0,
+        "blocked": sum("b" in client.flags for client in seen), "paused": sum(client.held_up for client in seen),
+        "monitors": sum("O" in client.flags for client in seen),
+        "subscribers": sum("P" in client.flags for client in seen),
+        "replicas": sum("S" in client.flags for client in seen),
+        "unused": sum(client.unused for client in seen),
+        "omem_sum": sum(client.omem for client in seen), "qbuf_sum": sum(client.qbuf for client in seen),
+    }  # fmt: skip
+    if paused := next((client for client in seen if client.held_up), None):
+        values["paused_cmd"] = paused.cmd
+    _largest(node, values, seen)
+    owners = _grouped(seen, lambda client: (client.name, client.host))
+    shown = _grouped(seen, lambda client: (client.name, client.host, client.cmd, client.flags))
+    for letter, found in (("o", owners), ("g", shown)):
+        values[f"{letter}_groups"] = len(found)
+        for number, members in enumerate(found[:groups], 1):
+            _describe(node, values, f"{letter}{number}", members, commands=letter == "g")
+    return values
+
+
+async def _listed(node: Node) -> tuple[list[Client], int]:
+    (text,) = await node.ask(("INFO", "clients"))
+    count = next((int(line[18:]) for line in str(text).split() if line.startswith("connected_clients:")), None)
+    if count is None or count <= CROWDED:
+        listed = parse_clients(str(await node.one("CLIENT", "LIST")))
+        return listed, max(count or 0, len(listed))
+    if node.client_id is None:
+        node.client_id = int(await node.one("CLIENT", "ID"))
+    newest = node.client_id
+    recent = range(max(1, newest - CROWDED + 1), newest + 1)
+    older = range(1, recent.start, max(1, recent.start // CROWDED))[:CROWDED]
+    found: dict[int, Client] = {}
+    for batch in (recent, older):
+        if not batch:
+            continue
+        command: Command = ("CLIENT", "LIST", "ID", *batch)
+        (reply,) = await node.ask(command)
+        if isinstance(reply, ServerError) and reply.kind is None:
+            raise Unanswered("unknown-command", f"{count} clients, and this server can't list them by ID")
+        found |= {client.id: client for client in parse_clients(str(node.value(reply)))}
+    return list(found.values()), count
+
+
+def parse_clients(text: str) -> list[Client]:
+    """The lines of CLIENT LIST; fields that this version doesn't have are 0."""
+    return [_client(dict(part.partition("=")[::2] for part in line.split(" "))) for line in text.splitlines() if line]
+
+
+def _client(fields: dict[str, str]) -> Client:
+    def number(name: str) -> int:
+        return int(fields.get(name) or 0)
+
+    address = fields.get("addr", "")
+    # A Unix socket's address is its path followed by :0.
+    return Client(
+        id=number("id"), host=address.rpartition(":")[0] or address, name=fields.get("name", ""),
+        cmd=fields.get("cmd", "NULL"), flags=fields.get("flags", ""), age=number("age"), idle=number("idle"),
+        qbuf=number("qbuf"), argv_mem=number("argv-mem"), omem=number("omem"), oll=number("oll"),
+        tot_mem=number("tot-mem"), calls=number("tot-cmds") if "tot-cmds" in fields else None,
+    )  # fmt: skip
+
+
+def _grouped(seen: Iterable[Client], key: Callable[[Client], tuple[str, ...]]) -> list[list[Client]]:
+    groups = [list(members) for _, members in groupby(sorted(seen, key=key), key=key)]
+    return sorted(groups, key=len, reverse=True)
+
+
+def _describe(node: Node, values: Values, at: str, members: list[Client], *, commands: bool) -> None:
+    first = members[0]
+    idle, age = [client.idle for client in members], [client.age for client in members]
+    values[f"{at}.count"] = len(members)
+    values[f"{at}.name"] = node.handles.plain("client", first.name)
+    values[f"{at}.address"] = node.handles.plain("address", first.host)
+    if commands:
+        values[f"{at}.cmd"] = node.handles.plain("command", first.cmd.replace("|", ":"))
+        values[f"{at}.flags"] = first.flags
+    else:
+        values[f"{at}.unused"] = sum(client.unused for client in members)
+        values[f"{at}.age_max"] = max(age)
+        values[f"{at}.age_min"] = min(age)
+    values[f"{at}.idle_median"] = statistics.median_low(idle)
+    values[f"{at}.idle_max"] = max(idle)
+    for field in ("qbuf", "omem"):
+        if total := sum(getattr(client, field) for client in members):
+            values[f"{at}.{field}_sum"] = total
+
+
+def _largest(node: Node, values: Values, seen: list[Client]) -> None:
+    for field in ("omem", "qbuf", "argv_mem"):
+        top = max(seen, key=lambda client: int(getattr(client, field)), default=None)
+        size = int(getattr(top, field)) if top else 0
+        values[f"{field}_max"] = size
+        if top and size:
+            values[f"{field}_max.id"] = top.id
+            values[f"{field}_max.cmd"] = node.handles.plain("command", top.cmd.replace("|", ":"))
+            values[f"{field}_max.flags"] = top.flags
+            values[f"{field}_max.name"] = node.handles.plain("client", top.name)
+            values[f"{field}_max.address"] = node.handles.plain("address", top.host)
+            values[f"{field}_max.idle"] = top.idle

@@ -1,0 +1,63 @@
+"""INFO commandstats over a window: which commands cost the server its time."""
+
+import re
+from typing import Annotated
+
+from pydantic import Field
+
+from tools.records import Scalar, Values
+from tools.server.info import Window, pair
+from tools.server.node import Node
+from tools.toolbox import reads
+
+_FIELD = re.compile(r"cmdstat_(?P<name>[^.]+)\.(?P<field>\w+)(?P<suffix>\.delta|\.rate)?")
+_SHOWN = ("calls", "usec", "usec_per_call", "rejected_calls", "failed_calls")
+
+
+@reads
+async def commandstats(
+    node: Node,
+    window: Window = 2.0,
+    top: Annotated[int, Field(ge=1, le=50, description="How many commands, by the time they took.")] = 12,
+) -> Values:
+    """Calls, usec, usec_per_call, rejected_calls and failed_calls of each command, since the start and over the window.
+
+    `<command>.<field>` is since the start, `<command>.<field>.delta` over the window (usec_per_call.delta is the
+    mean cost of the calls within it). `total.usec.delta` sums all commands, `top` names the costliest of the window,
+    `top_share` is its share of that time. usec leaves out queueing and the network.
+    """
+    both = await pair(node, window)
+    rows = _rows(both.changes(frozenset({"commandstats"})))
+    total = sum(_n(row.get("usec.delta")) for row in rows.values())
+    calls = sum(_n(row.get("calls.delta")) for row in rows.values())
+    ranked = sorted(rows, key=lambda name: (_n(rows[name].get("usec.delta")), _n(rows[name].get("usec"))), reverse=True)
+    values: Values = {
+        "window_seconds": round(both.seconds, 3), "commands": len(rows), "total.usec.delta": int(total),
+        "total.calls.delta": int(calls), "busy_share": round(total / 1e6 / both.seconds, 4) if both.seconds else None,
+    }  # fmt: skip
+    if total:
+        values["top"] = ranked[0]
+        values["top_share"] = round(_n(rows[ranked[0]].get("usec.delta")) / total, 3)
+    for name in ranked[:top]:
+        row = rows[name]
+        if delta := _n(row.get("calls.delta")):
+            row["usec_per_call.delta"] = round(_n(row.get("usec.delta")) / delta, 2)
+        for field in _SHOWN:
+            for key in (field, f"{field}.delta"):
+                if key in row:
+                    values[f"{name}.{key}"] = row[key]
+    return values
+
+
+def _rows(flat: Values) -> dict[str, dict[str, Scalar]]:
+    rows: dict[str, dict[str, Scalar]] = {}
+    for field, value in flat.items():
+        if match := _FIELD.fullmatch(field):
+            if match["field"] == "usec_per_call" and match["suffix"]:
+                continue
+            rows.setdefault(match["name"], {})[match["field"] + (match["suffix"] or "")] = value
+    return rows
+
+
+def _n(value: Scalar) -> float:
+    return value if isinstance(value, int | float) else 0

@@ -1,0 +1,95 @@
+"""Reaching the server: where a "timeout" happens, and what a silent server still does."""
+
+import time
+from typing import Annotated
+
+from pydantic import Field
+
+from tools.errors import Unanswered
+from tools.records import Values
+from tools.server.link import Link, ServerError
+from tools.server.node import PATIENCE, Node
+from tools.toolbox import reads
+
+Timeout = Annotated[float, Field(gt=0, le=10, description="Seconds to wait for an answer.")]
+SILENT_FOR = 6.5
+"""Seconds of silence before anything is named: a script is mute for busy-reply-threshold (5 s by default)."""
+
+
+@reads
+async def connect(node: Node, timeout: Timeout = PATIENCE) -> Values:
+    """Open a new connection and time each stage apart: name resolution, TCP, TLS, AUTH, first PING.
+
+    Milliseconds in dns_ms, tcp_ms, tls_ms, auth_ms, first_ping_ms. `stage` is where it stands or failed.
+    """
+    held = node.held
+    link, values = await node.dial(timeout)
+    node.account.spend(commands=1)
+    began = time.perf_counter()
+    try:
+        (reply,) = await link.exchange([("PING",)], timeout)
+        node.own.calls["ping"] += not isinstance(reply, ServerError)
+        values["stage"] = "ping"
+        values["auth"] = node.auth
+        node.value(reply)
+    except Unanswered as error:
+        raise Unanswered(error.kind, error.detail, values) from None
+    finally:
+        if held:
+            link.close()
+    values["first_ping_ms"] = round((time.perf_counter() - began) * 1000, 3)
+    return values
+
+
+@reads
+async def ping(node: Node, timeout: Timeout = PATIENCE) -> Values:
+    """PING over the held connection: whether the server answers, and in how many milliseconds."""
+    began = time.perf_counter()
+    reply = await node.one("PING", timeout=timeout)
+    return {"reply": str(reply), "ms": round((time.perf_counter() - began) * 1000, 3)}
+
+
+@reads
+async def silence(node: Node, seconds: Annotated[float, Field(ge=1, le=12)] = SILENT_FOR) -> Values:
+    """What a server that doesn't answer still does: accept TCP, answer PING late, reject an unknown command.
+
+    An unknown command that is answered while PING hangs is CLIENT PAUSE ALL; -BUSY after 5 s is a script; neither
+    for over 6 s is a process that doesn't run. Ends as soon as it's clear.
+    """
+    link = Link(node.target)
+    values: Values = {"tcp_accepts": False, "ping_answered": False, "unknown_command_answered": False}
+    began = time.perf_counter()
+    try:
+        await link.open(min(seconds, PATIENCE))
+        values["tcp_accepts"] = True
+        node.own.connections += 1
+        node.account.spend(commands=2)
+        await _listen(node, link, values, seconds)
+    except Unanswered as error:
+        raise Unanswered(error.kind, error.detail, {**values, "waited_seconds": _since(began)}) from None
+    finally:
+        node.account.spend(transferred=link.sent + link.received)
+        link.close()
+    values["waited_seconds"] = _since(began)
+    return values
+
+
+async def _listen(node: Node, link: Link, values: Values, seconds: float) -> None:
+    # In this order on one connection: a paused server answers the first and keeps the second.
+    (first,) = await link.exchange([("REDIAGNOSE.UNKNOWN",)], seconds)
+    error = first if isinstance(first, ServerError) else ServerError(str(first))
+    node.own.errors[error.text.split(" ", 1)[0]] += 1
+    values["unknown_command_answered"] = True
+    values["unknown_command_reply"] = node.handles.error(error.text)
+    try:
+        second = (await link.exchange([*node.credentials, ("PING",)], PATIENCE))[-1]
+    except Unanswered as unanswered:
+        if unanswered.kind != "timeout":
+            raise
+        return
+    values["ping_answered"] = True
+    node.value(second)
+
+
+def _since(began: float) -> float:
+    return round(time.perf_counter() - began, 3)

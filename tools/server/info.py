@@ -1,0 +1,198 @@
+"""INFO: parsed, sampled twice over a window, and freed of this program's own traffic."""
+
+import asyncio
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tools.errors import Unanswered
+from tools.records import Scalar, Values
+from tools.redact import Handles
+from tools.server.account import Own
+from tools.server.node import Node
+from tools.toolbox import reads
+
+Window = Annotated[float, Field(ge=0, le=60, description="Seconds between the two samples; 0 takes one only.")]
+Section = Literal[
+    "server", "clients", "memory", "persistence", "stats", "replication", "cpu", "errorstats", "cluster", "keyspace",
+    "modules", "threads",
+]  # fmt: skip
+COUNTERS = re.compile(
+    r"total_(?!system)\w+|rejected_connections|expired_(keys|subkeys|time_cap_reached_count)|evicted_\w+|"
+    r"keyspace_(hits|misses)|sync_(full|partial_ok|partial_err)|used_cpu_\w+|used_active_time_\w+|errorstat_\w+\.count|"
+    r"acl_access_denied_\w+|client_(query|output)_buffer_limit_disconnections|aof_delayed_fsync|rdb_saves|"
+    r"eventloop_cycles|io_threaded_\w+|unexpected_error_replies|reply_buffer_\w+|lazyfreed_objects|"
+    r"slave_expires_tracked_keys|dump_payload_sanitizations|instantaneous_eventloop_cycles_per_sec"
+)
+"""Fields that only ever grow; the others are gauges."""
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+class Sample:
+    """One INFO, when it was taken by the server's own clock where it tells, and what was ours by then."""
+
+    def __init__(self, values: dict[str, dict[str, Scalar]], seconds: float, own: Own) -> None:
+        self.sections = values
+        self.seconds = seconds
+        self.own = own
+
+    def flat(self, sections: frozenset[str] | None = None) -> Values:
+        """The fields of some sections, or of all."""
+        return {
+            field: value
+            for section, fields in self.sections.items()
+            if sections is None or section in sections
+            for field, value in fields.items()
+        }
+
+
+class Pair:
+    """Two samples of one server life."""
+
+    def __init__(self, first: Sample, last: Sample) -> None:
+        self.first = first
+        self.last = last
+
+    @property
+    def seconds(self) -> float:
+        """The window as it really was."""
+        return self.last.seconds - self.first.seconds
+
+    def changes(self, sections: frozenset[str]) -> Values:
+        """The last sample with `.delta` of every number, and `.rate` of every counter."""
+        before, values = self.first.flat(sections), self.last.flat(sections)
+        for field, value in list(values.items()):
+            old = before.get(field, 0 if field.startswith(("cmdstat_", "errorstat_")) else None)
+            if not _is_number(value) or not _is_number(old):
+                continue
+            counter = COUNTERS.fullmatch(field) is not None or field.startswith("cmdstat_")
+            delta = _number(value) - _number(old) - (own_part(field, self.first.own, self.last.own) if counter else 0)
+            if counter:
+                delta = max(delta, 0)
+                values[f"{field}.delta"] = _tidy(delta)
+                if self.seconds > 0:
+                    values[f"{field}.rate"] = round(delta / self.seconds, 3)
+            elif delta:
+                values[f"{field}.delta"] = _tidy(delta)
+        return values
+
+
+def own_part(field: str, first: Own, last: Own) -> int:
+    """How much of a counter's growth between two samples was this program's."""
+    if field == "total_commands_processed":
+        return last.calls.total() - first.calls.total()
+    if field == "total_connections_received":
+        return last.connections - first.connections
+    if field == "rejected_connections":
+        return last.rejected - first.rejected
+    if field == "total_error_replies":
+        return last.errors.total() - first.errors.total()
+    if match := re.fullmatch(r"errorstat_(\w+)\.count", field):
+        return last.errors[match[1]] - first.errors[match[1]]
+    if match := re.fullmatch(r"cmdstat_([\w|]+)\.calls", field):
+        name = match[1]
+        mine = {call for call in last.calls if call == name or call.startswith(f"{name}|")}
+        return sum(last.calls[call] - first.calls[call] for call in mine)
+    return 0
+
+
+async def sample(node: Node) -> Sample:
+    """One sample of every section. Raises `Unanswered`."""
+    text = str(await node.one("INFO", "everything"))
+    own = node.own.copy()
+    # The INFO that is being answered isn't counted in its own figures.
+    own.calls["info"] -= 1
+    sections = parse_info(text, node.handles)
+    server = sections.get("server", {})
+    usec = server.get("server_time_usec")
+    seconds = usec / 1e6 if isinstance(usec, int) else node.clock.monotonic()
+    return Sample(sections, seconds, own)
+
+
+async def pair(node: Node, window: float) -> Pair:
+    """Two samples, `window` seconds apart; callers that ask at the same time share them.
+
+    Raises `Unanswered`, of kind restarted where the server's life ended in between.
+    """
+    pending = _PENDING.get((node, window))
+    if pending is None:
+        pending = asyncio.ensure_future(_pair(node, window))
+        _PENDING[node, window] = pending
+        pending.add_done_callback(lambda _: _PENDING.pop((node, window), None))
+    return await asyncio.shield(pending)
+
+
+_PENDING: dict[tuple[Node, float], "asyncio.Future[Pair]"] = {}
+
+
+async def _pair(node: Node, window: float) -> Pair:
+    first = await sample(node)
+    if not window:
+        return Pair(first, first)
+    await node.clock.sleep(window)
+    last = await sample(node)
+    old, new = first.flat(), last.flat()
+    if old.get("run_id") != new.get("run_id") or _number(new.get("uptime_in_seconds")) < _number(
+        old.get("uptime_in_seconds")
+    ):
+        raise Unanswered("restarted", f"{node.name} restarted within the window; both samples were thrown away")
+    return Pair(first, last)
+
+
+@reads
+async def info(
+    node: Node,
+    sections: Annotated[list[Section], Field(min_length=1, description="Sections of INFO to read.")],
+    window: Window = 2.0,
+) -> Values:
+    """INFO sampled twice: `field` is the last value, `field.delta` the change over the window, `field.rate` a second.
+
+    This program's own connections, commands and errors are taken out of the deltas. `window_seconds` is the window.
+    """
+    both = await pair(node, window)
+    return {"window_seconds": round(both.seconds, 3), **both.changes(frozenset(sections))}
+
+
+def parse_info(text: str, handles: Handles) -> dict[str, dict[str, Scalar]]:
+    """INFO's text by section and field; `db0:keys=1,expires=0` becomes `db0.keys` and `db0.expires`."""
+    sections: dict[str, dict[str, Scalar]] = {}
+    fields: dict[str, Scalar] = {}
+    for line in text.splitlines():
+        if line.startswith("#"):
+            fields = sections.setdefault(line[1:].strip().lower(), {})
+            continue
+        name, colon, raw = line.partition(":")
+        if not colon:
+            continue
+        if name.startswith("errorstat_"):
+            # A script chooses the word: the one name in INFO that anybody with EVAL can write.
+            name = "errorstat_" + handles.plain("error", name.removeprefix("errorstat_"))
+        if _COMPOUND.fullmatch(raw) and not name.startswith("listener"):
+            for part in raw.split(","):
+                key, _, value = part.partition("=")
+                fields[f"{name}.{key}"] = _scalar(value)
+        else:
+            fields[name] = _scalar(raw)
+    return sections
+
+
+_COMPOUND = re.compile(r"[\w.-]+=[^,]*(,[\w.-]+=[^,]*)*")
+
+
+def _scalar(raw: str) -> Scalar:
+    if _NUMBER.fullmatch(raw):
+        return float(raw) if "." in raw else int(raw)
+    return raw
+
+
+def _is_number(value: Scalar) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _number(value: Scalar) -> float:
+    return value if isinstance(value, int | float) else 0
+
+
+def _tidy(number: float) -> int | float:
+    return int(number) if float(number).is_integer() else round(number, 6)

@@ -1,0 +1,177 @@
+"""A node of the deployment, and the one connection that is held to it."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+
+from tools.clock import Clock
+from tools.errors import ToolError, Unanswered
+from tools.records import Values
+from tools.redact import Handles
+from tools.server.account import Account, Own
+from tools.server.link import Command, Link, Reply, ServerError
+from tools.server.target import Target
+
+CLIENT_NAME = "rediagnose"
+PATIENCE = 2.0
+"""Seconds after which "no answer" is a reading: the usual client's own timeout is of this order."""
+_WITH_SUBCOMMAND = {"client", "config", "slowlog", "commandlog", "latency", "acl", "memory", "cluster", "script"}
+
+
+class Node:
+    """Asks one node over a connection that it holds.
+
+    A connection that was got is kept: on a full server it's the only one there may be, and a change has to go
+    through it.
+    """
+
+    def __init__(self, target: Target, clock: Clock, account: Account, handles: Handles) -> None:
+        self.target = target
+        self.clock = clock
+        self.account = account
+        self.handles = handles
+        self.own = Own()
+        self.client_id: int | None = None
+        """CLIENT ID of the connection that is held."""
+        self.auth: str | None = None
+        """What AUTH came to: "ok", "not-required" (the server has no password), or null where there was none."""
+        self._link: Link | None = None
+        self._opening = asyncio.Lock()
+
+    @property
+    def name(self) -> str:
+        """host:port or unix:PATH."""
+        return self.target.node
+
+    @property
+    def held(self) -> bool:
+        """Whether a usable connection is held."""
+        return self._link is not None and self._link.usable
+
+    @property
+    def credentials(self) -> list[Command]:
+        """The AUTH to send on a new connection, if there is one to send."""
+        if self.target.password is None:
+            return []
+        name = [self.target.username] if self.target.username else []
+        return [("AUTH", *name, self.target.password.get_secret_value())]
+
+    async def dial(self, timeout: float = PATIENCE) -> tuple[Link, Values]:
+        """A new connection, let in and named, with the time of each stage in milliseconds.
+
+        It becomes the held one if none is. Raises `Unanswered` with the stages that were passed as values.
+        """
+        link = Link(self.target)
+        ends = time.monotonic() + timeout
+        values: Values = {}
+        try:
+            await link.open(timeout)
+            values = link.stages
+            await self._let_in(link, max(0.05, ends - time.monotonic()))
+        except Unanswered as error:
+            self.own.rejected += error.kind == "maxclients"
+            self.own.connections += link.stage == "open" and error.kind not in ("maxclients", "protected")
+            link.close()
+            raise Unanswered(error.kind, error.detail, {**link.stages, **error.values, "stage": link.stage}) from None
+        finally:
+            self.account.spend(transferred=link.sent + link.received)
+            link.sent = link.received = 0
+        self.own.connections += 1
+        if not self.held:
+            self._link = link
+        return link, {**values, "stage": "open"}
+
+    async def _let_in(self, link: Link, timeout: float) -> None:
+        hello: list[Command] = [("CLIENT", "SETNAME", CLIENT_NAME), ("CLIENT", "ID")]
+        if self.credentials:
+            link.stage = "auth"
+            began = time.perf_counter()
+            (reply,) = await self._exchange(link, self.credentials, timeout)
+            link.stages["auth_ms"] = round((time.perf_counter() - began) * 1000, 3)
+            if isinstance(reply, ServerError):
+                if "without any password configured" not in reply.text:
+                    raise Unanswered(reply.kind or "wrongpass", self.handles.error(reply.text))
+                self.auth = "not-required"
+            else:
+                self.auth = "ok"
+            link.stage = "open"
+        with contextlib.suppress(Unanswered):
+            # A mute server doesn't make a connection less of one: what it says next is for the caller to see.
+            _, number = await self._exchange(link, hello, min(timeout, 1.0))
+            if isinstance(number, int) and not self.held:
+                self.client_id = number
+        if not link.usable:
+            await link.exchange([("PING",)], timeout)
+
+    async def ask(self, *commands: Command, timeout: float = PATIENCE) -> list[Reply]:
+        """Send commands in one round trip; each reply is a value or a `ServerError`.
+
+        Raises `Unanswered` where there is no connection or no reply, `BudgetSpent` where the bound is reached.
+        """
+        link = await self.link(timeout)
+        self.account.spend(commands=len(commands))
+        try:
+            return await self._exchange(link, commands, timeout)
+        finally:
+            self._settle(link)
+
+    async def one(self, *command: str | int, timeout: float = PATIENCE) -> Reply:
+        """One command's reply. Raises `Unanswered` for an error that has a kind, `ToolError` for any other."""
+        (reply,) = await self.ask(command, timeout=timeout)
+        return self.value(reply)
+
+    def value(self, reply: Reply) -> Reply:
+        """The reply, unless it's an error: then `Unanswered` with its kind, or `ToolError`."""
+        if isinstance(reply, ServerError):
+            text = self.handles.error(reply.text)
+            if reply.kind is None:
+                raise ToolError(f"{self.name} replied {text}")
+            raise Unanswered(reply.kind, text)
+        return reply
+
+    async def ping(self, timeout: float = PATIENCE) -> float:
+        """Milliseconds of one PING of a latency sample. Raises as `one` does."""
+        link = await self.link(timeout)
+        self.account.spend(pings=1)
+        began = time.perf_counter()
+        try:
+            (reply,) = await self._exchange(link, [("PING",)], timeout)
+        finally:
+            self._settle(link)
+        self.value(reply)
+        return (time.perf_counter() - began) * 1000
+
+    async def link(self, timeout: float = PATIENCE) -> Link:
+        """The held connection, opened if there is none."""
+        async with self._opening:
+            if self._link is None or not self._link.usable:
+                self._link = None
+                await self.dial(timeout)
+            assert self._link is not None
+            return self._link
+
+    async def _exchange(self, link: Link, commands: Sequence[Command], timeout: float) -> list[Reply]:
+        replies = await link.exchange(commands, timeout)
+        for command, reply in zip(commands, replies, strict=True):
+            if isinstance(reply, ServerError):
+                self.own.errors[reply.text.split(" ", 1)[0]] += 1
+            else:
+                self.own.calls[stat_name(command)] += 1
+        return replies
+
+    def _settle(self, link: Link) -> None:
+        self.account.spend(transferred=link.sent + link.received)
+        link.sent = link.received = 0
+
+    def close(self) -> None:
+        """Close the held connection."""
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+
+def stat_name(command: Command) -> str:
+    """The name that INFO commandstats gives a command: `config|get`; before 7.0 it's `config`, counted by both."""
+    first = str(command[0]).lower()
+    return f"{first}|{str(command[1]).lower()}" if first in _WITH_SUBCOMMAND and len(command) > 1 else first

@@ -1,0 +1,152 @@
+"""Tools as a caller sees them: a name, a schema, a declared effect; every call becomes a reading."""
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from inspect import cleandoc
+from typing import Any, Literal, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ArgsKwargs
+
+from tools.clock import Clock
+from tools.errors import ToolError, Unanswered
+from tools.records import Reading, Record, Scalar, Unavailable, Values
+
+Effect = Literal["reads", "proposes"]
+ToolFunction = Callable[..., Awaitable[Values]]
+F = TypeVar("F", bound=ToolFunction)
+
+
+def reads(fn: F) -> F:
+    """Declare that a tool only reads."""
+    fn.effect = "reads"  # type: ignore[attr-defined]
+    return fn
+
+
+def proposes(fn: F) -> F:
+    """Declare that a tool records a proposal, and changes nothing."""
+    fn.effect = "proposes"  # type: ignore[attr-defined]
+    return fn
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A function bound to what it looks at."""
+
+    name: str
+    description: str
+    effect: Effect
+    node: str | None
+    adapter: TypeAdapter[Awaitable[Values]]
+
+    def schema(self) -> dict[str, Any]:
+        """The tool in the form that chat completions take."""
+        parameters = self.adapter.json_schema()
+        for prop in parameters.get("properties", {}).values():
+            prop.pop("title", None)
+        function = {"name": self.name, "description": self.description, "parameters": parameters}
+        return {"type": "function", "function": function}
+
+
+def bind(fn: ToolFunction, *context: object, node: str | None = None) -> Tool:
+    """A tool of a function whose first arguments are given. Raises `TypeError` for one that declares no effect."""
+    name = getattr(fn, "__name__", repr(fn))
+    effect = getattr(fn, "effect", None)
+    if effect not in ("reads", "proposes"):
+        raise TypeError(f"tool {name} doesn't declare whether it reads or proposes")
+    return Tool(name, cleandoc(fn.__doc__ or ""), effect, node, TypeAdapter(partial(fn, *context)))  # type: ignore[arg-type]
+
+
+class Begun(Record):
+    """A call that has begun and isn't over."""
+
+    id: str
+    tool: str
+    args: dict[str, Scalar | list[str]]
+    node: str | None
+
+
+class Toolbox:
+    """The tools of one investigation, and the readings that they gave."""
+
+    def __init__(self, tools: Iterable[Tool], clock: Clock, notify: Callable[[Begun | Reading], None]) -> None:
+        self.tools = {tool.name: tool for tool in tools}
+        self.readings: list[Reading] = []
+        self._clock = clock
+        self._notify = notify
+        self._next = 0
+
+    def schemas(self) -> list[dict[str, Any]]:
+        """Every tool, in a fixed order."""
+        return [tool.schema() for tool in self.tools.values()]
+
+    def note_symptom(self, text: str) -> Reading:
+        """The symptom as reading r0: what the client reported is evidence too."""
+        return self._keep(self._begin("symptom", {}, None), self._clock.monotonic(), {"text": text}, None, timed=False)
+
+    async def call(self, name: str, args: Mapping[str, Any] | str = "{}") -> Reading:
+        """Call a tool by name with arguments as a mapping or as JSON text.
+
+        Raises `ToolError` for an unknown name, arguments that don't fit, or a spent budget: the text is for the
+        caller to mend. What the server or host doesn't answer is a reading, not an error.
+        """
+        if name not in self.tools:
+            raise ToolError(f"there is no tool {name!r}; there are {', '.join(self.tools)}")
+        tool = self.tools[name]
+        given = _arguments(name, args)
+        try:
+            pending = tool.adapter.validate_python(ArgsKwargs((), given))
+        except ValidationError as error:
+            raise ToolError(f"{name}: {_problems(error)}") from None
+        begun, began = self._begin(name, given, tool.node), self._clock.monotonic()
+        try:
+            values = await pending
+        except Unanswered as error:
+            unavailable = Unavailable(kind=error.kind, detail=error.detail)
+            return self._keep(begun, began, error.values or None, unavailable)
+        return self._keep(begun, began, values, None)
+
+    def _begin(self, tool: str, args: dict[str, Any], node: str | None) -> Begun:
+        begun = Begun(id=f"r{self._next}", tool=tool, args=args, node=node)
+        self._next += 1
+        self._notify(begun)
+        return begun
+
+    def _keep(
+        self, begun: Begun, began: float, values: Values | None, unavailable: Unavailable | None, *, timed: bool = True
+    ) -> Reading:
+        took = self._clock.monotonic() - began
+        at = self._clock.now().timestamp() - took
+        reading = Reading(
+            id=begun.id, tool=begun.tool, args=begun.args, node=begun.node, at=_iso(at),
+            ms=round(took * 1000, 3) if timed else None, values=values, unavailable=unavailable,
+        )  # fmt: skip
+        self.readings.append(reading)
+        self._notify(reading)
+        return reading
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _arguments(name: str, args: Mapping[str, Any] | str) -> dict[str, Any]:
+    if not isinstance(args, str):
+        return dict(args)
+    try:
+        parsed = json.loads(args or "{}")
+    except ValueError as error:
+        raise ToolError(f"{name}: the arguments aren't JSON ({error}); send one JSON object") from None
+    if not isinstance(parsed, dict):
+        raise ToolError(f"{name}: the arguments are a JSON {type(parsed).__name__}; send one JSON object")
+    return parsed
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc']) or 'arguments'}: {problem['msg']}"
+        for problem in error.errors(include_url=False)
+    )
