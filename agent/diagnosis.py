@@ -6,6 +6,8 @@ from pydantic import Field
 
 from tools.records import Footprint, Reading, Record, Scalar
 
+OFFLINE = "offline"
+"""The name that stands for no model."""
 Outcome = Literal["diagnosed", "no-fault", "outside-redis", "insufficient-evidence"]
 Topology = Literal["standalone", "replication", "sentinel", "cluster"]
 State = Literal["proposed", "approved", "refused", "applied", "verified", "failed", "rolled-back"]
@@ -89,6 +91,13 @@ class ModelUse(Record):
     tokens_out: int = 0
     degraded: str | None = None
     """Why the answer is the checks' although a model was asked."""
+    why: str = ""
+    """Why this model, or why none."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether the answer is the checks' own."""
+        return self.name == OFFLINE or self.degraded is not None
 
 
 class Diagnosis(Record):

@@ -40,6 +40,10 @@ async def commandstats(
         values["top_share"] = round(_n(rows[ranked[0]].get("usec.delta")) / total, 3)
     for name in ranked[:top]:
         row = rows[name]
+        for field in ("rejected_calls", "failed_calls"):
+            if not row.get(field):
+                row.pop(field, None)
+                row.pop(f"{field}.delta", None)
         if delta := _n(row.get("calls.delta")):
             row["usec_per_call.delta"] = round(_n(row.get("usec.delta")) / delta, 2)
         for field in _SHOWN:
@@ -56,6 +60,10 @@ def _rows(flat: Values) -> dict[str, dict[str, Scalar]]:
             if match["field"] == "usec_per_call" and match["suffix"]:
                 continue
             rows.setdefault(match["name"], {})[match["field"] + (match["suffix"] or "")] = value
+    for row in rows.values():
+        if not row.get("calls.delta") and "usec.delta" in row:
+            # Only this program called it over the window.
+            row["usec.delta"] = 0
     return rows
 
 

@@ -57,6 +57,10 @@ class Node:
         name = [self.target.username] if self.target.username else []
         return [("AUTH", *name, self.target.password.get_secret_value())]
 
+    def is_held(self, link: Link) -> bool:
+        """Whether this connection is the held one."""
+        return self._link is link
+
     async def dial(self, timeout: float = PATIENCE) -> tuple[Link, Values]:
         """A new connection, let in and named, with the time of each stage in milliseconds.
 
@@ -163,6 +167,22 @@ class Node:
     def _settle(self, link: Link) -> None:
         self.account.spend(transferred=link.sent + link.received)
         link.sent = link.received = 0
+
+    async def hunt(self, until: float) -> bool:
+        """Try for a slot of a full server until then (the clock's monotonic seconds), and keep the one it gets.
+
+        Raises `Unanswered` where the server turns out to refuse for another reason.
+        """
+        pause = 0.05
+        while not self.held and self.clock.monotonic() < until:
+            try:
+                await self.dial(PATIENCE)
+            except Unanswered as error:
+                if error.kind not in ("maxclients", "reset"):
+                    raise
+                await self.clock.sleep(pause)
+                pause = min(0.25, pause * 1.5)
+        return self.held
 
     def close(self) -> None:
         """Close the held connection."""

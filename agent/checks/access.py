@@ -1,0 +1,52 @@
+"""Access: credentials and TLS."""
+
+from agent.checks.form import Check, Found, Limits
+from agent.view import View
+
+ERRORS = ("NOAUTH", "WRONGPASS", "NOPERM")
+
+
+def auth_failure(view: View, limits: Limits) -> Found:
+    """The server refuses who asks, or what they ask: us, or others over the window."""
+    if view.unavailable("connect") in ("noauth", "wrongpass"):
+        noauth = view.unavailable("connect") == "noauth"
+        why = "The server wants a password, and none was given." if noauth else "The server refuses this password."
+        yield view.cause("auth-failure", 0.97, why, ("connect", "unavailable"), ("connect", "stage"))
+        return
+    now = [name for name in ERRORS if (view.number("info", f"errorstat_{name}.count.delta") or 0) > 0]
+    if now:
+        counts = ", ".join(f"{view.number('info', f'errorstat_{name}.count.delta'):.0f} {name}" for name in now)
+        why = f"Clients are refused: {counts} over the window."
+        cited = [("info", f"errorstat_{name}.count.delta") for name in now]
+        log = [("acl_log", f"{reason}.count") for reason in ("auth", "command", "key", "channel")]
+        yield view.cause("auth-failure", 0.93, why, *cited, *log)
+        return
+    if view.get("connect", "auth") == "not-required":
+        why = "The URL has a password and the server has none: clients that check the reply to AUTH fail."
+        yield view.cause("auth-failure", 0.5, why, ("connect", "auth"))
+    for reason in ("auth", "command", "key"):
+        age = view.number("acl_log", f"{reason}.newest_age")
+        if age is not None and age <= min(60, limits["acl_recent_seconds"]):
+            why = f"ACL LOG holds refusals (reason {reason}), the last {age:.0f} s ago."
+            cited = [("acl_log", f"{reason}.count"), ("acl_log", f"{reason}.newest_age")]
+            yield view.cause("auth-failure", 0.6, why, *cited)
+            return
+    if any(view.number("info", f"errorstat_{name}.count") for name in ERRORS):
+        cited = [("info", f"errorstat_{name}.count.delta") for name in ERRORS]
+        yield view.not_("auth-failure", "Refusals since the start, none over the window.", *cited)
+
+
+def tls_mismatch(view: View, limits: Limits) -> Found:
+    """One side speaks TLS and the other doesn't, or the certificate isn't trusted."""
+    kind, stage = view.unavailable("connect"), view.get("connect", "stage")
+    cited = ("connect", "unavailable"), ("connect", "stage")
+    if kind == "tls":
+        detail = (reading := view.last("connect")) and reading.unavailable and reading.unavailable.detail
+        yield view.cause("tls-mismatch", 0.92, f"The TLS handshake fails: {detail}.", *cited)
+    elif kind == "reset" and stage in ("open", "ping"):
+        local = view.get("process", "listening") is True
+        why = "TCP connects and the first plain command is answered by closing: the port may want TLS."
+        yield view.cause("tls-mismatch", 0.85 if local else 0.6, why, *cited)
+
+
+CHECKS: tuple[Check, ...] = (auth_failure, tls_mismatch)

@@ -1,0 +1,240 @@
+"""Clients: who is connected, who may not be, and what their buffers hold."""
+
+import re
+
+from agent.checks.form import Check, Found, Limits
+from agent.view import View
+
+DEFAULT_MAXCLIENTS = 10000
+RESERVED_FDS = 32
+"""File descriptors that the server keeps for itself: maxclients can't be above the limit less these."""
+IDLE_WORDS = re.compile(
+    r"\b(idle|reset\w*|econnreset|epipe|broken pipe|closed|drop(s|ped|ping)?|stale|eof|disconnect\w*|overnight|"
+    r"inactiv\w*|quiet|first (request|command|call|query)|after a (while|pause|break|weekend))\b",
+    re.IGNORECASE,
+)
+"""Words with which people report connections that died while nobody used them."""
+
+
+def exhausted(view: View) -> tuple[bool, float | None]:
+    """Whether the server turns clients away, and the share of maxclients in use where that is known."""
+    refused = view.first_unavailable("maxclients") is not None
+    rejected = view.number("info", "rejected_connections.delta") or 0
+    limit = view.number("info", "maxclients")
+    if not limit:
+        return refused or rejected > 0, None
+    used = sum(
+        view.number("info", field) or 0 for field in ("connected_clients", "connected_slaves", "cluster_connections")
+    )
+    return refused or rejected > 0 or used >= limit, used / limit
+
+
+def maxclients(view: View, limits: Limits) -> Found:
+    """Rejections now, or every slot taken; rejections since the start are history."""
+    full, share = exhausted(view)
+    refused = view.first_unavailable("maxclients")
+    cited = (
+        (refused or "connect", "unavailable"), ("info", "rejected_connections.delta"), ("info", "connected_clients"),
+        ("info", "maxclients"),
+    )  # fmt: skip
+    if full:
+        limit = view.number("info", "maxclients")
+        of = f" of {limit:.0f}" if limit else ""
+        why = f"The server is at its limit{of} clients and turns new ones away."
+        yield view.cause("maxclients-exhausted", 0.96, why, *cited)
+    elif share is not None and share > limits["clients_of_maxclients_share"]:
+        why = f"{share:.0%} of maxclients are in use; none was turned away over the window."
+        yield view.cause("maxclients-exhausted", 0.4, why, *cited[1:])
+    elif share is not None:
+        because = f"{share:.0%} of maxclients are in use, and no connection was rejected over the window."
+        yield view.not_("maxclients-exhausted", because, *cited[1:])
+
+
+def fd_limit(view: View, limits: Limits) -> Found:
+    """maxclients is just what the file limit leaves, so raising it by CONFIG SET can't work."""
+    soft, fds = view.number("process", "nofile_soft"), view.number("process", "num_fds")
+    limit = view.number("info", "maxclients") or view.number("config_get", "maxclients")
+    full, _ = exhausted(view)
+    cited = (
+        ("process", "nofile_soft"), ("process", "num_fds"), ("info", "maxclients"),
+        ("info", "rejected_connections.delta"), ("connect", "unavailable"),
+    )  # fmt: skip
+    if soft is not None:
+        starved = fds is not None and fds >= soft - 2
+        clamped = limit == soft - RESERVED_FDS and limit < DEFAULT_MAXCLIENTS
+        unread = limit is None and full and soft - RESERVED_FDS < DEFAULT_MAXCLIENTS
+        if starved:
+            why = f"The process has {fds:.0f} of its {soft:.0f} file descriptors open: it can't accept any more."
+            yield view.cause("fd-limit-clamp", 0.97, why, *cited)
+        elif clamped or unread:
+            why = f"The file limit of {soft:.0f} leaves {soft - RESERVED_FDS:.0f} clients; CONFIG SET can't go above."
+            asked = re.search(r"max ?clients|file descriptor|ulimit|nofile|too many open", view.symptom, re.IGNORECASE)
+            yield view.cause("fd-limit-clamp", 0.98 if full else 0.9 if asked else 0.3, why, *cited)
+    elif limit and full and _power_of_two(int(limit) + RESERVED_FDS):
+        why = f"maxclients is {limit:.0f}, which is a file limit of {limit + RESERVED_FDS:.0f} less 32."
+        yield view.cause("fd-limit-clamp", 0.6, why, *cited)
+
+
+def _power_of_two(number: int) -> bool:
+    return number >= 64 and number & (number - 1) == 0
+
+
+def leak(view: View, limits: Limits) -> Found:
+    """Many clients of one owner that did nothing since they connected."""
+    limit = view.number("info", "maxclients") or DEFAULT_MAXCLIENTS
+    growing = (view.number("info", "connected_clients.delta") or 0) > 0
+    enough = max(8, min(limits["leak_clients"], limit / 2))
+    for number in range(1, 21):
+        at = f"o{number}"
+        count, unused = view.number("clients", f"{at}.count"), view.number("clients", f"{at}.unused")
+        idle = view.number("clients", f"{at}.idle_median")
+        if count is None or unused is None or idle is None:
+            return
+        few = growing and unused >= max(8, enough * 0.4)
+        if unused / count < 0.6 or idle < limits["leak_idle_seconds"] or not (unused >= enough or few):
+            continue
+        owner = view.text("clients", f"{at}.name") or view.text("clients", f"{at}.address")
+        why = f"{unused:.0f} of {count:.0f} clients of {owner} did nothing since they connected"
+        cited = [("clients", f"{at}.{field}") for field in ("unused", "count", "idle_median", "address")]
+        why += ", and their number grows." if growing else "."
+        yield view.cause(
+            "connection-leak", 0.92 if growing else 0.8, why, *cited, ("info", "connected_clients.delta")
+        )  # fmt: skip
+        return
+
+
+def churn(view: View, limits: Limits) -> Found:
+    """A connection for every few commands."""
+    rate = view.number("info", "total_connections_received.rate")
+    commands = view.number("info", "total_commands_processed.rate")
+    if rate is None or commands is None:
+        return
+    cited = (
+        ("info", "total_connections_received.rate"), ("info", "total_commands_processed.rate"),
+        ("info", "used_cpu_sys.rate"), ("info", "used_cpu_user.rate"), ("info", "connected_clients.delta"),
+    )  # fmt: skip
+    if rate < limits["churn_connections_per_second"]:
+        yield view.not_("connection-churn", f"{rate:.1f} new connections a second.", cited[0])
+        return
+    each = commands / rate
+    why = f"{rate:.0f} new connections a second for {commands:.0f} commands a second: {each:.1f} commands each."
+    if each <= limits["churn_commands_per_connection"]:
+        yield view.cause("connection-churn", 0.93, why, *cited)
+    elif rate >= 5 * limits["churn_connections_per_second"]:
+        yield view.cause("connection-churn", 0.75, why, *cited)
+    else:
+        yield view.cause("connection-churn", 0.35, why, *cited)
+
+
+def slow_consumer(view: View, limits: Limits) -> Found:
+    """One client's output waits in the server's memory."""
+    omem, flags = view.number("clients", "omem_max") or 0, view.text("clients", "omem_max.flags")
+    closed = view.number("info", "client_output_buffer_limit_disconnections.delta") or 0
+    cited = (
+        ("clients", "omem_max"), ("clients", "omem_max.flags"), ("clients", "omem_max.cmd"),
+        ("clients", "omem_max.id"), ("info", "client_output_buffer_limit_disconnections.delta"),
+    )  # fmt: skip
+    if omem >= limits["output_buffer_bytes"] and not set(flags) & set("SMO"):
+        kind = "subscriber" if "P" in flags else "client"
+        why = f"A {kind} doesn't read: {omem / 2**20:.1f} MiB of output wait for it in the server's memory."
+        yield view.cause("slow-consumer-output", 0.94, why, *cited)
+    elif closed > 0:
+        why = f"{closed:.0f} clients were closed over the window because their output buffer was over the limit."
+        yield view.cause("slow-consumer-output", 0.9, why, *cited)
+    elif view.last("clients") and not view.unavailable("clients"):
+        yield view.not_("slow-consumer-output", "No client has much output waiting.", ("clients", "omem_max"))
+
+
+def query_buffer(view: View, limits: Limits) -> Found:
+    """A command that never ends, held in a query buffer."""
+    for field in ("qbuf_max", "argv_mem_max"):
+        size = view.number("clients", field) or 0
+        if size < limits["query_buffer_bytes"]:
+            continue
+        nothing = view.text("clients", f"{field}.cmd") == "NULL"
+        why = f"One client's unfinished command holds {size / 2**20:.1f} MiB of the server's memory."
+        yield view.cause(
+            "query-buffer-hog", 0.94 if nothing else 0.75, why, ("clients", field), ("clients", f"{field}.cmd"),
+            ("clients", f"{field}.id"), ("clients", "qbuf_sum"),
+        )  # fmt: skip
+        return
+
+
+def client_evicted(view: View, limits: Limits) -> Found:
+    """The server closes clients to keep their memory under maxmemory-clients."""
+    evicted = view.number("info", "evicted_clients.delta") or 0
+    bound = view.text("config_get", "maxmemory-clients")
+    cited = ("info", "evicted_clients.delta"), ("info", "evicted_clients"), ("config_get", "maxmemory-clients")
+    if evicted > 0:
+        why = f"{evicted:.0f} clients were evicted over the window to keep them under maxmemory-clients {bound}."
+        yield view.cause("client-evicted", 0.95, why, *cited)
+    elif (view.number("info", "evicted_clients") or 0) > 0 and bound not in ("", "0", "0%"):
+        words = IDLE_WORDS.search(view.symptom) is not None
+        why = "Clients were evicted since the start, none over the window."
+        yield view.cause("client-evicted", 0.6 if words else 0.35, why, *cited)
+
+
+def idle_timeout(view: View, limits: Limits) -> Found:
+    """The server itself closes idle clients."""
+    period = view.number("config_get", "timeout") or 0
+    if period <= 0:
+        return
+    cited = (
+        ("config_get", "timeout"), ("idle_probe", "closed_by_peer"), ("idle_probe", "closed_after_seconds"),
+        ("symptom", "text"),
+    )  # fmt: skip
+    after = view.number("idle_probe", "closed_after_seconds")
+    words = IDLE_WORDS.search(view.symptom) is not None
+    if after is not None and period - 1 <= after <= period + 4:
+        why = f"timeout is {period:.0f} s, and an idle connection was closed after {after:.1f} s."
+        yield view.cause("idle-timeout", 0.95, why, *cited[:3])
+    elif period <= limits["idle_timeout_seconds"]:
+        why = f"timeout is {period:.0f} s: a pooled connection that rests for longer is closed by the server."
+        yield view.cause("idle-timeout", 0.8 if words else 0.45, why, *(cited if words else cited[:3]))
+    elif words:
+        why = f"timeout is {period:.0f} s: a connection that rests for longer is closed by the server."
+        yield view.cause("idle-timeout", 0.6, why, cited[0], cited[3])
+
+
+def idle_drop(view: View, limits: Limits) -> Found:
+    """An idle flow dies on the way although the server keeps it."""
+    probe = view.last("idle_probe")
+    if probe is None or probe.unavailable or (view.number("config_get", "timeout") or 0) > 0:
+        return
+    died = probe.get("closed_by_peer") is True or probe.get("ping_after") in ("timeout", "reset")
+    cited = (
+        ("idle_probe", "closed_by_peer"), ("idle_probe", "ping_after"), ("idle_probe", "idle_seconds"),
+        ("idle_probe", "still_listed"), ("config_get", "timeout"), ("config_get", "tcp-keepalive"),
+    )  # fmt: skip
+    if died:
+        listed = probe.get("still_listed") is True
+        why = "A connection died while it was idle, and the server's timeout is 0: something on the way forgot it"
+        why += "; the server still lists its client." if listed else "."
+        yield view.cause("idle-drop-by-network", 0.95 if listed else 0.85, why, *cited)
+    else:
+        because = f"A connection that rested {probe.get('idle_seconds')} s still answers."
+        yield view.not_("idle-drop-by-network", because, ("idle_probe", "ping_after"), ("idle_probe", "idle_seconds"))
+
+
+def paused(view: View, limits: Limits) -> Found:
+    """Clients wait in commands that don't block."""
+    waiting = view.number("clients", "paused") or 0
+    reason = view.text("info", "paused_reason")
+    cited = (
+        ("clients", "paused"), ("clients", "paused_cmd"), ("info", "paused_reason"), ("info", "paused_actions"),
+        ("silence", "unknown_command_answered"), ("silence", "ping_answered"),
+    )  # fmt: skip
+    if view.get("silence", "unknown_command_answered") is True and view.get("silence", "ping_answered") is False:
+        why = "PING hangs, and an unknown command is answered at once: the server runs and holds its clients back."
+        yield view.cause("client-paused", 0.95, why, *cited)
+    elif reason not in ("", "none"):
+        why = f"The server says that clients are paused ({view.text('info', 'paused_actions')})."
+        yield view.cause("client-paused", 0.96, why, *cited)
+    elif waiting > 0:
+        why = f"{waiting:.0f} clients are blocked in {view.text('clients', 'paused_cmd')}, which doesn't block."
+        yield view.cause("client-paused", 0.93, why, *cited)
+
+
+CHECKS: tuple[Check, ...] = (
+    maxclients, fd_limit, leak, churn, slow_consumer, query_buffer, client_evicted, idle_timeout, idle_drop, paused,
+)  # fmt: skip

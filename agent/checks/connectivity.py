@@ -1,0 +1,122 @@
+"""Connectivity: whether the server can be reached at all, and what stands in between."""
+
+from agent.checks.form import Check, Found, Limits
+from agent.view import View
+
+SMALL_BACKLOG = 128
+"""A listen queue up to this is small by itself; the default of tcp-backlog is 511, of somaxconn 4096."""
+
+
+def process_down(view: View, limits: Limits) -> Found:
+    """Refused at once and nothing listens; a firewall's REJECT has a listener behind it."""
+    if view.unavailable("connect") != "refused" or view.get("connect", "tcp_error") not in ("ECONNREFUSED", "ENOENT"):
+        return
+    listening = view.get("process", "listening")
+    cited = ("connect", "unavailable"), ("connect", "tcp_error"), ("process", "listening")
+    if listening is False:
+        yield view.cause("process-down", 0.97, "The connection is refused at once, and nothing listens there.", *cited)
+    elif listening is True:
+        yield view.cause(
+            "firewall-drop", 0.7,
+            "The connection is refused although a server listens at that address: a rule rejects it.", *cited,
+        )  # fmt: skip
+        yield view.not_("process-down", "A server listens at that address.", ("process", "listening"))
+    else:
+        yield view.cause(
+            "process-down", 0.85,
+            "The connection is refused at once. From afar a firewall that rejects looks the same.", *cited,
+        )  # fmt: skip
+
+
+def silent(view: View) -> bool:
+    """Whether TCP was accepted and nothing was answered."""
+    return view.unavailable("connect") == "timeout" and view.get("connect", "stage") not in ("dns", "tcp", "tls", None)
+
+
+def process_frozen(view: View, limits: Limits) -> Found:
+    """TCP accepts and nothing is answered for longer than a script stays mute; the process is stopped."""
+    stopped, state = view.get("process", "stopped"), view.get("process", "state")
+    silence = view.last("silence")
+    waited = view.number("silence", "waited_seconds") or 0
+    mute = view.unavailable("silence") == "timeout" and waited >= limits["silent_seconds"]
+    cited = ("process", "state"), ("silence", "unavailable"), ("silence", "waited_seconds"), ("connect", "unavailable")
+    queue = ("sockets", "recv_q")
+    if stopped is True:
+        why = "The process is stopped (state T): the kernel accepts connections, and nothing answers."
+        yield view.cause("process-frozen", 0.97, why, *cited, queue)
+    elif silence is not None and mute:
+        if state == "D":
+            why = "The process is in uninterruptible sleep (state D), and nothing was answered: storage or memory."
+            yield view.cause("process-frozen", 0.9, why, *cited)
+        elif view.last("process") is None or view.unavailable("process"):
+            why = f"TCP connects, and nothing came back in {waited:.1f} s, longer than a script stays mute."
+            yield view.cause("process-frozen", 0.8, why, *cited, ("connect", "tcp_ms"))
+        else:
+            why = f"TCP connects, nothing came back in {waited:.1f} s, and yet the process isn't stopped."
+            yield view.cause("process-frozen", 0.4, why, *cited)
+    elif silence is not None and silence.get("ping_answered") is True:
+        yield view.not_("process-frozen", "The server answers.", ("silence", "ping_answered"))
+
+
+def firewall_drop(view: View, limits: Limits) -> Found:
+    """The connect itself runs into its time-out: packets are dropped on the way."""
+    if view.unavailable("connect") != "timeout" or view.get("connect", "stage") != "tcp":
+        return
+    cited = ("connect", "unavailable"), ("connect", "stage")
+    if overflowing(view):
+        yield view.not_("firewall-drop", "The listener's own queue is full.", ("sockets", "recv_q"))
+        return
+    why = "The TCP connect runs into its time-out: packets are dropped on the way, or the host is gone."
+    yield view.cause("firewall-drop", 0.85, why, *cited, ("process", "listening"))
+    yield view.not_("process-down", "A dead process on a live host refuses at once.", *cited)
+
+
+def protected_mode(view: View, limits: Limits) -> Found:
+    """The greeting is -DENIED."""
+    if tool := view.first_unavailable("protected"):
+        why = "The server refuses every connection that isn't from loopback: protected-mode, and no password is set."
+        yield view.cause("protected-mode-denied", 0.98, why, (tool, "unavailable"))
+
+
+def loading(view: View, limits: Limits) -> Found:
+    """-LOADING, or INFO says so."""
+    tool = view.first_unavailable("loading")
+    if tool or view.number("info", "loading") == 1:
+        eta = view.number("info", "loading_eta_seconds")
+        why = "The server is loading its dataset" + (f", about {eta:.0f} s to go." if eta is not None else ".")
+        yield view.cause(
+            "loading-dataset", 0.98, why, (tool or "info", "unavailable"), ("info", "loading"),
+            ("info", "loading_eta_seconds"), ("info", "loading_loaded_perc"),
+        )  # fmt: skip
+
+
+def overflowing(view: View) -> bool:
+    """Whether the listener's queue holds more than its limit."""
+    queued, limit = view.number("sockets", "recv_q"), view.number("sockets", "send_q")
+    return queued is not None and limit is not None and queued > limit > 0
+
+
+def listen_backlog(view: View, limits: Limits) -> Found:
+    """More connections wait to be accepted than the queue holds."""
+    queued, limit = view.number("sockets", "recv_q"), view.number("sockets", "send_q")
+    overflows = view.number("sockets", "ListenOverflows.delta") or 0
+    cited = (
+        ("sockets", "recv_q"), ("sockets", "send_q"), ("sockets", "ListenOverflows.delta"),
+        ("info", "rejected_connections.delta"),
+    )  # fmt: skip
+    if overflowing(view) and limit is not None:
+        why = f"{queued:.0f} connections wait to be accepted in a queue for {limit:.0f}; the next ones are dropped."
+        small = limit <= SMALL_BACKLOG
+        # A long queue that is full is what a stopped process leaves behind; a short one fills by itself.
+        yield view.cause("listen-backlog-overflow", 0.98 if small else 0.8, why, *cited)
+    elif overflows > 0 and limit is not None and limit <= SMALL_BACKLOG:
+        why = f"{overflows:.0f} connections were dropped over the window because a listen queue was full."
+        yield view.cause("listen-backlog-overflow", 0.85, why, *cited)
+    elif overflows > 0:
+        why = "Listen queues on this machine overflowed over the window; which one isn't told."
+        yield view.cause("listen-backlog-overflow", 0.4, why, *cited)
+    elif queued == 0:
+        yield view.not_("listen-backlog-overflow", "Nothing waits to be accepted.", *cited[:3])
+
+
+CHECKS: tuple[Check, ...] = (process_down, process_frozen, firewall_drop, protected_mode, loading, listen_backlog)

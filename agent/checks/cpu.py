@@ -1,0 +1,129 @@
+"""CPU and latency: what keeps the one thread that runs commands from running the next."""
+
+import re
+
+from agent.checks.form import Check, Found, Limits
+from agent.view import View
+
+WHOLE = frozenset(
+    ("KEYS", "SORT", "SORT_RO", "HGETALL", "HKEYS", "HVALS", "SMEMBERS", "LRANGE", "ZRANGE", "ZREVRANGE", "SUNION",
+     "SUNIONSTORE", "SINTER", "SINTERSTORE", "SDIFF", "SDIFFSTORE", "ZUNIONSTORE", "ZINTERSTORE", "SCAN", "FLUSHALL",
+     "FLUSHDB", "LREM", "LINDEX", "LINSERT", "ZRANGEBYSCORE", "XRANGE", "BITCOUNT", "BITOP", "DEBUG")
+)  # fmt: skip
+"""Commands whose time grows with the data that they walk through."""
+SCRIPTS = frozenset(("EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO"))
+DELETES = frozenset(("DEL", "UNLINK", "EXPIRE", "FLUSHDB", "FLUSHALL"))
+NOT_WORK = frozenset(("INFO", "CLIENT", "CONFIG", "SLOWLOG", "COMMANDLOG", "PING", "AUTH", "SUBSCRIBE", "REPLCONF"))
+
+
+def main_thread_share(view: View) -> float | None:
+    """CPU seconds a second of the main thread over the window, from INFO; None where it isn't told."""
+    used = [view.number("info", f"used_cpu_{kind}_main_thread.rate") for kind in ("sys", "user")]
+    if None in used:
+        used = [view.number("info", f"used_cpu_{kind}.rate") for kind in ("sys", "user")]
+    return sum(value or 0 for value in used) if None not in used else None
+
+
+def lua_busy(view: View, limits: Limits) -> Found:
+    """-BUSY: a script or function runs for longer than busy-reply-threshold."""
+    if tool := view.first_unavailable("busy"):
+        why = "A Lua script or a function is running and has been for longer than busy-reply-threshold (5 s by default)"
+        why += ". Whether it wrote already, so that SCRIPT KILL would fail, can't be read."
+        yield view.cause(
+            "lua-busy", 0.96, why, (tool, "unavailable"), ("process", "main_run_share"), ("process", "state")
+        )  # fmt: skip
+
+
+def slow_command(view: View, limits: Limits) -> Found:
+    """The slow log and commandstats name one costly command; durations there leave out waiting behind others."""
+    best = max(_suspects(view, limits), key=lambda found: found[0], default=None)
+    if best is None:
+        slowest = view.number("slowlog", "max_usec")
+        if slowest is not None and not slowlog_off(view):
+            because = f"The slowest entry of the slow log took {slowest / 1000:.1f} ms."
+            yield view.not_("slow-on-command", because, ("slowlog", "max_usec"), ("slowlog", "newest_age"))
+        return
+    probability, command, why = best
+    low = command.lower()
+    id = "big-key-delete" if command in DELETES else "slow-on-command"
+    yield view.cause(
+        id, probability, why, ("slowlog", f"{command}.max_usec"), ("slowlog", f"{command}.count"),
+        ("slowlog", f"{command}.newest_age"), ("commandstats", f"{low}.usec_per_call.delta"),
+        ("commandstats", f"{low}.usec.delta"), ("commandstats", f"{low}.calls.delta"),
+        ("commandstats", f"{low}.usec_per_call"),
+    )  # fmt: skip
+
+
+def _suspects(view: View, limits: Limits) -> list[tuple[float, str, str]]:
+    commands = {field.partition(".")[0] for field in view.fields("slowlog") if field.endswith(".max_usec")}
+    for field in view.fields("commandstats"):
+        if match := re.fullmatch(r"([^.]+)\.calls\.delta", field):
+            commands.add(match[1].upper())
+    commands -= {"TOTAL"}
+    found = (_suspect(view, limits, command) for command in sorted(commands))
+    return [suspect for suspect in found if suspect is not None]
+
+
+def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str] | None:
+    low = command.lower()
+    if command.partition("|")[0] in NOT_WORK:
+        return None
+    usec = view.number("slowlog", f"{command}.max_usec") or 0
+    age = view.number("slowlog", f"{command}.newest_age")
+    count = view.number("slowlog", f"{command}.count") or 0
+    window = view.number("commandstats", "window_seconds") or 2
+    share = (view.number("commandstats", f"{low}.usec.delta") or 0) / 1e6 / window
+    each = view.number("commandstats", f"{low}.usec_per_call.delta") or 0
+    calls = view.number("commandstats", f"{low}.calls.delta") or 0
+    recent = age is not None and age <= limits["slow_recent_seconds"] and usec >= limits["slow_command_usec"]
+    long = f"{command} took up to {max(usec, each) / 1000:.0f} ms"
+    if calls and (each >= limits["slow_command_usec"] or (share >= 0.2 and each >= limits["slow_command_usec"] / 10)):
+        return 0.94, command, f"{long} and {share:.0%} of the window; everything else waits behind it."
+    if recent and count >= 2 and calls:
+        return 0.92, command, f"{long}, again and again; everything else waits behind it."
+    if recent and count >= 2 and age is not None and age <= 60:
+        return 0.88, command, f"{long}, {count:.0f} times, last {age:.0f} s ago; everything else waits behind it."
+    if recent and command in WHOLE:
+        newly = age is not None and age <= 120
+        return 0.7 if newly else 0.55, command, f"{long}, last {age:.0f} s ago; everything else waited behind it."
+    if recent:
+        return 0.4, command, f"{long} once, {age:.0f} s ago, and not over the window."
+    return None
+
+
+def cpu_saturated(view: View, limits: Limits) -> Found:
+    """The main thread uses a whole core on commands that are cheap one by one."""
+    share = main_thread_share(view)
+    if share is None:
+        return
+    run, wait = view.number("process", "main_run_share") or 0, view.number("process", "main_wait_share") or 0
+    cited = (
+        ("info", "used_cpu_user_main_thread.rate"), ("info", "used_cpu_sys_main_thread.rate"),
+        ("info", "total_commands_processed.rate"), ("commandstats", "top"), ("process", "main_run_share"),
+        ("process", "main_wait_share"),
+    )  # fmt: skip
+    # A thread that is ready to run and has to wait for a core is as busy as one that runs.
+    starving = run + wait >= 0.95 and run >= 0.5 and share >= 0.6
+    if share < limits["cpu_main_thread_share"] and not starving:
+        yield view.not_("cpu-saturated", f"The main thread uses {share:.0%} of a core.", *cited[:2])
+        return
+    rate = view.number("info", "total_commands_processed.rate") or 0
+    why = f"The main thread uses {share:.0%} of a core for {rate:.0f} commands a second, each of them cheap."
+    yield view.cause("cpu-saturated", 0.92 if share >= limits["cpu_main_thread_share"] else 0.8, why, *cited)
+
+
+def slowlog_off(view: View) -> bool:
+    """Whether the slow log is switched off."""
+    slower, length = view.number("config_get", "slowlog-log-slower-than"), view.number("config_get", "slowlog-max-len")
+    return (slower is not None and slower < 0) or length == 0
+
+
+def diagnostics(view: View, limits: Limits) -> Found:
+    """The slow log was switched off: what ran long can't be told."""
+    if slowlog_off(view):
+        why = "The slow log is switched off, so it can't be told which commands ran long."
+        cited = ("config_get", "slowlog-log-slower-than"), ("config_get", "slowlog-max-len")
+        yield view.cause("diagnostics-disabled", 0.9, why, *cited)
+
+
+CHECKS: tuple[Check, ...] = (lua_busy, slow_command, cpu_saturated, diagnostics)

@@ -1,0 +1,12 @@
+"""What a check is."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from agent.diagnosis import Cause, RuledOut
+from agent.view import View
+
+Limits = Mapping[str, float]
+"""Thresholds by name, from the bundled runbooks."""
+Found = Iterator[Cause | RuledOut]
+Check = Callable[[View, Limits], Found]
+"""Yields what the readings speak for, and what they speak against."""

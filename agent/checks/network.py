@@ -1,0 +1,29 @@
+"""The network, as far as the server's own times tell it apart from the server."""
+
+from agent.checks.cpu import main_thread_share
+from agent.checks.form import Check, Found, Limits
+from agent.view import View
+
+
+def path_latency(view: View, limits: Limits) -> Found:
+    """Even the fastest PING is slow, and the server's own times aren't."""
+    fastest, median = view.number("latency_sample", "min_ms"), view.number("latency_sample", "median_ms")
+    if fastest is None or median is None:
+        return
+    share = main_thread_share(view)
+    busy = (share or 0) >= 0.7 or (view.number("commandstats", "busy_share") or 0) >= 0.5
+    cited = (
+        ("latency_sample", "min_ms"), ("latency_sample", "median_ms"), ("commandstats", "ping.usec_per_call"),
+        ("commandstats", "busy_share"), ("connect", "tcp_ms"),
+    )  # fmt: skip
+    if fastest >= limits["path_min_latency_ms"] and not busy:
+        own = view.number("commandstats", "ping.usec_per_call")
+        why = f"Even the fastest PING took {fastest:.1f} ms (median {median:.1f} ms)"
+        why += f", and the server needs {own:.0f} us for one: the path costs the rest." if own is not None else "."
+        steady = median <= 4 * fastest
+        yield view.cause("path-latency", 0.94 if steady else 0.75, why, *cited)
+    elif fastest < limits["path_min_latency_ms"]:
+        yield view.not_("path-latency", f"The fastest PING took {fastest:.2f} ms.", ("latency_sample", "min_ms"))
+
+
+CHECKS: tuple[Check, ...] = (path_latency,)

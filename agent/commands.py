@@ -1,0 +1,74 @@
+"""The agent's commands and their options; light, so that --help is quick."""
+
+import argparse
+from pathlib import Path
+
+from agent.program import Command
+
+
+def positive(text: str) -> float:
+    """A number above 0."""
+    number = _number(text)
+    if not 0 < number < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a number of seconds above 0")
+    return number
+
+
+def window(text: str) -> float:
+    """A window that a sample can be spread over."""
+    number = _number(text)
+    if not 0.2 <= number <= 60:
+        raise argparse.ArgumentTypeError(f"{text!r}: give 0.2 to 60 seconds")
+    return number
+
+
+def whole(text: str) -> int:
+    """A whole number above 0."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number above 0")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a number") from None
+
+
+def common(parser: argparse.ArgumentParser) -> None:
+    """The options that every investigation takes."""
+    add = parser.add_argument
+    add("--model", metavar="NAME", help="`offline` for the checks alone; default: $REDIAGNOSE_MODEL if there is a key")
+    add("--format", choices=("text", "json", "markdown"), default="text", help="of the answer on stdout (text)")
+    add("--window", type=window, default=2.0, metavar="SECONDS", help="between the two samples (2)")
+    add("--deadline", type=positive, metavar="SECONDS", help="for the whole (30 for the checks, 180 with a model)")
+    add("--model-timeout", type=positive, default=60.0, metavar="SECONDS", help="for one answer of the model (60)")
+    add("--max-tokens", type=whole, metavar="N", help="most tokens of one answer of the model")
+    add("--max-turns", type=whole, default=12, metavar="N", help="most turns of the model (12)")
+    add("--runbooks", type=Path, metavar="DIR", help="your own runbooks; they come before the bundled ones")
+    add("--approve", choices=("ask", "never"), default="ask", help="ask about each change; `never` without a terminal")
+    add("--reveal", action="store_true", help="print what stands behind the handles, such as client#1")
+    add("--show-prompt", action="store_true", help="print exactly what would leave for the model; send nothing")
+    add("--password-file", type=Path, metavar="FILE", help="its first line is the password")
+    add("--cacert", type=Path, metavar="FILE", help="authorities to trust (rediss://)")
+    add("--cert", type=Path, metavar="FILE", help="client certificate")
+    add("--key", type=Path, metavar="FILE", help="client key")
+    add("--insecure", action="store_true", help="don't verify the server's certificate")
+
+
+def _triage(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", nargs="*", metavar="URL|SYMPTOM", help="the one with :// is the URL; else $REDIS_URL")
+    common(parser)
+
+
+def _runbooks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("verb", choices=("list", "show", "check"))
+    parser.add_argument("name", nargs="?", metavar="NAME|DIR", help="a runbook's name (show), a folder (check)")
+
+
+COMMANDS = (
+    Command("triage", "[URL] [SYMPTOM]", "investigate; the answer on stdout", _triage, "agent.triage:triage"),
+    Command("runbooks", "list|show NAME|check DIR", "the runbooks, and a check of your own", _runbooks,
+            "agent.runbooks_command:runbooks"),
+)  # fmt: skip

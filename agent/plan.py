@@ -1,0 +1,116 @@
+"""The plan: remedies from the runbooks and the model's proposals, each classified, none carried out."""
+
+import shlex
+from collections.abc import Sequence
+
+from agent.diagnosis import Cause, Step
+from agent.runbooks import Library, Remedy
+from agent.view import View
+from tools.errors import Forbidden, ToolError
+from tools.gate.desk import Desk, Proposal
+from tools.gate.policy import Change, shown
+from tools.server.node import Node
+
+DEFAULT_MAXCLIENTS = 10000
+RESERVED_FDS = 32
+MOST = 8
+"""Steps that a person can still take in."""
+
+
+class Planned:
+    """Steps and the changes that they'd make."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.changes: dict[str, Change] = {}
+        """The exact change of each step that can be applied from here, by the step's id."""
+
+    def add(self, step: Step, change: Change | None = None) -> None:
+        """Append a step unless the same action stands there already."""
+        if len(self.steps) >= MOST or step.action in [known.action for known in self.steps]:
+            return
+        numbered = step.model_copy(update={"id": f"s{len(self.steps) + 1}"})
+        self.steps.append(numbered)
+        if change is not None:
+            self.changes[numbered.id] = change
+
+
+async def build(
+    causes: Sequence[Cause], library: Library, view: View, node: Node, desk: Desk
+) -> Planned:  # fmt: skip
+    """Steps for the causes, most likely first, and for whatever else was proposed."""
+    planned = Planned()
+    proposed = list(desk.proposals)
+    values = fill(view)
+    ids = {cause.id for cause in causes}
+    for cause in causes:
+        notes = library.notes(cause.id)
+        for remedy in notes.remedies if notes else ():
+            action = remedy.filled(values)
+            if action is None or (
+                cause.id == "maxclients-exhausted" and "fd-limit-clamp" in ids and remedy.kind == "config_set"
+            ):
+                # The file limit stands in the way: the other cause's remedy comes first.
+                continue
+            await _add(planned, remedy, action, cause, notes.avoid if notes else None, node, desk)
+    for proposal in proposed:
+        planned.add(_step(proposal, avoid=None, verify=None), proposal.change)
+    return planned
+
+
+def fill(view: View) -> dict[str, str]:
+    """The values that remedies' placeholders stand for, as far as they're known."""
+    limit = view.number("info", "maxclients") or view.number("config_get", "maxclients")
+    if limit is None:
+        return {}
+    hard = view.number("process", "nofile_hard")
+    target = DEFAULT_MAXCLIENTS if limit < DEFAULT_MAXCLIENTS else 2 * limit
+    if hard is not None and hard > 0:
+        target = min(target, hard - RESERVED_FDS)
+    return {"maxclients_target": f"{target:.0f}"} if target > limit else {}
+
+
+async def _add(
+    planned: Planned, remedy: Remedy, action: str, cause: Cause, avoid: str | None, node: Node, desk: Desk
+) -> None:  # fmt: skip
+    if remedy.kind == "outside":
+        planned.add(_outside(remedy, action, cause, avoid))
+        return
+    args = command(action)
+    try:
+        if not node.held:
+            raise ToolError("no connection is held that it could go through")
+        proposal = await desk.put(node, args, remedy.why)
+    except Forbidden:
+        return
+    except ToolError as error:
+        by_hand = f"{action} (by hand: {error})"
+        planned.add(_outside(remedy, by_hand, cause, avoid))
+        return
+    if proposal.change.parameter is None or proposal.change.before != args[3]:
+        planned.add(_step(proposal, avoid=avoid, verify=remedy.verify), proposal.change)
+
+
+def command(action: str) -> tuple[str, ...]:
+    """A remedy's action as a command; a CONFIG SET's value is all that follows the parameter."""
+    words = shlex.split(action)
+    if [word.upper() for word in words[:2]] == ["CONFIG", "SET"] and len(words) > 4:
+        return (*words[:3], " ".join(words[3:]))
+    return tuple(words)
+
+
+def _step(proposal: Proposal, *, avoid: str | None, verify: str | None) -> Step:
+    change = proposal.change
+    undo = change.undo
+    return Step(
+        id="s0", kind="config_set" if change.parameter else "command", node=change.node, action=change.action,
+        before=change.before, after=change.args[3] if change.parameter else None, why=proposal.why, risk=change.risk,
+        needs_approval=True, rollback=shown(undo) if undo else None, verify=verify, avoid=avoid,
+    )  # fmt: skip
+
+
+def _outside(remedy: Remedy, action: str, cause: Cause, avoid: str | None) -> Step:
+    return Step(
+        id="s0", kind="outside", node=cause.where, action=action, why=remedy.why, risk=remedy.risk,
+        needs_approval=False, rollback=remedy.rollback, verify=remedy.verify, avoid=avoid,
+    )  # fmt: skip

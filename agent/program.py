@@ -1,0 +1,73 @@
+"""The command line: one parser for all commands, each loaded only when it's run."""
+
+import argparse
+import asyncio
+import importlib
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, NoReturn
+
+ANSWERED, FAILED, USAGE, NOTHING, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+class Command(NamedTuple):
+    """One command. Plain, so that --help loads nothing else."""
+
+    name: str
+    usage: str
+    """Its positionals, for the table of commands."""
+    help: str
+    configure: Callable[[argparse.ArgumentParser], None]
+    """Adds its arguments."""
+    run: str
+    """`module:function`; the function takes the parsed arguments and gives the exit status, or a coroutine of it."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Wrong usage in one line that names the value and where help is."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def parser(commands: Sequence[Command], version: str) -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    root = Parser(prog="rediagnose", description="An SRE agent for Redis and Valkey.", allow_abbrev=False)
+    root.add_argument("--version", action="version", version=f"rediagnose {version}")
+    choices = root.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    for command in commands:
+        sub = choices.add_parser(command.name, help=command.help, description=command.help, allow_abbrev=False)
+        command.configure(sub)
+        sub.set_defaults(run=command.run)
+    return root
+
+
+def run(commands: Sequence[Command], version: str, argv: Sequence[str] | None) -> int:
+    """Parse, load the one command, run it; errors as one line and an exit status."""
+    try:
+        args = parser(commands, version).parse_args(argv)
+    except SystemExit as exit_:
+        return int(exit_.code or 0)
+    module, _, function = str(args.run).partition(":")
+    target = getattr(importlib.import_module(module), function)
+    from tools.errors import RediagnoseError, UsageError
+
+    try:
+        result = target(args)
+        return asyncio.run(result) if asyncio.iscoroutine(result) else int(result)
+    except UsageError as error:
+        print(f"rediagnose {args.command}: {error}", file=sys.stderr)
+        return USAGE
+    except RediagnoseError as error:
+        print(f"rediagnose {args.command}: {error}", file=sys.stderr)
+        return NOTHING
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return ANSWERED
+    except Exception:
+        traceback.print_exc()
+        print(f"rediagnose {args.command}: that is a bug; nothing was answered", file=sys.stderr)
+        return NOTHING

@@ -1,0 +1,135 @@
+"""`rediagnose triage`: one command, one answer."""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+
+from rich.console import Console
+
+from agent.approval import settle, terminal
+from agent.choose import choose
+from agent.diagnosis import OFFLINE, Diagnosis
+from agent.investigation import Investigation, Options
+from agent.modelled import Asking, show_prompt, think
+from agent.program import ANSWERED, INTERRUPTED
+from agent.progress import Progress
+from agent.report import markdown, text
+from agent.runbooks import load
+from tools.clock import SystemClock
+from tools.errors import UsageError
+from tools.server.target import Target, Tls, parse_target
+
+DEADLINE_CHECKS, DEADLINE_MODEL = 30.0, 180.0
+
+
+async def triage(args: argparse.Namespace) -> int:
+    """Investigate and print the answer. Raises `UsageError` for input that can't be used."""
+    target, symptom = target_of(args)
+    return await investigate(args, target, symptom)
+
+
+def target_of(args: argparse.Namespace) -> tuple[Target, str]:
+    """The target and the symptom of the positionals: the one that contains :// is the URL."""
+    urls = [word for word in args.what if "://" in word.split(" ", 1)[0]]
+    symptoms = [word for word in args.what if word not in urls]
+    if len(urls) > 1 or len(symptoms) > 1:
+        extra = (urls if len(urls) > 1 else symptoms)[-1]
+        raise UsageError(f"{extra!r}: give one URL and one symptom; put a symptom of several words in quotes")
+    url = urls[0] if urls else os.environ.get("REDIS_URL")
+    if not url:
+        given = f"{symptoms[0]!r} isn't a URL and " if symptoms else ""
+        raise UsageError(f"{given}REDIS_URL isn't set; give a URL such as redis://host:6379")
+    tls = Tls(cacert=args.cacert, cert=args.cert, key=args.key, insecure=args.insecure)
+    target = parse_target(url, tls=tls, password_file=args.password_file)
+    if target.tls:
+        target.tls.context()
+    return target, symptoms[0] if symptoms else ""
+
+
+async def investigate(args: argparse.Namespace, target: Target, symptom: str) -> int:
+    """One investigation with its progress on stderr and its answer on stdout; the exit status."""
+    use = choose(args.model)
+    library = load(args.runbooks)
+    deadline = args.deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
+    options = Options(window=args.window, deadline=deadline, runbooks=args.runbooks)
+    out = Console()
+    progress = Progress(Console(stderr=True))
+    incident = Investigation(target, symptom, library, SystemClock(), progress, options)
+    asking = Asking(timeout=args.model_timeout, max_tokens=args.max_tokens, turns=args.max_turns)
+    try:
+        with progress, _ended_by(signal.SIGTERM):
+            incident.start(use)
+            verdict = await incident.survey()
+            if args.show_prompt:
+                print(show_prompt(incident))
+                return ANSWERED
+            if use.name != OFFLINE:
+                verdict = await think(incident, verdict, asking)
+            await incident.plan(verdict)
+        return await _finish(args, incident, out)
+    except asyncio.CancelledError:
+        _print(args, incident, incident.answer(interrupted=True), out)
+        return INTERRUPTED
+    finally:
+        await incident.close()
+
+
+async def _finish(args: argparse.Namespace, incident: Investigation, out: Console) -> int:
+    """Print the answer, and ask about its steps where a person is there to say yes."""
+    if not _asks(args) or not incident.planned.changes:
+        _print(args, incident, incident.answer(), out)
+        return ANSWERED
+    asker = Console(stderr=True)
+
+    def show(line: str) -> None:
+        asker.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    if args.format == "text":
+        _print(args, incident, incident.answer(), out)
+    await settle(incident, terminal(asker), show, channel="terminal")
+    if args.format != "text":
+        _print(args, incident, incident.answer(), out)
+    return ANSWERED
+
+
+def _asks(args: argparse.Namespace) -> bool:
+    return args.approve == "ask" and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _print(args: argparse.Namespace, incident: Investigation, answer: Diagnosis, out: Console) -> None:
+    if args.format == "json":
+        print(answer.to_json())
+    elif args.format == "markdown":
+        print(markdown(answer))
+    else:
+        revealed = incident.handles.revealed() if args.reveal else None
+        _coloured(out, text(answer, spark=out.is_terminal, revealed=revealed))
+    sys.stdout.flush()
+
+
+def _coloured(out: Console, answer: str) -> None:
+    if not out.is_terminal:
+        print(answer)
+        return
+    styles = ("bold red", "bold green", "bold yellow")
+    for number, line in enumerate(answer.splitlines()):
+        style = styles[number] if number < len(styles) else None
+        out.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def _ended_by(number: signal.Signals) -> Iterator[None]:
+    """A signal ends the investigation as Ctrl-C does: with what was found so far."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    with contextlib.suppress(NotImplementedError):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(NotImplementedError):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,74 @@
+"""Proposals: recorded, classified, and nothing more."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import Field
+
+from tools.errors import Forbidden, ToolError, Unanswered
+from tools.gate.policy import Change, change, shown
+from tools.records import Record, Values
+from tools.server.config import read_config
+from tools.server.node import Node
+from tools.toolbox import proposes
+
+
+class Proposal(Record):
+    """A change that somebody proposed and nobody approved."""
+
+    change: Change
+    why: str
+
+
+class Desk:
+    """Where proposals are put down. It can't approve or apply any."""
+
+    def __init__(self, on_forbidden: Callable[[str, str], None]) -> None:
+        self.proposals: list[Proposal] = []
+        self._on_forbidden = on_forbidden
+
+    def forbidden(self, action: str, why: str) -> None:
+        """Note that policy forbade a proposal."""
+        self._on_forbidden(action, why)
+
+    async def put(self, node: Node, args: tuple[str, ...], why: str) -> Proposal:
+        """A proposal with the value read now. Raises `Forbidden`, or `Unanswered` where the value can't be read."""
+        try:
+            wanted = change(node.name, args)
+        except Forbidden as error:
+            self.forbidden(shown(args[:4]), str(error))
+            raise
+        if wanted.parameter is not None:
+            before = (await read_config(node, [wanted.parameter])).get(wanted.parameter)
+            if before is None:
+                raise ToolError(f"{node.name} has no parameter {wanted.parameter!r}; propose one that CONFIG GET shows")
+            wanted = wanted.model_copy(update={"before": str(before)})
+        elif not node.held:
+            raise Unanswered("timeout", f"no connection to {node.name} is held that {wanted.action} could go through")
+        proposal = Proposal(change=wanted, why=why)
+        if proposal.change not in [known.change for known in self.proposals]:
+            self.proposals.append(proposal)
+        return proposal
+
+
+@proposes
+async def propose_config_set(
+    node: Node,
+    desk: Desk,
+    parameter: Annotated[str, Field(max_length=64, description="One parameter's name.")],
+    value: Annotated[str, Field(max_length=256, description="The new value.")],
+    why: Annotated[str, Field(max_length=400, description="What it mends, for the person who decides.")],
+) -> Values:
+    """Propose one CONFIG SET. Nothing is changed: a person is asked, after the diagnosis, and decides.
+
+    Gives the value read before, the risk class and the rollback. Forbidden parameters are refused with the reason.
+    """
+    try:
+        proposal = await desk.put(node, ("CONFIG", "SET", parameter, value), why)
+    except Forbidden as error:
+        raise ToolError(str(error)) from None
+    undo = proposal.change.undo
+    return {
+        "action": proposal.change.action, "before": proposal.change.before, "after": value,
+        "risk": proposal.change.risk, "rollback": shown(undo) if undo else None, "state": "proposed",
+    }  # fmt: skip

@@ -1,0 +1,120 @@
+"""The TCP sockets of one port, as `ss` sees them: from the kernel's inet_diag, else from /proc/net/tcp."""
+
+import socket
+import struct
+import time
+from collections.abc import Iterator
+
+from tools.host.proc import text
+from tools.records import Record
+
+STATES = (
+    "none", "established", "syn_sent", "syn_recv", "fin_wait1", "fin_wait2", "time_wait", "close", "close_wait",
+    "last_ack", "listen", "closing", "syn_recv",
+)  # fmt: skip
+"""The kernel's numbers of TCP states; the last is a request that isn't a whole socket yet, and `ss` names it so too."""
+PATIENCE = 2.0
+"""Seconds for the whole dump."""
+_NETLINK_SOCK_DIAG = 4
+_SOCK_DIAG_BY_FAMILY, _NLMSG_ERROR, _NLMSG_DONE = 20, 2, 3
+_REQUEST_DUMP = 0x301
+_BYTECODE = 1
+_PORT_AT_LEAST, _PORT_AT_MOST = 2, 3
+_HEADER = struct.Struct("=IHHII")
+_MESSAGE = struct.Struct("=BBBB2s2s16s16s12xIIIII")
+
+
+class Socket(Record):
+    """One TCP socket of this side."""
+
+    state: str
+    """One of `STATES`."""
+    address: str
+    """Local address."""
+    peer: str
+    """Remote address."""
+    recv_q: int
+    """Bytes that the process hasn't read; for a listener connections that wait to be accepted."""
+    send_q: int | None
+    """Bytes that the peer hasn't acknowledged; for a listener the most that may wait, null where it isn't told."""
+    retransmits: int
+    """Retransmissions of the segment that waits for its acknowledgement."""
+
+
+def tcp_sockets(port: int) -> tuple[list[Socket], str]:
+    """The sockets whose local port this is, and where that was read: "inet_diag", "proc", or "" for nowhere."""
+    try:
+        return [one for family in (socket.AF_INET, socket.AF_INET6) for one in dump(family, port)], "inet_diag"
+    except (AttributeError, OSError):
+        # No Linux, no such module in the kernel, or a sandbox that forbids netlink.
+        tables = [text(f"/proc/net/{name}") for name in ("tcp", "tcp6")]
+        found = [one for table in tables if table for one in parse_table(table, port)]
+        return found, "proc" if any(tables) else ""
+
+
+def dump(family: int, port: int) -> Iterator[Socket]:
+    """The sockets of one address family from inet_diag. Raises `OSError` where the kernel refuses or is silent."""
+    ends = time.monotonic() + PATIENCE
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as link:
+        link.settimeout(PATIENCE)
+        link.send(_request(family, port))
+        while time.monotonic() < ends:
+            data = link.recv(1 << 18)
+            at = 0
+            while at + _HEADER.size <= len(data):
+                length, kind, *_ = _HEADER.unpack_from(data, at)
+                if kind == _NLMSG_DONE:
+                    return
+                if kind == _NLMSG_ERROR:
+                    (number,) = struct.unpack_from("=i", data, at + _HEADER.size)
+                    raise OSError(-number, "inet_diag refused")
+                yield _socket(family, data, at + _HEADER.size)
+                at += (length + 3) & ~3
+    raise TimeoutError("inet_diag didn't finish")
+
+
+def _request(family: int, port: int) -> bytes:
+    # The kernel itself picks the port, so that a machine with many other sockets isn't dumped in full. A condition is
+    # an opcode, where to go on if it holds, where if it doesn't (past the end rejects), and a second word: the port.
+    condition = struct.Struct("=BBHBBH")
+    code = condition.pack(_PORT_AT_LEAST, 8, 20, 0, 0, port) + condition.pack(_PORT_AT_MOST, 8, 12, 0, 0, port)
+    body = struct.pack("=BBBxI48x", family, socket.IPPROTO_TCP, 0, 0xFFFFFFFF)
+    body += struct.pack("=HH", 4 + len(code), _BYTECODE) + code
+    return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _REQUEST_DUMP, 1, 0) + body
+
+
+def _socket(family: int, data: bytes, at: int) -> Socket:
+    _, state, timer, retransmits, _, _, source, peer, _, recv_q, send_q, _, _ = _MESSAGE.unpack_from(data, at)
+    size = 4 if family == socket.AF_INET else 16
+    return Socket(
+        state=STATES[state] if state < len(STATES) else "none",
+        address=_address(family, source[:size]), peer=_address(family, peer[:size]),
+        recv_q=recv_q, send_q=send_q, retransmits=retransmits if timer == 1 else 0,
+    )  # fmt: skip
+
+
+def parse_table(table: str, port: int) -> Iterator[Socket]:
+    """The sockets of a text in the form of /proc/net/tcp or tcp6; it doesn't tell a listener's limit."""
+    for line in table.splitlines()[1:]:
+        fields = line.split()
+        source, _, number = fields[1].partition(":")
+        if int(number, 16) != port:
+            continue
+        state = STATES[int(fields[3], 16)]
+        sending, _, receiving = fields[4].partition(":")
+        yield Socket(
+            state=state, address=_from_hex(source), peer=_from_hex(fields[2].partition(":")[0]),
+            recv_q=int(receiving, 16), send_q=None if state == "listen" else int(sending, 16),
+            retransmits=int(fields[6], 16) if fields[5].startswith("01") else 0,
+        )  # fmt: skip
+
+
+def _from_hex(digits: str) -> str:
+    # Each group of eight digits is one word in the machine's own byte order.
+    words = b"".join(struct.pack("=I", int(digits[at : at + 8], 16)) for at in range(0, len(digits), 8))
+    return _address(socket.AF_INET if len(words) == 4 else socket.AF_INET6, words)
+
+
+def _address(family: int, packed: bytes) -> str:
+    written = socket.inet_ntop(family, packed)
+    return written.removeprefix("::ffff:") if "." in written else written

@@ -1,0 +1,97 @@
+"""The server's sockets: what `netstat` and `ss` say of its port, and the kernel's counters beside them."""
+
+from collections import Counter
+
+from tools.host.diag import Socket, tcp_sockets
+from tools.host.local import Host, Place, Window, offload
+from tools.host.proc import number, table, text
+from tools.records import Values
+from tools.toolbox import reads
+
+PEERS = 5
+"""Peer addresses that are shown."""
+COUNTED = ("established", "syn_recv", "close_wait", "fin_wait1", "fin_wait2", "last_ack", "closing", "time_wait")
+COUNTERS = (
+    ("ListenOverflows", "netstat", "TcpExt", "ListenOverflows"), ("ListenDrops", "netstat", "TcpExt", "ListenDrops"),
+    ("TCPTimeouts", "netstat", "TcpExt", "TCPTimeouts"),
+    ("TCPAbortOnMemory", "netstat", "TcpExt", "TCPAbortOnMemory"),
+    ("TCPRetransSegs", "snmp", "Tcp", "RetransSegs"), ("TCPOutSegs", "snmp", "Tcp", "OutSegs"),
+)  # fmt: skip
+"""Our name, file of /proc/net, its group, its name."""
+_WILDCARDS = ("0.0.0.0", "::")
+_UNIX_LISTENS, _UNIX_CONNECTED, _UNIX_CONNECTING = 0x10000, 3, 2
+
+
+@reads
+async def sockets(host: Host, window: Window = 1.0) -> Values:
+    """The server's sockets on this machine (the runbook's netstat): its listen queue, its connections by TCP state.
+
+    `recv_q` connections wait to be accepted in a queue for `send_q` (of several listeners the sum and the largest;
+    null where it isn't told); above it new ones are dropped. Connections by state are the server's side, those not
+    accepted yet among them; `unread_bytes` the server hasn't read, `unacked_bytes` its peers haven't acknowledged,
+    `retransmitting` connections wait for an acknowledgement that is overdue. `peer1.address` has the most of them.
+    ListenOverflows, ListenDrops, TCPRetransSegs, TCPOutSegs, TCPTimeouts and TCPAbortOnMemory are of the whole
+    machine (its network namespace), not of this server alone; `.delta` is over the window.
+    """
+    place = await host.here()
+    before, began = _counters(), host.clock.monotonic()
+    await host.clock.sleep(window)
+    after, seconds = _counters(), host.clock.monotonic() - began
+    values: Values = {"locality": place.locality, "listening": place.pid is not None}
+    if host.target.path is not None:
+        values |= await offload(_unix, place)
+    else:
+        found, source = await offload(tcp_sockets, host.target.port)
+        values |= _counted(place, found) if source else {}
+        values["source"] = source or None
+    values |= {
+        "somaxconn": number("/proc/sys/net/core/somaxconn"),
+        "tcp_max_syn_backlog": number("/proc/sys/net/ipv4/tcp_max_syn_backlog"),
+    }
+    for name, count in after.items():
+        earlier = before[name]
+        values[name] = count
+        values[f"{name}.delta"] = count - earlier if count is not None and earlier is not None else None
+    return {**values, "window_seconds": round(seconds, 3)}
+
+
+def _counters() -> dict[str, int | None]:
+    """Machine-wide counters since boot, from /proc/net/netstat and /proc/net/snmp."""
+    tables = {(file, group): table(f"/proc/net/{file}", group) for _, file, group, _ in COUNTERS}
+    return {ours: tables[file, group].get(name) for ours, file, group, name in COUNTERS}
+
+
+def _counted(place: Place, found: list[Socket]) -> Values:
+    # Another server may have the same port at another address; where this one listens everywhere, all are its own.
+    everywhere = not place.addresses or any(address in _WILDCARDS for address in place.addresses)
+    listeners = [one for one in found if one.state == "listen" and one.address in place.addresses]
+    others = [one for one in found if one.state != "listen" and (everywhere or one.address in place.addresses)]
+    limits = [one.send_q for one in listeners if one.send_q is not None]
+    states = Counter(one.state for one in others)
+    values: Values = {
+        "recv_q": sum(one.recv_q for one in listeners) if listeners else None,
+        "send_q": max(limits, default=None), "listeners": len(listeners),
+        **{state: states[state] for state in COUNTED},
+        "unread_bytes": sum(one.recv_q for one in others), "unacked_bytes": sum(one.send_q or 0 for one in others),
+        "retransmitting": sum(one.retransmits > 0 for one in others),
+    }  # fmt: skip
+    # One that waits for its last segment to be forgotten is no peer any more.
+    peers = Counter(one.peer for one in others if one.state != "time_wait")
+    values["peers"] = len(peers)
+    for rank, (address, count) in enumerate(sorted(peers.items(), key=lambda one: (-one[1], one[0]))[:PEERS], 1):
+        values |= {f"peer{rank}.address": address, f"peer{rank}.count": count}
+    return values
+
+
+def _unix(place: Place) -> Values:
+    """Counts from /proc/net/unix by the path as it was bound; it doesn't tell the queue's limit."""
+    lines = (text("/proc/net/unix") or "").splitlines()[1:]
+    bound = [fields for line in lines if len(fields := line.split(maxsplit=7)) == 8 and fields[7] in place.addresses]
+    listeners = sum(bool(int(fields[3], 16) & _UNIX_LISTENS) for fields in bound)
+    states = Counter(int(fields[5], 16) for fields in bound if not int(fields[3], 16) & _UNIX_LISTENS)
+    told = listeners > 0
+    return {
+        "recv_q": states[_UNIX_CONNECTING] if told else None, "send_q": None, "listeners": listeners,
+        "established": states[_UNIX_CONNECTED] + states[_UNIX_CONNECTING] if told else None,
+        "source": "proc" if lines else None,
+    }  # fmt: skip

@@ -1,0 +1,58 @@
+"""Whether an idle connection lives: the one thing that no counter tells."""
+
+import time
+from typing import Annotated
+
+from pydantic import Field
+
+from tools.errors import Unanswered
+from tools.records import Values
+from tools.server.link import Link, ServerError
+from tools.server.node import PATIENCE, Node
+from tools.toolbox import reads
+
+
+@reads
+async def idle_probe(
+    node: Node,
+    seconds: Annotated[float, Field(ge=1, le=15, description="How long to rest.")] = 8.0,
+) -> Values:
+    """Open one more connection, let it rest, and see whether it lived.
+
+    `closed_by_peer` after `closed_after_seconds`; else `ping_after` is PONG, timeout or reset. `still_listed` tells
+    whether the server still lists that connection as a client.
+    """
+    link, _ = await node.dial(PATIENCE)
+    rested = link if not node.is_held(link) else (await node.dial(PATIENCE))[0]
+    try:
+        node.account.spend(commands=2)
+        (number,) = await rested.exchange([("CLIENT", "ID")], PATIENCE)
+        return await _rest(node, rested, number if isinstance(number, int) else None, seconds)
+    finally:
+        rested.close()
+
+
+async def _rest(node: Node, link: Link, number: int | None, seconds: float) -> Values:
+    began = time.monotonic()
+    values: Values = {"idle_seconds": seconds, "closed_by_peer": False, "ping_after": None, "still_listed": None}
+    while (left := began + seconds - time.monotonic()) > 0 and not values["closed_by_peer"]:
+        values["closed_by_peer"] = await link.closed(min(1.0, left))
+        # What crosses the same path must not go idle with it.
+        if not values["closed_by_peer"] and node.held:
+            await node.ask(("PING",))
+    if values["closed_by_peer"]:
+        values["closed_after_seconds"] = round(time.monotonic() - began, 1)
+    else:
+        try:
+            (reply,) = await link.exchange([("PING",)], PATIENCE)
+            values["ping_after"] = "error" if isinstance(reply, ServerError) else str(reply)
+        except Unanswered as error:
+            values["ping_after"] = error.kind
+    if number is not None and values["ping_after"] != "PONG":
+        values["still_listed"] = await _listed(node, number)
+    return values
+
+
+async def _listed(node: Node, number: int) -> bool | None:
+    (reply,) = await node.ask(("CLIENT", "LIST", "ID", number))
+    return None if isinstance(reply, ServerError) else f"id={number} " in str(reply)
