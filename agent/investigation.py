@@ -16,7 +16,7 @@ from tools.host.local import Host
 from tools.host.machine import machine
 from tools.host.process import process
 from tools.host.sockets import sockets
-from tools.records import Record
+from tools.records import Reading, Record
 from tools.redact import Handles
 from tools.server.account import Account
 from tools.server.clients import clients
@@ -96,7 +96,7 @@ class Investigation:
     async def survey(self) -> Verdict:
         """Take the first readings and let the checks conclude."""
         pace = Pace(window=self.options.window, ends=self.ends)
-        await Survey(self.toolbox, self.node, self.clock, pace).run(self.symptom)
+        await Survey(self.toolbox, self.node, self.clock, pace, self.host.confirm).run(self.symptom)
         return self.check()
 
     def check(self) -> Verdict:
@@ -116,11 +116,15 @@ class Investigation:
         diagnosis = Diagnosis(
             symptom=self.symptom, target=self.target_info(), outcome=verdict.outcome, causes=verdict.causes,
             findings=verdict.findings, ruled_out=verdict.ruled_out, unknown=verdict.unknown,
-            plan=tuple(self.planned.steps), readings=tuple(self.toolbox.readings), footprint=self.account.footprint,
+            plan=tuple(self.planned.steps), readings=self.readings(), footprint=self.account.footprint,
             model=self.use, seconds=round(self.clock.monotonic() - self.began, 3), interrupted=interrupted,
         )  # fmt: skip
         self.emit(Answered(diagnosis=diagnosis))
         return diagnosis
+
+    def readings(self) -> tuple[Reading, ...]:
+        """The readings so far, by number."""
+        return tuple(sorted(self.toolbox.readings, key=lambda reading: int(reading.id[1:])))
 
     def target_info(self) -> TargetInfo:
         """What the server said of itself."""

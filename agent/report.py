@@ -23,7 +23,7 @@ FIGURES = {
     "idle_probe": ("idle_seconds", "closed_by_peer", "closed_after_seconds", "ping_after", "still_listed"),
     "process": ("listening", "state", "nofile_soft", "num_fds", "cpu_share"),
     "sockets": ("established", "time_wait", "close_wait", "recv_q", "send_q", "ListenOverflows.delta"),
-    "X,
+    "machine": ("cpu_busy_share", "memory_available_bytes", "top_process.cpu_share"),
 }  # fmt: skip
 """The figures of each tool that a person looks at first."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 from agent.checks.clients import IDLE_WORDS
 from agent.view import View
@@ -19,6 +20,8 @@ PARAMETERS = (
 SECTIONS = ("server", "clients", "memory", "persistence", "stats", "replication", "cpu", "errorstats", "keyspace")
 PROBE_SECONDS = 8.0
 """How long an idle connection is watched where nobody knows the period."""
+GLANCE = 0.2
+"""Seconds between the two samples of the first look at the machine."""
 RESERVE = 6.0
 """Seconds kept back from a hunt for a slot, for the readings that follow it."""
 
@@ -34,14 +37,19 @@ class Pace(Record):
     """The deadline, in the clock's monotonic seconds."""
 
 
+Confirm = Callable[[int | None], None]
+"""Told which process_id INFO reports."""
+
+
 class Survey:
     """Takes the readings that every investigation begins with."""
 
-    def __init__(self, toolbox: Toolbox, node: Node, clock: Clock, pace: Pace) -> None:
+    def __init__(self, toolbox: Toolbox, node: Node, clock: Clock, pace: Pace, confirm: Confirm) -> None:
         self.toolbox = toolbox
         self.node = node
         self.clock = clock
         self.pace = pace
+        self.confirm = confirm
 
     @property
     def left(self) -> float:
@@ -57,7 +65,7 @@ class Survey:
         """Take the readings; each failure is a reading too. Stops reading when the deadline is near."""
         self.toolbox.note_symptom(symptom)
         first, *_ = await asyncio.gather(
-            self._take("connect"), self._take("process"), self._take("sockets"), self._take("machine")
+            self._take("connect"), *(self._take(tool, window=GLANCE) for tool in ("process", "sockets", "machine"))
         )
         kind = first.unavailable.kind if first and first.unavailable else None
         if kind == "maxclients":
@@ -100,12 +108,15 @@ class Survey:
             await self._take("ping")
             return
         sections, window = list(SECTIONS), self.pace.window
+        # A host that isn't this machine is not asked again.
+        local = [tool for tool in ("process", "sockets", "machine") if not self.view.unavailable(tool)]
         opened = await asyncio.gather(
             self._take("info", sections=sections, window=window), self._take("commandstats", window=window),
             self._take("latency_sample", count=self.pace.pings, seconds=window),
-            self._take("process", window=window), self._take("sockets", window=window),
-            self._take("machine", window=window),
+            *(self._take(tool, window=min(window, 10.0)) for tool in local),
         )  # fmt: skip
+        pid = self.view.number("info", "process_id")
+        self.confirm(int(pid) if pid else None)
         kinds = {reading.unavailable.kind for reading in opened[:3] if reading and reading.unavailable}
         if "timeout" in kinds and self.view.last("silence") is None and not await self._speaks_again():
             return

@@ -24,11 +24,11 @@ def starved_host(view: View, limits: Limits) -> Found:
     """Another process on the server's machine takes the cores that the server is ready to use."""
     wait = view.number("process", "main_wait_share") or 0
     run = view.number("process", "main_run_share") or 0
-    other = view.number("machine", "top_other_cpu_share") or 0
+    other = view.number("machine", "top_process.cpu_share") or 0
     if wait >= 0.3 and wait > run and other >= 0.9:
         why = f"The server waits {wait:.0%} of the time for a core that another process uses."
         yield view.cause(
-            "outside-redis", 0.7, why, ("process", "main_wait_share"), ("machine", "top_other_cpu_share"),
+            "outside-redis", 0.7, why, ("process", "main_wait_share"), ("machine", "top_process.cpu_share"),
             ("machine", "cpu_busy_share"),
         )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """The TCP sockets of one port, as `ss` sees them: from the kernel's inet_diag, else from /proc/net/tcp."""
 
+import os
 import socket
 import struct
 import time
@@ -44,7 +45,10 @@ class Socket(Record):
 def tcp_sockets(port: int) -> tuple[list[Socket], str]:
     """The sockets whose local port this is, and where that was read: "inet_diag", "proc", or "" for nowhere."""
     try:
-        return [one for family in (socket.AF_INET, socket.AF_INET6) for one in dump(family, port)], "inet_diag"
+        found = list(dump(socket.AF_INET, port))
+        if os.path.exists("/proc/net/tcp6"):
+            found += dump(socket.AF_INET6, port)
+        return found, "inet_diag"
     except (AttributeError, OSError):
         # No Linux, no such module in the kernel, or a sandbox that forbids netlink.
         tables = [text(f"/proc/net/{name}") for name in ("tcp", "tcp6")]

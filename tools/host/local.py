@@ -189,14 +189,19 @@ def _connections(kind: str) -> Iterable[tuple[Any, int | None]]:
 
 
 def _listener(address: str, pid: int | None) -> Listener:
-    name, server = "", False
-    if pid is not None:
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(pid)
-            name = process.name()
-            server = SERVERS.fullmatch(name) is not None
-            server = server or SERVERS.fullmatch(os.path.basename(process.exe())) is not None
+    name, server = program(pid) if pid is not None else ("", False)
     return Listener(address, pid, name, server)
+
+
+def program(pid: int) -> tuple[str, bool]:
+    """A process' name, empty for one that is gone, and whether it's a server by that or by its executable's."""
+    name = ""
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        name = process.name()
+        return name, any(SERVERS.fullmatch(one) for one in (name, os.path.basename(process.exe())))
+    # Whose executable may not be seen is judged by its name alone.
+    return name, SERVERS.fullmatch(name) is not None
 
 
 def servers() -> list[int]:

@@ -8,7 +8,7 @@ import psutil
 
 from tools.errors import Unanswered
 from tools.host.cgroup import Group, group
-from tools.host.local import Host, Place, Window, offload, servers
+from tools.host.local import Host, Place, Window, offload, program, servers
 from tools.host.proc import pairs, schedstat, task, text
 from tools.records import Record, Values
 from tools.toolbox import reads
@@ -67,7 +67,7 @@ def _nobody(place: Place, known: int | None) -> Values:
         "listens_elsewhere": place.elsewhere,
     }  # fmt: skip
     # The process may outlive its listener: a shutdown that saves, or a zombie that nobody has reaped.
-    if known is not None and (left := task(f"/proc/{known}/stat")):
+    if known is not None and program(known)[1] and (left := task(f"/proc/{known}/stat")):
         values |= {"pid": known, "state": left.state}
     return values
 
