@@ -1,14 +1,14 @@
 """The program: composes the commands of `agent` and `evals`."""
 
+import os.path
 import sys
-from pathlib import Path
 
 __version__ = "0.1.0"
 
-_HERE = Path(__file__).resolve().parent
+_HERE = os.path.dirname(os.path.realpath(__file__))
 # In the wheel the rooms lie in a private folder: names such as `tools` would collide in site-packages.
-_ROOMS = _HERE / "_rediagnose"
-sys.path.insert(0, str(_ROOMS if _ROOMS.is_dir() else _HERE))
+_ROOMS = os.path.join(_HERE, "_rediagnose")
+sys.path.insert(0, _ROOMS if os.path.isdir(_ROOMS) else _HERE)
 
 
 def main(argv: list[str] | None = None) -> int:

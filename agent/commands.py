@@ -1,7 +1,6 @@
 """The agent's commands and their options; light, so that --help is quick."""
 
 import argparse
-from pathlib import Path
 
 from agent.program import Command
 
@@ -46,14 +45,14 @@ def common(parser: argparse.ArgumentParser) -> None:
     add("--model-timeout", type=positive, default=60.0, metavar="SECONDS", help="for one answer of the model (60)")
     add("--max-tokens", type=whole, metavar="N", help="most tokens of one answer of the model")
     add("--max-turns", type=whole, default=12, metavar="N", help="most turns of the model (12)")
-    add("--runbooks", type=Path, metavar="DIR", help="your own runbooks; they come before the bundled ones")
+    add("--runbooks", metavar="DIR", help="your own runbooks; they come before the bundled ones")
     add("--approve", choices=("ask", "never"), default="ask", help="ask about each change; `never` without a terminal")
     add("--reveal", action="store_true", help="print what stands behind the handles, such as client#1")
     add("--show-prompt", action="store_true", help="print exactly what would leave for the model; send nothing")
-    add("--password-file", type=Path, metavar="FILE", help="its first line is the password")
-    add("--cacert", type=Path, metavar="FILE", help="authorities to trust (rediss://)")
-    add("--cert", type=Path, metavar="FILE", help="client certificate")
-    add("--key", type=Path, metavar="FILE", help="client key")
+    add("--password-file", metavar="FILE", help="its first line is the password")
+    add("--cacert", metavar="FILE", help="authorities to trust (rediss://)")
+    add("--cert", metavar="FILE", help="client certificate")
+    add("--key", metavar="FILE", help="client key")
     add("--insecure", action="store_true", help="don't verify the server's certificate")
 
 

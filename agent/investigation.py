@@ -1,7 +1,6 @@
 """One incident, from the first reading to the answer."""
 
 import asyncio
-from pathlib import Path
 
 from agent.diagnosis import OFFLINE, Diagnosis, ModelUse, Step, TargetInfo, Topology, Verdict
 from agent.events import Answered, ChecksMade, Emit, ProposalForbidden, Started, of_toolbox
@@ -44,8 +43,6 @@ class Options(Record):
     """Seconds between two samples."""
     deadline: float = 30.0
     """Seconds for the whole."""
-    runbooks: Path | None = None
-    """A team's own runbooks."""
 
 
 class Investigation:

@@ -1,10 +1,8 @@
 """The command line: one parser for all commands, each loaded only when it's run."""
 
 import argparse
-import asyncio
 import importlib
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
 
@@ -51,6 +49,8 @@ def run(commands: Sequence[Command], version: str, argv: Sequence[str] | None) -
         return int(exit_.code or 0)
     module, _, function = str(args.run).partition(":")
     target = getattr(importlib.import_module(module), function)
+    import asyncio
+
     from tools.errors import RediagnoseError, UsageError
 
     try:
@@ -68,6 +68,8 @@ def run(commands: Sequence[Command], version: str, argv: Sequence[str] | None) -
         sys.stderr.close()
         return ANSWERED
     except Exception:
+        import traceback
+
         traceback.print_exc()
         print(f"rediagnose {args.command}: that is a bug; nothing was answered", file=sys.stderr)
         return NOTHING

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from rich.console import Console
 
@@ -43,19 +44,23 @@ def target_of(args: argparse.Namespace) -> tuple[Target, str]:
     if not url:
         given = f"{symptoms[0]!r} isn't a URL and " if symptoms else ""
         raise UsageError(f"{given}REDIS_URL isn't set; give a URL such as redis://host:6379")
-    tls = Tls(cacert=args.cacert, cert=args.cert, key=args.key, insecure=args.insecure)
-    target = parse_target(url, tls=tls, password_file=args.password_file)
+    tls = Tls.model_validate({name: getattr(args, name) for name in ("cacert", "cert", "key", "insecure")})
+    target = parse_target(url, tls=tls, password_file=_path(args.password_file))
     if target.tls:
         target.tls.context()
     return target, symptoms[0] if symptoms else ""
 
 
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
 async def investigate(args: argparse.Namespace, target: Target, symptom: str) -> int:
     """One investigation with its progress on stderr and its answer on stdout; the exit status."""
     use = choose(args.model)
-    library = load(args.runbooks)
+    library = load(_path(args.runbooks))
     deadline = args.deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
-    options = Options(window=args.window, deadline=deadline, runbooks=args.runbooks)
+    options = Options(window=args.window, deadline=deadline)
     out = Console()
     progress = Progress(Console(stderr=True))
     incident = Investigation(target, symptom, library, SystemClock(), progress, options)
