@@ -2,6 +2,7 @@
 
 import asyncio
 
+from agent.conclude import Action
 from agent.diagnosis import OFFLINE, Diagnosis, ModelUse, Step, TargetInfo, Topology, Verdict
 from agent.events import Answered, ChecksMade, Emit, ProposalForbidden, Started, of_toolbox
 from agent.plan import Planned, build
@@ -34,6 +35,10 @@ SERVER_TOOLS = (
     connect, ping, silence, latency_sample, info, commandstats, slowlog, acl_log, clients, config_get, idle_probe,
 )  # fmt: skip
 HOST_TOOLS = (process, sockets, machine)
+
+
+SURVEY = 30.0
+"""Most seconds of the first readings, a hunt for a slot among them; the rest is the model's."""
 
 
 class Options(Record):
@@ -74,6 +79,8 @@ class Investigation:
         self.planned = Planned()
         self.verdict: Verdict | None = None
         self.use = ModelUse(name=OFFLINE)
+        self.actions: tuple[Action, ...] = ()
+        """What the model would add to the plan."""
 
     @property
     def ends(self) -> float:
@@ -92,9 +99,12 @@ class Investigation:
 
     async def survey(self) -> Verdict:
         """Take the first readings and let the checks conclude."""
-        pace = Pace(window=self.options.window, ends=self.ends)
-        await Survey(self.toolbox, self.node, self.clock, pace, self.host.confirm).run(self.symptom)
+        pace = Pace(window=self.options.window, ends=self.began + min(self.options.deadline, SURVEY))
+        await Survey(self.toolbox, self.node, self.clock, pace, self.host.confirm, self._found).run(self.symptom)
         return self.check()
+
+    def _found(self) -> bool:
+        return bool(conclude(self.toolbox.readings, self.node.name, self.library.thresholds).causes)
 
     def check(self) -> Verdict:
         """What the checks make of the readings so far."""
@@ -105,7 +115,7 @@ class Investigation:
     async def plan(self, verdict: Verdict) -> None:
         """Build the plan of a verdict; nothing is carried out."""
         self.verdict = verdict
-        self.planned = await build(verdict.causes, self.library, self.view, self.node, self.desk)
+        self.planned = await build(verdict.causes, self.library, self.view, self.node, self.desk, self.actions)
 
     def answer(self, *, interrupted: bool = False) -> Diagnosis:
         """The answer as it stands."""

@@ -1,7 +1,18 @@
 """The model's part of an investigation, and what stands when it fails."""
 
-from agent.diagnosis import Verdict
+import json
+
+from agent.causes import CAUSES
+from agent.conclude import Concluded
+from agent.diagnosis import Cause, Verdict
+from agent.events import ModelFailed
 from agent.investigation import Investigation
+from agent.loop import Limits, investigate, offered
+from agent.model import Model, ModelError
+from agent.prompts import Prompt, compose
+from agent.request import Wire, request
+from agent.verdict import PRESENT
+from tools.errors import ToolError
 from tools.records import Record
 
 
@@ -17,8 +28,85 @@ class Asking(Record):
 
 
 async def think(incident: Investigation, checks: Verdict, asking: Asking) -> Verdict:
+    """Let the model conclude. Whatever goes wrong with it, the checks' verdict stands, and the use says why."""
+    limits = Limits(turns=asking.turns, ends=incident.ends)
+    try:
+        async with Model(
+            incident.use.name, incident.emit, timeout=asking.timeout, max_tokens=asking.max_tokens
+        ) as model:  # fmt: skip
+            done = await investigate(
+                model, incident.toolbox, _prompt(incident, offered(incident.toolbox)), limits, incident.emit,
+                causes=CAUSES, read_runbook=lambda name: _read(incident, name),
+            )  # fmt: skip
+    except ModelError as error:
+        if error.use is not None:
+            incident.use = error.use.model_copy(update={"why": incident.use.why})
+        return _failed(incident, checks, str(error))
+    incident.use = done.use.model_copy(update={"why": incident.use.why})
+    incident.actions = done.actions
+    latest = incident.check()
+    if why := _doubt(done, latest):
+        return _failed(incident, _beside(latest, done), why)
+    return _merged(done, latest)
+
+
+def _failed(incident: Investigation, checks: Verdict, why: str) -> Verdict:
+    incident.use = incident.use.model_copy(update={"degraded": f"model {incident.use.name}: {why}"})
+    incident.emit(ModelFailed(why=why))
     return checks
 
 
-def show_prompt(incident: Investigation) -> str:
-    return ""
+def _doubt(done: Concluded, checks: Verdict) -> str | None:
+    """Why the model's conclusion isn't the answer, or None where it is."""
+    if not done.grounded:
+        return f"its first cause, {done.causes[0].id}, has no verified evidence"
+    found = next((cause for cause in checks.causes if cause.probability >= PRESENT), None)
+    if done.causes or found is None:
+        return None
+    against = [out for out in done.ruled_out if out.id == found.id and any(one.verified for one in out.evidence)]
+    return None if against else f"it says {done.outcome} and cites nothing against {found.id}"
+
+
+def _beside(checks: Verdict, done: Concluded) -> Verdict:
+    """The checks' verdict with the model's unproven causes behind it, marked by their unverified evidence."""
+    known = {cause.id for cause in checks.causes}
+    others = [cause for cause in done.causes if cause.id not in known]
+    if checks.outcome != "diagnosed":
+        told = tuple(f"the model suspects {cause.id} and has no verified evidence: {cause.why}" for cause in others)
+        return checks.model_copy(update={"unknown": (*checks.unknown, *told)})
+    least = min(cause.probability for cause in checks.causes)
+    lowered = [cause.model_copy(update={"probability": min(cause.probability, least)}) for cause in others]
+    causes: tuple[Cause, ...] = (*checks.causes, *lowered)
+    return checks.model_copy(update={"causes": causes[:3]})
+
+
+def _merged(done: Concluded, checks: Verdict) -> Verdict:
+    ids = {cause.id for cause in done.causes}
+    said = {out.id for out in done.ruled_out} | ids
+    return Verdict(
+        outcome=done.outcome, causes=done.causes, findings=checks.findings,
+        ruled_out=(*done.ruled_out, *(out for out in checks.ruled_out if out.id not in said)),
+        unknown=tuple(dict.fromkeys((*done.unknown, *checks.unknown))),
+    )  # fmt: skip
+
+
+def _prompt(incident: Investigation, tools: list[Wire]) -> Prompt:
+    titles = {book.name: book.title for book in incident.library.runbooks}
+    findings = incident.verdict.findings if incident.verdict else ()
+    return compose(incident.symptom, incident.readings(), findings, titles, tools)
+
+
+def _read(incident: Investigation, name: str) -> str:
+    book = incident.library.read(name)
+    if book is None:
+        known = ", ".join(book.name for book in incident.library.runbooks)
+        raise ToolError(f"there is no runbook {name!r}; there are {known}")
+    return book.body
+
+
+def show_prompt(incident: Investigation, asking: Asking) -> str:
+    """The body of the first request, exactly as it would leave."""
+    tools = offered(incident.toolbox)
+    name = incident.use.name
+    body = request(name, _prompt(incident, tools).messages(), tools, max_tokens=asking.max_tokens)
+    return json.dumps(body, ensure_ascii=False, indent=2)

@@ -3,12 +3,13 @@
 import shlex
 from collections.abc import Sequence
 
+from agent.conclude import Action
 from agent.diagnosis import Cause, Step
 from agent.runbooks import Library, Remedy
 from agent.view import View
 from tools.errors import Forbidden, ToolError
 from tools.gate.desk import Desk, Proposal
-from tools.gate.policy import Change, shown
+from tools.gate.policy import Change, advised_against, shown
 from tools.server.node import Node
 
 DEFAULT_MAXCLIENTS = 10000
@@ -36,8 +37,8 @@ class Planned:
 
 
 async def build(
-    causes: Sequence[Cause], library: Library, view: View, node: Node, desk: Desk
-) -> Planned:  # fmt: skip
+    causes: Sequence[Cause], library: Library, view: View, node: Node, desk: Desk, actions: Sequence[Action] = ()
+) -> Planned:
     """Steps for the causes, most likely first, and for whatever else was proposed."""
     planned = Planned()
     proposed = list(desk.proposals)
@@ -55,7 +56,23 @@ async def build(
             await _add(planned, remedy, action, cause, notes.avoid if notes else None, node, desk)
     for proposal in proposed:
         planned.add(_step(proposal, avoid=None, verify=None), proposal.change)
+    for wanted in actions:
+        await _add_proposed(planned, wanted, node, desk)
     return planned
+
+
+async def _add_proposed(planned: Planned, action: Action, node: Node, desk: Desk) -> None:
+    """A step that the model would add: classified like any proposal, forbidden ones left out."""
+    remedy = Remedy(kind=action.kind, action=action.action, why=action.why, risk="risky", verify=action.verify)
+    cause = Cause(id="", probability=0, where=node.name, why="", evidence=())
+    if remedy.kind == "outside" and (why := advised_against(action.action)):
+        desk.forbidden(action.action, why)
+        return
+    try:
+        await _add(planned, remedy, action.action, cause, action.avoid, node, desk)
+    except ValueError:
+        # A quote that never ends: no command, so nothing that could be approved.
+        desk.forbidden(action.action, "it isn't one command")
 
 
 def fill(view: View) -> dict[str, str]:

@@ -44,12 +44,16 @@ Confirm = Callable[[int | None], None]
 class Survey:
     """Takes the readings that every investigation begins with."""
 
-    def __init__(self, toolbox: Toolbox, node: Node, clock: Clock, pace: Pace, confirm: Confirm) -> None:
+    def __init__(
+        self, toolbox: Toolbox, node: Node, clock: Clock, pace: Pace, confirm: Confirm, found: Callable[[], bool]
+    ) -> None:
         self.toolbox = toolbox
         self.node = node
         self.clock = clock
         self.pace = pace
         self.confirm = confirm
+        self.found = found
+        """Whether the readings so far already tell a cause."""
 
     @property
     def left(self) -> float:
@@ -75,7 +79,7 @@ class Survey:
             return
         if self.node.held and kind not in ("noauth", "wrongpass"):
             await self._server()
-        if self.left > PROBE_SECONDS + 4 and self.node.held:
+        if self.left > PROBE_SECONDS + 3 and self.node.held:
             await self._idle(symptom)
 
     async def _take(self, tool: str, **args: object) -> Reading | None:
@@ -130,6 +134,8 @@ class Survey:
         period = view.number("config_get", "timeout") or 0
         keepalive = view.number("config_get", "tcp-keepalive")
         reported = IDLE_WORDS.search(symptom) is not None
-        if not (reported or keepalive == 0 or 0 < period <= PROBE_SECONDS):
+        # Over a network something may forget idle flows; where nothing else was found, that's worth the seconds.
+        distant = view.unavailable("process") == "not-local" and not self.found()
+        if not (reported or keepalive == 0 or 0 < period <= PROBE_SECONDS or distant):
             return
         await self._take("idle_probe", seconds=min(PROBE_SECONDS, period + 2.5) if period else PROBE_SECONDS)

@@ -70,7 +70,7 @@ async def investigate(args: argparse.Namespace, target: Target, symptom: str) ->
             incident.start(use)
             verdict = await incident.survey()
             if args.show_prompt:
-                print(show_prompt(incident))
+                print(show_prompt(incident, asking))
                 return ANSWERED
             if use.name != OFFLINE:
                 verdict = await think(incident, verdict, asking)

@@ -26,10 +26,13 @@ def auth_failure(view: View, limits: Limits) -> Found:
         yield view.cause("auth-failure", 0.5, why, ("connect", "auth"))
     for reason in ("auth", "command", "key"):
         age = view.number("acl_log", f"{reason}.newest_age")
-        if age is not None and age <= min(60, limits["acl_recent_seconds"]):
+        count = view.number("acl_log", f"{reason}.count") or 0
+        if age is not None and age <= limits["acl_recent_seconds"]:
+            # One mistyped password isn't an incident; a client that keeps trying is.
+            often = count >= 3 and age <= 60
             why = f"ACL LOG holds refusals (reason {reason}), the last {age:.0f} s ago."
             cited = [("acl_log", f"{reason}.count"), ("acl_log", f"{reason}.newest_age")]
-            yield view.cause("auth-failure", 0.6, why, *cited)
+            yield view.cause("auth-failure", 0.6 if often else 0.35, why, *cited)
             return
     if any(view.number("info", f"errorstat_{name}.count") for name in ERRORS):
         cited = [("info", f"errorstat_{name}.count.delta") for name in ERRORS]

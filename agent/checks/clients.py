@@ -35,7 +35,7 @@ def maxclients(view: View, limits: Limits) -> Found:
     refused = view.first_unavailable("maxclients")
     cited = (
         (refused or "connect", "unavailable"), ("info", "rejected_connections.delta"), ("info", "connected_clients"),
-        ("info", "maxclients"),
+        ("info", "maxclients"), ("process", "num_fds"),
     )  # fmt: skip
     if full:
         limit = view.number("info", "maxclients")
@@ -57,7 +57,7 @@ def fd_limit(view: View, limits: Limits) -> Found:
     full, _ = exhausted(view)
     cited = (
         ("process", "nofile_soft"), ("process", "num_fds"), ("info", "maxclients"),
-        ("info", "rejected_connections.delta"), ("connect", "unavailable"),
+        ("info", "rejected_connections.delta"), ("connect", "unavailable"), ("sockets", "established"),
     )  # fmt: skip
     if soft is not None:
         starved = fds is not None and fds >= soft - 2
@@ -138,6 +138,12 @@ def slow_consumer(view: View, limits: Limits) -> Found:
         kind = "subscriber" if "P" in flags else "client"
         why = f"A {kind} doesn't read: {omem / 2**20:.1f} MiB of output wait for it in the server's memory."
         yield view.cause("slow-consumer-output", 0.94, why, *cited)
+    elif (view.number("clients", "stalled") or 0) > 0 and not set(view.text("clients", "stalled.flags")) & set("MO"):
+        why = "Output waits for a client that takes none of it; this server doesn't count large replies in omem."
+        yield view.cause(
+            "slow-consumer-output", 0.88, why, ("clients", "stalled"), ("clients", "stalled.flags"),
+            ("clients", "stalled.cmd"), ("clients", "stalled.id"),
+        )  # fmt: skip
     elif closed > 0:
         why = f"{closed:.0f} clients were closed over the window because their output buffer was over the limit."
         yield view.cause("slow-consumer-output", 0.9, why, *cited)
@@ -147,15 +153,18 @@ def slow_consumer(view: View, limits: Limits) -> Found:
 
 def query_buffer(view: View, limits: Limits) -> Found:
     """A command that never ends, held in a query buffer."""
+    total = view.number("clients", "qbuf_sum") or 0
     for field in ("qbuf_max", "argv_mem_max"):
         size = view.number("clients", field) or 0
-        if size < limits["query_buffer_bytes"]:
+        # Many that each hold a part of a megabyte are the same fault as one that holds many.
+        together = size >= limits["query_buffer_bytes"] / 8 and total >= 8 * limits["query_buffer_bytes"]
+        if size < limits["query_buffer_bytes"] and not together:
             continue
         nothing = view.text("clients", f"{field}.cmd") == "NULL"
-        why = f"One client's unfinished command holds {size / 2**20:.1f} MiB of the server's memory."
+        why = f"Unfinished commands hold {max(total, size) / 2**20:.1f} MiB of the server's memory"
         yield view.cause(
-            "query-buffer-hog", 0.94 if nothing else 0.75, why, ("clients", field), ("clients", f"{field}.cmd"),
-            ("clients", f"{field}.id"), ("clients", "qbuf_sum"),
+            "query-buffer-hog", 0.94 if nothing else 0.85, f"{why}, {size / 2**20:.1f} MiB of it one client's.",
+            ("clients", field), ("clients", f"{field}.cmd"), ("clients", f"{field}.id"), ("clients", "qbuf_sum"),
         )  # fmt: skip
         return
 

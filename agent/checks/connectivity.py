@@ -1,7 +1,7 @@
 """Connectivity: whether the server can be reached at all, and what stands in between."""
 
 from agent.checks.form import Check, Found, Limits
-from agent.view import View
+from agent.view import Cited, View
 
 SMALL_BACKLOG = 128
 """A listen queue up to this is small by itself; the default of tcp-backlog is 511, of somaxconn 4096."""
@@ -13,7 +13,11 @@ def process_down(view: View, limits: Limits) -> Found:
         return
     listening = view.get("process", "listening")
     cited = ("connect", "unavailable"), ("connect", "tcp_error"), ("process", "listening")
-    if listening is False:
+    elsewhere = view.text("process", "listens_elsewhere")
+    if listening is False and elsewhere:
+        why = f"Nothing listens at this address; a server on the same port listens at {elsewhere} only."
+        yield view.cause("outside-redis", 0.85, why, *cited, ("process", "listens_elsewhere"))
+    elif listening is False:
         yield view.cause("process-down", 0.97, "The connection is refused at once, and nothing listens there.", *cited)
     elif listening is True:
         yield view.cause(
@@ -39,10 +43,14 @@ def process_frozen(view: View, limits: Limits) -> Found:
     silence = view.last("silence")
     waited = view.number("silence", "waited_seconds") or 0
     mute = view.unavailable("silence") == "timeout" and waited >= limits["silent_seconds"]
-    cited = ("process", "state"), ("silence", "unavailable"), ("silence", "waited_seconds"), ("connect", "unavailable")
+    cited: tuple[Cited, ...] = (
+        ("process", "state"), ("silence", "unavailable"), ("silence", "waited_seconds"), ("connect", "unavailable"),
+    )  # fmt: skip
     queue = ("sockets", "recv_q")
-    if stopped is True:
-        why = "The process is stopped (state T): the kernel accepts connections, and nothing answers."
+    if stopped is True or view.get("process", "cgroup_frozen") is True:
+        how = "stopped (state T)" if stopped is True else "frozen by its control group"
+        why = f"The process is {how}: the kernel accepts connections, and nothing answers."
+        cited = *cited, ("process", "cgroup_frozen")
         yield view.cause("process-frozen", 0.97, why, *cited, queue)
     elif silence is not None and mute:
         if state == "D":
@@ -81,7 +89,11 @@ def protected_mode(view: View, limits: Limits) -> Found:
 def loading(view: View, limits: Limits) -> Found:
     """-LOADING, or INFO says so."""
     tool = view.first_unavailable("loading")
-    if tool or view.number("info", "loading") == 1:
+    if not tool and silent(view) and view.get("process", "loading_file"):
+        why = "The server doesn't answer and is reading its data file: it's loading the dataset."
+        yield view.cause("loading-dataset", 0.92, why, ("process", "loading_file"), ("process", "uptime_seconds"),
+                         ("connect", "unavailable"), ("silence", "unavailable"))  # fmt: skip
+    elif tool or view.number("info", "loading") == 1:
         eta = view.number("info", "loading_eta_seconds")
         why = "The server is loading its dataset" + (f", about {eta:.0f} s to go." if eta is not None else ".")
         yield view.cause(

@@ -87,6 +87,27 @@ def _bounded(name: str, value: str, bounds: dict[str, Any]) -> None:
         raise Forbidden(f"{name} {value}: out of bounds ({limits}{'' if 'max' in bounds else ' and above'})")
 
 
+_DESTRUCTIVE = re.compile(
+    r"\b(FLUSHALL|FLUSHDB|SHUTDOWN|SWAPDB|RESETSTAT|REPLICAOF|SLAVEOF|CONFIG\s+REWRITE|CLIENT\s+KILL\s+TYPE|"
+    r"(SLOWLOG|LATENCY|ACL\s+LOG|CLUSTER)\s+RESET|FLUSHSLOTS|ACL\s+SETUSER|DEBUG\s+\w+|MODULE\s+LOAD)\b|\bKEYS\s+\*|"
+    r"\brm\s+-",
+    re.IGNORECASE,
+)
+_SETTING = re.compile(r"\bCONFIG\s+SET\s+([A-Za-z0-9-]+)\s+(\"[^\"]*\"|'[^']*'|\S+)?", re.IGNORECASE)
+
+
+def advised_against(text: str) -> str | None:
+    """Why advice in free text, by someone that isn't trusted, is no step: it holds a command that policy forbids."""
+    if match := _DESTRUCTIVE.search(text):
+        return f"{' '.join(match[0].split()).upper()} is never advised from here"
+    for name, value in _SETTING.findall(text):
+        try:
+            config_risk(name, value.strip("\"'.,;") or "0")
+        except Forbidden as error:
+            return str(error)
+    return None
+
+
 def command_risk(args: tuple[str, ...]) -> Risk:
     """The risk of a single command. Raises `Forbidden` for any that isn't listed."""
     words = " ".join(arg.upper() for arg in args)

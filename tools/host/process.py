@@ -15,6 +15,8 @@ from tools.toolbox import reads
 
 RESERVED_FDS = 32
 """File descriptors that Redis keeps for itself: maxclients can be the limit less these."""
+LOW_FDS = 64
+"""File descriptors to look through for a data file that is being read: loading begins before any client is let in."""
 _PATH = re.compile(r"[A-Za-z0-9_./-]{1,256}")
 
 
@@ -93,7 +95,7 @@ def _described(server: psutil.Process, place: Place, now: float, before: Sample,
     return {
         "locality": place.locality, "listening": True, "pid": server.pid, "name": place.name,
         **_state(server), "uptime_seconds": round(now - server.create_time(), 1), **_sizes(server),
-        **_files(server), **_arguments(server), "affinity_cores": _affinity(server),
+        **_files(server), **_loading(server), **_arguments(server), "affinity_cores": _affinity(server),
         "cpu_user_seconds": after.user, "cpu_system_seconds": after.system,
         "cpu_share": share(before.user + before.system, after.user + after.system),
         "main_cpu_share": share(before.main, after.main), "main_run_share": share(before.run, after.run),
@@ -128,6 +130,24 @@ def _files(server: psutil.Process) -> Values:
     soft, hard = (int(limit) if limit.isdecimal() else None for limit in found.groups()) if found else (None, None)
     allowed = max(0, soft - RESERVED_FDS) if soft is not None else None
     return {"num_fds": opened, "nofile_soft": soft, "nofile_hard": hard, "nofile_maxclients": allowed}
+
+
+def _loading(server: psutil.Process) -> Values:
+    """Whether it's reading a data file, from /proc/PID/fd: a server that loads may stay mute for long stretches."""
+    folder = f"/proc/{server.pid}/fd"
+    try:
+        numbers = sorted(int(name) for name in os.listdir(folder))[:LOW_FDS]
+    except (OSError, ValueError):
+        return {"loading_file": None}
+    for number in numbers:
+        try:
+            name = os.readlink(f"{folder}/{number}")
+        except OSError:
+            continue
+        flags = re.search(r"^flags:\s+(\d+)", text(f"/proc/{server.pid}/fdinfo/{number}") or "", re.MULTILINE)
+        if name.endswith((".rdb", ".aof")) and flags and int(flags[1], 8) & os.O_ACCMODE == os.O_RDONLY:
+            return {"loading_file": True}
+    return {"loading_file": False}
 
 
 def _arguments(server: psutil.Process) -> Values:

@@ -15,6 +15,8 @@ from tools.toolbox import reads
 
 CROWDED = 1000
 """Clients above which CLIENT LIST is only asked by ID: it holds the server about 5 ms for each thousand."""
+STALLED_FOR = 0.3
+"""Seconds between two looks at the clients whose output waits."""
 BLOCKING = frozenset(
     ("blpop", "brpop", "brpoplpush", "blmove", "blmpop", "bzpopmin", "bzpopmax", "bzmpop", "xread", "xreadgroup",
      "wait", "waitaof")
@@ -39,6 +41,10 @@ class Client(Record):
     """Output list and reply buffer."""
     oll: int
     tot_mem: int
+    events: str
+    """r, w or both: w while output waits for the socket."""
+    sent: int | None
+    """Bytes that it took from its socket so far, where the server tells (Valkey 9)."""
     calls: int | None
     """Commands that it ran, where the server tells (Valkey 9)."""
 
@@ -67,7 +73,7 @@ async def clients(
 
     Each with count, idle and age in seconds, and buffers in bytes; `unused` did nothing since connecting. `listed` of
     `connected` clients were seen (`share_seen`); above 1,000 they're sampled by ID. `paused` counts clients blocked in
-    a command that doesn't block, `omem_max`, `qbuf_max` and `argv_mem_max` name the largest buffers and their client.
+    a command that doesn't block, `stalled` those whose output doesn't move; `omem_max`, `qbuf_max` and `argv_mem_max` name the largest buffers and their client.
     """
     listed, connected = await _listed(node)
     seen = [client for client in listed if client.id != node.client_id and client.name != CLIENT_NAME]
@@ -85,6 +91,7 @@ async def clients(
     }  # fmt: skip
     if paused := next((client for client in seen if client.held_up), None):
         values["paused_cmd"] = paused.cmd
+    values |= await _stalled(node, seen)
     _largest(node, values, seen)
     owners = _grouped(seen, lambda client: (client.name, client.host))
     shown = _grouped(seen, lambda client: (client.name, client.host, client.cmd, client.flags))
@@ -93,6 +100,31 @@ async def clients(
         for number, members in enumerate(found[:groups], 1):
             _describe(node, values, f"{letter}{number}", members, commands=letter == "g")
     return values
+
+
+async def _stalled(node: Node, seen: list[Client]) -> Values:
+    """The clients whose output waits and doesn't move: Valkey 9 doesn't count large replies in omem."""
+    waiting = [one for one in seen if "w" in one.events and one.oll and "S" not in one.flags and "M" not in one.flags]
+    if not waiting:
+        return {"stalled": 0}
+    before = {one.id: one for one in sorted(waiting, key=lambda one: -one.omem)[:8]}
+    await node.clock.sleep(STALLED_FOR)
+    again = parse_clients(str(await node.one("CLIENT", "LIST", "ID", *before)))
+    still = [one for one in again if one.oll and _unmoved(before[one.id], one)]
+    if not still:
+        return {"stalled": 0}
+    first = still[0]
+    return {
+        "stalled": len(still), "stalled.id": first.id, "stalled.flags": first.flags, "stalled.omem": first.omem,
+        "stalled.cmd": node.handles.plain("command", first.cmd.replace("|", ":")),
+        "stalled.address": node.handles.plain("address", first.host),
+    }  # fmt: skip
+
+
+def _unmoved(before: Client, after: Client) -> bool:
+    if before.sent is not None and after.sent is not None:
+        return after.sent == before.sent
+    return after.omem >= before.omem >= 2**16
 
 
 async def _listed(node: Node) -> tuple[list[Client], int]:
@@ -133,7 +165,8 @@ def _client(fields: dict[str, str]) -> Client:
         id=number("id"), host=address.rpartition(":")[0] or address, name=fields.get("name", ""),
         cmd=fields.get("cmd", "NULL"), flags=fields.get("flags", ""), age=number("age"), idle=number("idle"),
         qbuf=number("qbuf"), argv_mem=number("argv-mem"), omem=number("omem"), oll=number("oll"),
-        tot_mem=number("tot-mem"), calls=number("tot-cmds") if "tot-cmds" in fields else None,
+        tot_mem=number("tot-mem"), events=fields.get("events", ""),
+        sent=number("tot-net-out") if "tot-net-out" in fields else None, calls=number("tot-cmds") if "tot-cmds" in fields else None,
     )  # fmt: skip
 
 

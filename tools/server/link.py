@@ -51,6 +51,13 @@ _BY_TEXT: tuple[tuple[str, Kind], ...] = (
 )
 
 
+GOODBYES: dict[Kind, str] = {
+    "maxclients": "ERR max number of clients reached",
+    "protected": "DENIED protected mode: a passwordless server takes connections from loopback only",
+}
+"""What a server writes before it closes, in our own words: whoever sits there could write anything."""
+
+
 class Link(asyncio.Protocol):
     """A connection whose every failure is an `Unanswered` with its kind.
 
@@ -196,7 +203,7 @@ class Link(asyncio.Protocol):
 
     def _deliver(self, reply: Reply) -> None:
         if isinstance(reply, ServerError) and reply.kind in ("maxclients", "protected"):
-            self._finish(Unanswered(reply.kind, reply.text))
+            self._finish(Unanswered(reply.kind, GOODBYES[reply.kind]))
         elif not self._waiting:
             self._unasked.append(reply)
         else:

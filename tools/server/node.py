@@ -87,6 +87,7 @@ class Node:
         return link, {**values, "stage": "open"}
 
     async def _let_in(self, link: Link, timeout: float) -> None:
+        self.account.spend(commands=2 + len(self.credentials))
         hello: list[Command] = [("CLIENT", "SETNAME", CLIENT_NAME), ("CLIENT", "ID")]
         if self.credentials:
             link.stage = "auth"
