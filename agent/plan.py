@@ -65,9 +65,6 @@ async def _add_proposed(planned: Planned, action: Action, node: Node, desk: Desk
     """A step that the model would add: classified like any proposal, forbidden ones left out."""
     remedy = Remedy(kind=action.kind, action=action.action, why=action.why, risk="risky", verify=action.verify)
     cause = Cause(id="", probability=0, where=node.name, why="", evidence=())
-    if remedy.kind == "outside" and (why := advised_against(action.action)):
-        desk.forbidden(action.action, why)
-        return
     try:
         await _add(planned, remedy, action.action, cause, action.avoid, node, desk)
     except ValueError:
@@ -77,6 +74,22 @@ async def _add_proposed(planned: Planned, action: Action, node: Node, desk: Desk
 
 def fill(view: View) -> dict[str, str]:
     """The values that remedies' placeholders stand for, as far as they're known."""
+    return {"kill_command": _kill(view), "owner": _owner(view), **_maxclients(view)}
+
+
+def _kill(view: View) -> str:
+    said = " ".join(one.unavailable.detail for one in view.readings if one.unavailable)
+    return "FUNCTION KILL" if "FUNCTION KILL" in said else "SCRIPT KILL"
+
+
+def _owner(view: View) -> str:
+    address, count = view.text("clients", "o1.address"), view.text("clients", "o1.count")
+    if not address:
+        return "(o1 in clients)"
+    return f"({' '.join(filter(None, (view.text('clients', 'o1.name'), 'at', address)))}, {count} connections)"
+
+
+def _maxclients(view: View) -> dict[str, str]:
     limit = view.number("info", "maxclients") or view.number("config_get", "maxclients")
     if limit is None:
         return {}
@@ -91,6 +104,9 @@ async def _add(
     planned: Planned, remedy: Remedy, action: str, cause: Cause, avoid: str | None, node: Node, desk: Desk
 ) -> None:  # fmt: skip
     if remedy.kind == "outside":
+        if why := advised_against(action):
+            desk.forbidden(action, why)
+            return
         planned.add(_outside(remedy, action, cause, avoid))
         return
     args = command(action)

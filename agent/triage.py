@@ -21,10 +21,12 @@ from agent.progress import Progress
 from agent.report import markdown, text
 from agent.runbooks import load
 from tools.clock import SystemClock
-from tools.errors import UsageError
+from tools.errors import RediagnoseError, UsageError
 from tools.server.target import Target, Tls, parse_target
 
 DEADLINE_CHECKS, DEADLINE_MODEL = 30.0, 180.0
+ROUND_OFF = 1.5
+"""Seconds for the plan of an interrupted investigation."""
 
 
 async def triage(args: argparse.Namespace) -> int:
@@ -77,10 +79,22 @@ async def investigate(args: argparse.Namespace, target: Target, symptom: str) ->
             await incident.plan(verdict)
         return await _finish(args, incident, out)
     except asyncio.CancelledError:
+        await _round_off(incident)
         _print(args, incident, incident.answer(interrupted=True), out)
         return INTERRUPTED
     finally:
         await incident.close()
+
+
+async def _round_off(incident: Investigation) -> None:
+    """A plan for what is known, if it can be had at once: the person wants the prompt back."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()
+    if not incident.planned.steps:
+        with contextlib.suppress(TimeoutError, RediagnoseError):
+            async with asyncio.timeout(ROUND_OFF):
+                await incident.plan(incident.verdict or incident.check())
 
 
 async def _finish(args: argparse.Namespace, incident: Investigation, out: Console) -> int:

@@ -23,6 +23,8 @@ _KNOWN_ERRORS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"^NOPERM .*", "NOPERM no permission"),
         (r"^DENIED .*", "DENIED protected mode: a passwordless server takes connections from loopback only"),
         (r"^LOADING .*", "LOADING the dataset is being loaded into memory"),
+        (r"^BUSY .*FUNCTION KILL.*", "BUSY a function is running; FUNCTION KILL would end it"),
+        (r"^BUSY .*SCRIPT KILL.*", "BUSY a script is running; SCRIPT KILL would end it"),
         (r"^BUSY .*", "BUSY a script or function is running"),
         (r"^MISCONF .*", "MISCONF writes are refused because persistence fails"),
         (r"^UNKILLABLE .*", "UNKILLABLE the script already wrote"),

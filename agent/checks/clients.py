@@ -39,8 +39,8 @@ def maxclients(view: View, limits: Limits) -> Found:
     )  # fmt: skip
     if full:
         limit = view.number("info", "maxclients")
-        of = f" of {limit:.0f}" if limit else ""
-        why = f"The server is at its limit{of} clients and turns new ones away."
+        of = f"{limit:.0f} clients" if limit else "clients"
+        why = f"The server is at its limit of {of} and turns new ones away."
         yield view.cause("maxclients-exhausted", 0.96, why, *cited)
     elif share is not None and share > limits["clients_of_maxclients_share"]:
         why = f"{share:.0%} of maxclients are in use; none was turned away over the window."

@@ -75,12 +75,18 @@ def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str]
     share = (view.number("commandstats", f"{low}.usec.delta") or 0) / 1e6 / window
     each = view.number("commandstats", f"{low}.usec_per_call.delta") or 0
     calls = view.number("commandstats", f"{low}.calls.delta") or 0
-    recent = age is not None and age <= limits["slow_recent_seconds"] and usec >= limits["slow_command_usec"]
+    young = age is not None and age <= limits["slow_recent_seconds"]
+    recent = young and usec >= limits["slow_command_usec"]
+    leads = (
+        view.text("commandstats", "top").upper() == command and (view.number("commandstats", "top_share") or 0) > 0.5
+    )
     long = f"{command} took up to {max(usec, each) / 1000:.0f} ms"
     if calls and (each >= limits["slow_command_usec"] or (share >= 0.2 and each >= limits["slow_command_usec"] / 10)):
         return 0.94, command, f"{long} and {share:.0%} of the window; everything else waits behind it."
     if recent and count >= 2 and calls:
         return 0.92, command, f"{long}, again and again; everything else waits behind it."
+    if command in WHOLE and calls and leads and young and each >= limits["walk_usec"]:
+        return 0.85, command, f"{long} and most of the server's time, again and again; the rest waits behind it."
     if recent and count >= 2 and age is not None and age <= 60:
         return 0.88, command, f"{long}, {count:.0f} times, last {age:.0f} s ago; everything else waits behind it."
     if recent and command in WHOLE:

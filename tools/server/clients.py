@@ -45,8 +45,6 @@ class Client(Record):
     """r, w or both: w while output waits for the socket."""
     sent: int | None
     """Bytes that it took from its socket so far, where the server tells (Valkey 9)."""
-    calls: int | None
-    """Commands that it ran, where the server tells (Valkey 9)."""
 
     @property
     def unused(self) -> bool:
@@ -73,7 +71,8 @@ async def clients(
 
     Each with count, idle and age in seconds, and buffers in bytes; `unused` did nothing since connecting. `listed` of
     `connected` clients were seen (`share_seen`); above 1,000 they're sampled by ID. `paused` counts clients blocked in
-    a command that doesn't block, `stalled` those whose output doesn't move; `omem_max`, `qbuf_max` and `argv_mem_max` name the largest buffers and their client.
+    a command that doesn't block, `stalled` those whose output doesn't move; `omem_max`, `qbuf_max` and
+    `argv_mem_max` name the largest buffers and their client.
     """
     listed, connected = await _listed(node)
     seen = [client for client in listed if client.id != node.client_id and client.name != CLIENT_NAME]
@@ -166,7 +165,7 @@ def _client(fields: dict[str, str]) -> Client:
         cmd=fields.get("cmd", "NULL"), flags=fields.get("flags", ""), age=number("age"), idle=number("idle"),
         qbuf=number("qbuf"), argv_mem=number("argv-mem"), omem=number("omem"), oll=number("oll"),
         tot_mem=number("tot-mem"), events=fields.get("events", ""),
-        sent=number("tot-net-out") if "tot-net-out" in fields else None, calls=number("tot-cmds") if "tot-cmds" in fields else None,
+        sent=number("tot-net-out") if "tot-net-out" in fields else None,
     )  # fmt: skip
 
 

@@ -81,13 +81,14 @@ class Node:
         finally:
             self.account.spend(transferred=link.sent + link.received)
             link.sent = link.received = 0
+        # A connection that was turned away ran none of its commands.
+        self.account.spend(commands=2 + len(self.credentials))
         self.own.connections += 1
         if not self.held:
             self._link = link
         return link, {**values, "stage": "open"}
 
     async def _let_in(self, link: Link, timeout: float) -> None:
-        self.account.spend(commands=2 + len(self.credentials))
         hello: list[Command] = [("CLIENT", "SETNAME", CLIENT_NAME), ("CLIENT", "ID")]
         if self.credentials:
             link.stage = "auth"

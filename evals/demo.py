@@ -1,0 +1,37 @@
+"""`rediagnose demo`: one incident end to end, on a server of its own."""
+
+import argparse
+import random
+
+from rich.console import Console
+
+from agent.commands import common
+from agent.triage import investigate
+from evals.lab.catalogue import FAULTS
+from evals.lab.servers import installed
+from tools.errors import UsageError
+from tools.server.target import parse_target
+
+INCIDENT = "leak-until-refused"
+DEADLINE = "14"
+"""Seconds: the whole is to be seen in a quarter of a minute."""
+
+
+async def demo(args: argparse.Namespace) -> int:
+    """Start a server whose clients leak until connections are refused, and triage it. Raises `UsageError`."""
+    kinds = installed()
+    if not kinds:
+        raise UsageError("demo: no server is here; install one: pip install 'rediagnose[lab]', or redis-server")
+    errors = Console(stderr=True)
+    errors.print(f"starting {kinds[0].name} and an application that leaks its connections…", highlight=False)
+    fault = FAULTS[INCIDENT]
+    async with fault.begin(kinds[0], random.Random(1)) as incident:
+        errors.print(f'$ rediagnose triage {incident.url} "{incident.ticket}"', highlight=False, soft_wrap=True)
+        return await investigate(_options(args), parse_target(incident.url, environ={}), incident.ticket)
+
+
+def _options(args: argparse.Namespace) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    common(parser)
+    given = ["--model", "offline", "--deadline", DEADLINE, "--approve", args.approve, "--format", args.format]
+    return parser.parse_args(given)

@@ -1,0 +1,1 @@
+"""Real servers with real faults: for tests, for the demo and for tuning."""

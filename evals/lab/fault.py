@@ -1,0 +1,90 @@
+"""What a fault is, and the incident that it makes."""
+
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from evals.lab.servers import ServerKind
+from tools.records import Record
+
+NO_FAULT = "no-fault"
+Begin = Callable[[ServerKind, random.Random], AbstractAsyncContextManager["Incident"]]
+
+
+class Incident(Record):
+    """A fault that is there now."""
+
+    url: str
+    """What the agent is given, credentials included."""
+    pid: int
+    """Of the server's process, dead or alive."""
+    ticket: str = ""
+    """What a person reports; never the cause's name."""
+    own_url: str | None = None
+    """The lab's own way in where `url` has none, to look at the evidence; not for the agent."""
+    mended: Callable[[], Awaitable[bool]] | None = None
+    """Whether the application sees the symptom gone."""
+
+
+class Fault(Record):
+    """One fault that can be had on a real server."""
+
+    id: str
+    cause: str
+    """An id of the taxonomy, or `no-fault` for a server that is well."""
+    also: tuple[str, ...] = ()
+    """Further causes that are present just as truly."""
+    family: str
+    tickets: tuple[str, ...]
+    """What people would write; one of them is chosen by the seed."""
+    needs: Callable[[], str | None]
+    """Why it can't be had on this machine, or null."""
+    kinds: Callable[[ServerKind], bool]
+    """Whether it can be had on this server."""
+    begin: Begin
+    """Makes it with a seed; it's there as long as the block runs."""
+
+    @property
+    def ticket(self) -> str:
+        """What a person would most likely write."""
+        return self.tickets[0]
+
+    def unavailable(self, kind: ServerKind) -> str | None:
+        """Why it can't be had here on this server, or null."""
+        return self.needs() if self.kinds(kind) else f"not on {kind.name}"
+
+
+class Family(dict[str, Fault]):
+    """The faults of one module, by id."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def fault(
+        self,
+        id: str,
+        *tickets: str,
+        cause: str | None = None,
+        also: tuple[str, ...] = (),
+        needs: Callable[[], str | None] = lambda: None,
+        kinds: Callable[[ServerKind], bool] = lambda kind: True,
+    ) -> Callable[[Callable[[ServerKind, random.Random], AsyncIterator[Incident]]], Begin]:
+        """Declare an async generator that yields one incident as a fault; its cause is its id unless it's given."""
+
+        def declare(make: Callable[[ServerKind, random.Random], AsyncIterator[Incident]]) -> Begin:
+            making = asynccontextmanager(make)
+
+            @asynccontextmanager
+            async def begin(kind: ServerKind, rng: random.Random) -> AsyncIterator[Incident]:
+                ticket = rng.choice(tickets)
+                async with making(kind, rng) as incident:
+                    yield incident if incident.ticket else incident.model_copy(update={"ticket": ticket})
+
+            self[id] = Fault(
+                id=id, cause=cause or id, also=also, family=self.name, tickets=tickets, needs=needs, kinds=kinds,
+                begin=begin,
+            )  # fmt: skip
+            return begin
+
+        return declare

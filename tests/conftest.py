@@ -1,0 +1,17 @@
+"""Which servers the tests run on."""
+
+import pytest
+
+from evals.lab.servers import ServerKind, installed, missing
+
+
+def pytest_report_header() -> list[str]:
+    """One line for what is there, one for each that isn't."""
+    return [f"servers: {', '.join(kind.name for kind in installed()) or 'none'}", *(f"missing: {m}" for m in missing())]
+
+
+@pytest.fixture(params=installed(), ids=lambda kind: kind.name)
+def kind(request: pytest.FixtureRequest) -> ServerKind:
+    """Each server that is here, in turn."""
+    found: ServerKind = request.param
+    return found

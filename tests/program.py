@@ -1,0 +1,74 @@
+"""The program as a user runs it: in a process of its own."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from subprocess import DEVNULL, PIPE
+from typing import Any, NamedTuple
+
+import jsonschema
+
+ROOT = Path(__file__).resolve().parent.parent
+SCHEMA = json.loads((ROOT / "tests" / "triage.schema.json").read_text())
+SETTINGS = ("REDIS_URL", "REDISCLI_AUTH", "OPENAI_API_KEY", "OPENAI_BASE_URL", "REDIAGNOSE_MODEL", "NO_COLOR")
+
+
+class Done(NamedTuple):
+    """What came of a run."""
+
+    status: int
+    out: str
+    err: str
+
+    def answer(self) -> dict[str, Any]:
+        """The JSON on stdout, valid by the contract's schema."""
+        assert self.status == 0, self.err
+        parsed: dict[str, Any] = json.loads(self.out)
+        jsonschema.validate(parsed, SCHEMA)
+        return parsed
+
+
+async def rediagnose(*args: str, **environ: str) -> Done:
+    """Run it without a terminal and without this environment's own settings."""
+    clean = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(ROOT / "rediagnose.py"), *args, env={**clean, **environ},
+        stdin=DEVNULL, stdout=PIPE, stderr=PIPE,
+    )  # fmt: skip
+    try:
+        out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    return Done(process.returncode, out.decode(), err.decode())
+
+
+async def triage(url: str, symptom: str, *args: str, **environ: str) -> dict[str, Any]:
+    """The answer of the checks alone."""
+    return (
+        await rediagnose("triage", url, symptom, "--model", "offline", "--format", "json", *args, **environ)
+    ).answer()
+
+
+def checked(answer: dict[str, Any]) -> None:
+    """What holds of every answer: each citation is verified and stands in its reading, literally."""
+    readings = {reading["id"]: reading for reading in answer["readings"]}
+    claims = [*answer["causes"], *answer["findings"], *answer["ruled_out"]]
+    for claim in claims:
+        for cited in claim["evidence"]:
+            assert cited["verified"], cited
+            reading = readings[cited["reading"]]
+            if cited["field"] == "unavailable":
+                assert reading["unavailable"]["kind"] == cited["value"]
+            else:
+                assert reading["values"][cited["field"]] == cited["value"]
+    assert (answer["outcome"] == "diagnosed") == bool(answer["causes"])
+    for cause in answer["causes"]:
+        assert cause["evidence"], cause
+    for step in answer["plan"]:
+        assert step["needs_approval"] == (step["kind"] != "outside")
+        assert step["state"] == "proposed"

@@ -1,0 +1,165 @@
+"""The gate against real servers: nothing changes that wasn't approved exactly."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+
+import pytest
+
+from agent.plan import command
+from agent.runbooks import load
+from evals.lab.servers import Server, ServerKind, start
+from tools.clock import SystemClock
+from tools.errors import Forbidden, GateError, Moved, ToolError
+from tools.gate.apply import Approval, Gate
+from tools.gate.desk import Desk, propose_config_set
+from tools.gate.policy import advised_against, change
+from tools.redact import Handles
+from tools.server.account import Account
+from tools.server.node import Node
+from tools.server.target import parse_target
+
+
+class Later(SystemClock):
+    """A clock that can be put forward."""
+
+    ahead = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+
+@pytest.fixture
+async def server(kind: ServerKind) -> AsyncIterator[Server]:
+    found = await start(kind)
+    yield found
+    await found.stop()
+
+
+@pytest.fixture
+async def node(server: Server) -> AsyncIterator[Node]:
+    made = Node(parse_target(server.url, environ={}), SystemClock(), Account(), Handles())
+    yield made
+    made.close()
+
+
+async def everything(node: Node) -> list[str]:
+    return [str(part) for part in await node.one("CONFIG", "GET", "*")]
+
+
+async def test_a_proposal_changes_nothing(node: Node) -> None:
+    before = await everything(node)
+    desk = Desk(lambda action, why: None)
+    values = await propose_config_set(node, desk, "MaxClients", "5000", "more room")
+    assert values == {
+        "action": "CONFIG SET maxclients 5000", "before": "10000", "after": "5000", "risk": "risky",
+        "rollback": "CONFIG SET maxclients 10000", "state": "proposed",
+    }  # fmt: skip
+    assert await everything(node) == before
+    assert len(desk.proposals) == 1
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("requirepass", "x"), ("REQUIREPASS", "x"), ("masterauth", "x"), ("protected-mode", "no"), ("bind", "0.0.0.0"),
+        ("slave-read-only", "no"), ("replica-read-only", "no"), ("dir", "/tmp"), ("dbfilename", "x.so"),
+        ("maxclients 100 requirepass", "x"), ("maxclients\r\nrequirepass", "x"), ("nosuchparameter", "1"),
+        ("slowlog-log-slower-than", "0"), ("maxclients", "100000000"), ("maxclients", "many"), ("timeout", "1\nx"),
+        ("*", "1"), ("", "1"),
+    ],
+)  # fmt: skip
+async def test_forbidden_is_forbidden_in_every_spelling(node: Node, parameter: str, value: str) -> None:
+    told: list[str] = []
+    desk = Desk(lambda action, why: told.append(why))
+    before = await everything(node)
+    with pytest.raises(ToolError):
+        await propose_config_set(node, desk, parameter, value, "trust me")
+    assert desk.proposals == []
+    assert len(told) == 1
+    assert await everything(node) == before
+
+
+async def test_an_approved_change_is_made_and_undone(node: Node) -> None:
+    before = await everything(node)
+    desk, gate = Desk(lambda action, why: None), Gate(SystemClock())
+    proposal = await desk.put(node, ("CONFIG", "SET", "timeout", "300"), "closes idle clients")
+    applied = await gate.apply(node, proposal.change, gate.approve(proposal.change, by="a", channel="t"))
+    assert (applied.read_before, applied.read_after) == ("0", "300")
+    undo = change(node.name, proposal.change.undo or (), "300")
+    await gate.apply(node, undo, gate.approve(undo, by="a", channel="t"))
+    assert await everything(node) == before
+
+
+async def test_a_value_that_moved_stops_the_change(node: Node) -> None:
+    gate = Gate(SystemClock())
+    proposal = await Desk(lambda action, why: None).put(node, ("CONFIG", "SET", "timeout", "300"), "w")
+    approval = gate.approve(proposal.change, by="a", channel="t")
+    await node.one("CONFIG", "SET", "timeout", "60")
+    with pytest.raises(Moved, match="'60' now and was '0'"):
+        await gate.apply(node, proposal.change, approval)
+    assert await node.one("CONFIG", "GET", "timeout") == ["timeout", "60"]
+
+
+async def test_an_approval_is_for_one_change_once_and_not_for_long(node: Node) -> None:
+    clock = Later()
+    gate = Gate(clock)
+    desk = Desk(lambda action, why: None)
+    wanted = (await desk.put(node, ("CONFIG", "SET", "timeout", "300"), "w")).change
+    other = (await desk.put(node, ("CONFIG", "SET", "timeout", "301"), "w")).change
+    approval = gate.approve(wanted, by="a", channel="t")
+    with pytest.raises(GateError, match="not for this"):
+        await gate.apply(node, other, approval)
+    clock.ahead = timedelta(minutes=6)
+    with pytest.raises(GateError, match="ran out"):
+        await gate.apply(node, wanted, approval)
+    clock.ahead = timedelta()
+    await gate.apply(node, wanted, approval)
+    await node.one("CONFIG", "SET", "timeout", "0")
+    with pytest.raises(GateError, match="used already"):
+        await gate.apply(node, wanted, approval)
+    assert await node.one("CONFIG", "GET", "timeout") == ["timeout", "0"]
+
+
+async def test_a_forged_change_meets_policy_again(node: Node) -> None:
+    gate = Gate(SystemClock())
+    honest = (await Desk(lambda action, why: None).put(node, ("CONFIG", "SET", "timeout", "300"), "w")).change
+    forged = honest.model_copy(update={"args": ("CONFIG", "SET", "requirepass", "x"), "before": ""})
+    approval = Approval(change=forged, by="a", channel="t", expires=SystemClock().now() + timedelta(minutes=1))
+    with pytest.raises(Forbidden):
+        await gate.apply(node, forged, approval)
+    assert await node.one("PING") == "PONG"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["FLUSHALL", "SHUTDOWN NOSAVE", "CONFIG REWRITE", "CONFIG RESETSTAT", "CLIENT KILL TYPE normal", "KEYS *", "SAVE",
+     "CLIENT KILL ID 1 SKIPME no", "SLOWLOG RESET", "DEBUG SLEEP 1", "REPLICAOF NO ONE", "CONFIG SET timeout 1 hz 2"],
+)  # fmt: skip
+def test_commands_that_no_class_names_are_forbidden(text: str) -> None:
+    with pytest.raises(Forbidden):
+        change("127.0.0.1:6379", tuple(text.split()))
+
+
+@pytest.mark.parametrize(
+    ("advice", "held_back"),
+    [
+        ("run redis-cli flushall and restart", True), ("CONFIG SET protected-mode no on the host", True),
+        ("set it by config  set REQUIREPASS ''", True), ("rm -rf the AOF", True), ("Restart the consumer", False),
+        ("CONFIG SET tcp-keepalive 60 in the file too", False), ("Use SCAN and not KEYS in the app", False),
+    ],
+)  # fmt: skip
+def test_untrusted_advice_is_read_before_it_is_shown(advice: str, held_back: bool) -> None:
+    assert (advised_against(advice) is not None) == held_back
+
+
+def test_the_bundled_remedies_pass_policy() -> None:
+    filled = {"maxclients_target": "10000", "kill_command": "SCRIPT KILL", "owner": "(shop at 10.0.0.1)"}
+    remedies = [remedy for book in load().runbooks for notes in book.causes.values() for remedy in notes.remedies]
+    assert remedies
+    for remedy in remedies:
+        action = remedy.filled(filled)
+        assert action is not None, remedy.action
+        if remedy.kind == "outside":
+            assert advised_against(action) is None
+        else:
+            assert change("127.0.0.1:6379", command(action)).risk == remedy.risk
