@@ -13,6 +13,7 @@ from tools.errors import UsageError
 from tools.server.target import parse_target
 
 INCIDENT = "leak-until-refused"
+TICKET = "checkout times out on Redis"
 DEADLINE = "14"
 """Seconds: the whole is to be seen in a quarter of a minute."""
 
@@ -26,8 +27,8 @@ async def demo(args: argparse.Namespace) -> int:
     errors.print(f"starting {kinds[0].name} and an application that leaks its connections…", highlight=False)
     fault = FAULTS[INCIDENT]
     async with fault.begin(kinds[0], random.Random(1)) as incident:
-        errors.print(f'$ rediagnose triage {incident.url} "{incident.ticket}"', highlight=False, soft_wrap=True)
-        return await investigate(_options(args), parse_target(incident.url, environ={}), incident.ticket)
+        errors.print(f'$ rediagnose triage {incident.url} "{TICKET}"', highlight=False, soft_wrap=True)
+        return await investigate(_options(args), parse_target(incident.url, environ={}), TICKET)
 
 
 def _options(args: argparse.Namespace) -> argparse.Namespace:

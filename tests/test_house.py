@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from evals.readme import README, written
+
 ROOT = Path(__file__).resolve().parent.parent
 MAY_IMPORT = {"tools": set(), "agent": {"tools"}, "evals": {"agent", "tools"}}
 ROOMS = ("agent", "evals", "prompts", "runbooks", "tools")
@@ -93,3 +95,10 @@ def test_wheel_runs_in_a_fresh_environment(built: Path, tmp_path: Path) -> None:
     shown = run(fresh, "-c", "import rediagnose; rediagnose.main(['--version']); import agent; print(agent.__file__)",
                 cwd=tmp_path)  # fmt: skip
     assert str(site) in shown.stdout
+
+
+def test_readme_says_what_the_program_says() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert text == written(text), "run: python -m evals.readme"
+    for name in ("commands", "options", "causes", "transcript"):
+        assert f"<!-- {name} -->" in text

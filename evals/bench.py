@@ -1,0 +1,88 @@
+"""`make bench`: cost and speed, as ratios and counts in one run."""
+
+import asyncio
+import json
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from agent.investigation import Investigation, Options
+from agent.loop import offered
+from agent.prompts import compose
+from agent.request import size
+from agent.runbooks import load
+from evals.lab.catalogue import FAULTS
+from evals.lab.servers import installed
+from tools.clock import SystemClock
+from tools.server.target import parse_target
+
+ROUNDS = 10
+HELP_AT_MOST, PROMPT_AT_MOST, COMMANDS_AT_MOST, PINGS_AT_MOST = 8.0, 20_000, 40, 200
+
+
+def cpu_seconds(*command: str) -> float:
+    """CPU time of a command, user and system together: the median of ten."""
+    took = []
+    for _ in range(ROUNDS):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return statistics.median(took)
+
+
+def start_up() -> bool:
+    """`rediagnose --help` against a Python that does nothing."""
+    program = str(Path(sys.executable).with_name("rediagnose"))
+    if not os.path.exists(program):
+        print("help: not installed in this environment; run it by `make bench`")
+        return False
+    nothing, shown = cpu_seconds(sys.executable, "-c", "pass"), cpu_seconds(program, "--help")
+    ratio = shown / nothing if nothing else float("inf")
+    print(f"help: {shown * 1000:.0f} ms CPU, {ratio:.1f} times `python -c pass` (at most {HELP_AT_MOST:g})")
+    return ratio <= HELP_AT_MOST
+
+
+def packages() -> bool:
+    """What the core install brings, by the pinned requirements."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--ignore-installed", "--report", "-", "."],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        print(f"packages: not counted: {done.stderr.strip().splitlines()[-1:]}")
+        return True
+    count = len(json.loads(done.stdout)["install"])
+    print(f"packages: {count} in a core install, this one among them (at most 25)")
+    return count <= 25
+
+
+async def cost() -> bool:
+    """What a triage of a healthy server costs it, and how large the first request to a model is."""
+    kind = installed()[0]
+    async with FAULTS["healthy-load"].begin(kind, random.Random(1)) as incident:
+        target = parse_target(incident.url, environ={})
+        case = Investigation(target, "requests time out", load(), SystemClock(), lambda event: None, Options())
+        verdict = await case.survey()
+        titles = {book.name: book.title for book in case.library.runbooks}
+        tools = offered(case.toolbox)
+        prompt = compose(case.symptom, case.readings(), verdict.findings, titles, tools)
+        await case.close()
+    spent, bytes_ = case.account.footprint, size(prompt.messages(), tools)
+    print(f"triage of {kind.name}, loaded: {spent.commands} commands (at most {COMMANDS_AT_MOST}), {spent.pings} pings "
+          f"(at most {PINGS_AT_MOST}), {spent.bytes} bytes, outcome {verdict.outcome}")  # fmt: skip
+    print(f"first request to a model: {bytes_} bytes (at most {PROMPT_AT_MOST})")
+    return spent.commands <= COMMANDS_AT_MOST and spent.pings <= PINGS_AT_MOST and bytes_ <= PROMPT_AT_MOST
+
+
+def main() -> int:
+    """Run all; 1 if an aim is missed."""
+    return 0 if all([start_up(), packages(), asyncio.run(cost())]) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
