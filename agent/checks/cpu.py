@@ -90,8 +90,9 @@ def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str]
     if recent and count >= 2 and age is not None and age <= 60:
         return 0.88, command, f"{long}, {count:.0f} times, last {age:.0f} s ago; everything else waits behind it."
     if recent and command in WHOLE:
-        newly = age is not None and age <= 120
-        return 0.7 if newly else 0.55, command, f"{long}, last {age:.0f} s ago; everything else waited behind it."
+        # Once and then no more is history, unless it has only just happened.
+        newly = age is not None and age <= limits["slow_once_seconds"]
+        return 0.65 if newly else 0.4, command, f"{long}, last {age:.0f} s ago; everything else waited behind it."
     if recent:
         return 0.4, command, f"{long} once, {age:.0f} s ago, and not over the window."
     return None

@@ -129,6 +129,10 @@ async def healthy_subscribers(kind: ServerKind, rng: Random) -> AsyncIterator[In
         yield Incident(url=server.url, pid=server.pid)
 
 
+PAST = 12.0
+"""Seconds after which what happened once is history to whoever looks."""
+
+
 async def _slow_once(wire: Wire, rng: Random) -> None:
     """One command that really is slow: the sum of a big set and itself."""
     for first in range(0, 120_000, 1000):
@@ -142,8 +146,7 @@ async def healthy_old_slowlog(kind: ServerKind, rng: Random) -> AsyncIterator[In
     """One slow command of the past is still in the log."""
     async with running(kind) as server, crew() as hands, application(server.url, rng):
         await _slow_once(await hands.dial(server.url), rng)
-        # So that the one sample of a look doesn't begin in it.
-        await asyncio.sleep(1)
+        await asyncio.sleep(PAST)
         yield Incident(url=server.url, pid=server.pid)
 
 
@@ -164,7 +167,7 @@ async def healthy_old_counters(kind: ServerKind, rng: Random) -> AsyncIterator[I
         for held in list(hands.held):
             await hands.drop(held)
         async with application(server.url, rng):
-            await asyncio.sleep(1)
+            await asyncio.sleep(PAST)
             yield Incident(url=server.url, pid=server.pid)
 
 

@@ -157,14 +157,15 @@ async def slow_on_command_sort(kind: ServerKind, rng: Random) -> AsyncIterator[I
 @FAULTS.fault("slow-on-command-big-key", *_STALLS, cause="slow-on-command")
 async def slow_on_command_big_key(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A big key that is read whole."""
-    build, command = rng.choice(
+    # A list is read so fast that it takes more of it to be slow.
+    build, command, count = rng.choice(
         (
-            (("HSET", "catalog:all"), ("HGETALL", "catalog:all")),
-            (("RPUSH", "feed:all"), ("LRANGE", "feed:all", 0, -1)),
-            (("SADD", "members:all"), ("SMEMBERS", "members:all")),
+            (("HSET", "catalog:all"), ("HGETALL", "catalog:all"), 200_000),
+            (("RPUSH", "feed:all"), ("LRANGE", "feed:all", 0, -1), 700_000),
+            (("SADD", "members:all"), ("SMEMBERS", "members:all"), 200_000),
         )
     )
-    async with _slow(kind, rng, 2000, build, rng.randrange(150_000, 300_000), *command) as incident:
+    async with _slow(kind, rng, 2000, build, round(count * rng.uniform(0.8, 1.3)), *command) as incident:
         yield incident
 
 
