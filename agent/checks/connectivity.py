@@ -58,7 +58,9 @@ def process_frozen(view: View, limits: Limits) -> Found:
             yield view.cause("process-frozen", 0.9, why, *cited)
         elif view.last("process") is None or view.unavailable("process"):
             why = f"TCP connects, and nothing came back in {waited:.1f} s, longer than a script stays mute."
-            yield view.cause("process-frozen", 0.8, why, *cited, ("connect", "tcp_ms"))
+            # Behind a proxy's own listener the silence may be the proxy's.
+            proxied = view.get("process", "locality") == "foreign-listener"
+            yield view.cause("process-frozen", 0.55 if proxied else 0.8, why, *cited, ("connect", "tcp_ms"))
         else:
             why = f"TCP connects, nothing came back in {waited:.1f} s, and yet the process isn't stopped."
             yield view.cause("process-frozen", 0.4, why, *cited)

@@ -33,4 +33,11 @@ def starved_host(view: View, limits: Limits) -> Found:
         )  # fmt: skip
 
 
-CHECKS: tuple[Check, ...] = (unresolved, unreachable, starved_host)
+def another_protocol(view: View, limits: Limits) -> Found:
+    """Something else than a Redis server listens there."""
+    if view.get("connect", "speaks_resp") is False and view.unavailable("connect") != "tls":
+        why = "What listens there answers, and not in the Redis protocol: the URL names another service's port."
+        yield view.cause("outside-redis", 0.9, why, ("connect", "speaks_resp"), ("connect", "unavailable"))
+
+
+CHECKS: tuple[Check, ...] = (unresolved, unreachable, another_protocol, starved_host)

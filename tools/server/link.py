@@ -197,6 +197,7 @@ class Link(asyncio.Protocol):
                 self._deliver(_plain(reply))
         except hiredis.ProtocolError as error:
             # TLS records, HTTP, anything that isn't RESP: what came instead of a reply is the reading.
+            self.stages["speaks_resp"] = False
             kind: Kind = "tls" if data[:1] in (b"\x15", b"\x16") else "reset"
             self._finish(Unanswered(kind, f"{self.target.node}: not the Redis protocol: {error}"))
             self.close()

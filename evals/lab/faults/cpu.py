@@ -160,9 +160,9 @@ async def slow_on_command_big_key(kind: ServerKind, rng: Random) -> AsyncIterato
     # A list is read so fast that it takes more of it to be slow.
     build, command, count = rng.choice(
         (
-            (("HSET", "catalog:all"), ("HGETALL", "catalog:all"), 200_000),
-            (("RPUSH", "feed:all"), ("LRANGE", "feed:all", 0, -1), 700_000),
-            (("SADD", "members:all"), ("SMEMBERS", "members:all"), 200_000),
+            (("HSET", "catalog:all"), ("HGETALL", "catalog:all"), 400_000),
+            (("RPUSH", "feed:all"), ("LRANGE", "feed:all", 0, -1), 900_000),
+            (("SADD", "members:all"), ("SMEMBERS", "members:all"), 400_000),
         )
     )
     async with _slow(kind, rng, 2000, build, round(count * rng.uniform(0.8, 1.3)), *command) as incident:
