@@ -205,5 +205,5 @@ def test_body_and_front_matter_agree() -> None:
         for remedy in notes.remedies:
             if remedy.kind != "outside":
                 action = remedy.filled({"kill_command": "SCRIPT KILL", "maxclients_target": ""})
-                    assert action is not None
-                    assert action.strip() in text, remedy.action
+                assert action is not None
+                assert action.strip() in text, remedy.action
