@@ -129,8 +129,12 @@ class Crew:
         """End all. Raises what a background task failed with: that is a bug of the lab."""
         # A task that hasn't begun yet would leave its work unawaited.
         await asyncio.sleep(0)
-        for task in self._tasks:
-            task.cancel()
+        left = set(self._tasks)
+        while left:
+            # Again and again, because redis-py turns a cancellation that comes while it connects into an error.
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=0.1)
         results = await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(wire.close() for wire in self.held))
         for result in results:
