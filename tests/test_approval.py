@@ -1,0 +1,53 @@
+"""Asking a person about a step, on a live fault: a yes changes just that, a no nothing."""
+
+import random
+
+import pytest
+
+from agent.approval import settle
+from agent.diagnosis import ModelUse, Step
+from agent.events import Event, StepChanged
+from agent.investigation import Investigation, Options
+from agent.runbooks import load
+from evals.lab.catalogue import FAULTS
+from evals.lab.servers import ServerKind
+from tools.clock import SystemClock
+from tools.server.target import parse_target
+
+
+@pytest.mark.parametrize("yes", [True, False])
+async def test_a_step_is_made_only_on_a_yes(kind: ServerKind, yes: bool) -> None:
+    events: list[Event] = []
+    shown: list[str] = []
+    asked: list[str] = []
+
+    async def ask(step: Step) -> bool:
+        asked.append(step.action)
+        return yes
+
+    async with FAULTS["connection-leak-standing"].begin(kind, random.Random(4)) as incident:
+        target = parse_target(incident.url, environ={})
+        case = Investigation(target, incident.ticket, load(), SystemClock(), events.append, Options(window=0.5))
+        try:
+            case.start(ModelUse(name="offline", why="no model here"))
+            await case.plan(await case.survey())
+            before = await case.node.one("CONFIG", "GET", "*")
+            await settle(case, ask, shown.append, channel="test")
+            after = await case.node.one("CONFIG", "GET", "*")
+            answer = case.answer()
+        finally:
+            await case.close()
+    assert asked == ["CONFIG SET timeout 300"]
+    (step,) = [step for step in answer.plan if step.needs_approval]
+    changed = {name: value for name, value in zip(after[::2], after[1::2], strict=True)}
+    if yes:
+        assert step.state == "applied"
+        assert changed.pop("timeout") == "300"
+        assert [line for line in shown if line.startswith("  before") or line.startswith("  after")]
+    else:
+        assert step.state == "refused"
+        assert changed.pop("timeout") == "0"
+        assert shown == []
+    assert changed.items() <= dict(zip(before[::2], before[1::2], strict=True)).items()
+    states = [event.step.state for event in events if isinstance(event, StepChanged)]
+    assert states == (["approved", "applied"] if yes else ["refused"])
