@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# Most of a test's time is waiting for a server, so more of them than cores.
+WORKERS ?= 3
 
 .PHONY: demo test check bench lock clean
 
@@ -16,7 +18,7 @@ demo: $(READY)  ## One incident end to end, on a server of its own
 	$(BIN)/rediagnose demo
 
 test: $(READY)  ## All tests, on every server that is there
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 check: $(READY)  ## Format, lint, types
 	$(BIN)/ruff format --check .

@@ -39,14 +39,14 @@ async def settle(incident: Investigation, ask: Ask, show: Callable[[str], None],
         step = step.model_copy(update={"state": "approved"})
         _note(incident, step, f"approved by {getpass.getuser()} ({channel})")
         approval = gate.approve(wanted, by=getpass.getuser(), channel=channel)
-        before = await _witness(incident)
+        before = await _witness(incident, wanted.node)
         try:
-            applied = await gate.apply(incident.node, wanted, approval)
+            applied = await gate.apply(incident.nodes[wanted.node], wanted, approval)
         except RediagnoseError as error:
             _note(incident, step.model_copy(update={"state": "failed"}), str(error))
             show(f"{step.id} not applied: {error}")
             continue
-        after = await _witness(incident)
+        after = await _witness(incident, wanted.node)
         done = step.model_copy(update={"state": "applied"})
         _note(incident, done, _said(applied))
         show(f"{step.id} applied: {_said(applied)}")
@@ -65,12 +65,12 @@ def _said(applied: Applied) -> str:
     return f"{change.parameter} was {applied.read_before}, is {applied.read_after}"
 
 
-async def _witness(incident: Investigation) -> Reading | None:
+async def _witness(incident: Investigation, node: str) -> Reading | None:
     causes = incident.verdict.causes if incident.verdict else ()
     tool = WITNESS.get(causes[0].id, "ping") if causes else "ping"
     args = {"parameters": ["timeout", "tcp-keepalive", "slowlog-log-slower-than"]} if tool == "config_get" else {}
     try:
-        return await incident.toolbox.call(tool, args)
+        return await incident.toolbox.call(tool, {**args, "node": node})
     except RediagnoseError:
         return None
 

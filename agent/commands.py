@@ -2,6 +2,7 @@
 
 import argparse
 
+from agent.acl_options import configure_acl, connection
 from agent.program import Command
 
 
@@ -45,20 +46,37 @@ def common(parser: argparse.ArgumentParser) -> None:
     add("--model-timeout", type=positive, default=60.0, metavar="SECONDS", help="for one answer of the model (60)")
     add("--max-tokens", type=whole, metavar="N", help="most tokens of one answer of the model")
     add("--max-turns", type=whole, default=12, metavar="N", help="most turns of the model (12)")
+    add("--at", metavar="TIME", help="when it was reported, such as 14:05: what the history is compared around (now)")
+    add(
+        "--prometheus",
+        metavar="URL",
+        help="keeps redis_exporter's figures (rediagnose.toml, $REDIAGNOSE_PROMETHEUS)",
+    )
+    add("--host-facts", metavar="FILE", help="what `rediagnose host-script` printed on the server's machine")
+    add("--server-log", metavar="FILE", help="the server's log, where it can't be found because the server is dead")
+    add("--one-node", action="store_true", help="only the URL's node: none that it names is dialled or logged into")
+    add(
+        "--max-commands",
+        type=whole,
+        default=400,
+        metavar="N",
+        help="for the incident, and 40 for each further node (400)",
+    )
+    add("--max-pings", type=whole, default=200, metavar="N", help="of latency samples, for the incident (200)")
     add("--runbooks", metavar="DIR", help="your own runbooks; they come before the bundled ones")
     add("--approve", choices=("ask", "never"), default="ask", help="ask about each change; `never` without a terminal")
     add("--reveal", action="store_true", help="print what stands behind the handles, such as client#1")
     add("--show-prompt", action="store_true", help="print exactly what would leave for the model; send nothing")
-    add("--password-file", metavar="FILE", help="its first line is the password")
-    add("--cacert", metavar="FILE", help="authorities to trust (rediss://)")
-    add("--cert", metavar="FILE", help="client certificate")
-    add("--key", metavar="FILE", help="client key")
-    add("--insecure", action="store_true", help="don't verify the server's certificate")
+    connection(parser)
 
 
 def _triage(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", nargs="*", metavar="URL|SYMPTOM", help="the one with :// is the URL; else $REDIS_URL")
     common(parser)
+
+
+def _nothing(parser: argparse.ArgumentParser) -> None:
+    pass
 
 
 def _runbooks(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +86,10 @@ def _runbooks(parser: argparse.ArgumentParser) -> None:
 
 COMMANDS = (
     Command("triage", "[URL] [SYMPTOM]", "investigate; the answer on stdout", _triage, "agent.triage:triage"),
+    Command("acl", "[URL]", "the least-privilege users for a server, and what the current one can't read",
+            configure_acl, "agent.acl:acl"),
+    Command("host-script", "", "a read-only script for a machine that the agent can't log into; see --host-facts",
+            _nothing, "agent.host_script:host_script"),
     Command("runbooks", "list|show NAME|check DIR", "the runbooks, and a check of your own", _runbooks,
             "agent.runbooks_command:runbooks"),
 )  # fmt: skip

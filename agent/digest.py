@@ -5,58 +5,62 @@ import re
 from collections.abc import Iterable
 
 from agent.diagnosis import Cause
+from agent.figures import SHOWN
 from tools.records import Reading, Scalar
 
-SHOWN: dict[str, str] = {
-    "connect": r"stage|auth|\w+_ms",
-    "ping": r"reply|ms",
-    "silence": r"\w+",
-    "latency_sample": r"answered|timeouts|failed\..*|(min|median|p99|max)_ms|over_10ms_share",
-    "info": (
-        r"(redis|valkey)_version|redis_mode|role|uptime_in_seconds|loading|(connected|blocked)_clients|maxclients|"
-        r"used_memory|maxmemory|maxmemory_policy|(rdb_last_bgsave|aof_last_write|master_link)_status|connected_slaves|"
-        r"instantaneous_ops_per_sec|total_(connections_received|commands_processed)\.rate|"
-        r"used_cpu_(user|sys)_main_thread\.rate|latest_fork_usec|db\d+\.keys"
-    ),
-    "commandstats": r"busy_share|top|top_share|total\..*",
-    "slowlog": r"len|entries|max_usec|newest_age|[^.]+\.(count|max_usec)|e1\.\w+",
-    "clients": r"connected|blocked|paused|paused_cmd|unused|\w+_max|o[12]\.(count|name|address|unused|idle_median)|"
-    r"g[12]\.(count|cmd|flags|idle_median)",
-    "config_get": r".*",
-    "acl_log": r".*",
-    "idle_probe": r".*",
-    "process": r"locality|listening|state|stopped|redis_processes|nofile_(soft|maxclients)|num_fds|(main_)?cpu_share|"
-    r"main_wait_share|swap_bytes|cgroup_(cpu_quota|frozen|nr_throttled\.delta)",
-    "sockets": r"locality|listening|recv_q|send_q|established|time_wait|close_wait|ListenOverflows\.delta",
-    "machine": r"cores|cpu_busy_share|cpu_steal_share|load1|memory_available_bytes|top_process\.(name|cpu_share)|"
-    r"transparent_hugepage",
-}
-"""The fields of each tool that matter first; of a tool that isn't here, all."""
 ALARMING = re.compile(
     r"(rejected_connections|evicted_\w+|expired_keys|errorstat_.*|sync_(full|partial_err)|aof_delayed_fsync|"
     r"acl_access_denied_\w+|total_error_replies|client_\w+_disconnections|.*\.(rejected|failed)_calls)(\.count)?\.delta|"
-    r"[^.]+\.(calls|usec)\.delta|peer1\..*|T?ListenDrops\.delta|TCP\w+\.delta"
+    r"[^.]+\.usec\.delta|peer1\..*|T?ListenDrops\.delta|TCP\w+\.delta"
 )
 """Fields that are shown where they aren't zero."""
-LINE_MOST, READING_MOST, WORD_MOST = 560, 4000, 120
+APART = ("connect", "info", "replication", "cluster", "sentinel")
+"""Tools whose readings tell one node of a deployment from another."""
+NAMED_SHARE = 0.6
+"""Of the digest, where there are several nodes."""
+LINE_MOST, READING_MOST, WORD_MOST = 420, 4000, 90
 
 
 def digest(readings: Iterable[Reading], most: int) -> str:
-    """The vital signs, a line for each reading in its order; at most so many characters."""
-    lines, used = [], 0
+    """The vital signs, a line for each reading under its node; at most so many bytes.
+
+    Of further nodes only what tells them apart is shown: who answers, their role, and what is alarming.
+    """
     taken = [reading for reading in readings if reading.tool != "symptom"]
-    for number, reading in enumerate(taken):
-        line = vital(reading)
-        if (used := used + len(line.encode()) + 1) > most - 40:
-            lines.append(f"… and {len(taken) - number} readings more")
-            break
-        lines.append(line)
+    newest = {(reading.node, reading.tool): reading.id for reading in taken}
+    by_node: dict[str | None, list[Reading]] = {}
+    for reading in taken:
+        # A first glance stands back behind a longer look, a failure doesn't.
+        if reading.unavailable or newest[reading.node, reading.tool] == reading.id:
+            by_node.setdefault(reading.node, []).append(reading)
+    # What is of no node stands first: which nodes there are.
+    ordered = sorted(by_node.items(), key=lambda item: item[0] is not None)
+    named = next((node for node, _ in ordered if node is not None), None)
+    several = sum(node is not None for node in by_node) > 1
+    lines, used, left = [], 0, 0
+    for node, of_node in ordered:
+        shown = of_node if node in (named, None) else [one for one in of_node if _tells(one)]
+        # The named node leaves room for the others.
+        bound = most * NAMED_SHARE if several and node == named else most
+        for line in [f"{node or 'all nodes'}:", *map(vital, shown)]:
+            if used + len(line.encode()) + 1 > bound - 40:
+                left += 1
+                continue
+            used += len(line.encode()) + 1
+            lines.append(line)
+    if left:
+        lines.append(f"… and {left} lines more")
     return "\n".join(lines) or "none"
+
+
+def _tells(reading: Reading) -> bool:
+    alarming = any(value and ALARMING.fullmatch(field) for field, value in (reading.values or {}).items())
+    return reading.unavailable is not None or reading.tool in APART or alarming
 
 
 def vital(reading: Reading) -> str:
     """A reading in a line."""
-    head = f"{reading.id} {reading.tool} {reading.node or '-'}:"
+    head = f"{reading.id} {reading.tool}"
     if reading.unavailable:
         head += f" unavailable={reading.unavailable.kind}"
     values = reading.values or {}
@@ -73,7 +77,8 @@ def vital(reading: Reading) -> str:
 def first_fields(reading: Reading) -> list[str]:
     """The fields to show first: what is alarming, then what matters, without what is null."""
     values = {field: value for field, value in (reading.values or {}).items() if value is not None}
-    alarming = [field for field, value in values.items() if value and ALARMING.fullmatch(field)]
+    alarms = () if reading.tool == "latencystats" else values.items()
+    alarming = [field for field, value in alarms if value and ALARMING.fullmatch(field)]
     wanted = re.compile(SHOWN.get(reading.tool, ".*"))
     return [*alarming, *(field for field in values if field not in alarming and wanted.fullmatch(field))]
 

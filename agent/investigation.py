@@ -1,44 +1,48 @@
 """One incident, from the first reading to the answer."""
 
 import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
 
 from agent.conclude import Action
 from agent.diagnosis import OFFLINE, Diagnosis, ModelUse, Step, TargetInfo, Topology, Verdict
 from agent.events import Answered, ChecksMade, Emit, ProposalForbidden, Started, of_toolbox
+from agent.kit import tools_of
 from agent.plan import Planned, build
 from agent.runbooks import Library
-from agent.survey import Pace, Survey
+from agent.survey import HOST, NodeSurvey, Pace
 from agent.verdict import conclude
 from agent.view import View
 from tools.clock import Clock
-from tools.gate.desk import Desk, propose_config_set
-from tools.host.local import Host
-from tools.host.machine import machine
-from tools.host.process import process
-from tools.host.sockets import sockets
-from tools.records import Reading, Record
+from tools.errors import ToolError
+from tools.gate.desk import Desk
+from tools.history import History
+from tools.host.local import Facts, Host
+from tools.records import Budget, Reading, Record
 from tools.redact import Handles
 from tools.server.account import Account
-from tools.server.clients import clients
-from tools.server.commandstats import commandstats
-from tools.server.config import config_get
-from tools.server.connect import connect, ping, silence
-from tools.server.idle import idle_probe
-from tools.server.info import info
-from tools.server.latency import latency_sample
+from tools.server.deployment import Deployment, topology
 from tools.server.node import Node
-from tools.server.slowlog import acl_log, slowlog
 from tools.server.target import Target
 from tools.toolbox import Toolbox, bind
 
-SERVER_TOOLS = (
-    connect, ping, silence, latency_sample, info, commandstats, slowlog, acl_log, clients, config_get, idle_probe,
-)  # fmt: skip
-HOST_TOOLS = (process, sockets, machine)
-
-
 SURVEY = 30.0
 """Most seconds of the first readings, a hunt for a slot among them; the rest is the model's."""
+MOST_PINGS, ALL_PINGS = 60, 180
+"""PINGs of one node's latency sample, and of all nodes' together."""
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What an investigation may look at besides the servers."""
+
+    facts: Facts | None = None
+    """Facts of a host that this program can't log into."""
+    log: str | None = None
+    """Path of the named server's log, for a server that is dead; null to find it."""
+    history: History | None = None
+    """Where the past is kept; null for nowhere."""
 
 
 class Options(Record):
@@ -48,39 +52,65 @@ class Options(Record):
     """Seconds between two samples."""
     deadline: float = 30.0
     """Seconds for the whole."""
+    one_node: bool = False
+    """Look at the named node only: no address that it tells is dialled, and none is given the password."""
+    budget: Budget = Budget()
+    """What it may cost the deployment; each node after the first adds 40 commands."""
 
 
 class Investigation:
-    """The state of one incident: its node, its readings, its proposals."""
+    """The state of one incident: its nodes, its readings, its proposals."""
 
     def __init__(
-        self, target: Target, symptom: str, library: Library, clock: Clock, emit: Emit, options: Options
-    ) -> None:
+        self, target: Target, symptom: str, library: Library, clock: Clock, emit: Emit, options: Options,
+        outside: Outside | None = None,
+    ) -> None:  # fmt: skip
         self.target = target
-        self.symptom = symptom
         self.library = library
         self.clock = clock
         self.emit = emit
         self.options = options
         self.began = clock.monotonic()
-        self.handles = Handles()
-        self.account = Account()
-        self.node = Node(target, clock, self.account, self.handles)
-        self.host = Host(target, clock)
+        self.outside = outside or Outside()
+        self.past = self.outside.history or History(None, clock)
+        self.handles = Handles(_secrets(target, self.past))
+        self.symptom = self.handles.hide(symptom)
+        self.account = Account(options.budget.model_copy(update={"seconds": options.deadline}))
+        self.deployment = Deployment(target, clock, self.account, self.handles)
+        self.hosts: dict[str, Host] = {}
         self.desk = Desk(lambda action, why: emit(ProposalForbidden(action=action, why=why)))
-        self.toolbox = Toolbox(
-            [
-                *(bind(tool, self.node, node=self.node.name) for tool in SERVER_TOOLS),
-                *(bind(tool, self.host, node=self.node.name) for tool in HOST_TOOLS),
-                bind(propose_config_set, self.node, self.desk, node=self.node.name),
-            ],
-            clock, of_toolbox(emit),
-        )  # fmt: skip
+        finding = [] if options.one_node and not target.watched else [bind(topology, self.deployment)]
+        self.toolbox = Toolbox(finding, clock, of_toolbox(emit))
+        self.toolbox.ends = self.ends
+        self._equip()
         self.planned = Planned()
         self.verdict: Verdict | None = None
         self.use = ModelUse(name=OFFLINE)
         self.actions: tuple[Action, ...] = ()
         """What the model would add to the plan."""
+
+    @property
+    def node(self) -> Node:
+        """The node that the URL names: of a Sentinel URL the master, once it's known."""
+        return self.deployment.entry
+
+    @property
+    def nodes(self) -> dict[str, Node]:
+        """All nodes so far, the named one first."""
+        others = {name: node for name, node in self.deployment.nodes.items() if node is not self.node}
+        return {self.node.name: self.node, **others}
+
+    def _equip(self) -> None:
+        """Give each node that is new its tools."""
+        self.account.widen(len(self.deployment.nodes))
+        for name, node in self.deployment.nodes.items():
+            if name not in self.hosts:
+                facts = self.outside.facts if node is self.deployment.entry else None
+                host = self.hosts[name] = Host(node.target, self.clock, facts=facts, handles=self.handles)
+                if node is self.deployment.entry:
+                    host.log_path = self.outside.log
+                sentinel = self.deployment.is_sentinel(node)
+                self.toolbox.add(tools_of(node, host, self.desk, self.past, sentinel=sentinel))
 
     @property
     def ends(self) -> float:
@@ -89,7 +119,7 @@ class Investigation:
 
     @property
     def view(self) -> View:
-        """The readings so far."""
+        """The readings of the named node so far."""
         return View(self.toolbox.readings, self.node.name)
 
     def start(self, use: ModelUse) -> None:
@@ -98,51 +128,116 @@ class Investigation:
         self.emit(Started(target=self.target.url, symptom=self.symptom, model=use.name, why_model=use.why))
 
     async def survey(self) -> Verdict:
-        """Take the first readings and let the checks conclude."""
-        pace = Pace(window=self.options.window, ends=self.began + min(self.options.deadline, SURVEY))
-        await Survey(self.toolbox, self.node, self.clock, pace, self.host.confirm, self._found).run(self.symptom)
+        """Take the first readings of every node, and let the checks conclude."""
+        self.toolbox.note_symptom(self.symptom)
+        ends = self.began + min(self.options.deadline, SURVEY)
+        reached: dict[str, bool] = {}
+        if not self.target.watched:
+            # The named node first: it tells of the others.
+            reached[self.node.name] = await self._of(self.node, ends, pings=MOST_PINGS).reach()
+        if self.target.watched or (reached[self.node.name] and not self.options.one_node):
+            await self._look_around(ends)
+        surveys = [self._of(node, ends, pings=self._pings()) for node in self.nodes.values()]
+        await asyncio.gather(*(self._readings(one, reached.get(one.node.name)) for one in surveys))
+        if self.node.held:
+            await self._of(self.node, ends, pings=0).idle(self.symptom)
         return self.check()
 
+    async def _look_around(self, ends: float) -> None:
+        """Find the deployment's other nodes."""
+        try:
+            async with asyncio.timeout(max(0.5, ends - self.clock.monotonic())):
+                await self.toolbox.call("topology")
+        except (ToolError, TimeoutError):
+            # A spent budget or deadline: the nodes that are known are looked at.
+            return
+        self._equip()
+        self.toolbox.prefer(self.node.name)
+
+    async def _readings(self, survey: NodeSurvey, reached: bool | None) -> None:
+        if not (await survey.reach() if reached is None else reached):
+            return
+        if self.deployment.is_sentinel(survey.node):
+            await survey.sentinel()
+        else:
+            await survey.server()
+
+    def _of(self, node: Node, ends: float, *, pings: int) -> NodeSurvey:
+        pace = Pace(window=self.options.window, ends=ends, pings=pings)
+
+        def confirm(view: View) -> None:
+            host, pid = self.hosts[node.name], view.number("info", "process_id")
+            host.confirm(int(pid) if pid else None)
+            host.config_file = _said(view, "info", "config_file")
+            host.logfile = _said(view, "config_get", "logfile")
+
+        # One machine is read once, however many of the nodes run on it.
+        shared = node is not self.node and self.view.get("machine", "locality") in ("local", "no-listener")
+        of_host = [tool for tool in HOST if not (shared and tool == "machine")]
+        return NodeSurvey(
+            self.toolbox, node, self.clock, pace, confirm, self._found, of_host, self.past.url is not None
+        )
+
+    def _pings(self) -> int:
+        """PINGs for each node: all of them together stay within the bound."""
+        asked = sum(not self.deployment.is_sentinel(node) for node in self.nodes.values())
+        return max(5, min(MOST_PINGS, ALL_PINGS // max(1, asked)))
+
     def _found(self) -> bool:
-        return bool(conclude(self.toolbox.readings, self.node.name, self.library.thresholds).causes)
+        return bool(self._conclude().causes)
+
+    def _conclude(self) -> Verdict:
+        return conclude(self.toolbox.readings, list(self.nodes), self.library.thresholds)
 
     def check(self) -> Verdict:
         """What the checks make of the readings so far."""
-        self.verdict = conclude(self.toolbox.readings, self.node.name, self.library.thresholds)
+        self.verdict = self._conclude()
         self.emit(ChecksMade(findings=self.verdict.findings))
         return self.verdict
 
     async def plan(self, verdict: Verdict) -> None:
         """Build the plan of a verdict; nothing is carried out."""
         self.verdict = verdict
-        self.planned = await build(verdict.causes, self.library, self.view, self.node, self.desk, self.actions)
+        self.planned = await build(
+            verdict.causes, self.library, self.toolbox.readings, self.nodes, self.desk, self.actions
+        )
+        # From here on a person decides, and takes the time that it takes.
+        self.toolbox.ends = None
 
     def answer(self, *, interrupted: bool = False) -> Diagnosis:
         """The answer as it stands."""
-        verdict = self.verdict or conclude(self.toolbox.readings, self.node.name, self.library.thresholds)
+        verdict = self.verdict or self._conclude()
         diagnosis = Diagnosis(
             symptom=self.symptom, target=self.target_info(), outcome=verdict.outcome, causes=verdict.causes,
-            findings=verdict.findings, ruled_out=verdict.ruled_out, unknown=verdict.unknown,
+            findings=verdict.findings, ruled_out=verdict.ruled_out, unknown=(*verdict.unknown, *self._unproven()),
             plan=tuple(self.planned.steps), readings=self.readings(), footprint=self.account.footprint,
             model=self.use, seconds=round(self.clock.monotonic() - self.began, 3), interrupted=interrupted,
         )  # fmt: skip
         self.emit(Answered(diagnosis=diagnosis))
         return diagnosis
 
+    def _unproven(self) -> Iterator[str]:
+        if self.target.tls and self.target.tls.insecure:
+            yield "the server's certificate wasn't verified (--insecure): that it's the server isn't proven"
+        if any(reading.get("facts_old") is True for reading in self.toolbox.readings):
+            yield "the host's facts (--host-facts) are older than an hour: the machine may look different now"
+
     def readings(self) -> tuple[Reading, ...]:
         """The readings so far, by number."""
         return tuple(sorted(self.toolbox.readings, key=lambda reading: int(reading.id[1:])))
 
     def target_info(self) -> TargetInfo:
-        """What the server said of itself."""
-        view, nodes = self.view, (self.node.name,)
-        version = view.get("info", "valkey_version") or view.get("info", "redis_version")
-        if version is None:
-            return TargetInfo(url=self.target.url, nodes=nodes)
-        server = "valkey" if view.get("info", "valkey_version") else view.text("info", "server_name") or "redis"
-        return TargetInfo(
-            url=self.target.url, server=server, version=str(version), topology=_topology(view), nodes=nodes
-        )  # fmt: skip
+        """What the servers said of themselves: the named one's version, or that of the first that told."""
+        names = tuple(self.nodes)
+        told = TargetInfo(url=self.target.url, nodes=names)
+        for name in names:
+            view = View(self.toolbox.readings, name)
+            own = (view.get("info", f"{product}_version") for product in ("valkey", "dragonfly", "redis"))
+            version = next((one for one in own if one is not None), None)
+            if version is not None:
+                kind = self.deployment.kind or _topology(view)
+                return told.model_copy(update={"server": _product(view), "version": str(version), "topology": kind})
+        return told.model_copy(update={"topology": self.deployment.kind})
 
     def changed(self, step: Step) -> None:
         """Put a step's new state in its place."""
@@ -150,8 +245,29 @@ class Investigation:
 
     async def close(self) -> None:
         """Close what is held."""
-        self.node.close()
+        self.deployment.close()
         await asyncio.sleep(0)
+
+
+def _product(view: View) -> str:
+    """valkey, redis, or whatever else speaks the protocol; KeyDB gives itself away by its MVCC."""
+    fields = view.fields("info")
+    for product, sign in (("valkey", "valkey_version"), ("dragonfly", "dragonfly_version"), ("keydb", "mvcc_depth")):
+        if sign in fields:
+            return product
+    return str(fields.get("server_name") or "redis")
+
+
+def _secrets(target: Target, past: History) -> Iterator[str]:
+    if target.password:
+        yield target.password.get_secret_value()
+    if past.url and (password := urlsplit(past.url).password):
+        yield unquote(password)
+
+
+def _said(view: View, tool: str, field: str) -> str | None:
+    value = view.get(tool, field)
+    return None if value is None else str(value)
 
 
 def _topology(view: View) -> Topology:

@@ -1,7 +1,7 @@
 """The plan: remedies from the runbooks and the model's proposals, each classified, none carried out."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from agent.conclude import Action
 from agent.diagnosis import Cause, Step
@@ -10,10 +10,13 @@ from agent.view import View
 from tools.errors import Forbidden, ToolError
 from tools.gate.desk import Desk, Proposal
 from tools.gate.policy import Change, advised_against, shown
+from tools.records import Reading
 from tools.server.node import Node
 
 DEFAULT_MAXCLIENTS = 10000
 RESERVED_FDS = 32
+FREE_SHARE, GROUP_SHARE = 0.5, 0.7
+"""Of the host's free memory, and of a control group's limit, that maxmemory may take: a fork copies what is written."""
 MOST = 8
 """Steps that a person can still take in."""
 
@@ -28,7 +31,7 @@ class Planned:
 
     def add(self, step: Step, change: Change | None = None) -> None:
         """Append a step unless the same action stands there already."""
-        if len(self.steps) >= MOST or step.action in [known.action for known in self.steps]:
+        if len(self.steps) >= MOST or (step.action, step.node) in [(one.action, one.node) for one in self.steps]:
             return
         numbered = step.model_copy(update={"id": f"s{len(self.steps) + 1}"})
         self.steps.append(numbered)
@@ -37,15 +40,21 @@ class Planned:
 
 
 async def build(
-    causes: Sequence[Cause], library: Library, view: View, node: Node, desk: Desk, actions: Sequence[Action] = ()
-) -> Planned:
-    """Steps for the causes, most likely first, and for whatever else was proposed."""
+    causes: Sequence[Cause], library: Library, readings: Sequence[Reading], nodes: Mapping[str, Node], desk: Desk,
+    actions: Sequence[Action] = (),
+) -> Planned:  # fmt: skip
+    """Steps for the causes, most likely first, each at its cause's node, and for whatever else was proposed.
+
+    A cause that names no node, and what the model adds, goes to the first of `nodes`.
+    """
     planned = Planned()
     proposed = list(desk.proposals)
-    values = fill(view)
+    first = next(iter(nodes.values()))
     ids = {cause.id for cause in causes}
     for cause in causes:
         notes = library.notes(cause.id)
+        node = nodes.get(cause.where or "", first)
+        values = fill(View(readings, node.name))
         for remedy in notes.remedies if notes else ():
             action = remedy.filled(values)
             if action is None or (
@@ -57,7 +66,7 @@ async def build(
     for proposal in proposed:
         planned.add(_step(proposal, avoid=None, verify=None), proposal.change)
     for wanted in actions:
-        await _add_proposed(planned, wanted, node, desk)
+        await _add_proposed(planned, wanted, first, desk)
     return planned
 
 
@@ -74,7 +83,11 @@ async def _add_proposed(planned: Planned, action: Action, node: Node, desk: Desk
 
 def fill(view: View) -> dict[str, str]:
     """The values that remedies' placeholders stand for, as far as they're known."""
-    return {"kill_command": _kill(view), "owner": _owner(view), **_maxclients(view)}
+    monitor = view.number("clients", "monitor.id")
+    return {
+        "kill_command": _kill(view), "owner": _owner(view), **_maxclients(view), **_maxmemory(view),
+        **({"monitor_id": f"{monitor:.0f}"} if monitor else {}),
+    }  # fmt: skip
 
 
 def _kill(view: View) -> str:
@@ -98,6 +111,22 @@ def _maxclients(view: View) -> dict[str, str]:
     if hard is not None and hard > 0:
         target = min(target, hard - RESERVED_FDS)
     return {"maxclients_target": f"{target:.0f}"} if target > limit else {}
+
+
+def _maxmemory(view: View) -> dict[str, str]:
+    """A higher maxmemory that the host has room for, a fork's copies counted, and the one that the file names."""
+    values: dict[str, str] = {}
+    limit, free = view.number("memory", "maxmemory"), view.number("machine", "memory_available_bytes")
+    if limit and free is not None:
+        target = min(2 * limit, limit + FREE_SHARE * free)
+        if group := view.number("process", "cgroup_memory_limit"):
+            target = min(target, GROUP_SHARE * group)
+        if target >= 1.1 * limit:
+            values["maxmemory_target"] = f"{target:.0f}"
+    before = view.text("config_drift", "maxmemory.file")
+    if limit and before and before != "0":
+        values["maxmemory_before"] = before
+    return values
 
 
 async def _add(

@@ -14,6 +14,8 @@ FOLDER = Path(__file__).resolve().parent.parent / "prompts"
 """Beside `agent/`, in a checkout and in the wheel alike."""
 FIRST_BYTES = 20_000
 """Most bytes of the first request, its tools included; a digest of at least `DIGEST_LEAST` always fits in."""
+FURTHER_NODE, MOST_FURTHER = 700, 8
+"""Bytes of the digest for each node after the first, and how many of them count."""
 DIGEST_MOST, DIGEST_LEAST, FINDINGS_MOST, SYMPTOM_MOST = 4000, 1000, 1500, 1500
 
 
@@ -43,7 +45,9 @@ def compose(
     system = (FOLDER / "system.md").read_text(encoding="utf-8").strip()
     empty = Prompt(system=system, first=template.substitute(parts, digest=""))
     room = FIRST_BYTES - size(empty.messages(), tools)
-    shown = digest(readings, max(DIGEST_LEAST, min(DIGEST_MOST, room)))
+    # More nodes have more to tell.
+    further = FURTHER_NODE * min(MOST_FURTHER, len({reading.node for reading in readings if reading.node}) - 1)
+    shown = digest(readings, max(DIGEST_LEAST, min(DIGEST_MOST, room)) + max(0, further))
     return Prompt(system=system, first=template.substitute(parts, digest=shown).strip())
 
 

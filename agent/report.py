@@ -3,29 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from agent.diagnosis import Cause, Diagnosis, Evidence, Step
+from agent.figures import FIGURES
 from tools.records import Reading, Scalar
 
 SPARKS = "▁▂▃▄▅▆▇█"
-FIGURES = {
-    "connect": ("stage", "dns_ms", "tcp_ms", "tls_ms", "auth_ms", "first_ping_ms"),
-    "ping": ("reply", "ms"),
-    "silence": ("waited_seconds", "ping_answered", "unknown_command_answered"),
-    "latency_sample": ("min_ms", "median_ms", "p99_ms", "max_ms", "over_10ms_share"),
-    "info": (
-        "connected_clients", "maxclients", "rejected_connections.delta", "total_connections_received.rate",
-        "total_commands_processed.rate", "blocked_clients",
-    ),
-    "commandstats": ("busy_share", "top", "top_share"),
-    "slowlog": ("entries", "max_usec", "newest_age"),
-    "clients": ("connected", "unused", "blocked", "paused", "omem_max", "qbuf_max"),
-    "config_get": ("maxclients", "timeout", "tcp-keepalive"),
-    "acl_log": ("entries",),
-    "idle_probe": ("idle_seconds", "closed_by_peer", "closed_after_seconds", "ping_after", "still_listed"),
-    "process": ("listening", "state", "nofile_soft", "num_fds", "cpu_share"),
-    "sockets": ("established", "time_wait", "close_wait", "recv_q", "send_q", "ListenOverflows.delta"),
-    "machine": ("cpu_busy_share", "memory_available_bytes", "top_process.cpu_share"),
-}  # fmt: skip
-"""The figures of each tool that a person looks at first."""
 
 
 def headline(answer: Diagnosis) -> tuple[str, str, str]:
@@ -46,7 +27,8 @@ def _what(answer: Diagnosis) -> str:
         others = (
             f" Also {', '.join(f'{c.id} {c.probability:.0%}' for c in answer.causes[1:])}." if answer.causes[1:] else ""
         )
-        return f"{top.id}, {top.probability:.0%}. {top.why}{others}"
+        at = f" at {top.where}" if len(answer.target.nodes) > 1 and top.where else ""
+        return f"{top.id}{at}, {top.probability:.0%}. {top.why}{others}"
     if answer.outcome == "no-fault":
         return "no-fault. Redis was measured and does what it should; what was reported isn't visible here now."
     if answer.outcome == "outside-redis":
@@ -108,21 +90,22 @@ def sparkline(series: str) -> str:
 
 def text(answer: Diagnosis, *, spark: bool = False, revealed: Mapping[str, str] | None = None) -> str:
     """The answer as plain text."""
+    several = len(answer.target.nodes) > 1
     lines = [*headline(answer), ""]
     lines += [f"Server   {_server(answer)}", f"Symptom  {answer.symptom or '(none given)'}", ""]
-    lines += _causes("Causes", answer.causes)
+    lines += _causes("Causes", answer.causes, several)
     shown = [cause.id for cause in answer.causes]
     rest = [cause for cause in answer.findings if cause.id not in shown]
-    lines += _causes("Less likely" if answer.model.alone else "What the checks found besides", rest)
+    lines += _causes("Less likely" if answer.model.alone else "What the checks found besides", rest, several)
     if answer.plan:
         lines.append("Plan (nothing is changed without a yes)")
-        lines += [line for step in answer.plan for line in _step(step)] + [""]
+        lines += [line for step in answer.plan for line in _step(step, several)] + [""]
     if answer.ruled_out:
         lines.append("Ruled out")
         lines += [f"  {out.id}: {out.because} {_brackets(out.evidence)}".rstrip() for out in answer.ruled_out] + [""]
     if answer.unknown:
         lines += ["Unknown", *(f"  {line}" for line in answer.unknown), ""]
-    lines += ["Readings", *(_reading(reading, spark) for reading in answer.readings if reading.tool != "symptom"), ""]
+    lines += ["Readings", *_readings(answer, spark), ""]
     if revealed:
         lines += ["Handles", *(f"  {handle} = {text!r}" for handle, text in revealed.items()), ""]
     lines.append(cost(answer))
@@ -133,15 +116,17 @@ def _server(answer: Diagnosis) -> str:
     target = answer.target
     if target.server is None:
         return f"{target.url} (never reached)"
-    return f"{target.url} ({target.server} {target.version}, {target.topology})"
+    of = f", {len(target.nodes)} nodes: {', '.join(target.nodes)}" if len(target.nodes) > 1 else ""
+    return f"{target.url} ({target.server} {target.version}, {target.topology}{of})"
 
 
-def _causes(title: str, causes: Sequence[Cause]) -> list[str]:
+def _causes(title: str, causes: Sequence[Cause], several: bool) -> list[str]:
     if not causes:
         return []
     lines = [title]
     for cause in causes:
-        lines.append(f"  {cause.probability:>4.0%} {cause.id}: {cause.why}")
+        at = f" at {cause.where}" if several and cause.where else ""
+        lines.append(f"  {cause.probability:>4.0%} {cause.id}{at}: {cause.why}")
         if cause.evidence:
             lines.append(f"       {_brackets(cause.evidence)}")
     return [*lines, ""]
@@ -151,10 +136,11 @@ def _brackets(evidence: Sequence[Evidence]) -> str:
     return f"[{'; '.join(cited(item) for item in evidence)}]" if evidence else ""
 
 
-def _step(step: Step) -> list[str]:
+def _step(step: Step, several: bool) -> list[str]:
     state = "" if step.state == "proposed" else f" [{step.state}]"
     who = f"{step.risk}, asks for a yes" if step.needs_approval else "by hand"
-    lines = [f"  {step.id} {step.action}{state}", f"     {who}. {step.why}"]
+    at = f" on {step.node}" if several and step.needs_approval else ""
+    lines = [f"  {step.id} {step.action}{at}{state}", f"     {who}. {step.why}"]
     if step.kind == "config_set":
         lines.append(
             f"     now {step.before!r}; undo: {step.rollback}; lost at the next restart unless the file has it"
@@ -163,6 +149,19 @@ def _step(step: Step) -> list[str]:
         lines.append(f"     undo: {step.rollback}")
     if step.verify:
         lines.append(f"     verify: {step.verify}")
+    return lines
+
+
+def _readings(answer: Diagnosis, spark: bool) -> list[str]:
+    """A line each, node by node where there are several."""
+    taken = [reading for reading in answer.readings if reading.tool != "symptom"]
+    nodes = list(dict.fromkeys(reading.node for reading in taken))
+    if len(answer.target.nodes) < 2:
+        return [_reading(reading, spark) for reading in taken]
+    lines = []
+    for node in sorted(nodes, key=lambda name: answer.target.nodes.index(name) if name in answer.target.nodes else -1):
+        lines += [f" {node or 'the deployment'}"]
+        lines += [_reading(reading, spark) for reading in taken if reading.node == node]
     return lines
 
 
@@ -175,13 +174,14 @@ def _reading(reading: Reading, spark: bool) -> str:
 
 def cost(answer: Diagnosis) -> str:
     """What the investigation cost."""
-    print_ = answer.footprint
+    print_, bound = answer.footprint, answer.footprint.budget
     model = answer.model
     spent = f"; model {model.turns} turns, {model.tokens_in}+{model.tokens_out} tokens" if model.turns else ""
+    of_time = f" of {bound.seconds:g}" if bound.seconds else ""
     cut = " INTERRUPTED: this is what was known by then." if answer.interrupted else ""
     return (
-        f"Cost to the server: {print_.commands} commands, {print_.pings} pings, {print_.bytes} bytes, "
-        f"in {answer.seconds:.1f} s{spent}.{cut}"
+        f"Cost to the server: {print_.commands} of at most {bound.commands} commands, {print_.pings} of {bound.pings} "
+        f"pings, {print_.bytes} of {bound.bytes} bytes, in {answer.seconds:.1f}{of_time} s{spent}.{cut}"
     )
 
 
@@ -190,9 +190,10 @@ def markdown(answer: Diagnosis) -> str:
     what, do, dont = headline(answer)
     lines = [f"**{_split(what)}", "", f"**{_split(do)}", "", f"**{_split(dont)}", ""]
     if answer.causes:
-        lines += ["| cause | probability | evidence |", "|---|---|---|"]
+        lines += ["| cause | where | probability | evidence |", "|---|---|---|---|"]
         lines += [
-            f"| `{c.id}` | {c.probability:.0%} | {'; '.join(f'`{_cell(cited(e))}`' for e in c.evidence)} |"
+            f"| `{c.id}` | {c.where or '-'} | {c.probability:.0%} | "
+            f"{'; '.join(f'`{_cell(cited(e))}`' for e in c.evidence)} |"
             for c in answer.causes
         ] + [""]
     if answer.plan:
@@ -203,8 +204,11 @@ def markdown(answer: Diagnosis) -> str:
             f"| {_cell(f'`{s.rollback}`' if s.rollback and s.needs_approval else s.rollback or '-')} |"
             for s in answer.plan
         ] + [""]
-    lines += ["<details><summary>Readings</summary>", "", "| reading | tool | figures |", "|---|---|---|"]
-    lines += [f"| {r.id} | {r.tool} | {_cell(figures(r))} |" for r in answer.readings if r.tool != "symptom"]
+    lines += ["<details><summary>Readings</summary>", "", "| reading | node | tool | figures |", "|---|---|---|---|"]
+    lines += [
+        f"| {r.id} | {r.node or '-'} | {r.tool} | {_cell(figures(r))} |"
+        for r in answer.readings if r.tool != "symptom"
+    ]  # fmt: skip
     lines += ["", "</details>", ""]
     if answer.unknown:
         lines += ["Unknown:", "", *(f"- {line}" for line in answer.unknown), ""]

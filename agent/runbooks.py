@@ -1,19 +1,29 @@
 """Runbooks: Markdown with front matter; one source for people, the model and the checks."""
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from string import Template
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from agent.causes import CAUSES
 from tools.errors import UsageError
 from tools.records import Record
 
 BUNDLED = Path(__file__).resolve().parent.parent / "runbooks"
+PLACEHOLDERS: dict[str, str] = {
+    "kill_command": "SCRIPT KILL",
+    "maxclients_target": "10000",
+    "owner": "(orders at 10.0.0.7, 111 connections)",
+    "maxmemory_target": "2147483648",
+    "maxmemory_before": "2gb",
+    "monitor_id": "7",
+}
+"""What a remedy's `$name` may be, each with an example; `agent.plan.fill` gives the values."""
 
 
 class Threshold(Record):
@@ -35,6 +45,18 @@ class Remedy(Record):
     risk: Literal["safe", "risky"]
     rollback: str | None = None
     verify: str | None = None
+
+    @model_validator(mode="after")
+    def _one_command(self) -> "Remedy":
+        """What is sent has to be one whole command, and a `$` a placeholder."""
+        if self.kind != "outside":
+            try:
+                shlex.split(self.action)
+            except ValueError as error:
+                raise ValueError(f"{self.action!r} isn't one command: {error}") from None
+        if not Template(self.action).is_valid():
+            raise ValueError(f"{self.action!r} has a $ that begins no placeholder; write $$ for a plain one")
+        return self
 
     def filled(self, values: Mapping[str, str]) -> str | None:
         """The action with its placeholders filled, or None where a value isn't known."""
@@ -87,25 +109,38 @@ class Library(Record):
 def load(own: Path | None = None) -> Library:
     """The bundled runbooks, and a team's own from a folder before them. Raises `UsageError` naming what's wrong."""
     bundled = [parse(path) for path in sorted(BUNDLED.glob("*.md"))]
-    teams = [parse(path) for path in _files(own)] if own else []
+    teams = [parse(path) for path in files(own)] if own else []
     thresholds = {name: limit.value for book in bundled for name, limit in book.thresholds.items()}
     return Library(runbooks=(*teams, *bundled), thresholds=thresholds)
 
 
-def _files(folder: Path) -> Iterable[Path]:
+def files(folder: Path) -> Iterable[Path]:
+    """The runbooks' files of a folder. Raises `UsageError` where there is none."""
     try:
         found = sorted(path for path in folder.iterdir() if path.suffix == ".md" and path.name != "README.md")
     except OSError as error:
         raise UsageError(
-            f"--runbooks {folder}: {error.strerror or error}; give a readable folder of Markdown runbooks"
+            f"runbooks {folder}: {error.strerror or error}; give a readable folder of Markdown runbooks"
         ) from None
     if not found:
-        raise UsageError(f"--runbooks {folder}: it holds no runbook; put Markdown files with front matter there")
+        raise UsageError(f"runbooks {folder}: it holds no runbook; put Markdown files with front matter there")
     return found
 
 
 def parse(path: Path) -> Runbook:
     """The runbook of a file. Raises `UsageError` naming the file, the place and the remedy."""
+    front, body = split(path)
+    try:
+        book = Runbook(**{**front, "body": body, "path": path})
+    except (ValidationError, TypeError) as error:
+        raise UsageError(f"runbook {path}: {_first(error)}") from None
+    if unknown := [cause for cause in book.causes if cause not in CAUSES]:
+        raise UsageError(f"runbook {path}: unknown cause {unknown[0]!r}; `rediagnose runbooks list` shows all")
+    return book
+
+
+def split(path: Path) -> tuple[dict[str, Any], str]:
+    """A file's front matter and body. Raises `UsageError` naming the file, the place and the remedy."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -114,18 +149,24 @@ def parse(path: Path) -> Runbook:
     if match is None:
         raise UsageError(f"runbook {path}: no front matter; begin the file with a YAML block between two --- lines")
     try:
-        front = yaml.safe_load(match["front"])
+        front = yaml.load(match["front"], _Strict)
     except yaml.YAMLError as error:
         raise UsageError(f"runbook {path}: the front matter isn't YAML: {' '.join(str(error).split())}") from None
     if not isinstance(front, dict):
         raise UsageError(f"runbook {path}: the front matter isn't a mapping; begin with name:, title: and causes:")
-    try:
-        book = Runbook(**{**front, "body": match["body"], "path": path})
-    except (ValidationError, TypeError) as error:
-        raise UsageError(f"runbook {path}: {_first(error)}") from None
-    if unknown := [cause for cause in book.causes if cause not in CAUSES]:
-        raise UsageError(f"runbook {path}: unknown cause {unknown[0]!r}; `rediagnose runbooks list` shows all")
-    return book
+    return front, match["body"]
+
+
+class _Strict(yaml.SafeLoader):
+    """Refuses a key that stands there twice: the first one's text would be lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands there twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def _first(error: Exception) -> str:

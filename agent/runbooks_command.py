@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from agent.lint import lint
+from agent.program import ANSWERED, FAILED
 from agent.runbooks import load
 from tools.errors import UsageError
 
@@ -13,19 +15,31 @@ def runbooks(args: argparse.Namespace) -> int:
     if args.verb == "check":
         if not args.name:
             raise UsageError("runbooks check: give the folder of your runbooks")
-        books = [book for book in load(Path(args.name)).runbooks if book.path.is_relative_to(Path(args.name))]
-        for book in books:
-            print(f"{book.path}: {len(book.causes)} causes, ok")
-        return 0
+        return check(Path(args.name))
     library = load()
     if args.verb == "list":
         for book in library.runbooks:
             print(f"{book.name}: {book.title}")
             print("".join(f"  {cause}\n" for cause in book.causes), end="")
-        return 0
+        return ANSWERED
     found = library.read(args.name or "")
     if found is None:
         known = ", ".join(known.name for known in library.runbooks)
         raise UsageError(f"runbooks show {args.name or ''}: there is no such runbook; there are {known}")
     sys.stdout.write(found.body.lstrip("\n"))
-    return 0
+    return ANSWERED
+
+
+def check(folder: Path) -> int:
+    """Print what's wrong, a line each, and what was looked at; 1 if any of it is an error."""
+    books, findings = lint(folder)
+    for finding in findings:
+        print(finding)
+    wrong = {finding.file for finding in findings if finding.error}
+    for book in books:
+        if book.path not in wrong:
+            print(f"{book.path}: {len(book.causes)} causes, ok")
+    errors = sum(finding.error for finding in findings)
+    if findings:
+        print(f"{errors} errors, {len(findings) - errors} warnings")
+    return FAILED if errors else ANSWERED

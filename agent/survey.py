@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from agent.checks.clients import IDLE_WORDS
 from agent.view import View
@@ -10,16 +10,26 @@ from tools.clock import Clock
 from tools.errors import ToolError, Unanswered
 from tools.records import Reading, Record
 from tools.server.node import Node
-from tools.toolbox import Toolbox
+from tools.server.sentinel import sentinel
+from tools.toolbox import Toolbox, bind
 
 PARAMETERS = (
     "maxclients", "timeout", "tcp-keepalive", "tcp-backlog", "maxmemory-clients", "client-output-buffer-limit",
     "client-query-buffer-limit", "slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold",
-    "busy-reply-threshold", "lua-time-limit", "maxmemory", "maxmemory-policy",
+    "busy-reply-threshold", "lua-time-limit", "maxmemory", "maxmemory-policy", "hz", "io-threads", "activedefrag",
+    "lazyfree-lazy-expire", "lazyfree-lazy-user-del", "appendfsync", "save", "logfile",
 )  # fmt: skip
 SECTIONS = ("server", "clients", "memory", "persistence", "stats", "replication", "cpu", "errorstats", "keyspace")
+WINDOWED = ("commandstats", "latencystats", "latency_events", "memory", "persistence", "replication", "keyspace")
+"""Readings that share the two samples of the window."""
+ONCE = ("slowlog", "clients", "access", "config_drift")
+"""Readings of one moment."""
+HOST = ("process", "sockets", "machine")
+HOST_ONCE = ("log", "disk", "kernel_log")
 PROBE_SECONDS = 8.0
 """How long an idle connection is watched where nobody knows the period."""
+PROMPTLY = 0.3
+"""Seconds within which a server that's well lets a client in; after that its host is looked at meanwhile."""
 GLANCE = 0.2
 """Seconds between the two samples of the first look at the machine."""
 RESERVE = 6.0
@@ -37,16 +47,17 @@ class Pace(Record):
     """The deadline, in the clock's monotonic seconds."""
 
 
-Confirm = Callable[[int | None], None]
-"""Told which process_id INFO reports."""
+Confirm = Callable[[View], None]
+"""Shown what was read of a node, for what the server says of its own process and files."""
 
 
-class Survey:
-    """Takes the readings that every investigation begins with."""
+class NodeSurvey:
+    """Takes the readings that every investigation of a node begins with."""
 
     def __init__(
-        self, toolbox: Toolbox, node: Node, clock: Clock, pace: Pace, confirm: Confirm, found: Callable[[], bool]
-    ) -> None:
+        self, toolbox: Toolbox, node: Node, clock: Clock, pace: Pace, confirm: Confirm, found: Callable[[], bool],
+        host: Sequence[str] = HOST, past: bool = False,
+    ) -> None:  # fmt: skip
         self.toolbox = toolbox
         self.node = node
         self.clock = clock
@@ -54,6 +65,10 @@ class Survey:
         self.confirm = confirm
         self.found = found
         """Whether the readings so far already tell a cause."""
+        self.host = host
+        """The readings of its machine: what nodes share is read once."""
+        self.past = past
+        """Whether the history is read: somebody keeps it."""
 
     @property
     def left(self) -> float:
@@ -62,32 +77,38 @@ class Survey:
 
     @property
     def view(self) -> View:
-        """What was read so far."""
+        """What was read of this node so far."""
         return View(self.toolbox.readings, self.node.name)
 
-    async def run(self, symptom: str) -> None:
-        """Take the readings; each failure is a reading too. Stops reading when the deadline is near."""
-        self.toolbox.note_symptom(symptom)
-        first, *_ = await asyncio.gather(
-            self._take("connect"), *(self._take(tool, window=GLANCE) for tool in ("process", "sockets", "machine"))
-        )
+    async def reach(self) -> bool:
+        """Connect, whatever it takes; whether the server can be asked more. A failure calls for a look at the host."""
+        connecting = asyncio.create_task(self.take("connect"))
+        done, _ = await asyncio.wait({connecting}, timeout=PROMPTLY)
+        if not done or ((quick := connecting.result()) and quick.unavailable):
+            await asyncio.gather(*(self.take(tool, window=GLANCE) for tool in self.host))
+        first = await connecting
+        lost = first is not None and first.unavailable is not None and first.get("stage") == "tcp"
+        if lost and self.view.unavailable("connect") == "timeout" and self.view.unavailable("process") == "not-local":
+            # On a path that loses packets one connect in many fails, on one that is closed all do.
+            first = await self.take("connect") or first
+        if first and first.unavailable and first.unavailable.kind == "refused" and not self.view.unavailable("process"):
+            # What is left of a server that is gone: its last words, and the disk that it wrote to.
+            await asyncio.gather(*(self.take(tool) for tool in HOST_ONCE))
         kind = first.unavailable.kind if first and first.unavailable else None
         if kind == "maxclients":
             await self._hunt()
         mute = kind == "timeout" and first is not None and first.get("stage") not in ("dns", "tcp", "tls")
         if mute and not await self._speaks_again():
-            return
-        if self.node.held and kind not in ("noauth", "wrongpass"):
-            await self._server()
-        if self.left > PROBE_SECONDS + 3 and self.node.held:
-            await self._idle(symptom)
+            return False
+        return self.node.held and kind not in ("noauth", "wrongpass")
 
-    async def _take(self, tool: str, **args: object) -> Reading | None:
-        if tool not in self.toolbox.tools or self.left < 0.5:
+    async def take(self, tool: str, **args: object) -> Reading | None:
+        """One reading, or None where there is no such tool, no time or no budget left."""
+        if not self.toolbox.has(tool, self.node.name) or self.left < 0.5:
             return None
         try:
             async with asyncio.timeout(max(0.5, self.left)):
-                return await self.toolbox.call(tool, args)
+                return await self.toolbox.call(tool, {**args, "node": self.node.name})
         except (ToolError, TimeoutError):
             # A spent budget or deadline: what was read so far is what there is.
             return None
@@ -100,37 +121,58 @@ class Survey:
         """Probe a silence; whether the server answers in the end."""
         if self.view.get("process", "stopped") is True:
             return False
-        await self._take("silence")
+        await self.take("silence")
         if self.view.get("silence", "ping_answered") is not True:
             return False
         # It was held up and runs again: what held it up is in its own records now.
-        await self._take("connect")
+        await self.take("connect")
         return True
 
-    async def _server(self) -> None:
+    async def server(self) -> None:
+        """The readings of a server that answers."""
         if self.view.first_unavailable("busy"):
-            await self._take("ping")
+            await self.take("ping")
             return
         sections, window = list(SECTIONS), self.pace.window
         # A host that isn't this machine is not asked again.
-        local = [tool for tool in ("process", "sockets", "machine") if not self.view.unavailable(tool)]
+        local = [tool for tool in self.host if not self.view.unavailable(tool)]
         opened = await asyncio.gather(
-            self._take("info", sections=sections, window=window), self._take("commandstats", window=window),
-            self._take("latency_sample", count=self.pace.pings, seconds=window),
-            *(self._take(tool, window=min(window, 10.0)) for tool in local),
+            self.take("info", sections=sections, window=window),
+            self.take("latency_sample", count=self.pace.pings, seconds=window),
+            *(self.take(tool, window=window) for tool in WINDOWED), *(self.take("history") for _ in range(self.past)),
+            *(self.take(tool, window=min(window, 10.0)) for tool in local),
         )  # fmt: skip
-        pid = self.view.number("info", "process_id")
-        self.confirm(int(pid) if pid else None)
+        self.confirm(self.view)
         kinds = {reading.unavailable.kind for reading in opened[:3] if reading and reading.unavailable}
         if "timeout" in kinds and self.view.last("silence") is None and not await self._speaks_again():
             return
+        mode = self.view.text("info", "server_mode") or self.view.text("info", "redis_mode")
         await asyncio.gather(
-            self._take("slowlog"), self._take("clients"), self._take("config_get", parameters=list(PARAMETERS)),
-            self._take("acl_log"),
+            self.take("config_get", parameters=list(PARAMETERS)), *(self.take(tool) for tool in ONCE),
+            *(self.take("cluster", window=0) for _ in range(mode == "cluster")),
+        )  # fmt: skip
+        self.confirm(self.view)
+        await asyncio.gather(
+            *(self.take(tool) for tool in HOST_ONCE if not self.view.unavailable("process")),
+            *(self.take("streams", calls=30) for _ in range(self._streams_are_used())),
         )  # fmt: skip
 
-    async def _idle(self, symptom: str) -> None:
+    def _streams_are_used(self) -> bool:
+        """Whether consumer groups are read: then what waits in them is worth some commands."""
+        return any(field.startswith("xreadgroup.") for field in self.view.fields("commandstats"))
+
+    async def sentinel(self) -> None:
+        """The readings of a sentinel."""
+        if not self.toolbox.has("sentinel", self.node.name):
+            # Named by its own URL, it was given its tools before it told what it is.
+            self.toolbox.add([bind(sentinel, self.node, node=self.node.name)])
+        await asyncio.gather(self.take("sentinel", window=self.pace.window), self.take("log"))
+
+    async def idle(self, symptom: str) -> None:
+        """Whether an idle connection lives, where the report or the settings ask for it."""
         view = self.view
+        if self.left <= PROBE_SECONDS + 3 or not self.node.held:
+            return
         period = view.number("config_get", "timeout") or 0
         keepalive = view.number("config_get", "tcp-keepalive")
         reported = IDLE_WORDS.search(symptom) is not None
@@ -138,4 +180,4 @@ class Survey:
         distant = view.unavailable("process") == "not-local" and not self.found()
         if not (reported or keepalive == 0 or 0 < period <= PROBE_SECONDS or distant):
             return
-        await self._take("idle_probe", seconds=min(PROBE_SECONDS, period + 2.5) if period else PROBE_SECONDS)
+        await self.take("idle_probe", seconds=min(PROBE_SECONDS, period + 2.5) if period else PROBE_SECONDS)

@@ -14,16 +14,20 @@ from rich.console import Console
 from agent.approval import settle, terminal
 from agent.choose import choose
 from agent.diagnosis import OFFLINE, Diagnosis
-from agent.investigation import Investigation, Options
+from agent.investigation import Investigation, Options, Outside
 from agent.modelled import Asking, show_prompt, think
 from agent.program import ANSWERED, INTERRUPTED
 from agent.progress import Progress
 from agent.report import markdown, text
 from agent.runbooks import load
-from tools.clock import SystemClock
+from tools.clock import Clock, SystemClock
 from tools.errors import RediagnoseError, UsageError
+from tools.history import History, moment
+from tools.host.facts import load_facts
+from tools.records import Budget
 from tools.redact import hide_secrets
 from tools.server.target import Target, Tls, parse_target
+from tools.settings import settings_for
 
 DEADLINE_CHECKS, DEADLINE_MODEL = 30.0, 180.0
 ROUND_OFF = 1.5
@@ -63,10 +67,15 @@ async def investigate(args: argparse.Namespace, target: Target, symptom: str) ->
     use = choose(args.model)
     library = load(_path(args.runbooks))
     deadline = args.deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
-    options = Options(window=args.window, deadline=deadline)
+    budget = Budget(commands=args.max_commands, pings=args.max_pings)
+    options = Options(window=args.window, deadline=deadline, budget=budget, one_node=args.one_node)
     out = Console()
-    progress = Progress(Console(stderr=True))
-    incident = Investigation(target, symptom, library, SystemClock(), progress, options)
+    errors = Console(stderr=True)
+    progress = Progress(errors)
+    if target.tls and target.tls.insecure:
+        errors.print("rediagnose: warning: --insecure: the server's certificate isn't verified", highlight=False)
+    clock = SystemClock()
+    incident = Investigation(target, symptom, library, clock, progress, options, outside_of(args, target, clock))
     asking = Asking(timeout=args.model_timeout, max_tokens=args.max_tokens, turns=args.max_turns)
     try:
         with progress, _ended_by(signal.SIGTERM):
@@ -85,6 +94,21 @@ async def investigate(args: argparse.Namespace, target: Target, symptom: str) ->
         return INTERRUPTED
     finally:
         await incident.close()
+
+
+def outside_of(args: argparse.Namespace, target: Target, clock: Clock) -> Outside:
+    """What may be looked at besides the servers. Raises `UsageError` naming the option and the remedy."""
+    try:
+        at = moment(args.at, clock.now()) if args.at else None
+    except ValueError as error:
+        raise UsageError(f"--at: {error}") from None
+    url, source = args.prometheus, "--prometheus"
+    if not url and (kept := settings_for(target).prometheus):
+        url, source = kept.get_secret_value(), "rediagnose.toml"
+    if not url and (url := os.environ.get("REDIAGNOSE_PROMETHEUS")):
+        source = "REDIAGNOSE_PROMETHEUS"
+    facts = load_facts(args.host_facts) if args.host_facts else None
+    return Outside(facts=facts, log=args.server_log, history=History(url, clock, at, source=source))
 
 
 async def _round_off(incident: Investigation) -> None:

@@ -1,64 +1,66 @@
 """From findings to an answer: causes compete, consequences stand back, and what's missing is said."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from agent.checks import CHECKS, Limits
+from agent.checks import CHECKS, CONSEQUENCES, Limits
 from agent.diagnosis import Cause, Outcome, RuledOut, Verdict
 from agent.view import View
 from tools.records import Reading
 
 PRESENT = 0.5
 """A cause that is as likely as not is part of the answer."""
-CONSEQUENCES: dict[str, dict[str, float]] = {
-    "connection-churn": {"cpu-saturated": 0.5},
-    "slow-on-command": {"cpu-saturated": 0.4},
-    "auth-failure": {"connection-churn": 0.5},
-    "client-evicted": {"connection-churn": 0.5, "query-buffer-hog": 0.6, "slow-consumer-output": 0.6},
-    "idle-timeout": {"connection-churn": 0.6},
-    "lua-busy": {"process-frozen": 0.3},
-    "client-paused": {"connection-leak": 0.6, "path-latency": 0.3},
-    "cpu-saturated": {"path-latency": 0.3},
-    "fd-limit-clamp": {"maxclients-exhausted": 0.95},
-    "loading-dataset": {"cpu-saturated": 0.3, "process-frozen": 0.3},
-}
-"""What a cause brings with it: present, it explains the other away by this factor."""
 HIDES: dict[str, tuple[str, ...]] = {
-    "info": ("maxclients-exhausted", "connection-churn", "cpu-saturated", "client-evicted", "auth-failure"),
+    "info": ("maxclients-exhausted", "connection-churn", "cpu-saturated", "client-evicted", "auth-failure",
+             "eviction-churn", "oom-noeviction", "mass-expiry"),
     "commandstats": ("slow-on-command",),
     "latency_sample": ("path-latency",),
+    "latency_events": ("huge-exec", "fork-stall", "fsync-always-slow", "swapping"),
     "slowlog": ("slow-on-command", "big-key-delete"),
-    "clients": ("connection-leak", "slow-consumer-output", "query-buffer-hog", "client-paused"),
+    "clients": ("connection-leak", "slow-consumer-output", "query-buffer-hog", "client-paused", "monitor-attached"),
+    "memory": ("nonkey-memory", "allocator-fragmentation", "rss-after-peak", "script-cache-bloat"),
+    "persistence": ("bgsave-disk-full", "fork-denied", "aof-disk-full", "fsync-everysec-slow", "cow-blowup"),
+    "replication": ("replica-link-down", "replica-lag", "backlog-too-small", "replica-output-loop", "noreplicas"),
+    "cluster": ("cluster-slots-down", "open-slot"),
+    "sentinel": ("sentinel-noquorum", "sentinel-no-good-replica", "slowness-failover"),
+    "keyspace": ("ttl-leak", "mass-expiry", "oom-volatile-no-ttl"),
     "config_get": ("idle-timeout", "diagnostics-disabled", "fd-limit-clamp"),
-    "acl_log": ("auth-failure",),
+    "config_drift": ("config-drift",),
+    "access": ("auth-failure",),
     "process": ("process-frozen", "fd-limit-clamp", "cpu-throttled", "swapping"),
     "sockets": ("listen-backlog-overflow",),
     "machine": ("packet-loss", "swapping"),
+    "log": ("oom-killed", "masterauth-mismatch", "aof-corrupt-start"),
+    "disk": ("bgsave-disk-full", "aof-disk-full"),
     "idle_probe": ("idle-drop-by-network",),
-}
+}  # fmt: skip
 """The causes that stay in the dark without a tool's reading."""
 
 
-def conclude(readings: Iterable[Reading], node: str | None, limits: Limits) -> Verdict:
-    """What the checks make of the readings of a node."""
-    view = View(readings, node)
+def conclude(readings: Iterable[Reading], nodes: Sequence[str], limits: Limits) -> Verdict:
+    """What the checks make of the readings of a deployment's nodes."""
+    views = [View(readings, node) for node in nodes]
     findings: list[Cause] = []
     ruled_out: list[RuledOut] = []
-    for check in CHECKS:
-        for found in check(view, limits):
-            (findings if isinstance(found, Cause) else ruled_out).append(found)  # type: ignore[arg-type]
-    ranked = rank(findings)
+    for view in views:
+        of_node: list[Cause] = []
+        for check in CHECKS:
+            for found in check(view, limits):
+                (of_node if isinstance(found, Cause) else ruled_out).append(found)  # type: ignore[arg-type]
+        findings += rank(of_node)
+    ranked = together(findings)
     found_ids = {cause.id for cause in ranked}
     present = [cause for cause in ranked if cause.probability >= PRESENT]
-    outcome = _outcome(view, present)
+    outcome = _outcome(views, present)
     causes = [cause for cause in present if cause.id != "outside-redis"] if outcome == "diagnosed" else []
+    spoken = {out.id: out for out in reversed(ruled_out) if out.id not in found_ids}
     return Verdict(
         outcome=outcome, causes=tuple(causes[:3]), findings=tuple(ranked),
-        ruled_out=tuple(out for out in ruled_out if out.id not in found_ids), unknown=tuple(unknown(view)),
+        ruled_out=tuple(reversed(spoken.values())), unknown=tuple(unknown(views)),
     )  # fmt: skip
 
 
 def rank(findings: Sequence[Cause]) -> list[Cause]:
-    """Findings by probability, consequences explained away, a switched-off diagnostic last."""
+    """A node's findings by probability, consequences explained away, a switched-off diagnostic last."""
     best: dict[str, Cause] = {}
     for cause in findings:
         if cause.id not in best or best[cause.id].probability < cause.probability:
@@ -71,16 +73,35 @@ def rank(findings: Sequence[Cause]) -> list[Cause]:
             default=1.0,
         )  # fmt: skip
         weighed.append(cause.model_copy(update={"probability": round(cause.probability * factor, 3)}))
-    return sorted(weighed, key=lambda cause: (cause.id == "diagnostics-disabled", -cause.probability))
+    return sorted(weighed, key=_order)
 
 
-def _outcome(view: View, present: Sequence[Cause]) -> Outcome:
+def together(findings: Sequence[Cause]) -> list[Cause]:
+    """The findings of all nodes: one of each cause, where it's likeliest, with the other nodes that have it named."""
+    by_id: dict[str, list[Cause]] = {}
+    for cause in sorted(findings, key=_order):
+        by_id.setdefault(cause.id, []).append(cause)
+    merged = []
+    for first, *others in by_id.values():
+        also = [str(other.where) for other in others if other.probability >= PRESENT and other.where != first.where]
+        if also:
+            first = first.model_copy(update={"why": f"{first.why} The same at {', '.join(also)}."})
+        merged.append(first)
+    return sorted(merged, key=_order)
+
+
+def _order(cause: Cause) -> tuple[bool, float]:
+    return cause.id == "diagnostics-disabled", -cause.probability
+
+
+def _outcome(views: Sequence[View], present: Sequence[Cause]) -> Outcome:
     faults = [cause for cause in present if cause.id != "diagnostics-disabled"]
     if any(cause.id != "outside-redis" for cause in faults):
         return "diagnosed"
     if faults:
         return "outside-redis"
-    return "no-fault" if well(view) else "insufficient-evidence"
+    asked = [view for view in views if not view.is_sentinel]
+    return "no-fault" if asked and all(well(view) for view in asked) else "insufficient-evidence"
 
 
 def well(view: View) -> bool:
@@ -91,20 +112,29 @@ def well(view: View) -> bool:
     return bool(read and answered and median is not None and median <= 10 and (share or 0) <= 0.2)
 
 
-def unknown(view: View) -> list[str]:
-    """What could not be read, and which causes that hides."""
-    lines: list[str] = []
+def unknown(views: Sequence[View]) -> list[str]:
+    """What could not be read, and which causes that hides; what holds of some nodes only says of which."""
+    lines: dict[str, list[str]] = {}
+    for view in views:
+        for line in _unknown(view):
+            lines.setdefault(line, []).append(str(view.node))
+    everywhere = {str(view.node) for view in views if not view.is_sentinel}
+    return [line if everywhere <= set(at) else f"{line} ({', '.join(at)})" for line, at in lines.items()]
+
+
+def _unknown(view: View) -> Iterator[str]:
     for tool, hidden in HIDES.items():
         reading = view.last(tool)
         if reading is not None and reading.unavailable is not None:
             of = f"{tool} ({reading.unavailable.kind}: {reading.unavailable.detail})"
-            lines.append(f"{of} can't be read; that hides {', '.join(hidden)}")
+            yield f"{of} can't be read; that hides {', '.join(hidden)}"
     unread = [tool for tool in ("info", "slowlog", "clients", "config_get") if view.last(tool) is None]
     if view.unavailable("connect") and unread:
-        lines.append(f"{', '.join(unread)} weren't read, for want of a connection ({view.unavailable('connect')})")
+        yield f"{', '.join(unread)} weren't read, for want of a connection ({view.unavailable('connect')})"
     if view.number("config_get", "latency-monitor-threshold") == 0:
-        lines.append("latency-monitor-threshold is 0, the default: the server keeps no record of latency events")
+        yield "latency-monitor-threshold is 0, the default: the server keeps no record of latency events"
     seen = view.number("clients", "share_seen")
     if seen is not None and seen < 1:
-        lines.append(f"{seen:.0%} of the clients were looked at")
-    return lines
+        yield f"{seen:.0%} of the clients were looked at"
+    if left := view.number("topology", "left_out"):
+        yield f"{left:.0f} nodes more belong to this deployment and weren't looked at"

@@ -10,12 +10,21 @@ Cited = tuple[str, str]
 
 
 class View:
-    """The readings of one node."""
+    """The readings of one node, and those that are of none."""
 
     def __init__(self, readings: Iterable[Reading], node: str | None) -> None:
-        self.readings = tuple(readings)
+        readings = tuple(readings)
+        self.all = readings
+        """The readings of all nodes."""
+        self.readings = tuple(reading for reading in readings if node is None or reading.node in (node, None))
         self.node = node
         self._newest = {reading.tool: reading for reading in self.readings}
+
+    @property
+    def peers(self) -> "tuple[View, ...]":
+        """The other nodes of the deployment, as their own readings show them."""
+        names = dict.fromkeys(reading.node for reading in self.all if reading.node not in (self.node, None))
+        return tuple(View(self.all, name) for name in names)
 
     def last(self, tool: str) -> Reading | None:
         """The newest reading of a tool, or None."""
@@ -59,6 +68,18 @@ class View:
         """All values of a tool's newest reading."""
         reading = self.last(tool)
         return dict(reading.values or {}) if reading else {}
+
+    @property
+    def told(self) -> dict[str, Scalar]:
+        """What the deployment's topology says of this node: its role, and how its peers see it; empty if nothing."""
+        fields = self.fields("topology")
+        at = next((f"n{n}." for n in range(1, len(fields)) if fields.get(f"n{n}.node") == self.node), None)
+        return {name.removeprefix(at): value for name, value in fields.items() if at and name.startswith(at)}
+
+    @property
+    def is_sentinel(self) -> bool:
+        """Whether this node is a sentinel."""
+        return self.told.get("role") == "sentinel"
 
     @property
     def symptom(self) -> str:

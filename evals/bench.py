@@ -8,6 +8,7 @@ import resource
 import statistics
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from agent.investigation import Investigation, Options
@@ -15,13 +16,14 @@ from agent.loop import offered
 from agent.prompts import compose
 from agent.request import size
 from agent.runbooks import load
+from evals.guest import measure
 from evals.lab.catalogue import FAULTS
 from evals.lab.servers import installed
 from tools.clock import SystemClock
 from tools.server.target import parse_target
 
 ROUNDS = 10
-HELP_AT_MOST, PROMPT_AT_MOST, COMMANDS_AT_MOST, PINGS_AT_MOST = 8.0, 20_000, 40, 200
+HELP_AT_MOST, PROMPT_AT_MOST = 8.0, 20_000
 
 
 def cpu_seconds(*command: str) -> float:
@@ -61,27 +63,29 @@ def packages() -> bool:
     return count <= 25
 
 
-async def cost() -> bool:
-    """What a triage of a healthy server costs it, and how large the first request to a model is."""
-    kind = installed()[0]
-    async with FAULTS["healthy-load"].begin(kind, random.Random(1)) as incident:
+async def prompt() -> bool:
+    """How large the first request to a model is, on a healthy node under load."""
+    async with FAULTS["healthy-load"].begin(installed()[0], random.Random(1)) as incident:
         target = parse_target(incident.url, environ={})
         case = Investigation(target, "requests time out", load(), SystemClock(), lambda event: None, Options())
         verdict = await case.survey()
         titles = {book.name: book.title for book in case.library.runbooks}
         tools = offered(case.toolbox)
-        prompt = compose(case.symptom, case.readings(), verdict.findings, titles, tools)
+        first = compose(case.symptom, case.readings(), verdict.findings, titles, tools)
         await case.close()
-    spent, bytes_ = case.account.footprint, size(prompt.messages(), tools)
-    print(f"triage of {kind.name}, loaded: {spent.commands} commands (at most {COMMANDS_AT_MOST}), {spent.pings} pings "
-          f"(at most {PINGS_AT_MOST}), {spent.bytes} bytes, outcome {verdict.outcome}")  # fmt: skip
-    print(f"first request to a model: {bytes_} bytes (at most {PROMPT_AT_MOST})")
-    return spent.commands <= COMMANDS_AT_MOST and spent.pings <= PINGS_AT_MOST and bytes_ <= PROMPT_AT_MOST
+    bytes_ = size(first.messages(), tools)
+    print(f"first request to a model: {bytes_} bytes (at most {PROMPT_AT_MOST}), outcome {verdict.outcome}")
+    return bytes_ <= PROMPT_AT_MOST
 
 
 def main() -> int:
-    """Run all; 1 if an aim is missed."""
-    return 0 if all([start_up(), packages(), asyncio.run(cost())]) else 1
+    """Run all, or what an argument names; 1 if an aim is missed."""
+    parts: dict[str, Callable[[], bool]] = {
+        "help": start_up, "packages": packages, "prompt": lambda: asyncio.run(prompt()),
+        "guest": lambda: asyncio.run(measure(installed())),
+    }  # fmt: skip
+    wanted = sys.argv[1:] or list(parts)
+    return 0 if all([parts[name]() for name in wanted]) else 1
 
 
 if __name__ == "__main__":

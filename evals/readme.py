@@ -1,6 +1,5 @@
 """The tables of README, made from the program: `python -m evals.readme` writes them, a test compares."""
 
-import re
 from pathlib import Path
 
 from agent.commands import COMMANDS as AGENT
@@ -14,7 +13,8 @@ COMMANDS = (*AGENT, *EVALS)
 
 def commands() -> str:
     """The commands, a row each."""
-    rows = [f"| `rediagnose {f'{one.name} {one.usage}'.strip()}` | {one.help} |" for one in COMMANDS]
+    said = {one: f"{one.name} {one.usage}".strip().replace("|", "\\|") for one in COMMANDS}
+    rows = [f"| `rediagnose {usage}` | {one.help} |" for one, usage in said.items()]
     return "\n".join(["| command | what it does |", "|---|---|", *rows])
 
 
@@ -38,10 +38,13 @@ def causes() -> str:
 
 
 def written(text: str) -> str:
-    """README with its made parts made anew."""
+    """README with its made parts made anew. Raises `ValueError` where it has no place for one."""
     for name, made in (("commands", commands()), ("options", options()), ("causes", causes())):
-        pattern = rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)"
-        text = re.sub(pattern, lambda match, made=made: match[1] + made + match[2], text, flags=re.DOTALL)  # type: ignore[misc]
+        head, begin, rest = text.partition(f"<!-- {name} -->\n")
+        _, end, tail = rest.partition(f"<!-- /{name} -->")
+        if not (begin and end):
+            raise ValueError(f"README has no place for {name}: <!-- {name} --> and <!-- /{name} -->")
+        text = f"{head}{begin}{made}\n{end}{tail}"
     return text
 
 

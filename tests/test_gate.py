@@ -94,7 +94,7 @@ async def test_a_value_that_moved_stops_the_change(node: Node) -> None:
     gate = Gate(SystemClock())
     proposal = await Desk(lambda action, why: None).put(node, ("CONFIG", "SET", "timeout", "300"), "w")
     approval = gate.approve(proposal.change, by="a", channel="t")
-    await node.one("CONFIG", "SET", "timeout", "60")
+    await node.change(("CONFIG", "SET", "timeout", "60"))
     with pytest.raises(Moved, match="'60' now and was '0'"):
         await gate.apply(node, proposal.change, approval)
     assert await node.one("CONFIG", "GET", "timeout") == ["timeout", "60"]
@@ -114,7 +114,7 @@ async def test_an_approval_is_for_one_change_once_and_not_for_long(node: Node) -
         await gate.apply(node, wanted, approval)
     clock.ahead = timedelta()
     await gate.apply(node, wanted, approval)
-    await node.one("CONFIG", "SET", "timeout", "0")
+    await node.change(("CONFIG", "SET", "timeout", "0"))
     with pytest.raises(GateError, match="used already"):
         await gate.apply(node, wanted, approval)
     assert await node.one("CONFIG", "GET", "timeout") == ["timeout", "0"]

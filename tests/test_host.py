@@ -14,12 +14,16 @@ from pathlib import Path
 
 import psutil
 import pytest
+from redis.asyncio import Redis
 
+from evals.lab.servers import ServerKind, running
 from tools.clock import SystemClock
 from tools.errors import Unanswered
 from tools.host.diag import Socket, parse_table, tcp_sockets
-from tools.host.local import SERVERS, Host, plain
+from tools.host.listener import SERVERS, plain
+from tools.host.local import Host
 from tools.host.machine import machine
+from tools.host.proc import Files
 from tools.host.process import RESERVED_FDS, process
 from tools.host.sockets import sockets
 from tools.records import Reading, Values
@@ -139,6 +143,34 @@ async def test_a_server_that_is_well(start: Start) -> None:
         assert isinstance(values[share], float)
     host.confirm(server.pid)
     assert (await process(host, 0.1))["pid"] == server.pid
+
+
+async def test_memory_by_its_mappings_and_the_killer_s_choice(start: Start) -> None:
+    server = await start()
+    values = await process(server.host(), 0.1)
+    assert isinstance(values["smaps_Pss_bytes"], int) and values["smaps_Pss_bytes"] > 1 << 20
+    assert isinstance(values["smaps_Private_Dirty_bytes"], int)
+    assert (values["smaps_Swap_bytes"], values["io_write_bytes.rate"]) == (0, 0.0)
+    assert values["thp_enabled"] in (True, False)
+    before = values["oom_score_adj"]
+    Path(f"/proc/{server.pid}/oom_score_adj").write_text("432")
+    assert (before, (await process(server.host(), 0.1))["oom_score_adj"]) == (0, 432)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+async def test_huge_pages_of_a_process(kind: ServerKind, asked: bool) -> None:
+    if "[never]" in (Files().text("/sys/kernel/mm/transparent_hugepage/enabled") or "[never]"):
+        pytest.skip("no transparent huge pages on this machine")
+    # The allocator can ask for them by itself, for its own memory.
+    option = "thp:always" if asked else "thp:never"
+    async with running(kind, prefix=["env", f"MALLOC_CONF={option}", f"JE_MALLOC_CONF={option}"]) as server:
+        async with Redis(port=server.port) as redis:
+            if "jemalloc" not in (await redis.info("memory"))["mem_allocator"]:
+                pytest.skip("a build without jemalloc")
+            await redis.setrange("big", 60_000_000, "x")
+        values = await process(Host(parse_target(server.url, environ={}), SystemClock()), 0.1)
+    assert isinstance(values["smaps_AnonHugePages_bytes"], int)
+    assert (values["smaps_AnonHugePages_bytes"] > 0) is asked
 
 
 async def test_all_tools_go_through_a_toolbox(start: Start) -> None:
@@ -438,6 +470,8 @@ async def test_the_machine(start: Start) -> None:
     assert values["cores"] == psutil.cpu_count()
     assert values["memory_total_bytes"] == psutil.virtual_memory().total
     assert isinstance(values["cpu_busy_share"], float) and 0 <= values["cpu_busy_share"] <= 1
+    assert isinstance(values["swappiness"], int) and isinstance(values["oom_kill"], int)
+    assert values["oom_kill.delta"] == 0
     for field in ("load1", "cpu_steal_share", "net_bytes_recv.rate", "lo_packets_sent.rate", "net_drops.delta"):
         assert isinstance(values[field], int | float)
 

@@ -64,7 +64,8 @@ def test_wheel_keeps_the_rooms_private(built: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"_rediagnose", "rediagnose.py"}
-    for needed in ("tools/gate/policy.toml", "runbooks/connection-timeouts.md", "prompts/system.md"):
+    data = ("gate/policy.toml", "server/allowed.toml", "host/log_patterns.toml", "host/host_script.sh", "prose.txt")
+    for needed in (*(f"tools/{name}" for name in data), "runbooks/connection-timeouts.md", "prompts/system.md"):
         assert f"_rediagnose/{needed}" in names
     assert not [name for name in names if "__pycache__" in name or "/tests/" in name]
 

@@ -61,6 +61,19 @@ class Reading(Record):
         return (field == "unavailable" and self.unavailable is not None) or field in (self.values or {})
 
 
+class Budget(Record):
+    """The most that one investigation may cost a deployment."""
+
+    commands: int = 400
+    """Commands, PINGs of latency samples not among them."""
+    pings: int = 200
+    """PINGs of latency samples."""
+    bytes: int = 64 * 2**20
+    """Bytes sent and received."""
+    seconds: float | None = None
+    """Wall time from the first reading to the answer; null where a person has the last word."""
+
+
 class Footprint(Record):
     """What the investigation cost the deployment."""
 
@@ -70,3 +83,5 @@ class Footprint(Record):
     """PINGs sent by latency samples."""
     bytes: int
     """Bytes sent and received, all nodes together."""
+    budget: Budget = Budget()
+    """The bounds that it was held to."""

@@ -1,5 +1,6 @@
 """Tools as a caller sees them: a name, a schema, a declared effect; every call becomes a reading."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ArgsKwargs
 
 from tools.clock import Clock
-from tools.errors import ToolError, Unanswered
+from tools.errors import BudgetSpent, ToolError, Unanswered
 from tools.records import Reading, Record, Scalar, Unavailable, Values
 
 Effect = Literal["reads", "proposes"]
 ToolFunction = Callable[..., Awaitable[Values]]
+DEADLINE = 15.0
+"""Seconds that a call may take, the time that its arguments ask for (`window`, `seconds`) not among them."""
 F = TypeVar("F", bound=ToolFunction)
 
 
@@ -30,6 +33,13 @@ def proposes(fn: F) -> F:
     """Declare that a tool records a proposal, and changes nothing."""
     fn.effect = "proposes"  # type: ignore[attr-defined]
     return fn
+
+
+_UNSAID = frozenset(
+    ("title", "default", "minimum", "maximum", "exclusiveMinimum", "minLength", "maxLength", "minItems", "maxItems",
+     "pattern")
+)  # fmt: skip
+"""What a schema doesn't say: it costs room in every prompt, is checked at the call, and an error says it then."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,12 @@ class Tool:
         """The tool in the form that chat completions take."""
         parameters = self.adapter.json_schema()
         for prop in parameters.get("properties", {}).values():
-            prop.pop("title", None)
+            for part in (prop, prop.get("items", {})):
+                for unsaid in _UNSAID & set(part):
+                    del part[unsaid]
+            if isinstance(prop.get("anyOf"), list):
+                # An argument that may be left out need not be said to be null as well.
+                prop |= next(one for one in prop.pop("anyOf") if one.get("type") != "null")
         function = {"name": self.name, "description": self.description, "parameters": parameters}
         return {"type": "function", "function": function}
 
@@ -70,18 +85,51 @@ class Begun(Record):
 
 
 class Toolbox:
-    """The tools of one investigation, and the readings that they gave."""
+    """The tools of one investigation, and the readings that they gave.
+
+    A tool is bound to a node; with several nodes a call says which (`node`), else it's the first that has the tool.
+    """
 
     def __init__(self, tools: Iterable[Tool], clock: Clock, notify: Callable[[Begun | Reading], None]) -> None:
-        self.tools = {tool.name: tool for tool in tools}
+        self.tools: dict[str, Tool] = {}
+        """By name; of several nodes the first's."""
         self.readings: list[Reading] = []
+        self.ends: float | None = None
+        """When the investigation's time is over, in the clock's monotonic seconds; null while a person has a say."""
+        self._at: dict[tuple[str, str | None], Tool] = {}
         self._clock = clock
         self._notify = notify
         self._next = 0
+        self.add(tools)
+
+    def add(self, tools: Iterable[Tool]) -> None:
+        """Put in more tools, of one more node as a rule."""
+        for tool in tools:
+            self.tools.setdefault(tool.name, tool)
+            self._at[tool.name, tool.node] = tool
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes that tools are bound to, in the order in which they came."""
+        return tuple(dict.fromkeys(node for _, node in self._at if node is not None))
+
+    def prefer(self, node: str) -> None:
+        """Make a node's tools those that are meant where no node is named."""
+        self.tools |= {name: tool for (name, at), tool in self._at.items() if at == node}
+
+    def has(self, name: str, node: str | None) -> bool:
+        """Whether there is such a tool of this node."""
+        return (name, node) in self._at
 
     def schemas(self) -> list[dict[str, Any]]:
-        """Every tool, in a fixed order."""
-        return [tool.schema() for tool in self.tools.values()]
+        """Every tool, in a fixed order; with several nodes each takes the name of one."""
+        schemas = [tool.schema() for tool in self.tools.values()]
+        if len(self.nodes) > 1:
+            for schema, tool in zip(schemas, self.tools.values(), strict=True):
+                if tool.node is not None:
+                    parameters = schema["function"]["parameters"]
+                    parameters["properties"] = {**parameters.get("properties", {}), "node": {"type": "string"}}
+        return schemas
 
     def note_symptom(self, text: str) -> Reading:
         """The symptom as reading r0: what the client reported is evidence too."""
@@ -90,24 +138,38 @@ class Toolbox:
     async def call(self, name: str, args: Mapping[str, Any] | str = "{}") -> Reading:
         """Call a tool by name with arguments as a mapping or as JSON text.
 
-        Raises `ToolError` for an unknown name, arguments that don't fit, or a spent budget: the text is for the
-        caller to mend. What the server or host doesn't answer is a reading, not an error.
+        Raises `ToolError` for an unknown name or node, arguments that don't fit, or a spent budget: the text is for
+        the caller to mend. What the server or host doesn't answer in time is a reading, not an error.
         """
-        if name not in self.tools:
-            raise ToolError(f"there is no tool {name!r}; there are {', '.join(self.tools)}")
-        tool = self.tools[name]
         given = _arguments(name, args)
+        tool = self._meant(name, given.pop("node", None))
+        if self.ends is not None and self._clock.monotonic() >= self.ends:
+            raise BudgetSpent("the incident's time is over; conclude from what was read")
         try:
             pending = tool.adapter.validate_python(ArgsKwargs((), given))
         except ValidationError as error:
             raise ToolError(f"{name}: {_problems(error)}") from None
         begun, began = self._begin(name, given, tool.node), self._clock.monotonic()
+        most = DEADLINE + sum(float(given[key]) for key in ("window", "seconds") if _is_number(given.get(key)))
         try:
-            values = await pending
+            async with asyncio.timeout(most):
+                values = await pending
         except Unanswered as error:
             unavailable = Unavailable(kind=error.kind, detail=error.detail)
             return self._keep(begun, began, error.values or None, unavailable)
+        except TimeoutError:
+            return self._keep(begun, began, None, Unavailable(kind="timeout", detail=f"{name}: no end in {most:g} s"))
         return self._keep(begun, began, values, None)
+
+    def _meant(self, name: str, node: Any) -> Tool:
+        if name not in self.tools:
+            raise ToolError(f"there is no tool {name!r}; there are {', '.join(self.tools)}")
+        if node is None or self.tools[name].node is None:
+            return self.tools[name]
+        if (name, node) not in self._at:
+            having = ", ".join(str(at) for known, at in self._at if known == name)
+            raise ToolError(f"{name}: there is no node {node!r} for it; there are {having}")
+        return self._at[name, node]
 
     def _begin(self, tool: str, args: dict[str, Any], node: str | None) -> Begun:
         begun = Begun(id=f"r{self._next}", tool=tool, args=args, node=node)
@@ -131,6 +193,10 @@ class Toolbox:
 
 def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _arguments(name: str, args: Mapping[str, Any] | str) -> dict[str, Any]:

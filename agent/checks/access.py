@@ -1,6 +1,6 @@
 """Access: credentials and TLS."""
 
-from agent.checks.form import Check, Found, Limits
+from agent.checks.form import Check, Consequences, Found, Limits
 from agent.view import View
 
 ERRORS = ("NOAUTH", "WRONGPASS", "NOPERM")
@@ -18,20 +18,20 @@ def auth_failure(view: View, limits: Limits) -> Found:
         counts = ", ".join(f"{view.number('info', f'errorstat_{name}.count.delta'):.0f} {name}" for name in now)
         why = f"Clients are refused: {counts} over the window."
         cited = [("info", f"errorstat_{name}.count.delta") for name in now]
-        log = [("acl_log", f"{reason}.count") for reason in ("auth", "command", "key", "channel")]
+        log = [("access", f"{reason}.count") for reason in ("auth", "command", "key", "channel")]
         yield view.cause("auth-failure", 0.93, why, *cited, *log)
         return
     if view.get("connect", "auth") == "not-required":
         why = "The URL has a password and the server has none: clients that check the reply to AUTH fail."
         yield view.cause("auth-failure", 0.5, why, ("connect", "auth"))
     for reason in ("auth", "command", "key"):
-        age = view.number("acl_log", f"{reason}.newest_age")
-        count = view.number("acl_log", f"{reason}.count") or 0
+        age = view.number("access", f"{reason}.newest_age")
+        count = view.number("access", f"{reason}.count") or 0
         if age is not None and age <= limits["acl_recent_seconds"]:
             # One mistyped password isn't an incident; a client that keeps trying is.
             often = count >= 3 and age <= 60
             why = f"ACL LOG holds refusals (reason {reason}), the last {age:.0f} s ago."
-            cited = [("acl_log", f"{reason}.count"), ("acl_log", f"{reason}.newest_age")]
+            cited = [("access", f"{reason}.count"), ("access", f"{reason}.newest_age")]
             yield view.cause("auth-failure", 0.6 if often else 0.35, why, *cited)
             return
     if any(view.number("info", f"errorstat_{name}.count") for name in ERRORS):
@@ -57,3 +57,4 @@ def tls_mismatch(view: View, limits: Limits) -> Found:
 
 
 CHECKS: tuple[Check, ...] = (auth_failure, tls_mismatch)
+CONSEQUENCES: Consequences = {}

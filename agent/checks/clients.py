@@ -2,7 +2,7 @@
 
 import re
 
-from agent.checks.form import Check, Found, Limits
+from agent.checks.form import Check, Consequences, Found, Limits
 from agent.view import View
 
 DEFAULT_MAXCLIENTS = 10000
@@ -14,6 +14,9 @@ IDLE_WORDS = re.compile(
     re.IGNORECASE,
 )
 """Words with which people report connections that died while nobody used them."""
+
+REFUSALS = ("MISCONF", "OOM", "READONLY", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN", "NOAUTH", "WRONGPASS", "NOPERM")
+"""Errors after which an application gives its connection up and comes back, though no pool is missing."""
 
 
 def exhausted(view: View) -> tuple[bool, float | None]:
@@ -118,7 +121,11 @@ def churn(view: View, limits: Limits) -> Found:
         return
     each = commands / rate
     why = f"{rate:.0f} new connections a second for {commands:.0f} commands a second: {each:.1f} commands each."
-    if each <= limits["churn_commands_per_connection"]:
+    refused = sum(view.number("info", f"errorstat_{name}.count.rate") or 0 for name in REFUSALS)
+    if refused >= rate / 2:
+        # Whoever is refused and comes again has no other trouble.
+        yield view.cause("connection-churn", 0.45, why, *cited)
+    elif each <= limits["churn_commands_per_connection"]:
         yield view.cause("connection-churn", 0.93, why, *cited)
     elif rate >= 5 * limits["churn_connections_per_second"]:
         yield view.cause("connection-churn", 0.75, why, *cited)
@@ -247,3 +254,10 @@ def paused(view: View, limits: Limits) -> Found:
 CHECKS: tuple[Check, ...] = (
     maxclients, fd_limit, leak, churn, slow_consumer, query_buffer, client_evicted, idle_timeout, idle_drop, paused,
 )  # fmt: skip
+CONSEQUENCES: Consequences = {
+    "connection-churn": {"cpu-saturated": 0.5},
+    "client-evicted": {"connection-churn": 0.5, "query-buffer-hog": 0.6, "slow-consumer-output": 0.6},
+    "idle-timeout": {"connection-churn": 0.6},
+    "client-paused": {"connection-leak": 0.6, "path-latency": 0.3},
+    "fd-limit-clamp": {"maxclients-exhausted": 0.95},
+}

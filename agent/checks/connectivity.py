@@ -1,15 +1,37 @@
 """Connectivity: whether the server can be reached at all, and what stands in between."""
 
-from agent.checks.form import Check, Found, Limits
+from agent.checks.form import Check, Consequences, Found, Limits
 from agent.view import Cited, View
 
 SMALL_BACKLOG = 128
 """A listen queue up to this is small by itself; the default of tcp-backlog is 511, of somaxconn 4096."""
 
 
+def vouched(view: View) -> bool:
+    """Whether its peers see this node up although it isn't reached from here, on another machine.
+
+    Addresses that a deployment tells of itself are its own: a container's or a private network's can't be dialled
+    from everywhere.
+    """
+    seen_here = view.get("process", "locality") in ("local", "no-listener", "host-facts")
+    return not seen_here and view.told.get("seen") == "up"
+
+
+def unreachable_from_here(view: View) -> Found:
+    """The finding about a node that its peers see up."""
+    why = "This node isn't reached from here, and its peers see it up: its address may be one of their own network."
+    yield view.cause("firewall-drop", 0.3, why, ("connect", "unavailable"), ("connect", "stage"))
+
+
 def process_down(view: View, limits: Limits) -> Found:
     """Refused at once and nothing listens; a firewall's REJECT has a listener behind it."""
     if view.unavailable("connect") != "refused" or view.get("connect", "tcp_error") not in ("ECONNREFUSED", "ENOENT"):
+        return
+    if view.is_sentinel:
+        # No data is behind it: what its absence means is told by the quorum.
+        return
+    if vouched(view):
+        yield from unreachable_from_here(view)
         return
     listening = view.get("process", "listening")
     cited = ("connect", "unavailable"), ("connect", "tcp_error"), ("process", "listening")
@@ -41,6 +63,8 @@ def process_frozen(view: View, limits: Limits) -> Found:
     """TCP accepts and nothing is answered for longer than a script stays mute; the process is stopped."""
     stopped, state = view.get("process", "stopped"), view.get("process", "state")
     silence = view.last("silence")
+    if view.is_sentinel:
+        return
     waited = view.number("silence", "waited_seconds") or 0
     mute = view.unavailable("silence") == "timeout" and waited >= limits["silent_seconds"]
     cited: tuple[Cited, ...] = (
@@ -71,6 +95,9 @@ def process_frozen(view: View, limits: Limits) -> Found:
 def firewall_drop(view: View, limits: Limits) -> Found:
     """The connect itself runs into its time-out: packets are dropped on the way."""
     if view.unavailable("connect") != "timeout" or view.get("connect", "stage") != "tcp":
+        return
+    if vouched(view):
+        yield from unreachable_from_here(view)
         return
     cited = ("connect", "unavailable"), ("connect", "stage")
     if overflowing(view):
@@ -105,9 +132,13 @@ def loading(view: View, limits: Limits) -> Found:
 
 
 def overflowing(view: View) -> bool:
-    """Whether the listener's queue holds more than its limit."""
+    """Whether the listener's queue holds more than its limit, or overflowed while the connect ran into its time-out."""
     queued, limit = view.number("sockets", "recv_q"), view.number("sockets", "send_q")
-    return queued is not None and limit is not None and queued > limit > 0
+    if queued is None or not limit:
+        return False
+    # A queue that is emptied now and then is seen empty as well; what was dropped meanwhile is counted.
+    dropped = (view.number("sockets", "ListenOverflows.delta") or 0) > 0 and view.get("connect", "stage") == "tcp"
+    return queued > limit or (dropped and limit <= SMALL_BACKLOG)
 
 
 def listen_backlog(view: View, limits: Limits) -> Found:
@@ -119,7 +150,7 @@ def listen_backlog(view: View, limits: Limits) -> Found:
         ("info", "rejected_connections.delta"),
     )  # fmt: skip
     if overflowing(view) and limit is not None:
-        why = f"{queued:.0f} connections wait to be accepted in a queue for {limit:.0f}; the next ones are dropped."
+        why = f"{queued:.0f} connections wait to be accepted in a queue for {limit:.0f}, {overflows:.0f} were dropped."
         small = limit <= SMALL_BACKLOG
         # A long queue that is full is what a stopped process leaves behind; a short one fills by itself.
         yield view.cause("listen-backlog-overflow", 0.98 if small else 0.8, why, *cited)
@@ -134,3 +165,6 @@ def listen_backlog(view: View, limits: Limits) -> Found:
 
 
 CHECKS: tuple[Check, ...] = (process_down, process_frozen, firewall_drop, protected_mode, loading, listen_backlog)
+CONSEQUENCES: Consequences = {
+    "loading-dataset": {"cpu-saturated": 0.3, "process-frozen": 0.3},
+}

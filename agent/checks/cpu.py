@@ -2,7 +2,7 @@
 
 import re
 
-from agent.checks.form import Check, Found, Limits
+from agent.checks.form import Check, Consequences, Found, Limits
 from agent.view import View
 
 WHOLE = frozenset(
@@ -12,8 +12,19 @@ WHOLE = frozenset(
 )  # fmt: skip
 """Commands whose time grows with the data that they walk through."""
 SCRIPTS = frozenset(("EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO"))
-DELETES = frozenset(("DEL", "UNLINK", "EXPIRE", "FLUSHDB", "FLUSHALL"))
-NOT_WORK = frozenset(("INFO", "CLIENT", "CONFIG", "SLOWLOG", "COMMANDLOG", "PING", "AUTH", "SUBSCRIBE", "REPLCONF"))
+DELETES = frozenset(("DEL", "UNLINK", "EXPIRE", "PEXPIRE", "FLUSHDB", "FLUSHALL"))
+"""Commands whose time goes into freeing what they delete."""
+NOT_WORK = frozenset(
+    ("INFO", "CLIENT", "CONFIG", "SLOWLOG", "COMMANDLOG", "PING", "AUTH", "SUBSCRIBE", "REPLCONF", "EXEC", "BGSAVE",
+     "BGREWRITEAOF", "PSYNC", "SYNC")
+)  # fmt: skip
+"""Commands that cost by something else than a client's own work: EXEC by what it holds, others by their fork."""
+
+QUICK = frozenset(
+    ("GET", "SET", "SETEX", "SETNX", "GETEX", "INCR", "INCRBY", "DECR", "EXISTS", "TTL", "PTTL", "TYPE", "HGET", "HLEN",
+     "SISMEMBER", "SCARD", "LLEN", "ZSCORE", "ZCARD")
+)  # fmt: skip
+"""Commands that touch one value: where they take long now and then, the process was held up in them."""
 
 
 def main_thread_share(view: View) -> float | None:
@@ -26,12 +37,18 @@ def main_thread_share(view: View) -> float | None:
 
 def lua_busy(view: View, limits: Limits) -> Found:
     """-BUSY: a script or function runs for longer than busy-reply-threshold."""
-    if tool := view.first_unavailable("busy"):
-        why = "A Lua script or a function is running and has been for longer than busy-reply-threshold (5 s by default)"
-        why += ". Whether it wrote already, so that SCRIPT KILL would fail, can't be read."
-        yield view.cause(
-            "lua-busy", 0.96, why, (tool, "unavailable"), ("process", "main_run_share"), ("process", "state")
-        )  # fmt: skip
+    tool = view.first_unavailable("busy")
+    if tool is None:
+        return
+    cited = (tool, "unavailable"), ("process", "main_run_share"), ("process", "state")
+    if "UNKILLABLE" in view.symptom:
+        why = "A script is running, and by the report SCRIPT KILL was answered with UNKILLABLE: it has written already."
+        yield view.cause("lua-unkillable", 0.85, why, ("symptom", "text"), *cited)
+        yield view.not_("lua-busy", "By the report SCRIPT KILL was tried and refused.", ("symptom", "text"))
+        return
+    why = "A Lua script or a function is running and has been for longer than busy-reply-threshold (5 s by default)"
+    why += ". Whether it wrote already, so that SCRIPT KILL would fail, can't be read."
+    yield view.cause("lua-busy", 0.96, why, *cited)
 
 
 def slow_command(view: View, limits: Limits) -> Found:
@@ -39,15 +56,14 @@ def slow_command(view: View, limits: Limits) -> Found:
     best = max(_suspects(view, limits), key=lambda found: found[0], default=None)
     if best is None:
         slowest = view.number("slowlog", "max_usec")
-        if slowest is not None and not slowlog_off(view):
+        if slowest is not None and slowest < limits["slow_command_usec"] and not slowlog_off(view):
             because = f"The slowest entry of the slow log took {slowest / 1000:.1f} ms."
             yield view.not_("slow-on-command", because, ("slowlog", "max_usec"), ("slowlog", "newest_age"))
         return
     probability, command, why = best
     low = command.lower()
-    id = "big-key-delete" if command in DELETES else "slow-on-command"
     yield view.cause(
-        id, probability, why, ("slowlog", f"{command}.max_usec"), ("slowlog", f"{command}.count"),
+        "slow-on-command", probability, why, ("slowlog", f"{command}.max_usec"), ("slowlog", f"{command}.count"),
         ("slowlog", f"{command}.newest_age"), ("commandstats", f"{low}.usec_per_call.delta"),
         ("commandstats", f"{low}.usec.delta"), ("commandstats", f"{low}.calls.delta"),
         ("commandstats", f"{low}.usec_per_call"),
@@ -66,7 +82,7 @@ def _suspects(view: View, limits: Limits) -> list[tuple[float, str, str]]:
 
 def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str] | None:
     low = command.lower()
-    if command.partition("|")[0] in NOT_WORK:
+    if command.partition("|")[0] in NOT_WORK or command in DELETES:
         return None
     usec = view.number("slowlog", f"{command}.max_usec") or 0
     age = view.number("slowlog", f"{command}.newest_age")
@@ -83,6 +99,11 @@ def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str]
     long = f"{command} took up to {max(usec, each) / 1000:.0f} ms"
     if calls and (each >= limits["slow_command_usec"] or (share >= 0.2 and each >= limits["slow_command_usec"] / 10)):
         return 0.94, command, f"{long} and {share:.0%} of the window; everything else waits behind it."
+    if recent and calls and each < 5 * limits["cheap_command_usec"] and command not in WHOLE | SCRIPTS:
+        why = f"{long}, yet {each:.0f} us on average of {calls:.0f} calls: something held it up while it ran."
+        return 0.4, command, why
+    if recent and command in QUICK:
+        return 0.4, command, f"{long}, and is cheap by itself: something held the server up while it ran."
     if recent and count >= 2 and calls:
         return 0.92, command, f"{long}, again and again; everything else waits behind it."
     if command in WHOLE and calls and leads and young and each >= limits["walk_usec"]:
@@ -110,7 +131,7 @@ def cpu_saturated(view: View, limits: Limits) -> Found:
         ("process", "main_wait_share"),
     )  # fmt: skip
     # A thread that is ready to run and has to wait for a core is as busy as one that runs.
-    starving = run + wait >= 0.95 and run >= 0.5 and share >= 0.6
+    starving = run + wait >= 0.9 and run >= 0.5 and share >= 0.6
     if share < limits["cpu_main_thread_share"] and not starving:
         yield view.not_("cpu-saturated", f"The main thread uses {share:.0%} of a core.", *cited[:2])
         return
@@ -134,3 +155,8 @@ def diagnostics(view: View, limits: Limits) -> Found:
 
 
 CHECKS: tuple[Check, ...] = (lua_busy, slow_command, cpu_saturated, diagnostics)
+CONSEQUENCES: Consequences = {
+    "slow-on-command": {"cpu-saturated": 0.4},
+    "lua-busy": {"process-frozen": 0.3},
+    "cpu-saturated": {"path-latency": 0.3},
+}

@@ -10,3 +10,5 @@ Limits = Mapping[str, float]
 Found = Iterator[Cause | RuledOut]
 Check = Callable[[View, Limits], Found]
 """Yields what the readings speak for, and what they speak against."""
+Consequences = Mapping[str, Mapping[str, float]]
+"""What a cause brings with it: present, it explains the other away by this factor."""

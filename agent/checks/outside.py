@@ -1,5 +1,6 @@
 """Positive evidence that the fault lies outside Redis: an absence of findings is none."""
 
+from agent.checks.connectivity import vouched
 from agent.checks.form import Check, Found, Limits
 from agent.view import View
 
@@ -8,14 +9,14 @@ UNREACHABLE = ("EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "EHOSTDOWN")
 
 def unresolved(view: View, limits: Limits) -> Found:
     """The server's name isn't resolved here."""
-    if view.unavailable("connect") == "dns":
+    if view.unavailable("connect") == "dns" and not vouched(view):
         why = "The server's name isn't resolved: the fault is in DNS or in the URL, before any Redis."
         yield view.cause("outside-redis", 0.9, why, ("connect", "unavailable"))
 
 
 def unreachable(view: View, limits: Limits) -> Found:
     """The network says that there's no way to the host."""
-    if view.get("connect", "tcp_error") in UNREACHABLE:
+    if view.get("connect", "tcp_error") in UNREACHABLE and not vouched(view):
         why = "The network reports that the host can't be reached: routing, or the host is down."
         yield view.cause("outside-redis", 0.9, why, ("connect", "unavailable"), ("connect", "tcp_error"))
 

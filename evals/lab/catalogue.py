@@ -6,18 +6,28 @@ from evals.lab.faults import (
     benign,
     buffers,
     clients,
+    clientside,
+    cluster,
     connectivity,
     cpu,
+    double,
     encryption,
+    failover,
     far,
+    host,
     limits,
+    memory,
     network,
+    persistence,
+    replication,
+    settings,
+    stalls,
     waiting,
 )
 
-FAULTS: dict[str, Fault] = {
-    id: fault
-    for module in (connectivity, far, clients, limits, buffers, waiting, cpu, access, encryption, network, benign)
-    for id, fault in module.FAULTS.items()
-}
+_FAMILIES = (
+    connectivity, far, clients, limits, buffers, waiting, cpu, stalls, memory, persistence, replication, failover,
+    cluster, access, encryption, settings, network, host, clientside, benign, double,
+)  # fmt: skip
+FAULTS: dict[str, Fault] = {id: fault for module in _FAMILIES for id, fault in module.FAULTS.items()}
 """In the order of the taxonomy."""

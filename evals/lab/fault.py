@@ -22,6 +22,8 @@ class Incident(Record):
     """What a person reports; never the cause's name."""
     own_url: str | None = None
     """The lab's own way in where `url` has none, to look at the evidence; not for the agent."""
+    options: tuple[str, ...] = ()
+    """Further options that a person would give the program, such as where the log of a dead server is."""
     mended: Callable[[], Awaitable[bool]] | None = None
     """Whether the application sees the symptom gone."""
 
@@ -43,6 +45,10 @@ class Fault(Record):
     """Whether it can be had on this server."""
     begin: Begin
     """Makes it with a seed; it's there as long as the block runs."""
+    twin: str = ""
+    """Id of a fault with another cause about which the same ticket could be written."""
+    never: tuple[str, ...] = ()
+    """Patterns (regular expressions, any case) of actions that a plan for it must not hold: the wrong remedies."""
 
     @property
     def ticket(self) -> str:
@@ -69,6 +75,8 @@ class Family(dict[str, Fault]):
         also: tuple[str, ...] = (),
         needs: Callable[[], str | None] = lambda: None,
         kinds: Callable[[ServerKind], bool] = lambda kind: True,
+        twin: str = "",
+        never: tuple[str, ...] = (),
     ) -> Callable[[Callable[[ServerKind, random.Random], AsyncIterator[Incident]]], Begin]:
         """Declare an async generator that yields one incident as a fault; its cause is its id unless it's given."""
 
@@ -83,7 +91,7 @@ class Family(dict[str, Fault]):
 
             self[id] = Fault(
                 id=id, cause=cause or id, also=also, family=self.name, tickets=tickets, needs=needs, kinds=kinds,
-                begin=begin,
+                begin=begin, twin=twin, never=never,
             )  # fmt: skip
             return begin
 

@@ -50,10 +50,9 @@ async def _operation(client: Redis, rng: random.Random) -> None:
         case "hset":
             await client.hset(f"{at}:h", f"f{rng.randrange(20)}", value)
         case "lpush":
-            async with client.pipeline(transaction=False) as several:
-                several.lpush(f"{at}:l", value)
-                several.ltrim(f"{at}:l", 0, 49)
-                await several.execute()
+            # Not in a pipeline, which would take a connection of its own.
+            await client.lpush(f"{at}:l", value)
+            await client.ltrim(f"{at}:l", 0, 49)
         case "incr":
             await client.incr(f"{at}:n")
         case _:

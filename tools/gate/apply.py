@@ -56,7 +56,7 @@ class Gate:
                 f"{wanted.parameter} is {before!r} now and was {wanted.before!r}; look again before changing it"
             )
         self._used.add((approval.change, approval.expires))
-        (reply,) = await node.ask(wanted.args)
+        reply = await node.change(wanted.args)
         if isinstance(reply, ServerError):
             raise GateError(f"{node.name} refused {wanted.action}: {node.handles.error(reply.text)}")
         return Applied(

@@ -56,10 +56,10 @@ async def propose_config_set(
     node: Node,
     desk: Desk,
     parameter: Annotated[str, Field(max_length=64, description="One parameter's name.")],
-    value: Annotated[str, Field(max_length=256, description="The new value.")],
+    value: Annotated[str, Field(max_length=256)],
     why: Annotated[str, Field(max_length=400, description="What it mends, for the person who decides.")],
 ) -> Values:
-    """Propose one CONFIG SET. Nothing is changed: a person is asked, after the diagnosis, and decides.
+    """Propose one CONFIG SET; a person decides. Nothing is changed.
 
     Gives the value read before, the risk class and the rollback. Forbidden parameters are refused with the reason.
     """

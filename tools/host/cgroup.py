@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.host.proc import number, pairs, text
+from tools.host.proc import Files
 from tools.records import Record
 
 ROOT = Path("/sys/fs/cgroup")
@@ -36,57 +36,56 @@ class Group(Record):
     """Whether the freezer holds it, as `docker pause` does."""
 
 
-def group(pid: int) -> Group:
+def group(files: Files, pid: int) -> Group:
     """The group of a process, by /proc/PID/cgroup and /sys/fs/cgroup."""
-    lines = [line.split(":", 2) for line in (text(f"/proc/{pid}/cgroup") or "").splitlines()]
+    lines = [line.split(":", 2) for line in (files.text(f"/proc/{pid}/cgroup") or "").splitlines()]
     paths = {name: path for _, names, path in lines for name in names.split(",")}
     found: dict[str, int | float | bool | None] = {}
-    for directory in _upwards("cpu", paths):
-        if quota := _quota(directory):
-            stat = pairs(directory / "cpu.stat")
+    for directory in _upwards(files, "cpu", paths):
+        if quota := _quota(files, directory):
+            stat = files.pairs(directory / "cpu.stat")
             nanoseconds = stat.get("throttled_time", stat.get("throttled_usec", 0) * 1000)
             found |= {"cpu_quota": quota, "nr_periods": stat.get("nr_periods")}
             found |= {"nr_throttled": stat.get("nr_throttled"), "throttled_seconds": nanoseconds / 1e9}
             break
-    for directory in _upwards("memory", paths):
-        limit = _first(directory, "memory.max", "memory.limit_in_bytes")
+    for directory in _upwards(files, "memory", paths):
+        limit = _first(files, directory, "memory.max", "memory.limit_in_bytes")
         if limit is not None and limit < NO_LIMIT:
-            kills = pairs(directory / "memory.events") or pairs(directory / "memory.oom_control")
-            used = _first(directory, "memory.current", "memory.usage_in_bytes")
+            kills = files.pairs(directory / "memory.events") or files.pairs(directory / "memory.oom_control")
+            used = _first(files, directory, "memory.current", "memory.usage_in_bytes")
             found |= {"memory_limit": limit, "memory_used": used, "oom_kills": kills.get("oom_kill")}
             break
-    for directory in _upwards("pids", paths):
-        if (limit := number(directory / "pids.max")) is not None:
-            found |= {"pids_max": limit, "pids_current": number(directory / "pids.current")}
+    for directory in _upwards(files, "pids", paths):
+        if (limit := files.number(directory / "pids.max")) is not None:
+            found |= {"pids_max": limit, "pids_current": files.number(directory / "pids.current")}
             break
-    for directory in _upwards("freezer", paths):
-        state = text(directory / "freezer.state")
-        frozen = pairs(directory / "cgroup.events").get("frozen")
+    for directory in _upwards(files, "freezer", paths):
+        state = files.text(directory / "freezer.state")
+        frozen = files.pairs(directory / "cgroup.events").get("frozen")
         if state is not None or frozen is not None:
             found["frozen"] = state.strip() == "FROZEN" if state is not None else frozen == 1
             break
     return Group.model_validate(found)
 
 
-def _upwards(controller: str, paths: dict[str, str]) -> Iterator[Path]:
+def _upwards(files: Files, controller: str, paths: dict[str, str]) -> Iterator[Path]:
     """The group's directory and those above it: a limit further up binds as well, and the nearest is taken."""
     mount, path = (ROOT / controller, paths[controller]) if controller in paths else (ROOT, paths.get("", ""))
-    if controller not in paths and not (mount / "cgroup.procs").exists():
+    if controller not in paths and files.text(mount / "cgroup.controllers") is None:
         mount = ROOT / "unified"
     directory = mount / path.lstrip("/")
     while directory.is_relative_to(mount):
-        if directory.is_dir():
-            yield directory
+        yield directory
         directory = directory.parent
 
 
-def _quota(directory: Path) -> float | None:
-    limit, _, period = (text(directory / "cpu.max") or "").partition(" ")
+def _quota(files: Files, directory: Path) -> float | None:
+    limit, _, period = (files.text(directory / "cpu.max") or "").partition(" ")
     if limit:
         return int(limit) / int(period) if limit.isdecimal() else None
-    quota, each = number(directory / "cpu.cfs_quota_us"), number(directory / "cpu.cfs_period_us")
+    quota, each = files.number(directory / "cpu.cfs_quota_us"), files.number(directory / "cpu.cfs_period_us")
     return quota / each if quota and each and quota > 0 else None
 
 
-def _first(directory: Path, *names: str) -> int | None:
-    return next((value for name in names if (value := number(directory / name)) is not None), None)
+def _first(files: Files, directory: Path, *names: str) -> int | None:
+    return next((value for name in names if (value := files.number(directory / name)) is not None), None)

@@ -6,7 +6,7 @@ import struct
 import time
 from collections.abc import Iterator
 
-from tools.host.proc import text
+from tools.host.proc import Files
 from tools.records import Record
 
 STATES = (
@@ -51,9 +51,14 @@ def tcp_sockets(port: int) -> tuple[list[Socket], str]:
         return found, "inet_diag"
     except (AttributeError, OSError):
         # No Linux, no such module in the kernel, or a sandbox that forbids netlink.
-        tables = [text(f"/proc/net/{name}") for name in ("tcp", "tcp6")]
-        found = [one for table in tables if table for one in parse_table(table, port)]
-        return found, "proc" if any(tables) else ""
+        return read_tables(Files(), port)
+
+
+def read_tables(files: Files, port: int) -> tuple[list[Socket], str]:
+    """The same from /proc/net/tcp and tcp6."""
+    tables = [files.text(f"/proc/net/{name}") for name in ("tcp", "tcp6")]
+    found = [one for table in tables if table for one in parse_table(table, port)]
+    return found, "proc" if any(tables) else ""
 
 
 def dump(family: int, port: int) -> Iterator[Socket]:

@@ -1,90 +1,117 @@
 """The machine that a server is on, if it's this one: who listens at the target's address."""
 
 import asyncio
-import contextlib
-import ipaddress
-import os
-import re
 import socket
-from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Protocol, TypeVar
 
-import psutil
 from pydantic import Field
 
 from tools.clock import Clock
 from tools.errors import Unanswered
-from tools.records import Record, Values
-from tools.redact import PLAIN
+from tools.host.listener import Place, find, lives, plain_address
+from tools.host.proc import Files
+from tools.records import Values
+from tools.redact import Handles
 from tools.server.target import Target
 
-Window = Annotated[float, Field(ge=0.1, le=10, description="Seconds between the two samples.")]
-Locality = Literal[
-    "local", "no-listener", "other-machine", "foreign-listener", "unseen-listener", "other-server",
-]  # fmt: skip
+Window = Annotated[float, Field(ge=0.1, le=10)]
 DEADLINE = 10.0
 """Seconds for one look at the machine; even tens of thousands of sockets take less."""
-SERVERS = re.compile(r"(redis|valkey|keydb)[0-9.-]*(server|sentinel)[0-9.-]*|dragonfly([-_.].*)?", re.IGNORECASE)
-"""Names of the programs that speak this protocol as a server; proxies, exporters and clients aren't among them."""
+FRESH = 3.0
+"""Seconds for which the listener that was found is taken to be there still, while its process lives: to look through
+every socket of a machine costs more than all else that is read of it."""
+OLD = 3600.0
+"""Seconds after which facts are said to be old."""
 T = TypeVar("T")
 
 
-class Place(Record):
-    """Where the listener is, seen from here."""
+class Facts(Protocol):
+    """What was taken on the server's machine by somebody else (`tools.host.facts`)."""
 
-    locality: Locality
-    """`local` and `no-listener` are of this machine; of the others nothing can be read here."""
-    detail: str
-    """What was seen, for a person."""
-    pid: int | None = None
-    """The listener's process, as far as it's visible."""
-    name: str | None = None
-    """Its name; "other" for one that isn't a plain identifier."""
-    addresses: tuple[str, ...] = ()
-    """The addresses that this process listens at on the target's port; for a Unix socket the path, as it was bound."""
-    elsewhere: str | None = None
-    """With `no-listener`: an address at which a server listens on the same port."""
+    first: Files
+    last: Files
+    taken: float
+    """When the last was taken, in seconds since the epoch, by that machine's clock."""
+    seconds: float
+    """Between the two."""
+    config: str | None
+    log: str | None
+    """The configuration file and the log that were found there."""
 
-
-class Listener(NamedTuple):
-    """A listening socket and its process; pid is None where this user may not see it."""
-
-    address: str
-    pid: int | None
-    name: str
-    server: bool
+    def place(self, target: Target, reported: int | None) -> Place:
+        """Where the listener is. Raises `Unanswered` where they are of another server than INFO."""
 
 
 class Host:
-    """The machine as it's seen by a program that runs on it.
+    """The machine as it's seen by a program that runs on it, or as the facts say that were taken there.
 
     What a tool needs of a machine is asked here first, so that a recorded or a remote host can stand in its place.
     """
 
-    def __init__(self, target: Target, clock: Clock) -> None:
+    def __init__(
+        self, target: Target, clock: Clock, *, facts: Facts | None = None, handles: Handles | None = None
+    ) -> None:
         self.target = target
         self.clock = clock
+        self.facts = facts
+        self.handles = handles or Handles()
+        self.files = facts.last if facts else Files()
+        self.config_file: str | None = None
+        """INFO's config_file; null where nobody asked, empty for a server without one."""
+        self.logfile: str | None = None
+        """CONFIG GET logfile; null where nobody asked, empty for a server that logs to its standard output."""
+        self.log_path: str | None = None
+        """Where the log was found, so that it can be read once more when the server is gone."""
         self.reported: int | None = None
         """The pid that INFO reports; null for a server that says nothing."""
         self.known: int | None = None
         """The reported pid, once it was seen to hold the listening socket."""
+        self._looking = asyncio.Lock()
+        self._seen: tuple[float, int | None, Place] | None = None
 
     def confirm(self, pid: int | None) -> None:
         """Say which process_id INFO reports: from now on only that process is the server."""
         self.reported = pid
 
+    async def twice(self, look: Callable[[Files], T], window: float) -> tuple[T, T, float]:
+        """Two looks at the machine's files and the seconds between them: so many, or those of the facts."""
+        if self.facts:
+            return look(self.facts.first), look(self.facts.last), self.facts.seconds
+        first, began = await offload(look, self.files), self.clock.monotonic()
+        await self.clock.sleep(window)
+        return first, await offload(look, self.files), self.clock.monotonic() - began
+
+    def whence(self, place: Place) -> Values:
+        """How the machine is seen: `locality`, and of facts their age in seconds (null if the clocks disagree)."""
+        if self.facts is None:
+            return {"locality": place.locality}
+        age = self.clock.now().timestamp() - self.facts.taken
+        known = age > -60
+        return {
+            "locality": place.locality, "facts_age": round(max(age, 0), 1) if known else None,
+            "facts_old": age > OLD if known else None,
+        }  # fmt: skip
+
     async def place(self) -> Place:
         """Where the listener is. Raises `Unanswered` ("dns") for a name that doesn't resolve."""
-        addresses = await self._addresses()
-        place = await offload(_place, self.target, addresses, self.reported, self.known)
-        if place.locality == "local" and place.pid == self.reported:
-            self.known = place.pid
-        return place
+        if self.facts:
+            return self.facts.place(self.target, self.reported)
+        async with self._looking:
+            now = self.clock.monotonic()
+            if self._seen and self._seen[1] == self.reported and now - self._seen[0] < FRESH and lives(self._seen[2]):
+                return self._seen[2]
+            addresses = await self._addresses()
+            place = await offload(find, self.target, addresses, self.reported, self.known)
+            if place.locality == "local" and place.pid == self.reported:
+                self.known = place.pid
+            self._seen = now, self.reported, place
+            return place
 
     async def here(self) -> Place:
         """The place, if readings of this machine are about the server. Raises `Unanswered` ("not-local")."""
         place = await self.place()
-        if place.locality not in ("local", "no-listener"):
+        if place.locality not in ("local", "no-listener", "host-facts"):
             values: Values = {"locality": place.locality}
             if place.name is not None:
                 values["listener"] = place.name
@@ -101,7 +128,7 @@ class Host:
             )
         except (OSError, UnicodeError, TimeoutError) as error:
             raise Unanswered("dns", f"{self.target.host} doesn't resolve: {error or 'no answer'}") from None
-        return list(dict.fromkeys(_plain_address(str(address[0])) for *_, address in found))
+        return list(dict.fromkeys(plain_address(str(address[0])) for *_, address in found))
 
 
 async def offload(look: Callable[..., T], *args: object) -> T:
@@ -110,134 +137,3 @@ async def offload(look: Callable[..., T], *args: object) -> T:
         return await asyncio.wait_for(asyncio.to_thread(look, *args), DEADLINE)
     except TimeoutError:
         raise Unanswered("timeout", f"this machine's process tables didn't answer within {DEADLINE:.0f} s") from None
-
-
-def _place(target: Target, addresses: list[str], reported: int | None, known: int | None) -> Place:
-    if target.host is not None:
-        ours = _own_addresses()
-        for address in addresses:
-            if not _is_ours(address, ours):
-                return Place(locality="other-machine", detail=f"{address} isn't an address of this machine")
-    listeners = list(_listeners_at_path(target.path) if target.path else _listeners_at_port(target.port))
-    # The kernel prefers the exact address to the wildcard.
-    hits = [one for one in listeners if one.address in addresses or target.path]
-    hits += [one for one in listeners if one not in hits and _covers(one, addresses)]
-    if not hits:
-        return _deserted(target, listeners, reported, known)
-    # A socket can be held by several processes; the one that INFO names is the one that answers.
-    # A Unix socket's connections that aren't accepted yet belong to nobody.
-    seen_hits = [one for one in hits if one.pid is not None] or hits
-    hit = next((one for one in seen_hits if one.pid == reported), seen_hits[0])
-    if hit.pid is None:
-        detail = f"the process that listens at {target.node} isn't visible to this user: run as root or as its user"
-        return Place(locality="unseen-listener", detail=detail)
-    name = plain(hit.name)
-    held = tuple(dict.fromkeys(one.address for one in listeners if one.pid == hit.pid))
-    seen = {"pid": hit.pid, "name": name, "addresses": held}
-    if reported is not None and hit.pid != reported:
-        if reported == known and hit.server and not psutil.pid_exists(reported):
-            raise Unanswered("restarted", f"process {reported} is gone, and {name} {hit.pid} listens: read INFO again")
-        detail = f"{name} {hit.pid} listens here, and INFO is of process {reported}: a proxy, port-forward or container"
-        locality: Locality = "other-server" if hit.server else "foreign-listener"
-    elif reported is None and not hit.server:
-        locality, detail = "foreign-listener", f"{name} {hit.pid} listens here, and that's no Redis server: a proxy?"
-    else:
-        locality, detail = "local", f"{name} {hit.pid} listens at {target.node}"
-    return Place.model_validate({"locality": locality, "detail": detail, **seen})
-
-
-def _deserted(target: Target, listeners: list[Listener], reported: int | None, known: int | None) -> Place:
-    if reported is not None and reported != known:
-        # It answered, and not through a socket of this network namespace: address translation into a container.
-        detail = f"process {reported} answers at {target.node}, and nothing listens there in this network namespace"
-        return Place(locality="foreign-listener", detail=detail)
-    elsewhere = next((one.address for one in listeners if one.server), None)
-    return Place(locality="no-listener", detail=f"nothing listens at {target.node}", elsewhere=elsewhere)
-
-
-def _listeners_at_port(port: int | None) -> Iterable[Listener]:
-    for connection, pid in _connections("tcp"):
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
-            yield _listener(_plain_address(connection.laddr.ip), pid)
-
-
-def _listeners_at_path(path: str) -> Iterable[Listener]:
-    """Each socket bound to the path: those of accepted connections too, and they are the same process's."""
-    wanted = os.path.realpath(path)
-    names = os.path.basename(path), os.path.basename(wanted)
-    for connection, pid in _connections("unix"):
-        bound = connection.laddr
-        if not isinstance(bound, str) or os.path.basename(bound) not in names:
-            continue
-        where = bound
-        if not os.path.isabs(bound) and pid is not None:
-            # The server bound it relative to where it was started.
-            with contextlib.suppress(psutil.Error):
-                where = os.path.join(psutil.Process(pid).cwd(), bound)
-        if os.path.realpath(where) == wanted:
-            yield _listener(bound, pid)
-
-
-def _connections(kind: str) -> Iterable[tuple[Any, int | None]]:
-    try:
-        yield from ((one, one.pid) for one in psutil.net_connections(kind))
-    except psutil.AccessDenied:
-        # macOS shows a user only the sockets of his own processes.
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                yield from ((one, process.pid) for one in process.net_connections(kind))
-
-
-def _listener(address: str, pid: int | None) -> Listener:
-    name, server = program(pid) if pid is not None else ("", False)
-    return Listener(address, pid, name, server)
-
-
-def program(pid: int) -> tuple[str, bool]:
-    """A process' name, empty for one that is gone, and whether it's a server by that or by its executable's."""
-    name = ""
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        name = process.name()
-        return name, any(SERVERS.fullmatch(one) for one in (name, os.path.basename(process.exe())))
-    # Whose executable may not be seen is judged by its name alone.
-    return name, SERVERS.fullmatch(name) is not None
-
-
-def servers() -> list[int]:
-    """The pids of this machine's server processes: zombies and forked children (a BGSAVE) aren't counted."""
-    found = {
-        process.pid: process.info["ppid"]
-        for process in psutil.process_iter(["name", "ppid", "status"])
-        if SERVERS.fullmatch(process.info["name"] or "") and process.info["status"] != psutil.STATUS_ZOMBIE
-    }
-    return [pid for pid, parent in found.items() if parent not in found]
-
-
-def plain(name: str) -> str:
-    """A process' name if it's a plain identifier, else "other": anybody can choose one."""
-    return name if PLAIN.fullmatch(name) else "other"
-
-
-def _own_addresses() -> set[str]:
-    return {_plain_address(one.address) for of_one in psutil.net_if_addrs().values() for one in of_one}
-
-
-def _is_ours(address: str, ours: set[str]) -> bool:
-    parsed = ipaddress.ip_address(address)
-    return parsed.is_loopback or parsed.is_unspecified or address in ours
-
-
-def _covers(listener: Listener, addresses: list[str]) -> bool:
-    """Whether a wildcard listener takes connections to one of the addresses."""
-    versions = {ipaddress.ip_address(address).version for address in addresses}
-    if listener.address == "::":
-        # Redis and its kin make an IPv6 listener take IPv6 only; what others do can't be seen, and most take both.
-        return 6 in versions or not listener.server
-    return listener.address == "0.0.0.0" and 4 in versions
-
-
-def _plain_address(address: str) -> str:
-    """Without a scope; an IPv4 address that is mapped into IPv6 as IPv4."""
-    bare = address.partition("%")[0]
-    return bare.removeprefix("::ffff:") if "." in bare else bare

@@ -1,59 +1,166 @@
-"""Files of /proc and /sys as values; what a system doesn't have is None."""
+"""A machine's files, as far as a reading needs them; what a system doesn't have is None."""
 
+import glob
+import itertools
+import os
+import re
+import stat
 from pathlib import Path
 
 from tools.records import Record
 
-
-def text(path: str | Path) -> str | None:
-    """A file's text, or None where it's missing, forbidden or its process is gone."""
-    try:
-        return Path(path).read_text(errors="replace")
-    except OSError:
-        return None
+MOST = 1 << 24
+"""Bytes that are read of one file."""
+CHUNK = 1 << 16
+_STAT = re.compile(r"(\d+) \((.*)\) (\S) (.*)", re.DOTALL)
 
 
-def number(path: str | Path) -> int | None:
-    """A file's only number; None for "max" and for no file."""
-    try:
-        return int((text(path) or "").strip())
-    except ValueError:
-        return None
+class Space(Record):
+    """A file system's room, from statvfs."""
 
-
-def pairs(path: str | Path) -> dict[str, int]:
-    """Lines of `name number`, as in cgroup's cpu.stat and in /proc/PID/status (`VmSwap: 12 kB`)."""
-    lines = (line.replace(":", " ").split() for line in (text(path) or "").splitlines())
-    return {line[0]: int(line[1]) for line in lines if len(line) > 1 and line[1].isdecimal()}
-
-
-def table(path: str | Path, group: str) -> dict[str, int]:
-    """The counters of one group of /proc/net/snmp or /proc/net/netstat: a line of names, a line of numbers."""
-    lines = [line.split()[1:] for line in (text(path) or "").splitlines() if line.startswith(f"{group}:")]
-    return {name: int(value) for name, value in zip(*lines[:2], strict=False)} if len(lines) > 1 else {}
+    total: int
+    """Bytes."""
+    used: int
+    free: int
+    """Bytes that a user who isn't root may still write."""
+    inodes: int
+    """0 where the file system doesn't count them."""
+    inodes_free: int
 
 
 class Task(Record):
     """One thread of /proc/PID/task/TID/stat, or a whole process of /proc/PID/stat."""
 
+    pid: int
+    name: str
+    """As the kernel has it: at most 15 characters, and anybody's choice."""
     state: str
     """One letter: R, S, D, T, t, Z, I."""
+    parent: int
     major_faults: int
     """Page faults that had to read from storage or swap, since it began."""
-    ticks: int
-    """User and system CPU time, in clock ticks (os.sysconf("SC_CLK_TCK") a second)."""
+    user: int
+    """CPU time in clock ticks (os.sysconf("SC_CLK_TCK") a second)."""
+    system: int
+    start: int
+    """When it began, in clock ticks since boot."""
 
 
-def task(path: str | Path) -> Task | None:
-    """A task's stat file, or None."""
-    # The name stands in brackets and can hold spaces and brackets itself.
-    fields = (text(path) or "").rpartition(")")[2].split()
-    if len(fields) < 13:
+class Files:
+    """The files of this machine. Facts that were taken on another one answer in the same form (`tools.host.facts`)."""
+
+    def text(self, path: str | Path) -> str | None:
+        """A file's text, or None where it's missing, forbidden or its process is gone."""
+        try:
+            with open(path, "rb", buffering=0) as file:
+                # The kernel refuses to read a setting of /proc/sys into a large buffer.
+                parts = iter(lambda: file.read(CHUNK), b"")
+                return b"".join(itertools.islice(parts, MOST // CHUNK)).decode(errors="replace")
+        except OSError:
+            return None
+
+    def tail(self, path: str, most: int) -> str | None:
+        """The last bytes of a regular file as text, from a line's beginning on. What isn't regular may block."""
+        try:
+            if not stat.S_ISREG(os.stat(path).st_mode):
+                return None
+            with open(path, "rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - most))
+                read = file.read(most)
+        except OSError:
+            return None
+        return (read.partition(b"\n")[2] if size > most else read).decode(errors="replace")
+
+    def link(self, path: str) -> str | None:
+        """Where a link points."""
+        try:
+            return os.readlink(path)
+        except OSError:
+            return None
+
+    def names(self, folder: str) -> list[str] | None:
+        """The names in a folder, at most some thousand; numbers in their order."""
+        try:
+            with os.scandir(folder) as found:
+                some = [one.name for one in itertools.islice(found, 100_000)]
+        except OSError:
+            return None
+        return sorted(some, key=lambda name: (int(name) if name.isdecimal() else 0, name))
+
+    def matching(self, prefix: str, pattern: str) -> list[str]:
+        """The paths below a prefix that a pattern of the shell names, without the prefix."""
+        return sorted(path.removeprefix(prefix) for path in glob.iglob(glob.escape(prefix) + pattern))
+
+    def size(self, path: str) -> int | None:
+        """Bytes of a regular file."""
+        try:
+            found = os.stat(path)
+        except OSError:
+            return None
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+    def modified(self, path: str) -> float | None:
+        """When a file was last written, in seconds since the epoch."""
+        try:
+            return os.stat(path).st_mtime
+        except OSError:
+            return None
+
+    def space(self, path: str) -> Space | None:
+        """The room on the file system that a path is on."""
+        try:
+            found = os.statvfs(path)
+        except OSError:
+            return None
+        return room(found.f_frsize, found.f_blocks, found.f_bfree, found.f_bavail, found.f_files, found.f_ffree)
+
+    def tasks(self) -> list[Task]:
+        """Every process; facts leave out those that never ran."""
+        pids = (name for name in self.names("/proc") or [] if name.isdecimal())
+        return [one for pid in pids if (one := self.task(f"/proc/{pid}/stat"))]
+
+    def number(self, path: str | Path) -> int | None:
+        """A file's only number; None for "max" and for no file."""
+        try:
+            return int((self.text(path) or "").strip())
+        except ValueError:
+            return None
+
+    def pairs(self, path: str | Path) -> dict[str, int]:
+        """Lines of `name number`, as in cgroup's cpu.stat and in /proc/PID/status (`VmSwap: 12 kB`)."""
+        lines = (line.replace(":", " ").split() for line in (self.text(path) or "").splitlines())
+        return {line[0]: int(line[1]) for line in lines if len(line) > 1 and line[1].isdecimal()}
+
+    def table(self, path: str | Path, group: str) -> dict[str, int]:
+        """The counters of one group of /proc/net/snmp or /proc/net/netstat: a line of names, a line of numbers."""
+        lines = [line.split()[1:] for line in (self.text(path) or "").splitlines() if line.startswith(f"{group}:")]
+        return {name: int(value) for name, value in zip(*lines[:2], strict=False)} if len(lines) > 1 else {}
+
+    def task(self, path: str | Path) -> Task | None:
+        """A task's stat file, or None."""
+        return parse_task(self.text(path) or "")
+
+    def schedstat(self, path: str | Path) -> tuple[float, float] | None:
+        """Seconds that a task ran and seconds that it was ready to run and waited for a core (kernel's schedstat)."""
+        fields = (self.text(path) or "").split()
+        return (int(fields[0]) / 1e9, int(fields[1]) / 1e9) if len(fields) >= 2 else None
+
+
+def room(unit: int, blocks: int, free: int, available: int, inodes: int, inodes_free: int) -> Space:
+    """The room by statvfs' figures, in blocks of `unit` bytes."""
+    return Space(
+        total=blocks * unit, used=(blocks - free) * unit, free=available * unit, inodes=inodes, inodes_free=inodes_free
+    )
+
+
+def parse_task(line: str) -> Task | None:
+    """A line of a stat file: the name stands in brackets and can hold spaces and brackets itself."""
+    found = _STAT.match(line)
+    fields = found[4].split() if found else []
+    if found is None or len(fields) < 19:
         return None
-    return Task(state=fields[0], major_faults=int(fields[9]), ticks=int(fields[11]) + int(fields[12]))
-
-
-def schedstat(path: str | Path) -> tuple[float, float] | None:
-    """Seconds that a task ran and seconds that it was ready to run and waited for a core (kernel's schedstat)."""
-    fields = (text(path) or "").split()
-    return (int(fields[0]) / 1e9, int(fields[1]) / 1e9) if len(fields) >= 2 else None
+    return Task(
+        pid=int(found[1]), name=found[2], state=found[3], parent=int(fields[0]), major_faults=int(fields[8]),
+        user=int(fields[10]), system=int(fields[11]), start=int(fields[18]),
+    )  # fmt: skip

@@ -2,14 +2,12 @@
 
 import os
 import re
-from pathlib import Path
-
-import psutil
 
 from tools.errors import Unanswered
 from tools.host.cgroup import Group, group
-from tools.host.local import Host, Place, Window, offload, program, servers
-from tools.host.proc import pairs, schedstat, task, text
+from tools.host.listener import Place, program, servers
+from tools.host.local import Host, Window, offload
+from tools.host.proc import Files
 from tools.records import Record, Values
 from tools.toolbox import reads
 
@@ -17,15 +15,20 @@ RESERVED_FDS = 32
 """File descriptors that Redis keeps for itself: maxclients can be the limit less these."""
 LOW_FDS = 64
 """File descriptors to look through for a data file that is being read: loading begins before any client is let in."""
+SMAPS_MOST = 4 << 30
+"""Bytes of a process whose pages are still counted: that takes 10 ms of ours for each GB, under its memory's lock."""
+STATES = {
+    "R": "running", "S": "sleeping", "D": "disk-sleep", "T": "stopped", "t": "tracing-stop", "Z": "zombie", "I": "idle",
+}  # fmt: skip
+TICKS = os.sysconf("SC_CLK_TCK")
 _PATH = re.compile(r"[A-Za-z0-9_./-]{1,256}")
 
 
 class Sample(Record):
-    """What the process had used at one moment; seconds, all since it began."""
+    """What the process had used at one moment, since it began: seconds where nothing else is said."""
 
-    at: float
-    user: float
-    system: float
+    user: float | None
+    system: float | None
     main: float | None
     """CPU of the main thread, from /proc/PID/task/PID/stat."""
     run: float | None
@@ -34,147 +37,186 @@ class Sample(Record):
     """Time that the main thread was ready to run and had to wait for a core; schedstat as well."""
     major_faults: int | None
     """Of the whole process, from /proc/PID/stat."""
+    read: int | None
+    """Bytes that it had read from storage, from /proc/PID/io; its own user and root may see that."""
+    written: int | None
+    """Bytes that it had caused to be written to storage."""
     group: Group
+
+
+class Gone(Exception):
+    """The process ended while it was looked at."""
 
 
 @reads
 async def process(host: Host, window: Window = 1.0) -> Values:
-    """The server's process on this machine (the runbook's ps): state, memory, file limit, CPU and scheduling.
+    """The server's process on its machine (ps): state, memory, file limit, CPU, scheduling, control group.
 
     `state` is /proc's letter (T stopped, D uninterruptible, Z zombie), `stopped` T or t. Sizes in bytes. Shares are
     of one core over the window: `cpu_share` of all threads, `main_cpu_share` of the main thread, `main_run_share` and
     `main_wait_share` (ready, and no core free) from its scheduler figures. `nofile_maxclients` is the maxclients that
-    the file limit allows. `cgroup_*` are the limits of its control group. Where nobody listens `listening` is false
-    and `redis_processes` counts the servers of this machine. Linux tells all; elsewhere much is null.
+    the file limit allows. `cgroup_*` are the limits of its control group. `smaps_*` are sums over its mappings (of
+    them AnonHugePages is what transparent huge pages took); null where they may not be seen or the process is larger
+    than 4 GB (`smaps_skipped`). `thp_enabled` is false where the process switched huge pages off for itself.
+    `io_*.rate` is storage traffic in bytes per second. Where nobody listens `listening` is false and
+    `redis_processes` counts the servers of the machine. Linux only; elsewhere almost all is null.
     """
     place = await host.here()
     if place.pid is None:
-        return await offload(_nobody, place, host.known)
+        return {**host.whence(place), **await offload(_nobody, host, place)}
+    pid = place.pid
     try:
-        server = psutil.Process(place.pid)
-        before = await offload(_sample, server, host.clock.monotonic())
-        await host.clock.sleep(window)
-        after = await offload(_sample, server, host.clock.monotonic())
-        return await offload(_described, server, place, host.clock.now().timestamp(), before, after)
-    except psutil.NoSuchProcess:
+        before, after, seconds = await host.twice(lambda files: _sample(files, pid), window)
+        described = await offload(_described, host.files, place, before, after, seconds)
+        return {**host.whence(place), **described}
+    except Gone:
         left = await host.here()
         if left.pid is not None:
             raise Unanswered("restarted", f"process {place.pid} ended, and {left.pid} listens now") from None
-        return {**await offload(_nobody, left, host.known), "ended_within_window": True}
+        return {**host.whence(left), **await offload(_nobody, host, left), "ended_within_window": True}
 
 
-def _nobody(place: Place, known: int | None) -> Values:
+def _nobody(host: Host, place: Place) -> Values:
     values: Values = {
-        "locality": place.locality, "listening": False, "redis_processes": len(servers()),
-        "listens_elsewhere": place.elsewhere,
+        "listening": False, "redis_processes": len(servers(host.files)), "listens_elsewhere": place.elsewhere,
     }  # fmt: skip
     # The process may outlive its listener: a shutdown that saves, or a zombie that nobody has reaped.
-    if known is not None and program(known)[1] and (left := task(f"/proc/{known}/stat")):
+    known = host.known
+    if known is not None and program(known)[1] and (left := host.files.task(f"/proc/{known}/stat")):
         values |= {"pid": known, "state": left.state}
     return values
 
 
-def _sample(server: psutil.Process, at: float) -> Sample:
-    main = f"/proc/{server.pid}/task/{server.pid}"
-    used, whole, thread = server.cpu_times(), task(f"/proc/{server.pid}/stat"), task(f"{main}/stat")
-    run, wait = schedstat(f"{main}/schedstat") or (None, None)
+def _sample(files: Files, pid: int) -> Sample:
+    main = f"/proc/{pid}/task/{pid}"
+    whole, thread, moved = files.task(f"/proc/{pid}/stat"), files.task(f"{main}/stat"), files.pairs(f"/proc/{pid}/io")
+    if whole is None and files.text("/proc/stat") is not None:
+        raise Gone
+    run, wait = files.schedstat(f"{main}/schedstat") or (None, None)
     return Sample(
-        at=at, user=used.user, system=used.system, main=thread.ticks / os.sysconf("SC_CLK_TCK") if thread else None,
-        run=run, wait=wait, major_faults=whole.major_faults if whole else None, group=group(server.pid),
+        user=whole.user / TICKS if whole else None, system=whole.system / TICKS if whole else None,
+        main=(thread.user + thread.system) / TICKS if thread else None, run=run, wait=wait,
+        major_faults=whole.major_faults if whole else None,
+        read=moved.get("read_bytes"), written=moved.get("write_bytes"), group=group(files, pid),
     )  # fmt: skip
 
 
-def _described(server: psutil.Process, place: Place, now: float, before: Sample, after: Sample) -> Values:
-    seconds = after.at - before.at
+def _described(files: Files, place: Place, before: Sample, after: Sample, seconds: float) -> Values:
+    pid = place.pid
+    folder = f"/proc/{pid}"
 
-    def share(one: float | None, other: float | None) -> float | None:
+    def rate(one: float | None, other: float | None, digits: int = 3) -> float | None:
         # Scheduler and clock aren't read at one instant, so a busy thread can come out a little above 1.
-        return round((other - one) / seconds, 3) if one is not None and other is not None and seconds > 0 else None
+        return round((other - one) / seconds, digits) if one is not None and other is not None and seconds > 0 else None
 
     faults = before.major_faults, after.major_faults
     return {
-        "locality": place.locality, "listening": True, "pid": server.pid, "name": place.name,
-        **_state(server), "uptime_seconds": round(now - server.create_time(), 1), **_sizes(server),
-        **_files(server), **_loading(server), **_arguments(server), "affinity_cores": _affinity(server),
-        "cpu_user_seconds": after.user, "cpu_system_seconds": after.system,
-        "cpu_share": share(before.user + before.system, after.user + after.system),
-        "main_cpu_share": share(before.main, after.main), "main_run_share": share(before.run, after.run),
-        "main_wait_share": share(before.wait, after.wait),
+        "listening": True, "pid": pid, "name": place.name, **_state(files, folder), **_sizes(files, folder),
+        **_files(files, folder), "loading_file": _loading(files, folder), **_arguments(files, folder),
+        "affinity_cores": _affinity(files, folder), "cpu_user_seconds": after.user, "cpu_system_seconds": after.system,
+        "cpu_share": rate(_used(before), _used(after)), "main_cpu_share": rate(before.main, after.main),
+        "main_run_share": rate(before.run, after.run), "main_wait_share": rate(before.wait, after.wait),
         "major_faults.delta": faults[1] - faults[0] if faults[0] is not None and faults[1] is not None else None,
+        "io_read_bytes.rate": rate(before.read, after.read, 1),
+        "io_write_bytes.rate": rate(before.written, after.written, 1),
+        "oom_score_adj": files.number(f"{folder}/oom_score_adj"),
         **_limits(before.group, after.group), "window_seconds": round(seconds, 3),
     }  # fmt: skip
 
 
-def _state(server: psutil.Process) -> Values:
-    status = server.status()
-    now = task(f"/proc/{server.pid}/stat")
-    stopped = now.state in "Tt" if now else status in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
-    return {"state": now.state if now else None, "status": str(status), "stopped": stopped}
+def _used(sample: Sample) -> float | None:
+    return sample.user + sample.system if sample.user is not None and sample.system is not None else None
 
 
-def _sizes(server: psutil.Process) -> Values:
-    memory, status = server.memory_info(), pairs(f"/proc/{server.pid}/status")
-    swap = status["VmSwap"] * 1024 if "VmSwap" in status else None
+def _state(files: Files, folder: str) -> Values:
+    now, uptime = files.task(f"{folder}/stat"), (files.text("/proc/uptime") or "").split()
+    if now is None:
+        return {"state": None, "status": None, "stopped": None, "uptime_seconds": None}
+    since = round(float(uptime[0]) - now.start / TICKS, 1) if uptime else None
+    status = STATES.get(now.state, "other")
+    return {"state": now.state, "status": status, "stopped": now.state in "Tt", "uptime_seconds": since}
+
+
+def _sizes(files: Files, folder: str) -> Values:
+    status = files.pairs(f"{folder}/status")
+
+    def size(name: str) -> int | None:
+        return status[name] * 1024 if name in status else None
+
+    values: Values = {
+        "rss_bytes": size("VmRSS"), "vms_bytes": size("VmSize"), "swap_bytes": size("VmSwap"),
+        "threads": status.get("Threads"),
+        "thp_enabled": status["THP_enabled"] == 1 if "THP_enabled" in status else None,
+    }  # fmt: skip
+    large = (size("VmRSS") or 0) > SMAPS_MOST
+    # Reading it takes the process's memory lock, behind which one in this state can keep anyone waiting.
+    asleep = (task := files.task(f"{folder}/stat")) is not None and task.state == "D"
+    sums = files.pairs(f"{folder}/smaps_rollup") if not large and not asleep else {}
+    for name in ("Pss", "Private_Dirty", "AnonHugePages", "Swap"):
+        values[f"smaps_{name}_bytes"] = sums[name] * 1024 if name in sums else None
+    return values | ({"smaps_skipped": True} if large else {})
+
+
+def _files(files: Files, folder: str) -> Values:
+    """Open files, for which the user must be the process's own or root, and their limits from /proc/PID/limits."""
+    opened = files.names(f"{folder}/fd")
+    found = re.search(r"^Max open files +(\w+) +(\w+)", files.text(f"{folder}/limits") or "", re.MULTILINE)
+    soft, hard = (int(limit) if limit.isdecimal() else None for limit in found.groups()) if found else (None, None)
+    allowed = max(0, soft - RESERVED_FDS) if soft is not None else None
     return {
-        "rss_bytes": memory.rss, "vms_bytes": memory.vms, "swap_bytes": swap, "threads": server.num_threads(),
+        "num_fds": len(opened) if opened is not None else None, "nofile_soft": soft, "nofile_hard": hard,
+        "nofile_maxclients": allowed,
     }  # fmt: skip
 
 
-def _files(server: psutil.Process) -> Values:
-    """Open files, for which the user must be the process's own or root, and their limits from /proc/PID/limits."""
-    try:
-        opened = server.num_fds()
-    except psutil.AccessDenied:
-        opened = None
-    found = re.search(r"^Max open files +(\w+) +(\w+)", text(f"/proc/{server.pid}/limits") or "", re.MULTILINE)
-    soft, hard = (int(limit) if limit.isdecimal() else None for limit in found.groups()) if found else (None, None)
-    allowed = max(0, soft - RESERVED_FDS) if soft is not None else None
-    return {"num_fds": opened, "nofile_soft": soft, "nofile_hard": hard, "nofile_maxclients": allowed}
-
-
-def _loading(server: psutil.Process) -> Values:
+def _loading(files: Files, folder: str) -> bool | None:
     """Whether it's reading a data file, from /proc/PID/fd: a server that loads may stay mute for long stretches."""
-    folder = f"/proc/{server.pid}/fd"
-    try:
-        numbers = sorted(int(name) for name in os.listdir(folder))[:LOW_FDS]
-    except (OSError, ValueError):
-        return {"loading_file": None}
-    for number in numbers:
-        try:
-            name = os.readlink(f"{folder}/{number}")
-        except OSError:
-            continue
-        flags = re.search(r"^flags:\s+(\d+)", text(f"/proc/{server.pid}/fdinfo/{number}") or "", re.MULTILINE)
-        if name.endswith((".rdb", ".aof")) and flags and int(flags[1], 8) & os.O_ACCMODE == os.O_RDONLY:
-            return {"loading_file": True}
-    return {"loading_file": False}
+    numbers = files.names(f"{folder}/fd")
+    for number in (numbers or [])[:LOW_FDS]:
+        name = files.link(f"{folder}/fd/{number}") or ""
+        if name.endswith((".rdb", ".aof")):
+            flags = re.search(r"^flags:\s+(\d+)", files.text(f"{folder}/fdinfo/{number}") or "", re.MULTILINE)
+            if flags and int(flags[1], 8) & os.O_ACCMODE == os.O_RDONLY:
+                return True
+    return False if numbers is not None else None
 
 
-def _arguments(server: psutil.Process) -> Values:
+def _arguments(files: Files, folder: str) -> Values:
     """Two of the arguments; the others may hold secrets. Most servers overwrite them with their title."""
-    values: Values = {"argument_maxclients": None, "argument_config": None}
-    if server.status() == psutil.STATUS_DISK_SLEEP:
-        # Reading them takes the process's memory lock, behind which a process in this state can keep anyone waiting.
-        return values
-    try:
-        given = server.cmdline()
-    except psutil.AccessDenied:
-        return values
+    given = arguments(files, folder)
     lowered = [one.lower() for one in given]
-    if "--maxclients" in lowered[:-1] and (limit := given[lowered.index("--maxclients") + 1]).isdecimal():
-        values["argument_maxclients"] = int(limit)
-    if len(given) > 1 and "/" in given[1] and not given[1].startswith("-"):
-        values["argument_config"] = str(Path(given[1])) if _PATH.fullmatch(given[1]) else "other"
-    return values
+    limit = given[lowered.index("--maxclients") + 1] if "--maxclients" in lowered[:-1] else ""
+    path = config_argument(given)
+    return {
+        "argument_maxclients": int(limit) if limit.isdecimal() else None,
+        "argument_config": shown(path) if path else None,
+    }  # fmt: skip
 
 
-def _affinity(server: psutil.Process) -> int | None:
-    if not hasattr(server, "cpu_affinity"):
+def arguments(files: Files, folder: str) -> list[str]:
+    """The process's arguments as they are: for `tools/` only."""
+    if (task := files.task(f"{folder}/stat")) is None or task.state == "D":
+        # Reading them takes the process's memory lock too.
+        return []
+    return re.split(r"[\0\n]", (files.text(f"{folder}/cmdline") or "").rstrip("\0\n"))
+
+
+def config_argument(given: list[str]) -> str | None:
+    """The configuration file among the arguments."""
+    return given[1] if len(given) > 1 and "/" in given[1] and not given[1].startswith("-") else None
+
+
+def shown(path: str) -> str:
+    """A path if it's made of plain characters, else "other"."""
+    return path if _PATH.fullmatch(path) else "other"
+
+
+def _affinity(files: Files, folder: str) -> int | None:
+    found = re.search(r"^Cpus_allowed_list:\s+([0-9,-]+)$", files.text(f"{folder}/status") or "", re.MULTILINE)
+    if found is None:
         return None
-    try:
-        return len(server.cpu_affinity() or [])
-    except psutil.AccessDenied:
-        return None
+    spans = [part.split("-") for part in found[1].split(",")]
+    return sum(int(span[-1]) - int(span[0]) + 1 for span in spans)
 
 
 def _limits(before: Group, after: Group) -> Values:

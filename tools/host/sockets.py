@@ -2,9 +2,10 @@
 
 from collections import Counter
 
-from tools.host.diag import Socket, tcp_sockets
-from tools.host.local import Host, Place, Window, offload
-from tools.host.proc import number, table, text
+from tools.host.diag import Socket, read_tables, tcp_sockets
+from tools.host.listener import Place
+from tools.host.local import Host, Window, offload
+from tools.host.proc import Files
 from tools.records import Values
 from tools.toolbox import reads
 
@@ -24,7 +25,7 @@ _UNIX_LISTENS, _UNIX_CONNECTED, _UNIX_CONNECTING = 0x10000, 3, 2
 
 @reads
 async def sockets(host: Host, window: Window = 1.0) -> Values:
-    """The server's sockets on this machine (the runbook's netstat): its listen queue, its connections by TCP state.
+    """The server's sockets (the runbook's netstat): its listen queue, its connections by TCP state.
 
     `recv_q` connections wait to be accepted in a queue for `send_q` (of several listeners the sum and the largest;
     null where it isn't told); above it new ones are dropped. Connections by state are the server's side, those not
@@ -34,19 +35,22 @@ async def sockets(host: Host, window: Window = 1.0) -> Values:
     machine (its network namespace), not of this server alone; `.delta` is over the window.
     """
     place = await host.here()
-    before, began = _counters(), host.clock.monotonic()
-    await host.clock.sleep(window)
-    after, seconds = _counters(), host.clock.monotonic() - began
-    values: Values = {"locality": place.locality, "listening": place.pid is not None}
+    before, after, seconds = await host.twice(_counters, window)
+    values: Values = {**host.whence(place), "listening": place.pid is not None}
+    asked: list[int] = []
     if host.target.path is not None:
-        values |= await offload(_unix, place)
+        values |= await offload(_unix, host.files, place)
     else:
-        found, source = await offload(tcp_sockets, host.target.port)
-        values |= _counted(place, found) if source else {}
+        if place.locality == "host-facts":
+            found, source = read_tables(host.files, place.port or 0)
+            asked = [int(limit) for limit in (host.files.text("ss") or "").split() if limit.isdecimal()]
+        else:
+            found, source = await offload(tcp_sockets, host.target.port)
+        values |= _counted(place, found, asked) if source else {}
         values["source"] = source or None
     values |= {
-        "somaxconn": number("/proc/sys/net/core/somaxconn"),
-        "tcp_max_syn_backlog": number("/proc/sys/net/ipv4/tcp_max_syn_backlog"),
+        "somaxconn": host.files.number("/proc/sys/net/core/somaxconn"),
+        "tcp_max_syn_backlog": host.files.number("/proc/sys/net/ipv4/tcp_max_syn_backlog"),
     }
     for name, count in after.items():
         earlier = before[name]
@@ -55,18 +59,18 @@ async def sockets(host: Host, window: Window = 1.0) -> Values:
     return {**values, "window_seconds": round(seconds, 3)}
 
 
-def _counters() -> dict[str, int | None]:
+def _counters(files: Files) -> dict[str, int | None]:
     """Machine-wide counters since boot, from /proc/net/netstat and /proc/net/snmp."""
-    tables = {(file, group): table(f"/proc/net/{file}", group) for _, file, group, _ in COUNTERS}
+    tables = {(file, group): files.table(f"/proc/net/{file}", group) for _, file, group, _ in COUNTERS}
     return {ours: tables[file, group].get(name) for ours, file, group, name in COUNTERS}
 
 
-def _counted(place: Place, found: list[Socket]) -> Values:
+def _counted(place: Place, found: list[Socket], asked: list[int]) -> Values:
     # Another server may have the same port at another address; where this one listens everywhere, all are its own.
     everywhere = not place.addresses or any(address in _WILDCARDS for address in place.addresses)
     listeners = [one for one in found if one.state == "listen" and one.address in place.addresses]
     others = [one for one in found if one.state != "listen" and (everywhere or one.address in place.addresses)]
-    limits = [one.send_q for one in listeners if one.send_q is not None]
+    limits = [one.send_q for one in listeners if one.send_q is not None] or asked
     states = Counter(one.state for one in others)
     values: Values = {
         "recv_q": sum(one.recv_q for one in listeners) if listeners else None,
@@ -83,9 +87,9 @@ def _counted(place: Place, found: list[Socket]) -> Values:
     return values
 
 
-def _unix(place: Place) -> Values:
+def _unix(files: Files, place: Place) -> Values:
     """Counts from /proc/net/unix by the path as it was bound; it doesn't tell the queue's limit."""
-    lines = (text("/proc/net/unix") or "").splitlines()[1:]
+    lines = (files.text("/proc/net/unix") or "").splitlines()[1:]
     bound = [fields for line in lines if len(fields := line.split(maxsplit=7)) == 8 and fields[7] in place.addresses]
     listeners = sum(bool(int(fields[3], 16) & _UNIX_LISTENS) for fields in bound)
     states = Counter(int(fields[5], 16) for fields in bound if not int(fields[3], 16) & _UNIX_LISTENS)

@@ -3,33 +3,31 @@
 from collections import Counter
 
 from tools.errors import BudgetSpent
-from tools.records import Footprint, Record
+from tools.records import Budget, Footprint
 
-
-class Budget(Record):
-    """The most that one investigation may cost a deployment."""
-
-    commands: int = 400
-    """Commands, PINGs of latency samples not among them."""
-    pings: int = 200
-    """PINGs of latency samples."""
-    bytes: int = 64 * 2**20
-    """Bytes sent and received."""
+PER_NODE = 40
+"""Commands that the first readings of one node take at most."""
 
 
 class Account:
     """A running count against a budget, shared by all nodes of an investigation."""
 
     def __init__(self, budget: Budget | None = None) -> None:
-        self.budget = budget or Budget()
+        self._base = budget or Budget()
+        self.budget = self._base
         self.commands = 0
         self.pings = 0
         self.bytes = 0
 
+    def widen(self, nodes: int) -> None:
+        """Allow for so many nodes: the bound on commands grows with each after the first, that on PINGs doesn't."""
+        more = PER_NODE * max(0, nodes - 1)
+        self.budget = self.budget.model_copy(update={"commands": self._base.commands + more})
+
     @property
     def footprint(self) -> Footprint:
         """The cost so far."""
-        return Footprint(commands=self.commands, pings=self.pings, bytes=self.bytes)
+        return Footprint(commands=self.commands, pings=self.pings, bytes=self.bytes, budget=self.budget)
 
     def spend(self, *, commands: int = 0, pings: int = 0, transferred: int = 0) -> None:
         """Count, or raise `BudgetSpent` before anything is sent. Bytes are counted after the fact."""

@@ -1,7 +1,7 @@
 """CLIENT LIST, grouped; a crowded server is sampled by ID."""
 
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Annotated
 
@@ -9,12 +9,14 @@ from pydantic import Field
 
 from tools.errors import Unanswered
 from tools.records import Record, Values
-from tools.server.link import Command, ServerError
+from tools.server.link import ServerError
 from tools.server.node import CLIENT_NAME, Node
 from tools.toolbox import reads
 
 CROWDED = 1000
 """Clients above which CLIENT LIST is only asked by ID: it holds the server about 5 ms for each thousand."""
+OLDER_BATCHES = 3
+"""Calls for clients that aren't among the newest; a sample of thousands is enough to see who they are."""
 STALLED_FOR = 0.3
 """Seconds between two looks at the clients whose output waits."""
 BLOCKING = frozenset(
@@ -65,9 +67,9 @@ class Client(Record):
 @reads
 async def clients(
     node: Node,
-    groups: Annotated[int, Field(ge=1, le=20, description="How many groups of each kind to show.")] = 6,
+    groups: Annotated[int, Field(ge=1, le=20)] = 6,
 ) -> Values:
-    """Who is connected: `o<n>` by owner (name and address), `g<n>` by name, address, command and flags; largest first.
+    """Who is connected: by owner (`o1`) and by owner, command and flags (`g1`), most first; buffers.
 
     Each with count, idle and age in seconds, and buffers in bytes; `unused` did nothing since connecting. `listed` of
     `connected` clients were seen (`share_seen`); above 1,000 they're sampled by ID. `paused` counts clients blocked in
@@ -88,6 +90,8 @@ async def clients(
         "unused": sum(client.unused for client in seen),
         "omem_sum": sum(client.omem for client in seen), "qbuf_sum": sum(client.qbuf for client in seen),
     }  # fmt: skip
+    if monitor := next((client for client in seen if "O" in client.flags), None):
+        values["monitor.id"] = monitor.id
     if paused := next((client for client in seen if client.held_up), None):
         values["paused_cmd"] = paused.cmd
     values |= await _stalled(node, seen)
@@ -134,19 +138,30 @@ async def _listed(node: Node) -> tuple[list[Client], int]:
         return listed, max(count or 0, len(listed))
     if node.client_id is None:
         node.client_id = int(await node.one("CLIENT", "ID"))
-    newest = node.client_id
-    recent = range(max(1, newest - CROWDED + 1), newest + 1)
-    older = range(1, recent.start, max(1, recent.start // CROWDED))[:CROWDED]
     found: dict[int, Client] = {}
-    for batch in (recent, older):
-        if not batch:
-            continue
-        command: Command = ("CLIENT", "LIST", "ID", *batch)
-        (reply,) = await node.ask(command)
+    for batch in batches(node.client_id):
+        # One by one, so that others are served in between.
+        (reply,) = await node.ask(("CLIENT", "LIST", "ID", *batch))
         if isinstance(reply, ServerError) and reply.kind is None:
             raise Unanswered("unknown-command", f"{count} clients, and this server can't list them by ID")
         found |= {client.id: client for client in parse_clients(str(node.value(reply)))}
     return list(found.values()), count
+
+
+def batches(newest: int) -> Iterator[Sequence[int]]:
+    """IDs to ask for where there are too many clients: the newest, then evenly over the range, at most 1,000 each.
+
+    IDs count up by one for each connection that was ever let in, so a client's ID tells its age.
+    """
+    recent = range(max(1, newest - CROWDED + 1), newest + 1)
+    yield recent
+    older = recent.start - 1
+    if older > 0:
+        # Spread over several calls, each of them short, until the range is covered or three more were made.
+        wanted = min(older, OLDER_BATCHES * CROWDED)
+        ids = [1 + number * older // wanted for number in range(wanted)]
+        for begin in range(0, wanted, CROWDED):
+            yield ids[begin : begin + CROWDED]
 
 
 def parse_clients(text: str) -> list[Client]:

@@ -10,7 +10,7 @@ from tools.server.info import Window, pair
 from tools.server.node import Node
 from tools.toolbox import reads
 
-_FIELD = re.compile(r"cmdstat_(?P<name>[^.]+)\.(?P<field>\w+)(?P<suffix>\.delta|\.rate)?")
+_FIELD = re.compile(r"cmdstat_(?P<name>.+?)\.(?P<field>\w+?)(?P<suffix>\.delta|\.rate)?")
 _SHOWN = ("calls", "usec", "usec_per_call", "rejected_calls", "failed_calls")
 
 
@@ -18,9 +18,9 @@ _SHOWN = ("calls", "usec", "usec_per_call", "rejected_calls", "failed_calls")
 async def commandstats(
     node: Node,
     window: Window = 2.0,
-    top: Annotated[int, Field(ge=1, le=50, description="How many commands, by the time they took.")] = 12,
+    top: Annotated[int, Field(ge=1, le=50)] = 12,
 ) -> Values:
-    """Calls, usec, usec_per_call, rejected_calls and failed_calls of each command, since the start and over the window.
+    """Calls, time and failures of each command, since the start and over the window.
 
     `<command>.<field>` is since the start, `<command>.<field>.delta` over the window (usec_per_call.delta is the
     mean cost of the calls within it). `total.usec.delta` sums all commands, `top` names the costliest of the window,

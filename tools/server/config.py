@@ -6,7 +6,7 @@ from pydantic import Field
 
 from tools.records import Scalar, Values
 from tools.redact import hide_parameters
-from tools.server.link import Command, Reply, ServerError
+from tools.server.link import Reply, ServerError
 from tools.server.node import Node
 from tools.toolbox import reads
 
@@ -16,9 +16,9 @@ Parameter = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 @reads
 async def config_get(
     node: Node,
-    parameters: Annotated[list[Parameter], Field(min_length=1, max_length=32, description="Names, without globs.")],
+    parameters: Annotated[list[Parameter], Field(min_length=1, max_length=32)],
 ) -> Values:
-    """CONFIG GET of some parameters: the running values, as the server prints them. Secrets come as ***.
+    """CONFIG GET: running values. Secrets come as ***.
 
     A parameter that this server doesn't have is null.
     """
@@ -27,12 +27,17 @@ async def config_get(
 
 
 async def read_config(node: Node, parameters: list[str]) -> dict[str, Scalar]:
-    """Running values by lower-case name; one round trip where the server takes several names (7.0 and later)."""
-    (reply,) = await node.ask(("CONFIG", "GET", *parameters))
-    if isinstance(reply, ServerError) and len(parameters) > 1 and "wrong number of arguments" in reply.text.lower():
-        each: list[Command] = [("CONFIG", "GET", name) for name in parameters]
-        return {k: v for answer in await node.ask(*each) for k, v in _pairs(node, answer).items()}
-    return _pairs(node, reply)
+    """Running values by lower-case name.
+
+    Before 7.0 CONFIG GET takes one name: several are then had by reading all, which costs less than a command each.
+    """
+    names = ["*"] if node.one_config and len(parameters) > 1 else parameters
+    (reply,) = await node.ask(("CONFIG", "GET", *names))
+    if isinstance(reply, ServerError) and len(names) > 1 and "wrong number of arguments" in reply.text.lower():
+        node.one_config = True
+        (reply,) = await node.ask(("CONFIG", "GET", "*"))
+    wanted = {name.lower() for name in parameters}
+    return {name: value for name, value in _pairs(node, reply).items() if name in wanted}
 
 
 def _pairs(node: Node, reply: Reply) -> dict[str, Scalar]:

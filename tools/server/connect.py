@@ -11,14 +11,14 @@ from tools.server.link import Link, ServerError
 from tools.server.node import PATIENCE, Node
 from tools.toolbox import reads
 
-Timeout = Annotated[float, Field(gt=0, le=10, description="Seconds to wait for an answer.")]
+Timeout = Annotated[float, Field(gt=0, le=10)]
 SILENT_FOR = 6.5
 """Seconds of silence before anything is named: a script is mute for busy-reply-threshold (5 s by default)."""
 
 
 @reads
 async def connect(node: Node, timeout: Timeout = PATIENCE) -> Values:
-    """Open a new connection and time each stage apart: name resolution, TCP, TLS, AUTH, first PING.
+    """A new connection, each stage timed apart: dns, tcp, tls, auth, first PING.
 
     Milliseconds in dns_ms, tcp_ms, tls_ms, auth_ms, first_ping_ms. `stage` is where it stands or failed.
     """
@@ -43,7 +43,7 @@ async def connect(node: Node, timeout: Timeout = PATIENCE) -> Values:
 
 @reads
 async def ping(node: Node, timeout: Timeout = PATIENCE) -> Values:
-    """PING over the held connection: whether the server answers, and in how many milliseconds."""
+    """PING over the held connection."""
     began = time.perf_counter()
     reply = await node.one("PING", timeout=timeout)
     return {"reply": str(reply), "ms": round((time.perf_counter() - began) * 1000, 3)}
@@ -51,7 +51,7 @@ async def ping(node: Node, timeout: Timeout = PATIENCE) -> Values:
 
 @reads
 async def silence(node: Node, seconds: Annotated[float, Field(ge=1, le=12)] = SILENT_FOR) -> Values:
-    """What a server that doesn't answer still does: accept TCP, answer PING late, reject an unknown command.
+    """What a server that doesn't answer still does: accept, answer late, reject an unknown command.
 
     An unknown command that is answered while PING hangs is CLIENT PAUSE ALL; -BUSY after 5 s is a script; neither
     for over 6 s is a process that doesn't run. Ends as soon as it's clear.

@@ -15,7 +15,7 @@ from tools.toolbox import reads
 @reads
 async def idle_probe(
     node: Node,
-    seconds: Annotated[float, Field(ge=1, le=15, description="How long to rest.")] = 8.0,
+    seconds: Annotated[float, Field(ge=1, le=15)] = 8.0,
 ) -> Values:
     """Open one more connection, let it rest, and see whether it lived.
 

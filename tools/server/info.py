@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -10,10 +11,12 @@ from tools.errors import Unanswered
 from tools.records import Scalar, Values
 from tools.redact import Handles
 from tools.server.account import Own
-from tools.server.node import Node
+from tools.server.link import Command, Reply, ServerError
+from tools.server.node import Node, stat_name
 from tools.toolbox import reads
 
-Window = Annotated[float, Field(ge=0, le=60, description="Seconds between the two samples; 0 takes one only.")]
+Window = Annotated[float, Field(ge=0, le=60)]
+"""Seconds between the two samples; 0 takes one only. Said once, to a model in its system prompt."""
 Section = Literal[
     "server", "clients", "memory", "persistence", "stats", "replication", "cpu", "errorstats", "cluster", "keyspace",
     "modules", "threads",
@@ -29,13 +32,26 @@ COUNTERS = re.compile(
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
-class Sample:
-    """One INFO, when it was taken by the server's own clock where it tells, and what was ours by then."""
+VITALS: dict[str, Command] = {
+    "latency": ("LATENCY", "LATEST"), "slowlog_len": ("SLOWLOG", "LEN"), "memory": ("MEMORY", "STATS"),
+}  # fmt: skip
+"""What is taken along with INFO in one round trip, by the name under which a sample holds the reply."""
 
-    def __init__(self, values: dict[str, dict[str, Scalar]], seconds: float, own: Own) -> None:
+
+class Sample:
+    """The vital signs of one moment: INFO, and the replies of `VITALS`.
+
+    `seconds` is the server's own clock where it tells; `own` is what was this program's by then.
+    """
+
+    def __init__(
+        self, values: dict[str, dict[str, Scalar]], seconds: float, own: Own, replies: Mapping[str, Reply]
+    ) -> None:
         self.sections = values
         self.seconds = seconds
         self.own = own
+        self.replies = replies
+        """By name in `VITALS`; a `ServerError` where the server refused that one."""
 
     def flat(self, sections: frozenset[str] | None = None) -> Values:
         """The fields of some sections, or of all."""
@@ -98,16 +114,26 @@ def own_part(field: str, first: Own, last: Own) -> int:
 
 
 async def sample(node: Node) -> Sample:
-    """One sample of every section. Raises `Unanswered`."""
-    text = str(await node.one("INFO", "everything"))
+    """One sample in one round trip. Raises `Unanswered` where INFO isn't answered."""
+    first, *others = await node.ask(("INFO", "everything"), *VITALS.values())
+    text = str(node.value(first))
     own = node.own.copy()
-    # The INFO that is being answered isn't counted in its own figures.
+    # The INFO that is being answered isn't counted in its own figures, nor is what comes behind it.
     own.calls["info"] -= 1
+    for command, reply in zip(VITALS.values(), others, strict=True):
+        if isinstance(reply, ServerError):
+            own.errors[reply.text.split(" ", 1)[0]] -= 1
+        else:
+            own.calls[stat_name(command)] -= 1
+    if not text.strip():
+        # A server that doesn't know the word "everything", such as a sentinel of 6.2, answers nothing.
+        text = str(await node.one("INFO"))
     sections = parse_info(text, node.handles)
     server = sections.get("server", {})
+    note_version(node, server)
     usec = server.get("server_time_usec")
     seconds = usec / 1e6 if isinstance(usec, int) else node.clock.monotonic()
-    return Sample(sections, seconds, own)
+    return Sample(sections, seconds, own, dict(zip(VITALS, others, strict=True)))
 
 
 async def pair(node: Node, window: float) -> Pair:
@@ -143,10 +169,10 @@ async def _pair(node: Node, window: float) -> Pair:
 @reads
 async def info(
     node: Node,
-    sections: Annotated[list[Section], Field(min_length=1, description="Sections of INFO to read.")],
+    sections: Annotated[list[Section], Field(min_length=1)],
     window: Window = 2.0,
 ) -> Values:
-    """INFO sampled twice: `field` is the last value, `field.delta` the change over the window, `field.rate` a second.
+    """INFO sampled twice: the last values, `.delta` over the window, `.rate` a second.
 
     This program's own connections, commands and errors are taken out of the deltas. `window_seconds` is the window.
     """
@@ -154,19 +180,27 @@ async def info(
     return {"window_seconds": round(both.seconds, 3), **both.changes(frozenset(sections))}
 
 
+def note_version(node: Node, fields: Mapping[str, Scalar]) -> None:
+    """Remember a node's version from fields of INFO, so that what it can't know isn't asked."""
+    major, _, rest = str(fields.get("redis_version", "")).partition(".")
+    minor = rest.partition(".")[0]
+    if major.isdecimal() and minor.isdecimal():
+        node.version = int(major), int(minor)
+
+
 def parse_info(text: str, handles: Handles) -> dict[str, dict[str, Scalar]]:
     """INFO's text by section and field; `db0:keys=1,expires=0` becomes `db0.keys` and `db0.expires`."""
     sections: dict[str, dict[str, Scalar]] = {}
     fields: dict[str, Scalar] = {}
-    for line in text.splitlines():
+    for line in _honest(text, handles).split("\r\n"):
         if line.startswith("#"):
             fields = sections.setdefault(line[1:].strip().lower(), {})
             continue
-        name, colon, raw = line.partition(":")
+        name, colon, raw = line.rpartition(":") if line.startswith("errorstat_") else line.partition(":")
         if not colon:
             continue
         if name.startswith("errorstat_"):
-            # A script chooses the word: the one name in INFO that anybody with EVAL can write.
+            # A script chooses the word, be there a colon in it.
             name = "errorstat_" + handles.plain("error", name.removeprefix("errorstat_"))
         if _COMPOUND.fullmatch(raw) and not name.startswith("listener"):
             for part in raw.split(","):
@@ -175,6 +209,22 @@ def parse_info(text: str, handles: Handles) -> dict[str, dict[str, Scalar]]:
         else:
             fields[name] = _scalar(raw)
     return sections
+
+
+_REPLICAS = re.compile(r"(?<=\r\nconnected_slaves:)(\d+\r\n)(.*)(?=\r\nmaster_replid:)", re.DOTALL)
+_REPLICA = re.compile(r"(slave\d+:ip=)(.*)(,port=\d+,state=\w+,offset=\d+,lag=-?\d+(?:,\w+=[\w.:-]+)*)")
+_BESIDE = re.compile(r"(min_slaves_|replicas_|master_failover_)\w+:[\w-]*")
+
+
+def _honest(text: str, handles: Handles) -> str:
+    """INFO without what a replica made up: it names its own address, in any characters, line ends too."""
+
+    def lines(match: re.Match[str]) -> str:
+        kept = [_REPLICA.sub(lambda one: one[1] + handles.plain("address", one[2]) + one[3], line)
+                for line in match[2].split("\r\n") if _REPLICA.fullmatch(line) or _BESIDE.fullmatch(line)]  # fmt: skip
+        return match[1] + "\r\n".join(kept)
+
+    return _REPLICAS.sub(lines, text)
 
 
 _COMPOUND = re.compile(r"[\w.-]+=[^,]*(,[\w.-]+=[^,]*)*")

@@ -185,6 +185,12 @@ class Link(asyncio.Protocol):
             self._deliver(self._unasked.popleft())
         return futures
 
+    def unasked(self) -> list[Reply]:
+        """Take what came although no command asked for it, oldest first: a subscriber's messages."""
+        came = list(self._unasked)
+        self._unasked.clear()
+        return came
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport

@@ -10,13 +10,17 @@ from tools.errors import ToolError, Unanswered
 from tools.records import Values
 from tools.redact import Handles
 from tools.server.account import Account, Own
+from tools.server.allowed import must_read
 from tools.server.link import Command, Link, Reply, ServerError
 from tools.server.target import Target
 
 CLIENT_NAME = "rediagnose"
 PATIENCE = 2.0
 """Seconds after which "no answer" is a reading: the usual client's own timeout is of this order."""
-_WITH_SUBCOMMAND = {"client", "config", "slowlog", "commandlog", "latency", "acl", "memory", "cluster", "script"}
+_WITH_SUBCOMMAND = frozenset(
+    ("acl", "client", "cluster", "command", "commandlog", "config", "function", "latency", "memory", "module", "object",
+     "pubsub", "script", "sentinel", "slowlog", "xinfo")
+)  # fmt: skip
 
 
 class Node:
@@ -31,11 +35,19 @@ class Node:
         self.clock = clock
         self.account = account
         self.handles = handles
+        if target.password is not None:
+            handles.add_secret(target.password.get_secret_value())
         self.own = Own()
         self.client_id: int | None = None
         """CLIENT ID of the connection that is held."""
         self.auth: str | None = None
         """What AUTH came to: "ok", "not-required" (the server has no password), or null where there was none."""
+        self.lenient = False
+        """Whether a refused AUTH is passed over: a sentinel often has no password although its data nodes have one."""
+        self.version: tuple[int, int] | None = None
+        """redis_version's major and minor, once INFO was seen (Valkey's stays at 7.2)."""
+        self.one_config = False
+        """Whether its CONFIG GET takes one name only, as before Redis 7.0."""
         self._link: Link | None = None
         self._opening = asyncio.Lock()
 
@@ -82,7 +94,7 @@ class Node:
             self.account.spend(transferred=link.sent + link.received)
             link.sent = link.received = 0
         # A connection that was turned away ran none of its commands.
-        self.account.spend(commands=2 + len(self.credentials))
+        self.account.spend(commands=2 + bool(self.target.db) + len(self.credentials))
         self.own.connections += 1
         if not self.held:
             self._link = link
@@ -90,21 +102,23 @@ class Node:
 
     async def _let_in(self, link: Link, timeout: float) -> None:
         hello: list[Command] = [("CLIENT", "SETNAME", CLIENT_NAME), ("CLIENT", "ID")]
+        if self.target.db:
+            hello.append(("SELECT", self.target.db))
         if self.credentials:
             link.stage = "auth"
             began = time.perf_counter()
             (reply,) = await self._exchange(link, self.credentials, timeout)
             link.stages["auth_ms"] = round((time.perf_counter() - began) * 1000, 3)
             if isinstance(reply, ServerError):
-                if "without any password configured" not in reply.text:
+                if "without any password configured" not in reply.text and not self.lenient:
                     raise Unanswered(reply.kind or "wrongpass", self.handles.error(reply.text))
-                self.auth = "not-required"
+                self.auth = "refused" if self.lenient else "not-required"
             else:
                 self.auth = "ok"
             link.stage = "open"
         with contextlib.suppress(Unanswered):
             # A mute server doesn't make a connection less of one: what it says next is for the caller to see.
-            _, number = await self._exchange(link, hello, min(timeout, 1.0))
+            _, number, *_ = await self._exchange(link, hello, min(timeout, 1.0))
             if isinstance(number, int) and not self.held:
                 self.client_id = number
         if not link.usable:
@@ -113,8 +127,19 @@ class Node:
     async def ask(self, *commands: Command, timeout: float = PATIENCE) -> list[Reply]:
         """Send commands in one round trip; each reply is a value or a `ServerError`.
 
-        Raises `Unanswered` where there is no connection or no reply, `BudgetSpent` where the bound is reached.
+        Raises `Unanswered` where there is no connection or no reply, `BudgetSpent` where the bound is reached, and
+        `NotAReading`, a bug, for a command that isn't in `allowed.toml`: then none of them is sent.
         """
+        for command in commands:
+            must_read(command)
+        return await self._send(commands, timeout)
+
+    async def change(self, command: Command, timeout: float = PATIENCE) -> Reply:
+        """Send one command that may change the server; its reply. The gate's own: after policy, and a person's yes."""
+        (reply,) = await self._send((command,), timeout)
+        return reply
+
+    async def _send(self, commands: Sequence[Command], timeout: float) -> list[Reply]:
         link = await self.link(timeout)
         self.account.spend(commands=len(commands))
         try:

@@ -1,92 +1,122 @@
-"""SLOWLOG, or COMMANDLOG where that replaced it: what ran long on the server."""
+"""SLOWLOG, or COMMANDLOG where that replaced it: what ran long on the server, or was large."""
 
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from tools.records import Values
-from tools.server.link import ServerError
-from tools.server.node import Node
+from tools.records import Record, Values
+from tools.server.command_keys import CONTAINERS, first_key
+from tools.server.link import Command, ServerError
+from tools.server.node import CLIENT_NAME, Node
 from tools.toolbox import reads
+
+Log = Literal["slow", "large-request", "large-reply"]
+MOST = 128
+"""Entries that are read at most."""
+LOGGED_ARGUMENTS = 32
+"""Words of a command that the server keeps, the last one saying how many more there were."""
+_MORE = re.compile(r"\.\.\. \((\d+) more arguments\)")
+REDACTED = "(redacted)"
+"""What the server logs in place of a secret."""
+
+
+class Entry(Record):
+    """One entry of a log."""
+
+    at: int
+    """When it ended: the server's clock, in seconds."""
+    cost: int
+    """Microseconds, or bytes in the logs of large ones."""
+    words: list[str]
+    """The command as it was sent, cut by the server."""
+    args: int
+    """Arguments that it had, whatever was cut."""
+    address: str
+    name: str
+    """Of the client."""
 
 
 @reads
 async def slowlog(
     node: Node,
-    count: Annotated[int, Field(ge=1, le=64, description="Newest entries to read.")] = 32,
+    count: Annotated[int, Field(ge=1, le=64)] = 32,
+    log: Log = "slow",
 ) -> Values:
-    """The newest entries of the slow log by command; durations in microseconds, ages in seconds.
+    """Newest entries of the slow log (or of large requests or replies) by command.
 
-    `len` is the log's length. Per command: `<COMMAND>.count`, `.max_usec`, `.newest_age` and `.clients`; per entry
-    `e1.command`, `.usec`, `.age`, `.args` (how many arguments; what they are stays on the server). The slow log counts
-    wall-clock time, skips EXEC, and misses a process that was stopped.
+    Durations are in microseconds (`usec`, `max_usec`), sizes of the large ones in bytes (`bytes`, `max_bytes`), ages in
+    seconds. `len` is the log's length. Per command: `<COMMAND>.count`, `.max_usec`, `.newest_age`; per entry, newest
+    first, `e1.command`, `.subcommand`, `.usec`, `.age`, `.key` (its first key), `.args` (how many arguments; what they
+    are stays on the server), `.client` (its address), `.name`. Entries of this program are left out and counted in
+    `own`. The slow log counts wall-clock time, skips EXEC, and misses a process that was stopped.
     """
-    name = "SLOWLOG"
-    entries, length, now = await node.ask(("SLOWLOG", "GET", count), ("SLOWLOG", "LEN"), ("TIME",))
-    if isinstance(entries, ServerError) and entries.kind == "unknown-command":
-        name = "COMMANDLOG"
-        entries, length = await node.ask(("COMMANDLOG", "GET", count, "slow"), ("COMMANDLOG", "LEN", "slow"))
-    rows = node.value(entries)
+    source, rows, length, now = await _read(node, count, log)
+    if any(_own(row) for row in rows) and isinstance(length, int) and length > count:
+        # Where everything is logged, the newest entries are this program's.
+        source, rows, length, now = await _read(node, MOST, log)
     clock = int(now[0]) if isinstance(now, list) else int(node.clock.now().timestamp())
+    unit = "usec" if log == "slow" else "bytes"
+    entries = [entry for row in rows if (entry := parse_entry(row)) is not None and not _own(row)]
     values: Values = {
-        "source": name, "len": None if isinstance(length, ServerError) else length, "entries": 0, "max_usec": 0,
+        "source": source, "len": None if isinstance(length, ServerError) else length, "entries": len(entries),
+        "own": sum(map(_own, rows)), f"max_{unit}": max((entry.cost for entry in entries), default=0),
     }  # fmt: skip
-    slowest = newest = 0
-    for row in rows:
-        entry = _entry(row)
-        if entry is None:
-            continue
-        at, usec, args, client, client_name = entry
-        command = _command(node, args)
-        if node.client_id is not None and client_name == "rediagnose":
-            continue
-        age = max(0, clock - at)
-        number = int(values["entries"] or 0) + 1
-        values["entries"] = number
-        values[f"e{number}.command"] = command
-        values[f"e{number}.usec"] = usec
-        values[f"e{number}.age"] = age
-        values[f"e{number}.args"] = len(args) - 1
-        values[f"e{number}.client"] = node.handles.plain("address", client.rpartition(":")[0])
-        _tally(values, command, usec, age)
-        slowest, newest = max(slowest, usec), max(newest, at)
-    values["max_usec"] = slowest
-    values["newest_age"] = clock - newest if newest else None
+    for number, entry in enumerate(entries[:count], 1):
+        age = max(0, clock - entry.at)
+        shown = _shown(node, entry)
+        command = str(shown["command"])
+        shown |= {unit: entry.cost, "age": age}
+        values |= {f"e{number}.{field}": value for field, value in shown.items()}
+        _tally(values, command, f"max_{unit}", entry.cost, age)
+    values["newest_age"] = max(0, clock - max(entry.at for entry in entries)) if entries else None
     return values
 
 
-def _tally(values: Values, command: str, usec: int, age: int) -> None:
+def _own(row: Any) -> bool:
+    return isinstance(row, list) and len(row) > 5 and row[5] == CLIENT_NAME
+
+
+async def _read(node: Node, count: int, log: Log) -> tuple[str, list[Any], Any, Any]:
+    """The log's name, its rows, its length and the server's clock. Raises `Unanswered` where it can't be read."""
+    newer: tuple[Command, Command] = ("COMMANDLOG", "GET", count, log), ("COMMANDLOG", "LEN", log)
+    if log == "slow":
+        rows, length, now = await node.ask(("SLOWLOG", "GET", count), ("SLOWLOG", "LEN"), ("TIME",))
+        if not (isinstance(rows, ServerError) and rows.kind == "unknown-command"):
+            return "SLOWLOG", node.value(rows), length, now
+    rows, length, now = await node.ask(*newer, ("TIME",))
+    return "COMMANDLOG", node.value(rows), length, now
+
+
+def _shown(node: Node, entry: Entry) -> Values:
+    command = entry.words[0].upper() if entry.words[0].isascii() else entry.words[0]
+    shown: Values = {"command": node.handles.plain("command", command), "args": entry.args}
+    if command in CONTAINERS and len(entry.words) > 1:
+        shown["subcommand"] = node.handles.plain("subcommand", entry.words[1].upper())
+    key = first_key(entry.words)
+    if key is not None and key != REDACTED:
+        shown["key"] = node.handles.plain("key", key)
+    # A Unix socket's address is its path followed by :0.
+    shown["client"] = node.handles.plain("address", entry.address.rpartition(":")[0])
+    shown["name"] = node.handles.plain("client", entry.name)
+    return shown
+
+
+def _tally(values: Values, command: str, most: str, cost: int, age: int) -> None:
     values[f"{command}.count"] = int(values.get(f"{command}.count") or 0) + 1
-    values[f"{command}.max_usec"] = max(int(values.get(f"{command}.max_usec") or 0), usec)
+    values[f"{command}.{most}"] = max(int(values.get(f"{command}.{most}") or 0), cost)
     old = values.get(f"{command}.newest_age")
     values[f"{command}.newest_age"] = age if not isinstance(old, int) else min(old, age)
 
 
-def _entry(row: Any) -> tuple[int, int, list[str], str, str] | None:
+def parse_entry(row: Any) -> Entry | None:
+    """An entry of SLOWLOG GET or COMMANDLOG GET; None for what isn't one."""
     if not isinstance(row, list) or len(row) < 4 or not isinstance(row[3], list) or not row[3]:
         return None
-    client, name = (str(row[4]), str(row[5])) if len(row) > 5 else ("", "")
-    return int(row[1]), int(row[2]), [str(arg) for arg in row[3]], client, name
-
-
-def _command(node: Node, args: list[str]) -> str:
-    return node.handles.plain("command", args[0].upper())
-
-
-@reads
-async def acl_log(node: Node) -> Values:
-    """ACL LOG by reason: who was refused, how often and how long ago (seconds); names stay on the server.
-
-    A missing password isn't in it (that is errorstat_NOAUTH); WRONGPASS is reason auth, NOPERM command, key or channel.
-    """
-    rows = await node.one("ACL", "LOG", 32)
-    values: Values = {"entries": len(rows)}
-    for row in rows:
-        entry = {str(key): value for key, value in zip(row[::2], row[1::2], strict=False)}
-        reason = str(entry.get("reason", "unknown"))
-        count = f"{reason}.count"
-        values[count] = int(values.get(count) or 0) + int(entry.get("count", 1))
-        age = round(float(entry.get("age-seconds", 0)), 1)
-        newest = values.get(f"{reason}.newest_age")
-        values[f"{reason}.newest_age"] = age if not isinstance(newest, float) else min(newest, age)
-    return values
+    words = [str(word) for word in row[3]]
+    args = len(words) - 1
+    if len(words) == LOGGED_ARGUMENTS and (more := _MORE.fullmatch(words[-1])):
+        args += int(more[1]) - 1
+        words.pop()
+    address, name = (str(row[4]), str(row[5])) if len(row) > 5 else ("", "")
+    return Entry(at=int(row[1]), cost=int(row[2]), words=words, args=args, address=address, name=name)

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from tools.errors import UsageError
 from tools.records import Record
 
-DEFAULT_PORT = 6379
+DEFAULT_PORT, SENTINEL_PORT = 6379, 26379
 SCHEMES = ("redis", "rediss", "unix", "redis+sentinel")
 
 
@@ -52,6 +52,7 @@ class Target(Record):
     host: str | None
     """Host name or address; null for a Unix socket."""
     port: int | None
+    """For a Sentinel URL host and port are the first sentinel's."""
     path: str | None = None
     """Path of the Unix socket."""
     db: int = 0
@@ -59,14 +60,28 @@ class Target(Record):
     password: SecretStr | None = None
     tls: Tls | None = None
     """Null for plain TCP."""
+    sentinels: tuple[tuple[str, int], ...] = ()
+    """Of a Sentinel URL: host and port of each sentinel."""
+    master: str | None = None
+    """Of a Sentinel URL: the name under which the sentinels watch the master."""
+
+    @property
+    def watched(self) -> bool:
+        """Whether this is a Sentinel URL."""
+        return bool(self.sentinels)
+
+    def at(self, host: str, port: int) -> "Target":
+        """Another node of the same deployment, with the same credentials and TLS settings."""
+        return self.model_copy(
+            update={"host": host, "port": port, "path": None, "sentinels": (), "master": None, "db": self.db}
+        )
 
     @property
     def node(self) -> str:
         """host:port or unix:PATH."""
         if self.path is not None:
             return f"unix:{self.path}"
-        host = f"[{self.host}]" if self.host and ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        return address(self.host or "", self.port or 0)
 
     @property
     def url(self) -> str:
@@ -75,7 +90,15 @@ class Target(Record):
         db = f"/{self.db}" if self.db else ""
         if self.path is not None:
             return f"unix://{user}{self.path}" + (f"?db={self.db}" if self.db else "")
+        if self.sentinels:
+            several = ",".join(address(*one) for one in self.sentinels)
+            return f"redis+sentinel://{user}{several}/{self.master}{db}"
         return f"{'rediss' if self.tls else 'redis'}://{user}{self.node}{db}"
+
+
+def address(host: str, port: int) -> str:
+    """host:port, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def parse_target(
@@ -90,7 +113,7 @@ def parse_target(
     if not marker or scheme not in SCHEMES:
         raise UsageError(f"URL {_shown(url)}: not one of {', '.join(s + '://' for s in SCHEMES)}")
     if scheme == "redis+sentinel":
-        raise UsageError(f"URL {_shown(url)}: Sentinel URLs aren't understood yet; give a data node's redis:// URL")
+        return _watched(url, rest, password_file, environ)
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -112,6 +135,34 @@ def parse_target(
     return Target(
         host=parts.hostname, port=port if port is not None else DEFAULT_PORT, db=db, username=username,
         password=secret, tls=(tls or Tls()) if scheme == "rediss" else None,
+    )  # fmt: skip
+
+
+def _watched(url: str, rest: str, password_file: Path | None, environ: Mapping[str, str]) -> Target:
+    form = "write redis+sentinel://[user:password@]host:26379,host:26379/MASTER"
+    credentials, _, places = rest.rpartition("@")
+    hosts, _, path = places.partition("/")
+    master, _, db = path.partition("?")[0].partition("/")
+    if not master:
+        raise UsageError(f"URL {_shown(url)}: names no master; {form}")
+    if db and not db.isdecimal():
+        raise UsageError(f"URL {_shown(url)}: database {db!r} isn't a number; {form}/0")
+    sentinels = []
+    for place in hosts.split(","):
+        try:
+            parts = urlsplit(f"//{place}")
+            port = parts.port
+        except ValueError as error:
+            raise UsageError(f"URL {_shown(url)}: {error}; {form}") from None
+        if not parts.hostname:
+            raise UsageError(f"URL {_shown(url)}: names an empty host; {form}")
+        sentinels.append((parts.hostname, port if port is not None else SENTINEL_PORT))
+    username, _, password = credentials.partition(":")
+    secret = unquote(password) or _password(password_file, environ)
+    return Target(
+        host=sentinels[0][0], port=sentinels[0][1], db=int(db or 0), username=unquote(username) or None,
+        password=SecretStr(secret) if secret else None, sentinels=tuple(dict.fromkeys(sentinels)),
+        master=unquote(master),
     )  # fmt: skip
 
 

@@ -9,17 +9,14 @@ from random import Random
 from hiredis import ReplyError
 
 from evals.lab.fault import NO_FAULT, Family, Incident
+from evals.lab.faults.designed import ACCUSED as _ACCUSED
+from evals.lab.faults.designed import FAULTS as DESIGNED
 from evals.lab.servers import ServerKind, running
 from evals.lab.traffic import application, application_name, fill
 from evals.lab.wire import LOST, Wire, crew, dial
 
 FAULTS = Family("benign")
-_ACCUSED = (
-    "Checkout times out on Redis.",
-    "The shop is slow, we suspect Redis.",
-    "p99 of the cart service doubled this afternoon. Is Redis all right?",
-    "Users report errors at the checkout; please check Redis first.",
-)
+FAULTS.update(DESIGNED)
 
 
 async def _paced(url: str, rng: Random, share: float) -> None:

@@ -1,0 +1,71 @@
+"""Streams whose consumer groups don't keep up."""
+
+import re
+from collections.abc import Iterator
+
+from agent.checks.form import Found, Limits
+from agent.diagnosis import Cause
+from agent.view import Cited, View
+
+
+def stream_backlog(view: View, limits: Limits) -> Found:
+    """A group's entries wait to be read or to be acknowledged, and their number doesn't fall."""
+    groups = [
+        field.removesuffix(".pending")
+        for field in view.fields("streams")
+        if re.fullmatch(r"s\d+\.g\d+\.pending", field)
+    ]
+    found = [cause for at in groups for cause in _group(view, limits, at)]
+    if found:
+        yield max(found, key=lambda cause: cause.probability)
+    elif groups:
+        cited = [("streams", f"{at}.{name}") for at in groups[:2] for name in ("lag", "pending", "pending.delta")]
+        yield view.not_("stream-backlog", "The consumer groups keep up with their streams.", *cited)
+
+
+def _group(view: View, limits: Limits, at: str) -> Iterator[Cause]:
+    def read(name: str) -> float | None:
+        return view.number("streams", f"{at}.{name}")
+
+    stream, many = at.partition(".")[0], limits["backlog_entries"]
+    label = f"{view.text('streams', f'{stream}.key')}, group {view.text('streams', f'{at}.group')}"
+    pending, lag, behind = read("pending") or 0, read("lag"), _behind(view, at)
+    grows, silent = read("pending.delta") or 0, (read("pending_idle_ms") or 0) / 1000
+    added = view.number("streams", f"{stream}.length.delta") or view.number("commandstats", "xadd.calls.delta") or 0
+    idle = read("idle_ms")
+    nobody = read("consumers") == 0 or (idle is not None and idle / 1000 >= limits["consumer_silent_seconds"])
+    cited: list[Cited] = [
+        ("streams", f"{at}.{name}")
+        for name in ("lag", "lag.delta", "pending", "pending.delta", "pending_idle_ms", "consumers", "idle_ms",
+                     "last-delivered-id")
+    ]  # fmt: skip
+    cited += [("streams", f"{stream}.key"), ("streams", f"{stream}.length.delta"), ("commandstats", "xadd.calls.delta")]
+    if lag is not None and lag >= many:
+        more = read("lag.delta") or 0
+        why = f"{lag:.0f} entries wait to be read in {label}"
+        if nobody:
+            yield view.cause("stream-backlog", 0.95, f"{why}, and no consumer comes for them.", *cited)
+        elif more > 0:
+            yield view.cause("stream-backlog", 0.94, f"{why}, {more:.0f} more than at the window's begin.", *cited)
+        else:
+            yield view.cause("stream-backlog", 0.6, f"{why}; over the window they didn't become more.", *cited)
+    elif lag is None and behind is not None and behind >= limits["behind_seconds"] and added:
+        why = f"What was read last in {label} is {behind:.0f} s old while new entries come in"
+        yield view.cause("stream-backlog", 0.93, f"{why}: the consumers are that far behind.", *cited)
+    if pending >= many and grows > 0:
+        why = f"{pending:.0f} entries of {label} were read and not acknowledged, {grows:.0f} more over the window."
+        yield view.cause("stream-backlog", 0.93, why, *cited)
+    elif pending >= many / 2 and grows >= 0 and silent >= limits["consumer_silent_seconds"]:
+        why = (
+            f"{pending:.0f} entries of {label} are held without an acknowledgement, by a consumer that didn't come for"
+        )
+        yield view.cause("stream-backlog", 0.85, f"{why} {silent:.0f} s.", *cited)
+
+
+def _behind(view: View, at: str) -> float | None:
+    """Seconds from the last delivered entry until now, where IDs are times as the server gives them."""
+    match = re.fullmatch(r"(\d{13})-\d+", view.text("streams", f"{at}.last-delivered-id"))
+    now = view.number("info", "server_time_usec")
+    if match is None or now is None:
+        return None
+    return max(0.0, now / 1e6 - int(match[1]) / 1e3)

@@ -1,0 +1,186 @@
+"""The client's side: a server that is idle while its clients wait, or that is asked far more than it's used to."""
+
+import re
+
+from agent.checks.cpu import main_thread_share
+from agent.checks.form import Check, Consequences, Found, Limits
+from agent.view import Cited, View
+
+POOL_WORDS = re.compile(
+    r"no connections? (is |are )?available|too many connections|max(imum)?connections ?error|maxconnectionserror|"
+    r"pool\W+(\w+\W+){0,3}(exhaust\w*|timed? ?out|time-?out|full|empty|no idle)|exhausted\W+(\w+\W+){0,3}pool|"
+    r"get (a |an )?(jedis |redis )?(resource|connection|client) from (the |a )?(connection )?pool|"
+    r"waiting for (a |an idle )?connection|pool ?timeout ?(error|exception)",
+    re.IGNORECASE,
+)
+"""Words of client libraries whose own pool has no connection left: redis-py, Jedis, Lettuce, go-redis, node-redis."""
+STARVED_WORDS = re.compile(
+    r"\bbusy ?= ?[1-9]\d*|\bqs: ?[1-9]\d*|\bin: ?[1-9]\d{2,}|event[- ]loop (is |was )?(block|lag|delay)\w*|"
+    r"thread ?pool (is |was )?(starv|exhaust|full|busy)\w*|(gc|garbage) (pause|collect)\w*|stop-the-world|"
+    r"(client|application|app|pod)s?('s)? (cpu|threads?) (is |are |at )",
+    re.IGNORECASE,
+)
+"""Words with which a client says that it's busy itself: StackExchange.Redis' report, an event loop that lags."""
+BLIP_WORDS = re.compile(
+    r"\b(blip|hiccup|retr(y|ies|ied|ying)|outage|failover|restart\w*|incident|interruption|glitch|short (stop|break)|"
+    r"reboot\w*|maintenance|stall(ed)?)\b",
+    re.IGNORECASE,
+)
+"""Words for what is over, and whose load stayed."""
+BLOCKING = frozenset(
+    ("blpop", "brpop", "brpoplpush", "blmove", "blmpop", "bzpopmin", "bzpopmax", "bzmpop", "xread", "xreadgroup",
+     "wait", "waitaof")
+)  # fmt: skip
+IDLE_CITED: tuple[Cited, ...] = (
+    ("commandstats", "busy_share"), ("latency_sample", "median_ms"), ("info", "rejected_connections.delta"),
+    ("info", "connected_clients"), ("info", "maxclients"),
+)  # fmt: skip
+
+
+def idle(view: View, limits: Limits) -> bool:
+    """Whether the server was measured, answers promptly, turns nobody away and has hardly anything to do."""
+    busy, median = view.number("commandstats", "busy_share"), view.number("latency_sample", "median_ms")
+    share, rejected = main_thread_share(view), view.number("info", "rejected_connections.delta")
+    if busy is None or median is None or rejected is None:
+        return False
+    calm = busy <= limits["idle_busy_share"] and (share or 0) <= 2 * limits["idle_busy_share"]
+    prompt = median <= 10 and (view.number("latency_sample", "over_10ms_share") or 0) <= 0.2
+    held_back = rejected > 0 or (view.number("clients", "paused") or 0) > 0 or view.first_unavailable("maxclients")
+    return calm and prompt and not held_back
+
+
+def _owners(view: View) -> list[tuple[str, float, float]]:
+    """Place, clients, and those of them that wait in a blocking command, of each owner that is shown."""
+    found = []
+    for number in range(1, 21):
+        at = f"o{number}"
+        count = view.number("clients", f"{at}.count")
+        if count is None:
+            break
+        who = [view.text("clients", f"{at}.{field}") for field in ("name", "address")]
+        waiting = sum(
+            view.number("clients", f"g{group}.count") or 0 for group in range(1, 21)
+            if "b" in view.text("clients", f"g{group}.flags")
+            and view.text("clients", f"g{group}.cmd") in BLOCKING
+            and [view.text("clients", f"g{group}.{field}") for field in ("name", "address")] == who
+        )  # fmt: skip
+        found.append((at, count, waiting))
+    return found
+
+
+def _held(view: View, limits: Limits, owners: list[tuple[str, float, float]]) -> str | None:
+    """The owner of several connections that all rest: taken from a pool and not given back, or waiting in it."""
+    for at, count, waiting in owners:
+        rests = view.number("clients", f"{at}.idle_median") or 0
+        if count >= 2 and waiting == 0 and rests >= limits["held_idle_seconds"]:
+            return at
+    return None
+
+
+def pool(view: View, limits: Limits) -> Found:
+    """The client's own pool is empty while the server is idle: not given back, or held by commands that block."""
+    if not POOL_WORDS.search(view.symptom):
+        return
+    if not idle(view, limits):
+        because = "The server isn't idle, so connections may be held for as long as it takes to answer."
+        yield view.not_("pool-exhausted", because, *IDLE_CITED)
+        return
+    owners = _owners(view)
+    # A whole pool that waits: without a single connection left for anything else.
+    blocked = next((at for at, count, waiting in owners if waiting >= 2 and waiting >= 0.8 * count), None)
+    some = next((at for at, count, waiting in owners if waiting >= 2 and waiting >= 0.4 * count), None)
+    resting = _held(view, limits, owners)
+    used = view.number("info", "connected_clients")
+    said = f"The client reports that its pool has no connection left; the server is idle ({used:.0f} clients)"
+    cited: tuple[Cited, ...] = (("symptom", "text"), *IDLE_CITED)
+    if at := blocked or some:
+        who = _who(view, at)
+        why = f"{said}, and the connections of {who} wait in a command that blocks: they hold its pool."
+        group = _group(view, at)
+        likely = 0.93 if not resting else 0.45
+        yield view.cause(
+            "blocking-in-pool", likely if blocked else 0.6, why, *cited, ("clients", f"{group}.cmd"),
+            ("clients", f"{group}.flags"), ("clients", f"{group}.count"), ("clients", f"{at}.count"),
+        )  # fmt: skip
+    if not blocked or resting:
+        rests = [("clients", f"{resting}.{field}") for field in ("count", "idle_median")] if resting else []
+        why = f"{said}, so they are all taken within the application."
+        if resting:
+            why = f"{said}; the connections of {_who(view, resting)} rest, taken and not given back."
+        yield view.cause("pool-exhausted", 0.9 if resting else 0.45 if some else 0.8, why, *cited, *rests)
+    if not blocked and not some:
+        because = "No owner's connections wait in a command that blocks."
+        yield view.not_("blocking-in-pool", because, ("clients", "blocked"))
+    yield view.not_("maxclients-exhausted", "No connection was rejected over the window.", *IDLE_CITED[2:])
+
+
+def _who(view: View, at: str) -> str:
+    return view.text("clients", f"{at}.name") or view.text("clients", f"{at}.address")
+
+
+def _group(view: View, owner: str) -> str:
+    """The largest group of an owner's that waits in a command."""
+    who = [view.text("clients", f"{owner}.{field}") for field in ("name", "address")]
+    return next(
+        (f"g{number}" for number in range(1, 21)
+         if "b" in view.text("clients", f"g{number}.flags")
+         and [view.text("clients", f"g{number}.{field}") for field in ("name", "address")] == who), "g1"
+    )  # fmt: skip
+
+
+def starved(view: View, limits: Limits) -> Found:
+    """The client reports itself busy, and the server is idle."""
+    said = STARVED_WORDS.search(view.symptom)
+    if said is None:
+        return
+    if idle(view, limits):
+        why = f"The client's own report says that it's busy ({said[0]}), and the server is idle and answers promptly."
+        yield view.cause("client-starved", 0.8, why, ("symptom", "text"), *IDLE_CITED[:3])
+    elif view.last("commandstats") and view.last("latency_sample"):
+        yield view.not_("client-starved", "The server itself isn't idle.", *IDLE_CITED[:2])
+
+
+def retry_storm(view: View, limits: Limits) -> Found:
+    """Connections and commands come far more often than ever before in this server's life, after something is over."""
+    rate = view.number("info", "total_connections_received.rate")
+    commands = view.number("info", "total_commands_processed.rate")
+    usual = _before(view, "total_connections_received")
+    usually = _before(view, "total_commands_processed")
+    if rate is None or commands is None or usual is None or usually is None:
+        return
+    cited: tuple[Cited, ...] = tuple(
+        ("info", f"{field}{suffix}") for field in ("total_connections_received", "total_commands_processed")
+        for suffix in (".rate", "", ".delta")
+    )  # fmt: skip
+    cited = (*cited, ("info", "uptime_in_seconds"))
+    times = rate / max(usual, 0.1)
+    if rate < limits["churn_connections_per_second"] or times < limits["storm_ratio"]:
+        if BLIP_WORDS.search(view.symptom):
+            because = f"{rate:.0f} new connections a second, {usual:.1f} on average before."
+            yield view.not_("retry-storm", because, cited[0], cited[1], cited[6])
+        return
+    why = f"{rate:.0f} new connections and {commands:.0f} commands a second, {usual:.1f} and {usually:.0f} before"
+    if BLIP_WORDS.search(view.symptom):
+        why += ": what was reported is over, and its load stays."
+        yield view.cause("retry-storm", 0.88, why, *cited, ("symptom", "text"))
+    else:
+        yield view.cause("retry-storm", 0.45, f"{why}: they may be retries, or a new way to connect.", *cited)
+
+
+def _before(view: View, counter: str) -> float | None:
+    """A counter's average rate from the start of the server until the window."""
+    total, now = view.number("info", counter), view.number("info", f"{counter}.delta")
+    uptime, window = view.number("info", "uptime_in_seconds"), view.number("info", "window_seconds") or 2
+    if total is None or now is None or uptime is None or uptime - window < 5:
+        # A server this young has no habits.
+        return None
+    return max(0.0, total - now) / (uptime - window)
+
+
+CHECKS: tuple[Check, ...] = (pool, starved, retry_storm)
+CONSEQUENCES: Consequences = {
+    "retry-storm": {"connection-churn": 0.5, "cpu-saturated": 0.5},
+    "slow-on-command": {"client-starved": 0.4},
+    "maxclients-exhausted": {"retry-storm": 0.5},
+    "auth-failure": {"retry-storm": 0.5},
+}

@@ -1,0 +1,142 @@
+"""Cluster: whether every slot is served, and by whom."""
+
+from agent.checks.cpu import main_thread_share
+from agent.checks.form import Check, Consequences, Found, Limits
+from agent.view import Cited, View
+
+SLOTS = 16384
+
+
+def slots_down(view: View, limits: Limits) -> Found:
+    """Slots that have no working primary, as this node sees it."""
+    unserved, state = view.number("cluster", "slots_unserved"), view.text("cluster", "cluster_state")
+    failed, nobody = view.number("cluster", "cluster_slots_fail") or 0, view.number("cluster", "slots_unassigned") or 0
+    cited = (
+        ("cluster", "cluster_state"), ("cluster", "slots_unserved"), ("cluster", "cluster_slots_fail"),
+        ("cluster", "cluster_slots_pfail"), ("cluster", "slots_unassigned"), ("cluster", "down1.address"),
+        ("cluster", "down1.state"), ("cluster", "down1.slots"), ("cluster", "down1.replicas_ok"),
+        ("cluster", "cluster-require-full-coverage"), ("info", "errorstat_CLUSTERDOWN.count.delta"),
+    )  # fmt: skip
+    if unserved is None:
+        return
+    whole = view.text("cluster", "cluster-require-full-coverage") != "no"
+    reach = "every key is refused for it" if whole else "their keys are refused, the others are served"
+    if unserved > 0:
+        why = f"{unserved:.0f} of {SLOTS} slots have no working primary"
+        if nobody:
+            why += f", {nobody:.0f} of them belong to nobody"
+        if view.number("cluster", "down1.slots"):
+            address, seen = view.text("cluster", "down1.address"), view.text("cluster", "down1.state")
+            living = view.number("cluster", "down1.replicas_ok") or 0
+            why += f": {address} is seen as {seen}, and {living:.0f} replicas of it live"
+        # What only this node suspects may be its own link.
+        agreed = failed or nobody or state == "fail" or _unreached(view, view.text("cluster", "down1.address"))
+        yield view.cause("cluster-slots-down", 0.98 if agreed else 0.6, f"{why}; {reach}.", *cited)
+    elif state == "fail":
+        why = (
+            "This node says that the cluster is down although every slot has a primary: it's cut off from the majority."
+        )
+        yield view.cause(
+            "cluster-slots-down", 0.85, why, *cited, ("cluster", "nodes.pfail"), ("cluster", "disconnected")
+        )
+    else:
+        yield view.not_("cluster-slots-down", "Every slot has a working primary.", *cited[:2])
+
+
+def _unreached(view: View, node: str) -> bool:
+    return any(peer.node == node and peer.unavailable("connect") is not None for peer in view.peers)
+
+
+def non_cluster_client(view: View, limits: Limits) -> Found:
+    """Clients that send keys to whichever node they know, or several slots' keys in one command."""
+    if view.number("cluster", "slots_unserved") is None:
+        return
+    moved = view.number("info", "errorstat_MOVED.count.delta") or 0
+    crossed = view.number("info", "errorstat_CROSSSLOT.count.delta") or 0
+    window = view.number("info", "window_seconds") or 2
+    done = (view.number("info", "total_commands_processed.rate") or 0) * window
+    cited = (
+        ("info", "errorstat_MOVED.count.delta"), ("info", "errorstat_CROSSSLOT.count.delta"),
+        ("info", "total_commands_processed.rate"), ("cluster", "cluster_state"), ("cluster", "slots_migrating"),
+    )  # fmt: skip
+    share = moved / max(1.0, moved + done)
+    if crossed > 0:
+        why = f"{crossed:.0f} commands over the window had keys of several slots (CROSSSLOT); that never works here."
+        yield view.cause("non-cluster-client", 0.94 if crossed > 1 else 0.85, why, *cited)
+    elif moved > 1 and share >= limits["moved_share"]:
+        why = f"{moved:.0f} commands over the window, {share:.0%}, were sent to the wrong node (MOVED)"
+        yield view.cause("non-cluster-client", 0.94, f"{why}: that client doesn't know the slots.", *cited)
+    elif moved > 0:
+        why = f"{moved:.0f} commands over the window got MOVED, as a client does while it learns the slots anew."
+        yield view.cause("non-cluster-client", 0.35, why, *cited)
+    else:
+        yield view.not_("non-cluster-client", "No client got MOVED or CROSSSLOT over the window.", cited[3])
+
+
+def open_slot(view: View, limits: Limits) -> Found:
+    """A migration that nobody goes on with."""
+    migrating, importing = view.number("cluster", "slots_migrating"), view.number("cluster", "slots_importing")
+    if migrating is None or importing is None:
+        return
+    cited: tuple[Cited, ...] = (
+        ("cluster", "slots_migrating"), ("cluster", "slots_importing"), ("cluster", "open1.slot"),
+        ("cluster", "open1.direction"), ("cluster", "open1.peer"), ("cluster", "open1.keys"),
+        ("info", "errorstat_ASK.count.delta"), ("info", "errorstat_TRYAGAIN.count.delta"),
+        ("commandstats", "migrate.calls.delta"),
+    )  # fmt: skip
+    if not migrating + importing:
+        yield view.not_("open-slot", "No slot is migrating or importing here.", *cited[:2])
+        return
+    asked = sum(view.number("info", f"errorstat_{word}.count.delta") or 0 for word in ("ASK", "TRYAGAIN"))
+    what = f"{migrating + importing:.0f} slots are open here ({migrating:.0f} migrating, {importing:.0f} importing)"
+    if _moving(view):
+        yield view.cause("open-slot", 0.4, f"{what}, and their keys are being moved: a migration is under way.", *cited)
+        return
+    why = f"{what}, and nobody moves their keys"
+    why += f"; {asked:.0f} commands over the window got ASK or TRYAGAIN." if asked else "."
+    yield view.cause("open-slot", 0.95 if asked else 0.88, why, *cited)
+
+
+def _moving(view: View) -> bool:
+    """Whether keys are being moved away from this node or to it."""
+    names = ("migrate", "restore", "restore-asking", "cluster|migrateslots")
+    return any((one.number("commandstats", f"{name}.calls.delta") or 0) > 0
+               for one in (view, *view.peers) for name in names)  # fmt: skip
+
+
+def hot_shard(view: View, limits: Limits) -> Found:
+    """One primary does most of the work, by its commands and by its CPU."""
+    others = [peer for peer in view.peers if (peer.number("cluster", "my_slots") or 0) > 0]
+    mine, cpu = view.number("info", "total_commands_processed.rate"), main_thread_share(view)
+    if not view.number("cluster", "my_slots") or not others or mine is None or cpu is None:
+        return
+    rates = [rate for peer in others if (rate := peer.number("info", "total_commands_processed.rate")) is not None]
+    shares = [share for peer in others if (share := main_thread_share(peer)) is not None]
+    if not rates or not shares:
+        return
+    factor = limits["hot_shard_factor"]
+    usual, idle = sum(rates) / len(rates), sum(shares) / len(shares)
+    cited = (
+        ("info", "total_commands_processed.rate"), ("info", "used_cpu_user_main_thread.rate"),
+        ("info", "used_cpu_sys_main_thread.rate"), ("cluster", "my_share"), ("cluster", "slot1.slot"),
+        ("cluster", "slot1.key_count"), ("commandstats", "top"),
+    )  # fmt: skip
+    if mine < factor * max(usual, 1) or cpu < max(2 * idle, limits["hot_shard_cpu"] / 2):
+        return
+    hot = cpu >= limits["hot_shard_cpu"] and cpu >= factor * idle
+    why = f"This node runs {mine:.0f} commands a second and uses {cpu:.0%} of a core"
+    why += f", the others {usual:.0f} and {idle:.0%}"
+    share = view.number("cluster", "my_share")
+    why += f", and it has {share:.0%} of the slots." if share is not None else "."
+    cause = view.cause("hot-shard", 0.94 if hot else 0.4, why, *cited)
+    theirs = others[0].cite(("info", "total_commands_processed.rate"), ("info", "used_cpu_user_main_thread.rate"))
+    yield cause.model_copy(update={"evidence": (*cause.evidence, *theirs)})
+
+
+CHECKS: tuple[Check, ...] = (slots_down, non_cluster_client, open_slot, hot_shard)
+CONSEQUENCES: Consequences = {
+    # Where one node is hot, its full core is what comes of it; it isn't a server that is too small.
+    "hot-shard": {"cpu-saturated": 0.6},
+    "cluster-slots-down": {"non-cluster-client": 0.8, "replica-link-down": 0.5},
+    "open-slot": {"non-cluster-client": 0.8},
+}

@@ -1,0 +1,239 @@
+"""Sentinel and failover: whether somebody can decide, and whether there is one master."""
+
+from collections.abc import Iterator
+
+from agent.checks.form import Check, Consequences, Found, Limits
+from agent.view import Cited, View
+
+LACKS = {
+    "no-quorum": "the quorum",
+    "no-majority": "the majority",
+    "no-quorum-no-majority": "the quorum and the majority",
+}
+"""CKQUORUM's answers that say that nobody can decide, and what there are too few sentinels for."""
+PASSING = ("stale-info", "no-ping")
+"""Why a replica is barred for a moment only, as a rule."""
+WRITES = (
+    "set", "setex", "mset", "hset", "hdel", "lpush", "rpush", "lpop", "rpop", "sadd", "srem", "zadd", "zrem", "incr",
+    "incrby", "decr", "del", "unlink", "expire", "xadd", "getset", "append", "eval", "evalsha", "exec",
+)  # fmt: skip
+"""Commands with which applications write."""
+
+
+def masters(view: View) -> Iterator[str]:
+    """The prefixes of the masters that a sentinel told of, such as m1."""
+    for number in range(1, 5):
+        if view.last("sentinel") and view.get("sentinel", f"m{number}.address") is not None:
+            yield f"m{number}"
+
+
+def down(view: View, at: str) -> bool:
+    """Whether this sentinel sees that master down."""
+    return view.get("sentinel", f"{at}.s_down") is True
+
+
+def noquorum(view: View, limits: Limits) -> Found:
+    """Too few sentinels are reached to agree on a failover, or to allow it."""
+    for at in masters(view):
+        answer, name = view.text("sentinel", f"{at}.ckquorum"), view.text("sentinel", f"{at}.name")
+        cited = [
+            ("sentinel", f"{at}.{field}")
+            for field in ("ckquorum", "usable_sentinels", "quorum", "num-other-sentinels", "sentinels_reachable",
+                          "s1.address", "s1.flags", "s_down", "flags")
+        ]  # fmt: skip
+        usable, quorum = view.number("sentinel", f"{at}.usable_sentinels"), view.number("sentinel", f"{at}.quorum")
+        if answer == "ok":
+            because = (
+                f"{usable or 0:.0f} sentinels can be reached for {name}, enough for its quorum of {quorum or 0:.0f}."
+            )
+            yield view.not_("sentinel-noquorum", because, *cited[:3])
+        elif answer in LACKS:
+            known = (view.number("sentinel", f"{at}.num-other-sentinels") or 0) + 1
+            why = f"Sentinel can't fail {name} over: {usable or 0:.0f} of {known:.0f} sentinels can be reached"
+            why += f", too few for {LACKS[answer]} (quorum {quorum or 0:.0f})"
+            why += (
+                ", and the master is down." if down(view, at) else "; the master is up, so it's for the next failure."
+            )
+            # One sentinel that is cut off is no obstacle to those that reach each other.
+            alone = any(_says_ok(peer, name) for peer in view.peers)
+            yield view.cause("sentinel-noquorum", 0.4 if alone else 0.98 if down(view, at) else 0.96, why, *cited)
+
+
+def _says_ok(view: View, name: str) -> bool:
+    return any(
+        view.text("sentinel", f"{at}.ckquorum") == "ok" for at in masters(view)
+        if view.text("sentinel", f"{at}.name") == name
+    )  # fmt: skip
+
+
+def replicas(view: View, at: str) -> Iterator[str]:
+    """The prefixes of the replicas that a sentinel told of for a master, such as m1.r1."""
+    for number in range(1, 9):
+        if view.get("sentinel", f"{at}.r{number}.address") is not None:
+            yield f"{at}.r{number}"
+
+
+def unpromotable(view: View, at: str) -> tuple[float, str]:
+    """How surely a failover of this master would find nobody, as this sentinel tells it, and why."""
+    good, count = view.number("sentinel", f"{at}.good_replicas"), view.number("sentinel", f"{at}.num-slaves") or 0
+    aborted = (view.number("sentinel", "-failover-abort-no-good-slave.count") or 0) > 0
+    name = view.text("sentinel", f"{at}.name")
+    if good is None or good > 0:
+        return 0.0, ""
+    reasons = [view.text("sentinel", f"{one}.barred") for one in replicas(view, at)]
+    why = f"None of the {count:.0f} replicas of {name} can be promoted ({', '.join(sorted(set(reasons)))})"
+    if not count:
+        return (0.9 if down(view, at) else 0.3), f"{name} has no replica that Sentinel could promote."
+    if aborted:
+        return 0.98, f"{why}: the failover was aborted for it within the window."
+    if reasons and all(reason in PASSING for reason in reasons):
+        return 0.4, f"{why}, which may pass."
+    if down(view, at):
+        return 0.975, f"{why}, and the master is down."
+    if any(reason in ("priority-0", "link-down") for reason in reasons):
+        return 0.93, f"{why}; the master is up, so it's for the next failure."
+    return 0.4, f"{why}: they don't answer Sentinel, and the master is up."
+
+
+def _barred(view: View, at: str) -> list[Cited]:
+    fields = ["good_replicas", "num-slaves", "s_down"]
+    fields += [f"r{n}.{field}" for n in (1, 2) for field in ("address", "barred", "slave-priority")]
+    return [("sentinel", f"{at}.{field}") for field in fields]
+
+
+def no_good_replica(view: View, limits: Limits) -> Found:
+    """A failover finds nobody to promote, as a sentinel tells it."""
+    for at in masters(view):
+        probability, why = unpromotable(view, at)
+        cited = [("sentinel", "-failover-abort-no-good-slave.count"), *_barred(view, at)]
+        if probability:
+            yield view.cause("sentinel-no-good-replica", probability, why, *cited)
+        elif good := view.number("sentinel", f"{at}.good_replicas"):
+            yield view.not_("sentinel-no-good-replica", f"{good:.0f} replicas could be promoted.", *_barred(view, at))
+
+
+def priority(view: View, limits: Limits) -> Found:
+    """The same as the replica tells it that must not be promoted: there it can be mended."""
+    if view.text("replication", "role") != "slave" or view.number("replication", "slave_priority") != 0:
+        return
+    for sentinel in view.peers:
+        for at in masters(sentinel):
+            mine = [one for one in replicas(sentinel, at) if sentinel.text("sentinel", f"{one}.address") == view.node]
+            probability, _ = unpromotable(sentinel, at)
+            if not mine or probability < 0.5:
+                continue
+            why = "replica-priority is 0 here, which forbids a promotion, and Sentinel has nobody else to promote"
+            why += ": the master is down." if down(sentinel, at) else "."
+            cause = view.cause("sentinel-no-good-replica", min(probability + 0.005, 0.985), why,
+                               ("replication", "slave_priority"), ("replication", "replica-priority"))  # fmt: skip
+            theirs = sentinel.cite(("sentinel", f"{mine[0]}.barred"), *_barred(sentinel, at)[:3])
+            yield cause.model_copy(update={"evidence": (*cause.evidence, *theirs)})
+            return
+
+
+def slowness(view: View, limits: Limits) -> Found:
+    """A failover that no death explains: every server has lived through it. Told at each of them."""
+    data = [one for one in (view, *view.peers) if not one.is_sentinel]
+    for sentinel in (peer for peer in view.peers if view in data):
+        for at in masters(sentinel):
+            age, told = _failed_over(sentinel, at, limits)
+            if age is None or any(_life(one) <= age + 1 for one in data):
+                continue
+            after = (sentinel.number("sentinel", f"{at}.down-after-milliseconds") or 0) * 1000
+            enough = max(after * limits["stall_of_down_after"], limits["slow_command_usec"])
+            stalled = next((one for one in data if _stall(one, limits) >= enough), None)
+            why = (
+                f"Sentinel took the master for dead {age:.0f} s ago and replaced it; every server has lived through it"
+            )
+            if stalled:
+                why += f": a command held one up for {_stall(stalled, limits) / 1e6:.1f} s"
+                why += f", and down-after-milliseconds is {after / 1000:.0f}."
+            else:
+                why += ": it stood still, or the sentinels' network did."
+            cause = view.cause("slowness-failover", 0.96 if stalled else 0.75, why, ("info", "uptime_in_seconds"),
+                               ("process", "uptime_seconds"), ("info", "role"))  # fmt: skip
+            limit = ("sentinel", f"{at}.down-after-milliseconds"), ("sentinel", f"{at}.config-epoch")
+            theirs = stalled.cite(("slowlog", "max_usec"), ("slowlog", "newest_age")) if stalled else ()
+            evidence = (*sentinel.cite(*told, *limit), *theirs, *cause.evidence)
+            yield cause.model_copy(update={"evidence": evidence})
+            return
+
+
+def _life(view: View) -> float:
+    """Seconds that this server has lived, as it says or as its machine does; 0 if nobody tells."""
+    return view.number("info", "uptime_in_seconds") or view.number("process", "uptime_seconds") or 0
+
+
+def _failed_over(view: View, at: str, limits: Limits) -> tuple[float | None, list[Cited]]:
+    """How long ago this sentinel took its master for dead and moved on, in seconds, or None; and what tells it."""
+    heard = [("sentinel", f"{name}.{field}") for name, field in (
+        ("+sdown", "master.count"), ("+sdown", "master.address"), ("+switch-master", "from"), ("+switch-master", "to"),
+    )]  # fmt: skip
+    if view.number(*heard[0]) and view.get(*heard[2]) is not None:
+        return view.number("sentinel", "window_seconds") or 0, heard
+    # A planned failover has no +odown; only a master is ever objectively down.
+    dead, moved = view.number("log", "odown.newest_age"), view.number("log", "failover.newest_age")
+    # The epoch of what's in force grows with a failover that was carried through.
+    if dead is None or moved is None or not view.number("sentinel", f"{at}.config-epoch"):
+        return None, []
+    age = max(dead, moved)
+    cited = [("log", "odown.newest_age"), ("log", "odown.count"), ("log", "failover.newest_age"), *heard]
+    return (age, cited) if age <= limits["failover_recent_seconds"] else (None, [])
+
+
+def _stall(view: View, limits: Limits) -> float:
+    """Microseconds that a command held this server up lately."""
+    age = view.number("slowlog", "newest_age")
+    lately = age is not None and age <= limits["failover_recent_seconds"]
+    return (view.number("slowlog", "max_usec") or 0) if lately else 0
+
+
+def split_brain(view: View, limits: Limits) -> Found:
+    """A node that takes itself for the master while the sentinels name another."""
+    if view.text("info", "role") != "master":
+        return
+    for sentinel in view.peers:
+        for at in masters(sentinel):
+            named = sentinel.text("sentinel", f"{at}.address")
+            as_replica = [
+                one for one in replicas(sentinel, at)
+                if sentinel.text("sentinel", f"{one}.address") == view.node
+                and "promoted" not in sentinel.text("sentinel", f"{one}.flags")
+            ]  # fmt: skip
+            other = next((peer for peer in view.peers if peer.node == named), None)
+            moving = sentinel.get("sentinel", f"{at}.failover-state") is not None
+            if not as_replica or moving or other is None or other.text("info", "role") != "master":
+                continue
+            written = [f"{name}.calls.delta" for name in WRITES if view.number("commandstats", f"{name}.calls.delta")]
+            since = sentinel.number("log", "odown.newest_age") or view.number("info", "uptime_in_seconds") or 0
+            # A master that came back is one until Sentinel looks at it the next time.
+            young = since < limits["rejoin_seconds"]
+            why = f"Sentinel's master is {named}, and this node is a master as well"
+            why += " and still takes writes, which will be lost" if written else "; no write came over the window"
+            why += ", if it isn't made a replica within seconds." if young else "."
+            probability = (0.6 if young else 0.97) if written else 0.4 if young else 0.85
+            cause = view.cause(
+                "split-brain", probability, why, ("info", "role"), *(("commandstats", field) for field in written[:2]),
+                ("info", "connected_slaves"), ("info", "uptime_in_seconds"),
+            )  # fmt: skip
+            theirs = sentinel.cite(("sentinel", f"{at}.address"), ("sentinel", f"{as_replica[0]}.address"),
+                                   ("sentinel", f"{as_replica[0]}.role-reported"))  # fmt: skip
+            yield cause.model_copy(update={"evidence": (*cause.evidence, *theirs, *other.cite(("info", "role")))})
+            return
+
+
+def sentinel_gone(view: View, limits: Limits) -> Found:
+    """A sentinel that isn't reached; the data isn't touched by that."""
+    kind = view.unavailable("connect")
+    if view.is_sentinel and kind in ("refused", "timeout"):
+        why = "This sentinel isn't reached; no data is. Whether the others can still decide is a question of its own."
+        yield view.cause("process-down" if kind == "refused" else "process-frozen", 0.4, why,
+                         ("connect", "unavailable"), ("process", "listening"), ("process", "stopped"))  # fmt: skip
+
+
+CHECKS: tuple[Check, ...] = (noquorum, no_good_replica, priority, slowness, split_brain, sentinel_gone)
+CONSEQUENCES: Consequences = {
+    # Who is made a replica is told to close its clients.
+    "slowness-failover": {"idle-drop-by-network": 0.4},
+    "split-brain": {"stale-endpoint": 0.5, "unexpected-replica": 0.5, "replica-link-down": 0.6},
+}

@@ -1,0 +1,147 @@
+"""The process' own memory: fragmentation, what a peak left, swap, and the kernel's killing."""
+
+import re
+
+from agent.checks.form import Check, Consequences, Found, Limits
+from agent.view import Cited, View
+
+MEMORY_WORDS = re.compile(
+    r"\b(memory|ram|rss|oom|out.?of.?memory\w*|used_memory|maxmemory|swap\w*|grow(s|n|ing)?|climbs?|fills?)\b",
+    re.IGNORECASE,
+)
+"""Words with which people report memory."""
+_MIB = 1 << 20
+
+
+def fragmentation(view: View, limits: Limits) -> Found:
+    """The allocator holds pages that are mostly empty; only where it tells, and only in large."""
+    beyond, ratio = view.number("memory", "allocator_frag_bytes"), view.number("memory", "allocator_frag_ratio")
+    cited = (
+        ("memory", "allocator_frag_bytes"), ("memory", "allocator_frag_ratio"), ("memory", "used_memory"),
+        ("memory", "used_memory_rss"), ("memory", "allocator_rss_bytes"), ("memory", "active_defrag_running"),
+    )  # fmt: skip
+    if beyond is None or ratio is None:
+        return
+    if beyond >= limits["fragmentation_bytes"] and ratio >= limits["fragmentation_ratio"]:
+        why = f"{beyond / _MIB:.0f} MiB lie in pages that are only partly used (ratio {ratio:.2f})."
+        yield view.cause("allocator-fragmentation", 0.94 if MEMORY_WORDS.search(view.symptom) else 0.6, why, *cited)
+    else:
+        because = f"Partly used pages waste {beyond / _MIB:.0f} MiB (ratio {ratio:.2f}; a small server's says nothing)."
+        yield view.not_("allocator-fragmentation", because, *cited[:2])
+
+
+def after_peak(view: View, limits: Limits) -> Found:
+    """More was in use once; the allocator kept the pages, which are free for new data."""
+    peak, used = view.number("memory", "used_memory_peak"), view.number("memory", "used_memory")
+    rss = view.number("memory", "used_memory_rss")
+    kept, told = view.number("memory", "allocator_rss_bytes"), view.text("memory", "fragmentation_from")
+    if not peak or not used or rss is None:
+        return
+    if kept is None and told == "rss":
+        # This allocator doesn't tell; what is resident beyond the data, and was in use at the peak, is the bound.
+        kept = min(rss, peak) - used
+    cited = (
+        ("memory", "allocator_rss_bytes"), ("memory", "used_memory_peak"), ("memory", "used_memory"),
+        ("memory", "used_memory_rss"), ("memory", "fragmentation_bytes"), ("memory", "fragmentation_from"),
+    )  # fmt: skip
+    if kept is None or kept < limits["fragmentation_bytes"] or peak < limits["rss_peak_ratio"] * used:
+        return
+    why = f"{used / _MIB:.0f} MiB are in use of {rss / _MIB:.0f} MiB that are resident; at the peak it was "
+    why += f"{peak / _MIB:.0f} MiB, and the allocator kept the pages. New data goes into them."
+    # By itself it harms nobody, so it answers a question about memory only.
+    yield view.cause("rss-after-peak", 0.92 if MEMORY_WORDS.search(view.symptom) else 0.45, why, *cited)
+
+
+def swapping(view: View, limits: Limits) -> Found:
+    """Part of the process lies in swap, and it's being fetched back while clients wait."""
+    swapped, faults = view.number("process", "swap_bytes"), view.number("process", "major_faults.delta") or 0
+    cited: tuple[Cited, ...] = (
+        ("process", "swap_bytes"), ("process", "major_faults.delta"), ("machine", "swap_in_bytes.rate"),
+        ("process", "cgroup_memory_limit"), ("memory", "mem_fragmentation_ratio"), ("process", "rss_bytes"),
+    )  # fmt: skip
+    used, rss = view.number("memory", "used_memory"), view.number("memory", "used_memory_rss")
+    if swapped is None:
+        if used and rss and used >= limits["fragmentation_bytes"] and rss < limits["swapped_rss_share"] * used:
+            why = (
+                f"Only {rss / _MIB:.0f} of {used / _MIB:.0f} MiB are resident: the rest is in swap, or not touched yet."
+            )
+            yield view.cause("swapping", 0.6, why, ("memory", "used_memory_rss"), *cited[4:5])
+        return
+    if swapped >= limits["swap_bytes"] and faults >= limits["swap_faults"]:
+        why = f"{swapped / _MIB:.0f} MiB of the process are in swap, and it had to fetch pages {faults:.0f} times"
+        yield view.cause("swapping", 0.95, f"{why} over the window; each time every client waits.", *cited)
+    elif swapped >= limits["swap_bytes"]:
+        why = f"{swapped / _MIB:.0f} MiB of the process are in swap; none of it was needed over the window."
+        yield view.cause("swapping", 0.4, why, *cited)
+    elif swapped == 0:
+        yield view.not_("swapping", "Nothing of the process is in swap.", cited[0])
+
+
+def oom_killed(view: View, limits: Limits) -> Found:
+    """The kernel killed it for want of memory: its log just stops, and the kernel says so."""
+    age, name = view.number("kernel_log", "oom_kill.newest_age"), view.text("kernel_log", "oom_kill.name")
+    kills = view.number("process", "cgroup_oom_kills") or 0
+    cited: tuple[Cited, ...] = (
+        ("kernel_log", "oom_kill.newest_age"), ("kernel_log", "oom_kill.name"), ("kernel_log", "oom_kill.rss_bytes"),
+        ("kernel_log", "oom_kill.in_cgroup"), ("process", "cgroup_oom_kills"), ("process", "cgroup_memory_limit"),
+        ("process", "listening"), ("machine", "oom_kill"),
+    )  # fmt: skip
+    if view.is_sentinel:
+        # What the kernel killed on this machine is a data node as a rule.
+        return
+    if view.unavailable("connect") == "refused" and view.get("process", "listening") is False:
+        last, ended = view.number("log", "log_age"), view.text("log", "end")
+        cited = *cited, ("log", "end"), ("log", "log_age")
+        # A kill that is older than its last line was another server's.
+        if age is not None and ended == "stops" and (last is None or age <= last + 2):
+            why = f"The kernel killed {name} for want of memory {age:.0f} s ago, and the server's log just stops."
+            yield view.cause("oom-killed", 0.97, why, *cited)
+        elif age is not None and last is None and age <= limits["oom_recent_seconds"]:
+            # Whose process that was isn't told; another server that lives makes it less likely to be this one's.
+            alone = view.number("process", "redis_processes") == 0 and age <= limits["oom_fresh_seconds"]
+            why = f"The kernel killed {name} for want of memory {age:.0f} s ago; the server's own log wasn't read."
+            yield view.cause("oom-killed", 0.6 if alone else 0.4, why, *cited)
+        elif ended == "stops":
+            why = "The server's log just stops: it was killed from outside; by whom, the kernel's log may say."
+            yield view.cause("oom-killed", 0.4, why, *cited)
+        elif ended:
+            yield view.not_("oom-killed", f"The server's log ends by itself ({ended}).", ("log", "end"))
+        return
+    yield from _restarted(view, limits, age, kills, cited)
+
+
+def _restarted(view: View, limits: Limits, age: float | None, kills: float, cited: tuple[Cited, ...]) -> Found:
+    uptime, ended = view.number("info", "uptime_in_seconds"), view.text("log", "previous_end")
+    started = view.number("log", "started_age")
+    if uptime is None or ended != "stops" or uptime > limits["oom_recent_seconds"]:
+        return
+    cited = (
+        *cited,
+        ("log", "previous_pid"),
+        ("kernel_log", "oom_kill.pid"),
+        ("log", "previous_end"),
+        ("log", "started_age"),
+        ("info", "uptime_in_seconds"),
+    )
+    before = age is not None and started is not None and -2 <= age - started <= 120
+    killed, was = view.number("kernel_log", "oom_kill.pid"), view.number("log", "previous_pid")
+    if before and killed is not None and was is not None and was > 1 and killed != was:
+        # Another server of this machine; in a container the first process is 1 to itself and something else outside.
+        before = False
+    if kills > 0 or before:
+        why = f"The server started {uptime:.0f} s ago, its life before just stops in the log, and the kernel killed it"
+        yield view.cause("oom-killed", 0.95, f"{why} for want of memory.", *cited)
+    else:
+        why = f"The server started {uptime:.0f} s ago, and its life before just stops in the log: killed from outside."
+        yield view.cause("oom-killed", 0.35, why, *cited)
+
+
+CHECKS: tuple[Check, ...] = (fragmentation, after_peak, swapping, oom_killed)
+CONSEQUENCES: Consequences = {
+    "allocator-fragmentation": {"rss-after-peak": 0.5},
+    "swapping": {
+        "slow-on-command": 0.5, "big-key-delete": 0.5, "path-latency": 0.4, "cpu-saturated": 0.5, "fork-stall": 0.5,
+        "process-frozen": 0.6, "connection-churn": 0.5, "mass-expiry": 0.5,
+    },
+    "oom-killed": {"process-down": 0.6, "loading-dataset": 0.8, "connection-churn": 0.5},
+}  # fmt: skip

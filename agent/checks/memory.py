@@ -1,0 +1,240 @@
+"""Memory: what the server does when it's full, and what filled it."""
+
+import re
+
+from agent.checks import footprint
+from agent.checks.form import Check, Consequences, Found, Limits
+from agent.view import Cited, View
+
+MEMORY_WORDS = footprint.MEMORY_WORDS
+FULL = 0.95
+"""Share of maxmemory from which on it counts as reached."""
+_UNITS = {"": 1, "k": 1000, "kb": 1 << 10, "m": 10**6, "mb": 1 << 20, "g": 10**9, "gb": 1 << 30}
+_MIB = 1 << 20
+
+
+def size(text: str) -> int | None:
+    """Bytes of a configuration's size, such as 100mb; None for anything else."""
+    match = re.fullmatch(r"(\d+)([a-z]*)", text.strip().lower())
+    return int(match[1]) * _UNITS[match[2]] if match and match[2] in _UNITS else None
+
+
+def refused(view: View) -> float:
+    """Commands refused for want of memory over the window."""
+    return view.number("info", "errorstat_OOM.count.delta") or 0
+
+
+def out_of_memory(view: View, limits: Limits) -> Found:
+    """Writes are refused, and nothing can be evicted: by policy, or because no key expires."""
+    policy, evicted = view.text("memory", "maxmemory_policy"), view.number("keyspace", "evicted_keys.delta")
+    errors = refused(view)
+    cited: tuple[Cited, ...] = (
+        ("info", "errorstat_OOM.count.delta"), ("memory", "maxmemory_policy"), ("memory", "maxmemory_used_share"),
+        ("keyspace", "evicted_keys.delta"), ("memory", "maxmemory"),
+    )  # fmt: skip
+    if not errors:
+        if (view.number("info", "errorstat_OOM.count") or 0) > 0:
+            yield view.not_("oom-noeviction", "Writes were refused for want of memory, none over the window.", cited[0])
+        return
+    why = f"{errors:.0f} commands were refused for want of memory over the window; reads go on."
+    if policy == "noeviction":
+        yield view.cause("oom-noeviction", 0.95, f"{why} The policy is noeviction: nothing makes room.", *cited)
+        yield view.not_("oom-volatile-no-ttl", "The policy is noeviction.", cited[1])
+    elif policy.startswith("volatile-"):
+        coverage, keys = view.number("keyspace", "ttl_coverage"), view.number("keyspace", "keys") or 0
+        share = 0.0 if coverage is None else coverage
+        cited = *cited, ("keyspace", "expires"), ("keyspace", "keys"), ("keyspace", "ttl_coverage")
+        if share <= limits["volatile_ttl_share"]:
+            why += f" {policy} may evict only keys with a TTL, and {share:.1%} of {keys:.0f} have one."
+            yield view.cause("oom-volatile-no-ttl", 0.95, why, *cited)
+            yield view.not_("oom-noeviction", f"The policy is {policy}; it finds nothing to evict.", cited[1], cited[5])
+        else:
+            yield view.cause("oom-volatile-no-ttl", 0.6, f"{why} {policy} doesn't make room fast enough.", *cited)
+    else:
+        # Where every key may go, a refusal means that there is none left, or that eviction is too slow.
+        yield view.cause("oom-noeviction", 0.4, f"{why} {policy or 'Its policy'} doesn't make room.", *cited)
+        if evicted:
+            yield view.not_("oom-volatile-no-ttl", f"The policy is {policy}.", cited[1], cited[3])
+
+
+def eviction_churn(view: View, limits: Limits) -> Found:
+    """Keys are evicted and asked for again. A full cache that is nearly always hit is as it should be."""
+    evicted, rate = view.number("keyspace", "evicted_keys.delta"), view.number("keyspace", "evicted_keys.rate") or 0
+    hits, misses = view.number("keyspace", "keyspace_hits.delta"), view.number("keyspace", "keyspace_misses.delta") or 0
+    ratio = view.number("keyspace", "hit_ratio")
+    cited = (
+        ("keyspace", "evicted_keys.delta"), ("keyspace", "keyspace_misses.delta"), ("keyspace", "hit_ratio"),
+        ("memory", "maxmemory_used_share"), ("memory", "maxmemory_policy"),
+    )  # fmt: skip
+    if evicted == 0 and (view.number("keyspace", "evicted_keys") or 0) > 0:
+        yield view.not_("eviction-churn", "Keys were evicted since the start, none over the window.", cited[0])
+    if not evicted or hits is None or ratio is None:
+        return
+    missed = 1 - ratio
+    why = f"{rate:.0f} keys a second are evicted, and {missed:.0%} of the lookups miss: the working set doesn't fit."
+    enough = hits + misses >= limits["eviction_lookups"] and evicted >= misses / 10
+    if enough and ratio <= limits["eviction_hit_ratio"]:
+        yield view.cause("eviction-churn", 0.93, why, *cited)
+    elif enough and ratio <= (1 + limits["eviction_hit_ratio"]) / 2:
+        yield view.cause("eviction-churn", 0.48, why, *cited)
+    else:
+        because = f"Keys are evicted, and {ratio:.0%} of the lookups hit: a full cache at work."
+        yield view.not_("eviction-churn", because, *cited[:3])
+
+
+def maxmemory_shrunk(view: View, limits: Limits) -> Found:
+    """maxmemory was set below what was in use: the log says so; else the file, or a peak far above the limit."""
+    limit, peak = view.number("memory", "maxmemory"), view.number("memory", "used_memory_peak")
+    evicted = view.number("keyspace", "evicted_keys") or 0
+    if not limit or not peak or not (evicted or refused(view)):
+        return
+    if view.number("memory", "window_seconds") and (view.number("memory", "maxmemory_used_share") or 0) < FULL / 2:
+        return
+    logged, before = view.number("log", "maxmemory_below_use.maxmemory"), view.number("log", "maxmemory_below_use.used")
+    age = view.number("log", "maxmemory_below_use.newest_age")
+    cited: tuple[Cited, ...] = (
+        ("log", "maxmemory_below_use.maxmemory"), ("log", "maxmemory_below_use.used"),
+        ("log", "maxmemory_below_use.newest_age"), ("memory", "maxmemory"), ("memory", "used_memory_peak"),
+        ("keyspace", "evicted_keys"), ("config_drift", "maxmemory.file"), ("config_drift", "maxmemory.running"),
+    )  # fmt: skip
+    if logged == limit and before is not None:
+        recent = age is None or age <= limits["shrunk_recent_seconds"]
+        why = f"maxmemory was set to {limit / _MIB:.0f} MiB while {before / _MIB:.0f} MiB were in use"
+        why += f", {age:.0f} s ago: what no longer fitted was evicted." if age is not None else "."
+        yield view.cause("maxmemory-shrunk", 0.96 if recent else 0.45, why, *cited)
+    elif peak >= limits["shrunk_peak_ratio"] * limit:
+        lowered = _lower_than_file(view, limit)
+        why = f"Up to {peak / _MIB:.0f} MiB were in use, and maxmemory is {limit / _MIB:.0f} MiB: it was set lower"
+        why += " than the configuration file has it." if lowered else " since, or something beside the keys took it."
+        yield view.cause("maxmemory-shrunk", 0.9 if lowered else 0.55 if logged is None else 0.4, why, *cited[3:])
+    else:
+        because = f"No more than {peak / _MIB:.0f} MiB were ever in use under the limit of {limit / _MIB:.0f} MiB."
+        yield view.not_("maxmemory-shrunk", because, ("memory", "used_memory_peak"), ("memory", "maxmemory"))
+
+
+def _lower_than_file(view: View, limit: float) -> bool:
+    if view.number("config_drift", "maxmemory.running") is None:
+        return False
+    written = size(view.text("config_drift", "maxmemory.file") or "0")
+    return written is not None and (written == 0 or written > limit)
+
+
+def nonkey_memory(view: View, limits: Limits) -> Found:
+    """What isn't data takes much of the memory, and the server is full or growing for it."""
+    owner, held = view.text("memory", "largest_overhead"), view.number("memory", "buffers_bytes")
+    limit, share = view.number("memory", "maxmemory") or 0, view.number("memory", "buffers_share")
+    data = view.number("memory", "dataset_share")
+    if held is None or share is None:
+        return
+    cited = (
+        ("memory", "largest_overhead"), ("memory", "largest_overhead_bytes"), ("memory", "buffers_share"),
+        ("memory", "dataset_share"), ("memory", "maxmemory_used_share"), ("memory", f"owner.{owner}"),
+    )  # fmt: skip
+    full = (view.number("memory", "maxmemory_used_share") or 0) >= FULL
+    why = f"{held / _MIB:.0f} MiB, {share:.0%} of the used memory, are buffers, most of them {owner}'s; "
+    why += f"the data takes {data:.0%}." if data is not None else "the data takes the rest."
+    takes = held >= limits["nonkey_bytes"] and share >= limits["nonkey_share"]
+    if takes and full and held >= limits["nonkey_share"] * limit:
+        yield view.cause("nonkey-memory", 0.94, f"{why} maxmemory is reached.", *cited)
+    elif takes and held >= 10 * limits["nonkey_bytes"]:
+        yield view.cause("nonkey-memory", 0.7 if MEMORY_WORDS.search(view.symptom) else 0.45, why, *cited)
+    elif share < limits["nonkey_share"] and full:
+        because = f"Buffers of clients, replicas and the AOF take {share:.0%} of the used memory."
+        yield view.not_("nonkey-memory", because, ("memory", "buffers_share"), ("memory", "dataset_share"))
+
+
+def script_cache(view: View, limits: Limits) -> Found:
+    """Every call brings another script, and the server keeps them, or is busy dropping them."""
+    scripts, more = view.number("memory", "number_of_cached_scripts"), view.number(
+        "memory", "number_of_cached_scripts.delta")  # fmt: skip
+    dropped, held = view.number("info", "evicted_scripts.delta") or 0, view.number("memory", "owner.scripts") or 0
+    if scripts is None:
+        return
+    cited = (
+        ("memory", "number_of_cached_scripts"), ("memory", "number_of_cached_scripts.delta"),
+        ("memory", "owner.scripts"), ("memory", "largest_overhead"), ("info", "evicted_scripts.delta"),
+    )  # fmt: skip
+    many, grows = scripts > limits["cached_scripts"], (more or 0) > 0
+    why = f"{scripts:.0f} scripts are cached, {held / _MIB:.1f} MiB"
+    large = held >= limits["script_bytes"]
+    if many and grows:
+        yield view.cause("script-cache-bloat", 0.94, f"{why}, {more:.0f} more over the window.", *cited)
+    elif many:
+        yield view.cause("script-cache-bloat", 0.7 if large else 0.4, f"{why}, none new over the window.", *cited)
+    elif dropped >= limits["cached_scripts"] / 100:
+        why = f"{dropped:.0f} scripts were dropped over the window for new ones: each call brings another."
+        yield view.cause("script-cache-bloat", 0.6, why, *cited)
+    elif MEMORY_WORDS.search(view.symptom):
+        yield view.not_("script-cache-bloat", f"{scripts:.0f} scripts are cached.", cited[0])
+
+
+def ttl_leak(view: View, limits: Limits) -> Found:
+    """New keys come without a time to live, nothing makes room, and the share that expires falls."""
+    keys, expires = view.number("keyspace", "keys.delta"), view.number("keyspace", "expires.delta")
+    coverage, seconds = view.number("keyspace", "ttl_coverage"), view.number("keyspace", "window_seconds")
+    if keys is None or expires is None or coverage is None or not seconds:
+        return
+    expired = view.number("keyspace", "expired_keys.delta") or 0
+    # What came with a TTL and went again isn't in either difference; what stays is keys less those that expire.
+    lasting, passing = keys - expires, max(0.0, expires) + expired
+    share = passing / (lasting + passing) if lasting > 0 else 1.0
+    grown = view.number("memory", "used_memory.delta") or 0
+    cited = (
+        ("keyspace", "keys.delta"), ("keyspace", "expires.delta"), ("keyspace", "ttl_coverage"),
+        ("keyspace", "evicted_keys.delta"), ("memory", "used_memory.delta"), ("keyspace", "keys"),
+    )  # fmt: skip
+    leaking = lasting / seconds >= limits["ttl_leak_keys_per_second"] and share <= limits["ttl_leak_share"]
+    if not leaking or (view.number("keyspace", "evicted_keys.delta") or 0) > 0 or grown < 0:
+        if MEMORY_WORDS.search(view.symptom):
+            because = f"Over the window came {keys:.0f} keys, {expires:.0f} of them with a TTL."
+            yield view.not_("ttl-leak", because, *cited[:3])
+        return
+    why = f"{lasting:.0f} keys without a TTL came over the window and {passing:.0f} with one; {coverage:.0%} have one"
+    usual = coverage > max(share, limits["ttl_leak_share"])
+    why += ": what comes lately is kept for ever." if usual else "."
+    said = MEMORY_WORDS.search(view.symptom) is not None
+    probability = (0.9 if said else 0.6) if usual else (0.6 if said else 0.4)
+    yield view.cause("ttl-leak", probability, why, *cited)
+
+
+def placeholders(view: View) -> dict[str, str]:
+    """Values for the runbooks' remedies: `maxmemory_target` and `maxmemory_before`, in bytes, where they're known."""
+    limit, free = view.number("memory", "maxmemory"), view.number("machine", "memory_available_bytes")
+    values: dict[str, str] = {}
+    if not limit:
+        return values
+    # Half of what is free is left to a fork's copies and to the buffers; of a control group's limit 30 %.
+    room = [limit + free / 2] if free is not None else []
+    if (group := view.number("process", "cgroup_memory_limit")) is not None:
+        room.append(0.7 * group)
+    if room and (target := min(2 * limit, *room)) > limit:
+        values["maxmemory_target"] = f"{target:.0f}"
+    written = size(view.text("config_drift", "maxmemory.file"))
+    before = written or view.number("log", "maxmemory_below_use.used")
+    if before and before > limit and room and before <= min(room):
+        values["maxmemory_before"] = f"{before:.0f}"
+    return values
+
+
+CHECKS: tuple[Check, ...] = (
+    out_of_memory, eviction_churn, maxmemory_shrunk, nonkey_memory, script_cache, ttl_leak, *footprint.CHECKS,
+)  # fmt: skip
+CONSEQUENCES: Consequences = {
+    # Refused applications reconnect and try again.
+    "oom-noeviction": {"connection-churn": 0.4},
+    # The few keys that do expire are evicted first, and are missed.
+    "oom-volatile-no-ttl": {"connection-churn": 0.4, "eviction-churn": 0.5},
+    "maxmemory-shrunk": {
+        "eviction-churn": 0.6, "config-drift": 0.6, "oom-noeviction": 0.8, "oom-volatile-no-ttl": 0.8,
+        "connection-churn": 0.4,
+    },
+    "nonkey-memory": {
+        "oom-noeviction": 0.7, "oom-volatile-no-ttl": 0.7, "eviction-churn": 0.7, "connection-churn": 0.4,
+    },
+    "slow-consumer-output": {"nonkey-memory": 0.5, "eviction-churn": 0.6, "oom-noeviction": 0.7},
+    "query-buffer-hog": {"nonkey-memory": 0.5, "eviction-churn": 0.6, "oom-noeviction": 0.7},
+    "replica-output-loop": {"nonkey-memory": 0.5},
+    "replica-lag": {"nonkey-memory": 0.6},
+    "aof-disk-full": {"nonkey-memory": 0.5},
+    **footprint.CONSEQUENCES,
+}  # fmt: skip

@@ -1,0 +1,167 @@
+"""Persistence: snapshots that fail, and what they cost. The append-only file's part is in `appendonly`."""
+
+import re
+
+from agent.checks import appendonly
+from agent.checks.appendonly import megabytes, since_start, tight
+from agent.checks.form import Check, Consequences, Found, Limits
+from agent.view import Cited, View
+
+MEMORY_WORDS = re.compile(r"\b(memory|oom|ram|swap\w*|rss|out of mem\w*)\b", re.IGNORECASE)
+REFUSES: tuple[Cited, ...] = (
+    ("persistence", "rdb_last_bgsave_status"), ("persistence", "writes_refused"), ("persistence", "writes_refused_by"),
+    ("persistence", "errorstat_MISCONF.count.delta"),
+)  # fmt: skip
+
+
+def _reason(view: View) -> str | None:
+    """The newest of the log's reasons for a snapshot that failed in this life of the server."""
+    reasons = {"fork": "fork_failed", "space": "no_space"}
+    if view.number("log", "bgsave_error.signal") is not None:
+        reasons["killed"] = "bgsave_error"
+    ages = {reason: age for reason, event in reasons.items() if (age := since_start(view, event)) is not None}
+    return min(ages, key=lambda reason: ages[reason], default=None)
+
+
+def failed_snapshot(view: View, limits: Limits) -> Found:
+    """The last snapshot failed: for want of room, of a process, or because its child was killed."""
+    status = view.text("persistence", "rdb_last_bgsave_status")
+    if status == "ok":
+        because = "The last snapshot went well, or none was tried yet."
+        yield view.not_("bgsave-disk-full", because, REFUSES[0])
+        yield view.not_("fork-denied", because, REFUSES[0], ("persistence", "aof_last_bgrewrite_status"))
+    rewrite = view.text("persistence", "aof_last_bgrewrite_status")
+    if "err" not in (status, rewrite):
+        return
+    refuses = view.get("persistence", "writes_refused") is True
+    after = "; writes are refused with MISCONF until one succeeds." if refuses else "."
+    reason = _reason(view)
+    if reason == "killed":
+        yield from _killed(view, after)
+    elif reason == "fork" or (reason is None and _never_forked(view)):
+        yield from _denied(view, reason, after)
+    elif status == "err":
+        yield from _no_room(view, limits, reason, after)
+
+
+def _denied(view: View, reason: str | None, after: str) -> Found:
+    held, most = view.number("process", "cgroup_pids_current"), view.number("process", "cgroup_pids_max")
+    full = held is not None and most is not None and held >= most
+    why = "The kernel denied the server a second process, which a snapshot needs"
+    if full:
+        why += f": its control group has {held:.0f} of {most:.0f} processes and threads"
+    yield view.cause(
+        "fork-denied", 0.96 if reason else 0.9 if full else 0.85, why + after, ("log", "fork_failed.count"),
+        ("log", "fork_failed.newest_age"), ("process", "cgroup_pids_current"), ("process", "cgroup_pids_max"),
+        ("machine", "overcommit_memory"), ("persistence", "total_forks"), ("persistence", "rdb_saves"),
+        ("persistence", "rdb_last_bgsave_time_sec"), *REFUSES,
+    )  # fmt: skip
+    if (free := view.number("disk", "dir_free_bytes")) is not None:
+        because = f"The child never came to write anything; {megabytes(free)} are free on the disk."
+        yield view.not_("bgsave-disk-full", because, ("disk", "dir_free_bytes"), ("log", "fork_failed.count"))
+
+
+def _never_forked(view: View) -> bool:
+    """Whether attempts were more than forks. 6.2 counts no attempts, and a fork that failed as one: no child ended."""
+    tried, forks = view.number("persistence", "rdb_saves"), view.number("persistence", "total_forks")
+    if tried is None or forks is None:
+        running = view.number("persistence", "rdb_bgsave_in_progress")
+        return view.number("persistence", "rdb_last_bgsave_time_sec") == -1 and running == 0
+    return tried > forks
+
+
+def _killed(view: View, after: str) -> Found:
+    signal = view.number("log", "bgsave_error.signal")
+    kills = (view.number("process", "cgroup_oom_kills") or 0) + (view.number("machine", "oom_kill.delta") or 0)
+    short = kills > 0 or _headroom(view, view.number("process", "rss_bytes") or 0, False) <= 0
+    why = f"The child that wrote the snapshot was killed by signal {signal:.0f}"
+    why += ": with the pages that it copies the server's memory went over the limit" if short else ""
+    yield view.cause(
+        "cow-blowup", (0.95 if short else 0.75) if signal == 9 else 0.4, why + after, ("log", "bgsave_error.signal"),
+        ("log", "bgsave_error.newest_age"), ("process", "cgroup_oom_kills"), ("process", "rss_bytes"),
+        ("process", "cgroup_memory_limit"), ("persistence", "current_cow_size"), *REFUSES,
+    )  # fmt: skip
+    yield view.not_(
+        "bgsave-disk-full", "The child was killed; the disk didn't stop it.", ("log", "bgsave_error.signal")
+    )
+
+
+def _no_room(view: View, limits: Limits, reason: str | None, after: str) -> Found:
+    cited = (
+        ("log", "no_space.count"), ("log", "no_space.newest_age"), ("disk", "dir_free_bytes"),
+        ("disk", "dir_used_share"), ("disk", "rdb_bytes"), *REFUSES,
+    )  # fmt: skip
+    free = view.number("disk", "dir_free_bytes")
+    left = f"; {megabytes(free)} are free there now" if free is not None else ""
+    if reason == "space":
+        why = f"The last snapshot failed for want of room on the disk{left}{after}"
+        yield view.cause("bgsave-disk-full", 0.96, why, *cited)
+        yield view.not_("fork-denied", "The child was forked, and the disk stopped it.", ("log", "no_space.count"))
+    elif tight(view, limits):
+        yield view.cause(
+            "bgsave-disk-full", 0.9, f"The last snapshot failed, and the disk is full{left}{after}", *cited
+        )
+    elif view.last("log") is None or view.unavailable("log"):
+        why = (
+            f"The last snapshot failed after its child was forked{left}{after} The log would say why: mostly the disk."
+        )
+        yield view.cause("bgsave-disk-full", 0.6, why, *cited, ("persistence", "total_forks"))
+    else:
+        why = f"The last snapshot failed{left}{after} The log names no full disk: permissions, read-only?"
+        yield view.cause(
+            "bgsave-disk-full", 0.5 if after != "." else 0.4, why, *cited, ("log", "rdb_write_error.count"),
+            ("disk", "dir_read_only"),
+        )  # fmt: skip
+
+
+def _headroom(view: View, copied: float, saving: bool) -> float:
+    """The share of its memory limit, or of the machine's memory, that a snapshot leaves."""
+    limit, held = view.number("process", "cgroup_memory_limit"), view.number("process", "rss_bytes")
+    if limit and held is not None:
+        # What the group uses is mostly cache of the files that it writes, which gives way.
+        return max(0.0, 1 - (held + copied) / limit)
+    total, left = view.number("machine", "memory_total_bytes"), view.number("machine", "memory_available_bytes")
+    return max(0.0, left - (0 if saving else copied)) / total if total and left is not None else 1.0
+
+
+def copy_on_write(view: View, limits: Limits) -> Found:
+    """Much of the data is copied while it's saved: memory goes up by as much."""
+    saving = view.number("persistence", "rdb_bgsave_in_progress") or view.number(
+        "persistence", "aof_rewrite_in_progress"
+    )
+    recent = (view.number("persistence", "rdb_last_save_age") or 0) <= limits["cow_recent_seconds"]
+    fields = [*(("current_cow_peak", "current_cow_size") if saving else ())]
+    fields += ("rdb_last_cow_size", "aof_last_cow_size") if recent or saving else ()
+    sizes = {field: view.number("persistence", field) or 0 for field in fields}
+    largest = max(sizes, key=lambda field: sizes[field], default=None)
+    if largest is None:
+        return
+    share = view.number("persistence", f"{largest}_share") or 0
+    cited = (
+        ("persistence", largest), ("persistence", f"{largest}_share"), ("persistence", "rdb_bgsave_in_progress"),
+        ("persistence", "total_forks.delta"), ("process", "rss_bytes"), ("process", "cgroup_memory_limit"),
+        ("machine", "memory_available_bytes"),
+    )  # fmt: skip
+    if sizes[largest] < limits["cow_bytes"] or share < limits["cow_share"]:
+        because = f"A snapshot copies {megabytes(sizes[largest])}, {share:.0%} of the server's memory."
+        yield view.not_("cow-blowup", because, *cited[:2])
+        return
+    why = f"A snapshot makes the server copy {megabytes(sizes[largest])} of pages, {share:.0%} of its memory"
+    headroom = _headroom(view, sizes[largest], bool(saving))
+    if headroom < limits["cow_headroom_share"]:
+        yield view.cause("cow-blowup", 0.93, f"{why}, and {headroom:.0%} of the memory limit is left then.", *cited)
+    else:
+        probability = 0.55 if MEMORY_WORDS.search(view.symptom) else 0.4
+        yield view.cause("cow-blowup", probability, f"{why}; there is room for it ({headroom:.0%} left).", *cited)
+
+
+CHECKS: tuple[Check, ...] = (failed_snapshot, copy_on_write, *appendonly.CHECKS)
+_REFUSED = {"connection-churn": 0.3, "retry-storm": 0.3, "connection-leak": 0.6}
+"""Clients that get errors come back again and again."""
+CONSEQUENCES: Consequences = {
+    "bgsave-disk-full": _REFUSED,
+    "fork-denied": _REFUSED,
+    "aof-disk-full": {**_REFUSED, "bgsave-disk-full": 0.6, "process-down": 0.7},
+    "cow-blowup": {**_REFUSED, "bgsave-disk-full": 0.4, "fork-stall": 0.6, "oom-killed": 0.5, "slow-on-command": 0.6},
+    **appendonly.CONSEQUENCES,
+}

@@ -1,0 +1,128 @@
+"""Whole copies again and again: the replica is cut off while it's sent one, or the backlog doesn't reach back."""
+
+from agent.checks.form import Found, Limits
+from agent.view import Cited, View
+
+FULL: tuple[Cited, ...] = (
+    ("replication", "sync_full.delta"), ("replication", "sync_partial_err.delta"), ("replication", "total_forks.delta"),
+    ("replication", "sync_full"), ("log", "full_resync.count"), ("log", "full_resync.newest_age"),
+)  # fmt: skip
+SHOWN = 8
+"""Replicas that the reading shows one by one."""
+
+
+def _recent(view: View, event: str, limits: Limits) -> bool:
+    age = view.number("log", f"{event}.newest_age")
+    return age is not None and age <= limits["replication_event_seconds"]
+
+
+def _copying(view: View) -> bool:
+    """Whether a replica is being sent a whole copy at this moment."""
+    states = (view.text("replication", f"replica{number}.state") for number in range(1, SHOWN + 1))
+    return any(state not in ("", "online") for state in states) or any(
+        peer.number("replication", "master_sync_in_progress") == 1 for peer in view.peers
+    )
+
+
+def again(view: View, limits: Limits) -> bool:
+    """Whether this primary sends whole copies again and again: over the window, or by its log or a replica's."""
+    if (view.number("replication", "sync_full.delta") or 0) > 0:
+        return True
+    copying = _copying(view)
+    for one in (view, *(peer for peer in view.peers if peer.text("replication", "role") == "slave")):
+        count = sum(one.number("log", f"{event}.count") or 0 for event in ("full_resync", "no_backlog"))
+        new = any(_recent(one, event, limits) for event in ("full_resync", "no_backlog"))
+        # The first copy is everybody's, the second may have been one break.
+        if count >= 3 and (new or copying):
+            return True
+    return False
+
+
+def cut_off(view: View, limits: Limits) -> float:
+    """How likely it is that replicas are cut off for the output that waits for them."""
+    closed = (view.number("info", "client_output_buffer_limit_disconnections.delta") or 0) > 0
+    if closed or _recent(view, "output_limit", limits):
+        return 0.95
+    bounds = [view.number("replication", f"output.limit_{kind}") for kind in ("hard", "soft")]
+    limit = min((bound for bound in bounds if bound), default=0)
+    rate = view.number("replication", "master_repl_offset.rate") or 0
+    if not limit:
+        return 0
+    if (view.number("replication", "output.omem_max") or 0) >= limit:
+        return 0.9
+    holds = limit / rate if rate > 0 else float("inf")
+    # The first copy is everybody's; a limit that holds the writes of seconds can't outlast a second one either.
+    if holds >= limits["output_limit_seconds"] or (view.number("replication", "sync_full") or 0) < 3:
+        return 0
+    return 0.85 if holds < limits["output_limit_seconds"] / 2 else 0.6
+
+
+def resyncs(view: View, limits: Limits) -> Found:
+    """Tell the two reasons for whole copies apart."""
+    if view.text("replication", "role") != "master":
+        return
+    ongoing, likely = again(view, limits), cut_off(view, limits)
+    failed = view.number("replication", "sync_partial_err.delta") or 0
+    if ongoing and likely:
+        why = "Replicas are sent whole copies again and again: what is written meanwhile is over their output limit"
+        yield view.cause(
+            "replica-output-loop", likely, f"{why}, so they're cut off and begin anew.", *FULL,
+            ("replication", "sync_partial_err"), ("log", "output_limit.count"), ("log", "output_limit.newest_age"),
+            ("replication", "output.limit_hard"), ("replication", "output.limit_soft"),
+            ("replication", "output.omem_max"), ("replication", "master_repl_offset.rate"),
+            ("info", "client_output_buffer_limit_disconnections.delta"),
+        )  # fmt: skip
+        if likely > 0.6:
+            # Who was cut off and asks for the rest is refused as well; that's the consequence.
+            yield view.not_("backlog-too-small", "The output limit cuts the replica off.", *FULL[:2])
+            return
+    yield from _backlog(view, limits, ongoing, failed)
+
+
+def seen_below(view: View, limits: Limits) -> Found:
+    """What a replica's own log tells of whole copies where its primary can't be asked."""
+    if view.text("replication", "role") != "slave" or any(peer.text("replication", "role") for peer in view.peers):
+        return
+    count = view.number("log", "full_resync.count") or 0
+    if count < 3 or not _recent(view, "full_resync", limits):
+        return
+    cut, during = (view.number("log", f"{event}.count") or 0 for event in ("primary_lost", "primary_unreachable"))
+    cited: tuple[Cited, ...] = (
+        ("log", "full_resync.count"), ("log", "full_resync.newest_age"), ("log", "primary_lost.count"),
+        ("log", "primary_unreachable.count"), ("log", "psync_refused.count"),
+    )  # fmt: skip
+    if cut >= count - 1:
+        why = (
+            f"The replica was sent {count:.0f} whole copies, each after its link broke: the backlog didn't reach back."
+        )
+        yield view.cause("backlog-too-small", 0.7, why, *cited)
+    elif during >= 2:
+        why = (
+            f"The replica was sent {count:.0f} whole copies and lost the link during them: cut off by an output limit?"
+        )
+        yield view.cause("replica-output-loop", 0.6, why, *cited)
+
+
+def _backlog(view: View, limits: Limits, ongoing: bool, failed: float) -> Found:
+    cited: tuple[Cited, ...] = (
+        *FULL[:2], ("log", "no_backlog.count"), ("log", "no_backlog.newest_age"), ("replication", "repl-backlog-size"),
+        ("replication", "backlog_seconds"), ("replication", "master_repl_offset.rate"),
+        ("replication", "sync_partial_err"), ("replication", "sync_full"),
+    )  # fmt: skip
+    bridges = view.number("replication", "backlog_seconds")
+    short = bridges is not None and bridges < limits["backlog_seconds"]
+    refused = view.number("replication", "sync_partial_err") or 0
+    size = (view.number("replication", "repl-backlog-size") or 0) / 2**20
+    why = f"A backlog of {size:.2f} MiB"
+    why += f" holds {bridges:.1f} s of what is written" if bridges is not None else " doesn't hold what was missed"
+    if failed > 0:
+        told = short or _recent(view, "no_backlog", limits)
+        of = f"{failed:.0f} partial syncs were refused over the window, each of them became a whole copy"
+        yield view.cause("backlog-too-small", 0.95 if told else 0.6, f"{why}: {of}.", *cited)
+        because = "No replica was over its output limit."
+        yield view.not_("replica-output-loop", because, ("replication", "output.omem_max"), FULL[1])
+    elif ongoing and refused >= 2 and (short or _recent(view, "no_backlog", limits)):
+        why += f", and partial syncs are refused ({refused:.0f} since the start, none within this very window)."
+        yield view.cause("backlog-too-small", 0.85, why, *cited)
+    elif refused:
+        yield view.cause("backlog-too-small", 0.25, "Partial syncs were refused since the start, none now.", *cited)

@@ -1,0 +1,90 @@
+"""Who is a replica, and who takes it for a primary: READONLY and MASTERDOWN."""
+
+import re
+
+from agent.checks.form import Found, Limits
+from agent.view import Cited, View
+
+PRIMARY_WORDS = re.compile(
+    r"\b(on the (primary|master)|(the|our) (primary|master) (is|became|turned|says|refuses)|only redis|standalone|"
+    r"single (redis|server)|nobody (changed|made|set)|keys (are|have) (missing|gone))\b",
+    re.IGNORECASE,
+)
+"""Words of people for whom this server is no replica."""
+
+
+def by_hand(view: View) -> Cited | None:
+    """The field that shows that it's a replica at run time and not by its file, or None."""
+    # Both names of the parameter are listed, and either may be the one that is told.
+    names = ("replicaof.running", "slaveof.running")
+    return next((("config_drift", name) for name in names if view.text("config_drift", name)), None)
+
+
+def promoted(primary: View | None) -> bool:
+    """Whether the node above was a replica itself before: then there was a failover."""
+    return primary is not None and (primary.number("replication", "second_repl_offset") or -1) > 0
+
+
+def turned(view: View) -> tuple[bool, float | None]:
+    """Whether it was made a replica while it ran, and how many seconds after its start where that's known."""
+    logged, started = view.number("log", "role_changed.newest_age"), view.number("log", "started_age")
+    calls = sum(view.number("commandstats", f"{name}.calls") or 0 for name in ("replicaof", "slaveof"))
+    after = started - logged if logged is not None and started is not None else None
+    return by_hand(view) is not None or logged is not None or calls > 0, after
+
+
+def readonly(view: View, limits: Limits) -> Found:
+    """Clients write to a replica: because they were given its address, kept it, or because it's none of the team's."""
+    if view.text("replication", "role") != "slave":
+        return
+    errors = view.number("replication", "errorstat_READONLY.count.delta") or 0
+    named = view.text("replication", "master_host"), view.text("replication", "master_port")
+    primary = next((peer for peer in view.peers if peer.node == f"{named[0]}:{named[1]}"), None)
+    cited: tuple[Cited, ...] = (
+        ("replication", "role"), ("replication", "errorstat_READONLY.count.delta"), ("replication", "master_host"),
+        ("replication", "master_port"), ("replication", "replica-read-only"), ("log", "role_changed.newest_age"),
+        by_hand(view) or ("config_drift", "replicaof.running"), ("log", "started_age"),
+    )  # fmt: skip
+    changed, after = turned(view)
+    if errors > 0:
+        why = f"{errors:.0f} writes were refused over the window: this is a replica of {named[0]}:{named[1]}"
+        yield view.cause("replica-write-or-stale", 0.95, f"{why}, and clients write to it.", *cited[:5])
+        if changed and promoted(primary):
+            why += ", which was promoted in its stead; its clients still have the old address."
+            cause = view.cause("stale-endpoint", 0.96, why, *cited)
+            more = primary.cite(("replication", "role"), ("replication", "second_repl_offset")) if primary else ()
+            yield cause.model_copy(update={"evidence": (*cause.evidence, *more)})
+            return
+    elif view.number("replication", "errorstat_READONLY.count"):
+        because = "Writes were refused since the start, none over the window."
+        yield view.not_("replica-write-or-stale", because, *cited[:2])
+    drift = view.last("config_drift")
+    # What made it a replica wrote it into the file as well, as sentinels do.
+    rewritten = drift is not None and not drift.unavailable and by_hand(view) is None
+    if changed and not rewritten and not promoted(primary):
+        words = PRIMARY_WORDS.search(view.symptom) is not None
+        served = after is not None and after >= limits["served_as_primary_seconds"]
+        why = (
+            f"At run time this server was made a replica of {named[0]}:{named[1]}, which its configuration doesn't name"
+        )
+        why += f", after it had stood alone for {after:.0f} s" if served else ""
+        why += "; clients still write to it." if errors > 0 else "."
+        likely = (0.98 if served else 0.85 if words else 0.6) if errors > 0 else 0.7 if words and served else 0.4
+        yield view.cause("unexpected-replica", likely, f"{why} If nobody meant that, somebody else did it.", *cited)
+
+
+def masterdown(view: View, limits: Limits) -> Found:
+    """A replica that answers nothing while its link is down."""
+    errors = view.number("replication", "errorstat_MASTERDOWN.count.delta") or 0
+    mute = view.text("replication", "replica-serve-stale-data") == "no"
+    down = view.text("replication", "master_link_status") == "down"
+    cited: tuple[Cited, ...] = (
+        ("replication", "errorstat_MASTERDOWN.count.delta"), ("replication", "replica-serve-stale-data"),
+        ("replication", "master_link_status"), ("replication", "role"),
+    )  # fmt: skip
+    if errors > 0:
+        why = f"The replica's link is down and it may not serve old data: {errors:.0f} commands were refused."
+        yield view.cause("replica-write-or-stale", 0.96, why, *cited)
+    elif mute and down:
+        why = "The replica's link is down and replica-serve-stale-data is no: whoever reads here is refused."
+        yield view.cause("replica-write-or-stale", 0.75, why, *cited)

@@ -1,0 +1,90 @@
+"""Which fields of a reading matter first: to a person, and to a model."""
+
+FIGURES = {
+    "connect": ("stage", "dns_ms", "tcp_ms", "tls_ms", "auth_ms", "first_ping_ms"),
+    "ping": ("reply", "ms"),
+    "silence": ("waited_seconds", "ping_answered", "unknown_command_answered"),
+    "latency_sample": ("min_ms", "median_ms", "p99_ms", "max_ms", "over_10ms_share"),
+    "info": (
+        "connected_clients", "maxclients", "rejected_connections.delta", "total_connections_received.rate",
+        "total_commands_processed.rate", "blocked_clients",
+    ),
+    "commandstats": ("busy_share", "top", "top_share"),
+    "slowlog": ("entries", "max_usec", "newest_age"),
+    "clients": ("connected", "unused", "blocked", "paused", "omem_max", "qbuf_max"),
+    "config_get": ("maxclients", "timeout", "tcp-keepalive"),
+    "access": ("user", "entries"),
+    "topology": ("topology", "nodes"),
+    "latencystats": ("commands", "slowest", "slowest_p99_usec"),
+    "latency_events": ("monitor_threshold_ms", "events", "new_events"),
+    "memory": (
+        "used_memory", "maxmemory", "maxmemory_used_share", "used_memory_rss", "mem_fragmentation_ratio",
+        "largest_overhead", "largest_overhead_share",
+    ),
+    "persistence": (
+        "rdb_last_bgsave_status", "rdb_last_save_age", "aof_enabled", "aof_last_write_status",
+        "aof_delayed_fsync.delta", "latest_fork_usec", "writes_refused",
+    ),
+    "replication": (
+        "role", "connected_slaves", "replicas_online", "master_link_status", "lag_bytes_max", "lag_max",
+        "sync_full.delta", "sync_partial_err.delta", "backlog_seconds",
+    ),
+    "cluster": (
+        "cluster_state", "cluster_slots_ok", "cluster_slots_pfail", "cluster_slots_fail", "migrating", "importing",
+        "slots",
+    ),
+    "sentinel": ("masters", "m1.flags", "m1.ckquorum", "m1.usable_sentinels", "m1.good_replicas", "events"),
+    "keyspace": ("keys", "expires", "ttl_coverage", "expired_keys.delta", "evicted_keys.delta", "hit_ratio"),
+    "big_keys": ("sampled", "share_seen", "k1.key", "k1.type", "k1.bytes"),
+    "streams": ("streams", "s1.key", "s1.length", "s1.g1.pending", "s1.g1.lag"),
+    "config_drift": ("config_file", "drifted"),
+    "log": ("critical", "warnings", "last1.event", "last1.age", "last2.event", "started_age", "clean_shutdown"),
+    "disk": ("dir_free_bytes", "dir_used_share", "dir_read_only", "temp_count"),
+    "history": ("at", "changed1.field", "changed1.before", "changed1.at", "changed2.field", "changed3.field"),
+    "idle_probe": ("idle_seconds", "closed_by_peer", "closed_after_seconds", "ping_after", "still_listed"),
+    "process": ("listening", "state", "nofile_soft", "num_fds", "cpu_share"),
+    "sockets": ("established", "time_wait", "close_wait", "recv_q", "send_q", "ListenOverflows.delta"),
+    "machine": ("cpu_busy_share", "memory_available_bytes", "top_process.cpu_share"),
+}  # fmt: skip
+"""The figures of each tool that a person looks at first."""
+
+SHOWN: dict[str, str] = {
+    "connect": r"stage|auth|\w+_ms",
+    "ping": r"reply|ms",
+    "silence": r"\w+",
+    "latency_sample": r"answered|timeouts|failed\..*|(min|median|p99|max)_ms|over_10ms_share",
+    "info": (
+        r"(redis|valkey)_version|role|uptime_in_seconds|(connected|blocked)_clients|maxclients|used_memory|maxmemory|"
+        r"(rdb_last_bgsave|aof_last_write|master_link)_status|connected_slaves|total_(connections_received|commands_processed)\.rate|"
+        r"used_cpu_(user|sys)_main_thread\.rate|latest_fork_usec|db\d+\.keys"
+    ),
+    "commandstats": r"busy_share|top|top_share|total\..*",
+    "slowlog": r"len|entries|max_usec|newest_age|[^.]+\.(count|max_usec)|e1\.\w+",
+    "clients": r"connected|blocked|paused|paused_cmd|unused|\w+_max|o[12]\.(count|name|address|unused|idle_median)|"
+    r"g[12]\.(count|cmd|flags|idle_median)",
+    "config_get": r"maxclients|timeout|tcp-keepalive|maxmemory(-policy|-clients)?|slowlog-log-slower-than|"
+    r"latency-monitor-threshold|client-output-buffer-limit|save",
+    "access": r"user|entries|[a-z]+\.(count|newest_age)",
+    "topology": r"topology|n\d+\.(node|role|seen)",
+    "latencystats": r"slowest(_p99_usec)?",
+    "latency_events": r"monitor_enabled|events|new_events|[a-z-]+\.(max_ms|age)",
+    "memory": r"maxmemory_used_share|mem_fragmentation_ratio|fragmentation_bytes|largest_overhead(_share)?",
+    "persistence": r"rdb_last_save_age|rdb_changes_since_last_save|aof_enabled|writes_refused|config\.save",
+    "replication": r"replicas_online|lag_bytes_max|lag_max|backlog_seconds|good_replicas_missing|output\.omem_max",
+    "cluster": r"cluster_state|cluster_slots_(ok|pfail|fail)|migrating|importing|slots",
+    "sentinel": r"masters|events|m\d+\.(name|flags|ckquorum|usable_sentinels|good_replicas)|[+-].*\.count",
+    "keyspace": r"keys|ttl_coverage|hit_ratio",
+    "big_keys": r"sampled|share_seen|k[123]\..*",
+    "streams": r"streams|s[12]\..*",
+    "config_drift": r"config_file|drifted|.*\.(file|running)",
+    "log": r"critical|warnings|last[123]\.(event|age)|started_age|clean_shutdown",
+    "disk": r"dir_(free_bytes|used_share|read_only)",
+    "history": r"at|restarted|gap_share|changed[1-4]\.(field|before|at|when)",
+    "idle_probe": r".*",
+    "process": r"locality|listening|state|stopped|redis_processes|nofile_(soft|maxclients)|num_fds|(main_)?cpu_share|"
+    r"main_wait_share|swap_bytes|cgroup_(cpu_quota|frozen|nr_throttled\.delta)",
+    "sockets": r"locality|listening|recv_q|send_q|established|time_wait|close_wait|ListenOverflows\.delta",
+    "machine": r"cores|cpu_busy_share|cpu_steal_share|load1|memory_available_bytes|top_process\.(name|cpu_share)|"
+    r"transparent_hugepage",
+}
+"""The fields of each tool that matter first; of a tool that isn't here, all."""

@@ -1,0 +1,122 @@
+"""One fault, had once: triaged by the program's own code, scored, and mended by the plan's own step."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from agent.approval import settle
+from agent.choose import choose
+from agent.commands import COMMANDS
+from agent.diagnosis import OFFLINE, Step
+from agent.events import Event
+from agent.investigation import Investigation, Options
+from agent.modelled import Asking, think
+from agent.program import Parser
+from agent.runbooks import load
+from agent.triage import DEADLINE_CHECKS, DEADLINE_MODEL, outside_of
+from evals.lab.apart import Apart, apart
+from evals.lab.catalogue import FAULTS
+from evals.lab.fault import Fault
+from evals.lab.score import Run, scored
+from evals.lab.score import wrong as wrong_steps
+from evals.lab.servers import LabError
+from tools.clock import SystemClock
+from tools.records import Budget
+from tools.redact import hide_secrets
+from tools.server.target import Tls, parse_target
+
+ENDS_AFTER = 420.0
+"""Seconds after which a run is an error of the lab."""
+MENDS_WITHIN = 8.0
+"""Seconds that a symptom may take to go after a step."""
+
+
+async def examine(run: Run) -> Run:
+    """Have a run's fault and triage it, with the run's ticket if it has one. The lab's own failures are its `error`."""
+    done, fault = run, FAULTS[run.fault]
+    try:
+        async with asyncio.timeout(ENDS_AFTER), apart(run.fault, run.kind, run.seed) as incident:
+            done = run.model_copy(update={"ticket": _ticket(run, fault, incident.told.ticket)})
+            done = await _judged(done, fault, incident)
+    except TimeoutError:
+        return done.model_copy(update={"error": f"it wasn't over after {ENDS_AFTER:.0f} s"})
+    except (LabError, OSError) as error:
+        return done.model_copy(update={"error": str(error) or type(error).__name__})
+    return done
+
+
+def _ticket(run: Run, fault: Fault, written: str) -> str:
+    """What was asked for; of the fault's own, only where it isn't what this very incident made people write."""
+    own = run.ticket_of == run.fault and written not in fault.tickets
+    return written if own or not run.ticket else run.ticket
+
+
+async def _judged(run: Run, fault: Fault, incident: Apart) -> Run:
+    try:
+        async with _triaged(run, incident) as case:
+            run = scored(run, fault, case.answer())
+            return run.model_copy(update={"mended": await _mend(case, fault, incident)})
+    except LabError:
+        raise
+    except Exception as error:
+        # A bug of the agent counts against it.
+        return run.model_copy(update={"crashed": f"{type(error).__name__}: {error}"})
+
+
+@asynccontextmanager
+async def _triaged(run: Run, incident: Apart) -> AsyncIterator[Investigation]:
+    """The investigation as `rediagnose triage` makes it with the incident's options, up to its plan."""
+    parser = Parser(prog="triage")
+    next(one for one in COMMANDS if one.name == "triage").configure(parser)
+    args = parser.parse_args(["--model", run.model, *incident.told.options, incident.told.url, run.ticket])
+    tls = Tls.model_validate({name: getattr(args, name) for name in ("cacert", "cert", "key", "insecure")})
+    password = Path(args.password_file) if args.password_file else None
+    # Nothing of the environment: a password that's set there isn't the lab's.
+    target = parse_target(incident.told.url, tls=tls, password_file=password, environ={})
+    use, clock = choose(args.model), SystemClock()
+    deadline = args.deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
+    options = Options(
+        window=args.window, deadline=deadline, one_node=args.one_node,
+        budget=Budget(commands=args.max_commands, pings=args.max_pings),
+    )  # fmt: skip
+    case = Investigation(
+        target, hide_secrets(run.ticket), load(), clock, _unheard, options, outside_of(args, target, clock)
+    )
+    try:
+        case.start(use)
+        verdict = await case.survey()
+        if use.name != OFFLINE:
+            asking = Asking(timeout=args.model_timeout, max_tokens=args.max_tokens, turns=args.max_turns)
+            verdict = await think(case, verdict, asking)
+        await case.plan(verdict)
+        yield case
+    finally:
+        await case.close()
+
+
+def _unheard(event: Event) -> None:
+    pass
+
+
+async def _mend(case: Investigation, fault: Fault, incident: Apart) -> bool | None:
+    """Say yes to one step after the other until the symptom is gone; null where none could be tried."""
+    if not incident.told.mendable or not case.planned.changes or await incident.mended():
+        return None
+
+    def applied() -> bool:
+        return any(step.state == "applied" for step in case.planned.steps)
+
+    async def ask(step: Step) -> bool:
+        return not any(wrong_steps(fault, [step])) and not (applied() and await _gone(incident))
+
+    await settle(case, ask, lambda line: None, channel="lab")
+    return await _gone(incident) if applied() else None
+
+
+async def _gone(incident: Apart) -> bool:
+    ends = time.monotonic() + MENDS_WITHIN
+    while not (gone := await incident.mended()) and time.monotonic() < ends:
+        await asyncio.sleep(0.2)
+    return gone

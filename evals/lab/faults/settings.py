@@ -1,0 +1,127 @@
+"""Faults of settings: what runs isn't what the file says, or nothing is kept to look at."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from random import Random
+
+from evals.lab.fault import NO_FAULT, Family, Incident
+from evals.lab.servers import Server, ServerKind, start
+from evals.lab.traffic import application, application_name, fill
+from evals.lab.wire import LOST, crew, dial
+
+FAULTS = Family("configuration and access")
+MIB = 1 << 20
+_LASTING = (
+    "It comes back: after each restart of Redis we have to set our limits anew.",
+    "The fix of last month was lost with the reboot of the host; we set it again today. Will it last this time?",
+    "Redis restarted in the night and had its old settings again. It's mended by hand, please have a look.",
+)
+
+
+NAMES = (
+    "maxmemory", "maxmemory-policy", "timeout", "maxclients", "hz", "client-output-buffer-limit",
+    "tcp-keepalive",
+)  # fmt: skip
+"""The settings that are changed."""
+
+
+def _choices(rng: Random) -> list[tuple[str, str, str]]:
+    """Settings with the file's value and the one that somebody set at run time."""
+    return [
+        ("maxmemory", f"{rng.randrange(100, 400)}mb", f"{rng.randrange(500, 900) * MIB}"),
+        ("maxmemory-policy", "noeviction", rng.choice(("allkeys-lru", "volatile-lru", "volatile-ttl"))),
+        ("timeout", str(rng.randrange(120, 600)), "0"),
+        ("maxclients", str(rng.randrange(300, 900)), str(rng.randrange(2000, 5000))),
+        ("hz", "10", str(rng.randrange(15, 60))),
+        ("client-output-buffer-limit", "pubsub 32mb 8mb 60", f"pubsub {rng.randrange(40, 90) * MIB} {16 * MIB} 60"),
+        ("tcp-keepalive", "300", str(rng.randrange(30, 90))),
+    ]  # fmt: skip
+
+
+@asynccontextmanager
+async def _started(kind: ServerKind, config: Mapping[str, str]) -> AsyncIterator[Server]:
+    server = await start(kind, config=config)
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+@asynccontextmanager
+async def _changed(kind: ServerKind, rng: Random, *, kept: bool) -> AsyncIterator[Incident]:
+    chosen = rng.sample(_choices(rng), rng.randrange(1, 4))
+    written = {name: before for name, before, _ in chosen}
+    async with _started(kind, written) as server, application(server.url, rng):
+        await fill(server.url, rng, rng.randrange(500, 3000))
+        wire = await dial(server.url, name="ops")
+        try:
+            for name, _, after in chosen:
+                await wire.ask("CONFIG", "SET", name, after)
+            if kept:
+                await wire.ask("CONFIG", "REWRITE")
+        finally:
+            await wire.close()
+        await asyncio.sleep(0.5)
+        yield Incident(url=server.url, pid=server.pid)
+
+
+@FAULTS.fault("config-drift", *_LASTING, twin="healthy-config-kept", never=(r"^CONFIG REWRITE",))
+async def config_drift(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """Settings that were changed at run time and stand otherwise in the file."""
+    async with _changed(kind, rng, kept=False) as incident:
+        yield incident
+
+
+@FAULTS.fault("healthy-config-kept", *_LASTING, cause=NO_FAULT, twin="config-drift")
+async def healthy_config_kept(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """The same, and this time the file was written too."""
+    async with _changed(kind, rng, kept=True) as incident:
+        yield incident
+
+
+RANKING = "ranking:today"
+
+
+async def ranking(url: str, rng: Random) -> None:
+    """Write a long list, in parts that hold nobody up."""
+    wire = await dial(url)
+    try:
+        for _ in range(rng.randrange(320, 500)):
+            await wire.ask("RPUSH", RANKING, *(f"item-{rng.randrange(10**9):09d}" for _ in range(500)))
+    finally:
+        await wire.close()
+
+
+async def ranked(url: str, rng: Random, name: str) -> None:
+    """Ask for the first ten of the list about every second; each time it's sorted as a whole."""
+    while True:
+        with suppress(*LOST):
+            wire = await dial(url, name=name)
+            try:
+                while True:
+                    await wire.ask("SORT", RANKING, "ALPHA", "LIMIT", 0, 10, timeout=10)
+                    await asyncio.sleep(rng.uniform(0.5, 1))
+            finally:
+                await wire.close()
+        await asyncio.sleep(0.3)
+
+
+@FAULTS.fault(
+    "diagnostics-disabled",
+    "Checkout waits for Redis now and then, all requests at once. SLOWLOG GET is empty.",
+    "Short stalls all the time, and Redis keeps no trace of them.",
+    cause="slow-on-command",
+    also=("diagnostics-disabled",),
+    twin="healthy-slowlog-off",
+    never=(r"slowlog-log-slower-than (0|-1)$",),
+)
+async def diagnostics_disabled(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """A command that walks through a long list again and again, and a slow log that is switched off."""
+    off = rng.choice(({"slowlog-log-slower-than": "-1"}, {"slowlog-max-len": "0"}))
+    async with _started(kind, off) as server, crew() as hands, application(server.url, rng):
+        await fill(server.url, rng, rng.randrange(500, 3000))
+        await ranking(server.url, rng)
+        hands.spawn(ranked(server.url, Random(rng.random()), application_name(rng)))
+        await asyncio.sleep(0.6)
+        yield Incident(url=server.url, pid=server.pid)

@@ -1,0 +1,76 @@
+"""`rediagnose lab start`: one fault, there until somebody says that it's enough."""
+
+import argparse
+import asyncio
+import random
+import shlex
+import signal
+from difflib import get_close_matches
+
+from agent.program import ANSWERED
+from evals.lab.catalogue import FAULTS
+from evals.lab.fault import Fault
+from evals.lab.servers import LabError, ServerKind, installed, missing
+from tools.errors import UsageError
+
+
+async def start(args: argparse.Namespace) -> int:
+    """Have a fault until Ctrl-C or SIGTERM. Raises `UsageError` or `LabError`."""
+    fault = known(args.fault)
+    kind = kind_for(fault, args.kind)
+    end_by_signal()
+    try:
+        async with fault.begin(kind, random.Random(args.seed)) as incident:
+            print(f"{incident.url}\n{incident.ticket}", flush=True)
+            if incident.options:
+                print(f"options: {shlex.join(incident.options)}", flush=True)
+            if incident.own_url:
+                print(f"(the lab's own way in: {incident.own_url})", flush=True)
+            await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        # Told to end, and everything is gone.
+        return ANSWERED
+    raise AssertionError("an event that nobody sets was set")
+
+
+def known(id: str) -> Fault:
+    """The fault of an id. Raises `UsageError` naming the closest ones."""
+    if (fault := FAULTS.get(id)) is None:
+        close = get_close_matches(id, FAULTS, n=3, cutoff=0.4)
+        raise UsageError(f"there is no fault {id!r}; " + (f"closest: {', '.join(close)}" if close else "see lab list"))
+    return fault
+
+
+def servers(name: str | None = None) -> list[ServerKind]:
+    """The servers that are here, or the one of a name. Raises `UsageError` saying how to get one."""
+    kinds = installed()
+    if not kinds:
+        raise UsageError(f"no server is here; pip install 'rediagnose[lab]', or one of: {'; '.join(missing())}")
+    if name is not None and name not in [kind.name for kind in kinds]:
+        raise UsageError(f"--kind {name}: not here; there are {', '.join(kind.name for kind in kinds)}")
+    return [kind for kind in kinds if name in (None, kind.name)]
+
+
+def kind_for(fault: Fault, name: str | None) -> ServerKind:
+    """The first server that can have a fault. Raises `LabError` with the reasons if none can."""
+    kinds = servers(name)
+    usable = [kind for kind in kinds if fault.unavailable(kind) is None]
+    if not usable:
+        reasons = dict.fromkeys(str(fault.unavailable(kind)) for kind in kinds)
+        raise LabError(f"{fault.id} can't be had here: {'; '.join(reasons)}")
+    return usable[0]
+
+
+def end_by_signal() -> None:
+    """Cancel the calling task at the first SIGINT or SIGTERM; further ones don't disturb the tidying up."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    numbers = (signal.SIGINT, signal.SIGTERM)
+
+    def end() -> None:
+        for number in numbers:
+            loop.add_signal_handler(number, lambda: None)
+        task.cancel()
+
+    for number in numbers:
+        loop.add_signal_handler(number, end)

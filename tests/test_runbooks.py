@@ -1,0 +1,217 @@
+"""Runbooks: the linter's every complaint, and what a team's own can and can't do in an answer."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agent.lint import SECTIONS, Finding, limits, lint
+from agent.plan import fill
+from agent.runbooks import BUNDLED, PLACEHOLDERS, load
+from agent.view import View
+from evals.lab.catalogue import FAULTS
+from evals.lab.servers import ServerKind
+from tests.program import rediagnose, triage
+from tools.records import Reading, Values
+
+FRONT = """---
+name: ours
+title: What we do
+symptoms: [checkout is slow]
+causes:
+  maxclients-exhausted:
+    evidence: rejected_connections.delta is above 0
+    avoid: "Restarting it: all clients come back at once."
+    remedies:
+      - kind: config_set
+        action: CONFIG SET maxclients 5000
+        why: Our hosts have the memory for 5000.
+        risk: risky
+        verify: info has rejected_connections.delta 0.
+      - kind: outside
+        action: Call the owner of the largest pool $owner.
+        why: They know what they deployed.
+        risk: risky
+        rollback: Nothing to take back.
+        verify: connected_clients falls.
+---
+"""
+GOOD = FRONT + "".join(f"## {section}\n\nmaxclients-exhausted\n\n" for section in SECTIONS)
+
+
+def found(folder: Path, *texts: str, ours: bool | None = None) -> list[Finding]:
+    for number, text in enumerate(texts):
+        (folder / f"book{number}.md").write_text(text)
+    return lint(folder, ours=ours)[1]
+
+
+def test_a_good_one_passes(tmp_path: Path) -> None:
+    assert found(tmp_path, GOOD) == []
+
+
+def changed(old: str, new: str) -> Callable[[str], str]:
+    assert old in GOOD
+    return lambda text: text.replace(old, new)
+
+
+SET = "CONFIG SET maxclients 5000"
+BAD: dict[str, tuple[Callable[[str], str], str, str, str]] = {
+    # what is done to a good one: the place, the value, and a word of the problem that are told
+    "no front matter": (lambda text: "just text", "file", "", "no front matter"),
+    "not YAML": (changed("symptoms: [", "symptoms: [["), "file", "", "isn't YAML"),
+    "a key twice": (changed("title: What we do", "title: One\ntitle: Two"), "file", "", "'title' stands there twice"),
+    "unknown key": (changed("    avoid:", "    avoids: x\n    avoid:"), "causes.maxclients-exhausted.avoids", "x",
+                    "is no key"),
+    "unknown cause": (changed("  maxclients-exhausted:\n", "  warp-core:\n"), "causes.warp-core", "warp-core",
+                      "is no cause"),
+    "unknown look-alike": (changed("    avoid:", "    unlike: {gremlins: small}\n    avoid:"),
+                           "causes.maxclients-exhausted.unlike.gremlins", "gremlins", "is no cause"),
+    "no avoid": (changed('    avoid: "Restarting it: all clients come back at once."\n', ""),
+                 "causes.maxclients-exhausted.avoid", "", "is missing"),
+    "empty avoid": (changed('"Restarting it: all clients come back at once."', '""'),
+                    "causes.maxclients-exhausted.avoid", "", "is empty"),
+    "no verify": (changed("        verify: info has rejected_connections.delta 0.\n", ""),
+                  "causes.maxclients-exhausted.remedies.1.verify", "", "is missing"),
+    "no rollback": (changed("        rollback: Nothing to take back.\n", ""),
+                    "causes.maxclients-exhausted.remedies.2.rollback", "", "is missing"),
+    "forbidden parameter": (changed(SET, "CONFIG SET requirepass x"), "causes.maxclients-exhausted.remedies.1.action",
+                            "CONFIG SET requirepass x", "it locks clients out"),
+    "unlisted parameter": (changed(SET, "CONFIG SET no-such-thing 1"),
+                           "causes.maxclients-exhausted.remedies.1.action", "CONFIG SET no-such-thing 1", "no class"),
+    "out of bounds": (changed(SET, "CONFIG SET maxclients 100000000"),
+                      "causes.maxclients-exhausted.remedies.1.action", "CONFIG SET maxclients 100000000",
+                      "out of bounds"),
+    "no such command": (changed(f"config_set\n        action: {SET}", "command\n        action: SCRIPT MURDER"),
+                        "causes.maxclients-exhausted.remedies.1.action", "SCRIPT MURDER", "is never sent"),
+    "a kind that doesn't fit": (changed("kind: config_set", "kind: command"),
+                                "causes.maxclients-exhausted.remedies.1.kind", "command", "doesn't fit"),
+    "half a quote": (changed(SET, "CONFIG SET maxclients '5000"), "causes.maxclients-exhausted.remedies.0",
+                     "CONFIG SET maxclients '5000", "isn't one command"),
+    "a dollar": (changed(SET, "CONFIG SET maxclients $5000"), "causes.maxclients-exhausted.remedies.0",
+                 "$5000", "begins no placeholder"),
+    "a risk that policy sees": (changed("risk: risky\n        verify: info", "risk: safe\n        verify: info"),
+                                "causes.maxclients-exhausted.remedies.1.risk", "safe", "isn't what policy says"),
+    "destructive advice": (changed("Call the owner", "Run FLUSHALL, then call the owner"),
+                           "causes.maxclients-exhausted.remedies.2.action", "Run FLUSHALL", "FLUSHALL"),
+    "unfilled placeholder": (changed("$owner", "$pager"), "causes.maxclients-exhausted.remedies.2.action", "$pager",
+                             "is filled by nothing"),
+    "a placeholder elsewhere": (changed("connected_clients falls", "$owner falls"),
+                                "causes.maxclients-exhausted.remedies.2.verify", "$owner", "is never filled"),
+    "its own threshold": (changed("causes:\n", "thresholds: {leak_clients: {value: 1, unit: u, why: w}}\ncauses:\n"),
+                          "thresholds", "leak_clients", "bundled"),
+    "no body": (lambda text: FRONT, "body", "", "is empty"),
+}  # fmt: skip
+"""Each is an error."""
+
+
+@pytest.mark.parametrize(("change", "place", "value", "problem"), BAD.values(), ids=BAD.keys())
+def test_what_is_wrong_is_told_with_file_place_value_and_remedy(
+    change: Callable[[str], str], place: str, value: str, problem: str, tmp_path: Path
+) -> None:
+    told = [one for one in found(tmp_path, change(GOOD)) if one.error]
+    assert [one.place for one in told] == [place], told
+    (one,) = told
+    assert one.file == tmp_path / "book0.md"
+    assert value in one.value
+    assert problem in one.problem
+    assert one.remedy
+    for part in (str(one.file), place, one.problem, one.remedy):
+        assert part in str(one)
+
+
+def test_what_is_only_worth_a_look_is_a_warning(tmp_path: Path) -> None:
+    told = found(tmp_path, GOOD.replace("## First minute", "## Later") + "more\n" * 200, GOOD.replace(": ours", ": b"))
+    assert [(one.file.name, one.value, one.error) for one in told] == [
+        ("book0.md", "## First minute", False), ("book0.md", "228 lines", False),
+        ("book1.md", "maxclients-exhausted", False),
+    ]  # fmt: skip
+
+
+def test_more_is_asked_of_the_bundled(tmp_path: Path) -> None:
+    limit = (
+        "thresholds: {leak_clients: {value: %d, unit: clients, why: w}, unread: {value: 1, unit: u, why: w}}\ncauses:"
+    )
+    first = GOOD.replace("causes:", limit % 1).replace("name: ours", "name: book0").replace("## Diagnostics", "##")
+    second = GOOD.replace("causes:", limit % 2).replace("name: ours", "name: book0")
+    told = {(one.file.name, one.place, one.value): one for one in found(tmp_path, first, second, ours=True)}
+    assert told["book0.md", "body", "## Diagnostics"].error
+    assert told["book1.md", "name", "book0"].error
+    assert told["book1.md", "causes.maxclients-exhausted", "maxclients-exhausted"].problem == (
+        f"is in {tmp_path / 'book0.md'} too"
+    )
+    assert told["book1.md", "thresholds.leak_clients", "2 clients"].problem.startswith("is 1 in")
+    assert not told["book0.md", "thresholds.unread", "1 u"].error
+    assert told[tmp_path.name, "causes", "lua-busy"].problem == "is in no runbook"
+    assert told["connectivity.py", "limits", "silent_seconds"].problem == "is set by no runbook"
+
+
+def test_the_bundled_pass() -> None:
+    assert [str(one) for one in lint(BUNDLED)[1] if one.error] == []
+
+
+def test_every_threshold_that_a_check_reads_is_found() -> None:
+    assert {"leak_clients", "silent_seconds"} <= limits().keys()
+    assert limits().keys() <= load().thresholds.keys()
+
+
+def test_every_placeholder_is_filled_and_known() -> None:
+    values: Values = {"maxclients": 100, "o1.address": "10.0.0.7", "o1.name": "orders", "o1.count": 90}
+    reading = Reading(id="r1", tool="info", args={}, node="n", at="", ms=0, values=values, unavailable=None)
+    readings = [reading, reading.model_copy(update={"id": "r2", "tool": "clients"})]
+    assert fill(View(readings, "n")).keys() <= PLACEHOLDERS.keys()
+    room = BUNDLED.parent / "agent"
+    code = "".join(path.read_text() for path in room.rglob("*.py") if path.name != "runbooks.py")
+    assert [name for name in PLACEHOLDERS if f'"{name}"' not in code] == []
+
+
+async def test_the_command(tmp_path: Path) -> None:
+    (tmp_path / "good.md").write_text(GOOD)
+    done = await rediagnose("runbooks", "check", str(tmp_path))
+    assert (done.status, done.out) == (0, f"{tmp_path / 'good.md'}: 1 causes, ok\n")
+    (tmp_path / "bad.md").write_text(BAD["forbidden parameter"][0](GOOD.replace("ours", "bad")))
+    done = await rediagnose("runbooks", "check", str(tmp_path))
+    assert done.status == 1
+    first, *_, last = done.out.splitlines()
+    assert first.startswith(f"error: {tmp_path / 'bad.md'}: causes.maxclients-exhausted.remedies.1.action: 'CONFIG SET")
+    assert last == "1 errors, 1 warnings"
+    done = await rediagnose("runbooks", "check", str(tmp_path / "nothing"))
+    assert done.status == 2
+    assert "nothing" in done.err
+
+
+OWN = GOOD.replace(
+    "    remedies:\n",
+    """    remedies:
+      - {kind: config_set, action: CONFIG SET requirepass hunter2, why: w, risk: safe, verify: v}
+      - {kind: command, action: CLIENT KILL TYPE normal, why: w, risk: safe, verify: v}
+      - {kind: outside, action: "Empty it: FLUSHALL", why: w, risk: safe, verify: v}
+""",
+).replace("causes:\n", "thresholds: {leak_clients: {value: 1, unit: clients, why: w}}\ncauses:\n")
+
+
+async def test_a_teams_own_come_first_and_are_held_to_policy(kind: ServerKind, tmp_path: Path) -> None:
+    (tmp_path / "own.md").write_text(OWN)
+    async with FAULTS["maxclients-exhausted"].begin(kind, random.Random(8)) as incident:
+        done = await rediagnose(
+            "triage", incident.url, incident.ticket, "--model", "offline", "--format", "json", "--runbooks",
+            str(tmp_path),
+        )  # fmt: skip
+        plain = await triage(incident.url, incident.ticket)
+    answer = done.answer()
+    assert answer["causes"][0]["id"] == "maxclients-exhausted"
+    own = [step for step in answer["plan"] if step["avoid"] == "Restarting it: all clients come back at once."]
+    assert answer["plan"][:2] == own
+    assert [step["kind"] for step in own] == ["config_set", "outside"]
+    assert (own[0]["action"], own[0]["risk"]) == ("CONFIG SET maxclients 5000", "risky")
+    assert own[0]["why"] == "Our hosts have the memory for 5000."
+    for stopped in ("CONFIG SET requirepass", "CLIENT KILL TYPE", "FLUSHALL"):
+        assert not [step for step in answer["plan"] if stopped in step["action"]]
+        assert [line for line in done.err.splitlines() if "forbidden" in line and stopped in line]
+    assert not [step for step in plain["plan"] if step["avoid"] == own[0]["avoid"]]
+
+
+def test_a_team_sets_no_threshold(tmp_path: Path) -> None:
+    (tmp_path / "own.md").write_text(OWN)
+    assert load(tmp_path).thresholds == load().thresholds
+    assert load(tmp_path).runbooks[0].name == "ours"

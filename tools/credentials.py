@@ -1,0 +1,166 @@
+"""Credentials in free text (symptoms, tickets, errors): found by the form in which people and programs write them.
+
+A form with a mark of its own (a URL, `name=value`, a quoted command, a prompt) hides whatever stands in it. A bare
+command word in a sentence, as in "AUTH fails with WRONGPASS", hides what follows unless that is a word of prose.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+HIDDEN = "***"
+SECRET_NAMES = (
+    "requirepass", "masterauth", "primaryauth", "masteruser", "primaryuser", "tls-key-file-pass",
+    "tls-client-key-file-pass", "sentinel-pass", "sentinel-user",
+)  # fmt: skip
+"""Parameters that are secret, or half of one."""
+SECRET_LOOKING = re.compile(r".*(pass(?!ive)|secret|auth-?token|access-?token|api-?key|credential).*", re.IGNORECASE)
+"""Names of parameters, a module's for instance, whose values are taken for secrets."""
+KNOWN_PARAMETER = re.compile(
+    r"maxmemory(-\w+)*|maxclients|timeout|tcp-(keepalive|backlog)|save|appendonly|appendfsync|hz|dynamic-hz|databases|"
+    r"(auto-)?aof-[\w-]+|no-appendfsync-on-rewrite|(slowlog|commandlog|latency|client|repl|replica|slave|cluster|rdb|"
+    r"lazyfree|active|lfu|lua|busy|stop-writes|min-(replicas|slaves)|acllog|hash|list|set|zset|stream|io-threads)"
+    r"(-[a-z]+)*|activedefrag|activerehashing|notify-keyspace-events|loglevel|protected-mode|dir|dbfilename|bind|port|"
+    r"oom-score-adj|disable-thp|tracking-table-max-keys|proto-max-bulk-len|shutdown-[\w-]+",
+    re.IGNORECASE,
+)
+"""Parameters whose values are no secrets; what isn't here could be a module's password."""
+PROSE = frozenset(Path(__file__).with_name("prose.txt").read_text(encoding="utf-8").split())
+"""Words that follow a command's name in a sentence."""
+_NL = r"(?:\r\n|\\r\\n)"
+_SPACE = rf"(?:[ \t]+|[ \t]*,[ \t]*|\s*\n\s*(?:\d+\)\s*)+|{_NL}\$\d+{_NL})"
+"""Between the words of a command: also a list's comma, redis-cli's numbered lines, the protocol's lengths."""
+_QUOTED = r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'"""
+_BARE = rf"(?:(?!{_NL})\S)+?(?=[.,;:!?)\]}}\"'`]{{0,6}}(?:\s|{_NL}|$))"
+_WORD = rf"(?:{_QUOTED}|{_BARE})"
+_VALUE = rf"(?:{_QUOTED}|(?:(?![&,;]\s*[\w.-]+=|[,;.)\]}}\"'`]*(?:\s|{_NL}|$))\S)+)"
+_PASSWORD = r"(?:passw(?:or)?d|passphrase|pwd)"
+_FIRST_RULE = r"(?:on|off|reset\w*|nopass|(?:skip-)?sanitize-payload)\b"
+_RULE = re.compile(r"""(?:^|[\s"'])[><#!](?!\d+[a-z%]{0,2}\b)[^\s"']""")
+"""A rule with a password or its digest; ">500ms" is none."""
+_SECRET = "|".join(map(re.escape, SECRET_NAMES))
+_NAMED = rf"(?:pass(?:w(?:or)?d|phrase)?|pwd|secret|token|api[_-]?key|auth|credentials?|{_SECRET})"
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE | re.MULTILINE)
+
+
+def _hidden(word: str) -> str:
+    """A word hidden, its quotes left in place."""
+    return f"{word[0]}{HIDDEN}{word[0]}" if len(word) > 1 and word[0] == word[-1] and word[0] in "\"'" else HIDDEN
+
+
+Done = tuple[str, str]
+"""What a match becomes, and what of its end is looked at again."""
+
+
+def _all(match: re.Match[str]) -> Done:
+    """What follows `head` hidden word by word."""
+    return match["head"] + re.sub(rf"({_SPACE})|{_WORD}", lambda one: one[1] or _hidden(one[0]), match["rest"]), ""
+
+
+def _unless_prose(match: re.Match[str]) -> Done:
+    """The words behind `head` hidden, as long as they aren't words of prose."""
+    out, rest = match["head"], match["rest"]
+    while found := re.match(rf"(?P<space>{_SPACE})(?P<word>{_WORD})", rest):
+        word, quoted = found["word"], found["word"][0] in "\"'"
+        if not quoted and (word.lower().strip(".,;:!?)") in PROSE or word[0] in "-(["):
+            break
+        out, rest = out + found["space"] + _hidden(word), rest[found.end() :]
+    return out, rest
+
+
+def _pairs(match: re.Match[str]) -> Done:
+    """CONFIG SET's pairs: a value stays only where its parameter is known and no secret."""
+    out, rest = match["head"], match["rest"]
+    while found := re.match(rf"(?P<name>{_SPACE}{_WORD})(?P<space>{_SPACE})(?P<value>{_WORD})", rest):
+        name = re.sub(rf"^{_SPACE}|[\"']", "", found["name"]).lower()
+        if name in PROSE or found["value"].lower() in PROSE or not name[:1].isalpha():
+            break
+        known = KNOWN_PARAMETER.fullmatch(name) and not is_secret(name)
+        # A known one's value may be of several words; what follows another's first word is a pair, or prose.
+        out += found["name"] + found["space"] + (found["value"] if known else _hidden(found["value"]))
+        rest = rest[found.end() :]
+    return out, rest
+
+
+def _rules(match: re.Match[str]) -> Done:
+    """ACL SETUSER's whole list of rules, unless a sentence goes on there."""
+    first = re.sub(rf"^{_SPACE}|[\"']", "", match["rest"]).split()[:1]
+    if not first or (first[0].lower() in PROSE - {"on", "off"} and not _RULE.search(match["rest"])):
+        return match["head"], match["rest"]
+    return _all(match) if "\n" in match["rest"] else (f"{match['head']} {HIDDEN}", "")
+
+
+def _acl_line(match: re.Match[str]) -> Done:
+    """A user's line of an ACL file or of ACL LIST, if it has a password in it."""
+    return (f"{match['head']} {HIDDEN}", "") if _RULE.search(match["rest"]) else (match["head"], match["rest"])
+
+
+def _command_line(match: re.Match[str]) -> Done:
+    """A command line of redis-cli and its kin: -a, and AUTH in any case."""
+    line = _scan(re.compile(rf"(?P<head>\s-a\s+)(?P<rest>{_WORD})"), _all, match[0])
+    return _scan(re.compile(rf"(?i)(?P<head>\sauth(?=\s))(?P<rest>(?:[ \t]+{_WORD}){{1,2}})"), _all, line), ""
+
+
+def _userinfo(match: re.Match[str]) -> Done:
+    """What stands before the @."""
+    return f"{match['scheme']}{HIDDEN}@", ""
+
+
+def _scan(pattern: re.Pattern[str], how: Callable[[re.Match[str]], Done], text: str) -> str:
+    out, at = "", 0
+    while match := pattern.search(text, at):
+        done, again = how(match)
+        out += text[at : match.start()] + done
+        at = match.end() - len(again)
+    return out + text[at:]
+
+
+_AFTER = rf"(?:{_SPACE}{_WORD})"
+_B = r"(?:\b|(?<=\\n))"
+"""Where a command's name begins: also behind an escaped line end."""
+_Q = r"[\"'`]?"
+_FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Done]], ...] = (
+    # Redis URLs up to their last @, for passwords that weren't encoded; others up to the first, within the authority.
+    (_compiled(r"(?P<scheme>(?:rediss?|valkeys?|unix|redis\+\w+)://)(?:(?!://)\S)*@"), _userinfo),
+    (_compiled(r"(?P<scheme>[a-z][a-z0-9+.-]{0,30}://)[^\s/?#]*@"), _userinfo),
+    (_compiled(rf"(?P<head>{_NAMED}[\"']?\]?\s*(?:=>|:?=)\s*)(?P<rest>{_VALUE})"), _all),
+    (_compiled(rf"(?P<head>{_NAMED}[\"']\s*:\s*)(?P<rest>{_QUOTED}|[^\s,}}]+)"), _all),
+    (_compiled(rf"(?P<head>(?:{_PASSWORD}|secret|_auth|{_SECRET}):[ \t]*)(?P<rest>{_VALUE})"), _all),
+    (_compiled(rf"(?P<head>name:\s*[\"']?[\w.-]{{0,64}}?{_NAMED}[\"']?\s*,?\s*value:\s*)(?P<rest>{_VALUE})"), _all),
+    (_compiled(r"(?P<scheme>(?<![\w@/*]))[\w.+-]*:(?!//)\S{1,4096}@(?=[\w\[])"), _userinfo),
+    (_compiled(rf"(?P<head>\bauthorization:\s*(?:\w+\s+)?|\bbearer\s+)(?P<rest>{_WORD})"), _all),
+    (_compiled(rf"(?P<head>\b{_PASSWORD}\s+(?:is|was|to)\s+)(?P<rest>(?=[^\s\d!@#$%^&*]*[\d!@#$%^&*]){_WORD})"), _all),
+    (_compiled(rf"(?P<head>--[\w-]{{0,64}}?{_NAMED}(?:\s+|=))(?P<rest>{_WORD})"), _all),
+    (_compiled(r"\b(?:redis|valkey|keydb)(?:-\w+)+[^\n]*"), _command_line),
+    # Commands. HELLO and MIGRATE say how many arguments their AUTH has, so they come before AUTH alone.
+    (_compiled(rf"(?P<head>{_B}HELLO{_Q}{_SPACE}{_Q}\d{_Q}{_SPACE}{_Q}AUTH{_Q})(?P<rest>{_AFTER}{{1,2}})"), _all),
+    (_compiled(rf"(?P<head>{_B}AUTH2{_Q})(?P<rest>{_AFTER}{{1,2}})"), _all),
+    (_compiled(rf"(?P<head>{_B}MIGRATE{_Q}{_AFTER}{{5,7}}?{_SPACE}{_Q}AUTH{_Q})(?P<rest>{_AFTER})"), _all),
+    (_compiled(rf"(?P<head>{_B}ACL{_Q}{_SPACE}{_Q}SETUSER{_Q}{_AFTER})(?P<rest>(?:{_SPACE}[^\n]+)+)"), _rules),
+    (_compiled(rf"(?P<head>\buser\s+\S+)(?P<rest>[ \t]+{_FIRST_RULE}[^\n\"']*)"), _acl_line),
+    (_compiled(r"(?P<head>^[ \t]*user\s+\S+)(?P<rest>[ \t]+[><#!]\S[^\n]*)"), _acl_line),
+    (_compiled(rf"(?P<head>{_B}CONFIG{_Q}{_SPACE}{_Q}SET{_Q})(?P<rest>{_AFTER}+)"), _pairs),
+    (_compiled(rf"(?P<head>\bauth-(?:pass|user){_Q})(?P<rest>{_AFTER}{{1,2}})"), _unless_prose),
+    (_compiled(rf"(?P<head>{_B}(?:{_SECRET}){_Q})(?P<rest>{_AFTER})"), _unless_prose),
+    (_compiled(r"(?P<head>\bAUTH\(\s*)(?P<rest>[^)\n]+)"), _all),
+    (_compiled(rf"(?P<head>[\"'>`$#]\s*AUTH{_Q})(?P<rest>{_AFTER}{{1,2}})"), _all),
+    (_compiled(rf"(?P<head>^[ \t]*AUTH)(?P<rest>{_AFTER}{{1,2}})(?=[ \t]*$)"), _unless_prose),
+    (re.compile(rf"(?P<head>{_B}AUTH)(?P<rest>{_AFTER}{{1,2}})"), _unless_prose),
+    (_compiled(rf"(?P<head>\bauth)(?P<rest>{_SPACE}(?=[a-z]*[^\sa-z.,;:)'\"-]){_WORD})"), _unless_prose),
+    (_compiled(r"(?<!sha256:)(?<![0-9a-f])#?[0-9a-f]{64}(?![0-9a-f])"), lambda match: (HIDDEN, "")),
+)  # fmt: skip
+
+
+def hide_secrets(text: str) -> str:
+    """The text with the credentials in it hidden, in whatever form they were written; the rest stays readable."""
+    for pattern, how in _FORMS:
+        text = _scan(pattern, how, text)
+    return text
+
+
+def is_secret(parameter: str) -> bool:
+    """Whether a parameter's value is a secret, or looks like one."""
+    return parameter.lower() in SECRET_NAMES or SECRET_LOOKING.fullmatch(parameter) is not None

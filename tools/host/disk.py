@@ -1,0 +1,108 @@
+"""The file systems that the server writes to: its data folder and its log's."""
+
+import os.path
+import re
+
+from tools.errors import Unanswered
+from tools.host.config_file import Configured, configured
+from tools.host.listener import Place
+from tools.host.local import Host, offload
+from tools.host.proc import Files
+from tools.host.process import shown
+from tools.records import Values
+from tools.toolbox import reads
+
+MOST = 5000
+"""Names that are looked through in a folder."""
+_TEMPORARY = re.compile(r"temp-.*\.(rdb|aof)")
+
+
+@reads
+async def disk(host: Host) -> Values:
+    """Space and inodes where the server keeps its data and its log, and what its RDB and AOF files take.
+
+    `dir_*` is of the data folder, `log_*` of the log's. Sizes in bytes; `free` is what a user who isn't root may still
+    write, `used_share` 0 to 1 of that; `inodes_*` are null where the file system doesn't count them. `read_only` is
+    how it's mounted. `temp_count` and `temp_bytes` are of temp-*.rdb and temp-*.aof: one that is being written, or the
+    leftovers of saves that were cut off.
+    """
+    place = await host.here()
+    values = await offload(_looked, host, place)
+    if values["dir_total_bytes"] is None and values["log_total_bytes"] is None:
+        raise Unanswered("not-local", "the server's folder isn't known, or can't be seen by this user",
+                         host.whence(place) | values)  # fmt: skip
+    return {**host.whence(place), **values}
+
+
+def _looked(host: Host, place: Place) -> Values:
+    files, config = host.files, configured(host, place)
+    base = f"/proc/{place.pid}/cwd" if place.pid else ""
+    if (not base or files.space(base) is None) and (said := config.values.get("dir", "")).startswith("/"):
+        base = said
+    log = _log_folder(host, place, config)
+    return {
+        **_room(files, place, "dir", base), **_data(files, base, config), **_room(files, place, "log", log),
+    }  # fmt: skip
+
+
+def _log_folder(host: Host, place: Place, config: Configured) -> str:
+    """The folder of the log: where it was found when it was read, else as it's configured."""
+    said = host.logfile if host.logfile is not None else config.values.get("logfile", "")
+    if host.facts and host.facts.log:
+        return os.path.dirname(host.facts.log)
+    if host.log_path is not None:
+        return os.path.dirname(host.log_path)
+    if said.startswith("/"):
+        return os.path.dirname(said)
+    return f"/proc/{place.pid}/cwd" if said and place.pid else ""
+
+
+def _room(files: Files, place: Place, prefix: str, folder: str) -> Values:
+    space = files.space(folder) if folder else None
+    real = files.link(folder) or (folder if not folder.startswith("/proc/") else None)
+    kind, read_only = _mounted(files, place.pid, real) if real else (None, None)
+    usable = (space.used + space.free) if space else 0
+    return {
+        prefix: shown(real) if real else None,
+        f"{prefix}_total_bytes": space.total if space else None, f"{prefix}_free_bytes": space.free if space else None,
+        f"{prefix}_used_share": round(space.used / usable, 4) if space and usable else None,
+        f"{prefix}_inodes_total": space.inodes or None if space else None,
+        f"{prefix}_inodes_free": space.inodes_free if space and space.inodes else None,
+        f"{prefix}_fstype": kind, f"{prefix}_read_only": read_only,
+    }  # fmt: skip
+
+
+def _mounted(files: Files, pid: int | None, path: str) -> tuple[str | None, bool | None]:
+    """Type of the file system that a path is on and whether it's mounted read-only, as the process sees it."""
+    best: tuple[int, str, bool] | None = None
+    for line in (files.text(f"/proc/{pid or 'self'}/mounts") or "").splitlines():
+        fields = line.split()
+        # A later mount over the same point hides the earlier.
+        if len(fields) > 3 and (path + "/").startswith(fields[1].rstrip("/") + "/"):
+            found = len(fields[1]), fields[2], fields[3].split(",")[0] == "ro"
+            best = found if best is None or found[0] >= best[0] else best
+    return (best[1], best[2]) if best else (None, None)
+
+
+def _data(files: Files, folder: str, config: Configured) -> Values:
+    if not folder or (names := files.names(folder)) is None:
+        fields = ("rdb_bytes", "rdb_files", "aof_bytes", "aof_files", "temp_bytes", "temp_count")
+        return dict.fromkeys(fields)
+    rdb, aof = config.values.get("dbfilename", "dump.rdb"), config.values.get("appendfilename", "appendonly.aof")
+    parts = config.values.get("appenddirname", "appendonlydir")
+    temporary = [name for name in names[:MOST] if _TEMPORARY.fullmatch(name)]
+    dumps = [name for name in names[:MOST] if name == rdb or (name.endswith(".rdb") and name not in temporary)]
+    logs = [f"{folder}/{name}" for name in names[:MOST] if name.startswith(aof)]
+    inside = files.names(f"{folder}/{parts}") or []
+    logs += [f"{folder}/{parts}/{name}" for name in inside[:MOST] if not _TEMPORARY.fullmatch(name)]
+    temporary += [f"{parts}/{name}" for name in inside[:MOST] if _TEMPORARY.fullmatch(name)]
+
+    def summed(paths: list[str]) -> tuple[int, int]:
+        sizes = [size for path in paths if (size := files.size(path)) is not None]
+        return sum(sizes), len(sizes)
+
+    values: Values = {}
+    values["rdb_bytes"], values["rdb_files"] = summed([f"{folder}/{name}" for name in dumps])
+    values["aof_bytes"], values["aof_files"] = summed(logs)
+    values["temp_bytes"], values["temp_count"] = summed([f"{folder}/{name}" for name in temporary])
+    return values

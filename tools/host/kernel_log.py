@@ -1,0 +1,113 @@
+"""The kernel's log: which servers it killed for want of memory. Nothing else of it leaves."""
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools.errors import Unanswered
+from tools.host.listener import SERVERS, plain
+from tools.host.local import Host, offload
+from tools.records import Record, Values
+from tools.toolbox import reads
+
+DEVICE = Path("/dev/kmsg")
+RECORD = 8192
+"""Bytes of one record, at most."""
+MOST = 50_000
+"""Records that are read; a kernel keeps some thousand."""
+_KILLED = re.compile(r"(?P<group>Memory cgroup )?[Oo]ut of memory(?: \(\w+\))?: Kill(?:ed)? process (?P<pid>\d+) "
+                     r"\((?P<name>[^)]*)\)(?:.*?anon-rss:(?P<rss>\d+)kB)?")  # fmt: skip
+
+
+class Kill(Record):
+    """One process that the kernel killed."""
+
+    at: float
+    """Seconds since boot."""
+    pid: int
+    name: str
+    rss: int | None
+    """Bytes that weren't backed by files."""
+    in_cgroup: bool
+    """Whether a control group's limit was reached rather than the machine's end."""
+
+
+@reads
+async def kernel_log(host: Host) -> Values:
+    """Redis and Valkey processes that the kernel killed for want of memory, from its log.
+
+    `oom_kill.count` such kills of servers stand in the log (of any server of the machine, a forked child too).
+    `oom_kill.newest_age` (seconds), `.pid`, `.name`, `.rss_bytes` and `.in_cgroup` (a control group's limit, not the
+    machine's end) are of this server's own if its pid was seen before, else of the newest: `.known_pid` says which,
+    null where no pid is known. `others.count` are kills of other programs. `reaches_back` is how many seconds the log
+    reaches back. Needs root on most machines.
+    """
+    place = await host.here()
+    if host.facts:
+        raise Unanswered("not-local", "the facts of another machine don't hold its kernel's log")
+    records = await offload(_records)
+    if isinstance(records, OSError):
+        detail = f"the kernel's log can't be read ({records.strerror}): journalctl -k, or dmesg as root"
+        raise Unanswered("denied", detail, host.whence(place))
+    now = time.clock_gettime(time.CLOCK_MONOTONIC)
+    kills = [kill for record in records if (kill := parse(record)) is not None]
+    servers = [kill for kill in kills if SERVERS.fullmatch(kill.name)]
+    oldest = min((at for record in records if (at := _at(record)) is not None), default=None)
+    values: Values = {
+        **host.whence(place), "oom_kill.count": len(servers), "others.count": len(kills) - len(servers),
+        "reaches_back": round(now - oldest) if oldest is not None else None,
+    }  # fmt: skip
+    if servers:
+        ours = {host.known, host.reported} - {None}
+        newest = ([kill for kill in servers if kill.pid in ours] or servers)[-1]
+        values |= {
+            "oom_kill.newest_age": round(max(0.0, now - newest.at), 1), "oom_kill.pid": newest.pid,
+            "oom_kill.name": plain(newest.name), "oom_kill.rss_bytes": newest.rss,
+            "oom_kill.in_cgroup": newest.in_cgroup,
+            "oom_kill.known_pid": newest.pid in ours if ours else None,
+        }  # fmt: skip
+    return values
+
+
+def _records() -> list[str] | OSError:
+    try:
+        # A reader who waits would never come to the end.
+        file = os.open(DEVICE, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError as error:
+        return error
+    try:
+        return list(_read(file))
+    except OSError as error:
+        return error
+    finally:
+        os.close(file)
+
+
+def _read(file: int) -> Iterator[str]:
+    for _ in range(MOST):
+        try:
+            yield os.read(file, RECORD).decode(errors="replace")
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            # Records were overwritten meanwhile; the next read goes on behind them.
+            continue
+
+
+def _at(record: str) -> float | None:
+    """When a record was written, in seconds since boot: priority, number, microseconds, flags; text."""
+    head = record.partition(";")[0].split(",")
+    return int(head[2]) / 1e6 if len(head) >= 3 and head[2].isdecimal() else None
+
+
+def parse(record: str) -> Kill | None:
+    """The kill that a record of /dev/kmsg tells of."""
+    at, found = _at(record), _KILLED.search(record.partition(";")[2])
+    if at is None or found is None:
+        return None
+    return Kill(
+        at=at, pid=int(found["pid"]), name=found["name"], rss=int(found["rss"]) * 1024 if found["rss"] else None,
+        in_cgroup=found["group"] is not None,
+    )  # fmt: skip

@@ -1,0 +1,187 @@
+"""Who listens at an address of this machine."""
+
+import contextlib
+import ipaddress
+import os
+import re
+from collections.abc import Iterable
+from typing import Any, Literal, NamedTuple
+
+import psutil
+
+from tools.errors import Unanswered
+from tools.host.proc import Files
+from tools.records import Record
+from tools.redact import PLAIN
+from tools.server.target import Target
+
+Locality = Literal[
+    "local", "no-listener", "other-machine", "foreign-listener", "unseen-listener", "other-server", "host-facts",
+]  # fmt: skip
+SERVERS = re.compile(r"(redis|valkey|keydb)[0-9.-]*(server|sentinel)[0-9.-]*|dragonfly([-_.].*)?", re.IGNORECASE)
+"""Names of the programs that speak this protocol as a server; proxies, exporters and clients aren't among them."""
+
+
+class Place(Record):
+    """Where the listener is, seen from here."""
+
+    locality: Locality
+    """`local` and `no-listener` are of this machine, `host-facts` of one where somebody ran the script; of the others
+    nothing can be read here."""
+    detail: str
+    """What was seen, for a person."""
+    pid: int | None = None
+    """The listener's process, as far as it's visible."""
+    name: str | None = None
+    """Its name; "other" for one that isn't a plain identifier."""
+    addresses: tuple[str, ...] = ()
+    """The addresses that this process listens at on the target's port; for a Unix socket the path, as it was bound."""
+    port: int | None = None
+    """With `host-facts`: the port that was looked at there, which a port-forward may have changed."""
+    elsewhere: str | None = None
+    """With `no-listener`: an address at which a server listens on the same port."""
+
+
+class Listener(NamedTuple):
+    """A listening socket and its process; pid is None where this user may not see it."""
+
+    address: str
+    pid: int | None
+    name: str
+    server: bool
+
+
+def find(target: Target, addresses: list[str], reported: int | None, known: int | None) -> Place:
+    """Who listens at the target's addresses. Raises `Unanswered` ("restarted") where it's another than it was."""
+    if target.host is not None:
+        ours = _own_addresses()
+        for address in addresses:
+            if not _is_ours(address, ours):
+                return Place(locality="other-machine", detail=f"{address} isn't an address of this machine")
+    listeners = list(_listeners_at_path(target.path) if target.path else _listeners_at_port(target.port))
+    # The kernel prefers the exact address to the wildcard.
+    hits = [one for one in listeners if one.address in addresses or target.path]
+    hits += [one for one in listeners if one not in hits and _covers(one, addresses)]
+    if not hits:
+        return _deserted(target, listeners, reported, known)
+    # A socket can be held by several processes; the one that INFO names is the one that answers.
+    # A Unix socket's connections that aren't accepted yet belong to nobody.
+    seen_hits = [one for one in hits if one.pid is not None] or hits
+    hit = next((one for one in seen_hits if one.pid == reported), seen_hits[0])
+    if hit.pid is None:
+        detail = f"the process that listens at {target.node} isn't visible to this user: run as root or as its user"
+        return Place(locality="unseen-listener", detail=detail)
+    name = plain(hit.name)
+    held = tuple(dict.fromkeys(one.address for one in listeners if one.pid == hit.pid))
+    seen = {"pid": hit.pid, "name": name, "addresses": held}
+    if reported is not None and hit.pid != reported:
+        if reported == known and hit.server and not psutil.pid_exists(reported):
+            raise Unanswered("restarted", f"process {reported} is gone, and {name} {hit.pid} listens: read INFO again")
+        detail = f"{name} {hit.pid} listens here, and INFO is of process {reported}: a proxy, port-forward or container"
+        locality: Locality = "other-server" if hit.server else "foreign-listener"
+    elif reported is None and not hit.server:
+        locality, detail = "foreign-listener", f"{name} {hit.pid} listens here, and that's no Redis server: a proxy?"
+    else:
+        locality, detail = "local", f"{name} {hit.pid} listens at {target.node}"
+    return Place.model_validate({"locality": locality, "detail": detail, **seen})
+
+
+def _deserted(target: Target, listeners: list[Listener], reported: int | None, known: int | None) -> Place:
+    if reported is not None and reported != known:
+        # It answered, and not through a socket of this network namespace: address translation into a container.
+        detail = f"process {reported} answers at {target.node}, and nothing listens there in this network namespace"
+        return Place(locality="foreign-listener", detail=detail)
+    elsewhere = next((one.address for one in listeners if one.server), None)
+    return Place(locality="no-listener", detail=f"nothing listens at {target.node}", elsewhere=elsewhere)
+
+
+def _listeners_at_port(port: int | None) -> Iterable[Listener]:
+    for connection, pid in _connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+            yield _listener(plain_address(connection.laddr.ip), pid)
+
+
+def _listeners_at_path(path: str) -> Iterable[Listener]:
+    """Each socket bound to the path: those of accepted connections too, and they are the same process's."""
+    wanted = os.path.realpath(path)
+    names = os.path.basename(path), os.path.basename(wanted)
+    for connection, pid in _connections("unix"):
+        bound = connection.laddr
+        if not isinstance(bound, str) or os.path.basename(bound) not in names:
+            continue
+        where = bound
+        if not os.path.isabs(bound) and pid is not None:
+            # The server bound it relative to where it was started.
+            with contextlib.suppress(psutil.Error):
+                where = os.path.join(psutil.Process(pid).cwd(), bound)
+        if os.path.realpath(where) == wanted:
+            yield _listener(bound, pid)
+
+
+def _connections(kind: str) -> Iterable[tuple[Any, int | None]]:
+    try:
+        yield from ((one, one.pid) for one in psutil.net_connections(kind))
+    except psutil.AccessDenied:
+        # macOS shows a user only the sockets of his own processes.
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                yield from ((one, process.pid) for one in process.net_connections(kind))
+
+
+def _listener(address: str, pid: int | None) -> Listener:
+    name, server = program(pid) if pid is not None else ("", False)
+    return Listener(address, pid, name, server)
+
+
+def program(pid: int) -> tuple[str, bool]:
+    """A process' name, empty for one that is gone, and whether it's a server by that or by its executable's."""
+    name = ""
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        name = process.name()
+        return name, any(SERVERS.fullmatch(one) for one in (name, os.path.basename(process.exe())))
+    # Whose executable may not be seen is judged by its name alone.
+    return name, SERVERS.fullmatch(name) is not None
+
+
+def servers(files: Files) -> list[int]:
+    """The pids of the machine's server processes: zombies and forked children (a BGSAVE) aren't counted."""
+    found = {one.pid: one.parent for one in files.tasks() if SERVERS.fullmatch(one.name) and one.state != "Z"}
+    return [pid for pid, parent in found.items() if parent not in found]
+
+
+def plain(name: str) -> str:
+    """A process' name if it's a plain identifier, else "other": anybody can choose one."""
+    return name if PLAIN.fullmatch(name) else "other"
+
+
+def _own_addresses() -> set[str]:
+    return {plain_address(one.address) for of_one in psutil.net_if_addrs().values() for one in of_one}
+
+
+def _is_ours(address: str, ours: set[str]) -> bool:
+    parsed = ipaddress.ip_address(address)
+    return parsed.is_loopback or parsed.is_unspecified or address in ours
+
+
+def _covers(listener: Listener, addresses: list[str]) -> bool:
+    """Whether a wildcard listener takes connections to one of the addresses."""
+    versions = {ipaddress.ip_address(address).version for address in addresses}
+    if listener.address == "::":
+        # Redis and its kin make an IPv6 listener take IPv6 only; what others do can't be seen, and most take both.
+        return 6 in versions or not listener.server
+    return listener.address == "0.0.0.0" and 4 in versions
+
+
+def plain_address(address: str) -> str:
+    """Without a scope; an IPv4 address that is mapped into IPv6 as IPv4."""
+    bare = address.partition("%")[0]
+    return bare.removeprefix("::ffff:") if "." in bare else bare
+
+
+def lives(place: Place) -> bool:
+    """Whether the listener that was found here still runs."""
+    try:
+        return place.locality == "local" and psutil.Process(place.pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False

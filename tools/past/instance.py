@@ -1,0 +1,80 @@
+"""Which of Prometheus' instances a node is."""
+
+import re
+from typing import NamedTuple
+
+from tools.errors import BudgetSpent, Unanswered
+from tools.past.prometheus import Prometheus, quoted, selector
+from tools.records import Values
+from tools.redact import Handles
+from tools.server.node import Node
+
+_OF_INFO = frozenset(
+    ("__name__", "role", "redis_version", "redis_build_id", "redis_mode", "os", "maxmemory_policy", "tcp_port",
+     "run_id", "process_id", "master_replid", "valkey_version", "valkey_release_stage", "availability_zone")
+)  # fmt: skip
+"""Labels of redis_instance_info that say what the server is; the others say where it was scraped."""
+_ADDRESSED = ("instance", "addr", "target")
+"""Labels that hold a server's address, by the ways in which exporters are commonly configured."""
+
+
+class Instance(NamedTuple):
+    """A scraped server."""
+
+    selector: str
+    """The inside of a PromQL selector's braces that picks its series, through restarts."""
+    values: Values
+    """How it was found."""
+
+
+async def find(prometheus: Prometheus, node: Node, start: float, end: float) -> Instance:
+    """The node's instance among those scraped from start to end (Unix seconds).
+
+    By the run_id that the server itself says; where that isn't scraped yet or the server is mute, by its address.
+    Raises `Unanswered`, not-recorded where there is none.
+    """
+    if run_id := await _run_id(node):
+        found = await prometheus.series(f"redis_instance_info{{run_id={quoted(run_id)}}}", start, end)
+        if found:
+            return _instance(found, "run_id", node.handles)
+    for by, match in _by_address(node):
+        if found := await prometheus.series(match, start, end):
+            return _instance(found, by, node.handles)
+    # As many as ten days old: whether it ever knew any Redis is the question.
+    counted = await prometheus.query("count(count by (job, instance) (last_over_time(redis_up[10d])))", end)
+    known = int(counted[0].points[-1][1]) if counted and counted[0].points else 0
+    detail = f"{prometheus.name} has {known} Redis instances, and none of them is {node.name}"
+    raise Unanswered("not-recorded", f"{detail}: is its redis_exporter scraped there?", {"instances": known})
+
+
+async def _run_id(node: Node) -> str | None:
+    try:
+        (reply,) = await node.ask(("INFO", "server"))
+    except (Unanswered, BudgetSpent):
+        # A server that says nothing still has a past.
+        return None
+    match = re.search(r"^run_id:([0-9a-f]{8,64})\s*$", str(reply), re.MULTILINE)
+    return match[1] if match else None
+
+
+def _by_address(node: Node) -> list[tuple[str, str]]:
+    target = node.target
+    address = target.path if target.path is not None else target.node
+    pattern = quoted(f"(?i)([a-z+]+://)?([^@/]*@)?{_literal(address)}(/[0-9]*)?")
+    exact = [(label, f"redis_up{{{label}=~{pattern}}}") for label in _ADDRESSED]
+    if target.path is not None or target.host is None:
+        return exact
+    # An exporter beside its server has the server's host and a port of its own.
+    beside = quoted(f"(?i){_literal(target.host)}(:[0-9]+)?")
+    return [*exact, ("tcp_port", f'redis_instance_info{{tcp_port="{target.port}",instance=~{beside}}}')]
+
+
+def _literal(text: str) -> str:
+    return re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", text)
+
+
+def _instance(found: list[dict[str, str]], by: str, handles: Handles) -> Instance:
+    where = {selector({name: text for name, text in one.items() if name not in _OF_INFO}): one for one in found}
+    first = min(where)
+    shown = {label: handles.plain("label", where[first].get(label, "")) or None for label in ("instance", "job")}
+    return Instance(first, {"matched_by": by, "sources": len(where), **shown})

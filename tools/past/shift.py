@@ -1,0 +1,70 @@
+"""How far a figure left the band that it kept before, and when."""
+
+from collections.abc import Sequence
+from statistics import median
+from typing import NamedTuple
+
+BAND = 4.0
+"""Spreads from the median that are still the figure's usual noise."""
+ENOUGH = 5
+"""Points without which there is no before to compare with."""
+_SHARE = 0.05
+"""A spread is at least this share of the median."""
+_ALIKE = 0.8
+"""Share of the page's excursion that an earlier one must reach to be the same thing again, as of a nightly job."""
+Points = Sequence[tuple[float, float]]
+
+
+class Spans(NamedTuple):
+    """The moments that part a series, in Unix seconds."""
+
+    page: float
+    """Where the page's minutes begin: what lies before is the comparison."""
+    after: float
+    """Where they end."""
+
+
+class Shift(NamedTuple):
+    """One figure before the page and at it."""
+
+    before: float | None
+    """Median of what lies before; None without any."""
+    at: float | None
+    """The value of the page's minutes that is farthest from it; None where there is none."""
+    spreads: float
+    """How far that is, in spreads (1.4826 times the median absolute deviation, and never below the floor)."""
+    when: float | None
+    """When the excursion that `at` belongs to left the band, Unix seconds; None where it didn't."""
+    seconds: float
+    """How long it stayed out, up to the last point."""
+    seen_before: bool
+    """Whether an earlier excursion, already over, went about as far: then it's a habit."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether it left its band in the page's minutes."""
+        return self.when is not None
+
+
+def shift(points: Points, spans: Spans, floor: float) -> Shift:
+    """Compare the page's minutes with what was before; `floor` is the smallest spread that counts."""
+    before = [value for at, value in points if at < spans.page]
+    paged = [index for index, (at, _) in enumerate(points) if spans.page <= at <= spans.after]
+    usual = median(before) if before else None
+    if not paged:
+        return Shift(usual, None, 0, None, 0, False)
+    if usual is None:
+        return Shift(None, max(points[index][1] for index in paged), 0, None, 0, False)
+    spread = max(1.4826 * median(abs(value - usual) for value in before), _SHARE * abs(usual), floor)
+    away = [abs(value - usual) / spread for _, value in points]
+    farthest = max(paged, key=lambda index: away[index])
+    known = Shift(usual, points[farthest][1], away[farthest], None, 0, False)
+    if len(before) < ENOUGH or away[farthest] <= BAND:
+        return known
+    first = last = farthest
+    while first > 0 and away[first - 1] > BAND:
+        first -= 1
+    while last + 1 < len(points) and away[last + 1] > BAND:
+        last += 1
+    habit = any(far >= _ALIKE * away[farthest] for far in away[:first])
+    return known._replace(when=points[first][0], seconds=points[last][0] - points[first][0], seen_before=habit)

@@ -1,0 +1,249 @@
+"""CLUSTER: whether every slot is served, as one node sees it."""
+
+import re
+from collections import Counter
+
+from tools.errors import Unanswered
+from tools.records import Record, Values
+from tools.server.config import read_config
+from tools.server.info import Pair, Window, pair, parse_info
+from tools.server.link import Reply, ServerError
+from tools.server.node import Node
+from tools.server.target import address
+from tools.toolbox import reads
+
+SLOTS = 16384
+SHOWN = 8
+"""Nodes that are down, and open slots, that are shown one by one."""
+PARAMETERS = [
+    "cluster-node-timeout", "cluster-require-full-coverage", "cluster-allow-reads-when-down",
+    "cluster-replica-validity-factor", "cluster-replica-no-failover", "cluster-migration-barrier",
+]  # fmt: skip
+REDIRECTS = ("MOVED", "ASK", "TRYAGAIN", "CROSSSLOT", "CLUSTERDOWN")
+_MESSAGES = re.compile(r"cluster_stats_messages_(fail|auth-req|auth-ack|update|mfstart|)_?(sent|received)")
+STATES = ("ok", "pfail", "fail", "handshake", "noaddr")
+
+
+class ClusterNode(Record):
+    """One line of CLUSTER NODES."""
+
+    id: str
+    host: str
+    """Address; empty where this node doesn't know it (itself, before anybody met it)."""
+    port: int
+    hostname: str
+    """The announced host name, else empty."""
+    flags: tuple[str, ...]
+    """myself, master, slave, fail?, fail, handshake, noaddr, nofailover, noflags."""
+    master: str | None
+    """Id of a replica's primary."""
+    link_state: str
+    """connected or disconnected: the bus link from the asked node."""
+    epoch: int
+    slots: int
+    """How many slots it serves."""
+    ranges: tuple[tuple[int, int], ...]
+    """First and last slot of each run."""
+    migrating: dict[int, str]
+    """Slot to the id of the node that it goes to; only a node's own line tells."""
+    importing: dict[int, str]
+    """Slot to the id of the node that it comes from; only a node's own line tells."""
+    myself: bool
+
+    @property
+    def primary(self) -> bool:
+        """Whether it's a primary, with slots or without."""
+        return "master" in self.flags
+
+    @property
+    def state(self) -> str:
+        """fail, pfail, handshake, noaddr or ok, as the asked node sees it."""
+        order = (("fail", "fail"), ("fail?", "pfail"), ("handshake", "handshake"), ("noaddr", "noaddr"))
+        return next((state for flag, state in order if flag in self.flags), "ok")
+
+
+def parse_nodes(text: str) -> tuple[ClusterNode, ...]:
+    """The lines of CLUSTER NODES, of any version; what isn't a node's line is left out."""
+    return tuple(node for line in text.splitlines() if (node := _node(line.split(" "))) is not None)
+
+
+def _node(parts: list[str]) -> ClusterNode | None:
+    if len(parts) < 8:
+        return None
+    id, place, flags, master, _, _, epoch, link, *owned = parts
+    endpoint, _, names = place.partition(",")
+    host, _, port = endpoint.partition("@")[0].rpartition(":")
+    hostname = names.partition(",")[0]
+    ranges, migrating, importing = _slots(owned)
+    return ClusterNode(
+        id=id, host=host.strip("[]"), port=int(port) if port.isdecimal() else 0,
+        hostname="" if "=" in hostname else hostname, flags=tuple(flags.split(",")),
+        master=None if master == "-" else master, link_state=link, epoch=int(epoch) if epoch.isdecimal() else 0,
+        slots=sum(last - first + 1 for first, last in ranges), ranges=ranges, migrating=migrating,
+        importing=importing, myself="myself" in flags.split(","),
+    )  # fmt: skip
+
+
+def _slots(owned: list[str]) -> tuple[tuple[tuple[int, int], ...], dict[int, str], dict[int, str]]:
+    ranges: list[tuple[int, int]] = []
+    migrating: dict[int, str] = {}
+    importing: dict[int, str] = {}
+    for part in owned:
+        if part.startswith("["):
+            # [slot->-target] or [slot-<-source]
+            slot, arrow, other = part.strip("[]").partition("->-")
+            if not arrow:
+                slot, arrow, other = part.strip("[]").partition("-<-")
+            if arrow and slot.isdecimal():
+                (migrating if arrow == "->-" else importing)[int(slot)] = other
+            continue
+        first, _, last = part.partition("-")
+        if first.isdecimal() and (last or first).isdecimal():
+            ranges.append((int(first), int(last or first)))
+    return tuple(ranges), migrating, importing
+
+
+@reads
+async def cluster(node: Node, window: Window = 2.0) -> Values:
+    """The cluster as this node sees it: state, slots, failed nodes, open slots, own share, redirects.
+
+    `slots_unserved` are slots without a working primary, `down1` the first node that isn't ok (`.state` is fail where
+    the majority agrees, pfail where only this node says so). Only a slot's own two nodes tell that it's open:
+    `open1.slot`, `.direction` (migrating or importing), `.peer` and `.keys`, the keys that are still here. `my_share`
+    is this node's part of all slots, `share_max` the largest. `errorstat_MOVED.count.delta` and its like are what
+    clients were told over the window. `slot1` holds the most keys, where the server tells. Not a cluster:
+    unknown-command.
+    """
+    first = _info(node, await _ask_info(node))
+    both = await pair(node, window)
+    last_text, text = await node.ask(("CLUSTER", "INFO"), ("CLUSTER", "NODES"))
+    values: Values = {"window_seconds": round(both.seconds, 3)}
+    values |= _told(first, _info(node, last_text), both)
+    if isinstance(text, ServerError):
+        values["nodes.unavailable"] = text.kind or "unknown-command"
+    else:
+        nodes = parse_nodes(str(text))
+        values |= _nodes(node, nodes) | _mine(nodes) | await _open(node, nodes)
+    return values | await _config(node) | await _busiest(node)
+
+
+async def _ask_info(node: Node) -> Reply:
+    (reply,) = await node.ask(("CLUSTER", "INFO"))
+    return reply
+
+
+def _info(node: Node, reply: Reply) -> Values:
+    if isinstance(reply, ServerError) and "cluster support disabled" in reply.text:
+        raise Unanswered("unknown-command", f"{node.name} isn't a node of a cluster: cluster support is disabled")
+    return parse_info(f"# cluster\r\n{node.value(reply)}", node.handles)["cluster"]
+
+
+def _told(first: Values, last: Values, both: Pair) -> Values:
+    values: Values = {}
+    for name, value in last.items():
+        counter = _MESSAGES.fullmatch(name)
+        if counter or not name.startswith("cluster_stats_"):
+            values[name] = value
+        old = first.get(name)
+        if counter and isinstance(value, int) and isinstance(old, int):
+            values[f"{name}.delta"] = value - old
+    assigned, served = last.get("cluster_slots_assigned"), last.get("cluster_slots_ok")
+    values["slots_unassigned"] = SLOTS - assigned if isinstance(assigned, int) else None
+    values["slots_unserved"] = SLOTS - served if isinstance(served, int) else None
+    changed = both.changes(frozenset({"stats", "errorstats", "keyspace"}))
+    for word in REDIRECTS:
+        count = f"errorstat_{word}.count"
+        values |= {key: changed[key] for key in (count, f"{count}.delta") if key in changed}
+    values["total_commands_processed.rate"] = changed.get("total_commands_processed.rate")
+    keys = [value for field, value in changed.items() if re.fullmatch(r"db\d+\.keys", field)]
+    values["keys"] = sum(value for value in keys if isinstance(value, int))
+    return values
+
+
+def _nodes(node: Node, nodes: tuple[ClusterNode, ...]) -> Values:
+    states = Counter(one.state for one in nodes)
+    primaries = [one for one in nodes if one.primary]
+    serving = [one for one in primaries if one.slots]
+    values: Values = {f"nodes.{state}": states[state] for state in STATES}
+    values |= {
+        "nodes": len(nodes), "primaries": len(primaries), "replicas": sum(one.master is not None for one in nodes),
+        "primaries_without_slots": len(primaries) - len(serving),
+        "primaries_without_replica": sum(not _replicas_of(one, nodes) for one in serving),
+        "disconnected": sum(one.link_state != "connected" for one in nodes if not one.myself),
+        "share_max": round(max((one.slots for one in serving), default=0) / SLOTS, 4),
+        "share_min": round(min((one.slots for one in serving), default=0) / SLOTS, 4),
+    }  # fmt: skip
+    bad = [one for one in nodes if one.state != "ok" or (one.link_state != "connected" and not one.myself)]
+    # What takes slots with it comes first.
+    for number, one in enumerate(sorted(bad, key=lambda one: -one.slots)[:SHOWN], 1):
+        values |= {
+            f"down{number}.address": _address(node, one), f"down{number}.state": one.state,
+            f"down{number}.role": "primary" if one.primary else "replica", f"down{number}.slots": one.slots,
+            f"down{number}.link_state": node.handles.plain("state", one.link_state),
+            f"down{number}.replicas_ok": sum(other.state == "ok" for other in _replicas_of(one, nodes)),
+        }  # fmt: skip
+    return values
+
+
+def _mine(nodes: tuple[ClusterNode, ...]) -> Values:
+    me = next((one for one in nodes if one.myself), None)
+    if me is None:
+        return {"my_role": None}
+    replicas = _replicas_of(me, nodes)
+    return {
+        "my_role": "primary" if me.primary else "replica", "my_slots": me.slots,
+        "my_share": round(me.slots / SLOTS, 4), "my_replicas": len(replicas),
+        "my_replicas_ok": sum(one.state == "ok" for one in replicas),
+    }  # fmt: skip
+
+
+async def _open(node: Node, nodes: tuple[ClusterNode, ...]) -> Values:
+    me = next((one for one in nodes if one.myself), None)
+    migrating, importing = (me.migrating, me.importing) if me else ({}, {})
+    values: Values = {"slots_migrating": len(migrating), "slots_importing": len(importing)}
+    slots = [("migrating", *one) for one in migrating.items()] + [("importing", *one) for one in importing.items()]
+    shown = slots[:SHOWN]
+    if not shown:
+        return values
+    counts = await node.ask(*(("CLUSTER", "COUNTKEYSINSLOT", slot) for _, slot, _ in shown))
+    for number, ((direction, slot, id), count) in enumerate(zip(shown, counts, strict=True), 1):
+        peer = next((one for one in nodes if one.id == id), None)
+        values |= {
+            f"open{number}.slot": slot, f"open{number}.direction": direction,
+            f"open{number}.peer": _address(node, peer) if peer else "unknown",
+            f"open{number}.peer_state": peer.state if peer else "unknown",
+            f"open{number}.keys": count if isinstance(count, int) else None,
+        }  # fmt: skip
+    return values
+
+
+async def _config(node: Node) -> Values:
+    try:
+        config = await read_config(node, PARAMETERS)
+    except Unanswered as error:
+        if error.kind not in ("denied", "unknown-command"):
+            raise
+        return {"config.unavailable": error.kind}
+    raw = {name: config.get(name) for name in PARAMETERS}
+    return {name: int(value) if isinstance(value, str) and value.isdecimal() else value for name, value in raw.items()}
+
+
+async def _busiest(node: Node) -> Values:
+    (reply,) = await node.ask(("CLUSTER", "SLOT-STATS", "ORDERBY", "KEY-COUNT", "LIMIT", 3, "DESC"))
+    if isinstance(reply, ServerError):
+        return {"slot_stats.unavailable": reply.kind or "unknown-command"}
+    values: Values = {}
+    for number, (slot, figures) in enumerate(reply, 1):
+        told = {str(name): value for name, value in zip(figures[::2], figures[1::2], strict=True)}
+        if told.get("key-count"):
+            values[f"slot{number}.slot"] = slot
+            values |= {f"slot{number}.{name.replace('-', '_')}": value for name, value in told.items()}
+    return values
+
+
+def _replicas_of(one: ClusterNode, nodes: tuple[ClusterNode, ...]) -> list[ClusterNode]:
+    return [other for other in nodes if other.master == one.id]
+
+
+def _address(node: Node, one: ClusterNode) -> str:
+    return node.handles.plain("address", address(one.host, one.port))

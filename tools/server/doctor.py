@@ -1,0 +1,53 @@
+"""What LATENCY DOCTOR and MEMORY DOCTOR say, without the theatre; and parts of a reading that fail alone."""
+
+import re
+
+from tools.errors import Unanswered
+from tools.records import Scalar, Values
+from tools.server.link import Command, Reply, ServerError
+from tools.server.node import Node
+
+FAILED = (ServerError, Unanswered)
+"""What stands for a reply where there is none."""
+LONGEST = 600
+"""Characters of advice that are kept."""
+_POINT = re.compile(r"\s*(?:-|\*|\d+\.)\s+(.*)")
+_SENTENCE = re.compile(r"(.*?[.!?])(?=\s|$)")
+
+
+async def answers(node: Node, *commands: Command) -> list[Reply]:
+    """As `Node.ask`, for what comes on top of a reading: where nothing is answered each reply is the `Unanswered`."""
+    try:
+        return await node.ask(*commands)
+    except Unanswered as error:
+        return [error] * len(commands)
+
+
+def doctor(node: Node, reply: Reply) -> Values:
+    """The advice as `doctor`, bounded, and `doctor_points`; or null with `doctor.unavailable`."""
+    if isinstance(reply, FAILED):
+        return {"doctor": None, "doctor.unavailable": unavailable(node, reply)}
+    points = [match[1] for line in str(reply).splitlines() if (match := _POINT.fullmatch(line))]
+    said = points or [" ".join(str(reply).split())]
+    return {"doctor": bounded(" | ".join(first_sentences(point) for point in said)), "doctor_points": len(points)}
+
+
+def unavailable(node: Node, error: ServerError | Unanswered) -> Scalar:
+    """The kind that an error means, else the error in words that may be shown."""
+    return error.kind or node.handles.error(str(error))
+
+
+def first_sentences(text: str, most: int = 150) -> str:
+    """As many whole sentences as fit into `most` characters, at least the first."""
+    kept = ""
+    for match in _SENTENCE.finditer(text):
+        if kept and len(kept) + len(match[1]) > most:
+            break
+        kept += match[1]
+    return (kept or text).strip()
+
+
+def bounded(text: str) -> str:
+    """Printable ASCII of at most `LONGEST` characters."""
+    clean = re.sub(r"[^\x20-\x7e]+", " ", text)
+    return clean if len(clean) <= LONGEST else clean[: LONGEST - 3] + "..."

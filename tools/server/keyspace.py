@@ -1,0 +1,67 @@
+"""The keyspace in figures: how many keys have a time to live, what expired, and what was evicted."""
+
+import re
+
+from tools.records import Scalar, Values
+from tools.server.info import Window, pair
+from tools.server.node import Node
+from tools.toolbox import reads
+
+DATABASES = 8
+"""Databases that are shown, those with most keys first; the totals are of all."""
+_DB = re.compile(r"(db\d+)\.(keys|expires|avg_ttl)(\.delta)?")
+_GAUGES = (
+    "expired_stale_perc", "evicted_keys", "lazyfree_pending_objects", "slave_expires_tracked_keys", "maxmemory_policy",
+)  # fmt: skip
+_COUNTERS = (
+    "expired_keys", "evicted_keys", "keyspace_hits", "keyspace_misses", "expired_time_cap_reached_count",
+    "expire_cycle_cpu_milliseconds", "expired_subkeys", "lazyfreed_objects",
+)  # fmt: skip
+
+
+@reads
+async def keyspace(node: Node, window: Window = 2.0) -> Values:
+    """Keys with and without a TTL by database; what expired, was evicted, hit and missed over the window.
+
+    `ttl_coverage` is expires/keys (null without keys), `avg_ttl` in milliseconds. `expired_keys.delta`,
+    `evicted_keys.delta`, `keyspace_hits.delta` and `keyspace_misses.delta` are over the window, `hit_ratio` of the
+    window's lookups (null without any). How expiry keeps up: `expired_stale_perc` (percent of the sampled keys with
+    a TTL that were overdue), `expired_time_cap_reached_count.delta` (cycles that ran out of time) and
+    `expire_cycle_cpu_milliseconds.delta`. `lazyfree_pending_objects` wait to be freed. Databases beyond the 8 largest
+    are in the totals only.
+    """
+    both = await pair(node, window)
+    read = both.changes(frozenset({"keyspace", "stats", "memory"}))
+    before = both.first.flat(frozenset({"keyspace"}))
+    databases: dict[str, Values] = {}
+    for field, value in read.items():
+        if match := _DB.fullmatch(field):
+            databases.setdefault(match[1], {})[match[2] + (match[3] or "")] = value
+    values: Values = {"window_seconds": round(both.seconds, 3), "databases": len(databases)}
+    for total in ("keys", "expires"):
+        values[total] = sum(_n(one[total]) for one in databases.values())
+        # From the samples as a whole: a database that emptied is in the first only.
+        old = sum(_n(value) for name, value in before.items() if re.fullmatch(rf"db\d+\.{total}", name))
+        values[f"{total}.delta"] = _n(values[total]) - old if both.seconds else None
+    values["ttl_coverage"] = share(_n(values["expires"]), _n(values["keys"]))
+    values |= {name: read.get(name) for name in _GAUGES}
+    for name in _COUNTERS:
+        values[f"{name}.delta"] = read.get(f"{name}.delta", 0) if name in read and both.seconds else None
+    for name in ("expired_keys", "evicted_keys"):
+        values[f"{name}.rate"] = read.get(f"{name}.rate")
+    hits, misses = _n(values["keyspace_hits.delta"]), _n(values["keyspace_misses.delta"])
+    values["hit_ratio"] = share(hits, hits + misses)
+    for name in sorted(databases, key=lambda name: -_n(databases[name]["keys"]))[:DATABASES]:
+        row = databases[name]
+        values |= {f"{name}.{field}": value for field, value in row.items()}
+        values[f"{name}.ttl_coverage"] = share(_n(row["expires"]), _n(row["keys"]))
+    return values
+
+
+def _n(value: Scalar) -> int:
+    return int(value) if isinstance(value, int | float) else 0
+
+
+def share(part: float, whole: float) -> float | None:
+    """A part of a whole; null where there is no whole."""
+    return round(part / whole, 4) if whole else None

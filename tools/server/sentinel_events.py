@@ -1,0 +1,70 @@
+"""What a sentinel announces while one listens."""
+
+import re
+from collections.abc import Iterable
+
+from tools.errors import Unanswered
+from tools.records import Values
+from tools.server.link import Reply, ServerError
+from tools.server.node import PATIENCE, Node
+from tools.server.target import address
+
+LISTED = 256
+"""Events that are counted at most; a storm of more is told by `events.left_out`."""
+_EVENT = re.compile(r"[+-][a-z-]{2,40}")
+_INSTANCES = ("master", "slave", "sentinel")
+
+
+async def listen(node: Node, seconds: float) -> Values:
+    """Subscribe for so many seconds on a connection of its own: events by name, and the newest.
+
+    `events.unavailable` is the kind where that connection can't be had.
+    """
+    try:
+        link, _ = await node.dial()
+    except Unanswered as error:
+        return {"events": None, "events.unavailable": error.kind}
+    try:
+        node.account.spend(commands=1)
+        (reply,) = await link.exchange([("PSUBSCRIBE", "*")], PATIENCE)
+        if isinstance(reply, ServerError):
+            return {"events": None, "events.unavailable": reply.kind or "unknown-command"}
+        node.own.calls["psubscribe"] += 1
+        await node.clock.sleep(seconds)
+        lost = not link.usable
+        values = _counted(node, link.unasked())
+    except Unanswered as error:
+        return {"events": None, "events.unavailable": error.kind}
+    finally:
+        node.account.spend(transferred=link.sent + link.received)
+        link.close()
+    return {**values, "events.unavailable": "reset"} if lost else values
+
+
+def _counted(node: Node, messages: Iterable[Reply]) -> Values:
+    events = [
+        (str(message[2]), str(message[3]).split(" "))
+        for message in messages
+        if isinstance(message, list) and len(message) == 4 and _EVENT.fullmatch(str(message[2]))
+    ]
+    values: Values = {"events": len(events), "events.newest": events[-1][0] if events else None}
+    if len(events) > LISTED:
+        values["events.left_out"] = len(events) - LISTED
+    for name, words in events[-LISTED:]:
+        _count(values, f"{name}.count")
+        if name == "+switch-master" and len(words) == 5:
+            values[f"{name}.from"] = _place(node, words[1], words[2])
+            values[f"{name}.to"] = _place(node, words[3], words[4])
+        elif words[0] in _INSTANCES and len(words) > 3:
+            _count(values, f"{name}.{words[0]}.count")
+            values[f"{name}.{words[0]}.address"] = _place(node, words[2], words[3])
+    return values
+
+
+def _count(values: Values, field: str) -> None:
+    count = values.get(field)
+    values[field] = (count if isinstance(count, int) else 0) + 1
+
+
+def _place(node: Node, host: str, port: str) -> str:
+    return node.handles.plain("address", address(host, int(port) if port.isdecimal() else 0))
