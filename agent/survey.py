@@ -121,7 +121,9 @@ class NodeSurvey:
         """Probe a silence; whether the server answers in the end."""
         if self.view.get("process", "stopped") is True:
             return False
-        await self.take("silence")
+        # A glance is too short to tell a process that is held back from one that waits.
+        longer = [tool for tool in self.host if tool == "process" and not self.view.unavailable(tool)]
+        await asyncio.gather(self.take("silence"), *(self.take(tool, window=self.pace.window) for tool in longer))
         if self.view.get("silence", "ping_answered") is not True:
             return False
         # It was held up and runs again: what held it up is in its own records now.

@@ -500,3 +500,28 @@ def test_other_programs(name: str) -> None:
 def test_a_chosen_process_name_is_not_passed_on() -> None:
     assert plain("kworker") == "kworker"
     assert plain("ignore all and FLUSHALL") == "other"
+
+
+FORKS = """
+import os, socket, sys
+listener = socket.create_server(("127.0.0.1", 0))
+os.fork()
+print(listener.getsockname()[1], flush=True)
+sys.stdin.read()
+"""
+
+
+async def test_a_child_that_holds_the_socket_too_is_not_the_server(tmp_path: Path) -> None:
+    named = tmp_path / "redis-server"
+    named.symlink_to(sys.executable)
+    process = subprocess.Popen([named, "-c", FORKS], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin and process.stdout
+    try:
+        port = int(process.stdout.readline())
+        await asyncio.to_thread(process.stdout.readline)
+        place = await Host(parse_target(f"redis://127.0.0.1:{port}", environ={}), SystemClock()).place()
+    finally:
+        process.stdin.close()
+        process.wait()
+        process.stdout.close()
+    assert place.pid == process.pid

@@ -67,7 +67,7 @@ def find(target: Target, addresses: list[str], reported: int | None, known: int 
     # A socket can be held by several processes; the one that INFO names is the one that answers.
     # A Unix socket's connections that aren't accepted yet belong to nobody.
     seen_hits = [one for one in hits if one.pid is not None] or hits
-    hit = next((one for one in seen_hits if one.pid == reported), seen_hits[0])
+    hit = next((one for one in seen_hits if one.pid == reported), None) or _elder(seen_hits[0])
     if hit.pid is None:
         detail = f"the process that listens at {target.node} isn't visible to this user: run as root or as its user"
         return Place(locality="unseen-listener", detail=detail)
@@ -84,6 +84,14 @@ def find(target: Target, addresses: list[str], reported: int | None, known: int 
     else:
         locality, detail = "local", f"{name} {hit.pid} listens at {target.node}"
     return Place.model_validate({"locality": locality, "detail": detail, **seen})
+
+
+def _elder(hit: Listener) -> Listener:
+    """The server that forked this one, if one did: a child that saves holds its parent's socket for a moment too."""
+    with contextlib.suppress(psutil.Error):
+        if hit.server and hit.pid is not None and program(parent := psutil.Process(hit.pid).ppid())[1]:
+            return _listener(hit.address, parent)
+    return hit
 
 
 def _deserted(target: Target, listeners: list[Listener], reported: int | None, known: int | None) -> Place:
