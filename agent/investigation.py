@@ -11,7 +11,7 @@ from agent.events import Answered, ChecksMade, Emit, ProposalForbidden, Started,
 from agent.kit import tools_of
 from agent.plan import Planned, build
 from agent.runbooks import Library
-from agent.survey import HOST, NodeSurvey, Pace
+from agent.survey import COMES_AND_GOES, HOST, NodeSurvey, Pace
 from agent.verdict import conclude
 from agent.view import View
 from tools.clock import Clock
@@ -141,6 +141,8 @@ class Investigation:
         await asyncio.gather(*(self._readings(one, reached.get(one.node.name)) for one in surveys))
         if self.node.held:
             await self._of(self.node, ends, pings=0).idle(self.symptom)
+        if COMES_AND_GOES.search(self.symptom) and not self._found():
+            await asyncio.gather(*(one.watch() for one in surveys if not self.deployment.is_sentinel(one.node)))
         return self.check()
 
     async def _look_around(self, ends: float) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Callable, Sequence
 
 from agent.checks.clients import IDLE_WORDS
@@ -28,6 +29,14 @@ HOST = ("process", "sockets", "machine")
 HOST_ONCE = ("log", "disk", "kernel_log")
 PROBE_SECONDS = 8.0
 """How long an idle connection is watched where nobody knows the period."""
+COMES_AND_GOES = re.compile(
+    r"spik|period|interm|sporadic|occasional|sometimes|regular|now and then|at times|random|blip|hiccup|stall|freez"
+    r"|jitter|\bevery (few |\d+ )?(second|minute|hour)|\bat :\d\d|for a moment|p9+\b",
+    re.IGNORECASE,
+)
+"""What a person says of something that isn't there all the time: a short look may fall in between."""
+WATCH, LEAST_WATCH = 8.0, 4.0
+"""Seconds of the longer look that follows then, and those below which it tells no more than the first one."""
 PROMPTLY = 0.3
 """Seconds within which a server that's well lets a client in; after that its host is looked at meanwhile."""
 GLANCE = 0.2
@@ -158,6 +167,19 @@ class NodeSurvey:
             *(self.take(tool) for tool in HOST_ONCE if not self.view.unavailable("process")),
             *(self.take("streams", calls=30) for _ in range(self._streams_are_used())),
         )  # fmt: skip
+
+    async def watch(self) -> None:
+        """A longer look at what changes, after one in which nothing was found."""
+        window = min(WATCH, self.left - RESERVE)
+        if window < LEAST_WATCH or not self.node.held:
+            return
+        local = [tool for tool in self.host if tool != "sockets" and not self.view.unavailable(tool)]
+        await asyncio.gather(
+            self.take("info", sections=list(SECTIONS), window=window),
+            self.take("latency_sample", count=self.pace.pings, seconds=window),
+            *(self.take(tool, window=window) for tool in (*WINDOWED, *local)),
+        )
+        await self.take("slowlog")
 
     def _streams_are_used(self) -> bool:
         """Whether consumer groups are read: then what waits in them is worth some commands."""

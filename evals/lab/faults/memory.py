@@ -244,7 +244,7 @@ async def script_cache_bloat(kind: ServerKind, rng: Random) -> AsyncIterator[Inc
     """A job writes its arguments into its scripts, and the server keeps each of them."""
     async with running(kind) as server, application(server.url, rng) as hands:
         await fill(server.url, rng, rng.randrange(500, 3000))
-        cached = kind.name.startswith("valkey") and kind.at_least(8)
+        cached = kind.at_least(8) if kind.name.startswith("valkey") else kind.at_least(7, 4)
         count, rate, name = rng.randrange(2000, 6000), rng.uniform(5, 60), application_name(rng)
         hands.spawn(_unparameterised(server.url, Random(rng.random()), name, cached, count, rate))
         async with asyncio.timeout(30):

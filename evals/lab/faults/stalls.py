@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from random import Random
 
@@ -84,14 +84,26 @@ async def _waves(url: str, rng: Random, count: int, period: float) -> None:
 @FAULTS.fault("mass-expiry", *BLIPS, QUIET, twin="healthy-short-sessions", never=(r"CONFIG SET hz",))
 async def mass_expiry(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A few hundred thousand keys that expire at one moment, again and again."""
-    count, period = rng.randrange(150_000, 350_000), rng.uniform(1.2, 1.8)
+    async with _expiring(kind, rng, rng.randrange(150_000, 350_000), rng.uniform(1.2, 1.8)) as incident:
+        yield incident
+
+
+@FAULTS.fault("mass-expiry-rare", *BLIPS, cause="mass-expiry", twin="healthy-short-sessions", never=(r"CONFIG SET hz",))
+async def mass_expiry_rare(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """The same with seconds in between, in which all is well."""
+    async with _expiring(kind, rng, rng.randrange(250_000, 350_000), rng.uniform(4.5, 6)) as incident:
+        yield incident
+
+
+@asynccontextmanager
+async def _expiring(kind: ServerKind, rng: Random, count: int, period: float) -> AsyncIterator[Incident]:
     async with (
         running(kind, latency_monitor_threshold=monitor_threshold(rng)) as server, crew() as hands,
         application(server.url, rng),
     ):  # fmt: skip
         await fill(server.url, rng, rng.randrange(1000, 50_000))
         hands.spawn(_waves(server.url, Random(rng.random()), count, period))
-        await asyncio.sleep(2 * period)
+        await asyncio.sleep(rng.uniform(1.1, 2) * period)
         yield Incident(url=server.url, pid=server.pid)
 
 
