@@ -81,7 +81,8 @@ def _nothing(parser: argparse.ArgumentParser) -> None:
 
 def _runbooks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("verb", choices=("list", "show", "check"))
-    parser.add_argument("name", nargs="?", metavar="NAME|DIR", help="a runbook's name (show), a folder (check)")
+    told = "a runbook's name or a cause's id (show); a folder (check; else the bundled ones)"
+    parser.add_argument("name", nargs="?", metavar="NAME|DIR", help=told)
 
 
 COMMANDS = (
@@ -90,6 +91,6 @@ COMMANDS = (
             configure_acl, "agent.acl:acl"),
     Command("host-script", "", "a read-only script for a machine that the agent can't log into; see --host-facts",
             _nothing, "agent.host_script:host_script"),
-    Command("runbooks", "list|show NAME|check DIR", "the runbooks, and a check of your own", _runbooks,
-            "agent.runbooks_command:runbooks"),
+    Command("runbooks", "list|show NAME|check [DIR]", "the runbooks, by name or cause, and a check of your own",
+            _runbooks, "agent.runbooks_command:runbooks"),
 )  # fmt: skip

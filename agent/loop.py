@@ -33,7 +33,7 @@ CONCLUDE = f"No more readings: call {SUBMIT} now, with what the readings show. i
 LAST_BUT_ONE = f"One answer is left after this one. Conclude: call {SUBMIT} unless a reading is decisive."
 REMIND = f"That was no tool call, and only {SUBMIT} ends the investigation. Call it, or a tool that reads."
 ReadRunbook = Callable[[str], str]
-"""The text of a runbook by name; raises `ToolError` naming those that there are."""
+"""The text of a runbook by name or by a cause's id; raises `ToolError` naming those that there are."""
 
 
 class Limits(Record):
@@ -56,7 +56,7 @@ def offered(toolbox: Toolbox) -> list[Wire]:
     for tool in tools:
         function = tool["function"]
         tool["function"] = {**function, "description": _paragraphs(function["description"])[0]}
-    name = {"type": "string", "description": "Its name in the list."}
+    name = {"type": "string", "description": "Its name in the list, or a cause's id."}
     parameters = {"type": "object", "properties": {"name": name}, "required": ["name"], "additionalProperties": False}
     runbook = {"name": READ_RUNBOOK, "description": "The text of a runbook.", "parameters": parameters}
     return [*tools, {"type": "function", "function": runbook}, schema()]

@@ -97,11 +97,11 @@ def _prompt(incident: Investigation, tools: list[Wire]) -> Prompt:
 
 
 def _read(incident: Investigation, name: str) -> str:
-    book = incident.library.read(name)
-    if book is None:
+    text = incident.library.text(name)
+    if text is None:
         known = ", ".join(book.name for book in incident.library.runbooks)
         raise ToolError(f"there is no runbook {name!r}; there are {known}")
-    return book.body
+    return text
 
 
 def show_prompt(incident: Investigation, asking: Asking) -> str:

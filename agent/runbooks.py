@@ -89,6 +89,11 @@ class Runbook(Record):
     """The Markdown below the front matter."""
     path: Path
 
+    def paragraph(self, cause: str) -> str:
+        """What the body tells under the heading of a cause; empty where it has none."""
+        found = re.search(rf"^### {re.escape(cause)}\n.*?(?=^#|\Z)", self.body, re.DOTALL | re.MULTILINE)
+        return found[0] if found else ""
+
 
 class Library(Record):
     """The runbooks of an investigation; a team's own come first."""
@@ -104,6 +109,13 @@ class Library(Record):
     def read(self, name: str) -> Runbook | None:
         """The runbook of a name."""
         return next((book for book in self.runbooks if book.name == name), None)
+
+    def text(self, name: str) -> str | None:
+        """What is read of a runbook; by a cause's id of the one in which that is at home, its own paragraph first."""
+        if book := self.read(name):
+            return book.body.lstrip("\n")
+        home = next((book for book in self.runbooks if name in book.causes), None)
+        return f"{home.paragraph(name)}{home.body.lstrip()}" if home else None
 
 
 def load(own: Path | None = None) -> Library:

@@ -1,4 +1,4 @@
-"""`rediagnose runbooks`: list them, show one, check a folder of your own."""
+"""`rediagnose runbooks`: list them, show one, check them or a folder of your own."""
 
 import argparse
 import sys
@@ -6,27 +6,25 @@ from pathlib import Path
 
 from agent.lint import lint
 from agent.program import ANSWERED, FAILED
-from agent.runbooks import load
+from agent.runbooks import BUNDLED, load
 from tools.errors import UsageError
 
 
 def runbooks(args: argparse.Namespace) -> int:
     """List, show or check. Raises `UsageError` for a name or folder that isn't there."""
     if args.verb == "check":
-        if not args.name:
-            raise UsageError("runbooks check: give the folder of your runbooks")
-        return check(Path(args.name))
+        return check(Path(args.name) if args.name else BUNDLED)
     library = load()
     if args.verb == "list":
         for book in library.runbooks:
             print(f"{book.name}: {book.title}")
             print("".join(f"  {cause}\n" for cause in book.causes), end="")
         return ANSWERED
-    found = library.read(args.name or "")
+    found = library.text(args.name or "")
     if found is None:
         known = ", ".join(known.name for known in library.runbooks)
-        raise UsageError(f"runbooks show {args.name or ''}: there is no such runbook; there are {known}")
-    sys.stdout.write(found.body.lstrip("\n"))
+        raise UsageError(f"runbooks show {args.name or ''}: there is no such runbook or cause; there are {known}")
+    sys.stdout.write(found)
     return ANSWERED
 
 

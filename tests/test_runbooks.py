@@ -178,6 +178,23 @@ async def test_the_command(tmp_path: Path) -> None:
     done = await rediagnose("runbooks", "check", str(tmp_path / "nothing"))
     assert done.status == 2
     assert "nothing" in done.err
+    done = await rediagnose("runbooks", "check")
+    assert done.status == 0
+    assert f"{BUNDLED / 'stalls.md'}: 7 causes, ok" in done.out.splitlines()
+
+
+async def test_a_runbook_is_shown_by_name_or_by_cause() -> None:
+    named, caused = await rediagnose("runbooks", "show", "stalls"), await rediagnose("runbooks", "show", "huge-exec")
+    assert (named.status, caused.status) == (0, 0)
+    assert named.out.startswith("# Latency spikes")
+    assert caused.out.startswith("### huge-exec\n")
+    assert caused.out.endswith(f"\n\n{named.out}")
+
+
+def test_a_teams_own_is_read_first_by_cause_too(tmp_path: Path) -> None:
+    (tmp_path / "own.md").write_text(GOOD)
+    assert load(tmp_path).text("maxclients-exhausted") == GOOD.removeprefix(FRONT)
+    assert load(tmp_path).text("warp-core") is None
 
 
 OWN = GOOD.replace(
