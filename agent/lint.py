@@ -24,12 +24,15 @@ SECTIONS = (
 """What a body has, in the order in which a person needs it."""
 LONGEST = 200
 """Lines of a body that a person still reads in an incident."""
+MOST_WORDS = 750
+"""Words of a body that a person reads in three minutes; code is copied and tables are looked up, so neither counts."""
 _MISSING = {
     "avoid": "name the tempting wrong remedy, and why it's wrong",
     "evidence": "name the readings' fields that decide",
     "remedies": "give one at least",
     "risk": "say safe or risky",
 }
+_ASIDE = re.compile(r"^```.*?^```$|^\|.*?$", re.DOTALL | re.MULTILINE)
 _LIMIT = re.compile(r'\blimits(?:\[|\.get\()"(\w+)"')
 
 
@@ -197,8 +200,18 @@ def _body(book: Runbook, *, ours: bool) -> Iterator[Finding]:
     if len(lines) > LONGEST:
         yield Finding(
             file=book.path, place="body", value=f"{len(lines)} lines", problem=f"is longer than {LONGEST} lines",
-            remedy="shorten it, or split the runbook", error=False,
+            remedy="shorten it, or split the runbook", error=ours,
         )  # fmt: skip
+    if (count := words(book.body)) > MOST_WORDS:
+        yield Finding(
+            file=book.path, place="body", value=f"{count} words", problem="is more than is read in three minutes",
+            remedy=f"shorten it to {MOST_WORDS}, or split the runbook", error=ours,
+        )  # fmt: skip
+
+
+def words(body: str) -> int:
+    """The words of a body, code blocks and tables aside."""
+    return sum(any(map(str.isalnum, word)) for word in _ASIDE.sub("", body).split())
 
 
 def _together(books: Sequence[Runbook], *, ours: bool) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.lint import SECTIONS, Finding, limits, lint
+from agent.lint import SECTIONS, Finding, limits, lint, words
 from agent.plan import fill
 from agent.runbooks import BUNDLED, PLACEHOLDERS, load
 from agent.view import View
@@ -126,6 +126,16 @@ def test_what_is_only_worth_a_look_is_a_warning(tmp_path: Path) -> None:
         ("book0.md", "## First minute", False), ("book0.md", "228 lines", False),
         ("book1.md", "maxclients-exhausted", False),
     ]  # fmt: skip
+
+
+def test_what_takes_more_than_three_minutes_is_an_error_in_ours(tmp_path: Path) -> None:
+    table, code = "| a | b |\n" * 10, "```\n" + "CONFIG GET x\n" * 10 + "```\n"
+    assert words(f"One - two, `three`.\n{table}{code}four\n") == 4
+    long = GOOD.replace("name: ours", "name: book0") + "word " * 800 + "\n" * 200
+    for ours in (True, False):
+        told = [one for one in found(tmp_path, long, ours=ours) if one.file.name == "book0.md" and one.place == "body"]
+        assert [one.error for one in told] == [ours, ours]
+        assert [one.value.split()[1] for one in told] == ["lines", "words"]
 
 
 def test_more_is_asked_of_the_bundled(tmp_path: Path) -> None:
