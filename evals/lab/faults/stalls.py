@@ -183,6 +183,8 @@ _WRITES = "redis.call('SET', 'price:total', 1) while true do redis.call('INCR', 
 
 @FAULTS.fault(
     "lua-unkillable-tried", "All calls fail with BUSY. We sent SCRIPT KILL, Redis answers UNKILLABLE. What now?",
+    "BUSY everywhere. SCRIPT KILL says: Sorry the script already executed write commands against the dataset.",
+    "A Lua job hangs and blocks Redis (BUSY on all pods), and SCRIPT KILL fails.",
     cause="lua-unkillable", never=(r"\bSHUTDOWN\b", r"kill -9", r"^SCRIPT KILL"),
 )  # fmt: skip
 async def lua_unkillable_tried(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
