@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Mapping, Sequence
 
+from agent.checks.memory import placeholders as maxmemory
 from agent.conclude import Action
 from agent.diagnosis import Cause, Step
 from agent.runbooks import Library, Remedy
@@ -15,8 +16,6 @@ from tools.server.node import Node
 
 DEFAULT_MAXCLIENTS = 10000
 RESERVED_FDS = 32
-FREE_SHARE, GROUP_SHARE = 0.5, 0.7
-"""Of the host's free memory, and of a control group's limit, that maxmemory may take: a fork copies what is written."""
 MOST = 8
 """Steps that a person can still take in."""
 
@@ -85,7 +84,7 @@ def fill(view: View) -> dict[str, str]:
     """The values that remedies' placeholders stand for, as far as they're known."""
     monitor = view.number("clients", "monitor.id")
     return {
-        "kill_command": _kill(view), "owner": _owner(view), **_maxclients(view), **_maxmemory(view),
+        "kill_command": _kill(view), "owner": _owner(view), **_maxclients(view), **maxmemory(view),
         **({"monitor_id": f"{monitor:.0f}"} if monitor else {}),
     }  # fmt: skip
 
@@ -111,22 +110,6 @@ def _maxclients(view: View) -> dict[str, str]:
     if hard is not None and hard > 0:
         target = min(target, hard - RESERVED_FDS)
     return {"maxclients_target": f"{target:.0f}"} if target > limit else {}
-
-
-def _maxmemory(view: View) -> dict[str, str]:
-    """A higher maxmemory that the host has room for, a fork's copies counted, and the one that the file names."""
-    values: dict[str, str] = {}
-    limit, free = view.number("memory", "maxmemory"), view.number("machine", "memory_available_bytes")
-    if limit and free is not None:
-        target = min(2 * limit, limit + FREE_SHARE * free)
-        if group := view.number("process", "cgroup_memory_limit"):
-            target = min(target, GROUP_SHARE * group)
-        if target >= 1.1 * limit:
-            values["maxmemory_target"] = f"{target:.0f}"
-    before = view.text("config_drift", "maxmemory.file")
-    if limit and before and before != "0":
-        values["maxmemory_before"] = before
-    return values
 
 
 async def _add(

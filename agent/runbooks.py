@@ -20,7 +20,7 @@ PLACEHOLDERS: dict[str, str] = {
     "maxclients_target": "10000",
     "owner": "(orders at 10.0.0.7, 111 connections)",
     "maxmemory_target": "2147483648",
-    "maxmemory_before": "2gb",
+    "maxmemory_before": "2147483648",
     "monitor_id": "7",
 }
 """What a remedy's `$name` may be, each with an example; `agent.plan.fill` gives the values."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from agent.plan import command
-from agent.runbooks import load
+from agent.runbooks import PLACEHOLDERS, load
 from evals.lab.servers import Server, ServerKind, start
 from tools.clock import SystemClock
 from tools.errors import Forbidden, GateError, Moved, ToolError
@@ -153,11 +153,10 @@ def test_untrusted_advice_is_read_before_it_is_shown(advice: str, held_back: boo
 
 
 def test_the_bundled_remedies_pass_policy() -> None:
-    filled = {"maxclients_target": "10000", "kill_command": "SCRIPT KILL", "owner": "(shop at 10.0.0.1)"}
     remedies = [remedy for book in load().runbooks for notes in book.causes.values() for remedy in notes.remedies]
     assert remedies
     for remedy in remedies:
-        action = remedy.filled(filled)
+        action = remedy.filled(PLACEHOLDERS)
         assert action is not None, remedy.action
         if remedy.kind == "outside":
             assert advised_against(action) is None
