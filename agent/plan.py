@@ -18,6 +18,8 @@ DEFAULT_MAXCLIENTS = 10000
 RESERVED_FDS = 32
 MOST = 8
 """Steps that a person can still take in."""
+MOST_MONITORS = 4
+"""Monitors that a plan ends, each by a step of its own."""
 
 
 class Planned:
@@ -55,13 +57,11 @@ async def build(
         node = nodes.get(cause.where or "", first)
         values = fill(View(readings, node.name))
         for remedy in notes.remedies if notes else ():
-            action = remedy.filled(values)
-            if action is None or (
-                cause.id == "maxclients-exhausted" and "fd-limit-clamp" in ids and remedy.kind == "config_set"
-            ):
+            if cause.id == "maxclients-exhausted" and "fd-limit-clamp" in ids and remedy.kind == "config_set":
                 # The file limit stands in the way: the other cause's remedy comes first.
                 continue
-            await _add(planned, remedy, action, cause, notes.avoid if notes else None, node, desk)
+            for action in filled(remedy, values):
+                await _add(planned, remedy, action, cause, notes.avoid if notes else None, node, desk)
     for proposal in proposed:
         planned.add(_step(proposal, avoid=None, verify=None), proposal.change)
     for wanted in actions:
@@ -80,13 +80,30 @@ async def _add_proposed(planned: Planned, action: Action, node: Node, desk: Desk
         desk.forbidden(action.action, "it isn't one command")
 
 
-def fill(view: View) -> dict[str, str]:
-    """The values that remedies' placeholders stand for, as far as they're known."""
-    monitor = view.number("clients", "monitor.id")
-    return {
-        "kill_command": _kill(view), "owner": _owner(view), **_maxclients(view), **maxmemory(view),
-        **({"monitor_id": f"{monitor:.0f}"} if monitor else {}),
-    }  # fmt: skip
+def fill(view: View) -> dict[str, tuple[str, ...]]:
+    """The values that remedies' placeholders stand for, as far as they're known; of some there are several."""
+    one = {"kill_command": _kill(view), "owner": _owner(view), **_maxclients(view), **maxmemory(view)}
+    return {**{name: (value,) for name, value in one.items()}, **_monitors(view)}
+
+
+def filled(remedy: Remedy, values: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """The remedy's action once for each value of a placeholder that has several; none where a value isn't known."""
+    several = max((values[name] for name in remedy.placeholders if name in values), key=len, default=("",))
+    actions = (
+        remedy.filled({name: of[min(number, len(of) - 1)] for name, of in values.items()})
+        for number in range(len(several))
+    )
+    return [action for action in actions if action is not None]
+
+
+def _monitors(view: View) -> dict[str, tuple[str, ...]]:
+    ids, count = view.text("clients", "monitor.ids").split(), view.number("clients", "monitors") or 0
+    if not ids:
+        return {"monitors": ("monitors in clients",)}
+    told = f"{count:.0f} client{'s' if count > 1 else ''}"
+    if count > MOST_MONITORS:
+        told += f", of which this plan ends {MOST_MONITORS}"
+    return {"monitor_id": tuple(ids[:MOST_MONITORS]), "monitors": (told,)}
 
 
 def _kill(view: View) -> str:
