@@ -4,6 +4,7 @@ FIGURES = {
     "connect": ("stage", "dns_ms", "tcp_ms", "tls_ms", "auth_ms", "first_ping_ms"),
     "ping": ("reply", "ms"),
     "silence": ("waited_seconds", "ping_answered", "unknown_command_answered"),
+    "script": ("running", "command", "duration_ms", "role"),
     "latency_sample": ("min_ms", "median_ms", "p99_ms", "max_ms", "over_10ms_share"),
     "info": (
         "connected_clients", "maxclients", "rejected_connections.delta", "total_connections_received.rate",

@@ -29,6 +29,7 @@ from tools.server.memory import memory
 from tools.server.node import Node
 from tools.server.persistence import persistence
 from tools.server.replication import replication
+from tools.server.script import script
 from tools.server.sentinel import sentinel as sentinel_
 from tools.server.slowlog import slowlog
 from tools.server.streams import streams
@@ -38,6 +39,7 @@ REACHING = (connect, ping, silence)
 SERVER = (
     latency_sample, info, commandstats, latencystats, latency_events, slowlog, clients, memory, persistence,
     replication, cluster, keyspace, big_keys, streams, access, config_get, idle_probe,
+    script,
 )  # fmt: skip
 HOST = (process, sockets, machine, disk, log, kernel_log)
 

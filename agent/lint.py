@@ -253,7 +253,7 @@ def _ours(folder: Path, books: Sequence[Runbook]) -> Iterator[Finding]:
             elif name not in read:
                 yield Finding(
                     file=book.path, place=place, value=value, problem="is read by no check",
-                    remedy="remove it, or read it", error=False,
+                    remedy="read it in one, or write it into the body as an alert",
                 )  # fmt: skip
             set_by.setdefault(name, (book.path, limit.value))
     for name, where in read.items():

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Mapping, Sequence
 
+from agent.checks.memory import placeholders as maxmemory
 from agent.conclude import Action
 from agent.diagnosis import Cause, Step
 from agent.runbooks import Library, Remedy
@@ -15,10 +16,10 @@ from tools.server.node import Node
 
 DEFAULT_MAXCLIENTS = 10000
 RESERVED_FDS = 32
-FREE_SHARE, GROUP_SHARE = 0.5, 0.7
-"""Of the host's free memory, and of a control group's limit, that maxmemory may take: a fork copies what is written."""
 MOST = 8
 """Steps that a person can still take in."""
+MOST_MONITORS = 4
+"""Monitors that a plan ends, each by a step of its own."""
 
 
 class Planned:
@@ -56,13 +57,11 @@ async def build(
         node = nodes.get(cause.where or "", first)
         values = fill(View(readings, node.name))
         for remedy in notes.remedies if notes else ():
-            action = remedy.filled(values)
-            if action is None or (
-                cause.id == "maxclients-exhausted" and "fd-limit-clamp" in ids and remedy.kind == "config_set"
-            ):
+            if cause.id == "maxclients-exhausted" and "fd-limit-clamp" in ids and remedy.kind == "config_set":
                 # The file limit stands in the way: the other cause's remedy comes first.
                 continue
-            await _add(planned, remedy, action, cause, notes.avoid if notes else None, node, desk)
+            for action in filled(remedy, values):
+                await _add(planned, remedy, action, cause, notes.avoid if notes else None, node, desk)
     for proposal in proposed:
         planned.add(_step(proposal, avoid=None, verify=None), proposal.change)
     for wanted in actions:
@@ -81,13 +80,30 @@ async def _add_proposed(planned: Planned, action: Action, node: Node, desk: Desk
         desk.forbidden(action.action, "it isn't one command")
 
 
-def fill(view: View) -> dict[str, str]:
-    """The values that remedies' placeholders stand for, as far as they're known."""
-    monitor = view.number("clients", "monitor.id")
-    return {
-        "kill_command": _kill(view), "owner": _owner(view), **_maxclients(view), **_maxmemory(view),
-        **({"monitor_id": f"{monitor:.0f}"} if monitor else {}),
-    }  # fmt: skip
+def fill(view: View) -> dict[str, tuple[str, ...]]:
+    """The values that remedies' placeholders stand for, as far as they're known; of some there are several."""
+    one = {"kill_command": _kill(view), "owner": _owner(view), **_maxclients(view), **maxmemory(view)}
+    return {**{name: (value,) for name, value in one.items()}, **_monitors(view)}
+
+
+def filled(remedy: Remedy, values: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """The remedy's action once for each value of a placeholder that has several; none where a value isn't known."""
+    several = max((values[name] for name in remedy.placeholders if name in values), key=len, default=("",))
+    actions = (
+        remedy.filled({name: of[min(number, len(of) - 1)] for name, of in values.items()})
+        for number in range(len(several))
+    )
+    return [action for action in actions if action is not None]
+
+
+def _monitors(view: View) -> dict[str, tuple[str, ...]]:
+    ids, count = view.text("clients", "monitor.ids").split(), view.number("clients", "monitors") or 0
+    if not ids:
+        return {"monitors": ("monitors in clients",)}
+    told = f"{count:.0f} client{'s' if count > 1 else ''}"
+    if count > MOST_MONITORS:
+        told += f", of which this plan ends {MOST_MONITORS}"
+    return {"monitor_id": tuple(ids[:MOST_MONITORS]), "monitors": (told,)}
 
 
 def _kill(view: View) -> str:
@@ -111,22 +127,6 @@ def _maxclients(view: View) -> dict[str, str]:
     if hard is not None and hard > 0:
         target = min(target, hard - RESERVED_FDS)
     return {"maxclients_target": f"{target:.0f}"} if target > limit else {}
-
-
-def _maxmemory(view: View) -> dict[str, str]:
-    """A higher maxmemory that the host has room for, a fork's copies counted, and the one that the file names."""
-    values: dict[str, str] = {}
-    limit, free = view.number("memory", "maxmemory"), view.number("machine", "memory_available_bytes")
-    if limit and free is not None:
-        target = min(2 * limit, limit + FREE_SHARE * free)
-        if group := view.number("process", "cgroup_memory_limit"):
-            target = min(target, GROUP_SHARE * group)
-        if target >= 1.1 * limit:
-            values["maxmemory_target"] = f"{target:.0f}"
-    before = view.text("config_drift", "maxmemory.file")
-    if limit and before and before != "0":
-        values["maxmemory_before"] = before
-    return values
 
 
 async def _add(

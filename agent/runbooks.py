@@ -20,8 +20,9 @@ PLACEHOLDERS: dict[str, str] = {
     "maxclients_target": "10000",
     "owner": "(orders at 10.0.0.7, 111 connections)",
     "maxmemory_target": "2147483648",
-    "maxmemory_before": "2gb",
+    "maxmemory_before": "2147483648",
     "monitor_id": "7",
+    "monitors": "3 clients",
 }
 """What a remedy's `$name` may be, each with an example; `agent.plan.fill` gives the values."""
 
@@ -57,6 +58,11 @@ class Remedy(Record):
         if not Template(self.action).is_valid():
             raise ValueError(f"{self.action!r} has a $ that begins no placeholder; write $$ for a plain one")
         return self
+
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        """The names that the action's values are looked up by."""
+        return tuple(Template(self.action).get_identifiers())
 
     def filled(self, values: Mapping[str, str]) -> str | None:
         """The action with its placeholders filled, or None where a value isn't known."""

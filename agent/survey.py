@@ -143,6 +143,7 @@ class NodeSurvey:
         """The readings of a server that answers."""
         if self.view.first_unavailable("busy"):
             await self.take("ping")
+            await self.take("script")
             return
         sections, window = list(SECTIONS), self.pace.window
         # A host that isn't this machine is not asked again.

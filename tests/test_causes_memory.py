@@ -128,6 +128,7 @@ async def test_the_limit_that_is_worked_out_mends_it(kind: ServerKind, id: str, 
         answer = await triage(incident.url, incident.ticket)
         view = View([Reading(**reading) for reading in answer["readings"]], answer["target"]["nodes"][0])
         limit = int(placeholders(view)[value])
+        assert f"CONFIG SET maxmemory {limit}" in [step["action"] for step in answer["plan"]]
         assert limit > (view.number("memory", "maxmemory") or 0)
         assert incident.mended and not await incident.mended()
         wire = await dial(incident.url)

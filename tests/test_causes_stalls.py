@@ -15,8 +15,8 @@ from agent.view import View
 from evals.lab.catalogue import FAULTS
 from evals.lab.fault import Fault
 from evals.lab.faults import stalls
-from evals.lab.servers import ServerKind, installed
-from evals.lab.wire import dial
+from evals.lab.servers import ServerKind, installed, running
+from evals.lab.wire import crew, dial
 from tests.program import checked, triage
 from tools.records import Reading, Values
 
@@ -116,6 +116,24 @@ async def test_a_monitor_that_is_ended_is_gone() -> None:
                 await wire.ask("CLIENT", "KILL", "ID", line.split()[0].removeprefix("id="))
         await wire.close()
         assert await incident.mended()
+
+
+@pytest.mark.parametrize("count,ended,told", [(1, 1, "1 client;"), (3, 3, "3 clients;"), (6, 4, "6 clients, of which")])
+async def test_each_of_several_monitors_is_ended_by_a_step_of_its_own(count: int, ended: int, told: str) -> None:
+    async with running(installed()[0]) as server, crew() as hands:
+        ids = []
+        for _ in range(count):
+            wire = await hands.dial(server.url)
+            ids.append(await wire.ask("CLIENT", "ID"))
+            await wire.ask("MONITOR")
+            hands.spawn(wire.discard())
+        answer = await triage(server.url, "Redis got slower since the cart was debugged")
+    checked(answer)
+    actions = [step["action"] for step in answer["plan"]]
+    assert [one for one in actions if "KILL" in one.upper()][:ended] == [f"CLIENT KILL ID {id}" for id in ids[:ended]]
+    assert sum(one.startswith("CLIENT KILL ID") for one in actions) == ended
+    assert any(told in one for one in actions), actions
+    assert f"{count} client" in answer["causes"][0]["why"]
 
 
 def test_a_long_fork_of_the_past_is_a_hint_at_most() -> None:

@@ -5,12 +5,17 @@ import random
 
 import pytest
 
+from agent.checks.footprint import oom_killed
+from agent.diagnosis import Cause
+from agent.runbooks import load
+from agent.view import View
 from evals.lab.catalogue import FAULTS
 from evals.lab.servers import ServerKind
 from tools.clock import SystemClock
 from tools.errors import Unanswered
 from tools.host.kernel_log import DEVICE, kernel_log, parse
 from tools.host.local import Host
+from tools.records import Reading, Unavailable, Values
 from tools.server.target import parse_target
 
 IN_GROUP = (
@@ -58,3 +63,35 @@ async def test_a_log_that_may_not_be_read_is_said() -> None:
     with pytest.raises(Unanswered) as caught:
         await kernel_log(Host(parse_target("redis://127.0.0.1:1", environ={}), SystemClock()))
     assert caught.value.kind == "denied"
+
+
+@pytest.mark.parametrize("killed,probable", [("4711 20", True), ("4711", False), ("", True)])
+def test_a_kill_in_the_same_group_is_not_ours_where_the_kernel_names_another(killed: str, probable: bool) -> None:
+    seen: dict[str, Values] = {
+        "info": {"uptime_in_seconds": 20}, "log": {"previous_end": "stops", "started_age": 20, "previous_pid": 20},
+        "process": {"cgroup_oom_kills": 1},
+        "kernel_log": {"oom_kill.pids": killed, "oom_kill.pid": 4711, "oom_kill.newest_age": 21} if killed else {},
+    }  # fmt: skip
+    readings = [
+        Reading(id=f"r{n}", tool=tool, args={}, node="a:1", at="2026-01-31T02:05:07Z", ms=1, values=values,
+                unavailable=None)
+        for n, (tool, values) in enumerate(seen.items(), 1)
+    ]  # fmt: skip
+    (found,) = oom_killed(View(readings, "a:1"), load().thresholds)
+    assert isinstance(found, Cause) and (found.probability >= 0.5) == probable
+
+
+@pytest.mark.parametrize("killed,probable", [("4711 20", True), ("4711", False)])
+def test_a_dead_server_was_not_killed_for_another(killed: str, probable: bool) -> None:
+    seen: dict[str, Values] = {
+        "process": {"listening": False}, "log": {"end": "stops", "log_age": 9, "end_pid": 20},
+        "kernel_log": {"oom_kill.pids": killed, "oom_kill.pid": 4711, "oom_kill.newest_age": 5},
+    }  # fmt: skip
+    refused = Unavailable(kind="refused", detail="ECONNREFUSED")
+    readings = [
+        Reading(id=f"r{n}", tool=tool, args={}, node="a:1", at="2026-01-31T02:05:07Z", ms=1, values=values,
+                unavailable=refused if tool == "connect" else None)
+        for n, (tool, values) in enumerate([("connect", {}), *seen.items()], 1)
+    ]  # fmt: skip
+    found = [one for one in oom_killed(View(readings, "a:1"), load().thresholds) if isinstance(one, Cause)]
+    assert [one.probability >= 0.5 for one in found] == [probable]

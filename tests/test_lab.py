@@ -131,6 +131,7 @@ EVIDENCE: dict[str, Callable[[Look], bool]] = {
     "listen-backlog-overflow-frozen": overflown,
     "firewall-drop": silent,
     "firewall-reject": lambda look: getattr(look.error, "errno", None) == 113,
+    "firewall-reject-refused": lambda look: isinstance(look.error, ConnectionRefusedError),
     "protected-mode-denied": lambda look: str(look.error).startswith("DENIED"),
     "maxclients-exhausted": refused,
     "maxclients-exhausted-for-good": refused,

@@ -58,6 +58,17 @@ async def test_the_other_faults(fault: str) -> None:
         assert answer["causes"][0]["id"] == declared.cause
 
 
+@pytest.mark.parametrize("fault", UNKNOWABLE)
+async def test_what_cannot_be_known_is_named_next(kind: ServerKind, fault: str) -> None:
+    async with FAULTS[fault].begin(kind, random.Random(7)) as incident:
+        answer = await triage(incident.url, incident.ticket)
+    checked(answer)
+    found = {finding["id"]: finding["probability"] for finding in answer["findings"]}
+    assert list(found)[:2] == ["lua-busy", fault]
+    assert 0.2 < found[fault] < found["lua-busy"] < 0.8
+    assert not [step for step in answer["plan"] if "SHUTDOWN" in step["action"].upper()]
+
+
 async def test_text_and_markdown_say_what_it_is_first(kind: ServerKind) -> None:
     async with FAULTS["maxclients-exhausted"].begin(kind, random.Random(3)) as incident:
         text = await rediagnose("triage", incident.url, TICKET, "--model", "offline")

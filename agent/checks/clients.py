@@ -226,6 +226,11 @@ def idle_drop(view: View, limits: Limits) -> Found:
         listed = probe.get("still_listed") is True
         why = "A connection died while it was idle, and the server's timeout is 0: something on the way forgot it"
         why += "; the server still lists its client." if listed else "."
+        keepalive = view.number("config_get", "tcp-keepalive")
+        if keepalive == 0:
+            why += " tcp-keepalive is off, so the server sends nothing while a connection rests."
+        elif keepalive is not None and keepalive >= limits["keepalive_seconds"]:
+            why += f" tcp-keepalive is {keepalive:.0f} s, which some limits on the way are shorter than."
         yield view.cause("idle-drop-by-network", 0.95 if listed else 0.85, why, *cited)
     else:
         because = f"A connection that rested {probe.get('idle_seconds')} s still answers."

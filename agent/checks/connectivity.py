@@ -23,6 +23,21 @@ def unreachable_from_here(view: View) -> Found:
     yield view.cause("firewall-drop", 0.3, why, ("connect", "unavailable"), ("connect", "stage"))
 
 
+REJECTED: tuple[Cited, ...] = (("connect", "icmp"), ("connect", "icmp_from"))
+
+
+def rejected(view: View) -> str | None:
+    """Why the ICMP error that answered the connect is a rule's doing, or None: a host refuses TCP without ICMP."""
+    icmp, own = view.text("connect", "icmp"), view.get("connect", "icmp_from") == view.get("connect", "address")
+    if icmp == "prohibited":
+        return "The connect is answered with ICMP's administratively prohibited: a firewall rule rejects it."
+    if icmp == "port-unreachable":
+        return "The connect is answered by ICMP, and not by TCP as a closed port does: a firewall rule rejects it."
+    if icmp in ("host-unreachable", "net-unreachable") and own:
+        return "The host itself says that it can't be reached: a firewall rule rejects the connect."
+    return None
+
+
 def process_down(view: View, limits: Limits) -> Found:
     """Refused at once and nothing listens; a firewall's REJECT has a listener behind it."""
     if view.unavailable("connect") != "refused" or view.get("connect", "tcp_error") not in ("ECONNREFUSED", "ENOENT"):
@@ -47,10 +62,13 @@ def process_down(view: View, limits: Limits) -> Found:
             "The connection is refused although a server listens at that address: a rule rejects it.", *cited,
         )  # fmt: skip
         yield view.not_("process-down", "A server listens at that address.", ("process", "listening"))
+    elif rejected(view):
+        # Told by `firewall_drop`.
+        return
     else:
         yield view.cause(
             "process-down", 0.85,
-            "The connection is refused at once. From afar a firewall that rejects looks the same.", *cited,
+            "The connection is refused at once. From afar a firewall that rejects by TCP looks the same.", *cited,
         )  # fmt: skip
 
 
@@ -93,7 +111,14 @@ def process_frozen(view: View, limits: Limits) -> Found:
 
 
 def firewall_drop(view: View, limits: Limits) -> Found:
-    """The connect itself runs into its time-out: packets are dropped on the way."""
+    """The connect itself runs into its time-out, or ICMP answers it: packets are dropped or rejected on the way."""
+    why_not, here = rejected(view), view.get("process", "listening") is not None
+    if why_not and view.unavailable("connect") and not here and not vouched(view):
+        yield view.cause(
+            "firewall-drop", 0.92, why_not, ("connect", "unavailable"), *REJECTED, ("connect", "tcp_error")
+        )
+        yield view.not_("process-down", "A dead process on a live host refuses by TCP.", *REJECTED)
+        return
     if view.unavailable("connect") != "timeout" or view.get("connect", "stage") != "tcp":
         return
     if vouched(view):

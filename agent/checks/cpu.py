@@ -3,7 +3,7 @@
 import re
 
 from agent.checks.form import Check, Consequences, Found, Limits
-from agent.view import View
+from agent.view import Cited, View
 
 WHOLE = frozenset(
     ("KEYS", "SORT", "SORT_RO", "HGETALL", "HKEYS", "HVALS", "SMEMBERS", "LRANGE", "ZRANGE", "ZREVRANGE", "SUNION",
@@ -26,6 +26,18 @@ QUICK = frozenset(
 )  # fmt: skip
 """Commands that touch one value: where they take long now and then, the process was held up in them."""
 
+SAYS_WRITTEN = re.compile(
+    r"\bunkillable\b|already executed write|script\W+(has\W+|had\W+)?(already\W+)?(wrote|written)\b", re.IGNORECASE
+)
+"""Words of UNKILLABLE's own text, or a person's for it."""
+_CANNOT = r"\b((ca|could|do|does|did|has|wo)n.?t|(can|could|do|does|did|has|will)\W?not)\b"
+_NOT_ENDED = rf"(fail\w*|refus\w*|reject\w*|error\w*|{_CANNOT}|(no|without) effect)"
+_KILL = r"(script|function)\W{1,2}kill\b(?!\W+or\W+shutdown)"
+TRIED_TO_KILL = re.compile(
+    rf"\b{_KILL}([^\w.;!?]+\w+){{0,4}}?[^\w.;!?]+{_NOT_ENDED}|{_CANNOT}\W+(\w+\W+){{0,2}}?{_KILL}", re.IGNORECASE
+)
+"""Words with which people report that a script wasn't to be killed."""
+
 
 def main_thread_share(view: View) -> float | None:
     """CPU seconds a second of the main thread over the window, from INFO; None where it isn't told."""
@@ -36,19 +48,52 @@ def main_thread_share(view: View) -> float | None:
 
 
 def lua_busy(view: View, limits: Limits) -> Found:
-    """-BUSY: a script or function runs for longer than busy-reply-threshold."""
+    """-BUSY: a script or function runs for longer than busy-reply-threshold; whether it wrote decides what ends it."""
     tool = view.first_unavailable("busy")
     if tool is None:
         return
-    cited = (tool, "unavailable"), ("process", "main_run_share"), ("process", "state")
-    if "UNKILLABLE" in view.symptom:
-        why = "A script is running, and by the report SCRIPT KILL was answered with UNKILLABLE: it has written already."
-        yield view.cause("lua-unkillable", 0.85, why, ("symptom", "text"), *cited)
-        yield view.not_("lua-busy", "By the report SCRIPT KILL was tried and refused.", ("symptom", "text"))
+    cited: tuple[Cited, ...] = (
+        (tool, "unavailable"), ("script", "running"), ("script", "duration_ms"), ("process", "main_run_share"),
+        ("process", "state"),
+    )  # fmt: skip
+    what, for_long = _what_runs(view), "has been for longer than busy-reply-threshold (5 s by default)"
+    if why := _cannot_write(view):
+        spoken = ("script", "command"), ("script", "role")
+        yield view.cause("lua-busy", 0.96, f"{what} is running and {for_long}. {why}", *cited, *spoken)
+        yield view.not_("lua-unkillable", why, *spoken)
         return
-    why = "A Lua script or a function is running and has been for longer than busy-reply-threshold (5 s by default)"
-    why += ". Whether it wrote already, so that SCRIPT KILL would fail, can't be read."
-    yield view.cause("lua-busy", 0.96, why, *cited)
+    told, tried = SAYS_WRITTEN.search(view.symptom), TRIED_TO_KILL.search(view.symptom)
+    # Of a function SCRIPT KILL fails in any case: it's the wrong one of two.
+    if told or (tried and (view.get("script", "running") != "function" or "function" in tried[0].lower())):
+        how = "it was answered with UNKILLABLE, or wrote" if told else "an attempt to kill it failed"
+        why = f"{what} is running, and by the report {how}: what has written isn't ended halfway."
+        yield view.cause("lua-unkillable", 0.85 if told else 0.7, why, ("symptom", "text"), *cited)
+        if told:
+            yield view.not_("lua-busy", "By the report it has written already.", ("symptom", "text"))
+        else:
+            why = f"{what} is running and {for_long}; by the report a kill failed, but not with what error."
+            yield view.cause("lua-busy", 0.3, why, *cited)
+        return
+    unread = "Whether it wrote already can't be read; only an attempt to kill it tells."
+    yield view.cause("lua-busy", 0.65, f"{what} is running and {for_long}. {unread}", *cited)
+    why = f"{what} is running. {unread} If SCRIPT KILL or FUNCTION KILL answers UNKILLABLE, this is it."
+    yield view.cause("lua-unkillable", 0.35, why, *cited)
+
+
+def _what_runs(view: View) -> str:
+    running = view.text("script", "running")
+    return {"script": "A Lua script", "function": "A function", "module": "A module's command"}.get(
+        running, "A Lua script or a function"
+    )
+
+
+def _cannot_write(view: View) -> str | None:
+    """Why what runs can't have written, or None."""
+    if view.get("script", "command") == "FCALL_RO":
+        return "FCALL_RO runs functions that can't write, so a kill ends it."
+    if view.get("script", "role") == "replica":
+        return "This is a replica, on which scripts don't write (unless replica-read-only is no), so a kill ends it."
+    return None
 
 
 def slow_command(view: View, limits: Limits) -> Found:
@@ -158,5 +203,6 @@ CHECKS: tuple[Check, ...] = (lua_busy, slow_command, cpu_saturated, diagnostics)
 CONSEQUENCES: Consequences = {
     "slow-on-command": {"cpu-saturated": 0.4},
     "lua-busy": {"process-frozen": 0.3},
+    "lua-unkillable": {"process-frozen": 0.3},
     "cpu-saturated": {"path-latency": 0.3},
 }

@@ -93,6 +93,8 @@ def oom_killed(view: View, limits: Limits) -> Found:
         last, ended = view.number("log", "log_age"), view.text("log", "end")
         cited = *cited, ("log", "end"), ("log", "log_age")
         # A kill that is older than its last line was another server's.
+        if _another(view, "end_pid"):
+            age = None
         if age is not None and ended == "stops" and (last is None or age <= last + 2):
             why = f"The kernel killed {name} for want of memory {age:.0f} s ago, and the server's log just stops."
             yield view.cause("oom-killed", 0.97, why, *cited)
@@ -110,6 +112,16 @@ def oom_killed(view: View, limits: Limits) -> Found:
     yield from _restarted(view, limits, age, kills, cited)
 
 
+def _another(view: View, life: str) -> bool:
+    """Whether the kernel names the servers that it killed, and this life in the log is none of them.
+
+    A control group's count is of all that share it; in a container the first process is 1 to itself and something
+    else to the kernel.
+    """
+    killed, pid = view.text("kernel_log", "oom_kill.pids").split(), view.number("log", life)
+    return bool(killed) and pid is not None and pid > 1 and f"{pid:.0f}" not in killed
+
+
 def _restarted(view: View, limits: Limits, age: float | None, kills: float, cited: tuple[Cited, ...]) -> Found:
     uptime, ended = view.number("info", "uptime_in_seconds"), view.text("log", "previous_end")
     started = view.number("log", "started_age")
@@ -124,10 +136,8 @@ def _restarted(view: View, limits: Limits, age: float | None, kills: float, cite
         ("info", "uptime_in_seconds"),
     )
     before = age is not None and started is not None and -2 <= age - started <= 120
-    killed, was = view.number("kernel_log", "oom_kill.pid"), view.number("log", "previous_pid")
-    if before and killed is not None and was is not None and was > 1 and killed != was:
-        # Another server of this machine; in a container the first process is 1 to itself and something else outside.
-        before = False
+    if _another(view, "previous_pid"):
+        before, kills = False, 0
     if kills > 0 or before:
         why = f"The server started {uptime:.0f} s ago, its life before just stops in the log, and the kernel killed it"
         yield view.cause("oom-killed", 0.95, f"{why} for want of memory.", *cited)

@@ -207,7 +207,8 @@ def placeholders(view: View) -> dict[str, str]:
     room = [limit + free / 2] if free is not None else []
     if (group := view.number("process", "cgroup_memory_limit")) is not None:
         room.append(0.7 * group)
-    if room and (target := min(2 * limit, *room)) > limit:
+    # Less than a tenth more is full again at once.
+    if room and (target := min(2 * limit, *room)) >= 1.1 * limit:
         values["maxmemory_target"] = f"{target:.0f}"
     written = size(view.text("config_drift", "maxmemory.file"))
     before = written or view.number("log", "maxmemory_below_use.used")

@@ -1,6 +1,6 @@
 """Positive evidence that the fault lies outside Redis: an absence of findings is none."""
 
-from agent.checks.connectivity import vouched
+from agent.checks.connectivity import rejected, vouched
 from agent.checks.form import Check, Found, Limits
 from agent.view import View
 
@@ -16,7 +16,7 @@ def unresolved(view: View, limits: Limits) -> Found:
 
 def unreachable(view: View, limits: Limits) -> Found:
     """The network says that there's no way to the host."""
-    if view.get("connect", "tcp_error") in UNREACHABLE and not vouched(view):
+    if view.get("connect", "tcp_error") in UNREACHABLE and not vouched(view) and not rejected(view):
         why = "The network reports that the host can't be reached: routing, or the host is down."
         yield view.cause("outside-redis", 0.9, why, ("connect", "unavailable"), ("connect", "tcp_error"))
 

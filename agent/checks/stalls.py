@@ -122,10 +122,12 @@ def monitor_attached(view: View, limits: Limits) -> Found:
         yield view.not_("monitor-attached", "No client has flags O.", cited[0])
         return
     rate = view.number("info", "total_commands_processed.rate") or 0
-    why = f"{monitors:.0f} clients run MONITOR: each of {rate:.0f} commands a second is sent to them as well."
+    who = "1 client runs" if monitors == 1 else f"{monitors:.0f} clients run"
+    why = f"{who} MONITOR: each of {rate:.0f} commands a second is sent to {'it' if monitors == 1 else 'each'} as well."
     shown = [field.removesuffix("cmd") for field in view.fields("clients") if view.get("clients", field) == "monitor"]
     groups = [("clients", f"{at}{name}") for at in shown[:1] if at[0] == "g" for name in ("flags", "cmd", "address")]
     busy = rate >= limits["monitored_commands_per_second"]
+    cited = *cited, ("clients", "monitor.ids")
     yield view.cause("monitor-attached", 0.95 if busy else 0.75, why, *cited, *groups)
 
 

@@ -1,20 +1,15 @@
-"""Limits of the machine for one server: a disk of a few megabytes, a control group of its own."""
+"""Places for one server: folders for its data and its log, on a disk of a few megabytes if wanted."""
 
 import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 from evals.lab.servers import Server, ServerKind, start
-from tools.host.cgroup import ROOT
-
-Controller = Literal["memory", "pids"]
 
 
 class Place:
@@ -70,27 +65,3 @@ def own_disk() -> str | None:
     with place(1) as here:
         done = subprocess.run([*here.prefix, "true"], capture_output=True, text=True, check=False)
     return f"needs to mount a tmpfs: {done.stderr.strip()}" if done.returncode else None
-
-
-@contextmanager
-def control_group(controller: Controller) -> Iterator[Path]:
-    """A control group of version 1 without any limit yet; removed with the block. Raises `OSError`."""
-    group = Path(tempfile.mkdtemp(prefix="lab-", dir=ROOT / controller))
-    try:
-        yield group
-    finally:
-        # A child that was killed leaves it a moment later.
-        ends = time.monotonic() + 2
-        while (group / "cgroup.procs").read_text() and time.monotonic() < ends:
-            time.sleep(0.02)
-        group.rmdir()
-
-
-def limits(controller: Controller) -> str | None:
-    """Why no control group can be had here, or null."""
-    limit = {"memory": "memory.limit_in_bytes", "pids": "pids.max"}[controller]
-    try:
-        with control_group(controller) as group:
-            return None if (group / limit).exists() else f"needs a {controller} control group of version 1"
-    except OSError as error:
-        return f"needs a {controller} control group of version 1: {error.strerror}"

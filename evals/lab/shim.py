@@ -1,4 +1,4 @@
-"""A slow disk and a kernel that won't fork, for one process: a library that is loaded before the C library."""
+"""A slow disk, and forks that take long or fail, for one process: a library that is loaded before the C library."""
 
 import shutil
 import subprocess
@@ -14,6 +14,7 @@ SOURCE = r"""
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 static volatile int syncing = -1;
@@ -57,6 +58,12 @@ pid_t fork(void) {
         errno = ENOMEM;
         return -1;
     }
+    /* As on a machine whose page tables are large and slow to copy: the caller itself is busy for that long. */
+    double wanted = setting("LAB_FORK_MS") / 1000.0;
+    struct timespec began, now;
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    do clock_gettime(CLOCK_MONOTONIC, &now);
+    while (now.tv_sec - began.tv_sec + (now.tv_nsec - began.tv_nsec) / 1e9 < wanted);
     return ((pid_t (*)(void))dlsym(RTLD_NEXT, "fork"))();
 }
 """
@@ -68,30 +75,39 @@ def available() -> str | None:
 
 
 class Shim:
-    """The library and its two settings, which may be changed while the process runs."""
+    """The library and its settings, which may be changed while the process runs."""
 
     def __init__(self, folder: Path) -> None:
-        self._library, self._fsync, self._fork = folder / "shim.so", folder / "fsync_ms", folder / "no_fork"
+        self._library, self._fsync = folder / "shim.so", folder / "fsync_ms"
+        self._fork, self._no_fork = folder / "fork_ms", folder / "no_fork"
         source = folder / "shim.c"
         source.write_text(SOURCE)
         command = ["gcc", "-shared", "-fPIC", "-O1", "-o", str(self._library), str(source), "-ldl"]
         subprocess.run(command, check=True, capture_output=True)
         self.fsync(0)
+        self.fork(0)
         self.forks(True)
 
     @property
     def prefix(self) -> list[str]:
         """The command prefix with which a server runs on it."""
-        settings = {"LD_PRELOAD": self._library, "LAB_FSYNC_MS": self._fsync, "LAB_NO_FORK": self._fork}
+        settings = {
+            "LD_PRELOAD": self._library, "LAB_FSYNC_MS": self._fsync, "LAB_FORK_MS": self._fork,
+            "LAB_NO_FORK": self._no_fork,
+        }  # fmt: skip
         return ["env", *(f"{name}={value}" for name, value in settings.items())]
 
     def fsync(self, milliseconds: int) -> None:
         """How long each fsync takes from now on, on top of what it takes anyway."""
         self._write(self._fsync, milliseconds)
 
+    def fork(self, milliseconds: int) -> None:
+        """How long each fork takes from now on, on top of what it takes anyway."""
+        self._write(self._fork, milliseconds)
+
     def forks(self, allowed: bool) -> None:
         """Whether the kernel has memory for a fork."""
-        self._write(self._fork, 0 if allowed else 1)
+        self._write(self._no_fork, 0 if allowed else 1)
 
     def _write(self, path: Path, value: int) -> None:
         # Replaced as a whole: a reader never sees an empty file.

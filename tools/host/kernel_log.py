@@ -17,6 +17,8 @@ RECORD = 8192
 """Bytes of one record, at most."""
 MOST = 50_000
 """Records that are read; a kernel keeps some thousand."""
+SHOWN = 20
+"""Kills whose pids are told, the newest."""
 _KILLED = re.compile(r"(?P<group>Memory cgroup )?[Oo]ut of memory(?: \(\w+\))?: Kill(?:ed)? process (?P<pid>\d+) "
                      r"\((?P<name>[^)]*)\)(?:.*?anon-rss:(?P<rss>\d+)kB)?")  # fmt: skip
 
@@ -38,11 +40,11 @@ class Kill(Record):
 async def kernel_log(host: Host) -> Values:
     """Redis and Valkey processes that the kernel killed for want of memory, from its log.
 
-    `oom_kill.count` such kills of servers stand in the log (of any server of the machine, a forked child too).
-    `oom_kill.newest_age` (seconds), `.pid`, `.name`, `.rss_bytes` and `.in_cgroup` (a control group's limit, not the
-    machine's end) are of this server's own if its pid was seen before, else of the newest: `.known_pid` says which,
-    null where no pid is known. `others.count` are kills of other programs. `reaches_back` is how many seconds the log
-    reaches back. Needs root on most machines.
+    `oom_kill.count` such kills of servers stand in the log (of any server of the machine, a forked child too), and
+    `oom_kill.pids` are the last of them, oldest first. `oom_kill.newest_age` (seconds), `.pid`, `.name`, `.rss_bytes`
+    and `.in_cgroup` (a control group's limit, not the machine's end) are of this server's own if its pid was seen
+    before, else of the newest: `.known_pid` says which, null where no pid is known. `others.count` are kills of other
+    programs. `reaches_back` is how many seconds the log reaches back. Needs root on most machines.
     """
     place = await host.here()
     if host.facts:
@@ -67,6 +69,7 @@ async def kernel_log(host: Host) -> Values:
             "oom_kill.name": plain(newest.name), "oom_kill.rss_bytes": newest.rss,
             "oom_kill.in_cgroup": newest.in_cgroup,
             "oom_kill.known_pid": newest.pid in ours if ours else None,
+            "oom_kill.pids": " ".join(str(kill.pid) for kill in servers[-SHOWN:]),
         }  # fmt: skip
     return values
 

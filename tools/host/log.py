@@ -86,7 +86,8 @@ async def log(host: Host, lines: Annotated[int, Field(ge=1, le=2000)] = 200) -> 
     `last1` is the newest of them. `unclassified` counts lines that no pattern knows. `started_age` is of the newest
     start, `previous_end` how the life before it ended, and `end` how this one did if it's over: shutdown, crash, failed
     (it gave up by itself) or stops (the log just stops: killed from outside, by the oom killer too); `clean_shutdown`
-    is true for a shutdown. `log_age` is of the last line. Where the log isn't a file, `destination` says what it is.
+    is true for a shutdown; `previous_pid` and `end_pid` are of those lives. `log_age` is of the last line. Where the
+    log isn't a file, `destination` says what it is.
     """
     place = await host.here()
     found = await offload(_find, host, place)
@@ -239,19 +240,24 @@ _BEFORE_START = frozenset({"starting", "overcommit", "thp", "config_loaded"})
 def _lives(events: list[Event], age: Callable[[float | None], float | None], ended: bool) -> Values:
     starts = [at for at, event in enumerate(events) if event.name == "started"]
     values: Values = {"started_age": None, "previous_end": None, "end": None, "clean_shutdown": None,
-                      "previous_pid": None}  # fmt: skip
+                      "previous_pid": None, "end_pid": None}  # fmt: skip
     if starts:
         values["started_age"] = age(events[starts[-1]].at)
         before = events[starts[-2] + 1 if len(starts) > 1 else 0 : starts[-1]]
         while before and before[-1].name in _BEFORE_START:
             before.pop()
         values["previous_end"] = _end(before)
-        values["previous_pid"] = next((event.pid for event in reversed(before) if event.pid), None)
+        values["previous_pid"] = _pid(before)
     if ended:
-        values["end"] = _end(events[starts[-1] if starts else 0 :])
+        last = events[starts[-1] if starts else 0 :]
+        values |= {"end": _end(last), "end_pid": _pid(last)}
     how = values["end"] or values["previous_end"]
     values["clean_shutdown"] = how == "shutdown" if how else None
     return values
+
+
+def _pid(life: list[Event]) -> int | None:
+    return next((event.pid for event in reversed(life) if event.pid), None)
 
 
 def _end(life: list[Event]) -> str | None:

@@ -19,6 +19,8 @@ OLDER_BATCHES = 3
 """Calls for clients that aren't among the newest; a sample of thousands is enough to see who they are."""
 STALLED_FOR = 0.3
 """Seconds between two looks at the clients whose output waits."""
+MONITORS = 8
+"""Monitors whose ids are told, the oldest."""
 BLOCKING = frozenset(
     ("blpop", "brpop", "brpoplpush", "blmove", "blmpop", "bzpopmin", "bzpopmax", "bzmpop", "xread", "xreadgroup",
      "wait", "waitaof")
@@ -73,8 +75,8 @@ async def clients(
 
     Each with count, idle and age in seconds, and buffers in bytes; `unused` did nothing since connecting. `listed` of
     `connected` clients were seen (`share_seen`); above 1,000 they're sampled by ID. `paused` counts clients blocked in
-    a command that doesn't block, `stalled` those whose output doesn't move; `omem_max`, `qbuf_max` and
-    `argv_mem_max` name the largest buffers and their client.
+    a command that doesn't block, `stalled` those whose output doesn't move; `monitor.ids` are the oldest of
+    `monitors`; `omem_max`, `qbuf_max` and `argv_mem_max` name the largest buffers and their client.
     """
     listed, connected = await _listed(node)
     seen = [client for client in listed if client.id != node.client_id and client.name != CLIENT_NAME]
@@ -90,8 +92,8 @@ async def clients(
         "unused": sum(client.unused for client in seen),
         "omem_sum": sum(client.omem for client in seen), "qbuf_sum": sum(client.qbuf for client in seen),
     }  # fmt: skip
-    if monitor := next((client for client in seen if "O" in client.flags), None):
-        values["monitor.id"] = monitor.id
+    if monitors := sorted(client.id for client in seen if "O" in client.flags):
+        values |= {"monitor.id": monitors[0], "monitor.ids": " ".join(str(id) for id in monitors[:MONITORS])}
     if paused := next((client for client in seen if client.held_up), None):
         values["paused_cmd"] = paused.cmd
     values |= await _stalled(node, seen)

@@ -21,6 +21,8 @@ async def connect(node: Node, timeout: Timeout = PATIENCE) -> Values:
     """A new connection, each stage timed apart: dns, tcp, tls, auth, first PING.
 
     Milliseconds in dns_ms, tcp_ms, tls_ms, auth_ms, first_ping_ms. `stage` is where it stands or failed.
+    Of a connect that failed, `icmp` is the network's own error (prohibited, port-, host-, net-unreachable) and
+    `icmp_from` who sent it; a closed port is refused without one.
     """
     held = node.held
     link, values = await node.dial(timeout)

@@ -13,6 +13,7 @@ import hiredis
 
 from tools.errors import Unanswered
 from tools.records import Kind, Values
+from tools.server import icmp
 from tools.server.target import Target
 
 Command = Sequence[str | int]
@@ -122,13 +123,28 @@ class Link(asyncio.Protocol):
             began = time.perf_counter()
             self.stages["address"] = address
             try:
-                await loop.create_connection(lambda: self, address, port)
+                await self._connect(address, port)
             except OSError as error:
                 failure = self._failed(error)
                 continue
             self._passed(began)
             return
         raise failure
+
+    async def _connect(self, address: str, port: int) -> None:
+        loop = asyncio.get_running_loop()
+        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            icmp.listen(sock, on=True)
+            await loop.sock_connect(sock, (address, port))
+            icmp.listen(sock, on=False)
+            await loop.create_connection(lambda: self, sock=sock)
+        except BaseException:
+            # Of a connect that ran into its time-out too: the kernel tries again after an error.
+            self.stages |= icmp.heard(sock)
+            sock.close()
+            raise
 
     async def _start_tls(self) -> None:
         if self.target.tls is None:

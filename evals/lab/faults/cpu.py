@@ -79,7 +79,7 @@ async def lua_busy_function(kind: ServerKind, rng: Random) -> AsyncIterator[Inci
         yield incident
 
 
-@FAULTS.fault("lua-unkillable", *_STUCK)
+@FAULTS.fault("lua-unkillable", *_STUCK, never=(r"\bSHUTDOWN\b", r"kill -9"))
 async def lua_unkillable(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A script that has written and never ends."""
     async with _stuck(kind, rng, rng.uniform(0, MUTE), "EVAL", _WRITES, 0) as incident:

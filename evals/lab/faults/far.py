@@ -49,6 +49,20 @@ async def firewall_reject(kind: ServerKind, rng: Random) -> AsyncIterator[Incide
 
 
 @FAULTS.fault(
+    "firewall-reject-refused",
+    "Connection refused by Redis from all application hosts; on the Redis host itself redis-cli works.",
+    "Since the hardening every connect to Redis fails with 'Connection refused'.",
+    cause="firewall-drop",
+    needs=firewall,
+    twin="process-down",
+)
+async def firewall_reject_refused(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """The port's packets are answered as a firewall does by default: the port can't be reached."""
+    async with _walled(kind, rng, "REJECT") as incident:
+        yield incident
+
+
+@FAULTS.fault(
     "protected-mode-denied",
     "The new Redis can't be used from the application hosts: DENIED.",
     "Redis closes every connection from the pods right away. On its own host redis-cli works.",

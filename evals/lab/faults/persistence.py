@@ -11,7 +11,8 @@ from hiredis import ReplyError
 
 from evals.lab.fault import NO_FAULT, Family, Incident
 from evals.lab.faults import appendonly
-from evals.lab.machine import Place, control_group, limits, own_disk, place, server_in
+from evals.lab.group import control_group, limits
+from evals.lab.machine import Place, own_disk, place, server_in
 from evals.lab.servers import LabError, Server, ServerKind
 from evals.lab.shim import available, shim
 from evals.lab.traffic import application, application_name, fill, works

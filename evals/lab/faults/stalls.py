@@ -13,8 +13,9 @@ from evals.lab.fault import NO_FAULT, Family, Incident
 from evals.lab.faults.bulk import BLIPS, QUIET, monitor_threshold, pumped
 from evals.lab.faults.bulk import FAULTS as BULK
 from evals.lab.faults.queues import FAULTS as QUEUES
+from evals.lab.group import cpu_share, limits
 from evals.lab.servers import ServerKind, running
-from evals.lab.stalling import compiler, cpu_group, quota_missing, slow_fork
+from evals.lab.shim import available, shim
 from evals.lab.traffic import application, application_name, fill
 from evals.lab.wire import LOST, crew, dial, packed
 
@@ -43,11 +44,11 @@ async def _busy(url: str, rng: Random, share: float) -> None:
 
 @FAULTS.fault(
     "cpu-throttled", *_SLOWER, "Redis in its container: p99 at 90 ms, SLOWLOG nearly empty, CPU at a few percent.",
-    needs=quota_missing, twin="cpu-saturated", never=(r"CONFIG SET",),
+    needs=partial(limits, "cpu"), twin="cpu-saturated", never=(r"CONFIG SET",),
 )  # fmt: skip
 async def cpu_throttled(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A share of a core that is used up early in each period."""
-    with cpu_group(rng.uniform(0.06, 0.2)) as group:
+    with cpu_share(rng.uniform(0.06, 0.2)) as group:
         async with running(kind, latency_monitor_threshold=monitor_threshold(rng)) as server, crew() as hands:
             await fill(server.url, rng, rng.randrange(1000, 20_000))
             (group / "cgroup.procs").write_text(str(server.pid))
@@ -142,15 +143,16 @@ async def _snapshots(url: str, period: float) -> None:
             await wire.close()
 
 
-@FAULTS.fault("fork-stall", *BLIPS, QUIET, needs=compiler, twin="mass-expiry", never=(r"CONFIG SET save\b",))
+@FAULTS.fault("fork-stall", *BLIPS, QUIET, needs=available, twin="mass-expiry", never=(r"CONFIG SET save\b",))
 async def fork_stall(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """Snapshots every second or two, each of which begins with a fork that takes long."""
-    with slow_fork(rng.uniform(60, 350)) as prefix:
+    with shim() as kernel:
+        kernel.fork(rng.randrange(60, 350))
         # The server saves by itself after a second and a write, or a script of the operators does it.
         by_itself = rng.random() < 0.5
         async with (
             running(
-                kind, prefix=prefix, latency_monitor_threshold=monitor_threshold(rng),
+                kind, prefix=kernel.prefix, latency_monitor_threshold=monitor_threshold(rng),
                 save="1 1" if by_itself else '""',
             ) as server,
             crew() as hands, application(server.url, rng),
@@ -195,6 +197,8 @@ _WRITES = "redis.call('SET', 'price:total', 1) while true do redis.call('INCR', 
 
 @FAULTS.fault(
     "lua-unkillable-tried", "All calls fail with BUSY. We sent SCRIPT KILL, Redis answers UNKILLABLE. What now?",
+    "BUSY everywhere. SCRIPT KILL says: Sorry the script already executed write commands against the dataset.",
+    "A Lua job hangs and blocks Redis (BUSY on all pods), and SCRIPT KILL fails.",
     cause="lua-unkillable", never=(r"\bSHUTDOWN\b", r"kill -9", r"^SCRIPT KILL"),
 )  # fmt: skip
 async def lua_unkillable_tried(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:

@@ -11,7 +11,8 @@ from pathlib import Path
 from random import Random
 
 from evals.lab.fault import Family, Incident
-from evals.lab.machine import Place, control_group, limits, place, server_in
+from evals.lab.group import control_group, limits
+from evals.lab.machine import Place, place, server_in
 from evals.lab.servers import LabError, Server, ServerKind
 from evals.lab.traffic import application, application_name, fill
 from evals.lab.wire import LOST, dial
