@@ -63,6 +63,7 @@ def common(parser: argparse.ArgumentParser) -> None:
         help="for the incident, and 40 for each further node (400)",
     )
     add("--max-pings", type=whole, default=200, metavar="N", help="of latency samples, for the incident (200)")
+    add("--record", metavar="FILE", help="write the incident down, for replay, apply, rollback and others' eyes")
     add("--runbooks", metavar="DIR", help="your own runbooks; they come before the bundled ones")
     add("--approve", choices=("ask", "never"), default="ask", help="ask about each change; `never` without a terminal")
     add("--reveal", action="store_true", help="print what stands behind the handles, such as client#1")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from agent.conclude import Action
@@ -10,6 +11,7 @@ from agent.diagnosis import OFFLINE, Diagnosis, ModelUse, Step, TargetInfo, Topo
 from agent.events import Answered, ChecksMade, Emit, ProposalForbidden, Started, of_toolbox
 from agent.kit import tools_of
 from agent.plan import Planned, build
+from agent.recorded import heard_by
 from agent.runbooks import Library
 from agent.survey import COMES_AND_GOES, HOST, NodeSurvey, Pace
 from agent.verdict import conclude
@@ -19,6 +21,8 @@ from tools.errors import ToolError
 from tools.gate.desk import Desk
 from tools.history import History
 from tools.host.local import Facts, Host
+from tools.record.recorder import RecordedNetwork, Recorder
+from tools.record.replay import Replay
 from tools.records import Budget, Reading, Record
 from tools.redact import Handles
 from tools.server.account import Account
@@ -43,6 +47,12 @@ class Outside:
     """Path of the named server's log, for a server that is dead; null to find it."""
     history: History | None = None
     """Where the past is kept; null for nowhere."""
+    record: Path | None = None
+    """Where the incident is written down; null for nowhere."""
+    events: bool = True
+    """Whether the investigation's own events are written down too."""
+    replay: Replay | None = None
+    """A recording in the place of the servers and their machines; null for the real ones."""
 
 
 class Options(Record):
@@ -68,19 +78,21 @@ class Investigation:
         self.target = target
         self.library = library
         self.clock = clock
-        self.emit = emit
         self.options = options
         self.began = clock.monotonic()
         self.outside = outside or Outside()
         self.past = self.outside.history or History(None, clock)
         self.handles = Handles(_secrets(target, self.past))
         self.symptom = self.handles.hide(symptom)
+        self.recorder = Recorder(self.outside.record, clock, self.handles) if self.outside.record else None
+        self.emit = heard_by(self.recorder, emit, events=self.outside.events)
         self.account = Account(options.budget.model_copy(update={"seconds": options.deadline}))
-        self.deployment = Deployment(target, clock, self.account, self.handles)
+        network = self.outside.replay or (RecordedNetwork(self.recorder) if self.recorder else None)
+        self.deployment = Deployment(target, clock, self.account, self.handles, network)
         self.hosts: dict[str, Host] = {}
-        self.desk = Desk(lambda action, why: emit(ProposalForbidden(action=action, why=why)))
+        self.desk = Desk(lambda action, why: self.emit(ProposalForbidden(action=action, why=why)))
         finding = [] if options.one_node and not target.watched else [bind(topology, self.deployment)]
-        self.toolbox = Toolbox(finding, clock, of_toolbox(emit))
+        self.toolbox = Toolbox(finding, clock, of_toolbox(self.emit))
         self.toolbox.ends = self.ends
         self._equip()
         self.planned = Planned()
@@ -100,6 +112,11 @@ class Investigation:
         others = {name: node for name, node in self.deployment.nodes.items() if node is not self.node}
         return {self.node.name: self.node, **others}
 
+    @property
+    def _past_kept(self) -> bool:
+        replay = self.outside.replay
+        return replay.tape.head.history if replay else self.past.url is not None
+
     def _equip(self) -> None:
         """Give each node that is new its tools."""
         self.account.widen(len(self.deployment.nodes))
@@ -110,7 +127,8 @@ class Investigation:
                 if node is self.deployment.entry:
                     host.log_path = self.outside.log
                 sentinel = self.deployment.is_sentinel(node)
-                self.toolbox.add(tools_of(node, host, self.desk, self.past, sentinel=sentinel))
+                replay = self.outside.replay
+                self.toolbox.add(tools_of(node, host, self.desk, self.past, sentinel=sentinel, replay=replay))
 
     @property
     def ends(self) -> float:
@@ -125,6 +143,11 @@ class Investigation:
     def start(self, use: ModelUse) -> None:
         """Announce what begins."""
         self.use = use
+        if self.recorder:
+            self.recorder.begin(
+                url=self.target.url, symptom=self.symptom, window=self.options.window, one_node=self.options.one_node,
+                deadline=self.options.deadline, history=self._past_kept,
+            )  # fmt: skip
         self.emit(Started(target=self.target.url, symptom=self.symptom, model=use.name, why_model=use.why))
 
     async def survey(self) -> Verdict:
@@ -176,9 +199,7 @@ class Investigation:
         # One machine is read once, however many of the nodes run on it.
         shared = node is not self.node and self.view.get("machine", "locality") in ("local", "no-listener")
         of_host = [tool for tool in HOST if not (shared and tool == "machine")]
-        return NodeSurvey(
-            self.toolbox, node, self.clock, pace, confirm, self._found, of_host, self.past.url is not None
-        )
+        return NodeSurvey(self.toolbox, node, self.clock, pace, confirm, self._found, of_host, self._past_kept)
 
     def _pings(self) -> int:
         """PINGs for each node: all of them together stay within the bound."""
@@ -249,6 +270,8 @@ class Investigation:
         """Close what is held."""
         self.deployment.close()
         await asyncio.sleep(0)
+        if self.recorder:
+            self.recorder.close()
 
 
 def _product(view: View) -> str:

@@ -11,6 +11,7 @@ from tools.host.log import log
 from tools.host.machine import machine
 from tools.host.process import process
 from tools.host.sockets import sockets
+from tools.record.replay import Replay
 from tools.server.access import access
 from tools.server.big_keys import big_keys
 from tools.server.clients import clients
@@ -33,7 +34,7 @@ from tools.server.script import script
 from tools.server.sentinel import sentinel as sentinel_
 from tools.server.slowlog import slowlog
 from tools.server.streams import streams
-from tools.toolbox import Tool, bind
+from tools.toolbox import Tool, ToolFunction, bind
 
 REACHING = (connect, ping, silence)
 SERVER = (
@@ -44,14 +45,25 @@ SERVER = (
 HOST = (process, sockets, machine, disk, log, kernel_log)
 
 
-def tools_of(node: Node, host: Host, desk: Desk, past: History, *, sentinel: bool) -> Iterator[Tool]:
-    """The tools of one node, in a fixed order; a sentinel has those that make sense of one."""
+def tools_of(
+    node: Node, host: Host, desk: Desk, past: History, *, sentinel: bool, replay: Replay | None = None
+) -> Iterator[Tool]:
+    """The tools of one node, in a fixed order; a sentinel has those that make sense of one.
+
+    In a replay what is more than the server's word (its machine, its past) is read from the recording.
+    """
     of_node = (*REACHING, info, sentinel_, clients, access) if sentinel else (*REACHING, *SERVER)
     for tool in of_node:
         yield bind(tool, node, node=node.name)
     for of_host in HOST:
-        yield bind(of_host, host, node=node.name)
+        yield _bound(of_host, (host,), node, replay)
     if not sentinel:
-        yield bind(config_drift, node, host, node=node.name)
-        yield bind(history, node, past, node=node.name)
+        yield _bound(config_drift, (node, host), node, replay)
+        yield _bound(history, (node, past), node, replay)
         yield bind(propose_config_set, node, desk, node=node.name)
+
+
+def _bound(fn: ToolFunction, given: tuple[object, ...], node: Node, replay: Replay | None) -> Tool:
+    if replay is None:
+        return bind(fn, *given, node=node.name)
+    return bind(replay.reading(fn, node.name, len(given)), node=node.name)

@@ -108,7 +108,8 @@ def outside_of(args: argparse.Namespace, target: Target, clock: Clock) -> Outsid
     if not url and (url := os.environ.get("REDIAGNOSE_PROMETHEUS")):
         source = "REDIAGNOSE_PROMETHEUS"
     facts = load_facts(args.host_facts) if args.host_facts else None
-    return Outside(facts=facts, log=args.server_log, history=History(url, clock, at, source=source))
+    past = History(url, clock, at, source=source)
+    return Outside(facts=facts, log=args.server_log, history=past, record=_path(args.record))
 
 
 async def _round_off(incident: Investigation) -> None:

@@ -87,6 +87,10 @@ class Handles:
         if text:
             self._secrets |= {text, quote(text, safe=""), quote_plus(text)}
 
+    def knows(self, text: str) -> bool:
+        """Whether a known secret stands in a text."""
+        return any(secret in text for secret in self._secrets)
+
     def plain(self, what: str, text: str) -> str:
         """The text if it's a plain short identifier or empty, else its handle, as in `client#7`."""
         if not text or (PLAIN.fullmatch(text) and self._clean(text) == text):

@@ -1,6 +1,5 @@
 """Reaching the server: where a "timeout" happens, and what a silent server still does."""
 
-import time
 from typing import Annotated
 
 from pydantic import Field
@@ -27,7 +26,7 @@ async def connect(node: Node, timeout: Timeout = PATIENCE) -> Values:
     held = node.held
     link, values = await node.dial(timeout)
     node.account.spend(commands=1)
-    began = time.perf_counter()
+    began = node.clock.monotonic()
     try:
         (reply,) = await link.exchange([("PING",)], timeout)
         node.own.calls["ping"] += not isinstance(reply, ServerError)
@@ -39,16 +38,16 @@ async def connect(node: Node, timeout: Timeout = PATIENCE) -> Values:
     finally:
         if held:
             link.close()
-    values["first_ping_ms"] = round((time.perf_counter() - began) * 1000, 3)
+    values["first_ping_ms"] = round((node.clock.monotonic() - began) * 1000, 3)
     return values
 
 
 @reads
 async def ping(node: Node, timeout: Timeout = PATIENCE) -> Values:
     """PING over the held connection."""
-    began = time.perf_counter()
+    began = node.clock.monotonic()
     reply = await node.one("PING", timeout=timeout)
-    return {"reply": str(reply), "ms": round((time.perf_counter() - began) * 1000, 3)}
+    return {"reply": str(reply), "ms": round((node.clock.monotonic() - began) * 1000, 3)}
 
 
 @reads
@@ -58,9 +57,9 @@ async def silence(node: Node, seconds: Annotated[float, Field(ge=1, le=12)] = SI
     An unknown command that is answered while PING hangs is CLIENT PAUSE ALL; -BUSY after 5 s is a script; neither
     for over 6 s is a process that doesn't run. Ends as soon as it's clear.
     """
-    link = Link(node.target)
+    link = node.network.link(node.target)
     values: Values = {"tcp_accepts": False, "ping_answered": False, "unknown_command_answered": False}
-    began = time.perf_counter()
+    began = node.clock.monotonic()
     try:
         await link.open(min(seconds, PATIENCE))
         values["tcp_accepts"] = True
@@ -68,11 +67,11 @@ async def silence(node: Node, seconds: Annotated[float, Field(ge=1, le=12)] = SI
         node.account.spend(commands=2)
         await _listen(node, link, values, seconds)
     except Unanswered as error:
-        raise Unanswered(error.kind, error.detail, {**values, "waited_seconds": _since(began)}) from None
+        raise Unanswered(error.kind, error.detail, {**values, "waited_seconds": _since(node, began)}) from None
     finally:
         node.account.spend(transferred=link.sent + link.received)
         link.close()
-    values["waited_seconds"] = _since(began)
+    values["waited_seconds"] = _since(node, began)
     return values
 
 
@@ -93,5 +92,5 @@ async def _listen(node: Node, link: Link, values: Values, seconds: float) -> Non
     node.value(second)
 
 
-def _since(began: float) -> float:
-    return round(time.perf_counter() - began, 3)
+def _since(node: Node, began: float) -> float:
+    return round(node.clock.monotonic() - began, 3)

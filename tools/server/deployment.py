@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import socket
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ from tools.server.account import Account
 from tools.server.cluster import parse_nodes
 from tools.server.info import note_version, parse_info
 from tools.server.link import ServerError
+from tools.server.network import Network
 from tools.server.node import Node
 from tools.server.replication import peers
 from tools.server.target import Target, address
@@ -48,8 +48,11 @@ class Member(Record):
 class Deployment:
     """The nodes that are known so far."""
 
-    def __init__(self, target: Target, clock: Clock, account: Account, handles: Handles) -> None:
+    def __init__(
+        self, target: Target, clock: Clock, account: Account, handles: Handles, network: Network | None = None
+    ) -> None:
         self.target = target
+        self.network = network or Network()
         self.clock = clock
         self.account = account
         self.handles = handles
@@ -69,7 +72,7 @@ class Deployment:
         """The node that the URL names; of a Sentinel URL the master once it's known, and the first sentinel before."""
 
     def _add(self, target: Target, role: Role) -> Node:
-        node = Node(target, self.clock, self.account, self.handles)
+        node = Node(target, self.clock, self.account, self.handles, self.network)
         # A sentinel often has no password although its data nodes have one.
         node.lenient = role == "sentinel"
         self.nodes[node.name] = node
@@ -253,12 +256,11 @@ async def _from_sentinels(deployment: Deployment) -> None:
 async def _resolve(deployment: Deployment, node: Node) -> None:
     """Know a node by its addresses too: that is how its peers name it."""
     try:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(node.target.host, node.target.port, type=socket.SOCK_STREAM)
+        found = await deployment.network.addresses(node.target.host or "", node.target.port or 0)
     except OSError:
         return
-    for *_, place in found:
-        deployment.also_known_as(address(str(place[0]), node.target.port or 0), node)
+    for place in found:
+        deployment.also_known_as(address(place, node.target.port or 0), node)
 
 
 async def _watch(deployment: Deployment, sentinel: Node, name: str) -> Node | None:

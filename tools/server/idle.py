@@ -1,6 +1,5 @@
 """Whether an idle connection lives: the one thing that no counter tells."""
 
-import time
 from typing import Annotated
 
 from pydantic import Field
@@ -33,15 +32,15 @@ async def idle_probe(
 
 
 async def _rest(node: Node, link: Link, number: int | None, seconds: float) -> Values:
-    began = time.monotonic()
+    began = node.clock.monotonic()
     values: Values = {"idle_seconds": seconds, "closed_by_peer": False, "ping_after": None, "still_listed": None}
-    while (left := began + seconds - time.monotonic()) > 0 and not values["closed_by_peer"]:
+    while (left := began + seconds - node.clock.monotonic()) > 0 and not values["closed_by_peer"]:
         values["closed_by_peer"] = await link.closed(min(1.0, left))
         # What crosses the same path must not go idle with it.
         if not values["closed_by_peer"] and node.held:
             await node.ask(("PING",))
     if values["closed_by_peer"]:
-        values["closed_after_seconds"] = round(time.monotonic() - began, 1)
+        values["closed_after_seconds"] = round(node.clock.monotonic() - began, 1)
     else:
         try:
             (reply,) = await link.exchange([("PING",)], PATIENCE)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Sequence
 
 from tools.clock import Clock
@@ -12,6 +11,7 @@ from tools.redact import Handles
 from tools.server.account import Account, Own
 from tools.server.allowed import must_read
 from tools.server.link import Command, Link, Reply, ServerError
+from tools.server.network import Network
 from tools.server.target import Target
 
 CLIENT_NAME = "rediagnose"
@@ -30,11 +30,14 @@ class Node:
     through it.
     """
 
-    def __init__(self, target: Target, clock: Clock, account: Account, handles: Handles) -> None:
+    def __init__(
+        self, target: Target, clock: Clock, account: Account, handles: Handles, network: Network | None = None
+    ) -> None:
         self.target = target
         self.clock = clock
         self.account = account
         self.handles = handles
+        self.network = network or Network()
         if target.password is not None:
             handles.add_secret(target.password.get_secret_value())
         self.own = Own()
@@ -78,13 +81,13 @@ class Node:
 
         It becomes the held one if none is. Raises `Unanswered` with the stages that were passed as values.
         """
-        link = Link(self.target)
-        ends = time.monotonic() + timeout
+        link = self.network.link(self.target)
+        ends = self.clock.monotonic() + timeout
         values: Values = {}
         try:
             await link.open(timeout)
             values = link.stages
-            await self._let_in(link, max(0.05, ends - time.monotonic()))
+            await self._let_in(link, max(0.05, ends - self.clock.monotonic()))
         except Unanswered as error:
             self.own.rejected += error.kind == "maxclients"
             self.own.connections += link.stage == "open" and error.kind not in ("maxclients", "protected")
@@ -106,9 +109,9 @@ class Node:
             hello.append(("SELECT", self.target.db))
         if self.credentials:
             link.stage = "auth"
-            began = time.perf_counter()
+            began = self.clock.monotonic()
             (reply,) = await self._exchange(link, self.credentials, timeout)
-            link.stages["auth_ms"] = round((time.perf_counter() - began) * 1000, 3)
+            link.stages["auth_ms"] = round((self.clock.monotonic() - began) * 1000, 3)
             if isinstance(reply, ServerError):
                 if "without any password configured" not in reply.text and not self.lenient:
                     raise Unanswered(reply.kind or "wrongpass", self.handles.error(reply.text))
@@ -165,13 +168,13 @@ class Node:
         """Milliseconds of one PING of a latency sample. Raises as `one` does."""
         link = await self.link(timeout)
         self.account.spend(pings=1)
-        began = time.perf_counter()
+        began = self.clock.monotonic()
         try:
             (reply,) = await self._exchange(link, [("PING",)], timeout)
         finally:
             self._settle(link)
         self.value(reply)
-        return (time.perf_counter() - began) * 1000
+        return (self.clock.monotonic() - began) * 1000
 
     async def link(self, timeout: float = PATIENCE) -> Link:
         """The held connection, opened if there is none."""

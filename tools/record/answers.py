@@ -1,0 +1,211 @@
+"""Replies that a recording implies: a section out of all of INFO, a parameter out of all of CONFIG GET."""
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from tools.record.cleaned import decoded
+from tools.record.lines import Came
+from tools.record.tape import Key, NodeTape
+from tools.server.link import Reply, ServerError
+from tools.server.node import stat_name
+
+_DEFAULT = frozenset(
+    ("server", "clients", "memory", "persistence", "threads", "stats", "replication", "cpu", "modules", "errorstats",
+     "cluster", "keyspace", "sentinel")
+)  # fmt: skip
+"""Sections of an INFO without an argument."""
+_ALL = frozenset(("EVERYTHING", "ALL", "DEFAULT"))
+LOG_MOST = 128
+"""Entries of a log that are read at most: a shorter list is all of it."""
+_TYPES = {"MASTER": "M", "REPLICA": "S", "SLAVE": "S", "PUBSUB": "P"}
+
+
+def forbidden(asked: Sequence[str]) -> ServerError:
+    """What a restricted server says of a command: here, of one that was never recorded."""
+    name = stat_name(asked) if asked else ""
+    shown = name if re.fullmatch(r"[a-z0-9.|_-]{1,64}", name) else "?"
+    return ServerError(f"NOPERM this user has no permissions to run the '{shown}' command")
+
+
+class Answers:
+    """What one node's recording implies."""
+
+    def __init__(self, tape: NodeTape) -> None:
+        self._tape = tape
+
+    def messages(self, came: Iterable[Came]) -> list[Reply]:
+        """What came unasked."""
+        return [decoded(reply) for one in came for reply in one.replies]
+
+    def derived(self, asked: Key, now: float) -> Reply | None:
+        """The reply to a command that was never sent as such, or None where the recording implies none."""
+        for words, derive in _BY:
+            if asked[: len(words)] == words:
+                return derive(self, asked[len(words) :], now)
+        return None
+
+    def at(self, asked: Key, now: float) -> Reply | None:
+        """The newest reply to a recorded command by then, else its first."""
+        answered = [one for one in self._tape.said.get(asked, ()) if one.end is None]
+        past = [one for one in answered if one.t <= now]
+        found = past[-1] if past else answered[0] if answered else None
+        return None if found is None or isinstance(found.reply, ServerError) else found.reply
+
+    def _recorded(self, *words: str) -> Iterator[Key]:
+        return (asked for asked in self._tape.said if asked[: len(words)] == words)
+
+    def ping(self, args: Key, now: float) -> Reply | None:
+        """PONG, or what is said to every command then."""
+        if (kind := self._tape.mood(now)) is not None:
+            return _IN_MOOD.get(kind)
+        return args[0] if args else "PONG"
+
+    def info(self, args: Key, now: float) -> Reply | None:
+        """Sections of the whole."""
+        whole = next((text for name in ("EVERYTHING", "ALL") if (text := self.at(("INFO", name), now))), None)
+        if whole is None:
+            parts = [self.at(asked, now) for asked in self._recorded("INFO")]
+            whole = "\r\n".join(str(part) for part in parts if part)
+        if not whole:
+            return None
+        asked = {word.upper() for word in args}
+        if asked & _ALL - {"DEFAULT"}:
+            return str(whole)
+        wanted = {word.lower() for word in args if word.upper() not in _ALL} or _DEFAULT
+        kept = [part for part in re.split(r"(?m)^(?=# )", str(whole)) if _title(part) in wanted]
+        return "\r\n".join(part.rstrip("\r\n") + "\r\n" for part in kept)
+
+    def config_get(self, args: Key, now: float) -> Reply | None:
+        """Parameters by name and glob, out of all that were ever read."""
+        pairs: dict[str, Any] = {}
+        for asked in sorted(self._recorded("CONFIG", "GET"), key=lambda one: one != ("CONFIG", "GET", "*")):
+            reply = self.at(asked, now)
+            if isinstance(reply, list):
+                pairs |= {str(name): value for name, value in zip(reply[::2], reply[1::2], strict=False)
+                          if str(name) not in pairs}  # fmt: skip
+        if ("CONFIG", "GET", "*") not in self._tape.said and not all(arg.lower() in pairs for arg in args):
+            # Without the whole only what was asked for by name is known.
+            return None
+        patterns = [re.compile(fnmatch.translate(arg.lower())) for arg in args]
+        return [word for name, value in pairs.items() if any(one.match(name) for one in patterns)
+                for word in (name, value)]  # fmt: skip
+
+    def log(self, command: Key, args: Key, now: float) -> list[Any] | None:
+        """The newest entries of a log, out of a longer look at it."""
+        count = int(args[0]) if args and re.fullmatch(r"\d{1,9}", args[0]) else 10
+        kind = args[1:]
+        best: list[Any] | None = None
+        for asked in self._recorded(*command):
+            rest = asked[len(command) :]
+            most = int(rest[0]) if rest and rest[0].isdecimal() else 10
+            rows = self.at(asked, now)
+            if rest[1:] != kind or not isinstance(rows, list):
+                continue
+            if (len(rows) < most or most >= count) and (best is None or len(rows) > len(best)):
+                best = rows
+        return None if best is None else best[:count]
+
+    def slowlog_len(self, args: Key, now: float) -> Reply | None:
+        """The length of a log that was seen whole."""
+        rows = self.log(("SLOWLOG", "GET"), (str(LOG_MOST),), now)
+        if not isinstance(rows, list):
+            return None
+        return len(rows) if len(rows) < 128 else None
+
+    def client_list(self, args: Key, now: float) -> Reply | None:
+        """Clients by type or id, out of a list of all; by id out of any."""
+        words = [word.upper() for word in args]
+        whole = self.at(("CLIENT", "LIST"), now)
+        if words[:1] == ["ID"]:
+            lists = [whole] if whole else [self.at(asked, now) for asked in self._recorded("CLIENT", "LIST")]
+            lines = list(dict.fromkeys(line for text in lists if text for line in str(text).splitlines()))
+            wanted = tuple(f"id={number} " for number in args[1:])
+            return _lines(line for line in lines if line.startswith(wanted)) if lines else None
+        if whole is None:
+            return None
+        if words[:1] == ["TYPE"] and len(words) == 2:
+            flag = _TYPES.get(words[1])
+            others = "".join(set(_TYPES.values()))
+            return _lines(line for line in str(whole).splitlines()
+                          if (flag in _flags(line) if flag else not set(others) & set(_flags(line))))  # fmt: skip
+        return whole
+
+    def latency_history(self, args: Key, now: float) -> Reply | None:
+        """No event of that name, where LATENCY LATEST knows of none."""
+        latest = self.at(("LATENCY", "LATEST"), now)
+        if isinstance(latest, list) and args and args[0] not in [str(row[0]) for row in latest if row]:
+            return []
+        return None
+
+    def latency_histogram(self, args: Key, now: float) -> Reply | None:
+        """Commands out of the histograms of all."""
+        whole = self.at(("LATENCY", "HISTOGRAM"), now)
+        if not isinstance(whole, list):
+            return None
+        names = {arg.lower() for arg in args}
+        return [word for name, row in zip(whole[::2], whole[1::2], strict=False) if str(name) in names
+                for word in (name, row)]  # fmt: skip
+
+    def role(self, args: Key, now: float) -> Reply | None:
+        """A master's or a replica's place, out of INFO."""
+        facts = self._facts(now)
+        if facts.get("role") == "master":
+            rows = [dict(part.split("=", 1) for part in value.split(",")) for name, value in facts.items()
+                    if re.fullmatch(r"slave\d+", name) and "=" in value]  # fmt: skip
+            return ["master", int(facts.get("master_repl_offset", "0")),
+                    [[row.get("ip", ""), row.get("port", ""), row.get("offset", "0")] for row in rows]]  # fmt: skip
+        if facts.get("role") == "slave":
+            state = "connected" if facts.get("master_link_status") == "up" else "connect"
+            return ["slave", facts.get("master_host", ""), int(facts.get("master_port", "0")), state,
+                    int(facts.get("slave_repl_offset", "-1"))]  # fmt: skip
+        return None
+
+    def dbsize(self, args: Key, now: float) -> Reply | None:
+        """Keys of the first database."""
+        facts = self._facts(now)
+        if not facts:
+            return None
+        match = re.match(r"keys=(\d+)", facts.get("db0", "keys=0"))
+        return int(match[1]) if match else None
+
+    def lastsave(self, args: Key, now: float) -> Reply | None:
+        """When the last snapshot succeeded."""
+        saved = self._facts(now).get("rdb_last_save_time", "")
+        return int(saved) if saved.isdecimal() else None
+
+    def _facts(self, now: float) -> dict[str, str]:
+        text = str(self.info(("EVERYTHING",), now) or "")
+        return dict(line.split(":", 1) for line in text.splitlines() if ":" in line and not line.startswith("#"))
+
+
+def _title(part: str) -> str:
+    return part.partition("\n")[0].removeprefix("# ").strip().lower()
+
+
+def _flags(line: str) -> str:
+    match = re.search(r" flags=(\w+)", line)
+    return match[1] if match else ""
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+_IN_MOOD: dict[str, ServerError] = {
+    "busy": ServerError("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."),
+    "loading": ServerError("LOADING Redis is loading the dataset in memory"),
+    "misconf": ServerError("MISCONF Errors writing to the AOF file"),
+    "noauth": ServerError("NOAUTH Authentication required."),
+}
+Derive = Callable[[Answers, Key, float], Reply | None]
+_BY: tuple[tuple[Key, Derive], ...] = (
+    (("PING",), Answers.ping), (("INFO",), Answers.info), (("CONFIG", "GET"), Answers.config_get),
+    (("SLOWLOG", "GET"), lambda self, args, now: self.log(("SLOWLOG", "GET"), args, now)),
+    (("COMMANDLOG", "GET"), lambda self, args, now: self.log(("COMMANDLOG", "GET"), args, now)),
+    (("ACL", "LOG"), lambda self, args, now: self.log(("ACL", "LOG"), args, now)),
+    (("SLOWLOG", "LEN"), Answers.slowlog_len), (("CLIENT", "LIST"), Answers.client_list),
+    (("LATENCY", "HISTORY"), Answers.latency_history), (("LATENCY", "HISTOGRAM"), Answers.latency_histogram),
+    (("ROLE",), Answers.role), (("DBSIZE",), Answers.dbsize), (("LASTSAVE",), Answers.lastsave),
+)  # fmt: skip

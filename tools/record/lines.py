@@ -1,0 +1,125 @@
+"""The lines of a recording, one JSON object each. What changes their meaning changes `VERSION`.
+
+A recording is a `Head`, then lines in the order in which things ended, and `End`. `t` is in seconds since the head's
+`at`, and says when a thing began. A reply is JSON as RESP has it: text, whole number, null, list; an error is
+`{"error": "ERR ..."}`. Bytes that are no UTF-8 stand as `\\xNN`.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from tools.records import Reading, Record, Unavailable, Values
+
+VERSION: Literal[1] = 1
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Number = Annotated[int, Field(ge=0)]
+
+
+class Head(Record):
+    """The first line."""
+
+    type: Literal["rediagnose-recording"] = "rediagnose-recording"
+    version: Literal[1] = VERSION
+    at: Annotated[str, Field(max_length=40)]
+    """When it began: ISO 8601 with its offset."""
+    url: str
+    """The target, without its secrets."""
+    symptom: str = ""
+    window: float = 2.0
+    """Seconds between the two samples of the investigation."""
+    deadline: float = 30.0
+    """Seconds that the investigation had."""
+    one_node: bool = False
+    """Whether only the URL's node was looked at."""
+    history: bool = False
+    """Whether somebody kept the past."""
+
+
+class Dial(Record):
+    """A connection was opened, or couldn't be."""
+
+    type: Literal["dial"] = "dial"
+    t: Seconds
+    node: str
+    link: Number
+    """The connection's number in this recording."""
+    ms: Seconds
+    stages: Values
+    """The time of each stage that was passed, in milliseconds, and what was seen of the address."""
+    stage: str
+    """The stage that it came to: dns, tcp, tls, open."""
+    end: Unavailable | None = None
+    """Why there is no connection."""
+
+
+class Ask(Record):
+    """Commands that were sent in one write, and what came of them."""
+
+    type: Literal["ask"] = "ask"
+    t: Seconds
+    node: str
+    link: Number
+    ms: Seconds
+    commands: tuple[tuple[str | int, ...], ...]
+    replies: tuple[Any, ...] | None = None
+    """Null where not all came."""
+    end: Unavailable | None = None
+    """Why not; of a time-out `ms` is how long it was waited."""
+
+
+class Came(Record):
+    """What came unasked, such as a subscriber's messages."""
+
+    type: Literal["came"] = "came"
+    t: Seconds
+    node: str
+    link: Number
+    replies: tuple[Any, ...]
+
+
+class Gone(Record):
+    """The peer closed a connection."""
+
+    type: Literal["gone"] = "gone"
+    t: Seconds
+    node: str
+    link: Number
+
+
+class Named(Record):
+    """A name's addresses; null where it doesn't resolve."""
+
+    type: Literal["named"] = "named"
+    t: Seconds
+    host: str
+    addresses: tuple[str, ...] | None
+
+
+class Seen(Record):
+    """A reading that isn't the server's word alone: of its machine, or of its past."""
+
+    type: Literal["seen"] = "seen"
+    t: Seconds
+    reading: Reading
+
+
+class Happened(Record):
+    """Something else of the investigation: an event as its stream has it."""
+
+    type: Literal["event"] = "event"
+    t: Seconds
+    event: dict[str, Any]
+
+
+class End(Record):
+    """The last line of a recording that was closed properly."""
+
+    type: Literal["end"] = "end"
+    t: Seconds
+    lines: Number
+    """Lines before this one."""
+
+
+Line = Annotated[Dial | Ask | Came | Gone | Named | Seen | Happened | End, Field(discriminator="type")]
+LINE: TypeAdapter[Line] = TypeAdapter(Line)

@@ -1,0 +1,188 @@
+"""Writing a recording: a line for each thing as it ends, so that what is there is whole whatever happens next."""
+
+import gzip
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tools.clock import Clock
+from tools.errors import Unanswered, UsageError
+from tools.record import cleaned
+from tools.record.lines import Ask, Came, Dial, End, Gone, Happened, Head, Line, Named, Seen
+from tools.records import Reading, Unavailable, Values
+from tools.redact import Handles
+from tools.server.link import Command, Link, Reply
+from tools.server.network import Network
+from tools.server.target import Target
+
+NOT_THE_SERVERS = frozenset(
+    ("process", "sockets", "machine", "disk", "log", "kernel_log", "config_drift", "history")
+)  # fmt: skip
+"""Tools whose readings are of more than what the server answers: replayed as they were."""
+
+
+class Recorder:
+    """One recording that is being written: plain while it's open, compressed once it's closed."""
+
+    def __init__(self, path: Path, clock: Clock, handles: Handles) -> None:
+        """Raises `UsageError` where there is such a file already, or it can't be made."""
+        self.path = path
+        self.clock = clock
+        self.handles = handles
+        self.links = 0
+        self._began = clock.monotonic()
+        self._lines = 0
+        try:
+            self._file = open(path, "x", encoding="utf-8")  # noqa: SIM115 - open as long as the incident
+        except FileExistsError:
+            raise UsageError(f"--record {path}: there is such a file; name a new one, nothing is overwritten") from None
+        except OSError as error:
+            raise UsageError(f"--record {path}: {error.strerror}; name a file that can be written") from None
+
+    @property
+    def now(self) -> float:
+        """Seconds since it began."""
+        return max(0.0, round(self.clock.monotonic() - self._began, 6))
+
+    def begin(self, **told: Any) -> None:
+        """Write the head, with what `Head` takes beside the time."""
+        self._put(Head(at=self.clock.now().isoformat(timespec="milliseconds"), **told))
+
+    def write(self, line: Line) -> None:
+        """Append a line."""
+        self._put(line)
+
+    def _put(self, line: Line | Head) -> None:
+        if self._file.closed:
+            return
+        self._file.write(line.model_dump_json() + "\n")
+        self._file.flush()
+        self._lines += 1
+
+    def reading(self, reading: Reading) -> None:
+        """A reading that was taken: kept if it's of more than the servers' replies."""
+        if reading.tool in NOT_THE_SERVERS:
+            began = max(0.0, round(self.now - (reading.ms or 0) / 1000, 6))
+            self.write(Seen(t=began, reading=reading))
+
+    def event(self, event: dict[str, Any]) -> None:
+        """An event of the investigation."""
+        self.write(Happened(t=self.now, event=event))
+
+    def close(self) -> None:
+        """Write the end, and compress the file in its place."""
+        if self._file.closed:
+            return
+        self._put(End(t=self.now, lines=self._lines))
+        self._file.close()
+        packed = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        # Without a time in it: the same incident gives the same file.
+        with open(packed, "wb") as out, gzip.GzipFile("", "wb", 9, out, mtime=0) as squeezed:
+            squeezed.write(self.path.read_bytes())
+        packed.replace(self.path)
+
+
+class RecordedNetwork(Network):
+    """This machine's network, with everything that crosses it written down."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def link(self, target: Target) -> Link:
+        self._recorder.links += 1
+        return _RecordedLink(target, self._recorder, self._recorder.links)
+
+    async def addresses(self, host: str, port: int) -> list[str]:
+        began = self._recorder.now
+        try:
+            found = await super().addresses(host, port)
+        except OSError:
+            self._recorder.write(Named(t=began, host=host, addresses=None))
+            raise
+        self._recorder.write(Named(t=began, host=host, addresses=tuple(found)))
+        return found
+
+
+class _RecordedLink(Link):
+    def __init__(self, target: Target, recorder: Recorder, number: int) -> None:
+        super().__init__(target)
+        self._recorder = recorder
+        self._number = number
+        self._let_go = False
+
+    async def open(self, timeout: float) -> None:
+        began, end = self._recorder.now, None
+        try:
+            await super().open(timeout)
+        except Unanswered as error:
+            end = Unavailable(kind=error.kind, detail=error.detail)
+            raise
+        finally:
+            self._recorder.write(
+                Dial(
+                    t=began,
+                    node=self.target.node,
+                    link=self._number,
+                    ms=self._since(began),
+                    stages=_json(self.stages),
+                    stage=self.stage,
+                    end=end,
+                )
+            )
+
+    async def exchange(self, commands: Sequence[Command], timeout: float) -> list[Reply]:
+        began = self._recorder.now
+        try:
+            replies = await super().exchange(commands, timeout)
+        except Unanswered as error:
+            self._asked(began, commands, None, Unavailable(kind=error.kind, detail=error.detail))
+            raise
+        except BaseException:
+            # Given up from outside: by then there was no answer.
+            self._asked(began, commands, None, Unavailable(kind="timeout", detail=f"{commands[0][0]}: given up"))
+            raise
+        self._asked(began, commands, replies, None)
+        return replies
+
+    def _asked(
+        self, began: float, commands: Sequence[Command], replies: Sequence[Reply] | None, end: Unavailable | None
+    ) -> None:
+        said = None
+        if replies is not None:
+            pairs = zip(commands, replies, strict=True)
+            said = tuple(cleaned.reply(sent, came, self._recorder.handles) for sent, came in pairs)
+        self._recorder.write(
+            Ask(
+                t=began,
+                node=self.target.node,
+                link=self._number,
+                ms=self._since(began),
+                commands=tuple(map(cleaned.command, commands)),
+                replies=said,
+                end=end,
+            )
+        )
+
+    def unasked(self) -> list[Reply]:
+        came = super().unasked()
+        if came:
+            said = tuple(cleaned.reply(("PSUBSCRIBE",), one, self._recorder.handles) for one in came)
+            self._recorder.write(Came(t=self._recorder.now, node=self.target.node, link=self._number, replies=said))
+        return came
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._let_go:
+            self._recorder.write(Gone(t=self._recorder.now, node=self.target.node, link=self._number))
+        super().connection_lost(exc)
+
+    def close(self) -> None:
+        self._let_go = True
+        super().close()
+
+    def _since(self, began: float) -> float:
+        return max(0.0, round((self._recorder.now - began) * 1000, 3))
+
+
+def _json(values: Values) -> Values:
+    return {field: value for field, value in values.items() if value is not None}

@@ -1,0 +1,197 @@
+"""A recording in the place of the network and of the machines: the same tools, the same code, another day."""
+
+import inspect
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from tools.clock import Clock
+from tools.errors import Unanswered
+from tools.record import cleaned
+from tools.record.answers import Answers, forbidden
+from tools.record.lines import Dial, Seen
+from tools.record.tape import Key, NodeTape, Said, Tape, Turns, key
+from tools.records import Kind, Values
+from tools.server.link import Command, Link, Reply, ServerError
+from tools.server.network import Network
+from tools.server.target import Target
+from tools.toolbox import ToolFunction
+
+F = TypeVar("F", bound=ToolFunction)
+
+
+class Replay(Network):
+    """One listener's way through a recording. Nothing is dialled: what isn't in it isn't there.
+
+    `misses` counts what was asked and never recorded.
+    """
+
+    def __init__(self, tape: Tape, clock: Clock) -> None:
+        self.tape = tape
+        self.clock = clock
+        self.misses = 0
+        self.asked = 0
+        self._began = clock.monotonic()
+        self._nodes: dict[str, _Course] = {}
+        self._seen: dict[tuple[str, str | None], Turns[Seen]] = {}
+
+    @property
+    def now(self) -> float:
+        """Seconds into the recording."""
+        return self.clock.monotonic() - self._began
+
+    def course(self, node: str) -> "_Course":
+        """This listener's place in what a node said."""
+        if node not in self._nodes:
+            self._nodes[node] = _Course(self.tape.nodes.get(node) or NodeTape())
+        return self._nodes[node]
+
+    def link(self, target: Target) -> Link:
+        return ReplayedLink(target, self)
+
+    async def addresses(self, host: str, port: int) -> list[str]:
+        if not (found := self.tape.names.get(host)):
+            raise OSError(f"{host}: not recorded")
+        return list(found)
+
+    async def until(self, moment: float) -> None:
+        """Wait for a moment of the recording."""
+        if (ahead := moment - self.now) > 0:
+            await self.clock.sleep(ahead)
+
+    def reading(self, fn: F, node: str, given: int) -> ToolFunction:
+        """A tool in whose place the recorded readings of this node stand; its first `given` arguments go without."""
+        whole = inspect.signature(fn)
+        kept = list(whole.parameters.values())[given:]
+
+        async def read(**asked: Any) -> Values:
+            return await self._read(fn.__name__, node)
+
+        read.__name__, read.__doc__ = fn.__name__, fn.__doc__
+        read.__annotations__ = {name: hint for name, hint in fn.__annotations__.items()
+                                if name in {one.name for one in kept} | {"return"}}  # fmt: skip
+        read.__signature__ = whole.replace(parameters=kept)  # type: ignore[attr-defined]
+        read.effect = getattr(fn, "effect", None)  # type: ignore[attr-defined]
+        return read
+
+    async def _read(self, tool: str, node: str) -> Values:
+        at = tool, node
+        if at not in self._seen:
+            self._seen[at] = Turns(self.tape.seen.get(at, ()), lambda seen: seen.t, lockstep=True)
+        seen = self._seen[at].take(self.now)
+        if seen is None:
+            self.misses += 1
+            raise Unanswered("not-recorded", f"{tool} isn't in the recording")
+        await self.until(seen.t)
+        await self.clock.sleep((seen.reading.ms or 0) / 1000)
+        if (lack := seen.reading.unavailable) is not None:
+            raise Unanswered(lack.kind, lack.detail, seen.reading.values or {})
+        return dict(seen.reading.values or {})
+
+
+class _Course:
+    """How far a listener is with one node."""
+
+    def __init__(self, tape: NodeTape) -> None:
+        self.tape = tape
+        self.answers = Answers(tape)
+        self.dials: Turns[Dial] = Turns(tape.dials, lambda dial: dial.t, lockstep=True)
+        self._said: dict[tuple[Key, int | None], Turns[Said]] = {}
+
+    def said(self, asked: Key, link: int, now: float) -> Said | None:
+        """What was recorded of a command: over the same connection, else over any."""
+        found = self.tape.said.get(asked, ())
+        own = [one for one in found if one.link == link]
+        at = asked, link if own else None
+        if at not in self._said:
+            self._said[at] = Turns(own or found, lambda said: said.t, lockstep=True)
+        return self._said[at].take(now)
+
+
+class ReplayedLink(Link):
+    """A connection of a recording."""
+
+    def __init__(self, target: Target, replay: Replay) -> None:
+        super().__init__(target)
+        self._replay = replay
+        self._course = replay.course(target.node)
+        self._number = -1
+        self._open = False
+
+    @property
+    def usable(self) -> bool:
+        return self._open and self._end is None
+
+    async def open(self, timeout: float) -> None:
+        dial = self._course.dials.take(self._replay.now)
+        if dial is None:
+            self._replay.misses += 1
+            raise Unanswered("not-recorded", f"{self.target.node} isn't in the recording", self.stages)
+        await self._replay.until(dial.t)
+        self.stages |= dial.stages
+        self.stage = dial.stage
+        if dial.ms / 1000 > timeout or (dial.end and dial.end.kind == "timeout"):
+            await self._replay.clock.sleep(timeout)
+            detail = dial.end.detail if dial.end else f"no answer in stage {dial.stage} for {timeout:g} s"
+            raise Unanswered("timeout", detail, self.stages)
+        await self._replay.clock.sleep(dial.ms / 1000)
+        if dial.end:
+            raise Unanswered(dial.end.kind, dial.end.detail, self.stages)
+        self._number, self._open = dial.link, True
+
+    async def exchange(self, commands: Sequence[Command], timeout: float) -> list[Reply]:
+        if self._end is not None:
+            raise self._end
+        self.sent += sum(len(str(word)) + 8 for command in commands for word in command)
+        found = [self._of(command) for command in commands]
+        if any(str(command[0]).upper() != "PING" for command in commands):
+            # A PING is timed by whoever sends it: to wait for its moment would be taken for latency.
+            await self._replay.until(max((one.t for one in found), default=0.0))
+        slowest = max((one.ms for one in found), default=0.0) / 1000
+        if slowest > timeout or any(one.end == "timeout" for one in found):
+            await self._replay.clock.sleep(timeout)
+            raise Unanswered("timeout", f"{commands[0][0]}: no reply in {timeout:g} s")
+        await self._replay.clock.sleep(slowest)
+        for one in found:
+            if one.end is not None:
+                self._end = Unanswered(one.end, one.detail)
+                self._ended.set()
+                raise self._end
+        self.received += sum(_size(one.reply) for one in found)
+        return [one.reply for one in found]
+
+    def _of(self, command: Command) -> Said:
+        replay, now = self._replay, self._replay.now
+        replay.asked += 1
+        asked = key(cleaned.command(command))
+        if (said := self._course.said(asked, self._number, now)) is not None:
+            return said
+        mood: Kind | None = self._course.tape.mood(now)
+        if mood == "timeout":
+            return Said(now, self._number, 0, None, "timeout", "")
+        reply = self._course.answers.derived(asked, now)
+        if reply is None:
+            replay.misses += 1
+            reply = forbidden(asked)
+        return Said(0.0, self._number, 0.1, reply, None, "")
+
+    def unasked(self) -> list[Reply]:
+        came = self._course.tape.came.get(self._number, ())
+        return self._course.answers.messages(came)
+
+    async def closed(self, timeout: float) -> bool:
+        gone = self._course.tape.gone.get(self._number)
+        if gone is not None and gone <= self._replay.now + timeout:
+            await self._replay.until(gone)
+            self._end = self._end or Unanswered("reset", f"{self.target.node}: closed by the peer")
+            return True
+        await self._replay.clock.sleep(timeout)
+        return False
+
+    def close(self) -> None:
+        self._open = False
+
+
+def _size(reply: Reply) -> int:
+    if isinstance(reply, list):
+        return 8 + sum(map(_size, reply))
+    return len(reply.text if isinstance(reply, ServerError) else str(reply)) + 6

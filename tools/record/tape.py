@@ -1,0 +1,131 @@
+"""What a recording says of each node, ordered so that the reply for a moment is found."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from tools.record.cleaned import decoded
+from tools.record.lines import Ask, Came, Dial, Gone, Named, Seen
+from tools.record.load import Recording
+from tools.records import Kind, Reading
+from tools.server.link import Command, Reply
+
+AHEAD = 1.0
+"""Seconds for which a replay waits for the moment at which a thing was recorded, so that it doesn't run ahead."""
+BEHIND = 1.0
+"""Seconds by which a thing may lie back and still be the next in turn."""
+Key = tuple[str, ...]
+
+
+def key(command: Command) -> Key:
+    """A command as it's looked up: the letter case of its own words doesn't matter."""
+    return tuple(str(word).upper() if at < 2 else str(word) for at, word in enumerate(command))
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What came of one command, once."""
+
+    t: float
+    link: int
+    ms: float
+    reply: Reply
+    end: Kind | None
+    """Why there was no reply."""
+    detail: str
+
+
+@dataclass
+class NodeTape:
+    """One node's part."""
+
+    dials: list[Dial] = field(default_factory=list)
+    said: dict[Key, list[Said]] = field(default_factory=dict)
+    came: dict[int, list[Came]] = field(default_factory=dict)
+    gone: dict[int, float] = field(default_factory=dict)
+    moods: list[tuple[float, Kind | None]] = field(default_factory=list)
+    """When it was seen to answer (null), or how it failed to."""
+
+    def mood(self, now: float) -> Kind | None:
+        """How it was then: null where it answered, or nobody had looked."""
+        at = bisect_right(self.moods, now, key=lambda one: one[0])
+        return self.moods[at - 1][1] if at else (self.moods[0][1] if self.moods else None)
+
+
+class Tape:
+    """A whole recording."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.head = recording.head
+        self.began = recording.began
+        self.nodes: dict[str, NodeTape] = {}
+        self.names: dict[str, tuple[str, ...] | None] = {}
+        self.seen: dict[tuple[str, str | None], list[Seen]] = {}
+        self.events: list[dict[str, object]] = []
+        self.ends = 0.0
+        """When its last thing began."""
+        for line in recording.lines:
+            self.ends = max(self.ends, line.t)
+            if isinstance(line, Dial | Ask | Came | Gone):
+                _add(self.nodes.setdefault(line.node, NodeTape()), line)
+            elif isinstance(line, Named):
+                self.names.setdefault(line.host, line.addresses)
+            elif isinstance(line, Seen):
+                self.seen.setdefault((line.reading.tool, line.reading.node), []).append(line)
+            elif line.type == "event":
+                self.events.append(line.event)
+        for node in self.nodes.values():
+            node.dials.sort(key=lambda dial: dial.t)
+            node.moods.sort(key=lambda mood: mood[0])
+            for said in node.said.values():
+                said.sort(key=lambda one: one.t)
+        for readings in self.seen.values():
+            readings.sort(key=lambda one: (one.t, int(one.reading.id[1:])))
+
+    def readings(self, tool: str, node: str | None) -> Sequence[Reading]:
+        """What one tool read of a node, in turn."""
+        return [one.reading for one in self.seen.get((tool, node), ())]
+
+
+def _add(node: NodeTape, line: Dial | Ask | Came | Gone) -> None:
+    if isinstance(line, Dial):
+        node.dials.append(line)
+        node.moods.append((line.t + line.ms / 1000, line.end.kind if line.end else None))
+    elif isinstance(line, Came):
+        node.came.setdefault(line.link, []).append(line)
+    elif isinstance(line, Gone):
+        node.gone.setdefault(line.link, line.t)
+    else:
+        end = line.end.kind if line.end else None
+        node.moods.append((line.t + line.ms / 1000, end))
+        for number, command in enumerate(line.commands):
+            reply = decoded(line.replies[number]) if line.replies is not None else None
+            detail = line.end.detail if line.end else ""
+            said = Said(t=line.t, link=line.link, ms=line.ms, reply=reply, end=end, detail=detail)
+            node.said.setdefault(key(command), []).append(said)
+
+
+T = TypeVar("T", bound=Hashable)
+
+
+class Turns(Generic[T]):
+    """Things handed out in turn to one listener, each at its own moment."""
+
+    def __init__(self, things: Iterable[T], at: Callable[[T], float], *, lockstep: bool) -> None:
+        self._things = list(things)
+        self._at = at
+        self._lockstep = lockstep
+        self._next = 0
+
+    def take(self, now: float) -> T | None:
+        """The next in turn if its moment has come, else the newest of the past; the first where there's no past."""
+        things, ahead = self._things, AHEAD if self._lockstep else 0.0
+        while self._next < len(things) and self._at(things[self._next]) <= now + ahead:
+            number, self._next = self._next, self._next + 1
+            later = self._next < len(things) and self._at(things[self._next]) <= now
+            if not later or (self._lockstep and self._at(things[number]) >= now - BEHIND):
+                return things[number]
+        if not things:
+            return None
+        return things[max(0, self._next - 1)]
