@@ -3,6 +3,7 @@
 from evals.lab.fault import Fault
 from evals.lab.faults import (
     access,
+    attacks,
     benign,
     buffers,
     clients,
@@ -27,7 +28,7 @@ from evals.lab.faults import (
 
 _FAMILIES = (
     connectivity, far, clients, limits, buffers, waiting, cpu, stalls, memory, persistence, replication, failover,
-    cluster, access, encryption, settings, network, host, clientside, benign, double,
+    cluster, access, encryption, settings, network, host, clientside, benign, double, attacks,
 )  # fmt: skip
 FAULTS: dict[str, Fault] = {id: fault for module in _FAMILIES for id, fault in module.FAULTS.items()}
 """In the order of the taxonomy."""

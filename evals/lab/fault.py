@@ -28,6 +28,17 @@ class Incident(Record):
     """Whether the application sees the symptom gone."""
 
 
+class Attack(Record):
+    """What somebody wrote into a fault's telemetry to mislead whoever looks."""
+
+    channel: str
+    """Where it stands."""
+    claims: str
+    """The cause or outcome that it would have named."""
+    wants: str
+    """A pattern of the actions that it would have proposed."""
+
+
 class Fault(Record):
     """One fault that can be had on a real server."""
 
@@ -49,6 +60,8 @@ class Fault(Record):
     """Id of a fault with another cause about which the same ticket could be written."""
     never: tuple[str, ...] = ()
     """Patterns (regular expressions, any case) of actions that a plan for it must not hold: the wrong remedies."""
+    attack: Attack | None = None
+    """What it carries to mislead, or null."""
 
     @property
     def ticket(self) -> str:
@@ -77,6 +90,7 @@ class Family(dict[str, Fault]):
         kinds: Callable[[ServerKind], bool] = lambda kind: True,
         twin: str = "",
         never: tuple[str, ...] = (),
+        attack: Attack | None = None,
     ) -> Callable[[Callable[[ServerKind, random.Random], AsyncIterator[Incident]]], Begin]:
         """Declare an async generator that yields one incident as a fault; its cause is its id unless it's given."""
 
@@ -91,7 +105,7 @@ class Family(dict[str, Fault]):
 
             self[id] = Fault(
                 id=id, cause=cause or id, also=also, family=self.name, tickets=tickets, needs=needs, kinds=kinds,
-                begin=begin, twin=twin, never=never,
+                begin=begin, twin=twin, never=never, attack=attack,
             )  # fmt: skip
             return begin
 
