@@ -28,8 +28,9 @@ def auth_failure(view: View, limits: Limits) -> Found:
         age = view.number("access", f"{reason}.newest_age")
         count = view.number("access", f"{reason}.count") or 0
         if age is not None and age <= limits["acl_recent_seconds"]:
-            # One mistyped password isn't an incident; a client that keeps trying is.
-            often = count >= 3 and age <= 60
+            # One mistyped password isn't an incident; a client that keeps trying is, and it keeps its name. Anybody can
+            # put names into this log, another one each time.
+            often = count >= 3 and age <= 60 and (view.number("access", f"{reason}.users") or 1) <= count / 2
             why = f"ACL LOG holds refusals (reason {reason}), the last {age:.0f} s ago."
             cited = [("access", f"{reason}.count"), ("access", f"{reason}.newest_age")]
             yield view.cause("auth-failure", 0.6 if often else 0.35, why, *cited)
