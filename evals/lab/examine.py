@@ -4,19 +4,20 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from agent.approval import settle
 from agent.choose import choose
 from agent.commands import COMMANDS
-from agent.diagnosis import OFFLINE, Step
+from agent.diagnosis import OFFLINE, ModelUse, Step
 from agent.events import Event
-from agent.investigation import Investigation, Options
+from agent.investigation import Investigation, Options, Outside
 from agent.modelled import Asking, think
 from agent.program import Parser
 from agent.runbooks import load
 from agent.triage import DEADLINE_CHECKS, DEADLINE_MODEL, outside_of
-from evals.lab.apart import Apart, apart
+from evals.lab.apart import Apart, Told, apart
 from evals.lab.catalogue import FAULTS
 from evals.lab.fault import Fault
 from evals.lab.score import Run, scored
@@ -25,7 +26,7 @@ from evals.lab.servers import LabError
 from tools.clock import SystemClock
 from tools.records import Budget
 from tools.redact import hide_secrets
-from tools.server.target import Tls, parse_target
+from tools.server.target import Target, Tls, parse_target
 
 ENDS_AFTER = 420.0
 """Seconds after which a run is an error of the lab."""
@@ -65,31 +66,53 @@ async def _judged(run: Run, fault: Fault, incident: Apart) -> Run:
         return run.model_copy(update={"crashed": f"{type(error).__name__}: {error}"})
 
 
-@asynccontextmanager
-async def _triaged(run: Run, incident: Apart) -> AsyncIterator[Investigation]:
-    """The investigation as `rediagnose triage` makes it with the incident's options, up to its plan."""
+@dataclass
+class Prepared:
+    """What `rediagnose triage` makes of an incident's options."""
+
+    target: Target
+    use: ModelUse
+    options: Options
+    outside: Outside
+    asking: Asking
+    symptom: str
+
+    def investigation(self) -> Investigation:
+        """An investigation that nobody listens to."""
+        return Investigation(
+            self.target, self.symptom, load(), SystemClock(), _unheard, self.options, self.outside
+        )  # fmt: skip
+
+
+def prepared(model: str, ticket: str, told: Told) -> Prepared:
+    """An investigation of an incident with the program's own options and defaults."""
     parser = Parser(prog="triage")
     next(one for one in COMMANDS if one.name == "triage").configure(parser)
-    args = parser.parse_args(["--model", run.model, *incident.told.options, incident.told.url, run.ticket])
+    args = parser.parse_args(["--model", model, *told.options, told.url, ticket])
     tls = Tls.model_validate({name: getattr(args, name) for name in ("cacert", "cert", "key", "insecure")})
     password = Path(args.password_file) if args.password_file else None
     # Nothing of the environment: a password that's set there isn't the lab's.
-    target = parse_target(incident.told.url, tls=tls, password_file=password, environ={})
-    use, clock = choose(args.model), SystemClock()
+    target = parse_target(told.url, tls=tls, password_file=password, environ={})
+    use = choose(args.model)
     deadline = args.deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
     options = Options(
         window=args.window, deadline=deadline, one_node=args.one_node,
         budget=Budget(commands=args.max_commands, pings=args.max_pings),
     )  # fmt: skip
-    case = Investigation(
-        target, hide_secrets(run.ticket), load(), clock, _unheard, options, outside_of(args, target, clock)
-    )
+    asking = Asking(timeout=args.model_timeout, max_tokens=args.max_tokens, turns=args.max_turns)
+    return Prepared(target, use, options, outside_of(args, target, SystemClock()), asking, hide_secrets(ticket))
+
+
+@asynccontextmanager
+async def _triaged(run: Run, incident: Apart) -> AsyncIterator[Investigation]:
+    """The investigation as `rediagnose triage` makes it with the incident's options, up to its plan."""
+    ready = prepared(run.model, run.ticket, incident.told)
+    case = ready.investigation()
     try:
-        case.start(use)
+        case.start(ready.use)
         verdict = await case.survey()
-        if use.name != OFFLINE:
-            asking = Asking(timeout=args.model_timeout, max_tokens=args.max_tokens, turns=args.max_turns)
-            verdict = await think(case, verdict, asking)
+        if ready.use.name != OFFLINE:
+            verdict = await think(case, verdict, ready.asking)
         await case.plan(verdict)
         yield case
     finally:
