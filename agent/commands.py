@@ -36,6 +36,20 @@ def _number(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r}: give a number") from None
 
 
+def sources(parser: argparse.ArgumentParser) -> None:
+    """The options that say what is looked at besides the servers, and how far."""
+    add = parser.add_argument
+    add("--at", metavar="TIME", help="when it was reported, such as 14:05: what the history is compared around (now)")
+    add(
+        "--prometheus",
+        metavar="URL",
+        help="keeps redis_exporter's figures (rediagnose.toml, $REDIAGNOSE_PROMETHEUS)",
+    )
+    add("--host-facts", metavar="FILE", help="what `rediagnose host-script` printed on the server's machine")
+    add("--server-log", metavar="FILE", help="the server's log, where it can't be found because the server is dead")
+    add("--one-node", action="store_true", help="only the URL's node: none that it names is dialled or logged into")
+
+
 def common(parser: argparse.ArgumentParser) -> None:
     """The options that every investigation takes."""
     add = parser.add_argument
@@ -46,15 +60,7 @@ def common(parser: argparse.ArgumentParser) -> None:
     add("--model-timeout", type=positive, default=60.0, metavar="SECONDS", help="for one answer of the model (60)")
     add("--max-tokens", type=whole, metavar="N", help="most tokens of one answer of the model")
     add("--max-turns", type=whole, default=12, metavar="N", help="most turns of the model (12)")
-    add("--at", metavar="TIME", help="when it was reported, such as 14:05: what the history is compared around (now)")
-    add(
-        "--prometheus",
-        metavar="URL",
-        help="keeps redis_exporter's figures (rediagnose.toml, $REDIAGNOSE_PROMETHEUS)",
-    )
-    add("--host-facts", metavar="FILE", help="what `rediagnose host-script` printed on the server's machine")
-    add("--server-log", metavar="FILE", help="the server's log, where it can't be found because the server is dead")
-    add("--one-node", action="store_true", help="only the URL's node: none that it names is dialled or logged into")
+    sources(parser)
     add(
         "--max-commands",
         type=whole,
@@ -76,6 +82,17 @@ def _triage(parser: argparse.ArgumentParser) -> None:
     common(parser)
 
 
+def _capture(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("what", nargs="*", metavar="URL|SYMPTOM", help="the one with :// is the URL; else $REDIS_URL")
+    add("-o", "--output", dest="record", required=True, metavar="FILE", help="a new file; nothing is overwritten")
+    add("--duration", type=positive, default=20.0, metavar="SECONDS", help="after the first readings (20)")
+    add("--every", type=window, default=2.0, metavar="SECONDS", help="between two looks at the vital signs (2)")
+    add("--window", type=window, default=2.0, metavar="SECONDS", help="between the two samples at the start (2)")
+    sources(parser)
+    connection(parser)
+
+
 def _nothing(parser: argparse.ArgumentParser) -> None:
     pass
 
@@ -88,6 +105,8 @@ def _runbooks(parser: argparse.ArgumentParser) -> None:
 
 COMMANDS = (
     Command("triage", "[URL] [SYMPTOM]", "investigate; the answer on stdout", _triage, "agent.triage:triage"),
+    Command("capture", "[URL] [SYMPTOM] -o FILE", "record the full diagnostic state, for a replay or as a baseline",
+            _capture, "agent.capture_command:capture_"),
     Command("acl", "[URL]", "the least-privilege users for a server, and what the current one can't read",
             configure_acl, "agent.acl:acl"),
     Command("host-script", "", "a read-only script for a machine that the agent can't log into; see --host-facts",

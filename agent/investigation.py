@@ -7,13 +7,14 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from agent.conclude import Action
-from agent.diagnosis import OFFLINE, Diagnosis, ModelUse, Step, TargetInfo, Topology, Verdict
+from agent.diagnosis import OFFLINE, Diagnosis, ModelUse, Step, TargetInfo, Verdict
 from agent.events import Answered, ChecksMade, Emit, ProposalForbidden, Started, of_toolbox
 from agent.kit import tools_of
 from agent.plan import Planned, build
 from agent.recorded import heard_by
 from agent.runbooks import Library
 from agent.survey import COMES_AND_GOES, HOST, NodeSurvey, Pace
+from agent.told import target_info
 from agent.verdict import conclude
 from agent.view import View
 from tools.clock import Clock
@@ -250,17 +251,8 @@ class Investigation:
         return tuple(sorted(self.toolbox.readings, key=lambda reading: int(reading.id[1:])))
 
     def target_info(self) -> TargetInfo:
-        """What the servers said of themselves: the named one's version, or that of the first that told."""
-        names = tuple(self.nodes)
-        told = TargetInfo(url=self.target.url, nodes=names)
-        for name in names:
-            view = View(self.toolbox.readings, name)
-            own = (view.get("info", f"{product}_version") for product in ("valkey", "dragonfly", "redis"))
-            version = next((one for one in own if one is not None), None)
-            if version is not None:
-                kind = self.deployment.kind or _topology(view)
-                return told.model_copy(update={"server": _product(view), "version": str(version), "topology": kind})
-        return told.model_copy(update={"topology": self.deployment.kind})
+        """What the servers said of themselves."""
+        return target_info(self.target.url, self.toolbox.readings, tuple(self.nodes), self.deployment.kind)
 
     def changed(self, step: Step) -> None:
         """Put a step's new state in its place."""
@@ -274,15 +266,6 @@ class Investigation:
             self.recorder.close()
 
 
-def _product(view: View) -> str:
-    """valkey, redis, or whatever else speaks the protocol; KeyDB gives itself away by its MVCC."""
-    fields = view.fields("info")
-    for product, sign in (("valkey", "valkey_version"), ("dragonfly", "dragonfly_version"), ("keydb", "mvcc_depth")):
-        if sign in fields:
-            return product
-    return str(fields.get("server_name") or "redis")
-
-
 def _secrets(target: Target, past: History) -> Iterator[str]:
     if target.password:
         yield target.password.get_secret_value()
@@ -293,11 +276,3 @@ def _secrets(target: Target, past: History) -> Iterator[str]:
 def _said(view: View, tool: str, field: str) -> str | None:
     value = view.get(tool, field)
     return None if value is None else str(value)
-
-
-def _topology(view: View) -> Topology:
-    mode = view.text("info", "server_mode") or view.text("info", "redis_mode")
-    if mode in ("cluster", "sentinel"):
-        return "cluster" if mode == "cluster" else "sentinel"
-    replicated = view.text("info", "role") == "slave" or (view.number("info", "connected_slaves") or 0) > 0
-    return "replication" if replicated else "standalone"

@@ -41,10 +41,20 @@ def parser(commands: Sequence[Command], version: str) -> argparse.ArgumentParser
     return root
 
 
+def parsed(root: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments. A URL or a symptom may also stand behind the options, where argparse doesn't look for one."""
+    args, rest = root.parse_known_args(argv)
+    if rest and (any(word.startswith("-") for word in rest) or not hasattr(args, "what")):
+        root.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        args.what = [*args.what, *rest]
+    return args
+
+
 def run(commands: Sequence[Command], version: str, argv: Sequence[str] | None) -> int:
     """Parse, load the one command, run it; errors as one line and an exit status."""
     try:
-        args = parser(commands, version).parse_args(argv)
+        args = parsed(parser(commands, version), argv)
     except SystemExit as exit_:
         return int(exit_.code or 0)
     module, _, function = str(args.run).partition(":")

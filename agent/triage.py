@@ -78,7 +78,7 @@ async def investigate(args: argparse.Namespace, target: Target, symptom: str) ->
     incident = Investigation(target, symptom, library, clock, progress, options, outside_of(args, target, clock))
     asking = Asking(timeout=args.model_timeout, max_tokens=args.max_tokens, turns=args.max_turns)
     try:
-        with progress, _ended_by(signal.SIGTERM):
+        with progress, ended_by(signal.SIGTERM):
             incident.start(use)
             verdict = await incident.survey()
             if args.show_prompt:
@@ -167,7 +167,7 @@ def _coloured(out: Console, answer: str) -> None:
 
 
 @contextlib.contextmanager
-def _ended_by(number: signal.Signals) -> Iterator[None]:
+def ended_by(number: signal.Signals) -> Iterator[None]:
     """A signal ends the investigation as Ctrl-C does: with what was found so far."""
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None

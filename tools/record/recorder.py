@@ -36,9 +36,11 @@ class Recorder:
         try:
             self._file = open(path, "x", encoding="utf-8")  # noqa: SIM115 - open as long as the incident
         except FileExistsError:
-            raise UsageError(f"--record {path}: there is such a file; name a new one, nothing is overwritten") from None
+            raise UsageError(
+                f"{path}: there is such a file; name a new one to record into, nothing is overwritten"
+            ) from None
         except OSError as error:
-            raise UsageError(f"--record {path}: {error.strerror}; name a file that can be written") from None
+            raise UsageError(f"{path}: {error.strerror}; name a file to record into that can be written") from None
 
     @property
     def now(self) -> float:

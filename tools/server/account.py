@@ -18,11 +18,20 @@ class Account:
         self.commands = 0
         self.pings = 0
         self.bytes = 0
+        self._nodes = 1
+
+    def allow(self, more: Budget) -> None:
+        """Raise the bounds by so much: what goes on from here is more than an investigation."""
+        self._base = self._base.model_copy(
+            update={name: getattr(self._base, name) + getattr(more, name) for name in ("commands", "pings", "bytes")}
+        )
+        self.widen(self._nodes)
 
     def widen(self, nodes: int) -> None:
         """Allow for so many nodes: the bound on commands grows with each after the first, that on PINGs doesn't."""
+        self._nodes = nodes
         more = PER_NODE * max(0, nodes - 1)
-        self.budget = self.budget.model_copy(update={"commands": self._base.commands + more})
+        self.budget = self._base.model_copy(update={"commands": self._base.commands + more})
 
     @property
     def footprint(self) -> Footprint:

@@ -78,8 +78,8 @@ async def clients(
     a command that doesn't block, `stalled` those whose output doesn't move; `monitor.ids` are the oldest of
     `monitors`; `omem_max`, `qbuf_max` and `argv_mem_max` name the largest buffers and their client.
     """
-    listed, connected = await _listed(node)
-    seen = [client for client in listed if client.id != node.client_id and client.name != CLIENT_NAME]
+    every, connected = await listed(node)
+    seen = [client for client in every if client.id != node.client_id and client.name != CLIENT_NAME]
     # This program's own entry isn't one of the application's.
     connected -= 1
     values: Values = {
@@ -132,12 +132,13 @@ def _unmoved(before: Client, after: Client) -> bool:
     return after.omem >= before.omem >= 2**16
 
 
-async def _listed(node: Node) -> tuple[list[Client], int]:
+async def listed(node: Node) -> tuple[list[Client], int]:
+    """The clients, of a crowd a sample by ID; with how many there are. Raises `Unanswered` as `clients` does."""
     (text,) = await node.ask(("INFO", "clients"))
     count = next((int(line[18:]) for line in str(text).split() if line.startswith("connected_clients:")), None)
     if count is None or count <= CROWDED:
-        listed = parse_clients(str(await node.one("CLIENT", "LIST")))
-        return listed, max(count or 0, len(listed))
+        every = parse_clients(str(await node.one("CLIENT", "LIST")))
+        return every, max(count or 0, len(every))
     if node.client_id is None:
         node.client_id = int(await node.one("CLIENT", "ID"))
     found: dict[int, Client] = {}

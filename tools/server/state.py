@@ -1,0 +1,103 @@
+"""All that a server tells of its state, asked for once: for a recording, of which anything may be asked later."""
+
+import re
+from collections.abc import Awaitable, Iterator
+
+from tools.errors import ToolError, Unanswered
+from tools.records import Scalar
+from tools.server.allowed import TABLE
+from tools.server.clients import listed
+from tools.server.info import Sample, sample
+from tools.server.link import Command, Reply
+from tools.server.node import Node
+from tools.server.sentinel import parse_masters
+from tools.server.slowlog import MOST
+from tools.server.streams import streams
+
+PLAIN: tuple[Command, ...] = (
+    ("CONFIG", "GET", "*"), ("SLOWLOG", "GET", MOST), ("COMMANDLOG", "GET", MOST, "slow"),
+    ("COMMANDLOG", "GET", MOST, "large-request"), ("COMMANDLOG", "GET", MOST, "large-reply"),
+    ("COMMANDLOG", "LEN", "slow"), ("COMMANDLOG", "LEN", "large-request"), ("COMMANDLOG", "LEN", "large-reply"),
+    ("LATENCY", "DOCTOR"), ("LATENCY", "HISTOGRAM"), ("MEMORY", "DOCTOR"), ("ACL", "WHOAMI"), ("ACL", "LOG", MOST),
+    ("ROLE",), ("DBSIZE",), ("LASTSAVE",), ("TIME",), ("MODULE", "LIST"), ("FUNCTION", "STATS"), ("PUBSUB", "NUMPAT"),
+)  # fmt: skip
+"""What every data node is asked, beside INFO and what goes with it."""
+OF_CLUSTER: tuple[Command, ...] = (
+    ("CLUSTER", "INFO"), ("CLUSTER", "NODES"), ("CLUSTER", "SLOTS"), ("CLUSTER", "SHARDS"),
+)  # fmt: skip
+OF_SENTINEL: tuple[Command, ...] = (("INFO",), ("ROLE",), ("ACL", "WHOAMI"), ("ACL", "LOG", MOST))
+MASTERS, EVENTS = 16, 24
+"""Masters of a sentinel and events of the latency monitor that are asked about one by one."""
+STREAM_CALLS = 30
+COSTS = 110
+"""Commands of one look at most: those above, the clients by ID, the events' histories, and the streams."""
+_GOES_ON = ("denied", "unknown-command")
+"""What holds of one command only; after any other failure the rest would fail as well, each after its own wait."""
+
+
+async def state(node: Node) -> None:
+    """Ask a data node for all of it, a command at a time, so that others are served in between.
+
+    What is refused is an answer. Raises `Unanswered` where the server as a whole gives none.
+    """
+    first = await _part(sample(node))
+    facts = first.flat(frozenset({"server", "commandstats"})) if isinstance(first, Sample) else {}
+    for command in PLAIN:
+        if _knows(facts, command):
+            await node.ask(command)
+    await _part(listed(node))
+    for name in _events(first):
+        await node.ask(("LATENCY", "HISTORY", name))
+    if "cluster" in (facts.get("redis_mode"), facts.get("server_mode")):
+        for command in OF_CLUSTER:
+            if _knows(facts, command):
+                await node.ask(command)
+    if any(field.startswith("cmdstat_xreadgroup.") for field in facts):
+        await _part(streams(node, (), STREAM_CALLS, 0.0))
+
+
+async def sentinel_state(node: Node) -> None:
+    """Ask a sentinel for all of it. Raises `Unanswered` where it gives no answer."""
+    (masters,) = await node.ask(("SENTINEL", "MASTERS"))
+    for command in OF_SENTINEL:
+        await node.ask(command)
+    for one in parse_masters(masters)[:MASTERS]:
+        for word in ("CKQUORUM", "REPLICAS", "SENTINELS", "MASTER", "GET-MASTER-ADDR-BY-NAME"):
+            await node.ask(("SENTINEL", word, one.name))
+    await _part(listed(node))
+
+
+async def _part(asking: Awaitable[object]) -> object:
+    """What may be refused while the rest isn't. Raises `Unanswered` where nothing more would be answered."""
+    try:
+        return await asking
+    except Unanswered as error:
+        if error.kind not in _GOES_ON:
+            raise
+    except ToolError:
+        # The refusal itself is what was to be had.
+        pass
+    return None
+
+
+def _events(first: object) -> Iterator[str]:
+    """The events that the latency monitor knows of."""
+    latest: Reply = first.replies["latency"] if isinstance(first, Sample) else None
+    for row in latest[:EVENTS] if isinstance(latest, list) else ():
+        if isinstance(row, list) and row:
+            yield str(row[0])
+
+
+def _knows(facts: dict[str, Scalar], command: Command) -> bool:
+    """Whether a server of this version can have a command: of one that tells none, only what all have is asked."""
+    words = [str(word).lower() for word in command]
+    since = TABLE["|".join(words[:2]) if "|".join(words[:2]) in TABLE else words[0]].since
+    if since is None:
+        return True
+    product = "valkey" if "valkey_version" in facts else "redis"
+    version = str(facts.get(f"{product}_version", ""))
+    return product in since and _numbers(version) >= _numbers(since[product])
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
