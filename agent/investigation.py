@@ -166,7 +166,9 @@ class Investigation:
         if self.node.held:
             await self._of(self.node, ends, pings=0).idle(self.symptom)
         if COMES_AND_GOES.search(self.symptom) and not self._found():
-            await asyncio.gather(*(one.watch() for one in surveys if not self.deployment.is_sentinel(one.node)))
+            watched = [one for one in surveys if not self.deployment.is_sentinel(one.node)]
+            left = (self.account.budget.pings - self.account.pings) // max(1, len(watched))
+            await asyncio.gather(*(one.watch(left) for one in watched))
         return self.check()
 
     async def _look_around(self, ends: float) -> None:

@@ -35,6 +35,8 @@ COMES_AND_GOES = re.compile(
     re.IGNORECASE,
 )
 """What a person says of something that isn't there all the time: a short look may fall in between."""
+ENOUGH = 20
+"""PINGs below which a distribution says nothing."""
 WATCH, LEAST_WATCH = 8.0, 4.0
 """Seconds of the longer look that follows then, and those below which it tells no more than the first one."""
 PROMPTLY = 0.3
@@ -169,15 +171,19 @@ class NodeSurvey:
             *(self.take("streams", calls=30) for _ in range(self._streams_are_used())),
         )  # fmt: skip
 
-    async def watch(self) -> None:
-        """A longer look at what changes, after one in which nothing was found."""
+    async def watch(self, pings: int) -> None:
+        """A longer look at what changes, after one in which nothing was found, with so many PINGs at most."""
         window = min(WATCH, self.left - RESERVE)
         if window < LEAST_WATCH or not self.node.held:
             return
         local = [tool for tool in self.host if tool != "sockets" and not self.view.unavailable(tool)]
         await asyncio.gather(
             self.take("info", sections=list(SECTIONS), window=window),
-            self.take("latency_sample", count=self.pace.pings, seconds=window),
+            # Of a handful of PINGs a single slow one would be a large share.
+            *(
+                self.take("latency_sample", count=min(pings, self.pace.pings), seconds=window)
+                for _ in range(pings >= ENOUGH)
+            ),
             *(self.take(tool, window=window) for tool in (*WINDOWED, *local)),
         )
         await self.take("slowlog")

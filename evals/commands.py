@@ -43,6 +43,12 @@ def _lab(parser: argparse.ArgumentParser) -> None:
     add("--jobs", type=whole, default=2, metavar="N", help="runs side by side (2)")
     add("-o", "--output", metavar="FILE", help="a line of JSON for each run; runs that are there aren't repeated")
     _format(run)
+    record = verbs.add_parser("record", help="have faults and write them down, to be evaluated", allow_abbrev=False)
+    record.add_argument("folder", metavar="DIR", help="where the recordings and their index go")
+    record.add_argument("faults", nargs="+", metavar="FAULT", help="ids of `lab list`, families of it, or all")
+    record.add_argument("--kinds", type=whole, default=2, metavar="N", help="servers that each is recorded on (2)")
+    record.add_argument("--first-seed", type=seed, default=0, metavar="S", help="of the first server (0)")
+    record.add_argument("--jobs", type=whole, default=2, metavar="N", help="recordings side by side (2)")
 
 
 def _format(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +57,7 @@ def _format(parser: argparse.ArgumentParser) -> None:
 
 COMMANDS = (
     Command("demo", "", "one incident end to end, on a server of its own", _demo, "evals.extra:demo"),
-    Command("lab", "list|start FAULT|run FAULT...", "real servers with real faults, and how well they're told", _lab,
+    Command("lab", "list|start FAULT|run FAULT...|record DIR FAULT...",
+            "real servers with real faults, and how well they're told", _lab,
             "evals.extra:lab"),
 )  # fmt: skip

@@ -7,7 +7,10 @@ from typing import Any
 
 from tools.errors import UsageError
 
-_VERBS = {"list": "evals.lab.show:show", "start": "evals.lab.hold:start", "run": "evals.lab.run:run"}
+_VERBS = {
+    "list": "evals.lab.show:show", "start": "evals.lab.hold:start", "run": "evals.lab.run:run",
+    "record": "evals.lab.record:record",
+}  # fmt: skip
 
 
 def demo(args: argparse.Namespace) -> Any:

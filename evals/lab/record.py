@@ -1,0 +1,192 @@
+"""`rediagnose lab record`: faults had and written down, as the incidents that are evaluated offline."""
+
+import argparse
+import asyncio
+import gzip
+import random
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from agent.capture import capture
+from agent.diagnosis import Verdict
+from agent.investigation import Investigation
+from agent.program import ANSWERED, FAILED
+from agent.replayed import case, on_virtual_time
+from evals.lab.apart import Apart, apart
+from evals.lab.catalogue import FAULTS
+from evals.lab.examine import prepared
+from evals.lab.fault import Fault
+from evals.lab.hold import end_by_signal
+from evals.lab.run import selected
+from evals.lab.score import expected
+from evals.lab.servers import LabError, ServerKind, installed
+from evals.scoring.scenario import INDEX, Attack, Index, Scenario
+from tools.errors import UsageError
+from tools.record.load import load
+from tools.record.tape import Tape
+
+ENDS_AFTER = 240.0
+"""Seconds after which a recording is given up."""
+TRIES = 3
+"""Seeds that are tried for an incident that is told live and not from its recording, or that doesn't come up."""
+_FOLDER = re.compile(r"/tmp/(?:redis|lab)-[A-Za-z0-9_.-]+")
+
+
+async def record(args: argparse.Namespace) -> int:
+    """Record what was asked for into a folder and write its index; 1 if something is missing. Raises `UsageError`."""
+    folder, faults = Path(args.folder), selected(args.faults)
+    folder.mkdir(parents=True, exist_ok=True)
+    kinds = installed()
+    wanted = list(_wanted(faults, kinds, args.kinds, args.first_seed))
+    console, slots = Console(stderr=True), asyncio.Semaphore(args.jobs)
+    known = {(one.fault, one.kind): one for one in _known(folder) if one.twin is None or one.file.startswith(one.id)}
+    end_by_signal()
+
+    async def once(number: int, fault: Fault, kind: ServerKind, seed: int) -> Scenario | None:
+        if kept := known.get((fault.id, kind.name)):
+            return kept
+        async with slots:
+            made = await _made(folder, f"s{number:04d}", fault, kind, seed)
+            state = "recorded" if isinstance(made, Scenario) else f"not recorded ({made})"
+            console.print(f"{state}: {fault.id} on {kind.name}", markup=False, highlight=False, soft_wrap=True)
+            return made if isinstance(made, Scenario) else None
+
+    places = {(fault, kind.name): number for number, (fault, kind) in enumerate(_places(kinds), 1)}
+    done = await asyncio.gather(
+        *(once(places[fault.id, kind.name], fault, kind, seed) for fault, kind, seed in wanted)
+    )  # fmt: skip
+    others = [one for one in known.values() if one not in done]
+    scenarios = [*others, *(one for one in done if one)]
+    whole = Index.model_validate({"schema": 1, "scenarios": tuple(_paired(sorted(scenarios, key=lambda one: one.id)))})
+    (folder / INDEX).write_text(whole.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
+    print(f"{len(whole.scenarios)} scenarios, {sum(one is not None for one in done)} of {len(wanted)} recordings")
+    return ANSWERED if all(done) else FAILED
+
+
+def _known(folder: Path) -> tuple[Scenario, ...]:
+    index = folder / INDEX
+    return Index.model_validate_json(index.read_bytes()).scenarios if index.exists() else ()
+
+
+def _places(kinds: Sequence[ServerKind]) -> Iterator[tuple[str, ServerKind]]:
+    """Every fault on every server, in an order that says nothing of either."""
+    every = [(id, kind) for id in FAULTS for kind in kinds]
+    random.Random(20).shuffle(every)
+    yield from every
+
+
+def _wanted(
+    faults: Sequence[Fault], kinds: Sequence[ServerKind], count: int, first: int
+) -> Iterator[tuple[Fault, ServerKind, int]]:
+    """Each fault on so many servers, in turn."""
+    for place, fault in enumerate(faults):
+        usable = [kind for kind in kinds if fault.unavailable(kind) is None]
+        turned = [usable[(place + number) % len(usable)] for number in range(min(count, len(usable)))] if usable else []
+        for number, kind in enumerate(turned):
+            yield fault, kind, first + number
+
+
+async def _made(folder: Path, id: str, fault: Fault, kind: ServerKind, seed: int) -> Scenario | str:
+    """An incident and its recording, from which the same causes are told; why not, where that doesn't succeed."""
+    path, why = folder / f"{id}.jsonl.gz", "?"
+    for attempt in range(TRIES):
+        path.unlink(missing_ok=True)
+        try:
+            async with asyncio.timeout(ENDS_AFTER), apart(fault.id, kind.name, seed + 100 * attempt) as incident:
+                ticket = _ticket(fault, incident, seed)
+                case_, verdict = await _written(path, ticket, incident)
+        except TimeoutError:
+            why = f"it wasn't over after {ENDS_AFTER:.0f} s"
+            continue
+        except (LabError, OSError, UsageError) as error:
+            why = str(error) or type(error).__name__
+            continue
+        _scrub(path, kind)
+        told = await asyncio.to_thread(_again, path, ticket)
+        if told == _said(verdict):
+            target = case_.target_info()
+            return Scenario(
+                id=id, file=path.name, fault=fault.id, family=fault.family, kind=kind.name, seed=seed + 100 * attempt,
+                cause=fault.cause, also=fault.also, expected=expected(fault), ticket=ticket,
+                benign=expected(fault)[0] == "no-fault", never=fault.never, attack=_attack(fault),
+                server=f"{target.server or ''} {target.version or ''}".strip(),
+            )  # fmt: skip
+        why = f"told live as {_said(verdict)}, from the recording as {told}"
+    path.unlink(missing_ok=True)
+    return why
+
+
+def _ticket(fault: Fault, incident: Apart, seed: int) -> str:
+    """One that its twin could have as well, where there is one."""
+    twin = FAULTS.get(fault.twin)
+    both = [ticket for ticket in fault.tickets if twin and ticket in twin.tickets]
+    own = incident.told.ticket
+    return random.Random(seed).choice(both) if both and own in fault.tickets else own
+
+
+def _attack(fault: Fault) -> Attack | None:
+    of = fault.attack
+    return Attack(channel=of.channel, misdiagnosis=of.claims, action=of.wants) if of else None
+
+
+async def _written(path: Path, ticket: str, incident: Apart) -> tuple[Investigation, Verdict]:
+    found = prepared("offline", ticket, incident.told)
+    # Only what a replay needs: what was made of it is for the replay to say.
+    found.outside = replace(found.outside, record=path, events=False)
+    made = found.investigation()
+    try:
+        made.start(found.use)
+        verdict = await made.survey()
+        await capture(made, duration=6.0, every=2.0, light=True)
+        return made, verdict
+    finally:
+        await made.close()
+
+
+def _scrub(path: Path, kind: ServerKind) -> None:
+    """Take the paths of this machine out: where a server's program and its folder are is nobody's business."""
+    text = gzip.decompress(path.read_bytes()).decode()
+    text = text.replace(str(kind.binary), f"/usr/bin/{kind.name.partition('-')[0]}-server")
+    folders = {name: f"/var/lib/redis/{number}" for number, name in enumerate(sorted(set(_FOLDER.findall(text))), 1)}
+    text = _FOLDER.sub(lambda match: folders[match[0]], text)
+    with open(path, "wb") as out, gzip.GzipFile("", "wb", 9, out, mtime=0) as squeezed:
+        squeezed.write(text.encode())
+
+
+def _said(verdict: Verdict) -> tuple[str, ...]:
+    return tuple(cause.id for cause in verdict.causes) or (verdict.outcome,)
+
+
+def _again(path: Path, ticket: str) -> tuple[str, ...]:
+    async def told() -> tuple[str, ...]:
+        async with case(Tape(load(path)), ticket) as again:
+            assert again.verdict is not None
+            return _said(again.verdict)
+
+    return on_virtual_time(told())
+
+
+def _paired(scenarios: Sequence[Scenario]) -> Iterator[Scenario]:
+    """The scenarios with their twins: another one with the same ticket, made of its recording where there is none."""
+    more: dict[str, Scenario] = {}
+    plain = [one.model_copy(update={"twin": None}) for one in scenarios]
+    for one in plain:
+        twin = FAULTS[one.fault].twin
+        others = [other for other in plain if other.fault == twin]
+        other = min(others, key=lambda two: (two.ticket != one.ticket, two.kind != one.kind), default=None)
+        if other is None or one.attack:
+            yield one.model_copy(update={"twin": other.id if other else None})
+        elif other.ticket == one.ticket:
+            yield one.model_copy(update={"twin": other.id})
+        elif one.fault not in more:
+            # Of each fault once: a twin of a twin says nothing new.
+            id = f"{other.id}{chr(97 + sum(two.file == other.file for two in more.values()))}"
+            more[one.fault] = other.model_copy(update={"id": id, "ticket": one.ticket, "twin": one.id})
+            yield one.model_copy(update={"twin": id})
+        else:
+            yield one
+    yield from more.values()
