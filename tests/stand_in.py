@@ -1,10 +1,14 @@
 """Scenarios, and answers to them, made by hand: what stands in for an investigation of a recording."""
 
+import argparse
+import json
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 from agent.diagnosis import Cause, Diagnosis, Evidence, ModelUse, Outcome, Step, TargetInfo
 from agent.events import Event
+from evals.commands import configure_eval
 from evals.scoring.answered import Answered, Investigate
 from evals.scoring.arm import Arm
 from evals.scoring.scenario import Scenario
@@ -76,3 +80,17 @@ def always(given: Callable[[Scenario, Arm], Answered]) -> Investigate:
 async def right(one: Scenario, arm: Arm) -> Answered:
     """Tells everything: a function of a module, so that other processes find it."""
     return done(answer(*one.expected))
+
+
+def written(folder: Path, *scenarios: Scenario) -> Path:
+    """A folder with an index of scenarios."""
+    told = [one.model_dump(mode="json") for one in scenarios]
+    (folder / "index.json").write_text(json.dumps({"schema": 1, "scenarios": told}))
+    return folder
+
+
+def options(*args: str) -> argparse.Namespace:
+    """The options of `rediagnose eval`, one process unless more are asked for."""
+    parser = argparse.ArgumentParser()
+    configure_eval(parser)
+    return parser.parse_args(["--jobs", "1", *args])
