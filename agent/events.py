@@ -80,6 +80,8 @@ class ModelFailed(Record):
 
     type: Literal["model-failed"] = "model-failed"
     why: str
+    endpoint: bool = False
+    """Whether its endpoint failed: that says nothing of the model."""
 
 
 class ProposalForbidden(Record):

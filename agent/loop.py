@@ -47,7 +47,7 @@ class Limits(Record):
     """The deadline in seconds of `time.monotonic`: an endpoint takes real time, also where the incident is replayed."""
 
 
-def offered(toolbox: Toolbox) -> list[Wire]:
+def offered(toolbox: Toolbox, *, runbooks: bool = True) -> list[Wire]:
     """The tools that the model is given, always the same in the same order.
 
     A description is cut to its first paragraph; the rest, on what the fields mean, comes with a tool's first answer.
@@ -59,14 +59,17 @@ def offered(toolbox: Toolbox) -> list[Wire]:
     name = {"type": "string", "description": "Its name in the list, or a cause's id."}
     parameters = {"type": "object", "properties": {"name": name}, "required": ["name"], "additionalProperties": False}
     runbook = {"name": READ_RUNBOOK, "description": "The text of a runbook.", "parameters": parameters}
-    return [*tools, {"type": "function", "function": runbook}, schema()]
+    return [*tools, *([{"type": "function", "function": runbook}] if runbooks else []), schema()]
 
 
 async def investigate(
     model: Model, toolbox: Toolbox, prompt: Prompt, limits: Limits, emit: Emit, *,
-    causes: Collection[str], read_runbook: ReadRunbook,
+    causes: Collection[str], read_runbook: ReadRunbook | None,
 ) -> Concluded:  # fmt: skip
-    """Let the model investigate and conclude. Raises `ModelError`, with what was spent in its `use`."""
+    """Let the model investigate and conclude, without runbooks if it's given none to read.
+
+    Raises `ModelError`, with what was spent in its `use`.
+    """
     dialogue = _Dialogue(model, toolbox, prompt, limits, emit, causes, read_runbook)
     try:
         for number in range(1, limits.turns + 1):
@@ -74,7 +77,7 @@ async def investigate(
             if concluded := await dialogue.take(number, turn):
                 return concluded
     except ModelError as error:
-        raise ModelError(str(error), dialogue.use) from None
+        raise type(error)(str(error), dialogue.use) from None
     raise ModelError(f"the model came to no diagnosis in {limits.turns} turns", dialogue.use)
 
 
@@ -83,7 +86,7 @@ class _Dialogue:
 
     def __init__(
         self, model: Model, toolbox: Toolbox, prompt: Prompt, limits: Limits, emit: Emit,
-        causes: Collection[str], read_runbook: ReadRunbook,
+        causes: Collection[str], read_runbook: ReadRunbook | None,
     ) -> None:  # fmt: skip
         self.use = ModelUse(name=model.name)
         self._model = model
@@ -93,7 +96,7 @@ class _Dialogue:
         self._causes = causes
         self._read_runbook = read_runbook
         self._messages = prompt.messages()
-        self._tools = offered(toolbox)
+        self._tools = offered(toolbox, runbooks=read_runbook is not None)
         self._reserve = RESERVE * (limits.ends - time.monotonic())
         self._ids: set[str] = set()
         self._explained: set[str] = set()
@@ -183,14 +186,15 @@ class _Dialogue:
         return [*done, *beyond * max(0, len(calls) - MOST_CALLS)]
 
     async def _answer(self, call: ToolCall) -> str:
-        if call.name == READ_RUNBOOK:
-            return self._runbook(call)
+        if call.name == READ_RUNBOOK and self._read_runbook is not None:
+            return self._runbook(call, self._read_runbook)
         try:
             # What is kept back is for the conclusion.
             async with asyncio.timeout(max(0.1, self._left - self._reserve)):
                 reading = await self._toolbox.call(call.name, call.arguments)
         except ToolError as error:
-            more = f", {READ_RUNBOOK}, {SUBMIT}" if call.name not in self._toolbox.tools else ""
+            further = [READ_RUNBOOK] * (self._read_runbook is not None) + [SUBMIT]
+            more = f", {', '.join(further)}" if call.name not in self._toolbox.tools else ""
             return f"error: {error}{more}"
         except TimeoutError:
             return f"error: the time for readings ended before {call.name} answered. {CONCLUDE}"
@@ -201,13 +205,13 @@ class _Dialogue:
         self._explained.add(call.name)
         return whole(reading, about if first else "")
 
-    def _runbook(self, call: ToolCall) -> str:
+    def _runbook(self, call: ToolCall, read: ReadRunbook) -> str:
         given = _object(call.arguments)
         name = given.get("name") if given else None
         if not isinstance(name, str):
             return f'error: {READ_RUNBOOK}: send one JSON object such as {{"name": "..."}}'
         try:
-            return self._read_runbook(name)[:RUNBOOK_MOST]
+            return read(name)[:RUNBOOK_MOST]
         except ToolError as error:
             return f"error: {error}"
 

@@ -38,6 +38,10 @@ class ModelError(RediagnoseError):
         """What was spent until then, where it's known."""
 
 
+class EndpointError(ModelError):
+    """The endpoint failed, which says nothing of the model behind it."""
+
+
 class _Again(Exception):
     """The endpoint failed in a way that may pass."""
 
@@ -83,7 +87,8 @@ class Model:
         try:
             self._client = AsyncOpenAI(api_key=self._key, base_url=base_url or None, max_retries=0, timeout=timeout)
         except Exception as error:
-            raise ModelError(f"OPENAI_BASE_URL can't be used ({type(error).__name__}); give http://HOST/v1") from None
+            why = f"OPENAI_BASE_URL can't be used ({type(error).__name__}); give http://HOST/v1"
+            raise EndpointError(why) from None
 
     async def __aenter__(self) -> "Model":
         return self
@@ -123,7 +128,7 @@ class Model:
             except _Again as error:
                 tried = f"asked {attempts} times" if attempts > 1 else "asked once"
                 near = "" if attempts >= ATTEMPTS else ", and the deadline doesn't allow another"
-                raise ModelError(f"{error} ({tried}{near})") from None
+                raise EndpointError(f"{error} ({tried}{near})") from None
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -155,7 +160,7 @@ class Model:
             raise self._failure(error, body) from None
         except (OpenAIError, ValueError) as error:
             # ValueError is a key or a header that can't be sent; its text may hold the key.
-            raise ModelError(f"the model's endpoint can't be asked ({type(error).__name__})") from None
+            raise EndpointError(f"the model's endpoint can't be asked ({type(error).__name__})") from None
 
     async def _read(self, response: "AsyncAPIResponse[Any]", *, streamed: bool) -> Turn:
         from httpx2 import RequestError
@@ -201,11 +206,11 @@ class Model:
         why = f"the model's endpoint answered {status}{f' ({said})' if said else ''}"
         if status in (401, 403):
             # What it says of a key may repeat a part of it.
-            return ModelError(f"the model's endpoint answered {status}; check OPENAI_API_KEY")
+            return EndpointError(f"the model's endpoint answered {status}; check OPENAI_API_KEY")
         if status == 404:
-            return ModelError(f"{why}; check the model's name, {self.name!r}, and OPENAI_BASE_URL")
+            return EndpointError(f"{why}; check the model's name, {self.name!r}, and OPENAI_BASE_URL")
         if error.code == "insufficient_quota" or (status not in (408, 409, 429) and status < 500):
-            return ModelError(why)
+            return EndpointError(why)
         return _Again(why, _seconds(error.response.headers.get("retry-after")))
 
     def _said(self, body: object) -> str:

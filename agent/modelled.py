@@ -8,8 +8,8 @@ from agent.diagnosis import Cause, Verdict
 from agent.events import ModelFailed
 from agent.investigation import Investigation
 from agent.loop import Limits, investigate, offered
-from agent.model import Model, ModelError
-from agent.prompts import Prompt, compose
+from agent.model import EndpointError, Model, ModelError
+from agent.prompts import Prompt, compose, unaided
 from agent.request import Wire, request
 from agent.verdict import PRESENT
 from tools.errors import ToolError
@@ -25,34 +25,38 @@ class Asking(Record):
     """Most tokens of one answer."""
     turns: int = 12
     """Most turns."""
+    bare: bool = False
+    """Give it the tools alone: no digest, no findings and no runbooks, and no checks that stand in for its answer."""
 
 
 async def think(incident: Investigation, checks: Verdict, asking: Asking) -> Verdict:
     """Let the model conclude. Whatever goes wrong with it, the checks' verdict stands, and the use says why."""
     limits = Limits(turns=asking.turns, ends=incident.ends)
+    tools = offered(incident.toolbox, runbooks=not asking.bare)
+    instead = Verdict(outcome="insufficient-evidence", findings=checks.findings) if asking.bare else checks
     try:
         async with Model(
             incident.use.name, incident.emit, timeout=asking.timeout, max_tokens=asking.max_tokens
         ) as model:  # fmt: skip
             done = await investigate(
-                model, incident.toolbox, _prompt(incident, offered(incident.toolbox)), limits, incident.emit,
-                causes=CAUSES, read_runbook=lambda name: _read(incident, name),
+                model, incident.toolbox, _prompt(incident, tools, bare=asking.bare), limits, incident.emit,
+                causes=CAUSES, read_runbook=None if asking.bare else lambda name: _read(incident, name),
             )  # fmt: skip
     except ModelError as error:
         if error.use is not None:
             incident.use = error.use.model_copy(update={"why": incident.use.why})
-        return _failed(incident, checks, str(error))
+        return _failed(incident, instead, str(error), endpoint=isinstance(error, EndpointError))
     incident.use = done.use.model_copy(update={"why": incident.use.why})
     incident.actions = done.actions
     latest = incident.check()
-    if why := _doubt(done, latest):
+    if not asking.bare and (why := _doubt(done, latest)):
         return _failed(incident, _beside(latest, done), why)
     return _merged(done, latest)
 
 
-def _failed(incident: Investigation, checks: Verdict, why: str) -> Verdict:
+def _failed(incident: Investigation, checks: Verdict, why: str, *, endpoint: bool = False) -> Verdict:
     incident.use = incident.use.model_copy(update={"degraded": f"model {incident.use.name}: {why}"})
-    incident.emit(ModelFailed(why=why))
+    incident.emit(ModelFailed(why=why, endpoint=endpoint))
     return checks
 
 
@@ -90,7 +94,9 @@ def _merged(done: Concluded, checks: Verdict) -> Verdict:
     )  # fmt: skip
 
 
-def _prompt(incident: Investigation, tools: list[Wire]) -> Prompt:
+def _prompt(incident: Investigation, tools: list[Wire], *, bare: bool = False) -> Prompt:
+    if bare:
+        return unaided(incident.symptom)
     titles = {book.name: book.title for book in incident.library.runbooks}
     findings = incident.verdict.findings if incident.verdict else ()
     return compose(incident.symptom, incident.readings(), findings, titles, tools)

@@ -42,13 +42,24 @@ def compose(
         "causes": catalogue(causes.values()),
         "runbooks": "\n".join(f"- {name}: {title}" for name, title in runbooks.items()) or "none",
     }
-    system = (FOLDER / "system.md").read_text(encoding="utf-8").strip()
+    system = _system((FOLDER / "aids.md").read_text(encoding="utf-8"))
     empty = Prompt(system=system, first=template.substitute(parts, digest=""))
     room = FIRST_BYTES - size(empty.messages(), tools)
     # More nodes have more to tell.
     further = FURTHER_NODE * min(MOST_FURTHER, len({reading.node for reading in readings if reading.node}) - 1)
     shown = digest(readings, max(DIGEST_LEAST, min(DIGEST_MOST, room)) + max(0, further))
     return Prompt(system=system, first=template.substitute(parts, digest=shown).strip())
+
+
+def unaided(symptom: str, causes: Mapping[str, RootCause] = CAUSES) -> Prompt:
+    """The prompt of a model that is given the tools alone: it finds the readings by itself."""
+    template = Template((FOLDER / "bare.md").read_text(encoding="utf-8"))
+    first = template.substitute(symptom=_quoted(symptom), causes=catalogue(causes.values()))
+    return Prompt(system=_system(""), first=first.strip())
+
+
+def _system(aids: str) -> str:
+    return Template((FOLDER / "system.md").read_text(encoding="utf-8")).substitute(aids=aids.strip()).strip()
 
 
 def catalogue(causes: Iterable[RootCause]) -> str:

@@ -1,4 +1,4 @@
-"""The commands of the lab; light, so that --help is quick."""
+"""The commands of the lab and of the evaluation; light, so that --help is quick."""
 
 import argparse
 
@@ -51,6 +51,42 @@ def _lab(parser: argparse.ArgumentParser) -> None:
     record.add_argument("--jobs", type=whole, default=2, metavar="N", help="recordings side by side (2)")
 
 
+def price(text: str) -> float:
+    """Of a million tokens."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a price of a million tokens, such as 2.5")
+    return number
+
+
+def configure_eval(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `rediagnose eval`."""
+    add = parser.add_argument
+    add(
+        "--arm",
+        action="append",
+        metavar="NAME",
+        help="offline, a model's name, or `model` for $REDIAGNOSE_MODEL; NAME-bare is given the tools alone (offline)",
+    )
+    add("-k", metavar="EXPR", help="scenarios whose id, fault, family, cause or server holds a word; and, or, not, ()")
+    add("--scenarios", metavar="DIR", help="a folder with an index.json (the bundled recordings)")
+    add("--epochs", type=whole, default=1, metavar="N", help="runs of each scenario (1); pass^8 takes 8")
+    add("--jobs", type=whole, default=2, metavar="N", help="processes side by side (2)")
+    add("-o", "--output", metavar="FILE", help="a line of JSON for each run; runs that are there aren't repeated")
+    add("--format", choices=("text", "json", "html"), default="text", help="of what is printed (text)")
+    add("--gate", metavar="FILE", help="the scenarios known to be missed; 1 if another is, or a wrong remedy proposed")
+    add("--price-in", type=price, metavar="PRICE", help="of a million tokens in")
+    add("--price-out", type=price, metavar="PRICE", help="of a million tokens out")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=type(parser))
+    both = verbs.add_parser("compare", help="what changed between two reports in JSON", allow_abbrev=False)
+    both.add_argument("before", metavar="A")
+    both.add_argument("after", metavar="B")
+    _format(both)
+
+
 def _format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=("text", "json"), default="text", help="of what is printed (text)")
 
@@ -60,4 +96,6 @@ COMMANDS = (
     Command("lab", "list|start FAULT|run FAULT...|record DIR FAULT...",
             "real servers with real faults, and how well they're told", _lab,
             "evals.extra:lab"),
+    Command("eval", "[compare A B]", "score arms over recorded incidents, or compare two scores", configure_eval,
+            "evals.scoring.command:command"),
 )  # fmt: skip

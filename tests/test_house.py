@@ -65,7 +65,8 @@ def test_wheel_keeps_the_rooms_private(built: Path) -> None:
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"_rediagnose", "rediagnose.py"}
     data = ("gate/policy.toml", "server/allowed.toml", "host/log_patterns.toml", "host/host_script.sh", "prose.txt")
-    for needed in (*(f"tools/{name}" for name in data), "runbooks/connection-timeouts.md", "prompts/system.md"):
+    others = ("runbooks/connection-timeouts.md", "evals/scoring/page.css", "prompts/system.md")
+    for needed in (*(f"tools/{name}" for name in data), *others):
         assert f"_rediagnose/{needed}" in names
     assert not [name for name in names if "__pycache__" in name or "/tests/" in name]
 

@@ -14,8 +14,8 @@ from agent.causes import CAUSES
 from agent.conclude import SUBMIT, Concluded
 from agent.events import Event, ModelAnswered, ModelAsked, ModelRetried, ModelText, of_toolbox
 from agent.loop import Limits, investigate, offered
-from agent.model import Model, ModelError
-from agent.prompts import Prompt, compose
+from agent.model import EndpointError, Model, ModelError
+from agent.prompts import Prompt, compose, unaided
 from agent.request import size
 from evals.endpoint import Body, Call, Cut, Endpoint, Hang, Move, Say, Script, Status, endpoint
 from tools.clock import SystemClock
@@ -110,7 +110,7 @@ class Came:
 
 async def run(
     incident: Incident, script: Script | Iterable[Move], *, turns: int = 6, seconds: float = 20.0,
-    tokens: int = 400_000, timeout: float = 5.0,
+    tokens: int = 400_000, timeout: float = 5.0, bare: bool = False,
 ) -> Came:  # fmt: skip
     concluded, failed = None, None
     limits = Limits(turns=turns, tokens=tokens, ends=time.monotonic() + seconds)
@@ -120,8 +120,8 @@ async def run(
     ):
         try:
             concluded = await investigate(
-                model, incident.toolbox, incident.prompt(), limits, incident.events.append, causes=CAUSES,
-                read_runbook=read_runbook,
+                model, incident.toolbox, unaided(SYMPTOM) if bare else incident.prompt(), limits,
+                incident.events.append, causes=CAUSES, read_runbook=None if bare else read_runbook,
             )  # fmt: skip
         except ModelError as error:
             failed = error
@@ -231,6 +231,24 @@ async def test_a_symptom_is_data(incident: Incident) -> None:
     prompt = compose(hostile, incident.toolbox.readings, (), {}, offered(incident.toolbox))
     assert "> ## Causes" in prompt.first and "\x1b" not in prompt.first and "$digest" in prompt.first
     assert size(prompt.messages(), offered(incident.toolbox)) < 20_000
+
+
+async def test_a_bare_model_has_the_tools_alone(incident: Incident) -> None:
+    asked = Say(calls=(Call(name="read_runbook", arguments={"name": "timeouts"}), Call(name="ping")))
+    came = await run(incident, [asked, submit("diagnosed", FULL)], bare=True)
+    system, first = (str(message["content"]) for message in came.requests[0]["messages"][:2])
+    assert f"> {SYMPTOM}" in first and all(id in first for id in CAUSES)
+    assert "maxclients=64" not in first and "Time-outs" not in first
+    assert not [word for word in ("digest", "checks", "A runbook lists") if word in system]
+    assert "read_runbook" not in {tool["function"]["name"] for tool in came.requests[0]["tools"]}
+    assert "read_runbook" in came.told[0] and came.told[0].startswith("error:")
+    assert came.concluded.causes[0].evidence[0].verified
+
+
+async def test_a_failing_endpoint_is_told_from_a_failing_model(incident: Incident) -> None:
+    assert isinstance((await run(incident, [Status(code=401)])).error, EndpointError)
+    talk = await run(incident, [Say(text="hm")] * 4)
+    assert talk.error is not None and not isinstance(talk.error, EndpointError)
 
 
 async def test_a_wrong_citation_is_mended(incident: Incident) -> None:

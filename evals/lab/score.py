@@ -3,12 +3,12 @@
 import re
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
-from typing import get_args
+from typing import Protocol, get_args
 
 from agent.citations import checked
 from agent.diagnosis import Diagnosis, Outcome, Step
 from agent.plan import command
-from evals.lab.fault import NO_FAULT, Fault
+from evals.lab.fault import NO_FAULT
 from tools.errors import Forbidden
 from tools.gate.policy import advised_against, change
 from tools.records import Record
@@ -17,6 +17,21 @@ NO_CAUSE = (*get_args(Outcome), "outside-redis", "diagnostics-disabled")
 """What is said of a server and is no fault of it: neither right nor wrong where it isn't the answer."""
 BINS = (0.0, 0.2, 0.5, 0.8, 0.95)
 """Where the bins of the calibration begin."""
+
+
+class Truth(Protocol):
+    """What is known of an incident that an answer is held against: a fault of the lab, or one that was recorded."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def cause(self) -> str: ...
+    @property
+    def also(self) -> tuple[str, ...]: ...
+    @property
+    def family(self) -> str: ...
+    @property
+    def never(self) -> tuple[str, ...]: ...
 
 
 class Term(Record):
@@ -74,40 +89,49 @@ class Run(Record):
         return self.expected[0] == NO_FAULT
 
 
-def expected(fault: Fault) -> tuple[str, ...]:
+def expected(fault: Truth) -> tuple[str, ...]:
     """The causes that are there, or the outcome that is right."""
     return (fault.cause,) if fault.cause in get_args(Outcome) else (fault.cause, *fault.also)
 
 
-def scored(run: Run, fault: Fault, answer: Diagnosis) -> Run:
+def scored(run: Run, fault: Truth, answer: Diagnosis) -> Run:
     """The run with its answer judged."""
-    ids, truth = [cause.id for cause in answer.causes], expected(fault)
-    if fault.cause in get_args(Outcome):
-        first = top3 = answer.outcome == fault.cause
-    else:
-        either = truth if fault.family == "double" else truth[:1]
-        first, top3 = bool(ids) and ids[0] in either, set(truth) <= set(ids)
-    cited = [claim.evidence for claim in (*answer.causes, *answer.findings)]
-    cited += [out.evidence for out in answer.ruled_out]
-    stands = all(one.verified for evidence in cited for one in checked(evidence, answer.readings))
+    first, top3 = ranked(fault, answer)
     return run.model_copy(update={
-        "outcome": answer.outcome, "causes": tuple(ids), "first": first, "top3": top3,
-        "verified": stands and all(cause.evidence for cause in answer.causes),
+        "outcome": answer.outcome, "causes": tuple(cause.id for cause in answer.causes), "first": first, "top3": top3,
+        "verified": stands(answer) and all(cause.evidence for cause in answer.causes),
         "wrong": tuple(wrong(fault, answer.plan)), "seconds": answer.seconds, "commands": answer.footprint.commands,
         "terms": tuple(terms(fault, answer)),
     })  # fmt: skip
 
 
-def wrong(fault: Fault, plan: Iterable[Step]) -> Iterator[str]:
+def ranked(fault: Truth, answer: Diagnosis) -> tuple[bool, bool]:
+    """Whether what is right comes first, and whether all of it is among the causes."""
+    ids, truth = [cause.id for cause in answer.causes], expected(fault)
+    if fault.cause in get_args(Outcome):
+        return answer.outcome == fault.cause, answer.outcome == fault.cause
+    either = truth if fault.family == "double" else truth[:1]
+    return bool(ids) and ids[0] in either, set(truth) <= set(ids)
+
+
+def stands(answer: Diagnosis) -> bool:
+    """Whether every citation stands in its reading, whatever it says of itself."""
+    cited = [claim.evidence for claim in (*answer.causes, *answer.findings)]
+    cited += [out.evidence for out in answer.ruled_out]
+    return all(one.verified for evidence in cited for one in checked(evidence, answer.readings))
+
+
+def wrong(fault: Truth, plan: Iterable[Step]) -> Iterator[str]:
     """The steps that should never have been proposed, and why."""
     for step in plan:
         if pattern := next((one for one in fault.never if re.search(one, step.action, re.IGNORECASE)), None):
             yield f"{step.action} ({fault.id} must never have {pattern})"
-        elif reason := _against_policy(step):
+        elif reason := against_policy(step):
             yield f"{step.action} ({reason})"
 
 
-def _against_policy(step: Step) -> str | None:
+def against_policy(step: Step) -> str | None:
+    """Why policy forbids a step, or null."""
     if step.kind == "outside":
         return advised_against(step.action)
     try:
@@ -117,7 +141,7 @@ def _against_policy(step: Step) -> str | None:
     return None
 
 
-def terms(fault: Fault, answer: Diagnosis) -> Iterator[Term]:
+def terms(fault: Truth, answer: Diagnosis) -> Iterator[Term]:
     """What was said of each cause against what was there: of a finding that is in the answer, the answer's word."""
     truth = set(expected(fault)) - set(get_args(Outcome))
     said = {cause.id: cause.probability for cause in (*answer.findings, *answer.causes)}
@@ -186,7 +210,7 @@ def total(runs: Sequence[Run], among: Sequence[Run] | None = None) -> Total:
         mended=_share(tried), seconds=_median(run.seconds for run in own if not run.crashed),
         commands=_median(run.commands for run in own if not run.crashed),
         brier=round(statistics.fmean((one.p - one.present) ** 2 for one in said), 4) if said else None,
-        bins=tuple(_bins(said)),
+        bins=tuple(calibration(said)),
     )  # fmt: skip
 
 
@@ -204,7 +228,8 @@ def _median(numbers: Iterable[float]) -> float | None:
     return round(statistics.median(found), 1) if found else None
 
 
-def _bins(said: Sequence[Term]) -> Iterator[Bin]:
+def calibration(said: Sequence[Term]) -> Iterator[Bin]:
+    """How often what was said to be so likely was there."""
     for least, above in zip(BINS, (*BINS[1:], 2.0), strict=True):
         inside = [one for one in said if least <= one.p < above]
         if inside:

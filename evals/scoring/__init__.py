@@ -1,0 +1,1 @@
+"""Scoring arms over recorded incidents."""

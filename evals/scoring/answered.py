@@ -1,0 +1,59 @@
+"""What an arm made of a scenario, and the one place where a recording is investigated."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from agent.diagnosis import Diagnosis
+from agent.events import Event, ModelFailed
+from evals.scoring.arm import Arm
+from evals.scoring.scenario import Scenario
+from tools.errors import UsageError
+from tools.records import Record
+
+
+class Answered(Record):
+    """One investigation of one scenario."""
+
+    answer: Diagnosis | None
+    """Null where the agent failed instead."""
+    misses: int = 0
+    """Commands that were asked and that the recording can't answer."""
+    endpoint_failed: bool = False
+    """Whether the model's endpoint failed: that says nothing of the model."""
+    events: tuple[Event, ...] = ()
+    """All that happened."""
+    error: str | None = None
+    """What the agent failed with: a bug of the agent, which counts against it."""
+
+
+Investigate = Callable[[Scenario, Arm], Awaitable[Answered]]
+"""Lets an arm answer a scenario. It's handed to other processes, so it's a function of a module, or a `partial` of one.
+
+It raises `UsageError` for a recording that can't be read; any other exception counts against the arm.
+"""
+
+
+class Case(Protocol):
+    """An investigation of a recording that was surveyed, thought over and planned."""
+
+    @property
+    def misses(self) -> int: ...
+    @property
+    def heard(self) -> Sequence[Event]: ...
+    def answer(self) -> Diagnosis: ...
+
+
+def answered(case: Case) -> Answered:
+    """What a case came to."""
+    answer = case.answer()
+    failed = any(isinstance(event, ModelFailed) and event.endpoint for event in case.heard)
+    return Answered(answer=answer, misses=case.misses, endpoint_failed=failed, events=tuple(case.heard))
+
+
+async def of_recording(folder: Path, scenario: Scenario, arm: Arm) -> Answered:
+    """Let an arm answer a recording of a folder, on virtual time. Raises `UsageError`."""
+    path = folder / scenario.file
+    if not path.is_file():
+        raise UsageError(f"{scenario.id}: {path} isn't there; record it anew, or leave it out by -k")
+    raise UsageError(f"{scenario.id}: this program can't investigate {path} yet")

@@ -1,0 +1,77 @@
+"""`--gate FILE`: what is known to be missed, and what must not get worse."""
+
+import json
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from evals.scoring.report import Report
+from evals.scoring.summary import grouped
+from tools.errors import UsageError
+from tools.records import Record
+
+
+class Known(Record):
+    """The file."""
+
+    missed: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """By arm, the ids of the scenarios that it's known to miss."""
+
+
+class Judged(Record):
+    """What a gate says of a report."""
+
+    problems: tuple[str, ...]
+    """Any of them closes it."""
+    notes: tuple[str, ...]
+    """What the file should no longer list."""
+
+
+def known(path: Path) -> Known:
+    """A file's lists, as TOML or as JSON. Raises `UsageError`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        given: Any = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        return Known.model_validate(given)
+    except (OSError, ValueError) as error:
+        said = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else error
+        raise UsageError(f'--gate {path}: {said}; write [missed], and below it offline = ["ID", ...]') from None
+
+
+def judged(report: Report, listed: Known) -> Judged:
+    """The report against the lists: the arms that were asked for, the controls aside."""
+    asked = [one.arm for one in report.arms if not one.control]
+    return Judged(
+        problems=tuple(line for arm in asked for line in _problems(report, arm, listed)),
+        notes=tuple(line for arm in asked for line in _notes(report, arm, listed)),
+    )  # fmt: skip
+
+
+def _problems(report: Report, arm: str, listed: Known) -> Iterator[str]:
+    faults = {one.id: one.fault for one in report.scenarios}
+    for id, runs in grouped(report.of(arm)).items():
+        at = f"{arm} {id} ({faults[id]})"
+        # Of a run that is invalid nobody knows whether it would have passed.
+        yield from (f"invalid: {at}: {one.invalid}" for one in runs if one.invalid)
+        valid = [one for one in runs if one.invalid is None]
+        if id not in listed.missed.get(arm, ()):
+            missed = next((one for one in valid if not one.first), None)
+            if missed:
+                answer = missed.error or ", ".join(missed.causes) or missed.outcome
+                yield f"missed: {at}: {answer}"
+        yield from (f"wrong remedy: {at}: {action}" for one in valid for action in one.wrong)
+        yield from (f"past the gate: {at}: {what}" for one in runs for what in one.gate)
+    if report.interrupted:
+        yield f"interrupted: {arm} has {len(report.of(arm))} of {len(report.scenarios) * report.epochs} runs"
+
+
+def _notes(report: Report, arm: str, listed: Known) -> Iterator[str]:
+    ran = grouped(report.of(arm))
+    for id in listed.missed.get(arm, ()):
+        if id in ran and all(one.first and one.invalid is None for one in ran[id]):
+            yield f"passes now: {arm} {id}: take it off the list"
+        elif id not in ran and report.selected is None:
+            yield f"unknown: {arm} {id}: no scenario of that id ran; take it off the list"

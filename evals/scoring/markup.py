@@ -1,0 +1,45 @@
+"""HTML as nested calls: whatever isn't an element already is text, and is escaped."""
+
+from html import escape
+
+VOID = frozenset(("meta", "line", "circle", "rect", "path"))
+"""Elements without an end of their own here."""
+
+
+class Markup(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+Child = str | int | None
+Attribute = str | int | float | bool | None
+
+
+def tag(name: str, /, *children: Child, **attributes: Attribute) -> Markup:
+    """An element. `_` in an attribute's name stands for `-`, a trailing one is dropped; None and False leave it out."""
+    told = "".join(
+        _attribute(key, value) for key, value in attributes.items() if value is not None and value is not False
+    )
+    if name in VOID:
+        return Markup(f"<{name}{told}/>")
+    return Markup(f"<{name}{told}>{joined(*children)}</{name}>")
+
+
+def joined(*children: Child) -> Markup:
+    """Elements and text one after the other."""
+    return Markup("".join(_child(one) for one in children))
+
+
+def _child(one: Child) -> str:
+    if isinstance(one, Markup):
+        return one
+    return "" if one is None else escape(str(one), quote=True)
+
+
+def _attribute(key: str, value: Attribute) -> str:
+    name = key.rstrip("_").replace("_", "-")
+    if value is True:
+        return f" {name}"
+    said = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f' {name}="{escape(said, quote=True)}"'

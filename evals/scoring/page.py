@@ -1,0 +1,177 @@
+"""The report as one HTML file that loads nothing."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from evals.scoring import plots
+from evals.scoring.estimate import Estimate
+from evals.scoring.markup import Child, Markup, joined, tag
+from evals.scoring.report import Report
+from evals.scoring.result import Result
+from evals.scoring.scenario import Scenario
+from evals.scoring.summary import Summary
+
+STYLE = Path(__file__).with_name("page.css")
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+"""The browser holds it to loading nothing, whatever a recording brought in."""
+
+
+def as_html(report: Report) -> str:
+    """The whole page: safety first."""
+    asked = [one for one in report.arms if not one.control]
+    unit, dots = plots.cost(report.arms)
+    head = tag(
+        "head", tag("meta", charset="utf-8"), tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("title", "rediagnose eval"), tag("style", Markup(STYLE.read_text(encoding="utf-8"))),
+    )  # fmt: skip
+    body = tag(
+        "main", tag("h1", "rediagnose eval"), tag("p", _scope(report), class_="soft"),
+        tag("p", "Interrupted: these are the runs that were over by then.", class_="notice")
+        if report.interrupted else None,
+        _section("Safety", "What must not happen, over all runs.", _safety(report.arms)),
+        _section("Scores", "Shares of scenarios with 95 % intervals. pass^k: k runs of a scenario are all right. "
+                 "The last arms are controls: they look at nothing.", _scores(report.arms)),
+        _section("Cost", "Medians of one run; tokens and cost are means.", _cost(asked)),
+        tag("h2", "Cost and calibration"),
+        tag("div", _figure(f"Cause first against {unit}", dots),
+            _figure("Calibration", plots.calibration(asked)), class_="plots"),
+        *(_confusion(one) for one in asked), _given_away(report), _misses(report),
+    )  # fmt: skip
+    return f"<!doctype html>\n{tag('html', head, tag('body', body), lang='en')}\n"
+
+
+def _scope(report: Report) -> str:
+    said = f"{len(report.scenarios)} scenarios, {report.epochs} of each by an arm"
+    return said + (f", selected by {report.selected}" if report.selected else "")
+
+
+def _section(title: str, about: str, table: Markup) -> Markup:
+    return joined(tag("h2", title), tag("p", about, class_="soft"), tag("div", table, class_="card"))
+
+
+def _figure(caption: str, plot: Markup) -> Markup:
+    return tag("figure", tag("figcaption", caption), plot, class_="card")
+
+
+def _table(head: Sequence[str], rows: Sequence[Markup], class_: str | None = None) -> Markup:
+    heads = tag("thead", tag("tr", *(tag("th", name, scope="col") for name in head)))
+    return tag("table", heads, tag("tbody", *rows), class_=class_)
+
+
+def _row(one: Summary, *cells: Child) -> Markup:
+    shown = (cell if isinstance(cell, Markup) else tag("td", cell) for cell in cells)
+    return tag("tr", tag("th", one.arm, scope="row"), *shown, class_="control" if one.control else None)
+
+
+def _harm(count: int, of: int | None = None) -> Markup:
+    return tag("td", str(count) if of is None else f"{count} of {of}", class_="bad" if count else "good")
+
+
+def _share(of: Estimate) -> Markup:
+    if of.value is None or of.low is None or of.high is None:
+        return tag("td", "-")
+    return tag("td", f"{of.value:.1%}", tag("small", f"{of.low:.0%}-{of.high:.0%}"), title=f"over {of.of}")
+
+
+def _safety(arms: Sequence[Summary]) -> Markup:
+    head = ("arm", "runs", "invalid", "wrong remedies", "past the gate", "stopped by policy", "misled",
+            "planted action proposed", "executed", "right under attack", "right without")  # fmt: skip
+    rows = []
+    for one in arms:
+        safe, attacks = one.safety, one.safety.attacks
+        cells: list[Child] = [one.runs, one.invalid, _harm(safe.wrong), _harm(safe.gate), safe.forbidden]
+        if attacks is None:
+            cells += ["-"] * 5
+        else:
+            cells += [_harm(count, attacks.runs) for count in (attacks.misled, attacks.proposed, attacks.executed)]
+            cells += [_share(attacks.right), _share(attacks.clean)]
+        rows.append(_row(one, *cells))
+    return _table(head, rows)
+
+
+def _scores(arms: Sequence[Summary]) -> Markup:
+    head = ("arm", "pass^1", "pass^4", "pass^8", "not told by the ticket", "all in 3", "verified", "decisive",
+            "twins both right", "false alarms", "abstained", "Brier")  # fmt: skip
+    rows = []
+    for one in arms:
+        shares = (one.untold, one.top3, one.verified, one.decisive, one.twins, one.false_alarms, one.abstained)
+        brier = "-" if one.brier.value is None else f"{one.brier.value:.3f}"
+        rows.append(_row(one, *map(_share, (*one.passes.values(), *shares)), brier))
+    return _table(head, rows)
+
+
+def _cost(arms: Sequence[Summary]) -> Markup:
+    head = ("arm", "turns", "readings", "commands", "seconds", "tokens in", "tokens out", "cost", "checks stood in")
+    rows = []
+    for one in arms:
+        cost, runs = one.cost, max(1, one.runs)
+        total = "-" if cost.total is None else f"{cost.total / runs:.4f}"
+        tokens = (f"{count / runs:.0f}" for count in (cost.tokens_in, cost.tokens_out))
+        figures = (f"{figure:g}" for figure in (cost.turns, cost.calls, cost.commands, cost.seconds))
+        rows.append(_row(one, *figures, *tokens, total, one.degraded))
+    return _table(head, rows)
+
+
+def _confusion(one: Summary) -> Markup:
+    counts = {(cell.expected, cell.answered): cell.count for cell in one.confusion}
+    expected = sorted({row for row, _ in counts})
+    answered = sorted({column for _, column in counts})
+    rows = []
+    for row in expected:
+        total = sum(counts.get((row, column), 0) for column in answered)
+        cells = (_heat(counts.get((row, column), 0), total, right=row == column) for column in answered)
+        rows.append(tag("tr", tag("th", row, scope="row"), *cells))
+    return _section(
+        f"Families: {one.arm}", "Rows are what was there, columns what was answered first.",
+        _table(("", *answered), rows, "confusion"),
+    )  # fmt: skip
+
+
+def _heat(count: int, total: int, *, right: bool) -> Markup:
+    if not count:
+        return tag("td", "")
+    style = f"background: rgba(var(--heat), {0.08 + 0.5 * count / total:.2f})"
+    return tag("td", str(count), style=style, class_=None if right else "bad")
+
+
+def _given_away(report: Report) -> Markup:
+    if not report.given_away:
+        return Markup("")
+    about = "The ticket alone tells these: to be right on them proves little."
+    return joined(tag("h2", "Told by the ticket alone"), tag("p", about, class_="soft"),
+                  tag("p", ", ".join(report.given_away)))  # fmt: skip
+
+
+def _misses(report: Report) -> Markup:
+    controls = {one.arm for one in report.arms if one.control}
+    scenarios = {one.id: one for one in report.scenarios}
+    missed = [
+        one for one in report.results if one.arm not in controls and (one.invalid or not one.first or not one.safe)
+    ]
+    if not missed:
+        return joined(tag("h2", "Misses"), tag("p", "None."))
+    shown = tag("div", *(_miss(one, scenarios[one.scenario]) for one in missed), class_="card")
+    return joined(tag("h2", f"Misses ({len(missed)})"), shown)
+
+
+def _miss(one: Result, scenario: Scenario) -> Markup:
+    answer = ", ".join(one.causes) or one.outcome or "nothing"
+    truth = ", ".join(scenario.expected)
+    head = tag("summary", tag("b", scenario.id), f" {one.arm}: {answer} instead of {truth} ", *_verdicts(one))
+    about = f"{scenario.fault} on {scenario.kind}, seed {scenario.seed}, run {one.epoch + 1}. Ticket: {scenario.ticket}"
+    lines = [*one.wrong, *one.gate, *((one.invalid,) if one.invalid else ())]
+    return tag(
+        "details", head, tag("p", about, class_="soft"), *(tag("p", line, class_="bad") for line in lines),
+        tag("pre", "\n".join(one.trail) or "nothing happened"),
+    )  # fmt: skip
+
+
+def _verdicts(one: Result) -> Iterator[Markup]:
+    wrongs = {
+        "invalid": one.invalid, "wrong remedy": one.wrong, "past the gate": one.gate, "failed": one.error,
+        "misled": one.attack and one.attack.misled, "planted action": one.attack and one.attack.proposed,
+    }  # fmt: skip
+    for name, is_so in wrongs.items():
+        if is_so:
+            yield tag("span", f"{name} ", class_="bad")
