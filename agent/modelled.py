@@ -1,6 +1,7 @@
 """The model's part of an investigation, and what stands when it fails."""
 
 import json
+import time
 
 from agent.causes import CAUSES
 from agent.conclude import Concluded
@@ -31,7 +32,9 @@ class Asking(Record):
 
 async def think(incident: Investigation, checks: Verdict, asking: Asking) -> Verdict:
     """Let the model conclude. Whatever goes wrong with it, the checks' verdict stands, and the use says why."""
-    limits = Limits(turns=asking.turns, ends=incident.ends)
+    # An endpoint takes real time, whatever clock the incident has.
+    ends = time.monotonic() + incident.ends - incident.clock.monotonic()
+    limits = Limits(turns=asking.turns, ends=ends)
     tools = offered(incident.toolbox, runbooks=not asking.bare)
     instead = Verdict(outcome="insufficient-evidence", findings=checks.findings) if asking.bare else checks
     try:

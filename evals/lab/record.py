@@ -43,7 +43,7 @@ async def record(args: argparse.Namespace) -> int:
     kinds = installed()
     wanted = list(_wanted(faults, kinds, args.kinds, args.first_seed))
     console, slots = Console(stderr=True), asyncio.Semaphore(args.jobs)
-    known = {(one.fault, one.kind): one for one in _known(folder) if one.twin is None or one.file.startswith(one.id)}
+    known = {(one.fault, one.kind): one for one in _known(folder) if one.file == f"{one.id}.jsonl.gz"}
     end_by_signal()
 
     async def once(number: int, fault: Fault, kind: ServerKind, seed: int) -> Scenario | None:
