@@ -139,7 +139,9 @@ async def _mend(case: Investigation, fault: Fault, incident: Apart) -> bool | No
 
 
 async def _gone(incident: Apart) -> bool:
-    ends = time.monotonic() + MENDS_WITHIN
-    while not (gone := await incident.mended()) and time.monotonic() < ends:
+    ends, looks = time.monotonic() + MENDS_WITHIN, 1
+    # What had begun before the step may end within the first look, which can take long.
+    while not (gone := await incident.mended()) and (time.monotonic() < ends or looks < 2):
         await asyncio.sleep(0.2)
+        looks += 1
     return gone

@@ -132,7 +132,7 @@ async def _follows(both: Pair, seconds: float = 6) -> bool:
     await asyncio.sleep(seconds)
     after = await both.above.info("stats")
     with suppress(*LOST):
-        for _ in range(30):
+        for _ in range(100):
             if await linked(both.below):
                 return before["sync_full"] == after["sync_full"]
             await asyncio.sleep(0.1)
