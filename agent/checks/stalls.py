@@ -178,6 +178,10 @@ def _recent(view: View, limits: Limits) -> list[float]:
     return [view.number("slowlog", f"{name}.max_usec") or 0 for name in young if not 0 < means[name] < cheap]
 
 
+LONG = 4
+"""So many times the limit is long for something that happened once."""
+
+
 def big_delete(view: View, limits: Limits) -> Found:
     """A big key is freed by the main thread: by a command, by its time to live, or by eviction."""
     yield from _deleted(view, limits)
@@ -214,7 +218,9 @@ def _deleted(view: View, limits: Limits) -> Found:
             continue
         chance = 0.95 if now else 0.4
         if not now and age is not None and age <= 60:
-            chance = 0.92 if count >= 2 else 0.6 if age <= limits["slow_once_seconds"] else 0.4
+            # One short stall, once, is nothing that anybody reports.
+            once = age <= limits["slow_once_seconds"] and usec >= LONG * limit
+            chance = 0.92 if count >= 2 else 0.6 if once else 0.4
         why = f"{command} took up to {max(usec, each) / 1000:.0f} ms to free what it deletes"
         why += f", {count:.0f} times in the slow log." if count else "."
         yield view.cause(

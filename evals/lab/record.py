@@ -5,6 +5,7 @@ import asyncio
 import gzip
 import random
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,8 @@ from agent.capture import capture
 from agent.diagnosis import Verdict
 from agent.investigation import Investigation
 from agent.program import ANSWERED, FAILED
-from agent.replayed import case, on_virtual_time
-from evals.lab.apart import Apart, apart
+from evals.lab.again import said
+from evals.lab.apart import ROOMS, Apart, apart
 from evals.lab.catalogue import FAULTS
 from evals.lab.examine import prepared
 from evals.lab.fault import Fault
@@ -26,8 +27,6 @@ from evals.lab.score import expected
 from evals.lab.servers import LabError, ServerKind, installed
 from evals.scoring.scenario import INDEX, Attack, Index, Scenario
 from tools.errors import UsageError
-from tools.record.load import load
-from tools.record.tape import Tape
 
 ENDS_AFTER = 240.0
 """Seconds after which a recording is given up."""
@@ -106,8 +105,8 @@ async def _made(folder: Path, id: str, fault: Fault, kind: ServerKind, seed: int
             why = str(error) or type(error).__name__
             continue
         _scrub(path, kind)
-        told = await asyncio.to_thread(_again, path, ticket)
-        if told == _said(verdict):
+        told = await _again(path, ticket)
+        if told == said(verdict):
             target = case_.target_info()
             return Scenario(
                 id=id, file=path.name, fault=fault.id, family=fault.family, kind=kind.name, seed=seed + 100 * attempt,
@@ -115,7 +114,7 @@ async def _made(folder: Path, id: str, fault: Fault, kind: ServerKind, seed: int
                 benign=expected(fault)[0] == "no-fault", never=fault.never, attack=_attack(fault),
                 server=f"{target.server or ''} {target.version or ''}".strip(),
             )  # fmt: skip
-        why = f"told live as {_said(verdict)}, from the recording as {told}"
+        why = f"told live as {said(verdict)}, from the recording as {told}"
     path.unlink(missing_ok=True)
     return why
 
@@ -157,17 +156,12 @@ def _scrub(path: Path, kind: ServerKind) -> None:
         squeezed.write(text.encode())
 
 
-def _said(verdict: Verdict) -> tuple[str, ...]:
-    return tuple(cause.id for cause in verdict.causes) or (verdict.outcome,)
-
-
-def _again(path: Path, ticket: str) -> tuple[str, ...]:
-    async def told() -> tuple[str, ...]:
-        async with case(Tape(load(path)), ticket) as again:
-            assert again.verdict is not None
-            return _said(again.verdict)
-
-    return on_virtual_time(told())
+async def _again(path: Path, ticket: str) -> tuple[str, ...]:
+    """What is told from the recording, in a process of its own: nothing may hold up those that record."""
+    command = sys.executable, "-m", "evals.lab.again", str(path), ticket
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOMS, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    return tuple(out.decode().split())
 
 
 def _paired(scenarios: Sequence[Scenario]) -> Iterator[Scenario]:

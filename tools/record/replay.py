@@ -129,13 +129,11 @@ class ReplayedLink(Link):
         await self._replay.until(dial.t)
         self.stages |= dial.stages
         self.stage = dial.stage
-        if dial.ms / 1000 > timeout or (dial.end and dial.end.kind == "timeout"):
-            await self._replay.clock.sleep(timeout)
-            detail = dial.end.detail if dial.end else f"no answer in stage {dial.stage} for {timeout:g} s"
-            raise Unanswered("timeout", detail, self.stages)
-        await self._replay.clock.sleep(dial.ms / 1000)
+        await self._replay.clock.sleep(min(dial.ms / 1000, timeout))
         if dial.end:
             raise Unanswered(dial.end.kind, dial.end.detail, self.stages)
+        if dial.ms / 1000 > timeout:
+            raise Unanswered("timeout", f"no answer in stage {dial.stage} for {timeout:g} s", self.stages)
         self._number, self._open = dial.link, True
 
     async def exchange(self, commands: Sequence[Command], timeout: float) -> list[Reply]:

@@ -11,6 +11,8 @@ from tools.server.node import Node
 from tools.toolbox import reads
 
 _FIELD = re.compile(r"cmdstat_(?P<name>.+?)\.(?P<field>\w+?)(?P<suffix>\.delta|\.rate)?")
+TELLING = ("xreadgroup",)
+"""Commands that are shown however little they cost: that they were called at all says what the server is used for."""
 _SHOWN = ("calls", "usec", "usec_per_call", "rejected_calls", "failed_calls")
 
 
@@ -38,7 +40,7 @@ async def commandstats(
     if total:
         values["top"] = ranked[0]
         values["top_share"] = round(_n(rows[ranked[0]].get("usec.delta")) / total, 3)
-    for name in ranked[:top]:
+    for name in dict.fromkeys((*ranked[:top], *(name for name in TELLING if name in rows))):
         row = rows[name]
         for field in ("rejected_calls", "failed_calls"):
             if not row.get(field):
