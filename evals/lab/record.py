@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from rich.console import Console
 
@@ -19,6 +20,7 @@ from agent.program import ANSWERED, FAILED
 from evals.lab.again import said
 from evals.lab.apart import ROOMS, Apart, apart
 from evals.lab.catalogue import FAULTS
+from evals.lab.covered import page
 from evals.lab.examine import prepared
 from evals.lab.fault import Fault
 from evals.lab.hold import end_by_signal
@@ -62,6 +64,7 @@ async def record(args: argparse.Namespace) -> int:
     scenarios = [*others, *(one for one in done if one)]
     whole = Index.model_validate({"schema": 1, "scenarios": tuple(_paired(sorted(scenarios, key=lambda one: one.id)))})
     (folder / INDEX).write_text(whole.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(page(whole.scenarios), encoding="utf-8")
     print(f"{len(whole.scenarios)} scenarios, {sum(one is not None for one in done)} of {len(wanted)} recordings")
     return ANSWERED if all(done) else FAILED
 
@@ -105,6 +108,10 @@ async def _made(folder: Path, id: str, fault: Fault, kind: ServerKind, seed: int
             why = str(error) or type(error).__name__
             continue
         _scrub(path, kind)
+        if (secret := urlsplit(incident.told.url).password) and unquote(secret) in gzip.decompress(
+            path.read_bytes()
+        ).decode():
+            raise AssertionError(f"{fault.id}: the password stands in {path}")
         told = await _again(path, ticket)
         if told == said(verdict):
             target = case_.target_info()

@@ -1,0 +1,33 @@
+"""What a folder of recorded incidents covers, as a page."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from evals.scoring.scenario import Scenario
+
+_HEAD = """# Recorded incidents
+
+Each file is one incident of the fault lab as it was answered, host by host and command by command; `index.json` says
+what was there and what was reported. They were made by
+
+    rediagnose lab record evals/scenarios all --first-seed 2000
+
+which keeps what is there already. `rediagnose eval` scores over them; `known.toml` lists those that the checks miss.
+"""
+
+
+def page(scenarios: Sequence[Scenario]) -> str:
+    """A table of the causes by server; twins that share a recording are counted apart."""
+    kinds = sorted({one.kind for one in scenarios})
+    rows: dict[str, Counter[str]] = {}
+    for one in scenarios:
+        row = rows.setdefault(one.cause if not one.attack else "(with misleading text)", Counter())
+        row["again" if one.file != f"{one.id}.jsonl.gz" else one.kind] += 1
+        row["double"] += bool(one.also)
+    lines = [_HEAD, f"| what was there | {' | '.join(kinds)} | with another cause | told of by a twin's report |"]
+    lines.append("|---|" + "--:|" * (len(kinds) + 2))
+    for cause, row in sorted(rows.items()):
+        cells = [str(row[kind] or "") for kind in (*kinds, "double", "again")]
+        lines.append(f"| {cause} | {' | '.join(cells)} |")
+    files = len({one.file for one in scenarios})
+    return "\n".join([*lines, "", f"{len(scenarios)} incidents from {files} recordings, {len(rows)} rows."]) + "\n"
