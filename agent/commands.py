@@ -69,6 +69,7 @@ def common(parser: argparse.ArgumentParser) -> None:
         help="for the incident, and 40 for each further node (400)",
     )
     add("--max-pings", type=whole, default=200, metavar="N", help="of latency samples, for the incident (200)")
+    add("--baseline", metavar="FILE", help="a recording of a calm hour, to compare with (see capture)")
     add("--record", metavar="FILE", help="write the incident down, for replay, apply, rollback and others' eyes")
     add("--runbooks", metavar="DIR", help="your own runbooks; they come before the bundled ones")
     add("--approve", choices=("ask", "never"), default="ask", help="ask about each change; `never` without a terminal")
@@ -91,6 +92,7 @@ def _capture(parser: argparse.ArgumentParser) -> None:
     add("--window", type=window, default=2.0, metavar="SECONDS", help="between the two samples at the start (2)")
     sources(parser)
     connection(parser)
+    parser.set_defaults(baseline=None)
 
 
 def _nothing(parser: argparse.ArgumentParser) -> None:

@@ -42,6 +42,7 @@ FIGURES = {
     "log": ("critical", "warnings", "last1.event", "last1.age", "last2.event", "started_age", "clean_shutdown"),
     "disk": ("dir_free_bytes", "dir_used_share", "dir_read_only", "temp_count"),
     "history": ("at", "changed1.field", "changed1.before", "changed1.at", "changed2.field", "changed3.field"),
+    "baseline": ("age_days", "other_name", "changed1.field", "changed2.field", "changed3.field"),
     "idle_probe": ("idle_seconds", "closed_by_peer", "closed_after_seconds", "ping_after", "still_listed"),
     "process": ("listening", "state", "nofile_soft", "num_fds", "cpu_share"),
     "sockets": ("established", "time_wait", "close_wait", "recv_q", "send_q", "ListenOverflows.delta"),
@@ -81,6 +82,8 @@ SHOWN: dict[str, str] = {
     "log": r"critical|warnings|last[123]\.(event|age)|started_age|clean_shutdown",
     "disk": r"dir_(free_bytes|used_share|read_only)",
     "history": r"at|restarted|gap_share|changed[1-4]\.(field|before|at|when)",
+    "baseline": r"age_days|found|changed[1-5]\.field|(ops|connections|errors|evicted)_per_second\.\w+|"
+    r"(connected_clients|used_memory|keys|hit_ratio|cpu_share|latency_p50_ms)\.(before|now)",
     "idle_probe": r".*",
     "process": r"locality|listening|state|stopped|redis_processes|nofile_(soft|maxclients)|num_fds|(main_)?cpu_share|"
     r"main_wait_share|swap_bytes|cgroup_(cpu_quota|frozen|nr_throttled\.delta)",

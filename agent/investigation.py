@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from agent.baseline import Baseline, Beside, compare, tools_against
 from agent.conclude import Action
 from agent.diagnosis import OFFLINE, Diagnosis, ModelUse, Step, TargetInfo, Verdict
 from agent.events import Answered, ChecksMade, Emit, ProposalForbidden, Started, of_toolbox
@@ -50,6 +51,8 @@ class Outside:
     """Where the past is kept; null for nowhere."""
     record: Path | None = None
     """Where the incident is written down; null for nowhere."""
+    baseline: Baseline | None = None
+    """A good day to compare with; null for none."""
     events: bool = True
     """Whether the investigation's own events are written down too."""
     replay: Replay | None = None
@@ -130,6 +133,14 @@ class Investigation:
                 sentinel = self.deployment.is_sentinel(node)
                 replay = self.outside.replay
                 self.toolbox.add(tools_of(node, host, self.desk, self.past, sentinel=sentinel, replay=replay))
+                self.toolbox.add(() if sentinel else tools_against(self._beside(name), name, replay))
+
+    def _beside(self, node: str) -> Beside | None:
+        def data_nodes() -> list[str]:
+            return [name for name, one in self.nodes.items() if not self.deployment.is_sentinel(one)]
+
+        good = self.outside.baseline
+        return Beside(good, node, lambda: self.toolbox.readings, data_nodes, self.clock) if good else None
 
     @property
     def ends(self) -> float:
@@ -169,6 +180,7 @@ class Investigation:
             watched = [one for one in surveys if not self.deployment.is_sentinel(one.node)]
             left = (self.account.budget.pings - self.account.pings) // max(1, len(watched))
             await asyncio.gather(*(one.watch(left) for one in watched))
+        await compare(self.toolbox)
         return self.check()
 
     async def _look_around(self, ends: float) -> None:

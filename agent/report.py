@@ -97,6 +97,7 @@ def text(answer: Diagnosis, *, spark: bool = False, revealed: Mapping[str, str] 
     shown = [cause.id for cause in answer.causes]
     rest = [cause for cause in answer.findings if cause.id not in shown]
     lines += _causes("Less likely" if answer.model.alone else "What the checks found besides", rest, several)
+    lines += _against(answer)
     if answer.plan:
         lines.append("Plan (nothing is changed without a yes)")
         lines += [line for step in answer.plan for line in _step(step, several)] + [""]
@@ -130,6 +131,29 @@ def _causes(title: str, causes: Sequence[Cause], several: bool) -> list[str]:
         if cause.evidence:
             lines.append(f"       {_brackets(cause.evidence)}")
     return [*lines, ""]
+
+
+def _against(answer: Diagnosis) -> list[str]:
+    """What changed most since the good day, of each node that was compared with one."""
+    compared = [reading for reading in answer.readings if reading.tool == "baseline"]
+    newest = {reading.node: reading for reading in compared}.values()
+    return [line for reading in newest for line in _changes(reading, len(newest) > 1)] + [""] * bool(compared)
+
+
+def _changes(reading: Reading, several: bool) -> list[str]:
+    values, at = reading.values or {}, f" at {reading.node}" if several else ""
+    if reading.unavailable:
+        return [f"Against the baseline{at}: {reading.unavailable.detail}"]
+    other = f", there {values['other_name']}" if values.get("other_name") else ""
+    lines = [f"Against the baseline{at} ({value(values['age_days'])} days old{other}) [{reading.id}]"]
+    if values.get("found"):
+        lines.append(f"  not all was well on that day: {values['found']}")
+    names = [str(values[f"changed{n}.field"]) for n in range(1, 6) if f"changed{n}.field" in values]
+    for name in names or ("ops_per_second",):
+        before, now, ratio = (values.get(f"{name}.{part}") for part in ("before", "now", "ratio"))
+        by = f" ({value(ratio)} times)" if ratio else ""
+        lines.append(f"  {'' if names else 'nothing changed much: '}{name} {value(before)} -> {value(now)}{by}")
+    return lines
 
 
 def _brackets(evidence: Sequence[Evidence]) -> str:
@@ -196,6 +220,8 @@ def markdown(answer: Diagnosis) -> str:
             f"{'; '.join(f'`{_cell(cited(e))}`' for e in c.evidence)} |"
             for c in answer.causes
         ] + [""]
+    if compared := _against(answer):
+        lines += [f"- {line.strip()}" if line.startswith(" ") else line for line in compared]
     if answer.plan:
         lines += ["| step | action | risk | undo |", "|---|---|---|---|"]
         lines += [

@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from agent.approval import settle, terminal
+from agent.calm import read_baseline
 from agent.choose import choose
 from agent.diagnosis import OFFLINE, Diagnosis
 from agent.investigation import Investigation, Options, Outside
@@ -109,7 +110,8 @@ def outside_of(args: argparse.Namespace, target: Target, clock: Clock) -> Outsid
         source = "REDIAGNOSE_PROMETHEUS"
     facts = load_facts(args.host_facts) if args.host_facts else None
     past = History(url, clock, at, source=source)
-    return Outside(facts=facts, log=args.server_log, history=past, record=_path(args.record))
+    good = read_baseline(Path(args.baseline), load()) if args.baseline else None
+    return Outside(facts=facts, log=args.server_log, history=past, record=_path(args.record), baseline=good)
 
 
 async def _round_off(incident: Investigation) -> None:

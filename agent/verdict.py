@@ -32,6 +32,7 @@ HIDES: dict[str, tuple[str, ...]] = {
     "log": ("oom-killed", "masterauth-mismatch", "aof-corrupt-start"),
     "disk": ("bgsave-disk-full", "aof-disk-full"),
     "idle_probe": ("idle-drop-by-network",),
+    "baseline": ("retry-storm",),
 }  # fmt: skip
 """The causes that stay in the dark without a tool's reading."""
 

@@ -2,6 +2,7 @@
 
 import re
 
+from agent.checks.against import against, risen, weigh
 from agent.checks.form import Check, Consequences, Found, Limits
 from agent.view import View
 
@@ -93,19 +94,22 @@ def leak(view: View, limits: Limits) -> Found:
         idle = view.number("clients", f"{at}.idle_median")
         if count is None or unused is None or idle is None:
             return
-        few = growing and unused >= max(8, enough * 0.4)
+        more = risen(view, limits, f"{at}_clients")
+        # Against the good day a handful is enough, where the owner had a few then.
+        few = unused >= (max(8, enough * 0.4) if growing else 8) and (growing or more)
         if unused / count < 0.6 or idle < limits["leak_idle_seconds"] or not (unused >= enough or few):
             continue
         owner = view.text("clients", f"{at}.name") or view.text("clients", f"{at}.address")
         why = f"{unused:.0f} of {count:.0f} clients of {owner} did nothing since they connected"
-        cited = [("clients", f"{at}.{field}") for field in ("unused", "count", "idle_median", "address")]
+        cites = [("clients", f"{at}.{field}") for field in ("unused", "count", "idle_median", "address")]
         why += ", and their number grows." if growing else "."
-        yield view.cause(
-            "connection-leak", 0.92 if growing else 0.8, why, *cited, ("info", "connected_clients.delta")
-        )  # fmt: skip
+        likely = 0.92 if growing else 0.8 if unused >= enough else 0.6
+        cause = view.cause("connection-leak", likely, why, *cites, ("info", "connected_clients.delta"))
+        yield weigh(view, limits, cause, [f"{at}_clients"], out=True)
         return
 
 
+@against("connections_per_second")
 def churn(view: View, limits: Limits) -> Found:
     """A connection for every few commands."""
     rate = view.number("info", "total_connections_received.rate")

@@ -2,6 +2,7 @@
 
 import re
 
+from agent.checks.against import as_ever, cited, fallen, risen, said, times
 from agent.checks.cpu import main_thread_share
 from agent.checks.form import Check, Consequences, Found, Limits
 from agent.view import Cited, View
@@ -140,31 +141,70 @@ def starved(view: View, limits: Limits) -> Found:
         yield view.not_("client-starved", "The server itself isn't idle.", *IDLE_CITED[:2])
 
 
+BUSIER = ("connections_per_second", "ops_per_second")
+UNMOVED = ("keys", "hit_ratio")
+"""What real visitors would change, and attempts of the same ones don't."""
+
+
 def retry_storm(view: View, limits: Limits) -> Found:
-    """Connections and commands come far more often than ever before in this server's life, after something is over."""
+    """Connections and commands come far more often than they used to, after something is over."""
+    rate = view.number("info", "total_connections_received.rate")
+    if rate is not None and times(view, BUSIER[0]) is not None:
+        yield from _storm_since(view, limits, rate)
+    else:
+        yield from _storm_ever(view, limits)
+
+
+def _storm_since(view: View, limits: Limits, rate: float) -> Found:
+    """Against the good day: many times its connections and commands, for the same data."""
+    reported = BLIP_WORDS.search(view.symptom) is not None
+    cites: tuple[Cited, ...] = (("info", "total_connections_received.rate"), *cited(*BUSIER, *UNMOVED))
+    if all(as_ever(view, limits, figure) for figure in BUSIER):
+        if reported or rate >= limits["churn_connections_per_second"]:
+            yield view.not_("retry-storm", f"As on the good day: {said(view, BUSIER)}.", *cites)
+        return
+    far = (times(view, BUSIER[0]) or 0) >= limits["storm_ratio"] and risen(view, limits, BUSIER[1])
+    if rate < limits["churn_connections_per_second"] or not far:
+        if reported:
+            yield view.not_("retry-storm", f"Against the good day: {said(view, BUSIER)}.", *cites)
+        return
+    moved = [one for one in UNMOVED if risen(view, limits, one) or fallen(view, limits, one)]
+    why = f"Against the good day: {said(view, BUSIER)}"
+    if moved:
+        why += f"; yet {said(view, moved)}, so it may be other work, not the same tried again."
+        yield view.cause("retry-storm", 0.6 if reported else 0.35, why, *cites)
+    elif reported:
+        why += ", for the same data: what was reported is over, and its load stays."
+        yield view.cause("retry-storm", 0.93, why, ("symptom", "text"), *cites)
+    else:
+        yield view.cause("retry-storm", 0.7, f"{why}, for the same data: they look like retries.", *cites)
+
+
+def _storm_ever(view: View, limits: Limits) -> Found:
+    """Without a good day to compare with: against the average of this server's life."""
     rate = view.number("info", "total_connections_received.rate")
     commands = view.number("info", "total_commands_processed.rate")
     usual = _before(view, "total_connections_received")
     usually = _before(view, "total_commands_processed")
     if rate is None or commands is None or usual is None or usually is None:
         return
-    cited: tuple[Cited, ...] = tuple(
+    cites: tuple[Cited, ...] = tuple(
         ("info", f"{field}{suffix}") for field in ("total_connections_received", "total_commands_processed")
         for suffix in (".rate", "", ".delta")
     )  # fmt: skip
-    cited = (*cited, ("info", "uptime_in_seconds"))
+    cites = (*cites, ("info", "uptime_in_seconds"))
     times = rate / max(usual, 0.1)
     if rate < limits["churn_connections_per_second"] or times < limits["storm_ratio"]:
         if BLIP_WORDS.search(view.symptom):
             because = f"{rate:.0f} new connections a second, {usual:.1f} on average before."
-            yield view.not_("retry-storm", because, cited[0], cited[1], cited[6])
+            yield view.not_("retry-storm", because, cites[0], cites[1], cites[6])
         return
     why = f"{rate:.0f} new connections and {commands:.0f} commands a second, {usual:.1f} and {usually:.0f} before"
     if BLIP_WORDS.search(view.symptom):
         why += ": what was reported is over, and its load stays."
-        yield view.cause("retry-storm", 0.88, why, *cited, ("symptom", "text"))
+        yield view.cause("retry-storm", 0.88, why, *cites, ("symptom", "text"))
     else:
-        yield view.cause("retry-storm", 0.45, f"{why}: they may be retries, or a new way to connect.", *cited)
+        yield view.cause("retry-storm", 0.45, f"{why}: they may be retries, or a new way to connect.", *cites)
 
 
 def _before(view: View, counter: str) -> float | None:

@@ -2,6 +2,7 @@
 
 import re
 
+from agent.checks.against import against
 from agent.checks.form import Check, Consequences, Found, Limits
 from agent.view import Cited, View
 
@@ -164,6 +165,7 @@ def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str]
     return None
 
 
+@against("cpu_share")
 def cpu_saturated(view: View, limits: Limits) -> Found:
     """The main thread uses a whole core on commands that are cheap one by one."""
     share = main_thread_share(view)

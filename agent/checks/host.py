@@ -2,6 +2,7 @@
 
 import re
 
+from agent.checks.against import against
 from agent.checks.cpu import main_thread_share
 from agent.checks.form import Check, Consequences, Found, Limits
 from agent.view import Cited, View
@@ -85,6 +86,7 @@ def _sent_again(view: View) -> Found:
         yield view.cause("packet-loss", 0.6 if words else 0.4, why, *cited)
 
 
+@against("output_kbps")
 def bandwidth(view: View, limits: Limits) -> Found:
     """Large replies fill the link: PINGs wait behind them, or not at all, and the server is idle."""
     sent = view.number("info", "total_net_output_bytes.rate")

@@ -3,6 +3,7 @@
 import re
 
 from agent.checks import footprint
+from agent.checks.against import against
 from agent.checks.form import Check, Consequences, Found, Limits
 from agent.view import Cited, View
 
@@ -57,6 +58,7 @@ def out_of_memory(view: View, limits: Limits) -> Found:
             yield view.not_("oom-volatile-no-ttl", f"The policy is {policy}.", cited[1], cited[3])
 
 
+@against("evicted_per_second", falls=("hit_ratio",))
 def eviction_churn(view: View, limits: Limits) -> Found:
     """Keys are evicted and asked for again. A full cache that is nearly always hit is as it should be."""
     evicted, rate = view.number("keyspace", "evicted_keys.delta"), view.number("keyspace", "evicted_keys.rate") or 0
@@ -168,6 +170,7 @@ def script_cache(view: View, limits: Limits) -> Found:
         yield view.not_("script-cache-bloat", f"{scripts:.0f} scripts are cached.", cited[0])
 
 
+@against("kept_keys_per_second", "keys", falls=("expires_share",))
 def ttl_leak(view: View, limits: Limits) -> Found:
     """New keys come without a time to live, nothing makes room, and the share that expires falls."""
     keys, expires = view.number("keyspace", "keys.delta"), view.number("keyspace", "expires.delta")

@@ -1,10 +1,12 @@
 """The network, as far as the server's own times tell it apart from the server."""
 
+from agent.checks.against import against
 from agent.checks.cpu import main_thread_share
 from agent.checks.form import Check, Found, Limits
 from agent.view import View
 
 
+@against("latency_min_ms")
 def path_latency(view: View, limits: Limits) -> Found:
     """Even the fastest PING is slow, and the server's own times aren't."""
     fastest, median = view.number("latency_sample", "min_ms"), view.number("latency_sample", "median_ms")

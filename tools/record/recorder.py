@@ -17,7 +17,7 @@ from tools.server.network import Network
 from tools.server.target import Target
 
 NOT_THE_SERVERS = frozenset(
-    ("process", "sockets", "machine", "disk", "log", "kernel_log", "config_drift", "history")
+    ("process", "sockets", "machine", "disk", "log", "kernel_log", "config_drift", "history", "baseline")
 )  # fmt: skip
 """Tools whose readings are of more than what the server answers: replayed as they were."""
 
