@@ -22,6 +22,21 @@ def window(text: str) -> float:
     return number
 
 
+def moment(text: str) -> float:
+    """A moment of a recording, in seconds from its begin."""
+    number = _number(text)
+    if not 0 <= number < 1e8:
+        raise argparse.ArgumentTypeError(f"{text!r}: give seconds from the recording's begin, 0 or more")
+    return number
+
+
+def port(text: str) -> int:
+    """A TCP port."""
+    if not text.isdecimal() or not 0 < int(text[:9]) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a port from 1 to 65535")
+    return int(text)
+
+
 def whole(text: str) -> int:
     """A whole number above 0."""
     if not text.isdecimal() or int(text) < 1:
@@ -95,6 +110,15 @@ def _capture(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(baseline=None)
 
 
+def _replay(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("file", metavar="FILE", help="what --record wrote")
+    add("--port", type=port, metavar="N", help="of the first node; further nodes get free ones (a free one)")
+    time = parser.add_mutually_exclusive_group()
+    time.add_argument("--speed", type=positive, default=1.0, metavar="X", help="how fast the recording's time runs (1)")
+    time.add_argument("--at", type=moment, metavar="SECONDS", help="stand still at this moment of the recording")
+
+
 def _nothing(parser: argparse.ArgumentParser) -> None:
     pass
 
@@ -109,6 +133,8 @@ COMMANDS = (
     Command("triage", "[URL] [SYMPTOM]", "investigate; the answer on stdout", _triage, "agent.triage:triage"),
     Command("capture", "[URL] [SYMPTOM] -o FILE", "record the full diagnostic state, for a replay or as a baseline",
             _capture, "agent.capture_command:capture_"),
+    Command("replay", "FILE", "serve a recording as Redis endpoints on loopback, for any client", _replay,
+            "agent.replay_command:replay"),
     Command("acl", "[URL]", "the least-privilege users for a server, and what the current one can't read",
             configure_acl, "agent.acl:acl"),
     Command("host-script", "", "a read-only script for a machine that the agent can't log into; see --host-facts",

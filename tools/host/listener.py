@@ -21,6 +21,9 @@ Locality = Literal[
 SERVERS = re.compile(r"(redis|valkey|keydb)[0-9.-]*(server|sentinel)[0-9.-]*|dragonfly([-_.].*)?", re.IGNORECASE)
 """Names of the programs that speak this protocol as a server; proxies, exporters and clients aren't among them."""
 
+STAND_IN = "127.82.69.80"
+"""Where a replay listens on the port of a node that refuses connections: that port isn't this machine's own affair."""
+
 
 class Place(Record):
     """Where the listener is, seen from here."""
@@ -98,6 +101,9 @@ def _deserted(target: Target, listeners: list[Listener], reported: int | None, k
     if reported is not None and reported != known:
         # It answered, and not through a socket of this network namespace: address translation into a container.
         detail = f"process {reported} answers at {target.node}, and nothing listens there in this network namespace"
+        return Place(locality="foreign-listener", detail=detail)
+    if any(one.address == STAND_IN for one in listeners):
+        detail = f"a replay keeps {target.node} closed: what is read of this machine isn't of the server's"
         return Place(locality="foreign-listener", detail=detail)
     elsewhere = next((one.address for one in listeners if one.server), None)
     return Place(locality="no-listener", detail=f"nothing listens at {target.node}", elsewhere=elsewhere)

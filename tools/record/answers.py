@@ -2,12 +2,15 @@
 
 import fnmatch
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from tools.record import deployed
 from tools.record.cleaned import decoded
 from tools.record.lines import Came
-from tools.record.tape import Key, NodeTape
+from tools.record.state import State
+from tools.record.tape import Key, NodeTape, Said
 from tools.server.link import Reply, ServerError
 from tools.server.node import stat_name
 
@@ -34,6 +37,8 @@ class Answers:
 
     def __init__(self, tape: NodeTape) -> None:
         self._tape = tape
+        self.state = State(tape)
+        self._by_key: dict[Key, list[Said]] = {}
 
     def messages(self, came: Iterable[Came]) -> list[Reply]:
         """What came unasked."""
@@ -41,25 +46,48 @@ class Answers:
 
     def derived(self, asked: Key, now: float) -> Reply | None:
         """The reply to a command that was never sent as such, or None where the recording implies none."""
+        if (refrain := self.state.refrain(asked, now)) is not None:
+            return refrain[1]
         for words, derive in _BY:
             if asked[: len(words)] == words:
                 return derive(self, asked[len(words) :], now)
+        if asked[:1] == ("CLUSTER",) and self.facts(now).get("cluster_enabled") == "0":
+            return ServerError("ERR This instance has cluster support disabled")
+        for words, form in deployed.FORMS:
+            if asked[: len(words)] == words:
+                return form(asked[len(words) :], lambda other: self.at(other, now))
         return None
+
+    def elsewhere(self, asked: Key, now: float) -> tuple[int, str, str] | None:
+        """The slot of a command's key, and host and port of its node, where that is another one."""
+        found = deployed.elsewhere(asked, lambda other: self.at(other, now))
+        return None if found is None else (found[0], found[1].host, str(found[1].port))
 
     def at(self, asked: Key, now: float) -> Reply | None:
         """The newest reply to a recorded command by then, else its first."""
-        answered = [one for one in self._tape.said.get(asked, ()) if one.end is None]
-        past = [one for one in answered if one.t <= now]
-        found = past[-1] if past else answered[0] if answered else None
+        found = self.newest(asked, now)
         return None if found is None or isinstance(found.reply, ServerError) else found.reply
+
+    def newest(self, asked: Key, now: float) -> Said | None:
+        """The newest answer to a recorded command by then, be it an error; else its first."""
+        answered = self._answered(asked)
+        return answered[max(0, bisect_right(answered, now, key=lambda one: one.t) - 1)] if answered else None
+
+    def is_newer(self, said: Said, now: float) -> bool:
+        """Whether all of INFO was read since a part of it was."""
+        whole = (self.newest(("INFO", name), now) for name in ("EVERYTHING", "ALL"))
+        return any(one is not None and said.t < one.t <= now for one in whole)
+
+    def _answered(self, asked: Key) -> list[Said]:
+        if asked not in self._by_key:
+            self._by_key[asked] = [one for one in self._tape.said.get(asked, ()) if one.end is None]
+        return self._by_key[asked]
 
     def _recorded(self, *words: str) -> Iterator[Key]:
         return (asked for asked in self._tape.said if asked[: len(words)] == words)
 
     def ping(self, args: Key, now: float) -> Reply | None:
-        """PONG, or what is said to every command then."""
-        if (kind := self._tape.mood(now)) is not None:
-            return _IN_MOOD.get(kind)
+        """PONG."""
         return args[0] if args else "PONG"
 
     def info(self, args: Key, now: float) -> Reply | None:
@@ -94,7 +122,7 @@ class Answers:
 
     def log(self, command: Key, args: Key, now: float) -> list[Any] | None:
         """The newest entries of a log, out of a longer look at it."""
-        count = int(args[0]) if args and re.fullmatch(r"\d{1,9}", args[0]) else 10
+        count = 10 if not args else int(args[0]) if re.fullmatch(r"\d{1,9}", args[0]) else 10**9
         kind = args[1:]
         best: list[Any] | None = None
         for asked in self._recorded(*command):
@@ -112,7 +140,7 @@ class Answers:
         rows = self.log(("SLOWLOG", "GET"), (str(LOG_MOST),), now)
         if not isinstance(rows, list):
             return None
-        return len(rows) if len(rows) < 128 else None
+        return len(rows) if len(rows) < LOG_MOST else None
 
     def client_list(self, args: Key, now: float) -> Reply | None:
         """Clients by type or id, out of a list of all; by id out of any."""
@@ -124,7 +152,8 @@ class Answers:
             wanted = tuple(f"id={number} " for number in args[1:])
             return _lines(line for line in lines if line.startswith(wanted)) if lines else None
         if whole is None:
-            return None
+            as_asked = [asked for asked in self._recorded("CLIENT", "LIST") if [*map(str.upper, asked[2:])] == words]
+            return self.at(as_asked[0], now) if as_asked else None
         if words[:1] == ["TYPE"] and len(words) == 2:
             flag = _TYPES.get(words[1])
             others = "".join(set(_TYPES.values()))
@@ -133,11 +162,13 @@ class Answers:
         return whole
 
     def latency_history(self, args: Key, now: float) -> Reply | None:
-        """No event of that name, where LATENCY LATEST knows of none."""
+        """None of an event that LATENCY LATEST doesn't know; the one of an event that came once."""
         latest = self.at(("LATENCY", "LATEST"), now)
-        if isinstance(latest, list) and args and args[0] not in [str(row[0]) for row in latest if row]:
-            return []
-        return None
+        if not isinstance(latest, list) or len(args) != 1:
+            return None
+        row = next((row for row in latest if isinstance(row, list) and row[:1] == [args[0]]), None)
+        # Newer servers count an event's spikes behind its maximum.
+        return [] if row is None else [row[1:3]] if len(row) > 5 and row[5] == 1 else None
 
     def latency_histogram(self, args: Key, now: float) -> Reply | None:
         """Commands out of the histograms of all."""
@@ -150,7 +181,7 @@ class Answers:
 
     def role(self, args: Key, now: float) -> Reply | None:
         """A master's or a replica's place, out of INFO."""
-        facts = self._facts(now)
+        facts = self.facts(now)
         if facts.get("role") == "master":
             rows = [dict(part.split("=", 1) for part in value.split(",")) for name, value in facts.items()
                     if re.fullmatch(r"slave\d+", name) and "=" in value]  # fmt: skip
@@ -164,7 +195,7 @@ class Answers:
 
     def dbsize(self, args: Key, now: float) -> Reply | None:
         """Keys of the first database."""
-        facts = self._facts(now)
+        facts = self.facts(now)
         if not facts:
             return None
         match = re.match(r"keys=(\d+)", facts.get("db0", "keys=0"))
@@ -172,10 +203,11 @@ class Answers:
 
     def lastsave(self, args: Key, now: float) -> Reply | None:
         """When the last snapshot succeeded."""
-        saved = self._facts(now).get("rdb_last_save_time", "")
+        saved = self.facts(now).get("rdb_last_save_time", "")
         return int(saved) if saved.isdecimal() else None
 
-    def _facts(self, now: float) -> dict[str, str]:
+    def facts(self, now: float) -> dict[str, str]:
+        """INFO's fields."""
         text = str(self.info(("EVERYTHING",), now) or "")
         return dict(line.split(":", 1) for line in text.splitlines() if ":" in line and not line.startswith("#"))
 
@@ -193,12 +225,6 @@ def _lines(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-_IN_MOOD: dict[str, ServerError] = {
-    "busy": ServerError("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."),
-    "loading": ServerError("LOADING Redis is loading the dataset in memory"),
-    "misconf": ServerError("MISCONF Errors writing to the AOF file"),
-    "noauth": ServerError("NOAUTH Authentication required."),
-}
 Derive = Callable[[Answers, Key, float], Reply | None]
 _BY: tuple[tuple[Key, Derive], ...] = (
     (("PING",), Answers.ping), (("INFO",), Answers.info), (("CONFIG", "GET"), Answers.config_get),

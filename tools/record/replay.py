@@ -10,7 +10,7 @@ from tools.record import cleaned
 from tools.record.answers import Answers, forbidden
 from tools.record.lines import Dial, Seen
 from tools.record.tape import Key, NodeTape, Said, Tape, Turns, key
-from tools.records import Kind, Values
+from tools.records import Values
 from tools.server.link import Command, Link, Reply, ServerError
 from tools.server.network import Network
 from tools.server.target import Target
@@ -163,8 +163,7 @@ class ReplayedLink(Link):
         asked = key(cleaned.command(command))
         if (said := self._course.said(asked, self._number, now)) is not None:
             return said
-        mood: Kind | None = self._course.tape.mood(now)
-        if mood == "timeout":
+        if self._course.answers.state.silent(now):
             return Said(now, self._number, 0, None, "timeout", "")
         reply = self._course.answers.derived(asked, now)
         if reply is None:

@@ -1,6 +1,5 @@
 """What a recording says of each node, ordered so that the reply for a moment is found."""
 
-from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -9,6 +8,7 @@ from tools.record.cleaned import decoded
 from tools.record.lines import Ask, Came, Dial, Gone, Named, Seen
 from tools.record.load import Recording
 from tools.records import Kind, Reading
+from tools.server.command_keys import CONTAINERS
 from tools.server.link import Command, Reply
 
 AHEAD = 1.0
@@ -16,11 +16,14 @@ AHEAD = 1.0
 BEHIND = 1.0
 """Seconds by which a thing may lie back and still be the next in turn."""
 Key = tuple[str, ...]
+_TWO_WORDS = CONTAINERS | {"INFO"}
 
 
 def key(command: Command) -> Key:
-    """A command as it's looked up: the letter case of its own words doesn't matter."""
-    return tuple(str(word).upper() if at < 2 else str(word) for at, word in enumerate(command))
+    """A command as it's looked up: the letter case of its own words doesn't matter, that of a key does."""
+    words = [str(word) for word in command]
+    own = 2 if words[0].upper() in _TWO_WORDS else 1
+    return (*(word.upper() for word in words[:own]), *words[own:])
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,16 +44,15 @@ class NodeTape:
     """One node's part."""
 
     dials: list[Dial] = field(default_factory=list)
+    asks: list[Ask] = field(default_factory=list)
     said: dict[Key, list[Said]] = field(default_factory=dict)
     came: dict[int, list[Came]] = field(default_factory=dict)
     gone: dict[int, float] = field(default_factory=dict)
-    moods: list[tuple[float, Kind | None]] = field(default_factory=list)
-    """When it was seen to answer (null), or how it failed to."""
 
-    def mood(self, now: float) -> Kind | None:
-        """How it was then: null where it answered, or nobody had looked."""
-        at = bisect_right(self.moods, now, key=lambda one: one[0])
-        return self.moods[at - 1][1] if at else (self.moods[0][1] if self.moods else None)
+    @property
+    def subscribed(self) -> bool:
+        """Whether somebody listened to what it published."""
+        return any(asked[0] in ("SUBSCRIBE", "PSUBSCRIBE") for asked in self.said)
 
 
 class Tape:
@@ -77,11 +79,11 @@ class Tape:
                 self.events.append(line.event)
         for node in self.nodes.values():
             node.dials.sort(key=lambda dial: dial.t)
-            node.moods.sort(key=lambda mood: mood[0])
+            node.asks.sort(key=lambda ask: ask.t)
             for said in node.said.values():
                 said.sort(key=lambda one: one.t)
         for readings in self.seen.values():
-            readings.sort(key=lambda one: (one.t, int(one.reading.id[1:])))
+            readings.sort(key=lambda one: (one.t, len(one.reading.id), one.reading.id))
 
     def readings(self, tool: str, node: str | None) -> Sequence[Reading]:
         """What one tool read of a node, in turn."""
@@ -91,14 +93,13 @@ class Tape:
 def _add(node: NodeTape, line: Dial | Ask | Came | Gone) -> None:
     if isinstance(line, Dial):
         node.dials.append(line)
-        node.moods.append((line.t + line.ms / 1000, line.end.kind if line.end else None))
     elif isinstance(line, Came):
         node.came.setdefault(line.link, []).append(line)
     elif isinstance(line, Gone):
         node.gone.setdefault(line.link, line.t)
     else:
+        node.asks.append(line)
         end = line.end.kind if line.end else None
-        node.moods.append((line.t + line.ms / 1000, end))
         for number, command in enumerate(line.commands):
             reply = decoded(line.replies[number]) if line.replies is not None else None
             detail = line.end.detail if line.end else ""

@@ -1,0 +1,159 @@
+"""One client of a served node: turned away, kept waiting or answered, as those of the recording were."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from tools.record.cleaned import decoded
+from tools.record.lines import Came
+from tools.record.resp import Push, Requests, Wrong, encode
+from tools.record.tape import Key, key
+from tools.server.link import Reply, ServerError
+
+if TYPE_CHECKING:
+    from tools.record.serve import ServedNode
+
+GOODBYES = {
+    "maxclients": "ERR max number of clients reached",
+    "protected": "DENIED Redis is running in protected mode because protected mode is enabled and no password is set "
+    "for the default user. In this mode connections are only accepted from the loopback interface.",
+}
+"""What a server writes before it closes."""
+MOST_WAITING = 256
+"""Requests that may wait for their turn; then nothing more is read."""
+NOTICED = 0.002
+"""Seconds below which a recorded delay isn't repeated: the way here takes as long."""
+_SUBSCRIBES = ("SUBSCRIBE", "PSUBSCRIBE")
+
+
+class Conversation(asyncio.Protocol):
+    """A client's connection."""
+
+    def __init__(self, node: "ServedNode") -> None:
+        self.node = node
+        self._requests = Requests()
+        self._waiting: asyncio.Queue[tuple[list[str], float]] = asyncio.Queue()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._loop = asyncio.get_running_loop()
+        self._heard = self._loop.time()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._streams = False
+        self._said = 0
+        """Channels and patterns that it subscribed to."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        state, now = self.node.state, self.node.moment.now
+        row = state.arrivals.at(now)
+        kind = row[1] if row else None
+        if kind in GOODBYES:
+            transport.write(encode(ServerError(GOODBYES[kind]), 2))
+            transport.close()
+        elif kind in ("reset", "tls", "refused", "dns"):
+            self.cut()
+        else:
+            peer, own = (":".join(map(str, transport.get_extra_info(name)[:2])) for name in ("peername", "sockname"))
+            self._session = self.node.session(peer, own)
+            self.node.clients.add(self)
+            self._tasks.append(self._loop.create_task(self._serve()))
+            if state.idle is not None:
+                self._tasks.append(self._loop.create_task(self._end_rest(self.node.moment.real(state.idle))))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.node.clients.discard(self)
+        for task in self._tasks:
+            task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = self._loop.time()
+        try:
+            for words in self._requests.feed(data):
+                self._waiting.put_nowait((words, self._heard))
+        except Wrong as error:
+            self._transport.write(encode(ServerError(str(error)), 2))
+            self._transport.close()
+        if self._waiting.qsize() > MOST_WAITING:
+            self._transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        self._room.clear()
+
+    def resume_writing(self) -> None:
+        self._room.set()
+
+    def cut(self) -> None:
+        """Close with a reset."""
+        sock = self._transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()
+
+    async def _serve(self) -> None:
+        while True:
+            words, came = await self._waiting.get()
+            if self._waiting.qsize() < MOST_WAITING:
+                self._transport.resume_reading()
+            asked = key(words)
+            if not await self._speaks():
+                return self.cut()
+            reply, after = self.node.reply(self._session, words)
+            if (ahead := came + after - self._loop.time()) > NOTICED:
+                await asyncio.sleep(ahead)
+            await self._room.wait()
+            if asked[0] in _SUBSCRIBES and not isinstance(reply, ServerError):
+                self._subscribe(asked)
+            else:
+                self._transport.write(encode(reply, self._session.protocol))
+            if asked[0] == "QUIT":
+                return self._transport.close()
+
+    async def _speaks(self) -> bool:
+        """Wait out a silence; whether there's an answer after it, or else the connection is reset."""
+        voice, moment = self.node.state.voice, self.node.moment
+        while (row := voice.at(moment.now)) is not None and row[1] == "timeout":
+            await moment.until(next((t for t, kind in voice.after(moment.now) if kind != "timeout"), None))
+        return row is None or row[1] is None
+
+    async def _end_rest(self, after: float) -> None:
+        """Close a connection that is at rest for too long."""
+        while (ahead := self._heard + after - self._loop.time()) > 0:
+            await asyncio.sleep(ahead)
+        self._transport.close()
+
+    def _subscribe(self, asked: Key) -> None:
+        kind = asked[0].lower()
+        for name in asked[1:]:
+            self._said += 1
+            self._transport.write(encode(Push((kind, name, self._said)), self._session.protocol))
+            self._tasks.append(self._loop.create_task(self._publish(kind, name)))
+
+    async def _publish(self, kind: str, name: str) -> None:
+        """What was published from now on, as this subscription hears it."""
+        moment, last = self.node.moment, -1.0
+        for came in _heard(self.node.tape.came.values()):
+            if came.t <= max(last, moment.now):
+                continue
+            await moment.until(came.t)
+            for message in map(decoded, came.replies):
+                if (told := _as_heard(message, kind, name)) is not None:
+                    mapped = self.node.message(told)
+                    self._transport.write(encode(Push(tuple(mapped)), self._session.protocol))
+
+
+def _heard(links: Any) -> Iterator[Came]:
+    """The messages of the subscriber that heard most: several heard the same."""
+    return iter(sorted(max(links, key=len, default=[]), key=lambda came: came.t))
+
+
+def _as_heard(message: Reply, kind: str, name: str) -> list[Any] | None:
+    """A pattern's message for a pattern or for one channel; None where it isn't for this one."""
+    if not isinstance(message, list) or len(message) != 4 or message[0] != "pmessage":
+        return None
+    if kind == "psubscribe":
+        return ["pmessage", name, *message[2:]] if name in ("*", message[1]) else None
+    return ["message", *message[2:]] if message[2] == name else None

@@ -1,0 +1,30 @@
+"""Where in a recording a served replay is."""
+
+import asyncio
+
+
+class Moment:
+    """Seconds into the recording: they run from the start of serving, at a speed, or stand still at one."""
+
+    def __init__(self, *, speed: float = 1.0, at: float | None = None) -> None:
+        self._speed = speed
+        self._at = at
+        self._began = asyncio.get_running_loop().time()
+
+    @property
+    def now(self) -> float:
+        """The moment."""
+        if self._at is not None:
+            return self._at
+        return (asyncio.get_running_loop().time() - self._began) * self._speed
+
+    def real(self, seconds: float) -> float:
+        """How long a recorded span takes here."""
+        return seconds / self._speed
+
+    async def until(self, moment: float | None) -> None:
+        """Wait for a moment; for ever where it never comes."""
+        if moment is None or (self._at is not None and moment > self._at):
+            await asyncio.Event().wait()
+        elif (ahead := moment - self.now) > 0:
+            await asyncio.sleep(self.real(ahead))

@@ -1,0 +1,203 @@
+"""A recording served on loopback: a port for each node, and for each moment what the node said then."""
+
+import asyncio
+import contextlib
+import functools
+import socket
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+from tools.errors import UsageError
+from tools.host.listener import STAND_IN
+from tools.record.answers import Answers, forbidden
+from tools.record.conversation import Conversation
+from tools.record.mapping import LOOPBACK, Places
+from tools.record.moment import Moment
+from tools.record.session import Session
+from tools.record.shapes import shaped
+from tools.record.tape import Key, Tape, key
+from tools.server.link import Reply, ServerError
+from tools.server.node import stat_name
+from tools.server.target import parse_target
+
+MOST_SPARE = 256
+"""Ports for addresses that were told of and never dialled; further ones share the last."""
+MOST_NAMES = 64
+"""Commands that were never recorded: the others are counted together."""
+
+
+class Served:
+    """A recording that is being served."""
+
+    def __init__(self, tape: Tape, moment: Moment) -> None:
+        self.tape = tape
+        self.moment = moment
+        self.asked = 0
+        self.misses: Counter[str] = Counter()
+        """How often what was never recorded was asked for, by command."""
+        self.nodes = [ServedNode(name, self) for name in _in_order(tape)]
+        self._spare: list[socket.socket] = []
+        self.places = Places(tape, {}, self._spare_port)
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Each recorded node's port."""
+        return {node.name: node.port for node in self.nodes}
+
+    def miss(self, asked: Key) -> ServerError:
+        """Count what was never recorded, and refuse it."""
+        name = stat_name(asked)[:64]
+        self.misses[name if name in self.misses or len(self.misses) < MOST_NAMES else "..."] += 1
+        return forbidden(asked)
+
+    def open(self, port: int | None) -> None:
+        """Take a port for each node, the first one's as given. Raises `UsageError` where that isn't free."""
+        for number, node in enumerate(self.nodes):
+            try:
+                node.socket = _bound(port or 0 if number == 0 else 0)
+            except OSError as error:
+                raise UsageError(f"--port {port}: {error.strerror}; give a port that is free") from None
+            node.port = node.socket.getsockname()[1]
+        self.places = Places(self.tape, self.ports, self._spare_port)
+
+    def _spare_port(self) -> int:
+        if len(self._spare) < MOST_SPARE:
+            self._spare.append(_bound(0))
+        port: int = self._spare[-1].getsockname()[1]
+        return port
+
+    def close(self) -> None:
+        """Give the ports back."""
+        for one in (*self._spare, *(node.socket for node in self.nodes if node.socket)):
+            one.close()
+
+
+class ServedNode:
+    """One node, as its clients meet it."""
+
+    def __init__(self, name: str, served: Served) -> None:
+        self.name = name
+        self.tape = served.tape.nodes[name]
+        self.moment = served.moment
+        self.answers = Answers(self.tape)
+        self.state = self.answers.state
+        self.clients: set[Conversation] = set()
+        self.port = 0
+        self.socket: socket.socket | None = None
+        """The socket that holds the port; it listens while the node took connections."""
+        self._served = served
+        self._met = 0
+
+    def session(self, peer: str, own: str) -> Session:
+        """The state of one more connection."""
+        self._met += 1
+        return Session(self._met - 1, self.tape, self.answers, self._served.tape.began, peer, own)
+
+    def message(self, reply: Reply) -> Reply:
+        """What was published, its addresses on loopback."""
+        return self._served.places.message(reply, self.name)
+
+    def reply(self, session: Session, words: list[str]) -> tuple[Reply, float]:
+        """The reply to a command at this moment, and the seconds that it took."""
+        self._served.asked += 1
+        now = self.moment.now
+        asked = key(words)
+        reply, ms = self._reply(session, asked, now)
+        mapped = self._served.places.mapped(asked, reply, self.name)
+        return shaped(asked, mapped), self.moment.real(ms / 1000)
+
+    def _reply(self, session: Session, asked: Key, now: float) -> tuple[Reply, float]:
+        answers = self.answers
+        ping = answers.newest(("PING",), now)
+        pace = ping.ms if ping else 0.0
+        said = answers.newest(asked, now)
+        refrain = self.state.refrain(asked, now)
+        if refrain is not None and (said is None or said.t < refrain[0]):
+            return refrain[1], pace
+        if (own := session.reply(asked, now)) is not None:
+            return own[0], said.ms if said else pace
+        if said is not None and not (asked[0] == "INFO" and answers.is_newer(said, now)):
+            return said.reply, said.ms
+        if asked[0] in ("SUBSCRIBE", "PSUBSCRIBE") and len(asked) > 1 and self.tape.subscribed:
+            return None, 0.0
+        derived = answers.derived(asked, now)
+        if derived is None and (there := answers.elsewhere(asked, now)) is not None:
+            return self._served.places.redirect("MOVED", there[0], there[1:], self.name), pace
+        return (self._served.miss(asked) if derived is None else derived), pace
+
+    async def keep(self) -> None:
+        """Listen while the recorded node took connections, and refuse them while it didn't."""
+        while True:
+            now = self.moment.now
+            listens = self.state.listens(now)
+            change = next((t for t, _ in self.state.arrivals.after(now) if self.state.listens(t) != listens), None)
+            if not listens:
+                with _stand_in(self.port):
+                    await self.moment.until(change)
+                continue
+            assert self.socket is not None
+            server = await asyncio.get_running_loop().create_server(
+                functools.partial(Conversation, self), sock=self.socket, backlog=512
+            )
+            try:
+                await self.moment.until(change)
+            finally:
+                server.close()
+                for client in list(self.clients):
+                    client.cut()
+                # The port stays ours, and closed.
+                self.socket = _bound(self.port)
+
+
+@asynccontextmanager
+async def serving(tape: Tape, moment: Moment, port: int | None = None) -> AsyncIterator[Served]:
+    """A recording served for as long as the block runs. Raises `UsageError` where the port isn't free."""
+    served = Served(tape, moment)
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        served.open(port)
+        tasks = [asyncio.create_task(node.keep()) for node in served.nodes]
+        # Once each has had its turn, it listens.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        yield served
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        served.close()
+
+
+@contextlib.contextmanager
+def _stand_in(port: int) -> Iterator[None]:
+    """A sign for whoever looks up on this machine why the port is closed."""
+    try:
+        sock = _bound(port, STAND_IN)
+        sock.listen()
+    except OSError:
+        # Not every system has more than one loopback address.
+        yield
+        return
+    with sock:
+        yield
+
+
+def _bound(port: int, host: str = LOOPBACK) -> socket.socket:
+    sock = socket.socket()
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _in_order(tape: Tape) -> list[str]:
+    """The nodes, the one that the recorded URL names first."""
+    target = parse_target(tape.head.url, environ={})
+    first = target.at(*target.sentinels[0]).node if target.sentinels else target.node
+    return sorted(tape.nodes, key=lambda node: node != first)

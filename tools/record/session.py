@@ -1,0 +1,177 @@
+"""What a client of a replay says of itself and of its connection: answered as the recorded server would."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from tools.record.answers import Answers
+from tools.record.resp import Map, Status
+from tools.record.tape import Key, NodeTape
+from tools.server.link import Reply, ServerError
+from tools.server.node import stat_name
+
+OK = Status("OK")
+_NO_PASSWORD = (
+    "ERR AUTH <password> called without any password configured for the default user. "
+    "Are you sure your configuration is correct?"
+)
+_WRONG = "WRONGPASS invalid username-password pair or user is disabled."
+_KEYED = (
+    "del", "exists", "expire", "get", "getdel", "getex", "hdel", "hget", "hgetall", "hlen", "hmget", "hset", "incr",
+    "incrby", "llen", "lpop", "lpush", "lrange", "mget", "mset", "pttl", "rpop", "rpush", "sadd", "scard", "set",
+    "setex", "setnx", "sismember", "smembers", "srem", "strlen", "ttl", "type", "unlink", "xadd", "xlen", "xrange",
+    "zadd", "zcard", "zrange", "zrem", "zscore",
+)  # fmt: skip
+"""Commands that a client looks up to know where their key stands; nothing answers them here."""
+
+
+class Session:
+    """One connection's own state."""
+
+    def __init__(self, number: int, tape: NodeTape, answers: Answers, began: datetime, peer: str, own: str) -> None:
+        self.protocol = 2
+        self.name = ""
+        self.db = 0
+        self._number = number
+        """Which connection to this node it is, from 0 on."""
+        self._tape = tape
+        self._answers = answers
+        self._began = began
+        self._peer, self._own = peer, own
+
+    def reply(self, asked: Key, now: float) -> tuple[Reply] | None:
+        """The reply to a command that is about the connection; None for any other."""
+        handler = _OWN.get(asked[:2]) or _OWN.get(asked[:1])
+        return None if handler is None else (handler(self, asked, now),)
+
+    @property
+    def id(self) -> int:
+        """The recorded connection's, in turn: then CLIENT LIST knows a replayed agent as it knew the recorded one."""
+        said = [one.reply for one in self._tape.said.get(("CLIENT", "ID"), ()) if isinstance(one.reply, int)]
+        ids = list(dict.fromkeys(said))
+        return ids[self._number] if self._number < len(ids) else max(ids, default=0) + self._number + 1
+
+    @property
+    def _kind(self) -> str:
+        """What it is, where INFO wasn't read of it."""
+        return "sentinel" if any(words[0] == "SENTINEL" for words in self._tape.said) else "standalone"
+
+    def auth(self, asked: Key, now: float) -> Reply:
+        """AUTH: what came of the recorded one, whatever the password is."""
+        if len(asked) not in (2, 3):
+            return ServerError("ERR wrong number of arguments for 'auth' command")
+        every = [one for words, said in self._tape.said.items() if words[0] == "AUTH" for one in said]
+        past = [one.reply for one in sorted(every, key=lambda one: one.t) if one.end is None and one.t <= now]
+        found = past[-1:] or [one.reply for one in every if one.end is None][:1]
+        if found:
+            return found[0] if isinstance(found[0], ServerError) else OK
+        refrain = self._answers.state.refrain(("PING",), now)
+        return ServerError(_WRONG if refrain and refrain[1].kind == "noauth" else _NO_PASSWORD)
+
+    def hello(self, asked: Key, now: float) -> Reply:
+        """HELLO: the recorded server's version, in either version of the protocol."""
+        words = list(asked[1:])
+        wanted = words.pop(0) if words else str(self.protocol)
+        if wanted not in ("2", "3"):
+            return ServerError("NOPROTO unsupported protocol version")
+        name = self.name
+        while words:
+            match words.pop(0).upper(), words:
+                case "AUTH", [_, _, *rest]:
+                    if isinstance(let_in := self.auth(("AUTH", *words[:2]), now), ServerError):
+                        return let_in
+                    words = rest
+                case "SETNAME", [given, *rest]:
+                    name, words = given, rest
+                case _:
+                    return ServerError("ERR Syntax error in HELLO")
+        self.protocol, self.name = int(wanted), name
+        facts = self._answers.facts(now)
+        product = facts.get("server_name", "redis")
+        version = facts.get(f"{product}_version") or facts.get("redis_version")
+        role = "replica" if facts.get("role") == "slave" else facts.get("role", "master")
+        told: list[tuple[Reply, Reply]] = [("server", product), *([("version", version)] if version else [])]
+        told += [("proto", self.protocol), ("id", self.id)]
+        told += [("mode", facts.get("server_mode") or facts.get("redis_mode") or self._kind)]
+        return Map((*told, ("role", role), ("modules", [])))
+
+    def reset(self, asked: Key, now: float) -> Reply:
+        """RESET."""
+        self.protocol, self.name, self.db = 2, "", 0
+        return Status("RESET")
+
+    def select(self, asked: Key, now: float) -> Reply:
+        """SELECT, within the recorded number of databases."""
+        given = self._answers.derived(("CONFIG", "GET", "databases"), now)
+        most = int(given[1]) if isinstance(given, list) and len(given) > 1 and str(given[1]).isdecimal() else 16
+        if len(asked) != 2 or not re.fullmatch(r"\d{1,9}", asked[1]):
+            return ServerError("ERR invalid DB index")
+        if int(asked[1]) >= most:
+            return ServerError("ERR DB index is out of range")
+        self.db = int(asked[1])
+        return OK
+
+    def set_name(self, asked: Key, now: float) -> Reply:
+        """CLIENT SETNAME."""
+        if len(asked) != 3:
+            return ServerError("ERR wrong number of arguments for 'client|setname' command")
+        self.name = asked[2]
+        return OK
+
+    def info(self, asked: Key, now: float) -> Reply:
+        """CLIENT INFO."""
+        return (f"id={self.id} addr={self._peer} laddr={self._own} fd=8 name={self.name} age=0 idle=0 flags=N "
+                f"db={self.db} sub=0 psub=0 multi=-1 cmd=client|info user=default resp={self.protocol}\n")  # fmt: skip
+
+    def time(self, asked: Key, now: float) -> Reply:
+        """TIME: the server's clock at that moment of the recording."""
+        moment = self._began.timestamp() + now
+        read = self._answers.newest(("TIME",), now)
+        if read is not None and isinstance(read.reply, list) and all(str(part).isdecimal() for part in read.reply[:2]):
+            moment = int(read.reply[0]) + int(read.reply[1]) / 1e6 + now - read.t
+        return [str(int(moment)), str(int(moment % 1 * 1e6))]
+
+    def command(self, asked: Key, now: float) -> Reply:
+        """COMMAND: what is answered here, and where common commands have their key."""
+        names = sorted(
+            {*(words[0].lower() for words in self._tape.said), *(words[0].lower() for words in _OWN), *_KEYED}
+        )
+        if asked[1:2] == ("COUNT",):
+            return len(names)
+        if asked[1:2] in (("DOCS",), ("INFO",)) and asked[2:]:
+            wanted = [word.lower() for word in asked[2:]]
+            names = wanted if asked[1] == "INFO" else [name for name in wanted if name in names]
+        if asked[1:2] == ("DOCS",):
+            told = Map((("summary", "as recorded"), ("since", "1.0.0"), ("group", "server")))
+            return Map(tuple((name, told) for name in names))
+        if asked[1:2] == ("LIST",):
+            return names
+        if asked[1:] and asked[1] != "INFO":
+            return ServerError(f"ERR unknown subcommand '{stat_name(asked).partition('|')[2][:64]}'. Try COMMAND HELP.")
+        return [_entry(name) for name in names]
+
+
+def _entry(name: str) -> list[Any]:
+    first = int(name in _KEYED)
+    last = -1 if name in ("del", "exists", "mget", "mset", "unlink") else first
+    step = 0 if not first else 2 if name == "mset" else 1
+    return [name, -1, [Status("readonly")], first, last, step, [], [], [], []]
+
+
+Handler = Callable[[Session, Key, float], Reply]
+_OWN: dict[Key, Handler] = {
+    ("AUTH",): Session.auth, ("HELLO",): Session.hello, ("RESET",): Session.reset, ("SELECT",): Session.select,
+    ("QUIT",): lambda self, asked, now: OK, ("COMMAND",): Session.command, ("TIME",): Session.time,
+    ("ECHO",): lambda self, asked, now: asked[1] if len(asked) == 2 else
+    ServerError("ERR wrong number of arguments for 'echo' command"),
+    ("CLIENT", "ID"): lambda self, asked, now: self.id, ("CLIENT", "SETNAME"): Session.set_name,
+    ("CLIENT", "GETNAME"): lambda self, asked, now: self.name or None,
+    ("CLIENT", "SETINFO"): lambda self, asked, now: OK, ("CLIENT", "NO-EVICT"): lambda self, asked, now: OK,
+    ("CLIENT", "NO-TOUCH"): lambda self, asked, now: OK, ("CLIENT", "INFO"): Session.info,
+    ("CLIENT", "MAINT_NOTIFICATIONS"): lambda self, asked, now:
+    ServerError("ERR unknown subcommand 'MAINT_NOTIFICATIONS'. Try CLIENT HELP."),
+    ("READONLY",): lambda self, asked, now: OK, ("READWRITE",): lambda self, asked, now: OK,
+    ("ASKING",): lambda self, asked, now: OK,
+}  # fmt: skip
+"""Commands that are about the connection and not about the server's state."""

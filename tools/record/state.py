@@ -1,0 +1,132 @@
+"""How a node was at a moment: whether it took connections, whether it answered, and what it said to everything."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from typing import Generic, TypeVar
+
+from tools.record.lines import Ask, Dial
+from tools.record.tape import Key, NodeTape, key
+from tools.records import Kind
+from tools.server.link import ServerError
+
+T = TypeVar("T")
+LEAST_IDLE = 0.5
+"""Seconds of rest after which a connection that the peer closed was closed for its rest."""
+LEAST_SILENCE = 1000.0
+"""Milliseconds for which an answer was waited for in vain: less was given up, and tells nothing."""
+_NO_ENTRY = ServerError("NOAUTH Authentication required.")
+_SPARED = frozenset(("AUTH", "HELLO", "QUIT", "RESET", "SHUTDOWN", "MULTI", "DISCARD", "WATCH", "UNWATCH"))
+"""Answered by a server that refuses all else."""
+_SPARED_TWO = frozenset((("SCRIPT", "KILL"), ("FUNCTION", "KILL"), ("FUNCTION", "STATS")))
+_WHILE_LOADING = frozenset(
+    ("ACL", "CLIENT", "COMMAND", "COMMANDLOG", "CONFIG", "INFO", "LATENCY", "MEMORY", "MODULE", "ROLE", "SELECT",
+     "SLOWLOG", "TIME")
+)  # fmt: skip
+"""Answered while the data set is loaded, too."""
+
+
+class Steps(Generic[T]):
+    """What holds from one moment to the next; before the first it's as at the first."""
+
+    def __init__(self, rows: Iterable[tuple[float, T]]) -> None:
+        self.rows = sorted(rows, key=lambda row: row[0])
+
+    def at(self, now: float) -> tuple[float, T] | None:
+        """What holds then, and since when; None where nothing is known."""
+        number = bisect_right(self.rows, now, key=lambda row: row[0])
+        return self.rows[max(0, number - 1)] if self.rows else None
+
+    def after(self, now: float) -> Iterator[tuple[float, T]]:
+        """What is still to come."""
+        return iter(self.rows[bisect_right(self.rows, now, key=lambda row: row[0]) :])
+
+
+class State:
+    """One node's."""
+
+    def __init__(self, tape: NodeTape) -> None:
+        first: dict[int, Ask] = {}
+        for ask in tape.asks:
+            first.setdefault(ask.link, ask)
+        self.arrivals: Steps[Kind | None] = Steps((dial.t, _welcome(dial, first.get(dial.link))) for dial in tape.dials)
+        """Of connections: null where they were taken, else how they failed."""
+        self.voice: Steps[Kind | None] = Steps(_voice(tape))
+        """Whether it answers: null, timeout or reset."""
+        self._refrain: Steps[ServerError | None] = Steps(_refrain(tape.asks))
+        answers = (pair for ask in tape.asks for pair in zip(ask.commands, ask.replies or (), strict=False))
+        said = [reply for command, reply in answers if command[0] == "AUTH"]
+        answers = (pair for ask in tape.asks for pair in zip(ask.commands, ask.replies or (), strict=False))
+        said = [reply for command, reply in answers if command[0] == "AUTH"]
+        let_in = [ServerError(reply["error"]).kind if isinstance(reply, dict) else None for reply in said]
+        self._shut = bool(let_in) and all(kind in ("wrongpass", "noauth") for kind in let_in)
+        """Whether nobody was let in."""
+        self.idle = min(_rests(tape), default=None)
+        """Seconds after which it closes a connection that is at rest; null where none was seen closed."""
+
+    def listens(self, now: float) -> bool:
+        """Whether its port was open then."""
+        row = self.arrivals.at(now)
+        return row is None or row[1] not in ("refused", "dns")
+
+    def silent(self, now: float) -> bool:
+        """Whether it took commands then and answered none."""
+        row = self.voice.at(now)
+        return row is not None and row[1] == "timeout"
+
+    def refrain(self, asked: Key, now: float) -> tuple[float, ServerError] | None:
+        """What it said to a command of this kind whatever it was, as while it's busy; and since when."""
+        row = (0.0, _NO_ENTRY) if self._shut else self._refrain.at(now)
+        if row is None or row[1] is None or _is_spared(asked, row[1].kind):
+            return None
+        return row[0], row[1]
+
+
+def _welcome(dial: Dial, then: Ask | None) -> Kind | None:
+    if dial.end is not None:
+        return dial.end.kind
+    return then.end.kind if then and then.end and then.end.kind in ("maxclients", "protected", "reset") else None
+
+
+def _voice(tape: NodeTape) -> Iterator[tuple[float, Kind | None]]:
+    for dial in tape.dials:
+        if dial.end is not None and dial.end.kind == "timeout" and dial.ms >= LEAST_SILENCE:
+            yield dial.t, "timeout"
+    for ask in tape.asks:
+        if ask.end is None:
+            yield ask.t + ask.ms / 1000, None
+        elif ask.end.kind == "timeout" and ask.ms < LEAST_SILENCE:
+            continue
+        elif ask.end.kind in ("timeout", "reset"):
+            yield ask.t, ask.end.kind
+
+
+def _refrain(asks: list[Ask]) -> Iterator[tuple[float, ServerError | None]]:
+    kind: Kind | None = None
+    known = False
+    for ask in asks:
+        for command, reply in zip(ask.commands, ask.replies or (), strict=False):
+            asked, error = key(command), ServerError(reply["error"]) if isinstance(reply, dict) else None
+            if error is not None and error.kind in ("busy", "loading", "noauth") and asked[0] not in ("AUTH", "HELLO"):
+                kind, known = error.kind, True
+                yield ask.t, error
+            elif error is None and (kind is None or not _is_spared(asked, kind)) and (kind or not known):
+                kind, known = None, True
+                yield ask.t, None
+
+
+def _is_spared(asked: Key, kind: Kind | None) -> bool:
+    return asked[0] in _SPARED or asked[:2] in _SPARED_TWO or (kind == "loading" and asked[0] in _WHILE_LOADING)
+
+
+def _rests(tape: NodeTape) -> Iterator[float]:
+    """How long each connection that the peer closed had been at rest."""
+    moved: dict[int, float] = {dial.link: dial.t for dial in tape.dials}
+    ended: set[int] = set()
+    for ask in tape.asks:
+        moved[ask.link] = max(moved.get(ask.link, 0.0), ask.t + ask.ms / 1000)
+        if ask.end is not None:
+            ended.add(ask.link)
+    for link, gone in tape.gone.items():
+        rest = gone - moved.get(link, gone)
+        if link not in ended and rest >= LEAST_IDLE:
+            yield rest
