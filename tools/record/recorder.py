@@ -160,10 +160,17 @@ class _RecordedLink(Link):
                 node=self.target.node,
                 link=self._number,
                 ms=self._since(began),
-                commands=tuple(map(cleaned.command, commands)),
+                commands=tuple(map(self._sent, commands)),
                 replies=said,
                 end=end,
             )
+        )
+
+    def _sent(self, command: Command) -> tuple[str | int, ...]:
+        """A command as it's written down: what it names is hidden where the replies that named it were."""
+        hide = self._recorder.handles.hide
+        return tuple(
+            hide(word) if isinstance(word, str) and len(word) > 8 else word for word in cleaned.command(command)
         )
 
     def unasked(self) -> list[Reply]:
