@@ -78,6 +78,10 @@ def decoded(value: Any) -> Reply:
         if set(value) != {"error"} or not isinstance(value["error"], str):
             raise ValueError("an object that is no error")
         return ServerError(value["error"])
-    if value is None or (isinstance(value, str | int) and not isinstance(value, bool)):
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not -(2**63) <= value < 2**63:
+            raise ValueError("a number of more than 64 bits")
         return value
     raise ValueError(f"{type(value).__name__} is no reply")

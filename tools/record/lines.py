@@ -12,8 +12,10 @@ from pydantic import Field, TypeAdapter
 from tools.records import Reading, Record, Unavailable, Values
 
 VERSION: Literal[1] = 1
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Number = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0, le=1e8, allow_inf_nan=False)]
+Milliseconds = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
+Number = Annotated[int, Field(ge=0, lt=2**53)]
+Address = Annotated[str, Field(max_length=1024)]
 
 
 class Head(Record):
@@ -23,12 +25,12 @@ class Head(Record):
     version: Literal[1] = VERSION
     at: Annotated[str, Field(max_length=40)]
     """When it began: ISO 8601 with its offset."""
-    url: str
+    url: Address
     """The target, without its secrets."""
     symptom: str = ""
-    window: float = 2.0
+    window: Annotated[Seconds, Field(gt=0)] = 2.0
     """Seconds between the two samples of the investigation."""
-    deadline: float = 30.0
+    deadline: Annotated[Seconds, Field(gt=0)] = 30.0
     """Seconds that the investigation had."""
     one_node: bool = False
     """Whether only the URL's node was looked at."""
@@ -41,10 +43,10 @@ class Dial(Record):
 
     type: Literal["dial"] = "dial"
     t: Seconds
-    node: str
+    node: Address
     link: Number
     """The connection's number in this recording."""
-    ms: Seconds
+    ms: Milliseconds
     stages: Values
     """The time of each stage that was passed, in milliseconds, and what was seen of the address."""
     stage: str
@@ -58,9 +60,9 @@ class Ask(Record):
 
     type: Literal["ask"] = "ask"
     t: Seconds
-    node: str
+    node: Address
     link: Number
-    ms: Seconds
+    ms: Milliseconds
     commands: tuple[tuple[str | int, ...], ...]
     replies: tuple[Any, ...] | None = None
     """Null where not all came."""
@@ -73,7 +75,7 @@ class Came(Record):
 
     type: Literal["came"] = "came"
     t: Seconds
-    node: str
+    node: Address
     link: Number
     replies: tuple[Any, ...]
 
@@ -83,7 +85,7 @@ class Gone(Record):
 
     type: Literal["gone"] = "gone"
     t: Seconds
-    node: str
+    node: Address
     link: Number
 
 
@@ -92,7 +94,7 @@ class Named(Record):
 
     type: Literal["named"] = "named"
     t: Seconds
-    host: str
+    host: Address
     addresses: tuple[str, ...] | None
 
 

@@ -1,18 +1,31 @@
 """Reading a recording back: up to its last whole line, and not a line that isn't one."""
 
+import json
+import math
 import zlib
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from tools.errors import UsageError
 from tools.record.cleaned import decoded
-from tools.record.lines import LINE, VERSION, Ask, Came, End, Head, Line
+from tools.record.lines import LINE, VERSION, Ask, Came, Dial, End, Gone, Happened, Head, Line, Seen
+from tools.server.target import parse_target
 
-MOST = 256 * 2**20
+MOST = 128 * 2**20
 """Bytes of a recording, unpacked: what is larger isn't one of ours."""
+MOST_LINE = 32 * 2**20
+"""Bytes of a line: CLIENT LIST of 65,000 clients is shorter."""
+MOST_LINES = 250_000
+"""Lines of a recording: one of a whole deployment has some thousands."""
+_PIECE = 2**18
 _MAGIC = b"\x1f\x8b"
+_FOREIGN = "it isn't a recording of rediagnose"
+_FIRST_YEAR, _LAST_YEAR = 1970, 9000
+"""Of a recording's begin: what is added to it has to stay a date."""
 
 
 class Recording:
@@ -27,83 +40,169 @@ class Recording:
         self.began = datetime.fromisoformat(head.at)
 
 
+class _Row(NamedTuple):
+    """A line of the file."""
+
+    number: int
+    text: bytes
+    whole: bool
+    """Whether its end of line is there."""
+
+
 def load(path: Path) -> Recording:
     """A recording. Raises `UsageError` with the number of the line that is damaged or foreign."""
-    text, cut = _text(path)
-    whole, _, rest = text.rpartition("\n")
-    rows = whole.split("\n") if whole else []
-    if not rows:
-        raise UsageError(f"{path}: no whole line in it; it isn't a recording of rediagnose, or hadn't begun")
-    head = _head(path, rows[0])
+    head: Head | None = None
     lines: list[Line] = []
-    for number, row in enumerate(rows[1:], 2):
-        lines.append(_line(path, number, row))
-        if isinstance(lines[-1], End) and (lines[-1].lines != number - 1 or number != len(rows)):
-            raise UsageError(f"{path}, line {number}: the end isn't at the end; the file is damaged")
-    cut = cut or bool(rest) or not (lines and isinstance(lines[-1], End))
-    return Recording(path, head, [line for line in lines if not isinstance(line, End)], cut=cut)
+    ended = cut = False
+    for row in _rows(path):
+        if ended:
+            raise UsageError(f"{path}, line {row.number}: something stands behind the end; the file is damaged")
+        if not row.whole:
+            # Its end is missing: whoever wrote it was killed, or the copy was cut.
+            cut = True
+        elif head is None:
+            head = _head(path, row.text)
+        elif isinstance(line := _line(path, row), End):
+            ended = True
+            if line.lines != row.number - 1:
+                raise UsageError(f"{path}, line {row.number}: it should be line {line.lines + 1}; the file is damaged")
+        else:
+            lines.append(line)
+    if head is None:
+        raise UsageError(f"{path}, line 1: no whole line; {_FOREIGN}, or hadn't begun")
+    return Recording(path, head, lines, cut=cut or not ended)
 
 
-def _text(path: Path) -> tuple[str, bool]:
-    """The text, and whether it ended before its time."""
+def _rows(path: Path) -> Iterator[_Row]:
+    """The lines one by one: what is damaged or too large is found before all of it is unpacked."""
+    kept, number, size = bytearray(), 1, 0
+    pieces = _pieces(path)
+    while True:
+        try:
+            piece = next(pieces, None)
+        except zlib.error as error:
+            raise UsageError(f"{path}, line {number}: damaged where it's compressed: {error}") from None
+        if piece is None:
+            break
+        size += len(piece)
+        if size > MOST or number > MOST_LINES:
+            raise UsageError(f"{path}, line {number}: more than {MOST >> 20} MiB or {MOST_LINES} lines; {_FOREIGN}")
+        *whole, rest = piece.split(b"\n")
+        for text in whole:
+            kept += text
+            yield _Row(number, bytes(kept), True)
+            kept.clear()
+            number += 1
+        kept += rest
+        if len(kept) > MOST_LINE:
+            raise UsageError(f"{path}, line {number}: longer than {MOST_LINE >> 20} MiB; {_FOREIGN}")
+    if kept:
+        yield _Row(number, bytes(kept), False)
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    """The text in pieces, unpacked where it's compressed; a copy that was cut gives what there is of it.
+
+    Raises `zlib.error` where it can't be unpacked.
+    """
     try:
         with open(path, "rb") as file:
-            raw = file.read(MOST + 1)
+            first = file.read(_PIECE)
+            if first[: len(_MAGIC)] != _MAGIC:
+                while first:
+                    yield first
+                    first = file.read(_PIECE)
+                return
+            unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
+            while first and not unpacker.eof:
+                # A few bytes can unpack to gigabytes: they are taken in pieces too.
+                yield unpacker.decompress(first, _PIECE)
+                first = unpacker.unconsumed_tail or file.read(_PIECE)
+            yield unpacker.flush(_PIECE)
+            if unpacker.unused_data or (unpacker.eof and first):
+                raise zlib.error("something stands behind it")
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}; give a file that --record or capture wrote") from None
-    cut = False
-    if raw[:2] == _MAGIC:
-        raw, cut = _unpacked(path, raw)
-    if len(raw) > MOST:
-        raise UsageError(f"{path}: larger than {MOST >> 20} MiB; it isn't a recording of rediagnose")
-    text = raw.decode("utf-8", errors="surrogateescape")
-    return text, cut
+        raise UsageError(f"{path}: {error.strerror}; give a file that --record wrote") from None
 
 
-def _unpacked(path: Path, raw: bytes) -> tuple[bytes, bool]:
-    """What can be unpacked of a compressed file: a copy may have been cut."""
-    unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
+def _head(path: Path, text: bytes) -> Head:
     try:
-        data = unpacker.decompress(raw, MOST + 1)
-    except zlib.error as error:
-        raise UsageError(f"{path}, line 1: damaged where it's compressed: {error}") from None
-    return data, not unpacker.eof
-
-
-def _head(path: Path, row: str) -> Head:
-    try:
-        head = Head.model_validate_json(row)
-        datetime.fromisoformat(head.at)
-    except (ValidationError, ValueError, UnicodeError) as error:
-        if '"rediagnose-recording"' in row[:200] and f'"version":{VERSION},' not in row[:200]:
+        head = Head.model_validate_json(text)
+        began = datetime.fromisoformat(head.at)
+        if began.tzinfo is None:
+            raise ValueError("at: a time without its offset")
+        if not _FIRST_YEAR <= began.year < _LAST_YEAR:
+            raise ValueError(f"at: the year {began.year}")
+        parse_target(head.url, environ={})
+    except UsageError as error:
+        raise UsageError(f"{path}, line 1: {error}; {_FOREIGN}") from None
+    except (ValidationError, ValueError) as error:
+        if (version := _version(text)) is not None and version != VERSION:
             raise UsageError(
-                f"{path}, line 1: of another version of the format; this program reads {VERSION}"
+                f"{path}, line 1: version {version!r:.20} of the format, and this program reads {VERSION}"
             ) from None
-        raise UsageError(f"{path}, line 1: {_why(error)}; it isn't a recording of rediagnose") from None
-    if datetime.fromisoformat(head.at).tzinfo is None:
-        raise UsageError(f"{path}, line 1: at: a time without its offset; it isn't a recording of rediagnose")
+        raise UsageError(f"{path}, line 1: {_why(error)}; {_FOREIGN}") from None
     return head
 
 
-def _line(path: Path, number: int, row: str) -> Line:
+def _version(text: bytes) -> Any:
+    """The version that a head names, if it's a head at all."""
     try:
-        line = LINE.validate_json(row)
-        if isinstance(line, Ask | Came):
-            for reply in line.replies or ():
-                decoded(reply)
-        if isinstance(line, Ask) and (not line.commands or not all(line.commands)):
-            raise ValueError("no command")
-        if isinstance(line, Ask) and line.replies is not None and len(line.replies) != len(line.commands):
-            raise ValueError(f"{len(line.commands)} commands and {len(line.replies)} replies")
-        if isinstance(line, Ask) and line.replies is None and line.end is None:
-            raise ValueError("neither replies nor an end")
-    except (ValidationError, ValueError, UnicodeError, RecursionError) as error:
-        raise UsageError(f"{path}, line {number}: {_why(error)}; the file is damaged") from None
+        head = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    known = isinstance(head, dict) and head.get("type") == "rediagnose-recording"
+    return head.get("version") if known else None
+
+
+def _line(path: Path, row: _Row) -> Line:
+    try:
+        line = LINE.validate_json(row.text)
+        _sound(line)
+    except (ValidationError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path}, line {row.number}: {_why(error)}; the file is damaged") from None
     return line
+
+
+def _sound(line: Line) -> None:
+    """Refuse what the types allow and nobody writes. Raises `ValueError`."""
+    if isinstance(line, Dial | Ask | Came | Gone) and not line.node.startswith("unix:"):
+        host, _, port = line.node.rpartition(":")
+        if not host or not port.isdecimal() or not port.isascii() or len(port) > 5 or int(port) > 65535:
+            raise ValueError("node: neither host:port nor unix:PATH")
+    if isinstance(line, Ask | Came):
+        for reply in line.replies or ():
+            decoded(reply)
+    if isinstance(line, Ask):
+        if not line.commands or not all(line.commands):
+            raise ValueError("no command")
+        if line.replies is not None and len(line.replies) != len(line.commands):
+            raise ValueError(f"{len(line.commands)} commands and {len(line.replies)} replies")
+        if (line.replies is None) == (line.end is None):
+            raise ValueError("replies and an end" if line.end else "neither replies nor an end")
+    elif isinstance(line, Dial):
+        _finite(line.stages)
+    elif isinstance(line, Seen):
+        _finite([line.reading.values, line.reading.ms])
+    elif isinstance(line, Happened):
+        _finite(line.event)
+
+
+def _finite(value: Any) -> None:
+    """Refuse numbers that no reading has."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            _finite(one)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is no number")
+    elif isinstance(value, int) and not -(2**64) < value < 2**64:
+        raise ValueError("a number of more than 64 bits")
 
 
 def _why(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
-        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}".lstrip(": ")
+        return f"{'.'.join(str(part)[:64] for part in first['loc'][:8])}: {first['msg']}"[:300].lstrip(": ")
     return str(error)[:200] or type(error).__name__

@@ -64,7 +64,8 @@ class Places:
             match = _REDIRECT.fullmatch(reply.text)
             return reply if match is None else self.redirect(match[1], match[2], (match[3], match[4]), own)
         how = next((how for words, how in _HOW if asked[: len(words)] == words), None)
-        return reply if how is None or not reply else how(self, reply, own)
+        right = str if asked[:1] == ("INFO",) or asked[:2] == ("CLUSTER", "NODES") else list
+        return how(self, reply, own) if how is not None and reply and isinstance(reply, right) else reply
 
     def redirect(self, why: str, slot: int | str, place: Place, own: str) -> ServerError:
         """MOVED or ASK to a node."""
@@ -133,11 +134,14 @@ class Places:
         return [LOOPBACK, self.port(host, node[1], own), *node[2:3], *([[]] if len(node) > 3 else [])]
 
     def _shards(self, reply: Reply, own: str) -> Reply:
-        def shard(row: Any) -> Any:
-            return [word for name, value in _pairs(row) for word in
-                    (name, [self._fields(node, own) for node in value] if name == "nodes" else value)]  # fmt: skip
+        return [self._shard(row, own) if isinstance(row, list) else row for row in reply]
 
-        return [shard(row) for row in reply]
+    def _shard(self, row: list[Any], own: str) -> list[Any]:
+        done: list[Any] = []
+        for name, value in _pairs(row):
+            known = name == "nodes" and isinstance(value, list)
+            done += [name, [self._fields(node, own) for node in value] if known else value]
+        return done
 
     def _fields(self, row: Any, own: str) -> Any:
         """Names and values, addresses among them, of a sentinel's row or a shard's node."""
@@ -167,7 +171,8 @@ class Places:
         if reply[0] == "slave" and len(reply) > 2:
             return ["slave", LOOPBACK, self.port(str(reply[1]), reply[2], own), *reply[3:]]
         if reply[0] == "master" and len(reply) > 2 and isinstance(reply[2], list):
-            rows = [[LOOPBACK, str(self.port(str(row[0]), row[1], own)), *row[2:]] for row in reply[2] if len(row) > 1]
+            rows = [[LOOPBACK, str(self.port(str(row[0]), row[1], own)), *row[2:]] for row in reply[2]
+                    if isinstance(row, list) and len(row) > 1]  # fmt: skip
             return [*reply[:2], rows]
         return reply
 

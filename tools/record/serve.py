@@ -14,6 +14,7 @@ from tools.record.answers import Answers, forbidden
 from tools.record.conversation import Conversation
 from tools.record.mapping import LOOPBACK, Places
 from tools.record.moment import Moment
+from tools.record.resp import encode
 from tools.record.session import Session
 from tools.record.shapes import shaped
 from tools.record.tape import Key, Tape, key
@@ -106,6 +107,11 @@ class ServedNode:
         reply, ms = self._reply(session, asked, now)
         mapped = self._served.places.mapped(asked, reply, self.name)
         return shaped(asked, mapped), self.moment.real(ms / 1000)
+
+    def encoded(self, session: Session, words: list[str]) -> tuple[bytes, float]:
+        """The same as bytes."""
+        reply, seconds = self.reply(session, words)
+        return encode(reply, session.protocol), seconds
 
     def _reply(self, session: Session, asked: Key, now: float) -> tuple[Reply, float]:
         answers = self.answers
