@@ -10,7 +10,7 @@ from evals.lab.fault import NO_FAULT
 from evals.lab.servers import installed
 from tests.program import checked, triage
 
-BENIGN = [fault.id for fault in FAULTS.values() if fault.cause == NO_FAULT]
+BENIGN = [fault.id for fault in FAULTS.values() if fault.cause == NO_FAULT and fault.attack is None]
 LEADING = ("a leak", "lose data", "vanish", "fragmented", "too slow", "too large", "pooling", "far behind", "refused")
 """Words of tickets that suspect a cause by name."""
 
