@@ -12,8 +12,18 @@ from tools.server.link import Command, Reply, ServerError
 REDACTED = "(redacted)"
 """In place of an argument, as the server itself writes it."""
 _LOGS = ("SLOWLOG", "COMMANDLOG")
-_HARMLESS = re.compile(r"-?\d{1,6}|\.\.\. \(\d+ more arguments\)|[(\[]?[+-]?inf")
-"""Arguments that are kept: small numbers (counts, ranges), and the server's own note."""
+_NUMBER = re.compile(r"-?\d{1,6}|[(\[]?[+-]?inf")
+"""Arguments that are kept: counts, ranges, times."""
+_MORE = re.compile(r"\.\.\. \(\d+ more arguments\)")
+"""The server's own note."""
+_VALUES = re.compile(
+    r"SET|P?SETEX|SETNX|GETSET|SETRANGE|APPEND|MSET(NX|EX)?|HM?SET(NX|EX)?|[LR]PUSHX?|LREM|LPOS|LINSERT|"
+    r"LSET|S(ADD|REM|MOVE|M?ISMEMBER)|Z(ADD|REM|M?SCORE|RANK|REVRANK|INCRBY)|XADD|PFADD|S?PUBLISH|ECHO|PING|RESTORE|"
+    r"EVAL(SHA)?(_RO)?|FCALL(_RO)?|AUTH|HELLO"
+)
+"""Commands that carry data, where a number can be a person's: a code, a card, an account."""
+_COUNTED = re.compile(r"EVAL(SHA)?(_RO)?|FCALL(_RO)?|P?SETEX")
+"""Of these, those whose second argument is a count or a time."""
 _CONFIG = 2
 
 
@@ -46,12 +56,20 @@ def _entry(row: Any) -> Any:
 
 
 def _arguments(words: Sequence[str]) -> list[str]:
-    head = 2 if words[0].upper() in CONTAINERS else 1
+    command = words[0].upper()
+    head = 2 if command in CONTAINERS else 1
     key = first_key(words)
-    return [
-        word if number < head or word == key or _HARMLESS.fullmatch(word) else REDACTED
-        for number, word in enumerate(words)
-    ]
+    data = _VALUES.fullmatch(command) is not None
+
+    def stays(at: int, word: str) -> bool:
+        if at < head or word == key or _MORE.fullmatch(word):
+            return True
+        if command in ("XREAD", "XREADGROUP") and word.upper() == "STREAMS":
+            # Without it nobody finds the key behind it.
+            return True
+        return _NUMBER.fullmatch(word) is not None and (not data or (at == 2 and bool(_COUNTED.fullmatch(command))))
+
+    return [word if stays(at, word) else REDACTED for at, word in enumerate(words)]
 
 
 def _hidden(value: Any, handles: Handles) -> Any:
