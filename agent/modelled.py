@@ -1,17 +1,19 @@
 """The model's part of an investigation, and what stands when it fails."""
 
+import asyncio
 import json
 
 from agent.causes import CAUSES
 from agent.conclude import Concluded
 from agent.diagnosis import Cause, Verdict
-from agent.events import ModelFailed
+from agent.events import Event, ModelAnswered, ModelFailed
 from agent.investigation import Investigation
 from agent.loop import Limits, investigate, offered
 from agent.model import Model, ModelError
 from agent.prompts import Prompt, compose
 from agent.request import Wire, request
-from agent.verdict import PRESENT
+from agent.spending import Prices
+from agent.weigh import disagreement, doubt, surest
 from tools.errors import ToolError
 from tools.records import Record
 
@@ -25,46 +27,57 @@ class Asking(Record):
     """Most tokens of one answer."""
     turns: int = 12
     """Most turns."""
+    total_tokens: int = 400_000
+    """Most tokens of all answers together, in and out."""
+    cost: float | None = None
+    """Most money of all answers together, by `prices`; null for no bound."""
+    prices: Prices = Prices()
+    """What tokens cost."""
 
 
 async def think(incident: Investigation, checks: Verdict, asking: Asking) -> Verdict:
     """Let the model conclude. Whatever goes wrong with it, the checks' verdict stands, and the use says why."""
-    limits = Limits(turns=asking.turns, ends=incident.ends)
+    limits = Limits(
+        turns=asking.turns, tokens=asking.total_tokens, cost=asking.cost, prices=asking.prices, ends=incident.ends
+    )  # fmt: skip
+
+    def heard(event: Event) -> None:
+        if isinstance(event, ModelAnswered):
+            incident.use = event.use.model_copy(update={"why": incident.use.why})
+        incident.emit(event)
+
     try:
         async with Model(
-            incident.use.name, incident.emit, timeout=asking.timeout, max_tokens=asking.max_tokens
+            incident.use.name, heard, timeout=asking.timeout, max_tokens=asking.max_tokens
         ) as model:  # fmt: skip
             done = await investigate(
-                model, incident.toolbox, _prompt(incident, offered(incident.toolbox)), limits, incident.emit,
-                causes=CAUSES, read_runbook=lambda name: _read(incident, name),
+                model, incident.toolbox, _prompt(incident, offered(incident.toolbox)), limits, heard,
+                causes=CAUSES, read_runbook=lambda name: _read(incident, name), found=surest(checks),
+                refuse=incident.desk.forbidden,
             )  # fmt: skip
+    except asyncio.CancelledError:
+        # Whoever interrupts gets what is known so far, the readings that the model asked for among it.
+        _failed(incident, incident.check(), "interrupted before it concluded")
+        raise
     except ModelError as error:
         if error.use is not None:
             incident.use = error.use.model_copy(update={"why": incident.use.why})
-        return _failed(incident, checks, str(error))
+        return _failed(incident, incident.check() if incident.use.turns else checks, str(error))
     incident.use = done.use.model_copy(update={"why": incident.use.why})
-    incident.actions = done.actions
     latest = incident.check()
-    if why := _doubt(done, latest):
+    why = doubt(done, latest)
+    incident.use = incident.use.model_copy(update={"disagrees": disagreement(done, latest, why)})
+    if why:
         return _failed(incident, _beside(latest, done), why)
+    incident.actions = done.actions
     return _merged(done, latest)
 
 
 def _failed(incident: Investigation, checks: Verdict, why: str) -> Verdict:
     incident.use = incident.use.model_copy(update={"degraded": f"model {incident.use.name}: {why}"})
+    incident.desk.withdraw("the model proposed it, and its diagnosis doesn't stand")
     incident.emit(ModelFailed(why=why))
     return checks
-
-
-def _doubt(done: Concluded, checks: Verdict) -> str | None:
-    """Why the model's conclusion isn't the answer, or None where it is."""
-    if not done.grounded:
-        return f"its first cause, {done.causes[0].id}, has no verified evidence"
-    found = next((cause for cause in checks.causes if cause.probability >= PRESENT), None)
-    if done.causes or found is None:
-        return None
-    against = [out for out in done.ruled_out if out.id == found.id and any(one.verified for one in out.evidence)]
-    return None if against else f"it says {done.outcome} and cites nothing against {found.id}"
 
 
 def _beside(checks: Verdict, done: Concluded) -> Verdict:
