@@ -10,6 +10,8 @@ from agent.diagnosis import Cause, Evidence, RuledOut
 from tools.records import Reading, Scalar
 
 _NUMBER = re.compile(r"[-+]?\d{1,30}(\.\d{1,30})?([eE][-+]?\d{1,2})?")
+PROPOSING = ("propose_config_set",)
+"""Tools whose readings repeat what they were given: nothing that could be evidence."""
 SHOWN = 300
 """Most characters of a value in a message."""
 
@@ -30,7 +32,9 @@ def checked(evidence: Sequence[Evidence], readings: Iterable[Reading]) -> tuple[
 
     def holds(one: Evidence) -> bool:
         reading = by_id.get(one.reading)
-        return reading is not None and reading.has(one.field) and matches(one.value, reading.get(one.field))
+        if reading is None or reading.tool in PROPOSING:
+            return False
+        return reading.has(one.field) and matches(one.value, reading.get(one.field))
 
     return tuple(one.model_copy(update={"verified": holds(one)}) for one in evidence)
 
@@ -74,6 +78,8 @@ def _problem(one: Evidence, by_id: dict[str, Reading]) -> str:
     reading = by_id.get(one.reading)
     if reading is None:
         return f"there is no reading {one.reading!r}; there are {', '.join(by_id)}"
+    if reading.tool in PROPOSING:
+        return f"{reading.id} is a proposal, and proves nothing; cite what was read"
     if not reading.has(one.field):
         return f"{reading.id} ({reading.tool}) has no field {one.field!r}{_hint(one.field, reading, by_id)}"
     return f"{reading.id} {one.field} is {_short(reading.get(one.field))}, not {_short(one.value)}"

@@ -14,6 +14,14 @@ def positive(text: str) -> float:
     return number
 
 
+def price(text: str) -> float:
+    """An amount of money, 0 for what is free."""
+    number = _number(text)
+    if not 0 <= number < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r}: give an amount, 0 or more")
+    return number
+
+
 def window(text: str) -> float:
     """A window that a sample can be spread over."""
     number = _number(text)
@@ -75,6 +83,16 @@ def common(parser: argparse.ArgumentParser) -> None:
     add("--model-timeout", type=positive, default=60.0, metavar="SECONDS", help="for one answer of the model (60)")
     add("--max-tokens", type=whole, metavar="N", help="most tokens of one answer of the model")
     add("--max-turns", type=whole, default=12, metavar="N", help="most turns of the model (12)")
+    add(
+        "--max-total-tokens",
+        type=whole,
+        default=400_000,
+        metavar="N",
+        help="most tokens of the model, all turns (400000)",
+    )
+    add("--price-in", type=price, metavar="PRICE", help="of a million tokens sent to the model, in any currency")
+    add("--price-out", type=price, metavar="PRICE", help="of a million tokens that the model writes")
+    add("--max-cost", type=price, metavar="PRICE", help="most that the model may cost, by these prices")
     sources(parser)
     add(
         "--max-commands",

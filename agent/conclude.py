@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 from agent.citations import problems as citation_problems
 from agent.citations import verify, verify_ruled_out
 from agent.diagnosis import Cause, Evidence, ModelUse, Outcome, RuledOut
-from agent.model import ModelError
+from agent.failures import ModelError
 from agent.request import Wire
 from tools.errors import ToolError
 from tools.records import Reading, Record, Scalar
@@ -142,8 +142,10 @@ def parse(text: str) -> Submission:
         raise ToolError(f"{SUBMIT}: the arguments aren't one whole JSON object ({error}); send it again") from None
 
 
-def problems(submission: Submission, readings: Sequence[Reading], known: Collection[str]) -> list[str]:
-    """What the model has to mend, in words for it; empty if all stands."""
+def problems(
+    submission: Submission, readings: Sequence[Reading], known: Collection[str], checks: Cause | None = None
+) -> list[str]:
+    """What the model has to mend, in words for it; empty if all stands. `checks` is what the checks are surest of."""
     found: list[str] = []
     ids = [claim.id for claim in submission.causes]
     if submission.outcome == "diagnosed" and not ids:
@@ -161,6 +163,12 @@ def problems(submission: Submission, readings: Sequence[Reading], known: Collect
                 found.append(f"{name}[{number}]: there is no cause {claim.id!r}; take an id of the list")
             found += citation_problems(f"{name}[{number}] {claim.id}", _evidence(claim.evidence), readings)
     found += [f"causes[{n}] {claim.id}: no evidence" for n, claim in enumerate(submission.causes) if not claim.evidence]
+    if (
+        checks
+        and checks.id not in ids
+        and not any(out.id == checks.id and out.evidence for out in submission.ruled_out)
+    ):
+        found.append(f"the checks find {checks.id}: name it under causes too, or rule it out by what was measured")
     return found
 
 

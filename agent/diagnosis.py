@@ -39,6 +39,8 @@ class Cause(Record):
     why: str
     """One or two sentences for the person on call."""
     evidence: tuple[Evidence, ...]
+    only_reported: bool = False
+    """Whether nothing but the report (r0) speaks for it: it was said, and not measured."""
 
 
 class RuledOut(Record):
@@ -81,6 +83,26 @@ class TargetInfo(Record):
     nodes: tuple[str, ...] = ()
 
 
+class Refused(Record):
+    """Something that was proposed or called for, and neither done nor taken into the plan."""
+
+    action: str
+    why: str
+
+
+class Disagreement(Record):
+    """Where a model and the checks come to different answers."""
+
+    model: str
+    """The model's first cause, or its outcome."""
+    checks: str
+    """The checks' first cause, or their outcome."""
+    stands: Literal["model", "checks"]
+    why: str
+    """What speaks for the one that stands."""
+    evidence: tuple[Evidence, ...] = ()
+
+
 class ModelUse(Record):
     """Which model answered and what it cost."""
 
@@ -89,6 +111,12 @@ class ModelUse(Record):
     turns: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+    estimated: bool = False
+    """Whether the endpoint didn't count the tokens of some answer, so that they're told by its size."""
+    cost: float | None = None
+    """By the prices that were given; null without."""
+    disagrees: Disagreement | None = None
+    """Null where the model and the checks agree, or one of them says nothing."""
     degraded: str | None = None
     """Why the answer is the checks' although a model was asked."""
     why: str = ""
@@ -112,6 +140,9 @@ class Diagnosis(Record):
     ruled_out: tuple[RuledOut, ...]
     unknown: tuple[str, ...]
     plan: tuple[Step, ...]
+    refused: tuple[Refused, ...] = ()
+    """What was proposed and policy forbids, or isn't offered since its diagnosis doesn't stand; and calls of tools that
+    would change something."""
     readings: tuple[Reading, ...]
     footprint: Footprint
     model: ModelUse

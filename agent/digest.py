@@ -96,8 +96,11 @@ def findings_text(findings: Iterable[Cause], most: int) -> str:
     return "\n".join(lines) or "nothing"
 
 
-def whole(reading: Reading, about: str = "") -> str:
-    """A reading as JSON for the model, cut to a bounded size; `about` says what its fields mean."""
+def whole(reading: Reading, about: str = "", times: int = 1) -> str:
+    """A reading as JSON for the model, cut to a bounded size; `about` says what its fields mean.
+
+    `times` is how often it was taken with these arguments by now.
+    """
     values = reading.values or {}
     first = first_fields(reading)
     kept: dict[str, Scalar] = {}
@@ -113,6 +116,8 @@ def whole(reading: Reading, about: str = "") -> str:
     told["unavailable"] = reading.unavailable.model_dump() if reading.unavailable else None
     if left := len(values) - len(kept):
         told["more"] = f"{left} more fields; ask for less at once (fewer sections, a smaller top or count) to see them"
+    if times > 1:
+        told["again"] = f"taken {times} times now with these arguments; a window is always a new one"
     if about:
         told["about"] = about
     return json.dumps(told, ensure_ascii=False, separators=(",", ":"))

@@ -18,6 +18,7 @@ from agent.survey import COMES_AND_GOES, HOST, NodeSurvey, Pace
 from agent.told import target_info
 from agent.verdict import conclude
 from agent.view import View
+from agent.weigh import marked, refusals
 from tools.clock import Clock
 from tools.errors import ToolError
 from tools.gate.desk import Desk
@@ -246,9 +247,10 @@ class Investigation:
         """The answer as it stands."""
         verdict = self.verdict or self._conclude()
         diagnosis = Diagnosis(
-            symptom=self.symptom, target=self.target_info(), outcome=verdict.outcome, causes=verdict.causes,
-            findings=verdict.findings, ruled_out=verdict.ruled_out, unknown=(*verdict.unknown, *self._unproven()),
-            plan=tuple(self.planned.steps), readings=self.readings(), footprint=self.account.footprint,
+            symptom=self.symptom, target=self.target_info(), outcome=verdict.outcome, causes=marked(verdict.causes),
+            findings=marked(verdict.findings), ruled_out=verdict.ruled_out,
+            unknown=(*verdict.unknown, *self._unproven()), plan=tuple(self.planned.steps),
+            refused=refusals(self.desk.refused), readings=self.readings(), footprint=self.account.footprint,
             model=self.use, seconds=round(self.clock.monotonic() - self.began, 3), interrupted=interrupted,
         )  # fmt: skip
         self.emit(Answered(diagnosis=diagnosis))

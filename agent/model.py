@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import math
-import os
-import re
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -12,67 +9,34 @@ from typing import TYPE_CHECKING, Any
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from agent.diagnosis import ModelUse
 from agent.events import Emit, ModelRetried, ModelText
-from agent.request import ABILITIES, Wire, refused, request
+from agent.failures import Again, EndpointError, Refused, of_event, of_status, printable
+from agent.failures import ModelError as ModelError
+from agent.provider import client, key_of
+from agent.request import ABILITIES, Wire, request
 from agent.turn import Gathering, Turn
-from tools.errors import RediagnoseError
-from tools.redact import hide_secrets
 
 if TYPE_CHECKING:
-    from openai import APIStatusError
     from openai._response import AsyncAPIResponse
 
 ATTEMPTS = 4
-"""Most times that one answer is asked for."""
-_KEYS = re.compile(r"\b[sp]k-[\w*.-]{6,}|\bBearer \S+|[\w-]{32,}")
+"""Failures in a row after which the endpoint isn't asked any more."""
 _SSE = (b":", b"event:", b"id:", b"retry:")
-
-
-class ModelError(RediagnoseError):
-    """The model gave no answer that can be used; one line says why, and never a key. The checks' answer stands."""
-
-    def __init__(self, why: str, use: ModelUse | None = None) -> None:
-        super().__init__(why)
-        self.use = use
-        """What was spent until then, where it's known."""
-
-
-class EndpointError(ModelError):
-    """The endpoint failed, which says nothing of the model behind it."""
-
-
-class _Again(Exception):
-    """The endpoint failed in a way that may pass."""
-
-    def __init__(self, why: str, after: float | None = None) -> None:
-        super().__init__(why)
-        self.after = after
-        """Seconds after which the endpoint wants to be asked again."""
-
-
-class _Refused(Exception):
-    """The endpoint doesn't understand a part of the request."""
-
-    def __init__(self, ability: str) -> None:
-        super().__init__(ability)
-        self.ability = ability
+MOST_BYTES = 8 * 2**20
+"""Of one answer: what is longer is no answer."""
 
 
 class Model:
     """A model behind a chat-completions endpoint. What the endpoint refuses is found out once and remembered.
 
-    Endpoint and key come from OPENAI_BASE_URL and OPENAI_API_KEY unless they're given. Raises `ModelError` for an
-    endpoint that can't be one.
+    Endpoint and key come from the environment unless they're given (`provider`). Raises `ModelError` for an endpoint
+    that can't be one.
     """
 
     def __init__(
         self, name: str, emit: Emit, *, timeout: float = 60.0, max_tokens: int | None = None,
         base_url: str | None = None, api_key: str | None = None, backoff: float = 0.5,
     ) -> None:  # fmt: skip
-        # It takes most of a second to load, which the checks alone shouldn't cost.
-        from openai import AsyncOpenAI
-
         self.name = name
         self.timeout = timeout
         """Seconds for one answer, to its last byte."""
@@ -82,13 +46,11 @@ class Model:
         """What the endpoint is taken to understand."""
         self._emit = emit
         self._jitter = wait_random_exponential(multiplier=backoff, max=8)
-        # Local endpoints take no key, and the client insists on one.
-        self._key = (api_key or os.environ.get("OPENAI_API_KEY") or "none").strip()
-        try:
-            self._client = AsyncOpenAI(api_key=self._key, base_url=base_url or None, max_retries=0, timeout=timeout)
-        except Exception as error:
-            why = f"OPENAI_BASE_URL can't be used ({type(error).__name__}); give http://HOST/v1"
-            raise EndpointError(why) from None
+        self._key = key_of(api_key, base_url)
+        self._client = client(self._key, base_url, timeout)
+        self._failures = 0
+        """In a row."""
+        self._given_up: str | None = None
 
     async def __aenter__(self) -> "Model":
         return self
@@ -101,38 +63,49 @@ class Model:
     ) -> Turn:
         """One answer, before `ends` (seconds of `time.monotonic`). `choice` names a tool that must be called.
 
-        Raises `ModelError`.
+        Raises `ModelError`; once it's for good, an endpoint isn't asked again.
         """
-        attempts = 0
+        if self._given_up:
+            raise EndpointError(self._given_up)
+        asked = 0
 
         async def attempt() -> Turn:
-            nonlocal attempts
-            attempts += 1
-            return await self._attempt(body, ends)
+            nonlocal asked
+            asked += 1
+            try:
+                return await self._attempt(body, ends)
+            except Again:
+                self._failures += 1
+                raise
 
         def over(state: RetryCallState) -> bool:
-            return attempts >= ATTEMPTS or time.monotonic() + state.upcoming_sleep >= ends
+            return self._failures >= ATTEMPTS or time.monotonic() + state.upcoming_sleep >= ends
 
         while True:
             body = request(
                 self.name, messages, tools, choice=choice, max_tokens=self.max_tokens, abilities=self.abilities
             )
             retrying = AsyncRetrying(
-                retry=retry_if_exception_type(_Again), stop=over, wait=self._wait,
+                retry=retry_if_exception_type(Again), stop=over, wait=self._wait,
                 before_sleep=self._retried, reraise=True,
             )  # fmt: skip
             try:
-                return await retrying(attempt)
-            except _Refused as error:
+                turn: Turn = await retrying(attempt)
+            except Refused as error:
                 self.abilities.discard(error.ability)
-            except _Again as error:
-                tried = f"asked {attempts} times" if attempts > 1 else "asked once"
-                near = "" if attempts >= ATTEMPTS else ", and the deadline doesn't allow another"
-                raise EndpointError(f"{error} ({tried}{near})") from None
+            except Again as error:
+                tried = f"asked {asked} times" if asked > 1 else "asked once"
+                near = "" if self._failures >= ATTEMPTS else ", and the deadline doesn't allow another"
+                why = f"{error} ({tried}{near})"
+                self._given_up = f"{why}; after {ATTEMPTS} failures in a row it isn't asked again" if not near else None
+                raise EndpointError(why) from None
+            else:
+                self._failures = 0
+                return turn
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        wanted = error.after if isinstance(error, _Again) else None
+        wanted = error.after if isinstance(error, Again) else None
         return self._jitter(state) if wanted is None else wanted
 
     def _retried(self, state: RetryCallState) -> None:
@@ -154,10 +127,10 @@ class Model:
         except (TimeoutError, APIConnectionError, RequestError, OSError) as error:
             # The client's exceptions end at the request: a body that breaks off raises those of the library below it.
             if "timeout" in type(error).__name__.lower():
-                raise _Again(f"the model's endpoint gave no whole answer within {seconds:.3g} s") from None
-            raise _Again(f"the connection to the model's endpoint failed ({_root(error)})") from None
+                raise Again(f"the model's endpoint gave no whole answer within {seconds:.3g} s") from None
+            raise Again(f"the connection to the model's endpoint failed ({_root(error)})") from None
         except APIStatusError as error:
-            raise self._failure(error, body) from None
+            raise of_status(error, body, self._key) from None
         except (OpenAIError, ValueError) as error:
             # ValueError is a key or a header that can't be sent; its text may hold the key.
             raise EndpointError(f"the model's endpoint can't be asked ({type(error).__name__})") from None
@@ -184,67 +157,37 @@ class Model:
                 self.abilities.discard("stream")
             self._feed(gathering, bytes(plain))
             if not gathering.answered:
-                raise _Again("the model's endpoint sent a completion without a choice")
+                raise Again("the model's endpoint sent a completion without a choice")
         elif not (done or gathering.finish_reason):
-            raise _Again("the model's answer was cut off in the middle")
+            raise Again("the model's answer was cut off in the middle")
         return gathering.turn()
 
     def _feed(self, gathering: Gathering, data: bytes) -> None:
         try:
             chunk = json.loads(data)
         except (ValueError, RecursionError):
-            raise _Again("the model's endpoint sent something that isn't JSON") from None
+            raise Again("the model's endpoint sent something that isn't JSON") from None
         if isinstance(chunk, dict) and chunk.get("error"):
-            raise _Again(f"the model's endpoint sent an error: {self._said(chunk['error'])}")
+            raise of_event(chunk["error"], self._key)
         if text := gathering.feed(chunk):
-            self._emit(ModelText(text=_printable(text)))
-
-    def _failure(self, error: "APIStatusError", body: Wire) -> Exception:
-        status, said = error.status_code, self._said(error.body)
-        if ability := refused(status, json.dumps(error.body, default=str), body):
-            return _Refused(ability)
-        why = f"the model's endpoint answered {status}{f' ({said})' if said else ''}"
-        if status in (401, 403):
-            # What it says of a key may repeat a part of it.
-            return EndpointError(f"the model's endpoint answered {status}; check OPENAI_API_KEY")
-        if status == 404:
-            return EndpointError(f"{why}; check the model's name, {self.name!r}, and OPENAI_BASE_URL")
-        if error.code == "insufficient_quota" or (status not in (408, 409, 429) and status < 500):
-            return EndpointError(why)
-        return _Again(why, _seconds(error.response.headers.get("retry-after")))
-
-    def _said(self, body: object) -> str:
-        """An endpoint's words as one short line, without anything like a key."""
-        if isinstance(body, dict):
-            body = body.get("message") or body.get("detail") or body.get("error") or ""
-        text = _printable(str(body or ""))
-        text = _KEYS.sub("***", hide_secrets(text.replace(self._key, "***") if self._key != "none" else text))
-        return " ".join(text.split())[:160]
+            self._emit(ModelText(text=printable(text)))
 
 
 async def _lines(response: "AsyncAPIResponse[Any]") -> AsyncGenerator[bytes, None]:
     # Split at newlines only: a text may hold other characters that str.splitlines takes for the end of a line.
-    rest = b""
+    rest, size = bytearray(), 0
     async for chunk in response.iter_bytes():
-        *lines, rest = (rest + chunk).split(b"\n")
+        size += len(chunk)
+        if size > MOST_BYTES:
+            raise Again(f"the model's endpoint sent more than {MOST_BYTES // 2**20} MiB in one answer")
+        *lines, last = chunk.split(b"\n")
         for line in lines:
-            yield line.rstrip(b"\r")
+            yield bytes(rest + line).rstrip(b"\r")
+            rest.clear()
+        rest += last
     if rest:
-        yield rest
-
-
-def _printable(text: str) -> str:
-    """Text that can't steer a terminal."""
-    return "".join(letter if letter.isprintable() or letter in "\n\t" else " " for letter in text)
+        yield bytes(rest)
 
 
 def _root(error: BaseException) -> str:
     return type(error.__cause__ or error).__name__
-
-
-def _seconds(header: str | None) -> float | None:
-    try:
-        seconds = float(header or "")
-    except ValueError:
-        return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None

@@ -1,18 +1,21 @@
 """The model's part of an investigation, and what stands when it fails."""
 
+import asyncio
 import json
 import time
 
 from agent.causes import CAUSES
 from agent.conclude import Concluded
 from agent.diagnosis import Cause, Verdict
-from agent.events import ModelFailed
+from agent.events import Event, ModelAnswered, ModelFailed
+from agent.failures import EndpointError, ModelError
 from agent.investigation import Investigation
 from agent.loop import Limits, investigate, offered
-from agent.model import EndpointError, Model, ModelError
+from agent.model import Model
 from agent.prompts import Prompt, compose, unaided
 from agent.request import Wire, request
-from agent.verdict import PRESENT
+from agent.spending import Prices
+from agent.weigh import disagreement, doubt, surest
 from tools.errors import ToolError
 from tools.records import Record
 
@@ -26,6 +29,12 @@ class Asking(Record):
     """Most tokens of one answer."""
     turns: int = 12
     """Most turns."""
+    total_tokens: int = 400_000
+    """Most tokens of all answers together, in and out."""
+    cost: float | None = None
+    """Most money of all answers together, by `prices`; null for no bound."""
+    prices: Prices = Prices()
+    """What tokens cost."""
     bare: bool = False
     """Give it the tools alone: no digest, no findings and no runbooks, and no checks that stand in for its answer."""
 
@@ -34,44 +43,50 @@ async def think(incident: Investigation, checks: Verdict, asking: Asking) -> Ver
     """Let the model conclude. Whatever goes wrong with it, the checks' verdict stands, and the use says why."""
     # An endpoint takes real time, whatever clock the incident has.
     ends = time.monotonic() + incident.ends - incident.clock.monotonic()
-    limits = Limits(turns=asking.turns, ends=ends)
+    limits = Limits(
+        turns=asking.turns, tokens=asking.total_tokens, cost=asking.cost, prices=asking.prices, ends=ends
+    )  # fmt: skip
     tools = offered(incident.toolbox, runbooks=not asking.bare)
-    instead = Verdict(outcome="insufficient-evidence", findings=checks.findings) if asking.bare else checks
+    unproven = Verdict(outcome="insufficient-evidence", findings=checks.findings)
+
+    def heard(event: Event) -> None:
+        if isinstance(event, ModelAnswered):
+            incident.use = event.use.model_copy(update={"why": incident.use.why})
+        incident.emit(event)
+
     try:
         async with Model(
-            incident.use.name, incident.emit, timeout=asking.timeout, max_tokens=asking.max_tokens
+            incident.use.name, heard, timeout=asking.timeout, max_tokens=asking.max_tokens
         ) as model:  # fmt: skip
             done = await investigate(
-                model, incident.toolbox, _prompt(incident, tools, bare=asking.bare), limits, incident.emit,
+                model, incident.toolbox, _prompt(incident, tools, bare=asking.bare), limits, heard,
                 causes=CAUSES, read_runbook=None if asking.bare else lambda name: _read(incident, name),
+                found=None if asking.bare else surest(checks), refuse=incident.desk.forbidden,
             )  # fmt: skip
+    except asyncio.CancelledError:
+        # Whoever interrupts gets what is known so far, the readings that the model asked for among it.
+        _failed(incident, incident.check(), "interrupted before it concluded")
+        raise
     except ModelError as error:
         if error.use is not None:
             incident.use = error.use.model_copy(update={"why": incident.use.why})
-        return _failed(incident, instead, str(error), endpoint=isinstance(error, EndpointError))
+        stands = unproven if asking.bare else incident.check() if incident.use.turns else checks
+        return _failed(incident, stands, str(error), endpoint=isinstance(error, EndpointError))
     incident.use = done.use.model_copy(update={"why": incident.use.why})
-    incident.actions = done.actions
     latest = incident.check()
-    if not asking.bare and (why := _doubt(done, latest)):
+    why = None if asking.bare else doubt(done, latest)
+    incident.use = incident.use.model_copy(update={"disagrees": disagreement(done, latest, why)})
+    if why:
         return _failed(incident, _beside(latest, done), why)
+    incident.actions = done.actions
     return _merged(done, latest)
 
 
 def _failed(incident: Investigation, checks: Verdict, why: str, *, endpoint: bool = False) -> Verdict:
     incident.use = incident.use.model_copy(update={"degraded": f"model {incident.use.name}: {why}"})
+    incident.desk.withdraw("the model proposed it, and its diagnosis doesn't stand")
     incident.emit(ModelFailed(why=why, endpoint=endpoint))
     return checks
-
-
-def _doubt(done: Concluded, checks: Verdict) -> str | None:
-    """Why the model's conclusion isn't the answer, or None where it is."""
-    if not done.grounded:
-        return f"its first cause, {done.causes[0].id}, has no verified evidence"
-    found = next((cause for cause in checks.causes if cause.probability >= PRESENT), None)
-    if done.causes or found is None:
-        return None
-    against = [out for out in done.ruled_out if out.id == found.id and any(one.verified for one in out.evidence)]
-    return None if against else f"it says {done.outcome} and cites nothing against {found.id}"
 
 
 def _beside(checks: Verdict, done: Concluded) -> Verdict:

@@ -28,13 +28,17 @@ def _what(answer: Diagnosis) -> str:
             f" Also {', '.join(f'{c.id} {c.probability:.0%}' for c in answer.causes[1:])}." if answer.causes[1:] else ""
         )
         at = f" at {top.where}" if len(answer.target.nodes) > 1 and top.where else ""
-        return f"{top.id}{at}, {top.probability:.0%}. {top.why}{others}"
+        return f"{top.id}{at}, {top.probability:.0%}.{_reported(top)} {top.why}{others}"
     if answer.outcome == "no-fault":
         return "no-fault. Redis was measured and does what it should; what was reported isn't visible here now."
     if answer.outcome == "outside-redis":
         outside = next((cause.why for cause in answer.findings if cause.id == "outside-redis"), "")
         return f"outside-redis. {outside}".strip()
     return "insufficient-evidence. " + (answer.unknown[0] if answer.unknown else "The readings don't point anywhere.")
+
+
+def _reported(cause: Cause) -> str:
+    return " (Only reported: nothing that was measured shows it.)" if cause.only_reported else ""
 
 
 def _asks(step: Step) -> str:
@@ -93,6 +97,8 @@ def text(answer: Diagnosis, *, spark: bool = False, revealed: Mapping[str, str] 
     several = len(answer.target.nodes) > 1
     lines = [*headline(answer), ""]
     lines += [f"Server   {_server(answer)}", f"Symptom  {answer.symptom or '(none given)'}", ""]
+    if told := beside(answer):
+        lines += [*told, ""]
     lines += _causes("Causes", answer.causes, several)
     shown = [cause.id for cause in answer.causes]
     rest = [cause for cause in answer.findings if cause.id not in shown]
@@ -127,7 +133,7 @@ def _causes(title: str, causes: Sequence[Cause], several: bool) -> list[str]:
     lines = [title]
     for cause in causes:
         at = f" at {cause.where}" if several and cause.where else ""
-        lines.append(f"  {cause.probability:>4.0%} {cause.id}{at}: {cause.why}")
+        lines.append(f"  {cause.probability:>4.0%} {cause.id}{at}: {cause.why}{_reported(cause)}")
         if cause.evidence:
             lines.append(f"       {_brackets(cause.evidence)}")
     return [*lines, ""]
@@ -196,11 +202,28 @@ def _reading(reading: Reading, spark: bool) -> str:
     return f"  {reading.id:<4} {reading.tool:<14} {ms:>10}  {figures(reading)}{drawn}".rstrip()
 
 
+def beside(answer: Diagnosis) -> list[str]:
+    """What a reader must not miss: where model and checks disagree, and what was proposed and refused."""
+    lines = []
+    if one := answer.model.disagrees:
+        whose = "the checks'" if one.stands == "checks" else "the model's"
+        cites = f" {_brackets(one.evidence)}" if one.evidence else ""
+        lines.append(
+            f"Disagreement: the model says {one.model}, the checks say {one.checks}; "
+            f"{whose} answer stands. {one.why}{cites}"
+        )
+    lines += [f"Refused: {one.action} ({one.why})" for one in answer.refused]
+    return lines
+
+
 def cost(answer: Diagnosis) -> str:
     """What the investigation cost."""
     print_, bound = answer.footprint, answer.footprint.budget
     model = answer.model
-    spent = f"; model {model.turns} turns, {model.tokens_in}+{model.tokens_out} tokens" if model.turns else ""
+    money = f", cost {model.cost:g}" if model.cost is not None else ""
+    about = "about " if model.estimated else ""
+    tokens = f"{about}{model.tokens_in}+{model.tokens_out} tokens"
+    spent = f"; model {model.turns} turns, {tokens}{money}" if model.turns else ""
     of_time = f" of {bound.seconds:g}" if bound.seconds else ""
     cut = " INTERRUPTED: this is what was known by then." if answer.interrupted else ""
     return (
@@ -213,15 +236,21 @@ def markdown(answer: Diagnosis) -> str:
     """The answer as Markdown: the same short top, the evidence below."""
     what, do, dont = headline(answer)
     lines = [f"**{_split(what)}", "", f"**{_split(do)}", "", f"**{_split(dont)}", ""]
+    if told := beside(answer):
+        lines += [*(f"- {line}" for line in told), ""]
     if answer.causes:
         lines += ["| cause | where | probability | evidence |", "|---|---|---|---|"]
         lines += [
             f"| `{c.id}` | {c.where or '-'} | {c.probability:.0%} | "
-            f"{'; '.join(f'`{_cell(cited(e))}`' for e in c.evidence)} |"
+            f"{'; '.join(f'`{_cell(cited(e))}`' for e in c.evidence)}{_reported(c)} |"
             for c in answer.causes
         ] + [""]
     if compared := _against(answer):
         lines += [f"- {line.strip()}" if line.startswith(" ") else line for line in compared]
+    shown = [cause.id for cause in answer.causes]
+    if not answer.model.alone and (rest := [cause for cause in answer.findings if cause.id not in shown]):
+        lines += ["What the checks found besides:", ""]
+        lines += [f"- `{cause.id}` {cause.probability:.0%}: {cause.why}" for cause in rest] + [""]
     if answer.plan:
         lines += ["| step | action | risk | undo |", "|---|---|---|---|"]
         lines += [

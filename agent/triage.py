@@ -21,6 +21,7 @@ from agent.program import ANSWERED, INTERRUPTED
 from agent.progress import Progress
 from agent.report import markdown, text
 from agent.runbooks import load
+from agent.spending import Prices
 from tools.clock import Clock, SystemClock
 from tools.errors import RediagnoseError, UsageError
 from tools.history import History, moment
@@ -77,7 +78,7 @@ async def investigate(args: argparse.Namespace, target: Target, symptom: str) ->
         errors.print("rediagnose: warning: --insecure: the server's certificate isn't verified", highlight=False)
     clock = SystemClock()
     incident = Investigation(target, symptom, library, clock, progress, options, outside_of(args, target, clock))
-    asking = Asking(timeout=args.model_timeout, max_tokens=args.max_tokens, turns=args.max_turns)
+    asking = asking_of(args)
     try:
         with progress, ended_by(signal.SIGTERM):
             incident.start(use)
@@ -95,6 +96,17 @@ async def investigate(args: argparse.Namespace, target: Target, symptom: str) ->
         return INTERRUPTED
     finally:
         await incident.close()
+
+
+def asking_of(args: argparse.Namespace) -> Asking:
+    """How the model is asked. Raises `UsageError` for a bound on the cost without a price to hold it against."""
+    if args.max_cost is not None and None in (args.price_in, args.price_out):
+        raise UsageError("--max-cost needs --price-in and --price-out, the prices of a million tokens")
+    return Asking(
+        timeout=args.model_timeout, max_tokens=args.max_tokens, turns=args.max_turns,
+        total_tokens=args.max_total_tokens, cost=args.max_cost,
+        prices=Prices(of_in=args.price_in, of_out=args.price_out),
+    )  # fmt: skip
 
 
 def outside_of(args: argparse.Namespace, target: Target, clock: Clock) -> Outside:

