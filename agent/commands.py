@@ -3,6 +3,7 @@
 import argparse
 
 from agent.acl_options import configure_acl, connection
+from agent.change_options import audit, configure_change
 from agent.program import Command
 
 
@@ -66,6 +67,7 @@ def common(parser: argparse.ArgumentParser) -> None:
     add("--record", metavar="FILE", help="write the incident down, for replay, apply, rollback and others' eyes")
     add("--runbooks", metavar="DIR", help="your own runbooks; they come before the bundled ones")
     add("--approve", choices=("ask", "never"), default="ask", help="ask about each change; `never` without a terminal")
+    audit(parser)
     add("--reveal", action="store_true", help="print what stands behind the handles, such as client#1")
     add("--show-prompt", action="store_true", help="print exactly what would leave for the model; send nothing")
     connection(parser)
@@ -88,6 +90,10 @@ def _runbooks(parser: argparse.ArgumentParser) -> None:
 
 COMMANDS = (
     Command("triage", "[URL] [SYMPTOM]", "investigate; the answer on stdout", _triage, "agent.triage:triage"),
+    Command("apply", "FILE STEP --url URL", "carry out one step of a recorded plan, approved anew",
+            configure_change, "agent.later:apply"),
+    Command("rollback", "FILE STEP --url URL", "take a step back that was applied",
+            configure_change, "agent.later:rollback"),
     Command("acl", "[URL]", "the least-privilege users for a server, and what the current one can't read",
             configure_acl, "agent.acl:acl"),
     Command("host-script", "", "a read-only script for a machine that the agent can't log into; see --host-facts",
