@@ -1,82 +1,95 @@
 """The approving channel of the terminal: a person is asked about one exact change, and only a plain yes is one."""
 
 import asyncio
-import getpass
 from collections.abc import Awaitable, Callable
 
 from rich.console import Console
 from rich.text import Text
 
+from agent.change import Outcome, Site, carry_out, roll_back, told
 from agent.diagnosis import Step
 from agent.events import StepChanged
 from agent.investigation import Investigation
-from agent.report import figures
-from tools.errors import RediagnoseError
+from tools.errors import GateError, RediagnoseError, Unlogged
 from tools.gate.apply import Applied, Gate
+from tools.gate.ledger import Log, entry, user
 from tools.gate.policy import Change, shown
-from tools.records import Reading
 
 Ask = Callable[[Step], Awaitable[bool]]
 """Asks a person about one step; True only for a yes."""
-WITNESS = {
-    "maxclients-exhausted": "connect", "client-paused": "ping", "lua-busy": "ping", "connection-leak": "clients",
-    "slow-consumer-output": "clients", "query-buffer-hog": "clients", "idle-timeout": "config_get",
-    "idle-drop-by-network": "config_get", "diagnostics-disabled": "config_get",
-}  # fmt: skip
-"""The reading in which a cause's symptom shows; of the others, a PING."""
+Show = Callable[[str], None]
+"""Shows a person one line."""
 
 
-async def settle(incident: Investigation, ask: Ask, show: Callable[[str], None], *, channel: str) -> None:
-    """Ask about each step that needs a yes; apply those that got one, and show the symptom before and after."""
-    gate = Gate(incident.clock)
-    for step in list(incident.planned.steps):
-        wanted = incident.planned.changes.get(step.id)
-        if wanted is None:
-            continue
-        if not await ask(step):
-            _note(incident, step.model_copy(update={"state": "refused"}), "refused")
-            continue
-        step = step.model_copy(update={"state": "approved"})
-        _note(incident, step, f"approved by {getpass.getuser()} ({channel})")
-        approval = gate.approve(wanted, by=getpass.getuser(), channel=channel)
-        before = await _witness(incident, wanted.node)
-        try:
-            applied = await gate.apply(incident.nodes[wanted.node], wanted, approval)
-        except RediagnoseError as error:
-            _note(incident, step.model_copy(update={"state": "failed"}), str(error))
-            show(f"{step.id} not applied: {error}")
-            continue
-        after = await _witness(incident, wanted.node)
-        done = step.model_copy(update={"state": "applied"})
-        _note(incident, done, _said(applied))
-        show(f"{step.id} applied: {_said(applied)}")
-        show(f"  before  {_line(before)}")
-        show(f"  after   {_line(after)}")
-        if wanted.undo is not None:
-            show(
-                f"  undo    {shown(wanted.undo)}   (this change is lost at the next restart: put it into the file too)"
-            )
+async def settle(
+    incident: Investigation, ask: Ask, show: Show, *, channel: str, log: Log, undo: Ask | None = None
+) -> None:  # fmt: skip
+    """Ask about each step that needs a yes; apply those that got one, and show the symptom before and after.
 
-
-def _said(applied: Applied) -> str:
-    change: Change = applied.change
-    if change.parameter is None:
-        return f"{change.action} -> {applied.reply}"
-    return f"{change.parameter} was {applied.read_before}, is {applied.read_after}"
-
-
-async def _witness(incident: Investigation, node: str) -> Reading | None:
-    causes = incident.verdict.causes if incident.verdict else ()
-    tool = WITNESS.get(causes[0].id, "ping") if causes else "ping"
-    args = {"parameters": ["timeout", "tcp-keepalive", "slowlog-log-slower-than"]} if tool == "config_get" else {}
+    `log` is where changes are written down, before they're made; `undo` asks whether what was applied is taken back.
+    """
+    site = Site(incident.toolbox, incident.nodes, incident.clock, log, incident.options.window)
+    gate = site.gate()
     try:
-        return await incident.toolbox.call(tool, {**args, "node": node})
-    except RediagnoseError:
-        return None
+        for step in list(incident.planned.steps):
+            if (wanted := incident.planned.changes.get(step.id)) is not None:
+                await _one(incident, site, gate, step, wanted, (ask, show, undo), channel)
+    except Unlogged as error:
+        # What can't be written down isn't done: the other steps aren't asked about either.
+        show(f"stopped: {error}")
 
 
-def _line(reading: Reading | None) -> str:
-    return f"{reading.id} {reading.tool}  {figures(reading)}" if reading else "(not read)"
+async def _one(
+    incident: Investigation, site: Site, gate: Gate, step: Step, wanted: Change, how: tuple[Ask, Show, Ask | None],
+    channel: str,
+) -> None:  # fmt: skip
+    ask, show, undo = how
+    if not await ask(step):
+        _note(incident, step.model_copy(update={"state": "refused"}), "refused")
+        site.log(entry(site.clock, "refused", wanted, channel=channel, step=step.id))
+        return
+    approval = gate.approve(wanted, by=user(), channel=channel, step=step.id)
+    step = step.model_copy(update={"state": "approved"})
+    _note(incident, step, f"approved by {approval.by} ({channel})")
+    try:
+        outcome = await carry_out(site, gate, step, wanted, approval)
+    except RediagnoseError as error:
+        _note(incident, step.model_copy(update={"state": "failed"}), str(error))
+        if isinstance(error, Unlogged):
+            raise
+        show(f"{step.id} not applied: {error}")
+        return
+    step = step.model_copy(update={"state": outcome.state})
+    _note(incident, step, outcome.said)
+    show(f"{step.id} {outcome.state}: {outcome.said}")
+    for line in told(outcome):
+        show(line)
+    if undo is not None and wanted.undo is not None and not outcome.taken_back and await undo(step):
+        await _take_back(incident, site, gate, step, outcome, show, channel)
+
+
+async def _take_back(
+    incident: Investigation, site: Site, gate: Gate, step: Step, outcome: Outcome, show: Show, channel: str
+) -> None:  # fmt: skip
+    try:
+        restored = restoring(outcome.applied)
+        done = await roll_back(site, gate, restored, gate.approve(restored, by=user(), channel=channel, step=step.id))
+    except Unlogged:
+        raise
+    except RediagnoseError as error:
+        show(f"{step.id} not rolled back: {error}")
+        return
+    said = f"{restored.parameter} is {done.read_after} again"
+    _note(incident, step.model_copy(update={"state": "rolled-back"}), said)
+    show(f"{step.id} rolled back: {said}")
+
+
+def restoring(applied: Applied) -> Change:
+    """The change that takes back what was applied, if its value still stands. Raises `GateError` where none does."""
+    restored = applied.change.restored
+    if restored is None or applied.read_after is None:
+        raise GateError(f"nothing takes back {applied.change.action}")
+    return restored.model_copy(update={"before": applied.read_after})
 
 
 def _note(incident: Investigation, step: Step, detail: str) -> None:
@@ -84,22 +97,45 @@ def _note(incident: Investigation, step: Step, detail: str) -> None:
     incident.emit(StepChanged(step=step, detail=detail))
 
 
+def question(console: Console, step: Step) -> None:
+    """Print what a person is asked about."""
+    console.print()
+    console.print(Text(f"{step.id} {step.action}", style="bold"), soft_wrap=True)
+    console.print(Text(f"   on      {step.node}"))
+    if step.after is not None:
+        console.print(Text(f"   change  {shown((step.before or '',))} -> {shown((step.after,))}"), soft_wrap=True)
+    elif step.before is not None:
+        console.print(Text(f"   is      {step.before}"), soft_wrap=True)
+    console.print(Text(f"   why     {step.why}"), soft_wrap=True)
+    console.print(Text(f"   risk    {step.risk}"), style="yellow" if step.risk == "risky" else None)
+    if step.unchecked:
+        console.print(Text(f"   unknown {step.unchecked}"), style="yellow", soft_wrap=True)
+    console.print(Text(f"   undo    {step.rollback or 'nothing takes it back'}"), soft_wrap=True)
+
+
+async def answered(console: Console, text: str) -> bool:
+    """Whether a person says yes; anything but y or yes is a no."""
+    try:
+        answer = await asyncio.to_thread(console.input, f"   {text} y/N ")
+    except EOFError:
+        return False
+    return answer.strip().lower() in ("y", "yes")
+
+
 def terminal(console: Console) -> Ask:
-    """Asks on a terminal; anything but y or yes is a no."""
+    """Asks on a terminal whether a step is applied."""
 
     async def ask(step: Step) -> bool:
-        console.print()
-        console.print(Text(f"{step.id} {step.action}", style="bold"), soft_wrap=True)
-        console.print(Text(f"   on      {step.node}"))
-        if step.before is not None:
-            console.print(Text(f"   change  {step.before} -> {step.after}"), soft_wrap=True)
-        console.print(Text(f"   why     {step.why}"), soft_wrap=True)
-        console.print(Text(f"   risk    {step.risk}"), style="yellow" if step.risk == "risky" else None)
-        console.print(Text(f"   undo    {step.rollback or 'nothing takes it back'}"), soft_wrap=True)
-        try:
-            answer = await asyncio.to_thread(console.input, "   Apply it? y/N ")
-        except EOFError:
-            return False
-        return answer.strip().lower() in ("y", "yes")
+        question(console, step)
+        return await answered(console, "Apply it?")
+
+    return ask
+
+
+def undoing(console: Console) -> Ask:
+    """Asks on a terminal whether a step that was applied is taken back."""
+
+    async def ask(step: Step) -> bool:
+        return await answered(console, f"Take it back ({step.rollback})?")
 
     return ask

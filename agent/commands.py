@@ -3,6 +3,7 @@
 import argparse
 
 from agent.acl_options import configure_acl, connection
+from agent.change_options import audit, configure_change
 from agent.program import Command
 
 
@@ -106,6 +107,7 @@ def common(parser: argparse.ArgumentParser) -> None:
     add("--record", metavar="FILE", help="write the incident down, for replay, apply, rollback and others' eyes")
     add("--runbooks", metavar="DIR", help="your own runbooks; they come before the bundled ones")
     add("--approve", choices=("ask", "never"), default="ask", help="ask about each change; `never` without a terminal")
+    audit(parser)
     add("--reveal", action="store_true", help="print what stands behind the handles, such as client#1")
     add("--show-prompt", action="store_true", help="print exactly what would leave for the model; send nothing")
     connection(parser)
@@ -153,6 +155,10 @@ COMMANDS = (
             _capture, "agent.capture_command:capture_"),
     Command("replay", "FILE", "serve a recording as Redis endpoints on loopback, for any client", _replay,
             "agent.replay_command:replay"),
+    Command("apply", "FILE STEP --url URL", "carry out one step of a recorded plan, approved anew",
+            configure_change, "agent.later:apply"),
+    Command("rollback", "FILE STEP --url URL", "take a step back that was applied",
+            configure_change, "agent.later:rollback"),
     Command("acl", "[URL]", "the least-privilege users for a server, and what the current one can't read",
             configure_acl, "agent.acl:acl"),
     Command("host-script", "", "a read-only script for a machine that the agent can't log into; see --host-facts",

@@ -51,6 +51,22 @@ class RuledOut(Record):
     evidence: tuple[Evidence, ...]
 
 
+class Goal(Record):
+    """What a reading shows once a step has worked."""
+
+    tool: Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")]
+    field: Annotated[str, Field(min_length=1, max_length=128)]
+    op: Literal["==", "!=", "<", "<=", ">", ">=", "falls", "grows"]
+    """`falls` and `grows` compare with the reading before the step."""
+    value: Scalar = None
+    """What the field is compared with."""
+
+    @property
+    def said(self) -> str:
+        """As a person reads it."""
+        return f"{self.tool} {self.field} {self.op}" + ("" if self.op in ("falls", "grows") else f" {self.value}")
+
+
 class Step(Record):
     """One step of the plan."""
 
@@ -60,7 +76,7 @@ class Step(Record):
     action: str
     """The exact command, or for `outside` what a person does."""
     before: str | None = None
-    """The value that was read before."""
+    """What was read before: of a CONFIG SET the value, of a CLIENT KILL who the client is."""
     after: str | None = None
     why: str
     risk: Literal["safe", "risky"]
@@ -70,6 +86,10 @@ class Step(Record):
     verify: str | None = None
     avoid: str | None = None
     """The tempting wrong remedy, and why it's wrong."""
+    checks: tuple[Goal, ...] = ()
+    """What shows in a few seconds that it worked, as code compares it."""
+    unchecked: str | None = None
+    """What of its value couldn't be checked against the machine."""
     state: State = "proposed"
 
 

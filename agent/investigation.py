@@ -21,6 +21,7 @@ from agent.view import View
 from agent.weigh import marked, refusals
 from tools.clock import Clock
 from tools.errors import ToolError
+from tools.gate.bounds import room
 from tools.gate.desk import Desk
 from tools.history import History
 from tools.host.local import Facts, Host
@@ -95,7 +96,10 @@ class Investigation:
         network = self.outside.replay or (RecordedNetwork(self.recorder) if self.recorder else None)
         self.deployment = Deployment(target, clock, self.account, self.handles, network)
         self.hosts: dict[str, Host] = {}
-        self.desk = Desk(lambda action, why: self.emit(ProposalForbidden(action=action, why=why)))
+        self.desk = Desk(
+            lambda action, why: self.emit(ProposalForbidden(action=action, why=why)),
+            lambda node: room(self.toolbox.readings, node),
+        )
         finding = [] if options.one_node and not target.watched else [bind(topology, self.deployment)]
         self.toolbox = Toolbox(finding, clock, of_toolbox(self.emit))
         self.toolbox.ends = self.ends

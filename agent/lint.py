@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from agent import checks
 from agent.causes import CAUSES
 from agent.diagnosis import Outcome
+from agent.figures import FIGURES
 from agent.plan import command
 from agent.runbooks import BUNDLED, PLACEHOLDERS, CauseNotes, Remedy, Runbook, files, split
 from tools.errors import Forbidden, UsageError
@@ -146,6 +147,11 @@ def _remedy(remedy: Remedy) -> Iterator[tuple[str, str, str, str]]:
     """The field, its value, what's wrong with it, and what to do."""
     if not remedy.verify:
         yield "verify", "", "is missing", "say which reading shows that it worked"
+    for goal in remedy.check:
+        if goal.tool not in FIGURES:
+            yield "check", goal.tool, "is no tool that reads", f"take one of {', '.join(FIGURES)}"
+    if remedy.kind == "outside" and remedy.check:
+        yield "check", remedy.action, "is read for what is sent from here only", "leave it out; verify is for a person"
     if remedy.kind == "outside" and remedy.risk == "risky" and not remedy.rollback:
         yield "rollback", "", "is missing for a risky step", "say how it's taken back, or that nothing takes it back"
     for field, text in (("why", remedy.why), ("verify", remedy.verify), ("rollback", remedy.rollback)):

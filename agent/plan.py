@@ -5,17 +5,17 @@ from collections.abc import Mapping, Sequence
 
 from agent.checks.memory import placeholders as maxmemory
 from agent.conclude import Action
-from agent.diagnosis import Cause, Step
+from agent.diagnosis import Cause, Goal, Step
 from agent.runbooks import Library, Remedy
 from agent.view import View
 from tools.errors import Forbidden, ToolError
+from tools.gate.bounds import RESERVED_FDS
 from tools.gate.desk import Desk, Proposal
 from tools.gate.policy import Change, advised_against, shown
 from tools.records import Reading
 from tools.server.node import Node
 
 DEFAULT_MAXCLIENTS = 10000
-RESERVED_FDS = 32
 MOST = 8
 """Steps that a person can still take in."""
 MOST_MONITORS = 4
@@ -150,7 +150,7 @@ async def _add(
         planned.add(_outside(remedy, by_hand, cause, avoid))
         return
     if proposal.change.parameter is None or proposal.change.before != args[3]:
-        planned.add(_step(proposal, avoid=avoid, verify=remedy.verify), proposal.change)
+        planned.add(_step(proposal, avoid=avoid, verify=remedy.verify, checks=remedy.check), proposal.change)
 
 
 def command(action: str) -> tuple[str, ...]:
@@ -161,13 +161,14 @@ def command(action: str) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _step(proposal: Proposal, *, avoid: str | None, verify: str | None) -> Step:
+def _step(proposal: Proposal, *, avoid: str | None, verify: str | None, checks: Sequence[Goal] = ()) -> Step:
     change = proposal.change
     undo = change.undo
     return Step(
         id="s0", kind="config_set" if change.parameter else "command", node=change.node, action=change.action,
         before=change.before, after=change.args[3] if change.parameter else None, why=proposal.why, risk=change.risk,
         needs_approval=True, rollback=shown(undo) if undo else None, verify=verify, avoid=avoid,
+        checks=tuple(checks), unchecked=proposal.unchecked,
     )  # fmt: skip
 
 

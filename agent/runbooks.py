@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from agent.causes import CAUSES
+from agent.diagnosis import Goal
 from tools.errors import UsageError
 from tools.records import Record
 
@@ -46,6 +47,8 @@ class Remedy(Record):
     risk: Literal["safe", "risky"]
     rollback: str | None = None
     verify: str | None = None
+    check: tuple[Goal, ...] = ()
+    """Of what is sent: what shows in a few seconds that it worked, as code compares it."""
 
     @model_validator(mode="after")
     def _one_command(self) -> "Remedy":

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from agent.approval import settle, terminal
+from agent.approval import settle, terminal, undoing
+from agent.audit import Heard, audit_of, log_of, note_proposals
 from agent.calm import read_baseline
 from agent.choose import choose
 from agent.diagnosis import OFFLINE, Diagnosis
@@ -23,7 +24,7 @@ from agent.report import markdown, text
 from agent.runbooks import load
 from agent.spending import Prices
 from tools.clock import Clock, SystemClock
-from tools.errors import RediagnoseError, UsageError
+from tools.errors import RediagnoseError, Unlogged, UsageError
 from tools.history import History, moment
 from tools.host.facts import load_facts
 from tools.records import Budget
@@ -76,8 +77,8 @@ async def investigate(args: argparse.Namespace, target: Target, symptom: str) ->
     progress = Progress(errors)
     if target.tls and target.tls.insecure:
         errors.print("rediagnose: warning: --insecure: the server's certificate isn't verified", highlight=False)
-    clock = SystemClock()
-    incident = Investigation(target, symptom, library, clock, progress, options, outside_of(args, target, clock))
+    clock, heard = SystemClock(), Heard(progress)
+    incident = Investigation(target, symptom, library, clock, heard, options, outside_of(args, target, clock))
     asking = asking_of(args)
     try:
         with progress, ended_by(signal.SIGTERM):
@@ -89,7 +90,7 @@ async def investigate(args: argparse.Namespace, target: Target, symptom: str) ->
             if use.name != OFFLINE:
                 verdict = await think(incident, verdict, asking)
             await incident.plan(verdict)
-        return await _finish(args, incident, out)
+        return await _finish(args, incident, heard, out)
     except asyncio.CancelledError:
         await _round_off(incident)
         _print(args, incident, incident.answer(interrupted=True), out)
@@ -137,21 +138,30 @@ async def _round_off(incident: Investigation) -> None:
                 await incident.plan(incident.verdict or incident.check())
 
 
-async def _finish(args: argparse.Namespace, incident: Investigation, out: Console) -> int:
+async def _finish(args: argparse.Namespace, incident: Investigation, heard: Heard, out: Console) -> int:
     """Print the answer, and ask about its steps where a person is there to say yes."""
-    if not _asks(args) or not incident.planned.changes:
-        _print(args, incident, incident.answer(), out)
-        return ANSWERED
     asker = Console(stderr=True)
 
     def show(line: str) -> None:
         asker.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    if args.format == "text":
-        _print(args, incident, incident.answer(), out)
-    await settle(incident, terminal(asker), show, channel="terminal")
-    if args.format != "text":
-        _print(args, incident, incident.answer(), out)
+    # Told before anything is asked: a recording holds the plan then, whatever becomes of this process.
+    answer = incident.answer()
+    asks = _asks(args) and bool(incident.planned.changes)
+    if args.format == "text" or not asks:
+        _print(args, incident, answer, out)
+    try:
+        note_proposals(incident, heard, audit_of(args))
+    except Unlogged as error:
+        show(f"rediagnose: no step can be applied: {error}")
+        asks = False
+        if args.format != "text" and _asks(args) and incident.planned.changes:
+            _print(args, incident, answer, out)
+    if asks:
+        log = log_of(args, _path(args.record))
+        await settle(incident, terminal(asker), show, channel="terminal", log=log, undo=undoing(asker))
+        if args.format != "text":
+            _print(args, incident, incident.answer(), out)
     return ANSWERED
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 from typing import Any, NamedTuple
@@ -12,6 +13,8 @@ import jsonschema
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = json.loads((ROOT / "tests" / "triage.schema.json").read_text())
+STATE = tempfile.TemporaryDirectory(prefix="rediagnose-state-")
+"""In place of this user's own state, such as the audit log."""
 SETTINGS = ("REDIS_URL", "REDISCLI_AUTH", "OPENAI_API_KEY", "OPENAI_BASE_URL", "REDIAGNOSE_MODEL", "NO_COLOR",
             "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION")  # fmt: skip
 
@@ -34,6 +37,7 @@ class Done(NamedTuple):
 async def rediagnose(*args: str, **environ: str) -> Done:
     """Run it without a terminal and without this environment's own settings."""
     clean = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    clean["XDG_STATE_HOME"] = STATE.name
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(ROOT / "rediagnose.py"), *args, env={**clean, **environ},
         stdin=DEVNULL, stdout=PIPE, stderr=PIPE,

@@ -12,6 +12,7 @@ from agent.runbooks import load
 from evals.lab.catalogue import FAULTS
 from evals.lab.servers import ServerKind
 from tools.clock import SystemClock
+from tools.gate.ledger import Entry
 from tools.server.target import parse_target
 
 
@@ -20,6 +21,7 @@ async def test_a_step_is_made_only_on_a_yes(kind: ServerKind, yes: bool) -> None
     events: list[Event] = []
     shown: list[str] = []
     asked: list[str] = []
+    logged: list[Entry] = []
 
     async def ask(step: Step) -> bool:
         asked.append(step.action)
@@ -32,7 +34,7 @@ async def test_a_step_is_made_only_on_a_yes(kind: ServerKind, yes: bool) -> None
             case.start(ModelUse(name="offline", why="no model here"))
             await case.plan(await case.survey())
             before = await case.node.one("CONFIG", "GET", "*")
-            await settle(case, ask, shown.append, channel="test")
+            await settle(case, ask, shown.append, channel="test", log=logged.append)
             after = await case.node.one("CONFIG", "GET", "*")
             answer = case.answer()
         finally:
@@ -41,7 +43,7 @@ async def test_a_step_is_made_only_on_a_yes(kind: ServerKind, yes: bool) -> None
     (step,) = [step for step in answer.plan if step.needs_approval]
     changed = {name: value for name, value in zip(after[::2], after[1::2], strict=True)}
     if yes:
-        assert step.state == "applied"
+        assert step.state == "verified"
         assert changed.pop("timeout") == "300"
         assert [line for line in shown if line.startswith("  before") or line.startswith("  after")]
     else:
@@ -50,4 +52,6 @@ async def test_a_step_is_made_only_on_a_yes(kind: ServerKind, yes: bool) -> None
         assert shown == []
     assert changed.items() <= dict(zip(before[::2], before[1::2], strict=True)).items()
     states = [event.step.state for event in events if isinstance(event, StepChanged)]
-    assert states == (["approved", "applied"] if yes else ["refused"])
+    assert states == (["approved", "verified"] if yes else ["refused"])
+    made = ["approved", "applying", "applied", "verified"] if yes else ["refused"]
+    assert [(one.event, one.step) for one in logged] == [(event, step.id) for event in made]

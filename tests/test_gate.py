@@ -11,7 +11,9 @@ from evals.lab.servers import Server, ServerKind, start
 from tools.clock import SystemClock
 from tools.errors import Forbidden, GateError, Moved, ToolError
 from tools.gate.apply import Approval, Gate
+from tools.gate.bounds import Room
 from tools.gate.desk import Desk, propose_config_set
+from tools.gate.ledger import Entry
 from tools.gate.policy import advised_against, change
 from tools.redact import Handles
 from tools.server.account import Account
@@ -26,6 +28,14 @@ class Later(SystemClock):
 
     def now(self) -> datetime:
         return super().now() + self.ahead
+
+
+def ignore(entry: Entry) -> None:
+    pass
+
+
+async def no_room(node: str) -> Room:
+    return Room()
 
 
 @pytest.fixture
@@ -53,6 +63,7 @@ async def test_a_proposal_changes_nothing(node: Node) -> None:
     assert values == {
         "action": "CONFIG SET maxclients 5000", "before": "10000", "after": "5000", "risk": "risky",
         "rollback": "CONFIG SET maxclients 10000", "state": "proposed",
+        "unchecked": "The process' file limit isn't known from here.",
     }  # fmt: skip
     assert await everything(node) == before
     assert len(desk.proposals) == 1
@@ -81,17 +92,17 @@ async def test_forbidden_is_forbidden_in_every_spelling(node: Node, parameter: s
 
 async def test_an_approved_change_is_made_and_undone(node: Node) -> None:
     before = await everything(node)
-    desk, gate = Desk(lambda action, why: None), Gate(SystemClock())
+    desk, gate = Desk(lambda action, why: None), Gate(SystemClock(), ignore, no_room)
     proposal = await desk.put(node, ("CONFIG", "SET", "timeout", "300"), "closes idle clients")
     applied = await gate.apply(node, proposal.change, gate.approve(proposal.change, by="a", channel="t"))
     assert (applied.read_before, applied.read_after) == ("0", "300")
-    undo = change(node.name, proposal.change.undo or (), "300")
+    undo = change(node.name, proposal.change.undo or (), "300", restores=True)
     await gate.apply(node, undo, gate.approve(undo, by="a", channel="t"))
     assert await everything(node) == before
 
 
 async def test_a_value_that_moved_stops_the_change(node: Node) -> None:
-    gate = Gate(SystemClock())
+    gate = Gate(SystemClock(), ignore, no_room)
     proposal = await Desk(lambda action, why: None).put(node, ("CONFIG", "SET", "timeout", "300"), "w")
     approval = gate.approve(proposal.change, by="a", channel="t")
     await node.change(("CONFIG", "SET", "timeout", "60"))
@@ -102,7 +113,7 @@ async def test_a_value_that_moved_stops_the_change(node: Node) -> None:
 
 async def test_an_approval_is_for_one_change_once_and_not_for_long(node: Node) -> None:
     clock = Later()
-    gate = Gate(clock)
+    gate = Gate(clock, ignore, no_room)
     desk = Desk(lambda action, why: None)
     wanted = (await desk.put(node, ("CONFIG", "SET", "timeout", "300"), "w")).change
     other = (await desk.put(node, ("CONFIG", "SET", "timeout", "301"), "w")).change
@@ -121,10 +132,11 @@ async def test_an_approval_is_for_one_change_once_and_not_for_long(node: Node) -
 
 
 async def test_a_forged_change_meets_policy_again(node: Node) -> None:
-    gate = Gate(SystemClock())
+    gate = Gate(SystemClock(), ignore, no_room)
     honest = (await Desk(lambda action, why: None).put(node, ("CONFIG", "SET", "timeout", "300"), "w")).change
     forged = honest.model_copy(update={"args": ("CONFIG", "SET", "requirepass", "x"), "before": ""})
-    approval = Approval(change=forged, by="a", channel="t", expires=SystemClock().now() + timedelta(minutes=1))
+    approval = Approval(change=forged, by="a", channel="t", expires=SystemClock().now() + timedelta(minutes=1),
+                        token="0" * 32)  # fmt: skip
     with pytest.raises(Forbidden):
         await gate.apply(node, forged, approval)
     assert await node.one("PING") == "PONG"

@@ -8,6 +8,7 @@ RediagnoseError
   GateError         a change was stopped
     Forbidden       policy forbids it, whoever asks
     Moved           the value is not the one that the approval was given for
+    Unlogged        it can't be written down, so it isn't done
 """
 
 from collections.abc import Mapping
@@ -51,3 +52,7 @@ class Forbidden(GateError):
 
 class Moved(GateError):
     """The value read just before the change isn't the one that was approved against."""
+
+
+class Unlogged(GateError):
+    """A change, or what becomes of it, can't be written down; the message names the file."""

@@ -1,28 +1,42 @@
-"""Carrying out one approved change: the value is read again, changed, and read once more."""
+"""Carrying out one approved change: what stands is read again, the change written down, made, and read once more."""
 
+import contextlib
+import secrets
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from tools.clock import Clock
-from tools.errors import GateError, Moved
-from tools.gate.policy import Change, change
+from tools.errors import GateError, Moved, ToolError, Unanswered, Unlogged
+from tools.gate.bounds import Room, fits
+from tools.gate.ledger import Happening, Log, entry
+from tools.gate.policy import Change, canonical, change
+from tools.gate.standing import standing
 from tools.records import Record
-from tools.server.config import read_config
 from tools.server.link import ServerError
 from tools.server.node import Node
 
 VALID_FOR = timedelta(minutes=5)
 """How long an approval holds: the server that it was given for is changing."""
+LIMITED = ("maxclients", "maxmemory")
+"""Parameters whose values the machine limits."""
+Look = Callable[[str], Awaitable[Room]]
+"""Looks at a node's machine and data, now."""
 
 
 class Approval(Record):
-    """A person's yes to one exact change. Only an approving channel makes one."""
+    """A person's yes to one exact change. Only `Gate.approve` makes one that the gate takes."""
 
     change: Change
+    """Node, command, value read before."""
     by: str
     """Who said yes."""
     channel: str
     """Through which channel."""
     expires: datetime
+    step: str | None = None
+    """The plan's step."""
+    token: str
+    """What nobody can make up."""
 
 
 class Applied(Record):
@@ -30,51 +44,119 @@ class Applied(Record):
 
     change: Change
     read_before: str | None
-    """CONFIG SET: the value just before the change."""
+    """What stood just before the change."""
     read_after: str | None
-    """CONFIG SET: the value just after it, as the server prints it."""
+    """CONFIG SET: the value just after it, as the server prints it; null where that couldn't be read."""
     reply: str
 
 
 class Gate:
-    """Applies approved changes, each approval once."""
+    """Applies approved changes, each approval once, and nothing that can't be written down first."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, log: Log, look: Look) -> None:
         self._clock = clock
-        self._used: set[tuple[Change, datetime]] = set()
+        self._log = log
+        self._look = look
+        self._given: dict[str, Approval] = {}
+        self._used: set[str] = set()
+        self._made: list[Applied] = []
 
-    def approve(self, wanted: Change, *, by: str, channel: str) -> Approval:
-        """An approval, made now. For approving channels only: no tool reaches this."""
-        return Approval(change=wanted, by=by, channel=channel, expires=self._clock.now() + VALID_FOR)
+    def approve(self, wanted: Change, *, by: str, channel: str, step: str | None = None) -> Approval:
+        """An approval, made now and written down. For approving channels only: no tool reaches this."""
+        approval = Approval(
+            change=wanted, by=by, channel=channel, expires=self._clock.now() + VALID_FOR, step=step,
+            token=secrets.token_hex(16),
+        )  # fmt: skip
+        self._note("approved", wanted, approval)
+        self._given[approval.token] = approval
+        return approval
 
     async def apply(self, node: Node, wanted: Change, approval: Approval) -> Applied:
-        """Make one change. Raises `GateError` (or `Moved`, `Forbidden`) before anything is sent, or if it's refused."""
-        self._check(node, wanted, approval)
-        before = await self._value(node, wanted)
-        if wanted.parameter is not None and before != wanted.before:
-            raise Moved(
-                f"{wanted.parameter} is {before!r} now and was {wanted.before!r}; look again before changing it"
-            )
-        self._used.add((approval.change, approval.expires))
-        reply = await node.change(wanted.args)
-        if isinstance(reply, ServerError):
-            raise GateError(f"{node.name} refused {wanted.action}: {node.handles.error(reply.text)}")
-        return Applied(
-            change=wanted, read_before=before, read_after=await self._value(node, wanted), reply=str(reply)
+        """Make one change. Raises `GateError` (or `Moved`, `Forbidden`, `Unlogged`) before it, or if it's refused."""
+        try:
+            self._check(node, wanted, approval)
+            if wanted.parameter is not None and not wanted.restores and canonical(wanted.parameter) in LIMITED:
+                fits(canonical(wanted.parameter), wanted.args[3], await self._look(node.name))
+            # Last of all, so that as little as can be happens between this and the change.
+            before = await self._still(node, wanted)
+        except (GateError, ToolError) as error:
+            self._note("stopped", wanted, approval, why=str(error))
+            raise
+        self._used.add(approval.token)
+        return await self._make(node, wanted, before, approval)
+
+    async def take_back(self, node: Node, applied: Applied, why: str, *, step: str | None = None) -> Applied:
+        """Undo at once what this gate made itself: whoever approved the change was told that this may follow.
+
+        Raises as `apply` does; `Forbidden` also where what stood before no longer has room, which takes a person.
+        """
+        restored = applied.change.restored
+        if applied not in self._made or restored is None:
+            raise GateError(f"nothing takes back {applied.change.action} by itself")
+        self._made.remove(applied)
+        restored = restored.model_copy(update={"before": applied.read_after})
+        name = canonical(restored.parameter or "")
+        if name in LIMITED:
+            fits(name, restored.args[3], await self._look(node.name))
+        approval = Approval(
+            change=restored, by="rediagnose", channel="guard", expires=self._clock.now() + VALID_FOR, step=step,
+            token=secrets.token_hex(16),
         )  # fmt: skip
+        return await self._make(node, restored, await self._still(node, restored), approval, why=why)
 
     def _check(self, node: Node, wanted: Change, approval: Approval) -> None:
+        # Policy has the first and the last word, whatever a change says of itself.
+        if change(wanted.node, wanted.args, wanted.before, restores=wanted.restores) != wanted:
+            raise GateError(f"{wanted.action} isn't the change that policy knows by it")
         if approval.change != wanted or wanted.node != node.name:
             raise GateError(f"the approval is for {approval.change.action} on {approval.change.node}, not for this")
+        if approval.token in self._used:
+            raise GateError(f"the approval of {wanted.action} was used already; approve it again")
+        if self._given.get(approval.token) != approval:
+            raise GateError(f"the approval of {wanted.action} wasn't given here; approve it")
         if self._clock.now() >= approval.expires:
             raise GateError(f"the approval of {wanted.action} ran out; approve it again")
-        if (approval.change, approval.expires) in self._used:
-            raise GateError(f"the approval of {wanted.action} was used already; approve it again")
-        # Policy has the last word, whatever a change says of itself.
-        change(wanted.node, wanted.args, wanted.before)
 
-    async def _value(self, node: Node, wanted: Change) -> str | None:
-        if wanted.parameter is None:
-            return None
-        value = (await read_config(node, [wanted.parameter])).get(wanted.parameter)
-        return None if value is None else str(value)
+    async def _still(self, node: Node, wanted: Change) -> str | None:
+        before = await standing(node, wanted)
+        what = wanted.parameter or (f"client {wanted.client}" if wanted.client is not None else None)
+        if what is not None and (before is None or before != wanted.before):
+            now = "gone" if before is None else repr(before)
+            raise Moved(f"{what} is {now} now and was {wanted.before!r}; look again before changing it")
+        return before
+
+    async def _make(self, node: Node, wanted: Change, before: str | None, by: Approval, why: str = "") -> Applied:
+        self._note("applying", wanted, by, why=why)
+        try:
+            reply = await node.change(wanted.args)
+        except Unanswered as error:
+            self._note("unanswered", wanted, by, why=str(error))
+            raise GateError(
+                f"{wanted.action} was sent and not answered ({error}): whether it was made is to be read, not assumed"
+            ) from None
+        if isinstance(reply, ServerError):
+            refused = node.handles.error(reply.text)
+            self._note("failed", wanted, by, why=refused)
+            raise GateError(f"{node.name} refused {wanted.action}: {refused}")
+        after = None
+        if wanted.parameter is not None:
+            with contextlib.suppress(ToolError):
+                after = await standing(node, wanted)
+        applied = Applied(
+            change=wanted, read_before=before, read_after=after, reply=node.handles.plain("reply", str(reply))
+        )
+        self._made.append(applied)
+        try:
+            self._note("rolled-back" if wanted.restores else "applied", wanted, by, after=after)
+        except Unlogged as error:
+            raise Unlogged(
+                f"{wanted.action} was made on {node.name}, and that can't be written down: {error}"
+            ) from None
+        return applied
+
+    def _note(
+        self, event: Happening, wanted: Change, by: Approval, *, why: str = "", after: str | None = None
+    ) -> None:  # fmt: skip
+        self._log(
+            entry(self._clock, event, wanted, why=why, user=by.by, channel=by.channel, step=by.step, after=after)
+        )  # fmt: skip

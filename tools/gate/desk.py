@@ -6,7 +6,9 @@ from typing import Annotated
 from pydantic import Field
 
 from tools.errors import Forbidden, ToolError, Unanswered
-from tools.gate.policy import Change, change, shown
+from tools.gate.bounds import Room, fits
+from tools.gate.policy import Change, canonical, change, shown, spellings
+from tools.gate.standing import standing
 from tools.records import Record, Values
 from tools.redact import hide_secrets
 from tools.server.config import read_config
@@ -22,16 +24,26 @@ class Proposal(Record):
 
     change: Change
     why: str
+    unchecked: str | None = None
+    """What of it couldn't be checked."""
+
+
+def _unknown(node: str) -> Room:
+    return Room()
 
 
 class Desk:
     """Where proposals are put down. It can't approve or apply any."""
 
-    def __init__(self, on_forbidden: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, on_forbidden: Callable[[str, str], None], room: Callable[[str], Room] = _unknown
+    ) -> None:  # fmt: skip
+        """`room` says what is known of a node's machine and data."""
         self.proposals: list[Proposal] = []
         self.refused: dict[str, str] = {}
         """What was proposed and isn't offered to anybody, and why."""
         self._on_forbidden = on_forbidden
+        self._room = room
 
     def forbidden(self, action: str, why: str) -> None:
         """Note that a proposal was refused; told once, as one line and without secrets."""
@@ -50,20 +62,33 @@ class Desk:
         """A proposal with the value read now. Raises `Forbidden`, or `Unanswered` where the value can't be read."""
         try:
             wanted = change(node.name, args)
+            unchecked = None
+            if wanted.parameter is not None:
+                unchecked = fits(canonical(wanted.parameter), wanted.args[3], self._room(node.name))
+            wanted = await self._read(node, wanted)
         except Forbidden as error:
             self.forbidden(shown(args[:4]), str(error))
             raise
-        if wanted.parameter is not None:
-            before = (await read_config(node, [wanted.parameter])).get(wanted.parameter)
-            if before is None:
-                raise ToolError(f"{node.name} has no parameter {wanted.parameter!r}; propose one that CONFIG GET shows")
-            wanted = wanted.model_copy(update={"before": str(before)})
-        elif not node.held:
-            raise Unanswered("timeout", f"no connection to {node.name} is held that {wanted.action} could go through")
-        proposal = Proposal(change=wanted, why=why)
+        proposal = Proposal(change=wanted, why=why, unchecked=unchecked)
         if proposal.change not in [known.change for known in self.proposals]:
             self.proposals.append(proposal)
         return proposal
+
+    async def _read(self, node: Node, wanted: Change) -> Change:
+        """The change with what stands before it, under the name that this server has for the parameter."""
+        if wanted.parameter is not None:
+            names = spellings(wanted.parameter)
+            known = await read_config(node, names)
+            if (name := next((name for name in names if name in known), None)) is None:
+                raise ToolError(f"{node.name} has no parameter {names[0]!r}; propose one that CONFIG GET shows")
+            args = ("CONFIG", "SET", name, wanted.args[3])
+            return wanted.model_copy(update={"args": args, "before": str(known[name])})
+        if not node.held:
+            raise Unanswered("timeout", f"no connection to {node.name} is held that {wanted.action} could go through")
+        before = await standing(node, wanted)
+        if wanted.client is not None and before is None:
+            raise ToolError(f"{node.name} has no client {wanted.client}; look at clients again")
+        return wanted.model_copy(update={"before": before})
 
 
 @proposes
@@ -86,4 +111,5 @@ async def propose_config_set(
     return {
         "action": proposal.change.action, "before": proposal.change.before, "after": value,
         "risk": proposal.change.risk, "rollback": shown(undo) if undo else None, "state": "proposed",
+        "unchecked": proposal.unchecked,
     }  # fmt: skip

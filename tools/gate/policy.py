@@ -5,11 +5,18 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
+from tools.credentials import HIDDEN, is_secret
 from tools.errors import Forbidden
+from tools.gate.bounds import bounded
 from tools.records import Record
 
 Risk = Literal["safe", "risky"]
 _POLICY: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parent / "policy.toml").read_text(encoding="utf-8"))
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SHOWN = re.compile(r"[ !#-[\]-~]")
+"""What stands in quotes as it is; everything else is escaped, so that a line is one line and shows what it is."""
+_PLAIN = re.compile(r"[\x20-\x7e]*")
+"""What a value is made of: no letter that only looks like another, nothing that ends a line or a string."""
 
 
 class Change(Record):
@@ -21,12 +28,20 @@ class Change(Record):
     """The command, word by word, as it's sent."""
     risk: Risk
     before: str | None = None
-    """CONFIG SET: the value that was read before; it must still stand when the change is made."""
+    """What was read before and must still stand when the change is made: of a CONFIG SET the value, of a CLIENT KILL
+    who the client is."""
+    restores: bool = False
+    """Whether it puts back what stood before a change of ours: it's then not held to the bounds of new values."""
 
     @property
     def parameter(self) -> str | None:
         """The parameter of a CONFIG SET, else None."""
         return self.args[2] if self.args[:2] == ("CONFIG", "SET") else None
+
+    @property
+    def client(self) -> int | None:
+        """The client of a CLIENT KILL, else None."""
+        return int(self.args[3]) if self.args[:3] == ("CLIENT", "KILL", "ID") else None
 
     @property
     def action(self) -> str:
@@ -38,53 +53,64 @@ class Change(Record):
         """The command that takes it back, or None where nothing does."""
         return None if self.parameter is None or self.before is None else (*self.args[:3], self.before)
 
+    @property
+    def restored(self) -> "Change | None":
+        """The change that takes this one back, of which only what it finds isn't known yet."""
+        return None if self.undo is None else self.model_copy(update={"args": self.undo, "restores": True})
+
 
 def shown(args: tuple[str, ...]) -> str:
-    """A command in one line, quoted as redis-cli reads it."""
-    return " ".join(arg if re.fullmatch(r"[^\s\"'\\]+", arg) else _quoted(arg) for arg in args)
+    """A command in one line, quoted as redis-cli reads it; secrets, which nothing here ever sets, are left out."""
+    if tuple(arg.upper() for arg in args[:2]) == ("CONFIG", "SET"):
+        args = tuple(HIDDEN if at > 2 and at % 2 and is_secret(args[at - 1]) else arg for at, arg in enumerate(args))
+    return " ".join(arg if re.fullmatch(r"[!#-&(-[\]-~]+", arg) else _quoted(arg) for arg in args)
 
 
 def _quoted(arg: str) -> str:
-    escaped = arg.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    return '"' + "".join(char if _SHOWN.fullmatch(char) else _escaped(char) for char in arg) + '"'
+
+
+def _escaped(char: str) -> str:
+    return f"\\{char}" if char in '"\\' else "".join(f"\\x{byte:02x}" for byte in char.encode(errors="surrogatepass"))
 
 
 def canonical(parameter: str) -> str:
     """The one name of a parameter, whatever its case and alias."""
-    name = parameter.strip().lower()
-    alias = _POLICY["aliases"].get(name, name)
-    return str(alias)
+    name = parameter.lower()
+    return str(_POLICY["aliases"].get(name, name))
 
 
-def config_risk(parameter: str, value: str) -> Risk:
-    """The risk of setting a parameter. Raises `Forbidden` with the reason."""
+def spellings(parameter: str) -> list[str]:
+    """The names of a parameter, the one name first: an older server knows it by another."""
     name = canonical(parameter)
-    if not re.fullmatch(r"[a-z0-9-]{1,64}", parameter.strip().lower()):
+    return [name, *(alias for alias, one in _POLICY["aliases"].items() if one == name)]
+
+
+def config_risk(parameter: str, value: str, *, restores: bool = False) -> Risk:
+    """The risk of setting a parameter. Raises `Forbidden` with the reason."""
+    # Before any folding of case: that turns some letters of other alphabets into ASCII.
+    if not _NAME.fullmatch(parameter):
         raise Forbidden(f"{parameter!r} isn't one parameter's name; propose one parameter at a time")
-    if any(ord(char) < 32 for char in value):
-        raise Forbidden(f"{name}: the value holds control characters")
-    if reason := _POLICY["forbidden"].get(name):
+    name = canonical(parameter)
+    if reason := _never(name):
         raise Forbidden(f"CONFIG SET {name} is never made from here: {reason}")
+    if not _PLAIN.fullmatch(value) or value != value.strip():
+        raise Forbidden(f"{name}: the value holds characters that no value here needs")
     risks: tuple[Risk, ...] = ("safe", "risky")
     for risk in risks:
         if name in _POLICY[risk]:
-            _bounded(name, value, _POLICY[risk][name])
+            if not restores:
+                bounded(name, value, _POLICY[risk][name])
             return risk
     raise Forbidden(f"CONFIG SET {name} is never made from here: no class of the policy names it")
 
 
-def _bounded(name: str, value: str, bounds: dict[str, Any]) -> None:
-    if allowed := bounds.get("one_of"):
-        if value not in allowed:
-            raise Forbidden(f"{name} {value!r}: only {', '.join(allowed)}")
-        return
-    if "min" not in bounds and "max" not in bounds:
-        return
-    if not re.fullmatch(r"-?\d{1,15}", value):
-        raise Forbidden(f"{name} {value!r}: write a whole number")
-    if int(value) < bounds.get("min", int(value)) or int(value) > bounds.get("max", int(value)):
-        limits = " to ".join(str(bounds[key]) for key in ("min", "max") if key in bounds)
-        raise Forbidden(f"{name} {value}: out of bounds ({limits}{'' if 'max' in bounds else ' and above'})")
+def _never(name: str) -> str | None:
+    if name in _POLICY["file"]["names"]:
+        return str(_POLICY["file"]["why"])
+    families = (why for begin, why in _POLICY["forbidden-families"].items() if name.startswith(begin))
+    reason = _POLICY["forbidden"].get(name) or next(families, None)
+    return None if reason is None else str(reason)
 
 
 _DESTRUCTIVE = re.compile(
@@ -110,20 +136,23 @@ def advised_against(text: str) -> str | None:
 
 def command_risk(args: tuple[str, ...]) -> Risk:
     """The risk of a single command. Raises `Forbidden` for any that isn't listed."""
-    words = " ".join(arg.upper() for arg in args)
-    pattern = re.sub(r"(?<=^CLIENT KILL ID )\d+$", "<id>", words)
-    if pattern not in _POLICY["commands"]:
+    words = ["<id>" if at == 3 and re.fullmatch(r"[1-9][0-9]{0,18}", arg) else arg for at, arg in enumerate(args)]
+    plain = all(re.fullmatch(r"[A-Za-z]{1,16}|<id>", word) for word in words)
+    pattern = " ".join(word if word == "<id>" else word.upper() for word in words)
+    if not plain or "<id>" in args or pattern not in _POLICY["commands"]:
         raise Forbidden(f"{shown(args[:3])} is never sent from here; describe it as something a person does")
     risk: Risk = _POLICY["commands"][pattern]
     return risk
 
 
-def change(node: str, args: tuple[str, ...], before: str | None = None) -> Change:
+def change(node: str, args: tuple[str, ...], before: str | None = None, *, restores: bool = False) -> Change:
     """A change that policy allows. Raises `Forbidden` for any other."""
-    words = tuple(arg.upper() for arg in args[:2])
+    words = tuple(arg.upper() for arg in args[:2] if arg.isascii())
     if words == ("CONFIG", "SET"):
         if len(args) != 4:
             raise Forbidden("CONFIG SET takes one parameter and one value here")
-        name = args[2].strip().lower()
-        return Change(node=node, args=("CONFIG", "SET", name, args[3]), risk=config_risk(name, args[3]), before=before)
-    return Change(node=node, args=tuple(arg.upper() for arg in args), risk=command_risk(args))
+        risk = config_risk(args[2], args[3], restores=restores)
+        set_ = ("CONFIG", "SET", args[2].lower(), args[3])
+        return Change(node=node, args=set_, risk=risk, before=before, restores=restores)
+    risk = command_risk(args)
+    return Change(node=node, args=tuple(arg.upper() for arg in args), risk=risk, before=before)

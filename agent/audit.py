@@ -1,0 +1,40 @@
+"""What an investigation proposes, written into the audit log beside what is done about it."""
+
+import argparse
+from pathlib import Path
+
+from agent.events import Emit, Event, ProposalForbidden
+from agent.investigation import Investigation
+from tools.gate.ledger import Ledger, Log, audit_path, both, changes_path, entry, forbidden
+
+
+class Heard:
+    """Whoever listens, and which proposals policy forbade."""
+
+    def __init__(self, emit: Emit) -> None:
+        self.forbidden: list[ProposalForbidden] = []
+        self._emit = emit
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, ProposalForbidden):
+            self.forbidden.append(event)
+        self._emit(event)
+
+
+def audit_of(args: argparse.Namespace) -> Ledger:
+    """The audit log that was asked for."""
+    return Ledger(Path(args.audit) if args.audit else audit_path())
+
+
+def log_of(args: argparse.Namespace, recording: Path | None) -> Log:
+    """Where changes are written down: the audit log, and beside a recording what a later rollback has to know."""
+    return both(audit_of(args), Ledger(changes_path(recording))) if recording else audit_of(args)
+
+
+def note_proposals(incident: Investigation, heard: Heard, log: Log) -> None:
+    """Write down what was proposed, and what was forbidden. Raises `Unlogged`."""
+    for one in heard.forbidden:
+        log(forbidden(incident.clock, incident.node.name, one.action, one.why))
+    for step in incident.planned.steps:
+        if (change := incident.planned.changes.get(step.id)) is not None:
+            log(entry(incident.clock, "proposed", change, why=step.why, step=step.id))

@@ -1,0 +1,170 @@
+"""What is written down of changes, on the disk before they're made: the audit log, and a recording's changes."""
+
+import contextlib
+import getpass
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from tools.clock import Clock
+from tools.credentials import hide_secrets
+from tools.errors import Unlogged, UsageError
+from tools.gate.policy import Change
+from tools.records import Record
+
+Happening = Literal[
+    "proposed", "forbidden", "refused", "approved", "stopped", "applying", "applied", "unanswered", "failed",
+    "verified", "not-better", "unmeasured", "worse", "rolled-back",
+]  # fmt: skip
+MOST = 16 * 2**20
+"""Bytes of a recording's changes that are read: what is larger isn't one of ours."""
+
+
+class Entry(Record):
+    """One line."""
+
+    time: str
+    """ISO 8601, UTC."""
+    event: Happening
+    user: str
+    """Who runs the program; of an approval who gave it."""
+    host: str
+    """Where it runs."""
+    pid: int
+    node: str
+    """What it's about: host:port or unix:PATH."""
+    action: str
+    args: tuple[str, ...] = ()
+    """The command, word by word."""
+    before: str | None = None
+    """What was read before."""
+    after: str | None = None
+    """CONFIG SET: what it's set to; of what was applied, what was read afterwards."""
+    channel: str | None = None
+    """Through which channel it was approved."""
+    why: str = ""
+    step: str | None = None
+    """The plan's step."""
+    restores: bool = False
+    """Whether it puts back what stood before a change."""
+
+
+Log = Callable[[Entry], None]
+"""Writes an entry down, or raises `Unlogged`."""
+
+
+def user() -> str:
+    """Who runs this program, as the system knows them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container's user may have no name.
+        return f"uid {os.getuid()}"
+
+
+def entry(clock: Clock, event: Happening, change: Change, *, why: str = "", **told: str | None) -> Entry:
+    """An entry about a change, now; `told` is of `user`, `channel`, `step`, `after`."""
+    return Entry(
+        time=clock.now().isoformat(timespec="milliseconds"), event=event, user=told.get("user") or user(),
+        host=socket.gethostname(), pid=os.getpid(), node=change.node, action=change.action, args=change.args,
+        before=change.before, after=told.get("after") or (change.args[3] if change.parameter else None),
+        channel=told.get("channel"), why=hide_secrets(why), step=told.get("step"), restores=change.restores,
+    )  # fmt: skip
+
+
+def forbidden(clock: Clock, node: str, action: str, why: str) -> Entry:
+    """An entry about a proposal that policy forbade."""
+    return Entry(
+        time=clock.now().isoformat(timespec="milliseconds"), event="forbidden", user=user(), host=socket.gethostname(),
+        pid=os.getpid(), node=node, action=hide_secrets(action), why=hide_secrets(why),
+    )  # fmt: skip
+
+
+def audit_path() -> Path:
+    """Where the audit log is unless somebody says otherwise."""
+    state = os.environ.get("XDG_STATE_HOME")
+    return (Path(state) if state else Path.home() / ".local" / "state") / "rediagnose" / "audit.jsonl"
+
+
+def changes_path(recording: Path) -> Path:
+    """Where the changes of a recording are written: beside it, since it's evidence and stays as it is."""
+    return recording.with_name(f"{recording.name}.changes.jsonl")
+
+
+class Ledger:
+    """A file of entries that only grows."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __call__(self, one: Entry) -> None:
+        """Append an entry and wait until it's on the disk. Raises `Unlogged`."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            new = not self.path.exists()
+            file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                self._append(file, f"{one.model_dump_json()}\n".encode())
+            finally:
+                os.close(file)
+            if new:
+                self._keep_name()
+        except OSError as error:
+            raise Unlogged(
+                f"{self.path}: {error.strerror or error}; what can't be written down isn't done, so mend that or name "
+                "another file"
+            ) from None
+
+    def _append(self, file: int, line: bytes) -> None:
+        end = os.lseek(file, 0, os.SEEK_END)
+        if end and os.pread(file, 1, end - 1) != b"\n":
+            # What wrote there before was ended in the middle of a line.
+            line = b"\n" + line
+        while line:
+            line = line[os.write(file, line) :]
+        os.fsync(file)
+
+    def _keep_name(self) -> None:
+        """A new file's name is in its folder, which has to reach the disk as well."""
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            with contextlib.suppress(OSError):
+                os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def read(self) -> list[Entry]:
+        """The whole entries, oldest first; none where there is no such file. Raises `UsageError`."""
+        try:
+            with open(self.path, "rb") as file:
+                raw = file.read(MOST + 1)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise UsageError(f"{self.path}: {error.strerror}; make it readable") from None
+        if len(raw) > MOST:
+            raise UsageError(f"{self.path}: larger than {MOST >> 20} MiB; it isn't one of rediagnose's")
+        entries = []
+        for number, line in enumerate(raw.splitlines(), 1):
+            try:
+                entries.append(Entry.model_validate_json(line))
+            except ValidationError:
+                if not line.endswith(b"}"):
+                    # Ended in the middle.
+                    continue
+                raise UsageError(f"{self.path}, line {number}: not an entry of rediagnose's; it's damaged") from None
+        return entries
+
+
+def both(*logs: Log) -> Log:
+    """Each of several, in turn; the first that fails ends it."""
+
+    def write(one: Entry) -> None:
+        for log in logs:
+            log(one)
+
+    return write
