@@ -505,8 +505,8 @@ def test_a_chosen_process_name_is_not_passed_on() -> None:
 FORKS = """
 import os, socket, sys
 listener = socket.create_server(("127.0.0.1", 0))
-os.fork()
-print(listener.getsockname()[1], flush=True)
+if os.fork():
+    print(listener.getsockname()[1], flush=True)
 sys.stdin.read()
 """
 
@@ -518,7 +518,6 @@ async def test_a_child_that_holds_the_socket_too_is_not_the_server(tmp_path: Pat
     assert process.stdin and process.stdout
     try:
         port = int(process.stdout.readline())
-        await asyncio.to_thread(process.stdout.readline)
         place = await Host(parse_target(f"redis://127.0.0.1:{port}", environ={}), SystemClock()).place()
     finally:
         process.stdin.close()

@@ -62,14 +62,12 @@ class Places:
         """A reply of node `own` with loopback's ports in place of the addresses that a client would dial."""
         if isinstance(reply, ServerError):
             match = _REDIRECT.fullmatch(reply.text)
-            return reply if match is None else self.redirect(match[1], match[2], (match[3], match[4]), own)
+            if match is None:
+                return reply
+            return ServerError(f"{match[1]} {match[2]} {LOOPBACK}:{self.port(match[3], match[4], own)}")
         how = next((how for words, how in _HOW if asked[: len(words)] == words), None)
         right = str if asked[:1] == ("INFO",) or asked[:2] == ("CLUSTER", "NODES") else list
         return how(self, reply, own) if how is not None and reply and isinstance(reply, right) else reply
-
-    def redirect(self, why: str, slot: int | str, place: Place, own: str) -> ServerError:
-        """MOVED or ASK to a node."""
-        return ServerError(f"{why} {slot} {LOOPBACK}:{self.port(*place, own)}")
 
     def message(self, reply: Reply, own: str) -> Reply:
         """What a sentinel published."""

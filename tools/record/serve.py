@@ -129,7 +129,7 @@ class ServedNode:
             return None, 0.0
         derived = answers.derived(asked, now)
         if derived is None and (there := answers.elsewhere(asked, now)) is not None:
-            return self._served.places.redirect("MOVED", there[0], there[1:], self.name), pace
+            return ServerError("MOVED {} {}:{}".format(*there)), pace
         return (self._served.miss(asked) if derived is None else derived), pace
 
     async def keep(self) -> None:

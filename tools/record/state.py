@@ -13,7 +13,7 @@ T = TypeVar("T")
 LEAST_IDLE = 0.5
 """Seconds of rest after which a connection that the peer closed was closed for its rest."""
 LEAST_SILENCE = 1000.0
-"""Milliseconds for which an answer was waited for in vain: less was given up, and tells nothing."""
+"""Milliseconds for which an answer was waited for before it's taken for silence: less is slow, or was given up."""
 _NO_ENTRY = ServerError("NOAUTH Authentication required.")
 _SPARED = frozenset(("AUTH", "HELLO", "QUIT", "RESET", "SHUTDOWN", "MULTI", "DISCARD", "WATCH", "UNWATCH"))
 """Answered by a server that refuses all else."""
@@ -93,6 +93,8 @@ def _voice(tape: NodeTape) -> Iterator[tuple[float, Kind | None]]:
             yield dial.t, "timeout"
     for ask in tape.asks:
         if ask.end is None:
+            if ask.ms >= LEAST_SILENCE:
+                yield ask.t, "timeout"
             yield ask.t + ask.ms / 1000, None
         elif ask.end.kind == "timeout" and ask.ms < LEAST_SILENCE:
             continue

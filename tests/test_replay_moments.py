@@ -1,0 +1,150 @@
+"""What a served node does at its moments: closed and open again, slow, at rest, reset, told of by a sentinel."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from evals.lab.wire import LOST, dial
+from tools.record.lines import Ask, Came, Dial, End, Gone, Head, Line
+from tools.record.load import load
+from tools.record.moment import Moment
+from tools.record.serve import Served, ServedNode, serving
+from tools.record.session import Session
+from tools.record.tape import Tape
+from tools.records import Unavailable
+
+NODE = "10.0.0.1:6379"
+HEAD = Head(at="2026-01-31T02:05:07.000+00:00", url=f"redis://{NODE}", symptom="slow")
+OPEN = Dial(t=0.0, node=NODE, link=1, ms=0.4, stages={"address": "10.0.0.1"}, stage="open")
+PONG = Ask(t=0.1, node=NODE, link=1, ms=0.2, commands=(("PING",),), replies=("PONG",))
+
+
+def tape_of(folder: Path, *lines: Line) -> Tape:
+    rows = [line.model_dump_json() for line in (HEAD, *lines)]
+    rows.append(End(t=max(line.t for line in lines), lines=len(rows)).model_dump_json())
+    (folder / "incident").write_text("".join(f"{row}\n" for row in rows))
+    return Tape(load(folder / "incident"))
+
+
+def url(here: Served) -> str:
+    return f"redis://127.0.0.1:{here.nodes[0].port}"
+
+
+def session(node: ServedNode) -> Session:
+    return node.session("127.0.0.1:1", "127.0.0.1:2")
+
+
+async def test_a_port_opens_and_closes_as_it_did(tmp_path: Path) -> None:
+    refused = Unavailable(kind="refused", detail="ECONNREFUSED")
+    tape = tape_of(
+        tmp_path,
+        OPEN.model_copy(update={"stage": "tcp", "end": refused}),
+        OPEN.model_copy(update={"t": 0.5, "link": 2}),
+        PONG.model_copy(update={"t": 0.6, "link": 2}),
+        OPEN.model_copy(update={"t": 1.2, "link": 3, "stage": "tcp", "end": refused}),
+    )
+    async with serving(tape, Moment()) as here:
+        with pytest.raises(ConnectionRefusedError):
+            await dial(url(here))
+        await asyncio.sleep(0.7)
+        wire = await dial(url(here))
+        assert await wire.ask("PING") == "PONG"
+        await asyncio.sleep(0.7)
+        with pytest.raises(LOST):
+            await wire.ask("PING")
+        with pytest.raises(ConnectionRefusedError):
+            await dial(url(here))
+        await wire.close()
+
+
+async def test_a_slow_node_is_as_slow_as_it_was(tmp_path: Path) -> None:
+    tape = tape_of(tmp_path, OPEN, PONG.model_copy(update={"ms": 300.0}))
+    for speed, least, most in ((1.0, 0.29, 0.6), (3.0, 0.09, 0.25)):
+        async with serving(tape, Moment(speed=speed)) as here:
+            wire = await dial(url(here))
+            # Several commands in one write wait together, as they did.
+            for words in (("PING",), ("ECHO", "hello")):
+                began = asyncio.get_running_loop().time()
+                await wire.ask(*words)
+                assert least < asyncio.get_running_loop().time() - began < most
+            await wire.close()
+
+
+async def test_a_connection_at_rest_is_closed_as_it_was(tmp_path: Path) -> None:
+    tape = tape_of(tmp_path, OPEN, PONG, Gone(t=1.1, node=NODE, link=1))
+    async with serving(tape, Moment()) as here:
+        wire = await dial(url(here))
+        for _ in range(3):
+            await asyncio.sleep(0.5)
+            assert await wire.ask("PING") == "PONG"
+        with pytest.raises(EOFError):
+            await wire.reply(timeout=1.5)
+        await wire.close()
+
+
+async def test_a_connection_is_reset_where_it_was(tmp_path: Path) -> None:
+    reset = PONG.model_copy(update={"replies": None, "end": Unavailable(kind="reset", detail="ECONNRESET")})
+    async with serving(tape_of(tmp_path, OPEN, reset), Moment()) as here:
+        with pytest.raises(ConnectionResetError):
+            await (await dial(url(here))).ask("PING")
+
+
+async def test_a_subscriber_hears_what_was_published(tmp_path: Path) -> None:
+    lines = (
+        OPEN,
+        PONG.model_copy(update={"commands": (("PSUBSCRIBE", "*"),), "replies": (["psubscribe", "*", 1],)}),
+        Came(t=0.4, node=NODE, link=1, replies=(["pmessage", "*", "+sdown", "master m 10.0.0.1 6379"],)),
+        Came(t=0.5, node=NODE, link=1,
+             replies=(["pmessage", "*", "+switch-master", "m 10.0.0.1 6379 10.0.0.7 6380"],)),
+    )  # fmt: skip
+    async with serving(tape_of(tmp_path, *lines), Moment()) as here:
+        every, one = await dial(url(here)), await dial(url(here))
+        assert await every.ask("PSUBSCRIBE", "*") == ["psubscribe", "*", 1]
+        assert await one.ask("SUBSCRIBE", "+switch-master") == ["subscribe", "+switch-master", 1]
+        port = here.nodes[0].port
+        assert await every.reply() == ["pmessage", "*", "+sdown", f"master m 127.0.0.1 {port}"]
+        kind, channel, told = await one.reply()
+        assert (kind, channel) == ("message", "+switch-master")
+        # A node that nobody had asked is a port at which nobody listens.
+        words = told.split()
+        assert words[:4] == ["m", "127.0.0.1", str(port), "127.0.0.1"] and words[4] not in ("6380", str(port))
+        with pytest.raises(ConnectionRefusedError):
+            await dial(f"redis://127.0.0.1:{words[4]}")
+        for wire in (every, one):
+            await wire.close()
+
+
+async def test_a_password_passes_only_where_one_did(tmp_path: Path) -> None:
+    def auth(reply: object) -> Ask:
+        return PONG.model_copy(update={"t": 0.05, "commands": (("AUTH", "***"),), "replies": (reply,)})
+
+    none = {"error": "ERR AUTH <password> called without any password configured for the default user."}
+    for lines, said in (
+        ((OPEN, auth("OK"), PONG), b"+OK"), ((OPEN, auth(none), PONG), b"-ERR AUTH"),
+        ((OPEN, PONG), b"-ERR AUTH"), ((OPEN, auth({"error": "WRONGPASS invalid"})), b"-WRONGPASS"),
+        ((OPEN, PONG.model_copy(update={"replies": ({"error": "NOAUTH Authentication required."},)})), b"-WRONGPASS"),
+    ):  # fmt: skip
+        async with serving(tape_of(tmp_path, *lines), Moment(at=1.0)) as here:
+            node = here.nodes[0]
+            assert node.encoded(session(node), ["AUTH", "anything"])[0].startswith(said)
+            hello = node.encoded(session(node), ["HELLO", "3", "AUTH", "default", "anything"])[0]
+            assert hello.startswith(b"%" if said == b"+OK" else said)
+            shut = said == b"-WRONGPASS"
+            assert node.encoded(session(node), ["ECHO", "a"])[0].startswith(b"-NOAUTH" if shut else b"$1")
+
+
+async def test_what_is_no_request_is_refused(tmp_path: Path) -> None:
+    async with serving(tape_of(tmp_path, OPEN, PONG), Moment()) as here:
+        for data in (b"*1\r\n:1\r\n", b"*99999999999\r\n", b"*1\r\n$-5\r\n", b"$" * 2_000_000):
+            wire = await dial(url(here))
+            wire.writer.write(data)
+            with pytest.raises(LOST):
+                await wire.reply()
+            await wire.close()
+        wire = await dial(url(here))
+        wire.writer.write(b"PING\r\n\r\n*1\r\n$4\r\nPI")
+        assert await wire.reply() == "PONG"
+        wire.writer.write(b"NG\r\n")
+        assert await wire.reply() == "PONG"
+        await wire.close()
