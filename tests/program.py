@@ -12,8 +12,10 @@ import jsonschema
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = json.loads((ROOT / "tests" / "triage.schema.json").read_text())
-SETTINGS = ("REDIS_URL", "REDISCLI_AUTH", "OPENAI_API_KEY", "OPENAI_BASE_URL", "REDIAGNOSE_MODEL", "NO_COLOR", "AZURE_OPENAI_ENDPOINT",
-            "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION")  # fmt: skip
+SETTINGS = (
+    "REDIS_URL", "REDISCLI_AUTH", "OPENAI_API_KEY", "OPENAI_BASE_URL", "REDIAGNOSE_MODEL", "NO_COLOR",
+    "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION",
+)  # fmt: skip
 
 
 class Done(NamedTuple):

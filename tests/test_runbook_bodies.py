@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from agent.calling import RUNBOOK_MOST
 from agent.lint import SECTIONS
-from agent.loop import RUNBOOK_MOST
 from agent.runbooks import BUNDLED, CauseNotes, Runbook, load
 
 BOOKS = {book.name: book for book in load().runbooks}
