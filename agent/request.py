@@ -24,7 +24,7 @@ _NAMED = {
 ABILITIES = frozenset(_NAMED)
 """What an endpoint is taken to understand until it says otherwise: `roles` is a system's message and two messages of
 one side in a row, `forget` a conversation without the model's own reasoning."""
-_UNABLE = re.compile(r"support|cannot|can't|unable|not allowed|not implemented", re.IGNORECASE)
+_UNABLE = re.compile(r"support|cannot|can't|unable|not allowed|not implemented|requires?\b", re.IGNORECASE)
 
 
 def request(

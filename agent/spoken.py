@@ -8,8 +8,8 @@ from typing import Any
 from agent.mended import is_object, mended
 from agent.turn import ToolCall, new_id
 
-MOST, TRIES, DEPTH = 60_000, 64, 3
-"""Characters that are looked at, places where an object may begin, and how deep a call may be wrapped."""
+MOST, WORK, DEPTH = 60_000, 200_000, 3
+"""Characters that are looked at, those of all objects that are tried, and how deep a call may be wrapped."""
 _THOUGHT = re.compile(r"\A.*</think>|<think>.*", re.DOTALL)
 _NAME = r"(?:functions?\.)?([A-Za-z_]\w{0,63})"
 _BEFORE = re.compile(
@@ -52,12 +52,11 @@ def _value(text: str) -> Any:
 
 
 def _objects(text: str, known: Collection[str], submit: str, quoted: str) -> Iterator[tuple[str, str]]:
-    at, before = text.find("{"), 0
-    for _ in range(TRIES):
-        if at < 0:
-            return
+    at, before, work = text.find("{"), 0, 0
+    while at >= 0 and work < WORK:
         end = _end(text, at)
         raw = text[at:end]
+        work += len(raw)
         given = _loaded(mended(raw))
         found = [] if given is None or (quoted and raw in quoted) else list(_calls(given, known))
         named = _BEFORE.search(text[before:at][-100:])

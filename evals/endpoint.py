@@ -39,6 +39,10 @@ class Say(Record):
     """Answer with one JSON body even where a stream was asked for."""
     length: bool = False
     """Say that the answer was cut at the most tokens."""
+    more: Mapping[str, Any] = {}
+    """More fields of the message, such as a reasoning model's `reasoning_content`."""
+    reason: str | None = None
+    """Another reason for the end, such as `content_filter`."""
 
 
 class Cut(Record):
@@ -89,6 +93,10 @@ class Endpoint:
     def __init__(self, script: Script) -> None:
         self.requests: list[Body] = []
         """The bodies of the requests so far."""
+        self.raw: list[bytes] = []
+        """The same as they came over the wire."""
+        self.paths: list[str] = []
+        """Where they were sent, with the query."""
         self.headers: list[Mapping[str, str]] = []
         """The headers of the requests so far."""
         self.url = ""
@@ -98,8 +106,10 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
+        self.raw.append(await request.body())
         body = await request.json()
         self.requests.append(body)
+        self.paths.append(f"{request.url.path}?{request.url.query}")
         self.headers.append(dict(request.headers))
         move = self._script(body)
         if isinstance(move, Hang) and move.after is None:
@@ -196,6 +206,8 @@ def _calls(said: Say) -> list[Body]:
 
 
 def _reason(said: Say) -> str:
+    if said.reason:
+        return said.reason
     return "length" if said.length else "tool_calls" if said.calls else "stop"
 
 
@@ -206,6 +218,7 @@ def _usage(said: Say) -> Body:
 
 def _completion(said: Say) -> Body:
     message = {"role": "assistant", "content": said.text or None} | ({"tool_calls": _calls(said)} if said.calls else {})
+    message |= said.more
     choice = {"index": 0, "message": message, "finish_reason": _reason(said)}
     whole = {"id": "c", "object": "chat.completion", "created": 0, "model": "scripted", "choices": [choice]}
     return whole | ({"usage": _usage(said)} if said.usage else {})
@@ -219,6 +232,8 @@ def _chunks(said: Say, *, usage: bool) -> Iterator[Body]:
         return {**frame, "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
 
     yield chunk({"role": "assistant", "content": ""})
+    for name, value in said.more.items():
+        yield chunk({name: value})
     for start in range(0, len(said.text), 16):
         yield chunk({"content": said.text[start : start + 16]})
     for index, call in enumerate(_calls(said)):

@@ -15,8 +15,10 @@ ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = json.loads((ROOT / "tests" / "triage.schema.json").read_text())
 STATE = tempfile.TemporaryDirectory(prefix="rediagnose-state-")
 """In place of this user's own state, such as the audit log."""
-SETTINGS = ("REDIS_URL", "REDISCLI_AUTH", "OPENAI_API_KEY", "OPENAI_BASE_URL", "REDIAGNOSE_MODEL", "NO_COLOR",
-            "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION")  # fmt: skip
+SETTINGS = (
+    "REDIS_URL", "REDISCLI_AUTH", "OPENAI_API_KEY", "OPENAI_BASE_URL", "REDIAGNOSE_MODEL", "NO_COLOR",
+    "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION",
+)  # fmt: skip
 
 
 class Done(NamedTuple):
