@@ -23,6 +23,7 @@ from tools.gate.ledger import Ledger, Log, changes_path, entry, forbidden, user
 from tools.gate.policy import Change, canonical, shown
 from tools.gate.same import same
 from tools.gate.standing import standing
+from tools.server.target import Target
 
 
 class _Stopped(GateError):
@@ -36,7 +37,7 @@ async def apply(args: argparse.Namespace) -> int:
     log = log_of(args, path)
     try:
         wanted = _classified(step, log)
-        _confirmed(args, "apply", wanted.action)
+        _confirmed(args, target, wanted.action)
         async with reached(target, wanted.node, log, args.window) as site:
             outcome = await _apply(args, site, step, wanted)
     except GateError as error:
@@ -50,8 +51,10 @@ async def _apply(args: argparse.Namespace, site: Site, step: Step, wanted: Chang
     now = await standing(site.nodes[wanted.node], wanted)
     if now != wanted.before:
         gone = "gone" if now is None else repr(now)
-        raise Moved(f"it's {gone} now and was {wanted.before!r} when the plan was made; triage again")
-    channel = await _asked(args, step.model_copy(update={"risk": wanted.risk}), "Apply it?")
+        why = f"it's {gone} now and was {wanted.before!r} when the plan was made; triage again"
+        site.log(entry(site.clock, "stopped", wanted, why=why, step=step.id))
+        raise Moved(why)
+    channel = await _asked(args, site, step.model_copy(update={"risk": wanted.risk}), wanted, "Apply it?")
     approval = gate.approve(wanted, by=user(), channel=channel, step=step.id)
     return await carry_out(site, gate, step, wanted, approval)
 
@@ -68,7 +71,7 @@ async def rollback(args: argparse.Namespace) -> int:
         restored = wanted.restored
         if (done := made(step, wanted, journal.read())) is None:
             raise GateError(f"{journal.path} has nothing of {step.id} that was applied and not taken back")
-        _confirmed(args, "rollback", restored.action)
+        _confirmed(args, target, restored.action)
         async with reached(target, wanted.node, log, args.window) as site:
             now = await standing(site.nodes[wanted.node], wanted)
             restored = restored.model_copy(update={"before": now})
@@ -79,7 +82,9 @@ async def rollback(args: argparse.Namespace) -> int:
                 said = await _roll_back(args, site, step, restored)
             else:
                 ours = done.after if done.after is not None else wanted.args[3]
-                raise Moved(f"{wanted.parameter} is {now!r} now and was set to {ours!r}: it isn't ours to take back")
+                why = f"{wanted.parameter} is {now!r} now and was set to {ours!r}: it isn't ours to take back"
+                log(entry(site.clock, "stopped", restored, why=why, step=step.id))
+                raise Moved(why)
     except GateError as error:
         return _refused(args, step, error)
     outcome = {"outcome": "rolled-back", "action": restored.action, "before": now, "after": restored.args[3],
@@ -95,7 +100,7 @@ async def _roll_back(args: argparse.Namespace, site: Site, step: Step, restored:
         "why": f"It takes back {step.action}.", "rollback": shown(restored.undo or ()),
         "unchecked": await _beware(site, restored),
     })  # fmt: skip
-    channel = await _asked(args, asked, "Take it back?")
+    channel = await _asked(args, site, asked, restored, "Take it back?")
     approval = gate.approve(restored, by=user(), channel=channel, step=step.id)
     done = await roll_back(site, gate, restored, approval)
     return f"{restored.parameter} was {done.read_before}, is {done.read_after} again"
@@ -118,24 +123,26 @@ def _classified(step: Step, log: Log) -> Change:
         raise
 
 
-def _confirmed(args: argparse.Namespace, verb: str, action: str) -> None:
+def _confirmed(args: argparse.Namespace, target: Target, action: str) -> None:
     """Without a terminal a yes is the exact action. Raises `GateError` saying what to type."""
     if args.confirm is None and sys.stdin.isatty() and sys.stderr.isatty():
         return
     if args.confirm != action:
-        typed = shlex.join(["rediagnose", verb, args.file, args.step, "--confirm", action])
+        # The URL without its password, which doesn't belong on a command line.
+        typed = shlex.join(["rediagnose", args.command, args.file, args.step, "--url", target.url, "--confirm", action])
         given = f"--confirm {args.confirm!r} is another action" if args.confirm else "nobody is here to say yes"
-        raise _Stopped(f"{given}; add the URL's option to this, if it's what you want: {typed}")
+        raise _Stopped(f"{given}; if it's what you want: {typed}")
 
 
-async def _asked(args: argparse.Namespace, step: Step, text: str) -> str:
+async def _asked(args: argparse.Namespace, site: Site, step: Step, wanted: Change, text: str) -> str:
     """The channel through which somebody said yes. Raises `GateError` for a no."""
     if args.confirm is not None:
         return "--confirm"
     console = Console(stderr=True)
     question(console, step)
     if not await answered(console, text):
-        raise _Stopped("refused: nobody said yes")
+        site.log(entry(site.clock, "refused", wanted, channel="terminal", step=step.id))
+        raise _Stopped("the answer wasn't yes")
     return "terminal"
 
 

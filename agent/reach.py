@@ -44,6 +44,7 @@ async def reached(target: Target, name: str, log: Log, window: float) -> AsyncIt
     clock, handles = SystemClock(), Handles()
     deployment = Deployment(target, clock, Account(), handles, None)
     toolbox = Toolbox([bind(topology, deployment)], clock, lambda what: None)
+    toolbox.note_symptom("")
     try:
         if target.watched or target.node != name:
             found = await toolbox.call("topology")

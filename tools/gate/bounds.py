@@ -84,7 +84,8 @@ def fits(name: str, value: str, has: Room) -> str | None:
                 f"maxclients {value}: the process' file limit leaves room for {has.clients} (limit less {RESERVED_FDS})"
             )
         return None if has.clients is not None else "The process' file limit isn't known from here."
-    if name == "maxmemory" and (wanted := size(value)) is not None:
+    if name == "maxmemory" and (wanted := size(value)):
+        # 0 is no limit: as a new value it's out of bounds, as an old one it evicts nothing.
         if has.memory is not None and wanted > has.memory:
             raise Forbidden(f"maxmemory {value}: the machine or its control group has {has.memory} bytes")
         if has.used is not None and wanted < has.used:

@@ -33,6 +33,13 @@ class Account:
         more = PER_NODE * max(0, nodes - 1)
         self.budget = self._base.model_copy(update={"commands": self._base.commands + more})
 
+    def grant(self, *, commands: int, pings: int, bytes: int) -> None:
+        """Allow for a step that a person said yes to: a spent bound must not keep it from being taken back."""
+        base, bound = self._base, self.budget
+        self._base = base.model_copy(update={"commands": base.commands + commands})
+        more = {"commands": bound.commands + commands, "pings": bound.pings + pings, "bytes": bound.bytes + bytes}
+        self.budget = bound.model_copy(update=more)
+
     @property
     def footprint(self) -> Footprint:
         """The cost so far."""
