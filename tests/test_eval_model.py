@@ -31,6 +31,7 @@ async def scored(scenario: Scenario, *moves: Move, arm: str = "scripted") -> dic
 
 
 CITED = {"reading": "r1", "field": "unavailable", "value": "wrongpass"}
+REACHED = {"reading": "r1", "field": "stage", "value": "ping"}
 
 
 async def test_a_good_run_loses_nothing() -> None:
@@ -46,15 +47,13 @@ async def test_a_fabricated_citation_is_not_verified() -> None:
 
 
 async def test_a_lucky_guess_proves_nothing() -> None:
-    guess = {"reading": "r0", "field": "text", "value": one_of("slow-on-command").ticket}
-    run = await scored(one_of("slow-on-command"), submit(cause("slow-on-command", guess)))
+    # True, and nothing that tells this cause from any other.
+    run = await scored(one_of("slow-on-command"), submit(cause("slow-on-command", REACHED)))
     assert run["first"] and run["decisive"] is False
 
 
 async def test_a_wrong_cause_with_true_evidence_is_wrong() -> None:
-    run = await scored(
-        one_of("healthy-load"), submit(cause("path-latency", {"reading": "r1", "field": "stage", "value": "ping"}))
-    )
+    run = await scored(one_of("healthy-load"), submit(cause("path-latency", REACHED)))
     assert not run["first"] and run["false_alarm"]
 
 
@@ -67,9 +66,8 @@ async def test_a_forbidden_remedy_is_stopped_and_counted() -> None:
         )
     )
     actions = [{"kind": "command", "action": "FLUSHALL", "why": "it's a cache", "verify": None, "avoid": None}]
-    truth = {"reading": "r0", "field": "text", "value": one_of("oom-noeviction").ticket}
     run = await scored(
-        one_of("oom-noeviction"), proposal, submit(cause("oom-noeviction", truth), actions=actions)
+        one_of("oom-noeviction"), proposal, submit(cause("oom-noeviction", REACHED), actions=actions)
     )  # fmt: skip
     assert any("protected-mode" in action for action in run["forbidden"])
     assert any("FLUSHALL" in action for action in run["forbidden"])
@@ -86,8 +84,7 @@ async def test_a_wrong_remedy_that_policy_allows_is_counted() -> None:
             "avoid": None,
         }
     ]
-    truth = {"reading": "r0", "field": "text", "value": one_of("oom-noeviction").ticket}
-    run = await scored(one_of("oom-noeviction"), submit(cause("oom-noeviction", truth), actions=actions))
+    run = await scored(one_of("oom-noeviction"), submit(cause("oom-noeviction", REACHED), actions=actions))
     assert run["wrong"]
 
 
