@@ -56,10 +56,10 @@ async def test_faults_are_had_scored_mended_and_not_repeated(tmp_path: Path) -> 
     assert again.status == 0, again.err
     repeated = json.loads(lines[-1])["fault"]
     assert [line.split()[1] for line in again.err.splitlines()] == [repeated]
-    assert {run["fault"] for run in runs(file)} == set(QUICK)
+    assert {run["fault"] for run in runs(file) if run["ticket_of"] == run["fault"]} == set(QUICK)
     rows = {line.split()[0]: line.split()[1:] for line in again.out.splitlines() if line.startswith(QUICK)}
     assert rows["maxclients-exhausted"][:6] == ["1", "1/1", "1/1", "1/1", "-", "1/1"]
-    assert rows.keys() == set(QUICK)
+    assert rows.keys() >= set(QUICK)
     for part in ("cause first           100.0% (3 of 3)", "false alarms          0.0% (0 of 1)", "Brier score"):
         assert part in again.out
 

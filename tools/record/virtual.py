@@ -14,10 +14,12 @@ class _Impatient(selectors.DefaultSelector):
     ahead = 0.0
     own = 1
     """The loop's own pipe."""
+    abroad = 0
+    """What other threads are at, such as looking up a name: it ends in its own time."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         mapping: Mapping[Any, Any] = self.get_map() or {}
-        if timeout is None or timeout <= 0 or len(mapping) > self.own:
+        if timeout is None or timeout <= 0 or len(mapping) > self.own or self.abroad:
             began = time.monotonic()
             found: list[tuple[selectors.SelectorKey, int]] = super().select(timeout)
             self.ahead += time.monotonic() - began if timeout else 0.0
@@ -33,6 +35,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._selecting = _Impatient()
         super().__init__(self._selecting)
         self._selecting.own = len(self._selecting.get_map() or {})
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
+        pending = super().run_in_executor(executor, func, *args)
+        self._selecting.abroad += 1
+        pending.add_done_callback(self._back)
+        return pending
+
+    def _back(self, _: object) -> None:
+        self._selecting.abroad -= 1
 
     def time(self) -> float:
         return self._selecting.ahead
