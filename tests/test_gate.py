@@ -1,20 +1,25 @@
 """The gate against real servers: nothing changes that wasn't approved exactly."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from agent.plan import command
 from agent.runbooks import PLACEHOLDERS, load
-from evals.lab.servers import Server, ServerKind, start
+from evals.lab.servers import Server, ServerKind, running, start
+from evals.lab.wire import LOST, dial
 from tools.clock import SystemClock
 from tools.errors import Forbidden, GateError, Moved, ToolError
 from tools.gate.apply import Approval, Gate
-from tools.gate.bounds import Room
+from tools.gate.bounds import Room, fits
 from tools.gate.desk import Desk, propose_config_set
-from tools.gate.ledger import Entry
-from tools.gate.policy import advised_against, change
+from tools.gate.ledger import Entry, Ledger, entry
+from tools.gate.policy import advised_against, canonical, change
+from tools.gate.same import lines, same
 from tools.redact import Handles
 from tools.server.account import Account
 from tools.server.node import Node
@@ -174,3 +179,119 @@ def test_the_bundled_remedies_pass_policy() -> None:
             assert advised_against(action) is None
         else:
             assert change("127.0.0.1:6379", command(action)).risk == remedy.risk
+
+
+@pytest.mark.parametrize(
+    ("parameter", "why"),
+    [
+        ("tls-port", "lock every client out"), ("tls-ca-cert-file", "lock"), ("replica-announce-ip", "address"),
+        ("slave-announce-port", "address"), ("cluster-announce-hostname", "address"), ("databases", "restart"),
+        ("appendfilename", "restart"), ("enable-debug-command", "restart"), ("IO-threads", "restart"),
+        ("slaveof", "gives the server's data up"), ("masteruser", "replication"), ("primaryauth", "replication"),
+        ("replica-announced", "lose sight"), ("oom-score-adj", "no class"),
+        ("active-defrag-max-scan-fields", "no class"),
+    ],
+)  # fmt: skip
+def test_what_is_never_made_says_why(parameter: str, why: str) -> None:
+    with pytest.raises(Forbidden, match=why):
+        change("127.0.0.1:6379", ("CONFIG", "SET", parameter, "1"))
+
+
+@pytest.mark.parametrize(
+    ("alias", "value"),
+    [
+        ("lua-time-limit", "6000"), ("slave-priority", "50"), ("min-slaves-max-lag", "12"),
+        ("hash-max-ziplist-entries", "100"), ("REPLICA-serve-stale-data", "no"), ("list-max-ziplist-size", "-1"),
+    ],
+)  # fmt: skip
+async def test_an_alias_is_the_same_parameter_under_the_name_that_the_server_has(
+    node: Node, alias: str, value: str
+) -> None:
+    desk, gate = Desk(lambda action, why: None), Gate(SystemClock(), ignore, no_room)
+    one, other = [
+        (await desk.put(node, ("config", "set", name, value), "w")).change for name in (alias, canonical(alias))
+    ]
+    assert one == other
+    assert len(desk.proposals) == 1
+    await gate.apply(node, one, gate.approve(other, by="a", channel="t"))
+    assert await node.one("CONFIG", "GET", str(one.parameter)) == [one.parameter, value]
+
+
+async def test_a_client_is_looked_at_again_before_it_is_ended(server: Server, node: Node) -> None:
+    desk, gate = Desk(lambda action, why: None), Gate(SystemClock(), ignore, no_room)
+    await node.link()
+    wire = await dial(server.url)
+    try:
+        await wire.ask("CLIENT", "SETNAME", "orders")
+        kill = ("CLIENT", "KILL", "ID", str(await wire.ask("CLIENT", "ID")))
+        wanted = (await desk.put(node, kill, "w")).change
+        assert wanted.before is not None and "name=orders flags=N" in wanted.before
+        await wire.ask("CLIENT", "SETNAME", "payments")
+        with pytest.raises(Moved, match="name=payments"):
+            await gate.apply(node, wanted, gate.approve(wanted, by="a", channel="t"))
+        assert await wire.ask("PING") == "PONG"
+        await wire.ask("CLIENT", "SETNAME", "orders")
+        await gate.apply(node, wanted, gate.approve(wanted, by="a", channel="t"))
+        with pytest.raises(LOST):
+            await wire.ask("PING")
+        with pytest.raises(Moved, match="gone"):
+            await gate.apply(node, wanted, gate.approve(wanted, by="a", channel="t"))
+    finally:
+        await wire.close()
+
+
+async def test_neither_a_replica_nor_this_program_is_ended(kind: ServerKind, server: Server, node: Node) -> None:
+    told: list[str] = []
+    desk = Desk(lambda action, why: told.append(why))
+    await node.link()
+    with pytest.raises(Forbidden, match="own connection"):
+        await desk.put(node, ("CLIENT", "KILL", "ID", str(node.client_id)), "w")
+    async with running(kind, replicaof=f"127.0.0.1 {server.port}"):
+        for _ in range(200):
+            listed = str(await node.one("CLIENT", "LIST"))
+            if ids := re.findall(r"^id=(\d+) .* flags=S ", listed, re.MULTILINE):
+                break
+            await asyncio.sleep(0.05)
+        with pytest.raises(Forbidden, match="replica"):
+            await desk.put(node, ("CLIENT", "KILL", "ID", ids[0]), "w")
+    assert len(told) == 2
+
+
+def test_what_the_machine_has_no_room_for_is_refused() -> None:
+    has = Room(clients=968, memory=2**30, used=2**20)
+    assert fits("maxclients", "968", has) is None
+    assert fits("maxmemory", "1gb", has) is None
+    assert fits("timeout", "5", Room()) is None
+    assert "isn't known" in (fits("maxclients", "5000", Room()) or "")
+    assert "isn't known" in (fits("maxmemory", "1gb", Room(used=1)) or "")
+    for name, value in (("maxclients", "969"), ("maxmemory", "1025mb"), ("maxmemory", "1000k")):
+        with pytest.raises(Forbidden):
+            fits(name, value, has)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "given", "printed", "lines_"),
+    [
+        ("maxmemory", "100mb", "104857600", ["maxmemory 100mb"]), ("save", "", "", ['save ""']),
+        ("save", "3600 1 300 100", "3600 1 300 100", ["save 3600 1", "save 300 100"]),
+        ("notify-keyspace-events", "KEA", "AKE", ["notify-keyspace-events KEA"]),
+        ("client-output-buffer-limit", "slave 1mb 1mb 0",
+         "normal 0 0 0 replica 1048576 1048576 0 pubsub 33554432 8388608 60",
+         ["client-output-buffer-limit slave 1mb 1mb 0"]),
+    ],
+)  # fmt: skip
+def test_what_a_server_prints_is_known_again(parameter: str, given: str, printed: str, lines_: list[str]) -> None:
+    assert same(parameter, given, printed)
+    assert not same(parameter, given, "7") and not same(parameter, given, None)
+    assert lines(parameter, given) == lines_
+
+
+def test_a_line_that_was_cut_costs_only_itself(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "new" / "log.jsonl")
+    wanted = change("127.0.0.1:6379", ("CONFIG", "SET", "timeout", "300"), "0")
+    one = entry(SystemClock(), "applying", wanted, step="s1")
+    ledger(one)
+    with ledger.path.open("a") as file:
+        file.write('{"time": "2026')
+    ledger(one)
+    assert ledger.read() == [one, one]
