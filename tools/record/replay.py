@@ -76,7 +76,7 @@ class Replay(Network):
     async def _read(self, tool: str, node: str) -> Values:
         at = tool, node
         if at not in self._seen:
-            self._seen[at] = Turns(self.tape.seen.get(at, ()), lambda seen: seen.t, lockstep=True)
+            self._seen[at] = Turns(self.tape.seen.get(at, ()), lambda seen: seen.t)
         seen = self._seen[at].take(self.now)
         if seen is None:
             self.misses += 1
@@ -94,7 +94,7 @@ class _Course:
     def __init__(self, tape: NodeTape) -> None:
         self.tape = tape
         self.answers = Answers(tape)
-        self.dials: Turns[Dial] = Turns(tape.dials, lambda dial: dial.t, lockstep=True)
+        self.dials: Turns[Dial] = Turns(tape.dials, lambda dial: dial.t)
         self._said: dict[tuple[Key, int | None], Turns[Said]] = {}
 
     def said(self, asked: Key, link: int, now: float) -> Said | None:
@@ -103,7 +103,7 @@ class _Course:
         own = [one for one in found if one.link == link]
         at = asked, link if own else None
         if at not in self._said:
-            self._said[at] = Turns(own or found, lambda said: said.t, lockstep=True)
+            self._said[at] = Turns(own or found, lambda said: said.t)
         return self._said[at].take(now)
 
 

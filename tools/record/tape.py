@@ -113,19 +113,18 @@ T = TypeVar("T", bound=Hashable)
 class Turns(Generic[T]):
     """Things handed out in turn to one listener, each at its own moment."""
 
-    def __init__(self, things: Iterable[T], at: Callable[[T], float], *, lockstep: bool) -> None:
+    def __init__(self, things: Iterable[T], at: Callable[[T], float]) -> None:
         self._things = list(things)
         self._at = at
-        self._lockstep = lockstep
         self._next = 0
 
     def take(self, now: float) -> T | None:
         """The next in turn if its moment has come, else the newest of the past; the first where there's no past."""
-        things, ahead = self._things, AHEAD if self._lockstep else 0.0
-        while self._next < len(things) and self._at(things[self._next]) <= now + ahead:
+        things = self._things
+        while self._next < len(things) and self._at(things[self._next]) <= now + AHEAD:
             number, self._next = self._next, self._next + 1
             later = self._next < len(things) and self._at(things[self._next]) <= now
-            if not later or (self._lockstep and self._at(things[number]) >= now - BEHIND):
+            if not later or self._at(things[number]) >= now - BEHIND:
                 return things[number]
         if not things:
             return None
