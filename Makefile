@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 # Most of a test's time is waiting for a server, so more of them than cores.
-WORKERS ?= 3
+WORKERS ?= 4
 
 .PHONY: demo test test-llm check bench lock clean
 
