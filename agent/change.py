@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from agent.diagnosis import Goal, State, Step
-from agent.goals import GUARD, Readings, Seen, seen, worse
+from agent.goals import GUARD, Readings, Seen, helped, seen, worse
 from agent.report import figures
 from tools.clock import Clock
 from tools.errors import GateError, RediagnoseError, ToolError
@@ -116,8 +116,8 @@ class Outcome(Record):
         else:
             made = f"{change.parameter} was {self.applied.read_before}, is {self.applied.read_after}"
         how = {
-            "verified": "it helped", "not-better": "not better", "unmeasured": "what it did can't be read in seconds",
-            "worse": f"worse: {'; '.join(self.worse)}",
+            "verified": helped(self.goals), "not-better": "not better",
+            "unmeasured": "what it did can't be read in seconds", "worse": f"worse: {'; '.join(self.worse)}",
         }[self.came]  # fmt: skip
         back = (
             ", taken back at once" if self.taken_back else f", and not taken back: {self.stands}" if self.stands else ""

@@ -1,6 +1,6 @@
 """What a step was to reach and what it must not make worse: readings before it against readings after."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from agent.diagnosis import Goal
 from tools.records import Reading, Record, Scalar
@@ -26,6 +26,11 @@ class Seen(Record):
     after: Scalar
     holds: bool | None
     """Null where it couldn't be read."""
+
+    @property
+    def well_before(self) -> bool:
+        """Whether it held before the step too, which then hasn't brought it about."""
+        return self.goal.op not in ("falls", "grows") and _holds(self.goal, self.before, self.before) is True
 
     @property
     def said(self) -> str:
@@ -69,6 +74,14 @@ def _number(value: Scalar) -> float | None:
         return None if value is None else float(value)
     except ValueError:
         return None
+
+
+def helped(goals: Sequence[Seen]) -> str:
+    """What goals that all hold say: a setting that reads back as it was set hasn't helped anyone yet."""
+    felt = [one for one in goals if one.goal.tool != "config_get" and one.holds]
+    if not felt:
+        return "it's in force; what it changes shows later"
+    return "what was measured is well, and was before" if all(one.well_before for one in felt) else "it helped"
 
 
 def worse(before: Readings, after: Readings) -> Iterator[str]:

@@ -19,6 +19,7 @@ import pytest
 from agent.commands import COMMANDS
 from agent.diagnosis import Diagnosis, Goal, ModelUse, Step, TargetInfo
 from agent.events import Answered
+from agent.goals import helped, seen
 from agent.later import apply
 from agent.program import parser
 from evals.lab.catalogue import FAULTS
@@ -27,7 +28,7 @@ from evals.lab.wire import LOST, Wire, dial
 from tests.program import ROOT, SETTINGS, Done, rediagnose
 from tools.clock import SystemClock
 from tools.record.recorder import Recorder
-from tools.records import Footprint
+from tools.records import Footprint, Reading
 from tools.redact import Handles
 
 WINDOW = ("--window", "0.3")
@@ -105,7 +106,8 @@ async def test_a_recorded_step_is_applied_and_taken_back(kind: ServerKind, tmp_p
         assert (await at.run("rollback", "--confirm", undo)).status == 1
         done = await at.run("apply", "--confirm", action)
         assert done.status == 0, done.err
-        assert "verified" in done.out and "lost at the next restart" in done.out and "    timeout 300\n" in done.out
+        assert "s1 verified: timeout was 0, is 300; it's in force" in done.out
+        assert "lost at the next restart" in done.out and "    timeout 300\n" in done.out
         assert await at.value("timeout") == "300"
         again = await at.run("apply", "--confirm", action, "--format", "json")
         assert again.status == 1
@@ -293,3 +295,22 @@ def drain(terminal: int) -> None:
     except OSError:
         # The other end is closed.
         return
+
+
+@pytest.mark.parametrize(
+    ("op", "value", "before", "after", "holds", "said"),
+    [
+        ("==", 0, 24, 0, True, "it helped"), ("==", 0, 0, 0, True, "was before"), ("<", 50, None, 7.5, True, "helped"),
+        ("falls", None, 9, 8, True, "it helped"), ("falls", None, None, 8, None, "later"),
+        ("!=", "no", "no", "ok", True, ""), ("==", False, True, False, True, "it helped"),
+        (">", 1, 5, None, None, "later"), ("grows", None, 1, 1, False, ""),
+    ],
+)  # fmt: skip
+def test_goals_are_compared(op: Any, value: Any, before: Any, after: Any, holds: bool | None, said: str) -> None:
+    def at(scalar: Any) -> dict[str, Reading]:
+        values = {} if scalar is None else {"f": scalar}
+        return {"info": Reading(id="r1", tool="info", args={}, node="n", at="", ms=1, values=values, unavailable=None)}
+
+    one = seen(Goal(tool="info", field="f", op=op, value=value), at(before), at(after))
+    assert one.holds is holds
+    assert said in helped([one])
