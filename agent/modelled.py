@@ -13,7 +13,7 @@ from agent.model import Model, ModelError
 from agent.prompts import Prompt, compose
 from agent.request import Wire, request
 from agent.spending import Prices
-from agent.weigh import disagreement, doubt, surest
+from agent.weigh import disagreement, doubt, surest, without_advice
 from tools.errors import ToolError
 from tools.records import Record
 
@@ -33,6 +33,8 @@ class Asking(Record):
     """Most money of all answers together, by `prices`; null for no bound."""
     prices: Prices = Prices()
     """What tokens cost."""
+    base_url: str | None = None
+    """Where the model is; null for what the environment says."""
 
 
 async def think(incident: Investigation, checks: Verdict, asking: Asking) -> Verdict:
@@ -48,7 +50,8 @@ async def think(incident: Investigation, checks: Verdict, asking: Asking) -> Ver
 
     try:
         async with Model(
-            incident.use.name, heard, timeout=asking.timeout, max_tokens=asking.max_tokens
+            incident.use.name, heard, timeout=asking.timeout, max_tokens=asking.max_tokens,
+            base_url=asking.base_url,
         ) as model:  # fmt: skip
             done = await investigate(
                 model, incident.toolbox, _prompt(incident, offered(incident.toolbox)), limits, heard,
@@ -63,6 +66,7 @@ async def think(incident: Investigation, checks: Verdict, asking: Asking) -> Ver
         if error.use is not None:
             incident.use = error.use.model_copy(update={"why": incident.use.why})
         return _failed(incident, incident.check() if incident.use.turns else checks, str(error))
+    done = without_advice(done, incident.desk.forbidden)
     incident.use = done.use.model_copy(update={"why": incident.use.why})
     latest = incident.check()
     why = doubt(done, latest)
