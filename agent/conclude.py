@@ -12,6 +12,7 @@ from agent.citations import verify, verify_ruled_out
 from agent.diagnosis import Cause, Evidence, ModelUse, Outcome, RuledOut
 from agent.failures import ModelError
 from agent.request import Wire
+from agent.turn import whole_escapes
 from tools.errors import ToolError
 from tools.records import Reading, Record, Scalar
 
@@ -133,7 +134,7 @@ def parse(text: str) -> Submission:
     try:
         given = json.loads(text or "{}", parse_constant=str)
         if isinstance(given, str):
-            given = json.loads(given, parse_constant=str)
+            given = json.loads(whole_escapes(given), parse_constant=str)
         return Submission.model_validate(given)
     except ValidationError as error:
         wrong = (f"{'.'.join(map(str, one['loc'])) or 'arguments'}: {one['msg']}" for one in error.errors()[:8])

@@ -16,7 +16,7 @@ from agent.spending import Limits as Limits
 from agent.spending import Spending
 from agent.spoken import spoken
 from agent.transcript import Transcript
-from agent.turn import ToolCall, Turn
+from agent.turn import ToolCall, Turn, whole_escapes
 from tools.errors import ToolError
 from tools.toolbox import Toolbox
 
@@ -137,7 +137,7 @@ class _Dialogue:
         reported = next((str(one.get("text")) for one in self._toolbox.readings if one.tool == "symptom"), "")
         calls = turn.tool_calls or spoken(turn.text, self._names, submit=SUBMIT, quoted=reported)
         cut = turn.finish_reason == "length"
-        return [call.model_copy(update={"arguments": mended(call.arguments, cut=cut)}) for call in calls]
+        return [call.model_copy(update={"arguments": whole_escapes(mended(call.arguments, cut=cut))}) for call in calls]
 
     def _remind(self, turn: Turn) -> None:
         self._reminders += 1

@@ -15,7 +15,7 @@ from agent.model import Model
 from agent.prompts import Prompt, compose, unaided
 from agent.request import Wire, request
 from agent.spending import Prices
-from agent.weigh import disagreement, doubt, surest
+from agent.weigh import disagreement, doubt, surest, without_advice
 from tools.errors import ToolError
 from tools.records import Record
 
@@ -37,6 +37,8 @@ class Asking(Record):
     """What tokens cost."""
     bare: bool = False
     """Give it the tools alone: no digest, no findings and no runbooks, and no checks that stand in for its answer."""
+    base_url: str | None = None
+    """Where the model is; null for what the environment says."""
 
 
 async def think(incident: Investigation, checks: Verdict, asking: Asking) -> Verdict:
@@ -56,7 +58,8 @@ async def think(incident: Investigation, checks: Verdict, asking: Asking) -> Ver
 
     try:
         async with Model(
-            incident.use.name, heard, timeout=asking.timeout, max_tokens=asking.max_tokens
+            incident.use.name, heard, timeout=asking.timeout, max_tokens=asking.max_tokens,
+            base_url=asking.base_url,
         ) as model:  # fmt: skip
             done = await investigate(
                 model, incident.toolbox, _prompt(incident, tools, bare=asking.bare), limits, heard,
@@ -72,6 +75,7 @@ async def think(incident: Investigation, checks: Verdict, asking: Asking) -> Ver
             incident.use = error.use.model_copy(update={"why": incident.use.why})
         stands = unproven if asking.bare else incident.check() if incident.use.turns else checks
         return _failed(incident, stands, str(error), endpoint=isinstance(error, EndpointError))
+    done = without_advice(done, incident.desk.forbidden)
     incident.use = done.use.model_copy(update={"why": incident.use.why})
     latest = incident.check()
     why = None if asking.bare else doubt(done, latest)

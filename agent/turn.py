@@ -7,6 +7,8 @@ from uuid import uuid4
 from agent.request import REASONING
 from tools.records import Record
 
+ID_MOST = 200
+
 
 class ToolCall(Record):
     """A tool that the model wants called."""
@@ -84,9 +86,7 @@ class Gathering:
             if slot.name or slot.arguments:
                 # An id that is missing or given twice would tie an answer to the wrong call.
                 id = slot.id if slot.id and slot.id not in {call.id for call in calls} else new_id()
-                calls.append(
-                    ToolCall(id=id, name=slot.name, arguments=_whole_escapes(slot.arguments), extra=slot.extra)
-                )
+                calls.append(ToolCall(id=id, name=slot.name, arguments=whole_escapes(slot.arguments), extra=slot.extra))
         tokens_in, tokens_out = self._tokens
         return Turn(
             text="".join(self._text), tool_calls=tuple(calls), tokens_in=tokens_in, tokens_out=tokens_out,
@@ -98,7 +98,7 @@ class Gathering:
         index = index if isinstance(index, int) else None
         known = [slot for slot in self._calls if slot.index == index] if index is not None else self._calls
         if isinstance(id, str) and id:
-            known = [slot for slot in known if slot.id in (id, "")]
+            known = [slot for slot in known if slot.id in (_whole_letters(id)[:ID_MOST], "")]
         # Some endpoints give every parallel call the same index, or none: then a new id, or a name after arguments
         # have begun, starts the next call.
         elif index is None and name and known and known[-1].arguments:
@@ -121,7 +121,7 @@ class _Slot:
 
     def add(self, piece: dict[str, Any]) -> None:
         if isinstance(id := piece.get("id"), str) and id:
-            self.id = id
+            self.id = _whole_letters(id)[:ID_MOST]
         if isinstance(extra := piece.get("extra_content"), dict):
             self.extra = extra
         function = _function(piece)
@@ -151,8 +151,8 @@ def _whole_letters(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _whole_escapes(arguments: str) -> str:
-    """JSON text without halves of letters in its escapes either."""
+def whole_escapes(arguments: str) -> str:
+    """JSON text without halves of letters (lone surrogates) in its escapes either."""
     if "\\ud" not in arguments.lower():
         return arguments
     try:

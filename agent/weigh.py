@@ -1,16 +1,22 @@
 """A model's conclusion against that of the checks: which one is the answer, and what is said of the other."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 
 from agent.causes import CAUSES
 from agent.conclude import LAST, Concluded
 from agent.diagnosis import Cause, Disagreement, Evidence, Refused, Verdict
 from agent.verdict import PRESENT
+from tools.gate.policy import advised_against
 
 REPORT = "r0"
 """The reading that is what somebody said."""
 SEEN_BY_CLIENTS = "client side"
 """The family of causes of which a report may be all that there is."""
+
+LOOKED_AT = ("KEYS", "DEBUG")
+"""Commands that a reason may name as what clients do."""
+_ADVISES = re.compile(r"\b(run|execute|apply|safe|approved|now|then|fix)\b", re.IGNORECASE)
 
 
 def surest(checks: Verdict) -> Cause | None:
@@ -61,6 +67,23 @@ def only_reported(cause: Cause) -> bool:
     """Whether all that is proven of a cause is that somebody said so."""
     proven = {one.reading for one in cause.evidence if one.verified}
     return proven == {REPORT}
+
+
+def without_advice(done: Concluded, refuse: Callable[[str, str], None]) -> Concluded:
+    """The conclusion without reasons that tell a person to do what policy forbids: they may be an intruder's words."""
+
+    def clean(text: str) -> str:
+        why = advised_against(text)
+        if why is None or why.startswith(LOOKED_AT) or not _ADVISES.search(text):
+            return text
+        refuse(text, f"the model wrote it as a reason: {why}")
+        return f"(The model's reason is left out: {why}.)"
+
+    return done.model_copy(update={
+        "causes": tuple(one.model_copy(update={"why": clean(one.why)}) for one in done.causes),
+        "ruled_out": tuple(one.model_copy(update={"because": clean(one.because)}) for one in done.ruled_out),
+        "unknown": tuple(map(clean, done.unknown)),
+    })  # fmt: skip
 
 
 def refusals(told: Mapping[str, str]) -> tuple[Refused, ...]:

@@ -35,7 +35,7 @@ def serve() -> None:
     given = xllamacpp.CommonParams()
     given.model.path = str(weights)
     given.n_ctx, given.n_parallel, given.n_predict = CONTEXT, 1, 400
-    given.hostname, given.port, given.use_jinja = "127.0.0.1", 0, True
+    given.hostnames, given.port, given.use_jinja = ["127.0.0.1"], 0, True
     server = xllamacpp.Server(given)
     print(server.listening_address, flush=True)
     sys.stdin.read()

@@ -197,6 +197,14 @@ def test_what_is_mended_and_what_is_not(text: str, as_: object) -> None:
     assert told == text if as_ is None else json.loads(told) == as_
 
 
+@pytest.mark.parametrize("half", ["{'sections': ['\\ud83d'], 'window': 1}", '{"sections": ["\\ud83d"], "window": 1'])
+async def test_half_a_letter_is_neither_sent_nor_printed(half: str) -> None:
+    call = {"index": 0, "id": "\ud800", "type": "function", "function": {"name": "info", "arguments": half}}
+    came = await run([Say(more={"tool_calls": [call]}, reason="tool_calls"), FINE])
+    assert came.concluded.outcome == "no-fault" and len(came.read) == 1
+    assert came.toolbox.readings[-1].model_dump_json()
+
+
 def test_a_cut_end_is_not_made_up() -> None:
     assert mended('{"a": [1, 2') == '{"a":[1,2]}'
     assert mended('{"a": [1, 2', cut=True) == '{"a": [1, 2'

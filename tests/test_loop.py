@@ -289,7 +289,7 @@ async def test_nothing_verified_is_not_grounded(incident: Incident) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ('clients, please', "aren't JSON"), ("[]", "one JSON object"), ('"x"', "one JSON object"),
+        ('{"sections": ["clients', "aren't JSON"), ("[]", "one JSON object"), ('"x"', "one JSON object"),
         ('{"sections": "clients", "window": "soon"}', "sections"), ('{"section": []}', "sections"),
         ('{"sections": ["nosuch"]}', "sections"), ('{"sections": ["cpu"], "window": NaN}', "window"),
         ('{"sections": ["cpu"], "window": 1e999}', "window"), ("[" * 100_000, "info"), ("", "sections"),
