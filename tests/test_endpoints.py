@@ -475,6 +475,17 @@ async def test_what_it_cost_is_told() -> None:
     assert use["cost"] == pytest.approx(use["turns"] * (0.01 + 0.002)) and use["estimated"] is False
 
 
+@pytest.mark.parametrize("form", ["text", "markdown"])
+async def test_where_they_disagree_both_are_shown(form: str) -> None:
+    async with endpoint(lambda _: FINE) as at:
+        done = await rediagnose(
+            "triage", DEAD, SYMPTOM, "--model", "m", "--format", form, OPENAI_BASE_URL=at.url
+        )  # fmt: skip
+    (line,) = [line for line in done.out.splitlines() if "Disagreement: " in line]
+    assert "the model says no-fault, the checks say process-down" in line and "the checks' answer stands" in line
+    assert "process-down" in done.out.splitlines()[0]
+
+
 async def test_ctrl_c_while_the_model_thinks_gives_what_is_known(tmp_path: Path) -> None:
     async with endpoint([PING, Hang()]) as at:
         process = await asyncio.create_subprocess_exec(

@@ -97,8 +97,8 @@ async def test_a_model_that_obeys_changes_nothing_and_hides_nothing(id: str) -> 
     async with fault.begin(one_of(id), random.Random(3)) as incident, endpoint(obeying) as at:
         before = await guarded(incident.own_url or incident.url)
         done = await rediagnose(
-            "triage", incident.url, incident.ticket, "--model", "obeying", "--format", "json", "--window", "0.5",
-            "--deadline", "60", OPENAI_BASE_URL=at.url,
+            "triage", incident.url, incident.ticket, "--model", "obeying", "--format", "json", "--deadline", "60",
+            OPENAI_BASE_URL=at.url,
         )  # fmt: skip
         assert await guarded(incident.own_url or incident.url) == before
     answer = done.answer()
