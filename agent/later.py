@@ -13,7 +13,7 @@ from agent.approval import answered, question
 from agent.audit import log_of
 from agent.change import Outcome, Site, carry_out, kept, roll_back, told
 from agent.diagnosis import Step
-from agent.made import answer_of, made, step_of, wanted_of
+from agent.made import alone, answer_of, made, step_of, wanted_of
 from agent.program import ANSWERED, FAILED
 from agent.reach import reached, target_of
 from tools.clock import SystemClock
@@ -38,8 +38,9 @@ async def apply(args: argparse.Namespace) -> int:
     try:
         wanted = _classified(step, log)
         _confirmed(args, target, wanted.action)
-        async with reached(target, wanted.node, log, args.window) as site:
-            outcome = await _apply(args, site, step, wanted)
+        with alone(path):
+            async with reached(target, wanted.node, log, args.window) as site:
+                outcome = await _apply(args, site, step, wanted)
     except GateError as error:
         return _refused(args, step, error)
     _print(args, step, _json(outcome), [f"{step.id} {outcome.state}: {outcome.said}", *told(outcome)])
@@ -63,34 +64,42 @@ async def rollback(args: argparse.Namespace) -> int:
     """Take a step back; 1 if the value is no longer the one that was applied. Raises as `apply` does."""
     path, target = Path(args.file), target_of(args)
     step = step_of(answer_of(path), args.step, path)
-    log, journal = log_of(args, path), Ledger(changes_path(path))
+    log = log_of(args, path)
     try:
         wanted = _classified(step, log)
-        if wanted.restored is None:
+        if (restored := wanted.restored) is None:
             raise GateError(f"nothing takes back {wanted.action}")
-        restored = wanted.restored
-        if (done := made(step, wanted, journal.read())) is None:
-            raise GateError(f"{journal.path} has nothing of {step.id} that was applied and not taken back")
-        _confirmed(args, target, restored.action)
-        async with reached(target, wanted.node, log, args.window) as site:
-            now = await standing(site.nodes[wanted.node], wanted)
-            restored = restored.model_copy(update={"before": now})
-            if now is not None and same(wanted.parameter or "", restored.args[3], now):
-                said = f"{wanted.parameter} is {now} already; nothing was sent"
-                log(entry(site.clock, "rolled-back", restored, why=said, step=step.id))
-            elif done.stands(now):
-                said = await _roll_back(args, site, step, restored)
-            else:
-                ours = done.after if done.after is not None else wanted.args[3]
-                why = f"{wanted.parameter} is {now!r} now and was set to {ours!r}: it isn't ours to take back"
-                log(entry(site.clock, "stopped", restored, why=why, step=step.id))
-                raise Moved(why)
+        with alone(path):
+            now, said = await _taken_back(args, target, step, wanted, restored, log)
     except GateError as error:
         return _refused(args, step, error)
     outcome = {"outcome": "rolled-back", "action": restored.action, "before": now, "after": restored.args[3],
                "why": said}  # fmt: skip
     _print(args, step, outcome, [f"{step.id} rolled back: {said}"])
     return ANSWERED
+
+
+async def _taken_back(
+    args: argparse.Namespace, target: Target, step: Step, wanted: Change, restored: Change, log: Log
+) -> tuple[str | None, str]:
+    """What stood there, and what came of it. Raises `GateError` where it isn't ours to take back."""
+    journal = Ledger(changes_path(Path(args.file)))
+    if (done := made(step, wanted, journal.read())) is None:
+        raise GateError(f"{journal.path} has nothing of {step.id} that was applied and not taken back")
+    _confirmed(args, target, restored.action)
+    async with reached(target, wanted.node, log, args.window) as site:
+        now = await standing(site.nodes[wanted.node], wanted)
+        restored = restored.model_copy(update={"before": now})
+        if now is not None and same(wanted.parameter or "", restored.args[3], now):
+            said = f"{wanted.parameter} is {now} already; nothing was sent"
+            log(entry(site.clock, "rolled-back", restored, why=said, step=step.id))
+            return now, said
+        if not done.stands(now):
+            ours = done.after if done.after is not None else wanted.args[3]
+            why = f"{wanted.parameter} is {now!r} now and was set to {ours!r}: it isn't ours to take back"
+            log(entry(site.clock, "stopped", restored, why=why, step=step.id))
+            raise Moved(why)
+        return now, await _roll_back(args, site, step, restored)
 
 
 async def _roll_back(args: argparse.Namespace, site: Site, step: Step, restored: Change) -> str:

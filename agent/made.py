@@ -1,6 +1,8 @@
 """What was applied of a recorded plan, by the file beside the recording; that file proves it, and allows nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
 from agent.diagnosis import Diagnosis, Step
@@ -13,6 +15,17 @@ from tools.gate.same import same
 from tools.record.lines import Happened
 from tools.record.load import load
 from tools.records import Record
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep other processes from changing something by the same recording. Raises `GateError` where one is at it."""
+    with open(path, "rb") as file:
+        try:
+            flock(file, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            raise GateError(f"another process is carrying out a step of {path}; wait until it has ended") from None
+        yield
 
 
 def answer_of(path: Path) -> Diagnosis:

@@ -1,7 +1,7 @@
 """The plan: remedies from the runbooks and the model's proposals, each classified, none carried out."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from agent.checks.memory import placeholders as maxmemory
 from agent.conclude import Action
@@ -63,21 +63,35 @@ async def build(
             for action in filled(remedy, values):
                 await _add(planned, remedy, action, cause, notes.avoid if notes else None, node, desk)
     for proposal in proposed:
-        planned.add(_step(proposal, avoid=None, verify=None), proposal.change)
+        checks = _checks(library, proposal.change.args, ids)
+        planned.add(_step(proposal, avoid=None, verify=None, checks=checks), proposal.change)
     for wanted in actions:
-        await _add_proposed(planned, wanted, first, desk)
+        await _add_proposed(planned, wanted, library, ids, first, desk)
     return planned
 
 
-async def _add_proposed(planned: Planned, action: Action, node: Node, desk: Desk) -> None:
+async def _add_proposed(
+    planned: Planned, action: Action, library: Library, causes: Collection[str], node: Node, desk: Desk
+) -> None:  # fmt: skip
     """A step that the model would add: classified like any proposal, forbidden ones left out."""
-    remedy = Remedy(kind=action.kind, action=action.action, why=action.why, risk="risky", verify=action.verify)
     cause = Cause(id="", probability=0, where=node.name, why="", evidence=())
     try:
+        checks = () if action.kind == "outside" else _checks(library, command(action.action), causes)
+        remedy = Remedy(
+            kind=action.kind, action=action.action, why=action.why, risk="risky", verify=action.verify, check=checks
+        )
         await _add(planned, remedy, action.action, cause, action.avoid, node, desk)
     except ValueError:
         # A quote that never ends: no command, so nothing that could be approved.
         desk.forbidden(action.action, "it isn't one command")
+
+
+def _checks(library: Library, args: Sequence[str], causes: Collection[str]) -> tuple[Goal, ...]:
+    """What shows that a proposed command worked: what a runbook says of the same one, with the value that it sets."""
+    known = library.remedy(args, causes)
+    own = {("config_get", args[2].lower()): {"value": args[3]}} if len(args) > 3 else {}
+    goals = known.check if known else ()
+    return tuple(goal.model_copy(update=own.get((goal.tool, goal.field))) for goal in goals)
 
 
 def fill(view: View) -> dict[str, tuple[str, ...]]:

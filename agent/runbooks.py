@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from string import Template
 from typing import Annotated, Any, Literal
@@ -67,6 +67,15 @@ class Remedy(Record):
         """The names that the action's values are looked up by."""
         return tuple(Template(self.action).get_identifiers())
 
+    def same_as(self, command: Sequence[str]) -> bool:
+        """Whether it sends this command, or sets this parameter, whatever the value."""
+        if self.kind == "outside":
+            return False
+        own, other = [[word.lower() for word in words] for words in (shlex.split(self.action), command)]
+        if own[:2] == ["config", "set"]:
+            return own[:3] == other[:3]
+        return len(own) == len(other) and all(a == b or a.startswith("$") for a, b in zip(own, other, strict=True))
+
     def filled(self, values: Mapping[str, str]) -> str | None:
         """The action with its placeholders filled, or None where a value isn't known."""
         try:
@@ -114,6 +123,15 @@ class Library(Record):
     def notes(self, cause: str) -> CauseNotes | None:
         """What the first runbook that knows a cause says of it."""
         return next((book.causes[cause] for book in self.runbooks if cause in book.causes), None)
+
+    def remedy(self, command: Sequence[str], causes: Collection[str]) -> Remedy | None:
+        """The first remedy with a check that sends the same command, or sets the same parameter, to any value.
+
+        Those of `causes` come before the others.
+        """
+        notes = [(cause in causes, of) for book in self.runbooks for cause, of in book.causes.items()]
+        remedies = (one for _, of in sorted(notes, key=lambda note: not note[0]) for one in of.remedies)
+        return next((one for one in remedies if one.check and one.same_as(command)), None)
 
     def read(self, name: str) -> Runbook | None:
         """The runbook of a name."""

@@ -21,6 +21,7 @@ from agent.diagnosis import Diagnosis, Goal, ModelUse, Step, TargetInfo
 from agent.events import Answered
 from agent.goals import helped, seen
 from agent.later import apply
+from agent.made import alone
 from agent.program import parser
 from evals.lab.catalogue import FAULTS
 from evals.lab.servers import Server, ServerKind, installed, running
@@ -126,6 +127,22 @@ async def test_a_recorded_step_is_applied_and_taken_back(kind: ServerKind, tmp_p
         assert (entry["before"], entry["after"], entry["action"]) == ("0", "300", action)
         assert {"time", "user", "host", "pid", "node", "action", "before", "after", "channel", "why"} <= entry.keys()
         assert at.audit.stat().st_mode & 0o077 == 0
+
+
+async def test_two_at_once_send_one_change(kind: ServerKind, tmp_path: Path) -> None:
+    async with place(kind, tmp_path) as at:
+        action = "CONFIG SET timeout 300"
+        at.plan(at.step(action, "0"))
+        with alone(at.file):
+            done = await at.run("apply", "--confirm", action)
+            assert done.status == 1
+            assert "another process is carrying out a step" in done.err
+            assert (await at.run("rollback", "--confirm", "CONFIG SET timeout 0")).status == 1
+            assert not at.audit.exists()
+        both = await asyncio.gather(*(at.run("apply", "--confirm", action) for _ in range(2)))
+        assert sorted(done.status for done in both) == [0, 1]
+        assert at.events().count("applying") == 1
+        assert await at.value("timeout") == "300"
 
 
 @pytest.mark.parametrize(

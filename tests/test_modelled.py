@@ -120,6 +120,7 @@ async def test_what_a_model_proposes_is_classified() -> None:
         {"kind": "outside", "action": "run redis-cli CONFIG SET protected-mode no", "why": "x", "verify": None,
          "avoid": None},
         {"kind": "config_set", "action": "CONFIG SET hz 20", "why": "x", "verify": None, "avoid": None},
+        {"kind": "config_set", "action": "CONFIG SET timeout 120", "why": "x", "verify": None, "avoid": None},
     ]  # fmt: skip
     concluded = submit(outcome="no-fault", actions=actions)
     answer = await run(installed()[0], proposed, concluded, id="healthy-load")
@@ -127,6 +128,10 @@ async def test_what_a_model_proposes_is_classified() -> None:
     assert {"CONFIG SET tcp-keepalive 60", "CONFIG SET hz 20"} <= set(steps)
     assert steps["CONFIG SET tcp-keepalive 60"]["risk"] == "safe"
     assert steps["CONFIG SET hz 20"]["state"] == "proposed"
+    # What shows that it worked comes from the runbook that sets the same parameter.
+    assert steps["CONFIG SET tcp-keepalive 60"]["checks"]
+    assert steps["CONFIG SET timeout 120"]["checks"][0]["value"] in (120, "120")
+    assert not steps["CONFIG SET hz 20"]["checks"]
     assert not [action for action in steps if "FLUSHALL" in action or "protected-mode" in action]
     assert "requirepass" not in str(steps).lower()
 
