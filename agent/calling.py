@@ -48,11 +48,16 @@ def offered(toolbox: Toolbox, *, runbooks: bool = True) -> list[Wire]:
 class Caller:
     """Carries out a model's calls of tools that read or propose."""
 
-    def __init__(self, toolbox: Toolbox, read_runbook: ReadRunbook | None, spending: Spending, refuse: Refuse) -> None:
+    def __init__(
+        self, toolbox: Toolbox, read_runbook: ReadRunbook | None, spending: Spending, refuse: Refuse,
+        conclude: str = CONCLUDE,
+    ) -> None:  # fmt: skip
+        """`conclude` is what the model is told once nothing more is read."""
         self._toolbox = toolbox
         self._read_runbook = read_runbook
         self._spending = spending
         self._refuse = refuse
+        self._conclude = conclude
         self._explained: set[str] = set()
 
     @property
@@ -66,7 +71,7 @@ class Caller:
             if call.name not in (*self._toolbox.tools, READ_RUNBOOK) and _CHANGING.search(call.name):
                 self._refuse(f"{call.name[:64]} {call.arguments[:120]}", "the model called it; there is no such tool")
         if closing:
-            return [CONCLUDE] * len(calls)
+            return [self._conclude] * len(calls)
         beyond = [f"Not called: at most {MOST_CALLS} at once. Ask again for what you still need."]
         done = await asyncio.gather(*(self._answer(call) for call in calls[:MOST_CALLS]))
         return [*done, *beyond * max(0, len(calls) - MOST_CALLS)]
@@ -83,7 +88,7 @@ class Caller:
             more = f", {', '.join(further)}" if call.name not in self._toolbox.tools else ""
             return f"error: {error}{more}"
         except TimeoutError:
-            return f"error: the time for readings ended before {call.name} answered. {CONCLUDE}"
+            return f"error: the time for readings ended before {call.name} answered. {self._conclude}"
         except RecursionError:
             return f"error: {call.name}: the arguments are nested too deeply; send one flat JSON object"
         about = _paragraphs(self._toolbox.tools[call.name].description)[1]

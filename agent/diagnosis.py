@@ -92,6 +92,11 @@ class Step(Record):
     """What of its value couldn't be checked against the machine."""
     state: State = "proposed"
 
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing was done about it."""
+        return self.state in ("proposed", "refused")
+
 
 class TargetInfo(Record):
     """What was looked at; null where the server was never reached."""

@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from agent.baseline import Baseline, Beside, compare, tools_against
+from agent.baseline import Beside, compare, tools_against
 from agent.conclude import Action
 from agent.diagnosis import OFFLINE, Diagnosis, ModelUse, Step, TargetInfo, Verdict
 from agent.events import Answered, ChecksMade, Emit, ProposalForbidden, Started, of_toolbox
 from agent.kit import tools_of
+from agent.outside import Options as Options
+from agent.outside import Outside as Outside
 from agent.plan import Planned, build
 from agent.recorded import heard_by
 from agent.runbooks import Library
@@ -24,10 +24,9 @@ from tools.errors import ToolError
 from tools.gate.bounds import room
 from tools.gate.desk import Desk
 from tools.history import History
-from tools.host.local import Facts, Host
+from tools.host.local import Host
 from tools.record.recorder import RecordedNetwork, Recorder
-from tools.record.replay import Replay
-from tools.records import Budget, Reading, Record
+from tools.records import Reading
 from tools.redact import Handles
 from tools.server.account import Account
 from tools.server.deployment import Deployment, topology
@@ -41,39 +40,6 @@ MOST_PINGS, ALL_PINGS = 60, 180
 """PINGs of one node's latency sample, and of all nodes' together."""
 
 
-@dataclass(frozen=True)
-class Outside:
-    """What an investigation may look at besides the servers."""
-
-    facts: Facts | None = None
-    """Facts of a host that this program can't log into."""
-    log: str | None = None
-    """Path of the named server's log, for a server that is dead; null to find it."""
-    history: History | None = None
-    """Where the past is kept; null for nowhere."""
-    record: Path | None = None
-    """Where the incident is written down; null for nowhere."""
-    baseline: Baseline | None = None
-    """A good day to compare with; null for none."""
-    events: bool = True
-    """Whether the investigation's own events are written down too."""
-    replay: Replay | None = None
-    """A recording in the place of the servers and their machines; null for the real ones."""
-
-
-class Options(Record):
-    """How an investigation goes about it."""
-
-    window: float = 2.0
-    """Seconds between two samples."""
-    deadline: float = 30.0
-    """Seconds for the whole."""
-    one_node: bool = False
-    """Look at the named node only: no address that it tells is dialled, and none is given the password."""
-    budget: Budget = Budget()
-    """What it may cost the deployment; each node after the first adds 40 commands."""
-
-
 class Investigation:
     """The state of one incident: its nodes, its readings, its proposals."""
 
@@ -85,7 +51,7 @@ class Investigation:
         self.library = library
         self.clock = clock
         self.options = options
-        self.began = clock.monotonic()
+        self.began = self._looked = clock.monotonic()
         self.outside = outside or Outside()
         self.past = self.outside.history or History(None, clock)
         self.handles = Handles(_secrets(target, self.past))
@@ -150,12 +116,12 @@ class Investigation:
     @property
     def ends(self) -> float:
         """The deadline, in the clock's monotonic seconds."""
-        return self.began + self.options.deadline
+        return self._looked + self.options.deadline
 
     @property
     def view(self) -> View:
         """The readings of the named node so far."""
-        return View(self.toolbox.readings, self.node.name)
+        return View(self.toolbox.recent, self.node.name)
 
     def start(self, use: ModelUse) -> None:
         """Announce what begins."""
@@ -170,7 +136,20 @@ class Investigation:
     async def survey(self) -> Verdict:
         """Take the first readings of every node, and let the checks conclude."""
         self.toolbox.note_symptom(self.symptom)
-        ends = self.began + min(self.options.deadline, SURVEY)
+        return await self._look()
+
+    async def look_again(self) -> Verdict:
+        """Take them anew, with as much time and as large a budget again; what was read before is history then."""
+        self.toolbox.look_anew()
+        self._looked = self.clock.monotonic()
+        self.toolbox.ends = self.ends
+        self.account.allow(self.options.budget)
+        self.desk.proposals.clear()
+        self.actions = ()
+        return await self._look()
+
+    async def _look(self) -> Verdict:
+        ends = self._looked + min(self.options.deadline, SURVEY)
         reached: dict[str, bool] = {}
         if not self.target.watched:
             # The named node first: it tells of the others.
@@ -230,7 +209,7 @@ class Investigation:
         return bool(self._conclude().causes)
 
     def _conclude(self) -> Verdict:
-        return conclude(self.toolbox.readings, list(self.nodes), self.library.thresholds)
+        return conclude(self.toolbox.recent, list(self.nodes), self.library.thresholds)
 
     def check(self) -> Verdict:
         """What the checks make of the readings so far."""
@@ -242,7 +221,7 @@ class Investigation:
         """Build the plan of a verdict; nothing is carried out."""
         self.verdict = verdict
         self.planned = await build(
-            verdict.causes, self.library, self.toolbox.readings, self.nodes, self.desk, self.actions
+            verdict.causes, self.library, self.toolbox.recent, self.nodes, self.desk, self.actions, self.planned
         )
         # From here on a person decides, and takes the time that it takes.
         self.toolbox.ends = None
@@ -253,7 +232,7 @@ class Investigation:
         diagnosis = Diagnosis(
             symptom=self.symptom, target=self.target_info(), outcome=verdict.outcome, causes=marked(verdict.causes),
             findings=marked(verdict.findings), ruled_out=verdict.ruled_out,
-            unknown=(*verdict.unknown, *self._unproven()), plan=tuple(self.planned.steps),
+            unknown=(*verdict.unknown, *self._unproven()), plan=(*self.planned.steps, *self.planned.done),
             refused=refusals(self.desk.refused), readings=self.readings(), footprint=self.account.footprint,
             model=self.use, seconds=round(self.clock.monotonic() - self.began, 3), interrupted=interrupted,
         )  # fmt: skip
@@ -277,6 +256,7 @@ class Investigation:
     def changed(self, step: Step) -> None:
         """Put a step's new state in its place."""
         self.planned.steps = [step if known.id == step.id else known for known in self.planned.steps]
+        self.planned.done = [step if known.id == step.id else known for known in self.planned.done]
 
     async def close(self) -> None:
         """Close what is held."""

@@ -3,11 +3,12 @@
 import asyncio
 import json
 import time
+from contextlib import nullcontext
 
 from agent.causes import CAUSES
 from agent.conclude import Concluded
 from agent.diagnosis import Cause, Verdict
-from agent.events import Event, ModelAnswered, ModelFailed
+from agent.events import Emit, Event, ModelAnswered, ModelFailed
 from agent.failures import EndpointError, ModelError
 from agent.investigation import Investigation
 from agent.loop import Limits, investigate, offered
@@ -15,6 +16,7 @@ from agent.model import Model
 from agent.prompts import Prompt, compose, unaided
 from agent.request import Wire, request
 from agent.spending import Prices
+from agent.transcript import Transcript
 from agent.weigh import disagreement, doubt, surest, without_advice
 from tools.errors import ToolError
 from tools.records import Record
@@ -41,8 +43,20 @@ class Asking(Record):
     """Where the model is; null for what the environment says."""
 
 
-async def think(incident: Investigation, checks: Verdict, asking: Asking) -> Verdict:
-    """Let the model conclude. Whatever goes wrong with it, the checks' verdict stands, and the use says why."""
+class Talk:
+    """A model that goes on being asked after its diagnosis, and the conversation with it."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.transcript: Transcript | None = None
+        """Null before anything was asked."""
+
+
+async def think(incident: Investigation, checks: Verdict, asking: Asking, talk: Talk | None = None) -> Verdict:
+    """Let the model conclude. Whatever goes wrong with it, the checks' verdict stands, and the use says why.
+
+    `talk` holds the model that's asked, and gets the conversation, which can go on.
+    """
     # An endpoint takes real time, whatever clock the incident has.
     ends = time.monotonic() + incident.ends - incident.clock.monotonic()
     limits = Limits(
@@ -51,19 +65,15 @@ async def think(incident: Investigation, checks: Verdict, asking: Asking) -> Ver
     tools = offered(incident.toolbox, runbooks=not asking.bare)
     unproven = Verdict(outcome="insufficient-evidence", findings=checks.findings)
 
-    def heard(event: Event) -> None:
-        if isinstance(event, ModelAnswered):
-            incident.use = event.use.model_copy(update={"why": incident.use.why})
-        incident.emit(event)
-
+    transcript = Transcript(prompt_of(incident, tools, bare=asking.bare))
+    if talk:
+        talk.transcript = transcript
+    heard = counted(incident)
     try:
-        async with Model(
-            incident.use.name, heard, timeout=asking.timeout, max_tokens=asking.max_tokens,
-            base_url=asking.base_url,
-        ) as model:  # fmt: skip
+        async with nullcontext(talk.model) if talk else model_of(incident, asking) as model:
             done = await investigate(
-                model, incident.toolbox, _prompt(incident, tools, bare=asking.bare), limits, heard,
-                causes=CAUSES, read_runbook=None if asking.bare else lambda name: _read(incident, name),
+                model, incident.toolbox, transcript, limits, heard,
+                causes=CAUSES, read_runbook=None if asking.bare else lambda name: read(incident, name),
                 found=None if asking.bare else surest(checks), refuse=incident.desk.forbidden,
             )  # fmt: skip
     except asyncio.CancelledError:
@@ -75,10 +85,34 @@ async def think(incident: Investigation, checks: Verdict, asking: Asking) -> Ver
             incident.use = error.use.model_copy(update={"why": incident.use.why})
         stands = unproven if asking.bare else incident.check() if incident.use.turns else checks
         return _failed(incident, stands, str(error), endpoint=isinstance(error, EndpointError))
+    return weighed(incident, done, bare=asking.bare)
+
+
+def counted(incident: Investigation) -> Emit:
+    """Whoever listens to an incident, and its own count of what the model costs."""
+
+    def heard(event: Event) -> None:
+        if isinstance(event, ModelAnswered):
+            incident.use = event.use.model_copy(update={"why": incident.use.why})
+        incident.emit(event)
+
+    return heard
+
+
+def model_of(incident: Investigation, asking: Asking) -> Model:
+    """The incident's model. Raises `ModelError` for an endpoint that can't be one."""
+    return Model(
+        incident.use.name, incident.emit, timeout=asking.timeout, max_tokens=asking.max_tokens,
+        base_url=asking.base_url,
+    )  # fmt: skip
+
+
+def weighed(incident: Investigation, done: Concluded, *, bare: bool = False) -> Verdict:
+    """What stands after the model has concluded: its answer or the checks', with the use saying why."""
     done = without_advice(done, incident.desk.forbidden)
     incident.use = done.use.model_copy(update={"why": incident.use.why})
     latest = incident.check()
-    why = None if asking.bare else doubt(done, latest)
+    why = None if bare else doubt(done, latest)
     incident.use = incident.use.model_copy(update={"disagrees": disagreement(done, latest, why)})
     if why:
         return _failed(incident, _beside(latest, done), why)
@@ -116,7 +150,8 @@ def _merged(done: Concluded, checks: Verdict) -> Verdict:
     )  # fmt: skip
 
 
-def _prompt(incident: Investigation, tools: list[Wire], *, bare: bool = False) -> Prompt:
+def prompt_of(incident: Investigation, tools: list[Wire], *, bare: bool = False) -> Prompt:
+    """What a conversation about an incident begins with."""
     if bare:
         return unaided(incident.symptom)
     titles = {book.name: book.title for book in incident.library.runbooks}
@@ -124,7 +159,8 @@ def _prompt(incident: Investigation, tools: list[Wire], *, bare: bool = False) -
     return compose(incident.symptom, incident.readings(), findings, titles, tools)
 
 
-def _read(incident: Investigation, name: str) -> str:
+def read(incident: Investigation, name: str) -> str:
+    """A runbook's text. Raises `ToolError` naming those that there are."""
     text = incident.library.text(name)
     if text is None:
         known = ", ".join(book.name for book in incident.library.runbooks)
@@ -136,5 +172,5 @@ def show_prompt(incident: Investigation, asking: Asking) -> str:
     """The body of the first request, exactly as it would leave."""
     tools = offered(incident.toolbox)
     name = incident.use.name
-    body = request(name, _prompt(incident, tools).messages(), tools, max_tokens=asking.max_tokens)
+    body = request(name, prompt_of(incident, tools).messages(), tools, max_tokens=asking.max_tokens)
     return json.dumps(body, ensure_ascii=False, indent=2)

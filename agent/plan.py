@@ -1,7 +1,7 @@
 """The plan: remedies from the runbooks and the model's proposals, each classified, none carried out."""
 
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from agent.checks.memory import placeholders as maxmemory
 from agent.conclude import Action
@@ -23,32 +23,47 @@ MOST_MONITORS = 4
 
 
 class Planned:
-    """Steps and the changes that they'd make."""
+    """Steps and the changes that they'd make.
 
-    def __init__(self) -> None:
+    A plan that is made anew keeps what something was done about, under `done`, and the ids of steps that are the same.
+    """
+
+    def __init__(self, before: "Planned | None" = None) -> None:
+        known = [*before.steps, *before.done] if before else []
         self.steps: list[Step] = []
         self.changes: dict[str, Change] = {}
         """The exact change of each step that can be applied from here, by the step's id."""
+        self.done: list[Step] = [step for step in known if not step.is_open]
+        self._open = {(step.action, step.node): step.id for step in known if step.is_open}
+        self._last: int = before._last if before else 0
 
     def add(self, step: Step, change: Change | None = None) -> None:
         """Append a step unless the same action stands there already."""
         if len(self.steps) >= MOST or (step.action, step.node) in [(one.action, one.node) for one in self.steps]:
             return
-        numbered = step.model_copy(update={"id": f"s{len(self.steps) + 1}"})
+        if (id := self._open.get((step.action, step.node))) is None:
+            self._last += 1
+            id = f"s{self._last}"
+        numbered = step.model_copy(update={"id": id})
         self.steps.append(numbered)
         if change is not None:
             self.changes[numbered.id] = change
 
+    def recall(self, steps: Iterable[Step]) -> None:
+        """Take over a recorded plan. It allows nothing: no step of it has a change that could be applied."""
+        self.steps = list(steps)
+        self._last = max((int(step.id[1:]) for step in self.steps), default=0)
+
 
 async def build(
     causes: Sequence[Cause], library: Library, readings: Sequence[Reading], nodes: Mapping[str, Node], desk: Desk,
-    actions: Sequence[Action] = (),
+    actions: Sequence[Action] = (), before: Planned | None = None,
 ) -> Planned:  # fmt: skip
     """Steps for the causes, most likely first, each at its cause's node, and for whatever else was proposed.
 
-    A cause that names no node, and what the model adds, goes to the first of `nodes`.
+    A cause that names no node, and what the model adds, goes to the first of `nodes`. `before` is the plan until now.
     """
-    planned = Planned()
+    planned = Planned(before)
     proposed = list(desk.proposals)
     first = next(iter(nodes.values()))
     ids = {cause.id for cause in causes}

@@ -14,9 +14,9 @@ def headline(answer: Diagnosis) -> tuple[str, str, str]:
     model = answer.model
     by = f"checks alone: {model.degraded or model.why}" if model.alone else f"model {model.name}: {model.why}"
     what = _what(answer)
-    first = next(iter(answer.plan), None)
+    first = next((step for step in answer.plan if step.is_open), None)
     do = f"{first.action}{_asks(first)}" if first else _then(answer)
-    avoid = next((step.avoid for step in answer.plan if step.avoid), None)
+    avoid = next((step.avoid for step in answer.plan if step.avoid and step.is_open), None)
     dont = avoid or _leave(answer)
     return f"What it is ({by}): {what}", f"Do now: {do}", f"Don't: {dont}"
 

@@ -47,8 +47,9 @@ class Limits(Record):
 class Spending:
     """A model's use, held against its limits."""
 
-    def __init__(self, name: str, limits: Limits) -> None:
-        self.use = ModelUse(name=name)
+    def __init__(self, name: str, limits: Limits, spent: ModelUse | None = None) -> None:
+        """`spent` is what the same bounds on tokens and money were used for before."""
+        self.use = spent or ModelUse(name=name)
         self.limits = limits
         self.reserve = RESERVE * (limits.ends - time.monotonic())
         """Seconds that are kept back."""

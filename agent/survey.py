@@ -89,7 +89,7 @@ class NodeSurvey:
     @property
     def view(self) -> View:
         """What was read of this node so far."""
-        return View(self.toolbox.readings, self.node.name)
+        return View(self.toolbox.recent, self.node.name)
 
     async def reach(self) -> bool:
         """Connect, whatever it takes; whether the server can be asked more. A failure calls for a look at the host."""

@@ -55,6 +55,14 @@ class Transcript:
         elif told := [f"{call.name}: {text}" for call, text in answers]:
             self.tell("\n".join([WRITTEN, *told]))
 
+    def interrupted(self, why: str) -> None:
+        """Answer the calls that were given up, since no conversation may go on with an open one."""
+        answered = {message["tool_call_id"] for message in self.messages if message["role"] == "tool"}
+        last = next((message for message in reversed(self.messages) if message["role"] == "assistant"), {})
+        for call in last.get("tool_calls") or ():
+            if call["id"] not in answered:
+                self.messages.append({"role": "tool", "tool_call_id": call["id"], "content": why})
+
     def shorten(self, readings: Iterable[Reading], cited: Cited) -> bool:
         """Make older answers of tools short: a reading becomes its line of the digest; whether there was anything.
 

@@ -27,6 +27,7 @@ from agent.prompts import compose
 from agent.request import ABILITIES
 from agent.spending import Prices
 from agent.spoken import spoken
+from agent.transcript import Transcript
 from evals.endpoint import Body, Call, Endpoint, Hang, Move, Raw, Say, Script, Status, endpoint
 from tests.program import ROOT, SCHEMA, rediagnose
 from tools.clock import SystemClock
@@ -98,7 +99,7 @@ async def run(
             came = Came(at, toolbox, model)
             try:
                 came.answer = await investigate(
-                    model, toolbox, prompt, limits, came.events.append, causes=CAUSES,
+                    model, toolbox, Transcript(prompt), limits, came.events.append, causes=CAUSES,
                     read_runbook=lambda name: LONG, found=found, refuse=lambda what, why: came.refused.append(what),
                 )  # fmt: skip
             except ModelError as error:

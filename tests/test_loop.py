@@ -18,6 +18,7 @@ from agent.loop import Limits, investigate, offered
 from agent.model import Model, ModelError
 from agent.prompts import Prompt, compose, unaided
 from agent.request import size
+from agent.transcript import Transcript
 from evals.endpoint import Body, Call, Cut, Endpoint, Hang, Move, Say, Script, Status, endpoint
 from tools.clock import SystemClock
 from tools.errors import ToolError
@@ -121,7 +122,7 @@ async def run(
     ):
         try:
             concluded = await investigate(
-                model, incident.toolbox, unaided(SYMPTOM) if bare else incident.prompt(), limits,
+                model, incident.toolbox, Transcript(unaided(SYMPTOM) if bare else incident.prompt()), limits,
                 incident.events.append, causes=CAUSES, read_runbook=None if bare else read_runbook,
             )  # fmt: skip
         except ModelError as error:

@@ -100,7 +100,22 @@ class Toolbox:
         self._clock = clock
         self._notify = notify
         self._next = 0
+        self._since = 0
         self.add(tools)
+
+    @property
+    def recent(self) -> list[Reading]:
+        """What was reported, and the readings since the server was last looked at anew."""
+        return [one for one in self.readings if one.tool == "symptom" or int(one.id[1:]) >= self._since]
+
+    def look_anew(self) -> None:
+        """From here on `recent` begins: what was read before is history."""
+        self._since = self._next
+
+    def recall(self, readings: Iterable[Reading]) -> None:
+        """Take over an earlier investigation's readings, before there are any here; the numbers go on after them."""
+        self.readings = list(readings)
+        self._next = 1 + max((int(one.id[1:]) for one in self.readings), default=-1)
 
     def add(self, tools: Iterable[Tool]) -> None:
         """Put in more tools, of one more node as a rule."""
