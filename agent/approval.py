@@ -28,26 +28,32 @@ async def settle(
 
     `log` is where changes are written down, before they're made; `undo` asks whether what was applied is taken back.
     """
-    site = Site(incident.toolbox, incident.nodes, incident.clock, log, incident.options.window)
+    site = site_of(incident, log)
     gate = site.gate()
     try:
         for step in list(incident.planned.steps):
             if (wanted := incident.planned.changes.get(step.id)) is not None:
-                await _one(incident, site, gate, step, wanted, (ask, show, undo), channel)
+                await decide(incident, site, gate, step, wanted, (ask, show, undo), channel)
     except Unlogged as error:
         # What can't be written down isn't done: the other steps aren't asked about either.
         show(f"stopped: {error}")
 
 
-async def _one(
+def site_of(incident: Investigation, log: Log) -> Site:
+    """Where an incident's steps are carried out."""
+    return Site(incident.toolbox, incident.nodes, incident.clock, log, incident.options.window)
+
+
+async def decide(
     incident: Investigation, site: Site, gate: Gate, step: Step, wanted: Change, how: tuple[Ask, Show, Ask | None],
     channel: str,
-) -> None:  # fmt: skip
+) -> Outcome | None:  # fmt: skip
+    """Ask about one step and carry it out on a yes; what came of it, null where it wasn't made. Raises `Unlogged`."""
     ask, show, undo = how
     if not await ask(step):
         _note(incident, step.model_copy(update={"state": "refused"}), "refused")
         site.log(entry(site.clock, "refused", wanted, channel=channel, step=step.id))
-        return
+        return None
     approval = gate.approve(wanted, by=user(), channel=channel, step=step.id)
     step = step.model_copy(update={"state": "approved"})
     _note(incident, step, f"approved by {approval.by} ({channel})")
@@ -58,19 +64,21 @@ async def _one(
         if isinstance(error, Unlogged):
             raise
         show(f"{step.id} not applied: {error}")
-        return
+        return None
     step = step.model_copy(update={"state": outcome.state})
     _note(incident, step, outcome.said)
     show(f"{step.id} {outcome.state}: {outcome.said}")
     for line in told(outcome):
         show(line)
     if undo is not None and wanted.undo is not None and not outcome.taken_back and await undo(step):
-        await _take_back(incident, site, gate, step, outcome, show, channel)
+        await take_back(incident, site, gate, step, outcome, show, channel)
+    return outcome
 
 
-async def _take_back(
+async def take_back(
     incident: Investigation, site: Site, gate: Gate, step: Step, outcome: Outcome, show: Show, channel: str
 ) -> None:  # fmt: skip
+    """Take back a step that was applied, after a yes. Raises `Unlogged`."""
     try:
         restored = restoring(outcome.applied)
         done = await roll_back(site, gate, restored, gate.approve(restored, by=user(), channel=channel, step=step.id))

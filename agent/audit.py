@@ -31,10 +31,15 @@ def log_of(args: argparse.Namespace, recording: Path | None) -> Log:
     return both(audit_of(args), Ledger(changes_path(recording))) if recording else audit_of(args)
 
 
-def note_proposals(incident: Investigation, heard: Heard, log: Log) -> None:
-    """Write down what was proposed, and what was forbidden. Raises `Unlogged`."""
+def note_proposals(incident: Investigation, heard: Heard, log: Log, noted: set[str] | None = None) -> None:
+    """Write down what was proposed, and what was forbidden, but for what was `noted` before. Raises `Unlogged`."""
+    noted = set() if noted is None else noted
     for one in heard.forbidden:
-        log(forbidden(incident.clock, incident.node.name, one.action, one.why))
+        if one.action not in noted:
+            log(forbidden(incident.clock, incident.node.name, one.action, one.why))
+            noted.add(one.action)
     for step in incident.planned.steps:
-        if (change := incident.planned.changes.get(step.id)) is not None:
+        change = incident.planned.changes.get(step.id)
+        if change is not None and (named := f"{step.id} {step.node} {change.action}") not in noted:
             log(entry(incident.clock, "proposed", change, why=step.why, step=step.id))
+            noted.add(named)

@@ -75,10 +75,26 @@ def sources(parser: argparse.ArgumentParser) -> None:
 
 
 def common(parser: argparse.ArgumentParser) -> None:
+    """The options of an investigation whose answer is printed."""
+    add = parser.add_argument
+    add("--format", choices=("text", "json", "markdown"), default="text", help="of the answer on stdout (text)")
+    investigating(parser)
+    _approve(parser)
+    add("--reveal", action="store_true", help="print what stands behind the handles, such as client#1")
+    add("--show-prompt", action="store_true", help="print exactly what would leave for the model; send nothing")
+
+
+def _approve(parser: argparse.ArgumentParser) -> None:
+    ways = ("ask", "never")
+    parser.add_argument(
+        "--approve", choices=ways, default="ask", help="ask about each change; `never` without a terminal"
+    )
+
+
+def investigating(parser: argparse.ArgumentParser) -> None:
     """The options that every investigation takes."""
     add = parser.add_argument
     add("--model", metavar="NAME", help="`offline` for the checks alone; default: $REDIAGNOSE_MODEL if there is a key")
-    add("--format", choices=("text", "json", "markdown"), default="text", help="of the answer on stdout (text)")
     add("--window", type=window, default=2.0, metavar="SECONDS", help="between the two samples (2)")
     add("--deadline", type=positive, metavar="SECONDS", help="for the whole (30 for the checks, 180 with a model)")
     add("--model-timeout", type=positive, default=60.0, metavar="SECONDS", help="for one answer of the model (60)")
@@ -106,11 +122,15 @@ def common(parser: argparse.ArgumentParser) -> None:
     add("--baseline", metavar="FILE", help="a recording of a calm hour, to compare with (see capture)")
     add("--record", metavar="FILE", help="write the incident down, for replay, apply, rollback and others' eyes")
     add("--runbooks", metavar="DIR", help="your own runbooks; they come before the bundled ones")
-    add("--approve", choices=("ask", "never"), default="ask", help="ask about each change; `never` without a terminal")
     audit(parser)
-    add("--reveal", action="store_true", help="print what stands behind the handles, such as client#1")
-    add("--show-prompt", action="store_true", help="print exactly what would leave for the model; send nothing")
     connection(parser)
+
+
+def _chat(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", nargs="*", metavar="URL|SYMPTOM", help="the one with :// is the URL; else $REDIS_URL")
+    parser.add_argument("--resume", metavar="FILE", help="go on with a recorded incident")
+    investigating(parser)
+    _approve(parser)
 
 
 def _triage(parser: argparse.ArgumentParser) -> None:
@@ -151,6 +171,8 @@ def _runbooks(parser: argparse.ArgumentParser) -> None:
 
 COMMANDS = (
     Command("triage", "[URL] [SYMPTOM]", "investigate; the answer on stdout", _triage, "agent.triage:triage"),
+    Command("chat", "[URL] [SYMPTOM]", "the same as a conversation: questions, readings, the plan step by step",
+            _chat, "agent.chat.command:chat"),
     Command("capture", "[URL] [SYMPTOM] -o FILE", "record the full diagnostic state, for a replay or as a baseline",
             _capture, "agent.capture_command:capture_"),
     Command("replay", "FILE", "serve a recording as Redis endpoints on loopback, for any client", _replay,

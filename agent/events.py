@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from agent.diagnosis import Cause, Diagnosis, ModelUse, Step
+from agent.diagnosis import Cause, Diagnosis, Evidence, ModelUse, Step
 from tools.records import Reading, Record
 from tools.toolbox import Begun
 
@@ -100,6 +100,31 @@ class StepChanged(Record):
     detail: str
 
 
+class Question(Record):
+    """What the person said in a conversation."""
+
+    type: Literal["question"] = "question"
+    text: str
+
+
+class Reply(Record):
+    """What the model answered to that."""
+
+    type: Literal["reply"] = "reply"
+    text: str
+    cited: tuple[Evidence, ...] = ()
+    """The values that it cites, each with whether it stands in its reading."""
+
+
+class Resumed(Record):
+    """A recorded conversation goes on."""
+
+    type: Literal["resumed"] = "resumed"
+    diagnosis: Diagnosis
+    said: tuple[Question | Reply, ...]
+    """What was said in it, in turn."""
+
+
 class Answered(Record):
     """The answer."""
 
@@ -109,7 +134,7 @@ class Answered(Record):
 
 Event = Annotated[
     Started | ReadingBegun | ReadingTaken | ChecksMade | ModelAsked | ModelText | ModelAnswered | ModelRetried
-    | ModelFailed | ProposalForbidden | StepChanged | Answered,
+    | ModelFailed | ProposalForbidden | StepChanged | Question | Reply | Resumed | Answered,
     Field(discriminator="type"),
 ]  # fmt: skip
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

@@ -139,14 +139,28 @@ class Investigation:
         return await self._look()
 
     async def look_again(self) -> Verdict:
-        """Take them anew, with as much time and as large a budget again; what was read before is history then."""
-        self.toolbox.look_anew()
+        """Take them anew, with as much time and as large a budget again; what was read before is history then.
+
+        Where that is interrupted, what stood before stands.
+        """
+        before = self.toolbox.look_anew()
         self._looked = self.clock.monotonic()
         self.toolbox.ends = self.ends
         self.account.allow(self.options.budget)
+        try:
+            verdict = await self._look()
+        except asyncio.CancelledError:
+            self.toolbox.look_back(before)
+            self.toolbox.ends = None
+            raise
         self.desk.proposals.clear()
         self.actions = ()
-        return await self._look()
+        return verdict
+
+    def report(self, text: str) -> None:
+        """Add to what was reported; it stays reading r0."""
+        self.symptom = f"{self.symptom}\n{self.handles.hide(text)}".strip()
+        self.toolbox.note_symptom(self.symptom)
 
     async def _look(self) -> Verdict:
         ends = self._looked + min(self.options.deadline, SURVEY)

@@ -56,7 +56,15 @@ class Model:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections to the endpoint."""
         await self._client.close()
+
+    def again(self) -> None:
+        """Give an endpoint that was given up another chance: a person asks anew."""
+        self._failures, self._given_up = 0, None
 
     async def ask(
         self, messages: Sequence[Wire], tools: Sequence[Wire], *, ends: float, choice: str | None = None

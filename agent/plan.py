@@ -1,5 +1,6 @@
 """The plan: remedies from the runbooks and the model's proposals, each classified, none carried out."""
 
+import re
 import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -34,14 +35,14 @@ class Planned:
         self.changes: dict[str, Change] = {}
         """The exact change of each step that can be applied from here, by the step's id."""
         self.done: list[Step] = [step for step in known if not step.is_open]
-        self._open = {(step.action, step.node): step.id for step in known if step.is_open}
+        self._open = {_same(step): step.id for step in known if step.is_open}
         self._last: int = before._last if before else 0
 
     def add(self, step: Step, change: Change | None = None) -> None:
         """Append a step unless the same action stands there already."""
         if len(self.steps) >= MOST or (step.action, step.node) in [(one.action, one.node) for one in self.steps]:
             return
-        if (id := self._open.get((step.action, step.node))) is None:
+        if (id := self._open.get(_same(step))) is None:
             self._last += 1
             id = f"s{self._last}"
         numbered = step.model_copy(update={"id": id})
@@ -53,6 +54,11 @@ class Planned:
         """Take over a recorded plan. It allows nothing: no step of it has a change that could be applied."""
         self.steps = list(steps)
         self._last = max((int(step.id[1:]) for step in self.steps), default=0)
+
+
+def _same(step: Step) -> tuple[str, str | None]:
+    """What makes a step of a plan the same as one of the plan before: of what a person does, figures may differ."""
+    return (step.action if step.needs_approval else re.sub(r"\d+", "#", step.action)), step.node
 
 
 async def build(

@@ -9,7 +9,6 @@ from rich.text import Text
 from agent.events import (
     ChecksMade,
     Event,
-    ModelAnswered,
     ModelAsked,
     ModelFailed,
     ModelRetried,
@@ -44,8 +43,22 @@ class Progress:
     def pause(self) -> None:
         """Stop the moving line: a person is about to be asked."""
         if self._status is not None:
+            self._fall_silent(self._status)
             self._status.stop()
             self._status = None
+
+    def _speak(self, text: str, status: Status) -> None:
+        """Print a piece of text as it comes; the moving line would wipe it out again."""
+        if not self._said:
+            status.stop()
+            self._said = True
+        self.console.print(text, end="", markup=False, highlight=False, soft_wrap=True)
+
+    def _fall_silent(self, status: Status) -> None:
+        if self._said:
+            self.console.print()
+            self._said = False
+            status.start()
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Started):
@@ -59,6 +72,10 @@ class Progress:
             self._live(event, self._status)
 
     def _live(self, event: Event, status: Status) -> None:
+        if isinstance(event, ModelText):
+            self._speak(event.text, status)
+            return
+        self._fall_silent(status)
         if isinstance(event, ReadingBegun):
             self._running[event.begun.id] = event.begun.tool
         elif isinstance(event, ReadingTaken):
@@ -70,12 +87,6 @@ class Progress:
             self.console.print(Text(f"checks: {found}", style="bold"))
         elif isinstance(event, ModelRetried):
             self.console.print(Text(f"asking again in {event.seconds:.1f} s: {event.why}", style="yellow"))
-        elif isinstance(event, ModelText):
-            self.console.print(event.text, end="", markup=False, highlight=False, soft_wrap=True)
-            self._said = True
-        elif isinstance(event, ModelAnswered) and self._said:
-            self.console.print()
-            self._said = False
         waiting = f"turn {event.turn}" if isinstance(event, ModelAsked) else ", ".join(self._running.values())
         status.update(waiting or "thinking")
 

@@ -37,7 +37,7 @@ def compose(
     """The prompt of an incident; `runbooks` gives titles by name. The digest takes what room the rest leaves."""
     template = Template((FOLDER / "incident.md").read_text(encoding="utf-8"))
     parts = {
-        "symptom": _quoted(symptom),
+        "symptom": quoted(symptom),
         "findings": findings_text(findings, FINDINGS_MOST),
         "causes": catalogue(causes.values()),
         "runbooks": "\n".join(f"- {name}: {title}" for name, title in runbooks.items()) or "none",
@@ -54,7 +54,7 @@ def compose(
 def unaided(symptom: str, causes: Mapping[str, RootCause] = CAUSES) -> Prompt:
     """The prompt of a model that is given the tools alone: it finds the readings by itself."""
     template = Template((FOLDER / "bare.md").read_text(encoding="utf-8"))
-    first = template.substitute(symptom=_quoted(symptom), causes=catalogue(causes.values()))
+    first = template.substitute(symptom=quoted(symptom), causes=catalogue(causes.values()))
     return Prompt(system=_system(""), first=first.strip())
 
 
@@ -67,7 +67,7 @@ def catalogue(causes: Iterable[RootCause]) -> str:
     return "\n".join(f"{cause.id}: {cause.sign}" for cause in causes)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Somebody's words, set off line by line so that they can't pass for ours."""
     printable = "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text).encode()
     shown = printable[:SYMPTOM_MOST].decode(errors="ignore") + ("…" if len(printable) > SYMPTOM_MOST else "")

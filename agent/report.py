@@ -106,7 +106,7 @@ def text(answer: Diagnosis, *, spark: bool = False, revealed: Mapping[str, str] 
     lines += _against(answer)
     if answer.plan:
         lines.append("Plan (nothing is changed without a yes)")
-        lines += [line for step in answer.plan for line in _step(step, several)] + [""]
+        lines += [line for step in answer.plan for line in step_lines(step, several)] + [""]
     if answer.ruled_out:
         lines.append("Ruled out")
         lines += [f"  {out.id}: {out.because} {_brackets(out.evidence)}".rstrip() for out in answer.ruled_out] + [""]
@@ -166,7 +166,8 @@ def _brackets(evidence: Sequence[Evidence]) -> str:
     return f"[{'; '.join(cited(item) for item in evidence)}]" if evidence else ""
 
 
-def _step(step: Step, several: bool) -> list[str]:
+def step_lines(step: Step, several: bool) -> list[str]:
+    """A step with what a person has to know to decide on it."""
     state = "" if step.state == "proposed" else f" [{step.state}]"
     who = f"{step.risk}, asks for a yes" if step.needs_approval else "by hand"
     at = f" on {step.node}" if several and step.needs_approval else ""
@@ -187,15 +188,16 @@ def _readings(answer: Diagnosis, spark: bool) -> list[str]:
     taken = [reading for reading in answer.readings if reading.tool != "symptom"]
     nodes = list(dict.fromkeys(reading.node for reading in taken))
     if len(answer.target.nodes) < 2:
-        return [_reading(reading, spark) for reading in taken]
+        return [reading_line(reading, spark) for reading in taken]
     lines = []
     for node in sorted(nodes, key=lambda name: answer.target.nodes.index(name) if name in answer.target.nodes else -1):
         lines += [f" {node or 'the deployment'}"]
-        lines += [_reading(reading, spark) for reading in taken if reading.node == node]
+        lines += [reading_line(reading, spark) for reading in taken if reading.node == node]
     return lines
 
 
-def _reading(reading: Reading, spark: bool) -> str:
+def reading_line(reading: Reading, spark: bool) -> str:
+    """A reading in a line, with its series drawn if `spark`."""
     series = (reading.values or {}).get("series_ms")
     drawn = f" {sparkline(str(series))}" if spark and series else ""
     ms = f"{reading.ms:.1f} ms" if reading.ms is not None else "-"

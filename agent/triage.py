@@ -55,20 +55,21 @@ def target_of(args: argparse.Namespace) -> tuple[Target, str]:
         given = f"{symptoms[0]!r} isn't a URL and " if symptoms else ""
         raise UsageError(f"{given}REDIS_URL isn't set; give a URL such as redis://host:6379")
     tls = Tls.model_validate({name: getattr(args, name) for name in ("cacert", "cert", "key", "insecure")})
-    target = parse_target(url, tls=tls, password_file=_path(args.password_file))
+    target = parse_target(url, tls=tls, password_file=path_of(args.password_file))
     if target.tls:
         target.tls.context()
     return target, hide_secrets(symptoms[0]) if symptoms else ""
 
 
-def _path(text: str | None) -> Path | None:
+def path_of(text: str | None) -> Path | None:
+    """The path that was given, if one was."""
     return Path(text) if text else None
 
 
 async def investigate(args: argparse.Namespace, target: Target, symptom: str) -> int:
     """One investigation with its progress on stderr and its answer on stdout; the exit status."""
     use = choose(args.model)
-    library = load(_path(args.runbooks))
+    library = load(path_of(args.runbooks))
     deadline = args.deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
     budget = Budget(commands=args.max_commands, pings=args.max_pings)
     options = Options(window=args.window, deadline=deadline, budget=budget, one_node=args.one_node)
@@ -92,7 +93,7 @@ async def investigate(args: argparse.Namespace, target: Target, symptom: str) ->
             await incident.plan(verdict)
         return await _finish(args, incident, heard, out)
     except asyncio.CancelledError:
-        await _round_off(incident)
+        await round_off(incident)
         _print(args, incident, incident.answer(interrupted=True), out)
         return INTERRUPTED
     finally:
@@ -124,10 +125,10 @@ def outside_of(args: argparse.Namespace, target: Target, clock: Clock) -> Outsid
     facts = load_facts(args.host_facts) if args.host_facts else None
     past = History(url, clock, at, source=source)
     good = read_baseline(Path(args.baseline), load()) if args.baseline else None
-    return Outside(facts=facts, log=args.server_log, history=past, record=_path(args.record), baseline=good)
+    return Outside(facts=facts, log=args.server_log, history=past, record=path_of(args.record), baseline=good)
 
 
-async def _round_off(incident: Investigation) -> None:
+async def round_off(incident: Investigation) -> None:
     """A plan for what is known, if it can be had at once: the person wants the prompt back."""
     task = asyncio.current_task()
     if task is not None:
@@ -158,7 +159,7 @@ async def _finish(args: argparse.Namespace, incident: Investigation, heard: Hear
         if args.format != "text" and _asks(args) and incident.planned.changes:
             _print(args, incident, answer, out)
     if asks:
-        log = log_of(args, _path(args.record))
+        log = log_of(args, path_of(args.record))
         await settle(incident, terminal(asker), show, channel="terminal", log=log, undo=undoing(asker))
         if args.format != "text":
             _print(args, incident, incident.answer(), out)

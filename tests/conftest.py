@@ -1,8 +1,13 @@
 """Which servers the tests run on."""
 
+import signal
+
 import pytest
 
 from evals.lab.servers import ServerKind, installed, missing
+
+# Where the tests are started in the background a Ctrl-C is ignored, and so it is by every program that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> list[str]:

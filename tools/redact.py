@@ -12,6 +12,7 @@ from tools.credentials import is_secret as is_secret
 PLAIN = re.compile(r"[A-Za-z0-9_.:-]{1,32}")
 """Identifiers that pass as they are; everything else that others wrote becomes a handle."""
 SECRET_PARAMETERS = frozenset(SECRET_NAMES)
+_HANDLE = re.compile(r"\b([a-z_]{1,32})#(\d{1,6})\b")
 _TRUNCATED = re.compile(r"\.\.\. \(\d+ more bytes\)$")
 _KNOWN_ERRORS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE | re.DOTALL), text)
@@ -101,6 +102,11 @@ class Handles:
             self._by_text[what, text] = handle
             self._texts[handle] = text
         return self._by_text[what, text]
+
+    def skip(self, text: str) -> None:
+        """Leave out the handles that stand in a text: they were given elsewhere, and mean something else there."""
+        for what, number in _HANDLE.findall(text):
+            self._counts[what] = max(self._counts.get(what, 0), int(number))
 
     def text(self, handle: str) -> str | None:
         """What stands behind a handle, to be sent back to the server: it never leaves `tools/`. None for no handle."""

@@ -108,9 +108,14 @@ class Toolbox:
         """What was reported, and the readings since the server was last looked at anew."""
         return [one for one in self.readings if one.tool == "symptom" or int(one.id[1:]) >= self._since]
 
-    def look_anew(self) -> None:
-        """From here on `recent` begins: what was read before is history."""
-        self._since = self._next
+    def look_anew(self) -> int:
+        """From here on `recent` begins, what was read before is history; where it began until now."""
+        before, self._since = self._since, self._next
+        return before
+
+    def look_back(self, since: int) -> None:
+        """Let `recent` begin where it did before: the new look came to nothing."""
+        self._since = since
 
     def recall(self, readings: Iterable[Reading]) -> None:
         """Take over an earlier investigation's readings, before there are any here; the numbers go on after them."""
@@ -147,7 +152,11 @@ class Toolbox:
         return schemas
 
     def note_symptom(self, text: str) -> Reading:
-        """The symptom as reading r0: what the client reported is evidence too."""
+        """The symptom as reading r0, in place of what it was before: what the client reported is evidence too."""
+        if self.readings and self.readings[0].tool == "symptom":
+            self.readings[0] = self.readings[0].model_copy(update={"values": {"text": text}})
+            self._notify(self.readings[0])
+            return self.readings[0]
         return self._keep(self._begin("symptom", {}, None), self._clock.monotonic(), {"text": text}, None, timed=False)
 
     async def call(self, name: str, args: Mapping[str, Any] | str = "{}") -> Reading:

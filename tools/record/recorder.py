@@ -4,7 +4,7 @@ import gzip
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from tools.clock import Clock
 from tools.errors import Unanswered, UsageError
@@ -33,14 +33,7 @@ class Recorder:
         self.links = 0
         self._began = clock.monotonic()
         self._lines = 0
-        try:
-            self._file = open(path, "x", encoding="utf-8")  # noqa: SIM115 - open as long as the incident
-        except FileExistsError:
-            raise UsageError(
-                f"{path}: there is such a file; name a new one to record into, nothing is overwritten"
-            ) from None
-        except OSError as error:
-            raise UsageError(f"{path}: {error.strerror}; name a file to record into that can be written") from None
+        self._file = _new(path)
 
     @property
     def now(self) -> float:
@@ -72,6 +65,20 @@ class Recorder:
         """An event of the investigation."""
         self.write(Happened(t=self.now, event=event))
 
+    def move(self, path: Path) -> None:
+        """Go on in another file, with all that was written so far. Raises `UsageError` as for the first one."""
+        file = _new(path)
+        try:
+            file.write(self.path.read_text(encoding="utf-8"))
+            file.flush()
+        except OSError as error:
+            file.close()
+            path.unlink()
+            raise UsageError(f"{path}: {error.strerror}; name a file to record into that can be written") from None
+        self._file.close()
+        self.path.unlink()
+        self.path, self._file = path, file
+
     def close(self) -> None:
         """Write the end, and compress the file in its place."""
         if self._file.closed:
@@ -83,6 +90,17 @@ class Recorder:
         with open(packed, "wb") as out, gzip.GzipFile("", "wb", 9, out, mtime=0) as squeezed:
             squeezed.write(self.path.read_bytes())
         packed.replace(self.path)
+
+
+def _new(path: Path) -> TextIO:
+    try:
+        return open(path, "x", encoding="utf-8")
+    except FileExistsError:
+        raise UsageError(
+            f"{path}: there is such a file; name a new one to record into, nothing is overwritten"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}; name a file to record into that can be written") from None
 
 
 class RecordedNetwork(Network):

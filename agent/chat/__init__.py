@@ -1,0 +1,1 @@
+"""An incident as a conversation: the same investigation, then questions, commands and approved steps."""

@@ -1,0 +1,89 @@
+"""Two looks at the same servers: which figures moved, and what became of what was found."""
+
+import re
+from collections.abc import Iterable, Sequence
+from math import log
+
+from agent.diagnosis import Cause
+from agent.figures import FIGURES
+from tools.records import Reading, Record, Scalar
+
+NOTICED = 1.1
+"""Figures that are larger or smaller by less than this factor count as the same: servers that are well vary by that."""
+FLOOR = 1.0
+"""Added to both sides of a ratio: from nothing to a little isn't a change without bound."""
+SMALL_MS = 1.0
+"""Milliseconds below which a time says nothing about a server."""
+MOST = 15
+_AGES = re.compile(r"(.*[._])?age|.*idle_(median|max)|dns_ms")
+"""Fields that move by themselves."""
+
+
+class Moved(Record):
+    """A figure of one node that isn't what it was."""
+
+    node: str | None
+    tool: str
+    field: str
+    was: Scalar
+    now: Scalar
+    reading: str
+    """The newer reading, for a citation."""
+    cited: bool
+    """Whether a cause cited it."""
+
+    @property
+    def factor(self) -> float:
+        """How much it moved, as the logarithm of a ratio; text that changed counts as much as a factor of e."""
+        one, other = _number(self.was), _number(self.now)
+        if one is None or other is None:
+            return 1.0
+        return abs(log((abs(other) + FLOOR) / (abs(one) + FLOOR)))
+
+
+def moved(before: Iterable[Reading], after: Iterable[Reading], causes: Sequence[Cause]) -> list[Moved]:
+    """The figures that moved, those that a cause cited first, then those that moved most.
+
+    Of what was read several times in the earlier look the first counts: later ones may be from after a step.
+    """
+    old, new = _by_tool(reversed(list(before))), _by_tool(after)
+    cited = {(one.reading, one.field) for cause in causes for one in cause.evidence}
+    found = []
+    for key, now in new.items():
+        if (was := old.get(key)) is None:
+            continue
+        named = [field for id, field in cited if id == was.id]
+        for field in dict.fromkeys((*named, "unavailable", *FIGURES.get(now.tool, ()))):
+            one, other = was.get(field), now.get(field)
+            if one == other or _AGES.fullmatch(field) or _tiny(field, one, other):
+                continue
+            move = Moved(
+                node=now.node, tool=now.tool, field=field, was=one, now=other, reading=now.id,
+                cited=(was.id, field) in cited,
+            )  # fmt: skip
+            if move.factor >= log(NOTICED):
+                found.append(move)
+    return sorted(found, key=lambda move: (not move.cited, -move.factor))[:MOST]
+
+
+def became(before: Sequence[Cause], after: Sequence[Cause]) -> list[str]:
+    """What became of each cause, in a line each; what is new stands last."""
+    now = {cause.id: cause for cause in after}
+    lines = []
+    for cause in before:
+        is_ = now.pop(cause.id, None)
+        how = f"{is_.probability:.0%}" if is_ else "not found any more"
+        lines.append(f"{cause.id}: {cause.probability:.0%} -> {how}")
+    return [*lines, *(f"{cause.id}: new, {cause.probability:.0%}. {cause.why}" for cause in now.values())]
+
+
+def _tiny(field: str, *values: Scalar) -> bool:
+    return field.endswith("_ms") and all((_number(one) or 0) < SMALL_MS for one in values)
+
+
+def _by_tool(readings: Iterable[Reading]) -> dict[tuple[str | None, str], Reading]:
+    return {(reading.node, reading.tool): reading for reading in readings if reading.tool != "symptom"}
+
+
+def _number(value: Scalar) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

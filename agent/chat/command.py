@@ -1,0 +1,87 @@
+"""`rediagnose chat`: an incident as a conversation."""
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Coroutine
+
+from rich.console import Console
+
+from agent.chat import shown
+from agent.chat.line import Pipe, Terminal
+from agent.chat.session import Session
+from agent.chat.slash import COMMANDS, Chat, words_for
+from agent.choose import choose
+from agent.diagnosis import OFFLINE
+from agent.investigation import Options
+from agent.program import ANSWERED
+from agent.runbooks import load
+from agent.triage import DEADLINE_CHECKS, DEADLINE_MODEL, asking_of, ended_by, path_of, target_of
+from tools.errors import RediagnoseError
+from tools.records import Budget
+
+
+async def chat(args: argparse.Namespace) -> int:
+    """Talk until the end of the input. Raises `UsageError` for input that can't be used."""
+    target, symptom = target_of(args)
+    use = choose(args.model)
+    deadline = args.deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
+    budget = Budget(commands=args.max_commands, pings=args.max_pings)
+    options = Options(window=args.window, deadline=deadline, budget=budget, one_node=args.one_node)
+    console, there = Console(), sys.stdin.isatty() and sys.stdout.isatty()
+    session = Session(args, target, use, asking_of(args), options, load(path_of(args.runbooks)), console, None)
+    talk = Chat(session)
+    lines = Terminal(COMMANDS, lambda name: words_for(talk, name)) if there else Pipe(console)
+    session.yes = lines.yes if args.approve == "ask" else None
+    how = "checks alone" if use.name == OFFLINE else f"model {use.name}"
+    shown.say(console, f"rediagnose: {target.url}, {how} ({use.why}). /help lists the commands.")
+    if target.tls and target.tls.insecure:
+        shown.say(console, "warning: --insecure: the server's certificate isn't verified", "yellow")
+    try:
+        with ended_by(signal.SIGTERM), ended_by(signal.SIGHUP):
+            if args.resume:
+                await _work(talk, f"/resume {args.resume}")
+            if symptom and session.incident is None:
+                await _work(talk, symptom)
+            elif not args.resume:
+                shown.say(console, "What was reported? (the ticket's words, an error, a stack trace)")
+            await _converse(talk, lines)
+    except asyncio.CancelledError:
+        # A signal: what is written down is closed like at any other end.
+        pass
+    finally:
+        await session.close()
+    if session.kept and session.incident:
+        shown.say(console, f"recorded: {session.file}", "dim")
+    return ANSWERED
+
+
+async def _converse(talk: Chat, lines: Terminal | Pipe) -> None:
+    while not talk.over and (text := await lines.line()) is not None:
+        await _work(talk, text)
+
+
+async def _work(talk: Chat, text: str) -> None:
+    """Do what a line asks for. Ctrl-C ends that and not the conversation; what can't be done is said."""
+    try:
+        await _interruptible(talk.take(text))
+    except RediagnoseError as error:
+        shown.say(talk.session.console, str(error), "red")
+
+
+async def _interruptible(work: Coroutine[object, object, None]) -> None:
+    task, loop = asyncio.ensure_future(work), asyncio.get_running_loop()
+    with contextlib.suppress(NotImplementedError):
+        loop.add_signal_handler(signal.SIGINT, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not task.cancelled():
+            # Not this work but the whole is to end.
+            task.cancel()
+            raise
+    finally:
+        with contextlib.suppress(NotImplementedError):
+            loop.remove_signal_handler(signal.SIGINT)

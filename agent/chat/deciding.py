@@ -1,0 +1,106 @@
+"""Steps of the plan, decided on in a conversation: each asked about anew, made through the gate, measured."""
+
+from agent.approval import decide, question, site_of, take_back
+from agent.change import Outcome
+from agent.chat import shown
+from agent.chat.session import Session
+from agent.diagnosis import Step
+from tools.errors import Unlogged
+
+CHANNEL = "chat"
+
+
+class Decisions:
+    """What was decided in this conversation."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._made: dict[str, Outcome] = {}
+
+    async def approve(self, id: str) -> None:
+        """Ask about one step, make its change on a yes, and say what came of it."""
+        session = self._session
+        incident, console = session.incident, session.console
+        if (step := self._step(id)) is None or incident is None:
+            return
+        if not step.needs_approval:
+            shown.say(console, f"{id} is for a person to do: {step.action}")
+            return
+        if not step.is_open:
+            shown.say(console, f"{id} is {step.state} already")
+            return
+        if session.yes is None:
+            shown.say(console, f"nobody is here to say yes; {self._elsewhere('apply', step, step.action)}", "yellow")
+            return
+        if not session.fresh:
+            shown.say(console, "The plan is a recorded one: first what there is now.")
+            await session.recheck()
+            if (step := self._step(id)) is None:
+                return
+        if (wanted := incident.planned.changes.get(id)) is None:
+            shown.say(
+                console, f"{id} can't be made from here: what it was for isn't found any more, or its value moved"
+            )
+            return
+        site = site_of(incident, session.log)
+        try:
+            how = (self._asks("Apply it?"), lambda line: shown.say(console, line), None)
+            outcome = await decide(incident, site, site.gate(), step, wanted, how, CHANNEL)
+        except Unlogged as error:
+            shown.say(console, f"stopped: {error}", "red")
+            return
+        finally:
+            incident.answer()
+        if outcome is not None:
+            self._made[id] = outcome
+            back = f"; /rollback {id} takes it back" if wanted.undo and not outcome.taken_back else ""
+            shown.say(console, f"/recheck looks at the whole again{back}", "dim")
+
+    async def rollback(self, id: str) -> None:
+        """Take back a step that was made in this conversation, after a yes."""
+        session = self._session
+        incident, console = session.incident, session.console
+        if (step := self._step(id)) is None or incident is None:
+            return
+        if session.yes is None or (outcome := self._made.get(id)) is None:
+            undo = step.rollback or "its undo"
+            shown.say(console, f"{id} wasn't made in this conversation; {self._elsewhere('rollback', step, undo)}")
+            return
+        if step.state not in ("applied", "verified") or not step.rollback:
+            shown.say(console, f"{id} is {step.state}; there is nothing to take back")
+            return
+        if not await self._asks(f"Take it back ({step.rollback})?", whole=False)(step):
+            return
+        site = site_of(incident, session.log)
+        try:
+            await take_back(
+                incident, site, site.gate(), step, outcome, lambda line: shown.say(console, line), CHANNEL
+            )  # fmt: skip
+        except Unlogged as error:
+            shown.say(console, f"stopped: {error}", "red")
+        finally:
+            incident.answer()
+
+    def _step(self, id: str) -> Step | None:
+        session = self._session
+        planned = session.incident.planned if session.incident else None
+        known = [*planned.steps, *planned.done] if planned else []
+        if (step := next((one for one in known if one.id == id), None)) is None:
+            there = ", ".join(one.id for one in known) or "none; say what was reported first"
+            shown.say(session.console, f"there is no step {id!r} in the plan; there are {there}", "yellow")
+        return step
+
+    def _elsewhere(self, verb: str, step: Step, action: str) -> str:
+        session = self._session
+        file = session.file if session.kept else "FILE"
+        first = "" if session.kept else "/record FILE, then "
+        return f"{first}rediagnose {verb} {file} {step.id} --url {session.target.url} --confirm '{action}'"
+
+    def _asks(self, text: str, *, whole: bool = True):  # type: ignore[no-untyped-def]
+        async def ask(step: Step) -> bool:
+            assert self._session.yes is not None
+            if whole:
+                question(self._session.console, step)
+            return await self._session.yes(f"   {text} y/N ")
+
+        return ask

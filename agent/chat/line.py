@@ -1,0 +1,135 @@
+"""Where a person types: a terminal with history, completion and pasted lines; or a pipe, without any of that."""
+
+import asyncio
+import contextlib
+import os
+import sys
+import termios
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
+from prompt_toolkit.document import Document
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.input.typeahead import clear_typeahead
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from rich.console import Console
+
+from agent.chat.shown import say
+from tools.redact import hide_secrets
+
+FILES = ("record", "resume")
+"""Commands that a file follows."""
+PROMPT, MORE = "> ", "  "
+
+
+class Terminal:
+    """A line editor on the terminal."""
+
+    def __init__(self, names: Iterable[str], words: Callable[[str], list[str]]) -> None:
+        keys = KeyBindings()
+
+        @keys.add("enter")
+        def _(event: KeyPressEvent) -> None:
+            event.current_buffer.validate_and_handle()
+
+        @keys.add("escape", "enter")
+        @keys.add("c-j")
+        def _(event: KeyPressEvent) -> None:
+            event.current_buffer.insert_text("\n")
+
+        self._lines: PromptSession[str] = PromptSession(
+            history=_history(), completer=_Commands(tuple(names), words), complete_while_typing=False, multiline=True,
+            key_bindings=keys, prompt_continuation=MORE, enable_history_search=True,
+        )  # fmt: skip
+
+    async def line(self) -> str | None:
+        """What a person entered, several lines if they pasted so; null for the end."""
+        try:
+            text: str = await self._lines.prompt_async(PROMPT)
+        except KeyboardInterrupt:
+            return ""
+        except EOFError:
+            return None
+        return text
+
+    async def yes(self, text: str) -> bool:
+        """Whether a person says yes now: what was typed ahead, or pasted along, is no answer to this question."""
+        asking: PromptSession[str] = PromptSession()
+        clear_typeahead(asking.app.input)
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+        try:
+            return (await asking.prompt_async(text)).strip().lower() in ("y", "yes")
+        except (KeyboardInterrupt, EOFError):
+            return False
+
+
+class Pipe:
+    """Lines from a pipe or a file, each shown as it's taken; nobody is there to say yes."""
+
+    yes = None
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._lines: asyncio.Queue[str] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
+        # Nothing waits for this thread at the end: it may stand before an input that never comes.
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        while True:
+            text = sys.stdin.readline()
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._lines.put_nowait, text)
+            if not text:
+                return
+
+    async def line(self) -> str | None:
+        """The next line; null at the end."""
+        if not (text := await self._lines.get()):
+            return None
+        say(self._console, f"{PROMPT}{text.rstrip()}")
+        return text.rstrip("\n")
+
+
+class _Commands(Completer):
+    """Completes commands, and what may follow them."""
+
+    def __init__(self, names: tuple[str, ...], words: Callable[[str], list[str]]) -> None:
+        self._names = names
+        self._words = words
+        self._files = PathCompleter(expanduser=True)
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        text = document.text_before_cursor
+        if not text.startswith("/") or "\n" in text:
+            return
+        name, space, rest = text[1:].partition(" ")
+        if not space:
+            yield from (Completion(f"/{one} ", -len(text)) for one in self._names if one.startswith(name))
+        elif name in FILES:
+            yield from self._files.get_completions(Document(rest, len(rest)), complete_event)
+        else:
+            yield from (Completion(one, -len(rest)) for one in self._words(name) if one.startswith(rest))
+
+
+class _SafeHistory(FileHistory):
+    """A file of what was typed, without what is written like a credential."""
+
+    def store_string(self, string: str) -> None:
+        super().store_string(hide_secrets(string))
+
+
+def _history() -> History:
+    state = os.environ.get("XDG_STATE_HOME")
+    folder = (Path(state) if state else Path.home() / ".local" / "state") / "rediagnose"
+    file = folder / "chat-history"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.touch(mode=0o600)
+    except OSError:
+        # A conversation goes on without it.
+        return InMemoryHistory()
+    return _SafeHistory(str(file))

@@ -1,0 +1,94 @@
+"""One question of the person on call, answered by the model in words, from readings old and new."""
+
+from collections.abc import Collection
+from pathlib import Path
+from string import Template
+
+from agent.calling import Caller
+from agent.conclude import SUBMIT, Concluded, parse, problems, settle
+from agent.dialogue import Dialogue
+from agent.failures import ModelError
+from agent.loop import ACCEPTED, PASSED, PROBLEMS_MOST
+from agent.prompts import FOLDER, quoted
+from agent.spending import Spending
+from agent.turn import ToolCall
+from tools.errors import ToolError
+from tools.records import Reading, Record
+from tools.toolbox import Toolbox
+
+NOW = "No more readings: answer now, in plain text, with what was read."
+EMPTY = "That was empty. Answer the question in plain text."
+GIVEN_UP = "Not carried out: the person interrupted."
+MENDS = 2
+"""How often a diagnosis with a wrong citation goes back."""
+TEMPLATE: Path = FOLDER / "question.md"
+
+
+class Answer(Record):
+    """What came of a question."""
+
+    text: str
+    """The model's words; empty where it only changed its diagnosis."""
+    concluded: Concluded | None
+    """Its new diagnosis; null where the one it gave before stands."""
+
+
+def message(question: str, news: str) -> str:
+    """A question as the model is told it; `news` is what it hasn't seen yet."""
+    template = Template(TEMPLATE.read_text(encoding="utf-8"))
+    return template.substitute(question=quoted(question), news=news or "nothing").strip()
+
+
+async def answer(
+    dialogue: Dialogue, caller: Caller, spending: Spending, toolbox: Toolbox, causes: Collection[str]
+) -> Answer:
+    """The answer to the conversation's last message. Raises `ModelError`."""
+    transcript, concluded, empty, mends = dialogue.transcript, None, 0, 0
+    for number in range(1, spending.limits.turns + 1):
+        if why := spending.over():
+            raise ModelError(why)
+        closing = spending.closing(number)
+        if closing:
+            transcript.tell(NOW)
+        turn = await dialogue.ask(number)
+        calls = transcript.keep(turn, dialogue.calls(turn))
+        submitted = next((call for call in reversed(calls) if call.name == SUBMIT), None)
+        others = [call for call in calls if call.name != SUBMIT]
+        answers = {}
+        try:
+            done = await caller.carry_out(others, closing=closing)
+            answers = dict(zip([call.id for call in others], done, strict=True))
+            if submitted:
+                judged = _judged(submitted, toolbox.readings, causes, spending, mendable=mends < MENDS and not closing)
+                mends += isinstance(judged, str)
+                answers[submitted.id] = judged if isinstance(judged, str) else ACCEPTED
+                concluded = concluded if isinstance(judged, str) else judged
+        finally:
+            left = {call.id: PASSED if call.name == SUBMIT else GIVEN_UP for call in calls}
+            transcript.answer(turn, [(call, answers.get(call.id, left[call.id])) for call in calls])
+        accepted = submitted is not None and answers[submitted.id] == ACCEPTED
+        if not others and (accepted or not calls) and (turn.text.strip() or concluded):
+            return Answer(text="" if accepted and not turn.tool_calls else turn.text.strip(), concluded=concluded)
+        if not calls:
+            empty += 1
+            if empty > 1:
+                filtered = turn.refusal or turn.finish_reason == "content_filter"
+                raise ModelError("the model refuses to answer" if filtered else "the model answers with nothing")
+            transcript.tell(EMPTY)
+    if concluded:
+        return Answer(text="", concluded=concluded)
+    raise ModelError(f"the model gave no answer in {spending.limits.turns} turns")
+
+
+def _judged(
+    call: ToolCall, readings: list[Reading], causes: Collection[str], spending: Spending, *, mendable: bool
+) -> Concluded | str:
+    """The diagnosis that was submitted, or what is wrong with it."""
+    try:
+        submission = parse(call.arguments)
+    except ToolError as error:
+        return f"error: {error}"
+    wrong = problems(submission, readings, causes, None)
+    if not wrong or not mendable:
+        return settle(submission, readings, causes, spending.use)
+    return "\n".join(["Not accepted yet:", *(f"- {problem}" for problem in wrong[:PROBLEMS_MOST])])

@@ -1,0 +1,59 @@
+"""A recorded incident as a conversation can go on with it."""
+
+from pathlib import Path
+
+from agent.chat.question import message
+from agent.diagnosis import Diagnosis
+from agent.events import EVENT, Answered, Question, Reply, Resumed
+from agent.investigation import Investigation
+from agent.loop import offered
+from agent.modelled import prompt_of
+from agent.transcript import Transcript
+from tools.errors import UsageError
+from tools.record.lines import Happened
+from tools.record.load import load
+from tools.records import Record
+
+_TYPES = ("answered", "question", "reply", "resumed")
+
+
+class Past(Record):
+    """What a recording holds of an incident."""
+
+    answer: Diagnosis
+    """As it stood last."""
+    said: tuple[Question | Reply, ...]
+    """What was said, in turn."""
+
+
+def past(path: Path) -> Past:
+    """The incident of a recording. Raises `UsageError` naming the file and the remedy."""
+    told: Diagnosis | None = None
+    said: list[Question | Reply] = []
+    for line in load(path).lines:
+        if not isinstance(line, Happened) or line.event.get("type") not in _TYPES:
+            continue
+        try:
+            event = EVENT.validate_python(line.event)
+        except ValueError as error:
+            raise UsageError(f"{path}: damaged: {str(error).splitlines()[0]}") from None
+        if isinstance(event, Answered):
+            told = event.diagnosis
+        elif isinstance(event, Resumed):
+            told, said = event.diagnosis, list(event.said)
+        elif isinstance(event, Question | Reply):
+            said.append(event)
+    if told is None:
+        raise UsageError(f"{path}: there is no answer in it; give a recording of chat or triage --record")
+    return Past(answer=told, said=tuple(said))
+
+
+def remembered(incident: Investigation, said: list[Question | Reply]) -> Transcript:
+    """A conversation with a model that begins with what was read, and goes on with what was said before."""
+    transcript = Transcript(prompt_of(incident, offered(incident.toolbox)))
+    for one in said:
+        if isinstance(one, Question):
+            transcript.tell(message(one.text, ""))
+        else:
+            transcript.messages.append({"role": "assistant", "content": one.text})
+    return transcript

@@ -1,0 +1,140 @@
+"""What a conversation prints: short, since the person is in the middle of an incident; commands show the rest."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.text import Text
+
+from agent.chat.changes import Moved
+from agent.diagnosis import Cause, Diagnosis, Evidence, Step
+from agent.report import beside, cited, headline, reading_line, step_lines, value
+from agent.runbooks import Library
+from tools.records import Reading
+
+HEAD = ("bold red", "bold green", "bold yellow")
+UNKNOWN_MOST = 3
+STATES = {"verified": "green", "applied": "yellow", "failed": "red", "refused": "dim", "rolled-back": "yellow"}
+
+
+def say(console: Console, text: str, style: str | None = None) -> None:
+    """Print a line as it is: nothing in it is markup."""
+    console.print(Text(text, style=style or ""), soft_wrap=not console.is_terminal)
+
+
+def answer(console: Console, told: Diagnosis) -> None:
+    """A diagnosis: what it is, what to do, what not to do, what speaks for it, and the plan in a line a step."""
+    console.print()
+    for line, style in zip(headline(told), HEAD, strict=True):
+        say(console, line, style)
+    console.print()
+    for line in beside(told):
+        say(console, line, "yellow")
+    several = len(told.target.nodes) > 1
+    for cause in told.causes:
+        _cause(console, cause, several)
+    if told.plan:
+        say(console, "Plan (nothing is changed without a yes)")
+        plan(console, told.plan, several)
+    for line in told.unknown[:UNKNOWN_MOST]:
+        say(console, f"Unknown: {line}", "dim")
+    if len(told.unknown) > UNKNOWN_MOST:
+        say(console, f"Unknown: and {len(told.unknown) - UNKNOWN_MOST} more", "dim")
+    if told.interrupted:
+        say(console, "Interrupted: this is what was known by then.", "yellow")
+
+
+def _cause(console: Console, cause: Cause, several: bool) -> None:
+    at = f" at {cause.where}" if several and cause.where else ""
+    say(console, f"  {cause.probability:>4.0%} {cause.id}{at}: {cause.why}")
+    if cause.evidence:
+        say(console, f"       [{'; '.join(map(cited, cause.evidence))}]", "dim")
+
+
+def plan(console: Console, steps: Iterable[Step], several: bool) -> None:
+    """A line for each step, with what to type for it."""
+    for step in steps:
+        at = f" on {step.node}" if several and step.needs_approval else ""
+        how = f"{step.risk}; /approve {step.id}" if step.needs_approval and step.is_open else "by hand"
+        line = f"  {step.id} {step.action}{at}"
+        say(console, f"{line} ({how if step.is_open else step.state})", STATES.get(step.state))
+
+
+def steps(console: Console, told: Sequence[Step], several: bool) -> None:
+    """The plan in full: why, what stands there now, the undo, and what shows that it worked."""
+    said = ""
+    for step in told:
+        for number, line in enumerate(step_lines(step, several)):
+            say(console, line, STATES.get(step.state) if number == 0 else None)
+        if step.avoid and step.avoid != said:
+            said = step.avoid
+            say(console, f"     don't: {step.avoid}")
+        if step.unchecked:
+            say(console, f"     unknown: {step.unchecked}", "yellow")
+
+
+def readings(console: Console, taken: Iterable[Reading]) -> None:
+    """A line for each reading."""
+    for reading in taken:
+        say(console, reading_line(reading, console.is_terminal), "red" if reading.unavailable else None)
+
+
+def reading(console: Console, one: Reading, fields: Sequence[str], causes: Iterable[Cause]) -> None:
+    """A reading whole, or the fields whose names hold one of these words; with who cites which."""
+    at = f" of {one.node}" if one.node else ""
+    args = " ".join(f"{name}={given}" for name, given in one.args.items() if name != "node")
+    took = f", {one.ms:.1f} ms" if one.ms is not None else ""
+    say(console, f"{one.id} {one.tool}{at} at {one.at}{took}{f' ({args})' if args else ''}", "bold")
+    if one.unavailable:
+        say(console, f"  unavailable = {one.unavailable.kind}: {one.unavailable.detail}", "red")
+    by = {evidence.field: cause.id for cause in causes for evidence in cause.evidence if evidence.reading == one.id}
+    chosen = {
+        field: of for field, of in (one.values or {}).items() if not fields or any(word in field for word in fields)
+    }
+    width = max((len(field) for field in chosen), default=0)
+    for field, of in chosen.items():
+        whose = f"   <- {by[field]}" if field in by else ""
+        say(console, f"  {field:<{width}} = {value(of)}{whose}", "bold" if whose else None)
+    if not chosen:
+        say(console, f"  no field holds {', '.join(fields)}" if fields else "  no values", "dim")
+
+
+def citations(console: Console, cited_: Sequence[Evidence], taken: Sequence[Reading]) -> None:
+    """Whether what an answer cites stands in the readings."""
+    by_id = {one.id: one for one in taken}
+    for one in cited_:
+        if one.verified:
+            continue
+        read = by_id.get(one.reading)
+        has = read is not None and read.has(one.field)
+        why = f"it's {value(read.get(one.field))}" if read and has else "there is nothing of that"
+        say(console, f"not so: {one.reading} {one.field}={value(one.value)} ({why})", "bold yellow")
+    good = sum(one.verified for one in cited_)
+    if good:
+        say(console, f"checked: {good} of {len(cited_)} cited values stand in their readings", "dim")
+    elif not cited_:
+        say(console, "this answer cites no reading: take it as an opinion", "yellow")
+
+
+def moves(console: Console, found: Sequence[Moved], causes: Sequence[str], several: bool) -> None:
+    """What changed between two looks."""
+    for line in causes:
+        say(console, f"  {line}", "bold")
+    for move in found:
+        at = f"{move.node} " if several and move.node else ""
+        line = f"  {at}{move.tool} {move.field}: {value(move.was)} -> {value(move.now)} ({move.reading})"
+        say(console, line, "bold" if move.cited else None)
+    if not found:
+        say(console, "  no vital sign moved by more than a tenth", "dim")
+
+
+def runbooks(console: Console, library: Library, shown: Sequence[str]) -> None:
+    """The runbooks by name, those for what was found first."""
+    books = sorted(library.runbooks, key=lambda book: not set(book.causes) & set(shown))
+    for book in books:
+        say(console, f"  {book.name}: {book.title}", "bold" if set(book.causes) & set(shown) else None)
+
+
+def runbook(console: Console, text: str) -> None:
+    """A runbook's text."""
+    console.print(Markdown(text))

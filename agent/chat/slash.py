@@ -1,0 +1,233 @@
+"""The commands of a conversation; what doesn't begin with one of them is said to the model, or reported."""
+
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from agent.chat import shown
+from agent.chat.deciding import Decisions
+from agent.chat.resumed import past
+from agent.chat.session import Session
+from agent.diagnosis import OFFLINE
+from agent.figures import FIGURES
+from tools.errors import UsageError
+from tools.records import Reading
+
+NOTHING = "nothing was read yet: say what was reported, or /recheck to look without a report"
+_COMMAND = re.compile(r"/([a-z]+)(?:\s+(.*))?", re.DOTALL)
+
+
+class Slash(NamedTuple):
+    """A command."""
+
+    usage: str
+    help: str
+    run: Callable[["Chat", str], Awaitable[None]]
+
+
+class Chat:
+    """A conversation that understands what is typed."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.decisions = Decisions(session)
+        self.over = False
+
+    async def take(self, text: str) -> None:
+        """What a person typed or pasted: a command in one line, or words."""
+        text = text.strip()
+        if not text:
+            return
+        found = _COMMAND.fullmatch(text)
+        if found is None or "\n" in text:
+            # Pasted text may begin with a slash: a path, or somebody's trap. Only a line by itself is a command.
+            await self._say(text)
+        elif found[1] not in COMMANDS:
+            near = next((name for name in COMMANDS if name.startswith(found[1])), "help")
+            shown.say(self.session.console, f"there is no /{found[1]}; did you mean /{near}? /help lists all", "yellow")
+        else:
+            await COMMANDS[found[1]].run(self, (found[2] or "").strip())
+
+    async def _say(self, text: str) -> None:
+        session = self.session
+        if session.incident is None:
+            await session.look(text)
+            return
+        pasted = "\n" in text
+        if session.use.name != OFFLINE:
+            if pasted:
+                await session.reported(text)
+            await session.ask(text)
+        elif text.endswith("?") and not pasted:
+            shown.say(
+                session.console,
+                "Without a model questions can't be answered. The checks, readings, runbooks and the plan are here: "
+                "/plan, /readings, /reading r1, /runbook CAUSE, /recheck. Any other words are added to the report.",
+                "yellow",
+            )
+        else:
+            await session.reported(text)
+
+
+async def _help(chat: Chat, _: str) -> None:
+    for name, one in COMMANDS.items():
+        shown.say(chat.session.console, f"  {f'/{name} {one.usage}'.strip():<24} {one.help}")
+    words = "are added to the report" if chat.session.use.name == OFFLINE else "go to the model"
+    shown.say(chat.session.console, f"  Anything else: the first words are the report; later ones {words}.")
+    shown.say(
+        chat.session.console, "  Several lines can be pasted. Alt-Enter begins a line, Ctrl-C interrupts, Ctrl-D ends."
+    )
+
+
+async def _readings(chat: Chat, words: str) -> None:
+    taken = _taken(chat)
+    wanted = words.split()
+    found = [one for one in taken if not wanted or any(word in (one.id, one.tool, one.node) for word in wanted)]
+    if not found:
+        tools = ", ".join(dict.fromkeys(one.tool for one in taken))
+        shown.say(chat.session.console, f"no reading of {words}; there are {tools}" if taken else NOTHING, "yellow")
+    shown.readings(chat.session.console, found)
+
+
+async def _reading(chat: Chat, words: str) -> None:
+    console, taken = chat.session.console, _taken(chat)
+    name, *fields = words.split() or [""]
+    # Of a tool's name the newest reading is meant.
+    found = next((one for one in reversed(taken) if name in (one.id, one.tool)), None)
+    incident = chat.session.incident
+    if found is None and name == "r0" and incident:
+        shown.say(console, f"r0 symptom: {incident.symptom or '(none given)'}")
+    elif found is None:
+        there = f"{taken[0].id} to {taken[-1].id}" if taken else NOTHING
+        shown.say(console, f"there is no reading {name!r}; there are {there}" if taken else NOTHING, "yellow")
+    else:
+        causes = incident.verdict.causes if incident and incident.verdict else ()
+        shown.reading(console, found, fields, causes)
+
+
+def _taken(chat: Chat) -> list[Reading]:
+    incident = chat.session.incident
+    return [one for one in incident.readings() if one.tool != "symptom"] if incident else []
+
+
+async def _plan(chat: Chat, _: str) -> None:
+    planned = chat.session.incident.planned if chat.session.incident else None
+    steps = [*planned.steps, *planned.done] if planned else []
+    if not steps:
+        shown.say(chat.session.console, "there is no plan" if planned else NOTHING, "yellow")
+    shown.steps(chat.session.console, steps, chat.session.several)
+
+
+async def _approve(chat: Chat, words: str) -> None:
+    await (chat.decisions.approve(words) if words else _plan(chat, ""))
+
+
+async def _rollback(chat: Chat, words: str) -> None:
+    await (chat.decisions.rollback(words) if words else _plan(chat, ""))
+
+
+async def _recheck(chat: Chat, _: str) -> None:
+    await chat.session.recheck()
+
+
+async def _runbook(chat: Chat, words: str) -> None:
+    session = chat.session
+    verdict = session.incident.verdict if session.incident else None
+    found = [cause.id for cause in verdict.causes] if verdict else []
+    if not words:
+        shown.runbooks(session.console, session.library, found)
+    elif (text := session.library.text(words)) is None:
+        shown.say(
+            session.console, f"there is no runbook {words!r}, and no cause of that name; /runbook lists them", "yellow"
+        )
+    else:
+        shown.runbook(session.console, text)
+
+
+async def _record(chat: Chat, words: str) -> None:
+    session = chat.session
+    if session.kept:
+        shown.say(session.console, f"it's being recorded into {session.file} already", "yellow")
+    elif not words:
+        shown.say(session.console, "give a new file: /record incident.rec", "yellow")
+    else:
+        session.keep(Path(words).expanduser())
+        shown.say(
+            session.console, f"recorded into {words} from the beginning; /resume {words} goes on with it another day"
+        )
+
+
+async def _resume(chat: Chat, words: str) -> None:
+    session = chat.session
+    if session.incident is not None:
+        raise UsageError("an incident is under way here; begin another conversation for the recorded one")
+    if not words:
+        raise UsageError("give a recording: /resume incident.rec")
+    recorded = past(Path(words).expanduser())
+    session.resume(recorded)
+    told = recorded.answer
+    shown.say(
+        session.console, f"{words}: {told.symptom or '(no report)'} ({told.target.url}, {_day(told.readings)})", "bold"
+    )
+    if told.target.url.split("@")[-1].removeprefix("redis://") != session.target.url.split("@")[-1].removeprefix(
+        "redis://"
+    ):
+        shown.say(session.console, f"recorded of {told.target.url}, and this is {session.target.url}", "yellow")
+    shown.answer(session.console, told)
+    if recorded.said:
+        shown.say(session.console, f"{len(recorded.said)} questions and answers are at hand again", "dim")
+    shown.say(session.console, "That is what was read then. /recheck looks at the server as it is now.", "yellow")
+
+
+def _day(readings: tuple[Reading, ...]) -> str:
+    return min((one.at for one in readings), default="no reading")
+
+
+async def _reveal(chat: Chat, words: str) -> None:
+    incident = chat.session.incident
+    found = incident.handles.revealed() if incident else {}
+    for handle, text in found.items():
+        if not words or handle == words:
+            shown.say(chat.session.console, f"  {handle} = {text!r}")
+    if words not in ("", *found) or not found:
+        shown.say(chat.session.console, f"no handle {words}".rstrip(), "yellow")
+
+
+async def _quit(chat: Chat, _: str) -> None:
+    chat.over = True
+
+
+COMMANDS: dict[str, Slash] = {
+    "help": Slash("", "these commands", _help),
+    "plan": Slash("", "the steps in full: why, undo, what shows that it worked", _plan),
+    "approve": Slash("s1", "ask about one step; on a yes make it and measure it", _approve),
+    "rollback": Slash("s1", "take back a step that was made here", _rollback),
+    "readings": Slash("[TOOL]", "what was read, a line each", _readings),
+    "reading": Slash("r4 [FIELD]", "one reading whole, or fields of it", _reading),
+    "recheck": Slash("", "the same vital signs again, and what changed", _recheck),
+    "runbook": Slash("[NAME]", "a runbook, by its name or a cause", _runbook),
+    "record": Slash("FILE", "keep this conversation, from its beginning on", _record),
+    "resume": Slash("FILE", "go on with a recorded one", _resume),
+    "reveal": Slash("[client#1]", "what stands behind a handle", _reveal),
+    "quit": Slash("", "end (Ctrl-D)", _quit),
+}
+
+
+def words_for(chat: Chat, name: str) -> list[str]:
+    """What may follow a command, for completion; files are completed elsewhere."""
+    session = chat.session
+    incident = session.incident
+    if name in ("approve", "rollback") and incident:
+        states = ("proposed", "refused") if name == "approve" else ("applied", "verified")
+        steps = (*incident.planned.steps, *incident.planned.done)
+        return [step.id for step in steps if step.needs_approval and step.state in states]
+    if name == "reading":
+        return [one.id for one in _taken(chat)]
+    if name == "readings":
+        return [tool for tool in FIGURES if any(one.tool == tool for one in _taken(chat))]
+    if name == "runbook":
+        verdict = incident.verdict if incident else None
+        causes = [cause.id for cause in verdict.causes] if verdict else []
+        return [*causes, *(book.name for book in session.library.runbooks)]
+    return []
