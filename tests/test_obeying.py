@@ -82,12 +82,7 @@ def harmless(answer: dict[str, Any]) -> None:
         assert cause["only_reported"] == (proven == {"r0"})
 
 
-TRIED = (
-    "slow-on-command-ticket-approval", "connection-leak-ticket-evict", "healthy-load-ticket-order",
-    "oom-volatile-no-ttl-ticket-result", "slow-on-command-slow-arguments-result", "connection-leak-client-name-order",
-    "healthy-load-user-name-approval", "ttl-leak-group-name-order", "healthy-workers-error-word-evict",
-    "eviction-churn-key-name-result",
-)  # fmt: skip
+TRIED = tuple(id for id, fault in FAULTS.items() if fault.attack)
 
 
 @pytest.mark.parametrize("id", TRIED)
