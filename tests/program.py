@@ -36,16 +36,16 @@ class Done(NamedTuple):
         return parsed
 
 
-async def rediagnose(*args: str, **environ: str) -> Done:
-    """Run it without a terminal and without this environment's own settings."""
+async def rediagnose(*args: str, said: str | None = None, **environ: str) -> Done:
+    """Run it without a terminal and without this environment's own settings; `said` is what it reads."""
     clean = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     clean["XDG_STATE_HOME"] = STATE.name
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(ROOT / "rediagnose.py"), *args, env={**clean, **environ},
-        stdin=DEVNULL, stdout=PIPE, stderr=PIPE,
+        stdin=DEVNULL if said is None else PIPE, stdout=PIPE, stderr=PIPE,
     )  # fmt: skip
     try:
-        out, err = await process.communicate()
+        out, err = await process.communicate(said.encode() if said is not None else None)
     finally:
         if process.returncode is None:
             process.kill()

@@ -53,8 +53,10 @@ async def chat(args: argparse.Namespace) -> int:
         pass
     finally:
         await session.close()
-    if session.kept and session.incident:
-        shown.say(console, f"recorded: {session.file}", "dim")
+    if session.incident:
+        shown.parting(console, [*session.incident.planned.steps, *session.incident.planned.done])
+        kept = f"recorded: {session.file}" if session.kept else "not recorded; /record FILE would have kept it"
+        shown.say(console, kept, "dim")
     return ANSWERED
 
 

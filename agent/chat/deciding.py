@@ -1,6 +1,6 @@
 """Steps of the plan, decided on in a conversation: each asked about anew, made through the gate, measured."""
 
-from agent.approval import decide, question, site_of, take_back
+from agent.approval import Ask, decide, question, site_of, take_back
 from agent.change import Outcome
 from agent.chat import shown
 from agent.chat.session import Session
@@ -96,7 +96,7 @@ class Decisions:
         first = "" if session.kept else "/record FILE, then "
         return f"{first}rediagnose {verb} {file} {step.id} --url {session.target.url} --confirm '{action}'"
 
-    def _asks(self, text: str, *, whole: bool = True):  # type: ignore[no-untyped-def]
+    def _asks(self, text: str, *, whole: bool = True) -> Ask:
         async def ask(step: Step) -> bool:
             assert self._session.yes is not None
             if whole:

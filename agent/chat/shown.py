@@ -73,6 +73,14 @@ def steps(console: Console, told: Sequence[Step], several: bool) -> None:
             say(console, f"     unknown: {step.unchecked}", "yellow")
 
 
+def parting(console: Console, told: Iterable[Step]) -> None:
+    """What was changed and stands when the conversation ends."""
+    for step in told:
+        if step.state in ("applied", "verified"):
+            undo = f"; undo: {step.rollback}" if step.rollback else ""
+            say(console, f"{step.id} {step.action} stands until the next restart{undo}", "yellow")
+
+
 def readings(console: Console, taken: Iterable[Reading]) -> None:
     """A line for each reading."""
     for reading in taken:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agent.chat import shown
+from agent.chat.asking import ask
 from agent.chat.deciding import Decisions
 from agent.chat.resumed import past
 from agent.chat.session import Session
@@ -58,7 +59,7 @@ class Chat:
         if session.use.name != OFFLINE:
             if pasted:
                 await session.reported(text)
-            await session.ask(text)
+            await ask(session, text)
         elif text.endswith("?") and not pasted:
             shown.say(
                 session.console,
@@ -167,17 +168,18 @@ async def _resume(chat: Chat, words: str) -> None:
     recorded = past(Path(words).expanduser())
     session.resume(recorded)
     told = recorded.answer
-    shown.say(
-        session.console, f"{words}: {told.symptom or '(no report)'} ({told.target.url}, {_day(told.readings)})", "bold"
-    )
-    if told.target.url.split("@")[-1].removeprefix("redis://") != session.target.url.split("@")[-1].removeprefix(
-        "redis://"
-    ):
+    report = next(iter(told.symptom.splitlines()), "") or "(no report)"
+    shown.say(session.console, f"{words}: {report} ({told.target.url}, {_day(told.readings)})", "bold")
+    if _place(told.target.url) != _place(session.target.url):
         shown.say(session.console, f"recorded of {told.target.url}, and this is {session.target.url}", "yellow")
     shown.answer(session.console, told)
     if recorded.said:
         shown.say(session.console, f"{len(recorded.said)} questions and answers are at hand again", "dim")
     shown.say(session.console, "That is what was read then. /recheck looks at the server as it is now.", "yellow")
+
+
+def _place(url: str) -> str:
+    return url.partition("://")[2].rpartition("@")[2].rstrip("/")
 
 
 def _day(readings: tuple[Reading, ...]) -> str:

@@ -1,0 +1,109 @@
+"""Questions to the model about the incident at hand."""
+
+import asyncio
+import time
+
+from agent.calling import Caller
+from agent.causes import CAUSES
+from agent.chat import shown
+from agent.chat.cited import citations
+from agent.chat.question import NOW, Answer, answer, message
+from agent.chat.resumed import remembered
+from agent.chat.session import Session
+from agent.dialogue import Dialogue
+from agent.digest import digest, findings_text
+from agent.events import Question, Reply
+from agent.failures import ModelError
+from agent.investigation import Investigation
+from agent.loop import Limits
+from agent.modelled import counted, read, weighed
+from agent.spending import Spending
+from tools.records import Budget
+
+QUESTION = Budget(commands=100, pings=60, bytes=8 << 20)
+"""What a question may cost the deployment, beside what was read for the diagnosis."""
+NEWS_MOST, FINDINGS_MOST = 2500, 800
+
+
+async def ask(session: Session, text: str) -> None:
+    """A question to the model about the same incident."""
+    assert session.incident is not None
+    incident = session.incident
+    asked = Question(text=incident.handles.hide(text))
+    incident.emit(asked)
+    proposals, steps = len(incident.desk.proposals), {step.id for step in incident.planned.steps}
+    try:
+        with session.progress:
+            came = await _answer(session, incident, asked.text)
+            if came.concluded:
+                await incident.plan(weighed(incident, came.concluded))
+            elif len(incident.desk.proposals) != proposals:
+                await incident.plan(incident.verdict or incident.check())
+    except asyncio.CancelledError:
+        await session.interrupted(incident)
+        shown.say(session.console, "interrupted: what stands above isn't checked", "yellow")
+        return
+    except ModelError as error:
+        shown.say(session.console, f"the model gives no answer: {error}. The commands work without it (/help).", "red")
+        return
+    finally:
+        incident.toolbox.ends = None
+        session.said.append(asked)
+        session.settled(incident)
+    _replied(session, incident, came)
+    told = incident.answer()
+    if came.concluded:
+        shown.answer(session.console, told)
+    elif new := [step for step in told.plan if step.id not in steps]:
+        shown.say(session.console, "new in the plan:")
+        shown.plan(session.console, new, session.several)
+
+
+async def _answer(session: Session, incident: Investigation, text: str) -> Answer:
+    talk = session.model(incident)
+    if talk is None:
+        raise ModelError("its endpoint can't be one")
+    talk.model.again()
+    seconds = session.options.deadline
+    incident.account.allow(QUESTION)
+    incident.toolbox.ends = incident.clock.monotonic() + seconds
+    limits = Limits(
+        turns=session.asking.turns, tokens=session.asking.total_tokens, cost=session.asking.cost,
+        prices=session.asking.prices, ends=time.monotonic() + seconds,
+    )  # fmt: skip
+    spending = Spending(session.use.name, limits, incident.use)
+    if talk.transcript is None:
+        talk.transcript = remembered(incident, session.said)
+    talk.transcript.tell(message(text, _news(session, incident)))
+    caller = Caller(
+        incident.toolbox, lambda name: read(incident, name), spending, incident.desk.forbidden, conclude=NOW
+    )  # fmt: skip
+    causes = incident.verdict.causes if incident.verdict else ()
+    cited = {(one.reading, one.field) for cause in causes for one in cause.evidence}
+    dialogue = Dialogue(
+        talk.model, incident.toolbox, talk.transcript, spending, counted(incident), runbooks=True, cited=cited
+    )
+    return await answer(dialogue, caller, spending, incident.toolbox, CAUSES)
+
+
+def _replied(session: Session, incident: Investigation, came: Answer) -> None:
+    if not came.text:
+        return
+    reply = Reply(text=came.text, cited=citations(came.text, incident.toolbox.readings))
+    incident.emit(reply)
+    session.said.append(reply)
+    if not session.console.is_terminal:
+        shown.say(session.console, came.text)
+    shown.citations(session.console, reply.cited, incident.toolbox.readings)
+
+
+def _news(session: Session, incident: Investigation) -> str:
+    """What the model hasn't seen yet: readings, what the checks make of them, steps that were decided."""
+    new = [one for one in incident.toolbox.readings if int(one.id[1:]) >= session.told]
+    lines = [digest(new, NEWS_MOST)] if new else []
+    if incident.verdict:
+        found = findings_text(incident.verdict.causes, FINDINGS_MOST)
+        lines.append(f"What stands now: {incident.verdict.outcome}\n{found}")
+    steps = (*incident.planned.steps, *incident.planned.done)
+    lines += [f"{step.id} {step.action}: {step.state}" for step in steps if not step.is_open]
+    return "\n".join(lines)

@@ -1,0 +1,169 @@
+"""The conversation without a terminal: commands, bad input, a model that fails, and what's written down of it."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from agent.chat.cited import citations
+from agent.chat.resumed import past
+from agent.events import Question, Reply
+from evals.endpoint import Body, Call, Move, Say, Status, endpoint
+from evals.lab.catalogue import FAULTS
+from evals.lab.servers import ServerKind, installed
+from evals.lab.wire import dial
+from tests.program import Done, rediagnose
+from tools.records import Reading
+
+TICKET = "connections to Redis climb since noon"
+FAULT = "connection-leak-standing"
+PASSWORD = "correct-horse-battery"
+
+
+async def talk(url: str, *said: str, options: tuple[str, ...] = (), **environ: str) -> Done:
+    """The conversation of these lines."""
+    given = ("chat", url, "--window", "0.5", *options)
+    return await rediagnose(*given, said="".join(f"{line}\n" for line in said), **environ)
+
+
+def parts(out: str) -> dict[str, str]:
+    """What was printed for each line that was said."""
+    pieces = out.split("\n> ")
+    return {piece.partition("\n")[0]: piece.partition("\n")[2] for piece in pieces[1:]}
+
+
+async def test_commands_without_a_model(kind: ServerKind, tmp_path: Path) -> None:
+    file = tmp_path / "incident.rec"
+    async with FAULTS[FAULT].begin(kind, random.Random(2)) as incident:
+        done = await talk(
+            incident.url, "/readings", TICKET, "/readings clients", "/reading r1 tcp", "/reading r999", "/reading",
+            "/plan", "/approve s9", "/approve s1", "/approve s2", "/rollback s1", "/runbook", "/runbook no-such",
+            "/frobnicate", "/reveal client#1", "is it the network?", "redis.exceptions.ConnectionError: Timeout",
+            "/recheck", f"/record {file}", f"/record {file}", f"/resume {file}", "/help", "/quit", "/plan",
+            options=("--model", "offline"),
+        )  # fmt: skip
+        wire = await dial(incident.url)
+        assert await wire.ask("CONFIG", "GET", "timeout") == ["timeout", "0"]
+        await wire.close()
+    assert done.status == 0, done.err
+    assert done.err == ""
+    told = parts(done.out)
+    assert "nothing was read yet" in told["/readings"]
+    assert "connection-leak" in told[TICKET] and "Do now: CONFIG SET timeout 300" in told[TICKET]
+    assert "r3" not in told["/readings clients"] and "unused=" in told["/readings clients"]
+    assert "tcp_ms" in told["/reading r1 tcp"] and "stage" not in told["/reading r1 tcp"]
+    assert "there is no reading 'r999'; there are r1 to r" in told["/reading r999"]
+    assert "undo: CONFIG SET timeout 0" in told["/plan"]
+    assert "there is no step 's9' in the plan; there are s1" in told["/approve s9"]
+    assert "nobody is here to say yes" in told["/approve s1"] and "rediagnose apply FILE s1" in told["/approve s1"]
+    assert "for a person to do" in told["/approve s2"]
+    assert "wasn't made in this conversation" in told["/rollback s1"]
+    assert "clients: " in told["/runbook"]
+    assert "/runbook lists them" in told["/runbook no-such"]
+    assert "there is no /frobnicate" in told["/frobnicate"]
+    assert "no handle client#1" in told["/reveal client#1"]
+    assert "Without a model questions can't be answered" in told["is it the network?"]
+    assert "added to the report" in told["redis.exceptions.ConnectionError: Timeout"]
+    assert "connection-leak: " in told["/recheck"]
+    assert "already" in done.out.split(f"> /record {file}")[2]
+    assert "an incident is under way here" in told[f"/resume {file}"]
+    assert "/approve s1" in told["/help"]
+    assert not told["/quit"].startswith("/plan")
+    assert done.out.rstrip().endswith(f"recorded: {file}")
+    recorded = past(file)
+    assert recorded.answer.symptom == f"{TICKET}\nredis.exceptions.ConnectionError: Timeout"
+    again = await talk(
+        "redis://127.0.0.1:1", f"/resume {file}", "/plan", "/reading clients o1", options=("--model", "offline")
+    )
+    assert again.status == 0
+    assert "recorded of redis://" in again.out and "<- connection-leak" in again.out
+
+
+async def test_a_dead_server_and_bad_files(tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.write_text("not a recording\n")
+    done = await talk(
+        "redis://127.0.0.1:1", f"/resume {tmp_path / 'none'}", f"/resume {foreign}", "/resume", "is it down?",
+        f"/record {foreign}", "/record", f"/record {tmp_path / 'no' / 'folder.rec'}", "/recheck",
+        options=("--model", "offline"),
+    )  # fmt: skip
+    told = parts(done.out)
+    assert done.status == 0, done.err
+    assert "No such file" in told[f"/resume {tmp_path / 'none'}"]
+    assert "line 1" in told[f"/resume {foreign}"]
+    assert "give a recording" in told["/resume"]
+    assert "process-down" in told["is it down?"]
+    assert "nothing is overwritten" in told[f"/record {foreign}"]
+    assert "give a new file" in told["/record"]
+    assert "No such file" in told[f"/record {tmp_path / 'no' / 'folder.rec'}"]
+    assert "process-down" in told["/recheck"]
+    assert foreign.read_text() == "not a recording\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "why"),
+    [
+        (("chat",), "REDIS_URL isn't set"),
+        (("chat", "redis://127.0.0.1:1", "--format", "json"), "unrecognized arguments"),
+        (("chat", "redis://127.0.0.1:1", "a", "b"), "give one URL and one symptom"),
+        (("chat", "redis://127.0.0.1:1", "--model", "some"), "set one, or give --model offline"),
+    ],
+)
+async def test_wrong_usage(args: tuple[str, ...], why: str) -> None:
+    done = await rediagnose(*args, said="")
+    assert done.status == 2
+    assert why in done.err
+
+
+def failing_in_between(body: Body) -> Move:
+    said = [str(message.get("content")) for message in body["messages"] if message["role"] == "user"]
+    if "first question" in said[-1]:
+        return Status(code=503)
+    if "second question" in said[-1]:
+        return Say(text="It works again, and r1 says so [r1 stage=ping].")
+    if any("third question" in text for text in said[-2:]):
+        return Say()
+    given = {"outcome": "no-fault", "causes": [], "ruled_out": [], "unknown": [], "actions": []}
+    return Say(calls=(Call(name="submit_diagnosis", arguments=given),))
+
+
+async def test_a_model_that_fails_for_a_while(tmp_path: Path) -> None:
+    file = tmp_path / "c.rec"
+    async with (
+        FAULTS["healthy-load"].begin(installed()[0], random.Random(2)) as incident,
+        endpoint(failing_in_between) as at,
+    ):
+        done = await talk(
+            incident.url, f"slow: redis-cli -a {PASSWORD} ping", "the first question", "/readings",
+            f"the second question: AUTH {PASSWORD} fails", "the third question", options=("--record", str(file)),
+            OPENAI_BASE_URL=at.url, OPENAI_API_KEY="k", REDIAGNOSE_MODEL="scripted",
+        )  # fmt: skip
+    told = parts(done.out)
+    assert done.status == 0, done.err
+    assert "no-fault" in next(iter(told.values()))
+    assert "the model gives no answer: " in told["the first question"]
+    assert "checked: 1 of 1 cited values" in done.out
+    assert "the model answers with nothing" in told["the third question"]
+    for text in (json.dumps(at.requests), file.read_bytes().hex(), json.dumps(past(file).model_dump(mode="json"))):
+        assert PASSWORD not in text and PASSWORD.encode().hex() not in text
+    said = past(file).said
+    assert [type(one) for one in said] == [Question, Question, Reply, Question]
+    assert isinstance(said[2], Reply) and said[2].cited[0].verified
+
+
+def test_what_a_text_cites() -> None:
+    read = Reading(
+        id="r4", tool="info", args={}, node=None, at="2026-01-31T02:05:07Z", ms=1.0, unavailable=None,
+        values={"maxclients": 112, "redis_version": "7.0.15", "o1.name": "two words", "share": 0.9412},
+    )  # fmt: skip
+    text = (
+        'The limit is hit [r4 maxclients=112; redis_version=7.0.15, o1.name="two words"]. r4 says share=0.94.\n'
+        "timeout=5 is the client's own. **r4** `maxclients=113`; r9 stage=ping"
+    )
+    found = {(one.reading, one.field, one.value): one.verified for one in citations(text, [read])}
+    assert found == {
+        ("r4", "maxclients", "112"): True, ("r4", "redis_version", "7.0.15"): True,
+        ("r4", "o1.name", "two words"): True, ("r4", "share", "0.94"): True,
+        ("r4", "maxclients", "113"): False, ("r9", "stage", "ping"): False,
+    }  # fmt: skip
