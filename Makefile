@@ -5,7 +5,7 @@ READY := .venv/.ready
 # Most of a test's time is waiting for a server, so more of them than cores.
 WORKERS ?= 4
 
-.PHONY: demo test test-llm check bench lock clean
+.PHONY: demo chat test test-llm check bench lock clean
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
@@ -16,6 +16,9 @@ $(READY): requirements.lock pyproject.toml
 
 demo: $(READY)  ## One incident end to end, on a server of its own
 	$(BIN)/rediagnose demo
+
+chat: $(READY)  ## A conversation on a server of its own, written into README; needs tmux
+	$(BIN)/python -m evals.transcript
 
 # Live servers on a machine that is full are slow for real: what failed side by side is tried once more, alone.
 test: $(READY)  ## All tests, on every server that is there

@@ -37,14 +37,19 @@ def causes() -> str:
     return ", ".join(f"`{cause}`" for book in load().runbooks for cause in book.causes)
 
 
+def between(text: str, name: str, made: str) -> str:
+    """The text with a made part made anew. Raises `ValueError` where it has no place for one."""
+    head, begin, rest = text.partition(f"<!-- {name} -->\n")
+    _, end, tail = rest.partition(f"<!-- /{name} -->")
+    if not (begin and end):
+        raise ValueError(f"README has no place for {name}: <!-- {name} --> and <!-- /{name} -->")
+    return f"{head}{begin}{made}\n{end}{tail}"
+
+
 def written(text: str) -> str:
     """README with its made parts made anew. Raises `ValueError` where it has no place for one."""
     for name, made in (("commands", commands()), ("options", options()), ("causes", causes())):
-        head, begin, rest = text.partition(f"<!-- {name} -->\n")
-        _, end, tail = rest.partition(f"<!-- /{name} -->")
-        if not (begin and end):
-            raise ValueError(f"README has no place for {name}: <!-- {name} --> and <!-- /{name} -->")
-        text = f"{head}{begin}{made}\n{end}{tail}"
+        text = between(text, name, made)
     return text
 
 

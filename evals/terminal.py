@@ -36,10 +36,14 @@ class Terminal:
             raise UsageError(f"tmux {args[0]}: {err.decode().strip()}")
         return out.decode()
 
+    async def write(self, text: str) -> None:
+        """Type text."""
+        await self.tmux("send-keys", "-l", text)
+
     async def type(self, text: str) -> None:
         """Type a line and press Enter."""
-        await self.tmux("send-keys", "-l", text)
-        await self.tmux("send-keys", "Enter")
+        await self.write(text)
+        await self.press("Enter")
 
     async def press(self, *keys: str) -> None:
         """Press keys, such as C-c."""

@@ -51,6 +51,11 @@ async def test_without_a_model(kind: ServerKind, tmp_path: Path) -> None:
         talking(incident.url, tmp_path, "--model", "offline") as at,
     ):
         await at.until("What was reported?")
+        await at.write("/runb")
+        await at.press("Tab")
+        await at.until("> /runbook")
+        await at.press("C-c")
+        await at.until("Ctrl-D or /quit ends")
         shown = await at.after(TICKET)
         assert "connection-leak" in shown
         step = re.search(rf"(s\d) {STEP} \(risky; /approve", shown)

@@ -14,7 +14,7 @@ from evals.readme import README, written
 ROOT = Path(__file__).resolve().parent.parent
 MAY_IMPORT = {"tools": set(), "agent": {"tools"}, "evals": {"agent", "tools"}}
 ROOMS = ("agent", "evals", "prompts", "runbooks", "tools")
-LAZY = {"openai", "redis", "starlette", "uvicorn"}
+LAZY = {"openai", "prompt_toolkit", "redis", "starlette", "uvicorn"}
 """Loaded on first use: they cost the start-up too much."""
 
 
@@ -102,5 +102,5 @@ def test_wheel_runs_in_a_fresh_environment(built: Path, tmp_path: Path) -> None:
 def test_readme_says_what_the_program_says() -> None:
     text = README.read_text(encoding="utf-8")
     assert text == written(text), "run: python -m evals.readme"
-    for name in ("commands", "options", "causes", "transcript"):
+    for name in ("commands", "options", "causes", "transcript", "chat"):
         assert f"<!-- {name} -->" in text

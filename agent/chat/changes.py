@@ -53,7 +53,9 @@ def moved(before: Iterable[Reading], after: Iterable[Reading], causes: Sequence[
         if (was := old.get(key)) is None:
             continue
         named = [field for id, field in cited if id == was.id]
-        for field in dict.fromkeys((*named, "unavailable", *FIGURES.get(now.tool, ()))):
+        # What couldn't be read before, or can't be now, is one change and not one of each figure.
+        figures = () if was.unavailable or now.unavailable else FIGURES.get(now.tool, ())
+        for field in dict.fromkeys((*named, "unavailable", *figures)):
             one, other = was.get(field), now.get(field)
             if one == other or _AGES.fullmatch(field) or _tiny(field, one, other):
                 continue

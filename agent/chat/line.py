@@ -50,6 +50,7 @@ class Terminal:
         try:
             text: str = await self._lines.prompt_async(PROMPT)
         except KeyboardInterrupt:
+            print("Ctrl-D or /quit ends the conversation")
             return ""
         except EOFError:
             return None

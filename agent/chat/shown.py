@@ -76,15 +76,18 @@ def steps(console: Console, told: Sequence[Step], several: bool) -> None:
 def parting(console: Console, told: Iterable[Step]) -> None:
     """What was changed and stands when the conversation ends."""
     for step in told:
-        if step.state in ("applied", "verified"):
-            undo = f"; undo: {step.rollback}" if step.rollback else ""
-            say(console, f"{step.id} {step.action} stands until the next restart{undo}", "yellow")
+        if step.state in ("applied", "verified") and step.rollback:
+            say(console, f"{step.id} {step.action} stands until the next restart; undo: {step.rollback}", "yellow")
 
 
-def readings(console: Console, taken: Iterable[Reading]) -> None:
-    """A line for each reading."""
-    for reading in taken:
-        say(console, reading_line(reading, console.is_terminal), "red" if reading.unavailable else None)
+def readings(console: Console, taken: Sequence[Reading]) -> None:
+    """A line for each reading, node by node where there are several."""
+    nodes = list(dict.fromkeys(reading.node for reading in taken))
+    for node in nodes:
+        if len(nodes) > 1:
+            say(console, f" {node or 'the deployment'}", "bold")
+        for reading in (one for one in taken if one.node == node):
+            say(console, reading_line(reading, console.is_terminal), "red" if reading.unavailable else None)
 
 
 def reading(console: Console, one: Reading, fields: Sequence[str], causes: Iterable[Cause]) -> None:
@@ -130,7 +133,10 @@ def moves(console: Console, found: Sequence[Moved], causes: Sequence[str], sever
         say(console, f"  {line}", "bold")
     for move in found:
         at = f"{move.node} " if several and move.node else ""
-        line = f"  {at}{move.tool} {move.field}: {value(move.was)} -> {value(move.now)} ({move.reading})"
+        field = "" if move.field == "unavailable" else f" {move.field}"
+        nothing = "answers" if move.field == "unavailable" else "-"
+        was, now = (nothing if one is None else value(one) for one in (move.was, move.now))
+        line = f"  {at}{move.tool}{field}: {was} -> {now} ({move.reading})"
         say(console, line, "bold" if move.cited else None)
     if not found:
         say(console, "  no vital sign moved by more than a tenth", "dim")
