@@ -1,9 +1,12 @@
 """The conversation in a real terminal, through a whole incident on a live fault, with a scripted model and without."""
 
+import asyncio
 import json
+import os
 import random
 import re
 import shutil
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from agent.chat.resumed import past
 from agent.made import answer_of
 from evals.endpoint import Body, Call, Endpoint, Hang, Move, Say, endpoint
 from evals.lab.catalogue import FAULTS
@@ -20,6 +24,7 @@ from evals.lab.wire import dial
 from evals.terminal import Terminal, terminal
 from tests.program import ROOT
 from tools.gate.ledger import Ledger, changes_path
+from tools.record.load import load
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux isn't installed")
 FAULT, TICKET = "connection-leak-standing", "connections to Redis climb since noon"
@@ -30,7 +35,7 @@ STEP = "CONFIG SET timeout 300"
 async def talking(url: str, folder: Path, *more: str, **environ: str) -> AsyncIterator[Terminal]:
     """A conversation in a terminal."""
     command = [sys.executable, str(ROOT / "rediagnose.py"), "chat", url, "--window", "0.5", *more]
-    async with terminal(command, {"XDG_STATE_HOME": str(folder), "TERM": "xterm-256color", **environ}) as at:
+    async with terminal(command, {"XDG_STATE_HOME": str(folder), "TERM": "xterm-256color", **environ}, width=200) as at:
         await at.until("/help lists the commands")
         yield at
 
@@ -82,6 +87,23 @@ async def test_without_a_model(kind: ServerKind, tmp_path: Path) -> None:
     assert told.plan[-1].state == "verified"
     changes = Ledger(changes_path(file)).read()
     assert [one.event for one in changes] == ["refused", "approved", "applying", "applied", "verified"]
+
+
+async def test_a_signal_closes_what_is_written_down(tmp_path: Path) -> None:
+    file = tmp_path / "incident.rec"
+    program = [sys.executable, str(ROOT / "rediagnose.py"), "chat", "redis://127.0.0.1:1", "--model", "offline"]
+    process = await asyncio.create_subprocess_exec(
+        *program, "is it down?", "--record", str(file), env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout
+    while b"Cost to the server" not in await process.stdout.readline():
+        pass
+    process.send_signal(signal.SIGTERM)
+    await process.communicate()
+    assert process.returncode == 130
+    assert not load(file).cut
+    assert past(file).answer.causes[0].id == "process-down"
 
 
 def found(body: Body, tool: str, field: str) -> dict[str, Any]:

@@ -116,6 +116,18 @@ async def test_wrong_usage(args: tuple[str, ...], why: str) -> None:
     assert why in done.err
 
 
+async def test_a_file_to_record_into_has_to_be_new(tmp_path: Path) -> None:
+    file = tmp_path / "there"
+    file.write_text("mine")
+    done = await talk("redis://127.0.0.1:1", "down?", options=("--record", str(file)))
+    assert done.status == 2
+    assert "nothing is overwritten" in done.err
+    done = await talk("redis://127.0.0.1:1", f"/record {file}", "down?", f"/record {tmp_path / 'new'}")
+    assert "nothing is overwritten" in parts(done.out)[f"/record {file}"]
+    assert past(tmp_path / "new").answer.causes[0].id == "process-down"
+    assert file.read_text() == "mine"
+
+
 def failing_in_between(body: Body) -> Move:
     said = [str(message.get("content")) for message in body["messages"] if message["role"] == "user"]
     if "first question" in said[-1]:

@@ -6,6 +6,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Coroutine
+from pathlib import Path
 
 from rich.console import Console
 
@@ -16,10 +17,11 @@ from agent.chat.slash import COMMANDS, Chat, words_for
 from agent.choose import choose
 from agent.diagnosis import OFFLINE
 from agent.investigation import Options
-from agent.program import ANSWERED
+from agent.program import ANSWERED, INTERRUPTED
 from agent.runbooks import load
-from agent.triage import DEADLINE_CHECKS, DEADLINE_MODEL, asking_of, ended_by, path_of, target_of
-from tools.errors import RediagnoseError
+from agent.triage import DEADLINE_CHECKS, DEADLINE_MODEL, asking_of, ended_by, outside_of, path_of, target_of
+from tools.clock import SystemClock
+from tools.errors import RediagnoseError, UsageError
 from tools.records import Budget
 
 
@@ -31,7 +33,11 @@ async def chat(args: argparse.Namespace) -> int:
     budget = Budget(commands=args.max_commands, pings=args.max_pings)
     options = Options(window=args.window, deadline=deadline, budget=budget, one_node=args.one_node)
     console, there = Console(), sys.stdin.isatty() and sys.stdout.isatty()
-    session = Session(args, target, use, asking_of(args), options, load(path_of(args.runbooks)), console, None)
+    outside = outside_of(args, target, SystemClock())
+    if args.record and Path(args.record).exists():
+        raise UsageError(f"{args.record}: there is such a file; name a new one to record into, nothing is overwritten")
+    library = load(path_of(args.runbooks))
+    session = Session(args, target, use, asking_of(args), options, outside, library, console, None)
     talk = Chat(session)
     lines = Terminal(COMMANDS, lambda name: words_for(talk, name)) if there else Pipe(console)
     session.yes = lines.yes if args.approve == "ask" else None
@@ -49,8 +55,8 @@ async def chat(args: argparse.Namespace) -> int:
                 shown.say(console, "What was reported? (the ticket's words, an error, a stack trace)")
             await _converse(talk, lines)
     except asyncio.CancelledError:
-        # A signal: what is written down is closed like at any other end.
-        pass
+        # A signal. What is written down is closed as at any other end; the terminal may be gone.
+        return INTERRUPTED
     finally:
         await session.close()
     if session.incident:

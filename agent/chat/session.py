@@ -17,14 +17,14 @@ from agent.chat.resumed import Past
 from agent.diagnosis import OFFLINE, Diagnosis, ModelUse, Verdict
 from agent.events import Question, Reply, Resumed, Started
 from agent.failures import ModelError
-from agent.investigation import Investigation, Options
+from agent.investigation import Investigation, Options, Outside
 from agent.modelled import Asking, Talk, model_of, think
 from agent.progress import Progress
 from agent.report import headline
 from agent.runbooks import Library
-from agent.triage import outside_of, round_off
+from agent.triage import round_off
 from tools.clock import SystemClock
-from tools.errors import Unlogged
+from tools.errors import Unlogged, UsageError
 from tools.gate.ledger import Log, changes_path
 from tools.server.target import Target
 
@@ -37,11 +37,12 @@ class Session:
 
     def __init__(
         self, args: argparse.Namespace, target: Target, use: ModelUse, asking: Asking, options: Options,
-        library: Library, console: Console, yes: Yes | None,
+        outside: Outside, library: Library, console: Console, yes: Yes | None,
     ) -> None:  # fmt: skip
         """`yes` is null where nobody is there to approve anything."""
         self.args, self.target, self.use, self.asking = args, target, use, asking
         self.options, self.library, self.console, self.yes = options, library, console, yes
+        self._outside = outside
         self.progress = _Quiet(console)
         self.incident: Investigation | None = None
         self.said: list[Question | Reply] = []
@@ -72,7 +73,7 @@ class Session:
         """Begin the conversation's incident. Raises `UsageError` where it can't be recorded."""
         clock = SystemClock()
         self._heard = Heard(self.progress)
-        outside = replace(outside_of(self.args, self.target, clock), record=self.file)
+        outside = replace(self._outside, record=self.file)
         self.incident = Investigation(
             self.target, symptom, self.library, clock, self._heard, self.options, outside
         )  # fmt: skip
@@ -187,6 +188,8 @@ class Session:
             self.incident.recorder.move(path)
             if (changes := changes_path(self.file)).exists():
                 changes_path(path).write_bytes(changes.read_bytes())
+        elif path.exists():
+            raise UsageError(f"{path}: there is such a file; name a new one to record into, nothing is overwritten")
         self.file, self.kept = path, True
 
     async def close(self) -> None:

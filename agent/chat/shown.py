@@ -8,7 +8,7 @@ from rich.text import Text
 
 from agent.chat.changes import Moved
 from agent.diagnosis import Cause, Diagnosis, Evidence, Step
-from agent.report import beside, cited, headline, reading_line, step_lines, value
+from agent.report import beside, cited, cost, headline, reading_line, step_lines, value
 from agent.runbooks import Library
 from tools.records import Reading
 
@@ -40,8 +40,7 @@ def answer(console: Console, told: Diagnosis) -> None:
         say(console, f"Unknown: {line}", "dim")
     if len(told.unknown) > UNKNOWN_MOST:
         say(console, f"Unknown: and {len(told.unknown) - UNKNOWN_MOST} more", "dim")
-    if told.interrupted:
-        say(console, "Interrupted: this is what was known by then.", "yellow")
+    say(console, cost(told), "dim")
 
 
 def _cause(console: Console, cause: Cause, several: bool) -> None:
