@@ -1,5 +1,7 @@
 """Steps of the plan, decided on in a conversation: each asked about anew, made through the gate, measured."""
 
+import shlex
+
 from agent.approval import Ask, decide, question, site_of, take_back
 from agent.change import Outcome
 from agent.chat import shown
@@ -30,7 +32,12 @@ class Decisions:
             shown.say(console, f"{id} is {step.state} already")
             return
         if session.yes is None:
-            shown.say(console, f"nobody is here to say yes; {self._elsewhere('apply', step, step.action)}", "yellow")
+            shown.say(
+                console,
+                "nobody is here to say yes (no terminal, or --approve never); "
+                f"{self._elsewhere('apply', step, step.action)}",
+                "yellow",
+            )
             return
         if not session.fresh:
             shown.say(console, "The plan is a recorded one: first what there is now.")
@@ -92,9 +99,10 @@ class Decisions:
 
     def _elsewhere(self, verb: str, step: Step, action: str) -> str:
         session = self._session
-        file = session.file if session.kept else "FILE"
+        file = str(session.file) if session.kept else "FILE"
         first = "" if session.kept else "/record FILE, then "
-        return f"{first}rediagnose {verb} {file} {step.id} --url {session.target.url} --confirm '{action}'"
+        typed = ("rediagnose", verb, file, step.id, "--url", session.target.url, "--confirm", action)
+        return f"{first}{shlex.join(typed)}"
 
     def _asks(self, text: str, *, whole: bool = True) -> Ask:
         async def ask(step: Step) -> bool:

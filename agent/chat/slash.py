@@ -38,7 +38,9 @@ class Chat:
     async def take(self, text: str) -> None:
         """What a person typed or pasted: a command in one line, or words."""
         text = text.strip()
-        if not text:
+        if text in GOODBYE:
+            self.over = True
+        if not text or self.over:
             return
         found = _COMMAND.fullmatch(text)
         if found is None or "\n" in text:
@@ -214,6 +216,8 @@ COMMANDS: dict[str, Slash] = {
     "reveal": Slash("[client#1]", "what stands behind a handle", _reveal),
     "quit": Slash("", "end (Ctrl-D)", _quit),
 }
+GOODBYE = ("quit", "exit", ":q", "/exit", "/q")
+"""Words that end a conversation too: nobody reports them."""
 
 
 def words_for(chat: Chat, name: str) -> list[str]:
