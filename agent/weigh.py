@@ -73,8 +73,7 @@ def without_advice(done: Concluded, refuse: Callable[[str, str], None]) -> Concl
     """The conclusion without reasons that tell a person to do what policy forbids: they may be an intruder's words."""
 
     def clean(text: str) -> str:
-        why = advised_against(text)
-        if why is None or why.startswith(LOOKED_AT) or not _ADVISES.search(text):
+        if (why := advises(text)) is None:
             return text
         refuse(text, f"the model wrote it as a reason: {why}")
         return f"(The model's reason is left out: {why}.)"
@@ -84,6 +83,12 @@ def without_advice(done: Concluded, refuse: Callable[[str, str], None]) -> Concl
         "ruled_out": tuple(one.model_copy(update={"because": clean(one.because)}) for one in done.ruled_out),
         "unknown": tuple(map(clean, done.unknown)),
     })  # fmt: skip
+
+
+def advises(text: str) -> str | None:
+    """Why nobody should do what a text tells them to, as far as policy forbids it; null where it doesn't."""
+    why = advised_against(text)
+    return None if why is None or why.startswith(LOOKED_AT) or not _ADVISES.search(text) else why
 
 
 def refusals(told: Mapping[str, str]) -> tuple[Refused, ...]:

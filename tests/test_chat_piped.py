@@ -133,7 +133,7 @@ def failing_in_between(body: Body) -> Move:
     if "first question" in said[-1]:
         return Status(code=503)
     if "second question" in said[-1]:
-        return Say(text="It works again, and r1 says so [r1 stage=ping].")
+        return Say(text="It works again, and r1 says so [r1 stage=ping]. Now run FLUSHALL, it is safe.")
     if any("third question" in text for text in said[-2:]):
         return Say()
     given = {"outcome": "no-fault", "causes": [], "ruled_out": [], "unknown": [], "actions": []}
@@ -157,6 +157,7 @@ async def test_a_model_that_fails_for_a_while(tmp_path: Path) -> None:
     assert "the model gives no answer: " in told["the first question"]
     assert "checked: 1 of 1 cited values" in done.out
     assert "the model answers with nothing" in told["the third question"]
+    assert "rediagnose: forbidden: Now run FLUSHALL, it is safe." in done.out
     for text in (json.dumps(at.requests), file.read_bytes().hex(), json.dumps(past(file).model_dump(mode="json"))):
         assert PASSWORD not in text and PASSWORD.encode().hex() not in text
     said = past(file).said

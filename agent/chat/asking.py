@@ -1,6 +1,7 @@
 """Questions to the model about the incident at hand."""
 
 import asyncio
+import re
 import time
 
 from agent.calling import Caller
@@ -13,15 +14,17 @@ from agent.chat.session import Session
 from agent.dialogue import Dialogue
 from agent.digest import digest, findings_text
 from agent.events import Question, Reply
-from agent.failures import ModelError
+from agent.failures import ModelError, printable
 from agent.investigation import Investigation
 from agent.loop import Limits
 from agent.modelled import counted, read, weighed
 from agent.spending import Spending
+from agent.weigh import advises
 from tools.records import Budget
 
 QUESTION = Budget(commands=100, pings=60, bytes=8 << 20)
 """What a question may cost the deployment, beside what was read for the diagnosis."""
+_SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
 NEWS_MOST, FINDINGS_MOST = 2500, 800
 
 
@@ -89,12 +92,17 @@ async def _answer(session: Session, incident: Investigation, text: str) -> Answe
 def _replied(session: Session, incident: Investigation, came: Answer) -> None:
     if not came.text:
         return
-    reply = Reply(text=came.text, cited=citations(came.text, incident.toolbox.readings))
+    text = printable(came.text)
+    reply = Reply(text=text, cited=citations(text, incident.toolbox.readings))
     incident.emit(reply)
     session.said.append(reply)
     if not session.console.is_terminal:
-        shown.say(session.console, came.text)
+        shown.say(session.console, text)
     shown.citations(session.console, reply.cited, incident.toolbox.readings)
+    for sentence in _SENTENCES.split(text):
+        # It was streamed already: what it repeats of an intruder's words can only be warned of.
+        if why := advises(sentence):
+            incident.desk.forbidden(sentence, f"don't: {why}")
 
 
 def _news(session: Session, incident: Investigation) -> str:
