@@ -1,6 +1,7 @@
 """The agent's commands and their options; light, so that --help is quick."""
 
 import argparse
+from collections.abc import Sequence
 
 from agent.acl_options import configure_acl, connection
 from agent.change_options import audit, configure_change
@@ -74,11 +75,13 @@ def sources(parser: argparse.ArgumentParser) -> None:
     add("--one-node", action="store_true", help="only the URL's node: none that it names is dialled or logged into")
 
 
-def common(parser: argparse.ArgumentParser) -> None:
-    """The options that every investigation takes."""
+def common(
+    parser: argparse.ArgumentParser, forms: Sequence[str] = ("text", "json", "markdown"), *, approves: bool = True
+) -> None:
+    """The options that every investigation takes; `forms` are those of its answer, its usual one first."""
     add = parser.add_argument
     add("--model", metavar="NAME", help="`offline` for the checks alone; default: $REDIAGNOSE_MODEL if there is a key")
-    add("--format", choices=("text", "json", "markdown"), default="text", help="of the answer on stdout (text)")
+    add("--format", choices=forms, default=forms[0], help=f"of the answer on stdout ({forms[0]})")
     add("--window", type=window, default=2.0, metavar="SECONDS", help="between the two samples (2)")
     add("--deadline", type=positive, metavar="SECONDS", help="for the whole (30 for the checks, 180 with a model)")
     add("--model-timeout", type=positive, default=60.0, metavar="SECONDS", help="for one answer of the model (60)")
@@ -106,9 +109,20 @@ def common(parser: argparse.ArgumentParser) -> None:
     add("--baseline", metavar="FILE", help="a recording of a calm hour, to compare with (see capture)")
     add("--record", metavar="FILE", help="write the incident down, for replay, apply, rollback and others' eyes")
     add("--runbooks", metavar="DIR", help="your own runbooks; they come before the bundled ones")
-    add("--approve", choices=("ask", "never"), default="ask", help="ask about each change; `never` without a terminal")
+    add(
+        "--notify",
+        action="append",
+        default=[],
+        metavar="WHERE",
+        help="a webhook: its URL, or its name in rediagnose.toml",
+    )
+    if approves:
+        told = "ask about each change; `never` without a terminal"
+        add("--approve", choices=("ask", "never"), default="ask", help=told)
+        add("--reveal", action="store_true", help="print what stands behind the handles, such as client#1")
+    else:
+        parser.set_defaults(approve="never", reveal=False)
     audit(parser)
-    add("--reveal", action="store_true", help="print what stands behind the handles, such as client#1")
     add("--show-prompt", action="store_true", help="print exactly what would leave for the model; send nothing")
     connection(parser)
 
@@ -116,6 +130,15 @@ def common(parser: argparse.ArgumentParser) -> None:
 def _triage(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", nargs="*", metavar="URL|SYMPTOM", help="the one with :// is the URL; else $REDIS_URL")
     common(parser)
+
+
+def _annotate(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("ticket", metavar="TICKET|-", help="a file, or - for stdin: JSON of a ticket or an alert, or plain text")
+    add("--url", metavar="URL", help="of the server; else rediagnose.toml tells it by the ticket's labels and text")
+    add("--target", metavar="NAME", help="of the server in rediagnose.toml")
+    add("--post", action="store_true", help="write the comment into the ticket, or update the one that's there")
+    common(parser, ("markdown", "jira", "adf", "text", "json"), approves=False)
 
 
 def _capture(parser: argparse.ArgumentParser) -> None:
@@ -151,6 +174,8 @@ def _runbooks(parser: argparse.ArgumentParser) -> None:
 
 COMMANDS = (
     Command("triage", "[URL] [SYMPTOM]", "investigate; the answer on stdout", _triage, "agent.triage:triage"),
+    Command("annotate", "TICKET|-", "a ticket or alert in (JSON or text), a comment out; --post sends it", _annotate,
+            "agent.tickets.command:annotate"),
     Command("capture", "[URL] [SYMPTOM] -o FILE", "record the full diagnostic state, for a replay or as a baseline",
             _capture, "agent.capture_command:capture_"),
     Command("replay", "FILE", "serve a recording as Redis endpoints on loopback, for any client", _replay,
