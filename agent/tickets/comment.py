@@ -87,7 +87,7 @@ def measured_at(answer: Diagnosis) -> str:
 
 
 def _top(answer: Diagnosis) -> Iterator[Part]:
-    yield Para((*words(headline(answer), bold=True), *_which(answer), *words(f" {_ended(explained(answer))}")))
+    yield Para((*words(headline(answer), bold=True), *_which(answer), Text(" "), *words(_ended(explained(answer)))))
     if rest := answer.causes[1:]:
         yield Para((*words("Also there:", bold=True), *_others(rest, len(answer.target.nodes) > 1)))
     yield Para((*words("Do first:", bold=True), Text(" "), *words(do_first(answer)), *_how(answer)))
@@ -138,11 +138,11 @@ def _address(answer: Diagnosis) -> str:
 
 def _source(answer: Diagnosis) -> str:
     target = answer.target
-    server = f", {target.server} {target.version}" if target.server else ", never reached"
-    several = f" ({len(target.nodes)} nodes)" if len(target.nodes) > 1 else ""
+    server = f" ({target.server} {target.version})" if target.server else ", which was never reached,"
+    several = f" and {len(target.nodes) - 1} more nodes" if len(target.nodes) > 1 else ""
     at = f" at {measured_at(answer)}" if measured_at(answer) else ""
     return (
-        f"Measured on `{_address(answer)}`{several}{server}{at}; found by {said_by(answer)}. "
+        f"Looked at `{_address(answer)}`{server}{several}{at}. Said by {said_by(answer)}. "
         "Nothing was changed: rediagnose only read."
     )
 
@@ -189,17 +189,17 @@ def _cited(one: Evidence, tools: dict[str, str]) -> Line:
 
 
 def _step(step: Step) -> Line:
-    action: Line = (Code(step.action),) if step.needs_approval else words(step.action)
+    action: Line = (Code(step.action), Text(".")) if step.needs_approval else words(_ended(step.action))
     how = f"{step.risk}, needs a yes" if step.needs_approval else f"{step.risk}, by hand"
     at = f", on `{step.node}`" if step.node and step.needs_approval else ""
-    lines = [f" ({how}{at}). {_ended(step.why)}"]
+    lines = [_ended(step.why)]
     if step.rollback:
         lines.append(_ended(f"Undo: {f'`{step.rollback}`' if step.needs_approval else step.rollback}"))
     if step.verify:
         lines.append(_ended(f"It worked if: {step.verify}"))
     if step.unchecked:
         lines.append(_ended(f"Not checked: {step.unchecked}"))
-    return (Text(f"{step.id} "), *action, Text(" "), *words(" ".join(lines)))
+    return (*words(f"{step.id} ({how}{at}):"), Text(" "), *action, Text(" "), *words(" ".join(lines)))
 
 
 def _else(out: Sequence[RuledOut], unknown: Sequence[str], tools: dict[str, str]) -> Iterator[Part]:

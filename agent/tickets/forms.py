@@ -14,6 +14,8 @@ from agent.tickets.ticket import printable
 
 _JOINER = "\u200b"
 """Breaks a mention, a reference or a tag without being seen."""
+_FEW = 6
+"""Lines of evidence in a note."""
 _EMOTICON = re.compile(r"\((?=(?:[xynib!?/+*-]|on|off|\*[rgby]|flag|flagoff)\))|(?<=[:;])(?=[)(DPp])")
 _WIKI_EDGES = re.compile(r"(?<![A-Za-z0-9])[-+_^~*]|[-+_^~*](?![A-Za-z0-9])")
 _WIKI_ALWAYS = re.compile(r"[{}\[\]|!]")
@@ -137,11 +139,16 @@ def _adf_line(line: Line) -> Iterator[dict[str, Any]]:
 
 
 def text(comment: Comment) -> str:
-    """Plain text, for notes: all of the top, then what is below as far as there's room."""
+    """Plain text, for notes that are read on a phone: the top, and the first of the evidence."""
     parts = [_plain(part) for part in comment.top]
-    for fold in comment.folds:
-        parts.append("\n".join([f"{_flat(fold.title)}:", *map(_plain, fold.parts)]))
+    for fold in comment.folds[:1]:
+        first = [_few(part) for part in fold.parts[:2]]
+        parts.append("\n".join([f"{_flat(fold.title)}:", *map(_plain, first)]))
     return "\n\n".join([*parts, f"[{comment.marker}]"])
+
+
+def _few(part: Part) -> Part:
+    return Items(part.lines[:_FEW]) if isinstance(part, Items) else part
 
 
 def _plain(part: Part) -> str:

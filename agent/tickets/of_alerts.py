@@ -30,8 +30,8 @@ def of_alerts(body: dict[str, Any]) -> Ticket:
     times = [moment for alert in shown if (moment := when(alert.get("startsAt")))]
     return Ticket(
         source="grafana" if grafana else "alertmanager", title=_title(labels), labels=tuple(labels),
-        text="\n".join(dict.fromkeys(filter(None, lines))), closed="resolved" if resolved else None,
-        at=min(times, default=None),
+        text="\n".join(dict.fromkeys("\n".join(filter(None, lines)).splitlines())),
+        closed="resolved" if resolved else None, at=min(times, default=None),
     )  # fmt: skip
 
 

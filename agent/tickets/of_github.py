@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from agent.tickets.ticket import Labels, Place, Ticket, origin, said, table, when
+from agent.tickets.ticket import Labels, Place, Ticket, heard, origin, said, table, when
 
 _REPOSITORY = r"(?!\.{1,2}/)[\w.-]+/(?!\.{1,2}(?:/|$))[\w.-]+"
 _ISSUE = re.compile(rf"https?://[^/]+/(?:api/v3/)?(?:repos/)?({_REPOSITORY})/(?:issues|pull)/(\d{{1,12}})/?", re.ASCII)
@@ -22,7 +22,7 @@ def of_github(body: dict[str, Any]) -> Ticket:
     issue = table(body.get("issue")) or body
     state = said(issue.get("state")).lower()
     text = _COMMENT.sub("", said(issue.get("body"))).strip()
-    if comment := said(table(body.get("comment")).get("body")):
+    if comment := heard(said(table(body.get("comment")).get("body"))):
         text = f"{comment}\n{text}"
     return Ticket(
         source="github", title=said(issue.get("title")), text=text, labels=(_labels(issue, body),),

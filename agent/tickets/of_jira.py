@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agent.tickets.of_github import split
-from agent.tickets.ticket import Place, Ticket, origin, said, table, when
+from agent.tickets.ticket import Place, Ticket, heard, origin, said, table, when
 
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,100}-[0-9]{1,12}")
 _BLOCKS = frozenset(("paragraph", "heading", "listItem", "codeBlock", "tableRow", "blockquote", "panel", "rule"))
@@ -22,7 +22,7 @@ def of_jira(body: dict[str, Any]) -> Ticket:
     issue = table(body.get("issue")) or body
     fields = table(issue.get("fields"))
     parts = [words(fields.get("description")), words(fields.get("environment"))]
-    if comment := words(table(body.get("comment")).get("body")):
+    if comment := heard(words(table(body.get("comment")).get("body"))):
         parts.insert(0, comment)
     return Ticket(
         source="jira", title=said(fields.get("summary")), text="\n".join(filter(None, parts)),
@@ -52,17 +52,17 @@ def _words(node: Any, depth: int) -> Iterator[str]:
         return
     if isinstance(node.get("text"), str):
         yield node["text"]
-    attrs = table(node.get("attrs"))
-    if node.get("type") in ("mention", "emoji", "inlineCard", "status", "date"):
+    attrs, kind = table(node.get("attrs")), said(node.get("type"))
+    if kind in ("mention", "emoji", "inlineCard", "status", "date"):
         yield said(attrs.get("text")) or said(attrs.get("url"))
-    if node.get("type") == "hardBreak":
+    if kind == "hardBreak":
         yield "\n"
     content = node.get("content")
     for child in content if isinstance(content, list) else ():
         yield from _words(child, depth + 1)
-    if node.get("type") in _BLOCKS:
+    if kind in _BLOCKS:
         yield "\n"
-    elif node.get("type") in ("tableCell", "tableHeader"):
+    elif kind in ("tableCell", "tableHeader"):
         yield " "
 
 

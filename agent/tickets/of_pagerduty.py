@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from agent.tickets.ticket import Labels, Place, Ticket, origin, said, table, tables, when
+from agent.tickets.ticket import Labels, Place, Ticket, heard, origin, said, table, tables, when
 
 _REFERENCES = ("service", "priority", "escalation_policy")
 
@@ -26,9 +26,10 @@ def is_pagerduty(body: dict[str, Any]) -> bool:
 def of_pagerduty(body: dict[str, Any]) -> Ticket:
     """The ticket of one."""
     incident = _incident(body)
+    note = heard(said(table(table(body.get("event")).get("data")).get("content")))
     status = said(incident.get("status")).lower()
     details = incident.get("body")
-    text = [said(incident.get("description")), *_flat(table(details).get("details"), 0)]
+    text = [note, said(incident.get("description")), *_flat(table(details).get("details"), 0)]
     title = said(incident.get("title")) or said(incident.get("summary"))
     return Ticket(
         source="pagerduty", title=title, text="\n".join(dict.fromkeys(part for part in text if part and part != title)),

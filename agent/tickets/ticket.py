@@ -4,6 +4,7 @@ TicketError            nothing could be answered: exit status 3
   ServiceError         a ticket's service refused or failed; one line says what to do
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -22,6 +23,7 @@ Labels = Mapping[str, tuple[str, ...]]
 LONGEST = 1500
 """Characters of a ticket that are read as the symptom, as many as a model gets."""
 _LOOKED_AT = 4 * LONGEST
+_MARKER = re.compile(r"rediagnose:[0-9a-f]{16}")
 
 
 class TicketError(RediagnoseError):
@@ -76,6 +78,13 @@ class Ticket(Record):
 def printable(text: str) -> str:
     """Text that can't steer a terminal or hide what it says."""
     return "".join(letter if letter.isprintable() or letter in "\n\t" else " " for letter in text)
+
+
+def heard(comment: str) -> str:
+    """A comment that an event is about. Raises `TicketError` for one of our own, which would be answered forever."""
+    if _MARKER.search(comment):
+        raise TicketError("that event is about a comment of rediagnose's own; nothing is to be done")
+    return comment
 
 
 def said(value: Any) -> str:
