@@ -68,8 +68,9 @@ def test_nulls_in_any_place(name: str) -> None:
         inner = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
         return [path, *(found for key, child in inner for found in walk(child, (*path, key)))]
 
+    values: tuple[object, ...] = (None, 7, [], {}, "x")
     for path in walk(whole)[1:]:
-        for value in (None, 7, [], {}, "x"):
+        for value in values:
             copy = json.loads(json.dumps(whole))
             place = copy
             for key in path[:-1]:

@@ -1,5 +1,6 @@
 """Notifications: the short top of an answer, to a Slack-compatible incoming webhook or a generic one."""
 
+import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -76,7 +77,7 @@ async def notify(
     url = httpx2.URL(webhook.url.get_secret_value())
     # Whoever has the path can write there: it's no part of a message, and what is answered is none either.
     try:
-        async with httpx2.AsyncClient(timeout=patience, follow_redirects=False) as client:
+        async with asyncio.timeout(patience), httpx2.AsyncClient(timeout=patience, follow_redirects=False) as client:
             status = await _sent(client, url, body)
     except (httpx2.TimeoutException, TimeoutError):
         raise ServiceError(f"--notify {webhook.name}: no answer in {patience:g} s; it may have arrived") from None
