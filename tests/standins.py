@@ -163,6 +163,9 @@ class JiraStandIn(StandIn):
         super().__init__()
         self.version = version
         self.category = "indeterminate"
+        self.project = "software"
+        self.internal: list[bool] = []
+        """Whether customers were kept from each comment."""
         self.most = 2
         """Comments that a page holds at most, whatever is asked for."""
 
@@ -177,12 +180,13 @@ class JiraStandIn(StandIn):
             case "GET", path if path == f"{api}/myself":
                 return 200, self._me(), {}
             case "GET", path if path == issue:
-                assert one.query["fields"] == ["status"]
+                assert one.query["fields"] == ["status,project"]
                 status = {
                     "name": "Closed" if self.category == "done" else "Open",
                     "statusCategory": {"key": self.category},
                 }
-                return 200, {"key": KEY, "fields": {"status": status}}, {}
+                fields = {"status": status, "project": {"key": "OPS", "projectTypeKey": self.project}}
+                return 200, {"key": KEY, "fields": fields}, {}
             case "GET", path if path == f"{issue}/comment":
                 start = int(one.query["startAt"][0])
                 page = self.comments[start : start + min(self.most, int(one.query["maxResults"][0]))]
@@ -208,7 +212,10 @@ class JiraStandIn(StandIn):
         return {"accountId": "5b10"} if self.version == 3 else {"key": "JIRAUSER1", "name": "bot"}
 
     def _body(self, one: Seen) -> Any:
-        assert set(one.body) == {"body"}
+        if one.method == "POST":
+            kept = [{"key": "sd.public.comment", "value": {"internal": True}}]
+            self.internal.append(one.body.get("properties") == kept)
+        assert set(one.body) <= {"body", "properties"}
         body = one.body["body"]
         text = json.dumps(body, ensure_ascii=False) if self.version == 3 else body
         if len(text) > 32767:

@@ -55,7 +55,7 @@ def test_the_comment_of_a_fault(scenario: Scenario) -> None:
         top = text.split("<details>")[0].split("----")[0].split('"expand"')[0].split("\nEvidence:")[0]
         assert "Do first:" in top and "Don't:" in top
         assert (answer.causes[0].id if answer.causes else answer.outcome) in top
-        assert "Nothing was changed" in top and "Cut" not in top
+        assert "Nothing was changed" in top and "didn't fit" not in top
         assert MARKER in text
         # A ticket isn't read out to those who wrote it.
         assert scenario.ticket not in text

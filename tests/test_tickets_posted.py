@@ -193,7 +193,7 @@ async def test_what_has_no_comments(desk: Desk, ticket: str) -> None:
 async def test_without_a_token_nothing_begins(desk: Desk, service: str) -> None:
     done = await desk.annotate(SERVICES[service][1], "--url", DEAD, "--post")
     assert done.status == 2 and done.out == ""
-    assert "set " in done.err
+    assert "set " in done.err.lower()
 
 
 async def test_the_marker_of_somebody_else_is_not_ours(desk: Desk) -> None:
@@ -298,3 +298,13 @@ async def test_the_settings_say_where_and_with_what(desk: Desk) -> None:
         done = await desk.annotate("jira_issue_v3.json", "--url", DEAD, "--post")
         assert done.status == 0, done.err
         assert f"posted: {app.url}/browse/{KEY}?focusedCommentId=10000" in done.err
+
+
+async def test_customers_do_not_read_along(desk: Desk) -> None:
+    async with serving(JiraStandIn()) as app:
+        desk.serve(app)
+        for project in ("software", "service_desk"):
+            app.project = project
+            app.comments.clear()
+            assert (await desk.annotate("jira_issue_v3.json", "--url", DEAD, "--post")).status == 0
+    assert app.internal == [False, True]

@@ -176,3 +176,20 @@ def test_an_incident_leads_nowhere_else() -> None:
 def test_a_gateway_around_the_webhook() -> None:
     inner = (TICKETS / "alertmanager.json").read_text()
     assert parsed(json.dumps({"headers": {}, "body": inner, "isBase64Encoded": False})).source == "alertmanager"
+
+
+def test_what_command_line_tools_print() -> None:
+    listed = [{"labels": {"alertname": "RedisDown"}, "annotations": {}, "startsAt": "2026-05-04T12:05:07Z",
+               "status": {"state": "active"}}] * 2  # fmt: skip
+    ticket = parsed(json.dumps(listed))
+    assert ticket.source == "alertmanager" and ticket.title == "RedisDown" and ticket.closed is None
+    shown = {"title": "t", "body": "b", "number": 3, "url": "https://github.com/o/r/issues/3", "state": "CLOSED",
+             "labels": [{"name": "x"}], "createdAt": "2026-05-04T12:05:07Z"}  # fmt: skip
+    issue = parsed(json.dumps(shown))
+    assert issue.closed == "closed" and issue.place and issue.place.key == "o/r#3" and issue.at
+
+
+def test_a_pagerduty_webhook_of_version_2() -> None:
+    incident = json.loads((TICKETS / "pagerduty_incident.json").read_text())["incident"]
+    ticket = parsed(json.dumps({"messages": [{"event": "incident.trigger", "incident": incident}]}))
+    assert ticket.place and ticket.place.key == "PGR0VU2"

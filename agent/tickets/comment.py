@@ -1,16 +1,20 @@
 """The comment: an answer as somebody needs it who knows nothing of the incident and has a minute."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 
 from agent.diagnosis import Cause, Diagnosis, Evidence, RuledOut, Step
 from agent.report import beside, cost, figures, value
 from agent.tickets.document import Block, Code, Comment, Fold, Items, Line, Para, Part, Text, words
 from agent.tickets.meanings import MEANINGS
-from tools.records import Reading
+from tools.records import Reading, Scalar
 from tools.server.target import Target
 
 SYMPTOM = "r0"
+_FIELD = re.compile(r"\b(?:[a-z]+[0-9]+|[a-z0-9]+(?:_[a-z0-9]+)+|[a-z0-9_]+\.[a-z_]+)(?:\.[a-z_]+)?\b")
+"""What in a step's words may be a field's name."""
+_MOST_FIGURES = 6
 
 
 def marker_of(target: Target) -> str:
@@ -43,7 +47,7 @@ def explained(answer: Diagnosis) -> str:
         only = " It was only reported: nothing that was measured shows it." if top.only_reported else ""
         return top.why + only
     if answer.outcome == "no-fault":
-        return "It was measured and does what it should; what was reported doesn't show here now."
+        return f"It does what it should; what was reported doesn't show here now.{_seen(answer)}"
     if answer.outcome == "outside-redis":
         return next((cause.why for cause in answer.findings if cause.id == "outside-redis"), "")
     return answer.unknown[0] if answer.unknown else "The readings don't point anywhere."
@@ -53,15 +57,16 @@ def do_first(answer: Diagnosis) -> str:
     """The first thing to do, with a command in backticks."""
     if answer.plan:
         step = answer.plan[0]
-        return f"`{step.action}` on `{step.node}`." if step.needs_approval else _ended(step.action)
+        risky = " (risky)" if step.risk == "risky" else ""
+        return f"`{step.action}` on `{step.node}`{risky}." if step.needs_approval else _ended(step.action)
     if answer.outcome == "no-fault":
         return (
-            "look at the application that reported it: its connection pool, its time-outs, its host and network. "
+            "Look at the application that reported it: its connection pool, its time-outs, its host and network. "
             "If it comes and goes, run this again while it happens."
         )
     if answer.outcome == "outside-redis":
-        return "mend what is named above, then run this again."
-    return "make readable what is listed as unknown below, then run this again."
+        return "Mend what is named above, then run this again."
+    return "Make readable what is listed as unknown below, then run this again."
 
 
 def dont(answer: Diagnosis) -> str:
@@ -77,13 +82,57 @@ def said_by(answer: Diagnosis) -> str:
     """Who says so."""
     model = answer.model
     if model.degraded:
-        return f"fixed checks; {_ended(model.degraded).removesuffix('.')}"
-    return "fixed checks, no language model" if model.alone else f"the model {model.name}, its evidence checked by code"
+        return f"rediagnose's checks ({_ended(model.degraded).removesuffix('.')})"
+    alone = "rediagnose's checks, without a language model"
+    return alone if model.alone else f"the model {model.name}, its evidence checked by code"
 
 
 def measured_at(answer: Diagnosis) -> str:
     """When the last reading was taken; empty without any."""
     return max((reading.at for reading in answer.readings if reading.tool != "symptom"), default="")
+
+
+def meant(step: Step, answer: Diagnosis) -> tuple[str, ...]:
+    """The figures that a step done by hand speaks of by their fields' names, as `READING TOOL FIELD=VALUE`."""
+    if step.needs_approval:
+        return ()
+    names = dict.fromkeys(_FIELD.findall(step.action))
+    # `disk has dir` is a field of disk, and `o1 in clients` all that's told of one.
+    named = {tool: field for tool, field in re.findall(r"\b(\w+) has (\w+)", step.action)}
+    node = step.node or next((cause.where for cause in answer.causes), None)
+    found: dict[str, str] = {}
+    for reading in reversed([one for one in answer.readings if one.node == node or node is None]):
+        values = reading.values or {}
+        wanted = {*names, *([named[reading.tool]] if reading.tool in named else [])}
+        for field, scalar in values.items():
+            group = field.partition(".")[0]
+            of_group = group in names and field.partition(".")[2] in ("name", "address", "count", "port")
+            if scalar is not None and (field in wanted or of_group) and field not in found:
+                found[field] = f"{reading.id} {reading.tool} {field}={value(scalar)}"
+    return tuple(found.values())[:_MOST_FIGURES]
+
+
+def _seen(answer: Diagnosis) -> str:
+    """What was measured of a server that is well, in a few figures of the named node."""
+    node = answer.target.nodes[0] if answer.target.nodes else None
+    values = {one.tool: one.values for one in answer.readings if one.node == node and one.values}
+    told = []
+    latency, info, memory = (values.get(tool, {}) for tool in ("latency_sample", "info", "memory"))
+    if latency.get("median_ms") is not None:
+        told.append(f"a PING takes {value(latency['median_ms'])} ms (the slowest {value(latency.get('max_ms'))} ms)")
+    if info.get("connected_clients") is not None and info.get("maxclients"):
+        told.append(f"{value(info['connected_clients'])} of {value(info['maxclients'])} clients are connected")
+    if info.get("rejected_connections.delta") == 0:
+        told.append("none was turned away")
+    if memory.get("used_memory") is not None:
+        bound = memory.get("maxmemory")
+        of = f", the limit is {_mib(bound)}" if bound else ""
+        told.append(f"{_mib(memory['used_memory'])} of memory are used{of}")
+    return f" Measured: {', '.join(told)}." if told else ""
+
+
+def _mib(scalar: Scalar) -> str:
+    return f"{float(scalar) / 2**20:.1f} MiB" if isinstance(scalar, int | float) else "-"
 
 
 def _top(answer: Diagnosis) -> Iterator[Part]:
@@ -127,8 +176,12 @@ def _how(answer: Diagnosis) -> Line:
         lines.append(_ended(f"Undo: {undo}"))
     if step.needs_approval:
         url = _address(answer)
-        lines.append(f"It's for a person to say yes: `rediagnose triage {url}` in a terminal asks, and measures after.")
-    return (Text(" "), *words(" ".join(lines)))
+        lines.append(
+            f"Nothing does it by itself: `rediagnose triage {url}` in a terminal asks for your yes, makes the change, "
+            "and measures whether it helped."
+        )
+    figures = (part for figure in meant(step, answer) for part in (Text(" "), Code(figure)))
+    return (Text(" "), *words(" ".join(lines)), *figures)
 
 
 def _address(answer: Diagnosis) -> str:
@@ -138,13 +191,25 @@ def _address(answer: Diagnosis) -> str:
 
 def _source(answer: Diagnosis) -> str:
     target = answer.target
-    server = f" ({target.server} {target.version})" if target.server else ", which was never reached,"
-    several = f" and {len(target.nodes) - 1} more nodes" if len(target.nodes) > 1 else ""
+    server = f" ({target.server} {target.version})" if target.server else f", which {_silence(answer)},"
+    more = len(target.nodes) - 1
+    several = f" and {more} more node{'s' * (more > 1)}" if more > 0 else ""
     at = f" at {measured_at(answer)}" if measured_at(answer) else ""
     return (
-        f"Looked at `{_address(answer)}`{server}{several}{at}. Said by {said_by(answer)}. "
+        f"Looked at `{_address(answer)}`{server}{several}{at}. Found by {said_by(answer)}. "
         "Nothing was changed: rediagnose only read."
     )
+
+
+def _silence(answer: Diagnosis) -> str:
+    """How a server that didn't say what it is behaved."""
+    kinds = [one.unavailable.kind for one in answer.readings if one.tool == "connect" and one.unavailable]
+    if "noauth" in kinds or "wrongpass" in kinds:
+        return "refused rediagnose's own login"
+    stages = [one.get("stage") for one in answer.readings if one.tool == "connect"]
+    if not stages or stages[-1] in (None, "dns", "tcp"):
+        return "wasn't reached"
+    return "was reached and didn't say what it is"
 
 
 def _folds(answer: Diagnosis) -> Iterator[Fold]:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 _CODE = re.compile(
-    r"`(?P<quoted>[^`\n]+)`|(?P<plain>\b[a-z]+#\d+\b|(?:https?|ftp|rediss?|mailto|unix)(?::|\+sentinel:)//\S+|\bwww\.\S+)"
+    r"`(?P<quoted>[^`\n]+)`|(?P<plain>\b[a-z]+#\d+\b|(?:https?|ftp|rediss?|mailto|unix)(?::|\+sentinel:)//\S+|\bwww\.\S+"
+    r"|[+~&-]?@[A-Za-z]\w*)"
 )
 """What is better read as code, and what a service would make a link of."""
 

@@ -71,7 +71,7 @@ def _markdown_inline(inline: Inline) -> str:
 
 
 def _in_markdown(text: str) -> str:
-    text = re.sub(r"([\\`*\[\]~|])", r"\\\1", _flat(text))
+    text = re.sub(r"([\\`*\[\]~])", r"\\\1", _flat(text))
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
     return re.sub(r"@(?=\w)|#(?=\d)|(?<=GH-)(?=\d)", lambda found: found[0] + _JOINER, text)

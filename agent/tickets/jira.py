@@ -48,23 +48,31 @@ class Jira:
         self._key = place.key
         self._comments = f"{self._api}/issue/{place.key}/comment"
         self._me: tuple[str, str] | None = None
+        self._desk = False
+        """Whether customers read along: it's a project of Jira Service Management."""
 
     async def close(self) -> None:
         await self._rest.close()
 
     async def look(self) -> str | None:
-        issue = table((await self._rest.ask("GET", f"{self._api}/issue/{self._key}", query="fields=status")).data)
+        issue = table(
+            (await self._rest.ask("GET", f"{self._api}/issue/{self._key}", query="fields=status,project")).data
+        )
         who = await self._rest.ask("GET", f"{self._api}/myself", take=(403, 404))
         self._me = _person(table(who.data)) if who.status == 200 else None
-        return over(table(issue.get("fields")))
+        fields = table(issue.get("fields"))
+        self._desk = said(table(fields.get("project")).get("projectTypeKey")) == "service_desk"
+        return over(fields)
 
     async def write(self, marker: str, body: str) -> Posted:
-        told = {"body": json.loads(body) if self.form == "adf" else body}
+        told: dict[str, Any] = {"body": json.loads(body) if self.form == "adf" else body}
         own = await self._own(marker)
         if own is not None:
             answer = await self._rest.ask("PUT", f"{self._comments}/{own}", told, take=(404,))
             if answer.status != 404:
                 return self._posted(own, updated=True)
+        if self._desk:
+            told["properties"] = [{"key": "sd.public.comment", "value": {"internal": True}}]
         written = table((await self._rest.ask("POST", self._comments, told)).data)
         return self._posted(said(written.get("id")))
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 _TABLE = """
 process-down: Redis isn't running
 process-frozen: The Redis process is there and stands still
-firewall-drop: A firewall is between the clients and Redis
+firewall-drop: Something on the way, most likely a firewall, keeps connections from Redis
 protected-mode-denied: Redis only takes connections from its own machine
 loading-dataset: Redis has just started and is still loading its data
 listen-backlog-overflow: New connections are lost before Redis takes them
@@ -55,10 +55,10 @@ backlog-too-small: Short interruptions make replicas copy everything anew
 replica-output-loop: A replica starts its full copy again and again and never finishes
 replica-lag: A replica is behind its primary, so it answers with old data
 noreplicas: Redis refuses writes because too few replicas are connected
-replica-write-or-stale: Clients use a replica as if it were the primary
+replica-write-or-stale: A replica refuses what clients ask of it
 stale-endpoint: After a failover clients still use the old primary
 unexpected-replica: This server became a replica of one that nobody knows; that may be an intrusion
-sentinel-noquorum: Too few sentinels are reachable, so there'd be no failover
+sentinel-noquorum: Too few sentinels are reachable, so no failover can happen
 sentinel-no-good-replica: A failover can't happen: no replica is fit for it
 slowness-failover: Sentinel takes a slow server for dead and fails over
 split-brain: Two servers act as the primary, and writes to one of them will be lost

@@ -4,6 +4,8 @@ from typing import Any
 
 from agent.tickets.ticket import Labels, Ticket, said, table, tables, when
 
+_MOST = 200
+"""Alerts of a notification that are looked at."""
 _TOLD = ("summary", "description", "message")
 
 
@@ -18,7 +20,7 @@ def of_alerts(body: dict[str, Any]) -> Ticket:
     alerts = tables(body.get("alerts"))
     firing = [alert for alert in alerts if said(alert.get("status")).lower() != "resolved"]
     resolved = said(body.get("status")).lower() == "resolved" or not firing
-    shown = firing or alerts
+    shown = (firing or alerts)[:_MOST]
     grafana = "orgId" in body or ("state" in body and "title" in body)
     common = _pairs(body.get("groupLabels")) | _pairs(body.get("commonLabels"))
     labels: list[Labels] = [common | _pairs(alert.get("labels")) for alert in shown]
@@ -29,7 +31,8 @@ def of_alerts(body: dict[str, Any]) -> Ticket:
         lines.append(", ".join(f"{name}={value}" for name, value in values.items() if isinstance(value, int | float)))
     times = [moment for alert in shown if (moment := when(alert.get("startsAt")))]
     return Ticket(
-        source="grafana" if grafana else "alertmanager", title=_title(labels), labels=tuple(labels),
+        source="grafana" if grafana else "alertmanager", labels=tuple(labels),
+        title=_title(labels) or said(body.get("title")),
         text="\n".join(dict.fromkeys("\n".join(filter(None, lines)).splitlines())),
         closed="resolved" if resolved else None, at=min(times, default=None),
     )  # fmt: skip

@@ -26,7 +26,8 @@ def of_github(body: dict[str, Any]) -> Ticket:
         text = f"{comment}\n{text}"
     return Ticket(
         source="github", title=said(issue.get("title")), text=text, labels=(_labels(issue, body),),
-        place=_place(issue, body), closed=state if state == "closed" else None, at=when(issue.get("created_at")),
+        place=_place(issue, body), closed=state if state == "closed" else None, 
+        at=when(issue.get("created_at") or issue.get("createdAt")),
     )  # fmt: skip
 
 

@@ -12,7 +12,9 @@ _REFERENCES = ("service", "priority", "escalation_policy")
 def _incident(body: dict[str, Any]) -> dict[str, Any]:
     data = table(table(body.get("event")).get("data"))
     # Events about a note or a responder hold the incident inside.
-    return table(data.get("incident")) or data or table(body.get("incident")) or body
+    # A V2 webhook has a list of messages, the newest last.
+    message = (tables(body.get("messages")) or [{}])[-1]
+    return table(data.get("incident")) or data or table(message.get("incident")) or table(body.get("incident")) or body
 
 
 def is_pagerduty(body: dict[str, Any]) -> bool:

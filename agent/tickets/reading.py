@@ -83,6 +83,9 @@ def parsed(text: str, where: str = "the ticket") -> Ticket:
     except (RecursionError, ValueError):
         raise UsageError(f"{where}: JSON that can't be read: it nests too deep or holds a number too long") from None
     if isinstance(body, list):
+        if is_alert({"alerts": body}):
+            # As Alertmanager's own API lists them.
+            return of_alerts({"alerts": body})
         if len(body) != 1 or not isinstance(body[0], dict):
             raise UsageError(f"{where}: a list of {len(body)} in JSON; give one ticket at a time: {ACCEPTED}")
         body = body[0]
