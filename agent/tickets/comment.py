@@ -93,7 +93,7 @@ def measured_at(answer: Diagnosis) -> str:
 
 
 def meant(step: Step, answer: Diagnosis) -> tuple[str, ...]:
-    """The figures that a step done by hand speaks of by their fields' names, as `READING TOOL FIELD=VALUE`."""
+    """The figures that a step done by hand speaks of by their fields' names, as TOOL FIELD=VALUE."""
     if step.needs_approval:
         return ()
     names = dict.fromkeys(_FIELD.findall(step.action))
@@ -107,9 +107,9 @@ def meant(step: Step, answer: Diagnosis) -> tuple[str, ...]:
         for field, scalar in values.items():
             group = field.partition(".")[0]
             of_group = group in names and field.partition(".")[2] in ("name", "address", "count", "port")
-            if scalar is not None and (field in wanted or of_group) and field not in found:
-                found[field] = f"{reading.id} {reading.tool} {field}={value(scalar)}"
-    return tuple(found.values())[:_MOST_FIGURES]
+            if scalar not in (None, "") and (field in wanted or of_group) and field not in found:
+                found[field] = f"{reading.tool} {field}={value(scalar)}"
+    return tuple(found[field] for field in sorted(found, key=step.action.find))[:_MOST_FIGURES]
 
 
 def _seen(answer: Diagnosis) -> str:
@@ -180,8 +180,9 @@ def _how(answer: Diagnosis) -> Line:
             f"Nothing does it by itself: `rediagnose triage {url}` in a terminal asks for your yes, makes the change, "
             "and measures whether it helped."
         )
-    figures = (part for figure in meant(step, answer) for part in (Text(" "), Code(figure)))
-    return (Text(" "), *words(" ".join(lines)), *figures)
+    if told := meant(step, answer):
+        lines.append(f"Here: {', '.join(f'`{figure}`' for figure in told)}.")
+    return (Text(" "), *words(" ".join(lines)))
 
 
 def _address(answer: Diagnosis) -> str:
@@ -204,6 +205,8 @@ def _source(answer: Diagnosis) -> str:
 def _silence(answer: Diagnosis) -> str:
     """How a server that didn't say what it is behaved."""
     kinds = [one.unavailable.kind for one in answer.readings if one.tool == "connect" and one.unavailable]
+    if answer.target.url.startswith("redis+sentinel:"):
+        return "has no master that was reached"
     if "noauth" in kinds or "wrongpass" in kinds:
         return "refused rediagnose's own login"
     stages = [one.get("stage") for one in answer.readings if one.tool == "connect"]
