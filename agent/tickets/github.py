@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from agent.tickets.rest import PATIENCE, Rest, checked_base, credential
+from agent.tickets.rest import PATIENCE, UNTOLD, Rest, checked_base, credential
 from agent.tickets.service import Form, Posted
 from agent.tickets.ticket import Place, said, table, tables
 from tools.errors import UsageError
@@ -41,19 +41,12 @@ class GitHub:
         repository, _, number = place.key.partition("#")
         self._repository = f"/repos/{repository}"
         self._issue = f"/repos/{repository}/issues/{number}"
-        self._me: str | None = None
-        """The token's user; null for one that isn't told, such as an app's."""
-        self._app = False
-        """Whether the token is an app's, which can't ask who it is."""
 
     async def close(self) -> None:
         await self._rest.close()
 
     async def look(self) -> str | None:
         issue = table((await self._rest.ask("GET", self._issue)).data)
-        who = await self._rest.ask("GET", "/user", take=(403, 404))
-        self._me = said(table(who.data).get("login")) or None if who.status == 200 else None
-        self._app = who.status == 403
         return "closed" if said(issue.get("state")) == "closed" else None
 
     async def write(self, marker: str, body: str) -> Posted:
@@ -67,23 +60,29 @@ class GitHub:
 
     async def _own(self, marker: str) -> int | None:
         """The newest comment that is ours and about this server."""
-        found = None
+        marked: list[dict[str, Any]] = []
         for page in range(1, _PAGES + 1):
             answer = await self._rest.ask("GET", f"{self._issue}/comments", query=f"per_page={_PAGE}&page={page}")
             comments = tables(answer.data)
-            for one in comments:
-                if marker in said(one.get("body")) and isinstance(one.get("id"), int) and self._is_mine(one):
-                    found = one["id"]
+            marked += [one for one in comments if marker in said(one.get("body")) and isinstance(one.get("id"), int)]
             if 'rel="next"' not in answer.headers.get("link", "") and len(comments) < _PAGE:
                 break
-        return found
-
-    def _is_mine(self, comment: dict[str, Any]) -> bool:
-        """Whether the token's user wrote it: anybody can write the marker, and then what stands there is theirs."""
-        user = table(comment.get("user"))
-        if self._me is not None:
-            return said(user.get("login")).lower() == self._me.lower()
-        return not self._app or said(user.get("type")) == "Bot" or bool(comment.get("performed_via_github_app"))
+        if not marked:
+            return None
+        # Anybody can write the marker, and then what stands there is theirs.
+        who = await self._rest.ask("GET", "/user", take=UNTOLD)
+        me = said(table(who.data).get("login")).lower() if who.status == 200 else ""
+        mine = [one["id"] for one in marked if _is_mine(one, me, app=who.status == 403)]
+        return max(mine, default=None)
 
     def _posted(self, data: Any, *, updated: bool = False) -> Posted:
         return Posted(url=said(table(data).get("html_url")) or self._issue, updated=updated)
+
+
+def _is_mine(comment: dict[str, Any], me: str, *, app: bool) -> bool:
+    """Whether the token's user wrote it. An app's token can't ask who it is, and its comments are a bot's."""
+    user = table(comment.get("user"))
+    login = said(user.get("login")).lower()
+    if app:
+        return said(user.get("type")) == "Bot" or bool(comment.get("performed_via_github_app"))
+    return not me or not login or login == me

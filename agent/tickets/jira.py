@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from agent.tickets.of_jira import over, words
-from agent.tickets.rest import PATIENCE, Rest, basic, checked_base, credential
+from agent.tickets.rest import PATIENCE, UNTOLD, Rest, basic, checked_base, credential
 from agent.tickets.service import Form, Posted
 from agent.tickets.ticket import Place, said, table, tables
 from tools.errors import UsageError
@@ -47,7 +47,6 @@ class Jira:
         self._api = f"/rest/api/{self.version}"
         self._key = place.key
         self._comments = f"{self._api}/issue/{place.key}/comment"
-        self._me: tuple[str, str] | None = None
         self._desk = False
         """Whether customers read along: it's a project of Jira Service Management."""
 
@@ -58,8 +57,6 @@ class Jira:
         issue = table(
             (await self._rest.ask("GET", f"{self._api}/issue/{self._key}", query="fields=status,project")).data
         )
-        who = await self._rest.ask("GET", f"{self._api}/myself", take=(403, 404))
-        self._me = _person(table(who.data)) if who.status == 200 else None
         fields = table(issue.get("fields"))
         self._desk = said(table(fields.get("project")).get("projectTypeKey")) == "service_desk"
         return over(fields)
@@ -78,24 +75,24 @@ class Jira:
 
     async def _own(self, marker: str) -> str | None:
         """The newest comment that is ours and about this server."""
-        found, seen = None, 0
+        marked: list[dict[str, Any]] = []
+        seen = 0
         for _ in range(_PAGES):
             query = urlencode({"startAt": seen, "maxResults": _PAGE})
             answer = table((await self._rest.ask("GET", self._comments, query=query)).data)
             comments = tables(answer.get("comments"))
-            for one in comments:
-                if marker in words(one.get("body")) and self._is_mine(one) and said(one.get("id")).isalnum():
-                    found = said(one.get("id"))
+            marked += [one for one in comments if marker in words(one.get("body")) and said(one.get("id")).isalnum()]
             seen += len(comments)
             total = answer.get("total")
             if not comments or seen >= (total if isinstance(total, int) else seen):
                 break
-        return found
-
-    def _is_mine(self, comment: dict[str, Any]) -> bool:
-        """Whether the token's user wrote it: anybody can write the marker, and then what stands there is theirs."""
-        author = _person(table(comment.get("author")))
-        return self._me is None or author is None or author == self._me
+        if not marked:
+            return None
+        # Anybody can write the marker, and then what stands there is theirs.
+        who = await self._rest.ask("GET", f"{self._api}/myself", take=UNTOLD)
+        me = _person(table(who.data)) if who.status == 200 else None
+        authors = [(said(one["id"]), _person(table(one.get("author")))) for one in marked]
+        return next((id for id, author in reversed(authors) if None in (me, author) or author == me), None)
 
     def _posted(self, id: str, *, updated: bool = False) -> Posted:
         focus = f"?focusedCommentId={id}" if id else ""

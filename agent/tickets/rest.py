@@ -18,6 +18,8 @@ from tools.settings import Kept
 
 PATIENCE = 10.0
 """Seconds for one request and its answer."""
+UNTOLD = (400, 403, 404, 405, 500, 501)
+"""How a service says that it doesn't tell a token whose it is."""
 _MOST_WAIT = 5.0
 """Seconds that a service may ask to be left alone for, and still be asked again."""
 _MOST_BYTES = 8 * 2**20

@@ -52,9 +52,10 @@ def meant(ticket: Ticket, known: Settings) -> tuple[TargetSettings, str]:
     if found:
         each = "; ".join(f"{_called(known.targets[n], n)} ({fit.why})" for n, fit in sorted(found.items()))
         raise TicketError(f"this {ticket.name} fits several targets: {each}; say which by --target or --url")
+    rule = 'match = { LABEL = "VALUE" }' if any(ticket.labels) else 'text = ["WORDS"]'
     raise TicketError(
         f"no target of {known.file} fits this {ticket.name}. It has {_told(ticket)}; the targets are "
-        f'{_targets(known.targets)}. Give the right one match = {{ LABEL = "VALUE" }}, or say --target or --url'
+        f"{_targets(known.targets)}. Give the right one {rule}, or say --target or --url"
     )
 
 

@@ -16,7 +16,7 @@ from tools.redact import hide_secrets
 Source = Literal["github", "jira", "pagerduty", "alertmanager", "grafana", "text"]
 NAMES: Mapping[Source, str] = {
     "github": "GitHub issue", "jira": "Jira issue", "pagerduty": "PagerDuty incident",
-    "alertmanager": "Alertmanager alert", "grafana": "Grafana alert", "text": "plain text",
+    "alertmanager": "Alertmanager alert", "grafana": "Grafana alert", "text": "ticket",
 }  # fmt: skip
 Labels = Mapping[str, tuple[str, ...]]
 """A label's name to its values; GitHub and Jira have several of one name."""
