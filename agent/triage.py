@@ -47,8 +47,7 @@ async def triage(args: argparse.Namespace) -> int:
     if not args.notify:
         return await investigate(args, target, symptom)
     # They load on first use: most investigations notify nobody.
-    from agent.tickets.command import notified
-    from agent.tickets.notify import webhooks
+    from agent.tickets.notify import notified, webhooks
 
     told = webhooks(args.notify)
 

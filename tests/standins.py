@@ -34,14 +34,14 @@ class Fault(NamedTuple):
     """What a stand-in does instead of its work."""
 
     status: int = 0
-    """0 hangs up in the middle of its answer, -1 never answers, -2 is no fault."""
+    """0 hangs up in the middle of its answer, -1 never answers, -2 is no fault, -3 answers byte by byte."""
     body: str = "{}"
     headers: Mapping[str, str] = {}
     works: bool = False
     """Whether its work is done all the same, and only the answer is lost."""
 
 
-HANG, CUT, WORKS = Fault(-1), Fault(0), Fault(-2)
+HANG, CUT, WORKS, DRIP = Fault(-1), Fault(0), Fault(-2), Fault(-3)
 
 
 class Refused(Exception):
@@ -76,6 +76,11 @@ class StandIn:
                 self.work(one)
             if fault.status == -1:
                 await self.closing.wait()
+            elif fault.status == -3:
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+                while not self.closing.is_set():
+                    await send({"type": "http.response.body", "body": b" ", "more_body": True})
+                    await asyncio.sleep(0.1)
             elif fault.status == 0:
                 # An answer that isn't ended is dropped with its connection.
                 await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})

@@ -8,6 +8,7 @@ import pytest
 
 from tests.standins import (
     CUT,
+    DRIP,
     EMAIL,
     HANG,
     INCIDENT,
@@ -42,7 +43,7 @@ COMMENTS = {
 UPDATE = {"github": "PATCH", "jira-cloud": "PUT", "jira-server": "PUT", "pagerduty": "PUT"}
 FAULTS = {
     **{str(status): Fault(status) for status in (401, 403, 404, 422, 429, 500)},
-    "time-out": HANG, "cut": CUT, "html": Fault(200, "<html>it works</html>"),
+    "time-out": HANG, "cut": CUT, "drip": DRIP, "html": Fault(200, "<html>it works</html>"),
     "redirect": Fault(302, "", {"location": "http://127.0.0.9/"}),
 }  # fmt: skip
 every = pytest.mark.parametrize("service", SERVICES)
@@ -105,7 +106,7 @@ async def test_a_comment_that_is_refused_is_printed_and_nothing_is_half_posted(
     assert app.comments == []
     # Only what says that it wasn't taken is tried again.
     assert tries == (2 if fault.status == 429 or (fault.status == 403) else 1)
-    if fault in (HANG, CUT):
+    if fault in (HANG, CUT, DRIP):
         assert "the next run finds it" in line
     elif fault.status != 302:
         assert str(fault.status) in line

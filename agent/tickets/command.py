@@ -19,13 +19,13 @@ from agent.tickets.document import Comment
 from agent.tickets.forms import written
 from agent.tickets.github import GitHub
 from agent.tickets.jira import Jira
-from agent.tickets.notify import Webhook, notify, webhooks
+from agent.tickets.notify import Webhook, notified, webhooks
 from agent.tickets.pagerduty import PagerDuty
 from agent.tickets.reading import read
 from agent.tickets.rest import PATIENCE
 from agent.tickets.service import Form, Service
 from agent.tickets.targets import meant, named
-from agent.tickets.ticket import NAMES, ServiceError, Ticket, TicketError
+from agent.tickets.ticket import NAMES, ServiceError, Ticket, TicketError, printable
 from agent.triage import investigate, noted, tls_of
 from tools.errors import UsageError
 from tools.server.target import Target, parse_target
@@ -101,26 +101,9 @@ async def _annotated(
             _say(f"not posted: {error}")
             status = FAILED
         else:
-            link = posted.url
-            _say(f"{'updated' if posted.updated else 'posted'}: {posted.url}", plain=True)
+            link = printable(posted.url)
+            _say(f"{'updated' if posted.updated else 'posted'}: {link}", plain=True)
     return FAILED if not await notified(told, answer, ticket, link, patience) else status
-
-
-async def notified(
-    told: Sequence[Webhook], answer: Diagnosis, ticket: Ticket | None = None, link: str = "",
-    patience: float = PATIENCE,
-) -> bool:  # fmt: skip
-    """Send an answer to each webhook, and say on stderr what wasn't taken; whether all were."""
-    done = True
-    for one in told:
-        try:
-            await notify(one, answer, ticket, link, patience)
-        except ServiceError as error:
-            _say(str(error))
-            done = False
-        else:
-            _say(f"notified: {one.name}", plain=True)
-    return done
 
 
 def service_of(ticket: Ticket, known: Settings, patience: float) -> Service:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -9,8 +10,8 @@ import httpx2
 from pydantic import SecretStr
 
 from agent.diagnosis import Diagnosis
-from agent.tickets.comment import do_first, dont, explained, headline, measured_at, said_by
 from agent.tickets.rest import PATIENCE
+from agent.tickets.summary import address_of, do_first, dont, explained, headline, measured_at, said_by
 from agent.tickets.ticket import ServiceError, Ticket, printable
 from tools.errors import UsageError
 from tools.records import Record
@@ -69,6 +70,23 @@ def _form(url: str) -> Literal["slack", "json"]:
     return "slack" if slack else "json"
 
 
+async def notified(
+    told: Sequence[Webhook], answer: Diagnosis, ticket: Ticket | None = None, link: str = "",
+    patience: float = PATIENCE,
+) -> bool:  # fmt: skip
+    """Send an answer to each webhook, and say on stderr what wasn't taken; whether all were."""
+    done = True
+    for one in told:
+        try:
+            await notify(one, answer, ticket, link, patience)
+        except ServiceError as error:
+            print(f"rediagnose: {error}", file=sys.stderr)
+            done = False
+        else:
+            print(f"notified: {one.name}", file=sys.stderr)
+    return done
+
+
 async def notify(
     webhook: Webhook, answer: Diagnosis, ticket: Ticket | None = None, link: str = "", patience: float = PATIENCE
 ) -> None:
@@ -105,7 +123,7 @@ def slack(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]
     ]
     about = f"{_mrkdwn(ticket.name)}, " if ticket and ticket.place else ""
     where = f" <{_mrkdwn(link)}|comment>" if link.startswith(("https://", "http://")) else ""
-    last = f"{about}`{_mrkdwn(_address(answer))}` at {measured_at(answer)}, by {_mrkdwn(said_by(answer))}.{where}"
+    last = f"{about}`{_mrkdwn(address_of(answer))}` at {measured_at(answer)}, by {_mrkdwn(said_by(answer))}.{where}"
     told = [_cut(line) for line in (*lines, last)]
     blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": line}} for line in told]
     return {"text": "\n".join(told), "blocks": blocks}
@@ -120,13 +138,9 @@ def generic(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, An
             {"id": cause.id, "probability": cause.probability, "where": cause.where, "why": cause.why}
             for cause in answer.causes
         ],
-        "target": _address(answer), "ticket": ticket.place.key if ticket and ticket.place else None,
+        "target": address_of(answer), "ticket": ticket.place.key if ticket and ticket.place else None,
         "link": link or None, "by": said_by(answer), "at": measured_at(answer) or None,
     }  # fmt: skip
-
-
-def _address(answer: Diagnosis) -> str:
-    return answer.target.url.replace("***@", "")
 
 
 def _mrkdwn(text: str) -> str:
