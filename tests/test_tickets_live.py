@@ -104,3 +104,10 @@ async def test_what_is_recorded_and_what_would_be_asked(tmp_path: Path) -> None:
 async def test_stdin(desk: Desk) -> None:
     done = await rediagnose("annotate", "-", "--url", DEAD, "--model", "offline")
     assert done.status == 2 and "stdin: it's empty" in done.err
+
+
+async def test_a_model_that_is_not_there_is_told() -> None:
+    env = {"OPENAI_BASE_URL": "http://127.0.0.1:1/v1", "OPENAI_API_KEY": "sk-hushhushhush"}
+    done = await rediagnose("annotate", str(TICKETS / "ticket.txt"), "--url", DEAD, "--model", "m", **env)
+    assert done.status == 0 and "rediagnose's checks (model m: " in done.out
+    assert "hush" not in done.out + done.err

@@ -1,5 +1,6 @@
 """`rediagnose annotate` in this process, with an environment of its own."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,15 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
     """A desk with nothing set."""
-    for name in ("GITHUB_TOKEN", "GH_TOKEN", "GITHUB_API_URL", "JIRA_URL", "JIRA_EMAIL", "REDISCLI_AUTH", "REDIS_URL"):
+    others = (
+        "REDISCLI_AUTH",
+        "REDIS_URL",
+        "OPENAI_API_KEY",
+        "OPENAI_BASE_URL",
+        "REDIAGNOSE_MODEL",
+        "REDIAGNOSE_CONFIG",
+    )
+    for name in (*(name for name in os.environ if name.startswith(("GITHUB_", "GH_", "JIRA_", "PAGERDUTY_"))), *others):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", STATE.name)
     monkeypatch.chdir(tmp_path)

@@ -111,7 +111,7 @@ def _folds(answer: Diagnosis) -> Iterator[Fold]:
         yield Fold(title, (Items(tuple(_step(step) for step in answer.plan)),))
     yield Fold("Ruled out and unknown", tuple(_else(answer.ruled_out, answer.unknown, tools)))
     taken = [reading for reading in answer.readings if reading.tool != "symptom"]
-    several = len({reading.node for reading in taken}) > 1
+    several = len(answer.target.nodes) > 1
     lines = tuple(_reading(one, several=several) for one in taken)
     yield Fold("Readings", (*([Block(lines)] if lines else []), Para(words(cost(answer)))))
 
@@ -164,8 +164,10 @@ def _else(out: Sequence[RuledOut], unknown: Sequence[str], tools: dict[str, str]
 
 
 def _not(one: RuledOut, tools: dict[str, str]) -> Line:
-    cites = [part for evidence in one.evidence for part in (Text(" "), *_cited(evidence, tools))]
-    return (*words(f"not `{one.id}`: {one.because}"), *cites)
+    cites = [f"`{tools.get(each.reading, '?')} {each.field}={value(each.value)}`" for each in one.evidence
+             if each.reading != SYMPTOM]  # fmt: skip
+    told = f" ({', '.join(cites)})" if cites else ""
+    return words(f"not `{one.id}`: {one.because.strip().removesuffix('.')}{told}.")
 
 
 def _small(text: str) -> str:
