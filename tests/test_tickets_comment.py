@@ -6,6 +6,7 @@ from functools import cache
 from typing import get_args
 
 import pytest
+from markdown_it import MarkdownIt
 
 from agent.causes import CAUSES
 from agent.diagnosis import Cause, Diagnosis, Evidence, Step
@@ -70,6 +71,15 @@ def test_the_comment_of_a_fault(scenario: Scenario) -> None:
 
 
 def _sound_markdown(text: str) -> None:
+    """As a Markdown parser reads it: paragraphs, lists, code, bold, and the only HTML is the folds' own."""
+    blocks = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(text)
+    inner = [child for block in blocks for child in block.children or ()]
+    html = [line for block in blocks if block.type == "html_block" for line in block.content.split("\n") if line]
+    tags = re.compile(rf"<!-- {MARKER} -->|<details><summary>[\w, ]+</summary>|</details>")
+    assert all(tags.fullmatch(line) for line in html), html
+    kinds = {one.type.removesuffix("_open").removesuffix("_close") for one in (*blocks, *inner)}
+    plain = {"paragraph", "inline", "bullet_list", "list_item", "fence", "html_block", "text", "code_inline", "strong"}
+    assert kinds <= plain, kinds - plain
     assert len(re.findall("^```", text, flags=re.MULTILINE)) % 2 == 0
     bare = re.sub(r"^```text\n.*?^```$|(?<!\\)(`+)(?!`).+?(?<!`)\1(?!`)", "", text, flags=re.DOTALL | re.MULTILINE)
     assert bare.count("<details>") == bare.count("</details>") == bare.count("<summary>")

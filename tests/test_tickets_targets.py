@@ -1,6 +1,7 @@
 """Which server a ticket means: by rules, by its address or name, and never by a guess."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from agent.tickets.reading import parsed
 from agent.tickets.targets import meant
 from agent.tickets.ticket import TicketError
+from evals.readme import README
 from tests.standins import WebhookStandIn, serving
 from tests.ticketing import TICKETS, Desk, desk
 from tools.errors import UsageError
@@ -196,3 +198,11 @@ def test_settings_that_cannot_be_used(tmp_path: Path, text: str, said: str) -> N
     with pytest.raises(UsageError, match=said) as failed:
         settings(environ={}, folder=tmp_path)
     assert "rediagnose.toml" in str(failed.value)
+
+
+def test_the_example_in_the_readme(tmp_path: Path) -> None:
+    (example,) = re.findall(r"^```toml\n(.*?)^```$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    (tmp_path / "rediagnose.toml").write_text(example)
+    known = settings(environ={}, folder=tmp_path)
+    assert meant(parsed(alert({"service": "orders", "env": "production"})), known)[0].name == "orders"
+    assert known.jira.url and known.github.token and known.pagerduty.person and known.notify[0].name == "oncall"
