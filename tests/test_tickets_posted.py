@@ -309,3 +309,12 @@ async def test_customers_do_not_read_along(desk: Desk) -> None:
             app.comments.clear()
             assert (await desk.annotate("jira_issue_v3.json", "--url", DEAD, "--post")).status == 0
     assert app.internal == [False, True]
+
+
+async def test_an_api_that_jira_does_not_have(desk: Desk) -> None:
+    async with serving(JiraStandIn(2)) as app:
+        desk.serve(app)
+        desk.patch.setenv("JIRA_EMAIL", EMAIL)
+        app.faults = {f"GET /rest/api/3/issue/{KEY}": [Fault(404)]}
+        done = await desk.annotate("jira_issue_server.json", "--url", DEAD, "--post")
+    assert done.status == 3 and "api = 2" in done.err

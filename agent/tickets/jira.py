@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from agent.tickets.of_jira import over, words
 from agent.tickets.rest import PATIENCE, UNTOLD, Rest, basic, checked_base, credential
 from agent.tickets.service import Form, Posted
-from agent.tickets.ticket import Place, said, table, tables
+from agent.tickets.ticket import Place, ServiceError, said, table, tables
 from tools.errors import UsageError
 from tools.settings import ServiceSettings
 
@@ -40,6 +40,7 @@ class Jira:
         if cloud and not person:
             raise UsageError("--post: Jira Cloud wants the account's e-mail beside its token: set JIRA_EMAIL, or email")
         # An e-mail beside the token is how one logs into Cloud; Data Center takes the token alone.
+        self._chosen = known.version is not None or ".atlassian.net" in base
         self.version = known.version or (3 if cloud or person else 2)
         self.form: Form = "adf" if self.version == 3 else "jira"
         header = basic(person, token) if person else f"Bearer {token}"
@@ -54,9 +55,16 @@ class Jira:
         await self._rest.close()
 
     async def look(self) -> str | None:
-        issue = table(
-            (await self._rest.ask("GET", f"{self._api}/issue/{self._key}", query="fields=status,project")).data
-        )
+        try:
+            answer = await self._rest.ask("GET", f"{self._api}/issue/{self._key}", query="fields=status,project")
+        except ServiceError as error:
+            if error.status == 404 and not self._chosen:
+                other = 2 if self.version == 3 else 3
+                raise ServiceError(
+                    f"{error}; if it has API {other} only, set api = {other} under [jira]", 404
+                ) from None
+            raise
+        issue = table(answer.data)
         fields = table(issue.get("fields"))
         self._desk = said(table(fields.get("project")).get("projectTypeKey")) == "service_desk"
         return over(fields)
