@@ -60,7 +60,8 @@ def test_the_comment_of_a_fault(scenario: Scenario) -> None:
         assert MARKER in text
         # A ticket isn't read out to those who wrote it.
         assert scenario.ticket not in text
-    assert len(made.top) <= 6 + bool(answer.refused)
+    assert len(made.top) <= 7 + bool(answer.refused)
+    assert ("Then:" in texts["text"]) == (len(answer.plan) > 1)
     _sound_markdown(texts["markdown"])
     _sound_wiki(texts["jira"])
     valid_adf(json.loads(texts["adf"]))

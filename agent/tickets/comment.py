@@ -30,6 +30,8 @@ def _top(answer: Diagnosis) -> Iterator[Part]:
     if rest := answer.causes[1:]:
         yield Para((*words("Also there:", bold=True), *_others(rest, len(answer.target.nodes) > 1)))
     yield Para((*words("Do first:", bold=True), Text(" "), *words(do_first(answer)), *_how(answer)))
+    if next_ := answer.plan[1:]:
+        yield Para((*words("Then:", bold=True), Text(" "), *_then(next_)))
     yield Para((*words("Don't:", bold=True), Text(" "), *words(_small(dont(answer)))))
     if told := beside(answer):
         yield Items(tuple(words(line) for line in told))
@@ -73,6 +75,18 @@ def _how(answer: Diagnosis) -> Line:
     if told := meant(step, answer):
         lines.append(f"Here: {', '.join(f'`{figure}`' for figure in told)}.")
     return (Text(" "), *words(" ".join(lines)))
+
+
+def _then(steps: Sequence[Step]) -> Line:
+    """The next step, for the first is often there to buy time."""
+    step, more = steps[0], len(steps) - 1
+    action: Line = (
+        (Code(step.action), Text(" "), *words(f"on `{step.node}`."))
+        if step.needs_approval
+        else words(ended(step.action))
+    )
+    rest = f" ({more} more step{'s' * (more > 1)} in the plan.)" if more else ""
+    return (*action, Text(rest))
 
 
 def _source(answer: Diagnosis) -> str:
