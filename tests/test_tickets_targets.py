@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from agent.diagnosis import Diagnosis
+from agent.tickets.command import shut_out
 from agent.tickets.reading import parsed
+from agent.tickets.summary import headline
 from agent.tickets.targets import meant
 from agent.tickets.ticket import TicketError
 from evals.readme import README
@@ -206,3 +209,14 @@ def test_the_example_in_the_readme(tmp_path: Path) -> None:
     known = settings(environ={}, folder=tmp_path)
     assert meant(parsed(alert({"service": "orders", "env": "production"})), known)[0].name == "orders"
     assert known.jira.url and known.github.token and known.pagerduty.person and known.notify[0].name == "oncall"
+
+
+async def test_a_name_that_is_not_known_here_is_no_answer(desk: Desk) -> None:
+    done = await desk.annotate("ticket.txt", "--url", "redis://127.0.0.1:1", "--format", "json")
+    answer = Diagnosis.model_validate_json(done.out.replace('"kind": "refused"', '"kind": "dns"'))
+    assert shut_out(answer, parsed("checkout is slow")) == "dns"
+    assert shut_out(answer, parsed("redis: Name or service not known")) is None
+    assert shut_out(Diagnosis.model_validate_json(done.out), parsed("checkout is slow")) is None
+    assert (
+        headline(answer.model_copy(update={"outcome": "outside-redis", "causes": ()})) == "The trouble is before Redis"
+    )

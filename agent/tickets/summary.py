@@ -20,7 +20,7 @@ def headline(answer: Diagnosis) -> str:
     if answer.outcome == "no-fault":
         return "Redis is fine: nothing was found that explains this"
     if answer.outcome == "outside-redis":
-        return "Redis is fine; the trouble is outside of it"
+        return "Redis is fine; the trouble is outside of it" if answer.target.server else "The trouble is before Redis"
     return "Not enough could be read to name a cause"
 
 

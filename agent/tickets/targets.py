@@ -39,7 +39,7 @@ def meant(ticket: Ticket, known: Settings) -> tuple[TargetSettings, str]:
     """
     if not known.targets:
         where = "rediagnose.toml (there is none here)" if known.file is None else str(known.file)
-        raise UsageError(f"which server? give --url, or write into {where}: {EXAMPLE}")
+        raise UsageError(f"which server? give --url (REDIS_URL isn't it), or write into {where}: {EXAMPLE}")
     found: dict[int, Fit] = {}
     for labels in ticket.labels:
         found |= _best([(n, fit) for n, one in enumerate(known.targets) if (fit := _by_labels(one, labels))])
