@@ -9,7 +9,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from agent.causes import CAUSES
-from agent.diagnosis import Cause, Diagnosis, Evidence, Step
+from agent.diagnosis import Cause, Diagnosis, Evidence, Step, TargetInfo
 from agent.replayed import case, on_virtual_time
 from agent.tickets.comment import comment, marker_of
 from agent.tickets.document import Code, Comment, Fold, Items, Para, Text, words
@@ -17,6 +17,7 @@ from agent.tickets.forms import written
 from agent.tickets.meanings import MEANINGS
 from agent.tickets.notify import generic, slack
 from agent.tickets.service import Form
+from agent.tickets.summary import headline
 from evals.scoring.scenario import BUNDLED, Scenario, load
 from tests.standins import valid_adf
 from tools.record.load import load as recording
@@ -166,3 +167,20 @@ def test_a_marker_is_of_one_server() -> None:
     different = ("redis://a", "redis://a:6380", "unix:///a", "redis+sentinel://a/m", "redis+sentinel://a/n")
     assert len({of(url) for url in different}) == len(different)
     assert "pw" not in of("redis://:pw@a")
+
+
+def test_a_guess_is_called_one() -> None:
+    answer = hostile()
+    for probability, begin in ((0.95, "Redis is full"), (0.7, "Probably: Redis"), (0.5, "Perhaps: Redis")):
+        cause = answer.causes[0].model_copy(update={"probability": probability})
+        assert headline(answer.model_copy(update={"causes": (cause,)})).startswith(begin)
+
+
+def test_too_little_is_told_as_such() -> None:
+    update = {"outcome": "insufficient-evidence", "causes": (), "plan": (), "readings": ()}
+    answer = hostile().model_copy(update=update)
+    dark = answer.model_copy(update={"unknown": ("info can't be read",), "target": TargetInfo(url="redis://a:1")})
+    for one, said in ((answer.model_copy(update={"unknown": ()}), "--deadline"), (dark, "info can't be read")):
+        text = written(comment(one, MARKER), "text", LIMITS["text"])
+        assert "Not enough could be read" in text and said in text and "insufficient-evidence" in text
+        assert ",." not in text and " ," not in text

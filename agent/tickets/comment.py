@@ -91,10 +91,10 @@ def _then(steps: Sequence[Step]) -> Line:
 
 def _source(answer: Diagnosis) -> str:
     target = answer.target
-    server = f" ({target.server} {target.version})" if target.server else f", which {_silence(answer)},"
+    server = f" ({target.server} {target.version})" if target.server else f", which {_silence(answer)}"
     more = len(target.nodes) - 1
     several = f" and {more} more node{'s' * (more > 1)}" if more > 0 else ""
-    at = f" at {measured_at(answer)}" if measured_at(answer) else ""
+    at = f"{'' if target.server else ','} at {measured_at(answer)}" if measured_at(answer) else ""
     return (
         f"Looked at `{address_of(answer)}`{server}{several}{at}. Found by {said_by(answer)}. "
         "Nothing was changed: rediagnose only read."

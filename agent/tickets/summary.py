@@ -10,13 +10,16 @@ from tools.records import Scalar
 _FIELD = re.compile(r"\b(?:[a-z]+[0-9]+|[a-z0-9]+(?:_[a-z0-9]+)+|[a-z0-9_]+\.[a-z_]+)(?:\.[a-z_]+)?\b")
 """What in a step's words may be a field's name."""
 _MOST_FIGURES = 6
+SURE, LIKELY = 0.9, 0.6
+"""Probabilities from which a cause is stated as it is, and as probable."""
 
 
 def headline(answer: Diagnosis) -> str:
     """What it is, in a line of plain words, without markup or a full stop."""
     if answer.causes:
         top = answer.causes[0]
-        return MEANINGS.get(top.id, top.id)
+        sure = "" if top.probability >= SURE else "Probably: " if top.probability >= LIKELY else "Perhaps: "
+        return sure + MEANINGS.get(top.id, top.id)
     if answer.outcome == "no-fault":
         return "Redis is fine: nothing was found that explains this"
     if answer.outcome == "outside-redis":
@@ -34,7 +37,7 @@ def explained(answer: Diagnosis) -> str:
         return f"It does what it should; what was reported doesn't show here now.{_seen(answer)}"
     if answer.outcome == "outside-redis":
         return next((cause.why for cause in answer.findings if cause.id == "outside-redis"), "")
-    return answer.unknown[0] if answer.unknown else "The readings don't point anywhere."
+    return answer.unknown[0] if answer.unknown else "What was read in that time doesn't point anywhere."
 
 
 def do_first(answer: Diagnosis) -> str:
@@ -50,7 +53,9 @@ def do_first(answer: Diagnosis) -> str:
         )
     if answer.outcome == "outside-redis":
         return "Mend what is named above, then run this again."
-    return "Make readable what is listed as unknown below, then run this again."
+    if answer.unknown:
+        return "Run this again on the server's own host, or make readable what is listed as unknown below."
+    return "Run this again with a longer --deadline, on the server's own host if you can."
 
 
 def dont(answer: Diagnosis) -> str:
