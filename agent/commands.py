@@ -1,6 +1,7 @@
 """The agent's commands and their options; light, so that --help is quick."""
 
 import argparse
+from collections.abc import Sequence
 
 from agent.acl_options import configure_acl, connection
 from agent.change_options import audit, configure_change
@@ -74,13 +75,25 @@ def sources(parser: argparse.ArgumentParser) -> None:
     add("--one-node", action="store_true", help="only the URL's node: none that it names is dialled or logged into")
 
 
-def common(parser: argparse.ArgumentParser) -> None:
-    """The options of an investigation whose answer is printed."""
+def common(
+    parser: argparse.ArgumentParser, forms: Sequence[str] = ("text", "json", "markdown"), *, approves: bool = True
+) -> None:
+    """The options of an investigation whose answer is printed; `forms` are those of it, its usual one first."""
     add = parser.add_argument
-    add("--format", choices=("text", "json", "markdown"), default="text", help="of the answer on stdout (text)")
+    add("--format", choices=forms, default=forms[0], help=f"of the answer on stdout ({forms[0]})")
     investigating(parser)
-    _approve(parser)
-    add("--reveal", action="store_true", help="print what stands behind the handles, such as client#1")
+    add(
+        "--notify",
+        action="append",
+        default=[],
+        metavar="WHERE",
+        help="a webhook: its URL, or its name in rediagnose.toml",
+    )
+    if approves:
+        _approve(parser)
+        add("--reveal", action="store_true", help="print what stands behind the handles, such as client#1")
+    else:
+        parser.set_defaults(approve="never", reveal=False)
     add("--show-prompt", action="store_true", help="print exactly what would leave for the model; send nothing")
 
 
@@ -138,6 +151,15 @@ def _triage(parser: argparse.ArgumentParser) -> None:
     common(parser)
 
 
+def _annotate(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("ticket", metavar="TICKET|-", help="a file, or - for stdin: JSON of a ticket or an alert, or plain text")
+    add("--url", metavar="URL", help="of the server; else rediagnose.toml tells it by the ticket's labels and text")
+    add("--target", metavar="NAME", help="of the server in rediagnose.toml")
+    add("--post", action="store_true", help="write the comment into the ticket, or update the one that's there")
+    common(parser, ("markdown", "jira", "adf", "text", "json"), approves=False)
+
+
 def _capture(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("what", nargs="*", metavar="URL|SYMPTOM", help="the one with :// is the URL; else $REDIS_URL")
@@ -173,6 +195,8 @@ COMMANDS = (
     Command("triage", "[URL] [SYMPTOM]", "investigate; the answer on stdout", _triage, "agent.triage:triage"),
     Command("chat", "[URL] [SYMPTOM]", "the same as a conversation: questions, readings, the plan step by step",
             _chat, "agent.chat.command:chat"),
+    Command("annotate", "TICKET|-", "a ticket or alert in (JSON or text), a comment out; --post sends it", _annotate,
+            "agent.tickets.command:annotate"),
     Command("capture", "[URL] [SYMPTOM] -o FILE", "record the full diagnostic state, for a replay or as a baseline",
             _capture, "agent.capture_command:capture_"),
     Command("replay", "FILE", "serve a recording as Redis endpoints on loopback, for any client", _replay,

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +18,7 @@ from agent.choose import choose
 from agent.diagnosis import OFFLINE, Diagnosis
 from agent.investigation import Investigation, Options, Outside
 from agent.modelled import Asking, show_prompt, think
-from agent.program import ANSWERED, INTERRUPTED
+from agent.program import ANSWERED, FAILED, INTERRUPTED
 from agent.progress import Progress
 from agent.report import markdown, text
 from agent.runbooks import load
@@ -35,12 +35,27 @@ from tools.settings import settings_for
 DEADLINE_CHECKS, DEADLINE_MODEL = 30.0, 180.0
 ROUND_OFF = 1.5
 """Seconds for the plan of an interrupted investigation."""
+Finish = Callable[[argparse.Namespace, Investigation, Heard, Console], Awaitable[int]]
+"""Does with a finished investigation what is to be done; the exit status."""
+Show = Callable[[argparse.Namespace, Investigation, Diagnosis, Console], None]
+"""Prints an answer."""
 
 
 async def triage(args: argparse.Namespace) -> int:
     """Investigate and print the answer. Raises `UsageError` for input that can't be used."""
     target, symptom = target_of(args)
-    return await investigate(args, target, symptom)
+    if not args.notify:
+        return await investigate(args, target, symptom)
+    # They load on first use: most investigations notify nobody.
+    from agent.tickets.notify import notified, webhooks
+
+    told = webhooks(args.notify)
+
+    async def finish(args: argparse.Namespace, incident: Investigation, heard: Heard, out: Console) -> int:
+        status = await _finish(args, incident, heard, out)
+        return status if await notified(told, incident.answer()) else FAILED
+
+    return await investigate(args, target, symptom, finish)
 
 
 def target_of(args: argparse.Namespace) -> tuple[Target, str]:
@@ -54,11 +69,15 @@ def target_of(args: argparse.Namespace) -> tuple[Target, str]:
     if not url:
         given = f"{symptoms[0]!r} isn't a URL and " if symptoms else ""
         raise UsageError(f"{given}REDIS_URL isn't set; give a URL such as redis://host:6379")
-    tls = Tls.model_validate({name: getattr(args, name) for name in ("cacert", "cert", "key", "insecure")})
-    target = parse_target(url, tls=tls, password_file=path_of(args.password_file))
+    target = parse_target(url, tls=tls_of(args), password_file=path_of(args.password_file))
     if target.tls:
         target.tls.context()
     return target, hide_secrets(symptoms[0]) if symptoms else ""
+
+
+def tls_of(args: argparse.Namespace) -> Tls:
+    """The TLS settings of the options."""
+    return Tls.model_validate({name: getattr(args, name) for name in ("cacert", "cert", "key", "insecure")})
 
 
 def path_of(text: str | None) -> Path | None:
@@ -66,8 +85,16 @@ def path_of(text: str | None) -> Path | None:
     return Path(text) if text else None
 
 
-async def investigate(args: argparse.Namespace, target: Target, symptom: str) -> int:
-    """One investigation with its progress on stderr and its answer on stdout; the exit status."""
+async def investigate(
+    args: argparse.Namespace, target: Target, symptom: str, finish: Finish | None = None, show: Show | None = None
+) -> int:
+    """One investigation with its progress on stderr and its answer on stdout; the exit status.
+
+    `finish` does with the answer what is to be done, and gives the status; `show` prints what was known at an
+    interruption. Raises `UsageError` for options that can't be used.
+    """
+    if target.tls:
+        target.tls.context()
     use = choose(args.model)
     library = load(path_of(args.runbooks))
     deadline = args.deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
@@ -91,10 +118,10 @@ async def investigate(args: argparse.Namespace, target: Target, symptom: str) ->
             if use.name != OFFLINE:
                 verdict = await think(incident, verdict, asking)
             await incident.plan(verdict)
-        return await _finish(args, incident, heard, out)
+        return await (finish or _finish)(args, incident, heard, out)
     except asyncio.CancelledError:
         await round_off(incident)
-        _print(args, incident, incident.answer(interrupted=True), out)
+        (show or _print)(args, incident, incident.answer(interrupted=True), out)
         return INTERRUPTED
     finally:
         await incident.close()
@@ -151,10 +178,7 @@ async def _finish(args: argparse.Namespace, incident: Investigation, heard: Hear
     asks = _asks(args) and bool(incident.planned.changes)
     if args.format == "text" or not asks:
         _print(args, incident, answer, out)
-    try:
-        note_proposals(incident, heard, audit_of(args))
-    except Unlogged as error:
-        show(f"rediagnose: no step can be applied: {error}")
+    if not noted(args, incident, heard):
         asks = False
         if args.format != "text" and _asks(args) and incident.planned.changes:
             _print(args, incident, answer, out)
@@ -164,6 +188,16 @@ async def _finish(args: argparse.Namespace, incident: Investigation, heard: Hear
         if args.format != "text":
             _print(args, incident, incident.answer(), out)
     return ANSWERED
+
+
+def noted(args: argparse.Namespace, incident: Investigation, heard: Heard) -> bool:
+    """Write down what was proposed; whether it could be, without which nothing is applied."""
+    try:
+        note_proposals(incident, heard, audit_of(args))
+    except Unlogged as error:
+        print(f"rediagnose: no step can be applied: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def _asks(args: argparse.Namespace) -> bool:

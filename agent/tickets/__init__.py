@@ -1,0 +1,1 @@
+"""Tickets and alerts: read, matched to a server, answered with a comment."""

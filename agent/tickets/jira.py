@@ -1,0 +1,112 @@
+"""Comments on Jira's issues: of Jira Cloud by REST API 3, of Data Center and Server by 2."""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from agent.tickets.of_jira import over, words
+from agent.tickets.rest import PATIENCE, UNTOLD, Rest, basic, checked_base, credential
+from agent.tickets.service import Form, Posted
+from agent.tickets.ticket import Place, ServiceError, said, table, tables
+from tools.errors import UsageError
+from tools.settings import ServiceSettings
+
+_URLS = ("JIRA_URL", "JIRA_BASE_URL", "JIRA_SERVER")
+_PEOPLE = ("JIRA_EMAIL", "JIRA_USER_EMAIL", "JIRA_USER")
+_TOKENS = ("JIRA_TOKEN", "JIRA_API_TOKEN", "JIRA_PAT")
+_PAGE, _PAGES = 100, 100
+
+
+class Jira:
+    """One issue. Raises `UsageError` where token or address are missing."""
+
+    limit = 32_767
+
+    def __init__(
+        self, place: Place, known: ServiceSettings, environ: Mapping[str, str] = os.environ, patience: float = PATIENCE
+    ) -> None:
+        source = next((name for name in _URLS if environ.get(name)), "")
+        url = known.url or environ.get(source, "")
+        if not url:
+            raise UsageError(
+                "--post: where is Jira? Set JIRA_URL, or url under [jira]; the issue's own word isn't taken"
+            )
+        base = checked_base(url, "[jira] url" if known.url else source)
+        token, where = credential(known.token, _TOKENS, "jira", environ)
+        person = known.person or next((environ[name] for name in _PEOPLE if environ.get(name)), "")
+        cloud = ".atlassian.net" in base or "api.atlassian.com" in base
+        if cloud and not person:
+            raise UsageError("--post: Jira Cloud wants the account's e-mail beside its token: set JIRA_EMAIL, or email")
+        # An e-mail beside the token is how one logs into Cloud; Data Center takes the token alone.
+        self._chosen = known.version is not None or ".atlassian.net" in base
+        self.version = known.version or (3 if cloud or person else 2)
+        self.form: Form = "adf" if self.version == 3 else "jira"
+        header = basic(person, token) if person else f"Bearer {token}"
+        self._rest = Rest("Jira", base, {"Authorization": header}, token=token, source=where, patience=patience)
+        self._api = f"/rest/api/{self.version}"
+        self._key = place.key
+        self._comments = f"{self._api}/issue/{place.key}/comment"
+        self._desk = False
+        """Whether customers read along: it's a project of Jira Service Management."""
+
+    async def close(self) -> None:
+        await self._rest.close()
+
+    async def look(self) -> str | None:
+        try:
+            answer = await self._rest.ask("GET", f"{self._api}/issue/{self._key}", query="fields=status,project")
+        except ServiceError as error:
+            if error.status == 404 and not self._chosen:
+                other = 2 if self.version == 3 else 3
+                raise ServiceError(
+                    f"{error}; if it has API {other} only, set api = {other} under [jira]", 404
+                ) from None
+            raise
+        issue = table(answer.data)
+        fields = table(issue.get("fields"))
+        self._desk = said(table(fields.get("project")).get("projectTypeKey")) == "service_desk"
+        return over(fields)
+
+    async def write(self, marker: str, body: str) -> Posted:
+        told: dict[str, Any] = {"body": json.loads(body) if self.form == "adf" else body}
+        own = await self._own(marker)
+        if own is not None:
+            answer = await self._rest.ask("PUT", f"{self._comments}/{own}", told, take=(404,))
+            if answer.status != 404:
+                return self._posted(own, updated=True)
+        if self._desk:
+            told["properties"] = [{"key": "sd.public.comment", "value": {"internal": True}}]
+        written = table((await self._rest.ask("POST", self._comments, told)).data)
+        return self._posted(said(written.get("id")))
+
+    async def _own(self, marker: str) -> str | None:
+        """The newest comment that is ours and about this server."""
+        marked: list[dict[str, Any]] = []
+        seen = 0
+        for _ in range(_PAGES):
+            query = urlencode({"startAt": seen, "maxResults": _PAGE})
+            answer = table((await self._rest.ask("GET", self._comments, query=query)).data)
+            comments = tables(answer.get("comments"))
+            marked += [one for one in comments if marker in words(one.get("body")) and said(one.get("id")).isalnum()]
+            seen += len(comments)
+            total = answer.get("total")
+            if not comments or seen >= (total if isinstance(total, int) else seen):
+                break
+        if not marked:
+            return None
+        # Anybody can write the marker, and then what stands there is theirs.
+        who = await self._rest.ask("GET", f"{self._api}/myself", take=UNTOLD)
+        me = _person(table(who.data)) if who.status == 200 else None
+        authors = [(said(one["id"]), _person(table(one.get("author")))) for one in marked]
+        return next((id for id, author in reversed(authors) if None in (me, author) or author == me), None)
+
+    def _posted(self, id: str, *, updated: bool = False) -> Posted:
+        focus = f"?focusedCommentId={id}" if id else ""
+        return Posted(url=f"{self._rest.base}/browse/{self._key}{focus}", updated=updated)
+
+
+def _person(user: dict[str, Any]) -> tuple[str, str] | None:
+    """Who somebody is: by account in Cloud, by key or name elsewhere."""
+    return next(((field, said(user[field])) for field in ("accountId", "key", "name") if said(user.get(field))), None)

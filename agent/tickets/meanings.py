@@ -1,0 +1,85 @@
+"""What each cause means, in words for somebody who knows neither the incident nor Redis well."""
+
+from collections.abc import Mapping
+
+_TABLE = """
+process-down: Redis isn't running
+process-frozen: The Redis process is there and stands still
+firewall-drop: Something on the way, most likely a firewall, keeps connections from Redis
+protected-mode-denied: Redis only takes connections from its own machine
+loading-dataset: Redis has just started and is still loading its data
+listen-backlog-overflow: New connections are lost before Redis takes them
+maxclients-exhausted: Redis is full and turns new clients away
+fd-limit-clamp: The operating system allows Redis fewer connections than it was configured for
+connection-leak: An application opens connections and doesn't give them back
+connection-churn: Clients connect anew for every few commands
+slow-consumer-output: A client doesn't read its replies, and they pile up in Redis' memory
+query-buffer-hog: A client sends requests so large that they fill Redis' memory
+client-evicted: Redis closes clients because their buffers take too much memory
+idle-timeout: Redis closes connections that are idle
+idle-drop-by-network: Something on the network drops connections that are idle
+client-paused: Somebody paused the clients (CLIENT PAUSE), so commands wait
+cpu-saturated: Redis uses a whole core: there is more work than one thread can do
+cpu-throttled: The container's CPU limit stops Redis again and again
+mass-expiry: Very many keys expire at the same moment, and Redis stalls while it removes them
+fork-stall: Redis stands still for a moment each time it starts to save its data
+monitor-attached: Somebody left MONITOR running, which slows every command
+slow-on-command: Single commands are slow and hold up all others
+big-key-delete: Deleting very large keys stalls Redis
+lua-busy: A script or function holds Redis, and everybody else waits
+lua-unkillable: A script that has already written holds Redis and can't be stopped
+huge-exec: A very large transaction (MULTI/EXEC) holds up all others
+stream-backlog: Jobs in a stream arrive faster than they're done
+oom-noeviction: Redis' memory limit is reached, and it refuses writes
+oom-volatile-no-ttl: Redis' memory limit is reached, and no key may be removed because none expires
+eviction-churn: The cache is too small: Redis throws out keys that are still wanted
+maxmemory-shrunk: The memory limit was lowered, and Redis threw keys out
+nonkey-memory: Memory is taken by buffers and not by data
+script-cache-bloat: Ever new scripts fill Redis' memory
+ttl-leak: Keys are written without an expiry and pile up
+swapping: Parts of Redis' memory are on disk (swap), so simple commands are slow
+oom-killed: The operating system killed Redis because memory ran out
+allocator-fragmentation: Redis' memory is fragmented: it holds far more than its data needs
+rss-after-peak: Redis keeps memory from an earlier peak, which is normal
+bgsave-disk-full: Saving to disk fails because the disk is full, so Redis refuses writes
+fork-denied: Saving fails because the operating system refuses the process for it
+aof-disk-full: The append-only file can't be written because the disk is full
+fsync-always-slow: Every write waits for a slow disk
+fsync-everysec-slow: The disk is slow, and writes stall every now and then
+aof-corrupt-start: Redis can't start because its append-only file is damaged
+aof-enabled-by-restart: Redis started empty because the append-only file was switched on by a restart
+cow-blowup: Saving needs so much extra memory that it endangers the server
+replica-link-down: A replica has lost its primary, so what it answers gets old
+masterauth-mismatch: A replica can't log in to its primary and never syncs
+backlog-too-small: Short interruptions make replicas copy everything anew
+replica-output-loop: A replica starts its full copy again and again and never finishes
+replica-lag: A replica is behind its primary, so it answers with old data
+noreplicas: Redis refuses writes because too few replicas are connected
+replica-write-or-stale: A replica refuses what clients ask of it
+stale-endpoint: After a failover clients still use the old primary
+unexpected-replica: This server became a replica of one that nobody knows; that may be an intrusion
+sentinel-noquorum: Too few sentinels are reachable, so no failover can happen
+sentinel-no-good-replica: A failover can't happen: no replica is fit for it
+slowness-failover: Sentinel takes a slow server for dead and fails over
+split-brain: Two servers act as the primary, and writes to one of them will be lost
+cluster-slots-down: A part of the cluster's data has no server
+non-cluster-client: A client doesn't know that this is a cluster
+open-slot: A move of data between cluster nodes was left unfinished
+hot-shard: One node of the cluster carries most of the load
+config-drift: The running configuration differs from the file and will be lost at a restart
+diagnostics-disabled: Redis' slow log is switched off, so slow commands can't be seen
+auth-failure: Redis refuses logins or commands: password, user or permission is wrong
+tls-mismatch: One side speaks TLS and the other doesn't, or doesn't trust the certificate
+packet-loss: The network loses packets
+path-latency: The way to Redis is slow, not Redis itself
+bandwidth-cap: The network link is full
+thp: Transparent huge pages make saving slow and costly
+pool-exhausted: The application's connection pool is empty; Redis itself is idle
+blocking-in-pool: Commands that wait (such as BLPOP) hold the application's whole connection pool
+client-starved: The application itself is too busy to read Redis' answers in time
+retry-storm: Retries keep the load up long after the first trouble
+"""
+MEANINGS: Mapping[str, str] = {
+    name: meaning for name, _, meaning in (line.partition(": ") for line in _TABLE.splitlines() if line)
+}
+"""By the cause's id; without a full stop."""

@@ -1,0 +1,152 @@
+"""Notifications: the short top of an answer, to a Slack-compatible incoming webhook or a generic one."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import httpx2
+from pydantic import SecretStr
+
+from agent.diagnosis import Diagnosis
+from agent.tickets.rest import PATIENCE
+from agent.tickets.summary import address_of, do_first, dont, explained, headline, measured_at, said_by
+from agent.tickets.ticket import ServiceError, Ticket, printable
+from tools.errors import UsageError
+from tools.records import Record
+from tools.settings import Settings, settings
+
+_BLOCK = 3000
+"""Characters of one block at Slack."""
+
+
+class Webhook(Record):
+    """Where a notification goes."""
+
+    name: str
+    """As the settings call it, else its host: its URL is a secret."""
+    url: SecretStr
+    form: Literal["slack", "json"]
+
+
+def webhooks(
+    given: Sequence[str], known: Settings | None = None, environ: Mapping[str, str] = os.environ
+) -> tuple[Webhook, ...]:
+    """The webhooks of --notify: names of the settings, or URLs. Raises `UsageError`, without any URL in it."""
+    if not given:
+        return ()
+    known = known or settings(environ=environ)
+    return tuple(_webhook(one, known, environ) for one in dict.fromkeys(given))
+
+
+def _webhook(given: str, known: Settings, environ: Mapping[str, str]) -> Webhook:
+    if "://" in given:
+        return Webhook(name=_host(given, "--notify"), url=SecretStr(given), form=_form(given))
+    found = next((one for one in known.notify if one.name == given), None)
+    if found is None:
+        names = ", ".join(one.name for one in known.notify) or "none"
+        where = known.file or "rediagnose.toml (there is none here)"
+        raise UsageError(f"--notify {given!r}: neither a URL nor a name of [[notify]] in {where}; it has {names}")
+    url = found.url.read(environ).get_secret_value()
+    _host(url, found.url.where)
+    return Webhook(name=found.name, url=SecretStr(url), form=found.form or _form(url))
+
+
+def _host(url: str, source: str) -> str:
+    try:
+        parsed = httpx2.URL(url)
+    except (httpx2.InvalidURL, ValueError):
+        parsed = httpx2.URL("")
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise UsageError(f"{source}: not a webhook's URL; write https://HOST/PATH")
+    return parsed.host
+
+
+def _form(url: str) -> Literal["slack", "json"]:
+    """Slack's, Mattermost's and Rocket.Chat's URLs are told by their paths."""
+    parsed = httpx2.URL(url)
+    slack = parsed.host == "hooks.slack.com" or parsed.path.startswith(("/services/", "/hooks/"))
+    return "slack" if slack else "json"
+
+
+async def notified(
+    told: Sequence[Webhook], answer: Diagnosis, ticket: Ticket | None = None, link: str = "",
+    patience: float = PATIENCE,
+) -> bool:  # fmt: skip
+    """Send an answer to each webhook, and say on stderr what wasn't taken; whether all were."""
+    done = True
+    for one in told:
+        try:
+            await notify(one, answer, ticket, link, patience)
+        except ServiceError as error:
+            print(f"rediagnose: {error}", file=sys.stderr)
+            done = False
+        else:
+            print(f"notified: {one.name}", file=sys.stderr)
+    return done
+
+
+async def notify(
+    webhook: Webhook, answer: Diagnosis, ticket: Ticket | None = None, link: str = "", patience: float = PATIENCE
+) -> None:
+    """Send the short top of an answer. `link` is where its comment stands. Raises `ServiceError`."""
+    body = slack(answer, ticket, link) if webhook.form == "slack" else generic(answer, ticket, link)
+    url = httpx2.URL(webhook.url.get_secret_value())
+    # Whoever has the path can write there: it's no part of a message, and what is answered is none either.
+    try:
+        async with asyncio.timeout(patience), httpx2.AsyncClient(timeout=patience, follow_redirects=False) as client:
+            status = await _sent(client, url, body)
+    except (httpx2.TimeoutException, TimeoutError):
+        raise ServiceError(f"--notify {webhook.name}: no answer in {patience:g} s; it may have arrived") from None
+    except (httpx2.HTTPError, OSError) as error:
+        raise ServiceError(f"--notify {webhook.name}: not sent ({type(error).__name__}); check its URL") from None
+    if not 200 <= status < 300:
+        raise ServiceError(
+            f"--notify {webhook.name}: it answered {status}; check its URL, and that it's still on", status
+        )
+
+
+async def _sent(client: httpx2.AsyncClient, url: httpx2.URL, body: Mapping[str, Any]) -> int:
+    async with client.stream("POST", url, json=body, headers={"User-Agent": "rediagnose"}) as response:
+        return response.status_code
+
+
+def slack(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]:
+    """Slack's form; Mattermost and Rocket.Chat take its `text`."""
+    id = answer.causes[0].id if answer.causes else answer.outcome
+    sure = f", {answer.causes[0].probability:.0%} sure" if answer.causes else ""
+    lines = [
+        f"*{_mrkdwn(headline(answer))}* (`{_mrkdwn(id)}`{sure}). {_mrkdwn(explained(answer))}",
+        f"*Do first:* {_mrkdwn(do_first(answer))}",
+        f"*Don't:* {_mrkdwn(dont(answer))}",
+    ]
+    about = f"{_mrkdwn(ticket.name)}, " if ticket and ticket.place else ""
+    where = f" <{_mrkdwn(link)}|comment>" if link.startswith(("https://", "http://")) else ""
+    last = f"{about}`{_mrkdwn(address_of(answer))}` at {measured_at(answer)}, by {_mrkdwn(said_by(answer))}.{where}"
+    told = [_cut(line) for line in (*lines, last)]
+    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": line}} for line in told]
+    return {"text": "\n".join(told), "blocks": blocks}
+
+
+def generic(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]:
+    """The generic form: flat JSON."""
+    return {
+        "schema": 1, "source": "rediagnose", "title": headline(answer), "what": explained(answer),
+        "do": do_first(answer), "dont": dont(answer), "outcome": answer.outcome,
+        "causes": [
+            {"id": cause.id, "probability": cause.probability, "where": cause.where, "why": cause.why}
+            for cause in answer.causes
+        ],
+        "target": address_of(answer), "ticket": ticket.place.key if ticket and ticket.place else None,
+        "link": link or None, "by": said_by(answer), "at": measured_at(answer) or None,
+    }  # fmt: skip
+
+
+def _mrkdwn(text: str) -> str:
+    """Text without Slack's mentions, links and entities."""
+    return " ".join(printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").split())
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _BLOCK else f"{line[: _BLOCK - 1]}…"

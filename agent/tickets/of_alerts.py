@@ -1,0 +1,54 @@
+"""Alerts: the webhooks of Alertmanager (version 4) and of Grafana's alerting, which has the same form and more."""
+
+from typing import Any
+
+from agent.tickets.ticket import Labels, Ticket, said, table, tables, when
+
+_MOST = 200
+"""Alerts of a notification that are looked at."""
+_TOLD = ("summary", "description", "message")
+
+
+def is_alert(body: dict[str, Any]) -> bool:
+    """Whether this is a notification of one of the two."""
+    alerts = body.get("alerts")
+    return isinstance(alerts, list) and bool(tables(alerts)) and all("labels" in alert for alert in tables(alerts))
+
+
+def of_alerts(body: dict[str, Any]) -> Ticket:
+    """The ticket of a notification: of those of its alerts that still fire, or of all if none does."""
+    alerts = tables(body.get("alerts"))
+    firing = [alert for alert in alerts if said(alert.get("status")).lower() != "resolved"]
+    resolved = said(body.get("status")).lower() == "resolved" or not firing
+    shown = (firing or alerts)[:_MOST]
+    grafana = "orgId" in body or ("state" in body and "title" in body)
+    common = _pairs(body.get("groupLabels")) | _pairs(body.get("commonLabels"))
+    labels: list[Labels] = [common | _pairs(alert.get("labels")) for alert in shown]
+    lines = [_told(table(body.get("commonAnnotations")))]
+    for alert in shown:
+        lines.append(_told(table(alert.get("annotations"))))
+        values = table(alert.get("values"))
+        lines.append(", ".join(f"{name}={value}" for name, value in values.items() if isinstance(value, int | float)))
+    times = [moment for alert in shown if (moment := when(alert.get("startsAt")))]
+    return Ticket(
+        source="grafana" if grafana else "alertmanager", labels=tuple(labels),
+        title=_title(labels) or said(body.get("title")),
+        text="\n".join(dict.fromkeys("\n".join(filter(None, lines)).splitlines())),
+        closed="resolved" if resolved else None, at=min(times, default=None),
+    )  # fmt: skip
+
+
+def _pairs(labels: Any) -> dict[str, tuple[str, ...]]:
+    return {name: (said(value),) for name, value in table(labels).items() if said(value)}
+
+
+def _told(annotations: dict[str, Any]) -> str:
+    """What a rule says about it, those annotations first that everybody writes."""
+    names = sorted(annotations, key=lambda name: (_TOLD.index(name) if name in _TOLD else len(_TOLD), name))
+    links = ("url", "__", "image")
+    return "\n".join(said(annotations[n]) for n in names if not any(n.endswith(e) or n.startswith(e) for e in links))
+
+
+def _title(labels: list[Labels]) -> str:
+    names = dict.fromkeys(name for one in labels for name in one.get("alertname", ()))
+    return ", ".join(names)

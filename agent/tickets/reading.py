@@ -1,0 +1,105 @@
+"""A ticket from a file or stdin: in whatever encoding and form it came."""
+
+import codecs
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from agent.tickets.of_alerts import is_alert, of_alerts
+from agent.tickets.of_github import is_github, of_github
+from agent.tickets.of_jira import is_jira, of_jira
+from agent.tickets.of_pagerduty import is_pagerduty, of_pagerduty
+from agent.tickets.ticket import Ticket, printable
+from tools.errors import UsageError
+
+MOST_BYTES = 5 * 2**20
+_KINDS = ((is_github, of_github), (is_jira, of_jira), (is_pagerduty, of_pagerduty), (is_alert, of_alerts))
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
+ACCEPTED = (
+    "a GitHub issue, a Jira issue, a PagerDuty incident, an Alertmanager or Grafana notification, as their webhooks "
+    "and REST APIs have them, or plain text"
+)
+
+
+def read(name: str) -> Ticket:
+    """The ticket in a file, or on stdin for `-`. Raises `UsageError` naming what can't be used and the remedy."""
+    raw = _bytes(name)
+    where = "stdin" if name == "-" else name
+    if len(raw) > MOST_BYTES:
+        raise UsageError(f"{where}: larger than {MOST_BYTES} bytes; give one ticket, without its attachments")
+    text = decoded(raw).strip().strip("\0").strip()
+    if not text:
+        raise UsageError(f"{where}: it's empty; give {ACCEPTED}")
+    return parsed(text, where)
+
+
+def _bytes(name: str) -> bytes:
+    if name == "-":
+        if sys.stdin is None or sys.stdin.isatty():
+            raise UsageError("stdin is a terminal; pipe a ticket into it, or name a file")
+        return sys.stdin.buffer.read(MOST_BYTES + 1)
+    try:
+        with Path(name).open("rb") as file:
+            return file.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        hint = "give a file, or - for stdin"
+        if "://" in name:
+            hint = "it's never fetched from here; give its JSON as a file or on stdin, and a server by --url"
+        raise UsageError(f"{printable(name[:200])}: {why}; {hint}") from None
+
+
+def decoded(raw: bytes) -> str:
+    """Text in UTF-8, -16 or -32; what is none of them is taken for Latin-1, which any bytes are."""
+    for mark, encoding in _MARKS:
+        if raw.startswith(mark):
+            return raw.decode(encoding, errors="replace")
+    even, odd = raw[0:400:2], raw[1:400:2]
+    if odd and odd.count(0) > len(odd) // 2:
+        return raw.decode("utf-16-le", errors="replace")
+    if even and even.count(0) > len(even) // 2:
+        return raw.decode("utf-16-be", errors="replace")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def parsed(text: str, where: str = "the ticket") -> Ticket:
+    """The ticket of a text. Raises `UsageError` for JSON that is broken or of no known form."""
+    if text[0] not in "{[":
+        return of_text(text)
+    try:
+        body: Any = json.loads(text)
+    except json.JSONDecodeError as error:
+        if text[0] == "[":
+            return of_text(text)
+        place = f"line {error.lineno}, column {error.colno}"
+        raise UsageError(f"{where}: broken JSON at {place}: {error.msg}; give it whole, or {ACCEPTED}") from None
+    except (RecursionError, ValueError):
+        raise UsageError(f"{where}: JSON that can't be read: it nests too deep or holds a number too long") from None
+    if isinstance(body, list):
+        if is_alert({"alerts": body}):
+            # As Alertmanager's own API lists them.
+            return of_alerts({"alerts": body})
+        if len(body) != 1 or not isinstance(body[0], dict):
+            raise UsageError(f"{where}: a list of {len(body)} in JSON; give one ticket at a time: {ACCEPTED}")
+        body = body[0]
+    if isinstance(body.get("body"), str) and "headers" in body and body["body"].lstrip().startswith("{"):
+        # A webhook as a gateway hands it on, with the request around it.
+        return parsed(body["body"].strip(), where)
+    for is_one, made in _KINDS:
+        if is_one(body):
+            return made(body)
+    keys = ", ".join(printable(str(key)[:40]) for key in list(body)[:8]) or "none"
+    raise UsageError(f"{where}: JSON of no known form (its keys: {keys}); give {ACCEPTED}")
+
+
+def of_text(text: str) -> Ticket:
+    """The ticket of plain text: its first line is the title."""
+    title, _, rest = text.partition("\n")
+    return Ticket(source="text", title=title.strip(), text=rest.strip())

@@ -1,0 +1,232 @@
+"""REST over HTTP: bounded in time and bytes, one retry, no token to another host, every failure one line."""
+
+import asyncio
+import base64
+import json
+import os
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+import httpx2
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+
+from agent.failures import after, printable
+from agent.tickets.ticket import ServiceError
+from tools.errors import UsageError
+from tools.redact import HIDDEN, hide_secrets
+from tools.settings import Kept
+
+PATIENCE = 10.0
+"""Seconds for one request and its answer."""
+UNTOLD = (400, 403, 404, 405, 500, 501)
+"""How a service says that it doesn't tell a token whose it is."""
+_MOST_WAIT = 5.0
+"""Seconds that a service may ask to be left alone for, and still be asked again."""
+_MOST_BYTES = 8 * 2**20
+_MOST_HOPS = 3
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
+class Answer(NamedTuple):
+    """What a service answered."""
+
+    status: int
+    data: Any
+    """The JSON of its body; null for none."""
+    headers: Mapping[str, str]
+
+
+class _Again(Exception):
+    """It may be asked once more."""
+
+    def __init__(self, error: ServiceError, seconds: float) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.seconds = seconds
+
+
+def checked_base(url: str, source: str) -> str:
+    """The base URL of an API, without its trailing slash. Raises `UsageError` naming `source`."""
+    try:
+        parsed = httpx2.URL(url)
+    except (httpx2.InvalidURL, ValueError):
+        parsed = httpx2.URL("")
+    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo or parsed.query:
+        raise UsageError(f"{source}: not the address of an API; write https://HOST, without credentials")
+    return url.rstrip("/")
+
+
+def credential(kept: Kept | None, names: tuple[str, ...], section: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """A service's token, and where it's set. Raises `UsageError` where there is none."""
+    if kept is not None:
+        token, source = kept.read(environ).get_secret_value(), kept.env or str(kept.file)
+    else:
+        source = next((name for name in names if environ.get(name, "").strip()), "")
+        if not source:
+            raise UsageError(f"--post: no token: set {names[0]}, or token_env or token_file under [{section}]")
+        token = environ[source].strip()
+    if not token.isascii() or not token.isprintable():
+        raise UsageError(f"--post: {source} isn't a token: it has letters that no header can carry")
+    return token, source
+
+
+def basic(user: str, token: str) -> str:
+    """An Authorization header of user and token."""
+    return "Basic " + base64.b64encode(f"{user}:{token}".encode()).decode()
+
+
+class Rest:
+    """A client of one service. Every failure is a `ServiceError`; no message holds the token."""
+
+    def __init__(
+        self, name: str, base: str, headers: Mapping[str, str], *, token: str, source: str, patience: float = PATIENCE,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.base = base
+        self._token = token
+        self._source = source
+        self._patience = patience
+        own = {"User-Agent": "rediagnose", "Accept": "application/json", **headers}
+        # Redirects are followed here, where it's seen that they stay with the service.
+        self._client = httpx2.AsyncClient(headers=own, timeout=patience, follow_redirects=False)
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._client.aclose()
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, *, take: Collection[int] = (), query: str = ""
+    ) -> Answer:
+        """One request, and once more where it may pass. `take` are statuses that are an answer and no error."""
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(_Again), stop=stop_after_attempt(2), wait=_wait, sleep=asyncio.sleep,
+            reraise=True,
+        )  # fmt: skip
+        try:
+            answer: Answer = await retrying(self._once, method, path, body, take, query)
+        except _Again as again:
+            raise again.error from None
+        return answer
+
+    async def _once(self, method: str, path: str, body: Any, take: Collection[int], query: str) -> Answer:
+        url = self.base + path + (f"?{query}" if query else "")
+        for _ in range(_MOST_HOPS):
+            answer, text = await self._send(method, url, path, body)
+            if answer.status not in _REDIRECTS:
+                return self._judged(method, path, answer, text, take)
+            url = self._next(method, path, url, answer)
+        raise ServiceError(f"{self._at(method, path)} redirects in a circle; check its address")
+
+    async def _send(self, method: str, url: str, path: str, body: Any) -> tuple[Answer, bytes]:
+        raw = bytearray()
+        at = self._at(method, path)
+        try:
+            async with (
+                asyncio.timeout(self._patience),
+                self._client.stream(method, url, json=body) as response,
+            ):
+                async for chunk in response.aiter_bytes():
+                    raw += chunk
+                    if len(raw) > _MOST_BYTES:
+                        raise ServiceError(f"{at}: its answer is larger than {_MOST_BYTES} bytes; check its address")
+        except (TimeoutError, httpx2.TimeoutException):
+            raise ServiceError(f"{at} gave no answer in {self._patience:g} s{_maybe(method)}") from None
+        except httpx2.ConnectError as error:
+            failed = ServiceError(f"{at} isn't reached: {_why(error)}; check its address, the network and the proxy")
+            raise _Again(failed, 0.5) from None
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+            failed = ServiceError(f"{at}: the connection broke ({type(error).__name__}){_maybe(method)}")
+            if method != "GET":
+                raise failed from None
+            raise _Again(failed, 0.5) from None
+        return Answer(response.status_code, None, response.headers), bytes(raw)
+
+    def _next(self, method: str, path: str, url: str, answer: Answer) -> str:
+        there = httpx2.URL(url).join(answer.headers.get("location", ""))
+        here = httpx2.URL(url)
+        at = self._at(method, path)
+        if (there.scheme, there.host, there.port) != (here.scheme, here.host, here.port):
+            raise ServiceError(f"{at} redirects to {printable(there.host)[:80]}, which gets no token; set that address")
+        if method != "GET":
+            raise ServiceError(f"{at} redirects; was it moved or renamed? Give the ticket as it's called now")
+        return str(there)
+
+    def _judged(self, method: str, path: str, answer: Answer, raw: bytes, take: Collection[int]) -> Answer:
+        try:
+            data = json.loads(raw) if raw.strip() else None
+        except (ValueError, RecursionError):
+            data = None
+        status, at = answer.status, self._at(method, path)
+        if 200 <= status < 300:
+            if data is None and status != 204:
+                raise ServiceError(f"{at} answered {status} and not in JSON; check its address, {self.base}")
+            return answer._replace(data=data)
+        if status in take:
+            return answer._replace(data=data)
+        told = self._told(data)
+        if status == 429 or (status == 403 and _limited(answer.headers)):
+            raise self._left_alone(at, status, answer.headers)
+        if status in (401, 403):
+            raise ServiceError(f"{at} answered {status}{told}; check {self._source} and what it may do", status)
+        if status in (404, 410):
+            raise ServiceError(f"{at} answered {status}{told}; it's gone, or {self._source} may not see it", status)
+        failed = ServiceError(f"{at} answered {status}{told}", status)
+        if method == "GET" and status in (502, 503, 504):
+            raise _Again(failed, min(after(answer.headers) or 0.5, _MOST_WAIT))
+        raise failed
+
+    def _left_alone(self, at: str, status: int, headers: Mapping[str, str]) -> Exception:
+        seconds = after(headers)
+        told = f", for {seconds:.0f} s" if seconds else ""
+        error = ServiceError(f"{at} answered {status}: too many requests; run it again later{told}", status)
+        wait = 1.0 if seconds is None else seconds
+        return _Again(error, wait) if wait <= _MOST_WAIT else error
+
+    def _told(self, data: Any) -> str:
+        """The service's own words, in a short line without anything like a credential."""
+        words = " ".join(dict.fromkeys(_words(data, 0)))[:2000]
+        clean = hide_secrets(printable(words.replace(self._token, HIDDEN)))
+        return f": {' '.join(clean.split())[:200]}" if clean.strip() else ""
+
+    def _at(self, method: str, path: str) -> str:
+        return f"{self.name}: {method} {path}"
+
+
+def _wait(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    return error.seconds if isinstance(error, _Again) else 0.0
+
+
+def _maybe(method: str) -> str:
+    if method == "GET":
+        return "; run it again"
+    return "; it may have been written all the same: the next run finds it then, and updates it"
+
+
+def _limited(headers: Mapping[str, str]) -> bool:
+    return headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers
+
+
+def _why(error: BaseException) -> str:
+    """Why nothing connected, in the words of the operating system or of TLS."""
+    cause: BaseException = error
+    while cause.__cause__ is not None or cause.__context__ is not None:
+        cause = cause.__cause__ or cause.__context__ or cause
+    if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
+        return os.strerror(cause.errno)
+    return printable(str(cause) or type(cause).__name__)[:160]
+
+
+def _words(data: Any, depth: int) -> list[str]:
+    """What an error's body says: GitHub's message and errors, Jira's errorMessages and errors, PagerDuty's error."""
+    if depth > 4:
+        return []
+    if isinstance(data, str):
+        return [data]
+    if isinstance(data, list):
+        return [word for one in data[:10] for word in _words(one, depth + 1)]
+    if isinstance(data, dict):
+        named = ("message", "error", "errorMessages", "errors", "title", "detail", "field", "code")
+        picked = [word for name in named if name in data for word in _words(data[name], depth + 1)]
+        return picked if picked or depth == 0 else [word for one in data.values() for word in _words(one, depth + 1)]
+    return []

@@ -1,0 +1,135 @@
+"""What an answer says in a few sentences: to a ticket and to a webhook alike."""
+
+import re
+
+from agent.diagnosis import Diagnosis, Step
+from agent.report import value
+from agent.tickets.meanings import MEANINGS
+from tools.records import Scalar
+
+_FIELD = re.compile(r"\b(?:[a-z]+[0-9]+|[a-z0-9]+(?:_[a-z0-9]+)+|[a-z0-9_]+\.[a-z_]+)(?:\.[a-z_]+)?\b")
+"""What in a step's words may be a field's name."""
+_MOST_FIGURES = 6
+SURE, LIKELY = 0.9, 0.6
+"""Probabilities from which a cause is stated as it is, and as probable."""
+
+
+def headline(answer: Diagnosis) -> str:
+    """What it is, in a line of plain words, without markup or a full stop."""
+    if answer.causes:
+        top = answer.causes[0]
+        sure = "" if top.probability >= SURE else "Probably: " if top.probability >= LIKELY else "Perhaps: "
+        return sure + MEANINGS.get(top.id, top.id)
+    if answer.outcome == "no-fault":
+        return "Redis is fine: nothing was found that explains this"
+    if answer.outcome == "outside-redis":
+        return "Redis is fine; the trouble is outside of it" if answer.target.server else "The trouble is before Redis"
+    return "Not enough could be read to name a cause"
+
+
+def explained(answer: Diagnosis) -> str:
+    """What was seen that says so."""
+    if answer.causes:
+        top = answer.causes[0]
+        only = " It was only reported: nothing that was measured shows it." if top.only_reported else ""
+        return top.why + only
+    if answer.outcome == "no-fault":
+        return f"It does what it should; what was reported doesn't show here now.{_seen(answer)}"
+    if answer.outcome == "outside-redis":
+        return next((cause.why for cause in answer.findings if cause.id == "outside-redis"), "")
+    return answer.unknown[0] if answer.unknown else "What was read in that time doesn't point anywhere."
+
+
+def do_first(answer: Diagnosis) -> str:
+    """The first thing to do, with a command in backticks."""
+    if answer.plan:
+        step = answer.plan[0]
+        risky = " (risky)" if step.risk == "risky" else ""
+        return f"`{step.action}` on `{step.node}`{risky}." if step.needs_approval else ended(step.action)
+    if answer.outcome == "no-fault":
+        return (
+            "Look at the application that reported it: its connection pool, its time-outs, its host and network. "
+            "If it comes and goes, run this again while it happens."
+        )
+    if answer.outcome == "outside-redis":
+        return "Mend what is named above, then run this again."
+    if answer.unknown:
+        return "Run this again on the server's own host, or make readable what is listed as unknown below."
+    return "Run this again with a longer --deadline, on the server's own host if you can."
+
+
+def dont(answer: Diagnosis) -> str:
+    """What tempts now and is wrong."""
+    if avoid := next((step.avoid for step in answer.plan if step.avoid), None):
+        return ended(avoid)
+    if answer.outcome in ("no-fault", "outside-redis"):
+        return "restart or tune Redis: nothing that was read speaks for it."
+    return "restart Redis before what it still knows was read: a restart wipes it."
+
+
+def said_by(answer: Diagnosis) -> str:
+    """Who says so."""
+    model = answer.model
+    if model.degraded:
+        return f"rediagnose's checks ({ended(model.degraded).removesuffix('.')})"
+    alone = "rediagnose's checks, without a language model"
+    return alone if model.alone else f"the model {model.name}, its evidence checked by code"
+
+
+def measured_at(answer: Diagnosis) -> str:
+    """When the last reading was taken; empty without any."""
+    return max((reading.at for reading in answer.readings if reading.tool != "symptom"), default="")
+
+
+def meant(step: Step, answer: Diagnosis) -> tuple[str, ...]:
+    """The figures that a step done by hand speaks of by their fields' names, as TOOL FIELD=VALUE."""
+    if step.needs_approval:
+        return ()
+    names = dict.fromkeys(_FIELD.findall(step.action))
+    # `disk has dir` is a field of disk, and `o1 in clients` all that's told of one.
+    named = {tool: field for tool, field in re.findall(r"\b(\w+) has (\w+)", step.action)}
+    node = step.node or next((cause.where for cause in answer.causes), None)
+    found: dict[str, str] = {}
+    for reading in reversed([one for one in answer.readings if one.node == node or node is None]):
+        values = reading.values or {}
+        wanted = {*names, *([named[reading.tool]] if reading.tool in named else [])}
+        for field, scalar in values.items():
+            group = field.partition(".")[0]
+            of_group = group in names and field.partition(".")[2] in ("name", "address", "count", "port")
+            if scalar not in (None, "") and (field in wanted or of_group) and field not in found:
+                found[field] = f"{reading.tool} {field}={value(scalar)}"
+    return tuple(found[field] for field in sorted(found, key=step.action.find))[:_MOST_FIGURES]
+
+
+def _seen(answer: Diagnosis) -> str:
+    """What was measured of a server that is well, in a few figures of the named node."""
+    node = answer.target.nodes[0] if answer.target.nodes else None
+    values = {one.tool: one.values for one in answer.readings if one.node == node and one.values}
+    told = []
+    latency, info, memory = (values.get(tool, {}) for tool in ("latency_sample", "info", "memory"))
+    if latency.get("median_ms") is not None:
+        told.append(f"a PING takes {value(latency['median_ms'])} ms (the slowest {value(latency.get('max_ms'))} ms)")
+    if info.get("connected_clients") is not None and info.get("maxclients"):
+        told.append(f"{value(info['connected_clients'])} of {value(info['maxclients'])} clients are connected")
+    if info.get("rejected_connections.delta") == 0:
+        told.append("none was turned away")
+    if memory.get("used_memory") is not None:
+        bound = memory.get("maxmemory")
+        of = f", the limit is {_mib(bound)}" if bound else ""
+        told.append(f"{_mib(memory['used_memory'])} of memory are used{of}")
+    return f" Measured: {', '.join(told)}." if told else ""
+
+
+def _mib(scalar: Scalar) -> str:
+    return f"{float(scalar) / 2**20:.1f} MiB" if isinstance(scalar, int | float) else "-"
+
+
+def address_of(answer: Diagnosis) -> str:
+    """The URL as a command can have it: without credentials, also without their stars."""
+    return answer.target.url.replace("***@", "")
+
+
+def ended(text: str) -> str:
+    """A sentence with its full stop."""
+    text = text.strip()
+    return text if not text or text[-1] in ".!?" else f"{text}."

@@ -1,0 +1,139 @@
+"""Which server a ticket means: by the rules of rediagnose.toml, and never by a URL that stands in the ticket."""
+
+import re
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from agent.tickets.ticket import Labels, Ticket, TicketError, printable
+from tools.errors import UsageError
+from tools.settings import Settings, TargetSettings
+
+_EXPORTER = 9121
+"""redis_exporter's port, which stands in `instance` where the server's own isn't told."""
+_SHOWN = 12
+EXAMPLE = '[[targets]] name = "orders", url = "redis://HOST:6379" and match = { service = "orders" }'
+
+
+class Fit(NamedTuple):
+    """How well a target fits; the larger the better."""
+
+    rank: tuple[int, int]
+    why: str
+
+
+def named(name: str, known: Settings) -> TargetSettings:
+    """The target of a name. Raises `UsageError`."""
+    found = [one for one in known.targets if one.name and one.name.lower() == name.lower()]
+    if not found:
+        names = ", ".join(one.name for one in known.targets if one.name) or "none"
+        where = known.file or "rediagnose.toml (there is none here)"
+        raise UsageError(f"--target {name!r}: {where} has no such name; it has {names}")
+    return found[0]
+
+
+def meant(ticket: Ticket, known: Settings) -> tuple[TargetSettings, str]:
+    """The target that a ticket means, and why it's this one.
+
+    Raises `UsageError` where there are no targets to choose from, `TicketError` where none fits or several do.
+    """
+    if not known.targets:
+        where = "rediagnose.toml (there is none here)" if known.file is None else str(known.file)
+        raise UsageError(f"which server? give --url (REDIS_URL isn't it), or write into {where}: {EXAMPLE}")
+    found: dict[int, Fit] = {}
+    for labels in ticket.labels:
+        found |= _best([(n, fit) for n, one in enumerate(known.targets) if (fit := _by_labels(one, labels))])
+    if not found:
+        words = f"{ticket.title}\n{ticket.text}"
+        found = _best([(n, fit) for n, one in enumerate(known.targets) if (fit := _by_text(one, words))])
+    if len(found) == 1:
+        ((number, fit),) = found.items()
+        return known.targets[number], fit.why
+    if found:
+        each = "; ".join(f"{_called(known.targets[n], n)} ({fit.why})" for n, fit in sorted(found.items()))
+        raise TicketError(f"this {ticket.name} fits several targets: {each}; say which by --target or --url")
+    rule = 'match = { LABEL = "VALUE" }' if any(ticket.labels) else 'text = ["WORDS"]'
+    raise TicketError(
+        f"no target of {known.file} fits this {ticket.name}. It has {_told(ticket)}; the targets are "
+        f"{_targets(known.targets)}. Give the right one {rule}, or say --target or --url"
+    )
+
+
+def _best(fits: Sequence[tuple[int, Fit]]) -> dict[int, Fit]:
+    top = max((fit.rank for _, fit in fits), default=None)
+    return {number: fit for number, fit in fits if fit.rank == top}
+
+
+def _by_labels(one: TargetSettings, labels: Labels) -> Fit | None:
+    rules = [rule for rule in one.match if all(_holds(labels.get(name, ()), rule[name]) for name in rule)]
+    if rules:
+        rule = max(rules, key=len)
+        return Fit((3, len(rule)), "match " + ", ".join(f"{name}={' or '.join(rule[name])}" for name in rule))
+    fits = [
+        Fit((2, how[0]), f"{how[1]} in label {printable(name[:40])}")
+        for name, values in labels.items() for value in values if (how := _literally(one, value))
+    ]  # fmt: skip
+    return max(fits, default=None)
+
+
+def _holds(values: Sequence[str], patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(value.lower(), pattern.lower()) for value in values for pattern in patterns)
+
+
+def _literally(one: TargetSettings, value: str) -> tuple[int, str] | None:
+    """Whether a label's value is this target: its address, its name, or its host where no port tells more."""
+    word = value.strip().lower()
+    if one.target and one.target.path is None:
+        for host, port in one.target.sentinels or ((one.target.host or "", one.target.port or 0),):
+            if _stands(f"{host}:{port}".lower(), word) or _stands(f"[{host}]:{port}".lower(), word):
+                return 3, f"{host}:{port}"
+            if word in (host.lower(), f"{host.lower()}:{_EXPORTER}"):
+                return 1, host
+    if one.target and one.target.path and _stands(one.target.path.lower(), word):
+        return 3, one.target.path
+    if one.name and one.name.lower() in (word, *re.split(r"[\s:=/,]+", word)):
+        return 2, repr(one.name)
+    return None
+
+
+def _by_text(one: TargetSettings, words: str) -> Fit | None:
+    lower = words.lower()
+    told = [phrase for phrase in one.text if _stands(" ".join(phrase.lower().split()), " ".join(lower.split()))]
+    if told:
+        return Fit((1, 3), f"text {max(told, key=len)!r}")
+    places = [one.target.node] if one.target else []
+    if one.target and one.target.sentinels:
+        places = [f"{host}:{port}" for host, port in one.target.sentinels]
+    for rank, literal in ((2, places), (1, [one.name] if one.name else [])):
+        for name in literal:
+            if _stands(name.lower().removeprefix("unix:"), lower):
+                return Fit((1, rank), f"{name} in its text")
+    return None
+
+
+def _stands(word: str, text: str) -> bool:
+    """Whether a word stands there as a whole: no letter, digit, dot, dash or underscore goes on from it."""
+    inside = r"[\w-]|\.\w"
+    return re.search(rf"(?<![\w.-]){re.escape(word)}(?!{inside})", text) is not None
+
+
+def _called(one: TargetSettings, number: int) -> str:
+    return one.name or (one.target.node if one.target else f"the {number + 1}. target")
+
+
+def _targets(targets: Sequence[TargetSettings]) -> str:
+    shown = [_called(one, number) for number, one in enumerate(targets)]
+    return ", ".join(shown[:_SHOWN]) + (f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else "")
+
+
+def _told(ticket: Ticket) -> str:
+    """Its labels, as they're written in a rule."""
+    pairs = list(dict.fromkeys(pair for labels in ticket.labels for pair in _pairs(labels)))
+    more = f" and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
+    return f"the labels {', '.join(pairs[:_SHOWN])}{more}" if pairs else "no labels, and no target's name in its text"
+
+
+def _pairs(labels: Labels) -> Iterator[str]:
+    for name, values in labels.items():
+        for value in values:
+            yield f"{printable(name[:40])}={printable(value[:60])}"

@@ -1,0 +1,119 @@
+"""A ticket or an alert, whoever sent it, and how it's read from bytes.
+
+TicketError            nothing could be answered: exit status 3
+  ServiceError         a ticket's service refused or failed; one line says what to do
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from tools.errors import RediagnoseError
+from tools.records import Record
+from tools.redact import hide_secrets
+
+Source = Literal["github", "jira", "pagerduty", "alertmanager", "grafana", "text"]
+NAMES: Mapping[Source, str] = {
+    "github": "GitHub issue", "jira": "Jira issue", "pagerduty": "PagerDuty incident",
+    "alertmanager": "Alertmanager alert", "grafana": "Grafana alert", "text": "ticket",
+}  # fmt: skip
+Labels = Mapping[str, tuple[str, ...]]
+"""A label's name to its values; GitHub and Jira have several of one name."""
+LONGEST = 1500
+"""Characters of a ticket that are read as the symptom, as many as a model gets."""
+_LOOKED_AT = 4 * LONGEST
+_MARKER = re.compile(r"rediagnose:[0-9a-f]{16}")
+
+
+class TicketError(RediagnoseError):
+    """Nothing could be answered for this ticket; the message says why and what to do."""
+
+
+class ServiceError(TicketError):
+    """A ticket's service, or a webhook, refused or failed; the message says which and what to do."""
+
+    def __init__(self, why: str, status: int | None = None) -> None:
+        super().__init__(why)
+        self.status = status
+        """The HTTP status that it answered with; null without an answer."""
+
+
+class Place(Record):
+    """Where a ticket's comments are."""
+
+    api: str | None
+    """Scheme and host of the API as the ticket names it: to compare with, never to be dialled."""
+    key: str
+    """owner/repo#12, OPS-12 or an incident's id."""
+
+
+class Ticket(Record):
+    """What somebody, or an alerting rule, reported."""
+
+    source: Source
+    title: str = ""
+    text: str = ""
+    labels: tuple[Labels, ...] = ()
+    """One set of labels for each alert; one for a ticket."""
+    place: Place | None = None
+    """Null where nothing can be commented on."""
+    closed: str | None = None
+    """Its state in the service's own word if it's over, else null."""
+    at: datetime | None = None
+    """When it began."""
+
+    @property
+    def name(self) -> str:
+        """As a person calls it."""
+        return f"{NAMES[self.source]} {self.place.key}" if self.place else NAMES[self.source]
+
+    @property
+    def symptom(self) -> str:
+        """Title and text, bounded and without what is written like a credential."""
+        words = "\n".join(part for part in (self.title, self.text) if part)[:_LOOKED_AT]
+        return hide_secrets(printable(words)).strip()[:LONGEST].strip()
+
+
+def printable(text: str) -> str:
+    """Text that can't steer a terminal or hide what it says."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else " " for letter in text)
+
+
+def heard(comment: str) -> str:
+    """A comment that an event is about. Raises `TicketError` for one of our own, which would be answered forever."""
+    if _MARKER.search(comment):
+        raise TicketError("that event is about a comment of rediagnose's own; nothing is to be done")
+    return comment
+
+
+def said(value: Any) -> str:
+    """A field that should be a text: null and other types are none."""
+    return value.strip() if isinstance(value, str) else ""
+
+
+def table(value: Any) -> dict[str, Any]:
+    """A field that should be an object: anything else is an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def tables(value: Any) -> list[dict[str, Any]]:
+    """A field that should be a list of objects: what isn't one is left out."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def when(value: Any) -> datetime | None:
+    """A time in ISO 8601, with the offsets as GitHub, Jira and Go write them; null for none, and for year 1."""
+    try:
+        parsed = datetime.fromisoformat(said(value))
+        moment = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.year > 1970 else None
+
+
+def origin(url: Any) -> str | None:
+    """Scheme and host of a URL, in lower case; null for what is none."""
+    scheme, marker, rest = said(url).partition("://")
+    host = rest.partition("/")[0].partition("?")[0].rpartition("@")[2]
+    return f"{scheme}://{host}".lower() if marker and host and scheme in ("http", "https") else None

@@ -1,0 +1,84 @@
+"""`rediagnose annotate` in this process, with an environment of its own."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from agent.commands import COMMANDS
+from agent.program import NOTHING, USAGE, parsed, parser
+from agent.tickets.command import annotate
+from tests.program import STATE, Done
+from tests.standins import EMAIL, TOKEN, GitHubStandIn, JiraStandIn, PagerDutyStandIn, StandIn
+from tools.errors import RediagnoseError, UsageError
+
+TICKETS = Path(__file__).resolve().parent / "tickets"
+DEAD = "redis://127.0.0.1:1"
+"""Where nothing listens: the quickest diagnosis that there is."""
+
+
+class Desk:
+    """Runs annotate as in an empty folder, and tells what it printed."""
+
+    def __init__(self, tmp_path: Path, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = tmp_path
+        self.patch = patch
+        self._capsys = capsys
+
+    def settings(self, text: str) -> None:
+        """Write rediagnose.toml."""
+        (self.folder / "rediagnose.toml").write_text(text)
+
+    def ticket(self, content: str | bytes, name: str = "ticket") -> str:
+        """Write a ticket; its path."""
+        path = self.folder / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return str(path)
+
+    def serve(self, app: StandIn) -> None:
+        """Let the environment say where a stand-in is, and its token."""
+        env = self.patch.setenv
+        if isinstance(app, GitHubStandIn):
+            env("GITHUB_API_URL", app.url)
+            env("GITHUB_TOKEN", TOKEN)
+        elif isinstance(app, JiraStandIn):
+            env("JIRA_URL", app.url)
+            env("JIRA_TOKEN", TOKEN)
+            if app.version == 3:
+                env("JIRA_EMAIL", EMAIL)
+        elif isinstance(app, PagerDutyStandIn):
+            env("PAGERDUTY_API_URL", app.url)
+            env("PAGERDUTY_TOKEN", TOKEN)
+            env("PAGERDUTY_FROM", EMAIL)
+
+    async def annotate(self, ticket: str, *args: str, patience: float = 10.0) -> Done:
+        """Run it; a name of tests/tickets, or a path."""
+        path = ticket if ticket == "-" or "/" in ticket else str(TICKETS / ticket)
+        argv = ["annotate", path, "--model", "offline", "--window", "0.2", *args]
+        self._capsys.readouterr()
+        try:
+            status, last = await annotate(parsed(parser(COMMANDS, ""), argv), patience), ""
+        except UsageError as error:
+            status, last = USAGE, f"{error}"
+        except RediagnoseError as error:
+            status, last = NOTHING, f"{error}"
+        out = self._capsys.readouterr()
+        return Done(status, out.out, out.err + last)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
+    """A desk with nothing set."""
+    others = (
+        "REDISCLI_AUTH",
+        "REDIS_URL",
+        "OPENAI_API_KEY",
+        "OPENAI_BASE_URL",
+        "REDIAGNOSE_MODEL",
+        "REDIAGNOSE_CONFIG",
+    )
+    for name in (*(name for name in os.environ if name.startswith(("GITHUB_", "GH_", "JIRA_", "PAGERDUTY_"))), *others):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", STATE.name)
+    monkeypatch.chdir(tmp_path)
+    return Desk(tmp_path, monkeypatch, capsys)
