@@ -56,17 +56,20 @@ def _value(readings: Readings, goal: Goal) -> Scalar:
 def _holds(goal: Goal, before: Scalar, after: Scalar) -> bool | None:
     if after is None:
         return None
-    wanted = before if goal.op in ("falls", "grows") else goal.value
-    one, other = _number(after), _number(wanted)
-    if goal.op in ("==", "!="):
-        equal = one == other if one is not None and other is not None else str(after) == str(wanted)
-        return equal == (goal.op == "==")
-    if one is None or other is None:
+    return compare(after, goal.op, before if goal.op in ("falls", "grows") else goal.value)
+
+
+def compare(value: Scalar, op: str, other: Scalar) -> bool | None:
+    """Whether two values compare so, numbers as numbers; null where one is none and the comparison needs one."""
+    one, two = _number(value), _number(other)
+    if op in ("==", "!="):
+        equal = one == two if one is not None and two is not None else str(value) == str(other)
+        return equal == (op == "==")
+    if one is None or two is None:
         return None
-    return {
-        "<": one < other, "<=": one <= other, ">": one > other, ">=": one >= other, "falls": one < other,
-        "grows": one > other,
-    }[goal.op]  # fmt: skip
+    return {"<": one < two, "<=": one <= two, ">": one > two, ">=": one >= two, "falls": one < two, "grows": one > two}[
+        op
+    ]
 
 
 def _number(value: Scalar) -> float | None:

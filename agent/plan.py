@@ -78,6 +78,8 @@ async def build(
         node = nodes.get(cause.where or "", first)
         values = fill(View(readings, node.name))
         for remedy in notes.remedies if notes else ():
+            if not remedy.mends(cause.evidence):
+                continue
             if cause.id == "maxclients-exhausted" and "fd-limit-clamp" in ids and remedy.kind == "config_set":
                 # The file limit stands in the way: the other cause's remedy comes first.
                 continue

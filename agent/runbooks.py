@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from string import Template
 from typing import Annotated, Any, Literal
@@ -11,9 +12,10 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from agent.causes import CAUSES
-from agent.diagnosis import Goal
+from agent.diagnosis import Evidence, Goal
+from agent.goals import compare
 from tools.errors import UsageError
-from tools.records import Record
+from tools.records import Record, Scalar
 
 BUNDLED = Path(__file__).resolve().parent.parent / "runbooks"
 PLACEHOLDERS: dict[str, str] = {
@@ -37,6 +39,20 @@ class Threshold(Record):
     """Where the number comes from."""
 
 
+class Clue(Record):
+    """A value among a cause's evidence."""
+
+    field: Annotated[str, Field(min_length=1, max_length=128)]
+    """Its field's name, in which `*` stands for anything."""
+    op: Literal["==", "!=", "<", "<=", ">", ">="]
+    value: Scalar = None
+
+    def stands(self, evidence: Iterable[Evidence]) -> bool:
+        """Whether the evidence has such a field with such a value."""
+        found = (one.value for one in evidence if fnmatchcase(one.field, self.field))
+        return any(compare(value, self.op, self.value) for value in found if value is not None)
+
+
 class Remedy(Record):
     """One way to mend a cause."""
 
@@ -49,6 +65,8 @@ class Remedy(Record):
     verify: str | None = None
     check: tuple[Goal, ...] = ()
     """Of what is sent: what shows in a few seconds that it worked, as code compares it."""
+    unless: tuple[Clue, ...] = ()
+    """Evidence of another form of the cause, which this doesn't mend: any of these leaves it out."""
 
     @model_validator(mode="after")
     def _one_command(self) -> "Remedy":
@@ -66,6 +84,10 @@ class Remedy(Record):
     def placeholders(self) -> tuple[str, ...]:
         """The names that the action's values are looked up by."""
         return tuple(Template(self.action).get_identifiers())
+
+    def mends(self, evidence: Sequence[Evidence]) -> bool:
+        """Whether it fits the form that the cause has by its evidence."""
+        return not any(clue.stands(evidence) for clue in self.unless)
 
     def same_as(self, command: Sequence[str]) -> bool:
         """Whether it sends this command, or sets this parameter, whatever the value."""

@@ -28,7 +28,9 @@ def slots_down(view: View, limits: Limits) -> Found:
         if view.number("cluster", "down1.slots"):
             address, seen = view.text("cluster", "down1.address"), view.text("cluster", "down1.state")
             living = view.number("cluster", "down1.replicas_ok") or 0
-            why += f": {address} is seen as {seen}, and {living:.0f} replicas of it live"
+            none_, one = "no replica of it lives", "1 replica of it lives"
+            replicas = {0: none_, 1: one}.get(int(living), f"{living:.0f} replicas of it live")
+            why += f": {address} is seen as {seen}, and {replicas}"
         # What only this node suspects may be its own link.
         agreed = failed or nobody or state == "fail" or _unreached(view, view.text("cluster", "down1.address"))
         yield view.cause("cluster-slots-down", 0.98 if agreed else 0.6, f"{why}; {reach}.", *cited)

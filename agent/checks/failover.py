@@ -81,7 +81,9 @@ def unpromotable(view: View, at: str) -> tuple[float, str]:
     if good is None or good > 0:
         return 0.0, ""
     reasons = [view.text("sentinel", f"{one}.barred") for one in replicas(view, at)]
-    why = f"None of the {count:.0f} replicas of {name} can be promoted ({', '.join(sorted(set(reasons)))})"
+    all_ = f"None of the {count:.0f} replicas of {name}" if count > 1 else f"The only replica of {name}"
+    can = "can be promoted" if count > 1 else "can't be promoted"
+    why = f"{all_} {can} ({', '.join(sorted(set(reasons)))})"
     if not count:
         return (0.9 if down(view, at) else 0.3), f"{name} has no replica that Sentinel could promote."
     if aborted:
