@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 # Most of a test's time is waiting for a server, so more of them than cores.
-WORKERS ?= 4
+WORKERS ?= 6
 
 .PHONY: demo chat test test-llm check bench lock clean
 

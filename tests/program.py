@@ -54,6 +54,18 @@ async def rediagnose(*args: str, said: str | None = None, **environ: str) -> Don
     return Done(process.returncode, out.decode(), err.decode())
 
 
+async def until(stream: asyncio.StreamReader | None, word: bytes) -> bytes:
+    """What a program printed up to the line with this word. Fails where it ends without it."""
+    assert stream is not None
+    printed = b""
+    async with asyncio.timeout(60):
+        while word not in printed:
+            line = await stream.readline()
+            assert line, f"it ended without {word!r}: {printed.decode(errors='replace')}"
+            printed += line
+    return printed
+
+
 async def triage(url: str, symptom: str, *args: str, **environ: str) -> dict[str, Any]:
     """The answer of the checks alone."""
     return (

@@ -22,7 +22,7 @@ from evals.lab.catalogue import FAULTS
 from evals.lab.servers import ServerKind, installed
 from evals.lab.wire import dial
 from evals.terminal import Terminal, terminal
-from tests.program import ROOT
+from tests.program import ROOT, until
 from tools.gate.ledger import Ledger, changes_path
 from tools.record.load import load
 
@@ -96,9 +96,7 @@ async def test_a_signal_closes_what_is_written_down(tmp_path: Path) -> None:
         *program, "is it down?", "--record", str(file), env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    assert process.stdout
-    while b"Cost to the server" not in await process.stdout.readline():
-        pass
+    await until(process.stdout, b"Cost to the server")
     process.send_signal(signal.SIGTERM)
     await process.communicate()
     assert process.returncode == 130

@@ -31,7 +31,7 @@ from evals.lab.catalogue import FAULTS
 from evals.lab.servers import ServerKind, free_port, running
 from evals.lab.topologies import MASTER, clustered, sentinels
 from evals.lab.wire import crew, packed
-from tests.program import ROOT, checked, rediagnose, triage
+from tests.program import ROOT, checked, rediagnose, triage, until
 from tools.record.load import load
 from tools.record.moment import Moment
 from tools.record.serve import Served, serving
@@ -215,11 +215,7 @@ async def test_the_program_serves_and_ends_cleanly(incident: Incident) -> None:
         sys.executable, str(ROOT / "rediagnose.py"), "replay", str(incident.file), "--port", str(port), "--speed", "10",
         stdin=DEVNULL, stdout=PIPE, stderr=PIPE,
     )  # fmt: skip
-    assert process.stdout
-    begun = b""
-    async with asyncio.timeout(20):
-        while b"Ctrl-C" not in begun:
-            begun += await process.stdout.readline()
+    begun = await until(process.stdout, b"Ctrl-C")
     (node,) = incident.tape.nodes
     assert f"{node}  ->  redis://127.0.0.1:{port}\n" in begun.decode()
     assert "Symptom   checkout is slow\n" in begun.decode()
