@@ -32,8 +32,9 @@ class Progress:
         self._said = False
 
     def __enter__(self) -> "Progress":
+        self._running.clear()
         if self.console.is_terminal:
-            self._status = self.console.status("connecting")
+            self._status = self.console.status("looking")
             self._status.start()
         return self
 

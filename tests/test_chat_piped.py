@@ -165,6 +165,26 @@ async def test_a_model_that_fails_for_a_while(tmp_path: Path) -> None:
     assert isinstance(said[2], Reply) and said[2].cited[0].verified
 
 
+async def test_a_diagnosis_may_change_after_another_look(tmp_path: Path) -> None:
+    outcomes = iter(("no-fault", "insufficient-evidence"))
+
+    def script(body: Body) -> Move:
+        given = {"outcome": next(outcomes), "causes": [], "ruled_out": [], "unknown": ["why"], "actions": []}
+        return Say(calls=(Call(name="submit_diagnosis", arguments=given),))
+
+    async with FAULTS["healthy-load"].begin(installed()[0], random.Random(2)) as incident, endpoint(script) as at:
+        done = await talk(
+            incident.url, "it's slow", "/recheck", "conclude anew", OPENAI_BASE_URL=at.url, OPENAI_API_KEY="k",
+            REDIAGNOSE_MODEL="scripted",
+        )  # fmt: skip
+    told = parts(done.out)
+    assert "What it is (model scripted: REDIAGNOSE_MODEL): no-fault" in told["it's slow"]
+    assert "the newest look is the checks'" in told["/recheck"]
+    assert "What it is (model scripted: REDIAGNOSE_MODEL): insufficient-evidence" in told["conclude anew"]
+    news = str(at.requests[-1]["messages"][-1]["content"])
+    assert "> conclude anew" in news and "latency_sample" in news
+
+
 def test_what_a_text_cites() -> None:
     read = Reading(
         id="r4", tool="info", args={}, node=None, at="2026-01-31T02:05:07Z", ms=1.0, unavailable=None,

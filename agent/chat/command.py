@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+import traceback
 from collections.abc import Coroutine
 from pathlib import Path
 
@@ -72,11 +73,16 @@ async def _converse(talk: Chat, lines: Terminal | Pipe) -> None:
 
 
 async def _work(talk: Chat, text: str) -> None:
-    """Do what a line asks for. Ctrl-C ends that and not the conversation; what can't be done is said."""
+    """Do what a line asks for. Neither Ctrl-C nor a fault of ours ends the conversation; what can't be done is said."""
     try:
         await _interruptible(talk.take(text))
     except RediagnoseError as error:
         shown.say(talk.session.console, str(error), "red")
+    except BrokenPipeError:
+        raise
+    except Exception:
+        traceback.print_exc()
+        shown.say(talk.session.console, "that is a bug; the conversation goes on", "red")
 
 
 async def _interruptible(work: Coroutine[object, object, None]) -> None:

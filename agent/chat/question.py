@@ -90,5 +90,7 @@ def _judged(
         return f"error: {error}"
     wrong = problems(submission, readings, causes, None)
     if not wrong or not mendable:
-        return settle(submission, readings, causes, spending.use)
+        # What was said of an earlier diagnosis isn't said of this one.
+        use = spending.use.model_copy(update={"degraded": None, "disagrees": None})
+        return settle(submission, readings, causes, use)
     return "\n".join(["Not accepted yet:", *(f"- {problem}" for problem in wrong[:PROBLEMS_MOST])])

@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +26,7 @@ from agent.triage import round_off
 from tools.clock import SystemClock
 from tools.errors import Unlogged, UsageError
 from tools.gate.ledger import Log, changes_path
+from tools.records import Reading
 from tools.server.target import Target
 
 Yes = Callable[[str], Awaitable[bool]]
@@ -160,7 +161,7 @@ class Session:
     def settled(self, incident: Investigation, *, seen: bool = True) -> None:
         """Write down what was proposed; `seen` says whether the model knows all readings."""
         if seen:
-            self.told = 1 + max((int(one.id[1:]) for one in incident.toolbox.readings), default=0)
+            self.told = _after(incident.toolbox.readings)
         try:
             note_proposals(incident, self._heard, audit_of(self.args), self._noted)
         except Unlogged as error:
@@ -178,7 +179,7 @@ class Session:
             unknown=told.unknown,
         )  # fmt: skip
         self.said = list(past.said)
-        self.told = len(told.readings)
+        self.told = _after(told.readings)
         incident.emit(Resumed(diagnosis=told, said=past.said))
         incident.answer()
 
@@ -199,6 +200,11 @@ class Session:
         if self.incident:
             await self.incident.close()
         self._folder.cleanup()
+
+
+def _after(readings: Iterable[Reading]) -> int:
+    """The number of the reading that comes next."""
+    return 1 + max((int(one.id[1:]) for one in readings), default=0)
 
 
 class _Quiet(Progress):
