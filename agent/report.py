@@ -74,6 +74,11 @@ def cited(evidence: Evidence) -> str:
     return f"{evidence.reading} {evidence.field}={value(evidence.value)}{mark}"
 
 
+def telling(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
+    """The evidence that a person is shown: a value that the server didn't have tells nobody anything."""
+    return tuple(one for one in evidence if one.value is not None or not one.verified)
+
+
 def figures(reading: Reading) -> str:
     """A reading in a line: the figures to look at first, or why there are none."""
     values = reading.values or {}
@@ -163,7 +168,7 @@ def _changes(reading: Reading, several: bool) -> list[str]:
 
 
 def _brackets(evidence: Sequence[Evidence]) -> str:
-    return f"[{'; '.join(cited(item) for item in evidence)}]" if evidence else ""
+    return f"[{'; '.join(map(cited, telling(evidence)))}]" if telling(evidence) else ""
 
 
 def step_lines(step: Step, several: bool) -> list[str]:
@@ -244,7 +249,7 @@ def markdown(answer: Diagnosis) -> str:
         lines += ["| cause | where | probability | evidence |", "|---|---|---|---|"]
         lines += [
             f"| `{c.id}` | {c.where or '-'} | {c.probability:.0%} | "
-            f"{'; '.join(f'`{_cell(cited(e))}`' for e in c.evidence)}{_reported(c)} |"
+            f"{'; '.join(f'`{_cell(cited(e))}`' for e in telling(c.evidence))}{_reported(c)} |"
             for c in answer.causes
         ] + [""]
     if compared := _against(answer):

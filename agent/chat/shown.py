@@ -8,7 +8,7 @@ from rich.text import Text
 
 from agent.chat.changes import Moved
 from agent.diagnosis import Cause, Diagnosis, Evidence, Step
-from agent.report import beside, cited, cost, headline, reading_line, step_lines, value
+from agent.report import beside, cited, cost, headline, reading_line, step_lines, telling, value
 from agent.runbooks import Library
 from tools.records import Reading
 
@@ -47,7 +47,7 @@ def _cause(console: Console, cause: Cause, several: bool) -> None:
     at = f" at {cause.where}" if several and cause.where else ""
     say(console, f"  {cause.probability:>4.0%} {cause.id}{at}: {cause.why}")
     if cause.evidence:
-        say(console, f"       [{'; '.join(map(cited, cause.evidence))}]", "dim")
+        say(console, f"       [{'; '.join(map(cited, telling(cause.evidence)))}]", "dim")
 
 
 def plan(console: Console, steps: Iterable[Step], several: bool) -> None:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 
 from agent.diagnosis import Cause, Diagnosis, Evidence, RuledOut, Step
-from agent.report import beside, cost, figures, value
+from agent.report import beside, cost, figures, telling, value
 from agent.tickets.document import Block, Code, Comment, Fold, Items, Line, Para, Part, Text, words
 from agent.tickets.meanings import MEANINGS
 from agent.tickets.summary import address_of, do_first, dont, ended, explained, headline, meant, measured_at, said_by
@@ -139,7 +139,7 @@ def _cause(cause: Cause, tools: dict[str, str]) -> Iterator[Part]:
     at = f" at `{cause.where}`" if cause.where else ""
     yield Para(words(f"`{cause.id}` {cause.probability:.0%}{at}: {cause.why}"))
     if cause.evidence:
-        yield Items(tuple(_cited(one, tools) for one in cause.evidence))
+        yield Items(tuple(_cited(one, tools) for one in telling(cause.evidence)))
 
 
 def _cited(one: Evidence, tools: dict[str, str]) -> Line:
