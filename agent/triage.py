@@ -15,7 +15,7 @@ from agent.approval import settle, terminal, undoing
 from agent.audit import Heard, audit_of, log_of, note_proposals
 from agent.calm import read_baseline
 from agent.choose import choose
-from agent.diagnosis import OFFLINE, Diagnosis
+from agent.diagnosis import OFFLINE, Diagnosis, ModelUse
 from agent.investigation import Investigation, Options, Outside
 from agent.modelled import Asking, show_prompt, think
 from agent.program import ANSWERED, FAILED, INTERRUPTED
@@ -97,9 +97,7 @@ async def investigate(
         target.tls.context()
     use = choose(args.model)
     library = load(path_of(args.runbooks))
-    deadline = args.deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
-    budget = Budget(commands=args.max_commands, pings=args.max_pings)
-    options = Options(window=args.window, deadline=deadline, budget=budget, one_node=args.one_node)
+    options = options_of(args, use)
     out = Console()
     errors = Console(stderr=True)
     progress = Progress(errors)
@@ -125,6 +123,13 @@ async def investigate(
         return INTERRUPTED
     finally:
         await incident.close()
+
+
+def options_of(args: argparse.Namespace, use: ModelUse) -> Options:
+    """How an investigation goes about it."""
+    deadline = args.deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
+    budget = Budget(commands=args.max_commands, pings=args.max_pings)
+    return Options(window=args.window, deadline=deadline, budget=budget, one_node=args.one_node)
 
 
 def asking_of(args: argparse.Namespace) -> Asking:

@@ -17,28 +17,24 @@ from agent.chat.session import Session
 from agent.chat.slash import COMMANDS, Chat, words_for
 from agent.choose import choose
 from agent.diagnosis import OFFLINE
-from agent.investigation import Options
 from agent.program import ANSWERED, INTERRUPTED
 from agent.runbooks import load
-from agent.triage import DEADLINE_CHECKS, DEADLINE_MODEL, asking_of, ended_by, outside_of, path_of, target_of
+from agent.triage import asking_of, ended_by, options_of, outside_of, path_of, target_of
 from tools.clock import SystemClock
-from tools.errors import RediagnoseError, UsageError
-from tools.records import Budget
+from tools.errors import RediagnoseError
+from tools.record.recorder import must_be_new
 
 
 async def chat(args: argparse.Namespace) -> int:
     """Talk until the end of the input. Raises `UsageError` for input that can't be used."""
     target, symptom = target_of(args)
     use = choose(args.model)
-    deadline = args.deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
-    budget = Budget(commands=args.max_commands, pings=args.max_pings)
-    options = Options(window=args.window, deadline=deadline, budget=budget, one_node=args.one_node)
     console, there = Console(), sys.stdin.isatty() and sys.stdout.isatty()
     outside = outside_of(args, target, SystemClock())
-    if args.record and Path(args.record).exists():
-        raise UsageError(f"{args.record}: there is such a file; name a new one to record into, nothing is overwritten")
+    if args.record:
+        must_be_new(Path(args.record))
     library = load(path_of(args.runbooks))
-    session = Session(args, target, use, asking_of(args), options, outside, library, console, None)
+    session = Session(args, target, use, asking_of(args), options_of(args, use), outside, library, console, None)
     talk = Chat(session)
     lines = Terminal(COMMANDS, lambda name: words_for(talk, name)) if there else Pipe(console)
     session.yes = lines.yes if args.approve == "ask" else None

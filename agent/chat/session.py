@@ -13,9 +13,10 @@ from rich.console import Console
 from agent.audit import Heard, audit_of, log_of, note_proposals
 from agent.chat import shown
 from agent.chat.changes import became, moved
+from agent.chat.question import GIVEN_UP
 from agent.chat.resumed import Past
 from agent.diagnosis import OFFLINE, Diagnosis, ModelUse, Verdict
-from agent.events import Question, Reply, Resumed, Started
+from agent.events import Event, Question, Reply, Resumed, Started
 from agent.failures import ModelError
 from agent.investigation import Investigation, Options, Outside
 from agent.modelled import Asking, Talk, model_of, think
@@ -24,8 +25,9 @@ from agent.report import headline
 from agent.runbooks import Library
 from agent.triage import round_off
 from tools.clock import SystemClock
-from tools.errors import Unlogged, UsageError
+from tools.errors import Unlogged
 from tools.gate.ledger import Log, changes_path
+from tools.record.recorder import must_be_new
 from tools.records import Reading
 from tools.server.target import Target
 
@@ -156,7 +158,7 @@ class Session:
         """Bring to an end what Ctrl-C broke off."""
         await round_off(incident)
         if self.talk and self.talk.transcript:
-            self.talk.transcript.interrupted("Not carried out: the person interrupted.")
+            self.talk.transcript.interrupted(GIVEN_UP)
 
     def settled(self, incident: Investigation, *, seen: bool = True) -> None:
         """Write down what was proposed; `seen` says whether the model knows all readings."""
@@ -189,8 +191,8 @@ class Session:
             self.incident.recorder.move(path)
             if (changes := changes_path(self.file)).exists():
                 changes_path(path).write_bytes(changes.read_bytes())
-        elif path.exists():
-            raise UsageError(f"{path}: there is such a file; name a new one to record into, nothing is overwritten")
+        else:
+            must_be_new(path)
         self.file, self.kept = path, True
 
     async def close(self) -> None:
@@ -210,6 +212,6 @@ def _after(readings: Iterable[Reading]) -> int:
 class _Quiet(Progress):
     """Progress of a conversation, which said at its begin what answers."""
 
-    def __call__(self, event: object) -> None:
+    def __call__(self, event: Event) -> None:
         if not isinstance(event, Started):
-            super().__call__(event)  # type: ignore[arg-type]
+            super().__call__(event)

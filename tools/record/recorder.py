@@ -92,13 +92,21 @@ class Recorder:
         packed.replace(self.path)
 
 
+def must_be_new(path: Path) -> None:
+    """Raise `UsageError` where there is such a file: nothing is overwritten."""
+    if path.exists():
+        raise _taken(path)
+
+
+def _taken(path: Path) -> UsageError:
+    return UsageError(f"{path}: there is such a file; name a new one to record into, nothing is overwritten")
+
+
 def _new(path: Path) -> TextIO:
     try:
         return open(path, "x", encoding="utf-8")
     except FileExistsError:
-        raise UsageError(
-            f"{path}: there is such a file; name a new one to record into, nothing is overwritten"
-        ) from None
+        raise _taken(path) from None
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; name a file to record into that can be written") from None
 
