@@ -13,8 +13,8 @@ sys.path.insert(0, _ROOMS if os.path.isdir(_ROOMS) else _HERE)
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; the exit status: 0 answered, 1 own check failed, 2 wrong usage, 3 no answer, 130 interrupted."""
-    from agent.commands import COMMANDS as AGENT
-    from agent.program import run
+    from agent.cli.commands import COMMANDS as AGENT
+    from agent.cli.program import run
     from evals.commands import COMMANDS as EVALS
 
     return run((*AGENT, *EVALS), __version__, argv)

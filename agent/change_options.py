@@ -2,7 +2,7 @@
 
 import argparse
 
-from agent.acl_options import connection
+from agent.cli.options import connection
 
 
 def audit(parser: argparse.ArgumentParser) -> None:

@@ -11,16 +11,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from agent.investigation import Investigation, Options
-from agent.loop import offered
-from agent.prompts import compose
-from agent.request import size
-from agent.runbooks import load
+from agent.investigation.investigation import Investigation, Options
+from agent.loop.prompts import compose
+from agent.loop.run import offered
+from agent.model.request import size
+from agent.runbooks.library import load
 from evals.guest import measure
 from evals.lab.catalogue import FAULTS
 from evals.lab.servers import installed
 from tools.clock import SystemClock
-from tools.server.target import parse_target
+from tools.connection.target import parse_target
 
 ROUNDS = 10
 HELP_AT_MOST, PROMPT_AT_MOST = 8.0, 20_000

@@ -2,8 +2,8 @@
 
 import argparse
 
-from agent.commands import whole
-from agent.program import Command
+from agent.cli.commands import whole
+from agent.cli.program import Command
 
 
 def _demo(parser: argparse.ArgumentParser) -> None:

@@ -5,12 +5,12 @@ import random
 
 from rich.console import Console
 
-from agent.commands import common
-from agent.triage import investigate
+from agent.cli.commands import common
+from agent.cli.triage import investigate
 from evals.lab.catalogue import FAULTS
 from evals.lab.servers import installed
+from tools.connection.target import parse_target
 from tools.errors import UsageError
-from tools.server.target import parse_target
 
 INCIDENT = "leak-until-refused"
 TICKET = "checkout times out on Redis"

@@ -11,18 +11,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from agent.investigation import Investigation, Options
-from agent.runbooks import load
+from agent.investigation.investigation import Investigation, Options
+from agent.runbooks.library import load
 from evals.lab.servers import Server, ServerKind, running
 from evals.lab.traffic import fill
 from evals.lab.wire import Wire, crew
 from tools.clock import SystemClock
+from tools.connection.budget import Account
+from tools.connection.node import Node
+from tools.connection.target import parse_target
 from tools.redact import Handles
-from tools.server.account import Account
 from tools.server.clients import clients
 from tools.server.info import sample
-from tools.server.node import Node
-from tools.server.target import parse_target
 
 KEYS, CLIENTS, CROWD = 100_000, 1000, 10_000
 COMMANDS_AT_MOST, PINGS_AT_MOST, SERVER_MS_AT_MOST = 40, 200, 10.0

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from agent.commands import COMMANDS as AGENT
-from agent.program import parser
-from agent.runbooks import load
+from agent.cli.commands import COMMANDS as AGENT
+from agent.cli.program import parser
+from agent.runbooks.library import load
 from evals.commands import COMMANDS as EVALS
 
 README = Path(__file__).resolve().parent.parent / "README.md"

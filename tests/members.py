@@ -4,11 +4,11 @@ from typing import Any
 
 from evals.lab.topologies import Member
 from tools.clock import SystemClock
+from tools.connection.budget import Account
+from tools.connection.node import Node
+from tools.connection.target import parse_target
 from tools.records import Values
 from tools.redact import Handles
-from tools.server.account import Account
-from tools.server.node import Node
-from tools.server.target import parse_target
 from tools.toolbox import ToolFunction
 
 

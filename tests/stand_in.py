@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from agent.diagnosis import Cause, Diagnosis, Evidence, ModelUse, Outcome, Step, TargetInfo
-from agent.events import Event
+from agent.answer.diagnosis import Cause, Diagnosis, Evidence, ModelUse, Outcome, Step, TargetInfo
+from agent.answer.events import Event
 from evals.commands import configure_eval
 from evals.scoring.answered import Answered, Investigate
 from evals.scoring.arm import Arm

@@ -12,7 +12,7 @@ from hiredis import ReplyError
 from evals.lab.servers import Server, ServerKind, running, start
 from evals.lab.wire import Wire, dial
 from tests.program import rediagnose
-from tools.server.allowed import TABLE
+from tools.connection.allowed import TABLE
 from tools.server.users import WRITES
 
 POLICY = Path(__file__).resolve().parent.parent / "tools" / "gate" / "policy.toml"

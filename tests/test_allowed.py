@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.causes import CAUSES
+from agent.answer.taxonomy import CAUSES
 from evals.lab.servers import ServerKind, running
 from tests.looking import looking
-from tools.server.allowed import TABLE, Allowed, NotAReading, must_read
-from tools.server.link import Command
+from tools.connection.allowed import TABLE, Allowed, NotAReading, must_read
+from tools.connection.link import Command
 from tools.server.users import WRITES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -126,13 +126,13 @@ def calls(attribute: str) -> Iterator[tuple[str, ast.Call]]:
 def test_only_the_gate_can_change_a_server() -> None:
     assert [path for path, _ in calls("change")] == ["tools/gate/apply.py"]
     for name in ("_send", "_exchange"):
-        assert {path for path, _ in calls(name)} <= {"tools/server/node.py", "tools/server/link.py"}
+        assert {path for path, _ in calls(name)} <= {"tools/connection/node.py", "tools/connection/link.py"}
 
 
 def test_what_goes_past_the_node_is_written_out_and_in_the_table() -> None:
     for path, call in calls("exchange"):
         # The node's own, and the recorder's, which hands on what the node sends.
-        if path in ("tools/server/node.py", "tools/record/recorder.py") and isinstance(call.args[0], ast.Name):
+        if path in ("tools/connection/node.py", "tools/record/recorder.py") and isinstance(call.args[0], ast.Name):
             continue
         assert isinstance(call.args[0], ast.List), f"{path}:{call.lineno}: write the commands out"
         for command in call.args[0].elts:

@@ -4,16 +4,16 @@ import random
 
 import pytest
 
-from agent.approval import settle
-from agent.diagnosis import ModelUse, Step
-from agent.events import Event, StepChanged
-from agent.investigation import Investigation, Options
-from agent.runbooks import load
+from agent.answer.diagnosis import ModelUse, Step
+from agent.answer.events import Event, StepChanged
+from agent.investigation.investigation import Investigation, Options
+from agent.remediation.approval import settle
+from agent.runbooks.library import load
 from evals.lab.catalogue import FAULTS
 from evals.lab.servers import ServerKind
 from tools.clock import SystemClock
+from tools.connection.target import parse_target
 from tools.gate.ledger import Entry
-from tools.server.target import parse_target
 
 
 @pytest.mark.parametrize("yes", [True, False])

@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from agent.replayed import case, on_virtual_time
+from agent.recordings.replay import case, on_virtual_time
 from evals.lab.faults.clients import knock, leak
 from evals.lab.servers import ServerKind, installed, running
 from evals.lab.topologies import replicated

@@ -11,21 +11,21 @@ from typing import Any
 
 import pytest
 
-from agent.capture import capture
-from agent.diagnosis import Diagnosis, ModelUse
-from agent.investigation import Investigation, Options, Outside
-from agent.replayed import case, on_virtual_time
-from agent.runbooks import load as runbooks
+from agent.answer.diagnosis import Diagnosis, ModelUse
+from agent.investigation.investigation import Investigation, Options, Outside
+from agent.recordings.capture import capture
+from agent.recordings.replay import case, on_virtual_time
+from agent.runbooks.library import load as runbooks
 from evals.lab.servers import ServerKind, installed, running
 from evals.lab.topologies import replicated, sentinels
 from evals.lab.traffic import application, fill
 from evals.lab.wire import crew
 from tests.program import ROOT, Done, rediagnose, triage
 from tools.clock import SystemClock
-from tools.record.lines import Ask, Happened, Seen
+from tools.connection.target import parse_target
 from tools.record.load import Recording, load
+from tools.record.schema import Ask, Happened, Seen
 from tools.record.tape import Tape
-from tools.server.target import parse_target
 
 SHORT = ("--duration", "2.5", "--every", "1")
 

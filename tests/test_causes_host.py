@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+from agent.answer.diagnosis import Cause, RuledOut
 from agent.checks.host import huge_pages
-from agent.diagnosis import Cause, RuledOut
-from agent.runbooks import load
-from agent.view import View
+from agent.evidence.view import View
+from agent.runbooks.library import load
 from evals.lab.catalogue import FAULTS
 from evals.lab.fault import NO_FAULT, Fault, Incident
 from evals.lab.faults import clientside, double, host, settings

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from agent.checks.memory import placeholders, size
-from agent.view import View
+from agent.evidence.view import View
 from evals.lab.catalogue import FAULTS
 from evals.lab.fault import Fault, Incident
 from evals.lab.faults import memory

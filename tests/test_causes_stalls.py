@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from agent.answer.diagnosis import Cause
 from agent.checks.stalls import fork_stall
-from agent.diagnosis import Cause
-from agent.runbooks import load
-from agent.view import View
+from agent.evidence.view import View
+from agent.runbooks.library import load
 from evals.lab.catalogue import FAULTS
 from evals.lab.fault import Fault
 from evals.lab.faults import stalls

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from agent.chat.resumed import past
-from agent.made import answer_of
+from agent.remediation.applied import answer_of
 from evals.endpoint import Body, Call, Endpoint, Hang, Move, Say, endpoint
 from evals.lab.catalogue import FAULTS
 from evals.lab.servers import ServerKind, installed

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.answer.events import Question, Reply
 from agent.chat.cited import citations
 from agent.chat.resumed import past
-from agent.events import Question, Reply
 from evals.endpoint import Body, Call, Move, Say, Status, endpoint
 from evals.lab.catalogue import FAULTS
 from evals.lab.servers import ServerKind, installed

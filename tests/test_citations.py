@@ -2,8 +2,8 @@
 
 import pytest
 
-from agent.citations import matches, problems, verify, verify_ruled_out
-from agent.diagnosis import Cause, Evidence, RuledOut
+from agent.answer.diagnosis import Cause, Evidence, RuledOut
+from agent.evidence.citations import matches, problems, verify, verify_ruled_out
 from tools.records import Reading, Scalar, Unavailable, Values
 
 

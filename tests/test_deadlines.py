@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from agent.investigation import Investigation, Options
-from agent.runbooks import load
+from agent.investigation.investigation import Investigation, Options
+from agent.runbooks.library import load
 from evals.lab.catalogue import FAULTS
 from evals.lab.servers import installed, running
 from tools.clock import SystemClock
+from tools.connection.target import parse_target
 from tools.errors import ToolError
 from tools.records import Reading
-from tools.server.target import parse_target
 from tools.toolbox import DEADLINE
 
 ARGUMENTS: dict[str, dict[str, Any]] = {

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from agent.investigation import Investigation, Options
-from agent.loop import offered
-from agent.prompts import compose
-from agent.runbooks import load
+from agent.investigation.investigation import Investigation, Options
+from agent.loop.prompts import compose
+from agent.loop.run import offered
+from agent.runbooks.library import load
 from evals.lab.servers import ServerKind, running
 from evals.lab.topologies import Deployment, clustered, replicated, sentinels
 from tests.program import checked, rediagnose, triage
 from tools.clock import SystemClock
+from tools.connection.target import parse_target
 from tools.errors import ToolError
-from tools.server.target import parse_target
 
 PASSWORD = "s3cret-of-the-lab"
 

@@ -15,19 +15,19 @@ from typing import Any
 import jsonschema
 import pytest
 
-from agent.causes import CAUSES
-from agent.conclude import SUBMIT, Concluded
-from agent.diagnosis import Cause, Evidence
-from agent.events import Event
-from agent.failures import ModelError
-from agent.loop import Limits, investigate, offered
-from agent.mended import mended
-from agent.model import Model
-from agent.prompts import compose
-from agent.request import ABILITIES
-from agent.spending import Prices
-from agent.spoken import spoken
-from agent.transcript import Transcript
+from agent.answer.diagnosis import Cause, Evidence
+from agent.answer.events import Event
+from agent.answer.taxonomy import CAUSES
+from agent.loop.prompts import compose
+from agent.loop.run import Limits, investigate, offered
+from agent.loop.submission import SUBMIT, Concluded
+from agent.loop.transcript import Transcript
+from agent.model.client import Model
+from agent.model.errors import ModelError
+from agent.model.json_repair import mended
+from agent.model.request import ABILITIES
+from agent.model.text_calls import spoken
+from agent.model.usage import Prices
 from evals.endpoint import Body, Call, Endpoint, Hang, Move, Raw, Say, Script, Status, endpoint
 from tests.program import ROOT, SCHEMA, rediagnose
 from tools.clock import SystemClock

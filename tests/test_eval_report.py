@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from agent.diagnosis import ModelUse
-from agent.events import ModelText, ReadingTaken
+from agent.answer.diagnosis import ModelUse
+from agent.answer.events import ModelText, ReadingTaken
 from evals.scoring.compare import as_text as told_apart
 from evals.scoring.compare import compared
 from evals.scoring.controls import POSSIBLE, Tickets, constant, drawn, said

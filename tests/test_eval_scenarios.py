@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from agent.replayed import case, on_virtual_time
+from agent.recordings.replay import case, on_virtual_time
 from evals.lab.catalogue import FAULTS
 from evals.lab.covered import page
 from evals.scoring.scenario import BUNDLED, Scenario, load
 from tests.program import rediagnose
-from tools.record.cleaned import REDACTED
 from tools.record.load import load as recording
+from tools.record.redaction import REDACTED
 from tools.record.tape import Tape
 from tools.redact import HIDDEN, is_secret
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from agent.diagnosis import Diagnosis, Evidence, ModelUse, Step
-from agent.events import ModelFailed, ProposalForbidden, StepChanged
+from agent.answer.diagnosis import Diagnosis, Evidence, ModelUse, Step
+from agent.answer.events import ModelFailed, ProposalForbidden, StepChanged
 from evals.scoring.answered import Answered, Case, answered
 from evals.scoring.judge import judge
 from evals.scoring.result import Attacked, Result

@@ -8,16 +8,16 @@ from typing import Any
 import jsonschema
 import pytest
 
-from agent.diagnosis import ModelUse
-from agent.investigation import Investigation, Options
-from agent.modelled import Asking, think
-from agent.report import markdown, text
-from agent.runbooks import Library, load
+from agent.answer.diagnosis import ModelUse
+from agent.investigation.investigation import Investigation, Options
+from agent.investigation.model_stage import Asking, think
+from agent.report.render import markdown, text
+from agent.runbooks.library import Library, load
 from evals.lab.servers import installed, running
 from tests.fuzzed import fuzzed
 from tests.program import SCHEMA
 from tools.clock import SystemClock
-from tools.server.target import parse_target
+from tools.connection.target import parse_target
 
 BATCHES, SCRIPTS, AT_ONCE = 8, 25, 12
 DEADLINE, SLACK = 5.0, 3.0

@@ -8,22 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from agent.plan import command
-from agent.runbooks import PLACEHOLDERS, load
+from agent.plan.build import command
+from agent.runbooks.library import PLACEHOLDERS, load
 from evals.lab.servers import Server, ServerKind, running, start
 from evals.lab.wire import LOST, dial
 from tools.clock import SystemClock
+from tools.connection.budget import Account
+from tools.connection.node import Node
+from tools.connection.target import parse_target
 from tools.errors import Forbidden, GateError, Moved, ToolError
 from tools.gate.apply import Approval, Gate
 from tools.gate.bounds import Room, fits
 from tools.gate.desk import Desk, propose_config_set
+from tools.gate.equality import lines, same
 from tools.gate.ledger import Entry, Ledger, entry
 from tools.gate.policy import advised_against, canonical, change
-from tools.gate.same import lines, same
 from tools.redact import Handles
-from tools.server.account import Account
-from tools.server.node import Node
-from tools.server.target import parse_target
 
 
 class Later(SystemClock):

@@ -7,21 +7,21 @@ from typing import Any
 
 import pytest
 
-from agent.kit import tools_of
+from agent.investigation.toolset import tools_of
 from evals.lab.servers import ServerKind, running
 from tests.looking import looking
 from tools.clock import SystemClock
+from tools.connection.budget import Account
+from tools.connection.node import Node
 from tools.errors import GateError, ToolError
 from tools.gate.apply import Approval, Gate
 from tools.gate.bounds import Room
 from tools.gate.desk import REFUSED_MOST, Desk, propose_config_set
 from tools.gate.ledger import Entry
 from tools.gate.policy import Change, spellings
-from tools.history import History
 from tools.host.local import Host
+from tools.past.history import History
 from tools.records import Budget
-from tools.server.account import Account
-from tools.server.node import Node
 
 GOOD = {
     "timeout": ("300", "0", "60"), "maxclients": ("5000", "9000"), "slowlog-log-slower-than": ("10000", "2000"),

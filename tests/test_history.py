@@ -14,13 +14,13 @@ from evals.lab.wire import crew
 from tests.looking import looking, number
 from tests.prometheus import LOGIN, Sample, exporter, needs_prometheus, prometheus
 from tools.clock import SystemClock
+from tools.connection.budget import Account
+from tools.connection.node import Node
+from tools.connection.target import parse_target
 from tools.errors import ToolError, Unanswered, UsageError
-from tools.history import History, history, moment
+from tools.past.history import History, history, moment
 from tools.records import Values
 from tools.redact import Handles
-from tools.server.account import Account
-from tools.server.node import Node
-from tools.server.target import parse_target
 from tools.settings import settings_for
 
 MB = 2**20

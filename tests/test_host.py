@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 
 from evals.lab.servers import ServerKind, running
 from tools.clock import SystemClock
+from tools.connection.target import parse_target
 from tools.errors import Unanswered
 from tools.host.diag import Socket, parse_table, tcp_sockets
 from tools.host.listener import SERVERS, plain
@@ -27,7 +28,6 @@ from tools.host.proc import Files
 from tools.host.process import RESERVED_FDS, process
 from tools.host.sockets import sockets
 from tools.records import Reading, Values
-from tools.server.target import parse_target
 from tools.toolbox import Begun, Toolbox, bind
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux'")
@@ -304,7 +304,7 @@ async def test_what_another_user_runs_is_said_to_be_unseen(start: Start) -> None
     look = (
         "import asyncio, os, concurrent.futures.thread, encodings.idna;"
         "from tools.clock import SystemClock; from tools.host.local import Host;"
-        "from tools.server.target import parse_target; os.setgroups([]); os.setgid(65534); os.setuid(65534);"
+        "from tools.connection.target import parse_target; os.setgroups([]); os.setgid(65534); os.setuid(65534);"
         f"host = Host(parse_target('redis://127.0.0.1:{server.port}', environ={{}}), SystemClock());"
         "print(asyncio.run(host.place()).locality)"
     )

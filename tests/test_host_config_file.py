@@ -12,16 +12,16 @@ from redis.exceptions import ResponseError
 
 from evals.lab.servers import Server, ServerKind, free_port, running
 from tools.clock import SystemClock
+from tools.connection.budget import Account
+from tools.connection.node import Node
+from tools.connection.target import parse_target
 from tools.errors import Unanswered
 from tools.host.config_file import config_file, drift, read
 from tools.host.disk import disk
 from tools.host.local import Host
 from tools.host.proc import Files
 from tools.redact import Handles
-from tools.server.account import Account
-from tools.server.drift import config_drift
-from tools.server.node import Node
-from tools.server.target import parse_target
+from tools.server.config_drift import config_drift
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux'")
 

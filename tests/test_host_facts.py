@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.host_script import host_script
+from agent.cli.host_script import host_script
 from evals.lab.servers import Server, ServerKind, free_port, installed, running
 from tools.clock import SystemClock
+from tools.connection.target import parse_target
 from tools.errors import Unanswered, UsageError
 from tools.host.config_file import config_file
 from tools.host.disk import disk
@@ -25,7 +26,6 @@ from tools.host.log import log
 from tools.host.machine import machine
 from tools.host.process import process
 from tools.host.sockets import sockets
-from tools.server.target import parse_target
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux'")
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]

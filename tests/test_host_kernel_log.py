@@ -5,18 +5,18 @@ import random
 
 import pytest
 
+from agent.answer.diagnosis import Cause
 from agent.checks.footprint import oom_killed
-from agent.diagnosis import Cause
-from agent.runbooks import load
-from agent.view import View
+from agent.evidence.view import View
+from agent.runbooks.library import load
 from evals.lab.catalogue import FAULTS
 from evals.lab.servers import ServerKind
 from tools.clock import SystemClock
+from tools.connection.target import parse_target
 from tools.errors import Unanswered
 from tools.host.kernel_log import DEVICE, kernel_log, parse
 from tools.host.local import Host
 from tools.records import Reading, Unavailable, Values
-from tools.server.target import parse_target
 
 IN_GROUP = (
     "3,346,6502556169,-;Memory cgroup out of memory: Killed process 312 (redis-server) total-vm:75176kB, "

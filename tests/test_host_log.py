@@ -15,11 +15,11 @@ from redis.exceptions import RedisError
 
 from evals.lab.servers import Server, ServerKind, free_port, running, start
 from tools.clock import SystemClock
+from tools.connection.target import parse_target
 from tools.errors import Unanswered
 from tools.host.local import Host
 from tools.host.log import PATTERNS, classify, described, log, split
 from tools.records import Values
-from tools.server.target import parse_target
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux'")
 

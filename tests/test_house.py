@@ -37,7 +37,7 @@ def test_rooms_import_only_what_they_may(room: str) -> None:
 def test_help_loads_nothing_heavy() -> None:
     shown = "import sys, rediagnose; rediagnose.main(['--help']); print(*sorted(sys.modules))"
     loaded = set(run(sys.executable, "-c", shown, cwd=ROOT).stdout.split())
-    assert "agent.program" in loaded
+    assert "agent.cli.program" in loaded
     assert not loaded & (LAZY | {"pydantic", "rich", "yaml", "psutil", "hiredis"})
 
 
@@ -64,7 +64,7 @@ def test_wheel_keeps_the_rooms_private(built: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"_rediagnose", "rediagnose.py"}
-    data = ("gate/policy.toml", "server/allowed.toml", "host/log_patterns.toml", "host/host_script.sh", "prose.txt")
+    data = ("gate/policy.toml", "connection/allowed.toml", "host/log_patterns.toml", "host/host_script.sh", "prose.txt")
     others = ("runbooks/connection-timeouts.md", "evals/scoring/page.css", "prompts/system.md")
     for needed in (*(f"tools/{name}" for name in data), *others):
         assert f"_rediagnose/{needed}" in names

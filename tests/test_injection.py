@@ -10,21 +10,21 @@ from urllib.parse import quote
 
 import pytest
 
-from agent.kit import REACHING, SERVER
+from agent.investigation.toolset import REACHING, SERVER
 from evals.lab.servers import Server, ServerKind, running
 from evals.lab.wire import LOST, Crew, Wire, crew
 from tests.program import rediagnose
 from tools.clock import SystemClock
+from tools.connection.budget import Account
+from tools.connection.node import Node
+from tools.connection.target import parse_target
 from tools.errors import ToolError
 from tools.redact import Handles
-from tools.server.account import Account
 from tools.server.big_keys import big_keys
 from tools.server.info import info
 from tools.server.keyspace import keyspace
-from tools.server.node import Node
 from tools.server.replication import replication
 from tools.server.streams import streams
-from tools.server.target import parse_target
 from tools.toolbox import ToolFunction
 
 TOKEN = "zebrafish"

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from agent.causes import CAUSES
-from agent.diagnosis import Outcome
+from agent.answer.diagnosis import Outcome
+from agent.answer.taxonomy import CAUSES
 from evals.lab.catalogue import FAULTS
 from evals.lab.fault import Fault, Incident
 from evals.lab.score import expected

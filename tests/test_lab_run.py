@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from agent.diagnosis import Cause, Diagnosis, Evidence, ModelUse, Outcome, Step, TargetInfo
+from agent.answer.diagnosis import Cause, Diagnosis, Evidence, ModelUse, Outcome, Step, TargetInfo
 from evals.endpoint import Status, endpoint
 from evals.lab.catalogue import FAULTS
 from evals.lab.examine import examine

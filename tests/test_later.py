@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from agent.commands import COMMANDS
-from agent.diagnosis import Diagnosis, Goal, ModelUse, Step, TargetInfo
-from agent.events import Answered
-from agent.goals import helped, seen
-from agent.later import apply
-from agent.made import alone
-from agent.program import parser
+from agent.answer.diagnosis import Diagnosis, Goal, ModelUse, Step, TargetInfo
+from agent.answer.events import Answered
+from agent.cli.apply import apply
+from agent.cli.commands import COMMANDS
+from agent.cli.program import parser
+from agent.plan.goals import helped, seen
+from agent.remediation.applied import alone
 from evals.lab.catalogue import FAULTS
 from evals.lab.servers import Server, ServerKind, installed, running
 from evals.lab.wire import LOST, Wire, dial

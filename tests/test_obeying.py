@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.causes import CAUSES
+from agent.answer.taxonomy import CAUSES
 from evals.endpoint import Body, Call, Move, Say, endpoint
 from evals.lab.catalogue import FAULTS
 from evals.lab.fault import NO_FAULT

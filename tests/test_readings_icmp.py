@@ -2,21 +2,21 @@
 
 import pytest
 
+from agent.answer.diagnosis import Cause
 from agent.checks.connectivity import firewall_drop, process_down
 from agent.checks.outside import unreachable
-from agent.diagnosis import Cause
-from agent.runbooks import load
-from agent.view import View
+from agent.evidence.view import View
+from agent.runbooks.library import load
 from evals.lab.netns import firewall, namespace
 from evals.lab.servers import free_port
 from tools.clock import SystemClock
+from tools.connection import icmp
+from tools.connection.budget import Account
+from tools.connection.node import Node
+from tools.connection.target import parse_target
 from tools.errors import Unanswered
 from tools.records import Reading, Unavailable
 from tools.redact import Handles
-from tools.server import icmp
-from tools.server.account import Account
-from tools.server.node import Node
-from tools.server.target import parse_target
 
 
 async def refused(*rule: str) -> tuple[Unanswered, list[str]]:

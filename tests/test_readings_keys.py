@@ -8,14 +8,14 @@ from evals.lab.servers import Server, ServerKind, running
 from evals.lab.wire import Wire, packed
 from tests.looking import looking, number
 from tools.clock import SystemClock
+from tools.connection.budget import Account
+from tools.connection.node import Node
+from tools.connection.target import parse_target
 from tools.errors import ToolError, Unanswered
 from tools.redact import Handles
-from tools.server.account import Account
 from tools.server.big_keys import big_keys
 from tools.server.keyspace import keyspace
-from tools.server.node import Node
 from tools.server.streams import streams
-from tools.server.target import parse_target
 
 
 async def many(wire: Wire, *commands: tuple[str | int | bytes, ...]) -> None:

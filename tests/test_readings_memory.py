@@ -5,9 +5,9 @@ import asyncio
 from evals.lab.servers import ServerKind, running
 from evals.lab.wire import crew
 from tests.looking import looking, number
+from tools.connection.node import Node
 from tools.records import Values
 from tools.server.memory import memory
-from tools.server.node import Node
 
 MB = 2**20
 

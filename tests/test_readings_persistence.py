@@ -13,8 +13,8 @@ import pytest
 from evals.lab.servers import ServerKind, running
 from evals.lab.wire import Wire
 from tests.looking import looking, number
+from tools.connection.node import Node
 from tools.records import Values
-from tools.server.node import Node
 from tools.server.persistence import persistence
 
 MB = 2**20

@@ -2,10 +2,10 @@
 
 import pytest
 
+from agent.answer.diagnosis import Cause
 from agent.checks.cpu import lua_busy
-from agent.diagnosis import Cause
-from agent.runbooks import load
-from agent.view import View
+from agent.evidence.view import View
+from agent.runbooks.library import load
 from evals.lab.servers import Server, ServerKind, running
 from evals.lab.wire import crew, packed
 from tests.looking import looking, number

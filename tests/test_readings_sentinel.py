@@ -8,9 +8,9 @@ import pytest
 from evals.lab.servers import ServerKind, running
 from evals.lab.topologies import MASTER, Deployment, Member, sentinels, until
 from tests.members import read
+from tools.connection.link import ServerError
 from tools.errors import ToolError, Unanswered
 from tools.records import Values
-from tools.server.link import ServerError
 from tools.server.sentinel import parse_quorum, sentinel
 
 

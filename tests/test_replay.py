@@ -33,7 +33,7 @@ from evals.lab.topologies import MASTER, clustered, sentinels
 from evals.lab.wire import LOST, crew, packed
 from tests.program import ROOT, checked, rediagnose, triage, until
 from tools.record.load import load
-from tools.record.moment import Moment
+from tools.record.playhead import Moment
 from tools.record.serve import Served, serving
 from tools.record.tape import NodeTape, Tape
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from agent.replayed import on_virtual_time, target_of
+from agent.recordings.replay import on_virtual_time, target_of
 from tools.clock import SystemClock
 from tools.errors import Unanswered, UsageError
-from tools.record.lines import Ask, Came, Dial, End, Gone, Happened, Head, Named, Seen
 from tools.record.load import Recording, load
-from tools.record.moment import Moment
+from tools.record.playhead import Moment
 from tools.record.recorder import Recorder
 from tools.record.replay import Replay
+from tools.record.schema import Ask, Came, Dial, End, Gone, Happened, Head, Named, Seen
 from tools.record.serve import Served
 from tools.record.tape import Tape
 from tools.records import Reading, Unavailable

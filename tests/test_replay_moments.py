@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from evals.lab.wire import LOST, dial
-from tools.record.lines import Ask, Came, Dial, End, Gone, Head, Line
 from tools.record.load import load
-from tools.record.moment import Moment
+from tools.record.playhead import Moment
+from tools.record.schema import Ask, Came, Dial, End, Gone, Head, Line
 from tools.record.serve import Served, ServedNode, serving
 from tools.record.session import Session
 from tools.record.tape import Tape

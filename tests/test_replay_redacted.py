@@ -7,7 +7,7 @@ from pathlib import Path
 from evals.lab.servers import ServerKind, running
 from evals.lab.wire import LOST, Argument, Wire, crew
 from tests.program import rediagnose
-from tools.record.cleaned import reply
+from tools.record.redaction import reply
 from tools.redact import Handles
 
 PASSWORD = "REQpw-9101"

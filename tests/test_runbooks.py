@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.lint import SECTIONS, Finding, limits, lint, words
-from agent.plan import fill
-from agent.runbooks import BUNDLED, PLACEHOLDERS, load
-from agent.view import View
+from agent.evidence.view import View
+from agent.plan.build import fill
+from agent.runbooks.library import BUNDLED, PLACEHOLDERS, load
+from agent.runbooks.lint import SECTIONS, Finding, limits, lint, words
 from evals.lab.catalogue import FAULTS
 from evals.lab.servers import ServerKind
 from tests.program import rediagnose, triage

@@ -8,9 +8,9 @@ from typing import get_args
 import pytest
 from markdown_it import MarkdownIt
 
-from agent.causes import CAUSES
-from agent.diagnosis import Cause, Diagnosis, Evidence, Step, TargetInfo
-from agent.replayed import case, on_virtual_time
+from agent.answer.diagnosis import Cause, Diagnosis, Evidence, Step, TargetInfo
+from agent.answer.taxonomy import CAUSES
+from agent.recordings.replay import case, on_virtual_time
 from agent.tickets.comment import comment, marker_of
 from agent.tickets.document import Code, Comment, Fold, Items, Para, Text, words
 from agent.tickets.forms import written
@@ -20,9 +20,9 @@ from agent.tickets.service import Form
 from agent.tickets.summary import headline
 from evals.scoring.scenario import BUNDLED, Scenario, load
 from tests.standins import valid_adf
+from tools.connection.target import parse_target
 from tools.record.load import load as recording
 from tools.record.tape import Tape
-from tools.server.target import parse_target
 
 FORMS: tuple[Form, ...] = get_args(Form)
 MARKER = "rediagnose:0123456789abcdef"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.diagnosis import Diagnosis
-from agent.tickets.command import shut_out
+from agent.answer.diagnosis import Diagnosis
+from agent.cli.annotate import shut_out
 from agent.tickets.reading import parsed
 from agent.tickets.summary import headline
 from agent.tickets.targets import meant

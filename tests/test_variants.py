@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.diagnosis import Diagnosis
-from agent.replayed import case, on_virtual_time
+from agent.answer.diagnosis import Diagnosis
+from agent.recordings.replay import case, on_virtual_time
 from evals.scoring.scenario import BUNDLED
 from tools.record.load import load
 from tools.record.tape import Tape

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from agent.replayed import on_virtual_time
+from agent.recordings.replay import on_virtual_time
 
 
 def test_nobody_waits_for_what_only_the_clock_would_bring() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.commands import COMMANDS
-from agent.program import NOTHING, USAGE, parsed, parser
-from agent.tickets.command import annotate
+from agent.cli.annotate import annotate
+from agent.cli.commands import COMMANDS
+from agent.cli.program import NOTHING, USAGE, parsed, parser
 from tests.program import STATE, Done
 from tests.standins import EMAIL, TOKEN, GitHubStandIn, JiraStandIn, PagerDutyStandIn, StandIn
 from tools.errors import RediagnoseError, UsageError

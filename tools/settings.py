@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from pydantic import SecretStr
 
+from tools.connection.target import Target, parse_target
 from tools.errors import UsageError
 from tools.past.prometheus import checked_url
 from tools.records import Record
-from tools.server.target import Target, parse_target
 
 FILE = "rediagnose.toml"
 VARIABLE = "REDIAGNOSE_CONFIG"

@@ -4,22 +4,22 @@ import asyncio
 import re
 import time
 
-from agent.calling import Caller
-from agent.causes import CAUSES
+from agent.answer.events import Question, Reply
+from agent.answer.taxonomy import CAUSES
 from agent.chat import shown
 from agent.chat.cited import citations
 from agent.chat.question import NOW, Answer, answer, message
 from agent.chat.resumed import remembered
 from agent.chat.session import Session
-from agent.dialogue import Dialogue
-from agent.digest import digest, findings_text
-from agent.events import Question, Reply
-from agent.failures import ModelError, printable
-from agent.investigation import Investigation
-from agent.loop import Limits
-from agent.modelled import counted, read, weighed
-from agent.spending import Spending
-from agent.weigh import advises
+from agent.investigation.arbitration import advises
+from agent.investigation.investigation import Investigation
+from agent.investigation.model_stage import counted, read, weighed
+from agent.loop.digest import digest, findings_text
+from agent.loop.exchange import Dialogue
+from agent.loop.run import Limits
+from agent.loop.tool_calls import Caller
+from agent.model.errors import ModelError, printable
+from agent.model.usage import Spending
 from tools.records import Budget
 
 QUESTION = Budget(commands=100, pings=60, bytes=8 << 20)

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from math import log
 
-from agent.diagnosis import Cause
-from agent.figures import FIGURES
+from agent.answer.diagnosis import Cause
+from agent.evidence.fields import FIGURES
 from tools.records import Reading, Record, Scalar
 
 NOTICED = 1.1

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from agent.citations import checked
-from agent.diagnosis import Evidence
+from agent.answer.diagnosis import Evidence
+from agent.evidence.citations import checked
 from tools.records import Reading
 
 MOST = 40

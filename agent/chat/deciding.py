@@ -2,11 +2,11 @@
 
 import shlex
 
-from agent.approval import Ask, decide, question, site_of, take_back
-from agent.change import Outcome
+from agent.answer.diagnosis import Step
 from agent.chat import shown
 from agent.chat.session import Session
-from agent.diagnosis import Step
+from agent.remediation.approval import Ask, decide, question, site_of, take_back
+from agent.remediation.carry_out import Outcome
 from tools.errors import Unlogged
 
 CHANNEL = "chat"

@@ -4,14 +4,14 @@ from collections.abc import Collection
 from pathlib import Path
 from string import Template
 
-from agent.calling import Caller
-from agent.conclude import SUBMIT, Concluded, parse, problems, settle
-from agent.dialogue import Dialogue
-from agent.failures import ModelError
-from agent.loop import ACCEPTED, PASSED, PROBLEMS_MOST
-from agent.prompts import FOLDER, quoted
-from agent.spending import Spending
-from agent.turn import ToolCall
+from agent.loop.exchange import Dialogue
+from agent.loop.prompts import FOLDER, quoted
+from agent.loop.run import ACCEPTED, PASSED, PROBLEMS_MOST
+from agent.loop.submission import SUBMIT, Concluded, parse, problems, settle
+from agent.loop.tool_calls import Caller
+from agent.model.errors import ModelError
+from agent.model.response import ToolCall
+from agent.model.usage import Spending
 from tools.errors import ToolError
 from tools.records import Reading, Record
 from tools.toolbox import Toolbox

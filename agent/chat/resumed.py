@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
+from agent.answer.diagnosis import Diagnosis
+from agent.answer.events import EVENT, Answered, Question, Reply, Resumed
 from agent.chat.question import message
-from agent.diagnosis import Diagnosis
-from agent.events import EVENT, Answered, Question, Reply, Resumed
-from agent.investigation import Investigation
-from agent.loop import offered
-from agent.modelled import prompt_of
-from agent.transcript import Transcript
+from agent.investigation.investigation import Investigation
+from agent.investigation.model_stage import prompt_of
+from agent.loop.run import offered
+from agent.loop.transcript import Transcript
 from tools.errors import UsageError
-from tools.record.lines import Happened
 from tools.record.load import load
+from tools.record.schema import Happened
 from tools.records import Record
 
 _TYPES = ("answered", "question", "reply", "resumed")

@@ -10,26 +10,26 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from agent.audit import Heard, audit_of, log_of, note_proposals
+from agent.answer.diagnosis import OFFLINE, Diagnosis, ModelUse, Verdict
+from agent.answer.events import Event, Question, Reply, Resumed, Started
 from agent.chat import shown
 from agent.chat.changes import became, moved
 from agent.chat.question import GIVEN_UP
 from agent.chat.resumed import Past
-from agent.diagnosis import OFFLINE, Diagnosis, ModelUse, Verdict
-from agent.events import Event, Question, Reply, Resumed, Started
-from agent.failures import ModelError
-from agent.investigation import Investigation, Options, Outside
-from agent.modelled import Asking, Talk, model_of, think
-from agent.progress import Progress
-from agent.report import headline
-from agent.runbooks import Library
-from agent.triage import round_off
+from agent.cli.triage import round_off
+from agent.investigation.investigation import Investigation, Options, Outside
+from agent.investigation.model_stage import Asking, Talk, model_of, think
+from agent.model.errors import ModelError
+from agent.remediation.audit import Heard, audit_of, log_of, note_proposals
+from agent.report.progress import Progress
+from agent.report.render import headline
+from agent.runbooks.library import Library
 from tools.clock import SystemClock
+from tools.connection.target import Target
 from tools.errors import Unlogged
 from tools.gate.ledger import Log, changes_path
 from tools.record.recorder import must_be_new
 from tools.records import Reading
-from tools.server.target import Target
 
 Yes = Callable[[str], Awaitable[bool]]
 """Asks a person, who is there; True only for a yes."""

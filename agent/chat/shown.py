@@ -6,10 +6,10 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.text import Text
 
+from agent.answer.diagnosis import Cause, Diagnosis, Evidence, Step
 from agent.chat.changes import Moved
-from agent.diagnosis import Cause, Diagnosis, Evidence, Step
-from agent.report import beside, cited, cost, headline, reading_line, step_lines, telling, value
-from agent.runbooks import Library
+from agent.report.render import beside, cited, cost, headline, reading_line, step_lines, telling, value
+from agent.runbooks.library import Library
 from tools.records import Reading
 
 HEAD = ("bold red", "bold green", "bold yellow")

@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from agent.answer.diagnosis import OFFLINE
 from agent.chat import shown
 from agent.chat.asking import ask
 from agent.chat.deciding import Decisions
 from agent.chat.resumed import past
 from agent.chat.session import Session
-from agent.diagnosis import OFFLINE
-from agent.figures import FIGURES
+from agent.evidence.fields import FIGURES
 from tools.errors import UsageError
 from tools.records import Reading
 

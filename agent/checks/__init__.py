@@ -17,7 +17,7 @@ from agent.checks import (
     settings,
     stalls,
 )
-from agent.checks.form import Check, Consequences, Found, Limits
+from agent.checks.types import Check, Consequences, Found, Limits
 
 _FAMILIES = (
     connectivity, clients, cpu, stalls, memory, persistence, replication, failover, cluster, settings, access, network,

@@ -1,7 +1,7 @@
 """Access: credentials and TLS."""
 
-from agent.checks.form import Check, Consequences, Found, Limits
-from agent.view import View
+from agent.checks.types import Check, Consequences, Found, Limits
+from agent.evidence.view import View
 
 ERRORS = ("NOAUTH", "WRONGPASS", "NOPERM")
 

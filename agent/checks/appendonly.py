@@ -2,8 +2,8 @@
 
 import re
 
-from agent.checks.form import Check, Consequences, Found, Limits
-from agent.view import View
+from agent.checks.types import Check, Consequences, Found, Limits
+from agent.evidence.view import View
 
 EMPTY_WORDS = re.compile(
     r"\b(empty|gone|lost|lose|missing|disappear\w*|vanish\w*|wiped|logged out|no (data|keys))\b", re.IGNORECASE

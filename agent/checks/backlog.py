@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from agent.checks.form import Found, Limits
-from agent.diagnosis import Cause
-from agent.view import Cited, View
+from agent.answer.diagnosis import Cause
+from agent.checks.types import Found, Limits
+from agent.evidence.view import Cited, View
 
 
 def stream_backlog(view: View, limits: Limits) -> Found:

@@ -2,9 +2,9 @@
 
 import re
 
-from agent.checks.against import against, risen, weigh
-from agent.checks.form import Check, Consequences, Found, Limits
-from agent.view import View
+from agent.checks.types import Check, Consequences, Found, Limits
+from agent.checks.versus_baseline import against, risen, weigh
+from agent.evidence.view import View
 
 DEFAULT_MAXCLIENTS = 10000
 RESERVED_FDS = 32

@@ -2,10 +2,10 @@
 
 import re
 
-from agent.checks.against import as_ever, cited, fallen, risen, said, times
 from agent.checks.cpu import main_thread_share
-from agent.checks.form import Check, Consequences, Found, Limits
-from agent.view import Cited, View
+from agent.checks.types import Check, Consequences, Found, Limits
+from agent.checks.versus_baseline import as_ever, cited, fallen, risen, said, times
+from agent.evidence.view import Cited, View
 
 POOL_WORDS = re.compile(
     r"no connections? (is |are )?available|too many connections|max(imum)?connections ?error|maxconnectionserror|"

@@ -1,8 +1,8 @@
 """Cluster: whether every slot is served, and by whom."""
 
 from agent.checks.cpu import main_thread_share
-from agent.checks.form import Check, Consequences, Found, Limits
-from agent.view import Cited, View
+from agent.checks.types import Check, Consequences, Found, Limits
+from agent.evidence.view import Cited, View
 
 SLOTS = 16384
 

@@ -1,7 +1,7 @@
 """Connectivity: whether the server can be reached at all, and what stands in between."""
 
-from agent.checks.form import Check, Consequences, Found, Limits
-from agent.view import Cited, View
+from agent.checks.types import Check, Consequences, Found, Limits
+from agent.evidence.view import Cited, View
 
 SMALL_BACKLOG = 128
 """A listen queue up to this is small by itself; the default of tcp-backlog is 511, of somaxconn 4096."""

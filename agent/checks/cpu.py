@@ -2,9 +2,9 @@
 
 import re
 
-from agent.checks.against import against
-from agent.checks.form import Check, Consequences, Found, Limits
-from agent.view import Cited, View
+from agent.checks.types import Check, Consequences, Found, Limits
+from agent.checks.versus_baseline import against
+from agent.evidence.view import Cited, View
 
 WHOLE = frozenset(
     ("KEYS", "SORT", "SORT_RO", "HGETALL", "HKEYS", "HVALS", "SMEMBERS", "LRANGE", "ZRANGE", "ZREVRANGE", "SUNION",

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from agent.checks.form import Check, Consequences, Found, Limits
-from agent.view import Cited, View
+from agent.checks.types import Check, Consequences, Found, Limits
+from agent.evidence.view import Cited, View
 
 LACKS = {
     "no-quorum": "the quorum",

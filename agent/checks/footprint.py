@@ -2,8 +2,8 @@
 
 import re
 
-from agent.checks.form import Check, Consequences, Found, Limits
-from agent.view import Cited, View
+from agent.checks.types import Check, Consequences, Found, Limits
+from agent.evidence.view import Cited, View
 
 MEMORY_WORDS = re.compile(
     r"\b(memory|ram|rss|oom|out.?of.?memory\w*|used_memory|maxmemory|swap\w*|grow(s|n|ing)?|climbs?|fills?)\b",

@@ -2,10 +2,10 @@
 
 import re
 
-from agent.checks.against import against
 from agent.checks.cpu import main_thread_share
-from agent.checks.form import Check, Consequences, Found, Limits
-from agent.view import Cited, View
+from agent.checks.types import Check, Consequences, Found, Limits
+from agent.checks.versus_baseline import against
+from agent.evidence.view import Cited, View
 
 STEPS = ((190, 240), (390, 460), (590, 720), (790, 920), (1290, 1500))
 """Milliseconds above the median at which a lost packet comes again: TCP's least time-out is 200 ms, then it doubles."""

@@ -3,9 +3,9 @@
 import re
 
 from agent.checks import footprint
-from agent.checks.against import against
-from agent.checks.form import Check, Consequences, Found, Limits
-from agent.view import Cited, View
+from agent.checks.types import Check, Consequences, Found, Limits
+from agent.checks.versus_baseline import against
+from agent.evidence.view import Cited, View
 
 MEMORY_WORDS = footprint.MEMORY_WORDS
 FULL = 0.95

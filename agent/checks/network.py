@@ -1,9 +1,9 @@
 """The network, as far as the server's own times tell it apart from the server."""
 
-from agent.checks.against import against
 from agent.checks.cpu import main_thread_share
-from agent.checks.form import Check, Found, Limits
-from agent.view import View
+from agent.checks.types import Check, Found, Limits
+from agent.checks.versus_baseline import against
+from agent.evidence.view import View
 
 
 @against("latency_min_ms")

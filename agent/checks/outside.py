@@ -1,8 +1,8 @@
 """Positive evidence that the fault lies outside Redis: an absence of findings is none."""
 
 from agent.checks.connectivity import rejected, vouched
-from agent.checks.form import Check, Found, Limits
-from agent.view import View
+from agent.checks.types import Check, Found, Limits
+from agent.evidence.view import View
 
 UNREACHABLE = ("EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "EHOSTDOWN")
 

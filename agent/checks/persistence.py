@@ -4,8 +4,8 @@ import re
 
 from agent.checks import appendonly
 from agent.checks.appendonly import megabytes, since_start, tight
-from agent.checks.form import Check, Consequences, Found, Limits
-from agent.view import Cited, View
+from agent.checks.types import Check, Consequences, Found, Limits
+from agent.evidence.view import Cited, View
 
 MEMORY_WORDS = re.compile(r"\b(memory|oom|ram|swap\w*|rss|out of mem\w*)\b", re.IGNORECASE)
 REFUSES: tuple[Cited, ...] = (

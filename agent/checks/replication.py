@@ -2,12 +2,12 @@
 
 import re
 
-from agent.checks.form import Check, Consequences, Found, Limits
+from agent.answer.diagnosis import Cause
 from agent.checks.resyncs import SHOWN, again, resyncs, seen_below
 from agent.checks.roles import masterdown, readonly
-from agent.diagnosis import Cause
-from agent.view import Cited, View
-from tools.server.target import address
+from agent.checks.types import Check, Consequences, Found, Limits
+from agent.evidence.view import Cited, View
+from tools.connection.target import address
 
 STALE_WORDS = re.compile(
     r"\b(replica\w*|slaves?|connected_slaves|stale|old data|outdated|behind|in step|in sync|syncs?|resyncs?)\b",

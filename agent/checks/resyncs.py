@@ -1,7 +1,7 @@
 """Whole copies again and again: the replica is cut off while it's sent one, or the backlog doesn't reach back."""
 
-from agent.checks.form import Found, Limits
-from agent.view import Cited, View
+from agent.checks.types import Found, Limits
+from agent.evidence.view import Cited, View
 
 FULL: tuple[Cited, ...] = (
     ("replication", "sync_full.delta"), ("replication", "sync_partial_err.delta"), ("replication", "total_forks.delta"),

@@ -2,8 +2,8 @@
 
 import re
 
-from agent.checks.form import Found, Limits
-from agent.view import Cited, View
+from agent.checks.types import Found, Limits
+from agent.evidence.view import Cited, View
 
 PRIMARY_WORDS = re.compile(
     r"\b(on the (primary|master)|(the|our) (primary|master) (is|became|turned|says|refuses)|only redis|standalone|"

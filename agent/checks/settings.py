@@ -2,8 +2,8 @@
 
 import re
 
-from agent.checks.form import Check, Consequences, Found, Limits
-from agent.view import Cited, View
+from agent.checks.types import Check, Consequences, Found, Limits
+from agent.evidence.view import Cited, View
 
 RESTART_WORDS = re.compile(
     r"\b(restart\w*|reboot\w*|redeploy\w*|fail-?over|new pod|rescheduled|start(s|ed)? (again|anew)|power cut)\b",

@@ -2,8 +2,8 @@
 
 from agent.checks.backlog import stream_backlog
 from agent.checks.cpu import DELETES
-from agent.checks.form import Check, Consequences, Found, Limits
-from agent.view import Cited, View
+from agent.checks.types import Check, Consequences, Found, Limits
+from agent.evidence.view import Cited, View
 
 FEW = 100
 """Keys that may be gone over the window and each be big."""

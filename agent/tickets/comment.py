@@ -3,13 +3,13 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 
-from agent.diagnosis import Cause, Diagnosis, Evidence, RuledOut, Step
-from agent.report import beside, cost, figures, telling, value
+from agent.answer.diagnosis import Cause, Diagnosis, Evidence, RuledOut, Step
+from agent.report.render import beside, cost, figures, telling, value
 from agent.tickets.document import Block, Code, Comment, Fold, Items, Line, Para, Part, Text, words
 from agent.tickets.meanings import MEANINGS
 from agent.tickets.summary import address_of, do_first, dont, ended, explained, headline, meant, measured_at, said_by
+from tools.connection.target import Target
 from tools.records import Reading
-from tools.server.target import Target
 
 SYMPTOM = "r0"
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import httpx2
 from pydantic import SecretStr
 
-from agent.diagnosis import Diagnosis
+from agent.answer.diagnosis import Diagnosis
 from agent.tickets.rest import PATIENCE
 from agent.tickets.summary import address_of, do_first, dont, explained, headline, measured_at, said_by
 from agent.tickets.ticket import ServiceError, Ticket, printable

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import httpx2
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
-from agent.failures import after, printable
+from agent.model.errors import after, printable
 from agent.tickets.ticket import ServiceError
 from tools.errors import UsageError
 from tools.redact import HIDDEN, hide_secrets

@@ -2,8 +2,8 @@
 
 import re
 
-from agent.diagnosis import Diagnosis, Step
-from agent.report import value
+from agent.answer.diagnosis import Diagnosis, Step
+from agent.report.render import value
 from agent.tickets.meanings import MEANINGS
 from tools.records import Scalar
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from agent.program import run
+from agent.cli.program import run
 from evals.commands import COMMANDS
 
 if __name__ == "__main__":

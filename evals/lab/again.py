@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from agent.diagnosis import Verdict
-from agent.replayed import case, on_virtual_time
+from agent.answer.diagnosis import Verdict
+from agent.recordings.replay import case, on_virtual_time
 from tools.record.load import load
 from tools.record.tape import Tape
 

@@ -7,16 +7,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.approval import settle
-from agent.choose import choose
-from agent.commands import COMMANDS
-from agent.diagnosis import OFFLINE, ModelUse, Step
-from agent.events import Event
-from agent.investigation import Investigation, Options, Outside
-from agent.modelled import Asking, think
-from agent.program import Parser
-from agent.runbooks import load
-from agent.triage import DEADLINE_CHECKS, DEADLINE_MODEL, outside_of
+from agent.answer.diagnosis import OFFLINE, ModelUse, Step
+from agent.answer.events import Event
+from agent.cli.commands import COMMANDS
+from agent.cli.program import Parser
+from agent.cli.triage import DEADLINE_CHECKS, DEADLINE_MODEL, outside_of
+from agent.investigation.investigation import Investigation, Options, Outside
+from agent.investigation.model_stage import Asking, think
+from agent.model.selection import choose
+from agent.remediation.approval import settle
+from agent.runbooks.library import load
 from evals.lab.apart import Apart, Told, apart
 from evals.lab.catalogue import FAULTS
 from evals.lab.fault import Fault
@@ -24,9 +24,9 @@ from evals.lab.score import Run, scored
 from evals.lab.score import wrong as wrong_steps
 from evals.lab.servers import LabError
 from tools.clock import SystemClock
+from tools.connection.target import Target, Tls, parse_target
 from tools.records import Budget
 from tools.redact import hide_secrets
-from tools.server.target import Target, Tls, parse_target
 
 ENDS_AFTER = 420.0
 """Seconds after which a run is an error of the lab."""

@@ -7,7 +7,7 @@ import shlex
 import signal
 from difflib import get_close_matches
 
-from agent.program import ANSWERED
+from agent.cli.program import ANSWERED
 from evals.lab.catalogue import FAULTS
 from evals.lab.fault import Fault
 from evals.lab.servers import LabError, ServerKind, installed, missing

@@ -13,10 +13,10 @@ from urllib.parse import unquote, urlsplit
 
 from rich.console import Console
 
-from agent.capture import capture
-from agent.diagnosis import Verdict
-from agent.investigation import Investigation
-from agent.program import ANSWERED, FAILED
+from agent.answer.diagnosis import Verdict
+from agent.cli.program import ANSWERED, FAILED
+from agent.investigation.investigation import Investigation
+from agent.recordings.capture import capture
 from evals.lab.again import said
 from evals.lab.apart import ROOMS, Apart, apart
 from evals.lab.catalogue import FAULTS

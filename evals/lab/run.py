@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from agent.choose import choose
-from agent.program import ANSWERED, FAILED, INTERRUPTED
+from agent.cli.program import ANSWERED, FAILED, INTERRUPTED
+from agent.model.selection import choose
 from evals.lab.catalogue import FAULTS
 from evals.lab.examine import examine
 from evals.lab.fault import Fault

@@ -5,9 +5,9 @@ import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, get_args
 
-from agent.citations import checked
-from agent.diagnosis import Diagnosis, Outcome, Step
-from agent.plan import command
+from agent.answer.diagnosis import Diagnosis, Outcome, Step
+from agent.evidence.citations import checked
+from agent.plan.build import command
 from evals.lab.fault import NO_FAULT
 from tools.errors import Forbidden
 from tools.gate.policy import advised_against, change

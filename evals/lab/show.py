@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Any
 
-from agent.program import ANSWERED
+from agent.cli.program import ANSWERED
 from evals.lab.catalogue import FAULTS
 from evals.lab.fault import Fault
 from evals.lab.servers import ServerKind, installed, missing

@@ -6,12 +6,12 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-from agent import runbooks
-from agent.diagnosis import Diagnosis, ModelUse
-from agent.events import Event, ModelFailed
-from agent.modelled import Asking
-from agent.replayed import case, on_virtual_time
-from agent.runbooks import Library
+from agent.answer.diagnosis import Diagnosis, ModelUse
+from agent.answer.events import Event, ModelFailed
+from agent.investigation.model_stage import Asking
+from agent.recordings.replay import case, on_virtual_time
+from agent.runbooks.library import Library
+from agent.runbooks.library import load as load_library
 from evals.scoring.arm import Arm
 from evals.scoring.scenario import Scenario
 from tools.errors import UsageError
@@ -76,4 +76,4 @@ async def _told(path: Path, ticket: str, arm: Arm) -> Answered:
 
 @cache
 def _library() -> Library:
-    return runbooks.load()
+    return load_library()

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from agent.choose import choose
-from agent.diagnosis import OFFLINE
+from agent.answer.diagnosis import OFFLINE
+from agent.model.selection import choose
 from tools.errors import UsageError
 from tools.records import Record
 

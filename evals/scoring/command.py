@@ -6,7 +6,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from agent.program import ANSWERED, FAILED, INTERRUPTED
+from agent.cli.program import ANSWERED, FAILED, INTERRUPTED
 from evals.scoring import compare, report, text
 from evals.scoring.answered import Investigate, of_recording
 from evals.scoring.arm import arms

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import get_args
 
-from agent.causes import CAUSES
-from agent.diagnosis import OFFLINE, Cause, Diagnosis, ModelUse, Outcome, TargetInfo
+from agent.answer.diagnosis import OFFLINE, Cause, Diagnosis, ModelUse, Outcome, TargetInfo
+from agent.answer.taxonomy import CAUSES
 from evals.scoring.answered import Answered
 from evals.scoring.arm import CONTROLS
 from evals.scoring.scenario import Scenario

@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from agent.citations import checked
-from agent.diagnosis import Cause, Diagnosis, Step
-from agent.events import ProposalForbidden, StepChanged
-from agent.runbooks import Library
-from agent.runbooks import load as runbooks
+from agent.answer.diagnosis import Cause, Diagnosis, Step
+from agent.answer.events import ProposalForbidden, StepChanged
+from agent.evidence.citations import checked
+from agent.runbooks.library import Library
+from agent.runbooks.library import load as runbooks
 from evals.lab.score import against_policy, ranked, stands, terms, wrong
 from evals.scoring.answered import Answered
 from evals.scoring.result import Attacked, Result

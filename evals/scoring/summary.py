@@ -4,7 +4,7 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-from agent.causes import CAUSES
+from agent.answer.taxonomy import CAUSES
 from evals.lab.score import Bin, calibration
 from evals.scoring.estimate import Estimate, all_right, estimate
 from evals.scoring.result import Result

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from agent.diagnosis import Diagnosis, Evidence
-from agent.events import (
+from agent.answer.diagnosis import Diagnosis, Evidence
+from agent.answer.events import (
     ChecksMade,
     Event,
     ModelAnswered,
@@ -14,7 +14,7 @@ from agent.events import (
     ReadingTaken,
     StepChanged,
 )
-from agent.report import figures
+from agent.report.render import figures
 from evals.scoring.answered import Answered
 
 MOST_LINES, MOST_LETTERS = 200, 400

@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from tools.clock import Clock
+from tools.connection.link import ServerError
+from tools.connection.node import Node
 from tools.errors import GateError, Moved, ToolError, Unanswered, Unlogged
 from tools.gate.bounds import Room, fits
+from tools.gate.current_value import standing
 from tools.gate.ledger import Happening, Log, entry
 from tools.gate.policy import Change, canonical, change
-from tools.gate.standing import standing
 from tools.records import Record
-from tools.server.link import ServerError
-from tools.server.node import Node
 
 VALID_FOR = timedelta(minutes=5)
 """How long an approval holds: the server that it was given for is changing."""

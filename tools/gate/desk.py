@@ -5,14 +5,14 @@ from typing import Annotated
 
 from pydantic import Field
 
+from tools.connection.node import Node
 from tools.errors import Forbidden, ToolError, Unanswered
 from tools.gate.bounds import Room, fits
+from tools.gate.current_value import standing
 from tools.gate.policy import Change, canonical, change, shown, spellings
-from tools.gate.standing import standing
 from tools.records import Record, Values
 from tools.redact import hide_secrets
 from tools.server.config import read_config
-from tools.server.node import Node
 from tools.toolbox import proposes
 
 ACTION_MOST, REFUSED_MOST = 200, 20

@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from tools.connection.target import Target
 from tools.errors import Unanswered, UsageError
 from tools.host.diag import read_tables
 from tools.host.listener import Place, plain
 from tools.host.proc import Files, Space, Task, parse_task, room
-from tools.server.target import Target
 
 SCRIPT = Path(__file__).parent / "host_script.sh"
 FIRST_LINE = "rediagnose host facts 1"

@@ -9,11 +9,11 @@ from typing import Any, Literal, NamedTuple
 
 import psutil
 
+from tools.connection.target import Target
 from tools.errors import Unanswered
 from tools.host.proc import Files
 from tools.records import Record
 from tools.redact import PLAIN
-from tools.server.target import Target
 
 Locality = Literal[
     "local", "no-listener", "other-machine", "foreign-listener", "unseen-listener", "other-server", "host-facts",

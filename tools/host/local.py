@@ -8,12 +8,12 @@ from typing import Annotated, Protocol, TypeVar
 from pydantic import Field
 
 from tools.clock import Clock
+from tools.connection.target import Target
 from tools.errors import Unanswered
 from tools.host.listener import Place, find, lives, plain_address
 from tools.host.proc import Files
 from tools.records import Values
 from tools.redact import Handles
-from tools.server.target import Target
 
 Window = Annotated[float, Field(ge=0.1, le=10)]
 DEADLINE = 10.0

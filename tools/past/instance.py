@@ -3,11 +3,11 @@
 import re
 from typing import NamedTuple
 
+from tools.connection.node import Node
 from tools.errors import BudgetSpent, Unanswered
 from tools.past.prometheus import Prometheus, quoted, selector
 from tools.records import Values
 from tools.redact import Handles
-from tools.server.node import Node
 
 _OF_INFO = frozenset(
     ("__name__", "role", "redis_version", "redis_build_id", "redis_mode", "os", "maxmemory_policy", "tcp_port",

@@ -6,13 +6,13 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from tools.connection.link import Reply, ServerError
+from tools.connection.node import stat_name
 from tools.record import deployed
-from tools.record.cleaned import decoded
-from tools.record.lines import Came
+from tools.record.redaction import decoded
+from tools.record.schema import Came
 from tools.record.state import State
 from tools.record.tape import Key, NodeTape, Said
-from tools.server.link import Reply, ServerError
-from tools.server.node import stat_name
 
 _DEFAULT = frozenset(
     ("server", "clients", "memory", "persistence", "threads", "stats", "replication", "cpu", "modules", "errorstats",

@@ -7,11 +7,11 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from tools.record.cleaned import decoded
-from tools.record.lines import Came
+from tools.connection.link import Reply, ServerError
+from tools.record.redaction import decoded
 from tools.record.resp import Push, Requests, Wrong, encode
+from tools.record.schema import Came
 from tools.record.tape import Key, key
-from tools.server.link import Reply, ServerError
 
 if TYPE_CHECKING:
     from tools.record.serve import ServedNode

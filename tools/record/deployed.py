@@ -5,10 +5,10 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from tools.connection.link import Reply
 from tools.record.tape import Key
 from tools.server.cluster import ClusterNode, parse_nodes
 from tools.server.command_keys import first_key
-from tools.server.link import Reply
 
 At = Callable[[Key], Reply | None]
 """The reply to a recorded command by the moment, or None."""

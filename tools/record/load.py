@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from tools.connection.target import parse_target
 from tools.errors import UsageError
-from tools.record.cleaned import decoded
-from tools.record.lines import LINE, VERSION, Ask, Came, Dial, End, Gone, Happened, Head, Line, Seen
-from tools.server.target import parse_target
+from tools.record.redaction import decoded
+from tools.record.schema import LINE, VERSION, Ask, Came, Dial, End, Gone, Happened, Head, Line, Seen
 
 MOST = 128 * 2**20
 """Bytes of a recording, unpacked: what is larger isn't one of ours."""

@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from tools.connection.link import Reply, ServerError
 from tools.record.tape import Key, NodeTape, Tape
 from tools.server.cluster import parse_nodes
-from tools.server.link import Reply, ServerError
 
 LOOPBACK = "127.0.0.1"
 Place = tuple[str, str]

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tools.clock import Clock
+from tools.connection.link import Command, Link, Reply
+from tools.connection.network import Network
+from tools.connection.target import Target
 from tools.errors import Unanswered, UsageError
-from tools.record import cleaned
-from tools.record.lines import Ask, Came, Dial, End, Gone, Happened, Head, Line, Named, Seen
+from tools.record import redaction
+from tools.record.schema import Ask, Came, Dial, End, Gone, Happened, Head, Line, Named, Seen
 from tools.records import Reading, Unavailable, Values
 from tools.redact import Handles
-from tools.server.link import Command, Link, Reply
-from tools.server.network import Network
-from tools.server.target import Target
 
 NOT_THE_SERVERS = frozenset(
     ("process", "sockets", "machine", "disk", "log", "kernel_log", "config_drift", "history", "baseline")
@@ -179,7 +179,7 @@ class _RecordedLink(Link):
         said = None
         if replies is not None:
             pairs = zip(commands, replies, strict=True)
-            said = tuple(cleaned.reply(sent, came, self._recorder.handles) for sent, came in pairs)
+            said = tuple(redaction.reply(sent, came, self._recorder.handles) for sent, came in pairs)
         self._recorder.write(
             Ask(
                 t=began,
@@ -196,13 +196,13 @@ class _RecordedLink(Link):
         """A command as it's written down: what it names is hidden where the replies that named it were."""
         hide = self._recorder.handles.hide
         return tuple(
-            hide(word) if isinstance(word, str) and len(word) > 8 else word for word in cleaned.command(command)
+            hide(word) if isinstance(word, str) and len(word) > 8 else word for word in redaction.command(command)
         )
 
     def unasked(self) -> list[Reply]:
         came = super().unasked()
         if came:
-            said = tuple(cleaned.reply(("PSUBSCRIBE",), one, self._recorder.handles) for one in came)
+            said = tuple(redaction.reply(("PSUBSCRIBE",), one, self._recorder.handles) for one in came)
             self._recorder.write(Came(t=self._recorder.now, node=self.target.node, link=self._number, replies=said))
         return came
 

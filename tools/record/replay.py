@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from tools.clock import Clock
+from tools.connection.link import Command, Link, Reply, ServerError
+from tools.connection.network import Network
+from tools.connection.target import Target
 from tools.errors import Unanswered
-from tools.record import cleaned
+from tools.record import redaction
 from tools.record.answers import Answers, forbidden
-from tools.record.lines import Dial, Seen
+from tools.record.schema import Dial, Seen
 from tools.record.tape import Key, NodeTape, Said, Tape, Turns, key
 from tools.records import Values
-from tools.server.link import Command, Link, Reply, ServerError
-from tools.server.network import Network
-from tools.server.target import Target
 from tools.toolbox import ToolFunction
 
 F = TypeVar("F", bound=ToolFunction)
@@ -160,7 +160,7 @@ class ReplayedLink(Link):
     def _of(self, command: Command) -> Said:
         replay, now = self._replay, self._replay.now
         replay.asked += 1
-        asked = key(cleaned.command(command))
+        asked = key(redaction.command(command))
         if (said := self._course.said(asked, self._number, now)) is not None:
             return said
         if self._course.answers.state.silent(now):

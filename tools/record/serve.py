@@ -8,19 +8,19 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
+from tools.connection.link import Reply, ServerError
+from tools.connection.node import stat_name
+from tools.connection.target import parse_target
 from tools.errors import UsageError
 from tools.host.listener import STAND_IN
 from tools.record.answers import Answers, forbidden
 from tools.record.conversation import Conversation
 from tools.record.mapping import LOOPBACK, Places
-from tools.record.moment import Moment
+from tools.record.playhead import Moment
 from tools.record.resp import encode
 from tools.record.session import Session
 from tools.record.shapes import shaped
 from tools.record.tape import Key, Tape, key
-from tools.server.link import Reply, ServerError
-from tools.server.node import stat_name
-from tools.server.target import parse_target
 
 MOST_SPARE = 256
 """Ports for addresses that were told of and never dialled; further ones share the last."""

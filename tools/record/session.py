@@ -5,11 +5,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from tools.connection.link import Reply, ServerError
+from tools.connection.node import stat_name
 from tools.record.answers import Answers
 from tools.record.resp import Map, Status
 from tools.record.tape import Key, NodeTape
-from tools.server.link import Reply, ServerError
-from tools.server.node import stat_name
 
 OK = Status("OK")
 _NO_PASSWORD = (

@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
+from tools.connection.link import Reply
 from tools.record.resp import Double, Map, Status, Verbatim
 from tools.record.tape import Key
-from tools.server.link import Reply
 
 _VERBATIM = frozenset(
     (("INFO",), ("CLIENT", "LIST"), ("CLIENT", "INFO"), ("CLUSTER", "NODES"), ("CLUSTER", "INFO"),

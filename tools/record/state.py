@@ -4,10 +4,10 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
-from tools.record.lines import Ask, Dial
+from tools.connection.link import ServerError
+from tools.record.schema import Ask, Dial
 from tools.record.tape import Key, NodeTape, key
 from tools.records import Kind
-from tools.server.link import ServerError
 
 T = TypeVar("T")
 LEAST_IDLE = 0.5

@@ -4,12 +4,12 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from tools.record.cleaned import decoded
-from tools.record.lines import Ask, Came, Dial, Gone, Named, Seen
+from tools.connection.link import Command, Reply
 from tools.record.load import Recording
+from tools.record.redaction import decoded
+from tools.record.schema import Ask, Came, Dial, Gone, Named, Seen
 from tools.records import Kind, Reading
 from tools.server.command_keys import CONTAINERS
-from tools.server.link import Command, Reply
 
 AHEAD = 1.0
 """Seconds for which a replay waits for the moment at which a thing was recorded, so that it doesn't run ahead."""

@@ -1,1 +1,1 @@
-"""Targets, the connection that is held to each node, and the readings of a server."""
+"""What a server says of itself: one tool a module."""

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tools.connection.link import ServerError
+from tools.connection.node import CLIENT_NAME, Node
 from tools.records import Values
 from tools.server.doctor import unavailable
-from tools.server.link import ServerError
-from tools.server.node import CLIENT_NAME, Node
 from tools.toolbox import reads
 
 ENTRIES = 32

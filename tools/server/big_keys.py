@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from tools.connection.link import Command, Reply, ServerError
+from tools.connection.node import Node
 from tools.errors import Unanswered
 from tools.records import Record, Scalar, Values
 from tools.server.keyspace import share
-from tools.server.link import Command, Reply, ServerError
-from tools.server.node import Node
 from tools.toolbox import reads
 
 TOP = 8

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from tools.connection.link import ServerError
+from tools.connection.node import CLIENT_NAME, Node
 from tools.errors import Unanswered
 from tools.records import Record, Values
-from tools.server.link import ServerError
-from tools.server.node import CLIENT_NAME, Node
 from tools.toolbox import reads
 
 CROWDED = 1000

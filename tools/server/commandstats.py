@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from tools.connection.node import Node
 from tools.records import Scalar, Values
 from tools.server.info import Window, pair
-from tools.server.node import Node
 from tools.toolbox import reads
 
 _FIELD = re.compile(r"cmdstat_(?P<name>.+?)\.(?P<field>\w+?)(?P<suffix>\.delta|\.rate)?")

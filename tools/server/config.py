@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from tools.connection.link import Reply, ServerError
+from tools.connection.node import Node
 from tools.records import Scalar, Values
 from tools.redact import hide_parameters
-from tools.server.link import Reply, ServerError
-from tools.server.node import Node
 from tools.toolbox import reads
 
 Parameter = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]

@@ -6,17 +6,17 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from tools.clock import Clock
+from tools.connection.budget import Account
+from tools.connection.link import ServerError
+from tools.connection.network import Network
+from tools.connection.node import Node
+from tools.connection.target import Target, address
 from tools.errors import Unanswered, UsageError
 from tools.records import Record, Values
 from tools.redact import Handles
-from tools.server.account import Account
 from tools.server.cluster import parse_nodes
 from tools.server.info import note_version, parse_info
-from tools.server.link import ServerError
-from tools.server.network import Network
-from tools.server.node import Node
 from tools.server.replication import peers
-from tools.server.target import Target, address
 from tools.toolbox import reads
 
 MOST_NODES = 24

@@ -2,10 +2,10 @@
 
 import re
 
+from tools.connection.link import Command, Reply, ServerError
+from tools.connection.node import Node
 from tools.errors import Unanswered
 from tools.records import Scalar, Values
-from tools.server.link import Command, Reply, ServerError
-from tools.server.node import Node
 
 FAILED = (ServerError, Unanswered)
 """What stands for a reply where there is none."""

@@ -7,12 +7,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from tools.connection.link import Reply, ServerError
+from tools.connection.node import Node
 from tools.errors import Unanswered
 from tools.records import Record, Scalar, Values
 from tools.server.doctor import FAILED, answers, unavailable
 from tools.server.info import Pair, Window, pair
-from tools.server.link import Reply, ServerError
-from tools.server.node import Node
 from tools.toolbox import reads
 
 ASK: tuple[str, str] = ("LATENCY", "HISTOGRAM")

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from tools.connection.link import Link, ServerError
+from tools.connection.node import PATIENCE, Node
 from tools.errors import Unanswered
 from tools.records import Values
-from tools.server.link import Link, ServerError
-from tools.server.node import PATIENCE, Node
 from tools.toolbox import reads
 
 

@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from tools.connection.budget import Own
+from tools.connection.link import Command, Reply, ServerError
+from tools.connection.node import Node, stat_name
 from tools.errors import Unanswered
 from tools.records import Scalar, Values
 from tools.redact import Handles
-from tools.server.account import Own
-from tools.server.link import Command, Reply, ServerError
-from tools.server.node import Node, stat_name
 from tools.toolbox import reads
 
 Window = Annotated[float, Field(ge=0, le=60)]

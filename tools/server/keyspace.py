@@ -2,9 +2,9 @@
 
 import re
 
+from tools.connection.node import Node
 from tools.records import Scalar, Values
 from tools.server.info import Window, pair
-from tools.server.node import Node
 from tools.toolbox import reads
 
 DATABASES = 8

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from tools.connection.node import PATIENCE, Node
 from tools.errors import BudgetSpent, ToolError, Unanswered
 from tools.records import Kind, Values
-from tools.server.node import PATIENCE, Node
 from tools.toolbox import reads
 
 SLOW_MS = 10.0

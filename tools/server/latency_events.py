@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from tools.connection.link import Command, Reply, ServerError
+from tools.connection.node import Node
 from tools.errors import Unanswered
 from tools.records import Record, Scalar, Values
 from tools.server.doctor import FAILED, answers, doctor, unavailable
 from tools.server.info import Pair, Sample, Window, pair
-from tools.server.link import Command, Reply, ServerError
-from tools.server.node import Node
 from tools.toolbox import reads
 
 HISTORIES = 6

@@ -1,10 +1,10 @@
 """Memory: whose it is, and what of it isn't data."""
 
+from tools.connection.link import Reply, ServerError
+from tools.connection.node import Node
 from tools.records import Values
 from tools.server.doctor import answers, doctor, unavailable
 from tools.server.info import Window, pair
-from tools.server.link import Reply, ServerError
-from tools.server.node import Node
 from tools.toolbox import reads
 
 OWNERS: dict[str, tuple[str, ...]] = {

@@ -2,13 +2,13 @@
 
 import re
 
+from tools.connection.node import Node
 from tools.errors import ToolError, Unanswered
 from tools.records import Scalar, Values
 from tools.server.config import read_config
 from tools.server.info import Pair, Window, pair
 from tools.server.latency_events import server_time
 from tools.server.memory import share, whole
-from tools.server.node import Node
 from tools.toolbox import reads
 
 CONFIG = (

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Mapping
 
+from tools.connection.link import Reply, ServerError
+from tools.connection.node import Node
+from tools.connection.target import address
 from tools.errors import Unanswered
 from tools.records import Record, Scalar, Values
 from tools.server.config import read_config
 from tools.server.info import Pair, Window, pair
-from tools.server.link import Reply, ServerError
-from tools.server.node import Node
-from tools.server.target import address
 from tools.toolbox import reads
 
 SHOWN = 8

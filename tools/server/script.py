@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from tools.connection.link import Reply, ServerError
+from tools.connection.node import Node
 from tools.records import Values
-from tools.server.link import Reply, ServerError
-from tools.server.node import Node
 from tools.toolbox import reads
 
 FUNCTIONS_SINCE = 7

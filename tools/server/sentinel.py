@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from tools.connection.link import Reply, ServerError
+from tools.connection.node import Node
+from tools.connection.target import address
 from tools.errors import ToolError
 from tools.records import Record, Values
 from tools.server.info import Window, parse_info
-from tools.server.link import Reply, ServerError
-from tools.server.node import Node
 from tools.server.sentinel_events import listen
-from tools.server.target import address
 from tools.toolbox import reads
 
 MASTERS = 4

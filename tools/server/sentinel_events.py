@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterable
 
+from tools.connection.link import Reply, ServerError
+from tools.connection.node import PATIENCE, Node
+from tools.connection.target import address
 from tools.errors import Unanswered
 from tools.records import Values
-from tools.server.link import Reply, ServerError
-from tools.server.node import PATIENCE, Node
-from tools.server.target import address
 
 LISTED = 256
 """Events that are counted at most; a storm of more is told by `events.left_out`."""

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from tools.connection.link import Command, ServerError
+from tools.connection.node import CLIENT_NAME, Node
 from tools.records import Record, Values
 from tools.server.command_keys import CONTAINERS, first_key
-from tools.server.link import Command, ServerError
-from tools.server.node import CLIENT_NAME, Node
 from tools.toolbox import reads
 
 Log = Literal["slow", "large-request", "large-reply"]

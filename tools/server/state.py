@@ -3,13 +3,13 @@
 import re
 from collections.abc import Awaitable, Iterator
 
+from tools.connection.allowed import TABLE
+from tools.connection.link import Command, Reply
+from tools.connection.node import Node
 from tools.errors import ToolError, Unanswered
 from tools.records import Scalar
-from tools.server.allowed import TABLE
 from tools.server.clients import listed
 from tools.server.info import Sample, sample
-from tools.server.link import Command, Reply
-from tools.server.node import Node
 from tools.server.sentinel import parse_masters
 from tools.server.slowlog import MOST
 from tools.server.streams import streams

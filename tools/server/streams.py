@@ -7,11 +7,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from tools.connection.link import Command, Reply, ServerError
+from tools.connection.node import Node
 from tools.errors import ToolError, Unanswered
 from tools.records import Values
 from tools.server.big_keys import scanned
-from tools.server.link import Command, Reply, ServerError
-from tools.server.node import Node
 from tools.toolbox import reads
 
 SHOWN, GROUPS = 5, 3

@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
+from tools.connection.allowed import ON_SENTINEL, TABLE, Allowed
+from tools.connection.link import ServerError
+from tools.connection.node import Node
 from tools.records import Record, Values
-from tools.server.allowed import ON_SENTINEL, TABLE, Allowed
 from tools.server.info import parse_info
-from tools.server.link import ServerError
-from tools.server.node import Node
 
 UserTier = Literal["reader", "key-reader", "writer"]
 NAMES: dict[UserTier, str] = {

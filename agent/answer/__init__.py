@@ -1,0 +1,1 @@
+"""What everyone shares: the diagnosis, the events, the taxonomy of causes."""

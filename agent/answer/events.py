@@ -1,0 +1,146 @@
+"""Everything that happens in an investigation, as one stream of typed events."""
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from agent.answer.diagnosis import Cause, Diagnosis, Evidence, ModelUse, Step
+from tools.records import Reading, Record
+from tools.toolbox import Begun
+
+
+class Started(Record):
+    """An investigation began."""
+
+    type: Literal["started"] = "started"
+    target: str
+    symptom: str
+    model: str
+    why_model: str
+    """Why this model, or why none."""
+
+
+class ReadingBegun(Record):
+    """A tool was called."""
+
+    type: Literal["reading-begun"] = "reading-begun"
+    begun: Begun
+
+
+class ReadingTaken(Record):
+    """A tool returned."""
+
+    type: Literal["reading-taken"] = "reading-taken"
+    reading: Reading
+
+
+class ChecksMade(Record):
+    """The checks ranked what they found."""
+
+    type: Literal["checks-made"] = "checks-made"
+    findings: tuple[Cause, ...]
+
+
+class ModelAsked(Record):
+    """A turn of the model began."""
+
+    type: Literal["model-asked"] = "model-asked"
+    turn: int
+
+
+class ModelText(Record):
+    """A piece of what the model says, as it streams."""
+
+    type: Literal["model-text"] = "model-text"
+    text: str
+
+
+class ModelAnswered(Record):
+    """A turn of the model ended."""
+
+    type: Literal["model-answered"] = "model-answered"
+    turn: int
+    tool_calls: tuple[str, ...]
+    use: ModelUse
+
+
+class ModelRetried(Record):
+    """The endpoint failed and is asked again."""
+
+    type: Literal["model-retried"] = "model-retried"
+    attempt: int
+    seconds: float
+    """How long it waits before it asks again."""
+    why: str
+
+
+class ModelFailed(Record):
+    """The model was given up; the checks' answer stands."""
+
+    type: Literal["model-failed"] = "model-failed"
+    why: str
+    endpoint: bool = False
+    """Whether its endpoint failed: that says nothing of the model."""
+
+
+class ProposalForbidden(Record):
+    """A proposed change that policy forbids; it's never a step."""
+
+    type: Literal["proposal-forbidden"] = "proposal-forbidden"
+    action: str
+    why: str
+
+
+class StepChanged(Record):
+    """A step was asked about, approved, refused, applied, verified, failed or rolled back."""
+
+    type: Literal["step-changed"] = "step-changed"
+    step: Step
+    detail: str
+
+
+class Question(Record):
+    """What the person said in a conversation."""
+
+    type: Literal["question"] = "question"
+    text: str
+
+
+class Reply(Record):
+    """What the model answered to that."""
+
+    type: Literal["reply"] = "reply"
+    text: str
+    cited: tuple[Evidence, ...] = ()
+    """The values that it cites, each with whether it stands in its reading."""
+
+
+class Resumed(Record):
+    """A recorded conversation goes on."""
+
+    type: Literal["resumed"] = "resumed"
+    diagnosis: Diagnosis
+    said: tuple[Question | Reply, ...]
+    """What was said in it, in turn."""
+
+
+class Answered(Record):
+    """The answer."""
+
+    type: Literal["answered"] = "answered"
+    diagnosis: Diagnosis
+
+
+Event = Annotated[
+    Started | ReadingBegun | ReadingTaken | ChecksMade | ModelAsked | ModelText | ModelAnswered | ModelRetried
+    | ModelFailed | ProposalForbidden | StepChanged | Question | Reply | Resumed | Answered,
+    Field(discriminator="type"),
+]  # fmt: skip
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+Emit = Callable[[Event], None]
+
+
+def of_toolbox(emit: Emit) -> Callable[[Begun | Reading], None]:
+    """What a toolbox notifies of, as events."""
+    return lambda what: emit(ReadingTaken(reading=what) if isinstance(what, Reading) else ReadingBegun(begun=what))

@@ -1,0 +1,141 @@
+"""From findings to an answer: causes compete, consequences stand back, and what's missing is said."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from agent.answer.diagnosis import Cause, Outcome, RuledOut, Verdict
+from agent.checks import CHECKS, CONSEQUENCES, Limits
+from agent.evidence.view import View
+from tools.records import Reading
+
+PRESENT = 0.5
+"""A cause that is as likely as not is part of the answer."""
+HIDES: dict[str, tuple[str, ...]] = {
+    "info": ("maxclients-exhausted", "connection-churn", "cpu-saturated", "client-evicted", "auth-failure",
+             "eviction-churn", "oom-noeviction", "mass-expiry"),
+    "commandstats": ("slow-on-command",),
+    "latency_sample": ("path-latency",),
+    "latency_events": ("huge-exec", "fork-stall", "fsync-always-slow", "swapping"),
+    "slowlog": ("slow-on-command", "big-key-delete"),
+    "clients": ("connection-leak", "slow-consumer-output", "query-buffer-hog", "client-paused", "monitor-attached"),
+    "memory": ("nonkey-memory", "allocator-fragmentation", "rss-after-peak", "script-cache-bloat"),
+    "persistence": ("bgsave-disk-full", "fork-denied", "aof-disk-full", "fsync-everysec-slow", "cow-blowup"),
+    "replication": ("replica-link-down", "replica-lag", "backlog-too-small", "replica-output-loop", "noreplicas"),
+    "cluster": ("cluster-slots-down", "open-slot"),
+    "sentinel": ("sentinel-noquorum", "sentinel-no-good-replica", "slowness-failover"),
+    "keyspace": ("ttl-leak", "mass-expiry", "oom-volatile-no-ttl"),
+    "config_get": ("idle-timeout", "diagnostics-disabled", "fd-limit-clamp"),
+    "config_drift": ("config-drift",),
+    "access": ("auth-failure",),
+    "process": ("process-frozen", "fd-limit-clamp", "cpu-throttled", "swapping"),
+    "sockets": ("listen-backlog-overflow",),
+    "machine": ("packet-loss", "swapping"),
+    "log": ("oom-killed", "masterauth-mismatch", "aof-corrupt-start"),
+    "disk": ("bgsave-disk-full", "aof-disk-full"),
+    "idle_probe": ("idle-drop-by-network",),
+    "baseline": ("retry-storm",),
+}  # fmt: skip
+"""The causes that stay in the dark without a tool's reading."""
+
+
+def conclude(readings: Iterable[Reading], nodes: Sequence[str], limits: Limits) -> Verdict:
+    """What the checks make of the readings of a deployment's nodes."""
+    views = [View(readings, node) for node in nodes]
+    findings: list[Cause] = []
+    ruled_out: list[RuledOut] = []
+    for view in views:
+        of_node: list[Cause] = []
+        for check in CHECKS:
+            for found in check(view, limits):
+                (of_node if isinstance(found, Cause) else ruled_out).append(found)  # type: ignore[arg-type]
+        findings += rank(of_node)
+    ranked = together(findings)
+    found_ids = {cause.id for cause in ranked}
+    present = [cause for cause in ranked if cause.probability >= PRESENT]
+    outcome = _outcome(views, present)
+    causes = [cause for cause in present if cause.id != "outside-redis"] if outcome == "diagnosed" else []
+    spoken = {out.id: out for out in reversed(ruled_out) if out.id not in found_ids}
+    return Verdict(
+        outcome=outcome, causes=tuple(causes[:3]), findings=tuple(ranked),
+        ruled_out=tuple(reversed(spoken.values())), unknown=tuple(unknown(views)),
+    )  # fmt: skip
+
+
+def rank(findings: Sequence[Cause]) -> list[Cause]:
+    """A node's findings by probability, consequences explained away, a switched-off diagnostic last."""
+    best: dict[str, Cause] = {}
+    for cause in findings:
+        if cause.id not in best or best[cause.id].probability < cause.probability:
+            best[cause.id] = cause
+    weighed = []
+    for cause in best.values():
+        factor = min(
+            (effects.get(cause.id, 1.0) for id, effects in CONSEQUENCES.items()
+             if id in best and best[id].probability >= PRESENT and best[id].probability >= cause.probability - 0.1),
+            default=1.0,
+        )  # fmt: skip
+        weighed.append(cause.model_copy(update={"probability": round(cause.probability * factor, 3)}))
+    return sorted(weighed, key=_order)
+
+
+def together(findings: Sequence[Cause]) -> list[Cause]:
+    """The findings of all nodes: one of each cause, where it's likeliest, with the other nodes that have it named."""
+    by_id: dict[str, list[Cause]] = {}
+    for cause in sorted(findings, key=_order):
+        by_id.setdefault(cause.id, []).append(cause)
+    merged = []
+    for first, *others in by_id.values():
+        also = [str(other.where) for other in others if other.probability >= PRESENT and other.where != first.where]
+        if also:
+            first = first.model_copy(update={"why": f"{first.why} The same at {', '.join(also)}."})
+        merged.append(first)
+    return sorted(merged, key=_order)
+
+
+def _order(cause: Cause) -> tuple[bool, float]:
+    return cause.id == "diagnostics-disabled", -cause.probability
+
+
+def _outcome(views: Sequence[View], present: Sequence[Cause]) -> Outcome:
+    faults = [cause for cause in present if cause.id != "diagnostics-disabled"]
+    if any(cause.id != "outside-redis" for cause in faults):
+        return "diagnosed"
+    if faults:
+        return "outside-redis"
+    asked = [view for view in views if not view.is_sentinel]
+    return "no-fault" if asked and all(well(view) for view in asked) else "insufficient-evidence"
+
+
+def well(view: View) -> bool:
+    """Whether the server was measured and does what it should."""
+    answered, median = view.number("latency_sample", "answered"), view.number("latency_sample", "median_ms")
+    share = view.number("latency_sample", "over_10ms_share")
+    read = all(view.last(tool) and not view.unavailable(tool) for tool in ("info", "commandstats"))
+    return bool(read and answered and median is not None and median <= 10 and (share or 0) <= 0.2)
+
+
+def unknown(views: Sequence[View]) -> list[str]:
+    """What could not be read, and which causes that hides; what holds of some nodes only says of which."""
+    lines: dict[str, list[str]] = {}
+    for view in views:
+        for line in _unknown(view):
+            lines.setdefault(line, []).append(str(view.node))
+    everywhere = {str(view.node) for view in views if not view.is_sentinel}
+    return [line if everywhere <= set(at) else f"{line} ({', '.join(at)})" for line, at in lines.items()]
+
+
+def _unknown(view: View) -> Iterator[str]:
+    for tool, hidden in HIDES.items():
+        reading = view.last(tool)
+        if reading is not None and reading.unavailable is not None:
+            of = f"{tool} ({reading.unavailable.kind}: {reading.unavailable.detail})"
+            yield f"{of} can't be read; that hides {', '.join(hidden)}"
+    unread = [tool for tool in ("info", "slowlog", "clients", "config_get") if view.last(tool) is None]
+    if view.unavailable("connect") and unread:
+        yield f"{', '.join(unread)} weren't read, for want of a connection ({view.unavailable('connect')})"
+    if view.number("config_get", "latency-monitor-threshold") == 0:
+        yield "latency-monitor-threshold is 0, the default: the server keeps no record of latency events"
+    seen = view.number("clients", "share_seen")
+    if seen is not None and seen < 1:
+        yield f"{seen:.0%} of the clients were looked at"
+    if left := view.number("topology", "left_out"):
+        yield f"{left:.0f} nodes more belong to this deployment and weren't looked at"

@@ -1,0 +1,132 @@
+"""`rediagnose acl`: the least-privilege users for the server at hand, and what the current one can't read."""
+
+import argparse
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+from agent.cli.program import ANSWERED
+from tools.clock import SystemClock
+from tools.connection.allowed import Allowed
+from tools.connection.budget import Account
+from tools.connection.node import Node
+from tools.connection.target import Target, Tls, parse_target
+from tools.errors import RediagnoseError, Unanswered, UsageError
+from tools.redact import Handles
+from tools.server.access_check import Check, tried
+from tools.server.users import About, User, UserTier, about, user
+
+SHORT = 8
+"""Causes that a line of text names."""
+PURPOSE: dict[UserTier, str] = {
+    "reader": "enough for every reading but those of keys",
+    "key-reader": "the reader, and sizes, kinds and names of keys: for big keys and streams",
+    "writer": "the reader, and what policy lets you approve",
+}
+
+
+async def acl(args: argparse.Namespace) -> int:
+    """Print the users, or with --check what the URL's own user can read. Nothing on the server is changed."""
+    target = _target(args)
+    node = Node(target, SystemClock(), Account(), Handles())
+    try:
+        server = await about(node)
+        if not server.has_acls:
+            raise RediagnoseError(
+                f"{node.name} ({_version(server)}) has no ACL command: it's older than 6.0, or the command was renamed"
+            )
+        # A Sentinel holds no keys, and no step changes one.
+        tiers: tuple[UserTier, ...] = (
+            ("reader",) if server.sentinel else (args.tier,) if args.tier else get_args(UserTier)
+        )
+        users = [user(server, tier, target.db) for tier in tiers]
+        keys = not server.sentinel and args.tier in (None, "key-reader")
+        check = await tried(node, server, keys=keys) if args.check else None
+    except Unanswered as error:
+        raise RediagnoseError(f"{node.name} can't be asked ({error.kind}): {error.detail}") from None
+    finally:
+        node.close()
+    if args.format == "json":
+        print(json.dumps(_json(target, server, users, check), indent=2))
+    else:
+        print("\n".join(_checked(target, server, check) if check else _printed(target, server, users)))
+    return ANSWERED
+
+
+def _target(args: argparse.Namespace) -> Target:
+    url = args.url or os.environ.get("REDIS_URL")
+    if not url:
+        raise UsageError("REDIS_URL isn't set; give a URL such as redis://host:6379")
+    tls = Tls.model_validate({name: getattr(args, name) for name in ("cacert", "cert", "key", "insecure")})
+    target = parse_target(url, tls=tls, password_file=Path(args.password_file) if args.password_file else None)
+    if target.watched:
+        raise UsageError(
+            f"URL {target.url}: each node has users of its own; give the redis:// URL of one, or a sentinel's"
+        )
+    if target.tls:
+        target.tls.context()
+    return target
+
+
+def _version(server: About) -> str:
+    return f"{server.product} {server.version or 'of unknown version'}{', a sentinel' if server.sentinel else ''}"
+
+
+def _printed(target: Target, server: About, users: Iterable[User]) -> Iterator[str]:
+    yield f"# {target.url}: {_version(server)}. Chosen by {server.source}; nothing was changed."
+    if server.sentinel:
+        yield "# A Sentinel holds no keys, and no step of a plan changes one: the reader is its only user."
+    for one in users:
+        yield f"\n# {one.tier}: {PURPOSE[one.tier]}"
+        yield one.command
+        for rule, hole in one.holes.items():
+            yield f"#   {rule} {hole}"
+        for left in one.left_out:
+            yield f"#   without {left.rule}: {left.why}"
+    yield "\n# Put a password for CHANGE-ME. A user is lost at the next restart unless ACL SAVE or the file keeps it."
+
+
+def _checked(target: Target, server: About, check: Check) -> Iterator[str]:
+    whom = f"as user {check.user}" if check.user else "(ACL WHOAMI is denied)"
+    of = check.answered + len(check.denied)
+    yield f"{target.url}: {_version(server)}, checked {whom}: {check.answered} of {of} reading commands are allowed."
+    for row in sorted(check.denied, key=lambda row: -len(row.causes)):
+        if row.causes:
+            more = f" and {len(row.causes) - SHORT} more" if row.causes[SHORT:] else ""
+            yield f"  denied  {_named([row]):<20} hides {', '.join(row.causes[:SHORT])}{more}"
+    if harmless := [row for row in check.denied if not row.causes]:
+        yield f"  denied  and hiding no cause: {_named(harmless)}"
+    if check.denied:
+        yield f"rediagnose acl {target.url} prints the users that may."
+    if check.absent:
+        yield f"Not on this server: {_named(check.absent)}"
+
+
+def _named(rows: Iterable[Allowed]) -> str:
+    return ", ".join(" ".join(row.words) for row in rows)
+
+
+def _json(target: Target, server: About, users: Iterable[User], check: Check | None) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "target": {
+            "url": target.url, "server": server.product, "version": server.version, "sentinel": server.sentinel,
+        },
+        "source": server.source,
+        "users": [
+            {"tier": one.tier, "name": one.name, "command": one.command, "rules": list(one.rules),
+             "left_out": [left.model_dump() for left in one.left_out], "holes": one.holes}
+            for one in users
+        ],
+        "check": check and {
+            "user": check.user, "answered": check.answered, "denied": [_told(row) for row in check.denied],
+            "absent": [row.name for row in check.absent],
+            "hides": sorted({cause for row in check.denied for cause in row.causes}),
+        },
+    }  # fmt: skip
+
+
+def _told(row: Allowed) -> dict[str, Any]:
+    return {"command": row.name, "tier": row.tier, "tools": list(row.tools), "hides": list(row.causes)}

@@ -1,0 +1,56 @@
+"""`rediagnose replay`: a recorded incident as endpoints on loopback, until Ctrl-C."""
+
+import argparse
+import asyncio
+import contextlib
+import signal
+from pathlib import Path
+
+from agent.cli.program import ANSWERED
+from tools.record.load import Recording, load
+from tools.record.mapping import LOOPBACK
+from tools.record.playhead import Moment
+from tools.record.serve import Served, serving
+from tools.record.tape import Tape
+
+
+async def replay(args: argparse.Namespace) -> int:
+    """Serve until a signal ends it. Raises `UsageError` for a file or a port that can't be used."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, ended.set)
+    recording = load(Path(args.file))
+    tape = Tape(recording)
+    async with serving(tape, Moment(speed=args.speed, at=args.at), args.port) as served:
+        print(_begun(recording, tape, served, args.at), flush=True)
+        await ended.wait()
+        print(_over(served), flush=True)
+    return ANSWERED
+
+
+def _begun(recording: Recording, tape: Tape, served: Served, at: float | None) -> str:
+    cut = "; its end is missing" if recording.cut else ""
+    shown = {_plain(node): f"redis://{LOOPBACK}:{port}" for node, port in served.ports.items()}
+    width = max(map(len, shown), default=0)
+    when = "" if at is None else f"; standing still at {at:g} s"
+    return "\n".join([
+        f"Symptom   {_plain(tape.head.symptom) or '(none was given)'}",
+        f"Recorded  {_plain(tape.head.at)}, {tape.ends:.1f} s{cut}{when}",
+        *(f"{node:<{width}}  ->  {url}" for node, url in shown.items()),
+        "Ctrl-C ends it.",
+    ])  # fmt: skip
+
+
+def _over(served: Served) -> str:
+    said = f"{served.asked} commands were asked"
+    if not (missed := served.misses.total()):
+        return f"{said}, all of them recorded or implied."
+    names = ", ".join(f"{_plain(name)} {count}" for name, count in served.misses.most_common())
+    return f"{said}; {missed} had never been recorded and were refused: {names}"
+
+
+def _plain(text: str) -> str:
+    """Others' text on a terminal: without what would steer it."""
+    return "".join(char if char.isprintable() else "?" for char in text[:500])

@@ -1,0 +1,1 @@
+"""Readings as the checks and the model cite them."""

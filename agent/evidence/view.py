@@ -1,0 +1,109 @@
+"""Readings as checks look at them: the newest of each tool, numbers as numbers, citations at hand."""
+
+from collections.abc import Iterable
+
+from agent.answer.diagnosis import Cause, Evidence, RuledOut
+from tools.records import Kind, Reading, Scalar
+
+Cited = tuple[str, str]
+"""(tool, field): the field of the newest reading of that tool."""
+
+
+class View:
+    """The readings of one node, and those that are of none."""
+
+    def __init__(self, readings: Iterable[Reading], node: str | None) -> None:
+        readings = tuple(readings)
+        self.all = readings
+        """The readings of all nodes."""
+        self.readings = tuple(reading for reading in readings if node is None or reading.node in (node, None))
+        self.node = node
+        self._newest = {reading.tool: reading for reading in self.readings}
+
+    @property
+    def peers(self) -> "tuple[View, ...]":
+        """The other nodes of the deployment, as their own readings show them."""
+        names = dict.fromkeys(reading.node for reading in self.all if reading.node not in (self.node, None))
+        return tuple(View(self.all, name) for name in names)
+
+    def last(self, tool: str) -> Reading | None:
+        """The newest reading of a tool, or None."""
+        return self._newest.get(tool)
+
+    def get(self, tool: str, field: str) -> Scalar:
+        """A value, or None where it wasn't read."""
+        reading = self.last(tool)
+        return reading.get(field) if reading else None
+
+    def number(self, tool: str, field: str) -> float | None:
+        """A number, read from text where the server gave text; None where there is none."""
+        value = self.get(tool, field)
+        if isinstance(value, bool):
+            return float(value)
+        if isinstance(value, int | float):
+            return value
+        try:
+            return float(value) if isinstance(value, str) else None
+        except ValueError:
+            return None
+
+    def text(self, tool: str, field: str) -> str:
+        """A value as text; empty where it wasn't read."""
+        value = self.get(tool, field)
+        return "" if value is None else str(value)
+
+    def unavailable(self, tool: str) -> Kind | None:
+        """The kind for which the newest reading of a tool is unavailable."""
+        reading = self.last(tool)
+        return reading.unavailable.kind if reading and reading.unavailable else None
+
+    def first_unavailable(self, *kinds: Kind) -> str | None:
+        """The tool of the first reading that is unavailable for one of these kinds."""
+        for reading in self.readings:
+            if reading.unavailable and reading.unavailable.kind in kinds:
+                return reading.tool
+        return None
+
+    def fields(self, tool: str) -> dict[str, Scalar]:
+        """All values of a tool's newest reading."""
+        reading = self.last(tool)
+        return dict(reading.values or {}) if reading else {}
+
+    @property
+    def told(self) -> dict[str, Scalar]:
+        """What the deployment's topology says of this node: its role, and how its peers see it; empty if nothing."""
+        fields = self.fields("topology")
+        at = next((f"n{n}." for n in range(1, len(fields)) if fields.get(f"n{n}.node") == self.node), None)
+        return {name.removeprefix(at): value for name, value in fields.items() if at and name.startswith(at)}
+
+    @property
+    def is_sentinel(self) -> bool:
+        """Whether this node is a sentinel."""
+        return self.told.get("role") == "sentinel"
+
+    @property
+    def symptom(self) -> str:
+        """What was reported."""
+        return self.text("symptom", "text")
+
+    def cite(self, *cited: Cited) -> tuple[Evidence, ...]:
+        """Evidence of those fields that were read; of the rest, none."""
+        found: list[Evidence] = []
+        for tool, field in cited:
+            reading = self._holding(tool, field)
+            if reading is not None:
+                found.append(Evidence(reading=reading.id, field=field, value=reading.get(field), verified=True))
+        return tuple(found)
+
+    def _holding(self, tool: str, field: str) -> Reading | None:
+        # A kind of unavailable may stand in an earlier reading of the tool than the newest.
+        having = [reading for reading in self.readings if reading.tool == tool and reading.has(field)]
+        return having[-1] if having else None
+
+    def cause(self, id: str, probability: float, why: str, *cited: Cited) -> Cause:
+        """A finding about this node."""
+        return Cause(id=id, probability=probability, where=self.node, why=why, evidence=self.cite(*cited))
+
+    def not_(self, id: str, because: str, *cited: Cited) -> RuledOut:
+        """A cause that the readings speak against."""
+        return RuledOut(id=id, because=because, evidence=self.cite(*cited))

@@ -1,0 +1,1 @@
+"""One incident, from the first reading to a verdict."""

@@ -1,0 +1,176 @@
+"""The model's part of an investigation, and what stands when it fails."""
+
+import asyncio
+import json
+import time
+from contextlib import nullcontext
+
+from agent.answer.diagnosis import Cause, Verdict
+from agent.answer.events import Emit, Event, ModelAnswered, ModelFailed
+from agent.answer.taxonomy import CAUSES
+from agent.investigation.arbitration import disagreement, doubt, surest, without_advice
+from agent.investigation.investigation import Investigation
+from agent.loop.prompts import Prompt, compose, unaided
+from agent.loop.run import Limits, investigate, offered
+from agent.loop.submission import Concluded
+from agent.loop.transcript import Transcript
+from agent.model.client import Model
+from agent.model.errors import EndpointError, ModelError
+from agent.model.request import Wire, request
+from agent.model.usage import Prices
+from tools.errors import ToolError
+from tools.records import Record
+
+
+class Asking(Record):
+    """How the model is asked."""
+
+    timeout: float = 60.0
+    """Seconds for one answer."""
+    max_tokens: int | None = None
+    """Most tokens of one answer."""
+    turns: int = 12
+    """Most turns."""
+    total_tokens: int = 400_000
+    """Most tokens of all answers together, in and out."""
+    cost: float | None = None
+    """Most money of all answers together, by `prices`; null for no bound."""
+    prices: Prices = Prices()
+    """What tokens cost."""
+    bare: bool = False
+    """Give it the tools alone: no digest, no findings and no runbooks, and no checks that stand in for its answer."""
+    base_url: str | None = None
+    """Where the model is; null for what the environment says."""
+
+
+class Talk:
+    """A model that goes on being asked after its diagnosis, and the conversation with it."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.transcript: Transcript | None = None
+        """Null before anything was asked."""
+
+
+async def think(incident: Investigation, checks: Verdict, asking: Asking, talk: Talk | None = None) -> Verdict:
+    """Let the model conclude. Whatever goes wrong with it, the checks' verdict stands, and the use says why.
+
+    `talk` holds the model that's asked, and gets the conversation, which can go on.
+    """
+    # An endpoint takes real time, whatever clock the incident has.
+    ends = time.monotonic() + incident.ends - incident.clock.monotonic()
+    limits = Limits(
+        turns=asking.turns, tokens=asking.total_tokens, cost=asking.cost, prices=asking.prices, ends=ends
+    )  # fmt: skip
+    tools = offered(incident.toolbox, runbooks=not asking.bare)
+    unproven = Verdict(outcome="insufficient-evidence", findings=checks.findings)
+
+    transcript = Transcript(prompt_of(incident, tools, bare=asking.bare))
+    if talk:
+        talk.transcript = transcript
+    heard = counted(incident)
+    try:
+        async with nullcontext(talk.model) if talk else model_of(incident, asking) as model:
+            done = await investigate(
+                model, incident.toolbox, transcript, limits, heard,
+                causes=CAUSES, read_runbook=None if asking.bare else lambda name: read(incident, name),
+                found=None if asking.bare else surest(checks), refuse=incident.desk.forbidden,
+            )  # fmt: skip
+    except asyncio.CancelledError:
+        # Whoever interrupts gets what is known so far, the readings that the model asked for among it.
+        _failed(incident, incident.check(), "interrupted before it concluded")
+        raise
+    except ModelError as error:
+        if error.use is not None:
+            incident.use = error.use.model_copy(update={"why": incident.use.why})
+        stands = unproven if asking.bare else incident.check() if incident.use.turns else checks
+        return _failed(incident, stands, str(error), endpoint=isinstance(error, EndpointError))
+    return weighed(incident, done, bare=asking.bare)
+
+
+def counted(incident: Investigation) -> Emit:
+    """Whoever listens to an incident, and its own count of what the model costs."""
+
+    def heard(event: Event) -> None:
+        if isinstance(event, ModelAnswered):
+            incident.use = event.use.model_copy(update={"why": incident.use.why})
+        incident.emit(event)
+
+    return heard
+
+
+def model_of(incident: Investigation, asking: Asking) -> Model:
+    """The incident's model. Raises `ModelError` for an endpoint that can't be one."""
+    return Model(
+        incident.use.name, incident.emit, timeout=asking.timeout, max_tokens=asking.max_tokens,
+        base_url=asking.base_url,
+    )  # fmt: skip
+
+
+def weighed(incident: Investigation, done: Concluded, *, bare: bool = False) -> Verdict:
+    """What stands after the model has concluded: its answer or the checks', with the use saying why."""
+    done = without_advice(done, incident.desk.forbidden)
+    incident.use = done.use.model_copy(update={"why": incident.use.why})
+    latest = incident.check()
+    why = None if bare else doubt(done, latest)
+    incident.use = incident.use.model_copy(update={"disagrees": disagreement(done, latest, why)})
+    if why:
+        return _failed(incident, _beside(latest, done), why)
+    incident.actions = done.actions
+    return _merged(done, latest)
+
+
+def _failed(incident: Investigation, checks: Verdict, why: str, *, endpoint: bool = False) -> Verdict:
+    incident.use = incident.use.model_copy(update={"degraded": f"model {incident.use.name}: {why}"})
+    incident.desk.withdraw("the model proposed it, and its diagnosis doesn't stand")
+    incident.emit(ModelFailed(why=why, endpoint=endpoint))
+    return checks
+
+
+def _beside(checks: Verdict, done: Concluded) -> Verdict:
+    """The checks' verdict with the model's unproven causes behind it, marked by their unverified evidence."""
+    known = {cause.id for cause in checks.causes}
+    others = [cause for cause in done.causes if cause.id not in known]
+    if checks.outcome != "diagnosed":
+        told = tuple(f"the model suspects {cause.id} and has no verified evidence: {cause.why}" for cause in others)
+        return checks.model_copy(update={"unknown": (*checks.unknown, *told)})
+    least = min(cause.probability for cause in checks.causes)
+    lowered = [cause.model_copy(update={"probability": min(cause.probability, least)}) for cause in others]
+    causes: tuple[Cause, ...] = (*checks.causes, *lowered)
+    return checks.model_copy(update={"causes": causes[:3]})
+
+
+def _merged(done: Concluded, checks: Verdict) -> Verdict:
+    ids = {cause.id for cause in done.causes}
+    said = {out.id for out in done.ruled_out} | ids
+    return Verdict(
+        outcome=done.outcome, causes=done.causes, findings=checks.findings,
+        ruled_out=(*done.ruled_out, *(out for out in checks.ruled_out if out.id not in said)),
+        unknown=tuple(dict.fromkeys((*done.unknown, *checks.unknown))),
+    )  # fmt: skip
+
+
+def prompt_of(incident: Investigation, tools: list[Wire], *, bare: bool = False) -> Prompt:
+    """What a conversation about an incident begins with."""
+    if bare:
+        return unaided(incident.symptom)
+    titles = {book.name: book.title for book in incident.library.runbooks}
+    findings = incident.verdict.findings if incident.verdict else ()
+    return compose(incident.symptom, incident.readings(), findings, titles, tools)
+
+
+def read(incident: Investigation, name: str) -> str:
+    """A runbook's text. Raises `ToolError` naming those that there are."""
+    text = incident.library.text(name)
+    if text is None:
+        known = ", ".join(book.name for book in incident.library.runbooks)
+        raise ToolError(f"there is no runbook {name!r}; there are {known}")
+    return text
+
+
+def show_prompt(incident: Investigation, asking: Asking) -> str:
+    """The body of the first request, exactly as it would leave."""
+    tools = offered(incident.toolbox)
+    name = incident.use.name
+    body = request(name, prompt_of(incident, tools).messages(), tools, max_tokens=asking.max_tokens)
+    return json.dumps(body, ensure_ascii=False, indent=2)

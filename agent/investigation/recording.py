@@ -1,0 +1,20 @@
+"""An investigation's stream of events, written into a recording as it happens."""
+
+from agent.answer.events import Emit, Event, ReadingBegun, ReadingTaken
+from tools.record.recorder import NOT_THE_SERVERS, Recorder
+
+
+def heard_by(recorder: Recorder | None, emit: Emit, *, events: bool = True) -> Emit:
+    """Whoever listens, and the recording too; without `events` only what a replay needs goes into that."""
+    if recorder is None:
+        return emit
+
+    def both(event: Event) -> None:
+        if isinstance(event, ReadingTaken):
+            recorder.reading(event.reading)
+        beside = isinstance(event, ReadingTaken) and event.reading.tool in NOT_THE_SERVERS
+        if events and not beside and not isinstance(event, ReadingBegun):
+            recorder.event(event.model_dump(mode="json", by_alias=True))
+        emit(event)
+
+    return both

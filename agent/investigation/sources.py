@@ -1,0 +1,43 @@
+"""What an investigation is given: how it goes about it, and what it may look at besides the servers."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.investigation.baseline import Baseline
+from tools.host.local import Facts
+from tools.past.history import History
+from tools.record.replay import Replay
+from tools.records import Budget, Record
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What an investigation may look at besides the servers."""
+
+    facts: Facts | None = None
+    """Facts of a host that this program can't log into."""
+    log: str | None = None
+    """Path of the named server's log, for a server that is dead; null to find it."""
+    history: History | None = None
+    """Where the past is kept; null for nowhere."""
+    record: Path | None = None
+    """Where the incident is written down; null for nowhere."""
+    baseline: Baseline | None = None
+    """A good day to compare with; null for none."""
+    events: bool = True
+    """Whether the investigation's own events are written down too."""
+    replay: Replay | None = None
+    """A recording in the place of the servers and their machines; null for the real ones."""
+
+
+class Options(Record):
+    """How an investigation goes about it."""
+
+    window: float = 2.0
+    """Seconds between two samples."""
+    deadline: float = 30.0
+    """Seconds for the whole."""
+    one_node: bool = False
+    """Look at the named node only: no address that it tells is dialled, and none is given the password."""
+    budget: Budget = Budget()
+    """What it may cost the deployment; each node after the first adds 40 commands."""

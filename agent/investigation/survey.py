@@ -1,0 +1,214 @@
+"""The first minute, always the same: what can be read is read, and silence is probed before it's named."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Callable, Sequence
+
+from agent.checks.clients import IDLE_WORDS
+from agent.evidence.view import View
+from tools.clock import Clock
+from tools.connection.node import Node
+from tools.errors import ToolError, Unanswered
+from tools.records import Reading, Record
+from tools.server.sentinel import sentinel
+from tools.toolbox import Toolbox, bind
+
+PARAMETERS = (
+    "maxclients", "timeout", "tcp-keepalive", "tcp-backlog", "maxmemory-clients", "client-output-buffer-limit",
+    "client-query-buffer-limit", "slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold",
+    "busy-reply-threshold", "lua-time-limit", "maxmemory", "maxmemory-policy", "hz", "io-threads", "activedefrag",
+    "lazyfree-lazy-expire", "lazyfree-lazy-user-del", "appendfsync", "save", "logfile",
+)  # fmt: skip
+SECTIONS = ("server", "clients", "memory", "persistence", "stats", "replication", "cpu", "errorstats", "keyspace")
+WINDOWED = ("commandstats", "latencystats", "latency_events", "memory", "persistence", "replication", "keyspace")
+"""Readings that share the two samples of the window."""
+ONCE = ("slowlog", "clients", "access", "config_drift")
+"""Readings of one moment."""
+HOST = ("process", "sockets", "machine")
+HOST_ONCE = ("log", "disk", "kernel_log")
+PROBE_SECONDS = 8.0
+"""How long an idle connection is watched where nobody knows the period."""
+COMES_AND_GOES = re.compile(
+    r"spik|period|interm|sporadic|occasional|sometimes|regular|now and then|at times|random|blip|hiccup|stall|freez"
+    r"|jitter|\bevery (few |\d+ )?(second|minute|hour)|\bat :\d\d|for a moment|p9+\b",
+    re.IGNORECASE,
+)
+"""What a person says of something that isn't there all the time: a short look may fall in between."""
+ENOUGH = 20
+"""PINGs below which a distribution says nothing."""
+WATCH, LEAST_WATCH = 8.0, 4.0
+"""Seconds of the longer look that follows then, and those below which it tells no more than the first one."""
+PROMPTLY = 0.3
+"""Seconds within which a server that's well lets a client in; after that its host is looked at meanwhile."""
+GLANCE = 0.2
+"""Seconds between the two samples of the first look at the machine."""
+RESERVE = 6.0
+"""Seconds kept back from a hunt for a slot, for the readings that follow it."""
+
+
+class Pace(Record):
+    """How long an investigation may take and how it samples."""
+
+    window: float = 2.0
+    """Seconds between two samples."""
+    pings: int = 60
+    """PINGs of the latency sample."""
+    ends: float
+    """The deadline, in the clock's monotonic seconds."""
+
+
+Confirm = Callable[[View], None]
+"""Shown what was read of a node, for what the server says of its own process and files."""
+
+
+class NodeSurvey:
+    """Takes the readings that every investigation of a node begins with."""
+
+    def __init__(
+        self, toolbox: Toolbox, node: Node, clock: Clock, pace: Pace, confirm: Confirm, found: Callable[[], bool],
+        host: Sequence[str] = HOST, past: bool = False,
+    ) -> None:  # fmt: skip
+        self.toolbox = toolbox
+        self.node = node
+        self.clock = clock
+        self.pace = pace
+        self.confirm = confirm
+        self.found = found
+        """Whether the readings so far already tell a cause."""
+        self.host = host
+        """The readings of its machine: what nodes share is read once."""
+        self.past = past
+        """Whether the history is read: somebody keeps it."""
+
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline."""
+        return self.pace.ends - self.clock.monotonic()
+
+    @property
+    def view(self) -> View:
+        """What was read of this node so far."""
+        return View(self.toolbox.recent, self.node.name)
+
+    async def reach(self) -> bool:
+        """Connect, whatever it takes; whether the server can be asked more. A failure calls for a look at the host."""
+        connecting = asyncio.create_task(self.take("connect"))
+        done, _ = await asyncio.wait({connecting}, timeout=PROMPTLY)
+        if not done or ((quick := connecting.result()) and quick.unavailable):
+            await asyncio.gather(*(self.take(tool, window=GLANCE) for tool in self.host))
+        first = await connecting
+        lost = first is not None and first.unavailable is not None and first.get("stage") == "tcp"
+        if lost and self.view.unavailable("connect") == "timeout" and self.view.unavailable("process") == "not-local":
+            # On a path that loses packets one connect in many fails, on one that is closed all do.
+            first = await self.take("connect") or first
+        if first and first.unavailable and first.unavailable.kind == "refused" and not self.view.unavailable("process"):
+            # What is left of a server that is gone: its last words, and the disk that it wrote to.
+            await asyncio.gather(*(self.take(tool) for tool in HOST_ONCE))
+        kind = first.unavailable.kind if first and first.unavailable else None
+        if kind == "maxclients":
+            await self._hunt()
+        mute = kind == "timeout" and first is not None and first.get("stage") not in ("dns", "tcp", "tls")
+        if mute and not await self._speaks_again():
+            return False
+        return self.node.held and kind not in ("noauth", "wrongpass")
+
+    async def take(self, tool: str, **args: object) -> Reading | None:
+        """One reading, or None where there is no such tool, no time or no budget left."""
+        if not self.toolbox.has(tool, self.node.name) or self.left < 0.5:
+            return None
+        try:
+            async with asyncio.timeout(max(0.5, self.left)):
+                return await self.toolbox.call(tool, {**args, "node": self.node.name})
+        except (ToolError, TimeoutError):
+            # A spent budget or deadline: what was read so far is what there is.
+            return None
+
+    async def _hunt(self) -> None:
+        with contextlib.suppress(Unanswered):
+            await self.node.hunt(self.pace.ends - RESERVE - self.pace.window)
+
+    async def _speaks_again(self) -> bool:
+        """Probe a silence; whether the server answers in the end."""
+        if self.view.get("process", "stopped") is True:
+            return False
+        # A glance is too short to tell a process that is held back from one that waits.
+        longer = [tool for tool in self.host if tool == "process" and not self.view.unavailable(tool)]
+        await asyncio.gather(self.take("silence"), *(self.take(tool, window=self.pace.window) for tool in longer))
+        if self.view.get("silence", "ping_answered") is not True:
+            return False
+        # It was held up and runs again: what held it up is in its own records now.
+        await self.take("connect")
+        return True
+
+    async def server(self) -> None:
+        """The readings of a server that answers."""
+        if self.view.first_unavailable("busy"):
+            await self.take("ping")
+            await self.take("script")
+            return
+        sections, window = list(SECTIONS), self.pace.window
+        # A host that isn't this machine is not asked again.
+        local = [tool for tool in self.host if not self.view.unavailable(tool)]
+        opened = await asyncio.gather(
+            self.take("info", sections=sections, window=window),
+            self.take("latency_sample", count=self.pace.pings, seconds=window),
+            *(self.take(tool, window=window) for tool in WINDOWED), *(self.take("history") for _ in range(self.past)),
+            *(self.take(tool, window=min(window, 10.0)) for tool in local),
+        )  # fmt: skip
+        self.confirm(self.view)
+        kinds = {reading.unavailable.kind for reading in opened[:3] if reading and reading.unavailable}
+        if "timeout" in kinds and self.view.last("silence") is None and not await self._speaks_again():
+            return
+        mode = self.view.text("info", "server_mode") or self.view.text("info", "redis_mode")
+        await asyncio.gather(
+            self.take("config_get", parameters=list(PARAMETERS)), *(self.take(tool) for tool in ONCE),
+            *(self.take("cluster", window=0) for _ in range(mode == "cluster")),
+        )  # fmt: skip
+        self.confirm(self.view)
+        await asyncio.gather(
+            *(self.take(tool) for tool in HOST_ONCE if not self.view.unavailable("process")),
+            *(self.take("streams", calls=30) for _ in range(self._streams_are_used())),
+        )  # fmt: skip
+
+    async def watch(self, pings: int) -> None:
+        """A longer look at what changes, after one in which nothing was found, with so many PINGs at most."""
+        window = min(WATCH, self.left - RESERVE)
+        if window < LEAST_WATCH or not self.node.held:
+            return
+        local = [tool for tool in self.host if tool != "sockets" and not self.view.unavailable(tool)]
+        await asyncio.gather(
+            self.take("info", sections=list(SECTIONS), window=window),
+            # Of a handful of PINGs a single slow one would be a large share.
+            *(
+                self.take("latency_sample", count=min(pings, self.pace.pings), seconds=window)
+                for _ in range(pings >= ENOUGH)
+            ),
+            *(self.take(tool, window=window) for tool in (*WINDOWED, *local)),
+        )
+        await self.take("slowlog")
+
+    def _streams_are_used(self) -> bool:
+        """Whether consumer groups are read: then what waits in them is worth some commands."""
+        return any(field.startswith("xreadgroup.") for field in self.view.fields("commandstats"))
+
+    async def sentinel(self) -> None:
+        """The readings of a sentinel."""
+        if not self.toolbox.has("sentinel", self.node.name):
+            # Named by its own URL, it was given its tools before it told what it is.
+            self.toolbox.add([bind(sentinel, self.node, node=self.node.name)])
+        await asyncio.gather(self.take("sentinel", window=self.pace.window), self.take("log"))
+
+    async def idle(self, symptom: str) -> None:
+        """Whether an idle connection lives, where the report or the settings ask for it."""
+        view = self.view
+        if self.left <= PROBE_SECONDS + 3 or not self.node.held:
+            return
+        period = view.number("config_get", "timeout") or 0
+        keepalive = view.number("config_get", "tcp-keepalive")
+        reported = IDLE_WORDS.search(symptom) is not None
+        # Over a network something may forget idle flows; where nothing else was found, that's worth the seconds.
+        distant = view.unavailable("process") == "not-local" and not self.found()
+        if not (reported or keepalive == 0 or 0 < period <= PROBE_SECONDS or distant):
+            return
+        await self.take("idle_probe", seconds=min(PROBE_SECONDS, period + 2.5) if period else PROBE_SECONDS)

@@ -1,0 +1,69 @@
+"""The tools of a node: what a model and the survey can call."""
+
+from collections.abc import Iterator
+
+from tools.connection.node import Node
+from tools.gate.desk import Desk, propose_config_set
+from tools.host.disk import disk
+from tools.host.kernel_log import kernel_log
+from tools.host.local import Host
+from tools.host.log import log
+from tools.host.machine import machine
+from tools.host.process import process
+from tools.host.sockets import sockets
+from tools.past.history import History, history
+from tools.record.replay import Replay
+from tools.server.access import access
+from tools.server.big_keys import big_keys
+from tools.server.clients import clients
+from tools.server.cluster import cluster
+from tools.server.commandstats import commandstats
+from tools.server.config import config_get
+from tools.server.config_drift import config_drift
+from tools.server.connect import connect, ping, silence
+from tools.server.histogram import latencystats
+from tools.server.idle import idle_probe
+from tools.server.info import info
+from tools.server.keyspace import keyspace
+from tools.server.latency import latency_sample
+from tools.server.latency_events import latency_events
+from tools.server.memory import memory
+from tools.server.persistence import persistence
+from tools.server.replication import replication
+from tools.server.script import script
+from tools.server.sentinel import sentinel as sentinel_
+from tools.server.slowlog import slowlog
+from tools.server.streams import streams
+from tools.toolbox import Tool, ToolFunction, bind
+
+REACHING = (connect, ping, silence)
+SERVER = (
+    latency_sample, info, commandstats, latencystats, latency_events, slowlog, clients, memory, persistence,
+    replication, cluster, keyspace, big_keys, streams, access, config_get, idle_probe,
+    script,
+)  # fmt: skip
+HOST = (process, sockets, machine, disk, log, kernel_log)
+
+
+def tools_of(
+    node: Node, host: Host, desk: Desk, past: History, *, sentinel: bool, replay: Replay | None = None
+) -> Iterator[Tool]:
+    """The tools of one node, in a fixed order; a sentinel has those that make sense of one.
+
+    In a replay what is more than the server's word (its machine, its past) is read from the recording.
+    """
+    of_node = (*REACHING, info, sentinel_, clients, access) if sentinel else (*REACHING, *SERVER)
+    for tool in of_node:
+        yield bind(tool, node, node=node.name)
+    for of_host in HOST:
+        yield _bound(of_host, (host,), node, replay)
+    if not sentinel:
+        yield _bound(config_drift, (node, host), node, replay)
+        yield _bound(history, (node, past), node, replay)
+        yield bind(propose_config_set, node, desk, node=node.name)
+
+
+def _bound(fn: ToolFunction, given: tuple[object, ...], node: Node, replay: Replay | None) -> Tool:
+    if replay is None:
+        return bind(fn, *given, node=node.name)
+    return bind(replay.reading(fn, node.name, len(given)), node=node.name)

@@ -1,0 +1,71 @@
+"""One exchange after the other with a model, in a conversation that fits into what it can take."""
+
+from collections.abc import Collection
+
+from agent.answer.events import Emit, ModelAnswered, ModelAsked
+from agent.loop.submission import SUBMIT
+from agent.loop.tool_calls import READ_RUNBOOK, offered
+from agent.loop.transcript import Transcript
+from agent.model.client import Model
+from agent.model.errors import ModelError, Overflow
+from agent.model.json_repair import mended
+from agent.model.request import size
+from agent.model.response import ToolCall, Turn, whole_escapes
+from agent.model.text_calls import spoken
+from agent.model.usage import Spending
+from tools.toolbox import Toolbox
+
+
+class Dialogue:
+    """The conversation so far, and whoever is asked next."""
+
+    def __init__(
+        self, model: Model, toolbox: Toolbox, transcript: Transcript, spending: Spending, emit: Emit, *,
+        runbooks: bool, cited: Collection[tuple[str, str]],
+    ) -> None:  # fmt: skip
+        """`cited` are readings and their fields that stay in sight when the conversation has to be shortened."""
+        self.transcript = transcript
+        self._model = model
+        self._toolbox = toolbox
+        self._spending = spending
+        self._emit = emit
+        self._cited = cited
+        self._tools = offered(toolbox, runbooks=runbooks)
+        self._names = {*toolbox.tools, SUBMIT} | ({READ_RUNBOOK} if runbooks else set())
+        self._too_long: int | None = None
+        """Bytes of a request that the endpoint found too long; no later one is as long."""
+
+    async def ask(self, number: int, choice: str | None = None) -> Turn:
+        """The answer of turn `number`; `choice` names a tool that must be called. Raises `ModelError`."""
+        self._emit(ModelAsked(turn=number))
+        turn = await self._fitting(choice)
+        self._spending.add(turn, self._size)
+        names = tuple(call.name[:64] for call in turn.tool_calls)
+        self._emit(ModelAnswered(turn=number, tool_calls=names, use=self._spending.use))
+        return turn
+
+    @property
+    def _size(self) -> int:
+        return size(self.transcript.messages, self._tools)
+
+    async def _fitting(self, choice: str | None) -> Turn:
+        """An answer to the conversation, shortened as far as the endpoint wants it."""
+        while True:
+            while self._too_long is not None and self._size >= self._too_long:
+                if not self.transcript.shorten(self._toolbox.readings, self._cited):
+                    break
+            try:
+                return await self._model.ask(
+                    self.transcript.messages, self._tools, ends=self._spending.limits.ends, choice=choice
+                )
+            except Overflow as error:
+                self._too_long = min(self._size, self._too_long or self._size)
+                if not self.transcript.shorten(self._toolbox.readings, self._cited):
+                    raise ModelError(f"the incident doesn't fit into the model's context: {error}") from None
+
+    def calls(self, turn: Turn) -> list[ToolCall]:
+        """The calls of an answer, also those in its text, with their arguments mended."""
+        reported = next((str(one.get("text")) for one in self._toolbox.readings if one.tool == "symptom"), "")
+        calls = turn.tool_calls or spoken(turn.text, self._names, submit=SUBMIT, quoted=reported)
+        cut = turn.finish_reason == "length"
+        return [call.model_copy(update={"arguments": whole_escapes(mended(call.arguments, cut=cut))}) for call in calls]

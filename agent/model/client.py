@@ -1,0 +1,201 @@
+"""The chat client: one answer of the model, whole or not at all."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+
+from agent.answer.events import Emit, ModelRetried, ModelText
+from agent.model.errors import Again, EndpointError, Refused, of_event, of_status, printable
+from agent.model.errors import ModelError as ModelError
+from agent.model.provider import client, key_of
+from agent.model.request import ABILITIES, Wire, request
+from agent.model.response import Gathering, Turn
+
+if TYPE_CHECKING:
+    from openai._response import AsyncAPIResponse
+
+ATTEMPTS = 4
+"""Failures in a row after which the endpoint isn't asked any more."""
+_SSE = (b":", b"event:", b"id:", b"retry:")
+MOST_BYTES = 8 * 2**20
+"""Of one answer: what is longer is no answer."""
+
+
+class Model:
+    """A model behind a chat-completions endpoint. What the endpoint refuses is found out once and remembered.
+
+    Endpoint and key come from the environment unless they're given (`provider`). Raises `ModelError` for an endpoint
+    that can't be one.
+    """
+
+    def __init__(
+        self, name: str, emit: Emit, *, timeout: float = 60.0, max_tokens: int | None = None,
+        base_url: str | None = None, api_key: str | None = None, backoff: float = 0.5,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.timeout = timeout
+        """Seconds for one answer, to its last byte."""
+        self.max_tokens = max_tokens
+        """Most tokens of one answer."""
+        self.abilities = set(ABILITIES)
+        """What the endpoint is taken to understand."""
+        self._emit = emit
+        self._jitter = wait_random_exponential(multiplier=backoff, max=8)
+        self._key = key_of(api_key, base_url)
+        self._client = client(self._key, base_url, timeout)
+        self._failures = 0
+        """In a row."""
+        self._given_up: str | None = None
+
+    async def __aenter__(self) -> "Model":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections to the endpoint."""
+        await self._client.close()
+
+    def again(self) -> None:
+        """Give an endpoint that was given up another chance: a person asks anew."""
+        self._failures, self._given_up = 0, None
+
+    async def ask(
+        self, messages: Sequence[Wire], tools: Sequence[Wire], *, ends: float, choice: str | None = None
+    ) -> Turn:
+        """One answer, before `ends` (seconds of `time.monotonic`). `choice` names a tool that must be called.
+
+        Raises `ModelError`; once it's for good, an endpoint isn't asked again.
+        """
+        if self._given_up:
+            raise EndpointError(self._given_up)
+        asked = 0
+
+        async def attempt() -> Turn:
+            nonlocal asked
+            asked += 1
+            try:
+                return await self._attempt(body, ends)
+            except Again:
+                self._failures += 1
+                raise
+
+        def over(state: RetryCallState) -> bool:
+            return self._failures >= ATTEMPTS or time.monotonic() + state.upcoming_sleep >= ends
+
+        while True:
+            body = request(
+                self.name, messages, tools, choice=choice, max_tokens=self.max_tokens, abilities=self.abilities
+            )
+            retrying = AsyncRetrying(
+                retry=retry_if_exception_type(Again), stop=over, wait=self._wait,
+                before_sleep=self._retried, reraise=True,
+            )  # fmt: skip
+            try:
+                turn: Turn = await retrying(attempt)
+            except Refused as error:
+                self.abilities.discard(error.ability)
+            except Again as error:
+                tried = f"asked {asked} times" if asked > 1 else "asked once"
+                near = "" if self._failures >= ATTEMPTS else ", and the deadline doesn't allow another"
+                why = f"{error} ({tried}{near})"
+                self._given_up = f"{why}; after {ATTEMPTS} failures in a row it isn't asked again" if not near else None
+                raise EndpointError(why) from None
+            else:
+                self._failures = 0
+                return turn
+
+    def _wait(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        wanted = error.after if isinstance(error, Again) else None
+        return self._jitter(state) if wanted is None else wanted
+
+    def _retried(self, state: RetryCallState) -> None:
+        why = str(state.outcome.exception()) if state.outcome else ""
+        self._emit(ModelRetried(attempt=state.attempt_number, seconds=round(state.upcoming_sleep, 3), why=why))
+
+    async def _attempt(self, body: Wire, ends: float) -> Turn:
+        from httpx2 import RequestError
+        from openai import APIConnectionError, APIStatusError, OpenAIError
+
+        seconds = min(self.timeout, ends - time.monotonic())
+        if seconds <= 0:
+            raise ModelError("the deadline passed before the model could be asked")
+        # The whole of an answer is bounded: the client's own time-out starts anew with every byte.
+        create = self._client.chat.completions.with_streaming_response.create
+        try:
+            async with asyncio.timeout(seconds), create(**body, timeout=seconds) as response:
+                return await self._read(response, streamed="stream" in body)
+        except (TimeoutError, APIConnectionError, RequestError, OSError) as error:
+            # The client's exceptions end at the request: a body that breaks off raises those of the library below it.
+            if "timeout" in type(error).__name__.lower():
+                raise Again(f"the model's endpoint gave no whole answer within {seconds:.3g} s") from None
+            raise Again(f"the connection to the model's endpoint failed ({_root(error)})") from None
+        except APIStatusError as error:
+            raise of_status(error, body, self._key) from None
+        except (OpenAIError, ValueError) as error:
+            # ValueError is a key or a header that can't be sent; its text may hold the key.
+            raise EndpointError(f"the model's endpoint can't be asked ({type(error).__name__})") from None
+
+    async def _read(self, response: "AsyncAPIResponse[Any]", *, streamed: bool) -> Turn:
+        from httpx2 import RequestError
+
+        gathering, plain, done, events = Gathering(), bytearray(), False, False
+        try:
+            async with aclosing(_lines(response)) as lines:
+                async for line in lines:
+                    if line.startswith(b"data:"):
+                        events = True
+                        if done := line[5:].strip() == b"[DONE]":
+                            break
+                        self._feed(gathering, line[5:])
+                    elif line and not line.startswith(_SSE):
+                        plain += line
+        except RequestError:
+            if not gathering.finish_reason:
+                raise
+        if not events and plain:
+            if streamed:
+                self.abilities.discard("stream")
+            self._feed(gathering, bytes(plain))
+            if not gathering.answered:
+                raise Again("the model's endpoint sent a completion without a choice")
+        elif not (done or gathering.finish_reason):
+            raise Again("the model's answer was cut off in the middle")
+        return gathering.turn()
+
+    def _feed(self, gathering: Gathering, data: bytes) -> None:
+        try:
+            chunk = json.loads(data)
+        except (ValueError, RecursionError):
+            raise Again("the model's endpoint sent something that isn't JSON") from None
+        if isinstance(chunk, dict) and chunk.get("error"):
+            raise of_event(chunk["error"], self._key)
+        if text := gathering.feed(chunk):
+            self._emit(ModelText(text=printable(text)))
+
+
+async def _lines(response: "AsyncAPIResponse[Any]") -> AsyncGenerator[bytes, None]:
+    # Split at newlines only: a text may hold other characters that str.splitlines takes for the end of a line.
+    rest, size = bytearray(), 0
+    async for chunk in response.iter_bytes():
+        size += len(chunk)
+        if size > MOST_BYTES:
+            raise Again(f"the model's endpoint sent more than {MOST_BYTES // 2**20} MiB in one answer")
+        *lines, last = chunk.split(b"\n")
+        for line in lines:
+            yield bytes(rest + line).rstrip(b"\r")
+            rest.clear()
+        rest += last
+    if rest:
+        yield bytes(rest)
+
+
+def _root(error: BaseException) -> str:
+    return type(error.__cause__ or error).__name__

@@ -1,0 +1,130 @@
+"""How an endpoint fails, and what follows from it: ask again, ask for less, or give the model up.
+
+ModelError          the model gives no answer; the checks' stands
+  EndpointError     the endpoint failed, which says nothing of the model behind it
+  Overflow          the conversation is too long for the model: it may be shortened and asked again
+Again               the endpoint failed in a way that may pass
+Refused             the endpoint doesn't understand a part of the request
+"""
+
+import json
+import math
+import re
+import time
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from agent.answer.diagnosis import ModelUse
+from agent.model.request import Wire, refused
+from tools.errors import RediagnoseError
+from tools.redact import hide_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from openai import APIStatusError
+
+_KEYS = re.compile(r"\b[sp]k-[\w*.-]{6,}|\bBearer \S+|[\w-]{32,}")
+_OVERFLOW = re.compile(
+    r"context[_ -]?(length|window|size|limit)|"
+    r"(prompt|input|request|conversation|messages?) (is|are)? ?too (long|large)|"
+    r"too many (input |prompt )?tokens|reduce the length|(input|prompt) token count|tokens must be reduced|"
+    r"maximum (number of )?(input |prompt )?tokens|larger than the max",
+    re.IGNORECASE,
+)
+
+
+class ModelError(RediagnoseError):
+    """The model gave no answer that can be used; one line says why, and never a key. The checks' answer stands."""
+
+    def __init__(self, why: str, use: ModelUse | None = None) -> None:
+        super().__init__(why)
+        self.use = use
+        """What was spent until then, where it's known."""
+
+
+class EndpointError(ModelError):
+    """The endpoint failed, which says nothing of the model behind it."""
+
+
+class Overflow(ModelError):
+    """The conversation doesn't fit into the model's context."""
+
+
+class Again(Exception):
+    """The endpoint failed in a way that may pass."""
+
+    def __init__(self, why: str, after: float | None = None) -> None:
+        super().__init__(why)
+        self.after = after
+        """Seconds after which the endpoint wants to be asked again."""
+
+
+class Refused(Exception):
+    """The endpoint doesn't understand a part of the request."""
+
+    def __init__(self, ability: str) -> None:
+        super().__init__(ability)
+        self.ability = ability
+
+
+def of_status(error: "APIStatusError", body: Wire, key: str) -> Exception:
+    """What an answer with an error's status comes to."""
+    status, told, text = error.status_code, said(error.body, key), json.dumps(error.body, default=str)
+    why = f"the model's endpoint answered {status}{f' ({told})' if told else ''}"
+    if status == 413 or (status not in (401, 403) and _OVERFLOW.search(text)):
+        return Overflow(why)
+    if ability := refused(status, text, body):
+        return Refused(ability)
+    if status in (401, 403):
+        # What it says of a key may repeat a part of it.
+        return EndpointError(f"the model's endpoint answered {status}; check the key (OPENAI_API_KEY)")
+    if status == 404:
+        return EndpointError(f"{why}; check the model's name, {body['model']!r}, and OPENAI_BASE_URL")
+    if error.code == "insufficient_quota" or (status not in (408, 409, 429) and status < 500):
+        return EndpointError(why)
+    return Again(why, after(error.response.headers))
+
+
+def of_event(told: object, key: str) -> Exception:
+    """What an error in the middle of a stream comes to."""
+    text = said(told, key)
+    kind = Overflow if _OVERFLOW.search(json.dumps(told, default=str)) else Again
+    return kind(f"the model's endpoint sent an error: {text}")
+
+
+def said(body: object, key: str) -> str:
+    """An endpoint's words as one short line, without anything like a key."""
+    if isinstance(body, dict):
+        body = body.get("message") or body.get("detail") or body.get("error") or ""
+    text = printable(str(body or "")[:2000])
+    text = _KEYS.sub("***", hide_secrets(text.replace(key, "***") if key not in ("none", "") else text))
+    return " ".join(text.split())[:160]
+
+
+def printable(text: str) -> str:
+    """Text that can't steer a terminal."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else " " for letter in text)
+
+
+def after(headers: "Mapping[str, str]") -> float | None:
+    """The seconds that an endpoint asks to be left alone for, however it says it."""
+    if (ms := _seconds(headers.get("retry-after-ms"))) is not None:
+        return ms / 1000
+    given = headers.get("retry-after")
+    if (seconds := _seconds(given)) is not None or not given:
+        return seconds
+    try:
+        at = parsedate_to_datetime(given)
+    except ValueError:
+        return None
+    return max(0.0, (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - time.time())
+
+
+def _seconds(header: str | None) -> float | None:
+    try:
+        seconds = float(header or "")
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None

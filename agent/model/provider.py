@@ -1,0 +1,33 @@
+"""Where the model is: an endpoint of OpenAI's form, or a deployment at Azure."""
+
+import os
+from typing import TYPE_CHECKING
+
+from agent.model.errors import EndpointError
+from agent.model.selection import at_azure
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+
+def key_of(given: str | None, base_url: str | None) -> str:
+    """The key to send. Local endpoints take none, and the client insists on one."""
+    name = "AZURE_OPENAI_API_KEY" if base_url is None and at_azure(os.environ) else "OPENAI_API_KEY"
+    return (given or os.environ.get(name) or "none").strip()
+
+
+def client(key: str, base_url: str | None, timeout: float) -> "AsyncOpenAI":
+    """The client, without retries of its own. Raises `EndpointError` for an address that can't be one."""
+    # It takes most of a second to load, which the checks alone shouldn't cost.
+    from openai import AsyncAzureOpenAI, AsyncOpenAI
+
+    azure = base_url is None and at_azure(os.environ)
+    variable = "AZURE_OPENAI_ENDPOINT" if azure else "OPENAI_BASE_URL"
+    try:
+        if azure:
+            # With a token of Entra ID (AZURE_OPENAI_AD_TOKEN) there is no key.
+            return AsyncAzureOpenAI(api_key=None if key == "none" else key, max_retries=0, timeout=timeout)
+        return AsyncOpenAI(api_key=key, base_url=base_url or None, max_retries=0, timeout=timeout)
+    except Exception as error:
+        example = "https://NAME.openai.azure.com" if azure else "http://HOST/v1"
+        raise EndpointError(f"{variable} can't be used ({type(error).__name__}); give {example}") from None

@@ -1,0 +1,165 @@
+"""One answer of the model, gathered from whatever form an endpoint sends it in."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+from agent.model.request import REASONING
+from tools.records import Record
+
+ID_MOST = 200
+
+
+class ToolCall(Record):
+    """A tool that the model wants called."""
+
+    id: str
+    name: str
+    arguments: str
+    """JSON text as the model wrote it, which may be broken."""
+    extra: dict[str, Any] | None = None
+    """What the endpoint wants back with the call: some sign a call and refuse it without."""
+
+
+class Turn(Record):
+    """One answer of the model."""
+
+    text: str
+    tool_calls: tuple[ToolCall, ...]
+    tokens_in: int
+    tokens_out: int
+    """Tokens as the endpoint counts them; 0 where it doesn't say."""
+    finish_reason: str | None
+    refusal: str = ""
+    """The model's words where it refuses, which some endpoints keep apart from its text."""
+    reasoning: str = ""
+    """What it thought, where the endpoint tells: not part of its answer."""
+
+
+def new_id() -> str:
+    """An id for a call that has none of its own; some endpoints take nine letters and digits only."""
+    return uuid4().hex[:9]
+
+
+class Gathering:
+    """The pieces of an answer so far; a whole message is one large piece."""
+
+    def __init__(self) -> None:
+        self.finish_reason: str | None = None
+        self.answered = False
+        """Whether any choice was seen."""
+        self._text: list[str] = []
+        self._refusal: list[str] = []
+        self._reasoning: list[str] = []
+        self._calls: list[_Slot] = []
+        self._tokens = (0, 0)
+
+    def feed(self, chunk: object) -> str:
+        """Take a chunk or a whole completion; the text that it added. What isn't understood is passed over."""
+        if not isinstance(chunk, dict):
+            return ""
+        if isinstance(usage := chunk.get("usage"), dict):
+            self._tokens = (_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
+        choices = chunk.get("choices")
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+            return ""
+        self.answered = True
+        if isinstance(reason := choices[0].get("finish_reason"), str):
+            self.finish_reason = reason
+        delta = choices[0].get("delta") or choices[0].get("message")
+        if not isinstance(delta, dict):
+            return ""
+        pieces = delta.get("tool_calls")
+        for piece in pieces if isinstance(pieces, list) else ():
+            if isinstance(piece, dict):
+                self._slot(piece).add(piece)
+        self._refusal.append(_whole_letters(_text(delta.get("refusal"))))
+        self._reasoning.append(_whole_letters(_text(delta.get(REASONING))))
+        text = _whole_letters(_text(delta.get("content")))
+        self._text.append(text)
+        return text
+
+    def turn(self) -> Turn:
+        """The answer as far as it was gathered."""
+        calls: list[ToolCall] = []
+        for slot in self._calls:
+            if slot.name or slot.arguments:
+                # An id that is missing or given twice would tie an answer to the wrong call.
+                id = slot.id if slot.id and slot.id not in {call.id for call in calls} else new_id()
+                calls.append(ToolCall(id=id, name=slot.name, arguments=whole_escapes(slot.arguments), extra=slot.extra))
+        tokens_in, tokens_out = self._tokens
+        return Turn(
+            text="".join(self._text), tool_calls=tuple(calls), tokens_in=tokens_in, tokens_out=tokens_out,
+            finish_reason=self.finish_reason, refusal="".join(self._refusal), reasoning="".join(self._reasoning),
+        )  # fmt: skip
+
+    def _slot(self, piece: dict[str, Any]) -> "_Slot":
+        index, id, name = piece.get("index"), piece.get("id"), _function(piece).get("name")
+        index = index if isinstance(index, int) else None
+        known = [slot for slot in self._calls if slot.index == index] if index is not None else self._calls
+        if isinstance(id, str) and id:
+            known = [slot for slot in known if slot.id in (_whole_letters(id)[:ID_MOST], "")]
+        # Some endpoints give every parallel call the same index, or none: then a new id, or a name after arguments
+        # have begun, starts the next call.
+        elif index is None and name and known and known[-1].arguments:
+            known = []
+        if not known:
+            self._calls.append(_Slot(index))
+            return self._calls[-1]
+        return known[-1]
+
+
+class _Slot:
+    """One tool call as it grows."""
+
+    def __init__(self, index: int | None) -> None:
+        self.index = index
+        self.id = ""
+        self.name = ""
+        self.arguments = ""
+        self.extra: dict[str, Any] | None = None
+
+    def add(self, piece: dict[str, Any]) -> None:
+        if isinstance(id := piece.get("id"), str) and id:
+            self.id = _whole_letters(id)[:ID_MOST]
+        if isinstance(extra := piece.get("extra_content"), dict):
+            self.extra = extra
+        function = _function(piece)
+        name, arguments = function.get("name"), function.get("arguments")
+        if isinstance(name, str) and name != self.name:
+            self.name += _whole_letters(name)
+        if isinstance(arguments, str):
+            self.arguments += _whole_letters(arguments)
+        elif isinstance(arguments, dict):
+            # Against the format, and common: an object in place of its JSON text.
+            self.arguments = json.dumps(arguments)
+
+
+def _function(piece: dict[str, Any]) -> dict[str, Any]:
+    function = piece.get("function")
+    return function if isinstance(function, dict) else {}
+
+
+def _text(content: object) -> str:
+    if isinstance(content, list):
+        return "".join(_text(part.get("text")) for part in content if isinstance(part, dict))
+    return content if isinstance(content, str) else ""
+
+
+def _whole_letters(text: str) -> str:
+    """Text without halves of letters (lone surrogates), which can be neither sent back nor printed."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def whole_escapes(arguments: str) -> str:
+    """JSON text without halves of letters (lone surrogates) in its escapes either."""
+    if "\\ud" not in arguments.lower():
+        return arguments
+    try:
+        return _whole_letters(json.dumps(json.loads(arguments), ensure_ascii=False))
+    except (ValueError, RecursionError):
+        return arguments
+
+
+def _count(tokens: object) -> int:
+    return max(0, int(tokens)) if isinstance(tokens, int | float) and abs(tokens) < 1e12 else 0

@@ -1,0 +1,216 @@
+"""The plan: remedies from the runbooks and the model's proposals, each classified, none carried out."""
+
+import re
+import shlex
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from agent.answer.diagnosis import Cause, Goal, Step
+from agent.checks.memory import placeholders as maxmemory
+from agent.evidence.view import View
+from agent.loop.submission import Action
+from agent.runbooks.library import Library, Remedy
+from tools.connection.node import Node
+from tools.errors import Forbidden, ToolError
+from tools.gate.bounds import RESERVED_FDS
+from tools.gate.desk import Desk, Proposal
+from tools.gate.policy import Change, advised_against, shown
+from tools.records import Reading
+
+DEFAULT_MAXCLIENTS = 10000
+MOST = 8
+"""Steps that a person can still take in."""
+MOST_MONITORS = 4
+"""Monitors that a plan ends, each by a step of its own."""
+
+
+class Planned:
+    """Steps and the changes that they'd make.
+
+    A plan that is made anew keeps what something was done about, under `done`, and the ids of steps that are the same.
+    """
+
+    def __init__(self, before: "Planned | None" = None) -> None:
+        known = [*before.steps, *before.done] if before else []
+        self.steps: list[Step] = []
+        self.changes: dict[str, Change] = {}
+        """The exact change of each step that can be applied from here, by the step's id."""
+        self.done: list[Step] = [step for step in known if not step.is_open]
+        self._open = {_same(step): step.id for step in known if step.is_open}
+        self._last: int = before._last if before else 0
+
+    def add(self, step: Step, change: Change | None = None) -> None:
+        """Append a step unless the same action stands there already."""
+        if len(self.steps) >= MOST or (step.action, step.node) in [(one.action, one.node) for one in self.steps]:
+            return
+        if (id := self._open.get(_same(step))) is None:
+            self._last += 1
+            id = f"s{self._last}"
+        numbered = step.model_copy(update={"id": id})
+        self.steps.append(numbered)
+        if change is not None:
+            self.changes[numbered.id] = change
+
+    def recall(self, steps: Iterable[Step]) -> None:
+        """Take over a recorded plan. It allows nothing: no step of it has a change that could be applied."""
+        self.steps = list(steps)
+        self._last = max((int(step.id[1:]) for step in self.steps), default=0)
+
+
+def _same(step: Step) -> tuple[str, str | None]:
+    """What makes a step of a plan the same as one of the plan before: of what a person does, figures may differ."""
+    return (step.action if step.needs_approval else re.sub(r"\d+", "#", step.action)), step.node
+
+
+async def build(
+    causes: Sequence[Cause], library: Library, readings: Sequence[Reading], nodes: Mapping[str, Node], desk: Desk,
+    actions: Sequence[Action] = (), before: Planned | None = None,
+) -> Planned:  # fmt: skip
+    """Steps for the causes, most likely first, each at its cause's node, and for whatever else was proposed.
+
+    A cause that names no node, and what the model adds, goes to the first of `nodes`. `before` is the plan until now.
+    """
+    planned = Planned(before)
+    proposed = list(desk.proposals)
+    first = next(iter(nodes.values()))
+    ids = {cause.id for cause in causes}
+    for cause in causes:
+        notes = library.notes(cause.id)
+        node = nodes.get(cause.where or "", first)
+        values = fill(View(readings, node.name))
+        for remedy in notes.remedies if notes else ():
+            if not remedy.mends(cause.evidence):
+                continue
+            if cause.id == "maxclients-exhausted" and "fd-limit-clamp" in ids and remedy.kind == "config_set":
+                # The file limit stands in the way: the other cause's remedy comes first.
+                continue
+            for action in filled(remedy, values):
+                await _add(planned, remedy, action, cause, notes.avoid if notes else None, node, desk)
+    for proposal in proposed:
+        checks = _checks(library, proposal.change.args, ids)
+        planned.add(_step(proposal, avoid=None, verify=None, checks=checks), proposal.change)
+    for wanted in actions:
+        await _add_proposed(planned, wanted, library, ids, first, desk)
+    return planned
+
+
+async def _add_proposed(
+    planned: Planned, action: Action, library: Library, causes: Collection[str], node: Node, desk: Desk
+) -> None:  # fmt: skip
+    """A step that the model would add: classified like any proposal, forbidden ones left out."""
+    cause = Cause(id="", probability=0, where=node.name, why="", evidence=())
+    try:
+        checks = () if action.kind == "outside" else _checks(library, command(action.action), causes)
+        remedy = Remedy(
+            kind=action.kind, action=action.action, why=action.why, risk="risky", verify=action.verify, check=checks
+        )
+        await _add(planned, remedy, action.action, cause, action.avoid, node, desk)
+    except ValueError:
+        # A quote that never ends: no command, so nothing that could be approved.
+        desk.forbidden(action.action, "it isn't one command")
+
+
+def _checks(library: Library, args: Sequence[str], causes: Collection[str]) -> tuple[Goal, ...]:
+    """What shows that a proposed command worked: what a runbook says of the same one, with the value that it sets."""
+    known = library.remedy(args, causes)
+    own = {("config_get", args[2].lower()): {"value": args[3]}} if len(args) > 3 else {}
+    goals = known.check if known else ()
+    return tuple(goal.model_copy(update=own.get((goal.tool, goal.field))) for goal in goals)
+
+
+def fill(view: View) -> dict[str, tuple[str, ...]]:
+    """The values that remedies' placeholders stand for, as far as they're known; of some there are several."""
+    one = {"kill_command": _kill(view), "owner": _owner(view), **_maxclients(view), **maxmemory(view)}
+    return {**{name: (value,) for name, value in one.items()}, **_monitors(view)}
+
+
+def filled(remedy: Remedy, values: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """The remedy's action once for each value of a placeholder that has several; none where a value isn't known."""
+    several = max((values[name] for name in remedy.placeholders if name in values), key=len, default=("",))
+    actions = (
+        remedy.filled({name: of[min(number, len(of) - 1)] for name, of in values.items()})
+        for number in range(len(several))
+    )
+    return [action for action in actions if action is not None]
+
+
+def _monitors(view: View) -> dict[str, tuple[str, ...]]:
+    ids, count = view.text("clients", "monitor.ids").split(), view.number("clients", "monitors") or 0
+    if not ids:
+        return {"monitors": ("monitors in clients",)}
+    told = f"{count:.0f} client{'s' if count > 1 else ''}"
+    if count > MOST_MONITORS:
+        told += f", of which this plan ends {MOST_MONITORS}"
+    return {"monitor_id": tuple(ids[:MOST_MONITORS]), "monitors": (told,)}
+
+
+def _kill(view: View) -> str:
+    said = " ".join(one.unavailable.detail for one in view.readings if one.unavailable)
+    return "FUNCTION KILL" if "FUNCTION KILL" in said else "SCRIPT KILL"
+
+
+def _owner(view: View) -> str:
+    address, count = view.text("clients", "o1.address"), view.text("clients", "o1.count")
+    if not address:
+        return "(o1 in clients)"
+    return f"({' '.join(filter(None, (view.text('clients', 'o1.name'), 'at', address)))}, {count} connections)"
+
+
+def _maxclients(view: View) -> dict[str, str]:
+    limit = view.number("info", "maxclients") or view.number("config_get", "maxclients")
+    if limit is None:
+        return {}
+    hard = view.number("process", "nofile_hard")
+    target = DEFAULT_MAXCLIENTS if limit < DEFAULT_MAXCLIENTS else 2 * limit
+    if hard is not None and hard > 0:
+        target = min(target, hard - RESERVED_FDS)
+    return {"maxclients_target": f"{target:.0f}"} if target > limit else {}
+
+
+async def _add(
+    planned: Planned, remedy: Remedy, action: str, cause: Cause, avoid: str | None, node: Node, desk: Desk
+) -> None:  # fmt: skip
+    if remedy.kind == "outside":
+        if why := advised_against(action):
+            desk.forbidden(action, why)
+            return
+        planned.add(_outside(remedy, action, cause, avoid))
+        return
+    args = command(action)
+    try:
+        if not node.held:
+            raise ToolError("no connection is held that it could go through")
+        proposal = await desk.put(node, args, remedy.why)
+    except Forbidden:
+        return
+    except ToolError as error:
+        by_hand = f"{action} (by hand: {error})"
+        planned.add(_outside(remedy, by_hand, cause, avoid))
+        return
+    if proposal.change.parameter is None or proposal.change.before != args[3]:
+        planned.add(_step(proposal, avoid=avoid, verify=remedy.verify, checks=remedy.check), proposal.change)
+
+
+def command(action: str) -> tuple[str, ...]:
+    """A remedy's action as a command; a CONFIG SET's value is all that follows the parameter."""
+    words = shlex.split(action)
+    if [word.upper() for word in words[:2]] == ["CONFIG", "SET"] and len(words) > 4:
+        return (*words[:3], " ".join(words[3:]))
+    return tuple(words)
+
+
+def _step(proposal: Proposal, *, avoid: str | None, verify: str | None, checks: Sequence[Goal] = ()) -> Step:
+    change = proposal.change
+    undo = change.undo
+    return Step(
+        id="s0", kind="config_set" if change.parameter else "command", node=change.node, action=change.action,
+        before=change.before, after=change.args[3] if change.parameter else None, why=proposal.why, risk=change.risk,
+        needs_approval=True, rollback=shown(undo) if undo else None, verify=verify, avoid=avoid,
+        checks=tuple(checks), unchecked=proposal.unchecked,
+    )  # fmt: skip
+
+
+def _outside(remedy: Remedy, action: str, cause: Cause, avoid: str | None) -> Step:
+    return Step(
+        id="s0", kind="outside", node=cause.where, action=action, why=remedy.why, risk=remedy.risk,
+        needs_approval=False, rollback=remedy.rollback, verify=remedy.verify, avoid=avoid,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Recorded incidents: investigated anew, compared with, captured."""

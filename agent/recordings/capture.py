@@ -1,0 +1,172 @@
+"""The whole state of a deployment, recorded: at the start, at the end, and its vital signs in between."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from math import ceil
+
+from agent.evidence.view import View
+from agent.investigation.investigation import Investigation
+from agent.investigation.toolset import tools_of
+from tools.connection.node import Node
+from tools.errors import ToolError, Unanswered
+from tools.record.recorder import NOT_THE_SERVERS, Recorder
+from tools.records import Budget, Reading, Record
+from tools.server.info import sample
+from tools.server.state import COSTS, sentinel_state, state
+from tools.toolbox import Begun, Toolbox
+
+PINGS = 3
+"""PINGs of each node at each moment."""
+MOMENT = 10
+"""Commands of one node at one moment at most, a new connection's among them."""
+BYTES_WHOLE, BYTES_MOMENT = 8 * 2**20, 128 * 2**10
+"""Of one node's answers, at most as a rule."""
+GLANCE = 1.0
+"""Seconds between the two samples of the machine."""
+_SAMPLED = frozenset(("process", "sockets", "machine"))
+_ASKS = frozenset(("config_drift",))
+"""Of the machine's tools, those that ask the server too."""
+Tell = Callable[[str], None]
+
+
+class Captured(Record):
+    """What was recorded, besides the investigation's own readings."""
+
+    nodes: int
+    """Nodes that were looked at."""
+    answered: int
+    """Nodes that answered when last asked."""
+    moments: int
+    """Looks at the vital signs between the whole states."""
+    seconds: float
+
+
+def _silent(line: str) -> None:
+    pass
+
+
+async def capture(
+    incident: Investigation, duration: float = 20.0, every: float = 2.0, *, light: bool = False, tell: Tell = _silent
+) -> Captured:
+    """Record the state of all nodes of a surveyed and recorded investigation for `duration` seconds.
+
+    The whole state is read at the start and at the end, with `light` at the end only; the vital signs `every` so many
+    seconds in between. A node that doesn't answer is looked at again each time, and its silence is recorded. The
+    investigation's bounds are raised by what this takes, and its own readings stay as they were.
+    """
+    if incident.recorder is None:
+        raise ValueError("an investigation that isn't recorded can't be captured; give it Outside(record=...)")
+    clock, began = incident.clock, incident.clock.monotonic()
+    machines = _machines(incident, incident.recorder)
+    looks = [_Look(incident, node, machines) for node in incident.nodes.values()]
+    wholes, most = 1 if light else 2, ceil(duration / every) + 1
+    incident.account.allow(
+        Budget(
+            commands=len(looks) * (wholes * COSTS + most * MOMENT), pings=len(looks) * most * PINGS,
+            bytes=len(looks) * (wholes * BYTES_WHOLE + most * BYTES_MOMENT),
+        )
+    )  # fmt: skip
+    if not light:
+        tell(f"the whole state of {_several(len(looks), 'node')}")
+        await asyncio.gather(*(look.whole() for look in looks))
+    moments, due = 0, every
+    while due < duration:
+        # One that was late doesn't make the next ones come at once.
+        due = max(due, clock.monotonic() - began)
+        await clock.sleep(max(0.0, due - (clock.monotonic() - began)))
+        await asyncio.gather(*(look.moment() for look in looks))
+        moments, due = moments + 1, due + every
+        tell(f"{min(due - every, duration):.0f} of {duration:g} s: {_there(looks)} answered")
+    await clock.sleep(max(0.0, duration - (clock.monotonic() - began)))
+    tell("the whole state once more" if not light else f"the whole state of {_several(len(looks), 'node')}")
+    await asyncio.gather(*(look.whole() for look in looks))
+    answered = sum(look.answers for look in looks)
+    return Captured(
+        nodes=len(looks), answered=answered, moments=moments, seconds=round(clock.monotonic() - began, 3)
+    )  # fmt: skip
+
+
+def _there(looks: "list[_Look]") -> str:
+    return f"{sum(look.answers for look in looks)} of {_several(len(looks), 'node')}"
+
+
+def _several(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _machines(incident: Investigation, recorder: Recorder) -> Toolbox:
+    """The tools of the nodes' machines, in a box of their own: what they read is recorded, and no evidence."""
+
+    def keep(what: Begun | Reading) -> None:
+        if isinstance(what, Reading):
+            recorder.reading(what)
+
+    box = Toolbox((), incident.clock, keep)
+    for name, node in incident.nodes.items():
+        sentinel = incident.deployment.is_sentinel(node)
+        tools = tools_of(node, incident.hosts[name], incident.desk, incident.past, sentinel=sentinel)
+        box.add(tool for tool in tools if tool.name in NOT_THE_SERVERS - {"history"})
+    return box
+
+
+class _Look:
+    """One node, looked at again and again."""
+
+    def __init__(self, incident: Investigation, node: Node, machines: Toolbox) -> None:
+        self.node = node
+        self.answers = False
+        """Whether it answered when last asked."""
+        self._sentinel = incident.deployment.is_sentinel(node)
+        self._machines = machines
+        self._barred = False
+        view, first = View(incident.toolbox.readings, node.name), incident.view
+        elsewhere = view.unavailable("process") == "not-local"
+        # One machine is read once, however many of the nodes run on it.
+        shared = node is not incident.node and first.get("machine", "locality") in ("local", "no-listener")
+        self._tools = [name for name in sorted(NOT_THE_SERVERS) if machines.has(name, node.name)]
+        self._tools = [name for name in self._tools if not elsewhere or name in _ASKS]
+        self._tools = [name for name in self._tools if not (shared and name == "machine")]
+
+    async def whole(self) -> None:
+        """All that the node and its machine tell."""
+        of_machine = [name for name in self._tools if name not in _ASKS]
+        await asyncio.gather(self._asked(self._state), *(self._of_machine(name) for name in of_machine))
+        if self.answers:
+            await asyncio.gather(*(self._of_machine(name) for name in self._tools if name in _ASKS))
+
+    async def moment(self) -> None:
+        """The vital signs and a few PINGs."""
+        await self._asked(self._vital)
+
+    async def _asked(self, asking: Callable[[], Awaitable[None]]) -> None:
+        if self._barred:
+            return
+        self.answers = False
+        try:
+            await self.node.link()
+            await asking()
+            self.answers = True
+        except Unanswered as error:
+            # What isn't let in now isn't let in later either, and each attempt leaves an entry in a log.
+            self._barred = error.kind in ("noauth", "wrongpass")
+        except ToolError:
+            # A bound is reached, or one command was refused: what is recorded so far is what there is.
+            pass
+
+    async def _state(self) -> None:
+        await (sentinel_state if self._sentinel else state)(self.node)
+
+    async def _vital(self) -> None:
+        if self._sentinel:
+            await self.node.ask(("INFO",), ("SENTINEL", "MASTERS"))
+        else:
+            await sample(self.node)
+        for _ in range(PINGS):
+            await self.node.ping()
+
+    async def _of_machine(self, tool: str) -> None:
+        window = {"window": GLANCE} if tool in _SAMPLED else {}
+        # Only a bound that is reached is an error: what isn't answered is a reading.
+        with contextlib.suppress(ToolError):
+            await self._machines.call(tool, {**window, "node": self.node.name})

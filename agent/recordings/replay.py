@@ -1,0 +1,78 @@
+"""An investigation of a recorded incident: the same code on the recording's own time, with no port and no socket."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from pydantic import SecretStr
+
+from agent.answer.diagnosis import OFFLINE, ModelUse
+from agent.answer.events import Event
+from agent.investigation.investigation import Investigation, Options, Outside
+from agent.investigation.model_stage import Asking, think
+from agent.runbooks.library import Library, load
+from tools.connection.target import Target, Tls, parse_target
+from tools.credentials import HIDDEN
+from tools.record.replay import Replay
+from tools.record.tape import Tape
+from tools.record.virtual import VirtualClock, VirtualLoop
+
+DEADLINE_MODEL = 180.0
+T = TypeVar("T")
+
+
+def target_of(tape: Tape) -> Target:
+    """The recorded target; its credentials stand for those that were used, which nobody kept."""
+    url = tape.head.url
+    scheme, _, rest = url.partition("://")
+    _user, at, place = rest.rpartition("@")
+    tls = Tls(insecure=True) if scheme == "rediss" else None
+    target = parse_target(f"{scheme}://{place}", tls=tls, environ={})
+    if not at:
+        return target
+    words = [len(asked) for node in tape.nodes.values() for asked in node.said if asked[0] == "AUTH"]
+    name = HIDDEN if max(words, default=2) > 2 else None
+    return target.model_copy(update={"password": SecretStr(HIDDEN), "username": name})
+
+
+class Case(Investigation):
+    """An investigation of a recording, with what was heard of it."""
+
+    def __init__(self, tape: Tape, symptom: str, library: Library, options: Options) -> None:
+        self.heard: list[Event] = []
+        clock = VirtualClock(tape.began, asyncio.get_running_loop())
+        self.replay = Replay(tape, clock)
+        outside = Outside(replay=self.replay)
+        super().__init__(target_of(tape), symptom, library, clock, self.heard.append, options, outside)
+
+    @property
+    def misses(self) -> int:
+        """What was asked and never recorded."""
+        return self.replay.misses
+
+
+@asynccontextmanager
+async def case(
+    tape: Tape, symptom: str, use: ModelUse | None = None, asking: Asking | None = None, library: Library | None = None
+) -> AsyncIterator[Case]:
+    """A recorded incident investigated up to its plan, by the checks or by a model. Needs a `VirtualLoop`."""
+    use = use or ModelUse(name=OFFLINE)
+    deadline = tape.head.deadline if use.name == OFFLINE else DEADLINE_MODEL
+    options = Options(window=tape.head.window, one_node=tape.head.one_node, deadline=deadline)
+    made = Case(tape, symptom, library or load(), options)
+    try:
+        made.start(use)
+        verdict = await made.survey()
+        if use.name != OFFLINE:
+            verdict = await think(made, verdict, asking or Asking())
+        await made.plan(verdict)
+        yield made
+    finally:
+        await made.close()
+
+
+def on_virtual_time(main: Coroutine[object, object, T]) -> T:
+    """Run to the end on a loop of its own, whose clock jumps."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main)

@@ -1,0 +1,97 @@
+"""What was applied of a recorded plan, by the file beside the recording; that file proves it, and allows nothing."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from fcntl import LOCK_EX, LOCK_NB, flock
+from pathlib import Path
+
+from agent.answer.diagnosis import Diagnosis, Step
+from agent.answer.events import EVENT, Answered
+from agent.plan.build import command
+from tools.errors import GateError, UsageError
+from tools.gate.equality import same
+from tools.gate.ledger import Entry
+from tools.gate.policy import Change, change
+from tools.record.load import load
+from tools.record.schema import Happened
+from tools.records import Record
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep other processes from changing something by the same recording. Raises `GateError` where one is at it."""
+    with open(path, "rb") as file:
+        try:
+            flock(file, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            raise GateError(f"another process is carrying out a step of {path}; wait until it has ended") from None
+        yield
+
+
+def answer_of(path: Path) -> Diagnosis:
+    """The last answer in a recording. Raises `UsageError`."""
+    recording = load(path)
+    events = (line.event for line in reversed(recording.lines) if isinstance(line, Happened))
+    last = next((event for event in events if event.get("type") == "answered"), None)
+    if last is None:
+        raise UsageError(f"{path}: there is no answer in it; give a recording of triage --record")
+    try:
+        event = EVENT.validate_python(last)
+    except ValueError as error:
+        raise UsageError(
+            f"{path}: its answer can't be read ({str(error).splitlines()[0]}); the file is damaged"
+        ) from None
+    assert isinstance(event, Answered)
+    return event.diagnosis
+
+
+def step_of(answer: Diagnosis, id: str, path: Path) -> Step:
+    """The step of an id. Raises `UsageError` naming those that there are."""
+    if (found := next((step for step in answer.plan if step.id == id), None)) is None:
+        ids = ", ".join(step.id for step in answer.plan) or "none"
+        raise UsageError(f"{path}: there is no step {id!r} in its plan; there are {ids}")
+    return found
+
+
+def wanted_of(step: Step) -> Change:
+    """The change that a recorded step would make, as policy has it today. Raises `GateError`."""
+    if step.kind == "outside" or step.node is None:
+        raise GateError(f"{step.id} is for a person to do; it's described, and nothing of it is applied from here")
+    try:
+        args = command(step.action)
+    except ValueError:
+        raise GateError(f"{step.id} isn't one command") from None
+    return change(step.node, args, step.before)
+
+
+class Made(Record):
+    """A step's change that was sent."""
+
+    change: Change
+    after: str | None
+    """What the server printed after it; null where nobody came to read it."""
+
+    def stands(self, printed: str | None) -> bool:
+        """Whether the value is still the one that was applied."""
+        if self.after is not None:
+            return printed == self.after
+        return same(self.change.parameter or "", self.change.args[3], printed)
+
+
+def made(step: Step, wanted: Change, entries: Sequence[Entry]) -> Made | None:
+    """What of a step was sent and not taken back; null if nothing. Raises `GateError` where file and plan differ."""
+    found: Made | None = None
+    for one in _of(step, entries):
+        if one.event == "applying" and not one.restores:
+            if one.args != wanted.args or one.before != wanted.before:
+                raise GateError(f"{one.action} was applied for {step.id}, and its plan says otherwise; undo it by hand")
+            found = Made(change=wanted, after=None)
+        elif one.event == "applied" and found is not None:
+            found = found.model_copy(update={"after": one.after})
+        elif (one.event == "failed" and not one.restores) or one.event == "rolled-back":
+            found = None
+    return found
+
+
+def _of(step: Step, entries: Iterable[Entry]) -> Iterable[Entry]:
+    return (one for one in entries if one.step == step.id and one.node == step.node)

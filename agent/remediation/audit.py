@@ -1,0 +1,45 @@
+"""What an investigation proposes, written into the audit log beside what is done about it."""
+
+import argparse
+from pathlib import Path
+
+from agent.answer.events import Emit, Event, ProposalForbidden
+from agent.investigation.investigation import Investigation
+from tools.gate.ledger import Ledger, Log, audit_path, both, changes_path, entry, forbidden
+
+
+class Heard:
+    """Whoever listens, and which proposals policy forbade."""
+
+    def __init__(self, emit: Emit) -> None:
+        self.forbidden: list[ProposalForbidden] = []
+        self._emit = emit
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, ProposalForbidden):
+            self.forbidden.append(event)
+        self._emit(event)
+
+
+def audit_of(args: argparse.Namespace) -> Ledger:
+    """The audit log that was asked for."""
+    return Ledger(Path(args.audit) if args.audit else audit_path())
+
+
+def log_of(args: argparse.Namespace, recording: Path | None) -> Log:
+    """Where changes are written down: the audit log, and beside a recording what a later rollback has to know."""
+    return both(audit_of(args), Ledger(changes_path(recording))) if recording else audit_of(args)
+
+
+def note_proposals(incident: Investigation, heard: Heard, log: Log, noted: set[str] | None = None) -> None:
+    """Write down what was proposed, and what was forbidden, but for what was `noted` before. Raises `Unlogged`."""
+    noted = set() if noted is None else noted
+    for one in heard.forbidden:
+        if one.action not in noted:
+            log(forbidden(incident.clock, incident.node.name, one.action, one.why))
+            noted.add(one.action)
+    for step in incident.planned.steps:
+        change = incident.planned.changes.get(step.id)
+        if change is not None and (named := f"{step.id} {step.node} {change.action}") not in noted:
+            log(entry(incident.clock, "proposed", change, why=step.why, step=step.id))
+            noted.add(named)

@@ -1,0 +1,197 @@
+"""One step carried out: read, made through the gate, read again, and taken back at once if the server got worse."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from agent.answer.diagnosis import Goal, State, Step
+from agent.plan.goals import GUARD, Readings, Seen, helped, seen, worse
+from agent.report.render import figures
+from tools.clock import Clock
+from tools.connection.node import Node
+from tools.errors import GateError, RediagnoseError, ToolError
+from tools.gate.apply import Applied, Approval, Gate
+from tools.gate.bounds import Room, room
+from tools.gate.equality import lines, same
+from tools.gate.ledger import Happening, Log, entry
+from tools.gate.policy import Change, shown
+from tools.records import Reading, Record
+from tools.toolbox import Toolbox
+
+PINGS = 10
+"""PINGs of one look: a plan of eight steps has to do with the incident's bound."""
+GRANTED = {"commands": 60, "pings": 2 * PINGS, "bytes": 8 << 20}
+"""What a step may cost that a person said yes to, beside the incident's bound."""
+MORE: dict[str, dict[str, Any]] = {
+    "latency_sample": {"count": PINGS}, "info": {"sections": ["clients", "memory", "stats", "errorstats"]},
+}  # fmt: skip
+"""Further arguments of some tools."""
+LONG = {"idle_probe": 8.0}
+"""Seconds of tools that need longer than the window."""
+SETTLES = 0.2
+"""Seconds between a change and the look at what came of it."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a change is made: what can be asked there, and how long it's looked at."""
+
+    toolbox: Toolbox
+    nodes: Mapping[str, Node]
+    clock: Clock
+    log: Log
+    window: float = 2.0
+
+    def gate(self) -> Gate:
+        """A gate that writes here, and looks at the machine as it is then."""
+        return Gate(self.clock, self.log, self.room)
+
+    async def room(self, node: str) -> Room:
+        return room(list((await self.look(node, ("process", "machine", "memory"), window=0.1)).values()), node)
+
+    async def look(self, node: str, tools: Iterable[str], goals: Iterable[Goal] = (), window: float = 0) -> Readings:
+        """Some readings of a node, at once, by tool; what can't be had isn't there."""
+        wanted = {**{tool: {} for tool in tools}, **_arguments(goals)}
+        taken = await asyncio.gather(
+            *(self._one(node, tool, args, window or self.window) for tool, args in wanted.items())
+        )  # fmt: skip
+        return {reading.tool: reading for reading in taken if reading is not None}
+
+    async def _one(self, node: str, tool: str, args: dict[str, Any], window: float) -> Reading | None:
+        if not self.toolbox.has(tool, node) or self.toolbox.tools[tool].effect != "reads":
+            return None
+        takes = self.toolbox.tools[tool].adapter.json_schema().get("properties", {})
+        args = {**args, "node": node}
+        if "window" in takes:
+            args["window"] = window
+        elif "seconds" in takes:
+            args["seconds"] = LONG.get(tool, window)
+        args |= MORE.get(tool, {})
+        try:
+            return await self.toolbox.call(tool, args)
+        except ToolError:
+            # No budget is left, or nobody knows the field.
+            return None
+
+
+def _arguments(goals: Iterable[Goal]) -> dict[str, dict[str, Any]]:
+    wanted: dict[str, dict[str, Any]] = {}
+    for goal in goals:
+        args = wanted.setdefault(goal.tool, {})
+        if goal.tool == "config_get":
+            args["parameters"] = sorted({*args.get("parameters", []), goal.field})
+    return wanted
+
+
+Came = Literal["verified", "not-better", "unmeasured", "worse"]
+
+
+class Outcome(Record):
+    """What came of a step."""
+
+    applied: Applied
+    came: Came
+    """`unmeasured`: nothing was read that tells."""
+    goals: tuple[Seen, ...]
+    worse: tuple[str, ...]
+    taken_back: bool
+    """Whether it was taken back at once."""
+    stands: str | None
+    """Why it wasn't, though the server got worse."""
+    before: tuple[Reading, ...]
+    after: tuple[Reading, ...]
+
+    @property
+    def state(self) -> State:
+        """The step's new state."""
+        return "rolled-back" if self.taken_back else "verified" if self.came == "verified" else "applied"
+
+    @property
+    def said(self) -> str:
+        """In one line, for the step's event."""
+        change = self.applied.change
+        if change.parameter is None:
+            made = f"{change.action} -> {self.applied.reply}"
+        else:
+            made = f"{change.parameter} was {self.applied.read_before}, is {self.applied.read_after}"
+        how = {
+            "verified": helped(self.goals), "not-better": "not better",
+            "unmeasured": "what it did can't be read in seconds", "worse": f"worse: {'; '.join(self.worse)}",
+        }[self.came]  # fmt: skip
+        back = (
+            ", taken back at once" if self.taken_back else f", and not taken back: {self.stands}" if self.stands else ""
+        )
+        return f"{made}; {how}{back}"
+
+
+async def carry_out(site: Site, gate: Gate, step: Step, wanted: Change, approval: Approval) -> Outcome:
+    """Make an approved change and say what came of it. Raises `GateError` or `Unanswered` where it wasn't made."""
+    node = site.nodes[wanted.node]
+    node.account.grant(**GRANTED)
+    # What takes long is looked at beforehand only where it's compared.
+    first = [goal for goal in step.checks if goal.tool not in LONG or goal.op in ("falls", "grows")]
+    before = await site.look(wanted.node, GUARD, first)
+    applied = await gate.apply(node, wanted, approval)
+    await site.clock.sleep(SETTLES)
+    after = await site.look(wanted.node, GUARD, step.checks)
+    goals = [seen(goal, before, after) for goal in step.checks]
+    bad = tuple(worse(before, after))
+    taken_back, stands = False, None
+    if bad and wanted.undo is not None:
+        try:
+            await gate.take_back(node, applied, "; ".join(bad), step=step.id)
+            taken_back = True
+        except RediagnoseError as error:
+            stands = str(error)
+    elif bad:
+        stands = "nothing takes it back"
+    outcome = Outcome(
+        applied=applied, came="worse" if bad else _came(applied, goals), goals=tuple(goals), worse=bad,
+        taken_back=taken_back, stands=stands, before=tuple(before.values()), after=tuple(after.values()),
+    )  # fmt: skip
+    _note(site, outcome, approval)
+    return outcome
+
+
+def _came(applied: Applied, goals: Iterable[Seen]) -> Came:
+    change = applied.change
+    if change.parameter is not None and not same(change.parameter, change.args[3], applied.read_after):
+        return "not-better"
+    known = [one.holds for one in goals if one.holds is not None]
+    return "not-better" if False in known else "verified" if known else "unmeasured"
+
+
+def _note(site: Site, outcome: Outcome, approval: Approval) -> None:
+    event: Happening = outcome.came
+    change, after = outcome.applied.change, outcome.applied.read_after
+    site.log(
+        entry(site.clock, event, change, why=outcome.said, step=approval.step, channel=approval.channel, after=after)
+    )  # fmt: skip
+
+
+async def roll_back(site: Site, gate: Gate, restored: Change, approval: Approval) -> Applied:
+    """Put back what stood before, after a yes of its own. Raises `GateError` where the value is no longer ours."""
+    done = await gate.apply(site.nodes[restored.node], restored, approval)
+    if not same(restored.parameter or "", restored.args[3], done.read_after):
+        raise GateError(f"{restored.parameter} is {done.read_after!r} after {restored.action}; look at it")
+    return done
+
+
+def told(outcome: Outcome) -> list[str]:
+    """What a person sees of an outcome."""
+    change = outcome.applied.change
+    rows = [f"  {one.said}" for one in outcome.goals]
+    tools = {one.goal.tool for one in outcome.goals} or set(GUARD)
+    for when, readings in (("before", outcome.before), ("after ", outcome.after)):
+        rows += [f"  {when}  {one.id} {one.tool}  {figures(one)}" for one in readings if one.tool in tools]
+    if change.undo is not None and not outcome.taken_back:
+        rows.append(f"  undo    {shown(change.undo)}")
+        rows.append("  A runtime change is lost at the next restart. To keep it, put this into the configuration file:")
+        rows += [f"    {line}" for line in kept(change)]
+    return rows
+
+
+def kept(change: Change) -> list[str]:
+    """The lines that keep a change over a restart."""
+    return lines(change.parameter, change.args[3]) if change.parameter is not None else []

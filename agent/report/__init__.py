@@ -1,0 +1,1 @@
+"""The answer and the progress, as a person reads them."""

@@ -1,0 +1,103 @@
+"""What is being read, as it happens: on a terminal's stderr only."""
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.status import Status
+from rich.text import Text
+
+from agent.answer.events import (
+    ChecksMade,
+    Event,
+    ModelAsked,
+    ModelFailed,
+    ModelRetried,
+    ModelText,
+    ProposalForbidden,
+    ReadingBegun,
+    ReadingTaken,
+    Started,
+)
+from agent.report.render import figures, sparkline
+from tools.records import Reading
+
+
+class Progress:
+    """Shows the stream of events; does nothing but say which model it is where stderr isn't a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._status: Status | None = None
+        self._running: dict[str, str] = {}
+        self._said = False
+
+    def __enter__(self) -> "Progress":
+        self._running.clear()
+        if self.console.is_terminal:
+            self._status = self.console.status("looking")
+            self._status.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.pause()
+
+    def pause(self) -> None:
+        """Stop the moving line: a person is about to be asked."""
+        if self._status is not None:
+            self._fall_silent(self._status)
+            self._status.stop()
+            self._status = None
+
+    def _speak(self, text: str, status: Status) -> None:
+        """Print a piece of text as it comes; the moving line would wipe it out again."""
+        if not self._said:
+            status.stop()
+            self._said = True
+        self.console.print(text, end="", markup=False, highlight=False, soft_wrap=True)
+
+    def _fall_silent(self, status: Status) -> None:
+        if self._said:
+            self.console.print()
+            self._said = False
+            status.start()
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Started):
+            how = "checks alone" if event.model == "offline" else f"model {event.model}"
+            self.console.print(f"rediagnose: {how} ({event.why_model})", highlight=False, soft_wrap=True)
+        elif isinstance(event, ModelFailed):
+            self.console.print(f"rediagnose: the checks' answer stands: {event.why}", highlight=False, soft_wrap=True)
+        elif isinstance(event, ProposalForbidden):
+            self.console.print(f"rediagnose: forbidden: {event.action}: {event.why}", highlight=False, soft_wrap=True)
+        elif self._status is not None:
+            self._live(event, self._status)
+
+    def _live(self, event: Event, status: Status) -> None:
+        if isinstance(event, ModelText):
+            self._speak(event.text, status)
+            return
+        self._fall_silent(status)
+        if isinstance(event, ReadingBegun):
+            self._running[event.begun.id] = event.begun.tool
+        elif isinstance(event, ReadingTaken):
+            self._running.pop(event.reading.id, None)
+            if event.reading.tool != "symptom":
+                self.console.print(_line(event.reading), soft_wrap=True)
+        elif isinstance(event, ChecksMade):
+            found = ", ".join(f"{cause.id} {cause.probability:.0%}" for cause in event.findings[:3]) or "nothing"
+            self.console.print(Text(f"checks: {found}", style="bold"))
+        elif isinstance(event, ModelRetried):
+            self.console.print(Text(f"asking again in {event.seconds:.1f} s: {event.why}", style="yellow"))
+        waiting = f"turn {event.turn}" if isinstance(event, ModelAsked) else ", ".join(self._running.values())
+        status.update(waiting or "thinking")
+
+
+def _line(reading: Reading) -> Text:
+    line = Text(f"{reading.id:<4} ", style="dim")
+    line.append(f"{reading.tool:<14}", style="red" if reading.unavailable else "green")
+    line.append(f" {reading.ms or 0:8.1f} ms  ", style="dim")
+    line.append(figures(reading), style="default")
+    series = (reading.values or {}).get("series_ms")
+    if series:
+        line.append(f"  {sparkline(str(series))}", style="cyan")
+    return line

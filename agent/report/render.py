@@ -1,0 +1,286 @@
+"""The answer for people: text and Markdown. The first three lines are what it is, what to do, what not to do."""
+
+from collections.abc import Mapping, Sequence
+
+from agent.answer.diagnosis import Cause, Diagnosis, Evidence, Step
+from agent.evidence.fields import FIGURES
+from tools.records import Reading, Scalar
+
+SPARKS = "▁▂▃▄▅▆▇█"
+
+
+def headline(answer: Diagnosis) -> tuple[str, str, str]:
+    """What it is, what to do now, what not to do: a line each."""
+    model = answer.model
+    by = f"checks alone: {model.degraded or model.why}" if model.alone else f"model {model.name}: {model.why}"
+    what = _what(answer)
+    first = next((step for step in answer.plan if step.is_open), None)
+    do = f"{first.action}{_asks(first)}" if first else _then(answer)
+    avoid = next((step.avoid for step in answer.plan if step.avoid and step.is_open), None)
+    dont = avoid or _leave(answer)
+    return f"What it is ({by}): {what}", f"Do now: {do}", f"Don't: {dont}"
+
+
+def _what(answer: Diagnosis) -> str:
+    if answer.causes:
+        top = answer.causes[0]
+        others = (
+            f" Also {', '.join(f'{c.id} {c.probability:.0%}' for c in answer.causes[1:])}." if answer.causes[1:] else ""
+        )
+        at = f" at {top.where}" if len(answer.target.nodes) > 1 and top.where else ""
+        return f"{top.id}{at}, {top.probability:.0%}.{_reported(top)} {top.why}{others}"
+    if answer.outcome == "no-fault":
+        return "no-fault. Redis was measured and does what it should; what was reported isn't visible here now."
+    if answer.outcome == "outside-redis":
+        outside = next((cause.why for cause in answer.findings if cause.id == "outside-redis"), "")
+        return f"outside-redis. {outside}".strip()
+    return "insufficient-evidence. " + (answer.unknown[0] if answer.unknown else "The readings don't point anywhere.")
+
+
+def _reported(cause: Cause) -> str:
+    return " (Only reported: nothing that was measured shows it.)" if cause.only_reported else ""
+
+
+def _asks(step: Step) -> str:
+    return f" on {step.node}, after a yes ({step.risk})" if step.needs_approval else ""
+
+
+def _then(answer: Diagnosis) -> str:
+    if answer.outcome == "no-fault":
+        return "look at the client: its pool, its own time-outs, its network; run this again while it happens."
+    if answer.outcome == "outside-redis":
+        return "mend what is named above, then run this again."
+    return "read what is listed as unknown below, then run this again."
+
+
+def _leave(answer: Diagnosis) -> str:
+    if answer.outcome in ("no-fault", "outside-redis"):
+        return "restart or tune Redis: nothing here speaks for it."
+    return "restart the server before its evidence was read."
+
+
+def value(scalar: Scalar) -> str:
+    """A value as it's printed."""
+    if isinstance(scalar, bool):
+        return "yes" if scalar else "no"
+    if isinstance(scalar, float):
+        return f"{scalar:g}"
+    return "-" if scalar is None else str(scalar)
+
+
+def cited(evidence: Evidence) -> str:
+    """One citation: reading, field, value."""
+    mark = "" if evidence.verified else " (UNVERIFIED)"
+    return f"{evidence.reading} {evidence.field}={value(evidence.value)}{mark}"
+
+
+def telling(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
+    """The evidence that a person is shown: a value that the server didn't have tells nobody anything."""
+    return tuple(one for one in evidence if one.value is not None or not one.verified)
+
+
+def figures(reading: Reading) -> str:
+    """A reading in a line: the figures to look at first, or why there are none."""
+    values = reading.values or {}
+    picked = [
+        f"{field}={value(values[field])}" for field in FIGURES.get(reading.tool, ()) if values.get(field) is not None
+    ]
+    if reading.unavailable:
+        picked.insert(0, f"unavailable={reading.unavailable.kind}")
+    return " ".join(picked)
+
+
+def sparkline(series: str) -> str:
+    """A latency sample's series as one line of blocks, scaled to its largest."""
+    numbers = [float(part) for part in series.split()]
+    top = max(numbers, default=0) or 1
+    return "".join(SPARKS[min(len(SPARKS) - 1, int(number / top * len(SPARKS)))] for number in numbers)
+
+
+def text(answer: Diagnosis, *, spark: bool = False, revealed: Mapping[str, str] | None = None) -> str:
+    """The answer as plain text."""
+    several = len(answer.target.nodes) > 1
+    lines = [*headline(answer), ""]
+    lines += [f"Server   {_server(answer)}", f"Symptom  {answer.symptom or '(none given)'}", ""]
+    if told := beside(answer):
+        lines += [*told, ""]
+    lines += _causes("Causes", answer.causes, several)
+    shown = [cause.id for cause in answer.causes]
+    rest = [cause for cause in answer.findings if cause.id not in shown]
+    lines += _causes("Less likely" if answer.model.alone else "What the checks found besides", rest, several)
+    lines += _against(answer)
+    if answer.plan:
+        lines.append("Plan (nothing is changed without a yes)")
+        lines += [line for step in answer.plan for line in step_lines(step, several)] + [""]
+    if answer.ruled_out:
+        lines.append("Ruled out")
+        lines += [f"  {out.id}: {out.because} {_brackets(out.evidence)}".rstrip() for out in answer.ruled_out] + [""]
+    if answer.unknown:
+        lines += ["Unknown", *(f"  {line}" for line in answer.unknown), ""]
+    lines += ["Readings", *_readings(answer, spark), ""]
+    if revealed:
+        lines += ["Handles", *(f"  {handle} = {text!r}" for handle, text in revealed.items()), ""]
+    lines.append(cost(answer))
+    return "\n".join(lines)
+
+
+def _server(answer: Diagnosis) -> str:
+    target = answer.target
+    if target.server is None:
+        return f"{target.url} (never reached)"
+    of = f", {len(target.nodes)} nodes: {', '.join(target.nodes)}" if len(target.nodes) > 1 else ""
+    return f"{target.url} ({target.server} {target.version}, {target.topology}{of})"
+
+
+def _causes(title: str, causes: Sequence[Cause], several: bool) -> list[str]:
+    if not causes:
+        return []
+    lines = [title]
+    for cause in causes:
+        at = f" at {cause.where}" if several and cause.where else ""
+        lines.append(f"  {cause.probability:>4.0%} {cause.id}{at}: {cause.why}{_reported(cause)}")
+        if cause.evidence:
+            lines.append(f"       {_brackets(cause.evidence)}")
+    return [*lines, ""]
+
+
+def _against(answer: Diagnosis) -> list[str]:
+    """What changed most since the good day, of each node that was compared with one."""
+    compared = [reading for reading in answer.readings if reading.tool == "baseline"]
+    newest = {reading.node: reading for reading in compared}.values()
+    return [line for reading in newest for line in _changes(reading, len(newest) > 1)] + [""] * bool(compared)
+
+
+def _changes(reading: Reading, several: bool) -> list[str]:
+    values, at = reading.values or {}, f" at {reading.node}" if several else ""
+    if reading.unavailable:
+        return [f"Against the baseline{at}: {reading.unavailable.detail}"]
+    other = f", there {values['other_name']}" if values.get("other_name") else ""
+    lines = [f"Against the baseline{at} ({value(values['age_days'])} days old{other}) [{reading.id}]"]
+    if values.get("found"):
+        lines.append(f"  not all was well on that day: {values['found']}")
+    names = [str(values[f"changed{n}.field"]) for n in range(1, 6) if f"changed{n}.field" in values]
+    for name in names or ("ops_per_second",):
+        before, now, ratio = (values.get(f"{name}.{part}") for part in ("before", "now", "ratio"))
+        by = f" ({value(ratio)} times)" if ratio else ""
+        lines.append(f"  {'' if names else 'nothing changed much: '}{name} {value(before)} -> {value(now)}{by}")
+    return lines
+
+
+def _brackets(evidence: Sequence[Evidence]) -> str:
+    return f"[{'; '.join(map(cited, telling(evidence)))}]" if telling(evidence) else ""
+
+
+def step_lines(step: Step, several: bool) -> list[str]:
+    """A step with what a person has to know to decide on it."""
+    state = "" if step.state == "proposed" else f" [{step.state}]"
+    who = f"{step.risk}, asks for a yes" if step.needs_approval else "by hand"
+    at = f" on {step.node}" if several and step.needs_approval else ""
+    lines = [f"  {step.id} {step.action}{at}{state}", f"     {who}. {step.why}"]
+    if step.kind == "config_set":
+        lines.append(
+            f"     now {step.before!r}; undo: {step.rollback}; lost at the next restart unless the file has it"
+        )
+    elif step.rollback:
+        lines.append(f"     undo: {step.rollback}")
+    if step.verify:
+        lines.append(f"     verify: {step.verify}")
+    return lines
+
+
+def _readings(answer: Diagnosis, spark: bool) -> list[str]:
+    """A line each, node by node where there are several."""
+    taken = [reading for reading in answer.readings if reading.tool != "symptom"]
+    nodes = list(dict.fromkeys(reading.node for reading in taken))
+    if len(answer.target.nodes) < 2:
+        return [reading_line(reading, spark) for reading in taken]
+    lines = []
+    for node in sorted(nodes, key=lambda name: answer.target.nodes.index(name) if name in answer.target.nodes else -1):
+        lines += [f" {node or 'the deployment'}"]
+        lines += [reading_line(reading, spark) for reading in taken if reading.node == node]
+    return lines
+
+
+def reading_line(reading: Reading, spark: bool) -> str:
+    """A reading in a line, with its series drawn if `spark`."""
+    series = (reading.values or {}).get("series_ms")
+    drawn = f" {sparkline(str(series))}" if spark and series else ""
+    ms = f"{reading.ms:.1f} ms" if reading.ms is not None else "-"
+    return f"  {reading.id:<4} {reading.tool:<14} {ms:>10}  {figures(reading)}{drawn}".rstrip()
+
+
+def beside(answer: Diagnosis) -> list[str]:
+    """What a reader must not miss: where model and checks disagree, and what was proposed and refused."""
+    lines = []
+    if one := answer.model.disagrees:
+        whose = "the checks'" if one.stands == "checks" else "the model's"
+        cites = f" {_brackets(one.evidence)}" if one.evidence else ""
+        lines.append(
+            f"Disagreement: the model says {one.model}, the checks say {one.checks}; "
+            f"{whose} answer stands. {one.why}{cites}"
+        )
+    lines += [f"Refused: {one.action} ({one.why})" for one in answer.refused]
+    return lines
+
+
+def cost(answer: Diagnosis) -> str:
+    """What the investigation cost."""
+    print_, bound = answer.footprint, answer.footprint.budget
+    model = answer.model
+    money = f", cost {model.cost:g}" if model.cost is not None else ""
+    about = "about " if model.estimated else ""
+    tokens = f"{about}{model.tokens_in}+{model.tokens_out} tokens"
+    spent = f"; model {model.turns} turns, {tokens}{money}" if model.turns else ""
+    of_time = f" of {bound.seconds:g}" if bound.seconds else ""
+    cut = " INTERRUPTED: this is what was known by then." if answer.interrupted else ""
+    return (
+        f"Cost to the server: {print_.commands} of at most {bound.commands} commands, {print_.pings} of {bound.pings} "
+        f"pings, {print_.bytes} of {bound.bytes} bytes, in {answer.seconds:.1f}{of_time} s{spent}.{cut}"
+    )
+
+
+def markdown(answer: Diagnosis) -> str:
+    """The answer as Markdown: the same short top, the evidence below."""
+    what, do, dont = headline(answer)
+    lines = [f"**{_split(what)}", "", f"**{_split(do)}", "", f"**{_split(dont)}", ""]
+    if told := beside(answer):
+        lines += [*(f"- {line}" for line in told), ""]
+    if answer.causes:
+        lines += ["| cause | where | probability | evidence |", "|---|---|---|---|"]
+        lines += [
+            f"| `{c.id}` | {c.where or '-'} | {c.probability:.0%} | "
+            f"{'; '.join(f'`{_cell(cited(e))}`' for e in telling(c.evidence))}{_reported(c)} |"
+            for c in answer.causes
+        ] + [""]
+    if compared := _against(answer):
+        lines += [f"- {line.strip()}" if line.startswith(" ") else line for line in compared]
+    shown = [cause.id for cause in answer.causes]
+    if not answer.model.alone and (rest := [cause for cause in answer.findings if cause.id not in shown]):
+        lines += ["What the checks found besides:", ""]
+        lines += [f"- `{cause.id}` {cause.probability:.0%}: {cause.why}" for cause in rest] + [""]
+    if answer.plan:
+        lines += ["| step | action | risk | undo |", "|---|---|---|---|"]
+        lines += [
+            f"| {s.id} | {_cell(f'`{s.action}`' if s.needs_approval else s.action)} "
+            f"| {s.risk}{', needs a yes' if s.needs_approval else ', by hand'}, {s.state} "
+            f"| {_cell(f'`{s.rollback}`' if s.rollback and s.needs_approval else s.rollback or '-')} |"
+            for s in answer.plan
+        ] + [""]
+    lines += ["<details><summary>Readings</summary>", "", "| reading | node | tool | figures |", "|---|---|---|---|"]
+    lines += [
+        f"| {r.id} | {r.node or '-'} | {r.tool} | {_cell(figures(r))} |"
+        for r in answer.readings if r.tool != "symptom"
+    ]  # fmt: skip
+    lines += ["", "</details>", ""]
+    if answer.unknown:
+        lines += ["Unknown:", "", *(f"- {line}" for line in answer.unknown), ""]
+    return "\n".join([*lines, cost(answer)])
+
+
+def _split(line: str) -> str:
+    head, _, rest = line.partition(": ")
+    return f"{head}:** {rest}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

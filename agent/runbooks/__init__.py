@@ -1,0 +1,1 @@
+"""The runbooks: read, and checked."""

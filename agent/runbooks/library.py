@@ -1,0 +1,237 @@
+"""Runbooks: Markdown with front matter; one source for people, the model and the checks."""
+
+import re
+import shlex
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from string import Template
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from agent.answer.diagnosis import Evidence, Goal
+from agent.answer.taxonomy import CAUSES
+from agent.plan.goals import compare
+from tools.errors import UsageError
+from tools.records import Record, Scalar
+
+BUNDLED = Path(__file__).resolve().parent.parent.parent / "runbooks"
+PLACEHOLDERS: dict[str, str] = {
+    "kill_command": "SCRIPT KILL",
+    "maxclients_target": "10000",
+    "owner": "(orders at 10.0.0.7, 111 connections)",
+    "maxmemory_target": "2147483648",
+    "maxmemory_before": "2147483648",
+    "monitor_id": "7",
+    "monitors": "3 clients",
+}
+"""What a remedy's `$name` may be, each with an example; `agent.plan.build.fill` gives the values."""
+
+
+class Threshold(Record):
+    """A bound that a check compares with."""
+
+    value: float
+    unit: str
+    why: str
+    """Where the number comes from."""
+
+
+class Clue(Record):
+    """A value among a cause's evidence."""
+
+    field: Annotated[str, Field(min_length=1, max_length=128)]
+    """Its field's name, in which `*` stands for anything."""
+    op: Literal["==", "!=", "<", "<=", ">", ">="]
+    value: Scalar = None
+
+    def stands(self, evidence: Iterable[Evidence]) -> bool:
+        """Whether the evidence has such a field with such a value."""
+        found = (one.value for one in evidence if fnmatchcase(one.field, self.field))
+        return any(compare(value, self.op, self.value) for value in found if value is not None)
+
+
+class Remedy(Record):
+    """One way to mend a cause."""
+
+    kind: Literal["config_set", "command", "outside"]
+    action: str
+    """The exact command with `$placeholders`, or what a person does."""
+    why: str
+    risk: Literal["safe", "risky"]
+    rollback: str | None = None
+    verify: str | None = None
+    check: tuple[Goal, ...] = ()
+    """Of what is sent: what shows in a few seconds that it worked, as code compares it."""
+    unless: tuple[Clue, ...] = ()
+    """Evidence of another form of the cause, which this doesn't mend: any of these leaves it out."""
+
+    @model_validator(mode="after")
+    def _one_command(self) -> "Remedy":
+        """What is sent has to be one whole command, and a `$` a placeholder."""
+        if self.kind != "outside":
+            try:
+                shlex.split(self.action)
+            except ValueError as error:
+                raise ValueError(f"{self.action!r} isn't one command: {error}") from None
+        if not Template(self.action).is_valid():
+            raise ValueError(f"{self.action!r} has a $ that begins no placeholder; write $$ for a plain one")
+        return self
+
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        """The names that the action's values are looked up by."""
+        return tuple(Template(self.action).get_identifiers())
+
+    def mends(self, evidence: Sequence[Evidence]) -> bool:
+        """Whether it fits the form that the cause has by its evidence."""
+        return not any(clue.stands(evidence) for clue in self.unless)
+
+    def same_as(self, command: Sequence[str]) -> bool:
+        """Whether it sends this command, or sets this parameter, whatever the value."""
+        if self.kind == "outside":
+            return False
+        own, other = [[word.lower() for word in words] for words in (shlex.split(self.action), command)]
+        if own[:2] == ["config", "set"]:
+            return own[:3] == other[:3]
+        return len(own) == len(other) and all(a == b or a.startswith("$") for a, b in zip(own, other, strict=True))
+
+    def filled(self, values: Mapping[str, str]) -> str | None:
+        """The action with its placeholders filled, or None where a value isn't known."""
+        try:
+            return Template(self.action).substitute(values)
+        except KeyError:
+            return None
+
+
+class CauseNotes(Record):
+    """What a runbook says of one cause."""
+
+    evidence: str
+    unlike: Mapping[str, str] = Field(default_factory=dict)
+    """Look-alikes, and what tells them apart."""
+    avoid: str
+    """The tempting wrong remedy, and why it's wrong."""
+    remedies: Annotated[tuple[Remedy, ...], Field(min_length=1)]
+
+
+class Runbook(Record):
+    """One runbook."""
+
+    name: str
+    title: str
+    symptoms: tuple[str, ...]
+    thresholds: Mapping[str, Threshold] = Field(default_factory=dict)
+    causes: dict[str, CauseNotes]
+    body: str
+    """The Markdown below the front matter."""
+    path: Path
+
+    def paragraph(self, cause: str) -> str:
+        """What the body tells under the heading of a cause; empty where it has none."""
+        found = re.search(rf"^### {re.escape(cause)}\n.*?(?=^#|\Z)", self.body, re.DOTALL | re.MULTILINE)
+        return found[0] if found else ""
+
+
+class Library(Record):
+    """The runbooks of an investigation; a team's own come first."""
+
+    runbooks: tuple[Runbook, ...]
+    thresholds: dict[str, float]
+    """By name; from the bundled runbooks only."""
+
+    def notes(self, cause: str) -> CauseNotes | None:
+        """What the first runbook that knows a cause says of it."""
+        return next((book.causes[cause] for book in self.runbooks if cause in book.causes), None)
+
+    def remedy(self, command: Sequence[str], causes: Collection[str]) -> Remedy | None:
+        """The first remedy with a check that sends the same command, or sets the same parameter, to any value.
+
+        Those of `causes` come before the others.
+        """
+        notes = [(cause in causes, of) for book in self.runbooks for cause, of in book.causes.items()]
+        remedies = (one for _, of in sorted(notes, key=lambda note: not note[0]) for one in of.remedies)
+        return next((one for one in remedies if one.check and one.same_as(command)), None)
+
+    def read(self, name: str) -> Runbook | None:
+        """The runbook of a name."""
+        return next((book for book in self.runbooks if book.name == name), None)
+
+    def text(self, name: str) -> str | None:
+        """What is read of a runbook; by a cause's id of the one in which that is at home, its own paragraph first."""
+        if book := self.read(name):
+            return book.body.lstrip("\n")
+        home = next((book for book in self.runbooks if name in book.causes), None)
+        return f"{home.paragraph(name)}{home.body.lstrip()}" if home else None
+
+
+def load(own: Path | None = None) -> Library:
+    """The bundled runbooks, and a team's own from a folder before them. Raises `UsageError` naming what's wrong."""
+    bundled = [parse(path) for path in sorted(BUNDLED.glob("*.md"))]
+    teams = [parse(path) for path in files(own)] if own else []
+    thresholds = {name: limit.value for book in bundled for name, limit in book.thresholds.items()}
+    return Library(runbooks=(*teams, *bundled), thresholds=thresholds)
+
+
+def files(folder: Path) -> Iterable[Path]:
+    """The runbooks' files of a folder. Raises `UsageError` where there is none."""
+    try:
+        found = sorted(path for path in folder.iterdir() if path.suffix == ".md" and path.name != "README.md")
+    except OSError as error:
+        raise UsageError(
+            f"runbooks {folder}: {error.strerror or error}; give a readable folder of Markdown runbooks"
+        ) from None
+    if not found:
+        raise UsageError(f"runbooks {folder}: it holds no runbook; put Markdown files with front matter there")
+    return found
+
+
+def parse(path: Path) -> Runbook:
+    """The runbook of a file. Raises `UsageError` naming the file, the place and the remedy."""
+    front, body = split(path)
+    try:
+        book = Runbook(**{**front, "body": body, "path": path})
+    except (ValidationError, TypeError) as error:
+        raise UsageError(f"runbook {path}: {_first(error)}") from None
+    if unknown := [cause for cause in book.causes if cause not in CAUSES]:
+        raise UsageError(f"runbook {path}: unknown cause {unknown[0]!r}; `rediagnose runbooks list` shows all")
+    return book
+
+
+def split(path: Path) -> tuple[dict[str, Any], str]:
+    """A file's front matter and body. Raises `UsageError` naming the file, the place and the remedy."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"runbook {path}: {error}; make it a readable UTF-8 file") from None
+    match = re.match(r"---\n(?P<front>.*?)\n---\n(?P<body>.*)", text, re.DOTALL)
+    if match is None:
+        raise UsageError(f"runbook {path}: no front matter; begin the file with a YAML block between two --- lines")
+    try:
+        front = yaml.load(match["front"], _Strict)
+    except yaml.YAMLError as error:
+        raise UsageError(f"runbook {path}: the front matter isn't YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(front, dict):
+        raise UsageError(f"runbook {path}: the front matter isn't a mapping; begin with name:, title: and causes:")
+    return front, match["body"]
+
+
+class _Strict(yaml.SafeLoader):
+    """Refuses a key that stands there twice: the first one's text would be lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands there twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _first(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        problem = error.errors(include_url=False)[0]
+        return f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+    return str(error)

@@ -1,0 +1,276 @@
+"""What is wrong with runbooks: ours, which the checks rely on, and a team's own."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from string import Template
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from agent import checks
+from agent.answer.diagnosis import Outcome
+from agent.answer.taxonomy import CAUSES
+from agent.evidence.fields import FIGURES
+from agent.plan.build import command
+from agent.runbooks.library import BUNDLED, PLACEHOLDERS, CauseNotes, Remedy, Runbook, files, split
+from tools.errors import Forbidden, UsageError
+from tools.gate.policy import advised_against, change
+from tools.records import Record
+
+SECTIONS = (
+    "Symptoms", "First minute", "Diagnostics", "Causes", "Application side", "Metrics and alerts",
+    "Emergency response",
+)  # fmt: skip
+"""What a body has, in the order in which a person needs it."""
+LONGEST = 200
+"""Lines of a body that a person still reads in an incident."""
+MOST_WORDS = 750
+"""Words of a body that a person reads in three minutes; code is copied and tables are looked up, so neither counts."""
+_MISSING = {
+    "avoid": "name the tempting wrong remedy, and why it's wrong",
+    "evidence": "name the readings' fields that decide",
+    "remedies": "give one at least",
+    "risk": "say safe or risky",
+}
+_ASIDE = re.compile(r"^```.*?^```$|^\|.*?$", re.DOTALL | re.MULTILINE)
+_LIMIT = re.compile(r'\blimits(?:\[|\.get\()"(\w+)"')
+
+
+class Finding(Record):
+    """One thing that's wrong."""
+
+    file: Path
+    place: str
+    """Where in it, such as `causes.lua-busy.remedies.1`."""
+    value: str
+    """What stands there."""
+    problem: str
+    remedy: str
+    error: bool = True
+    """False for what is only worth a look."""
+
+    def __str__(self) -> str:
+        value = f" {self.value!r}" if self.value else ""
+        level = "error" if self.error else "warning"
+        return f"{level}: {self.file}: {self.place}:{value} {self.problem}; {self.remedy}"
+
+
+def lint(folder: Path, *, ours: bool | None = None) -> tuple[list[Runbook], list[Finding]]:
+    """The runbooks of a folder that can be read, and what's wrong with any. Raises `UsageError` where there is none.
+
+    `ours` are the bundled ones, of which more is asked: null to see by the folder.
+    """
+    ours = folder.resolve() == BUNDLED if ours is None else ours
+    books: list[Runbook] = []
+    found: list[Finding] = []
+    for path in files(folder):
+        try:
+            front, body = split(path)
+        except UsageError as error:
+            problem, _, remedy = str(error).removeprefix(f"runbook {path}: ").partition("; ")
+            found.append(Finding(file=path, place="file", value="", problem=problem, remedy=remedy or "mend it there"))
+            continue
+        found += _unknown(path, front)
+        try:
+            book = Runbook(**{**front, "body": body, "path": path})
+        except (ValidationError, TypeError) as error:
+            found += _malformed(path, error)
+            continue
+        books.append(book)
+        found += [*_book(book, ours=ours), *_body(book, ours=ours)]
+    return books, [*found, *_together(books, ours=ours), *(_ours(folder, books) if ours else ())]
+
+
+def _unknown(path: Path, front: dict[str, Any]) -> Iterator[Finding]:
+    named = front.get("causes")
+    for cause, notes in named.items() if isinstance(named, dict) else ():
+        unlike = notes.get("unlike") if isinstance(notes, dict) else None
+        places = {f"causes.{cause}": cause}
+        if isinstance(unlike, dict):
+            # A look-alike may be no fault at all.
+            places |= {f"causes.{cause}.unlike.{id}": id for id in unlike if id not in get_args(Outcome)}
+        for place, id in places.items():
+            if id not in CAUSES:
+                yield Finding(
+                    file=path, place=place, value=str(id), problem="is no cause",
+                    remedy="take an id of `rediagnose runbooks list`",
+                )  # fmt: skip
+
+
+def _malformed(path: Path, error: ValidationError | TypeError) -> Iterator[Finding]:
+    if isinstance(error, TypeError):
+        yield Finding(file=path, place="front matter", value="", problem=str(error), remedy="write its keys as text")
+        return
+    for one in error.errors(include_url=False):
+        *_, last = one["loc"] or ("",)
+        missing, extra = one["type"] == "missing", one["type"] == "extra_forbidden"
+        yield Finding(
+            file=path, place=".".join(str(part) for part in one["loc"]),
+            value="" if missing else _short(str(one["input"])),
+            problem="is missing" if missing else "is no key" if extra else one["msg"],
+            remedy=_MISSING.get(str(last), "write it") if missing else "remove it" if extra
+            else "write it as runbooks/connection-timeouts.md does",
+        )  # fmt: skip
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def _book(book: Runbook, *, ours: bool) -> Iterator[Finding]:
+    if ours and book.name != book.path.stem:
+        yield Finding(
+            file=book.path, place="name", value=book.name, problem="isn't the file's name",
+            remedy=f"write {book.path.stem}",
+        )  # fmt: skip
+    for name in () if ours else book.thresholds:
+        yield Finding(
+            file=book.path, place="thresholds", value=name, problem="is set by the bundled runbooks only",
+            remedy="remove it; the checks don't read it from here",
+        )  # fmt: skip
+    for cause, notes in book.causes.items():
+        yield from _notes(book.path, f"causes.{cause}", notes)
+
+
+def _notes(path: Path, at: str, notes: CauseNotes) -> Iterator[Finding]:
+    if not notes.avoid.strip():
+        yield Finding(file=path, place=f"{at}.avoid", value="", problem="is empty", remedy=_MISSING["avoid"])
+    for number, remedy in enumerate(notes.remedies, 1):
+        for field, value, problem, mend in _remedy(remedy):
+            yield Finding(
+                file=path, place=f"{at}.remedies.{number}.{field}", value=_short(value), problem=problem, remedy=mend
+            )  # fmt: skip
+
+
+def _remedy(remedy: Remedy) -> Iterator[tuple[str, str, str, str]]:
+    """The field, its value, what's wrong with it, and what to do."""
+    if not remedy.verify:
+        yield "verify", "", "is missing", "say which reading shows that it worked"
+    for goal in remedy.check:
+        if goal.tool not in FIGURES:
+            yield "check", goal.tool, "is no tool that reads", f"take one of {', '.join(FIGURES)}"
+    if remedy.kind == "outside" and remedy.check:
+        yield "check", remedy.action, "is read for what is sent from here only", "leave it out; verify is for a person"
+    if remedy.kind == "outside" and remedy.risk == "risky" and not remedy.rollback:
+        yield "rollback", "", "is missing for a risky step", "say how it's taken back, or that nothing takes it back"
+    for field, text in (("why", remedy.why), ("verify", remedy.verify), ("rollback", remedy.rollback)):
+        for name in Template(text or "").get_identifiers():
+            yield field, f"${name}", "is never filled", "only an action's placeholders are; write it out"
+    unfilled = [name for name in Template(remedy.action).get_identifiers() if name not in PLACEHOLDERS]
+    for name in unfilled:
+        known = ", ".join(f"${known}" for known in PLACEHOLDERS)
+        yield "action", f"${name}", "is filled by nothing", f"take one of {known}, or write the value out"
+    if not unfilled and (filled := remedy.filled(PLACEHOLDERS)) is not None:
+        yield from _action(remedy, filled)
+
+
+def _action(remedy: Remedy, action: str) -> Iterator[tuple[str, str, str, str]]:
+    if remedy.kind == "outside":
+        if why := advised_against(action):
+            yield "action", action, f"never becomes a step: {why}", "propose something else"
+        return
+    args = command(action)
+    setting = tuple(arg.upper() for arg in args[:2]) == ("CONFIG", "SET")
+    if setting != (remedy.kind == "config_set"):
+        right = "config_set" if setting else "command"
+        yield "kind", remedy.kind, f"doesn't fit {action}", f"write {right}"
+        return
+    try:
+        risk = change("", args).risk
+    except Forbidden as error:
+        yield "action", action, f"never becomes a step: {error}", "write kind: outside, and what a person does instead"
+        return
+    if risk == "risky" and remedy.risk == "safe":
+        yield "risk", remedy.risk, f"isn't what policy says of {action}", "write risky"
+
+
+def _body(book: Runbook, *, ours: bool) -> Iterator[Finding]:
+    lines = book.body.splitlines()
+    if not book.body.strip():
+        yield Finding(file=book.path, place="body", value="", problem="is empty", remedy="write what a person reads")
+        return
+    heads = [line.removeprefix("## ").strip().lower() for line in lines if line.startswith("## ")]
+    for section in SECTIONS:
+        if not any(head.startswith(section.lower()) for head in heads):
+            yield Finding(
+                file=book.path, place="body", value=f"## {section}", problem="is missing", remedy="add that section",
+                error=ours,
+            )  # fmt: skip
+    for cause in book.causes:
+        if cause not in book.body:
+            yield Finding(
+                file=book.path, place="body", value=cause, problem="isn't told there",
+                remedy="add its evidence, look-alikes and remedy under ## Causes", error=ours,
+            )  # fmt: skip
+    if len(lines) > LONGEST:
+        yield Finding(
+            file=book.path, place="body", value=f"{len(lines)} lines", problem=f"is longer than {LONGEST} lines",
+            remedy="shorten it, or split the runbook", error=ours,
+        )  # fmt: skip
+    if (count := words(book.body)) > MOST_WORDS:
+        yield Finding(
+            file=book.path, place="body", value=f"{count} words", problem="is more than is read in three minutes",
+            remedy=f"shorten it to {MOST_WORDS}, or split the runbook", error=ours,
+        )  # fmt: skip
+
+
+def words(body: str) -> int:
+    """The words of a body, code blocks and tables aside."""
+    return sum(any(map(str.isalnum, word)) for word in _ASIDE.sub("", body).split())
+
+
+def _together(books: Sequence[Runbook], *, ours: bool) -> Iterator[Finding]:
+    """What stands in two of them, of which the first would be taken."""
+    names: dict[str, Path] = {}
+    homes: dict[str, Path] = {}
+    for book in books:
+        if book.name in names:
+            yield Finding(
+                file=book.path, place="name", value=book.name, problem=f"is {names[book.name]}'s name too",
+                remedy="give it another",
+            )  # fmt: skip
+        names.setdefault(book.name, book.path)
+        for cause in book.causes:
+            if cause in homes:
+                yield Finding(
+                    file=book.path, place=f"causes.{cause}", value=cause, problem=f"is in {homes[cause]} too",
+                    remedy="leave it in one", error=ours,
+                )  # fmt: skip
+            homes.setdefault(cause, book.path)
+
+
+def _ours(folder: Path, books: Sequence[Runbook]) -> Iterator[Finding]:
+    """Each cause has a home, each threshold a reader, and each reader its threshold."""
+    homeless = [id for id in CAUSES if not any(id in book.causes for book in books)]
+    for id in homeless:
+        yield Finding(
+            file=folder, place="causes", value=id, problem="is in no runbook", remedy="give it a home in one"
+        )  # fmt: skip
+    read = limits()
+    set_by: dict[str, tuple[Path, float]] = {}
+    for book in books:
+        for name, limit in book.thresholds.items():
+            place, value = f"thresholds.{name}", f"{limit.value:g} {limit.unit}"
+            if name in set_by:
+                path, other = set_by[name]
+                problem = f"{'is set' if other == limit.value else f'is {other:g}'} in {path} too"
+                yield Finding(file=book.path, place=place, value=value, problem=problem, remedy="leave it in one")
+            elif name not in read:
+                yield Finding(
+                    file=book.path, place=place, value=value, problem="is read by no check",
+                    remedy="read it in one, or write it into the body as an alert",
+                )  # fmt: skip
+            set_by.setdefault(name, (book.path, limit.value))
+    for name, where in read.items():
+        if name not in set_by:
+            yield Finding(
+                file=where, place="limits", value=name, problem="is set by no runbook",
+                remedy="add it to the thresholds of the check's runbook",
+            )  # fmt: skip
+
+
+def limits(folders: Iterable[str] = checks.__path__) -> dict[str, Path]:
+    """The thresholds that checks read, each with the first module that does."""
+    modules = (path for folder in folders for path in sorted(Path(folder).glob("*.py")))
+    return {name: path for path in reversed(list(modules)) for name in _LIMIT.findall(path.read_text("utf-8"))}

@@ -1,0 +1,227 @@
+"""A node of the deployment, and the one connection that is held to it."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+from tools.clock import Clock
+from tools.connection.allowed import must_read
+from tools.connection.budget import Account, Own
+from tools.connection.link import Command, Link, Reply, ServerError
+from tools.connection.network import Network
+from tools.connection.target import Target
+from tools.errors import ToolError, Unanswered
+from tools.records import Values
+from tools.redact import Handles
+
+CLIENT_NAME = "rediagnose"
+PATIENCE = 2.0
+"""Seconds after which "no answer" is a reading: the usual client's own timeout is of this order."""
+_WITH_SUBCOMMAND = frozenset(
+    ("acl", "client", "cluster", "command", "commandlog", "config", "function", "latency", "memory", "module", "object",
+     "pubsub", "script", "sentinel", "slowlog", "xinfo")
+)  # fmt: skip
+
+
+class Node:
+    """Asks one node over a connection that it holds.
+
+    A connection that was got is kept: on a full server it's the only one there may be, and a change has to go
+    through it.
+    """
+
+    def __init__(
+        self, target: Target, clock: Clock, account: Account, handles: Handles, network: Network | None = None
+    ) -> None:
+        self.target = target
+        self.clock = clock
+        self.account = account
+        self.handles = handles
+        self.network = network or Network()
+        if target.password is not None:
+            handles.add_secret(target.password.get_secret_value())
+        self.own = Own()
+        self.client_id: int | None = None
+        """CLIENT ID of the connection that is held."""
+        self.auth: str | None = None
+        """What AUTH came to: "ok", "not-required" (the server has no password), or null where there was none."""
+        self.lenient = False
+        """Whether a refused AUTH is passed over: a sentinel often has no password although its data nodes have one."""
+        self.version: tuple[int, int] | None = None
+        """redis_version's major and minor, once INFO was seen (Valkey's stays at 7.2)."""
+        self.one_config = False
+        """Whether its CONFIG GET takes one name only, as before Redis 7.0."""
+        self._link: Link | None = None
+        self._opening = asyncio.Lock()
+
+    @property
+    def name(self) -> str:
+        """host:port or unix:PATH."""
+        return self.target.node
+
+    @property
+    def held(self) -> bool:
+        """Whether a usable connection is held."""
+        return self._link is not None and self._link.usable
+
+    @property
+    def credentials(self) -> list[Command]:
+        """The AUTH to send on a new connection, if there is one to send."""
+        if self.target.password is None:
+            return []
+        name = [self.target.username] if self.target.username else []
+        return [("AUTH", *name, self.target.password.get_secret_value())]
+
+    def is_held(self, link: Link) -> bool:
+        """Whether this connection is the held one."""
+        return self._link is link
+
+    async def dial(self, timeout: float = PATIENCE) -> tuple[Link, Values]:
+        """A new connection, let in and named, with the time of each stage in milliseconds.
+
+        It becomes the held one if none is. Raises `Unanswered` with the stages that were passed as values.
+        """
+        link = self.network.link(self.target)
+        ends = self.clock.monotonic() + timeout
+        values: Values = {}
+        try:
+            await link.open(timeout)
+            values = link.stages
+            await self._let_in(link, max(0.05, ends - self.clock.monotonic()))
+        except Unanswered as error:
+            self.own.rejected += error.kind == "maxclients"
+            self.own.connections += link.stage == "open" and error.kind not in ("maxclients", "protected")
+            link.close()
+            raise Unanswered(error.kind, error.detail, {**link.stages, **error.values, "stage": link.stage}) from None
+        finally:
+            self.account.spend(transferred=link.sent + link.received)
+            link.sent = link.received = 0
+        # A connection that was turned away ran none of its commands.
+        self.account.spend(commands=2 + bool(self.target.db) + len(self.credentials))
+        self.own.connections += 1
+        if not self.held:
+            self._link = link
+        return link, {**values, "stage": "open"}
+
+    async def _let_in(self, link: Link, timeout: float) -> None:
+        hello: list[Command] = [("CLIENT", "SETNAME", CLIENT_NAME), ("CLIENT", "ID")]
+        if self.target.db:
+            hello.append(("SELECT", self.target.db))
+        if self.credentials:
+            link.stage = "auth"
+            began = self.clock.monotonic()
+            (reply,) = await self._exchange(link, self.credentials, timeout)
+            link.stages["auth_ms"] = round((self.clock.monotonic() - began) * 1000, 3)
+            if isinstance(reply, ServerError):
+                if "without any password configured" not in reply.text and not self.lenient:
+                    raise Unanswered(reply.kind or "wrongpass", self.handles.error(reply.text))
+                self.auth = "refused" if self.lenient else "not-required"
+            else:
+                self.auth = "ok"
+            link.stage = "open"
+        with contextlib.suppress(Unanswered):
+            # A mute server doesn't make a connection less of one: what it says next is for the caller to see.
+            _, number, *_ = await self._exchange(link, hello, min(timeout, 1.0))
+            if isinstance(number, int) and not self.held:
+                self.client_id = number
+        if not link.usable:
+            await link.exchange([("PING",)], timeout)
+
+    async def ask(self, *commands: Command, timeout: float = PATIENCE) -> list[Reply]:
+        """Send commands in one round trip; each reply is a value or a `ServerError`.
+
+        Raises `Unanswered` where there is no connection or no reply, `BudgetSpent` where the bound is reached, and
+        `NotAReading`, a bug, for a command that isn't in `allowed.toml`: then none of them is sent.
+        """
+        for command in commands:
+            must_read(command)
+        return await self._send(commands, timeout)
+
+    async def change(self, command: Command, timeout: float = PATIENCE) -> Reply:
+        """Send one command that may change the server; its reply. The gate's own: after policy, and a person's yes."""
+        (reply,) = await self._send((command,), timeout)
+        return reply
+
+    async def _send(self, commands: Sequence[Command], timeout: float) -> list[Reply]:
+        link = await self.link(timeout)
+        self.account.spend(commands=len(commands))
+        try:
+            return await self._exchange(link, commands, timeout)
+        finally:
+            self._settle(link)
+
+    async def one(self, *command: str | int, timeout: float = PATIENCE) -> Reply:
+        """One command's reply. Raises `Unanswered` for an error that has a kind, `ToolError` for any other."""
+        (reply,) = await self.ask(command, timeout=timeout)
+        return self.value(reply)
+
+    def value(self, reply: Reply) -> Reply:
+        """The reply, unless it's an error: then `Unanswered` with its kind, or `ToolError`."""
+        if isinstance(reply, ServerError):
+            text = self.handles.error(reply.text)
+            if reply.kind is None:
+                raise ToolError(f"{self.name} replied {text}")
+            raise Unanswered(reply.kind, text)
+        return reply
+
+    async def ping(self, timeout: float = PATIENCE) -> float:
+        """Milliseconds of one PING of a latency sample. Raises as `one` does."""
+        link = await self.link(timeout)
+        self.account.spend(pings=1)
+        began = self.clock.monotonic()
+        try:
+            (reply,) = await self._exchange(link, [("PING",)], timeout)
+        finally:
+            self._settle(link)
+        self.value(reply)
+        return (self.clock.monotonic() - began) * 1000
+
+    async def link(self, timeout: float = PATIENCE) -> Link:
+        """The held connection, opened if there is none."""
+        async with self._opening:
+            if self._link is None or not self._link.usable:
+                self._link = None
+                await self.dial(timeout)
+            assert self._link is not None
+            return self._link
+
+    async def _exchange(self, link: Link, commands: Sequence[Command], timeout: float) -> list[Reply]:
+        replies = await link.exchange(commands, timeout)
+        for command, reply in zip(commands, replies, strict=True):
+            if isinstance(reply, ServerError):
+                self.own.errors[reply.text.split(" ", 1)[0]] += 1
+            else:
+                self.own.calls[stat_name(command)] += 1
+        return replies
+
+    def _settle(self, link: Link) -> None:
+        self.account.spend(transferred=link.sent + link.received)
+        link.sent = link.received = 0
+
+    async def hunt(self, until: float) -> bool:
+        """Try for a slot of a full server until then (the clock's monotonic seconds), and keep the one it gets.
+
+        Raises `Unanswered` where the server turns out to refuse for another reason.
+        """
+        pause = 0.05
+        while not self.held and self.clock.monotonic() < until:
+            try:
+                await self.dial(PATIENCE)
+            except Unanswered as error:
+                if error.kind not in ("maxclients", "reset"):
+                    raise
+                await self.clock.sleep(pause)
+                pause = min(0.25, pause * 1.5)
+        return self.held
+
+    def close(self) -> None:
+        """Close the held connection."""
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+
+def stat_name(command: Command) -> str:
+    """The name that INFO commandstats gives a command: `config|get`; before 7.0 it's `config`, counted by both."""
+    first = str(command[0]).lower()
+    return f"{first}|{str(command[1]).lower()}" if first in _WITH_SUBCOMMAND and len(command) > 1 else first

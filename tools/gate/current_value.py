@@ -1,0 +1,39 @@
+"""What stands on a server before a change, and must still stand when it's made."""
+
+import hashlib
+import re
+
+from tools.connection.node import Node
+from tools.errors import Forbidden
+from tools.gate.policy import Change
+from tools.server.config import read_config
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.:-]{1,32}")
+
+
+async def standing(node: Node, change: Change) -> str | None:
+    """A CONFIG SET's value, or who the client of a CLIENT KILL is; null where there is none. Raises `Forbidden`."""
+    if change.parameter is not None:
+        value = (await read_config(node, [change.parameter])).get(change.parameter)
+        return None if value is None else str(value)
+    return None if change.client is None else await _client(node, change.client)
+
+
+async def _client(node: Node, id: int) -> str | None:
+    """The client of an id in one line. An id is never given anew, but what the connection is may change."""
+    listed = str(await node.one("CLIENT", "LIST", "ID", id))
+    rows = [dict(part.partition("=")[::2] for part in line.split(" ")) for line in listed.splitlines()]
+    row = next((row for row in rows if row.get("id") == str(id)), None)
+    if row is None:
+        return None
+    if id == node.client_id:
+        raise Forbidden(f"client {id} is this program's own connection")
+    flags = row.get("flags", "")
+    if set(flags) & set("SM") - set("O"):
+        raise Forbidden(f"client {id} is a replica's or the primary's connection (flags={flags})")
+    return f"addr={_shown(row.get('addr', ''))} name={_shown(row.get('name', ''))} flags={_shown(flags)}"
+
+
+def _shown(text: str) -> str:
+    """What a client chose, as it is if it's short and plain; else what tells it from any other, in any process."""
+    return text if not text or _PLAIN.fullmatch(text) else f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:16]}"

@@ -1,0 +1,75 @@
+"""What runs against what the configuration file says: a restart brings the file's values back."""
+
+from tools.connection.link import ServerError
+from tools.connection.node import Node
+from tools.errors import Unanswered
+from tools.host.config_file import canonical, configured, drift, same
+from tools.host.local import Host, offload
+from tools.host.process import shown
+from tools.records import Values
+from tools.redact import hide_secrets, is_secret
+from tools.toolbox import reads
+
+SHOWN = 20
+"""Parameters that are shown, in their order."""
+DEFAULTS = {
+    "maxmemory": "0", "maxmemory-policy": "noeviction", "maxclients": "10000", "timeout": "0", "tcp-keepalive": "300",
+    "appendonly": "no", "appendfsync": "everysec", "no-appendfsync-on-rewrite": "no",
+    "stop-writes-on-bgsave-error": "yes", "save": "3600 1 300 100 60 10000", "slowlog-log-slower-than": "10000",
+    "slowlog-max-len": "128", "latency-monitor-threshold": "0", "min-replicas-to-write": "0", "replicaof": "",
+    "requirepass": "", "client-output-buffer-limit":
+        "normal 0 0 0 replica 268435456 67108864 60 pubsub 33554432 8388608 60",
+}  # fmt: skip
+"""What the built-in values were in every version from 6.2 on, of parameters whose change matters."""
+
+
+@reads
+async def config_drift(node: Node, host: Host) -> Values:
+    """CONFIG GET against the configuration file: what a restart would change. Needs the server's machine.
+
+    `<param>.file` and `<param>.running` for each that differs, `drifted` how many do; `.file` is null for one that
+    the file leaves out and that doesn't run with its built-in value (set at run time or by an argument): those are
+    `only_running`. A secret that differs is told as `<param>.differs` only. `config_file` is its path; empty means that
+    the server was started without one, so CONFIG REWRITE fails and every change ends with the process.
+    """
+    about, got = await node.ask(("INFO", "server"), ("CONFIG", "GET", "*"))
+    named = None
+    if not isinstance(about, ServerError):
+        named = next((line[12:] for line in str(about).splitlines() if line.startswith("config_file:")), None)
+    pairs = node.value(got)
+    running = {str(name).lower(): str(value) for name, value in zip(pairs[::2], pairs[1::2], strict=True)}
+    if named is not None:
+        host.config_file = named
+    host.logfile = running.get("logfile", host.logfile)
+    values: Values = {"config_file": shown(named) if named else named}
+    if named == "":
+        found: dict[str, str] = {}
+    else:
+        place = await host.here()
+        values |= host.whence(place)
+        read = await offload(configured, host, place)
+        if not read.files:
+            detail = "the configuration file can't be read here, or isn't known"
+            raise Unanswered("not-local", detail, values)
+        found = dict(read.values)
+        values["includes_unread"] = read.unread
+    return values | _differing(found, running)
+
+
+def _differing(file: dict[str, str], running: dict[str, str]) -> Values:
+    told = {canonical(name) for name in file}
+    names = {canonical(name): name for name in running}
+    differing = dict(drift(file, running))
+    only = [
+        names[name] for name, usual in DEFAULTS.items()
+        if name in names and name not in told and not same(name, usual, running[names[name]])
+    ]  # fmt: skip
+    values: Values = {"drifted": len(differing) + len(only), "only_running": len(only)}
+    for name in [*sorted(differing), *only][:SHOWN]:
+        if is_secret(name):
+            values[f"{name}.differs"] = True
+            continue
+        written, runs = differing.get(name, (None, running[name]))
+        values[f"{name}.file"] = hide_secrets(written)[:200] if written is not None else None
+        values[f"{name}.running"] = hide_secrets(str(runs))[:200]
+    return values
