@@ -2,7 +2,7 @@
 
 import argparse
 
-from agent.cli.commands import whole
+from agent.cli.argument_types import whole
 from agent.cli.program import Command
 
 

@@ -5,8 +5,8 @@ import random
 
 from rich.console import Console
 
-from agent.cli.commands import common
-from agent.cli.triage import investigate
+from agent.cli.investigate import investigate
+from agent.cli.options import common
 from evals.lab.catalogue import FAULTS
 from evals.lab.servers import installed
 from tools.connection.target import parse_target

@@ -17,10 +17,10 @@ from evals.lab.servers import Server, ServerKind, running
 from evals.lab.traffic import fill
 from evals.lab.wire import Wire, crew
 from tools.clock import SystemClock
-from tools.connection.budget import Account
+from tools.connection.budget import Budget
 from tools.connection.node import Node
 from tools.connection.target import parse_target
-from tools.redact import Handles
+from tools.redact import Pseudonyms
 from tools.server.clients import clients
 from tools.server.info import sample
 
@@ -73,7 +73,7 @@ async def cost(kind: ServerKind) -> bool:
         case = await _triage(server.url)
         # What the measuring itself costs shows between the first two.
         took = max(0.0, await _spent(wire) - before - (before - first))
-        spent = case.account.footprint
+        spent = case.budget.footprint
         print(f"triage of {kind.name}, {KEYS} keys, {CLIENTS} clients: {spent.commands} commands (at most "
               f"{COMMANDS_AT_MOST}), {spent.pings} pings (at most {PINGS_AT_MOST}), {spent.bytes} bytes, "
               f"{took:.1f} ms of the server's time (at most {SERVER_MS_AT_MOST:g}), in "
@@ -88,7 +88,7 @@ async def cost(kind: ServerKind) -> bool:
 
 
 async def _snapshot(url: str) -> float:
-    node = Node(parse_target(url, environ={}), SystemClock(), Account(), Handles())
+    node = Node(parse_target(url, environ={}), SystemClock(), Budget(), Pseudonyms())
     took = []
     try:
         for _ in range(11):
@@ -105,7 +105,7 @@ async def crowd(kind: ServerKind) -> bool:
     """10,000 idle clients: the share that is seen, and the longest single call."""
     async with _crowded(kind, CROWD) as (server, wire):
         await wire.ask("CONFIG", "SET", "slowlog-log-slower-than", "0")
-        node = Node(parse_target(server.url, environ={}), SystemClock(), Account(), Handles())
+        node = Node(parse_target(server.url, environ={}), SystemClock(), Budget(), Pseudonyms())
         values = await clients(node)
         node.close()
         entries = await wire.ask("SLOWLOG", "GET", 64)

@@ -1,4 +1,4 @@
-"""The tables of README, made from the program: `python -m evals.readme` writes them, a test compares."""
+"""The tables of README and ARCHITECTURE: `python -m evals.readme` writes them from the program, a test compares."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ from agent.cli.commands import COMMANDS as AGENT
 from agent.cli.program import parser
 from agent.runbooks.library import load
 from evals.commands import COMMANDS as EVALS
+from evals.house import ARCHITECTURE, drawn
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 COMMANDS = (*AGENT, *EVALS)
@@ -38,20 +39,28 @@ def causes() -> str:
 
 
 def between(text: str, name: str, made: str) -> str:
-    """The text with a made part made anew. Raises `ValueError` where it has no place for one."""
+    """The text with a generated part generated anew. Raises `ValueError` where it has no place for one."""
     head, begin, rest = text.partition(f"<!-- {name} -->\n")
     _, end, tail = rest.partition(f"<!-- /{name} -->")
     if not (begin and end):
-        raise ValueError(f"README has no place for {name}: <!-- {name} --> and <!-- /{name} -->")
+        raise ValueError(f"there is no place for {name}: <!-- {name} --> and <!-- /{name} -->")
     return f"{head}{begin}{made}\n{end}{tail}"
 
 
 def written(text: str) -> str:
-    """README with its made parts made anew. Raises `ValueError` where it has no place for one."""
+    """README with its generated parts generated anew. Raises `ValueError` where it has no place for one."""
     for name, made in (("commands", commands()), ("options", options()), ("causes", causes())):
         text = between(text, name, made)
     return text
 
 
+def architecture(text: str) -> str:
+    """ARCHITECTURE with the arrows of the house as the code has them. Raises `ValueError` as `written` does."""
+    for building in ("agent", "tools"):
+        text = between(text, f"rooms of {building}", drawn(building))
+    return text
+
+
 if __name__ == "__main__":
     README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
+    ARCHITECTURE.write_text(architecture(ARCHITECTURE.read_text(encoding="utf-8")), encoding="utf-8")

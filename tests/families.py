@@ -11,7 +11,7 @@ PACKAGE = "evals.lab.faults"
 def elsewhere() -> frozenset[str]:
     """The faults of the modules that a tests/test_causes_*.py imports, or is named after."""
     found: set[str] = set()
-    for path in Path(__file__).parent.glob("test_causes_*.py"):
+    for path in Path(__file__).parent.rglob("test_causes_*.py"):
         modules = {path.stem.removeprefix("test_causes_")}
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module == PACKAGE:

@@ -6,18 +6,18 @@ from contextlib import asynccontextmanager
 from evals.lab.servers import Server
 from evals.lab.wire import Wire, dial
 from tools.clock import SystemClock
-from tools.connection.budget import Account
+from tools.connection.budget import Budget
 from tools.connection.node import Node
 from tools.connection.target import parse_target
 from tools.records import Values
-from tools.redact import Handles
+from tools.redact import Pseudonyms
 
 
 @asynccontextmanager
 async def looking(server: Server, user: str = "") -> AsyncIterator[tuple[Node, Wire]]:
     """A node, as a user of the server whose password is pw, and a connection of an application."""
     url = server.url.replace("//", f"//{user}:pw@") if user else server.url
-    node, wire = Node(parse_target(url, environ={}), SystemClock(), Account(), Handles()), await dial(server.url)
+    node, wire = Node(parse_target(url, environ={}), SystemClock(), Budget(), Pseudonyms()), await dial(server.url)
     try:
         yield node, wire
     finally:

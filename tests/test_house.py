@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from evals.readme import README, written
+from evals.house import ARCHITECTURE, circles, upward
+from evals.readme import README, architecture, written
 
 ROOT = Path(__file__).resolve().parent.parent
 MAY_IMPORT = {"tools": set(), "agent": {"tools"}, "evals": {"agent", "tools"}}
@@ -32,6 +33,14 @@ def test_rooms_import_only_what_they_may(room: str) -> None:
     rooms = {"agent", "evals", "tools", "rediagnose", "tests"}
     wrong = {str(path): found for path in modules if (found := imported(path) & rooms - MAY_IMPORT[room] - {room})}
     assert not wrong
+
+
+def test_a_room_imports_only_rooms_below_it() -> None:
+    assert list(upward()) == []
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    assert circles() == []
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -104,3 +113,8 @@ def test_readme_says_what_the_program_says() -> None:
     assert text == written(text), "run: python -m evals.readme"
     for name in ("commands", "options", "causes", "transcript", "chat"):
         assert f"<!-- {name} -->" in text
+
+
+def test_architecture_draws_the_house_as_it_is() -> None:
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    assert text == architecture(text), "run: python -m evals.readme"

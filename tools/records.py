@@ -61,7 +61,7 @@ class Reading(Record):
         return (field == "unavailable" and self.unavailable is not None) or field in (self.values or {})
 
 
-class Budget(Record):
+class BudgetLimits(Record):
     """The most that one investigation may cost a deployment."""
 
     commands: int = 400
@@ -83,5 +83,5 @@ class Footprint(Record):
     """PINGs sent by latency samples."""
     bytes: int
     """Bytes sent and received, all nodes together."""
-    budget: Budget = Budget()
+    budget: BudgetLimits = BudgetLimits()
     """The bounds that it was held to."""

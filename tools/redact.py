@@ -69,7 +69,7 @@ _KNOWN_ERRORS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 )
 
 
-class Handles:
+class Pseudonyms:
     """Other people's text by handle. One text always has the same handle; only a person looks behind it.
 
     A text that contains a known secret never passes, and is told without it even to a person.

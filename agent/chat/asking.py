@@ -18,11 +18,12 @@ from agent.loop.digest import digest, findings_text
 from agent.loop.exchange import Dialogue
 from agent.loop.run import Limits
 from agent.loop.tool_calls import Caller
-from agent.model.errors import ModelError, printable
+from agent.model.errors import ModelError
 from agent.model.usage import Spending
-from tools.records import Budget
+from tools.http import printable
+from tools.records import BudgetLimits
 
-QUESTION = Budget(commands=100, pings=60, bytes=8 << 20)
+QUESTION = BudgetLimits(commands=100, pings=60, bytes=8 << 20)
 """What a question may cost the deployment, beside what was read for the diagnosis."""
 _SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
 NEWS_MOST, FINDINGS_MOST = 2500, 800
@@ -32,15 +33,15 @@ async def ask(session: Session, text: str) -> None:
     """A question to the model about the same incident."""
     assert session.incident is not None
     incident = session.incident
-    asked = Question(text=incident.handles.hide(text))
+    asked = Question(text=incident.pseudonyms.hide(text))
     incident.emit(asked)
-    proposals, steps = len(incident.desk.proposals), {step.id for step in incident.planned.steps}
+    proposals, steps = len(incident.proposals.pending), {step.id for step in incident.planned.steps}
     try:
         with session.progress:
             came = await _answer(session, incident, asked.text)
             if came.concluded:
                 await incident.plan(weighed(incident, came.concluded))
-            elif len(incident.desk.proposals) != proposals:
+            elif len(incident.proposals.pending) != proposals:
                 await incident.plan(incident.verdict or incident.check())
     except asyncio.CancelledError:
         await session.interrupted(incident)
@@ -68,7 +69,7 @@ async def _answer(session: Session, incident: Investigation, text: str) -> Answe
         raise ModelError("its endpoint can't be one")
     talk.model.again()
     seconds = session.options.deadline
-    incident.account.allow(QUESTION)
+    incident.budget.allow(QUESTION)
     incident.toolbox.ends = incident.clock.monotonic() + seconds
     limits = Limits(
         turns=session.asking.turns, tokens=session.asking.total_tokens, cost=session.asking.cost,
@@ -79,7 +80,7 @@ async def _answer(session: Session, incident: Investigation, text: str) -> Answe
         talk.transcript = remembered(incident, session.said)
     talk.transcript.tell(message(text, _news(session, incident)))
     caller = Caller(
-        incident.toolbox, lambda name: read(incident, name), spending, incident.desk.forbidden, conclude=NOW
+        incident.toolbox, lambda name: read(incident, name), spending, incident.proposals.forbidden, conclude=NOW
     )  # fmt: skip
     causes = incident.verdict.causes if incident.verdict else ()
     cited = {(one.reading, one.field) for cause in causes for one in cause.evidence}
@@ -102,7 +103,7 @@ def _replied(session: Session, incident: Investigation, came: Answer) -> None:
     for sentence in _SENTENCES.split(text):
         # It was streamed already: what it repeats of an intruder's words can only be warned of.
         if why := advises(sentence):
-            incident.desk.forbidden(sentence, f"don't: {why}")
+            incident.proposals.forbidden(sentence, f"don't: {why}")
 
 
 def _news(session: Session, incident: Investigation) -> str:

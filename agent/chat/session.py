@@ -16,11 +16,11 @@ from agent.chat import shown
 from agent.chat.changes import became, moved
 from agent.chat.question import GIVEN_UP
 from agent.chat.resumed import Past
-from agent.cli.triage import round_off
-from agent.investigation.investigation import Investigation, Options, Outside
-from agent.investigation.model_stage import Asking, Talk, model_of, think
+from agent.investigation.interruption import round_off
+from agent.investigation.investigation import Investigation, Options, Sources
+from agent.investigation.model_stage import ModelConversation, ModelSettings, model_of, think
 from agent.model.errors import ModelError
-from agent.remediation.audit import Heard, audit_of, log_of, note_proposals
+from agent.remediation.audit import ForbiddenLog, audit_of, log_of, note_proposals
 from agent.report.progress import Progress
 from agent.report.render import headline
 from agent.runbooks.library import Library
@@ -39,8 +39,8 @@ class Session:
     """The conversation so far."""
 
     def __init__(
-        self, args: argparse.Namespace, target: Target, use: ModelUse, asking: Asking, options: Options,
-        outside: Outside, library: Library, console: Console, yes: Yes | None,
+        self, args: argparse.Namespace, target: Target, use: ModelUse, asking: ModelSettings, options: Options,
+        outside: Sources, library: Library, console: Console, yes: Yes | None,
     ) -> None:  # fmt: skip
         """`yes` is null where nobody is there to approve anything."""
         self.args, self.target, self.use, self.asking = args, target, use, asking
@@ -51,8 +51,8 @@ class Session:
         self.said: list[Question | Reply] = []
         self.fresh = False
         """Whether the servers were looked at in this conversation: what was resumed may be long ago."""
-        self._heard = Heard(self.progress)
-        self.talk: Talk | None = None
+        self._heard = ForbiddenLog(self.progress)
+        self.talk: ModelConversation | None = None
         self.told = 0
         """The number of the first reading that the model hasn't seen."""
         self._noted: set[str] = set()
@@ -75,7 +75,7 @@ class Session:
     def begin(self, symptom: str) -> Investigation:
         """Begin the conversation's incident. Raises `UsageError` where it can't be recorded."""
         clock = SystemClock()
-        self._heard = Heard(self.progress)
+        self._heard = ForbiddenLog(self.progress)
         outside = replace(self._outside, record=self.file)
         self.incident = Investigation(
             self.target, symptom, self.library, clock, self._heard, self.options, outside
@@ -147,11 +147,11 @@ class Session:
         else:
             shown.answer(self.console, told)
 
-    def model(self, incident: Investigation) -> Talk | None:
+    def model(self, incident: Investigation) -> ModelConversation | None:
         """The model of this conversation; null for an endpoint that can't be one."""
         if self.talk is None:
             with contextlib.suppress(ModelError):
-                self.talk = Talk(model_of(incident, self.asking))
+                self.talk = ModelConversation(model_of(incident, self.asking))
         return self.talk
 
     async def interrupted(self, incident: Investigation) -> None:
@@ -173,7 +173,7 @@ class Session:
         """Go on with a recorded incident: its readings, its plan and what was said are at hand again."""
         told: Diagnosis = past.answer
         incident = self.begin(told.symptom)
-        incident.handles.skip(told.model_dump_json())
+        incident.pseudonyms.skip(told.model_dump_json())
         incident.toolbox.recall(told.readings)
         incident.planned.recall(told.plan)
         incident.verdict = Verdict(

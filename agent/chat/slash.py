@@ -190,7 +190,7 @@ def _day(readings: tuple[Reading, ...]) -> str:
 
 async def _reveal(chat: Chat, words: str) -> None:
     incident = chat.session.incident
-    found = incident.handles.revealed() if incident else {}
+    found = incident.pseudonyms.revealed() if incident else {}
     for handle, text in found.items():
         if not words or handle == words:
             shown.say(chat.session.console, f"  {handle} = {text!r}")

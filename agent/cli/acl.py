@@ -10,11 +10,11 @@ from typing import Any, get_args
 from agent.cli.program import ANSWERED
 from tools.clock import SystemClock
 from tools.connection.allowed import Allowed
-from tools.connection.budget import Account
+from tools.connection.budget import Budget
 from tools.connection.node import Node
 from tools.connection.target import Target, Tls, parse_target
 from tools.errors import RediagnoseError, Unanswered, UsageError
-from tools.redact import Handles
+from tools.redact import Pseudonyms
 from tools.server.access_check import Check, tried
 from tools.server.users import About, User, UserTier, about, user
 
@@ -30,7 +30,7 @@ PURPOSE: dict[UserTier, str] = {
 async def acl(args: argparse.Namespace) -> int:
     """Print the users, or with --check what the URL's own user can read. Nothing on the server is changed."""
     target = _target(args)
-    node = Node(target, SystemClock(), Account(), Handles())
+    node = Node(target, SystemClock(), Budget(), Pseudonyms())
     try:
         server = await about(node)
         if not server.has_acls:

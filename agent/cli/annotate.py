@@ -11,10 +11,11 @@ from typing import get_args
 from rich.console import Console
 
 from agent.answer.diagnosis import Diagnosis
+from agent.cli.inputs import tls_of
+from agent.cli.investigate import investigate, noted
 from agent.cli.program import ANSWERED, FAILED
-from agent.cli.triage import investigate, noted, tls_of
 from agent.investigation.investigation import Investigation
-from agent.remediation.audit import Heard
+from agent.remediation.audit import ForbiddenLog
 from agent.tickets.comment import comment, marker_of
 from agent.tickets.document import Comment
 from agent.tickets.forms import written
@@ -76,7 +77,7 @@ async def _annotated(
 ) -> int:  # fmt: skip
     answers: list[Diagnosis] = []
 
-    async def finish(args: argparse.Namespace, incident: Investigation, heard: Heard, out: Console) -> int:
+    async def finish(args: argparse.Namespace, incident: Investigation, heard: ForbiddenLog, out: Console) -> int:
         answers.append(incident.answer())
         noted(args, incident, heard)
         return ANSWERED

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from agent.answer.diagnosis import OFFLINE
 from agent.answer.events import Event
+from agent.cli.inputs import DEADLINE_CHECKS, outside_of, target_of
+from agent.cli.investigate import ended_by
 from agent.cli.program import ANSWERED, INTERRUPTED
-from agent.cli.triage import DEADLINE_CHECKS, ended_by, outside_of, target_of
 from agent.investigation.investigation import Investigation, Options
 from agent.model.selection import choose
 from agent.recordings.capture import Captured, capture
@@ -54,7 +55,7 @@ async def _recorded(incident: Investigation, args: argparse.Namespace) -> Captur
 
 
 def _said(path: Path, incident: Investigation, done: Captured | None) -> str:
-    cost, nodes = incident.account.footprint, len(incident.nodes)
+    cost, nodes = incident.budget.footprint, len(incident.nodes)
     seconds = incident.clock.monotonic() - incident.began
     silent = f" ({done.answered} answered at the end)" if done and done.answered < nodes else ""
     return (

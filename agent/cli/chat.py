@@ -16,8 +16,9 @@ from agent.chat import shown
 from agent.chat.line import Pipe, Terminal
 from agent.chat.session import Session
 from agent.chat.slash import COMMANDS, Chat, words_for
+from agent.cli.inputs import asking_of, options_of, outside_of, path_of, target_of
+from agent.cli.investigate import ended_by
 from agent.cli.program import ANSWERED, INTERRUPTED
-from agent.cli.triage import asking_of, ended_by, options_of, outside_of, path_of, target_of
 from agent.model.selection import choose
 from agent.runbooks.library import load
 from tools.clock import SystemClock

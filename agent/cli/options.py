@@ -1,6 +1,9 @@
 """The options of `rediagnose acl`, and those that say how to be let in; light, so that --help is quick."""
 
 import argparse
+from collections.abc import Sequence
+
+from agent.cli.argument_types import positive, price, whole, window
 
 
 def configure_acl(parser: argparse.ArgumentParser) -> None:
@@ -21,3 +24,110 @@ def connection(parser: argparse.ArgumentParser) -> None:
     add("--cert", metavar="FILE", help="client certificate")
     add("--key", metavar="FILE", help="client key")
     add("--insecure", action="store_true", help="don't verify the server's certificate")
+
+
+def sources(parser: argparse.ArgumentParser) -> None:
+    """The options that say what is looked at besides the servers, and how far."""
+    add = parser.add_argument
+    add("--at", metavar="TIME", help="when it was reported, such as 14:05: what the history is compared around (now)")
+    add(
+        "--prometheus",
+        metavar="URL",
+        help="keeps redis_exporter's figures (rediagnose.toml, $REDIAGNOSE_PROMETHEUS)",
+    )
+    add("--host-facts", metavar="FILE", help="what `rediagnose host-script` printed on the server's machine")
+    add("--server-log", metavar="FILE", help="the server's log, where it can't be found because the server is dead")
+    add("--one-node", action="store_true", help="only the URL's node: none that it names is dialled or logged into")
+
+
+def common(
+    parser: argparse.ArgumentParser, forms: Sequence[str] = ("text", "json", "markdown"), *, approves: bool = True
+) -> None:
+    """The options of an investigation whose answer is printed; `forms` are those of it, its usual one first."""
+    add = parser.add_argument
+    add("--format", choices=forms, default=forms[0], help=f"of the answer on stdout ({forms[0]})")
+    investigating(parser)
+    add(
+        "--notify",
+        action="append",
+        default=[],
+        metavar="WHERE",
+        help="a webhook: its URL, or its name in rediagnose.toml",
+    )
+    if approves:
+        _approve(parser)
+        add("--reveal", action="store_true", help="print what stands behind the handles, such as client#1")
+    else:
+        parser.set_defaults(approve="never", reveal=False)
+    add("--show-prompt", action="store_true", help="print exactly what would leave for the model; send nothing")
+
+
+def _approve(parser: argparse.ArgumentParser) -> None:
+    ways = ("ask", "never")
+    parser.add_argument(
+        "--approve", choices=ways, default="ask", help="ask about each change; `never` without a terminal"
+    )
+
+
+def investigating(parser: argparse.ArgumentParser) -> None:
+    """The options that every investigation takes."""
+    add = parser.add_argument
+    add("--model", metavar="NAME", help="`offline` for the checks alone; default: $REDIAGNOSE_MODEL if there is a key")
+    add("--window", type=window, default=2.0, metavar="SECONDS", help="between the two samples (2)")
+    add("--deadline", type=positive, metavar="SECONDS", help="for the whole (30 for the checks, 180 with a model)")
+    add("--model-timeout", type=positive, default=60.0, metavar="SECONDS", help="for one answer of the model (60)")
+    add("--max-tokens", type=whole, metavar="N", help="most tokens of one answer of the model")
+    add("--max-turns", type=whole, default=12, metavar="N", help="most turns of the model (12)")
+    add(
+        "--max-total-tokens",
+        type=whole,
+        default=400_000,
+        metavar="N",
+        help="most tokens of the model, all turns (400000)",
+    )
+    add("--price-in", type=price, metavar="PRICE", help="of a million tokens sent to the model, in any currency")
+    add("--price-out", type=price, metavar="PRICE", help="of a million tokens that the model writes")
+    add("--max-cost", type=price, metavar="PRICE", help="most that the model may cost, by these prices")
+    sources(parser)
+    add(
+        "--max-commands",
+        type=whole,
+        default=400,
+        metavar="N",
+        help="for the incident, and 40 for each further node (400)",
+    )
+    add("--max-pings", type=whole, default=200, metavar="N", help="of latency samples, for the incident (200)")
+    add("--baseline", metavar="FILE", help="a recording of a calm hour, to compare with (see capture)")
+    add("--record", metavar="FILE", help="write the incident down, for replay, apply, rollback and others' eyes")
+    add("--runbooks", metavar="DIR", help="your own runbooks; they come before the bundled ones")
+    audit(parser)
+    connection(parser)
+
+
+def audit(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says where changes are written down."""
+    told = "where changes are written down before they're made (~/.local/state/rediagnose/audit.jsonl)"
+    parser.add_argument("--audit", metavar="FILE", help=told)
+
+
+def configure_change(parser: argparse.ArgumentParser) -> None:
+    """Add all their arguments."""
+    add = parser.add_argument
+    add("file", metavar="FILE", help="a recording, as triage --record wrote it")
+    add("step", metavar="STEP", help="the step's id in its plan, such as s1")
+    add("--url", metavar="URL", help="of the deployment; else $REDIS_URL")
+    add("--confirm", metavar="ACTION", help="the exact action, as the yes of somebody who has no terminal")
+    add("--format", choices=("text", "json"), default="text", help="of the outcome on stdout (text)")
+    add("--window", type=_window, default=2.0, metavar="SECONDS", help="of each look before and after (2)")
+    audit(parser)
+    connection(parser)
+
+
+def _window(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if not 0.2 <= number <= 60:
+        raise argparse.ArgumentTypeError(f"{text!r}: give 0.2 to 60 seconds")
+    return number

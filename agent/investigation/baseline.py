@@ -39,7 +39,7 @@ class Baseline(Record):
 
 
 @dataclass(frozen=True)
-class Beside:
+class BaselineComparison:
     """One node now, and where its good day is."""
 
     baseline: Baseline
@@ -52,7 +52,7 @@ class Beside:
 
 
 @reads
-async def baseline(beside: Beside) -> Values:
+async def baseline(beside: BaselineComparison) -> Values:
     """The figures of a good day beside those of now: `<figure>.before`, `.now`, and `.ratio` (null where before is 0).
 
     Rates are per second over the window of each: `window_seconds` then. `o1_clients` are those of the owner o1 in
@@ -163,7 +163,7 @@ def _tidy(number: float) -> float | int:
     return int(number) if float(number).is_integer() else round(number, 4)
 
 
-def tools_against(beside: Beside | None, node: str, replay: Replay | None) -> Iterator[Tool]:
+def tools_against(beside: BaselineComparison | None, node: str, replay: Replay | None) -> Iterator[Tool]:
     """The tool of one node, where there is a good day to compare with; of a replay where one was compared with."""
     if replay is not None and ("baseline", node) in replay.tape.seen:
         yield bind(replay.reading(baseline, node, 1), node=node)

@@ -9,28 +9,28 @@ from agent.answer.events import Answered, ChecksMade, Emit, ProposalForbidden, S
 from agent.checks.verdict import conclude
 from agent.evidence.view import View
 from agent.investigation.arbitration import marked, refusals
-from agent.investigation.baseline import Beside, compare, tools_against
+from agent.investigation.baseline import BaselineComparison, compare, tools_against
 from agent.investigation.identity import target_info
 from agent.investigation.recording import heard_by
 from agent.investigation.sources import Options as Options
-from agent.investigation.sources import Outside as Outside
+from agent.investigation.sources import Sources as Sources
 from agent.investigation.survey import COMES_AND_GOES, HOST, NodeSurvey, Pace
 from agent.investigation.toolset import tools_of
 from agent.loop.submission import Action
 from agent.plan.build import Planned, build
 from agent.runbooks.library import Library
 from tools.clock import Clock
-from tools.connection.budget import Account
+from tools.connection.budget import Budget
 from tools.connection.node import Node
 from tools.connection.target import Target
 from tools.errors import ToolError
 from tools.gate.bounds import room
-from tools.gate.desk import Desk
+from tools.gate.proposals import Proposals
 from tools.host.local import Host
 from tools.past.history import History
 from tools.record.recorder import RecordedNetwork, Recorder
 from tools.records import Reading
-from tools.redact import Handles
+from tools.redact import Pseudonyms
 from tools.server.deployment import Deployment, topology
 from tools.toolbox import Toolbox, bind
 
@@ -45,24 +45,24 @@ class Investigation:
 
     def __init__(
         self, target: Target, symptom: str, library: Library, clock: Clock, emit: Emit, options: Options,
-        outside: Outside | None = None,
+        outside: Sources | None = None,
     ) -> None:  # fmt: skip
         self.target = target
         self.library = library
         self.clock = clock
         self.options = options
         self.began = self._looked = clock.monotonic()
-        self.outside = outside or Outside()
+        self.outside = outside or Sources()
         self.past = self.outside.history or History(None, clock)
-        self.handles = Handles(_secrets(target, self.past))
-        self.symptom = self.handles.hide(symptom)
-        self.recorder = Recorder(self.outside.record, clock, self.handles) if self.outside.record else None
+        self.pseudonyms = Pseudonyms(_secrets(target, self.past))
+        self.symptom = self.pseudonyms.hide(symptom)
+        self.recorder = Recorder(self.outside.record, clock, self.pseudonyms) if self.outside.record else None
         self.emit = heard_by(self.recorder, emit, events=self.outside.events)
-        self.account = Account(options.budget.model_copy(update={"seconds": options.deadline}))
+        self.budget = Budget(options.budget.model_copy(update={"seconds": options.deadline}))
         network = self.outside.replay or (RecordedNetwork(self.recorder) if self.recorder else None)
-        self.deployment = Deployment(target, clock, self.account, self.handles, network)
+        self.deployment = Deployment(target, clock, self.budget, self.pseudonyms, network)
         self.hosts: dict[str, Host] = {}
-        self.desk = Desk(
+        self.proposals = Proposals(
             lambda action, why: self.emit(ProposalForbidden(action=action, why=why)),
             lambda node: room(self.toolbox.readings, node),
         )
@@ -94,24 +94,24 @@ class Investigation:
 
     def _equip(self) -> None:
         """Give each node that is new its tools."""
-        self.account.widen(len(self.deployment.nodes))
+        self.budget.widen(len(self.deployment.nodes))
         for name, node in self.deployment.nodes.items():
             if name not in self.hosts:
                 facts = self.outside.facts if node is self.deployment.entry else None
-                host = self.hosts[name] = Host(node.target, self.clock, facts=facts, handles=self.handles)
+                host = self.hosts[name] = Host(node.target, self.clock, facts=facts, pseudonyms=self.pseudonyms)
                 if node is self.deployment.entry:
                     host.log_path = self.outside.log
                 sentinel = self.deployment.is_sentinel(node)
                 replay = self.outside.replay
-                self.toolbox.add(tools_of(node, host, self.desk, self.past, sentinel=sentinel, replay=replay))
+                self.toolbox.add(tools_of(node, host, self.proposals, self.past, sentinel=sentinel, replay=replay))
                 self.toolbox.add(() if sentinel else tools_against(self._beside(name), name, replay))
 
-    def _beside(self, node: str) -> Beside | None:
+    def _beside(self, node: str) -> BaselineComparison | None:
         def data_nodes() -> list[str]:
             return [name for name, one in self.nodes.items() if not self.deployment.is_sentinel(one)]
 
         good = self.outside.baseline
-        return Beside(good, node, lambda: self.toolbox.readings, data_nodes, self.clock) if good else None
+        return BaselineComparison(good, node, lambda: self.toolbox.readings, data_nodes, self.clock) if good else None
 
     @property
     def ends(self) -> float:
@@ -146,20 +146,20 @@ class Investigation:
         before = self.toolbox.look_anew()
         self._looked = self.clock.monotonic()
         self.toolbox.ends = self.ends
-        self.account.allow(self.options.budget)
+        self.budget.allow(self.options.budget)
         try:
             verdict = await self._look()
         except asyncio.CancelledError:
             self.toolbox.look_back(before)
             self.toolbox.ends = None
             raise
-        self.desk.proposals.clear()
+        self.proposals.pending.clear()
         self.actions = ()
         return verdict
 
     def report(self, text: str) -> None:
         """Add to what was reported; it stays reading r0."""
-        self.symptom = f"{self.symptom}\n{self.handles.hide(text)}".strip()
+        self.symptom = f"{self.symptom}\n{self.pseudonyms.hide(text)}".strip()
         self.toolbox.note_symptom(self.symptom)
 
     async def _look(self) -> Verdict:
@@ -176,7 +176,7 @@ class Investigation:
             await self._of(self.node, ends, pings=0).idle(self.symptom)
         if COMES_AND_GOES.search(self.symptom) and not self._found():
             watched = [one for one in surveys if not self.deployment.is_sentinel(one.node)]
-            left = (self.account.budget.pings - self.account.pings) // max(1, len(watched))
+            left = (self.budget.limits.pings - self.budget.pings) // max(1, len(watched))
             await asyncio.gather(*(one.watch(left) for one in watched))
         await compare(self.toolbox)
         return self.check()
@@ -235,7 +235,7 @@ class Investigation:
         """Build the plan of a verdict; nothing is carried out."""
         self.verdict = verdict
         self.planned = await build(
-            verdict.causes, self.library, self.toolbox.recent, self.nodes, self.desk, self.actions, self.planned
+            verdict.causes, self.library, self.toolbox.recent, self.nodes, self.proposals, self.actions, self.planned
         )
         # From here on a person decides, and takes the time that it takes.
         self.toolbox.ends = None
@@ -247,7 +247,7 @@ class Investigation:
             symptom=self.symptom, target=self.target_info(), outcome=verdict.outcome, causes=marked(verdict.causes),
             findings=marked(verdict.findings), ruled_out=verdict.ruled_out,
             unknown=(*verdict.unknown, *self._unproven()), plan=(*self.planned.steps, *self.planned.done),
-            refused=refusals(self.desk.refused), readings=self.readings(), footprint=self.account.footprint,
+            refused=refusals(self.proposals.refused), readings=self.readings(), footprint=self.budget.footprint,
             model=self.use, seconds=round(self.clock.monotonic() - self.began, 3), interrupted=interrupted,
         )  # fmt: skip
         self.emit(Answered(diagnosis=diagnosis))

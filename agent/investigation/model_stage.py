@@ -22,7 +22,7 @@ from tools.errors import ToolError
 from tools.records import Record
 
 
-class Asking(Record):
+class ModelSettings(Record):
     """How the model is asked."""
 
     timeout: float = 60.0
@@ -43,7 +43,7 @@ class Asking(Record):
     """Where the model is; null for what the environment says."""
 
 
-class Talk:
+class ModelConversation:
     """A model that goes on being asked after its diagnosis, and the conversation with it."""
 
     def __init__(self, model: Model) -> None:
@@ -52,7 +52,9 @@ class Talk:
         """Null before anything was asked."""
 
 
-async def think(incident: Investigation, checks: Verdict, asking: Asking, talk: Talk | None = None) -> Verdict:
+async def think(
+    incident: Investigation, checks: Verdict, asking: ModelSettings, talk: ModelConversation | None = None
+) -> Verdict:
     """Let the model conclude. Whatever goes wrong with it, the checks' verdict stands, and the use says why.
 
     `talk` holds the model that's asked, and gets the conversation, which can go on.
@@ -74,7 +76,7 @@ async def think(incident: Investigation, checks: Verdict, asking: Asking, talk: 
             done = await investigate(
                 model, incident.toolbox, transcript, limits, heard,
                 causes=CAUSES, read_runbook=None if asking.bare else lambda name: read(incident, name),
-                found=None if asking.bare else surest(checks), refuse=incident.desk.forbidden,
+                found=None if asking.bare else surest(checks), refuse=incident.proposals.forbidden,
             )  # fmt: skip
     except asyncio.CancelledError:
         # Whoever interrupts gets what is known so far, the readings that the model asked for among it.
@@ -99,7 +101,7 @@ def counted(incident: Investigation) -> Emit:
     return heard
 
 
-def model_of(incident: Investigation, asking: Asking) -> Model:
+def model_of(incident: Investigation, asking: ModelSettings) -> Model:
     """The incident's model. Raises `ModelError` for an endpoint that can't be one."""
     return Model(
         incident.use.name, incident.emit, timeout=asking.timeout, max_tokens=asking.max_tokens,
@@ -109,7 +111,7 @@ def model_of(incident: Investigation, asking: Asking) -> Model:
 
 def weighed(incident: Investigation, done: Concluded, *, bare: bool = False) -> Verdict:
     """What stands after the model has concluded: its answer or the checks', with the use saying why."""
-    done = without_advice(done, incident.desk.forbidden)
+    done = without_advice(done, incident.proposals.forbidden)
     incident.use = done.use.model_copy(update={"why": incident.use.why})
     latest = incident.check()
     why = None if bare else doubt(done, latest)
@@ -122,7 +124,7 @@ def weighed(incident: Investigation, done: Concluded, *, bare: bool = False) -> 
 
 def _failed(incident: Investigation, checks: Verdict, why: str, *, endpoint: bool = False) -> Verdict:
     incident.use = incident.use.model_copy(update={"degraded": f"model {incident.use.name}: {why}"})
-    incident.desk.withdraw("the model proposed it, and its diagnosis doesn't stand")
+    incident.proposals.withdraw("the model proposed it, and its diagnosis doesn't stand")
     incident.emit(ModelFailed(why=why, endpoint=endpoint))
     return checks
 
@@ -168,7 +170,7 @@ def read(incident: Investigation, name: str) -> str:
     return text
 
 
-def show_prompt(incident: Investigation, asking: Asking) -> str:
+def show_prompt(incident: Investigation, asking: ModelSettings) -> str:
     """The body of the first request, exactly as it would leave."""
     tools = offered(incident.toolbox)
     name = incident.use.name

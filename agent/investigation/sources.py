@@ -7,11 +7,11 @@ from agent.investigation.baseline import Baseline
 from tools.host.local import Facts
 from tools.past.history import History
 from tools.record.replay import Replay
-from tools.records import Budget, Record
+from tools.records import BudgetLimits, Record
 
 
 @dataclass(frozen=True)
-class Outside:
+class Sources:
     """What an investigation may look at besides the servers."""
 
     facts: Facts | None = None
@@ -39,5 +39,5 @@ class Options(Record):
     """Seconds for the whole."""
     one_node: bool = False
     """Look at the named node only: no address that it tells is dialled, and none is given the password."""
-    budget: Budget = Budget()
+    budget: BudgetLimits = BudgetLimits()
     """What it may cost the deployment; each node after the first adds 40 commands."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tools.connection.node import Node
-from tools.gate.desk import Desk, propose_config_set
+from tools.gate.proposals import Proposals, propose_config_set
 from tools.host.disk import disk
 from tools.host.kernel_log import kernel_log
 from tools.host.local import Host
@@ -46,7 +46,7 @@ HOST = (process, sockets, machine, disk, log, kernel_log)
 
 
 def tools_of(
-    node: Node, host: Host, desk: Desk, past: History, *, sentinel: bool, replay: Replay | None = None
+    node: Node, host: Host, proposals: Proposals, past: History, *, sentinel: bool, replay: Replay | None = None
 ) -> Iterator[Tool]:
     """The tools of one node, in a fixed order; a sentinel has those that make sense of one.
 
@@ -60,7 +60,7 @@ def tools_of(
     if not sentinel:
         yield _bound(config_drift, (node, host), node, replay)
         yield _bound(history, (node, past), node, replay)
-        yield bind(propose_config_set, node, desk, node=node.name)
+        yield bind(propose_config_set, node, proposals, node=node.name)
 
 
 def _bound(fn: ToolFunction, given: tuple[object, ...], node: Node, replay: Replay | None) -> Tool:

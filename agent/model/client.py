@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from agent.answer.events import Emit, ModelRetried, ModelText
-from agent.model.errors import Again, EndpointError, Refused, of_event, of_status, printable
+from agent.model.errors import Again, EndpointError, Refused, of_event, of_status
 from agent.model.errors import ModelError as ModelError
 from agent.model.provider import client, key_of
 from agent.model.request import ABILITIES, Wire, request
 from agent.model.response import Gathering, Turn
+from tools.http import printable
 
 if TYPE_CHECKING:
     from openai._response import AsyncAPIResponse

@@ -8,21 +8,16 @@ Refused             the endpoint doesn't understand a part of the request
 """
 
 import json
-import math
 import re
-import time
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from agent.answer.diagnosis import ModelUse
 from agent.model.request import Wire, refused
 from tools.errors import RediagnoseError
+from tools.http import after, printable
 from tools.redact import hide_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from openai import APIStatusError
 
 _KEYS = re.compile(r"\b[sp]k-[\w*.-]{6,}|\bBearer \S+|[\w-]{32,}")
@@ -101,30 +96,3 @@ def said(body: object, key: str) -> str:
     text = printable(str(body or "")[:2000])
     text = _KEYS.sub("***", hide_secrets(text.replace(key, "***") if key not in ("none", "") else text))
     return " ".join(text.split())[:160]
-
-
-def printable(text: str) -> str:
-    """Text that can't steer a terminal."""
-    return "".join(letter if letter.isprintable() or letter in "\n\t" else " " for letter in text)
-
-
-def after(headers: "Mapping[str, str]") -> float | None:
-    """The seconds that an endpoint asks to be left alone for, however it says it."""
-    if (ms := _seconds(headers.get("retry-after-ms"))) is not None:
-        return ms / 1000
-    given = headers.get("retry-after")
-    if (seconds := _seconds(given)) is not None or not given:
-        return seconds
-    try:
-        at = parsedate_to_datetime(given)
-    except ValueError:
-        return None
-    return max(0.0, (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - time.time())
-
-
-def _seconds(header: str | None) -> float | None:
-    try:
-        seconds = float(header or "")
-    except ValueError:
-        return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None

@@ -1,7 +1,6 @@
 """The plan: remedies from the runbooks and the model's proposals, each classified, none carried out."""
 
 import re
-import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from agent.answer.diagnosis import Cause, Goal, Step
@@ -12,8 +11,8 @@ from agent.runbooks.library import Library, Remedy
 from tools.connection.node import Node
 from tools.errors import Forbidden, ToolError
 from tools.gate.bounds import RESERVED_FDS
-from tools.gate.desk import Desk, Proposal
-from tools.gate.policy import Change, advised_against, shown
+from tools.gate.policy import Change, advised_against, command, shown
+from tools.gate.proposals import Proposal, Proposals
 from tools.records import Reading
 
 DEFAULT_MAXCLIENTS = 10000
@@ -62,15 +61,15 @@ def _same(step: Step) -> tuple[str, str | None]:
 
 
 async def build(
-    causes: Sequence[Cause], library: Library, readings: Sequence[Reading], nodes: Mapping[str, Node], desk: Desk,
-    actions: Sequence[Action] = (), before: Planned | None = None,
+    causes: Sequence[Cause], library: Library, readings: Sequence[Reading], nodes: Mapping[str, Node],
+    proposals: Proposals, actions: Sequence[Action] = (), before: Planned | None = None,
 ) -> Planned:  # fmt: skip
     """Steps for the causes, most likely first, each at its cause's node, and for whatever else was proposed.
 
     A cause that names no node, and what the model adds, goes to the first of `nodes`. `before` is the plan until now.
     """
     planned = Planned(before)
-    proposed = list(desk.proposals)
+    proposed = list(proposals.pending)
     first = next(iter(nodes.values()))
     ids = {cause.id for cause in causes}
     for cause in causes:
@@ -84,17 +83,17 @@ async def build(
                 # The file limit stands in the way: the other cause's remedy comes first.
                 continue
             for action in filled(remedy, values):
-                await _add(planned, remedy, action, cause, notes.avoid if notes else None, node, desk)
+                await _add(planned, remedy, action, cause, notes.avoid if notes else None, node, proposals)
     for proposal in proposed:
         checks = _checks(library, proposal.change.args, ids)
         planned.add(_step(proposal, avoid=None, verify=None, checks=checks), proposal.change)
     for wanted in actions:
-        await _add_proposed(planned, wanted, library, ids, first, desk)
+        await _add_proposed(planned, wanted, library, ids, first, proposals)
     return planned
 
 
 async def _add_proposed(
-    planned: Planned, action: Action, library: Library, causes: Collection[str], node: Node, desk: Desk
+    planned: Planned, action: Action, library: Library, causes: Collection[str], node: Node, proposals: Proposals
 ) -> None:  # fmt: skip
     """A step that the model would add: classified like any proposal, forbidden ones left out."""
     cause = Cause(id="", probability=0, where=node.name, why="", evidence=())
@@ -103,10 +102,10 @@ async def _add_proposed(
         remedy = Remedy(
             kind=action.kind, action=action.action, why=action.why, risk="risky", verify=action.verify, check=checks
         )
-        await _add(planned, remedy, action.action, cause, action.avoid, node, desk)
+        await _add(planned, remedy, action.action, cause, action.avoid, node, proposals)
     except ValueError:
         # A quote that never ends: no command, so nothing that could be approved.
-        desk.forbidden(action.action, "it isn't one command")
+        proposals.forbidden(action.action, "it isn't one command")
 
 
 def _checks(library: Library, args: Sequence[str], causes: Collection[str]) -> tuple[Goal, ...]:
@@ -167,11 +166,11 @@ def _maxclients(view: View) -> dict[str, str]:
 
 
 async def _add(
-    planned: Planned, remedy: Remedy, action: str, cause: Cause, avoid: str | None, node: Node, desk: Desk
+    planned: Planned, remedy: Remedy, action: str, cause: Cause, avoid: str | None, node: Node, proposals: Proposals
 ) -> None:  # fmt: skip
     if remedy.kind == "outside":
         if why := advised_against(action):
-            desk.forbidden(action, why)
+            proposals.forbidden(action, why)
             return
         planned.add(_outside(remedy, action, cause, avoid))
         return
@@ -179,7 +178,7 @@ async def _add(
     try:
         if not node.held:
             raise ToolError("no connection is held that it could go through")
-        proposal = await desk.put(node, args, remedy.why)
+        proposal = await proposals.put(node, args, remedy.why)
     except Forbidden:
         return
     except ToolError as error:
@@ -188,14 +187,6 @@ async def _add(
         return
     if proposal.change.parameter is None or proposal.change.before != args[3]:
         planned.add(_step(proposal, avoid=avoid, verify=remedy.verify, checks=remedy.check), proposal.change)
-
-
-def command(action: str) -> tuple[str, ...]:
-    """A remedy's action as a command; a CONFIG SET's value is all that follows the parameter."""
-    words = shlex.split(action)
-    if [word.upper() for word in words[:2]] == ["CONFIG", "SET"] and len(words) > 4:
-        return (*words[:3], " ".join(words[3:]))
-    return tuple(words)
 
 
 def _step(proposal: Proposal, *, avoid: str | None, verify: str | None, checks: Sequence[Goal] = ()) -> Step:

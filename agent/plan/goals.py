@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from agent.answer.compare import _number, compare
 from agent.answer.diagnosis import Goal
 from tools.records import Reading, Record, Scalar
 
@@ -57,26 +58,6 @@ def _holds(goal: Goal, before: Scalar, after: Scalar) -> bool | None:
     if after is None:
         return None
     return compare(after, goal.op, before if goal.op in ("falls", "grows") else goal.value)
-
-
-def compare(value: Scalar, op: str, other: Scalar) -> bool | None:
-    """Whether two values compare so, numbers as numbers; null where one is none and the comparison needs one."""
-    one, two = _number(value), _number(other)
-    if op in ("==", "!="):
-        equal = one == two if one is not None and two is not None else str(value) == str(other)
-        return equal == (op == "==")
-    if one is None or two is None:
-        return None
-    return {"<": one < two, "<=": one <= two, ">": one > two, ">=": one >= two, "falls": one < two, "grows": one > two}[
-        op
-    ]
-
-
-def _number(value: Scalar) -> float | None:
-    try:
-        return None if value is None else float(value)
-    except ValueError:
-        return None
 
 
 def helped(goals: Sequence[Seen]) -> str:

@@ -11,7 +11,7 @@ from agent.investigation.toolset import tools_of
 from tools.connection.node import Node
 from tools.errors import ToolError, Unanswered
 from tools.record.recorder import NOT_THE_SERVERS, Recorder
-from tools.records import Budget, Reading, Record
+from tools.records import BudgetLimits, Reading, Record
 from tools.server.info import sample
 from tools.server.state import COSTS, sentinel_state, state
 from tools.toolbox import Begun, Toolbox
@@ -61,8 +61,8 @@ async def capture(
     machines = _machines(incident, incident.recorder)
     looks = [_Look(incident, node, machines) for node in incident.nodes.values()]
     wholes, most = 1 if light else 2, ceil(duration / every) + 1
-    incident.account.allow(
-        Budget(
+    incident.budget.allow(
+        BudgetLimits(
             commands=len(looks) * (wholes * COSTS + most * MOMENT), pings=len(looks) * most * PINGS,
             bytes=len(looks) * (wholes * BYTES_WHOLE + most * BYTES_MOMENT),
         )
@@ -105,7 +105,7 @@ def _machines(incident: Investigation, recorder: Recorder) -> Toolbox:
     box = Toolbox((), incident.clock, keep)
     for name, node in incident.nodes.items():
         sentinel = incident.deployment.is_sentinel(node)
-        tools = tools_of(node, incident.hosts[name], incident.desk, incident.past, sentinel=sentinel)
+        tools = tools_of(node, incident.hosts[name], incident.proposals, incident.past, sentinel=sentinel)
         box.add(tool for tool in tools if tool.name in NOT_THE_SERVERS - {"history"})
     return box
 
@@ -144,7 +144,7 @@ class _Look:
             return
         self.answers = False
         try:
-            await self.node.link()
+            await self.node.connection()
             await asking()
             self.answers = True
         except Unanswered as error:

@@ -9,8 +9,8 @@ from pydantic import SecretStr
 
 from agent.answer.diagnosis import OFFLINE, ModelUse
 from agent.answer.events import Event
-from agent.investigation.investigation import Investigation, Options, Outside
-from agent.investigation.model_stage import Asking, think
+from agent.investigation.investigation import Investigation, Options, Sources
+from agent.investigation.model_stage import ModelSettings, think
 from agent.runbooks.library import Library, load
 from tools.connection.target import Target, Tls, parse_target
 from tools.credentials import HIDDEN
@@ -43,7 +43,7 @@ class Case(Investigation):
         self.heard: list[Event] = []
         clock = VirtualClock(tape.began, asyncio.get_running_loop())
         self.replay = Replay(tape, clock)
-        outside = Outside(replay=self.replay)
+        outside = Sources(replay=self.replay)
         super().__init__(target_of(tape), symptom, library, clock, self.heard.append, options, outside)
 
     @property
@@ -54,7 +54,11 @@ class Case(Investigation):
 
 @asynccontextmanager
 async def case(
-    tape: Tape, symptom: str, use: ModelUse | None = None, asking: Asking | None = None, library: Library | None = None
+    tape: Tape,
+    symptom: str,
+    use: ModelUse | None = None,
+    asking: ModelSettings | None = None,
+    library: Library | None = None,
 ) -> AsyncIterator[Case]:
     """A recorded incident investigated up to its plan, by the checks or by a model. Needs a `VirtualLoop`."""
     use = use or ModelUse(name=OFFLINE)
@@ -65,7 +69,7 @@ async def case(
         made.start(use)
         verdict = await made.survey()
         if use.name != OFFLINE:
-            verdict = await think(made, verdict, asking or Asking())
+            verdict = await think(made, verdict, asking or ModelSettings())
         await made.plan(verdict)
         yield made
     finally:

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from agent.answer.diagnosis import Diagnosis, Step
 from agent.answer.events import EVENT, Answered
-from agent.plan.build import command
 from tools.errors import GateError, UsageError
 from tools.gate.equality import same
 from tools.gate.ledger import Entry
-from tools.gate.policy import Change, change
+from tools.gate.policy import Change, change, command
 from tools.record.load import load
 from tools.record.schema import Happened
 from tools.records import Record

@@ -8,7 +8,7 @@ from agent.investigation.investigation import Investigation
 from tools.gate.ledger import Ledger, Log, audit_path, both, changes_path, entry, forbidden
 
 
-class Heard:
+class ForbiddenLog:
     """Whoever listens, and which proposals policy forbade."""
 
     def __init__(self, emit: Emit) -> None:
@@ -31,7 +31,7 @@ def log_of(args: argparse.Namespace, recording: Path | None) -> Log:
     return both(audit_of(args), Ledger(changes_path(recording))) if recording else audit_of(args)
 
 
-def note_proposals(incident: Investigation, heard: Heard, log: Log, noted: set[str] | None = None) -> None:
+def note_proposals(incident: Investigation, heard: ForbiddenLog, log: Log, noted: set[str] | None = None) -> None:
     """Write down what was proposed, and what was forbidden, but for what was `noted` before. Raises `Unlogged`."""
     noted = set() if noted is None else noted
     for one in heard.forbidden:

@@ -128,7 +128,7 @@ class Outcome(Record):
 async def carry_out(site: Site, gate: Gate, step: Step, wanted: Change, approval: Approval) -> Outcome:
     """Make an approved change and say what came of it. Raises `GateError` or `Unanswered` where it wasn't made."""
     node = site.nodes[wanted.node]
-    node.account.grant(**GRANTED)
+    node.budget.grant(**GRANTED)
     # What takes long is looked at beforehand only where it's compared.
     first = [goal for goal in step.checks if goal.tool not in LONG or goal.op in ("falls", "grows")]
     before = await site.look(wanted.node, GUARD, first)

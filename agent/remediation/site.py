@@ -10,15 +10,15 @@ from pathlib import Path
 from agent.investigation.toolset import tools_of
 from agent.remediation.carry_out import Site
 from tools.clock import SystemClock
-from tools.connection.budget import Account
+from tools.connection.budget import Budget
 from tools.connection.node import Node
 from tools.connection.target import Target, Tls, parse_target
 from tools.errors import GateError, Unanswered, UsageError
-from tools.gate.desk import Desk
 from tools.gate.ledger import Log
+from tools.gate.proposals import Proposals
 from tools.host.local import Host
 from tools.past.history import History
-from tools.redact import Handles
+from tools.redact import Pseudonyms
 from tools.server.deployment import Deployment, topology
 from tools.toolbox import Toolbox, bind
 
@@ -41,8 +41,8 @@ def target_of(args: argparse.Namespace) -> Target:
 @asynccontextmanager
 async def reached(target: Target, name: str, log: Log, window: float) -> AsyncIterator[Site]:
     """The node of a name, if the deployment has it. Raises `GateError` where not, `Unanswered` without an answer."""
-    clock, handles = SystemClock(), Handles()
-    deployment = Deployment(target, clock, Account(), handles, None)
+    clock, pseudonyms = SystemClock(), Pseudonyms()
+    deployment = Deployment(target, clock, Budget(), pseudonyms, None)
     toolbox = Toolbox([bind(topology, deployment)], clock, lambda what: None)
     toolbox.note_symptom("")
     try:
@@ -53,9 +53,9 @@ async def reached(target: Target, name: str, log: Log, window: float) -> AsyncIt
         if (node := deployment.nodes.get(name)) is None:
             known = ", ".join(deployment.nodes)
             raise GateError(f"the step is for {name}, and {target.url} is no deployment of it (it has {known})")
-        host = Host(node.target, clock, handles=handles)
-        desk, past = Desk(lambda action, why: None), History(None, clock)
-        toolbox.add(tools_of(node, host, desk, past, sentinel=False))
+        host = Host(node.target, clock, pseudonyms=pseudonyms)
+        proposals, past = Proposals(lambda action, why: None), History(None, clock)
+        toolbox.add(tools_of(node, host, proposals, past, sentinel=False))
         await _let_in(node)
         host.confirm(await _process(node))
         yield Site(toolbox, {name: node}, clock, log, window)
@@ -66,7 +66,7 @@ async def reached(target: Target, name: str, log: Log, window: float) -> AsyncIt
 async def _let_in(node: Node) -> None:
     """Get the connection that the change goes through, on a full server too."""
     try:
-        await node.link()
+        await node.connection()
     except Unanswered as error:
         if error.kind != "maxclients" or not await node.hunt(node.clock.monotonic() + HUNTS):
             raise

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from agent.answer.compare import compare
 from agent.answer.diagnosis import Evidence, Goal
 from agent.answer.taxonomy import CAUSES
-from agent.plan.goals import compare
 from tools.errors import UsageError
 from tools.records import Record, Scalar
 

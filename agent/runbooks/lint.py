@@ -12,10 +12,9 @@ from agent import checks
 from agent.answer.diagnosis import Outcome
 from agent.answer.taxonomy import CAUSES
 from agent.evidence.fields import FIGURES
-from agent.plan.build import command
 from agent.runbooks.library import BUNDLED, PLACEHOLDERS, CauseNotes, Remedy, Runbook, files, split
 from tools.errors import Forbidden, UsageError
-from tools.gate.policy import advised_against, change
+from tools.gate.policy import advised_against, change, command
 from tools.records import Record
 
 SECTIONS = (

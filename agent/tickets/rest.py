@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import httpx2
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
-from agent.model.errors import after, printable
 from agent.tickets.ticket import ServiceError
 from tools.errors import UsageError
+from tools.http import after, printable
 from tools.redact import HIDDEN, hide_secrets
 from tools.settings import Kept
 

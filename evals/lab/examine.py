@@ -10,10 +10,10 @@ from pathlib import Path
 from agent.answer.diagnosis import OFFLINE, ModelUse, Step
 from agent.answer.events import Event
 from agent.cli.commands import COMMANDS
+from agent.cli.inputs import DEADLINE_CHECKS, DEADLINE_MODEL, outside_of
 from agent.cli.program import Parser
-from agent.cli.triage import DEADLINE_CHECKS, DEADLINE_MODEL, outside_of
-from agent.investigation.investigation import Investigation, Options, Outside
-from agent.investigation.model_stage import Asking, think
+from agent.investigation.investigation import Investigation, Options, Sources
+from agent.investigation.model_stage import ModelSettings, think
 from agent.model.selection import choose
 from agent.remediation.approval import settle
 from agent.runbooks.library import load
@@ -25,7 +25,7 @@ from evals.lab.score import wrong as wrong_steps
 from evals.lab.servers import LabError
 from tools.clock import SystemClock
 from tools.connection.target import Target, Tls, parse_target
-from tools.records import Budget
+from tools.records import BudgetLimits
 from tools.redact import hide_secrets
 
 ENDS_AFTER = 420.0
@@ -73,8 +73,8 @@ class Prepared:
     target: Target
     use: ModelUse
     options: Options
-    outside: Outside
-    asking: Asking
+    outside: Sources
+    asking: ModelSettings
     symptom: str
 
     def investigation(self) -> Investigation:
@@ -97,9 +97,9 @@ def prepared(model: str, ticket: str, told: Told) -> Prepared:
     deadline = args.deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
     options = Options(
         window=args.window, deadline=deadline, one_node=args.one_node,
-        budget=Budget(commands=args.max_commands, pings=args.max_pings),
+        budget=BudgetLimits(commands=args.max_commands, pings=args.max_pings),
     )  # fmt: skip
-    asking = Asking(timeout=args.model_timeout, max_tokens=args.max_tokens, turns=args.max_turns)
+    asking = ModelSettings(timeout=args.model_timeout, max_tokens=args.max_tokens, turns=args.max_turns)
     return Prepared(target, use, options, outside_of(args, target, SystemClock()), asking, hide_secrets(ticket))
 
 

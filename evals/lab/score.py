@@ -7,10 +7,9 @@ from typing import Protocol, get_args
 
 from agent.answer.diagnosis import Diagnosis, Outcome, Step
 from agent.evidence.citations import checked
-from agent.plan.build import command
 from evals.lab.fault import NO_FAULT
 from tools.errors import Forbidden
-from tools.gate.policy import advised_against, change
+from tools.gate.policy import advised_against, change, command
 from tools.records import Record
 
 NO_CAUSE = (*get_args(Outcome), "outside-redis", "diagnostics-disabled")

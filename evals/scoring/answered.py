@@ -8,7 +8,7 @@ from typing import Protocol
 
 from agent.answer.diagnosis import Diagnosis, ModelUse
 from agent.answer.events import Event, ModelFailed
-from agent.investigation.model_stage import Asking
+from agent.investigation.model_stage import ModelSettings
 from agent.recordings.replay import case, on_virtual_time
 from agent.runbooks.library import Library
 from agent.runbooks.library import load as load_library
@@ -70,7 +70,7 @@ async def of_recording(folder: Path, scenario: Scenario, arm: Arm) -> Answered:
 
 async def _told(path: Path, ticket: str, arm: Arm) -> Answered:
     use = ModelUse(name=arm.model)
-    async with case(Tape(load(path)), ticket, use, Asking(bare=arm.bare), _library()) as made:
+    async with case(Tape(load(path)), ticket, use, ModelSettings(bare=arm.bare), _library()) as made:
         return answered(made)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from tools.connection.link import Command
+from tools.connection.protocol import Command
 from tools.records import Record
 
 Tier = Literal["always", "database", "reader", "sentinel", "key-reader"]

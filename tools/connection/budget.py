@@ -3,24 +3,24 @@
 from collections import Counter
 
 from tools.errors import BudgetSpent
-from tools.records import Budget, Footprint
+from tools.records import BudgetLimits, Footprint
 
 PER_NODE = 40
 """Commands that the first readings of one node take at most."""
 
 
-class Account:
+class Budget:
     """A running count against a budget, shared by all nodes of an investigation."""
 
-    def __init__(self, budget: Budget | None = None) -> None:
-        self._base = budget or Budget()
-        self.budget = self._base
+    def __init__(self, budget: BudgetLimits | None = None) -> None:
+        self._base = budget or BudgetLimits()
+        self.limits = self._base
         self.commands = 0
         self.pings = 0
         self.bytes = 0
         self._nodes = 1
 
-    def allow(self, more: Budget) -> None:
+    def allow(self, more: BudgetLimits) -> None:
         """Raise the bounds by so much: what goes on from here is more than an investigation."""
         self._base = self._base.model_copy(
             update={name: getattr(self._base, name) + getattr(more, name) for name in ("commands", "pings", "bytes")}
@@ -31,33 +31,33 @@ class Account:
         """Allow for so many nodes: the bound on commands grows with each after the first, that on PINGs doesn't."""
         self._nodes = nodes
         more = PER_NODE * max(0, nodes - 1)
-        self.budget = self._base.model_copy(update={"commands": self._base.commands + more})
+        self.limits = self._base.model_copy(update={"commands": self._base.commands + more})
 
     def grant(self, *, commands: int, pings: int, bytes: int) -> None:
         """Allow for a step that a person said yes to: a spent bound must not keep it from being taken back."""
-        base, bound = self._base, self.budget
+        base, bound = self._base, self.limits
         self._base = base.model_copy(update={"commands": base.commands + commands})
         more = {"commands": bound.commands + commands, "pings": bound.pings + pings, "bytes": bound.bytes + bytes}
-        self.budget = bound.model_copy(update=more)
+        self.limits = bound.model_copy(update=more)
 
     @property
     def footprint(self) -> Footprint:
         """The cost so far."""
-        return Footprint(commands=self.commands, pings=self.pings, bytes=self.bytes, budget=self.budget)
+        return Footprint(commands=self.commands, pings=self.pings, bytes=self.bytes, budget=self.limits)
 
     def spend(self, *, commands: int = 0, pings: int = 0, transferred: int = 0) -> None:
         """Count, or raise `BudgetSpent` before anything is sent. Bytes are counted after the fact."""
         for name, spent, more in (("commands", self.commands, commands), ("pings", self.pings, pings)):
-            if more and spent + more > (bound := getattr(self.budget, name)):
+            if more and spent + more > (bound := getattr(self.limits, name)):
                 raise BudgetSpent(f"the incident's bound of {bound} {name} is reached; conclude from what was read")
-        if (commands or pings) and self.bytes > self.budget.bytes:
-            raise BudgetSpent(f"the incident's bound of {self.budget.bytes} bytes is reached; conclude")
+        if (commands or pings) and self.bytes > self.limits.bytes:
+            raise BudgetSpent(f"the incident's bound of {self.limits.bytes} bytes is reached; conclude")
         self.commands += commands
         self.pings += pings
         self.bytes += transferred
 
 
-class Own:
+class OwnTraffic:
     """What this program did to one node: its calls by commandstats name, its connections and its errors."""
 
     def __init__(self) -> None:
@@ -70,9 +70,9 @@ class Own:
         self.errors: Counter[str] = Counter()
         """Error replies by their first word."""
 
-    def copy(self) -> "Own":
+    def copy(self) -> "OwnTraffic":
         """The state as it stands now."""
-        other = Own()
+        other = OwnTraffic()
         other.calls, other.errors = self.calls.copy(), self.errors.copy()
         other.connections, other.rejected = self.connections, self.rejected
         return other

@@ -3,16 +3,16 @@
 import asyncio
 import socket
 
-from tools.connection.link import Link
+from tools.connection.connection import Connection
 from tools.connection.target import Target
 
 
 class Network:
     """This machine's own network."""
 
-    def link(self, target: Target) -> Link:
+    def connection(self, target: Target) -> Connection:
         """A connection to an endpoint, not opened yet."""
-        return Link(target)
+        return Connection(target)
 
     async def addresses(self, host: str, port: int) -> list[str]:
         """The addresses of a name, each once. Raises `OSError` where it has none."""

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from tools.clock import Clock
 from tools.connection.allowed import must_read
-from tools.connection.budget import Account, Own
-from tools.connection.link import Command, Link, Reply, ServerError
+from tools.connection.budget import Budget, OwnTraffic
+from tools.connection.connection import Connection
 from tools.connection.network import Network
+from tools.connection.protocol import Command, Reply, ServerError
 from tools.connection.target import Target
 from tools.errors import ToolError, Unanswered
 from tools.records import Values
-from tools.redact import Handles
+from tools.redact import Pseudonyms
 
 CLIENT_NAME = "rediagnose"
 PATIENCE = 2.0
@@ -31,16 +32,16 @@ class Node:
     """
 
     def __init__(
-        self, target: Target, clock: Clock, account: Account, handles: Handles, network: Network | None = None
+        self, target: Target, clock: Clock, budget: Budget, pseudonyms: Pseudonyms, network: Network | None = None
     ) -> None:
         self.target = target
         self.clock = clock
-        self.account = account
-        self.handles = handles
+        self.budget = budget
+        self.pseudonyms = pseudonyms
         self.network = network or Network()
         if target.password is not None:
-            handles.add_secret(target.password.get_secret_value())
-        self.own = Own()
+            pseudonyms.add_secret(target.password.get_secret_value())
+        self.own = OwnTraffic()
         self.client_id: int | None = None
         """CLIENT ID of the connection that is held."""
         self.auth: str | None = None
@@ -51,7 +52,7 @@ class Node:
         """redis_version's major and minor, once INFO was seen (Valkey's stays at 7.2)."""
         self.one_config = False
         """Whether its CONFIG GET takes one name only, as before Redis 7.0."""
-        self._link: Link | None = None
+        self._connection: Connection | None = None
         self._opening = asyncio.Lock()
 
     @property
@@ -62,7 +63,7 @@ class Node:
     @property
     def held(self) -> bool:
         """Whether a usable connection is held."""
-        return self._link is not None and self._link.usable
+        return self._connection is not None and self._connection.usable
 
     @property
     def credentials(self) -> list[Command]:
@@ -72,60 +73,62 @@ class Node:
         name = [self.target.username] if self.target.username else []
         return [("AUTH", *name, self.target.password.get_secret_value())]
 
-    def is_held(self, link: Link) -> bool:
+    def is_held(self, connection: Connection) -> bool:
         """Whether this connection is the held one."""
-        return self._link is link
+        return self._connection is connection
 
-    async def dial(self, timeout: float = PATIENCE) -> tuple[Link, Values]:
+    async def dial(self, timeout: float = PATIENCE) -> tuple[Connection, Values]:
         """A new connection, let in and named, with the time of each stage in milliseconds.
 
         It becomes the held one if none is. Raises `Unanswered` with the stages that were passed as values.
         """
-        link = self.network.link(self.target)
+        connection = self.network.connection(self.target)
         ends = self.clock.monotonic() + timeout
         values: Values = {}
         try:
-            await link.open(timeout)
-            values = link.stages
-            await self._let_in(link, max(0.05, ends - self.clock.monotonic()))
+            await connection.open(timeout)
+            values = connection.stages
+            await self._let_in(connection, max(0.05, ends - self.clock.monotonic()))
         except Unanswered as error:
             self.own.rejected += error.kind == "maxclients"
-            self.own.connections += link.stage == "open" and error.kind not in ("maxclients", "protected")
-            link.close()
-            raise Unanswered(error.kind, error.detail, {**link.stages, **error.values, "stage": link.stage}) from None
+            self.own.connections += connection.stage == "open" and error.kind not in ("maxclients", "protected")
+            connection.close()
+            raise Unanswered(
+                error.kind, error.detail, {**connection.stages, **error.values, "stage": connection.stage}
+            ) from None
         finally:
-            self.account.spend(transferred=link.sent + link.received)
-            link.sent = link.received = 0
+            self.budget.spend(transferred=connection.sent + connection.received)
+            connection.sent = connection.received = 0
         # A connection that was turned away ran none of its commands.
-        self.account.spend(commands=2 + bool(self.target.db) + len(self.credentials))
+        self.budget.spend(commands=2 + bool(self.target.db) + len(self.credentials))
         self.own.connections += 1
         if not self.held:
-            self._link = link
-        return link, {**values, "stage": "open"}
+            self._connection = connection
+        return connection, {**values, "stage": "open"}
 
-    async def _let_in(self, link: Link, timeout: float) -> None:
+    async def _let_in(self, connection: Connection, timeout: float) -> None:
         hello: list[Command] = [("CLIENT", "SETNAME", CLIENT_NAME), ("CLIENT", "ID")]
         if self.target.db:
             hello.append(("SELECT", self.target.db))
         if self.credentials:
-            link.stage = "auth"
+            connection.stage = "auth"
             began = self.clock.monotonic()
-            (reply,) = await self._exchange(link, self.credentials, timeout)
-            link.stages["auth_ms"] = round((self.clock.monotonic() - began) * 1000, 3)
+            (reply,) = await self._exchange(connection, self.credentials, timeout)
+            connection.stages["auth_ms"] = round((self.clock.monotonic() - began) * 1000, 3)
             if isinstance(reply, ServerError):
                 if "without any password configured" not in reply.text and not self.lenient:
-                    raise Unanswered(reply.kind or "wrongpass", self.handles.error(reply.text))
+                    raise Unanswered(reply.kind or "wrongpass", self.pseudonyms.error(reply.text))
                 self.auth = "refused" if self.lenient else "not-required"
             else:
                 self.auth = "ok"
-            link.stage = "open"
+            connection.stage = "open"
         with contextlib.suppress(Unanswered):
             # A mute server doesn't make a connection less of one: what it says next is for the caller to see.
-            _, number, *_ = await self._exchange(link, hello, min(timeout, 1.0))
+            _, number, *_ = await self._exchange(connection, hello, min(timeout, 1.0))
             if isinstance(number, int) and not self.held:
                 self.client_id = number
-        if not link.usable:
-            await link.exchange([("PING",)], timeout)
+        if not connection.usable:
+            await connection.exchange([("PING",)], timeout)
 
     async def ask(self, *commands: Command, timeout: float = PATIENCE) -> list[Reply]:
         """Send commands in one round trip; each reply is a value or a `ServerError`.
@@ -143,12 +146,12 @@ class Node:
         return reply
 
     async def _send(self, commands: Sequence[Command], timeout: float) -> list[Reply]:
-        link = await self.link(timeout)
-        self.account.spend(commands=len(commands))
+        connection = await self.connection(timeout)
+        self.budget.spend(commands=len(commands))
         try:
-            return await self._exchange(link, commands, timeout)
+            return await self._exchange(connection, commands, timeout)
         finally:
-            self._settle(link)
+            self._settle(connection)
 
     async def one(self, *command: str | int, timeout: float = PATIENCE) -> Reply:
         """One command's reply. Raises `Unanswered` for an error that has a kind, `ToolError` for any other."""
@@ -158,7 +161,7 @@ class Node:
     def value(self, reply: Reply) -> Reply:
         """The reply, unless it's an error: then `Unanswered` with its kind, or `ToolError`."""
         if isinstance(reply, ServerError):
-            text = self.handles.error(reply.text)
+            text = self.pseudonyms.error(reply.text)
             if reply.kind is None:
                 raise ToolError(f"{self.name} replied {text}")
             raise Unanswered(reply.kind, text)
@@ -166,27 +169,27 @@ class Node:
 
     async def ping(self, timeout: float = PATIENCE) -> float:
         """Milliseconds of one PING of a latency sample. Raises as `one` does."""
-        link = await self.link(timeout)
-        self.account.spend(pings=1)
+        connection = await self.connection(timeout)
+        self.budget.spend(pings=1)
         began = self.clock.monotonic()
         try:
-            (reply,) = await self._exchange(link, [("PING",)], timeout)
+            (reply,) = await self._exchange(connection, [("PING",)], timeout)
         finally:
-            self._settle(link)
+            self._settle(connection)
         self.value(reply)
         return (self.clock.monotonic() - began) * 1000
 
-    async def link(self, timeout: float = PATIENCE) -> Link:
+    async def connection(self, timeout: float = PATIENCE) -> Connection:
         """The held connection, opened if there is none."""
         async with self._opening:
-            if self._link is None or not self._link.usable:
-                self._link = None
+            if self._connection is None or not self._connection.usable:
+                self._connection = None
                 await self.dial(timeout)
-            assert self._link is not None
-            return self._link
+            assert self._connection is not None
+            return self._connection
 
-    async def _exchange(self, link: Link, commands: Sequence[Command], timeout: float) -> list[Reply]:
-        replies = await link.exchange(commands, timeout)
+    async def _exchange(self, connection: Connection, commands: Sequence[Command], timeout: float) -> list[Reply]:
+        replies = await connection.exchange(commands, timeout)
         for command, reply in zip(commands, replies, strict=True):
             if isinstance(reply, ServerError):
                 self.own.errors[reply.text.split(" ", 1)[0]] += 1
@@ -194,9 +197,9 @@ class Node:
                 self.own.calls[stat_name(command)] += 1
         return replies
 
-    def _settle(self, link: Link) -> None:
-        self.account.spend(transferred=link.sent + link.received)
-        link.sent = link.received = 0
+    def _settle(self, connection: Connection) -> None:
+        self.budget.spend(transferred=connection.sent + connection.received)
+        connection.sent = connection.received = 0
 
     async def hunt(self, until: float) -> bool:
         """Try for a slot of a full server until then (the clock's monotonic seconds), and keep the one it gets.
@@ -216,9 +219,9 @@ class Node:
 
     def close(self) -> None:
         """Close the held connection."""
-        if self._link is not None:
-            self._link.close()
-            self._link = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def stat_name(command: Command) -> str:

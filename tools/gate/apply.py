@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from tools.clock import Clock
-from tools.connection.link import ServerError
 from tools.connection.node import Node
+from tools.connection.protocol import ServerError
 from tools.errors import GateError, Moved, ToolError, Unanswered, Unlogged
 from tools.gate.bounds import Room, fits
 from tools.gate.current_value import standing
@@ -135,7 +135,7 @@ class Gate:
                 f"{wanted.action} was sent and not answered ({error}): whether it was made is to be read, not assumed"
             ) from None
         if isinstance(reply, ServerError):
-            refused = node.handles.error(reply.text)
+            refused = node.pseudonyms.error(reply.text)
             self._note("failed", wanted, by, why=refused)
             raise GateError(f"{node.name} refused {wanted.action}: {refused}")
         after = None
@@ -143,7 +143,7 @@ class Gate:
             with contextlib.suppress(ToolError):
                 after = await standing(node, wanted)
         applied = Applied(
-            change=wanted, read_before=before, read_after=after, reply=node.handles.plain("reply", str(reply))
+            change=wanted, read_before=before, read_after=after, reply=node.pseudonyms.plain("reply", str(reply))
         )
         self._made.append(applied)
         try:

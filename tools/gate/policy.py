@@ -1,6 +1,7 @@
 """Which change is safe, which is risky, which is never made: by parameter and by command, from data."""
 
 import re
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -156,3 +157,11 @@ def change(node: str, args: tuple[str, ...], before: str | None = None, *, resto
         return Change(node=node, args=set_, risk=risk, before=before, restores=restores)
     risk = command_risk(args)
     return Change(node=node, args=tuple(arg.upper() for arg in args), risk=risk, before=before)
+
+
+def command(action: str) -> tuple[str, ...]:
+    """A remedy's action as a command; a CONFIG SET's value is all that follows the parameter."""
+    words = shlex.split(action)
+    if [word.upper() for word in words[:2]] == ["CONFIG", "SET"] and len(words) > 4:
+        return (*words[:3], " ".join(words[3:]))
+    return tuple(words)

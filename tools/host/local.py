@@ -13,7 +13,7 @@ from tools.errors import Unanswered
 from tools.host.listener import Place, find, lives, plain_address
 from tools.host.proc import Files
 from tools.records import Values
-from tools.redact import Handles
+from tools.redact import Pseudonyms
 
 Window = Annotated[float, Field(ge=0.1, le=10)]
 DEADLINE = 10.0
@@ -50,12 +50,12 @@ class Host:
     """
 
     def __init__(
-        self, target: Target, clock: Clock, *, facts: Facts | None = None, handles: Handles | None = None
+        self, target: Target, clock: Clock, *, facts: Facts | None = None, pseudonyms: Pseudonyms | None = None
     ) -> None:
         self.target = target
         self.clock = clock
         self.facts = facts
-        self.handles = handles or Handles()
+        self.pseudonyms = pseudonyms or Pseudonyms()
         self.files = facts.last if facts else Files()
         self.config_file: str | None = None
         """INFO's config_file; null where nobody asked, empty for a server without one."""

@@ -9,7 +9,7 @@ from tools.past.figures import FIGURES, PREFIX, Figure, labelled
 from tools.past.prometheus import Series
 from tools.past.shift import Points, Shift, Spans, shift
 from tools.records import Scalar, Values
-from tools.redact import Handles
+from tools.redact import Pseudonyms
 
 CHANGES = 8
 """Most changes that are told."""
@@ -32,14 +32,16 @@ class Window(NamedTuple):
         return Spans(self.at - self.lead, self.at + self.lead)
 
 
-def compared(handles: Handles, ranges: Sequence[Series], last: Sequence[Series], window: Window, step: int) -> Values:
+def compared(
+    pseudonyms: Pseudonyms, ranges: Sequence[Series], last: Sequence[Series], window: Window, step: int
+) -> Values:
     """The figures of `ranges`, and those that changed. `last` holds the newest points, `step` is in seconds."""
     now = {_identity(one): one.points[-1] for one in last if one.points}
     scraped = [at for one in ranges if one.labels.get("figure") == "redis_up" for at, _ in one.points]
     values: Values = {figure.field: None for figure in FIGURES}
     changed: list[tuple[str, Figure, Shift]] = []
     for series in ranges:
-        known = _known(handles, series)
+        known = _known(pseudonyms, series)
         if known is None:
             continue
         key, figure = known
@@ -83,12 +85,12 @@ def _identity(series: Series) -> tuple[str, ...]:
     return tuple(series.labels.get(label, "") for label in ("figure", *PREFIX))
 
 
-def _known(handles: Handles, series: Series) -> tuple[str, Figure] | None:
+def _known(pseudonyms: Pseudonyms, series: Series) -> tuple[str, Figure] | None:
     """A series' key and figure; what others wrote into a label stands in the key only as a plain name or a handle."""
     name = series.labels.get("figure", "")
     for label, prefix in PREFIX.items():
         if (text := series.labels.get(label)) and (figure := labelled(name, label)):
-            shown = text if label == "cmd" and _COMMAND.fullmatch(text) else handles.plain(_OWNER[label], text)
+            shown = text if label == "cmd" and _COMMAND.fullmatch(text) else pseudonyms.plain(_OWNER[label], text)
             return f"{prefix}{shown}.{name}", figure
     return next(((one.field, one) for one in FIGURES if one.field == name), None)
 

@@ -138,7 +138,7 @@ async def _compared(prometheus: Prometheus, node: Node, instance: Instance, wind
         "step_seconds": step,
         **_gaps(ranges, samples, interval, window, step),
         **_restarts(ranges),
-        **compared(node.handles, ranges, last, window, step),
+        **compared(node.pseudonyms, ranges, last, window, step),
     }
 
 

@@ -7,7 +7,7 @@ from tools.connection.node import Node
 from tools.errors import BudgetSpent, Unanswered
 from tools.past.prometheus import Prometheus, quoted, selector
 from tools.records import Values
-from tools.redact import Handles
+from tools.redact import Pseudonyms
 
 _OF_INFO = frozenset(
     ("__name__", "role", "redis_version", "redis_build_id", "redis_mode", "os", "maxmemory_policy", "tcp_port",
@@ -36,10 +36,10 @@ async def find(prometheus: Prometheus, node: Node, start: float, end: float) -> 
     if run_id := await _run_id(node):
         found = await prometheus.series(f"redis_instance_info{{run_id={quoted(run_id)}}}", start, end)
         if found:
-            return _instance(found, "run_id", node.handles)
+            return _instance(found, "run_id", node.pseudonyms)
     for by, match in _by_address(node):
         if found := await prometheus.series(match, start, end):
-            return _instance(found, by, node.handles)
+            return _instance(found, by, node.pseudonyms)
     # As many as ten days old: whether it ever knew any Redis is the question.
     counted = await prometheus.query("count(count by (job, instance) (last_over_time(redis_up[10d])))", end)
     known = int(counted[0].points[-1][1]) if counted and counted[0].points else 0
@@ -73,8 +73,8 @@ def _literal(text: str) -> str:
     return re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", text)
 
 
-def _instance(found: list[dict[str, str]], by: str, handles: Handles) -> Instance:
+def _instance(found: list[dict[str, str]], by: str, pseudonyms: Pseudonyms) -> Instance:
     where = {selector({name: text for name, text in one.items() if name not in _OF_INFO}): one for one in found}
     first = min(where)
-    shown = {label: handles.plain("label", where[first].get(label, "")) or None for label in ("instance", "job")}
+    shown = {label: pseudonyms.plain("label", where[first].get(label, "")) or None for label in ("instance", "job")}
     return Instance(first, {"matched_by": by, "sources": len(where), **shown})

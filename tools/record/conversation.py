@@ -5,16 +5,16 @@ import contextlib
 import socket
 import struct
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from tools.connection.link import Reply, ServerError
+from tools.connection.protocol import Reply, ServerError
+from tools.record.playhead import Moment
 from tools.record.redaction import decoded
 from tools.record.resp import Push, Requests, Wrong, encode
 from tools.record.schema import Came
-from tools.record.tape import Key, key
-
-if TYPE_CHECKING:
-    from tools.record.serve import ServedNode
+from tools.record.session import Session
+from tools.record.state import State
+from tools.record.tape import Key, NodeTape, key
 
 GOODBYES = {
     "maxclients": "ERR max number of clients reached",
@@ -29,10 +29,29 @@ NOTICED = 0.002
 _SUBSCRIBES = ("SUBSCRIBE", "PSUBSCRIBE")
 
 
+class Answering(Protocol):
+    """A recorded node that clients talk to."""
+
+    tape: NodeTape
+    moment: Moment
+    state: State
+    clients: "set[Conversation]"
+    """Those that are connected."""
+
+    def session(self, peer: str, own: str) -> Session:
+        """A new client's session, by both ends' addresses."""
+
+    def reply(self, session: Session, words: list[str]) -> tuple[Reply, float]:
+        """The reply to a command, and the seconds that it takes."""
+
+    def message(self, reply: Reply) -> Reply:
+        """A subscriber's message with addresses that can be dialled here."""
+
+
 class Conversation(asyncio.Protocol):
     """A client's connection."""
 
-    def __init__(self, node: "ServedNode") -> None:
+    def __init__(self, node: Answering) -> None:
         self.node = node
         self._requests = Requests()
         self._waiting: asyncio.Queue[tuple[list[str], float]] = asyncio.Queue()

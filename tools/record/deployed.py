@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tools.connection.link import Reply
+from tools.connection.protocol import Reply
 from tools.record.tape import Key
 from tools.server.cluster import ClusterNode, parse_nodes
 from tools.server.command_keys import first_key

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from tools.connection.link import Reply, ServerError
+from tools.connection.protocol import Reply, ServerError
 from tools.record.tape import Key, NodeTape, Tape
 from tools.server.cluster import parse_nodes
 

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tools.clock import Clock
-from tools.connection.link import Command, Link, Reply
+from tools.connection.connection import Connection
 from tools.connection.network import Network
+from tools.connection.protocol import Command, Reply
 from tools.connection.target import Target
 from tools.errors import Unanswered, UsageError
 from tools.record import redaction
 from tools.record.schema import Ask, Came, Dial, End, Gone, Happened, Head, Line, Named, Seen
 from tools.records import Reading, Unavailable, Values
-from tools.redact import Handles
+from tools.redact import Pseudonyms
 
 NOT_THE_SERVERS = frozenset(
     ("process", "sockets", "machine", "disk", "log", "kernel_log", "config_drift", "history", "baseline")
@@ -25,11 +26,11 @@ NOT_THE_SERVERS = frozenset(
 class Recorder:
     """One recording that is being written: plain while it's open, compressed once it's closed."""
 
-    def __init__(self, path: Path, clock: Clock, handles: Handles) -> None:
+    def __init__(self, path: Path, clock: Clock, pseudonyms: Pseudonyms) -> None:
         """Raises `UsageError` where there is such a file already, or it can't be made."""
         self.path = path
         self.clock = clock
-        self.handles = handles
+        self.pseudonyms = pseudonyms
         self.links = 0
         self._began = clock.monotonic()
         self._lines = 0
@@ -117,9 +118,9 @@ class RecordedNetwork(Network):
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
-    def link(self, target: Target) -> Link:
+    def connection(self, target: Target) -> Connection:
         self._recorder.links += 1
-        return _RecordedLink(target, self._recorder, self._recorder.links)
+        return _RecordedConnection(target, self._recorder, self._recorder.links)
 
     async def addresses(self, host: str, port: int) -> list[str]:
         began = self._recorder.now
@@ -132,7 +133,7 @@ class RecordedNetwork(Network):
         return found
 
 
-class _RecordedLink(Link):
+class _RecordedConnection(Connection):
     def __init__(self, target: Target, recorder: Recorder, number: int) -> None:
         super().__init__(target)
         self._recorder = recorder
@@ -179,7 +180,7 @@ class _RecordedLink(Link):
         said = None
         if replies is not None:
             pairs = zip(commands, replies, strict=True)
-            said = tuple(redaction.reply(sent, came, self._recorder.handles) for sent, came in pairs)
+            said = tuple(redaction.reply(sent, came, self._recorder.pseudonyms) for sent, came in pairs)
         self._recorder.write(
             Ask(
                 t=began,
@@ -194,7 +195,7 @@ class _RecordedLink(Link):
 
     def _sent(self, command: Command) -> tuple[str | int, ...]:
         """A command as it's written down: what it names is hidden where the replies that named it were."""
-        hide = self._recorder.handles.hide
+        hide = self._recorder.pseudonyms.hide
         return tuple(
             hide(word) if isinstance(word, str) and len(word) > 8 else word for word in redaction.command(command)
         )
@@ -202,7 +203,7 @@ class _RecordedLink(Link):
     def unasked(self) -> list[Reply]:
         came = super().unasked()
         if came:
-            said = tuple(redaction.reply(("PSUBSCRIBE",), one, self._recorder.handles) for one in came)
+            said = tuple(redaction.reply(("PSUBSCRIBE",), one, self._recorder.pseudonyms) for one in came)
             self._recorder.write(Came(t=self._recorder.now, node=self.target.node, link=self._number, replies=said))
         return came
 

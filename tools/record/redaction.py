@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from tools.connection.link import Command, Reply, ServerError
+from tools.connection.protocol import Command, Reply, ServerError
 from tools.credentials import HIDDEN, hide_secrets, is_secret
-from tools.redact import Handles
+from tools.redact import Pseudonyms
 from tools.server.command_keys import CONTAINERS, first_key
 
 REDACTED = "(redacted)"
@@ -38,14 +38,14 @@ def command(sent: Command) -> tuple[str | int, ...]:
     return tuple(sent)
 
 
-def reply(sent: Command, came: Reply, handles: Handles) -> Any:
+def reply(sent: Command, came: Reply, pseudonyms: Pseudonyms) -> Any:
     """A reply as JSON, without secrets: those that are known, those that look like one, and logged arguments."""
     words = [str(word).upper() for word in sent[:2]]
     if words == ["CONFIG", "GET"] and isinstance(came, list):
         came = [HIDDEN if at % 2 and value and is_secret(str(came[at - 1])) else value for at, value in enumerate(came)]
     elif words[0] in _LOGS and words[1:] == ["GET"] and isinstance(came, list):
         came = [_entry(row) for row in came]
-    return _hidden(came, handles)
+    return _hidden(came, pseudonyms)
 
 
 def _entry(row: Any) -> Any:
@@ -72,14 +72,14 @@ def _arguments(words: Sequence[str]) -> list[str]:
     return [word if stays(at, word) else REDACTED for at, word in enumerate(words)]
 
 
-def _hidden(value: Any, handles: Handles) -> Any:
+def _hidden(value: Any, pseudonyms: Pseudonyms) -> Any:
     if isinstance(value, ServerError):
-        return {"error": handles.hide(value.text)}
+        return {"error": pseudonyms.hide(value.text)}
     if isinstance(value, list):
-        return [_hidden(item, handles) for item in value]
+        return [_hidden(item, pseudonyms) for item in value]
     if isinstance(value, str):
         # A long text of the server's own (INFO, CLIENT LIST) is looked through line by line where it could hold one.
-        return handles.hide(value) if _LOOKS.search(value) or handles.knows(value) else value
+        return pseudonyms.hide(value) if _LOOKS.search(value) or pseudonyms.knows(value) else value
     if value is None or isinstance(value, int | float):
         return value
     return hide_secrets(str(value))

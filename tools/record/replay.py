@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from tools.clock import Clock
-from tools.connection.link import Command, Link, Reply, ServerError
+from tools.connection.connection import Connection
 from tools.connection.network import Network
+from tools.connection.protocol import Command, Reply, ServerError
 from tools.connection.target import Target
 from tools.errors import Unanswered
 from tools.record import redaction
@@ -45,8 +46,8 @@ class Replay(Network):
             self._nodes[node] = _Course(self.tape.nodes.get(node) or NodeTape())
         return self._nodes[node]
 
-    def link(self, target: Target) -> Link:
-        return ReplayedLink(target, self)
+    def connection(self, target: Target) -> Connection:
+        return ReplayedConnection(target, self)
 
     async def addresses(self, host: str, port: int) -> list[str]:
         if not (found := self.tape.names.get(host)):
@@ -107,7 +108,7 @@ class _Course:
         return self._said[at].take(now)
 
 
-class ReplayedLink(Link):
+class ReplayedConnection(Connection):
     """A connection of a recording."""
 
     def __init__(self, target: Target, replay: Replay) -> None:

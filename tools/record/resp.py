@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tools.connection.link import Reply, ServerError
+from tools.connection.protocol import Reply, ServerError
 
 MOST = 2**20
 """Bytes of one request: nothing that a recording can answer is longer."""

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
-from tools.connection.link import Reply, ServerError
 from tools.connection.node import stat_name
+from tools.connection.protocol import Reply, ServerError
 from tools.connection.target import parse_target
 from tools.errors import UsageError
 from tools.host.listener import STAND_IN

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from tools.connection.link import Reply
+from tools.connection.protocol import Reply
 from tools.record.resp import Double, Map, Status, Verbatim
 from tools.record.tape import Key
 

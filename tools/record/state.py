@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
-from tools.connection.link import ServerError
+from tools.connection.protocol import ServerError
 from tools.record.schema import Ask, Dial
 from tools.record.tape import Key, NodeTape, key
 from tools.records import Kind

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from tools.connection.link import Command, Reply
+from tools.connection.protocol import Command, Reply
 from tools.record.load import Recording
 from tools.record.redaction import decoded
 from tools.record.schema import Ask, Came, Dial, Gone, Named, Seen

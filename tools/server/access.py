@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tools.connection.link import ServerError
 from tools.connection.node import CLIENT_NAME, Node
+from tools.connection.protocol import ServerError
 from tools.records import Values
 from tools.server.doctor import unavailable
 from tools.toolbox import reads
@@ -33,7 +33,7 @@ async def access(node: Node) -> Values:
     if isinstance(me, ServerError):
         values["user.unavailable"] = unavailable(node, me)
     else:
-        values |= {"user": node.handles.plain("user", str(me)), "user.default": me == "default"}
+        values |= {"user": node.pseudonyms.plain("user", str(me)), "user.default": me == "default"}
     if isinstance(log, ServerError):
         values["log.unavailable"] = unavailable(node, log)
         return values
@@ -45,7 +45,7 @@ async def access(node: Node) -> Values:
     values["entries"] = len(others)
     names: dict[str, set[str]] = {}
     for number, entry in enumerate(others, 1):
-        reason = node.handles.plain("reason", str(entry.get("reason", "unknown")))
+        reason = node.pseudonyms.plain("reason", str(entry.get("reason", "unknown")))
         names.setdefault(reason, set()).add(str(entry.get("username")))
         values[f"{reason}.count"] = int(values.get(f"{reason}.count") or 0) + _count(entry)
         # The newest comes first.
@@ -82,7 +82,7 @@ def _own(node: Node, entry: Mapping[str, Any], user: str | None) -> bool:
 
 def _shown(node: Node, reason: str, entry: Mapping[str, Any]) -> Values:
     client, user = _client(entry), str(entry.get("username", ""))
-    plain = node.handles.plain
+    plain = node.pseudonyms.plain
     if reason == "auth" and user != "default":
         # Whoever swaps the two arguments of AUTH writes the password here, so not even a plain one passes.
         user = f"the name {user}"

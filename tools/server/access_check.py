@@ -1,8 +1,8 @@
 """What the current user can read: every reading command tried once."""
 
 from tools.connection.allowed import Allowed
-from tools.connection.link import Command, ServerError
 from tools.connection.node import Node
+from tools.connection.protocol import Command, ServerError
 from tools.records import Record
 from tools.server.users import About, missing, readable
 
@@ -35,7 +35,7 @@ async def tried(node: Node, server: About, *, keys: bool) -> Check:
     user: str | None = None
     for row, reply in zip(there, replies, strict=True):
         if not isinstance(reply, ServerError):
-            user = node.handles.plain("user", str(reply)) if row.name == "acl|whoami" else user
+            user = node.pseudonyms.plain("user", str(reply)) if row.name == "acl|whoami" else user
         elif reply.kind == "denied":
             denied.append(row)
         elif reply.kind == "unknown-command":

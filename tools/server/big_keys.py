@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from tools.connection.link import Command, Reply, ServerError
 from tools.connection.node import Node
+from tools.connection.protocol import Command, Reply, ServerError
 from tools.errors import Unanswered
 from tools.records import Record, Scalar, Values
 from tools.server.keyspace import share
@@ -56,7 +56,7 @@ async def big_keys(node: Node, calls: Annotated[int, Field(ge=10, le=300)] = 120
             kind, size, ttl = replies
             for part, reply in (("bytes", size), ("ttl", ttl)):
                 if isinstance(reply, ServerError):
-                    refused[f"{part}.unavailable"] = reply.kind or node.handles.error(reply.text)
+                    refused[f"{part}.unavailable"] = reply.kind or node.pseudonyms.error(reply.text)
             if isinstance(kind, ServerError) or kind == "none":
                 failed["denied" if kind != "none" and kind.kind == "denied" else "gone"] += 1
             else:
@@ -75,12 +75,12 @@ async def big_keys(node: Node, calls: Annotated[int, Field(ge=10, le=300)] = 120
         "no_ttl_share": share(sum(one.ttl_ms == -1 for one in timed), len(timed)), **refused,
     }  # fmt: skip
     for one in seen:
-        kind = node.handles.plain("type", one.type)
+        kind = node.pseudonyms.plain("type", one.type)
         values[f"{kind}.count"] = int(values.get(f"{kind}.count") or 0) + 1
         values[f"{kind}.bytes"] = int(values.get(f"{kind}.bytes") or 0) + (one.bytes or 0)
     for number, one in enumerate(top, 1):
         shown = {
-            "key": node.handles.plain("key", one.key), "type": node.handles.plain("type", one.type),
+            "key": node.pseudonyms.plain("key", one.key), "type": node.pseudonyms.plain("type", one.type),
             "bytes": one.bytes, "length": lengths.get(one.key), "ttl_ms": one.ttl_ms,
         }  # fmt: skip
         values |= {f"k{number}.{field}": value for field, value in shown.items()}

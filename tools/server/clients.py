@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tools.connection.link import ServerError
 from tools.connection.node import CLIENT_NAME, Node
+from tools.connection.protocol import ServerError
 from tools.errors import Unanswered
 from tools.records import Record, Values
 from tools.toolbox import reads
@@ -121,8 +121,8 @@ async def _stalled(node: Node, seen: list[Client]) -> Values:
     first = still[0]
     return {
         "stalled": len(still), "stalled.id": first.id, "stalled.flags": first.flags, "stalled.omem": first.omem,
-        "stalled.cmd": node.handles.plain("command", first.cmd.replace("|", ":")),
-        "stalled.address": node.handles.plain("address", first.host),
+        "stalled.cmd": node.pseudonyms.plain("command", first.cmd.replace("|", ":")),
+        "stalled.address": node.pseudonyms.plain("address", first.host),
     }  # fmt: skip
 
 
@@ -196,10 +196,10 @@ def _describe(node: Node, values: Values, at: str, members: list[Client], *, com
     first = members[0]
     idle, age = [client.idle for client in members], [client.age for client in members]
     values[f"{at}.count"] = len(members)
-    values[f"{at}.name"] = node.handles.plain("client", first.name)
-    values[f"{at}.address"] = node.handles.plain("address", first.host)
+    values[f"{at}.name"] = node.pseudonyms.plain("client", first.name)
+    values[f"{at}.address"] = node.pseudonyms.plain("address", first.host)
     if commands:
-        values[f"{at}.cmd"] = node.handles.plain("command", first.cmd.replace("|", ":"))
+        values[f"{at}.cmd"] = node.pseudonyms.plain("command", first.cmd.replace("|", ":"))
         values[f"{at}.flags"] = first.flags
     else:
         values[f"{at}.unused"] = sum(client.unused for client in members)
@@ -219,8 +219,8 @@ def _largest(node: Node, values: Values, seen: list[Client]) -> None:
         values[f"{field}_max"] = size
         if top and size:
             values[f"{field}_max.id"] = top.id
-            values[f"{field}_max.cmd"] = node.handles.plain("command", top.cmd.replace("|", ":"))
+            values[f"{field}_max.cmd"] = node.pseudonyms.plain("command", top.cmd.replace("|", ":"))
             values[f"{field}_max.flags"] = top.flags
-            values[f"{field}_max.name"] = node.handles.plain("client", top.name)
-            values[f"{field}_max.address"] = node.handles.plain("address", top.host)
+            values[f"{field}_max.name"] = node.pseudonyms.plain("client", top.name)
+            values[f"{field}_max.address"] = node.pseudonyms.plain("address", top.host)
             values[f"{field}_max.idle"] = top.idle

@@ -3,8 +3,8 @@
 import re
 from collections import Counter
 
-from tools.connection.link import Reply, ServerError
 from tools.connection.node import Node
+from tools.connection.protocol import Reply, ServerError
 from tools.connection.target import address
 from tools.errors import Unanswered
 from tools.records import Record, Values
@@ -135,7 +135,7 @@ async def _ask_info(node: Node) -> Reply:
 def _info(node: Node, reply: Reply) -> Values:
     if isinstance(reply, ServerError) and "cluster support disabled" in reply.text:
         raise Unanswered("unknown-command", f"{node.name} isn't a node of a cluster: cluster support is disabled")
-    return parse_info(f"# cluster\r\n{node.value(reply)}", node.handles)["cluster"]
+    return parse_info(f"# cluster\r\n{node.value(reply)}", node.pseudonyms)["cluster"]
 
 
 def _told(first: Values, last: Values, both: Pair) -> Values:
@@ -179,7 +179,7 @@ def _nodes(node: Node, nodes: tuple[ClusterNode, ...]) -> Values:
         values |= {
             f"down{number}.address": _address(node, one), f"down{number}.state": one.state,
             f"down{number}.role": "primary" if one.primary else "replica", f"down{number}.slots": one.slots,
-            f"down{number}.link_state": node.handles.plain("state", one.link_state),
+            f"down{number}.link_state": node.pseudonyms.plain("state", one.link_state),
             f"down{number}.replicas_ok": sum(other.state == "ok" for other in _replicas_of(one, nodes)),
         }  # fmt: skip
     return values
@@ -246,4 +246,4 @@ def _replicas_of(one: ClusterNode, nodes: tuple[ClusterNode, ...]) -> list[Clust
 
 
 def _address(node: Node, one: ClusterNode) -> str:
-    return node.handles.plain("address", address(one.host, one.port))
+    return node.pseudonyms.plain("address", address(one.host, one.port))

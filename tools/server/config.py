@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tools.connection.link import Reply, ServerError
 from tools.connection.node import Node
+from tools.connection.protocol import Reply, ServerError
 from tools.records import Scalar, Values
 from tools.redact import hide_parameters
 from tools.toolbox import reads

@@ -1,7 +1,7 @@
 """What runs against what the configuration file says: a restart brings the file's values back."""
 
-from tools.connection.link import ServerError
 from tools.connection.node import Node
+from tools.connection.protocol import ServerError
 from tools.errors import Unanswered
 from tools.host.config_file import canonical, configured, drift, same
 from tools.host.local import Host, offload

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tools.connection.link import Link, ServerError
+from tools.connection.connection import Connection
 from tools.connection.node import PATIENCE, Node
+from tools.connection.protocol import ServerError
 from tools.errors import Unanswered
 from tools.records import Values
 from tools.toolbox import reads
@@ -24,11 +25,11 @@ async def connect(node: Node, timeout: Timeout = PATIENCE) -> Values:
     `icmp_from` who sent it; a closed port is refused without one.
     """
     held = node.held
-    link, values = await node.dial(timeout)
-    node.account.spend(commands=1)
+    connection, values = await node.dial(timeout)
+    node.budget.spend(commands=1)
     began = node.clock.monotonic()
     try:
-        (reply,) = await link.exchange([("PING",)], timeout)
+        (reply,) = await connection.exchange([("PING",)], timeout)
         node.own.calls["ping"] += not isinstance(reply, ServerError)
         values["stage"] = "ping"
         values["auth"] = node.auth
@@ -37,7 +38,7 @@ async def connect(node: Node, timeout: Timeout = PATIENCE) -> Values:
         raise Unanswered(error.kind, error.detail, values) from None
     finally:
         if held:
-            link.close()
+            connection.close()
     values["first_ping_ms"] = round((node.clock.monotonic() - began) * 1000, 3)
     return values
 
@@ -57,33 +58,33 @@ async def silence(node: Node, seconds: Annotated[float, Field(ge=1, le=12)] = SI
     An unknown command that is answered while PING hangs is CLIENT PAUSE ALL; -BUSY after 5 s is a script; neither
     for over 6 s is a process that doesn't run. Ends as soon as it's clear.
     """
-    link = node.network.link(node.target)
+    connection = node.network.connection(node.target)
     values: Values = {"tcp_accepts": False, "ping_answered": False, "unknown_command_answered": False}
     began = node.clock.monotonic()
     try:
-        await link.open(min(seconds, PATIENCE))
+        await connection.open(min(seconds, PATIENCE))
         values["tcp_accepts"] = True
         node.own.connections += 1
-        node.account.spend(commands=2)
-        await _listen(node, link, values, seconds)
+        node.budget.spend(commands=2)
+        await _listen(node, connection, values, seconds)
     except Unanswered as error:
         raise Unanswered(error.kind, error.detail, {**values, "waited_seconds": _since(node, began)}) from None
     finally:
-        node.account.spend(transferred=link.sent + link.received)
-        link.close()
+        node.budget.spend(transferred=connection.sent + connection.received)
+        connection.close()
     values["waited_seconds"] = _since(node, began)
     return values
 
 
-async def _listen(node: Node, link: Link, values: Values, seconds: float) -> None:
+async def _listen(node: Node, connection: Connection, values: Values, seconds: float) -> None:
     # In this order on one connection: a paused server answers the first and keeps the second.
-    (first,) = await link.exchange([("REDIAGNOSE.UNKNOWN",)], seconds)
+    (first,) = await connection.exchange([("REDIAGNOSE.UNKNOWN",)], seconds)
     error = first if isinstance(first, ServerError) else ServerError(str(first))
     node.own.errors[error.text.split(" ", 1)[0]] += 1
     values["unknown_command_answered"] = True
-    values["unknown_command_reply"] = node.handles.error(error.text)
+    values["unknown_command_reply"] = node.pseudonyms.error(error.text)
     try:
-        second = (await link.exchange([*node.credentials, ("PING",)], PATIENCE))[-1]
+        second = (await connection.exchange([*node.credentials, ("PING",)], PATIENCE))[-1]
     except Unanswered as unanswered:
         if unanswered.kind != "timeout":
             raise

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from tools.clock import Clock
-from tools.connection.budget import Account
-from tools.connection.link import ServerError
+from tools.connection.budget import Budget
 from tools.connection.network import Network
 from tools.connection.node import Node
+from tools.connection.protocol import ServerError
 from tools.connection.target import Target, address
 from tools.errors import Unanswered, UsageError
 from tools.records import Record, Values
-from tools.redact import Handles
+from tools.redact import Pseudonyms
 from tools.server.cluster import parse_nodes
 from tools.server.info import note_version, parse_info
 from tools.server.replication import peers
@@ -49,13 +49,13 @@ class Deployment:
     """The nodes that are known so far."""
 
     def __init__(
-        self, target: Target, clock: Clock, account: Account, handles: Handles, network: Network | None = None
+        self, target: Target, clock: Clock, budget: Budget, pseudonyms: Pseudonyms, network: Network | None = None
     ) -> None:
         self.target = target
         self.network = network or Network()
         self.clock = clock
-        self.account = account
-        self.handles = handles
+        self.budget = budget
+        self.pseudonyms = pseudonyms
         self.nodes: dict[str, Node] = {}
         self.members: dict[str, Member] = {}
         """By name; the teller's view of each."""
@@ -72,7 +72,7 @@ class Deployment:
         """The node that the URL names; of a Sentinel URL the master once it's known, and the first sentinel before."""
 
     def _add(self, target: Target, role: Role) -> Node:
-        node = Node(target, self.clock, self.account, self.handles, self.network)
+        node = Node(target, self.clock, self.budget, self.pseudonyms, self.network)
         # A sentinel often has no password although its data nodes have one.
         node.lenient = role == "sentinel"
         self.nodes[node.name] = node
@@ -145,7 +145,7 @@ async def topology(deployment: Deployment) -> Values:
         "topology": deployment.kind, "nodes": len(deployment.nodes), "left_out": deployment.left_out,
     }  # fmt: skip
     for number, (name, member) in enumerate(deployment.members.items(), 1):
-        shown = name if name.startswith("unix:") else deployment.handles.plain("address", name)
+        shown = name if name.startswith("unix:") else deployment.pseudonyms.plain("address", name)
         values |= {f"n{number}.node": shown, f"n{number}.role": member.role, f"n{number}.seen": member.seen}
     return values
 
@@ -170,7 +170,7 @@ async def _told(node: Node) -> Values:
     told: Values = {
         field: value
         for text in (server, replication)
-        for fields in parse_info(str(node.value(text)), node.handles).values()
+        for fields in parse_info(str(node.value(text)), node.pseudonyms).values()
         for field, value in fields.items()
     }
     note_version(node, told)
@@ -270,7 +270,7 @@ async def _watch(deployment: Deployment, sentinel: Node, name: str) -> Node | No
     )
     if isinstance(master, ServerError) and "no such master" in master.text.lower():
         rows = await _one(sentinel, "SENTINEL", "MASTERS")
-        known = [deployment.handles.plain("master", str(_fields(row).get("name"))) for row in rows]
+        known = [deployment.pseudonyms.plain("master", str(_fields(row).get("name"))) for row in rows]
         raise UsageError(f"the sentinel at {sentinel.name} watches no master {name!r}; it watches {', '.join(known)}")
     found = deployment.learn(_watched(_fields(sentinel.value(master)), "primary"))
     for role, rows in (("replica", replicas), ("sentinel", sentinels)):

@@ -2,8 +2,8 @@
 
 import re
 
-from tools.connection.link import Command, Reply, ServerError
 from tools.connection.node import Node
+from tools.connection.protocol import Command, Reply, ServerError
 from tools.errors import Unanswered
 from tools.records import Scalar, Values
 
@@ -34,7 +34,7 @@ def doctor(node: Node, reply: Reply) -> Values:
 
 def unavailable(node: Node, error: ServerError | Unanswered) -> Scalar:
     """The kind that an error means, else the error in words that may be shown."""
-    return error.kind or node.handles.error(str(error))
+    return error.kind or node.pseudonyms.error(str(error))
 
 
 def first_sentences(text: str, most: int = 150) -> str:

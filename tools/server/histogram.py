@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tools.connection.link import Reply, ServerError
 from tools.connection.node import Node
+from tools.connection.protocol import Reply, ServerError
 from tools.errors import Unanswered
 from tools.records import Record, Scalar, Values
 from tools.server.doctor import FAILED, answers, unavailable

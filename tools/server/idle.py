@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tools.connection.link import Link, ServerError
+from tools.connection.connection import Connection
 from tools.connection.node import PATIENCE, Node
+from tools.connection.protocol import ServerError
 from tools.errors import Unanswered
 from tools.records import Values
 from tools.toolbox import reads
@@ -21,21 +22,21 @@ async def idle_probe(
     `closed_by_peer` after `closed_after_seconds`; else `ping_after` is PONG, timeout or reset. `still_listed` tells
     whether the server still lists that connection as a client.
     """
-    link, _ = await node.dial(PATIENCE)
-    rested = link if not node.is_held(link) else (await node.dial(PATIENCE))[0]
+    connection, _ = await node.dial(PATIENCE)
+    rested = connection if not node.is_held(connection) else (await node.dial(PATIENCE))[0]
     try:
-        node.account.spend(commands=2)
+        node.budget.spend(commands=2)
         (number,) = await rested.exchange([("CLIENT", "ID")], PATIENCE)
         return await _rest(node, rested, number if isinstance(number, int) else None, seconds)
     finally:
         rested.close()
 
 
-async def _rest(node: Node, link: Link, number: int | None, seconds: float) -> Values:
+async def _rest(node: Node, connection: Connection, number: int | None, seconds: float) -> Values:
     began = node.clock.monotonic()
     values: Values = {"idle_seconds": seconds, "closed_by_peer": False, "ping_after": None, "still_listed": None}
     while (left := began + seconds - node.clock.monotonic()) > 0 and not values["closed_by_peer"]:
-        values["closed_by_peer"] = await link.closed(min(1.0, left))
+        values["closed_by_peer"] = await connection.closed(min(1.0, left))
         # What crosses the same path must not go idle with it.
         if not values["closed_by_peer"] and node.held:
             await node.ask(("PING",))
@@ -43,7 +44,7 @@ async def _rest(node: Node, link: Link, number: int | None, seconds: float) -> V
         values["closed_after_seconds"] = round(node.clock.monotonic() - began, 1)
     else:
         try:
-            (reply,) = await link.exchange([("PING",)], PATIENCE)
+            (reply,) = await connection.exchange([("PING",)], PATIENCE)
             values["ping_after"] = "error" if isinstance(reply, ServerError) else str(reply)
         except Unanswered as error:
             values["ping_after"] = error.kind

@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tools.connection.budget import Own
-from tools.connection.link import Command, Reply, ServerError
+from tools.connection.budget import OwnTraffic
 from tools.connection.node import Node, stat_name
+from tools.connection.protocol import Command, Reply, ServerError
 from tools.errors import Unanswered
 from tools.records import Scalar, Values
-from tools.redact import Handles
+from tools.redact import Pseudonyms
 from tools.toolbox import reads
 
 Window = Annotated[float, Field(ge=0, le=60)]
@@ -45,7 +45,7 @@ class Sample:
     """
 
     def __init__(
-        self, values: dict[str, dict[str, Scalar]], seconds: float, own: Own, replies: Mapping[str, Reply]
+        self, values: dict[str, dict[str, Scalar]], seconds: float, own: OwnTraffic, replies: Mapping[str, Reply]
     ) -> None:
         self.sections = values
         self.seconds = seconds
@@ -94,7 +94,7 @@ class Pair:
         return values
 
 
-def own_part(field: str, first: Own, last: Own) -> int:
+def own_part(field: str, first: OwnTraffic, last: OwnTraffic) -> int:
     """How much of a counter's growth between two samples was this program's."""
     if field == "total_commands_processed":
         return last.calls.total() - first.calls.total()
@@ -128,7 +128,7 @@ async def sample(node: Node) -> Sample:
     if not text.strip():
         # A server that doesn't know the word "everything", such as a sentinel of 6.2, answers nothing.
         text = str(await node.one("INFO"))
-    sections = parse_info(text, node.handles)
+    sections = parse_info(text, node.pseudonyms)
     server = sections.get("server", {})
     note_version(node, server)
     usec = server.get("server_time_usec")
@@ -188,11 +188,11 @@ def note_version(node: Node, fields: Mapping[str, Scalar]) -> None:
         node.version = int(major), int(minor)
 
 
-def parse_info(text: str, handles: Handles) -> dict[str, dict[str, Scalar]]:
+def parse_info(text: str, pseudonyms: Pseudonyms) -> dict[str, dict[str, Scalar]]:
     """INFO's text by section and field; `db0:keys=1,expires=0` becomes `db0.keys` and `db0.expires`."""
     sections: dict[str, dict[str, Scalar]] = {}
     fields: dict[str, Scalar] = {}
-    for line in _honest(text, handles).split("\r\n"):
+    for line in _honest(text, pseudonyms).split("\r\n"):
         if line.startswith("#"):
             fields = sections.setdefault(line[1:].strip().lower(), {})
             continue
@@ -201,7 +201,7 @@ def parse_info(text: str, handles: Handles) -> dict[str, dict[str, Scalar]]:
             continue
         if name.startswith("errorstat_"):
             # A script chooses the word, be there a colon in it.
-            name = "errorstat_" + handles.plain("error", name.removeprefix("errorstat_"))
+            name = "errorstat_" + pseudonyms.plain("error", name.removeprefix("errorstat_"))
         if _COMPOUND.fullmatch(raw) and not name.startswith("listener"):
             for part in raw.split(","):
                 key, _, value = part.partition("=")
@@ -216,11 +216,11 @@ _REPLICA = re.compile(r"(slave\d+:ip=)(.*)(,port=\d+,state=\w+,offset=\d+,lag=-?
 _BESIDE = re.compile(r"(min_slaves_|replicas_|master_failover_)\w+:[\w-]*")
 
 
-def _honest(text: str, handles: Handles) -> str:
+def _honest(text: str, pseudonyms: Pseudonyms) -> str:
     """INFO without what a replica made up: it names its own address, in any characters, line ends too."""
 
     def lines(match: re.Match[str]) -> str:
-        kept = [_REPLICA.sub(lambda one: one[1] + handles.plain("address", one[2]) + one[3], line)
+        kept = [_REPLICA.sub(lambda one: one[1] + pseudonyms.plain("address", one[2]) + one[3], line)
                 for line in match[2].split("\r\n") if _REPLICA.fullmatch(line) or _BESIDE.fullmatch(line)]  # fmt: skip
         return match[1] + "\r\n".join(kept)
 

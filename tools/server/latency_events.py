@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tools.connection.link import Command, Reply, ServerError
 from tools.connection.node import Node
+from tools.connection.protocol import Command, Reply, ServerError
 from tools.errors import Unanswered
 from tools.records import Record, Scalar, Values
 from tools.server.doctor import FAILED, answers, doctor, unavailable
@@ -51,14 +51,14 @@ async def latency_events(node: Node, window: Window = 2.0) -> Values:
     if isinstance(latest, ServerError):
         values |= {"events": None, "events.unavailable": unavailable(node, latest)}
         if isinstance(advice, FAILED) and latest.kind:
-            raise Unanswered(latest.kind, f"LATENCY: {node.handles.error(latest.text)}", values)
+            raise Unanswered(latest.kind, f"LATENCY: {node.pseudonyms.error(latest.text)}", values)
         return values
     now = server_time(node, both.last)
     before, began = _before(both), server_time(node, both.first)
     recent: dict[str, int] = {}
     values |= {"events": len(events), "new_events": None if before is None else 0}
     for index, event in enumerate(events):
-        shown = node.handles.plain("event", event.name)
+        shown = node.pseudonyms.plain("event", event.name)
         values |= {f"{shown}.{field}": value for field, value in _described(event, now).items()}
         new = None if before is None else _new(before.get(event.name), event, began)
         values[f"{shown}.new"] = new

@@ -1,7 +1,7 @@
 """Memory: whose it is, and what of it isn't data."""
 
-from tools.connection.link import Reply, ServerError
 from tools.connection.node import Node
+from tools.connection.protocol import Reply, ServerError
 from tools.records import Values
 from tools.server.doctor import answers, doctor, unavailable
 from tools.server.info import Window, pair

@@ -71,7 +71,7 @@ def _ages(node: Node, both: Pair) -> Values:
 
 def _shown(node: Node, name: str, value: Scalar) -> Scalar:
     if name in ("dir", "dbfilename") and isinstance(value, str) and not _PATH.fullmatch(value):
-        return node.handles.plain("path", value)
+        return node.pseudonyms.plain("path", value)
     return value
 
 

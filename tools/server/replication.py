@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from tools.connection.link import Reply, ServerError
 from tools.connection.node import Node
+from tools.connection.protocol import Reply, ServerError
 from tools.connection.target import address
 from tools.errors import Unanswered
 from tools.records import Record, Scalar, Values
@@ -95,7 +95,7 @@ async def replication(node: Node, window: Window = 2.0) -> Values:
     for name in FIELDS:
         values |= {key: changed[key] for key in (name, f"{name}.delta", f"{name}.rate") if key in changed}
     if changed["role"] == "slave":
-        values["master_host"] = node.handles.plain("address", str(changed.get("master_host")))
+        values["master_host"] = node.pseudonyms.plain("address", str(changed.get("master_host")))
     values |= _written(both) | _replicas(node, both)
     values |= await _limits(node) | await _link(node, str(changed["role"]))
     if values["role"] == "slave":
@@ -132,7 +132,7 @@ def _replicas(node: Node, both: Pair) -> Values:
     for number, one in enumerate(found[:SHOWN], 1):
         at = f"replica{number}"
         values |= {
-            f"{at}.address": node.handles.plain("address", one.address), f"{at}.state": one.state,
+            f"{at}.address": node.pseudonyms.plain("address", one.address), f"{at}.state": one.state,
             f"{at}.offset": one.offset, f"{at}.lag": one.lag, f"{at}.lag_bytes": one.behind,
         }  # fmt: skip
         old = before.get(one.address)

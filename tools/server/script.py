@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from tools.connection.link import Reply, ServerError
 from tools.connection.node import Node
+from tools.connection.protocol import Reply, ServerError
 from tools.records import Values
 from tools.toolbox import reads
 
@@ -21,7 +21,7 @@ async def script(node: Node) -> Values:
     """
     hello, pinged = await node.ask(("HELLO",), ("PING",))
     greeting = _fields(node.value(hello))
-    busy = node.handles.error(pinged.text) if isinstance(pinged, ServerError) and pinged.kind == "busy" else ""
+    busy = node.pseudonyms.error(pinged.text) if isinstance(pinged, ServerError) and pinged.kind == "busy" else ""
     values: Values = {"running": _running(busy), "role": _word(greeting.get("role")), "command": None}
     values["duration_ms"] = None
     if values["running"] != "function" or not _has_functions(greeting):

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tools.connection.link import Reply, ServerError
 from tools.connection.node import Node
+from tools.connection.protocol import Reply, ServerError
 from tools.connection.target import address
 from tools.errors import ToolError
 from tools.records import Record, Values
@@ -210,14 +210,14 @@ async def sentinel(
     values |= await listen(node, window) if window else {"events": None}
     told, listed = await node.ask(("INFO", "sentinel"), ("SENTINEL", "MASTERS"))
     if not isinstance(told, ServerError):
-        fields = parse_info(str(told), node.handles).get("sentinel", {})
+        fields = parse_info(str(told), node.pseudonyms).get("sentinel", {})
         values |= {name: fields.get(name) for name in ("sentinel_tilt", "sentinel_running_scripts")}
     every = parse_masters(node.value(listed))
     values |= {
         "masters": len(every), "masters.s_down": sum("s_down" in one.flags for one in every),
         "masters.o_down": sum("o_down" in one.flags for one in every),
     }  # fmt: skip
-    name = (node.handles.text(master) or master) if master else None
+    name = (node.pseudonyms.text(master) or master) if master else None
     chosen = [one for one in every if name in (None, one.name)]
     if name and not chosen:
         raise ToolError(f"{node.name} watches no master of that name; leave it out to see those that it watches")
@@ -232,9 +232,9 @@ async def _master(node: Node, at: str, one: Watched) -> Values:
     )
     quorum = parse_quorum(answer)
     values: Values = {
-        "name": node.handles.plain("master", one.name), "address": _address(node, one.host, one.port),
+        "name": node.pseudonyms.plain("master", one.name), "address": _address(node, one.host, one.port),
         "flags": _shown(one.flags), "s_down": "s_down" in one.flags, "o_down": "o_down" in one.flags,
-        "s-down-time": one.s_down_ms, "role-reported": node.handles.plain("role", one.role_reported),
+        "s-down-time": one.s_down_ms, "role-reported": node.pseudonyms.plain("role", one.role_reported),
         "quorum": one.quorum, "ckquorum": quorum.answer, "usable_sentinels": quorum.usable, "num-slaves": one.replicas,
         "num-other-sentinels": one.sentinels, "config-epoch": one.config_epoch,
         "failover-state": _shown((one.failover_state,)) if one.failover_state else None,
@@ -256,9 +256,9 @@ def _replicas(node: Node, watched: Watched, reply: Reply) -> Values:
         values |= {
             f"r{number}.address": _address(node, one.host, one.port), f"r{number}.flags": _shown(one.flags),
             f"r{number}.barred": reason, f"r{number}.slave-priority": one.priority,
-            f"r{number}.master-link-status": node.handles.plain("status", one.link),
+            f"r{number}.master-link-status": node.pseudonyms.plain("status", one.link),
             f"r{number}.master-link-down-time": one.link_down_ms, f"r{number}.slave-repl-offset": one.offset,
-            f"r{number}.role-reported": node.handles.plain("role", one.role_reported),
+            f"r{number}.role-reported": node.pseudonyms.plain("role", one.role_reported),
         }  # fmt: skip
     return values
 
@@ -278,7 +278,7 @@ def _sentinels(node: Node, reply: Reply) -> Values:
 
 
 def _address(node: Node, host: str, port: int) -> str:
-    return node.handles.plain("address", address(host, port))
+    return node.pseudonyms.plain("address", address(host, port))
 
 
 def _shown(flags: tuple[str, ...]) -> str:

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from tools.connection.link import Reply, ServerError
 from tools.connection.node import PATIENCE, Node
+from tools.connection.protocol import Reply, ServerError
 from tools.connection.target import address
 from tools.errors import Unanswered
 from tools.records import Values
@@ -25,7 +25,7 @@ async def listen(node: Node, seconds: float) -> Values:
     except Unanswered as error:
         return {"events": None, "events.unavailable": error.kind}
     try:
-        node.account.spend(commands=1)
+        node.budget.spend(commands=1)
         (reply,) = await link.exchange([("PSUBSCRIBE", "*")], PATIENCE)
         if isinstance(reply, ServerError):
             return {"events": None, "events.unavailable": reply.kind or "unknown-command"}
@@ -36,7 +36,7 @@ async def listen(node: Node, seconds: float) -> Values:
     except Unanswered as error:
         return {"events": None, "events.unavailable": error.kind}
     finally:
-        node.account.spend(transferred=link.sent + link.received)
+        node.budget.spend(transferred=link.sent + link.received)
         link.close()
     return {**values, "events.unavailable": "reset"} if lost else values
 
@@ -67,4 +67,4 @@ def _count(values: Values, field: str) -> None:
 
 
 def _place(node: Node, host: str, port: str) -> str:
-    return node.handles.plain("address", address(host, int(port) if port.isdecimal() else 0))
+    return node.pseudonyms.plain("address", address(host, int(port) if port.isdecimal() else 0))

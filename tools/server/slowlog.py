@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from tools.connection.link import Command, ServerError
 from tools.connection.node import CLIENT_NAME, Node
+from tools.connection.protocol import Command, ServerError
 from tools.records import Record, Values
 from tools.server.command_keys import CONTAINERS, first_key
 from tools.toolbox import reads
@@ -90,15 +90,15 @@ async def _read(node: Node, count: int, log: Log) -> tuple[str, list[Any], Any, 
 
 def _shown(node: Node, entry: Entry) -> Values:
     command = entry.words[0].upper() if entry.words[0].isascii() else entry.words[0]
-    shown: Values = {"command": node.handles.plain("command", command), "args": entry.args}
+    shown: Values = {"command": node.pseudonyms.plain("command", command), "args": entry.args}
     if command in CONTAINERS and len(entry.words) > 1:
-        shown["subcommand"] = node.handles.plain("subcommand", entry.words[1].upper())
+        shown["subcommand"] = node.pseudonyms.plain("subcommand", entry.words[1].upper())
     key = first_key(entry.words)
     if key is not None and key != REDACTED:
-        shown["key"] = node.handles.plain("key", key)
+        shown["key"] = node.pseudonyms.plain("key", key)
     # A Unix socket's address is its path followed by :0.
-    shown["client"] = node.handles.plain("address", entry.address.rpartition(":")[0])
-    shown["name"] = node.handles.plain("client", entry.name)
+    shown["client"] = node.pseudonyms.plain("address", entry.address.rpartition(":")[0])
+    shown["name"] = node.pseudonyms.plain("client", entry.name)
     return shown
 
 

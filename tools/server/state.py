@@ -4,8 +4,8 @@ import re
 from collections.abc import Awaitable, Iterator
 
 from tools.connection.allowed import TABLE
-from tools.connection.link import Command, Reply
 from tools.connection.node import Node
+from tools.connection.protocol import Command, Reply
 from tools.errors import ToolError, Unanswered
 from tools.records import Scalar
 from tools.server.clients import listed

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tools.connection.link import Command, Reply, ServerError
 from tools.connection.node import Node
+from tools.connection.protocol import Command, Reply, ServerError
 from tools.errors import ToolError, Unanswered
 from tools.records import Values
 from tools.server.big_keys import scanned
@@ -64,7 +64,7 @@ async def streams(
     found = await _sampled(node, names)
     denied = next((one.error for one in found if one.error and one.error.kind == "denied"), None)
     if denied and all(one.error for one in found):
-        raise Unanswered("denied", node.handles.error(denied.text))
+        raise Unanswered("denied", node.pseudonyms.error(denied.text))
     shown = sorted(found, key=lambda one: (one.error is not None, -one.waiting, -(one.length or 0)))[:SHOWN]
     idle, asked = await _idle(node, shown)
     later: list[Stream] = []
@@ -89,7 +89,7 @@ async def streams(
 
 
 def _text(node: Node, key: str) -> str:
-    text = node.handles.text(key)
+    text = node.pseudonyms.text(key)
     if text is None and re.fullmatch(r"[a-z]{1,16}#\d{1,6}", key):
         raise ToolError(f"{key} is no handle of this incident; give a key, or a handle that a reading shows")
     return key if text is None else text
@@ -128,7 +128,7 @@ async def _idle(node: Node, shown: list[Stream]) -> tuple[dict[tuple[str, str], 
     found: dict[tuple[str, str], Values] = {}
     for at, reply in zip(asked, replies, strict=True):
         if isinstance(reply, ServerError):
-            found[at] = {"idle_ms": None, "idle.unavailable": reply.kind or node.handles.error(reply.text)}
+            found[at] = {"idle_ms": None, "idle.unavailable": reply.kind or node.pseudonyms.error(reply.text)}
             continue
         rows = [dict(zip(row[::2], row[1::2], strict=True)) for row in reply]
         holding = [row["idle"] for row in rows if row["pending"]]
@@ -142,10 +142,10 @@ async def _idle(node: Node, shown: list[Stream]) -> tuple[dict[tuple[str, str], 
 def _described(
     node: Node, at: str, one: Stream, later: Stream | None, idle: dict[tuple[str, str], Values]
 ) -> Values:  # fmt: skip
-    plain = node.handles.plain
+    plain = node.pseudonyms.plain
     values: Values = {f"{at}.key": plain("key", one.key)}
     if one.error is not None:
-        return values | {f"{at}.error": node.handles.error(one.error.text)}
+        return values | {f"{at}.error": node.pseudonyms.error(one.error.text)}
     now = later if later and later.error is None else one
     values |= {f"{at}.length": now.length, f"{at}.groups": len(now.groups)}
     if now is not one and one.length is not None and now.length is not None:

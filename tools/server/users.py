@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from tools.connection.allowed import ON_SENTINEL, TABLE, Allowed
-from tools.connection.link import ServerError
 from tools.connection.node import Node
+from tools.connection.protocol import ServerError
 from tools.records import Record, Values
 from tools.server.info import parse_info
 
@@ -112,7 +112,7 @@ async def about(node: Node) -> About:
 def _told(node: Node, info: object, hello: object) -> Values:
     """Version and mode under INFO's names, from HELLO where INFO may not be asked."""
     if isinstance(info, str):
-        return parse_info(info, node.handles).get("server", {})
+        return parse_info(info, node.pseudonyms).get("server", {})
     if not isinstance(hello, list):
         return {}
     fields = {str(name): str(value) for name, value in zip(hello[::2], hello[1::2], strict=False)}

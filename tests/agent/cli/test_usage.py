@@ -1,0 +1,92 @@
+"""Wrong input: one line that names the value and the remedy, and the exit status 2."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+SETTINGS = ("REDIS_URL", "REDISCLI_AUTH", "OPENAI_API_KEY", "OPENAI_BASE_URL", "REDIAGNOSE_MODEL")
+
+
+def rediagnose(*args: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    return subprocess.run(
+        [sys.executable, str(ROOT / "rediagnose.py"), *args], env={**clean, **environ}, capture_output=True, text=True,
+        check=False, timeout=60, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [
+        (["triage", "http://127.0.0.1:6379"], ["'http://127.0.0.1:6379'", "redis://"]),
+        (["triage", "redis://"], ["names no host", "redis://host:6379"]),
+        (["triage", "redis://127.0.0.1:notaport"], ["notaport", "redis://[user:password@]host:port"]),
+        (["triage", "redis://127.0.0.1:99999"], ["99999"]),
+        (["triage", "redis://127.0.0.1/zero"], ["'zero'", "isn't a number"]),
+        (["triage", "unix://"], ["socket", "unix:///"]),
+        (["triage", "checkout times out"], ["checkout times out", "REDIS_URL", "redis://host:6379"]),
+        (["triage"], ["REDIS_URL", "redis://host:6379"]),
+        (["triage", "redis://127.0.0.1:1", "slow", "again"], ["'again'", "quotes"]),
+        (["triage", "redis://127.0.0.1:1", "redis://127.0.0.1:2"], ["redis://127.0.0.1:2"]),
+        (["triage", "redis://127.0.0.1:1", "--nosuch"], ["--nosuch", "--help"]),
+        (["triage", "redis://127.0.0.1:1", "--format", "xml"], ["xml", "json"]),
+        (["triage", "redis://127.0.0.1:1", "--window", "soon"], ["'soon'", "number"]),
+        (["triage", "redis://127.0.0.1:1", "--window", "0"], ["'0'", "0.2"]),
+        (["triage", "redis://127.0.0.1:1", "--deadline", "-1"], ["-1"]),
+        (["triage", "redis://127.0.0.1:1", "--runbooks", "/nonexistent"], ["/nonexistent", "folder"]),
+        (["triage", "redis://127.0.0.1:1", "--model", "gpt-9"], ["gpt-9", "OPENAI_API_KEY", "offline"]),
+        (["triage", "redis://127.0.0.1:1", "--cacert", "ca.pem"], ["rediss://"]),
+        (["triage", "rediss://127.0.0.1:1", "--cacert", "/nonexistent.pem"], ["/nonexistent.pem", "PEM"]),
+        (["triage", "rediss://127.0.0.1:1", "--cert", "a.pem"], ["--cert", "--key"]),
+        (["triage", "redis://127.0.0.1:1", "--password-file", "/nonexistent"], ["/nonexistent"]),
+        (["runbooks", "show", "nosuch"], ["nosuch", "connection-timeouts"]),
+        (["nosuch"], ["nosuch", "triage"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_wrong_usage_is_one_line(args: list[str], named: list[str]) -> None:
+    done = rediagnose(*args)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    for part in named:
+        assert part in done.stderr
+
+
+def test_a_secret_in_a_wrong_url_stays_hidden() -> None:
+    for url in ("redis://:hunter2@127.0.0.1:port", "http://user:hunter2@127.0.0.1", "redis://:hunter2@"):
+        done = rediagnose("triage", url)
+        assert done.returncode == 2
+        assert "hunter2" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("no front matter", "front matter"),
+        ("---\nname: [\n---\n", "isn't YAML"),
+        ("---\nname: x\n---\n", "title"),
+        ("---\nname: x\ntitle: x\nsymptoms: []\ncauses: {warp-core: {evidence: e, avoid: a, remedies: "
+         "[{kind: outside, action: a, why: w, risk: safe}]}}\n---\n", "warp-core"),
+    ],
+)  # fmt: skip
+def test_unusable_runbooks_are_named(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "own.md").write_text(text)
+    done = rediagnose("triage", "redis://127.0.0.1:1", "--runbooks", str(tmp_path))
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "own.md" in done.stderr
+    assert said in done.stderr
+
+
+def test_the_model_is_named_with_its_reason() -> None:
+    done = rediagnose("triage", "redis://127.0.0.1:1", "--deadline", "5")
+    assert done.returncode == 0
+    assert "OPENAI_API_KEY" in done.stderr
+    assert "OPENAI_API_KEY" in done.stdout.splitlines()[0]
+    done = rediagnose("triage", "redis://127.0.0.1:1", OPENAI_API_KEY="k")
+    assert "REDIAGNOSE_MODEL isn't set" in done.stderr

@@ -1,0 +1,115 @@
+"""Proposals: recorded, classified, and nothing more."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import Field
+
+from tools.connection.node import Node
+from tools.errors import Forbidden, ToolError, Unanswered
+from tools.gate.bounds import Room, fits
+from tools.gate.current_value import standing
+from tools.gate.policy import Change, canonical, change, shown, spellings
+from tools.records import Record, Values
+from tools.redact import hide_secrets
+from tools.server.config import read_config
+from tools.toolbox import proposes
+
+ACTION_MOST, REFUSED_MOST = 200, 20
+"""Characters of a refused proposal, and how many of them are told."""
+
+
+class Proposal(Record):
+    """A change that somebody proposed and nobody approved."""
+
+    change: Change
+    why: str
+    unchecked: str | None = None
+    """What of it couldn't be checked."""
+
+
+def _unknown(node: str) -> Room:
+    return Room()
+
+
+class Proposals:
+    """Where proposals are put down. It can't approve or apply any."""
+
+    def __init__(
+        self, on_forbidden: Callable[[str, str], None], room: Callable[[str], Room] = _unknown
+    ) -> None:  # fmt: skip
+        """`room` says what is known of a node's machine and data."""
+        self.pending: list[Proposal] = []
+        self.refused: dict[str, str] = {}
+        """What was proposed and isn't offered to anybody, and why."""
+        self._on_forbidden = on_forbidden
+        self._room = room
+
+    def forbidden(self, action: str, why: str) -> None:
+        """Note that a proposal was refused; told once, as one line and without secrets."""
+        action = " ".join(hide_secrets(action).split())[:ACTION_MOST]
+        if action not in self.refused and len(self.refused) < REFUSED_MOST:
+            self.refused[action] = why
+            self._on_forbidden(action, why)
+
+    def withdraw(self, why: str) -> None:
+        """Refuse what was proposed so far: whoever proposed it turned out to be wrong."""
+        for proposal in self.pending:
+            self.forbidden(proposal.change.action, why)
+        self.pending.clear()
+
+    async def put(self, node: Node, args: tuple[str, ...], why: str) -> Proposal:
+        """A proposal with the value read now. Raises `Forbidden`, or `Unanswered` where the value can't be read."""
+        try:
+            wanted = change(node.name, args)
+            unchecked = None
+            if wanted.parameter is not None:
+                unchecked = fits(canonical(wanted.parameter), wanted.args[3], self._room(node.name))
+            wanted = await self._read(node, wanted)
+        except Forbidden as error:
+            self.forbidden(shown(args[:4]), str(error))
+            raise
+        proposal = Proposal(change=wanted, why=why, unchecked=unchecked)
+        if proposal.change not in [known.change for known in self.pending]:
+            self.pending.append(proposal)
+        return proposal
+
+    async def _read(self, node: Node, wanted: Change) -> Change:
+        """The change with what stands before it, under the name that this server has for the parameter."""
+        if wanted.parameter is not None:
+            names = spellings(wanted.parameter)
+            known = await read_config(node, names)
+            if (name := next((name for name in names if name in known), None)) is None:
+                raise ToolError(f"{node.name} has no parameter {names[0]!r}; propose one that CONFIG GET shows")
+            args = ("CONFIG", "SET", name, wanted.args[3])
+            return wanted.model_copy(update={"args": args, "before": str(known[name])})
+        if not node.held:
+            raise Unanswered("timeout", f"no connection to {node.name} is held that {wanted.action} could go through")
+        before = await standing(node, wanted)
+        if wanted.client is not None and before is None:
+            raise ToolError(f"{node.name} has no client {wanted.client}; look at clients again")
+        return wanted.model_copy(update={"before": before})
+
+
+@proposes
+async def propose_config_set(
+    node: Node,
+    proposals: Proposals,
+    parameter: Annotated[str, Field(max_length=64, description="One parameter's name.")],
+    value: Annotated[str, Field(max_length=256)],
+    why: Annotated[str, Field(max_length=400, description="What it mends, for the person who decides.")],
+) -> Values:
+    """Propose one CONFIG SET; a person decides. Nothing is changed.
+
+    Gives the value read before, the risk class and the rollback. Forbidden parameters are refused with the reason.
+    """
+    try:
+        proposal = await proposals.put(node, ("CONFIG", "SET", parameter, value), why)
+    except Forbidden as error:
+        raise ToolError(str(error)) from None
+    undo = proposal.change.undo
+    return {
+        "action": proposal.change.action, "before": proposal.change.before, "after": value,
+        "risk": proposal.change.risk, "rollback": shown(undo) if undo else None, "state": "proposed",
+        "unchecked": proposal.unchecked,
+    }  # fmt: skip

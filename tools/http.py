@@ -1,0 +1,34 @@
+"""What is common to whatever speaks HTTP: when to try again, and text that may be printed."""
+
+import math
+import time
+from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+
+def printable(text: str) -> str:
+    """Text that can't steer a terminal."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else " " for letter in text)
+
+
+def after(headers: Mapping[str, str]) -> float | None:
+    """The seconds that an endpoint asks to be left alone for, however it says it."""
+    if (ms := _seconds(headers.get("retry-after-ms"))) is not None:
+        return ms / 1000
+    given = headers.get("retry-after")
+    if (seconds := _seconds(given)) is not None or not given:
+        return seconds
+    try:
+        at = parsedate_to_datetime(given)
+    except ValueError:
+        return None
+    return max(0.0, (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - time.time())
+
+
+def _seconds(header: str | None) -> float | None:
+    try:
+        seconds = float(header or "")
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
