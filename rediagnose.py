@@ -1,14 +1,40 @@
-"""The program: composes the commands of `agent` and `evals`."""
+"""The program: composes the commands of `agent` and `evals`, and hands out what other programs embed.
 
+    from rediagnose import Diagnosis, investigate
+
+    diagnosis: Diagnosis = await investigate("redis://host:6379", "requests time out")
+
+The rest of the code is no interface: it moves.
+"""
+
+import importlib
 import os.path
 import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agent.answer.diagnosis import Diagnosis
+    from agent.investigation.embedded import investigate
+    from tools.errors import RediagnoseError, UsageError
 
 __version__ = "0.1.0"
+__all__ = ["Diagnosis", "RediagnoseError", "UsageError", "investigate", "main"]
 
 _HERE = os.path.dirname(os.path.realpath(__file__))
 # In the wheel the rooms lie in a private folder: names such as `tools` would collide in site-packages.
 _ROOMS = os.path.join(_HERE, "_rediagnose")
 sys.path.insert(0, _ROOMS if os.path.isdir(_ROOMS) else _HERE)
+_PLACES = {
+    "Diagnosis": "agent.answer.diagnosis", "investigate": "agent.investigation.embedded",
+    "RediagnoseError": "tools.errors", "UsageError": "tools.errors",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """What is handed out, loaded on first use: `--help` needs none of it."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_PLACES[name]), name)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -11,7 +11,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from agent.investigation.investigation import Investigation, Options
+from agent.investigation.investigation import Investigation
+from agent.investigation.sources import Options
 from agent.loop.prompts import compose
 from agent.loop.run import offered
 from agent.model.request import size

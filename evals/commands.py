@@ -7,8 +7,8 @@ from agent.cli.program import Command
 
 
 def _demo(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--approve", choices=("ask", "never"), default="ask", help="ask about each change (ask)")
-    parser.add_argument("--format", choices=("text", "json", "markdown"), default="text", help="of the answer (text)")
+    parser.add_argument("--approve", choices=("ask", "never"), help="ask about each change (ask)")
+    parser.add_argument("--format", choices=("text", "json", "markdown"), help="of the answer (text)")
 
 
 def seed(text: str) -> int:
@@ -26,29 +26,28 @@ def _lab(parser: argparse.ArgumentParser) -> None:
                              allow_abbrev=False)  # fmt: skip
     start.add_argument("fault", metavar="FAULT", help="an id of `lab list`")
     start.add_argument("--kind", metavar="KIND", help="the server, such as redis-7.0 (the first that can)")
-    start.add_argument("--seed", type=seed, default=0, metavar="N", help="varies sizes, names and timing (0)")
+    start.add_argument("--seed", type=seed, metavar="N", help="varies sizes, names and timing (0)")
     run = verbs.add_parser("run", help="have faults, triage them, and score the answers", allow_abbrev=False)
     add = run.add_argument
     add("faults", nargs="+", metavar="FAULT", help="ids of `lab list`, families of it, or all")
-    add("--model", default="offline", metavar="NAME", help="what answers; `offline` for the checks alone (offline)")
+    add("--model", metavar="NAME", help="what answers; `offline` for the checks alone (offline)")
     add(
         "--seeds",
         type=whole,
-        default=1,
         metavar="N",
         help="runs of each fault; with the first its twin gets the same ticket (1)",
     )
-    add("--first-seed", type=seed, default=0, metavar="S", help="the first of them (0)")
-    add("--kind", default="rotate", metavar="KIND", help="a server, `all`, or one in turn (rotate)")
-    add("--jobs", type=whole, default=2, metavar="N", help="runs side by side (2)")
+    add("--first-seed", type=seed, metavar="S", help="the first of them (0)")
+    add("--kind", metavar="KIND", help="a server, `all`, or one in turn (rotate)")
+    add("--jobs", type=whole, metavar="N", help="runs side by side (2)")
     add("-o", "--output", metavar="FILE", help="a line of JSON for each run; runs that are there aren't repeated")
     _format(run)
     record = verbs.add_parser("record", help="have faults and write them down, to be evaluated", allow_abbrev=False)
     record.add_argument("folder", metavar="DIR", help="where the recordings and their index go")
     record.add_argument("faults", nargs="+", metavar="FAULT", help="ids of `lab list`, families of it, or all")
-    record.add_argument("--kinds", type=whole, default=2, metavar="N", help="servers that each is recorded on (2)")
-    record.add_argument("--first-seed", type=seed, default=0, metavar="S", help="of the first server (0)")
-    record.add_argument("--jobs", type=whole, default=2, metavar="N", help="recordings side by side (2)")
+    record.add_argument("--kinds", type=whole, metavar="N", help="servers that each is recorded on (2)")
+    record.add_argument("--first-seed", type=seed, metavar="S", help="of the first server (0)")
+    record.add_argument("--jobs", type=whole, metavar="N", help="recordings side by side (2)")
 
 
 def price(text: str) -> float:
@@ -73,10 +72,10 @@ def configure_eval(parser: argparse.ArgumentParser) -> None:
     )
     add("-k", metavar="EXPR", help="scenarios whose id, fault, family, cause or server holds a word; and, or, not, ()")
     add("--scenarios", metavar="DIR", help="a folder with an index.json (the bundled recordings)")
-    add("--epochs", type=whole, default=1, metavar="N", help="runs of each scenario (1); pass^8 takes 8")
-    add("--jobs", type=whole, default=2, metavar="N", help="processes side by side (2)")
+    add("--epochs", type=whole, metavar="N", help="runs of each scenario (1); pass^8 takes 8")
+    add("--jobs", type=whole, metavar="N", help="processes side by side (2)")
     add("-o", "--output", metavar="FILE", help="a line of JSON for each run; runs that are there aren't repeated")
-    add("--format", choices=("text", "json", "html"), default="text", help="of what is printed (text)")
+    add("--format", choices=("text", "json", "html"), help="of what is printed (text)")
     add("--gate", metavar="FILE", help="the scenarios known to be missed; 1 if another is, or a wrong remedy proposed")
     add("--price-in", type=price, metavar="PRICE", help="of a million tokens in")
     add("--price-out", type=price, metavar="PRICE", help="of a million tokens out")
@@ -88,14 +87,15 @@ def configure_eval(parser: argparse.ArgumentParser) -> None:
 
 
 def _format(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="of what is printed (text)")
+    parser.add_argument("--format", choices=("text", "json"), help="of what is printed (text)")
 
 
 COMMANDS = (
-    Command("demo", "", "one incident end to end, on a server of its own", _demo, "evals.extra:demo"),
+    Command("demo", "", "one incident end to end, on a server of its own", _demo,
+            "evals.inputs:DemoInputs", "evals.extra:demo"),
     Command("lab", "list|start FAULT|run FAULT...|record DIR FAULT...",
             "real servers with real faults, and how well they're told", _lab,
-            "evals.extra:lab"),
+            "evals.inputs:LabInputs", "evals.extra:lab"),
     Command("eval", "[compare A B]", "score arms over recorded incidents, or compare two scores", configure_eval,
-            "evals.scoring.command:command"),
+            "evals.inputs:EvalInputs", "evals.scoring.command:command"),
 )  # fmt: skip

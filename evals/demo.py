@@ -1,24 +1,25 @@
 """`rediagnose demo`: one incident end to end, on a server of its own."""
 
-import argparse
 import random
 
 from rich.console import Console
 
-from agent.cli.investigate import investigate
-from agent.cli.options import common
+from agent.cli.inputs import TriageInputs
+from agent.cli.investigate import Presenter, investigate
+from evals.inputs import DemoInputs
 from evals.lab.catalogue import FAULTS
 from evals.lab.servers import installed
+from tools.clock import SystemClock
 from tools.connection.target import parse_target
 from tools.errors import UsageError
 
 INCIDENT = "leak-until-refused"
 TICKET = "checkout times out on Redis"
-DEADLINE = "14"
+DEADLINE = 14.0
 """Seconds: the whole is to be seen in a quarter of a minute."""
 
 
-async def demo(args: argparse.Namespace) -> int:
+async def demo(inputs: DemoInputs) -> int:
     """Start a server whose clients leak until connections are refused, and triage it. Raises `UsageError`."""
     kinds = installed()
     if not kinds:
@@ -28,11 +29,8 @@ async def demo(args: argparse.Namespace) -> int:
     fault = FAULTS[INCIDENT]
     async with fault.begin(kinds[0], random.Random(1)) as incident:
         errors.print(f'$ rediagnose triage {incident.url} "{TICKET}"', highlight=False, soft_wrap=True)
-        return await investigate(_options(args), parse_target(incident.url, environ={}), TICKET)
-
-
-def _options(args: argparse.Namespace) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    common(parser)
-    given = ["--model", "offline", "--deadline", DEADLINE, "--approve", args.approve, "--format", args.format]
-    return parser.parse_args(given)
+        clock = SystemClock()
+        how = TriageInputs(model="offline", deadline=DEADLINE, approve=inputs.approve, format=inputs.format)
+        presenter = Presenter(how)
+        setup = how.setup(parse_target(incident.url, environ={}), TICKET, clock)
+        return await investigate(setup, clock, presenter.finish, presenter.print)

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from agent.investigation.investigation import Investigation, Options
+from agent.investigation.investigation import Investigation
+from agent.investigation.sources import Options
 from agent.runbooks.library import load
 from evals.lab.servers import Server, ServerKind, running
 from evals.lab.traffic import fill

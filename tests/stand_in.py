@@ -1,6 +1,5 @@
 """Scenarios, and answers to them, made by hand: what stands in for an investigation of a recording."""
 
-import argparse
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -8,7 +7,10 @@ from typing import Any, get_args
 
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, ModelUse, Outcome, Step, TargetInfo
 from agent.answer.events import Event
+from agent.cli.inputs import typed
+from agent.cli.program import Parser
 from evals.commands import configure_eval
+from evals.inputs import EvalInputs
 from evals.scoring.answered import Answered, Investigate
 from evals.scoring.arm import Arm
 from evals.scoring.scenario import Scenario
@@ -89,8 +91,8 @@ def written(folder: Path, *scenarios: Scenario) -> Path:
     return folder
 
 
-def options(*args: str) -> argparse.Namespace:
+def options(*args: str) -> EvalInputs:
     """The options of `rediagnose eval`, one process unless more are asked for."""
-    parser = argparse.ArgumentParser()
+    parser = Parser()
     configure_eval(parser)
-    return parser.parse_args(["--jobs", "1", *args])
+    return typed(EvalInputs, vars(parser.parse_args(["--jobs", "1", *args])))

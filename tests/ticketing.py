@@ -7,6 +7,7 @@ import pytest
 
 from agent.cli.annotate import annotate
 from agent.cli.commands import COMMANDS
+from agent.cli.inputs import AnnotateInputs, typed
 from agent.cli.program import NOTHING, USAGE, parsed, parser
 from tests.program import STATE, Done
 from tests.standins import EMAIL, TOKEN, GitHubStandIn, JiraStandIn, PagerDutyStandIn, StandIn
@@ -57,7 +58,7 @@ class Desk:
         argv = ["annotate", path, "--model", "offline", "--window", "0.2", *args]
         self._capsys.readouterr()
         try:
-            status, last = await annotate(parsed(parser(COMMANDS, ""), argv), patience), ""
+            status, last = await annotate(typed(AnnotateInputs, parsed(parser(COMMANDS, ""), argv)), patience), ""
         except UsageError as error:
             status, last = USAGE, f"{error}"
         except RediagnoseError as error:

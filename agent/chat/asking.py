@@ -72,8 +72,8 @@ async def _answer(session: Session, incident: Investigation, text: str) -> Answe
     incident.budget.allow(QUESTION)
     incident.toolbox.ends = incident.clock.monotonic() + seconds
     limits = Limits(
-        turns=session.asking.turns, tokens=session.asking.total_tokens, cost=session.asking.cost,
-        prices=session.asking.prices, ends=time.monotonic() + seconds,
+        turns=session.settings.turns, tokens=session.settings.total_tokens, cost=session.settings.cost,
+        prices=session.settings.prices, ends=time.monotonic() + seconds,
     )  # fmt: skip
     spending = Spending(session.use.name, limits, incident.use)
     if talk.transcript is None:

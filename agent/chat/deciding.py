@@ -5,14 +5,16 @@ import shlex
 from agent.answer.diagnosis import Step
 from agent.chat import shown
 from agent.chat.session import Session
-from agent.remediation.approval import Ask, decide, question, site_of, take_back
+from agent.investigation.investigation import Investigation
+from agent.remediation.approval import Approver, Decisions
 from agent.remediation.carry_out import Outcome
+from agent.remediation.site import site_of
 from tools.errors import Unlogged
 
 CHANNEL = "chat"
 
 
-class Decisions:
+class Deciding:
     """What was decided in this conversation."""
 
     def __init__(self, session: Session) -> None:
@@ -31,7 +33,7 @@ class Decisions:
         if not step.is_open:
             shown.say(console, f"{id} is {step.state} already")
             return
-        if session.yes is None:
+        if session.approver is None:
             shown.say(
                 console,
                 "nobody is here to say yes (no terminal, or --approve never); "
@@ -49,10 +51,8 @@ class Decisions:
                 console, f"{id} can't be made from here: what it was for isn't found any more, or its value moved"
             )
             return
-        site = site_of(incident, session.log)
         try:
-            how = (self._asks("Apply it?"), lambda line: shown.say(console, line), None)
-            outcome = await decide(incident, site, site.gate(), step, wanted, how, CHANNEL)
+            outcome = await self._decisions(incident, session.approver).one(step, wanted)
         except Unlogged as error:
             shown.say(console, f"stopped: {error}", "red")
             return
@@ -69,20 +69,15 @@ class Decisions:
         incident, console = session.incident, session.console
         if (step := self._step(id)) is None or incident is None:
             return
-        if session.yes is None or (outcome := self._made.get(id)) is None:
+        if session.approver is None or (outcome := self._made.get(id)) is None:
             undo = step.rollback or "its undo"
             shown.say(console, f"{id} wasn't made in this conversation; {self._elsewhere('rollback', step, undo)}")
             return
         if step.state not in ("applied", "verified") or not step.rollback:
             shown.say(console, f"{id} is {step.state}; there is nothing to take back")
             return
-        if not await self._asks(f"Take it back ({step.rollback})?", whole=False)(step):
-            return
-        site = site_of(incident, session.log)
         try:
-            await take_back(
-                incident, site, site.gate(), step, outcome, lambda line: shown.say(console, line), CHANNEL
-            )  # fmt: skip
+            await self._decisions(incident, session.approver).take_back(step, outcome)
         except Unlogged as error:
             shown.say(console, f"stopped: {error}", "red")
         finally:
@@ -104,11 +99,8 @@ class Decisions:
         typed = ("rediagnose", verb, file, step.id, "--url", session.target.url, "--confirm", action)
         return f"{first}{shlex.join(typed)}"
 
-    def _asks(self, text: str, *, whole: bool = True) -> Ask:
-        async def ask(step: Step) -> bool:
-            assert self._session.yes is not None
-            if whole:
-                question(self._session.console, step)
-            return await self._session.yes(f"   {text} y/N ")
+    def _decisions(self, incident: Investigation, approver: Approver) -> Decisions:
+        def show(line: str) -> None:
+            shown.say(self._session.console, line)
 
-        return ask
+        return Decisions(incident, site_of(incident, self._session.log), approver, show, CHANNEL)

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import sys
-import termios
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,7 +12,6 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
-from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from rich.console import Console
 
@@ -56,21 +54,9 @@ class Terminal:
             return None
         return text
 
-    async def yes(self, text: str) -> bool:
-        """Whether a person says yes now: what was typed ahead, or pasted along, is no answer to this question."""
-        asking: PromptSession[str] = PromptSession()
-        clear_typeahead(asking.app.input)
-        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
-        try:
-            return (await asking.prompt_async(text)).strip().lower() in ("y", "yes")
-        except (KeyboardInterrupt, EOFError):
-            return False
-
 
 class Pipe:
     """Lines from a pipe or a file, each shown as it's taken; nobody is there to say yes."""
-
-    yes = None
 
     def __init__(self, console: Console) -> None:
         self._console = console

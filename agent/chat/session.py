@@ -1,51 +1,46 @@
 """One incident in a conversation: what was read and said, and what can be done with it."""
 
-import argparse
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from agent.answer.diagnosis import OFFLINE, Diagnosis, ModelUse, Verdict
+from agent.answer.diagnosis import OFFLINE, Diagnosis, Verdict
 from agent.answer.events import Event, Question, Reply, Resumed, Started
 from agent.chat import shown
 from agent.chat.changes import became, moved
 from agent.chat.question import GIVEN_UP
 from agent.chat.resumed import Past
-from agent.investigation.interruption import round_off
-from agent.investigation.investigation import Investigation, Options, Sources
-from agent.investigation.model_stage import ModelConversation, ModelSettings, model_of, think
+from agent.investigation.investigation import Investigation
+from agent.investigation.model_stage import ModelConversation, model_of
+from agent.investigation.pipeline import Setup, run
 from agent.model.errors import ModelError
-from agent.remediation.audit import ForbiddenLog, audit_of, log_of, note_proposals
+from agent.remediation.approval import Approver
+from agent.remediation.audit import ForbiddenLog, audit_log, change_log, note_proposals
 from agent.report.progress import Progress
 from agent.report.render import headline
-from agent.runbooks.library import Library
 from tools.clock import SystemClock
-from tools.connection.target import Target
 from tools.errors import Unlogged
 from tools.gate.ledger import Log, changes_path
 from tools.record.recorder import must_be_new
 from tools.records import Reading
-
-Yes = Callable[[str], Awaitable[bool]]
-"""Asks a person, who is there; True only for a yes."""
 
 
 class Session:
     """The conversation so far."""
 
     def __init__(
-        self, args: argparse.Namespace, target: Target, use: ModelUse, asking: ModelSettings, options: Options,
-        outside: Sources, library: Library, console: Console, yes: Yes | None,
-    ) -> None:  # fmt: skip
-        """`yes` is null where nobody is there to approve anything."""
-        self.args, self.target, self.use, self.asking = args, target, use, asking
-        self.options, self.library, self.console, self.yes = options, library, console, yes
-        self._outside = outside
+        self, setup: Setup, console: Console, *, audit: Path | None = None, approver: Approver | None = None
+    ) -> None:
+        """`approver` is null where nobody is there to approve anything; `audit` null for the usual log."""
+        self.target, self.library, self.settings = setup.target, setup.library, setup.model
+        self.options, self.use = setup.options, setup.model.use
+        self.console, self.audit, self.approver = console, audit, approver
+        self._sources = setup.sources
         self.progress = _Quiet(console)
         self.incident: Investigation | None = None
         self.said: list[Question | Reply] = []
@@ -57,9 +52,9 @@ class Session:
         """The number of the first reading that the model hasn't seen."""
         self._noted: set[str] = set()
         self._folder = TemporaryDirectory(prefix="rediagnose-chat-")
-        self.file = Path(args.record) if args.record else Path(self._folder.name) / "incident.rec"
+        self.file = setup.sources.record or Path(self._folder.name) / "incident.rec"
         """Where the conversation is written down."""
-        self.kept = bool(args.record)
+        self.kept = setup.sources.record is not None
         """Whether that file stays."""
 
     @property
@@ -70,17 +65,16 @@ class Session:
     @property
     def log(self) -> Log:
         """Where changes are written down."""
-        return log_of(self.args, self.file)
+        return change_log(self.audit, self.file)
 
     def begin(self, symptom: str) -> Investigation:
         """Begin the conversation's incident. Raises `UsageError` where it can't be recorded."""
         clock = SystemClock()
         self._heard = ForbiddenLog(self.progress)
-        outside = replace(self._outside, record=self.file)
+        sources = replace(self._sources, record=self.file)
         self.incident = Investigation(
-            self.target, symptom, self.library, clock, self._heard, self.options, outside
+            self.target, symptom, self.library, clock, self._heard, self.options, sources
         )  # fmt: skip
-        self.incident.start(self.use)
         return self.incident
 
     async def look(self, symptom: str) -> None:
@@ -88,18 +82,15 @@ class Session:
         incident = self.begin(symptom)
         try:
             with self.progress:
-                verdict = await incident.survey()
-                if self.use.name != OFFLINE:
-                    verdict = await think(incident, verdict, self.asking, self.model(incident))
-                await incident.plan(verdict)
+                await run(incident, self.settings, lambda: self.model(incident))
         except asyncio.CancelledError:
             await self.interrupted(incident)
-            told = incident.answer(interrupted=True)
+            answer = incident.answer(interrupted=True)
         else:
-            told = incident.answer()
+            answer = incident.answer()
         self.fresh = True
         self.settled(incident)
-        shown.answer(self.console, told)
+        shown.answer(self.console, answer)
         self.console.print()
 
     async def recheck(self) -> None:
@@ -151,12 +142,12 @@ class Session:
         """The model of this conversation; null for an endpoint that can't be one."""
         if self.talk is None:
             with contextlib.suppress(ModelError):
-                self.talk = ModelConversation(model_of(incident, self.asking))
+                self.talk = ModelConversation(model_of(incident, self.settings))
         return self.talk
 
     async def interrupted(self, incident: Investigation) -> None:
         """Bring to an end what Ctrl-C broke off."""
-        await round_off(incident)
+        await incident.round_off()
         if self.talk and self.talk.transcript:
             self.talk.transcript.interrupted(GIVEN_UP)
 
@@ -165,7 +156,7 @@ class Session:
         if seen:
             self.told = _after(incident.toolbox.readings)
         try:
-            note_proposals(incident, self._heard, audit_of(self.args), self._noted)
+            note_proposals(incident, self._heard, audit_log(self.audit), self._noted)
         except Unlogged as error:
             shown.say(self.console, f"no step can be applied: {error}", "red")
 
@@ -173,6 +164,7 @@ class Session:
         """Go on with a recorded incident: its readings, its plan and what was said are at hand again."""
         told: Diagnosis = past.answer
         incident = self.begin(told.symptom)
+        incident.start(self.use)
         incident.pseudonyms.skip(told.model_dump_json())
         incident.toolbox.recall(told.readings)
         incident.planned.recall(told.plan)

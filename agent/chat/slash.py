@@ -8,7 +8,7 @@ from typing import NamedTuple
 from agent.answer.diagnosis import OFFLINE
 from agent.chat import shown
 from agent.chat.asking import ask
-from agent.chat.deciding import Decisions
+from agent.chat.deciding import Deciding
 from agent.chat.resumed import past
 from agent.chat.session import Session
 from agent.evidence.fields import FIGURES
@@ -32,7 +32,7 @@ class Chat:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.decisions = Decisions(session)
+        self.decisions = Deciding(session)
         self.over = False
 
     async def take(self, text: str) -> None:

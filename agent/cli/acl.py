@@ -1,18 +1,16 @@
 """`rediagnose acl`: the least-privilege users for the server at hand, and what the current one can't read."""
 
-import argparse
 import json
-import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, get_args
 
+from agent.cli.inputs import AclInputs
 from agent.cli.program import ANSWERED
 from tools.clock import SystemClock
 from tools.connection.allowed import Allowed
 from tools.connection.budget import Budget
 from tools.connection.node import Node
-from tools.connection.target import Target, Tls, parse_target
+from tools.connection.target import Target
 from tools.errors import RediagnoseError, Unanswered, UsageError
 from tools.redact import Pseudonyms
 from tools.server.access_check import Check, tried
@@ -27,9 +25,9 @@ PURPOSE: dict[UserTier, str] = {
 }
 
 
-async def acl(args: argparse.Namespace) -> int:
+async def acl(inputs: AclInputs) -> int:
     """Print the users, or with --check what the URL's own user can read. Nothing on the server is changed."""
-    target = _target(args)
+    target = _target(inputs)
     node = Node(target, SystemClock(), Budget(), Pseudonyms())
     try:
         server = await about(node)
@@ -39,34 +37,28 @@ async def acl(args: argparse.Namespace) -> int:
             )
         # A Sentinel holds no keys, and no step changes one.
         tiers: tuple[UserTier, ...] = (
-            ("reader",) if server.sentinel else (args.tier,) if args.tier else get_args(UserTier)
+            ("reader",) if server.sentinel else (inputs.tier,) if inputs.tier else get_args(UserTier)
         )
         users = [user(server, tier, target.db) for tier in tiers]
-        keys = not server.sentinel and args.tier in (None, "key-reader")
-        check = await tried(node, server, keys=keys) if args.check else None
+        keys = not server.sentinel and inputs.tier in (None, "key-reader")
+        check = await tried(node, server, keys=keys) if inputs.check else None
     except Unanswered as error:
         raise RediagnoseError(f"{node.name} can't be asked ({error.kind}): {error.detail}") from None
     finally:
         node.close()
-    if args.format == "json":
+    if inputs.format == "json":
         print(json.dumps(_json(target, server, users, check), indent=2))
     else:
         print("\n".join(_checked(target, server, check) if check else _printed(target, server, users)))
     return ANSWERED
 
 
-def _target(args: argparse.Namespace) -> Target:
-    url = args.url or os.environ.get("REDIS_URL")
-    if not url:
-        raise UsageError("REDIS_URL isn't set; give a URL such as redis://host:6379")
-    tls = Tls.model_validate({name: getattr(args, name) for name in ("cacert", "cert", "key", "insecure")})
-    target = parse_target(url, tls=tls, password_file=Path(args.password_file) if args.password_file else None)
+def _target(inputs: AclInputs) -> Target:
+    target = inputs.target(inputs.url)
     if target.watched:
         raise UsageError(
             f"URL {target.url}: each node has users of its own; give the redis:// URL of one, or a sentinel's"
         )
-    if target.tls:
-        target.tls.context()
     return target
 
 

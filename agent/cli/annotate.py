@@ -1,18 +1,14 @@
 """`rediagnose annotate`: a ticket or an alert in, a comment out. It only reads, whatever the ticket says."""
 
-import argparse
 import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import get_args
 
-from rich.console import Console
-
 from agent.answer.diagnosis import Diagnosis
-from agent.cli.inputs import tls_of
-from agent.cli.investigate import investigate, noted
+from agent.cli.inputs import AnnotateInputs, usable
+from agent.cli.investigate import investigate, note
 from agent.cli.program import ANSWERED, FAILED
 from agent.investigation.investigation import Investigation
 from agent.remediation.audit import ForbiddenLog
@@ -28,6 +24,7 @@ from agent.tickets.rest import PATIENCE
 from agent.tickets.service import Form, Service
 from agent.tickets.targets import meant, named
 from agent.tickets.ticket import NAMES, ServiceError, Ticket, TicketError, printable
+from tools.clock import SystemClock
 from tools.connection.target import Target, parse_target
 from tools.errors import UsageError
 from tools.settings import Settings, TargetSettings, settings
@@ -45,53 +42,55 @@ _ABOUT_ACCESS = re.compile(
 _LIMITS: dict[Form, int] = {"markdown": GitHub.limit, "jira": Jira.limit, "adf": Jira.limit, "text": PagerDuty.limit}
 
 
-async def annotate(args: argparse.Namespace, patience: float = PATIENCE) -> int:
+async def annotate(inputs: AnnotateInputs, patience: float = PATIENCE) -> int:
     """Read a ticket, investigate the server that it means, and print the comment; with --post write it as well.
 
     `patience` is how many seconds a service may take for one answer.
-    Raises `UsageError` for input that can't be used, `TicketError` where no server can be told or none may be asked.
+    Raises `UsageError` for input that can't be used, `TicketError` where no server is named or none may be asked.
     """
-    ticket = read(args.ticket)
+    ticket = read(inputs.ticket)
     known = settings()
-    told = webhooks(args.notify, known)
-    explicit = args.url is not None or args.target is not None
-    if ticket.closed and (args.post or not explicit):
+    hooks = webhooks(inputs.notify, known)
+    explicit = inputs.url is not None or inputs.target_name is not None
+    if ticket.closed and (inputs.post or not explicit):
         raise TicketError(f"this {ticket.name} is {ticket.closed}; nothing was investigated and nothing posted")
-    service = service_of(ticket, known, patience) if args.post else None
+    service = service_of(ticket, known, patience) if inputs.post else None
     try:
-        target, why = target_of(args, ticket, known)
+        target, why = meant_target(inputs, ticket, known)
         _say(f"{target.url} ({why})")
         if service and (over := await service.look()):
             raise TicketError(f"this {ticket.name} is {over} by now; nothing was investigated and nothing posted")
         if ticket.closed:
             _say(f"this {ticket.name} is {ticket.closed}")
-        return await _annotated(args, ticket, target, service, told, patience)
+        return await _annotate(inputs, ticket, target, service, hooks, patience)
     finally:
         if service:
             await service.close()
 
 
-async def _annotated(
-    args: argparse.Namespace, ticket: Ticket, target: Target, service: Service | None, told: Sequence[Webhook],
+async def _annotate(
+    inputs: AnnotateInputs, ticket: Ticket, target: Target, service: Service | None, hooks: Sequence[Webhook],
     patience: float,
 ) -> int:  # fmt: skip
     answers: list[Diagnosis] = []
 
-    async def finish(args: argparse.Namespace, incident: Investigation, heard: ForbiddenLog, out: Console) -> int:
+    async def finish(incident: Investigation, forbidden: ForbiddenLog) -> int:
         answers.append(incident.answer())
-        noted(args, incident, heard)
+        note(incident, forbidden, inputs.audit)
         return ANSWERED
 
-    def interrupted(args: argparse.Namespace, incident: Investigation, answer: Diagnosis, out: Console) -> None:
-        _print(args, answer, comment(answer, marker_of(target)))
+    def print_(incident: Investigation, answer: Diagnosis) -> None:
+        _print(inputs, answer, comment(answer, marker_of(target)))
 
-    if args.at is None and ticket.at:
-        args.at = _past(ticket)
-    status = await investigate(args, target, ticket.symptom, finish, interrupted)
+    if inputs.at is None and ticket.at:
+        inputs = inputs.model_copy(update={"at": _past(ticket)})
+    clock = SystemClock()
+    setup = inputs.setup(target, ticket.symptom, clock)
+    status = await investigate(setup, clock, finish, print_, prompt_only=inputs.show_prompt)
     if not answers:
         return status
     answer, made = answers[0], comment(answers[0], marker_of(target))
-    _print(args, answer, made)
+    _print(inputs, answer, made)
     link = ""
     if service:
         if kind := shut_out(answer, ticket):
@@ -104,7 +103,7 @@ async def _annotated(
         else:
             link = printable(posted.url)
             _say(f"{'updated' if posted.updated else 'posted'}: {link}", plain=True)
-    return FAILED if not await notified(told, answer, ticket, link, patience) else status
+    return FAILED if not await notified(hooks, answer, ticket, link, patience) else status
 
 
 def service_of(ticket: Ticket, known: Settings, patience: float) -> Service:
@@ -119,19 +118,20 @@ def service_of(ticket: Ticket, known: Settings, patience: float) -> Service:
     return PagerDuty(ticket.place, known.pagerduty, patience=patience)
 
 
-def target_of(args: argparse.Namespace, ticket: Ticket, known: Settings) -> tuple[Target, str]:
+def meant_target(inputs: AnnotateInputs, ticket: Ticket, known: Settings) -> tuple[Target, str]:
     """The server to look at, and why this one. Raises `UsageError` or `TicketError`."""
-    if args.url is not None and args.target is not None:
+    if inputs.url is not None and inputs.target_name is not None:
         raise UsageError("--url and --target: give one of them")
-    if args.url is not None:
-        return parse_target(args.url, tls=tls_of(args), password_file=_password(args)), "--url"
-    found, why = (named(args.target, known), "--target") if args.target is not None else meant(ticket, known)
-    return configured(found, args, known), f"{found.name or 'target'}: {why}" if found.name else why
+    if inputs.url is not None:
+        return inputs.target(inputs.url), "--url"
+    name = inputs.target_name
+    found, why = (named(name, known), "--target") if name is not None else meant(ticket, known)
+    return configured(found, inputs, known), f"{found.name or 'target'}: {why}" if found.name else why
 
 
-def configured(one: TargetSettings, args: argparse.Namespace, known: Settings) -> Target:
+def configured(one: TargetSettings, inputs: AnnotateInputs, known: Settings) -> Target:
     """A target of the settings with its credentials. Raises `UsageError`."""
-    tls = tls_of(args)
+    tls = inputs.tls
     given = {name: getattr(one, name) for name in ("cacert", "cert", "key") if getattr(tls, name) is None}
     tls = tls.model_copy(update=given)
     if one.kept_url:
@@ -142,7 +142,7 @@ def configured(one: TargetSettings, args: argparse.Namespace, known: Settings) -
     where = f"{known.file}: {one.name or (one.target.node if one.target else '')}"
     if one.url and parse_target(url, environ={}).password:
         raise UsageError(f"{where}: url: it holds a password; write password_env, password_file, or url_env instead")
-    target = parse_target(url, tls=tls, password_file=_password(args))
+    target = usable(parse_target(url, tls=tls, password_file=inputs.password_file))
     return target.model_copy(update={"password": one.password.read()}) if one.password else target
 
 
@@ -154,21 +154,17 @@ def shut_out(answer: Diagnosis, ticket: Ticket) -> str | None:
     return None if reached or _ABOUT_ACCESS.search(ticket.symptom) else found
 
 
-def _password(args: argparse.Namespace) -> Path | None:
-    return Path(args.password_file) if args.password_file else None
-
-
 def _past(ticket: Ticket) -> str | None:
     """The ticket's own time as --at takes it; a clock that's ahead there is none."""
     return ticket.at.isoformat() if ticket.at and ticket.at <= datetime.now(UTC) else None
 
 
-def _print(args: argparse.Namespace, answer: Diagnosis, made: Comment) -> None:
-    if args.format == "json":
+def _print(inputs: AnnotateInputs, answer: Diagnosis, made: Comment) -> None:
+    if inputs.format == "json":
         print(answer.to_json())
     else:
-        assert args.format in get_args(Form)
-        print(written(made, args.format, _LIMITS[args.format]))
+        assert inputs.format in get_args(Form)
+        print(written(made, inputs.format, _LIMITS[inputs.format]))
     sys.stdout.flush()
 
 

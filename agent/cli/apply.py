@@ -1,21 +1,21 @@
 """`rediagnose apply` and `rediagnose rollback`: one step of a recorded plan, approved anew, in a process of its own."""
 
-import argparse
 import json
 import shlex
 import sys
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from agent.answer.diagnosis import Step
+from agent.cli.inputs import ChangeInputs
 from agent.cli.program import ANSWERED, FAILED
 from agent.remediation.applied import alone, answer_of, made, step_of, wanted_of
-from agent.remediation.approval import answered, question
-from agent.remediation.audit import log_of
-from agent.remediation.carry_out import Outcome, Site, carry_out, kept, roll_back, told
-from agent.remediation.site import reached, target_of
+from agent.remediation.approval import ApprovalRequest
+from agent.remediation.audit import change_log
+from agent.remediation.carry_out import Outcome, Site, carry_out, kept, outcome_lines, roll_back
+from agent.remediation.site import reached
+from agent.remediation.terminal import TerminalApprover
 from tools.clock import SystemClock
 from tools.connection.target import Target
 from tools.errors import Forbidden, GateError, Moved
@@ -25,29 +25,31 @@ from tools.gate.equality import same
 from tools.gate.ledger import Ledger, Log, changes_path, entry, forbidden, user
 from tools.gate.policy import Change, canonical, shown
 
+REMEDY = "give --url, such as redis://host:6379"
+
 
 class _Stopped(GateError):
     """Nobody said yes."""
 
 
-async def apply(args: argparse.Namespace) -> int:
+async def apply(inputs: ChangeInputs) -> int:
     """Carry out one step; 1 if it was refused, moved or made nothing better. Raises `UsageError` or `Unanswered`."""
-    path, target = Path(args.file), target_of(args)
-    step = step_of(answer_of(path), args.step, path)
-    log = log_of(args, path)
+    path, target = inputs.file, inputs.target(inputs.url, REMEDY)
+    step = step_of(answer_of(path), inputs.step, path)
+    log = change_log(inputs.audit, path)
     try:
         wanted = _classified(step, log)
-        _confirmed(args, target, wanted.action)
+        _confirmed(inputs, target, wanted.action)
         with alone(path):
-            async with reached(target, wanted.node, log, args.window) as site:
-                outcome = await _apply(args, site, step, wanted)
+            async with reached(target, wanted.node, log, inputs.window) as site:
+                outcome = await _apply(inputs, site, step, wanted)
     except GateError as error:
-        return _refused(args, step, error)
-    _print(args, step, _json(outcome), [f"{step.id} {outcome.state}: {outcome.said}", *told(outcome)])
+        return _refused(inputs, step, error)
+    _print(inputs, step, _json(outcome), [f"{step.id} {outcome.state}: {outcome.summary}", *outcome_lines(outcome)])
     return ANSWERED if outcome.came in ("verified", "unmeasured") else FAILED
 
 
-async def _apply(args: argparse.Namespace, site: Site, step: Step, wanted: Change) -> Outcome:
+async def _apply(inputs: ChangeInputs, site: Site, step: Step, wanted: Change) -> Outcome:
     gate = site.gate()
     now = await standing(site.nodes[wanted.node], wanted)
     if now != wanted.before:
@@ -55,39 +57,40 @@ async def _apply(args: argparse.Namespace, site: Site, step: Step, wanted: Chang
         why = f"it's {gone} now and was {wanted.before!r} when the plan was made; triage again"
         site.log(entry(site.clock, "stopped", wanted, why=why, step=step.id))
         raise Moved(why)
-    channel = await _asked(args, site, step.model_copy(update={"risk": wanted.risk}), wanted, "Apply it?")
+    request = ApprovalRequest(step=step.id, change=wanted, unchecked=await _unchecked(site, wanted))
+    channel = await _channel(inputs, site, request)
     approval = gate.approve(wanted, by=user(), channel=channel, step=step.id)
     return await carry_out(site, gate, step, wanted, approval)
 
 
-async def rollback(args: argparse.Namespace) -> int:
+async def rollback(inputs: ChangeInputs) -> int:
     """Take a step back; 1 if the value is no longer the one that was applied. Raises as `apply` does."""
-    path, target = Path(args.file), target_of(args)
-    step = step_of(answer_of(path), args.step, path)
-    log = log_of(args, path)
+    path, target = inputs.file, inputs.target(inputs.url, REMEDY)
+    step = step_of(answer_of(path), inputs.step, path)
+    log = change_log(inputs.audit, path)
     try:
         wanted = _classified(step, log)
         if (restored := wanted.restored) is None:
             raise GateError(f"nothing takes back {wanted.action}")
         with alone(path):
-            now, said = await _taken_back(args, target, step, wanted, restored, log)
+            now, said = await _taken_back(inputs, target, step, wanted, restored, log)
     except GateError as error:
-        return _refused(args, step, error)
+        return _refused(inputs, step, error)
     outcome = {"outcome": "rolled-back", "action": restored.action, "before": now, "after": restored.args[3],
                "why": said}  # fmt: skip
-    _print(args, step, outcome, [f"{step.id} rolled back: {said}"])
+    _print(inputs, step, outcome, [f"{step.id} rolled back: {said}"])
     return ANSWERED
 
 
 async def _taken_back(
-    args: argparse.Namespace, target: Target, step: Step, wanted: Change, restored: Change, log: Log
+    inputs: ChangeInputs, target: Target, step: Step, wanted: Change, restored: Change, log: Log
 ) -> tuple[str | None, str]:
     """What stood there, and what came of it. Raises `GateError` where it isn't ours to take back."""
-    journal = Ledger(changes_path(Path(args.file)))
+    journal = Ledger(changes_path(inputs.file))
     if (done := made(step, wanted, journal.read())) is None:
         raise GateError(f"{journal.path} has nothing of {step.id} that was applied and not taken back")
-    _confirmed(args, target, restored.action)
-    async with reached(target, wanted.node, log, args.window) as site:
+    _confirmed(inputs, target, restored.action)
+    async with reached(target, wanted.node, log, inputs.window) as site:
         now = await standing(site.nodes[wanted.node], wanted)
         restored = restored.model_copy(update={"before": now})
         if now is not None and same(wanted.parameter or "", restored.args[3], now):
@@ -99,26 +102,26 @@ async def _taken_back(
             why = f"{wanted.parameter} is {now!r} now and was set to {ours!r}: it isn't ours to take back"
             log(entry(site.clock, "stopped", restored, why=why, step=step.id))
             raise Moved(why)
-        return now, await _roll_back(args, site, step, restored)
+        return now, await _roll_back(inputs, site, step, restored)
 
 
-async def _roll_back(args: argparse.Namespace, site: Site, step: Step, restored: Change) -> str:
+async def _roll_back(inputs: ChangeInputs, site: Site, step: Step, restored: Change) -> str:
     gate = site.gate()
-    asked = step.model_copy(update={
-        "action": restored.action, "before": restored.before, "after": restored.args[3], "risk": restored.risk,
-        "why": f"It takes back {step.action}.", "rollback": shown(restored.undo or ()),
-        "unchecked": await _beware(site, restored),
-    })  # fmt: skip
-    channel = await _asked(args, site, asked, restored, "Take it back?")
+    request = ApprovalRequest(
+        step=step.id, change=restored, unchecked=await _unchecked(site, restored), takes_back=True
+    )  # fmt: skip
+    channel = await _channel(inputs, site, request)
     approval = gate.approve(restored, by=user(), channel=channel, step=step.id)
     done = await roll_back(site, gate, restored, approval)
     return f"{restored.parameter} was {done.read_before}, is {done.read_after} again"
 
 
-async def _beware(site: Site, restored: Change) -> str | None:
-    """What a person should know of the old value: it's allowed to come back, whatever has happened meanwhile."""
+async def _unchecked(site: Site, change: Change) -> str | None:
+    """What a person should know of a value: of an old one, which may come back whatever has happened meanwhile, too."""
+    if change.parameter is None:
+        return None
     try:
-        return fits(canonical(restored.parameter or ""), restored.args[3], await site.room(restored.node))
+        return fits(canonical(change.parameter), change.args[3], await site.room(change.node))
     except Forbidden as error:
         return str(error)
 
@@ -132,34 +135,33 @@ def _classified(step: Step, log: Log) -> Change:
         raise
 
 
-def _confirmed(args: argparse.Namespace, target: Target, action: str) -> None:
+def _confirmed(inputs: ChangeInputs, target: Target, action: str) -> None:
     """Without a terminal a yes is the exact action. Raises `GateError` saying what to type."""
-    if args.confirm is None and sys.stdin.isatty() and sys.stderr.isatty():
+    if inputs.confirm is None and sys.stdin.isatty() and sys.stderr.isatty():
         return
-    if args.confirm != action:
+    if inputs.confirm != action:
         # The URL without its password, which doesn't belong on a command line.
-        typed = shlex.join(["rediagnose", args.command, args.file, args.step, "--url", target.url, "--confirm", action])
-        given = f"--confirm {args.confirm!r} is another action" if args.confirm else "nobody is here to say yes"
+        words = ("rediagnose", inputs.command, str(inputs.file), inputs.step, "--url", target.url, "--confirm", action)
+        typed = shlex.join(words)
+        given = f"--confirm {inputs.confirm!r} is another action" if inputs.confirm else "nobody is here to say yes"
         raise _Stopped(f"{given}; if it's what you want: {typed}")
 
 
-async def _asked(args: argparse.Namespace, site: Site, step: Step, wanted: Change, text: str) -> str:
+async def _channel(inputs: ChangeInputs, site: Site, request: ApprovalRequest) -> str:
     """The channel through which somebody said yes. Raises `GateError` for a no."""
-    if args.confirm is not None:
+    if inputs.confirm is not None:
         return "--confirm"
-    console = Console(stderr=True)
-    question(console, step)
-    if not await answered(console, text):
-        site.log(entry(site.clock, "refused", wanted, channel="terminal", step=step.id))
+    if not await TerminalApprover(Console(stderr=True)).approve(request):
+        site.log(entry(site.clock, "refused", request.change, channel="terminal", step=request.step))
         raise _Stopped("the answer wasn't yes")
     return "terminal"
 
 
-def _refused(args: argparse.Namespace, step: Step, error: GateError) -> int:
+def _refused(inputs: ChangeInputs, step: Step, error: GateError) -> int:
     outcome = "moved" if isinstance(error, Moved) else "refused"
-    if args.format == "json":
-        _print(args, step, {"outcome": outcome, "why": str(error)}, [])
-    print(f"rediagnose {args.command}: {step.id} {outcome}: {error}", file=sys.stderr)
+    if inputs.format == "json":
+        _print(inputs, step, {"outcome": outcome, "why": str(error)}, [])
+    print(f"rediagnose {inputs.command}: {step.id} {outcome}: {error}", file=sys.stderr)
     return FAILED
 
 
@@ -167,7 +169,7 @@ def _json(outcome: Outcome) -> dict[str, Any]:
     change = outcome.applied.change
     return {
         "outcome": "rolled-back" if outcome.taken_back else outcome.came, "action": change.action,
-        "before": outcome.applied.read_before, "after": outcome.applied.read_after, "why": outcome.said,
+        "before": outcome.applied.read_before, "after": outcome.applied.read_after, "why": outcome.summary,
         "rollback": shown(change.undo) if change.undo else None, "file": kept(change),
         "checks": [{**one.goal.model_dump(), "before": one.before, "after": one.after, "holds": one.holds}
                    for one in outcome.goals],
@@ -176,9 +178,9 @@ def _json(outcome: Outcome) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _print(args: argparse.Namespace, step: Step, outcome: dict[str, Any], lines: list[str]) -> None:
-    if args.format == "json":
-        head = {"schema": 1, "command": args.command, "step": step.id, "node": step.node}
+def _print(inputs: ChangeInputs, step: Step, outcome: dict[str, Any], lines: list[str]) -> None:
+    if inputs.format == "json":
+        head = {"schema": 1, "command": inputs.command, "step": step.id, "node": step.node}
         print(json.dumps({**head, **outcome}, indent=2))
     else:
         print("\n".join(lines))

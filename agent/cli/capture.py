@@ -1,36 +1,36 @@
 """`rediagnose capture`: the full diagnostic state of a deployment, in a file."""
 
-import argparse
 import asyncio
-import dataclasses
 import signal
 import sys
 from pathlib import Path
 
 from agent.answer.diagnosis import OFFLINE
 from agent.answer.events import Event
-from agent.cli.inputs import DEADLINE_CHECKS, outside_of, target_of
+from agent.cli.inputs import CaptureInputs
 from agent.cli.investigate import ended_by
 from agent.cli.program import ANSWERED, INTERRUPTED
-from agent.investigation.investigation import Investigation, Options
+from agent.investigation.investigation import Investigation
+from agent.investigation.pipeline import look
+from agent.investigation.sources import Options
 from agent.model.selection import choose
 from agent.recordings.capture import Captured, capture
 from agent.runbooks.library import load
 from tools.clock import SystemClock
 
 
-async def capture_(args: argparse.Namespace) -> int:
+async def capture_(inputs: CaptureInputs) -> int:
     """Record, and say in a line what was recorded. Raises `UsageError` for input that can't be used."""
-    target, symptom = target_of(args)
+    target, symptom = inputs.target_and_symptom()
     clock = SystemClock()
-    options = Options(window=args.window, deadline=DEADLINE_CHECKS, one_node=args.one_node)
     if target.tls and target.tls.insecure:
         _tell("warning: --insecure: the server's certificate isn't verified")
+    options = Options(window=inputs.window, one_node=inputs.one_node)
     # It's a record of what the servers said; what anybody made of it comes later.
-    outside = dataclasses.replace(outside_of(args, target, clock), events=False)
-    incident = Investigation(target, symptom, load(), clock, _unheard, options, outside)
+    sources = inputs.sources(target, clock, events=False)
+    incident = Investigation(target, symptom, load(), clock, _ignore, options, sources)
     assert incident.recorder is not None
-    work = asyncio.ensure_future(_recorded(incident, args))
+    work = asyncio.ensure_future(_recorded(incident, inputs))
     done: Captured | None = None
     try:
         with ended_by(signal.SIGTERM):
@@ -42,19 +42,18 @@ async def capture_(args: argparse.Namespace) -> int:
         await asyncio.gather(work, return_exceptions=True)
     finally:
         await incident.close()
-    print(_said(Path(args.record), incident, done))
+    print(_summary(inputs.record, incident, done))
     sys.stdout.flush()
     return ANSWERED if done else INTERRUPTED
 
 
-async def _recorded(incident: Investigation, args: argparse.Namespace) -> Captured:
-    incident.start(choose(OFFLINE))
+async def _recorded(incident: Investigation, inputs: CaptureInputs) -> Captured:
     _tell("the first readings, as a triage takes them")
-    await incident.survey()
-    return await capture(incident, args.duration, args.every, tell=_tell)
+    await look(incident, choose(OFFLINE))
+    return await capture(incident, inputs.duration, inputs.every, tell=_tell)
 
 
-def _said(path: Path, incident: Investigation, done: Captured | None) -> str:
+def _summary(path: Path, incident: Investigation, done: Captured | None) -> str:
     cost, nodes = incident.budget.footprint, len(incident.nodes)
     seconds = incident.clock.monotonic() - incident.began
     silent = f" ({done.answered} answered at the end)" if done and done.answered < nodes else ""
@@ -69,5 +68,5 @@ def _tell(line: str) -> None:
     print(f"rediagnose: {line}", file=sys.stderr, flush=True)
 
 
-def _unheard(event: Event) -> None:
+def _ignore(event: Event) -> None:
     pass

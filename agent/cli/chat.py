@@ -1,13 +1,11 @@
 """`rediagnose chat`: an incident as a conversation."""
 
-import argparse
 import asyncio
 import contextlib
 import signal
 import sys
 import traceback
 from collections.abc import Coroutine
-from pathlib import Path
 
 from rich.console import Console
 
@@ -16,40 +14,38 @@ from agent.chat import shown
 from agent.chat.line import Pipe, Terminal
 from agent.chat.session import Session
 from agent.chat.slash import COMMANDS, Chat, words_for
-from agent.cli.inputs import asking_of, options_of, outside_of, path_of, target_of
+from agent.cli.inputs import ChatInputs
 from agent.cli.investigate import ended_by
 from agent.cli.program import ANSWERED, INTERRUPTED
-from agent.model.selection import choose
-from agent.runbooks.library import load
+from agent.remediation.terminal import TerminalApprover
 from tools.clock import SystemClock
 from tools.errors import RediagnoseError
 from tools.record.recorder import must_be_new
 
 
-async def chat(args: argparse.Namespace) -> int:
+async def chat(inputs: ChatInputs) -> int:
     """Talk until the end of the input. Raises `UsageError` for input that can't be used."""
-    target, symptom = target_of(args)
-    use = choose(args.model)
+    target, symptom = inputs.target_and_symptom()
+    setup = inputs.setup(target, symptom, SystemClock())
+    if inputs.record:
+        must_be_new(inputs.record)
     console, there = Console(), sys.stdin.isatty() and sys.stdout.isatty()
-    outside = outside_of(args, target, SystemClock())
-    if args.record:
-        must_be_new(Path(args.record))
-    library = load(path_of(args.runbooks))
-    session = Session(args, target, use, asking_of(args), options_of(args, use), outside, library, console, None)
+    approver = TerminalApprover(console) if there and inputs.approve == "ask" else None
+    session = Session(setup, console, audit=inputs.audit, approver=approver)
     talk = Chat(session)
     lines = Terminal(COMMANDS, lambda name: words_for(talk, name)) if there else Pipe(console)
-    session.yes = lines.yes if args.approve == "ask" else None
+    use = setup.model.use
     how = "checks alone" if use.name == OFFLINE else f"model {use.name}"
     shown.say(console, f"rediagnose: {target.url}, {how} ({use.why}). /help lists the commands.")
     if target.tls and target.tls.insecure:
         shown.say(console, "warning: --insecure: the server's certificate isn't verified", "yellow")
     try:
         with ended_by(signal.SIGTERM), ended_by(signal.SIGHUP):
-            if args.resume:
-                await _work(talk, f"/resume {args.resume}")
+            if inputs.resume:
+                await _work(talk, f"/resume {inputs.resume}")
             if symptom and session.incident is None:
                 await _work(talk, symptom)
-            elif not args.resume:
+            elif not inputs.resume:
                 shown.say(console, "What was reported? (the ticket's words, an error, a stack trace)")
             await _converse(talk, lines)
     except asyncio.CancelledError:

@@ -4,7 +4,7 @@ import argparse
 
 from agent.cli.argument_types import moment, port, positive, window
 from agent.cli.options import (
-    _approve,
+    approving,
     common,
     configure_acl,
     configure_change,
@@ -16,14 +16,18 @@ from agent.cli.program import Command
 
 
 def _chat(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", nargs="*", metavar="URL|SYMPTOM", help="the one with :// is the URL; else $REDIS_URL")
+    parser.add_argument(
+        "what", nargs="*", default=[], metavar="URL|SYMPTOM", help="the one with :// is the URL; else $REDIS_URL"
+    )
     parser.add_argument("--resume", metavar="FILE", help="go on with a recorded incident")
     investigating(parser)
-    _approve(parser)
+    approving(parser)
 
 
 def _triage(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", nargs="*", metavar="URL|SYMPTOM", help="the one with :// is the URL; else $REDIS_URL")
+    parser.add_argument(
+        "what", nargs="*", default=[], metavar="URL|SYMPTOM", help="the one with :// is the URL; else $REDIS_URL"
+    )
     common(parser)
 
 
@@ -31,21 +35,20 @@ def _annotate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("ticket", metavar="TICKET|-", help="a file, or - for stdin: JSON of a ticket or an alert, or plain text")
     add("--url", metavar="URL", help="of the server; else rediagnose.toml tells it by the ticket's labels and text")
-    add("--target", metavar="NAME", help="of the server in rediagnose.toml")
+    add("--target", dest="target_name", metavar="NAME", help="of the server in rediagnose.toml")
     add("--post", action="store_true", help="write the comment into the ticket, or update the one that's there")
     common(parser, ("markdown", "jira", "adf", "text", "json"), approves=False)
 
 
 def _capture(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("what", nargs="*", metavar="URL|SYMPTOM", help="the one with :// is the URL; else $REDIS_URL")
+    add("what", nargs="*", default=[], metavar="URL|SYMPTOM", help="the one with :// is the URL; else $REDIS_URL")
     add("-o", "--output", dest="record", required=True, metavar="FILE", help="a new file; nothing is overwritten")
-    add("--duration", type=positive, default=20.0, metavar="SECONDS", help="after the first readings (20)")
-    add("--every", type=window, default=2.0, metavar="SECONDS", help="between two looks at the vital signs (2)")
-    add("--window", type=window, default=2.0, metavar="SECONDS", help="between the two samples at the start (2)")
+    add("--duration", type=positive, metavar="SECONDS", help="after the first readings (20)")
+    add("--every", type=window, metavar="SECONDS", help="between two looks at the vital signs (2)")
+    add("--window", type=window, metavar="SECONDS", help="between the two samples at the start (2)")
     sources(parser)
     connection(parser)
-    parser.set_defaults(baseline=None)
 
 
 def _replay(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +56,7 @@ def _replay(parser: argparse.ArgumentParser) -> None:
     add("file", metavar="FILE", help="what --record wrote")
     add("--port", type=port, metavar="N", help="of the first node; further nodes get free ones (a free one)")
     time = parser.add_mutually_exclusive_group()
-    time.add_argument("--speed", type=positive, default=1.0, metavar="X", help="how fast the recording's time runs (1)")
+    time.add_argument("--speed", type=positive, metavar="X", help="how fast the recording's time runs (1)")
     time.add_argument("--at", type=moment, metavar="SECONDS", help="stand still at this moment of the recording")
 
 
@@ -68,23 +71,24 @@ def _runbooks(parser: argparse.ArgumentParser) -> None:
 
 
 COMMANDS = (
-    Command("triage", "[URL] [SYMPTOM]", "investigate; the answer on stdout", _triage, "agent.cli.triage:triage"),
+    Command("triage", "[URL] [SYMPTOM]", "investigate; the answer on stdout", _triage,
+            "agent.cli.inputs:TriageInputs", "agent.cli.triage:triage"),
     Command("chat", "[URL] [SYMPTOM]", "the same as a conversation: questions, readings, the plan step by step",
-            _chat, "agent.cli.chat:chat"),
+            _chat, "agent.cli.inputs:ChatInputs", "agent.cli.chat:chat"),
     Command("annotate", "TICKET|-", "a ticket or alert in (JSON or text), a comment out; --post sends it", _annotate,
-            "agent.cli.annotate:annotate"),
+            "agent.cli.inputs:AnnotateInputs", "agent.cli.annotate:annotate"),
     Command("capture", "[URL] [SYMPTOM] -o FILE", "record the full diagnostic state, for a replay or as a baseline",
-            _capture, "agent.cli.capture:capture_"),
+            _capture, "agent.cli.inputs:CaptureInputs", "agent.cli.capture:capture_"),
     Command("replay", "FILE", "serve a recording as Redis endpoints on loopback, for any client", _replay,
-            "agent.cli.replay:replay"),
+            "agent.cli.inputs:ReplayInputs", "agent.cli.replay:replay"),
     Command("apply", "FILE STEP --url URL", "carry out one step of a recorded plan, approved anew",
-            configure_change, "agent.cli.apply:apply"),
+            configure_change, "agent.cli.inputs:ChangeInputs", "agent.cli.apply:apply"),
     Command("rollback", "FILE STEP --url URL", "take a step back that was applied",
-            configure_change, "agent.cli.apply:rollback"),
+            configure_change, "agent.cli.inputs:ChangeInputs", "agent.cli.apply:rollback"),
     Command("acl", "[URL]", "the least-privilege users for a server, and what the current one can't read",
-            configure_acl, "agent.cli.acl:acl"),
+            configure_acl, "agent.cli.inputs:AclInputs", "agent.cli.acl:acl"),
     Command("host-script", "", "a read-only script for a machine that the agent can't log into; see --host-facts",
-            _nothing, "agent.cli.host_script:host_script"),
+            _nothing, "agent.cli.inputs:NoInputs", "agent.cli.host_script:host_script"),
     Command("runbooks", "list|show NAME|check [DIR]", "the runbooks, by name or cause, and a check of your own",
-            _runbooks, "agent.cli.runbooks:runbooks"),
+            _runbooks, "agent.cli.inputs:RunbooksInputs", "agent.cli.runbooks:runbooks"),
 )  # fmt: skip

@@ -1,11 +1,10 @@
 """`rediagnose host-script`: the read-only script for a machine that the agent can't log into."""
 
-import argparse
-
+from agent.cli.inputs import NoInputs
 from tools.host.facts import SCRIPT
 
 
-def host_script(args: argparse.Namespace) -> int:
+def host_script(inputs: NoInputs) -> int:
     """Print the script: it's run where the server is, and what it prints is given as --host-facts FILE."""
     print(SCRIPT.read_text(encoding="utf-8"), end="")
     return 0

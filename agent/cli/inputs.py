@@ -1,84 +1,269 @@
-"""What the options mean: the target, the model, the sources."""
+"""What the options of the commands mean, typed: argparse ends here."""
 
-import argparse
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal, TypeVar
 
 from agent.answer.diagnosis import OFFLINE, ModelUse
-from agent.investigation.investigation import Options, Sources
 from agent.investigation.model_stage import ModelSettings
+from agent.investigation.pipeline import Setup
+from agent.investigation.sources import DEADLINE_CHECKS, DEADLINE_MODEL, Options, Sources
+from agent.model.selection import choose
 from agent.model.usage import Prices
 from agent.recordings.baseline_file import read_baseline
-from agent.runbooks.library import load
+from agent.runbooks.library import Library, load
 from tools.clock import Clock
 from tools.connection.target import Target, Tls, parse_target
 from tools.errors import UsageError
 from tools.host.facts import load_facts
 from tools.past.history import History, moment
-from tools.records import BudgetLimits
+from tools.records import BudgetLimits, Record
 from tools.redact import hide_secrets
 from tools.settings import settings_for
 
-DEADLINE_CHECKS, DEADLINE_MODEL = 30.0, 180.0
+Inputs = TypeVar("Inputs", bound=Record)
 
 
-def target_of(args: argparse.Namespace) -> tuple[Target, str]:
-    """The target and the symptom of the positionals: the one that contains :// is the URL."""
-    urls = [word for word in args.what if "://" in word.split(" ", 1)[0]]
-    symptoms = [word for word in args.what if word not in urls]
-    if len(urls) > 1 or len(symptoms) > 1:
-        extra = (urls if len(urls) > 1 else symptoms)[-1]
-        raise UsageError(f"{extra!r}: give one URL and one symptom; put a symptom of several words in quotes")
-    url = urls[0] if urls else os.environ.get("REDIS_URL")
-    if not url:
-        given = f"{symptoms[0]!r} isn't a URL and " if symptoms else ""
-        raise UsageError(f"{given}REDIS_URL isn't set; give a URL such as redis://host:6379")
-    target = parse_target(url, tls=tls_of(args), password_file=path_of(args.password_file))
+def typed(inputs: type[Inputs], arguments: Mapping[str, object]) -> Inputs:
+    """The arguments that a command takes, out of all that were parsed."""
+    return inputs.model_validate({name: arguments[name] for name in inputs.model_fields if name in arguments})
+
+
+class ConnectionInputs(Record):
+    """How to be let in; named as redis-cli names it."""
+
+    password_file: Path | None = None
+    """Its first line is the password."""
+    cacert: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    insecure: bool = False
+
+    @property
+    def tls(self) -> Tls:
+        """The TLS settings."""
+        return Tls(cacert=self.cacert, cert=self.cert, key=self.key, insecure=self.insecure)
+
+    def target(self, url: str | None, remedy: str = "give a URL such as redis://host:6379") -> Target:
+        """The target of a URL, of REDIS_URL without one. Raises `UsageError` where neither is there or can be used."""
+        url = url or os.environ.get("REDIS_URL")
+        if not url:
+            raise UsageError(f"REDIS_URL isn't set; {remedy}")
+        return usable(parse_target(url, tls=self.tls, password_file=self.password_file))
+
+
+def usable(target: Target) -> Target:
+    """The target, if its TLS files can be read. Raises `UsageError` naming the one that can't."""
     if target.tls:
         target.tls.context()
-    return target, hide_secrets(symptoms[0]) if symptoms else ""
+    return target
 
 
-def tls_of(args: argparse.Namespace) -> Tls:
-    """The TLS settings of the options."""
-    return Tls.model_validate({name: getattr(args, name) for name in ("cacert", "cert", "key", "insecure")})
+class SourceInputs(ConnectionInputs):
+    """What is looked at besides the servers, and how far."""
+
+    at: str | None = None
+    """When it was reported."""
+    prometheus: str | None = None
+    """URL of a Prometheus that keeps redis_exporter's figures."""
+    host_facts: str | None = None
+    """File with what `host-script` printed."""
+    server_log: str | None = None
+    """File of a dead server's log."""
+    one_node: bool = False
+    """Look at the URL's node only."""
+    baseline: Path | None = None
+    """A recording of a good day."""
+    record: Path | None = None
+    """Where the incident is written down."""
+
+    def sources(self, target: Target, clock: Clock, *, events: bool = True) -> Sources:
+        """What may be looked at besides the servers; `events` says whether a recording holds what was made of it.
+
+        Raises `UsageError` naming the option and the remedy.
+        """
+        try:
+            at = moment(self.at, clock.now()) if self.at else None
+        except ValueError as error:
+            raise UsageError(f"--at: {error}") from None
+        url, source = self.prometheus, "--prometheus"
+        if not url and (kept := settings_for(target).prometheus):
+            url, source = kept.get_secret_value(), "rediagnose.toml"
+        if not url and (url := os.environ.get("REDIAGNOSE_PROMETHEUS")):
+            source = "REDIAGNOSE_PROMETHEUS"
+        return Sources(
+            facts=load_facts(self.host_facts) if self.host_facts else None, log=self.server_log,
+            history=History(url, clock, at, source=source), record=self.record, events=events,
+            baseline=read_baseline(self.baseline, load()) if self.baseline else None,
+        )  # fmt: skip
 
 
-def path_of(text: str | None) -> Path | None:
-    """The path that was given, if one was."""
-    return Path(text) if text else None
-
-
-def options_of(args: argparse.Namespace, use: ModelUse) -> Options:
+class InvestigationInputs(SourceInputs):
     """How an investigation goes about it."""
-    deadline = args.deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
-    budget = BudgetLimits(commands=args.max_commands, pings=args.max_pings)
-    return Options(window=args.window, deadline=deadline, budget=budget, one_node=args.one_node)
+
+    model: str | None = None
+    """`offline` for the checks alone; null for what the environment says."""
+    window: float = 2.0
+    """Seconds between the two samples."""
+    deadline: float | None = None
+    """Seconds for the whole; null for the usual ones."""
+    model_timeout: float = 60.0
+    """Seconds for one answer of the model."""
+    max_tokens: int | None = None
+    max_turns: int = 12
+    max_total_tokens: int = 400_000
+    price_in: float | None = None
+    """Of a million tokens."""
+    price_out: float | None = None
+    max_cost: float | None = None
+    max_commands: int = 400
+    max_pings: int = 200
+    runbooks: Path | None = None
+    """A team's own runbooks."""
+    audit: Path | None = None
+    """The audit log; null for the usual one."""
+
+    def library(self) -> Library:
+        """The runbooks. Raises `UsageError`."""
+        return load(self.runbooks)
+
+    def options(self, use: ModelUse) -> Options:
+        """How the servers are looked at."""
+        deadline = self.deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
+        limits = BudgetLimits(commands=self.max_commands, pings=self.max_pings)
+        return Options(window=self.window, deadline=deadline, budget=limits, one_node=self.one_node)
+
+    def model_settings(self, use: ModelUse) -> ModelSettings:
+        """How the model is asked. Raises `UsageError` for a bound on the cost without the prices it needs."""
+        if self.max_cost is not None and None in (self.price_in, self.price_out):
+            raise UsageError("--max-cost needs --price-in and --price-out, the prices of a million tokens")
+        return ModelSettings(
+            use=use, timeout=self.model_timeout, max_tokens=self.max_tokens, turns=self.max_turns,
+            total_tokens=self.max_total_tokens, cost=self.max_cost,
+            prices=Prices(of_in=self.price_in, of_out=self.price_out),
+        )  # fmt: skip
+
+    def setup(self, target: Target, symptom: str, clock: Clock, *, events: bool = True) -> Setup:
+        """All that the investigation is made of. Raises `UsageError` for options that can't be used."""
+        use = choose(self.model)
+        return Setup(
+            target=usable(target), symptom=symptom, library=self.library(), model=self.model_settings(use),
+            options=self.options(use), sources=self.sources(target, clock, events=events),
+        )  # fmt: skip
 
 
-def asking_of(args: argparse.Namespace) -> ModelSettings:
-    """How the model is asked. Raises `UsageError` for a bound on the cost without a price to hold it against."""
-    if args.max_cost is not None and None in (args.price_in, args.price_out):
-        raise UsageError("--max-cost needs --price-in and --price-out, the prices of a million tokens")
-    return ModelSettings(
-        timeout=args.model_timeout, max_tokens=args.max_tokens, turns=args.max_turns,
-        total_tokens=args.max_total_tokens, cost=args.max_cost,
-        prices=Prices(of_in=args.price_in, of_out=args.price_out),
-    )  # fmt: skip
+class Positionals(ConnectionInputs):
+    """The URL and the symptom, in any order."""
+
+    what: tuple[str, ...] = ()
+
+    def target_and_symptom(self) -> tuple[Target, str]:
+        """The one that contains :// is the URL. Raises `UsageError` naming what is too many, or missing."""
+        urls = [word for word in self.what if "://" in word.split(" ", 1)[0]]
+        symptoms = [word for word in self.what if word not in urls]
+        if len(urls) > 1 or len(symptoms) > 1:
+            extra = (urls if len(urls) > 1 else symptoms)[-1]
+            raise UsageError(f"{extra!r}: give one URL and one symptom; put a symptom of several words in quotes")
+        if not urls and not os.environ.get("REDIS_URL") and symptoms:
+            raise UsageError(
+                f"{symptoms[0]!r} isn't a URL and REDIS_URL isn't set; give a URL such as redis://host:6379"
+            )
+        return self.target(urls[0] if urls else None), hide_secrets(symptoms[0]) if symptoms else ""
 
 
-def outside_of(args: argparse.Namespace, target: Target, clock: Clock) -> Sources:
-    """What may be looked at besides the servers. Raises `UsageError` naming the option and the remedy."""
-    try:
-        at = moment(args.at, clock.now()) if args.at else None
-    except ValueError as error:
-        raise UsageError(f"--at: {error}") from None
-    url, source = args.prometheus, "--prometheus"
-    if not url and (kept := settings_for(target).prometheus):
-        url, source = kept.get_secret_value(), "rediagnose.toml"
-    if not url and (url := os.environ.get("REDIAGNOSE_PROMETHEUS")):
-        source = "REDIAGNOSE_PROMETHEUS"
-    facts = load_facts(args.host_facts) if args.host_facts else None
-    past = History(url, clock, at, source=source)
-    good = read_baseline(Path(args.baseline), load()) if args.baseline else None
-    return Sources(facts=facts, log=args.server_log, history=past, record=path_of(args.record), baseline=good)
+class PrintedInputs(InvestigationInputs):
+    """An investigation whose answer is printed."""
+
+    format: Literal["text", "json", "markdown", "jira", "adf"] = "text"
+    notify: tuple[str, ...] = ()
+    """Webhooks: URLs, or names in rediagnose.toml."""
+    approve: Literal["ask", "never"] = "ask"
+    reveal: bool = False
+    show_prompt: bool = False
+
+
+class TriageInputs(PrintedInputs, Positionals):
+    """`rediagnose triage`."""
+
+
+class ChatInputs(InvestigationInputs, Positionals):
+    """`rediagnose chat`."""
+
+    resume: str | None = None
+    """A recording to go on with."""
+    approve: Literal["ask", "never"] = "ask"
+
+
+class AnnotateInputs(PrintedInputs):
+    """`rediagnose annotate`."""
+
+    format: Literal["text", "json", "markdown", "jira", "adf"] = "markdown"
+    ticket: str
+    """A file, or - for stdin."""
+    url: str | None = None
+    target_name: str | None = None
+    """A target of rediagnose.toml."""
+    post: bool = False
+
+
+class CaptureInputs(SourceInputs, Positionals):
+    """`rediagnose capture`."""
+
+    record: Path
+    window: float = 2.0
+    """Seconds between the two samples at the start."""
+    duration: float = 20.0
+    """Seconds after the first readings."""
+    every: float = 2.0
+    """Seconds between two looks at the vital signs."""
+
+
+class ReplayInputs(Record):
+    """`rediagnose replay`."""
+
+    file: Path
+    port: int | None = None
+    """Of the first node; null for a free one."""
+    speed: float = 1.0
+    """How fast the recording's time runs."""
+    at: float | None = None
+    """Seconds into the recording at which its time stands still; null where it runs."""
+
+
+class ChangeInputs(ConnectionInputs):
+    """`rediagnose apply` and `rollback`."""
+
+    command: Literal["apply", "rollback"]
+    file: Path
+    """A recording."""
+    step: str
+    """The step's id in its plan."""
+    url: str | None = None
+    confirm: str | None = None
+    """The exact action, as the yes of somebody who has no terminal."""
+    format: Literal["text", "json"] = "text"
+    window: float = 2.0
+    """Seconds of each look before and after."""
+    audit: Path | None = None
+
+
+class AclInputs(ConnectionInputs):
+    """`rediagnose acl`."""
+
+    url: str | None = None
+    check: bool = False
+    tier: Literal["reader", "key-reader", "writer"] | None = None
+    format: Literal["text", "json"] = "text"
+
+
+class RunbooksInputs(Record):
+    """`rediagnose runbooks`."""
+
+    verb: Literal["list", "show", "check"]
+    name: str | None = None
+    """A runbook or a cause; a folder to check."""
+
+
+class NoInputs(Record):
+    """A command without arguments."""

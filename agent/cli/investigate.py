@@ -1,125 +1,115 @@
 """An investigation on the command line: progress on stderr, the answer on stdout, then the steps."""
 
-import argparse
 import asyncio
 import contextlib
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 
 from rich.console import Console
 
-from agent.answer.diagnosis import OFFLINE, Diagnosis
-from agent.cli.inputs import asking_of, options_of, outside_of, path_of
+from agent.answer.diagnosis import Diagnosis
+from agent.cli.inputs import PrintedInputs
 from agent.cli.program import ANSWERED, INTERRUPTED
-from agent.investigation.interruption import round_off
 from agent.investigation.investigation import Investigation
-from agent.investigation.model_stage import show_prompt, think
-from agent.model.selection import choose
-from agent.remediation.approval import settle, terminal, undoing
-from agent.remediation.audit import ForbiddenLog, audit_of, log_of, note_proposals
+from agent.investigation.model_stage import show_prompt
+from agent.investigation.pipeline import Setup, look, run
+from agent.remediation.approval import Decisions
+from agent.remediation.audit import ForbiddenLog, audit_log, change_log, note_proposals
+from agent.remediation.site import site_of
+from agent.remediation.terminal import TerminalApprover
 from agent.report.progress import Progress
 from agent.report.render import markdown, text
-from agent.runbooks.library import load
-from tools.clock import SystemClock
-from tools.connection.target import Target
+from tools.clock import Clock
 from tools.errors import Unlogged
 
-Finish = Callable[[argparse.Namespace, Investigation, ForbiddenLog, Console], Awaitable[int]]
+Finish = Callable[[Investigation, ForbiddenLog], Awaitable[int]]
 """Does with a finished investigation what is to be done; the exit status."""
-
-
-Show = Callable[[argparse.Namespace, Investigation, Diagnosis, Console], None]
+Print = Callable[[Investigation, Diagnosis], None]
 """Prints an answer."""
 
 
-async def investigate(
-    args: argparse.Namespace, target: Target, symptom: str, finish: Finish | None = None, show: Show | None = None
-) -> int:
-    """One investigation with its progress on stderr and its answer on stdout; the exit status.
+async def investigate(setup: Setup, clock: Clock, finish: Finish, print_: Print, *, prompt_only: bool = False) -> int:
+    """One investigation with its progress on stderr; the exit status.
 
-    `finish` does with the answer what is to be done, and gives the status; `show` prints what was known at an
-    interruption. Raises `UsageError` for options that can't be used.
+    `finish` does with the answer what is to be done, and gives the status; `print_` prints what was known at an
+    interruption. With `prompt_only` nothing is sent to a model: what would be is printed.
     """
-    if target.tls:
-        target.tls.context()
-    use = choose(args.model)
-    library = load(path_of(args.runbooks))
-    options = options_of(args, use)
-    out = Console()
     errors = Console(stderr=True)
-    progress = Progress(errors)
-    if target.tls and target.tls.insecure:
+    if setup.target.tls and setup.target.tls.insecure:
         errors.print("rediagnose: warning: --insecure: the server's certificate isn't verified", highlight=False)
-    clock, heard = SystemClock(), ForbiddenLog(progress)
-    incident = Investigation(target, symptom, library, clock, heard, options, outside_of(args, target, clock))
-    asking = asking_of(args)
+    progress = Progress(errors)
+    forbidden = ForbiddenLog(progress)
+    incident = setup.investigation(clock, forbidden)
     try:
         with progress, ended_by(signal.SIGTERM):
-            incident.start(use)
-            verdict = await incident.survey()
-            if args.show_prompt:
-                print(show_prompt(incident, asking))
+            if prompt_only:
+                await look(incident, setup.model.use)
+                print(show_prompt(incident, setup.model))
                 return ANSWERED
-            if use.name != OFFLINE:
-                verdict = await think(incident, verdict, asking)
-            await incident.plan(verdict)
-        return await (finish or _finish)(args, incident, heard, out)
+            await run(incident, setup.model)
+        return await finish(incident, forbidden)
     except asyncio.CancelledError:
-        await round_off(incident)
-        (show or _print)(args, incident, incident.answer(interrupted=True), out)
+        await incident.round_off()
+        print_(incident, incident.answer(interrupted=True))
         return INTERRUPTED
     finally:
         await incident.close()
 
 
-async def _finish(args: argparse.Namespace, incident: Investigation, heard: ForbiddenLog, out: Console) -> int:
-    """Print the answer, and ask about its steps where a person is there to say yes."""
-    asker = Console(stderr=True)
+class Presenter:
+    """Prints the answer, and asks about its steps where a person is there to say yes."""
 
-    def show(line: str) -> None:
-        asker.print(line, markup=False, highlight=False, soft_wrap=True)
+    def __init__(self, inputs: PrintedInputs) -> None:
+        self._inputs = inputs
+        self._out = Console()
+        self._asks = inputs.approve == "ask" and sys.stdin.isatty() and sys.stderr.isatty()
 
-    # Told before anything is asked: a recording holds the plan then, whatever becomes of this process.
-    answer = incident.answer()
-    asks = _asks(args) and bool(incident.planned.changes)
-    if args.format == "text" or not asks:
-        _print(args, incident, answer, out)
-    if not noted(args, incident, heard):
-        asks = False
-        if args.format != "text" and _asks(args) and incident.planned.changes:
-            _print(args, incident, answer, out)
-    if asks:
-        log = log_of(args, path_of(args.record))
-        await settle(incident, terminal(asker), show, channel="terminal", log=log, undo=undoing(asker))
-        if args.format != "text":
-            _print(args, incident, incident.answer(), out)
-    return ANSWERED
+    async def finish(self, incident: Investigation, forbidden: ForbiddenLog) -> int:
+        """Print the answer, then ask about each step that could be made."""
+        # Before anything is asked: a recording holds the plan then, whatever becomes of this process.
+        answer = incident.answer()
+        asks = self._asks and bool(incident.planned.changes)
+        is_text = self._inputs.format == "text"
+        if is_text or not asks:
+            self.print(incident, answer)
+        logged = note(incident, forbidden, self._inputs.audit)
+        if asks and logged:
+            await self._decide(incident)
+        if asks and not is_text:
+            self.print(incident, incident.answer() if logged else answer)
+        return ANSWERED
+
+    async def _decide(self, incident: Investigation) -> None:
+        asker = Console(stderr=True)
+
+        def show(line: str) -> None:
+            asker.print(line, markup=False, highlight=False, soft_wrap=True)
+
+        site = site_of(incident, change_log(self._inputs.audit, self._inputs.record))
+        await Decisions(incident, site, TerminalApprover(asker), show, "terminal").all(offer_undo=True)
+
+    def print(self, incident: Investigation, answer: Diagnosis) -> None:
+        """Print an answer in the form that was asked for."""
+        if self._inputs.format == "json":
+            print(answer.to_json())
+        elif self._inputs.format == "markdown":
+            print(markdown(answer))
+        else:
+            revealed = incident.pseudonyms.revealed() if self._inputs.reveal else None
+            _coloured(self._out, text(answer, spark=self._out.is_terminal, revealed=revealed))
+        sys.stdout.flush()
 
 
-def noted(args: argparse.Namespace, incident: Investigation, heard: ForbiddenLog) -> bool:
+def note(incident: Investigation, forbidden: ForbiddenLog, audit: Path | None) -> bool:
     """Write down what was proposed; whether it could be, without which nothing is applied."""
     try:
-        note_proposals(incident, heard, audit_of(args))
+        note_proposals(incident, forbidden, audit_log(audit))
     except Unlogged as error:
         print(f"rediagnose: no step can be applied: {error}", file=sys.stderr)
         return False
     return True
-
-
-def _asks(args: argparse.Namespace) -> bool:
-    return args.approve == "ask" and sys.stdin.isatty() and sys.stderr.isatty()
-
-
-def _print(args: argparse.Namespace, incident: Investigation, answer: Diagnosis, out: Console) -> None:
-    if args.format == "json":
-        print(answer.to_json())
-    elif args.format == "markdown":
-        print(markdown(answer))
-    else:
-        revealed = incident.pseudonyms.revealed() if args.reveal else None
-        _coloured(out, text(answer, spark=out.is_terminal, revealed=revealed))
-    sys.stdout.flush()
 
 
 def _coloured(out: Console, answer: str) -> None:

@@ -1,4 +1,4 @@
-"""The options of `rediagnose acl`, and those that say how to be let in; light, so that --help is quick."""
+"""The options that several commands share; light, so that --help is quick. Their defaults are in `inputs`."""
 
 import argparse
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ def configure_acl(parser: argparse.ArgumentParser) -> None:
     add("url", nargs="?", metavar="URL", help="of one node, a data node or a sentinel; else $REDIS_URL")
     add("--check", action="store_true", help="try what the URL's user can read, and which causes the rest hides")
     add("--tier", choices=("reader", "key-reader", "writer"), help="one user only (all)")
-    add("--format", choices=("text", "json"), default="text", help="of the answer on stdout (text)")
+    add("--format", choices=("text", "json"), help="of the answer on stdout (text)")
     connection(parser)
 
 
@@ -45,43 +45,38 @@ def common(
 ) -> None:
     """The options of an investigation whose answer is printed; `forms` are those of it, its usual one first."""
     add = parser.add_argument
-    add("--format", choices=forms, default=forms[0], help=f"of the answer on stdout ({forms[0]})")
+    add("--format", choices=forms, help=f"of the answer on stdout ({forms[0]})")
     investigating(parser)
     add(
         "--notify",
         action="append",
-        default=[],
         metavar="WHERE",
         help="a webhook: its URL, or its name in rediagnose.toml",
     )
     if approves:
-        _approve(parser)
+        approving(parser)
         add("--reveal", action="store_true", help="print what stands behind the handles, such as client#1")
-    else:
-        parser.set_defaults(approve="never", reveal=False)
     add("--show-prompt", action="store_true", help="print exactly what would leave for the model; send nothing")
 
 
-def _approve(parser: argparse.ArgumentParser) -> None:
+def approving(parser: argparse.ArgumentParser) -> None:
+    """The option that says whether a person is asked."""
     ways = ("ask", "never")
-    parser.add_argument(
-        "--approve", choices=ways, default="ask", help="ask about each change; `never` without a terminal"
-    )
+    parser.add_argument("--approve", choices=ways, help="ask about each change; `never` without a terminal")
 
 
 def investigating(parser: argparse.ArgumentParser) -> None:
     """The options that every investigation takes."""
     add = parser.add_argument
     add("--model", metavar="NAME", help="`offline` for the checks alone; default: $REDIAGNOSE_MODEL if there is a key")
-    add("--window", type=window, default=2.0, metavar="SECONDS", help="between the two samples (2)")
+    add("--window", type=window, metavar="SECONDS", help="between the two samples (2)")
     add("--deadline", type=positive, metavar="SECONDS", help="for the whole (30 for the checks, 180 with a model)")
-    add("--model-timeout", type=positive, default=60.0, metavar="SECONDS", help="for one answer of the model (60)")
+    add("--model-timeout", type=positive, metavar="SECONDS", help="for one answer of the model (60)")
     add("--max-tokens", type=whole, metavar="N", help="most tokens of one answer of the model")
-    add("--max-turns", type=whole, default=12, metavar="N", help="most turns of the model (12)")
+    add("--max-turns", type=whole, metavar="N", help="most turns of the model (12)")
     add(
         "--max-total-tokens",
         type=whole,
-        default=400_000,
         metavar="N",
         help="most tokens of the model, all turns (400000)",
     )
@@ -92,13 +87,12 @@ def investigating(parser: argparse.ArgumentParser) -> None:
     add(
         "--max-commands",
         type=whole,
-        default=400,
         metavar="N",
         help="for the incident, and 40 for each further node (400)",
     )
-    add("--max-pings", type=whole, default=200, metavar="N", help="of latency samples, for the incident (200)")
+    add("--max-pings", type=whole, metavar="N", help="of latency samples, for the incident (200)")
     add("--baseline", metavar="FILE", help="a recording of a calm hour, to compare with (see capture)")
-    add("--record", metavar="FILE", help="write the incident down, for replay, apply, rollback and others' eyes")
+    add("--record", metavar="FILE", help="write the incident down, for replay, apply, rollback and others to look at")
     add("--runbooks", metavar="DIR", help="your own runbooks; they come before the bundled ones")
     audit(parser)
     connection(parser)
@@ -117,17 +111,7 @@ def configure_change(parser: argparse.ArgumentParser) -> None:
     add("step", metavar="STEP", help="the step's id in its plan, such as s1")
     add("--url", metavar="URL", help="of the deployment; else $REDIS_URL")
     add("--confirm", metavar="ACTION", help="the exact action, as the yes of somebody who has no terminal")
-    add("--format", choices=("text", "json"), default="text", help="of the outcome on stdout (text)")
-    add("--window", type=_window, default=2.0, metavar="SECONDS", help="of each look before and after (2)")
+    add("--format", choices=("text", "json"), help="of the outcome on stdout (text)")
+    add("--window", type=window, metavar="SECONDS", help="of each look before and after (2)")
     audit(parser)
     connection(parser)
-
-
-def _window(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0
-    if not 0.2 <= number <= 60:
-        raise argparse.ArgumentTypeError(f"{text!r}: give 0.2 to 60 seconds")
-    return number

@@ -4,7 +4,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 ANSWERED, FAILED, USAGE, NOTHING, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -18,12 +18,20 @@ class Command(NamedTuple):
     help: str
     configure: Callable[[argparse.ArgumentParser], None]
     """Adds its arguments."""
+    inputs: str
+    """`module:record` of its arguments, each by the name that the parser gives it."""
     run: str
-    """`module:function`; the function takes the parsed arguments and gives the exit status, or a coroutine of it."""
+    """`module:function`; the function takes the record and gives the exit status, or a coroutine of it."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Wrong usage in one line that names the value and where help is."""
+    """Wrong usage in one line that names the value and where help is.
+
+    An argument that isn't given isn't in the result: the records of `inputs` have the defaults.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{"argument_default": argparse.SUPPRESS, **settings})
 
     def error(self, message: str) -> NoReturn:
         self.exit(USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
@@ -37,40 +45,41 @@ def parser(commands: Sequence[Command], version: str) -> argparse.ArgumentParser
     for command in commands:
         sub = choices.add_parser(command.name, help=command.help, description=command.help, allow_abbrev=False)
         command.configure(sub)
-        sub.set_defaults(run=command.run)
     return root
 
 
-def parsed(root: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+def parsed(root: argparse.ArgumentParser, argv: Sequence[str] | None) -> dict[str, Any]:
     """The arguments. A URL or a symptom may also stand behind the options, where argparse doesn't look for one."""
     args, rest = root.parse_known_args(argv)
     if rest and (any(word.startswith("-") for word in rest) or not hasattr(args, "what")):
         root.error(f"unrecognized arguments: {' '.join(rest)}")
     if rest:
         args.what = [*args.what, *rest]
-    return args
+    return vars(args)
 
 
 def run(commands: Sequence[Command], version: str, argv: Sequence[str] | None) -> int:
     """Parse, load the one command, run it; errors as one line and an exit status."""
     try:
-        args = parsed(parser(commands, version), argv)
+        arguments = parsed(parser(commands, version), argv)
     except SystemExit as exit_:
         return int(exit_.code or 0)
-    module, _, function = str(args.run).partition(":")
-    target = getattr(importlib.import_module(module), function)
+    name = str(arguments["command"])
+    command = next(one for one in commands if one.name == name)
     import asyncio
 
     from tools.errors import RediagnoseError, UsageError
 
     try:
-        result = target(args)
+        from agent.cli.inputs import typed
+
+        result = _loaded(command.run)(typed(_loaded(command.inputs), arguments))
         return asyncio.run(result) if asyncio.iscoroutine(result) else int(result)
     except UsageError as error:
-        print(f"rediagnose {args.command}: {error}", file=sys.stderr)
+        print(f"rediagnose {name}: {error}", file=sys.stderr)
         return USAGE
     except RediagnoseError as error:
-        print(f"rediagnose {args.command}: {error}", file=sys.stderr)
+        print(f"rediagnose {name}: {error}", file=sys.stderr)
         return NOTHING
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -81,5 +90,10 @@ def run(commands: Sequence[Command], version: str, argv: Sequence[str] | None) -
         import traceback
 
         traceback.print_exc()
-        print(f"rediagnose {args.command}: that is a bug; nothing was answered", file=sys.stderr)
+        print(f"rediagnose {name}: that is a bug; nothing was answered", file=sys.stderr)
         return NOTHING
+
+
+def _loaded(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,11 +1,10 @@
 """`rediagnose replay`: a recorded incident as endpoints on loopback, until Ctrl-C."""
 
-import argparse
 import asyncio
 import contextlib
 import signal
-from pathlib import Path
 
+from agent.cli.inputs import ReplayInputs
 from agent.cli.program import ANSWERED
 from tools.record.load import Recording, load
 from tools.record.mapping import LOOPBACK
@@ -14,17 +13,17 @@ from tools.record.serve import Served, serving
 from tools.record.tape import Tape
 
 
-async def replay(args: argparse.Namespace) -> int:
+async def replay(inputs: ReplayInputs) -> int:
     """Serve until a signal ends it. Raises `UsageError` for a file or a port that can't be used."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, ended.set)
-    recording = load(Path(args.file))
+    recording = load(inputs.file)
     tape = Tape(recording)
-    async with serving(tape, Moment(speed=args.speed, at=args.at), args.port) as served:
-        print(_begun(recording, tape, served, args.at), flush=True)
+    async with serving(tape, Moment(speed=inputs.speed, at=inputs.at), inputs.port) as served:
+        print(_begun(recording, tape, served, inputs.at), flush=True)
         await ended.wait()
         print(_over(served), flush=True)
     return ANSWERED

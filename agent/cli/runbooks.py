@@ -1,29 +1,29 @@
 """`rediagnose runbooks`: list them, show one, check them or a folder of your own."""
 
-import argparse
 import sys
 from pathlib import Path
 
+from agent.cli.inputs import RunbooksInputs
 from agent.cli.program import ANSWERED, FAILED
 from agent.runbooks.library import BUNDLED, load
 from agent.runbooks.lint import lint
 from tools.errors import UsageError
 
 
-def runbooks(args: argparse.Namespace) -> int:
+def runbooks(inputs: RunbooksInputs) -> int:
     """List, show or check. Raises `UsageError` for a name or folder that isn't there."""
-    if args.verb == "check":
-        return check(Path(args.name) if args.name else BUNDLED)
+    if inputs.verb == "check":
+        return check(Path(inputs.name) if inputs.name else BUNDLED)
     library = load()
-    if args.verb == "list":
+    if inputs.verb == "list":
         for book in library.runbooks:
             print(f"{book.name}: {book.title}")
             print("".join(f"  {cause}\n" for cause in book.causes), end="")
         return ANSWERED
-    found = library.text(args.name or "")
+    found = library.text(inputs.name or "")
     if found is None:
         known = ", ".join(known.name for known in library.runbooks)
-        raise UsageError(f"runbooks show {args.name or ''}: there is no such runbook or cause; there are {known}")
+        raise UsageError(f"runbooks show {inputs.name or ''}: there is no such runbook or cause; there are {known}")
     sys.stdout.write(found)
     return ANSWERED
 

@@ -5,7 +5,7 @@ import json
 import time
 from contextlib import nullcontext
 
-from agent.answer.diagnosis import Cause, Verdict
+from agent.answer.diagnosis import OFFLINE, Cause, ModelUse, Verdict
 from agent.answer.events import Emit, Event, ModelAnswered, ModelFailed
 from agent.answer.taxonomy import CAUSES
 from agent.investigation.arbitration import disagreement, doubt, surest, without_advice
@@ -23,8 +23,10 @@ from tools.records import Record
 
 
 class ModelSettings(Record):
-    """How the model is asked."""
+    """Which model is asked, and how."""
 
+    use: ModelUse = ModelUse(name=OFFLINE)
+    """The model, and why this one; `offline` for the checks alone."""
     timeout: float = 60.0
     """Seconds for one answer."""
     max_tokens: int | None = None
@@ -53,30 +55,30 @@ class ModelConversation:
 
 
 async def think(
-    incident: Investigation, checks: Verdict, asking: ModelSettings, talk: ModelConversation | None = None
+    incident: Investigation, checks: Verdict, settings: ModelSettings, conversation: ModelConversation | None = None
 ) -> Verdict:
     """Let the model conclude. Whatever goes wrong with it, the checks' verdict stands, and the use says why.
 
-    `talk` holds the model that's asked, and gets the conversation, which can go on.
+    `conversation` holds the model that's asked, and goes on after it.
     """
     # An endpoint takes real time, whatever clock the incident has.
     ends = time.monotonic() + incident.ends - incident.clock.monotonic()
     limits = Limits(
-        turns=asking.turns, tokens=asking.total_tokens, cost=asking.cost, prices=asking.prices, ends=ends
+        turns=settings.turns, tokens=settings.total_tokens, cost=settings.cost, prices=settings.prices, ends=ends
     )  # fmt: skip
-    tools = offered(incident.toolbox, runbooks=not asking.bare)
+    tools = offered(incident.toolbox, runbooks=not settings.bare)
     unproven = Verdict(outcome="insufficient-evidence", findings=checks.findings)
 
-    transcript = Transcript(prompt_of(incident, tools, bare=asking.bare))
-    if talk:
-        talk.transcript = transcript
+    transcript = Transcript(prompt_of(incident, tools, bare=settings.bare))
+    if conversation:
+        conversation.transcript = transcript
     heard = counted(incident)
     try:
-        async with nullcontext(talk.model) if talk else model_of(incident, asking) as model:
+        async with nullcontext(conversation.model) if conversation else model_of(incident, settings) as model:
             done = await investigate(
                 model, incident.toolbox, transcript, limits, heard,
-                causes=CAUSES, read_runbook=None if asking.bare else lambda name: read(incident, name),
-                found=None if asking.bare else surest(checks), refuse=incident.proposals.forbidden,
+                causes=CAUSES, read_runbook=None if settings.bare else lambda name: read(incident, name),
+                found=None if settings.bare else surest(checks), refuse=incident.proposals.forbidden,
             )  # fmt: skip
     except asyncio.CancelledError:
         # Whoever interrupts gets what is known so far, the readings that the model asked for among it.
@@ -85,9 +87,9 @@ async def think(
     except ModelError as error:
         if error.use is not None:
             incident.use = error.use.model_copy(update={"why": incident.use.why})
-        stands = unproven if asking.bare else incident.check() if incident.use.turns else checks
+        stands = unproven if settings.bare else incident.check() if incident.use.turns else checks
         return _failed(incident, stands, str(error), endpoint=isinstance(error, EndpointError))
-    return weighed(incident, done, bare=asking.bare)
+    return weighed(incident, done, bare=settings.bare)
 
 
 def counted(incident: Investigation) -> Emit:
@@ -101,11 +103,11 @@ def counted(incident: Investigation) -> Emit:
     return heard
 
 
-def model_of(incident: Investigation, asking: ModelSettings) -> Model:
+def model_of(incident: Investigation, settings: ModelSettings) -> Model:
     """The incident's model. Raises `ModelError` for an endpoint that can't be one."""
     return Model(
-        incident.use.name, incident.emit, timeout=asking.timeout, max_tokens=asking.max_tokens,
-        base_url=asking.base_url,
+        incident.use.name, incident.emit, timeout=settings.timeout, max_tokens=settings.max_tokens,
+        base_url=settings.base_url,
     )  # fmt: skip
 
 
@@ -170,9 +172,9 @@ def read(incident: Investigation, name: str) -> str:
     return text
 
 
-def show_prompt(incident: Investigation, asking: ModelSettings) -> str:
+def show_prompt(incident: Investigation, settings: ModelSettings) -> str:
     """The body of the first request, exactly as it would leave."""
     tools = offered(incident.toolbox)
     name = incident.use.name
-    body = request(name, prompt_of(incident, tools).messages(), tools, max_tokens=asking.max_tokens)
+    body = request(name, prompt_of(incident, tools).messages(), tools, max_tokens=settings.max_tokens)
     return json.dumps(body, ensure_ascii=False, indent=2)

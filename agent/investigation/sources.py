@@ -9,6 +9,9 @@ from tools.past.history import History
 from tools.record.replay import Replay
 from tools.records import BudgetLimits, Record
 
+DEADLINE_CHECKS, DEADLINE_MODEL = 30.0, 180.0
+"""Seconds for the whole, with the checks alone and with a model."""
+
 
 @dataclass(frozen=True)
 class Sources:
@@ -35,7 +38,7 @@ class Options(Record):
 
     window: float = 2.0
     """Seconds between two samples."""
-    deadline: float = 30.0
+    deadline: float = DEADLINE_CHECKS
     """Seconds for the whole."""
     one_node: bool = False
     """Look at the named node only: no address that it tells is dialled, and none is given the password."""

@@ -56,7 +56,7 @@ async def capture(
     investigation's bounds are raised by what this takes, and its own readings stay as they were.
     """
     if incident.recorder is None:
-        raise ValueError("an investigation that isn't recorded can't be captured; give it Outside(record=...)")
+        raise ValueError("an investigation that isn't recorded can't be captured; give it Sources(record=...)")
     clock, began = incident.clock, incident.clock.monotonic()
     machines = _machines(incident, incident.recorder)
     looks = [_Look(incident, node, machines) for node in incident.nodes.values()]
@@ -104,8 +104,10 @@ def _machines(incident: Investigation, recorder: Recorder) -> Toolbox:
 
     box = Toolbox((), incident.clock, keep)
     for name, node in incident.nodes.items():
-        sentinel = incident.deployment.is_sentinel(node)
-        tools = tools_of(node, incident.hosts[name], incident.proposals, incident.past, sentinel=sentinel)
+        sentinel = incident.equipment.is_sentinel(node)
+        tools = tools_of(
+            node, incident.equipment.hosts[name], incident.proposals, incident.equipment.past, sentinel=sentinel
+        )
         box.add(tool for tool in tools if tool.name in NOT_THE_SERVERS - {"history"})
     return box
 
@@ -117,7 +119,7 @@ class _Look:
         self.node = node
         self.answers = False
         """Whether it answered when last asked."""
-        self._sentinel = incident.deployment.is_sentinel(node)
+        self._sentinel = incident.equipment.is_sentinel(node)
         self._machines = machines
         self._barred = False
         view, first = View(incident.toolbox.readings, node.name), incident.view
@@ -130,10 +132,16 @@ class _Look:
 
     async def whole(self) -> None:
         """All that the node and its machine tell."""
-        of_machine = [name for name in self._tools if name not in _ASKS]
-        await asyncio.gather(self._asked(self._state), *(self._of_machine(name) for name in of_machine))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._asked(self._state))
+            for name in self._tools:
+                if name not in _ASKS:
+                    group.create_task(self._of_machine(name))
         if self.answers:
-            await asyncio.gather(*(self._of_machine(name) for name in self._tools if name in _ASKS))
+            async with asyncio.TaskGroup() as group:
+                for name in self._tools:
+                    if name in _ASKS:
+                        group.create_task(self._of_machine(name))
 
     async def moment(self) -> None:
         """The vital signs and a few PINGs."""

@@ -7,10 +7,12 @@ from typing import TypeVar
 
 from pydantic import SecretStr
 
-from agent.answer.diagnosis import OFFLINE, ModelUse
+from agent.answer.diagnosis import OFFLINE
 from agent.answer.events import Event
-from agent.investigation.investigation import Investigation, Options, Sources
-from agent.investigation.model_stage import ModelSettings, think
+from agent.investigation.investigation import Investigation
+from agent.investigation.model_stage import ModelSettings
+from agent.investigation.pipeline import run
+from agent.investigation.sources import DEADLINE_MODEL, Options, Sources
 from agent.runbooks.library import Library, load
 from tools.connection.target import Target, Tls, parse_target
 from tools.credentials import HIDDEN
@@ -18,11 +20,10 @@ from tools.record.replay import Replay
 from tools.record.tape import Tape
 from tools.record.virtual import VirtualClock, VirtualLoop
 
-DEADLINE_MODEL = 180.0
 T = TypeVar("T")
 
 
-def target_of(tape: Tape) -> Target:
+def recorded_target(tape: Tape) -> Target:
     """The recorded target; its credentials stand for those that were used, which nobody kept."""
     url = tape.head.url
     scheme, _, rest = url.partition("://")
@@ -43,8 +44,8 @@ class Case(Investigation):
         self.heard: list[Event] = []
         clock = VirtualClock(tape.began, asyncio.get_running_loop())
         self.replay = Replay(tape, clock)
-        outside = Sources(replay=self.replay)
-        super().__init__(target_of(tape), symptom, library, clock, self.heard.append, options, outside)
+        sources = Sources(replay=self.replay)
+        super().__init__(recorded_target(tape), symptom, library, clock, self.heard.append, options, sources)
 
     @property
     def misses(self) -> int:
@@ -54,26 +55,18 @@ class Case(Investigation):
 
 @asynccontextmanager
 async def case(
-    tape: Tape,
-    symptom: str,
-    use: ModelUse | None = None,
-    asking: ModelSettings | None = None,
-    library: Library | None = None,
+    tape: Tape, symptom: str, model: ModelSettings | None = None, library: Library | None = None
 ) -> AsyncIterator[Case]:
     """A recorded incident investigated up to its plan, by the checks or by a model. Needs a `VirtualLoop`."""
-    use = use or ModelUse(name=OFFLINE)
-    deadline = tape.head.deadline if use.name == OFFLINE else DEADLINE_MODEL
+    model = model or ModelSettings()
+    deadline = tape.head.deadline if model.use.name == OFFLINE else DEADLINE_MODEL
     options = Options(window=tape.head.window, one_node=tape.head.one_node, deadline=deadline)
-    made = Case(tape, symptom, library or load(), options)
+    investigation = Case(tape, symptom, library or load(), options)
     try:
-        made.start(use)
-        verdict = await made.survey()
-        if use.name != OFFLINE:
-            verdict = await think(made, verdict, asking or ModelSettings())
-        await made.plan(verdict)
-        yield made
+        await run(investigation, model)
+        yield investigation
     finally:
-        await made.close()
+        await investigation.close()
 
 
 def on_virtual_time(main: Coroutine[object, object, T]) -> T:

@@ -1,95 +1,138 @@
-"""The approving channel of the terminal: a person is asked about one exact change, and only a plain yes is one."""
+"""A person decides about one exact change, and what was approved is carried out."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-
-from rich.console import Console
-from rich.text import Text
+from collections.abc import Callable
+from typing import Protocol
 
 from agent.answer.diagnosis import Step
-from agent.answer.events import StepChanged
-from agent.investigation.investigation import Investigation
-from agent.remediation.carry_out import Outcome, Site, carry_out, roll_back, told
+from agent.answer.events import Emit, StepChanged
+from agent.plan.build import Planned
+from agent.remediation.carry_out import Outcome, Site, carry_out, outcome_lines, roll_back
 from tools.errors import GateError, RediagnoseError, Unlogged
 from tools.gate.apply import Applied, Gate
-from tools.gate.ledger import Log, entry, user
+from tools.gate.ledger import entry, user
 from tools.gate.policy import Change, shown
+from tools.records import Record
 
-Ask = Callable[[Step], Awaitable[bool]]
-"""Asks a person about one step; True only for a yes."""
 Show = Callable[[str], None]
 """Shows a person one line."""
 
 
-async def settle(
-    incident: Investigation, ask: Ask, show: Show, *, channel: str, log: Log, undo: Ask | None = None
-) -> None:  # fmt: skip
-    """Ask about each step that needs a yes; apply those that got one, and show the symptom before and after.
+class ApprovalRequest(Record):
+    """One change as a person is asked about it: what the gate would send and has read, and no word of anybody else."""
 
-    `log` is where changes are written down, before they're made; `undo` asks whether what was applied is taken back.
-    """
-    site = site_of(incident, log)
-    gate = site.gate()
-    try:
-        for step in list(incident.planned.steps):
-            if (wanted := incident.planned.changes.get(step.id)) is not None:
-                await decide(incident, site, gate, step, wanted, (ask, show, undo), channel)
-    except Unlogged as error:
-        # What can't be written down isn't done: the other steps aren't asked about either.
-        show(f"stopped: {error}")
+    step: str
+    """The step's id in the plan, such as s1."""
+    change: Change
+    unchecked: str | None = None
+    """What of it couldn't be checked, in the gate's own words."""
+    takes_back: bool = False
+    """Whether it takes back a change that was made."""
+
+    def lines(self) -> list[str]:
+        """The request as a person reads it, the action first."""
+        change = self.change
+        rows = [f"{self.step} {change.action}", f"   on      {change.node}"]
+        if change.parameter is not None:
+            rows.append(f"   change  {shown((change.before or '',))} -> {shown((change.args[3],))}")
+        elif change.before is not None:
+            rows.append(f"   is      {change.before}")
+        rows.append(f"   risk    {change.risk}")
+        if self.unchecked:
+            rows.append(f"   unknown {self.unchecked}")
+        if not self.takes_back:
+            rows.append(f"   undo    {shown(change.undo) if change.undo else 'nothing takes it back'}")
+        return rows
 
 
-def site_of(incident: Investigation, log: Log) -> Site:
-    """Where an incident's steps are carried out."""
-    return Site(incident.toolbox, incident.nodes, incident.clock, log, incident.options.window)
+class Approver(Protocol):
+    """Whoever may say yes: a person at a terminal, or what stands in for one in the lab and in tests."""
+
+    async def approve(self, request: ApprovalRequest) -> bool:
+        """Whether this one change may be made now; anything but a plain yes is False."""
 
 
-async def decide(
-    incident: Investigation, site: Site, gate: Gate, step: Step, wanted: Change, how: tuple[Ask, Show, Ask | None],
-    channel: str,
-) -> Outcome | None:  # fmt: skip
-    """Ask about one step and carry it out on a yes; what came of it, null where it wasn't made. Raises `Unlogged`."""
-    ask, show, undo = how
-    if not await ask(step):
-        _note(incident, step.model_copy(update={"state": "refused"}), "refused")
-        site.log(entry(site.clock, "refused", wanted, channel=channel, step=step.id))
-        return None
-    approval = gate.approve(wanted, by=user(), channel=channel, step=step.id)
-    step = step.model_copy(update={"state": "approved"})
-    _note(incident, step, f"approved by {approval.by} ({channel})")
-    try:
-        outcome = await carry_out(site, gate, step, wanted, approval)
-    except RediagnoseError as error:
-        _note(incident, step.model_copy(update={"state": "failed"}), str(error))
-        if isinstance(error, Unlogged):
+class Incident(Protocol):
+    """What deciding needs of an investigation."""
+
+    planned: Planned
+    emit: Emit
+
+    def changed(self, step: Step) -> None:
+        """Put a step's new state in its place."""
+
+
+class Decisions:
+    """Asks about an incident's steps, and carries out what got a yes."""
+
+    def __init__(self, incident: Incident, site: Site, approver: Approver, show: Show, channel: str) -> None:
+        """`channel` says in the audit log through what a yes came."""
+        self._incident = incident
+        self._site = site
+        self._gate: Gate = site.gate()
+        self._approver = approver
+        self._show = show
+        self._channel = channel
+
+    async def all(self, *, offer_undo: bool = False) -> None:
+        """Ask about each step that can be made from here, one by one.
+
+        `offer_undo` asks after each one that was made whether it's to be taken back.
+        """
+        try:
+            for step in list(self._incident.planned.steps):
+                if (change := self._incident.planned.changes.get(step.id)) is None:
+                    continue
+                outcome = await self.one(step, change)
+                if offer_undo and outcome is not None and change.undo is not None and not outcome.taken_back:
+                    await self.take_back(step, outcome)
+        except Unlogged as error:
+            # What can't be written down isn't done: the other steps aren't asked about either.
+            self._show(f"stopped: {error}")
+
+    async def one(self, step: Step, change: Change) -> Outcome | None:
+        """Ask about one step and carry it out on a yes; null where it wasn't made. Raises `Unlogged`."""
+        request = ApprovalRequest(step=step.id, change=change, unchecked=step.unchecked)
+        if not await self._approver.approve(request):
+            self._note(step.model_copy(update={"state": "refused"}), "refused")
+            self._site.log(entry(self._site.clock, "refused", change, channel=self._channel, step=step.id))
+            return None
+        approval = self._gate.approve(change, by=user(), channel=self._channel, step=step.id)
+        step = step.model_copy(update={"state": "approved"})
+        self._note(step, f"approved by {approval.by} ({self._channel})")
+        try:
+            outcome = await carry_out(self._site, self._gate, step, change, approval)
+        except RediagnoseError as error:
+            self._note(step.model_copy(update={"state": "failed"}), str(error))
+            if isinstance(error, Unlogged):
+                raise
+            self._show(f"{step.id} not applied: {error}")
+            return None
+        self._note(step.model_copy(update={"state": outcome.state}), outcome.summary)
+        self._show(f"{step.id} {outcome.state}: {outcome.summary}")
+        for line in outcome_lines(outcome):
+            self._show(line)
+        return outcome
+
+    async def take_back(self, step: Step, outcome: Outcome) -> None:
+        """Ask whether a step that was made is taken back, and do so on a yes. Raises `Unlogged`."""
+        try:
+            restored = restoring(outcome.applied)
+            if not await self._approver.approve(ApprovalRequest(step=step.id, change=restored, takes_back=True)):
+                return
+            approval = self._gate.approve(restored, by=user(), channel=self._channel, step=step.id)
+            done = await roll_back(self._site, self._gate, restored, approval)
+        except Unlogged:
             raise
-        show(f"{step.id} not applied: {error}")
-        return None
-    step = step.model_copy(update={"state": outcome.state})
-    _note(incident, step, outcome.said)
-    show(f"{step.id} {outcome.state}: {outcome.said}")
-    for line in told(outcome):
-        show(line)
-    if undo is not None and wanted.undo is not None and not outcome.taken_back and await undo(step):
-        await take_back(incident, site, gate, step, outcome, show, channel)
-    return outcome
+        except RediagnoseError as error:
+            self._show(f"{step.id} not rolled back: {error}")
+            return
+        summary = f"{restored.parameter} is {done.read_after} again"
+        self._note(step.model_copy(update={"state": "rolled-back"}), summary)
+        self._show(f"{step.id} rolled back: {summary}")
 
-
-async def take_back(
-    incident: Investigation, site: Site, gate: Gate, step: Step, outcome: Outcome, show: Show, channel: str
-) -> None:  # fmt: skip
-    """Take back a step that was applied, after a yes. Raises `Unlogged`."""
-    try:
-        restored = restoring(outcome.applied)
-        done = await roll_back(site, gate, restored, gate.approve(restored, by=user(), channel=channel, step=step.id))
-    except Unlogged:
-        raise
-    except RediagnoseError as error:
-        show(f"{step.id} not rolled back: {error}")
-        return
-    said = f"{restored.parameter} is {done.read_after} again"
-    _note(incident, step.model_copy(update={"state": "rolled-back"}), said)
-    show(f"{step.id} rolled back: {said}")
+    def _note(self, step: Step, detail: str) -> None:
+        self._incident.changed(step)
+        self._incident.emit(StepChanged(step=step, detail=detail))
 
 
 def restoring(applied: Applied) -> Change:
@@ -98,52 +141,3 @@ def restoring(applied: Applied) -> Change:
     if restored is None or applied.read_after is None:
         raise GateError(f"nothing takes back {applied.change.action}")
     return restored.model_copy(update={"before": applied.read_after})
-
-
-def _note(incident: Investigation, step: Step, detail: str) -> None:
-    incident.changed(step)
-    incident.emit(StepChanged(step=step, detail=detail))
-
-
-def question(console: Console, step: Step) -> None:
-    """Print what a person is asked about."""
-    console.print()
-    console.print(Text(f"{step.id} {step.action}", style="bold"), soft_wrap=True)
-    console.print(Text(f"   on      {step.node}"))
-    if step.after is not None:
-        console.print(Text(f"   change  {shown((step.before or '',))} -> {shown((step.after,))}"), soft_wrap=True)
-    elif step.before is not None:
-        console.print(Text(f"   is      {step.before}"), soft_wrap=True)
-    console.print(Text(f"   why     {step.why}"), soft_wrap=True)
-    console.print(Text(f"   risk    {step.risk}"), style="yellow" if step.risk == "risky" else None)
-    if step.unchecked:
-        console.print(Text(f"   unknown {step.unchecked}"), style="yellow", soft_wrap=True)
-    console.print(Text(f"   undo    {step.rollback or 'nothing takes it back'}"), soft_wrap=True)
-
-
-async def answered(console: Console, text: str) -> bool:
-    """Whether a person says yes; anything but y or yes is a no."""
-    try:
-        answer = await asyncio.to_thread(console.input, f"   {text} y/N ")
-    except EOFError:
-        return False
-    return answer.strip().lower() in ("y", "yes")
-
-
-def terminal(console: Console) -> Ask:
-    """Asks on a terminal whether a step is applied."""
-
-    async def ask(step: Step) -> bool:
-        question(console, step)
-        return await answered(console, "Apply it?")
-
-    return ask
-
-
-def undoing(console: Console) -> Ask:
-    """Asks on a terminal whether a step that was applied is taken back."""
-
-    async def ask(step: Step) -> bool:
-        return await answered(console, f"Take it back ({step.rollback})?")
-
-    return ask

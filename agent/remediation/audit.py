@@ -1,6 +1,5 @@
 """What an investigation proposes, written into the audit log beside what is done about it."""
 
-import argparse
 from pathlib import Path
 
 from agent.answer.events import Emit, Event, ProposalForbidden
@@ -21,14 +20,14 @@ class ForbiddenLog:
         self._emit(event)
 
 
-def audit_of(args: argparse.Namespace) -> Ledger:
-    """The audit log that was asked for."""
-    return Ledger(Path(args.audit) if args.audit else audit_path())
+def audit_log(path: Path | None) -> Ledger:
+    """The audit log at a path, or the usual one."""
+    return Ledger(path or audit_path())
 
 
-def log_of(args: argparse.Namespace, recording: Path | None) -> Log:
+def change_log(audit: Path | None, recording: Path | None) -> Log:
     """Where changes are written down: the audit log, and beside a recording what a later rollback has to know."""
-    return both(audit_of(args), Ledger(changes_path(recording))) if recording else audit_of(args)
+    return both(audit_log(audit), Ledger(changes_path(recording))) if recording else audit_log(audit)
 
 
 def note_proposals(incident: Investigation, heard: ForbiddenLog, log: Log, noted: set[str] | None = None) -> None:

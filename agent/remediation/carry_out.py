@@ -108,7 +108,7 @@ class Outcome(Record):
         return "rolled-back" if self.taken_back else "verified" if self.came == "verified" else "applied"
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         """In one line, for the step's event."""
         change = self.applied.change
         if change.parameter is None:
@@ -166,7 +166,7 @@ def _note(site: Site, outcome: Outcome, approval: Approval) -> None:
     event: Happening = outcome.came
     change, after = outcome.applied.change, outcome.applied.read_after
     site.log(
-        entry(site.clock, event, change, why=outcome.said, step=approval.step, channel=approval.channel, after=after)
+        entry(site.clock, event, change, why=outcome.summary, step=approval.step, channel=approval.channel, after=after)
     )  # fmt: skip
 
 
@@ -178,7 +178,7 @@ async def roll_back(site: Site, gate: Gate, restored: Change, approval: Approval
     return done
 
 
-def told(outcome: Outcome) -> list[str]:
+def outcome_lines(outcome: Outcome) -> list[str]:
     """What a person sees of an outcome."""
     change = outcome.applied.change
     rows = [f"  {one.said}" for one in outcome.goals]

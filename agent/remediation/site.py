@@ -1,66 +1,46 @@
-"""Reaching the node of a recorded step, in another process than the one that recorded it."""
+"""Where a step is carried out: an incident's nodes, or the node of a recorded step, reached from another process."""
 
-import argparse
-import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
-from agent.investigation.toolset import tools_of
+from agent.investigation.equipment import Equipment
+from agent.investigation.investigation import Investigation
 from agent.remediation.carry_out import Site
 from tools.clock import SystemClock
-from tools.connection.budget import Budget
 from tools.connection.node import Node
-from tools.connection.target import Target, Tls, parse_target
-from tools.errors import GateError, Unanswered, UsageError
+from tools.connection.target import Target
+from tools.errors import GateError, Unanswered
 from tools.gate.ledger import Log
-from tools.gate.proposals import Proposals
-from tools.host.local import Host
-from tools.past.history import History
-from tools.redact import Pseudonyms
-from tools.server.deployment import Deployment, topology
-from tools.toolbox import Toolbox, bind
 
 HUNTS = 20.0
 """Seconds in which a full server is tried for a slot."""
 
 
-def target_of(args: argparse.Namespace) -> Target:
-    """The deployment that the command names. Raises `UsageError`."""
-    url = args.url or os.environ.get("REDIS_URL")
-    if not url:
-        raise UsageError("REDIS_URL isn't set; give --url, such as redis://host:6379")
-    tls = Tls.model_validate({name: getattr(args, name) for name in ("cacert", "cert", "key", "insecure")})
-    target = parse_target(url, tls=tls, password_file=Path(args.password_file) if args.password_file else None)
-    if target.tls:
-        target.tls.context()
-    return target
+def site_of(incident: Investigation, log: Log) -> Site:
+    """Where an incident's steps are carried out."""
+    return Site(incident.toolbox, incident.nodes, incident.clock, log, incident.options.window)
 
 
 @asynccontextmanager
 async def reached(target: Target, name: str, log: Log, window: float) -> AsyncIterator[Site]:
     """The node of a name, if the deployment has it. Raises `GateError` where not, `Unanswered` without an answer."""
-    clock, pseudonyms = SystemClock(), Pseudonyms()
-    deployment = Deployment(target, clock, Budget(), pseudonyms, None)
-    toolbox = Toolbox([bind(topology, deployment)], clock, lambda what: None)
-    toolbox.note_symptom("")
+    equipment = Equipment(target, SystemClock(), lambda call: None)
+    equipment.toolbox.note_symptom("")
     try:
         if target.watched or target.node != name:
-            found = await toolbox.call("topology")
-            if found.unavailable:
-                raise Unanswered(found.unavailable.kind, found.unavailable.detail)
-        if (node := deployment.nodes.get(name)) is None:
-            known = ", ".join(deployment.nodes)
+            topology = await equipment.toolbox.call("topology")
+            if topology.unavailable:
+                raise Unanswered(topology.unavailable.kind, topology.unavailable.detail)
+        if (node := equipment.deployment.nodes.get(name)) is None:
+            known = ", ".join(equipment.deployment.nodes)
             raise GateError(f"the step is for {name}, and {target.url} is no deployment of it (it has {known})")
-        host = Host(node.target, clock, pseudonyms=pseudonyms)
-        proposals, past = Proposals(lambda action, why: None), History(None, clock)
-        toolbox.add(tools_of(node, host, proposals, past, sentinel=False))
+        equipment.equip_node(node)
         await _let_in(node)
-        host.confirm(await _process(node))
-        yield Site(toolbox, {name: node}, clock, log, window)
+        equipment.hosts[name].confirm(await _process(node))
+        yield Site(equipment.toolbox, {name: node}, equipment.clock, log, window)
     finally:
-        deployment.close()
+        equipment.close()
 
 
 async def _let_in(node: Node) -> None:

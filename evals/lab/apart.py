@@ -30,7 +30,7 @@ class Told(Record):
 
     url: str
     ticket: str
-    options: tuple[str, ...] = ()
+    server_log: Path | None = None
     mendable: bool
     """Whether it can say that the symptom is gone."""
 
@@ -130,7 +130,10 @@ async def _hold(id: str, kind: str, seed: int) -> None:
 async def _answer(beginning: AbstractAsyncContextManager[Incident], questions: asyncio.Queue[None]) -> None:
     async with beginning as incident:
         told = Told(
-            url=incident.url, ticket=incident.ticket, options=incident.options, mendable=incident.mended is not None
+            url=incident.url,
+            ticket=incident.ticket,
+            server_log=incident.server_log,
+            mendable=incident.mended is not None,
         )
         print(told.model_dump_json(), flush=True)
         while True:

@@ -4,28 +4,21 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
-from agent.answer.diagnosis import OFFLINE, ModelUse, Step
 from agent.answer.events import Event
-from agent.cli.commands import COMMANDS
-from agent.cli.inputs import DEADLINE_CHECKS, DEADLINE_MODEL, outside_of
-from agent.cli.program import Parser
-from agent.investigation.investigation import Investigation, Options, Sources
-from agent.investigation.model_stage import ModelSettings, think
-from agent.model.selection import choose
-from agent.remediation.approval import settle
-from agent.runbooks.library import load
+from agent.cli.inputs import TriageInputs
+from agent.investigation.investigation import Investigation
+from agent.investigation.pipeline import Setup
+from agent.investigation.pipeline import run as investigate
+from agent.remediation.approval import ApprovalRequest, Decisions
+from agent.remediation.site import site_of
 from evals.lab.apart import Apart, Told, apart
 from evals.lab.catalogue import FAULTS
 from evals.lab.fault import Fault
-from evals.lab.score import Run, scored
-from evals.lab.score import wrong as wrong_steps
+from evals.lab.score import Run, scored, wrong
 from evals.lab.servers import LabError
 from tools.clock import SystemClock
-from tools.connection.target import Target, Tls, parse_target
-from tools.records import BudgetLimits
+from tools.connection.target import parse_target
 from tools.redact import hide_secrets
 
 ENDS_AFTER = 420.0
@@ -66,61 +59,42 @@ async def _judged(run: Run, fault: Fault, incident: Apart) -> Run:
         return run.model_copy(update={"crashed": f"{type(error).__name__}: {error}"})
 
 
-@dataclass
-class Prepared:
-    """What `rediagnose triage` makes of an incident's options."""
-
-    target: Target
-    use: ModelUse
-    options: Options
-    outside: Sources
-    asking: ModelSettings
-    symptom: str
-
-    def investigation(self) -> Investigation:
-        """An investigation that nobody listens to."""
-        return Investigation(
-            self.target, self.symptom, load(), SystemClock(), _unheard, self.options, self.outside
-        )  # fmt: skip
-
-
-def prepared(model: str, ticket: str, told: Told) -> Prepared:
-    """An investigation of an incident with the program's own options and defaults."""
-    parser = Parser(prog="triage")
-    next(one for one in COMMANDS if one.name == "triage").configure(parser)
-    args = parser.parse_args(["--model", model, *told.options, told.url, ticket])
-    tls = Tls.model_validate({name: getattr(args, name) for name in ("cacert", "cert", "key", "insecure")})
-    password = Path(args.password_file) if args.password_file else None
+def setup_of(model: str, ticket: str, told: Told) -> Setup:
+    """An investigation of an incident, with the program's own defaults."""
+    inputs = TriageInputs(model=model, server_log=str(told.server_log) if told.server_log else None)
     # Nothing of the environment: a password that's set there isn't the lab's.
-    target = parse_target(told.url, tls=tls, password_file=password, environ={})
-    use = choose(args.model)
-    deadline = args.deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
-    options = Options(
-        window=args.window, deadline=deadline, one_node=args.one_node,
-        budget=BudgetLimits(commands=args.max_commands, pings=args.max_pings),
-    )  # fmt: skip
-    asking = ModelSettings(timeout=args.model_timeout, max_tokens=args.max_tokens, turns=args.max_turns)
-    return Prepared(target, use, options, outside_of(args, target, SystemClock()), asking, hide_secrets(ticket))
+    return inputs.setup(parse_target(told.url, environ={}), hide_secrets(ticket), SystemClock())
 
 
 @asynccontextmanager
 async def _triaged(run: Run, incident: Apart) -> AsyncIterator[Investigation]:
-    """The investigation as `rediagnose triage` makes it with the incident's options, up to its plan."""
-    ready = prepared(run.model, run.ticket, incident.told)
-    case = ready.investigation()
+    """The investigation as `rediagnose triage` makes it, up to its plan."""
+    setup = setup_of(run.model, run.ticket, incident.told)
+    case = setup.investigation(SystemClock(), ignore)
     try:
-        case.start(ready.use)
-        verdict = await case.survey()
-        if ready.use.name != OFFLINE:
-            verdict = await think(case, verdict, ready.asking)
-        await case.plan(verdict)
+        await investigate(case, setup.model)
         yield case
     finally:
         await case.close()
 
 
-def _unheard(event: Event) -> None:
-    pass
+def ignore(event: Event) -> None:
+    """Nobody listens."""
+
+
+class _Approver:
+    """Says yes to one step after the other until the symptom is gone, and to no wrong remedy."""
+
+    def __init__(self, case: Investigation, fault: Fault, incident: Apart) -> None:
+        self._case, self._fault, self._incident = case, fault, incident
+
+    @property
+    def applied(self) -> bool:
+        return any(step.state in ("applied", "verified") for step in self._case.planned.steps)
+
+    async def approve(self, request: ApprovalRequest) -> bool:
+        steps = [step for step in self._case.planned.steps if step.id == request.step]
+        return not any(wrong(self._fault, steps)) and not (self.applied and await _gone(self._incident))
 
 
 async def _mend(case: Investigation, fault: Fault, incident: Apart) -> bool | None:
@@ -128,15 +102,11 @@ async def _mend(case: Investigation, fault: Fault, incident: Apart) -> bool | No
     if not incident.told.mendable or not case.planned.changes or await incident.mended():
         return None
 
-    def applied() -> bool:
-        return any(step.state in ("applied", "verified") for step in case.planned.steps)
-
-    async def ask(step: Step) -> bool:
-        return not any(wrong_steps(fault, [step])) and not (applied() and await _gone(incident))
-
+    approver = _Approver(case, fault, incident)
     # The server is gone in a moment: nobody will ask who changed it.
-    await settle(case, ask, lambda line: None, channel="lab", log=lambda entry: None)
-    return await _gone(incident) if applied() else None
+    site = site_of(case, lambda entry: None)
+    await Decisions(case, site, approver, lambda line: None, "lab").all()
+    return await _gone(incident) if approver.applied else None
 
 
 async def _gone(incident: Apart) -> bool:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 from evals.lab.servers import ServerKind
 from tools.records import Record
@@ -22,10 +23,15 @@ class Incident(Record):
     """What a person reports; never the cause's name."""
     own_url: str | None = None
     """The lab's own way in where `url` has none, to look at the evidence; not for the agent."""
-    options: tuple[str, ...] = ()
-    """Further options that a person would give the program, such as where the log of a dead server is."""
+    server_log: Path | None = None
+    """Where the log of a dead server is, which a person would tell the program."""
     mended: Callable[[], Awaitable[bool]] | None = None
     """Whether the application sees the symptom gone."""
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Further arguments that a person would give the program."""
+        return ("--server-log", str(self.server_log)) if self.server_log else ()
 
 
 class Attack(Record):

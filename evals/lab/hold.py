@@ -1,6 +1,5 @@
 """`rediagnose lab start`: one fault, there until somebody says that it's enough."""
 
-import argparse
 import asyncio
 import random
 import shlex
@@ -8,22 +7,23 @@ import signal
 from difflib import get_close_matches
 
 from agent.cli.program import ANSWERED
+from evals.inputs import StartInputs
 from evals.lab.catalogue import FAULTS
 from evals.lab.fault import Fault
 from evals.lab.servers import LabError, ServerKind, installed, missing
 from tools.errors import UsageError
 
 
-async def start(args: argparse.Namespace) -> int:
+async def start(inputs: StartInputs) -> int:
     """Have a fault until Ctrl-C or SIGTERM. Raises `UsageError` or `LabError`."""
-    fault = known(args.fault)
-    kind = kind_for(fault, args.kind)
+    fault = known(inputs.fault)
+    kind = kind_for(fault, inputs.kind)
     end_by_signal()
     try:
-        async with fault.begin(kind, random.Random(args.seed)) as incident:
+        async with fault.begin(kind, random.Random(inputs.seed)) as incident:
             print(f"{incident.url}\n{incident.ticket}", flush=True)
-            if incident.options:
-                print(f"options: {shlex.join(incident.options)}", flush=True)
+            if incident.arguments:
+                print(f"options: {shlex.join(incident.arguments)}", flush=True)
             if incident.own_url:
                 print(f"(the lab's own way in: {incident.own_url})", flush=True)
             await asyncio.Event().wait()

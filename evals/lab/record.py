@@ -1,6 +1,5 @@
 """`rediagnose lab record`: faults had and written down, as the incidents that are evaluated offline."""
 
-import argparse
 import asyncio
 import gzip
 import random
@@ -16,18 +15,21 @@ from rich.console import Console
 from agent.answer.diagnosis import Verdict
 from agent.cli.program import ANSWERED, FAILED
 from agent.investigation.investigation import Investigation
+from agent.investigation.pipeline import look
 from agent.recordings.capture import capture
+from evals.inputs import RecordInputs
 from evals.lab.again import said
 from evals.lab.apart import ROOMS, Apart, apart
 from evals.lab.catalogue import FAULTS
 from evals.lab.covered import page
-from evals.lab.examine import prepared
+from evals.lab.examine import ignore, setup_of
 from evals.lab.fault import Fault
 from evals.lab.hold import end_by_signal
 from evals.lab.run import selected
 from evals.lab.score import expected
 from evals.lab.servers import LabError, ServerKind, installed
 from evals.scoring.scenario import INDEX, Attack, Index, Scenario
+from tools.clock import SystemClock
 from tools.errors import UsageError
 
 ENDS_AFTER = 240.0
@@ -37,13 +39,13 @@ TRIES = 3
 _FOLDER = re.compile(r"/tmp/(?:redis|lab)-[A-Za-z0-9_.-]+")
 
 
-async def record(args: argparse.Namespace) -> int:
+async def record(inputs: RecordInputs) -> int:
     """Record what was asked for into a folder and write its index; 1 if something is missing. Raises `UsageError`."""
-    folder, faults = Path(args.folder), selected(args.faults)
+    folder, faults = inputs.folder, selected(inputs.faults)
     folder.mkdir(parents=True, exist_ok=True)
     kinds = installed()
-    wanted = list(_wanted(faults, kinds, args.kinds, args.first_seed))
-    console, slots = Console(stderr=True), asyncio.Semaphore(args.jobs)
+    wanted = list(_wanted(faults, kinds, inputs.kinds, inputs.first_seed))
+    console, slots = Console(stderr=True), asyncio.Semaphore(inputs.jobs)
     known = {(one.fault, one.kind): one for one in _known(folder) if one.file == f"{one.id}.jsonl.gz"}
     end_by_signal()
 
@@ -140,17 +142,16 @@ def _attack(fault: Fault) -> Attack | None:
 
 
 async def _written(path: Path, ticket: str, incident: Apart) -> tuple[Investigation, Verdict]:
-    found = prepared("offline", ticket, incident.told)
+    setup = setup_of("offline", ticket, incident.told)
     # Only what a replay needs: what was made of it is for the replay to say.
-    found.outside = replace(found.outside, record=path, events=False)
-    made = found.investigation()
+    setup = replace(setup, sources=replace(setup.sources, record=path, events=False))
+    investigation = setup.investigation(SystemClock(), ignore)
     try:
-        made.start(found.use)
-        verdict = await made.survey()
-        await capture(made, duration=6.0, every=2.0, light=True)
-        return made, verdict
+        verdict = await look(investigation, setup.model.use)
+        await capture(investigation, duration=6.0, every=2.0, light=True)
+        return investigation, verdict
     finally:
-        await made.close()
+        await investigation.close()
 
 
 def _scrub(path: Path, kind: ServerKind) -> None:

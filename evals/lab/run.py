@@ -1,6 +1,5 @@
 """`rediagnose lab run`: faults had, triaged and scored, some side by side."""
 
-import argparse
 import asyncio
 import random
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from agent.cli.program import ANSWERED, FAILED, INTERRUPTED
 from agent.model.selection import choose
+from evals.inputs import RunInputs
 from evals.lab.catalogue import FAULTS
 from evals.lab.examine import examine
 from evals.lab.fault import Fault
@@ -31,24 +31,24 @@ class Wanted(NamedTuple):
     twin: Run | None
 
 
-async def run(args: argparse.Namespace) -> int:
+async def run(inputs: RunInputs) -> int:
     """Run all that was asked for and print what came of it; 1 if a wrong remedy was proposed. Raises `UsageError`."""
-    model = choose(args.model).name
-    faults = selected(args.faults)
-    kinds = servers(None if args.kind in ("all", "rotate") else args.kind)
-    skipped = {fault.id: why for fault in faults if (why := _skipped(fault, kinds, args.kind))}
-    wanted = list(plan(faults, kinds, args.kind, range(args.first_seed, args.first_seed + args.seeds), model))
-    file = Path(args.output) if args.output else None
+    model = choose(inputs.model).name
+    faults = selected(inputs.faults)
+    kinds = servers(None if inputs.kind in ("all", "rotate") else inputs.kind)
+    skipped = {fault.id: why for fault in faults if (why := _skipped(fault, kinds, inputs.kind))}
+    wanted = list(plan(faults, kinds, inputs.kind, range(inputs.first_seed, inputs.first_seed + inputs.seeds), model))
+    file = inputs.output
     done = {one.key: one for one in (read(file) if file else []) if not (one.error or one.crashed)}
     interrupted = False
     end_by_signal()
     try:
-        await _all(wanted, done, args.jobs, file)
+        await _all(wanted, done, inputs.jobs, file)
     except asyncio.CancelledError:
         interrupted = True
     of_this = [one.key for both in wanted for one in both if one]
     runs = [done[key] for key in dict.fromkeys(of_this) if key in done]
-    printed = as_json if args.format == "json" else as_text
+    printed = as_json if inputs.format == "json" else as_text
     print(printed(runs, skipped, model, interrupted=interrupted), flush=True)
     if interrupted:
         return INTERRUPTED

@@ -1,19 +1,19 @@
 """`rediagnose lab list`: the faults, what they're about, and which can be had here."""
 
-import argparse
 import json
 from typing import Any
 
 from agent.cli.program import ANSWERED
+from evals.inputs import ListInputs
 from evals.lab.catalogue import FAULTS
 from evals.lab.fault import Fault
 from evals.lab.servers import ServerKind, installed, missing
 
 
-def show(args: argparse.Namespace) -> int:
+def show(inputs: ListInputs) -> int:
     """Print the faults, as text or JSON."""
     kinds = installed()
-    if args.format == "json":
+    if inputs.format == "json":
         print(json.dumps({"schema": 1, "servers": [_server(kind) for kind in kinds], "missing": missing(),
                           "faults": [told(fault, kinds) for fault in FAULTS.values()]}, indent=2))  # fmt: skip
         return ANSWERED

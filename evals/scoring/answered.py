@@ -69,8 +69,8 @@ async def of_recording(folder: Path, scenario: Scenario, arm: Arm) -> Answered:
 
 
 async def _told(path: Path, ticket: str, arm: Arm) -> Answered:
-    use = ModelUse(name=arm.model)
-    async with case(Tape(load(path)), ticket, use, ModelSettings(bare=arm.bare), _library()) as made:
+    model = ModelSettings(use=ModelUse(name=arm.model), bare=arm.bare)
+    async with case(Tape(load(path)), ticket, model, _library()) as made:
         return answered(made)
 
 

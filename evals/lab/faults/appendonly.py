@@ -80,7 +80,7 @@ async def aof_disk_full_ended(kind: ServerKind, rng: Random) -> AsyncIterator[In
                 if not server.running:
                     break
                 await asyncio.sleep(0.05)
-            yield Incident(url=server.url, pid=server.pid, options=("--server-log", str(here.log)))
+            yield Incident(url=server.url, pid=server.pid, server_log=here.log)
 
 
 _SLOW = (
@@ -227,7 +227,7 @@ async def aof_corrupt_start(kind: ServerKind, rng: Random) -> AsyncIterator[Inci
             if status != 1:
                 raise LabError(f"the server ended with {status}")
         async with application(f"redis://127.0.0.1:{port}", rng):
-            yield Incident(url=f"redis://127.0.0.1:{port}", pid=pid, options=("--server-log", str(here.log)))
+            yield Incident(url=f"redis://127.0.0.1:{port}", pid=pid, server_log=here.log)
 
 
 _EMPTY = (

@@ -122,7 +122,7 @@ async def oom_killed(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
             _limited(group, rng)
             await _until_killed(server, rng, rng.randrange(200, 2000))
             await asyncio.sleep(rng.uniform(0, 3))
-            yield Incident(url=server.url, pid=server.pid, options=("--server-log", str(here.log)))
+            yield Incident(url=server.url, pid=server.pid, server_log=here.log)
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ async def test_what_was_planted_changes_nothing(id: str) -> None:
     fault = FAULTS[id]
     kinds = [kind for kind in installed() if fault.unavailable(kind) is None]
     async with fault.begin(kinds[IDS.index(id) % len(kinds)], random.Random(61)) as incident:
-        answer = await triage(incident.url, incident.ticket, *incident.options)
+        answer = await triage(incident.url, incident.ticket, *incident.arguments)
     checked(answer)
     assert fault.attack
     if fault.cause == "no-fault":

@@ -27,7 +27,7 @@ async def test_it_is_well(id: str) -> None:
     # The ticket that suspects most, where there is one.
     leading = [ticket for ticket in fault.tickets if any(word in ticket for word in LEADING)]
     async with fault.begin(kind, random.Random(41)) as incident:
-        answer = await triage(incident.url, (leading or [incident.ticket])[0], *incident.options)
+        answer = await triage(incident.url, (leading or [incident.ticket])[0], *incident.arguments)
     checked(answer)
     assert answer["outcome"] == NO_FAULT, answer["causes"]
     assert not [step for step in answer["plan"] if step["needs_approval"]]

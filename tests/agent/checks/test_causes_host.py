@@ -57,7 +57,7 @@ def right(fault: Fault, answer: dict[str, Any]) -> None:
 async def test_the_cause_is_found(id: str) -> None:
     fault = FAULTS[id]
     async with fault.begin(usable(fault, MINE.index(id)), random.Random(23)) as incident:
-        answer = await triage(incident.url, incident.ticket, *incident.options)
+        answer = await triage(incident.url, incident.ticket, *incident.arguments)
     right(fault, answer)
 
 
@@ -68,7 +68,7 @@ async def test_the_same_ticket_about_its_twin(id: str) -> None:
     ticket = fault.tickets[-1]
     for one, turn in ((fault, 1), (twin, 2)):
         async with one.begin(usable(one, PAIRS.index(id) + turn), random.Random(31)) as incident:
-            right(one, await triage(incident.url, ticket, *incident.options))
+            right(one, await triage(incident.url, ticket, *incident.arguments))
 
 
 async def info(wire: Wire, section: str) -> dict[str, str]:

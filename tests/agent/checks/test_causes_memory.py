@@ -83,7 +83,7 @@ async def begun(id: str, seed: int, ticket: str | None = None) -> AsyncIterator[
         pytest.skip("; ".join({str(fault.unavailable(kind)) for kind in installed()}) or "no server here")
     kind = kinds[(sorted(FAULTS).index(id) + seed) % len(kinds)]
     async with fault.begin(kind, random.Random(seed)) as incident:
-        answer = await triage(incident.url, ticket or incident.ticket, *incident.options)
+        answer = await triage(incident.url, ticket or incident.ticket, *incident.arguments)
         checked(answer)
         yield fault, incident, answer
 

@@ -102,11 +102,11 @@ async def test_the_cause_comes_first(id: str) -> None:
     fault = FAULTS[id]
     async with fault.begin(kind_of(fault), random.Random(41)) as incident:
         if fault.cause != NO_FAULT:
-            log, info = await seen(incident.url, incident.pid, incident.options)
+            log, info = await seen(incident.url, incident.pid, incident.arguments)
             assert EVIDENCE[id](log, info), (log[-2000:], info)
             if "MISCONF" in incident.ticket:
                 assert await misconf(incident.url)
-        answer = await triage(incident.url, incident.ticket, *incident.options)
+        answer = await triage(incident.url, incident.ticket, *incident.arguments)
     right(fault, answer)
 
 
@@ -114,7 +114,7 @@ async def test_the_cause_comes_first(id: str) -> None:
 async def test_the_same_words_about_the_twin(id: str, twin: str, ticket: str) -> None:
     fault = FAULTS[twin]
     async with fault.begin(kind_of(fault, FAULTS[id]), random.Random(43)) as incident:
-        right(fault, await triage(incident.url, ticket, *incident.options))
+        right(fault, await triage(incident.url, ticket, *incident.arguments))
 
 
 async def test_a_snapshot_lets_the_writes_in_again_once_there_is_room(kind: ServerKind) -> None:

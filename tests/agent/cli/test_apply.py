@@ -20,7 +20,8 @@ from agent.answer.diagnosis import Diagnosis, Goal, ModelUse, Step, TargetInfo
 from agent.answer.events import Answered
 from agent.cli.apply import apply
 from agent.cli.commands import COMMANDS
-from agent.cli.program import parser
+from agent.cli.inputs import ChangeInputs, typed
+from agent.cli.program import parsed, parser
 from agent.plan.goals import helped, seen
 from agent.remediation.applied import alone
 from evals.lab.catalogue import FAULTS
@@ -168,7 +169,9 @@ async def test_what_a_tampered_file_asks_for_is_refused(
         all_before = await at.wire.ask("CONFIG", "GET", "*")
         shown = io.StringIO()
         with contextlib.redirect_stderr(shown):
-            status = await apply(parser(COMMANDS, "").parse_args(at.args("apply", "--confirm", action)))
+            status = await apply(
+                typed(ChangeInputs, parsed(parser(COMMANDS, ""), at.args("apply", "--confirm", action)))
+            )
         assert status == 1
         assert said in shown.getvalue()
         assert await at.wire.ask("CONFIG", "GET", "*") == all_before

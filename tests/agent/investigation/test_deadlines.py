@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from agent.investigation.investigation import Investigation, Options
+from agent.investigation.investigation import Investigation
+from agent.investigation.sources import Options
 from agent.runbooks.library import load
 from evals.lab.catalogue import FAULTS
 from evals.lab.servers import installed, running

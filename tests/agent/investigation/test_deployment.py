@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from agent.investigation.investigation import Investigation, Options
+from agent.investigation.investigation import Investigation
+from agent.investigation.sources import Options
 from agent.loop.prompts import compose
 from agent.loop.run import offered
 from agent.runbooks.library import load

@@ -9,8 +9,9 @@ import jsonschema
 import pytest
 
 from agent.answer.diagnosis import ModelUse
-from agent.investigation.investigation import Investigation, Options
+from agent.investigation.investigation import Investigation
 from agent.investigation.model_stage import ModelSettings, think
+from agent.investigation.sources import Options
 from agent.report.render import markdown, text
 from agent.runbooks.library import Library, load
 from evals.lab.servers import installed, running

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from agent.answer.diagnosis import Diagnosis, ModelUse
-from agent.investigation.investigation import Investigation, Options, Sources
+from agent.investigation.investigation import Investigation
+from agent.investigation.sources import Options, Sources
 from agent.recordings.capture import capture
 from agent.recordings.replay import case, on_virtual_time
 from agent.runbooks.library import load as runbooks

@@ -4,10 +4,12 @@ import random
 
 import pytest
 
-from agent.answer.diagnosis import ModelUse, Step
+from agent.answer.diagnosis import ModelUse
 from agent.answer.events import Event, StepChanged
-from agent.investigation.investigation import Investigation, Options
-from agent.remediation.approval import settle
+from agent.investigation.investigation import Investigation
+from agent.investigation.sources import Options
+from agent.remediation.approval import ApprovalRequest, Decisions
+from agent.remediation.site import site_of
 from agent.runbooks.library import load
 from evals.lab.catalogue import FAULTS
 from evals.lab.servers import ServerKind
@@ -23,9 +25,10 @@ async def test_a_step_is_made_only_on_a_yes(kind: ServerKind, yes: bool) -> None
     asked: list[str] = []
     logged: list[Entry] = []
 
-    async def ask(step: Step) -> bool:
-        asked.append(step.action)
-        return yes
+    class Person:
+        async def approve(self, request: ApprovalRequest) -> bool:
+            asked.append(request.change.action)
+            return yes
 
     async with FAULTS["connection-leak-standing"].begin(kind, random.Random(4)) as incident:
         target = parse_target(incident.url, environ={})
@@ -34,7 +37,7 @@ async def test_a_step_is_made_only_on_a_yes(kind: ServerKind, yes: bool) -> None
             case.start(ModelUse(name="offline", why="no model here"))
             await case.plan(await case.survey())
             before = await case.node.one("CONFIG", "GET", "*")
-            await settle(case, ask, shown.append, channel="test", log=logged.append)
+            await Decisions(case, site_of(case, logged.append), Person(), shown.append, "test").all()
             after = await case.node.one("CONFIG", "GET", "*")
             answer = case.answer()
         finally:

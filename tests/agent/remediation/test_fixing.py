@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from agent.answer.diagnosis import ModelUse, Step
-from agent.investigation.investigation import Investigation, Options
-from agent.remediation.approval import settle
+from agent.answer.diagnosis import ModelUse
+from agent.investigation.investigation import Investigation
+from agent.investigation.sources import Options
+from agent.remediation.approval import ApprovalRequest, Decisions
+from agent.remediation.site import site_of
 from agent.runbooks.library import load
 from evals.lab.catalogue import FAULTS
 from evals.lab.fault import Incident
@@ -59,14 +61,16 @@ async def test_a_step_mends_and_its_rollback_leaves_nothing(id: str) -> None:
             await case.plan(await case.survey())
             before = await settings(case)
 
-            async def ask(step: Step) -> bool:
-                return step.action.startswith(action) and not gone
+            class Person:
+                """Says yes to one kind of step, looks at the application, and takes the step back."""
 
-            async def undo(step: Step) -> bool:
-                gone.append(await works(incident))
-                return True
+                async def approve(self, request: ApprovalRequest) -> bool:
+                    if request.takes_back:
+                        gone.append(await works(incident))
+                        return True
+                    return request.change.action.startswith(action) and not gone
 
-            await settle(case, ask, shown.append, channel="test", log=logged.append, undo=undo)
+            await Decisions(case, site_of(case, logged.append), Person(), shown.append, "test").all(offer_undo=True)
             if not gone:
                 gone.append(await works(incident))
             after = await settings(case)

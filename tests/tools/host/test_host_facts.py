@@ -6,7 +6,6 @@ import os
 import shutil
 import socket
 import sys
-from argparse import Namespace
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from agent.cli.host_script import host_script
+from agent.cli.inputs import NoInputs
 from evals.lab.servers import Server, ServerKind, free_port, installed, running
 from tools.clock import SystemClock
 from tools.connection.target import parse_target
@@ -203,5 +203,5 @@ async def test_files_that_the_script_did_not_print(tmp_path: Path) -> None:
 
 
 def test_the_command_prints_the_script(capsys: pytest.CaptureFixture[str]) -> None:
-    assert host_script(Namespace()) == 0
+    assert host_script(NoInputs()) == 0
     assert capsys.readouterr().out.startswith("#!/bin/sh\n")

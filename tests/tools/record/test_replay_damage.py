@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from agent.recordings.replay import on_virtual_time, target_of
+from agent.recordings.replay import on_virtual_time, recorded_target
 from tools.clock import SystemClock
 from tools.errors import Unanswered, UsageError
 from tools.record.load import Recording, load
@@ -142,7 +142,7 @@ HOW: tuple[Callable[[random.Random], bytes], ...] = (cut, flipped, rows_moved, r
 async def ask(recording: Recording, rng: random.Random) -> None:
     """Replay some of it, in this process and as a server would."""
     tape = Tape(recording)
-    target = target_of(tape)
+    target = recorded_target(tape)
     for node in list(tape.nodes)[:2]:
         host, _, port = node.rpartition(":")
         at = target if node == target.node or node.startswith("unix:") else target.at(host, int(port))

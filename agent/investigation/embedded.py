@@ -1,0 +1,55 @@
+"""An investigation as a program that embeds this one makes it; `rediagnose` hands it out."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from agent.answer.diagnosis import OFFLINE, Diagnosis
+from agent.answer.events import Event
+from agent.investigation.model_stage import ModelSettings
+from agent.investigation.pipeline import Setup, run
+from agent.investigation.sources import DEADLINE_CHECKS, DEADLINE_MODEL, Options, Sources
+from agent.model.selection import choose
+from agent.runbooks.library import load
+from tools.clock import SystemClock
+from tools.connection.target import Tls, parse_target
+from tools.errors import UsageError
+from tools.redact import hide_secrets
+
+
+async def investigate(
+    url: str, symptom: str = "", *, model: str | None = OFFLINE, window: float = 2.0, deadline: float | None = None,
+    one_node: bool = False, tls: Tls | None = None, password_file: Path | None = None, runbooks: Path | None = None,
+    record: Path | None = None, on_event: Callable[[Event], None] | None = None,
+) -> Diagnosis:  # fmt: skip
+    """Look at a deployment and say what is wrong with it. Nothing on a server is changed.
+
+    `url` is what the command line takes: redis://, rediss://, unix://, or redis+sentinel://h1:p1,h2:p2/MASTER.
+    `model` names a model of the endpoint that the environment gives, null the one of REDIAGNOSE_MODEL; by default
+    nothing leaves, and the checks answer. `window` is the seconds between the two samples, `deadline` the seconds for
+    the whole (30, with a model 180). `on_event` hears of each reading as it's taken.
+
+    A server that is dead or refuses us is an answer too. Raises `UsageError` for arguments that can't be used.
+    """
+    if not 0.2 <= window <= 60:
+        raise UsageError(f"window={window}: give 0.2 to 60 seconds")
+    if deadline is not None and deadline <= 0:
+        raise UsageError(f"deadline={deadline}: give a number of seconds above 0")
+    use = choose(model)
+    target = parse_target(url, tls=tls, password_file=password_file)
+    if target.tls:
+        target.tls.context()
+    seconds = deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
+    setup = Setup(
+        target=target, symptom=hide_secrets(symptom), library=load(runbooks), model=ModelSettings(use=use),
+        options=Options(window=window, deadline=seconds, one_node=one_node), sources=Sources(record=record),
+    )  # fmt: skip
+    incident = setup.investigation(SystemClock(), on_event or _ignore)
+    try:
+        await run(incident, setup.model)
+        return incident.answer()
+    finally:
+        await incident.close()
+
+
+def _ignore(event: Event) -> None:
+    pass

@@ -1,0 +1,138 @@
+"""What an investigation works with: the deployment's nodes, a machine for each, and the tools that read them."""
+
+from collections.abc import Callable, Iterator
+from urllib.parse import unquote, urlsplit
+
+from agent.answer.diagnosis import TargetInfo
+from agent.evidence.view import View
+from agent.investigation.baseline import BaselineComparison, tools_against
+from agent.investigation.identity import target_info
+from agent.investigation.sources import Sources
+from agent.investigation.toolset import tools_of
+from tools.clock import Clock
+from tools.connection.budget import Budget
+from tools.connection.network import Network
+from tools.connection.node import Node
+from tools.connection.target import Target
+from tools.gate.bounds import room
+from tools.gate.proposals import Proposals
+from tools.host.local import Host
+from tools.past.history import History
+from tools.record.recorder import RecordedNetwork, Recorder
+from tools.records import BudgetLimits, Reading
+from tools.redact import Pseudonyms
+from tools.server.deployment import Deployment, topology
+from tools.toolbox import Begun, Toolbox, bind
+
+OnCall = Callable[[Begun | Reading], None]
+"""Hears of each call of a tool, as it begins and as it ends."""
+OnForbidden = Callable[[str, str], None]
+"""Hears of a proposal that policy forbids: the action, and why."""
+
+
+class Equipment:
+    """The nodes of a deployment, equipped with tools as they become known."""
+
+    def __init__(
+        self, target: Target, clock: Clock, on_call: OnCall, *, limits: BudgetLimits | None = None,
+        sources: Sources | None = None, finds_others: bool = True, on_forbidden: OnForbidden = lambda action, why: None,
+    ) -> None:  # fmt: skip
+        """`finds_others` says whether the deployment's other nodes are looked for."""
+        self.target = target
+        self.clock = clock
+        self.sources = sources or Sources()
+        self.past = self.sources.history or History(None, clock)
+        self.pseudonyms = Pseudonyms(_secrets(target, self.past))
+        self.recorder = Recorder(self.sources.record, clock, self.pseudonyms) if self.sources.record else None
+        self.budget = Budget(limits)
+        self.deployment = Deployment(target, clock, self.budget, self.pseudonyms, self._network())
+        self.hosts: dict[str, Host] = {}
+        self.proposals = Proposals(on_forbidden, lambda node: room(self.toolbox.readings, node))
+        self.toolbox = Toolbox([bind(topology, self.deployment)] if finds_others else [], clock, on_call)
+
+    def _network(self) -> Network | None:
+        return self.sources.replay or (RecordedNetwork(self.recorder) if self.recorder else None)
+
+    @property
+    def node(self) -> Node:
+        """The node that the URL names: of a Sentinel URL the master, once it's known."""
+        return self.deployment.entry
+
+    @property
+    def nodes(self) -> dict[str, Node]:
+        """All nodes so far, the named one first."""
+        others = {name: node for name, node in self.deployment.nodes.items() if node is not self.node}
+        return {self.node.name: self.node, **others}
+
+    @property
+    def keeps_past(self) -> bool:
+        """Whether somebody keeps the servers' past."""
+        replay = self.sources.replay
+        return replay.tape.head.history if replay else self.past.url is not None
+
+    @property
+    def info(self) -> TargetInfo:
+        """What the servers said of themselves."""
+        return target_info(self.target.url, self.toolbox.readings, tuple(self.nodes), self.deployment.kind)
+
+    def view(self, node: Node | None = None) -> View:
+        """The recent readings of a node, of the named one where none is given."""
+        return View(self.toolbox.recent, (node or self.node).name)
+
+    def is_sentinel(self, node: Node) -> bool:
+        """Whether a node is a sentinel."""
+        return self.deployment.is_sentinel(node)
+
+    def equip(self) -> None:
+        """Give each node that is new its tools."""
+        self.budget.widen(len(self.deployment.nodes))
+        for node in self.deployment.nodes.values():
+            if node.name not in self.hosts:
+                self.equip_node(node)
+
+    def equip_node(self, node: Node) -> None:
+        """Give one node its machine and its tools."""
+        named, replay, sentinel = node is self.node, self.sources.replay, self.is_sentinel(node)
+        facts = self.sources.facts if named else None
+        host = self.hosts[node.name] = Host(node.target, self.clock, facts=facts, pseudonyms=self.pseudonyms)
+        if named:
+            host.log_path = self.sources.log
+        self.toolbox.add(tools_of(node, host, self.proposals, self.past, sentinel=sentinel, replay=replay))
+        self.toolbox.add(() if sentinel else tools_against(self._comparison(node.name), node.name, replay))
+
+    def _comparison(self, node: str) -> BaselineComparison | None:
+        def data_nodes() -> list[str]:
+            return [name for name, one in self.nodes.items() if not self.is_sentinel(one)]
+
+        good = self.sources.baseline
+        return (
+            BaselineComparison(good, node, lambda: self.toolbox.readings, data_nodes, self.clock) if good else None
+        )  # fmt: skip
+
+    def confirm(self, node: Node, view: View) -> None:
+        """Take over what a server said of its own process and files."""
+        host, pid = self.hosts[node.name], view.number("info", "process_id")
+        host.confirm(int(pid) if pid else None)
+        host.config_file = _text(view, "info", "config_file")
+        host.logfile = _text(view, "config_get", "logfile")
+
+    def close(self) -> None:
+        """Close the connections; the recording is closed by `close_recording`, after what they still write."""
+        self.deployment.close()
+
+    def close_recording(self) -> None:
+        """Close the recording, if there is one."""
+        if self.recorder:
+            self.recorder.close()
+
+
+def _secrets(target: Target, past: History) -> Iterator[str]:
+    if target.password:
+        yield target.password.get_secret_value()
+    if past.url and (password := urlsplit(past.url).password):
+        yield unquote(password)
+
+
+def _text(view: View, tool: str, field: str) -> str | None:
+    value = view.get(tool, field)
+    return None if value is None else str(value)

@@ -1,0 +1,54 @@
+"""From a symptom to a plan: the one way that every command, the evaluation and embedding programs take."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from agent.answer.diagnosis import OFFLINE, ModelUse, Verdict
+from agent.answer.events import Emit
+from agent.investigation.investigation import Investigation
+from agent.investigation.model_stage import ModelConversation, ModelSettings, think
+from agent.investigation.sources import Options, Sources
+from agent.runbooks.library import Library
+from tools.clock import Clock
+from tools.connection.target import Target
+
+
+@dataclass(frozen=True)
+class Setup:
+    """All that an investigation is made of, but for the clock that it runs on and who hears of it."""
+
+    target: Target
+    symptom: str
+    library: Library
+    model: ModelSettings
+    options: Options
+    sources: Sources
+
+    def investigation(self, clock: Clock, emit: Emit) -> Investigation:
+        """An investigation that hasn't begun yet. Raises `UsageError` where it can't be recorded."""
+        return Investigation(
+            self.target, self.symptom, self.library, clock, emit, self.options, self.sources
+        )  # fmt: skip
+
+
+async def look(investigation: Investigation, use: ModelUse) -> Verdict:
+    """Begin, and take the first readings: the checks' verdict. `use` is the model that is to judge it later."""
+    investigation.start(use)
+    return await investigation.survey()
+
+
+async def run(
+    investigation: Investigation,
+    model: ModelSettings,
+    conversation: Callable[[], ModelConversation | None] | None = None,
+) -> Verdict:
+    """Look, let the model conclude if there is one, and plan; nothing is changed.
+
+    `conversation` gives the conversation with a model that goes on being asked afterwards. Whatever goes wrong with
+    the model, the checks' verdict stands.
+    """
+    verdict = await look(investigation, model.use)
+    if model.use.name != OFFLINE:
+        verdict = await think(investigation, verdict, model, conversation() if conversation else None)
+    await investigation.plan(verdict)
+    return verdict

@@ -1,0 +1,55 @@
+"""A person at the terminal: the one place where a yes is asked for."""
+
+import sys
+import termios
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.input import create_input
+from prompt_toolkit.input.typeahead import clear_typeahead
+from prompt_toolkit.output import create_output
+from rich.console import Console
+from rich.text import Text
+
+from agent.remediation.approval import ApprovalRequest
+
+
+class TerminalApprover:
+    """Asks a person on stdin and stderr, or on a console of its own."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    async def approve(self, request: ApprovalRequest) -> bool:
+        """Whether a person says yes now.
+
+        What was typed or pasted before the question was asked is no answer to it, and a risky change takes more than
+        a letter that the hand gives by itself: `yes`, or the parameter's name.
+        """
+        self._console.print()
+        action, *details = request.lines()
+        self._console.print(Text(action, style="bold"), soft_wrap=True)
+        for line in details:
+            style = "yellow" if line.startswith(("   unknown", "   risk    risky")) else ""
+            self._console.print(Text(line, style=style), soft_wrap=True)
+        words = answers(request)
+        verb = "Take it back" if request.takes_back else "Apply it"
+        return (await _line(f"   {verb}? {' or '.join(words)} for yes: ")).strip().lower() in words
+
+
+def answers(request: ApprovalRequest) -> tuple[str, ...]:
+    """The words that mean yes to a request."""
+    if request.change.risk == "safe":
+        return ("y", "yes")
+    return ("yes",) if request.change.parameter is None else ("yes", request.change.parameter.lower())
+
+
+async def _line(question: str) -> str:
+    """A line that was typed after the question; empty for Ctrl-C and the end of the input."""
+    # stdout may be the answer's way into a file or a pipe.
+    session: PromptSession[str] = PromptSession(input=create_input(sys.stdin), output=create_output(sys.stderr))
+    clear_typeahead(session.app.input)
+    termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+    try:
+        return await session.prompt_async(question)
+    except (KeyboardInterrupt, EOFError):
+        return ""

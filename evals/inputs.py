@@ -1,0 +1,94 @@
+"""What the options of the lab's and the evaluation's commands mean, typed."""
+
+from pathlib import Path
+from typing import Literal
+
+from tools.records import Record
+
+
+class DemoInputs(Record):
+    """`rediagnose demo`."""
+
+    approve: Literal["ask", "never"] = "ask"
+    format: Literal["text", "json", "markdown"] = "text"
+
+
+class LabInputs(Record):
+    """`rediagnose lab`, whatever the verb: each has a record of its own below, and takes its part of this one."""
+
+    verb: Literal["list", "start", "run", "record"]
+    format: Literal["text", "json"] | None = None
+    fault: str | None = None
+    faults: tuple[str, ...] | None = None
+    kind: str | None = None
+    seed: int | None = None
+    model: str | None = None
+    seeds: int | None = None
+    first_seed: int | None = None
+    jobs: int | None = None
+    output: Path | None = None
+    folder: Path | None = None
+    kinds: int | None = None
+
+
+class ListInputs(Record):
+    """`rediagnose lab list`."""
+
+    format: Literal["text", "json"] = "text"
+
+
+class StartInputs(Record):
+    """`rediagnose lab start`."""
+
+    fault: str
+    kind: str | None = None
+    """A server, such as redis-7.0; null for the first that can have the fault."""
+    seed: int = 0
+
+
+class RunInputs(Record):
+    """`rediagnose lab run`."""
+
+    faults: tuple[str, ...]
+    """Ids, families, or all."""
+    model: str = "offline"
+    seeds: int = 1
+    first_seed: int = 0
+    kind: str = "rotate"
+    """A server, `all`, or one in turn."""
+    jobs: int = 2
+    output: Path | None = None
+    format: Literal["text", "json"] = "text"
+
+
+class RecordInputs(Record):
+    """`rediagnose lab record`."""
+
+    folder: Path
+    faults: tuple[str, ...]
+    kinds: int = 2
+    """Servers that each fault is recorded on."""
+    first_seed: int = 0
+    jobs: int = 2
+
+
+class EvalInputs(Record):
+    """`rediagnose eval`."""
+
+    verb: Literal["compare"] | None = None
+    before: Path | None = None
+    """Of `compare`: a report in JSON."""
+    after: Path | None = None
+    arm: tuple[str, ...] = ()
+    k: str | None = None
+    """Which scenarios, as an expression of words."""
+    scenarios: Path | None = None
+    epochs: int = 1
+    jobs: int = 2
+    output: Path | None = None
+    format: Literal["text", "json", "html"] = "text"
+    gate: Path | None = None
+    """The scenarios known to be missed."""
+    price_in: float | None = None
+    """Of a million tokens."""
+    price_out: float | None = None
