@@ -14,8 +14,8 @@ from pathlib import Path
 from agent.investigation.investigation import Investigation
 from agent.investigation.sources import Options
 from agent.loop.prompts import compose
-from agent.loop.run import offered
-from agent.model.request import size
+from agent.loop.run import offered_tools
+from agent.model.request import request_size
 from agent.runbooks.library import load
 from evals.guest import measure
 from evals.lab.catalogue import FAULTS
@@ -71,10 +71,10 @@ async def prompt() -> bool:
         case = Investigation(target, "requests time out", load(), SystemClock(), lambda event: None, Options())
         verdict = await case.survey()
         titles = {book.name: book.title for book in case.library.runbooks}
-        tools = offered(case.toolbox)
+        tools = offered_tools(case.toolbox)
         first = compose(case.symptom, case.readings(), verdict.findings, titles, tools)
         await case.close()
-    bytes_ = size(first.messages(), tools)
+    bytes_ = request_size(first.messages(), tools)
     print(f"first request to a model: {bytes_} bytes (at most {PROMPT_AT_MOST}), outcome {verdict.outcome}")
     return bytes_ <= PROMPT_AT_MOST
 

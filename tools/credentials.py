@@ -42,36 +42,36 @@ _SECRET = "|".join(map(re.escape, SECRET_NAMES))
 _NAMED = rf"(?:pass(?:w(?:or)?d|phrase)?|pwd|secret|token|api[_-]?key|auth|credentials?|{_SECRET})"
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _compile(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE | re.MULTILINE)
 
 
-def _hidden(word: str) -> str:
+def _hidden_word(word: str) -> str:
     """A word hidden, its quotes left in place."""
     return f"{word[0]}{HIDDEN}{word[0]}" if len(word) > 1 and word[0] == word[-1] and word[0] in "\"'" else HIDDEN
 
 
-Done = tuple[str, str]
+Replacement = tuple[str, str]
 """What a match becomes, and what of its end is looked at again."""
 
 
-def _all(match: re.Match[str]) -> Done:
+def _hide_all(match: re.Match[str]) -> Replacement:
     """What follows `head` hidden word by word."""
-    return match["head"] + re.sub(rf"({_SPACE})|{_WORD}", lambda one: one[1] or _hidden(one[0]), match["rest"]), ""
+    return match["head"] + re.sub(rf"({_SPACE})|{_WORD}", lambda one: one[1] or _hidden_word(one[0]), match["rest"]), ""
 
 
-def _unless_prose(match: re.Match[str]) -> Done:
+def _hide_unless_prose(match: re.Match[str]) -> Replacement:
     """The words behind `head` hidden, as long as they aren't words of prose."""
     out, rest = match["head"], match["rest"]
     while found := re.match(rf"(?P<space>{_SPACE})(?P<word>{_WORD})", rest):
         word, quoted = found["word"], found["word"][0] in "\"'"
         if not quoted and (word.lower().strip(".,;:!?)") in PROSE or word[0] in "-(["):
             break
-        out, rest = out + found["space"] + _hidden(word), rest[found.end() :]
+        out, rest = out + found["space"] + _hidden_word(word), rest[found.end() :]
     return out, rest
 
 
-def _pairs(match: re.Match[str]) -> Done:
+def _hide_config_values(match: re.Match[str]) -> Replacement:
     """CONFIG SET's pairs: a value stays only where its parameter is known and no secret."""
     out, rest = match["head"], match["rest"]
     while found := re.match(rf"(?P<name>{_SPACE}{_WORD})(?P<space>{_SPACE})(?P<value>{_WORD})", rest):
@@ -80,36 +80,38 @@ def _pairs(match: re.Match[str]) -> Done:
             break
         known = KNOWN_PARAMETER.fullmatch(name) and not is_secret(name)
         # A known one's value may be of several words; what follows another's first word is a pair, or prose.
-        out += found["name"] + found["space"] + (found["value"] if known else _hidden(found["value"]))
+        out += found["name"] + found["space"] + (found["value"] if known else _hidden_word(found["value"]))
         rest = rest[found.end() :]
     return out, rest
 
 
-def _rules(match: re.Match[str]) -> Done:
+def _hide_acl_rules(match: re.Match[str]) -> Replacement:
     """ACL SETUSER's whole list of rules, unless a sentence goes on there."""
     first = re.sub(rf"^{_SPACE}|[\"']", "", match["rest"]).split()[:1]
     if not first or (first[0].lower() in PROSE - {"on", "off"} and not _RULE.search(match["rest"])):
         return match["head"], match["rest"]
-    return _all(match) if "\n" in match["rest"] else (f"{match['head']} {HIDDEN}", "")
+    return _hide_all(match) if "\n" in match["rest"] else (f"{match['head']} {HIDDEN}", "")
 
 
-def _acl_line(match: re.Match[str]) -> Done:
+def _hide_acl_line(match: re.Match[str]) -> Replacement:
     """A user's line of an ACL file or of ACL LIST, if it has a password in it."""
     return (f"{match['head']} {HIDDEN}", "") if _RULE.search(match["rest"]) else (match["head"], match["rest"])
 
 
-def _command_line(match: re.Match[str]) -> Done:
+def _hide_in_command_line(match: re.Match[str]) -> Replacement:
     """A command line of redis-cli and its kin: -a, and AUTH in any case."""
-    line = _scan(re.compile(rf"(?P<head>\s-a\s+)(?P<rest>{_WORD})"), _all, match[0])
-    return _scan(re.compile(rf"(?i)(?P<head>\sauth(?=\s))(?P<rest>(?:[ \t]+{_WORD}){{1,2}})"), _all, line), ""
+    line = _replace_matches(re.compile(rf"(?P<head>\s-a\s+)(?P<rest>{_WORD})"), _hide_all, match[0])
+    return _replace_matches(
+        re.compile(rf"(?i)(?P<head>\sauth(?=\s))(?P<rest>(?:[ \t]+{_WORD}){{1,2}})"), _hide_all, line
+    ), ""
 
 
-def _userinfo(match: re.Match[str]) -> Done:
+def _hide_userinfo(match: re.Match[str]) -> Replacement:
     """What stands before the @."""
     return f"{match['scheme']}{HIDDEN}@", ""
 
 
-def _scan(pattern: re.Pattern[str], how: Callable[[re.Match[str]], Done], text: str) -> str:
+def _replace_matches(pattern: re.Pattern[str], how: Callable[[re.Match[str]], Replacement], text: str) -> str:
     out, at = "", 0
     while match := pattern.search(text, at):
         done, again = how(match)
@@ -122,42 +124,45 @@ _AFTER = rf"(?:{_SPACE}{_WORD})"
 _B = r"(?:\b|(?<=\\n))"
 """Where a command's name begins: also behind an escaped line end."""
 _Q = r"[\"'`]?"
-_FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Done]], ...] = (
+_FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Replacement]], ...] = (
     # Redis URLs up to their last @, for passwords that weren't encoded; others up to the first, within the authority.
-    (_compiled(r"(?P<scheme>(?:rediss?|valkeys?|unix|redis\+\w+)://)(?:(?!://)\S)*@"), _userinfo),
-    (_compiled(r"(?P<scheme>[a-z][a-z0-9+.-]{0,30}://)[^\s/?#]*@"), _userinfo),
-    (_compiled(rf"(?P<head>{_NAMED}[\"']?\]?\s*(?:=>|:?=)\s*)(?P<rest>{_VALUE})"), _all),
-    (_compiled(rf"(?P<head>{_NAMED}[\"']\s*:\s*)(?P<rest>{_QUOTED}|[^\s,}}]+)"), _all),
-    (_compiled(rf"(?P<head>(?:{_PASSWORD}|secret|_auth|{_SECRET}):[ \t]*)(?P<rest>{_VALUE})"), _all),
-    (_compiled(rf"(?P<head>name:\s*[\"']?[\w.-]{{0,64}}?{_NAMED}[\"']?\s*,?\s*value:\s*)(?P<rest>{_VALUE})"), _all),
-    (_compiled(r"(?P<scheme>(?<![\w@/*]))[\w.+-]*:(?!//)\S{1,4096}@(?=[\w\[])"), _userinfo),
-    (_compiled(rf"(?P<head>\bauthorization:\s*(?:\w+\s+)?|\bbearer\s+)(?P<rest>{_WORD})"), _all),
-    (_compiled(rf"(?P<head>\b{_PASSWORD}\s+(?:is|was|to)\s+)(?P<rest>(?=[^\s\d!@#$%^&*]*[\d!@#$%^&*]){_WORD})"), _all),
-    (_compiled(rf"(?P<head>--[\w-]{{0,64}}?{_NAMED}(?:\s+|=))(?P<rest>{_WORD})"), _all),
-    (_compiled(r"\b(?:redis|valkey|keydb)(?:-\w+)+[^\n]*"), _command_line),
+    (_compile(r"(?P<scheme>(?:rediss?|valkeys?|unix|redis\+\w+)://)(?:(?!://)\S)*@"), _hide_userinfo),
+    (_compile(r"(?P<scheme>[a-z][a-z0-9+.-]{0,30}://)[^\s/?#]*@"), _hide_userinfo),
+    (_compile(rf"(?P<head>{_NAMED}[\"']?\]?\s*(?:=>|:?=)\s*)(?P<rest>{_VALUE})"), _hide_all),
+    (_compile(rf"(?P<head>{_NAMED}[\"']\s*:\s*)(?P<rest>{_QUOTED}|[^\s,}}]+)"), _hide_all),
+    (_compile(rf"(?P<head>(?:{_PASSWORD}|secret|_auth|{_SECRET}):[ \t]*)(?P<rest>{_VALUE})"), _hide_all),
+    (_compile(rf"(?P<head>name:\s*[\"']?[\w.-]{{0,64}}?{_NAMED}[\"']?\s*,?\s*value:\s*)(?P<rest>{_VALUE})"), _hide_all),
+    (_compile(r"(?P<scheme>(?<![\w@/*]))[\w.+-]*:(?!//)\S{1,4096}@(?=[\w\[])"), _hide_userinfo),
+    (_compile(rf"(?P<head>\bauthorization:\s*(?:\w+\s+)?|\bbearer\s+)(?P<rest>{_WORD})"), _hide_all),
+    (
+        _compile(rf"(?P<head>\b{_PASSWORD}\s+(?:is|was|to)\s+)(?P<rest>(?=[^\s\d!@#$%^&*]*[\d!@#$%^&*]){_WORD})"),
+        _hide_all,
+    ),
+    (_compile(rf"(?P<head>--[\w-]{{0,64}}?{_NAMED}(?:\s+|=))(?P<rest>{_WORD})"), _hide_all),
+    (_compile(r"\b(?:redis|valkey|keydb)(?:-\w+)+[^\n]*"), _hide_in_command_line),
     # Commands. HELLO and MIGRATE say how many arguments their AUTH has, so they come before AUTH alone.
-    (_compiled(rf"(?P<head>{_B}HELLO{_Q}{_SPACE}{_Q}\d{_Q}{_SPACE}{_Q}AUTH{_Q})(?P<rest>{_AFTER}{{1,2}})"), _all),
-    (_compiled(rf"(?P<head>{_B}AUTH2{_Q})(?P<rest>{_AFTER}{{1,2}})"), _all),
-    (_compiled(rf"(?P<head>{_B}MIGRATE{_Q}{_AFTER}{{5,7}}?{_SPACE}{_Q}AUTH{_Q})(?P<rest>{_AFTER})"), _all),
-    (_compiled(rf"(?P<head>{_B}ACL{_Q}{_SPACE}{_Q}SETUSER{_Q}{_AFTER})(?P<rest>(?:{_SPACE}[^\n]+)+)"), _rules),
-    (_compiled(rf"(?P<head>\buser\s+\S+)(?P<rest>[ \t]+{_FIRST_RULE}[^\n\"']*)"), _acl_line),
-    (_compiled(r"(?P<head>^[ \t]*user\s+\S+)(?P<rest>[ \t]+[><#!]\S[^\n]*)"), _acl_line),
-    (_compiled(rf"(?P<head>{_B}CONFIG{_Q}{_SPACE}{_Q}SET{_Q})(?P<rest>{_AFTER}+)"), _pairs),
-    (_compiled(rf"(?P<head>\bauth-(?:pass|user){_Q})(?P<rest>{_AFTER}{{1,2}})"), _unless_prose),
-    (_compiled(rf"(?P<head>{_B}(?:{_SECRET}){_Q})(?P<rest>{_AFTER})"), _unless_prose),
-    (_compiled(r"(?P<head>\bAUTH\(\s*)(?P<rest>[^)\n]+)"), _all),
-    (_compiled(rf"(?P<head>[\"'>`$#]\s*AUTH{_Q})(?P<rest>{_AFTER}{{1,2}})"), _all),
-    (_compiled(rf"(?P<head>^[ \t]*AUTH)(?P<rest>{_AFTER}{{1,2}})(?=[ \t]*$)"), _unless_prose),
-    (re.compile(rf"(?P<head>{_B}AUTH)(?P<rest>{_AFTER}{{1,2}})"), _unless_prose),
-    (_compiled(rf"(?P<head>\bauth)(?P<rest>{_SPACE}(?=[a-z]*[^\sa-z.,;:)'\"-]){_WORD})"), _unless_prose),
-    (_compiled(r"(?<!sha256:)(?<![0-9a-f])#?[0-9a-f]{64}(?![0-9a-f])"), lambda match: (HIDDEN, "")),
+    (_compile(rf"(?P<head>{_B}HELLO{_Q}{_SPACE}{_Q}\d{_Q}{_SPACE}{_Q}AUTH{_Q})(?P<rest>{_AFTER}{{1,2}})"), _hide_all),
+    (_compile(rf"(?P<head>{_B}AUTH2{_Q})(?P<rest>{_AFTER}{{1,2}})"), _hide_all),
+    (_compile(rf"(?P<head>{_B}MIGRATE{_Q}{_AFTER}{{5,7}}?{_SPACE}{_Q}AUTH{_Q})(?P<rest>{_AFTER})"), _hide_all),
+    (_compile(rf"(?P<head>{_B}ACL{_Q}{_SPACE}{_Q}SETUSER{_Q}{_AFTER})(?P<rest>(?:{_SPACE}[^\n]+)+)"), _hide_acl_rules),
+    (_compile(rf"(?P<head>\buser\s+\S+)(?P<rest>[ \t]+{_FIRST_RULE}[^\n\"']*)"), _hide_acl_line),
+    (_compile(r"(?P<head>^[ \t]*user\s+\S+)(?P<rest>[ \t]+[><#!]\S[^\n]*)"), _hide_acl_line),
+    (_compile(rf"(?P<head>{_B}CONFIG{_Q}{_SPACE}{_Q}SET{_Q})(?P<rest>{_AFTER}+)"), _hide_config_values),
+    (_compile(rf"(?P<head>\bauth-(?:pass|user){_Q})(?P<rest>{_AFTER}{{1,2}})"), _hide_unless_prose),
+    (_compile(rf"(?P<head>{_B}(?:{_SECRET}){_Q})(?P<rest>{_AFTER})"), _hide_unless_prose),
+    (_compile(r"(?P<head>\bAUTH\(\s*)(?P<rest>[^)\n]+)"), _hide_all),
+    (_compile(rf"(?P<head>[\"'>`$#]\s*AUTH{_Q})(?P<rest>{_AFTER}{{1,2}})"), _hide_all),
+    (_compile(rf"(?P<head>^[ \t]*AUTH)(?P<rest>{_AFTER}{{1,2}})(?=[ \t]*$)"), _hide_unless_prose),
+    (re.compile(rf"(?P<head>{_B}AUTH)(?P<rest>{_AFTER}{{1,2}})"), _hide_unless_prose),
+    (_compile(rf"(?P<head>\bauth)(?P<rest>{_SPACE}(?=[a-z]*[^\sa-z.,;:)'\"-]){_WORD})"), _hide_unless_prose),
+    (_compile(r"(?<!sha256:)(?<![0-9a-f])#?[0-9a-f]{64}(?![0-9a-f])"), lambda match: (HIDDEN, "")),
 )  # fmt: skip
 
 
 def hide_secrets(text: str) -> str:
     """The text with the credentials in it hidden, in whatever form they were written; the rest stays readable."""
     for pattern, how in _FORMS:
-        text = _scan(pattern, how, text)
+        text = _replace_matches(pattern, how, text)
     return text
 
 

@@ -12,7 +12,7 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter in "\n\t" else " " for letter in text)
 
 
-def after(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """The seconds that an endpoint asks to be left alone for, however it says it."""
     if (ms := _seconds(headers.get("retry-after-ms"))) is not None:
         return ms / 1000

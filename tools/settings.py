@@ -27,7 +27,7 @@ _SERVICES = {
 _NOTIFY = ("name", "url_env", "url_file", "form")
 
 
-class Kept(Record):
+class SecretSource(Record):
     """Where a secret is kept: an environment variable or a file's first line."""
 
     where: str
@@ -59,11 +59,11 @@ class TargetSettings(Record):
     """What people call it."""
     target: Target | None = None
     """Where it is, without its credentials; null where a variable or a file that isn't there holds the URL."""
-    kept_url: Kept | None = None
+    url_source: SecretSource | None = None
     """Where its URL is kept, for one that holds a password."""
     url: SecretStr | None = None
     """Its URL as the file has it."""
-    password: Kept | None = None
+    password: SecretSource | None = None
     cacert: Path | None = None
     cert: Path | None = None
     key: Path | None = None
@@ -84,14 +84,14 @@ class ServiceSettings(Record):
     """Of Jira's API; null to tell it by the address."""
     person: str | None = None
     """E-mail address: of Jira's account, or of the PagerDuty user who writes."""
-    token: Kept | None = None
+    token: SecretSource | None = None
 
 
 class NotifySettings(Record):
     """A webhook by its name."""
 
     name: str
-    url: Kept
+    url: SecretSource
     form: Literal["slack", "json"] | None = None
     """Null to tell it by the URL."""
 
@@ -108,7 +108,7 @@ class Settings(Record):
     notify: tuple[NotifySettings, ...] = ()
 
 
-def settings(*, environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Settings:
+def load_settings(*, environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Settings:
     """What the file says that REDIAGNOSE_CONFIG names, else rediagnose.toml in `folder` (here) if there is one.
 
     Raises `UsageError` naming file, key and remedy for a file that can't be used.
@@ -137,8 +137,8 @@ def settings(*, environ: Mapping[str, str] = os.environ, folder: Path | None = N
 def settings_for(
     target: Target, *, environ: Mapping[str, str] = os.environ, folder: Path | None = None
 ) -> TargetSettings:
-    """The settings of a target, matched by host and port or by socket path. Raises as `settings` does."""
-    known = settings(environ=environ, folder=folder)
+    """The settings of a target, matched by host and port or by socket path. Raises as `load_settings` does."""
+    known = load_settings(environ=environ, folder=folder)
     node = target.node.lower()
     found = [one for one in known.targets if one.target and one.target.node.lower() == node]
     if len(found) > 1:
@@ -170,13 +170,13 @@ def _texts(where: str, table: Mapping[str, Any], keys: Sequence[str], others: Se
             raise UsageError(f'{where}: {key}: not a text; write {key} = "..."')
 
 
-def _kept(where: str, file: Path, table: Mapping[str, Any], name: str) -> Kept | None:
+def _kept(where: str, file: Path, table: Mapping[str, Any], name: str) -> SecretSource | None:
     env, path = table.get(f"{name}_env"), table.get(f"{name}_file")
     if env and path:
         raise UsageError(f"{where}: {name}_env and {name}_file: leave one")
     if env:
-        return Kept(where=f"{where}: {name}_env", env=env)
-    return Kept(where=f"{where}: {name}_file", file=_path(file, path)) if path else None
+        return SecretSource(where=f"{where}: {name}_env", env=env)
+    return SecretSource(where=f"{where}: {name}_file", file=_path(file, path)) if path else None
 
 
 def _path(file: Path, text: str) -> Path:
@@ -192,7 +192,7 @@ def _target(where: str, file: Path, table: Mapping[str, Any], environ: Mapping[s
         raise UsageError(f'{where}: url: {why}; write url = "redis://HOST:6379"')
     prometheus = table.get("prometheus")
     return TargetSettings(
-        name=table.get("name"), target=_place(where, url, kept, environ), kept_url=kept,
+        name=table.get("name"), target=_place(where, url, kept, environ), url_source=kept,
         url=SecretStr(url) if url else None, password=_kept(where, file, table, "password"),
         prometheus=SecretStr(checked_url(prometheus, f"{where}: prometheus")) if prometheus else None,
         match=_match(where, table.get("match", [])), text=_patterns(f"{where}: text", table.get("text", ())),
@@ -200,7 +200,7 @@ def _target(where: str, file: Path, table: Mapping[str, Any], environ: Mapping[s
     )  # fmt: skip
 
 
-def _place(where: str, url: str | None, kept: Kept | None, environ: Mapping[str, str]) -> Target | None:
+def _place(where: str, url: str | None, kept: SecretSource | None, environ: Mapping[str, str]) -> Target | None:
     try:
         found = url or (kept.read(environ).get_secret_value() if kept else "")
     except UsageError:

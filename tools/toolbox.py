@@ -35,7 +35,7 @@ def proposes(fn: F) -> F:
     return fn
 
 
-_UNSAID = frozenset(
+_OMITTED = frozenset(
     ("title", "default", "minimum", "maximum", "exclusiveMinimum", "minLength", "maxLength", "minItems", "maxItems",
      "pattern")
 )  # fmt: skip
@@ -57,7 +57,7 @@ class Tool:
         parameters = self.adapter.json_schema()
         for prop in parameters.get("properties", {}).values():
             for part in (prop, prop.get("items", {})):
-                for unsaid in _UNSAID & set(part):
+                for unsaid in _OMITTED & set(part):
                     del part[unsaid]
             if isinstance(prop.get("anyOf"), list):
                 # An argument that may be left out need not be said to be null as well.
@@ -75,7 +75,7 @@ def bind(fn: ToolFunction, *context: object, node: str | None = None) -> Tool:
     return Tool(name, cleandoc(fn.__doc__ or ""), effect, node, TypeAdapter(partial(fn, *context)))  # type: ignore[arg-type]
 
 
-class Begun(Record):
+class PendingCall(Record):
     """A call that has begun and isn't over."""
 
     id: str
@@ -90,7 +90,7 @@ class Toolbox:
     A tool is bound to a node; with several nodes a call says which (`node`), else it's the first that has the tool.
     """
 
-    def __init__(self, tools: Iterable[Tool], clock: Clock, notify: Callable[[Begun | Reading], None]) -> None:
+    def __init__(self, tools: Iterable[Tool], clock: Clock, notify: Callable[[PendingCall | Reading], None]) -> None:
         self.tools: dict[str, Tool] = {}
         """By name; of several nodes the first's."""
         self.readings: list[Reading] = []
@@ -195,14 +195,20 @@ class Toolbox:
             raise ToolError(f"{name}: there is no node {node!r} for it; there are {having}")
         return self._at[name, node]
 
-    def _begin(self, tool: str, args: dict[str, Any], node: str | None) -> Begun:
-        begun = Begun(id=f"r{self._next}", tool=tool, args=args, node=node)
+    def _begin(self, tool: str, args: dict[str, Any], node: str | None) -> PendingCall:
+        begun = PendingCall(id=f"r{self._next}", tool=tool, args=args, node=node)
         self._next += 1
         self._notify(begun)
         return begun
 
     def _keep(
-        self, begun: Begun, began: float, values: Values | None, unavailable: Unavailable | None, *, timed: bool = True
+        self,
+        begun: PendingCall,
+        began: float,
+        values: Values | None,
+        unavailable: Unavailable | None,
+        *,
+        timed: bool = True,
     ) -> Reading:
         took = self._clock.monotonic() - began
         at = self._clock.now().timestamp() - took

@@ -7,7 +7,7 @@ from pydantic import Field, TypeAdapter
 
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, ModelUse, Step
 from tools.records import Reading, Record
-from tools.toolbox import Begun
+from tools.toolbox import PendingCall
 
 
 class Started(Record):
@@ -25,7 +25,7 @@ class ReadingBegun(Record):
     """A tool was called."""
 
     type: Literal["reading-begun"] = "reading-begun"
-    begun: Begun
+    begun: PendingCall
 
 
 class ReadingTaken(Record):
@@ -141,6 +141,6 @@ EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 Emit = Callable[[Event], None]
 
 
-def of_toolbox(emit: Emit) -> Callable[[Begun | Reading], None]:
+def of_toolbox(emit: Emit) -> Callable[[PendingCall | Reading], None]:
     """What a toolbox notifies of, as events."""
     return lambda what: emit(ReadingTaken(reading=what) if isinstance(what, Reading) else ReadingBegun(begun=what))

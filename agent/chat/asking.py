@@ -17,7 +17,7 @@ from agent.investigation.model_stage import counted, read, weighed
 from agent.loop.digest import digest, findings_text
 from agent.loop.exchange import Dialogue
 from agent.loop.run import Limits
-from agent.loop.tool_calls import Caller
+from agent.loop.tool_calls import ToolCaller
 from agent.model.errors import ModelError
 from agent.model.usage import Spending
 from tools.http import printable
@@ -67,7 +67,7 @@ async def _answer(session: Session, incident: Investigation, text: str) -> Answe
     talk = session.model(incident)
     if talk is None:
         raise ModelError("its endpoint can't be one")
-    talk.model.again()
+    talk.model.reset_failures()
     seconds = session.options.deadline
     incident.budget.allow(QUESTION)
     incident.toolbox.ends = incident.clock.monotonic() + seconds
@@ -78,9 +78,9 @@ async def _answer(session: Session, incident: Investigation, text: str) -> Answe
     spending = Spending(session.use.name, limits, incident.use)
     if talk.transcript is None:
         talk.transcript = remembered(incident, session.said)
-    talk.transcript.tell(message(text, _news(session, incident)))
-    caller = Caller(
-        incident.toolbox, lambda name: read(incident, name), spending, incident.proposals.forbidden, conclude=NOW
+    talk.transcript.add_user_message(message(text, _news(session, incident)))
+    caller = ToolCaller(
+        incident.toolbox, lambda name: read(incident, name), spending, incident.proposals.forbid, conclude=NOW
     )  # fmt: skip
     causes = incident.verdict.causes if incident.verdict else ()
     cited = {(one.reading, one.field) for cause in causes for one in cause.evidence}
@@ -103,7 +103,7 @@ def _replied(session: Session, incident: Investigation, came: Answer) -> None:
     for sentence in _SENTENCES.split(text):
         # It was streamed already: what it repeats of an intruder's words can only be warned of.
         if why := advises(sentence):
-            incident.proposals.forbidden(sentence, f"don't: {why}")
+            incident.proposals.forbid(sentence, f"don't: {why}")
 
 
 def _news(session: Session, incident: Investigation) -> str:

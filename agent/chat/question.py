@@ -5,10 +5,10 @@ from pathlib import Path
 from string import Template
 
 from agent.loop.exchange import Dialogue
-from agent.loop.prompts import FOLDER, quoted
-from agent.loop.run import ACCEPTED, PASSED, PROBLEMS_MOST
-from agent.loop.submission import SUBMIT, Concluded, parse, problems, settle
-from agent.loop.tool_calls import Caller
+from agent.loop.prompts import FOLDER, block_quote
+from agent.loop.run import ACCEPTED, PROBLEMS_MOST, SUPERSEDED
+from agent.loop.submission import SUBMIT, Conclusion, parse, problems, settle
+from agent.loop.tool_calls import ToolCaller
 from agent.model.errors import ModelError
 from agent.model.response import ToolCall
 from agent.model.usage import Spending
@@ -29,29 +29,29 @@ class Answer(Record):
 
     text: str
     """The model's words; empty where it only changed its diagnosis."""
-    concluded: Concluded | None
+    concluded: Conclusion | None
     """Its new diagnosis; null where the one it gave before stands."""
 
 
 def message(question: str, news: str) -> str:
     """A question as the model is told it; `news` is what it hasn't seen yet."""
     template = Template(TEMPLATE.read_text(encoding="utf-8"))
-    return template.substitute(question=quoted(question), news=news or "nothing").strip()
+    return template.substitute(question=block_quote(question), news=news or "nothing").strip()
 
 
 async def answer(
-    dialogue: Dialogue, caller: Caller, spending: Spending, toolbox: Toolbox, causes: Collection[str]
+    dialogue: Dialogue, caller: ToolCaller, spending: Spending, toolbox: Toolbox, causes: Collection[str]
 ) -> Answer:
     """The answer to the conversation's last message. Raises `ModelError`."""
     transcript, concluded, empty, mends = dialogue.transcript, None, 0, 0
     for number in range(1, spending.limits.turns + 1):
-        if why := spending.over():
+        if why := spending.exceeded_bound():
             raise ModelError(why)
-        closing = spending.closing(number)
+        closing = spending.must_conclude(number)
         if closing:
-            transcript.tell(NOW)
+            transcript.add_user_message(NOW)
         turn = await dialogue.ask(number)
-        calls = transcript.keep(turn, dialogue.calls(turn))
+        calls = transcript.add_answer(turn, dialogue.calls(turn))
         submitted = next((call for call in reversed(calls) if call.name == SUBMIT), None)
         others = [call for call in calls if call.name != SUBMIT]
         answers = {}
@@ -64,8 +64,8 @@ async def answer(
                 answers[submitted.id] = judged if isinstance(judged, str) else ACCEPTED
                 concluded = concluded if isinstance(judged, str) else judged
         finally:
-            left = {call.id: PASSED if call.name == SUBMIT else GIVEN_UP for call in calls}
-            transcript.answer(turn, [(call, answers.get(call.id, left[call.id])) for call in calls])
+            left = {call.id: SUPERSEDED if call.name == SUBMIT else GIVEN_UP for call in calls}
+            transcript.add_results(turn, [(call, answers.get(call.id, left[call.id])) for call in calls])
         accepted = submitted is not None and answers[submitted.id] == ACCEPTED
         if not others and (accepted or not calls) and (turn.text.strip() or concluded):
             return Answer(text="" if accepted and not turn.tool_calls else turn.text.strip(), concluded=concluded)
@@ -74,7 +74,7 @@ async def answer(
             if empty > 1:
                 filtered = turn.refusal or turn.finish_reason == "content_filter"
                 raise ModelError("the model refuses to answer" if filtered else "the model answers with nothing")
-            transcript.tell(EMPTY)
+            transcript.add_user_message(EMPTY)
     if concluded:
         return Answer(text="", concluded=concluded)
     raise ModelError(f"the model gave no answer in {spending.limits.turns} turns")
@@ -82,7 +82,7 @@ async def answer(
 
 def _judged(
     call: ToolCall, readings: list[Reading], causes: Collection[str], spending: Spending, *, mendable: bool
-) -> Concluded | str:
+) -> Conclusion | str:
     """The diagnosis that was submitted, or what is wrong with it."""
     try:
         submission = parse(call.arguments)

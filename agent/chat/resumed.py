@@ -7,7 +7,7 @@ from agent.answer.events import EVENT, Answered, Question, Reply, Resumed
 from agent.chat.question import message
 from agent.investigation.investigation import Investigation
 from agent.investigation.model_stage import prompt_of
-from agent.loop.run import offered
+from agent.loop.run import offered_tools
 from agent.loop.transcript import Transcript
 from tools.errors import UsageError
 from tools.record.load import load
@@ -50,10 +50,10 @@ def past(path: Path) -> Past:
 
 def remembered(incident: Investigation, said: list[Question | Reply]) -> Transcript:
     """A conversation with a model that begins with what was read, and goes on with what was said before."""
-    transcript = Transcript(prompt_of(incident, offered(incident.toolbox)))
+    transcript = Transcript(prompt_of(incident, offered_tools(incident.toolbox)))
     for one in said:
         if isinstance(one, Question):
-            transcript.tell(message(one.text, ""))
+            transcript.add_user_message(message(one.text, ""))
         else:
             transcript.messages.append({"role": "assistant", "content": one.text})
     return transcript

@@ -149,7 +149,7 @@ class Session:
         """Bring to an end what Ctrl-C broke off."""
         await incident.round_off()
         if self.talk and self.talk.transcript:
-            self.talk.transcript.interrupted(GIVEN_UP)
+            self.talk.transcript.close_open_calls(GIVEN_UP)
 
     def settled(self, incident: Investigation, *, seen: bool = True) -> None:
         """Write down what was proposed; `seen` says whether the model knows all readings."""

@@ -8,7 +8,16 @@ from rich.text import Text
 
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, Step
 from agent.chat.changes import Moved
-from agent.report.render import beside, cited, cost, headline, reading_line, step_lines, telling, value
+from agent.report.render import (
+    citation_text,
+    cost_line,
+    headline,
+    notices,
+    printed_value,
+    reading_line,
+    shown_evidence,
+    step_lines,
+)
 from agent.runbooks.library import Library
 from tools.records import Reading
 
@@ -28,7 +37,7 @@ def answer(console: Console, told: Diagnosis) -> None:
     for line, style in zip(headline(told), HEAD, strict=True):
         say(console, line, style)
     console.print()
-    for line in beside(told):
+    for line in notices(told):
         say(console, line, "yellow")
     several = len(told.target.nodes) > 1
     for cause in told.causes:
@@ -40,14 +49,14 @@ def answer(console: Console, told: Diagnosis) -> None:
         say(console, f"Unknown: {line}", "dim")
     if len(told.unknown) > UNKNOWN_MOST:
         say(console, f"Unknown: and {len(told.unknown) - UNKNOWN_MOST} more", "dim")
-    say(console, cost(told), "dim")
+    say(console, cost_line(told), "dim")
 
 
 def _cause(console: Console, cause: Cause, several: bool) -> None:
     at = f" at {cause.where}" if several and cause.where else ""
     say(console, f"  {cause.probability:>4.0%} {cause.id}{at}: {cause.why}")
     if cause.evidence:
-        say(console, f"       [{'; '.join(map(cited, telling(cause.evidence)))}]", "dim")
+        say(console, f"       [{'; '.join(map(citation_text, shown_evidence(cause.evidence)))}]", "dim")
 
 
 def plan(console: Console, steps: Iterable[Step], several: bool) -> None:
@@ -104,7 +113,7 @@ def reading(console: Console, one: Reading, fields: Sequence[str], causes: Itera
     width = max((len(field) for field in chosen), default=0)
     for field, of in chosen.items():
         whose = f"   <- {by[field]}" if field in by else ""
-        say(console, f"  {field:<{width}} = {value(of)}{whose}", "bold" if whose else None)
+        say(console, f"  {field:<{width}} = {printed_value(of)}{whose}", "bold" if whose else None)
     if not chosen:
         say(console, f"  no field holds {', '.join(fields)}" if fields else "  no values", "dim")
 
@@ -117,8 +126,8 @@ def citations(console: Console, cited_: Sequence[Evidence], taken: Sequence[Read
             continue
         read = by_id.get(one.reading)
         has = read is not None and read.has(one.field)
-        why = f"it's {value(read.get(one.field))}" if read and has else "there is nothing of that"
-        say(console, f"not so: {one.reading} {one.field}={value(one.value)} ({why})", "bold yellow")
+        why = f"it's {printed_value(read.get(one.field))}" if read and has else "there is nothing of that"
+        say(console, f"not so: {one.reading} {one.field}={printed_value(one.value)} ({why})", "bold yellow")
     good = sum(one.verified for one in cited_)
     if good:
         say(console, f"checked: {good} of {len(cited_)} cited values stand in their readings", "dim")
@@ -134,7 +143,7 @@ def moves(console: Console, found: Sequence[Moved], causes: Sequence[str], sever
         at = f"{move.node} " if several and move.node else ""
         field = "" if move.field == "unavailable" else f" {move.field}"
         nothing = "answers" if move.field == "unavailable" else "-"
-        was, now = (nothing if one is None else value(one) for one in (move.was, move.now))
+        was, now = (nothing if one is None else printed_value(one) for one in (move.was, move.now))
         line = f"  {at}{move.tool}{field}: {was} -> {now} ({move.reading})"
         say(console, line, "bold" if move.cited else None)
     if not found:

@@ -14,20 +14,20 @@ from agent.investigation.investigation import Investigation
 from agent.remediation.audit import ForbiddenLog
 from agent.tickets.comment import comment, marker_of
 from agent.tickets.document import Comment
-from agent.tickets.forms import written
+from agent.tickets.forms import formatted_comment
 from agent.tickets.github import GitHub
 from agent.tickets.jira import Jira
-from agent.tickets.notify import Webhook, notified, webhooks
+from agent.tickets.notify import Webhook, notify_all, webhooks
 from agent.tickets.pagerduty import PagerDuty
-from agent.tickets.reading import read
+from agent.tickets.reading import read_ticket
 from agent.tickets.rest import PATIENCE
 from agent.tickets.service import Form, Service
-from agent.tickets.targets import meant, named
+from agent.tickets.targets import target_named, target_of_ticket
 from agent.tickets.ticket import NAMES, ServiceError, Ticket, TicketError, printable
 from tools.clock import SystemClock
 from tools.connection.target import Target, parse_target
 from tools.errors import UsageError
-from tools.settings import Settings, TargetSettings, settings
+from tools.settings import Settings, TargetSettings, load_settings
 
 _SHUT_OUT = {
     "noauth": "it wants a password; give the target password_env or password_file",
@@ -48,8 +48,8 @@ async def annotate(inputs: AnnotateInputs, patience: float = PATIENCE) -> int:
     `patience` is how many seconds a service may take for one answer.
     Raises `UsageError` for input that can't be used, `TicketError` where no server is named or none may be asked.
     """
-    ticket = read(inputs.ticket)
-    known = settings()
+    ticket = read_ticket(inputs.ticket)
+    known = load_settings()
     hooks = webhooks(inputs.notify, known)
     explicit = inputs.url is not None or inputs.target_name is not None
     if ticket.closed and (inputs.post or not explicit):
@@ -96,14 +96,14 @@ async def _annotate(
         if kind := shut_out(answer, ticket):
             raise TicketError(f"{target.url} doesn't let rediagnose in: {_SHUT_OUT[kind]}. Nothing was posted")
         try:
-            posted = await service.write(made.marker, written(made, service.form, service.limit))
+            posted = await service.write(made.marker, formatted_comment(made, service.form, service.limit))
         except ServiceError as error:
             _say(f"not posted: {error}")
             status = FAILED
         else:
             link = printable(posted.url)
             _say(f"{'updated' if posted.updated else 'posted'}: {link}", plain=True)
-    return FAILED if not await notified(hooks, answer, ticket, link, patience) else status
+    return FAILED if not await notify_all(hooks, answer, ticket, link, patience) else status
 
 
 def service_of(ticket: Ticket, known: Settings, patience: float) -> Service:
@@ -125,7 +125,7 @@ def meant_target(inputs: AnnotateInputs, ticket: Ticket, known: Settings) -> tup
     if inputs.url is not None:
         return inputs.target(inputs.url), "--url"
     name = inputs.target_name
-    found, why = (named(name, known), "--target") if name is not None else meant(ticket, known)
+    found, why = (target_named(name, known), "--target") if name is not None else target_of_ticket(ticket, known)
     return configured(found, inputs, known), f"{found.name or 'target'}: {why}" if found.name else why
 
 
@@ -134,8 +134,8 @@ def configured(one: TargetSettings, inputs: AnnotateInputs, known: Settings) -> 
     tls = inputs.tls
     given = {name: getattr(one, name) for name in ("cacert", "cert", "key") if getattr(tls, name) is None}
     tls = tls.model_copy(update=given)
-    if one.kept_url:
-        url = one.kept_url.read().get_secret_value()
+    if one.url_source:
+        url = one.url_source.read().get_secret_value()
     else:
         assert one.url is not None
         url = one.url.get_secret_value()
@@ -164,7 +164,7 @@ def _print(inputs: AnnotateInputs, answer: Diagnosis, made: Comment) -> None:
         print(answer.to_json())
     else:
         assert inputs.format in get_args(Form)
-        print(written(made, inputs.format, _LIMITS[inputs.format]))
+        print(formatted_comment(made, inputs.format, _LIMITS[inputs.format]))
     sys.stdout.flush()
 
 

@@ -19,11 +19,11 @@ from agent.remediation.terminal import TerminalApprover
 from tools.clock import SystemClock
 from tools.connection.target import Target
 from tools.errors import Forbidden, GateError, Moved
-from tools.gate.bounds import fits
-from tools.gate.current_value import standing
-from tools.gate.equality import same
-from tools.gate.ledger import Ledger, Log, changes_path, entry, forbidden, user
-from tools.gate.policy import Change, canonical, shown
+from tools.gate.bounds import check_room
+from tools.gate.current_value import current_value
+from tools.gate.equality import equal_values
+from tools.gate.ledger import Ledger, Log, change_entry, changes_path, current_user, forbidden_entry
+from tools.gate.policy import Change, canonical_name, command_line
 
 REMEDY = "give --url, such as redis://host:6379"
 
@@ -51,15 +51,15 @@ async def apply(inputs: ChangeInputs) -> int:
 
 async def _apply(inputs: ChangeInputs, site: Site, step: Step, wanted: Change) -> Outcome:
     gate = site.gate()
-    now = await standing(site.nodes[wanted.node], wanted)
+    now = await current_value(site.nodes[wanted.node], wanted)
     if now != wanted.before:
         gone = "gone" if now is None else repr(now)
         why = f"it's {gone} now and was {wanted.before!r} when the plan was made; triage again"
-        site.log(entry(site.clock, "stopped", wanted, why=why, step=step.id))
+        site.log(change_entry(site.clock, "stopped", wanted, why=why, step=step.id))
         raise Moved(why)
     request = ApprovalRequest(step=step.id, change=wanted, unchecked=await _unchecked(site, wanted))
     channel = await _channel(inputs, site, request)
-    approval = gate.approve(wanted, by=user(), channel=channel, step=step.id)
+    approval = gate.approve(wanted, by=current_user(), channel=channel, step=step.id)
     return await carry_out(site, gate, step, wanted, approval)
 
 
@@ -70,7 +70,7 @@ async def rollback(inputs: ChangeInputs) -> int:
     log = change_log(inputs.audit, path)
     try:
         wanted = _classified(step, log)
-        if (restored := wanted.restored) is None:
+        if (restored := wanted.reversal) is None:
             raise GateError(f"nothing takes back {wanted.action}")
         with alone(path):
             now, said = await _taken_back(inputs, target, step, wanted, restored, log)
@@ -91,16 +91,16 @@ async def _taken_back(
         raise GateError(f"{journal.path} has nothing of {step.id} that was applied and not taken back")
     _confirmed(inputs, target, restored.action)
     async with reached(target, wanted.node, log, inputs.window) as site:
-        now = await standing(site.nodes[wanted.node], wanted)
+        now = await current_value(site.nodes[wanted.node], wanted)
         restored = restored.model_copy(update={"before": now})
-        if now is not None and same(wanted.parameter or "", restored.args[3], now):
+        if now is not None and equal_values(wanted.parameter or "", restored.args[3], now):
             said = f"{wanted.parameter} is {now} already; nothing was sent"
-            log(entry(site.clock, "rolled-back", restored, why=said, step=step.id))
+            log(change_entry(site.clock, "rolled-back", restored, why=said, step=step.id))
             return now, said
         if not done.stands(now):
             ours = done.after if done.after is not None else wanted.args[3]
             why = f"{wanted.parameter} is {now!r} now and was set to {ours!r}: it isn't ours to take back"
-            log(entry(site.clock, "stopped", restored, why=why, step=step.id))
+            log(change_entry(site.clock, "stopped", restored, why=why, step=step.id))
             raise Moved(why)
         return now, await _roll_back(inputs, site, step, restored)
 
@@ -111,7 +111,7 @@ async def _roll_back(inputs: ChangeInputs, site: Site, step: Step, restored: Cha
         step=step.id, change=restored, unchecked=await _unchecked(site, restored), takes_back=True
     )  # fmt: skip
     channel = await _channel(inputs, site, request)
-    approval = gate.approve(restored, by=user(), channel=channel, step=step.id)
+    approval = gate.approve(restored, by=current_user(), channel=channel, step=step.id)
     done = await roll_back(site, gate, restored, approval)
     return f"{restored.parameter} was {done.read_before}, is {done.read_after} again"
 
@@ -121,7 +121,7 @@ async def _unchecked(site: Site, change: Change) -> str | None:
     if change.parameter is None:
         return None
     try:
-        return fits(canonical(change.parameter), change.args[3], await site.room(change.node))
+        return check_room(canonical_name(change.parameter), change.args[3], await site.room(change.node))
     except Forbidden as error:
         return str(error)
 
@@ -131,7 +131,7 @@ def _classified(step: Step, log: Log) -> Change:
     try:
         return wanted_of(step)
     except Forbidden as error:
-        log(forbidden(SystemClock(), step.node or "", step.action, str(error)))
+        log(forbidden_entry(SystemClock(), step.node or "", step.action, str(error)))
         raise
 
 
@@ -152,7 +152,7 @@ async def _channel(inputs: ChangeInputs, site: Site, request: ApprovalRequest) -
     if inputs.confirm is not None:
         return "--confirm"
     if not await TerminalApprover(Console(stderr=True)).approve(request):
-        site.log(entry(site.clock, "refused", request.change, channel="terminal", step=request.step))
+        site.log(change_entry(site.clock, "refused", request.change, channel="terminal", step=request.step))
         raise _Stopped("the answer wasn't yes")
     return "terminal"
 
@@ -170,7 +170,7 @@ def _json(outcome: Outcome) -> dict[str, Any]:
     return {
         "outcome": "rolled-back" if outcome.taken_back else outcome.came, "action": change.action,
         "before": outcome.applied.read_before, "after": outcome.applied.read_after, "why": outcome.summary,
-        "rollback": shown(change.undo) if change.undo else None, "file": kept(change),
+        "rollback": command_line(change.undo) if change.undo else None, "file": kept(change),
         "checks": [{**one.goal.model_dump(), "before": one.before, "after": one.after, "holds": one.holds}
                    for one in outcome.goals],
         "worse": list(outcome.worse),

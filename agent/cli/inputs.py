@@ -17,7 +17,7 @@ from tools.clock import Clock
 from tools.connection.target import Target, Tls, parse_target
 from tools.errors import UsageError
 from tools.host.facts import load_facts
-from tools.past.history import History, moment
+from tools.past.history import History, parse_moment
 from tools.records import BudgetLimits, Record
 from tools.redact import hide_secrets
 from tools.settings import settings_for
@@ -84,7 +84,7 @@ class SourceInputs(ConnectionInputs):
         Raises `UsageError` naming the option and the remedy.
         """
         try:
-            at = moment(self.at, clock.now()) if self.at else None
+            at = parse_moment(self.at, clock.now()) if self.at else None
         except ValueError as error:
             raise UsageError(f"--at: {error}") from None
         url, source = self.prometheus, "--prometheus"

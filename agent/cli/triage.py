@@ -15,13 +15,13 @@ async def triage(inputs: TriageInputs) -> int:
     finish = presenter.finish
     if inputs.notify:
         # They load on first use: most investigations notify nobody.
-        from agent.tickets.notify import notified, webhooks
+        from agent.tickets.notify import notify_all, webhooks
 
         hooks = webhooks(inputs.notify)
 
         async def finish(incident: Investigation, forbidden: ForbiddenLog) -> int:
             status = await presenter.finish(incident, forbidden)
-            return status if await notified(hooks, incident.answer()) else FAILED
+            return status if await notify_all(hooks, incident.answer()) else FAILED
 
     setup = inputs.setup(target, symptom, clock)
     return await investigate(setup, clock, finish, presenter.print, prompt_only=inputs.show_prompt)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from agent.answer.diagnosis import Cause, Disagreement, Evidence, Refused, Verdict
 from agent.answer.taxonomy import CAUSES
 from agent.checks.verdict import PRESENT
-from agent.loop.submission import LAST, Concluded
-from tools.gate.policy import advised_against
+from agent.loop.submission import LAST, Conclusion
+from tools.gate.policy import refusal_of_advice
 
 REPORT = "r0"
 """The reading that is what somebody said."""
@@ -24,7 +24,7 @@ def surest(checks: Verdict) -> Cause | None:
     return next((cause for cause in checks.causes if cause.probability >= PRESENT and cause.id != LAST), None)
 
 
-def doubt(done: Concluded, checks: Verdict) -> str | None:
+def doubt(done: Conclusion, checks: Verdict) -> str | None:
     """Why the model's conclusion isn't the answer, or null where it is."""
     if not done.grounded:
         return f"its first cause, {done.causes[0].id}, has no verified evidence"
@@ -38,7 +38,7 @@ def doubt(done: Concluded, checks: Verdict) -> str | None:
     return f"it says {_said(done)} and cites nothing that was measured against {found.id}"
 
 
-def disagreement(done: Concluded, checks: Verdict, doubted: str | None) -> Disagreement | None:
+def disagreement(done: Conclusion, checks: Verdict, doubted: str | None) -> Disagreement | None:
     """What the two say, where that isn't the same, and why one of them stands."""
     ours, theirs = checks.causes[:1], done.causes[:1]
     if [cause.id for cause in ours] == [cause.id for cause in theirs] and checks.outcome == done.outcome:
@@ -69,7 +69,7 @@ def only_reported(cause: Cause) -> bool:
     return proven == {REPORT}
 
 
-def without_advice(done: Concluded, refuse: Callable[[str, str], None]) -> Concluded:
+def without_advice(done: Conclusion, refuse: Callable[[str, str], None]) -> Conclusion:
     """The conclusion without reasons that tell a person to do what policy forbids: they may be an intruder's words."""
 
     def clean(text: str) -> str:
@@ -87,7 +87,7 @@ def without_advice(done: Concluded, refuse: Callable[[str, str], None]) -> Concl
 
 def advises(text: str) -> str | None:
     """Why nobody should do what a text tells them to, as far as policy forbids it; null where it doesn't."""
-    why = advised_against(text)
+    why = refusal_of_advice(text)
     return None if why is None or why.startswith(LOOKED_AT) or not _ADVISES.search(text) else why
 
 
@@ -96,10 +96,10 @@ def refusals(told: Mapping[str, str]) -> tuple[Refused, ...]:
     return tuple(Refused(action=action, why=why) for action, why in told.items())
 
 
-def _against(done: Concluded, found: Cause) -> bool:
+def _against(done: Conclusion, found: Cause) -> bool:
     evidence = (one for out in done.ruled_out if out.id == found.id for one in out.evidence)
     return any(one.verified and one.reading != REPORT for one in evidence)
 
 
-def _said(done: Concluded) -> str:
+def _said(done: Conclusion) -> str:
     return f"{done.causes[0].id} {done.causes[0].probability:.0%}" if done.causes else done.outcome

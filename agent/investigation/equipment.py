@@ -14,7 +14,7 @@ from tools.connection.budget import Budget
 from tools.connection.network import Network
 from tools.connection.node import Node
 from tools.connection.target import Target
-from tools.gate.bounds import room
+from tools.gate.bounds import room_of
 from tools.gate.proposals import Proposals
 from tools.host.local import Host
 from tools.past.history import History
@@ -22,9 +22,9 @@ from tools.record.recorder import RecordedNetwork, Recorder
 from tools.records import BudgetLimits, Reading
 from tools.redact import Pseudonyms
 from tools.server.deployment import Deployment, topology
-from tools.toolbox import Begun, Toolbox, bind
+from tools.toolbox import PendingCall, Toolbox, bind
 
-OnCall = Callable[[Begun | Reading], None]
+OnCall = Callable[[PendingCall | Reading], None]
 """Hears of each call of a tool, as it begins and as it ends."""
 OnForbidden = Callable[[str, str], None]
 """Hears of a proposal that policy forbids: the action, and why."""
@@ -47,7 +47,7 @@ class Equipment:
         self.budget = Budget(limits)
         self.deployment = Deployment(target, clock, self.budget, self.pseudonyms, self._network())
         self.hosts: dict[str, Host] = {}
-        self.proposals = Proposals(on_forbidden, lambda node: room(self.toolbox.readings, node))
+        self.proposals = Proposals(on_forbidden, lambda node: room_of(self.toolbox.readings, node))
         self.toolbox = Toolbox([bind(topology, self.deployment)] if finds_others else [], clock, on_call)
 
     def _network(self) -> Network | None:

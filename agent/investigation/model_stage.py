@@ -10,13 +10,13 @@ from agent.answer.events import Emit, Event, ModelAnswered, ModelFailed
 from agent.answer.taxonomy import CAUSES
 from agent.investigation.arbitration import disagreement, doubt, surest, without_advice
 from agent.investigation.investigation import Investigation
-from agent.loop.prompts import Prompt, compose, unaided
-from agent.loop.run import Limits, investigate, offered
-from agent.loop.submission import Concluded
+from agent.loop.prompts import Prompt, compose, compose_unaided
+from agent.loop.run import Limits, investigate, offered_tools
+from agent.loop.submission import Conclusion
 from agent.loop.transcript import Transcript
 from agent.model.client import Model
 from agent.model.errors import EndpointError, ModelError
-from agent.model.request import Wire, request
+from agent.model.request import Wire, request_body
 from agent.model.usage import Prices
 from tools.errors import ToolError
 from tools.records import Record
@@ -66,7 +66,7 @@ async def think(
     limits = Limits(
         turns=settings.turns, tokens=settings.total_tokens, cost=settings.cost, prices=settings.prices, ends=ends
     )  # fmt: skip
-    tools = offered(incident.toolbox, runbooks=not settings.bare)
+    tools = offered_tools(incident.toolbox, runbooks=not settings.bare)
     unproven = Verdict(outcome="insufficient-evidence", findings=checks.findings)
 
     transcript = Transcript(prompt_of(incident, tools, bare=settings.bare))
@@ -78,7 +78,7 @@ async def think(
             done = await investigate(
                 model, incident.toolbox, transcript, limits, heard,
                 causes=CAUSES, read_runbook=None if settings.bare else lambda name: read(incident, name),
-                found=None if settings.bare else surest(checks), refuse=incident.proposals.forbidden,
+                found=None if settings.bare else surest(checks), refuse=incident.proposals.forbid,
             )  # fmt: skip
     except asyncio.CancelledError:
         # Whoever interrupts gets what is known so far, the readings that the model asked for among it.
@@ -111,9 +111,9 @@ def model_of(incident: Investigation, settings: ModelSettings) -> Model:
     )  # fmt: skip
 
 
-def weighed(incident: Investigation, done: Concluded, *, bare: bool = False) -> Verdict:
+def weighed(incident: Investigation, done: Conclusion, *, bare: bool = False) -> Verdict:
     """What stands after the model has concluded: its answer or the checks', with the use saying why."""
-    done = without_advice(done, incident.proposals.forbidden)
+    done = without_advice(done, incident.proposals.forbid)
     incident.use = done.use.model_copy(update={"why": incident.use.why})
     latest = incident.check()
     why = None if bare else doubt(done, latest)
@@ -131,7 +131,7 @@ def _failed(incident: Investigation, checks: Verdict, why: str, *, endpoint: boo
     return checks
 
 
-def _beside(checks: Verdict, done: Concluded) -> Verdict:
+def _beside(checks: Verdict, done: Conclusion) -> Verdict:
     """The checks' verdict with the model's unproven causes behind it, marked by their unverified evidence."""
     known = {cause.id for cause in checks.causes}
     others = [cause for cause in done.causes if cause.id not in known]
@@ -144,7 +144,7 @@ def _beside(checks: Verdict, done: Concluded) -> Verdict:
     return checks.model_copy(update={"causes": causes[:3]})
 
 
-def _merged(done: Concluded, checks: Verdict) -> Verdict:
+def _merged(done: Conclusion, checks: Verdict) -> Verdict:
     ids = {cause.id for cause in done.causes}
     said = {out.id for out in done.ruled_out} | ids
     return Verdict(
@@ -157,7 +157,7 @@ def _merged(done: Concluded, checks: Verdict) -> Verdict:
 def prompt_of(incident: Investigation, tools: list[Wire], *, bare: bool = False) -> Prompt:
     """What a conversation about an incident begins with."""
     if bare:
-        return unaided(incident.symptom)
+        return compose_unaided(incident.symptom)
     titles = {book.name: book.title for book in incident.library.runbooks}
     findings = incident.verdict.findings if incident.verdict else ()
     return compose(incident.symptom, incident.readings(), findings, titles, tools)
@@ -174,7 +174,7 @@ def read(incident: Investigation, name: str) -> str:
 
 def show_prompt(incident: Investigation, settings: ModelSettings) -> str:
     """The body of the first request, exactly as it would leave."""
-    tools = offered(incident.toolbox)
+    tools = offered_tools(incident.toolbox)
     name = incident.use.name
-    body = request(name, prompt_of(incident, tools).messages(), tools, max_tokens=settings.max_tokens)
+    body = request_body(name, prompt_of(incident, tools).messages(), tools, max_tokens=settings.max_tokens)
     return json.dumps(body, ensure_ascii=False, indent=2)

@@ -39,10 +39,10 @@ def digest(readings: Iterable[Reading], most: int) -> str:
     several = sum(node is not None for node in by_node) > 1
     lines, used, left = [], 0, 0
     for node, of_node in ordered:
-        shown = of_node if node in (named, None) else [one for one in of_node if _tells(one)]
+        shown = of_node if node in (named, None) else [one for one in of_node if _is_distinctive(one)]
         # The named node leaves room for the others.
         bound = most * NAMED_SHARE if several and node == named else most
-        for line in [f"{node or 'all nodes'}:", *map(vital, shown)]:
+        for line in [f"{node or 'all nodes'}:", *map(vital_line, shown)]:
             if used + len(line.encode()) + 1 > bound - 40:
                 left += 1
                 continue
@@ -53,12 +53,12 @@ def digest(readings: Iterable[Reading], most: int) -> str:
     return "\n".join(lines) or "none"
 
 
-def _tells(reading: Reading) -> bool:
+def _is_distinctive(reading: Reading) -> bool:
     alarming = any(value and ALARMING.fullmatch(field) for field, value in (reading.values or {}).items())
     return reading.unavailable is not None or reading.tool in APART or alarming
 
 
-def vital(reading: Reading) -> str:
+def vital_line(reading: Reading) -> str:
     """A reading in a line."""
     head = f"{reading.id} {reading.tool}"
     if reading.unavailable:
@@ -96,7 +96,7 @@ def findings_text(findings: Iterable[Cause], most: int) -> str:
     return "\n".join(lines) or "nothing"
 
 
-def whole(reading: Reading, about: str = "", times: int = 1) -> str:
+def reading_json(reading: Reading, about: str = "", times: int = 1) -> str:
     """A reading as JSON for the model, cut to a bounded size; `about` says what its fields mean.
 
     `times` is how often it was taken with these arguments by now.

@@ -4,14 +4,14 @@ from collections.abc import Collection
 
 from agent.answer.events import Emit, ModelAnswered, ModelAsked
 from agent.loop.submission import SUBMIT
-from agent.loop.tool_calls import READ_RUNBOOK, offered
+from agent.loop.tool_calls import READ_RUNBOOK, offered_tools
 from agent.loop.transcript import Transcript
 from agent.model.client import Model
 from agent.model.errors import ModelError, Overflow
-from agent.model.json_repair import mended
-from agent.model.request import size
+from agent.model.json_repair import repaired_json
+from agent.model.request import request_size
 from agent.model.response import ToolCall, Turn, whole_escapes
-from agent.model.text_calls import spoken
+from agent.model.text_calls import calls_in_text
 from agent.model.usage import Spending
 from tools.toolbox import Toolbox
 
@@ -30,7 +30,7 @@ class Dialogue:
         self._spending = spending
         self._emit = emit
         self._cited = cited
-        self._tools = offered(toolbox, runbooks=runbooks)
+        self._tools = offered_tools(toolbox, runbooks=runbooks)
         self._names = {*toolbox.tools, SUBMIT} | ({READ_RUNBOOK} if runbooks else set())
         self._too_long: int | None = None
         """Bytes of a request that the endpoint found too long; no later one is as long."""
@@ -46,7 +46,7 @@ class Dialogue:
 
     @property
     def _size(self) -> int:
-        return size(self.transcript.messages, self._tools)
+        return request_size(self.transcript.messages, self._tools)
 
     async def _fitting(self, choice: str | None) -> Turn:
         """An answer to the conversation, shortened as far as the endpoint wants it."""
@@ -66,6 +66,9 @@ class Dialogue:
     def calls(self, turn: Turn) -> list[ToolCall]:
         """The calls of an answer, also those in its text, with their arguments mended."""
         reported = next((str(one.get("text")) for one in self._toolbox.readings if one.tool == "symptom"), "")
-        calls = turn.tool_calls or spoken(turn.text, self._names, submit=SUBMIT, quoted=reported)
+        calls = turn.tool_calls or calls_in_text(turn.text, self._names, submit=SUBMIT, quoted=reported)
         cut = turn.finish_reason == "length"
-        return [call.model_copy(update={"arguments": whole_escapes(mended(call.arguments, cut=cut))}) for call in calls]
+        return [
+            call.model_copy(update={"arguments": whole_escapes(repaired_json(call.arguments, cut=cut))})
+            for call in calls
+        ]

@@ -7,7 +7,7 @@ from string import Template
 from agent.answer.diagnosis import Cause
 from agent.answer.taxonomy import CAUSES, RootCause
 from agent.loop.digest import digest, findings_text
-from agent.model.request import Wire, size
+from agent.model.request import Wire, request_size
 from tools.records import Reading, Record
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "prompts"
@@ -37,24 +37,24 @@ def compose(
     """The prompt of an incident; `runbooks` gives titles by name. The digest takes what room the rest leaves."""
     template = Template((FOLDER / "incident.md").read_text(encoding="utf-8"))
     parts = {
-        "symptom": quoted(symptom),
+        "symptom": block_quote(symptom),
         "findings": findings_text(findings, FINDINGS_MOST),
         "causes": catalogue(causes.values()),
         "runbooks": "\n".join(f"- {name}: {title}" for name, title in runbooks.items()) or "none",
     }
     system = _system((FOLDER / "aids.md").read_text(encoding="utf-8"))
     empty = Prompt(system=system, first=template.substitute(parts, digest=""))
-    room = FIRST_BYTES - size(empty.messages(), tools)
+    room = FIRST_BYTES - request_size(empty.messages(), tools)
     # More nodes have more to tell.
     further = FURTHER_NODE * min(MOST_FURTHER, len({reading.node for reading in readings if reading.node}) - 1)
     shown = digest(readings, max(DIGEST_LEAST, min(DIGEST_MOST, room)) + max(0, further))
     return Prompt(system=system, first=template.substitute(parts, digest=shown).strip())
 
 
-def unaided(symptom: str, causes: Mapping[str, RootCause] = CAUSES) -> Prompt:
+def compose_unaided(symptom: str, causes: Mapping[str, RootCause] = CAUSES) -> Prompt:
     """The prompt of a model that is given the tools alone: it finds the readings by itself."""
     template = Template((FOLDER / "bare.md").read_text(encoding="utf-8"))
-    first = template.substitute(symptom=quoted(symptom), causes=catalogue(causes.values()))
+    first = template.substitute(symptom=block_quote(symptom), causes=catalogue(causes.values()))
     return Prompt(system=_system(""), first=first.strip())
 
 
@@ -67,7 +67,7 @@ def catalogue(causes: Iterable[RootCause]) -> str:
     return "\n".join(f"{cause.id}: {cause.sign}" for cause in causes)
 
 
-def quoted(text: str) -> str:
+def block_quote(text: str) -> str:
     """Somebody's words, set off line by line so that they can't pass for ours."""
     printable = "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text).encode()
     shown = printable[:SYMPTOM_MOST].decode(errors="ignore") + ("…" if len(printable) > SYMPTOM_MOST else "")

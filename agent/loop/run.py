@@ -5,9 +5,9 @@ from collections.abc import Collection
 from agent.answer.diagnosis import Cause
 from agent.answer.events import Emit
 from agent.loop.exchange import Dialogue
-from agent.loop.submission import SUBMIT, Concluded, parse, problems, settle
-from agent.loop.tool_calls import CONCLUDE, Caller, ReadRunbook, Refuse
-from agent.loop.tool_calls import offered as offered
+from agent.loop.submission import SUBMIT, Conclusion, parse, problems, settle
+from agent.loop.tool_calls import CONCLUDE, ReadRunbook, Refuse, ToolCaller
+from agent.loop.tool_calls import offered_tools as offered_tools
 from agent.loop.transcript import Transcript
 from agent.model.client import Model
 from agent.model.errors import ModelError
@@ -17,14 +17,14 @@ from agent.model.usage import Spending
 from tools.errors import ToolError
 from tools.toolbox import Toolbox
 
-MENDS, REMINDERS, UNUSABLE, CLOSINGS = 2, 2, 3, 4
+CORRECTIONS, REMINDERS, UNUSABLE, CLOSINGS = 2, 2, 3, 4
 """How often a wrong citation, an answer without a tool, and a submission that can't be read go back, and how often the
 conclusion is asked for."""
 PROBLEMS_MOST = 12
 LAST_BUT_ONE = f"One answer is left after this one. Conclude: call {SUBMIT} unless a reading is decisive."
 REMIND = f"That was no tool call, and only {SUBMIT} ends the investigation. Call it, or a tool that reads."
 ACCEPTED = "Accepted."
-PASSED = "Passed over: several were submitted, and the last one counts."
+SUPERSEDED = "Passed over: several were submitted, and the last one counts."
 CUT = "It was cut off at the most tokens of an answer: be shorter."
 
 
@@ -32,7 +32,7 @@ async def investigate(
     model: Model, toolbox: Toolbox, transcript: Transcript, limits: Limits, emit: Emit, *,
     causes: Collection[str], read_runbook: ReadRunbook | None, found: Cause | None = None,
     refuse: Refuse = lambda action, why: None,
-) -> Concluded:  # fmt: skip
+) -> Conclusion:  # fmt: skip
     """Let the model investigate and conclude, without runbooks if it's given none to read. `transcript` goes on.
 
     Raises `ModelError`, with what was spent in its `use`.
@@ -40,10 +40,10 @@ async def investigate(
     `found` is what the checks are surest of: the model names it too, or cites what speaks against it.
     """
     spending = Spending(model.name, limits)
-    caller = Caller(toolbox, read_runbook, spending, refuse)
+    caller = ToolCaller(toolbox, read_runbook, spending, refuse)
     cited = {(one.reading, one.field) for one in found.evidence} if found else set()
     dialogue = Dialogue(model, toolbox, transcript, spending, emit, runbooks=caller.reads_runbooks, cited=cited)
-    concluding = _Concluding(dialogue, toolbox, spending, causes, caller, found)
+    concluding = _Conversation(dialogue, toolbox, spending, causes, caller, found)
     try:
         for number in range(1, limits.turns + 1):
             turn = await concluding.ask(number)
@@ -54,11 +54,11 @@ async def investigate(
     raise ModelError(f"the model came to no diagnosis in {limits.turns} turns", spending.use)
 
 
-class _Concluding:
+class _Conversation:
     """The conversation up to a diagnosis."""
 
     def __init__(
-        self, dialogue: Dialogue, toolbox: Toolbox, spending: Spending, causes: Collection[str], caller: Caller,
+        self, dialogue: Dialogue, toolbox: Toolbox, spending: Spending, causes: Collection[str], caller: ToolCaller,
         found: Cause | None,
     ) -> None:  # fmt: skip
         self._dialogue = dialogue
@@ -72,31 +72,31 @@ class _Concluding:
 
     async def ask(self, number: int) -> Turn:
         """The next answer."""
-        if why := self._spending.over():
+        if why := self._spending.exceeded_bound():
             raise ModelError(why)
-        closing = self._spending.closing(number)
+        closing = self._spending.must_conclude(number)
         self._closings += closing
         if self._closings > CLOSINGS:
             raise ModelError(f"the model was asked {CLOSINGS} times to conclude and doesn't call {SUBMIT}")
         if closing or number == self._spending.limits.turns - 1:
-            self._transcript.tell(CONCLUDE if closing else LAST_BUT_ONE)
+            self._transcript.add_user_message(CONCLUDE if closing else LAST_BUT_ONE)
         return await self._dialogue.ask(number, SUBMIT if closing else None)
 
-    async def take(self, number: int, turn: Turn) -> Concluded | None:
+    async def take(self, number: int, turn: Turn) -> Conclusion | None:
         """Carry out what an answer calls for; the conclusion, if it is one that stands."""
-        calls = self._transcript.keep(turn, self._dialogue.calls(turn))
+        calls = self._transcript.add_answer(turn, self._dialogue.calls(turn))
         submitted = next((call for call in reversed(calls) if call.name == SUBMIT), None)
         others = [call for call in calls if call.name != SUBMIT]
-        closing = self._spending.closing(number)
+        closing = self._spending.must_conclude(number)
         # Before the submission is judged: it may cite what is read along with it.
         done = await self._caller.carry_out(others, closing=closing)
         answers = dict(zip([call.id for call in others], done, strict=True))
         if submitted:
             mendable = number < self._spending.limits.turns and self._spending.left > 0
             judged = self._judge(submitted, turn, mendable=mendable)
-            answers[submitted.id] = ACCEPTED if isinstance(judged, Concluded) else judged
-        self._transcript.answer(turn, [(call, answers.get(call.id, PASSED)) for call in calls])
-        if submitted and isinstance(judged, Concluded):
+            answers[submitted.id] = ACCEPTED if isinstance(judged, Conclusion) else judged
+        self._transcript.add_results(turn, [(call, answers.get(call.id, SUPERSEDED)) for call in calls])
+        if submitted and isinstance(judged, Conclusion):
             return judged
         if not calls:
             self._remind(turn)
@@ -110,9 +110,9 @@ class _Concluding:
             raise ModelError(f"the model refuses: {words}" if words else "the provider's filter takes the answer away")
         if self._reminders > REMINDERS:
             raise ModelError(f"the model answers in text and doesn't call {SUBMIT}")
-        self._transcript.tell(f"{REMIND} {CUT}" if turn.finish_reason == "length" else REMIND)
+        self._transcript.add_user_message(f"{REMIND} {CUT}" if turn.finish_reason == "length" else REMIND)
 
-    def _judge(self, call: ToolCall, turn: Turn, *, mendable: bool) -> Concluded | str:
+    def _judge(self, call: ToolCall, turn: Turn, *, mendable: bool) -> Conclusion | str:
         readings = self._toolbox.readings
         try:
             submission = parse(call.arguments)
@@ -122,7 +122,7 @@ class _Concluding:
                 raise ModelError(f"the model's diagnosis can't be read: {str(error)[:160]}") from None
             return f"error: {error}{f' {CUT}' if turn.finish_reason == 'length' else ''}"
         wrong = problems(submission, readings, self._causes, self._found)
-        if not wrong or not mendable or self._mends >= MENDS:
+        if not wrong or not mendable or self._mends >= CORRECTIONS:
             return settle(submission, readings, self._causes, self._spending.use)
         self._mends += 1
         listed = "\n".join(f"- {problem}" for problem in wrong[:PROBLEMS_MOST])

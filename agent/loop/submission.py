@@ -22,13 +22,13 @@ LAST = "diagnostics-disabled"
 """Ranks last, and is never the whole of an answer."""
 
 
-def _plain(value: object) -> object:
+def _one_line(value: object) -> object:
     """Text on one line, without control characters: it's going to a terminal and a report."""
     text = value if isinstance(value, str) else "" if value is None else json.dumps(value)
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:600]
 
 
-def _share(value: object) -> object:
+def _probability(value: object) -> object:
     """A probability, from text and per cent too; none given is as likely as not."""
     if value is None:
         return 0.5
@@ -40,11 +40,11 @@ def _share(value: object) -> object:
     return value / 100 if isinstance(value, int | float) and 1 < value <= 100 else value
 
 
-def _named(value: object) -> object:
+def _id_form(value: object) -> object:
     return value.strip().lower().replace("_", "-").replace(" ", "-") if isinstance(value, str) else value
 
 
-def _many(value: object) -> object:
+def _as_list(value: object) -> object:
     return [] if value is None else value if isinstance(value, list) else [value]
 
 
@@ -55,8 +55,8 @@ def _scalar(value: object) -> object:
     return value if value is None or isinstance(value, str | int | float | bool) else json.dumps(value)
 
 
-Line = Annotated[str, BeforeValidator(_plain)]
-Id = Annotated[str, BeforeValidator(_named)]
+Line = Annotated[str, BeforeValidator(_one_line)]
+Id = Annotated[str, BeforeValidator(_id_form)]
 
 
 class _Lenient(Record):
@@ -71,20 +71,20 @@ class Citation(_Lenient):
     value: Annotated[Scalar, BeforeValidator(_scalar)] = None
 
 
-Citations = Annotated[tuple[Citation, ...], BeforeValidator(_many)]
+Citations = Annotated[tuple[Citation, ...], BeforeValidator(_as_list)]
 
 
 class Claim(_Lenient):
     """One cause, as submitted."""
 
     id: Id
-    probability: Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)] = 0.5
+    probability: Annotated[float, BeforeValidator(_probability), Field(ge=0, le=1)] = 0.5
     where: str | None = None
     why: Line = ""
     evidence: Citations = ()
 
 
-class Against(_Lenient):
+class RuledOutClaim(_Lenient):
     """One look-alike that is ruled out, as submitted."""
 
     id: Id
@@ -105,14 +105,14 @@ class Action(_Lenient):
 class Submission(_Lenient):
     """What the model submits."""
 
-    outcome: Annotated[Outcome, BeforeValidator(_named)]
-    causes: Annotated[tuple[Claim, ...], BeforeValidator(_many)] = ()
-    ruled_out: Annotated[tuple[Against, ...], BeforeValidator(_many)] = ()
-    unknown: Annotated[tuple[Line, ...], BeforeValidator(_many)] = ()
-    actions: Annotated[tuple[Action, ...], BeforeValidator(_many)] = ()
+    outcome: Annotated[Outcome, BeforeValidator(_id_form)]
+    causes: Annotated[tuple[Claim, ...], BeforeValidator(_as_list)] = ()
+    ruled_out: Annotated[tuple[RuledOutClaim, ...], BeforeValidator(_as_list)] = ()
+    unknown: Annotated[tuple[Line, ...], BeforeValidator(_as_list)] = ()
+    actions: Annotated[tuple[Action, ...], BeforeValidator(_as_list)] = ()
 
 
-class Concluded(Record):
+class Conclusion(Record):
     """A model's conclusion, its citations checked."""
 
     outcome: Outcome
@@ -155,7 +155,7 @@ def problems(
         found.append(f"causes must be empty where outcome is {submission.outcome}; else say diagnosed")
     if submission.outcome == "diagnosed" and set(ids) == {LAST}:
         found.append(f"{LAST} alone is no fault: name the fault, or choose another outcome and put it under unknown")
-    sides: tuple[tuple[str, Sequence[Claim | Against]], ...] = (
+    sides: tuple[tuple[str, Sequence[Claim | RuledOutClaim]], ...] = (
         ("causes", submission.causes), ("ruled_out", submission.ruled_out),
     )  # fmt: skip
     for name, claims in sides:
@@ -173,7 +173,7 @@ def problems(
     return found
 
 
-def settle(submission: Submission, readings: Sequence[Reading], known: Collection[str], use: ModelUse) -> Concluded:
+def settle(submission: Submission, readings: Sequence[Reading], known: Collection[str], use: ModelUse) -> Conclusion:
     """What of a submission stands: wrong citations as unverified, which costs a cause its rank.
 
     Raises `ModelError` where nothing is left of a diagnosis.
@@ -186,7 +186,7 @@ def settle(submission: Submission, readings: Sequence[Reading], known: Collectio
                 id=claim.id, probability=claim.probability, where=None, why=claim.why,
                 evidence=_evidence(claim.evidence),
             )  # fmt: skip
-            causes[claim.id] = _placed(verify(cause, readings), claim.where, readings, nodes)
+            causes[claim.id] = _at_node(verify(cause, readings), claim.where, readings, nodes)
     if submission.outcome == "diagnosed" and not set(causes) - {LAST}:
         raise ModelError("the model said diagnosed and named no cause that counts")
     ruled_out = {
@@ -196,7 +196,7 @@ def settle(submission: Submission, readings: Sequence[Reading], known: Collectio
         for out in submission.ruled_out
         if out.id in known and out.id not in causes
     }  # fmt: skip
-    return Concluded(
+    return Conclusion(
         outcome=submission.outcome, causes=tuple(sorted(causes.values(), key=_rank)[:MOST_CAUSES]),
         ruled_out=tuple(ruled_out.values())[:MOST_LINES], unknown=tuple(filter(None, submission.unknown))[:MOST_LINES],
         actions=tuple(action for action in submission.actions if action.action)[:MOST_LINES], use=use,
@@ -211,7 +211,7 @@ def _evidence(citations: Sequence[Citation]) -> tuple[Evidence, ...]:
     return tuple(Evidence(reading=one.reading, field=one.field, value=one.value) for one in citations)
 
 
-def _placed(cause: Cause, where: str | None, readings: Sequence[Reading], nodes: list[str]) -> Cause:
+def _at_node(cause: Cause, where: str | None, readings: Sequence[Reading], nodes: list[str]) -> Cause:
     """The cause at the node that the model names, else at the one that its evidence is of."""
     cited = {one.reading for one in cause.evidence if one.verified}
     of_evidence = next((reading.node for reading in readings if reading.id in cited and reading.node), None)

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 
-from agent.loop.digest import whole
+from agent.loop.digest import reading_json
 from agent.loop.submission import SUBMIT, schema
 from agent.model.request import Wire
 from agent.model.response import ToolCall
@@ -30,7 +30,7 @@ Refuse = Callable[[str, str], None]
 """Hears of what was asked for and never done, and why."""
 
 
-def offered(toolbox: Toolbox, *, runbooks: bool = True) -> list[Wire]:
+def offered_tools(toolbox: Toolbox, *, runbooks: bool = True) -> list[Wire]:
     """The tools that the model is given, always the same in the same order.
 
     A description is cut to its first paragraph; the rest, on what the fields mean, comes with a tool's first answer.
@@ -45,7 +45,7 @@ def offered(toolbox: Toolbox, *, runbooks: bool = True) -> list[Wire]:
     return [*tools, *([{"type": "function", "function": runbook}] if runbooks else []), schema()]
 
 
-class Caller:
+class ToolCaller:
     """Carries out a model's calls of tools that read or propose."""
 
     def __init__(
@@ -94,7 +94,7 @@ class Caller:
         about = _paragraphs(self._toolbox.tools[call.name].description)[1]
         first = call.name not in self._explained
         self._explained.add(call.name)
-        return whole(reading, about if first else "", self._times(reading))
+        return reading_json(reading, about if first else "", self._times(reading))
 
     def _times(self, reading: Reading) -> int:
         """How often a reading was taken with the same arguments, this time included: deltas may want it again."""

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Collection, Iterable
 
-from agent.loop.digest import literal, vital
+from agent.loop.digest import literal, vital_line
 from agent.loop.prompts import Prompt
 from agent.model.json_repair import is_object
 from agent.model.request import REASONING, Wire
@@ -13,7 +13,7 @@ from tools.records import Reading
 
 TEXT_MOST, EXTRA_MOST = 20_000, 20_000
 """Characters of an answer's text, and of what an endpoint wants back with a call, that are kept."""
-KEPT = 300
+SHORT_MOST = 300
 """Characters that are left of what isn't a reading, once the conversation is shortened."""
 WRITTEN = "Answers to what you wrote:"
 """Heads the answers to calls that were written as text."""
@@ -29,33 +29,33 @@ class Transcript:
         self._fixed = len(self.messages)
         self._ids: set[str] = set()
 
-    def tell(self, text: str) -> None:
+    def add_user_message(self, text: str) -> None:
         """Say something to the model, once."""
         told: Wire = {"role": "user", "content": text}
         if self.messages[-1] != told:
             self.messages.append(told)
 
-    def keep(self, turn: Turn, calls: Iterable[ToolCall]) -> list[ToolCall]:
+    def add_answer(self, turn: Turn, calls: Iterable[ToolCall]) -> list[ToolCall]:
         """Append an answer; its calls, with ids that no earlier call has."""
         own = [call if call.id not in self._ids else call.model_copy(update={"id": new_id()}) for call in calls]
         self._ids.update(call.id for call in own)
         message: Wire = {"role": "assistant", "content": turn.text[:TEXT_MOST] or None}
         if own and turn.tool_calls:
-            message["tool_calls"] = [_echoed(call) for call in own]
+            message["tool_calls"] = [_sendable_call(call) for call in own]
         if turn.reasoning:
             message[REASONING] = turn.reasoning[:TEXT_MOST]
         if turn.text or turn.tool_calls:
             self.messages.append(message)
         return own
 
-    def answer(self, turn: Turn, answers: Iterable[tuple[ToolCall, str]]) -> None:
+    def add_results(self, turn: Turn, answers: Iterable[tuple[ToolCall, str]]) -> None:
         """Append the answers to a turn's calls, in the way in which they were made."""
         if turn.tool_calls:
             self.messages += [{"role": "tool", "tool_call_id": call.id, "content": text} for call, text in answers]
         elif told := [f"{call.name}: {text}" for call, text in answers]:
-            self.tell("\n".join([WRITTEN, *told]))
+            self.add_user_message("\n".join([WRITTEN, *told]))
 
-    def interrupted(self, why: str) -> None:
+    def close_open_calls(self, why: str) -> None:
         """Answer the calls that were given up, since no conversation may go on with an open one."""
         answered = {message["tool_call_id"] for message in self.messages if message["role"] == "tool"}
         last = next((message for message in reversed(self.messages) if message["role"] == "assistant"), {})
@@ -80,8 +80,8 @@ class Transcript:
                 continue
             content = message.get("content") or ""
             if message["role"] == "assistant":
-                if hard and len(content) > KEPT:
-                    self.messages[number] = {**message, "content": f"{content[:KEPT]}…"}
+                if hard and len(content) > SHORT_MOST:
+                    self.messages[number] = {**message, "content": f"{content[:SHORT_MOST]}…"}
             elif message["role"] == "tool" or content.startswith(WRITTEN):
                 lines = content.splitlines() if content.startswith(WRITTEN) else [content]
                 short = [_short(line, by_id, cited, spared=set() if hard else whole) for line in lines]
@@ -92,16 +92,16 @@ class Transcript:
 def _short(text: str, by_id: dict[str, Reading], cited: Cited, *, spared: set[str]) -> str:
     found = re.match(r'(?:\w+: )?\{"id":"(r\d+)"', text)
     if found is None:
-        return text if len(text) <= KEPT else f"{text[:KEPT]}… (shortened)"
+        return text if len(text) <= SHORT_MOST else f"{text[:SHORT_MOST]}… (shortened)"
     reading = by_id.get(found[1])
     if reading is None or reading.id in spared:
         return text
     kept = [f"{field}={literal(reading.get(field))}" for id, field in sorted(cited) if id == reading.id]
-    line = " ".join([vital(reading), *(one for one in kept if one not in vital(reading))])
+    line = " ".join([vital_line(reading), *(one for one in kept if one not in vital_line(reading))])
     return line if len(line) < len(text) else text
 
 
-def _echoed(call: ToolCall) -> Wire:
+def _sendable_call(call: ToolCall) -> Wire:
     """A call as it's sent back: endpoints refuse a conversation with a broken one in it, and it's told as an error."""
     name = re.sub(r"[^A-Za-z0-9_-]", "_", call.name)[:64] or "unnamed"
     arguments = call.arguments if is_object(call.arguments) and len(call.arguments) <= TEXT_MOST else "{}"

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from agent.answer.events import Emit, ModelRetried, ModelText
-from agent.model.errors import Again, EndpointError, Refused, of_event, of_status
+from agent.model.errors import AbilityRefused, EndpointError, Retryable, error_of_event, error_of_status
 from agent.model.errors import ModelError as ModelError
-from agent.model.provider import client, key_of
-from agent.model.request import ABILITIES, Wire, request
-from agent.model.response import Gathering, Turn
+from agent.model.provider import api_key_of, openai_client
+from agent.model.request import ABILITIES, Wire, request_body
+from agent.model.response import AnswerPieces, Turn
 from tools.http import printable
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ class Model:
         """What the endpoint is taken to understand."""
         self._emit = emit
         self._jitter = wait_random_exponential(multiplier=backoff, max=8)
-        self._key = key_of(api_key, base_url)
-        self._client = client(self._key, base_url, timeout)
+        self._key = api_key_of(api_key, base_url)
+        self._client = openai_client(self._key, base_url, timeout)
         self._failures = 0
         """In a row."""
         self._given_up: str | None = None
@@ -63,7 +63,7 @@ class Model:
         """Close the connections to the endpoint."""
         await self._client.close()
 
-    def again(self) -> None:
+    def reset_failures(self) -> None:
         """Give an endpoint that was given up another chance: a person asks anew."""
         self._failures, self._given_up = 0, None
 
@@ -83,7 +83,7 @@ class Model:
             asked += 1
             try:
                 return await self._attempt(body, ends)
-            except Again:
+            except Retryable:
                 self._failures += 1
                 raise
 
@@ -91,18 +91,18 @@ class Model:
             return self._failures >= ATTEMPTS or time.monotonic() + state.upcoming_sleep >= ends
 
         while True:
-            body = request(
+            body = request_body(
                 self.name, messages, tools, choice=choice, max_tokens=self.max_tokens, abilities=self.abilities
             )
             retrying = AsyncRetrying(
-                retry=retry_if_exception_type(Again), stop=over, wait=self._wait,
+                retry=retry_if_exception_type(Retryable), stop=over, wait=self._wait,
                 before_sleep=self._retried, reraise=True,
             )  # fmt: skip
             try:
                 turn: Turn = await retrying(attempt)
-            except Refused as error:
+            except AbilityRefused as error:
                 self.abilities.discard(error.ability)
-            except Again as error:
+            except Retryable as error:
                 tried = f"asked {asked} times" if asked > 1 else "asked once"
                 near = "" if self._failures >= ATTEMPTS else ", and the deadline doesn't allow another"
                 why = f"{error} ({tried}{near})"
@@ -114,7 +114,7 @@ class Model:
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        wanted = error.after if isinstance(error, Again) else None
+        wanted = error.after if isinstance(error, Retryable) else None
         return self._jitter(state) if wanted is None else wanted
 
     def _retried(self, state: RetryCallState) -> None:
@@ -136,10 +136,10 @@ class Model:
         except (TimeoutError, APIConnectionError, RequestError, OSError) as error:
             # The client's exceptions end at the request: a body that breaks off raises those of the library below it.
             if "timeout" in type(error).__name__.lower():
-                raise Again(f"the model's endpoint gave no whole answer within {seconds:.3g} s") from None
-            raise Again(f"the connection to the model's endpoint failed ({_root(error)})") from None
+                raise Retryable(f"the model's endpoint gave no whole answer within {seconds:.3g} s") from None
+            raise Retryable(f"the connection to the model's endpoint failed ({_root(error)})") from None
         except APIStatusError as error:
-            raise of_status(error, body, self._key) from None
+            raise error_of_status(error, body, self._key) from None
         except (OpenAIError, ValueError) as error:
             # ValueError is a key or a header that can't be sent; its text may hold the key.
             raise EndpointError(f"the model's endpoint can't be asked ({type(error).__name__})") from None
@@ -147,7 +147,7 @@ class Model:
     async def _read(self, response: "AsyncAPIResponse[Any]", *, streamed: bool) -> Turn:
         from httpx2 import RequestError
 
-        gathering, plain, done, events = Gathering(), bytearray(), False, False
+        gathering, plain, done, events = AnswerPieces(), bytearray(), False, False
         try:
             async with aclosing(_lines(response)) as lines:
                 async for line in lines:
@@ -166,18 +166,18 @@ class Model:
                 self.abilities.discard("stream")
             self._feed(gathering, bytes(plain))
             if not gathering.answered:
-                raise Again("the model's endpoint sent a completion without a choice")
+                raise Retryable("the model's endpoint sent a completion without a choice")
         elif not (done or gathering.finish_reason):
-            raise Again("the model's answer was cut off in the middle")
+            raise Retryable("the model's answer was cut off in the middle")
         return gathering.turn()
 
-    def _feed(self, gathering: Gathering, data: bytes) -> None:
+    def _feed(self, gathering: AnswerPieces, data: bytes) -> None:
         try:
             chunk = json.loads(data)
         except (ValueError, RecursionError):
-            raise Again("the model's endpoint sent something that isn't JSON") from None
+            raise Retryable("the model's endpoint sent something that isn't JSON") from None
         if isinstance(chunk, dict) and chunk.get("error"):
-            raise of_event(chunk["error"], self._key)
+            raise error_of_event(chunk["error"], self._key)
         if text := gathering.feed(chunk):
             self._emit(ModelText(text=printable(text)))
 
@@ -188,7 +188,7 @@ async def _lines(response: "AsyncAPIResponse[Any]") -> AsyncGenerator[bytes, Non
     async for chunk in response.iter_bytes():
         size += len(chunk)
         if size > MOST_BYTES:
-            raise Again(f"the model's endpoint sent more than {MOST_BYTES // 2**20} MiB in one answer")
+            raise Retryable(f"the model's endpoint sent more than {MOST_BYTES // 2**20} MiB in one answer")
         *lines, last = chunk.split(b"\n")
         for line in lines:
             yield bytes(rest + line).rstrip(b"\r")

@@ -12,9 +12,9 @@ import re
 from typing import TYPE_CHECKING
 
 from agent.answer.diagnosis import ModelUse
-from agent.model.request import Wire, refused
+from agent.model.request import Wire, refused_ability
 from tools.errors import RediagnoseError
-from tools.http import after, printable
+from tools.http import printable, retry_after
 from tools.redact import hide_secrets
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Overflow(ModelError):
     """The conversation doesn't fit into the model's context."""
 
 
-class Again(Exception):
+class Retryable(Exception):
     """The endpoint failed in a way that may pass."""
 
     def __init__(self, why: str, after: float | None = None) -> None:
@@ -56,7 +56,7 @@ class Again(Exception):
         """Seconds after which the endpoint wants to be asked again."""
 
 
-class Refused(Exception):
+class AbilityRefused(Exception):
     """The endpoint doesn't understand a part of the request."""
 
     def __init__(self, ability: str) -> None:
@@ -64,14 +64,14 @@ class Refused(Exception):
         self.ability = ability
 
 
-def of_status(error: "APIStatusError", body: Wire, key: str) -> Exception:
+def error_of_status(error: "APIStatusError", body: Wire, key: str) -> Exception:
     """What an answer with an error's status comes to."""
-    status, told, text = error.status_code, said(error.body, key), json.dumps(error.body, default=str)
+    status, told, text = error.status_code, endpoint_message(error.body, key), json.dumps(error.body, default=str)
     why = f"the model's endpoint answered {status}{f' ({told})' if told else ''}"
     if status == 413 or (status not in (401, 403) and _OVERFLOW.search(text)):
         return Overflow(why)
-    if ability := refused(status, text, body):
-        return Refused(ability)
+    if ability := refused_ability(status, text, body):
+        return AbilityRefused(ability)
     if status in (401, 403):
         # What it says of a key may repeat a part of it.
         return EndpointError(f"the model's endpoint answered {status}; check the key (OPENAI_API_KEY)")
@@ -79,17 +79,17 @@ def of_status(error: "APIStatusError", body: Wire, key: str) -> Exception:
         return EndpointError(f"{why}; check the model's name, {body['model']!r}, and OPENAI_BASE_URL")
     if error.code == "insufficient_quota" or (status not in (408, 409, 429) and status < 500):
         return EndpointError(why)
-    return Again(why, after(error.response.headers))
+    return Retryable(why, retry_after(error.response.headers))
 
 
-def of_event(told: object, key: str) -> Exception:
+def error_of_event(told: object, key: str) -> Exception:
     """What an error in the middle of a stream comes to."""
-    text = said(told, key)
-    kind = Overflow if _OVERFLOW.search(json.dumps(told, default=str)) else Again
+    text = endpoint_message(told, key)
+    kind = Overflow if _OVERFLOW.search(json.dumps(told, default=str)) else Retryable
     return kind(f"the model's endpoint sent an error: {text}")
 
 
-def said(body: object, key: str) -> str:
+def endpoint_message(body: object, key: str) -> str:
     """An endpoint's words as one short line, without anything like a key."""
     if isinstance(body, dict):
         body = body.get("message") or body.get("detail") or body.get("error") or ""

@@ -12,7 +12,7 @@ _PLAIN = {"True": "true", "False": "false", "None": "null", "undefined": "null"}
 _CLOSES = {"{": "}", "[": "]"}
 
 
-def mended(text: str, *, cut: bool = False) -> str:
+def repaired_json(text: str, *, cut: bool = False) -> str:
     """The text as one JSON object where it can be read as one, else the text as it was.
 
     Code fences and words around it are taken off; single quotes, bare names, Python's True, False and None, line
@@ -91,14 +91,14 @@ def _closing_quote(text: str, start: int) -> int | None:
 
 def _string(inside: str, quote: str) -> str | None:
     if quote == "'":
-        inside = re.sub(r'\\(.)|(")', lambda one: _unquoted(one[1], one[2]), inside, flags=re.DOTALL)
+        inside = re.sub(r'\\(.)|(")', lambda one: _double_quoted(one[1], one[2]), inside, flags=re.DOTALL)
     try:
         return json.dumps(json.loads(f'"{inside}"', strict=False))
     except ValueError:
         return None
 
 
-def _unquoted(escaped: str | None, quote: str | None) -> str:
+def _double_quoted(escaped: str | None, quote: str | None) -> str:
     if quote:
         return '\\"'
     return "'" if escaped == "'" else f"\\{escaped}"

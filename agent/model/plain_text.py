@@ -13,7 +13,7 @@ HOW = (
 )
 
 
-def in_words(messages: Iterable[Wire], tools: Sequence[Wire]) -> list[Wire]:
+def as_plain_text(messages: Iterable[Wire], tools: Sequence[Wire]) -> list[Wire]:
     """The conversation with the tools told in the first message, and calls and answers as text."""
     functions = (tool["function"] for tool in tools)
     told = [json.dumps({key: one[key] for key in one if key != "strict"}, ensure_ascii=False) for one in functions]
@@ -26,19 +26,19 @@ def in_words(messages: Iterable[Wire], tools: Sequence[Wire]) -> list[Wire]:
             continue
         calls = message.get("tool_calls") or ()
         names |= {call["id"]: call["function"]["name"] for call in calls}
-        content = "\n".join(filter(None, [message.get("content") or "", *map(_written, calls)]))
+        content = "\n".join(filter(None, [message.get("content") or "", *map(_call_text, calls)]))
         if number == 0:
             content = "\n".join([content, "", HOW, *told])
         words.append({"role": message["role"], "content": content})
-    return alternating(words, keep_system=True)
+    return alternating_turns(words, keep_system=True)
 
 
-def _written(call: Wire) -> str:
+def _call_text(call: Wire) -> str:
     function = call["function"]
     return f'<tool_call>{{"name": {json.dumps(function["name"])}, "arguments": {function["arguments"]}}}</tool_call>'
 
 
-def alternating(messages: Iterable[Wire], *, keep_system: bool = False) -> list[Wire]:
+def alternating_turns(messages: Iterable[Wire], *, keep_system: bool = False) -> list[Wire]:
     """The conversation with the system's message inside the first of the user, and no two of one side in a row."""
     turns: list[Wire] = []
     for message in messages:

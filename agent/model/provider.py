@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 
-def key_of(given: str | None, base_url: str | None) -> str:
+def api_key_of(given: str | None, base_url: str | None) -> str:
     """The key to send. Local endpoints take none, and the client insists on one."""
     name = "AZURE_OPENAI_API_KEY" if base_url is None and at_azure(os.environ) else "OPENAI_API_KEY"
     return (given or os.environ.get(name) or "none").strip()
 
 
-def client(key: str, base_url: str | None, timeout: float) -> "AsyncOpenAI":
+def openai_client(key: str, base_url: str | None, timeout: float) -> "AsyncOpenAI":
     """The client, without retries of its own. Raises `EndpointError` for an address that can't be one."""
     # It takes most of a second to load, which the checks alone shouldn't cost.
     from openai import AsyncAzureOpenAI, AsyncOpenAI

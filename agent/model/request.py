@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from agent.model.plain_text import Wire as Wire
-from agent.model.plain_text import alternating, in_words
+from agent.model.plain_text import alternating_turns, as_plain_text
 
 REASONING = "reasoning_content"
 """A message's own reasoning: kept for the endpoints that want it back, and sent to no other."""
-_NAMED = {
+_PATTERNS = {
     "forget": REASONING,
     "stream_options": r"stream_options|include_usage",
     "max_tokens": r"max_tokens",
@@ -21,25 +21,25 @@ _NAMED = {
     "roles": r"system (role|message|prompt)|roles? must|must alternate|developer instruction",
     "tools": r"\btools?\b|function.?call|jinja",
 }
-ABILITIES = frozenset(_NAMED)
+ABILITIES = frozenset(_PATTERNS)
 """What an endpoint is taken to understand until it says otherwise: `roles` is a system's message and two messages of
 one side in a row, `forget` a conversation without the model's own reasoning."""
 _UNABLE = re.compile(r"support|cannot|can't|unable|not allowed|not implemented|requires?\b", re.IGNORECASE)
 
 
-def request(
+def request_body(
     model: str, messages: Sequence[Wire], tools: Sequence[Wire], *, choice: str | None = None,
     max_tokens: int | None = None, abilities: Collection[str] = ABILITIES,
 ) -> Wire:  # fmt: skip
     """The body of one request. `choice` names the one tool that must be called."""
-    told = messages if "forget" not in abilities else [_forgetful(message) for message in messages]
+    told = messages if "forget" not in abilities else [_without_reasoning(message) for message in messages]
     if "tools" not in abilities:
-        told = in_words(told, [loosened(tool) for tool in tools])
+        told = as_plain_text(told, [loosened_schema(tool) for tool in tools])
     elif "parallel" not in abilities:
-        told = one_by_one(told)
-    body: Wire = {"model": model, "messages": list(told if "roles" in abilities else alternating(told))}
+        told = serial_calls(told)
+    body: Wire = {"model": model, "messages": list(told if "roles" in abilities else alternating_turns(told))}
     if "tools" in abilities:
-        body["tools"] = list(tools) if "strict" in abilities else [loosened(tool) for tool in tools]
+        body["tools"] = list(tools) if "strict" in abilities else [loosened_schema(tool) for tool in tools]
     if choice and {"tool_choice", "tools"} <= set(abilities):
         body["tool_choice"] = {"type": "function", "function": {"name": choice}}
     if max_tokens:
@@ -52,7 +52,7 @@ def request(
     return body
 
 
-def refused(status: int, said: str, body: Wire) -> str | None:
+def refused_ability(status: int, said: str, body: Wire) -> str | None:
     """The ability that an endpoint's error is about, if the request used it."""
     if status in (401, 403, 429) or (status not in (400, 422) and not _UNABLE.search(said)):
         return None
@@ -65,18 +65,18 @@ def refused(status: int, said: str, body: Wire) -> str | None:
         "parallel": any(len(message.get("tool_calls") or ()) > 1 for message in messages),
         "strict": any(tool["function"].get("strict") for tool in tools),
         "stream": "stream" in body,
-        "roles": messages[0]["role"] == "system" or len(alternating(messages)) < len(messages),
+        "roles": messages[0]["role"] == "system" or len(alternating_turns(messages)) < len(messages),
         "tools": bool(tools),
     }
-    named = (ability for ability, pattern in _NAMED.items() if re.search(pattern, said, re.IGNORECASE))
+    named = (ability for ability, pattern in _PATTERNS.items() if re.search(pattern, said, re.IGNORECASE))
     return next((ability for ability in named if used[ability]), None)
 
 
-def _forgetful(message: Wire) -> Wire:
+def _without_reasoning(message: Wire) -> Wire:
     return {key: value for key, value in message.items() if key != REASONING}
 
 
-def one_by_one(messages: Iterable[Wire]) -> list[Wire]:
+def serial_calls(messages: Iterable[Wire]) -> list[Wire]:
     """The messages with each of several parallel tool calls in a message of its own, followed by its answer."""
     messages = list(messages)
     answers = {message["tool_call_id"]: message for message in messages if message["role"] == "tool"}
@@ -91,13 +91,15 @@ def one_by_one(messages: Iterable[Wire]) -> list[Wire]:
     return told
 
 
-def loosened(schema: Any) -> Any:
+def loosened_schema(schema: Any) -> Any:
     """A tool without what only strict schemas have: some endpoints refuse it, and the answer is checked here anyway."""
     if isinstance(schema, list):
-        return [loosened(part) for part in schema]
+        return [loosened_schema(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    loose = {name: loosened(part) for name, part in schema.items() if name not in ("strict", "additionalProperties")}
+    loose = {
+        name: loosened_schema(part) for name, part in schema.items() if name not in ("strict", "additionalProperties")
+    }
     if isinstance(types := loose.get("type"), list):
         concrete = [kind for kind in types if kind != "null"]
         loose.pop("type")
@@ -106,6 +108,6 @@ def loosened(schema: Any) -> Any:
     return loose
 
 
-def size(messages: Sequence[Wire], tools: Sequence[Wire]) -> int:
+def request_size(messages: Sequence[Wire], tools: Sequence[Wire]) -> int:
     """Bytes of a request's messages and tools on the wire."""
     return len(json.dumps([*messages, *tools], ensure_ascii=False, separators=(",", ":")).encode())

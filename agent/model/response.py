@@ -41,7 +41,7 @@ def new_id() -> str:
     return uuid4().hex[:9]
 
 
-class Gathering:
+class AnswerPieces:
     """The pieces of an answer so far; a whole message is one large piece."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Gathering:
         self._text: list[str] = []
         self._refusal: list[str] = []
         self._reasoning: list[str] = []
-        self._calls: list[_Slot] = []
+        self._calls: list[_PartialCall] = []
         self._tokens = (0, 0)
 
     def feed(self, chunk: object) -> str:
@@ -93,7 +93,7 @@ class Gathering:
             finish_reason=self.finish_reason, refusal="".join(self._refusal), reasoning="".join(self._reasoning),
         )  # fmt: skip
 
-    def _slot(self, piece: dict[str, Any]) -> "_Slot":
+    def _slot(self, piece: dict[str, Any]) -> "_PartialCall":
         index, id, name = piece.get("index"), piece.get("id"), _function(piece).get("name")
         index = index if isinstance(index, int) else None
         known = [slot for slot in self._calls if slot.index == index] if index is not None else self._calls
@@ -104,12 +104,12 @@ class Gathering:
         elif index is None and name and known and known[-1].arguments:
             known = []
         if not known:
-            self._calls.append(_Slot(index))
+            self._calls.append(_PartialCall(index))
             return self._calls[-1]
         return known[-1]
 
 
-class _Slot:
+class _PartialCall:
     """One tool call as it grows."""
 
     def __init__(self, index: int | None) -> None:

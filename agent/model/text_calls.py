@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from agent.model.json_repair import is_object, mended
+from agent.model.json_repair import is_object, repaired_json
 from agent.model.response import ToolCall, new_id
 
 MOST, WORK, DEPTH = 60_000, 200_000, 3
@@ -25,7 +25,7 @@ _NAMES = ("name", "tool", "tool_name", "function_name", "function")
 _ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input")
 
 
-def spoken(text: str, known: Collection[str], *, submit: str, quoted: str = "") -> tuple[ToolCall, ...]:
+def calls_in_text(text: str, known: Collection[str], *, submit: str, quoted: str = "") -> tuple[ToolCall, ...]:
     """The calls of known tools in a text, in their order; none where it's prose.
 
     Fenced or bare JSON with a name and arguments, `<tool_call>…`, `[TOOL_CALLS] …` and `<function=NAME>…` are
@@ -57,7 +57,7 @@ def _objects(text: str, known: Collection[str], submit: str, quoted: str) -> Ite
         end = _end(text, at)
         raw = text[at:end]
         work += len(raw)
-        given = _loaded(mended(raw))
+        given = _loaded(repaired_json(raw))
         found = [] if given is None or (quoted and raw in quoted) else list(_calls(given, known))
         named = _BEFORE.search(text[before:at][-100:])
         if named and (name := next(filter(None, named.groups()))) in known and given is not None:

@@ -81,7 +81,7 @@ class Spending:
         """All tokens so far."""
         return self.use.tokens_in + self.use.tokens_out
 
-    def closing(self, number: int) -> bool:
+    def must_conclude(self, number: int) -> bool:
         """Whether this answer has to be the conclusion: the last turn, or one after which there may be no other."""
         bounds: list[tuple[float, float, float]] = [(self.tokens, self._largest_tokens, self.limits.tokens)]
         if self.limits.cost is not None:
@@ -89,7 +89,7 @@ class Spending:
         near = any(spent > (1 - RESERVE) * most or spent + 2 * largest > most for spent, largest, most in bounds)
         return number >= self.limits.turns or self.left < self.reserve or near
 
-    def over(self) -> str | None:
+    def exceeded_bound(self) -> str | None:
         """Which bound is spent, so that nothing more is asked; null if none is."""
         if self.tokens >= self.limits.tokens:
             return f"the model spent {self.tokens} tokens of {self.limits.tokens} without a diagnosis"

@@ -11,7 +11,7 @@ from agent.runbooks.library import Library, Remedy
 from tools.connection.node import Node
 from tools.errors import Forbidden, ToolError
 from tools.gate.bounds import RESERVED_FDS
-from tools.gate.policy import Change, advised_against, command, shown
+from tools.gate.policy import Change, command_line, parse_command, refusal_of_advice
 from tools.gate.proposals import Proposal, Proposals
 from tools.records import Reading
 
@@ -98,14 +98,14 @@ async def _add_proposed(
     """A step that the model would add: classified like any proposal, forbidden ones left out."""
     cause = Cause(id="", probability=0, where=node.name, why="", evidence=())
     try:
-        checks = () if action.kind == "outside" else _checks(library, command(action.action), causes)
+        checks = () if action.kind == "outside" else _checks(library, parse_command(action.action), causes)
         remedy = Remedy(
             kind=action.kind, action=action.action, why=action.why, risk="risky", verify=action.verify, check=checks
         )
         await _add(planned, remedy, action.action, cause, action.avoid, node, proposals)
     except ValueError:
         # A quote that never ends: no command, so nothing that could be approved.
-        proposals.forbidden(action.action, "it isn't one command")
+        proposals.forbid(action.action, "it isn't one command")
 
 
 def _checks(library: Library, args: Sequence[str], causes: Collection[str]) -> tuple[Goal, ...]:
@@ -169,16 +169,16 @@ async def _add(
     planned: Planned, remedy: Remedy, action: str, cause: Cause, avoid: str | None, node: Node, proposals: Proposals
 ) -> None:  # fmt: skip
     if remedy.kind == "outside":
-        if why := advised_against(action):
-            proposals.forbidden(action, why)
+        if why := refusal_of_advice(action):
+            proposals.forbid(action, why)
             return
         planned.add(_outside(remedy, action, cause, avoid))
         return
-    args = command(action)
+    args = parse_command(action)
     try:
         if not node.held:
             raise ToolError("no connection is held that it could go through")
-        proposal = await proposals.put(node, args, remedy.why)
+        proposal = await proposals.propose(node, args, remedy.why)
     except Forbidden:
         return
     except ToolError as error:
@@ -195,7 +195,7 @@ def _step(proposal: Proposal, *, avoid: str | None, verify: str | None, checks: 
     return Step(
         id="s0", kind="config_set" if change.parameter else "command", node=change.node, action=change.action,
         before=change.before, after=change.args[3] if change.parameter else None, why=proposal.why, risk=change.risk,
-        needs_approval=True, rollback=shown(undo) if undo else None, verify=verify, avoid=avoid,
+        needs_approval=True, rollback=command_line(undo) if undo else None, verify=verify, avoid=avoid,
         checks=tuple(checks), unchecked=proposal.unchecked,
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from tools.record.recorder import NOT_THE_SERVERS, Recorder
 from tools.records import BudgetLimits, Reading, Record
 from tools.server.info import sample
 from tools.server.state import COSTS, sentinel_state, state
-from tools.toolbox import Begun, Toolbox
+from tools.toolbox import PendingCall, Toolbox
 
 PINGS = 3
 """PINGs of each node at each moment."""
@@ -98,7 +98,7 @@ def _several(count: int, what: str) -> str:
 def _machines(incident: Investigation, recorder: Recorder) -> Toolbox:
     """The tools of the nodes' machines, in a box of their own: what they read is recorded, and no evidence."""
 
-    def keep(what: Begun | Reading) -> None:
+    def keep(what: PendingCall | Reading) -> None:
         if isinstance(what, Reading):
             recorder.reading(what)
 

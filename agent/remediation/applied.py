@@ -8,9 +8,9 @@ from pathlib import Path
 from agent.answer.diagnosis import Diagnosis, Step
 from agent.answer.events import EVENT, Answered
 from tools.errors import GateError, UsageError
-from tools.gate.equality import same
+from tools.gate.equality import equal_values
 from tools.gate.ledger import Entry
-from tools.gate.policy import Change, change, command
+from tools.gate.policy import Change, allowed_change, parse_command
 from tools.record.load import load
 from tools.record.schema import Happened
 from tools.records import Record
@@ -57,10 +57,10 @@ def wanted_of(step: Step) -> Change:
     if step.kind == "outside" or step.node is None:
         raise GateError(f"{step.id} is for a person to do; it's described, and nothing of it is applied from here")
     try:
-        args = command(step.action)
+        args = parse_command(step.action)
     except ValueError:
         raise GateError(f"{step.id} isn't one command") from None
-    return change(step.node, args, step.before)
+    return allowed_change(step.node, args, step.before)
 
 
 class Made(Record):
@@ -74,7 +74,7 @@ class Made(Record):
         """Whether the value is still the one that was applied."""
         if self.after is not None:
             return printed == self.after
-        return same(self.change.parameter or "", self.change.args[3], printed)
+        return equal_values(self.change.parameter or "", self.change.args[3], printed)
 
 
 def made(step: Step, wanted: Change, entries: Sequence[Entry]) -> Made | None:

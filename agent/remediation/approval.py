@@ -9,8 +9,8 @@ from agent.plan.build import Planned
 from agent.remediation.carry_out import Outcome, Site, carry_out, outcome_lines, roll_back
 from tools.errors import GateError, RediagnoseError, Unlogged
 from tools.gate.apply import Applied, Gate
-from tools.gate.ledger import entry, user
-from tools.gate.policy import Change, shown
+from tools.gate.ledger import change_entry, current_user
+from tools.gate.policy import Change, command_line
 from tools.records import Record
 
 Show = Callable[[str], None]
@@ -33,14 +33,14 @@ class ApprovalRequest(Record):
         change = self.change
         rows = [f"{self.step} {change.action}", f"   on      {change.node}"]
         if change.parameter is not None:
-            rows.append(f"   change  {shown((change.before or '',))} -> {shown((change.args[3],))}")
+            rows.append(f"   change  {command_line((change.before or '',))} -> {command_line((change.args[3],))}")
         elif change.before is not None:
             rows.append(f"   is      {change.before}")
         rows.append(f"   risk    {change.risk}")
         if self.unchecked:
             rows.append(f"   unknown {self.unchecked}")
         if not self.takes_back:
-            rows.append(f"   undo    {shown(change.undo) if change.undo else 'nothing takes it back'}")
+            rows.append(f"   undo    {command_line(change.undo) if change.undo else 'nothing takes it back'}")
         return rows
 
 
@@ -94,9 +94,9 @@ class Decisions:
         request = ApprovalRequest(step=step.id, change=change, unchecked=step.unchecked)
         if not await self._approver.approve(request):
             self._note(step.model_copy(update={"state": "refused"}), "refused")
-            self._site.log(entry(self._site.clock, "refused", change, channel=self._channel, step=step.id))
+            self._site.log(change_entry(self._site.clock, "refused", change, channel=self._channel, step=step.id))
             return None
-        approval = self._gate.approve(change, by=user(), channel=self._channel, step=step.id)
+        approval = self._gate.approve(change, by=current_user(), channel=self._channel, step=step.id)
         step = step.model_copy(update={"state": "approved"})
         self._note(step, f"approved by {approval.by} ({self._channel})")
         try:
@@ -116,17 +116,17 @@ class Decisions:
     async def take_back(self, step: Step, outcome: Outcome) -> None:
         """Ask whether a step that was made is taken back, and do so on a yes. Raises `Unlogged`."""
         try:
-            restored = restoring(outcome.applied)
-            if not await self._approver.approve(ApprovalRequest(step=step.id, change=restored, takes_back=True)):
+            reversal = restoring(outcome.applied)
+            if not await self._approver.approve(ApprovalRequest(step=step.id, change=reversal, takes_back=True)):
                 return
-            approval = self._gate.approve(restored, by=user(), channel=self._channel, step=step.id)
-            done = await roll_back(self._site, self._gate, restored, approval)
+            approval = self._gate.approve(reversal, by=current_user(), channel=self._channel, step=step.id)
+            done = await roll_back(self._site, self._gate, reversal, approval)
         except Unlogged:
             raise
         except RediagnoseError as error:
             self._show(f"{step.id} not rolled back: {error}")
             return
-        summary = f"{restored.parameter} is {done.read_after} again"
+        summary = f"{reversal.parameter} is {done.read_after} again"
         self._note(step.model_copy(update={"state": "rolled-back"}), summary)
         self._show(f"{step.id} rolled back: {summary}")
 
@@ -137,7 +137,7 @@ class Decisions:
 
 def restoring(applied: Applied) -> Change:
     """The change that takes back what was applied, if its value still stands. Raises `GateError` where none does."""
-    restored = applied.change.restored
-    if restored is None or applied.read_after is None:
+    reversal = applied.change.reversal
+    if reversal is None or applied.read_after is None:
         raise GateError(f"nothing takes back {applied.change.action}")
-    return restored.model_copy(update={"before": applied.read_after})
+    return reversal.model_copy(update={"before": applied.read_after})

@@ -4,19 +4,19 @@ from pathlib import Path
 
 from agent.answer.events import Emit, Event, ProposalForbidden
 from agent.investigation.investigation import Investigation
-from tools.gate.ledger import Ledger, Log, audit_path, both, changes_path, entry, forbidden
+from tools.gate.ledger import Ledger, Log, audit_path, change_entry, changes_path, forbidden_entry, write_to_all
 
 
 class ForbiddenLog:
     """Whoever listens, and which proposals policy forbade."""
 
     def __init__(self, emit: Emit) -> None:
-        self.forbidden: list[ProposalForbidden] = []
+        self.proposals: list[ProposalForbidden] = []
         self._emit = emit
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, ProposalForbidden):
-            self.forbidden.append(event)
+            self.proposals.append(event)
         self._emit(event)
 
 
@@ -27,18 +27,18 @@ def audit_log(path: Path | None) -> Ledger:
 
 def change_log(audit: Path | None, recording: Path | None) -> Log:
     """Where changes are written down: the audit log, and beside a recording what a later rollback has to know."""
-    return both(audit_log(audit), Ledger(changes_path(recording))) if recording else audit_log(audit)
+    return write_to_all(audit_log(audit), Ledger(changes_path(recording))) if recording else audit_log(audit)
 
 
-def note_proposals(incident: Investigation, heard: ForbiddenLog, log: Log, noted: set[str] | None = None) -> None:
+def note_proposals(incident: Investigation, forbidden: ForbiddenLog, log: Log, noted: set[str] | None = None) -> None:
     """Write down what was proposed, and what was forbidden, but for what was `noted` before. Raises `Unlogged`."""
     noted = set() if noted is None else noted
-    for one in heard.forbidden:
+    for one in forbidden.proposals:
         if one.action not in noted:
-            log(forbidden(incident.clock, incident.node.name, one.action, one.why))
+            log(forbidden_entry(incident.clock, incident.node.name, one.action, one.why))
             noted.add(one.action)
     for step in incident.planned.steps:
         change = incident.planned.changes.get(step.id)
         if change is not None and (named := f"{step.id} {step.node} {change.action}") not in noted:
-            log(entry(incident.clock, "proposed", change, why=step.why, step=step.id))
+            log(change_entry(incident.clock, "proposed", change, why=step.why, step=step.id))
             noted.add(named)

@@ -7,15 +7,15 @@ from typing import Any, Literal
 
 from agent.answer.diagnosis import Goal, State, Step
 from agent.plan.goals import GUARD, Readings, Seen, helped, seen, worse
-from agent.report.render import figures
+from agent.report.render import figures_text
 from tools.clock import Clock
 from tools.connection.node import Node
 from tools.errors import GateError, RediagnoseError, ToolError
 from tools.gate.apply import Applied, Approval, Gate
-from tools.gate.bounds import Room, room
-from tools.gate.equality import lines, same
-from tools.gate.ledger import Happening, Log, entry
-from tools.gate.policy import Change, shown
+from tools.gate.bounds import Room, room_of
+from tools.gate.equality import config_lines, equal_values
+from tools.gate.ledger import AuditEvent, Log, change_entry
+from tools.gate.policy import Change, command_line
 from tools.records import Reading, Record
 from tools.toolbox import Toolbox
 
@@ -48,7 +48,7 @@ class Site:
         return Gate(self.clock, self.log, self.room)
 
     async def room(self, node: str) -> Room:
-        return room(list((await self.look(node, ("process", "machine", "memory"), window=0.1)).values()), node)
+        return room_of(list((await self.look(node, ("process", "machine", "memory"), window=0.1)).values()), node)
 
     async def look(self, node: str, tools: Iterable[str], goals: Iterable[Goal] = (), window: float = 0) -> Readings:
         """Some readings of a node, at once, by tool; what can't be had isn't there."""
@@ -140,7 +140,7 @@ async def carry_out(site: Site, gate: Gate, step: Step, wanted: Change, approval
     taken_back, stands = False, None
     if bad and wanted.undo is not None:
         try:
-            await gate.take_back(node, applied, "; ".join(bad), step=step.id)
+            await gate.roll_back(node, applied, "; ".join(bad), step=step.id)
             taken_back = True
         except RediagnoseError as error:
             stands = str(error)
@@ -156,24 +156,26 @@ async def carry_out(site: Site, gate: Gate, step: Step, wanted: Change, approval
 
 def _came(applied: Applied, goals: Iterable[Seen]) -> Came:
     change = applied.change
-    if change.parameter is not None and not same(change.parameter, change.args[3], applied.read_after):
+    if change.parameter is not None and not equal_values(change.parameter, change.args[3], applied.read_after):
         return "not-better"
     known = [one.holds for one in goals if one.holds is not None]
     return "not-better" if False in known else "verified" if known else "unmeasured"
 
 
 def _note(site: Site, outcome: Outcome, approval: Approval) -> None:
-    event: Happening = outcome.came
+    event: AuditEvent = outcome.came
     change, after = outcome.applied.change, outcome.applied.read_after
     site.log(
-        entry(site.clock, event, change, why=outcome.summary, step=approval.step, channel=approval.channel, after=after)
+        change_entry(
+            site.clock, event, change, why=outcome.summary, step=approval.step, channel=approval.channel, after=after
+        )
     )  # fmt: skip
 
 
 async def roll_back(site: Site, gate: Gate, restored: Change, approval: Approval) -> Applied:
     """Put back what stood before, after a yes of its own. Raises `GateError` where the value is no longer ours."""
     done = await gate.apply(site.nodes[restored.node], restored, approval)
-    if not same(restored.parameter or "", restored.args[3], done.read_after):
+    if not equal_values(restored.parameter or "", restored.args[3], done.read_after):
         raise GateError(f"{restored.parameter} is {done.read_after!r} after {restored.action}; look at it")
     return done
 
@@ -184,9 +186,9 @@ def outcome_lines(outcome: Outcome) -> list[str]:
     rows = [f"  {one.said}" for one in outcome.goals]
     tools = {one.goal.tool for one in outcome.goals} or set(GUARD)
     for when, readings in (("before", outcome.before), ("after ", outcome.after)):
-        rows += [f"  {when}  {one.id} {one.tool}  {figures(one)}" for one in readings if one.tool in tools]
+        rows += [f"  {when}  {one.id} {one.tool}  {figures_text(one)}" for one in readings if one.tool in tools]
     if change.undo is not None and not outcome.taken_back:
-        rows.append(f"  undo    {shown(change.undo)}")
+        rows.append(f"  undo    {command_line(change.undo)}")
         rows.append("  A runtime change is lost at the next restart. To keep it, put this into the configuration file:")
         rows += [f"    {line}" for line in kept(change)]
     return rows
@@ -194,4 +196,4 @@ def outcome_lines(outcome: Outcome) -> list[str]:
 
 def kept(change: Change) -> list[str]:
     """The lines that keep a change over a restart."""
-    return lines(change.parameter, change.args[3]) if change.parameter is not None else []
+    return config_lines(change.parameter, change.args[3]) if change.parameter is not None else []

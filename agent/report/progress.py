@@ -18,7 +18,7 @@ from agent.answer.events import (
     ReadingTaken,
     Started,
 )
-from agent.report.render import figures, sparkline
+from agent.report.render import figures_text, sparkline
 from tools.records import Reading
 
 
@@ -96,7 +96,7 @@ def _line(reading: Reading) -> Text:
     line = Text(f"{reading.id:<4} ", style="dim")
     line.append(f"{reading.tool:<14}", style="red" if reading.unavailable else "green")
     line.append(f" {reading.ms or 0:8.1f} ms  ", style="dim")
-    line.append(figures(reading), style="default")
+    line.append(figures_text(reading), style="default")
     series = (reading.values or {}).get("series_ms")
     if series:
         line.append(f"  {sparkline(str(series))}", style="cyan")

@@ -13,22 +13,22 @@ def headline(answer: Diagnosis) -> tuple[str, str, str]:
     """What it is, what to do now, what not to do: a line each."""
     model = answer.model
     by = f"checks alone: {model.degraded or model.why}" if model.alone else f"model {model.name}: {model.why}"
-    what = _what(answer)
+    what = _what_it_is(answer)
     first = next((step for step in answer.plan if step.is_open), None)
-    do = f"{first.action}{_asks(first)}" if first else _then(answer)
+    do = f"{first.action}{_approval_note(first)}" if first else _advice_without_plan(answer)
     avoid = next((step.avoid for step in answer.plan if step.avoid and step.is_open), None)
-    dont = avoid or _leave(answer)
+    dont = avoid or _default_warning(answer)
     return f"What it is ({by}): {what}", f"Do now: {do}", f"Don't: {dont}"
 
 
-def _what(answer: Diagnosis) -> str:
+def _what_it_is(answer: Diagnosis) -> str:
     if answer.causes:
         top = answer.causes[0]
         others = (
             f" Also {', '.join(f'{c.id} {c.probability:.0%}' for c in answer.causes[1:])}." if answer.causes[1:] else ""
         )
         at = f" at {top.where}" if len(answer.target.nodes) > 1 and top.where else ""
-        return f"{top.id}{at}, {top.probability:.0%}.{_reported(top)} {top.why}{others}"
+        return f"{top.id}{at}, {top.probability:.0%}.{_only_reported(top)} {top.why}{others}"
     if answer.outcome == "no-fault":
         return "no-fault. Redis was measured and does what it should; what was reported isn't visible here now."
     if answer.outcome == "outside-redis":
@@ -37,15 +37,15 @@ def _what(answer: Diagnosis) -> str:
     return "insufficient-evidence. " + (answer.unknown[0] if answer.unknown else "The readings don't point anywhere.")
 
 
-def _reported(cause: Cause) -> str:
+def _only_reported(cause: Cause) -> str:
     return " (Only reported: nothing that was measured shows it.)" if cause.only_reported else ""
 
 
-def _asks(step: Step) -> str:
+def _approval_note(step: Step) -> str:
     return f" on {step.node}, after a yes ({step.risk})" if step.needs_approval else ""
 
 
-def _then(answer: Diagnosis) -> str:
+def _advice_without_plan(answer: Diagnosis) -> str:
     if answer.outcome == "no-fault":
         return "look at the client: its pool, its own time-outs, its network; run this again while it happens."
     if answer.outcome == "outside-redis":
@@ -53,13 +53,13 @@ def _then(answer: Diagnosis) -> str:
     return "read what is listed as unknown below, then run this again."
 
 
-def _leave(answer: Diagnosis) -> str:
+def _default_warning(answer: Diagnosis) -> str:
     if answer.outcome in ("no-fault", "outside-redis"):
         return "restart or tune Redis: nothing here speaks for it."
     return "restart the server before its evidence was read."
 
 
-def value(scalar: Scalar) -> str:
+def printed_value(scalar: Scalar) -> str:
     """A value as it's printed."""
     if isinstance(scalar, bool):
         return "yes" if scalar else "no"
@@ -68,22 +68,24 @@ def value(scalar: Scalar) -> str:
     return "-" if scalar is None else str(scalar)
 
 
-def cited(evidence: Evidence) -> str:
+def citation_text(evidence: Evidence) -> str:
     """One citation: reading, field, value."""
     mark = "" if evidence.verified else " (UNVERIFIED)"
-    return f"{evidence.reading} {evidence.field}={value(evidence.value)}{mark}"
+    return f"{evidence.reading} {evidence.field}={printed_value(evidence.value)}{mark}"
 
 
-def telling(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
+def shown_evidence(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
     """The evidence that a person is shown: a value that the server didn't have tells nobody anything."""
     return tuple(one for one in evidence if one.value is not None or not one.verified)
 
 
-def figures(reading: Reading) -> str:
+def figures_text(reading: Reading) -> str:
     """A reading in a line: the figures to look at first, or why there are none."""
     values = reading.values or {}
     picked = [
-        f"{field}={value(values[field])}" for field in FIGURES.get(reading.tool, ()) if values.get(field) is not None
+        f"{field}={printed_value(values[field])}"
+        for field in FIGURES.get(reading.tool, ())
+        if values.get(field) is not None
     ]
     if reading.unavailable:
         picked.insert(0, f"unavailable={reading.unavailable.kind}")
@@ -102,13 +104,13 @@ def text(answer: Diagnosis, *, spark: bool = False, revealed: Mapping[str, str] 
     several = len(answer.target.nodes) > 1
     lines = [*headline(answer), ""]
     lines += [f"Server   {_server(answer)}", f"Symptom  {answer.symptom or '(none given)'}", ""]
-    if told := beside(answer):
+    if told := notices(answer):
         lines += [*told, ""]
     lines += _causes("Causes", answer.causes, several)
     shown = [cause.id for cause in answer.causes]
     rest = [cause for cause in answer.findings if cause.id not in shown]
     lines += _causes("Less likely" if answer.model.alone else "What the checks found besides", rest, several)
-    lines += _against(answer)
+    lines += _baseline_lines(answer)
     if answer.plan:
         lines.append("Plan (nothing is changed without a yes)")
         lines += [line for step in answer.plan for line in step_lines(step, several)] + [""]
@@ -120,7 +122,7 @@ def text(answer: Diagnosis, *, spark: bool = False, revealed: Mapping[str, str] 
     lines += ["Readings", *_readings(answer, spark), ""]
     if revealed:
         lines += ["Handles", *(f"  {handle} = {text!r}" for handle, text in revealed.items()), ""]
-    lines.append(cost(answer))
+    lines.append(cost_line(answer))
     return "\n".join(lines)
 
 
@@ -138,37 +140,39 @@ def _causes(title: str, causes: Sequence[Cause], several: bool) -> list[str]:
     lines = [title]
     for cause in causes:
         at = f" at {cause.where}" if several and cause.where else ""
-        lines.append(f"  {cause.probability:>4.0%} {cause.id}{at}: {cause.why}{_reported(cause)}")
+        lines.append(f"  {cause.probability:>4.0%} {cause.id}{at}: {cause.why}{_only_reported(cause)}")
         if cause.evidence:
             lines.append(f"       {_brackets(cause.evidence)}")
     return [*lines, ""]
 
 
-def _against(answer: Diagnosis) -> list[str]:
+def _baseline_lines(answer: Diagnosis) -> list[str]:
     """What changed most since the good day, of each node that was compared with one."""
     compared = [reading for reading in answer.readings if reading.tool == "baseline"]
     newest = {reading.node: reading for reading in compared}.values()
-    return [line for reading in newest for line in _changes(reading, len(newest) > 1)] + [""] * bool(compared)
+    return [line for reading in newest for line in _baseline_changes(reading, len(newest) > 1)] + [""] * bool(compared)
 
 
-def _changes(reading: Reading, several: bool) -> list[str]:
+def _baseline_changes(reading: Reading, several: bool) -> list[str]:
     values, at = reading.values or {}, f" at {reading.node}" if several else ""
     if reading.unavailable:
         return [f"Against the baseline{at}: {reading.unavailable.detail}"]
     other = f", there {values['other_name']}" if values.get("other_name") else ""
-    lines = [f"Against the baseline{at} ({value(values['age_days'])} days old{other}) [{reading.id}]"]
+    lines = [f"Against the baseline{at} ({printed_value(values['age_days'])} days old{other}) [{reading.id}]"]
     if values.get("found"):
         lines.append(f"  not all was well on that day: {values['found']}")
     names = [str(values[f"changed{n}.field"]) for n in range(1, 6) if f"changed{n}.field" in values]
     for name in names or ("ops_per_second",):
         before, now, ratio = (values.get(f"{name}.{part}") for part in ("before", "now", "ratio"))
-        by = f" ({value(ratio)} times)" if ratio else ""
-        lines.append(f"  {'' if names else 'nothing changed much: '}{name} {value(before)} -> {value(now)}{by}")
+        by = f" ({printed_value(ratio)} times)" if ratio else ""
+        lines.append(
+            f"  {'' if names else 'nothing changed much: '}{name} {printed_value(before)} -> {printed_value(now)}{by}"
+        )
     return lines
 
 
 def _brackets(evidence: Sequence[Evidence]) -> str:
-    return f"[{'; '.join(map(cited, telling(evidence)))}]" if telling(evidence) else ""
+    return f"[{'; '.join(map(citation_text, shown_evidence(evidence)))}]" if shown_evidence(evidence) else ""
 
 
 def step_lines(step: Step, several: bool) -> list[str]:
@@ -206,10 +210,10 @@ def reading_line(reading: Reading, spark: bool) -> str:
     series = (reading.values or {}).get("series_ms")
     drawn = f" {sparkline(str(series))}" if spark and series else ""
     ms = f"{reading.ms:.1f} ms" if reading.ms is not None else "-"
-    return f"  {reading.id:<4} {reading.tool:<14} {ms:>10}  {figures(reading)}{drawn}".rstrip()
+    return f"  {reading.id:<4} {reading.tool:<14} {ms:>10}  {figures_text(reading)}{drawn}".rstrip()
 
 
-def beside(answer: Diagnosis) -> list[str]:
+def notices(answer: Diagnosis) -> list[str]:
     """What a reader must not miss: where model and checks disagree, and what was proposed and refused."""
     lines = []
     if one := answer.model.disagrees:
@@ -223,7 +227,7 @@ def beside(answer: Diagnosis) -> list[str]:
     return lines
 
 
-def cost(answer: Diagnosis) -> str:
+def cost_line(answer: Diagnosis) -> str:
     """What the investigation cost."""
     print_, bound = answer.footprint, answer.footprint.budget
     model = answer.model
@@ -242,17 +246,17 @@ def cost(answer: Diagnosis) -> str:
 def markdown(answer: Diagnosis) -> str:
     """The answer as Markdown: the same short top, the evidence below."""
     what, do, dont = headline(answer)
-    lines = [f"**{_split(what)}", "", f"**{_split(do)}", "", f"**{_split(dont)}", ""]
-    if told := beside(answer):
+    lines = [f"**{_bold_label(what)}", "", f"**{_bold_label(do)}", "", f"**{_bold_label(dont)}", ""]
+    if told := notices(answer):
         lines += [*(f"- {line}" for line in told), ""]
     if answer.causes:
         lines += ["| cause | where | probability | evidence |", "|---|---|---|---|"]
         lines += [
             f"| `{c.id}` | {c.where or '-'} | {c.probability:.0%} | "
-            f"{'; '.join(f'`{_cell(cited(e))}`' for e in telling(c.evidence))}{_reported(c)} |"
+            f"{'; '.join(f'`{_cell(citation_text(e))}`' for e in shown_evidence(c.evidence))}{_only_reported(c)} |"
             for c in answer.causes
         ] + [""]
-    if compared := _against(answer):
+    if compared := _baseline_lines(answer):
         lines += [f"- {line.strip()}" if line.startswith(" ") else line for line in compared]
     shown = [cause.id for cause in answer.causes]
     if not answer.model.alone and (rest := [cause for cause in answer.findings if cause.id not in shown]):
@@ -268,16 +272,16 @@ def markdown(answer: Diagnosis) -> str:
         ] + [""]
     lines += ["<details><summary>Readings</summary>", "", "| reading | node | tool | figures |", "|---|---|---|---|"]
     lines += [
-        f"| {r.id} | {r.node or '-'} | {r.tool} | {_cell(figures(r))} |"
+        f"| {r.id} | {r.node or '-'} | {r.tool} | {_cell(figures_text(r))} |"
         for r in answer.readings if r.tool != "symptom"
     ]  # fmt: skip
     lines += ["", "</details>", ""]
     if answer.unknown:
         lines += ["Unknown:", "", *(f"- {line}" for line in answer.unknown), ""]
-    return "\n".join([*lines, cost(answer)])
+    return "\n".join([*lines, cost_line(answer)])
 
 
-def _split(line: str) -> str:
+def _bold_label(line: str) -> str:
     head, _, rest = line.partition(": ")
     return f"{head}:** {rest}"
 

@@ -14,7 +14,7 @@ from agent.answer.taxonomy import CAUSES
 from agent.evidence.fields import FIGURES
 from agent.runbooks.library import BUNDLED, PLACEHOLDERS, CauseNotes, Remedy, Runbook, files, split
 from tools.errors import Forbidden, UsageError
-from tools.gate.policy import advised_against, change, command
+from tools.gate.policy import allowed_change, parse_command, refusal_of_advice
 from tools.records import Record
 
 SECTIONS = (
@@ -166,17 +166,17 @@ def _remedy(remedy: Remedy) -> Iterator[tuple[str, str, str, str]]:
 
 def _action(remedy: Remedy, action: str) -> Iterator[tuple[str, str, str, str]]:
     if remedy.kind == "outside":
-        if why := advised_against(action):
+        if why := refusal_of_advice(action):
             yield "action", action, f"never becomes a step: {why}", "propose something else"
         return
-    args = command(action)
+    args = parse_command(action)
     setting = tuple(arg.upper() for arg in args[:2]) == ("CONFIG", "SET")
     if setting != (remedy.kind == "config_set"):
         right = "config_set" if setting else "command"
         yield "kind", remedy.kind, f"doesn't fit {action}", f"write {right}"
         return
     try:
-        risk = change("", args).risk
+        risk = allowed_change("", args).risk
     except Forbidden as error:
         yield "action", action, f"never becomes a step: {error}", "write kind: outside, and what a person does instead"
         return

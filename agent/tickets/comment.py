@@ -4,10 +4,20 @@ import hashlib
 from collections.abc import Iterator, Sequence
 
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, RuledOut, Step
-from agent.report.render import beside, cost, figures, telling, value
+from agent.report.render import cost_line, figures_text, notices, printed_value, shown_evidence
 from agent.tickets.document import Block, Code, Comment, Fold, Items, Line, Para, Part, Text, words
 from agent.tickets.meanings import MEANINGS
-from agent.tickets.summary import address_of, do_first, dont, ended, explained, headline, meant, measured_at, said_by
+from agent.tickets.summary import (
+    address_of,
+    author,
+    do_first,
+    explanation,
+    headline,
+    measured_at,
+    sentence,
+    step_figures,
+    what_not_to_do,
+)
 from tools.connection.target import Target
 from tools.records import Reading
 
@@ -26,21 +36,23 @@ def comment(answer: Diagnosis, marker: str) -> Comment:
 
 
 def _top(answer: Diagnosis) -> Iterator[Part]:
-    yield Para((*words(headline(answer), bold=True), *_which(answer), Text(" "), *words(ended(explained(answer)))))
+    yield Para(
+        (*words(headline(answer), bold=True), *_cause_note(answer), Text(" "), *words(sentence(explanation(answer))))
+    )
     if rest := answer.causes[1:]:
         yield Para((*words("Also there:", bold=True), *_others(rest, len(answer.target.nodes) > 1)))
-    yield Para((*words("Do first:", bold=True), Text(" "), *words(do_first(answer)), *_how(answer)))
+    yield Para((*words("Do first:", bold=True), Text(" "), *words(do_first(answer)), *_step_note(answer)))
     if next_ := answer.plan[1:]:
-        yield Para((*words("Then:", bold=True), Text(" "), *_then(next_)))
-    yield Para((*words("Don't:", bold=True), Text(" "), *words(_small(dont(answer)))))
-    if told := beside(answer):
+        yield Para((*words("Then:", bold=True), Text(" "), *_next_step(next_)))
+    yield Para((*words("Don't:", bold=True), Text(" "), *words(_uncapitalized(what_not_to_do(answer)))))
+    if told := notices(answer):
         yield Items(tuple(words(line) for line in told))
     yield Para(words(_source(answer)))
     if answer.interrupted:
         yield Para(words("The investigation was interrupted: this is what was known by then."))
 
 
-def _which(answer: Diagnosis) -> Line:
+def _cause_note(answer: Diagnosis) -> Line:
     if not answer.causes:
         return (Text(" ("), Code(answer.outcome), Text(")."))
     top = answer.causes[0]
@@ -57,33 +69,33 @@ def _others(causes: Sequence[Cause], several: bool) -> Iterator[Text | Code]:
     yield Text(".")
 
 
-def _how(answer: Diagnosis) -> Line:
+def _step_note(answer: Diagnosis) -> Line:
     """Why this step, how it's taken back, and who may carry it out."""
     if not answer.plan:
         return ()
     step = answer.plan[0]
-    lines = [ended(step.why)]
+    lines = [sentence(step.why)]
     if step.rollback:
         undo = f"`{step.rollback}`" if step.needs_approval else step.rollback
-        lines.append(ended(f"Undo: {undo}"))
+        lines.append(sentence(f"Undo: {undo}"))
     if step.needs_approval:
         url = address_of(answer)
         lines.append(
             f"Nothing does it by itself: `rediagnose triage {url}` in a terminal asks for your yes, makes the change, "
             "and measures whether it helped."
         )
-    if told := meant(step, answer):
+    if told := step_figures(step, answer):
         lines.append(f"Here: {', '.join(f'`{figure}`' for figure in told)}.")
     return (Text(" "), *words(" ".join(lines)))
 
 
-def _then(steps: Sequence[Step]) -> Line:
+def _next_step(steps: Sequence[Step]) -> Line:
     """The next step, for the first is often there to buy time."""
     step, more = steps[0], len(steps) - 1
     action: Line = (
         (Code(step.action), Text(" "), *words(f"on `{step.node}`."))
         if step.needs_approval
-        else words(ended(step.action))
+        else words(sentence(step.action))
     )
     rest = f" ({more} more step{'s' * (more > 1)} in the plan.)" if more else ""
     return (*action, Text(rest))
@@ -96,7 +108,7 @@ def _source(answer: Diagnosis) -> str:
     several = f" and {more} more node{'s' * (more > 1)}" if more > 0 else ""
     at = f"{'' if target.server else ','} at {measured_at(answer)}" if measured_at(answer) else ""
     return (
-        f"Looked at `{address_of(answer)}`{server}{several}{at}. Found by {said_by(answer)}. "
+        f"Looked at `{address_of(answer)}`{server}{several}{at}. Found by {author(answer)}. "
         "Nothing was changed: rediagnose only read."
     )
 
@@ -123,26 +135,26 @@ def _folds(answer: Diagnosis) -> Iterator[Fold]:
     if answer.plan:
         title = f"Plan, {len(answer.plan)} steps" if len(answer.plan) > 1 else "Plan, one step"
         yield Fold(title, (Items(tuple(_step(step) for step in answer.plan)),))
-    yield Fold("Ruled out and unknown", tuple(_else(answer.ruled_out, answer.unknown, tools)))
+    yield Fold("Ruled out and unknown", tuple(_ruled_out_and_unknown(answer.ruled_out, answer.unknown, tools)))
     taken = [reading for reading in answer.readings if reading.tool != "symptom"]
     several = len(answer.target.nodes) > 1
     lines = tuple(_reading(one, several=several) for one in taken)
-    yield Fold("Readings", (*([Block(lines)] if lines else []), Para(words(cost(answer)))))
+    yield Fold("Readings", (*([Block(lines)] if lines else []), Para(words(cost_line(answer)))))
 
 
 def _reading(one: Reading, *, several: bool) -> str:
     node = f"{one.node or 'all nodes':<22} " if several else ""
-    return f"{one.id:<4} {node}{one.tool:<14} {figures(one)}".rstrip()
+    return f"{one.id:<4} {node}{one.tool:<14} {figures_text(one)}".rstrip()
 
 
 def _cause(cause: Cause, tools: dict[str, str]) -> Iterator[Part]:
     at = f" at `{cause.where}`" if cause.where else ""
     yield Para(words(f"`{cause.id}` {cause.probability:.0%}{at}: {cause.why}"))
     if cause.evidence:
-        yield Items(tuple(_cited(one, tools) for one in telling(cause.evidence)))
+        yield Items(tuple(_citation(one, tools) for one in shown_evidence(cause.evidence)))
 
 
-def _cited(one: Evidence, tools: dict[str, str]) -> Line:
+def _citation(one: Evidence, tools: dict[str, str]) -> Line:
     mark = () if one.verified else (Text(" (UNVERIFIED)"),)
     if one.reading == SYMPTOM:
         # A ticket isn't read out to those who wrote it.
@@ -150,41 +162,41 @@ def _cited(one: Evidence, tools: dict[str, str]) -> Line:
     return (
         Code(f"{one.reading} {tools.get(one.reading, '?')}"),
         Text(" "),
-        Code(f"{one.field}={value(one.value)}"),
+        Code(f"{one.field}={printed_value(one.value)}"),
         *mark,
     )
 
 
 def _step(step: Step) -> Line:
-    action: Line = (Code(step.action), Text(".")) if step.needs_approval else words(ended(step.action))
+    action: Line = (Code(step.action), Text(".")) if step.needs_approval else words(sentence(step.action))
     how = f"{step.risk}, needs a yes" if step.needs_approval else f"{step.risk}, by hand"
     at = f", on `{step.node}`" if step.node and step.needs_approval else ""
-    lines = [ended(step.why)]
+    lines = [sentence(step.why)]
     if step.rollback:
-        lines.append(ended(f"Undo: {f'`{step.rollback}`' if step.needs_approval else step.rollback}"))
+        lines.append(sentence(f"Undo: {f'`{step.rollback}`' if step.needs_approval else step.rollback}"))
     if step.verify:
-        lines.append(ended(f"It worked if: {step.verify}"))
+        lines.append(sentence(f"It worked if: {step.verify}"))
     if step.unchecked:
-        lines.append(ended(f"Not checked: {step.unchecked}"))
+        lines.append(sentence(f"Not checked: {step.unchecked}"))
     return (*words(f"{step.id} ({how}{at}):"), Text(" "), *action, Text(" "), *words(" ".join(lines)))
 
 
-def _else(out: Sequence[RuledOut], unknown: Sequence[str], tools: dict[str, str]) -> Iterator[Part]:
+def _ruled_out_and_unknown(out: Sequence[RuledOut], unknown: Sequence[str], tools: dict[str, str]) -> Iterator[Part]:
     if out:
-        yield Items(tuple(_not(one, tools) for one in out))
+        yield Items(tuple(_ruled_out(one, tools) for one in out))
     if unknown:
         yield Para(words("Unknown:"))
         yield Items(tuple(words(line) for line in unknown))
 
 
-def _not(one: RuledOut, tools: dict[str, str]) -> Line:
-    cites = [f"`{tools.get(each.reading, '?')} {each.field}={value(each.value)}`" for each in one.evidence
+def _ruled_out(one: RuledOut, tools: dict[str, str]) -> Line:
+    cites = [f"`{tools.get(each.reading, '?')} {each.field}={printed_value(each.value)}`" for each in one.evidence
              if each.reading != SYMPTOM]  # fmt: skip
     told = f" ({', '.join(cites)})" if cites else ""
     return words(f"not `{one.id}`: {one.because.strip().removesuffix('.')}{told}.")
 
 
-def _small(text: str) -> str:
+def _uncapitalized(text: str) -> str:
     """Text that goes on after a word: its first letter small, unless it's a command's or a name's."""
     head = text.split(" ", 1)[0]
     plain = head == "A" or (head[:1].isupper() and head[1:].islower())

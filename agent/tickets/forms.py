@@ -21,7 +21,7 @@ _WIKI_EDGES = re.compile(r"(?<![A-Za-z0-9])[-+_^~*]|[-+_^~*](?![A-Za-z0-9])")
 _WIKI_ALWAYS = re.compile(r"[{}\[\]|!]")
 
 
-def written(comment: Comment, form: Form, limit: int) -> str:
+def formatted_comment(comment: Comment, form: Form, limit: int) -> str:
     """A comment in a form and within so many characters: what is folded is cut first, and never the top."""
     render = _FORMS[form]
     whole = render(comment)
@@ -50,12 +50,12 @@ def _markdown(part: Part) -> str:
     if isinstance(part, Para):
         return _line(part.line, _markdown_inline)
     if isinstance(part, Items):
-        return "\n".join(f"- {_begun(_line(line, _markdown_inline))}" for line in part.lines)
+        return "\n".join(f"- {_escaped_start(_line(line, _markdown_inline))}" for line in part.lines)
     inner = "\n".join(_flat(line).replace("```", f"``{_JOINER}`") for line in part.lines)
     return f"```text\n{inner}\n```"
 
 
-def _begun(line: str) -> str:
+def _escaped_start(line: str) -> str:
     """A line that doesn't begin a list or a heading of its own."""
     return re.sub(r"^(\d+)([.)])|^([-+=#>])", r"\1\\\2\3", line)
 
@@ -142,12 +142,12 @@ def text(comment: Comment) -> str:
     """Plain text, for notes that are read on a phone: the top, and the first of the evidence."""
     parts = [_plain(part) for part in comment.top]
     for fold in comment.folds[:1]:
-        first = [_few(part) for part in fold.parts[:2]]
+        first = [_first_lines(part) for part in fold.parts[:2]]
         parts.append("\n".join([f"{_flat(fold.title)}:", *map(_plain, first)]))
     return "\n\n".join([*parts, f"[{comment.marker}]"])
 
 
-def _few(part: Part) -> Part:
+def _first_lines(part: Part) -> Part:
     return Items(part.lines[:_FEW]) if isinstance(part, Items) else part
 
 

@@ -4,9 +4,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from agent.tickets.rest import PATIENCE, UNTOLD, Rest, checked_base, credential
-from agent.tickets.service import Form, Posted
-from agent.tickets.ticket import Place, said, table, tables
+from agent.tickets.rest import NO_IDENTITY, PATIENCE, Rest, checked_base, credential
+from agent.tickets.service import Form, PostedComment
+from agent.tickets.ticket import Place, object_of, objects_of, text_of
 from tools.errors import UsageError
 from tools.settings import ServiceSettings
 
@@ -46,10 +46,10 @@ class GitHub:
         await self._rest.close()
 
     async def look(self) -> str | None:
-        issue = table((await self._rest.ask("GET", self._issue)).data)
-        return "closed" if said(issue.get("state")) == "closed" else None
+        issue = object_of((await self._rest.ask("GET", self._issue)).data)
+        return "closed" if text_of(issue.get("state")) == "closed" else None
 
-    async def write(self, marker: str, body: str) -> Posted:
+    async def write(self, marker: str, body: str) -> PostedComment:
         own = await self._own(marker)
         if own is not None:
             path = f"{self._repository}/issues/comments/{own}"
@@ -63,26 +63,26 @@ class GitHub:
         marked: list[dict[str, Any]] = []
         for page in range(1, _PAGES + 1):
             answer = await self._rest.ask("GET", f"{self._issue}/comments", query=f"per_page={_PAGE}&page={page}")
-            comments = tables(answer.data)
-            marked += [one for one in comments if marker in said(one.get("body")) and isinstance(one.get("id"), int)]
+            comments = objects_of(answer.data)
+            marked += [one for one in comments if marker in text_of(one.get("body")) and isinstance(one.get("id"), int)]
             if 'rel="next"' not in answer.headers.get("link", "") and len(comments) < _PAGE:
                 break
         if not marked:
             return None
         # Anybody can write the marker, and then what stands there is theirs.
-        who = await self._rest.ask("GET", "/user", take=UNTOLD)
-        me = said(table(who.data).get("login")).lower() if who.status == 200 else ""
+        who = await self._rest.ask("GET", "/user", take=NO_IDENTITY)
+        me = text_of(object_of(who.data).get("login")).lower() if who.status == 200 else ""
         mine = [one["id"] for one in marked if _is_mine(one, me, app=who.status == 403)]
         return max(mine, default=None)
 
-    def _posted(self, data: Any, *, updated: bool = False) -> Posted:
-        return Posted(url=said(table(data).get("html_url")) or self._issue, updated=updated)
+    def _posted(self, data: Any, *, updated: bool = False) -> PostedComment:
+        return PostedComment(url=text_of(object_of(data).get("html_url")) or self._issue, updated=updated)
 
 
 def _is_mine(comment: dict[str, Any], me: str, *, app: bool) -> bool:
     """Whether the token's user wrote it. An app's token can't ask who it is, and its comments are a bot's."""
-    user = table(comment.get("user"))
-    login = said(user.get("login")).lower()
+    user = object_of(comment.get("user"))
+    login = text_of(user.get("login")).lower()
     if app:
-        return said(user.get("type")) == "Bot" or bool(comment.get("performed_via_github_app"))
+        return text_of(user.get("type")) == "Bot" or bool(comment.get("performed_via_github_app"))
     return not me or not login or login == me

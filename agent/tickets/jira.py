@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from agent.tickets.of_jira import over, words
-from agent.tickets.rest import PATIENCE, UNTOLD, Rest, basic, checked_base, credential
-from agent.tickets.service import Form, Posted
-from agent.tickets.ticket import Place, ServiceError, said, table, tables
+from agent.tickets.of_jira import adf_text, closed_status
+from agent.tickets.rest import NO_IDENTITY, PATIENCE, Rest, basic, checked_base, credential
+from agent.tickets.service import Form, PostedComment
+from agent.tickets.ticket import Place, ServiceError, object_of, objects_of, text_of
 from tools.errors import UsageError
 from tools.settings import ServiceSettings
 
@@ -64,12 +64,12 @@ class Jira:
                     f"{error}; if it has API {other} only, set api = {other} under [jira]", 404
                 ) from None
             raise
-        issue = table(answer.data)
-        fields = table(issue.get("fields"))
-        self._desk = said(table(fields.get("project")).get("projectTypeKey")) == "service_desk"
-        return over(fields)
+        issue = object_of(answer.data)
+        fields = object_of(issue.get("fields"))
+        self._desk = text_of(object_of(fields.get("project")).get("projectTypeKey")) == "service_desk"
+        return closed_status(fields)
 
-    async def write(self, marker: str, body: str) -> Posted:
+    async def write(self, marker: str, body: str) -> PostedComment:
         told: dict[str, Any] = {"body": json.loads(body) if self.form == "adf" else body}
         own = await self._own(marker)
         if own is not None:
@@ -78,8 +78,8 @@ class Jira:
                 return self._posted(own, updated=True)
         if self._desk:
             told["properties"] = [{"key": "sd.public.comment", "value": {"internal": True}}]
-        written = table((await self._rest.ask("POST", self._comments, told)).data)
-        return self._posted(said(written.get("id")))
+        written = object_of((await self._rest.ask("POST", self._comments, told)).data)
+        return self._posted(text_of(written.get("id")))
 
     async def _own(self, marker: str) -> str | None:
         """The newest comment that is ours and about this server."""
@@ -87,9 +87,11 @@ class Jira:
         seen = 0
         for _ in range(_PAGES):
             query = urlencode({"startAt": seen, "maxResults": _PAGE})
-            answer = table((await self._rest.ask("GET", self._comments, query=query)).data)
-            comments = tables(answer.get("comments"))
-            marked += [one for one in comments if marker in words(one.get("body")) and said(one.get("id")).isalnum()]
+            answer = object_of((await self._rest.ask("GET", self._comments, query=query)).data)
+            comments = objects_of(answer.get("comments"))
+            marked += [
+                one for one in comments if marker in adf_text(one.get("body")) and text_of(one.get("id")).isalnum()
+            ]
             seen += len(comments)
             total = answer.get("total")
             if not comments or seen >= (total if isinstance(total, int) else seen):
@@ -97,16 +99,18 @@ class Jira:
         if not marked:
             return None
         # Anybody can write the marker, and then what stands there is theirs.
-        who = await self._rest.ask("GET", f"{self._api}/myself", take=UNTOLD)
-        me = _person(table(who.data)) if who.status == 200 else None
-        authors = [(said(one["id"]), _person(table(one.get("author")))) for one in marked]
+        who = await self._rest.ask("GET", f"{self._api}/myself", take=NO_IDENTITY)
+        me = _person(object_of(who.data)) if who.status == 200 else None
+        authors = [(text_of(one["id"]), _person(object_of(one.get("author")))) for one in marked]
         return next((id for id, author in reversed(authors) if None in (me, author) or author == me), None)
 
-    def _posted(self, id: str, *, updated: bool = False) -> Posted:
+    def _posted(self, id: str, *, updated: bool = False) -> PostedComment:
         focus = f"?focusedCommentId={id}" if id else ""
-        return Posted(url=f"{self._rest.base}/browse/{self._key}{focus}", updated=updated)
+        return PostedComment(url=f"{self._rest.base}/browse/{self._key}{focus}", updated=updated)
 
 
 def _person(user: dict[str, Any]) -> tuple[str, str] | None:
     """Who somebody is: by account in Cloud, by key or name elsewhere."""
-    return next(((field, said(user[field])) for field in ("accountId", "key", "name") if said(user.get(field))), None)
+    return next(
+        ((field, text_of(user[field])) for field in ("accountId", "key", "name") if text_of(user.get(field))), None
+    )

@@ -11,11 +11,11 @@ from pydantic import SecretStr
 
 from agent.answer.diagnosis import Diagnosis
 from agent.tickets.rest import PATIENCE
-from agent.tickets.summary import address_of, do_first, dont, explained, headline, measured_at, said_by
+from agent.tickets.summary import address_of, author, do_first, explanation, headline, measured_at, what_not_to_do
 from agent.tickets.ticket import ServiceError, Ticket, printable
 from tools.errors import UsageError
 from tools.records import Record
-from tools.settings import Settings, settings
+from tools.settings import Settings, load_settings
 
 _BLOCK = 3000
 """Characters of one block at Slack."""
@@ -36,7 +36,7 @@ def webhooks(
     """The webhooks of --notify: names of the settings, or URLs. Raises `UsageError`, without any URL in it."""
     if not given:
         return ()
-    known = known or settings(environ=environ)
+    known = known or load_settings(environ=environ)
     return tuple(_webhook(one, known, environ) for one in dict.fromkeys(given))
 
 
@@ -70,7 +70,7 @@ def _form(url: str) -> Literal["slack", "json"]:
     return "slack" if slack else "json"
 
 
-async def notified(
+async def notify_all(
     told: Sequence[Webhook], answer: Diagnosis, ticket: Ticket | None = None, link: str = "",
     patience: float = PATIENCE,
 ) -> bool:  # fmt: skip
@@ -96,7 +96,7 @@ async def notify(
     # Whoever has the path can write there: it's no part of a message, and what is answered is none either.
     try:
         async with asyncio.timeout(patience), httpx2.AsyncClient(timeout=patience, follow_redirects=False) as client:
-            status = await _sent(client, url, body)
+            status = await _post(client, url, body)
     except (httpx2.TimeoutException, TimeoutError):
         raise ServiceError(f"--notify {webhook.name}: no answer in {patience:g} s; it may have arrived") from None
     except (httpx2.HTTPError, OSError) as error:
@@ -107,7 +107,7 @@ async def notify(
         )
 
 
-async def _sent(client: httpx2.AsyncClient, url: httpx2.URL, body: Mapping[str, Any]) -> int:
+async def _post(client: httpx2.AsyncClient, url: httpx2.URL, body: Mapping[str, Any]) -> int:
     async with client.stream("POST", url, json=body, headers={"User-Agent": "rediagnose"}) as response:
         return response.status_code
 
@@ -117,13 +117,13 @@ def slack(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]
     id = answer.causes[0].id if answer.causes else answer.outcome
     sure = f", {answer.causes[0].probability:.0%} sure" if answer.causes else ""
     lines = [
-        f"*{_mrkdwn(headline(answer))}* (`{_mrkdwn(id)}`{sure}). {_mrkdwn(explained(answer))}",
+        f"*{_mrkdwn(headline(answer))}* (`{_mrkdwn(id)}`{sure}). {_mrkdwn(explanation(answer))}",
         f"*Do first:* {_mrkdwn(do_first(answer))}",
-        f"*Don't:* {_mrkdwn(dont(answer))}",
+        f"*Don't:* {_mrkdwn(what_not_to_do(answer))}",
     ]
     about = f"{_mrkdwn(ticket.name)}, " if ticket and ticket.place else ""
     where = f" <{_mrkdwn(link)}|comment>" if link.startswith(("https://", "http://")) else ""
-    last = f"{about}`{_mrkdwn(address_of(answer))}` at {measured_at(answer)}, by {_mrkdwn(said_by(answer))}.{where}"
+    last = f"{about}`{_mrkdwn(address_of(answer))}` at {measured_at(answer)}, by {_mrkdwn(author(answer))}.{where}"
     told = [_cut(line) for line in (*lines, last)]
     blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": line}} for line in told]
     return {"text": "\n".join(told), "blocks": blocks}
@@ -132,14 +132,14 @@ def slack(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]
 def generic(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]:
     """The generic form: flat JSON."""
     return {
-        "schema": 1, "source": "rediagnose", "title": headline(answer), "what": explained(answer),
-        "do": do_first(answer), "dont": dont(answer), "outcome": answer.outcome,
+        "schema": 1, "source": "rediagnose", "title": headline(answer), "what": explanation(answer),
+        "do": do_first(answer), "dont": what_not_to_do(answer), "outcome": answer.outcome,
         "causes": [
             {"id": cause.id, "probability": cause.probability, "where": cause.where, "why": cause.why}
             for cause in answer.causes
         ],
         "target": address_of(answer), "ticket": ticket.place.key if ticket and ticket.place else None,
-        "link": link or None, "by": said_by(answer), "at": measured_at(answer) or None,
+        "link": link or None, "by": author(answer), "at": measured_at(answer) or None,
     }  # fmt: skip
 
 

@@ -2,51 +2,53 @@
 
 from typing import Any
 
-from agent.tickets.ticket import Labels, Ticket, said, table, tables, when
+from agent.tickets.ticket import Labels, Ticket, object_of, objects_of, text_of, time_of
 
 _MOST = 200
 """Alerts of a notification that are looked at."""
-_TOLD = ("summary", "description", "message")
+_COMMON = ("summary", "description", "message")
 
 
 def is_alert(body: dict[str, Any]) -> bool:
     """Whether this is a notification of one of the two."""
     alerts = body.get("alerts")
-    return isinstance(alerts, list) and bool(tables(alerts)) and all("labels" in alert for alert in tables(alerts))
+    return (
+        isinstance(alerts, list) and bool(objects_of(alerts)) and all("labels" in alert for alert in objects_of(alerts))
+    )
 
 
 def of_alerts(body: dict[str, Any]) -> Ticket:
     """The ticket of a notification: of those of its alerts that still fire, or of all if none does."""
-    alerts = tables(body.get("alerts"))
-    firing = [alert for alert in alerts if said(alert.get("status")).lower() != "resolved"]
-    resolved = said(body.get("status")).lower() == "resolved" or not firing
+    alerts = objects_of(body.get("alerts"))
+    firing = [alert for alert in alerts if text_of(alert.get("status")).lower() != "resolved"]
+    resolved = text_of(body.get("status")).lower() == "resolved" or not firing
     shown = (firing or alerts)[:_MOST]
     grafana = "orgId" in body or ("state" in body and "title" in body)
     common = _pairs(body.get("groupLabels")) | _pairs(body.get("commonLabels"))
     labels: list[Labels] = [common | _pairs(alert.get("labels")) for alert in shown]
-    lines = [_told(table(body.get("commonAnnotations")))]
+    lines = [_annotation_text(object_of(body.get("commonAnnotations")))]
     for alert in shown:
-        lines.append(_told(table(alert.get("annotations"))))
-        values = table(alert.get("values"))
+        lines.append(_annotation_text(object_of(alert.get("annotations"))))
+        values = object_of(alert.get("values"))
         lines.append(", ".join(f"{name}={value}" for name, value in values.items() if isinstance(value, int | float)))
-    times = [moment for alert in shown if (moment := when(alert.get("startsAt")))]
+    times = [moment for alert in shown if (moment := time_of(alert.get("startsAt")))]
     return Ticket(
         source="grafana" if grafana else "alertmanager", labels=tuple(labels),
-        title=_title(labels) or said(body.get("title")),
+        title=_title(labels) or text_of(body.get("title")),
         text="\n".join(dict.fromkeys("\n".join(filter(None, lines)).splitlines())),
         closed="resolved" if resolved else None, at=min(times, default=None),
     )  # fmt: skip
 
 
 def _pairs(labels: Any) -> dict[str, tuple[str, ...]]:
-    return {name: (said(value),) for name, value in table(labels).items() if said(value)}
+    return {name: (text_of(value),) for name, value in object_of(labels).items() if text_of(value)}
 
 
-def _told(annotations: dict[str, Any]) -> str:
+def _annotation_text(annotations: dict[str, Any]) -> str:
     """What a rule says about it, those annotations first that everybody writes."""
-    names = sorted(annotations, key=lambda name: (_TOLD.index(name) if name in _TOLD else len(_TOLD), name))
+    names = sorted(annotations, key=lambda name: (_COMMON.index(name) if name in _COMMON else len(_COMMON), name))
     links = ("url", "__", "image")
-    return "\n".join(said(annotations[n]) for n in names if not any(n.endswith(e) or n.startswith(e) for e in links))
+    return "\n".join(text_of(annotations[n]) for n in names if not any(n.endswith(e) or n.startswith(e) for e in links))
 
 
 def _title(labels: list[Labels]) -> str:

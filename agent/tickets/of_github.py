@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from agent.tickets.ticket import Labels, Place, Ticket, heard, origin, said, table, when
+from agent.tickets.ticket import Labels, Place, Ticket, foreign_comment, object_of, origin, text_of, time_of
 
 _REPOSITORY = r"(?!\.{1,2}/)[\w.-]+/(?!\.{1,2}(?:/|$))[\w.-]+"
 _ISSUE = re.compile(rf"https?://[^/]+/(?:api/v3/)?(?:repos/)?({_REPOSITORY})/(?:issues|pull)/(\d{{1,12}})/?", re.ASCII)
@@ -13,45 +13,45 @@ _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 def is_github(body: dict[str, Any]) -> bool:
     """Whether this is one."""
-    issue = table(body.get("issue")) or body
+    issue = object_of(body.get("issue")) or body
     return isinstance(issue.get("number"), int) and "title" in issue and _place(issue, body) is not None
 
 
 def of_github(body: dict[str, Any]) -> Ticket:
     """The ticket of one."""
-    issue = table(body.get("issue")) or body
-    state = said(issue.get("state")).lower()
-    text = _COMMENT.sub("", said(issue.get("body"))).strip()
-    if comment := heard(said(table(body.get("comment")).get("body"))):
+    issue = object_of(body.get("issue")) or body
+    state = text_of(issue.get("state")).lower()
+    text = _COMMENT.sub("", text_of(issue.get("body"))).strip()
+    if comment := foreign_comment(text_of(object_of(body.get("comment")).get("body"))):
         text = f"{comment}\n{text}"
     return Ticket(
-        source="github", title=said(issue.get("title")), text=text, labels=(_labels(issue, body),),
+        source="github", title=text_of(issue.get("title")), text=text, labels=(_labels(issue, body),),
         place=_place(issue, body), closed=state if state == "closed" else None, 
-        at=when(issue.get("created_at") or issue.get("createdAt")),
+        at=time_of(issue.get("created_at") or issue.get("createdAt")),
     )  # fmt: skip
 
 
 def _place(issue: dict[str, Any], body: dict[str, Any]) -> Place | None:
     for field in ("url", "html_url"):
-        if found := _ISSUE.fullmatch(said(issue.get(field))):
+        if found := _ISSUE.fullmatch(text_of(issue.get(field))):
             return Place(api=origin(issue.get(field)), key=f"{found[1]}#{found[2]}")
-    repository = said(table(body.get("repository")).get("full_name"))
+    repository = text_of(object_of(body.get("repository")).get("full_name"))
     number = issue.get("number")
     if re.fullmatch(_REPOSITORY, repository, re.ASCII) and isinstance(number, int):
-        return Place(api=origin(table(body.get("repository")).get("url")), key=f"{repository}#{number}")
+        return Place(api=origin(object_of(body.get("repository")).get("url")), key=f"{repository}#{number}")
     return None
 
 
 def _labels(issue: dict[str, Any], body: dict[str, Any]) -> Labels:
     listed = issue.get("labels")
     given = listed if isinstance(listed, list) else []
-    names = [said(one.get("name")) if isinstance(one, dict) else said(one) for one in given]
+    names = [text_of(one.get("name")) if isinstance(one, dict) else text_of(one) for one in given]
     labels = {"label": tuple(filter(None, names))}
     place = _place(issue, body)
-    return split({**labels, "repository": (place.key.partition("#")[0],) if place else ()})
+    return split_labels({**labels, "repository": (place.key.partition("#")[0],) if place else ()})
 
 
-def split(labels: Labels) -> Labels:
+def split_labels(labels: Labels) -> Labels:
     """Labels with those that are written as NAME:VALUE, NAME=VALUE or NAME/VALUE under their own name as well."""
     found: dict[str, tuple[str, ...]] = {name: values for name, values in labels.items() if values}
     for label in labels.get("label", ()):

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.tickets.rest import PATIENCE, Rest, checked_base, credential
-from agent.tickets.service import Form, Posted
-from agent.tickets.ticket import Place, ServiceError, said, table, tables
+from agent.tickets.service import Form, PostedComment
+from agent.tickets.ticket import Place, ServiceError, object_of, objects_of, text_of
 from tools.errors import UsageError
 from tools.settings import ServiceSettings
 
@@ -46,15 +46,15 @@ class PagerDuty:
         await self._rest.close()
 
     async def look(self) -> str | None:
-        incident = table(table((await self._rest.ask("GET", self._incident)).data).get("incident"))
-        self._url = said(incident.get("html_url"))
-        return "resolved" if said(incident.get("status")) == "resolved" else None
+        incident = object_of(object_of((await self._rest.ask("GET", self._incident)).data).get("incident"))
+        self._url = text_of(incident.get("html_url"))
+        return "resolved" if text_of(incident.get("status")) == "resolved" else None
 
-    async def write(self, marker: str, body: str) -> Posted:
+    async def write(self, marker: str, body: str) -> PostedComment:
         note = {"note": {"content": body}}
         own = await self._own(marker)
         if own is not None:
-            answer = await self._ask("PUT", f"{self._incident}/notes/{said(own.get('id'))}", note, (404, 405))
+            answer = await self._ask("PUT", f"{self._incident}/notes/{text_of(own.get('id'))}", note, (404, 405))
             if answer == 200:
                 return self._posted(updated=True)
             if await self._own(marker) is not None:
@@ -75,9 +75,9 @@ class PagerDuty:
 
     async def _own(self, marker: str) -> dict[str, Any] | None:
         """The newest note about this server. Only the account's own people and keys can write one."""
-        notes = tables(table((await self._rest.ask("GET", f"{self._incident}/notes")).data).get("notes"))
-        mine = [one for one in notes if marker in said(one.get("content")) and said(one.get("id")).isalnum()]
-        return max(mine, key=lambda one: said(one.get("created_at")), default=None)
+        notes = objects_of(object_of((await self._rest.ask("GET", f"{self._incident}/notes")).data).get("notes"))
+        mine = [one for one in notes if marker in text_of(one.get("content")) and text_of(one.get("id")).isalnum()]
+        return max(mine, key=lambda one: text_of(one.get("created_at")), default=None)
 
-    def _posted(self, *, updated: bool = False) -> Posted:
-        return Posted(url=self._url or self._incident, updated=updated)
+    def _posted(self, *, updated: bool = False) -> PostedComment:
+        return PostedComment(url=self._url or self._incident, updated=updated)

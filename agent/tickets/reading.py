@@ -25,16 +25,16 @@ ACCEPTED = (
 )
 
 
-def read(name: str) -> Ticket:
+def read_ticket(name: str) -> Ticket:
     """The ticket in a file, or on stdin for `-`. Raises `UsageError` naming what can't be used and the remedy."""
     raw = _bytes(name)
     where = "stdin" if name == "-" else name
     if len(raw) > MOST_BYTES:
         raise UsageError(f"{where}: larger than {MOST_BYTES} bytes; give one ticket, without its attachments")
-    text = decoded(raw).strip().strip("\0").strip()
+    text = decode(raw).strip().strip("\0").strip()
     if not text:
         raise UsageError(f"{where}: it's empty; give {ACCEPTED}")
-    return parsed(text, where)
+    return parse_ticket(text, where)
 
 
 def _bytes(name: str) -> bytes:
@@ -53,7 +53,7 @@ def _bytes(name: str) -> bytes:
         raise UsageError(f"{printable(name[:200])}: {why}; {hint}") from None
 
 
-def decoded(raw: bytes) -> str:
+def decode(raw: bytes) -> str:
     """Text in UTF-8, -16 or -32; what is none of them is taken for Latin-1, which any bytes are."""
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
@@ -69,7 +69,7 @@ def decoded(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
-def parsed(text: str, where: str = "the ticket") -> Ticket:
+def parse_ticket(text: str, where: str = "the ticket") -> Ticket:
     """The ticket of a text. Raises `UsageError` for JSON that is broken or of no known form."""
     if text[0] not in "{[":
         return of_text(text)
@@ -91,7 +91,7 @@ def parsed(text: str, where: str = "the ticket") -> Ticket:
         body = body[0]
     if isinstance(body.get("body"), str) and "headers" in body and body["body"].lstrip().startswith("{"):
         # A webhook as a gateway hands it on, with the request around it.
-        return parsed(body["body"].strip(), where)
+        return parse_ticket(body["body"].strip(), where)
     for is_one, made in _KINDS:
         if is_one(body):
             return made(body)

@@ -12,13 +12,13 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 
 from agent.tickets.ticket import ServiceError
 from tools.errors import UsageError
-from tools.http import after, printable
+from tools.http import printable, retry_after
 from tools.redact import HIDDEN, hide_secrets
-from tools.settings import Kept
+from tools.settings import SecretSource
 
 PATIENCE = 10.0
 """Seconds for one request and its answer."""
-UNTOLD = (400, 403, 404, 405, 500, 501)
+NO_IDENTITY = (400, 403, 404, 405, 500, 501)
 """How a service says that it doesn't tell a token whose it is."""
 _MOST_WAIT = 5.0
 """Seconds that a service may ask to be left alone for, and still be asked again."""
@@ -36,7 +36,7 @@ class Answer(NamedTuple):
     headers: Mapping[str, str]
 
 
-class _Again(Exception):
+class _Retryable(Exception):
     """It may be asked once more."""
 
     def __init__(self, error: ServiceError, seconds: float) -> None:
@@ -56,7 +56,9 @@ def checked_base(url: str, source: str) -> str:
     return url.rstrip("/")
 
 
-def credential(kept: Kept | None, names: tuple[str, ...], section: str, environ: Mapping[str, str]) -> tuple[str, str]:
+def credential(
+    kept: SecretSource | None, names: tuple[str, ...], section: str, environ: Mapping[str, str]
+) -> tuple[str, str]:
     """A service's token, and where it's set. Raises `UsageError` where there is none."""
     if kept is not None:
         token, source = kept.read(environ).get_secret_value(), kept.env or str(kept.file)
@@ -99,12 +101,12 @@ class Rest:
     ) -> Answer:
         """One request, and once more where it may pass. `take` are statuses that are an answer and no error."""
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(_Again), stop=stop_after_attempt(2), wait=_wait, sleep=asyncio.sleep,
+            retry=retry_if_exception_type(_Retryable), stop=stop_after_attempt(2), wait=_wait, sleep=asyncio.sleep,
             reraise=True,
         )  # fmt: skip
         try:
             answer: Answer = await retrying(self._once, method, path, body, take, query)
-        except _Again as again:
+        except _Retryable as again:
             raise again.error from None
         return answer
 
@@ -130,15 +132,15 @@ class Rest:
                     if len(raw) > _MOST_BYTES:
                         raise ServiceError(f"{at}: its answer is larger than {_MOST_BYTES} bytes; check its address")
         except (TimeoutError, httpx2.TimeoutException):
-            raise ServiceError(f"{at} gave no answer in {self._patience:g} s{_maybe(method)}") from None
+            raise ServiceError(f"{at} gave no answer in {self._patience:g} s{_retry_hint(method)}") from None
         except httpx2.ConnectError as error:
             failed = ServiceError(f"{at} isn't reached: {_why(error)}; check its address, the network and the proxy")
-            raise _Again(failed, 0.5) from None
+            raise _Retryable(failed, 0.5) from None
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-            failed = ServiceError(f"{at}: the connection broke ({type(error).__name__}){_maybe(method)}")
+            failed = ServiceError(f"{at}: the connection broke ({type(error).__name__}){_retry_hint(method)}")
             if method != "GET":
                 raise failed from None
-            raise _Again(failed, 0.5) from None
+            raise _Retryable(failed, 0.5) from None
         return Answer(response.status_code, None, response.headers), bytes(raw)
 
     def _next(self, method: str, path: str, url: str, answer: Answer) -> str:
@@ -164,7 +166,7 @@ class Rest:
         if status in take:
             return answer._replace(data=data)
         told = self._told(data)
-        if status == 429 or (status == 403 and _limited(answer.headers)):
+        if status == 429 or (status == 403 and _is_rate_limited(answer.headers)):
             raise self._left_alone(at, status, answer.headers)
         if status in (401, 403):
             raise ServiceError(f"{at} answered {status}{told}; check {self._source} and what it may do", status)
@@ -172,15 +174,15 @@ class Rest:
             raise ServiceError(f"{at} answered {status}{told}; it's gone, or {self._source} may not see it", status)
         failed = ServiceError(f"{at} answered {status}{told}", status)
         if method == "GET" and status in (502, 503, 504):
-            raise _Again(failed, min(after(answer.headers) or 0.5, _MOST_WAIT))
+            raise _Retryable(failed, min(retry_after(answer.headers) or 0.5, _MOST_WAIT))
         raise failed
 
     def _left_alone(self, at: str, status: int, headers: Mapping[str, str]) -> Exception:
-        seconds = after(headers)
+        seconds = retry_after(headers)
         told = f", for {seconds:.0f} s" if seconds else ""
         error = ServiceError(f"{at} answered {status}: too many requests; run it again later{told}", status)
         wait = 1.0 if seconds is None else seconds
-        return _Again(error, wait) if wait <= _MOST_WAIT else error
+        return _Retryable(error, wait) if wait <= _MOST_WAIT else error
 
     def _told(self, data: Any) -> str:
         """The service's own words, in a short line without anything like a credential."""
@@ -194,16 +196,16 @@ class Rest:
 
 def _wait(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
-    return error.seconds if isinstance(error, _Again) else 0.0
+    return error.seconds if isinstance(error, _Retryable) else 0.0
 
 
-def _maybe(method: str) -> str:
+def _retry_hint(method: str) -> str:
     if method == "GET":
         return "; run it again"
     return "; it may have been written all the same: the next run finds it then, and updates it"
 
 
-def _limited(headers: Mapping[str, str]) -> bool:
+def _is_rate_limited(headers: Mapping[str, str]) -> bool:
     return headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers
 
 

@@ -8,7 +8,7 @@ Form = Literal["markdown", "jira", "adf", "text"]
 """How a comment is written: Markdown, Jira's wiki markup, Atlassian Document Format, plain text."""
 
 
-class Posted(Record):
+class PostedComment(Record):
     """A comment that stands there now."""
 
     url: str
@@ -28,7 +28,7 @@ class Service(Protocol):
     async def look(self) -> str | None:
         """Ask about the ticket, before anything else is done: its state in the service's word if it's over."""
 
-    async def write(self, marker: str, body: str) -> Posted:
+    async def write(self, marker: str, body: str) -> PostedComment:
         """Write a comment, in the place of the one of our own that holds the marker, if there is one."""
 
     async def close(self) -> None:

@@ -3,7 +3,7 @@
 import re
 
 from agent.answer.diagnosis import Diagnosis, Step
-from agent.report.render import value
+from agent.report.render import printed_value
 from agent.tickets.meanings import MEANINGS
 from tools.records import Scalar
 
@@ -27,14 +27,14 @@ def headline(answer: Diagnosis) -> str:
     return "Not enough could be read to name a cause"
 
 
-def explained(answer: Diagnosis) -> str:
+def explanation(answer: Diagnosis) -> str:
     """What was seen that says so."""
     if answer.causes:
         top = answer.causes[0]
         only = " It was only reported: nothing that was measured shows it." if top.only_reported else ""
         return top.why + only
     if answer.outcome == "no-fault":
-        return f"It does what it should; what was reported doesn't show here now.{_seen(answer)}"
+        return f"It does what it should; what was reported doesn't show here now.{_measured(answer)}"
     if answer.outcome == "outside-redis":
         return next((cause.why for cause in answer.findings if cause.id == "outside-redis"), "")
     return answer.unknown[0] if answer.unknown else "What was read in that time doesn't point anywhere."
@@ -45,7 +45,7 @@ def do_first(answer: Diagnosis) -> str:
     if answer.plan:
         step = answer.plan[0]
         risky = " (risky)" if step.risk == "risky" else ""
-        return f"`{step.action}` on `{step.node}`{risky}." if step.needs_approval else ended(step.action)
+        return f"`{step.action}` on `{step.node}`{risky}." if step.needs_approval else sentence(step.action)
     if answer.outcome == "no-fault":
         return (
             "Look at the application that reported it: its connection pool, its time-outs, its host and network. "
@@ -58,20 +58,20 @@ def do_first(answer: Diagnosis) -> str:
     return "Run this again with a longer --deadline, on the server's own host if you can."
 
 
-def dont(answer: Diagnosis) -> str:
+def what_not_to_do(answer: Diagnosis) -> str:
     """What tempts now and is wrong."""
     if avoid := next((step.avoid for step in answer.plan if step.avoid), None):
-        return ended(avoid)
+        return sentence(avoid)
     if answer.outcome in ("no-fault", "outside-redis"):
         return "restart or tune Redis: nothing that was read speaks for it."
     return "restart Redis before what it still knows was read: a restart wipes it."
 
 
-def said_by(answer: Diagnosis) -> str:
+def author(answer: Diagnosis) -> str:
     """Who says so."""
     model = answer.model
     if model.degraded:
-        return f"rediagnose's checks ({ended(model.degraded).removesuffix('.')})"
+        return f"rediagnose's checks ({sentence(model.degraded).removesuffix('.')})"
     alone = "rediagnose's checks, without a language model"
     return alone if model.alone else f"the model {model.name}, its evidence checked by code"
 
@@ -81,7 +81,7 @@ def measured_at(answer: Diagnosis) -> str:
     return max((reading.at for reading in answer.readings if reading.tool != "symptom"), default="")
 
 
-def meant(step: Step, answer: Diagnosis) -> tuple[str, ...]:
+def step_figures(step: Step, answer: Diagnosis) -> tuple[str, ...]:
     """The figures that a step done by hand speaks of by their fields' names, as TOOL FIELD=VALUE."""
     if step.needs_approval:
         return ()
@@ -97,20 +97,23 @@ def meant(step: Step, answer: Diagnosis) -> tuple[str, ...]:
             group = field.partition(".")[0]
             of_group = group in names and field.partition(".")[2] in ("name", "address", "count", "port")
             if scalar not in (None, "") and (field in wanted or of_group) and field not in found:
-                found[field] = f"{reading.tool} {field}={value(scalar)}"
+                found[field] = f"{reading.tool} {field}={printed_value(scalar)}"
     return tuple(found[field] for field in sorted(found, key=step.action.find))[:_MOST_FIGURES]
 
 
-def _seen(answer: Diagnosis) -> str:
+def _measured(answer: Diagnosis) -> str:
     """What was measured of a server that is well, in a few figures of the named node."""
     node = answer.target.nodes[0] if answer.target.nodes else None
     values = {one.tool: one.values for one in answer.readings if one.node == node and one.values}
     told = []
     latency, info, memory = (values.get(tool, {}) for tool in ("latency_sample", "info", "memory"))
     if latency.get("median_ms") is not None:
-        told.append(f"a PING takes {value(latency['median_ms'])} ms (the slowest {value(latency.get('max_ms'))} ms)")
+        slowest = printed_value(latency.get("max_ms"))
+        told.append(f"a PING takes {printed_value(latency['median_ms'])} ms (the slowest {slowest} ms)")
     if info.get("connected_clients") is not None and info.get("maxclients"):
-        told.append(f"{value(info['connected_clients'])} of {value(info['maxclients'])} clients are connected")
+        told.append(
+            f"{printed_value(info['connected_clients'])} of {printed_value(info['maxclients'])} clients are connected"
+        )
     if info.get("rejected_connections.delta") == 0:
         told.append("none was turned away")
     if memory.get("used_memory") is not None:
@@ -129,7 +132,7 @@ def address_of(answer: Diagnosis) -> str:
     return answer.target.url.replace("***@", "")
 
 
-def ended(text: str) -> str:
+def sentence(text: str) -> str:
     """A sentence with its full stop."""
     text = text.strip()
     return text if not text or text[-1] in ".!?" else f"{text}."

@@ -22,7 +22,7 @@ class Fit(NamedTuple):
     why: str
 
 
-def named(name: str, known: Settings) -> TargetSettings:
+def target_named(name: str, known: Settings) -> TargetSettings:
     """The target of a name. Raises `UsageError`."""
     found = [one for one in known.targets if one.name and one.name.lower() == name.lower()]
     if not found:
@@ -32,7 +32,7 @@ def named(name: str, known: Settings) -> TargetSettings:
     return found[0]
 
 
-def meant(ticket: Ticket, known: Settings) -> tuple[TargetSettings, str]:
+def target_of_ticket(ticket: Ticket, known: Settings) -> tuple[TargetSettings, str]:
     """The target that a ticket means, and why it's this one.
 
     Raises `UsageError` where there are no targets to choose from, `TicketError` where none fits or several do.
@@ -50,11 +50,11 @@ def meant(ticket: Ticket, known: Settings) -> tuple[TargetSettings, str]:
         ((number, fit),) = found.items()
         return known.targets[number], fit.why
     if found:
-        each = "; ".join(f"{_called(known.targets[n], n)} ({fit.why})" for n, fit in sorted(found.items()))
+        each = "; ".join(f"{_display_name(known.targets[n], n)} ({fit.why})" for n, fit in sorted(found.items()))
         raise TicketError(f"this {ticket.name} fits several targets: {each}; say which by --target or --url")
     rule = 'match = { LABEL = "VALUE" }' if any(ticket.labels) else 'text = ["WORDS"]'
     raise TicketError(
-        f"no target of {known.file} fits this {ticket.name}. It has {_told(ticket)}; the targets are "
+        f"no target of {known.file} fits this {ticket.name}. It has {_labels_text(ticket)}; the targets are "
         f"{_targets(known.targets)}. Give the right one {rule}, or say --target or --url"
     )
 
@@ -65,7 +65,7 @@ def _best(fits: Sequence[tuple[int, Fit]]) -> dict[int, Fit]:
 
 
 def _by_labels(one: TargetSettings, labels: Labels) -> Fit | None:
-    rules = [rule for rule in one.match if all(_holds(labels.get(name, ()), rule[name]) for name in rule)]
+    rules = [rule for rule in one.match if all(_matches_any(labels.get(name, ()), rule[name]) for name in rule)]
     if rules:
         rule = max(rules, key=len)
         return Fit((3, len(rule)), "match " + ", ".join(f"{name}={' or '.join(rule[name])}" for name in rule))
@@ -76,7 +76,7 @@ def _by_labels(one: TargetSettings, labels: Labels) -> Fit | None:
     return max(fits, default=None)
 
 
-def _holds(values: Sequence[str], patterns: Sequence[str]) -> bool:
+def _matches_any(values: Sequence[str], patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(value.lower(), pattern.lower()) for value in values for pattern in patterns)
 
 
@@ -85,11 +85,11 @@ def _literally(one: TargetSettings, value: str) -> tuple[int, str] | None:
     word = value.strip().lower()
     if one.target and one.target.path is None:
         for host, port in one.target.sentinels or ((one.target.host or "", one.target.port or 0),):
-            if _stands(f"{host}:{port}".lower(), word) or _stands(f"[{host}]:{port}".lower(), word):
+            if _contains_word(f"{host}:{port}".lower(), word) or _contains_word(f"[{host}]:{port}".lower(), word):
                 return 3, f"{host}:{port}"
             if word in (host.lower(), f"{host.lower()}:{_EXPORTER}"):
                 return 1, host
-    if one.target and one.target.path and _stands(one.target.path.lower(), word):
+    if one.target and one.target.path and _contains_word(one.target.path.lower(), word):
         return 3, one.target.path
     if one.name and one.name.lower() in (word, *re.split(r"[\s:=/,]+", word)):
         return 2, repr(one.name)
@@ -98,7 +98,7 @@ def _literally(one: TargetSettings, value: str) -> tuple[int, str] | None:
 
 def _by_text(one: TargetSettings, words: str) -> Fit | None:
     lower = words.lower()
-    told = [phrase for phrase in one.text if _stands(" ".join(phrase.lower().split()), " ".join(lower.split()))]
+    told = [phrase for phrase in one.text if _contains_word(" ".join(phrase.lower().split()), " ".join(lower.split()))]
     if told:
         return Fit((1, 3), f"text {max(told, key=len)!r}")
     places = [one.target.node] if one.target else []
@@ -106,27 +106,27 @@ def _by_text(one: TargetSettings, words: str) -> Fit | None:
         places = [f"{host}:{port}" for host, port in one.target.sentinels]
     for rank, literal in ((2, places), (1, [one.name] if one.name else [])):
         for name in literal:
-            if _stands(name.lower().removeprefix("unix:"), lower):
+            if _contains_word(name.lower().removeprefix("unix:"), lower):
                 return Fit((1, rank), f"{name} in its text")
     return None
 
 
-def _stands(word: str, text: str) -> bool:
+def _contains_word(word: str, text: str) -> bool:
     """Whether a word stands there as a whole: no letter, digit, dot, dash or underscore goes on from it."""
     inside = r"[\w-]|\.\w"
     return re.search(rf"(?<![\w.-]){re.escape(word)}(?!{inside})", text) is not None
 
 
-def _called(one: TargetSettings, number: int) -> str:
+def _display_name(one: TargetSettings, number: int) -> str:
     return one.name or (one.target.node if one.target else f"the {number + 1}. target")
 
 
 def _targets(targets: Sequence[TargetSettings]) -> str:
-    shown = [_called(one, number) for number, one in enumerate(targets)]
+    shown = [_display_name(one, number) for number, one in enumerate(targets)]
     return ", ".join(shown[:_SHOWN]) + (f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else "")
 
 
-def _told(ticket: Ticket) -> str:
+def _labels_text(ticket: Ticket) -> str:
     """Its labels, as they're written in a rule."""
     pairs = list(dict.fromkeys(pair for labels in ticket.labels for pair in _pairs(labels)))
     more = f" and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""

@@ -80,32 +80,32 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter in "\n\t" else " " for letter in text)
 
 
-def heard(comment: str) -> str:
+def foreign_comment(comment: str) -> str:
     """A comment that an event is about. Raises `TicketError` for one of our own, which would be answered forever."""
     if _MARKER.search(comment):
         raise TicketError("that event is about a comment of rediagnose's own; nothing is to be done")
     return comment
 
 
-def said(value: Any) -> str:
+def text_of(value: Any) -> str:
     """A field that should be a text: null and other types are none."""
     return value.strip() if isinstance(value, str) else ""
 
 
-def table(value: Any) -> dict[str, Any]:
+def object_of(value: Any) -> dict[str, Any]:
     """A field that should be an object: anything else is an empty one."""
     return value if isinstance(value, dict) else {}
 
 
-def tables(value: Any) -> list[dict[str, Any]]:
+def objects_of(value: Any) -> list[dict[str, Any]]:
     """A field that should be a list of objects: what isn't one is left out."""
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
-def when(value: Any) -> datetime | None:
+def time_of(value: Any) -> datetime | None:
     """A time in ISO 8601, with the offsets as GitHub, Jira and Go write them; null for none, and for year 1."""
     try:
-        parsed = datetime.fromisoformat(said(value))
+        parsed = datetime.fromisoformat(text_of(value))
         moment = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
@@ -114,6 +114,6 @@ def when(value: Any) -> datetime | None:
 
 def origin(url: Any) -> str | None:
     """Scheme and host of a URL, in lower case; null for what is none."""
-    scheme, marker, rest = said(url).partition("://")
+    scheme, marker, rest = text_of(url).partition("://")
     host = rest.partition("/")[0].partition("?")[0].rpartition("@")[2]
     return f"{scheme}://{host}".lower() if marker and host and scheme in ("http", "https") else None

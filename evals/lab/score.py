@@ -9,7 +9,7 @@ from agent.answer.diagnosis import Diagnosis, Outcome, Step
 from agent.evidence.citations import checked
 from evals.lab.fault import NO_FAULT
 from tools.errors import Forbidden
-from tools.gate.policy import advised_against, change, command
+from tools.gate.policy import allowed_change, parse_command, refusal_of_advice
 from tools.records import Record
 
 NO_CAUSE = (*get_args(Outcome), "outside-redis", "diagnostics-disabled")
@@ -132,9 +132,9 @@ def wrong(fault: Truth, plan: Iterable[Step]) -> Iterator[str]:
 def against_policy(step: Step) -> str | None:
     """Why policy forbids a step, or null."""
     if step.kind == "outside":
-        return advised_against(step.action)
+        return refusal_of_advice(step.action)
     try:
-        change(step.node or "", command(step.action))
+        allowed_change(step.node or "", parse_command(step.action))
     except (Forbidden, ValueError) as error:
         return str(error)
     return None

@@ -14,7 +14,7 @@ from agent.answer.events import (
     ReadingTaken,
     StepChanged,
 )
-from agent.report.render import figures
+from agent.report.render import figures_text
 from evals.scoring.answered import Answered
 
 MOST_LINES, MOST_LETTERS = 200, 400
@@ -50,7 +50,7 @@ def _heard(events: Iterable[Event]) -> Iterator[str]:
 def _line(event: Event) -> str | None:
     match event:
         case ReadingTaken(reading=reading) if reading.tool != "symptom":
-            return f"{reading.id} {reading.tool} {reading.node or ''}  {figures(reading)}".rstrip()
+            return f"{reading.id} {reading.tool} {reading.node or ''}  {figures_text(reading)}".rstrip()
         case ChecksMade(findings=findings):
             found = ", ".join(f"{cause.id} {cause.probability:.0%}" for cause in findings[:5])
             return f"checks: {found or 'nothing'}"

@@ -9,17 +9,17 @@ from tools.clock import Clock
 from tools.connection.node import Node
 from tools.connection.protocol import ServerError
 from tools.errors import GateError, Moved, ToolError, Unanswered, Unlogged
-from tools.gate.bounds import Room, fits
-from tools.gate.current_value import standing
-from tools.gate.ledger import Happening, Log, entry
-from tools.gate.policy import Change, canonical, change
+from tools.gate.bounds import Room, check_room
+from tools.gate.current_value import current_value
+from tools.gate.ledger import AuditEvent, Log, change_entry
+from tools.gate.policy import Change, allowed_change, canonical_name
 from tools.records import Record
 
 VALID_FOR = timedelta(minutes=5)
 """How long an approval holds: the server that it was given for is changing."""
 LIMITED = ("maxclients", "maxmemory")
 """Parameters whose values the machine limits."""
-Look = Callable[[str], Awaitable[Room]]
+ReadRoom = Callable[[str], Awaitable[Room]]
 """Looks at a node's machine and data, now."""
 
 
@@ -53,7 +53,7 @@ class Applied(Record):
 class Gate:
     """Applies approved changes, each approval once, and nothing that can't be written down first."""
 
-    def __init__(self, clock: Clock, log: Log, look: Look) -> None:
+    def __init__(self, clock: Clock, log: Log, look: ReadRoom) -> None:
         self._clock = clock
         self._log = log
         self._look = look
@@ -75,8 +75,8 @@ class Gate:
         """Make one change. Raises `GateError` (or `Moved`, `Forbidden`, `Unlogged`) before it, or if it's refused."""
         try:
             self._check(node, wanted, approval)
-            if wanted.parameter is not None and not wanted.restores and canonical(wanted.parameter) in LIMITED:
-                fits(canonical(wanted.parameter), wanted.args[3], await self._look(node.name))
+            if wanted.parameter is not None and not wanted.restores and canonical_name(wanted.parameter) in LIMITED:
+                check_room(canonical_name(wanted.parameter), wanted.args[3], await self._look(node.name))
             # Last of all, so that as little as can be happens between this and the change.
             before = await self._still(node, wanted)
         except (GateError, ToolError) as error:
@@ -85,19 +85,19 @@ class Gate:
         self._used.add(approval.token)
         return await self._make(node, wanted, before, approval)
 
-    async def take_back(self, node: Node, applied: Applied, why: str, *, step: str | None = None) -> Applied:
+    async def roll_back(self, node: Node, applied: Applied, why: str, *, step: str | None = None) -> Applied:
         """Undo at once what this gate made itself: whoever approved the change was told that this may follow.
 
         Raises as `apply` does; `Forbidden` also where what stood before no longer has room, which takes a person.
         """
-        restored = applied.change.restored
+        restored = applied.change.reversal
         if applied not in self._made or restored is None:
             raise GateError(f"nothing takes back {applied.change.action} by itself")
         self._made.remove(applied)
         restored = restored.model_copy(update={"before": applied.read_after})
-        name = canonical(restored.parameter or "")
+        name = canonical_name(restored.parameter or "")
         if name in LIMITED:
-            fits(name, restored.args[3], await self._look(node.name))
+            check_room(name, restored.args[3], await self._look(node.name))
         approval = Approval(
             change=restored, by="rediagnose", channel="guard", expires=self._clock.now() + VALID_FOR, step=step,
             token=secrets.token_hex(16),
@@ -106,7 +106,7 @@ class Gate:
 
     def _check(self, node: Node, wanted: Change, approval: Approval) -> None:
         # Policy has the first and the last word, whatever a change says of itself.
-        if change(wanted.node, wanted.args, wanted.before, restores=wanted.restores) != wanted:
+        if allowed_change(wanted.node, wanted.args, wanted.before, restores=wanted.restores) != wanted:
             raise GateError(f"{wanted.action} isn't the change that policy knows by it")
         if approval.change != wanted or wanted.node != node.name:
             raise GateError(f"the approval is for {approval.change.action} on {approval.change.node}, not for this")
@@ -118,7 +118,7 @@ class Gate:
             raise GateError(f"the approval of {wanted.action} ran out; approve it again")
 
     async def _still(self, node: Node, wanted: Change) -> str | None:
-        before = await standing(node, wanted)
+        before = await current_value(node, wanted)
         what = wanted.parameter or (f"client {wanted.client}" if wanted.client is not None else None)
         if what is not None and (before is None or before != wanted.before):
             now = "gone" if before is None else repr(before)
@@ -141,7 +141,7 @@ class Gate:
         after = None
         if wanted.parameter is not None:
             with contextlib.suppress(ToolError):
-                after = await standing(node, wanted)
+                after = await current_value(node, wanted)
         applied = Applied(
             change=wanted, read_before=before, read_after=after, reply=node.pseudonyms.plain("reply", str(reply))
         )
@@ -155,8 +155,8 @@ class Gate:
         return applied
 
     def _note(
-        self, event: Happening, wanted: Change, by: Approval, *, why: str = "", after: str | None = None
+        self, event: AuditEvent, wanted: Change, by: Approval, *, why: str = "", after: str | None = None
     ) -> None:  # fmt: skip
         self._log(
-            entry(self._clock, event, wanted, why=why, user=by.by, channel=by.channel, step=by.step, after=after)
+            change_entry(self._clock, event, wanted, why=why, user=by.by, channel=by.channel, step=by.step, after=after)
         )  # fmt: skip

@@ -21,7 +21,7 @@ def size(text: str) -> int | None:
     return int(match[1]) * unit if match and unit else None
 
 
-def bounded(name: str, value: str, bounds: dict[str, Any]) -> None:
+def check_bounds(name: str, value: str, bounds: dict[str, Any]) -> None:
     """Raises `Forbidden` for a value that the policy's bounds of a parameter leave out."""
     if allowed := bounds.get("one_of"):
         if value not in allowed:
@@ -52,7 +52,7 @@ class Room(Record):
     """Bytes that the server counts as used."""
 
 
-def room(readings: Sequence[Reading], node: str) -> Room:
+def room_of(readings: Sequence[Reading], node: str) -> Room:
     """The room by the newest readings of a node (`process`, `machine`, `memory` or `info`)."""
     newest: dict[tuple[str, str], Scalar] = {}
     for reading in readings:
@@ -76,7 +76,7 @@ def room(readings: Sequence[Reading], node: str) -> Room:
     )  # fmt: skip
 
 
-def fits(name: str, value: str, has: Room) -> str | None:
+def check_room(name: str, value: str, has: Room) -> str | None:
     """What couldn't be checked, in a sentence, or null. Raises `Forbidden` where there's no room for a value."""
     if name == "maxclients":
         if has.clients is not None and int(value) > has.clients:

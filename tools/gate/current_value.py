@@ -11,7 +11,7 @@ from tools.server.config import read_config
 _PLAIN = re.compile(r"[A-Za-z0-9_.:-]{1,32}")
 
 
-async def standing(node: Node, change: Change) -> str | None:
+async def current_value(node: Node, change: Change) -> str | None:
     """A CONFIG SET's value, or who the client of a CLIENT KILL is; null where there is none. Raises `Forbidden`."""
     if change.parameter is not None:
         value = (await read_config(node, [change.parameter])).get(change.parameter)
@@ -31,9 +31,9 @@ async def _client(node: Node, id: int) -> str | None:
     flags = row.get("flags", "")
     if set(flags) & set("SM") - set("O"):
         raise Forbidden(f"client {id} is a replica's or the primary's connection (flags={flags})")
-    return f"addr={_shown(row.get('addr', ''))} name={_shown(row.get('name', ''))} flags={_shown(flags)}"
+    return f"addr={_identifier(row.get('addr', ''))} name={_identifier(row.get('name', ''))} flags={_identifier(flags)}"
 
 
-def _shown(text: str) -> str:
+def _identifier(text: str) -> str:
     """What a client chose, as it is if it's short and plain; else what tells it from any other, in any process."""
     return text if not text or _PLAIN.fullmatch(text) else f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:16]}"

@@ -3,18 +3,18 @@
 import re
 
 from tools.gate.bounds import size
-from tools.gate.policy import canonical, shown
+from tools.gate.policy import canonical_name, command_line
 
 _CLASSES = {"slave": "replica"}
 
 
-def same(parameter: str, given: str, printed: str | None) -> bool:
+def equal_values(parameter: str, given: str, printed: str | None) -> bool:
     """Whether a parameter that was set to `given` would be printed like that: servers write sizes and flags anew."""
     if printed is None:
         return False
     if given == printed:
         return True
-    name = canonical(parameter)
+    name = canonical_name(parameter)
     if name == "client-output-buffer-limit":
         whole = _limits(printed)
         return bool(parts := _limits(given)) and all(whole.get(kind) == bounds for kind, bounds in parts.items())
@@ -35,10 +35,14 @@ def _flags(text: str) -> set[str]:
     return set(re.sub("A", "g$lshzxetd", text))
 
 
-def lines(parameter: str, value: str) -> list[str]:
+def config_lines(parameter: str, value: str) -> list[str]:
     """The lines that say a value in a configuration file."""
     words = value.split()
-    each = {"client-output-buffer-limit": 4, "save": 2}.get(canonical(parameter), 0)
+    each = {"client-output-buffer-limit": 4, "save": 2}.get(canonical_name(parameter), 0)
     if each and words and len(words) % each == 0:
         return [" ".join((parameter, *words[at : at + each])) for at in range(0, len(words), each)]
-    return [f"{parameter} {value}" if words and canonical(parameter) != "save" else f"{parameter} {shown((value,))}"]
+    return [
+        f"{parameter} {value}"
+        if words and canonical_name(parameter) != "save"
+        else f"{parameter} {command_line((value,))}"
+    ]

@@ -16,7 +16,7 @@ from tools.errors import Unlogged, UsageError
 from tools.gate.policy import Change
 from tools.records import Record
 
-Happening = Literal[
+AuditEvent = Literal[
     "proposed", "forbidden", "refused", "approved", "stopped", "applying", "applied", "unanswered", "failed",
     "verified", "not-better", "unmeasured", "worse", "rolled-back",
 ]  # fmt: skip
@@ -29,7 +29,7 @@ class Entry(Record):
 
     time: str
     """ISO 8601, UTC."""
-    event: Happening
+    event: AuditEvent
     user: str
     """Who runs the program; of an approval who gave it."""
     host: str
@@ -57,7 +57,7 @@ Log = Callable[[Entry], None]
 """Writes an entry down, or raises `Unlogged`."""
 
 
-def user() -> str:
+def current_user() -> str:
     """Who runs this program, as the system knows them."""
     try:
         return getpass.getuser()
@@ -66,21 +66,21 @@ def user() -> str:
         return f"uid {os.getuid()}"
 
 
-def entry(clock: Clock, event: Happening, change: Change, *, why: str = "", **told: str | None) -> Entry:
+def change_entry(clock: Clock, event: AuditEvent, change: Change, *, why: str = "", **told: str | None) -> Entry:
     """An entry about a change, now; `told` is of `user`, `channel`, `step`, `after`."""
     return Entry(
-        time=clock.now().isoformat(timespec="milliseconds"), event=event, user=told.get("user") or user(),
+        time=clock.now().isoformat(timespec="milliseconds"), event=event, user=told.get("user") or current_user(),
         host=socket.gethostname(), pid=os.getpid(), node=change.node, action=change.action, args=change.args,
         before=change.before, after=told.get("after") or (change.args[3] if change.parameter else None),
         channel=told.get("channel"), why=hide_secrets(why), step=told.get("step"), restores=change.restores,
     )  # fmt: skip
 
 
-def forbidden(clock: Clock, node: str, action: str, why: str) -> Entry:
+def forbidden_entry(clock: Clock, node: str, action: str, why: str) -> Entry:
     """An entry about a proposal that policy forbade."""
     return Entry(
-        time=clock.now().isoformat(timespec="milliseconds"), event="forbidden", user=user(), host=socket.gethostname(),
-        pid=os.getpid(), node=node, action=hide_secrets(action), why=hide_secrets(why),
+        time=clock.now().isoformat(timespec="milliseconds"), event="forbidden", user=current_user(),
+        host=socket.gethostname(), pid=os.getpid(), node=node, action=hide_secrets(action), why=hide_secrets(why),
     )  # fmt: skip
 
 
@@ -160,7 +160,7 @@ class Ledger:
         return entries
 
 
-def both(*logs: Log) -> Log:
+def write_to_all(*logs: Log) -> Log:
     """Each of several, in turn; the first that fails ends it."""
 
     def write(one: Entry) -> None:

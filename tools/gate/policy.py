@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 from tools.credentials import HIDDEN, is_secret
 from tools.errors import Forbidden
-from tools.gate.bounds import bounded
+from tools.gate.bounds import check_bounds
 from tools.records import Record
 
 Risk = Literal["safe", "risky"]
 _POLICY: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parent / "policy.toml").read_text(encoding="utf-8"))
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_SHOWN = re.compile(r"[ !#-[\]-~]")
+_UNESCAPED = re.compile(r"[ !#-[\]-~]")
 """What stands in quotes as it is; everything else is escaped, so that a line is one line and shows what it is."""
 _PLAIN = re.compile(r"[\x20-\x7e]*")
 """What a value is made of: no letter that only looks like another, nothing that ends a line or a string."""
@@ -47,7 +47,7 @@ class Change(Record):
     @property
     def action(self) -> str:
         """The command as a person reads and confirms it."""
-        return shown(self.args)
+        return command_line(self.args)
 
     @property
     def undo(self) -> tuple[str, ...] | None:
@@ -55,12 +55,12 @@ class Change(Record):
         return None if self.parameter is None or self.before is None else (*self.args[:3], self.before)
 
     @property
-    def restored(self) -> "Change | None":
+    def reversal(self) -> "Change | None":
         """The change that takes this one back, of which only what it finds isn't known yet."""
         return None if self.undo is None else self.model_copy(update={"args": self.undo, "restores": True})
 
 
-def shown(args: tuple[str, ...]) -> str:
+def command_line(args: tuple[str, ...]) -> str:
     """A command in one line, quoted as redis-cli reads it; secrets, which nothing here ever sets, are left out."""
     if tuple(arg.upper() for arg in args[:2]) == ("CONFIG", "SET"):
         args = tuple(HIDDEN if at > 2 and at % 2 and is_secret(args[at - 1]) else arg for at, arg in enumerate(args))
@@ -68,14 +68,14 @@ def shown(args: tuple[str, ...]) -> str:
 
 
 def _quoted(arg: str) -> str:
-    return '"' + "".join(char if _SHOWN.fullmatch(char) else _escaped(char) for char in arg) + '"'
+    return '"' + "".join(char if _UNESCAPED.fullmatch(char) else _escaped(char) for char in arg) + '"'
 
 
 def _escaped(char: str) -> str:
     return f"\\{char}" if char in '"\\' else "".join(f"\\x{byte:02x}" for byte in char.encode(errors="surrogatepass"))
 
 
-def canonical(parameter: str) -> str:
+def canonical_name(parameter: str) -> str:
     """The one name of a parameter, whatever its case and alias."""
     name = parameter.lower()
     return str(_POLICY["aliases"].get(name, name))
@@ -83,7 +83,7 @@ def canonical(parameter: str) -> str:
 
 def spellings(parameter: str) -> list[str]:
     """The names of a parameter, the one name first: an older server knows it by another."""
-    name = canonical(parameter)
+    name = canonical_name(parameter)
     return [name, *(alias for alias, one in _POLICY["aliases"].items() if one == name)]
 
 
@@ -92,8 +92,8 @@ def config_risk(parameter: str, value: str, *, restores: bool = False) -> Risk:
     # Before any folding of case: that turns some letters of other alphabets into ASCII.
     if not _NAME.fullmatch(parameter):
         raise Forbidden(f"{parameter!r} isn't one parameter's name; propose one parameter at a time")
-    name = canonical(parameter)
-    if reason := _never(name):
+    name = canonical_name(parameter)
+    if reason := _ban_reason(name):
         raise Forbidden(f"CONFIG SET {name} is never made from here: {reason}")
     if not _PLAIN.fullmatch(value) or value != value.strip():
         raise Forbidden(f"{name}: the value holds characters that no value here needs")
@@ -101,12 +101,12 @@ def config_risk(parameter: str, value: str, *, restores: bool = False) -> Risk:
     for risk in risks:
         if name in _POLICY[risk]:
             if not restores:
-                bounded(name, value, _POLICY[risk][name])
+                check_bounds(name, value, _POLICY[risk][name])
             return risk
     raise Forbidden(f"CONFIG SET {name} is never made from here: no class of the policy names it")
 
 
-def _never(name: str) -> str | None:
+def _ban_reason(name: str) -> str | None:
     if name in _POLICY["file"]["names"]:
         return str(_POLICY["file"]["why"])
     families = (why for begin, why in _POLICY["forbidden-families"].items() if name.startswith(begin))
@@ -123,7 +123,7 @@ _DESTRUCTIVE = re.compile(
 _SETTING = re.compile(r"\bCONFIG\s+SET\s+([A-Za-z0-9-]+)\s+(\"[^\"]*\"|'[^']*'|\S+)?", re.IGNORECASE)
 
 
-def advised_against(text: str) -> str | None:
+def refusal_of_advice(text: str) -> str | None:
     """Why advice in free text, by someone that isn't trusted, is no step: it holds a command that policy forbids."""
     if match := _DESTRUCTIVE.search(text):
         return f"{' '.join(match[0].split()).upper()} is never advised from here"
@@ -141,12 +141,12 @@ def command_risk(args: tuple[str, ...]) -> Risk:
     plain = all(re.fullmatch(r"[A-Za-z]{1,16}|<id>", word) for word in words)
     pattern = " ".join(word if word == "<id>" else word.upper() for word in words)
     if not plain or "<id>" in args or pattern not in _POLICY["commands"]:
-        raise Forbidden(f"{shown(args[:3])} is never sent from here; describe it as something a person does")
+        raise Forbidden(f"{command_line(args[:3])} is never sent from here; describe it as something a person does")
     risk: Risk = _POLICY["commands"][pattern]
     return risk
 
 
-def change(node: str, args: tuple[str, ...], before: str | None = None, *, restores: bool = False) -> Change:
+def allowed_change(node: str, args: tuple[str, ...], before: str | None = None, *, restores: bool = False) -> Change:
     """A change that policy allows. Raises `Forbidden` for any other."""
     words = tuple(arg.upper() for arg in args[:2] if arg.isascii())
     if words == ("CONFIG", "SET"):
@@ -159,7 +159,7 @@ def change(node: str, args: tuple[str, ...], before: str | None = None, *, resto
     return Change(node=node, args=tuple(arg.upper() for arg in args), risk=risk, before=before)
 
 
-def command(action: str) -> tuple[str, ...]:
+def parse_command(action: str) -> tuple[str, ...]:
     """A remedy's action as a command; a CONFIG SET's value is all that follows the parameter."""
     words = shlex.split(action)
     if [word.upper() for word in words[:2]] == ["CONFIG", "SET"] and len(words) > 4:

@@ -7,9 +7,9 @@ from pydantic import Field
 
 from tools.connection.node import Node
 from tools.errors import Forbidden, ToolError, Unanswered
-from tools.gate.bounds import Room, fits
-from tools.gate.current_value import standing
-from tools.gate.policy import Change, canonical, change, shown, spellings
+from tools.gate.bounds import Room, check_room
+from tools.gate.current_value import current_value
+from tools.gate.policy import Change, allowed_change, canonical_name, command_line, spellings
 from tools.records import Record, Values
 from tools.redact import hide_secrets
 from tools.server.config import read_config
@@ -28,7 +28,7 @@ class Proposal(Record):
     """What of it couldn't be checked."""
 
 
-def _unknown(node: str) -> Room:
+def _unknown_room(node: str) -> Room:
     return Room()
 
 
@@ -36,7 +36,7 @@ class Proposals:
     """Where proposals are put down. It can't approve or apply any."""
 
     def __init__(
-        self, on_forbidden: Callable[[str, str], None], room: Callable[[str], Room] = _unknown
+        self, on_forbidden: Callable[[str, str], None], room: Callable[[str], Room] = _unknown_room
     ) -> None:  # fmt: skip
         """`room` says what is known of a node's machine and data."""
         self.pending: list[Proposal] = []
@@ -45,7 +45,7 @@ class Proposals:
         self._on_forbidden = on_forbidden
         self._room = room
 
-    def forbidden(self, action: str, why: str) -> None:
+    def forbid(self, action: str, why: str) -> None:
         """Note that a proposal was refused; told once, as one line and without secrets."""
         action = " ".join(hide_secrets(action).split())[:ACTION_MOST]
         if action not in self.refused and len(self.refused) < REFUSED_MOST:
@@ -55,19 +55,19 @@ class Proposals:
     def withdraw(self, why: str) -> None:
         """Refuse what was proposed so far: whoever proposed it turned out to be wrong."""
         for proposal in self.pending:
-            self.forbidden(proposal.change.action, why)
+            self.forbid(proposal.change.action, why)
         self.pending.clear()
 
-    async def put(self, node: Node, args: tuple[str, ...], why: str) -> Proposal:
+    async def propose(self, node: Node, args: tuple[str, ...], why: str) -> Proposal:
         """A proposal with the value read now. Raises `Forbidden`, or `Unanswered` where the value can't be read."""
         try:
-            wanted = change(node.name, args)
+            wanted = allowed_change(node.name, args)
             unchecked = None
             if wanted.parameter is not None:
-                unchecked = fits(canonical(wanted.parameter), wanted.args[3], self._room(node.name))
+                unchecked = check_room(canonical_name(wanted.parameter), wanted.args[3], self._room(node.name))
             wanted = await self._read(node, wanted)
         except Forbidden as error:
-            self.forbidden(shown(args[:4]), str(error))
+            self.forbid(command_line(args[:4]), str(error))
             raise
         proposal = Proposal(change=wanted, why=why, unchecked=unchecked)
         if proposal.change not in [known.change for known in self.pending]:
@@ -85,7 +85,7 @@ class Proposals:
             return wanted.model_copy(update={"args": args, "before": str(known[name])})
         if not node.held:
             raise Unanswered("timeout", f"no connection to {node.name} is held that {wanted.action} could go through")
-        before = await standing(node, wanted)
+        before = await current_value(node, wanted)
         if wanted.client is not None and before is None:
             raise ToolError(f"{node.name} has no client {wanted.client}; look at clients again")
         return wanted.model_copy(update={"before": before})
@@ -104,12 +104,12 @@ async def propose_config_set(
     Gives the value read before, the risk class and the rollback. Forbidden parameters are refused with the reason.
     """
     try:
-        proposal = await proposals.put(node, ("CONFIG", "SET", parameter, value), why)
+        proposal = await proposals.propose(node, ("CONFIG", "SET", parameter, value), why)
     except Forbidden as error:
         raise ToolError(str(error)) from None
     undo = proposal.change.undo
     return {
         "action": proposal.change.action, "before": proposal.change.before, "after": value,
-        "risk": proposal.change.risk, "rollback": shown(undo) if undo else None, "state": "proposed",
+        "risk": proposal.change.risk, "rollback": command_line(undo) if undo else None, "state": "proposed",
         "unchecked": proposal.unchecked,
     }  # fmt: skip

@@ -7,7 +7,7 @@ from tools.errors import Unanswered
 from tools.host.listener import Place
 from tools.host.local import Host, offload
 from tools.host.proc import Files
-from tools.host.process import arguments, config_argument, shown
+from tools.host.process import arguments, config_argument, plain_path
 from tools.records import Record, Scalar, Values
 from tools.redact import HIDDEN, hide_secrets, is_secret
 from tools.toolbox import reads
@@ -33,7 +33,7 @@ _RENAMED = {
 }  # fmt: skip
 
 
-class Configured(Record):
+class Configuration(Record):
     """What a configuration file says."""
 
     path: str | None = None
@@ -57,17 +57,17 @@ async def config_file(host: Host) -> Values:
     usual place and has the port. The parameters come by their names. Secrets come as ***, users, renamed commands
     and Sentinel's lines as `<name>.count` only.
     """
-    place = await host.here()
-    found = await offload(configured, host, place)
+    place = await host.local_place()
+    found = await offload(configuration, host, place)
     if found.path is None or not found.files:
-        known = {"config_file": shown(found.path)} if found.path is not None else {}
+        known = {"config_file": plain_path(found.path)} if found.path is not None else {}
         if found.path == "":
-            return {**host.whence(place), "config_file": "", "files": 0}
+            return {**host.provenance(place), "config_file": "", "files": 0}
         why = "isn't known: read INFO first" if found.path is None else "can't be read by this user"
-        raise Unanswered("not-local", f"the configuration file {why}", host.whence(place) | known)
+        raise Unanswered("not-local", f"the configuration file {why}", host.provenance(place) | known)
     values: Values = {
-        **host.whence(place), "config_file": shown(found.path), "files": found.files, "includes_unread": found.unread,
-        "parameters": len(found.values), "guessed": found.guessed,
+        **host.provenance(place), "config_file": plain_path(found.path), "files": found.files,
+        "includes_unread": found.unread, "parameters": len(found.values), "guessed": found.guessed,
     }  # fmt: skip
     for name, value in sorted(found.values.items())[:SHOWN]:
         if is_secret(name):
@@ -79,30 +79,30 @@ async def config_file(host: Host) -> Values:
     return values
 
 
-def configured(host: Host, place: Place) -> Configured:
+def configuration(host: Host, place: Place) -> Configuration:
     """The configuration as its file says it: the file that INFO named, that an argument names, or of a known place."""
     files, folder = host.files, f"/proc/{place.pid}"
     if host.config_file == "":
-        return Configured(path="")
+        return Configuration(path="")
     found_there = host.facts.config if host.facts else None
     named = host.config_file or found_there or (config_argument(arguments(files, folder)) if place.pid else None)
     if named is not None:
         base = f"{folder}/root" if named.startswith("/") else f"{folder}/cwd/"
         for prefix in (base, "") if place.pid else ("",):
             if files.size(prefix + named) is not None:
-                return read(files, prefix, named)
-        return Configured(path=named)
+                return read_configuration(files, prefix, named)
+        return Configuration(path=named)
     # In a container the usual places are the container's own.
     prefix = f"{folder}/root" if place.pid and files.names(f"{folder}/root") is not None else ""
     for path in (one.format(port=host.target.port) for one in KNOWN):
         if files.size(prefix + path) is not None:
-            found = read(files, prefix, path)
+            found = read_configuration(files, prefix, path)
             if found.values.get("port", "6379") == str(place.port or host.target.port):
                 return found.model_copy(update={"guessed": True})
-    return Configured()
+    return Configuration()
 
 
-def read(files: Files, prefix: str, path: str) -> Configured:
+def read_configuration(files: Files, prefix: str, path: str) -> Configuration:
     """A file and those that it includes; `prefix` stands before every absolute path."""
     values: dict[str, str] = {}
     seen = {"files": 0, "unread": 0}
@@ -111,7 +111,7 @@ def read(files: Files, prefix: str, path: str) -> Configured:
             values[name] += f"{' ' if name in ('save', 'client-output-buffer-limit') else chr(10)}{value}"
         else:
             values[name] = value
-    return Configured(path=path, values=values, files=seen["files"], unread=seen["unread"])
+    return Configuration(path=path, values=values, files=seen["files"], unread=seen["unread"])
 
 
 def _directives(files: Files, prefix: str, path: str, seen: dict[str, int], depth: int) -> Iterator[tuple[str, str]]:
@@ -140,7 +140,7 @@ def _words(line: str) -> list[str]:
     return [re.sub(r"\\(.)", r"\1", double or single) or bare for double, single, bare in found]
 
 
-def canonical(name: str) -> str:
+def canonical_name(name: str) -> str:
     """A parameter's one name among its aliases: replica for slave, listpack for ziplist, primary for master."""
     name = name.lower()
     name = name.replace("slave", "replica").replace("ziplist", "listpack")
@@ -149,19 +149,19 @@ def canonical(name: str) -> str:
 
 def drift(file: Mapping[str, str], running: Mapping[str, Scalar]) -> dict[str, tuple[str, Scalar]]:
     """The parameters that the file sets and that run with another value: name as it runs, to (file, running)."""
-    names = {canonical(name): name for name in running}
+    names = {canonical_name(name): name for name in running}
     differing: dict[str, tuple[str, Scalar]] = {}
     for name, written in file.items():
-        runs = names.get(canonical(name))
+        runs = names.get(canonical_name(name))
         if runs is None or written == HIDDEN or name in ("include", "loadmodule"):
             continue
         value = running[runs]
-        if not same(canonical(name), written, "" if value is None else str(value)):
+        if not equal_values(canonical_name(name), written, "" if value is None else str(value)):
             differing[runs] = (written, value)
     return differing
 
 
-def same(name: str, one: str, other: str) -> bool:
+def equal_values(name: str, one: str, other: str) -> bool:
     """Whether two ways to write a value mean the same."""
     if name == "client-output-buffer-limit":
         first, second = _limits(one), _limits(other)

@@ -4,11 +4,11 @@ import os.path
 import re
 
 from tools.errors import Unanswered
-from tools.host.config_file import Configured, configured
+from tools.host.config_file import Configuration, configuration
 from tools.host.listener import Place
 from tools.host.local import Host, offload
 from tools.host.proc import Files
-from tools.host.process import shown
+from tools.host.process import plain_path
 from tools.records import Values
 from tools.toolbox import reads
 
@@ -26,26 +26,27 @@ async def disk(host: Host) -> Values:
     how it's mounted. `temp_count` and `temp_bytes` are of temp-*.rdb and temp-*.aof: one that is being written, or the
     leftovers of saves that were cut off.
     """
-    place = await host.here()
-    values = await offload(_looked, host, place)
+    place = await host.local_place()
+    values = await offload(_disk_values, host, place)
     if values["dir_total_bytes"] is None and values["log_total_bytes"] is None:
         raise Unanswered("not-local", "the server's folder isn't known, or can't be seen by this user",
-                         host.whence(place) | values)  # fmt: skip
-    return {**host.whence(place), **values}
+                         host.provenance(place) | values)  # fmt: skip
+    return {**host.provenance(place), **values}
 
 
-def _looked(host: Host, place: Place) -> Values:
-    files, config = host.files, configured(host, place)
+def _disk_values(host: Host, place: Place) -> Values:
+    files, config = host.files, configuration(host, place)
     base = f"/proc/{place.pid}/cwd" if place.pid else ""
     if (not base or files.space(base) is None) and (said := config.values.get("dir", "")).startswith("/"):
         base = said
     log = _log_folder(host, place, config)
     return {
-        **_room(files, place, "dir", base), **_data(files, base, config), **_room(files, place, "log", log),
+        **_space_values(files, place, "dir", base), **_data_files(files, base, config),
+        **_space_values(files, place, "log", log),
     }  # fmt: skip
 
 
-def _log_folder(host: Host, place: Place, config: Configured) -> str:
+def _log_folder(host: Host, place: Place, config: Configuration) -> str:
     """The folder of the log: where it was found when it was read, else as it's configured."""
     said = host.logfile if host.logfile is not None else config.values.get("logfile", "")
     if host.facts and host.facts.log:
@@ -57,13 +58,13 @@ def _log_folder(host: Host, place: Place, config: Configured) -> str:
     return f"/proc/{place.pid}/cwd" if said and place.pid else ""
 
 
-def _room(files: Files, place: Place, prefix: str, folder: str) -> Values:
+def _space_values(files: Files, place: Place, prefix: str, folder: str) -> Values:
     space = files.space(folder) if folder else None
     real = files.link(folder) or (folder if not folder.startswith("/proc/") else None)
-    kind, read_only = _mounted(files, place.pid, real) if real else (None, None)
+    kind, read_only = _mount(files, place.pid, real) if real else (None, None)
     usable = (space.used + space.free) if space else 0
     return {
-        prefix: shown(real) if real else None,
+        prefix: plain_path(real) if real else None,
         f"{prefix}_total_bytes": space.total if space else None, f"{prefix}_free_bytes": space.free if space else None,
         f"{prefix}_used_share": round(space.used / usable, 4) if space and usable else None,
         f"{prefix}_inodes_total": space.inodes or None if space else None,
@@ -72,7 +73,7 @@ def _room(files: Files, place: Place, prefix: str, folder: str) -> Values:
     }  # fmt: skip
 
 
-def _mounted(files: Files, pid: int | None, path: str) -> tuple[str | None, bool | None]:
+def _mount(files: Files, pid: int | None, path: str) -> tuple[str | None, bool | None]:
     """Type of the file system that a path is on and whether it's mounted read-only, as the process sees it."""
     best: tuple[int, str, bool] | None = None
     for line in (files.text(f"/proc/{pid or 'self'}/mounts") or "").splitlines():
@@ -84,7 +85,7 @@ def _mounted(files: Files, pid: int | None, path: str) -> tuple[str | None, bool
     return (best[1], best[2]) if best else (None, None)
 
 
-def _data(files: Files, folder: str, config: Configured) -> Values:
+def _data_files(files: Files, folder: str, config: Configuration) -> Values:
     if not folder or (names := files.names(folder)) is None:
         fields = ("rdb_bytes", "rdb_files", "aof_bytes", "aof_files", "temp_bytes", "temp_count")
         return dict.fromkeys(fields)

@@ -7,8 +7,8 @@ from pathlib import Path
 from tools.connection.target import Target
 from tools.errors import Unanswered, UsageError
 from tools.host.diag import read_tables
-from tools.host.listener import Place, plain
-from tools.host.proc import Files, Space, Task, parse_task, room
+from tools.host.listener import Place, plain_name
+from tools.host.proc import Files, Space, Task, parse_task, space_of
 
 SCRIPT = Path(__file__).parent / "host_script.sh"
 FIRST_LINE = "rediagnose host facts 1"
@@ -55,7 +55,7 @@ class FactFiles(Files):
 
     def space(self, path: str) -> Space | None:
         found = self._numbers("space", path)
-        return room(*found) if len(found) == 6 else None
+        return space_of(*found) if len(found) == 6 else None
 
     def tasks(self) -> list[Task]:
         lines = (self._sections.get(("tasks", "all")) or "").splitlines()
@@ -101,7 +101,7 @@ class HostFacts:
             detail = f"the facts are of process {self.pid}, and INFO is of process {reported}"
             raise Unanswered("not-local", detail, {"locality": "other-server"})
         task = self.last.task(f"/proc/{self.pid}/stat")
-        name = plain(task.name) if task else None
+        name = plain_name(task.name) if task else None
         detail = f"{name} {self.pid} listened on port {self.port} when the script ran"
         return Place.model_validate(
             {"locality": "host-facts", "detail": detail, "pid": self.pid, "name": name, **where}
@@ -147,10 +147,10 @@ def load_facts(path: str | Path) -> HostFacts:
                 samples.append({})
         else:
             raise UsageError(f"{path}, line {number}: {line[:40]!r} isn't of the host script; {_REMEDY}")
-    return _whole(path, len(lines), heads, samples)
+    return _complete_facts(path, len(lines), heads, samples)
 
 
-def _whole(
+def _complete_facts(
     path: str | Path, count: int, heads: Mapping[str, str], samples: list[dict[tuple[str, str], list[str]]]
 ) -> HostFacts:
     if heads.get("end") != str(count):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tools.errors import Unanswered
-from tools.host.listener import SERVERS, plain
+from tools.host.listener import SERVERS, plain_name
 from tools.host.local import Host, offload
 from tools.records import Record, Values
 from tools.toolbox import reads
@@ -46,19 +46,19 @@ async def kernel_log(host: Host) -> Values:
     before, else of the newest: `.known_pid` says which, null where no pid is known. `others.count` are kills of other
     programs. `reaches_back` is how many seconds the log reaches back. Needs root on most machines.
     """
-    place = await host.here()
+    place = await host.local_place()
     if host.facts:
         raise Unanswered("not-local", "the facts of another machine don't hold its kernel's log")
     records = await offload(_records)
     if isinstance(records, OSError):
         detail = f"the kernel's log can't be read ({records.strerror}): journalctl -k, or dmesg as root"
-        raise Unanswered("denied", detail, host.whence(place))
+        raise Unanswered("denied", detail, host.provenance(place))
     now = time.clock_gettime(time.CLOCK_MONOTONIC)
-    kills = [kill for record in records if (kill := parse(record)) is not None]
+    kills = [kill for record in records if (kill := parse_kill(record)) is not None]
     servers = [kill for kill in kills if SERVERS.fullmatch(kill.name)]
     oldest = min((at for record in records if (at := _at(record)) is not None), default=None)
     values: Values = {
-        **host.whence(place), "oom_kill.count": len(servers), "others.count": len(kills) - len(servers),
+        **host.provenance(place), "oom_kill.count": len(servers), "others.count": len(kills) - len(servers),
         "reaches_back": round(now - oldest) if oldest is not None else None,
     }  # fmt: skip
     if servers:
@@ -66,7 +66,7 @@ async def kernel_log(host: Host) -> Values:
         newest = ([kill for kill in servers if kill.pid in ours] or servers)[-1]
         values |= {
             "oom_kill.newest_age": round(max(0.0, now - newest.at), 1), "oom_kill.pid": newest.pid,
-            "oom_kill.name": plain(newest.name), "oom_kill.rss_bytes": newest.rss,
+            "oom_kill.name": plain_name(newest.name), "oom_kill.rss_bytes": newest.rss,
             "oom_kill.in_cgroup": newest.in_cgroup,
             "oom_kill.known_pid": newest.pid in ours if ours else None,
             "oom_kill.pids": " ".join(str(kill.pid) for kill in servers[-SHOWN:]),
@@ -105,7 +105,7 @@ def _at(record: str) -> float | None:
     return int(head[2]) / 1e6 if len(head) >= 3 and head[2].isdecimal() else None
 
 
-def parse(record: str) -> Kill | None:
+def parse_kill(record: str) -> Kill | None:
     """The kill that a record of /dev/kmsg tells of."""
     at, found = _at(record), _KILLED.search(record.partition(";")[2])
     if at is None or found is None:

@@ -54,7 +54,7 @@ class Listener(NamedTuple):
     server: bool
 
 
-def find(target: Target, addresses: list[str], reported: int | None, known: int | None) -> Place:
+def find_listener(target: Target, addresses: list[str], reported: int | None, known: int | None) -> Place:
     """Who listens at the target's addresses. Raises `Unanswered` ("restarted") where it's another than it was."""
     if target.host is not None:
         ours = _own_addresses()
@@ -66,15 +66,15 @@ def find(target: Target, addresses: list[str], reported: int | None, known: int 
     hits = [one for one in listeners if one.address in addresses or target.path]
     hits += [one for one in listeners if one not in hits and _covers(one, addresses)]
     if not hits:
-        return _deserted(target, listeners, reported, known)
+        return _without_listener(target, listeners, reported, known)
     # A socket can be held by several processes; the one that INFO names is the one that answers.
     # A Unix socket's connections that aren't accepted yet belong to nobody.
     seen_hits = [one for one in hits if one.pid is not None] or hits
-    hit = next((one for one in seen_hits if one.pid == reported), None) or _elder(seen_hits[0])
+    hit = next((one for one in seen_hits if one.pid == reported), None) or _parent_server(seen_hits[0])
     if hit.pid is None:
         detail = f"the process that listens at {target.node} isn't visible to this user: run as root or as its user"
         return Place(locality="unseen-listener", detail=detail)
-    name = plain(hit.name)
+    name = plain_name(hit.name)
     held = tuple(dict.fromkeys(one.address for one in listeners if one.pid == hit.pid))
     seen = {"pid": hit.pid, "name": name, "addresses": held}
     if reported is not None and hit.pid != reported:
@@ -89,7 +89,7 @@ def find(target: Target, addresses: list[str], reported: int | None, known: int 
     return Place.model_validate({"locality": locality, "detail": detail, **seen})
 
 
-def _elder(hit: Listener) -> Listener:
+def _parent_server(hit: Listener) -> Listener:
     """The server that forked this one, if one did: a child that saves holds its parent's socket for a moment too."""
     with contextlib.suppress(psutil.Error):
         if hit.server and hit.pid is not None and program(parent := psutil.Process(hit.pid).ppid())[1]:
@@ -97,7 +97,7 @@ def _elder(hit: Listener) -> Listener:
     return hit
 
 
-def _deserted(target: Target, listeners: list[Listener], reported: int | None, known: int | None) -> Place:
+def _without_listener(target: Target, listeners: list[Listener], reported: int | None, known: int | None) -> Place:
     if reported is not None and reported != known:
         # It answered, and not through a socket of this network namespace: address translation into a container.
         detail = f"process {reported} answers at {target.node}, and nothing listens there in this network namespace"
@@ -164,7 +164,7 @@ def servers(files: Files) -> list[int]:
     return [pid for pid, parent in found.items() if parent not in found]
 
 
-def plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """A process' name if it's a plain identifier, else "other": anybody can choose one."""
     return name if PLAIN.fullmatch(name) else "other"
 
@@ -193,7 +193,7 @@ def plain_address(address: str) -> str:
     return bare.removeprefix("::ffff:") if "." in bare else bare
 
 
-def lives(place: Place) -> bool:
+def is_running(place: Place) -> bool:
     """Whether the listener that was found here still runs."""
     try:
         return place.locality == "local" and psutil.Process(place.pid).status() != psutil.STATUS_ZOMBIE

@@ -10,7 +10,7 @@ from pydantic import Field
 from tools.clock import Clock
 from tools.connection.target import Target
 from tools.errors import Unanswered
-from tools.host.listener import Place, find, lives, plain_address
+from tools.host.listener import Place, find_listener, is_running, plain_address
 from tools.host.proc import Files
 from tools.records import Values
 from tools.redact import Pseudonyms
@@ -74,7 +74,7 @@ class Host:
         """Say which process_id INFO reports: from now on only that process is the server."""
         self.reported = pid
 
-    async def twice(self, look: Callable[[Files], T], window: float) -> tuple[T, T, float]:
+    async def sample_twice(self, look: Callable[[Files], T], window: float) -> tuple[T, T, float]:
         """Two looks at the machine's files and the seconds between them: so many, or those of the facts."""
         if self.facts:
             return look(self.facts.first), look(self.facts.last), self.facts.seconds
@@ -82,7 +82,7 @@ class Host:
         await self.clock.sleep(window)
         return first, await offload(look, self.files), self.clock.monotonic() - began
 
-    def whence(self, place: Place) -> Values:
+    def provenance(self, place: Place) -> Values:
         """How the machine is seen: `locality`, and of facts their age in seconds (null if the clocks disagree)."""
         if self.facts is None:
             return {"locality": place.locality}
@@ -99,16 +99,21 @@ class Host:
             return self.facts.place(self.target, self.reported)
         async with self._looking:
             now = self.clock.monotonic()
-            if self._seen and self._seen[1] == self.reported and now - self._seen[0] < FRESH and lives(self._seen[2]):
+            if (
+                self._seen
+                and self._seen[1] == self.reported
+                and now - self._seen[0] < FRESH
+                and is_running(self._seen[2])
+            ):
                 return self._seen[2]
             addresses = await self._addresses()
-            place = await offload(find, self.target, addresses, self.reported, self.known)
+            place = await offload(find_listener, self.target, addresses, self.reported, self.known)
             if place.locality == "local" and place.pid == self.reported:
                 self.known = place.pid
             self._seen = now, self.reported, place
             return place
 
-    async def here(self) -> Place:
+    async def local_place(self) -> Place:
         """The place, if readings of this machine are about the server. Raises `Unanswered` ("not-local")."""
         place = await self.place()
         if place.locality not in ("local", "no-listener", "host-facts"):

@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tools.errors import Unanswered
-from tools.host.config_file import Configured, configured
+from tools.host.config_file import Configuration, configuration
 from tools.host.listener import Place
 from tools.host.local import Host, offload
-from tools.host.process import shown
+from tools.host.process import plain_path
 from tools.records import Record, Scalar, Values
 from tools.toolbox import reads
 
@@ -89,20 +89,20 @@ async def log(host: Host, lines: Annotated[int, Field(ge=1, le=2000)] = 200) -> 
     is true for a shutdown; `previous_pid` and `end_pid` are of those lives. `log_age` is of the last line. Where the
     log isn't a file, `destination` says what it is.
     """
-    place = await host.here()
-    found = await offload(_find, host, place)
+    place = await host.local_place()
+    found = await offload(_find_log, host, place)
     if isinstance(found, dict):
         raise Unanswered(
-            "not-local", _WHY.get(str(found.get("destination")), _WHY["other"]), host.whence(place) | found
+            "not-local", _WHY.get(str(found.get("destination")), _WHY["other"]), host.provenance(place) | found
         )
     path, text = found
-    host.log_path = _real(host, path)
+    host.log_path = _real_path(host, path)
     now = host.facts.taken if host.facts else host.clock.now().timestamp()
-    read = list(split(text))[-lines:]
+    read = list(log_lines(text))[-lines:]
     modified = host.files.modified(path)
     return {
-        **host.whence(place), "destination": "file", "file": shown(_real(host, path)),
-        "file_bytes": host.files.size(path), **described(read, modified, now, ended=place.pid is None),
+        **host.provenance(place), "destination": "file", "file": plain_path(_real_path(host, path)),
+        "file_bytes": host.files.size(path), **log_values(read, modified, now, ended=place.pid is None),
     }  # fmt: skip
 
 
@@ -115,9 +115,9 @@ _WHY = {
 }
 
 
-def _find(host: Host, place: Place) -> tuple[str, str] | Values:
+def _find_log(host: Host, place: Place) -> tuple[str, str] | Values:
     """The log's path as it's opened and its tail, or where it goes instead."""
-    files, config = host.files, configured(host, place)
+    files, config = host.files, configuration(host, place)
     for path in _candidates(host, place, config):
         text = files.tail(path, TAIL)
         if text is not None:
@@ -129,7 +129,7 @@ def _find(host: Host, place: Place) -> tuple[str, str] | Values:
     return {"destination": goes if not said else None, **({"syslog": True} if syslog else {})}
 
 
-def _candidates(host: Host, place: Place, config: Configured) -> Iterator[str]:
+def _candidates(host: Host, place: Place, config: Configuration) -> Iterator[str]:
     said = host.logfile if host.logfile is not None else config.values.get("logfile")
     if host.facts and host.facts.log:
         yield host.facts.log
@@ -150,14 +150,14 @@ def _candidates(host: Host, place: Place, config: Configured) -> Iterator[str]:
         yield host.log_path
 
 
-def _real(host: Host, path: str) -> str:
+def _real_path(host: Host, path: str) -> str:
     """The path without its way through /proc, which ends with the process."""
     if found := re.fullmatch(r"(/proc/\d+/cwd)/(.*)", path):
         return f"{host.files.link(found[1]) or found[1]}/{found[2]}"
     return host.files.link(path) or re.sub(r"^/proc/\d+/root(?=/)", "", path)
 
 
-def split(text: str) -> Iterator[Line]:
+def log_lines(text: str) -> Iterator[Line]:
     """The lines of a log, each with those that follow it without a head of their own (a crash report)."""
     head: re.Match[str] | None = None
     body: list[str] = []
@@ -175,10 +175,10 @@ def split(text: str) -> Iterator[Line]:
 def _line(head: re.Match[str], body: list[str]) -> Line:
     text = "\n".join(part[:500] for part in body[:50])
     child = head["role"] in _CHILDREN
-    return Line(at=_moment(head["at"]), text=text, pid=None if child else int(head["pid"]))
+    return Line(at=_timestamp(head["at"]), text=text, pid=None if child else int(head["pid"]))
 
 
-def _moment(written: str) -> float | None:
+def _timestamp(written: str) -> float | None:
     if written.isdecimal():
         return int(written) / 1000
     for form in _FORMS:
@@ -202,7 +202,7 @@ def _figure(text: str) -> Scalar:
     return int(text) if text.isdecimal() else float(text) if re.fullmatch(r"\d+\.\d+", text) else text
 
 
-def described(lines: list[Line], modified: float | None, now: float, *, ended: bool) -> Values:
+def log_values(lines: list[Line], modified: float | None, now: float, *, ended: bool) -> Values:
     """The lines as fields; `modified` is when the file was last written, which tells the zone of the lines' times."""
     moments = [line.at for line in lines if line.at is not None]
     shift = round((modified - moments[-1]) / ZONE) * ZONE if modified is not None and moments else None
@@ -246,11 +246,11 @@ def _lives(events: list[Event], age: Callable[[float | None], float | None], end
         before = events[starts[-2] + 1 if len(starts) > 1 else 0 : starts[-1]]
         while before and before[-1].name in _BEFORE_START:
             before.pop()
-        values["previous_end"] = _end(before)
+        values["previous_end"] = _ending(before)
         values["previous_pid"] = _pid(before)
     if ended:
         last = events[starts[-1] if starts else 0 :]
-        values |= {"end": _end(last), "end_pid": _pid(last)}
+        values |= {"end": _ending(last), "end_pid": _pid(last)}
     how = values["end"] or values["previous_end"]
     values["clean_shutdown"] = how == "shutdown" if how else None
     return values
@@ -260,7 +260,7 @@ def _pid(life: list[Event]) -> int | None:
     return next((event.pid for event in reversed(life) if event.pid), None)
 
 
-def _end(life: list[Event]) -> str | None:
+def _ending(life: list[Event]) -> str | None:
     """How a life ended, by the last of its events that could end it."""
     if not life:
         return None

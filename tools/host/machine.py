@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 
-from tools.host.listener import plain
+from tools.host.listener import plain_name
 from tools.host.local import Host, Window, offload
 from tools.host.proc import Files
 from tools.host.process import TICKS
@@ -56,12 +56,12 @@ async def machine(host: Host, window: Window = 1.0) -> Values:
     `swappiness` and `transparent_hugepage` are the kernel's settings. Inside a container these are mostly figures of
     its host.
     """
-    place = await host.here()
-    before, after, seconds = await host.twice(_sample, window)
+    place = await host.local_place()
+    before, after, seconds = await host.sample_twice(_sample, window)
     first, last = before.memory, after.memory
     kills, ours = last.get("oom_kill"), None if host.facts else os.getpid()
     return {
-        **host.whence(place), **await offload(_cpu, host.files, before.cpu, after.cpu),
+        **host.provenance(place), **await offload(_cpu, host.files, before.cpu, after.cpu),
         **await offload(_memory, host.files),
         **_network("net", before.net, after.net, seconds), **_network("lo", before.lo, after.lo, seconds),
         "swap_in_bytes.rate": _rate(first, last, "pswpin", seconds, PAGE),
@@ -158,7 +158,7 @@ def _busiest(before: Sample, after: Sample, seconds: float, server: int | None, 
         nobody: Values = dict.fromkeys(("top_process.name", "top_process.pid", "top_process.child_of_server"))
         return {**nobody, "top_process.cpu_share": 0.0}
     return {
-        "top_process.name": plain(top[2].name), "top_process.pid": top[1],
+        "top_process.name": plain_name(top[2].name), "top_process.pid": top[1],
         "top_process.cpu_share": round(top[0] / seconds, 3),
         "top_process.child_of_server": server is not None and top[2].parent == server,
     }  # fmt: skip

@@ -113,7 +113,7 @@ class Files:
             found = os.statvfs(path)
         except OSError:
             return None
-        return room(found.f_frsize, found.f_blocks, found.f_bfree, found.f_bavail, found.f_files, found.f_ffree)
+        return space_of(found.f_frsize, found.f_blocks, found.f_bfree, found.f_bavail, found.f_files, found.f_ffree)
 
     def tasks(self) -> list[Task]:
         """Every process; facts leave out those that never ran."""
@@ -147,7 +147,7 @@ class Files:
         return (int(fields[0]) / 1e9, int(fields[1]) / 1e9) if len(fields) >= 2 else None
 
 
-def room(unit: int, blocks: int, free: int, available: int, inodes: int, inodes_free: int) -> Space:
+def space_of(unit: int, blocks: int, free: int, available: int, inodes: int, inodes_free: int) -> Space:
     """The room by statvfs' figures, in blocks of `unit` bytes."""
     return Space(
         total=blocks * unit, used=(blocks - free) * unit, free=available * unit, inodes=inodes, inodes_free=inodes_free

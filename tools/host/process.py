@@ -61,22 +61,26 @@ async def process(host: Host, window: Window = 1.0) -> Values:
     `io_*.rate` is storage traffic in bytes per second. Where nobody listens `listening` is false and
     `redis_processes` counts the servers of the machine. Linux only; elsewhere almost all is null.
     """
-    place = await host.here()
+    place = await host.local_place()
     if place.pid is None:
-        return {**host.whence(place), **await offload(_nobody, host, place)}
+        return {**host.provenance(place), **await offload(_values_without_listener, host, place)}
     pid = place.pid
     try:
-        before, after, seconds = await host.twice(lambda files: _sample(files, pid), window)
-        described = await offload(_described, host.files, place, before, after, seconds)
-        return {**host.whence(place), **described}
+        before, after, seconds = await host.sample_twice(lambda files: _sample(files, pid), window)
+        described = await offload(_process_values, host.files, place, before, after, seconds)
+        return {**host.provenance(place), **described}
     except Gone:
-        left = await host.here()
+        left = await host.local_place()
         if left.pid is not None:
             raise Unanswered("restarted", f"process {place.pid} ended, and {left.pid} listens now") from None
-        return {**host.whence(left), **await offload(_nobody, host, left), "ended_within_window": True}
+        return {
+            **host.provenance(left),
+            **await offload(_values_without_listener, host, left),
+            "ended_within_window": True,
+        }
 
 
-def _nobody(host: Host, place: Place) -> Values:
+def _values_without_listener(host: Host, place: Place) -> Values:
     values: Values = {
         "listening": False, "redis_processes": len(servers(host.files)), "listens_elsewhere": place.elsewhere,
     }  # fmt: skip
@@ -101,7 +105,7 @@ def _sample(files: Files, pid: int) -> Sample:
     )  # fmt: skip
 
 
-def _described(files: Files, place: Place, before: Sample, after: Sample, seconds: float) -> Values:
+def _process_values(files: Files, place: Place, before: Sample, after: Sample, seconds: float) -> Values:
     pid = place.pid
     folder = f"/proc/{pid}"
 
@@ -114,7 +118,7 @@ def _described(files: Files, place: Place, before: Sample, after: Sample, second
         "listening": True, "pid": pid, "name": place.name, **_state(files, folder), **_sizes(files, folder),
         **_files(files, folder), "loading_file": _loading(files, folder), **_arguments(files, folder),
         "affinity_cores": _affinity(files, folder), "cpu_user_seconds": after.user, "cpu_system_seconds": after.system,
-        "cpu_share": rate(_used(before), _used(after)), "main_cpu_share": rate(before.main, after.main),
+        "cpu_share": rate(_cpu_seconds(before), _cpu_seconds(after)), "main_cpu_share": rate(before.main, after.main),
         "main_run_share": rate(before.run, after.run), "main_wait_share": rate(before.wait, after.wait),
         "major_faults.delta": faults[1] - faults[0] if faults[0] is not None and faults[1] is not None else None,
         "io_read_bytes.rate": rate(before.read, after.read, 1),
@@ -124,7 +128,7 @@ def _described(files: Files, place: Place, before: Sample, after: Sample, second
     }  # fmt: skip
 
 
-def _used(sample: Sample) -> float | None:
+def _cpu_seconds(sample: Sample) -> float | None:
     return sample.user + sample.system if sample.user is not None and sample.system is not None else None
 
 
@@ -189,7 +193,7 @@ def _arguments(files: Files, folder: str) -> Values:
     path = config_argument(given)
     return {
         "argument_maxclients": int(limit) if limit.isdecimal() else None,
-        "argument_config": shown(path) if path else None,
+        "argument_config": plain_path(path) if path else None,
     }  # fmt: skip
 
 
@@ -206,7 +210,7 @@ def config_argument(given: list[str]) -> str | None:
     return given[1] if len(given) > 1 and "/" in given[1] and not given[1].startswith("-") else None
 
 
-def shown(path: str) -> str:
+def plain_path(path: str) -> str:
     """A path if it's made of plain characters, else "other"."""
     return path if _PATH.fullmatch(path) else "other"
 

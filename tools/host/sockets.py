@@ -34,19 +34,19 @@ async def sockets(host: Host, window: Window = 1.0) -> Values:
     ListenOverflows, ListenDrops, TCPRetransSegs, TCPOutSegs, TCPTimeouts and TCPAbortOnMemory are of the whole
     machine (its network namespace), not of this server alone; `.delta` is over the window.
     """
-    place = await host.here()
-    before, after, seconds = await host.twice(_counters, window)
-    values: Values = {**host.whence(place), "listening": place.pid is not None}
+    place = await host.local_place()
+    before, after, seconds = await host.sample_twice(_counters, window)
+    values: Values = {**host.provenance(place), "listening": place.pid is not None}
     asked: list[int] = []
     if host.target.path is not None:
-        values |= await offload(_unix, host.files, place)
+        values |= await offload(_unix_values, host.files, place)
     else:
         if place.locality == "host-facts":
             found, source = read_tables(host.files, place.port or 0)
             asked = [int(limit) for limit in (host.files.text("ss") or "").split() if limit.isdecimal()]
         else:
             found, source = await offload(tcp_sockets, host.target.port)
-        values |= _counted(place, found, asked) if source else {}
+        values |= _tcp_values(place, found, asked) if source else {}
         values["source"] = source or None
     values |= {
         "somaxconn": host.files.number("/proc/sys/net/core/somaxconn"),
@@ -65,7 +65,7 @@ def _counters(files: Files) -> dict[str, int | None]:
     return {ours: tables[file, group].get(name) for ours, file, group, name in COUNTERS}
 
 
-def _counted(place: Place, found: list[Socket], asked: list[int]) -> Values:
+def _tcp_values(place: Place, found: list[Socket], asked: list[int]) -> Values:
     # Another server may have the same port at another address; where this one listens everywhere, all are its own.
     everywhere = not place.addresses or any(address in _WILDCARDS for address in place.addresses)
     listeners = [one for one in found if one.state == "listen" and one.address in place.addresses]
@@ -87,7 +87,7 @@ def _counted(place: Place, found: list[Socket], asked: list[int]) -> Values:
     return values
 
 
-def _unix(files: Files, place: Place) -> Values:
+def _unix_values(files: Files, place: Place) -> Values:
     """Counts from /proc/net/unix by the path as it was bound; it doesn't tell the queue's limit."""
     lines = (files.text("/proc/net/unix") or "").splitlines()[1:]
     bound = [fields for line in lines if len(fields := line.split(maxsplit=7)) == 8 and fields[7] in place.addresses]

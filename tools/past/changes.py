@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from tools.past.figures import FIGURES, PREFIX, Figure, labelled
+from tools.past.figures import FIGURES, PREFIX, Figure, labelled_figure
 from tools.past.prometheus import Series
 from tools.past.shift import Points, Shift, Spans, shift
 from tools.records import Scalar, Values
@@ -32,7 +32,7 @@ class Window(NamedTuple):
         return Spans(self.at - self.lead, self.at + self.lead)
 
 
-def compared(
+def comparison(
     pseudonyms: Pseudonyms, ranges: Sequence[Series], last: Sequence[Series], window: Window, step: int
 ) -> Values:
     """The figures of `ranges`, and those that changed. `last` holds the newest points, `step` is in seconds."""
@@ -41,40 +41,41 @@ def compared(
     values: Values = {figure.field: None for figure in FIGURES}
     changed: list[tuple[str, Figure, Shift]] = []
     for series in ranges:
-        known = _known(pseudonyms, series)
+        known = _figure_of(pseudonyms, series)
         if known is None:
             continue
         key, figure = known
-        found = shift(_whole(figure, series.points, scraped), window.spans, figure.floor)
+        found = shift(_zero_filled(figure, series.points, scraped), window.spans, figure.floor)
         latest = now.get(_identity(series))
         values.pop(figure.field, None)
         values |= {
-            f"{key}.before": _said(figure, found.before),
-            f"{key}.at": _said(figure, found.at),
-            f"{key}.now": _said(figure, latest[1]) if latest and window.now - latest[0] <= 2 * step else None,
+            f"{key}.before": _printed(figure, found.before),
+            f"{key}.at": _printed(figure, found.at),
+            f"{key}.now": _printed(figure, latest[1]) if latest and window.now - latest[0] <= 2 * step else None,
         }
         if not figure.words:
             both = found.before is not None and found.at is not None
-            values[f"{key}.change"] = _tidy((found.at or 0) - (found.before or 0)) if both else None
+            values[f"{key}.change"] = _rounded((found.at or 0) - (found.before or 0)) if both else None
         if found.changed:
             changed.append((key, figure, found))
     changed.sort(key=lambda one: (one[2].seen_before, -one[2].spreads))
     told: Values = {"changed": len(changed)}
     for index, (key, figure, found) in enumerate(changed[:CHANGES], 1):
-        told |= _told(f"changed{index}", key, figure, found) | {f"changed{index}.now": values[f"{key}.now"]}
+        told |= _change_fields(f"changed{index}", key, figure, found) | {f"changed{index}.now": values[f"{key}.now"]}
     return {**told, **values}
 
 
-def _told(name: str, key: str, figure: Figure, found: Shift) -> Values:
-    ratio = None if figure.words or not found.before or found.at is None else _tidy(found.at / found.before)
+def _change_fields(name: str, key: str, figure: Figure, found: Shift) -> Values:
+    ratio = None if figure.words or not found.before or found.at is None else _rounded(found.at / found.before)
     return {
-        f"{name}.field": key, f"{name}.before": _said(figure, found.before), f"{name}.at": _said(figure, found.at),
-        f"{name}.ratio": ratio, f"{name}.when": iso(found.when or 0), f"{name}.seconds": round(found.seconds),
+        f"{name}.field": key, f"{name}.before": _printed(figure, found.before),
+        f"{name}.at": _printed(figure, found.at), f"{name}.ratio": ratio,
+        f"{name}.when": iso_time(found.when or 0), f"{name}.seconds": round(found.seconds),
         f"{name}.spreads": round(found.spreads, 1), f"{name}.seen_before": found.seen_before,
     }  # fmt: skip
 
 
-def _whole(figure: Figure, points: Points, scraped: Sequence[float]) -> Points:
+def _zero_filled(figure: Figure, points: Points, scraped: Sequence[float]) -> Points:
     """The points of a figure; a counter that didn't exist yet at the first scrapes counted nothing then."""
     if not figure.field.endswith(".rate") or not points:
         return points
@@ -85,27 +86,27 @@ def _identity(series: Series) -> tuple[str, ...]:
     return tuple(series.labels.get(label, "") for label in ("figure", *PREFIX))
 
 
-def _known(pseudonyms: Pseudonyms, series: Series) -> tuple[str, Figure] | None:
+def _figure_of(pseudonyms: Pseudonyms, series: Series) -> tuple[str, Figure] | None:
     """A series' key and figure; what others wrote into a label stands in the key only as a plain name or a handle."""
     name = series.labels.get("figure", "")
     for label, prefix in PREFIX.items():
-        if (text := series.labels.get(label)) and (figure := labelled(name, label)):
+        if (text := series.labels.get(label)) and (figure := labelled_figure(name, label)):
             shown = text if label == "cmd" and _COMMAND.fullmatch(text) else pseudonyms.plain(_OWNER[label], text)
             return f"{prefix}{shown}.{name}", figure
     return next(((one.field, one) for one in FIGURES if one.field == name), None)
 
 
-def _said(figure: Figure, value: float | None) -> Scalar:
+def _printed(figure: Figure, value: float | None) -> Scalar:
     if value is None:
         return None
-    return figure.words[value >= 0.5] if figure.words else _tidy(value)
+    return figure.words[value >= 0.5] if figure.words else _rounded(value)
 
 
-def _tidy(value: float) -> int | float:
+def _rounded(value: float) -> int | float:
     short = float(f"{value:.6g}")
     return int(short) if short.is_integer() else short
 
 
-def iso(seconds: float) -> str:
+def iso_time(seconds: float) -> str:
     """A Unix time as ISO 8601, UTC, whole seconds."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

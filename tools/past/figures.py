@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tools.past.prometheus import quoted
+from tools.past.prometheus import promql_string
 
 
 class Figure(NamedTuple):
@@ -107,7 +107,7 @@ _PLACES = re.compile(r"\{(?:S|S,L|G|W)\}")
 PREFIX = {"cmd": "cmdstat_", "err": "errorstat_", "db": ""}
 
 
-def _grown(label: str, metric: str) -> str:
+def _growth(label: str, metric: str) -> str:
     """How much a counter grew, for each value of a label; all of it where there was none when the time began."""
     then = f"max by ({label}) ({metric}{{S}} offset {{G}}s)"
     grew = f"max by ({label}) (increase({metric}{{S}}[{{G}}s])) and {then}"
@@ -115,37 +115,37 @@ def _grown(label: str, metric: str) -> str:
 
 
 _TOP = (
-    f"topk(5, {_grown('cmd', 'redis_commands_duration_seconds_total')}) "
-    f"or topk(4, {_grown('err', 'redis_errors_total')} > 0) "
+    f"topk(5, {_growth('cmd', 'redis_commands_duration_seconds_total')}) "
+    f"or topk(4, {_growth('err', 'redis_errors_total')} > 0) "
     "or topk(4, max by (db) (max_over_time(redis_db_keys{S}[{W}s])) > 0) "
     'or label_replace(sum(count_over_time(redis_up{S}[{W}s])), "figure", "samples", "", "")'
 )
 
 
-def top(instance: str, recent: int, whole: int) -> str:
+def top_query(instance: str, recent: int, whole: int) -> str:
     """PromQL of the commands that took most time and the commonest errors of the last `recent` seconds, of the
     largest databases, and of how many samples there are, of the last `whole` seconds."""
     return _filled(_TOP, instance, "", recent, whole)
 
 
-def every(instance: str, values: Mapping[str, list[str]], step: int, window: int) -> str:
+def figures_query(instance: str, values: Mapping[str, list[str]], step: int, window: int) -> str:
     """PromQL of all figures at once, each told by its label `figure`; `values` names the labelled ones that matter."""
-    parts = [_told(figure, instance, "", step, window) for figure in (STARTED, *FIGURES)]
+    parts = [_labelled_query(figure, instance, "", step, window) for figure in (STARTED, *FIGURES)]
     for label, figures in _BY_LABEL.items():
         if names := values.get(label):
-            pattern = f"{label}=~{quoted('|'.join(map(_escaped, names)))}"
-            parts += [_told(figure, instance, pattern, step, window) for figure in figures]
+            pattern = f"{label}=~{promql_string('|'.join(map(_escaped, names)))}"
+            parts += [_labelled_query(figure, instance, pattern, step, window) for figure in figures]
     return " or ".join(parts)
 
 
-def labelled(figure: str, label: str) -> Figure | None:
+def labelled_figure(figure: str, label: str) -> Figure | None:
     """The figure of that name which is of a label's values."""
     return next((one for one in _BY_LABEL.get(label, ()) if one.field == figure), None)
 
 
-def _told(figure: Figure, instance: str, label: str, step: int, window: int) -> str:
+def _labelled_query(figure: Figure, instance: str, label: str, step: int, window: int) -> str:
     expression = _filled(figure.expression, instance, label, step, window)
-    return f'label_replace({expression}, "figure", {quoted(figure.field)}, "", "")'
+    return f'label_replace({expression}, "figure", {promql_string(figure.field)}, "", "")'
 
 
 def _filled(expression: str, instance: str, label: str, step: int, window: int) -> str:

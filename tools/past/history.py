@@ -14,9 +14,9 @@ from pydantic import Field
 from tools.clock import Clock
 from tools.connection.node import Node
 from tools.errors import ToolError, Unanswered
-from tools.past.changes import Window, compared, iso
-from tools.past.figures import PREFIX, STARTED, every, top
-from tools.past.instance import Instance, find
+from tools.past.changes import Window, comparison, iso_time
+from tools.past.figures import PREFIX, STARTED, figures_query, top_query
+from tools.past.instance import Instance, find_instance
 from tools.past.prometheus import Prometheus, Series, checked_url
 from tools.records import Values
 from tools.toolbox import reads
@@ -46,7 +46,7 @@ class History:
         """Seconds that Prometheus may take for all of it."""
 
 
-def moment(text: str, now: datetime) -> datetime:
+def parse_moment(text: str, now: datetime) -> datetime:
     """The moment that a person means: 14:05 was today or yesterday, without an offset it's this machine's time.
 
     Raises `ValueError` with the remedy.
@@ -90,13 +90,13 @@ async def history(
         raise Unanswered("not-recorded", f"no Prometheus was named: {remedy}")
     window = _window(source, at, minutes)
     values: Values = {
-        "at": iso(window.at), "start": iso(window.start), "end": iso(window.end), "minutes": minutes,
+        "at": iso_time(window.at), "start": iso_time(window.start), "end": iso_time(window.end), "minutes": minutes,
     }  # fmt: skip
     try:
         async with asyncio.timeout(source.deadline), Prometheus(source.url, source.deadline) as prometheus:
-            instance = await find(prometheus, node, window.start, window.now)
+            instance = await find_instance(prometheus, node, window.start, window.now)
             values |= instance.values
-            return values | await _compared(prometheus, node, instance, window)
+            return values | await _comparison(prometheus, node, instance, window)
     except TimeoutError:
         raise Unanswered("timeout", f"Prometheus gave no whole answer in {source.deadline:g} s", values) from None
     except Unanswered as error:
@@ -106,31 +106,31 @@ async def history(
 def _window(source: History, at: str | None, minutes: int) -> Window:
     now = source.clock.now()
     try:
-        page = moment(at, now) if at else min(source.at or now, now)
+        page = parse_moment(at, now) if at else min(source.at or now, now)
     except ValueError as error:
         raise ToolError(f"history: {error}") from None
     middle, half = page.timestamp(), minutes * 60
     return Window(middle - half, middle, min(now.timestamp(), middle + half), now.timestamp(), half / 6)
 
 
-async def _compared(prometheus: Prometheus, node: Node, instance: Instance, window: Window) -> Values:
+async def _comparison(prometheus: Prometheus, node: Node, instance: Instance, window: Window) -> Values:
     span = math.ceil(window.end - window.start)
     recent = math.ceil(window.end - window.spans.page)
     raw, listed = await asyncio.gather(
         prometheus.query(f'{{__name__=~"up|redis_up",{instance.selector}}}[15m]', window.end),
-        prometheus.query(top(instance.selector, recent, span), window.end),
+        prometheus.query(top_query(instance.selector, recent, span), window.end),
     )
     interval = _interval(raw)
     every_seconds = max(1, round(interval or _UNKNOWN_INTERVAL))
     step = math.ceil(span / (POINTS - 1) / every_seconds) * every_seconds
     # A range of one scrape is empty where that scrape came a little late; rate needs some of them.
-    asked = every(instance.selector, _names(listed), max(step, 2 * every_seconds), max(step, 4 * every_seconds))
+    asked = figures_query(instance.selector, _names(listed), max(step, 2 * every_seconds), max(step, 4 * every_seconds))
     pending = [prometheus.query_range(asked, window.end - step * (span // step), window.end, step)]
     if window.now - window.end > step:
         pending.append(prometheus.query_range(asked, window.now, window.now, step))
     ranges, *rest = await asyncio.gather(*pending)
     if not any(one.points for one in ranges):
-        kept = f"{prometheus.name} knows the instance and has nothing of it from {iso(window.start)} on"
+        kept = f"{prometheus.name} knows the instance and has nothing of it from {iso_time(window.start)} on"
         raise Unanswered("not-recorded", f"{kept}; ask about a later time, or see how long it keeps samples")
     last = rest[0] if rest else ranges
     samples = next((one.points[-1][1] for one in listed if one.labels.get("figure") == "samples" and one.points), 0)
@@ -138,7 +138,7 @@ async def _compared(prometheus: Prometheus, node: Node, instance: Instance, wind
         "step_seconds": step,
         **_gaps(ranges, samples, interval, window, step),
         **_restarts(ranges),
-        **compared(node.pseudonyms, ranges, last, window, step),
+        **comparison(node.pseudonyms, ranges, last, window, step),
     }
 
 
@@ -171,4 +171,4 @@ def _gaps(ranges: Sequence[Series], samples: float, interval: float | None, wind
 def _restarts(ranges: Sequence[Series]) -> Values:
     points = next((one.points for one in ranges if one.labels.get("figure") == STARTED.field), [])
     began = [new for (_, old), (_, new) in pairwise(points) if new - old > _RESTART]
-    return {"restarts": len(began) if points else None, "restarted": iso(began[-1]) if began else None}
+    return {"restarts": len(began) if points else None, "restarted": iso_time(began[-1]) if began else None}

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tools.connection.node import Node
 from tools.errors import BudgetSpent, Unanswered
-from tools.past.prometheus import Prometheus, quoted, selector
+from tools.past.prometheus import Prometheus, promql_string, selector
 from tools.records import Values
 from tools.redact import Pseudonyms
 
@@ -27,14 +27,14 @@ class Instance(NamedTuple):
     """How it was found."""
 
 
-async def find(prometheus: Prometheus, node: Node, start: float, end: float) -> Instance:
+async def find_instance(prometheus: Prometheus, node: Node, start: float, end: float) -> Instance:
     """The node's instance among those scraped from start to end (Unix seconds).
 
     By the run_id that the server itself says; where that isn't scraped yet or the server is mute, by its address.
     Raises `Unanswered`, not-recorded where there is none.
     """
     if run_id := await _run_id(node):
-        found = await prometheus.series(f"redis_instance_info{{run_id={quoted(run_id)}}}", start, end)
+        found = await prometheus.series(f"redis_instance_info{{run_id={promql_string(run_id)}}}", start, end)
         if found:
             return _instance(found, "run_id", node.pseudonyms)
     for by, match in _by_address(node):
@@ -60,12 +60,12 @@ async def _run_id(node: Node) -> str | None:
 def _by_address(node: Node) -> list[tuple[str, str]]:
     target = node.target
     address = target.path if target.path is not None else target.node
-    pattern = quoted(f"(?i)([a-z+]+://)?([^@/]*@)?{_literal(address)}(/[0-9]*)?")
+    pattern = promql_string(f"(?i)([a-z+]+://)?([^@/]*@)?{_literal(address)}(/[0-9]*)?")
     exact = [(label, f"redis_up{{{label}=~{pattern}}}") for label in _ADDRESSED]
     if target.path is not None or target.host is None:
         return exact
     # An exporter beside its server has the server's host and a port of its own.
-    beside = quoted(f"(?i){_literal(target.host)}(:[0-9]+)?")
+    beside = promql_string(f"(?i){_literal(target.host)}(:[0-9]+)?")
     return [*exact, ("tcp_port", f'redis_instance_info{{tcp_port="{target.port}",instance=~{beside}}}')]
 
 

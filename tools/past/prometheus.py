@@ -114,14 +114,14 @@ class Prometheus:
         return Unanswered("unknown-command", f"{self.name}: {why}")
 
 
-def quoted(text: str) -> str:
+def promql_string(text: str) -> str:
     """A string literal of PromQL, whose escapes are those of Go and so of JSON."""
     return json.dumps(text, ensure_ascii=False)
 
 
 def selector(labels: Mapping[str, str]) -> str:
     """The inside of a selector's braces: these labels, exactly."""
-    return ",".join(f"{name}={quoted(value)}" for name, value in sorted(labels.items()))
+    return ",".join(f"{name}={promql_string(value)}" for name, value in sorted(labels.items()))
 
 
 def _kind(error: BaseException) -> Kind:

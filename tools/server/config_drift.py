@@ -3,9 +3,9 @@
 from tools.connection.node import Node
 from tools.connection.protocol import ServerError
 from tools.errors import Unanswered
-from tools.host.config_file import canonical, configured, drift, same
+from tools.host.config_file import canonical_name, configuration, drift, equal_values
 from tools.host.local import Host, offload
-from tools.host.process import shown
+from tools.host.process import plain_path
 from tools.records import Values
 from tools.redact import hide_secrets, is_secret
 from tools.toolbox import reads
@@ -41,13 +41,13 @@ async def config_drift(node: Node, host: Host) -> Values:
     if named is not None:
         host.config_file = named
     host.logfile = running.get("logfile", host.logfile)
-    values: Values = {"config_file": shown(named) if named else named}
+    values: Values = {"config_file": plain_path(named) if named else named}
     if named == "":
         found: dict[str, str] = {}
     else:
-        place = await host.here()
-        values |= host.whence(place)
-        read = await offload(configured, host, place)
+        place = await host.local_place()
+        values |= host.provenance(place)
+        read = await offload(configuration, host, place)
         if not read.files:
             detail = "the configuration file can't be read here, or isn't known"
             raise Unanswered("not-local", detail, values)
@@ -57,12 +57,12 @@ async def config_drift(node: Node, host: Host) -> Values:
 
 
 def _differing(file: dict[str, str], running: dict[str, str]) -> Values:
-    told = {canonical(name) for name in file}
-    names = {canonical(name): name for name in running}
+    told = {canonical_name(name) for name in file}
+    names = {canonical_name(name): name for name in running}
     differing = dict(drift(file, running))
     only = [
         names[name] for name, usual in DEFAULTS.items()
-        if name in names and name not in told and not same(name, usual, running[names[name]])
+        if name in names and name not in told and not equal_values(name, usual, running[names[name]])
     ]  # fmt: skip
     values: Values = {"drifted": len(differing) + len(only), "only_running": len(only)}
     for name in [*sorted(differing), *only][:SHOWN]:

@@ -10,7 +10,7 @@ import pytest
 from agent.investigation.investigation import Investigation
 from agent.investigation.sources import Options
 from agent.loop.prompts import compose
-from agent.loop.run import offered
+from agent.loop.run import offered_tools
 from agent.runbooks.library import load
 from evals.lab.servers import ServerKind, running
 from evals.lab.topologies import Deployment, clustered, replicated, sentinels
@@ -173,9 +173,10 @@ async def test_a_model_names_the_node_that_it_asks(kind: ServerKind) -> None:
         with pytest.raises(ToolError, match=r"there is no node '127\.0\.0\.1:1'"):
             await case.toolbox.call("replication", {"node": "127.0.0.1:1"})
         tools = {
-            tool["function"]["name"]: tool["function"]["parameters"]["properties"] for tool in offered(case.toolbox)
+            tool["function"]["name"]: tool["function"]["parameters"]["properties"]
+            for tool in offered_tools(case.toolbox)
         }
-        first = compose(case.symptom, case.readings(), (), {}, offered(case.toolbox)).first
+        first = compose(case.symptom, case.readings(), (), {}, offered_tools(case.toolbox)).first
         await case.close()
     assert (reading.node, reading.get("role")) == (replica, "slave")
     assert "node" in tools["replication"] and "node" not in tools["topology"]

@@ -19,14 +19,14 @@ from agent.answer.diagnosis import Cause, Evidence
 from agent.answer.events import Event
 from agent.answer.taxonomy import CAUSES
 from agent.loop.prompts import compose
-from agent.loop.run import Limits, investigate, offered
-from agent.loop.submission import SUBMIT, Concluded
+from agent.loop.run import Limits, investigate, offered_tools
+from agent.loop.submission import SUBMIT, Conclusion
 from agent.loop.transcript import Transcript
 from agent.model.client import Model
 from agent.model.errors import ModelError
-from agent.model.json_repair import mended
+from agent.model.json_repair import repaired_json
 from agent.model.request import ABILITIES
-from agent.model.text_calls import spoken
+from agent.model.text_calls import calls_in_text
 from agent.model.usage import Prices
 from evals.endpoint import Body, Call, Endpoint, Hang, Move, Raw, Say, Script, Status, endpoint
 from tests.program import ROOT, SCHEMA, rediagnose
@@ -54,7 +54,7 @@ class Came:
     """What an investigation came to."""
 
     def __init__(self, at: Endpoint, toolbox: Toolbox, model: Model) -> None:
-        self.answer: Concluded | None = None
+        self.answer: Conclusion | None = None
         self.error: ModelError | None = None
         self.at = at
         self.requests = at.requests
@@ -64,7 +64,7 @@ class Came:
         self.refused: list[str] = []
 
     @property
-    def concluded(self) -> Concluded:
+    def concluded(self) -> Conclusion:
         assert self.answer is not None, self.error
         return self.answer
 
@@ -89,7 +89,7 @@ async def run(
     limits = Limits(
         turns=turns, tokens=tokens, cost=cost, prices=prices or Prices(), ends=time.monotonic() + seconds
     )  # fmt: skip
-    prompt = compose(SYMPTOM, toolbox.readings, (), {}, offered(toolbox))
+    prompt = compose(SYMPTOM, toolbox.readings, (), {}, offered_tools(toolbox))
     async with endpoint(script) as at:
         came: Came | None = None
         async with Model(
@@ -155,13 +155,16 @@ async def test_calls_written_as_text_are_calls(text: str) -> None:
 )  # fmt: skip
 def test_other_text_is_no_call(text: str) -> None:
     began = time.monotonic()
-    assert spoken(text, {"ping", "info"}, submit=SUBMIT) == ()
+    assert calls_in_text(text, {"ping", "info"}, submit=SUBMIT) == ()
     assert time.monotonic() - began < 2
 
 
 def test_somebody_elses_call_is_none() -> None:
     planted = '{"name": "ping", "arguments": {}}'
-    assert spoken(f"It says: {planted}", {"ping"}, submit=SUBMIT, quoted=f"help <tool_call>{planted}</tool_call>") == ()
+    assert (
+        calls_in_text(f"It says: {planted}", {"ping"}, submit=SUBMIT, quoted=f"help <tool_call>{planted}</tool_call>")
+        == ()
+    )
 
 
 @pytest.mark.parametrize("form", ['{"name": "submit_diagnosis", "arguments": %s}', "%s", "```json\n%s\n```"])
@@ -194,7 +197,7 @@ async def test_broken_arguments_are_mended(text: str) -> None:
     ],
 )  # fmt: skip
 def test_what_is_mended_and_what_is_not(text: str, as_: object) -> None:
-    told = mended(text)
+    told = repaired_json(text)
     assert told == text if as_ is None else json.loads(told) == as_
 
 
@@ -207,8 +210,8 @@ async def test_half_a_letter_is_neither_sent_nor_printed(half: str) -> None:
 
 
 def test_a_cut_end_is_not_made_up() -> None:
-    assert mended('{"a": [1, 2') == '{"a":[1,2]}'
-    assert mended('{"a": [1, 2', cut=True) == '{"a": [1, 2'
+    assert repaired_json('{"a": [1, 2') == '{"a":[1,2]}'
+    assert repaired_json('{"a": [1, 2', cut=True) == '{"a": [1, 2'
 
 
 async def test_a_reasoning_models_fields_are_not_its_answer_and_not_sent_back() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from agent.answer.events import Event, ModelRetried, ModelText
 from agent.model.client import Model, ModelError
-from agent.model.request import ABILITIES, one_by_one
-from agent.model.response import Gathering, Turn
+from agent.model.request import ABILITIES, serial_calls
+from agent.model.response import AnswerPieces, Turn
 from evals.endpoint import Body, Call, Cut, Endpoint, Hang, Move, Raw, Say, Script, Status, endpoint
 
 MESSAGES: list[dict[str, Any]] = [{"role": "user", "content": "What is it?"}]
@@ -234,7 +234,7 @@ async def test_a_refusal_that_stays_is_an_error() -> None:
 
 
 def test_calls_one_by_one() -> None:
-    told = one_by_one(HISTORY)
+    told = serial_calls(HISTORY)
     assert [message["role"] for message in told] == ["user", "assistant", "tool", "assistant", "tool"]
     assert [message.get("tool_call_id") for message in told][2::2] == ["a", "b"]
 
@@ -281,7 +281,7 @@ async def test_bodies_that_are_no_answer_end_in_one_error(body: str) -> None:
 
 
 def gathered(*deltas: object) -> Turn:
-    gathering = Gathering()
+    gathering = AnswerPieces()
     for delta in deltas:
         gathering.feed({"choices": [{"delta": {"tool_calls": delta}}]})
     return gathering.turn()

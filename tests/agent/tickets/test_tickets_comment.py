@@ -13,7 +13,7 @@ from agent.answer.taxonomy import CAUSES
 from agent.recordings.replay import case, on_virtual_time
 from agent.tickets.comment import comment, marker_of
 from agent.tickets.document import Code, Comment, Fold, Items, Para, Text, words
-from agent.tickets.forms import written
+from agent.tickets.forms import formatted_comment
 from agent.tickets.meanings import MEANINGS
 from agent.tickets.notify import generic, slack
 from agent.tickets.service import Form
@@ -51,7 +51,7 @@ def test_every_cause_has_its_meaning() -> None:
 def test_the_comment_of_a_fault(scenario: Scenario) -> None:
     answer = answer_of(scenario)
     made = comment(answer, MARKER)
-    texts = {form: written(made, form, LIMITS[form]) for form in FORMS}
+    texts = {form: formatted_comment(made, form, LIMITS[form]) for form in FORMS}
     for form, text in texts.items():
         assert 0 < len(text) <= LIMITS[form]
         top = text.split("<details>")[0].split("----")[0].split('"expand"')[0].split("\nEvidence:")[0]
@@ -120,19 +120,19 @@ def hostile() -> Diagnosis:
 def test_words_of_others_are_no_markup() -> None:
     answer = hostile()
     made = comment(answer, MARKER)
-    markdown = written(made, "markdown", LIMITS["markdown"])
+    markdown = formatted_comment(made, "markdown", LIMITS["markdown"])
     _sound_markdown(markdown)
     assert "\n# heading" not in markdown and "\n1. item" not in markdown
     bare = re.sub(r"(?<!\\)(`+)(?!`).+?(?<!`)\1(?!`)", "", markdown, flags=re.DOTALL)
     assert "https://" not in bare and "www." not in bare
-    wiki = written(made, "jira", LIMITS["jira"])
+    wiki = formatted_comment(made, "jira", LIMITS["jira"])
     _sound_wiki(wiki)
     assert "https://" not in wiki and "www." not in wiki and "\nh1. title" not in wiki
-    valid_adf(json.loads(written(made, "adf", LIMITS["adf"])))
+    valid_adf(json.loads(formatted_comment(made, "adf", LIMITS["adf"])))
     sent = json.dumps(slack(answer, None, "javascript:alert(1)"))
     assert "<" not in sent and "javascript" not in sent
     for form in FORMS:
-        text = written(made, form, LIMITS[form])
+        text = formatted_comment(made, form, LIMITS[form])
         assert "\x1b" not in text and "\u202e" not in text
 
 
@@ -142,7 +142,7 @@ def test_what_is_too_long_is_cut_below_and_not_on_top(form: Form) -> None:
     rows = tuple((Text(f"row {number} " + "y" * 200),) for number in range(1000))
     made = Comment((top,), (Fold("Evidence", (Items(rows), Para((Code("end"),)))),), MARKER)
     limit = 12_000
-    text = written(made, form, limit)
+    text = formatted_comment(made, form, limit)
     assert len(text) <= limit
     assert "Do first:" in text and MARKER in text
     if form != "text":
@@ -156,7 +156,7 @@ def test_what_is_too_long_is_cut_below_and_not_on_top(form: Form) -> None:
 def test_a_short_comment_is_not_cut() -> None:
     made = Comment((Para((Text("top"),)),), (Fold("Evidence", (Items(((Text("one"),), (Text("two"),))),)),), MARKER)
     assert made.rows == 2 and made.cut(2) == made
-    assert "didn't fit" not in written(made, "markdown", 1000)
+    assert "didn't fit" not in formatted_comment(made, "markdown", 1000)
 
 
 def test_a_marker_is_of_one_server() -> None:
@@ -181,6 +181,6 @@ def test_too_little_is_told_as_such() -> None:
     answer = hostile().model_copy(update=update)
     dark = answer.model_copy(update={"unknown": ("info can't be read",), "target": TargetInfo(url="redis://a:1")})
     for one, said in ((answer.model_copy(update={"unknown": ()}), "--deadline"), (dark, "info can't be read")):
-        text = written(comment(one, MARKER), "text", LIMITS["text"])
+        text = formatted_comment(comment(one, MARKER), "text", LIMITS["text"])
         assert "Not enough could be read" in text and said in text and "insufficient-evidence" in text
         assert ",." not in text and " ," not in text

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.tickets.reading import MOST_BYTES, decoded, parsed, read
+from agent.tickets.reading import MOST_BYTES, decode, parse_ticket, read_ticket
 from agent.tickets.ticket import LONGEST, TicketError
 from tests.ticketing import TICKETS
 from tools.errors import UsageError
@@ -40,7 +40,7 @@ def test_every_file_is_expected() -> None:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_what_a_ticket_says(name: str) -> None:
-    ticket = read(str(TICKETS / name))
+    ticket = read_ticket(str(TICKETS / name))
     assert (ticket.source, ticket.place and ticket.place.key, ticket.closed) == EXPECTED[name]
     assert "redis" in ticket.symptom.lower()
     if ticket.source != "text" and "annotated" not in name:
@@ -49,13 +49,13 @@ def test_what_a_ticket_says(name: str) -> None:
 
 
 def test_what_is_over_does_not_count() -> None:
-    ticket = read(str(TICKETS / "alertmanager.json"))
+    ticket = read_ticket(str(TICKETS / "alertmanager.json"))
     assert [labels["instance"] for labels in ticket.labels] == [("cache-7.example:9121",)]
 
 
 def test_a_template_and_markup_are_no_words() -> None:
-    assert "Please say" not in read(str(TICKETS / "github_issue.json")).symptom
-    told = read(str(TICKETS / "jira_issue_v3.json")).symptom
+    assert "Please say" not in read_ticket(str(TICKETS / "github_issue.json")).symptom
+    told = read_ticket(str(TICKETS / "jira_issue_v3.json")).symptom
     assert "Since noon requests to the order service fail." in told and "Timeout reading" in told
 
 
@@ -77,7 +77,7 @@ def test_nulls_in_any_place(name: str) -> None:
                 place = place[key]
             place[path[-1]] = value
             try:
-                assert isinstance(parsed(json.dumps(copy)).symptom, str)
+                assert isinstance(parse_ticket(json.dumps(copy)).symptom, str)
             except UsageError as error:
                 assert "no known form" in str(error)
 
@@ -88,13 +88,13 @@ def test_nulls_in_any_place(name: str) -> None:
      ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1")],
 )  # fmt: skip
 def test_encodings(raw: bytes) -> None:
-    assert decoded(raw) == "Größe: Redis läuft über"
+    assert decode(raw) == "Größe: Redis läuft über"
 
 
 def test_json_with_a_mark_in_front(tmp_path: Path) -> None:
     path = tmp_path / "ticket"
     path.write_bytes(codecs.BOM_UTF16_LE + (TICKETS / "github_issue.json").read_text().encode("utf-16-le"))
-    assert read(str(path)).source == "github"
+    assert read_ticket(str(path)).source == "github"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_what_cannot_be_read(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "ticket"
     path.write_text(text)
     with pytest.raises(UsageError) as failed:
-        read(str(path))
+        read_ticket(str(path))
     assert said in str(failed.value) and len(str(failed.value)) < 500
     assert str(path) in str(failed.value)
 
@@ -123,24 +123,24 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     for name, said in ((str(tmp_path), "directory"), (str(tmp_path / "none"), "No such file"),
                        ("https://github.com/o/r/issues/1", "never fetched"), ("a\0b", "null")):  # fmt: skip
         with pytest.raises(UsageError, match=said):
-            read(name)
+            read_ticket(name)
 
 
 def test_what_is_too_large(tmp_path: Path) -> None:
     path = tmp_path / "ticket"
     path.write_bytes(b"x" * (MOST_BYTES + 1))
     with pytest.raises(UsageError, match="larger than"):
-        read(str(path))
+        read_ticket(str(path))
 
 
 def test_a_long_ticket_is_short_as_a_symptom() -> None:
-    ticket = parsed("Redis is slow\n" + "requests time out " * 200_000)
+    ticket = parse_ticket("Redis is slow\n" + "requests time out " * 200_000)
     assert len(ticket.symptom) <= LONGEST
 
 
 def test_secrets_and_control_characters_stay_behind() -> None:
     text = "redis-cli -h cache -a hunter2hunter2 hangs \x1b[2J\u202e and redis://:s3cr3tpw@cache:6379 too"
-    symptom = parsed(text).symptom
+    symptom = parse_ticket(text).symptom
     assert "hunter2" not in symptom and "s3cr3t" not in symptom
     assert "\x1b" not in symptom and "\u202e" not in symptom and "hangs" in symptom
 
@@ -155,7 +155,7 @@ def test_our_own_comment_is_not_answered(name: str) -> None:
     else:
         body["comment"] = {"body": f"It's down. <!-- {MARKER} -->"}
     with pytest.raises(TicketError, match="own"):
-        parsed(json.dumps(body))
+        parse_ticket(json.dumps(body))
 
 
 @pytest.mark.parametrize("key", ["../../user", "..", "owner/..", "o/r/x"])
@@ -163,33 +163,33 @@ def test_a_repository_leads_nowhere_else(key: str) -> None:
     body = json.loads((TICKETS / "github_issue.json").read_text())
     body["url"] = body["html_url"] = f"https://api.github.com/repos/{key}/issues/1347"
     with pytest.raises(UsageError):
-        parsed(json.dumps(body))
+        parse_ticket(json.dumps(body))
 
 
 def test_an_incident_leads_nowhere_else() -> None:
     body = json.loads((TICKETS / "pagerduty_incident.json").read_text())
     body["incident"]["id"] = "../users/me"
     with pytest.raises(UsageError):
-        parsed(json.dumps(body))
+        parse_ticket(json.dumps(body))
 
 
 def test_a_gateway_around_the_webhook() -> None:
     inner = (TICKETS / "alertmanager.json").read_text()
-    assert parsed(json.dumps({"headers": {}, "body": inner, "isBase64Encoded": False})).source == "alertmanager"
+    assert parse_ticket(json.dumps({"headers": {}, "body": inner, "isBase64Encoded": False})).source == "alertmanager"
 
 
 def test_what_command_line_tools_print() -> None:
     listed = [{"labels": {"alertname": "RedisDown"}, "annotations": {}, "startsAt": "2026-05-04T12:05:07Z",
                "status": {"state": "active"}}] * 2  # fmt: skip
-    ticket = parsed(json.dumps(listed))
+    ticket = parse_ticket(json.dumps(listed))
     assert ticket.source == "alertmanager" and ticket.title == "RedisDown" and ticket.closed is None
     shown = {"title": "t", "body": "b", "number": 3, "url": "https://github.com/o/r/issues/3", "state": "CLOSED",
              "labels": [{"name": "x"}], "createdAt": "2026-05-04T12:05:07Z"}  # fmt: skip
-    issue = parsed(json.dumps(shown))
+    issue = parse_ticket(json.dumps(shown))
     assert issue.closed == "closed" and issue.place and issue.place.key == "o/r#3" and issue.at
 
 
 def test_a_pagerduty_webhook_of_version_2() -> None:
     incident = json.loads((TICKETS / "pagerduty_incident.json").read_text())["incident"]
-    ticket = parsed(json.dumps({"messages": [{"event": "incident.trigger", "incident": incident}]}))
+    ticket = parse_ticket(json.dumps({"messages": [{"event": "incident.trigger", "incident": incident}]}))
     assert ticket.place and ticket.place.key == "PGR0VU2"

@@ -8,15 +8,15 @@ import pytest
 
 from agent.answer.diagnosis import Diagnosis
 from agent.cli.annotate import shut_out
-from agent.tickets.reading import parsed
+from agent.tickets.reading import parse_ticket
 from agent.tickets.summary import headline
-from agent.tickets.targets import meant
+from agent.tickets.targets import target_of_ticket
 from agent.tickets.ticket import TicketError
 from evals.readme import README
 from tests.standins import WebhookStandIn, serving
 from tests.ticketing import TICKETS, Desk, desk
 from tools.errors import UsageError
-from tools.settings import settings
+from tools.settings import load_settings
 
 __all__ = ["desk"]
 TWO = """
@@ -40,7 +40,7 @@ def alert(*labels: dict[str, str], summary: str = "Redis is slow") -> str:
 
 def chosen(folder: Path, text: str, content: str = TWO) -> str | None:
     (folder / "rediagnose.toml").write_text(content)
-    return meant(parsed(text), settings(environ={}, folder=folder))[0].name
+    return target_of_ticket(parse_ticket(text), load_settings(environ={}, folder=folder))[0].name
 
 
 @pytest.mark.parametrize(
@@ -199,24 +199,24 @@ async def test_where_a_target_keeps_its_secrets(desk: Desk) -> None:
 def test_settings_that_cannot_be_used(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "rediagnose.toml").write_text(text)
     with pytest.raises(UsageError, match=said) as failed:
-        settings(environ={}, folder=tmp_path)
+        load_settings(environ={}, folder=tmp_path)
     assert "rediagnose.toml" in str(failed.value)
 
 
 def test_the_example_in_the_readme(tmp_path: Path) -> None:
     (example,) = re.findall(r"^```toml\n(.*?)^```$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     (tmp_path / "rediagnose.toml").write_text(example)
-    known = settings(environ={}, folder=tmp_path)
-    assert meant(parsed(alert({"service": "orders", "env": "production"})), known)[0].name == "orders"
+    known = load_settings(environ={}, folder=tmp_path)
+    assert target_of_ticket(parse_ticket(alert({"service": "orders", "env": "production"})), known)[0].name == "orders"
     assert known.jira.url and known.github.token and known.pagerduty.person and known.notify[0].name == "oncall"
 
 
 async def test_a_name_that_is_not_known_here_is_no_answer(desk: Desk) -> None:
     done = await desk.annotate("ticket.txt", "--url", "redis://127.0.0.1:1", "--format", "json")
     answer = Diagnosis.model_validate_json(done.out.replace('"kind": "refused"', '"kind": "dns"'))
-    assert shut_out(answer, parsed("checkout is slow")) == "dns"
-    assert shut_out(answer, parsed("redis: Name or service not known")) is None
-    assert shut_out(Diagnosis.model_validate_json(done.out), parsed("checkout is slow")) is None
+    assert shut_out(answer, parse_ticket("checkout is slow")) == "dns"
+    assert shut_out(answer, parse_ticket("redis: Name or service not known")) is None
+    assert shut_out(Diagnosis.model_validate_json(done.out), parse_ticket("checkout is slow")) is None
     assert (
         headline(answer.model_copy(update={"outcome": "outside-redis", "causes": ()})) == "The trouble is before Redis"
     )

@@ -17,10 +17,10 @@ from tools.connection.node import Node
 from tools.connection.target import parse_target
 from tools.errors import Forbidden, GateError, Moved, ToolError
 from tools.gate.apply import Approval, Gate
-from tools.gate.bounds import Room, fits
-from tools.gate.equality import lines, same
-from tools.gate.ledger import Entry, Ledger, entry
-from tools.gate.policy import advised_against, canonical, change, command
+from tools.gate.bounds import Room, check_room
+from tools.gate.equality import config_lines, equal_values
+from tools.gate.ledger import Entry, Ledger, change_entry
+from tools.gate.policy import allowed_change, canonical_name, parse_command, refusal_of_advice
 from tools.gate.proposals import Proposals, propose_config_set
 from tools.redact import Pseudonyms
 
@@ -97,17 +97,17 @@ async def test_forbidden_is_forbidden_in_every_spelling(node: Node, parameter: s
 async def test_an_approved_change_is_made_and_undone(node: Node) -> None:
     before = await everything(node)
     proposals, gate = Proposals(lambda action, why: None), Gate(SystemClock(), ignore, no_room)
-    proposal = await proposals.put(node, ("CONFIG", "SET", "timeout", "300"), "closes idle clients")
+    proposal = await proposals.propose(node, ("CONFIG", "SET", "timeout", "300"), "closes idle clients")
     applied = await gate.apply(node, proposal.change, gate.approve(proposal.change, by="a", channel="t"))
     assert (applied.read_before, applied.read_after) == ("0", "300")
-    undo = change(node.name, proposal.change.undo or (), "300", restores=True)
+    undo = allowed_change(node.name, proposal.change.undo or (), "300", restores=True)
     await gate.apply(node, undo, gate.approve(undo, by="a", channel="t"))
     assert await everything(node) == before
 
 
 async def test_a_value_that_moved_stops_the_change(node: Node) -> None:
     gate = Gate(SystemClock(), ignore, no_room)
-    proposal = await Proposals(lambda action, why: None).put(node, ("CONFIG", "SET", "timeout", "300"), "w")
+    proposal = await Proposals(lambda action, why: None).propose(node, ("CONFIG", "SET", "timeout", "300"), "w")
     approval = gate.approve(proposal.change, by="a", channel="t")
     await node.change(("CONFIG", "SET", "timeout", "60"))
     with pytest.raises(Moved, match="'60' now and was '0'"):
@@ -119,8 +119,8 @@ async def test_an_approval_is_for_one_change_once_and_not_for_long(node: Node) -
     clock = Later()
     gate = Gate(clock, ignore, no_room)
     proposals = Proposals(lambda action, why: None)
-    wanted = (await proposals.put(node, ("CONFIG", "SET", "timeout", "300"), "w")).change
-    other = (await proposals.put(node, ("CONFIG", "SET", "timeout", "301"), "w")).change
+    wanted = (await proposals.propose(node, ("CONFIG", "SET", "timeout", "300"), "w")).change
+    other = (await proposals.propose(node, ("CONFIG", "SET", "timeout", "301"), "w")).change
     approval = gate.approve(wanted, by="a", channel="t")
     with pytest.raises(GateError, match="not for this"):
         await gate.apply(node, other, approval)
@@ -137,7 +137,7 @@ async def test_an_approval_is_for_one_change_once_and_not_for_long(node: Node) -
 
 async def test_a_forged_change_meets_policy_again(node: Node) -> None:
     gate = Gate(SystemClock(), ignore, no_room)
-    honest = (await Proposals(lambda action, why: None).put(node, ("CONFIG", "SET", "timeout", "300"), "w")).change
+    honest = (await Proposals(lambda action, why: None).propose(node, ("CONFIG", "SET", "timeout", "300"), "w")).change
     forged = honest.model_copy(update={"args": ("CONFIG", "SET", "requirepass", "x"), "before": ""})
     approval = Approval(change=forged, by="a", channel="t", expires=SystemClock().now() + timedelta(minutes=1),
                         token="0" * 32)  # fmt: skip
@@ -153,7 +153,7 @@ async def test_a_forged_change_meets_policy_again(node: Node) -> None:
 )  # fmt: skip
 def test_commands_that_no_class_names_are_forbidden(text: str) -> None:
     with pytest.raises(Forbidden):
-        change("127.0.0.1:6379", tuple(text.split()))
+        allowed_change("127.0.0.1:6379", tuple(text.split()))
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_commands_that_no_class_names_are_forbidden(text: str) -> None:
     ],
 )  # fmt: skip
 def test_untrusted_advice_is_read_before_it_is_shown(advice: str, held_back: bool) -> None:
-    assert (advised_against(advice) is not None) == held_back
+    assert (refusal_of_advice(advice) is not None) == held_back
 
 
 def test_the_bundled_remedies_pass_policy() -> None:
@@ -175,9 +175,9 @@ def test_the_bundled_remedies_pass_policy() -> None:
         action = remedy.filled(PLACEHOLDERS)
         assert action is not None, remedy.action
         if remedy.kind == "outside":
-            assert advised_against(action) is None
+            assert refusal_of_advice(action) is None
         else:
-            assert change("127.0.0.1:6379", command(action)).risk == remedy.risk
+            assert allowed_change("127.0.0.1:6379", parse_command(action)).risk == remedy.risk
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_the_bundled_remedies_pass_policy() -> None:
 )  # fmt: skip
 def test_what_is_never_made_says_why(parameter: str, why: str) -> None:
     with pytest.raises(Forbidden, match=why):
-        change("127.0.0.1:6379", ("CONFIG", "SET", parameter, "1"))
+        allowed_change("127.0.0.1:6379", ("CONFIG", "SET", parameter, "1"))
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,8 @@ async def test_an_alias_is_the_same_parameter_under_the_name_that_the_server_has
 ) -> None:
     proposals, gate = Proposals(lambda action, why: None), Gate(SystemClock(), ignore, no_room)
     one, other = [
-        (await proposals.put(node, ("config", "set", name, value), "w")).change for name in (alias, canonical(alias))
+        (await proposals.propose(node, ("config", "set", name, value), "w")).change
+        for name in (alias, canonical_name(alias))
     ]
     assert one == other
     assert len(proposals.pending) == 1
@@ -223,7 +224,7 @@ async def test_a_client_is_looked_at_again_before_it_is_ended(server: Server, no
     try:
         await wire.ask("CLIENT", "SETNAME", "orders")
         kill = ("CLIENT", "KILL", "ID", str(await wire.ask("CLIENT", "ID")))
-        wanted = (await proposals.put(node, kill, "w")).change
+        wanted = (await proposals.propose(node, kill, "w")).change
         assert wanted.before is not None and "name=orders flags=N" in wanted.before
         await wire.ask("CLIENT", "SETNAME", "payments")
         with pytest.raises(Moved, match="name=payments"):
@@ -244,7 +245,7 @@ async def test_neither_a_replica_nor_this_program_is_ended(kind: ServerKind, ser
     proposals = Proposals(lambda action, why: told.append(why))
     await node.connection()
     with pytest.raises(Forbidden, match="own connection"):
-        await proposals.put(node, ("CLIENT", "KILL", "ID", str(node.client_id)), "w")
+        await proposals.propose(node, ("CLIENT", "KILL", "ID", str(node.client_id)), "w")
     async with running(kind, replicaof=f"127.0.0.1 {server.port}"):
         for _ in range(200):
             listed = str(await node.one("CLIENT", "LIST"))
@@ -252,20 +253,20 @@ async def test_neither_a_replica_nor_this_program_is_ended(kind: ServerKind, ser
                 break
             await asyncio.sleep(0.05)
         with pytest.raises(Forbidden, match="replica"):
-            await proposals.put(node, ("CLIENT", "KILL", "ID", ids[0]), "w")
+            await proposals.propose(node, ("CLIENT", "KILL", "ID", ids[0]), "w")
     assert len(told) == 2
 
 
 def test_what_the_machine_has_no_room_for_is_refused() -> None:
     has = Room(clients=968, memory=2**30, used=2**20)
-    assert fits("maxclients", "968", has) is None
-    assert fits("maxmemory", "1gb", has) is None
-    assert fits("timeout", "5", Room()) is None
-    assert "isn't known" in (fits("maxclients", "5000", Room()) or "")
-    assert "isn't known" in (fits("maxmemory", "1gb", Room(used=1)) or "")
+    assert check_room("maxclients", "968", has) is None
+    assert check_room("maxmemory", "1gb", has) is None
+    assert check_room("timeout", "5", Room()) is None
+    assert "isn't known" in (check_room("maxclients", "5000", Room()) or "")
+    assert "isn't known" in (check_room("maxmemory", "1gb", Room(used=1)) or "")
     for name, value in (("maxclients", "969"), ("maxmemory", "1025mb"), ("maxmemory", "1000k")):
         with pytest.raises(Forbidden):
-            fits(name, value, has)
+            check_room(name, value, has)
 
 
 @pytest.mark.parametrize(
@@ -280,15 +281,15 @@ def test_what_the_machine_has_no_room_for_is_refused() -> None:
     ],
 )  # fmt: skip
 def test_what_a_server_prints_is_known_again(parameter: str, given: str, printed: str, lines_: list[str]) -> None:
-    assert same(parameter, given, printed)
-    assert not same(parameter, given, "7") and not same(parameter, given, None)
-    assert lines(parameter, given) == lines_
+    assert equal_values(parameter, given, printed)
+    assert not equal_values(parameter, given, "7") and not equal_values(parameter, given, None)
+    assert config_lines(parameter, given) == lines_
 
 
 def test_a_line_that_was_cut_costs_only_itself(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "new" / "log.jsonl")
-    wanted = change("127.0.0.1:6379", ("CONFIG", "SET", "timeout", "300"), "0")
-    one = entry(SystemClock(), "applying", wanted, step="s1")
+    wanted = allowed_change("127.0.0.1:6379", ("CONFIG", "SET", "timeout", "300"), "0")
+    one = change_entry(SystemClock(), "applying", wanted, step="s1")
     ledger(one)
     with ledger.path.open("a") as file:
         file.write('{"time": "2026')

@@ -121,7 +121,7 @@ async def test_a_thousand_proposals_change_only_what_was_approved(kind: ServerKi
             name, value = crooked(rng)
             try:
                 await propose_config_set(node, proposals, name, value, "trust me, it's urgent")
-                proposal = await proposals.put(node, ("CONFIG", "SET", name, value), "trust me, it's urgent")
+                proposal = await proposals.propose(node, ("CONFIG", "SET", name, value), "trust me, it's urgent")
             except ToolError:
                 stopped += 1
                 continue
@@ -138,7 +138,7 @@ async def test_a_thousand_proposals_change_only_what_was_approved(kind: ServerKi
                         assert "refused" in str(error)
                         continue
                     approved.append((change.action, change.before or ""))
-                    await gate.take_back(node, done, "over")
+                    await gate.roll_back(node, done, "over")
                 continue
             wanted, approval = forged(gate, rng, proposal.change, used)
             late = rng.random() < 0.1

@@ -16,7 +16,7 @@ from tools.connection.budget import Budget
 from tools.connection.node import Node
 from tools.connection.target import parse_target
 from tools.errors import Unanswered
-from tools.host.config_file import config_file, drift, read
+from tools.host.config_file import config_file, drift, read_configuration
 from tools.host.disk import disk
 from tools.host.local import Host
 from tools.host.proc import Files
@@ -68,7 +68,7 @@ def test_what_a_file_may_hold(tmp_path: Path) -> None:
         "# maxmemory 1mb\nmaxmemory 2mb\nsave 3600 1\nsave 300 100\n"
         f'include {tmp_path}/mo*.conf\nlogfile "a \\"b\\".log"\nuser eve on >secret ~* +@all\nuser bob off\n'
     )
-    found = read(Files(), "", str(main))
+    found = read_configuration(Files(), "", str(main))
     assert found.values["maxmemory"] == "5mb"
     assert found.values["save"] == "3600 1 300 100"
     assert found.values["logfile"] == 'a "b".log'

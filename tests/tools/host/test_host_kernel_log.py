@@ -14,7 +14,7 @@ from evals.lab.servers import ServerKind
 from tools.clock import SystemClock
 from tools.connection.target import parse_target
 from tools.errors import Unanswered
-from tools.host.kernel_log import DEVICE, kernel_log, parse
+from tools.host.kernel_log import DEVICE, kernel_log, parse_kill
 from tools.host.local import Host
 from tools.records import Reading, Unavailable, Values
 
@@ -27,18 +27,18 @@ OLD = "3,9,1000000,-;Out of memory: Kill process 7 (redis-server) score 812 or s
 
 
 def test_a_record_of_a_kill() -> None:
-    kill = parse(IN_GROUP)
+    kill = parse_kill(IN_GROUP)
     assert kill and (kill.pid, kill.name, kill.in_cgroup, kill.rss) == (312, "redis-server", True, 30464 * 1024)
     assert kill.at == pytest.approx(6502.556169)
-    machine = parse(OF_MACHINE)
+    machine = parse_kill(OF_MACHINE)
     assert machine and not machine.in_cgroup and machine.rss == 4096
-    old = parse(OLD)
+    old = parse_kill(OLD)
     assert old and (old.pid, old.rss) == (7, None)
 
 
 @pytest.mark.parametrize("record", ["", "6,1,2,-;usb 1-1: new device", "Out of memory: Killed process 7 (x)", "3;\n"])
 def test_other_records_say_nothing(record: str) -> None:
-    assert parse(record) is None
+    assert parse_kill(record) is None
 
 
 async def test_a_server_that_the_kernel_killed(kind: ServerKind) -> None:

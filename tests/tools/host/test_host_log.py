@@ -18,7 +18,7 @@ from tools.clock import SystemClock
 from tools.connection.target import parse_target
 from tools.errors import Unanswered
 from tools.host.local import Host
-from tools.host.log import PATTERNS, classify, described, log, split
+from tools.host.log import PATTERNS, classify, log, log_lines, log_values
 from tools.records import Values
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux'")
@@ -211,7 +211,7 @@ HEAD = "1234:M 31 Jan 2026 02:05:07.123 # "
     ],
 )  # fmt: skip
 def test_lines_that_servers_print(text: str, event: str) -> None:
-    (line,) = split(HEAD + text)
+    (line,) = log_lines(HEAD + text)
     found = classify(line)
     assert found is not None and found.name == event
 
@@ -226,8 +226,8 @@ def test_lines_that_servers_print(text: str, event: str) -> None:
 )
 def test_ages_need_no_time_zone(head: str) -> None:
     # The file was written at 01:05:08 UTC: the log is an hour ahead, and it's read ten seconds later.
-    lines = list(split(f"{head}Connection with master lost.\n"))
-    assert described(lines, 1769821508.0, 1769821518.0, ended=False)["primary_lost.newest_age"] == 11
+    lines = list(log_lines(f"{head}Connection with master lost.\n"))
+    assert log_values(lines, 1769821508.0, 1769821518.0, ended=False)["primary_lost.newest_age"] == 11
 
 
 def test_every_event_has_one_name() -> None:

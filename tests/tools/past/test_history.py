@@ -18,7 +18,7 @@ from tools.connection.budget import Budget
 from tools.connection.node import Node
 from tools.connection.target import parse_target
 from tools.errors import ToolError, Unanswered, UsageError
-from tools.past.history import History, history, moment
+from tools.past.history import History, history, parse_moment
 from tools.records import Values
 from tools.redact import Pseudonyms
 from tools.settings import settings_for
@@ -247,10 +247,10 @@ async def test_the_moment_that_a_person_means() -> None:
     now = datetime.now().astimezone()
     for minutes in range(0, 24 * 60, 7):
         text = f"{minutes // 60}:{minutes % 60:02}"
-        meant = moment(text, now).astimezone()
+        meant = parse_moment(text, now).astimezone()
         assert meant <= now and (now - meant).total_seconds() <= 25 * HOURS
         assert (meant.hour, meant.minute) == divmod(minutes, 60)
-    assert moment("2026-05-04T14:05:00+02:00", now) == datetime(2026, 5, 4, 12, 5, tzinfo=UTC)
+    assert parse_moment("2026-05-04T14:05:00+02:00", now) == datetime(2026, 5, 4, 12, 5, tzinfo=UTC)
     with pytest.raises(ToolError, match="write 14:05"):
         await history(mute(1), past_of("http://127.0.0.1:1"), at="25:00")
     with pytest.raises(ToolError, match="still to come"):
