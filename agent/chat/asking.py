@@ -52,22 +52,22 @@ async def ask(session: Session, text: str) -> None:
         return
     finally:
         incident.toolbox.ends = None
-        session.said.append(asked)
+        session.turns.append(asked)
         session.settled(incident)
     _replied(session, incident, came)
-    told = incident.answer()
+    diagnosis = incident.answer()
     if came.concluded:
-        shown.answer(session.console, told)
-    elif new := [step for step in told.plan if step.id not in steps]:
+        shown.answer(session.console, diagnosis)
+    elif new := [step for step in diagnosis.plan if step.id not in steps]:
         shown.say(session.console, "new in the plan:")
         shown.plan(session.console, new, session.several)
 
 
 async def _answer(session: Session, incident: Investigation, text: str) -> Answer:
-    talk = session.model(incident)
-    if talk is None:
+    conversation = session.model(incident)
+    if conversation is None:
         raise ModelError("its endpoint can't be one")
-    talk.model.reset_failures()
+    conversation.model.reset_failures()
     seconds = session.options.deadline
     incident.budget.allow(QUESTION)
     incident.toolbox.ends = incident.clock.monotonic() + seconds
@@ -76,16 +76,22 @@ async def _answer(session: Session, incident: Investigation, text: str) -> Answe
         prices=session.settings.prices, ends=time.monotonic() + seconds,
     )  # fmt: skip
     spending = Spending(session.use.name, limits, incident.use)
-    if talk.transcript is None:
-        talk.transcript = remembered(incident, session.said)
-    talk.transcript.add_user_message(message(text, _news(session, incident)))
+    if conversation.transcript is None:
+        conversation.transcript = remembered(incident, session.turns)
+    conversation.transcript.add_user_message(message(text, _news(session, incident)))
     caller = ToolCaller(
         incident.toolbox, lambda name: read(incident, name), spending, incident.proposals.forbid, conclude=NOW
     )  # fmt: skip
     causes = incident.verdict.causes if incident.verdict else ()
     cited = {(one.reading, one.field) for cause in causes for one in cause.evidence}
     dialogue = Dialogue(
-        talk.model, incident.toolbox, talk.transcript, spending, counted(incident), runbooks=True, cited=cited
+        conversation.model,
+        incident.toolbox,
+        conversation.transcript,
+        spending,
+        counted(incident),
+        runbooks=True,
+        cited=cited,
     )
     return await answer(dialogue, caller, spending, incident.toolbox, CAUSES)
 
@@ -96,7 +102,7 @@ def _replied(session: Session, incident: Investigation, came: Answer) -> None:
     text = printable(came.text)
     reply = Reply(text=text, cited=citations(text, incident.toolbox.readings))
     incident.emit(reply)
-    session.said.append(reply)
+    session.turns.append(reply)
     if not session.console.is_terminal:
         shown.say(session.console, text)
     shown.citations(session.console, reply.cited, incident.toolbox.readings)
@@ -108,7 +114,7 @@ def _replied(session: Session, incident: Investigation, came: Answer) -> None:
 
 def _news(session: Session, incident: Investigation) -> str:
     """What the model hasn't seen yet: readings, what the checks make of them, steps that were decided."""
-    new = [one for one in incident.toolbox.readings if int(one.id[1:]) >= session.told]
+    new = [one for one in incident.toolbox.readings if int(one.id[1:]) >= session.unseen]
     lines = [digest(new, NEWS_MOST)] if new else []
     if incident.verdict:
         found = findings_text(incident.verdict.causes, FINDINGS_MOST)

@@ -19,7 +19,7 @@ class Deciding:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._made: dict[str, Outcome] = {}
+        self._outcomes: dict[str, Outcome] = {}
 
     async def approve(self, id: str) -> None:
         """Ask about one step, make its change on a yes, and say what came of it."""
@@ -59,7 +59,7 @@ class Deciding:
         finally:
             incident.answer()
         if outcome is not None:
-            self._made[id] = outcome
+            self._outcomes[id] = outcome
             back = f"; /rollback {id} takes it back" if wanted.undo and not outcome.taken_back else ""
             shown.say(console, f"/recheck looks at the whole again{back}", "dim")
 
@@ -69,7 +69,7 @@ class Deciding:
         incident, console = session.incident, session.console
         if (step := self._step(id)) is None or incident is None:
             return
-        if session.approver is None or (outcome := self._made.get(id)) is None:
+        if session.approver is None or (outcome := self._outcomes.get(id)) is None:
             undo = step.rollback or "its undo"
             shown.say(console, f"{id} wasn't made in this conversation; {self._elsewhere('rollback', step, undo)}")
             return
@@ -94,8 +94,8 @@ class Deciding:
 
     def _elsewhere(self, verb: str, step: Step, action: str) -> str:
         session = self._session
-        file = str(session.file) if session.kept else "FILE"
-        first = "" if session.kept else "/record FILE, then "
+        file = str(session.file) if session.is_kept else "FILE"
+        first = "" if session.is_kept else "/record FILE, then "
         typed = ("rediagnose", verb, file, step.id, "--url", session.target.url, "--confirm", action)
         return f"{first}{shlex.join(typed)}"
 

@@ -19,7 +19,7 @@ from tools.toolbox import Toolbox
 NOW = "No more readings: answer now, in plain text, with what was read."
 EMPTY = "That was empty. Answer the question in plain text."
 GIVEN_UP = "Not carried out: the person interrupted."
-MENDS = 2
+MOST_CORRECTIONS = 2
 """How often a diagnosis with a wrong citation goes back."""
 TEMPLATE: Path = FOLDER / "question.md"
 
@@ -43,7 +43,7 @@ async def answer(
     dialogue: Dialogue, caller: ToolCaller, spending: Spending, toolbox: Toolbox, causes: Collection[str]
 ) -> Answer:
     """The answer to the conversation's last message. Raises `ModelError`."""
-    transcript, concluded, empty, mends = dialogue.transcript, None, 0, 0
+    transcript, concluded, empty, corrections = dialogue.transcript, None, 0, 0
     for number in range(1, spending.limits.turns + 1):
         if why := spending.exceeded_bound():
             raise ModelError(why)
@@ -59,8 +59,14 @@ async def answer(
             done = await caller.carry_out(others, closing=closing)
             answers = dict(zip([call.id for call in others], done, strict=True))
             if submitted:
-                judged = _judged(submitted, toolbox.readings, causes, spending, mendable=mends < MENDS and not closing)
-                mends += isinstance(judged, str)
+                judged = _judged(
+                    submitted,
+                    toolbox.readings,
+                    causes,
+                    spending,
+                    mendable=corrections < MOST_CORRECTIONS and not closing,
+                )
+                corrections += isinstance(judged, str)
                 answers[submitted.id] = judged if isinstance(judged, str) else ACCEPTED
                 concluded = concluded if isinstance(judged, str) else judged
         finally:

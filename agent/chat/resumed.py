@@ -22,14 +22,14 @@ class Past(Record):
 
     answer: Diagnosis
     """As it stood last."""
-    said: tuple[Question | Reply, ...]
+    turns: tuple[Question | Reply, ...]
     """What was said, in turn."""
 
 
 def past(path: Path) -> Past:
     """The incident of a recording. Raises `UsageError` naming the file and the remedy."""
-    told: Diagnosis | None = None
-    said: list[Question | Reply] = []
+    diagnosis: Diagnosis | None = None
+    turns: list[Question | Reply] = []
     for line in load(path).lines:
         if not isinstance(line, Happened) or line.event.get("type") not in _TYPES:
             continue
@@ -38,20 +38,20 @@ def past(path: Path) -> Past:
         except ValueError as error:
             raise UsageError(f"{path}: damaged: {str(error).splitlines()[0]}") from None
         if isinstance(event, Answered):
-            told = event.diagnosis
+            diagnosis = event.diagnosis
         elif isinstance(event, Resumed):
-            told, said = event.diagnosis, list(event.said)
+            diagnosis, turns = event.diagnosis, list(event.said)
         elif isinstance(event, Question | Reply):
-            said.append(event)
-    if told is None:
+            turns.append(event)
+    if diagnosis is None:
         raise UsageError(f"{path}: there is no answer in it; give a recording of chat or triage --record")
-    return Past(answer=told, said=tuple(said))
+    return Past(answer=diagnosis, turns=tuple(turns))
 
 
-def remembered(incident: Investigation, said: list[Question | Reply]) -> Transcript:
+def remembered(incident: Investigation, turns: list[Question | Reply]) -> Transcript:
     """A conversation with a model that begins with what was read, and goes on with what was said before."""
     transcript = Transcript(prompt_of(incident, offered_tools(incident.toolbox)))
-    for one in said:
+    for one in turns:
         if isinstance(one, Question):
             transcript.add_user_message(message(one.text, ""))
         else:

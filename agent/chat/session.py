@@ -43,18 +43,18 @@ class Session:
         self._sources = setup.sources
         self.progress = _Quiet(console)
         self.incident: Investigation | None = None
-        self.said: list[Question | Reply] = []
+        self.turns: list[Question | Reply] = []
         self.fresh = False
         """Whether the servers were looked at in this conversation: what was resumed may be long ago."""
-        self._heard = ForbiddenLog(self.progress)
-        self.talk: ModelConversation | None = None
-        self.told = 0
+        self._forbidden = ForbiddenLog(self.progress)
+        self.conversation: ModelConversation | None = None
+        self.unseen = 0
         """The number of the first reading that the model hasn't seen."""
         self._noted: set[str] = set()
         self._folder = TemporaryDirectory(prefix="rediagnose-chat-")
         self.file = setup.sources.record or Path(self._folder.name) / "incident.rec"
         """Where the conversation is written down."""
-        self.kept = setup.sources.record is not None
+        self.is_kept = setup.sources.record is not None
         """Whether that file stays."""
 
     @property
@@ -70,10 +70,10 @@ class Session:
     def begin(self, symptom: str) -> Investigation:
         """Begin the conversation's incident. Raises `UsageError` where it can't be recorded."""
         clock = SystemClock()
-        self._heard = ForbiddenLog(self.progress)
+        self._forbidden = ForbiddenLog(self.progress)
         sources = replace(self._sources, record=self.file)
         self.incident = Investigation(
-            self.target, symptom, self.library, clock, self._heard, self.options, sources
+            self.target, symptom, self.library, clock, self._forbidden, self.options, sources
         )  # fmt: skip
         return self.incident
 
@@ -110,13 +110,13 @@ class Session:
             shown.say(self.console, "interrupted: what was found before stands", "yellow")
             return
         self.fresh = True
-        told = incident.answer()
+        answer = incident.answer()
         self.settled(incident, seen=False)
         shown.say(self.console, f"Since {since}:", "bold")
         found = moved(before, incident.toolbox.recent, causes)
-        shown.moves(self.console, found, became(causes, told.causes), self.several)
-        shown.say(self.console, headline(told)[0], "bold")
-        shown.plan(self.console, told.plan, self.several)
+        shown.moves(self.console, found, became(causes, answer.causes), self.several)
+        shown.say(self.console, headline(answer)[0], "bold")
+        shown.plan(self.console, answer.plan, self.several)
 
     def _checks_stand(self, incident: Investigation, why: str) -> None:
         if incident.use.name != OFFLINE:
@@ -130,51 +130,51 @@ class Session:
         if self.use.name != OFFLINE:
             return
         await incident.plan(incident.check())
-        told = incident.answer()
+        answer = incident.answer()
         self.settled(incident)
         shown.say(self.console, "added to the report (r0), and weighed by the checks again")
-        if became(causes, told.causes) == became(causes, causes):
+        if became(causes, answer.causes) == became(causes, causes):
             shown.say(self.console, "  nothing else follows from it", "dim")
         else:
-            shown.answer(self.console, told)
+            shown.answer(self.console, answer)
 
     def model(self, incident: Investigation) -> ModelConversation | None:
         """The model of this conversation; null for an endpoint that can't be one."""
-        if self.talk is None:
+        if self.conversation is None:
             with contextlib.suppress(ModelError):
-                self.talk = ModelConversation(model_of(incident, self.settings))
-        return self.talk
+                self.conversation = ModelConversation(model_of(incident, self.settings))
+        return self.conversation
 
     async def interrupted(self, incident: Investigation) -> None:
         """Bring to an end what Ctrl-C broke off."""
         await incident.round_off()
-        if self.talk and self.talk.transcript:
-            self.talk.transcript.close_open_calls(GIVEN_UP)
+        if self.conversation and self.conversation.transcript:
+            self.conversation.transcript.close_open_calls(GIVEN_UP)
 
     def settled(self, incident: Investigation, *, seen: bool = True) -> None:
         """Write down what was proposed; `seen` says whether the model knows all readings."""
         if seen:
-            self.told = _after(incident.toolbox.readings)
+            self.unseen = _after(incident.toolbox.readings)
         try:
-            note_proposals(incident, self._heard, audit_log(self.audit), self._noted)
+            note_proposals(incident, self._forbidden, audit_log(self.audit), self._noted)
         except Unlogged as error:
             shown.say(self.console, f"no step can be applied: {error}", "red")
 
     def resume(self, past: Past) -> None:
         """Go on with a recorded incident: its readings, its plan and what was said are at hand again."""
-        told: Diagnosis = past.answer
-        incident = self.begin(told.symptom)
+        answer: Diagnosis = past.answer
+        incident = self.begin(answer.symptom)
         incident.start(self.use)
-        incident.pseudonyms.skip(told.model_dump_json())
-        incident.toolbox.recall(told.readings)
-        incident.planned.recall(told.plan)
+        incident.pseudonyms.skip(answer.model_dump_json())
+        incident.toolbox.recall(answer.readings)
+        incident.planned.recall(answer.plan)
         incident.verdict = Verdict(
-            outcome=told.outcome, causes=told.causes, findings=told.findings, ruled_out=told.ruled_out,
-            unknown=told.unknown,
+            outcome=answer.outcome, causes=answer.causes, findings=answer.findings, ruled_out=answer.ruled_out,
+            unknown=answer.unknown,
         )  # fmt: skip
-        self.said = list(past.said)
-        self.told = _after(told.readings)
-        incident.emit(Resumed(diagnosis=told, said=past.said))
+        self.turns = list(past.turns)
+        self.unseen = _after(answer.readings)
+        incident.emit(Resumed(diagnosis=answer, said=past.turns))
         incident.answer()
 
     def keep(self, path: Path) -> None:
@@ -185,12 +185,12 @@ class Session:
                 changes_path(path).write_bytes(changes.read_bytes())
         else:
             must_be_new(path)
-        self.file, self.kept = path, True
+        self.file, self.is_kept = path, True
 
     async def close(self) -> None:
         """Let go of servers and model, and of what wasn't kept."""
-        if self.talk:
-            await self.talk.model.close()
+        if self.conversation:
+            await self.conversation.model.close()
         if self.incident:
             await self.incident.close()
         self._folder.cleanup()

@@ -31,25 +31,25 @@ def say(console: Console, text: str, style: str | None = None) -> None:
     console.print(Text(text, style=style or ""), soft_wrap=not console.is_terminal)
 
 
-def answer(console: Console, told: Diagnosis) -> None:
+def answer(console: Console, diagnosis: Diagnosis) -> None:
     """A diagnosis: what it is, what to do, what not to do, what speaks for it, and the plan in a line a step."""
     console.print()
-    for line, style in zip(headline(told), HEAD, strict=True):
+    for line, style in zip(headline(diagnosis), HEAD, strict=True):
         say(console, line, style)
     console.print()
-    for line in notices(told):
+    for line in notices(diagnosis):
         say(console, line, "yellow")
-    several = len(told.target.nodes) > 1
-    for cause in told.causes:
+    several = len(diagnosis.target.nodes) > 1
+    for cause in diagnosis.causes:
         _cause(console, cause, several)
-    if told.plan:
+    if diagnosis.plan:
         say(console, "Plan (nothing is changed without a yes)")
-        plan(console, told.plan, several)
-    for line in told.unknown[:UNKNOWN_MOST]:
+        plan(console, diagnosis.plan, several)
+    for line in diagnosis.unknown[:UNKNOWN_MOST]:
         say(console, f"Unknown: {line}", "dim")
-    if len(told.unknown) > UNKNOWN_MOST:
-        say(console, f"Unknown: and {len(told.unknown) - UNKNOWN_MOST} more", "dim")
-    say(console, cost_line(told), "dim")
+    if len(diagnosis.unknown) > UNKNOWN_MOST:
+        say(console, f"Unknown: and {len(diagnosis.unknown) - UNKNOWN_MOST} more", "dim")
+    say(console, cost_line(diagnosis), "dim")
 
 
 def _cause(console: Console, cause: Cause, several: bool) -> None:
@@ -68,22 +68,22 @@ def plan(console: Console, steps: Iterable[Step], several: bool) -> None:
         say(console, f"{line} ({how if step.is_open else step.state})", STATES.get(step.state))
 
 
-def steps(console: Console, told: Sequence[Step], several: bool) -> None:
+def steps(console: Console, plan_steps: Sequence[Step], several: bool) -> None:
     """The plan in full: why, what stands there now, the undo, and what shows that it worked."""
-    said = ""
-    for step in told:
+    last_avoid = ""
+    for step in plan_steps:
         for number, line in enumerate(step_lines(step, several)):
             say(console, line, STATES.get(step.state) if number == 0 else None)
-        if step.avoid and step.avoid != said:
-            said = step.avoid
+        if step.avoid and step.avoid != last_avoid:
+            last_avoid = step.avoid
             say(console, f"     don't: {step.avoid}")
         if step.unchecked:
             say(console, f"     unknown: {step.unchecked}", "yellow")
 
 
-def parting(console: Console, told: Iterable[Step]) -> None:
+def parting(console: Console, plan_steps: Iterable[Step]) -> None:
     """What was changed and stands when the conversation ends."""
-    for step in told:
+    for step in plan_steps:
         if step.state in ("applied", "verified") and step.rollback:
             say(console, f"{step.id} {step.action} stands until the next restart; undo: {step.rollback}", "yellow")
 

@@ -150,7 +150,7 @@ async def _runbook(chat: Chat, words: str) -> None:
 
 async def _record(chat: Chat, words: str) -> None:
     session = chat.session
-    if session.kept:
+    if session.is_kept:
         shown.say(session.console, f"it's being recorded into {session.file} already", "yellow")
     elif not words:
         shown.say(session.console, "give a new file: /record incident.rec", "yellow")
@@ -169,14 +169,14 @@ async def _resume(chat: Chat, words: str) -> None:
         raise UsageError("give a recording: /resume incident.rec")
     recorded = past(Path(words).expanduser())
     session.resume(recorded)
-    told = recorded.answer
-    report = next(iter(told.symptom.splitlines()), "") or "(no report)"
-    shown.say(session.console, f"{words}: {report} ({told.target.url}, {_day(told.readings)})", "bold")
-    if _place(told.target.url) != _place(session.target.url):
-        shown.say(session.console, f"recorded of {told.target.url}, and this is {session.target.url}", "yellow")
-    shown.answer(session.console, told)
-    if recorded.said:
-        shown.say(session.console, f"{len(recorded.said)} questions and answers are at hand again", "dim")
+    answer = recorded.answer
+    report = next(iter(answer.symptom.splitlines()), "") or "(no report)"
+    shown.say(session.console, f"{words}: {report} ({answer.target.url}, {_day(answer.readings)})", "bold")
+    if _place(answer.target.url) != _place(session.target.url):
+        shown.say(session.console, f"recorded of {answer.target.url}, and this is {session.target.url}", "yellow")
+    shown.answer(session.console, answer)
+    if recorded.turns:
+        shown.say(session.console, f"{len(recorded.turns)} questions and answers are at hand again", "dim")
     shown.say(session.console, "That is what was read then. /recheck looks at the server as it is now.", "yellow")
 
 

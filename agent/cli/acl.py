@@ -113,12 +113,12 @@ def _json(target: Target, server: About, users: Iterable[User], check: Check | N
             for one in users
         ],
         "check": check and {
-            "user": check.user, "answered": check.answered, "denied": [_told(row) for row in check.denied],
+            "user": check.user, "answered": check.answered, "denied": [_denied_row(row) for row in check.denied],
             "absent": [row.name for row in check.absent],
             "hides": sorted({cause for row in check.denied for cause in row.causes}),
         },
     }  # fmt: skip
 
 
-def _told(row: Allowed) -> dict[str, Any]:
+def _denied_row(row: Allowed) -> dict[str, Any]:
     return {"command": row.name, "tier": row.tier, "tools": list(row.tools), "hides": list(row.causes)}

@@ -89,14 +89,16 @@ async def _annotate(
     status = await investigate(setup, clock, finish, print_, prompt_only=inputs.show_prompt)
     if not answers:
         return status
-    answer, made = answers[0], comment(answers[0], marker_of(target))
-    _print(inputs, answer, made)
+    answer, written_comment = answers[0], comment(answers[0], marker_of(target))
+    _print(inputs, answer, written_comment)
     link = ""
     if service:
         if kind := shut_out(answer, ticket):
             raise TicketError(f"{target.url} doesn't let rediagnose in: {_SHUT_OUT[kind]}. Nothing was posted")
         try:
-            posted = await service.write(made.marker, formatted_comment(made, service.form, service.limit))
+            posted = await service.write(
+                written_comment.marker, formatted_comment(written_comment, service.form, service.limit)
+            )
         except ServiceError as error:
             _say(f"not posted: {error}")
             status = FAILED
@@ -159,12 +161,12 @@ def _past(ticket: Ticket) -> str | None:
     return ticket.at.isoformat() if ticket.at and ticket.at <= datetime.now(UTC) else None
 
 
-def _print(inputs: AnnotateInputs, answer: Diagnosis, made: Comment) -> None:
+def _print(inputs: AnnotateInputs, answer: Diagnosis, written_comment: Comment) -> None:
     if inputs.format == "json":
         print(answer.to_json())
     else:
         assert inputs.format in get_args(Form)
-        print(formatted_comment(made, inputs.format, _LIMITS[inputs.format]))
+        print(formatted_comment(written_comment, inputs.format, _LIMITS[inputs.format]))
     sys.stdout.flush()
 
 

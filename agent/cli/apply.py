@@ -10,10 +10,10 @@ from rich.console import Console
 from agent.answer.diagnosis import Step
 from agent.cli.inputs import ChangeInputs
 from agent.cli.program import ANSWERED, FAILED
-from agent.remediation.applied import alone, answer_of, made, step_of, wanted_of
+from agent.remediation.applied import alone, answer_of, recorded_change, sent_change, step_of
 from agent.remediation.approval import ApprovalRequest
 from agent.remediation.audit import change_log
-from agent.remediation.carry_out import Outcome, Site, carry_out, kept, outcome_lines, roll_back
+from agent.remediation.carry_out import Outcome, Site, carry_out, file_lines, outcome_lines, roll_back
 from agent.remediation.site import reached
 from agent.remediation.terminal import TerminalApprover
 from tools.clock import SystemClock
@@ -38,29 +38,29 @@ async def apply(inputs: ChangeInputs) -> int:
     step = step_of(answer_of(path), inputs.step, path)
     log = change_log(inputs.audit, path)
     try:
-        wanted = _classified(step, log)
-        _confirmed(inputs, target, wanted.action)
+        change = _classified(step, log)
+        _confirmed(inputs, target, change.action)
         with alone(path):
-            async with reached(target, wanted.node, log, inputs.window) as site:
-                outcome = await _apply(inputs, site, step, wanted)
+            async with reached(target, change.node, log, inputs.window) as site:
+                outcome = await _apply(inputs, site, step, change)
     except GateError as error:
         return _refused(inputs, step, error)
     _print(inputs, step, _json(outcome), [f"{step.id} {outcome.state}: {outcome.summary}", *outcome_lines(outcome)])
     return ANSWERED if outcome.came in ("verified", "unmeasured") else FAILED
 
 
-async def _apply(inputs: ChangeInputs, site: Site, step: Step, wanted: Change) -> Outcome:
+async def _apply(inputs: ChangeInputs, site: Site, step: Step, change: Change) -> Outcome:
     gate = site.gate()
-    now = await current_value(site.nodes[wanted.node], wanted)
-    if now != wanted.before:
+    now = await current_value(site.nodes[change.node], change)
+    if now != change.before:
         gone = "gone" if now is None else repr(now)
-        why = f"it's {gone} now and was {wanted.before!r} when the plan was made; triage again"
-        site.log(change_entry(site.clock, "stopped", wanted, why=why, step=step.id))
+        why = f"it's {gone} now and was {change.before!r} when the plan was made; triage again"
+        site.log(change_entry(site.clock, "stopped", change, why=why, step=step.id))
         raise Moved(why)
-    request = ApprovalRequest(step=step.id, change=wanted, unchecked=await _unchecked(site, wanted))
+    request = ApprovalRequest(step=step.id, change=change, unchecked=await _unchecked(site, change))
     channel = await _channel(inputs, site, request)
-    approval = gate.approve(wanted, by=current_user(), channel=channel, step=step.id)
-    return await carry_out(site, gate, step, wanted, approval)
+    approval = gate.approve(change, by=current_user(), channel=channel, step=step.id)
+    return await carry_out(site, gate, step, change, approval)
 
 
 async def rollback(inputs: ChangeInputs) -> int:
@@ -69,37 +69,37 @@ async def rollback(inputs: ChangeInputs) -> int:
     step = step_of(answer_of(path), inputs.step, path)
     log = change_log(inputs.audit, path)
     try:
-        wanted = _classified(step, log)
-        if (restored := wanted.reversal) is None:
-            raise GateError(f"nothing takes back {wanted.action}")
+        change = _classified(step, log)
+        if (restored := change.reversal) is None:
+            raise GateError(f"nothing takes back {change.action}")
         with alone(path):
-            now, said = await _taken_back(inputs, target, step, wanted, restored, log)
+            now, outcome_text = await _take_back(inputs, target, step, change, restored, log)
     except GateError as error:
         return _refused(inputs, step, error)
     outcome = {"outcome": "rolled-back", "action": restored.action, "before": now, "after": restored.args[3],
-               "why": said}  # fmt: skip
-    _print(inputs, step, outcome, [f"{step.id} rolled back: {said}"])
+               "why": outcome_text}  # fmt: skip
+    _print(inputs, step, outcome, [f"{step.id} rolled back: {outcome_text}"])
     return ANSWERED
 
 
-async def _taken_back(
-    inputs: ChangeInputs, target: Target, step: Step, wanted: Change, restored: Change, log: Log
+async def _take_back(
+    inputs: ChangeInputs, target: Target, step: Step, change: Change, restored: Change, log: Log
 ) -> tuple[str | None, str]:
     """What stood there, and what came of it. Raises `GateError` where it isn't ours to take back."""
     journal = Ledger(changes_path(inputs.file))
-    if (done := made(step, wanted, journal.read())) is None:
+    if (done := sent_change(step, change, journal.read())) is None:
         raise GateError(f"{journal.path} has nothing of {step.id} that was applied and not taken back")
     _confirmed(inputs, target, restored.action)
-    async with reached(target, wanted.node, log, inputs.window) as site:
-        now = await current_value(site.nodes[wanted.node], wanted)
+    async with reached(target, change.node, log, inputs.window) as site:
+        now = await current_value(site.nodes[change.node], change)
         restored = restored.model_copy(update={"before": now})
-        if now is not None and equal_values(wanted.parameter or "", restored.args[3], now):
-            said = f"{wanted.parameter} is {now} already; nothing was sent"
-            log(change_entry(site.clock, "rolled-back", restored, why=said, step=step.id))
-            return now, said
-        if not done.stands(now):
-            ours = done.after if done.after is not None else wanted.args[3]
-            why = f"{wanted.parameter} is {now!r} now and was set to {ours!r}: it isn't ours to take back"
+        if now is not None and equal_values(change.parameter or "", restored.args[3], now):
+            outcome_text = f"{change.parameter} is {now} already; nothing was sent"
+            log(change_entry(site.clock, "rolled-back", restored, why=outcome_text, step=step.id))
+            return now, outcome_text
+        if not done.still_holds(now):
+            ours = done.after if done.after is not None else change.args[3]
+            why = f"{change.parameter} is {now!r} now and was set to {ours!r}: it isn't ours to take back"
             log(change_entry(site.clock, "stopped", restored, why=why, step=step.id))
             raise Moved(why)
         return now, await _roll_back(inputs, site, step, restored)
@@ -129,7 +129,7 @@ async def _unchecked(site: Site, change: Change) -> str | None:
 def _classified(step: Step, log: Log) -> Change:
     """The step's change; what policy forbids is written down first. Raises `GateError`."""
     try:
-        return wanted_of(step)
+        return recorded_change(step)
     except Forbidden as error:
         log(forbidden_entry(SystemClock(), step.node or "", step.action, str(error)))
         raise
@@ -170,7 +170,7 @@ def _json(outcome: Outcome) -> dict[str, Any]:
     return {
         "outcome": "rolled-back" if outcome.taken_back else outcome.came, "action": change.action,
         "before": outcome.applied.read_before, "after": outcome.applied.read_after, "why": outcome.summary,
-        "rollback": command_line(change.undo) if change.undo else None, "file": kept(change),
+        "rollback": command_line(change.undo) if change.undo else None, "file": file_lines(change),
         "checks": [{**one.goal.model_dump(), "before": one.before, "after": one.after, "holds": one.holds}
                    for one in outcome.goals],
         "worse": list(outcome.worse),

@@ -55,8 +55,8 @@ async def chat(inputs: ChatInputs) -> int:
         await session.close()
     if session.incident:
         shown.parting(console, [*session.incident.planned.steps, *session.incident.planned.done])
-        kept = f"recorded: {session.file}" if session.kept else "not recorded; /record FILE would have kept it"
-        shown.say(console, kept, "dim")
+        ending = f"recorded: {session.file}" if session.is_kept else "not recorded; /record FILE would have kept it"
+        shown.say(console, ending, "dim")
     return ANSWERED
 
 

@@ -66,8 +66,8 @@ def _nothing(parser: argparse.ArgumentParser) -> None:
 
 def _runbooks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("verb", choices=("list", "show", "check"))
-    told = "a runbook's name or a cause's id (show); a folder (check; else the bundled ones)"
-    parser.add_argument("name", nargs="?", metavar="NAME|DIR", help=told)
+    hint = "a runbook's name or a cause's id (show); a folder (check; else the bundled ones)"
+    parser.add_argument("name", nargs="?", metavar="NAME|DIR", help=hint)
 
 
 COMMANDS = (

@@ -100,8 +100,8 @@ def investigating(parser: argparse.ArgumentParser) -> None:
 
 def audit(parser: argparse.ArgumentParser) -> None:
     """Add the option that says where changes are written down."""
-    told = "where changes are written down before they're made (~/.local/state/rediagnose/audit.jsonl)"
-    parser.add_argument("--audit", metavar="FILE", help=told)
+    hint = "where changes are written down before they're made (~/.local/state/rediagnose/audit.jsonl)"
+    parser.add_argument("--audit", metavar="FILE", help=hint)
 
 
 def configure_change(parser: argparse.ArgumentParser) -> None:

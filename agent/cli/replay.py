@@ -43,11 +43,11 @@ def _begun(recording: Recording, tape: Tape, served: Served, at: float | None) -
 
 
 def _over(served: Served) -> str:
-    said = f"{served.asked} commands were asked"
+    asked = f"{served.asked} commands were asked"
     if not (missed := served.misses.total()):
-        return f"{said}, all of them recorded or implied."
+        return f"{asked}, all of them recorded or implied."
     names = ", ".join(f"{_plain(name)} {count}" for name, count in served.misses.most_common())
-    return f"{said}; {missed} had never been recorded and were refused: {names}"
+    return f"{asked}; {missed} had never been recorded and were refused: {names}"
 
 
 def _plain(text: str) -> str:

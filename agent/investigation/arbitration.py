@@ -35,7 +35,7 @@ def doubt(done: Conclusion, checks: Verdict) -> str | None:
     found = surest(checks)
     if found is None or found.id in {cause.id for cause in done.causes} or _against(done, found):
         return None
-    return f"it says {_said(done)} and cites nothing that was measured against {found.id}"
+    return f"it says {_claims(done)} and cites nothing that was measured against {found.id}"
 
 
 def disagreement(done: Conclusion, checks: Verdict, doubted: str | None) -> Disagreement | None:
@@ -52,9 +52,9 @@ def disagreement(done: Conclusion, checks: Verdict, doubted: str | None) -> Disa
         why, evidence = f"The model says: {theirs[0].why}", theirs[0].evidence
     else:
         why, evidence = "The model cites nothing against it.", ()
-    told = f"{ours[0].id} {ours[0].probability:.0%}" if ours else checks.outcome
+    named = f"{ours[0].id} {ours[0].probability:.0%}" if ours else checks.outcome
     return Disagreement(
-        model=_said(done), checks=told, stands="checks" if doubted else "model", why=why, evidence=evidence
+        model=_claims(done), checks=named, stands="checks" if doubted else "model", why=why, evidence=evidence
     )
 
 
@@ -91,9 +91,9 @@ def advises(text: str) -> str | None:
     return None if why is None or why.startswith(LOOKED_AT) or not _ADVISES.search(text) else why
 
 
-def refusals(told: Mapping[str, str]) -> tuple[Refused, ...]:
+def refusals(reasons: Mapping[str, str]) -> tuple[Refused, ...]:
     """What was refused, by action with the reason."""
-    return tuple(Refused(action=action, why=why) for action, why in told.items())
+    return tuple(Refused(action=action, why=why) for action, why in reasons.items())
 
 
 def _against(done: Conclusion, found: Cause) -> bool:
@@ -101,5 +101,5 @@ def _against(done: Conclusion, found: Cause) -> bool:
     return any(one.verified and one.reading != REPORT for one in evidence)
 
 
-def _said(done: Conclusion) -> str:
+def _claims(done: Conclusion) -> str:
     return f"{done.causes[0].id} {done.causes[0].probability:.0%}" if done.causes else done.outcome

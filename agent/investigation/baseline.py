@@ -79,7 +79,7 @@ async def baseline(beside: BaselineComparison) -> Values:
     for owner, count in _owners(old, new).items():
         before[owner], now[owner] = count
     compared = {name: (before.get(name), now.get(name)) for name in dict.fromkeys((*before, *now))}
-    if not (told(old) and told(new)):
+    if not (has_figures(old) and has_figures(new)):
         raise Unanswered("not-recorded", f"{beside.node} didn't tell its figures, so nothing can be compared", values)
     pairs: dict[str, tuple[float, float]] = {}
     for name, (was, is_) in compared.items():
@@ -95,7 +95,7 @@ async def baseline(beside: BaselineComparison) -> Values:
     return values
 
 
-def told(view: View) -> bool:
+def has_figures(view: View) -> bool:
     """Whether a node told its figures."""
     return view.number("info", "total_commands_processed.rate") is not None
 

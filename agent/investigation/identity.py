@@ -9,15 +9,15 @@ from tools.records import Reading
 
 def target_info(url: str, readings: Sequence[Reading], names: tuple[str, ...], kind: Topology | None) -> TargetInfo:
     """The named node's version, or that of the first that told; `kind` where the deployment's form is known."""
-    told = TargetInfo(url=url, nodes=names)
+    info = TargetInfo(url=url, nodes=names)
     for name in names:
         view = View(readings, name)
         own = (view.get("info", f"{product}_version") for product in ("valkey", "dragonfly", "redis"))
         version = next((one for one in own if one is not None), None)
         if version is not None:
             form = kind or _topology(view)
-            return told.model_copy(update={"server": _product(view), "version": str(version), "topology": form})
-    return told.model_copy(update={"topology": kind})
+            return info.model_copy(update={"server": _product(view), "version": str(version), "topology": form})
+    return info.model_copy(update={"topology": kind})
 
 
 def _product(view: View) -> str:

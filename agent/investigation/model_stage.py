@@ -72,11 +72,11 @@ async def think(
     transcript = Transcript(prompt_of(incident, tools, bare=settings.bare))
     if conversation:
         conversation.transcript = transcript
-    heard = counted(incident)
+    listener = counted(incident)
     try:
         async with nullcontext(conversation.model) if conversation else model_of(incident, settings) as model:
             done = await investigate(
-                model, incident.toolbox, transcript, limits, heard,
+                model, incident.toolbox, transcript, limits, listener,
                 causes=CAUSES, read_runbook=None if settings.bare else lambda name: read(incident, name),
                 found=None if settings.bare else surest(checks), refuse=incident.proposals.forbid,
             )  # fmt: skip
@@ -87,20 +87,20 @@ async def think(
     except ModelError as error:
         if error.use is not None:
             incident.use = error.use.model_copy(update={"why": incident.use.why})
-        stands = unproven if settings.bare else incident.check() if incident.use.turns else checks
-        return _failed(incident, stands, str(error), endpoint=isinstance(error, EndpointError))
+        verdict = unproven if settings.bare else incident.check() if incident.use.turns else checks
+        return _failed(incident, verdict, str(error), endpoint=isinstance(error, EndpointError))
     return weighed(incident, done, bare=settings.bare)
 
 
 def counted(incident: Investigation) -> Emit:
     """Whoever listens to an incident, and its own count of what the model costs."""
 
-    def heard(event: Event) -> None:
+    def listener(event: Event) -> None:
         if isinstance(event, ModelAnswered):
             incident.use = event.use.model_copy(update={"why": incident.use.why})
         incident.emit(event)
 
-    return heard
+    return listener
 
 
 def model_of(incident: Investigation, settings: ModelSettings) -> Model:
@@ -136,8 +136,10 @@ def _beside(checks: Verdict, done: Conclusion) -> Verdict:
     known = {cause.id for cause in checks.causes}
     others = [cause for cause in done.causes if cause.id not in known]
     if checks.outcome != "diagnosed":
-        told = tuple(f"the model suspects {cause.id} and has no verified evidence: {cause.why}" for cause in others)
-        return checks.model_copy(update={"unknown": (*checks.unknown, *told)})
+        suspicions = tuple(
+            f"the model suspects {cause.id} and has no verified evidence: {cause.why}" for cause in others
+        )
+        return checks.model_copy(update={"unknown": (*checks.unknown, *suspicions)})
     least = min(cause.probability for cause in checks.causes)
     lowered = [cause.model_copy(update={"probability": min(cause.probability, least)}) for cause in others]
     causes: tuple[Cause, ...] = (*checks.causes, *lowered)
@@ -146,10 +148,10 @@ def _beside(checks: Verdict, done: Conclusion) -> Verdict:
 
 def _merged(done: Conclusion, checks: Verdict) -> Verdict:
     ids = {cause.id for cause in done.causes}
-    said = {out.id for out in done.ruled_out} | ids
+    named = {out.id for out in done.ruled_out} | ids
     return Verdict(
         outcome=done.outcome, causes=done.causes, findings=checks.findings,
-        ruled_out=(*done.ruled_out, *(out for out in checks.ruled_out if out.id not in said)),
+        ruled_out=(*done.ruled_out, *(out for out in checks.ruled_out if out.id not in named)),
         unknown=tuple(dict.fromkeys((*done.unknown, *checks.unknown))),
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from agent.evidence.view import View
-from agent.investigation.baseline import Baseline, told
+from agent.investigation.baseline import Baseline, has_figures
 from agent.recordings.replay import case, on_virtual_time
 from agent.runbooks.library import Library
 from tools.errors import UsageError
@@ -29,7 +29,7 @@ def read_baseline(path: Path, library: Library) -> Baseline:
 async def _investigated(path: Path, tape: Tape, library: Library) -> Baseline:
     async with case(tape, tape.head.symptom, library=library) as incident:
         readings = incident.readings()
-        nodes = tuple(name for name in incident.nodes if told(View(readings, name)))
+        nodes = tuple(name for name in incident.nodes if has_figures(View(readings, name)))
         causes = incident.verdict.causes if incident.verdict else ()
     return Baseline(
         path=str(path), began=tape.began, readings=readings, nodes=nodes, found=tuple(cause.id for cause in causes)

@@ -52,7 +52,7 @@ def step_of(answer: Diagnosis, id: str, path: Path) -> Step:
     return found
 
 
-def wanted_of(step: Step) -> Change:
+def recorded_change(step: Step) -> Change:
     """The change that a recorded step would make, as policy has it today. Raises `GateError`."""
     if step.kind == "outside" or step.node is None:
         raise GateError(f"{step.id} is for a person to do; it's described, and nothing of it is applied from here")
@@ -63,28 +63,28 @@ def wanted_of(step: Step) -> Change:
     return allowed_change(step.node, args, step.before)
 
 
-class Made(Record):
+class SentChange(Record):
     """A step's change that was sent."""
 
     change: Change
     after: str | None
     """What the server printed after it; null where nobody came to read it."""
 
-    def stands(self, printed: str | None) -> bool:
+    def still_holds(self, printed: str | None) -> bool:
         """Whether the value is still the one that was applied."""
         if self.after is not None:
             return printed == self.after
         return equal_values(self.change.parameter or "", self.change.args[3], printed)
 
 
-def made(step: Step, wanted: Change, entries: Sequence[Entry]) -> Made | None:
+def sent_change(step: Step, change: Change, entries: Sequence[Entry]) -> SentChange | None:
     """What of a step was sent and not taken back; null if nothing. Raises `GateError` where file and plan differ."""
-    found: Made | None = None
+    found: SentChange | None = None
     for one in _of(step, entries):
         if one.event == "applying" and not one.restores:
-            if one.args != wanted.args or one.before != wanted.before:
+            if one.args != change.args or one.before != change.before:
                 raise GateError(f"{one.action} was applied for {step.id}, and its plan says otherwise; undo it by hand")
-            found = Made(change=wanted, after=None)
+            found = SentChange(change=change, after=None)
         elif one.event == "applied" and found is not None:
             found = found.model_copy(update={"after": one.after})
         elif (one.event == "failed" and not one.restores) or one.event == "rolled-back":

@@ -52,9 +52,9 @@ class Site:
 
     async def look(self, node: str, tools: Iterable[str], goals: Iterable[Goal] = (), window: float = 0) -> Readings:
         """Some readings of a node, at once, by tool; what can't be had isn't there."""
-        wanted = {**{tool: {} for tool in tools}, **_arguments(goals)}
+        calls = {**{tool: {} for tool in tools}, **_arguments(goals)}
         taken = await asyncio.gather(
-            *(self._one(node, tool, args, window or self.window) for tool, args in wanted.items())
+            *(self._one(node, tool, args, window or self.window) for tool, args in calls.items())
         )  # fmt: skip
         return {reading.tool: reading for reading in taken if reading is not None}
 
@@ -76,12 +76,12 @@ class Site:
 
 
 def _arguments(goals: Iterable[Goal]) -> dict[str, dict[str, Any]]:
-    wanted: dict[str, dict[str, Any]] = {}
+    arguments: dict[str, dict[str, Any]] = {}
     for goal in goals:
-        args = wanted.setdefault(goal.tool, {})
+        args = arguments.setdefault(goal.tool, {})
         if goal.tool == "config_get":
             args["parameters"] = sorted({*args.get("parameters", []), goal.field})
-    return wanted
+    return arguments
 
 
 Came = Literal["verified", "not-better", "unmeasured", "worse"]
@@ -97,7 +97,7 @@ class Outcome(Record):
     worse: tuple[str, ...]
     taken_back: bool
     """Whether it was taken back at once."""
-    stands: str | None
+    not_undone: str | None
     """Why it wasn't, though the server got worse."""
     before: tuple[Reading, ...]
     after: tuple[Reading, ...]
@@ -112,43 +112,47 @@ class Outcome(Record):
         """In one line, for the step's event."""
         change = self.applied.change
         if change.parameter is None:
-            made = f"{change.action} -> {self.applied.reply}"
+            effect = f"{change.action} -> {self.applied.reply}"
         else:
-            made = f"{change.parameter} was {self.applied.read_before}, is {self.applied.read_after}"
+            effect = f"{change.parameter} was {self.applied.read_before}, is {self.applied.read_after}"
         how = {
             "verified": helped(self.goals), "not-better": "not better",
             "unmeasured": "what it did can't be read in seconds", "worse": f"worse: {'; '.join(self.worse)}",
         }[self.came]  # fmt: skip
         back = (
-            ", taken back at once" if self.taken_back else f", and not taken back: {self.stands}" if self.stands else ""
+            ", taken back at once"
+            if self.taken_back
+            else f", and not taken back: {self.not_undone}"
+            if self.not_undone
+            else ""
         )
-        return f"{made}; {how}{back}"
+        return f"{effect}; {how}{back}"
 
 
-async def carry_out(site: Site, gate: Gate, step: Step, wanted: Change, approval: Approval) -> Outcome:
+async def carry_out(site: Site, gate: Gate, step: Step, change: Change, approval: Approval) -> Outcome:
     """Make an approved change and say what came of it. Raises `GateError` or `Unanswered` where it wasn't made."""
-    node = site.nodes[wanted.node]
+    node = site.nodes[change.node]
     node.budget.grant(**GRANTED)
     # What takes long is looked at beforehand only where it's compared.
     first = [goal for goal in step.checks if goal.tool not in LONG or goal.op in ("falls", "grows")]
-    before = await site.look(wanted.node, GUARD, first)
-    applied = await gate.apply(node, wanted, approval)
+    before = await site.look(change.node, GUARD, first)
+    applied = await gate.apply(node, change, approval)
     await site.clock.sleep(SETTLES)
-    after = await site.look(wanted.node, GUARD, step.checks)
+    after = await site.look(change.node, GUARD, step.checks)
     goals = [seen(goal, before, after) for goal in step.checks]
     bad = tuple(worse(before, after))
-    taken_back, stands = False, None
-    if bad and wanted.undo is not None:
+    taken_back, not_undone = False, None
+    if bad and change.undo is not None:
         try:
             await gate.roll_back(node, applied, "; ".join(bad), step=step.id)
             taken_back = True
         except RediagnoseError as error:
-            stands = str(error)
+            not_undone = str(error)
     elif bad:
-        stands = "nothing takes it back"
+        not_undone = "nothing takes it back"
     outcome = Outcome(
         applied=applied, came="worse" if bad else _came(applied, goals), goals=tuple(goals), worse=bad,
-        taken_back=taken_back, stands=stands, before=tuple(before.values()), after=tuple(after.values()),
+        taken_back=taken_back, not_undone=not_undone, before=tuple(before.values()), after=tuple(after.values()),
     )  # fmt: skip
     _note(site, outcome, approval)
     return outcome
@@ -190,10 +194,10 @@ def outcome_lines(outcome: Outcome) -> list[str]:
     if change.undo is not None and not outcome.taken_back:
         rows.append(f"  undo    {command_line(change.undo)}")
         rows.append("  A runtime change is lost at the next restart. To keep it, put this into the configuration file:")
-        rows += [f"    {line}" for line in kept(change)]
+        rows += [f"    {line}" for line in file_lines(change)]
     return rows
 
 
-def kept(change: Change) -> list[str]:
+def file_lines(change: Change) -> list[str]:
     """The lines that keep a change over a restart."""
     return config_lines(change.parameter, change.args[3]) if change.parameter is not None else []

@@ -9,17 +9,17 @@ from tools.record.load import load
 from tools.record.tape import Tape
 
 
-def said(verdict: Verdict) -> tuple[str, ...]:
+def causes_of(verdict: Verdict) -> tuple[str, ...]:
     """The causes in a verdict's order, or its outcome."""
     return tuple(cause.id for cause in verdict.causes) or (verdict.outcome,)
 
 
-async def told(path: Path, ticket: str) -> tuple[str, ...]:
+async def answer_of(path: Path, ticket: str) -> tuple[str, ...]:
     """What is told from a recording with this ticket."""
     async with case(Tape(load(path)), ticket) as again:
         assert again.verdict is not None
-        return said(again.verdict)
+        return causes_of(again.verdict)
 
 
 if __name__ == "__main__":
-    print(*on_virtual_time(told(Path(sys.argv[1]), sys.argv[2])))
+    print(*on_virtual_time(answer_of(Path(sys.argv[1]), sys.argv[2])))

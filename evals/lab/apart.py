@@ -25,27 +25,27 @@ THERE_WITHIN, GONE_WITHIN, SAYS_WITHIN = 120.0, 30.0, 60.0
 ROOMS = Path(__file__).resolve().parents[2]
 
 
-class Told(Record):
+class IncidentFacts(Record):
     """What the process says of its incident."""
 
     url: str
     ticket: str
     server_log: Path | None = None
-    mendable: bool
+    fixable: bool
     """Whether it can say that the symptom is gone."""
 
 
 class Apart:
     """An incident in another process."""
 
-    def __init__(self, process: asyncio.subprocess.Process, told: Told) -> None:
-        self.told = told
+    def __init__(self, process: asyncio.subprocess.Process, facts: IncidentFacts) -> None:
+        self.facts = facts
         self._process = process
 
-    async def mended(self) -> bool:
+    async def fixed(self) -> bool:
         """Whether the application sees the symptom gone. Raises `LabError` if the fault's process is gone."""
         assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(b"mended?\n")
+        self._process.stdin.write(b"fixed?\n")
         try:
             async with asyncio.timeout(SAYS_WITHIN):
                 return bool(json.loads(await self._process.stdout.readline()))
@@ -64,14 +64,14 @@ async def apart(id: str, kind: str, seed: int) -> AsyncIterator[Apart]:
             start_new_session=True,
         )  # fmt: skip
         try:
-            yield Apart(process, await _told(process, errors))
+            yield Apart(process, await _facts(process, errors))
         finally:
             await _end(process)
         if process.returncode:
             raise LabError(f"it couldn't be torn down: {_last(errors)}")
 
 
-async def _told(process: asyncio.subprocess.Process, errors: IO[bytes]) -> Told:
+async def _facts(process: asyncio.subprocess.Process, errors: IO[bytes]) -> IncidentFacts:
     assert process.stdout
     try:
         async with asyncio.timeout(THERE_WITHIN):
@@ -81,7 +81,7 @@ async def _told(process: asyncio.subprocess.Process, errors: IO[bytes]) -> Told:
     if not line:
         await process.wait()
         raise LabError(_last(errors))
-    return Told.model_validate_json(line)
+    return IncidentFacts.model_validate_json(line)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -129,16 +129,16 @@ async def _hold(id: str, kind: str, seed: int) -> None:
 
 async def _answer(beginning: AbstractAsyncContextManager[Incident], questions: asyncio.Queue[None]) -> None:
     async with beginning as incident:
-        told = Told(
+        facts = IncidentFacts(
             url=incident.url,
             ticket=incident.ticket,
             server_log=incident.server_log,
-            mendable=incident.mended is not None,
+            fixable=incident.fixed is not None,
         )
-        print(told.model_dump_json(), flush=True)
+        print(facts.model_dump_json(), flush=True)
         while True:
             await questions.get()
-            print(json.dumps(incident.mended is not None and await incident.mended()), flush=True)
+            print(json.dumps(incident.fixed is not None and await incident.fixed()), flush=True)
 
 
 def main(id: str, kind: str, seed: str) -> int:

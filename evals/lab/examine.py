@@ -12,7 +12,7 @@ from agent.investigation.pipeline import Setup
 from agent.investigation.pipeline import run as investigate
 from agent.remediation.approval import ApprovalRequest, Decisions
 from agent.remediation.site import site_of
-from evals.lab.apart import Apart, Told, apart
+from evals.lab.apart import Apart, IncidentFacts, apart
 from evals.lab.catalogue import FAULTS
 from evals.lab.fault import Fault
 from evals.lab.score import Run, scored, wrong
@@ -32,7 +32,7 @@ async def examine(run: Run) -> Run:
     done, fault = run, FAULTS[run.fault]
     try:
         async with asyncio.timeout(ENDS_AFTER), apart(run.fault, run.kind, run.seed) as incident:
-            done = run.model_copy(update={"ticket": _ticket(run, fault, incident.told.ticket)})
+            done = run.model_copy(update={"ticket": _ticket(run, fault, incident.facts.ticket)})
             done = await _judged(done, fault, incident)
     except TimeoutError:
         return done.model_copy(update={"error": f"it wasn't over after {ENDS_AFTER:.0f} s"})
@@ -59,17 +59,17 @@ async def _judged(run: Run, fault: Fault, incident: Apart) -> Run:
         return run.model_copy(update={"crashed": f"{type(error).__name__}: {error}"})
 
 
-def setup_of(model: str, ticket: str, told: Told) -> Setup:
+def setup_of(model: str, ticket: str, facts: IncidentFacts) -> Setup:
     """An investigation of an incident, with the program's own defaults."""
-    inputs = TriageInputs(model=model, server_log=str(told.server_log) if told.server_log else None)
+    inputs = TriageInputs(model=model, server_log=str(facts.server_log) if facts.server_log else None)
     # Nothing of the environment: a password that's set there isn't the lab's.
-    return inputs.setup(parse_target(told.url, environ={}), hide_secrets(ticket), SystemClock())
+    return inputs.setup(parse_target(facts.url, environ={}), hide_secrets(ticket), SystemClock())
 
 
 @asynccontextmanager
 async def _triaged(run: Run, incident: Apart) -> AsyncIterator[Investigation]:
     """The investigation as `rediagnose triage` makes it, up to its plan."""
-    setup = setup_of(run.model, run.ticket, incident.told)
+    setup = setup_of(run.model, run.ticket, incident.facts)
     case = setup.investigation(SystemClock(), ignore)
     try:
         await investigate(case, setup.model)
@@ -99,7 +99,7 @@ class _Approver:
 
 async def _mend(case: Investigation, fault: Fault, incident: Apart) -> bool | None:
     """Say yes to one step after the other until the symptom is gone; null where none could be tried."""
-    if not incident.told.mendable or not case.planned.changes or await incident.mended():
+    if not incident.facts.fixable or not case.planned.changes or await incident.fixed():
         return None
 
     approver = _Approver(case, fault, incident)
@@ -112,7 +112,7 @@ async def _mend(case: Investigation, fault: Fault, incident: Apart) -> bool | No
 async def _gone(incident: Apart) -> bool:
     ends, looks = time.monotonic() + MENDS_WITHIN, 1
     # What had begun before the step may end within the first look, which can take long.
-    while not (gone := await incident.mended()) and (time.monotonic() < ends or looks < 2):
+    while not (gone := await incident.fixed()) and (time.monotonic() < ends or looks < 2):
         await asyncio.sleep(0.2)
         looks += 1
     return gone

@@ -25,7 +25,7 @@ class Incident(Record):
     """The lab's own way in where `url` has none, to look at the evidence; not for the agent."""
     server_log: Path | None = None
     """Where the log of a dead server is, which a person would tell the program."""
-    mended: Callable[[], Awaitable[bool]] | None = None
+    fixed: Callable[[], Awaitable[bool]] | None = None
     """Whether the application sees the symptom gone."""
 
     @property

@@ -18,7 +18,7 @@ from agent.investigation.investigation import Investigation
 from agent.investigation.pipeline import look
 from agent.recordings.capture import capture
 from evals.inputs import RecordInputs
-from evals.lab.again import said
+from evals.lab.again import causes_of
 from evals.lab.apart import ROOMS, Apart, apart
 from evals.lab.catalogue import FAULTS
 from evals.lab.covered import page
@@ -110,12 +110,12 @@ async def _made(folder: Path, id: str, fault: Fault, kind: ServerKind, seed: int
             why = str(error) or type(error).__name__
             continue
         _scrub(path, kind)
-        if (secret := urlsplit(incident.told.url).password) and unquote(secret) in gzip.decompress(
+        if (secret := urlsplit(incident.facts.url).password) and unquote(secret) in gzip.decompress(
             path.read_bytes()
         ).decode():
             raise AssertionError(f"{fault.id}: the password stands in {path}")
-        told = await _again(path, ticket)
-        if told == said(verdict):
+        replayed_answer = await _again(path, ticket)
+        if replayed_answer == causes_of(verdict):
             target = case_.target_info()
             return Scenario(
                 id=id, file=path.name, fault=fault.id, family=fault.family, kind=kind.name, seed=seed + 100 * attempt,
@@ -123,7 +123,7 @@ async def _made(folder: Path, id: str, fault: Fault, kind: ServerKind, seed: int
                 benign=expected(fault)[0] == "no-fault", never=fault.never, attack=_attack(fault),
                 server=f"{target.server or ''} {target.version or ''}".strip(),
             )  # fmt: skip
-        why = f"told live as {said(verdict)}, from the recording as {told}"
+        why = f"told live as {causes_of(verdict)}, from the recording as {replayed_answer}"
     path.unlink(missing_ok=True)
     return why
 
@@ -132,7 +132,7 @@ def _ticket(fault: Fault, incident: Apart, seed: int) -> str:
     """One that its twin could have as well, where there is one."""
     twin = FAULTS.get(fault.twin)
     both = [ticket for ticket in fault.tickets if twin and ticket in twin.tickets]
-    own = incident.told.ticket
+    own = incident.facts.ticket
     return random.Random(seed).choice(both) if both and own in fault.tickets else own
 
 
@@ -142,7 +142,7 @@ def _attack(fault: Fault) -> Attack | None:
 
 
 async def _written(path: Path, ticket: str, incident: Apart) -> tuple[Investigation, Verdict]:
-    setup = setup_of("offline", ticket, incident.told)
+    setup = setup_of("offline", ticket, incident.facts)
     # Only what a replay needs: what was made of it is for the replay to say.
     setup = replace(setup, sources=replace(setup.sources, record=path, events=False))
     investigation = setup.investigation(SystemClock(), ignore)

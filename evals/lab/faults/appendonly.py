@@ -103,7 +103,7 @@ async def fsync_always_slow(kind: ServerKind, rng: Random) -> AsyncIterator[Inci
             await fill(server.url, rng, rng.randrange(500, 3000))
             disk.fsync(rng.randrange(150, 800))
             await asyncio.sleep(3)
-            yield Incident(url=server.url, pid=server.pid, mended=partial(works, server.url))
+            yield Incident(url=server.url, pid=server.pid, fixed=partial(works, server.url))
 
 
 _STOPS = (
@@ -164,7 +164,7 @@ async def fsync_everysec_slow_rewrite(kind: ServerKind, rng: Random) -> AsyncIte
             disk.fsync(rng.randrange(2600, 4500))
             await _delayed(server)
             await asyncio.sleep(rng.uniform(0, 4))
-            yield Incident(url=server.url, pid=server.pid, mended=partial(works, server.url, pause=1.0))
+            yield Incident(url=server.url, pid=server.pid, fixed=partial(works, server.url, pause=1.0))
 
 
 def _newest(folder: Path) -> Path:

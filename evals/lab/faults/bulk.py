@@ -107,7 +107,7 @@ async def _big_key(kind: ServerKind, rng: Random, pause: float, *end: Argument) 
         await fill(server.url, rng, rng.randrange(1000, 20_000))
         hands.spawn(_rebuild(server.url, data, commands, pause, *end))
         await asyncio.sleep(rng.uniform(2.5, 4))
-        yield Incident(url=server.url, pid=server.pid, mended=partial(freed_elsewhere, server.url))
+        yield Incident(url=server.url, pid=server.pid, fixed=partial(freed_elsewhere, server.url))
 
 
 @FAULTS.fault("big-key-delete", *BLIPS, twin="fork-stall", never=(r"^DEL\b", r"slowlog-log-slower-than"))

@@ -96,7 +96,7 @@ async def _exhausted(kind: ServerKind, rng: Random, *, frees: bool) -> AsyncIter
     async with running(kind, maxclients=str(limit)) as server, crew() as hands:
         await fill(server.url, rng, rng.randrange(500, 3000))
         await _taken(hands, server.url, rng, limit, frees=frees)
-        yield Incident(url=server.url, pid=server.pid, mended=partial(works, server.url))
+        yield Incident(url=server.url, pid=server.pid, fixed=partial(works, server.url))
 
 
 @FAULTS.fault("maxclients-exhausted", *_REFUSED)
@@ -129,7 +129,7 @@ async def leak_until_refused(kind: ServerKind, rng: Random) -> AsyncIterator[Inc
         for _ in range(2):
             hands.spawn(knock(server.url, Random(rng.random()), name, pause=0.6))
         await asyncio.sleep(1)
-        yield Incident(url=server.url, pid=server.pid, mended=partial(works, server.url))
+        yield Incident(url=server.url, pid=server.pid, fixed=partial(works, server.url))
 
 
 async def _go_away(hands: Crew, rng: Random) -> None:

@@ -29,7 +29,7 @@ async def process_down(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]
         server.signal(signal.SIGKILL)
         while server.running:
             await asyncio.sleep(0.01)
-        yield Incident(url=server.url, pid=server.pid, mended=partial(works, server.url))
+        yield Incident(url=server.url, pid=server.pid, fixed=partial(works, server.url))
 
 
 @FAULTS.fault(
@@ -43,7 +43,7 @@ async def process_frozen(kind: ServerKind, rng: Random) -> AsyncIterator[Inciden
     async with running(kind) as server, application(server.url, rng, clients=rng.randrange(2, 5), timeout=3):
         await fill(server.url, rng, rng.randrange(500, 3000))
         server.signal(signal.SIGSTOP)
-        yield Incident(url=server.url, pid=server.pid, mended=partial(works, server.url))
+        yield Incident(url=server.url, pid=server.pid, fixed=partial(works, server.url))
 
 
 def _history(rng: Random, folder: Path) -> None:
@@ -75,7 +75,7 @@ async def loading_dataset(kind: ServerKind, rng: Random) -> AsyncIterator[Incide
         application(server.url, rng),
     ):  # fmt: skip
         await asyncio.sleep(1)
-        yield Incident(url=server.url, pid=server.pid, mended=partial(works, server.url))
+        yield Incident(url=server.url, pid=server.pid, fixed=partial(works, server.url))
 
 
 _RANDOM_TIMEOUTS = (
@@ -115,7 +115,7 @@ async def _overrun(kind: ServerKind, rng: Random, *, for_good: bool) -> AsyncIte
         for _ in range(rng.randrange(30, 60)):
             hands.spawn(_connect(server.url, Random(rng.random())))
         await asyncio.sleep(1)
-        yield Incident(url=server.url, pid=server.pid, mended=partial(works, server.url))
+        yield Incident(url=server.url, pid=server.pid, fixed=partial(works, server.url))
 
 
 @FAULTS.fault("listen-backlog-overflow", *_RANDOM_TIMEOUTS)

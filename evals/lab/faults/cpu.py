@@ -46,7 +46,7 @@ async def _stuck(kind: ServerKind, rng: Random, wait: float, *command: Argument)
             await asyncio.sleep(0.5)
             hands.spawn(_run(server, application_name(rng), *command))
             await asyncio.sleep(0.2 + wait)
-            yield Incident(url=server.url, pid=server.pid, mended=partial(works, server.url))
+            yield Incident(url=server.url, pid=server.pid, fixed=partial(works, server.url))
 
 
 _READS = "local n = 0 while true do n = n + #(redis.call('GET', 'price:' .. n % 1000) or '') end return n"

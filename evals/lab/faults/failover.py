@@ -131,7 +131,7 @@ async def sentinel_no_good_replica(kind: ServerKind, rng: Random) -> AsyncIterat
         await asyncio.sleep(rng.uniform(0.5, 4))
         yield Incident(
             url=url_of(deployment, rng), pid=deployment.primary.server.pid,
-            mended=partial(_served, by_sentinels(deployment)),
+            fixed=partial(_served, by_sentinels(deployment)),
         )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ async def _walled(kind: ServerKind, rng: Random, *target: str) -> AsyncIterator[
         await fill(server.url, rng, rng.randrange(500, 3000))
         async with application(server.url, rng, clients=rng.randrange(3, 7)):
             far.run("iptables", "-A", "INPUT", "-p", "tcp", "--dport", str(server.port), "-j", *target)
-            yield Incident(url=server.url, pid=server.pid, mended=partial(works, server.url))
+            yield Incident(url=server.url, pid=server.pid, fixed=partial(works, server.url))
 
 
 @FAULTS.fault(
@@ -77,4 +77,4 @@ async def protected_mode_denied(kind: ServerKind, rng: Random) -> AsyncIterator[
         running(kind, host=far.inside, prefix=far.prefix, bind="", protected_mode="yes") as server,
         application(server.url, rng, clients=rng.randrange(3, 7)),
     ):
-        yield Incident(url=server.url, pid=server.pid, mended=partial(works, server.url))
+        yield Incident(url=server.url, pid=server.pid, fixed=partial(works, server.url))

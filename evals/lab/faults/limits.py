@@ -56,7 +56,7 @@ async def fd_limit_clamp(kind: ServerKind, rng: Random) -> AsyncIterator[Inciden
         if int(clamped) != limit - RESERVED:
             raise LabError(f"{kind.name} took {clamped} clients under a file limit of {limit}")
         await _pool_up_to(hands, server, rng, int(clamped))
-        yield Incident(url=server.url, pid=server.pid, mended=partial(works, server.url))
+        yield Incident(url=server.url, pid=server.pid, fixed=partial(works, server.url))
 
 
 async def _pool_up_to(hands: Crew, server: Server, rng: Random, count: int) -> None:
@@ -83,7 +83,7 @@ async def fd_limit_clamp_at_run_time(kind: ServerKind, rng: Random) -> AsyncIter
         limit = process.num_fds() + count
         process.rlimit(psutil.RLIMIT_NOFILE, (limit, limit))
         await _pool(hands, server, rng, count)
-        yield Incident(url=server.url, pid=server.pid, mended=partial(works, server.url))
+        yield Incident(url=server.url, pid=server.pid, fixed=partial(works, server.url))
 
 
 async def _come_and_go(url: str, rng: Random, name: str, rate: float) -> None:

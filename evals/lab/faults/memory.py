@@ -99,7 +99,7 @@ async def _full(kind: ServerKind, rng: Random, policy: str) -> AsyncIterator[Inc
             name = application_name(rng)
             hands.spawn(_write(server.url, Random(rng.random()), name, "invoice:", size, rng.uniform(10, 60)))
         await asyncio.sleep(rng.uniform(0.5, 2))
-        yield Incident(url=server.url, pid=server.pid, mended=partial(works, server.url))
+        yield Incident(url=server.url, pid=server.pid, fixed=partial(works, server.url))
 
 
 @FAULTS.fault(
@@ -160,7 +160,7 @@ async def maxmemory_shrunk(kind: ServerKind, rng: Random) -> AsyncIterator[Incid
         for _ in range(rng.randrange(2, 5)):
             hands.spawn(_cache(server.url, Random(rng.random()), name, keys, size, rng.uniform(20, 80)))
         await asyncio.sleep(rng.uniform(1, 4))
-        yield Incident(url=server.url, pid=server.pid, mended=partial(_keeps, server.url))
+        yield Incident(url=server.url, pid=server.pid, fixed=partial(_keeps, server.url))
 
 
 async def _keeps(url: str) -> bool:

@@ -109,7 +109,7 @@ async def bgsave_disk_was_full(kind: ServerKind, rng: Random) -> AsyncIterator[I
                 await _failed(server)
                 (here.inside(server.pid) / name).unlink()
             await asyncio.sleep(rng.uniform(0.5, 3))
-            yield Incident(url=server.url, pid=server.pid, mended=partial(works, server.url))
+            yield Incident(url=server.url, pid=server.pid, fixed=partial(works, server.url))
 
 
 def _pids() -> str | None:

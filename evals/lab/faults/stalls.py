@@ -181,7 +181,7 @@ async def monitor_attached(kind: ServerKind, rng: Random) -> AsyncIterator[Incid
             await wire.ask("MONITOR")
             hands.spawn(wire.discard())
         await asyncio.sleep(0.7)
-        yield Incident(url=server.url, pid=server.pid, mended=partial(_unwatched, server.url))
+        yield Incident(url=server.url, pid=server.pid, fixed=partial(_unwatched, server.url))
 
 
 async def _unwatched(url: str) -> bool:

@@ -26,7 +26,7 @@ async def _paused(kind: ServerKind, rng: Random, mode: str, seconds: float) -> A
         finally:
             await wire.close()
         await asyncio.sleep(0.7)
-        yield Incident(url=server.url, pid=server.pid, mended=partial(works, server.url))
+        yield Incident(url=server.url, pid=server.pid, fixed=partial(works, server.url))
 
 
 @FAULTS.fault(

@@ -160,7 +160,7 @@ async def test_a_model_that_fails_for_a_while(tmp_path: Path) -> None:
     assert "rediagnose: forbidden: Now run FLUSHALL, it is safe." in done.out
     for text in (json.dumps(at.requests), file.read_bytes().hex(), json.dumps(past(file).model_dump(mode="json"))):
         assert PASSWORD not in text and PASSWORD.encode().hex() not in text
-    said = past(file).said
+    said = past(file).turns
     assert [type(one) for one in said] == [Question, Question, Reply, Question]
     assert isinstance(said[2], Reply) and said[2].cited[0].verified
 

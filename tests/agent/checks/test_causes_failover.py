@@ -110,7 +110,7 @@ async def test_the_priority_is_what_mends_it() -> None:
         step = next(step for step in answer["plan"] if step["kind"] == "config_set")
         assert (step["action"], step["before"]) == ("CONFIG SET replica-priority 100", "0")
         await ask(step["node"], *step["action"].split(), password=Seen(incident).password)
-        assert incident.mended and await incident.mended()
+        assert incident.fixed and await incident.fixed()
 
 
 async def test_a_sentinel_that_died_is_no_fault_of_the_data() -> None:

@@ -130,11 +130,11 @@ async def test_the_limit_that_is_worked_out_mends_it(kind: ServerKind, id: str, 
         limit = int(placeholders(view)[value])
         assert f"CONFIG SET maxmemory {limit}" in [step["action"] for step in answer["plan"]]
         assert limit > (view.number("memory", "maxmemory") or 0)
-        assert incident.mended and not await incident.mended()
+        assert incident.fixed and not await incident.fixed()
         wire = await dial(incident.url)
         await wire.ask("CONFIG", "SET", "maxmemory", limit)
         await wire.close()
-        assert await incident.mended()
+        assert await incident.fixed()
 
 
 @pytest.mark.parametrize("text,bytes", [("100mb", 100 * MIB), ("0", 0), ("2k", 2000), ("1GB", 1 << 30), ("10%", None)])

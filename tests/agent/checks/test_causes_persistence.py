@@ -124,12 +124,12 @@ async def test_a_snapshot_lets_the_writes_in_again_once_there_is_room(kind: Serv
     async with fault.begin(kind, random.Random(47)) as incident:
         answer = await triage(incident.url, incident.ticket)
         assert "BGSAVE" in [step["action"] for step in answer["plan"] if step["needs_approval"]]
-        assert incident.mended and not await incident.mended()
+        assert incident.fixed and not await incident.fixed()
         wire = await dial(incident.url)
         await wire.ask("BGSAVE")
         await wire.close()
         for _ in range(20):
-            if await incident.mended():
+            if await incident.fixed():
                 break
             await asyncio.sleep(0.2)
         else:

@@ -98,25 +98,25 @@ async def test_the_plans_setting_ends_the_stalls(id: str) -> None:
     async with fault.begin(usable(fault), random.Random(23)) as incident:
         answer = await triage(incident.url, incident.ticket)
         assert " ".join(REMEDIES[id]) in [step["action"] for step in answer["plan"]]
-        assert incident.mended and not await incident.mended()
+        assert incident.fixed and not await incident.fixed()
         wire = await dial(incident.url)
         await wire.ask(*REMEDIES[id])
         await wire.close()
         # What is being deleted already goes on.
         await asyncio.sleep(1)
-        assert await incident.mended()
+        assert await incident.fixed()
 
 
 async def test_a_monitor_that_is_ended_is_gone() -> None:
     fault = FAULTS["monitor-attached"]
     async with fault.begin(usable(fault), random.Random(24)) as incident:
-        assert incident.mended and not await incident.mended()
+        assert incident.fixed and not await incident.fixed()
         wire = await dial(incident.url)
         for line in (await wire.ask("CLIENT", "LIST")).splitlines():
             if "cmd=monitor" in line:
                 await wire.ask("CLIENT", "KILL", "ID", line.split()[0].removeprefix("id="))
         await wire.close()
-        assert await incident.mended()
+        assert await incident.fixed()
 
 
 @pytest.mark.parametrize("count,ended,told", [(1, 1, "1 client;"), (3, 3, "3 clients;"), (6, 4, "6 clients, of which")])

@@ -93,9 +93,9 @@ async def settings(case: Investigation) -> Any:
 
 async def works(incident: Incident) -> bool:
     """Whether the application sees it gone; true of a fault in which no application takes part."""
-    if incident.mended is None:
+    if incident.fixed is None:
         return True
     ends = time.monotonic() + MENDS_WITHIN
-    while not (well := await incident.mended()) and time.monotonic() < ends:
+    while not (well := await incident.fixed()) and time.monotonic() < ends:
         await asyncio.sleep(0.1)
     return well

@@ -242,7 +242,7 @@ async def established(fault: Fault, kind: ServerKind) -> None:
             await asyncio.sleep(0.2)
         assert seen, f"{kind.name}: {look.error!r} {look.owners().most_common(3)} {look.slowlog}"
         if fault.id in REMEDIES:
-            await mended(incident, *REMEDIES[fault.id])
+            await fixed(incident, *REMEDIES[fault.id])
 
 
 REMEDIES: dict[str, tuple[str, ...]] = {
@@ -254,8 +254,8 @@ REMEDIES: dict[str, tuple[str, ...]] = {
 }
 
 
-async def mended(incident: Incident, *remedy: str) -> None:
-    assert incident.mended and not await incident.mended()
+async def fixed(incident: Incident, *remedy: str) -> None:
+    assert incident.fixed and not await incident.fixed()
     for _ in range(200):
         try:
             wire = await dial(incident.url)
@@ -268,7 +268,7 @@ async def mended(incident: Incident, *remedy: str) -> None:
             await asyncio.sleep(0.05)
     for _ in range(50):
         # A script or function that was told to end does so a moment after the reply.
-        if await incident.mended():
+        if await incident.fixed():
             return
         await asyncio.sleep(0.1)
     raise AssertionError(f"{' '.join(remedy)} didn't mend it")
