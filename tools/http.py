@@ -6,10 +6,21 @@ from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
+import httpx2
+
 
 def printable(text: str) -> str:
     """Text that can't steer a terminal."""
     return "".join(letter if letter.isprintable() or letter in "\n\t" else " " for letter in text)
+
+
+def web_url(text: str) -> httpx2.URL | None:
+    """The URL of a text; null for what is none, or not of HTTP."""
+    try:
+        url = httpx2.URL(text)
+    except (httpx2.InvalidURL, ValueError):
+        return None
+    return url if url.scheme in ("http", "https") and url.host else None
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

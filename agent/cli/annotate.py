@@ -22,12 +22,14 @@ from agent.tickets.pagerduty import PagerDuty
 from agent.tickets.reading import read_ticket
 from agent.tickets.rest import PATIENCE
 from agent.tickets.service import Form, Service
-from agent.tickets.targets import target_named, target_of_ticket
-from agent.tickets.ticket import NAMES, ServiceError, Ticket, TicketError, printable
+from agent.tickets.targets import target_of_ticket
+from agent.tickets.ticket import NAMES, ServiceError, Ticket, TicketError
 from tools.clock import SystemClock
 from tools.connection.target import Target, parse_target
 from tools.errors import UsageError
-from tools.settings import Settings, TargetSettings, load_settings
+from tools.http import printable
+from tools.settings.file import load_settings, target_named
+from tools.settings.tables import Settings, TargetSettings
 
 _SHUT_OUT = {
     "noauth": "it wants a password; give the target password_env or password_file",

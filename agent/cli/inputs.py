@@ -20,7 +20,7 @@ from tools.host.facts import load_facts
 from tools.past.history import History, parse_moment
 from tools.records import BudgetLimits, Record
 from tools.redact import hide_secrets
-from tools.settings import settings_for
+from tools.settings.file import settings_for
 
 Inputs = TypeVar("Inputs", bound=Record)
 

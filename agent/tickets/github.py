@@ -8,7 +8,7 @@ from agent.tickets.rest import NO_IDENTITY, PATIENCE, Rest, checked_base, creden
 from agent.tickets.service import Form, PostedComment
 from agent.tickets.ticket import Place, object_of, objects_of, text_of
 from tools.errors import UsageError
-from tools.settings import ServiceSettings
+from tools.settings.tables import GitHubSettings
 
 API = "https://api.github.com"
 _OWN = (API, "https://github.com")
@@ -23,7 +23,7 @@ class GitHub:
     limit = 65_536
 
     def __init__(
-        self, place: Place, known: ServiceSettings, environ: Mapping[str, str] = os.environ, patience: float = PATIENCE
+        self, place: Place, known: GitHubSettings, environ: Mapping[str, str] = os.environ, patience: float = PATIENCE
     ) -> None:
         token, source = credential(known.token, _TOKENS, "github", environ)
         url = known.url or environ.get("GITHUB_API_URL") or ""

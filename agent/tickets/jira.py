@@ -11,7 +11,7 @@ from agent.tickets.rest import NO_IDENTITY, PATIENCE, Rest, basic, checked_base,
 from agent.tickets.service import Form, PostedComment
 from agent.tickets.ticket import Place, ServiceError, object_of, objects_of, text_of
 from tools.errors import UsageError
-from tools.settings import ServiceSettings
+from tools.settings.tables import JiraSettings
 
 _URLS = ("JIRA_URL", "JIRA_BASE_URL", "JIRA_SERVER")
 _PEOPLE = ("JIRA_EMAIL", "JIRA_USER_EMAIL", "JIRA_USER")
@@ -25,7 +25,7 @@ class Jira:
     limit = 32_767
 
     def __init__(
-        self, place: Place, known: ServiceSettings, environ: Mapping[str, str] = os.environ, patience: float = PATIENCE
+        self, place: Place, known: JiraSettings, environ: Mapping[str, str] = os.environ, patience: float = PATIENCE
     ) -> None:
         source = next((name for name in _URLS if environ.get(name)), "")
         url = known.url or environ.get(source, "")

@@ -12,10 +12,12 @@ from pydantic import SecretStr
 from agent.answer.diagnosis import Diagnosis
 from agent.tickets.rest import PATIENCE
 from agent.tickets.summary import address_of, author, do_first, explanation, headline, measured_at, what_not_to_do
-from agent.tickets.ticket import ServiceError, Ticket, printable
+from agent.tickets.ticket import ServiceError, Ticket
 from tools.errors import UsageError
+from tools.http import printable, web_url
 from tools.records import Record
-from tools.settings import Settings, load_settings
+from tools.settings.file import load_settings
+from tools.settings.tables import Settings
 
 _BLOCK = 3000
 """Characters of one block at Slack."""
@@ -54,11 +56,8 @@ def _webhook(given: str, known: Settings, environ: Mapping[str, str]) -> Webhook
 
 
 def _host(url: str, source: str) -> str:
-    try:
-        parsed = httpx2.URL(url)
-    except (httpx2.InvalidURL, ValueError):
-        parsed = httpx2.URL("")
-    if parsed.scheme not in ("http", "https") or not parsed.host:
+    parsed = web_url(url)
+    if parsed is None:
         raise UsageError(f"{source}: not a webhook's URL; write https://HOST/PATH")
     return parsed.host
 

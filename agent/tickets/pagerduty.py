@@ -8,7 +8,7 @@ from agent.tickets.rest import PATIENCE, Rest, checked_base, credential
 from agent.tickets.service import Form, PostedComment
 from agent.tickets.ticket import Place, ServiceError, object_of, objects_of, text_of
 from tools.errors import UsageError
-from tools.settings import ServiceSettings
+from tools.settings.tables import PagerDutySettings
 
 API = "https://api.pagerduty.com"
 _OWN = (API, "https://api.eu.pagerduty.com")
@@ -25,7 +25,11 @@ class PagerDuty:
     limit = 4_000
 
     def __init__(
-        self, place: Place, known: ServiceSettings, environ: Mapping[str, str] = os.environ, patience: float = PATIENCE
+        self,
+        place: Place,
+        known: PagerDutySettings,
+        environ: Mapping[str, str] = os.environ,
+        patience: float = PATIENCE,
     ) -> None:
         token, source = credential(known.token, _TOKENS, "pagerduty", environ)
         person = known.person or next((environ[name] for name in _PEOPLE if environ.get(name)), "")

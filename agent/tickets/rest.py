@@ -12,9 +12,9 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 
 from agent.tickets.ticket import ServiceError
 from tools.errors import UsageError
-from tools.http import printable, retry_after
+from tools.http import printable, retry_after, web_url
 from tools.redact import HIDDEN, hide_secrets
-from tools.settings import SecretSource
+from tools.settings.secret_source import SecretSource
 
 PATIENCE = 10.0
 """Seconds for one request and its answer."""
@@ -47,11 +47,8 @@ class _Retryable(Exception):
 
 def checked_base(url: str, source: str) -> str:
     """The base URL of an API, without its trailing slash. Raises `UsageError` naming `source`."""
-    try:
-        parsed = httpx2.URL(url)
-    except (httpx2.InvalidURL, ValueError):
-        parsed = httpx2.URL("")
-    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo or parsed.query:
+    parsed = web_url(url)
+    if parsed is None or parsed.userinfo or parsed.query:
         raise UsageError(f"{source}: not the address of an API; write https://HOST, without credentials")
     return url.rstrip("/")
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from agent.tickets.ticket import Labels, Ticket, TicketError, printable
+from agent.tickets.ticket import Labels, Ticket, TicketError
 from tools.errors import UsageError
-from tools.settings import Settings, TargetSettings
+from tools.http import printable
+from tools.settings.tables import Settings, TargetSettings
 
 _EXPORTER = 9121
 """redis_exporter's port, which stands in `instance` where the server's own isn't told."""
@@ -20,16 +21,6 @@ class Fit(NamedTuple):
 
     rank: tuple[int, int]
     why: str
-
-
-def target_named(name: str, known: Settings) -> TargetSettings:
-    """The target of a name. Raises `UsageError`."""
-    found = [one for one in known.targets if one.name and one.name.lower() == name.lower()]
-    if not found:
-        names = ", ".join(one.name for one in known.targets if one.name) or "none"
-        where = known.file or "rediagnose.toml (there is none here)"
-        raise UsageError(f"--target {name!r}: {where} has no such name; it has {names}")
-    return found[0]
 
 
 def target_of_ticket(ticket: Ticket, known: Settings) -> tuple[TargetSettings, str]:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from tools.errors import RediagnoseError
+from tools.http import printable
 from tools.records import Record
 from tools.redact import hide_secrets
 
@@ -73,11 +74,6 @@ class Ticket(Record):
         """Title and text, bounded and without what is written like a credential."""
         words = "\n".join(part for part in (self.title, self.text) if part)[:_LOOKED_AT]
         return hide_secrets(printable(words)).strip()[:LONGEST].strip()
-
-
-def printable(text: str) -> str:
-    """Text that can't steer a terminal or hide what it says."""
-    return "".join(letter if letter.isprintable() or letter in "\n\t" else " " for letter in text)
 
 
 def foreign_comment(comment: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import httpx2
 
 from tools.errors import Unanswered, UsageError
+from tools.http import web_url
 from tools.records import Kind
 
 MOST_BYTES = 8 * 2**20
@@ -28,11 +29,7 @@ class Series(NamedTuple):
 
 def checked_url(url: str, source: str) -> str:
     """The URL of a Prometheus. Raises `UsageError` naming `source`, never the URL's credentials."""
-    try:
-        parsed = httpx2.URL(url)
-    except (httpx2.InvalidURL, ValueError):
-        parsed = httpx2.URL("")
-    if parsed.scheme not in ("http", "https") or not parsed.host:
+    if web_url(url) is None:
         raise UsageError(f"{source}: not a URL of a Prometheus; write http://HOST:9090, or https://USER:PASSWORD@HOST")
     return url.rstrip("/")
 

@@ -15,8 +15,7 @@ from agent.tickets.ticket import TicketError
 from evals.readme import README
 from tests.standins import WebhookStandIn, serving
 from tests.ticketing import TICKETS, Desk, desk
-from tools.errors import UsageError
-from tools.settings import load_settings
+from tools.settings.file import load_settings
 
 __all__ = ["desk"]
 TWO = """
@@ -173,34 +172,6 @@ async def test_where_a_target_keeps_its_secrets(desk: Desk) -> None:
     assert "password_env" in done.err
     desk.patch.setenv("C_URL", "redis://:hush@127.0.0.1:3")
     assert (await desk.annotate(desk.ticket("c"))).status == 0
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ('[[targets]]\nurl = "redis://a"\nurl_env = "A"\n', "url: there beside url_env"),
-        ('[[targets]]\nname = "a"\n', "url: missing"),
-        ('[[targets]]\nurl = "redis://a"\nmatch = "x"\n', "match: not a table"),
-        ('[[targets]]\nurl = "redis://a"\nmatch = {}\n', "match: not a table"),
-        ('[[targets]]\nurl = "redis://a"\nmatch = { env = 3 }\n', "match: env: not a text"),
-        ('[[targets]]\nurl = "redis://a"\ntext = [""]\n', "text: not a text"),
-        ('[[targets]]\nurl = "redis://a"\npassword = "x"\n', "password: there is no such key"),
-        ('[[targets]]\nurl = "redis://a"\npassword_env = "x"\npassword_file = "y"\n', "leave one"),
-        ('[[targets]]\nurl = "redis://a"\nname = "a"\n[[targets]]\nurl = "redis://b"\nname = "a"\n', "there 2 times"),
-        ('[github]\ntoken = "x"\n', "token: there is no such key"),
-        ("[jira]\napi = 4\n", "api: not a version"),
-        ("jira = 4\n", "jira: not a table"),
-        ('[[notify]]\nname = "a"\nurl = "https://x"\n', "url: there is no such key"),
-        ('[[notify]]\nname = "a"\n', "url_env: missing"),
-        ('[[notify]]\nurl_env = "A"\n', "name: missing"),
-        ('[[notify]]\nname = "a"\nurl_env = "A"\nform = "xml"\n', "form: 'xml'"),
-    ],
-)
-def test_settings_that_cannot_be_used(tmp_path: Path, text: str, said: str) -> None:
-    (tmp_path / "rediagnose.toml").write_text(text)
-    with pytest.raises(UsageError, match=said) as failed:
-        load_settings(environ={}, folder=tmp_path)
-    assert "rediagnose.toml" in str(failed.value)
 
 
 def test_the_example_in_the_readme(tmp_path: Path) -> None:

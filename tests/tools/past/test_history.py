@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -21,7 +20,6 @@ from tools.errors import ToolError, Unanswered, UsageError
 from tools.past.history import History, history, parse_moment
 from tools.records import Values
 from tools.redact import Pseudonyms
-from tools.settings import settings_for
 
 MB = 2**20
 CALM = 12
@@ -255,55 +253,3 @@ async def test_the_moment_that_a_person_means() -> None:
         await history(mute(1), past_of("http://127.0.0.1:1"), at="25:00")
     with pytest.raises(ToolError, match="still to come"):
         await history(mute(1), past_of("http://127.0.0.1:1"), at="2999-01-01T00:00Z")
-
-
-GOOD = """
-[[targets]]
-name = "orders"
-url = "redis://Orders.example"
-prometheus = "https://reader:pw@prometheus.example/"
-
-[[targets]]
-url = "unix:///run/redis.sock"
-"""
-
-
-def test_settings_of_a_target(tmp_path: Path) -> None:
-    def of(url: str, **environ: str) -> tuple[str | None, str | None]:
-        found = settings_for(parse_target(url, environ={}), environ=environ, folder=tmp_path)
-        assert "pw" not in repr(found)
-        return found.name, found.prometheus.get_secret_value() if found.prometheus else None
-
-    assert of("redis://orders.example:6379") == (None, None)
-    (tmp_path / "rediagnose.toml").write_text(GOOD)
-    assert of("redis://:secret@orders.example:6379/3") == ("orders", "https://reader:pw@prometheus.example")
-    assert of("unix:///run/redis.sock") == of("redis://orders.example:6380") == (None, None)
-    (tmp_path / "other.toml").write_text('[[targets]]\nname = "o"\nurl = "redis://o"\n')
-    assert of("redis://o", REDIAGNOSE_CONFIG=str(tmp_path / "other.toml")) == ("o", None)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("targets = [", "not TOML"),
-        ("[target]\n", r"target: there is no such key; write \[\[targets\]\]"),
-        ("targets = 3\n", "targets: not a list"),
-        ('[[targets]]\nname = "a"\n', "targets 1: url: missing"),
-        ('[[targets]]\nurl = "http://:hush@a"\n', "targets 1: url: "),
-        ('[[targets]]\nurl = "redis://a"\nprom = "x"\n', "prom: there is no such key; there are name, url"),
-        ('[[targets]]\nurl = "redis://a"\nprometheus = "reader:hush@b"\n', "targets 1: prometheus: not a URL"),
-        ('[[targets]]\nurl = "redis://a"\nname = 3\n', "name: not a text"),
-        ('[[targets]]\nurl = "redis://a"\n[[targets]]\nurl = "redis://A:6379"\n', "there 2 times"),
-    ],
-    ids=("toml", "table", "list", "no-url", "bad-url", "key", "prometheus", "type", "twice"),
-)
-def test_settings_that_cannot_be_used(tmp_path: Path, text: str, said: str) -> None:
-    (tmp_path / "rediagnose.toml").write_text(text)
-    with pytest.raises(UsageError, match=said) as failed:
-        settings_for(parse_target("redis://a", environ={}), environ={}, folder=tmp_path)
-    assert "rediagnose.toml" in str(failed.value) and "hush" not in str(failed.value)
-
-
-def test_settings_that_are_named_and_missing(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="REDIAGNOSE_CONFIG"):
-        settings_for(parse_target("redis://a", environ={}), environ={"REDIAGNOSE_CONFIG": str(tmp_path / "none.toml")})

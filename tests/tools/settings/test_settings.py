@@ -1,0 +1,120 @@
+"""What rediagnose.toml says, where it's found, and each mistake in it named with its remedy."""
+
+from pathlib import Path
+
+import pytest
+
+from tools.connection.target import parse_target
+from tools.errors import UsageError
+from tools.settings.file import load_settings, settings_for, target_named
+
+GOOD = """
+[[targets]]
+name = "orders"
+url = "redis://Orders.example"
+prometheus = "https://reader:pw@prometheus.example/"
+
+[[targets]]
+url = "unix:///run/redis.sock"
+"""
+
+
+def test_settings_of_a_target(tmp_path: Path) -> None:
+    def of(url: str, **environ: str) -> tuple[str | None, str | None]:
+        found = settings_for(parse_target(url, environ={}), environ=environ, folder=tmp_path)
+        assert "pw" not in repr(found)
+        return found.name, found.prometheus.get_secret_value() if found.prometheus else None
+
+    assert of("redis://orders.example:6379") == (None, None)
+    (tmp_path / "rediagnose.toml").write_text(GOOD)
+    assert of("redis://:secret@orders.example:6379/3") == ("orders", "https://reader:pw@prometheus.example")
+    assert of("unix:///run/redis.sock") == of("redis://orders.example:6380") == (None, None)
+    (tmp_path / "other.toml").write_text('[[targets]]\nname = "o"\nurl = "redis://o"\n')
+    assert of("redis://o", REDIAGNOSE_CONFIG=str(tmp_path / "other.toml")) == ("o", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("targets = [", "not TOML"),
+        ("[target]\n", r"target: there is no such key; write \[\[targets\]\]"),
+        ("targets = 3\n", "targets: not a list"),
+        ('[[targets]]\nname = "a"\n', "targets 1: url: missing"),
+        ('[[targets]]\nurl = "http://:hush@a"\n', "targets 1: url: "),
+        ('[[targets]]\nurl = "redis://a"\nprom = "x"\n', "prom: there is no such key; there are name, url"),
+        ('[[targets]]\nurl = "redis://a"\nprometheus = "reader:hush@b"\n', "targets 1: prometheus: not a URL"),
+        ('[[targets]]\nurl = "redis://a"\nname = 3\n', "name: not a text"),
+        ('[[targets]]\nurl = "redis://a"\n[[targets]]\nurl = "redis://A:6379"\n', "there 2 times"),
+        ('[[targets]]\nurl = "redis://a"\nurl_env = "A"\n', "url: there beside url_env"),
+        ('[[targets]]\nname = "a"\n', "url: missing"),
+        ('[[targets]]\nurl = "redis://a"\nmatch = "x"\n', "match: not a table"),
+        ('[[targets]]\nurl = "redis://a"\nmatch = {}\n', "match: not a table"),
+        ('[[targets]]\nurl = "redis://a"\nmatch = { env = 3 }\n', "match: env: not a text"),
+        ('[[targets]]\nurl = "redis://a"\ntext = [""]\n', "text: not a text"),
+        ('[[targets]]\nurl = "redis://a"\npassword = "x"\n', "password: there is no such key"),
+        ('[[targets]]\nurl = "redis://a"\npassword_env = "x"\npassword_file = "y"\n', "leave one"),
+        ('[[targets]]\nurl = "redis://a"\nname = "a"\n[[targets]]\nurl = "redis://b"\nname = "a"\n', "there 2 times"),
+        ('[github]\ntoken = "x"\n', "token: there is no such key"),
+        ("[jira]\napi = 4\n", "api: 4 isn't 2 or 3; write 3 for Jira Cloud"),
+        ("jira = 4\n", "jira: not a table"),
+        ('[[notify]]\nname = "a"\nurl = "https://x"\n', "url: there is no such key"),
+        ('[[notify]]\nname = "a"\n', "url_env: missing"),
+        ('[[notify]]\nurl_env = "A"\n', "name: missing"),
+        ('[[notify]]\nname = "a"\nurl_env = "A"\nform = "xml"\n', "form: 'xml'"),
+    ],
+)
+def test_settings_that_cannot_be_used(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "rediagnose.toml").write_text(text)
+    with pytest.raises(UsageError, match=said) as failed:
+        settings_for(parse_target("redis://a", environ={}), environ={}, folder=tmp_path)
+    assert "rediagnose.toml" in str(failed.value) and "hush" not in str(failed.value)
+
+
+def test_settings_that_are_named_and_missing(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="REDIAGNOSE_CONFIG"):
+        settings_for(parse_target("redis://a", environ={}), environ={"REDIAGNOSE_CONFIG": str(tmp_path / "none.toml")})
+
+
+def test_the_nearer_file_comes_before_the_persons_own(tmp_path: Path) -> None:
+    here, home = tmp_path / "here", tmp_path / "home"
+    own = home / ".config" / "rediagnose" / "rediagnose.toml"
+    own.parent.mkdir(parents=True)
+    here.mkdir()
+    own.write_text('[[targets]]\nname = "own"\nurl = "redis://a"\ncacert = "ca.pem"\n')
+
+    def names(**environ: str) -> list[str | None]:
+        return [one.name for one in load_settings(environ=environ, folder=here).targets]
+
+    assert names() == []
+    assert names(HOME=str(home)) == names(XDG_CONFIG_HOME=str(home / ".config")) == ["own"]
+    assert load_settings(environ={"HOME": str(home)}, folder=here).targets[0].cacert == own.parent / "ca.pem"
+    assert names(HOME=str(home), XDG_CONFIG_HOME=str(home)) == []
+    (here / "rediagnose.toml").write_text('[[targets]]\nname = "nearer"\nurl = "redis://a"\n')
+    assert names(HOME=str(home)) == ["nearer"]
+
+
+def test_a_target_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "rediagnose.toml").write_text(GOOD)
+    settings = load_settings(environ={}, folder=tmp_path)
+    found = target_named("Orders", settings)
+    assert found.target and found.target.node == "orders.example:6379"
+    with pytest.raises(UsageError, match=r"'orders2': .*rediagnose.toml has no such name; it has orders"):
+        target_named("orders2", settings)
+    with pytest.raises(UsageError, match=r"there is none here"):
+        target_named("orders", load_settings(environ={}, folder=tmp_path / "none"))
+
+
+def test_a_secret_that_is_missing_is_named_by_its_setting(tmp_path: Path) -> None:
+    file = tmp_path / "rediagnose.toml"
+    file.write_text('[[targets]]\nurl = "redis://a"\npassword_env = "PW"\n[github]\ntoken_file = "token"\n')
+    settings = load_settings(environ={}, folder=tmp_path)
+    password, token = settings.targets[0].password, settings.github.token
+    assert password and password.read({"PW": " hush "}).get_secret_value() == "hush"
+    with pytest.raises(UsageError, match=rf"^{file}: password_env: PW isn't set"):
+        password.read({})
+    assert token
+    for content, why in ((None, "No such file"), ("\n", "its first line is empty")):
+        if content is not None:
+            (tmp_path / "token").write_text(content)
+        with pytest.raises(UsageError, match=rf"^{file}: token_file: {tmp_path}/token: {why}"):
+            token.read({})

@@ -1,0 +1,117 @@
+"""The file of settings: found, read, and looked up in."""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from tools.connection.target import Target
+from tools.errors import UsageError
+from tools.settings.tables import (
+    FILE,
+    Context,
+    GitHubSettings,
+    JiraSettings,
+    NotifySettings,
+    PagerDutySettings,
+    Settings,
+    Table,
+    TargetSettings,
+)
+
+VARIABLE = "REDIAGNOSE_CONFIG"
+
+
+def load_settings(*, environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Settings:
+    """What the file says that REDIAGNOSE_CONFIG names, else rediagnose.toml in `folder` (here), else the person's own.
+
+    Raises `UsageError` naming file, key and remedy for a file that can't be used.
+    """
+    named = environ.get(VARIABLE)
+    file = Path(named) if named else next((path for path in _places(environ, folder) if path.exists()), None)
+    if file is None:
+        return Settings()
+    content = _content(file)
+    try:
+        return Settings.model_validate(content, context=Context(file, environ))
+    except ValidationError as error:
+        raise UsageError(f"{file}: {_explanation(error)}") from None
+
+
+def settings_for(
+    target: Target, *, environ: Mapping[str, str] = os.environ, folder: Path | None = None
+) -> TargetSettings:
+    """The settings of a target, matched by host and port or by socket path. Raises as `load_settings` does."""
+    settings = load_settings(environ=environ, folder=folder)
+    node = target.node.lower()
+    found = [one for one in settings.targets if one.target and one.target.node.lower() == node]
+    if len(found) > 1:
+        raise UsageError(f"{settings.file}: targets: {target.node} is there {len(found)} times; leave one")
+    # Of one that the file doesn't name nothing is known, not even a URL.
+    return found[0] if found else TargetSettings.model_construct()
+
+
+def target_named(name: str, settings: Settings | None = None) -> TargetSettings:
+    """The target of a name, in any case, in the settings or else in the file's. Raises `UsageError`."""
+    settings = load_settings() if settings is None else settings
+    found = next((one for one in settings.targets if one.name and one.name.lower() == name.lower()), None)
+    if found is None:
+        names = ", ".join(one.name for one in settings.targets if one.name) or "none"
+        where = settings.file or f"{FILE} (there is none here)"
+        raise UsageError(f"--target {name!r}: {where} has no such name; it has {names}")
+    return found
+
+
+def _places(environ: Mapping[str, str], folder: Path | None) -> Iterator[Path]:
+    yield (folder or Path()) / FILE
+    home = environ.get("HOME")
+    if config := environ.get("XDG_CONFIG_HOME") or (f"{home}/.config" if home else None):
+        yield Path(config) / "rediagnose" / FILE
+
+
+def _content(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it isn't UTF-8"
+        raise UsageError(f"{file}: {why}; give a readable file, or unset {VARIABLE}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{file}: not TOML: {error}") from None
+
+
+_TABLES: dict[str, type[Table]] = {
+    "targets": TargetSettings, "github": GitHubSettings, "jira": JiraSettings, "pagerduty": PagerDutySettings,
+    "notify": NotifySettings,
+}  # fmt: skip
+_REMEDIES = {
+    "targets": "write [[targets]] above each", "notify": "write [[notify]] above each", "github": "write [github]",
+    "jira": "write [jira]", "pagerduty": "write [pagerduty]", "jira.api": "write 3 for Jira Cloud, 2 for others",
+    "notify.name": 'write name = "oncall"', "notify.form": 'write "slack" or "json"',
+}  # fmt: skip
+_FAULTS = {
+    "missing": "missing", "tuple_type": "not a list of tables", "model_type": "not a table",
+    "literal_error": "{input!r} isn't {expected}",
+}  # fmt: skip
+
+
+def _explanation(error: ValidationError) -> str:
+    """The first of the problems in a line: the key, what is wrong with its value, and the remedy."""
+    first = error.errors(include_url=False)[0]
+    keys = [part for part in first["loc"] if isinstance(part, str)]
+    where = "".join(f" {part + 1}" if isinstance(part, int) else f": {part}" for part in first["loc"])[2:]
+    if first["type"] == "setting":
+        return f"{where}: {first['msg']}" if where else first["msg"]
+    if first["type"] == "extra_forbidden":
+        return f"{where}: there is no such key; {_known_keys(keys[:-1])}"
+    fault = _FAULTS.get(first["type"], "not a text").format(input=first["input"], **first.get("ctx", {}))
+    remedy = _REMEDIES.get(".".join(keys)) or f'write {keys[-1]} = "..."'
+    return f"{where}: {fault}; {remedy}"
+
+
+def _known_keys(section: list[str]) -> str:
+    if not section:
+        return "write [[targets]], [github], [jira], [pagerduty] or [[notify]]"
+    return f"there are {', '.join(field.alias or name for name, field in _TABLES[section[0]].model_fields.items())}"

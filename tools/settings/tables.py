@@ -1,0 +1,231 @@
+"""The tables of rediagnose.toml, each key checked."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    StringConstraints,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from tools.connection.target import Target, parse_target
+from tools.errors import UsageError
+from tools.http import web_url
+from tools.records import Record
+from tools.settings.secret_source import SecretSource
+
+FILE = "rediagnose.toml"
+
+
+class Context(NamedTuple):
+    """What a table of the file is read with."""
+
+    file: Path
+    environ: Mapping[str, str]
+
+
+def _context(info: ValidationInfo) -> Context:
+    return info.context if isinstance(info.context, Context) else Context(Path(FILE), {})
+
+
+def _beside_file(path: object, info: ValidationInfo) -> object:
+    """A path relative to the settings' own file, as the person who wrote it there means it."""
+    return _context(info).file.parent / Path(path).expanduser() if isinstance(path, str) and path else path
+
+
+def _label_rules(value: Any) -> object:
+    rules = value if isinstance(value, list) else [value]
+    if not all(isinstance(rule, dict) and rule for rule in rules):
+        raise _problem('not a table; write match = { service = "orders", env = "prod*" }')
+    return tuple({label: _patterns(patterns, f"{label}: ") for label, patterns in rule.items()} for rule in rules)
+
+
+def _patterns(value: Any, label: str = "") -> tuple[str, ...]:
+    patterns = value if isinstance(value, list) else [value]
+    if not all(isinstance(pattern, str) and pattern.strip() for pattern in patterns):
+        raise _problem(f'{label}not a text or a list of texts; write "..." or ["...", "..."]')
+    return tuple(pattern.strip() for pattern in patterns)
+
+
+def _prometheus_url(value: object) -> object:
+    if isinstance(value, str) and web_url(value) is None:
+        raise _problem("not a URL of a Prometheus; write http://HOST:9090, or https://USER:PASSWORD@HOST")
+    return value.rstrip("/") if isinstance(value, str) else value
+
+
+def _problem(why: str) -> PydanticCustomError:
+    return PydanticCustomError("setting", "{why}", {"why": why})
+
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+BesideFile = Annotated[Path, BeforeValidator(_beside_file)]
+
+
+class Table(Record):
+    """A table of the file: `X_env` and `X_file` name where the secret X is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+    _file: Path | None = PrivateAttr(None)
+
+    @model_validator(mode="after")
+    def _check_sources(self, info: ValidationInfo) -> Self:
+        self._file = _context(info).file if info.context else None
+        for key in (name.removesuffix("_env") for name in type(self).model_fields if name.endswith("_env")):
+            if getattr(self, f"{key}_env") and getattr(self, f"{key}_file"):
+                raise _problem(f"{key}_env and {key}_file: leave one")
+        return self
+
+    @property
+    def file(self) -> Path | None:
+        """The file that says so; null where there is none."""
+        return self._file
+
+    def _source(self, key: str) -> SecretSource | None:
+        env, file = getattr(self, f"{key}_env"), getattr(self, f"{key}_file")
+        where = f"{self.file}: {key}_{'env' if env else 'file'}"
+        return SecretSource(where=where, env=env, file=file) if env or file else None
+
+
+class TargetSettings(Table):
+    """What the file says of one target; nothing of one that it doesn't name."""
+
+    name: Text | None = None
+    """What people call it."""
+    url: SecretStr | None = None
+    """Its URL as the file has it."""
+    url_env: Text | None = None
+    """Where its URL is, if it holds a password; or `url_file`."""
+    url_file: BesideFile | None = None
+    password_env: Text | None = None
+    password_file: BesideFile | None = None
+    cacert: BesideFile | None = None
+    cert: BesideFile | None = None
+    key: BesideFile | None = None
+    prometheus: Annotated[SecretStr, BeforeValidator(_prometheus_url)] | None = None
+    """URL of the Prometheus that keeps its figures; it may hold credentials."""
+    match: Annotated[tuple[Mapping[str, tuple[str, ...]], ...], BeforeValidator(_label_rules)] = ()
+    """Labels of a ticket that means it: any of these, with any of its patterns for each of its labels."""
+    text: Annotated[tuple[str, ...], BeforeValidator(_patterns)] = ()
+    """Words or phrases of a ticket that means it: any of these."""
+    _target: Target | None = PrivateAttr(None)
+
+    @model_validator(mode="after")
+    def _find_target(self, info: ValidationInfo) -> Self:
+        source = self.url_source
+        if (self.url is None) == (source is None):
+            why = "missing" if source is None else "there beside url_env or url_file; leave one"
+            raise _problem(f'url: {why}; write url = "redis://HOST:6379"')
+        try:
+            url = source.read(_context(info).environ) if source else self.url
+        except UsageError:
+            # It's reported when this target is asked for; the others can be used without it.
+            return self
+        try:
+            target = parse_target(url.get_secret_value() if url else "", environ={})
+        except UsageError as error:
+            raise _problem(f"url: {error}") from None
+        self._target = target.model_copy(update={"password": None, "username": None})
+        return self
+
+    @property
+    def target(self) -> Target | None:
+        """Where it is, without its credentials; null if its URL is in a variable or a file that isn't there."""
+        return self._target
+
+    @property
+    def url_source(self) -> SecretSource | None:
+        """Where its URL is, if that holds a password."""
+        return self._source("url")
+
+    @property
+    def password(self) -> SecretSource | None:
+        """Where its password is."""
+        return self._source("password")
+
+
+class ServiceSettings(Table):
+    """Where a ticket's service is, and the token for it."""
+
+    token_env: Text | None = None
+    token_file: BesideFile | None = None
+
+    @property
+    def token(self) -> SecretSource | None:
+        """Where the token for it is."""
+        return self._source("token")
+
+
+class GitHubSettings(ServiceSettings):
+    """Where GitHub is."""
+
+    url: Text | None = Field(default=None, alias="api")
+    """Of its API; null for the service's own."""
+
+
+class JiraSettings(ServiceSettings):
+    """Where Jira is."""
+
+    url: Text | None = None
+    """Of the site."""
+    version: Literal[2, 3] | None = Field(default=None, alias="api")
+    """Of its API; null to tell it by the address."""
+    person: Text | None = Field(default=None, alias="email")
+    """E-mail address of the account."""
+
+
+class PagerDutySettings(ServiceSettings):
+    """Where PagerDuty is."""
+
+    url: Text | None = Field(default=None, alias="api")
+    """Of its API; null for the service's own."""
+    person: Text | None = Field(default=None, alias="from")
+    """E-mail address of the user who writes."""
+
+
+class NotifySettings(Table):
+    """A webhook by its name."""
+
+    name: Text
+    url_env: Text | None = None
+    url_file: BesideFile | None = None
+    form: Literal["slack", "json"] | None = None
+    """Null to tell it by the URL."""
+
+    @model_validator(mode="after")
+    def _check_url(self) -> Self:
+        if not self.url_env and not self.url_file:
+            raise _problem('url_env: missing; write url_env = "VARIABLE", or url_file: the URL is a secret')
+        return self
+
+    @property
+    def url(self) -> SecretSource:
+        """Where the webhook's URL is."""
+        source = self._source("url")
+        assert source is not None
+        return source
+
+
+class Settings(Table):
+    """All that the file says."""
+
+    targets: Annotated[tuple[TargetSettings, ...], Field(strict=False)] = ()
+    github: GitHubSettings = GitHubSettings()
+    jira: JiraSettings = JiraSettings()
+    pagerduty: PagerDutySettings = PagerDutySettings()
+    notify: Annotated[tuple[NotifySettings, ...], Field(strict=False)] = ()
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        for key, tables in (("targets", self.targets), ("notify", self.notify)):
+            names = [table.name for table in tables]
+            if twice := next((name for name in names if name and names.count(name) > 1), None):
+                raise _problem(f"{key}: the name {twice!r} is there {names.count(twice)} times; leave one")
+        return self
