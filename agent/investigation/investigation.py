@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 
-from agent.answer.diagnosis import OFFLINE, Diagnosis, ModelUse, Step, TargetInfo, Verdict
+from agent.answer.diagnosis import OFFLINE, Action, Diagnosis, ModelUse, Step, TargetInfo, Verdict
 from agent.answer.events import Answered, ChecksMade, Emit, ProposalForbidden, Started, of_toolbox
 from agent.checks.verdict import conclude
 from agent.evidence.view import View
@@ -13,7 +13,6 @@ from agent.investigation.equipment import Equipment
 from agent.investigation.look import Look
 from agent.investigation.recording import heard_by
 from agent.investigation.sources import Options, Sources
-from agent.loop.submission import Action
 from agent.plan.build import Planned, build
 from agent.runbooks.library import Library
 from tools.clock import Clock
