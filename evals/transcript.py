@@ -20,7 +20,7 @@ WIDTH = 118
 
 
 async def conversation() -> str:
-    """What the terminal shows of an incident that is found, mended and looked at again."""
+    """What the terminal shows of an incident that is found, fixed and looked at again."""
     program = (sys.executable, "-m", "rediagnose", "chat")
     async with FAULTS[INCIDENT].begin(installed()[0], random.Random(7)) as incident:
         with tempfile.TemporaryDirectory() as state:
@@ -30,8 +30,8 @@ async def conversation() -> str:
                 await at.after("Every request to Redis times out; it began all at once.")
                 await at.after("/reading script")
                 await at.type("/approve s1")
-                await at.until("Apply it? y/N")
-                await at.after("y")
+                await at.until("Apply it?")
+                await at.after("yes")
                 await at.after("/recheck")
                 await at.type("/quit")
                 shown = await at.until("not recorded")

@@ -95,6 +95,7 @@ class Decisions:
         if not await self._approver.approve(request):
             self._note(step.model_copy(update={"state": "refused"}), "refused")
             self._site.log(change_entry(self._site.clock, "refused", change, channel=self._channel, step=step.id))
+            self._show(f"{step.id} refused; nothing was changed")
             return None
         approval = self._gate.approve(change, by=current_user(), channel=self._channel, step=step.id)
         step = step.model_copy(update={"state": "approved"})

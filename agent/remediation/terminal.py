@@ -33,7 +33,7 @@ class TerminalApprover:
             self._console.print(Text(line, style=style), soft_wrap=True)
         words = answers(request)
         verb = "Take it back" if request.takes_back else "Apply it"
-        return (await _line(f"   {verb}? {' or '.join(words)} for yes: ")).strip().lower() in words
+        return (await _line(f"   {verb}? Type {' or '.join(words)}; anything else is no: ")).strip().lower() in words
 
 
 def answers(request: ApprovalRequest) -> tuple[str, ...]:

@@ -70,12 +70,13 @@ async def test_without_a_model(kind: ServerKind, tmp_path: Path) -> None:
         assert "/runbook lists them" in await at.after("/runbook nothing-of-that-name")
         assert "Check o1.unused falls" in await at.after("/runbook connection-leak")
         await at.type(f"/approve {step[1]}")
-        await at.until("Apply it? y/N")
-        await at.after("n")
+        await at.until("Type yes or timeout; anything else is no:")
+        # A letter that the hand gives by itself is no yes to a risky change.
+        await at.after("y")
         assert await value(incident.url, "timeout") == "0"
         await at.type(f"/approve {step[1]}")
-        await at.until("Apply it? y/N", times=2)
-        assert f"{step[1]} verified: timeout was 0, is 300" in await at.after("y")
+        await at.until("Type yes or timeout; anything else is no:", times=2)
+        assert f"{step[1]} verified: timeout was 0, is 300" in await at.after("timeout")
         assert await value(incident.url, "timeout") == "300"
         assert "config_get timeout: 0 -> 300" in await at.after("/recheck")
         file = tmp_path / "incident.rec"
@@ -173,7 +174,7 @@ async def test_with_a_model_and_resumed(tmp_path: Path) -> None:
             await at.until("It's a stack trace of a client")
             assert await value(incident.url, "timeout") == "0"
             await at.type(f"/approve {step[1]}")
-            await at.until("Apply it? y/N")
+            await at.until("Type y or yes; anything else is no:")
             await at.type("y")
             await at.until(f"{step[1]} verified")
             assert await value(incident.url, "tcp-keepalive") == "60"
@@ -199,8 +200,8 @@ async def test_with_a_model_and_resumed(tmp_path: Path) -> None:
             assert "I proposed 60." in json.dumps(first)
             await at.type("/approve s1")
             await at.until("first what there is now")
-            await at.until("Apply it? y/N")
-            await at.type("y")
+            await at.until("Type yes or timeout; anything else is no:")
+            await at.type("yes")
             await at.until("s1 verified: timeout was 0, is 300")
             await at.press("C-d")
         well_formed(model)

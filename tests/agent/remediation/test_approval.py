@@ -52,7 +52,7 @@ async def test_a_step_is_made_only_on_a_yes(kind: ServerKind, yes: bool) -> None
     else:
         assert step.state == "refused"
         assert changed.pop("timeout") == "0"
-        assert shown == []
+        assert shown == [f"{step.id} refused; nothing was changed"]
     assert changed.items() <= dict(zip(before[::2], before[1::2], strict=True)).items()
     states = [event.step.state for event in events if isinstance(event, StepChanged)]
     assert states == (["approved", "verified"] if yes else ["refused"])
