@@ -8,7 +8,7 @@ from tools.clock import Clock
 from tools.connection.allowed import must_read
 from tools.connection.budget import Budget, OwnTraffic
 from tools.connection.connection import Connection
-from tools.connection.network import Network
+from tools.connection.network import Network, SystemNetwork
 from tools.connection.protocol import Command, Reply, ServerError
 from tools.connection.target import Target
 from tools.errors import ToolError, Unanswered
@@ -38,7 +38,7 @@ class Node:
         self.clock = clock
         self.budget = budget
         self.pseudonyms = pseudonyms
-        self.network = network or Network()
+        self.network = network or SystemNetwork()
         if target.password is not None:
             pseudonyms.add_secret(target.password.get_secret_value())
         self.own = OwnTraffic()
@@ -87,18 +87,21 @@ class Node:
         values: Values = {}
         try:
             await connection.open(timeout)
-            values = connection.stages
+            values = connection.progress.stages
             await self._let_in(connection, max(0.05, ends - self.clock.monotonic()))
         except Unanswered as error:
             self.own.rejected += error.kind == "maxclients"
-            self.own.connections += connection.stage == "open" and error.kind not in ("maxclients", "protected")
+            progress = connection.progress
+            self.own.connections += progress.stage == "open" and error.kind not in ("maxclients", "protected")
             connection.close()
             raise Unanswered(
-                error.kind, error.detail, {**connection.stages, **error.values, "stage": connection.stage}
+                error.kind, error.detail, {**progress.stages, **error.values, "stage": progress.stage}
             ) from None
+        except BaseException:
+            connection.close()
+            raise
         finally:
-            self.budget.spend(transferred=connection.sent + connection.received)
-            connection.sent = connection.received = 0
+            self._settle(connection)
         # A connection that was turned away ran none of its commands.
         self.budget.spend(commands=2 + bool(self.target.db) + len(self.credentials))
         self.own.connections += 1
@@ -111,17 +114,17 @@ class Node:
         if self.target.db:
             hello.append(("SELECT", self.target.db))
         if self.credentials:
-            connection.stage = "auth"
+            connection.progress.stage = "auth"
             began = self.clock.monotonic()
             (reply,) = await self._exchange(connection, self.credentials, timeout)
-            connection.stages["auth_ms"] = round((self.clock.monotonic() - began) * 1000, 3)
+            connection.progress.stages["auth_ms"] = round((self.clock.monotonic() - began) * 1000, 3)
             if isinstance(reply, ServerError):
                 if "without any password configured" not in reply.text and not self.lenient:
                     raise Unanswered(reply.kind or "wrongpass", self.pseudonyms.error(reply.text))
                 self.auth = "refused" if self.lenient else "not-required"
             else:
                 self.auth = "ok"
-            connection.stage = "open"
+            connection.progress.stage = "open"
         with contextlib.suppress(Unanswered):
             # A mute server doesn't make a connection less of one: what it says next is for the caller to see.
             _, number, *_ = await self._exchange(connection, hello, min(timeout, 1.0))
@@ -198,8 +201,7 @@ class Node:
         return replies
 
     def _settle(self, connection: Connection) -> None:
-        self.budget.spend(transferred=connection.sent + connection.received)
-        connection.sent = connection.received = 0
+        self.budget.spend(transferred=connection.take_bytes())
 
     async def hunt(self, until: float) -> bool:
         """Try for a slot of a full server until then (the clock's monotonic seconds), and keep the one it gets.

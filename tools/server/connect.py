@@ -70,7 +70,7 @@ async def silence(node: Node, seconds: Annotated[float, Field(ge=1, le=12)] = SI
     except Unanswered as error:
         raise Unanswered(error.kind, error.detail, {**values, "waited_seconds": _since(node, began)}) from None
     finally:
-        node.budget.spend(transferred=connection.sent + connection.received)
+        node.budget.spend(transferred=connection.take_bytes())
         connection.close()
     values["waited_seconds"] = _since(node, began)
     return values
