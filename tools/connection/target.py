@@ -1,5 +1,7 @@
 """Which server is meant: the URL, its credentials and TLS settings."""
 
+import contextlib
+import ipaddress
 import os
 import re
 import ssl
@@ -9,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
+from tools.connection.credentials import Credentials
 from tools.connection.url_query import Query, parse_query
 from tools.errors import UsageError
 from tools.records import Record
@@ -63,6 +66,8 @@ class Target(Record):
     db: int = 0
     username: str | None = None
     password: SecretStr | None = None
+    credentials: Credentials | None = None
+    """Of a cloud's identity service, whose tokens stand in the password's place."""
     tls: Tls | None = None
     """Null for plain TCP."""
     sentinels: tuple[tuple[str, int], ...] = ()
@@ -80,6 +85,14 @@ class Target(Record):
         return self.model_copy(
             update={"host": host, "port": port, "path": None, "sentinels": (), "master": None, "db": self.db}
         )
+
+    @property
+    def private(self) -> bool:
+        """Whether nobody between here and there can read what is sent: TLS, a Unix socket or loopback."""
+        host = (self.host or "").partition("%")[0]
+        with contextlib.suppress(ValueError):
+            return self.tls is not None or self.path is not None or ipaddress.ip_address(host).is_loopback
+        return host == "localhost"
 
     @property
     def node(self) -> str:

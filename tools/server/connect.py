@@ -83,8 +83,9 @@ async def _listen(node: Node, connection: Connection, values: Values, seconds: f
     node.own.errors[error.text.split(" ", 1)[0]] += 1
     values["unknown_command_answered"] = True
     values["unknown_command_reply"] = node.pseudonyms.error(error.text)
+    auth = await node.auth_commands()
     try:
-        second = (await connection.exchange([*node.credentials, ("PING",)], PATIENCE))[-1]
+        second = (await connection.exchange([*auth, ("PING",)], PATIENCE))[-1]
     except Unanswered as unanswered:
         if unanswered.kind != "timeout":
             raise
