@@ -2,19 +2,31 @@
 
 import asyncio
 import socket
+from typing import Protocol
 
 from tools.connection.connection import Connection
 from tools.connection.target import Target
 
 
-class Network:
-    """This machine's own network."""
+class Network(Protocol):
+    """What connects to the nodes."""
 
     def connection(self, target: Target) -> Connection:
         """A connection to an endpoint, not opened yet."""
-        return Connection(target)
 
     async def addresses(self, host: str, port: int) -> list[str]:
         """The addresses of a name, each once. Raises `OSError` where it has none."""
+
+
+class SystemNetwork:
+    """This machine's own network."""
+
+    def connection(self, target: Target) -> Connection:
+        # redis-py is loaded here, on first use, and outside of what is timed.
+        from tools.connection.live import LiveConnection
+
+        return LiveConnection(target)
+
+    async def addresses(self, host: str, port: int) -> list[str]:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         return list(dict.fromkeys(str(entry[4][0]) for entry in found))

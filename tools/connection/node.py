@@ -8,10 +8,12 @@ from tools.clock import Clock
 from tools.connection.allowed import must_read
 from tools.connection.budget import Budget, OwnTraffic
 from tools.connection.connection import Connection
-from tools.connection.network import Network
+from tools.connection.credentials import Tokens, tokens_of
+from tools.connection.network import Network, SystemNetwork
 from tools.connection.protocol import Command, Reply, ServerError
+from tools.connection.shared import SharedCalls
 from tools.connection.target import Target
-from tools.errors import ToolError, Unanswered
+from tools.errors import ToolError, Unanswered, UsageError
 from tools.records import Values
 from tools.redact import Pseudonyms
 
@@ -32,13 +34,15 @@ class Node:
     """
 
     def __init__(
-        self, target: Target, clock: Clock, budget: Budget, pseudonyms: Pseudonyms, network: Network | None = None
-    ) -> None:
+        self, target: Target, clock: Clock, budget: Budget, pseudonyms: Pseudonyms, network: Network | None = None,
+        tokens: Tokens | None = None,
+    ) -> None:  # fmt: skip
+        """`tokens` are those of the target's credentials, given where several nodes share them."""
         self.target = target
         self.clock = clock
         self.budget = budget
         self.pseudonyms = pseudonyms
-        self.network = network or Network()
+        self.network = network or SystemNetwork()
         if target.password is not None:
             pseudonyms.add_secret(target.password.get_secret_value())
         self.own = OwnTraffic()
@@ -52,8 +56,12 @@ class Node:
         """redis_version's major and minor, once INFO was seen (Valkey's stays at 7.2)."""
         self.one_config = False
         """Whether its CONFIG GET takes one name only, as before Redis 7.0."""
+        self.shared = SharedCalls()
+        """Readings that several tools wait for at the same time."""
+        self._tokens = tokens or tokens_of(target.credentials, clock)
         self._connection: Connection | None = None
         self._opening = asyncio.Lock()
+        self._renewing: asyncio.Task[None] | None = None
 
     @property
     def name(self) -> str:
@@ -65,9 +73,14 @@ class Node:
         """Whether a usable connection is held."""
         return self._connection is not None and self._connection.usable
 
-    @property
-    def credentials(self) -> list[Command]:
-        """The AUTH to send on a new connection, if there is one to send."""
+    async def auth_commands(self) -> list[Command]:
+        """The AUTH to send on a new connection, if there is one to send. Raises `UsageError` where a token lacks."""
+        if self._tokens is not None:
+            if not self.target.private:
+                raise UsageError(f"{self.name}: a token is sent over TLS only; write rediss:// in its URL")
+            token = await self._tokens.current()
+            self.pseudonyms.add_secret(token.secret.get_secret_value())
+            return [("AUTH", token.username, token.secret.get_secret_value())]
         if self.target.password is None:
             return []
         name = [self.target.username] if self.target.username else []
@@ -82,46 +95,79 @@ class Node:
 
         It becomes the held one if none is. Raises `Unanswered` with the stages that were passed as values.
         """
+        auth = await self.auth_commands()
         connection = self.network.connection(self.target)
         ends = self.clock.monotonic() + timeout
         values: Values = {}
         try:
             await connection.open(timeout)
-            values = connection.stages
-            await self._let_in(connection, max(0.05, ends - self.clock.monotonic()))
+            values = connection.progress.stages
+            await self._let_in(connection, auth, max(0.05, ends - self.clock.monotonic()))
+            # A connection that was turned away ran none of its commands.
+            self.budget.spend(commands=2 + bool(self.target.db) + len(auth))
         except Unanswered as error:
             self.own.rejected += error.kind == "maxclients"
-            self.own.connections += connection.stage == "open" and error.kind not in ("maxclients", "protected")
+            progress = connection.progress
+            self.own.connections += progress.stage == "open" and error.kind not in ("maxclients", "protected")
             connection.close()
             raise Unanswered(
-                error.kind, error.detail, {**connection.stages, **error.values, "stage": connection.stage}
+                error.kind, error.detail, {**progress.stages, **error.values, "stage": progress.stage}
             ) from None
+        except BaseException:
+            connection.close()
+            raise
         finally:
-            self.budget.spend(transferred=connection.sent + connection.received)
-            connection.sent = connection.received = 0
-        # A connection that was turned away ran none of its commands.
-        self.budget.spend(commands=2 + bool(self.target.db) + len(self.credentials))
+            self._settle(connection)
         self.own.connections += 1
         if not self.held:
-            self._connection = connection
+            self._hold(connection, auth)
         return connection, {**values, "stage": "open"}
 
-    async def _let_in(self, connection: Connection, timeout: float) -> None:
+    def _hold(self, connection: Connection, auth: Sequence[Command]) -> None:
+        self._connection = connection
+        if self._tokens is not None:
+            self._stop_renewing()
+            # As long as the connection is held: a server closes it when the token ends, and its slot is gone.
+            self._renewing = asyncio.create_task(self._renew(self._tokens, connection, auth))
+
+    async def _renew(self, tokens: Tokens, connection: Connection, shown: Sequence[Command]) -> None:
+        """Show each new token on the held connection before the one that let it in ends."""
+        while connection.usable:
+            await self.clock.sleep(max(0.1, tokens.renewed_in))
+            try:
+                auth = await self.auth_commands()
+                if auth != shown and connection.usable:
+                    self.budget.spend(commands=1)
+                    await self._exchange(connection, auth, PATIENCE)
+                    shown = auth
+            except ToolError:
+                # A silence is for the readings to name.
+                continue
+            except UsageError:
+                # The server closes the connection then, and the next call says why there is no other.
+                return
+
+    def _stop_renewing(self) -> None:
+        if self._renewing is not None:
+            self._renewing.cancel()
+            self._renewing = None
+
+    async def _let_in(self, connection: Connection, auth: Sequence[Command], timeout: float) -> None:
         hello: list[Command] = [("CLIENT", "SETNAME", CLIENT_NAME), ("CLIENT", "ID")]
         if self.target.db:
             hello.append(("SELECT", self.target.db))
-        if self.credentials:
-            connection.stage = "auth"
+        if auth:
+            connection.progress.stage = "auth"
             began = self.clock.monotonic()
-            (reply,) = await self._exchange(connection, self.credentials, timeout)
-            connection.stages["auth_ms"] = round((self.clock.monotonic() - began) * 1000, 3)
+            (reply,) = await self._exchange(connection, auth, timeout)
+            connection.progress.stages["auth_ms"] = round((self.clock.monotonic() - began) * 1000, 3)
             if isinstance(reply, ServerError):
                 if "without any password configured" not in reply.text and not self.lenient:
                     raise Unanswered(reply.kind or "wrongpass", self.pseudonyms.error(reply.text))
                 self.auth = "refused" if self.lenient else "not-required"
             else:
                 self.auth = "ok"
-            connection.stage = "open"
+            connection.progress.stage = "open"
         with contextlib.suppress(Unanswered):
             # A mute server doesn't make a connection less of one: what it says next is for the caller to see.
             _, number, *_ = await self._exchange(connection, hello, min(timeout, 1.0))
@@ -198,8 +244,7 @@ class Node:
         return replies
 
     def _settle(self, connection: Connection) -> None:
-        self.budget.spend(transferred=connection.sent + connection.received)
-        connection.sent = connection.received = 0
+        self.budget.spend(transferred=connection.take_bytes())
 
     async def hunt(self, until: float) -> bool:
         """Try for a slot of a full server until then (the clock's monotonic seconds), and keep the one it gets.
@@ -219,6 +264,7 @@ class Node:
 
     def close(self) -> None:
         """Close the held connection."""
+        self._stop_renewing()
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -1,13 +1,18 @@
 """Which server is meant: the URL, its credentials and TLS settings."""
 
+import contextlib
+import ipaddress
 import os
+import re
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
+from tools.connection.credentials import Credentials
+from tools.connection.url_query import Query, parse_query
 from tools.errors import UsageError
 from tools.records import Record
 
@@ -26,6 +31,8 @@ class Tls(Record):
     """Client key file."""
     insecure: bool = False
     """Don't verify the server's certificate."""
+    check_hostname: bool = True
+    """Whether the server's certificate has to name the host."""
 
     def context(self) -> ssl.SSLContext:
         """An SSL context of these settings. Raises `UsageError` naming the file that can't be used."""
@@ -33,8 +40,9 @@ class Tls(Record):
             context = ssl.create_default_context(cafile=self.cacert)
         except (OSError, ssl.SSLError) as error:
             raise UsageError(f"--cacert {self.cacert}: {error}; give a PEM file of the authority") from None
-        if self.insecure:
+        if self.insecure or not self.check_hostname:
             context.check_hostname = False
+        if self.insecure:
             context.verify_mode = ssl.CERT_NONE
         if self.cert or self.key:
             if not (self.cert and self.key):
@@ -58,6 +66,8 @@ class Target(Record):
     db: int = 0
     username: str | None = None
     password: SecretStr | None = None
+    credentials: Credentials | None = None
+    """Of a cloud's identity service, whose tokens stand in the password's place."""
     tls: Tls | None = None
     """Null for plain TCP."""
     sentinels: tuple[tuple[str, int], ...] = ()
@@ -75,6 +85,14 @@ class Target(Record):
         return self.model_copy(
             update={"host": host, "port": port, "path": None, "sentinels": (), "master": None, "db": self.db}
         )
+
+    @property
+    def private(self) -> bool:
+        """Whether nobody between here and there can read what is sent: TLS, a Unix socket or loopback."""
+        host = (self.host or "").partition("%")[0]
+        with contextlib.suppress(ValueError):
+            return self.tls is not None or self.path is not None or ipaddress.ip_address(host).is_loopback
+        return host == "localhost"
 
     @property
     def node(self) -> str:
@@ -104,27 +122,29 @@ def address(host: str, port: int) -> str:
 def parse_target(
     url: str, *, tls: Tls | None = None, password_file: Path | None = None, environ: Mapping[str, str] = os.environ
 ) -> Target:
-    """The target of a URL.
+    """The target of a URL, or of a plain host, host:port or [v6]:port.
 
     The password is the URL's, else the file's first line, else `REDISCLI_AUTH`.
     Raises `UsageError` where the URL or a setting can't be used; the message never holds the password.
     """
+    if _ADDRESS.fullmatch(url):
+        url = f"redis://{url}"
     scheme, marker, rest = url.partition("://")
     if not marker or scheme not in SCHEMES:
         raise UsageError(f"URL {_shown(url)}: not one of {', '.join(s + '://' for s in SCHEMES)}")
     if scheme == "redis+sentinel":
         return _watched(url, rest, password_file, environ)
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(url, allow_fragments=False)
         port = parts.port
     except ValueError as error:
         raise UsageError(f"URL {_shown(url)}: {error}; write {scheme}://[user:password@]host:port[/db]") from None
-    if tls and scheme != "rediss" and (tls.cacert or tls.cert or tls.key or tls.insecure):
+    query = parse_query(_shown(url), parts.query)
+    if scheme != "rediss" and (query.about_tls or (tls and (tls.cacert or tls.cert or tls.key or tls.insecure))):
         raise UsageError(f"URL {_shown(url)}: TLS options need a rediss:// URL")
-    password = unquote(parts.password) if parts.password else _password(password_file, environ)
-    secret = SecretStr(password) if password else None
-    username = unquote(parts.username) if parts.username else None
-    db = _db(url, scheme, parts)
+    username, secret = _credentials(parts.username, parts.password, query, password_file, environ)
+    path_db = "" if scheme == "unix" else parts.path.strip("/")
+    db = _db(_shown(url), query.db or path_db, f"{scheme}://host:6379/0")
     if scheme == "unix":
         path = unquote(parts.path)
         if not path.startswith("/") or path == "/":
@@ -134,19 +154,44 @@ def parse_target(
         raise UsageError(f"URL {_shown(url)}: names no host; write {scheme}://host:6379")
     return Target(
         host=parts.hostname, port=port if port is not None else DEFAULT_PORT, db=db, username=username,
-        password=secret, tls=(tls or Tls()) if scheme == "rediss" else None,
+        password=secret, tls=_merged(tls or Tls(), query) if scheme == "rediss" else None,
     )  # fmt: skip
+
+
+_ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+(%[\w.-]+)?\]|[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?)(:\d{1,5})?")
+
+
+def _merged(tls: Tls, query: Query) -> Tls:
+    """The TLS settings that were given apart, and for the rest those of the URL."""
+    return Tls(
+        cacert=tls.cacert or query.cacert, cert=tls.cert or query.cert, key=tls.key or query.key,
+        insecure=tls.insecure or query.insecure, check_hostname=tls.check_hostname and query.check_hostname,
+    )  # fmt: skip
+
+
+def _credentials(
+    user: str | None, password: str | None, query: Query, file: Path | None, environ: Mapping[str, str]
+) -> tuple[str | None, SecretStr | None]:
+    """User and password: those before the @, else the query's, else the file's or the environment's password."""
+    username = unquote(user) if user else query.username
+    secret = SecretStr(unquote(password)) if password else query.password
+    if secret is None and (given := _password(file, environ)):
+        secret = SecretStr(given)
+    return username or None, secret
 
 
 def _watched(url: str, rest: str, password_file: Path | None, environ: Mapping[str, str]) -> Target:
     form = "write redis+sentinel://[user:password@]host:26379,host:26379/MASTER"
     credentials, _, places = rest.rpartition("@")
     hosts, _, path = places.partition("/")
-    master, _, db = path.partition("?")[0].partition("/")
+    path, _, text = path.partition("?")
+    query = parse_query(_shown(url), text)
+    if query.about_tls:
+        raise UsageError(f"URL {_shown(url)}: TLS options need a rediss:// URL")
+    master, _, db = path.partition("/")
     if not master:
         raise UsageError(f"URL {_shown(url)}: names no master; {form}")
-    if db and not db.isdecimal():
-        raise UsageError(f"URL {_shown(url)}: database {db!r} isn't a number; {form}/0")
+    number = _db(_shown(url), query.db or db, "redis+sentinel://host:26379/MASTER/0")
     sentinels = []
     for place in hosts.split(","):
         try:
@@ -157,19 +202,17 @@ def _watched(url: str, rest: str, password_file: Path | None, environ: Mapping[s
         if not parts.hostname:
             raise UsageError(f"URL {_shown(url)}: names an empty host; {form}")
         sentinels.append((parts.hostname, port if port is not None else SENTINEL_PORT))
-    username, _, password = credentials.partition(":")
-    secret = unquote(password) or _password(password_file, environ)
+    user, _, password = credentials.partition(":")
+    username, secret = _credentials(user, password, query, password_file, environ)
     return Target(
-        host=sentinels[0][0], port=sentinels[0][1], db=int(db or 0), username=unquote(username) or None,
-        password=SecretStr(secret) if secret else None, sentinels=tuple(dict.fromkeys(sentinels)),
-        master=unquote(master),
+        host=sentinels[0][0], port=sentinels[0][1], db=number, username=username, password=secret,
+        sentinels=tuple(dict.fromkeys(sentinels)), master=unquote(master),
     )  # fmt: skip
 
 
-def _db(url: str, scheme: str, parts: SplitResult) -> int:
-    text = parse_qs(parts.query).get("db", [""])[0] or ("" if scheme == "unix" else parts.path.strip("/"))
+def _db(shown: str, text: str, form: str) -> int:
     if text and not text.isdecimal():
-        raise UsageError(f"URL {_shown(url)}: database {text!r} isn't a number; write {scheme}://host:6379/0")
+        raise UsageError(f"URL {shown}: database {text!r} isn't a number; write {form}")
     return int(text or 0)
 
 
@@ -185,6 +228,11 @@ def _password(file: Path | None, environ: Mapping[str, str]) -> str | None:
 
 
 def _shown(url: str) -> str:
-    """The URL for a message: whatever stands before an @ could be a secret."""
+    """The URL for a message: whatever stands before an @ or behind a ? could be a secret."""
     scheme, marker, rest = url.partition("://")
-    return repr(scheme + marker + ("***@" + rest.rpartition("@")[2] if "@" in rest else rest))
+    before, _, after = rest.partition("?")
+    if "@" in after:
+        # Either a password with a ? in it, or one with an @ in the query.
+        return repr(f"{scheme}{marker}***")
+    shown = "***@" + before.rpartition("@")[2] if "@" in before else before
+    return repr(scheme + marker + shown + ("?***" if after else ""))

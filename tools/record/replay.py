@@ -1,12 +1,11 @@
 """A recording in the place of the network and of the machines: the same tools, the same code, another day."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from tools.clock import Clock
-from tools.connection.connection import Connection
-from tools.connection.network import Network
+from tools.connection.connection import Connection, Progress
 from tools.connection.protocol import Command, Reply, ServerError
 from tools.connection.target import Target
 from tools.errors import Unanswered
@@ -20,7 +19,7 @@ from tools.toolbox import ToolFunction
 F = TypeVar("F", bound=ToolFunction)
 
 
-class Replay(Network):
+class Replay:
     """One listener's way through a recording. Nothing is dialled: what isn't in it isn't there.
 
     `misses` counts what was asked and never recorded.
@@ -108,11 +107,14 @@ class _Course:
         return self._said[at].take(now)
 
 
-class ReplayedConnection(Connection):
+class ReplayedConnection:
     """A connection of a recording."""
 
     def __init__(self, target: Target, replay: Replay) -> None:
-        super().__init__(target)
+        self.target = target
+        self.progress = Progress()
+        self._end: Unanswered | None = None
+        self._bytes = 0
         self._replay = replay
         self._course = replay.course(target.node)
         self._number = -1
@@ -126,21 +128,22 @@ class ReplayedConnection(Connection):
         dial = self._course.dials.take(self._replay.now)
         if dial is None:
             self._replay.misses += 1
-            raise Unanswered("not-recorded", f"{self.target.node} isn't in the recording", self.stages)
+            raise Unanswered("not-recorded", f"{self.target.node} isn't in the recording", self.progress.stages)
         await self._replay.until(dial.t)
-        self.stages |= dial.stages
-        self.stage = dial.stage
+        self.progress.stages |= dial.stages
+        self.progress.stage = dial.stage
         await self._replay.clock.sleep(min(dial.ms / 1000, timeout))
         if dial.end:
-            raise Unanswered(dial.end.kind, dial.end.detail, self.stages)
+            raise Unanswered(dial.end.kind, dial.end.detail, self.progress.stages)
         if dial.ms / 1000 > timeout:
-            raise Unanswered("timeout", f"no answer in stage {dial.stage} for {timeout:g} s", self.stages)
+            detail = f"no answer in stage {dial.stage} for {timeout:g} s"
+            raise Unanswered("timeout", detail, self.progress.stages)
         self._number, self._open = dial.link, True
 
     async def exchange(self, commands: Sequence[Command], timeout: float) -> list[Reply]:
         if self._end is not None:
             raise self._end
-        self.sent += sum(len(str(word)) + 8 for command in commands for word in command)
+        self._bytes += sum(len(str(word)) + 8 for command in commands for word in command)
         found = [self._of(command) for command in commands]
         if any(str(command[0]).upper() != "PING" for command in commands):
             # A PING is timed by whoever sends it: to wait for its moment would be taken for latency.
@@ -153,9 +156,8 @@ class ReplayedConnection(Connection):
         for one in found:
             if one.end is not None:
                 self._end = Unanswered(one.end, one.detail)
-                self._ended.set()
                 raise self._end
-        self.received += sum(_size(one.reply) for one in found)
+        self._bytes += sum(_size(one.reply) for one in found)
         return [one.reply for one in found]
 
     def _of(self, command: Command) -> Said:
@@ -172,7 +174,11 @@ class ReplayedConnection(Connection):
             reply = forbidden(asked)
         return Said(0.0, self._number, 0.1, reply, None, "")
 
-    def unasked(self) -> list[Reply]:
+    def take_bytes(self) -> int:
+        taken, self._bytes = self._bytes, 0
+        return taken
+
+    def take_unasked(self) -> list[Reply]:
         came = self._course.tape.came.get(self._number, ())
         return self._course.answers.messages(came)
 
@@ -184,6 +190,9 @@ class ReplayedConnection(Connection):
             return True
         await self._replay.clock.sleep(timeout)
         return False
+
+    def on_lost(self, callback: Callable[[], None]) -> None:
+        """Nothing to do: that a peer closed is in the recording already."""
 
     def close(self) -> None:
         self._open = False

@@ -70,7 +70,7 @@ async def silence(node: Node, seconds: Annotated[float, Field(ge=1, le=12)] = SI
     except Unanswered as error:
         raise Unanswered(error.kind, error.detail, {**values, "waited_seconds": _since(node, began)}) from None
     finally:
-        node.budget.spend(transferred=connection.sent + connection.received)
+        node.budget.spend(transferred=connection.take_bytes())
         connection.close()
     values["waited_seconds"] = _since(node, began)
     return values
@@ -83,8 +83,9 @@ async def _listen(node: Node, connection: Connection, values: Values, seconds: f
     node.own.errors[error.text.split(" ", 1)[0]] += 1
     values["unknown_command_answered"] = True
     values["unknown_command_reply"] = node.pseudonyms.error(error.text)
+    auth = await node.auth_commands()
     try:
-        second = (await connection.exchange([*node.credentials, ("PING",)], PATIENCE))[-1]
+        second = (await connection.exchange([*auth, ("PING",)], PATIENCE))[-1]
     except Unanswered as unanswered:
         if unanswered.kind != "timeout":
             raise

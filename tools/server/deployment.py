@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from tools.clock import Clock
 from tools.connection.budget import Budget
-from tools.connection.network import Network
+from tools.connection.network import Network, SystemNetwork
 from tools.connection.node import Node
 from tools.connection.protocol import ServerError
 from tools.connection.target import Target, address
@@ -52,7 +52,7 @@ class Deployment:
         self, target: Target, clock: Clock, budget: Budget, pseudonyms: Pseudonyms, network: Network | None = None
     ) -> None:
         self.target = target
-        self.network = network or Network()
+        self.network = network or SystemNetwork()
         self.clock = clock
         self.budget = budget
         self.pseudonyms = pseudonyms

@@ -1,6 +1,5 @@
 """INFO: parsed, sampled twice over a window, and freed of this program's own traffic."""
 
-import asyncio
 import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -141,15 +140,7 @@ async def pair(node: Node, window: float) -> Pair:
 
     Raises `Unanswered`, of kind restarted where the server's life ended in between.
     """
-    pending = _PENDING.get((node, window))
-    if pending is None:
-        pending = asyncio.ensure_future(_pair(node, window))
-        _PENDING[node, window] = pending
-        pending.add_done_callback(lambda _: _PENDING.pop((node, window), None))
-    return await asyncio.shield(pending)
-
-
-_PENDING: dict[tuple[Node, float], "asyncio.Future[Pair]"] = {}
+    return await node.shared.result(("pair", window), lambda: _pair(node, window))
 
 
 async def _pair(node: Node, window: float) -> Pair:

@@ -32,11 +32,11 @@ async def listen(node: Node, seconds: float) -> Values:
         node.own.calls["psubscribe"] += 1
         await node.clock.sleep(seconds)
         lost = not link.usable
-        values = _counted(node, link.unasked())
+        values = _counted(node, link.take_unasked())
     except Unanswered as error:
         return {"events": None, "events.unavailable": error.kind}
     finally:
-        node.budget.spend(transferred=link.sent + link.received)
+        node.budget.spend(transferred=link.take_bytes())
         link.close()
     return {**values, "events.unavailable": "reset"} if lost else values
 

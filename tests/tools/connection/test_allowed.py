@@ -126,7 +126,7 @@ def calls(attribute: str) -> Iterator[tuple[str, ast.Call]]:
 def test_only_the_gate_can_change_a_server() -> None:
     assert [path for path, _ in calls("change")] == ["tools/gate/apply.py"]
     for name in ("_send", "_exchange"):
-        assert {path for path, _ in calls(name)} <= {"tools/connection/node.py", "tools/connection/connection.py"}
+        assert {path for path, _ in calls(name)} <= {"tools/connection/node.py", "tools/connection/live.py"}
 
 
 def test_what_goes_past_the_node_is_written_out_and_in_the_table() -> None:
@@ -136,7 +136,7 @@ def test_what_goes_past_the_node_is_written_out_and_in_the_table() -> None:
             continue
         assert isinstance(call.args[0], ast.List), f"{path}:{call.lineno}: write the commands out"
         for command in call.args[0].elts:
-            if ast.unparse(command) == "*node.credentials":
+            if ast.unparse(command) == "*auth":
                 continue
             words = ast.literal_eval(command)
             # The probe of a silence: a command that no server has.

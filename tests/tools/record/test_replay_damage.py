@@ -152,7 +152,7 @@ async def ask(recording: Recording, rng: random.Random) -> None:
             await link.open(1)
             for words in rng.sample(ASKED, 5):
                 await link.exchange([words], 1)
-            link.unasked()
+            link.take_unasked()
         except Unanswered:
             pass
     served = Served(tape, Moment(at=rng.choice((0.0, tape.ends / 2, tape.ends))))

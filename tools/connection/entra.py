@@ -1,0 +1,57 @@
+"""Tokens of Microsoft Entra ID, by redis-entraid."""
+
+from collections.abc import Callable
+from typing import Any
+
+import requests
+from azure.identity import DefaultAzureCredential
+from msal import ManagedIdentityClient, SystemAssignedManagedIdentity, UserAssignedManagedIdentity
+from pydantic import SecretStr
+from redis.auth.err import RequestTokenErr
+from redis_entraid.identity_provider import DefaultAzureCredentialProvider, ManagedIdentityProvider
+
+from tools.connection.credentials import EntraId, Token
+from tools.credentials import hide_secrets
+from tools.errors import UsageError
+
+TIMEOUT = 10.0
+"""Seconds for one answer of the identity service."""
+
+
+class _Bounded(requests.Session):
+    """A session whose requests end: msal gives none of its own a time-out."""
+
+    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
+        kwargs["timeout"] = kwargs.get("timeout") or TIMEOUT
+        return super().request(*args, **kwargs)
+
+
+def entra_request(credentials: EntraId) -> Callable[[], Token]:
+    """What asks for a token; it blocks, and raises `UsageError` where none is given."""
+    if credentials.identity == "managed":
+        identity = (
+            UserAssignedManagedIdentity(client_id=credentials.client_id)
+            if credentials.client_id
+            else SystemAssignedManagedIdentity()
+        )
+        client = ManagedIdentityClient(identity, http_client=_Bounded())
+        provider = ManagedIdentityProvider(client, credentials.scope.removesuffix("/.default"))
+    else:
+        chain = DefaultAzureCredential(managed_identity_client_id=credentials.client_id)
+        provider = DefaultAzureCredentialProvider(chain, (credentials.scope,))
+
+    def request() -> Token:
+        try:
+            token = provider.request_token()
+        except RequestTokenErr as error:
+            why = hide_secrets(str(error).strip().partition("\n")[0])[:200]
+            raise UsageError(
+                f'credentials = "entra": no token: {why}; see which identity this machine has, or run az login'
+            ) from None
+        username = credentials.user or token.try_get("oid")
+        if not username:
+            raise UsageError('credentials = "entra": the token names no object id; set user to that of the identity')
+        ends = token.get_expires_at_ms() / 1000
+        return Token(username=username, secret=SecretStr(token.get_value()), ends=ends)
+
+    return request

@@ -1,0 +1,182 @@
+"""A live connection: its bytes counted, its late replies kept apart, what nobody asked for bounded."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from tools.connection.connection import Progress
+from tools.connection.dial import Stream, dial, reason
+from tools.connection.protocol import GOODBYES, Command, Reply, ServerError
+from tools.connection.redis_py import NotTheProtocol, Streams, Wire
+from tools.connection.target import Target
+from tools.errors import Unanswered
+from tools.records import Kind
+
+MOST_UNASKED = 4096
+"""Replies that nobody asked for which are held at most; one more ends the connection."""
+MOST_UNASKED_BYTES = 2**20
+"""Bytes of them."""
+MOST_REPLY_BYTES = 64 * 2**20
+"""Bytes of one reply at most, whether anybody still waits for it or not."""
+
+
+class LiveConnection:
+    """A `Connection` over this machine's network."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.progress = Progress()
+        self._wire = Wire(self._dial)
+        self._reading: asyncio.Task[None] | None = None
+        self._waiting: deque[asyncio.Future[Reply]] = deque()
+        self._unasked: deque[Reply] = deque()
+        self._end: Unanswered | None = None
+        self._ended = asyncio.Event()
+        self._let_go = False
+        self._on_lost: list[Callable[[], None]] = []
+        self._why_lost = "closed by the peer"
+        self._newest = b""
+        self._bytes = 0
+        self._bytes_of_reply = 0
+        self._bytes_unasked = 0
+
+    @property
+    def usable(self) -> bool:
+        return self._reading is not None and self._end is None
+
+    async def open(self, timeout: float) -> None:
+        progress = self.progress
+        try:
+            async with asyncio.timeout(timeout):
+                await self._wire.open()
+        except TimeoutError:
+            self.close()
+            detail = f"no answer in stage {progress.stage} for {timeout:g} s"
+            raise Unanswered("tls" if progress.stage == "tls" else "timeout", detail, progress.stages) from None
+        except BaseException:
+            self.close()
+            raise
+        progress.stage = "open"
+        # It lives as long as the connection: a peer may write or close at any time.
+        self._reading = asyncio.create_task(self._read())
+
+    async def _dial(self) -> Streams:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(loop=loop)
+        transport, stream = await dial(
+            self.target, self.progress, lambda: Stream(reader, arrived=self._arrived, lost=self._lost)
+        )
+        return reader, asyncio.StreamWriter(transport, stream, reader, loop)
+
+    async def exchange(self, commands: Sequence[Command], timeout: float) -> list[Reply]:
+        futures = self._send(commands)
+        try:
+            async with asyncio.timeout(timeout):
+                return [await future for future in futures]
+        except TimeoutError:
+            raise Unanswered("timeout", f"{commands[0][0]}: no reply in {timeout:g} s") from None
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def _send(self, commands: Sequence[Command]) -> list[asyncio.Future[Reply]]:
+        if self._end is not None:
+            raise self._end
+        loop = asyncio.get_running_loop()
+        futures: list[asyncio.Future[Reply]] = [loop.create_future() for _ in commands]
+        self._waiting.extend(futures)
+        self._bytes += self._wire.write(commands)
+        # What a server says before it's asked is its answer: it may close with it.
+        while self._unasked and self._waiting:
+            self._deliver(self._unasked.popleft())
+        if self._unasked:
+            self._refuse(f"{len(self._unasked)} replies more than there were commands")
+        self._bytes_unasked = 0
+        return futures
+
+    def take_bytes(self) -> int:
+        taken, self._bytes = self._bytes, 0
+        return taken
+
+    def take_unasked(self) -> list[Reply]:
+        taken = list(self._unasked)
+        self._unasked.clear()
+        self._bytes_unasked = 0
+        return taken
+
+    def on_lost(self, callback: Callable[[], None]) -> None:
+        self._on_lost.append(callback)
+
+    def _arrived(self, data: bytes) -> None:
+        self._newest = data[:1]
+        self._bytes += len(data)
+        self._bytes_of_reply += len(data)
+        self._bytes_unasked += 0 if self._waiting else len(data)
+        if self._bytes_of_reply > MOST_REPLY_BYTES:
+            self._refuse(f"a reply of more than {MOST_REPLY_BYTES >> 20} MiB")
+        elif self._bytes_unasked > MOST_UNASKED_BYTES:
+            self._refuse(f"more than {MOST_UNASKED_BYTES >> 20} MiB that nobody asked for")
+
+    def _lost(self, error: Exception | None) -> None:
+        if error is not None:
+            self._why_lost = f"closed by the peer ({reason(error)})"
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                reply = await self._wire.reply()
+            except EOFError:
+                break
+            except NotTheProtocol as error:
+                # TLS records, HTTP, anything that isn't RESP: what came instead of a reply is the reading.
+                self.progress.stages["speaks_resp"] = False
+                self._refuse(
+                    f"not the Redis protocol: {error}", "tls" if self._newest in (b"\x15", b"\x16") else "reset"
+                )
+                return
+            self._bytes_of_reply = 0
+            self._deliver(reply)
+        if not self._let_go:
+            for callback in self._on_lost:
+                callback()
+        self._finish(Unanswered("reset", f"{self.target.node}: {self._why_lost}"))
+        self._wire.abort()
+
+    def _deliver(self, reply: Reply) -> None:
+        if isinstance(reply, ServerError) and reply.kind in ("maxclients", "protected"):
+            self._finish(Unanswered(reply.kind, GOODBYES[reply.kind]))
+        elif self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_result(reply)
+        elif len(self._unasked) < MOST_UNASKED:
+            self._unasked.append(reply)
+        else:
+            self._refuse(f"more than {MOST_UNASKED} replies that nobody asked for")
+
+    def _refuse(self, why: str, kind: Kind = "reset") -> None:
+        """End a connection whose peer doesn't keep to the protocol."""
+        self._finish(Unanswered(kind, f"{self.target.node}: {why}"))
+        self.close()
+
+    def _finish(self, end: Unanswered) -> None:
+        if self._end is None:
+            self._end = end
+        self._ended.set()
+        while self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_exception(self._end)
+                future.exception()  # seen: a reply that nobody waits for any more isn't a warning
+
+    async def closed(self, timeout: float) -> bool:
+        try:
+            async with asyncio.timeout(timeout):
+                await self._ended.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def close(self) -> None:
+        self._let_go = True
+        self._wire.abort()
