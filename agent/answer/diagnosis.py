@@ -98,6 +98,17 @@ class Step(Record):
         return self.state in ("proposed", "refused")
 
 
+class Action(Record):
+    """Something that is to be done, as it was proposed: policy has still to classify it."""
+
+    kind: Literal["config_set", "command", "outside"]
+    action: str
+    """The command, or for `outside` what a person does."""
+    why: str
+    verify: str | None = None
+    avoid: str | None = None
+
+
 class TargetInfo(Record):
     """What was looked at; null where the server was never reached."""
 

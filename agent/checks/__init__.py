@@ -2,32 +2,44 @@
 
 from agent.checks import (
     access,
+    appendonly,
     clients,
     clientside,
     cluster,
     connectivity,
     cpu,
     failover,
+    footprint,
     host,
     memory,
     network,
     outside,
     persistence,
     replication,
+    resets,
     settings,
     stalls,
 )
-from agent.checks.types import Check, Consequences, Found, Limits
+from agent.checks.types import Check, Family, Found, Limits, Placeholder
 
-_FAMILIES = (
-    connectivity, clients, cpu, stalls, memory, persistence, replication, failover, cluster, settings, access, network,
-    host, clientside, outside,
+FAMILIES: tuple[Family, ...] = tuple(
+    module.FAMILY
+    for module in (
+        connectivity, clients, resets, cpu, stalls, memory, footprint, persistence, appendonly, replication, failover,
+        cluster, settings, access, network, host, clientside, outside,
+    )
 )  # fmt: skip
-CHECKS: tuple[Check, ...] = tuple(check for family in _FAMILIES for check in family.CHECKS)
+"""In the order in which their findings are told where they are equally likely."""
+CHECKS: tuple[Check, ...] = tuple(check for family in FAMILIES for check in family.checks)
+NEEDS: dict[str, tuple[str, ...]] = {cause: tools for family in FAMILIES for cause, tools in family.needs.items()}
+"""The tools whose reading each cause can't be told without."""
 CONSEQUENCES: dict[str, dict[str, float]] = {}
 """What each cause explains away, of all families."""
-for _family in _FAMILIES:
-    for _cause, _effects in getattr(_family, "CONSEQUENCES", {}).items():
+for _family in FAMILIES:
+    for _cause, _effects in _family.consequences.items():
         CONSEQUENCES.setdefault(_cause, {}).update(_effects)
+PLACEHOLDERS: tuple[Placeholder, ...] = tuple(one for family in FAMILIES for one in family.placeholders)
 
-__all__ = ["CHECKS", "CONSEQUENCES", "Check", "Consequences", "Found", "Limits"]
+__all__ = [
+    "CHECKS", "CONSEQUENCES", "FAMILIES", "NEEDS", "PLACEHOLDERS", "Check", "Family", "Found", "Limits", "Placeholder",
+]  # fmt: skip

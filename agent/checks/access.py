@@ -1,6 +1,6 @@
 """Access: credentials and TLS."""
 
-from agent.checks.types import Check, Consequences, Found, Limits
+from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import View
 
 ERRORS = ("NOAUTH", "WRONGPASS", "NOPERM")
@@ -57,5 +57,9 @@ def tls_mismatch(view: View, limits: Limits) -> Found:
         yield view.cause("tls-mismatch", 0.85 if local else 0.6, why, *cited)
 
 
-CHECKS: tuple[Check, ...] = (auth_failure, tls_mismatch)
-CONSEQUENCES: Consequences = {}
+FAMILY = Family(
+    checks=(auth_failure, tls_mismatch),
+    needs={
+        "auth-failure": ("info", "access"), "tls-mismatch": (),
+    },
+)  # fmt: skip

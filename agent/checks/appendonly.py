@@ -2,7 +2,7 @@
 
 import re
 
-from agent.checks.types import Check, Consequences, Found, Limits
+from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import View
 
 EMPTY_WORDS = re.compile(
@@ -219,10 +219,16 @@ def everysec(view: View, limits: Limits) -> Found:
         yield view.not_("fsync-everysec-slow", "No write had to wait for a flush since the start.", cited[1])
 
 
-CHECKS: tuple[Check, ...] = (refused_by_aof, damaged, emptied, always, everysec)
 _STALLS = {"path-latency": 0.3, "fork-stall": 0.6, "process-frozen": 0.4, "connection-churn": 0.5}
-CONSEQUENCES: Consequences = {
-    "aof-corrupt-start": {"process-down": 0.7, "oom-killed": 0.4},
-    "fsync-always-slow": _STALLS,
-    "fsync-everysec-slow": _STALLS,
-}
+FAMILY = Family(
+    checks=(refused_by_aof, damaged, emptied, always, everysec),
+    needs={
+        "aof-disk-full": ("persistence", "disk"), "aof-corrupt-start": ("log",), "aof-enabled-by-restart": (),
+        "fsync-always-slow": ("latency_events",), "fsync-everysec-slow": ("persistence",),
+    },
+    consequences={
+        "aof-corrupt-start": {"process-down": 0.7, "oom-killed": 0.4},
+        "fsync-always-slow": _STALLS,
+        "fsync-everysec-slow": _STALLS,
+    },
+)  # fmt: skip

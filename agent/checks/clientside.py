@@ -3,7 +3,7 @@
 import re
 
 from agent.checks.cpu import main_thread_share
-from agent.checks.types import Check, Consequences, Found, Limits
+from agent.checks.types import Family, Found, Limits
 from agent.checks.versus_baseline import as_ever, cited, fallen, risen, said, times
 from agent.evidence.view import Cited, View
 
@@ -217,10 +217,15 @@ def _before(view: View, counter: str) -> float | None:
     return max(0.0, total - now) / (uptime - window)
 
 
-CHECKS: tuple[Check, ...] = (pool, starved, retry_storm)
-CONSEQUENCES: Consequences = {
-    "retry-storm": {"connection-churn": 0.5, "cpu-saturated": 0.5},
-    "slow-on-command": {"client-starved": 0.4},
-    "maxclients-exhausted": {"retry-storm": 0.5},
-    "auth-failure": {"retry-storm": 0.5},
-}
+FAMILY = Family(
+    checks=(pool, starved, retry_storm),
+    needs={
+        "pool-exhausted": (), "blocking-in-pool": (), "client-starved": (), "retry-storm": ("baseline",),
+    },
+    consequences={
+        "retry-storm": {"connection-churn": 0.5, "cpu-saturated": 0.5},
+        "slow-on-command": {"client-starved": 0.4},
+        "maxclients-exhausted": {"retry-storm": 0.5},
+        "auth-failure": {"retry-storm": 0.5},
+    },
+)  # fmt: skip

@@ -1,7 +1,7 @@
 """Cluster: whether every slot is served, and by whom."""
 
 from agent.checks.cpu import main_thread_share
-from agent.checks.types import Check, Consequences, Found, Limits
+from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
 
 SLOTS = 16384
@@ -135,10 +135,15 @@ def hot_shard(view: View, limits: Limits) -> Found:
     yield cause.model_copy(update={"evidence": (*cause.evidence, *theirs)})
 
 
-CHECKS: tuple[Check, ...] = (slots_down, non_cluster_client, open_slot, hot_shard)
-CONSEQUENCES: Consequences = {
-    # Where one node is hot, its full core is what comes of it; it isn't a server that is too small.
-    "hot-shard": {"cpu-saturated": 0.6},
-    "cluster-slots-down": {"non-cluster-client": 0.8, "replica-link-down": 0.5},
-    "open-slot": {"non-cluster-client": 0.8},
-}
+FAMILY = Family(
+    checks=(slots_down, non_cluster_client, open_slot, hot_shard),
+    needs={
+        "cluster-slots-down": ("cluster",), "non-cluster-client": (), "open-slot": ("cluster",), "hot-shard": (),
+    },
+    consequences={
+        # Where one node is hot, its full core is what comes of it; it isn't a server that is too small.
+        "hot-shard": {"cpu-saturated": 0.6},
+        "cluster-slots-down": {"non-cluster-client": 0.8, "replica-link-down": 0.5},
+        "open-slot": {"non-cluster-client": 0.8},
+    },
+)  # fmt: skip

@@ -1,6 +1,6 @@
 """Connectivity: whether the server can be reached at all, and what stands in between."""
 
-from agent.checks.types import Check, Consequences, Found, Limits
+from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
 
 SMALL_BACKLOG = 128
@@ -189,7 +189,13 @@ def listen_backlog(view: View, limits: Limits) -> Found:
         yield view.not_("listen-backlog-overflow", "Nothing waits to be accepted.", *cited[:3])
 
 
-CHECKS: tuple[Check, ...] = (process_down, process_frozen, firewall_drop, protected_mode, loading, listen_backlog)
-CONSEQUENCES: Consequences = {
-    "loading-dataset": {"cpu-saturated": 0.3, "process-frozen": 0.3},
-}
+FAMILY = Family(
+    checks=(process_down, process_frozen, firewall_drop, protected_mode, loading, listen_backlog),
+    needs={
+        "process-down": (), "process-frozen": ("process",), "firewall-drop": (), "protected-mode-denied": (),
+        "loading-dataset": (), "listen-backlog-overflow": ("sockets",),
+    },
+    consequences={
+        "loading-dataset": {"cpu-saturated": 0.3, "process-frozen": 0.3},
+    },
+)  # fmt: skip

@@ -2,7 +2,7 @@
 
 import re
 
-from agent.checks.types import Check, Consequences, Found, Limits
+from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.checks.versus_baseline import against
 from agent.evidence.view import Cited, View
 
@@ -201,10 +201,25 @@ def diagnostics(view: View, limits: Limits) -> Found:
         yield view.cause("diagnostics-disabled", 0.9, why, *cited)
 
 
-CHECKS: tuple[Check, ...] = (lua_busy, slow_command, cpu_saturated, diagnostics)
-CONSEQUENCES: Consequences = {
-    "slow-on-command": {"cpu-saturated": 0.4},
-    "lua-busy": {"process-frozen": 0.3},
-    "lua-unkillable": {"process-frozen": 0.3},
-    "cpu-saturated": {"path-latency": 0.3},
-}
+def _kill_command(view: View) -> tuple[str, ...]:
+    """The command that ends what runs: the error names it where it's a function."""
+    errors = " ".join(one.unavailable.detail for one in view.readings if one.unavailable)
+    return ("FUNCTION KILL" if "FUNCTION KILL" in errors else "SCRIPT KILL",)
+
+
+FAMILY = Family(
+    checks=(lua_busy, slow_command, cpu_saturated, diagnostics),
+    needs={
+        "lua-busy": (), "lua-unkillable": (), "slow-on-command": ("commandstats", "slowlog"), "cpu-saturated": ("info",),
+        "diagnostics-disabled": ("config_get",),
+    },
+    consequences={
+        "slow-on-command": {"cpu-saturated": 0.4},
+        "lua-busy": {"process-frozen": 0.3},
+        "lua-unkillable": {"process-frozen": 0.3},
+        "cpu-saturated": {"path-latency": 0.3},
+    },
+    placeholders=(
+        Placeholder(name="kill_command", example="SCRIPT KILL", values=_kill_command),
+    ),
+)  # fmt: skip

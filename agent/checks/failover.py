@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from agent.checks.types import Check, Consequences, Found, Limits
+from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
 
 LACKS = {
@@ -233,9 +233,15 @@ def sentinel_gone(view: View, limits: Limits) -> Found:
                          ("connect", "unavailable"), ("process", "listening"), ("process", "stopped"))  # fmt: skip
 
 
-CHECKS: tuple[Check, ...] = (noquorum, no_good_replica, priority, slowness, split_brain, sentinel_gone)
-CONSEQUENCES: Consequences = {
-    # Who is made a replica is told to close its clients.
-    "slowness-failover": {"idle-drop-by-network": 0.4},
-    "split-brain": {"stale-endpoint": 0.5, "unexpected-replica": 0.5, "replica-link-down": 0.6},
-}
+FAMILY = Family(
+    checks=(noquorum, no_good_replica, priority, slowness, split_brain, sentinel_gone),
+    needs={
+        "sentinel-noquorum": ("sentinel",), "sentinel-no-good-replica": ("sentinel",),
+        "slowness-failover": ("sentinel",), "split-brain": (),
+    },
+    consequences={
+        # Who is made a replica is told to close its clients.
+        "slowness-failover": {"idle-drop-by-network": 0.4},
+        "split-brain": {"stale-endpoint": 0.5, "unexpected-replica": 0.5, "replica-link-down": 0.6},
+    },
+)  # fmt: skip

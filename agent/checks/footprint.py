@@ -2,7 +2,7 @@
 
 import re
 
-from agent.checks.types import Check, Consequences, Found, Limits
+from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
 
 MEMORY_WORDS = re.compile(
@@ -146,12 +146,18 @@ def _restarted(view: View, limits: Limits, age: float | None, kills: float, cite
         yield view.cause("oom-killed", 0.35, why, *cited)
 
 
-CHECKS: tuple[Check, ...] = (fragmentation, after_peak, swapping, oom_killed)
-CONSEQUENCES: Consequences = {
-    "allocator-fragmentation": {"rss-after-peak": 0.5},
-    "swapping": {
-        "slow-on-command": 0.5, "big-key-delete": 0.5, "path-latency": 0.4, "cpu-saturated": 0.5, "fork-stall": 0.5,
-        "process-frozen": 0.6, "connection-churn": 0.5, "mass-expiry": 0.5,
+FAMILY = Family(
+    checks=(fragmentation, after_peak, swapping, oom_killed),
+    needs={
+        "allocator-fragmentation": ("memory",), "rss-after-peak": ("memory",),
+        "swapping": ("latency_events", "process", "machine"), "oom-killed": ("log",),
     },
-    "oom-killed": {"process-down": 0.6, "loading-dataset": 0.8, "connection-churn": 0.5},
-}  # fmt: skip
+    consequences={
+        "allocator-fragmentation": {"rss-after-peak": 0.5},
+        "swapping": {
+            "slow-on-command": 0.5, "big-key-delete": 0.5, "path-latency": 0.4, "cpu-saturated": 0.5, "fork-stall": 0.5,
+            "process-frozen": 0.6, "connection-churn": 0.5, "mass-expiry": 0.5,
+        },
+        "oom-killed": {"process-down": 0.6, "loading-dataset": 0.8, "connection-churn": 0.5},
+    },
+)  # fmt: skip

@@ -3,7 +3,7 @@
 import re
 
 from agent.checks.cpu import main_thread_share
-from agent.checks.types import Check, Consequences, Found, Limits
+from agent.checks.types import Family, Found, Limits
 from agent.checks.versus_baseline import against
 from agent.evidence.view import Cited, View
 
@@ -157,12 +157,17 @@ def huge_pages(view: View, limits: Limits) -> Found:
     yield view.cause("thp", 0.75 if felt and words else 0.6 if felt else 0.4, why, *cited)
 
 
-CHECKS: tuple[Check, ...] = (packet_loss, bandwidth, huge_pages)
-CONSEQUENCES: Consequences = {
-    "bandwidth-cap": {"path-latency": 0.4, "packet-loss": 0.4, "slow-consumer-output": 0.5},
-    "packet-loss": {"bandwidth-cap": 0.5, "path-latency": 0.5, "idle-drop-by-network": 0.6, "connection-churn": 0.7},
-    "process-frozen": {"packet-loss": 0.3},
-    "client-paused": {"packet-loss": 0.3},
-    "slow-on-command": {"packet-loss": 0.3, "bandwidth-cap": 0.4},
-    "cpu-throttled": {"packet-loss": 0.4, "bandwidth-cap": 0.4},
-}
+FAMILY = Family(
+    checks=(packet_loss, bandwidth, huge_pages),
+    needs={
+        "packet-loss": ("machine",), "bandwidth-cap": (), "thp": (),
+    },
+    consequences={
+        "bandwidth-cap": {"path-latency": 0.4, "packet-loss": 0.4, "slow-consumer-output": 0.5},
+        "packet-loss": {"bandwidth-cap": 0.5, "path-latency": 0.5, "idle-drop-by-network": 0.6, "connection-churn": 0.7},
+        "process-frozen": {"packet-loss": 0.3},
+        "client-paused": {"packet-loss": 0.3},
+        "slow-on-command": {"packet-loss": 0.3, "bandwidth-cap": 0.4},
+        "cpu-throttled": {"packet-loss": 0.4, "bandwidth-cap": 0.4},
+    },
+)  # fmt: skip

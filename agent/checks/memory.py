@@ -2,12 +2,11 @@
 
 import re
 
-from agent.checks import footprint
-from agent.checks.types import Check, Consequences, Found, Limits
+from agent.checks.footprint import MEMORY_WORDS
+from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.checks.versus_baseline import against
 from agent.evidence.view import Cited, View
 
-MEMORY_WORDS = footprint.MEMORY_WORDS
 FULL = 0.95
 """Share of maxmemory from which on it counts as reached."""
 _UNITS = {"": 1, "k": 1000, "kb": 1 << 10, "m": 10**6, "mb": 1 << 20, "g": 10**9, "gb": 1 << 30}
@@ -200,45 +199,62 @@ def ttl_leak(view: View, limits: Limits) -> Found:
     yield view.cause("ttl-leak", probability, why, *cited)
 
 
-def placeholders(view: View) -> dict[str, str]:
-    """Values for the runbooks' remedies: `maxmemory_target` and `maxmemory_before`, in bytes, where they're known."""
+def _room(view: View) -> float | None:
+    """The highest maxmemory that the machine and its control group have room for, in bytes; None where it isn't known."""
     limit, free = view.number("memory", "maxmemory"), view.number("machine", "memory_available_bytes")
-    values: dict[str, str] = {}
-    if not limit:
-        return values
     # Half of what is free is left to a fork's copies and to the buffers; of a control group's limit 30 %.
-    room = [limit + free / 2] if free is not None else []
+    bounds = [limit + free / 2] if limit and free is not None else []
     if (group := view.number("process", "cgroup_memory_limit")) is not None:
-        room.append(0.7 * group)
+        bounds.append(0.7 * group)
+    return min(bounds, default=None)
+
+
+def maxmemory_target(view: View) -> tuple[str, ...]:
+    """A higher maxmemory, in bytes, where there is room for one."""
+    limit, room = view.number("memory", "maxmemory"), _room(view)
+    if not limit or room is None:
+        return ()
+    target = min(2 * limit, room)
     # Less than a tenth more is full again at once.
-    if room and (target := min(2 * limit, *room)) >= 1.1 * limit:
-        values["maxmemory_target"] = f"{target:.0f}"
-    written = size(view.text("config_drift", "maxmemory.file"))
-    before = written or view.number("log", "maxmemory_below_use.used")
-    if before and before > limit and room and before <= min(room):
-        values["maxmemory_before"] = f"{before:.0f}"
-    return values
+    return (f"{target:.0f}",) if target >= 1.1 * limit else ()
 
 
-CHECKS: tuple[Check, ...] = (
-    out_of_memory, eviction_churn, maxmemory_shrunk, nonkey_memory, script_cache, ttl_leak, *footprint.CHECKS,
+def maxmemory_before(view: View) -> tuple[str, ...]:
+    """The maxmemory from before it was set lower, in bytes, where it's known and there is room for it."""
+    limit, room = view.number("memory", "maxmemory"), _room(view)
+    before = size(view.text("config_drift", "maxmemory.file")) or view.number("log", "maxmemory_below_use.used")
+    if not limit or room is None or not before:
+        return ()
+    return (f"{before:.0f}",) if limit < before <= room else ()
+
+
+FAMILY = Family(
+    checks=(out_of_memory, eviction_churn, maxmemory_shrunk, nonkey_memory, script_cache, ttl_leak),
+    needs={
+        "oom-noeviction": ("info",), "oom-volatile-no-ttl": ("keyspace",), "eviction-churn": ("info",),
+        "maxmemory-shrunk": (), "nonkey-memory": ("memory",), "script-cache-bloat": ("memory",),
+        "ttl-leak": ("keyspace",),
+    },
+    consequences={
+        # Refused applications reconnect and try again.
+        "oom-noeviction": {"connection-churn": 0.4},
+        # The few keys that do expire are evicted first, and are missed.
+        "oom-volatile-no-ttl": {"connection-churn": 0.4, "eviction-churn": 0.5},
+        "maxmemory-shrunk": {
+            "eviction-churn": 0.6, "config-drift": 0.6, "oom-noeviction": 0.8, "oom-volatile-no-ttl": 0.8,
+            "connection-churn": 0.4,
+        },
+        "nonkey-memory": {
+            "oom-noeviction": 0.7, "oom-volatile-no-ttl": 0.7, "eviction-churn": 0.7, "connection-churn": 0.4,
+        },
+        "slow-consumer-output": {"nonkey-memory": 0.5, "eviction-churn": 0.6, "oom-noeviction": 0.7},
+        "query-buffer-hog": {"nonkey-memory": 0.5, "eviction-churn": 0.6, "oom-noeviction": 0.7},
+        "replica-output-loop": {"nonkey-memory": 0.5},
+        "replica-lag": {"nonkey-memory": 0.6},
+        "aof-disk-full": {"nonkey-memory": 0.5},
+    },
+    placeholders=(
+        Placeholder(name="maxmemory_target", example="2147483648", values=maxmemory_target),
+        Placeholder(name="maxmemory_before", example="2147483648", values=maxmemory_before),
+    ),
 )  # fmt: skip
-CONSEQUENCES: Consequences = {
-    # Refused applications reconnect and try again.
-    "oom-noeviction": {"connection-churn": 0.4},
-    # The few keys that do expire are evicted first, and are missed.
-    "oom-volatile-no-ttl": {"connection-churn": 0.4, "eviction-churn": 0.5},
-    "maxmemory-shrunk": {
-        "eviction-churn": 0.6, "config-drift": 0.6, "oom-noeviction": 0.8, "oom-volatile-no-ttl": 0.8,
-        "connection-churn": 0.4,
-    },
-    "nonkey-memory": {
-        "oom-noeviction": 0.7, "oom-volatile-no-ttl": 0.7, "eviction-churn": 0.7, "connection-churn": 0.4,
-    },
-    "slow-consumer-output": {"nonkey-memory": 0.5, "eviction-churn": 0.6, "oom-noeviction": 0.7},
-    "query-buffer-hog": {"nonkey-memory": 0.5, "eviction-churn": 0.6, "oom-noeviction": 0.7},
-    "replica-output-loop": {"nonkey-memory": 0.5},
-    "replica-lag": {"nonkey-memory": 0.6},
-    "aof-disk-full": {"nonkey-memory": 0.5},
-    **footprint.CONSEQUENCES,
-}  # fmt: skip

@@ -1,7 +1,7 @@
 """The network, as far as the server's own times tell it apart from the server."""
 
 from agent.checks.cpu import main_thread_share
-from agent.checks.types import Check, Found, Limits
+from agent.checks.types import Family, Found, Limits
 from agent.checks.versus_baseline import against
 from agent.evidence.view import View
 
@@ -28,4 +28,9 @@ def path_latency(view: View, limits: Limits) -> Found:
         yield view.not_("path-latency", f"The fastest PING took {fastest:.2f} ms.", ("latency_sample", "min_ms"))
 
 
-CHECKS: tuple[Check, ...] = (path_latency,)
+FAMILY = Family(
+    checks=(path_latency,),
+    needs={
+        "path-latency": ("latency_sample",),
+    },
+)  # fmt: skip

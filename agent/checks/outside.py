@@ -1,7 +1,7 @@
 """Positive evidence that the fault lies outside Redis: an absence of findings is none."""
 
 from agent.checks.connectivity import rejected, vouched
-from agent.checks.types import Check, Found, Limits
+from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import View
 
 UNREACHABLE = ("EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "EHOSTDOWN")
@@ -41,4 +41,9 @@ def another_protocol(view: View, limits: Limits) -> Found:
         yield view.cause("outside-redis", 0.9, why, ("connect", "speaks_resp"), ("connect", "unavailable"))
 
 
-CHECKS: tuple[Check, ...] = (unresolved, unreachable, another_protocol, starved_host)
+FAMILY = Family(
+    checks=(unresolved, unreachable, another_protocol, starved_host),
+    needs={
+        "outside-redis": (),
+    },
+)  # fmt: skip

@@ -2,9 +2,8 @@
 
 import re
 
-from agent.checks import appendonly
 from agent.checks.appendonly import megabytes, since_start, tight
-from agent.checks.types import Check, Consequences, Found, Limits
+from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
 
 MEMORY_WORDS = re.compile(r"\b(memory|oom|ram|swap\w*|rss|out of mem\w*)\b", re.IGNORECASE)
@@ -155,13 +154,19 @@ def copy_on_write(view: View, limits: Limits) -> Found:
         yield view.cause("cow-blowup", probability, f"{why}; there is room for it ({headroom:.0%} left).", *cited)
 
 
-CHECKS: tuple[Check, ...] = (failed_snapshot, copy_on_write, *appendonly.CHECKS)
 _REFUSED = {"connection-churn": 0.3, "retry-storm": 0.3, "connection-leak": 0.6}
 """Clients that get errors come back again and again."""
-CONSEQUENCES: Consequences = {
-    "bgsave-disk-full": _REFUSED,
-    "fork-denied": _REFUSED,
-    "aof-disk-full": {**_REFUSED, "bgsave-disk-full": 0.6, "process-down": 0.7},
-    "cow-blowup": {**_REFUSED, "bgsave-disk-full": 0.4, "fork-stall": 0.6, "oom-killed": 0.5, "slow-on-command": 0.6},
-    **appendonly.CONSEQUENCES,
-}
+FAMILY = Family(
+    checks=(failed_snapshot, copy_on_write),
+    needs={
+        "bgsave-disk-full": ("persistence", "disk"), "fork-denied": ("persistence",), "cow-blowup": ("persistence",),
+    },
+    consequences={
+        "bgsave-disk-full": _REFUSED,
+        "fork-denied": _REFUSED,
+        "aof-disk-full": {**_REFUSED, "bgsave-disk-full": 0.6, "process-down": 0.7},
+        "cow-blowup": {
+            **_REFUSED, "bgsave-disk-full": 0.4, "fork-stall": 0.6, "oom-killed": 0.5, "slow-on-command": 0.6,
+        },
+    },
+)  # fmt: skip

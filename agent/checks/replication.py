@@ -5,7 +5,7 @@ import re
 from agent.answer.diagnosis import Cause
 from agent.checks.resyncs import SHOWN, again, resyncs, seen_below
 from agent.checks.roles import masterdown, readonly
-from agent.checks.types import Check, Consequences, Found, Limits
+from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
 from tools.connection.target import address
 
@@ -209,19 +209,26 @@ def noreplicas(view: View, limits: Limits) -> Found:
         yield view.not_("noreplicas", "Writes were refused since the start, none over the window.", *cited[:2])
 
 
-CHECKS: tuple[Check, ...] = (link, turned_away, lost, lag, noreplicas, resyncs, seen_below, readonly, masterdown)
-CONSEQUENCES: Consequences = {
-    "masterauth-mismatch": {"auth-failure": 0.3, "replica-link-down": 0.3, "connection-churn": 0.4},
-    "noreplicas": {"replica-link-down": 0.5, "connection-churn": 0.3, "retry-storm": 0.5},
-    "replica-output-loop": {
-        "replica-link-down": 0.4, "slow-consumer-output": 0.3, "replica-lag": 0.4, "fork-stall": 0.5,
-        "bandwidth-cap": 0.4, "nonkey-memory": 0.5,
+FAMILY = Family(
+    checks=(link, turned_away, lost, lag, noreplicas, resyncs, seen_below, readonly, masterdown),
+    needs={
+        "replica-link-down": ("replication",), "masterauth-mismatch": ("log",), "replica-lag": ("replication",),
+        "noreplicas": ("replication",), "replica-output-loop": ("replication",), "backlog-too-small": ("replication",),
+        "replica-write-or-stale": (), "stale-endpoint": (), "unexpected-replica": (),
     },
-    "backlog-too-small": {"replica-link-down": 0.4, "replica-lag": 0.4, "fork-stall": 0.5, "bandwidth-cap": 0.4},
-    "replica-write-or-stale": {"connection-churn": 0.3, "retry-storm": 0.5},
-    "stale-endpoint": {"replica-write-or-stale": 0.4, "connection-churn": 0.3, "retry-storm": 0.5},
-    "unexpected-replica": {
-        "replica-write-or-stale": 0.4, "replica-link-down": 0.4, "config-drift": 0.4, "connection-churn": 0.3,
-        "retry-storm": 0.5,
+    consequences={
+        "masterauth-mismatch": {"auth-failure": 0.3, "replica-link-down": 0.3, "connection-churn": 0.4},
+        "noreplicas": {"replica-link-down": 0.5, "connection-churn": 0.3, "retry-storm": 0.5},
+        "replica-output-loop": {
+            "replica-link-down": 0.4, "slow-consumer-output": 0.3, "replica-lag": 0.4, "fork-stall": 0.5,
+            "bandwidth-cap": 0.4, "nonkey-memory": 0.5,
+        },
+        "backlog-too-small": {"replica-link-down": 0.4, "replica-lag": 0.4, "fork-stall": 0.5, "bandwidth-cap": 0.4},
+        "replica-write-or-stale": {"connection-churn": 0.3, "retry-storm": 0.5},
+        "stale-endpoint": {"replica-write-or-stale": 0.4, "connection-churn": 0.3, "retry-storm": 0.5},
+        "unexpected-replica": {
+            "replica-write-or-stale": 0.4, "replica-link-down": 0.4, "config-drift": 0.4, "connection-churn": 0.3,
+            "retry-storm": 0.5,
+        },
     },
-}  # fmt: skip
+)  # fmt: skip

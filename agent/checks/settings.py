@@ -2,7 +2,7 @@
 
 import re
 
-from agent.checks.types import Check, Consequences, Found, Limits
+from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
 
 RESTART_WORDS = re.compile(
@@ -62,5 +62,9 @@ def config_drift(view: View, limits: Limits) -> Found:
         yield view.cause("config-drift", 0.55 if said else 0.3, why, *cited)
 
 
-CHECKS: tuple[Check, ...] = (config_drift,)
-CONSEQUENCES: Consequences = {}
+FAMILY = Family(
+    checks=(config_drift,),
+    needs={
+        "config-drift": ("config_drift",),
+    },
+)  # fmt: skip

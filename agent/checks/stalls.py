@@ -2,11 +2,13 @@
 
 from agent.checks.backlog import stream_backlog
 from agent.checks.cpu import DELETES
-from agent.checks.types import Check, Consequences, Found, Limits
+from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.evidence.view import Cited, View
 
 FEW = 100
 """Keys that may be gone over the window and each be big."""
+MOST_MONITORS = 4
+"""Monitors that a plan ends, each by a step of its own."""
 
 
 def cpu_throttled(view: View, limits: Limits) -> Found:
@@ -236,17 +238,39 @@ def event(view: View, name: str) -> tuple[float, float, bool]:
     return spikes, longest, view.get("latency_events", f"{name}.new") is True
 
 
-CHECKS: tuple[Check, ...] = (
-    cpu_throttled, mass_expiry, fork_stall, monitor_attached, huge_exec, big_delete, stream_backlog,
-)  # fmt: skip
-CONSEQUENCES: Consequences = {
-    "cpu-throttled": {
-        "slow-on-command": 0.4, "cpu-saturated": 0.4, "path-latency": 0.3, "fork-stall": 0.5, "huge-exec": 0.5,
-        "big-key-delete": 0.5, "mass-expiry": 0.5, "outside-redis": 0.4,
+def _monitor_ids(view: View) -> tuple[str, ...]:
+    return tuple(view.text("clients", "monitor.ids").split()[:MOST_MONITORS])
+
+
+def _monitors(view: View) -> tuple[str, ...]:
+    """How many clients run MONITOR, and how many of them the plan ends; the field to look at where it isn't known."""
+    count = view.number("clients", "monitors") or 0
+    if not _monitor_ids(view):
+        return ("monitors in clients",)
+    clients = f"{count:.0f} client{'s' if count > 1 else ''}"
+    return (f"{clients}, of which this plan ends {MOST_MONITORS}" if count > MOST_MONITORS else clients,)
+
+
+FAMILY = Family(
+    checks=(cpu_throttled, mass_expiry, fork_stall, monitor_attached, huge_exec, big_delete, stream_backlog),
+    needs={
+        "cpu-throttled": ("process",), "mass-expiry": ("info", "keyspace"), "fork-stall": ("latency_events",),
+        "monitor-attached": ("clients",), "huge-exec": ("latency_events",), "big-key-delete": ("slowlog",),
+        "stream-backlog": (),
     },
-    "mass-expiry": {"cpu-saturated": 0.5, "big-key-delete": 0.5},
-    "fork-stall": {"slow-on-command": 0.6, "path-latency": 0.5},
-    "monitor-attached": {"cpu-saturated": 0.7, "slow-consumer-output": 0.5},
-    "huge-exec": {"cpu-saturated": 0.5, "slow-on-command": 0.5, "query-buffer-hog": 0.5},
-    "big-key-delete": {"cpu-saturated": 0.5},
-}  # fmt: skip
+    consequences={
+        "cpu-throttled": {
+            "slow-on-command": 0.4, "cpu-saturated": 0.4, "path-latency": 0.3, "fork-stall": 0.5, "huge-exec": 0.5,
+            "big-key-delete": 0.5, "mass-expiry": 0.5, "outside-redis": 0.4,
+        },
+        "mass-expiry": {"cpu-saturated": 0.5, "big-key-delete": 0.5},
+        "fork-stall": {"slow-on-command": 0.6, "path-latency": 0.5},
+        "monitor-attached": {"cpu-saturated": 0.7, "slow-consumer-output": 0.5},
+        "huge-exec": {"cpu-saturated": 0.5, "slow-on-command": 0.5, "query-buffer-hog": 0.5},
+        "big-key-delete": {"cpu-saturated": 0.5},
+    },
+    placeholders=(
+        Placeholder(name="monitor_id", example="7", values=_monitor_ids),
+        Placeholder(name="monitors", example="3 clients", values=_monitors),
+    ),
+)  # fmt: skip

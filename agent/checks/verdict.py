@@ -3,38 +3,40 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from agent.answer.diagnosis import Cause, Outcome, RuledOut, Verdict
-from agent.checks import CHECKS, CONSEQUENCES, Limits
+from agent.answer.taxonomy import CAUSES
+from agent.checks import CHECKS, CONSEQUENCES, NEEDS, Limits
 from agent.evidence.view import View
 from tools.records import Reading
 
 PRESENT = 0.5
 """A cause that is as likely as not is part of the answer."""
-HIDES: dict[str, tuple[str, ...]] = {
-    "info": ("maxclients-exhausted", "connection-churn", "cpu-saturated", "client-evicted", "auth-failure",
-             "eviction-churn", "oom-noeviction", "mass-expiry"),
-    "commandstats": ("slow-on-command",),
-    "latency_sample": ("path-latency",),
-    "latency_events": ("huge-exec", "fork-stall", "fsync-always-slow", "swapping"),
-    "slowlog": ("slow-on-command", "big-key-delete"),
-    "clients": ("connection-leak", "slow-consumer-output", "query-buffer-hog", "client-paused", "monitor-attached"),
-    "memory": ("nonkey-memory", "allocator-fragmentation", "rss-after-peak", "script-cache-bloat"),
-    "persistence": ("bgsave-disk-full", "fork-denied", "aof-disk-full", "fsync-everysec-slow", "cow-blowup"),
-    "replication": ("replica-link-down", "replica-lag", "backlog-too-small", "replica-output-loop", "noreplicas"),
-    "cluster": ("cluster-slots-down", "open-slot"),
-    "sentinel": ("sentinel-noquorum", "sentinel-no-good-replica", "slowness-failover"),
-    "keyspace": ("ttl-leak", "mass-expiry", "oom-volatile-no-ttl"),
-    "config_get": ("idle-timeout", "diagnostics-disabled", "fd-limit-clamp"),
-    "config_drift": ("config-drift",),
-    "access": ("auth-failure",),
-    "process": ("process-frozen", "fd-limit-clamp", "cpu-throttled", "swapping"),
-    "sockets": ("listen-backlog-overflow",),
-    "machine": ("packet-loss", "swapping"),
-    "log": ("oom-killed", "masterauth-mismatch", "aof-corrupt-start"),
-    "disk": ("bgsave-disk-full", "aof-disk-full"),
-    "idle_probe": ("idle-drop-by-network",),
-    "baseline": ("retry-storm",),
-}  # fmt: skip
-"""The causes that stay in the dark without a tool's reading."""
+TOOLS = (
+    "info", "commandstats", "latency_sample", "latency_events", "slowlog", "clients", "memory", "persistence",
+    "replication", "cluster", "sentinel", "keyspace", "config_get", "config_drift", "access", "process", "sockets",
+    "machine", "log", "disk", "idle_probe", "baseline",
+)  # fmt: skip
+"""Tools in the order in which their missing readings are named; the others come behind them."""
+NAMED_FIRST = (
+    "maxclients-exhausted", "connection-churn", "cpu-saturated", "client-evicted", "auth-failure", "eviction-churn",
+    "oom-noeviction", "huge-exec", "fork-stall", "fsync-always-slow", "nonkey-memory", "allocator-fragmentation",
+    "rss-after-peak", "replica-link-down", "replica-lag", "ttl-leak", "idle-timeout", "diagnostics-disabled",
+    "packet-loss", "oom-killed", "masterauth-mismatch",
+)  # fmt: skip
+"""Causes that are named first where a missing reading hides several; the others follow in the taxonomy's order."""
+
+
+def hidden_causes() -> dict[str, tuple[str, ...]]:
+    """By tool: the causes that can't be told without its reading, as the families of checks declare them."""
+    ranks = {cause: rank for rank, cause in enumerate((*NAMED_FIRST, *CAUSES))}
+    ranks |= {cause: rank for rank, cause in enumerate(NAMED_FIRST)}
+    by_tool: dict[str, list[str]] = {tool: [] for tool in TOOLS}
+    for cause, tools in NEEDS.items():
+        for tool in tools:
+            by_tool.setdefault(tool, []).append(cause)
+    return {tool: tuple(sorted(causes, key=ranks.__getitem__)) for tool, causes in by_tool.items() if causes}
+
+
+HIDDEN = hidden_causes()
 
 
 def conclude(readings: Iterable[Reading], nodes: Sequence[str], limits: Limits) -> Verdict:
@@ -53,10 +55,10 @@ def conclude(readings: Iterable[Reading], nodes: Sequence[str], limits: Limits) 
     present = [cause for cause in ranked if cause.probability >= PRESENT]
     outcome = _outcome(views, present)
     causes = [cause for cause in present if cause.id != "outside-redis"] if outcome == "diagnosed" else []
-    spoken = {out.id: out for out in reversed(ruled_out) if out.id not in found_ids}
+    excluded = {out.id: out for out in reversed(ruled_out) if out.id not in found_ids}
     return Verdict(
         outcome=outcome, causes=tuple(causes[:3]), findings=tuple(ranked),
-        ruled_out=tuple(reversed(spoken.values())), unknown=tuple(unknown(views)),
+        ruled_out=tuple(reversed(excluded.values())), unknown=tuple(unknown(views)),
     )  # fmt: skip
 
 
@@ -124,7 +126,7 @@ def unknown(views: Sequence[View]) -> list[str]:
 
 
 def _unknown(view: View) -> Iterator[str]:
-    for tool, hidden in HIDES.items():
+    for tool, hidden in HIDDEN.items():
         reading = view.last(tool)
         if reading is not None and reading.unavailable is not None:
             of = f"{tool} ({reading.unavailable.kind}: {reading.unavailable.detail})"

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
-from agent.answer.diagnosis import OFFLINE, Diagnosis, ModelUse, Step, TargetInfo, Verdict
+from agent.answer.diagnosis import OFFLINE, Action, Diagnosis, ModelUse, Step, TargetInfo, Verdict
 from agent.answer.events import Answered, ChecksMade, Emit, ProposalForbidden, Started, of_toolbox
 from agent.checks.verdict import conclude
 from agent.evidence.view import View
@@ -16,7 +16,6 @@ from agent.investigation.sources import Options as Options
 from agent.investigation.sources import Sources as Sources
 from agent.investigation.survey import COMES_AND_GOES, HOST, NodeSurvey, Pace
 from agent.investigation.toolset import tools_of
-from agent.loop.submission import Action
 from agent.plan.build import Planned, build
 from agent.runbooks.library import Library
 from tools.clock import Clock

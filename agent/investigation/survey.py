@@ -5,7 +5,7 @@ import contextlib
 import re
 from collections.abc import Callable, Sequence
 
-from agent.checks.clients import IDLE_WORDS
+from agent.checks.resets import IDLE_WORDS
 from agent.evidence.view import View
 from tools.clock import Clock
 from tools.connection.node import Node

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
-from agent.answer.diagnosis import Cause, Evidence, ModelUse, Outcome, RuledOut
+from agent.answer.diagnosis import Action, Cause, Evidence, ModelUse, Outcome, RuledOut
 from agent.evidence.citations import problems as citation_problems
 from agent.evidence.citations import verify, verify_ruled_out
 from agent.model.errors import ModelError
@@ -92,8 +92,8 @@ class Against(_Lenient):
     evidence: Citations = ()
 
 
-class Action(_Lenient):
-    """A step that the model would add to the plan: a proposal only, for policy to classify."""
+class SubmittedAction(_Lenient):
+    """A step that the model would add to the plan, as submitted."""
 
     kind: Annotated[Literal["config_set", "command", "outside"], BeforeValidator(lambda kind: kind or "outside")]
     action: Line
@@ -109,7 +109,7 @@ class Submission(_Lenient):
     causes: Annotated[tuple[Claim, ...], BeforeValidator(_many)] = ()
     ruled_out: Annotated[tuple[Against, ...], BeforeValidator(_many)] = ()
     unknown: Annotated[tuple[Line, ...], BeforeValidator(_many)] = ()
-    actions: Annotated[tuple[Action, ...], BeforeValidator(_many)] = ()
+    actions: Annotated[tuple[SubmittedAction, ...], BeforeValidator(_many)] = ()
 
 
 class Concluded(Record):
@@ -199,7 +199,7 @@ def settle(submission: Submission, readings: Sequence[Reading], known: Collectio
     return Concluded(
         outcome=submission.outcome, causes=tuple(sorted(causes.values(), key=_rank)[:MOST_CAUSES]),
         ruled_out=tuple(ruled_out.values())[:MOST_LINES], unknown=tuple(filter(None, submission.unknown))[:MOST_LINES],
-        actions=tuple(action for action in submission.actions if action.action)[:MOST_LINES], use=use,
+        actions=tuple(Action(**one.model_dump()) for one in submission.actions if one.action)[:MOST_LINES], use=use,
     )  # fmt: skip
 
 

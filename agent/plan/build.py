@@ -3,23 +3,18 @@
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from agent.answer.diagnosis import Cause, Goal, Step
-from agent.checks.memory import placeholders as maxmemory
+from agent.answer.diagnosis import Action, Cause, Goal, Step
 from agent.evidence.view import View
-from agent.loop.submission import Action
 from agent.runbooks.library import Library, Remedy
+from agent.runbooks.placeholders import values_at
 from tools.connection.node import Node
 from tools.errors import Forbidden, ToolError
-from tools.gate.bounds import RESERVED_FDS
 from tools.gate.policy import Change, advised_against, command, shown
 from tools.gate.proposals import Proposal, Proposals
 from tools.records import Reading
 
-DEFAULT_MAXCLIENTS = 10000
 MOST = 8
 """Steps that a person can still take in."""
-MOST_MONITORS = 4
-"""Monitors that a plan ends, each by a step of its own."""
 
 
 class Planned:
@@ -75,20 +70,17 @@ async def build(
     for cause in causes:
         notes = library.notes(cause.id)
         node = nodes.get(cause.where or "", first)
-        values = fill(View(readings, node.name))
+        values = values_at(View(readings, node.name))
         for remedy in notes.remedies if notes else ():
-            if not remedy.mends(cause.evidence):
+            if not remedy.fits(cause.evidence, ids):
                 continue
-            if cause.id == "maxclients-exhausted" and "fd-limit-clamp" in ids and remedy.kind == "config_set":
-                # The file limit stands in the way: the other cause's remedy comes first.
-                continue
-            for action in filled(remedy, values):
-                await _add(planned, remedy, action, cause, notes.avoid if notes else None, node, proposals)
+            for text in filled(remedy, values):
+                await _add(planned, remedy, text, cause, notes.avoid if notes else None, node, proposals)
     for proposal in proposed:
         checks = _checks(library, proposal.change.args, ids)
         planned.add(_step(proposal, avoid=None, verify=None, checks=checks), proposal.change)
-    for wanted in actions:
-        await _add_proposed(planned, wanted, library, ids, first, proposals)
+    for action in actions:
+        await _add_proposed(planned, action, library, ids, first, proposals)
     return planned
 
 
@@ -116,12 +108,6 @@ def _checks(library: Library, args: Sequence[str], causes: Collection[str]) -> t
     return tuple(goal.model_copy(update=own.get((goal.tool, goal.field))) for goal in goals)
 
 
-def fill(view: View) -> dict[str, tuple[str, ...]]:
-    """The values that remedies' placeholders stand for, as far as they're known; of some there are several."""
-    one = {"kill_command": _kill(view), "owner": _owner(view), **_maxclients(view), **maxmemory(view)}
-    return {**{name: (value,) for name, value in one.items()}, **_monitors(view)}
-
-
 def filled(remedy: Remedy, values: Mapping[str, tuple[str, ...]]) -> list[str]:
     """The remedy's action once for each value of a placeholder that has several; none where a value isn't known."""
     several = max((values[name] for name in remedy.placeholders if name in values), key=len, default=("",))
@@ -130,39 +116,6 @@ def filled(remedy: Remedy, values: Mapping[str, tuple[str, ...]]) -> list[str]:
         for number in range(len(several))
     )
     return [action for action in actions if action is not None]
-
-
-def _monitors(view: View) -> dict[str, tuple[str, ...]]:
-    ids, count = view.text("clients", "monitor.ids").split(), view.number("clients", "monitors") or 0
-    if not ids:
-        return {"monitors": ("monitors in clients",)}
-    told = f"{count:.0f} client{'s' if count > 1 else ''}"
-    if count > MOST_MONITORS:
-        told += f", of which this plan ends {MOST_MONITORS}"
-    return {"monitor_id": tuple(ids[:MOST_MONITORS]), "monitors": (told,)}
-
-
-def _kill(view: View) -> str:
-    said = " ".join(one.unavailable.detail for one in view.readings if one.unavailable)
-    return "FUNCTION KILL" if "FUNCTION KILL" in said else "SCRIPT KILL"
-
-
-def _owner(view: View) -> str:
-    address, count = view.text("clients", "o1.address"), view.text("clients", "o1.count")
-    if not address:
-        return "(o1 in clients)"
-    return f"({' '.join(filter(None, (view.text('clients', 'o1.name'), 'at', address)))}, {count} connections)"
-
-
-def _maxclients(view: View) -> dict[str, str]:
-    limit = view.number("info", "maxclients") or view.number("config_get", "maxclients")
-    if limit is None:
-        return {}
-    hard = view.number("process", "nofile_hard")
-    target = DEFAULT_MAXCLIENTS if limit < DEFAULT_MAXCLIENTS else 2 * limit
-    if hard is not None and hard > 0:
-        target = min(target, hard - RESERVED_FDS)
-    return {"maxclients_target": f"{target:.0f}"} if target > limit else {}
 
 
 async def _add(

@@ -18,16 +18,6 @@ from tools.errors import UsageError
 from tools.records import Record, Scalar
 
 BUNDLED = Path(__file__).resolve().parent.parent.parent / "runbooks"
-PLACEHOLDERS: dict[str, str] = {
-    "kill_command": "SCRIPT KILL",
-    "maxclients_target": "10000",
-    "owner": "(orders at 10.0.0.7, 111 connections)",
-    "maxmemory_target": "2147483648",
-    "maxmemory_before": "2147483648",
-    "monitor_id": "7",
-    "monitors": "3 clients",
-}
-"""What a remedy's `$name` may be, each with an example; `agent.plan.build.fill` gives the values."""
 
 
 class Threshold(Record):
@@ -54,7 +44,7 @@ class Clue(Record):
 
 
 class Remedy(Record):
-    """One way to mend a cause."""
+    """One way to cure a cause."""
 
     kind: Literal["config_set", "command", "outside"]
     action: str
@@ -66,7 +56,9 @@ class Remedy(Record):
     check: tuple[Goal, ...] = ()
     """Of what is sent: what shows in a few seconds that it worked, as code compares it."""
     unless: tuple[Clue, ...] = ()
-    """Evidence of another form of the cause, which this doesn't mend: any of these leaves it out."""
+    """Evidence of another form of the cause, which this doesn't cure: any of these leaves it out."""
+    after: tuple[str, ...] = ()
+    """Causes that stand in its way, so that their own remedies come first: any of these leaves it out."""
 
     @model_validator(mode="after")
     def _one_command(self) -> "Remedy":
@@ -85,9 +77,9 @@ class Remedy(Record):
         """The names that the action's values are looked up by."""
         return tuple(Template(self.action).get_identifiers())
 
-    def mends(self, evidence: Sequence[Evidence]) -> bool:
-        """Whether it fits the form that the cause has by its evidence."""
-        return not any(clue.stands(evidence) for clue in self.unless)
+    def fits(self, evidence: Sequence[Evidence], causes: Collection[str]) -> bool:
+        """Whether it's for the form that the cause has by its evidence, and none of its blockers is among `causes`."""
+        return not any(clue.stands(evidence) for clue in self.unless) and not set(self.after) & set(causes)
 
     def same_as(self, command: Sequence[str]) -> bool:
         """Whether it sends this command, or sets this parameter, whatever the value."""

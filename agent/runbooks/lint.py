@@ -12,7 +12,8 @@ from agent import checks
 from agent.answer.diagnosis import Outcome
 from agent.answer.taxonomy import CAUSES
 from agent.evidence.fields import FIGURES
-from agent.runbooks.library import BUNDLED, PLACEHOLDERS, CauseNotes, Remedy, Runbook, files, split
+from agent.runbooks.library import BUNDLED, CauseNotes, Remedy, Runbook, files, split
+from agent.runbooks.placeholders import EXAMPLES
 from tools.errors import Forbidden, UsageError
 from tools.gate.policy import advised_against, change, command
 from tools.records import Record
@@ -149,6 +150,9 @@ def _remedy(remedy: Remedy) -> Iterator[tuple[str, str, str, str]]:
     for goal in remedy.check:
         if goal.tool not in FIGURES:
             yield "check", goal.tool, "is no tool that reads", f"take one of {', '.join(FIGURES)}"
+    for cause in remedy.after:
+        if cause not in CAUSES:
+            yield "after", cause, "is no cause", "take an id of `rediagnose runbooks list`"
     if remedy.kind == "outside" and remedy.check:
         yield "check", remedy.action, "is read for what is sent from here only", "leave it out; verify is for a person"
     if remedy.kind == "outside" and remedy.risk == "risky" and not remedy.rollback:
@@ -156,11 +160,11 @@ def _remedy(remedy: Remedy) -> Iterator[tuple[str, str, str, str]]:
     for field, text in (("why", remedy.why), ("verify", remedy.verify), ("rollback", remedy.rollback)):
         for name in Template(text or "").get_identifiers():
             yield field, f"${name}", "is never filled", "only an action's placeholders are; write it out"
-    unfilled = [name for name in Template(remedy.action).get_identifiers() if name not in PLACEHOLDERS]
+    unfilled = [name for name in Template(remedy.action).get_identifiers() if name not in EXAMPLES]
     for name in unfilled:
-        known = ", ".join(f"${known}" for known in PLACEHOLDERS)
+        known = ", ".join(f"${known}" for known in EXAMPLES)
         yield "action", f"${name}", "is filled by nothing", f"take one of {known}, or write the value out"
-    if not unfilled and (filled := remedy.filled(PLACEHOLDERS)) is not None:
+    if not unfilled and (filled := remedy.filled(EXAMPLES)) is not None:
         yield from _action(remedy, filled)
 
 

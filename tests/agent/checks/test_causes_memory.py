@@ -10,8 +10,9 @@ from typing import Any
 import psutil
 import pytest
 
-from agent.checks.memory import placeholders, size
+from agent.checks.memory import size
 from agent.evidence.view import View
+from agent.runbooks.placeholders import values_at
 from evals.lab.catalogue import FAULTS
 from evals.lab.fault import Fault, Incident
 from evals.lab.faults import memory
@@ -127,7 +128,7 @@ async def test_the_limit_that_is_worked_out_mends_it(kind: ServerKind, id: str, 
     async with memory.FAULTS[id].begin(kind, random.Random(3)) as incident:
         answer = await triage(incident.url, incident.ticket)
         view = View([Reading(**reading) for reading in answer["readings"]], answer["target"]["nodes"][0])
-        limit = int(placeholders(view)[value])
+        limit = int(values_at(view)[value][0])
         assert f"CONFIG SET maxmemory {limit}" in [step["action"] for step in answer["plan"]]
         assert limit > (view.number("memory", "maxmemory") or 0)
         assert incident.mended and not await incident.mended()

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from agent.evidence.view import View
-from agent.plan.build import fill
-from agent.runbooks.library import BUNDLED, PLACEHOLDERS, load
+from agent.runbooks.library import BUNDLED, load
 from agent.runbooks.lint import SECTIONS, Finding, limits, lint, words
+from agent.runbooks.placeholders import EXAMPLES, values_at
 from evals.lab.catalogue import FAULTS
 from evals.lab.servers import ServerKind
 from tests.program import rediagnose, triage
@@ -94,6 +94,8 @@ BAD: dict[str, tuple[Callable[[str], str], str, str, str]] = {
                                 "causes.maxclients-exhausted.remedies.1.risk", "safe", "isn't what policy says"),
     "destructive advice": (changed("Call the owner", "Run FLUSHALL, then call the owner"),
                            "causes.maxclients-exhausted.remedies.2.action", "Run FLUSHALL", "FLUSHALL"),
+    "after no cause": (changed("        verify: info", "        after: [warp-core]\n        verify: info"),
+                       "causes.maxclients-exhausted.remedies.1.after", "warp-core", "is no cause"),
     "unfilled placeholder": (changed("$owner", "$pager"), "causes.maxclients-exhausted.remedies.2.action", "$pager",
                              "is filled by nothing"),
     "a placeholder elsewhere": (changed("connected_clients falls", "$owner falls"),
@@ -165,14 +167,16 @@ def test_every_threshold_is_read_by_a_check_and_every_one_that_is_read_is_set() 
     assert limits().keys() == load().thresholds.keys()
 
 
-def test_every_placeholder_is_filled_and_known() -> None:
-    values: Values = {"maxclients": 100, "o1.address": "10.0.0.7", "o1.name": "orders", "o1.count": 90}
-    reading = Reading(id="r1", tool="info", args={}, node="n", at="", ms=0, values=values, unavailable=None)
-    readings = [reading, reading.model_copy(update={"id": "r2", "tool": "clients"})]
-    assert fill(View(readings, "n")).keys() <= PLACEHOLDERS.keys()
-    room = BUNDLED.parent / "agent"
-    code = "".join(path.read_text() for path in room.rglob("*.py") if path.name != "runbooks.py")
-    assert [name for name in PLACEHOLDERS if f'"{name}"' not in code] == []
+def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
+    values: Values = {
+        "maxclients": 100, "o1.address": "10.0.0.7", "o1.name": "orders", "o1.count": 90, "monitors": 2,
+        "monitor.ids": "7 8", "maxmemory": 2**20, "memory_available_bytes": 2**30, "maxmemory.file": "2mb",
+    }  # fmt: skip
+    readings = [
+        Reading(id=f"r{number}", tool=tool, args={}, node="n", at="", ms=0, values=values, unavailable=None)
+        for number, tool in enumerate(("info", "clients", "memory", "machine", "config_drift"), 1)
+    ]
+    assert values_at(View(readings, "n")).keys() == EXAMPLES.keys()
 
 
 async def test_the_command(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.runbooks.library import PLACEHOLDERS, load
+from agent.runbooks.library import load
+from agent.runbooks.placeholders import EXAMPLES
 from evals.lab.servers import Server, ServerKind, running, start
 from evals.lab.wire import LOST, dial
 from tools.clock import SystemClock
@@ -172,7 +173,7 @@ def test_the_bundled_remedies_pass_policy() -> None:
     remedies = [remedy for book in load().runbooks for notes in book.causes.values() for remedy in notes.remedies]
     assert remedies
     for remedy in remedies:
-        action = remedy.filled(PLACEHOLDERS)
+        action = remedy.filled(EXAMPLES)
         assert action is not None, remedy.action
         if remedy.kind == "outside":
             assert advised_against(action) is None

@@ -1,0 +1,150 @@
+"""Connections that break or wait: closed by the server or on the way, held back, or kept for what they buffer."""
+
+import re
+
+from agent.checks.types import Family, Found, Limits
+from agent.evidence.view import View
+
+IDLE_WORDS = re.compile(
+    r"\b(idle|reset\w*|econnreset|epipe|broken pipe|closed|drop(s|ped|ping)?|stale|eof|disconnect\w*|overnight|"
+    r"inactiv\w*|quiet|first (request|command|call|query)|after a (while|pause|break|weekend))\b",
+    re.IGNORECASE,
+)
+"""Words with which people report connections that died while nobody used them."""
+
+
+def slow_consumer(view: View, limits: Limits) -> Found:
+    """One client's output waits in the server's memory."""
+    omem, flags = view.number("clients", "omem_max") or 0, view.text("clients", "omem_max.flags")
+    closed = view.number("info", "client_output_buffer_limit_disconnections.delta") or 0
+    cited = (
+        ("clients", "omem_max"), ("clients", "omem_max.flags"), ("clients", "omem_max.cmd"),
+        ("clients", "omem_max.id"), ("info", "client_output_buffer_limit_disconnections.delta"),
+    )  # fmt: skip
+    if omem >= limits["output_buffer_bytes"] and not set(flags) & set("SMO"):
+        kind = "subscriber" if "P" in flags else "client"
+        why = f"A {kind} doesn't read: {omem / 2**20:.1f} MiB of output wait for it in the server's memory."
+        yield view.cause("slow-consumer-output", 0.94, why, *cited)
+    elif (view.number("clients", "stalled") or 0) > 0 and not set(view.text("clients", "stalled.flags")) & set("MO"):
+        why = "Output waits for a client that takes none of it; this server doesn't count large replies in omem."
+        yield view.cause(
+            "slow-consumer-output", 0.88, why, ("clients", "stalled"), ("clients", "stalled.flags"),
+            ("clients", "stalled.cmd"), ("clients", "stalled.id"),
+        )  # fmt: skip
+    elif closed > 0:
+        why = f"{closed:.0f} clients were closed over the window because their output buffer was over the limit."
+        yield view.cause("slow-consumer-output", 0.9, why, *cited)
+    elif view.last("clients") and not view.unavailable("clients"):
+        yield view.not_("slow-consumer-output", "No client has much output waiting.", ("clients", "omem_max"))
+
+
+def query_buffer(view: View, limits: Limits) -> Found:
+    """A command that never ends, held in a query buffer."""
+    total = view.number("clients", "qbuf_sum") or 0
+    for field in ("qbuf_max", "argv_mem_max"):
+        size = view.number("clients", field) or 0
+        # Many that each hold a part of a megabyte are the same fault as one that holds many.
+        together = size >= limits["query_buffer_bytes"] / 8 and total >= 8 * limits["query_buffer_bytes"]
+        if size < limits["query_buffer_bytes"] and not together:
+            continue
+        nothing = view.text("clients", f"{field}.cmd") == "NULL"
+        why = f"Unfinished commands hold {max(total, size) / 2**20:.1f} MiB of the server's memory"
+        yield view.cause(
+            "query-buffer-hog", 0.94 if nothing else 0.85, f"{why}, {size / 2**20:.1f} MiB of it one client's.",
+            ("clients", field), ("clients", f"{field}.cmd"), ("clients", f"{field}.id"), ("clients", "qbuf_sum"),
+        )  # fmt: skip
+        return
+
+
+def client_evicted(view: View, limits: Limits) -> Found:
+    """The server closes clients to keep their memory under maxmemory-clients."""
+    evicted = view.number("info", "evicted_clients.delta") or 0
+    bound = view.text("config_get", "maxmemory-clients")
+    cited = ("info", "evicted_clients.delta"), ("info", "evicted_clients"), ("config_get", "maxmemory-clients")
+    if evicted > 0:
+        why = f"{evicted:.0f} clients were evicted over the window to keep them under maxmemory-clients {bound}."
+        yield view.cause("client-evicted", 0.95, why, *cited)
+    elif (view.number("info", "evicted_clients") or 0) > 0 and bound not in ("", "0", "0%"):
+        words = IDLE_WORDS.search(view.symptom) is not None
+        why = "Clients were evicted since the start, none over the window."
+        yield view.cause("client-evicted", 0.6 if words else 0.35, why, *cited)
+
+
+def idle_timeout(view: View, limits: Limits) -> Found:
+    """The server itself closes idle clients."""
+    period = view.number("config_get", "timeout") or 0
+    if period <= 0:
+        return
+    cited = (
+        ("config_get", "timeout"), ("idle_probe", "closed_by_peer"), ("idle_probe", "closed_after_seconds"),
+        ("symptom", "text"),
+    )  # fmt: skip
+    after = view.number("idle_probe", "closed_after_seconds")
+    words = IDLE_WORDS.search(view.symptom) is not None
+    if after is not None and period - 1 <= after <= period + 4:
+        why = f"timeout is {period:.0f} s, and an idle connection was closed after {after:.1f} s."
+        yield view.cause("idle-timeout", 0.95, why, *cited[:3])
+    elif period <= limits["idle_timeout_seconds"]:
+        why = f"timeout is {period:.0f} s: a pooled connection that rests for longer is closed by the server."
+        yield view.cause("idle-timeout", 0.8 if words else 0.45, why, *(cited if words else cited[:3]))
+    elif words:
+        why = f"timeout is {period:.0f} s: a connection that rests for longer is closed by the server."
+        yield view.cause("idle-timeout", 0.6, why, cited[0], cited[3])
+
+
+def idle_drop(view: View, limits: Limits) -> Found:
+    """An idle flow dies on the way although the server keeps it."""
+    probe = view.last("idle_probe")
+    if probe is None or probe.unavailable or (view.number("config_get", "timeout") or 0) > 0:
+        return
+    died = probe.get("closed_by_peer") is True or probe.get("ping_after") in ("timeout", "reset")
+    cited = (
+        ("idle_probe", "closed_by_peer"), ("idle_probe", "ping_after"), ("idle_probe", "idle_seconds"),
+        ("idle_probe", "still_listed"), ("config_get", "timeout"), ("config_get", "tcp-keepalive"),
+    )  # fmt: skip
+    if died:
+        listed = probe.get("still_listed") is True
+        why = "A connection died while it was idle, and the server's timeout is 0: something on the way forgot it"
+        why += "; the server still lists its client." if listed else "."
+        keepalive = view.number("config_get", "tcp-keepalive")
+        if keepalive == 0:
+            why += " tcp-keepalive is off, so the server sends nothing while a connection rests."
+        elif keepalive is not None and keepalive >= limits["keepalive_seconds"]:
+            why += f" tcp-keepalive is {keepalive:.0f} s, which some limits on the way are shorter than."
+        yield view.cause("idle-drop-by-network", 0.95 if listed else 0.85, why, *cited)
+    else:
+        because = f"A connection that rested {probe.get('idle_seconds')} s still answers."
+        yield view.not_("idle-drop-by-network", because, ("idle_probe", "ping_after"), ("idle_probe", "idle_seconds"))
+
+
+def paused(view: View, limits: Limits) -> Found:
+    """Clients wait in commands that don't block."""
+    waiting = view.number("clients", "paused") or 0
+    reason = view.text("info", "paused_reason")
+    cited = (
+        ("clients", "paused"), ("clients", "paused_cmd"), ("info", "paused_reason"), ("info", "paused_actions"),
+        ("silence", "unknown_command_answered"), ("silence", "ping_answered"),
+    )  # fmt: skip
+    if view.get("silence", "unknown_command_answered") is True and view.get("silence", "ping_answered") is False:
+        why = "PING hangs, and an unknown command is answered at once: the server runs and holds its clients back."
+        yield view.cause("client-paused", 0.95, why, *cited)
+    elif reason not in ("", "none"):
+        why = f"The server says that clients are paused ({view.text('info', 'paused_actions')})."
+        yield view.cause("client-paused", 0.96, why, *cited)
+    elif waiting > 0:
+        why = f"{waiting:.0f} clients are blocked in {view.text('clients', 'paused_cmd')}, which doesn't block."
+        yield view.cause("client-paused", 0.93, why, *cited)
+
+
+FAMILY = Family(
+    checks=(slow_consumer, query_buffer, client_evicted, idle_timeout, idle_drop, paused),
+    needs={
+        "slow-consumer-output": ("clients",), "query-buffer-hog": ("clients",), "client-evicted": ("info",),
+        "idle-timeout": ("config_get",), "idle-drop-by-network": ("idle_probe",), "client-paused": ("clients",),
+    },
+    consequences={
+        "client-evicted": {"connection-churn": 0.5, "query-buffer-hog": 0.6, "slow-consumer-output": 0.6},
+        "idle-timeout": {"connection-churn": 0.6},
+        "client-paused": {"connection-leak": 0.6, "path-latency": 0.3},
+    },
+)  # fmt: skip
