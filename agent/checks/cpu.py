@@ -210,8 +210,8 @@ def _kill_command(view: View) -> tuple[str, ...]:
 FAMILY = Family(
     checks=(lua_busy, slow_command, cpu_saturated, diagnostics),
     needs={
-        "lua-busy": (), "lua-unkillable": (), "slow-on-command": ("commandstats", "slowlog"), "cpu-saturated": ("info",),
-        "diagnostics-disabled": ("config_get",),
+        "lua-busy": (), "lua-unkillable": (), "slow-on-command": ("commandstats", "slowlog"),
+        "cpu-saturated": ("info",), "diagnostics-disabled": ("config_get",),
     },
     consequences={
         "slow-on-command": {"cpu-saturated": 0.4},

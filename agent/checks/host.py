@@ -164,7 +164,9 @@ FAMILY = Family(
     },
     consequences={
         "bandwidth-cap": {"path-latency": 0.4, "packet-loss": 0.4, "slow-consumer-output": 0.5},
-        "packet-loss": {"bandwidth-cap": 0.5, "path-latency": 0.5, "idle-drop-by-network": 0.6, "connection-churn": 0.7},
+        "packet-loss": {
+            "bandwidth-cap": 0.5, "path-latency": 0.5, "idle-drop-by-network": 0.6, "connection-churn": 0.7,
+        },
         "process-frozen": {"packet-loss": 0.3},
         "client-paused": {"packet-loss": 0.3},
         "slow-on-command": {"packet-loss": 0.3, "bandwidth-cap": 0.4},

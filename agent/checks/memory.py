@@ -200,7 +200,7 @@ def ttl_leak(view: View, limits: Limits) -> Found:
 
 
 def _room(view: View) -> float | None:
-    """The highest maxmemory that the machine and its control group have room for, in bytes; None where it isn't known."""
+    """The highest maxmemory in bytes that the machine and its control group have room for; None if unknown."""
     limit, free = view.number("memory", "maxmemory"), view.number("machine", "memory_available_bytes")
     # Half of what is free is left to a fork's copies and to the buffers; of a control group's limit 30 %.
     bounds = [limit + free / 2] if limit and free is not None else []
