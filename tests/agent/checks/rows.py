@@ -14,7 +14,7 @@ from tools.records import Kind, Reading, Unavailable, Values
 LIMITS = load().thresholds
 NODE = "n"
 
-Given = Mapping[str, Values | Kind | tuple[Kind, Values]]
+Given = Mapping[str, Any]
 """By tool: its values, or the kind for which it's unavailable, or both."""
 Expected = Mapping[str, str]
 """By cause: a word of `BANDS`, or `not` where it's ruled out; what isn't here may not be found at all."""

@@ -37,8 +37,10 @@ def connecting(rate: float, commands: float, **errors: float) -> Given:
 
 
 def soft(limit: int, fds: int | None, clients: int | None = None) -> Given:
-    process: Values = {"nofile_soft": limit} | ({} if fds is None else {"num_fds": fds})
-    return {"process": process, "info": {} if clients is None else {"maxclients": clients}}
+    return {
+        "process": {"nofile_soft": limit, "num_fds": fds},
+        "info": {} if clients is None else {"maxclients": clients},
+    }
 
 
 CLIENTS: list[Row] = [

@@ -128,7 +128,7 @@ CORES: list[Row] = [
 ]  # fmt: skip
 
 
-def throttled(periods: int, held: int, **more: float) -> Given:
+def throttled(periods: int, held: float, **more: float) -> Given:
     return {"process": {"cgroup_nr_periods.delta": periods, "cgroup_nr_throttled.delta": held, **more}}
 
 
@@ -150,7 +150,7 @@ def expiry(
     return {"info": info, "keyspace": keyspace, "latency_events": events}
 
 
-def cycles(spikes: int, longest: float, deletion: float = 0) -> Values:
+def cycles(spikes: int, longest: float, deletion: float = 0) -> dict[str, Any]:
     return {
         "expire-cycle.spikes_60s": spikes, "expire-cycle.max_60s_ms": longest, "expire-del.max_60s_ms": deletion,
     }  # fmt: skip
@@ -162,7 +162,7 @@ def fork(usec: float, forks: int = 0, **more: Any) -> Given:
 
 def transaction(calls: int = 0, each: float = 0, ever: float = 0, longest: float = 0, **more: Given) -> Given:
     commands: Values = {"exec.calls.delta": calls, "exec.usec_per_call.delta": each, "exec.usec_per_call": ever}
-    return {"commandstats": commands, "latencystats": {"exec.window_max_usec": longest}, **more}  # type: ignore[dict-item]
+    return {"commandstats": commands, "latencystats": {"exec.window_max_usec": longest}, **more}
 
 
 def inner(usec: float, age: float = 60.0) -> Values:

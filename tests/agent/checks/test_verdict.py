@@ -1,0 +1,204 @@
+"""From findings to an answer: consequences, several nodes, outcomes, and a good day to compare with."""
+
+import pytest
+
+from agent.answer.diagnosis import Cause, RuledOut
+from agent.checks.types import Found, Limits
+from agent.checks.verdict import PRESENT, conclude, rank, together, well
+from agent.checks.versus_baseline import AT_MOST, against, floor, times, weigh
+from agent.evidence.view import View
+from tests.agent.checks.rows import LIMITS, NODE, Given, view
+
+CHANGED, SAME = LIMITS["baseline_changed_ratio"], LIMITS["baseline_same_ratio"]
+
+
+def cause(id: str, probability: float, where: str = NODE) -> Cause:
+    return Cause(id=id, probability=probability, where=where, why="It is so.", evidence=())
+
+
+def ranked(*causes: Cause) -> dict[str, float]:
+    return {one.id: one.probability for one in rank(causes)}
+
+
+def test_a_consequence_is_explained_away() -> None:
+    assert ranked(cause("connection-churn", 0.9), cause("cpu-saturated", 0.92)) == {
+        "connection-churn": 0.9, "cpu-saturated": 0.46,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("churn", "saturated", "left"),
+    [
+        (0.5, 0.6, 0.3), (0.5, 0.61, 0.61), (0.49, 0.5, 0.5),
+        # what is clearly likelier than its reason isn't its consequence
+        (0.8, 0.92, 0.92), (0.83, 0.92, 0.46),
+    ],
+)  # fmt: skip
+def test_a_reason_has_to_be_present_and_about_as_likely(churn: float, saturated: float, left: float) -> None:
+    assert ranked(cause("connection-churn", churn), cause("cpu-saturated", saturated))["cpu-saturated"] == left
+
+
+def test_the_strongest_of_several_reasons_counts() -> None:
+    found = ranked(cause("lua-busy", 0.9), cause("swapping", 0.9), cause("process-frozen", 0.9))
+    assert found["process-frozen"] == 0.27
+
+
+def test_the_likeliest_of_the_same_finding_stays() -> None:
+    assert ranked(cause("thp", 0.4), cause("thp", 0.6), cause("thp", 0.5)) == {"thp": 0.6}
+
+
+def test_a_switched_off_diagnostic_ranks_last() -> None:
+    assert list(ranked(cause("diagnostics-disabled", 0.9), cause("thp", 0.4), cause("swapping", 0.5))) == [
+        "swapping", "thp", "diagnostics-disabled",
+    ]  # fmt: skip
+
+
+def test_one_cause_at_several_nodes_is_told_once() -> None:
+    merged = together(
+        [cause("thp", 0.6, "a"), cause("thp", 0.9, "b"), cause("thp", PRESENT, "c"), cause("thp", 0.49, "d")]
+    )
+    assert [(one.where, one.probability) for one in merged] == [("b", 0.9)]
+    assert merged[0].why == "It is so. The same at a, c."
+
+
+def test_one_cause_at_one_node_is_told_as_it_is() -> None:
+    assert together([cause("thp", 0.6, "a"), cause("thp", 0.5, "a")])[0].why == "It is so."
+
+
+WELL: Given = {
+    "info": {"connected_clients": 5, "maxclients": 100}, "commandstats": {"busy_share": 0.1},
+    "latency_sample": {"answered": 20, "median_ms": 1.0, "over_10ms_share": 0.0, "min_ms": 0.5},
+}  # fmt: skip
+
+
+def outcome(given: Given, **more: object) -> str:
+    one = view(given, **more)  # type: ignore[arg-type]
+    return conclude(one.all, [NODE], LIMITS).outcome
+
+
+def sampled(median: float, share: float, answered: int = 20) -> Given:
+    return {
+        **WELL,
+        "latency_sample": {"answered": answered, "median_ms": median, "over_10ms_share": share, "min_ms": 0.5},
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (WELL, True), (sampled(10, 0), True), (sampled(10.1, 0), False), (sampled(1, 0.2), True),
+        (sampled(1, 0.21), False), (sampled(1, 0, 0), False), ({**WELL, "latency_sample": "timeout"}, False),
+        ({**WELL, "info": "denied"}, False), ({**WELL, "commandstats": "denied"}, False),
+        ({name: value for name, value in WELL.items() if name != "commandstats"}, False),
+    ],
+)  # fmt: skip
+def test_a_server_is_well_where_it_was_measured(given: Given, expected: bool) -> None:
+    assert well(view(given)) is expected
+
+
+def test_the_outcomes() -> None:
+    assert outcome(WELL) == "no-fault"
+    assert outcome({}) == "insufficient-evidence"
+    assert outcome({**WELL, "clients": {"monitors": 1}}) == "diagnosed"
+    assert outcome({"connect": "dns"}) == "outside-redis"
+    # neither displaces the other
+    assert outcome({**WELL, "config_get": {"slowlog-max-len": "0"}}) == "no-fault"
+    assert outcome({"config_get": {"slowlog-max-len": "0"}}) == "insufficient-evidence"
+    # nobody asked a sentinel for data
+    assert outcome({**WELL, "topology": {"n1.node": NODE, "n1.role": "sentinel"}}) == "insufficient-evidence"
+
+
+def test_a_fault_inside_comes_before_one_outside() -> None:
+    both: Given = {"connect": ("dns", {}), "clients": {"monitors": 1}}
+    verdict = conclude(view(both).all, [NODE], LIMITS)
+    assert (verdict.outcome, [one.id for one in verdict.causes]) == ("diagnosed", ["monitor-attached"])
+    assert {one.id for one in verdict.findings} == {"monitor-attached", "outside-redis"}
+
+
+def test_an_answer_has_the_three_likeliest_and_all_findings() -> None:
+    given = {
+        "clients": {"monitors": 1, "paused": 1, "omem_max": 2**21, "omem_max.flags": "N", "qbuf_max": 2**21},
+        "config_get": {"slowlog-max-len": "0"},
+    }  # fmt: skip
+    verdict = conclude(view(given).all, [NODE], LIMITS)
+    assert [one.id for one in verdict.causes] == ["slow-consumer-output", "client-paused", "query-buffer-hog"]
+    assert len(verdict.findings) == 5
+    assert verdict.findings[-1].id == "diagnostics-disabled"
+
+
+def test_what_was_found_anywhere_is_ruled_out_nowhere() -> None:
+    given = {"clients": {"monitors": 0, "omem_max": 0}}
+    peers = {"peer": {"clients": {"monitors": 1, "omem_max": 0}}}
+    verdict = conclude(view(given, peers=peers).all, [NODE, "peer"], LIMITS)
+    excluded = {out.id: out for out in verdict.ruled_out}
+    assert "monitor-attached" not in excluded
+    assert [one.reading for one in excluded["slow-consumer-output"].evidence] == ["r1"]
+
+
+def good_day(before: float, now: float, figure: str = "cpu_share") -> View:
+    return view({"baseline": {f"{figure}.before": before, f"{figure}.now": now}})
+
+
+def weighed(before: float, now: float, probability: float = 0.6, *, out: bool = False) -> Cause | RuledOut:
+    return weigh(good_day(before, now), LIMITS, cause("cpu-saturated", probability), ["cpu_share"], out=out)
+
+
+def test_what_changed_since_the_good_day_speaks_for_a_finding() -> None:
+    # 0.1 is added to both sides
+    raised = weighed(0.1, CHANGED * 0.2 - 0.1)
+    assert isinstance(raised, Cause)
+    assert raised.probability == 0.8
+    assert raised.why == "It is so. Unlike on the good day: cpu_share 0.1 then and 0.3 now."
+    assert [one.field for one in raised.evidence] == ["cpu_share.before", "cpu_share.now"]
+    assert weighed(0.1, CHANGED * 0.2 - 0.11) == cause("cpu-saturated", 0.6)
+
+
+def test_it_never_becomes_certain_nor_less_likely() -> None:
+    assert [one.probability for one in (weighed(0.1, 1, 0.96), weighed(0.1, 1, 0.99)) if isinstance(one, Cause)] == [
+        0.97,
+        0.99,
+    ]
+
+
+def test_what_is_as_on_the_good_day_is_no_news() -> None:
+    for now in (SAME * 0.6 - 0.1, 0.6 / SAME - 0.1):
+        lowered = weighed(0.5, now)
+        assert isinstance(lowered, Cause)
+        assert lowered.probability == 0.3
+    assert weighed(0.5, SAME * 0.6 - 0.09) == cause("cpu-saturated", 0.6)
+    assert weighed(0.5, 0.6 / SAME - 0.11) == cause("cpu-saturated", 0.6)
+    most = weighed(0.5, 0.5, 0.9)
+    assert isinstance(most, Cause)
+    assert most.probability == AT_MOST
+    ruled_out = weighed(0.5, 0.5, out=True)
+    assert isinstance(ruled_out, RuledOut)
+    assert ruled_out.because == "As on the good day: cpu_share 0.5 then and 0.5 now."
+
+
+def test_a_figure_that_fell_counts_where_it_would_fall() -> None:
+    fallen = weigh(good_day(0.9, 0.4, "hit_ratio"), LIMITS, cause("eviction-churn", 0.6), [], ["hit_ratio"])
+    same = weigh(good_day(0.9, 0.41, "hit_ratio"), LIMITS, cause("eviction-churn", 0.6), [], ["hit_ratio"])
+    assert isinstance(fallen, Cause)
+    assert fallen.probability == 0.8
+    assert same == cause("eviction-churn", 0.6)
+
+
+def test_without_a_good_day_a_finding_stays_as_it_is() -> None:
+    assert weigh(view({}), LIMITS, cause("thp", 0.6), ["cpu_share"]) == cause("thp", 0.6)
+    assert times(view({"baseline": {"cpu_share.now": 1}}), "cpu_share") is None
+
+
+def test_nearly_nothing_against_nothing_is_no_change() -> None:
+    assert (floor("o1_clients"), floor("connected_clients"), floor("OOM_per_second")) == (6.0, 5, 0.5)
+
+
+def test_a_check_is_weighed_and_what_it_rules_out_is_not() -> None:
+    @against("cpu_share")
+    def check(view: View, limits: Limits) -> Found:
+        """Finds one thing and rules another out."""
+        yield cause("thp", 0.6)
+        yield view.not_("swapping", "No.")
+
+    found = list(check(good_day(0.5, 0.5), LIMITS))
+    assert [(one.id, getattr(one, "probability", None)) for one in found] == [("thp", 0.3), ("swapping", None)]
+    assert check.__doc__ == "Finds one thing and rules another out."
