@@ -133,11 +133,11 @@ class Pseudonyms:
             text = text.replace(secret, HIDDEN)
         if match := _TRUNCATED.search(text):
             # The server cuts long arguments, and what it leaves of a secret is still a secret.
-            kept = text[: match.start()]
+            head = text[: match.start()]
             for secret in self._secrets:
-                cut = next((n for n in range(len(secret), 3, -1) if kept.endswith(secret[:n])), 0)
+                cut = next((n for n in range(len(secret), 3, -1) if head.endswith(secret[:n])), 0)
                 if cut:
-                    return kept[:-cut] + HIDDEN + match[0]
+                    return head[:-cut] + HIDDEN + match[0]
         return text
 
 

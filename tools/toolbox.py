@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from inspect import cleandoc
 from typing import Any, Literal, TypeVar
@@ -12,7 +11,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ArgsKwargs
 
-from tools.clock import Clock
+from tools.clock import Clock, iso_time
 from tools.errors import BudgetSpent, ToolError, Unanswered
 from tools.records import Reading, Record, Scalar, Unavailable, Values
 
@@ -157,7 +156,9 @@ class Toolbox:
             self.readings[0] = self.readings[0].model_copy(update={"values": {"text": text}})
             self._notify(self.readings[0])
             return self.readings[0]
-        return self._keep(self._begin("symptom", {}, None), self._clock.monotonic(), {"text": text}, None, timed=False)
+        return self._add_reading(
+            self._begin("symptom", {}, None), self._clock.monotonic(), {"text": text}, None, timed=False
+        )
 
     async def call(self, name: str, args: Mapping[str, Any] | str = "{}") -> Reading:
         """Call a tool by name with arguments as a mapping or as JSON text.
@@ -166,7 +167,7 @@ class Toolbox:
         the caller to mend. What the server or host doesn't answer in time is a reading, not an error.
         """
         given = _arguments(name, args)
-        tool = self._meant(name, given.pop("node", None))
+        tool = self._resolve(name, given.pop("node", None))
         if self.ends is not None and self._clock.monotonic() >= self.ends:
             raise BudgetSpent("the incident's time is over; conclude from what was read")
         try:
@@ -180,12 +181,14 @@ class Toolbox:
                 values = await pending
         except Unanswered as error:
             unavailable = Unavailable(kind=error.kind, detail=error.detail)
-            return self._keep(begun, began, error.values or None, unavailable)
+            return self._add_reading(begun, began, error.values or None, unavailable)
         except TimeoutError:
-            return self._keep(begun, began, None, Unavailable(kind="timeout", detail=f"{name}: no end in {most:g} s"))
-        return self._keep(begun, began, values, None)
+            return self._add_reading(
+                begun, began, None, Unavailable(kind="timeout", detail=f"{name}: no end in {most:g} s")
+            )
+        return self._add_reading(begun, began, values, None)
 
-    def _meant(self, name: str, node: Any) -> Tool:
+    def _resolve(self, name: str, node: Any) -> Tool:
         if name not in self.tools:
             raise ToolError(f"there is no tool {name!r}; there are {', '.join(self.tools)}")
         if node is None or self.tools[name].node is None:
@@ -201,7 +204,7 @@ class Toolbox:
         self._notify(begun)
         return begun
 
-    def _keep(
+    def _add_reading(
         self,
         begun: PendingCall,
         began: float,
@@ -213,16 +216,12 @@ class Toolbox:
         took = self._clock.monotonic() - began
         at = self._clock.now().timestamp() - took
         reading = Reading(
-            id=begun.id, tool=begun.tool, args=begun.args, node=begun.node, at=_iso(at),
+            id=begun.id, tool=begun.tool, args=begun.args, node=begun.node, at=iso_time(at),
             ms=round(took * 1000, 3) if timed else None, values=values, unavailable=unavailable,
         )  # fmt: skip
         self.readings.append(reading)
         self._notify(reading)
         return reading
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _is_number(value: Any) -> bool:

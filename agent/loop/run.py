@@ -68,7 +68,7 @@ class _Conversation:
         self._causes = causes
         self._caller = caller
         self._found = found
-        self._mends = self._reminders = self._unusable = self._closings = 0
+        self._corrections = self._reminders = self._unusable = self._closings = 0
 
     async def ask(self, number: int) -> Turn:
         """The next answer."""
@@ -122,9 +122,9 @@ class _Conversation:
                 raise ModelError(f"the model's diagnosis can't be read: {str(error)[:160]}") from None
             return f"error: {error}{f' {CUT}' if turn.finish_reason == 'length' else ''}"
         wrong = problems(submission, readings, self._causes, self._found)
-        if not wrong or not mendable or self._mends >= CORRECTIONS:
+        if not wrong or not mendable or self._corrections >= CORRECTIONS:
             return settle(submission, readings, self._causes, self._spending.use)
-        self._mends += 1
+        self._corrections += 1
         listed = "\n".join(f"- {problem}" for problem in wrong[:PROBLEMS_MOST])
         return (
             f"Not accepted yet:\n{listed}\nMend this: cite what the readings show, or drop the claim. "

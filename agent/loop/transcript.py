@@ -31,9 +31,9 @@ class Transcript:
 
     def add_user_message(self, text: str) -> None:
         """Say something to the model, once."""
-        told: Wire = {"role": "user", "content": text}
-        if self.messages[-1] != told:
-            self.messages.append(told)
+        message: Wire = {"role": "user", "content": text}
+        if self.messages[-1] != message:
+            self.messages.append(message)
 
     def add_answer(self, turn: Turn, calls: Iterable[ToolCall]) -> list[ToolCall]:
         """Append an answer; its calls, with ids that no earlier call has."""
@@ -52,8 +52,8 @@ class Transcript:
         """Append the answers to a turn's calls, in the way in which they were made."""
         if turn.tool_calls:
             self.messages += [{"role": "tool", "tool_call_id": call.id, "content": text} for call, text in answers]
-        elif told := [f"{call.name}: {text}" for call, text in answers]:
-            self.add_user_message("\n".join([WRITTEN, *told]))
+        elif lines := [f"{call.name}: {text}" for call, text in answers]:
+            self.add_user_message("\n".join([WRITTEN, *lines]))
 
     def close_open_calls(self, why: str) -> None:
         """Answer the calls that were given up, since no conversation may go on with an open one."""
@@ -96,8 +96,8 @@ def _short(text: str, by_id: dict[str, Reading], cited: Cited, *, spared: set[st
     reading = by_id.get(found[1])
     if reading is None or reading.id in spared:
         return text
-    kept = [f"{field}={literal(reading.get(field))}" for id, field in sorted(cited) if id == reading.id]
-    line = " ".join([vital_line(reading), *(one for one in kept if one not in vital_line(reading))])
+    cited_fields = [f"{field}={literal(reading.get(field))}" for id, field in sorted(cited) if id == reading.id]
+    line = " ".join([vital_line(reading), *(one for one in cited_fields if one not in vital_line(reading))])
     return line if len(line) < len(text) else text
 
 

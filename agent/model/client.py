@@ -114,8 +114,8 @@ class Model:
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        wanted = error.after if isinstance(error, Retryable) else None
-        return self._jitter(state) if wanted is None else wanted
+        seconds = error.after if isinstance(error, Retryable) else None
+        return self._jitter(state) if seconds is None else seconds
 
     def _retried(self, state: RetryCallState) -> None:
         why = str(state.outcome.exception()) if state.outcome else ""

@@ -66,8 +66,8 @@ class AbilityRefused(Exception):
 
 def error_of_status(error: "APIStatusError", body: Wire, key: str) -> Exception:
     """What an answer with an error's status comes to."""
-    status, told, text = error.status_code, endpoint_message(error.body, key), json.dumps(error.body, default=str)
-    why = f"the model's endpoint answered {status}{f' ({told})' if told else ''}"
+    status, message, text = error.status_code, endpoint_message(error.body, key), json.dumps(error.body, default=str)
+    why = f"the model's endpoint answered {status}{f' ({message})' if message else ''}"
     if status == 413 or (status not in (401, 403) and _OVERFLOW.search(text)):
         return Overflow(why)
     if ability := refused_ability(status, text, body):
@@ -82,10 +82,10 @@ def error_of_status(error: "APIStatusError", body: Wire, key: str) -> Exception:
     return Retryable(why, retry_after(error.response.headers))
 
 
-def error_of_event(told: object, key: str) -> Exception:
+def error_of_event(body: object, key: str) -> Exception:
     """What an error in the middle of a stream comes to."""
-    text = endpoint_message(told, key)
-    kind = Overflow if _OVERFLOW.search(json.dumps(told, default=str)) else Retryable
+    text = endpoint_message(body, key)
+    kind = Overflow if _OVERFLOW.search(json.dumps(body, default=str)) else Retryable
     return kind(f"the model's endpoint sent an error: {text}")
 
 

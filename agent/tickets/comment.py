@@ -45,8 +45,8 @@ def _top(answer: Diagnosis) -> Iterator[Part]:
     if next_ := answer.plan[1:]:
         yield Para((*words("Then:", bold=True), Text(" "), *_next_step(next_)))
     yield Para((*words("Don't:", bold=True), Text(" "), *words(_uncapitalized(what_not_to_do(answer)))))
-    if told := notices(answer):
-        yield Items(tuple(words(line) for line in told))
+    if lines := notices(answer):
+        yield Items(tuple(words(line) for line in lines))
     yield Para(words(_source(answer)))
     if answer.interrupted:
         yield Para(words("The investigation was interrupted: this is what was known by then."))
@@ -84,8 +84,8 @@ def _step_note(answer: Diagnosis) -> Line:
             f"Nothing does it by itself: `rediagnose triage {url}` in a terminal asks for your yes, makes the change, "
             "and measures whether it helped."
         )
-    if told := step_figures(step, answer):
-        lines.append(f"Here: {', '.join(f'`{figure}`' for figure in told)}.")
+    if figures := step_figures(step, answer):
+        lines.append(f"Here: {', '.join(f'`{figure}`' for figure in figures)}.")
     return (Text(" "), *words(" ".join(lines)))
 
 
@@ -192,8 +192,8 @@ def _ruled_out_and_unknown(out: Sequence[RuledOut], unknown: Sequence[str], tool
 def _ruled_out(one: RuledOut, tools: dict[str, str]) -> Line:
     cites = [f"`{tools.get(each.reading, '?')} {each.field}={printed_value(each.value)}`" for each in one.evidence
              if each.reading != SYMPTOM]  # fmt: skip
-    told = f" ({', '.join(cites)})" if cites else ""
-    return words(f"not `{one.id}`: {one.because.strip().removesuffix('.')}{told}.")
+    citations = f" ({', '.join(cites)})" if cites else ""
+    return words(f"not `{one.id}`: {one.because.strip().removesuffix('.')}{citations}.")
 
 
 def _uncapitalized(text: str) -> str:

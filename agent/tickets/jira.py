@@ -70,15 +70,15 @@ class Jira:
         return closed_status(fields)
 
     async def write(self, marker: str, body: str) -> PostedComment:
-        told: dict[str, Any] = {"body": json.loads(body) if self.form == "adf" else body}
+        request: dict[str, Any] = {"body": json.loads(body) if self.form == "adf" else body}
         own = await self._own(marker)
         if own is not None:
-            answer = await self._rest.ask("PUT", f"{self._comments}/{own}", told, take=(404,))
+            answer = await self._rest.ask("PUT", f"{self._comments}/{own}", request, take=(404,))
             if answer.status != 404:
                 return self._posted(own, updated=True)
         if self._desk:
-            told["properties"] = [{"key": "sd.public.comment", "value": {"internal": True}}]
-        written = object_of((await self._rest.ask("POST", self._comments, told)).data)
+            request["properties"] = [{"key": "sd.public.comment", "value": {"internal": True}}]
+        written = object_of((await self._rest.ask("POST", self._comments, request)).data)
         return self._posted(text_of(written.get("id")))
 
     async def _own(self, marker: str) -> str | None:

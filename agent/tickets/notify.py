@@ -70,12 +70,12 @@ def _form(url: str) -> Literal["slack", "json"]:
 
 
 async def notify_all(
-    told: Sequence[Webhook], answer: Diagnosis, ticket: Ticket | None = None, link: str = "",
+    hooks: Sequence[Webhook], answer: Diagnosis, ticket: Ticket | None = None, link: str = "",
     patience: float = PATIENCE,
 ) -> bool:  # fmt: skip
     """Send an answer to each webhook, and say on stderr what wasn't taken; whether all were."""
     done = True
-    for one in told:
+    for one in hooks:
         try:
             await notify(one, answer, ticket, link, patience)
         except ServiceError as error:
@@ -123,9 +123,9 @@ def slack(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]
     about = f"{_mrkdwn(ticket.name)}, " if ticket and ticket.place else ""
     where = f" <{_mrkdwn(link)}|comment>" if link.startswith(("https://", "http://")) else ""
     last = f"{about}`{_mrkdwn(address_of(answer))}` at {measured_at(answer)}, by {_mrkdwn(author(answer))}.{where}"
-    told = [_cut(line) for line in (*lines, last)]
-    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": line}} for line in told]
-    return {"text": "\n".join(told), "blocks": blocks}
+    shown = [_cut(line) for line in (*lines, last)]
+    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": line}} for line in shown]
+    return {"text": "\n".join(shown), "blocks": blocks}
 
 
 def generic(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]:

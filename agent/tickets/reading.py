@@ -93,9 +93,9 @@ def parse_ticket(text: str, where: str = "the ticket") -> Ticket:
     if isinstance(body.get("body"), str) and "headers" in body and body["body"].lstrip().startswith("{"):
         # A webhook as a gateway hands it on, with the request around it.
         return parse_ticket(body["body"].strip(), where)
-    for is_one, made in _KINDS:
+    for is_one, ticket_of in _KINDS:
         if is_one(body):
-            return made(body)
+            return ticket_of(body)
     keys = ", ".join(printable(str(key)[:40]) for key in list(body)[:8]) or "none"
     raise UsageError(f"{where}: JSON of no known form (its keys: {keys}); give {ACCEPTED}")
 

@@ -89,9 +89,11 @@ def _literally(one: TargetSettings, value: str) -> tuple[int, str] | None:
 
 def _by_text(one: TargetSettings, words: str) -> Fit | None:
     lower = words.lower()
-    told = [phrase for phrase in one.text if _contains_word(" ".join(phrase.lower().split()), " ".join(lower.split()))]
-    if told:
-        return Fit((1, 3), f"text {max(told, key=len)!r}")
+    phrases = [
+        phrase for phrase in one.text if _contains_word(" ".join(phrase.lower().split()), " ".join(lower.split()))
+    ]
+    if phrases:
+        return Fit((1, 3), f"text {max(phrases, key=len)!r}")
     places = [one.target.node] if one.target else []
     if one.target and one.target.sentinels:
         places = [f"{host}:{port}" for host, port in one.target.sentinels]

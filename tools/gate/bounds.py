@@ -76,23 +76,24 @@ def room_of(readings: Sequence[Reading], node: str) -> Room:
     )  # fmt: skip
 
 
-def check_room(name: str, value: str, has: Room) -> str | None:
+def check_room(name: str, value: str, room: Room) -> str | None:
     """What couldn't be checked, in a sentence, or null. Raises `Forbidden` where there's no room for a value."""
     if name == "maxclients":
-        if has.clients is not None and int(value) > has.clients:
+        if room.clients is not None and int(value) > room.clients:
             raise Forbidden(
-                f"maxclients {value}: the process' file limit leaves room for {has.clients} (limit less {RESERVED_FDS})"
+                f"maxclients {value}: the process' file limit leaves room for {room.clients} "
+                f"(limit less {RESERVED_FDS})"
             )
-        return None if has.clients is not None else "The process' file limit isn't known from here."
-    if name == "maxmemory" and (wanted := size(value)):
+        return None if room.clients is not None else "The process' file limit isn't known from here."
+    if name == "maxmemory" and (limit := size(value)):
         # 0 is no limit: as a new value it's out of bounds, as an old one it evicts nothing.
-        if has.memory is not None and wanted > has.memory:
-            raise Forbidden(f"maxmemory {value}: the machine or its control group has {has.memory} bytes")
-        if has.used is not None and wanted < has.used:
+        if room.memory is not None and limit > room.memory:
+            raise Forbidden(f"maxmemory {value}: the machine or its control group has {room.memory} bytes")
+        if room.used is not None and limit < room.used:
             raise Forbidden(
-                f"maxmemory {value}: {has.used} bytes are in use, which would be evicted at once, or refused"
+                f"maxmemory {value}: {room.used} bytes are in use, which would be evicted at once, or refused"
             )
-        unknown = [("memory of its machine", has.memory), ("memory in use", has.used)]
+        unknown = [("memory of its machine", room.memory), ("memory in use", room.used)]
         left = [what for what, known in unknown if known is None]
         return f"The {' and the '.join(left)} isn't known from here." if left else None
     return None

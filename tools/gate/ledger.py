@@ -66,13 +66,13 @@ def current_user() -> str:
         return f"uid {os.getuid()}"
 
 
-def change_entry(clock: Clock, event: AuditEvent, change: Change, *, why: str = "", **told: str | None) -> Entry:
+def change_entry(clock: Clock, event: AuditEvent, change: Change, *, why: str = "", **details: str | None) -> Entry:
     """An entry about a change, now; `told` is of `user`, `channel`, `step`, `after`."""
     return Entry(
-        time=clock.now().isoformat(timespec="milliseconds"), event=event, user=told.get("user") or current_user(),
+        time=clock.now().isoformat(timespec="milliseconds"), event=event, user=details.get("user") or current_user(),
         host=socket.gethostname(), pid=os.getpid(), node=change.node, action=change.action, args=change.args,
-        before=change.before, after=told.get("after") or (change.args[3] if change.parameter else None),
-        channel=told.get("channel"), why=hide_secrets(why), step=told.get("step"), restores=change.restores,
+        before=change.before, after=details.get("after") or (change.args[3] if change.parameter else None),
+        channel=details.get("channel"), why=hide_secrets(why), step=details.get("step"), restores=change.restores,
     )  # fmt: skip
 
 
@@ -112,7 +112,7 @@ class Ledger:
             finally:
                 os.close(file)
             if new:
-                self._keep_name()
+                self._sync_folder()
         except OSError as error:
             raise Unlogged(
                 f"{self.path}: {error.strerror or error}; what can't be written down isn't done, so mend that or name "
@@ -128,7 +128,7 @@ class Ledger:
             line = line[os.write(file, line) :]
         os.fsync(file)
 
-    def _keep_name(self) -> None:
+    def _sync_folder(self) -> None:
         """A new file's name is in its folder, which has to reach the disk as well."""
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:

@@ -61,34 +61,34 @@ class Proposals:
     async def propose(self, node: Node, args: tuple[str, ...], why: str) -> Proposal:
         """A proposal with the value read now. Raises `Forbidden`, or `Unanswered` where the value can't be read."""
         try:
-            wanted = allowed_change(node.name, args)
+            change = allowed_change(node.name, args)
             unchecked = None
-            if wanted.parameter is not None:
-                unchecked = check_room(canonical_name(wanted.parameter), wanted.args[3], self._room(node.name))
-            wanted = await self._read(node, wanted)
+            if change.parameter is not None:
+                unchecked = check_room(canonical_name(change.parameter), change.args[3], self._room(node.name))
+            change = await self._with_current_value(node, change)
         except Forbidden as error:
             self.forbid(command_line(args[:4]), str(error))
             raise
-        proposal = Proposal(change=wanted, why=why, unchecked=unchecked)
+        proposal = Proposal(change=change, why=why, unchecked=unchecked)
         if proposal.change not in [known.change for known in self.pending]:
             self.pending.append(proposal)
         return proposal
 
-    async def _read(self, node: Node, wanted: Change) -> Change:
+    async def _with_current_value(self, node: Node, change: Change) -> Change:
         """The change with what stands before it, under the name that this server has for the parameter."""
-        if wanted.parameter is not None:
-            names = spellings(wanted.parameter)
+        if change.parameter is not None:
+            names = spellings(change.parameter)
             known = await read_config(node, names)
             if (name := next((name for name in names if name in known), None)) is None:
                 raise ToolError(f"{node.name} has no parameter {names[0]!r}; propose one that CONFIG GET shows")
-            args = ("CONFIG", "SET", name, wanted.args[3])
-            return wanted.model_copy(update={"args": args, "before": str(known[name])})
+            args = ("CONFIG", "SET", name, change.args[3])
+            return change.model_copy(update={"args": args, "before": str(known[name])})
         if not node.held:
-            raise Unanswered("timeout", f"no connection to {node.name} is held that {wanted.action} could go through")
-        before = await current_value(node, wanted)
-        if wanted.client is not None and before is None:
-            raise ToolError(f"{node.name} has no client {wanted.client}; look at clients again")
-        return wanted.model_copy(update={"before": before})
+            raise Unanswered("timeout", f"no connection to {node.name} is held that {change.action} could go through")
+        before = await current_value(node, change)
+        if change.client is not None and before is None:
+            raise ToolError(f"{node.name} has no client {change.client}; look at clients again")
+        return change.model_copy(update={"before": before})
 
 
 @proposes

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
 
+from tools.clock import iso_time
 from tools.past.figures import FIGURES, PREFIX, Figure, labelled_figure
 from tools.past.prometheus import Series
 from tools.past.shift import Points, Shift, Spans, shift
@@ -59,10 +59,10 @@ def comparison(
         if found.changed:
             changed.append((key, figure, found))
     changed.sort(key=lambda one: (one[2].seen_before, -one[2].spreads))
-    told: Values = {"changed": len(changed)}
+    ranked: Values = {"changed": len(changed)}
     for index, (key, figure, found) in enumerate(changed[:CHANGES], 1):
-        told |= _change_fields(f"changed{index}", key, figure, found) | {f"changed{index}.now": values[f"{key}.now"]}
-    return {**told, **values}
+        ranked |= _change_fields(f"changed{index}", key, figure, found) | {f"changed{index}.now": values[f"{key}.now"]}
+    return {**ranked, **values}
 
 
 def _change_fields(name: str, key: str, figure: Figure, found: Shift) -> Values:
@@ -105,8 +105,3 @@ def _printed(figure: Figure, value: float | None) -> Scalar:
 def _rounded(value: float) -> int | float:
     short = float(f"{value:.6g}")
     return int(short) if short.is_integer() else short
-
-
-def iso_time(seconds: float) -> str:
-    """A Unix time as ISO 8601, UTC, whole seconds."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -11,10 +11,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tools.clock import Clock
+from tools.clock import Clock, iso_time
 from tools.connection.node import Node
 from tools.errors import ToolError, Unanswered
-from tools.past.changes import Window, comparison, iso_time
+from tools.past.changes import Window, comparison
 from tools.past.figures import PREFIX, STARTED, figures_query, top_query
 from tools.past.instance import Instance, find_instance
 from tools.past.prometheus import Prometheus, Series, checked_url
@@ -130,8 +130,8 @@ async def _comparison(prometheus: Prometheus, node: Node, instance: Instance, wi
         pending.append(prometheus.query_range(asked, window.now, window.now, step))
     ranges, *rest = await asyncio.gather(*pending)
     if not any(one.points for one in ranges):
-        kept = f"{prometheus.name} knows the instance and has nothing of it from {iso_time(window.start)} on"
-        raise Unanswered("not-recorded", f"{kept}; ask about a later time, or see how long it keeps samples")
+        problem = f"{prometheus.name} knows the instance and has nothing of it from {iso_time(window.start)} on"
+        raise Unanswered("not-recorded", f"{problem}; ask about a later time, or see how long it keeps samples")
     last = rest[0] if rest else ranges
     samples = next((one.points[-1][1] for one in listed if one.labels.get("figure") == "samples" and one.points), 0)
     return {
@@ -154,8 +154,8 @@ def _names(listed: Sequence[Series]) -> dict[str, list[str]]:
 
 
 def _gaps(ranges: Sequence[Series], samples: float, interval: float | None, window: Window, step: int) -> Values:
-    told = next((one.points for one in ranges if one.labels.get("figure") == "redis_up"), [])
-    times = [window.start, *(at for at, _ in told), window.end]
+    scrapes = next((one.points for one in ranges if one.labels.get("figure") == "redis_up"), [])
+    times = [window.start, *(at for at, _ in scrapes), window.end]
     longest = max(later - earlier for earlier, later in pairwise(times))
     expected = round((window.end - window.start) / interval) if interval else None
     return {
@@ -164,7 +164,7 @@ def _gaps(ranges: Sequence[Series], samples: float, interval: float | None, wind
         "expected_samples": expected,
         "gap_share": round(max(0.0, 1 - samples / expected), 3) if expected else None,
         "longest_gap_seconds": round(longest) if longest > 2 * step else 0,
-        "points_before": sum(at < window.spans.page for at, _ in told),
+        "points_before": sum(at < window.spans.page for at, _ in scrapes),
     }
 
 
