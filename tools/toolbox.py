@@ -38,7 +38,7 @@ _OMITTED = frozenset(
     ("title", "default", "minimum", "maximum", "exclusiveMinimum", "minLength", "maxLength", "minItems", "maxItems",
      "pattern")
 )  # fmt: skip
-"""What a schema doesn't say: it costs room in every prompt, is checked at the call, and an error says it then."""
+"""What a schema leaves out: it would cost room in every prompt; the call checks it, and its error explains it."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Tool:
                 for unsaid in _OMITTED & set(part):
                     del part[unsaid]
             if isinstance(prop.get("anyOf"), list):
-                # An argument that may be left out need not be said to be null as well.
+                # An argument that may be left out needn't be nullable as well.
                 prop |= next(one for one in prop.pop("anyOf") if one.get("type") != "null")
         function = {"name": self.name, "description": self.description, "parameters": parameters}
         return {"type": "function", "function": function}
@@ -84,7 +84,7 @@ class PendingCall(Record):
 
 
 class Toolbox:
-    """The tools of one investigation, and the readings that they gave.
+    """The tools of one investigation, and their readings.
 
     A tool is bound to a node; with several nodes a call says which (`node`), else it's the first that has the tool.
     """
@@ -104,16 +104,16 @@ class Toolbox:
 
     @property
     def recent(self) -> list[Reading]:
-        """What was reported, and the readings since the server was last looked at anew."""
+        """What was reported, and the readings since the last new look at the server."""
         return [one for one in self.readings if one.tool == "symptom" or int(one.id[1:]) >= self._since]
 
     def look_anew(self) -> int:
-        """From here on `recent` begins, what was read before is history; where it began until now."""
+        """Let `recent` begin here; returns where it began until now."""
         before, self._since = self._since, self._next
         return before
 
     def look_back(self, since: int) -> None:
-        """Let `recent` begin where it did before: the new look came to nothing."""
+        """Let `recent` begin where it did before: the new look failed."""
         self._since = since
 
     def recall(self, readings: Iterable[Reading]) -> None:
@@ -133,7 +133,7 @@ class Toolbox:
         return tuple(dict.fromkeys(node for _, node in self._at if node is not None))
 
     def prefer(self, node: str) -> None:
-        """Make a node's tools those that are meant where no node is named."""
+        """Make a node's tools the default where no node is named."""
         self.tools |= {name: tool for (name, at), tool in self._at.items() if at == node}
 
     def has(self, name: str, node: str | None) -> bool:
@@ -163,8 +163,8 @@ class Toolbox:
     async def call(self, name: str, args: Mapping[str, Any] | str = "{}") -> Reading:
         """Call a tool by name with arguments as a mapping or as JSON text.
 
-        Raises `ToolError` for an unknown name or node, arguments that don't fit, or a spent budget: the text is for
-        the caller to mend. What the server or host doesn't answer in time is a reading, not an error.
+        Raises `ToolError` for an unknown name or node, arguments that don't fit, or a spent budget: the text tells
+        the caller what to change. What the server or host doesn't answer in time is a reading, not an error.
         """
         given = _arguments(name, args)
         tool = self._resolve(name, given.pop("node", None))

@@ -15,7 +15,7 @@ ALARMING = re.compile(
 )
 """Fields that are shown where they aren't zero."""
 APART = ("connect", "info", "replication", "cluster", "sentinel")
-"""Tools whose readings tell one node of a deployment from another."""
+"""Tools whose readings distinguish one node of a deployment from another."""
 NAMED_SHARE = 0.6
 """Of the digest, where there are several nodes."""
 LINE_MOST, READING_MOST, WORD_MOST = 420, 4000, 90
@@ -30,10 +30,10 @@ def digest(readings: Iterable[Reading], most: int) -> str:
     newest = {(reading.node, reading.tool): reading.id for reading in taken}
     by_node: dict[str | None, list[Reading]] = {}
     for reading in taken:
-        # A first glance stands back behind a longer look, a failure doesn't.
+        # A longer look replaces a first glance, but not a failure.
         if reading.unavailable or newest[reading.node, reading.tool] == reading.id:
             by_node.setdefault(reading.node, []).append(reading)
-    # What is of no node stands first: which nodes there are.
+    # What is of no node comes first: which nodes there are.
     ordered = sorted(by_node.items(), key=lambda item: item[0] is not None)
     named = next((node for node, _ in ordered if node is not None), None)
     several = sum(node is not None for node in by_node) > 1
@@ -97,7 +97,7 @@ def findings_text(findings: Iterable[Cause], most: int) -> str:
 
 
 def reading_json(reading: Reading, about: str = "", times: int = 1) -> str:
-    """A reading as JSON for the model, cut to a bounded size; `about` says what its fields mean.
+    """A reading as JSON for the model, cut to a bounded size; `about` explains its fields.
 
     `times` is how often it was taken with these arguments by now.
     """

@@ -18,8 +18,8 @@ from tools.errors import ToolError
 from tools.toolbox import Toolbox
 
 CORRECTIONS, REMINDERS, UNUSABLE, CLOSINGS = 2, 2, 3, 4
-"""How often a wrong citation, an answer without a tool, and a submission that can't be read go back, and how often the
-conclusion is asked for."""
+"""How often the model may correct a citation, answer without a tool, and submit what can't be read, and how often it's
+asked to conclude."""
 PROBLEMS_MOST = 12
 LAST_BUT_ONE = f"One answer is left after this one. Conclude: call {SUBMIT} unless a reading is decisive."
 REMIND = f"That was no tool call, and only {SUBMIT} ends the investigation. Call it, or a tool that reads."
@@ -33,11 +33,11 @@ async def investigate(
     causes: Collection[str], read_runbook: ReadRunbook | None, found: Cause | None = None,
     refuse: Refuse = lambda action, why: None,
 ) -> Conclusion:  # fmt: skip
-    """Let the model investigate and conclude, without runbooks if it's given none to read. `transcript` goes on.
+    """Let the model investigate and conclude, without runbooks if it's given none to read. `transcript` grows.
 
     Raises `ModelError`, with what was spent in its `use`.
 
-    `found` is what the checks are surest of: the model names it too, or cites what speaks against it.
+    `found` is the checks' surest cause: the model names it too, or cites what contradicts it.
     """
     spending = Spending(model.name, limits)
     caller = ToolCaller(toolbox, read_runbook, spending, refuse)
@@ -83,7 +83,7 @@ class _Conversation:
         return await self._dialogue.ask(number, SUBMIT if closing else None)
 
     async def take(self, number: int, turn: Turn) -> Conclusion | None:
-        """Carry out what an answer calls for; the conclusion, if it is one that stands."""
+        """Carry out an answer's calls; returns the conclusion once it's accepted."""
         calls = self._transcript.add_answer(turn, self._dialogue.calls(turn))
         submitted = next((call for call in reversed(calls) if call.name == SUBMIT), None)
         others = [call for call in calls if call.name != SUBMIT]

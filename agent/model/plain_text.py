@@ -1,4 +1,4 @@
-"""A conversation for endpoints that know less: without tools, without a system message, in strict turns."""
+"""A conversation for simpler endpoints: without tools, without a system message, in strict turns."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ HOW = (
 
 
 def as_plain_text(messages: Iterable[Wire], tools: Sequence[Wire]) -> list[Wire]:
-    """The conversation with the tools told in the first message, and calls and answers as text."""
+    """The conversation with the tools described in the first message, and calls and answers as text."""
     functions = (tool["function"] for tool in tools)
     descriptions = [
         json.dumps({key: one[key] for key in one if key != "strict"}, ensure_ascii=False) for one in functions

@@ -9,7 +9,7 @@ from agent.model.plain_text import Wire as Wire
 from agent.model.plain_text import alternating_turns, as_plain_text
 
 REASONING = "reasoning_content"
-"""A message's own reasoning: kept for the endpoints that want it back, and sent to no other."""
+"""A message's own reasoning: kept for endpoints that expect it back, and sent to no other."""
 _PATTERNS = {
     "forget": REASONING,
     "stream_options": r"stream_options|include_usage",
@@ -22,7 +22,7 @@ _PATTERNS = {
     "tools": r"\btools?\b|function.?call|jinja",
 }
 ABILITIES = frozenset(_PATTERNS)
-"""What an endpoint is taken to understand until it says otherwise: `roles` is a system's message and two messages of
+"""What an endpoint is assumed to understand until it refuses it: `roles` is a system's message and two messages of
 one side in a row, `forget` a conversation without the model's own reasoning."""
 _UNABLE = re.compile(r"support|cannot|can't|unable|not allowed|not implemented|requires?\b", re.IGNORECASE)
 

@@ -75,7 +75,7 @@ def citation_text(evidence: Evidence) -> str:
 
 
 def shown_evidence(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
-    """The evidence that a person is shown: a value that the server didn't have tells nobody anything."""
+    """The evidence that a person is shown: a value that the server didn't have is of no use."""
     return tuple(one for one in evidence if one.value is not None or not one.verified)
 
 

@@ -1,4 +1,4 @@
-"""The comment: an answer as somebody needs it who knows nothing of the incident and has a minute."""
+"""The comment: an answer for somebody who knows nothing of the incident and has a minute."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ SYMPTOM = "r0"
 
 
 def marker_of(target: Target) -> str:
-    """What tells a comment about this server from one about another, on the same ticket."""
+    """Distinguishes this server's comment from another's on the same ticket."""
     place = target.url.rpartition("@")[2] if target.watched else target.node
     return f"rediagnose:{hashlib.sha256(place.lower().encode()).hexdigest()[:16]}"
 
@@ -197,7 +197,7 @@ def _ruled_out(one: RuledOut, tools: dict[str, str]) -> Line:
 
 
 def _uncapitalized(text: str) -> str:
-    """Text that goes on after a word: its first letter small, unless it's a command's or a name's."""
+    """Text that follows a word: its first letter small, unless it's a command or a name."""
     head = text.split(" ", 1)[0]
     plain = head == "A" or (head[:1].isupper() and head[1:].islower())
     return text[:1].lower() + text[1:] if plain else text

@@ -38,8 +38,8 @@ class Jira:
         person = known.person or next((environ[name] for name in _PEOPLE if environ.get(name)), "")
         cloud = ".atlassian.net" in base or "api.atlassian.com" in base
         if cloud and not person:
-            raise UsageError("--post: Jira Cloud wants the account's e-mail beside its token: set JIRA_EMAIL, or email")
-        # An e-mail beside the token is how one logs into Cloud; Data Center takes the token alone.
+            raise UsageError("--post: Jira Cloud needs the account's e-mail beside its token: set JIRA_EMAIL, or email")
+        # Cloud needs an e-mail beside the token; Data Center takes the token alone.
         self._chosen = known.version is not None or ".atlassian.net" in base
         self.version = known.version or (3 if cloud or person else 2)
         self.form: Form = "adf" if self.version == 3 else "jira"
@@ -49,7 +49,7 @@ class Jira:
         self._key = place.key
         self._comments = f"{self._api}/issue/{place.key}/comment"
         self._desk = False
-        """Whether customers read along: it's a project of Jira Service Management."""
+        """Whether customers see comments: it's a project of Jira Service Management."""
 
     async def close(self) -> None:
         await self._rest.close()
@@ -98,7 +98,7 @@ class Jira:
                 break
         if not marked:
             return None
-        # Anybody can write the marker, and then what stands there is theirs.
+        # Anybody can write the marker, and then the comment is theirs.
         who = await self._rest.ask("GET", f"{self._api}/myself", take=NO_IDENTITY)
         me = _person(object_of(who.data)) if who.status == 200 else None
         authors = [(text_of(one["id"]), _person(object_of(one.get("author")))) for one in marked]

@@ -63,7 +63,7 @@ def _host(url: str, source: str) -> str:
 
 
 def _form(url: str) -> Literal["slack", "json"]:
-    """Slack's, Mattermost's and Rocket.Chat's URLs are told by their paths."""
+    """Slack's, Mattermost's and Rocket.Chat's URLs are recognised by their paths."""
     parsed = httpx2.URL(url)
     slack = parsed.host == "hooks.slack.com" or parsed.path.startswith(("/services/", "/hooks/"))
     return "slack" if slack else "json"
@@ -73,7 +73,7 @@ async def notify_all(
     hooks: Sequence[Webhook], answer: Diagnosis, ticket: Ticket | None = None, link: str = "",
     patience: float = PATIENCE,
 ) -> bool:  # fmt: skip
-    """Send an answer to each webhook, and say on stderr what wasn't taken; whether all were."""
+    """Send an answer to each webhook, and print on stderr what wasn't accepted; whether all were."""
     done = True
     for one in hooks:
         try:
@@ -89,10 +89,10 @@ async def notify_all(
 async def notify(
     webhook: Webhook, answer: Diagnosis, ticket: Ticket | None = None, link: str = "", patience: float = PATIENCE
 ) -> None:
-    """Send the short top of an answer. `link` is where its comment stands. Raises `ServiceError`."""
+    """Send the short top of an answer. `link` is the comment's URL. Raises `ServiceError`."""
     body = slack(answer, ticket, link) if webhook.form == "slack" else generic(answer, ticket, link)
     url = httpx2.URL(webhook.url.get_secret_value())
-    # Whoever has the path can write there: it's no part of a message, and what is answered is none either.
+    # The path is a secret: neither it nor the answer enters a message.
     try:
         async with asyncio.timeout(patience), httpx2.AsyncClient(timeout=patience, follow_redirects=False) as client:
             status = await _post(client, url, body)

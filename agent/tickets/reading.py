@@ -55,7 +55,7 @@ def _bytes(name: str) -> bytes:
 
 
 def decode(raw: bytes) -> str:
-    """Text in UTF-8, -16 or -32; what is none of them is taken for Latin-1, which any bytes are."""
+    """Text in UTF-8, -16 or -32; anything else is read as Latin-1, which any bytes are."""
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
             return raw.decode(encoding, errors="replace")

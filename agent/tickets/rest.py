@@ -19,9 +19,9 @@ from tools.settings.secret_source import SecretSource
 PATIENCE = 10.0
 """Seconds for one request and its answer."""
 NO_IDENTITY = (400, 403, 404, 405, 500, 501)
-"""How a service says that it doesn't tell a token whose it is."""
+"""Statuses of a service that doesn't reveal whose a token is."""
 _MOST_WAIT = 5.0
-"""Seconds that a service may ask to be left alone for, and still be asked again."""
+"""Longest pause that a service may ask for before a second try, in seconds."""
 _MOST_BYTES = 8 * 2**20
 _MOST_HOPS = 3
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -86,7 +86,7 @@ class Rest:
         self._source = source
         self._patience = patience
         own = {"User-Agent": "rediagnose", "Accept": "application/json", **headers}
-        # Redirects are followed here, where it's seen that they stay with the service.
+        # Redirects are followed here, where it's checked that they stay with the service.
         self._client = httpx2.AsyncClient(headers=own, timeout=patience, follow_redirects=False)
 
     async def close(self) -> None:
@@ -217,7 +217,7 @@ def _why(error: BaseException) -> str:
 
 
 def _words(data: Any, depth: int) -> list[str]:
-    """What an error's body says: GitHub's message and errors, Jira's errorMessages and errors, PagerDuty's error."""
+    """An error body's messages: GitHub's message and errors, Jira's errorMessages and errors, PagerDuty's error."""
     if depth > 4:
         return []
     if isinstance(data, str):

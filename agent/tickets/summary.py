@@ -1,4 +1,4 @@
-"""What an answer says in a few sentences: to a ticket and to a webhook alike."""
+"""An answer in a few sentences, for tickets and webhooks alike."""
 
 import re
 
@@ -28,7 +28,7 @@ def headline(answer: Diagnosis) -> str:
 
 
 def explanation(answer: Diagnosis) -> str:
-    """What was seen that says so."""
+    """Why: what was seen."""
     if answer.causes:
         top = answer.causes[0]
         only = " It was only reported: nothing that was measured shows it." if top.only_reported else ""
@@ -59,7 +59,7 @@ def do_first(answer: Diagnosis) -> str:
 
 
 def what_not_to_do(answer: Diagnosis) -> str:
-    """What tempts now and is wrong."""
+    """The tempting mistake."""
     if avoid := next((step.avoid for step in answer.plan if step.avoid), None):
         return sentence(avoid)
     if answer.outcome in ("no-fault", "outside-redis"):
@@ -68,7 +68,7 @@ def what_not_to_do(answer: Diagnosis) -> str:
 
 
 def author(answer: Diagnosis) -> str:
-    """Who says so."""
+    """Who found it."""
     model = answer.model
     if model.degraded:
         return f"rediagnose's checks ({sentence(model.degraded).removesuffix('.')})"
@@ -86,7 +86,7 @@ def step_figures(step: Step, answer: Diagnosis) -> tuple[str, ...]:
     if step.needs_approval:
         return ()
     names = dict.fromkeys(_FIELD.findall(step.action))
-    # `disk has dir` is a field of disk, and `o1 in clients` all that's told of one.
+    # `disk has dir` is a field of disk, and `o1 in clients` all that's known of one.
     named = {tool: field for tool, field in re.findall(r"\b(\w+) has (\w+)", step.action)}
     node = step.node or next((cause.where for cause in answer.causes), None)
     found: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Carrying out one approved change: what stands is read again, the change written down, made, and read once more."""
+"""Carrying out one approved change: the value is read again, the change logged, sent, and its result read."""
 
 import contextlib
 import secrets
@@ -29,14 +29,14 @@ class Approval(Record):
     change: Change
     """Node, command, value read before."""
     by: str
-    """Who said yes."""
+    """Who approved it."""
     channel: str
     """Through which channel."""
     expires: datetime
     step: str | None = None
     """The plan's step."""
     token: str
-    """What nobody can make up."""
+    """Random, so that it can't be guessed."""
 
 
 class Applied(Record):
@@ -44,7 +44,7 @@ class Applied(Record):
 
     change: Change
     read_before: str | None
-    """What stood just before the change."""
+    """The value just before the change."""
     read_after: str | None
     """CONFIG SET: the value just after it, as the server prints it; null where that couldn't be read."""
     reply: str
@@ -77,7 +77,7 @@ class Gate:
             self._check(node, change, approval)
             if change.parameter is not None and not change.restores and canonical_name(change.parameter) in LIMITED:
                 check_room(canonical_name(change.parameter), change.args[3], await self._look(node.name))
-            # Last of all, so that as little as can be happens between this and the change.
+            # Last, so that as little as possible happens between this and the change.
             before = await self._unmoved_value(node, change)
         except (GateError, ToolError) as error:
             self._note("stopped", change, approval, why=str(error))
@@ -86,9 +86,9 @@ class Gate:
         return await self._send(node, change, before, approval)
 
     async def roll_back(self, node: Node, applied: Applied, why: str, *, step: str | None = None) -> Applied:
-        """Undo at once what this gate made itself: whoever approved the change was told that this may follow.
+        """Undo at once a change that this gate made: the person who approved it was warned of this.
 
-        Raises as `apply` does; `Forbidden` also where what stood before no longer has room, which takes a person.
+        Raises as `apply` does, and `Forbidden` if the old value no longer fits: that needs a person.
         """
         restored = applied.change.reversal
         if applied not in self._applied or restored is None:
@@ -105,7 +105,7 @@ class Gate:
         return await self._send(node, restored, await self._unmoved_value(node, restored), approval, why=why)
 
     def _check(self, node: Node, change: Change, approval: Approval) -> None:
-        # Policy has the first and the last word, whatever a change says of itself.
+        # Policy has the first and the last word, whatever a change claims.
         if allowed_change(change.node, change.args, change.before, restores=change.restores) != change:
             raise GateError(f"{change.action} isn't the change that policy knows by it")
         if approval.change != change or change.node != node.name:
@@ -132,7 +132,7 @@ class Gate:
         except Unanswered as error:
             self._note("unanswered", change, by, why=str(error))
             raise GateError(
-                f"{change.action} was sent and not answered ({error}): whether it was made is to be read, not assumed"
+                f"{change.action} was sent and not answered ({error}): read whether it was made, don't assume"
             ) from None
         if isinstance(reply, ServerError):
             refused = node.pseudonyms.error(reply.text)

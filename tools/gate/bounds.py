@@ -1,4 +1,4 @@
-"""Whether a value may stand in a parameter: by the policy's bounds, and by what the machine and the data allow."""
+"""Whether a parameter may have a value: by the policy's bounds, and by what the machine and the data allow."""
 
 import re
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ def size(text: str) -> int | None:
 
 
 def check_bounds(name: str, value: str, bounds: dict[str, Any]) -> None:
-    """Raises `Forbidden` for a value that the policy's bounds of a parameter leave out."""
+    """Raises `Forbidden` for a value outside the policy's bounds of a parameter."""
     if allowed := bounds.get("one_of"):
         if value not in allowed:
             raise Forbidden(f"{name} {value!r}: only {', '.join(allowed)}")
@@ -42,7 +42,7 @@ def check_bounds(name: str, value: str, bounds: dict[str, Any]) -> None:
 
 
 class Room(Record):
-    """What a node's machine and data leave room for; null where it isn't known."""
+    """What a node's machine and data leave room for; null if unknown."""
 
     clients: int | None = None
     """The most clients that the process' file limit allows."""

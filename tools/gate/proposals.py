@@ -16,7 +16,7 @@ from tools.server.config import read_config
 from tools.toolbox import proposes
 
 ACTION_MOST, REFUSED_MOST = 200, 20
-"""Characters of a refused proposal, and how many of them are told."""
+"""Characters of a refused proposal, and how many of them are reported."""
 
 
 class Proposal(Record):
@@ -25,7 +25,7 @@ class Proposal(Record):
     change: Change
     why: str
     unchecked: str | None = None
-    """What of it couldn't be checked."""
+    """What couldn't be checked."""
 
 
 def _unknown_room(node: str) -> Room:
@@ -33,12 +33,12 @@ def _unknown_room(node: str) -> Room:
 
 
 class Proposals:
-    """Where proposals are put down. It can't approve or apply any."""
+    """The list of proposals. It can't approve or apply any."""
 
     def __init__(
         self, on_forbidden: Callable[[str, str], None], room: Callable[[str], Room] = _unknown_room
     ) -> None:  # fmt: skip
-        """`room` says what is known of a node's machine and data."""
+        """`room` gives what is known of a node's machine and data."""
         self.pending: list[Proposal] = []
         self.refused: dict[str, str] = {}
         """What was proposed and isn't offered to anybody, and why."""
@@ -46,14 +46,14 @@ class Proposals:
         self._room = room
 
     def forbid(self, action: str, why: str) -> None:
-        """Note that a proposal was refused; told once, as one line and without secrets."""
+        """Note that a proposal was refused; reported once, in one line, without secrets."""
         action = " ".join(hide_secrets(action).split())[:ACTION_MOST]
         if action not in self.refused and len(self.refused) < REFUSED_MOST:
             self.refused[action] = why
             self._on_forbidden(action, why)
 
     def withdraw(self, why: str) -> None:
-        """Refuse what was proposed so far: whoever proposed it turned out to be wrong."""
+        """Refuse what was proposed so far: its author turned out to be wrong."""
         for proposal in self.pending:
             self.forbid(proposal.change.action, why)
         self.pending.clear()
@@ -75,7 +75,7 @@ class Proposals:
         return proposal
 
     async def _with_current_value(self, node: Node, change: Change) -> Change:
-        """The change with what stands before it, under the name that this server has for the parameter."""
+        """The change with its current value, under this server's name for the parameter."""
         if change.parameter is not None:
             names = spellings(change.parameter)
             known = await read_config(node, names)
@@ -97,7 +97,7 @@ async def propose_config_set(
     proposals: Proposals,
     parameter: Annotated[str, Field(max_length=64, description="One parameter's name.")],
     value: Annotated[str, Field(max_length=256)],
-    why: Annotated[str, Field(max_length=400, description="What it mends, for the person who decides.")],
+    why: Annotated[str, Field(max_length=400, description="What it fixes, for the person who decides.")],
 ) -> Values:
     """Propose one CONFIG SET; a person decides. Nothing is changed.
 

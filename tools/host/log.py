@@ -190,7 +190,7 @@ def _timestamp(written: str) -> float | None:
 
 
 def classify(line: Line) -> Event | None:
-    """What a line says, or None for one that no pattern knows."""
+    """The event of a line, or None if no pattern matches it."""
     for pattern in PATTERNS:
         if found := pattern.match.search(line.text):
             figures = {name: _figure(value) for name, value in found.groupdict().items() if value is not None}
@@ -203,7 +203,7 @@ def _figure(text: str) -> Scalar:
 
 
 def log_values(lines: list[Line], modified: float | None, now: float, *, ended: bool) -> Values:
-    """The lines as fields; `modified` is when the file was last written, which tells the zone of the lines' times."""
+    """The lines as fields; `modified` is when the file was last written, which shows the zone of the lines' times."""
     moments = [line.at for line in lines if line.at is not None]
     shift = round((modified - moments[-1]) / ZONE) * ZONE if modified is not None and moments else None
 
@@ -234,7 +234,7 @@ _FATAL = frozenset(
 )  # fmt: skip
 """Events after which a server ends by itself, if nothing follows."""
 _BEFORE_START = frozenset({"starting", "overcommit", "thp", "config_loaded"})
-"""What a server may say before it says that it started."""
+"""What a server may log before it logs that it started."""
 
 
 def _lives(events: list[Event], age: Callable[[float | None], float | None], ended: bool) -> Values:

@@ -88,7 +88,7 @@ def _tcp_values(place: Place, found: list[Socket], asked: list[int]) -> Values:
 
 
 def _unix_values(files: Files, place: Place) -> Values:
-    """Counts from /proc/net/unix by the path as it was bound; it doesn't tell the queue's limit."""
+    """Counts from /proc/net/unix by the path as it was bound, which leaves out the queue's limit."""
     lines = (files.text("/proc/net/unix") or "").splitlines()[1:]
     bound = [fields for line in lines if len(fields := line.split(maxsplit=7)) == 8 and fields[7] in place.addresses]
     listeners = sum(bool(int(fields[3], 16) & _UNIX_LISTENS) for fields in bound)

@@ -12,7 +12,7 @@ from tools.records import Scalar, Values
 from tools.redact import Pseudonyms
 
 CHANGES = 8
-"""Most changes that are told."""
+"""Most changes that are listed."""
 _OWNER = {"cmd": "command", "err": "error", "db": "label"}
 _COMMAND = re.compile(r"[a-z0-9_.-]{1,32}(\|[a-z0-9_.-]{1,32})?")
 
@@ -87,7 +87,7 @@ def _identity(series: Series) -> tuple[str, ...]:
 
 
 def _figure_of(pseudonyms: Pseudonyms, series: Series) -> tuple[str, Figure] | None:
-    """A series' key and figure; what others wrote into a label stands in the key only as a plain name or a handle."""
+    """A series' key and figure; text that others wrote into a label enters the key only as a plain name or a handle."""
     name = series.labels.get("figure", "")
     for label, prefix in PREFIX.items():
         if (text := series.labels.get(label)) and (figure := labelled_figure(name, label)):

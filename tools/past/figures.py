@@ -16,7 +16,7 @@ class Figure(NamedTuple):
     floor: float
     """The smallest spread that counts, in the figure's unit: less than that is noise, however steady it was."""
     words: tuple[str, str] | None = None
-    """What INFO says for 0 and for 1."""
+    """INFO's words for 0 and for 1."""
 
 
 def _gauge(field: str, metric: str, floor: float, fold: str = "max", words: tuple[str, str] | None = None) -> Figure:
@@ -129,7 +129,7 @@ def top_query(instance: str, recent: int, whole: int) -> str:
 
 
 def figures_query(instance: str, values: Mapping[str, list[str]], step: int, window: int) -> str:
-    """PromQL of all figures at once, each told by its label `figure`; `values` names the labelled ones that matter."""
+    """PromQL of all figures at once, named in the label `figure`; `values` gives the label values that matter."""
     parts = [_labelled_query(figure, instance, "", step, window) for figure in (STARTED, *FIGURES)]
     for label, figures in _BY_LABEL.items():
         if names := values.get(label):

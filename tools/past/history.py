@@ -3,11 +3,11 @@
 import asyncio
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from statistics import median
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -31,7 +31,7 @@ _TIME = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d))?")
 
 
 class History:
-    """Where the past is kept, and which moment it's asked about. Raises `UsageError` for a URL that can't be one."""
+    """The source of the past, and the moment in question. Raises `UsageError` for an unusable URL."""
 
     def __init__(
         self, url: str | None, clock: Clock, at: datetime | None = None, *, source: str = "--prometheus",
@@ -116,7 +116,7 @@ def _window(source: History, at: str | None, minutes: int) -> Window:
 async def _comparison(prometheus: Prometheus, node: Node, instance: Instance, window: Window) -> Values:
     span = math.ceil(window.end - window.start)
     recent = math.ceil(window.end - window.spans.page)
-    raw, listed = await asyncio.gather(
+    raw, listed = await _answers(
         prometheus.query(f'{{__name__=~"up|redis_up",{instance.selector}}}[15m]', window.end),
         prometheus.query(top_query(instance.selector, recent, span), window.end),
     )
@@ -128,7 +128,7 @@ async def _comparison(prometheus: Prometheus, node: Node, instance: Instance, wi
     pending = [prometheus.query_range(asked, window.end - step * (span // step), window.end, step)]
     if window.now - window.end > step:
         pending.append(prometheus.query_range(asked, window.now, window.now, step))
-    ranges, *rest = await asyncio.gather(*pending)
+    ranges, *rest = await _answers(*pending)
     if not any(one.points for one in ranges):
         problem = f"{prometheus.name} knows the instance and has nothing of it from {iso_time(window.start)} on"
         raise Unanswered("not-recorded", f"{problem}; ask about a later time, or see how long it keeps samples")
@@ -140,6 +140,16 @@ async def _comparison(prometheus: Prometheus, node: Node, instance: Instance, wi
         **_restarts(ranges),
         **comparison(node.pseudonyms, ranges, last, window, step),
     }
+
+
+async def _answers(*queries: Coroutine[Any, Any, list[Series]]) -> list[list[Series]]:
+    """The answers to queries that run at once. Raises the first `Unanswered`, which ends the others."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(query) for query in queries]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [task.result() for task in tasks]
 
 
 def _interval(raw: Sequence[Series]) -> float | None:

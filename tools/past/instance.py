@@ -51,7 +51,7 @@ async def _run_id(node: Node) -> str | None:
     try:
         (reply,) = await node.ask(("INFO", "server"))
     except (Unanswered, BudgetSpent):
-        # A server that says nothing still has a past.
+        # A mute server still has a past.
         return None
     match = re.search(r"^run_id:([0-9a-f]{8,64})\s*$", str(reply), re.MULTILINE)
     return match[1] if match else None
