@@ -1,6 +1,6 @@
 """Credentials in free text (symptoms, tickets, errors): found by the form in which people and programs write them.
 
-A form with a mark of its own (a URL, `name=value`, a quoted command, a prompt) hides whatever stands in it. A bare
+A form with a mark of its own (a URL, `name=value`, a quoted command, a prompt) hides all that is in it. A bare
 command word in a sentence, as in "AUTH fails with WRONGPASS", hides what follows unless that is a word of prose.
 """
 
@@ -15,7 +15,7 @@ SECRET_NAMES = (
 )  # fmt: skip
 """Parameters that are secret, or half of one."""
 SECRET_LOOKING = re.compile(r".*(pass(?!ive)|secret|auth-?token|access-?token|api-?key|credential).*", re.IGNORECASE)
-"""Names of parameters, a module's for instance, whose values are taken for secrets."""
+"""Names of parameters, a module's for instance, whose values count as secrets."""
 KNOWN_PARAMETER = re.compile(
     r"maxmemory(-\w+)*|maxclients|timeout|tcp-(keepalive|backlog)|save|appendonly|appendfsync|hz|dynamic-hz|databases|"
     r"(auto-)?aof-[\w-]+|no-appendfsync-on-rewrite|(slowlog|commandlog|latency|client|repl|replica|slave|cluster|rdb|"
@@ -52,7 +52,7 @@ def _hidden_word(word: str) -> str:
 
 
 Replacement = tuple[str, str]
-"""What a match becomes, and what of its end is looked at again."""
+"""What replaces a match, and the part of its end to look at again."""
 
 
 def _hide_all(match: re.Match[str]) -> Replacement:
@@ -86,7 +86,7 @@ def _hide_config_values(match: re.Match[str]) -> Replacement:
 
 
 def _hide_acl_rules(match: re.Match[str]) -> Replacement:
-    """ACL SETUSER's whole list of rules, unless a sentence goes on there."""
+    """ACL SETUSER's whole list of rules, unless a sentence continues there."""
     first = re.sub(rf"^{_SPACE}|[\"']", "", match["rest"]).split()[:1]
     if not first or (first[0].lower() in PROSE - {"on", "off"} and not _RULE.search(match["rest"])):
         return match["head"], match["rest"]
@@ -107,7 +107,7 @@ def _hide_in_command_line(match: re.Match[str]) -> Replacement:
 
 
 def _hide_userinfo(match: re.Match[str]) -> Replacement:
-    """What stands before the @."""
+    """The part before the @."""
     return f"{match['scheme']}{HIDDEN}@", ""
 
 

@@ -1,4 +1,4 @@
-"""What is common to whatever speaks HTTP: when to try again, and text that may be printed."""
+"""What all HTTP clients share: URLs, when to try again, and text that may be printed."""
 
 import math
 import time
@@ -24,7 +24,7 @@ def web_url(text: str) -> httpx2.URL | None:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that an endpoint asks to be left alone for, however it says it."""
+    """Seconds that an endpoint asks to be left alone for, in any of its headers."""
     if (ms := _seconds(headers.get("retry-after-ms"))) is not None:
         return ms / 1000
     given = headers.get("retry-after")

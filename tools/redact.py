@@ -72,7 +72,7 @@ _KNOWN_ERRORS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 class Pseudonyms:
     """Other people's text by handle. One text always has the same handle; only a person looks behind it.
 
-    A text that contains a known secret never passes, and is told without it even to a person.
+    A text that contains a known secret never passes, and even a person sees it without that.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
@@ -89,7 +89,7 @@ class Pseudonyms:
             self._secrets |= {text, quote(text, safe=""), quote_plus(text)}
 
     def knows(self, text: str) -> bool:
-        """Whether a known secret stands in a text."""
+        """Whether a text contains a known secret."""
         return any(secret in text for secret in self._secrets)
 
     def plain(self, what: str, text: str) -> str:
@@ -104,12 +104,12 @@ class Pseudonyms:
         return self._by_text[what, text]
 
     def skip(self, text: str) -> None:
-        """Leave out the handles that stand in a text: they were given elsewhere, and mean something else there."""
+        """Don't give out the handles in a text: they were given elsewhere, and mean something else there."""
         for what, number in _HANDLE.findall(text):
             self._counts[what] = max(self._counts.get(what, 0), int(number))
 
     def text(self, handle: str) -> str | None:
-        """What stands behind a handle, to be sent back to the server: it never leaves `tools/`. None for no handle."""
+        """The text behind a handle, to be sent back to the server: it never leaves `tools/`. None for no handle."""
         return self._texts.get(handle)
 
     def error(self, text: str) -> str:
@@ -133,11 +133,11 @@ class Pseudonyms:
             text = text.replace(secret, HIDDEN)
         if match := _TRUNCATED.search(text):
             # The server cuts long arguments, and what it leaves of a secret is still a secret.
-            kept = text[: match.start()]
+            head = text[: match.start()]
             for secret in self._secrets:
-                cut = next((n for n in range(len(secret), 3, -1) if kept.endswith(secret[:n])), 0)
+                cut = next((n for n in range(len(secret), 3, -1) if head.endswith(secret[:n])), 0)
                 if cut:
-                    return kept[:-cut] + HIDDEN + match[0]
+                    return head[:-cut] + HIDDEN + match[0]
         return text
 
 

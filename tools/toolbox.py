@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from inspect import cleandoc
 from typing import Any, Literal, TypeVar
@@ -12,7 +11,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ArgsKwargs
 
-from tools.clock import Clock
+from tools.clock import Clock, iso_time
 from tools.errors import BudgetSpent, ToolError, Unanswered
 from tools.records import Reading, Record, Scalar, Unavailable, Values
 
@@ -39,7 +38,7 @@ _OMITTED = frozenset(
     ("title", "default", "minimum", "maximum", "exclusiveMinimum", "minLength", "maxLength", "minItems", "maxItems",
      "pattern")
 )  # fmt: skip
-"""What a schema doesn't say: it costs room in every prompt, is checked at the call, and an error says it then."""
+"""What a schema leaves out: it would cost room in every prompt; the call checks it, and its error explains it."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Tool:
                 for unsaid in _OMITTED & set(part):
                     del part[unsaid]
             if isinstance(prop.get("anyOf"), list):
-                # An argument that may be left out need not be said to be null as well.
+                # An argument that may be left out needn't be nullable as well.
                 prop |= next(one for one in prop.pop("anyOf") if one.get("type") != "null")
         function = {"name": self.name, "description": self.description, "parameters": parameters}
         return {"type": "function", "function": function}
@@ -85,7 +84,7 @@ class PendingCall(Record):
 
 
 class Toolbox:
-    """The tools of one investigation, and the readings that they gave.
+    """The tools of one investigation, and their readings.
 
     A tool is bound to a node; with several nodes a call says which (`node`), else it's the first that has the tool.
     """
@@ -105,16 +104,16 @@ class Toolbox:
 
     @property
     def recent(self) -> list[Reading]:
-        """What was reported, and the readings since the server was last looked at anew."""
+        """What was reported, and the readings since the last new look at the server."""
         return [one for one in self.readings if one.tool == "symptom" or int(one.id[1:]) >= self._since]
 
     def look_anew(self) -> int:
-        """From here on `recent` begins, what was read before is history; where it began until now."""
+        """Let `recent` begin here; returns where it began until now."""
         before, self._since = self._since, self._next
         return before
 
     def look_back(self, since: int) -> None:
-        """Let `recent` begin where it did before: the new look came to nothing."""
+        """Let `recent` begin where it did before: the new look failed."""
         self._since = since
 
     def recall(self, readings: Iterable[Reading]) -> None:
@@ -134,7 +133,7 @@ class Toolbox:
         return tuple(dict.fromkeys(node for _, node in self._at if node is not None))
 
     def prefer(self, node: str) -> None:
-        """Make a node's tools those that are meant where no node is named."""
+        """Make a node's tools the default where no node is named."""
         self.tools |= {name: tool for (name, at), tool in self._at.items() if at == node}
 
     def has(self, name: str, node: str | None) -> bool:
@@ -157,16 +156,18 @@ class Toolbox:
             self.readings[0] = self.readings[0].model_copy(update={"values": {"text": text}})
             self._notify(self.readings[0])
             return self.readings[0]
-        return self._keep(self._begin("symptom", {}, None), self._clock.monotonic(), {"text": text}, None, timed=False)
+        return self._add_reading(
+            self._begin("symptom", {}, None), self._clock.monotonic(), {"text": text}, None, timed=False
+        )
 
     async def call(self, name: str, args: Mapping[str, Any] | str = "{}") -> Reading:
         """Call a tool by name with arguments as a mapping or as JSON text.
 
-        Raises `ToolError` for an unknown name or node, arguments that don't fit, or a spent budget: the text is for
-        the caller to mend. What the server or host doesn't answer in time is a reading, not an error.
+        Raises `ToolError` for an unknown name or node, arguments that don't fit, or a spent budget: the text tells
+        the caller what to change. What the server or host doesn't answer in time is a reading, not an error.
         """
         given = _arguments(name, args)
-        tool = self._meant(name, given.pop("node", None))
+        tool = self._resolve(name, given.pop("node", None))
         if self.ends is not None and self._clock.monotonic() >= self.ends:
             raise BudgetSpent("the incident's time is over; conclude from what was read")
         try:
@@ -180,12 +181,14 @@ class Toolbox:
                 values = await pending
         except Unanswered as error:
             unavailable = Unavailable(kind=error.kind, detail=error.detail)
-            return self._keep(begun, began, error.values or None, unavailable)
+            return self._add_reading(begun, began, error.values or None, unavailable)
         except TimeoutError:
-            return self._keep(begun, began, None, Unavailable(kind="timeout", detail=f"{name}: no end in {most:g} s"))
-        return self._keep(begun, began, values, None)
+            return self._add_reading(
+                begun, began, None, Unavailable(kind="timeout", detail=f"{name}: no end in {most:g} s")
+            )
+        return self._add_reading(begun, began, values, None)
 
-    def _meant(self, name: str, node: Any) -> Tool:
+    def _resolve(self, name: str, node: Any) -> Tool:
         if name not in self.tools:
             raise ToolError(f"there is no tool {name!r}; there are {', '.join(self.tools)}")
         if node is None or self.tools[name].node is None:
@@ -201,7 +204,7 @@ class Toolbox:
         self._notify(begun)
         return begun
 
-    def _keep(
+    def _add_reading(
         self,
         begun: PendingCall,
         began: float,
@@ -213,16 +216,12 @@ class Toolbox:
         took = self._clock.monotonic() - began
         at = self._clock.now().timestamp() - took
         reading = Reading(
-            id=begun.id, tool=begun.tool, args=begun.args, node=begun.node, at=_iso(at),
+            id=begun.id, tool=begun.tool, args=begun.args, node=begun.node, at=iso_time(at),
             ms=round(took * 1000, 3) if timed else None, values=values, unavailable=unavailable,
         )  # fmt: skip
         self.readings.append(reading)
         self._notify(reading)
         return reading
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _is_number(value: Any) -> bool:

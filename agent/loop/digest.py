@@ -15,7 +15,7 @@ ALARMING = re.compile(
 )
 """Fields that are shown where they aren't zero."""
 APART = ("connect", "info", "replication", "cluster", "sentinel")
-"""Tools whose readings tell one node of a deployment from another."""
+"""Tools whose readings distinguish one node of a deployment from another."""
 NAMED_SHARE = 0.6
 """Of the digest, where there are several nodes."""
 LINE_MOST, READING_MOST, WORD_MOST = 420, 4000, 90
@@ -30,10 +30,10 @@ def digest(readings: Iterable[Reading], most: int) -> str:
     newest = {(reading.node, reading.tool): reading.id for reading in taken}
     by_node: dict[str | None, list[Reading]] = {}
     for reading in taken:
-        # A first glance stands back behind a longer look, a failure doesn't.
+        # A longer look replaces a first glance, but not a failure.
         if reading.unavailable or newest[reading.node, reading.tool] == reading.id:
             by_node.setdefault(reading.node, []).append(reading)
-    # What is of no node stands first: which nodes there are.
+    # What is of no node comes first: which nodes there are.
     ordered = sorted(by_node.items(), key=lambda item: item[0] is not None)
     named = next((node for node, _ in ordered if node is not None), None)
     several = sum(node is not None for node in by_node) > 1
@@ -79,8 +79,8 @@ def first_fields(reading: Reading) -> list[str]:
     values = {field: value for field, value in (reading.values or {}).items() if value is not None}
     alarms = () if reading.tool == "latencystats" else values.items()
     alarming = [field for field, value in alarms if value and ALARMING.fullmatch(field)]
-    wanted = re.compile(SHOWN.get(reading.tool, ".*"))
-    return [*alarming, *(field for field in values if field not in alarming and wanted.fullmatch(field))]
+    notable = re.compile(SHOWN.get(reading.tool, ".*"))
+    return [*alarming, *(field for field in values if field not in alarming and notable.fullmatch(field))]
 
 
 def findings_text(findings: Iterable[Cause], most: int) -> str:
@@ -97,30 +97,32 @@ def findings_text(findings: Iterable[Cause], most: int) -> str:
 
 
 def reading_json(reading: Reading, about: str = "", times: int = 1) -> str:
-    """A reading as JSON for the model, cut to a bounded size; `about` says what its fields mean.
+    """A reading as JSON for the model, cut to a bounded size; `about` explains its fields.
 
     `times` is how often it was taken with these arguments by now.
     """
     values = reading.values or {}
     first = first_fields(reading)
-    kept: dict[str, Scalar] = {}
+    shown: dict[str, Scalar] = {}
     room = READING_MOST
     for field in [*first, *(field for field in values if field not in first)]:
         value = values[field]
         room -= len(field) + len(json.dumps(value)) + 4
         if room < 0:
             break
-        kept[field] = value
-    told: dict[str, object] = {"id": reading.id, "tool": reading.tool, "node": reading.node, "ms": reading.ms}
-    told["values"] = kept if reading.values is not None else None
-    told["unavailable"] = reading.unavailable.model_dump() if reading.unavailable else None
-    if left := len(values) - len(kept):
-        told["more"] = f"{left} more fields; ask for less at once (fewer sections, a smaller top or count) to see them"
+        shown[field] = value
+    content: dict[str, object] = {"id": reading.id, "tool": reading.tool, "node": reading.node, "ms": reading.ms}
+    content["values"] = shown if reading.values is not None else None
+    content["unavailable"] = reading.unavailable.model_dump() if reading.unavailable else None
+    if left := len(values) - len(shown):
+        content["more"] = (
+            f"{left} more fields; ask for less at once (fewer sections, a smaller top or count) to see them"
+        )
     if times > 1:
-        told["again"] = f"taken {times} times now with these arguments; a window is always a new one"
+        content["again"] = f"taken {times} times now with these arguments; a window is always a new one"
     if about:
-        told["about"] = about
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+        content["about"] = about
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
 def literal(value: Scalar) -> str:

@@ -1,4 +1,4 @@
-"""One exchange after the other with a model, in a conversation that fits into what it can take."""
+"""One exchange after the other with a model, in a conversation that fits into its context."""
 
 from collections.abc import Collection
 
@@ -17,7 +17,7 @@ from tools.toolbox import Toolbox
 
 
 class Dialogue:
-    """The conversation so far, and whoever is asked next."""
+    """The conversation so far, and the model in it."""
 
     def __init__(
         self, model: Model, toolbox: Toolbox, transcript: Transcript, spending: Spending, emit: Emit, *,
@@ -49,7 +49,7 @@ class Dialogue:
         return request_size(self.transcript.messages, self._tools)
 
     async def _fitting(self, choice: str | None) -> Turn:
-        """An answer to the conversation, shortened as far as the endpoint wants it."""
+        """An answer to the conversation, shortened as far as the endpoint needs."""
         while True:
             while self._too_long is not None and self._size >= self._too_long:
                 if not self.transcript.shorten(self._toolbox.readings, self._cited):
@@ -64,7 +64,7 @@ class Dialogue:
                     raise ModelError(f"the incident doesn't fit into the model's context: {error}") from None
 
     def calls(self, turn: Turn) -> list[ToolCall]:
-        """The calls of an answer, also those in its text, with their arguments mended."""
+        """The calls of an answer, also those in its text, with their arguments repaired."""
         reported = next((str(one.get("text")) for one in self._toolbox.readings if one.tool == "symptom"), "")
         calls = turn.tool_calls or calls_in_text(turn.text, self._names, submit=SUBMIT, quoted=reported)
         cut = turn.finish_reason == "length"

@@ -45,7 +45,7 @@ def compose(
     system = _system((FOLDER / "aids.md").read_text(encoding="utf-8"))
     empty = Prompt(system=system, first=template.substitute(parts, digest=""))
     room = FIRST_BYTES - request_size(empty.messages(), tools)
-    # More nodes have more to tell.
+    # More nodes need more room.
     further = FURTHER_NODE * min(MOST_FURTHER, len({reading.node for reading in readings if reading.node}) - 1)
     shown = digest(readings, max(DIGEST_LEAST, min(DIGEST_MOST, room)) + max(0, further))
     return Prompt(system=system, first=template.substitute(parts, digest=shown).strip())

@@ -18,8 +18,8 @@ from tools.errors import ToolError
 from tools.toolbox import Toolbox
 
 CORRECTIONS, REMINDERS, UNUSABLE, CLOSINGS = 2, 2, 3, 4
-"""How often a wrong citation, an answer without a tool, and a submission that can't be read go back, and how often the
-conclusion is asked for."""
+"""How often the model may correct a citation, answer without a tool, and submit what can't be read, and how often it's
+asked to conclude."""
 PROBLEMS_MOST = 12
 LAST_BUT_ONE = f"One answer is left after this one. Conclude: call {SUBMIT} unless a reading is decisive."
 REMIND = f"That was no tool call, and only {SUBMIT} ends the investigation. Call it, or a tool that reads."
@@ -33,11 +33,11 @@ async def investigate(
     causes: Collection[str], read_runbook: ReadRunbook | None, found: Cause | None = None,
     refuse: Refuse = lambda action, why: None,
 ) -> Conclusion:  # fmt: skip
-    """Let the model investigate and conclude, without runbooks if it's given none to read. `transcript` goes on.
+    """Let the model investigate and conclude, without runbooks if it's given none to read. `transcript` grows.
 
     Raises `ModelError`, with what was spent in its `use`.
 
-    `found` is what the checks are surest of: the model names it too, or cites what speaks against it.
+    `found` is the checks' surest cause: the model names it too, or cites what contradicts it.
     """
     spending = Spending(model.name, limits)
     caller = ToolCaller(toolbox, read_runbook, spending, refuse)
@@ -68,7 +68,7 @@ class _Conversation:
         self._causes = causes
         self._caller = caller
         self._found = found
-        self._mends = self._reminders = self._unusable = self._closings = 0
+        self._corrections = self._reminders = self._unusable = self._closings = 0
 
     async def ask(self, number: int) -> Turn:
         """The next answer."""
@@ -83,7 +83,7 @@ class _Conversation:
         return await self._dialogue.ask(number, SUBMIT if closing else None)
 
     async def take(self, number: int, turn: Turn) -> Conclusion | None:
-        """Carry out what an answer calls for; the conclusion, if it is one that stands."""
+        """Carry out an answer's calls; returns the conclusion once it's accepted."""
         calls = self._transcript.add_answer(turn, self._dialogue.calls(turn))
         submitted = next((call for call in reversed(calls) if call.name == SUBMIT), None)
         others = [call for call in calls if call.name != SUBMIT]
@@ -122,9 +122,9 @@ class _Conversation:
                 raise ModelError(f"the model's diagnosis can't be read: {str(error)[:160]}") from None
             return f"error: {error}{f' {CUT}' if turn.finish_reason == 'length' else ''}"
         wrong = problems(submission, readings, self._causes, self._found)
-        if not wrong or not mendable or self._mends >= CORRECTIONS:
+        if not wrong or not mendable or self._corrections >= CORRECTIONS:
             return settle(submission, readings, self._causes, self._spending.use)
-        self._mends += 1
+        self._corrections += 1
         listed = "\n".join(f"- {problem}" for problem in wrong[:PROBLEMS_MOST])
         return (
             f"Not accepted yet:\n{listed}\nMend this: cite what the readings show, or drop the claim. "

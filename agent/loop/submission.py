@@ -1,4 +1,4 @@
-"""The tool that ends an investigation: what the model submits, what's wrong with it, and what of it stands."""
+"""The tool that ends an investigation: what the model submits, its mistakes, and the conclusion from it."""
 
 import json
 import math
@@ -23,7 +23,7 @@ LAST = "diagnostics-disabled"
 
 
 def _one_line(value: object) -> object:
-    """Text on one line, without control characters: it's going to a terminal and a report."""
+    """Text on one line, without control characters: it goes to a terminal and a report."""
     text = value if isinstance(value, str) else "" if value is None else json.dumps(value)
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:600]
 
@@ -146,7 +146,7 @@ def parse(text: str) -> Submission:
 def problems(
     submission: Submission, readings: Sequence[Reading], known: Collection[str], checks: Cause | None = None
 ) -> list[str]:
-    """What the model has to mend, in words for it; empty if all stands. `checks` is what the checks are surest of."""
+    """What the model has to correct, in words for it; empty if nothing. `checks` is the checks' surest cause."""
     found: list[str] = []
     ids = [claim.id for claim in submission.causes]
     if submission.outcome == "diagnosed" and not ids:
@@ -174,9 +174,9 @@ def problems(
 
 
 def settle(submission: Submission, readings: Sequence[Reading], known: Collection[str], use: ModelUse) -> Conclusion:
-    """What of a submission stands: wrong citations as unverified, which costs a cause its rank.
+    """The conclusion from a submission: wrong citations become unverified, which costs a cause its rank.
 
-    Raises `ModelError` where nothing is left of a diagnosis.
+    Raises `ModelError` if no cause is left.
     """
     nodes = list(dict.fromkeys(reading.node for reading in readings if reading.node))
     causes: dict[str, Cause] = {}

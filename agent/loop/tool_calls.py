@@ -1,4 +1,4 @@
-"""The tools that a model is given, and what comes of its calls."""
+"""The tools that a model is given, and the answers to its calls."""
 
 import asyncio
 import json
@@ -23,11 +23,11 @@ _CHANGING = re.compile(
     r"appl|approv|confirm|exec|command|config_?set|^set|flush|shut|kill|restart|roll_?back|del|write|shell|bash|redis",
     re.IGNORECASE,
 )
-"""Names of tools that would change something: there are none, and that one was called is told to a person."""
+"""Names of tools that would change something: there are none, and a person sees that one was called."""
 ReadRunbook = Callable[[str], str]
 """The text of a runbook by name or by a cause's id; raises `ToolError` naming those that there are."""
 Refuse = Callable[[str, str], None]
-"""Hears of what was asked for and never done, and why."""
+"""Is called with what was asked for and refused, and why."""
 
 
 def offered_tools(toolbox: Toolbox, *, runbooks: bool = True) -> list[Wire]:
@@ -52,7 +52,7 @@ class ToolCaller:
         self, toolbox: Toolbox, read_runbook: ReadRunbook | None, spending: Spending, refuse: Refuse,
         conclude: str = CONCLUDE,
     ) -> None:  # fmt: skip
-        """`conclude` is what the model is told once nothing more is read."""
+        """`conclude` is the model's instruction once nothing more is read."""
         self._toolbox = toolbox
         self._read_runbook = read_runbook
         self._spending = spending
@@ -73,14 +73,15 @@ class ToolCaller:
         if closing:
             return [self._conclude] * len(calls)
         beyond = [f"Not called: at most {MOST_CALLS} at once. Ask again for what you still need."]
-        done = await asyncio.gather(*(self._answer(call) for call in calls[:MOST_CALLS]))
-        return [*done, *beyond * max(0, len(calls) - MOST_CALLS)]
+        async with asyncio.TaskGroup() as group:
+            answers = [group.create_task(self._answer(call)) for call in calls[:MOST_CALLS]]
+        return [*(answer.result() for answer in answers), *beyond * max(0, len(calls) - MOST_CALLS)]
 
     async def _answer(self, call: ToolCall) -> str:
         if call.name == READ_RUNBOOK and self._read_runbook is not None:
             return self._runbook(call, self._read_runbook)
         try:
-            # What is kept back is for the conclusion.
+            # The reserve is for the conclusion.
             async with asyncio.timeout(max(0.1, self._spending.left - self._spending.reserve)):
                 reading = await self._toolbox.call(call.name, call.arguments)
         except ToolError as error:
@@ -97,7 +98,7 @@ class ToolCaller:
         return reading_json(reading, about if first else "", self._times(reading))
 
     def _times(self, reading: Reading) -> int:
-        """How often a reading was taken with the same arguments, this time included: deltas may want it again."""
+        """How often a reading was taken with the same arguments, this time included: deltas may need it again."""
         same = (reading.tool, reading.node, reading.args)
         return sum((one.tool, one.node, one.args) == same for one in self._toolbox.readings)
 

@@ -12,7 +12,7 @@ from agent.model.response import ToolCall, Turn, new_id
 from tools.records import Reading
 
 TEXT_MOST, EXTRA_MOST = 20_000, 20_000
-"""Characters of an answer's text, and of what an endpoint wants back with a call, that are kept."""
+"""Characters of an answer's text, and of what has to go back to an endpoint with a call, that are kept."""
 SHORT_MOST = 300
 """Characters that are left of what isn't a reading, once the conversation is shortened."""
 WRITTEN = "Answers to what you wrote:"
@@ -30,10 +30,10 @@ class Transcript:
         self._ids: set[str] = set()
 
     def add_user_message(self, text: str) -> None:
-        """Say something to the model, once."""
-        told: Wire = {"role": "user", "content": text}
-        if self.messages[-1] != told:
-            self.messages.append(told)
+        """Append a message to the model, unless it's the last already."""
+        message: Wire = {"role": "user", "content": text}
+        if self.messages[-1] != message:
+            self.messages.append(message)
 
     def add_answer(self, turn: Turn, calls: Iterable[ToolCall]) -> list[ToolCall]:
         """Append an answer; its calls, with ids that no earlier call has."""
@@ -52,11 +52,11 @@ class Transcript:
         """Append the answers to a turn's calls, in the way in which they were made."""
         if turn.tool_calls:
             self.messages += [{"role": "tool", "tool_call_id": call.id, "content": text} for call, text in answers]
-        elif told := [f"{call.name}: {text}" for call, text in answers]:
-            self.add_user_message("\n".join([WRITTEN, *told]))
+        elif lines := [f"{call.name}: {text}" for call, text in answers]:
+            self.add_user_message("\n".join([WRITTEN, *lines]))
 
     def close_open_calls(self, why: str) -> None:
-        """Answer the calls that were given up, since no conversation may go on with an open one."""
+        """Answer the calls that were given up, since a conversation can't continue with an open one."""
         answered = {message["tool_call_id"] for message in self.messages if message["role"] == "tool"}
         last = next((message for message in reversed(self.messages) if message["role"] == "assistant"), {})
         for call in last.get("tool_calls") or ():
@@ -96,13 +96,13 @@ def _short(text: str, by_id: dict[str, Reading], cited: Cited, *, spared: set[st
     reading = by_id.get(found[1])
     if reading is None or reading.id in spared:
         return text
-    kept = [f"{field}={literal(reading.get(field))}" for id, field in sorted(cited) if id == reading.id]
-    line = " ".join([vital_line(reading), *(one for one in kept if one not in vital_line(reading))])
+    cited_fields = [f"{field}={literal(reading.get(field))}" for id, field in sorted(cited) if id == reading.id]
+    line = " ".join([vital_line(reading), *(one for one in cited_fields if one not in vital_line(reading))])
     return line if len(line) < len(text) else text
 
 
 def _sendable_call(call: ToolCall) -> Wire:
-    """A call as it's sent back: endpoints refuse a conversation with a broken one in it, and it's told as an error."""
+    """A call as it's sent back: endpoints refuse a conversation with a broken one, whose answer is an error anyway."""
     name = re.sub(r"[^A-Za-z0-9_-]", "_", call.name)[:64] or "unnamed"
     arguments = call.arguments if is_object(call.arguments) and len(call.arguments) <= TEXT_MOST else "{}"
     echoed: Wire = {"id": call.id, "type": "function", "function": {"name": name, "arguments": arguments}}

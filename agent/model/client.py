@@ -28,10 +28,10 @@ MOST_BYTES = 8 * 2**20
 
 
 class Model:
-    """A model behind a chat-completions endpoint. What the endpoint refuses is found out once and remembered.
+    """A model behind a chat-completions endpoint. What the endpoint refuses is remembered.
 
-    Endpoint and key come from the environment unless they're given (`provider`). Raises `ModelError` for an endpoint
-    that can't be one.
+    Endpoint and key come from the environment unless they're given (`provider`). Raises `ModelError` for an
+    unusable endpoint.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Model:
         await self._client.close()
 
     def reset_failures(self) -> None:
-        """Give an endpoint that was given up another chance: a person asks anew."""
+        """Allow an endpoint that was given up another try: a person asks again."""
         self._failures, self._given_up = 0, None
 
     async def ask(
@@ -72,7 +72,7 @@ class Model:
     ) -> Turn:
         """One answer, before `ends` (seconds of `time.monotonic`). `choice` names a tool that must be called.
 
-        Raises `ModelError`; once it's for good, an endpoint isn't asked again.
+        Raises `ModelError`; an endpoint that was given up isn't asked again.
         """
         if self._given_up:
             raise EndpointError(self._given_up)
@@ -114,8 +114,8 @@ class Model:
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        wanted = error.after if isinstance(error, Retryable) else None
-        return self._jitter(state) if wanted is None else wanted
+        seconds = error.after if isinstance(error, Retryable) else None
+        return self._jitter(state) if seconds is None else seconds
 
     def _retried(self, state: RetryCallState) -> None:
         why = str(state.outcome.exception()) if state.outcome else ""
@@ -128,7 +128,7 @@ class Model:
         seconds = min(self.timeout, ends - time.monotonic())
         if seconds <= 0:
             raise ModelError("the deadline passed before the model could be asked")
-        # The whole of an answer is bounded: the client's own time-out starts anew with every byte.
+        # The whole of an answer is bounded: the client's own time-out restarts with every byte.
         create = self._client.chat.completions.with_streaming_response.create
         try:
             async with asyncio.timeout(seconds), create(**body, timeout=seconds) as response:

@@ -1,7 +1,7 @@
-"""How an endpoint fails, and what follows from it: ask again, ask for less, or give the model up.
+"""How an endpoint fails, and what follows: ask again, ask for less, or give up on the model.
 
-ModelError          the model gives no answer; the checks' stands
-  EndpointError     the endpoint failed, which says nothing of the model behind it
+ModelError          the model gives no answer; the checks' counts
+  EndpointError     the endpoint failed, which shows nothing about the model behind it
   Overflow          the conversation is too long for the model: it may be shortened and asked again
 Again               the endpoint failed in a way that may pass
 Refused             the endpoint doesn't understand a part of the request
@@ -31,7 +31,7 @@ _OVERFLOW = re.compile(
 
 
 class ModelError(RediagnoseError):
-    """The model gave no answer that can be used; one line says why, and never a key. The checks' answer stands."""
+    """The model gave no answer that can be used; one line says why, without any key. The checks' answer counts."""
 
     def __init__(self, why: str, use: ModelUse | None = None) -> None:
         super().__init__(why)
@@ -40,7 +40,7 @@ class ModelError(RediagnoseError):
 
 
 class EndpointError(ModelError):
-    """The endpoint failed, which says nothing of the model behind it."""
+    """The endpoint failed, which shows nothing about the model behind it."""
 
 
 class Overflow(ModelError):
@@ -53,7 +53,7 @@ class Retryable(Exception):
     def __init__(self, why: str, after: float | None = None) -> None:
         super().__init__(why)
         self.after = after
-        """Seconds after which the endpoint wants to be asked again."""
+        """Seconds to wait, if the endpoint names them."""
 
 
 class AbilityRefused(Exception):
@@ -65,15 +65,15 @@ class AbilityRefused(Exception):
 
 
 def error_of_status(error: "APIStatusError", body: Wire, key: str) -> Exception:
-    """What an answer with an error's status comes to."""
-    status, told, text = error.status_code, endpoint_message(error.body, key), json.dumps(error.body, default=str)
-    why = f"the model's endpoint answered {status}{f' ({told})' if told else ''}"
+    """The error of an answer's status."""
+    status, message, text = error.status_code, endpoint_message(error.body, key), json.dumps(error.body, default=str)
+    why = f"the model's endpoint answered {status}{f' ({message})' if message else ''}"
     if status == 413 or (status not in (401, 403) and _OVERFLOW.search(text)):
         return Overflow(why)
     if ability := refused_ability(status, text, body):
         return AbilityRefused(ability)
     if status in (401, 403):
-        # What it says of a key may repeat a part of it.
+        # Its message may repeat a part of the key.
         return EndpointError(f"the model's endpoint answered {status}; check the key (OPENAI_API_KEY)")
     if status == 404:
         return EndpointError(f"{why}; check the model's name, {body['model']!r}, and OPENAI_BASE_URL")
@@ -82,10 +82,10 @@ def error_of_status(error: "APIStatusError", body: Wire, key: str) -> Exception:
     return Retryable(why, retry_after(error.response.headers))
 
 
-def error_of_event(told: object, key: str) -> Exception:
-    """What an error in the middle of a stream comes to."""
-    text = endpoint_message(told, key)
-    kind = Overflow if _OVERFLOW.search(json.dumps(told, default=str)) else Retryable
+def error_of_event(body: object, key: str) -> Exception:
+    """The error of an event in the middle of a stream."""
+    text = endpoint_message(body, key)
+    kind = Overflow if _OVERFLOW.search(json.dumps(body, default=str)) else Retryable
     return kind(f"the model's endpoint sent an error: {text}")
 
 

@@ -1,10 +1,10 @@
-"""Arguments that a model wrote as almost JSON, as JSON: what small models get wrong is mended, nothing is guessed."""
+"""Repairs arguments that are almost JSON: the usual mistakes of small models; nothing is guessed."""
 
 import json
 import re
 
 MOST = 200_000
-"""Characters beyond which nothing is mended."""
+"""Characters beyond which nothing is repaired."""
 _FENCE = re.compile(r"\A\s*```\w*\s*\n?(.*?)\n?\s*(```\s*)?\Z", re.DOTALL)
 _SPACE = re.compile(r"\s+")
 _WORD = re.compile(r"[A-Za-z0-9_.+-]+")
@@ -16,8 +16,8 @@ def repaired_json(text: str, *, cut: bool = False) -> str:
     """The text as one JSON object where it can be read as one, else the text as it was.
 
     Code fences and words around it are taken off; single quotes, bare names, Python's True, False and None, line
-    breaks in strings, trailing commas and missing brackets at the end are mended. Where the answer was `cut` at its
-    most tokens the end isn't made up.
+    breaks in strings, trailing commas and missing brackets at the end are repaired. If the answer was `cut` at its
+    token limit, no end is added.
     """
     if is_object(text) or len(text) > MOST or "{" not in text:
         return text
@@ -69,7 +69,7 @@ def _read(text: str, *, closing: bool) -> str | None:
             at += 1
         else:
             return None
-    # Only brackets are made up, never the end of a value.
+    # Only brackets are added, never the end of a value.
     if not closing or not out or out[-1] == ":":
         return None
     _drop_comma(out)
@@ -77,7 +77,7 @@ def _read(text: str, *, closing: bool) -> str | None:
 
 
 def _closing_quote(text: str, start: int) -> int | None:
-    """Where a string ends: an apostrophe within one that stands in single quotes doesn't end it."""
+    """Where a string ends: an apostrophe within single quotes doesn't end it."""
     quote, at = text[start], start + 1
     while at < len(text):
         if text[at] == "\\":

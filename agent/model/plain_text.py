@@ -1,4 +1,4 @@
-"""A conversation for endpoints that know less: without tools, without a system message, in strict turns."""
+"""A conversation for simpler endpoints: without tools, without a system message, in strict turns."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -14,9 +14,11 @@ HOW = (
 
 
 def as_plain_text(messages: Iterable[Wire], tools: Sequence[Wire]) -> list[Wire]:
-    """The conversation with the tools told in the first message, and calls and answers as text."""
+    """The conversation with the tools described in the first message, and calls and answers as text."""
     functions = (tool["function"] for tool in tools)
-    told = [json.dumps({key: one[key] for key in one if key != "strict"}, ensure_ascii=False) for one in functions]
+    descriptions = [
+        json.dumps({key: one[key] for key in one if key != "strict"}, ensure_ascii=False) for one in functions
+    ]
     names: dict[str, str] = {}
     words: list[Wire] = []
     for number, message in enumerate(messages):
@@ -28,7 +30,7 @@ def as_plain_text(messages: Iterable[Wire], tools: Sequence[Wire]) -> list[Wire]
         names |= {call["id"]: call["function"]["name"] for call in calls}
         content = "\n".join(filter(None, [message.get("content") or "", *map(_call_text, calls)]))
         if number == 0:
-            content = "\n".join([content, "", HOW, *told])
+            content = "\n".join([content, "", HOW, *descriptions])
         words.append({"role": message["role"], "content": content})
     return alternating_turns(words, keep_system=True)
 

@@ -9,7 +9,7 @@ from agent.model.plain_text import Wire as Wire
 from agent.model.plain_text import alternating_turns, as_plain_text
 
 REASONING = "reasoning_content"
-"""A message's own reasoning: kept for the endpoints that want it back, and sent to no other."""
+"""A message's own reasoning: kept for endpoints that expect it back, and sent to no other."""
 _PATTERNS = {
     "forget": REASONING,
     "stream_options": r"stream_options|include_usage",
@@ -22,7 +22,7 @@ _PATTERNS = {
     "tools": r"\btools?\b|function.?call|jinja",
 }
 ABILITIES = frozenset(_PATTERNS)
-"""What an endpoint is taken to understand until it says otherwise: `roles` is a system's message and two messages of
+"""What an endpoint is assumed to understand until it refuses it: `roles` is a system's message and two messages of
 one side in a row, `forget` a conversation without the model's own reasoning."""
 _UNABLE = re.compile(r"support|cannot|can't|unable|not allowed|not implemented|requires?\b", re.IGNORECASE)
 
@@ -32,12 +32,12 @@ def request_body(
     max_tokens: int | None = None, abilities: Collection[str] = ABILITIES,
 ) -> Wire:  # fmt: skip
     """The body of one request. `choice` names the one tool that must be called."""
-    told = messages if "forget" not in abilities else [_without_reasoning(message) for message in messages]
+    sent = messages if "forget" not in abilities else [_without_reasoning(message) for message in messages]
     if "tools" not in abilities:
-        told = as_plain_text(told, [loosened_schema(tool) for tool in tools])
+        sent = as_plain_text(sent, [loosened_schema(tool) for tool in tools])
     elif "parallel" not in abilities:
-        told = serial_calls(told)
-    body: Wire = {"model": model, "messages": list(told if "roles" in abilities else alternating_turns(told))}
+        sent = serial_calls(sent)
+    body: Wire = {"model": model, "messages": list(sent if "roles" in abilities else alternating_turns(sent))}
     if "tools" in abilities:
         body["tools"] = list(tools) if "strict" in abilities else [loosened_schema(tool) for tool in tools]
     if choice and {"tool_choice", "tools"} <= set(abilities):
@@ -52,9 +52,9 @@ def request_body(
     return body
 
 
-def refused_ability(status: int, said: str, body: Wire) -> str | None:
+def refused_ability(status: int, error: str, body: Wire) -> str | None:
     """The ability that an endpoint's error is about, if the request used it."""
-    if status in (401, 403, 429) or (status not in (400, 422) and not _UNABLE.search(said)):
+    if status in (401, 403, 429) or (status not in (400, 422) and not _UNABLE.search(error)):
         return None
     messages, tools = body["messages"], body.get("tools") or ()
     used = {
@@ -68,7 +68,7 @@ def refused_ability(status: int, said: str, body: Wire) -> str | None:
         "roles": messages[0]["role"] == "system" or len(alternating_turns(messages)) < len(messages),
         "tools": bool(tools),
     }
-    named = (ability for ability, pattern in _PATTERNS.items() if re.search(pattern, said, re.IGNORECASE))
+    named = (ability for ability, pattern in _PATTERNS.items() if re.search(pattern, error, re.IGNORECASE))
     return next((ability for ability in named if used[ability]), None)
 
 
@@ -80,15 +80,15 @@ def serial_calls(messages: Iterable[Wire]) -> list[Wire]:
     """The messages with each of several parallel tool calls in a message of its own, followed by its answer."""
     messages = list(messages)
     answers = {message["tool_call_id"]: message for message in messages if message["role"] == "tool"}
-    told: list[Wire] = []
+    serial: list[Wire] = []
     for message in messages:
         calls = message.get("tool_calls") or ()
         if len(calls) < 2:
-            told.extend([] if message["role"] == "tool" and message in told else [message])
+            serial.extend([] if message["role"] == "tool" and message in serial else [message])
             continue
         for call in calls:
-            told += [{**message, "tool_calls": [call]}, answers[call["id"]]]
-    return told
+            serial += [{**message, "tool_calls": [call]}, answers[call["id"]]]
+    return serial
 
 
 def loosened_schema(schema: Any) -> Any:

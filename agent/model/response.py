@@ -11,14 +11,14 @@ ID_MOST = 200
 
 
 class ToolCall(Record):
-    """A tool that the model wants called."""
+    """The model's call of a tool."""
 
     id: str
     name: str
     arguments: str
     """JSON text as the model wrote it, which may be broken."""
     extra: dict[str, Any] | None = None
-    """What the endpoint wants back with the call: some sign a call and refuse it without."""
+    """What has to go back to the endpoint with the call: some sign calls."""
 
 
 class Turn(Record):
@@ -31,9 +31,9 @@ class Turn(Record):
     """Tokens as the endpoint counts them; 0 where it doesn't say."""
     finish_reason: str | None
     refusal: str = ""
-    """The model's words where it refuses, which some endpoints keep apart from its text."""
+    """The model's words where it refuses, which some endpoints separate from its text."""
     reasoning: str = ""
-    """What it thought, where the endpoint tells: not part of its answer."""
+    """Its reasoning, if the endpoint sends it: not part of its answer."""
 
 
 def new_id() -> str:

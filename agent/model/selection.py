@@ -15,7 +15,7 @@ def at_azure(environ: Mapping[str, str]) -> bool:
 
 
 def choose(asked: str | None, environ: Mapping[str, str] = os.environ) -> ModelUse:
-    """The model to use and the reason. Raises `UsageError` for a model that can't be reached for want of a key."""
+    """The model to use and the reason. Raises `UsageError` if the model's key is missing."""
     names = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT")
     there = any(environ.get(name) for name in names)
     if asked == OFFLINE:

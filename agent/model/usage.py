@@ -1,4 +1,4 @@
-"""What the model's part of an investigation may cost, and what it has cost."""
+"""The limits of what a model may cost in an investigation, and what it has cost."""
 
 import time
 from typing import Annotated
@@ -10,7 +10,7 @@ from agent.model.response import Turn
 from tools.records import Record
 
 RESERVE = 0.25
-"""The share of the time, of the tokens and of the money that is kept back for the conclusion."""
+"""The share of the time, of the tokens and of the money that is reserved for the conclusion."""
 BYTES_PER_TOKEN = 4
 """About, where an endpoint doesn't count."""
 MILLION = 1_000_000
@@ -45,14 +45,14 @@ class Limits(Record):
 
 
 class Spending:
-    """A model's use, held against its limits."""
+    """A model's use, measured against its limits."""
 
     def __init__(self, name: str, limits: Limits, spent: ModelUse | None = None) -> None:
         """`spent` is what the same bounds on tokens and money were used for before."""
         self.use = spent or ModelUse(name=name)
         self.limits = limits
         self.reserve = RESERVE * (limits.ends - time.monotonic())
-        """Seconds that are kept back."""
+        """Seconds that are reserved."""
         self._largest_tokens, self._largest_cost = 0, 0.0
 
     @property
@@ -82,7 +82,7 @@ class Spending:
         return self.use.tokens_in + self.use.tokens_out
 
     def must_conclude(self, number: int) -> bool:
-        """Whether this answer has to be the conclusion: the last turn, or one after which there may be no other."""
+        """Whether this answer has to be the conclusion: the last turn, or possibly the last that the limits allow."""
         bounds: list[tuple[float, float, float]] = [(self.tokens, self._largest_tokens, self.limits.tokens)]
         if self.limits.cost is not None:
             bounds.append((self.use.cost or 0, self._largest_cost, self.limits.cost))

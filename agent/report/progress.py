@@ -29,7 +29,7 @@ class Progress:
         self.console = console
         self._status: Status | None = None
         self._running: dict[str, str] = {}
-        self._said = False
+        self._speaking = False
 
     def __enter__(self) -> "Progress":
         self._running.clear()
@@ -50,15 +50,15 @@ class Progress:
 
     def _speak(self, text: str, status: Status) -> None:
         """Print a piece of text as it comes; the moving line would wipe it out again."""
-        if not self._said:
+        if not self._speaking:
             status.stop()
-            self._said = True
+            self._speaking = True
         self.console.print(text, end="", markup=False, highlight=False, soft_wrap=True)
 
     def _fall_silent(self, status: Status) -> None:
-        if self._said:
+        if self._speaking:
             self.console.print()
-            self._said = False
+            self._speaking = False
             status.start()
 
     def __call__(self, event: Event) -> None:

@@ -75,7 +75,7 @@ def citation_text(evidence: Evidence) -> str:
 
 
 def shown_evidence(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
-    """The evidence that a person is shown: a value that the server didn't have tells nobody anything."""
+    """The evidence that a person is shown: a value that the server didn't have is of no use."""
     return tuple(one for one in evidence if one.value is not None or not one.verified)
 
 
@@ -104,8 +104,8 @@ def text(answer: Diagnosis, *, spark: bool = False, revealed: Mapping[str, str] 
     several = len(answer.target.nodes) > 1
     lines = [*headline(answer), ""]
     lines += [f"Server   {_server(answer)}", f"Symptom  {answer.symptom or '(none given)'}", ""]
-    if told := notices(answer):
-        lines += [*told, ""]
+    if notes := notices(answer):
+        lines += [*notes, ""]
     lines += _causes("Causes", answer.causes, several)
     shown = [cause.id for cause in answer.causes]
     rest = [cause for cause in answer.findings if cause.id not in shown]
@@ -247,8 +247,8 @@ def markdown(answer: Diagnosis) -> str:
     """The answer as Markdown: the same short top, the evidence below."""
     what, do, dont = headline(answer)
     lines = [f"**{_bold_label(what)}", "", f"**{_bold_label(do)}", "", f"**{_bold_label(dont)}", ""]
-    if told := notices(answer):
-        lines += [*(f"- {line}" for line in told), ""]
+    if notes := notices(answer):
+        lines += [*(f"- {line}" for line in notes), ""]
     if answer.causes:
         lines += ["| cause | where | probability | evidence |", "|---|---|---|---|"]
         lines += [

@@ -1,4 +1,4 @@
-"""The comment: an answer as somebody needs it who knows nothing of the incident and has a minute."""
+"""The comment: an answer for somebody who knows nothing of the incident and has a minute."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ SYMPTOM = "r0"
 
 
 def marker_of(target: Target) -> str:
-    """What tells a comment about this server from one about another, on the same ticket."""
+    """Distinguishes this server's comment from another's on the same ticket."""
     place = target.url.rpartition("@")[2] if target.watched else target.node
     return f"rediagnose:{hashlib.sha256(place.lower().encode()).hexdigest()[:16]}"
 
@@ -45,8 +45,8 @@ def _top(answer: Diagnosis) -> Iterator[Part]:
     if next_ := answer.plan[1:]:
         yield Para((*words("Then:", bold=True), Text(" "), *_next_step(next_)))
     yield Para((*words("Don't:", bold=True), Text(" "), *words(_uncapitalized(what_not_to_do(answer)))))
-    if told := notices(answer):
-        yield Items(tuple(words(line) for line in told))
+    if lines := notices(answer):
+        yield Items(tuple(words(line) for line in lines))
     yield Para(words(_source(answer)))
     if answer.interrupted:
         yield Para(words("The investigation was interrupted: this is what was known by then."))
@@ -84,8 +84,8 @@ def _step_note(answer: Diagnosis) -> Line:
             f"Nothing does it by itself: `rediagnose triage {url}` in a terminal asks for your yes, makes the change, "
             "and measures whether it helped."
         )
-    if told := step_figures(step, answer):
-        lines.append(f"Here: {', '.join(f'`{figure}`' for figure in told)}.")
+    if figures := step_figures(step, answer):
+        lines.append(f"Here: {', '.join(f'`{figure}`' for figure in figures)}.")
     return (Text(" "), *words(" ".join(lines)))
 
 
@@ -192,12 +192,12 @@ def _ruled_out_and_unknown(out: Sequence[RuledOut], unknown: Sequence[str], tool
 def _ruled_out(one: RuledOut, tools: dict[str, str]) -> Line:
     cites = [f"`{tools.get(each.reading, '?')} {each.field}={printed_value(each.value)}`" for each in one.evidence
              if each.reading != SYMPTOM]  # fmt: skip
-    told = f" ({', '.join(cites)})" if cites else ""
-    return words(f"not `{one.id}`: {one.because.strip().removesuffix('.')}{told}.")
+    citations = f" ({', '.join(cites)})" if cites else ""
+    return words(f"not `{one.id}`: {one.because.strip().removesuffix('.')}{citations}.")
 
 
 def _uncapitalized(text: str) -> str:
-    """Text that goes on after a word: its first letter small, unless it's a command's or a name's."""
+    """Text that follows a word: its first letter small, unless it's a command or a name."""
     head = text.split(" ", 1)[0]
     plain = head == "A" or (head[:1].isupper() and head[1:].islower())
     return text[:1].lower() + text[1:] if plain else text

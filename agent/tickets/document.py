@@ -1,4 +1,4 @@
-"""A comment before it has a form: what stands on top, and what's folded away below."""
+"""A comment before it has a form: its top, and what's folded away below."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ class Text(NamedTuple):
 
 
 class Code(NamedTuple):
-    """A command, a name or a value, to be read and copied as it stands."""
+    """A command, a name or a value, to be read and copied as it is."""
 
     text: str
 
@@ -50,7 +50,7 @@ Part = Para | Items | Block
 
 
 class Fold(NamedTuple):
-    """What a reader opens who wants to know more."""
+    """Details that a reader may open."""
 
     title: str
     parts: tuple[Part, ...]
@@ -62,7 +62,7 @@ class Comment(NamedTuple):
     top: tuple[Part, ...]
     folds: tuple[Fold, ...]
     marker: str
-    """Tells its author which of the comments to update; one for each server."""
+    """Identifies the comment to update; one for each server."""
 
     @property
     def rows(self) -> int:
@@ -87,7 +87,7 @@ class Comment(NamedTuple):
 
 
 def words(text: str, *, bold: bool = False) -> Line:
-    """Words on one line, with what stands in backticks, handles and addresses as code."""
+    """Words on one line, with backticked words, handles and addresses as code."""
     return tuple(_inlines(" ".join(text.split()), bold))
 
 

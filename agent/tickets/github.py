@@ -69,7 +69,7 @@ class GitHub:
                 break
         if not marked:
             return None
-        # Anybody can write the marker, and then what stands there is theirs.
+        # Anybody can write the marker, and then the comment is theirs.
         who = await self._rest.ask("GET", "/user", take=NO_IDENTITY)
         me = text_of(object_of(who.data).get("login")).lower() if who.status == 200 else ""
         mine = [one["id"] for one in marked if _is_mine(one, me, app=who.status == 403)]
@@ -80,7 +80,7 @@ class GitHub:
 
 
 def _is_mine(comment: dict[str, Any], me: str, *, app: bool) -> bool:
-    """Whether the token's user wrote it. An app's token can't ask who it is, and its comments are a bot's."""
+    """Whether the token's user wrote it. An app's token can't ask whose it is, and its comments are a bot's."""
     user = object_of(comment.get("user"))
     login = text_of(user.get("login")).lower()
     if app:

@@ -38,8 +38,8 @@ class Jira:
         person = known.person or next((environ[name] for name in _PEOPLE if environ.get(name)), "")
         cloud = ".atlassian.net" in base or "api.atlassian.com" in base
         if cloud and not person:
-            raise UsageError("--post: Jira Cloud wants the account's e-mail beside its token: set JIRA_EMAIL, or email")
-        # An e-mail beside the token is how one logs into Cloud; Data Center takes the token alone.
+            raise UsageError("--post: Jira Cloud needs the account's e-mail beside its token: set JIRA_EMAIL, or email")
+        # Cloud needs an e-mail beside the token; Data Center takes the token alone.
         self._chosen = known.version is not None or ".atlassian.net" in base
         self.version = known.version or (3 if cloud or person else 2)
         self.form: Form = "adf" if self.version == 3 else "jira"
@@ -49,7 +49,7 @@ class Jira:
         self._key = place.key
         self._comments = f"{self._api}/issue/{place.key}/comment"
         self._desk = False
-        """Whether customers read along: it's a project of Jira Service Management."""
+        """Whether customers see comments: it's a project of Jira Service Management."""
 
     async def close(self) -> None:
         await self._rest.close()
@@ -70,15 +70,15 @@ class Jira:
         return closed_status(fields)
 
     async def write(self, marker: str, body: str) -> PostedComment:
-        told: dict[str, Any] = {"body": json.loads(body) if self.form == "adf" else body}
+        request: dict[str, Any] = {"body": json.loads(body) if self.form == "adf" else body}
         own = await self._own(marker)
         if own is not None:
-            answer = await self._rest.ask("PUT", f"{self._comments}/{own}", told, take=(404,))
+            answer = await self._rest.ask("PUT", f"{self._comments}/{own}", request, take=(404,))
             if answer.status != 404:
                 return self._posted(own, updated=True)
         if self._desk:
-            told["properties"] = [{"key": "sd.public.comment", "value": {"internal": True}}]
-        written = object_of((await self._rest.ask("POST", self._comments, told)).data)
+            request["properties"] = [{"key": "sd.public.comment", "value": {"internal": True}}]
+        written = object_of((await self._rest.ask("POST", self._comments, request)).data)
         return self._posted(text_of(written.get("id")))
 
     async def _own(self, marker: str) -> str | None:
@@ -98,7 +98,7 @@ class Jira:
                 break
         if not marked:
             return None
-        # Anybody can write the marker, and then what stands there is theirs.
+        # Anybody can write the marker, and then the comment is theirs.
         who = await self._rest.ask("GET", f"{self._api}/myself", take=NO_IDENTITY)
         me = _person(object_of(who.data)) if who.status == 200 else None
         authors = [(text_of(one["id"]), _person(object_of(one.get("author")))) for one in marked]

@@ -63,19 +63,19 @@ def _host(url: str, source: str) -> str:
 
 
 def _form(url: str) -> Literal["slack", "json"]:
-    """Slack's, Mattermost's and Rocket.Chat's URLs are told by their paths."""
+    """Slack's, Mattermost's and Rocket.Chat's URLs are recognised by their paths."""
     parsed = httpx2.URL(url)
     slack = parsed.host == "hooks.slack.com" or parsed.path.startswith(("/services/", "/hooks/"))
     return "slack" if slack else "json"
 
 
 async def notify_all(
-    told: Sequence[Webhook], answer: Diagnosis, ticket: Ticket | None = None, link: str = "",
+    hooks: Sequence[Webhook], answer: Diagnosis, ticket: Ticket | None = None, link: str = "",
     patience: float = PATIENCE,
 ) -> bool:  # fmt: skip
-    """Send an answer to each webhook, and say on stderr what wasn't taken; whether all were."""
+    """Send an answer to each webhook, and print on stderr what wasn't accepted; whether all were."""
     done = True
-    for one in told:
+    for one in hooks:
         try:
             await notify(one, answer, ticket, link, patience)
         except ServiceError as error:
@@ -89,10 +89,10 @@ async def notify_all(
 async def notify(
     webhook: Webhook, answer: Diagnosis, ticket: Ticket | None = None, link: str = "", patience: float = PATIENCE
 ) -> None:
-    """Send the short top of an answer. `link` is where its comment stands. Raises `ServiceError`."""
+    """Send the short top of an answer. `link` is the comment's URL. Raises `ServiceError`."""
     body = slack(answer, ticket, link) if webhook.form == "slack" else generic(answer, ticket, link)
     url = httpx2.URL(webhook.url.get_secret_value())
-    # Whoever has the path can write there: it's no part of a message, and what is answered is none either.
+    # The path is a secret: neither it nor the answer enters a message.
     try:
         async with asyncio.timeout(patience), httpx2.AsyncClient(timeout=patience, follow_redirects=False) as client:
             status = await _post(client, url, body)
@@ -123,9 +123,9 @@ def slack(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]
     about = f"{_mrkdwn(ticket.name)}, " if ticket and ticket.place else ""
     where = f" <{_mrkdwn(link)}|comment>" if link.startswith(("https://", "http://")) else ""
     last = f"{about}`{_mrkdwn(address_of(answer))}` at {measured_at(answer)}, by {_mrkdwn(author(answer))}.{where}"
-    told = [_cut(line) for line in (*lines, last)]
-    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": line}} for line in told]
-    return {"text": "\n".join(told), "blocks": blocks}
+    shown = [_cut(line) for line in (*lines, last)]
+    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": line}} for line in shown]
+    return {"text": "\n".join(shown), "blocks": blocks}
 
 
 def generic(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]:

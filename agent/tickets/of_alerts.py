@@ -45,7 +45,7 @@ def _pairs(labels: Any) -> dict[str, tuple[str, ...]]:
 
 
 def _annotation_text(annotations: dict[str, Any]) -> str:
-    """What a rule says about it, those annotations first that everybody writes."""
+    """A rule's annotations, the common ones first."""
     names = sorted(annotations, key=lambda name: (_COMMON.index(name) if name in _COMMON else len(_COMMON), name))
     links = ("url", "__", "image")
     return "\n".join(text_of(annotations[n]) for n in names if not any(n.endswith(e) or n.startswith(e) for e in links))

@@ -8,7 +8,7 @@ from agent.tickets.ticket import Labels, Place, Ticket, foreign_comment, object_
 _REPOSITORY = r"(?!\.{1,2}/)[\w.-]+/(?!\.{1,2}(?:/|$))[\w.-]+"
 _ISSUE = re.compile(rf"https?://[^/]+/(?:api/v3/)?(?:repos/)?({_REPOSITORY})/(?:issues|pull)/(\d{{1,12}})/?", re.ASCII)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-"""What an issue's template says to whoever fills it in."""
+"""Instructions in an issue's template."""
 
 
 def is_github(body: dict[str, Any]) -> bool:

@@ -41,14 +41,14 @@ def closed_status(fields: dict[str, Any]) -> str | None:
 
 
 def adf_text(value: Any) -> str:
-    """A text, or what an ADF document says."""
+    """A text, or that of an ADF document."""
     if isinstance(value, str):
         return value.strip()
     return "".join(_adf_texts(value, 0)).strip()
 
 
 def _adf_texts(node: Any, depth: int) -> Iterator[str]:
-    # What nests deeper than any editor does isn't a text that somebody wrote.
+    # Nobody wrote a text that nests deeper than any editor does.
     if not isinstance(node, dict) or depth > 50:
         return
     if isinstance(node.get("text"), str):

@@ -75,7 +75,7 @@ def _labels(incident: dict[str, Any]) -> Labels:
         if value := text_of(incident.get(name)):
             labels[name] = (value,)
     details = object_of(object_of(incident.get("body")).get("details"))
-    # What the alert behind it was labelled with; a name that the incident has itself stands.
+    # The labels of the alert behind it; the incident's own take precedence.
     for source in (details, object_of(details.get("labels"))):
         labels |= {name: (text_of(value),) for name, value in source.items() if text_of(value) and name not in labels}
     return labels

@@ -12,7 +12,7 @@ from tools.settings.tables import PagerDutySettings
 
 API = "https://api.pagerduty.com"
 _OWN = (API, "https://api.eu.pagerduty.com")
-"""PagerDuty's two regions: a ticket may say in which of them it is."""
+"""PagerDuty's two regions: a ticket may name its own."""
 _TOKENS = ("PAGERDUTY_TOKEN", "PAGERDUTY_API_KEY", "PAGERDUTY_API_TOKEN")
 _PEOPLE = ("PAGERDUTY_FROM", "PAGERDUTY_EMAIL", "PAGERDUTY_USER_EMAIL")
 
@@ -64,7 +64,7 @@ class PagerDuty:
             if await self._own(marker) is not None:
                 raise ServiceError(
                     f"PagerDuty: its earlier note can't be updated (PUT answered {answer}), and a second one isn't "
-                    "added; delete that note, or write with the token of whoever wrote it", answer,
+                    "added; delete that note, or write with its author's token", answer,
                 )  # fmt: skip
         await self._ask("POST", f"{self._incident}/notes", note)
         return self._posted()
@@ -74,7 +74,7 @@ class PagerDuty:
             return (await self._rest.ask(method, path, note, take=take)).status
         except ServiceError as error:
             if error.status == 400 and not self._person:
-                raise ServiceError(f"{error}; an account's key wants a user's e-mail: set PAGERDUTY_FROM") from None
+                raise ServiceError(f"{error}; an account's key needs a user's e-mail: set PAGERDUTY_FROM") from None
             raise
 
     async def _own(self, marker: str) -> dict[str, Any] | None:

@@ -55,7 +55,7 @@ def _bytes(name: str) -> bytes:
 
 
 def decode(raw: bytes) -> str:
-    """Text in UTF-8, -16 or -32; what is none of them is taken for Latin-1, which any bytes are."""
+    """Text in UTF-8, -16 or -32; anything else is read as Latin-1, which any bytes are."""
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
             return raw.decode(encoding, errors="replace")
@@ -93,9 +93,9 @@ def parse_ticket(text: str, where: str = "the ticket") -> Ticket:
     if isinstance(body.get("body"), str) and "headers" in body and body["body"].lstrip().startswith("{"):
         # A webhook as a gateway hands it on, with the request around it.
         return parse_ticket(body["body"].strip(), where)
-    for is_one, made in _KINDS:
+    for is_one, ticket_of in _KINDS:
         if is_one(body):
-            return made(body)
+            return ticket_of(body)
     keys = ", ".join(printable(str(key)[:40]) for key in list(body)[:8]) or "none"
     raise UsageError(f"{where}: JSON of no known form (its keys: {keys}); give {ACCEPTED}")
 

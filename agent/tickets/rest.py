@@ -19,9 +19,9 @@ from tools.settings.secret_source import SecretSource
 PATIENCE = 10.0
 """Seconds for one request and its answer."""
 NO_IDENTITY = (400, 403, 404, 405, 500, 501)
-"""How a service says that it doesn't tell a token whose it is."""
+"""Statuses of a service that doesn't reveal whose a token is."""
 _MOST_WAIT = 5.0
-"""Seconds that a service may ask to be left alone for, and still be asked again."""
+"""Longest pause that a service may ask for before a second try, in seconds."""
 _MOST_BYTES = 8 * 2**20
 _MOST_HOPS = 3
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -54,11 +54,11 @@ def checked_base(url: str, source: str) -> str:
 
 
 def credential(
-    kept: SecretSource | None, names: tuple[str, ...], section: str, environ: Mapping[str, str]
+    secret: SecretSource | None, names: tuple[str, ...], section: str, environ: Mapping[str, str]
 ) -> tuple[str, str]:
     """A service's token, and where it's set. Raises `UsageError` where there is none."""
-    if kept is not None:
-        token, source = kept.read(environ).get_secret_value(), kept.env or str(kept.file)
+    if secret is not None:
+        token, source = secret.read(environ).get_secret_value(), secret.env or str(secret.file)
     else:
         source = next((name for name in names if environ.get(name, "").strip()), "")
         if not source:
@@ -86,7 +86,7 @@ class Rest:
         self._source = source
         self._patience = patience
         own = {"User-Agent": "rediagnose", "Accept": "application/json", **headers}
-        # Redirects are followed here, where it's seen that they stay with the service.
+        # Redirects are followed here, where it's checked that they stay with the service.
         self._client = httpx2.AsyncClient(headers=own, timeout=patience, follow_redirects=False)
 
     async def close(self) -> None:
@@ -112,7 +112,7 @@ class Rest:
         for _ in range(_MOST_HOPS):
             answer, text = await self._request(method, url, path, body)
             if answer.status not in _REDIRECTS:
-                return self._judged(method, path, answer, text, take)
+                return self._checked(method, path, answer, text, take)
             url = self._next(method, path, url, answer)
         raise ServiceError(f"{self._at(method, path)} redirects in a circle; check its address")
 
@@ -150,7 +150,7 @@ class Rest:
             raise ServiceError(f"{at} redirects; was it moved or renamed? Give the ticket as it's called now")
         return str(there)
 
-    def _judged(self, method: str, path: str, answer: Answer, raw: bytes, take: Collection[int]) -> Answer:
+    def _checked(self, method: str, path: str, answer: Answer, raw: bytes, take: Collection[int]) -> Answer:
         try:
             data = json.loads(raw) if raw.strip() else None
         except (ValueError, RecursionError):
@@ -162,26 +162,26 @@ class Rest:
             return answer._replace(data=data)
         if status in take:
             return answer._replace(data=data)
-        told = self._told(data)
+        message = self._service_message(data)
         if status == 429 or (status == 403 and _is_rate_limited(answer.headers)):
-            raise self._left_alone(at, status, answer.headers)
+            raise self._too_many_requests(at, status, answer.headers)
         if status in (401, 403):
-            raise ServiceError(f"{at} answered {status}{told}; check {self._source} and what it may do", status)
+            raise ServiceError(f"{at} answered {status}{message}; check {self._source} and what it may do", status)
         if status in (404, 410):
-            raise ServiceError(f"{at} answered {status}{told}; it's gone, or {self._source} may not see it", status)
-        failed = ServiceError(f"{at} answered {status}{told}", status)
+            raise ServiceError(f"{at} answered {status}{message}; it's gone, or {self._source} may not see it", status)
+        failed = ServiceError(f"{at} answered {status}{message}", status)
         if method == "GET" and status in (502, 503, 504):
             raise _Retryable(failed, min(retry_after(answer.headers) or 0.5, _MOST_WAIT))
         raise failed
 
-    def _left_alone(self, at: str, status: int, headers: Mapping[str, str]) -> Exception:
+    def _too_many_requests(self, at: str, status: int, headers: Mapping[str, str]) -> Exception:
         seconds = retry_after(headers)
-        told = f", for {seconds:.0f} s" if seconds else ""
-        error = ServiceError(f"{at} answered {status}: too many requests; run it again later{told}", status)
+        pause = f", for {seconds:.0f} s" if seconds else ""
+        error = ServiceError(f"{at} answered {status}: too many requests; run it again later{pause}", status)
         wait = 1.0 if seconds is None else seconds
         return _Retryable(error, wait) if wait <= _MOST_WAIT else error
 
-    def _told(self, data: Any) -> str:
+    def _service_message(self, data: Any) -> str:
         """The service's own words, in a short line without anything like a credential."""
         words = " ".join(dict.fromkeys(_words(data, 0)))[:2000]
         clean = hide_secrets(printable(words.replace(self._token, HIDDEN)))
@@ -217,7 +217,7 @@ def _why(error: BaseException) -> str:
 
 
 def _words(data: Any, depth: int) -> list[str]:
-    """What an error's body says: GitHub's message and errors, Jira's errorMessages and errors, PagerDuty's error."""
+    """An error body's messages: GitHub's message and errors, Jira's errorMessages and errors, PagerDuty's error."""
     if depth > 4:
         return []
     if isinstance(data, str):

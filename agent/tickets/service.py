@@ -1,4 +1,4 @@
-"""A ticket's service: what it's asked for, whichever it is."""
+"""What every ticket service can do."""
 
 from typing import Literal, Protocol
 
@@ -9,12 +9,12 @@ Form = Literal["markdown", "jira", "adf", "text"]
 
 
 class PostedComment(Record):
-    """A comment that stands there now."""
+    """A comment that was written."""
 
     url: str
     """Where a person sees it."""
     updated: bool
-    """Whether it was there before, and says something new."""
+    """Whether it replaced an earlier one."""
 
 
 class Service(Protocol):
@@ -29,7 +29,7 @@ class Service(Protocol):
         """Ask about the ticket, before anything else is done: its state in the service's word if it's over."""
 
     async def write(self, marker: str, body: str) -> PostedComment:
-        """Write a comment, in the place of the one of our own that holds the marker, if there is one."""
+        """Write a comment, replacing our own with the marker, if there is one."""
 
     async def close(self) -> None:
         """Close its connections."""

@@ -1,4 +1,4 @@
-"""What an answer says in a few sentences: to a ticket and to a webhook alike."""
+"""An answer in a few sentences, for tickets and webhooks alike."""
 
 import re
 
@@ -28,7 +28,7 @@ def headline(answer: Diagnosis) -> str:
 
 
 def explanation(answer: Diagnosis) -> str:
-    """What was seen that says so."""
+    """Why: what was seen."""
     if answer.causes:
         top = answer.causes[0]
         only = " It was only reported: nothing that was measured shows it." if top.only_reported else ""
@@ -59,7 +59,7 @@ def do_first(answer: Diagnosis) -> str:
 
 
 def what_not_to_do(answer: Diagnosis) -> str:
-    """What tempts now and is wrong."""
+    """The tempting mistake."""
     if avoid := next((step.avoid for step in answer.plan if step.avoid), None):
         return sentence(avoid)
     if answer.outcome in ("no-fault", "outside-redis"):
@@ -68,7 +68,7 @@ def what_not_to_do(answer: Diagnosis) -> str:
 
 
 def author(answer: Diagnosis) -> str:
-    """Who says so."""
+    """Who found it."""
     model = answer.model
     if model.degraded:
         return f"rediagnose's checks ({sentence(model.degraded).removesuffix('.')})"
@@ -86,17 +86,17 @@ def step_figures(step: Step, answer: Diagnosis) -> tuple[str, ...]:
     if step.needs_approval:
         return ()
     names = dict.fromkeys(_FIELD.findall(step.action))
-    # `disk has dir` is a field of disk, and `o1 in clients` all that's told of one.
+    # `disk has dir` is a field of disk, and `o1 in clients` all that's known of one.
     named = {tool: field for tool, field in re.findall(r"\b(\w+) has (\w+)", step.action)}
     node = step.node or next((cause.where for cause in answer.causes), None)
     found: dict[str, str] = {}
     for reading in reversed([one for one in answer.readings if one.node == node or node is None]):
         values = reading.values or {}
-        wanted = {*names, *([named[reading.tool]] if reading.tool in named else [])}
+        asked = {*names, *([named[reading.tool]] if reading.tool in named else [])}
         for field, scalar in values.items():
             group = field.partition(".")[0]
             of_group = group in names and field.partition(".")[2] in ("name", "address", "count", "port")
-            if scalar not in (None, "") and (field in wanted or of_group) and field not in found:
+            if scalar not in (None, "") and (field in asked or of_group) and field not in found:
                 found[field] = f"{reading.tool} {field}={printed_value(scalar)}"
     return tuple(found[field] for field in sorted(found, key=step.action.find))[:_MOST_FIGURES]
 
@@ -105,22 +105,22 @@ def _measured(answer: Diagnosis) -> str:
     """What was measured of a server that is well, in a few figures of the named node."""
     node = answer.target.nodes[0] if answer.target.nodes else None
     values = {one.tool: one.values for one in answer.readings if one.node == node and one.values}
-    told = []
+    figures = []
     latency, info, memory = (values.get(tool, {}) for tool in ("latency_sample", "info", "memory"))
     if latency.get("median_ms") is not None:
         slowest = printed_value(latency.get("max_ms"))
-        told.append(f"a PING takes {printed_value(latency['median_ms'])} ms (the slowest {slowest} ms)")
+        figures.append(f"a PING takes {printed_value(latency['median_ms'])} ms (the slowest {slowest} ms)")
     if info.get("connected_clients") is not None and info.get("maxclients"):
-        told.append(
+        figures.append(
             f"{printed_value(info['connected_clients'])} of {printed_value(info['maxclients'])} clients are connected"
         )
     if info.get("rejected_connections.delta") == 0:
-        told.append("none was turned away")
+        figures.append("none was turned away")
     if memory.get("used_memory") is not None:
         bound = memory.get("maxmemory")
         of = f", the limit is {_mib(bound)}" if bound else ""
-        told.append(f"{_mib(memory['used_memory'])} of memory are used{of}")
-    return f" Measured: {', '.join(told)}." if told else ""
+        figures.append(f"{_mib(memory['used_memory'])} of memory are used{of}")
+    return f" Measured: {', '.join(figures)}." if figures else ""
 
 
 def _mib(scalar: Scalar) -> str:

@@ -1,4 +1,4 @@
-"""Which server a ticket means: by the rules of rediagnose.toml, and never by a URL that stands in the ticket."""
+"""Which server a ticket means: by the rules of rediagnose.toml, and never by a URL in the ticket."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from tools.http import printable
 from tools.settings.tables import Settings, TargetSettings
 
 _EXPORTER = 9121
-"""redis_exporter's port, which stands in `instance` where the server's own isn't told."""
+"""redis_exporter's port, which `instance` has instead of the server's own."""
 _SHOWN = 12
 EXAMPLE = '[[targets]] name = "orders", url = "redis://HOST:6379" and match = { service = "orders" }'
 
@@ -24,7 +24,7 @@ class Fit(NamedTuple):
 
 
 def target_of_ticket(ticket: Ticket, known: Settings) -> tuple[TargetSettings, str]:
-    """The target that a ticket means, and why it's this one.
+    """The target that a ticket means, and why.
 
     Raises `UsageError` where there are no targets to choose from, `TicketError` where none fits or several do.
     """
@@ -72,7 +72,7 @@ def _matches_any(values: Sequence[str], patterns: Sequence[str]) -> bool:
 
 
 def _literally(one: TargetSettings, value: str) -> tuple[int, str] | None:
-    """Whether a label's value is this target: its address, its name, or its host where no port tells more."""
+    """Whether a label's value is this target: its address, its name, or its host if no port is given."""
     word = value.strip().lower()
     if one.target and one.target.path is None:
         for host, port in one.target.sentinels or ((one.target.host or "", one.target.port or 0),):
@@ -89,9 +89,11 @@ def _literally(one: TargetSettings, value: str) -> tuple[int, str] | None:
 
 def _by_text(one: TargetSettings, words: str) -> Fit | None:
     lower = words.lower()
-    told = [phrase for phrase in one.text if _contains_word(" ".join(phrase.lower().split()), " ".join(lower.split()))]
-    if told:
-        return Fit((1, 3), f"text {max(told, key=len)!r}")
+    phrases = [
+        phrase for phrase in one.text if _contains_word(" ".join(phrase.lower().split()), " ".join(lower.split()))
+    ]
+    if phrases:
+        return Fit((1, 3), f"text {max(phrases, key=len)!r}")
     places = [one.target.node] if one.target else []
     if one.target and one.target.sentinels:
         places = [f"{host}:{port}" for host, port in one.target.sentinels]
@@ -103,7 +105,7 @@ def _by_text(one: TargetSettings, words: str) -> Fit | None:
 
 
 def _contains_word(word: str, text: str) -> bool:
-    """Whether a word stands there as a whole: no letter, digit, dot, dash or underscore goes on from it."""
+    """Whether a text contains a whole word: no letter, digit, dot, dash or underscore continues it."""
     inside = r"[\w-]|\.\w"
     return re.search(rf"(?<![\w.-]){re.escape(word)}(?!{inside})", text) is not None
 

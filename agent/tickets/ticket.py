@@ -1,4 +1,4 @@
-"""A ticket or an alert, whoever sent it, and how it's read from bytes.
+"""A ticket or an alert from any service, and helpers to read its JSON.
 
 TicketError            nothing could be answered: exit status 3
   ServiceError         a ticket's service refused or failed; one line says what to do

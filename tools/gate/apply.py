@@ -1,4 +1,4 @@
-"""Carrying out one approved change: what stands is read again, the change written down, made, and read once more."""
+"""Carrying out one approved change: the value is read again, the change logged, sent, and its result read."""
 
 import contextlib
 import secrets
@@ -29,14 +29,14 @@ class Approval(Record):
     change: Change
     """Node, command, value read before."""
     by: str
-    """Who said yes."""
+    """Who approved it."""
     channel: str
     """Through which channel."""
     expires: datetime
     step: str | None = None
     """The plan's step."""
     token: str
-    """What nobody can make up."""
+    """Random, so that it can't be guessed."""
 
 
 class Applied(Record):
@@ -44,7 +44,7 @@ class Applied(Record):
 
     change: Change
     read_before: str | None
-    """What stood just before the change."""
+    """The value just before the change."""
     read_after: str | None
     """CONFIG SET: the value just after it, as the server prints it; null where that couldn't be read."""
     reply: str
@@ -57,43 +57,43 @@ class Gate:
         self._clock = clock
         self._log = log
         self._look = look
-        self._given: dict[str, Approval] = {}
+        self._approvals: dict[str, Approval] = {}
         self._used: set[str] = set()
-        self._made: list[Applied] = []
+        self._applied: list[Applied] = []
 
-    def approve(self, wanted: Change, *, by: str, channel: str, step: str | None = None) -> Approval:
+    def approve(self, change: Change, *, by: str, channel: str, step: str | None = None) -> Approval:
         """An approval, made now and written down. For approving channels only: no tool reaches this."""
         approval = Approval(
-            change=wanted, by=by, channel=channel, expires=self._clock.now() + VALID_FOR, step=step,
+            change=change, by=by, channel=channel, expires=self._clock.now() + VALID_FOR, step=step,
             token=secrets.token_hex(16),
         )  # fmt: skip
-        self._note("approved", wanted, approval)
-        self._given[approval.token] = approval
+        self._note("approved", change, approval)
+        self._approvals[approval.token] = approval
         return approval
 
-    async def apply(self, node: Node, wanted: Change, approval: Approval) -> Applied:
+    async def apply(self, node: Node, change: Change, approval: Approval) -> Applied:
         """Make one change. Raises `GateError` (or `Moved`, `Forbidden`, `Unlogged`) before it, or if it's refused."""
         try:
-            self._check(node, wanted, approval)
-            if wanted.parameter is not None and not wanted.restores and canonical_name(wanted.parameter) in LIMITED:
-                check_room(canonical_name(wanted.parameter), wanted.args[3], await self._look(node.name))
-            # Last of all, so that as little as can be happens between this and the change.
-            before = await self._still(node, wanted)
+            self._check(node, change, approval)
+            if change.parameter is not None and not change.restores and canonical_name(change.parameter) in LIMITED:
+                check_room(canonical_name(change.parameter), change.args[3], await self._look(node.name))
+            # Last, so that as little as possible happens between this and the change.
+            before = await self._unmoved_value(node, change)
         except (GateError, ToolError) as error:
-            self._note("stopped", wanted, approval, why=str(error))
+            self._note("stopped", change, approval, why=str(error))
             raise
         self._used.add(approval.token)
-        return await self._make(node, wanted, before, approval)
+        return await self._send(node, change, before, approval)
 
     async def roll_back(self, node: Node, applied: Applied, why: str, *, step: str | None = None) -> Applied:
-        """Undo at once what this gate made itself: whoever approved the change was told that this may follow.
+        """Undo at once a change that this gate made: the person who approved it was warned of this.
 
-        Raises as `apply` does; `Forbidden` also where what stood before no longer has room, which takes a person.
+        Raises as `apply` does, and `Forbidden` if the old value no longer fits: that needs a person.
         """
         restored = applied.change.reversal
-        if applied not in self._made or restored is None:
+        if applied not in self._applied or restored is None:
             raise GateError(f"nothing takes back {applied.change.action} by itself")
-        self._made.remove(applied)
+        self._applied.remove(applied)
         restored = restored.model_copy(update={"before": applied.read_after})
         name = canonical_name(restored.parameter or "")
         if name in LIMITED:
@@ -102,61 +102,61 @@ class Gate:
             change=restored, by="rediagnose", channel="guard", expires=self._clock.now() + VALID_FOR, step=step,
             token=secrets.token_hex(16),
         )  # fmt: skip
-        return await self._make(node, restored, await self._still(node, restored), approval, why=why)
+        return await self._send(node, restored, await self._unmoved_value(node, restored), approval, why=why)
 
-    def _check(self, node: Node, wanted: Change, approval: Approval) -> None:
-        # Policy has the first and the last word, whatever a change says of itself.
-        if allowed_change(wanted.node, wanted.args, wanted.before, restores=wanted.restores) != wanted:
-            raise GateError(f"{wanted.action} isn't the change that policy knows by it")
-        if approval.change != wanted or wanted.node != node.name:
+    def _check(self, node: Node, change: Change, approval: Approval) -> None:
+        # Policy has the first and the last word, whatever a change claims.
+        if allowed_change(change.node, change.args, change.before, restores=change.restores) != change:
+            raise GateError(f"{change.action} isn't the change that policy knows by it")
+        if approval.change != change or change.node != node.name:
             raise GateError(f"the approval is for {approval.change.action} on {approval.change.node}, not for this")
         if approval.token in self._used:
-            raise GateError(f"the approval of {wanted.action} was used already; approve it again")
-        if self._given.get(approval.token) != approval:
-            raise GateError(f"the approval of {wanted.action} wasn't given here; approve it")
+            raise GateError(f"the approval of {change.action} was used already; approve it again")
+        if self._approvals.get(approval.token) != approval:
+            raise GateError(f"the approval of {change.action} wasn't given here; approve it")
         if self._clock.now() >= approval.expires:
-            raise GateError(f"the approval of {wanted.action} ran out; approve it again")
+            raise GateError(f"the approval of {change.action} ran out; approve it again")
 
-    async def _still(self, node: Node, wanted: Change) -> str | None:
-        before = await current_value(node, wanted)
-        what = wanted.parameter or (f"client {wanted.client}" if wanted.client is not None else None)
-        if what is not None and (before is None or before != wanted.before):
+    async def _unmoved_value(self, node: Node, change: Change) -> str | None:
+        before = await current_value(node, change)
+        what = change.parameter or (f"client {change.client}" if change.client is not None else None)
+        if what is not None and (before is None or before != change.before):
             now = "gone" if before is None else repr(before)
-            raise Moved(f"{what} is {now} now and was {wanted.before!r}; look again before changing it")
+            raise Moved(f"{what} is {now} now and was {change.before!r}; look again before changing it")
         return before
 
-    async def _make(self, node: Node, wanted: Change, before: str | None, by: Approval, why: str = "") -> Applied:
-        self._note("applying", wanted, by, why=why)
+    async def _send(self, node: Node, change: Change, before: str | None, by: Approval, why: str = "") -> Applied:
+        self._note("applying", change, by, why=why)
         try:
-            reply = await node.change(wanted.args)
+            reply = await node.change(change.args)
         except Unanswered as error:
-            self._note("unanswered", wanted, by, why=str(error))
+            self._note("unanswered", change, by, why=str(error))
             raise GateError(
-                f"{wanted.action} was sent and not answered ({error}): whether it was made is to be read, not assumed"
+                f"{change.action} was sent and not answered ({error}): read whether it was made, don't assume"
             ) from None
         if isinstance(reply, ServerError):
             refused = node.pseudonyms.error(reply.text)
-            self._note("failed", wanted, by, why=refused)
-            raise GateError(f"{node.name} refused {wanted.action}: {refused}")
+            self._note("failed", change, by, why=refused)
+            raise GateError(f"{node.name} refused {change.action}: {refused}")
         after = None
-        if wanted.parameter is not None:
+        if change.parameter is not None:
             with contextlib.suppress(ToolError):
-                after = await current_value(node, wanted)
+                after = await current_value(node, change)
         applied = Applied(
-            change=wanted, read_before=before, read_after=after, reply=node.pseudonyms.plain("reply", str(reply))
+            change=change, read_before=before, read_after=after, reply=node.pseudonyms.plain("reply", str(reply))
         )
-        self._made.append(applied)
+        self._applied.append(applied)
         try:
-            self._note("rolled-back" if wanted.restores else "applied", wanted, by, after=after)
+            self._note("rolled-back" if change.restores else "applied", change, by, after=after)
         except Unlogged as error:
             raise Unlogged(
-                f"{wanted.action} was made on {node.name}, and that can't be written down: {error}"
+                f"{change.action} was made on {node.name}, and that can't be written down: {error}"
             ) from None
         return applied
 
     def _note(
-        self, event: AuditEvent, wanted: Change, by: Approval, *, why: str = "", after: str | None = None
+        self, event: AuditEvent, change: Change, by: Approval, *, why: str = "", after: str | None = None
     ) -> None:  # fmt: skip
         self._log(
-            change_entry(self._clock, event, wanted, why=why, user=by.by, channel=by.channel, step=by.step, after=after)
+            change_entry(self._clock, event, change, why=why, user=by.by, channel=by.channel, step=by.step, after=after)
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Whether a value may stand in a parameter: by the policy's bounds, and by what the machine and the data allow."""
+"""Whether a parameter may have a value: by the policy's bounds, and by what the machine and the data allow."""
 
 import re
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ def size(text: str) -> int | None:
 
 
 def check_bounds(name: str, value: str, bounds: dict[str, Any]) -> None:
-    """Raises `Forbidden` for a value that the policy's bounds of a parameter leave out."""
+    """Raises `Forbidden` for a value outside the policy's bounds of a parameter."""
     if allowed := bounds.get("one_of"):
         if value not in allowed:
             raise Forbidden(f"{name} {value!r}: only {', '.join(allowed)}")
@@ -42,7 +42,7 @@ def check_bounds(name: str, value: str, bounds: dict[str, Any]) -> None:
 
 
 class Room(Record):
-    """What a node's machine and data leave room for; null where it isn't known."""
+    """What a node's machine and data leave room for; null if unknown."""
 
     clients: int | None = None
     """The most clients that the process' file limit allows."""
@@ -76,23 +76,24 @@ def room_of(readings: Sequence[Reading], node: str) -> Room:
     )  # fmt: skip
 
 
-def check_room(name: str, value: str, has: Room) -> str | None:
+def check_room(name: str, value: str, room: Room) -> str | None:
     """What couldn't be checked, in a sentence, or null. Raises `Forbidden` where there's no room for a value."""
     if name == "maxclients":
-        if has.clients is not None and int(value) > has.clients:
+        if room.clients is not None and int(value) > room.clients:
             raise Forbidden(
-                f"maxclients {value}: the process' file limit leaves room for {has.clients} (limit less {RESERVED_FDS})"
+                f"maxclients {value}: the process' file limit leaves room for {room.clients} "
+                f"(limit less {RESERVED_FDS})"
             )
-        return None if has.clients is not None else "The process' file limit isn't known from here."
-    if name == "maxmemory" and (wanted := size(value)):
+        return None if room.clients is not None else "The process' file limit isn't known from here."
+    if name == "maxmemory" and (limit := size(value)):
         # 0 is no limit: as a new value it's out of bounds, as an old one it evicts nothing.
-        if has.memory is not None and wanted > has.memory:
-            raise Forbidden(f"maxmemory {value}: the machine or its control group has {has.memory} bytes")
-        if has.used is not None and wanted < has.used:
+        if room.memory is not None and limit > room.memory:
+            raise Forbidden(f"maxmemory {value}: the machine or its control group has {room.memory} bytes")
+        if room.used is not None and limit < room.used:
             raise Forbidden(
-                f"maxmemory {value}: {has.used} bytes are in use, which would be evicted at once, or refused"
+                f"maxmemory {value}: {room.used} bytes are in use, which would be evicted at once, or refused"
             )
-        unknown = [("memory of its machine", has.memory), ("memory in use", has.used)]
+        unknown = [("memory of its machine", room.memory), ("memory in use", room.used)]
         left = [what for what, known in unknown if known is None]
         return f"The {' and the '.join(left)} isn't known from here." if left else None
     return None

@@ -1,4 +1,4 @@
-"""What stands on a server before a change, and must still stand when it's made."""
+"""The value on a server before a change, which must be the same when it's made."""
 
 import hashlib
 import re
@@ -20,7 +20,7 @@ async def current_value(node: Node, change: Change) -> str | None:
 
 
 async def _client(node: Node, id: int) -> str | None:
-    """The client of an id in one line. An id is never given anew, but what the connection is may change."""
+    """The client of an id in one line. Ids aren't reused, but a connection's role may change."""
     listed = str(await node.one("CLIENT", "LIST", "ID", id))
     rows = [dict(part.partition("=")[::2] for part in line.split(" ")) for line in listed.splitlines()]
     row = next((row for row in rows if row.get("id") == str(id)), None)
@@ -35,5 +35,5 @@ async def _client(node: Node, id: int) -> str | None:
 
 
 def _identifier(text: str) -> str:
-    """What a client chose, as it is if it's short and plain; else what tells it from any other, in any process."""
+    """What a client chose: as it is if short and plain, else a digest that is the same in any process."""
     return text if not text or _PLAIN.fullmatch(text) else f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:16]}"

@@ -1,4 +1,4 @@
-"""Whether what a server prints is the value that it was given, and how a file says it."""
+"""Whether what a server prints is the value that it was given, and how a file writes it."""
 
 import re
 
@@ -9,7 +9,7 @@ _CLASSES = {"slave": "replica"}
 
 
 def equal_values(parameter: str, given: str, printed: str | None) -> bool:
-    """Whether a parameter that was set to `given` would be printed like that: servers write sizes and flags anew."""
+    """Whether a parameter that was set to `given` would be printed like that: servers reformat sizes and flags."""
     if printed is None:
         return False
     if given == printed:
@@ -36,7 +36,7 @@ def _flags(text: str) -> set[str]:
 
 
 def config_lines(parameter: str, value: str) -> list[str]:
-    """The lines that say a value in a configuration file."""
+    """The lines that set a value in a configuration file."""
     words = value.split()
     each = {"client-output-buffer-limit": 4, "save": 2}.get(canonical_name(parameter), 0)
     if each and words and len(words) % each == 0:

@@ -1,4 +1,4 @@
-"""What is written down of changes, on the disk before they're made: the audit log, and a recording's changes."""
+"""The logs of changes, on disk before a change is made: the audit log, and a recording's changes."""
 
 import contextlib
 import getpass
@@ -66,13 +66,13 @@ def current_user() -> str:
         return f"uid {os.getuid()}"
 
 
-def change_entry(clock: Clock, event: AuditEvent, change: Change, *, why: str = "", **told: str | None) -> Entry:
-    """An entry about a change, now; `told` is of `user`, `channel`, `step`, `after`."""
+def change_entry(clock: Clock, event: AuditEvent, change: Change, *, why: str = "", **details: str | None) -> Entry:
+    """An entry about a change, now; `details` may be `user`, `channel`, `step`, `after`."""
     return Entry(
-        time=clock.now().isoformat(timespec="milliseconds"), event=event, user=told.get("user") or current_user(),
+        time=clock.now().isoformat(timespec="milliseconds"), event=event, user=details.get("user") or current_user(),
         host=socket.gethostname(), pid=os.getpid(), node=change.node, action=change.action, args=change.args,
-        before=change.before, after=told.get("after") or (change.args[3] if change.parameter else None),
-        channel=told.get("channel"), why=hide_secrets(why), step=told.get("step"), restores=change.restores,
+        before=change.before, after=details.get("after") or (change.args[3] if change.parameter else None),
+        channel=details.get("channel"), why=hide_secrets(why), step=details.get("step"), restores=change.restores,
     )  # fmt: skip
 
 
@@ -85,13 +85,13 @@ def forbidden_entry(clock: Clock, node: str, action: str, why: str) -> Entry:
 
 
 def audit_path() -> Path:
-    """Where the audit log is unless somebody says otherwise."""
+    """The audit log's default path."""
     state = os.environ.get("XDG_STATE_HOME")
     return (Path(state) if state else Path.home() / ".local" / "state") / "rediagnose" / "audit.jsonl"
 
 
 def changes_path(recording: Path) -> Path:
-    """Where the changes of a recording are written: beside it, since it's evidence and stays as it is."""
+    """Where a recording's changes are logged: beside it, since it's evidence and stays unchanged."""
     return recording.with_name(f"{recording.name}.changes.jsonl")
 
 
@@ -112,23 +112,23 @@ class Ledger:
             finally:
                 os.close(file)
             if new:
-                self._keep_name()
+                self._sync_folder()
         except OSError as error:
             raise Unlogged(
-                f"{self.path}: {error.strerror or error}; what can't be written down isn't done, so mend that or name "
+                f"{self.path}: {error.strerror or error}; a change that can't be logged isn't made; fix that or name "
                 "another file"
             ) from None
 
     def _append(self, file: int, line: bytes) -> None:
         end = os.lseek(file, 0, os.SEEK_END)
         if end and os.pread(file, 1, end - 1) != b"\n":
-            # What wrote there before was ended in the middle of a line.
+            # The last writer was interrupted in the middle of a line.
             line = b"\n" + line
         while line:
             line = line[os.write(file, line) :]
         os.fsync(file)
 
-    def _keep_name(self) -> None:
+    def _sync_folder(self) -> None:
         """A new file's name is in its folder, which has to reach the disk as well."""
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:
@@ -154,7 +154,7 @@ class Ledger:
                 entries.append(Entry.model_validate_json(line))
             except ValidationError:
                 if not line.endswith(b"}"):
-                    # Ended in the middle.
+                    # Interrupted while it was written.
                     continue
                 raise UsageError(f"{self.path}, line {number}: not an entry of rediagnose's; it's damaged") from None
         return entries

@@ -15,9 +15,9 @@ Risk = Literal["safe", "risky"]
 _POLICY: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parent / "policy.toml").read_text(encoding="utf-8"))
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _UNESCAPED = re.compile(r"[ !#-[\]-~]")
-"""What stands in quotes as it is; everything else is escaped, so that a line is one line and shows what it is."""
+"""Characters that need no escape in quotes; all others get one, so that a command is one readable line."""
 _PLAIN = re.compile(r"[\x20-\x7e]*")
-"""What a value is made of: no letter that only looks like another, nothing that ends a line or a string."""
+"""Characters of a value: no look-alike letters, nothing that ends a line or a string."""
 
 
 class Change(Record):
@@ -29,10 +29,10 @@ class Change(Record):
     """The command, word by word, as it's sent."""
     risk: Risk
     before: str | None = None
-    """What was read before and must still stand when the change is made: of a CONFIG SET the value, of a CLIENT KILL
+    """What was read before and must be unchanged when the change is made: of a CONFIG SET the value, of a CLIENT KILL
     who the client is."""
     restores: bool = False
-    """Whether it puts back what stood before a change of ours: it's then not held to the bounds of new values."""
+    """Whether it restores the value before a change of ours: the bounds of new values don't apply then."""
 
     @property
     def parameter(self) -> str | None:
@@ -124,7 +124,7 @@ _SETTING = re.compile(r"\bCONFIG\s+SET\s+([A-Za-z0-9-]+)\s+(\"[^\"]*\"|'[^']*'|\
 
 
 def refusal_of_advice(text: str) -> str | None:
-    """Why advice in free text, by someone that isn't trusted, is no step: it holds a command that policy forbids."""
+    """Why untrusted advice in free text can't be a step: it holds a command that policy forbids. Null if it can."""
     if match := _DESTRUCTIVE.search(text):
         return f"{' '.join(match[0].split()).upper()} is never advised from here"
     for name, value in _SETTING.findall(text):

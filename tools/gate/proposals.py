@@ -16,7 +16,7 @@ from tools.server.config import read_config
 from tools.toolbox import proposes
 
 ACTION_MOST, REFUSED_MOST = 200, 20
-"""Characters of a refused proposal, and how many of them are told."""
+"""Characters of a refused proposal, and how many of them are reported."""
 
 
 class Proposal(Record):
@@ -25,7 +25,7 @@ class Proposal(Record):
     change: Change
     why: str
     unchecked: str | None = None
-    """What of it couldn't be checked."""
+    """What couldn't be checked."""
 
 
 def _unknown_room(node: str) -> Room:
@@ -33,12 +33,12 @@ def _unknown_room(node: str) -> Room:
 
 
 class Proposals:
-    """Where proposals are put down. It can't approve or apply any."""
+    """The list of proposals. It can't approve or apply any."""
 
     def __init__(
         self, on_forbidden: Callable[[str, str], None], room: Callable[[str], Room] = _unknown_room
     ) -> None:  # fmt: skip
-        """`room` says what is known of a node's machine and data."""
+        """`room` gives what is known of a node's machine and data."""
         self.pending: list[Proposal] = []
         self.refused: dict[str, str] = {}
         """What was proposed and isn't offered to anybody, and why."""
@@ -46,14 +46,14 @@ class Proposals:
         self._room = room
 
     def forbid(self, action: str, why: str) -> None:
-        """Note that a proposal was refused; told once, as one line and without secrets."""
+        """Note that a proposal was refused; reported once, in one line, without secrets."""
         action = " ".join(hide_secrets(action).split())[:ACTION_MOST]
         if action not in self.refused and len(self.refused) < REFUSED_MOST:
             self.refused[action] = why
             self._on_forbidden(action, why)
 
     def withdraw(self, why: str) -> None:
-        """Refuse what was proposed so far: whoever proposed it turned out to be wrong."""
+        """Refuse what was proposed so far: its author turned out to be wrong."""
         for proposal in self.pending:
             self.forbid(proposal.change.action, why)
         self.pending.clear()
@@ -61,34 +61,34 @@ class Proposals:
     async def propose(self, node: Node, args: tuple[str, ...], why: str) -> Proposal:
         """A proposal with the value read now. Raises `Forbidden`, or `Unanswered` where the value can't be read."""
         try:
-            wanted = allowed_change(node.name, args)
+            change = allowed_change(node.name, args)
             unchecked = None
-            if wanted.parameter is not None:
-                unchecked = check_room(canonical_name(wanted.parameter), wanted.args[3], self._room(node.name))
-            wanted = await self._read(node, wanted)
+            if change.parameter is not None:
+                unchecked = check_room(canonical_name(change.parameter), change.args[3], self._room(node.name))
+            change = await self._with_current_value(node, change)
         except Forbidden as error:
             self.forbid(command_line(args[:4]), str(error))
             raise
-        proposal = Proposal(change=wanted, why=why, unchecked=unchecked)
+        proposal = Proposal(change=change, why=why, unchecked=unchecked)
         if proposal.change not in [known.change for known in self.pending]:
             self.pending.append(proposal)
         return proposal
 
-    async def _read(self, node: Node, wanted: Change) -> Change:
-        """The change with what stands before it, under the name that this server has for the parameter."""
-        if wanted.parameter is not None:
-            names = spellings(wanted.parameter)
+    async def _with_current_value(self, node: Node, change: Change) -> Change:
+        """The change with its current value, under this server's name for the parameter."""
+        if change.parameter is not None:
+            names = spellings(change.parameter)
             known = await read_config(node, names)
             if (name := next((name for name in names if name in known), None)) is None:
                 raise ToolError(f"{node.name} has no parameter {names[0]!r}; propose one that CONFIG GET shows")
-            args = ("CONFIG", "SET", name, wanted.args[3])
-            return wanted.model_copy(update={"args": args, "before": str(known[name])})
+            args = ("CONFIG", "SET", name, change.args[3])
+            return change.model_copy(update={"args": args, "before": str(known[name])})
         if not node.held:
-            raise Unanswered("timeout", f"no connection to {node.name} is held that {wanted.action} could go through")
-        before = await current_value(node, wanted)
-        if wanted.client is not None and before is None:
-            raise ToolError(f"{node.name} has no client {wanted.client}; look at clients again")
-        return wanted.model_copy(update={"before": before})
+            raise Unanswered("timeout", f"no connection to {node.name} is held that {change.action} could go through")
+        before = await current_value(node, change)
+        if change.client is not None and before is None:
+            raise ToolError(f"{node.name} has no client {change.client}; look at clients again")
+        return change.model_copy(update={"before": before})
 
 
 @proposes
@@ -97,7 +97,7 @@ async def propose_config_set(
     proposals: Proposals,
     parameter: Annotated[str, Field(max_length=64, description="One parameter's name.")],
     value: Annotated[str, Field(max_length=256)],
-    why: Annotated[str, Field(max_length=400, description="What it mends, for the person who decides.")],
+    why: Annotated[str, Field(max_length=400, description="What it fixes, for the person who decides.")],
 ) -> Values:
     """Propose one CONFIG SET; a person decides. Nothing is changed.
 

@@ -27,7 +27,7 @@ class Group(Record):
     memory_used: int | None = None
     """Bytes of the group that has the limit, page cache among them; null without a limit."""
     oom_kills: int | None = None
-    """Processes of that group that were killed for want of memory; null without a limit."""
+    """Processes of that group that the kernel killed when memory ran out; null without a limit."""
     pids_max: int | None = None
     """Threads and processes that the group may have."""
     pids_current: int | None = None

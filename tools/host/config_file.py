@@ -17,12 +17,12 @@ MOST_FILES, MOST_DEPTH, MOST_BYTES = 16, 4, 256 * 1024
 SHOWN = 150
 """Parameters of the file that are shown."""
 COUNTED = frozenset({"user", "rename-command", "sentinel", "loadmodule"})
-"""What is counted and never shown: a command's new name is a password of a kind, and modules take arguments."""
+"""What is counted and never shown: a command's new name is a kind of password, and modules take arguments."""
 KNOWN = (
     "/etc/redis/redis.conf", "/etc/redis/{port}.conf", "/etc/redis.conf", "/etc/redis/redis-server.conf",
     "/etc/valkey/valkey.conf", "/etc/valkey/{port}.conf", "/usr/local/etc/redis/redis.conf", "/data/redis.conf",
 )  # fmt: skip
-"""Where a file is looked for that nobody named; it's taken only if its port is the target's."""
+"""Where to look for a file that nobody named; it counts only if its port is the target's."""
 _REPEATED = frozenset({"save", "client-output-buffer-limit", "user", "rename-command", "loadmodule", "sentinel"})
 _UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1024, "m": 1000**2, "mb": 1024**2, "g": 1000**3, "gb": 1024**3}
 _AMOUNT = re.compile(r"(-?\d+)(b|kb?|mb?|gb?|)", re.IGNORECASE)
@@ -34,7 +34,7 @@ _RENAMED = {
 
 
 class Configuration(Record):
-    """What a configuration file says."""
+    """The content of a configuration file."""
 
     path: str | None = None
     """The first file; null where none is known, empty for a server that was started without one."""
@@ -80,7 +80,7 @@ async def config_file(host: Host) -> Values:
 
 
 def configuration(host: Host, place: Place) -> Configuration:
-    """The configuration as its file says it: the file that INFO named, that an argument names, or of a known place."""
+    """The configuration from the file that INFO or an argument names, or from a usual place."""
     files, folder = host.files, f"/proc/{place.pid}"
     if host.config_file == "":
         return Configuration(path="")
@@ -103,7 +103,7 @@ def configuration(host: Host, place: Place) -> Configuration:
 
 
 def read_configuration(files: Files, prefix: str, path: str) -> Configuration:
-    """A file and those that it includes; `prefix` stands before every absolute path."""
+    """A file and those that it includes; `prefix` comes before every absolute path."""
     values: dict[str, str] = {}
     seen = {"files": 0, "unread": 0}
     for name, value in _directives(files, prefix, path, seen, 0):

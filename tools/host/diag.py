@@ -37,7 +37,7 @@ class Socket(Record):
     recv_q: int
     """Bytes that the process hasn't read; for a listener connections that wait to be accepted."""
     send_q: int | None
-    """Bytes that the peer hasn't acknowledged; for a listener the most that may wait, null where it isn't told."""
+    """Bytes that the peer hasn't acknowledged; for a listener the most that may wait, null if unknown."""
     retransmits: int
     """Retransmissions of the segment that waits for its acknowledgement."""
 
@@ -103,7 +103,7 @@ def _socket(family: int, data: bytes, at: int) -> Socket:
 
 
 def parse_table(table: str, port: int) -> Iterator[Socket]:
-    """The sockets of a text in the form of /proc/net/tcp or tcp6; it doesn't tell a listener's limit."""
+    """The sockets of a text in the form of /proc/net/tcp or tcp6, which leaves out a listener's limit."""
     for line in table.splitlines()[1:]:
         fields = line.split()
         source, _, number = fields[1].partition(":")

@@ -37,8 +37,8 @@ async def disk(host: Host) -> Values:
 def _disk_values(host: Host, place: Place) -> Values:
     files, config = host.files, configuration(host, place)
     base = f"/proc/{place.pid}/cwd" if place.pid else ""
-    if (not base or files.space(base) is None) and (said := config.values.get("dir", "")).startswith("/"):
-        base = said
+    if (not base or files.space(base) is None) and (folder := config.values.get("dir", "")).startswith("/"):
+        base = folder
     log = _log_folder(host, place, config)
     return {
         **_space_values(files, place, "dir", base), **_data_files(files, base, config),
@@ -48,14 +48,14 @@ def _disk_values(host: Host, place: Place) -> Values:
 
 def _log_folder(host: Host, place: Place, config: Configuration) -> str:
     """The folder of the log: where it was found when it was read, else as it's configured."""
-    said = host.logfile if host.logfile is not None else config.values.get("logfile", "")
+    logfile = host.logfile if host.logfile is not None else config.values.get("logfile", "")
     if host.facts and host.facts.log:
         return os.path.dirname(host.facts.log)
     if host.log_path is not None:
         return os.path.dirname(host.log_path)
-    if said.startswith("/"):
-        return os.path.dirname(said)
-    return f"/proc/{place.pid}/cwd" if said and place.pid else ""
+    if logfile.startswith("/"):
+        return os.path.dirname(logfile)
+    return f"/proc/{place.pid}/cwd" if logfile and place.pid else ""
 
 
 def _space_values(files: Files, place: Place, prefix: str, folder: str) -> Values:

@@ -41,9 +41,9 @@ class FactFiles(Files):
 
     def matching(self, prefix: str, pattern: str) -> list[str]:
         # The shell's * and ? hardly differ from this, and there are a handful of files.
-        wanted = re.compile(re.escape(pattern).replace(r"\*", "[^/]*").replace(r"\?", "[^/]"))
+        expression = re.compile(re.escape(pattern).replace(r"\*", "[^/]*").replace(r"\?", "[^/]"))
         paths = sorted(path for kind, path in self._sections if kind == "text" and path.startswith(prefix))
-        return [rest for path in paths if wanted.fullmatch(rest := path.removeprefix(prefix))]
+        return [rest for path in paths if expression.fullmatch(rest := path.removeprefix(prefix))]
 
     def size(self, path: str) -> int | None:
         found = self._numbers("size", path)
@@ -154,8 +154,8 @@ def _complete_facts(
     path: str | Path, count: int, heads: Mapping[str, str], samples: list[dict[tuple[str, str], list[str]]]
 ) -> HostFacts:
     if heads.get("end") != str(count):
-        said = f"it says {heads['end']} lines and has {count}" if "end" in heads else "its end is missing"
-        raise UsageError(f"{path}, line {count}: {said}; {_REMEDY}")
+        problem = f"it says {heads['end']} lines and has {count}" if "end" in heads else "its end is missing"
+        raise UsageError(f"{path}, line {count}: {problem}; {_REMEDY}")
     if len(samples) != 3:
         raise UsageError(f"{path}: it has {len(samples) - 1} samples instead of 2; {_REMEDY}")
     first, last = ({key: "\n".join(lines) + "\n" for key, lines in one.items()} for one in samples[1:3])

@@ -1,4 +1,4 @@
-"""The kernel's log: which servers it killed for want of memory. Nothing else of it leaves."""
+"""The kernel's log: which servers it killed when memory ran out. Nothing else in it leaves."""
 
 import os
 import re
@@ -16,9 +16,9 @@ DEVICE = Path("/dev/kmsg")
 RECORD = 8192
 """Bytes of one record, at most."""
 MOST = 50_000
-"""Records that are read; a kernel keeps some thousand."""
+"""Records that are read; a kernel keeps a few thousand."""
 SHOWN = 20
-"""Kills whose pids are told, the newest."""
+"""Newest kills whose pids are given."""
 _KILLED = re.compile(r"(?P<group>Memory cgroup )?[Oo]ut of memory(?: \(\w+\))?: Kill(?:ed)? process (?P<pid>\d+) "
                      r"\((?P<name>[^)]*)\)(?:.*?anon-rss:(?P<rss>\d+)kB)?")  # fmt: skip
 
@@ -38,7 +38,7 @@ class Kill(Record):
 
 @reads
 async def kernel_log(host: Host) -> Values:
-    """Redis and Valkey processes that the kernel killed for want of memory, from its log.
+    """Redis and Valkey processes that the kernel killed to free memory, from its log.
 
     `oom_kill.count` such kills of servers stand in the log (of any server of the machine, a forked child too), and
     `oom_kill.pids` are the last of them, oldest first. `oom_kill.newest_age` (seconds), `.pid`, `.name`, `.rss_bytes`
@@ -76,7 +76,7 @@ async def kernel_log(host: Host) -> Values:
 
 def _records() -> list[str] | OSError:
     try:
-        # A reader who waits would never come to the end.
+        # A blocking reader would never reach the end.
         file = os.open(DEVICE, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as error:
         return error
@@ -95,7 +95,7 @@ def _read(file: int) -> Iterator[str]:
         except BlockingIOError:
             return
         except BrokenPipeError:
-            # Records were overwritten meanwhile; the next read goes on behind them.
+            # Records were overwritten meanwhile; the next read continues after them.
             continue
 
 
@@ -106,7 +106,7 @@ def _at(record: str) -> float | None:
 
 
 def parse_kill(record: str) -> Kill | None:
-    """The kill that a record of /dev/kmsg tells of."""
+    """The kill that a record of /dev/kmsg reports."""
     at, found = _at(record), _KILLED.search(record.partition(";")[2])
     if at is None or found is None:
         return None

@@ -117,8 +117,8 @@ def _listeners_at_port(port: int | None) -> Iterable[Listener]:
 
 def _listeners_at_path(path: str) -> Iterable[Listener]:
     """Each socket bound to the path: those of accepted connections too, and they are the same process's."""
-    wanted = os.path.realpath(path)
-    names = os.path.basename(path), os.path.basename(wanted)
+    resolved = os.path.realpath(path)
+    names = os.path.basename(path), os.path.basename(resolved)
     for connection, pid in _connections("unix"):
         bound = connection.laddr
         if not isinstance(bound, str) or os.path.basename(bound) not in names:
@@ -128,7 +128,7 @@ def _listeners_at_path(path: str) -> Iterable[Listener]:
             # The server bound it relative to where it was started.
             with contextlib.suppress(psutil.Error):
                 where = os.path.join(psutil.Process(pid).cwd(), bound)
-        if os.path.realpath(where) == wanted:
+        if os.path.realpath(where) == resolved:
             yield _listener(bound, pid)
 
 

@@ -19,15 +19,15 @@ Window = Annotated[float, Field(ge=0.1, le=10)]
 DEADLINE = 10.0
 """Seconds for one look at the machine; even tens of thousands of sockets take less."""
 FRESH = 3.0
-"""Seconds for which the listener that was found is taken to be there still, while its process lives: to look through
-every socket of a machine costs more than all else that is read of it."""
+"""Seconds for which a listener isn't looked for again while its process lives: looking through all sockets of a machine
+costs more than all else that is read of it."""
 OLD = 3600.0
-"""Seconds after which facts are said to be old."""
+"""Seconds after which facts count as old."""
 T = TypeVar("T")
 
 
 class Facts(Protocol):
-    """What was taken on the server's machine by somebody else (`tools.host.facts`)."""
+    """What somebody else gathered on the server's machine (`tools.host.facts`)."""
 
     first: Files
     last: Files
@@ -64,7 +64,7 @@ class Host:
         self.log_path: str | None = None
         """Where the log was found, so that it can be read once more when the server is gone."""
         self.reported: int | None = None
-        """The pid that INFO reports; null for a server that says nothing."""
+        """The pid that INFO reports; null for a mute server."""
         self.known: int | None = None
         """The reported pid, once it was seen to hold the listening socket."""
         self._looking = asyncio.Lock()

@@ -123,24 +123,24 @@ def _find_log(host: Host, place: Place) -> tuple[str, str] | Values:
         if text is not None:
             return path, text
     out = files.link(f"/proc/{place.pid}/fd/1") if place.pid else None
-    said = host.logfile if host.logfile is not None else config.values.get("logfile")
+    logfile = host.logfile if host.logfile is not None else config.values.get("logfile")
     goes = next((name for start, name in _DESTINATIONS if out and out.startswith(start)), None)
     syslog = config.values.get("syslog-enabled") == "yes" or None
-    return {"destination": goes if not said else None, **({"syslog": True} if syslog else {})}
+    return {"destination": goes if not logfile else None, **({"syslog": True} if syslog else {})}
 
 
 def _candidates(host: Host, place: Place, config: Configuration) -> Iterator[str]:
-    said = host.logfile if host.logfile is not None else config.values.get("logfile")
+    logfile = host.logfile if host.logfile is not None else config.values.get("logfile")
     if host.facts and host.facts.log:
         yield host.facts.log
-    if said and said.startswith("/"):
+    if logfile and logfile.startswith("/"):
         # The path is that of the process's own root, which differs in a container.
-        yield from ((f"/proc/{place.pid}/root{said}",) if place.pid else ())
-        yield said
-    elif said:
-        yield from ((f"/proc/{place.pid}/cwd/{said}",) if place.pid else ())
+        yield from ((f"/proc/{place.pid}/root{logfile}",) if place.pid else ())
+        yield logfile
+    elif logfile:
+        yield from ((f"/proc/{place.pid}/cwd/{logfile}",) if place.pid else ())
         if folder := config.values.get("dir"):
-            yield f"{folder}/{said}"
+            yield f"{folder}/{logfile}"
     if place.pid:
         for number in (host.files.names(f"/proc/{place.pid}/fd") or [])[:64]:
             target = host.files.link(f"/proc/{place.pid}/fd/{number}") or ""
@@ -190,7 +190,7 @@ def _timestamp(written: str) -> float | None:
 
 
 def classify(line: Line) -> Event | None:
-    """What a line says, or None for one that no pattern knows."""
+    """The event of a line, or None if no pattern matches it."""
     for pattern in PATTERNS:
         if found := pattern.match.search(line.text):
             figures = {name: _figure(value) for name, value in found.groupdict().items() if value is not None}
@@ -203,19 +203,19 @@ def _figure(text: str) -> Scalar:
 
 
 def log_values(lines: list[Line], modified: float | None, now: float, *, ended: bool) -> Values:
-    """The lines as fields; `modified` is when the file was last written, which tells the zone of the lines' times."""
+    """The lines as fields; `modified` is when the file was last written, which shows the zone of the lines' times."""
     moments = [line.at for line in lines if line.at is not None]
     shift = round((modified - moments[-1]) / ZONE) * ZONE if modified is not None and moments else None
 
     def age(at: float | None) -> float | None:
         return round(max(0.0, now - at - shift), 1) if at is not None and shift is not None else None
 
-    told = [classify(line) for line in lines]
-    events = [event for event in told if event is not None]
+    classified = [classify(line) for line in lines]
+    events = [event for event in classified if event is not None]
     values: Values = {
         "lines": len(lines), "log_age": age(moments[-1]) if moments else None,
         "critical": sum(event.level == "critical" for event in events),
-        "warnings": sum(event.level == "warning" for event in events), "unclassified": told.count(None),
+        "warnings": sum(event.level == "warning" for event in events), "unclassified": classified.count(None),
         **_lives(events, age, ended),
     }  # fmt: skip
     for name in dict.fromkeys(event.name for event in events):
@@ -234,7 +234,7 @@ _FATAL = frozenset(
 )  # fmt: skip
 """Events after which a server ends by itself, if nothing follows."""
 _BEFORE_START = frozenset({"starting", "overcommit", "thp", "config_loaded"})
-"""What a server may say before it says that it started."""
+"""What a server may log before it logs that it started."""
 
 
 def _lives(events: list[Event], age: Callable[[float | None], float | None], ended: bool) -> Values:

@@ -42,7 +42,7 @@ class Sample(Record):
     memory: Mapping[str, int]
     """/proc/vmstat."""
     busy: Mapping[tuple[int, int], Busy]
-    """By pid and start: a number that was given anew is another process."""
+    """By pid and start: a reused number is another process."""
 
 
 @reads
@@ -52,7 +52,7 @@ async def machine(host: Host, window: Window = 1.0) -> Values:
     `cpu_*_share` are of all cores together, `top_process.cpu_share` of one core; that process is neither the server
     nor this program. Sizes in bytes; `.rate` is per second and `.delta` over the window. `net_*` sums the interfaces
     without loopback, `lo_*` is loopback. `psi_*` is the share of time, in percent over 10 s, in which some task waited
-    for it. `oom_kill` counts the processes that the kernel killed for want of memory since boot. `overcommit_memory`,
+    for it. `oom_kill` counts the processes that the kernel killed since boot to free memory. `overcommit_memory`,
     `swappiness` and `transparent_hugepage` are the kernel's settings. Inside a container these are mostly figures of
     its host.
     """

@@ -155,7 +155,7 @@ def space_of(unit: int, blocks: int, free: int, available: int, inodes: int, ino
 
 
 def parse_task(line: str) -> Task | None:
-    """A line of a stat file: the name stands in brackets and can hold spaces and brackets itself."""
+    """A line of a stat file: the name is in brackets and may itself hold spaces and brackets."""
     found = _STAT.match(line)
     fields = found[4].split() if found else []
     if found is None or len(fields) < 19:

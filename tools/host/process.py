@@ -12,7 +12,7 @@ from tools.records import Record, Values
 from tools.toolbox import reads
 
 RESERVED_FDS = 32
-"""File descriptors that Redis keeps for itself: maxclients can be the limit less these."""
+"""File descriptors that Redis keeps for itself: maxclients is at most the limit less these."""
 LOW_FDS = 64
 """File descriptors to look through for a data file that is being read: loading begins before any client is let in."""
 SMAPS_MOST = 4 << 30
@@ -25,7 +25,7 @@ _PATH = re.compile(r"[A-Za-z0-9_./-]{1,256}")
 
 
 class Sample(Record):
-    """What the process had used at one moment, since it began: seconds where nothing else is said."""
+    """What the process had used at one moment, since it began: in seconds unless noted."""
 
     user: float | None
     system: float | None
@@ -153,7 +153,7 @@ def _sizes(files: Files, folder: str) -> Values:
         "thp_enabled": status["THP_enabled"] == 1 if "THP_enabled" in status else None,
     }  # fmt: skip
     large = (size("VmRSS") or 0) > SMAPS_MOST
-    # Reading it takes the process's memory lock, behind which one in this state can keep anyone waiting.
+    # Reading it takes the process's memory lock, which a process in this state can hold for long.
     asleep = (task := files.task(f"{folder}/stat")) is not None and task.state == "D"
     sums = files.pairs(f"{folder}/smaps_rollup") if not large and not asleep else {}
     for name in ("Pss", "Private_Dirty", "AnonHugePages", "Swap"):

@@ -88,14 +88,14 @@ def _tcp_values(place: Place, found: list[Socket], asked: list[int]) -> Values:
 
 
 def _unix_values(files: Files, place: Place) -> Values:
-    """Counts from /proc/net/unix by the path as it was bound; it doesn't tell the queue's limit."""
+    """Counts from /proc/net/unix by the path as it was bound, which leaves out the queue's limit."""
     lines = (files.text("/proc/net/unix") or "").splitlines()[1:]
     bound = [fields for line in lines if len(fields := line.split(maxsplit=7)) == 8 and fields[7] in place.addresses]
     listeners = sum(bool(int(fields[3], 16) & _UNIX_LISTENS) for fields in bound)
     states = Counter(int(fields[5], 16) for fields in bound if not int(fields[3], 16) & _UNIX_LISTENS)
-    told = listeners > 0
+    known = listeners > 0
     return {
-        "recv_q": states[_UNIX_CONNECTING] if told else None, "send_q": None, "listeners": listeners,
-        "established": states[_UNIX_CONNECTED] + states[_UNIX_CONNECTING] if told else None,
+        "recv_q": states[_UNIX_CONNECTING] if known else None, "send_q": None, "listeners": listeners,
+        "established": states[_UNIX_CONNECTED] + states[_UNIX_CONNECTING] if known else None,
         "source": "proc" if lines else None,
     }  # fmt: skip

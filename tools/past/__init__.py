@@ -1,1 +1,1 @@
-"""The past of a server, as a Prometheus kept it."""
+"""The past of a server, from Prometheus."""

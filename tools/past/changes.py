@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
 
+from tools.clock import iso_time
 from tools.past.figures import FIGURES, PREFIX, Figure, labelled_figure
 from tools.past.prometheus import Series
 from tools.past.shift import Points, Shift, Spans, shift
@@ -12,7 +12,7 @@ from tools.records import Scalar, Values
 from tools.redact import Pseudonyms
 
 CHANGES = 8
-"""Most changes that are told."""
+"""Most changes that are listed."""
 _OWNER = {"cmd": "command", "err": "error", "db": "label"}
 _COMMAND = re.compile(r"[a-z0-9_.-]{1,32}(\|[a-z0-9_.-]{1,32})?")
 
@@ -59,10 +59,10 @@ def comparison(
         if found.changed:
             changed.append((key, figure, found))
     changed.sort(key=lambda one: (one[2].seen_before, -one[2].spreads))
-    told: Values = {"changed": len(changed)}
+    ranked: Values = {"changed": len(changed)}
     for index, (key, figure, found) in enumerate(changed[:CHANGES], 1):
-        told |= _change_fields(f"changed{index}", key, figure, found) | {f"changed{index}.now": values[f"{key}.now"]}
-    return {**told, **values}
+        ranked |= _change_fields(f"changed{index}", key, figure, found) | {f"changed{index}.now": values[f"{key}.now"]}
+    return {**ranked, **values}
 
 
 def _change_fields(name: str, key: str, figure: Figure, found: Shift) -> Values:
@@ -87,7 +87,7 @@ def _identity(series: Series) -> tuple[str, ...]:
 
 
 def _figure_of(pseudonyms: Pseudonyms, series: Series) -> tuple[str, Figure] | None:
-    """A series' key and figure; what others wrote into a label stands in the key only as a plain name or a handle."""
+    """A series' key and figure; text that others wrote into a label enters the key only as a plain name or a handle."""
     name = series.labels.get("figure", "")
     for label, prefix in PREFIX.items():
         if (text := series.labels.get(label)) and (figure := labelled_figure(name, label)):
@@ -105,8 +105,3 @@ def _printed(figure: Figure, value: float | None) -> Scalar:
 def _rounded(value: float) -> int | float:
     short = float(f"{value:.6g}")
     return int(short) if short.is_integer() else short
-
-
-def iso_time(seconds: float) -> str:
-    """A Unix time as ISO 8601, UTC, whole seconds."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

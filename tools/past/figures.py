@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tools.past.prometheus import promql_string
+from tools.past.prometheus import promql_string, regex_literal
 
 
 class Figure(NamedTuple):
@@ -16,7 +16,7 @@ class Figure(NamedTuple):
     floor: float
     """The smallest spread that counts, in the figure's unit: less than that is noise, however steady it was."""
     words: tuple[str, str] | None = None
-    """What INFO says for 0 and for 1."""
+    """INFO's words for 0 and for 1."""
 
 
 def _gauge(field: str, metric: str, floor: float, fold: str = "max", words: tuple[str, str] | None = None) -> Figure:
@@ -129,11 +129,11 @@ def top_query(instance: str, recent: int, whole: int) -> str:
 
 
 def figures_query(instance: str, values: Mapping[str, list[str]], step: int, window: int) -> str:
-    """PromQL of all figures at once, each told by its label `figure`; `values` names the labelled ones that matter."""
+    """PromQL of all figures at once, named in the label `figure`; `values` gives the label values that matter."""
     parts = [_labelled_query(figure, instance, "", step, window) for figure in (STARTED, *FIGURES)]
     for label, figures in _BY_LABEL.items():
         if names := values.get(label):
-            pattern = f"{label}=~{promql_string('|'.join(map(_escaped, names)))}"
+            pattern = f"{label}=~{promql_string('|'.join(map(regex_literal, names)))}"
             parts += [_labelled_query(figure, instance, pattern, step, window) for figure in figures]
     return " or ".join(parts)
 
@@ -153,8 +153,3 @@ def _filled(expression: str, instance: str, label: str, step: int, window: int) 
     both = ",".join(filter(None, (instance, label)))
     filled = {"{S}": f"{{{instance}}}", "{S,L}": f"{{{both}}}", "{G}": f"{step}", "{W}": f"{window}"}
     return _PLACES.sub(lambda match: filled[match[0]], expression)
-
-
-def _escaped(text: str) -> str:
-    """A text as RE2 matches it literally."""
-    return re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", text)

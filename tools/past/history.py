@@ -3,18 +3,18 @@
 import asyncio
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from statistics import median
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from tools.clock import Clock
+from tools.clock import Clock, iso_time
 from tools.connection.node import Node
 from tools.errors import ToolError, Unanswered
-from tools.past.changes import Window, comparison, iso_time
+from tools.past.changes import Window, comparison
 from tools.past.figures import PREFIX, STARTED, figures_query, top_query
 from tools.past.instance import Instance, find_instance
 from tools.past.prometheus import Prometheus, Series, checked_url
@@ -31,7 +31,7 @@ _TIME = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d))?")
 
 
 class History:
-    """Where the past is kept, and which moment it's asked about. Raises `UsageError` for a URL that can't be one."""
+    """The source of the past, and the moment in question. Raises `UsageError` for an unusable URL."""
 
     def __init__(
         self, url: str | None, clock: Clock, at: datetime | None = None, *, source: str = "--prometheus",
@@ -116,7 +116,7 @@ def _window(source: History, at: str | None, minutes: int) -> Window:
 async def _comparison(prometheus: Prometheus, node: Node, instance: Instance, window: Window) -> Values:
     span = math.ceil(window.end - window.start)
     recent = math.ceil(window.end - window.spans.page)
-    raw, listed = await asyncio.gather(
+    raw, listed = await _answers(
         prometheus.query(f'{{__name__=~"up|redis_up",{instance.selector}}}[15m]', window.end),
         prometheus.query(top_query(instance.selector, recent, span), window.end),
     )
@@ -128,10 +128,10 @@ async def _comparison(prometheus: Prometheus, node: Node, instance: Instance, wi
     pending = [prometheus.query_range(asked, window.end - step * (span // step), window.end, step)]
     if window.now - window.end > step:
         pending.append(prometheus.query_range(asked, window.now, window.now, step))
-    ranges, *rest = await asyncio.gather(*pending)
+    ranges, *rest = await _answers(*pending)
     if not any(one.points for one in ranges):
-        kept = f"{prometheus.name} knows the instance and has nothing of it from {iso_time(window.start)} on"
-        raise Unanswered("not-recorded", f"{kept}; ask about a later time, or see how long it keeps samples")
+        problem = f"{prometheus.name} knows the instance and has nothing of it from {iso_time(window.start)} on"
+        raise Unanswered("not-recorded", f"{problem}; ask about a later time, or see how long it keeps samples")
     last = rest[0] if rest else ranges
     samples = next((one.points[-1][1] for one in listed if one.labels.get("figure") == "samples" and one.points), 0)
     return {
@@ -140,6 +140,16 @@ async def _comparison(prometheus: Prometheus, node: Node, instance: Instance, wi
         **_restarts(ranges),
         **comparison(node.pseudonyms, ranges, last, window, step),
     }
+
+
+async def _answers(*queries: Coroutine[Any, Any, list[Series]]) -> list[list[Series]]:
+    """The answers to queries that run at once. Raises the first `Unanswered`, which ends the others."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(query) for query in queries]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [task.result() for task in tasks]
 
 
 def _interval(raw: Sequence[Series]) -> float | None:
@@ -154,8 +164,8 @@ def _names(listed: Sequence[Series]) -> dict[str, list[str]]:
 
 
 def _gaps(ranges: Sequence[Series], samples: float, interval: float | None, window: Window, step: int) -> Values:
-    told = next((one.points for one in ranges if one.labels.get("figure") == "redis_up"), [])
-    times = [window.start, *(at for at, _ in told), window.end]
+    scrapes = next((one.points for one in ranges if one.labels.get("figure") == "redis_up"), [])
+    times = [window.start, *(at for at, _ in scrapes), window.end]
     longest = max(later - earlier for earlier, later in pairwise(times))
     expected = round((window.end - window.start) / interval) if interval else None
     return {
@@ -164,7 +174,7 @@ def _gaps(ranges: Sequence[Series], samples: float, interval: float | None, wind
         "expected_samples": expected,
         "gap_share": round(max(0.0, 1 - samples / expected), 3) if expected else None,
         "longest_gap_seconds": round(longest) if longest > 2 * step else 0,
-        "points_before": sum(at < window.spans.page for at, _ in told),
+        "points_before": sum(at < window.spans.page for at, _ in scrapes),
     }
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tools.connection.node import Node
 from tools.errors import BudgetSpent, Unanswered
-from tools.past.prometheus import Prometheus, promql_string, selector
+from tools.past.prometheus import Prometheus, promql_string, regex_literal, selector
 from tools.records import Values
 from tools.redact import Pseudonyms
 
@@ -51,7 +51,7 @@ async def _run_id(node: Node) -> str | None:
     try:
         (reply,) = await node.ask(("INFO", "server"))
     except (Unanswered, BudgetSpent):
-        # A server that says nothing still has a past.
+        # A mute server still has a past.
         return None
     match = re.search(r"^run_id:([0-9a-f]{8,64})\s*$", str(reply), re.MULTILINE)
     return match[1] if match else None
@@ -60,17 +60,13 @@ async def _run_id(node: Node) -> str | None:
 def _by_address(node: Node) -> list[tuple[str, str]]:
     target = node.target
     address = target.path if target.path is not None else target.node
-    pattern = promql_string(f"(?i)([a-z+]+://)?([^@/]*@)?{_literal(address)}(/[0-9]*)?")
+    pattern = promql_string(f"(?i)([a-z+]+://)?([^@/]*@)?{regex_literal(address)}(/[0-9]*)?")
     exact = [(label, f"redis_up{{{label}=~{pattern}}}") for label in _ADDRESSED]
     if target.path is not None or target.host is None:
         return exact
     # An exporter beside its server has the server's host and a port of its own.
-    beside = promql_string(f"(?i){_literal(target.host)}(:[0-9]+)?")
+    beside = promql_string(f"(?i){regex_literal(target.host)}(:[0-9]+)?")
     return [*exact, ("tcp_port", f'redis_instance_info{{tcp_port="{target.port}",instance=~{beside}}}')]
-
-
-def _literal(text: str) -> str:
-    return re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", text)
 
 
 def _instance(found: list[dict[str, str]], by: str, pseudonyms: Pseudonyms) -> Instance:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from tools.records import Kind
 MOST_BYTES = 8 * 2**20
 """Bytes of one answer after which it isn't read on."""
 _ERROR_TYPES = frozenset(("timeout", "canceled", "execution", "bad_data", "internal", "unavailable", "not_found"))
+_BY_ERROR_TYPE: dict[str, Kind] = {"timeout": "timeout", "canceled": "timeout", "unavailable": "busy"}
 _BY_STATUS: dict[int, Kind] = {403: "denied", 407: "denied", 429: "busy", 502: "busy", 503: "busy", 504: "timeout"}
 
 
@@ -87,10 +89,9 @@ class Prometheus:
             answer = json.loads(body)
         except (ValueError, RecursionError):
             answer = None
-        said = answer.get("errorType") if isinstance(answer, dict) else None
-        if said in _ERROR_TYPES:
-            kind = "timeout" if said in ("timeout", "canceled") else "busy" if said == "unavailable" else "misconf"
-            raise Unanswered(kind, f"{self.name} answered {status}, {said}")
+        error_type = answer.get("errorType") if isinstance(answer, dict) else None
+        if error_type in _ERROR_TYPES:
+            raise Unanswered(_BY_ERROR_TYPE.get(error_type, "misconf"), f"{self.name} answered {status}, {error_type}")
         if status in _BY_STATUS or status >= 500:
             raise Unanswered(_BY_STATUS.get(status, "busy"), f"{self.name} answered {status}")
         if status != 200 or not isinstance(answer, dict) or answer.get("status") != "success" or "data" not in answer:
@@ -114,6 +115,11 @@ class Prometheus:
 def promql_string(text: str) -> str:
     """A string literal of PromQL, whose escapes are those of Go and so of JSON."""
     return json.dumps(text, ensure_ascii=False)
+
+
+def regex_literal(text: str) -> str:
+    """A text as RE2 matches it literally."""
+    return re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", text)
 
 
 def selector(labels: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""How far a figure left the band that it kept before, and when."""
+"""How far a figure left its earlier band, and when."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -38,7 +38,7 @@ class Shift(NamedTuple):
     seconds: float
     """How long it stayed out, up to the last point."""
     seen_before: bool
-    """Whether an earlier excursion, already over, went about as far: then it's a habit."""
+    """Whether an earlier excursion, already over, went about as far: then it recurs."""
 
     @property
     def changed(self) -> bool:

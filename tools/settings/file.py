@@ -26,7 +26,7 @@ VARIABLE = "REDIAGNOSE_CONFIG"
 
 
 def load_settings(*, environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Settings:
-    """What the file says that REDIAGNOSE_CONFIG names, else rediagnose.toml in `folder` (here), else the person's own.
+    """The settings of REDIAGNOSE_CONFIG's file, else of rediagnose.toml in `folder` (here) or ~/.config/rediagnose.
 
     Raises `UsageError` naming file, key and remedy for a file that can't be used.
     """

@@ -85,7 +85,7 @@ class Table(Record):
 
     @property
     def file(self) -> Path | None:
-        """The file that says so; null where there is none."""
+        """The file that it's from; null for the defaults."""
         return self._file
 
     def _source(self, key: str) -> SecretSource | None:
@@ -95,7 +95,7 @@ class Table(Record):
 
 
 class TargetSettings(Table):
-    """What the file says of one target; nothing of one that it doesn't name."""
+    """One target; empty for one that the file doesn't name."""
 
     name: Text | None = None
     """What people call it."""
@@ -176,7 +176,7 @@ class JiraSettings(ServiceSettings):
     url: Text | None = None
     """Of the site."""
     version: Literal[2, 3] | None = Field(default=None, alias="api")
-    """Of its API; null to tell it by the address."""
+    """Of its API; null to infer it from the address."""
     person: Text | None = Field(default=None, alias="email")
     """E-mail address of the account."""
 
@@ -197,7 +197,7 @@ class NotifySettings(Table):
     url_env: Text | None = None
     url_file: BesideFile | None = None
     form: Literal["slack", "json"] | None = None
-    """Null to tell it by the URL."""
+    """Null to infer it from the URL."""
 
     @model_validator(mode="after")
     def _check_url(self) -> Self:
@@ -214,7 +214,7 @@ class NotifySettings(Table):
 
 
 class Settings(Table):
-    """All that the file says."""
+    """The whole file."""
 
     targets: Annotated[tuple[TargetSettings, ...], Field(strict=False)] = ()
     github: GitHubSettings = GitHubSettings()
