@@ -92,10 +92,10 @@ def _format(parser: argparse.ArgumentParser) -> None:
 
 COMMANDS = (
     Command("demo", "", "one incident end to end, on a server of its own", _demo,
-            "evals.inputs:DemoInputs", "evals.extra:demo"),
+            "evals.inputs:DemoInputs", "evals.demo:demo"),
     Command("lab", "list|start FAULT|run FAULT...|record DIR FAULT...",
             "real servers with real faults, and how well they're told", _lab,
-            "evals.inputs:LabInputs", "evals.extra:lab"),
+            "evals.inputs:LabInputs", "evals.lab_verbs:lab"),
     Command("eval", "[compare A B]", "score arms over recorded incidents, or compare two scores", configure_eval,
             "evals.inputs:EvalInputs", "evals.scoring.command:command"),
 )  # fmt: skip
