@@ -10,31 +10,28 @@ from agent.cli.options import (
     configure_change,
     connection,
     investigating,
+    place,
     sources,
 )
 from agent.cli.program import Command
 
 
 def _chat(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "what", nargs="*", default=[], metavar="URL|SYMPTOM", help="the one with :// is the URL; else $REDIS_URL"
-    )
+    place(parser)
     parser.add_argument("--resume", metavar="FILE", help="go on with a recorded incident")
     investigating(parser)
     approving(parser)
 
 
 def _triage(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "what", nargs="*", default=[], metavar="URL|SYMPTOM", help="the one with :// is the URL; else $REDIS_URL"
-    )
+    place(parser)
     common(parser)
 
 
 def _annotate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("ticket", metavar="TICKET|-", help="a file, or - for stdin: JSON of a ticket or an alert, or plain text")
-    add("--url", metavar="URL", help="of the server; else rediagnose.toml tells it by the ticket's labels and text")
+    add("--url", metavar="URL", help="of the server; else rediagnose.toml says which, by the ticket's labels and text")
     add("--target", dest="target_name", metavar="NAME", help="of the server in rediagnose.toml")
     add("--post", action="store_true", help="write the comment into the ticket, or update the one that's there")
     common(parser, ("markdown", "jira", "adf", "text", "json"), approves=False)
@@ -42,7 +39,7 @@ def _annotate(parser: argparse.ArgumentParser) -> None:
 
 def _capture(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("what", nargs="*", default=[], metavar="URL|SYMPTOM", help="the one with :// is the URL; else $REDIS_URL")
+    place(parser)
     add("-o", "--output", dest="record", required=True, metavar="FILE", help="a new file; nothing is overwritten")
     add("--duration", type=positive, metavar="SECONDS", help="after the first readings (20)")
     add("--every", type=window, metavar="SECONDS", help="between two looks at the vital signs (2)")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from agent.answer.diagnosis import OFFLINE, ModelUse
+from agent.cli.place import ConnectionInputs, Positionals, usable
 from agent.investigation.model_stage import ModelSettings
 from agent.investigation.pipeline import Setup
 from agent.investigation.sources import DEADLINE_CHECKS, DEADLINE_MODEL, Options, Sources
@@ -14,12 +15,11 @@ from agent.model.usage import Prices
 from agent.recordings.baseline_file import read_baseline
 from agent.runbooks.library import Library, load
 from tools.clock import Clock
-from tools.connection.target import Target, Tls, parse_target
+from tools.connection.target import Target
 from tools.errors import UsageError
 from tools.host.facts import load_facts
 from tools.past.history import History, parse_moment
 from tools.records import BudgetLimits, Record
-from tools.redact import hide_secrets
 from tools.settings.file import settings_for
 
 Inputs = TypeVar("Inputs", bound=Record)
@@ -28,36 +28,6 @@ Inputs = TypeVar("Inputs", bound=Record)
 def typed(inputs: type[Inputs], arguments: Mapping[str, object]) -> Inputs:
     """The arguments that a command takes, out of all that were parsed."""
     return inputs.model_validate({name: arguments[name] for name in inputs.model_fields if name in arguments})
-
-
-class ConnectionInputs(Record):
-    """How to be let in; named as redis-cli names it."""
-
-    password_file: Path | None = None
-    """Its first line is the password."""
-    cacert: Path | None = None
-    cert: Path | None = None
-    key: Path | None = None
-    insecure: bool = False
-
-    @property
-    def tls(self) -> Tls:
-        """The TLS settings."""
-        return Tls(cacert=self.cacert, cert=self.cert, key=self.key, insecure=self.insecure)
-
-    def target(self, url: str | None, remedy: str = "give a URL such as redis://host:6379") -> Target:
-        """The target of a URL, of REDIS_URL without one. Raises `UsageError` where neither is there or can be used."""
-        url = url or os.environ.get("REDIS_URL")
-        if not url:
-            raise UsageError(f"REDIS_URL isn't set; {remedy}")
-        return usable(parse_target(url, tls=self.tls, password_file=self.password_file))
-
-
-def usable(target: Target) -> Target:
-    """The target, if its TLS files can be read. Raises `UsageError` naming the one that can't."""
-    if target.tls:
-        target.tls.context()
-    return target
 
 
 class SourceInputs(ConnectionInputs):
@@ -153,25 +123,6 @@ class InvestigationInputs(SourceInputs):
         )  # fmt: skip
 
 
-class Positionals(ConnectionInputs):
-    """The URL and the symptom, in any order."""
-
-    what: tuple[str, ...] = ()
-
-    def target_and_symptom(self) -> tuple[Target, str]:
-        """The one that contains :// is the URL. Raises `UsageError` naming what is too many, or missing."""
-        urls = [word for word in self.what if "://" in word.split(" ", 1)[0]]
-        symptoms = [word for word in self.what if word not in urls]
-        if len(urls) > 1 or len(symptoms) > 1:
-            extra = (urls if len(urls) > 1 else symptoms)[-1]
-            raise UsageError(f"{extra!r}: give one URL and one symptom; put a symptom of several words in quotes")
-        if not urls and not os.environ.get("REDIS_URL") and symptoms:
-            raise UsageError(
-                f"{symptoms[0]!r} isn't a URL and REDIS_URL isn't set; give a URL such as redis://host:6379"
-            )
-        return self.target(urls[0] if urls else None), hide_secrets(symptoms[0]) if symptoms else ""
-
-
 class PrintedInputs(InvestigationInputs):
     """An investigation whose answer is printed."""
 
@@ -203,7 +154,6 @@ class AnnotateInputs(PrintedInputs):
     """A file, or - for stdin."""
     url: str | None = None
     target_name: str | None = None
-    """A target of rediagnose.toml."""
     post: bool = False
 
 

@@ -16,6 +16,15 @@ def configure_acl(parser: argparse.ArgumentParser) -> None:
     connection(parser)
 
 
+def place(parser: argparse.ArgumentParser) -> None:
+    """The positionals of an investigation, and what may stand in place of the first."""
+    add = parser.add_argument
+    words = "the one with ://, or that is host:port or a target's name, is the server; else $REDIS_URL"
+    add("what", nargs="*", default=[], metavar="URL|SYMPTOM", help=words)
+    add("--url", metavar="URL", help="of the server, or its host:port")
+    add("--target", dest="target_name", metavar="NAME", help="of the server in rediagnose.toml")
+
+
 def connection(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how to be let in."""
     add = parser.add_argument

@@ -89,11 +89,12 @@ _TABLES: dict[str, type[Table]] = {
 _REMEDIES = {
     "targets": "write [[targets]] above each", "notify": "write [[notify]] above each", "github": "write [github]",
     "jira": "write [jira]", "pagerduty": "write [pagerduty]", "jira.api": "write 3 for Jira Cloud, 2 for others",
+    "targets.credentials": 'write "entra", or { type = "aws-iam", user = "...", cache = "...", region = "..." }',
     "notify.name": 'write name = "oncall"', "notify.form": 'write "slack" or "json"',
 }  # fmt: skip
 _FAULTS = {
     "missing": "missing", "tuple_type": "not a list of tables", "model_type": "not a table",
-    "literal_error": "{input!r} isn't {expected}",
+    "literal_error": "{input!r} isn't {expected}", "union_tag_invalid": "{tag!r} isn't one of {expected_tags}",
 }  # fmt: skip
 
 

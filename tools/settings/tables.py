@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from tools.connection.credentials import Credentials
 from tools.connection.target import Target, parse_target
 from tools.errors import UsageError
 from tools.http import web_url
@@ -106,6 +107,8 @@ class TargetSettings(Table):
     url_file: BesideFile | None = None
     password_env: Text | None = None
     password_file: BesideFile | None = None
+    credentials: Credentials | None = None
+    """What stands in a password's place: "entra", or a table such as { type = "aws-iam", user = "app", ... }."""
     cacert: BesideFile | None = None
     cert: BesideFile | None = None
     key: BesideFile | None = None
