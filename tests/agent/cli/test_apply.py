@@ -285,8 +285,12 @@ async def test_a_triage_that_is_killed_after_its_change_leaves_enough_to_undo_it
             stdin=theirs, stderr=theirs, stdout=asyncio.subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         os.close(theirs)
-        os.write(ours, b"y\n")
-        drained = asyncio.get_running_loop().run_in_executor(None, drain, ours)
+        printed = bytearray()
+        drained = asyncio.get_running_loop().run_in_executor(None, drain, ours, printed)
+        while b"anything else is no" not in printed:
+            assert process.returncode is None, printed.decode()
+            await asyncio.sleep(0.01)
+        os.write(ours, b"timeout\r")
         while (await wire.ask("CONFIG", "GET", "timeout")) == ["timeout", "0"]:
             assert process.returncode is None
             await asyncio.sleep(0.01)
@@ -307,11 +311,11 @@ async def test_a_triage_that_is_killed_after_its_change_leaves_enough_to_undo_it
     assert "verified" not in events
 
 
-def drain(terminal: int) -> None:
+def drain(terminal: int, printed: bytearray) -> None:
     """Read what a terminal prints until nobody is there."""
     try:
-        while os.read(terminal, 4096):
-            pass
+        while piece := os.read(terminal, 4096):
+            printed += piece
     except OSError:
         # The other end is closed.
         return
