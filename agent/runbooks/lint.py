@@ -12,6 +12,7 @@ from agent import checks
 from agent.answer.diagnosis import Outcome
 from agent.answer.taxonomy import CAUSES
 from agent.evidence.fields import FIGURES
+from agent.evidence.known import is_known
 from agent.runbooks.library import BUNDLED, CauseNotes, Remedy, Runbook, files, split
 from agent.runbooks.placeholders import EXAMPLES
 from tools.errors import Forbidden, UsageError
@@ -150,6 +151,8 @@ def _remedy(remedy: Remedy) -> Iterator[tuple[str, str, str, str]]:
     for goal in remedy.check:
         if goal.tool not in FIGURES:
             yield "check", goal.tool, "is no tool that reads", f"take one of {', '.join(FIGURES)}"
+        elif not is_known(goal.tool, goal.field):
+            yield "check", f"{goal.tool} {goal.field}", "is no field of that tool", "take a field of its readings"
     for cause in remedy.after:
         if cause not in CAUSES:
             yield "after", cause, "is no cause", "take an id of `rediagnose runbooks list`"
