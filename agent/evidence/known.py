@@ -29,8 +29,8 @@ def is_known(tool: str, field: str) -> bool:
     if field == "unavailable":
         return True
     if "*" in field:
-        wanted = re.compile("".join(".*" if piece == "*" else re.escape(piece) for piece in _PIECES.findall(field)))
-        return any(wanted.fullmatch(example) for example in examples(tool)) or bool(_pattern(tool).fullmatch(field))
+        asked = re.compile("".join(".*" if piece == "*" else re.escape(piece) for piece in _PIECES.findall(field)))
+        return any(asked.fullmatch(example) for example in examples(tool)) or bool(_pattern(tool).fullmatch(field))
     return _pattern(tool).fullmatch(field) is not None
 
 

@@ -45,7 +45,7 @@ class Finding(Record):
     place: str
     """Where in it, such as `causes.lua-busy.remedies.1`."""
     value: str
-    """What stands there."""
+    """What is there."""
     problem: str
     remedy: str
     error: bool = True
@@ -70,7 +70,7 @@ def lint(folder: Path, *, ours: bool | None = None) -> tuple[list[Runbook], list
             front, body = split(path)
         except UsageError as error:
             problem, _, remedy = str(error).removeprefix(f"runbook {path}: ").partition("; ")
-            found.append(Finding(file=path, place="file", value="", problem=problem, remedy=remedy or "mend it there"))
+            found.append(Finding(file=path, place="file", value="", problem=problem, remedy=remedy or "fix it there"))
             continue
         found += _unknown(path, front)
         try:
@@ -138,9 +138,9 @@ def _notes(path: Path, at: str, notes: CauseNotes) -> Iterator[Finding]:
     if not notes.avoid.strip():
         yield Finding(file=path, place=f"{at}.avoid", value="", problem="is empty", remedy=_MISSING["avoid"])
     for number, remedy in enumerate(notes.remedies, 1):
-        for field, value, problem, mend in _remedy(remedy):
+        for field, value, problem, cure in _remedy(remedy):
             yield Finding(
-                file=path, place=f"{at}.remedies.{number}.{field}", value=_short(value), problem=problem, remedy=mend
+                file=path, place=f"{at}.remedies.{number}.{field}", value=_short(value), problem=problem, remedy=cure
             )  # fmt: skip
 
 
@@ -206,7 +206,7 @@ def _body(book: Runbook, *, ours: bool) -> Iterator[Finding]:
     for cause in book.causes:
         if cause not in book.body:
             yield Finding(
-                file=book.path, place="body", value=cause, problem="isn't told there",
+                file=book.path, place="body", value=cause, problem="isn't explained there",
                 remedy="add its evidence, look-alikes and remedy under ## Causes", error=ours,
             )  # fmt: skip
     if len(lines) > LONGEST:
@@ -227,7 +227,7 @@ def words(body: str) -> int:
 
 
 def _together(books: Sequence[Runbook], *, ours: bool) -> Iterator[Finding]:
-    """What stands in two of them, of which the first would be taken."""
+    """What is in two of them, of which the first would be taken."""
     names: dict[str, Path] = {}
     homes: dict[str, Path] = {}
     for book in books:

@@ -30,7 +30,7 @@ def named(tree: ast.AST) -> Iterator[tuple[int, str, str]]:
         tool, field = map(pattern, pair) if len(pair) == 2 else (None, None)
         # Two tools' names are a pair of what a cause needs.
         if tool in fields() and field is not None and field not in fields():
-            yield node.lineno, str(tool), field
+            yield getattr(node, "lineno", 0), str(tool), field
 
 
 def misspelt(code: str) -> list[tuple[int, str, str]]:
