@@ -40,7 +40,7 @@ class Cause(Record):
     """One or two sentences for the person on call."""
     evidence: tuple[Evidence, ...]
     only_reported: bool = False
-    """Whether nothing but the report (r0) speaks for it: it was said, and not measured."""
+    """Whether nothing but the report (r0) speaks for it: it was reported, not measured."""
 
 
 class RuledOut(Record):
@@ -62,7 +62,7 @@ class Goal(Record):
     """What the field is compared with."""
 
     @property
-    def said(self) -> str:
+    def text(self) -> str:
         """As a person reads it."""
         return f"{self.tool} {self.field} {self.op}" + ("" if self.op in ("falls", "grows") else f" {self.value}")
 
@@ -135,7 +135,7 @@ class Disagreement(Record):
     """The checks' first cause, or their outcome."""
     stands: Literal["model", "checks"]
     why: str
-    """What speaks for the one that stands."""
+    """What speaks for the one that is the answer."""
     evidence: tuple[Evidence, ...] = ()
 
 
@@ -148,7 +148,7 @@ class ModelUse(Record):
     tokens_in: int = 0
     tokens_out: int = 0
     estimated: bool = False
-    """Whether the endpoint didn't count the tokens of some answer, so that they're told by its size."""
+    """Whether the endpoint didn't count the tokens of some answer, so that they're estimated by its size."""
     cost: float | None = None
     """By the prices that were given; null without."""
     disagrees: Disagreement | None = None

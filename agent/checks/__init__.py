@@ -29,10 +29,10 @@ FAMILIES: tuple[Family, ...] = tuple(
         cluster, settings, access, network, host, clientside, outside,
     )
 )  # fmt: skip
-"""In the order in which their findings are told where they are equally likely."""
+"""In the order in which equally likely findings are listed."""
 CHECKS: tuple[Check, ...] = tuple(check for family in FAMILIES for check in family.checks)
 NEEDS: dict[str, tuple[str, ...]] = {cause: tools for family in FAMILIES for cause, tools in family.needs.items()}
-"""The tools whose reading each cause can't be told without."""
+"""The tools whose readings each cause can't be recognised without."""
 CONSEQUENCES: dict[str, dict[str, float]] = {}
 """What each cause explains away, of all families."""
 for _family in FAMILIES:

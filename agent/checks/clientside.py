@@ -4,7 +4,7 @@ import re
 
 from agent.checks.cpu import main_thread_share
 from agent.checks.types import Family, Found, Limits
-from agent.checks.versus_baseline import as_ever, cited, fallen, risen, said, times
+from agent.checks.versus_baseline import as_ever, cited, compared, fallen, risen, times
 from agent.evidence.view import Cited, View
 
 POOL_WORDS = re.compile(
@@ -92,11 +92,11 @@ def pool(view: View, limits: Limits) -> Found:
     some = next((at for at, count, waiting in owners if waiting >= 2 and waiting >= 0.4 * count), None)
     resting = _held(view, limits, owners)
     used = view.number("info", "connected_clients")
-    said = f"The client reports that its pool has no connection left; the server is idle ({used:.0f} clients)"
+    reported = f"The client reports that its pool has no connection left; the server is idle ({used:.0f} clients)"
     cited: tuple[Cited, ...] = (("symptom", "text"), *IDLE_CITED)
     if at := blocked or some:
         who = _who(view, at)
-        why = f"{said}, and the connections of {who} wait in a command that blocks: they hold its pool."
+        why = f"{reported}, and the connections of {who} wait in a command that blocks: they hold its pool."
         group = _group(view, at)
         likely = 0.93 if not resting else 0.45
         yield view.cause(
@@ -105,9 +105,9 @@ def pool(view: View, limits: Limits) -> Found:
         )  # fmt: skip
     if not blocked or resting:
         rests = [("clients", f"{resting}.{field}") for field in ("count", "idle_median")] if resting else []
-        why = f"{said}, so they are all taken within the application."
+        why = f"{reported}, so they are all taken within the application."
         if resting:
-            why = f"{said}; the connections of {_who(view, resting)} rest, taken and not given back."
+            why = f"{reported}; the connections of {_who(view, resting)} rest, taken and not given back."
         yield view.cause("pool-exhausted", 0.9 if resting else 0.45 if some else 0.8, why, *cited, *rests)
     if not blocked and not some:
         because = "No owner's connections wait in a command that blocks."
@@ -131,11 +131,11 @@ def _group(view: View, owner: str) -> str:
 
 def starved(view: View, limits: Limits) -> Found:
     """The client reports itself busy, and the server is idle."""
-    said = STARVED_WORDS.search(view.symptom)
-    if said is None:
+    words = STARVED_WORDS.search(view.symptom)
+    if words is None:
         return
     if idle(view, limits):
-        why = f"The client's own report says that it's busy ({said[0]}), and the server is idle and answers promptly."
+        why = f"The client's own report says that it's busy ({words[0]}), and the server is idle and answers promptly."
         yield view.cause("client-starved", 0.8, why, ("symptom", "text"), *IDLE_CITED[:3])
     elif view.last("commandstats") and view.last("latency_sample"):
         yield view.not_("client-starved", "The server itself isn't idle.", *IDLE_CITED[:2])
@@ -161,17 +161,17 @@ def _storm_since(view: View, limits: Limits, rate: float) -> Found:
     cites: tuple[Cited, ...] = (("info", "total_connections_received.rate"), *cited(*BUSIER, *UNMOVED))
     if all(as_ever(view, limits, figure) for figure in BUSIER):
         if reported or rate >= limits["churn_connections_per_second"]:
-            yield view.not_("retry-storm", f"As on the good day: {said(view, BUSIER)}.", *cites)
+            yield view.not_("retry-storm", f"As on the good day: {compared(view, BUSIER)}.", *cites)
         return
     far = (times(view, BUSIER[0]) or 0) >= limits["storm_ratio"] and risen(view, limits, BUSIER[1])
     if rate < limits["churn_connections_per_second"] or not far:
         if reported:
-            yield view.not_("retry-storm", f"Against the good day: {said(view, BUSIER)}.", *cites)
+            yield view.not_("retry-storm", f"Against the good day: {compared(view, BUSIER)}.", *cites)
         return
     moved = [one for one in UNMOVED if risen(view, limits, one) or fallen(view, limits, one)]
-    why = f"Against the good day: {said(view, BUSIER)}"
+    why = f"Against the good day: {compared(view, BUSIER)}"
     if moved:
-        why += f"; yet {said(view, moved)}, so it may be other work, not the same tried again."
+        why += f"; yet {compared(view, moved)}, so it may be other work, not the same tried again."
         yield view.cause("retry-storm", 0.6 if reported else 0.35, why, *cites)
     elif reported:
         why += ", for the same data: what was reported is over, and its load stays."

@@ -14,7 +14,7 @@ def vouched(view: View) -> bool:
     from everywhere.
     """
     seen_here = view.get("process", "locality") in ("local", "no-listener", "host-facts")
-    return not seen_here and view.told.get("seen") == "up"
+    return not seen_here and view.in_topology.get("seen") == "up"
 
 
 def unreachable_from_here(view: View) -> Found:
@@ -43,7 +43,7 @@ def process_down(view: View, limits: Limits) -> Found:
     if view.unavailable("connect") != "refused" or view.get("connect", "tcp_error") not in ("ECONNREFUSED", "ENOENT"):
         return
     if view.is_sentinel:
-        # No data is behind it: what its absence means is told by the quorum.
+        # No data is behind it: the quorum says what its absence means.
         return
     if vouched(view):
         yield from unreachable_from_here(view)

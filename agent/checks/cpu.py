@@ -41,7 +41,7 @@ TRIED_TO_KILL = re.compile(
 
 
 def main_thread_share(view: View) -> float | None:
-    """CPU seconds a second of the main thread over the window, from INFO; None where it isn't told."""
+    """CPU seconds a second of the main thread over the window, from INFO; None where INFO doesn't have it."""
     used = [view.number("info", f"used_cpu_{kind}_main_thread.rate") for kind in ("sys", "user")]
     if None in used:
         used = [view.number("info", f"used_cpu_{kind}.rate") for kind in ("sys", "user")]
@@ -59,17 +59,17 @@ def lua_busy(view: View, limits: Limits) -> Found:
     )  # fmt: skip
     what, for_long = _what_runs(view), "has been for longer than busy-reply-threshold (5 s by default)"
     if why := _cannot_write(view):
-        spoken = ("script", "command"), ("script", "role")
-        yield view.cause("lua-busy", 0.96, f"{what} is running and {for_long}. {why}", *cited, *spoken)
-        yield view.not_("lua-unkillable", why, *spoken)
+        fields = ("script", "command"), ("script", "role")
+        yield view.cause("lua-busy", 0.96, f"{what} is running and {for_long}. {why}", *cited, *fields)
+        yield view.not_("lua-unkillable", why, *fields)
         return
-    told, tried = SAYS_WRITTEN.search(view.symptom), TRIED_TO_KILL.search(view.symptom)
+    wrote, tried = SAYS_WRITTEN.search(view.symptom), TRIED_TO_KILL.search(view.symptom)
     # Of a function SCRIPT KILL fails in any case: it's the wrong one of two.
-    if told or (tried and (view.get("script", "running") != "function" or "function" in tried[0].lower())):
-        how = "it was answered with UNKILLABLE, or wrote" if told else "an attempt to kill it failed"
+    if wrote or (tried and (view.get("script", "running") != "function" or "function" in tried[0].lower())):
+        how = "it was answered with UNKILLABLE, or wrote" if wrote else "an attempt to kill it failed"
         why = f"{what} is running, and by the report {how}: what has written isn't ended halfway."
-        yield view.cause("lua-unkillable", 0.85 if told else 0.7, why, ("symptom", "text"), *cited)
-        if told:
+        yield view.cause("lua-unkillable", 0.85 if wrote else 0.7, why, ("symptom", "text"), *cited)
+        if wrote:
             yield view.not_("lua-busy", "By the report it has written already.", ("symptom", "text"))
         else:
             why = f"{what} is running and {for_long}; by the report a kill failed, but not with what error."

@@ -21,7 +21,7 @@ WRITES = (
 
 
 def masters(view: View) -> Iterator[str]:
-    """The prefixes of the masters that a sentinel told of, such as m1."""
+    """The prefixes of the masters that a sentinel knows, such as m1."""
     for number in range(1, 5):
         if view.last("sentinel") and view.get("sentinel", f"m{number}.address") is not None:
             yield f"m{number}"
@@ -67,7 +67,7 @@ def _says_ok(view: View, name: str) -> bool:
 
 
 def replicas(view: View, at: str) -> Iterator[str]:
-    """The prefixes of the replicas that a sentinel told of for a master, such as m1.r1."""
+    """The prefixes of the replicas that a sentinel knows of a master, such as m1.r1."""
     for number in range(1, 9):
         if view.get("sentinel", f"{at}.r{number}.address") is not None:
             yield f"{at}.r{number}"
@@ -115,7 +115,7 @@ def no_good_replica(view: View, limits: Limits) -> Found:
 
 
 def priority(view: View, limits: Limits) -> Found:
-    """The same as the replica tells it that must not be promoted: there it can be mended."""
+    """The same as the replica tells it that must not be promoted: that is where it can be fixed."""
     if view.text("replication", "role") != "slave" or view.number("replication", "slave_priority") != 0:
         return
     for sentinel in view.peers:
@@ -138,7 +138,7 @@ def slowness(view: View, limits: Limits) -> Found:
     data = [one for one in (view, *view.peers) if not one.is_sentinel]
     for sentinel in (peer for peer in view.peers if view in data):
         for at in masters(sentinel):
-            age, told = _failed_over(sentinel, at, limits)
+            age, signs = _failed_over(sentinel, at, limits)
             if age is None or any(_life(one) <= age + 1 for one in data):
                 continue
             after = (sentinel.number("sentinel", f"{at}.down-after-milliseconds") or 0) * 1000
@@ -156,7 +156,7 @@ def slowness(view: View, limits: Limits) -> Found:
                                ("process", "uptime_seconds"), ("info", "role"))  # fmt: skip
             limit = ("sentinel", f"{at}.down-after-milliseconds"), ("sentinel", f"{at}.config-epoch")
             theirs = stalled.cite(("slowlog", "max_usec"), ("slowlog", "newest_age")) if stalled else ()
-            evidence = (*sentinel.cite(*told, *limit), *theirs, *cause.evidence)
+            evidence = (*sentinel.cite(*signs, *limit), *theirs, *cause.evidence)
             yield cause.model_copy(update={"evidence": evidence})
             return
 
@@ -168,18 +168,18 @@ def _life(view: View) -> float:
 
 def _failed_over(view: View, at: str, limits: Limits) -> tuple[float | None, list[Cited]]:
     """How long ago this sentinel took its master for dead and moved on, in seconds, or None; and what tells it."""
-    heard = [("sentinel", f"{name}.{field}") for name, field in (
+    events = [("sentinel", f"{name}.{field}") for name, field in (
         ("+sdown", "master.count"), ("+sdown", "master.address"), ("+switch-master", "from"), ("+switch-master", "to"),
     )]  # fmt: skip
-    if view.number(*heard[0]) and view.get(*heard[2]) is not None:
-        return view.number("sentinel", "window_seconds") or 0, heard
+    if view.number(*events[0]) and view.get(*events[2]) is not None:
+        return view.number("sentinel", "window_seconds") or 0, events
     # A planned failover has no +odown; only a master is ever objectively down.
     dead, moved = view.number("log", "odown.newest_age"), view.number("log", "failover.newest_age")
     # The epoch of what's in force grows with a failover that was carried through.
     if dead is None or moved is None or not view.number("sentinel", f"{at}.config-epoch"):
         return None, []
     age = max(dead, moved)
-    cited = [("log", "odown.newest_age"), ("log", "odown.count"), ("log", "failover.newest_age"), *heard]
+    cited = [("log", "odown.newest_age"), ("log", "odown.count"), ("log", "failover.newest_age"), *events]
     return (age, cited) if age <= limits["failover_recent_seconds"] else (None, [])
 
 

@@ -34,10 +34,10 @@ def after_peak(view: View, limits: Limits) -> Found:
     """More was in use once; the allocator kept the pages, which are free for new data."""
     peak, used = view.number("memory", "used_memory_peak"), view.number("memory", "used_memory")
     rss = view.number("memory", "used_memory_rss")
-    kept, told = view.number("memory", "allocator_rss_bytes"), view.text("memory", "fragmentation_from")
+    kept, source = view.number("memory", "allocator_rss_bytes"), view.text("memory", "fragmentation_from")
     if not peak or not used or rss is None:
         return
-    if kept is None and told == "rss":
+    if kept is None and source == "rss":
         # This allocator doesn't tell; what is resident beyond the data, and was in use at the peak, is the bound.
         kept = min(rss, peak) - used
     cited = (
@@ -78,7 +78,7 @@ def swapping(view: View, limits: Limits) -> Found:
 
 
 def oom_killed(view: View, limits: Limits) -> Found:
-    """The kernel killed it for want of memory: its log just stops, and the kernel says so."""
+    """The kernel killed it when memory ran out: its log just stops, and the kernel says so."""
     age, name = view.number("kernel_log", "oom_kill.newest_age"), view.text("kernel_log", "oom_kill.name")
     kills = view.number("process", "cgroup_oom_kills") or 0
     cited: tuple[Cited, ...] = (
@@ -99,7 +99,7 @@ def oom_killed(view: View, limits: Limits) -> Found:
             why = f"The kernel killed {name} for want of memory {age:.0f} s ago, and the server's log just stops."
             yield view.cause("oom-killed", 0.97, why, *cited)
         elif age is not None and last is None and age <= limits["oom_recent_seconds"]:
-            # Whose process that was isn't told; another server that lives makes it less likely to be this one's.
+            # It doesn't say whose process that was; another server that lives makes it less likely to be this one's.
             alone = view.number("process", "redis_processes") == 0 and age <= limits["oom_fresh_seconds"]
             why = f"The kernel killed {name} for want of memory {age:.0f} s ago; the server's own log wasn't read."
             yield view.cause("oom-killed", 0.6 if alone else 0.4, why, *cited)

@@ -20,7 +20,7 @@ def size(text: str) -> int | None:
 
 
 def refused(view: View) -> float:
-    """Commands refused for want of memory over the window."""
+    """Commands refused over the window because memory was full."""
     return view.number("info", "errorstat_OOM.count.delta") or 0
 
 
@@ -194,8 +194,8 @@ def ttl_leak(view: View, limits: Limits) -> Found:
     why = f"{lasting:.0f} keys without a TTL came over the window and {passing:.0f} with one; {coverage:.0%} have one"
     usual = coverage > max(share, limits["ttl_leak_share"])
     why += ": what comes lately is kept for ever." if usual else "."
-    said = MEMORY_WORDS.search(view.symptom) is not None
-    probability = (0.9 if said else 0.6) if usual else (0.6 if said else 0.4)
+    reported = MEMORY_WORDS.search(view.symptom) is not None
+    probability = (0.9 if reported else 0.6) if usual else (0.6 if reported else 0.4)
     yield view.cause("ttl-leak", probability, why, *cited)
 
 

@@ -23,7 +23,7 @@ def _reason(view: View) -> str | None:
 
 
 def failed_snapshot(view: View, limits: Limits) -> Found:
-    """The last snapshot failed: for want of room, of a process, or because its child was killed."""
+    """The last snapshot failed: for lack of space or of a process, or because its child was killed."""
     status = view.text("persistence", "rdb_last_bgsave_status")
     if status == "ok":
         because = "The last snapshot went well, or none was tried yet."

@@ -128,7 +128,7 @@ def turned_away(view: View, limits: Limits) -> Found:
         if refused(peer, limits):
             why = f"The replica at {peer.node} is refused each time it tries to follow: its masterauth is wrong."
             cause = view.cause("masterauth-mismatch", 0.95, why, *cited)
-            # What has to be mended is the replica's setting.
+            # It's the replica's setting that has to be fixed.
             yield _with(cause.model_copy(update={"where": peer.node}), peer, ("log", "replication_auth.newest_age"))
             return
     psync = view.number("commandstats", "psync.rejected_calls.delta") or 0
@@ -147,7 +147,7 @@ def lost(view: View, limits: Limits) -> Found:
         return
     # Where the replica is known, its own readings tell more.
     if view.number("replication", "repl_backlog_active") != 1 or any(
-        peer.text("replication", "role") == "slave" or peer.told.get("role") == "replica" for peer in view.peers
+        peer.text("replication", "role") == "slave" or peer.in_topology.get("role") == "replica" for peer in view.peers
     ):
         return
     words = STALE_WORDS.search(view.symptom) is not None
@@ -184,14 +184,14 @@ def lag(view: View, limits: Limits) -> Found:
         sick = trouble(peer)
         why += f", because it {sick[0]}." if sick else f"; {rate / 1024:.0f} KiB a second are written."
         cause = view.cause("replica-lag", 0.4 if sick else 0.93, why, *cited)
-        # The replica, or the way to it, is what has to be mended.
+        # The replica, or the way to it, has to be fixed.
         cause = cause.model_copy(update={"where": peer.node if peer else view.node})
         yield _with(cause, peer, ("replication", "slave_repl_offset"), *(sick[1] if sick else ()))
         return
 
 
 def noreplicas(view: View, limits: Limits) -> Found:
-    """Writes are refused for want of good replicas."""
+    """Writes are refused because good replicas are missing."""
     missing = view.number("replication", "good_replicas_missing") or 0
     errors = view.number("replication", "errorstat_NOREPLICAS.count.delta") or 0
     cited: tuple[Cited, ...] = (
@@ -200,8 +200,8 @@ def noreplicas(view: View, limits: Limits) -> Found:
         ("replication", "min-replicas-max-lag"), ("replication", "lag_max"), ("replication", "connected_slaves"),
     )  # fmt: skip
     if missing > 0 or errors > 0:
-        wanted = view.number("replication", "min-replicas-to-write")
-        of = f"min-replicas-to-write is {wanted:.0f}, and" if wanted else "Of the replicas that a write needs"
+        needed = view.number("replication", "min-replicas-to-write")
+        of = f"min-replicas-to-write is {needed:.0f}, and" if needed else "Of the replicas that a write needs"
         why = f"{of} {missing:.0f} good replicas are missing; {errors:.0f} writes were refused over the window."
         sick = any(trouble(peer) for peer in view.peers)
         yield view.cause("noreplicas", (0.92 if sick else 0.96) if errors else 0.85, why, *cited)

@@ -80,7 +80,7 @@ def resyncs(view: View, limits: Limits) -> Found:
 
 
 def seen_below(view: View, limits: Limits) -> Found:
-    """What a replica's own log tells of whole copies where its primary can't be asked."""
+    """What a replica's own log says of whole copies where its primary can't be asked."""
     if view.text("replication", "role") != "slave" or any(peer.text("replication", "role") for peer in view.peers):
         return
     count = view.number("log", "full_resync.count") or 0
@@ -116,9 +116,9 @@ def _backlog(view: View, limits: Limits, ongoing: bool, failed: float) -> Found:
     why = f"A backlog of {size:.2f} MiB"
     why += f" holds {bridges:.1f} s of what is written" if bridges is not None else " doesn't hold what was missed"
     if failed > 0:
-        told = short or _recent(view, "no_backlog", limits)
+        explained = short or _recent(view, "no_backlog", limits)
         of = f"{failed:.0f} partial syncs were refused over the window, each of them became a whole copy"
-        yield view.cause("backlog-too-small", 0.95 if told else 0.6, f"{why}: {of}.", *cited)
+        yield view.cause("backlog-too-small", 0.95 if explained else 0.6, f"{why}: {of}.", *cited)
         because = "No replica was over its output limit."
         yield view.not_("replica-output-loop", because, ("replication", "output.omem_max"), FULL[1])
     elif ongoing and refused >= 2 and (short or _recent(view, "no_backlog", limits)):

@@ -14,7 +14,7 @@ BACK_WORDS = re.compile(
     r"after (each|every)|surviv\w*|persist\w*|default\w*)\b",
     re.IGNORECASE,
 )
-"""Together with a restart: what was mended doesn't stay so."""
+"""Together with a restart: what was fixed doesn't stay so."""
 FILE_WORDS = re.compile(
     r"config(uration)? (file )?(and|differs|drift)|redis\.conf|valkey\.conf|config set\b.*\b(last|stay|survive|file)|"
     r"setting.*(not|isn't|never) (applied|in the file|kept)",
@@ -43,8 +43,10 @@ def config_drift(view: View, limits: Limits) -> Found:
             yield view.not_("config-drift", "What runs is what the configuration file says.", *counted[::2])
         return
     # What the ticket names comes first.
-    said = [name for name in names if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", view.symptom, re.IGNORECASE)]
-    names = [*said, *(name for name in names if name not in said)]
+    reported = [
+        name for name in names if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", view.symptom, re.IGNORECASE)
+    ]
+    names = [*reported, *(name for name in names if name not in reported)]
     cited: tuple[Cited, ...] = (
         *counted,
         *(("config_drift", f"{name}.{what}") for name in names[:3] for what in ("file", "running", "differs")),
@@ -56,10 +58,10 @@ def config_drift(view: View, limits: Limits) -> Found:
     why += ": the server was started without a file, so" if without else ", so"
     why += " a restart brings the old one back."
     if returns or FILE_WORDS.search(view.symptom):
-        # What an argument of the command line set stands in no file either, and comes back by itself.
+        # What an argument of the command line set is in no file either, and comes back by itself.
         yield view.cause("config-drift", 0.93 if in_file else 0.8, why, *cited, ("symptom", "text"))
     else:
-        yield view.cause("config-drift", 0.55 if said else 0.3, why, *cited)
+        yield view.cause("config-drift", 0.55 if reported else 0.3, why, *cited)
 
 
 FAMILY = Family(

@@ -28,7 +28,7 @@ class Family(Record):
 
     checks: tuple[Check, ...]
     needs: Mapping[str, tuple[str, ...]]
-    """By cause: the tools whose reading it can't be told without; none where any of several readings tells it."""
+    """By cause: the tools whose readings it can't be recognised without; none where any of several will do."""
     consequences: Mapping[str, Mapping[str, float]] = {}
     """What a cause brings with it: present, it explains the other away by this factor."""
     placeholders: tuple[Placeholder, ...] = ()

@@ -1,4 +1,4 @@
-"""From findings to an answer: causes compete, consequences stand back, and what's missing is said."""
+"""From findings to an answer: causes compete, consequences give way, and what's missing is named."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -26,7 +26,7 @@ NAMED_FIRST = (
 
 
 def hidden_causes() -> dict[str, tuple[str, ...]]:
-    """By tool: the causes that can't be told without its reading, as the families of checks declare them."""
+    """By tool: the causes that can't be recognised without its reading, as the families of checks declare them."""
     ranks = {cause: rank for rank, cause in enumerate((*NAMED_FIRST, *CAUSES))}
     ranks |= {cause: rank for rank, cause in enumerate(NAMED_FIRST)}
     by_tool: dict[str, list[str]] = {tool: [] for tool in TOOLS}

@@ -56,7 +56,7 @@ def cited(*figures: str) -> tuple[Cited, ...]:
     return tuple(("baseline", f"{figure}.{part}") for figure in figures for part in ("before", "now"))
 
 
-def said(view: View, figures: Sequence[str]) -> str:
+def compared(view: View, figures: Sequence[str]) -> str:
     """Some figures of that day and of now, in words."""
     return ", ".join(
         f"{figure} {view.number('baseline', f'{figure}.before'):g} then and "
@@ -77,10 +77,10 @@ def weigh(
     changed += [figure for figure in falls if fallen(view, limits, figure)]
     if changed:
         likely = round(min(0.97, cause.probability + RAISED * (1 - cause.probability)), 3)
-        why = f"{cause.why.rstrip('.')}. Unlike on the good day: {said(view, changed)}."
+        why = f"{cause.why.rstrip('.')}. Unlike on the good day: {compared(view, changed)}."
         likely = max(likely, cause.probability)
     elif known and all(as_ever(view, limits, figure) for figure in known):
-        changed, same = known, f"As on the good day: {said(view, known)}."
+        changed, same = known, f"As on the good day: {compared(view, known)}."
         if out:
             return view.not_(cause.id, same, *cited(*known))
         likely, why = min(AT_MOST, LOWERED * cause.probability), f"{cause.why.rstrip('.')}. {same}"

@@ -51,12 +51,12 @@ def problems(at: str, evidence: Sequence[Evidence], readings: Iterable[Reading])
 
 def matches(cited: Scalar, actual: Scalar) -> bool:
     """Whether a cited value is the actual one: numbers at the precision that they're cited with, the rest exactly."""
-    wanted, found = _number(cited), _number(actual)
-    if wanted is None or found is None or (isinstance(cited, str) and isinstance(actual, str)):
+    claimed, found = _number(cited), _number(actual)
+    if claimed is None or found is None or (isinstance(cited, str) and isinstance(actual, str)):
         # A model may put a value of any type in quotes.
         return _plain(cited) == _plain(actual)
-    decimals = max(0, -int(wanted.normalize().as_tuple().exponent))
-    return abs(found - wanted) <= Decimal(5).scaleb(-decimals - 1)
+    decimals = max(0, -int(claimed.normalize().as_tuple().exponent))
+    return abs(found - claimed) <= Decimal(5).scaleb(-decimals - 1)
 
 
 def _plain(value: Scalar) -> str:

@@ -70,8 +70,8 @@ class View:
         return dict(reading.values or {}) if reading else {}
 
     @property
-    def told(self) -> dict[str, Scalar]:
-        """What the deployment's topology says of this node: its role, and how its peers see it; empty if nothing."""
+    def in_topology(self) -> dict[str, Scalar]:
+        """This node in the deployment's topology: its role, and how its peers see it; empty if nothing."""
         fields = self.fields("topology")
         at = next((f"n{n}." for n in range(1, len(fields)) if fields.get(f"n{n}.node") == self.node), None)
         return {name.removeprefix(at): value for name, value in fields.items() if at and name.startswith(at)}
@@ -79,7 +79,7 @@ class View:
     @property
     def is_sentinel(self) -> bool:
         """Whether this node is a sentinel."""
-        return self.told.get("role") == "sentinel"
+        return self.in_topology.get("role") == "sentinel"
 
     @property
     def symptom(self) -> str:

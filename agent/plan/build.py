@@ -20,7 +20,7 @@ MOST = 8
 class Planned:
     """Steps and the changes that they'd make.
 
-    A plan that is made anew keeps what something was done about, under `done`, and the ids of steps that are the same.
+    A plan that replaces another keeps the steps that were acted on, under `done`, and the ids of the same steps.
     """
 
     def __init__(self, before: "Planned | None" = None) -> None:
@@ -33,7 +33,7 @@ class Planned:
         self._last: int = before._last if before else 0
 
     def add(self, step: Step, change: Change | None = None) -> None:
-        """Append a step unless the same action stands there already."""
+        """Append a step unless the same action is there already."""
         if len(self.steps) >= MOST or (step.action, step.node) in [(one.action, one.node) for one in self.steps]:
             return
         if (id := self._open.get(_same(step))) is None:

@@ -34,10 +34,10 @@ class Seen(Record):
         return self.goal.op not in ("falls", "grows") and _holds(self.goal, self.before, self.before) is True
 
     @property
-    def said(self) -> str:
+    def text(self) -> str:
         """As a person reads it."""
         word = {True: "yes", False: "no", None: "not read"}[self.holds]
-        return f"{self.goal.said}: {word} ({_shown(self.before)} -> {_shown(self.after)})"
+        return f"{self.goal.text}: {word} ({_shown(self.before)} -> {_shown(self.after)})"
 
 
 def _shown(value: Scalar) -> str:

@@ -187,7 +187,7 @@ async def roll_back(site: Site, gate: Gate, restored: Change, approval: Approval
 def outcome_lines(outcome: Outcome) -> list[str]:
     """What a person sees of an outcome."""
     change = outcome.applied.change
-    rows = [f"  {one.said}" for one in outcome.goals]
+    rows = [f"  {one.text}" for one in outcome.goals]
     tools = {one.goal.tool for one in outcome.goals} or set(GUARD)
     for when, readings in (("before", outcome.before), ("after ", outcome.after)):
         rows += [f"  {when}  {one.id} {one.tool}  {figures_text(one)}" for one in readings if one.tool in tools]

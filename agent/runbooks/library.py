@@ -37,7 +37,7 @@ class Clue(Record):
     op: Literal["==", "!=", "<", "<=", ">", ">="]
     value: Scalar = None
 
-    def stands(self, evidence: Iterable[Evidence]) -> bool:
+    def holds(self, evidence: Iterable[Evidence]) -> bool:
         """Whether the evidence has such a field with such a value."""
         found = (one.value for one in evidence if fnmatchcase(one.field, self.field))
         return any(compare(value, self.op, self.value) for value in found if value is not None)
@@ -79,7 +79,7 @@ class Remedy(Record):
 
     def fits(self, evidence: Sequence[Evidence], causes: Collection[str]) -> bool:
         """Whether it's for the form that the cause has by its evidence, and none of its blockers is among `causes`."""
-        return not any(clue.stands(evidence) for clue in self.unless) and not set(self.after) & set(causes)
+        return not any(clue.holds(evidence) for clue in self.unless) and not set(self.after) & set(causes)
 
     def same_as(self, command: Sequence[str]) -> bool:
         """Whether it sends this command, or sets this parameter, whatever the value."""
@@ -211,7 +211,7 @@ def split(path: Path) -> tuple[dict[str, Any], str]:
 
 
 class _Strict(yaml.SafeLoader):
-    """Refuses a key that stands there twice: the first one's text would be lost without a word."""
+    """Refuses a key that is there twice: the first one's text would be lost without a word."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()

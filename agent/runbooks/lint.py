@@ -12,6 +12,7 @@ from agent import checks
 from agent.answer.diagnosis import Outcome
 from agent.answer.taxonomy import CAUSES
 from agent.evidence.fields import FIGURES
+from agent.evidence.known import is_known
 from agent.runbooks.library import BUNDLED, CauseNotes, Remedy, Runbook, files, split
 from agent.runbooks.placeholders import EXAMPLES
 from tools.errors import Forbidden, UsageError
@@ -44,7 +45,7 @@ class Finding(Record):
     place: str
     """Where in it, such as `causes.lua-busy.remedies.1`."""
     value: str
-    """What stands there."""
+    """What is there."""
     problem: str
     remedy: str
     error: bool = True
@@ -69,7 +70,7 @@ def lint(folder: Path, *, ours: bool | None = None) -> tuple[list[Runbook], list
             front, body = split(path)
         except UsageError as error:
             problem, _, remedy = str(error).removeprefix(f"runbook {path}: ").partition("; ")
-            found.append(Finding(file=path, place="file", value="", problem=problem, remedy=remedy or "mend it there"))
+            found.append(Finding(file=path, place="file", value="", problem=problem, remedy=remedy or "fix it there"))
             continue
         found += _unknown(path, front)
         try:
@@ -137,9 +138,9 @@ def _notes(path: Path, at: str, notes: CauseNotes) -> Iterator[Finding]:
     if not notes.avoid.strip():
         yield Finding(file=path, place=f"{at}.avoid", value="", problem="is empty", remedy=_MISSING["avoid"])
     for number, remedy in enumerate(notes.remedies, 1):
-        for field, value, problem, mend in _remedy(remedy):
+        for field, value, problem, cure in _remedy(remedy):
             yield Finding(
-                file=path, place=f"{at}.remedies.{number}.{field}", value=_short(value), problem=problem, remedy=mend
+                file=path, place=f"{at}.remedies.{number}.{field}", value=_short(value), problem=problem, remedy=cure
             )  # fmt: skip
 
 
@@ -150,6 +151,8 @@ def _remedy(remedy: Remedy) -> Iterator[tuple[str, str, str, str]]:
     for goal in remedy.check:
         if goal.tool not in FIGURES:
             yield "check", goal.tool, "is no tool that reads", f"take one of {', '.join(FIGURES)}"
+        elif not is_known(goal.tool, goal.field):
+            yield "check", f"{goal.tool} {goal.field}", "is no field of that tool", "take a field of its readings"
     for cause in remedy.after:
         if cause not in CAUSES:
             yield "after", cause, "is no cause", "take an id of `rediagnose runbooks list`"
@@ -203,7 +206,7 @@ def _body(book: Runbook, *, ours: bool) -> Iterator[Finding]:
     for cause in book.causes:
         if cause not in book.body:
             yield Finding(
-                file=book.path, place="body", value=cause, problem="isn't told there",
+                file=book.path, place="body", value=cause, problem="isn't explained there",
                 remedy="add its evidence, look-alikes and remedy under ## Causes", error=ours,
             )  # fmt: skip
     if len(lines) > LONGEST:
@@ -224,7 +227,7 @@ def words(body: str) -> int:
 
 
 def _together(books: Sequence[Runbook], *, ours: bool) -> Iterator[Finding]:
-    """What stands in two of them, of which the first would be taken."""
+    """What is in two of them, of which the first would be taken."""
     names: dict[str, Path] = {}
     homes: dict[str, Path] = {}
     for book in books:

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from agent.answer.diagnosis import Cause
+from agent.answer.diagnosis import Cause, Evidence
 from agent.checks.types import Check
-from agent.evidence.view import View
+from agent.evidence.known import is_known
+from agent.evidence.view import Cited, View
 from agent.runbooks.library import load
-from tools.records import Kind, Reading, Unavailable, Values
+from tools.records import Kind, Reading, Scalar, Unavailable, Values
 
 LIMITS = load().thresholds
 NODE = "n"
@@ -24,6 +25,21 @@ BANDS = {"sure": (0.9, 1.0), "likely": (0.7, 0.9), "maybe": (0.5, 0.7), "hint": 
 """From the first to below the second: from 0.5 on a cause is part of an answer."""
 
 
+class CheckedView(View):
+    """A view that is asked for fields only that there are: those too whose names are put together."""
+
+    def get(self, tool: str, field: str) -> Scalar:
+        """The value. Raises `AssertionError` for a field that no reading of the tool has."""
+        assert is_known(tool, field), (tool, field)
+        return super().get(tool, field)
+
+    def cite(self, *cited: Cited) -> tuple[Evidence, ...]:
+        """The evidence. Raises `AssertionError` for a field that no reading of the tool has."""
+        unknown = [(tool, field) for tool, field in cited if not is_known(tool, field)]
+        assert not unknown, unknown
+        return super().cite(*cited)
+
+
 def view(given: Given, *, symptom: str = "", peers: Mapping[str, Given] | None = None, node: str = NODE) -> View:
     """The readings of a node and its peers, in turn."""
     readings = [_reading(0, "symptom", {"text": symptom}, None)]
@@ -33,11 +49,13 @@ def view(given: Given, *, symptom: str = "", peers: Mapping[str, Given] | None =
             _reading(len(readings) + number, tool, value, None if tool == "topology" else at)
             for number, (tool, value) in enumerate(tools.items())
         ]
-    return View(readings, node)
+    return CheckedView(readings, node)
 
 
 def _reading(number: int, tool: str, value: Values | Kind | tuple[Kind, Values], node: str | None) -> Reading:
     kind, values = value if isinstance(value, tuple) else (None, value) if isinstance(value, dict) else (value, None)
+    unknown = [field for field in values or {} if not is_known(tool, field)]
+    assert not unknown, (tool, unknown)
     return Reading(
         id=f"r{number}", tool=tool, args={}, node=node, at="2026-01-31T02:05:07Z", ms=1.0, values=values,
         unavailable=Unavailable(kind=kind, detail=kind) if kind else None,

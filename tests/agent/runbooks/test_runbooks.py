@@ -94,6 +94,9 @@ BAD: dict[str, tuple[Callable[[str], str], str, str, str]] = {
                                 "causes.maxclients-exhausted.remedies.1.risk", "safe", "isn't what policy says"),
     "destructive advice": (changed("Call the owner", "Run FLUSHALL, then call the owner"),
                            "causes.maxclients-exhausted.remedies.2.action", "Run FLUSHALL", "FLUSHALL"),
+    "misspelt field": (changed("        verify: info", "        check: [{tool: info, field: rejected, op: falls}]\n"
+                               "        verify: info"),
+                       "causes.maxclients-exhausted.remedies.1.check", "info rejected", "is no field of that tool"),
     "after no cause": (changed("        verify: info", "        after: [warp-core]\n        verify: info"),
                        "causes.maxclients-exhausted.remedies.1.after", "warp-core", "is no cause"),
     "unfilled placeholder": (changed("$owner", "$pager"), "causes.maxclients-exhausted.remedies.2.action", "$pager",
