@@ -8,11 +8,11 @@ from tools.clock import Clock
 from tools.connection.allowed import must_read
 from tools.connection.budget import Budget, OwnTraffic
 from tools.connection.connection import Connection
-from tools.connection.credentials import Tokens, tokens_of
 from tools.connection.network import Network, SystemNetwork
 from tools.connection.protocol import Command, Reply, ServerError
 from tools.connection.shared import SharedCalls
 from tools.connection.target import Target
+from tools.connection.tokens import Tokens, tokens_of
 from tools.errors import ToolError, Unanswered, UsageError
 from tools.records import Values
 from tools.redact import Pseudonyms
