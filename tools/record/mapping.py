@@ -83,8 +83,8 @@ class Places:
 
     def _info(self, reply: Reply, own: str) -> Reply:
         lines = str(reply).split("\r\n")
-        said = dict(line.split(":", 1) for line in lines if ":" in line)
-        above = said.get("master_host", ""), said.get("master_port", "")
+        fields = dict(line.split(":", 1) for line in lines if ":" in line)
+        above = fields.get("master_host", ""), fields.get("master_port", "")
         for number, line in enumerate(lines):
             name, _, value = line.partition(":")
             if match := re.fullmatch(r"(slave\d+:ip=)(.*),port=(\d+)(,.*)?", line):
@@ -115,8 +115,8 @@ class Places:
         if match is None or match[2] == "0":
             return line
         # A host name stands behind the address, and other addresses may; what else stands there is kept.
-        kept = "".join(f",{name}" for name in names[1:] if name.startswith(("shard-id=", "availability-zone=")))
-        mapped = f"{LOOPBACK}:{self.port(match[1], match[2], own)}{match[3] or ''}{',' * bool(kept)}{kept}"
+        others = "".join(f",{name}" for name in names[1:] if name.startswith(("shard-id=", "availability-zone=")))
+        mapped = f"{LOOPBACK}:{self.port(match[1], match[2], own)}{match[3] or ''}{',' * bool(others)}{others}"
         return f"{id_} {mapped} {rest}"
 
     def _slots(self, reply: Reply, own: str) -> Reply:
@@ -126,8 +126,8 @@ class Places:
     def _endpoint(self, node: Any, own: str) -> Any:
         if not isinstance(node, list) or len(node) < 2:
             return node
-        told = dict(_pairs(node[3])) if len(node) > 3 and isinstance(node[3], list) else {}
-        hosts = [str(host) for host in (told.get("ip"), node[0], told.get("hostname")) if host]
+        metadata = dict(_pairs(node[3])) if len(node) > 3 and isinstance(node[3], list) else {}
+        hosts = [str(host) for host in (metadata.get("ip"), node[0], metadata.get("hostname")) if host]
         host = next((host for host in hosts if self.knows(host, node[1])), hosts[0] if hosts else "")
         return [LOOPBACK, self.port(host, node[1], own), *node[2:3], *([[]] if len(node) > 3 else [])]
 
@@ -145,11 +145,11 @@ class Places:
         """Names and values, addresses among them, of a sentinel's row or a shard's node."""
         if not isinstance(row, list):
             return row
-        said = {str(name): value for name, value in _pairs(row)}
+        fields = {str(name): value for name, value in _pairs(row)}
         done: list[Any] = []
         for name, value in _pairs(row):
             if name in _PORTS and str(value) not in ("0", ""):
-                host = str(said.get("master-host" if name == "master-port" else "ip") or said.get("endpoint") or "")
+                host = str(fields.get("master-host" if name == "master-port" else "ip") or fields.get("endpoint") or "")
                 port = self.port(host, value, own)
                 value = port if isinstance(value, int) else str(port)
             elif name in _HOSTS and value:
@@ -202,8 +202,8 @@ def _aliases(tape: NodeTape) -> Iterator[str | Place]:
     for dial in tape.dials:
         if isinstance(address := dial.stages.get("address"), str):
             yield address
-    for said in tape.said.get(("CLUSTER", "NODES"), ()):
-        for one in parse_nodes(str(said.reply)):
+    for outcome in tape.outcomes.get(("CLUSTER", "NODES"), ()):
+        for one in parse_nodes(str(outcome.reply)):
             if one.myself and one.host:
                 yield one.host, str(one.port)
             if one.myself and one.hostname:

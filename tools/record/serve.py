@@ -117,14 +117,14 @@ class ServedNode:
         answers = self.answers
         ping = answers.newest(("PING",), now)
         pace = ping.ms if ping else 0.0
-        said = answers.newest(asked, now)
+        recorded = answers.newest(asked, now)
         refrain = self.state.refrain(asked, now)
-        if refrain is not None and (said is None or said.t < refrain[0]):
+        if refrain is not None and (recorded is None or recorded.t < refrain[0]):
             return refrain[1], pace
         if (own := session.reply(asked, now)) is not None:
-            return own[0], said.ms if said else pace
-        if said is not None and not (asked[0] == "INFO" and answers.is_newer(said, now)):
-            return said.reply, said.ms
+            return own[0], recorded.ms if recorded else pace
+        if recorded is not None and not (asked[0] == "INFO" and answers.is_newer(recorded, now)):
+            return recorded.reply, recorded.ms
         if asked[0] in ("SUBSCRIBE", "PSUBSCRIBE") and len(asked) > 1 and self.tape.subscribed:
             return None, 0.0
         derived = answers.derived(asked, now)

@@ -58,7 +58,7 @@ def _deep(value: Any, name: Key, field: str = "") -> Reply:
     if not (named or field == "histogram_usec"):
         return [_deep(one, name) for one in value]
     pairs = zip(value[::2], value[1::2], strict=False)
-    return Map(tuple((one, _deep(said, name, str(one))) for one, said in pairs))
+    return Map(tuple((one, _deep(value, name, str(one))) for one, value in pairs))
 
 
 def _number(value: Any, field: Any, name: Key) -> Reply:
