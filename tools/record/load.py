@@ -58,7 +58,7 @@ def load(path: Path) -> Recording:
         if ended:
             raise UsageError(f"{path}, line {row.number}: something stands behind the end; the file is damaged")
         if not row.whole:
-            # Its end is missing: whoever wrote it was killed, or the copy was cut.
+            # Its end is missing: its writer was killed, or the copy was cut.
             cut = True
         elif head is None:
             head = _head(path, row.text)

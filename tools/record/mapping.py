@@ -1,4 +1,4 @@
-"""Recorded addresses as places on loopback: no address of a recording is ever dialled, nor told to be dialled."""
+"""Recorded addresses as places on loopback: no address of a recording is ever dialled, nor given out to be dialled."""
 
 import ipaddress
 import re
@@ -11,7 +11,7 @@ from tools.server.cluster import parse_nodes
 
 LOOPBACK = "127.0.0.1"
 Place = tuple[str, str]
-"""Host and port as they stand in a recording."""
+"""Host and port as a recording has them."""
 _REDIRECT = re.compile(r"(MOVED|ASK) (\d{1,5}) (.*):(\d{1,5})")
 _TOLD = re.compile(r"(?<!\S)(\S+)([: ])(\d{1,5})(?!\S)")
 """An address in a sentinel's message."""
@@ -27,13 +27,13 @@ def place_of(node: str) -> Place | None:
 
 
 class Places:
-    """Which port stands for which address."""
+    """Which port serves which address."""
 
     def __init__(self, tape: Tape, ports: dict[str, int], spare: Callable[[], int]) -> None:
         self._ports = ports
         """By node."""
         self._spare = spare
-        """A port at which nobody listens, for an address that was told of and never dialled."""
+        """A port at which nobody listens, for an address that was named and never dialled."""
         self._nodes: dict[Place, str] = {}
         known = [(node, place) for node in ports if (place := place_of(node))]
         for node, place in known:
@@ -48,7 +48,7 @@ class Places:
         return (host.strip("[]"), str(port)) in self._nodes
 
     def port(self, host: str, port: Any, own: str) -> int:
-        """The port that stands for an address, as node `own` tells it: an empty host is its own."""
+        """The port that serves an address, as node `own` names it: an empty host is its own."""
         if host in ("", "?"):
             host = (place_of(own) or ("", ""))[0]
         place = host.strip("[]"), str(port)
@@ -114,7 +114,7 @@ class Places:
         match = re.fullmatch(r"(.*):(\d+)(@\d+)?", address)
         if match is None or match[2] == "0":
             return line
-        # A host name stands behind the address, and other addresses may; what else stands there is kept.
+        # A host name follows the address, and other addresses may; anything else there stays.
         others = "".join(f",{name}" for name in names[1:] if name.startswith(("shard-id=", "availability-zone=")))
         mapped = f"{LOOPBACK}:{self.port(match[1], match[2], own)}{match[3] or ''}{',' * bool(others)}{others}"
         return f"{id_} {mapped} {rest}"

@@ -59,7 +59,7 @@ class Replay:
             await self.clock.sleep(ahead)
 
     def reading(self, fn: F, node: str, given: int) -> ToolFunction:
-        """A tool in whose place the recorded readings of this node stand; its first `given` arguments go without."""
+        """A tool replaced by the recorded readings of this node; its first `given` arguments are left out."""
         whole = inspect.signature(fn)
         remaining = list(whole.parameters.values())[given:]
 
@@ -146,7 +146,7 @@ class ReplayedConnection:
         self._bytes += sum(len(str(word)) + 8 for command in commands for word in command)
         found = [self._of(command) for command in commands]
         if any(str(command[0]).upper() != "PING" for command in commands):
-            # A PING is timed by whoever sends it: to wait for its moment would be taken for latency.
+            # A PING is timed by its sender, who would take a wait for its moment for latency.
             await self._replay.until(max((one.t for one in found), default=0.0))
         slowest = max((one.ms for one in found), default=0.0) / 1000
         if slowest > timeout or any(one.end == "timeout" for one in found):

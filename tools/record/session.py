@@ -23,7 +23,7 @@ _KEYED = (
     "setex", "setnx", "sismember", "smembers", "srem", "strlen", "ttl", "type", "unlink", "xadd", "xlen", "xrange",
     "zadd", "zcard", "zrange", "zrem", "zscore",
 )  # fmt: skip
-"""Commands that a client looks up to know where their key stands; nothing answers them here."""
+"""Commands that a client looks up to know where their key is; nothing answers them here."""
 
 
 class Session:

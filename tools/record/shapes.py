@@ -16,7 +16,7 @@ _MAPS = frozenset(
      ("MEMORY", "STATS"), ("LATENCY", "HISTOGRAM"), ("COMMAND", "DOCS"))
 )  # fmt: skip
 _DEEP = frozenset((("MEMORY", "STATS"), ("LATENCY", "HISTOGRAM"), ("FUNCTION", "STATS"), ("CLUSTER", "SHARDS")))
-"""Replies whose lists of names and values are maps wherever they stand."""
+"""Replies whose lists of names and values are maps wherever they are."""
 _ROWS = frozenset(
     (("SENTINEL", "MASTERS"), ("SENTINEL", "REPLICAS"), ("SENTINEL", "SLAVES"), ("SENTINEL", "SENTINELS"),
      ("ACL", "LOG"), ("XINFO", "GROUPS"), ("XINFO", "CONSUMERS"), ("MODULE", "LIST"))

@@ -32,13 +32,13 @@ Seen = Literal["self", "up", "down", "unknown"]
 
 
 class Member(Record):
-    """One node, as another one tells of it."""
+    """One node, as another one reports it."""
 
     host: str
     port: int
     role: Role
     seen: Seen
-    """What the teller says of it: from here it may look different."""
+    """How the reporting node sees it: from here it may look different."""
 
     @property
     def name(self) -> str:
@@ -59,7 +59,7 @@ class Deployment:
         self.pseudonyms = pseudonyms
         self.nodes: dict[str, Node] = {}
         self.members: dict[str, Member] = {}
-        """By name; the teller's view of each."""
+        """By name; the reporting node's view of each."""
         self.kind: Topology | None = None
         """Null until a node has said it."""
         self.left_out = 0

@@ -21,7 +21,7 @@ WRITES: dict[str, str | None] = {
 }  # fmt: skip
 """What the gate's policy lets a person approve, as ACL rules, each with the version that brought it."""
 PASSWORD = "CHANGE-ME"
-"""What stands in for the password."""
+"""Printed in place of the password."""
 HOLES: dict[str, str] = {
     "acl|log": "also allows ACL LOG RESET, which destroys evidence",
     "config|get": "shows requirepass and masterauth to whoever holds this user",
@@ -56,7 +56,7 @@ class User(Record):
 
 
 class About(Record):
-    """What a server tells of itself that its rules depend on."""
+    """What a server says of itself that its rules depend on."""
 
     product: Literal["redis", "valkey"]
     version: str | None
