@@ -32,7 +32,7 @@ def recorded_target(tape: Tape) -> Target:
     target = parse_target(f"{scheme}://{place}", tls=tls, environ={})
     if not at:
         return target
-    words = [len(asked) for node in tape.nodes.values() for asked in node.said if asked[0] == "AUTH"]
+    words = [len(asked) for node in tape.nodes.values() for asked in node.outcomes if asked[0] == "AUTH"]
     name = HIDDEN if max(words, default=2) > 2 else None
     return target.model_copy(update={"password": SecretStr(HIDDEN), "username": name})
 

@@ -71,7 +71,7 @@ class OwnTraffic:
         """Error replies by their first word."""
 
     def copy(self) -> "OwnTraffic":
-        """The state as it stands now."""
+        """The counts as they are now."""
         other = OwnTraffic()
         other.calls, other.errors = self.calls.copy(), self.errors.copy()
         other.connections, other.rejected = self.connections, self.rejected

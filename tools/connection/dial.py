@@ -90,7 +90,7 @@ async def _connect(sock: socket.socket, address: str, port: int, progress: Progr
         icmp.listen(sock, on=False)
     except BaseException:
         # Of a connect that ran into its time-out too: the kernel tries again after an error.
-        progress.stages |= icmp.heard(sock)
+        progress.stages |= icmp.last_error(sock)
         raise
 
 

@@ -11,8 +11,8 @@ from redis.auth.err import RequestTokenErr
 from redis_entraid.identity_provider import DefaultAzureCredentialProvider, ManagedIdentityProvider
 
 from tools.connection.credentials import EntraId, Token
-from tools.credentials import hide_secrets
 from tools.errors import UsageError
+from tools.redact import hide_secrets
 
 TIMEOUT = 10.0
 """Seconds for one answer of the identity service."""

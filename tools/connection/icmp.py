@@ -32,7 +32,7 @@ def listen(sock: socket.socket, on: bool) -> None:
             sock.setsockopt(level, option, int(on))
 
 
-def heard(sock: socket.socket) -> Values:
+def last_error(sock: socket.socket) -> Values:
     """`icmp`, what the last ICMP error means, and `icmp_from`, the address that sent it; nothing where none came."""
     values: Values = {}
     while hasattr(socket, "MSG_ERRQUEUE"):

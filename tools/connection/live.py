@@ -42,7 +42,7 @@ class LiveConnection:
 
     @property
     def usable(self) -> bool:
-        return self._reading is not None and self._end is None
+        return self._reading is not None and self._end is None and not self._let_go
 
     async def open(self, timeout: float) -> None:
         progress = self.progress

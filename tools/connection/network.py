@@ -1,4 +1,4 @@
-"""The way to the nodes: this machine's network, or something that stands in its place."""
+"""The way to the nodes: this machine's network, or something in its place."""
 
 import asyncio
 import socket

@@ -8,11 +8,11 @@ from tools.clock import Clock
 from tools.connection.allowed import must_read
 from tools.connection.budget import Budget, OwnTraffic
 from tools.connection.connection import Connection
-from tools.connection.credentials import Tokens, tokens_of
 from tools.connection.network import Network, SystemNetwork
 from tools.connection.protocol import Command, Reply, ServerError
 from tools.connection.shared import SharedCalls
 from tools.connection.target import Target
+from tools.connection.tokens import Tokens, tokens_of
 from tools.errors import ToolError, Unanswered, UsageError
 from tools.records import Values
 from tools.redact import Pseudonyms
@@ -29,15 +29,14 @@ _WITH_SUBCOMMAND = frozenset(
 class Node:
     """Asks one node over a connection that it holds.
 
-    A connection that was got is kept: on a full server it's the only one there may be, and a change has to go
-    through it.
+    The connection is kept: on a full server there may never be another, and a change has to go through it.
     """
 
     def __init__(
         self, target: Target, clock: Clock, budget: Budget, pseudonyms: Pseudonyms, network: Network | None = None,
         tokens: Tokens | None = None,
     ) -> None:  # fmt: skip
-        """`tokens` are those of the target's credentials, given where several nodes share them."""
+        """`tokens` are those of the target's credentials, passed in where several nodes share them."""
         self.target = target
         self.clock = clock
         self.budget = budget

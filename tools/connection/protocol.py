@@ -49,4 +49,4 @@ GOODBYES: dict[Kind, str] = {
     "maxclients": "ERR max number of clients reached",
     "protected": "DENIED protected mode: a passwordless server takes connections from loopback only",
 }
-"""What a server writes before it closes, in our own words: whoever sits there could write anything."""
+"""What a server writes before it closes, in our own words: a peer could write anything."""

@@ -67,7 +67,7 @@ class Target(Record):
     username: str | None = None
     password: SecretStr | None = None
     credentials: Credentials | None = None
-    """Of a cloud's identity service, whose tokens stand in the password's place."""
+    """Of a cloud's identity service, whose tokens are used in place of a password."""
     tls: Tls | None = None
     """Null for plain TCP."""
     sentinels: tuple[tuple[str, int], ...] = ()
@@ -228,7 +228,7 @@ def _password(file: Path | None, environ: Mapping[str, str]) -> str | None:
 
 
 def _shown(url: str) -> str:
-    """The URL for a message: whatever stands before an @ or behind a ? could be a secret."""
+    """The URL for a message: anything before an @ or after a ? could be a secret."""
     scheme, marker, rest = url.partition("://")
     before, _, after = rest.partition("?")
     if "@" in after:

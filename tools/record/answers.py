@@ -12,7 +12,7 @@ from tools.record import deployed
 from tools.record.redaction import decoded
 from tools.record.schema import Came
 from tools.record.state import State
-from tools.record.tape import Key, NodeTape, Said
+from tools.record.tape import Key, NodeTape, Outcome
 
 _DEFAULT = frozenset(
     ("server", "clients", "memory", "persistence", "threads", "stats", "replication", "cpu", "modules", "errorstats",
@@ -38,7 +38,7 @@ class Answers:
     def __init__(self, tape: NodeTape) -> None:
         self._tape = tape
         self.state = State(tape)
-        self._by_key: dict[Key, list[Said]] = {}
+        self._by_key: dict[Key, list[Outcome]] = {}
 
     def messages(self, came: Iterable[Came]) -> list[Reply]:
         """What came unasked."""
@@ -68,23 +68,23 @@ class Answers:
         found = self.newest(asked, now)
         return None if found is None or isinstance(found.reply, ServerError) else found.reply
 
-    def newest(self, asked: Key, now: float) -> Said | None:
+    def newest(self, asked: Key, now: float) -> Outcome | None:
         """The newest answer to a recorded command by then, be it an error; else its first."""
         answered = self._answered(asked)
         return answered[max(0, bisect_right(answered, now, key=lambda one: one.t) - 1)] if answered else None
 
-    def is_newer(self, said: Said, now: float) -> bool:
+    def is_newer(self, outcome: Outcome, now: float) -> bool:
         """Whether all of INFO was read since a part of it was."""
         whole = (self.newest(("INFO", name), now) for name in ("EVERYTHING", "ALL"))
-        return any(one is not None and said.t < one.t <= now for one in whole)
+        return any(one is not None and outcome.t < one.t <= now for one in whole)
 
-    def _answered(self, asked: Key) -> list[Said]:
+    def _answered(self, asked: Key) -> list[Outcome]:
         if asked not in self._by_key:
-            self._by_key[asked] = [one for one in self._tape.said.get(asked, ()) if one.end is None]
+            self._by_key[asked] = [one for one in self._tape.outcomes.get(asked, ()) if one.end is None]
         return self._by_key[asked]
 
     def _recorded(self, *words: str) -> Iterator[Key]:
-        return (asked for asked in self._tape.said if asked[: len(words)] == words)
+        return (asked for asked in self._tape.outcomes if asked[: len(words)] == words)
 
     def ping(self, args: Key, now: float) -> Reply | None:
         """PONG."""
@@ -101,9 +101,9 @@ class Answers:
         asked = {word.upper() for word in args}
         if asked & _ALL - {"DEFAULT"}:
             return str(whole)
-        wanted = {word.lower() for word in args if word.upper() not in _ALL} or _DEFAULT
-        kept = [part for part in re.split(r"(?m)^(?=# )", str(whole)) if _title(part) in wanted]
-        return "\r\n".join(part.rstrip("\r\n") + "\r\n" for part in kept)
+        titles = {word.lower() for word in args if word.upper() not in _ALL} or _DEFAULT
+        sections = [part for part in re.split(r"(?m)^(?=# )", str(whole)) if _title(part) in titles]
+        return "\r\n".join(section.rstrip("\r\n") + "\r\n" for section in sections)
 
     def config_get(self, args: Key, now: float) -> Reply | None:
         """Parameters by name and glob, out of all that were ever read."""
@@ -113,7 +113,7 @@ class Answers:
             if isinstance(reply, list):
                 pairs |= {str(name): value for name, value in zip(reply[::2], reply[1::2], strict=False)
                           if str(name) not in pairs}  # fmt: skip
-        if ("CONFIG", "GET", "*") not in self._tape.said and not all(arg.lower() in pairs for arg in args):
+        if ("CONFIG", "GET", "*") not in self._tape.outcomes and not all(arg.lower() in pairs for arg in args):
             # Without the whole only what was asked for by name is known.
             return None
         patterns = [re.compile(fnmatch.translate(arg.lower())) for arg in args]
@@ -149,8 +149,8 @@ class Answers:
         if words[:1] == ["ID"]:
             lists = [whole] if whole else [self.at(asked, now) for asked in self._recorded("CLIENT", "LIST")]
             lines = list(dict.fromkeys(line for text in lists if text for line in str(text).splitlines()))
-            wanted = tuple(f"id={number} " for number in args[1:])
-            return _lines(line for line in lines if line.startswith(wanted)) if lines else None
+            beginnings = tuple(f"id={number} " for number in args[1:])
+            return _lines(line for line in lines if line.startswith(beginnings)) if lines else None
         if whole is None:
             as_asked = [asked for asked in self._recorded("CLIENT", "LIST") if [*map(str.upper, asked[2:])] == words]
             return self.at(as_asked[0], now) if as_asked else None

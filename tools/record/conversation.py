@@ -58,10 +58,10 @@ class Conversation(asyncio.Protocol):
         self._room = asyncio.Event()
         self._room.set()
         self._loop = asyncio.get_running_loop()
-        self._heard = self._loop.time()
+        self._last_request = self._loop.time()
         self._tasks: list[asyncio.Task[None]] = []
         self._streams = False
-        self._said = 0
+        self._subscriptions = 0
         """Channels and patterns that it subscribed to."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -89,10 +89,10 @@ class Conversation(asyncio.Protocol):
             task.cancel()
 
     def data_received(self, data: bytes) -> None:
-        self._heard = self._loop.time()
+        self._last_request = self._loop.time()
         try:
             for words in self._requests.feed(data):
-                self._waiting.put_nowait((words, self._heard))
+                self._waiting.put_nowait((words, self._last_request))
         except Wrong as error:
             self._transport.write(encode(ServerError(str(error)), 2))
             self._transport.close()
@@ -140,31 +140,31 @@ class Conversation(asyncio.Protocol):
 
     async def _end_rest(self, after: float) -> None:
         """Close a connection that is at rest for too long."""
-        while (ahead := self._heard + after - self._loop.time()) > 0:
+        while (ahead := self._last_request + after - self._loop.time()) > 0:
             await asyncio.sleep(ahead)
         self._transport.close()
 
     def _subscribe(self, asked: Key) -> None:
         kind = asked[0].lower()
         for name in asked[1:]:
-            self._said += 1
-            self._transport.write(encode(Push((kind, name, self._said)), self._session.protocol))
+            self._subscriptions += 1
+            self._transport.write(encode(Push((kind, name, self._subscriptions)), self._session.protocol))
             self._tasks.append(self._loop.create_task(self._publish(kind, name)))
 
     async def _publish(self, kind: str, name: str) -> None:
         """What was published from now on, as this subscription hears it."""
         moment, last = self.node.moment, -1.0
-        for came in _heard(self.node.tape.came.values()):
+        for came in _in_turn(self.node.tape.came.values()):
             if came.t <= max(last, moment.now):
                 continue
             await moment.until(came.t)
             for message in map(decoded, came.replies):
-                if (told := _as_heard(message, kind, name)) is not None:
-                    mapped = self.node.message(told)
+                if (published := _as_heard(message, kind, name)) is not None:
+                    mapped = self.node.message(published)
                     self._transport.write(encode(Push(tuple(mapped)), self._session.protocol))
 
 
-def _heard(links: Any) -> Iterator[Came]:
+def _in_turn(links: Any) -> Iterator[Came]:
     """The messages of the subscriber that heard most: several heard the same."""
     return iter(sorted(max(links, key=len, default=[]), key=lambda came: came.t))
 

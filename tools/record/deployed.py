@@ -42,13 +42,13 @@ def slots(args: Key, at: At) -> Reply | None:
 def shards(args: Key, at: At) -> Reply | None:
     """CLUSTER SHARDS; the replication offsets, which nobody asked for, are left out."""
 
-    def told(one: ClusterNode, role: str) -> list[Any]:
+    def node_of(one: ClusterNode, role: str) -> list[Any]:
         health = "fail" if "fail" in one.flags else "online"
         return ["id", one.id, "port", one.port, "ip", one.host, "endpoint", one.host, "role", role, "health", health]
 
     nodes = _nodes(at)
     rows = [["slots", [bound for span in primary.ranges for bound in span],
-             "nodes", [told(primary, "master"), *(told(one, "replica") for one in replicas)]]
+             "nodes", [node_of(primary, "master"), *(node_of(one, "replica") for one in replicas)]]
             for primary, replicas in _shares(nodes)]  # fmt: skip
     return rows if nodes else None
 
@@ -92,8 +92,8 @@ def master(args: Key, at: At) -> Reply | None:
 
 def master_address(args: Key, at: At) -> Reply | None:
     """SENTINEL GET-MASTER-ADDR-BY-NAME."""
-    told = _fields(_row(args[0], at) or []) if args else {}
-    return [str(told["ip"]), str(told["port"])] if {"ip", "port"} <= set(told) else None
+    master = _fields(_row(args[0], at) or []) if args else {}
+    return [str(master["ip"]), str(master["port"])] if {"ip", "port"} <= set(master) else None
 
 
 def replicas(args: Key, at: At) -> Reply | None:

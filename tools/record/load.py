@@ -58,7 +58,7 @@ def load(path: Path) -> Recording:
         if ended:
             raise UsageError(f"{path}, line {row.number}: something stands behind the end; the file is damaged")
         if not row.whole:
-            # Its end is missing: whoever wrote it was killed, or the copy was cut.
+            # Its end is missing: its writer was killed, or the copy was cut.
             cut = True
         elif head is None:
             head = _head(path, row.text)
@@ -75,7 +75,7 @@ def load(path: Path) -> Recording:
 
 def _rows(path: Path) -> Iterator[_Row]:
     """The lines one by one: what is damaged or too large is found before all of it is unpacked."""
-    kept, number, size = bytearray(), 1, 0
+    line, number, size = bytearray(), 1, 0
     pieces = _pieces(path)
     while True:
         try:
@@ -89,15 +89,15 @@ def _rows(path: Path) -> Iterator[_Row]:
             raise UsageError(f"{path}, line {number}: more than {MOST >> 20} MiB or {MOST_LINES} lines; {_FOREIGN}")
         *whole, rest = piece.split(b"\n")
         for text in whole:
-            kept += text
-            yield _Row(number, bytes(kept), True)
-            kept.clear()
+            line += text
+            yield _Row(number, bytes(line), True)
+            line.clear()
             number += 1
-        kept += rest
-        if len(kept) > MOST_LINE:
+        line += rest
+        if len(line) > MOST_LINE:
             raise UsageError(f"{path}, line {number}: longer than {MOST_LINE >> 20} MiB; {_FOREIGN}")
-    if kept:
-        yield _Row(number, bytes(kept), False)
+    if line:
+        yield _Row(number, bytes(line), False)
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Recorded addresses as places on loopback: no address of a recording is ever dialled, nor told to be dialled."""
+"""Recorded addresses as places on loopback: no address of a recording is ever dialled, nor given out to be dialled."""
 
 import ipaddress
 import re
@@ -11,7 +11,7 @@ from tools.server.cluster import parse_nodes
 
 LOOPBACK = "127.0.0.1"
 Place = tuple[str, str]
-"""Host and port as they stand in a recording."""
+"""Host and port as a recording has them."""
 _REDIRECT = re.compile(r"(MOVED|ASK) (\d{1,5}) (.*):(\d{1,5})")
 _TOLD = re.compile(r"(?<!\S)(\S+)([: ])(\d{1,5})(?!\S)")
 """An address in a sentinel's message."""
@@ -27,13 +27,13 @@ def place_of(node: str) -> Place | None:
 
 
 class Places:
-    """Which port stands for which address."""
+    """Which port serves which address."""
 
     def __init__(self, tape: Tape, ports: dict[str, int], spare: Callable[[], int]) -> None:
         self._ports = ports
         """By node."""
         self._spare = spare
-        """A port at which nobody listens, for an address that was told of and never dialled."""
+        """A port at which nobody listens, for an address that was named and never dialled."""
         self._nodes: dict[Place, str] = {}
         known = [(node, place) for node in ports if (place := place_of(node))]
         for node, place in known:
@@ -48,7 +48,7 @@ class Places:
         return (host.strip("[]"), str(port)) in self._nodes
 
     def port(self, host: str, port: Any, own: str) -> int:
-        """The port that stands for an address, as node `own` tells it: an empty host is its own."""
+        """The port that serves an address, as node `own` names it: an empty host is its own."""
         if host in ("", "?"):
             host = (place_of(own) or ("", ""))[0]
         place = host.strip("[]"), str(port)
@@ -83,8 +83,8 @@ class Places:
 
     def _info(self, reply: Reply, own: str) -> Reply:
         lines = str(reply).split("\r\n")
-        said = dict(line.split(":", 1) for line in lines if ":" in line)
-        above = said.get("master_host", ""), said.get("master_port", "")
+        fields = dict(line.split(":", 1) for line in lines if ":" in line)
+        above = fields.get("master_host", ""), fields.get("master_port", "")
         for number, line in enumerate(lines):
             name, _, value = line.partition(":")
             if match := re.fullmatch(r"(slave\d+:ip=)(.*),port=(\d+)(,.*)?", line):
@@ -114,9 +114,9 @@ class Places:
         match = re.fullmatch(r"(.*):(\d+)(@\d+)?", address)
         if match is None or match[2] == "0":
             return line
-        # A host name stands behind the address, and other addresses may; what else stands there is kept.
-        kept = "".join(f",{name}" for name in names[1:] if name.startswith(("shard-id=", "availability-zone=")))
-        mapped = f"{LOOPBACK}:{self.port(match[1], match[2], own)}{match[3] or ''}{',' * bool(kept)}{kept}"
+        # A host name follows the address, and other addresses may; anything else there stays.
+        others = "".join(f",{name}" for name in names[1:] if name.startswith(("shard-id=", "availability-zone=")))
+        mapped = f"{LOOPBACK}:{self.port(match[1], match[2], own)}{match[3] or ''}{',' * bool(others)}{others}"
         return f"{id_} {mapped} {rest}"
 
     def _slots(self, reply: Reply, own: str) -> Reply:
@@ -126,8 +126,8 @@ class Places:
     def _endpoint(self, node: Any, own: str) -> Any:
         if not isinstance(node, list) or len(node) < 2:
             return node
-        told = dict(_pairs(node[3])) if len(node) > 3 and isinstance(node[3], list) else {}
-        hosts = [str(host) for host in (told.get("ip"), node[0], told.get("hostname")) if host]
+        metadata = dict(_pairs(node[3])) if len(node) > 3 and isinstance(node[3], list) else {}
+        hosts = [str(host) for host in (metadata.get("ip"), node[0], metadata.get("hostname")) if host]
         host = next((host for host in hosts if self.knows(host, node[1])), hosts[0] if hosts else "")
         return [LOOPBACK, self.port(host, node[1], own), *node[2:3], *([[]] if len(node) > 3 else [])]
 
@@ -145,11 +145,11 @@ class Places:
         """Names and values, addresses among them, of a sentinel's row or a shard's node."""
         if not isinstance(row, list):
             return row
-        said = {str(name): value for name, value in _pairs(row)}
+        fields = {str(name): value for name, value in _pairs(row)}
         done: list[Any] = []
         for name, value in _pairs(row):
             if name in _PORTS and str(value) not in ("0", ""):
-                host = str(said.get("master-host" if name == "master-port" else "ip") or said.get("endpoint") or "")
+                host = str(fields.get("master-host" if name == "master-port" else "ip") or fields.get("endpoint") or "")
                 port = self.port(host, value, own)
                 value = port if isinstance(value, int) else str(port)
             elif name in _HOSTS and value:
@@ -202,8 +202,8 @@ def _aliases(tape: NodeTape) -> Iterator[str | Place]:
     for dial in tape.dials:
         if isinstance(address := dial.stages.get("address"), str):
             yield address
-    for said in tape.said.get(("CLUSTER", "NODES"), ()):
-        for one in parse_nodes(str(said.reply)):
+    for outcome in tape.outcomes.get(("CLUSTER", "NODES"), ()):
+        for one in parse_nodes(str(outcome.reply)):
             if one.myself and one.host:
                 yield one.host, str(one.port)
             if one.myself and one.hostname:

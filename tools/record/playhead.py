@@ -4,7 +4,7 @@ import asyncio
 
 
 class Moment:
-    """Seconds into the recording: they run from the start of serving, at a speed, or stand still at one."""
+    """Seconds into the recording: they run from the start of serving, at a speed, or stop at one."""
 
     def __init__(self, *, speed: float = 1.0, at: float | None = None) -> None:
         self._speed = speed

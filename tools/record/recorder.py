@@ -41,9 +41,9 @@ class Recorder:
         """Seconds since it began."""
         return max(0.0, round(self.clock.monotonic() - self._began, 6))
 
-    def begin(self, **told: Any) -> None:
+    def begin(self, **fields: Any) -> None:
         """Write the head, with what `Head` takes beside the time."""
-        self._put(Head(at=self.clock.now().isoformat(timespec="milliseconds"), **told))
+        self._put(Head(at=self.clock.now().isoformat(timespec="milliseconds"), **fields))
 
     def write(self, line: Line) -> None:
         """Append a line."""

@@ -13,7 +13,7 @@ REDACTED = "(redacted)"
 """In place of an argument, as the server itself writes it."""
 _LOGS = ("SLOWLOG", "COMMANDLOG")
 _NUMBER = re.compile(r"-?\d{1,6}|[(\[]?[+-]?inf")
-"""Arguments that are kept: counts, ranges, times."""
+"""Arguments that are shown: counts, ranges, times."""
 _MORE = re.compile(r"\.\.\. \(\d+ more arguments\)")
 """The server's own note."""
 _VALUES = re.compile(
@@ -31,8 +31,8 @@ def command(sent: Command) -> tuple[str | int, ...]:
     """A command as it was sent, without credentials and without what a change would set."""
     words = [str(word).upper() for word in sent[:2]]
     if words[0] in ("AUTH", "HELLO") and len(sent) > 1:
-        kept = 2 if words[0] == "HELLO" else 1
-        return (*sent[:kept], *[HIDDEN] * (len(sent) - kept))
+        shown = 2 if words[0] == "HELLO" else 1
+        return (*sent[:shown], *[HIDDEN] * (len(sent) - shown))
     if words == ["CONFIG", "SET"] and any(is_secret(str(name)) for name in sent[_CONFIG::2]):
         return (*sent[:_CONFIG], *[HIDDEN] * (len(sent) - _CONFIG))
     return tuple(sent)

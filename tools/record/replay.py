@@ -12,7 +12,7 @@ from tools.errors import Unanswered
 from tools.record import redaction
 from tools.record.answers import Answers, forbidden
 from tools.record.schema import Dial, Seen
-from tools.record.tape import Key, NodeTape, Said, Tape, Turns, key
+from tools.record.tape import Key, NodeTape, Outcome, Tape, Turns, key
 from tools.records import Values
 from tools.toolbox import ToolFunction
 
@@ -59,17 +59,17 @@ class Replay:
             await self.clock.sleep(ahead)
 
     def reading(self, fn: F, node: str, given: int) -> ToolFunction:
-        """A tool in whose place the recorded readings of this node stand; its first `given` arguments go without."""
+        """A tool replaced by the recorded readings of this node; its first `given` arguments are left out."""
         whole = inspect.signature(fn)
-        kept = list(whole.parameters.values())[given:]
+        remaining = list(whole.parameters.values())[given:]
 
         async def read(**asked: Any) -> Values:
             return await self._read(fn.__name__, node)
 
         read.__name__, read.__doc__ = fn.__name__, fn.__doc__
         read.__annotations__ = {name: hint for name, hint in fn.__annotations__.items()
-                                if name in {one.name for one in kept} | {"return"}}  # fmt: skip
-        read.__signature__ = whole.replace(parameters=kept)  # type: ignore[attr-defined]
+                                if name in {one.name for one in remaining} | {"return"}}  # fmt: skip
+        read.__signature__ = whole.replace(parameters=remaining)  # type: ignore[attr-defined]
         read.effect = getattr(fn, "effect", None)  # type: ignore[attr-defined]
         return read
 
@@ -95,16 +95,16 @@ class _Course:
         self.tape = tape
         self.answers = Answers(tape)
         self.dials: Turns[Dial] = Turns(tape.dials, lambda dial: dial.t)
-        self._said: dict[tuple[Key, int | None], Turns[Said]] = {}
+        self._turns: dict[tuple[Key, int | None], Turns[Outcome]] = {}
 
-    def said(self, asked: Key, link: int, now: float) -> Said | None:
+    def outcome(self, asked: Key, link: int, now: float) -> Outcome | None:
         """What was recorded of a command: over the same connection, else over any."""
-        found = self.tape.said.get(asked, ())
+        found = self.tape.outcomes.get(asked, ())
         own = [one for one in found if one.link == link]
         at = asked, link if own else None
-        if at not in self._said:
-            self._said[at] = Turns(own or found, lambda said: said.t)
-        return self._said[at].take(now)
+        if at not in self._turns:
+            self._turns[at] = Turns(own or found, lambda outcome: outcome.t)
+        return self._turns[at].take(now)
 
 
 class ReplayedConnection:
@@ -146,7 +146,7 @@ class ReplayedConnection:
         self._bytes += sum(len(str(word)) + 8 for command in commands for word in command)
         found = [self._of(command) for command in commands]
         if any(str(command[0]).upper() != "PING" for command in commands):
-            # A PING is timed by whoever sends it: to wait for its moment would be taken for latency.
+            # A PING is timed by its sender, who would take a wait for its moment for latency.
             await self._replay.until(max((one.t for one in found), default=0.0))
         slowest = max((one.ms for one in found), default=0.0) / 1000
         if slowest > timeout or any(one.end == "timeout" for one in found):
@@ -160,19 +160,19 @@ class ReplayedConnection:
         self._bytes += sum(_size(one.reply) for one in found)
         return [one.reply for one in found]
 
-    def _of(self, command: Command) -> Said:
+    def _of(self, command: Command) -> Outcome:
         replay, now = self._replay, self._replay.now
         replay.asked += 1
         asked = key(redaction.command(command))
-        if (said := self._course.said(asked, self._number, now)) is not None:
-            return said
+        if (outcome := self._course.outcome(asked, self._number, now)) is not None:
+            return outcome
         if self._course.answers.state.silent(now):
-            return Said(now, self._number, 0, None, "timeout", "")
+            return Outcome(now, self._number, 0, None, "timeout", "")
         reply = self._course.answers.derived(asked, now)
         if reply is None:
             replay.misses += 1
             reply = forbidden(asked)
-        return Said(0.0, self._number, 0.1, reply, None, "")
+        return Outcome(0.0, self._number, 0.1, reply, None, "")
 
     def take_bytes(self) -> int:
         taken, self._bytes = self._bytes, 0

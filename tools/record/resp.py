@@ -48,45 +48,45 @@ class Requests:
     """What a client sends, as lists of words."""
 
     def __init__(self) -> None:
-        self._kept = bytearray()
+        self._pending = bytearray()
 
     def feed(self, data: bytes) -> Iterator[list[str]]:
         """The requests that are whole by now. Raises `Wrong`."""
-        self._kept += data
-        while (taken := _request(self._kept)) is not None:
+        self._pending += data
+        while (taken := _request(self._pending)) is not None:
             words, length = taken
-            del self._kept[:length]
+            del self._pending[:length]
             if words:
                 yield words
-        if len(self._kept) > MOST:
+        if len(self._pending) > MOST:
             raise Wrong("ERR Protocol error: too big request")
 
 
-def _request(kept: bytearray) -> tuple[list[str], int] | None:
+def _request(pending: bytearray) -> tuple[list[str], int] | None:
     """The first request and its length; None while it isn't whole."""
-    line, at = _line(kept, 0)
+    line, at = _line(pending, 0)
     if line is None:
         return None
     if not line.startswith(b"*"):
         return [text(word) for word in line.split()], at
     words = []
     for _ in range(_count(line, WORDS, "invalid multibulk length")):
-        line, at = _line(kept, at)
+        line, at = _line(pending, at)
         if line is None:
             return None
         if not line.startswith(b"$"):
             raise Wrong("ERR Protocol error: expected '$'")
         length = _count(line, MOST, "invalid bulk length")
-        if len(kept) < at + length + 2:
+        if len(pending) < at + length + 2:
             return None
-        words.append(text(bytes(kept[at : at + length])))
+        words.append(text(bytes(pending[at : at + length])))
         at += length + 2
     return words, at
 
 
-def _line(kept: bytearray, at: int) -> tuple[bytes | None, int]:
-    end = kept.find(b"\n", at)
-    return (None, at) if end < 0 else (bytes(kept[at:end]).removesuffix(b"\r"), end + 1)
+def _line(pending: bytearray, at: int) -> tuple[bytes | None, int]:
+    end = pending.find(b"\n", at)
+    return (None, at) if end < 0 else (bytes(pending[at:end]).removesuffix(b"\r"), end + 1)
 
 
 def _count(line: bytes, most: int, wrong: str) -> int:
@@ -123,10 +123,10 @@ def encode(reply: Reply, protocol: int) -> bytes:
             return _bulk(b"$", str(reply))
 
 
-def _simple(mark: bytes, said: str) -> bytes:
-    return mark + said.replace("\r", " ").replace("\n", " ").encode("utf-8", "backslashreplace") + b"\r\n"
+def _simple(mark: bytes, text: str) -> bytes:
+    return mark + text.replace("\r", " ").replace("\n", " ").encode("utf-8", "backslashreplace") + b"\r\n"
 
 
-def _bulk(mark: bytes, said: str) -> bytes:
-    data = said.encode("utf-8", "backslashreplace")
+def _bulk(mark: bytes, text: str) -> bytes:
+    data = text.encode("utf-8", "backslashreplace")
     return b"%b%d\r\n%b\r\n" % (mark, len(data), data)

@@ -2,7 +2,7 @@
 
 A recording is a `Head`, then lines in the order in which things ended, and `End`. `t` is in seconds since the head's
 `at`, and says when a thing began. A reply is JSON as RESP has it: text, whole number, null, list; an error is
-`{"error": "ERR ..."}`. Bytes that are no UTF-8 stand as `\\xNN`.
+`{"error": "ERR ..."}`. Bytes that aren't UTF-8 are written as `\\xNN`.
 """
 
 from typing import Annotated, Any, Literal

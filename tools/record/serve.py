@@ -5,8 +5,9 @@ import contextlib
 import functools
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from tools.connection.node import stat_name
 from tools.connection.protocol import Reply, ServerError
@@ -23,7 +24,7 @@ from tools.record.shapes import shaped
 from tools.record.tape import Key, Tape, key
 
 MOST_SPARE = 256
-"""Ports for addresses that were told of and never dialled; further ones share the last."""
+"""Ports for addresses that were named and never dialled; further ones share the last."""
 MOST_NAMES = 64
 """Commands that were never recorded: the others are counted together."""
 
@@ -117,14 +118,14 @@ class ServedNode:
         answers = self.answers
         ping = answers.newest(("PING",), now)
         pace = ping.ms if ping else 0.0
-        said = answers.newest(asked, now)
+        recorded = answers.newest(asked, now)
         refrain = self.state.refrain(asked, now)
-        if refrain is not None and (said is None or said.t < refrain[0]):
+        if refrain is not None and (recorded is None or recorded.t < refrain[0]):
             return refrain[1], pace
         if (own := session.reply(asked, now)) is not None:
-            return own[0], said.ms if said else pace
-        if said is not None and not (asked[0] == "INFO" and answers.is_newer(said, now)):
-            return said.reply, said.ms
+            return own[0], recorded.ms if recorded else pace
+        if recorded is not None and not (asked[0] == "INFO" and answers.is_newer(recorded, now)):
+            return recorded.reply, recorded.ms
         if asked[0] in ("SUBSCRIBE", "PSUBSCRIBE") and len(asked) > 1 and self.tape.subscribed:
             return None, 0.0
         derived = answers.derived(asked, now)
@@ -160,26 +161,36 @@ class ServedNode:
 async def serving(tape: Tape, moment: Moment, port: int | None = None) -> AsyncIterator[Served]:
     """A recording served for as long as the block runs. Raises `UsageError` where the port isn't free."""
     served = Served(tape, moment)
-    tasks: list[asyncio.Task[None]] = []
     try:
         served.open(port)
-        tasks = [asyncio.create_task(node.keep()) for node in served.nodes]
-        # Once each has had its turn, it listens.
-        for _ in range(3):
-            await asyncio.sleep(0)
-        yield served
+        async with _background(node.keep() for node in served.nodes):
+            # Once each has had its turn, it listens.
+            for _ in range(3):
+                await asyncio.sleep(0)
+            yield served
     finally:
+        served.close()
+
+
+@asynccontextmanager
+async def _background(work: Iterable[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Work that goes on while the block runs; what the block raises is raised as it is."""
+    failure: Exception | None = None
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one) for one in work]
+        try:
+            yield
+        except Exception as error:
+            failure = error
         for task in tasks:
             task.cancel()
-        for task in tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        served.close()
+    if failure is not None:
+        raise failure
 
 
 @contextlib.contextmanager
 def _stand_in(port: int) -> Iterator[None]:
-    """A sign for whoever looks up on this machine why the port is closed."""
+    """A sign for a reading of this machine that asks why the port is closed."""
     try:
         sock = _bound(port, STAND_IN)
         sock.listen()

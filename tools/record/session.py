@@ -23,7 +23,7 @@ _KEYED = (
     "setex", "setnx", "sismember", "smembers", "srem", "strlen", "ttl", "type", "unlink", "xadd", "xlen", "xrange",
     "zadd", "zcard", "zrange", "zrem", "zscore",
 )  # fmt: skip
-"""Commands that a client looks up to know where their key stands; nothing answers them here."""
+"""Commands that a client looks up to know where their key is; nothing answers them here."""
 
 
 class Session:
@@ -48,20 +48,20 @@ class Session:
     @property
     def id(self) -> int:
         """The recorded connection's, in turn: then CLIENT LIST knows a replayed agent as it knew the recorded one."""
-        said = [one.reply for one in self._tape.said.get(("CLIENT", "ID"), ()) if isinstance(one.reply, int)]
-        ids = list(dict.fromkeys(said))
+        recorded = [one.reply for one in self._tape.outcomes.get(("CLIENT", "ID"), ()) if isinstance(one.reply, int)]
+        ids = list(dict.fromkeys(recorded))
         return ids[self._number] if self._number < len(ids) else max(ids, default=0) + self._number + 1
 
     @property
     def _kind(self) -> str:
         """What it is, where INFO wasn't read of it."""
-        return "sentinel" if any(words[0] == "SENTINEL" for words in self._tape.said) else "standalone"
+        return "sentinel" if any(words[0] == "SENTINEL" for words in self._tape.outcomes) else "standalone"
 
     def auth(self, asked: Key, now: float) -> Reply:
         """AUTH: what came of the recorded one, whatever the password is."""
         if len(asked) not in (2, 3):
             return ServerError("ERR wrong number of arguments for 'auth' command")
-        every = [one for words, said in self._tape.said.items() if words[0] == "AUTH" for one in said]
+        every = [one for words, outcomes in self._tape.outcomes.items() if words[0] == "AUTH" for one in outcomes]
         past = [one.reply for one in sorted(every, key=lambda one: one.t) if one.end is None and one.t <= now]
         found = past[-1:] or [one.reply for one in every if one.end is None][:1]
         if found:
@@ -72,8 +72,8 @@ class Session:
     def hello(self, asked: Key, now: float) -> Reply:
         """HELLO: the recorded server's version, in either version of the protocol."""
         words = list(asked[1:])
-        wanted = words.pop(0) if words else str(self.protocol)
-        if wanted not in ("2", "3"):
+        version = words.pop(0) if words else str(self.protocol)
+        if version not in ("2", "3"):
             return ServerError("NOPROTO unsupported protocol version")
         name = self.name
         while words:
@@ -86,15 +86,15 @@ class Session:
                     name, words = given, rest
                 case _:
                     return ServerError("ERR Syntax error in HELLO")
-        self.protocol, self.name = int(wanted), name
+        self.protocol, self.name = int(version), name
         facts = self._answers.facts(now)
         product = facts.get("server_name", "redis")
-        version = facts.get(f"{product}_version") or facts.get("redis_version")
+        release = facts.get(f"{product}_version") or facts.get("redis_version")
         role = "replica" if facts.get("role") == "slave" else facts.get("role", "master")
-        told: list[tuple[Reply, Reply]] = [("server", product), *([("version", version)] if version else [])]
-        told += [("proto", self.protocol), ("id", self.id)]
-        told += [("mode", facts.get("server_mode") or facts.get("redis_mode") or self._kind)]
-        return Map((*told, ("role", role), ("modules", [])))
+        greeting: list[tuple[Reply, Reply]] = [("server", product), *([("version", release)] if release else [])]
+        greeting += [("proto", self.protocol), ("id", self.id)]
+        greeting += [("mode", facts.get("server_mode") or facts.get("redis_mode") or self._kind)]
+        return Map((*greeting, ("role", role), ("modules", [])))
 
     def reset(self, asked: Key, now: float) -> Reply:
         """RESET."""
@@ -135,16 +135,16 @@ class Session:
     def command(self, asked: Key, now: float) -> Reply:
         """COMMAND: what is answered here, and where common commands have their key."""
         names = sorted(
-            {*(words[0].lower() for words in self._tape.said), *(words[0].lower() for words in _OWN), *_KEYED}
+            {*(words[0].lower() for words in self._tape.outcomes), *(words[0].lower() for words in _OWN), *_KEYED}
         )
         if asked[1:2] == ("COUNT",):
             return len(names)
         if asked[1:2] in (("DOCS",), ("INFO",)) and asked[2:]:
-            wanted = [word.lower() for word in asked[2:]]
-            names = wanted if asked[1] == "INFO" else [name for name in wanted if name in names]
+            named = [word.lower() for word in asked[2:]]
+            names = named if asked[1] == "INFO" else [name for name in named if name in names]
         if asked[1:2] == ("DOCS",):
-            told = Map((("summary", "as recorded"), ("since", "1.0.0"), ("group", "server")))
-            return Map(tuple((name, told) for name in names))
+            docs = Map((("summary", "as recorded"), ("since", "1.0.0"), ("group", "server")))
+            return Map(tuple((name, docs) for name in names))
         if asked[1:2] == ("LIST",):
             return names
         if asked[1:] and asked[1] != "INFO":

@@ -16,7 +16,7 @@ _MAPS = frozenset(
      ("MEMORY", "STATS"), ("LATENCY", "HISTOGRAM"), ("COMMAND", "DOCS"))
 )  # fmt: skip
 _DEEP = frozenset((("MEMORY", "STATS"), ("LATENCY", "HISTOGRAM"), ("FUNCTION", "STATS"), ("CLUSTER", "SHARDS")))
-"""Replies whose lists of names and values are maps wherever they stand."""
+"""Replies whose lists of names and values are maps wherever they are."""
 _ROWS = frozenset(
     (("SENTINEL", "MASTERS"), ("SENTINEL", "REPLICAS"), ("SENTINEL", "SLAVES"), ("SENTINEL", "SENTINELS"),
      ("ACL", "LOG"), ("XINFO", "GROUPS"), ("XINFO", "CONSUMERS"), ("MODULE", "LIST"))
@@ -58,7 +58,7 @@ def _deep(value: Any, name: Key, field: str = "") -> Reply:
     if not (named or field == "histogram_usec"):
         return [_deep(one, name) for one in value]
     pairs = zip(value[::2], value[1::2], strict=False)
-    return Map(tuple((one, _deep(said, name, str(one))) for one, said in pairs))
+    return Map(tuple((one, _deep(value, name, str(one))) for one, value in pairs))
 
 
 def _number(value: Any, field: Any, name: Key) -> Reply:

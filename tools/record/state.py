@@ -54,10 +54,8 @@ class State:
         """Whether it answers: null, timeout or reset."""
         self._refrain: Steps[ServerError | None] = Steps(_refrain(tape.asks))
         answers = (pair for ask in tape.asks for pair in zip(ask.commands, ask.replies or (), strict=False))
-        said = [reply for command, reply in answers if command[0] == "AUTH"]
-        answers = (pair for ask in tape.asks for pair in zip(ask.commands, ask.replies or (), strict=False))
-        said = [reply for command, reply in answers if command[0] == "AUTH"]
-        let_in = [ServerError(reply["error"]).kind if isinstance(reply, dict) else None for reply in said]
+        replies = [reply for command, reply in answers if command[0] == "AUTH"]
+        let_in = [ServerError(reply["error"]).kind if isinstance(reply, dict) else None for reply in replies]
         self._shut = bool(let_in) and all(kind in ("wrongpass", "noauth") for kind in let_in)
         """Whether nobody was let in."""
         self.idle = min(_rests(tape), default=None)

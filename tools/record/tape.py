@@ -27,7 +27,7 @@ def key(command: Command) -> Key:
 
 
 @dataclass(frozen=True, eq=False)
-class Said:
+class Outcome:
     """What came of one command, once."""
 
     t: float
@@ -45,14 +45,14 @@ class NodeTape:
 
     dials: list[Dial] = field(default_factory=list)
     asks: list[Ask] = field(default_factory=list)
-    said: dict[Key, list[Said]] = field(default_factory=dict)
+    outcomes: dict[Key, list[Outcome]] = field(default_factory=dict)
     came: dict[int, list[Came]] = field(default_factory=dict)
     gone: dict[int, float] = field(default_factory=dict)
 
     @property
     def subscribed(self) -> bool:
         """Whether somebody listened to what it published."""
-        return any(asked[0] in ("SUBSCRIBE", "PSUBSCRIBE") for asked in self.said)
+        return any(asked[0] in ("SUBSCRIBE", "PSUBSCRIBE") for asked in self.outcomes)
 
 
 class Tape:
@@ -80,8 +80,8 @@ class Tape:
         for node in self.nodes.values():
             node.dials.sort(key=lambda dial: dial.t)
             node.asks.sort(key=lambda ask: ask.t)
-            for said in node.said.values():
-                said.sort(key=lambda one: one.t)
+            for outcomes in node.outcomes.values():
+                outcomes.sort(key=lambda one: one.t)
         for readings in self.seen.values():
             readings.sort(key=lambda one: (one.t, len(one.reading.id), one.reading.id))
 
@@ -103,8 +103,8 @@ def _add(node: NodeTape, line: Dial | Ask | Came | Gone) -> None:
         for number, command in enumerate(line.commands):
             reply = decoded(line.replies[number]) if line.replies is not None else None
             detail = line.end.detail if line.end else ""
-            said = Said(t=line.t, link=line.link, ms=line.ms, reply=reply, end=end, detail=detail)
-            node.said.setdefault(key(command), []).append(said)
+            outcome = Outcome(t=line.t, link=line.link, ms=line.ms, reply=reply, end=end, detail=detail)
+            node.outcomes.setdefault(key(command), []).append(outcome)
 
 
 T = TypeVar("T", bound=Hashable)

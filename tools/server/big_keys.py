@@ -116,15 +116,15 @@ async def scanned(
     It's the calls that are bounded, not the hits: SCAN of a type that nothing has walks the whole keyspace.
     """
     names: dict[str, None] = {}
-    cursor, made = "0", 0
-    while made < calls and len(names) < enough:
+    cursor, calls_made = "0", 0
+    while calls_made < calls and len(names) < enough:
         reply: Any = await node.one("SCAN", cursor, "COUNT", count, *(("TYPE", kind) if kind else ()))
         cursor, page = str(reply[0]), reply[1]
-        made += 1
+        calls_made += 1
         names |= dict.fromkeys(str(name) for name in page)
         if cursor == "0":
-            return list(names), made, True
-    return list(names), made, False
+            return list(names), calls_made, True
+    return list(names), calls_made, False
 
 
 def _int(reply: Reply) -> int | None:

@@ -118,7 +118,7 @@ async def cluster(node: Node, window: Window = 2.0) -> Values:
     both = await pair(node, window)
     last_text, text = await node.ask(("CLUSTER", "INFO"), ("CLUSTER", "NODES"))
     values: Values = {"window_seconds": round(both.seconds, 3)}
-    values |= _told(first, _info(node, last_text), both)
+    values |= _view(first, _info(node, last_text), both)
     if isinstance(text, ServerError):
         values["nodes.unavailable"] = text.kind or "unknown-command"
     else:
@@ -138,7 +138,7 @@ def _info(node: Node, reply: Reply) -> Values:
     return parse_info(f"# cluster\r\n{node.value(reply)}", node.pseudonyms)["cluster"]
 
 
-def _told(first: Values, last: Values, both: Pair) -> Values:
+def _view(first: Values, last: Values, both: Pair) -> Values:
     values: Values = {}
     for name, value in last.items():
         counter = _MESSAGES.fullmatch(name)

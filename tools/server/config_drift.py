@@ -32,11 +32,11 @@ async def config_drift(node: Node, host: Host) -> Values:
     `only_running`. A secret that differs is told as `<param>.differs` only. `config_file` is its path; empty means that
     the server was started without one, so CONFIG REWRITE fails and every change ends with the process.
     """
-    about, got = await node.ask(("INFO", "server"), ("CONFIG", "GET", "*"))
+    about, reply = await node.ask(("INFO", "server"), ("CONFIG", "GET", "*"))
     named = None
     if not isinstance(about, ServerError):
         named = next((line[12:] for line in str(about).splitlines() if line.startswith("config_file:")), None)
-    pairs = node.value(got)
+    pairs = node.value(reply)
     running = {str(name).lower(): str(value) for name, value in zip(pairs[::2], pairs[1::2], strict=True)}
     if named is not None:
         host.config_file = named

@@ -11,7 +11,8 @@ from tools.connection.network import Network, SystemNetwork
 from tools.connection.node import Node
 from tools.connection.protocol import ServerError
 from tools.connection.target import Target, address
-from tools.errors import Unanswered, UsageError
+from tools.connection.tokens import tokens_of
+from tools.errors import RediagnoseError, Unanswered, UsageError
 from tools.records import Record, Values
 from tools.redact import Pseudonyms
 from tools.server.cluster import parse_nodes
@@ -31,13 +32,13 @@ Seen = Literal["self", "up", "down", "unknown"]
 
 
 class Member(Record):
-    """One node, as another one tells of it."""
+    """One node, as another one reports it."""
 
     host: str
     port: int
     role: Role
     seen: Seen
-    """What the teller says of it: from here it may look different."""
+    """How the reporting node sees it: from here it may look different."""
 
     @property
     def name(self) -> str:
@@ -58,11 +59,12 @@ class Deployment:
         self.pseudonyms = pseudonyms
         self.nodes: dict[str, Node] = {}
         self.members: dict[str, Member] = {}
-        """By name; the teller's view of each."""
+        """By name; the reporting node's view of each."""
         self.kind: Topology | None = None
-        """Null until a node told."""
+        """Null until a node has said it."""
         self.left_out = 0
         """Nodes beyond `MOST_NODES`."""
+        self._tokens = tokens_of(target.credentials, clock)
         self._aliases: dict[str, str] = {}
         self._lives: dict[str, str] = {}
         given = target.sentinels or ((target.host or "", target.port or 0),)
@@ -72,7 +74,7 @@ class Deployment:
         """The node that the URL names; of a Sentinel URL the master once it's known, and the first sentinel before."""
 
     def _add(self, target: Target, role: Role) -> Node:
-        node = Node(target, self.clock, self.budget, self.pseudonyms, self.network)
+        node = Node(target, self.clock, self.budget, self.pseudonyms, self.network, self._tokens)
         # A sentinel often has no password although its data nodes have one.
         node.lenient = role == "sentinel"
         self.nodes[node.name] = node
@@ -112,9 +114,9 @@ class Deployment:
         if known == node.name or node.name not in self.nodes:
             return False
         self._aliases[node.name] = known
-        told = self.members.pop(node.name)
+        alias = self.members.pop(node.name)
         self.nodes.pop(node.name).close()
-        self.members[known] = self.members[known].model_copy(update={"role": told.role, "seen": told.seen})
+        self.members[known] = self.members[known].model_copy(update={"role": alias.role, "seen": alias.seen})
         return True
 
     def also_known_as(self, name: str, node: Node) -> None:
@@ -151,8 +153,8 @@ async def topology(deployment: Deployment) -> Values:
 
 
 async def _from_node(deployment: Deployment, entry: Node) -> None:
-    told = await _told(entry)
-    mode = told.get("server_mode") or told.get("redis_mode")
+    facts = await _own_facts(entry)
+    mode = facts.get("server_mode") or facts.get("redis_mode")
     if mode == "sentinel":
         deployment.tells(entry, "sentinel")
         masters = entry.value(await _one(entry, "SENTINEL", "MASTERS"))
@@ -162,19 +164,27 @@ async def _from_node(deployment: Deployment, entry: Node) -> None:
     elif mode == "cluster":
         await _from_cluster(deployment, entry)
     else:
-        await _from_replication(deployment, entry, told)
+        await _from_replication(deployment, entry, facts)
 
 
-async def _told(node: Node) -> Values:
+async def _own_facts(node: Node) -> Values:
+    """What a node says of itself, in INFO's sections server and replication."""
     server, replication = await node.ask(("INFO", "server"), ("INFO", "replication"))
-    told: Values = {
+    facts: Values = {
         field: value
         for text in (server, replication)
         for fields in parse_info(str(node.value(text)), node.pseudonyms).values()
         for field, value in fields.items()
     }
-    note_version(node, told)
-    return told
+    note_version(node, facts)
+    return facts
+
+
+async def _facts_or_failure(node: Node) -> Values | RediagnoseError:
+    try:
+        return await _own_facts(node)
+    except RediagnoseError as error:
+        return error
 
 
 async def _one(node: Node, *command: str) -> Any:
@@ -200,11 +210,11 @@ async def _from_cluster(deployment: Deployment, entry: Node) -> None:
     deployment.kind = "cluster"
 
 
-async def _from_replication(deployment: Deployment, entry: Node, told: Values) -> None:
+async def _from_replication(deployment: Deployment, entry: Node, first: Values) -> None:
     """Follow masters and replicas from the entry; each is asked for its own peers, and known by its run_id."""
     asked: set[str] = set()
-    facts: dict[str, Values] = {entry.name: told}
-    deployment.same(entry, str(told.get("run_id")))
+    facts: dict[str, Values] = {entry.name: first}
+    deployment.same(entry, str(first.get("run_id")))
     for _ in range(HOPS):
         for name, values in facts.items():
             if name in deployment.nodes and name not in asked:
@@ -213,23 +223,25 @@ async def _from_replication(deployment: Deployment, entry: Node, told: Values) -
         new = [node for name, node in list(deployment.nodes.items()) if name not in facts and name not in asked]
         if not new:
             break
-        answers = await asyncio.gather(*(_told(node) for node in new), return_exceptions=True)
-        for node, answer in zip(new, answers, strict=True):
-            if isinstance(answer, BaseException):
+        async with asyncio.TaskGroup() as group:
+            asking = [group.create_task(_facts_or_failure(node)) for node in new]
+        for node, task in zip(new, asking, strict=True):
+            answer = task.result()
+            if isinstance(answer, RediagnoseError):
                 asked.add(node.name)
                 if not isinstance(answer, Unanswered):
                     raise answer
             elif not deployment.same(node, str(answer.get("run_id"))):
                 facts[node.name] = answer
-    deployment.kind = "replication" if len(deployment.nodes) > 1 or told.get("role") == "slave" else "standalone"
+    deployment.kind = "replication" if len(deployment.nodes) > 1 or first.get("role") == "slave" else "standalone"
 
 
-def _learn_peers(deployment: Deployment, node: Node, told: Values) -> None:
-    replica = told.get("role") == "slave"
+def _learn_peers(deployment: Deployment, node: Node, facts: Values) -> None:
+    replica = facts.get("role") == "slave"
     deployment.tells(node, "replica" if replica else "primary")
-    up = told.get("master_link_status") == "up"
-    for host, port in peers(told):
-        above = replica and (host, port) == (told.get("master_host"), told.get("master_port"))
+    up = facts.get("master_link_status") == "up"
+    for host, port in peers(facts):
+        above = replica and (host, port) == (facts.get("master_host"), facts.get("master_port"))
         seen: Seen = ("up" if up else "down") if above else "up"
         deployment.learn(Member(host=host, port=port, role="unknown" if above else "replica", seen=seen))
 
@@ -238,7 +250,9 @@ async def _from_sentinels(deployment: Deployment) -> None:
     """Ask the sentinels in turn; the first that answers tells. Raises the last one's `Unanswered` if none does."""
     failure: Unanswered | None = None
     given = list(deployment.nodes.values())
-    await asyncio.gather(*(_resolve(deployment, sentinel) for sentinel in given))
+    async with asyncio.TaskGroup() as group:
+        for sentinel in given:
+            group.create_task(_resolve(deployment, sentinel))
     for sentinel in given:
         try:
             master = await _watch(deployment, sentinel, deployment.target.master or "")

@@ -8,7 +8,7 @@ from tools.errors import Unanswered
 from tools.records import Scalar, Values
 
 FAILED = (ServerError, Unanswered)
-"""What stands for a reply where there is none."""
+"""What takes a reply's place where there is none."""
 LONGEST = 600
 """Characters of advice that are kept."""
 _POINT = re.compile(r"\s*(?:-|\*|\d+\.)\s+(.*)")

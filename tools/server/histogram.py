@@ -116,7 +116,7 @@ def histograms(reply: Reply) -> dict[str, Histogram]:
 
 
 def _window(found: Histogram, own: int) -> dict[str, Scalar]:
-    """The calls of others, and how long they took; where ours are among them their number is told."""
+    """The calls of others, and how long they took; where ours are among them their number is given."""
     if found.calls <= own:
         return {"calls.delta": 0}
     values: dict[str, Scalar] = {

@@ -32,7 +32,7 @@ MOVES = frozenset(
      "mem_not_counted_for_evict", "used_memory_lua", "number_of_cached_scripts", "number_of_functions",
      "lazyfree_pending_objects", "lazyfreed_objects", "maxmemory")
 )  # fmt: skip
-"""Fields whose change over the window is told; the others move with these."""
+"""Fields whose change over the window is given; the others move with these."""
 
 
 @reads

@@ -46,7 +46,7 @@ def peers(info: Mapping[str, Scalar]) -> list[tuple[str, int]]:
 
 
 class Attached(Record):
-    """A replica as the node above it tells of it."""
+    """A replica as the node above it reports it."""
 
     address: str
     state: str
@@ -102,7 +102,7 @@ async def replication(node: Node, window: Window = 2.0) -> Values:
         return values
     wanted, good = values.get("min-replicas-to-write"), values.get("min_slaves_good_slaves")
     if isinstance(wanted, int):
-        # The count is told only while the limit is on.
+        # The count is there only while the limit is on.
         values["good_replicas_missing"] = max(0, wanted - (good if isinstance(good, int) else 0)) if wanted else 0
     return values
 

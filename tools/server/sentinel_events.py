@@ -10,7 +10,7 @@ from tools.errors import Unanswered
 from tools.records import Values
 
 LISTED = 256
-"""Events that are counted at most; a storm of more is told by `events.left_out`."""
+"""Events that are counted at most; `events.left_out` counts the rest."""
 _EVENT = re.compile(r"[+-][a-z-]{2,40}")
 _INSTANCES = ("master", "slave", "sentinel")
 

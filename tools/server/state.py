@@ -1,4 +1,4 @@
-"""All that a server tells of its state, asked for once: for a recording, of which anything may be asked later."""
+"""All that a server says of its state, asked for once: for a recording, of which anything may be asked later."""
 
 import re
 from collections.abc import Awaitable, Iterator
@@ -75,7 +75,7 @@ async def _part(asking: Awaitable[object]) -> object:
         if error.kind not in _GOES_ON:
             raise
     except ToolError:
-        # The refusal itself is what was to be had.
+        # The refusal itself is the answer.
         pass
     return None
 

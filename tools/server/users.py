@@ -21,7 +21,7 @@ WRITES: dict[str, str | None] = {
 }  # fmt: skip
 """What the gate's policy lets a person approve, as ACL rules, each with the version that brought it."""
 PASSWORD = "CHANGE-ME"
-"""What stands in for the password."""
+"""Printed in place of the password."""
 HOLES: dict[str, str] = {
     "acl|log": "also allows ACL LOG RESET, which destroys evidence",
     "config|get": "shows requirepass and masterauth to whoever holds this user",
@@ -56,7 +56,7 @@ class User(Record):
 
 
 class About(Record):
-    """What a server tells of itself that its rules depend on."""
+    """What a server says of itself that its rules depend on."""
 
     product: Literal["redis", "valkey"]
     version: str | None
@@ -96,20 +96,20 @@ async def about(node: Node) -> About:
     for reply in (info, me):
         if isinstance(reply, ServerError) and reply.kind not in ("denied", "unknown-command"):
             node.value(reply)
-    told = _told(node, info, hello)
+    reported = _reported(node, info, hello)
     known = None
     if isinstance(listed, list):
         known = frozenset(name for name, row in zip(names, listed, strict=True) if row)
-    version = told.get("valkey_version") or told.get("redis_version")
+    version = reported.get("valkey_version") or reported.get("redis_version")
     return About(
-        product="valkey" if "valkey_version" in told else "redis", version=str(version) if version else None,
-        sentinel="sentinel" in (told.get("server_mode"), told.get("redis_mode")), known=known,
+        product="valkey" if "valkey_version" in reported else "redis", version=str(version) if version else None,
+        sentinel="sentinel" in (reported.get("server_mode"), reported.get("redis_mode")), known=known,
         subcommands=any("|" in name for name in known or ()),
         has_acls=not (isinstance(me, ServerError) and me.kind == "unknown-command"),
     )  # fmt: skip
 
 
-def _told(node: Node, info: object, hello: object) -> Values:
+def _reported(node: Node, info: object, hello: object) -> Values:
     """Version and mode under INFO's names, from HELLO where INFO may not be asked."""
     if isinstance(info, str):
         return parse_info(info, node.pseudonyms).get("server", {})
@@ -123,7 +123,7 @@ def _told(node: Node, info: object, hello: object) -> Values:
 def user(server: About, tier: UserTier, db: int) -> User:
     """One user for one server. `db` is the URL's database; 0 needs no SELECT."""
     names, left_out = [], []
-    for name, since in _wanted(server, tier, db):
+    for name, since in _required(server, tier, db):
         if why := missing(server, name, since):
             left_out.append(LeftOut(rule=f"+{name}", why=why))
         else:
@@ -146,12 +146,12 @@ def readable(server: About, db: int, *, keys: bool) -> list[Allowed]:
     rows = [row for row in TABLE.values() if row.tier in tiers]
     if not server.sentinel:
         return rows
-    # What the others hide is told by a data node, not by a Sentinel.
+    # What the others hide is reported by a data node, not by a Sentinel.
     theirs = [row.model_copy(update={"causes": ()}) for row in rows if row.name in ON_SENTINEL]
     return [*theirs, *(row for row in rows if row.tier == "sentinel")]
 
 
-def _wanted(server: About, tier: UserTier, db: int) -> Iterable[tuple[str, Mapping[str, str] | None]]:
+def _required(server: About, tier: UserTier, db: int) -> Iterable[tuple[str, Mapping[str, str] | None]]:
     for row in readable(server, db, keys=tier == "key-reader"):
         yield row.name, row.since
     if tier == "writer":

@@ -18,9 +18,10 @@ from evals.lab.servers import Server, ServerKind, installed, running
 from evals.lab.wire import Wire, dial
 from tools.clock import SystemClock
 from tools.connection.budget import Budget
-from tools.connection.credentials import AwsIam, Credentials, EntraId, Token, Tokens, tokens_of
+from tools.connection.credentials import AwsIam, Credentials, EntraId, Token
 from tools.connection.node import Node
 from tools.connection.target import Target, parse_target
+from tools.connection.tokens import Tokens, tokens_of
 from tools.errors import UsageError
 from tools.redact import Pseudonyms
 

@@ -71,7 +71,7 @@ async def cli(port: int, *words: str) -> str:
 
 def last(tape: NodeTape, *words: str) -> Any:
     """The last recorded reply to a command."""
-    return tape.said[words][-1].reply
+    return tape.outcomes[words][-1].reply
 
 
 class Incident(NamedTuple):
@@ -201,7 +201,7 @@ def test_the_reply_is_that_of_the_moment(incident: Incident) -> None:
             session = here.nodes[0].session("127.0.0.1:1", "127.0.0.1:2")
             return here.nodes[0].reply(session, ["INFO", "everything"])[0]
 
-    said = incident.node.said["INFO", "EVERYTHING"]
+    said = incident.node.outcomes["INFO", "EVERYTHING"]
     assert len(said) > 1
     for one in said:
         assert asyncio.run(at(one.t + 0.001)) == one.reply
