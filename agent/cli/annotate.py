@@ -25,11 +25,11 @@ from agent.tickets.service import Form, Service
 from agent.tickets.targets import target_of_ticket
 from agent.tickets.ticket import NAMES, ServiceError, Ticket, TicketError
 from tools.clock import SystemClock
-from tools.connection.target import Target, parse_target
+from tools.connection.target import Target
 from tools.errors import UsageError
 from tools.http import printable
 from tools.settings.file import load_settings, target_named
-from tools.settings.tables import Settings, TargetSettings
+from tools.settings.tables import Settings
 
 _SHUT_OUT = {
     "noauth": "it wants a password; give the target password_env or password_file",
@@ -130,24 +130,8 @@ def meant_target(inputs: AnnotateInputs, ticket: Ticket, known: Settings) -> tup
         return inputs.target(inputs.url), "--url"
     name = inputs.target_name
     found, why = (target_named(name, known), "--target") if name is not None else target_of_ticket(ticket, known)
-    return configured(found, inputs, known), f"{found.name or 'target'}: {why}" if found.name else why
-
-
-def configured(one: TargetSettings, inputs: AnnotateInputs, known: Settings) -> Target:
-    """A target of the settings with its credentials. Raises `UsageError`."""
-    tls = inputs.tls
-    given = {name: getattr(one, name) for name in ("cacert", "cert", "key") if getattr(tls, name) is None}
-    tls = tls.model_copy(update=given)
-    if one.url_source:
-        url = one.url_source.read().get_secret_value()
-    else:
-        assert one.url is not None
-        url = one.url.get_secret_value()
-    where = f"{known.file}: {one.name or (one.target.node if one.target else '')}"
-    if one.url and parse_target(url, environ={}).password:
-        raise UsageError(f"{where}: url: it holds a password; write password_env, password_file, or url_env instead")
-    target = usable(parse_target(url, tls=tls, password_file=inputs.password_file))
-    return target.model_copy(update={"password": one.password.read()}) if one.password else target
+    target = usable(found.connectable(inputs.tls, inputs.password_file))
+    return target, f"{found.name or 'target'}: {why}" if found.name else why
 
 
 def shut_out(answer: Diagnosis, ticket: Ticket) -> str | None:
