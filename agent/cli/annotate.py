@@ -130,7 +130,7 @@ def meant_target(inputs: AnnotateInputs, ticket: Ticket, known: Settings) -> tup
         return inputs.target(inputs.url), "--url"
     name = inputs.target_name
     found, why = (target_named(name, known), "--target") if name is not None else target_of_ticket(ticket, known)
-    return inputs.configured(found, known), f"{found.name or 'target'}: {why}" if found.name else why
+    return inputs.configured(found), f"{found.name or 'target'}: {why}" if found.name else why
 
 
 def shut_out(answer: Diagnosis, ticket: Ticket) -> str | None:

@@ -41,7 +41,7 @@ class ConnectionInputs(Record):
         known = load_settings()
         if "://" not in where:
             if is_name(where, known):
-                return self.configured(target_named(where, known), known)
+                return self.configured(target_named(where, known))
             if not ADDRESS.fullmatch(where):
                 raise UsageError(f"{where!r} is no URL, no address and no target of rediagnose.toml; {remedy}")
             where = f"redis://{where}"
@@ -49,24 +49,9 @@ class ConnectionInputs(Record):
         found = settings_for(target) if target.password is None else None
         return target.model_copy(update={"credentials": found.credentials}) if found and found.credentials else target
 
-    def configured(self, one: TargetSettings, known: Settings) -> Target:
+    def configured(self, one: TargetSettings) -> Target:
         """A target of the settings with its credentials. Raises `UsageError`."""
-        tls = self.tls
-        given = {name: getattr(one, name) for name in ("cacert", "cert", "key") if getattr(tls, name) is None}
-        tls = tls.model_copy(update=given)
-        if one.url_source:
-            url = one.url_source.read().get_secret_value()
-        else:
-            assert one.url is not None
-            url = one.url.get_secret_value()
-        where = f"{known.file}: {one.name or (one.target.node if one.target else '')}"
-        if one.url and parse_target(url, environ={}).password:
-            raise UsageError(
-                f"{where}: url: it holds a password; write password_env, password_file, or url_env instead"
-            )
-        target = usable(parse_target(url, tls=tls, password_file=self.password_file))
-        secret = {"password": one.password.read()} if one.password else {}
-        return target.model_copy(update={**secret, "credentials": one.credentials})
+        return usable(one.connectable(self.tls, self.password_file))
 
 
 def is_name(word: str, known: Settings) -> bool:
@@ -102,8 +87,7 @@ class Positionals(ConnectionInputs):
             raise UsageError(f"{extra!r}: give one URL and one symptom; put a symptom of several words in quotes")
         symptom = hide_secrets(symptoms[0]) if symptoms else ""
         if self.target_name:
-            known = load_settings()
-            return self.configured(target_named(self.target_name, known), known), symptom
+            return self.configured(target_named(self.target_name)), symptom
         if not places and not options and symptoms and not os.environ.get("REDIS_URL"):
             raise UsageError(
                 f"{symptoms[0]!r} isn't a URL and REDIS_URL isn't set; give a URL such as redis://host:6379"

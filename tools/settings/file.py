@@ -8,8 +8,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from tools.connection.credentials import AwsIam, EntraId
 from tools.connection.target import Target
 from tools.errors import UsageError
+from tools.records import Record
 from tools.settings.tables import (
     FILE,
     Context,
@@ -18,7 +20,6 @@ from tools.settings.tables import (
     NotifySettings,
     PagerDutySettings,
     Settings,
-    Table,
     TargetSettings,
 )
 
@@ -82,19 +83,22 @@ def _content(file: Path) -> dict[str, Any]:
         raise UsageError(f"{file}: not TOML: {error}") from None
 
 
-_TABLES: dict[str, type[Table]] = {
+_TABLES: dict[str, type[Record]] = {
     "targets": TargetSettings, "github": GitHubSettings, "jira": JiraSettings, "pagerduty": PagerDutySettings,
-    "notify": NotifySettings,
+    "notify": NotifySettings, "entra": EntraId, "aws-iam": AwsIam,
 }  # fmt: skip
 _REMEDIES = {
     "targets": "write [[targets]] above each", "notify": "write [[notify]] above each", "github": "write [github]",
     "jira": "write [jira]", "pagerduty": "write [pagerduty]", "jira.api": "write 3 for Jira Cloud, 2 for others",
-    "targets.credentials": 'write "entra", or { type = "aws-iam", user = "...", cache = "...", region = "..." }',
     "notify.name": 'write name = "oncall"', "notify.form": 'write "slack" or "json"',
+    "targets.credentials": 'write credentials = "entra", or { type = "aws-iam", user = "...", ... }',
 }  # fmt: skip
 _FAULTS = {
-    "missing": "missing", "tuple_type": "not a list of tables", "model_type": "not a table",
-    "literal_error": "{input!r} isn't {expected}", "union_tag_invalid": "{tag!r} isn't one of {expected_tags}",
+    "missing": "missing", "bool_type": "not true or false", "bool_parsing": "not true or false",
+    "union_tag_invalid": "{ctx[tag]!r} isn't one of {ctx[expected_tags]}",
+    "union_tag_not_found": "no type in it", "model_attributes_type": "not a text or a table",
+    "tuple_type": "not a list of tables", "model_type": "not a table",
+    "literal_error": "{input!r} isn't {ctx[expected]}",
 }  # fmt: skip
 
 
@@ -107,7 +111,7 @@ def _explanation(error: ValidationError) -> str:
         return f"{where}: {first['msg']}" if where else first["msg"]
     if first["type"] == "extra_forbidden":
         return f"{where}: there is no such key; {_known_keys(keys[:-1])}"
-    fault = _FAULTS.get(first["type"], "not a text").format(input=first["input"], **first.get("ctx", {}))
+    fault = _FAULTS.get(first["type"], "not a text").format(input=first["input"], ctx=first.get("ctx"))
     remedy = _REMEDIES.get(".".join(keys)) or f'write {keys[-1]} = "..."'
     return f"{where}: {fault}; {remedy}"
 
@@ -115,4 +119,4 @@ def _explanation(error: ValidationError) -> str:
 def _known_keys(section: list[str]) -> str:
     if not section:
         return "write [[targets]], [github], [jira], [pagerduty] or [[notify]]"
-    return f"there are {', '.join(field.alias or name for name, field in _TABLES[section[0]].model_fields.items())}"
+    return f"there are {', '.join(field.alias or name for name, field in _TABLES[section[-1]].model_fields.items())}"

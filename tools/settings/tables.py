@@ -1,5 +1,6 @@
 """The tables of rediagnose.toml, each key checked."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
@@ -17,7 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from tools.connection.credentials import Credentials
-from tools.connection.target import Target, parse_target
+from tools.connection.target import Target, Tls, parse_target
 from tools.errors import UsageError
 from tools.http import web_url
 from tools.records import Record
@@ -108,7 +109,7 @@ class TargetSettings(Table):
     password_env: Text | None = None
     password_file: BesideFile | None = None
     credentials: Credentials | None = None
-    """What stands in a password's place: "entra", or a table such as { type = "aws-iam", user = "app", ... }."""
+    """A cloud's identity service in place of a password."""
     cacert: BesideFile | None = None
     cert: BesideFile | None = None
     key: BesideFile | None = None
@@ -126,6 +127,8 @@ class TargetSettings(Table):
         if (self.url is None) == (source is None):
             why = "missing" if source is None else "there beside url_env or url_file; leave one"
             raise _problem(f'url: {why}; write url = "redis://HOST:6379"')
+        if self.credentials and self.password:
+            raise _problem("credentials: there beside a password; leave one")
         try:
             url = source.read(_context(info).environ) if source else self.url
         except UsageError:
@@ -142,6 +145,25 @@ class TargetSettings(Table):
     def target(self) -> Target | None:
         """Where it is, without its credentials; null if its URL is in a variable or a file that isn't there."""
         return self._target
+
+    def connectable(
+        self, tls: Tls, password_file: Path | None = None, environ: Mapping[str, str] = os.environ
+    ) -> Target:
+        """The target with all it's reached by; `tls` comes before its own certificates. Raises `UsageError`."""
+        if self.url and parse_target(self.url.get_secret_value(), environ={}).password:
+            where = f"{self.file}: {self.name or (self.target.node if self.target else '')}"
+            raise UsageError(
+                f"{where}: url: it holds a password; write password_env, password_file, or url_env instead"
+            )
+        url = self.url_source.read(environ) if self.url_source else self.url
+        assert url is not None
+        own = {name: getattr(self, name) for name in ("cacert", "cert", "key") if getattr(tls, name) is None}
+        target = parse_target(
+            url.get_secret_value(), tls=tls.model_copy(update=own), password_file=password_file, environ=environ
+        )
+        # A token takes the place of REDISCLI_AUTH's password as well.
+        password = None if self.credentials else self.password.read(environ) if self.password else target.password
+        return target.model_copy(update={"password": password, "credentials": self.credentials})
 
     @property
     def url_source(self) -> SecretSource | None:

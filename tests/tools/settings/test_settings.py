@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tools.connection.target import parse_target
+from tools.connection.credentials import AwsIam, EntraId
+from tools.connection.target import Target, Tls, parse_target
 from tools.errors import UsageError
 from tools.settings.file import load_settings, settings_for, target_named
 
+A = '[[targets]]\nurl = "redis://a"\n'
 GOOD = """
 [[targets]]
 name = "orders"
@@ -57,6 +59,12 @@ def test_settings_of_a_target(tmp_path: Path) -> None:
         ('[github]\ntoken = "x"\n', "token: there is no such key"),
         ("[jira]\napi = 4\n", "api: 4 isn't 2 or 3; write 3 for Jira Cloud"),
         ("jira = 4\n", "jira: not a table"),
+        (f'{A}credentials = "entr"\n', "targets 1: credentials: 'entr' isn't one of 'entra', 'aws-iam'; write cred"),
+        (f"{A}credentials = 3\n", "credentials: not a text or a table; write credentials = "),
+        (f"{A}credentials = {{}}\n", "credentials: no type in it; write credentials = "),
+        (f'{A}credentials = "aws-iam"\n', "credentials: aws-iam: user: missing; write user = "),
+        (f'{A}credentials = {{ type = "entra", x = 1 }}\n', "entra: x: there is no such key; there are type, identity"),
+        (f'{A}credentials = "entra"\npassword_env = "x"\n', "credentials: there beside a password; leave one"),
         ('[[notify]]\nname = "a"\nurl = "https://x"\n', "url: there is no such key"),
         ('[[notify]]\nname = "a"\n', "url_env: missing"),
         ('[[notify]]\nurl_env = "A"\n', "name: missing"),
@@ -102,6 +110,27 @@ def test_a_target_by_its_name(tmp_path: Path) -> None:
         target_named("orders2", settings)
     with pytest.raises(UsageError, match=r"there is none here"):
         target_named("orders", load_settings(environ={}, folder=tmp_path / "none"))
+
+
+def test_what_a_target_is_reached_by(tmp_path: Path) -> None:
+    file = tmp_path / "rediagnose.toml"
+
+    def reached(table: str, **environ: str) -> Target:
+        file.write_text(f"[[targets]]\n{table}\n")
+        (found,) = load_settings(environ=environ, folder=tmp_path).targets
+        assert found.target and not found.target.password
+        return found.connectable(Tls(cert=Path("given.pem")), environ=environ)
+
+    ours = reached('url_env = "U"\ncacert = "ca.pem"\ncert = "c.pem"', U="rediss://u:hush@a:1/2")
+    assert ours.tls and (ours.tls.cacert, ours.tls.cert) == (tmp_path / "ca.pem", Path("given.pem"))
+    assert ours.password and ours.password.get_secret_value() == "hush" and (ours.username, ours.db) == ("u", 2)
+    entra = reached('url = "rediss://a"\ncredentials = "entra"', REDISCLI_AUTH="hush")
+    assert entra.credentials == EntraId(type="entra") and entra.password is None
+    aws = reached('url = "rediss://a"\n[targets.credentials]\ntype = "aws-iam"\nuser = "u"\ncache = "c"\nregion = "r"')
+    assert aws.credentials == AwsIam(type="aws-iam", user="u", cache="c", region="r")
+    with pytest.raises(UsageError, match=rf"^{file}: a: url: it holds a password; write password_env") as failed:
+        reached('name = "a"\nurl = "rediss://:hush@a"')
+    assert "hush" not in str(failed.value)
 
 
 def test_a_secret_that_is_missing_is_named_by_its_setting(tmp_path: Path) -> None:
