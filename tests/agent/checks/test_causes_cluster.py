@@ -13,6 +13,8 @@ from evals.lab.wire import LOST, dial
 from tests.rotation import right, shared, told, twins
 from tools.server.cluster import parse_nodes
 
+pytestmark = pytest.mark.live
+
 
 async def ask(url: str, *command: str) -> Any:
     wire = await dial(url)

@@ -15,6 +15,8 @@ from evals.lab.wire import LOST, dial
 from tests.program import triage
 from tests.rotation import one_of, right, shared, told, twins
 
+pytestmark = pytest.mark.live
+
 
 async def ask(place: str, *command: str, password: str = "") -> Any:
     wire = await dial(f"redis://:{password}@{place}" if password else f"redis://{place}")

@@ -53,6 +53,7 @@ def right(fault: Fault, answer: dict[str, Any]) -> None:
             assert not re.search(pattern, step["action"], re.IGNORECASE), step["action"]
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("id", MINE)
 async def test_the_cause_is_found(id: str) -> None:
     fault = FAULTS[id]
@@ -61,6 +62,7 @@ async def test_the_cause_is_found(id: str) -> None:
     right(fault, answer)
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("id", PAIRS)
 async def test_the_same_ticket_about_its_twin(id: str) -> None:
     fault, twin = FAULTS[id], FAULTS[FAULTS[id].twin]
@@ -138,6 +140,7 @@ EVIDENCE: dict[str, Callable[[Wire, Incident], Awaitable[bool]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("id", EVIDENCE)
 async def test_the_fault_is_there(id: str) -> None:
     fault = FAULTS[id]

@@ -100,6 +100,7 @@ def right(fault: Fault, answer: dict[str, Any]) -> None:
         assert not [wrong for wrong in fault.never if re.search(wrong, step["action"], re.IGNORECASE)], step
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("id", OURS)
 async def test_the_cause_comes_first_and_nothing_wrong_is_proposed(id: str) -> None:
     async with begun(id, 21) as (fault, incident, answer):
@@ -116,6 +117,7 @@ def pairs() -> list[tuple[str, str, str]]:
     return found
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("id,twin,ticket", pairs())
 async def test_one_ticket_about_two_faults(id: str, twin: str, ticket: str) -> None:
     for one in (id, twin):

@@ -17,6 +17,8 @@ from evals.lab.servers import ServerKind, installed
 from evals.lab.wire import dial
 from tests.program import checked, triage
 
+pytestmark = pytest.mark.live
+
 OURS = tuple(id for id, fault in FAULTS.items() if fault.family == "persistence")
 SHARED = tuple(
     (id, twin, ticket)

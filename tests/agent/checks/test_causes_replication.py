@@ -15,6 +15,8 @@ from evals.lab.topologies import fields
 from evals.lab.wire import dial
 from tests.program import checked, triage
 
+pytestmark = pytest.mark.live
+
 Info = dict[str, str]
 
 

@@ -20,6 +20,8 @@ from tests.program import SCHEMA
 from tools.clock import SystemClock
 from tools.connection.target import parse_target
 
+pytestmark = pytest.mark.live
+
 BATCHES, SCRIPTS, AT_ONCE = 8, 25, 12
 DEADLINE, SLACK = 5.0, 3.0
 """Seconds for one investigation, and what a machine that runs a dozen of them at once may add."""

@@ -274,6 +274,7 @@ async def fixed(incident: Incident, *remedy: str) -> None:
     raise AssertionError(f"{' '.join(remedy)} didn't mend it")
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("id", [id for id in FAULTS if id in EVIDENCE or id in BY_TRYING])
 async def test_faults_show_their_evidence(id: str) -> None:
     fault = FAULTS[id]
@@ -323,11 +324,13 @@ async def _version(url: str, kind: ServerKind) -> str:
     return fields["valkey_version" if kind.name.startswith("valkey") else "redis_version"]
 
 
+@pytest.mark.live
 async def test_a_server_that_does_not_start_says_why() -> None:
     with pytest.raises(LabError, match="no-such-setting"):
         await start(KINDS[0], config={"no-such-setting": "1"})
 
 
+@pytest.mark.live
 async def test_a_start_that_is_cancelled_ends_its_server() -> None:
     starting = asyncio.create_task(start(KINDS[0], host="127.0.0.1", config={"port": "0", "unixsocket": "s"}))
     await asyncio.sleep(0.3)
@@ -337,6 +340,7 @@ async def test_a_start_that_is_cancelled_ends_its_server() -> None:
         await starting
 
 
+@pytest.mark.live
 async def test_an_error_inside_ends_everything() -> None:
     with pytest.raises(RuntimeError, match="mine"):
         async with running(KINDS[0]) as server, crew() as hands:
