@@ -108,23 +108,6 @@ async def test_the_cause_comes_first_and_nothing_wrong_is_proposed(id: str) -> N
         await there(incident, fault)
 
 
-def pairs() -> list[tuple[str, str, str]]:
-    found = []
-    for fault in memory.FAULTS.values():
-        twin = FAULTS.get(fault.twin)
-        shared = [one for one in fault.tickets if twin and one in twin.tickets]
-        found += [(fault.id, twin.id, (shared or fault.tickets)[0])] if twin else []
-    return found
-
-
-@pytest.mark.live
-@pytest.mark.parametrize("id,twin,ticket", pairs())
-async def test_one_ticket_about_two_faults(id: str, twin: str, ticket: str) -> None:
-    for one in (id, twin):
-        async with begun(one, 22, ticket) as (fault, _, answer):
-            right(fault, answer)
-
-
 @pytest.mark.parametrize("id,value", [("maxmemory-shrunk", "maxmemory_before"), ("oom-noeviction", "maxmemory_target")])
 async def test_the_limit_that_is_worked_out_mends_it(kind: ServerKind, id: str, value: str) -> None:
     async with memory.FAULTS[id].begin(kind, random.Random(3)) as incident:

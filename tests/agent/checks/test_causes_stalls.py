@@ -21,7 +21,6 @@ from tests.program import checked, triage
 from tools.records import Reading, Values
 
 IDS = tuple(stalls.FAULTS)
-TWINS = tuple(id for id in IDS if stalls.FAULTS[id].twin)
 Readings = Callable[[str, str], Any]
 
 
@@ -75,17 +74,6 @@ async def test_the_cause_comes_first(id: str) -> None:
     right(fault, answer)
     values = {reading["tool"]: reading["values"] or {} for reading in answer["readings"]}
     assert EVIDENCE[id](lambda tool, field: values[tool].get(field))
-
-
-@pytest.mark.live
-@pytest.mark.parametrize("id", TWINS)
-async def test_the_same_ticket_about_its_twin_is_answered_otherwise(id: str) -> None:
-    fault, twin = FAULTS[id], FAULTS[FAULTS[id].twin]
-    kind, ticket = usable(fault, twin), fault.tickets[0]
-    assert fault.cause != twin.cause
-    for one in (fault, twin):
-        async with one.begin(kind, random.Random(22)) as incident:
-            right(one, await triage(incident.url, ticket))
 
 
 REMEDIES = {
