@@ -72,6 +72,7 @@ async def test_a_retry_storm_is_told_by_the_good_day(kind: ServerKind, tmp_path:
     assert "connections_per_second" in told.out.split("Against the baseline (")[1]
 
 
+@pytest.mark.alone
 async def test_a_busy_server_that_was_as_busy_is_well(kind: ServerKind, tmp_path: Path) -> None:
     file, rng = tmp_path / "busy.rec", random.Random(5)
     async with running(kind) as server, application(server.url, rng, rate=80, name="orders"), crew() as hands:

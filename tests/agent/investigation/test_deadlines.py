@@ -21,7 +21,7 @@ from tools.errors import ToolError
 from tools.records import Reading
 from tools.toolbox import DEADLINE
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.alone]
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "info": {"sections": ["server"], "window": 0.5}, "config_get": {"parameters": ["maxclients"]},
