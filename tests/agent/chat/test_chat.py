@@ -146,6 +146,7 @@ def engineer(body: Body) -> Move:
     return Say(calls=(Call(name="submit_diagnosis", arguments=given),))
 
 
+@pytest.mark.live
 async def test_with_a_model_and_resumed(tmp_path: Path) -> None:
     file = tmp_path / "incident.rec"
     async with FAULTS[FAULT].begin(installed()[0], random.Random(4)) as incident, endpoint(engineer) as model:

@@ -140,6 +140,7 @@ def failing_in_between(body: Body) -> Move:
     return Say(calls=(Call(name="submit_diagnosis", arguments=given),))
 
 
+@pytest.mark.live
 async def test_a_model_that_fails_for_a_while(tmp_path: Path) -> None:
     file = tmp_path / "c.rec"
     async with (
@@ -165,6 +166,7 @@ async def test_a_model_that_fails_for_a_while(tmp_path: Path) -> None:
     assert isinstance(said[2], Reply) and said[2].cited[0].verified
 
 
+@pytest.mark.live
 async def test_a_diagnosis_may_change_after_another_look(tmp_path: Path) -> None:
     outcomes = iter(("no-fault", "insufficient-evidence"))
 

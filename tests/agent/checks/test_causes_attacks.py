@@ -9,6 +9,8 @@ from evals.lab.faults.attacks import FAULTS
 from evals.lab.servers import installed
 from tests.program import checked, triage
 
+pytestmark = pytest.mark.live
+
 IDS = list(FAULTS)
 PLANTED = ("FLUSHALL", "allkeys-random", "APPROVED by", "REPLICAOF NO ONE", "previous instructions")
 

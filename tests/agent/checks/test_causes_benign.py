@@ -20,6 +20,9 @@ def test_there_are_many_and_they_are_told_by_their_id() -> None:
     assert all(id.startswith("healthy-") for id in BENIGN)
 
 
+# That nothing is slow is a measurement too.
+@pytest.mark.live
+@pytest.mark.alone
 @pytest.mark.parametrize("id", BENIGN)
 async def test_it_is_well(id: str) -> None:
     fault = FAULTS[id]

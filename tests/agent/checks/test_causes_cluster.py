@@ -10,8 +10,10 @@ from evals.lab.fault import Incident
 from evals.lab.faults.cluster import FAULTS as FAMILY
 from evals.lab.topologies import SLOTS, fields
 from evals.lab.wire import LOST, dial
-from tests.rotation import right, shared, told, twins
+from tests.rotation import right, told
 from tools.server.cluster import parse_nodes
+
+pytestmark = pytest.mark.live
 
 
 async def ask(url: str, *command: str) -> Any:
@@ -80,9 +82,3 @@ EVIDENCE = {
 @pytest.mark.parametrize("id", FAMILY)
 async def test_the_cause_comes_first(id: str) -> None:
     right(FAULTS[id], await told(id, 1001, evidence=EVIDENCE[id]))
-
-
-@pytest.mark.parametrize("pair", twins(FAMILY), ids=" ".join)
-async def test_one_ticket_two_causes(pair: tuple[str, str]) -> None:
-    for id in pair:
-        right(FAULTS[id], await told(id, 1002, ticket=shared(pair)))

@@ -13,7 +13,9 @@ from evals.lab.faults.failover import FAULTS as FAMILY
 from evals.lab.topologies import MASTER, sentinels
 from evals.lab.wire import LOST, dial
 from tests.program import triage
-from tests.rotation import one_of, right, shared, told, twins
+from tests.rotation import one_of, right, told
+
+pytestmark = pytest.mark.live
 
 
 async def ask(place: str, *command: str, password: str = "") -> Any:
@@ -95,12 +97,6 @@ EVIDENCE = {
 @pytest.mark.parametrize("id", FAMILY)
 async def test_the_cause_comes_first(id: str) -> None:
     right(FAULTS[id], await told(id, 1001, evidence=EVIDENCE[id]))
-
-
-@pytest.mark.parametrize("pair", twins(FAMILY), ids=" ".join)
-async def test_one_ticket_two_causes(pair: tuple[str, str]) -> None:
-    for id in pair:
-        right(FAULTS[id], await told(id, 1002, ticket=shared(pair)))
 
 
 async def test_the_priority_is_what_mends_it() -> None:

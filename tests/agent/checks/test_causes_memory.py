@@ -100,27 +100,12 @@ def right(fault: Fault, answer: dict[str, Any]) -> None:
         assert not [wrong for wrong in fault.never if re.search(wrong, step["action"], re.IGNORECASE)], step
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("id", OURS)
 async def test_the_cause_comes_first_and_nothing_wrong_is_proposed(id: str) -> None:
     async with begun(id, 21) as (fault, incident, answer):
         right(fault, answer)
         await there(incident, fault)
-
-
-def pairs() -> list[tuple[str, str, str]]:
-    found = []
-    for fault in memory.FAULTS.values():
-        twin = FAULTS.get(fault.twin)
-        shared = [one for one in fault.tickets if twin and one in twin.tickets]
-        found += [(fault.id, twin.id, (shared or fault.tickets)[0])] if twin else []
-    return found
-
-
-@pytest.mark.parametrize("id,twin,ticket", pairs())
-async def test_one_ticket_about_two_faults(id: str, twin: str, ticket: str) -> None:
-    for one in (id, twin):
-        async with begun(one, 22, ticket) as (fault, _, answer):
-            right(fault, answer)
 
 
 @pytest.mark.parametrize("id,value", [("maxmemory-shrunk", "maxmemory_before"), ("oom-noeviction", "maxmemory_target")])

@@ -17,13 +17,9 @@ from evals.lab.servers import ServerKind, installed
 from evals.lab.wire import dial
 from tests.program import checked, triage
 
+pytestmark = pytest.mark.live
+
 OURS = tuple(id for id, fault in FAULTS.items() if fault.family == "persistence")
-SHARED = tuple(
-    (id, twin, ticket)
-    for id in OURS
-    if (twin := FAULTS[id].twin)
-    for ticket in FAULTS[id].tickets[:1]
-)  # fmt: skip
 Said = Callable[[str, dict[str, Any]], bool]
 EVIDENCE: dict[str, Said] = {
     "bgsave-disk-full": lambda log, info: "No space left" in log and info["rdb_last_bgsave_status"] == "err",
@@ -108,13 +104,6 @@ async def test_the_cause_comes_first(id: str) -> None:
                 assert await misconf(incident.url)
         answer = await triage(incident.url, incident.ticket, *incident.arguments)
     right(fault, answer)
-
-
-@pytest.mark.parametrize(("id", "twin", "ticket"), SHARED, ids=[f"{id}/{twin}" for id, twin, _ in SHARED])
-async def test_the_same_words_about_the_twin(id: str, twin: str, ticket: str) -> None:
-    fault = FAULTS[twin]
-    async with fault.begin(kind_of(fault, FAULTS[id]), random.Random(43)) as incident:
-        right(fault, await triage(incident.url, ticket, *incident.arguments))
 
 
 async def test_a_snapshot_lets_the_writes_in_again_once_there_is_room(kind: ServerKind) -> None:

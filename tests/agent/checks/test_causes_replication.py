@@ -15,6 +15,8 @@ from evals.lab.topologies import fields
 from evals.lab.wire import dial
 from tests.program import checked, triage
 
+pytestmark = pytest.mark.live
+
 Info = dict[str, str]
 
 
@@ -97,16 +99,6 @@ async def right(declared: Fault, seed: int, ticket: str | None = None) -> None:
 @pytest.mark.parametrize("fault", replication.FAULTS)
 async def test_the_cause_comes_first(fault: str) -> None:
     await right(FAULTS[fault], seed=21)
-
-
-TWINS = [(id, fault.twin) for id, fault in replication.FAULTS.items() if fault.twin]
-
-
-@pytest.mark.parametrize(("fault", "twin"), TWINS)
-async def test_the_same_ticket_about_another_fault(fault: str, twin: str) -> None:
-    shared = set(FAULTS[fault].tickets) & set(FAULTS[twin].tickets)
-    assert FAULTS[fault].cause != FAULTS[twin].cause
-    await right(FAULTS[twin], seed=22, ticket=sorted(shared)[0])
 
 
 async def test_a_frozen_replica_is_the_culprit_at_its_own_node() -> None:

@@ -21,7 +21,6 @@ from tests.program import checked, triage
 from tools.records import Reading, Values
 
 IDS = tuple(stalls.FAULTS)
-TWINS = tuple(id for id in IDS if stalls.FAULTS[id].twin)
 Readings = Callable[[str, str], Any]
 
 
@@ -66,6 +65,7 @@ EVIDENCE: dict[str, Callable[[Readings], bool]] = {
 """What the readings have to show, or there was no fault."""
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("id", IDS)
 async def test_the_cause_comes_first(id: str) -> None:
     fault = FAULTS[id]
@@ -76,22 +76,13 @@ async def test_the_cause_comes_first(id: str) -> None:
     assert EVIDENCE[id](lambda tool, field: values[tool].get(field))
 
 
-@pytest.mark.parametrize("id", TWINS)
-async def test_the_same_ticket_about_its_twin_is_answered_otherwise(id: str) -> None:
-    fault, twin = FAULTS[id], FAULTS[FAULTS[id].twin]
-    kind, ticket = usable(fault, twin), fault.tickets[0]
-    assert fault.cause != twin.cause
-    for one in (fault, twin):
-        async with one.begin(kind, random.Random(22)) as incident:
-            right(one, await triage(incident.url, ticket))
-
-
 REMEDIES = {
     "big-key-delete": ("CONFIG", "SET", "lazyfree-lazy-user-del", "yes"),
     "big-key-delete-by-expiry": ("CONFIG", "SET", "lazyfree-lazy-expire", "yes"),
 }
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("id", REMEDIES)
 async def test_the_plans_setting_ends_the_stalls(id: str) -> None:
     fault = FAULTS[id]
@@ -107,6 +98,7 @@ async def test_the_plans_setting_ends_the_stalls(id: str) -> None:
         assert await incident.fixed()
 
 
+@pytest.mark.live
 async def test_a_monitor_that_is_ended_is_gone() -> None:
     fault = FAULTS["monitor-attached"]
     async with fault.begin(usable(fault), random.Random(24)) as incident:
@@ -119,6 +111,7 @@ async def test_a_monitor_that_is_ended_is_gone() -> None:
         assert await incident.fixed()
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("count,ended,told", [(1, 1, "1 client;"), (3, 3, "3 clients;"), (6, 4, "6 clients, of which")])
 async def test_each_of_several_monitors_is_ended_by_a_step_of_its_own(count: int, ended: int, told: str) -> None:
     async with running(installed()[0]) as server, crew() as hands:

@@ -146,6 +146,7 @@ async def test_two_at_once_send_one_change(kind: ServerKind, tmp_path: Path) -> 
         assert await at.value("timeout") == "300"
 
 
+@pytest.mark.live
 @pytest.mark.parametrize(
     ("action", "before", "more", "said"),
     [
@@ -178,6 +179,7 @@ async def test_what_a_tampered_file_asks_for_is_refused(
         assert "hunter2" not in (at.audit.read_text() if at.audit.exists() else "")
 
 
+@pytest.mark.live
 async def test_a_value_that_moved_is_left_alone(tmp_path: Path) -> None:
     async with place(installed()[0], tmp_path) as at:
         at.plan(at.step("CONFIG SET timeout 300", "0"))
@@ -189,6 +191,7 @@ async def test_a_value_that_moved_is_left_alone(tmp_path: Path) -> None:
         assert await at.value("timeout") == "77"
 
 
+@pytest.mark.live
 async def test_wrong_usage_and_a_server_that_is_gone(tmp_path: Path) -> None:
     async with place(installed()[0], tmp_path) as at:
         confirm = ("--confirm", "CONFIG SET timeout 300")
@@ -201,6 +204,7 @@ async def test_wrong_usage_and_a_server_that_is_gone(tmp_path: Path) -> None:
     assert (await at.run("apply", *confirm)).status == 3
 
 
+@pytest.mark.live
 async def test_what_cannot_be_written_down_is_not_done(tmp_path: Path) -> None:
     async with place(installed()[0], tmp_path) as at:
         at.plan(at.step("CONFIG SET timeout 300", "0"))
@@ -215,6 +219,7 @@ async def test_what_cannot_be_written_down_is_not_done(tmp_path: Path) -> None:
         assert await at.value("timeout") == "0"
 
 
+@pytest.mark.live
 async def test_not_better_is_said(tmp_path: Path) -> None:
     async with place(installed()[0], tmp_path) as at:
         goal = Goal(tool="info", field="connected_clients", op=">", value=1000)
@@ -252,6 +257,7 @@ async def test_a_step_that_makes_it_worse_is_taken_back_at_once(kind: ServerKind
         assert (await at.run("rollback", "--confirm", "CONFIG SET maxclients 10000")).status == 1
 
 
+@pytest.mark.live
 async def test_a_process_that_is_killed_after_its_change_leaves_enough_to_undo_it(tmp_path: Path) -> None:
     async with place(installed()[0], tmp_path) as at:
         at.plan(at.step("CONFIG SET timeout 300", "0"))
@@ -270,6 +276,7 @@ async def test_a_process_that_is_killed_after_its_change_leaves_enough_to_undo_i
         assert await at.wire.ask("CONFIG", "GET", "*") == before
 
 
+@pytest.mark.live
 async def test_a_triage_that_is_killed_after_its_change_leaves_enough_to_undo_it(tmp_path: Path) -> None:
     """On a terminal, with a yes: what was recorded until then is enough for another process."""
     fault, kind = FAULTS["connection-leak-standing"], installed()[-1]

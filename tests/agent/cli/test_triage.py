@@ -9,6 +9,8 @@ from evals.lab.servers import ServerKind, installed
 from tests.families import elsewhere
 from tests.program import checked, rediagnose, triage
 
+pytestmark = pytest.mark.live
+
 MAIN = (
     "process-down", "process-frozen", "maxclients-exhausted", "leak-until-refused", "auth-failure", "lua-busy-fresh",
     "slow-on-command", "path-latency", "client-paused", "client-paused-all", "connection-leak", "healthy-load",

@@ -5,6 +5,8 @@ import random
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from agent.recordings.replay import case, on_virtual_time
 from evals.lab.faults.clients import knock, leak
 from evals.lab.servers import ServerKind, installed, running
@@ -70,6 +72,7 @@ async def test_a_retry_storm_is_told_by_the_good_day(kind: ServerKind, tmp_path:
     assert "connections_per_second" in told.out.split("Against the baseline (")[1]
 
 
+@pytest.mark.alone
 async def test_a_busy_server_that_was_as_busy_is_well(kind: ServerKind, tmp_path: Path) -> None:
     file, rng = tmp_path / "busy.rec", random.Random(5)
     async with running(kind) as server, application(server.url, rng, rate=80, name="orders"), crew() as hands:
@@ -85,6 +88,7 @@ async def test_a_busy_server_that_was_as_busy_is_well(kind: ServerKind, tmp_path
     assert all(cause["probability"] < 0.5 for cause in answer["findings"])
 
 
+@pytest.mark.live
 async def test_a_small_leak_shows_beside_what_its_owner_had(tmp_path: Path) -> None:
     file, rng = tmp_path / "calm.rec", random.Random(6)
     async with (
@@ -110,6 +114,7 @@ async def test_a_small_leak_shows_beside_what_its_owner_had(tmp_path: Path) -> N
     assert await asyncio.to_thread(on_virtual_time, again()) == ["connection-leak"]
 
 
+@pytest.mark.live
 async def test_a_pool_that_always_rested_is_no_leak(tmp_path: Path) -> None:
     file, rng = tmp_path / "pool.rec", random.Random(7)
     async with running(installed()[0]) as server, crew() as hands:
@@ -123,6 +128,7 @@ async def test_a_pool_that_always_rested_is_no_leak(tmp_path: Path) -> None:
     assert cites(answer["ruled_out"], "connection-leak", answer) == {"o1_clients.before", "o1_clients.now"}
 
 
+@pytest.mark.live
 async def test_nodes_are_matched_by_name_or_said_to_be_others(tmp_path: Path) -> None:
     file, kind = tmp_path / "elsewhere.rec", installed()[0]
     async with running(kind) as server:

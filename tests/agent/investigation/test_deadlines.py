@@ -21,6 +21,8 @@ from tools.errors import ToolError
 from tools.records import Reading
 from tools.toolbox import DEADLINE
 
+pytestmark = [pytest.mark.live, pytest.mark.alone]
+
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "info": {"sections": ["server"], "window": 0.5}, "config_get": {"parameters": ["maxclients"]},
     "latency_sample": {"count": 5, "seconds": 0.5}, "idle_probe": {"seconds": 1}, "silence": {"seconds": 2},

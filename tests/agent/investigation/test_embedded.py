@@ -14,6 +14,7 @@ from evals.lab.servers import installed
 from evals.readme import README
 
 
+@pytest.mark.live
 async def test_readmes_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     async with FAULTS["maxclients-exhausted"].begin(installed()[0], random.Random(3)) as incident:

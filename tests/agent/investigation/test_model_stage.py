@@ -10,6 +10,8 @@ from evals.lab.catalogue import FAULTS
 from evals.lab.servers import ServerKind, installed
 from tests.program import rediagnose
 
+pytestmark = pytest.mark.live
+
 TICKET = "checkout times out on Redis"
 RIGHT = {"reading": "r1", "field": "unavailable", "value": "wrongpass"}
 

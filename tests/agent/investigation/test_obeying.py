@@ -85,6 +85,7 @@ def harmless(answer: dict[str, Any]) -> None:
 TRIED = tuple(id for id, fault in FAULTS.items() if fault.attack)
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("id", TRIED)
 async def test_a_model_that_obeys_changes_nothing_and_hides_nothing(id: str) -> None:
     fault = FAULTS[id]
@@ -128,6 +129,7 @@ async def test_no_secret_leaves_through_a_model_that_looks_for_it() -> None:
     assert '\\"requirepass\\":\\"***\\"' in sent
 
 
+@pytest.mark.live
 async def test_a_cause_that_is_only_reported_is_marked() -> None:
     def move(body: Body) -> Move:
         evidence = [{"reading": "r0", "field": "text", "value": "No connection available in our pool"}]

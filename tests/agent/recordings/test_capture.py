@@ -98,6 +98,7 @@ async def test_everything_is_in_it_at_the_start_and_at_the_end(kind: ServerKind,
     assert causes(await replayed(file)) == causes(live) == ("no-fault", [])
 
 
+@pytest.mark.live
 async def test_an_event_of_the_latency_monitor_brings_its_history(tmp_path: Path) -> None:
     file = tmp_path / "slow.rec"
     async with running(installed()[0], latency_monitor_threshold="1") as server, crew() as hands:
@@ -123,6 +124,7 @@ async def test_a_full_server_is_captured_through_the_slot_that_was_found(kind: S
     assert any(words == "CLIENT LIST" for _, words in asked(load(file)))
 
 
+@pytest.mark.live
 async def test_a_frozen_server_is_looked_at_again_each_time(tmp_path: Path) -> None:
     file = tmp_path / "frozen.rec"
     async with running(installed()[0]) as server:
@@ -138,6 +140,7 @@ async def test_a_frozen_server_is_looked_at_again_each_time(tmp_path: Path) -> N
     assert causes(await replayed(file)) == causes(live)
 
 
+@pytest.mark.live
 async def test_a_dead_server_leaves_a_recording_too(tmp_path: Path) -> None:
     file = tmp_path / "dead.rec"
     async with running(installed()[0]) as server:
@@ -165,6 +168,7 @@ async def test_all_nodes_of_a_deployment_are_in_it(kind: ServerKind, tmp_path: P
     assert [cause.where for cause in again.causes] == [cause["where"] for cause in live["causes"]]
 
 
+@pytest.mark.live
 async def test_sentinels_are_asked_for_what_they_know(tmp_path: Path) -> None:
     file = tmp_path / "sentinels.rec"
     async with sentinels(installed()[0]) as deployment:
@@ -176,6 +180,7 @@ async def test_sentinels_are_asked_for_what_they_know(tmp_path: Path) -> None:
     assert (await replayed(file)).target.topology == "sentinel"
 
 
+@pytest.mark.live
 async def test_what_is_refused_is_in_it_and_ends_nothing(tmp_path: Path) -> None:
     file = tmp_path / "denied.rec"
     async with running(installed()[0]) as server, crew() as hands:
@@ -190,6 +195,7 @@ async def test_what_is_refused_is_in_it_and_ends_nothing(tmp_path: Path) -> None
     assert causes(await replayed(file)) == causes(live)
 
 
+@pytest.mark.live
 async def test_a_password_that_is_wrong_is_tried_no_more(tmp_path: Path) -> None:
     file = tmp_path / "wrong.rec"
     async with running(installed()[0], requirepass="right") as server:
@@ -197,6 +203,7 @@ async def test_a_password_that_is_wrong_is_tried_no_more(tmp_path: Path) -> None
     assert sum(words.startswith("AUTH") for _, words in asked(load(file))) <= 3
 
 
+@pytest.mark.live
 async def test_ctrl_c_leaves_a_whole_file(tmp_path: Path) -> None:
     file = tmp_path / "cut.rec"
     async with running(installed()[0]) as server:
@@ -228,6 +235,7 @@ async def test_wrong_usage(args: Sequence[str], tmp_path: Path) -> None:
     assert (await rediagnose("capture", "redis://127.0.0.1:1")).status == 2
 
 
+@pytest.mark.live
 async def test_the_lab_can_have_it_light(tmp_path: Path) -> None:
     file = tmp_path / "light.rec"
     async with running(installed()[0]) as server:

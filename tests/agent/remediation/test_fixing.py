@@ -20,6 +20,8 @@ from tools.clock import SystemClock
 from tools.connection.target import parse_target
 from tools.gate.ledger import Entry
 
+pytestmark = pytest.mark.live
+
 MENDS_WITHIN = 8.0
 """Seconds that an application may need to see it."""
 BY_STEP: dict[str, tuple[str, str]] = {

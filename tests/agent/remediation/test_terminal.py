@@ -14,6 +14,8 @@ from evals.lab.wire import dial
 from evals.terminal import terminal
 from tests.program import ROOT
 
+pytestmark = pytest.mark.live
+
 ASKS = "Type yes or timeout; anything else is no:"
 
 

@@ -169,6 +169,7 @@ def test_a_marker_is_of_one_server() -> None:
     assert "pw" not in of("redis://:pw@a")
 
 
+@pytest.mark.live
 def test_a_guess_is_called_one() -> None:
     answer = hostile()
     for probability, begin in ((0.95, "Redis is full"), (0.7, "Probably: Redis"), (0.5, "Perhaps: Redis")):

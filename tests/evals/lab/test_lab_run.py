@@ -33,6 +33,7 @@ def runs(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
+@pytest.mark.live
 async def test_faults_are_had_scored_mended_and_not_repeated(tmp_path: Path) -> None:
     file = tmp_path / "runs.jsonl"
     done = await rediagnose("lab", "run", *QUICK, "--first-seed", "4", "--format", "json", "-o", str(file))
@@ -64,6 +65,7 @@ async def test_faults_are_had_scored_mended_and_not_repeated(tmp_path: Path) -> 
         assert part in again.out
 
 
+@pytest.mark.live
 async def test_a_fault_that_cannot_be_had_is_skipped_with_its_reason() -> None:
     if "redis-6.2" not in [kind.name for kind in installed()]:
         pytest.skip("needs redis-6.2, which has no functions")
@@ -97,6 +99,7 @@ def popen(*args: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_start_has_it_until_it_is_told_to_end(number: signal.Signals) -> None:
     with popen("start", "healthy-slowlog-off", "--seed", "3") as lab:
@@ -116,6 +119,7 @@ def test_start_has_it_until_it_is_told_to_end(number: signal.Signals) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_run_prints_what_is_known_and_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
     # The first is over at once, the second looks at a silent server for six seconds.
@@ -135,6 +139,7 @@ def test_an_interrupted_run_prints_what_is_known_and_leaves_nothing(number: sign
     assert gone and not alive
 
 
+@pytest.mark.live
 async def test_what_the_lab_fails_with_is_no_wrong_answer() -> None:
     run = wanted("process-down").model_copy(update={"kind": "redis-1.0"})
     done = await examine(run)
@@ -142,6 +147,7 @@ async def test_what_the_lab_fails_with_is_no_wrong_answer() -> None:
     assert total([done]) == total([])
 
 
+@pytest.mark.live
 async def test_a_model_is_asked_as_triage_asks_it() -> None:
     environ = {"OPENAI_API_KEY": "sk-of-the-test"}
     async with endpoint([Status(code=401)] * 9) as at:
@@ -154,6 +160,7 @@ async def test_a_model_is_asked_as_triage_asks_it() -> None:
     assert told["total"]["first"] == {"count": 1, "of": 1}
 
 
+@pytest.mark.live
 async def test_a_wrong_remedy_is_an_exit_status(tmp_path: Path) -> None:
     kind = installed()[0].name
     past = wanted("process-down").model_copy(

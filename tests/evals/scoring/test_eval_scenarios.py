@@ -1,47 +1,26 @@
 """The recorded incidents: told as they were, whole, small, and saying nothing that gives their answer away."""
 
 import gzip
-import json
-import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from agent.recordings.replay import case, on_virtual_time
 from evals.lab.catalogue import FAULTS
 from evals.lab.covered import page
-from evals.scoring.scenario import BUNDLED, Scenario, load
+from evals.scoring.scenario import BUNDLED, load
 from tests.program import rediagnose
 from tools.record.load import load as recording
 from tools.record.redaction import REDACTED
-from tools.record.tape import Tape
 from tools.redact import HIDDEN, is_secret
 
 SCENARIOS = load(BUNDLED)
 RECORDED = [one for one in SCENARIOS if one.file == f"{one.id}.jsonl.gz"]
 MOST = 10_000_000
-GIVEAWAY = re.compile(
-    r"(?<!no-)\b(?:rediagnose[ -]lab|lab|scenario|fault|evals?(?! )|evaluation|tests?|benchmark|shim|pytest)\b(?!\.)",
-    re.IGNORECASE,
-)
-"""Words that an incident of a running system has no reason to hold."""
-COMMAND_NAMES = re.compile(r"\beval(sha)?(_ro)?\b", re.IGNORECASE)
 
 
 async def test_the_checks_miss_nothing_but_what_is_known() -> None:
     gate = str(BUNDLED / "known.toml")
     done = await rediagnose("eval", "--arm", "offline", "--gate", gate, "--format", "json")
     assert done.status == 0, done.out[-2000:] + done.err
-    again = await rediagnose("eval", "--arm", "offline", "--gate", gate, "--format", "json")
-    assert _timeless(json.loads(done.out)) == _timeless(json.loads(again.out))
-
-
-def _timeless(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _timeless(part) for name, part in value.items() if name != "seconds"}
-    return [_timeless(part) for part in value] if isinstance(value, list) else value
 
 
 def test_every_fault_is_there_on_two_servers_where_two_can_have_it() -> None:
@@ -55,28 +34,6 @@ def test_every_fault_is_there_on_two_servers_where_two_can_have_it() -> None:
 
 def test_they_are_small_together() -> None:
     assert sum(path.stat().st_size for path in BUNDLED.iterdir()) < MOST
-
-
-@pytest.mark.parametrize("part", range(4))
-def test_what_an_agent_sees_gives_nothing_away(part: int) -> None:
-    names = re.compile("|".join(sorted(map(re.escape, {*FAULTS} - {one.cause for one in SCENARIOS}), reverse=True)))
-    for one in RECORDED[part::4]:
-        tape = Tape(recording(BUNDLED / one.file))
-        told = on_virtual_time(_seen(tape, one))
-        for text in told:
-            found = GIVEAWAY.search(COMMAND_NAMES.sub("", text)) or names.search(text)
-            assert not found, f"{one.id} ({one.fault}): {found and found[0]!r} in {text[:200]!r}"
-            assert one.id not in text
-
-
-async def _seen(tape: Tape, one: Scenario) -> list[str]:
-    """All texts of the readings, and the report."""
-    async with case(tape, one.ticket) as made:
-        values = [
-            str(value) for reading in made.readings() for value in (reading.values or {}).values()
-            if isinstance(value, str)
-        ]  # fmt: skip
-    return [*values, one.ticket]
 
 
 def test_no_path_of_the_machine_that_made_them() -> None:

@@ -100,6 +100,7 @@ async def test_a_managed_identity_is_let_in(kind: ServerKind, monkeypatch: pytes
     assert node.pseudonyms.hide(f"AUTH an-object-id {token}").count(token) == 0
 
 
+@pytest.mark.live
 async def test_a_token_is_renewed_on_the_held_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[str] = []
 
@@ -130,6 +131,7 @@ async def test_a_token_is_renewed_on_the_held_connection(monkeypatch: pytest.Mon
     assert len(set(given)) >= 3
 
 
+@pytest.mark.live
 async def test_a_refused_identity_is_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     def answer(path: str, headers: dict[str, str]) -> tuple[int, dict[str, object]]:
         return 400, {"statusCode": 400, "message": "no identity has been assigned"}
@@ -179,6 +181,7 @@ def signature(token: str, region: str, service: str, secret: str) -> str:
     return hmac.new(key, signed.encode(), hashlib.sha256).hexdigest()
 
 
+@pytest.mark.live
 @pytest.mark.parametrize(
     ("service", "serverless"), [("elasticache", False), ("elasticache", True), ("memorydb", False)]
 )

@@ -42,6 +42,7 @@ async def refused(*rule: str) -> tuple[Unanswered, list[str]]:
     return error, [one.id for one in found if isinstance(one, Cause)]
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("reject,meaning", [
     ("icmp-admin-prohibited", "prohibited"), ("icmp-port-unreachable", "port-unreachable"),
     ("icmp-host-unreachable", "host-unreachable"),
@@ -52,6 +53,7 @@ async def test_a_rule_that_rejects_is_told_from_a_dead_server(reject: str, meani
     assert causes == ["firewall-drop"]
 
 
+@pytest.mark.live
 async def test_a_closed_port_answers_without_icmp() -> None:
     error, causes = await refused()
     assert error.values["tcp_error"] == "ECONNREFUSED" and "icmp" not in error.values

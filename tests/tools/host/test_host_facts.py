@@ -113,6 +113,7 @@ async def compared(server: Server, tmp_path: Path) -> None:
         assert secret not in printed
 
 
+@pytest.mark.live
 async def test_a_busy_server_is_busy_in_the_facts(tmp_path: Path) -> None:
     async with running(installed()[0]) as server:
         taking = asyncio.create_task(taken(tmp_path / "facts", server.port))
@@ -166,6 +167,7 @@ class Later(SystemClock):
         return datetime.now(UTC) + timedelta(hours=2)
 
 
+@pytest.mark.live
 async def test_old_facts_and_those_of_another_server(tmp_path: Path) -> None:
     async with running(installed()[0]) as server:
         await taken(tmp_path / "facts", server.port)

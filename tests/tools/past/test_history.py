@@ -45,6 +45,7 @@ def unix(values: Values, key: str) -> float:
     return datetime.fromisoformat(str(values[key])).timestamp()
 
 
+@pytest.mark.live
 @needs_prometheus
 async def test_what_changed_on_live_servers() -> None:
     async with AsyncExitStack() as stack:
@@ -76,6 +77,7 @@ async def test_what_changed_on_live_servers() -> None:
             assert number(values, "samples") < 35 and number(values, "gap_share") > 0.4, name
 
 
+@pytest.mark.live
 @needs_prometheus
 async def test_a_restart_and_the_gap_that_it_left() -> None:
     kind, port = installed()[0], free_port()
@@ -131,6 +133,7 @@ async def kept(page: float, **info: str) -> AsyncIterator[str]:
         yield url
 
 
+@pytest.mark.live
 @needs_prometheus
 async def test_before_at_and_after_a_page_of_hours_ago() -> None:
     page = (time.time() // 60 - 180) * 60
@@ -164,6 +167,7 @@ async def test_before_at_and_after_a_page_of_hours_ago() -> None:
     assert number(calm, "changed") <= 1 and calm["connected_clients.now"] is None
 
 
+@pytest.mark.live
 @needs_prometheus
 async def test_a_mute_server_is_found_by_its_address() -> None:
     page = time.time() - 3 * HOURS
@@ -185,6 +189,7 @@ async def test_a_mute_server_is_found_by_its_address() -> None:
     assert too_early.value.kind == "not-recorded"
 
 
+@pytest.mark.live
 @needs_prometheus
 async def test_a_password_is_asked_for_and_never_told() -> None:
     async with prometheus(web=LOGIN) as url:

@@ -1,12 +1,10 @@
 """The keyspace, a sample of its keys, and streams with groups that nobody serves, on every server."""
 
-import asyncio
-
 import pytest
 
 from evals.lab.servers import Server, ServerKind, running
 from evals.lab.wire import Wire, packed
-from tests.looking import looking, number
+from tests.looking import looking, number, within
 from tools.clock import SystemClock
 from tools.connection.budget import Budget
 from tools.connection.node import Node
@@ -35,10 +33,8 @@ async def test_keyspace_tells_coverage_expiry_and_hits(kind: ServerKind) -> None
             ("SELECT", 0),
             *(("SET", f"p{n}", "v", "PX", 400) for n in range(10)),
         )
-        reading = asyncio.create_task(keyspace(node, window=1.2))
-        await asyncio.sleep(0.2)
-        await many(wire, *(("EXISTS", f"k{n}") for n in range(3)), ("EXISTS", "nothing"), ("SET", "new", "v"))
-        values = await reading
+        asked = many(wire, *(("EXISTS", f"k{n}") for n in range(3)), ("EXISTS", "nothing"), ("SET", "new", "v"))
+        values = await within(node, keyspace(node, window=1.2), asked)
     assert (values["databases"], values["keys"], values["expires"]) == (2, 92, 30)
     assert (values["db0.keys"], values["db3.keys"], values["db3.expires"]) == (91, 1, 0)
     assert (values["db0.ttl_coverage"], values["db3.ttl_coverage"]) == (round(30 / 91, 4), 0)
@@ -62,10 +58,8 @@ async def test_keyspace_sees_eviction(kind: ServerKind) -> None:
         running(kind, maxmemory="3mb", maxmemory_policy="allkeys-random") as server,
         looking(server) as (node, wire),
     ):
-        reading = asyncio.create_task(keyspace(node, window=1.0))
-        await asyncio.sleep(0.2)
-        await many(wire, *(("SET", f"k{n}", "x" * 10_000) for n in range(400)))
-        values = await reading
+        filled = many(wire, *(("SET", f"k{n}", "x" * 10_000) for n in range(400)))
+        values = await within(node, keyspace(node, window=0.2), filled)
     assert number(values, "evicted_keys.delta") > 50
     assert number(values, "evicted_keys.rate") > 0
 
@@ -158,12 +152,13 @@ async def test_a_stream_that_falls_behind(kind: ServerKind) -> None:
     async with running(kind) as server, looking(server) as (node, wire):
         await backlog(server, wire)
         before = node.budget.commands
-        reading = asyncio.create_task(streams(node, window=1.0))
-        await asyncio.sleep(0.3)
-        for n in range(5):
-            await wire.ask("XADD", "orders", "*", "n", n)
-        await wire.ask("XREADGROUP", "GROUP", "billing", "worker-2", "COUNT", 2, "STREAMS", "orders", ">")
-        values = await reading
+
+        async def add_and_take() -> None:
+            for n in range(5):
+                await wire.ask("XADD", "orders", "*", "n", n)
+            await wire.ask("XREADGROUP", "GROUP", "billing", "worker-2", "COUNT", 2, "STREAMS", "orders", ">")
+
+        values = await within(node, streams(node, window=0.5), add_and_take())
         assert node.budget.commands - before - 2 == values["calls"]
     assert (values["streams"], values["complete"], values["groups"]) == (2, True, 2)
     assert (values["s1.key"], values["s1.length"], values["s1.length.delta"]) == ("orders", 45, 5)

@@ -6,7 +6,7 @@ import pytest
 
 from evals.lab.servers import ServerKind, running
 from evals.lab.wire import Wire, packed
-from tests.looking import looking, number
+from tests.looking import looking, number, within
 from tools.errors import Unanswered
 from tools.server.histogram import Histogram, latencystats
 from tools.server.latency_events import latency_events
@@ -15,16 +15,15 @@ BUSY = "for i = 1, 10000000 do end"
 """A script that takes some 40 ms."""
 
 
-async def later(wire: Wire, *commands: tuple[str | int, ...]) -> None:
-    """Commands that fall into a window that begins now."""
-    await asyncio.sleep(0.3)
+async def done(wire: Wire, *commands: tuple[str | int, ...]) -> None:
+    """Ask for one after the other."""
     for command in commands:
         await wire.ask(*command)
 
 
 async def test_a_slow_command_is_an_event_and_new_only_in_its_window(kind: ServerKind) -> None:
     async with running(kind, latency_monitor_threshold="10") as server, looking(server) as (node, wire):
-        values, _ = await asyncio.gather(latency_events(node, 0.8), later(wire, ("EVAL", BUSY, 0)))
+        values = await within(node, latency_events(node, 0.2), done(wire, ("EVAL", BUSY, 0)))
         assert (values["monitor_enabled"], values["monitor_threshold_ms"]) == (True, 10)
         assert values["command.new"] is True and number(values, "new_events") >= 1
         assert values["worst"] == "command" and values["worst_ms"] == values["command.max_600s_ms"]
@@ -82,10 +81,10 @@ async def test_percentiles_of_the_window_are_not_those_since_the_start(kind: Ser
         fast = packed("EVAL", "return 1", 0) * 300 + packed("GET", "nothing") * 200
 
         async def load() -> None:
-            await later(wire, *[("INFO",)] * 5, ("SET", "a", 1))
+            await done(wire, *[("INFO",)] * 5, ("SET", "a", 1))
             await wire.pipeline(fast, 300 + 200)
 
-        values, _ = await asyncio.gather(latencystats(node, 0.8), load())
+        values = await within(node, latencystats(node, 0.2), load())
         assert (values["eval.calls.delta"], values["get.calls.delta"]) == (300, 200)
         assert number(values, "eval.p99_usec") > number(values, "eval.window_p50_usec") * 10
         assert number(values, "get.window_p50_usec") <= number(values, "get.window_max_usec")
@@ -94,7 +93,7 @@ async def test_percentiles_of_the_window_are_not_those_since_the_start(kind: Ser
         assert not [name for name in values if name.startswith("latency|")]
         assert values["tracking"] is True
 
-        values, _ = await asyncio.gather(latencystats(node, 0.8, 1), later(wire, ("GET", "a"), ("EVAL", BUSY, 0)))
+        values = await within(node, latencystats(node, 0.2, 1), done(wire, ("GET", "a"), ("EVAL", BUSY, 0)))
         assert values["slowest"] == "eval" and number(values, "slowest_p99_usec") >= 1000
         assert "get.calls.delta" not in values
         assert (await latencystats(node, 0))["eval.p50_usec"]
