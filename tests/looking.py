@@ -20,6 +20,11 @@ class WindowClock(SystemClock):
     def __init__(self) -> None:
         self.action: Awaitable[object] | None = None
 
+    @property
+    def waiting(self) -> bool:
+        """Whether an action has still to be taken."""
+        return self.action is not None
+
     async def sleep(self, seconds: float) -> None:
         action, self.action = self.action, None
         if action is not None:
@@ -32,7 +37,7 @@ async def within(node: Node, reading: Coroutine[Any, Any, Values], action: Await
     assert isinstance(node.clock, WindowClock)
     node.clock.action = action
     values = await reading
-    assert node.clock.action is None, "there was no window"
+    assert not node.clock.waiting, "there was no window"
     return values
 
 
