@@ -133,6 +133,8 @@ def _head(path: Path, text: bytes) -> Head:
             raise ValueError("at: a time without its offset")
         if not _FIRST_YEAR <= began.year < _LAST_YEAR:
             raise ValueError(f"at: the year {began.year}")
+        if "://" not in head.url:
+            raise ValueError("url: without its scheme")
         parse_target(head.url, environ={})
     except UsageError as error:
         raise UsageError(f"{path}, line 1: {error}; {_FOREIGN}") from None

@@ -157,8 +157,7 @@ async def _from_node(deployment: Deployment, entry: Node) -> None:
     mode = facts.get("server_mode") or facts.get("redis_mode")
     if mode == "sentinel":
         deployment.tells(entry, "sentinel")
-        masters = entry.value(await _one(entry, "SENTINEL", "MASTERS"))
-        for master in masters:
+        for master in await entry.one("SENTINEL", "MASTERS"):
             await _watch(deployment, entry, str(_fields(master).get("name")))
         deployment.kind = "sentinel"
     elif mode == "cluster":
@@ -187,13 +186,8 @@ async def _facts_or_failure(node: Node) -> Values | RediagnoseError:
         return error
 
 
-async def _one(node: Node, *command: str) -> Any:
-    (reply,) = await node.ask(command)
-    return reply
-
-
 async def _from_cluster(deployment: Deployment, entry: Node) -> None:
-    members = parse_nodes(str(entry.value(await _one(entry, "CLUSTER", "NODES"))))
+    members = parse_nodes(str(await entry.one("CLUSTER", "NODES")))
     for one in sorted(members, key=lambda member: not member.myself):
         role: Role = "replica" if {"slave", "replica"} & set(one.flags) else "primary"
         if one.myself:
@@ -283,7 +277,7 @@ async def _watch(deployment: Deployment, sentinel: Node, name: str) -> Node | No
         ("SENTINEL", "MASTER", name), ("SENTINEL", "REPLICAS", name), ("SENTINEL", "SENTINELS", name)
     )
     if isinstance(master, ServerError) and "no such master" in master.text.lower():
-        rows = await _one(sentinel, "SENTINEL", "MASTERS")
+        rows = await sentinel.one("SENTINEL", "MASTERS")
         known = [deployment.pseudonyms.plain("master", str(_fields(row).get("name"))) for row in rows]
         raise UsageError(f"the sentinel at {sentinel.name} watches no master {name!r}; it watches {', '.join(known)}")
     found = deployment.learn(_watched(_fields(sentinel.value(master)), "primary"))

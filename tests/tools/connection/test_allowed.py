@@ -125,8 +125,10 @@ def calls(attribute: str) -> Iterator[tuple[str, ast.Call]]:
 
 def test_only_the_gate_can_change_a_server() -> None:
     assert [path for path, _ in calls("change")] == ["tools/gate/apply.py"]
+    # The gate's own method of that name ends at `change`, too.
+    inside = {"tools/connection/node.py", "tools/connection/live.py", "tools/gate/apply.py"}
     for name in ("_send", "_exchange"):
-        assert {path for path, _ in calls(name)} <= {"tools/connection/node.py", "tools/connection/live.py"}
+        assert {path for path, _ in calls(name)} <= inside
 
 
 def test_what_goes_past_the_node_is_written_out_and_in_the_table() -> None:

@@ -10,19 +10,19 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
+from hiredis import ReplyError
 from redis._parsers.hiredis import _AsyncHiredisParser
 from redis.asyncio.connection import AbstractConnection
 
 from evals.lab.servers import Server, ServerKind, running
-from evals.lab.wire import dial
+from evals.lab.wire import Wire, dial
 from tools.clock import SystemClock
-from tools.connection import live
+from tools.connection import live, redis_py
 from tools.connection.budget import Budget
 from tools.connection.live import LiveConnection
 from tools.connection.network import SystemNetwork
 from tools.connection.node import Node
 from tools.connection.protocol import Command, Reply
-from tools.connection.redis_py import PRIVATE_NAMES, Wire
 from tools.connection.target import Target, parse_target
 from tools.errors import Unanswered
 from tools.redact import Pseudonyms
@@ -75,9 +75,9 @@ async def eventually(holds: Callable[[], bool]) -> None:
 
 def test_redis_py_has_the_private_names_that_are_used() -> None:
     parser = _AsyncHiredisParser(socket_read_size=1)
-    assert [name for name in PRIVATE_NAMES["connection"] if not hasattr(AbstractConnection, name)] == []
-    assert [name for name in PRIVATE_NAMES["parser"] if not hasattr(parser, name)] == []
-    wire = Wire(lambda: asyncio.sleep(0, ()))  # type: ignore[arg-type]
+    assert [name for name in redis_py.PRIVATE_NAMES["connection"] if not hasattr(AbstractConnection, name)] == []
+    assert [name for name in redis_py.PRIVATE_NAMES["parser"] if not hasattr(parser, name)] == []
+    wire = redis_py.Wire(lambda: asyncio.sleep(0, ()))  # type: ignore[arg-type]
     assert not wire.is_connected and isinstance(wire._parser, _AsyncHiredisParser)
 
 
@@ -92,11 +92,24 @@ async def test_nothing_is_sent_but_what_was_asked(kind: ServerKind) -> None:
         await wire.close()
 
 
+async def filled(server: Server, most: int) -> list[Wire]:
+    """Connections that the server let in, as many as it takes: the one that saw it start may still be among them."""
+    held: list[Wire] = []
+    async with asyncio.timeout(20):
+        while len(held) < most:
+            wire = await dial(server.url)
+            try:
+                await wire.ask("PING")
+            except ReplyError:
+                await wire.close()
+            else:
+                held.append(wire)
+    return held
+
+
 async def test_a_full_servers_goodbye_is_read_although_it_closed(kind: ServerKind) -> None:
     async with running(kind, maxclients="4") as server:
-        held = [await dial(server.url) for _ in range(4)]
-        for wire in held:
-            assert await wire.ask("PING") == "PONG"
+        held = await filled(server, 4)
         for number in range(30):
             connection = LiveConnection(parse_target(server.url, environ={}))
             await connection.open(5)
