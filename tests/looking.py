@@ -18,21 +18,20 @@ class WindowClock(SystemClock):
     """A clock that does something within the next window, which lasts until that is done and its seconds are over."""
 
     def __init__(self) -> None:
-        self.action: Awaitable[object] | None = None
+        self.actions: list[Awaitable[object]] = []
 
     async def sleep(self, seconds: float) -> None:
-        action, self.action = self.action, None
-        if action is not None:
-            await action
+        while self.actions:
+            await self.actions.pop()
         await super().sleep(seconds)
 
 
 async def within(node: Node, reading: Coroutine[Any, Any, Values], action: Awaitable[object]) -> Values:
     """A reading of two samples, with an action between them however slow the machine is. Needs a node of `looking`."""
     assert isinstance(node.clock, WindowClock)
-    node.clock.action = action
+    node.clock.actions.append(action)
     values = await reading
-    assert node.clock.action is None, "there was no window"
+    assert not node.clock.actions, "there was no window"
     return values
 
 
