@@ -31,9 +31,11 @@ async def test_keyspace_tells_coverage_expiry_and_hits(kind: ServerKind) -> None
             ("SELECT", 3),
             ("SET", "a", "v"),
             ("SELECT", 0),
-            *(("SET", f"p{n}", "v", "PX", 400) for n in range(10)),
+            *(("SET", f"p{n}", "v", "EX", 99) for n in range(10)),
         )
-        asked = many(wire, *(("EXISTS", f"k{n}") for n in range(3)), ("EXISTS", "nothing"), ("SET", "new", "v"))
+        expiring = [("PEXPIRE", f"p{n}", 1) for n in range(10)]
+        looked_up = [("EXISTS", f"k{n}") for n in range(3)]
+        asked = many(wire, *expiring, *looked_up, ("EXISTS", "nothing"), ("SET", "new", "v"))
         values = await within(node, keyspace(node, window=1.2), asked)
     assert (values["databases"], values["keys"], values["expires"]) == (2, 92, 30)
     assert (values["db0.keys"], values["db3.keys"], values["db3.expires"]) == (91, 1, 0)
