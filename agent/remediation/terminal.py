@@ -3,10 +3,6 @@
 import sys
 import termios
 
-from prompt_toolkit import PromptSession
-from prompt_toolkit.input import create_input
-from prompt_toolkit.input.typeahead import clear_typeahead
-from prompt_toolkit.output import create_output
 from rich.console import Console
 from rich.text import Text
 
@@ -45,6 +41,12 @@ def answers(request: ApprovalRequest) -> tuple[str, ...]:
 
 async def _line(question: str) -> str:
     """A line that was typed after the question; empty for Ctrl-C and the end of the input."""
+    # Loaded here: most investigations ask nothing, and it takes a tenth of their start.
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.input import create_input
+    from prompt_toolkit.input.typeahead import clear_typeahead
+    from prompt_toolkit.output import create_output
+
     # stdout may be the answer's way into a file or a pipe.
     session: PromptSession[str] = PromptSession(input=create_input(sys.stdin), output=create_output(sys.stderr))
     clear_typeahead(session.app.input)

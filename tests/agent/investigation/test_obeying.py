@@ -108,6 +108,7 @@ async def test_a_model_that_obeys_changes_nothing_and_hides_nothing(id: str) -> 
         assert answer["model"]["disagrees"]["stands"] == "checks"
 
 
+@pytest.mark.live
 async def test_no_secret_leaves_through_a_model_that_looks_for_it() -> None:
     async with poisoned(installed()[0]) as url, endpoint(obeying) as at:
         before = await guarded(url)

@@ -511,6 +511,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.live
 async def test_a_child_that_holds_the_socket_too_is_not_the_server(tmp_path: Path) -> None:
     named = tmp_path / "redis-server"
     named.symlink_to(sys.executable)
