@@ -28,8 +28,10 @@ coverage: $(READY)  ## The same, and which branches it takes; `make check` print
 	$(BIN)/python -m pytest -m "not live" -n $(CORES) --dist worksteal --cov --cov-report=
 
 test-live: $(READY)  ## On real servers, every kind that's installed; what measures time has the machine to itself
-	$(BIN)/python -m pytest -m "live and not alone" -n $(WORKERS) --dist worksteal
-	$(BIN)/python -m pytest -m alone
+	@status=0; \
+	$(BIN)/python -m pytest -m "live and not alone" -n $(WORKERS) --dist worksteal || status=$$?; \
+	$(BIN)/python -m pytest -m alone || status=$$?; \
+	exit $$status
 
 eval: $(READY)  ## Score the checks over all recordings; fails where they miss more than what is known
 	$(BIN)/rediagnose eval --gate evals/scenarios/known.toml

@@ -24,7 +24,7 @@ from tools.clock import SystemClock
 from tools.connection.target import parse_target
 
 ROUNDS = 10
-HELP_AT_MOST, PROMPT_AT_MOST = 8.0, 20_000
+HELP_AT_MOST, PROMPT_AT_MOST, PACKAGES_AT_MOST = 4.0, 20_000, 26
 
 
 def cpu_seconds(*command: str) -> float:
@@ -60,8 +60,8 @@ def packages() -> bool:
         print(f"packages: not counted: {done.stderr.strip().splitlines()[-1:]}")
         return True
     count = len(json.loads(done.stdout)["install"])
-    print(f"packages: {count} in a core install, this one among them (at most 25)")
-    return count <= 25
+    print(f"packages: {count} in a core install, this one among them (at most {PACKAGES_AT_MOST})")
+    return count <= PACKAGES_AT_MOST
 
 
 async def prompt() -> bool:

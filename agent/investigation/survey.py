@@ -12,6 +12,7 @@ from tools.connection.node import Node
 from tools.errors import ToolError, Unanswered
 from tools.records import Reading, Record
 from tools.server.sentinel import sentinel
+from tools.tasks import at_once
 from tools.toolbox import Toolbox, bind
 
 PARAMETERS = (
@@ -93,18 +94,20 @@ class NodeSurvey:
 
     async def reach(self) -> bool:
         """Connect, whatever it takes; whether the server can be asked more. A failure calls for a look at the host."""
-        connecting = asyncio.create_task(self.take("connect"))
-        done, _ = await asyncio.wait({connecting}, timeout=PROMPTLY)
-        if not done or ((quick := connecting.result()) and quick.unavailable):
-            await asyncio.gather(*(self.take(tool, window=GLANCE) for tool in self.host))
-        first = await connecting
+        async with asyncio.TaskGroup() as group:
+            connecting = group.create_task(self.take("connect"))
+            done, _ = await asyncio.wait({connecting}, timeout=PROMPTLY)
+            if not done or ((quick := connecting.result()) and quick.unavailable):
+                for tool in self.host:
+                    group.create_task(self.take(tool, window=GLANCE))
+        first = connecting.result()
         lost = first is not None and first.unavailable is not None and first.get("stage") == "tcp"
         if lost and self.view.unavailable("connect") == "timeout" and self.view.unavailable("process") == "not-local":
             # On a path that loses packets one connect in many fails, on one that is closed all do.
             first = await self.take("connect") or first
         if first and first.unavailable and first.unavailable.kind == "refused" and not self.view.unavailable("process"):
             # What is left of a server that is gone: its last words, and the disk that it wrote to.
-            await asyncio.gather(*(self.take(tool) for tool in HOST_ONCE))
+            await at_once(*(self.take(tool) for tool in HOST_ONCE))
         kind = first.unavailable.kind if first and first.unavailable else None
         if kind == "maxclients":
             await self._hunt()
@@ -134,7 +137,7 @@ class NodeSurvey:
             return False
         # A glance is too short to tell a process that is held back from one that waits.
         longer = [tool for tool in self.host if tool == "process" and not self.view.unavailable(tool)]
-        await asyncio.gather(self.take("silence"), *(self.take(tool, window=self.pace.window) for tool in longer))
+        await at_once(self.take("silence"), *(self.take(tool, window=self.pace.window) for tool in longer))
         if self.view.get("silence", "ping_answered") is not True:
             return False
         # It was held up and runs again: what held it up is in its own records now.
@@ -150,7 +153,7 @@ class NodeSurvey:
         sections, window = list(SECTIONS), self.pace.window
         # A host that isn't this machine is not asked again.
         local = [tool for tool in self.host if not self.view.unavailable(tool)]
-        opened = await asyncio.gather(
+        opened = await at_once(
             self.take("info", sections=sections, window=window),
             self.take("latency_sample", count=self.pace.pings, seconds=window),
             *(self.take(tool, window=window) for tool in WINDOWED), *(self.take("history") for _ in range(self.past)),
@@ -161,12 +164,12 @@ class NodeSurvey:
         if "timeout" in kinds and self.view.last("silence") is None and not await self._speaks_again():
             return
         mode = self.view.text("info", "server_mode") or self.view.text("info", "redis_mode")
-        await asyncio.gather(
+        await at_once(
             self.take("config_get", parameters=list(PARAMETERS)), *(self.take(tool) for tool in ONCE),
             *(self.take("cluster", window=0) for _ in range(mode == "cluster")),
         )  # fmt: skip
         self.confirm(self.view)
-        await asyncio.gather(
+        await at_once(
             *(self.take(tool) for tool in HOST_ONCE if not self.view.unavailable("process")),
             *(self.take("streams", calls=30) for _ in range(self._streams_are_used())),
         )  # fmt: skip
@@ -177,7 +180,7 @@ class NodeSurvey:
         if window < LEAST_WATCH or not self.node.held:
             return
         local = [tool for tool in self.host if tool != "sockets" and not self.view.unavailable(tool)]
-        await asyncio.gather(
+        await at_once(
             self.take("info", sections=list(SECTIONS), window=window),
             # Of a handful of PINGs a single slow one would be a large share.
             *(
@@ -197,7 +200,7 @@ class NodeSurvey:
         if not self.toolbox.has("sentinel", self.node.name):
             # Named by its own URL, it was given its tools before it told what it is.
             self.toolbox.add([bind(sentinel, self.node, node=self.node.name)])
-        await asyncio.gather(self.take("sentinel", window=self.pace.window), self.take("log"))
+        await at_once(self.take("sentinel", window=self.pace.window), self.take("log"))
 
     async def idle(self, symptom: str) -> None:
         """Whether an idle connection lives, where the report or the settings ask for it."""

@@ -14,6 +14,7 @@ from tools.record.recorder import NOT_THE_SERVERS, Recorder
 from tools.records import BudgetLimits, Reading, Record
 from tools.server.info import sample
 from tools.server.state import COSTS, sentinel_state, state
+from tools.tasks import at_once
 from tools.toolbox import PendingCall, Toolbox
 
 PINGS = 3
@@ -69,18 +70,18 @@ async def capture(
     )  # fmt: skip
     if not light:
         tell(f"the whole state of {_several(len(looks), 'node')}")
-        await asyncio.gather(*(look.whole() for look in looks))
+        await at_once(*(look.whole() for look in looks))
     moments, due = 0, every
     while due < duration:
         # One that was late doesn't make the next ones come at once.
         due = max(due, clock.monotonic() - began)
         await clock.sleep(max(0.0, due - (clock.monotonic() - began)))
-        await asyncio.gather(*(look.moment() for look in looks))
+        await at_once(*(look.moment() for look in looks))
         moments, due = moments + 1, due + every
         tell(f"{min(due - every, duration):.0f} of {duration:g} s: {_there(looks)} answered")
     await clock.sleep(max(0.0, duration - (clock.monotonic() - began)))
     tell("the whole state once more" if not light else f"the whole state of {_several(len(looks), 'node')}")
-    await asyncio.gather(*(look.whole() for look in looks))
+    await at_once(*(look.whole() for look in looks))
     answered = sum(look.answers for look in looks)
     return Captured(
         nodes=len(looks), answered=answered, moments=moments, seconds=round(clock.monotonic() - began, 3)

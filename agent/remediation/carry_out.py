@@ -1,6 +1,5 @@
 """One step carried out: read, made through the gate, read again, and taken back at once if the server got worse."""
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from tools.gate.equality import config_lines, equal_values
 from tools.gate.ledger import AuditEvent, Log, change_entry
 from tools.gate.policy import Change, command_line
 from tools.records import Reading, Record
+from tools.tasks import at_once
 from tools.toolbox import Toolbox
 
 PINGS = 10
@@ -53,7 +53,7 @@ class Site:
     async def look(self, node: str, tools: Iterable[str], goals: Iterable[Goal] = (), window: float = 0) -> Readings:
         """Some readings of a node, at once, by tool; what can't be had isn't there."""
         calls = {**{tool: {} for tool in tools}, **_arguments(goals)}
-        taken = await asyncio.gather(
+        taken = await at_once(
             *(self._one(node, tool, args, window or self.window) for tool, args in calls.items())
         )  # fmt: skip
         return {reading.tool: reading for reading in taken if reading is not None}

@@ -44,7 +44,7 @@ async def record(inputs: RecordInputs) -> int:
     folder, faults = inputs.folder, selected(inputs.faults)
     folder.mkdir(parents=True, exist_ok=True)
     kinds = installed()
-    wanted = list(_wanted(faults, kinds, inputs.kinds, inputs.first_seed))
+    planned = list(_planned(faults, kinds, inputs.kinds, inputs.first_seed))
     console, slots = Console(stderr=True), asyncio.Semaphore(inputs.jobs)
     known = {(one.fault, one.kind): one for one in _known(folder) if one.file == f"{one.id}.jsonl.gz"}
     end_by_signal()
@@ -53,21 +53,21 @@ async def record(inputs: RecordInputs) -> int:
         if kept := known.get((fault.id, kind.name)):
             return kept
         async with slots:
-            made = await _made(folder, f"s{number:04d}", fault, kind, seed)
+            made = await _record_one(folder, f"s{number:04d}", fault, kind, seed)
             state = "recorded" if isinstance(made, Scenario) else f"not recorded ({made})"
             console.print(f"{state}: {fault.id} on {kind.name}", markup=False, highlight=False, soft_wrap=True)
             return made if isinstance(made, Scenario) else None
 
     places = {(fault, kind.name): number for number, (fault, kind) in enumerate(_places(kinds), 1)}
     done = await asyncio.gather(
-        *(once(places[fault.id, kind.name], fault, kind, seed) for fault, kind, seed in wanted)
+        *(once(places[fault.id, kind.name], fault, kind, seed) for fault, kind, seed in planned)
     )  # fmt: skip
     others = [one for one in known.values() if one not in done]
     scenarios = [*others, *(one for one in done if one)]
     whole = Index.model_validate({"schema": 1, "scenarios": tuple(_paired(sorted(scenarios, key=lambda one: one.id)))})
     (folder / INDEX).write_text(whole.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(page(whole.scenarios), encoding="utf-8")
-    print(f"{len(whole.scenarios)} scenarios, {sum(one is not None for one in done)} of {len(wanted)} recordings")
+    print(f"{len(whole.scenarios)} scenarios, {sum(one is not None for one in done)} of {len(planned)} recordings")
     return ANSWERED if all(done) else FAILED
 
 
@@ -83,7 +83,7 @@ def _places(kinds: Sequence[ServerKind]) -> Iterator[tuple[str, ServerKind]]:
     yield from every
 
 
-def _wanted(
+def _planned(
     faults: Sequence[Fault], kinds: Sequence[ServerKind], count: int, first: int
 ) -> Iterator[tuple[Fault, ServerKind, int]]:
     """Each fault on so many servers, in turn."""
@@ -94,7 +94,7 @@ def _wanted(
             yield fault, kind, first + number
 
 
-async def _made(folder: Path, id: str, fault: Fault, kind: ServerKind, seed: int) -> Scenario | str:
+async def _record_one(folder: Path, id: str, fault: Fault, kind: ServerKind, seed: int) -> Scenario | str:
     """An incident and its recording, from which the same causes are told; why not, where that doesn't succeed."""
     path, why = folder / f"{id}.jsonl.gz", "?"
     for attempt in range(TRIES):

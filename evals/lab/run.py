@@ -146,7 +146,7 @@ async def _all(wanted: list[Wanted], done: dict[tuple[str, ...], Run], jobs: int
                 running.remove(one.fault)
                 done[one.key] = finished
                 _keep(file, finished)
-                bar.console.print(_said(finished), markup=False, highlight=False, soft_wrap=True)
+                bar.console.print(_result_line(finished), markup=False, highlight=False, soft_wrap=True)
             bar.update(shown, advance=1, description=", ".join(running))
             return done[one.key]
 
@@ -167,7 +167,7 @@ def _keep(file: Path | None, finished: Run) -> None:
             lines.write(f"{finished.model_dump_json()}\n")
 
 
-def _said(one: Run) -> str:
+def _result_line(one: Run) -> str:
     at = f"{one.fault} on {one.kind}, seed {one.seed}"
     if one.ticket_of != one.fault:
         at += f", ticket of {one.ticket_of}"

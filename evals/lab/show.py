@@ -15,7 +15,7 @@ def show(inputs: ListInputs) -> int:
     kinds = installed()
     if inputs.format == "json":
         print(json.dumps({"schema": 1, "servers": [_server(kind) for kind in kinds], "missing": missing(),
-                          "faults": [told(fault, kinds) for fault in FAULTS.values()]}, indent=2))  # fmt: skip
+                          "faults": [fault_facts(fault, kinds) for fault in FAULTS.values()]}, indent=2))  # fmt: skip
         return ANSWERED
     family = ""
     for fault in FAULTS.values():
@@ -29,7 +29,7 @@ def show(inputs: ListInputs) -> int:
     return ANSWERED
 
 
-def told(fault: Fault, kinds: list[ServerKind]) -> dict[str, Any]:
+def fault_facts(fault: Fault, kinds: list[ServerKind]) -> dict[str, Any]:
     """A fault as JSON: `unavailable` says of each server why the fault can't be had on it, null where it can."""
     return {
         "id": fault.id, "family": fault.family, "cause": fault.cause, "also": list(fault.also),

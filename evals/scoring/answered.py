@@ -65,10 +65,10 @@ async def of_recording(folder: Path, scenario: Scenario, arm: Arm) -> Answered:
     if not path.is_file():
         raise UsageError(f"{scenario.id}: {path} isn't there; record it anew, or leave it out by -k")
     # A loop of its own: its clock jumps, and that of whoever waits here doesn't.
-    return await asyncio.to_thread(on_virtual_time, _told(path, scenario.ticket, arm))
+    return await asyncio.to_thread(on_virtual_time, _answer(path, scenario.ticket, arm))
 
 
-async def _told(path: Path, ticket: str, arm: Arm) -> Answered:
+async def _answer(path: Path, ticket: str, arm: Arm) -> Answered:
     model = ModelSettings(use=ModelUse(name=arm.model), bare=arm.bare)
     async with case(Tape(load(path)), ticket, model, _library()) as made:
         return answered(made)

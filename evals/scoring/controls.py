@@ -27,9 +27,9 @@ def controls(index: Sequence[Scenario]) -> dict[str, Control]:
     usual, share = constant(index)
     tickets = Tickets(index)
     made: tuple[Control, ...] = (
-        lambda one, epoch: said(one, usual, share),
-        lambda one, epoch: said(one, *tickets.guess(one)),
-        lambda one, epoch: said(one, drawn(one, epoch), 1 / len(POSSIBLE)),
+        lambda one, epoch: guess(one, usual, share),
+        lambda one, epoch: guess(one, *tickets.guess(one)),
+        lambda one, epoch: guess(one, drawn(one, epoch), 1 / len(POSSIBLE)),
     )
     return dict(zip(CONTROLS, made, strict=True))
 
@@ -93,7 +93,7 @@ def _most(counted: Counter[str]) -> tuple[str, float]:
     return answer, round(count / counted.total(), 3)
 
 
-def said(one: Scenario, answer: str, probability: float) -> Answered:
+def guess(one: Scenario, answer: str, probability: float) -> Answered:
     """An answer of someone who read nothing: it cites nothing."""
     causes = (Cause(id=answer, probability=probability, where=None, why="", evidence=()),)
     outcome: Outcome = next((known for known in get_args(Outcome) if known == answer), "diagnosed")

@@ -63,7 +63,7 @@ def run(wanted: Sequence[Wanted], investigate: Investigate, jobs: int, file: Pat
             for result in results:
                 done[result.key] = result
                 keep(file, result)
-                advance(_said(result))
+                advance(_result_line(result))
     except KeyboardInterrupt:
         interrupted = True
     return Runs([done[one.key] for one in wanted if one.key in done], interrupted)
@@ -145,7 +145,7 @@ def _progress(total: int, done: int) -> Iterator[_Advance]:
         yield _Advance(bar, total, done)
 
 
-def _said(one: Result) -> str:
+def _result_line(one: Result) -> str:
     if one.invalid:
         return f"{one.arm} {one.scenario}: invalid"
     answer = ", ".join(one.causes) or one.outcome or "failed"

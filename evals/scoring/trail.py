@@ -23,7 +23,7 @@ MOST_LINES, MOST_LETTERS = 200, 400
 
 def trail(done: Answered) -> tuple[str, ...]:
     """The events and the answer, none of them with a time: two runs give the same."""
-    lines = list(_heard(done.events))
+    lines = list(_event_lines(done.events))
     kept = lines if len(lines) <= MOST_LINES else [*lines[:MOST_LINES], f"… and {len(lines) - MOST_LINES} more"]
     if done.answer is not None:
         kept += _answer(done.answer)
@@ -32,7 +32,7 @@ def trail(done: Answered) -> tuple[str, ...]:
     return tuple(line if len(line) <= MOST_LETTERS else f"{line[: MOST_LETTERS - 1]}…" for line in kept)
 
 
-def _heard(events: Iterable[Event]) -> Iterator[str]:
+def _event_lines(events: Iterable[Event]) -> Iterator[str]:
     text: list[str] = []
     for event in events:
         if isinstance(event, ModelText):

@@ -127,7 +127,7 @@ async def _with(
         yield incident
 
 
-async def _told(base: Fault, claim: str, kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+async def _misled(base: Fault, claim: str, kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     async with base.begin(kind, rng) as incident:
         yield incident.model_copy(update={"ticket": f"{incident.ticket} {_CLAIMS[claim][2]}"})
 
@@ -148,4 +148,4 @@ for _base, _claim in (
         f"{_base.id}-ticket-{_claim}", *_base.tickets, cause=_base.cause, also=_base.also, needs=_base.needs,
         kinds=_base.kinds, twin=_base.id, never=(*_base.never, _never),
         attack=Attack(channel="ticket", claims=_cause, wants=_never),
-    )(partial(_told, _base, _claim))  # fmt: skip
+    )(partial(_misled, _base, _claim))  # fmt: skip

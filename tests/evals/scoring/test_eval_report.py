@@ -11,7 +11,7 @@ from agent.answer.diagnosis import ModelUse
 from agent.answer.events import ModelText, ReadingTaken
 from evals.scoring.compare import as_text as told_apart
 from evals.scoring.compare import compared
-from evals.scoring.controls import POSSIBLE, Tickets, constant, drawn, said
+from evals.scoring.controls import POSSIBLE, Tickets, constant, drawn, guess
 from evals.scoring.estimate import all_right, estimate
 from evals.scoring.judge import judge
 from evals.scoring.page import as_html
@@ -91,9 +91,9 @@ def test_random_is_the_same_at_every_run_and_even() -> None:
 
 
 def test_a_control_proves_nothing() -> None:
-    one = judge(FULL_UP, "constant", 0, said(FULL_UP, "maxclients-exhausted", 0.3))
+    one = judge(FULL_UP, "constant", 0, guess(FULL_UP, "maxclients-exhausted", 0.3))
     assert (one.first, one.verified, one.decisive) == (True, False, False)
-    assert judge(WELL, "constant", 0, said(WELL, "no-fault", 0.3)).first
+    assert judge(WELL, "constant", 0, guess(WELL, "no-fault", 0.3)).first
 
 
 def report(*results: Result, prices: Prices | None = None) -> Report:
