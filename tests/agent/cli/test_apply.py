@@ -211,7 +211,7 @@ async def test_what_cannot_be_written_down_is_not_done(tmp_path: Path) -> None:
         at.audit.parent.write_text("a file where a folder should be")
         done = await at.run("apply", "--confirm", "CONFIG SET timeout 300")
         assert done.status == 1
-        assert "isn't done" in done.err and str(at.audit) in done.err
+        assert "isn't made" in done.err and str(at.audit) in done.err
         assert await at.value("timeout") == "0"
         at.audit.parent.unlink()
         Path(f"{at.file}.changes.jsonl").mkdir()

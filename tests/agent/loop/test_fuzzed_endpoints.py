@@ -30,13 +30,14 @@ DEADLINE, HANGS = 5.0, 120.0
 async def answered(seed: int, redis: str, model: str, library: Library) -> dict[str, Any]:
     """The answer of an investigation with the endpoint of this seed, which comes within the deadline."""
     target = parse_target(redis, environ={})
-    options = Options(window=0.2, deadline=DEADLINE, one_node=True)
+    options = Options(window=0.2, deadline=HANGS, one_node=True)
     case = Investigation(target, "requests time out", library, SystemClock(), lambda event: None, options)
     try:
         case.start(ModelUse(name=f"fuzz-{seed}"))
         checks = await case.survey()
         # The deadline is the model's alone here, however many surveys this machine had to do at once.
-        case.began = time.monotonic()
+        surveyed = time.monotonic() - case.began
+        case.options = case.options.model_copy(update={"deadline": surveyed + DEADLINE})
         case.toolbox.ends = case.ends
         async with asyncio.timeout(HANGS):
             verdict = await think(case, checks, ModelSettings(timeout=1.0, turns=5, base_url=model))
