@@ -21,11 +21,14 @@ class Network(Protocol):
 class SystemNetwork:
     """This machine's own network."""
 
-    def connection(self, target: Target) -> Connection:
-        # redis-py is loaded here, on first use, and outside of what is timed.
+    def __init__(self) -> None:
+        # redis-py is loaded here: a replay does without, and a reading's time isn't to hold it.
         from tools.connection.live import LiveConnection
 
-        return LiveConnection(target)
+        self._connection = LiveConnection
+
+    def connection(self, target: Target) -> Connection:
+        return self._connection(target)
 
     async def addresses(self, host: str, port: int) -> list[str]:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
