@@ -1,4 +1,4 @@
-"""Causes that come in several forms: the plan begins with what mends the one that was recorded on a live server."""
+"""Causes that come in several forms: the plan begins with what fixes the one that was recorded on a live server."""
 
 import pytest
 
