@@ -6,7 +6,7 @@ CORES ?= auto
 # Most of a live test's time is waiting for a server, so more of them than cores.
 WORKERS ?= 4
 
-.PHONY: demo chat test test-live test-llm eval golden coverage mutants check bench lock clean
+.PHONY: demo chat test test-live test-llm eval golden coverage mutants attack check bench lock clean
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
@@ -54,6 +54,9 @@ check: $(READY)  ## Format, lint, types, and the branch coverage of the last `ma
 	$(BIN)/mypy
 	@if test -f .coverage; then $(BIN)/coverage report --skip-covered --sort=cover; \
 	else echo "coverage: not measured yet; make coverage, then make check"; fi
+
+attack: $(READY)  ## Everything in evals/attacks, in minutes: an intruder, hostile servers and endpoints, lying models
+	$(BIN)/python -m evals.attacks
 
 bench: $(READY)  ## Speed and cost, as ratios in one run
 	$(BIN)/python -m evals.bench
