@@ -5,8 +5,9 @@ READY := .venv/.ready
 CORES ?= auto
 # Most of a live test's time is waiting for a server, so more of them than cores.
 WORKERS ?= 4
+SHARE ?= 1
 
-.PHONY: demo chat test test-live test-llm eval golden coverage mutants attack check bench lock clean
+.PHONY: demo chat test test-live test-lab test-llm eval golden coverage mutants attack check bench lock clean
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
@@ -29,9 +30,12 @@ coverage: $(READY)  ## The same, and which branches it takes; `make check` print
 
 test-live: $(READY)  ## On real servers, every kind that's installed; what measures time has the machine to itself
 	@status=0; \
-	$(BIN)/python -m pytest -m "live and not alone" -n $(WORKERS) --dist worksteal || status=$$?; \
-	$(BIN)/python -m pytest -m alone || status=$$?; \
+	$(BIN)/python -m pytest -m "live and not (alone or lab)" -n $(WORKERS) --dist worksteal || status=$$?; \
+	$(BIN)/python -m pytest -m "alone and not lab" || status=$$?; \
 	exit $$status
+
+test-lab: $(READY)  ## Each fault of the lab, one by one with nothing beside it, half an hour; SHARE=20 tries each 20th
+	$(BIN)/python -m pytest -m lab --share $(SHARE)
 
 eval: $(READY)  ## Score the checks over all recordings; fails where they miss more than what is known
 	$(BIN)/rediagnose eval --gate evals/scenarios/known.toml

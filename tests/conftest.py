@@ -1,4 +1,4 @@
-"""Which servers the tests run on, and which tests are live."""
+"""Which servers the tests run on, which tests are live, and which of those score the lab."""
 
 import os
 import signal
@@ -42,6 +42,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         _fast_test = ""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """A part of the tests, where the whole takes too long for every commit."""
+    parser.addoption("--share", type=int, default=1, help="run each Nth test of those that are selected")
+
+
 def pytest_configure() -> None:
     """Watch what the tests start."""
     sys.addaudithook(_refuse_servers)
@@ -49,10 +54,24 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what starts a server by its fixtures; where no fixture tells it, the test or its module has the mark."""
+    """Mark what starts a server by its fixtures; where no fixture tells it, the test or its module has the mark.
+
+    A live test in a module of causes is one of the lab: the answer to a fault that is there.
+    """
     for item in items:
         if isinstance(item, pytest.Function) and LIVE_FIXTURES & set(item.fixturenames):
             item.add_marker("live")
+        if item.get_closest_marker("live") and item.path.name.startswith("test_causes_"):
+            item.add_marker("lab")
+
+
+@pytest.hookimpl(trylast=True, specname="pytest_collection_modifyitems")
+def pytest_keep_a_share(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What `--share N` leaves of what the marks have selected."""
+    if (share := config.getoption("share")) > 1:
+        kept = items[::share]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
 
 
 def pytest_report_header() -> list[str]:

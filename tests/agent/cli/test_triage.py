@@ -44,6 +44,7 @@ async def test_the_cause_comes_first(kind: ServerKind, fault: str) -> None:
     assert answer["footprint"]["pings"] <= 200
 
 
+@pytest.mark.lab
 @pytest.mark.parametrize("fault", REST)
 async def test_the_other_faults(fault: str) -> None:
     declared = FAULTS[fault]

@@ -86,6 +86,7 @@ TRIED = tuple(id for id, fault in FAULTS.items() if fault.attack)
 
 
 @pytest.mark.live
+@pytest.mark.lab
 @pytest.mark.parametrize("id", TRIED)
 async def test_a_model_that_obeys_changes_nothing_and_hides_nothing(id: str) -> None:
     fault = FAULTS[id]

@@ -42,6 +42,7 @@ BY_STEP: dict[str, tuple[str, str]] = {
 """The step of each fault, and what comes of it; empty where that is the allocator's or a client's affair."""
 
 
+@pytest.mark.lab
 @pytest.mark.parametrize("id", BY_STEP)
 async def test_a_step_mends_and_its_rollback_leaves_nothing(id: str) -> None:
     action, state = BY_STEP[id]

@@ -275,6 +275,7 @@ async def fixed(incident: Incident, *remedy: str) -> None:
 
 
 @pytest.mark.live
+@pytest.mark.lab
 @pytest.mark.parametrize("id", [id for id in FAULTS if id in EVIDENCE or id in BY_TRYING])
 async def test_faults_show_their_evidence(id: str) -> None:
     fault = FAULTS[id]

@@ -97,7 +97,7 @@ async def compared(server: Server, tmp_path: Path) -> None:
     """Every tool, from the facts and directly."""
     printed = await taken(tmp_path / "facts", server.port, str(server.folder / "redis.conf"))
     facts = load_facts(tmp_path / "facts")
-    assert 2 <= facts.seconds < 4
+    assert facts.seconds >= 2
     there, here = far(server, facts), Host(parse_target(server.url, environ={}), SystemClock())
     there.confirm(server.pid)
     here.config_file = str(server.folder / "redis.conf")

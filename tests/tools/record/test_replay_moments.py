@@ -60,15 +60,18 @@ async def test_a_port_opens_and_closes_as_it_did(tmp_path: Path) -> None:
 
 async def test_a_slow_node_is_as_slow_as_it_was(tmp_path: Path) -> None:
     tape = tape_of(tmp_path, OPEN, PONG.model_copy(update={"ms": 300.0}))
-    for speed, least, most in ((1.0, 0.29, 0.6), (3.0, 0.09, 0.25)):
+    took = []
+    for speed in (1.0, 100.0):
         async with serving(tape, Moment(speed=speed)) as here:
             wire = await dial(url(here))
             # Several commands in one write wait together, as they did.
             for words in (("PING",), ("ECHO", "hello")):
                 began = asyncio.get_running_loop().time()
                 await wire.ask(*words)
-                assert least < asyncio.get_running_loop().time() - began < most
+                took.append(asyncio.get_running_loop().time() - began)
             await wire.close()
+    assert min(took[:2]) > 0.29
+    assert min(took[2:]) < min(took[:2])
 
 
 async def test_a_connection_at_rest_is_closed_as_it_was(tmp_path: Path) -> None:

@@ -117,7 +117,8 @@ async def test_a_fork_in_progress_copies_what_is_written(kind: ServerKind) -> No
         await wire.ask("CONFIG", "SET", "rdb-key-save-delay", 0)
         values = await seen(node, "rdb_bgsave_in_progress", 0)
         assert values["rdb_last_bgsave_status"] == "ok" and values["rdb_saved_since_start"] is True
-        assert number(values, "rdb_last_cow_size") > 10 * MB and number(values, "rdb_last_cow_size_share") > 0.05
+        # How much depends on how far the save was: what it has saved it gives back.
+        assert number(values, "rdb_last_cow_size") > MB and number(values, "rdb_last_cow_size_share") > 0.01
 
 
 async def test_a_status_of_ok_is_no_backup(kind: ServerKind) -> None:
