@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from tools.connection import icmp
 from tools.connection.connection import Progress
 from tools.connection.target import Target
-from tools.connection.trust import Trusted, allowed, own_addresses
+from tools.connection.trust import Trusted, allowed, own_addresses, plain
 from tools.errors import Unanswered
 from tools.records import Kind
 
@@ -89,10 +89,11 @@ async def dial(target: Target, progress: Progress, stream: Callable[[], Stream])
 
 async def _trusted(target: Target, addresses: list[str], progress: Progress) -> list[str]:
     """The addresses of a neighbour that may be dialled. Raises `Unanswered` ("untrusted") where none may."""
-    own = [await _addresses(host) for host in target.named_from or ()]
+    hosts = [await _addresses(host) for host in target.named_from or ()]
+    given = frozenset(plain(one) for some in hosts for one in some) if hosts else frozenset((plain("127.0.0.1"),))
     tls = target.tls
     trusted = Trusted(
-        own=own_addresses([one for some in own for one in some] if own else ["127.0.0.1"]), networks=target.trust,
+        given=given, own=own_addresses(given), networks=target.trust,
         credentials=target.has_credentials,
         # The system's authorities vouch for everybody's names, the attacker's among them.
         verified=tls is not None and tls.cacert is not None and tls.check_hostname and not tls.insecure,

@@ -36,8 +36,10 @@ _COMPATIBLE = ipaddress.IPv6Network("::/96")
 class Trusted(Record):
     """What a neighbour's address is held against."""
 
+    given: frozenset[Address]
+    """Addresses of the URL's own hosts, as it names them: what lies in a private segment with one is trusted."""
     own: frozenset[Address]
-    """Addresses of the URL's own hosts."""
+    """The same, and all of this machine's where one of them is."""
     networks: tuple[Network, ...] = ()
     """Networks that the person named."""
     credentials: bool = False
@@ -67,12 +69,12 @@ def _translated(there: Address) -> Address:
     return there
 
 
-def own_addresses(addresses: Iterable[str]) -> frozenset[Address]:
-    """The addresses of a host that has these; of this machine it's all of its own."""
-    given = {plain(one) for one in addresses}
+def own_addresses(given: Iterable[Address]) -> frozenset[Address]:
+    """The addresses of hosts that have these; of this machine it's all of its own."""
+    given = frozenset(given)
     here = {plain(one.address) for of_one in psutil.net_if_addrs().values() for one in of_one if _is_address(one)}
     local = any(one.is_loopback or one.is_unspecified or one in here for one in given)
-    return frozenset(given | here if local else given)
+    return given | here if local else given
 
 
 def _is_address(one: object) -> bool:
@@ -103,11 +105,11 @@ def refusal(address: str, trusted: Trusted) -> str | None:
     allows = f"--trust {there} (or a network, such as {_segment(there)}) allows it"
     if there.is_loopback:
         return f"{there} is this machine's own, and the URL's host is another; {allows}"
-    if trusted.verified or any(_same_segment(there, one) for one in trusted.own):
+    if trusted.verified or any(_same_segment(there, one) for one in trusted.given):
         return None
     if trusted.credentials:
         return f"{there} is outside the URL's own network, so the password doesn't go there; {allows}"
-    if _is_inner(there) and not any(_is_inner(one) or one.is_loopback for one in trusted.own):
+    if _is_inner(there) and not any(_is_inner(one) or one.is_loopback for one in trusted.given):
         return f"{there} is a private address, and the URL's host has a public one; {allows}"
     return None
 

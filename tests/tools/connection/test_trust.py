@@ -16,8 +16,9 @@ from tools.errors import Unanswered
 def trusted(*own: str, trust: str = "", credentials: bool = True, verified: bool = False) -> Trusted:
     networks = tuple(parse_network(one) for one in trust.split())
     # Of another machine than this one: those of this one would be added.
+    given = frozenset(plain(one) for one in own)
     return Trusted(
-        own=frozenset(plain(one) for one in own), networks=networks, credentials=credentials, verified=verified
+        given=given, own=given, networks=networks, credentials=credentials, verified=verified
     )  # fmt: skip
 
 
@@ -83,8 +84,8 @@ def test_of_several_addresses_only_those_that_may_are_left() -> None:
 
 
 def test_this_machine_is_one_host() -> None:
-    assert ipaddress.ip_address("127.0.0.1") in own_addresses(["127.0.0.5"])
-    assert own_addresses(["203.0.113.7"]) == {ipaddress.ip_address("203.0.113.7")}
+    assert ipaddress.ip_address("127.0.0.1") in own_addresses([plain("127.0.0.5")])
+    assert own_addresses([plain("203.0.113.7")]) == {ipaddress.ip_address("203.0.113.7")}
 
 
 @pytest.mark.parametrize(
