@@ -1,5 +1,6 @@
 """The server's log: its tail, line by line as the kind of event that it is. No line leaves as it was written."""
 
+import os.path
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -10,10 +11,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tools.errors import Unanswered
-from tools.host.config_file import Configuration, configuration
+from tools.host.config_file import configuration
 from tools.host.listener import Place
 from tools.host.local import Host, offload
+from tools.host.proc import Files
 from tools.host.process import plain_path
+from tools.host.process_files import Opened, ProcessFiles, process_numbers, same_root
 from tools.records import Record, Scalar, Values
 from tools.toolbox import reads
 
@@ -95,14 +98,11 @@ async def log(host: Host, lines: Annotated[int, Field(ge=1, le=2000)] = 200) -> 
         raise Unanswered(
             "not-local", _WHY.get(str(found.get("destination")), _WHY["other"]), host.provenance(place) | found
         )
-    path, text = found
-    host.log_path = _real_path(host, path)
     now = host.facts.taken if host.facts else host.clock.now().timestamp()
-    read = list(log_lines(text))[-lines:]
-    modified = host.files.modified(path)
+    read = list(log_lines(found.text))[-lines:]
     return {
-        **host.provenance(place), "destination": "file", "file": plain_path(_real_path(host, path)),
-        "file_bytes": host.files.size(path), **log_values(read, modified, now, ended=place.pid is None),
+        **host.provenance(place), "destination": "file", "file": plain_path(found.path), "file_bytes": found.size,
+        **log_values(read, found.modified, now, ended=place.pid is None),
     }  # fmt: skip
 
 
@@ -115,13 +115,18 @@ _WHY = {
 }
 
 
-def _find_log(host: Host, place: Place) -> tuple[str, str] | Values:
-    """The log's path as it's opened and its tail, or where it goes instead."""
+def _find_log(host: Host, place: Place) -> Opened | Values:
+    """The log's tail, or where it goes instead."""
+    if host.facts is not None:
+        found = _printed(host.files, host.facts.log)
+    elif place.pid is None:
+        # Where it was when its server was proven, or where a person says that it is.
+        found = _tail_of(ProcessFiles(host.files, None), host.log_path) if host.log_path else _configured(host, place)
+    else:
+        found = _of_process(host, place, place.pid)
+    if found is not None:
+        return found
     files, config = host.files, configuration(host, place)
-    for path in _candidates(host, place, config):
-        text = files.tail(path, TAIL)
-        if text is not None:
-            return path, text
     out = files.link(f"/proc/{place.pid}/fd/1") if place.pid else None
     logfile = host.logfile if host.logfile is not None else config.values.get("logfile")
     goes = next((name for start, name in _DESTINATIONS if out and out.startswith(start)), None)
@@ -129,32 +134,50 @@ def _find_log(host: Host, place: Place) -> tuple[str, str] | Values:
     return {"destination": goes if not logfile else None, **({"syslog": True} if syslog else {})}
 
 
-def _candidates(host: Host, place: Place, config: Configuration) -> Iterator[str]:
+def _printed(files: Files, path: str | None) -> Opened | None:
+    text = files.tail(path, TAIL) if path else None
+    if path is None or text is None:
+        return None
+    return Opened(text, files.size(path) or 0, files.modified(path) or 0.0, path)
+
+
+def _of_process(host: Host, place: Place, pid: int) -> Opened | None:
+    """The log of a living server: a file that it has open, or one that it names and that has its own lines."""
+    if place.locality != "local":
+        return None
+    its, config = ProcessFiles(host.files, pid), configuration(host, place)
     logfile = host.logfile if host.logfile is not None else config.values.get("logfile")
-    if host.facts and host.facts.log:
-        yield host.facts.log
-    if logfile and logfile.startswith("/"):
-        # The path is that of the process's own root, which differs in a container.
-        yield from ((f"/proc/{place.pid}/root{logfile}",) if place.pid else ())
-        yield logfile
-    elif logfile:
-        yield from ((f"/proc/{place.pid}/cwd/{logfile}",) if place.pid else ())
-        if folder := config.values.get("dir"):
-            yield f"{folder}/{logfile}"
-    if place.pid:
-        for number in (host.files.names(f"/proc/{place.pid}/fd") or [])[:64]:
-            target = host.files.link(f"/proc/{place.pid}/fd/{number}") or ""
-            if target.endswith(".log") or number == "1":
-                yield f"/proc/{place.pid}/fd/{number}"
-    elif host.log_path:
-        yield host.log_path
+    # A server opens its log for each line anew. Who names a file that isn't its own has written no line into it.
+    own = process_numbers(host.files, pid)
+    found = _tail_of(its, its.absolute(logfile)) if logfile else None
+    if found is not None and found.text.strip() and not own & {line.pid for line in log_lines(found.text)}:
+        found = None
+    opened = _opened(host.files, pid) if found is None else ()
+    found = found or next((one for path in opened if (one := _tail_of(its, path))), None)
+    if found is not None and same_root(pid):
+        host.log_path = found.path
+    return found
 
 
-def _real_path(host: Host, path: str) -> str:
-    """The path without its way through /proc, which ends with the process."""
-    if found := re.fullmatch(r"(/proc/\d+/cwd)/(.*)", path):
-        return f"{host.files.link(found[1]) or found[1]}/{found[2]}"
-    return host.files.link(path) or re.sub(r"^/proc/\d+/root(?=/)", "", path)
+def _opened(files: Files, pid: int) -> Iterator[str]:
+    """The paths of the process' open files that could be its log."""
+    for number in (files.names(f"/proc/{pid}/fd") or [])[:64]:
+        target = files.link(f"/proc/{pid}/fd/{number}") or ""
+        if target.startswith("/") and (target.endswith(".log") or number == "1"):
+            yield target
+
+
+def _configured(host: Host, place: Place) -> Opened | None:
+    """The log of a server that is gone, as the configuration at a usual place says: no server named that."""
+    config = configuration(host, place)
+    logfile, folder = config.values.get("logfile"), config.values.get("dir", "")
+    if not config.files or not logfile or not (logfile.startswith("/") or folder.startswith("/")):
+        return None
+    return _tail_of(ProcessFiles(host.files, None), os.path.join(folder, logfile))
+
+
+def _tail_of(files: ProcessFiles, path: str) -> Opened | None:
+    return files.read(files.absolute(path), TAIL, tail=True)
 
 
 def log_lines(text: str) -> Iterator[Line]:
