@@ -95,7 +95,7 @@ def find_listener(target: Target, addresses: list[str], reported: int | None, kn
 def _parent_server(hit: Listener) -> Listener:
     """The server that forked this one, if one did: a child that saves holds its parent's socket for a moment too."""
     with contextlib.suppress(psutil.Error):
-        if hit.server and hit.pid is not None and program(parent := psutil.Process(hit.pid).ppid())[1]:
+        if hit.pid is not None and program(hit.pid)[1] and program(parent := psutil.Process(hit.pid).ppid())[1]:
             return _listener(hit.address, parent)
     return hit
 

@@ -4,7 +4,6 @@ import os.path
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,6 +13,7 @@ from tools.errors import Unanswered
 from tools.host.config_file import configuration
 from tools.host.listener import Place
 from tools.host.local import Host, offload
+from tools.host.log_lines import Line, log_lines
 from tools.host.proc import Files
 from tools.host.process import plain_path
 from tools.host.process_files import Opened, ProcessFiles, process_numbers, same_root
@@ -27,17 +27,6 @@ NEWEST = 5
 """Events that are shown one by one: the newest that aren't the course of things."""
 ZONE = 900
 """Seconds: time zones differ by a multiple of it."""
-_HEAD = re.compile(
-    r"(?P<pid>\d+):(?P<role>[A-Z]) (?P<at>\d{1,2} \w{3} \d{4} [\d:]{8}|\d{4}-\d\d-\d\dT[\d:]{8}|\d{13})\S* "
-    r"[.*#-] "
-)
-_LOGFMT = re.compile(
-    r'pid=(?P<pid>\d+) role=(?P<role>[\w/]+) timestamp="(?P<at>[^"]{19,20})[^"]*" level=\w+ message="?'
-)
-"""The two forms of a line's head: the usual one, and Valkey's log-format logfmt."""
-_CHILDREN = ("C", "RDB/AOF")
-"""Roles of a forked child, in the two forms."""
-_FORMS = ("%d %b %Y %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 _DESTINATIONS = (("pipe:", "pipe"), ("socket:", "socket"), ("/dev/null", "null"), ("/dev/", "terminal"))
 
 
@@ -47,16 +36,6 @@ class Pattern(Record):
     name: str
     level: Level
     match: re.Pattern[str]
-
-
-class Line(Record):
-    """One line that was written with a head; what follows it without one belongs to it."""
-
-    at: float | None
-    """Seconds since the epoch, if the log's zone were UTC."""
-    text: str
-    pid: int | None = None
-    """Of the server's process; null for a line of a child, or one without a head."""
 
 
 class Event(Record):
@@ -120,8 +99,7 @@ def _find_log(host: Host, place: Place) -> Opened | Values:
     if host.facts is not None:
         found = _printed(host.files, host.facts.log)
     elif place.pid is None:
-        # Where it was when its server was proven, or where a person says that it is.
-        found = _tail_of(ProcessFiles(host.files, None), host.log_path) if host.log_path else _configured(host, place)
+        found = _known(host, host.log_path) if host.log_path else _configured(host, place)
     else:
         found = _of_process(host, place, place.pid)
     if found is not None:
@@ -138,7 +116,10 @@ def _printed(files: Files, path: str | None) -> Opened | None:
     text = files.tail(path, TAIL) if path else None
     if path is None or text is None:
         return None
-    return Opened(text, files.size(path) or 0, files.modified(path) or 0.0, path)
+    real = files.link(path) or re.sub(r"^/proc/\d+/root(?=/)", "", path)
+    if found := re.fullmatch(r"(/proc/\d+/cwd)/(.*)", path):
+        real = f"{files.link(found[1]) or found[1]}/{found[2]}"
+    return Opened(text, files.size(path) or 0, files.modified(path) or 0.0, real)
 
 
 def _of_process(host: Host, place: Place, pid: int) -> Opened | None:
@@ -155,7 +136,7 @@ def _of_process(host: Host, place: Place, pid: int) -> Opened | None:
     opened = _opened(host.files, pid) if found is None else ()
     found = found or next((one for path in opened if (one := _tail_of(its, path))), None)
     if found is not None and same_root(pid):
-        host.log_path = found.path
+        host.log_path, host.log_user = found.path, its.user
     return found
 
 
@@ -176,40 +157,14 @@ def _configured(host: Host, place: Place) -> Opened | None:
     return _tail_of(ProcessFiles(host.files, None), os.path.join(folder, logfile))
 
 
+def _known(host: Host, path: str) -> Opened | None:
+    """Where it was when its server was proven, as that one's user; or where a person says that it is."""
+    its = ProcessFiles(host.files, None, host.log_user)
+    return its.read(its.absolute(path), TAIL, within=None if host.log_user else "/", tail=True)
+
+
 def _tail_of(files: ProcessFiles, path: str) -> Opened | None:
     return files.read(files.absolute(path), TAIL, tail=True)
-
-
-def log_lines(text: str) -> Iterator[Line]:
-    """The lines of a log, each with those that follow it without a head of their own (a crash report)."""
-    head: re.Match[str] | None = None
-    body: list[str] = []
-    for line in text.splitlines():
-        if found := _HEAD.match(line) or _LOGFMT.match(line):
-            if head:
-                yield _line(head, body)
-            head, body = found, [line[found.end() :]]
-        else:
-            body.append(line)
-    if head:
-        yield _line(head, body)
-
-
-def _line(head: re.Match[str], body: list[str]) -> Line:
-    text = "\n".join(part[:500] for part in body[:50])
-    child = head["role"] in _CHILDREN
-    return Line(at=_timestamp(head["at"]), text=text, pid=None if child else int(head["pid"]))
-
-
-def _timestamp(written: str) -> float | None:
-    if written.isdecimal():
-        return int(written) / 1000
-    for form in _FORMS:
-        try:
-            return datetime.strptime(written.rstrip(".Z"), form).replace(tzinfo=UTC).timestamp()
-        except ValueError:
-            continue
-    return None
 
 
 def classify(line: Line) -> Event | None:

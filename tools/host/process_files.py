@@ -55,12 +55,14 @@ class Opened(NamedTuple):
 class ProcessFiles:
     """The files of one process; without one those of this machine, for places that no server named."""
 
-    def __init__(self, files: Files, pid: int | None) -> None:
+    def __init__(self, files: Files, pid: int | None, user: User | None = None) -> None:
+        """`user` is whose rights count in place of the process' own, or of this program's."""
         self.pid = pid
         self.root = f"/proc/{pid}/root" if pid is not None else "/"
-        self.folder = (files.link(f"/proc/{pid}/cwd") if pid is not None else None) or "/"
+        self.folder = files.link(f"/proc/{pid or 'self'}/cwd") or "/"
         """Where the process works: what a relative path begins at."""
-        self.user = _user_of(files, pid) if pid is not None else User(uid=os.geteuid(), groups=frozenset(_groups()))
+        own = _user_of(files, pid) if pid is not None else User(uid=os.geteuid(), groups=frozenset(_groups()))
+        self.user = user or own
 
     def absolute(self, path: str, folder: str | None = None) -> str:
         """A path as the process means it, beside `folder` where that's given."""
