@@ -37,13 +37,15 @@ MARK = "mark-of-a-victim"
 KEY = f"-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1r{MARK}\nport 1 {MARK}\n-----END OPENSSH PRIVATE KEY-----\n"
 CONF = f"port 6379\nmaxmemory 12345678\npidfile /run/{MARK}.pid\nrequirepass {MARK}\ndir /srv/{MARK}\n"
 LOG = f"4711:M 31 Jan 2026 02:05:07.123 # {MARK}\n4711:M 31 Jan 2026 02:05:07.123 * Ready to accept connections\n"
+STRANGER = User(uid=12345, groups=frozenset((12345,)))
+"""A user who owns nothing here."""
 MOST = 130
 """Tries at most: each of an impostor takes a second."""
 SLOW = 5.0
 """Seconds that a look may take on a busy machine; a glob over the whole machine took more than 100."""
 IMPOSTOR = """
-import asyncio, ctypes, os, sys
-named = {"config_file": sys.argv[1], "logfile": sys.argv[2], "dir": sys.argv[3]}
+import asyncio, os
+named = dict(zip(("config_file", "logfile", "dir"), os.environ["NAMED"].split("\\n")))
 async def serve(reader, writer):
     while data := await reader.read(65536):
         for word in data.split(b"\\r\\n*"):
@@ -66,26 +68,45 @@ async def main():
     with open("/proc/self/comm", "w") as comm:
         comm.write("redis-server")
     print(server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    await asyncio.sleep(120)
 asyncio.run(main())
 """
 
 
 @contextlib.contextmanager
-def impostor(named: tuple[str, str, str], program: Path, title: str) -> Iterator[tuple[int, int]]:
-    """A Python program that reports itself as a server, and names files; its port and pid."""
-    command = [title, "-c", IMPOSTOR, *named]
-    env = {"PYTHONHOME": sys.base_prefix}
+def impostor(named: tuple[str, str, str], program: Path, title: str, user: int | None) -> Iterator[tuple[int, int]]:
+    """A Python program that reports itself as a server, titled as one, and names files; its port and pid."""
+    home = sys.base_prefix if user is None else "/usr"
     process = subprocess.Popen(
-        command, executable=program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env
-    )
+        [title], executable=program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        env={"PYTHONHOME": home, "NAMED": "\n".join(named)}, user=user, group=user,
+        extra_groups=None if user is None else (), cwd="/",
+    )  # fmt: skip
     assert process.stdin and process.stdout
     try:
+        process.stdin.write(IMPOSTOR.encode())
+        process.stdin.close()
         yield int(process.stdout.readline()), process.pid
     finally:
-        process.stdin.close()
+        process.kill()
         process.wait()
         process.stdout.close()
+
+
+def _impostors(folder: Path) -> Iterator[tuple[Path, int | None]]:
+    """Programs, and the users that they run as: as root one whose program looks like a server's, as another user."""
+    here = Path(os.path.realpath(sys.executable))
+    renamed = folder / "redis-server"
+    shutil.copy(here, renamed)
+    yield from ((here, None), (renamed, None))
+    system = Path("/usr/bin/python3")
+    if os.geteuid() == 0 and system.exists():
+        disguised = folder / "disguised" / "redis-server"
+        disguised.parent.mkdir()
+        shutil.copy(system.resolve(), disguised)
+        with disguised.open("ab") as program:
+            program.write(b"redis_version:")
+        yield disguised, STRANGER.uid
 
 
 async def _answers(port: int, pid: int, config: str, logfile: str) -> str:
@@ -146,7 +167,7 @@ def _includes(folder: Path, rng: random.Random) -> list[tuple[str, Callable[[], 
     for number, lines in enumerate(crooked):
         path = folder / "own" / f"redis{number}.conf"
         path.write_text(f"port 1\nmaxmemory 1mb\ntimeout 0\n{lines}\n")
-        user = None if rng.random() < 0.5 else User(uid=12345, groups=frozenset((12345,)))
+        user = None if rng.random() < 0.5 else STRANGER
 
         def read(path: Path = path, user: User | None = user) -> Configuration:
             files = ProcessFiles(Files(), os.getpid())
@@ -173,23 +194,24 @@ async def attempts(tries: int, rng: random.Random) -> AsyncIterator[Attempt]:
             made += 1
         for way, path in ways.items():
             files = ProcessFiles(Files(), os.getpid())
-            files.user = User(uid=12345, groups=frozenset((12345,)))
+            files.user = STRANGER
             other = read_configuration(files, path)
             tail = files.read(path, 4096, tail=True)
             held = MARK not in str(other) and (way == "passwd" or tail is None)
             yield Attempt(f"named by another user's process: {way}", held, f"{other} {tail}"[:300])
             made += 1
-        renamed = folder / "redis-server"
-        shutil.copy(os.path.realpath(sys.executable), renamed)
+        programs = list(_impostors(folder))
         titles = ("redis-server 127.0.0.1:6379", "redis-server *:6379 [cluster]")
-        cases = [(way, log_, title, exe) for way in ways for log_ in ("log", "log's link", "key") for title in titles
-                 for exe in (renamed, Path(os.path.realpath(sys.executable)))]  # fmt: skip
+        cases = [
+            (way, log_, title, program, user) for way in ways for log_ in ("log", "log's link", "key")
+            for title in titles for program, user in programs
+        ]  # fmt: skip
         rng.shuffle(cases)
-        for way, log_, title, exe in cases[: max(0, min(tries, MOST) - made)]:
+        for way, log_, title, program, user in cases[: max(0, min(tries, MOST) - made)]:
             named = ways[way], ways[log_], str(folder / "victim")
-            with impostor(named, exe, title) as (port, pid):
+            with impostor(named, program, title, user) as (port, pid):
                 answers = await _answers(port, pid, named[0], named[1])
             gone = await _answers(port, pid, named[0], named[1])
             held = not any(word in told for told in (answers, gone) for word in (MARK, "12345678", "'maxmemory'"))
             held = held and "ready.count" not in answers + gone and "dir_total_bytes': 1" not in answers
-            yield Attempt(f"{exe.name} titled {title!r} names {way}, logs to {log_}", held, answers + gone)
+            yield Attempt(f"{program} as {user} titled {title!r} names {way}, logs to {log_}", held, answers + gone)
