@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from agent.answer.diagnosis import Cause, Outcome, RuledOut, Verdict
 from agent.answer.taxonomy import CAUSES
 from agent.checks import CHECKS, CONSEQUENCES, NEEDS, Limits
+from agent.checks.strangers import lowered, strangers
 from agent.evidence.view import View
 from tools.records import Reading
 
@@ -41,7 +42,12 @@ HIDDEN = hidden_causes()
 
 def conclude(readings: Iterable[Reading], nodes: Sequence[str], limits: Limits) -> Verdict:
     """What the checks make of the readings of a deployment's nodes."""
-    views = [View(readings, node) for node in nodes]
+    readings = tuple(readings)
+    everything = [View(readings, node) for node in nodes]
+    strange = strangers(everything)
+    # What one of the nodes makes of its peers isn't to rest on what a stranger says.
+    known = [one for one in readings if one.node not in strange]
+    views = [View(readings if node in strange else known, node) for node in nodes]
     findings: list[Cause] = []
     ruled_out: list[RuledOut] = []
     for view in views:
@@ -49,16 +55,17 @@ def conclude(readings: Iterable[Reading], nodes: Sequence[str], limits: Limits) 
         for check in CHECKS:
             for found in check(view, limits):
                 (of_node if isinstance(found, Cause) else ruled_out).append(found)  # type: ignore[arg-type]
-        findings += rank(of_node)
+        findings += lowered(rank(of_node)) if view.node in strange else rank(of_node)
     ranked = together(findings)
     found_ids = {cause.id for cause in ranked}
     present = [cause for cause in ranked if cause.probability >= PRESENT]
-    outcome = _outcome(views, present)
+    outcome = _outcome([view for view in views if view.node not in strange], present)
     causes = [cause for cause in present if cause.id != "outside-redis"] if outcome == "diagnosed" else []
     excluded = {out.id: out for out in reversed(ruled_out) if out.id not in found_ids}
+    named = [f"{node} was named as a node of this deployment: {why}" for node, why in strange.items()]
     return Verdict(
         outcome=outcome, causes=tuple(causes[:3]), findings=tuple(ranked),
-        ruled_out=tuple(reversed(excluded.values())), unknown=tuple(unknown(views)),
+        ruled_out=tuple(reversed(excluded.values())), unknown=(*unknown(everything), *named),
     )  # fmt: skip
 
 
@@ -103,7 +110,7 @@ def _outcome(views: Sequence[View], present: Sequence[Cause]) -> Outcome:
         return "diagnosed"
     if faults:
         return "outside-redis"
-    asked = [view for view in views if not view.is_sentinel]
+    asked = [view for view in views if not view.is_sentinel and view.unavailable("connect") != "untrusted"]
     return "no-fault" if asked and all(well(view) for view in asked) else "insufficient-evidence"
 
 
@@ -131,6 +138,10 @@ def _unknown(view: View) -> Iterator[str]:
         if reading is not None and reading.unavailable is not None:
             of = f"{tool} ({reading.unavailable.kind}: {reading.unavailable.detail})"
             yield f"{of} can't be read; that hides {', '.join(hidden)}"
+    refused = (reading := view.last("connect")) and reading.unavailable
+    if refused and refused.kind == "untrusted":
+        yield refused.detail
+        return
     unread = [tool for tool in ("info", "slowlog", "clients", "config_get") if view.last(tool) is None]
     if view.unavailable("connect") and unread:
         yield f"{', '.join(unread)} weren't read, for want of a connection ({view.unavailable('connect')})"

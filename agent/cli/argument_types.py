@@ -1,6 +1,7 @@
 """The types of command-line arguments: each takes a text, and refuses it by naming it and the remedy."""
 
 import argparse
+import ipaddress
 
 
 def positive(text: str) -> float:
@@ -40,6 +41,14 @@ def port(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text[:9]) < 65536:
         raise argparse.ArgumentTypeError(f"{text!r}: give a port from 1 to 65535")
     return int(text)
+
+
+def network(text: str) -> str:
+    """A network in CIDR form, or one address."""
+    try:
+        return str(ipaddress.ip_network(text.strip(), strict=False))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a network such as 10.1.0.0/16, or an address") from None
 
 
 def whole(text: str) -> int:

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from agent.cli.argument_types import positive, price, whole, window
+from agent.cli.argument_types import network, positive, price, whole, window
 
 
 def configure_acl(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +33,8 @@ def connection(parser: argparse.ArgumentParser) -> None:
     add("--cert", metavar="FILE", help="client certificate")
     add("--key", metavar="FILE", help="client key")
     add("--insecure", action="store_true", help="don't verify the server's certificate")
+    hint = "a network such as 10.1.0.0/16, in which nodes that the server names get its password too; may be repeated"
+    add("--trust", action="append", type=network, metavar="CIDR", help=hint)
 
 
 def sources(parser: argparse.ArgumentParser) -> None:

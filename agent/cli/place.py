@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from tools.connection.target import Target, Tls, parse_target
+from tools.connection.trust import parse_network
 from tools.errors import UsageError
 from tools.records import Record
 from tools.redact import hide_secrets
@@ -24,6 +25,8 @@ class ConnectionInputs(Record):
     cert: Path | None = None
     key: Path | None = None
     insecure: bool = False
+    trust: tuple[str, ...] = ()
+    """Networks in which nodes that others name may be visited, and given the credentials."""
 
     @property
     def tls(self) -> Tls:
@@ -46,12 +49,17 @@ class ConnectionInputs(Record):
                 raise UsageError(f"{where!r} is no URL, no address and no target of rediagnose.toml; {remedy}")
             where = f"redis://{where}"
         target = usable(parse_target(where, tls=self.tls, password_file=self.password_file))
-        found = settings_for(target) if target.password is None else None
-        return target.model_copy(update={"credentials": found.credentials}) if found and found.credentials else target
+        found = settings_for(target)
+        credentials = found.credentials if target.password is None else None
+        return self._trusting(target.model_copy(update={"credentials": credentials, "trust": found.trust}))
 
     def configured(self, one: TargetSettings) -> Target:
         """A target of the settings with its credentials. Raises `UsageError`."""
-        return usable(one.connectable(self.tls, self.password_file))
+        return self._trusting(usable(one.connectable(self.tls, self.password_file)))
+
+    def _trusting(self, target: Target) -> Target:
+        named = tuple(parse_network(one) for one in self.trust)
+        return target.model_copy(update={"trust": (*target.trust, *named)})
 
 
 def is_name(word: str, known: Settings) -> bool:

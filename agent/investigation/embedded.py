@@ -1,6 +1,6 @@
 """An investigation as a program that embeds this one makes it; `rediagnose` hands it out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agent.answer.diagnosis import OFFLINE, Diagnosis
@@ -12,6 +12,7 @@ from agent.model.selection import choose
 from agent.runbooks.library import load
 from tools.clock import SystemClock
 from tools.connection.target import Tls, parse_target
+from tools.connection.trust import parse_network
 from tools.errors import UsageError
 from tools.redact import hide_secrets
 
@@ -19,14 +20,15 @@ from tools.redact import hide_secrets
 async def investigate(
     url: str, symptom: str = "", *, model: str | None = OFFLINE, window: float = 2.0, deadline: float | None = None,
     one_node: bool = False, tls: Tls | None = None, password_file: Path | None = None, runbooks: Path | None = None,
-    record: Path | None = None, on_event: Callable[[Event], None] | None = None,
+    record: Path | None = None, on_event: Callable[[Event], None] | None = None, trust: Sequence[str] = (),
 ) -> Diagnosis:  # fmt: skip
     """Look at a deployment and say what is wrong with it. Nothing on a server is changed.
 
     `url` is what the command line takes: redis://, rediss://, unix://, or redis+sentinel://h1:p1,h2:p2/MASTER.
     `model` names a model of the endpoint that the environment gives, null the one of REDIAGNOSE_MODEL; by default
     nothing leaves, and the checks answer. `window` is the seconds between the two samples, `deadline` the seconds for
-    the whole (30, with a model 180). `on_event` hears of each reading as it's taken.
+    the whole (30, with a model 180). `trust` are networks (CIDR) in which nodes that the server names may be given its
+    password. `on_event` hears of each reading as it's taken.
 
     A server that is dead or refuses us is an answer too. Raises `UsageError` for arguments that can't be used.
     """
@@ -35,7 +37,11 @@ async def investigate(
     if deadline is not None and deadline <= 0:
         raise UsageError(f"deadline={deadline}: give a number of seconds above 0")
     use = choose(model)
-    target = parse_target(url, tls=tls, password_file=password_file)
+    try:
+        networks = tuple(parse_network(one) for one in trust)
+    except ValueError as error:
+        raise UsageError(f"trust: {error}; give networks such as 10.1.0.0/16") from None
+    target = parse_target(url, tls=tls, password_file=password_file).model_copy(update={"trust": networks})
     if target.tls:
         target.tls.context()
     seconds = deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)

@@ -97,7 +97,8 @@ class NodeSurvey:
         async with asyncio.TaskGroup() as group:
             connecting = group.create_task(self.take("connect"))
             done, _ = await asyncio.wait({connecting}, timeout=PROMPTLY)
-            if not done or ((quick := connecting.result()) and quick.unavailable):
+            quick = connecting.result() if done else None
+            if not done or (quick and quick.unavailable and quick.unavailable.kind != "untrusted"):
                 for tool in self.host:
                     group.create_task(self.take(tool, window=GLANCE))
         first = connecting.result()

@@ -11,10 +11,12 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+import httpx2
+
 from agent.answer.diagnosis import ModelUse
 from agent.model.request import Wire, refused_ability
 from tools.errors import RediagnoseError
-from tools.http import printable, retry_after
+from tools.http import printable, redirect, retry_after
 from tools.redact import hide_secrets
 
 if TYPE_CHECKING:
@@ -66,6 +68,12 @@ class AbilityRefused(Exception):
 
 def error_of_status(error: "APIStatusError", body: Wire, key: str) -> Exception:
     """The error of an answer's status."""
+    if moved := redirect(error.status_code, error.response.headers, httpx2.URL(str(error.request.url))):
+        where = endpoint_message(moved.where, key)
+        return EndpointError(
+            f"the model's endpoint answered {error.status_code} and points to {where}, which gets no prompt; "
+            "if that's the right one, set its address (OPENAI_BASE_URL)"
+        )
     status, message, text = error.status_code, endpoint_message(error.body, key), json.dumps(error.body, default=str)
     why = f"the model's endpoint answered {status}{f' ({message})' if message else ''}"
     if status == 413 or (status not in (401, 403) and _OVERFLOW.search(text)):

@@ -19,15 +19,22 @@ def api_key_of(given: str | None, base_url: str | None) -> str:
 def openai_client(key: str, base_url: str | None, timeout: float) -> "AsyncOpenAI":
     """The client, without retries of its own. Raises `EndpointError` for an address that can't be one."""
     # It takes most of a second to load, which the checks alone shouldn't cost.
-    from openai import AsyncAzureOpenAI, AsyncOpenAI
+    from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAsyncHttpxClient
+
+    def unmoved(seconds: float) -> DefaultAsyncHttpxClient:
+        # The library's own would take the prompt to wherever a redirect points.
+        return DefaultAsyncHttpxClient(follow_redirects=False, timeout=seconds)
 
     azure = base_url is None and at_azure(os.environ)
     variable = "AZURE_OPENAI_ENDPOINT" if azure else "OPENAI_BASE_URL"
     try:
         if azure:
             # With a token of Entra ID (AZURE_OPENAI_AD_TOKEN) there is no key.
-            return AsyncAzureOpenAI(api_key=None if key == "none" else key, max_retries=0, timeout=timeout)
-        return AsyncOpenAI(api_key=key, base_url=base_url or None, max_retries=0, timeout=timeout)
+            given = None if key == "none" else key
+            return AsyncAzureOpenAI(api_key=given, max_retries=0, timeout=timeout, http_client=unmoved(timeout))
+        return AsyncOpenAI(
+            api_key=key, base_url=base_url or None, max_retries=0, timeout=timeout, http_client=unmoved(timeout)
+        )
     except Exception as error:
         example = "https://NAME.openai.azure.com" if azure else "http://HOST/v1"
         raise EndpointError(f"{variable} can't be used ({type(error).__name__}); give {example}") from None

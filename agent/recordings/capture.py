@@ -124,7 +124,7 @@ class _Look:
         self._machines = machines
         self._barred = False
         view, first = View(incident.toolbox.readings, node.name), incident.view
-        elsewhere = view.unavailable("process") == "not-local"
+        elsewhere = view.unavailable("process") == "not-local" or view.unavailable("connect") == "untrusted"
         # One machine is read once, however many of the nodes run on it.
         shared = node is not incident.node and first.get("machine", "locality") in ("local", "no-listener")
         self._tools = [name for name in sorted(NOT_THE_SERVERS) if machines.has(name, node.name)]
@@ -158,7 +158,7 @@ class _Look:
             self.answers = True
         except Unanswered as error:
             # What isn't let in now isn't let in later either, and each attempt leaves an entry in a log.
-            self._barred = error.kind in ("noauth", "wrongpass")
+            self._barred = error.kind in ("noauth", "wrongpass", "untrusted")
         except ToolError:
             # A bound is reached, or one command was refused: what is recorded so far is what there is.
             pass

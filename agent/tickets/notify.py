@@ -16,7 +16,7 @@ from agent.tickets.rest import PATIENCE
 from agent.tickets.summary import address_of, author, do_first, explanation, headline, measured_at, what_not_to_do
 from agent.tickets.ticket import ServiceError, Ticket
 from tools.errors import UsageError
-from tools.http import printable, web_url
+from tools.http import Redirect, printable, redirect, web_url
 from tools.records import Record
 from tools.settings.file import load_settings
 from tools.settings.tables import Settings
@@ -103,20 +103,23 @@ async def notify(
     # The path is a secret: neither it nor the answer enters a message.
     try:
         async with asyncio.timeout(patience), httpx2.AsyncClient(timeout=patience, follow_redirects=False) as client:
-            status = await _post(client, url, body)
+            status, moved = await _post(client, url, body)
     except (httpx2.TimeoutException, TimeoutError):
         raise ServiceError(f"--notify {webhook.name}: no answer in {patience:g} s; it may have arrived") from None
     except (httpx2.HTTPError, OSError) as error:
         raise ServiceError(f"--notify {webhook.name}: not sent ({type(error).__name__}); check its URL") from None
+    if moved:
+        why = f"it redirects to {moved.where}, which gets nothing; give the URL that it ends at"
+        raise ServiceError(f"--notify {webhook.name}: {why}", status)
     if not 200 <= status < 300:
         raise ServiceError(
             f"--notify {webhook.name}: it answered {status}; check its URL, and that it's still on", status
         )
 
 
-async def _post(client: httpx2.AsyncClient, url: httpx2.URL, body: Mapping[str, Any]) -> int:
+async def _post(client: httpx2.AsyncClient, url: httpx2.URL, body: Mapping[str, Any]) -> tuple[int, Redirect | None]:
     async with client.stream("POST", url, json=body, headers={"User-Agent": "rediagnose"}) as response:
-        return response.status_code
+        return response.status_code, redirect(response.status_code, response.headers, url)
 
 
 def slack(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 
 from agent.tickets.ticket import ServiceError
 from tools.errors import UsageError
-from tools.http import printable, retry_after, web_url
+from tools.http import printable, redirect, retry_after, web_url
 from tools.redact import HIDDEN, hide_secrets
 from tools.settings.secret_source import SecretSource
 
@@ -23,8 +23,6 @@ NO_IDENTITY = (400, 403, 404, 405, 500, 501)
 _MOST_WAIT = 5.0
 """Longest pause that a service may ask for before a second try, in seconds."""
 _MOST_BYTES = 8 * 2**20
-_MOST_HOPS = 3
-_REDIRECTS = (301, 302, 303, 307, 308)
 
 
 class Answer(NamedTuple):
@@ -86,7 +84,6 @@ class Rest:
         self._source = source
         self._patience = patience
         own = {"User-Agent": "rediagnose", "Accept": "application/json", **headers}
-        # Redirects are followed here, where it's checked that they stay with the service.
         self._client = httpx2.AsyncClient(headers=own, timeout=patience, follow_redirects=False)
 
     async def close(self) -> None:
@@ -109,12 +106,13 @@ class Rest:
 
     async def _once(self, method: str, path: str, body: Any, take: Collection[int], query: str) -> Answer:
         url = self.base + path + (f"?{query}" if query else "")
-        for _ in range(_MOST_HOPS):
-            answer, text = await self._request(method, url, path, body)
-            if answer.status not in _REDIRECTS:
-                return self._checked(method, path, answer, text, take)
-            url = self._next(method, path, url, answer)
-        raise ServiceError(f"{self._at(method, path)} redirects in a circle; check its address")
+        answer, text = await self._request(method, url, path, body)
+        if moved := redirect(answer.status, answer.headers, httpx2.URL(url)):
+            at = self._at(method, path)
+            if moved.stays:
+                raise ServiceError(f"{at} redirects; was it moved or renamed? Give the ticket as it's called now")
+            raise ServiceError(f"{at} redirects to {moved.where}, which gets no token; set that address")
+        return self._checked(method, path, answer, text, take)
 
     async def _request(self, method: str, url: str, path: str, body: Any) -> tuple[Answer, bytes]:
         raw = bytearray()
@@ -139,16 +137,6 @@ class Rest:
                 raise failed from None
             raise _Retryable(failed, 0.5) from None
         return Answer(response.status_code, None, response.headers), bytes(raw)
-
-    def _next(self, method: str, path: str, url: str, answer: Answer) -> str:
-        there = httpx2.URL(url).join(answer.headers.get("location", ""))
-        here = httpx2.URL(url)
-        at = self._at(method, path)
-        if (there.scheme, there.host, there.port) != (here.scheme, here.host, here.port):
-            raise ServiceError(f"{at} redirects to {printable(there.host)[:80]}, which gets no token; set that address")
-        if method != "GET":
-            raise ServiceError(f"{at} redirects; was it moved or renamed? Give the ticket as it's called now")
-        return str(there)
 
     def _checked(self, method: str, path: str, answer: Answer, raw: bytes, take: Collection[int]) -> Answer:
         try:

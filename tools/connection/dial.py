@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from tools.connection import icmp
 from tools.connection.connection import Progress
 from tools.connection.target import Target
+from tools.connection.trust import Trusted, allowed, own_addresses, plain
 from tools.errors import Unanswered
 from tools.records import Kind
 
@@ -63,7 +64,11 @@ async def dial(target: Target, progress: Progress, stream: Callable[[], Stream])
     except (OSError, UnicodeError) as error:
         raise Unanswered("dns", f"{target.host}: {error}", progress.stages) from None
     failure = Unanswered("dns", f"{target.host}: no address", progress.stages)
-    for address in dict.fromkeys(str(entry[4][0]) for entry in found):
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    if target.named_from is not None:
+        # What was resolved is what is judged and dialled: a name may mean another address a moment later.
+        addresses = await _trusted(target, addresses, progress)
+    for address in addresses:
         progress.stage = "tcp"
         progress.stages["address"] = address
         sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
@@ -80,6 +85,31 @@ async def dial(target: Target, progress: Progress, stream: Callable[[], Stream])
             sock.close()
             raise
     raise failure
+
+
+async def _trusted(target: Target, addresses: list[str], progress: Progress) -> list[str]:
+    """The addresses of a neighbour that may be dialled. Raises `Unanswered` ("untrusted") where none may."""
+    hosts = [await _addresses(host) for host in target.named_from or ()]
+    given = frozenset(plain(one) for some in hosts for one in some) if hosts else frozenset((plain("127.0.0.1"),))
+    tls = target.tls
+    trusted = Trusted(
+        given=given, own=own_addresses(given), networks=target.trust,
+        credentials=target.has_credentials,
+        # The system's authorities vouch for everybody's names, the attacker's among them.
+        verified=tls is not None and tls.cacert is not None and tls.check_hostname and not tls.insecure,
+    )  # fmt: skip
+    may, why_not = allowed(addresses, trusted)
+    if not may:
+        raise Unanswered("untrusted", f"{target.node} isn't visited: {why_not}", progress.stages)
+    return may
+
+
+async def _addresses(host: str) -> list[str]:
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return [str(entry[4][0]) for entry in found]
 
 
 async def _connect(sock: socket.socket, address: str, port: int, progress: Progress) -> None:

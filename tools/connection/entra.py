@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import requests
+from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import DefaultAzureCredential
 from msal import ManagedIdentityClient, SystemAssignedManagedIdentity, UserAssignedManagedIdentity
 from pydantic import SecretStr
@@ -19,11 +20,20 @@ TIMEOUT = 10.0
 
 
 class _Bounded(requests.Session):
-    """A session whose requests end: msal gives none of its own a time-out."""
+    """A session whose requests end (msal gives none of its own a time-out), follow no redirect and take no netrc."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Without an auth of its own a session adds what a .netrc has for the host.
+        self.auth = _as_it_is
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
-        kwargs["timeout"] = kwargs.get("timeout") or TIMEOUT
+        kwargs |= {"timeout": kwargs.get("timeout") or TIMEOUT, "allow_redirects": False}
         return super().request(*args, **kwargs)
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 def entra_request(credentials: EntraId) -> Callable[[], Token]:
@@ -37,7 +47,8 @@ def entra_request(credentials: EntraId) -> Callable[[], Token]:
         client = ManagedIdentityClient(identity, http_client=_Bounded())
         provider = ManagedIdentityProvider(client, credentials.scope.removesuffix("/.default"))
     else:
-        chain = DefaultAzureCredential(managed_identity_client_id=credentials.client_id)
+        transport = RequestsTransport(session=_Bounded(), session_owner=False)
+        chain = DefaultAzureCredential(managed_identity_client_id=credentials.client_id, transport=transport)
         provider = DefaultAzureCredentialProvider(chain, (credentials.scope,))
 
     def request() -> Token:

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import SecretStr
 
 from tools.connection.credentials import Credentials
+from tools.connection.trust import Network
 from tools.connection.url_query import Query, parse_query
 from tools.errors import UsageError
 from tools.records import Record
@@ -74,6 +75,10 @@ class Target(Record):
     """Of a Sentinel URL: host and port of each sentinel."""
     master: str | None = None
     """Of a Sentinel URL: the name under which the sentinels watch the master."""
+    trust: tuple[Network, ...] = ()
+    """Networks in which a node that another one names may be given the credentials."""
+    named_from: tuple[str, ...] | None = None
+    """Of a node that another one named: the URL's hosts, none for a Unix socket. Null for what the URL names."""
 
     @property
     def watched(self) -> bool:
@@ -85,6 +90,16 @@ class Target(Record):
         return self.model_copy(
             update={"host": host, "port": port, "path": None, "sentinels": (), "master": None, "db": self.db}
         )
+
+    def neighbour(self, host: str, port: int) -> "Target":
+        """A node that another one named: it's dialled only where `tools.connection.trust` lets it be."""
+        hosts = tuple(host for host, _ in self.sentinels) or ((self.host,) if self.host else ())
+        return self.at(host, port).model_copy(update={"named_from": hosts})
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether there is a password or a token that could be given away."""
+        return self.password is not None or self.credentials is not None
 
     @property
     def private(self) -> bool:

@@ -1,19 +1,31 @@
 """The configuration file that the server was started with, and how it differs from what runs."""
 
+import os.path
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
 
 from tools.errors import Unanswered
 from tools.host.listener import Place
 from tools.host.local import Host, offload
 from tools.host.proc import Files
 from tools.host.process import arguments, config_argument, plain_path
+from tools.host.process_files import Opened, ProcessFiles
+from tools.host.server_program import has_open, names_config
 from tools.records import Record, Scalar, Values
 from tools.redact import HIDDEN, hide_secrets, is_secret
 from tools.toolbox import reads
 
 MOST_FILES, MOST_DEPTH, MOST_BYTES = 16, 4, 256 * 1024
 """Files that are followed through `include`, how deep, and what is read of each."""
+MOST_TRIED, MOST_LINE = 64, 4096
+"""Files that are tried, and characters of a line."""
+DIRECTIVES = frozenset(
+    tomllib.loads((Path(__file__).parent / "directives.toml").read_text(encoding="utf-8"))["known"]
+)  # fmt: skip
+"""What a line of a configuration may begin with."""
 SHOWN = 150
 """Parameters of the file that are shown."""
 COUNTED = frozenset({"user", "rename-command", "sentinel", "loadmodule"})
@@ -80,58 +92,118 @@ async def config_file(host: Host) -> Values:
 
 
 def configuration(host: Host, place: Place) -> Configuration:
-    """The configuration from the file that INFO or an argument names, or from a usual place."""
-    files, folder = host.files, f"/proc/{place.pid}"
+    """The configuration from the file that INFO or an argument names, or from a usual place.
+
+    Of what a server names only what its own process vouches for is read, as that process' user could read it.
+    """
     if host.config_file == "":
         return Configuration(path="")
-    found_there = host.facts.config if host.facts else None
-    named = host.config_file or found_there or (config_argument(arguments(files, folder)) if place.pid else None)
-    if named is not None:
-        base = f"{folder}/root" if named.startswith("/") else f"{folder}/cwd/"
-        for prefix in (base, "") if place.pid else ("",):
-            if files.size(prefix + named) is not None:
-                return read_configuration(files, prefix, named)
-        return Configuration(path=named)
-    # In a container the usual places are the container's own.
-    prefix = f"{folder}/root" if place.pid and files.names(f"{folder}/root") is not None else ""
+    if host.facts is not None:
+        return _from_facts(host.files, host.config_file or host.facts.config, place)
+    if place.pid is not None and place.locality == "local":
+        given = arguments(host.files, f"/proc/{place.pid}")
+        named, its = host.config_file or config_argument(given), ProcessFiles(host.files, place.pid)
+        if named is not None:
+            path = its.absolute(named)
+            vouched = names_config(given, its.folder, path) or has_open(host.files, place.pid, path)
+            return read_configuration(its, path) if vouched else Configuration(path=path)
+    elif host.config_file is not None:
+        # The word of a process that is gone, or whose listener is another's.
+        return Configuration(path=host.config_file)
+    its = ProcessFiles(host.files, place.pid)
     for path in (one.format(port=host.target.port) for one in KNOWN):
-        if files.size(prefix + path) is not None:
-            found = read_configuration(files, prefix, path)
-            if found.values.get("port", "6379") == str(place.port or host.target.port):
-                return found.model_copy(update={"guessed": True})
+        found = read_configuration(its, path)
+        if found.files and found.values.get("port", "6379") == str(place.port or host.target.port):
+            return found.model_copy(update={"guessed": True})
     return Configuration()
 
 
-def read_configuration(files: Files, prefix: str, path: str) -> Configuration:
-    """A file and those that it includes; `prefix` comes before every absolute path."""
+def _from_facts(files: Files, named: str | None, place: Place) -> Configuration:
+    """From what the script printed; a person gave it."""
+    folder = f"/proc/{place.pid}"
+    named = named or (config_argument(arguments(files, folder)) if place.pid else None)
+    if named is None:
+        return Configuration()
+    base = f"{folder}/root" if named.startswith("/") else f"{folder}/cwd/"
+    for prefix in (base, "") if place.pid else ("",):
+        if files.size(prefix + named) is not None:
+            return read_configuration(PrintedFiles(files, prefix), named)
+    return Configuration(path=named)
+
+
+class Readable(Protocol):
+    """What a configuration is read from."""
+
+    def read(self, path: str, most: int, *, within: str | None = None) -> Opened | None:
+        """A file's first bytes, if its real path lies in `within`."""
+
+    def matching(self, pattern: str, within: str, most: int) -> list[str]:
+        """The files that a pattern names."""
+
+
+class PrintedFiles:
+    """The files that the host script printed, `prefix` before every absolute path."""
+
+    def __init__(self, files: Files, prefix: str) -> None:
+        self._files = files
+        self._prefix = prefix
+
+    def read(self, path: str, most: int, *, within: str | None = None) -> Opened | None:
+        """A file as it was printed."""
+        size, text = self._files.size(self._prefix + path), self._files.text(self._prefix + path)
+        return None if size is None or text is None else Opened(text[:most], size, 0.0, path)
+
+    def matching(self, pattern: str, within: str, most: int) -> list[str]:
+        """The printed files that a pattern names."""
+        return self._files.matching(self._prefix, pattern)[:most] or [pattern]
+
+
+def read_configuration(files: Readable, path: str) -> Configuration:
+    """A file and those of its folder that it includes. Only lines that begin with a known name exist."""
     values: dict[str, str] = {}
-    seen = {"files": 0, "unread": 0}
-    for name, value in _directives(files, prefix, path, seen, 0):
+    reading = _Reading(files, os.path.dirname(path))
+    for name, value in reading.directives(path, 0):
         if name in _REPEATED and name in values and value:
             values[name] += f"{' ' if name in ('save', 'client-output-buffer-limit') else chr(10)}{value}"
         else:
             values[name] = value
-    return Configuration(path=path, values=values, files=seen["files"], unread=seen["unread"])
+    return Configuration(path=path, values=values, files=reading.files, unread=reading.unread)
 
 
-def _directives(files: Files, prefix: str, path: str, seen: dict[str, int], depth: int) -> Iterator[tuple[str, str]]:
-    follow = seen["files"] < MOST_FILES and depth < MOST_DEPTH and files.size(prefix + path) is not None
-    text = files.text(prefix + path) if follow else None
-    if text is None:
-        seen["unread"] += 1
-        return
-    seen["files"] += 1
-    for line in text[:MOST_BYTES].splitlines():
-        words = _words(line)
-        if not words or words[0].startswith("#"):
-            continue
-        if words[0].lower() == "include" and len(words) > 1:
-            # Relative to where the server was started, which isn't known; beside the file is the usual place.
-            pattern = words[1] if words[1].startswith("/") else f"{path.rpartition('/')[0]}/{words[1]}"
-            for included in files.matching(prefix, pattern)[:MOST_FILES] or [pattern]:
-                yield from _directives(files, prefix, included, seen, depth + 1)
-        else:
-            yield words[0].lower(), " ".join(words[1:])
+class _Reading:
+    """How far the reading of a file and its includes is."""
+
+    def __init__(self, readable: Readable, folder: str) -> None:
+        self.files = self.unread = 0
+        self._tried = 0
+        self._readable = readable
+        self._folder = folder
+
+    def directives(self, path: str, depth: int) -> Iterator[tuple[str, str]]:
+        """Name and value of each line that is known."""
+        self._tried += 1
+        follow = self._tried <= MOST_TRIED and self.files < MOST_FILES and depth < MOST_DEPTH
+        found = self._readable.read(path, MOST_BYTES, within=self._folder) if follow else None
+        # A line that the bound has cut could be another value.
+        whole = found.text if found and found.size <= MOST_BYTES else found.text.rpartition("\n")[0] if found else ""
+        lines = [_words(line) for line in whole.splitlines() if len(line) <= MOST_LINE]
+        written = [words for words in lines if words and not words[0].startswith("#")]
+        known = [words for words in written if words[0].lower() in DIRECTIVES]
+        if found is None or 2 * len(known) < len(written):
+            # Something else than a configuration: its lines are nobody's business.
+            self.unread += 1
+            return
+        self.files += 1
+        for name, *words in known:
+            if name.lower() == "include" and words:
+                # Relative to where the server was started, which isn't known; beside the file is the usual place.
+                pattern = words[0] if words[0].startswith("/") else f"{os.path.dirname(path)}/{words[0]}"
+                matching = self._readable.matching(pattern, self._folder, MOST_FILES)
+                self.unread += not matching
+                for included in matching:
+                    yield from self.directives(included, depth + 1)
+            else:
+                yield name.lower(), " ".join(words)
 
 
 def _words(line: str) -> list[str]:

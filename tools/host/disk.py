@@ -47,20 +47,28 @@ def _disk_values(host: Host, place: Place) -> Values:
 
 
 def _log_folder(host: Host, place: Place, config: Configuration) -> str:
-    """The folder of the log: where it was found when it was read, else as it's configured."""
-    logfile = host.logfile if host.logfile is not None else config.values.get("logfile", "")
+    """The folder of the log: where it was found when it was read, else as the server's own process vouches for."""
     if host.facts and host.facts.log:
         return os.path.dirname(host.facts.log)
     if host.log_path is not None:
         return os.path.dirname(host.log_path)
+    logfile = config.values.get("logfile", "")
+    if place.locality == "local" and host.logfile is not None:
+        logfile = host.logfile
     if logfile.startswith("/"):
-        return os.path.dirname(logfile)
+        # Of a server in a container it's the container's folder.
+        return (
+            f"/proc/{place.pid}/root{os.path.dirname(logfile)}"
+            if place.pid and not host.facts
+            else os.path.dirname(logfile)
+        )
     return f"/proc/{place.pid}/cwd" if logfile and place.pid else ""
 
 
 def _space_values(files: Files, place: Place, prefix: str, folder: str) -> Values:
     space = files.space(folder) if folder else None
-    real = files.link(folder) or (folder if not folder.startswith("/proc/") else None)
+    bare = re.sub(r"^/proc/\d+/root(?=/)", "", folder)
+    real = files.link(folder) or (bare if not bare.startswith("/proc/") else None)
     kind, read_only = _mount(files, place.pid, real) if real else (None, None)
     usable = (space.used + space.free) if space else 0
     return {
@@ -91,6 +99,8 @@ def _data_files(files: Files, folder: str, config: Configuration) -> Values:
         return dict.fromkeys(fields)
     rdb, aof = config.values.get("dbfilename", "dump.rdb"), config.values.get("appendfilename", "appendonly.aof")
     parts = config.values.get("appenddirname", "appendonlydir")
+    # Each is a name in the data folder; the server takes nothing else.
+    rdb, aof, parts = (os.path.basename(name) for name in (rdb, aof, parts))
     temporary = [name for name in names[:MOST] if _TEMPORARY.fullmatch(name)]
     dumps = [name for name in names[:MOST] if name == rdb or (name.endswith(".rdb") and name not in temporary)]
     logs = [f"{folder}/{name}" for name in names[:MOST] if name.startswith(aof)]

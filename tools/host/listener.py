@@ -4,6 +4,7 @@ import contextlib
 import ipaddress
 import os
 import re
+import sys
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
@@ -12,6 +13,7 @@ import psutil
 from tools.connection.target import Target
 from tools.errors import Unanswered
 from tools.host.proc import Files
+from tools.host.server_program import is_server
 from tools.records import Record
 from tools.redact import PLAIN
 
@@ -82,8 +84,9 @@ def find_listener(target: Target, addresses: list[str], reported: int | None, kn
             raise Unanswered("restarted", f"process {reported} is gone, and {name} {hit.pid} listens: read INFO again")
         detail = f"{name} {hit.pid} listens here, and INFO is of process {reported}: a proxy, port-forward or container"
         locality: Locality = "other-server" if hit.server else "foreign-listener"
-    elif reported is None and not hit.server:
-        locality, detail = "foreign-listener", f"{name} {hit.pid} listens here, and that's no Redis server: a proxy?"
+    elif not hit.server:
+        why = "that's no Redis server: a proxy?" if reported is None else "its program is no Redis server's"
+        locality, detail = "foreign-listener", f"{name} {hit.pid} listens here, and {why}"
     else:
         locality, detail = "local", f"{name} {hit.pid} listens at {target.node}"
     return Place.model_validate({"locality": locality, "detail": detail, **seen})
@@ -92,7 +95,7 @@ def find_listener(target: Target, addresses: list[str], reported: int | None, kn
 def _parent_server(hit: Listener) -> Listener:
     """The server that forked this one, if one did: a child that saves holds its parent's socket for a moment too."""
     with contextlib.suppress(psutil.Error):
-        if hit.server and hit.pid is not None and program(parent := psutil.Process(hit.pid).ppid())[1]:
+        if hit.pid is not None and program(hit.pid)[1] and program(parent := psutil.Process(hit.pid).ppid())[1]:
             return _listener(hit.address, parent)
     return hit
 
@@ -143,8 +146,11 @@ def _connections(kind: str) -> Iterable[tuple[Any, int | None]]:
 
 
 def _listener(address: str, pid: int | None) -> Listener:
-    name, server = program(pid) if pid is not None else ("", False)
-    return Listener(address, pid, name, server)
+    if pid is None:
+        return Listener(address, pid, "", False)
+    name, server = program(pid)
+    # Anybody can name a process; what it runs tells.
+    return Listener(address, pid, name, server and (sys.platform != "linux" or is_server(pid)))
 
 
 def program(pid: int) -> tuple[str, bool]:

@@ -12,6 +12,7 @@ from tools.connection.target import Target
 from tools.errors import Unanswered
 from tools.host.listener import Place, find_listener, is_running, plain_address
 from tools.host.proc import Files
+from tools.host.process_files import User
 from tools.records import Values
 from tools.redact import Pseudonyms
 
@@ -62,7 +63,9 @@ class Host:
         self.logfile: str | None = None
         """CONFIG GET logfile; null where nobody asked, empty for a server that logs to its standard output."""
         self.log_path: str | None = None
-        """Where the log was found, so that it can be read once more when the server is gone."""
+        """Where the log was found, so that it can be read once more when the server is gone; or where a person says."""
+        self.log_user: User | None = None
+        """The user of the process whose log that was; null where a person named it."""
         self.reported: int | None = None
         """The pid that INFO reports; null for a mute server."""
         self.known: int | None = None

@@ -1,19 +1,22 @@
 """The server's log: its tail, line by line as the kind of event that it is. No line leaves as it was written."""
 
+import os.path
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from tools.errors import Unanswered
-from tools.host.config_file import Configuration, configuration
+from tools.host.config_file import configuration
 from tools.host.listener import Place
 from tools.host.local import Host, offload
+from tools.host.log_lines import Line, log_lines
+from tools.host.proc import Files
 from tools.host.process import plain_path
+from tools.host.process_files import Opened, ProcessFiles, process_numbers, same_root
 from tools.records import Record, Scalar, Values
 from tools.toolbox import reads
 
@@ -24,17 +27,6 @@ NEWEST = 5
 """Events that are shown one by one: the newest that aren't the course of things."""
 ZONE = 900
 """Seconds: time zones differ by a multiple of it."""
-_HEAD = re.compile(
-    r"(?P<pid>\d+):(?P<role>[A-Z]) (?P<at>\d{1,2} \w{3} \d{4} [\d:]{8}|\d{4}-\d\d-\d\dT[\d:]{8}|\d{13})\S* "
-    r"[.*#-] "
-)
-_LOGFMT = re.compile(
-    r'pid=(?P<pid>\d+) role=(?P<role>[\w/]+) timestamp="(?P<at>[^"]{19,20})[^"]*" level=\w+ message="?'
-)
-"""The two forms of a line's head: the usual one, and Valkey's log-format logfmt."""
-_CHILDREN = ("C", "RDB/AOF")
-"""Roles of a forked child, in the two forms."""
-_FORMS = ("%d %b %Y %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 _DESTINATIONS = (("pipe:", "pipe"), ("socket:", "socket"), ("/dev/null", "null"), ("/dev/", "terminal"))
 
 
@@ -44,16 +36,6 @@ class Pattern(Record):
     name: str
     level: Level
     match: re.Pattern[str]
-
-
-class Line(Record):
-    """One line that was written with a head; what follows it without one belongs to it."""
-
-    at: float | None
-    """Seconds since the epoch, if the log's zone were UTC."""
-    text: str
-    pid: int | None = None
-    """Of the server's process; null for a line of a child, or one without a head."""
 
 
 class Event(Record):
@@ -95,14 +77,11 @@ async def log(host: Host, lines: Annotated[int, Field(ge=1, le=2000)] = 200) -> 
         raise Unanswered(
             "not-local", _WHY.get(str(found.get("destination")), _WHY["other"]), host.provenance(place) | found
         )
-    path, text = found
-    host.log_path = _real_path(host, path)
     now = host.facts.taken if host.facts else host.clock.now().timestamp()
-    read = list(log_lines(text))[-lines:]
-    modified = host.files.modified(path)
+    read = list(log_lines(found.text))[-lines:]
     return {
-        **host.provenance(place), "destination": "file", "file": plain_path(_real_path(host, path)),
-        "file_bytes": host.files.size(path), **log_values(read, modified, now, ended=place.pid is None),
+        **host.provenance(place), "destination": "file", "file": plain_path(found.path), "file_bytes": found.size,
+        **log_values(read, found.modified, now, ended=place.pid is None),
     }  # fmt: skip
 
 
@@ -115,13 +94,17 @@ _WHY = {
 }
 
 
-def _find_log(host: Host, place: Place) -> tuple[str, str] | Values:
-    """The log's path as it's opened and its tail, or where it goes instead."""
+def _find_log(host: Host, place: Place) -> Opened | Values:
+    """The log's tail, or where it goes instead."""
+    if host.facts is not None:
+        found = _printed(host.files, host.facts.log)
+    elif place.pid is None:
+        found = _known(host, host.log_path) if host.log_path else _configured(host, place)
+    else:
+        found = _of_process(host, place, place.pid)
+    if found is not None:
+        return found
     files, config = host.files, configuration(host, place)
-    for path in _candidates(host, place, config):
-        text = files.tail(path, TAIL)
-        if text is not None:
-            return path, text
     out = files.link(f"/proc/{place.pid}/fd/1") if place.pid else None
     logfile = host.logfile if host.logfile is not None else config.values.get("logfile")
     goes = next((name for start, name in _DESTINATIONS if out and out.startswith(start)), None)
@@ -129,64 +112,59 @@ def _find_log(host: Host, place: Place) -> tuple[str, str] | Values:
     return {"destination": goes if not logfile else None, **({"syslog": True} if syslog else {})}
 
 
-def _candidates(host: Host, place: Place, config: Configuration) -> Iterator[str]:
-    logfile = host.logfile if host.logfile is not None else config.values.get("logfile")
-    if host.facts and host.facts.log:
-        yield host.facts.log
-    if logfile and logfile.startswith("/"):
-        # The path is that of the process's own root, which differs in a container.
-        yield from ((f"/proc/{place.pid}/root{logfile}",) if place.pid else ())
-        yield logfile
-    elif logfile:
-        yield from ((f"/proc/{place.pid}/cwd/{logfile}",) if place.pid else ())
-        if folder := config.values.get("dir"):
-            yield f"{folder}/{logfile}"
-    if place.pid:
-        for number in (host.files.names(f"/proc/{place.pid}/fd") or [])[:64]:
-            target = host.files.link(f"/proc/{place.pid}/fd/{number}") or ""
-            if target.endswith(".log") or number == "1":
-                yield f"/proc/{place.pid}/fd/{number}"
-    elif host.log_path:
-        yield host.log_path
-
-
-def _real_path(host: Host, path: str) -> str:
-    """The path without its way through /proc, which ends with the process."""
+def _printed(files: Files, path: str | None) -> Opened | None:
+    text = files.tail(path, TAIL) if path else None
+    if path is None or text is None:
+        return None
+    real = files.link(path) or re.sub(r"^/proc/\d+/root(?=/)", "", path)
     if found := re.fullmatch(r"(/proc/\d+/cwd)/(.*)", path):
-        return f"{host.files.link(found[1]) or found[1]}/{found[2]}"
-    return host.files.link(path) or re.sub(r"^/proc/\d+/root(?=/)", "", path)
+        real = f"{files.link(found[1]) or found[1]}/{found[2]}"
+    return Opened(text, files.size(path) or 0, files.modified(path) or 0.0, real)
 
 
-def log_lines(text: str) -> Iterator[Line]:
-    """The lines of a log, each with those that follow it without a head of their own (a crash report)."""
-    head: re.Match[str] | None = None
-    body: list[str] = []
-    for line in text.splitlines():
-        if found := _HEAD.match(line) or _LOGFMT.match(line):
-            if head:
-                yield _line(head, body)
-            head, body = found, [line[found.end() :]]
-        else:
-            body.append(line)
-    if head:
-        yield _line(head, body)
+def _of_process(host: Host, place: Place, pid: int) -> Opened | None:
+    """The log of a living server: a file that it has open, or one that it names and that has its own lines."""
+    if place.locality != "local":
+        return None
+    its, config = ProcessFiles(host.files, pid), configuration(host, place)
+    logfile = host.logfile if host.logfile is not None else config.values.get("logfile")
+    # A server opens its log for each line anew. Who names a file that isn't its own has written no line into it.
+    own = process_numbers(host.files, pid)
+    found = _tail_of(its, its.absolute(logfile)) if logfile else None
+    if found is not None and found.text.strip() and not own & {line.pid for line in log_lines(found.text)}:
+        found = None
+    opened = _opened(host.files, pid) if found is None else ()
+    found = found or next((one for path in opened if (one := _tail_of(its, path))), None)
+    if found is not None and same_root(pid):
+        host.log_path, host.log_user = found.path, its.user
+    return found
 
 
-def _line(head: re.Match[str], body: list[str]) -> Line:
-    text = "\n".join(part[:500] for part in body[:50])
-    child = head["role"] in _CHILDREN
-    return Line(at=_timestamp(head["at"]), text=text, pid=None if child else int(head["pid"]))
+def _opened(files: Files, pid: int) -> Iterator[str]:
+    """The paths of the process' open files that could be its log."""
+    for number in (files.names(f"/proc/{pid}/fd") or [])[:64]:
+        target = files.link(f"/proc/{pid}/fd/{number}") or ""
+        if target.startswith("/") and (target.endswith(".log") or number == "1"):
+            yield target
 
 
-def _timestamp(written: str) -> float | None:
-    if written.isdecimal():
-        return int(written) / 1000
-    for form in _FORMS:
-        try:
-            return datetime.strptime(written.rstrip(".Z"), form).replace(tzinfo=UTC).timestamp()
-        except ValueError:
-            continue
-    return None
+def _configured(host: Host, place: Place) -> Opened | None:
+    """The log of a server that is gone, as the configuration at a usual place says: no server named that."""
+    config = configuration(host, place)
+    logfile, folder = config.values.get("logfile"), config.values.get("dir", "")
+    if not config.files or not logfile or not (logfile.startswith("/") or folder.startswith("/")):
+        return None
+    return _tail_of(ProcessFiles(host.files, None), os.path.join(folder, logfile))
+
+
+def _known(host: Host, path: str) -> Opened | None:
+    """Where it was when its server was proven, as that one's user; or where a person says that it is."""
+    its = ProcessFiles(host.files, None, host.log_user)
+    return its.read(its.absolute(path), TAIL, within=None if host.log_user else "/", tail=True)
+
+
+def _tail_of(files: ProcessFiles, path: str) -> Opened | None:
+    return files.read(files.absolute(path), TAIL, tail=True)
 
 
 def classify(line: Line) -> Event | None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import httpx2
 
 from tools.errors import Unanswered, UsageError
-from tools.http import web_url
+from tools.http import redirect, web_url
 from tools.records import Kind
 
 MOST_BYTES = 8 * 2**20
@@ -43,7 +43,7 @@ class Prometheus:
         self._url = httpx2.URL(url)
         self.name = f"{self._url.scheme}://{self._url.netloc.decode()}"
         """Scheme, host and port, for messages."""
-        self._client = httpx2.AsyncClient(timeout=timeout)
+        self._client = httpx2.AsyncClient(timeout=timeout, follow_redirects=False)
 
     async def __aenter__(self) -> "Prometheus":
         return self
@@ -79,6 +79,8 @@ class Prometheus:
         except (httpx2.HTTPError, OSError) as error:
             kind = _kind(error)
             raise Unanswered(kind, f"{self.name}: {type(error).__name__}") from None
+        if moved := redirect(response.status_code, response.headers, url):
+            raise self._strange(f"it redirects to {moved.where}, which isn't asked; give the URL that it ends at")
         return self._data(response.status_code, bytes(body))
 
     def _data(self, status: int, body: bytes) -> Any:

@@ -90,8 +90,8 @@ class Deployment:
         self.members[node.name] = self.members[node.name].model_copy(update={"role": role, "seen": "self"})
 
     def learn(self, member: Member) -> Node | None:
-        """The node of a member, made if it's new; None beyond the bound, and for a name that can't be dialled."""
-        if not _NAME.fullmatch(member.host):
+        """The node of a member, made if it's new; None beyond the bound, and for a place that can't be dialled."""
+        if not _NAME.fullmatch(member.host) or not 0 < member.port < 65536:
             return None
         name = self._aliases.get(member.name, member.name)
         if name in self.nodes:
@@ -104,7 +104,7 @@ class Deployment:
         if len(self.nodes) >= MOST_NODES:
             self.left_out += 1
             return None
-        node = self._add(self.target.at(member.host, member.port), member.role)
+        node = self._add(self.target.neighbour(member.host, member.port), member.role)
         self.members[name] = member
         return node
 
@@ -283,16 +283,15 @@ async def _watch(deployment: Deployment, sentinel: Node, name: str) -> Node | No
     found = deployment.learn(_watched(_fields(sentinel.value(master)), "primary"))
     for role, rows in (("replica", replicas), ("sentinel", sentinels)):
         for row in rows if isinstance(rows, list) else ():
-            fields = _fields(row)
-            if fields.get("ip") and fields.get("port"):
-                deployment.learn(_watched(fields, "replica" if role == "replica" else "sentinel"))
+            deployment.learn(_watched(_fields(row), "replica" if role == "replica" else "sentinel"))
     return found
 
 
 def _watched(fields: dict[str, str], role: Role) -> Member:
-    flags = set(fields.get("flags", "").split(","))
-    down = flags & {"s_down", "o_down", "disconnected"}
-    return Member(host=fields["ip"], port=int(fields["port"]), role=role, seen="down" if down else "up")
+    down = {"s_down", "o_down", "disconnected"} & set(fields.get("flags", "").split(","))
+    port = fields.get("port", "")[:6]
+    number = int(port) if port.isdecimal() else 0
+    return Member(host=fields.get("ip", ""), port=number, role=role, seen="down" if down else "up")
 
 
 def _fields(row: Iterable[Any]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from tools.connection.credentials import Credentials
 from tools.connection.target import Target, Tls, parse_target
+from tools.connection.trust import Network, parse_network
 from tools.errors import UsageError
 from tools.http import web_url
 from tools.records import Record
@@ -55,6 +56,13 @@ def _patterns(value: Any, label: str = "") -> tuple[str, ...]:
     if not all(isinstance(pattern, str) and pattern.strip() for pattern in patterns):
         raise _problem(f'{label}not a text or a list of texts; write "..." or ["...", "..."]')
     return tuple(pattern.strip() for pattern in patterns)
+
+
+def _networks(value: Any) -> object:
+    try:
+        return tuple(parse_network(one) for one in ([value] if isinstance(value, str) else value))
+    except (ValueError, TypeError, AttributeError):
+        raise _problem('not a list of networks; write trust = ["10.1.0.0/16"]') from None
 
 
 def _prometheus_url(value: object) -> object:
@@ -113,6 +121,8 @@ class TargetSettings(Table):
     cacert: BesideFile | None = None
     cert: BesideFile | None = None
     key: BesideFile | None = None
+    trust: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = ()
+    """Networks in which nodes that the server names may be visited, and given its password."""
     prometheus: Annotated[SecretStr, BeforeValidator(_prometheus_url)] | None = None
     """URL of the Prometheus that keeps its figures; it may hold credentials."""
     match: Annotated[tuple[Mapping[str, tuple[str, ...]], ...], BeforeValidator(_label_rules)] = ()
@@ -163,7 +173,8 @@ class TargetSettings(Table):
         )
         # A token takes the place of REDISCLI_AUTH's password as well.
         password = None if self.credentials else self.password.read(environ) if self.password else target.password
-        return target.model_copy(update={"password": password, "credentials": self.credentials})
+        given = {"password": password, "credentials": self.credentials, "trust": self.trust}
+        return target.model_copy(update=given)
 
     @property
     def url_source(self) -> SecretSource | None:

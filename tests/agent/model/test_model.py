@@ -155,6 +155,15 @@ async def test_what_will_not_pass_is_not_asked_again(code: int) -> None:
     assert len(asked.requests) == 1
 
 
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+async def test_a_redirect_gets_no_prompt(code: int) -> None:
+    async with endpoint([Say(text="x")]) as other:
+        asked = await ask([Status(code=code, headers={"Location": f"{other.url}/chat/completions?{KEY}"})])
+        place = other.url.removeprefix("http://").removesuffix("/v1")
+        assert f"{code} and points to {place}, which gets no prompt" in asked.error and "secret" not in asked.error
+        assert other.requests == [] and len(asked.requests) == 1
+
+
 async def test_a_quota_that_is_used_up_is_not_asked_again() -> None:
     asked = await ask([Status(code=429, error={"code": "insufficient_quota"})])
     assert len(asked.requests) == 1 and "429" in asked.error

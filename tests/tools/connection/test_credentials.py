@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -30,7 +31,7 @@ Answer = Callable[[str, dict[str, str]], tuple[int, dict[str, object]]]
 
 
 @asynccontextmanager
-async def identity_service(answer: Answer) -> AsyncIterator[str]:
+async def identity_service(answer: Answer, header: str = "") -> AsyncIterator[str]:
     """The URL of a stand-in of a cloud's token endpoint."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -40,7 +41,7 @@ async def identity_service(answer: Answer) -> AsyncIterator[str]:
         data = json.dumps(body).encode()
         writer.write(
             f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n"
-            "Connection: close\r\n\r\n".encode()
+            f"{header}Connection: close\r\n\r\n".encode()
             + data
         )
         await writer.drain()
@@ -280,3 +281,31 @@ def test_settings_name_credentials_by_a_word_or_a_table() -> None:
     for wrong in ("aws-iam", "kerberos", {"type": "entra", "token": "x"}, 7):
         with pytest.raises(ValidationError):
             adapter.validate_python(wrong)
+
+
+async def test_an_identity_service_that_redirects_is_not_followed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: list[dict[str, str]] = []
+    (tmp_path / "netrc").write_text("default login someone password from-netrc\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("IDENTITY_HEADER", "header-secret")
+
+    def elsewhere(path: str, headers: dict[str, str]) -> tuple[int, dict[str, object]]:
+        seen.append(headers)
+        return 200, {"access_token": jwt(1, time.time() + 3600), "expires_on": "1", "resource": "r"}
+
+    asked: list[dict[str, str]] = []
+
+    def moved(path: str, headers: dict[str, str]) -> tuple[int, dict[str, object]]:
+        asked.append(headers)
+        return 307, {}
+
+    async with identity_service(elsewhere) as other, identity_service(moved, f"Location: {other}\r\n") as url:
+        monkeypatch.setenv("IDENTITY_ENDPOINT", url)
+        tokens = tokens_of(MANAGED, SystemClock())
+        assert tokens is not None
+        with pytest.raises(UsageError, match="no token"):
+            await tokens.current()
+    assert asked and not seen
+    assert all("authorization" not in headers for headers in asked)

@@ -20,6 +20,7 @@ from tools.host.config_file import config_file, drift, read_configuration
 from tools.host.disk import disk
 from tools.host.local import Host
 from tools.host.proc import Files
+from tools.host.process_files import ProcessFiles
 from tools.redact import Pseudonyms
 from tools.server.config_drift import config_drift
 
@@ -68,11 +69,13 @@ def test_what_a_file_may_hold(tmp_path: Path) -> None:
         "# maxmemory 1mb\nmaxmemory 2mb\nsave 3600 1\nsave 300 100\n"
         f'include {tmp_path}/mo*.conf\nlogfile "a \\"b\\".log"\nuser eve on >secret ~* +@all\nuser bob off\n'
     )
-    found = read_configuration(Files(), "", str(main))
+    found = read_configuration(ProcessFiles(Files(), os.getpid()), str(main))
     assert found.values["maxmemory"] == "5mb"
     assert found.values["save"] == "3600 1 300 100"
     assert found.values["logfile"] == 'a "b".log'
     assert (found.files, found.unread) == (2, 1)
+    # Beginning with no known name, a line isn't there.
+    assert "eve" not in found.values
 
 
 async def test_nothing_drifts_after_a_start(kind: ServerKind) -> None:

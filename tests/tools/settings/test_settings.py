@@ -56,6 +56,8 @@ def test_settings_of_a_target(tmp_path: Path) -> None:
         ('[[targets]]\nurl = "redis://a"\npassword = "x"\n', "password: there is no such key"),
         ('[[targets]]\nurl = "redis://a"\npassword_env = "x"\npassword_file = "y"\n', "leave one"),
         ('[[targets]]\nurl = "redis://a"\nname = "a"\n[[targets]]\nurl = "redis://b"\nname = "a"\n', "there 2 times"),
+        ('[[targets]]\nurl = "redis://a"\ntrust = ["10.0.0.0/99"]\n', "trust: not a list of networks"),
+        ('[[targets]]\nurl = "redis://a"\ntrust = 10\n', "trust: not a list of networks"),
         ('[github]\ntoken = "x"\n', "token: there is no such key"),
         ("[jira]\napi = 4\n", "api: 4 isn't 2 or 3; write 3 for Jira Cloud"),
         ("jira = 4\n", "jira: not a table"),
@@ -147,3 +149,12 @@ def test_a_secret_that_is_missing_is_named_by_its_setting(tmp_path: Path) -> Non
             (tmp_path / "token").write_text(content)
         with pytest.raises(UsageError, match=rf"^{file}: token_file: {tmp_path}/token: {why}"):
             token.read({})
+
+
+def test_networks_that_a_target_trusts(tmp_path: Path) -> None:
+    text = '[[targets]]\nname = "a"\nurl = "redis://a"\ntrust = ["10.1.2.3/16", "fd00::1"]\n'
+    (tmp_path / "rediagnose.toml").write_text(text)
+    found = target_named("a", load_settings(environ={}, folder=tmp_path))
+    assert [str(one) for one in found.trust] == ["10.1.0.0/16", "fd00::1/128"]
+    target = found.connectable(Tls(), environ={})
+    assert target.trust == found.trust == target.neighbour("10.1.0.9", 1).trust

@@ -1,0 +1,51 @@
+"""Nodes that others named and that aren't what they were named as: another service, or another team's Redis."""
+
+from collections.abc import Iterable, Sequence
+
+from agent.answer.diagnosis import Cause
+from agent.evidence.view import View
+
+MOST = 0.45
+"""The probability at most of what is found at one: no cause of an incident of the deployment that was asked about."""
+_NONE = frozenset(("", "0" * 40))
+
+
+def strangeness(view: View, named: View) -> str | None:
+    """Why a node, named by others, isn't one of the deployment of the `named` node; None where nothing shows that."""
+    kind = view.unavailable("connect")
+    if named.last("info") is None or named.unavailable("info"):
+        # What isn't known of itself can't tell who belongs to it.
+        return None
+    if view.get("connect", "speaks_resp") is False:
+        return "what answers there doesn't speak the Redis protocol"
+    if kind == "tls" and named.unavailable("connect") is None:
+        return "what answers there doesn't speak TLS as the named node does"
+    if kind in ("noauth", "wrongpass") and named.get("connect", "auth") != "not-required":
+        return "what answers there takes other credentials than the named node"
+    if view.last("info") is None or view.unavailable("info"):
+        return None
+    if named.text("topology", "topology") == "cluster":
+        mode = view.text("info", "server_mode") or view.text("info", "redis_mode")
+        return "what answers there is no node of a cluster" if mode and mode != "cluster" else None
+    if view.in_topology.get("role") == "replica" and view.text("info", "role") == "master":
+        histories = {view.text("info", name) for name in ("master_replid", "master_replid2")} - _NONE
+        known = {
+            named.text(tool, name) for tool in ("info", "replication")
+            for name in ("master_replid", "master_replid2")
+        } - _NONE  # fmt: skip
+        if histories and known and not histories & known:
+            return "what answers there is a primary of its own, whose data never came from here"
+    return None
+
+
+def strangers(views: Sequence[View]) -> dict[str, str]:
+    """By node: why it isn't one of the deployment that the first node belongs to."""
+    if not views:
+        return {}
+    told = {str(view.node): strangeness(view, views[0]) for view in views[1:] if not view.is_sentinel}
+    return {node: why for node, why in told.items() if why}
+
+
+def lowered(causes: Iterable[Cause]) -> list[Cause]:
+    """The findings at a stranger, which are no causes."""
+    return [cause.model_copy(update={"probability": min(cause.probability, MOST)}) for cause in causes]

@@ -1,0 +1,64 @@
+"""What a primary names as its replica and isn't one takes no headline."""
+
+from typing import Any
+
+import pytest
+
+from agent.checks.verdict import conclude
+from agent.runbooks.library import load
+from tools.records import Reading, Unavailable
+
+PRIMARY, OTHER = "10.0.1.5:6379", "10.0.1.6:6379"
+MINE, THEIRS = "a" * 40, "b" * 40
+
+
+def reading(number: int, tool: str, node: str | None, why: Any = None, **values: Any) -> Reading:
+    lack = Unavailable(kind=why, detail=f"{node}: {why}") if why else None
+    named = {name.replace("__", "."): value for name, value in values.items()}
+    return Reading(id=f"r{number}", tool=tool, args={}, node=node, at="", ms=1, values=named, unavailable=lack)
+
+
+def well() -> list[Reading]:
+    """A primary that is well and names a replica."""
+    return [
+        reading(1, "connect", PRIMARY, stage="ping", auth="ok"),
+        reading(2, "topology", None, topology="replication", nodes=2, n1__node=PRIMARY, n1__role="primary",
+                n1__seen="self", n2__node=OTHER, n2__role="replica", n2__seen="up"),
+        reading(3, "info", PRIMARY, role="master", master_replid=MINE, redis_mode="standalone"),
+        reading(4, "commandstats", PRIMARY),
+        reading(5, "latency_sample", PRIMARY, answered=60, median_ms=0.2, over_10ms_share=0),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("theirs", "said"),
+    [
+        ([reading(6, "connect", OTHER, "reset", stage="ping", speaks_resp=False)], "doesn't speak the Redis protocol"),
+        ([reading(6, "connect", OTHER, "tls", stage="ping")], "doesn't speak TLS as the named node does"),
+        ([reading(6, "connect", OTHER, "wrongpass", stage="auth")], "takes other credentials"),
+        ([reading(6, "connect", OTHER, "noauth", stage="ping")], "takes other credentials"),
+        ([reading(6, "connect", OTHER, stage="ping"),
+          reading(7, "info", OTHER, role="master", master_replid=THEIRS, maxclients=10, connected_clients=10,
+                  rejected_connections__delta=50)], "a primary of its own"),
+    ],
+)  # fmt: skip
+def test_a_stranger_is_no_cause(theirs: list[Reading], said: str) -> None:
+    verdict = conclude([*well(), *theirs], [PRIMARY, OTHER], load().thresholds)
+    assert verdict.outcome == "no-fault" and not verdict.causes
+    assert any(OTHER in line and said in line for line in verdict.unknown)
+
+
+def test_a_node_that_is_not_visited_is_said_with_the_option() -> None:
+    told = "10.9.0.6:6379 isn't visited: 10.9.0.6 is outside the URL's own network; --trust 10.9.0.6 allows it"
+    refused = reading(6, "connect", OTHER, "untrusted", stage="dns").model_copy(
+        update={"unavailable": Unavailable(kind="untrusted", detail=told)}
+    )
+    verdict = conclude([*well(), refused], [PRIMARY, OTHER], load().thresholds)
+    assert verdict.outcome == "no-fault" and not verdict.causes
+    assert any(line.startswith(told) for line in verdict.unknown)
+
+
+def test_a_replica_that_is_down_still_is() -> None:
+    down = reading(6, "connect", OTHER, "refused", stage="tcp", tcp_error="ECONNREFUSED")
+    verdict = conclude([*well(), down], [PRIMARY, OTHER], load().thresholds)
+    assert [cause.where for cause in verdict.findings] and not any("was named" in line for line in verdict.unknown)

@@ -1,0 +1,61 @@
+"""The lines of a server's log, in the forms that servers write them."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from tools.records import Record
+
+_HEAD = re.compile(
+    r"(?P<pid>\d+):(?P<role>[A-Z]) (?P<at>\d{1,2} \w{3} \d{4} [\d:]{8}|\d{4}-\d\d-\d\dT[\d:]{8}|\d{13})\S* "
+    r"[.*#-] "
+)
+_LOGFMT = re.compile(
+    r'pid=(?P<pid>\d+) role=(?P<role>[\w/]+) timestamp="(?P<at>[^"]{19,20})[^"]*" level=\w+ message="?'
+)
+"""The two forms of a line's head: the usual one, and Valkey's log-format logfmt."""
+_CHILDREN = ("C", "RDB/AOF")
+"""Roles of a forked child, in the two forms."""
+_FORMS = ("%d %b %Y %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
+
+
+class Line(Record):
+    """One line that was written with a head; what follows it without one belongs to it."""
+
+    at: float | None
+    """Seconds since the epoch, if the log's zone were UTC."""
+    text: str
+    pid: int | None = None
+    """Of the server's process; null for a line of a child, or one without a head."""
+
+
+def log_lines(text: str) -> Iterator[Line]:
+    """The lines of a log, each with those that follow it without a head of their own (a crash report)."""
+    head: re.Match[str] | None = None
+    body: list[str] = []
+    for line in text.splitlines():
+        if found := _HEAD.match(line) or _LOGFMT.match(line):
+            if head:
+                yield _line(head, body)
+            head, body = found, [line[found.end() :]]
+        else:
+            body.append(line)
+    if head:
+        yield _line(head, body)
+
+
+def _line(head: re.Match[str], body: list[str]) -> Line:
+    text = "\n".join(part[:500] for part in body[:50])
+    child = head["role"] in _CHILDREN
+    return Line(at=_timestamp(head["at"]), text=text, pid=None if child else int(head["pid"]))
+
+
+def _timestamp(written: str) -> float | None:
+    if written.isdecimal():
+        return int(written) / 1000
+    for form in _FORMS:
+        try:
+            return datetime.strptime(written.rstrip(".Z"), form).replace(tzinfo=UTC).timestamp()
+        except ValueError:
+            continue
+    return None

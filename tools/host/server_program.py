@@ -1,0 +1,58 @@
+"""Whether a process runs a Redis or Valkey server: by what its executable holds, since a name is anybody's choice."""
+
+import os
+import re
+from functools import lru_cache
+
+from tools.host.proc import Files
+
+MOST = 128 << 20
+"""Bytes of an executable that are looked through."""
+CHUNK = 1 << 20
+MARK = b"redis_version:"
+"""What every server of this protocol writes into INFO, and so has in its program."""
+_TITLE = re.compile(r"\S* ?.* (\S*:\d+|unixsocket:\S+)( \[(cluster|sentinel)\])? *")
+"""What a server writes over its arguments: `redis-server 127.0.0.1:6379 [cluster]`."""
+
+
+def is_server(pid: int) -> bool:
+    """Whether the executable of a process has a server's own words in it; its name may be that of a sibling."""
+    path = f"/proc/{pid}/exe"
+    try:
+        found = os.stat(path)
+    except OSError:
+        return False
+    return _has_mark(path, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _has_mark(path: str, *identity: int) -> bool:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            before = b""
+            for _ in range(MOST // CHUNK):
+                if not (data := file.read(CHUNK)):
+                    return False
+                if MARK in before + data:
+                    return True
+                before = data[-len(MARK) :]
+    except OSError:
+        pass
+    return False
+
+
+def names_config(given: list[str], folder: str, path: str) -> bool:
+    """Whether a process' arguments name a configuration file, or its title has taken their place.
+
+    A server writes its title over its arguments (`redis-server 127.0.0.1:6379`), so most name nothing any more.
+    """
+    words = [word for word in given if word]
+    if any(os.path.normpath(os.path.join(folder, word)) == path for word in words[1:]):
+        return True
+    return len(words) == 1 and _TITLE.fullmatch(words[0]) is not None
+
+
+def has_open(files: Files, pid: int, path: str) -> bool:
+    """Whether a process has a file open."""
+    numbers = files.names(f"/proc/{pid}/fd") or []
+    return any(files.link(f"/proc/{pid}/fd/{number}") == path for number in numbers[:4096])
