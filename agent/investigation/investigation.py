@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from agent.answer.diagnosis import OFFLINE, Action, Diagnosis, ModelUse, Step, TargetInfo, Verdict
 from agent.answer.events import Answered, ChecksMade, Emit, ProposalForbidden, Started, of_toolbox
-from agent.checks.verdict import conclude
+from agent.checks.verdict import at_least, conclude
 from agent.evidence.view import View
 from agent.investigation.arbitration import marked, refusals
 from agent.investigation.equipment import Equipment
@@ -125,11 +125,18 @@ class Investigation:
         self.symptom = f"{self.symptom}\n{self.pseudonyms.hide(text)}".strip()
         self.toolbox.note_symptom(self.symptom)
 
+    def concluded(self, readings: Sequence[Reading]) -> Verdict:
+        """What the checks make of readings."""
+        return conclude(readings, list(self.nodes), self.library.thresholds)
+
     def _conclude(self) -> Verdict:
-        return conclude(self.toolbox.recent, list(self.nodes), self.library.thresholds)
+        recent = self.toolbox.recent
+        own = [reading for reading in recent if not reading.asked]
+        floor = self.concluded(own)
+        return floor if len(own) == len(recent) else at_least(floor, self.concluded(recent))
 
     def check(self) -> Verdict:
-        """What the checks make of the readings so far."""
+        """What the checks make of the readings so far: what a model asked for adds to it, and takes nothing away."""
         self.verdict = self._conclude()
         self.emit(ChecksMade(findings=self.verdict.findings))
         return self.verdict

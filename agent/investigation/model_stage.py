@@ -21,6 +21,9 @@ from agent.model.usage import Prices
 from tools.errors import ToolError
 from tools.records import Record
 
+PLANNING = 40
+"""Commands that are kept back from a model: the plan reads the value before each change."""
+
 
 class ModelSettings(Record):
     """Which model is asked, and how."""
@@ -74,12 +77,13 @@ async def think(
         conversation.transcript = transcript
     listener = counted(incident)
     try:
-        async with nullcontext(conversation.model) if conversation else model_of(incident, settings) as model:
-            done = await investigate(
-                model, incident.toolbox, transcript, limits, listener,
-                causes=CAUSES, read_runbook=None if settings.bare else lambda name: read(incident, name),
-                found=None if settings.bare else surest(checks), refuse=incident.proposals.forbid,
-            )  # fmt: skip
+        with incident.budget.keeping(PLANNING):
+            async with nullcontext(conversation.model) if conversation else model_of(incident, settings) as model:
+                done = await investigate(
+                    model, incident.toolbox, transcript, limits, listener,
+                    causes=CAUSES, read_runbook=None if settings.bare else lambda name: read(incident, name),
+                    found=None if settings.bare else surest(checks), refuse=incident.proposals.forbid,
+                )  # fmt: skip
     except asyncio.CancelledError:
         # Whoever interrupts gets what is known so far, the readings that the model asked for among it.
         _failed(incident, incident.check(), "interrupted before it concluded")
