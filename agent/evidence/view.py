@@ -102,10 +102,10 @@ class View:
         return tuple(found)
 
     def _holding(self, tool: str, field: str) -> Reading | None:
-        if (held := self._held.get(tool, {}).get(field)) is not None:
-            return held
+        if field != "unavailable":
+            return self._held.get(tool, {}).get(field)
         # A kind of unavailable may stand in an earlier reading of the tool than the newest.
-        having = [one for one in self.readings if one.tool == tool and one.has(field)]
+        having = [one for one in self.readings if one.tool == tool and one.unavailable]
         own = [one for one in having if not one.asked]
         return next(reversed(own or (having if self.unavailable(tool) else [])), None)
 

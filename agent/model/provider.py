@@ -7,6 +7,7 @@ from agent.model.errors import EndpointError
 from agent.model.selection import at_azure
 
 if TYPE_CHECKING:
+    from httpx2 import AsyncBaseTransport
     from openai import AsyncOpenAI
 
 
@@ -16,10 +17,15 @@ def api_key_of(given: str | None, base_url: str | None) -> str:
     return (given or os.environ.get(name) or "none").strip()
 
 
-def openai_client(key: str, base_url: str | None, timeout: float) -> "AsyncOpenAI":
-    """The client, without retries of its own. Raises `EndpointError` for an address that can't be one."""
+def openai_client(
+    key: str, base_url: str | None, timeout: float, transport: "AsyncBaseTransport | None" = None
+) -> "AsyncOpenAI":
+    """The client, without retries of its own. Raises `EndpointError` for an address that can't be one.
+
+    `transport` carries its requests in the network's place.
+    """
     # It takes most of a second to load, which the checks alone shouldn't cost.
-    from openai import AsyncAzureOpenAI, AsyncOpenAI
+    from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAsyncHttpxClient
 
     azure = base_url is None and at_azure(os.environ)
     variable = "AZURE_OPENAI_ENDPOINT" if azure else "OPENAI_BASE_URL"
@@ -27,7 +33,10 @@ def openai_client(key: str, base_url: str | None, timeout: float) -> "AsyncOpenA
         if azure:
             # With a token of Entra ID (AZURE_OPENAI_AD_TOKEN) there is no key.
             return AsyncAzureOpenAI(api_key=None if key == "none" else key, max_retries=0, timeout=timeout)
-        return AsyncOpenAI(api_key=key, base_url=base_url or None, max_retries=0, timeout=timeout)
+        carried = DefaultAsyncHttpxClient(transport=transport) if transport else None
+        return AsyncOpenAI(
+            api_key=key, base_url=base_url or None, max_retries=0, timeout=timeout, http_client=carried
+        )  # fmt: skip
     except Exception as error:
         example = "https://NAME.openai.azure.com" if azure else "http://HOST/v1"
         raise EndpointError(f"{variable} can't be used ({type(error).__name__}); give {example}") from None
