@@ -137,6 +137,9 @@ class Disagreement(Record):
     why: str
     """What speaks for the one that is the answer."""
     evidence: tuple[Evidence, ...] = ()
+    """What the side that stands cites."""
+    other: tuple[Evidence, ...] = ()
+    """What the other side cites."""
 
 
 class ModelUse(Record):
@@ -201,3 +204,5 @@ class Verdict(Record):
     """All that was found, ranked."""
     ruled_out: tuple[RuledOut, ...] = ()
     unknown: tuple[str, ...] = ()
+    suspected: tuple[str, ...] = ()
+    """Causes that a model names and doesn't prove: they're shown last, and no step is for them."""
