@@ -90,6 +90,8 @@ class Step(Record):
     """What shows in a few seconds that it worked, as code compares it."""
     unchecked: str | None = None
     """What of its value couldn't be checked against the machine."""
+    unverified: bool = False
+    """Whether it's a model's own advice, which no runbook has and no policy classified."""
     state: State = "proposed"
 
     @property
@@ -188,6 +190,11 @@ class Diagnosis(Record):
     seconds: float
     interrupted: bool = False
     """Whether it was ended before it was complete."""
+
+    @property
+    def own_plan(self) -> tuple[Step, ...]:
+        """The plan without a model's unverified advice."""
+        return tuple(step for step in self.plan if not step.unverified)
 
     def to_json(self) -> str:
         """The JSON text of the contract."""

@@ -13,7 +13,7 @@ from agent.chat.resumed import remembered
 from agent.chat.session import Session
 from agent.investigation.arbitration import advises
 from agent.investigation.investigation import Investigation
-from agent.investigation.model_stage import PLANNING, counted, read, weighed
+from agent.investigation.model_stage import PLANNING, counted, read, review, weighed
 from agent.loop.digest import digest, findings_text
 from agent.loop.exchange import Dialogue
 from agent.loop.run import Limits
@@ -94,7 +94,9 @@ async def _answer(session: Session, incident: Investigation, text: str) -> Answe
         runbooks=True,
         cited=cited,
     )
-    return await answer(dialogue, caller, spending, incident.toolbox, CAUSES)
+    return await answer(
+        dialogue, caller, spending, incident.toolbox, CAUSES, lambda done: review(incident, done)
+    )  # fmt: skip
 
 
 def _replied(session: Session, incident: Investigation, came: Answer) -> None:

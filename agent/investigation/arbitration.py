@@ -7,6 +7,7 @@ from agent.answer.diagnosis import Cause, Disagreement, Evidence, Refused, Verdi
 from agent.checks.verdict import PRESENT
 from agent.investigation.scales import REPORT, Scales
 from agent.loop.submission import LAST, Conclusion
+from tools.gate.advice import act_of
 from tools.gate.policy import refusal_of_advice
 
 LOOKED_AT = ("KEYS", "DEBUG")
@@ -167,7 +168,7 @@ def without_advice(done: Conclusion, refuse: Callable[[str, str], None]) -> Conc
     def clean(text: str) -> str:
         if (why := advises(text)) is None:
             return text
-        refuse(text, f"the model wrote it as a reason: {why}")
+        refuse("a reason that the model gives", why)
         return f"(The model's reason is left out: {why}.)"
 
     return done.model_copy(update={
@@ -178,7 +179,9 @@ def without_advice(done: Conclusion, refuse: Callable[[str, str], None]) -> Conc
 
 
 def advises(text: str) -> str | None:
-    """Why nobody should do what a text tells them to, as far as policy forbids it; null where it doesn't."""
+    """Why nobody should do what a text tells them to; null where it tells them nothing of the kind."""
+    if act := act_of(text, urged=True):
+        return f"{act[0]}: {act[1]}"
     why = refusal_of_advice(text)
     return None if why is None or why.startswith(LOOKED_AT) or not _ADVISES.search(text) else why
 
