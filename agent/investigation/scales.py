@@ -88,14 +88,20 @@ class Scales:
         return any(other.tool == reading.tool and other.has(one.field) for other in own)
 
     def _weighed(self, cause: str, one: Evidence) -> bool:
+        """Whether the checks of a cause looked at a field, in this tool's reading or in another one that has it too."""
         if cause not in self._looked:
-            self._looked[cause] = looked_at(cause, self._readings, self._nodes, self._library.thresholds)
+            noted = looked_at(cause, self._readings, self._nodes, self._library.thresholds)
+            self._looked[cause] = {(node, "" if field != ANY else tool, _plain(field)) for node, tool, field in noted}
         reading = self._by_id[one.reading]
         nodes = (reading.node,) if reading.node else self._nodes
-        return any(
-            (node, reading.tool, field) in self._looked[cause] for node in nodes for field in (one.field, ANY)
-        )  # fmt: skip
+        field = _plain(one.field)
+        return any(at in self._looked[cause] for node in nodes for at in ((node, "", field), (node, reading.tool, ANY)))
 
     def _tool(self, one: Evidence) -> str:
         reading = self._by_id.get(one.reading)
         return reading.tool if reading else ""
+
+
+def _plain(field: str) -> str:
+    # One figure goes by its name in INFO and by that of the parameter.
+    return field.replace("-", "_").lower()
