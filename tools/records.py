@@ -50,6 +50,8 @@ class Reading(Record):
     """Field to value; `.delta` is over the window, `.rate` is per second."""
     unavailable: Unavailable | None
     """Null, or why there is nothing (or nothing more) in `values`."""
+    asked: Annotated[bool, Field(exclude=True)] = False
+    """Whether a model asked for it: what it couldn't get takes nothing away from what was read without it."""
 
     def get(self, field: str) -> Scalar:
         """The value of a field as it is cited, or null: `unavailable` gives the kind."""

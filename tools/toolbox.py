@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from inspect import cleandoc
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import ArgsKwargs
 
 from tools.clock import Clock, iso_time
@@ -81,6 +81,8 @@ class PendingCall(Record):
     tool: str
     args: dict[str, Scalar | list[str]]
     node: str | None
+    asked: Annotated[bool, Field(exclude=True)] = False
+    """Whether a model asked for it."""
 
 
 class Toolbox:
@@ -160,8 +162,8 @@ class Toolbox:
             self._begin("symptom", {}, None), self._clock.monotonic(), {"text": text}, None, timed=False
         )
 
-    async def call(self, name: str, args: Mapping[str, Any] | str = "{}") -> Reading:
-        """Call a tool by name with arguments as a mapping or as JSON text.
+    async def call(self, name: str, args: Mapping[str, Any] | str = "{}", *, asked: bool = False) -> Reading:
+        """Call a tool by name with arguments as a mapping or as JSON text; `asked` if it's a model that does.
 
         Raises `ToolError` for an unknown name or node, arguments that don't fit, or a spent budget: the text tells
         the caller what to change. What the server or host doesn't answer in time is a reading, not an error.
@@ -174,7 +176,7 @@ class Toolbox:
             pending = tool.adapter.validate_python(ArgsKwargs((), given))
         except ValidationError as error:
             raise ToolError(f"{name}: {_problems(error)}") from None
-        begun, began = self._begin(name, given, tool.node), self._clock.monotonic()
+        begun, began = self._begin(name, given, tool.node, asked=asked), self._clock.monotonic()
         most = DEADLINE + sum(float(given[key]) for key in ("window", "seconds") if _is_number(given.get(key)))
         try:
             async with asyncio.timeout(most):
@@ -198,8 +200,8 @@ class Toolbox:
             raise ToolError(f"{name}: there is no node {node!r} for it; there are {having}")
         return self._at[name, node]
 
-    def _begin(self, tool: str, args: dict[str, Any], node: str | None) -> PendingCall:
-        begun = PendingCall(id=f"r{self._next}", tool=tool, args=args, node=node)
+    def _begin(self, tool: str, args: dict[str, Any], node: str | None, *, asked: bool = False) -> PendingCall:
+        begun = PendingCall(id=f"r{self._next}", tool=tool, args=args, node=node, asked=asked)
         self._next += 1
         self._notify(begun)
         return begun
@@ -218,6 +220,7 @@ class Toolbox:
         reading = Reading(
             id=begun.id, tool=begun.tool, args=begun.args, node=begun.node, at=iso_time(at),
             ms=round(took * 1000, 3) if timed else None, values=values, unavailable=unavailable,
+            asked=begun.asked,
         )  # fmt: skip
         self.readings.append(reading)
         self._notify(reading)

@@ -91,6 +91,8 @@ class Step(Record):
     """What shows in a few seconds that it worked, as code compares it."""
     unchecked: str | None = None
     """What of its value couldn't be checked against the machine."""
+    unverified: bool = False
+    """Whether it's a model's own advice, which no runbook has and no policy classified."""
     state: State = "proposed"
 
     @property
@@ -138,6 +140,9 @@ class Disagreement(Record):
     why: str
     """What speaks for the one that is the answer."""
     evidence: tuple[Evidence, ...] = ()
+    """What the side that stands cites."""
+    other: tuple[Evidence, ...] = ()
+    """What the other side cites."""
 
 
 class ModelUse(Record):
@@ -187,6 +192,11 @@ class Diagnosis(Record):
     interrupted: bool = False
     """Whether it was ended before it was complete."""
 
+    @property
+    def own_plan(self) -> tuple[Step, ...]:
+        """The plan without a model's unverified advice."""
+        return tuple(step for step in self.plan if not step.unverified)
+
     def to_json(self) -> str:
         """The JSON text of the contract."""
         return json_text(self.model_dump_json(by_alias=True, indent=2))
@@ -202,3 +212,5 @@ class Verdict(Record):
     """All that was found, ranked."""
     ruled_out: tuple[RuledOut, ...] = ()
     unknown: tuple[str, ...] = ()
+    suspected: tuple[str, ...] = ()
+    """Causes that a model names and doesn't prove: they're shown last, and no step is for them."""

@@ -13,7 +13,7 @@ from agent.chat.resumed import remembered
 from agent.chat.session import Session
 from agent.investigation.arbitration import advises
 from agent.investigation.investigation import Investigation
-from agent.investigation.model_stage import counted, read, weighed
+from agent.investigation.model_stage import PLANNING, counted, read, review, weighed
 from agent.loop.digest import digest, findings_text
 from agent.loop.exchange import Dialogue
 from agent.loop.run import Limits
@@ -38,7 +38,8 @@ async def ask(session: Session, text: str) -> None:
     proposals, steps = len(incident.proposals.pending), {step.id for step in incident.planned.steps}
     try:
         with session.progress:
-            came = await _answer(session, incident, asked.text)
+            with incident.budget.keeping(PLANNING):
+                came = await _answer(session, incident, asked.text)
             if came.concluded:
                 await incident.plan(weighed(incident, came.concluded))
             elif len(incident.proposals.pending) != proposals:
@@ -93,7 +94,9 @@ async def _answer(session: Session, incident: Investigation, text: str) -> Answe
         runbooks=True,
         cited=cited,
     )
-    return await answer(dialogue, caller, spending, incident.toolbox, CAUSES)
+    return await answer(
+        dialogue, caller, spending, incident.toolbox, CAUSES, lambda done: review(incident, done)
+    )  # fmt: skip
 
 
 def _replied(session: Session, incident: Investigation, came: Answer) -> None:

@@ -6,7 +6,7 @@ from string import Template
 
 from agent.loop.exchange import Dialogue
 from agent.loop.prompts import FOLDER, block_quote
-from agent.loop.run import ACCEPTED, PROBLEMS_MOST, SUPERSEDED
+from agent.loop.run import ACCEPTED, PROBLEMS_MOST, SUPERSEDED, Review
 from agent.loop.submission import SUBMIT, Conclusion, parse, problems, settle
 from agent.loop.tool_calls import ToolCaller
 from agent.model.errors import ModelError
@@ -40,9 +40,10 @@ def message(question: str, news: str) -> str:
 
 
 async def answer(
-    dialogue: Dialogue, caller: ToolCaller, spending: Spending, toolbox: Toolbox, causes: Collection[str]
-) -> Answer:
-    """The answer to the conversation's last message. Raises `ModelError`."""
+    dialogue: Dialogue, caller: ToolCaller, spending: Spending, toolbox: Toolbox, causes: Collection[str],
+    review: Review | None = None,
+) -> Answer:  # fmt: skip
+    """The answer to the conversation's last message. `review` is asked once of a diagnosis. Raises `ModelError`."""
     transcript, concluded, empty, corrections = dialogue.transcript, None, 0, 0
     for number in range(1, spending.limits.turns + 1):
         if why := spending.exceeded_bound():
@@ -66,6 +67,8 @@ async def answer(
                     spending,
                     mendable=corrections < MOST_CORRECTIONS and not closing,
                 )
+                if review and isinstance(judged, Conclusion) and not closing and (objection := review(judged)):
+                    judged, review = f"Not accepted yet. {objection}", None
                 corrections += isinstance(judged, str)
                 answers[submitted.id] = judged if isinstance(judged, str) else ACCEPTED
                 concluded = concluded if isinstance(judged, str) else judged

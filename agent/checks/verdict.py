@@ -56,16 +56,39 @@ def conclude(readings: Iterable[Reading], nodes: Sequence[str], limits: Limits) 
             for found in check(view, limits):
                 (of_node if isinstance(found, Cause) else ruled_out).append(found)  # type: ignore[arg-type]
         findings += lowered(rank(of_node)) if view.node in strange else rank(of_node)
-    ranked = together(findings)
+    apart = [view for view in views if view.is_sentinel or view.node in strange]
+    asked = [view for view in views if view not in apart and view.unavailable("connect") != "untrusted"]
+    measured: Outcome = "no-fault" if asked and all(well(view) for view in asked) else "insufficient-evidence"
+    named = [f"{node} was named as a node of this deployment: {why}" for node, why in strange.items()]
+    return _verdict(together(findings), ruled_out, (*unknown(everything), *named), measured)
+
+
+def at_least(floor: Verdict, later: Verdict) -> Verdict:
+    """The later of two verdicts, with nothing in it weaker than in the earlier one.
+
+    `floor` is of the readings that were taken without a model, `later` of those that it asked for as well.
+    """
+    best = {cause.id: cause for cause in floor.findings}
+    for cause in later.findings:
+        if cause.id not in best or cause.probability >= best[cause.id].probability:
+            best[cause.id] = cause
+    measured: Outcome = floor.outcome if floor.outcome != "diagnosed" else "insufficient-evidence"
+    out = (*later.ruled_out, *floor.ruled_out)
+    return _verdict(sorted(best.values(), key=_order), out, later.unknown, measured)
+
+
+def _verdict(
+    ranked: Sequence[Cause], ruled_out: Sequence[RuledOut], unknown: Iterable[str], measured: Outcome
+) -> Verdict:
+    """The verdict on findings; `measured` is the outcome where no fault is among them."""
     found_ids = {cause.id for cause in ranked}
     present = [cause for cause in ranked if cause.probability >= PRESENT]
-    outcome = _outcome([view for view in views if view.node not in strange], present)
+    outcome = _outcome(present) or measured
     causes = [cause for cause in present if cause.id != "outside-redis"] if outcome == "diagnosed" else []
     excluded = {out.id: out for out in reversed(ruled_out) if out.id not in found_ids}
-    named = [f"{node} was named as a node of this deployment: {why}" for node, why in strange.items()]
     return Verdict(
         outcome=outcome, causes=tuple(causes[:3]), findings=tuple(ranked),
-        ruled_out=tuple(reversed(excluded.values())), unknown=(*unknown(everything), *named),
+        ruled_out=tuple(reversed(excluded.values())), unknown=tuple(unknown),
     )  # fmt: skip
 
 
@@ -104,14 +127,11 @@ def _order(cause: Cause) -> tuple[bool, float]:
     return cause.id == "diagnostics-disabled", -cause.probability
 
 
-def _outcome(views: Sequence[View], present: Sequence[Cause]) -> Outcome:
+def _outcome(present: Sequence[Cause]) -> Outcome | None:
     faults = [cause for cause in present if cause.id != "diagnostics-disabled"]
     if any(cause.id != "outside-redis" for cause in faults):
         return "diagnosed"
-    if faults:
-        return "outside-redis"
-    asked = [view for view in views if not view.is_sentinel and view.unavailable("connect") != "untrusted"]
-    return "no-fault" if asked and all(well(view) for view in asked) else "insufficient-evidence"
+    return "outside-redis" if faults else None
 
 
 def well(view: View) -> bool:

@@ -1,12 +1,13 @@
-"""Readings as checks look at them: the newest of each tool, numbers as numbers, citations at hand."""
+"""Readings as checks look at them: what each tool's readings tell together, numbers as numbers, citations at hand."""
 
 from collections.abc import Iterable
 
 from agent.answer.diagnosis import Cause, Evidence, RuledOut
+from agent.evidence.breadth import merged
 from tools.records import Kind, Reading, Scalar
 
 Cited = tuple[str, str]
-"""(tool, field): the field of the newest reading of that tool."""
+"""(tool, field): the field of the newest reading of that tool that saw enough to tell it."""
 
 
 class View:
@@ -18,7 +19,12 @@ class View:
         """The readings of all nodes."""
         self.readings = tuple(reading for reading in readings if node is None or reading.node in (node, None))
         self.node = node
-        self._newest = {reading.tool: reading for reading in self.readings}
+        by_tool: dict[str, list[Reading]] = {}
+        for reading in self.readings:
+            by_tool.setdefault(reading.tool, []).append(reading)
+        together = {tool: merged(taken) for tool, taken in by_tool.items()}
+        self._whole = {tool: whole for tool, (whole, _) in together.items()}
+        self._held = {tool: held for tool, (_, held) in together.items()}
 
     @property
     def peers(self) -> "tuple[View, ...]":
@@ -27,8 +33,8 @@ class View:
         return tuple(View(self.all, name) for name in names)
 
     def last(self, tool: str) -> Reading | None:
-        """The newest reading of a tool, or None."""
-        return self._newest.get(tool)
+        """What a tool's readings tell together, as a reading with the newest one's id; None where there is none."""
+        return self._whole.get(tool)
 
     def get(self, tool: str, field: str) -> Scalar:
         """A value, or None where it wasn't read."""
@@ -53,19 +59,19 @@ class View:
         return "" if value is None else str(value)
 
     def unavailable(self, tool: str) -> Kind | None:
-        """The kind for which the newest reading of a tool is unavailable."""
+        """The kind for which the newest reading of a tool is unavailable; what a model asked for in vain isn't one."""
         reading = self.last(tool)
         return reading.unavailable.kind if reading and reading.unavailable else None
 
     def first_unavailable(self, *kinds: Kind) -> str | None:
         """The tool of the first reading that is unavailable for one of these kinds."""
         for reading in self.readings:
-            if reading.unavailable and reading.unavailable.kind in kinds:
+            if reading.unavailable and reading.unavailable.kind in kinds and not reading.asked:
                 return reading.tool
         return None
 
     def fields(self, tool: str) -> dict[str, Scalar]:
-        """All values of a tool's newest reading."""
+        """All values that a tool's readings tell together."""
         reading = self.last(tool)
         return dict(reading.values or {}) if reading else {}
 
@@ -96,9 +102,12 @@ class View:
         return tuple(found)
 
     def _holding(self, tool: str, field: str) -> Reading | None:
+        if field != "unavailable":
+            return self._held.get(tool, {}).get(field)
         # A kind of unavailable may stand in an earlier reading of the tool than the newest.
-        having = [reading for reading in self.readings if reading.tool == tool and reading.has(field)]
-        return having[-1] if having else None
+        having = [one for one in self.readings if one.tool == tool and one.unavailable]
+        own = [one for one in having if not one.asked]
+        return next(reversed(own or (having if self.unavailable(tool) else [])), None)
 
     def cause(self, id: str, probability: float, why: str, *cited: Cited) -> Cause:
         """A finding about this node."""

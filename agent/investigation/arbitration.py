@@ -4,15 +4,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from agent.answer.diagnosis import Cause, Disagreement, Evidence, Refused, Verdict
-from agent.answer.taxonomy import CAUSES
 from agent.checks.verdict import PRESENT
+from agent.investigation.scales import REPORT, Scales
 from agent.loop.submission import LAST, Conclusion
+from tools.gate.advice import act_of
 from tools.gate.policy import refusal_of_advice
-
-REPORT = "r0"
-"""The reading that is what somebody said."""
-SEEN_BY_CLIENTS = "client side"
-"""The family of causes of which a report may be all that there is."""
 
 LOOKED_AT = ("KEYS", "DEBUG")
 """Commands that a reason may name as what clients do."""
@@ -21,31 +17,127 @@ _ADVISES = re.compile(r"\b(run|execute|apply|safe|approved|now|then|fix)\b", re.
 
 def surest(checks: Verdict) -> Cause | None:
     """What the checks are surest of, if it's likely: a model has to name it too, or to disprove it."""
-    return next((cause for cause in checks.causes if cause.probability >= PRESENT and cause.id != LAST), None)
+    return next((cause for cause in standing(checks) if cause.id != LAST), None)
 
 
-def doubt(done: Conclusion, checks: Verdict) -> str | None:
+def standing(checks: Verdict) -> tuple[Cause, ...]:
+    """The checks' findings that are as likely as not, whatever the outcome."""
+    return tuple(cause for cause in checks.findings if cause.probability >= PRESENT)
+
+
+def doubt(done: Conclusion, checks: Verdict, scales: Scales) -> str | None:
     """Why the model's conclusion isn't the answer, or null where it is."""
+    if done.outcome != "diagnosed":
+        return _doubt_of_outcome(done, checks, scales)
     if not done.grounded:
         return f"its first cause, {done.causes[0].id}, has no verified evidence"
-    first = done.causes[0] if done.causes else None
-    by_client = first is not None and CAUSES[first.id].family == SEEN_BY_CLIENTS
-    if first and only_reported(first) and not by_client and checks.outcome != "insufficient-evidence":
+    first, found = done.causes[0], surest(checks)
+    ahead = next((one for one in standing(checks) if one.id != LAST and not scales.overcomes(done, one)), None)
+    if ahead and ahead.id == first.id:
+        if first.probability >= PRESENT:
+            return None
+        return f"it gives {first.id} {first.probability:.0%} and cites nothing that was measured against it"
+    if ahead:
+        return f"it says {_claims(done)} and cites nothing that was measured against {ahead.id}"
+    if only_reported(first) and checks.outcome != "insufficient-evidence":
         return f"its first cause, {first.id}, is only reported, and nothing that was measured speaks for it"
-    found = surest(checks)
-    if found is None or found.id in {cause.id for cause in done.causes} or _against(done, found):
+    return None if _holds_up(first, checks, scales) else (
+        f"it says {_claims(done)}, and of what it cites the checks weighed all that could show it"
+        + (f" and find {found.id}" if found else f": {checks.outcome}")
+    )  # fmt: skip
+
+
+def _doubt_of_outcome(done: Conclusion, checks: Verdict, scales: Scales) -> str | None:
+    if done.outcome == checks.outcome:
         return None
-    return f"it says {_claims(done)} and cites nothing that was measured against {found.id}"
+    if kept := next((one for one in standing(checks) if one.id != LAST and not scales.overcomes(done, one)), None):
+        return f"it says {done.outcome} and cites nothing that was measured against {kept.id}"
+    if checks.outcome in ("no-fault", "insufficient-evidence"):
+        # Nothing can be cited for an outcome, so it rests on what was measured.
+        return f"it says {done.outcome}, and what was measured says {checks.outcome}"
+    return None
+
+
+def _holds_up(cause: Cause, checks: Verdict, scales: Scales) -> bool:
+    """Whether a cause that the model names counts: the checks find it, or it cites what they didn't weigh."""
+    if any(one.id == cause.id for one in standing(checks)):
+        return True
+    if checks.outcome == "insufficient-evidence" and any(one.id == cause.id for one in checks.findings):
+        return any(one.verified for one in cause.evidence)
+    if cause.id in {out.id for out in checks.ruled_out if out.evidence}:
+        return False
+    # A server that was measured and is well is so by all that was read.
+    return scales.proves(cause, only_news=checks.outcome == "no-fault")
+
+
+def settled(done: Conclusion, checks: Verdict, scales: Scales) -> Verdict:
+    """The model's answer where it stands: with the checks' findings that it neither names nor disproves, and its
+    unproven causes last."""
+    found = {one.id: one for one in standing(checks)}
+    said = {one.id: one for one in done.causes}
+    kept: list[Cause] = []
+    proven: list[Cause] = []
+    suspected: list[Cause] = []
+    for one in found.values():
+        own = said.get(one.id)
+        if own and own.probability >= PRESENT and any(cited.verified for cited in own.evidence):
+            kept.append(own.model_copy(update={"where": one.where}))
+        elif not scales.overcomes(done, one):
+            kept.append(one)
+    for one in done.causes:
+        if one.id not in found:
+            (proven if _holds_up(one, checks, scales) else suspected).append(one)
+    if done.outcome != "diagnosed":
+        kept = []
+    elif done.causes and done.causes[0] in proven:
+        proven, kept = proven[:1], [*kept, *proven[1:]]
+    else:
+        kept, proven = [*kept, *proven], []
+    kept = [one for one in kept if one.id != "outside-redis"]
+    ranked = sorted((*proven, *kept), key=lambda one: one.id == LAST)
+    least = min((one.probability for one in ranked), default=PRESENT)
+    low = [one.model_copy(update={"probability": min(one.probability, least)}) for one in suspected]
+    named = {out.id for out in done.ruled_out} | {one.id for one in (*ranked, *low)}
+    disproved = [out for out in done.ruled_out if out.id not in {one.id for one in ranked}]
+    return Verdict(
+        outcome=done.outcome, causes=(*ranked, *low)[:3], findings=checks.findings,
+        ruled_out=(*disproved, *(out for out in checks.ruled_out if out.id not in named)),
+        unknown=tuple(dict.fromkeys((*done.unknown, *checks.unknown))), suspected=tuple(one.id for one in low),
+    )  # fmt: skip
+
+
+def objection(done: Conclusion, checks: Verdict, scales: Scales) -> str | None:
+    """What the model is told once where its conclusion wouldn't stand: both sides, and what could decide; else null."""
+    why = doubt(done, checks, scales)
+    if why is None:
+        return None
+    ours = "\n".join(
+        f"  {one.id} {one.probability:.2f}: {one.why} [{_cited(one.evidence)}]" for one in standing(checks)[:3]
+    )
+    yours = "\n".join(f"  {one.id} {one.probability:.2f} [{_cited(one.evidence)}]" for one in done.causes)
+    against = "\n".join(f"  against {out.id} [{_cited(out.evidence)}]" for out in done.ruled_out)
+    sides = "\n".join(filter(None, [f"The checks, {checks.outcome}:", ours, f"You, {done.outcome}:", yours, against]))
+    return (
+        f"This wouldn't stand: {why}.\n{sides}\n"
+        "What they weighed already changes nothing. Cite a newer reading as wide as theirs of a field that the finding "
+        "cites, or a field that the runbook names and they didn't look at; else name what they find first."
+    )
+
+
+def _cited(evidence: Iterable[Evidence]) -> str:
+    return "; ".join(f"{one.reading} {one.field}={one.value}" for one in evidence)
 
 
 def disagreement(done: Conclusion, checks: Verdict, doubted: str | None) -> Disagreement | None:
-    """What the two say, where that isn't the same, and why one of them stands."""
+    """What the two say, where that isn't the same, what each of them cites, and why one of them stands."""
     ours, theirs = checks.causes[:1], done.causes[:1]
     if [cause.id for cause in ours] == [cause.id for cause in theirs] and checks.outcome == done.outcome:
         return None
     evidence: tuple[Evidence, ...]
+    of_model = (*(theirs[0].evidence if theirs else ()), *(one for out in done.ruled_out[:1] for one in out.evidence))
+    of_checks = ours[0].evidence if ours else ()
     if doubted:
-        why, evidence = f"The model's answer doesn't stand: {doubted}.", ours[0].evidence if ours else ()
+        why, evidence = f"The model's answer doesn't stand: {doubted}.", of_checks
     elif ours and (out := next((one for one in done.ruled_out if one.id == ours[0].id), None)):
         why, evidence = f"The model rules {out.id} out: {out.because}", out.evidence
     elif theirs:
@@ -54,8 +146,9 @@ def disagreement(done: Conclusion, checks: Verdict, doubted: str | None) -> Disa
         why, evidence = "The model cites nothing against it.", ()
     named = f"{ours[0].id} {ours[0].probability:.0%}" if ours else checks.outcome
     return Disagreement(
-        model=_claims(done), checks=named, stands="checks" if doubted else "model", why=why, evidence=evidence
-    )
+        model=_claims(done), checks=named, stands="checks" if doubted else "model", why=why, evidence=evidence,
+        other=of_model if doubted else of_checks,
+    )  # fmt: skip
 
 
 def marked(causes: Iterable[Cause]) -> tuple[Cause, ...]:
@@ -75,7 +168,7 @@ def without_advice(done: Conclusion, refuse: Callable[[str, str], None]) -> Conc
     def clean(text: str) -> str:
         if (why := advises(text)) is None:
             return text
-        refuse(text, f"the model wrote it as a reason: {why}")
+        refuse("a reason that the model gives", why)
         return f"(The model's reason is left out: {why}.)"
 
     return done.model_copy(update={
@@ -86,7 +179,9 @@ def without_advice(done: Conclusion, refuse: Callable[[str, str], None]) -> Conc
 
 
 def advises(text: str) -> str | None:
-    """Why nobody should do what a text tells them to, as far as policy forbids it; null where it doesn't."""
+    """Why nobody should do what a text tells them to; null where it tells them nothing of the kind."""
+    if act := act_of(text, urged=True):
+        return f"{act[0]}: {act[1]}"
     why = refusal_of_advice(text)
     return None if why is None or why.startswith(LOOKED_AT) or not _ADVISES.search(text) else why
 
@@ -94,11 +189,6 @@ def advises(text: str) -> str | None:
 def refusals(reasons: Mapping[str, str]) -> tuple[Refused, ...]:
     """What was refused, by action with the reason."""
     return tuple(Refused(action=action, why=why) for action, why in reasons.items())
-
-
-def _against(done: Conclusion, found: Cause) -> bool:
-    evidence = (one for out in done.ruled_out if out.id == found.id for one in out.evidence)
-    return any(one.verified and one.reading != REPORT for one in evidence)
 
 
 def _claims(done: Conclusion) -> str:

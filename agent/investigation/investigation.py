@@ -2,16 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from agent.answer.diagnosis import OFFLINE, Action, Diagnosis, ModelUse, Step, TargetInfo, Verdict
 from agent.answer.events import Answered, ChecksMade, Emit, ProposalForbidden, Started, of_toolbox
-from agent.checks.verdict import conclude
+from agent.checks.verdict import at_least, conclude
 from agent.evidence.view import View
 from agent.investigation.arbitration import marked, refusals
 from agent.investigation.equipment import Equipment
 from agent.investigation.look import Look
 from agent.investigation.recording import heard_by
+from agent.investigation.scales import Scales
 from agent.investigation.sources import Options, Sources
 from agent.plan.build import Planned, build
 from agent.runbooks.library import Library
@@ -125,20 +126,43 @@ class Investigation:
         self.symptom = f"{self.symptom}\n{self.pseudonyms.hide(text)}".strip()
         self.toolbox.note_symptom(self.symptom)
 
+    def concluded(self, readings: Sequence[Reading]) -> Verdict:
+        """What the checks make of readings."""
+        return conclude(readings, list(self.nodes), self.library.thresholds)
+
     def _conclude(self) -> Verdict:
-        return conclude(self.toolbox.recent, list(self.nodes), self.library.thresholds)
+        recent = self.toolbox.recent
+        own = [reading for reading in recent if not reading.asked]
+        floor = self.concluded(own)
+        return floor if len(own) == len(recent) else at_least(floor, self.concluded(recent))
 
     def check(self) -> Verdict:
-        """What the checks make of the readings so far."""
+        """What the checks make of the readings so far: what a model asked for adds to it, and takes nothing away."""
         self.verdict = self._conclude()
         self.emit(ChecksMade(findings=self.verdict.findings))
         return self.verdict
 
+    def weighed_again(self) -> Verdict:
+        """The same without a word of it to anybody."""
+        return self._conclude()
+
+    def scales(self) -> Scales:
+        """What a model's citations are weighed by."""
+        recent = self.toolbox.recent
+        return Scales(recent, list(self.nodes), self.library, self.concluded(recent))
+
     async def plan(self, verdict: Verdict) -> None:
-        """Build the plan of a verdict; nothing is carried out."""
+        """Build the plan of a verdict; nothing is carried out. A cause that was only suspected gets no step."""
         self.verdict = verdict
+        found = {cause.id: cause.evidence for cause in verdict.findings}
+        # Which form of a cause it is, the checks' evidence tells as well.
+        causes = [
+            cause.model_copy(update={"evidence": tuple(dict.fromkeys((*cause.evidence, *found.get(cause.id, ()))))})
+            for cause in verdict.causes
+            if cause.id not in verdict.suspected
+        ]
         self.planned = await build(
-            verdict.causes, self.library, self.toolbox.recent, self.nodes, self.proposals, self.actions, self.planned
+            causes, self.library, self.toolbox.recent, self.nodes, self.proposals, self.actions, self.planned
         )
         # From here on a person decides, and takes the time that it takes.
         self.toolbox.ends = None

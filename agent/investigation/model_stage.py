@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from agent.answer.diagnosis import OFFLINE, Cause, ModelUse, Verdict
 from agent.answer.events import Emit, Event, ModelAnswered, ModelFailed
 from agent.answer.taxonomy import CAUSES
-from agent.investigation.arbitration import disagreement, doubt, surest, without_advice
+from agent.investigation.arbitration import disagreement, doubt, objection, settled, surest, without_advice
 from agent.investigation.investigation import Investigation
 from agent.loop.prompts import Prompt, compose, compose_unaided
 from agent.loop.run import Limits, investigate, offered_tools
@@ -20,6 +20,9 @@ from agent.model.request import Wire, request_body
 from agent.model.usage import Prices
 from tools.errors import ToolError
 from tools.records import Record
+
+PLANNING = 40
+"""Commands that are kept back from a model: the plan reads the value before each change."""
 
 
 class ModelSettings(Record):
@@ -74,12 +77,14 @@ async def think(
         conversation.transcript = transcript
     listener = counted(incident)
     try:
-        async with nullcontext(conversation.model) if conversation else model_of(incident, settings) as model:
-            done = await investigate(
-                model, incident.toolbox, transcript, limits, listener,
-                causes=CAUSES, read_runbook=None if settings.bare else lambda name: read(incident, name),
-                found=None if settings.bare else surest(checks), refuse=incident.proposals.forbid,
-            )  # fmt: skip
+        with incident.budget.keeping(PLANNING):
+            async with nullcontext(conversation.model) if conversation else model_of(incident, settings) as model:
+                done = await investigate(
+                    model, incident.toolbox, transcript, limits, listener,
+                    causes=CAUSES, read_runbook=None if settings.bare else lambda name: read(incident, name),
+                    found=None if settings.bare else surest(checks), refuse=incident.proposals.forbid,
+                    review=None if settings.bare else lambda done: review(incident, done),
+                )  # fmt: skip
     except asyncio.CancelledError:
         # Whoever interrupts gets what is known so far, the readings that the model asked for among it.
         _failed(incident, incident.check(), "interrupted before it concluded")
@@ -116,12 +121,18 @@ def weighed(incident: Investigation, done: Conclusion, *, bare: bool = False) ->
     done = without_advice(done, incident.proposals.forbid)
     incident.use = done.use.model_copy(update={"why": incident.use.why})
     latest = incident.check()
-    why = None if bare else doubt(done, latest)
+    scales = incident.scales()
+    why = None if bare else doubt(done, latest, scales)
     incident.use = incident.use.model_copy(update={"disagrees": disagreement(done, latest, why)})
     if why:
         return _failed(incident, _beside(latest, done), why)
     incident.actions = done.actions
-    return _merged(done, latest)
+    return _merged(done, latest) if bare else settled(done, latest, scales)
+
+
+def review(incident: Investigation, done: Conclusion) -> str | None:
+    """What a model is told of a conclusion that wouldn't stand, or null."""
+    return objection(done, incident.weighed_again(), incident.scales())
 
 
 def _failed(incident: Investigation, checks: Verdict, why: str, *, endpoint: bool = False) -> Verdict:
@@ -143,7 +154,7 @@ def _beside(checks: Verdict, done: Conclusion) -> Verdict:
     least = min(cause.probability for cause in checks.causes)
     lowered = [cause.model_copy(update={"probability": min(cause.probability, least)}) for cause in others]
     causes: tuple[Cause, ...] = (*checks.causes, *lowered)
-    return checks.model_copy(update={"causes": causes[:3]})
+    return checks.model_copy(update={"causes": causes[:3], "suspected": tuple(cause.id for cause in others)})
 
 
 def _merged(done: Conclusion, checks: Verdict) -> Verdict:

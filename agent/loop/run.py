@@ -1,6 +1,6 @@
 """The model's investigation: ask, carry out what it calls for, and end with what it submits."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from agent.answer.diagnosis import Cause
 from agent.answer.events import Emit
@@ -25,25 +25,28 @@ LAST_BUT_ONE = f"One answer is left after this one. Conclude: call {SUBMIT} unle
 REMIND = f"That was no tool call, and only {SUBMIT} ends the investigation. Call it, or a tool that reads."
 ACCEPTED = "Accepted."
 SUPERSEDED = "Passed over: several were submitted, and the last one counts."
+Review = Callable[[Conclusion], str | None]
+"""Says why a conclusion wouldn't stand, in words for the model; null where it would."""
 CUT = "It was cut off at the most tokens of an answer: be shorter."
 
 
 async def investigate(
     model: Model, toolbox: Toolbox, transcript: Transcript, limits: Limits, emit: Emit, *,
     causes: Collection[str], read_runbook: ReadRunbook | None, found: Cause | None = None,
-    refuse: Refuse = lambda action, why: None,
+    refuse: Refuse = lambda action, why: None, review: Review | None = None,
 ) -> Conclusion:  # fmt: skip
     """Let the model investigate and conclude, without runbooks if it's given none to read. `transcript` grows.
 
     Raises `ModelError`, with what was spent in its `use`.
 
-    `found` is the checks' surest cause: the model names it too, or cites what contradicts it.
+    `found` is the checks' surest cause: the model names it too, or cites what contradicts it. `review` says why a
+    conclusion wouldn't stand; the model is told once.
     """
     spending = Spending(model.name, limits)
     caller = ToolCaller(toolbox, read_runbook, spending, refuse)
     cited = {(one.reading, one.field) for one in found.evidence} if found else set()
     dialogue = Dialogue(model, toolbox, transcript, spending, emit, runbooks=caller.reads_runbooks, cited=cited)
-    concluding = _Conversation(dialogue, toolbox, spending, causes, caller, found)
+    concluding = _Conversation(dialogue, toolbox, spending, causes, caller, found, review)
     try:
         for number in range(1, limits.turns + 1):
             turn = await concluding.ask(number)
@@ -59,7 +62,7 @@ class _Conversation:
 
     def __init__(
         self, dialogue: Dialogue, toolbox: Toolbox, spending: Spending, causes: Collection[str], caller: ToolCaller,
-        found: Cause | None,
+        found: Cause | None, review: Review | None,
     ) -> None:  # fmt: skip
         self._dialogue = dialogue
         self._transcript = dialogue.transcript
@@ -68,6 +71,7 @@ class _Conversation:
         self._causes = causes
         self._caller = caller
         self._found = found
+        self._review = review
         self._corrections = self._reminders = self._unusable = self._closings = 0
 
     async def ask(self, number: int) -> Turn:
@@ -123,7 +127,11 @@ class _Conversation:
             return f"error: {error}{f' {CUT}' if turn.finish_reason == 'length' else ''}"
         wrong = problems(submission, readings, self._causes, self._found)
         if not wrong or not mendable or self._corrections >= CORRECTIONS:
-            return settle(submission, readings, self._causes, self._spending.use)
+            done = settle(submission, readings, self._causes, self._spending.use)
+            if mendable and self._review and (objection := self._review(done)):
+                self._review = None
+                return f"Not accepted yet. {objection} Then call {SUBMIT} again with the whole diagnosis."
+            return done
         self._corrections += 1
         listed = "\n".join(f"- {problem}" for problem in wrong[:PROBLEMS_MOST])
         return (

@@ -83,7 +83,7 @@ class ToolCaller:
         try:
             # The reserve is for the conclusion.
             async with asyncio.timeout(max(0.1, self._spending.left - self._spending.reserve)):
-                reading = await self._toolbox.call(call.name, call.arguments)
+                reading = await self._toolbox.call(call.name, call.arguments, asked=True)
         except ToolError as error:
             further = [READ_RUNBOOK] * self.reads_runbooks + [SUBMIT]
             more = f", {', '.join(further)}" if call.name not in self._toolbox.tools else ""

@@ -18,6 +18,7 @@ from agent.model.response import AnswerPieces, Turn
 from tools.http import printable
 
 if TYPE_CHECKING:
+    from httpx2 import AsyncBaseTransport
     from openai._response import AsyncAPIResponse
 
 ATTEMPTS = 4
@@ -37,7 +38,9 @@ class Model:
     def __init__(
         self, name: str, emit: Emit, *, timeout: float = 60.0, max_tokens: int | None = None,
         base_url: str | None = None, api_key: str | None = None, backoff: float = 0.5,
+        transport: "AsyncBaseTransport | None" = None,
     ) -> None:  # fmt: skip
+        """`backoff` is the first wait in seconds after a failure; `transport` stands in the network's place."""
         self.name = name
         self.timeout = timeout
         """Seconds for one answer, to its last byte."""
@@ -48,7 +51,7 @@ class Model:
         self._emit = emit
         self._jitter = wait_random_exponential(multiplier=backoff, max=8)
         self._key = api_key_of(api_key, base_url)
-        self._client = openai_client(self._key, base_url, timeout)
+        self._client = openai_client(self._key, base_url, timeout, transport)
         self._failures = 0
         """In a row."""
         self._given_up: str | None = None

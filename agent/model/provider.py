@@ -7,6 +7,7 @@ from agent.model.errors import EndpointError
 from agent.model.selection import at_azure
 
 if TYPE_CHECKING:
+    from httpx2 import AsyncBaseTransport
     from openai import AsyncOpenAI
 
 
@@ -16,14 +17,19 @@ def api_key_of(given: str | None, base_url: str | None) -> str:
     return (given or os.environ.get(name) or "none").strip()
 
 
-def openai_client(key: str, base_url: str | None, timeout: float) -> "AsyncOpenAI":
-    """The client, without retries of its own. Raises `EndpointError` for an address that can't be one."""
+def openai_client(
+    key: str, base_url: str | None, timeout: float, transport: "AsyncBaseTransport | None" = None
+) -> "AsyncOpenAI":
+    """The client, without retries of its own. Raises `EndpointError` for an address that can't be one.
+
+    `transport` carries its requests in the network's place.
+    """
     # It takes most of a second to load, which the checks alone shouldn't cost.
     from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAsyncHttpxClient
 
     def unmoved(seconds: float) -> DefaultAsyncHttpxClient:
         # The library's own would take the prompt to wherever a redirect points.
-        return DefaultAsyncHttpxClient(follow_redirects=False, timeout=seconds)
+        return DefaultAsyncHttpxClient(follow_redirects=False, timeout=seconds, transport=transport)
 
     azure = base_url is None and at_azure(os.environ)
     variable = "AZURE_OPENAI_ENDPOINT" if azure else "OPENAI_BASE_URL"

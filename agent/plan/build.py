@@ -9,10 +9,13 @@ from agent.runbooks.library import Library, Remedy
 from agent.runbooks.placeholders import values_at
 from tools.connection.node import Node
 from tools.errors import Forbidden, ToolError
-from tools.gate.policy import Change, command_line, parse_command, refusal_of_advice
+from tools.gate.advice import act_of, repeats
+from tools.gate.policy import Change, allowed_change, command_line, parse_command, refusal_of_advice
 from tools.gate.proposals import Proposal, Proposals
 from tools.records import Reading
 
+UNVERIFIED = "Unverified advice of the model"
+BY_HAND = "a step by hand that the model adds"
 MOST = 8
 """Steps that a person can still take in."""
 
@@ -78,10 +81,38 @@ async def build(
                 await _add(planned, remedy, text, cause, notes.avoid if notes else None, node, proposals)
     for proposal in proposed:
         checks = _checks(library, proposal.change.args, ids)
-        planned.add(_step(proposal, avoid=None, verify=None, checks=checks), proposal.change)
-    for action in actions:
-        await _add_proposed(planned, action, library, ids, first, proposals)
+        said = proposal.model_copy(update={"why": _without_acts(proposal.why)})
+        planned.add(_step(said, avoid=None, verify=None, checks=checks), proposal.change)
+    for action in sorted(actions, key=lambda one: one.kind == "outside"):
+        if action.kind == "outside":
+            _add_advice(planned, action, library, ids, first, proposals)
+        else:
+            await _add_proposed(planned, action, library, ids, first, proposals)
     return planned
+
+
+def _add_advice(
+    planned: Planned, action: Action, library: Library, causes: Collection[str], node: Node, proposals: Proposals
+) -> None:
+    """What a model would have a person do: refused in our words where nobody should, else shown as what it is."""
+    if act := act_of(action.action):
+        proposals.forbid(f"{BY_HAND}: {act[0]}", act[1])
+        return
+    for cause in causes:
+        notes = library.notes(cause)
+        if notes and repeats(action.action, notes.avoid):
+            proposals.forbid(f"{BY_HAND}: what the runbook of {cause} warns of", notes.avoid)
+            return
+    advised = Step(
+        id="s0", kind="outside", node=node.name, action=f"{UNVERIFIED}: {action.action}", why=_without_acts(action.why),
+        risk="risky", needs_approval=False, verify=_without_acts(action.verify or "") or None, unverified=True,
+    )  # fmt: skip
+    planned.add(advised)
+
+
+def _without_acts(text: str) -> str:
+    """A model's reason, or nothing where it tells a person to do what nobody should."""
+    return "" if act_of(text, urged=True) or refusal_of_advice(text) else text
 
 
 async def _add_proposed(
@@ -90,11 +121,12 @@ async def _add_proposed(
     """A step that the model would add: classified like any proposal, forbidden ones left out."""
     cause = Cause(id="", probability=0, where=node.name, why="", evidence=())
     try:
-        checks = () if action.kind == "outside" else _checks(library, parse_command(action.action), causes)
+        checks = _checks(library, parse_command(action.action), causes)
         remedy = Remedy(
-            kind=action.kind, action=action.action, why=action.why, risk="risky", verify=action.verify, check=checks
-        )
-        await _add(planned, remedy, action.action, cause, action.avoid, node, proposals)
+            kind=action.kind, action=action.action, why=_without_acts(action.why), risk="risky",
+            verify=_without_acts(action.verify or "") or None, check=checks,
+        )  # fmt: skip
+        await _add(planned, remedy, action.action, cause, None, node, proposals, advised=True)
     except ValueError:
         # A quote that never ends: no command, so nothing that could be approved.
         proposals.forbid(action.action, "it isn't one command")
@@ -119,8 +151,10 @@ def filled(remedy: Remedy, values: Mapping[str, tuple[str, ...]]) -> list[str]:
 
 
 async def _add(
-    planned: Planned, remedy: Remedy, action: str, cause: Cause, avoid: str | None, node: Node, proposals: Proposals
+    planned: Planned, remedy: Remedy, action: str, cause: Cause, avoid: str | None, node: Node, proposals: Proposals,
+    *, advised: bool = False,
 ) -> None:  # fmt: skip
+    """A step of a remedy; `advised` says that it's a model's and no runbook's."""
     if remedy.kind == "outside":
         if why := refusal_of_advice(action):
             proposals.forbid(action, why)
@@ -129,14 +163,17 @@ async def _add(
         return
     args = parse_command(action)
     try:
+        allowed = allowed_change(node.name, args)
         if not node.held:
             raise ToolError("no connection is held that it could go through")
         proposal = await proposals.propose(node, args, remedy.why)
-    except Forbidden:
+    except Forbidden as error:
+        proposals.forbid(command_line(args[:4]), str(error))
         return
     except ToolError as error:
-        by_hand = f"{action} (by hand: {error})"
-        planned.add(_outside(remedy, by_hand, cause, avoid))
+        by_hand = f"{allowed.action if advised else action} (by hand: {error})"
+        by_hand = f"{UNVERIFIED}: {by_hand}" if advised else by_hand
+        planned.add(_outside(remedy, by_hand, cause, avoid).model_copy(update={"unverified": advised}))
         return
     if proposal.change.parameter is None or proposal.change.before != args[3]:
         planned.add(_step(proposal, avoid=avoid, verify=remedy.verify, checks=remedy.check), proposal.change)

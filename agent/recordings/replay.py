@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from agent.answer.diagnosis import OFFLINE
 from agent.answer.events import Event
 from agent.investigation.investigation import Investigation
-from agent.investigation.model_stage import ModelSettings
+from agent.investigation.model_stage import ModelConversation, ModelSettings
 from agent.investigation.pipeline import run
 from agent.investigation.sources import DEADLINE_MODEL, Options, Sources
 from agent.runbooks.library import Library, load
@@ -55,15 +55,19 @@ class Case(Investigation):
 
 @asynccontextmanager
 async def case(
-    tape: Tape, symptom: str, model: ModelSettings | None = None, library: Library | None = None
-) -> AsyncIterator[Case]:
-    """A recorded incident investigated up to its plan, by the checks or by a model. Needs a `VirtualLoop`."""
+    tape: Tape, symptom: str, model: ModelSettings | None = None, library: Library | None = None,
+    conversation: ModelConversation | None = None,
+) -> AsyncIterator[Case]:  # fmt: skip
+    """A recorded incident investigated up to its plan, by the checks or by a model. Needs a `VirtualLoop`.
+
+    `conversation` holds the model that is asked, where it isn't the settings' own.
+    """
     model = model or ModelSettings()
     deadline = tape.head.deadline if model.use.name == OFFLINE else DEADLINE_MODEL
     options = Options(window=tape.head.window, one_node=tape.head.one_node, deadline=deadline)
     investigation = Case(tape, symptom, library or load(), options)
     try:
-        await run(investigation, model)
+        await run(investigation, model, lambda: conversation)
         yield investigation
     finally:
         await investigation.close()

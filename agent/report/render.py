@@ -14,7 +14,7 @@ def headline(answer: Diagnosis) -> tuple[str, str, str]:
     model = answer.model
     by = f"checks alone: {model.degraded or model.why}" if model.alone else f"model {model.name}: {model.why}"
     what = _what_it_is(answer)
-    first = next((step for step in answer.plan if step.is_open), None)
+    first = next((step for step in answer.own_plan if step.is_open), None)
     do = f"{first.action}{_approval_note(first)}" if first else _advice_without_plan(answer)
     avoid = next((step.avoid for step in answer.plan if step.avoid and step.is_open), None)
     dont = avoid or _default_warning(answer)
@@ -219,6 +219,10 @@ def notices(answer: Diagnosis) -> list[str]:
     if one := answer.model.disagrees:
         whose = "the checks'" if one.stands == "checks" else "the model's"
         cites = f" {_brackets(one.evidence)}" if one.evidence else ""
+        other = "the model" if one.stands == "checks" else "the checks"
+        cites += (
+            f" Against it {other} cite{'s' * (one.stands == 'checks')} {_brackets(one.other)}." if one.other else ""
+        )
         lines.append(
             f"Disagreement: the model says {one.model}, the checks say {one.checks}; "
             f"{whose} answer stands. {one.why}{cites}"

@@ -42,7 +42,7 @@ def _top(answer: Diagnosis) -> Iterator[Part]:
     if rest := answer.causes[1:]:
         yield Para((*words("Also there:", bold=True), *_others(rest, len(answer.target.nodes) > 1)))
     yield Para((*words("Do first:", bold=True), Text(" "), *words(do_first(answer)), *_step_note(answer)))
-    if next_ := answer.plan[1:]:
+    if next_ := answer.own_plan[1:]:
         yield Para((*words("Then:", bold=True), Text(" "), *_next_step(next_)))
     yield Para((*words("Don't:", bold=True), Text(" "), *words(_uncapitalized(what_not_to_do(answer)))))
     if lines := notices(answer):
@@ -71,9 +71,9 @@ def _others(causes: Sequence[Cause], several: bool) -> Iterator[Text | Code]:
 
 def _step_note(answer: Diagnosis) -> Line:
     """Why this step, how it's taken back, and who may carry it out."""
-    if not answer.plan:
+    if not answer.own_plan:
         return ()
-    step = answer.plan[0]
+    step = answer.own_plan[0]
     lines = [sentence(step.why)]
     if step.rollback:
         undo = f"`{step.rollback}`" if step.needs_approval else step.rollback

@@ -42,8 +42,8 @@ def explanation(answer: Diagnosis) -> str:
 
 def do_first(answer: Diagnosis) -> str:
     """The first thing to do, with a command in backticks."""
-    if answer.plan:
-        step = answer.plan[0]
+    if answer.own_plan:
+        step = answer.own_plan[0]
         risky = " (risky)" if step.risk == "risky" else ""
         return f"`{step.action}` on `{step.node}`{risky}." if step.needs_approval else sentence(step.action)
     if answer.outcome == "no-fault":
@@ -60,7 +60,7 @@ def do_first(answer: Diagnosis) -> str:
 
 def what_not_to_do(answer: Diagnosis) -> str:
     """The tempting mistake."""
-    if avoid := next((step.avoid for step in answer.plan if step.avoid), None):
+    if avoid := next((step.avoid for step in answer.own_plan if step.avoid), None):
         return sentence(avoid)
     if answer.outcome in ("no-fault", "outside-redis"):
         return "restart or tune Redis: nothing that was read speaks for it."

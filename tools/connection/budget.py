@@ -1,12 +1,17 @@
 """What the investigation sends: counted, bounded, and known by name so that it can be taken out of the evidence."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tools.errors import BudgetSpent
 from tools.records import BudgetLimits, Footprint
 
 PER_NODE = 40
 """Commands that the first readings of one node take at most."""
+
+KEPT_BYTES = 2**20
+"""Bytes that are kept back along with commands."""
 
 
 class Budget:
@@ -19,6 +24,7 @@ class Budget:
         self.pings = 0
         self.bytes = 0
         self._nodes = 1
+        self._kept = 0
 
     def allow(self, more: BudgetLimits) -> None:
         """Raise the bounds by so much: what goes on from here is more than an investigation."""
@@ -40,6 +46,15 @@ class Budget:
         more = {"commands": bound.commands + commands, "pings": bound.pings + pings, "bytes": bound.bytes + bytes}
         self.limits = bound.model_copy(update=more)
 
+    @contextmanager
+    def keeping(self, commands: int) -> Iterator[None]:
+        """Keep so many commands back for what comes after the block: whoever reads in it can't use up all of them."""
+        self._kept += commands
+        try:
+            yield
+        finally:
+            self._kept -= commands
+
     @property
     def footprint(self) -> Footprint:
         """The cost so far."""
@@ -48,9 +63,10 @@ class Budget:
     def spend(self, *, commands: int = 0, pings: int = 0, transferred: int = 0) -> None:
         """Count, or raise `BudgetSpent` before anything is sent. Bytes are counted after the fact."""
         for name, spent, more in (("commands", self.commands, commands), ("pings", self.pings, pings)):
-            if more and spent + more > (bound := getattr(self.limits, name)):
+            kept = self._kept if name == "commands" else 0
+            if more and spent + more > (bound := getattr(self.limits, name) - kept):
                 raise BudgetSpent(f"the incident's bound of {bound} {name} is reached; conclude from what was read")
-        if (commands or pings) and self.bytes > self.limits.bytes:
+        if (commands or pings) and self.bytes > self.limits.bytes - KEPT_BYTES * bool(self._kept):
             raise BudgetSpent(f"the incident's bound of {self.limits.bytes} bytes is reached; conclude")
         self.commands += commands
         self.pings += pings

@@ -53,8 +53,12 @@ async def test_a_lucky_guess_proves_nothing() -> None:
 
 
 async def test_a_wrong_cause_with_true_evidence_is_wrong() -> None:
-    run = await scored(one_of("healthy-load"), submit(cause("path-latency", REACHED)))
+    moves = submit(cause("path-latency", REACHED))
+    run = await scored(one_of("healthy-load"), moves, arm="scripted-bare")
     assert not run["first"] and run["false_alarm"]
+    # With the checks at hand it doesn't stand against them.
+    run = await scored(one_of("healthy-load"), moves)
+    assert run["first"] and run["degraded"] and not run["false_alarm"]
 
 
 async def test_a_forbidden_remedy_is_stopped_and_counted() -> None:

@@ -1,0 +1,107 @@
+"""What a model cites, weighed: only what the checks didn't weigh already can speak for a cause or against a finding."""
+
+from collections.abc import Iterator, Sequence
+
+from agent.answer.diagnosis import Cause, Evidence, Verdict
+from agent.checks.sight import ANY, Looked, looked_at
+from agent.checks.verdict import PRESENT
+from agent.evidence.view import View
+from agent.loop.submission import Conclusion
+from agent.runbooks.library import Library
+from agent.runbooks.proof import difference_text, names, proof_text
+from tools.records import Reading, Scalar
+
+REPORT = "r0"
+"""The reading that is what somebody said."""
+_NOTHING: tuple[Scalar, ...] = (0, 0.0, None, False, "", "0", "ok", "up", "no", "none", "online", "connected", "-")
+"""Values that say that something isn't there, or that it's well."""
+
+
+class Scales:
+    """The readings of an incident and what the checks made of them."""
+
+    def __init__(self, readings: Sequence[Reading], nodes: Sequence[str], library: Library, now: Verdict) -> None:
+        """`now` is the checks' verdict on all readings, the newest value winning, whatever they found before."""
+        self._readings = readings
+        self._nodes = nodes
+        self._library = library
+        self._now = {cause.id: cause for cause in now.findings}
+        self._by_id = {reading.id: reading for reading in readings}
+        self._views = {node: View(readings, node) for node in nodes}
+        self._looked: dict[str, set[Looked]] = {}
+
+    def proves(self, cause: Cause, *, only_news: bool) -> bool:
+        """Whether something that is cited for a cause decides it, and the checks of it didn't look at that.
+
+        `only_news` leaves out all that was read before the model asked.
+        """
+        text = proof_text(self._library, cause.id)
+        return any(
+            names(text, one) and not self._weighed(cause.id, one) and not (only_news and self._was_known(one))
+            for one in self._telling(cause.evidence)
+        )
+
+    def overcomes(self, done: Conclusion, found: Cause) -> bool:
+        """Whether what a model cites speaks against a finding.
+
+        Either a newer value of what the finding cites, by which the checks don't find it any more, or what tells its
+        first cause from the finding by the runbooks, if the checks of neither looked at that.
+        """
+        out = [one for out in done.ruled_out if out.id == found.id for one in out.evidence]
+        own = {(self._tool(one), one.field) for one in found.evidence}
+        now = self._now.get(found.id)
+        if now is None or now.probability < PRESENT:
+            newer = (one for one in out if self._counts(one) and self._by_id[one.reading].asked)
+            if any((self._tool(one), one.field) in own for one in newer):
+                return True
+        first = done.causes[0] if done.causes else None
+        if first is None or first.id == found.id:
+            return False
+        apart = difference_text(self._library, first.id, found.id)
+        text = f"{apart} {proof_text(self._library, first.id)} {proof_text(self._library, found.id)}"
+        supporting = {field for _, field in own}
+        return bool(apart) and any(
+            names(text, one) and one.field not in supporting
+            and not self._weighed(first.id, one) and not self._weighed(found.id, one)
+            for one in self._telling(out)
+        )  # fmt: skip
+
+    def _telling(self, evidence: Sequence[Evidence]) -> Iterator[Evidence]:
+        for one in evidence:
+            if self._counts(one) and self._by_id[one.reading].get(one.field) not in _NOTHING:
+                yield one
+
+    def _counts(self, one: Evidence) -> bool:
+        """Whether a citation is verified and of a reading that nothing saw more than."""
+        reading = self._by_id.get(one.reading)
+        if not one.verified or one.reading == REPORT or reading is None:
+            return False
+        if one.field == "unavailable":
+            # What a model asked for and didn't get may be its own doing.
+            return not reading.asked
+        views = [self._views[reading.node]] if reading.node in self._views else list(self._views.values())
+        return any(cited.reading == one.reading for view in views for cited in view.cite((reading.tool, one.field)))
+
+    def _was_known(self, one: Evidence) -> bool:
+        reading = self._by_id[one.reading]
+        own = (other for other in self._readings if not other.asked and other.node == reading.node)
+        return any(other.tool == reading.tool and other.has(one.field) for other in own)
+
+    def _weighed(self, cause: str, one: Evidence) -> bool:
+        """Whether the checks of a cause looked at a field, in this tool's reading or in another one that has it too."""
+        if cause not in self._looked:
+            noted = looked_at(cause, self._readings, self._nodes, self._library.thresholds)
+            self._looked[cause] = {(node, "" if field != ANY else tool, _plain(field)) for node, tool, field in noted}
+        reading = self._by_id[one.reading]
+        nodes = (reading.node,) if reading.node else self._nodes
+        field = _plain(one.field)
+        return any(at in self._looked[cause] for node in nodes for at in ((node, "", field), (node, reading.tool, ANY)))
+
+    def _tool(self, one: Evidence) -> str:
+        reading = self._by_id.get(one.reading)
+        return reading.tool if reading else ""
+
+
+def _plain(field: str) -> str:
+    # One figure goes by its name in INFO and by that of the parameter.
+    return field.replace("-", "_").lower()

@@ -1,0 +1,33 @@
+"""Which fields a runbook names as what proves a cause, or tells it from another."""
+
+import re
+
+from agent.answer.diagnosis import Evidence
+from agent.runbooks.library import Library
+
+_GENERIC = ("delta", "rate", "count", "newest_age", "age", "max", "last", "error", "calls")
+"""Parts of a field's name that don't tell what it's about."""
+
+
+def names(text: str, cited: Evidence) -> bool:
+    """Whether a text names the cited field, or of an unavailable reading its kind."""
+    if cited.field == "unavailable":
+        return _holds(text, str(cited.value))
+    parts = [part for part in cited.field.split(".") if part not in _GENERIC]
+    return bool(parts) and (_holds(text, cited.field) or all(_holds(text, part) for part in parts))
+
+
+def proof_text(library: Library, cause: str) -> str:
+    """What the runbook calls a cause's evidence; empty where it has none."""
+    notes = library.notes(cause)
+    return notes.evidence if notes else ""
+
+
+def difference_text(library: Library, one: str, other: str) -> str:
+    """What tells two causes apart, as either one's runbook has it; empty where neither knows the other."""
+    sides = ((library.notes(one), other), (library.notes(other), one))
+    return " ".join(notes.unlike[that] for notes, that in sides if notes and that in notes.unlike)
+
+
+def _holds(text: str, word: str) -> bool:
+    return re.search(rf"(?<![\w.-]){re.escape(word)}(?![\w-]|\.\w)", text) is not None
