@@ -6,7 +6,9 @@ from agent.answer.diagnosis import Cause, Outcome, RuledOut, Verdict
 from agent.answer.taxonomy import CAUSES
 from agent.checks import CHECKS, CONSEQUENCES, NEEDS, Limits
 from agent.evidence.view import View
+from tools.errors import bug
 from tools.records import Reading
+from tools.server.info import DECISIVE
 
 PRESENT = 0.5
 """A cause that is as likely as not is part of the answer."""
@@ -44,21 +46,30 @@ def conclude(readings: Iterable[Reading], nodes: Sequence[str], limits: Limits) 
     views = [View(readings, node) for node in nodes]
     findings: list[Cause] = []
     ruled_out: list[RuledOut] = []
+    bugs: list[str] = []
     for view in views:
         of_node: list[Cause] = []
         for check in CHECKS:
-            for found in check(view, limits):
+            try:
+                made = list(check(view, limits))
+            except Exception as error:
+                # Nobody meant it, and what the other checks found stands all the same.
+                bugs.append(f"{bug(f'the check {check.__name__}', error)}; what it would find isn't known")
+                continue
+            for found in made:
                 (of_node if isinstance(found, Cause) else ruled_out).append(found)  # type: ignore[arg-type]
         findings += rank(of_node)
     ranked = together(findings)
     found_ids = {cause.id for cause in ranked}
     present = [cause for cause in ranked if cause.probability >= PRESENT]
     outcome = _outcome(views, present)
+    if bugs and outcome in ("no-fault", "outside-redis"):
+        outcome = "insufficient-evidence"
     causes = [cause for cause in present if cause.id != "outside-redis"] if outcome == "diagnosed" else []
     excluded = {out.id: out for out in reversed(ruled_out) if out.id not in found_ids}
     return Verdict(
         outcome=outcome, causes=tuple(causes[:3]), findings=tuple(ranked),
-        ruled_out=tuple(reversed(excluded.values())), unknown=tuple(unknown(views)),
+        ruled_out=tuple(reversed(excluded.values())), unknown=(*unknown(views), *dict.fromkeys(bugs)),
     )  # fmt: skip
 
 
@@ -112,6 +123,7 @@ def well(view: View) -> bool:
     answered, median = view.number("latency_sample", "answered"), view.number("latency_sample", "median_ms")
     share = view.number("latency_sample", "over_10ms_share")
     read = all(view.last(tool) and not view.unavailable(tool) for tool in ("info", "commandstats"))
+    read = read and all(view.number("info", field) is not None for field in DECISIVE)
     return bool(read and answered and median is not None and median <= 10 and (share or 0) <= 0.2)
 
 

@@ -1,10 +1,13 @@
 """Readings as checks look at them: the newest of each tool, numbers as numbers, citations at hand."""
 
+import re
 from collections.abc import Iterable
 
 from agent.answer.diagnosis import Cause, Evidence, RuledOut
 from tools.records import Kind, Reading, Scalar
 
+_NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,2})?", re.IGNORECASE)
+"""As servers write one. `float` takes more: "nan", "inf", other alphabets' digits."""
 Cited = tuple[str, str]
 """(tool, field): the field of the newest reading of that tool."""
 
@@ -42,10 +45,7 @@ class View:
             return float(value)
         if isinstance(value, int | float):
             return value
-        try:
-            return float(value) if isinstance(value, str) else None
-        except ValueError:
-            return None
+        return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else None
 
     def text(self, tool: str, field: str) -> str:
         """A value as text; empty where it wasn't read."""

@@ -12,6 +12,11 @@ _WHOLE = re.compile(r"[0-9]{1,19}")
 _FRACTION = re.compile(r"-?[0-9]{1,19}(\.[0-9]{1,19})?")
 
 
+def whole_number(text: str) -> int | None:
+    """A whole number of at most 63 bits, in plain digits, else null. `int` takes more than servers say."""
+    return number if _WHOLE.fullmatch(text) and (number := int(text)) < 2**63 else None
+
+
 def is_text(reply: Reply) -> bool:
     """A string, be it empty."""
     return isinstance(reply, str)
@@ -25,6 +30,11 @@ def is_integer(reply: Reply) -> bool:
 def is_count(reply: Reply) -> bool:
     """An integer that isn't negative."""
     return isinstance(reply, int) and reply >= 0
+
+
+def is_positive(reply: Reply) -> bool:
+    """An integer above 0."""
+    return isinstance(reply, int) and reply > 0
 
 
 def is_any(reply: Reply) -> bool:
@@ -100,8 +110,13 @@ def _logged(reply: Reply) -> bool:
     return each(lambda one: row(one) and all(map(is_text, one[4:6])))(reply)
 
 
+def _cumulative(reply: Reply) -> bool:
+    """LATENCY HISTOGRAM's bounds and counts in turn."""
+    return each(is_count)(reply) and len(reply) % 2 == 0
+
+
 _INSTANCE = pairs(is_text)
-_BUCKETS = pairs(is_any, {"calls": is_count, "histogram_usec": each(is_count)}, needs=("calls", "histogram_usec"))
+_BUCKETS = pairs(is_any, {"calls": is_count, "histogram_usec": _cumulative}, needs=("calls", "histogram_usec"))
 _GROUP = pairs(
     is_any,
     {"name": is_text, "consumers": is_count, "pending": is_count, "last-delivered-id": is_text,
@@ -120,7 +135,7 @@ SHAPES: dict[str, Shape] = {
     "time": starts(is_whole, is_whole), "lastsave": is_count, "role": starts(is_text), "select": _OK, "auth": _OK,
     "slowlog|get": _logged, "slowlog|len": is_count, "commandlog|get": _logged, "commandlog|len": is_count,
     "latency|latest": _events, "latency|history": each(starts(is_count, is_count)), "latency|doctor": is_text,
-    "latency|histogram": pairs(_BUCKETS), "client|list": is_text, "client|id": is_count, "client|info": is_text,
+    "latency|histogram": pairs(_BUCKETS), "client|list": is_text, "client|id": is_positive, "client|info": is_text,
     "client|getname": maybe(is_text), "client|setname": _OK, "memory|doctor": is_text, "memory|usage": maybe(is_count),
     "memory|stats": pairs(either(is_integer, is_text, pairs(is_integer))), "config|get": pairs(is_text),
     "acl|whoami": is_text, "acl|log": each(_REFUSAL), "cluster|info": is_text, "cluster|nodes": is_text,
