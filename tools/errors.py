@@ -12,8 +12,9 @@ RediagnoseError
 """
 
 from collections.abc import Mapping
+from pathlib import PurePath
 
-from tools.records import Kind, Scalar
+from tools.records import Kind, Record, Scalar
 
 
 class RediagnoseError(Exception):
@@ -40,6 +41,27 @@ class Unanswered(ToolError):
         self.kind: Kind = kind
         self.detail = detail
         self.values: dict[str, Scalar] = dict(values or {})
+
+
+class Bug(Record):
+    """An exception that nobody meant, and where: it's said in the answer, which stands without that part."""
+
+    where: str
+    """The tool or the check."""
+    what: str
+    """The exception's type and the line of this program that raised it; nothing of its text, which may be others'."""
+
+    def __str__(self) -> str:
+        return f"a bug of rediagnose in {self.where}: {self.what}"
+
+
+def bug(where: str, error: BaseException) -> Bug:
+    """What is told of an exception that nobody meant."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    at = f" at {PurePath(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}" if last else ""
+    return Bug(where=where, what=f"{type(error).__name__}{at}")
 
 
 class GateError(RediagnoseError):

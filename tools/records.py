@@ -10,7 +10,7 @@ Values = dict[str, Scalar]
 
 Kind = Literal[
     "timeout", "refused", "reset", "dns", "tls", "noauth", "wrongpass", "denied", "unknown-command", "maxclients",
-    "protected", "busy", "loading", "misconf", "restarted", "not-recorded", "not-local",
+    "protected", "busy", "loading", "misconf", "restarted", "not-recorded", "not-local", "malformed",
     "untrusted",
 ]  # fmt: skip
 KINDS: tuple[str, ...] = get_args(Kind)

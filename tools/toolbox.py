@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import ArgsKwargs
 
 from tools.clock import Clock, iso_time
-from tools.errors import BudgetSpent, ToolError, Unanswered
+from tools.errors import BudgetSpent, Bug, ToolError, Unanswered, UsageError, bug
 from tools.records import Reading, Record, Scalar, Unavailable, Values
 
 Effect = Literal["reads", "proposes"]
@@ -95,6 +95,8 @@ class Toolbox:
         self.tools: dict[str, Tool] = {}
         """By name; of several nodes the first's."""
         self.readings: list[Reading] = []
+        self.bugs: list[Bug] = []
+        """Exceptions in tools that nobody meant: the answer says them."""
         self.ends: float | None = None
         """When the investigation's time is over, in the clock's monotonic seconds; null while a person has a say."""
         self._at: dict[tuple[str, str | None], Tool] = {}
@@ -188,6 +190,13 @@ class Toolbox:
             return self._add_reading(
                 begun, began, None, Unavailable(kind="timeout", detail=f"{name}: no end in {most:g} s")
             )
+        except (ToolError, UsageError):
+            raise
+        except Exception as error:
+            # Nobody meant it, and the other tools' readings stand all the same.
+            self.bugs.append(bug(name, error))
+            unavailable = Unavailable(kind="malformed", detail=str(self.bugs[-1]))
+            return self._add_reading(begun, began, None, unavailable)
         return self._add_reading(begun, began, values, None)
 
     def _resolve(self, name: str, node: Any) -> Tool:

@@ -7,7 +7,9 @@ from agent.answer.taxonomy import CAUSES
 from agent.checks import CHECKS, CONSEQUENCES, NEEDS, Limits
 from agent.checks.strangers import lowered, strangers
 from agent.evidence.view import View
+from tools.errors import bug
 from tools.records import Reading
+from tools.server.info import DECISIVE
 
 PRESENT = 0.5
 """A cause that is as likely as not is part of the answer."""
@@ -50,17 +52,26 @@ def conclude(readings: Iterable[Reading], nodes: Sequence[str], limits: Limits) 
     views = [View(readings if node in strange else known, node) for node in nodes]
     findings: list[Cause] = []
     ruled_out: list[RuledOut] = []
+    bugs: list[str] = []
     for view in views:
         of_node: list[Cause] = []
         for check in CHECKS:
-            for found in check(view, limits):
+            try:
+                made = list(check(view, limits))
+            except Exception as error:
+                # Nobody meant it, and what the other checks found stands all the same.
+                bugs.append(f"{bug(f'the check {check.__name__}', error)}; what it would find isn't known")
+                continue
+            for found in made:
                 (of_node if isinstance(found, Cause) else ruled_out).append(found)  # type: ignore[arg-type]
         findings += lowered(rank(of_node)) if view.node in strange else rank(of_node)
     apart = [view for view in views if view.is_sentinel or view.node in strange]
     asked = [view for view in views if view not in apart and view.unavailable("connect") != "untrusted"]
-    measured: Outcome = "no-fault" if asked and all(well(view) for view in asked) else "insufficient-evidence"
+    is_well = bool(asked) and not bugs and all(well(view) for view in asked)
+    measured: Outcome = "no-fault" if is_well else "insufficient-evidence"
     named = [f"{node} was named as a node of this deployment: {why}" for node, why in strange.items()]
-    return _verdict(together(findings), ruled_out, (*unknown(everything), *named), measured)
+    unsure = (*unknown(everything), *named, *dict.fromkeys(bugs))
+    return _verdict(together(findings), ruled_out, unsure, measured)
 
 
 def at_least(floor: Verdict, later: Verdict) -> Verdict:
@@ -139,6 +150,7 @@ def well(view: View) -> bool:
     answered, median = view.number("latency_sample", "answered"), view.number("latency_sample", "median_ms")
     share = view.number("latency_sample", "over_10ms_share")
     read = all(view.last(tool) and not view.unavailable(tool) for tool in ("info", "commandstats"))
+    read = read and all(view.number("info", field) is not None for field in DECISIVE)
     return bool(read and answered and median is not None and median <= 10 and (share or 0) <= 0.2)
 
 

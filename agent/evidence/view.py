@@ -1,11 +1,14 @@
 """Readings as checks look at them: what each tool's readings tell together, numbers as numbers, citations at hand."""
 
+import re
 from collections.abc import Iterable
 
 from agent.answer.diagnosis import Cause, Evidence, RuledOut
 from agent.evidence.breadth import merged
 from tools.records import Kind, Reading, Scalar
 
+_NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,2})?", re.IGNORECASE)
+"""As servers write one. `float` takes more: "nan", "inf", other alphabets' digits."""
 Cited = tuple[str, str]
 """(tool, field): the field of the newest reading of that tool that saw enough to tell it."""
 
@@ -48,10 +51,7 @@ class View:
             return float(value)
         if isinstance(value, int | float):
             return value
-        try:
-            return float(value) if isinstance(value, str) else None
-        except ValueError:
-            return None
+        return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else None
 
     def text(self, tool: str, field: str) -> str:
         """A value as text; empty where it wasn't read."""

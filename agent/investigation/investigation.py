@@ -183,12 +183,17 @@ class Investigation:
         diagnosis = Diagnosis(
             symptom=self.symptom, target=self.target_info(), outcome=verdict.outcome, causes=marked(verdict.causes),
             findings=marked(verdict.findings), ruled_out=verdict.ruled_out,
-            unknown=(*verdict.unknown, *self._unproven()), plan=(*self.planned.steps, *self.planned.done),
+            unknown=(*verdict.unknown, *self._unproven(), *self._bugs()),
+            plan=(*self.planned.steps, *self.planned.done),
             refused=refusals(self.proposals.refused), readings=self.readings(), footprint=self.budget.footprint,
             model=self.use, seconds=round(self.clock.monotonic() - self.began, 3), interrupted=interrupted,
         )  # fmt: skip
         self.emit(Answered(diagnosis=diagnosis))
         return diagnosis
+
+    def _bugs(self) -> Iterator[str]:
+        for one in dict.fromkeys(map(str, self.toolbox.bugs)):
+            yield f"{one}; what it would tell isn't known"
 
     def _unproven(self) -> Iterator[str]:
         if self.target.tls and self.target.tls.insecure:

@@ -60,8 +60,13 @@ class Budget:
         """The cost so far."""
         return Footprint(commands=self.commands, pings=self.pings, bytes=self.bytes, budget=self.limits)
 
+    def transfer(self, more: int) -> bool:
+        """Count bytes as they come; whether all nodes together are still within the bound."""
+        self.bytes += more
+        return self.bytes <= self.limits.bytes
+
     def spend(self, *, commands: int = 0, pings: int = 0, transferred: int = 0) -> None:
-        """Count, or raise `BudgetSpent` before anything is sent. Bytes are counted after the fact."""
+        """Count, or raise `BudgetSpent` before anything is sent. A live connection counts its bytes by `transfer`."""
         for name, spent, more in (("commands", self.commands, commands), ("pings", self.pings, pings)):
             kept = self._kept if name == "commands" else 0
             if more and spent + more > (bound := getattr(self.limits, name) - kept):

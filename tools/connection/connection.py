@@ -7,6 +7,9 @@ from tools.connection.protocol import Command, Reply
 from tools.connection.target import Target
 from tools.records import Values
 
+Meter = Callable[[int], bool]
+"""Counts so many bytes more; whether they're still within the bound."""
+
 
 class Progress:
     """How far a dial has come; it grows as the stages pass."""
@@ -42,8 +45,11 @@ class Connection(Protocol):
         Raises `Unanswered`: timeout (the connection stays usable), reset, or the kind of the server's goodbye.
         """
 
+    def measure(self, meter: Meter) -> None:
+        """Have bytes counted as they come, and the connection ended where they're too many."""
+
     def take_bytes(self) -> int:
-        """The bytes sent and received since this was last called."""
+        """The bytes sent and received since this was last called, but for those that a meter has counted."""
 
     def take_unasked(self) -> list[Reply]:
         """The replies that came although no command asked for them, oldest first: a subscriber's messages."""

@@ -1,13 +1,14 @@
-"""A live connection: its bytes counted, its late replies kept apart, what nobody asked for bounded."""
+"""A live connection: its bytes counted and bounded as they arrive, its late replies kept apart."""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from tools.connection.connection import Progress
+from tools.connection.connection import Meter, Progress
 from tools.connection.dial import Stream, dial, reason
+from tools.connection.parser import MISSING, NotTheProtocol, ReplyParser, TooLarge, packed
 from tools.connection.protocol import GOODBYES, Command, Reply, ServerError
-from tools.connection.redis_py import NotTheProtocol, Streams, Wire
+from tools.connection.shapes import most_bytes
 from tools.connection.target import Target
 from tools.errors import Unanswered
 from tools.records import Kind
@@ -16,39 +17,40 @@ MOST_UNASKED = 4096
 """Replies that nobody asked for which are held at most; one more ends the connection."""
 MOST_UNASKED_BYTES = 2**20
 """Bytes of them."""
-MOST_REPLY_BYTES = 64 * 2**20
-"""Bytes of one reply at most, whether anybody still waits for it or not."""
 
 
 class LiveConnection:
-    """A `Connection` over this machine's network."""
+    """A `Connection` over this machine's network.
+
+    What arrives is parsed where it arrives, a piece of the socket at a time: there is nothing between the network and
+    the bounds that could grow.
+    """
 
     def __init__(self, target: Target) -> None:
         self.target = target
         self.progress = Progress()
-        self._wire = Wire(self._dial)
-        self._reading: asyncio.Task[None] | None = None
-        self._waiting: deque[asyncio.Future[Reply]] = deque()
+        self._transport: asyncio.Transport | None = None
+        self._parser = ReplyParser()
+        self._waiting: deque[tuple[asyncio.Future[Reply], Command]] = deque()
+        """Whoever waits for a reply, or did until it was late, with what was asked."""
         self._unasked: deque[Reply] = deque()
         self._end: Unanswered | None = None
         self._ended = asyncio.Event()
         self._let_go = False
         self._on_lost: list[Callable[[], None]] = []
-        self._why_lost = "closed by the peer"
-        self._newest = b""
+        self._meter: Meter | None = None
         self._bytes = 0
-        self._bytes_of_reply = 0
         self._bytes_unasked = 0
 
     @property
     def usable(self) -> bool:
-        return self._reading is not None and self._end is None and not self._let_go
+        return self._transport is not None and self._end is None and not self._let_go
 
     async def open(self, timeout: float) -> None:
         progress = self.progress
         try:
             async with asyncio.timeout(timeout):
-                await self._wire.open()
+                self._transport, _ = await dial(self.target, progress, lambda: Stream(self._arrived, self._lost))
         except TimeoutError:
             self.close()
             detail = f"no answer in stage {progress.stage} for {timeout:g} s"
@@ -56,17 +58,10 @@ class LiveConnection:
         except BaseException:
             self.close()
             raise
+        if self._end is not None:
+            # What came while it was dialled already ended it.
+            self._transport.abort()
         progress.stage = "open"
-        # It lives as long as the connection: a peer may write or close at any time.
-        self._reading = asyncio.create_task(self._read())
-
-    async def _dial(self) -> Streams:
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(loop=loop)
-        transport, stream = await dial(
-            self.target, self.progress, lambda: Stream(reader, arrived=self._arrived, lost=self._lost)
-        )
-        return reader, asyncio.StreamWriter(transport, stream, reader, loop)
 
     async def exchange(self, commands: Sequence[Command], timeout: float) -> list[Reply]:
         futures = self._send(commands)
@@ -84,8 +79,11 @@ class LiveConnection:
             raise self._end
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[Reply]] = [loop.create_future() for _ in commands]
-        self._waiting.extend(futures)
-        self._bytes += self._wire.write(commands)
+        self._waiting.extend(zip(futures, commands, strict=True))
+        if self._transport is not None and not self._let_go:
+            sent = b"".join(map(packed, commands))
+            self._count(len(sent))
+            self._transport.write(sent)
         # What a server says before it's asked is its answer: it may close with it.
         while self._unasked and self._waiting:
             self._deliver(self._unasked.popleft())
@@ -93,6 +91,16 @@ class LiveConnection:
             self._refuse(f"{len(self._unasked)} replies more than there were commands")
         self._bytes_unasked = 0
         return futures
+
+    def measure(self, meter: Meter) -> None:
+        self._meter = meter
+
+    def _count(self, more: int) -> bool:
+        """Count bytes, by whoever measures them as they come or for `take_bytes`; whether they're still allowed."""
+        if self._meter is not None:
+            return self._meter(more)
+        self._bytes += more
+        return True
 
     def take_bytes(self) -> int:
         taken, self._bytes = self._bytes, 0
@@ -108,45 +116,45 @@ class LiveConnection:
         self._on_lost.append(callback)
 
     def _arrived(self, data: bytes) -> None:
-        self._newest = data[:1]
-        self._bytes += len(data)
-        self._bytes_of_reply += len(data)
+        if self._end is not None or self._let_go:
+            return
+        if not self._count(len(data)):
+            self._refuse("the bytes that all nodes together may send in one investigation are used up", "malformed")
+            return
+        self._parser.feed(data)
         self._bytes_unasked += 0 if self._waiting else len(data)
-        if self._bytes_of_reply > MOST_REPLY_BYTES:
-            self._refuse(f"a reply of more than {MOST_REPLY_BYTES >> 20} MiB")
-        elif self._bytes_unasked > MOST_UNASKED_BYTES:
+        try:
+            while self._end is None:
+                most = most_bytes(self._waiting[0][1]) if self._waiting else MOST_UNASKED_BYTES
+                reply = self._parser.reply(most)
+                if reply is MISSING:
+                    break
+                self._deliver(reply)
+        except NotTheProtocol as error:
+            # TLS records, HTTP, anything that isn't RESP: what came instead of a reply is the reading.
+            self.progress.stages["speaks_resp"] = False
+            self._refuse(f"not the Redis protocol: {error}", "tls" if data[:1] in (b"\x15", b"\x16") else "reset")
+        except TooLarge as error:
+            if self._waiting:
+                words = self._waiting[0][1][:1]
+                self._refuse(f"a reply to {' '.join(map(str, words))} of {error}", "malformed")
+            else:
+                self._refuse(f"{error} that nobody asked for")
+        if self._bytes_unasked > MOST_UNASKED_BYTES and not self._waiting:
             self._refuse(f"more than {MOST_UNASKED_BYTES >> 20} MiB that nobody asked for")
 
     def _lost(self, error: Exception | None) -> None:
-        if error is not None:
-            self._why_lost = f"closed by the peer ({reason(error)})"
-
-    async def _read(self) -> None:
-        while True:
-            try:
-                reply = await self._wire.reply()
-            except EOFError:
-                break
-            except NotTheProtocol as error:
-                # TLS records, HTTP, anything that isn't RESP: what came instead of a reply is the reading.
-                self.progress.stages["speaks_resp"] = False
-                self._refuse(
-                    f"not the Redis protocol: {error}", "tls" if self._newest in (b"\x15", b"\x16") else "reset"
-                )
-                return
-            self._bytes_of_reply = 0
-            self._deliver(reply)
         if not self._let_go:
             for callback in self._on_lost:
                 callback()
-        self._finish(Unanswered("reset", f"{self.target.node}: {self._why_lost}"))
-        self._wire.abort()
+        why = "closed by the peer" + (f" ({reason(error)})" if error is not None else "")
+        self._finish(Unanswered("reset", f"{self.target.node}: {why}"))
 
     def _deliver(self, reply: Reply) -> None:
         if isinstance(reply, ServerError) and reply.kind in ("maxclients", "protected"):
             self._finish(Unanswered(reply.kind, GOODBYES[reply.kind]))
         elif self._waiting:
-            future = self._waiting.popleft()
+            future, _ = self._waiting.popleft()
             if not future.done():
                 future.set_result(reply)
         elif len(self._unasked) < MOST_UNASKED:
@@ -164,7 +172,7 @@ class LiveConnection:
             self._end = end
         self._ended.set()
         while self._waiting:
-            future = self._waiting.popleft()
+            future, _ = self._waiting.popleft()
             if not future.done():
                 future.set_exception(self._end)
                 future.exception()  # seen: a reply that nobody waits for any more isn't a warning
@@ -179,4 +187,5 @@ class LiveConnection:
 
     def close(self) -> None:
         self._let_go = True
-        self._wire.abort()
+        if self._transport is not None:
+            self._transport.abort()

@@ -5,6 +5,7 @@ import socket
 from typing import Protocol
 
 from tools.connection.connection import Connection
+from tools.connection.live import LiveConnection
 from tools.connection.target import Target
 
 
@@ -21,14 +22,8 @@ class Network(Protocol):
 class SystemNetwork:
     """This machine's own network."""
 
-    def __init__(self) -> None:
-        # redis-py is loaded here: a replay does without, and a reading's time isn't to hold it.
-        from tools.connection.live import LiveConnection
-
-        self._connection = LiveConnection
-
     def connection(self, target: Target) -> Connection:
-        return self._connection(target)
+        return LiveConnection(target)
 
     async def addresses(self, host: str, port: int) -> list[str]:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)

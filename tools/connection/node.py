@@ -9,7 +9,8 @@ from tools.connection.allowed import must_read
 from tools.connection.budget import Budget, OwnTraffic
 from tools.connection.connection import Connection
 from tools.connection.network import Network, SystemNetwork
-from tools.connection.protocol import Command, Reply, ServerError
+from tools.connection.protocol import Command, MalformedReply, Reply, ServerError
+from tools.connection.shapes import checked
 from tools.connection.shared import SharedCalls
 from tools.connection.target import Target
 from tools.connection.tokens import Tokens, tokens_of
@@ -85,6 +86,12 @@ class Node:
         name = [self.target.username] if self.target.username else []
         return [("AUTH", *name, self.target.password.get_secret_value())]
 
+    def new_connection(self) -> Connection:
+        """A connection that isn't open yet; what crosses it counts against the investigation's bytes as it comes."""
+        connection = self.network.connection(self.target)
+        connection.measure(self.budget.transfer)
+        return connection
+
     def is_held(self, connection: Connection) -> bool:
         """Whether this connection is the held one."""
         return self._connection is connection
@@ -95,7 +102,7 @@ class Node:
         It becomes the held one if none is. Raises `Unanswered` with the stages that were passed as values.
         """
         auth = await self.auth_commands()
-        connection = self.network.connection(self.target)
+        connection = self.new_connection()
         ends = self.clock.monotonic() + timeout
         values: Values = {}
         try:
@@ -205,6 +212,8 @@ class Node:
 
     def value(self, reply: Reply) -> Reply:
         """The reply, unless it's an error: then `Unanswered` with its kind, or `ToolError`."""
+        if isinstance(reply, MalformedReply):
+            raise Unanswered("malformed", f"{self.name}: {reply.text}")
         if isinstance(reply, ServerError):
             text = self.pseudonyms.error(reply.text)
             if reply.kind is None:
@@ -240,7 +249,7 @@ class Node:
                 self.own.errors[reply.text.split(" ", 1)[0]] += 1
             else:
                 self.own.calls[stat_name(command)] += 1
-        return replies
+        return [checked(command, reply) for command, reply in zip(commands, replies, strict=True)]
 
     def _settle(self, connection: Connection) -> None:
         self.budget.spend(transferred=connection.take_bytes())

@@ -29,6 +29,14 @@ class ServerError(Exception):
         return next((kind for part, kind in _BY_TEXT if part in low), None)
 
 
+class MalformedReply(ServerError):
+    """What takes the place of a reply that isn't of its command's shape; `text` is our own words."""
+
+    @property
+    def kind(self) -> Kind | None:
+        return "malformed"
+
+
 _BY_HEAD: dict[str, Kind] = {
     "NOAUTH": "noauth", "WRONGPASS": "wrongpass", "NOPERM": "denied", "DENIED": "protected", "BUSY": "busy",
     "LOADING": "loading", "MISCONF": "misconf",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tools.clock import Clock
-from tools.connection.connection import Connection
+from tools.connection.connection import Connection, Meter
 from tools.connection.network import Network, SystemNetwork
 from tools.connection.protocol import Command, Reply
 from tools.connection.target import Target
@@ -208,6 +208,9 @@ class RecordedConnection:
         return tuple(
             hide(word) if isinstance(word, str) and len(word) > 8 else word for word in redaction.command(command)
         )
+
+    def measure(self, meter: Meter) -> None:
+        self._connection.measure(meter)
 
     def take_bytes(self) -> int:
         return self._connection.take_bytes()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from tools.clock import Clock
-from tools.connection.connection import Connection, Progress
+from tools.connection.connection import Connection, Meter, Progress
 from tools.connection.protocol import Command, Reply, ServerError
 from tools.connection.target import Target
 from tools.errors import Unanswered
@@ -173,6 +173,9 @@ class ReplayedConnection:
             replay.misses += 1
             reply = forbidden(asked)
         return Outcome(0.0, self._number, 0.1, reply, None, "")
+
+    def measure(self, meter: Meter) -> None:
+        """Nothing to do: what is in a file can't grow, and `take_bytes` counts it."""
 
     def take_bytes(self) -> int:
         taken, self._bytes = self._bytes, 0

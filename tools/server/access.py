@@ -40,7 +40,7 @@ async def access(node: Node) -> Values:
     known = node.client_id is not None or node.own.calls["client|setname"] > 0
     if not known:
         values["own.unavailable"] = "denied"
-    entries = [_fields(row) for row in log]
+    entries = [_fields(row) for row in log[:ENTRIES]]
     others = sorted((one for one in entries if not _own(node, one, me if not known else None)), key=_age)
     values["entries"] = len(others)
     names: dict[str, set[str]] = {}

@@ -9,12 +9,16 @@ from pydantic import Field
 
 from tools.connection.node import CLIENT_NAME, Node
 from tools.connection.protocol import ServerError
+from tools.connection.shapes import whole_number
 from tools.errors import Unanswered
 from tools.records import Record, Values
 from tools.toolbox import reads
 
 CROWDED = 1000
 """Clients above which CLIENT LIST is only asked by ID: it holds the server about 5 ms for each thousand."""
+MOST_LISTED = 20_000
+"""Lines of one reply that are read, and words of one line: no server that is asked so says more."""
+MOST_WORDS = 128
 OLDER_BATCHES = 3
 """Calls for clients that aren't among the newest; a sample of thousands is enough to see who they are."""
 STALLED_FOR = 0.3
@@ -115,7 +119,7 @@ async def _stalled(node: Node, seen: list[Client]) -> Values:
     before = {one.id: one for one in sorted(waiting, key=lambda one: -one.omem)[:8]}
     await node.clock.sleep(STALLED_FOR)
     again = parse_clients(str(await node.one("CLIENT", "LIST", "ID", *before)))
-    still = [one for one in again if one.oll and _unmoved(before[one.id], one)]
+    still = [one for one in again if one.oll and one.id in before and _unmoved(before[one.id], one)]
     if not still:
         return {"stalled": 0}
     first = still[0]
@@ -135,12 +139,16 @@ def _unmoved(before: Client, after: Client) -> bool:
 async def listed(node: Node) -> tuple[list[Client], int]:
     """The clients, of a crowd a sample by ID; with how many there are. Raises `Unanswered` as `clients` does."""
     (text,) = await node.ask(("INFO", "clients"))
-    count = next((int(line[18:]) for line in str(text).split() if line.startswith("connected_clients:")), None)
+    lines = (line for line in str(text).split() if line.startswith("connected_clients:"))
+    count = whole_number(next(lines, "").partition(":")[2])
     if count is None or count <= CROWDED:
         every = parse_clients(str(await node.one("CLIENT", "LIST")))
+        if not every:
+            # This connection at least would be in it.
+            raise Unanswered("malformed", f"{node.name}: CLIENT LIST without a client")
         return every, max(count or 0, len(every))
     if node.client_id is None:
-        node.client_id = int(await node.one("CLIENT", "ID"))
+        node.client_id = await node.one("CLIENT", "ID")
     found: dict[int, Client] = {}
     for batch in batches(node.client_id):
         # One by one, so that others are served in between.
@@ -169,12 +177,18 @@ def batches(newest: int) -> Iterator[Sequence[int]]:
 
 def parse_clients(text: str) -> list[Client]:
     """The lines of CLIENT LIST; fields that this version doesn't have are 0."""
-    return [_client(dict(part.partition("=")[::2] for part in line.split(" "))) for line in text.splitlines() if line]
+    lines = (fields(line) for line in text.split("\n", MOST_LISTED)[:MOST_LISTED])
+    return [_client(one) for one in lines if whole_number(one.get("id", "")) and "addr" in one]
+
+
+def fields(line: str) -> dict[str, str]:
+    """The fields of a line of CLIENT LIST."""
+    return dict(part.partition("=")[::2] for part in line.split(" ", MOST_WORDS)[:MOST_WORDS])
 
 
 def _client(fields: dict[str, str]) -> Client:
     def number(name: str) -> int:
-        return int(fields.get(name) or 0)
+        return whole_number(fields.get(name, "")) or 0
 
     address = fields.get("addr", "")
     # A Unix socket's address is its path followed by :0.

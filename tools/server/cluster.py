@@ -5,6 +5,7 @@ from collections import Counter
 
 from tools.connection.node import Node
 from tools.connection.protocol import Reply, ServerError
+from tools.connection.shapes import whole_number
 from tools.connection.target import address
 from tools.errors import Unanswered
 from tools.records import Record, Values
@@ -13,6 +14,8 @@ from tools.server.info import Pair, Window, pair, parse_info
 from tools.toolbox import reads
 
 SLOTS = 16384
+MOST_NODES = 1000
+"""Nodes that are read; a cluster isn't to have more."""
 SHOWN = 8
 """Nodes that are down, and open slots, that are shown one by one."""
 PARAMETERS = [
@@ -64,7 +67,8 @@ class ClusterNode(Record):
 
 def parse_nodes(text: str) -> tuple[ClusterNode, ...]:
     """The lines of CLUSTER NODES, of any version; what isn't a node's line is left out."""
-    return tuple(node for line in text.splitlines() if (node := _node(line.split(" "))) is not None)
+    lines = text.split("\n", MOST_NODES)[:MOST_NODES]
+    return tuple(node for line in lines if (node := _node(line.rstrip("\r").split(" "))) is not None)
 
 
 def _node(parts: list[str]) -> ClusterNode | None:
@@ -76,9 +80,9 @@ def _node(parts: list[str]) -> ClusterNode | None:
     hostname = names.partition(",")[0]
     ranges, migrating, importing = _slots(owned)
     return ClusterNode(
-        id=id, host=host.strip("[]"), port=int(port) if port.isdecimal() else 0,
+        id=id, host=host.strip("[]"), port=whole_number(port) or 0,
         hostname="" if "=" in hostname else hostname, flags=tuple(flags.split(",")),
-        master=None if master == "-" else master, link_state=link, epoch=int(epoch) if epoch.isdecimal() else 0,
+        master=None if master == "-" else master, link_state=link, epoch=whole_number(epoch) or 0,
         slots=sum(last - first + 1 for first, last in ranges), ranges=ranges, migrating=migrating,
         importing=importing, myself="myself" in flags.split(","),
     )  # fmt: skip
@@ -94,13 +98,19 @@ def _slots(owned: list[str]) -> tuple[tuple[tuple[int, int], ...], dict[int, str
             slot, arrow, other = part.strip("[]").partition("->-")
             if not arrow:
                 slot, arrow, other = part.strip("[]").partition("-<-")
-            if arrow and slot.isdecimal():
-                (migrating if arrow == "->-" else importing)[int(slot)] = other
+            if arrow and (number := _slot(slot)) is not None:
+                (migrating if arrow == "->-" else importing)[number] = other
             continue
         first, _, last = part.partition("-")
-        if first.isdecimal() and (last or first).isdecimal():
-            ranges.append((int(first), int(last or first)))
+        begin, end = _slot(first), _slot(last or first)
+        if begin is not None and end is not None and begin <= end and len(ranges) < SLOTS:
+            ranges.append((begin, end))
     return tuple(ranges), migrating, importing
+
+
+def _slot(text: str) -> int | None:
+    number = whole_number(text)
+    return number if number is not None and number < SLOTS else None
 
 
 @reads
@@ -225,7 +235,8 @@ async def _config(node: Node) -> Values:
             raise
         return {"config.unavailable": error.kind}
     raw = {name: config.get(name) for name in PARAMETERS}
-    return {name: int(value) if isinstance(value, str) and value.isdecimal() else value for name, value in raw.items()}
+    numbers = {name: whole_number(str(value)) for name, value in raw.items()}
+    return {name: value if numbers[name] is None else numbers[name] for name, value in raw.items()}
 
 
 async def _busiest(node: Node) -> Values:

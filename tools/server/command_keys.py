@@ -38,7 +38,7 @@ def first_key(args: Sequence[str]) -> str | None:
         begin = 4 if command == "XREADGROUP" else 1
         at = next((n + 1 for n, word in enumerate(args) if n >= begin and word.upper() == "STREAMS"), 0)
     elif command in _SCRIPTS:
-        at = 3 if len(args) > 3 and args[2].isdecimal() and int(args[2]) > 0 else 0
+        at = 3 if len(args) > 3 and re.fullmatch("0*[1-9][0-9]{0,8}", args[2]) else 0
     elif command == "MEMORY":
         at = 2 if len(args) > 2 and args[1].upper() == "USAGE" else 0
     else:

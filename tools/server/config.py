@@ -10,6 +10,8 @@ from tools.records import Scalar, Values
 from tools.redact import hide_parameters
 from tools.toolbox import reads
 
+LONGEST = 2048
+"""Characters of a value that are read."""
 Parameter = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 
 
@@ -42,4 +44,5 @@ async def read_config(node: Node, parameters: list[str]) -> dict[str, Scalar]:
 
 def _pairs(node: Node, reply: Reply) -> dict[str, Scalar]:
     pairs = node.value(reply)
-    return dict(hide_parameters({str(k).lower(): str(v) for k, v in zip(pairs[::2], pairs[1::2], strict=True)}))
+    shown = {str(k).lower(): str(v)[:LONGEST] for k, v in zip(pairs[::2], pairs[1::2], strict=True)}
+    return dict(hide_parameters(shown))

@@ -6,7 +6,8 @@ from pydantic import Field
 
 from tools.connection.connection import Connection
 from tools.connection.node import PATIENCE, Node
-from tools.connection.protocol import ServerError
+from tools.connection.protocol import MalformedReply, ServerError
+from tools.connection.shapes import checked
 from tools.errors import Unanswered
 from tools.records import Values
 from tools.toolbox import reads
@@ -33,7 +34,7 @@ async def connect(node: Node, timeout: Timeout = PATIENCE) -> Values:
         node.own.calls["ping"] += not isinstance(reply, ServerError)
         values["stage"] = "ping"
         values["auth"] = node.auth
-        node.value(reply)
+        node.value(checked(("PING",), reply))
     except Unanswered as error:
         raise Unanswered(error.kind, error.detail, values) from None
     finally:
@@ -58,7 +59,7 @@ async def silence(node: Node, seconds: Annotated[float, Field(ge=1, le=12)] = SI
     An unknown command that is answered while PING hangs is CLIENT PAUSE ALL; -BUSY after 5 s is a script; neither
     for over 6 s is a process that doesn't run. Ends as soon as it's clear.
     """
-    connection = node.network.connection(node.target)
+    connection = node.new_connection()
     values: Values = {"tcp_accepts": False, "ping_answered": False, "unknown_command_answered": False}
     began = node.clock.monotonic()
     try:
@@ -90,7 +91,8 @@ async def _listen(node: Node, connection: Connection, values: Values, seconds: f
         if unanswered.kind != "timeout":
             raise
         return
-    values["ping_answered"] = True
+    second = checked(("PING",), second)
+    values["ping_answered"] = not isinstance(second, MalformedReply)
     node.value(second)
 
 

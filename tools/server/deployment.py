@@ -10,13 +10,14 @@ from tools.connection.budget import Budget
 from tools.connection.network import Network, SystemNetwork
 from tools.connection.node import Node
 from tools.connection.protocol import ServerError
+from tools.connection.shapes import whole_number
 from tools.connection.target import Target, address
 from tools.connection.tokens import tokens_of
 from tools.errors import RediagnoseError, Unanswered, UsageError
 from tools.records import Record, Values
 from tools.redact import Pseudonyms
 from tools.server.cluster import parse_nodes
-from tools.server.info import note_version, parse_info
+from tools.server.facts import facts_or_failure, own_facts
 from tools.server.replication import peers
 from tools.toolbox import reads
 
@@ -110,6 +111,8 @@ class Deployment:
 
     def same(self, node: Node, run_id: str) -> bool:
         """Whether a node is one that is known under another address; it's forgotten then."""
+        if not run_id:
+            return False
         known = self._lives.setdefault(run_id, node.name)
         if known == node.name or node.name not in self.nodes:
             return False
@@ -153,37 +156,17 @@ async def topology(deployment: Deployment) -> Values:
 
 
 async def _from_node(deployment: Deployment, entry: Node) -> None:
-    facts = await _own_facts(entry)
+    facts = await own_facts(entry)
     mode = facts.get("server_mode") or facts.get("redis_mode")
     if mode == "sentinel":
         deployment.tells(entry, "sentinel")
-        for master in await entry.one("SENTINEL", "MASTERS"):
+        for master in (await entry.one("SENTINEL", "MASTERS"))[:MOST_NODES]:
             await _watch(deployment, entry, str(_fields(master).get("name")))
         deployment.kind = "sentinel"
     elif mode == "cluster":
         await _from_cluster(deployment, entry)
     else:
         await _from_replication(deployment, entry, facts)
-
-
-async def _own_facts(node: Node) -> Values:
-    """What a node says of itself, in INFO's sections server and replication."""
-    server, replication = await node.ask(("INFO", "server"), ("INFO", "replication"))
-    facts: Values = {
-        field: value
-        for text in (server, replication)
-        for fields in parse_info(str(node.value(text)), node.pseudonyms).values()
-        for field, value in fields.items()
-    }
-    note_version(node, facts)
-    return facts
-
-
-async def _facts_or_failure(node: Node) -> Values | RediagnoseError:
-    try:
-        return await _own_facts(node)
-    except RediagnoseError as error:
-        return error
 
 
 async def _from_cluster(deployment: Deployment, entry: Node) -> None:
@@ -208,7 +191,7 @@ async def _from_replication(deployment: Deployment, entry: Node, first: Values) 
     """Follow masters and replicas from the entry; each is asked for its own peers, and known by its run_id."""
     asked: set[str] = set()
     facts: dict[str, Values] = {entry.name: first}
-    deployment.same(entry, str(first.get("run_id")))
+    deployment.same(entry, str(first.get("run_id") or ""))
     for _ in range(HOPS):
         for name, values in facts.items():
             if name in deployment.nodes and name not in asked:
@@ -218,14 +201,14 @@ async def _from_replication(deployment: Deployment, entry: Node, first: Values) 
         if not new:
             break
         async with asyncio.TaskGroup() as group:
-            asking = [group.create_task(_facts_or_failure(node)) for node in new]
+            asking = [group.create_task(facts_or_failure(node)) for node in new]
         for node, task in zip(new, asking, strict=True):
             answer = task.result()
             if isinstance(answer, RediagnoseError):
                 asked.add(node.name)
                 if not isinstance(answer, Unanswered):
                     raise answer
-            elif not deployment.same(node, str(answer.get("run_id"))):
+            elif not deployment.same(node, str(answer.get("run_id") or "")):
                 facts[node.name] = answer
     deployment.kind = "replication" if len(deployment.nodes) > 1 or first.get("role") == "slave" else "standalone"
 
@@ -277,7 +260,7 @@ async def _watch(deployment: Deployment, sentinel: Node, name: str) -> Node | No
         ("SENTINEL", "MASTER", name), ("SENTINEL", "REPLICAS", name), ("SENTINEL", "SENTINELS", name)
     )
     if isinstance(master, ServerError) and "no such master" in master.text.lower():
-        rows = await sentinel.one("SENTINEL", "MASTERS")
+        rows = (await sentinel.one("SENTINEL", "MASTERS"))[:MOST_NODES]
         known = [deployment.pseudonyms.plain("master", str(_fields(row).get("name"))) for row in rows]
         raise UsageError(f"the sentinel at {sentinel.name} watches no master {name!r}; it watches {', '.join(known)}")
     found = deployment.learn(_watched(_fields(sentinel.value(master)), "primary"))
@@ -288,10 +271,10 @@ async def _watch(deployment: Deployment, sentinel: Node, name: str) -> Node | No
 
 
 def _watched(fields: dict[str, str], role: Role) -> Member:
-    down = {"s_down", "o_down", "disconnected"} & set(fields.get("flags", "").split(","))
-    port = fields.get("port", "")[:6]
-    number = int(port) if port.isdecimal() else 0
-    return Member(host=fields.get("ip", ""), port=number, role=role, seen="down" if down else "up")
+    flags = set(fields.get("flags", "").split(","))
+    down = flags & {"s_down", "o_down", "disconnected"}
+    port = whole_number(fields.get("port", "")) or 0
+    return Member(host=fields.get("ip", ""), port=port, role=role, seen="down" if down else "up")
 
 
 def _fields(row: Iterable[Any]) -> dict[str, str]:

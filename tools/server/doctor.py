@@ -11,6 +11,8 @@ FAILED = (ServerError, Unanswered)
 """What takes a reply's place where there is none."""
 LONGEST = 600
 """Characters of advice that are kept."""
+MOST_ADVICE = 8192
+"""Characters of advice that are looked at."""
 _POINT = re.compile(r"\s*(?:-|\*|\d+\.)\s+(.*)")
 _SENTENCE = re.compile(r"(.*?[.!?])(?=\s|$)")
 
@@ -27,6 +29,7 @@ def doctor(node: Node, reply: Reply) -> Values:
     """The advice as `doctor`, bounded, and `doctor_points`; or null with `doctor.unavailable`."""
     if isinstance(reply, FAILED):
         return {"doctor": None, "doctor.unavailable": unavailable(node, reply)}
+    reply = str(reply)[:MOST_ADVICE]
     points = [match[1] for line in str(reply).splitlines() if (match := _POINT.fullmatch(line))]
     said = points or [" ".join(str(reply).split())]
     return {"doctor": bounded(" | ".join(first_sentences(point) for point in said)), "doctor_points": len(points)}

@@ -7,6 +7,7 @@ from pydantic import Field
 from tools.connection.connection import Connection
 from tools.connection.node import PATIENCE, Node
 from tools.connection.protocol import ServerError
+from tools.connection.shapes import checked
 from tools.errors import Unanswered
 from tools.records import Values
 from tools.toolbox import reads
@@ -45,7 +46,8 @@ async def _rest(node: Node, connection: Connection, number: int | None, seconds:
     else:
         try:
             (reply,) = await connection.exchange([("PING",)], PATIENCE)
-            values["ping_after"] = "error" if isinstance(reply, ServerError) else str(reply)
+            right = checked(("PING",), reply)
+            values["ping_after"] = "error" if isinstance(right, ServerError) else str(right)
         except Unanswered as error:
             values["ping_after"] = error.kind
     if number is not None and values["ping_after"] != "PONG":

@@ -9,6 +9,7 @@ from pydantic import Field
 from tools.connection.budget import OwnTraffic
 from tools.connection.node import Node, stat_name
 from tools.connection.protocol import Command, Reply, ServerError
+from tools.connection.shapes import whole_number
 from tools.errors import Unanswered
 from tools.records import Scalar, Values
 from tools.redact import Pseudonyms
@@ -28,7 +29,16 @@ COUNTERS = re.compile(
     r"slave_expires_tracked_keys|dump_payload_sanitizations|instantaneous_eventloop_cycles_per_sec"
 )
 """Fields that only ever grow; the others are gauges."""
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
+MOST_FIELDS = 8192
+"""Fields of one section that are kept: a server with every module's commands has about half of them."""
+MOST_SECTIONS = 64
+LONGEST_NAME, LONGEST_TEXT = 128, 512
+"""Characters of a field's name, above which there is no such field, and of a text, which is cut there."""
+LONGEST_REPLICA = 1024
+"""Characters of a replica's line: its address is the only part that it chooses."""
+DECISIVE = ("uptime_in_seconds", "connected_clients", "used_memory", "total_commands_processed")
+"""Numbers without which an INFO says nothing of a data node; no version and no managed service leaves them out."""
 
 
 VITALS: dict[str, Command] = {
@@ -128,6 +138,11 @@ async def sample(node: Node) -> Sample:
         # A server that doesn't know the word "everything", such as a sentinel of 6.2, answers nothing.
         text = str(await node.one("INFO"))
     sections = parse_info(text, node.pseudonyms)
+    told = {field: value for fields in sections.values() for field, value in fields.items()}
+    if told.get("redis_mode") != "sentinel" != told.get("server_mode") and (
+        lacks := [name for name in DECISIVE if not _is_number(told.get(name))]
+    ):
+        raise Unanswered("malformed", f"{node.name}: INFO without {', '.join(lacks)}")
     server = sections.get("server", {})
     note_version(node, server)
     usec = server.get("server_time_usec")
@@ -175,8 +190,9 @@ def note_version(node: Node, fields: Mapping[str, Scalar]) -> None:
     """Remember a node's version from fields of INFO, so that what it can't know isn't asked."""
     major, _, rest = str(fields.get("redis_version", "")).partition(".")
     minor = rest.partition(".")[0]
-    if major.isdecimal() and minor.isdecimal():
-        node.version = int(major), int(minor)
+    first, second = whole_number(major), whole_number(minor)
+    if first is not None and second is not None:
+        node.version = first, second
 
 
 def parse_info(text: str, pseudonyms: Pseudonyms) -> dict[str, dict[str, Scalar]]:
@@ -185,24 +201,28 @@ def parse_info(text: str, pseudonyms: Pseudonyms) -> dict[str, dict[str, Scalar]
     fields: dict[str, Scalar] = {}
     for line in _honest(text, pseudonyms).split("\r\n"):
         if line.startswith("#"):
-            fields = sections.setdefault(line[1:].strip().lower(), {})
+            name = line[1:LONGEST_NAME].strip().lower()
+            # What stands behind too many sections is in none.
+            fields = sections.setdefault(name, {}) if name in sections or len(sections) < MOST_SECTIONS else {}
             continue
         name, colon, raw = line.rpartition(":") if line.startswith("errorstat_") else line.partition(":")
-        if not colon:
+        if not colon or len(name) > LONGEST_NAME or len(fields) >= MOST_FIELDS:
             continue
         if name.startswith("errorstat_"):
             # A script chooses the word, be there a colon in it.
             name = "errorstat_" + pseudonyms.plain("error", name.removeprefix("errorstat_"))
         if _COMPOUND.fullmatch(raw) and not name.startswith("listener"):
-            for part in raw.split(","):
+            for part in raw[: LONGEST_NAME * LONGEST_TEXT].split(","):
                 key, _, value = part.partition("=")
-                fields[f"{name}.{key}"] = _scalar(value)
+                if len(key) <= LONGEST_NAME:
+                    fields[f"{name}.{key}"] = _scalar(value)
         else:
             fields[name] = _scalar(raw)
     return sections
 
 
-_REPLICAS = re.compile(r"(?<=\r\nconnected_slaves:)(\d+\r\n)(.*)(?=\r\nmaster_replid:)", re.DOTALL)
+_BEGIN, _END = "\r\nconnected_slaves:", "\r\nmaster_replid:"
+"""What stands before and behind the replicas' lines."""
 _REPLICA = re.compile(r"(slave\d+:ip=)(.*)(,port=\d+,state=\w+,offset=\d+,lag=-?\d+(?:,\w+=[\w.:-]+)*)")
 _BESIDE = re.compile(r"(min_slaves_|replicas_|master_failover_)\w+:[\w-]*")
 
@@ -210,12 +230,17 @@ _BESIDE = re.compile(r"(min_slaves_|replicas_|master_failover_)\w+:[\w-]*")
 def _honest(text: str, pseudonyms: Pseudonyms) -> str:
     """INFO without what a replica made up: it names its own address, in any characters, line ends too."""
 
-    def lines(match: re.Match[str]) -> str:
-        kept = [_REPLICA.sub(lambda one: one[1] + pseudonyms.plain("address", one[2]) + one[3], line)
-                for line in match[2].split("\r\n") if _REPLICA.fullmatch(line) or _BESIDE.fullmatch(line)]  # fmt: skip
-        return match[1] + "\r\n".join(kept)
-
-    return _REPLICAS.sub(lines, text)
+    before, begin, rest = text.partition(_BEGIN)
+    told, end, after = rest.rpartition(_END)
+    count, _, lines = told.partition("\r\n")
+    if not begin or not end or whole_number(count) is None:
+        return text
+    kept = [
+        _REPLICA.sub(lambda one: one[1] + pseudonyms.plain("address", one[2]) + one[3], line)
+        for line in lines.split("\r\n")
+        if len(line) <= LONGEST_REPLICA and (_REPLICA.fullmatch(line) or _BESIDE.fullmatch(line))
+    ]
+    return "".join((before, begin, count, "\r\n", "\r\n".join(kept), end, after))
 
 
 _COMPOUND = re.compile(r"[\w.-]+=[^,]*(,[\w.-]+=[^,]*)*")
@@ -224,7 +249,7 @@ _COMPOUND = re.compile(r"[\w.-]+=[^,]*(,[\w.-]+=[^,]*)*")
 def _scalar(raw: str) -> Scalar:
     if _NUMBER.fullmatch(raw):
         return float(raw) if "." in raw else int(raw)
-    return raw
+    return raw if len(raw) <= LONGEST_TEXT else raw[:LONGEST_TEXT] + "…"
 
 
 def _is_number(value: Scalar) -> bool:

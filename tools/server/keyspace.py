@@ -39,7 +39,7 @@ async def keyspace(node: Node, window: Window = 2.0) -> Values:
             databases.setdefault(match[1], {})[match[2] + (match[3] or "")] = value
     values: Values = {"window_seconds": round(both.seconds, 3), "databases": len(databases)}
     for total in ("keys", "expires"):
-        values[total] = sum(_n(one[total]) for one in databases.values())
+        values[total] = sum(_n(one.get(total)) for one in databases.values())
         # From the samples as a whole: a database that emptied is in the first only.
         old = sum(_n(value) for name, value in before.items() if re.fullmatch(rf"db\d+\.{total}", name))
         values[f"{total}.delta"] = _n(values[total]) - old if both.seconds else None
@@ -51,10 +51,10 @@ async def keyspace(node: Node, window: Window = 2.0) -> Values:
         values[f"{name}.rate"] = read.get(f"{name}.rate")
     hits, misses = _n(values["keyspace_hits.delta"]), _n(values["keyspace_misses.delta"])
     values["hit_ratio"] = share(hits, hits + misses)
-    for name in sorted(databases, key=lambda name: -_n(databases[name]["keys"]))[:DATABASES]:
+    for name in sorted(databases, key=lambda name: -_n(databases[name].get("keys")))[:DATABASES]:
         row = databases[name]
         values |= {f"{name}.{field}": value for field, value in row.items()}
-        values[f"{name}.ttl_coverage"] = share(_n(row["expires"]), _n(row["keys"]))
+        values[f"{name}.ttl_coverage"] = share(_n(row.get("expires")), _n(row.get("keys")))
     return values
 
 

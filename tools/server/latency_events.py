@@ -4,12 +4,15 @@ from typing import Any
 
 from tools.connection.node import Node
 from tools.connection.protocol import Command, Reply, ServerError
+from tools.connection.shapes import whole_number
 from tools.errors import Unanswered
 from tools.records import Record, Scalar, Values
 from tools.server.doctor import FAILED, answers, doctor, unavailable
 from tools.server.info import Pair, Sample, Window, pair
 from tools.toolbox import reads
 
+MOST = 64
+"""Events that are read: the server itself has about 20."""
 HISTORIES = 6
 """Events whose history is read: the latest ones. The server keeps up to 160 spikes of each."""
 AGES = (60, 600)
@@ -85,11 +88,13 @@ def _monitor(node: Node, threshold: Reply, advice: Reply) -> Values:
         off = "monitoring is disabled" in str(advice)
         values: Values = {"monitor_threshold_ms": None, "monitor_enabled": False if off else None}
         return values | ({"config.unavailable": unavailable(node, threshold)} if threshold else {})
-    return {"monitor_threshold_ms": int(threshold[1]), "monitor_enabled": int(threshold[1]) > 0}
+    milliseconds = whole_number(str(threshold[1]))
+    enabled = None if milliseconds is None else milliseconds > 0
+    return {"monitor_threshold_ms": milliseconds, "monitor_enabled": enabled}
 
 
 def _events(reply: Reply) -> list[Event]:
-    return [_event(row) for row in reply if isinstance(row, list) and len(row) >= 4]
+    return [_event(row) for row in reply[:MOST]]
 
 
 def _event(row: list[Any]) -> Event:

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 
 from tools.connection.node import Node
 from tools.connection.protocol import Reply, ServerError
+from tools.connection.shapes import whole_number
 from tools.connection.target import address
 from tools.errors import Unanswered
 from tools.records import Record, Scalar, Values
+from tools.server.clients import MOST_LISTED, fields
 from tools.server.config import read_config
 from tools.server.info import Pair, Window, pair
 from tools.toolbox import reads
@@ -31,7 +33,7 @@ PARAMETERS = (
     "repl-diskless-sync", "replica-priority", "replica-read-only", "replica-serve-stale-data",
 )  # fmt: skip
 LIMIT = "client-output-buffer-limit"
-_REPLICA = re.compile(r"slave(\d+)\.ip")
+_REPLICA = re.compile(r"slave([0-9]{1,9})\.ip")
 
 
 def peers(info: Mapping[str, Scalar]) -> list[tuple[str, int]]:
@@ -42,7 +44,11 @@ def peers(info: Mapping[str, Scalar]) -> list[tuple[str, int]]:
     ends = [(info.get("master_host"), info.get("master_port"))] if info.get("role") == "slave" else []
     numbers = sorted(int(match[1]) for field in info if (match := _REPLICA.fullmatch(field)))
     ends += [(info.get(f"slave{number}.ip"), info.get(f"slave{number}.port")) for number in numbers]
-    return [(str(host), port) for host, port in ends if host not in (None, "", "?") and isinstance(port, int) and port]
+    return [
+        (str(host), port)
+        for host, port in ends
+        if host not in (None, "", "?") and isinstance(port, int) and 0 < port < 65536
+    ]
 
 
 class Attached(Record):
@@ -152,7 +158,7 @@ async def _limits(node: Node) -> Values:
     # normal 0 0 0 slave 268435456 67108864 60 pubsub ...
     words = str(config.get(LIMIT)).split()
     named = next((index for index, word in enumerate(words) if word in ("slave", "replica")), None)
-    hard, soft, seconds = words[named + 1 : named + 4] if named is not None else (None, None, None)
+    hard, soft, seconds, *_ = (*words[named + 1 : named + 4], None, None, None) if named is not None else (None,) * 3
     values |= {
         "output.limit_hard": _tidy(hard), "output.limit_soft": _tidy(soft), "output.limit_soft_seconds": _tidy(seconds),
     }  # fmt: skip
@@ -173,8 +179,8 @@ async def _link(node: Node, role: str) -> Values:
 def _output(listed: Reply) -> Values:
     if isinstance(listed, ServerError):
         return {"output.omem_max": None, "output.unavailable": listed.kind or "unknown-command"}
-    lines = [dict(part.partition("=")[::2] for part in line.split(" ")) for line in str(listed).splitlines() if line]
-    sizes = {name: [int(line.get(name) or 0) for line in lines] for name in ("omem", "tot-mem", "oll")}
+    lines = [fields(line) for line in str(listed).split("\n", MOST_LISTED)[:MOST_LISTED] if line]
+    sizes = {name: [whole_number(line.get(name, "")) or 0 for line in lines] for name in ("omem", "tot-mem", "oll")}
     return {
         "output.clients": len(lines), "output.omem_max": max(sizes["omem"], default=0),
         "output.omem_sum": sum(sizes["omem"]), "output.tot_mem_max": max(sizes["tot-mem"], default=0),
@@ -187,4 +193,5 @@ def _int(value: Scalar) -> int | None:
 
 
 def _tidy(value: Scalar) -> Scalar:
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
+    number = whole_number(value) if isinstance(value, str) else None
+    return value if number is None else number

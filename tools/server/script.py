@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from tools.connection.node import Node
 from tools.connection.protocol import Reply, ServerError
+from tools.connection.shapes import whole_number
 from tools.records import Values
 from tools.toolbox import reads
 
@@ -44,7 +45,7 @@ def _running(busy: str) -> str | None:
 
 def _has_functions(greeting: Mapping[str, Reply]) -> bool:
     major = str(greeting.get("version")).partition(".")[0]
-    return major.isdigit() and int(major) >= FUNCTIONS_SINCE
+    return (whole_number(major) or 0) >= FUNCTIONS_SINCE
 
 
 def _fields(reply: Reply) -> dict[str, Reply]:

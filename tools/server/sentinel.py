@@ -8,6 +8,7 @@ from pydantic import Field
 
 from tools.connection.node import Node
 from tools.connection.protocol import Reply, ServerError
+from tools.connection.shapes import whole_number
 from tools.connection.target import address
 from tools.errors import ToolError
 from tools.records import Record, Values
@@ -142,7 +143,7 @@ def parse_sentinels(reply: Reply) -> tuple[Colleague, ...]:
 def parse_quorum(reply: Reply) -> Quorum:
     """SENTINEL CKQUORUM's reply, a NOQUORUM among them."""
     text = reply.text if isinstance(reply, ServerError) else str(reply)
-    usable = re.match(r"(?:OK|NOQUORUM) (\d+) usable", text)
+    usable = re.match(r"(?:OK|NOQUORUM) ([0-9]{1,9}) usable", text)
     lacks = [name for name, words in _LACKS if words in text]
     answer: Answer = "unknown"
     if text.startswith("OK ") and usable:
@@ -168,7 +169,8 @@ def _rows(reply: Reply) -> list[dict[str, str]]:
 
 def _number(row: Mapping[str, str], field: str) -> int:
     text = row.get(field, "")
-    return int(text) if text.lstrip("-").isdecimal() else 0
+    number = whole_number(text.removeprefix("-"))
+    return 0 if number is None else -number if text.startswith("-") else number
 
 
 def _flags(row: Mapping[str, str]) -> tuple[str, ...]:

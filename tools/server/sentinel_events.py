@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from tools.connection.node import PATIENCE, Node
 from tools.connection.protocol import Reply, ServerError
+from tools.connection.shapes import whole_number
 from tools.connection.target import address
 from tools.errors import Unanswered
 from tools.records import Values
@@ -67,4 +68,4 @@ def _count(values: Values, field: str) -> None:
 
 
 def _place(node: Node, host: str, port: str) -> str:
-    return node.pseudonyms.plain("address", address(host, int(port) if port.isdecimal() else 0))
+    return node.pseudonyms.plain("address", address(host, whole_number(port) or 0))

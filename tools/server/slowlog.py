@@ -16,7 +16,7 @@ MOST = 128
 """Entries that are read at most."""
 LOGGED_ARGUMENTS = 32
 """Words of a command that the server keeps, the last one saying how many more there were."""
-_MORE = re.compile(r"\.\.\. \((\d+) more arguments\)")
+_MORE = re.compile(r"\.\.\. \(([0-9]{1,9}) more arguments\)")
 REDACTED = "(redacted)"
 """What the server logs in place of a secret."""
 
@@ -83,9 +83,9 @@ async def _read(node: Node, count: int, log: Log) -> tuple[str, list[Any], Any, 
     if log == "slow":
         rows, length, now = await node.ask(("SLOWLOG", "GET", count), ("SLOWLOG", "LEN"), ("TIME",))
         if not (isinstance(rows, ServerError) and rows.kind == "unknown-command"):
-            return "SLOWLOG", node.value(rows), length, now
+            return "SLOWLOG", node.value(rows)[:count], length, now
     rows, length, now = await node.ask(*newer, ("TIME",))
-    return "COMMANDLOG", node.value(rows), length, now
+    return "COMMANDLOG", node.value(rows)[:count], length, now
 
 
 def _shown(node: Node, entry: Entry) -> Values:

@@ -31,7 +31,7 @@ MASTERS, EVENTS = 16, 24
 STREAM_CALLS = 30
 COSTS = 110
 """Commands of one look at most: those above, the clients by ID, the events' histories, and the streams."""
-_GOES_ON = ("denied", "unknown-command")
+_GOES_ON = ("denied", "unknown-command", "malformed")
 """What holds of one command only; after any other failure the rest would fail as well, each after its own wait."""
 
 
@@ -61,7 +61,7 @@ async def sentinel_state(node: Node) -> None:
     (masters,) = await node.ask(("SENTINEL", "MASTERS"))
     for command in OF_SENTINEL:
         await node.ask(command)
-    for one in parse_masters(masters)[:MASTERS]:
+    for one in parse_masters(masters if isinstance(masters, list) else [])[:MASTERS]:
         for word in ("CKQUORUM", "REPLICAS", "SENTINELS", "MASTER", "GET-MASTER-ADDR-BY-NAME"):
             await node.ask(("SENTINEL", word, one.name))
     await _part(listed(node))
@@ -100,4 +100,4 @@ def _knows(facts: dict[str, Scalar], command: Command) -> bool:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    return tuple(int(part) for part in re.findall(r"[0-9]{1,9}", version[:64])[:2])

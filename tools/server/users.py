@@ -83,7 +83,7 @@ class About(Record):
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    return tuple(int(part) for part in re.findall(r"[0-9]{1,9}", version[:64])[:2])
 
 
 async def about(node: Node) -> About:
@@ -98,7 +98,7 @@ async def about(node: Node) -> About:
             node.value(reply)
     reported = _reported(node, info, hello)
     known = None
-    if isinstance(listed, list):
+    if isinstance(listed, list) and len(listed) == len(names):
         known = frozenset(name for name, row in zip(names, listed, strict=True) if row)
     version = reported.get("valkey_version") or reported.get("redis_version")
     return About(

@@ -8,6 +8,7 @@ from agent.checks.verdict import PRESENT, conclude, rank, together, well
 from agent.checks.versus_baseline import AT_MOST, against, floor, times, weigh
 from agent.evidence.view import View
 from tests.agent.checks.rows import LIMITS, NODE, Given, view
+from tools.server.info import DECISIVE
 
 CHANGED, SAME = LIMITS["baseline_changed_ratio"], LIMITS["baseline_same_ratio"]
 
@@ -66,7 +67,11 @@ def test_one_cause_at_one_node_is_told_as_it_is() -> None:
 
 
 WELL: Given = {
-    "info": {"connected_clients": 5, "maxclients": 100}, "commandstats": {"busy_share": 0.1},
+    "info": {
+        "connected_clients": 5, "maxclients": 100, "uptime_in_seconds": 90, "used_memory": 10**6,
+        "total_commands_processed": 500,
+    },
+    "commandstats": {"busy_share": 0.1},
     "latency_sample": {"answered": 20, "median_ms": 1.0, "over_10ms_share": 0.0, "min_ms": 0.5},
 }  # fmt: skip
 
@@ -90,6 +95,8 @@ def sampled(median: float, share: float, answered: int = 20) -> Given:
         (sampled(1, 0.21), False), (sampled(1, 0, 0), False), ({**WELL, "latency_sample": "timeout"}, False),
         ({**WELL, "info": "denied"}, False), ({**WELL, "commandstats": "denied"}, False),
         ({name: value for name, value in WELL.items() if name != "commandstats"}, False),
+        *(({**WELL, "info": {**WELL["info"], field: lacks}}, False)
+          for field in DECISIVE for lacks in (None, "", "many")),
     ],
 )  # fmt: skip
 def test_a_server_is_well_where_it_was_measured(given: Given, expected: bool) -> None:

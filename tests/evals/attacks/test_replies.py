@@ -1,0 +1,26 @@
+"""Servers that answer with something else, in short: `make attack` tries more."""
+
+import random
+
+from evals.attacks._replies import ODD, SERVERS
+from evals.attacks.replies import attempts, recorded
+from tools.connection.protocol import Reply, ServerError
+from tools.connection.shapes import SHAPES, checked
+
+
+def test_a_few_of_each_kind() -> None:
+    tried = [recorded(number, seed) for number, seed in enumerate(range(4 * len(SERVERS)))]
+    assert [one for one in tried if not one.held] == []
+
+
+async def test_one_over_sockets() -> None:
+    assert [one async for one in attempts(1, random.Random(5)) if not one.held] == []
+
+
+def test_what_is_checked_is_a_value_or_an_error() -> None:
+    for name in SHAPES:
+        for reply in ODD:
+            made: Reply = checked(name.split("|"), reply)
+            assert made is reply or (
+                isinstance(made, ServerError) and made.kind == "malformed" and len(made.text) < 120
+            )
