@@ -16,21 +16,30 @@ from tools.errors import Unanswered
 from tools.records import Kind
 
 
-class Stream(asyncio.Protocol):
-    """What arrives and how it ends, handed on at once: asyncio's own streams forget what wasn't read before a reset."""
+class Stream(asyncio.StreamReaderProtocol):
+    """A stream that shows what arrives, and that ends behind what came before the end, however it was ended.
 
-    def __init__(self, arrived: Callable[[bytes], None], lost: Callable[[Exception | None], None]) -> None:
+    asyncio's own forgets what was not yet read when the peer resets the connection: a full server's goodbye.
+    """
+
+    def __init__(
+        self, reader: asyncio.StreamReader, arrived: Callable[[bytes], None], lost: Callable[[Exception | None], None]
+    ) -> None:
+        super().__init__(reader)
         self._arrived = arrived
         self._lost = lost
 
     def data_received(self, data: bytes) -> None:
         self._arrived(data)
+        super().data_received(data)
 
     def eof_received(self) -> bool:
+        super().eof_received()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost(exc)
+        super().connection_lost(None)
 
 
 Opened = tuple[asyncio.Transport, Stream]

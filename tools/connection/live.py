@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 from tools.connection.connection import Meter, Progress
 from tools.connection.dial import Stream, dial, reason
-from tools.connection.parser import MISSING, NotTheProtocol, ReplyParser, TooLarge, packed
+from tools.connection.parser import NotTheProtocol, TooLarge
 from tools.connection.protocol import GOODBYES, Command, Reply, ServerError
+from tools.connection.redis_py import Streams, Wire
 from tools.connection.shapes import most_bytes
 from tools.connection.target import Target
 from tools.errors import Unanswered
@@ -22,15 +23,15 @@ MOST_UNASKED_BYTES = 2**20
 class LiveConnection:
     """A `Connection` over this machine's network.
 
-    What arrives is parsed where it arrives, a piece of the socket at a time: there is nothing between the network and
-    the bounds that could grow.
+    What arrives is counted where it arrives and parsed a piece of the socket at a time: nothing between the network and
+    the bounds can grow.
     """
 
     def __init__(self, target: Target) -> None:
         self.target = target
         self.progress = Progress()
-        self._transport: asyncio.Transport | None = None
-        self._parser = ReplyParser()
+        self._wire = Wire(self._dial, self._most)
+        self._reading: asyncio.Task[None] | None = None
         self._waiting: deque[tuple[asyncio.Future[Reply], Command]] = deque()
         """Whoever waits for a reply, or did until it was late, with what was asked."""
         self._unasked: deque[Reply] = deque()
@@ -38,19 +39,21 @@ class LiveConnection:
         self._ended = asyncio.Event()
         self._let_go = False
         self._on_lost: list[Callable[[], None]] = []
+        self._why_lost = "closed by the peer"
+        self._newest = b""
         self._meter: Meter | None = None
         self._bytes = 0
         self._bytes_unasked = 0
 
     @property
     def usable(self) -> bool:
-        return self._transport is not None and self._end is None and not self._let_go
+        return self._reading is not None and self._end is None and not self._let_go
 
     async def open(self, timeout: float) -> None:
         progress = self.progress
         try:
             async with asyncio.timeout(timeout):
-                self._transport, _ = await dial(self.target, progress, lambda: Stream(self._arrived, self._lost))
+                await self._wire.open()
         except TimeoutError:
             self.close()
             detail = f"no answer in stage {progress.stage} for {timeout:g} s"
@@ -58,10 +61,20 @@ class LiveConnection:
         except BaseException:
             self.close()
             raise
-        if self._end is not None:
-            # What came while it was dialled already ended it.
-            self._transport.abort()
         progress.stage = "open"
+        # It lives as long as the connection: a peer may write or close at any time.
+        self._reading = asyncio.create_task(self._read())
+
+    async def _dial(self) -> Streams:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(loop=loop)
+        transport, stream = await dial(
+            self.target, self.progress, lambda: Stream(reader, arrived=self._arrived, lost=self._lost)
+        )
+        return reader, asyncio.StreamWriter(transport, stream, reader, loop)
+
+    def _most(self) -> int:
+        return most_bytes(self._waiting[0][1]) if self._waiting else MOST_UNASKED_BYTES
 
     async def exchange(self, commands: Sequence[Command], timeout: float) -> list[Reply]:
         futures = self._send(commands)
@@ -80,10 +93,7 @@ class LiveConnection:
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[Reply]] = [loop.create_future() for _ in commands]
         self._waiting.extend(zip(futures, commands, strict=True))
-        if self._transport is not None and not self._let_go:
-            sent = b"".join(map(packed, commands))
-            self._count(len(sent))
-            self._transport.write(sent)
+        self._count(self._wire.write(commands))
         # What a server says before it's asked is its answer: it may close with it.
         while self._unasked and self._waiting:
             self._deliver(self._unasked.popleft())
@@ -116,39 +126,42 @@ class LiveConnection:
         self._on_lost.append(callback)
 
     def _arrived(self, data: bytes) -> None:
-        if self._end is not None or self._let_go:
-            return
+        self._newest = data[:1]
+        self._bytes_unasked += 0 if self._waiting else len(data)
         if not self._count(len(data)):
             self._refuse("the bytes that all nodes together may send in one investigation are used up", "malformed")
-            return
-        self._parser.feed(data)
-        self._bytes_unasked += 0 if self._waiting else len(data)
-        try:
-            while self._end is None:
-                most = most_bytes(self._waiting[0][1]) if self._waiting else MOST_UNASKED_BYTES
-                reply = self._parser.reply(most)
-                if reply is MISSING:
-                    break
-                self._deliver(reply)
-        except NotTheProtocol as error:
-            # TLS records, HTTP, anything that isn't RESP: what came instead of a reply is the reading.
-            self.progress.stages["speaks_resp"] = False
-            self._refuse(f"not the Redis protocol: {error}", "tls" if data[:1] in (b"\x15", b"\x16") else "reset")
-        except TooLarge as error:
-            if self._waiting:
-                words = self._waiting[0][1][:1]
-                self._refuse(f"a reply to {' '.join(map(str, words))} of {error}", "malformed")
-            else:
-                self._refuse(f"{error} that nobody asked for")
-        if self._bytes_unasked > MOST_UNASKED_BYTES and not self._waiting:
+        elif self._bytes_unasked > MOST_UNASKED_BYTES:
             self._refuse(f"more than {MOST_UNASKED_BYTES >> 20} MiB that nobody asked for")
 
     def _lost(self, error: Exception | None) -> None:
+        if error is not None:
+            self._why_lost = f"closed by the peer ({reason(error)})"
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                reply = await self._wire.reply()
+            except EOFError:
+                break
+            except NotTheProtocol as error:
+                # TLS records, HTTP, anything that isn't RESP: what came instead of a reply is the reading.
+                self.progress.stages["speaks_resp"] = False
+                is_tls = self._newest in (b"\x15", b"\x16")
+                self._refuse(f"not the Redis protocol: {error}", "tls" if is_tls else "reset")
+                return
+            except TooLarge as error:
+                if self._waiting:
+                    words = self._waiting[0][1][:1]
+                    self._refuse(f"a reply to {' '.join(map(str, words))} of {error}", "malformed")
+                else:
+                    self._refuse(f"{error} that nobody asked for")
+                return
+            self._deliver(reply)
         if not self._let_go:
             for callback in self._on_lost:
                 callback()
-        why = "closed by the peer" + (f" ({reason(error)})" if error is not None else "")
-        self._finish(Unanswered("reset", f"{self.target.node}: {why}"))
+        self._finish(Unanswered("reset", f"{self.target.node}: {self._why_lost}"))
+        self._wire.abort()
 
     def _deliver(self, reply: Reply) -> None:
         if isinstance(reply, ServerError) and reply.kind in ("maxclients", "protected"):
@@ -187,5 +200,4 @@ class LiveConnection:
 
     def close(self) -> None:
         self._let_go = True
-        if self._transport is not None:
-            self._transport.abort()
+        self._wire.abort()

@@ -1,4 +1,4 @@
-"""The Redis protocol: commands into bytes, and replies out of bytes as they arrive, each held to its bounds.
+"""The Redis protocol: replies out of bytes as they arrive, each held to its bounds.
 
 Nothing is set aside for what a header promises: a reply costs what has come of it. What a server that was never asked
 for RESP3 sends in it is read as the nearest that RESP2 has, so that a reply is a text, a number, null, a list or an
@@ -8,7 +8,7 @@ error, whatever comes.
 import re
 from typing import Final
 
-from tools.connection.protocol import Command, Reply, ServerError
+from tools.connection.protocol import Reply, ServerError
 
 MOST_ELEMENTS = 2**18
 """Values of one reply at most, those inside of others among them."""
@@ -184,9 +184,3 @@ def _decoded(data: bytes) -> str:
 
 def _size(count: int) -> str:
     return f"{count >> 20} MiB" if count >= 2**20 else f"{count >> 10} KiB"
-
-
-def packed(command: Command) -> bytes:
-    """A command as it's sent."""
-    words = [str(word).encode(errors="backslashreplace") for word in command]
-    return b"".join((b"*%d\r\n" % len(words), *(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)))

@@ -11,11 +11,12 @@ from functools import partial
 
 import pytest
 from hiredis import ReplyError
+from redis.asyncio.connection import AbstractConnection
 
 from evals.lab.servers import Server, ServerKind, running
 from evals.lab.wire import Wire, dial
 from tools.clock import SystemClock
-from tools.connection import live
+from tools.connection import live, redis_py
 from tools.connection.budget import Budget
 from tools.connection.live import LiveConnection
 from tools.connection.network import SystemNetwork
@@ -69,6 +70,13 @@ async def eventually(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not holds():
             await asyncio.sleep(0)
+
+
+def test_redis_py_has_the_private_names_that_are_used() -> None:
+    wire = redis_py.Wire(lambda: asyncio.sleep(0, ()), lambda: 1)  # type: ignore[arg-type]
+    assert [name for name in redis_py.PRIVATE_NAMES if not hasattr(wire, name)] == []
+    assert isinstance(wire, AbstractConnection) and isinstance(wire._parser, redis_py.BoundedParser)
+    assert not wire.is_connected
 
 
 async def test_nothing_is_sent_but_what_was_asked(kind: ServerKind) -> None:
