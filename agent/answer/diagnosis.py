@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tools.records import Footprint, Reading, Record, Scalar
-from tools.terminal import json_text
 
 OFFLINE = "offline"
 """The name that stands for no model."""
@@ -199,7 +198,7 @@ class Diagnosis(Record):
 
     def to_json(self) -> str:
         """The JSON text of the contract."""
-        return json_text(self.model_dump_json(by_alias=True, indent=2))
+        return self.model_dump_json(by_alias=True, indent=2)
 
 
 class Verdict(Record):

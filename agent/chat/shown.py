@@ -159,4 +159,4 @@ def runbooks(console: Console, library: Library, shown: Sequence[str]) -> None:
 
 def runbook(console: Console, text: str) -> None:
     """A runbook's text."""
-    console.print(Markdown(text, hyperlinks=False))
+    console.print(Markdown(text))

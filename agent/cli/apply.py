@@ -5,6 +5,8 @@ import shlex
 import sys
 from typing import Any
 
+from rich.console import Console
+
 from agent.answer.diagnosis import Step
 from agent.cli.inputs import ChangeInputs
 from agent.cli.program import ANSWERED, FAILED
@@ -22,7 +24,6 @@ from tools.gate.current_value import current_value
 from tools.gate.equality import equal_values
 from tools.gate.ledger import Ledger, Log, change_entry, changes_path, current_user, forbidden_entry
 from tools.gate.policy import Change, canonical_name, command_line
-from tools.terminal import styled_console
 
 REMEDY = "give --url, such as redis://host:6379"
 
@@ -150,7 +151,7 @@ async def _channel(inputs: ChangeInputs, site: Site, request: ApprovalRequest) -
     """The channel through which somebody said yes. Raises `GateError` for a no."""
     if inputs.confirm is not None:
         return "--confirm"
-    if not await TerminalApprover(styled_console(stderr=True)).approve(request):
+    if not await TerminalApprover(Console(stderr=True)).approve(request):
         site.log(change_entry(site.clock, "refused", request.change, channel="terminal", step=request.step))
         raise _Stopped("the answer wasn't yes")
     return "terminal"

@@ -7,6 +7,8 @@ import sys
 import traceback
 from collections.abc import Coroutine
 
+from rich.console import Console
+
 from agent.answer.diagnosis import OFFLINE
 from agent.chat import shown
 from agent.chat.line import Pipe, Terminal
@@ -19,7 +21,6 @@ from agent.remediation.terminal import TerminalApprover
 from tools.clock import SystemClock
 from tools.errors import RediagnoseError
 from tools.record.recorder import must_be_new
-from tools.terminal import styled_console
 
 
 async def chat(inputs: ChatInputs) -> int:
@@ -28,7 +29,7 @@ async def chat(inputs: ChatInputs) -> int:
     setup = inputs.setup(target, symptom, SystemClock())
     if inputs.record:
         must_be_new(inputs.record)
-    console, there = styled_console(), sys.stdin.isatty() and sys.stdout.isatty()
+    console, there = Console(), sys.stdin.isatty() and sys.stdout.isatty()
     approver = TerminalApprover(console) if there and inputs.approve == "ask" else None
     session = Session(setup, console, audit=inputs.audit, approver=approver)
     talk = Chat(session)

@@ -19,12 +19,10 @@ from agent.remediation.approval import Decisions
 from agent.remediation.audit import ForbiddenLog, audit_log, change_log, note_proposals
 from agent.remediation.site import site_of
 from agent.remediation.terminal import TerminalApprover
-from agent.report.markdown import markdown
 from agent.report.progress import Progress
-from agent.report.render import text
+from agent.report.render import markdown, text
 from tools.clock import Clock
 from tools.errors import Unlogged
-from tools.terminal import styled_console
 
 Finish = Callable[[Investigation, ForbiddenLog], Awaitable[int]]
 """Does with a finished investigation what is to be done; the exit status."""
@@ -38,9 +36,9 @@ async def investigate(setup: Setup, clock: Clock, finish: Finish, print_: Print,
     `finish` does with the answer what is to be done, and gives the status; `print_` prints what was known at an
     interruption. With `prompt_only` nothing is sent to a model: what would be is printed.
     """
-    errors = styled_console(stderr=True)
+    errors = Console(stderr=True)
     if setup.target.tls and setup.target.tls.insecure:
-        errors.print("rediagnose: warning: --insecure: the server's certificate isn't verified")
+        errors.print("rediagnose: warning: --insecure: the server's certificate isn't verified", highlight=False)
     progress = Progress(errors)
     forbidden = ForbiddenLog(progress)
     incident = setup.investigation(clock, forbidden)
@@ -65,7 +63,7 @@ class Presenter:
 
     def __init__(self, inputs: PrintedInputs) -> None:
         self._inputs = inputs
-        self._out = styled_console()
+        self._out = Console()
         self._asks = inputs.approve == "ask" and sys.stdin.isatty() and sys.stderr.isatty()
 
     async def finish(self, incident: Investigation, forbidden: ForbiddenLog) -> int:
@@ -84,10 +82,10 @@ class Presenter:
         return ANSWERED
 
     async def _decide(self, incident: Investigation) -> None:
-        asker = styled_console(stderr=True)
+        asker = Console(stderr=True)
 
         def show(line: str) -> None:
-            asker.print(line, soft_wrap=True)
+            asker.print(line, markup=False, highlight=False, soft_wrap=True)
 
         site = site_of(incident, change_log(self._inputs.audit, self._inputs.record))
         await Decisions(incident, site, TerminalApprover(asker), show, "terminal").all(offer_undo=True)
@@ -121,7 +119,7 @@ def _coloured(out: Console, answer: str) -> None:
     styles = ("bold red", "bold green", "bold yellow")
     for number, line in enumerate(answer.splitlines()):
         style = styles[number] if number < len(styles) else None
-        out.print(line, style=style, soft_wrap=True)
+        out.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextlib.contextmanager

@@ -60,13 +60,6 @@ def parsed(root: argparse.ArgumentParser, argv: Sequence[str] | None) -> dict[st
 
 def run(commands: Sequence[Command], version: str, argv: Sequence[str] | None) -> int:
     """Parse, load the one command, run it; errors as one line and an exit status."""
-    from tools.terminal import plain_streams
-
-    with plain_streams():
-        return _run(commands, version, argv)
-
-
-def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None) -> int:
     try:
         arguments = parsed(parser(commands, version), argv)
     except SystemExit as exit_:

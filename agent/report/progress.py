@@ -53,7 +53,7 @@ class Progress:
         if not self._speaking:
             status.stop()
             self._speaking = True
-        self.console.print(text, end="", soft_wrap=True)
+        self.console.print(text, end="", markup=False, highlight=False, soft_wrap=True)
 
     def _fall_silent(self, status: Status) -> None:
         if self._speaking:
@@ -64,11 +64,11 @@ class Progress:
     def __call__(self, event: Event) -> None:
         if isinstance(event, Started):
             how = "checks alone" if event.model == "offline" else f"model {event.model}"
-            self.console.print(f"rediagnose: {how} ({event.why_model})", soft_wrap=True)
+            self.console.print(f"rediagnose: {how} ({event.why_model})", highlight=False, soft_wrap=True)
         elif isinstance(event, ModelFailed):
-            self.console.print(f"rediagnose: the checks' answer stands: {event.why}", soft_wrap=True)
+            self.console.print(f"rediagnose: the checks' answer stands: {event.why}", highlight=False, soft_wrap=True)
         elif isinstance(event, ProposalForbidden):
-            self.console.print(f"rediagnose: forbidden: {event.action}: {event.why}", soft_wrap=True)
+            self.console.print(f"rediagnose: forbidden: {event.action}: {event.why}", highlight=False, soft_wrap=True)
         elif self._status is not None:
             self._live(event, self._status)
 
@@ -89,8 +89,7 @@ class Progress:
         elif isinstance(event, ModelRetried):
             self.console.print(Text(f"asking again in {event.seconds:.1f} s: {event.why}", style="yellow"))
         waiting = f"turn {event.turn}" if isinstance(event, ModelAsked) else ", ".join(self._running.values())
-        # A text of its own: a string would be taken for markup.
-        status.update(Text(waiting or "thinking"))
+        status.update(waiting or "thinking")
 
 
 def _line(reading: Reading) -> Text:

@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from agent.report.markdown import code_span, flat, in_markdown, list_item
 from agent.tickets.document import Code, Comment, Inline, Items, Line, Para, Part
 from agent.tickets.service import Form
+from tools.http import printable
 
 _JOINER = "\u200b"
 """Breaks a mention, a reference or a tag without being seen."""
@@ -42,7 +42,7 @@ def markdown(comment: Comment) -> str:
     parts = [f"<!-- {comment.marker} -->", *map(_markdown, comment.top)]
     for fold in comment.folds:
         inner = "\n\n".join(map(_markdown, fold.parts))
-        parts.append(f"<details><summary>{in_markdown(fold.title)}</summary>\n\n{inner}\n\n</details>")
+        parts.append(f"<details><summary>{_in_markdown(fold.title)}</summary>\n\n{inner}\n\n</details>")
     return "\n\n".join(parts)
 
 
@@ -50,17 +50,31 @@ def _markdown(part: Part) -> str:
     if isinstance(part, Para):
         return _line(part.line, _markdown_inline)
     if isinstance(part, Items):
-        return "\n".join(f"- {list_item(_line(line, _markdown_inline))}" for line in part.lines)
-    inner = "\n".join(map(flat, part.lines))
-    fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", f"``{inner}")))
-    return f"{fence}text\n{inner}\n{fence}"
+        return "\n".join(f"- {_escaped_start(_line(line, _markdown_inline))}" for line in part.lines)
+    inner = "\n".join(_flat(line).replace("```", f"``{_JOINER}`") for line in part.lines)
+    return f"```text\n{inner}\n```"
+
+
+def _escaped_start(line: str) -> str:
+    """A line that doesn't begin a list or a heading of its own."""
+    return re.sub(r"^(\d+)([.)])|^([-+=#>])", r"\1\\\2\3", line)
 
 
 def _markdown_inline(inline: Inline) -> str:
     if isinstance(inline, Code):
-        return code_span(inline.text)
-    escaped = in_markdown(inline.text)
+        text = _flat(inline.text).strip()
+        fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
+        pad = " " if text.startswith("`") or text.endswith("`") else ""
+        return f"{fence}{pad}{text}{pad}{fence}" if text else ""
+    escaped = _in_markdown(inline.text)
     return _bold(escaped, "**") if inline.bold else escaped
+
+
+def _in_markdown(text: str) -> str:
+    text = re.sub(r"([\\`*\[\]~])", r"\\\1", _flat(text))
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
+    return re.sub(r"@(?=\w)|#(?=\d)|(?<=GH-)(?=\d)", lambda found: found[0] + _JOINER, text)
 
 
 def wiki(comment: Comment) -> str:
@@ -76,7 +90,7 @@ def _wiki(part: Part) -> str:
         return _line(part.line, _wiki_inline)
     if isinstance(part, Items):
         return "\n".join(f"* {_line(line, _wiki_inline)}" for line in part.lines)
-    inner = "\n".join(re.sub(r"\{(?=noformat)", f"{{{_JOINER}", flat(line)) for line in part.lines)
+    inner = "\n".join(re.sub(r"\{(?=noformat)", f"{{{_JOINER}", _flat(line)) for line in part.lines)
     return f"{{noformat}}\n{inner}\n{{noformat}}"
 
 
@@ -88,7 +102,7 @@ def _wiki_inline(inline: Inline) -> str:
 
 
 def _in_wiki(text: str) -> str:
-    text = flat(text).replace("\\", "&#92;")
+    text = _flat(text).replace("\\", "&#92;")
     text = _WIKI_EDGES.sub(r"\\\g<0>", text)
     text = _WIKI_ALWAYS.sub(r"\\\g<0>", text)
     text = _EMOTICON.sub(r"\\\g<0>", text)
@@ -100,7 +114,7 @@ def adf(comment: Comment) -> str:
     """The JSON of an ADF document; what is below is in `expand`."""
     content = [_adf(part) for part in comment.top]
     content += [
-        {"type": "expand", "attrs": {"title": flat(fold.title)}, "content": [_adf(part) for part in fold.parts]}
+        {"type": "expand", "attrs": {"title": _flat(fold.title)}, "content": [_adf(part) for part in fold.parts]}
         for fold in comment.folds
     ]
     mark = {"type": "text", "text": comment.marker, "marks": [{"type": "code"}]}
@@ -114,12 +128,12 @@ def _adf(part: Part) -> dict[str, Any]:
     if isinstance(part, Items):
         rows = [{"type": "paragraph", "content": list(_adf_line(line))} for line in part.lines]
         return {"type": "bulletList", "content": [{"type": "listItem", "content": [row]} for row in rows]}
-    return {"type": "codeBlock", "content": [{"type": "text", "text": "\n".join(map(flat, part.lines)) or " "}]}
+    return {"type": "codeBlock", "content": [{"type": "text", "text": "\n".join(map(_flat, part.lines)) or " "}]}
 
 
 def _adf_line(line: Line) -> Iterator[dict[str, Any]]:
     for inline in line:
-        if text := flat(inline.text):
+        if text := _flat(inline.text):
             kind = "code" if isinstance(inline, Code) else "strong" if inline.bold else None
             yield {"type": "text", "text": text} | ({"marks": [{"type": kind}]} if kind else {})
 
@@ -129,7 +143,7 @@ def text(comment: Comment) -> str:
     parts = [_plain(part) for part in comment.top]
     for fold in comment.folds[:1]:
         first = [_first_lines(part) for part in fold.parts[:2]]
-        parts.append("\n".join([f"{flat(fold.title)}:", *map(_plain, first)]))
+        parts.append("\n".join([f"{_flat(fold.title)}:", *map(_plain, first)]))
     return "\n\n".join([*parts, f"[{comment.marker}]"])
 
 
@@ -139,10 +153,10 @@ def _first_lines(part: Part) -> Part:
 
 def _plain(part: Part) -> str:
     if isinstance(part, Para):
-        return _line(part.line, lambda inline: flat(inline.text))
+        return _line(part.line, lambda inline: _flat(inline.text))
     if isinstance(part, Items):
-        return "\n".join(f"- {_line(line, lambda inline: flat(inline.text))}" for line in part.lines)
-    return "\n".join(map(flat, part.lines))
+        return "\n".join(f"- {_line(line, lambda inline: _flat(inline.text))}" for line in part.lines)
+    return "\n".join(map(_flat, part.lines))
 
 
 def _line(line: Line, inline: Callable[[Inline], str]) -> str:
@@ -156,6 +170,10 @@ def _bold(text: str, mark: str) -> str:
         return text
     head = text[: len(text) - len(text.lstrip())]
     return f"{head}{mark}{inner}{mark}{text[len(text.rstrip()) :]}"
+
+
+def _flat(text: str) -> str:
+    return printable(text).replace("\n", " ").replace("\t", " ")
 
 
 _FORMS: dict[Form, Callable[[Comment], str]] = {"markdown": markdown, "jira": wiki, "adf": adf, "text": text}

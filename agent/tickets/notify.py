@@ -2,11 +2,9 @@
 
 import asyncio
 import os
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
-from urllib.parse import quote
 
 import httpx2
 from pydantic import SecretStr
@@ -21,12 +19,6 @@ from tools.records import Record
 from tools.settings.file import load_settings
 from tools.settings.tables import Settings
 
-_JOINER = "\u200b"
-_LIVE = re.compile(
-    r"[@!](?=[\w\[(])|#(?=[^\W\d])|(?<=http)(?=s?://)|(?<=ftp)(?=://)|(?<=mailto)(?=:)|(?<=www)(?=\.)|(?<=\])(?=\()",
-    re.IGNORECASE,
-)
-"""Where a mention, a channel, a link or a picture would begin, in any chat that takes Slack's form."""
 _BLOCK = 3000
 """Characters of one block at Slack."""
 
@@ -132,12 +124,11 @@ def slack(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]
         f"*Don't:* {_mrkdwn(what_not_to_do(answer))}",
     ]
     about = f"{_mrkdwn(ticket.name)}, " if ticket and ticket.place else ""
-    where = f" <{_target(link)}|comment>" if link.startswith(("https://", "http://")) else ""
+    where = f" <{_mrkdwn(link)}|comment>" if link.startswith(("https://", "http://")) else ""
     last = f"{about}`{_mrkdwn(address_of(answer))}` at {measured_at(answer)}, by {_mrkdwn(author(answer))}.{where}"
     shown = [_cut(line) for line in (*lines, last)]
-    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": line, "verbatim": True}} for line in shown]
-    quiet = {"parse": "none", "link_names": False, "unfurl_links": False, "unfurl_media": False}
-    return {"text": "\n".join(shown), "blocks": blocks, **quiet}
+    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": line}} for line in shown]
+    return {"text": "\n".join(shown), "blocks": blocks}
 
 
 def generic(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]:
@@ -155,18 +146,8 @@ def generic(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, An
 
 
 def _mrkdwn(text: str) -> str:
-    """Text without mentions, links, pictures and markup, for Slack and for those that take its form.
-
-    Slack knows mentions and links by their brackets, which are escaped. Mattermost and Rocket.Chat also know a bare
-    @name, a URL and Markdown; what makes them live is parted by a joiner that nobody sees.
-    """
-    text = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("`", "'")
-    return " ".join(_LIVE.sub(lambda found: found[0] + _JOINER, text).split())
-
-
-def _target(link: str) -> str:
-    """The URL of our comment, as it ends neither the link nor its address."""
-    return quote(printable(link), safe=":/?#&=%@+~-._,;")
+    """Text without Slack's mentions, links and entities."""
+    return " ".join(printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").split())
 
 
 def _cut(line: str) -> str:

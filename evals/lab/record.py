@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from rich.console import Console
+
 from agent.answer.diagnosis import Verdict
 from agent.cli.program import ANSWERED, FAILED
 from agent.investigation.investigation import Investigation
@@ -29,7 +31,6 @@ from evals.lab.servers import LabError, ServerKind, installed
 from evals.scoring.scenario import INDEX, Attack, Index, Scenario
 from tools.clock import SystemClock
 from tools.errors import UsageError
-from tools.terminal import styled_console
 
 ENDS_AFTER = 240.0
 """Seconds after which a recording is given up."""
@@ -44,7 +45,7 @@ async def record(inputs: RecordInputs) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     kinds = installed()
     planned = list(_planned(faults, kinds, inputs.kinds, inputs.first_seed))
-    console, slots = styled_console(stderr=True), asyncio.Semaphore(inputs.jobs)
+    console, slots = Console(stderr=True), asyncio.Semaphore(inputs.jobs)
     known = {(one.fault, one.kind): one for one in _known(folder) if one.file == f"{one.id}.jsonl.gz"}
     end_by_signal()
 
@@ -54,7 +55,7 @@ async def record(inputs: RecordInputs) -> int:
         async with slots:
             made = await _record_one(folder, f"s{number:04d}", fault, kind, seed)
             state = "recorded" if isinstance(made, Scenario) else f"not recorded ({made})"
-            console.print(f"{state}: {fault.id} on {kind.name}", soft_wrap=True)
+            console.print(f"{state}: {fault.id} on {kind.name}", markup=False, highlight=False, soft_wrap=True)
             return made if isinstance(made, Scenario) else None
 
     places = {(fault, kind.name): number for number, (fault, kind) in enumerate(_places(kinds), 1)}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import ValidationError
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from agent.cli.program import ANSWERED, FAILED, INTERRUPTED
@@ -21,7 +22,6 @@ from evals.lab.servers import ServerKind
 from evals.lab.show import reasons
 from evals.lab.table import as_json, as_text
 from tools.errors import UsageError
-from tools.terminal import styled_console
 
 
 class Wanted(NamedTuple):
@@ -130,7 +130,7 @@ def read(file: Path) -> list[Run]:
 
 
 async def _all(wanted: list[Wanted], done: dict[tuple[str, ...], Run], jobs: int, file: Path | None) -> None:
-    console, slots = styled_console(stderr=True), asyncio.Semaphore(jobs)
+    console, slots = Console(stderr=True), asyncio.Semaphore(jobs)
     columns = (
         TextColumn("lab"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"),
     )  # fmt: skip
@@ -146,7 +146,7 @@ async def _all(wanted: list[Wanted], done: dict[tuple[str, ...], Run], jobs: int
                 running.remove(one.fault)
                 done[one.key] = finished
                 _keep(file, finished)
-                bar.console.print(_result_line(finished), soft_wrap=True)
+                bar.console.print(_result_line(finished), markup=False, highlight=False, soft_wrap=True)
             bar.update(shown, advance=1, description=", ".join(running))
             return done[one.key]
 

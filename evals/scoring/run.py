@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from evals.scoring.answered import Answered, Investigate
@@ -18,7 +19,6 @@ from evals.scoring.judge import judge
 from evals.scoring.result import Key, Result, keep, read
 from evals.scoring.scenario import Scenario
 from tools.errors import UsageError
-from tools.terminal import styled_console
 
 
 class Wanted(NamedTuple):
@@ -136,7 +136,7 @@ class _Advance:
 
 @contextlib.contextmanager
 def _progress(total: int, done: int) -> Iterator[_Advance]:
-    console = styled_console(stderr=True)
+    console = Console(stderr=True)
     columns = (
         TextColumn("eval"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TextColumn("{task.description}", markup=False),
