@@ -1,4 +1,4 @@
-"""What all HTTP clients share: URLs, when to try again, and text that may be printed."""
+"""What all HTTP clients share: URLs, and when to try again."""
 
 import math
 import time
@@ -7,11 +7,6 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 import httpx2
-
-
-def printable(text: str) -> str:
-    """Text that can't steer a terminal."""
-    return "".join(letter if letter.isprintable() or letter in "\n\t" else " " for letter in text)
 
 
 def web_url(text: str) -> httpx2.URL | None:

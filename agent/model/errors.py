@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from agent.answer.diagnosis import ModelUse
 from agent.model.request import Wire, refused_ability
 from tools.errors import RediagnoseError
-from tools.http import printable, retry_after
+from tools.http import retry_after
 from tools.redact import hide_secrets
+from tools.text import printable
 
 if TYPE_CHECKING:
     from openai import APIStatusError

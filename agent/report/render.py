@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, Step
 from agent.evidence.fields import FIGURES
 from tools.records import Reading, Scalar
+from tools.text import one_line
 
 SPARKS = "▁▂▃▄▅▆▇█"
 
@@ -123,7 +124,8 @@ def text(answer: Diagnosis, *, spark: bool = False, revealed: Mapping[str, str] 
     if revealed:
         lines += ["Handles", *(f"  {handle} = {text!r}" for handle, text in revealed.items()), ""]
     lines.append(cost_line(answer))
-    return "\n".join(lines)
+    # A line end in a value would begin a line that reads as ours.
+    return "\n".join(map(one_line, lines))
 
 
 def _server(answer: Diagnosis) -> str:

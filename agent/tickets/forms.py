@@ -10,7 +10,7 @@ from typing import Any
 
 from agent.tickets.document import Code, Comment, Inline, Items, Line, Para, Part
 from agent.tickets.service import Form
-from tools.http import printable
+from tools.text import printable
 
 _JOINER = "\u200b"
 """Breaks a mention, a reference or a tag without being seen."""

@@ -14,10 +14,11 @@ from agent.tickets.rest import PATIENCE
 from agent.tickets.summary import address_of, author, do_first, explanation, headline, measured_at, what_not_to_do
 from agent.tickets.ticket import ServiceError, Ticket
 from tools.errors import UsageError
-from tools.http import printable, web_url
+from tools.http import web_url
 from tools.records import Record
 from tools.settings.file import load_settings
 from tools.settings.tables import Settings
+from tools.text import one_line, printable
 
 _BLOCK = 3000
 """Characters of one block at Slack."""
@@ -79,10 +80,10 @@ async def notify_all(
         try:
             await notify(one, answer, ticket, link, patience)
         except ServiceError as error:
-            print(f"rediagnose: {error}", file=sys.stderr)
+            print(one_line(f"rediagnose: {error}"), file=sys.stderr)
             done = False
         else:
-            print(f"notified: {one.name}", file=sys.stderr)
+            print(one_line(f"notified: {one.name}"), file=sys.stderr)
     return done
 
 
