@@ -18,8 +18,9 @@ from agent.remediation.audit import ForbiddenLog, audit_log, change_log, note_pr
 from agent.remediation.site import site_of
 from agent.remediation.terminal import TerminalApprover
 from agent.report.console import Console
+from agent.report.markdown import markdown
 from agent.report.progress import Progress
-from agent.report.render import markdown, text
+from agent.report.render import text
 from tools.clock import Clock
 from tools.errors import Unlogged
 from tools.text import one_line
