@@ -35,7 +35,6 @@ _SEQUENCE = re.compile(
     r"|(?:\x1b[\]P^_X]|[\x9d\x90\x9e\x9f\x98])[^\x07\x1b\x9c\n]{0,4096}(?:\x07|\x1b\\|\x9c)"  # OSC, DCS, PM, APC, SOS
 )
 _PLAIN = re.compile(r"[\n\t -~]*")
-_ESCAPED_IN_JSON = re.compile(rf"[\x7f-\x9f\u2028\u2029\ud800-\udfff{_UNSEEN}]")
 _BLANK = "\u2800"
 """A Braille cell without a dot: a letter, and nothing is seen of it."""
 
@@ -57,12 +56,18 @@ def one_line(text: str, most: int = LINE_MOST) -> str:
 
 
 def escaped_json(text: str) -> str:
-    r"""JSON whose strings have what can't be printed as \u escapes, so that their values stay what they are."""
-    return _ESCAPED_IN_JSON.sub(_json_escape, text)
+    r"""JSON whose strings have what `printable` would change as \u escapes, so that their values stay what they are."""
+    if _PLAIN.fullmatch(text):
+        return text
+    return "".join(letter if letter in "\n\t" or _stays(letter) else _json_escape(letter) for letter in text)
 
 
-def _json_escape(found: re.Match[str]) -> str:
-    units = found[0].encode("utf-16-be", "surrogatepass")
+def _stays(letter: str) -> bool:
+    return _shown(letter) == letter and unicodedata.category(letter) not in ("Mn", "Me")
+
+
+def _json_escape(letter: str) -> str:
+    units = letter.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at] << 8 | units[at + 1]:04x}" for at in range(0, len(units), 2))
 
 

@@ -25,10 +25,14 @@ UNSEEN = re.compile(
 CONCEALED = "\x1b[8m"
 MARKS = (
     CONCEALED, "\x1b[30;40m", "\x1b]0;title\x07", "\x1b]8;;https://evil.example\x1b\\", "\x1b[2J", "\x1b[1A", "\x1bc",
-    "\x1bP1$q\x1b\\", "\x9b8m", "\x9d0;t\x9c", "\x85", "\r", "\x08\x08", "\x07", "\x0b", "\x0c", "\x00", "\x7f", "\x0e",
-    "\u2028", "\u2029", "\u202e", "\u202a", "\u2066", "\u2069", "\u200e", "\u200f", "\u061c", "\u200b", "\u200c", "\u200d",
-    "\u2060", "\ufeff", "\U000e0041", "\U000e0101", "\ufe0f", "\u00ad", "\u3164", "\u115f", "\uffa0", "\u2800", "\ufff9",
-    "\u034f", "\u180e", "o" + "\u0336\u0301\u0489" * 20, "[/bold]", "[link=https://evil.example]x[/link]", "[red", ":x:",
+    "\x1bP1$q\x1b\\", "\x9b8m", "\x9d0;t\x9c", "\x85", "\r", "\x08\x08", "\x07",
+    "\x0b", "\x0c", "\x00", "\x7f", "\x0e",
+    "\u2028", "\u2029", "\u202e", "\u202a", "\u2066", "\u2069", "\u200e", "\u200f", "\u061c", 
+    "\u200b", "\u200c", "\u200d",
+    "\u2060", "\ufeff", "\U000e0041", "\U000e0101", "\ufe0f", "\u00ad", "\u3164", "\u115f", "\uffa0",
+    "\u2800", "\ufff9",
+    "\u034f", "\u180e", "o" + "\u0336\u0301\u0489" * 20, "[/bold]", "[link=https://evil.example]x[/link]", "[red",
+    ":x:",
 )  # fmt: skip
 """Every kind of mark, and the markup of the library that styles."""
 

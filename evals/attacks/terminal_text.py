@@ -40,8 +40,8 @@ async def attempt(name: str, text: str) -> Attempt:
             args, typed, ends = _prepared(name, text, at, url)
             status, printed = await in_terminal(args, {}, at, typed, ends=ends)
     found = steering(printed)
-    if not found and b"that is a bug" in printed:
-        found = printed[-600:].decode(errors="replace")
+    if not found and b"MarkupError" in printed:
+        found = "a value was taken for markup"
     if not found and not printed:
         found = f"nothing was printed, status {status}"
     return Attempt(name, not found, found)
@@ -68,7 +68,8 @@ def _prepared(name: str, text: str, at: Path, url: str) -> tuple[list[str], str,
         "target": ["triage", "--target", text + "x", "x", *QUICK], "runbooks-show": ["runbooks", "show", text],
         "runbooks-check": ["runbooks", "check", "books"], "lab-start": ["lab", "start", text],
         "eval-arm": ["eval", "--arms", text], "eval-compare": ["eval", "compare", "a", "b"],
-        "apply": ["apply", str(recording), "s1", "--url", url], "rollback": ["rollback", str(recording), "s1", "--url", url],
+        "apply": ["apply", str(recording), "s1", "--url", url],
+        "rollback": ["rollback", str(recording), "s1", "--url", url],
         "replay-missing": ["replay", file_name], "replay": ["replay", str(recording)],
         "annotate": ["annotate", "ticket", "--url", url, "--format", "text", *QUICK[:-2]],
         "resume": ["chat", url, "--resume", str(recording), *QUICK], "acl": ["acl", url],
