@@ -7,10 +7,8 @@ from tools.text import one_line, printable
 JOINER = "&#8203;"
 """Breaks a mention, a reference or a link and isn't seen: a zero-width space, written so that a sink lets it pass."""
 _SPACE = "\u200b"
-_SCHEME = re.compile(
-    r"(?i)(?<![a-z0-9+.-])([a-z][a-z0-9+.-]{1,30})(?=://)|\b(mailto|xmpp|tel|sms|data|javascript)(?=:\S)"
-)
-_WWW = re.compile(r"(?i)\b(www)(?=\.)")
+_SCHEME = re.compile(r"(?i)[a-z0-9+.-](?=://)|(?:mailto|xmpp|tel|sms|data|javascript)(?=:\S)")
+_WWW = re.compile(r"(?i)(www)(?=\.)")
 _SMILEY = re.compile(r":(?=(?:100|1234|[\w+-]*[A-Za-z_+-][\w+-]*):)")
 _MENTION = re.compile(r"@(?=\w)|#(?=\w)|(?<=GH-)(?=\d)|(?<=gh-)(?=\d)")
 _DOMAIN = re.compile(r"(?<=[A-Za-z0-9-])\.(?=[A-Za-z]{2,24}(?![\w-]))")
@@ -51,7 +49,7 @@ def in_chat(text: str) -> str:
     text = " ".join(unlinked(text).translate(_LOOKALIKES).split())
     text = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", "\uff3f", text)
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"^(?=[-+#>=]|\d+[.)])", _SPACE, text)
+    return re.sub(r"^(?=[-+#>=]|\d+[.)]\s)", _SPACE, text)
 
 
 def unlinked(text: str) -> str:
