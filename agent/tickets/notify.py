@@ -123,7 +123,7 @@ def slack(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]
         f"*Do first:* {_with_code(do_first(answer))}",
         f"*Don't:* {_with_code(what_not_to_do(answer))}",
     ]
-    about = f"{in_chat(ticket.name)}, " if ticket and ticket.place else ""
+    about = f"{_code(ticket.name)}, " if ticket and ticket.place else ""
     where = f" <{_code_text(link)}|comment>" if link.startswith(("https://", "http://")) else ""
     last = f"{about}{_code(address_of(answer))} at {measured_at(answer)}, by {in_chat(author(answer))}.{where}"
     shown = [_cut(line) for line in (*lines, last)]
