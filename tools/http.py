@@ -1,4 +1,4 @@
-"""What all HTTP clients share: URLs, when to try again, and text that may be printed."""
+"""What all HTTP clients share: URLs, and when to try again."""
 
 import math
 import time
@@ -9,10 +9,7 @@ from typing import NamedTuple
 
 import httpx2
 
-
-def printable(text: str) -> str:
-    """Text that can't steer a terminal."""
-    return "".join(letter if letter.isprintable() or letter in "\n\t" else " " for letter in text)
+from tools.text import printable
 
 
 def web_url(text: str) -> httpx2.URL | None:

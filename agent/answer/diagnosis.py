@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tools.records import Footprint, Reading, Record, Scalar
+from tools.text import escaped_json
 
 OFFLINE = "offline"
 """The name that stands for no model."""
@@ -198,7 +199,7 @@ class Diagnosis(Record):
 
     def to_json(self) -> str:
         """The JSON text of the contract."""
-        return self.model_dump_json(by_alias=True, indent=2)
+        return escaped_json(self.model_dump_json(by_alias=True, indent=2))
 
 
 class Verdict(Record):

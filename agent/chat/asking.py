@@ -20,8 +20,8 @@ from agent.loop.run import Limits
 from agent.loop.tool_calls import ToolCaller
 from agent.model.errors import ModelError
 from agent.model.usage import Spending
-from tools.http import printable
 from tools.records import BudgetLimits
+from tools.text import printable
 
 QUESTION = BudgetLimits(commands=100, pings=60, bytes=8 << 20)
 """What a question may cost the deployment, beside what was read for the diagnosis."""

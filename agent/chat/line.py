@@ -13,10 +13,12 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion, Path
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-from rich.console import Console
+from prompt_toolkit.output import create_output
 
 from agent.chat.shown import say
+from agent.report.console import Console
 from tools.redact import hide_secrets
+from tools.terminal import styled
 
 FILES = ("record", "resume")
 """Commands that a file follows."""
@@ -39,8 +41,9 @@ class Terminal:
             event.current_buffer.insert_text("\n")
 
         self._lines: PromptSession[str] = PromptSession(
-            history=_history(), completer=_Commands(tuple(names), words), complete_while_typing=False, multiline=True,
-            key_bindings=keys, prompt_continuation=MORE, enable_history_search=True,
+            output=create_output(styled(sys.stdout)), history=_history(), completer=_Commands(tuple(names), words),
+            complete_while_typing=False, multiline=True, key_bindings=keys, prompt_continuation=MORE,
+            enable_history_search=True,
         )  # fmt: skip
 
     async def line(self) -> str | None:

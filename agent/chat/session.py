@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from rich.console import Console
-
 from agent.answer.diagnosis import OFFLINE, Diagnosis, Verdict
 from agent.answer.events import Event, Question, Reply, Resumed, Started
 from agent.chat import shown
@@ -21,6 +19,7 @@ from agent.investigation.pipeline import Setup, run
 from agent.model.errors import ModelError
 from agent.remediation.approval import Approver
 from agent.remediation.audit import ForbiddenLog, audit_log, change_log, note_proposals
+from agent.report.console import Console
 from agent.report.progress import Progress
 from agent.report.render import headline
 from tools.clock import SystemClock

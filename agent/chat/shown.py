@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console
 from rich.markdown import Markdown
-from rich.text import Text
 
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, Step
 from agent.chat.changes import Moved
+from agent.report.console import Console
 from agent.report.render import (
     citation_text,
     cost_line,
@@ -28,7 +27,7 @@ STATES = {"verified": "green", "applied": "yellow", "failed": "red", "refused": 
 
 def say(console: Console, text: str, style: str | None = None) -> None:
     """Print a line as it is: nothing in it is markup."""
-    console.print(Text(text, style=style or ""), soft_wrap=not console.is_terminal)
+    console.say(text, style, wrap=console.is_terminal)
 
 
 def answer(console: Console, diagnosis: Diagnosis) -> None:
@@ -159,4 +158,4 @@ def runbooks(console: Console, library: Library, shown: Sequence[str]) -> None:
 
 def runbook(console: Console, text: str) -> None:
     """A runbook's text."""
-    console.print(Markdown(text))
+    console.print(Markdown(text, hyperlinks=False))

@@ -15,6 +15,7 @@ from tools.errors import RediagnoseError, Unanswered, UsageError
 from tools.redact import Pseudonyms
 from tools.server.access_check import Check, tried
 from tools.server.users import About, User, UserTier, about, user
+from tools.text import one_line
 
 SHORT = 8
 """Causes that a line of text names."""
@@ -63,7 +64,8 @@ def _target(inputs: AclInputs) -> Target:
 
 
 def _version(server: About) -> str:
-    return f"{server.product} {server.version or 'of unknown version'}{', a sentinel' if server.sentinel else ''}"
+    named = one_line(f"{server.product} {server.version or 'of unknown version'}", 100)
+    return f"{named}{', a sentinel' if server.sentinel else ''}"
 
 
 def _printed(target: Target, server: About, users: Iterable[User]) -> Iterator[str]:
@@ -81,7 +83,7 @@ def _printed(target: Target, server: About, users: Iterable[User]) -> Iterator[s
 
 
 def _checked(target: Target, server: About, check: Check) -> Iterator[str]:
-    whom = f"as user {check.user}" if check.user else "(ACL WHOAMI is denied)"
+    whom = f"as user {one_line(check.user, 100)}" if check.user else "(ACL WHOAMI is denied)"
     of = check.answered + len(check.denied)
     yield f"{target.url}: {_version(server)}, checked {whom}: {check.answered} of {of} reading commands are allowed."
     for row in sorted(check.denied, key=lambda row: -len(row.causes)):

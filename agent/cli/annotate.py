@@ -27,9 +27,9 @@ from agent.tickets.ticket import NAMES, ServiceError, Ticket, TicketError
 from tools.clock import SystemClock
 from tools.connection.target import Target
 from tools.errors import UsageError
-from tools.http import printable
 from tools.settings.file import load_settings, target_named
 from tools.settings.tables import Settings
+from tools.text import one_line, printable
 
 _SHUT_OUT = {
     "noauth": "it wants a password; give the target password_env or password_file",
@@ -156,4 +156,4 @@ def _print(inputs: AnnotateInputs, answer: Diagnosis, written_comment: Comment) 
 
 
 def _say(line: str, *, plain: bool = False) -> None:
-    print(line if plain else f"rediagnose: {line}", file=sys.stderr, flush=True)
+    print(one_line(line if plain else f"rediagnose: {line}"), file=sys.stderr, flush=True)

@@ -5,8 +5,6 @@ import shlex
 import sys
 from typing import Any
 
-from rich.console import Console
-
 from agent.answer.diagnosis import Step
 from agent.cli.inputs import ChangeInputs
 from agent.cli.program import ANSWERED, FAILED
@@ -16,6 +14,7 @@ from agent.remediation.audit import change_log
 from agent.remediation.carry_out import Outcome, Site, carry_out, file_lines, outcome_lines, roll_back
 from agent.remediation.site import reached
 from agent.remediation.terminal import TerminalApprover
+from agent.report.console import Console
 from tools.clock import SystemClock
 from tools.connection.target import Target
 from tools.errors import Forbidden, GateError, Moved
@@ -24,6 +23,7 @@ from tools.gate.current_value import current_value
 from tools.gate.equality import equal_values
 from tools.gate.ledger import Ledger, Log, change_entry, changes_path, current_user, forbidden_entry
 from tools.gate.policy import Change, canonical_name, command_line
+from tools.text import one_line
 
 REMEDY = "give --url, such as redis://host:6379"
 
@@ -161,7 +161,7 @@ def _refused(inputs: ChangeInputs, step: Step, error: GateError) -> int:
     outcome = "moved" if isinstance(error, Moved) else "refused"
     if inputs.format == "json":
         _print(inputs, step, {"outcome": outcome, "why": str(error)}, [])
-    print(f"rediagnose {inputs.command}: {step.id} {outcome}: {error}", file=sys.stderr)
+    print(one_line(f"rediagnose {inputs.command}: {step.id} {outcome}: {error}"), file=sys.stderr)
     return FAILED
 
 
@@ -183,5 +183,5 @@ def _print(inputs: ChangeInputs, step: Step, outcome: dict[str, Any], lines: lis
         head = {"schema": 1, "command": inputs.command, "step": step.id, "node": step.node}
         print(json.dumps({**head, **outcome}, indent=2))
     else:
-        print("\n".join(lines))
+        print("\n".join(map(one_line, lines)))
     sys.stdout.flush()

@@ -17,6 +17,7 @@ from agent.model.selection import choose
 from agent.recordings.capture import Captured, capture
 from agent.runbooks.library import load
 from tools.clock import SystemClock
+from tools.text import one_line
 
 
 async def capture_(inputs: CaptureInputs) -> int:
@@ -42,7 +43,7 @@ async def capture_(inputs: CaptureInputs) -> int:
         await asyncio.gather(work, return_exceptions=True)
     finally:
         await incident.close()
-    print(_summary(inputs.record, incident, done))
+    print(one_line(_summary(inputs.record, incident, done)))
     sys.stdout.flush()
     return ANSWERED if done else INTERRUPTED
 
@@ -65,7 +66,7 @@ def _summary(path: Path, incident: Investigation, done: Captured | None) -> str:
 
 
 def _tell(line: str) -> None:
-    print(f"rediagnose: {line}", file=sys.stderr, flush=True)
+    print(one_line(f"rediagnose: {line}"), file=sys.stderr, flush=True)
 
 
 def _ignore(event: Event) -> None:

@@ -7,8 +7,6 @@ import sys
 import traceback
 from collections.abc import Coroutine
 
-from rich.console import Console
-
 from agent.answer.diagnosis import OFFLINE
 from agent.chat import shown
 from agent.chat.line import Pipe, Terminal
@@ -18,6 +16,7 @@ from agent.cli.inputs import ChatInputs
 from agent.cli.investigate import ended_by
 from agent.cli.program import ANSWERED, INTERRUPTED
 from agent.remediation.terminal import TerminalApprover
+from agent.report.console import Console
 from tools.clock import SystemClock
 from tools.errors import RediagnoseError
 from tools.record.recorder import must_be_new

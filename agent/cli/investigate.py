@@ -7,8 +7,6 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
-from rich.console import Console
-
 from agent.answer.diagnosis import Diagnosis
 from agent.cli.inputs import PrintedInputs
 from agent.cli.program import ANSWERED, INTERRUPTED
@@ -19,10 +17,13 @@ from agent.remediation.approval import Decisions
 from agent.remediation.audit import ForbiddenLog, audit_log, change_log, note_proposals
 from agent.remediation.site import site_of
 from agent.remediation.terminal import TerminalApprover
+from agent.report.console import Console
+from agent.report.markdown import markdown
 from agent.report.progress import Progress
-from agent.report.render import markdown, text
+from agent.report.render import text
 from tools.clock import Clock
 from tools.errors import Unlogged
+from tools.text import one_line
 
 Finish = Callable[[Investigation, ForbiddenLog], Awaitable[int]]
 """Does with a finished investigation what is to be done; the exit status."""
@@ -38,7 +39,7 @@ async def investigate(setup: Setup, clock: Clock, finish: Finish, print_: Print,
     """
     errors = Console(stderr=True)
     if setup.target.tls and setup.target.tls.insecure:
-        errors.print("rediagnose: warning: --insecure: the server's certificate isn't verified", highlight=False)
+        errors.say("rediagnose: warning: --insecure: the server's certificate isn't verified")
     progress = Progress(errors)
     forbidden = ForbiddenLog(progress)
     incident = setup.investigation(clock, forbidden)
@@ -84,11 +85,8 @@ class Presenter:
     async def _decide(self, incident: Investigation) -> None:
         asker = Console(stderr=True)
 
-        def show(line: str) -> None:
-            asker.print(line, markup=False, highlight=False, soft_wrap=True)
-
         site = site_of(incident, change_log(self._inputs.audit, self._inputs.record))
-        await Decisions(incident, site, TerminalApprover(asker), show, "terminal").all(offer_undo=True)
+        await Decisions(incident, site, TerminalApprover(asker), asker.say, "terminal").all(offer_undo=True)
 
     def print(self, incident: Investigation, answer: Diagnosis) -> None:
         """Print an answer in the form that was asked for."""
@@ -107,7 +105,7 @@ def note(incident: Investigation, forbidden: ForbiddenLog, audit: Path | None) -
     try:
         note_proposals(incident, forbidden, audit_log(audit))
     except Unlogged as error:
-        print(f"rediagnose: no step can be applied: {error}", file=sys.stderr)
+        print(one_line(f"rediagnose: no step can be applied: {error}"), file=sys.stderr)
         return False
     return True
 
@@ -117,9 +115,9 @@ def _coloured(out: Console, answer: str) -> None:
         print(answer)
         return
     styles = ("bold red", "bold green", "bold yellow")
-    for number, line in enumerate(answer.splitlines()):
+    for number, line in enumerate(answer.split("\n")):
         style = styles[number] if number < len(styles) else None
-        out.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+        out.say(line, style)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
+from tools.terminal import sinks
+from tools.text import one_line
+
 ANSWERED, FAILED, USAGE, NOTHING, INTERRUPTED = 0, 1, 2, 3, 130
 
 
@@ -34,7 +37,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**{"argument_default": argparse.SUPPRESS, **settings})
 
     def error(self, message: str) -> NoReturn:
-        self.exit(USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+        self.exit(USAGE, f"{one_line(f'{self.prog}: {message}')} (see {self.prog} --help)\n")
 
 
 def parser(commands: Sequence[Command], version: str) -> argparse.ArgumentParser:
@@ -59,7 +62,15 @@ def parsed(root: argparse.ArgumentParser, argv: Sequence[str] | None) -> dict[st
 
 
 def run(commands: Sequence[Command], version: str, argv: Sequence[str] | None) -> int:
-    """Parse, load the one command, run it; errors as one line and an exit status."""
+    """Parse, load the one command, run it; errors as one line and an exit status.
+
+    Whatever is printed within goes through a sink: a value, a name or an argument can't steer the terminal.
+    """
+    with sinks():
+        return _run(commands, version, argv)
+
+
+def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None) -> int:
     try:
         arguments = parsed(parser(commands, version), argv)
     except SystemExit as exit_:
@@ -76,10 +87,10 @@ def run(commands: Sequence[Command], version: str, argv: Sequence[str] | None) -
         result = _loaded(command.run)(typed(_loaded(command.inputs), arguments))
         return asyncio.run(result) if asyncio.iscoroutine(result) else int(result)
     except UsageError as error:
-        print(f"rediagnose {name}: {error}", file=sys.stderr)
+        print(one_line(f"rediagnose {name}: {error}"), file=sys.stderr)
         return USAGE
     except RediagnoseError as error:
-        print(f"rediagnose {name}: {error}", file=sys.stderr)
+        print(one_line(f"rediagnose {name}: {error}"), file=sys.stderr)
         return NOTHING
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -11,6 +11,7 @@ from tools.record.mapping import LOOPBACK
 from tools.record.playhead import Moment
 from tools.record.serve import Served, serving
 from tools.record.tape import Tape
+from tools.text import one_line
 
 
 async def replay(inputs: ReplayInputs) -> int:
@@ -51,5 +52,5 @@ def _over(served: Served) -> str:
 
 
 def _plain(text: str) -> str:
-    """Others' text on a terminal: without what would steer it."""
-    return "".join(char if char.isprintable() else "?" for char in text[:500])
+    """Others' text, short and on one line."""
+    return one_line(text, 500)

@@ -8,6 +8,7 @@ from agent.cli.program import ANSWERED, FAILED
 from agent.runbooks.library import BUNDLED, load
 from agent.runbooks.lint import lint
 from tools.errors import UsageError
+from tools.text import one_line
 
 
 def runbooks(inputs: RunbooksInputs) -> int:
@@ -32,11 +33,11 @@ def check(folder: Path) -> int:
     """Print what's wrong, a line each, and what was looked at; 1 if any of it is an error."""
     books, findings = lint(folder)
     for finding in findings:
-        print(finding)
+        print(one_line(str(finding)))
     wrong = {finding.file for finding in findings if finding.error}
     for book in books:
         if book.path not in wrong:
-            print(f"{book.path}: {len(book.causes)} causes, ok")
+            print(one_line(f"{book.path}: {len(book.causes)} causes, ok"))
     errors = sum(finding.error for finding in findings)
     if findings:
         print(f"{errors} errors, {len(findings) - errors} warnings")

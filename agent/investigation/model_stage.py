@@ -20,6 +20,7 @@ from agent.model.request import Wire, request_body
 from agent.model.usage import Prices
 from tools.errors import ToolError
 from tools.records import Record
+from tools.text import escaped_json
 
 PLANNING = 40
 """Commands that are kept back from a model: the plan reads the value before each change."""
@@ -190,4 +191,4 @@ def show_prompt(incident: Investigation, settings: ModelSettings) -> str:
     tools = offered_tools(incident.toolbox)
     name = incident.use.name
     body = request_body(name, prompt_of(incident, tools).messages(), tools, max_tokens=settings.max_tokens)
-    return json.dumps(body, ensure_ascii=False, indent=2)
+    return escaped_json(json.dumps(body, ensure_ascii=False, indent=2))

@@ -15,7 +15,7 @@ from agent.model.errors import ModelError as ModelError
 from agent.model.provider import api_key_of, openai_client
 from agent.model.request import ABILITIES, Wire, request_body
 from agent.model.response import AnswerPieces, Turn
-from tools.http import printable
+from tools.text import printable
 
 if TYPE_CHECKING:
     from httpx2 import AsyncBaseTransport

@@ -16,8 +16,9 @@ import httpx2
 from agent.answer.diagnosis import ModelUse
 from agent.model.request import Wire, refused_ability
 from tools.errors import RediagnoseError
-from tools.http import printable, redirect, retry_after
+from tools.http import redirect, retry_after
 from tools.redact import hide_secrets
+from tools.text import printable
 
 if TYPE_CHECKING:
     from openai import APIStatusError

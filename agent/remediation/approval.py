@@ -12,7 +12,10 @@ from tools.gate.apply import Applied, Gate
 from tools.gate.ledger import change_entry, current_user
 from tools.gate.policy import Change, command_line
 from tools.records import Record
+from tools.text import one_line
 
+SHOWN_MOST = 200
+"""Characters of a value that was read, in a question; what would be sent is never cut."""
 Show = Callable[[str], None]
 """Shows a person one line."""
 
@@ -33,15 +36,22 @@ class ApprovalRequest(Record):
         change = self.change
         rows = [f"{self.step} {change.action}", f"   on      {change.node}"]
         if change.parameter is not None:
-            rows.append(f"   change  {command_line((change.before or '',))} -> {command_line((change.args[3],))}")
+            rows.append(
+                f"   change  {_short(command_line((change.before or '',)))} -> {command_line((change.args[3],))}"
+            )
         elif change.before is not None:
-            rows.append(f"   is      {change.before}")
+            rows.append(f"   is      {_short(change.before)}")
         rows.append(f"   risk    {change.risk}")
         if self.unchecked:
             rows.append(f"   unknown {self.unchecked}")
         if not self.takes_back:
-            rows.append(f"   undo    {command_line(change.undo) if change.undo else 'nothing takes it back'}")
-        return rows
+            rows.append(f"   undo    {_short(command_line(change.undo)) if change.undo else 'nothing takes it back'}")
+        return [one_line(row) for row in rows]
+
+
+def _short(text: str) -> str:
+    """What was read, within a line or two: a server's long value doesn't push the question off the screen."""
+    return text if len(text) <= SHOWN_MOST else f"{text[:SHOWN_MOST]}… ({len(text)} characters)"
 
 
 class Approver(Protocol):

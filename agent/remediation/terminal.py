@@ -3,10 +3,9 @@
 import sys
 import termios
 
-from rich.console import Console
-from rich.text import Text
-
 from agent.remediation.approval import ApprovalRequest
+from agent.report.console import Console
+from tools.terminal import styled
 
 
 class TerminalApprover:
@@ -23,10 +22,10 @@ class TerminalApprover:
         """
         self._console.print()
         action, *details = request.lines()
-        self._console.print(Text(action, style="bold"), soft_wrap=True)
+        self._console.say(action, "bold")
         for line in details:
             style = "yellow" if line.startswith(("   unknown", "   risk    risky")) else ""
-            self._console.print(Text(line, style=style), soft_wrap=True)
+            self._console.say(line, style)
         words = answers(request)
         verb = "Take it back" if request.takes_back else "Apply it"
         return (await _line(f"   {verb}? Type {' or '.join(words)}; anything else is no: ")).strip().lower() in words
@@ -48,7 +47,7 @@ async def _line(question: str) -> str:
     from prompt_toolkit.output import create_output
 
     # stdout may be the answer's way into a file or a pipe.
-    session: PromptSession[str] = PromptSession(input=create_input(sys.stdin), output=create_output(sys.stderr))
+    session: PromptSession[str] = PromptSession(input=create_input(sys.stdin), output=create_output(styled(sys.stderr)))
     clear_typeahead(session.app.input)
     termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
     try:

@@ -2,8 +2,7 @@
 
 from types import TracebackType
 
-from rich.console import Console
-from rich.status import Status
+from rich.live import Live
 from rich.text import Text
 
 from agent.answer.events import (
@@ -18,8 +17,10 @@ from agent.answer.events import (
     ReadingTaken,
     Started,
 )
+from agent.report.console import Console, moving_line, show_moving
 from agent.report.render import figures_text, sparkline
 from tools.records import Reading
+from tools.text import one_line, printable
 
 
 class Progress:
@@ -27,14 +28,14 @@ class Progress:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self._status: Status | None = None
+        self._status: Live | None = None
         self._running: dict[str, str] = {}
         self._speaking = False
 
     def __enter__(self) -> "Progress":
         self._running.clear()
         if self.console.is_terminal:
-            self._status = self.console.status("looking")
+            self._status = moving_line(self.console, "looking")
             self._status.start()
         return self
 
@@ -48,14 +49,14 @@ class Progress:
             self._status.stop()
             self._status = None
 
-    def _speak(self, text: str, status: Status) -> None:
+    def _speak(self, text: str, status: Live) -> None:
         """Print a piece of text as it comes; the moving line would wipe it out again."""
         if not self._speaking:
             status.stop()
             self._speaking = True
-        self.console.print(text, end="", markup=False, highlight=False, soft_wrap=True)
+        self.console.print(Text(printable(text)), end="", soft_wrap=True)
 
-    def _fall_silent(self, status: Status) -> None:
+    def _fall_silent(self, status: Live) -> None:
         if self._speaking:
             self.console.print()
             self._speaking = False
@@ -64,15 +65,15 @@ class Progress:
     def __call__(self, event: Event) -> None:
         if isinstance(event, Started):
             how = "checks alone" if event.model == "offline" else f"model {event.model}"
-            self.console.print(f"rediagnose: {how} ({event.why_model})", highlight=False, soft_wrap=True)
+            self.console.say(f"rediagnose: {how} ({event.why_model})")
         elif isinstance(event, ModelFailed):
-            self.console.print(f"rediagnose: the checks' answer stands: {event.why}", highlight=False, soft_wrap=True)
+            self.console.say(f"rediagnose: the checks' answer stands: {event.why}")
         elif isinstance(event, ProposalForbidden):
-            self.console.print(f"rediagnose: forbidden: {event.action}: {event.why}", highlight=False, soft_wrap=True)
+            self.console.say(f"rediagnose: forbidden: {event.action}: {event.why}")
         elif self._status is not None:
             self._live(event, self._status)
 
-    def _live(self, event: Event, status: Status) -> None:
+    def _live(self, event: Event, status: Live) -> None:
         if isinstance(event, ModelText):
             self._speak(event.text, status)
             return
@@ -85,18 +86,18 @@ class Progress:
                 self.console.print(_line(event.reading), soft_wrap=True)
         elif isinstance(event, ChecksMade):
             found = ", ".join(f"{cause.id} {cause.probability:.0%}" for cause in event.findings[:3]) or "nothing"
-            self.console.print(Text(f"checks: {found}", style="bold"))
+            self.console.say(f"checks: {found}", "bold")
         elif isinstance(event, ModelRetried):
-            self.console.print(Text(f"asking again in {event.seconds:.1f} s: {event.why}", style="yellow"))
+            self.console.say(f"asking again in {event.seconds:.1f} s: {event.why}", "yellow")
         waiting = f"turn {event.turn}" if isinstance(event, ModelAsked) else ", ".join(self._running.values())
-        status.update(waiting or "thinking")
+        show_moving(status, waiting or "thinking")
 
 
 def _line(reading: Reading) -> Text:
-    line = Text(f"{reading.id:<4} ", style="dim")
-    line.append(f"{reading.tool:<14}", style="red" if reading.unavailable else "green")
+    line = Text(f"{one_line(reading.id):<4} ", style="dim")
+    line.append(f"{one_line(reading.tool):<14}", style="red" if reading.unavailable else "green")
     line.append(f" {reading.ms or 0:8.1f} ms  ", style="dim")
-    line.append(figures_text(reading), style="default")
+    line.append(one_line(figures_text(reading)), style="default")
     series = (reading.values or {}).get("series_ms")
     if series:
         line.append(f"  {sparkline(str(series))}", style="cyan")

@@ -1,10 +1,11 @@
-"""The answer for people: text and Markdown. The first three lines are what it is, what to do, what not to do."""
+"""The answer for people as text. The first three lines are what it is, what to do, what not to do."""
 
 from collections.abc import Mapping, Sequence
 
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, Step
 from agent.evidence.fields import FIGURES
 from tools.records import Reading, Scalar
+from tools.text import one_line
 
 SPARKS = "▁▂▃▄▅▆▇█"
 
@@ -28,7 +29,7 @@ def _what_it_is(answer: Diagnosis) -> str:
             f" Also {', '.join(f'{c.id} {c.probability:.0%}' for c in answer.causes[1:])}." if answer.causes[1:] else ""
         )
         at = f" at {top.where}" if len(answer.target.nodes) > 1 and top.where else ""
-        return f"{top.id}{at}, {top.probability:.0%}.{_only_reported(top)} {top.why}{others}"
+        return f"{top.id}{at}, {top.probability:.0%}.{only_reported(top)} {top.why}{others}"
     if answer.outcome == "no-fault":
         return "no-fault. Redis was measured and does what it should; what was reported isn't visible here now."
     if answer.outcome == "outside-redis":
@@ -37,7 +38,8 @@ def _what_it_is(answer: Diagnosis) -> str:
     return "insufficient-evidence. " + (answer.unknown[0] if answer.unknown else "The readings don't point anywhere.")
 
 
-def _only_reported(cause: Cause) -> str:
+def only_reported(cause: Cause) -> str:
+    """What is added to a cause that only the report speaks for."""
     return " (Only reported: nothing that was measured shows it.)" if cause.only_reported else ""
 
 
@@ -110,7 +112,7 @@ def text(answer: Diagnosis, *, spark: bool = False, revealed: Mapping[str, str] 
     shown = [cause.id for cause in answer.causes]
     rest = [cause for cause in answer.findings if cause.id not in shown]
     lines += _causes("Less likely" if answer.model.alone else "What the checks found besides", rest, several)
-    lines += _baseline_lines(answer)
+    lines += baseline_lines(answer)
     if answer.plan:
         lines.append("Plan (nothing is changed without a yes)")
         lines += [line for step in answer.plan for line in step_lines(step, several)] + [""]
@@ -123,7 +125,8 @@ def text(answer: Diagnosis, *, spark: bool = False, revealed: Mapping[str, str] 
     if revealed:
         lines += ["Handles", *(f"  {handle} = {text!r}" for handle, text in revealed.items()), ""]
     lines.append(cost_line(answer))
-    return "\n".join(lines)
+    # A line end in a value would begin a line that reads as ours.
+    return "\n".join(map(one_line, lines))
 
 
 def _server(answer: Diagnosis) -> str:
@@ -140,13 +143,13 @@ def _causes(title: str, causes: Sequence[Cause], several: bool) -> list[str]:
     lines = [title]
     for cause in causes:
         at = f" at {cause.where}" if several and cause.where else ""
-        lines.append(f"  {cause.probability:>4.0%} {cause.id}{at}: {cause.why}{_only_reported(cause)}")
+        lines.append(f"  {cause.probability:>4.0%} {cause.id}{at}: {cause.why}{only_reported(cause)}")
         if cause.evidence:
             lines.append(f"       {_brackets(cause.evidence)}")
     return [*lines, ""]
 
 
-def _baseline_lines(answer: Diagnosis) -> list[str]:
+def baseline_lines(answer: Diagnosis) -> list[str]:
     """What changed most since the good day, of each node that was compared with one."""
     compared = [reading for reading in answer.readings if reading.tool == "baseline"]
     newest = {reading.node: reading for reading in compared}.values()
@@ -245,50 +248,3 @@ def cost_line(answer: Diagnosis) -> str:
         f"Cost to the server: {print_.commands} of at most {bound.commands} commands, {print_.pings} of {bound.pings} "
         f"pings, {print_.bytes} of {bound.bytes} bytes, in {answer.seconds:.1f}{of_time} s{spent}.{cut}"
     )
-
-
-def markdown(answer: Diagnosis) -> str:
-    """The answer as Markdown: the same short top, the evidence below."""
-    what, do, dont = headline(answer)
-    lines = [f"**{_bold_label(what)}", "", f"**{_bold_label(do)}", "", f"**{_bold_label(dont)}", ""]
-    if notes := notices(answer):
-        lines += [*(f"- {line}" for line in notes), ""]
-    if answer.causes:
-        lines += ["| cause | where | probability | evidence |", "|---|---|---|---|"]
-        lines += [
-            f"| `{c.id}` | {c.where or '-'} | {c.probability:.0%} | "
-            f"{'; '.join(f'`{_cell(citation_text(e))}`' for e in shown_evidence(c.evidence))}{_only_reported(c)} |"
-            for c in answer.causes
-        ] + [""]
-    if compared := _baseline_lines(answer):
-        lines += [f"- {line.strip()}" if line.startswith(" ") else line for line in compared]
-    shown = [cause.id for cause in answer.causes]
-    if not answer.model.alone and (rest := [cause for cause in answer.findings if cause.id not in shown]):
-        lines += ["What the checks found besides:", ""]
-        lines += [f"- `{cause.id}` {cause.probability:.0%}: {cause.why}" for cause in rest] + [""]
-    if answer.plan:
-        lines += ["| step | action | risk | undo |", "|---|---|---|---|"]
-        lines += [
-            f"| {s.id} | {_cell(f'`{s.action}`' if s.needs_approval else s.action)} "
-            f"| {s.risk}{', needs a yes' if s.needs_approval else ', by hand'}, {s.state} "
-            f"| {_cell(f'`{s.rollback}`' if s.rollback and s.needs_approval else s.rollback or '-')} |"
-            for s in answer.plan
-        ] + [""]
-    lines += ["<details><summary>Readings</summary>", "", "| reading | node | tool | figures |", "|---|---|---|---|"]
-    lines += [
-        f"| {r.id} | {r.node or '-'} | {r.tool} | {_cell(figures_text(r))} |"
-        for r in answer.readings if r.tool != "symptom"
-    ]  # fmt: skip
-    lines += ["", "</details>", ""]
-    if answer.unknown:
-        lines += ["Unknown:", "", *(f"- {line}" for line in answer.unknown), ""]
-    return "\n".join([*lines, cost_line(answer)])
-
-
-def _bold_label(line: str) -> str:
-    head, _, rest = line.partition(": ")
-    return f"{head}:** {rest}"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

@@ -8,12 +8,11 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from agent.report.markup import JOINER, code_in_markdown, in_markdown, unlinked, without_list_mark
 from agent.tickets.document import Code, Comment, Inline, Items, Line, Para, Part
 from agent.tickets.service import Form
-from tools.http import printable
+from tools.text import printable
 
-_JOINER = "\u200b"
-"""Breaks a mention, a reference or a tag without being seen."""
 _FEW = 6
 """Lines of evidence in a note."""
 _EMOTICON = re.compile(r"\((?=(?:[xynib!?/+*-]|on|off|\*[rgby]|flag|flagoff)\))|(?<=[:;])(?=[)(DPp])")
@@ -42,39 +41,25 @@ def markdown(comment: Comment) -> str:
     parts = [f"<!-- {comment.marker} -->", *map(_markdown, comment.top)]
     for fold in comment.folds:
         inner = "\n\n".join(map(_markdown, fold.parts))
-        parts.append(f"<details><summary>{_in_markdown(fold.title)}</summary>\n\n{inner}\n\n</details>")
+        parts.append(f"<details><summary>{in_markdown(fold.title)}</summary>\n\n{inner}\n\n</details>")
     return "\n\n".join(parts)
 
 
 def _markdown(part: Part) -> str:
     if isinstance(part, Para):
-        return _line(part.line, _markdown_inline)
+        return without_list_mark(_line(part.line, _markdown_inline))
     if isinstance(part, Items):
-        return "\n".join(f"- {_escaped_start(_line(line, _markdown_inline))}" for line in part.lines)
-    inner = "\n".join(_flat(line).replace("```", f"``{_JOINER}`") for line in part.lines)
-    return f"```text\n{inner}\n```"
-
-
-def _escaped_start(line: str) -> str:
-    """A line that doesn't begin a list or a heading of its own."""
-    return re.sub(r"^(\d+)([.)])|^([-+=#>])", r"\1\\\2\3", line)
+        return "\n".join(f"- {without_list_mark(_line(line, _markdown_inline))}" for line in part.lines)
+    inner = "\n".join(map(_flat, part.lines))
+    fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", inner)), 3)
+    return f"{fence}text\n{inner}\n{fence}"
 
 
 def _markdown_inline(inline: Inline) -> str:
     if isinstance(inline, Code):
-        text = _flat(inline.text).strip()
-        fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
-        pad = " " if text.startswith("`") or text.endswith("`") else ""
-        return f"{fence}{pad}{text}{pad}{fence}" if text else ""
-    escaped = _in_markdown(inline.text)
+        return code_in_markdown(inline.text)
+    escaped = in_markdown(inline.text)
     return _bold(escaped, "**") if inline.bold else escaped
-
-
-def _in_markdown(text: str) -> str:
-    text = re.sub(r"([\\`*\[\]~])", r"\\\1", _flat(text))
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
-    return re.sub(r"@(?=\w)|#(?=\d)|(?<=GH-)(?=\d)", lambda found: found[0] + _JOINER, text)
 
 
 def wiki(comment: Comment) -> str:
@@ -90,7 +75,7 @@ def _wiki(part: Part) -> str:
         return _line(part.line, _wiki_inline)
     if isinstance(part, Items):
         return "\n".join(f"* {_line(line, _wiki_inline)}" for line in part.lines)
-    inner = "\n".join(re.sub(r"\{(?=noformat)", f"{{{_JOINER}", _flat(line)) for line in part.lines)
+    inner = "\n".join(re.sub(r"\{(?=noformat)", "{ ", _flat(line)) for line in part.lines)
     return f"{{noformat}}\n{inner}\n{{noformat}}"
 
 
@@ -106,8 +91,12 @@ def _in_wiki(text: str) -> str:
     text = _WIKI_EDGES.sub(r"\\\g<0>", text)
     text = _WIKI_ALWAYS.sub(r"\\\g<0>", text)
     text = _EMOTICON.sub(r"\\\g<0>", text)
-    text = re.sub(r"^(h[1-6]\.|bq\.|#+ )", rf"{_JOINER}\1", text)
-    return re.sub(r"(?<=http)(?=s?:)|(?<=ftp)(?=:)|(?<=mailto)(?=:)|(?<=www)(?=\.)|(?<=@)(?=\w)", _JOINER, text)
+    text = re.sub(r"^(h[1-6]\.|bq\.|#+ )", rf"{JOINER}\1", text)
+    return re.sub(
+        r"(?<=http)(?=s?:)|(?<=ftp)(?=:)|(?<=mailto)(?=:)|(?<=www)(?=\.)|(?<=[A-Za-z0-9])(?=://)|(?<=@)(?=\w)",
+        JOINER,
+        text,
+    )
 
 
 def adf(comment: Comment) -> str:
@@ -153,10 +142,14 @@ def _first_lines(part: Part) -> Part:
 
 def _plain(part: Part) -> str:
     if isinstance(part, Para):
-        return _line(part.line, lambda inline: _flat(inline.text))
+        return _line(part.line, _plain_inline)
     if isinstance(part, Items):
-        return "\n".join(f"- {_line(line, lambda inline: _flat(inline.text))}" for line in part.lines)
+        return "\n".join(f"- {_line(line, _plain_inline)}" for line in part.lines)
     return "\n".join(map(_flat, part.lines))
+
+
+def _plain_inline(inline: Inline) -> str:
+    return _flat(inline.text) if isinstance(inline, Code) else unlinked(_flat(inline.text))
 
 
 def _line(line: Line, inline: Callable[[Inline], str]) -> str:

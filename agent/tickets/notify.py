@@ -10,14 +10,17 @@ import httpx2
 from pydantic import SecretStr
 
 from agent.answer.diagnosis import Diagnosis
+from agent.report.markup import in_chat, unlinked
+from agent.tickets.document import Code, words
 from agent.tickets.rest import PATIENCE
 from agent.tickets.summary import address_of, author, do_first, explanation, headline, measured_at, what_not_to_do
 from agent.tickets.ticket import ServiceError, Ticket
 from tools.errors import UsageError
-from tools.http import Redirect, printable, redirect, web_url
+from tools.http import Redirect, redirect, web_url
 from tools.records import Record
 from tools.settings.file import load_settings
 from tools.settings.tables import Settings
+from tools.text import one_line
 
 _BLOCK = 3000
 """Characters of one block at Slack."""
@@ -79,10 +82,10 @@ async def notify_all(
         try:
             await notify(one, answer, ticket, link, patience)
         except ServiceError as error:
-            print(f"rediagnose: {error}", file=sys.stderr)
+            print(one_line(f"rediagnose: {error}"), file=sys.stderr)
             done = False
         else:
-            print(f"notified: {one.name}", file=sys.stderr)
+            print(one_line(f"notified: {one.name}"), file=sys.stderr)
     return done
 
 
@@ -119,35 +122,50 @@ def slack(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]
     id = answer.causes[0].id if answer.causes else answer.outcome
     sure = f", {answer.causes[0].probability:.0%} sure" if answer.causes else ""
     lines = [
-        f"*{_mrkdwn(headline(answer))}* (`{_mrkdwn(id)}`{sure}). {_mrkdwn(explanation(answer))}",
-        f"*Do first:* {_mrkdwn(do_first(answer))}",
-        f"*Don't:* {_mrkdwn(what_not_to_do(answer))}",
+        f"*{in_chat(headline(answer))}* ({_code(id)}{sure}). {_with_code(explanation(answer))}",
+        f"*Do first:* {_with_code(do_first(answer))}",
+        f"*Don't:* {_with_code(what_not_to_do(answer))}",
     ]
-    about = f"{_mrkdwn(ticket.name)}, " if ticket and ticket.place else ""
-    where = f" <{_mrkdwn(link)}|comment>" if link.startswith(("https://", "http://")) else ""
-    last = f"{about}`{_mrkdwn(address_of(answer))}` at {measured_at(answer)}, by {_mrkdwn(author(answer))}.{where}"
+    about = f"{_code(ticket.name)}, " if ticket and ticket.place else ""
+    where = f" <{_code_text(link)}|comment>" if link.startswith(("https://", "http://")) else ""
+    last = f"{about}{_code(address_of(answer))} at {measured_at(answer)}, by {in_chat(author(answer))}.{where}"
     shown = [_cut(line) for line in (*lines, last)]
-    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": line}} for line in shown]
+    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": line, "verbatim": True}} for line in shown]
     return {"text": "\n".join(shown), "blocks": blocks}
 
 
 def generic(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]:
     """The generic form: flat JSON."""
     return {
-        "schema": 1, "source": "rediagnose", "title": headline(answer), "what": explanation(answer),
-        "do": do_first(answer), "dont": what_not_to_do(answer), "outcome": answer.outcome,
+        "schema": 1, "source": "rediagnose", "title": unlinked(headline(answer)), "what": unlinked(explanation(answer)),
+        "do": unlinked(do_first(answer)), "dont": unlinked(what_not_to_do(answer)), "outcome": answer.outcome,
         "causes": [
-            {"id": cause.id, "probability": cause.probability, "where": cause.where, "why": cause.why}
+            {"id": cause.id, "probability": cause.probability, "where": cause.where, "why": unlinked(cause.why)}
             for cause in answer.causes
         ],
         "target": address_of(answer), "ticket": ticket.place.key if ticket and ticket.place else None,
-        "link": link or None, "by": author(answer), "at": measured_at(answer) or None,
+        "link": link or None, "by": unlinked(author(answer)), "at": measured_at(answer) or None,
     }  # fmt: skip
 
 
-def _mrkdwn(text: str) -> str:
-    """Text without Slack's mentions, links and entities."""
-    return " ".join(printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").split())
+def _with_code(text: str) -> str:
+    """Words with what is in backticks as code: a command is copied as it is."""
+    return "".join(_code(one.text) if isinstance(one, Code) else _spaced(one.text) for one in words(text))
+
+
+def _spaced(text: str) -> str:
+    """Words between two pieces of code, with the spaces at their ends."""
+    head, tail = " " * text.startswith(" "), " " * (text.endswith(" ") and bool(text.strip()))
+    return f"{head}{in_chat(text)}{tail}"
+
+
+def _code(text: str) -> str:
+    return f"`{_code_text(text)}`" if text.strip() else ""
+
+
+def _code_text(text: str) -> str:
+    text = one_line(text).replace("`", "'")
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _cut(line: str) -> str:

@@ -12,7 +12,7 @@ from agent.tickets.of_jira import is_jira, of_jira
 from agent.tickets.of_pagerduty import is_pagerduty, of_pagerduty
 from agent.tickets.ticket import Ticket
 from tools.errors import UsageError
-from tools.http import printable
+from tools.text import printable
 
 MOST_BYTES = 5 * 2**20
 _KINDS = ((is_github, of_github), (is_jira, of_jira), (is_pagerduty, of_pagerduty), (is_alert, of_alerts))

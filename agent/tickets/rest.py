@@ -12,9 +12,10 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 
 from agent.tickets.ticket import ServiceError
 from tools.errors import UsageError
-from tools.http import printable, redirect, retry_after, web_url
+from tools.http import redirect, retry_after, web_url
 from tools.redact import HIDDEN, hide_secrets
 from tools.settings.secret_source import SecretSource
+from tools.text import printable
 
 PATIENCE = 10.0
 """Seconds for one request and its answer."""

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from agent.tickets.ticket import Labels, Ticket, TicketError
 from tools.errors import UsageError
-from tools.http import printable
 from tools.settings.tables import Settings, TargetSettings
+from tools.text import printable
 
 _EXPORTER = 9121
 """redis_exporter's port, which `instance` has instead of the server's own."""

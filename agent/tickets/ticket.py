@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from tools.errors import RediagnoseError
-from tools.http import printable
 from tools.records import Record
 from tools.redact import hide_secrets
+from tools.text import printable
 
 Source = Literal["github", "jira", "pagerduty", "alertmanager", "grafana", "text"]
 NAMES: Mapping[Source, str] = {

@@ -10,13 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from rich.console import Console
-
 from agent.answer.diagnosis import Verdict
 from agent.cli.program import ANSWERED, FAILED
 from agent.investigation.investigation import Investigation
 from agent.investigation.pipeline import look
 from agent.recordings.capture import capture
+from agent.report.console import Console
 from evals.inputs import RecordInputs
 from evals.lab.again import causes_of
 from evals.lab.apart import ROOMS, Apart, apart
@@ -55,7 +54,7 @@ async def record(inputs: RecordInputs) -> int:
         async with slots:
             made = await _record_one(folder, f"s{number:04d}", fault, kind, seed)
             state = "recorded" if isinstance(made, Scenario) else f"not recorded ({made})"
-            console.print(f"{state}: {fault.id} on {kind.name}", markup=False, highlight=False, soft_wrap=True)
+            console.say(f"{state}: {fault.id} on {kind.name}")
             return made if isinstance(made, Scenario) else None
 
     places = {(fault, kind.name): number for number, (fault, kind) in enumerate(_places(kinds), 1)}

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import ValidationError
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from agent.cli.program import ANSWERED, FAILED, INTERRUPTED
 from agent.model.selection import choose
+from agent.report.console import Console
+from evals.bar import progress_bar
 from evals.inputs import RunInputs
 from evals.lab.catalogue import FAULTS
 from evals.lab.examine import examine
@@ -131,10 +131,7 @@ def read(file: Path) -> list[Run]:
 
 async def _all(wanted: list[Wanted], done: dict[tuple[str, ...], Run], jobs: int, file: Path | None) -> None:
     console, slots = Console(stderr=True), asyncio.Semaphore(jobs)
-    columns = (
-        TextColumn("lab"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"),
-    )  # fmt: skip
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress_bar(console, "lab") as bar:
         shown = bar.add_task("", total=sum(1 + (both.twin is not None) for both in wanted))
         running: list[str] = []
 
@@ -146,7 +143,7 @@ async def _all(wanted: list[Wanted], done: dict[tuple[str, ...], Run], jobs: int
                 running.remove(one.fault)
                 done[one.key] = finished
                 _keep(file, finished)
-                bar.console.print(_result_line(finished), markup=False, highlight=False, soft_wrap=True)
+                console.say(_result_line(finished))
             bar.update(shown, advance=1, description=", ".join(running))
             return done[one.key]
 

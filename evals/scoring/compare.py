@@ -8,6 +8,7 @@ from evals.scoring.report import Report
 from evals.scoring.result import Result
 from evals.scoring.summary import grouped, means
 from tools.records import Record
+from tools.text import escaped_json
 
 SCORES: Mapping[str, Callable[[Result], float | None]] = {
     "cause first": lambda one: one.first,
@@ -55,7 +56,7 @@ class Comparison(Record):
 
     def to_json(self) -> str:
         """The same bytes for the same reports."""
-        return json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False)
+        return escaped_json(json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False))
 
 
 def compared(before: Report, after: Report) -> Comparison:

@@ -15,6 +15,7 @@ from evals.scoring.scenario import Scenario
 from evals.scoring.summary import Prices, Summary, summary
 from tools.errors import UsageError
 from tools.records import Record
+from tools.text import escaped_json
 
 
 class Report(Record):
@@ -36,7 +37,7 @@ class Report(Record):
 
     def to_json(self) -> str:
         """The same bytes for the same answers, but for what stands under `seconds`."""
-        return json.dumps(self.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=False)
+        return escaped_json(json.dumps(self.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=False))
 
     def of(self, arm: str) -> list[Result]:
         """An arm's results."""

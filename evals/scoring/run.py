@@ -10,9 +10,10 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
+from agent.report.console import Console
+from evals.bar import progress_bar
 from evals.scoring.answered import Answered, Investigate
 from evals.scoring.arm import Arm
 from evals.scoring.judge import judge
@@ -137,11 +138,7 @@ class _Advance:
 @contextlib.contextmanager
 def _progress(total: int, done: int) -> Iterator[_Advance]:
     console = Console(stderr=True)
-    columns = (
-        TextColumn("eval"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("{task.description}", markup=False),
-    )  # fmt: skip
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress_bar(console, "eval") as bar:
         yield _Advance(bar, total, done)
 
 

@@ -15,6 +15,7 @@ from tools.credentials import hide_secrets
 from tools.errors import Unlogged, UsageError
 from tools.gate.policy import Change
 from tools.records import Record
+from tools.text import escaped_json
 
 AuditEvent = Literal[
     "proposed", "forbidden", "refused", "approved", "stopped", "applying", "applied", "unanswered", "failed",
@@ -108,7 +109,7 @@ class Ledger:
             new = not self.path.exists()
             file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                self._append(file, f"{one.model_dump_json()}\n".encode())
+                self._append(file, f"{escaped_json(one.model_dump_json())}\n".encode())
             finally:
                 os.close(file)
             if new:

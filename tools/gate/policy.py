@@ -19,6 +19,9 @@ _UNESCAPED = re.compile(r"[ !#-[\]-~]")
 _PLAIN = re.compile(r"[\x20-\x7e]*")
 """Characters of a value: no look-alike letters, nothing that ends a line or a string."""
 
+VALUE_MOST = 1000
+"""Characters of a value, also of one that is restored: a question shows all that would be sent."""
+
 
 class Change(Record):
     """One exact change of one node."""
@@ -97,6 +100,8 @@ def config_risk(parameter: str, value: str, *, restores: bool = False) -> Risk:
         raise Forbidden(f"CONFIG SET {name} is never made from here: {reason}")
     if not _PLAIN.fullmatch(value) or value != value.strip():
         raise Forbidden(f"{name}: the value holds characters that no value here needs")
+    if len(value) > VALUE_MOST:
+        raise Forbidden(f"{name}: the value has {len(value)} characters, more than a person can be shown whole")
     risks: tuple[Risk, ...] = ("safe", "risky")
     for risk in risks:
         if name in _POLICY[risk]:

@@ -12,7 +12,8 @@ from agent.answer.diagnosis import ModelUse
 from agent.investigation.investigation import Investigation
 from agent.investigation.model_stage import ModelSettings, think
 from agent.investigation.sources import Options
-from agent.report.render import markdown, text
+from agent.report.markdown import markdown
+from agent.report.render import text
 from agent.runbooks.library import Library, load
 from evals.lab.servers import installed, running
 from tests.fuzzed import fuzzed

@@ -1,0 +1,54 @@
+"""The console that everything styled is printed on: no value is markup, and none has a control sequence."""
+
+import sys
+from collections.abc import Iterable
+
+from rich.console import Console as _Console
+from rich.console import ConsoleOptions, RenderableType
+from rich.live import Live
+from rich.segment import Segment
+from rich.spinner import Spinner
+from rich.text import Text
+
+from tools.terminal import styled
+from tools.text import one_line, printable
+
+
+class Console(_Console):
+    """Rich's console without markup, emoji codes, guessed colours and links, onto stdout or stderr."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        stream = sys.stderr if stderr else sys.stdout
+        super().__init__(file=styled(stream), markup=False, emoji=False, highlight=False)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """What is rendered, its text cleaned: here text and our own styling are still apart."""
+        for text, style, control in super().render(renderable, options):
+            if control:
+                yield Segment(text, style, control)
+            else:
+                yield Segment(printable(text), style.update_link(None) if style and style.link else style)
+
+    def say(self, line: str, style: str | None = None, *, wrap: bool = False) -> None:
+        """Print one line, whatever ends of lines are in it; `wrap` breaks it between words."""
+        self.print(Text(one_line(line), style=style or ""), soft_wrap=not wrap)
+
+
+def moving_line(console: Console, text: str) -> Live:
+    """A line with a moving sign, to be started and stopped.
+
+    What is printed meanwhile isn't led through it: it would take the sequences in it for styles.
+    """
+    return Live(
+        _moving(text), console=console, refresh_per_second=12.5, transient=True, redirect_stdout=False,
+        redirect_stderr=False,
+    )  # fmt: skip
+
+
+def show_moving(line: Live, text: str) -> None:
+    """Have another text in a moving line."""
+    line.update(_moving(text))
+
+
+def _moving(text: str) -> Spinner:
+    return Spinner("dots", text=Text(one_line(text)), style="status.spinner")

@@ -1,0 +1,29 @@
+"""Words of others that try to be a mention, a link, a picture or markup in Markdown, in a chat or at a relay."""
+
+import random
+import re
+from collections.abc import AsyncIterator
+
+from agent.report.markup import in_chat, in_markdown, unlinked
+from evals.attacks.attempt import Attempt
+
+HOLDS = "no word of others is a mention, a link, a picture or markup in Markdown, in a chat or at a relay"
+PIECES = (
+    "@here", "@all", "@octocat", "<!here>", "<@U1>", "<#C1>", "![x](https://e.example)", "[x](//e.example)", "[x][y]",
+    "https://e.example", "HtTpS://e.example", "www.e.example", "e.example", "mailto:a@e.example", "<img src=x>", "#1",
+    "#general", ":x:", "*b*", "_i_", "~s~", "`c`", "||s||", "\n# h", "\n- i", "\u200b", "\u202e", "&lt;!here&gt;", "\\",
+)  # fmt: skip
+_LIVE = re.compile(r"@\w|[a-z]://|www\.|#\w|:x:|\]\(|\]\[|<[!@#a-z]|\n", re.IGNORECASE)
+_UNESCAPED = re.compile(r"(?<!\\)(?:\\\\)*[\[\]`*~|<]|@\w|[a-z]://|www\.|:x:|\n", re.IGNORECASE)
+
+
+async def attempts(tries: int, rng: random.Random) -> AsyncIterator[Attempt]:
+    """Pieces of markup, put together at random, in each form."""
+    for _ in range(tries):
+        words = rng.choice(("", " ")).join(rng.choices(PIECES, k=rng.randint(1, 8)))
+        found = _UNESCAPED.search(in_markdown(words))
+        relayed = unlinked(words).replace("\n", " ")
+        chat = in_chat(words)
+        live = _LIVE.search(chat) or _LIVE.search(relayed) or re.search(r"[<`*~|]", chat)
+        what = f"{words!r}: {(found or live)}"
+        yield Attempt(repr(words)[:60], not found and not live, what)

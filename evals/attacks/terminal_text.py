@@ -1,0 +1,146 @@
+"""Text of servers, files, tickets and arguments that tries to steer the terminal on which it's shown."""
+
+import asyncio
+import json
+import random
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from evals.attacks._pty import MARKS, in_terminal, steering
+from evals.attacks.attempt import Attempt
+
+HOLDS = "no text of others steers the terminal, hides anything or is markup, whatever command shows it"
+QUICK = ("--model", "offline", "--window", "0.2", "--deadline", "4", "--approve", "never")
+COMMANDS = (
+    "usage", "option", "url", "target", "runbooks-show", "runbooks-check", "lab-start", "eval-arm", "eval-compare",
+    "apply", "rollback", "replay-missing", "replay", "annotate", "resume", "acl", "capture", "triage", "markdown",
+    "reveal", "chat",
+)  # fmt: skip
+
+
+def payload(rng: random.Random) -> str:
+    """All kinds of marks, in some order, between words."""
+    return "".join(f"w{mark}" for mark in rng.sample(MARKS, len(MARKS))) + "w"
+
+
+async def attempts(tries: int, rng: random.Random) -> AsyncIterator[Attempt]:
+    """Each command with each of its channels filled, in turn."""
+    for number in range(tries):
+        name = COMMANDS[number % len(COMMANDS)]
+        yield await attempt(name, payload(rng))
+
+
+async def attempt(name: str, text: str) -> Attempt:
+    """One command, with a text in all that it reads and shows."""
+    with tempfile.TemporaryDirectory(prefix="rediagnose-pty-") as folder:
+        at = Path(folder)
+        async with hostile_server(text) as url:
+            args, typed, ends = _prepared(name, text, at, url)
+            status, printed = await in_terminal(args, {}, at, typed, ends=ends)
+    found = steering(printed)
+    if not found and b"MarkupError" in printed:
+        found = "a value was taken for markup"
+    if not found and not printed:
+        found = f"nothing was printed, status {status}"
+    return Attempt(name, not found, found)
+
+
+def _prepared(name: str, text: str, at: Path, url: str) -> tuple[list[str], str, bytes | None]:
+    """Arguments, what is typed, and the bytes at which the program is ended."""
+    file_name = text.replace("/", "").replace("\0", "")[:60]
+    recording = at / "incident.rec"
+    if name in ("apply", "rollback", "replay", "resume"):
+        _forge(recording, text, url)
+    if name == "runbooks-check":
+        (at / "books").mkdir()
+        (at / "books" / f"{file_name}.md").write_text(f"---\nname: {text}\n{text}: 1\n---\n{text}\n", errors="replace")
+    if name == "eval-compare":
+        for one in ("a", "b"):
+            (at / one).write_text(json.dumps({"schema": 1, text: text, "arms": [text]}))
+    (at / "ticket").write_text(f"{text} times out", errors="replace")
+    (at / "rediagnose.toml").write_text(f"[[targets]]\nname = {json.dumps(text)}\nurl = {json.dumps(url)}\n")
+    if name != "target":
+        (at / "rediagnose.toml").unlink()
+    given: dict[str, list[str]] = {
+        "usage": [text], "option": ["triage", f"--{text}"], "url": ["triage", f"redis://{text}", "x", *QUICK],
+        "target": ["triage", "--target", text + "x", "x", *QUICK], "runbooks-show": ["runbooks", "show", text],
+        "runbooks-check": ["runbooks", "check", "books"], "lab-start": ["lab", "start", text],
+        "eval-arm": ["eval", "--arms", text], "eval-compare": ["eval", "compare", "a", "b"],
+        "apply": ["apply", str(recording), "s1", "--url", url],
+        "rollback": ["rollback", str(recording), "s1", "--url", url],
+        "replay-missing": ["replay", file_name], "replay": ["replay", str(recording)],
+        "annotate": ["annotate", "ticket", "--url", url, "--format", "text", *QUICK[:-2]],
+        "resume": ["chat", url, "--resume", str(recording), *QUICK], "acl": ["acl", url],
+        "capture": ["capture", url, text, "-o", file_name, "--duration", "0.5", "--every", "0.2", "--window", "0.2"],
+        "triage": ["triage", url, text, *QUICK], "markdown": ["triage", url, text, "--format", "markdown", *QUICK],
+        "reveal": ["triage", url, text, "--reveal", *QUICK], "chat": ["chat", url, text, *QUICK],
+    }  # fmt: skip
+    typed = "/readings\r/reading r1\r/plan\r/reading r2\r/quit\r" if name in ("chat", "resume") else ""
+    return given[name], typed, b"Ctrl-C ends it." if name == "replay" else None
+
+
+def _forge(path: Path, text: str, url: str) -> None:
+    """A recording whose every text is the payload."""
+    node = url.removeprefix("redis://")
+    reading = {"id": "r1", "tool": "info", "args": {}, "node": node, "at": text[:30], "ms": 1.0,
+               "values": {text[:60]: text, "role": text}, "unavailable": None}  # fmt: skip
+    step = {"id": "s1", "kind": "config_set", "node": node, "action": f"CONFIG SET maxclients 10000{text}", "why": text,
+            "risk": "risky", "needs_approval": True, "before": text, "after": text, "rollback": text,
+            "avoid": text, "verify": text}  # fmt: skip
+    lines = [
+        {"type": "rediagnose-recording", "version": 1, "at": "2026-01-01T00:00:00+00:00", "url": url, "symptom": text},
+        {"type": "seen", "t": 0.1, "reading": reading},
+        {"type": "event", "t": 0.2, "event": {"type": "reading_taken", "reading": reading}},
+        {"type": "event", "t": 0.3, "event": {"type": "plan_made", "plan": [step], "steps": [step]}},
+        {"type": "event", "t": 0.4, "event": {"type": "reply", "text": text, "cited": []}},
+        {"type": "end", "t": 0.5, "lines": 5},
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+@asynccontextmanager
+async def hostile_server(text: str) -> AsyncIterator[str]:
+    """A server that answers each command, and puts the text wherever a reply has room for it."""
+    said = text.replace("\r", "").replace("\n", "").encode(errors="replace")
+    info = b"# Server\r\nredis_version:%b\r\nrole:%b\r\nmaxclients:%b\r\nconfig_file:%b\r\n" % (said, said, said, said)
+    listed = b"id=7 addr=%b name=%b cmd=%b user=%b flags=N\n" % (said, said, said, said)
+
+    def bulk(raw: bytes) -> bytes:
+        return b"$%d\r\n%b\r\n" % (len(raw), raw)
+
+    def reply(words: list[bytes]) -> bytes:
+        name = words[0].upper() if words else b""
+        if name == b"PING":
+            return b"+PONG\r\n"
+        if name == b"INFO":
+            return bulk(info)
+        if name == b"CLIENT" and words[1:] and words[1].upper() == b"LIST":
+            return bulk(listed)
+        if name == b"CONFIG" and words[1:] and words[1].upper() == b"GET":
+            wanted = words[2:]
+            return b"*%d\r\n" % (2 * len(wanted)) + b"".join(bulk(one) + bulk(said) for one in wanted)
+        if name in (b"ACL", b"ROLE", b"SLOWLOG", b"LATENCY"):
+            return b"*3\r\n" + bulk(said) * 3
+        return b"-ERR " + said + b"\r\n"
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readline():
+                words = []
+                for _ in range(int(head[1:]) if head[:1] == b"*" else 0):
+                    size = int((await reader.readline())[1:])
+                    words.append((await reader.readexactly(size + 2))[:-2])
+                writer.write(reply(words))
+                await writer.drain()
+        except (OSError, ValueError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
