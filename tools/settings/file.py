@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from tools.connection.credentials import AwsIam, EntraId
 from tools.connection.target import Target
 from tools.errors import UsageError
+from tools.files import read_regular_text
 from tools.records import Record
 from tools.settings.tables import (
     FILE,
@@ -24,6 +25,8 @@ from tools.settings.tables import (
 )
 
 VARIABLE = "REDIAGNOSE_CONFIG"
+MOST_SETTINGS = 2**20
+"""Bytes of a file of settings."""
 
 
 def load_settings(*, environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Settings:
@@ -75,7 +78,7 @@ def _places(environ: Mapping[str, str], folder: Path | None) -> Iterator[Path]:
 
 def _content(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(read_regular_text(file, MOST_SETTINGS))
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it isn't UTF-8"
         raise UsageError(f"{file}: {why}; give a readable file, or unset {VARIABLE}") from None

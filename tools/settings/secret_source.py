@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from tools.errors import UsageError
+from tools.files import MOST_SECRET, read_regular_text
 from tools.records import Record
 
 
@@ -26,7 +27,7 @@ class SecretSource(Record):
             return SecretStr(value)
         assert self.file is not None
         try:
-            value = self.file.read_text(encoding="utf-8").partition("\n")[0].strip()
+            value = read_regular_text(self.file, MOST_SECRET).partition("\n")[0].strip()
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it isn't UTF-8"
             raise UsageError(f"{self.where}: {self.file}: {why}; give a readable text file") from None
