@@ -18,6 +18,16 @@ _KINDS = (
 )  # fmt: skip
 
 
+def state_folder() -> Path:
+    """Where this program keeps what outlives it. Raises `OSError` for a user who has no home."""
+    if state := os.environ.get("XDG_STATE_HOME"):
+        return Path(state) / "rediagnose"
+    try:
+        return Path.home() / ".local" / "state" / "rediagnose"
+    except RuntimeError:
+        raise OSError(errno.ENOENT, "no home folder is known; set HOME or XDG_STATE_HOME") from None
+
+
 def must_be_regular(path: str | Path, most: int | None = None) -> None:
     """Raise `OSError` where this is no regular file, or has more than `most` bytes; for what others open."""
     os.close(_opened(path, most))

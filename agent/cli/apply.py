@@ -37,8 +37,8 @@ async def apply(inputs: ChangeInputs) -> int:
     """Carry out one step; 1 if it was refused, moved or made nothing better. Raises `UsageError` or `Unanswered`."""
     path, target = inputs.file, inputs.target(inputs.url, REMEDY)
     step = step_of(answer_of(path), inputs.step, path)
-    log = change_log(inputs.audit, path)
     try:
+        log = change_log(inputs.audit, path)
         change = _classified(step, log)
         _confirmed(inputs, target, change.action)
         with alone(path):
@@ -68,8 +68,8 @@ async def rollback(inputs: ChangeInputs) -> int:
     """Take a step back; 1 if the value is no longer the one that was applied. Raises as `apply` does."""
     path, target = inputs.file, inputs.target(inputs.url, REMEDY)
     step = step_of(answer_of(path), inputs.step, path)
-    log = change_log(inputs.audit, path)
     try:
+        log = change_log(inputs.audit, path)
         change = _classified(step, log)
         if (restored := change.reversal) is None:
             raise GateError(f"nothing takes back {change.action}")

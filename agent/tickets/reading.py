@@ -42,7 +42,10 @@ def _bytes(name: str) -> bytes:
     if name == "-":
         if sys.stdin is None or sys.stdin.isatty():
             raise UsageError("stdin is a terminal; pipe a ticket into it, or name a file")
-        return sys.stdin.buffer.read(MOST_BYTES + 1)
+        try:
+            return sys.stdin.buffer.read(MOST_BYTES + 1)
+        except OSError as error:
+            raise UsageError(f"stdin: {error.strerror}; pipe a ticket into it, or name a file") from None
     try:
         with open_regular(name) as file:
             return file.read(MOST_BYTES + 1)

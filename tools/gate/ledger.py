@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from tools.clock import Clock
 from tools.credentials import hide_secrets
 from tools.errors import Unlogged, UsageError
-from tools.files import open_regular
+from tools.files import open_regular, state_folder
 from tools.gate.policy import Change, canonical_name
 from tools.records import Record
 
@@ -92,9 +92,11 @@ def forbidden_entry(clock: Clock, node: str, action: str, why: str) -> Entry:
 
 
 def audit_path() -> Path:
-    """The audit log's default path."""
-    state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "rediagnose" / "audit.jsonl"
+    """The audit log's default path. Raises `Unlogged` where there is none."""
+    try:
+        return state_folder() / "audit.jsonl"
+    except OSError as error:
+        raise Unlogged(f"{error.strerror}, or name a file by --audit") from None
 
 
 def changes_path(recording: Path) -> Path:

@@ -24,6 +24,10 @@ class SecretSource(Record):
         if self.env is not None:
             if not (value := environ.get(self.env, "").strip()):
                 raise UsageError(f"{self.where}: {self.env} isn't set; set it")
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise UsageError(f"{self.where}: {self.env} isn't UTF-8; write it in UTF-8") from None
             return SecretStr(value)
         assert self.file is not None
         try:
