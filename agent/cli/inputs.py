@@ -83,7 +83,7 @@ class SourceInputs(ConnectionInputs):
         except ValueError as error:
             raise UsageError(f"--at: {error}") from None
         url, source = self.prometheus, "--prometheus"
-        if not url and (kept := settings_for(target).prometheus):
+        if not url and (kept := settings_for(target).past):
             url, source = kept.get_secret_value(), "rediagnose.toml"
         if not url and (url := os.environ.get("REDIAGNOSE_PROMETHEUS")):
             source = "REDIAGNOSE_PROMETHEUS"
@@ -238,6 +238,15 @@ class RunbooksInputs(Record):
     verb: Literal["list", "show", "check"]
     name: str | None = None
     """A runbook or a cause; a folder to check."""
+
+
+class TrustInputs(Record):
+    """`rediagnose trust`."""
+
+    file: Path | None = None
+    """A file of settings; null for this folder's."""
+    revoke: bool = False
+    list: bool = False
 
 
 class NoInputs(Record):

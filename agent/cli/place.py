@@ -47,7 +47,7 @@ class ConnectionInputs(Record):
             where = f"redis://{where}"
         target = usable(parse_target(where, tls=self.tls, password_file=self.password_file))
         found = settings_for(target) if target.password is None else None
-        return target.model_copy(update={"credentials": found.credentials}) if found and found.credentials else target
+        return target.model_copy(update={"credentials": found.identity}) if found and found.identity else target
 
     def configured(self, one: TargetSettings) -> Target:
         """A target of the settings with its credentials. Raises `UsageError`."""
