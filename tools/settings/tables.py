@@ -73,18 +73,16 @@ class TargetSettings(Table):
 
     @model_validator(mode="after")
     def _find_target(self, info: ValidationInfo) -> Self:
-        source = None
-        if (self.url_env or self.url_file) and not self._trusted:
-            if self.url is None:
-                # It's reported when this target is asked for.
-                return self
-        else:
-            source = self.url_source
-        if (self.url is None) == (source is None):
-            why = "missing" if source is None else "there beside url_env or url_file; leave one"
+        is_elsewhere = bool(self.url_env or self.url_file)
+        if (self.url is not None) == is_elsewhere:
+            why = "there beside url_env or url_file; leave one" if is_elsewhere else "missing"
             raise problem(f'url: {why}; write url = "redis://HOST:6379"')
         if self.credentials and (self.password_env or self.password_file):
             raise problem("credentials: there beside a password; leave one")
+        if is_elsewhere and not self._trusted:
+            # It's reported when this target is asked for.
+            return self
+        source = self.url_source
         try:
             url = source.read(context_of(info).environ) if source else self.url
         except UsageError:
