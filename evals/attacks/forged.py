@@ -59,17 +59,17 @@ def _file(folder: Path, rng: random.Random) -> Attempt:
     else:
         path = Path(kind)
     ran = ended(start([word.replace("{}", str(path)) for word in words], folder))
-    # A text of any kind is a ticket.
-    refused = ran.status in ((2, 3) if words[0] == "annotate" else (2,)) or (
-        kind in ("deep", "huge") and ran.status == 0
-    )
-    return Attempt(f"{words[0]} of {kind}", refused and not ran.traced, ran.story)
+    # A text of any kind is a ticket, and a conversation goes on without what it can't resume.
+    may = {"annotate": (2, 3), "chat": (0,)}.get(words[0], (2,))
+    held = ran.status in may and not ran.traced
+    return Attempt(f"{words[0]} of {kind}", held, ran.story)
 
 
 def _value(folder: Path, rng: random.Random) -> Attempt:
     parameter, value = rng.choice((
         ("maxclients", str(rng.choice((0, 1, 2, 9, 200_001, 99_999_999, 2**40)))),
-        ("maxmemory", str(rng.randrange(1, 2**20))), ("timeout", str(rng.randrange(1, 10))), ("hz", str(rng.randrange(101, 10**6))),
+        ("maxmemory", str(rng.randrange(1, 2**20))), ("timeout", str(rng.randrange(1, 10))),
+        ("hz", str(rng.randrange(101, 10**6))),
         ("client-query-buffer-limit", str(rng.randrange(1, 2**20))), ("repl-timeout", "1"),
     ))  # fmt: skip
     undo = allowed_change("10.0.0.1:6379", ("CONFIG", "SET", parameter, value), "7", restores=True)

@@ -62,8 +62,8 @@ def _full(folder: Path, rng: random.Random) -> Attempt:
 
 
 def _ascii(folder: Path, rng: random.Random) -> Attempt:
-    words: list[str | bytes] = ["triage", DEAD, b"sl\xc3\xb6w \xff " + bytes(rng.choices(range(1, 256), k=20)).lstrip(b"-"),
-             "--model", "offline", "--format", "json"]  # fmt: skip
+    symptom = b"sl\xc3\xb6w \xff " + bytes(rng.choices(range(1, 256), k=20))
+    words: list[str | bytes] = ["triage", DEAD, symptom, "--model", "offline", "--format", "json"]
     encoding = rng.choice(("ascii", "latin-1", "utf-8"))
     ran = ended(start(words, folder, LC_ALL="C", PYTHONUTF8="0", PYTHONIOENCODING=encoding))
     # Bytes that make a word of several look like a place are wrong usage.
