@@ -7,7 +7,6 @@
 The rest of the code is no interface: it moves.
 """
 
-import importlib
 import os
 import sys
 
@@ -36,7 +35,9 @@ def __getattr__(name: str) -> "Any":
     """What is handed out, loaded on first use: `--help` needs none of it."""
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_PLACES[name]), name)
+    from importlib import import_module
+
+    return getattr(import_module(_PLACES[name]), name)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -50,11 +51,14 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _process() -> int:
-    import signal
-
     # Until there is something to say, and once all is said, Ctrl-C just ends it: in the midst of an import, too.
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _end)
+    try:
+        import signal
+
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, _end)
+    except KeyboardInterrupt:
+        os._exit(130)
     from agent.cli.streams import open_streams, unsaid
 
     open_streams()

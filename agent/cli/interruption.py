@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
 
-from agent.cli.program import INTERRUPTED
-
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )  # fmt: skip
@@ -31,7 +29,7 @@ class Interruption:
         self.came += 1
         if self.came >= PATIENCE:
             # Even a write that waits for a reader ends here.
-            os._exit(INTERRUPTED)
+            os._exit(128 + signal.SIGINT)
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._cancel)
 
