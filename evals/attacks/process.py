@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from evals.attacks._program import DEAD, Ran, ended, start
+from evals.attacks._program import DEAD, HARD, Ran, ended, start
 from evals.attacks.attempt import Attempt
 from tools.record.load import load
 
@@ -103,14 +103,18 @@ def _signal(folder: Path, rng: random.Random) -> Attempt:
 
     number, again = rng.choice(SIGNALS), rng.choice((0, 0, 1, 2))
     # Sooner Python itself is still starting, and no program of ours runs.
-    after = rng.uniform(0.3, 4.0)
+    midst = rng.random() < 0.8
+    after = rng.uniform(0.0, 3.0) if midst else rng.uniform(0.3, 4.0)
     process = start(["triage", DEAD, "slow", "--model", "offline", "--record", "incident.rec"], folder, before=plain)
+    file, begins = folder / "incident.rec", time.monotonic() + HARD / 3
+    # Mostly in the midst of the incident, however long this machine takes until then.
+    while midst and not file.exists() and process.poll() is None and time.monotonic() < begins:
+        time.sleep(0.02)
     time.sleep(after)
     for _ in range(1 + again):
         process.send_signal(number)
         time.sleep(rng.uniform(0, 0.05))
     ran = ended(process)
-    file = folder / "incident.rec"
     over = ran.status in (0, 130) or (ran.status == -number and not file.exists() and number != signal.SIGINT)
     # One signal leaves an answer wherever the incident has begun.
     answered = again > 0 or not file.exists() or _ANSWER in file.read_bytes() or not load(file).cut
