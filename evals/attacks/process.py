@@ -22,7 +22,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 async def attempts(tries: int, rng: random.Random) -> AsyncIterator[Attempt]:
     """Closed streams in all combinations, full ones, encodings, bounds of the process, and signals at any moment."""
-    kinds = [*_streams(), _full, _ascii, _full_disk, _few_files, _signal, _signal, _signal]
+    kinds = [_full_disk, _ascii, _signal, *_streams(), _full, _few_files, _signal, _signal]
     with tempfile.TemporaryDirectory(prefix="rediagnose-attack-") as name:
         for number in range(tries):
             folder = Path(name) / str(number)
