@@ -7,12 +7,13 @@
 The rest of the code is no interface: it moves.
 """
 
-import importlib
-import os.path
+import os
 import sys
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from agent.answer.diagnosis import Diagnosis
     from agent.investigation.embedded import investigate
     from tools.errors import RediagnoseError, UsageError
@@ -30,15 +31,48 @@ _PLACES = {
 }  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """What is handed out, loaded on first use: `--help` needs none of it."""
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_PLACES[name]), name)
+    from importlib import import_module
+
+    return getattr(import_module(_PLACES[name]), name)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; the exit status: 0 answered, 1 own check failed, 2 wrong usage, 3 no answer, 130 interrupted."""
+    """Run one command; the exit status: 0 answered, 1 own check failed, 2 wrong usage, 3 no answer, 130 interrupted.
+
+    Without `argv` it's this process that is the program: its arguments are taken, its streams and signals seen to.
+    """
+    if argv is None:
+        return _process()
+    return _run(argv)
+
+
+def _process() -> int:
+    # Until there is something to say, and once all is said, Ctrl-C just ends it: in the midst of an import, too.
+    try:
+        import signal
+
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, _end)
+    except KeyboardInterrupt:
+        os._exit(130)
+    from agent.cli.streams import open_streams, unsaid
+
+    open_streams()
+    status = _run(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    return 3 if unsaid() and status == 0 else status
+
+
+def _end(number: int, frame: object) -> None:
+    os._exit(128 + number)
+
+
+def _run(argv: list[str]) -> int:
     from agent.cli.commands import COMMANDS as AGENT
     from agent.cli.program import run
     from evals.commands import COMMANDS as EVALS

@@ -27,7 +27,7 @@ FLOORS: Mapping[str, Sequence[Sequence[str]]] = {
         ("host", "past"),
         ("connection", "toolbox"),
         ("redact", "errors", "http", "terminal"),
-        ("records", "clock", "credentials", "tasks", "text"),
+        ("records", "clock", "credentials", "tasks", "text", "files"),
     ),
 }
 """The rooms of a building from the top down: a room imports only what stands below its own floor."""

@@ -27,8 +27,10 @@ class Desk:
         self._capsys = capsys
 
     def settings(self, text: str) -> None:
-        """Write rediagnose.toml."""
-        (self.folder / "rediagnose.toml").write_text(text)
+        """Write rediagnose.toml, and name it: a folder's file alone says nothing about credentials."""
+        file = self.folder / "rediagnose.toml"
+        file.write_text(text)
+        self.patch.setenv("REDIAGNOSE_CONFIG", str(file))
 
     def ticket(self, content: str | bytes, name: str = "ticket") -> str:
         """Write a ticket; its path."""

@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
@@ -17,6 +15,7 @@ from prompt_toolkit.output import create_output
 
 from agent.chat.shown import say
 from agent.report.console import Console
+from tools.files import must_be_regular, state_folder
 from tools.redact import hide_secrets
 from tools.terminal import styled
 
@@ -70,7 +69,11 @@ class Pipe:
 
     def _read(self) -> None:
         while True:
-            text = sys.stdin.readline()
+            try:
+                text = sys.stdin.readline()
+            except (OSError, ValueError):
+                # The terminal is gone, or what stdin is can't be read: that is its end.
+                text = ""
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._lines.put_nowait, text)
             if not text:
@@ -109,16 +112,18 @@ class _SafeHistory(FileHistory):
     """A file of what was typed, without what is written like a credential."""
 
     def store_string(self, string: str) -> None:
-        super().store_string(hide_secrets(string))
+        # A disk that is full keeps no history, and ends no conversation.
+        with contextlib.suppress(OSError, ValueError):
+            super().store_string(hide_secrets(string))
 
 
 def _history() -> History:
-    state = os.environ.get("XDG_STATE_HOME")
-    folder = (Path(state) if state else Path.home() / ".local" / "state") / "rediagnose"
-    file = folder / "chat-history"
     try:
+        folder = state_folder()
+        file = folder / "chat-history"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         file.touch(mode=0o600)
+        must_be_regular(file)
     except OSError:
         # A conversation goes on without it.
         return InMemoryHistory()

@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from agent.answer.diagnosis import OFFLINE, Diagnosis, Verdict
 from agent.answer.events import Event, Question, Reply, Resumed, Started
@@ -13,6 +12,7 @@ from agent.chat import shown
 from agent.chat.changes import became, moved
 from agent.chat.question import GIVEN_UP
 from agent.chat.resumed import Past
+from agent.chat.scratch import Scratch
 from agent.investigation.investigation import Investigation
 from agent.investigation.model_stage import ModelConversation, model_of
 from agent.investigation.pipeline import Setup, run
@@ -23,7 +23,7 @@ from agent.report.console import Console
 from agent.report.progress import Progress
 from agent.report.render import headline
 from tools.clock import SystemClock
-from tools.errors import Unlogged
+from tools.errors import Unlogged, UsageError
 from tools.gate.ledger import Log, changes_path
 from tools.record.recorder import must_be_new
 from tools.records import Reading
@@ -50,11 +50,21 @@ class Session:
         self.unseen = 0
         """The number of the first reading that the model hasn't seen."""
         self._noted: set[str] = set()
-        self._folder = TemporaryDirectory(prefix="rediagnose-chat-")
-        self.file = setup.sources.record or Path(self._folder.name) / "incident.rec"
-        """Where the conversation is written down."""
+        self._folder, self._no_folder = None, ""
+        try:
+            self._folder = Scratch()
+        except OSError as error:
+            self._no_folder = f"{error.strerror or error}"
+        self.file = setup.sources.record or (self._folder.path / "incident.rec" if self._folder else None)
+        """Where the conversation is written down; null where there is no place for it."""
         self.is_kept = setup.sources.record is not None
         """Whether that file stays."""
+
+    @property
+    def lost(self) -> str | None:
+        """Why not all of what was to be kept is."""
+        recorder = self.incident.recorder if self.incident else None
+        return recorder.lost if recorder and self.is_kept else None
 
     @property
     def several(self) -> bool:
@@ -180,8 +190,13 @@ class Session:
         """Keep what is written down in this file, from the beginning on. Raises `UsageError`."""
         if self.incident and self.incident.recorder:
             self.incident.recorder.move(path)
-            if (changes := changes_path(self.file)).exists():
-                changes_path(path).write_bytes(changes.read_bytes())
+            if self.file and (changes := changes_path(self.file)).exists():
+                try:
+                    changes_path(path).write_bytes(changes.read_bytes())
+                except OSError as error:
+                    raise UsageError(f"{changes_path(path)}: {error.strerror}; the changes are in {changes}") from None
+        elif self.incident:
+            raise UsageError(f"this conversation isn't written down: {self._no_folder}")
         else:
             must_be_new(path)
         self.file, self.is_kept = path, True
@@ -192,7 +207,8 @@ class Session:
             await self.conversation.model.close()
         if self.incident:
             await self.incident.close()
-        self._folder.cleanup()
+        if self._folder:
+            self._folder.remove()
 
 
 def _after(readings: Iterable[Reading]) -> int:

@@ -1,5 +1,6 @@
 """The commands of a conversation; what doesn't begin with one of them is said to the model, or reported."""
 
+import os
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -155,7 +156,7 @@ async def _record(chat: Chat, words: str) -> None:
     elif not words:
         shown.say(session.console, "give a new file: /record incident.rec", "yellow")
     else:
-        session.keep(Path(words).expanduser())
+        session.keep(Path(os.path.expanduser(words)))
         shown.say(
             session.console, f"recorded into {words} from the beginning; /resume {words} goes on with it another day"
         )
@@ -167,7 +168,7 @@ async def _resume(chat: Chat, words: str) -> None:
         raise UsageError("an incident is under way here; begin another conversation for the recorded one")
     if not words:
         raise UsageError("give a recording: /resume incident.rec")
-    recorded = past(Path(words).expanduser())
+    recorded = past(Path(os.path.expanduser(words)))
     session.resume(recorded)
     answer = recorded.answer
     report = next(iter(answer.symptom.splitlines()), "") or "(no report)"

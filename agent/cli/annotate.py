@@ -115,6 +115,8 @@ def service_of(ticket: Ticket, known: Settings, patience: float) -> Service:
     if ticket.place is None:
         what = "plain text has" if ticket.source == "text" else f"an {NAMES[ticket.source]} has"
         raise UsageError(f"--post: {what.replace('an Grafana', 'a Grafana')} no comments; use --notify")
+    # Where a token goes isn't for a folder's file to say.
+    {"github": known.github, "jira": known.jira}.get(ticket.source, known.pagerduty).must_be_trusted()
     if ticket.source == "github":
         return GitHub(ticket.place, known.github, patience=patience)
     if ticket.source == "jira":

@@ -10,7 +10,7 @@ from agent.cli.inputs import ChangeInputs
 from agent.cli.program import ANSWERED, FAILED
 from agent.remediation.applied import alone, answer_of, recorded_change, sent_change, step_of
 from agent.remediation.approval import ApprovalRequest
-from agent.remediation.audit import change_log
+from agent.remediation.audit import change_log, vouches
 from agent.remediation.carry_out import Outcome, Site, carry_out, file_lines, outcome_lines, roll_back
 from agent.remediation.site import reached
 from agent.remediation.terminal import TerminalApprover
@@ -18,6 +18,7 @@ from agent.report.console import Console
 from tools.clock import SystemClock
 from tools.connection.target import Target
 from tools.errors import Forbidden, GateError, Moved
+from tools.gate.apply import as_new
 from tools.gate.bounds import check_room
 from tools.gate.current_value import current_value
 from tools.gate.equality import equal_values
@@ -36,8 +37,8 @@ async def apply(inputs: ChangeInputs) -> int:
     """Carry out one step; 1 if it was refused, moved or made nothing better. Raises `UsageError` or `Unanswered`."""
     path, target = inputs.file, inputs.target(inputs.url, REMEDY)
     step = step_of(answer_of(path), inputs.step, path)
-    log = change_log(inputs.audit, path)
     try:
+        log = change_log(inputs.audit, path)
         change = _classified(step, log)
         _confirmed(inputs, target, change.action)
         with alone(path):
@@ -67,11 +68,12 @@ async def rollback(inputs: ChangeInputs) -> int:
     """Take a step back; 1 if the value is no longer the one that was applied. Raises as `apply` does."""
     path, target = inputs.file, inputs.target(inputs.url, REMEDY)
     step = step_of(answer_of(path), inputs.step, path)
-    log = change_log(inputs.audit, path)
     try:
+        log = change_log(inputs.audit, path)
         change = _classified(step, log)
         if (restored := change.reversal) is None:
             raise GateError(f"nothing takes back {change.action}")
+        _may_return(restored, step, inputs, log)
         with alone(path):
             now, outcome_text = await _take_back(inputs, target, step, change, restored, log)
     except GateError as error:
@@ -82,6 +84,17 @@ async def rollback(inputs: ChangeInputs) -> int:
     return ANSWERED
 
 
+def _may_return(restored: Change, step: Step, inputs: ChangeInputs, log: Log) -> None:
+    """Raise `Forbidden` where neither the audit log nor policy's bounds speak for an old value; a recording can't."""
+    if vouches(inputs.audit)(restored):
+        return
+    try:
+        as_new(restored)
+    except Forbidden as error:
+        log(forbidden_entry(SystemClock(), restored.node, restored.action, str(error)))
+        raise
+
+
 async def _take_back(
     inputs: ChangeInputs, target: Target, step: Step, change: Change, restored: Change, log: Log
 ) -> tuple[str | None, str]:
@@ -90,7 +103,7 @@ async def _take_back(
     if (done := sent_change(step, change, journal.read())) is None:
         raise GateError(f"{journal.path} has nothing of {step.id} that was applied and not taken back")
     _confirmed(inputs, target, restored.action)
-    async with reached(target, change.node, log, inputs.window) as site:
+    async with reached(target, change.node, log, inputs.window, vouches(inputs.audit)) as site:
         now = await current_value(site.nodes[change.node], change)
         restored = restored.model_copy(update={"before": now})
         if now is not None and equal_values(change.parameter or "", restored.args[3], now):

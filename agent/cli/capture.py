@@ -1,15 +1,14 @@
 """`rediagnose capture`: the full diagnostic state of a deployment, in a file."""
 
 import asyncio
-import signal
 import sys
 from pathlib import Path
 
 from agent.answer.diagnosis import OFFLINE
 from agent.answer.events import Event
 from agent.cli.inputs import CaptureInputs
-from agent.cli.investigate import ended_by
-from agent.cli.program import ANSWERED, INTERRUPTED
+from agent.cli.interruption import interruptible
+from agent.cli.program import ANSWERED, INTERRUPTED, NOTHING
 from agent.investigation.investigation import Investigation
 from agent.investigation.pipeline import look
 from agent.investigation.sources import Options
@@ -34,7 +33,7 @@ async def capture_(inputs: CaptureInputs) -> int:
     work = asyncio.ensure_future(_recorded(incident, inputs))
     done: Captured | None = None
     try:
-        with ended_by(signal.SIGTERM):
+        with interruptible():
             done = await asyncio.shield(work)
     except asyncio.CancelledError:
         # Closed first: what is given up from here on isn't the server's silence.
@@ -43,6 +42,9 @@ async def capture_(inputs: CaptureInputs) -> int:
         await asyncio.gather(work, return_exceptions=True)
     finally:
         await incident.close()
+    if incident.recorder.lost:
+        _tell(f"not recorded in full: {incident.recorder.lost}")
+        return NOTHING if done else INTERRUPTED
     print(one_line(_summary(inputs.record, incident, done)))
     sys.stdout.flush()
     return ANSWERED if done else INTERRUPTED

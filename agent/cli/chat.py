@@ -1,7 +1,6 @@
 """`rediagnose chat`: an incident as a conversation."""
 
 import asyncio
-import contextlib
 import signal
 import sys
 import traceback
@@ -13,8 +12,9 @@ from agent.chat.line import Pipe, Terminal
 from agent.chat.session import Session
 from agent.chat.slash import COMMANDS, Chat, words_for
 from agent.cli.inputs import ChatInputs
-from agent.cli.investigate import ended_by
+from agent.cli.interruption import Interruption, interruptible
 from agent.cli.program import ANSWERED, INTERRUPTED
+from agent.cli.streams import reader_left
 from agent.remediation.terminal import TerminalApprover
 from agent.report.console import Console
 from tools.clock import SystemClock
@@ -39,19 +39,25 @@ async def chat(inputs: ChatInputs) -> int:
     if target.tls and target.tls.insecure:
         shown.say(console, "warning: --insecure: the server's certificate isn't verified", "yellow")
     try:
-        with ended_by(signal.SIGTERM), ended_by(signal.SIGHUP):
+        with interruptible() as interruption:
             if inputs.resume:
                 await _work(talk, f"/resume {inputs.resume}")
+            if interruption.has_come():
+                return INTERRUPTED
             if symptom and session.incident is None:
                 await _work(talk, symptom)
             elif not inputs.resume:
                 shown.say(console, "What was reported? (the ticket's words, an error, a stack trace)")
-            await _converse(talk, lines)
+            await _converse(talk, lines, interruption)
+            if interruption.has_come():
+                return INTERRUPTED
     except asyncio.CancelledError:
         # A signal. What is written down is closed as at any other end; the terminal may be gone.
         return INTERRUPTED
     finally:
         await session.close()
+        if session.lost:
+            shown.say(console, f"not recorded in full: {session.lost}", "red")
     if session.incident:
         shown.parting(console, [*session.incident.planned.steps, *session.incident.planned.done])
         ending = f"recorded: {session.file}" if session.is_kept else "not recorded; /record FILE would have kept it"
@@ -59,8 +65,9 @@ async def chat(inputs: ChatInputs) -> int:
     return ANSWERED
 
 
-async def _converse(talk: Chat, lines: Terminal | Pipe) -> None:
-    while not talk.over and (text := await lines.line()) is not None:
+async def _converse(talk: Chat, lines: Terminal | Pipe, interruption: Interruption) -> None:
+    # A signal that came while work was done has ended that: the work itself rounds it off.
+    while not (talk.over or interruption.has_come() or reader_left()) and (text := await lines.line()) is not None:
         await _work(talk, text)
 
 
@@ -78,16 +85,12 @@ async def _work(talk: Chat, text: str) -> None:
 
 
 async def _interruptible(work: Coroutine[object, object, None]) -> None:
-    task, loop = asyncio.ensure_future(work), asyncio.get_running_loop()
-    with contextlib.suppress(NotImplementedError):
-        loop.add_signal_handler(signal.SIGINT, task.cancel)
-    try:
-        await task
-    except asyncio.CancelledError:
-        if not task.cancelled():
-            # Not this work but the whole is to end.
-            task.cancel()
-            raise
-    finally:
-        with contextlib.suppress(NotImplementedError):
-            loop.remove_signal_handler(signal.SIGINT)
+    task = asyncio.ensure_future(work)
+    with interruptible(task, (signal.SIGINT,)):
+        try:
+            await task
+        except asyncio.CancelledError:
+            if not task.cancelled():
+                # Not this work but the whole is to end.
+                task.cancel()
+                raise

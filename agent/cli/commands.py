@@ -57,6 +57,14 @@ def _replay(parser: argparse.ArgumentParser) -> None:
     time.add_argument("--at", type=moment, metavar="SECONDS", help="stand still at this moment of the recording")
 
 
+def _trust(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("file", nargs="?", metavar="FILE", help="the file (rediagnose.toml of this folder)")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--revoke", action="store_true", help="trust it no more")
+    way.add_argument("--list", action="store_true", help="print the files that are trusted")
+
+
 def _nothing(parser: argparse.ArgumentParser) -> None:
     pass
 
@@ -84,6 +92,8 @@ COMMANDS = (
             configure_change, "agent.cli.inputs:ChangeInputs", "agent.cli.apply:rollback"),
     Command("acl", "[URL]", "the least-privilege users for a server, and what the current one can't read",
             configure_acl, "agent.cli.inputs:AclInputs", "agent.cli.acl:acl"),
+    Command("trust", "[FILE]", "let a folder's rediagnose.toml say where credentials go, until it changes", _trust,
+            "agent.cli.inputs:TrustInputs", "agent.cli.trust:trust_"),
     Command("host-script", "", "a read-only script for a machine that the agent can't log into; see --host-facts",
             _nothing, "agent.cli.inputs:NoInputs", "agent.cli.host_script:host_script"),
     Command("runbooks", "list|show NAME|check [DIR]", "the runbooks, by name or cause, and a check of your own",

@@ -22,12 +22,37 @@ from tools.past.history import History, parse_moment
 from tools.records import BudgetLimits, Record
 from tools.settings.file import settings_for
 
+_OWN = ("REDIS", "REDIAGNOSE_", "OPENAI_", "AZURE_", "GITHUB_", "JIRA_", "PAGERDUTY_")
+"""How the variables of the environment begin that are read here."""
 Inputs = TypeVar("Inputs", bound=Record)
 
 
 def typed(inputs: type[Inputs], arguments: Mapping[str, object]) -> Inputs:
     """The arguments that a command takes, out of all that were parsed."""
-    return inputs.model_validate({name: arguments[name] for name in inputs.model_fields if name in arguments})
+    given = {name: arguments[name] for name in inputs.model_fields if name in arguments}
+    return inputs.model_validate({name: _decoded(name, value) for name, value in given.items()})
+
+
+def _decoded(name: str, value: object) -> object:
+    """An argument as text: of a symptom, bytes that aren't UTF-8 are left out; a place or a name isn't guessed at."""
+    if isinstance(value, list | tuple):
+        return [_decoded(name, one) for one in value]
+    if not isinstance(value, str):
+        return value
+    text = value.encode(errors="surrogateescape").decode(errors="replace")
+    if text != value and (name != "what" or "://" in text.split(" ", 1)[0]):
+        raise UsageError(f"{name.replace('_', '-')}: it holds bytes that aren't UTF-8; write it in UTF-8")
+    return text.replace("\0", "") if name == "what" else text
+
+
+def check_environment(environ: Mapping[str, str]) -> None:
+    """Raise `UsageError` naming a variable of ours, or of those we read, whose value isn't UTF-8."""
+    for name, value in environ.items():
+        if name.startswith(_OWN) and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise UsageError(f"{name}: its value holds bytes that aren't UTF-8; write it in UTF-8") from None
 
 
 class SourceInputs(ConnectionInputs):
@@ -58,7 +83,7 @@ class SourceInputs(ConnectionInputs):
         except ValueError as error:
             raise UsageError(f"--at: {error}") from None
         url, source = self.prometheus, "--prometheus"
-        if not url and (kept := settings_for(target).prometheus):
+        if not url and (kept := settings_for(target).past):
             url, source = kept.get_secret_value(), "rediagnose.toml"
         if not url and (url := os.environ.get("REDIAGNOSE_PROMETHEUS")):
             source = "REDIAGNOSE_PROMETHEUS"
@@ -213,6 +238,15 @@ class RunbooksInputs(Record):
     verb: Literal["list", "show", "check"]
     name: str | None = None
     """A runbook or a cause; a folder to check."""
+
+
+class TrustInputs(Record):
+    """`rediagnose trust`."""
+
+    file: Path | None = None
+    """A file of settings; null for this folder's."""
+    revoke: bool = False
+    list: bool = False
 
 
 class NoInputs(Record):

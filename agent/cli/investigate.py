@@ -1,14 +1,13 @@
 """An investigation on the command line: progress on stderr, the answer on stdout, then the steps."""
 
 import asyncio
-import contextlib
-import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from agent.answer.diagnosis import Diagnosis
 from agent.cli.inputs import PrintedInputs
+from agent.cli.interruption import Interruption, interruptible
 from agent.cli.program import ANSWERED, INTERRUPTED
 from agent.investigation.investigation import Investigation
 from agent.investigation.model_stage import show_prompt
@@ -37,6 +36,13 @@ async def investigate(setup: Setup, clock: Clock, finish: Finish, print_: Print,
     `finish` does with the answer what is to be done, and gives the status; `print_` prints what was known at an
     interruption. With `prompt_only` nothing is sent to a model: what would be is printed.
     """
+    with interruptible() as interruption:
+        return await _investigate(setup, clock, finish, print_, interruption, prompt_only=prompt_only)
+
+
+async def _investigate(
+    setup: Setup, clock: Clock, finish: Finish, print_: Print, interruption: Interruption, *, prompt_only: bool
+) -> int:
     errors = Console(stderr=True)
     if setup.target.tls and setup.target.tls.insecure:
         errors.say("rediagnose: warning: --insecure: the server's certificate isn't verified")
@@ -44,7 +50,7 @@ async def investigate(setup: Setup, clock: Clock, finish: Finish, print_: Print,
     forbidden = ForbiddenLog(progress)
     incident = setup.investigation(clock, forbidden)
     try:
-        with progress, ended_by(signal.SIGTERM):
+        with progress:
             if prompt_only:
                 await look(incident, setup.model.use)
                 print(show_prompt(incident, setup.model))
@@ -52,11 +58,23 @@ async def investigate(setup: Setup, clock: Clock, finish: Finish, print_: Print,
             await run(incident, setup.model)
         return await finish(incident, forbidden)
     except asyncio.CancelledError:
-        await incident.round_off()
+        await _rounded_off(incident)
         print_(incident, incident.answer(interrupted=True))
         return INTERRUPTED
     finally:
+        interruption.closing = True
         await incident.close()
+        if incident.recorder and incident.recorder.lost:
+            print(f"rediagnose: not recorded in full: {incident.recorder.lost}", file=sys.stderr)
+
+
+async def _rounded_off(incident: Investigation) -> None:
+    """A plan for what is known, unless a second signal says that even this takes too long."""
+    try:
+        await incident.round_off()
+    except asyncio.CancelledError:
+        if task := asyncio.current_task():
+            task.uncancel()
 
 
 class Presenter:
@@ -118,17 +136,3 @@ def _coloured(out: Console, answer: str) -> None:
     for number, line in enumerate(answer.split("\n")):
         style = styles[number] if number < len(styles) else None
         out.say(line, style)
-
-
-@contextlib.contextmanager
-def ended_by(number: signal.Signals) -> Iterator[None]:
-    """A signal ends the investigation as Ctrl-C does: with what was found so far."""
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    assert task is not None
-    with contextlib.suppress(NotImplementedError):
-        loop.add_signal_handler(number, task.cancel)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(NotImplementedError):
-            loop.remove_signal_handler(number)

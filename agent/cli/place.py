@@ -50,8 +50,9 @@ class ConnectionInputs(Record):
             where = f"redis://{where}"
         target = usable(parse_target(where, tls=self.tls, password_file=self.password_file))
         found = settings_for(target)
-        credentials = found.credentials if target.password is None else None
-        return self._trusting(target.model_copy(update={"credentials": credentials, "trust": found.trust}))
+        # The URL's own password comes first, and then the file may be anybody's.
+        identity = found.identity if target.password is None else None
+        return self._trusting(target.model_copy(update={"credentials": identity, "trust": found.networks}))
 
     def configured(self, one: TargetSettings) -> Target:
         """A target of the settings with its credentials. Raises `UsageError`."""

@@ -2,8 +2,9 @@
 
 import argparse
 import importlib
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from tools.terminal import sinks
@@ -82,27 +83,39 @@ def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None) 
     from tools.errors import RediagnoseError, UsageError
 
     try:
-        from agent.cli.inputs import typed
+        from agent.cli.inputs import check_environment, typed
 
+        check_environment(os.environ)
         result = _loaded(command.run)(typed(_loaded(command.inputs), arguments))
-        return asyncio.run(result) if asyncio.iscoroutine(result) else int(result)
+        return asyncio.run(_interruptible(result)) if asyncio.iscoroutine(result) else int(result)
     except UsageError as error:
         print(one_line(f"rediagnose {name}: {error}"), file=sys.stderr)
         return USAGE
     except RediagnoseError as error:
         print(one_line(f"rediagnose {name}: {error}"), file=sys.stderr)
         return NOTHING
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
         return ANSWERED
+    except OSError as error:
+        # The machine's: no room, too many files, a device that failed.
+        print(f"rediagnose {name}: {error}", file=sys.stderr)
+        return NOTHING
     except Exception:
         import traceback
 
         traceback.print_exc()
         print(f"rediagnose {name}: that is a bug; nothing was answered", file=sys.stderr)
         return NOTHING
+
+
+async def _interruptible(work: Coroutine[Any, Any, int]) -> int:
+    from agent.cli.interruption import interruptible
+
+    with interruptible():
+        return await work
 
 
 def _loaded(place: str) -> Any:

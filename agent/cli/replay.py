@@ -5,6 +5,7 @@ import contextlib
 import signal
 
 from agent.cli.inputs import ReplayInputs
+from agent.cli.interruption import SIGNALS
 from agent.cli.program import ANSWERED
 from tools.record.load import Recording, load
 from tools.record.mapping import LOOPBACK
@@ -18,7 +19,7 @@ async def replay(inputs: ReplayInputs) -> int:
     """Serve until a signal ends it. Raises `UsageError` for a file or a port that can't be used."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (one for one in SIGNALS if signal.getsignal(one) is not signal.SIG_IGN):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, ended.set)
     recording = load(inputs.file)

@@ -8,6 +8,7 @@ from pathlib import Path
 from agent.answer.diagnosis import Diagnosis, Step
 from agent.answer.events import EVENT, Answered
 from tools.errors import GateError, UsageError
+from tools.files import open_regular
 from tools.gate.equality import equal_values
 from tools.gate.ledger import Entry
 from tools.gate.policy import Change, allowed_change, parse_command
@@ -19,7 +20,7 @@ from tools.records import Record
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
     """Keep other processes from changing something by the same recording. Raises `GateError` where one is at it."""
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         try:
             flock(file, LOCK_EX | LOCK_NB)
         except BlockingIOError:

@@ -4,7 +4,17 @@ from pathlib import Path
 
 from agent.answer.events import Emit, Event, ProposalForbidden
 from agent.investigation.investigation import Investigation
-from tools.gate.ledger import Ledger, Log, audit_path, change_entry, changes_path, forbidden_entry, write_to_all
+from tools.gate.apply import Stood
+from tools.gate.ledger import (
+    Ledger,
+    Log,
+    audit_path,
+    change_entry,
+    changes_path,
+    forbidden_entry,
+    stood_before,
+    write_to_all,
+)
 
 
 class ForbiddenLog:
@@ -23,6 +33,11 @@ class ForbiddenLog:
 def audit_log(path: Path | None) -> Ledger:
     """The audit log at a path, or the usual one."""
     return Ledger(path or audit_path())
+
+
+def vouches(path: Path | None) -> Stood:
+    """What the audit log vouches for: values that stood there before a change that it has."""
+    return lambda change: stood_before(audit_log(path).trusted(), change)
 
 
 def change_log(audit: Path | None, recording: Path | None) -> Log:

@@ -10,7 +10,7 @@ from agent.report.render import figures_text
 from tools.clock import Clock
 from tools.connection.node import Node
 from tools.errors import GateError, RediagnoseError, ToolError
-from tools.gate.apply import Applied, Approval, Gate
+from tools.gate.apply import Applied, Approval, Gate, Stood, never_stood
 from tools.gate.bounds import Room, room_of
 from tools.gate.equality import config_lines, equal_values
 from tools.gate.ledger import AuditEvent, Log, change_entry
@@ -42,10 +42,12 @@ class Site:
     clock: Clock
     log: Log
     window: float = 2.0
+    stood: Stood = never_stood
+    """Vouches for what is put back."""
 
     def gate(self) -> Gate:
         """A gate that writes here, and looks at the machine as it is then."""
-        return Gate(self.clock, self.log, self.room)
+        return Gate(self.clock, self.log, self.room, self.stood)
 
     async def room(self, node: str) -> Room:
         return room_of(list((await self.look(node, ("process", "machine", "memory"), window=0.1)).values()), node)

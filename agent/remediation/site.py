@@ -11,6 +11,7 @@ from tools.clock import SystemClock
 from tools.connection.node import Node
 from tools.connection.target import Target
 from tools.errors import GateError, Unanswered
+from tools.gate.apply import Stood, never_stood
 from tools.gate.ledger import Log
 
 HUNTS = 20.0
@@ -23,7 +24,9 @@ def site_of(incident: Investigation, log: Log) -> Site:
 
 
 @asynccontextmanager
-async def reached(target: Target, name: str, log: Log, window: float) -> AsyncIterator[Site]:
+async def reached(
+    target: Target, name: str, log: Log, window: float, stood: Stood = never_stood
+) -> AsyncIterator[Site]:
     """The node of a name, if the deployment has it. Raises `GateError` where not, `Unanswered` without an answer."""
     equipment = Equipment(target, SystemClock(), lambda call: None)
     equipment.toolbox.note_symptom("")
@@ -38,7 +41,7 @@ async def reached(target: Target, name: str, log: Log, window: float) -> AsyncIt
         equipment.equip_node(node)
         await _let_in(node)
         equipment.hosts[name].confirm(await _process(node))
-        yield Site(equipment.toolbox, {name: node}, equipment.clock, log, window)
+        yield Site(equipment.toolbox, {name: node}, equipment.clock, log, window, stood)
     finally:
         equipment.close()
 

@@ -15,6 +15,7 @@ from agent.answer.compare import compare
 from agent.answer.diagnosis import Evidence, Goal
 from agent.answer.taxonomy import CAUSES
 from tools.errors import UsageError
+from tools.files import read_regular_text
 from tools.records import Record, Scalar
 
 try:
@@ -201,7 +202,7 @@ def parse(path: Path) -> Runbook:
 def split(path: Path) -> tuple[dict[str, Any], str]:
     """A file's front matter and body. Raises `UsageError` naming the file, the place and the remedy."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"runbook {path}: {error}; make it a readable UTF-8 file") from None
     match = re.match(r"---\n(?P<front>.*?)\n---\n(?P<body>.*)", text, re.DOTALL)

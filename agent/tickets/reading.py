@@ -3,7 +3,6 @@
 import codecs
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 from agent.tickets.of_alerts import is_alert, of_alerts
@@ -12,6 +11,7 @@ from agent.tickets.of_jira import is_jira, of_jira
 from agent.tickets.of_pagerduty import is_pagerduty, of_pagerduty
 from agent.tickets.ticket import Ticket
 from tools.errors import UsageError
+from tools.files import open_regular
 from tools.text import printable
 
 MOST_BYTES = 5 * 2**20
@@ -42,12 +42,15 @@ def _bytes(name: str) -> bytes:
     if name == "-":
         if sys.stdin is None or sys.stdin.isatty():
             raise UsageError("stdin is a terminal; pipe a ticket into it, or name a file")
-        return sys.stdin.buffer.read(MOST_BYTES + 1)
+        try:
+            return sys.stdin.buffer.read(MOST_BYTES + 1)
+        except OSError as error:
+            raise UsageError(f"stdin: {error.strerror}; pipe a ticket into it, or name a file") from None
     try:
-        with Path(name).open("rb") as file:
+        with open_regular(name) as file:
             return file.read(MOST_BYTES + 1)
-    except (OSError, ValueError) as error:
-        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    except OSError as error:
+        why = error.strerror or str(error)
         hint = "give a file, or - for stdin"
         if "://" in name:
             hint = "it's never fetched from here; give its JSON as a file or on stdin, and a server by --url"

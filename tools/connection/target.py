@@ -15,6 +15,7 @@ from tools.connection.credentials import Credentials
 from tools.connection.trust import Network
 from tools.connection.url_query import Query, parse_query
 from tools.errors import UsageError
+from tools.files import MOST_BUNDLE, MOST_SECRET, must_be_regular, read_regular_text
 from tools.records import Record
 
 DEFAULT_PORT, SENTINEL_PORT = 6379, 26379
@@ -38,6 +39,8 @@ class Tls(Record):
     def context(self) -> ssl.SSLContext:
         """An SSL context of these settings. Raises `UsageError` naming the file that can't be used."""
         try:
+            if self.cacert:
+                must_be_regular(self.cacert, MOST_BUNDLE)
             context = ssl.create_default_context(cafile=self.cacert)
         except (OSError, ssl.SSLError) as error:
             raise UsageError(f"--cacert {self.cacert}: {error}; give a PEM file of the authority") from None
@@ -49,6 +52,8 @@ class Tls(Record):
             if not (self.cert and self.key):
                 raise UsageError("--cert and --key go together: give both")
             try:
+                for file in (self.cert, self.key):
+                    must_be_regular(file, MOST_BUNDLE)
                 context.load_cert_chain(self.cert, self.key)
             except (OSError, ssl.SSLError) as error:
                 raise UsageError(f"--cert {self.cert} --key {self.key}: {error}; give a PEM pair") from None
@@ -235,7 +240,7 @@ def _password(file: Path | None, environ: Mapping[str, str]) -> str | None:
     if file is None:
         return environ.get("REDISCLI_AUTH") or None
     try:
-        return file.read_text().splitlines()[0].strip() or None
+        return read_regular_text(file, MOST_SECRET).splitlines()[0].strip() or None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--password-file {file}: {error}; give a readable text file") from None
     except IndexError:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from tools.clock import Clock
 from tools.connection.node import Node
 from tools.connection.protocol import ServerError
-from tools.errors import GateError, Moved, ToolError, Unanswered, Unlogged
+from tools.errors import Forbidden, GateError, Moved, ToolError, Unanswered, Unlogged
 from tools.gate.bounds import Room, check_room
 from tools.gate.current_value import current_value
 from tools.gate.ledger import AuditEvent, Log, change_entry
@@ -21,6 +21,8 @@ LIMITED = ("maxclients", "maxmemory")
 """Parameters whose values the machine limits."""
 ReadRoom = Callable[[str], Awaitable[Room]]
 """Looks at a node's machine and data, now."""
+Stood = Callable[[Change], bool]
+"""Whether a change puts back what stood there before a change that this program wrote down."""
 
 
 class Approval(Record):
@@ -39,6 +41,16 @@ class Approval(Record):
     """Random, so that it can't be guessed."""
 
 
+def as_new(change: Change) -> None:
+    """Raise `Forbidden` where a value that is put back couldn't be set as a new one: nobody vouches that it stood."""
+    try:
+        allowed_change(change.node, change.args)
+    except Forbidden as error:
+        raise Forbidden(
+            f"{error}; only a value that the audit log of this program has of {change.node} may come back out of bounds"
+        ) from None
+
+
 class Applied(Record):
     """A change that was made."""
 
@@ -50,13 +62,20 @@ class Applied(Record):
     reply: str
 
 
+def never_stood(change: Change) -> bool:
+    """Vouch for nothing."""
+    return False
+
+
 class Gate:
     """Applies approved changes, each approval once, and nothing that can't be written down first."""
 
-    def __init__(self, clock: Clock, log: Log, look: ReadRoom) -> None:
+    def __init__(self, clock: Clock, log: Log, look: ReadRoom, stood: Stood = never_stood) -> None:
+        """`stood` vouches for a value that is put back; where it doesn't, the bounds of a new value hold."""
         self._clock = clock
         self._log = log
         self._look = look
+        self._stood = stood
         self._approvals: dict[str, Approval] = {}
         self._used: set[str] = set()
         self._applied: list[Applied] = []
@@ -75,7 +94,10 @@ class Gate:
         """Make one change. Raises `GateError` (or `Moved`, `Forbidden`, `Unlogged`) before it, or if it's refused."""
         try:
             self._check(node, change, approval)
-            if change.parameter is not None and not change.restores and canonical_name(change.parameter) in LIMITED:
+            vouched = change.restores and self._is_known(change)
+            if change.restores and not vouched:
+                as_new(change)
+            if change.parameter is not None and not vouched and canonical_name(change.parameter) in LIMITED:
                 check_room(canonical_name(change.parameter), change.args[3], await self._look(node.name))
             # Last, so that as little as possible happens between this and the change.
             before = await self._unmoved_value(node, change)
@@ -103,6 +125,11 @@ class Gate:
             token=secrets.token_hex(16),
         )  # fmt: skip
         return await self._send(node, restored, await self._unmoved_value(node, restored), approval, why=why)
+
+    def _is_known(self, change: Change) -> bool:
+        """Whether what is put back stood there before: this gate changed it, or the audit log says so."""
+        own = [one.change.reversal for one in self._applied if one.change.node == change.node]
+        return any(one is not None and one.args == change.args for one in own) or self._stood(change)
 
     def _check(self, node: Node, change: Change, approval: Approval) -> None:
         # Policy has the first and the last word, whatever a change claims.

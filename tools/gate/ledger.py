@@ -4,7 +4,8 @@ import contextlib
 import getpass
 import os
 import socket
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +14,8 @@ from pydantic import ValidationError
 from tools.clock import Clock
 from tools.credentials import hide_secrets
 from tools.errors import Unlogged, UsageError
-from tools.gate.policy import Change
+from tools.files import open_regular, state_folder
+from tools.gate.policy import Change, canonical_name
 from tools.records import Record
 from tools.text import escaped_json
 
@@ -23,6 +25,11 @@ AuditEvent = Literal[
 ]  # fmt: skip
 MOST = 16 * 2**20
 """Bytes of a recording's changes that are read: what is larger isn't one of ours."""
+
+
+MOST_TRUSTED = 256 * 2**20
+"""Bytes of the audit log that are looked through, its newest."""
+MOST_LINE = 2**20
 
 
 class Entry(Record):
@@ -86,9 +93,11 @@ def forbidden_entry(clock: Clock, node: str, action: str, why: str) -> Entry:
 
 
 def audit_path() -> Path:
-    """The audit log's default path."""
-    state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "rediagnose" / "audit.jsonl"
+    """The audit log's default path. Raises `Unlogged` where there is none."""
+    try:
+        return state_folder() / "audit.jsonl"
+    except OSError as error:
+        raise Unlogged(f"{error.strerror}, or name a file by --audit") from None
 
 
 def changes_path(recording: Path) -> Path:
@@ -138,10 +147,25 @@ class Ledger:
         finally:
             os.close(folder)
 
+    def trusted(self) -> Iterator[Entry]:
+        """The entries that count as proof, of the newest part of a long file: none where others may write the file."""
+        try:
+            with open_regular(self.path) as file:
+                found = os.fstat(file.fileno())
+                if found.st_uid not in (0, os.geteuid()) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                    return
+                file.seek(max(0, found.st_size - MOST_TRUSTED))
+                while line := file.readline(MOST_LINE):
+                    # What was cut, or is another program's, proves nothing.
+                    with contextlib.suppress(ValidationError):
+                        yield Entry.model_validate_json(line)
+        except OSError:
+            return
+
     def read(self) -> list[Entry]:
         """The whole entries, oldest first; none where there is no such file. Raises `UsageError`."""
         try:
-            with open(self.path, "rb") as file:
+            with open_regular(self.path) as file:
                 raw = file.read(MOST + 1)
         except FileNotFoundError:
             return []
@@ -159,6 +183,17 @@ class Ledger:
                     continue
                 raise UsageError(f"{self.path}, line {number}: not an entry of rediagnose's; it's damaged") from None
         return entries
+
+
+def stood_before(entries: Iterable[Entry], change: Change) -> bool:
+    """Whether entries say that a change was made of this node's parameter, and that this value stood there before."""
+    name = canonical_name(change.parameter or "")
+    return any(
+        one.event in ("applying", "applied") and not one.restores and one.node == change.node
+        and len(one.args) == 4 and one.args[:2] == ("CONFIG", "SET") and canonical_name(one.args[2]) == name
+        and one.before == change.args[3]
+        for one in entries
+    )  # fmt: skip
 
 
 def write_to_all(*logs: Log) -> Log:

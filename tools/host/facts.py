@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tools.connection.target import Target
 from tools.errors import Unanswered, UsageError
+from tools.files import open_regular
 from tools.host.diag import read_tables
 from tools.host.listener import Place, plain_name
 from tools.host.proc import Files, Space, Task, parse_task, space_of
@@ -120,10 +121,11 @@ def _uptime(files: Files) -> float:
 def load_facts(path: str | Path) -> HostFacts:
     """The facts in a file. Raises `UsageError` for one that the script didn't print, or not in full."""
     try:
-        raw = Path(path).read_bytes()
+        with open_regular(path) as file:
+            raw = file.read(MOST)
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}") from None
-    lines = raw[:MOST].decode(errors="replace").replace("\r\n", "\n").removesuffix("\n").split("\n")
+    lines = raw.decode(errors="replace").replace("\r\n", "\n").removesuffix("\n").split("\n")
     if lines[0].rstrip() != FIRST_LINE:
         raise UsageError(f"{path}, line 1: that's no output of the host script: it begins with {FIRST_LINE!r}")
     heads: dict[str, str] = {}

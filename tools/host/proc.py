@@ -7,6 +7,7 @@ import re
 import stat
 from pathlib import Path
 
+from tools.files import open_regular
 from tools.records import Record
 
 MOST = 1 << 24
@@ -62,9 +63,7 @@ class Files:
     def tail(self, path: str, most: int) -> str | None:
         """The last bytes of a regular file as text, from a line's beginning on. What isn't regular may block."""
         try:
-            if not stat.S_ISREG(os.stat(path).st_mode):
-                return None
-            with open(path, "rb") as file:
+            with open_regular(path) as file:
                 size = file.seek(0, os.SEEK_END)
                 file.seek(max(0, size - most))
                 read = file.read(most)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from tools.connection.target import parse_target
 from tools.errors import UsageError
+from tools.files import open_regular
 from tools.record.redaction import decoded
 from tools.record.schema import LINE, VERSION, Ask, Came, Dial, End, Gone, Happened, Head, Line, Seen
 
@@ -106,7 +107,7 @@ def _pieces(path: Path) -> Iterator[bytes]:
     Raises `zlib.error` where it can't be unpacked.
     """
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             first = file.read(_PIECE)
             if first[: len(_MAGIC)] != _MAGIC:
                 while first:

@@ -1,5 +1,7 @@
 """Writing a recording: a line for each thing as it ends, so that what is there is whole whatever happens next."""
 
+import contextlib
+import errno
 import gzip
 import os
 from collections.abc import Callable, Sequence
@@ -23,18 +25,31 @@ NOT_THE_SERVERS = frozenset(
 """Tools whose readings are of more than what the server answers: replayed as they were."""
 
 
+_MACHINES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What is wrong with the machine, and not with the name of a file."""
+
+
 class Recorder:
     """One recording that is being written: plain while it's open, compressed once it's closed."""
 
     def __init__(self, path: Path, clock: Clock, pseudonyms: Pseudonyms) -> None:
-        """Raises `UsageError` where there is such a file already, or it can't be made."""
+        """Raises `UsageError` where there is such a file already, or it can't be made there.
+
+        A disk that is full or fails is no reason to look at nothing: `lost` says so then, and later too.
+        """
         self.path = path
+        self.lost: str | None = None
+        """Why not all of it is in the file."""
         self.clock = clock
         self.pseudonyms = pseudonyms
         self.links = 0
         self._began = clock.monotonic()
         self._lines = 0
-        self._file = _new(path)
+        self._file: TextIO | None = None
+        try:
+            self._file = _new(path)
+        except OSError as error:
+            self.lost = f"{path}: {error.strerror}"
 
     @property
     def now(self) -> float:
@@ -50,11 +65,23 @@ class Recorder:
         self._put(line)
 
     def _put(self, line: Line | Head) -> None:
-        if self._file.closed:
+        if self._file is None or self._file.closed:
             return
-        self._file.write(line.model_dump_json() + "\n")
-        self._file.flush()
-        self._lines += 1
+        try:
+            self._file.write(line.model_dump_json() + "\n")
+            self._file.flush()
+            self._lines += 1
+        except (OSError, ValueError) as error:
+            # Whole lines stand before it, so it's read as one that was cut.
+            self._lose(error)
+
+    def _lose(self, error: Exception) -> None:
+        self.lost = f"{self.path}: {(error.strerror if isinstance(error, OSError) else None) or error}"
+        file, self._file = self._file, None
+        if file is not None:
+            # What it holds back can't be written either.
+            with contextlib.suppress(OSError):
+                file.close()
 
     def reading(self, reading: Reading) -> None:
         """A reading that was taken: kept if it's of more than the servers' replies."""
@@ -68,29 +95,52 @@ class Recorder:
 
     def move(self, path: Path) -> None:
         """Go on in another file, with all that was written so far. Raises `UsageError` as for the first one."""
-        file = _new(path)
+        if self.lost:
+            raise UsageError(f"not all of it could be written down, so it can't be kept: {self.lost}")
+        file: TextIO | None = None
         try:
+            file = _new(path)
             file.write(self.path.read_text(encoding="utf-8"))
             file.flush()
         except OSError as error:
-            file.close()
-            path.unlink()
+            if file is not None:
+                with contextlib.suppress(OSError):
+                    file.close()
+                path.unlink(missing_ok=True)
             raise UsageError(f"{path}: {error.strerror}; name a file to record into that can be written") from None
-        self._file.close()
-        self.path.unlink()
+        if self._file is not None:
+            self._file.close()
+        self.path.unlink(missing_ok=True)
         self.path, self._file = path, file
 
     def close(self) -> None:
         """Write the end, and compress the file in its place."""
-        if self._file.closed:
+        if self._file is None or self._file.closed:
             return
+        file = self._file
         self._put(End(t=self.now, lines=self._lines))
-        self._file.close()
-        packed = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        # Without a time in it: the same incident gives the same file.
-        with open(packed, "wb") as out, gzip.GzipFile("", "wb", 9, out, mtime=0) as squeezed:
-            squeezed.write(self.path.read_bytes())
-        packed.replace(self.path)
+        if self.lost:
+            return
+        try:
+            file.close()
+            self.path.stat()
+        except OSError as error:
+            self._lose(error)
+            return
+        # What can't be compressed stays as it is, and can be read.
+        with contextlib.suppress(OSError):
+            self._compress(self.path.with_name(f".{self.path.name}.{os.getpid()}"))
+
+    def _compress(self, packed: Path) -> None:
+        file = os.fdopen(os.open(packed, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), "wb")
+        try:
+            # Without a time in it: the same incident gives the same file.
+            with file, gzip.GzipFile("", "wb", 9, file, mtime=0) as squeezed:
+                squeezed.write(self.path.read_bytes())
+            packed.replace(self.path)
+        except OSError:
+            packed.unlink(missing_ok=True)
+            raise
 
 
 def must_be_new(path: Path) -> None:
@@ -108,7 +158,11 @@ def _new(path: Path) -> TextIO:
         return open(path, "x", encoding="utf-8")
     except FileExistsError:
         raise _taken(path) from None
+    except ValueError:
+        raise UsageError(f"{str(path)!r}: not a name that a file can have; name another to record into") from None
     except OSError as error:
+        if error.errno in _MACHINES:
+            raise
         raise UsageError(f"{path}: {error.strerror}; name a file to record into that can be written") from None
 
 

@@ -12,9 +12,9 @@ from tools.connection.credentials import AwsIam, EntraId
 from tools.connection.target import Target
 from tools.errors import UsageError
 from tools.records import Record
+from tools.settings.table import Context
 from tools.settings.tables import (
     FILE,
-    Context,
     GitHubSettings,
     JiraSettings,
     NotifySettings,
@@ -22,6 +22,7 @@ from tools.settings.tables import (
     Settings,
     TargetSettings,
 )
+from tools.settings.trust import is_own, is_trusted, settings_bytes
 
 VARIABLE = "REDIAGNOSE_CONFIG"
 
@@ -32,12 +33,22 @@ def load_settings(*, environ: Mapping[str, str] = os.environ, folder: Path | Non
     Raises `UsageError` naming file, key and remedy for a file that can't be used.
     """
     named = environ.get(VARIABLE)
-    file = Path(named) if named else next((path for path in _places(environ, folder) if path.exists()), None)
-    if file is None:
+    places = [Path(named)] if named else [path for path in _places(environ, folder) if os.path.lexists(path)]
+    if not places:
         return Settings()
-    content = _content(file)
+    file = places[0]
     try:
-        return Settings.model_validate(content, context=Context(file, environ))
+        content = settings_bytes(file)
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}; give a readable file, or unset {VARIABLE}") from None
+    trusted = named or (_is_persons(file, environ) and is_own(file)) or is_trusted(file, content)
+    return parse_settings(file, content, environ, trusted=bool(trusted))
+
+
+def parse_settings(file: Path, content: bytes, environ: Mapping[str, str], *, trusted: bool = True) -> Settings:
+    """The settings of a file's content. What isn't trusted says nothing about credentials. Raises `UsageError`."""
+    try:
+        return Settings.model_validate(_parsed(file, content), context=Context(file, environ, trusted))
     except ValidationError as error:
         raise UsageError(f"{file}: {_explanation(error)}") from None
 
@@ -73,13 +84,18 @@ def _places(environ: Mapping[str, str], folder: Path | None) -> Iterator[Path]:
         yield Path(config) / "rediagnose" / FILE
 
 
-def _content(file: Path) -> dict[str, Any]:
+def _is_persons(file: Path, environ: Mapping[str, str]) -> bool:
+    """Whether it's the person's own file, also where that is this folder's."""
+    own = list(_places(environ, None))[1:]
+    return any(file.absolute() == one.absolute() for one in own)
+
+
+def _parsed(file: Path, content: bytes) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it isn't UTF-8"
-        raise UsageError(f"{file}: {why}; give a readable file, or unset {VARIABLE}") from None
-    except tomllib.TOMLDecodeError as error:
+        return tomllib.loads(content.decode())
+    except UnicodeDecodeError:
+        raise UsageError(f"{file}: it isn't UTF-8; give a readable file, or unset {VARIABLE}") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{file}: not TOML: {error}") from None
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from tools.errors import UsageError
+from tools.files import MOST_SECRET, read_regular_text
 from tools.records import Record
 
 
@@ -23,10 +24,14 @@ class SecretSource(Record):
         if self.env is not None:
             if not (value := environ.get(self.env, "").strip()):
                 raise UsageError(f"{self.where}: {self.env} isn't set; set it")
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise UsageError(f"{self.where}: {self.env} isn't UTF-8; write it in UTF-8") from None
             return SecretStr(value)
         assert self.file is not None
         try:
-            value = self.file.read_text(encoding="utf-8").partition("\n")[0].strip()
+            value = read_regular_text(self.file, MOST_SECRET).partition("\n")[0].strip()
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it isn't UTF-8"
             raise UsageError(f"{self.where}: {self.file}: {why}; give a readable text file") from None

@@ -3,58 +3,32 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    SecretStr,
-    StringConstraints,
-    ValidationInfo,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationInfo, model_validator
 
 from tools.connection.credentials import Credentials
 from tools.connection.target import Target, Tls, parse_target
 from tools.connection.trust import Network, parse_network
 from tools.errors import UsageError
 from tools.http import web_url
-from tools.records import Record
 from tools.settings.secret_source import SecretSource
+from tools.settings.table import BesideFile, Table, Text, context_of, problem
 
 FILE = "rediagnose.toml"
-
-
-class Context(NamedTuple):
-    """What a table of the file is read with."""
-
-    file: Path
-    environ: Mapping[str, str]
-
-
-def _context(info: ValidationInfo) -> Context:
-    return info.context if isinstance(info.context, Context) else Context(Path(FILE), {})
-
-
-def _beside_file(path: object, info: ValidationInfo) -> object:
-    """A path relative to the settings' own file, as the person who wrote it there means it."""
-    return _context(info).file.parent / Path(path).expanduser() if isinstance(path, str) and path else path
 
 
 def _label_rules(value: Any) -> object:
     rules = value if isinstance(value, list) else [value]
     if not all(isinstance(rule, dict) and rule for rule in rules):
-        raise _problem('not a table; write match = { service = "orders", env = "prod*" }')
+        raise problem('not a table; write match = { service = "orders", env = "prod*" }')
     return tuple({label: _patterns(patterns, f"{label}: ") for label, patterns in rule.items()} for rule in rules)
 
 
 def _patterns(value: Any, label: str = "") -> tuple[str, ...]:
     patterns = value if isinstance(value, list) else [value]
     if not all(isinstance(pattern, str) and pattern.strip() for pattern in patterns):
-        raise _problem(f'{label}not a text or a list of texts; write "..." or ["...", "..."]')
+        raise problem(f'{label}not a text or a list of texts; write "..." or ["...", "..."]')
     return tuple(pattern.strip() for pattern in patterns)
 
 
@@ -62,46 +36,22 @@ def _networks(value: Any) -> object:
     try:
         return tuple(parse_network(one) for one in ([value] if isinstance(value, str) else value))
     except (ValueError, TypeError, AttributeError):
-        raise _problem('not a list of networks; write trust = ["10.1.0.0/16"]') from None
+        raise problem('not a list of networks; write trust = ["10.1.0.0/16"]') from None
 
 
 def _prometheus_url(value: object) -> object:
     if isinstance(value, str) and web_url(value) is None:
-        raise _problem("not a URL of a Prometheus; write http://HOST:9090, or https://USER:PASSWORD@HOST")
+        raise problem("not a URL of a Prometheus; write http://HOST:9090, or https://USER:PASSWORD@HOST")
     return value.rstrip("/") if isinstance(value, str) else value
 
 
-def _problem(why: str) -> PydanticCustomError:
-    return PydanticCustomError("setting", "{why}", {"why": why})
+def _about_tls(tls: Tls | None) -> bool:
+    """Whether a URL says who is believed, or by which certificate this program shows itself."""
+    return tls is not None and tls != Tls()
 
 
-Text = Annotated[str, StringConstraints(min_length=1)]
-BesideFile = Annotated[Path, BeforeValidator(_beside_file)]
-
-
-class Table(Record):
-    """A table of the file: `X_env` and `X_file` name where the secret X is."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
-    _file: Path | None = PrivateAttr(None)
-
-    @model_validator(mode="after")
-    def _check_sources(self, info: ValidationInfo) -> Self:
-        self._file = _context(info).file if info.context else None
-        for key in (name.removesuffix("_env") for name in type(self).model_fields if name.endswith("_env")):
-            if getattr(self, f"{key}_env") and getattr(self, f"{key}_file"):
-                raise _problem(f"{key}_env and {key}_file: leave one")
-        return self
-
-    @property
-    def file(self) -> Path | None:
-        """The file that it's from; null for the defaults."""
-        return self._file
-
-    def _source(self, key: str) -> SecretSource | None:
-        env, file = getattr(self, f"{key}_env"), getattr(self, f"{key}_file")
-        where = f"{self.file}: {key}_{'env' if env else 'file'}"
-        return SecretSource(where=where, env=env, file=file) if env or file else None
+HARMLESS = ("name", "url", "match", "text")
+"""Keys of a target that an untrusted file may have: it's dialled then, and sent no password."""
 
 
 class TargetSettings(Table):
@@ -133,23 +83,32 @@ class TargetSettings(Table):
 
     @model_validator(mode="after")
     def _find_target(self, info: ValidationInfo) -> Self:
+        is_elsewhere = bool(self.url_env or self.url_file)
+        if (self.url is not None) == is_elsewhere:
+            why = "there beside url_env or url_file; leave one" if is_elsewhere else "missing"
+            raise problem(f'url: {why}; write url = "redis://HOST:6379"')
+        if self.credentials and (self.password_env or self.password_file):
+            raise problem("credentials: there beside a password; leave one")
+        if is_elsewhere and not self._trusted:
+            # It's reported when this target is asked for.
+            return self
         source = self.url_source
-        if (self.url is None) == (source is None):
-            why = "missing" if source is None else "there beside url_env or url_file; leave one"
-            raise _problem(f'url: {why}; write url = "redis://HOST:6379"')
-        if self.credentials and self.password:
-            raise _problem("credentials: there beside a password; leave one")
         try:
-            url = source.read(_context(info).environ) if source else self.url
+            url = source.read(context_of(info).environ) if source else self.url
         except UsageError:
             # It's reported when this target is asked for; the others can be used without it.
             return self
         try:
             target = parse_target(url.get_secret_value() if url else "", environ={})
         except UsageError as error:
-            raise _problem(f"url: {error}") from None
+            raise problem(f"url: {error}") from None
         self._target = target.model_copy(update={"password": None, "username": None})
         return self
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """Its `trust`; none where the file isn't trusted itself."""
+        return self.trust if self._trusted else ()
 
     @property
     def target(self) -> Target | None:
@@ -160,6 +119,9 @@ class TargetSettings(Table):
         self, tls: Tls, password_file: Path | None = None, environ: Mapping[str, str] = os.environ
     ) -> Target:
         """The target with all it's reached by; `tls` comes before its own certificates. Raises `UsageError`."""
+        self.must_be_trusted(HARMLESS)
+        if not self._trusted and (password_file or environ.get("REDISCLI_AUTH") or tls.cert):
+            raise self._untrusted("url")
         if self.url and parse_target(self.url.get_secret_value(), environ={}).password:
             where = f"{self.file}: {self.name or (self.target.node if self.target else '')}"
             raise UsageError(
@@ -167,6 +129,8 @@ class TargetSettings(Table):
             )
         url = self.url_source.read(environ) if self.url_source else self.url
         assert url is not None
+        if not self._trusted and _about_tls(parse_target(url.get_secret_value(), environ={}).tls):
+            raise self._untrusted("url")
         own = {name: getattr(self, name) for name in ("cacert", "cert", "key") if getattr(tls, name) is None}
         target = parse_target(
             url.get_secret_value(), tls=tls.model_copy(update=own), password_file=password_file, environ=environ
@@ -180,6 +144,20 @@ class TargetSettings(Table):
     def url_source(self) -> SecretSource | None:
         """Where its URL is, if that holds a password."""
         return self._source("url")
+
+    @property
+    def past(self) -> SecretStr | None:
+        """URL of its Prometheus. Raises `UsageError` where an untrusted file names one."""
+        if self.prometheus and not self._trusted:
+            raise self._untrusted("prometheus")
+        return self.prometheus
+
+    @property
+    def identity(self) -> Credentials | None:
+        """Its `credentials`. Raises `UsageError` where an untrusted file names some."""
+        if self.credentials and not self._trusted:
+            raise self._untrusted("credentials")
+        return self.credentials
 
     @property
     def password(self) -> SecretSource | None:
@@ -238,7 +216,7 @@ class NotifySettings(Table):
     @model_validator(mode="after")
     def _check_url(self) -> Self:
         if not self.url_env and not self.url_file:
-            raise _problem('url_env: missing; write url_env = "VARIABLE", or url_file: the URL is a secret')
+            raise problem('url_env: missing; write url_env = "VARIABLE", or url_file: the URL is a secret')
         return self
 
     @property
@@ -258,10 +236,25 @@ class Settings(Table):
     pagerduty: PagerDutySettings = PagerDutySettings()
     notify: Annotated[tuple[NotifySettings, ...], Field(strict=False)] = ()
 
+    def destinations(self) -> list[str]:
+        """What of it says where a credential goes: a line for each table and each target, for a person to judge."""
+        lines = [
+            f"targets: {one.name or (one.target.node if one.target else '')}: "
+            f"{one.target.url if one.target else 'url_env or url_file'}"
+            + (f", by {', '.join(keys)}" if (keys := one.deciding(HARMLESS)) else "")
+            for one in self.targets
+        ]
+        services = (("github", self.github), ("jira", self.jira), ("pagerduty", self.pagerduty))
+        lines += [
+            f"{name}: {one.url or 'its own address'}, by {', '.join(one.deciding())}"
+            for name, one in services if one.deciding()
+        ]  # fmt: skip
+        return lines + [f"notify: {one.name}, by {', '.join(one.deciding(('name', 'form')))}" for one in self.notify]
+
     @model_validator(mode="after")
     def _check_names(self) -> Self:
         for key, tables in (("targets", self.targets), ("notify", self.notify)):
             names = [table.name for table in tables]
             if twice := next((name for name in names if name and names.count(name) > 1), None):
-                raise _problem(f"{key}: the name {twice!r} is there {names.count(twice)} times; leave one")
+                raise problem(f"{key}: the name {twice!r} is there {names.count(twice)} times; leave one")
         return self

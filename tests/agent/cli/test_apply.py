@@ -130,6 +130,42 @@ async def test_a_recorded_step_is_applied_and_taken_back(kind: ServerKind, tmp_p
         assert at.audit.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize("old", ["1", "99999999"])
+async def test_a_forged_recording_can_not_bring_back_a_value_that_never_stood(
+    kind: ServerKind, tmp_path: Path, old: str
+) -> None:
+    async with place(kind, tmp_path) as at:
+        now = await at.value("maxclients")
+        action, undo = f"CONFIG SET maxclients {now}", f"CONFIG SET maxclients {old}"
+        at.plan(at.step(action, old))
+        forged = {"time": "2026-01-01T00:00:00.000+00:00", "user": "me", "host": "here", "pid": 1, "node": at.node,
+                  "action": action, "args": shlex.split(action), "before": old, "step": "s1"}  # fmt: skip
+        lines = [json.dumps({**forged, "event": event, "after": now}) for event in ("applying", "applied")]
+        (tmp_path / "incident.rec.changes.jsonl").write_text("\n".join(lines) + "\n")
+        done = await at.run("rollback", "--confirm", undo)
+        assert done.status == 1
+        assert "out of bounds" in done.err and "audit log" in done.err
+        assert await at.value("maxclients") == now
+        # Nor does an audit log that anybody may write.
+        at.audit.parent.mkdir(exist_ok=True)
+        at.audit.write_text("\n".join(lines) + "\n")
+        at.audit.chmod(0o666)
+        assert (await at.run("rollback", "--confirm", undo)).status == 1
+        assert await at.value("maxclients") == now
+        assert "forbidden" in at.events()
+
+
+async def test_a_value_out_of_bounds_comes_back_by_the_audit_log(kind: ServerKind, tmp_path: Path) -> None:
+    async with place(kind, tmp_path) as at:
+        await at.wire.ask("CONFIG", "SET", "slowlog-log-slower-than", "-1")
+        action, undo = "CONFIG SET slowlog-log-slower-than 10000", "CONFIG SET slowlog-log-slower-than -1"
+        at.plan(at.step(action, "-1"))
+        assert (await at.run("apply", "--confirm", action)).status == 0
+        done = await at.run("rollback", "--confirm", undo)
+        assert done.status == 0, done.err
+        assert await at.value("slowlog-log-slower-than") == "-1"
+
+
 async def test_two_at_once_send_one_change(kind: ServerKind, tmp_path: Path) -> None:
     async with place(kind, tmp_path) as at:
         action = "CONFIG SET timeout 300"

@@ -119,7 +119,7 @@ def test_what_a_target_is_reached_by(tmp_path: Path) -> None:
 
     def reached(table: str, **environ: str) -> Target:
         file.write_text(f"[[targets]]\n{table}\n")
-        (found,) = load_settings(environ=environ, folder=tmp_path).targets
+        (found,) = load_settings(environ={**environ, "REDIAGNOSE_CONFIG": str(file)}).targets
         assert found.target and not found.target.password
         return found.connectable(Tls(cert=Path("given.pem")), environ=environ)
 
@@ -138,7 +138,7 @@ def test_what_a_target_is_reached_by(tmp_path: Path) -> None:
 def test_a_secret_that_is_missing_is_named_by_its_setting(tmp_path: Path) -> None:
     file = tmp_path / "rediagnose.toml"
     file.write_text('[[targets]]\nurl = "redis://a"\npassword_env = "PW"\n[github]\ntoken_file = "token"\n')
-    settings = load_settings(environ={}, folder=tmp_path)
+    settings = load_settings(environ={"REDIAGNOSE_CONFIG": str(file)})
     password, token = settings.targets[0].password, settings.github.token
     assert password and password.read({"PW": " hush "}).get_secret_value() == "hush"
     with pytest.raises(UsageError, match=rf"^{file}: password_env: PW isn't set"):

@@ -1,0 +1,63 @@
+"""Ctrl-C, a lost terminal and a termination: each ends what runs, with what was found so far."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import Any
+
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)  # fmt: skip
+PATIENCE = 3
+"""Which of several signals ends the process at once, whatever it's doing."""
+
+
+class Interruption:
+    """Cancels a task at a signal: the first ends the work, the second what is still done after it."""
+
+    def __init__(self, task: "asyncio.Future[Any]") -> None:
+        self.came = 0
+        """How many signals came."""
+        self.closing = False
+        """Whether what runs mustn't be cancelled any more: files are being closed."""
+        self._task, self._loop = task, asyncio.get_running_loop()
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.came += 1
+        if self.came >= PATIENCE:
+            # Even a write that waits for a reader ends here.
+            os._exit(128 + signal.SIGINT)
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._cancel)
+
+    def has_come(self) -> bool:
+        """Whether any signal came."""
+        return self.came > 0
+
+    def _cancel(self) -> None:
+        if not self.closing:
+            self._task.cancel()
+
+
+@contextlib.contextmanager
+def interruptible(
+    task: "asyncio.Future[Any] | None" = None, numbers: Sequence[int] = SIGNALS
+) -> Iterator[Interruption]:
+    """While this lasts signals cancel a task, by default this one; what is ignored stays so, as under nohup."""
+    task = task or asyncio.current_task()
+    assert task is not None
+    interruption, before = Interruption(task), {}
+    # Outside of the main thread there are no signals.
+    with contextlib.suppress(ValueError):
+        for number in numbers:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, interruption)
+    try:
+        yield interruption
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is interruption:
+                signal.signal(number, handler)

@@ -1,0 +1,35 @@
+"""`rediagnose trust`: let a folder's rediagnose.toml say where credentials go, for as long as it stays as it is."""
+
+import os
+from pathlib import Path
+
+from agent.cli.inputs import TrustInputs
+from agent.cli.program import ANSWERED, FAILED
+from tools.errors import UsageError
+from tools.settings.file import parse_settings
+from tools.settings.tables import FILE
+from tools.settings.trust import revoke, settings_bytes, trust, trusted_files
+from tools.text import printable
+
+
+def trust_(inputs: TrustInputs) -> int:
+    """Trust a file, and print what it's trusted with. Raises `UsageError` for a file that can't be used."""
+    file = inputs.file or Path(FILE)
+    if inputs.list:
+        for one in trusted_files():
+            print(printable(str(one)))
+        return ANSWERED
+    if inputs.revoke:
+        count = revoke(file)
+        print(f"{file}: {'not trusted any more' if count else 'it was not trusted'}")
+        return ANSWERED if count else FAILED
+    try:
+        content = settings_bytes(file)
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}; name the {FILE} to trust") from None
+    settings = parse_settings(file, content, os.environ)
+    trust(file, content)
+    print(f"trusted: {printable(str(file.absolute()))}, until it changes. It says where credentials go:")
+    for line in settings.destinations() or ["nowhere"]:
+        print(f"  {printable(line)}")
+    return ANSWERED
