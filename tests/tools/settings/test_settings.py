@@ -154,7 +154,12 @@ def test_a_secret_that_is_missing_is_named_by_its_setting(tmp_path: Path) -> Non
 def test_networks_that_a_target_trusts(tmp_path: Path) -> None:
     text = '[[targets]]\nname = "a"\nurl = "redis://a"\ntrust = ["10.1.2.3/16", "fd00::1"]\n'
     (tmp_path / "rediagnose.toml").write_text(text)
-    found = target_named("a", load_settings(environ={}, folder=tmp_path))
-    assert [str(one) for one in found.trust] == ["10.1.0.0/16", "fd00::1/128"]
+    unknown = target_named("a", load_settings(environ={}, folder=tmp_path))
+    assert unknown.networks == ()
+    with pytest.raises(UsageError, match="rediagnose trust"):
+        unknown.connectable(Tls(), environ={})
+    named = {"REDIAGNOSE_CONFIG": str(tmp_path / "rediagnose.toml")}
+    found = target_named("a", load_settings(environ=named))
+    assert [str(one) for one in found.networks] == ["10.1.0.0/16", "fd00::1/128"]
     target = found.connectable(Tls(), environ={})
     assert target.trust == found.trust == target.neighbour("10.1.0.9", 1).trust
