@@ -91,9 +91,8 @@ class Scales:
         """Whether the checks of a cause looked at a field, or at its tool's reading and had no use for the field."""
         if cause not in self._looked:
             noted = looked_at(cause, self._readings, self._nodes, self._library.thresholds)
-            self._looked[cause] = {
-                *((node, tool, ANY) for node, tool, _ in noted), *((node, ANY, _plain(field)) for node, _, field in noted)
-            }  # fmt: skip
+            fields = {(node, ANY, _plain(field)) for node, _, field in noted}
+            self._looked[cause] = fields | {(node, tool, ANY) for node, tool, _ in noted}
         reading = self._by_id[one.reading]
         nodes = (reading.node,) if reading.node else self._nodes
         asked = ((reading.tool, ANY), (ANY, _plain(one.field)))
