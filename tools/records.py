@@ -52,6 +52,8 @@ class Reading(Record):
     """Null, or why there is nothing (or nothing more) in `values`."""
     asked: Annotated[bool, Field(exclude=True)] = False
     """Whether a model asked for it: what it couldn't get takes nothing away from what was read without it."""
+    hasty: Annotated[bool, Field(exclude=True)] = False
+    """Whether a model asked for less than the tool does by itself, such as a shorter wait: nothing follows from it."""
 
     def get(self, field: str) -> Scalar:
         """The value of a field as it is cited, or null: `unavailable` gives the kind."""

@@ -83,6 +83,8 @@ class PendingCall(Record):
     node: str | None
     asked: Annotated[bool, Field(exclude=True)] = False
     """Whether a model asked for it."""
+    hasty: Annotated[bool, Field(exclude=True)] = False
+    """Whether it asked for less than the tool does by itself."""
 
 
 class Toolbox:
@@ -178,7 +180,8 @@ class Toolbox:
             pending = tool.adapter.validate_python(ArgsKwargs((), given))
         except ValidationError as error:
             raise ToolError(f"{name}: {_problems(error)}") from None
-        begun, began = self._begin(name, given, tool.node, asked=asked), self._clock.monotonic()
+        begun, began = self._begin(name, given, tool.node), self._clock.monotonic()
+        begun = begun.model_copy(update={"asked": asked, "hasty": asked and _asks_for_less(tool, given)})
         most = DEADLINE + sum(float(given[key]) for key in ("window", "seconds") if _is_number(given.get(key)))
         try:
             async with asyncio.timeout(most):
@@ -209,8 +212,8 @@ class Toolbox:
             raise ToolError(f"{name}: there is no node {node!r} for it; there are {having}")
         return self._at[name, node]
 
-    def _begin(self, tool: str, args: dict[str, Any], node: str | None, *, asked: bool = False) -> PendingCall:
-        begun = PendingCall(id=f"r{self._next}", tool=tool, args=args, node=node, asked=asked)
+    def _begin(self, tool: str, args: dict[str, Any], node: str | None) -> PendingCall:
+        begun = PendingCall(id=f"r{self._next}", tool=tool, args=args, node=node)
         self._next += 1
         self._notify(begun)
         return begun
@@ -230,10 +233,19 @@ class Toolbox:
             id=begun.id, tool=begun.tool, args=begun.args, node=begun.node, at=iso_time(at),
             ms=round(took * 1000, 3) if timed else None, values=values, unavailable=unavailable,
             asked=begun.asked,
+            hasty=begun.hasty,
         )  # fmt: skip
         self.readings.append(reading)
         self._notify(reading)
         return reading
+
+
+def _asks_for_less(tool: Tool, given: Mapping[str, Any]) -> bool:
+    defaults = {name: one.get("default") for name, one in tool.adapter.json_schema().get("properties", {}).items()}
+    return any(
+        _is_number(value) and _is_number(default := defaults.get(name)) and value < default
+        for name, value in given.items()
+    )
 
 
 def _is_number(value: Any) -> bool:

@@ -80,9 +80,12 @@ def at_least(floor: Verdict, later: Verdict) -> Verdict:
     `floor` is of the readings that were taken without a model, `later` of those that it asked for as well.
     """
     best = {cause.id: cause for cause in floor.findings}
+    # What was found without the model stays as it is, and ahead of what its readings bring.
+    most = min((cause.probability for cause in floor.findings if cause.probability >= PRESENT), default=1.0)
     for cause in later.findings:
-        if cause.id not in best or cause.probability >= best[cause.id].probability:
-            best[cause.id] = cause
+        before = best[cause.id].probability if cause.id in best else 0.0
+        if before < PRESENT and (likely := min(cause.probability, most)) > before:
+            best[cause.id] = cause.model_copy(update={"probability": likely})
     measured: Outcome = floor.outcome if floor.outcome != "diagnosed" else "insufficient-evidence"
     out = (*later.ruled_out, *floor.ruled_out)
     return _verdict(sorted(best.values(), key=_order), out, later.unknown, measured)

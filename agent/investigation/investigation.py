@@ -130,8 +130,12 @@ class Investigation:
         """What the checks make of readings."""
         return conclude(readings, list(self.nodes), self.library.thresholds)
 
+    def _weighable(self) -> list[Reading]:
+        """The recent readings from which anything follows."""
+        return [reading for reading in self.toolbox.recent if not reading.hasty]
+
     def _conclude(self) -> Verdict:
-        recent = self.toolbox.recent
+        recent = self._weighable()
         own = [reading for reading in recent if not reading.asked]
         floor = self.concluded(own)
         return floor if len(own) == len(recent) else at_least(floor, self.concluded(recent))
@@ -148,7 +152,7 @@ class Investigation:
 
     def scales(self) -> Scales:
         """What a model's citations are weighed by."""
-        recent = self.toolbox.recent
+        recent = self._weighable()
         return Scales(recent, list(self.nodes), self.library, self.concluded(recent))
 
     async def plan(self, verdict: Verdict) -> None:
@@ -162,7 +166,7 @@ class Investigation:
             if cause.id not in verdict.suspected
         ]
         self.planned = await build(
-            causes, self.library, self.toolbox.recent, self.nodes, self.proposals, self.actions, self.planned
+            causes, self.library, self._weighable(), self.nodes, self.proposals, self.actions, self.planned
         )
         # From here on a person decides, and takes the time that it takes.
         self.toolbox.ends = None

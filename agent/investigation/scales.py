@@ -88,14 +88,15 @@ class Scales:
         return any(other.tool == reading.tool and other.has(one.field) for other in own)
 
     def _weighed(self, cause: str, one: Evidence) -> bool:
-        """Whether the checks of a cause looked at a field, in this tool's reading or in another one that has it too."""
+        """Whether the checks of a cause looked at a field, or at its tool's reading and had no use for the field."""
         if cause not in self._looked:
             noted = looked_at(cause, self._readings, self._nodes, self._library.thresholds)
-            self._looked[cause] = {(node, "" if field != ANY else tool, _plain(field)) for node, tool, field in noted}
+            fields = {(node, ANY, _plain(field)) for node, _, field in noted}
+            self._looked[cause] = fields | {(node, tool, ANY) for node, tool, _ in noted}
         reading = self._by_id[one.reading]
         nodes = (reading.node,) if reading.node else self._nodes
-        field = _plain(one.field)
-        return any(at in self._looked[cause] for node in nodes for at in ((node, "", field), (node, reading.tool, ANY)))
+        asked = ((reading.tool, ANY), (ANY, _plain(one.field)))
+        return any((node, *at) in self._looked[cause] for node in nodes for at in asked)
 
     def _tool(self, one: Evidence) -> str:
         reading = self._by_id.get(one.reading)

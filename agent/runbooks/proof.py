@@ -8,13 +8,18 @@ from agent.runbooks.library import Library
 _GENERIC = ("delta", "rate", "count", "newest_age", "age", "max", "last", "error", "calls")
 """Parts of a field's name that don't tell what it's about."""
 
+_SPECIFIC = re.compile(r"[_\d|A-Z-]")
+
 
 def names(text: str, cited: Evidence) -> bool:
     """Whether a text names the cited field, or of an unavailable reading its kind."""
     if cited.field == "unavailable":
         return _holds(text, str(cited.value))
     parts = [part for part in cited.field.split(".") if part not in _GENERIC]
-    return bool(parts) and (_holds(text, cited.field) or all(_holds(text, part) for part in parts))
+    # A plain word, such as `stage` or `answered`, stands in a text for itself as well.
+    if not any(_SPECIFIC.search(part) for part in parts):
+        return False
+    return _holds(text, cited.field) or all(_holds(text, part) for part in parts)
 
 
 def proof_text(library: Library, cause: str) -> str:
