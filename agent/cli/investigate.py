@@ -4,12 +4,15 @@ import asyncio
 import contextlib
 import signal
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 from rich.console import Console
 
 from agent.answer.diagnosis import Diagnosis
+from agent.cli.hard_stop import GRACE, hard_stop
 from agent.cli.inputs import PrintedInputs
 from agent.cli.program import ANSWERED, INTERRUPTED
 from agent.investigation.investigation import Investigation
@@ -42,8 +45,17 @@ async def investigate(setup: Setup, clock: Clock, finish: Finish, print_: Print,
     progress = Progress(errors)
     forbidden = ForbiddenLog(progress)
     incident = setup.investigation(clock, forbidden)
+
+    def give(ended: bool) -> int:
+        with contextlib.suppress(Exception):
+            progress.pause()
+        answer = incident.answer(interrupted=True) if ended else incident.cut_off()
+        print_(incident, answer)
+        incident.equipment.close_recording()
+        return INTERRUPTED if ended else ANSWERED
+
     try:
-        with progress, ended_by(signal.SIGTERM):
+        with progress, ended_by(signal.SIGTERM), hard_stop(setup.options.deadline + GRACE, give):
             if prompt_only:
                 await look(incident, setup.model.use)
                 print(show_prompt(incident, setup.model))
@@ -127,10 +139,14 @@ def ended_by(number: signal.Signals) -> Iterator[None]:
     """A signal ends the investigation as Ctrl-C does: with what was found so far."""
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None
-    with contextlib.suppress(NotImplementedError):
-        loop.add_signal_handler(number, task.cancel)
+    cancel = task.cancel
+
+    def end(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(cancel)
+
+    before = signal.signal(number, end) if threading.current_thread() is threading.main_thread() else None
     try:
         yield
     finally:
-        with contextlib.suppress(NotImplementedError):
-            loop.remove_signal_handler(number)
+        if before is not None:
+            signal.signal(number, before)

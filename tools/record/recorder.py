@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -21,6 +22,10 @@ NOT_THE_SERVERS = frozenset(
     ("process", "sockets", "machine", "disk", "log", "kernel_log", "config_drift", "history", "baseline")
 )  # fmt: skip
 """Tools whose readings are of more than what the server answers: replayed as they were."""
+
+
+LARGE = 8 * 2**20
+"""Bytes from which on a recording is compressed quickly rather than well: somebody waits for the prompt."""
 
 
 class Recorder:
@@ -70,7 +75,8 @@ class Recorder:
         """Go on in another file, with all that was written so far. Raises `UsageError` as for the first one."""
         file = _new(path)
         try:
-            file.write(self.path.read_text(encoding="utf-8"))
+            with open(self.path, encoding="utf-8") as plain:
+                shutil.copyfileobj(plain, file, 2**20)
             file.flush()
         except OSError as error:
             file.close()
@@ -88,8 +94,13 @@ class Recorder:
         self._file.close()
         packed = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         # Without a time in it: the same incident gives the same file.
-        with open(packed, "wb") as out, gzip.GzipFile("", "wb", 9, out, mtime=0) as squeezed:
-            squeezed.write(self.path.read_bytes())
+        level = 9 if self.path.stat().st_size < LARGE else 1
+        with (
+            open(self.path, "rb") as plain,
+            open(packed, "wb") as out,
+            gzip.GzipFile("", "wb", level, out, mtime=0) as squeezed,
+        ):
+            shutil.copyfileobj(plain, squeezed, 2**20)
         packed.replace(self.path)
 
 
