@@ -14,7 +14,7 @@ SECRET_NAMES = (
     "tls-client-key-file-pass", "sentinel-pass", "sentinel-user",
 )  # fmt: skip
 """Parameters that are secret, or half of one."""
-SECRET_LOOKING = re.compile(r".*(pass(?!ive)|secret|auth-?token|access-?token|api-?key|credential).*", re.IGNORECASE)
+SECRET_LOOKING = re.compile(r"pass(?!ive)|secret|auth-?token|access-?token|api-?key|credential", re.IGNORECASE)
 """Names of parameters, a module's for instance, whose values count as secrets."""
 KNOWN_PARAMETER = re.compile(
     r"maxmemory(-\w+)*|maxclients|timeout|tcp-(keepalive|backlog)|save|appendonly|appendfsync|hz|dynamic-hz|databases|"
@@ -25,6 +25,13 @@ KNOWN_PARAMETER = re.compile(
     re.IGNORECASE,
 )
 """Parameters whose values are no secrets; what isn't here could be a module's password."""
+MOST_TEXT = 2**20
+"""Characters of one text that are kept."""
+NEARBY = 512
+"""Characters behind a command within which a rule says that what follows is no prose."""
+_LONG_WORD = re.compile(r"\S{2048,}")
+"""Longer than any word of prose, and as long as some tokens: hidden as a whole."""
+_LONG_SPACE = re.compile(r"(\s{256})\s+")
 PROSE = frozenset(Path(__file__).with_name("prose.txt").read_text(encoding="utf-8").split())
 """Words that follow a command's name in a sentence."""
 _NL = r"(?:\r\n|\\r\\n)"
@@ -33,7 +40,7 @@ _SPACE = rf"(?:[ \t]+|[ \t]*,[ \t]*|\s*\n\s*(?:\d+\)\s*)+|{_NL}\$\d+{_NL})"
 _QUOTED = r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'"""
 _BARE = rf"(?:(?!{_NL})\S)+?(?=[.,;:!?)\]}}\"'`]{{0,6}}(?:\s|{_NL}|$))"
 _WORD = rf"(?:{_QUOTED}|{_BARE})"
-_VALUE = rf"(?:{_QUOTED}|(?:(?![&,;]\s*[\w.-]+=|[,;.)\]}}\"'`]*(?:\s|{_NL}|$))\S)+)"
+_VALUE = rf"(?:{_QUOTED}|(?:(?![&,;]\s*[\w.-]+=|[,;.)\]}}\"'`]{{0,6}}(?:\s|{_NL}|$))\S)+)"
 _PASSWORD = r"(?:passw(?:or)?d|passphrase|pwd)"
 _FIRST_RULE = r"(?:on|off|reset\w*|nopass|(?:skip-)?sanitize-payload)\b"
 _RULE = re.compile(r"""(?:^|[\s"'])[><#!](?!\d+[a-z%]{0,2}\b)[^\s"']""")
@@ -51,75 +58,97 @@ def _hidden_word(word: str) -> str:
     return f"{word[0]}{HIDDEN}{word[0]}" if len(word) > 1 and word[0] == word[-1] and word[0] in "\"'" else HIDDEN
 
 
-Replacement = tuple[str, str]
-"""What replaces a match, and the part of its end to look at again."""
+Replacement = tuple[str, int]
+"""What replaces a match, and where in the text to go on: what was looked at and left isn't looked at again."""
 
 
 def _hide_all(match: re.Match[str]) -> Replacement:
     """What follows `head` hidden word by word."""
-    return match["head"] + re.sub(rf"({_SPACE})|{_WORD}", lambda one: one[1] or _hidden_word(one[0]), match["rest"]), ""
+    return match["head"] + _words_hidden(match["rest"]), match.end()
 
 
-def _hide_unless_prose(match: re.Match[str]) -> Replacement:
-    """The words behind `head` hidden, as long as they aren't words of prose."""
-    out, rest = match["head"], match["rest"]
-    while found := re.match(rf"(?P<space>{_SPACE})(?P<word>{_WORD})", rest):
-        word, quoted = found["word"], found["word"][0] in "\"'"
-        if not quoted and (word.lower().strip(".,;:!?)") in PROSE or word[0] in "-(["):
-            break
-        out, rest = out + found["space"] + _hidden_word(word), rest[found.end() :]
-    return out, rest
+def _words_hidden(rest: str) -> str:
+    return _EACH_WORD.sub(lambda one: one[1] or _hidden_word(one[0]), rest)
+
+
+def _unless_prose(words: int) -> Callable[[re.Match[str]], Replacement]:
+    """So many words behind `head` hidden, as long as they aren't words of prose."""
+
+    def hide(match: re.Match[str]) -> Replacement:
+        text, out, at = match.string, match["head"], match.end("head")
+        for _ in range(words):
+            if _UNLIKELY.match(text, at) or not (found := _NEXT_WORD.match(text, at)):
+                break
+            word = found["word"]
+            if word[0] not in "\"'" and word.lower().strip(".,;:!?)") in PROSE:
+                break
+            out, at = out + found["space"] + _hidden_word(word), found.end()
+        return out, at
+
+    return hide
 
 
 def _hide_config_values(match: re.Match[str]) -> Replacement:
     """CONFIG SET's pairs: a value stays only where its parameter is known and no secret."""
-    out, rest = match["head"], match["rest"]
-    while found := re.match(rf"(?P<name>{_SPACE}{_WORD})(?P<space>{_SPACE})(?P<value>{_WORD})", rest):
-        name = re.sub(rf"^{_SPACE}|[\"']", "", found["name"]).lower()
-        if name in PROSE or found["value"].lower() in PROSE or not name[:1].isalpha():
+    text, out, at = match.string, match["head"], match.end("head")
+    while (named := _NEXT_WORD.match(text, at)) and _PARAMETER.fullmatch(named["word"]):
+        name = named["word"].strip("\"'").lower()
+        found = None if name in PROSE else _NEXT_WORD.match(text, named.end())
+        if not found or found["word"].lower() in PROSE:
             break
         known = KNOWN_PARAMETER.fullmatch(name) and not is_secret(name)
         # A known one's value may be of several words; what follows another's first word is a pair, or prose.
-        out += found["name"] + found["space"] + (found["value"] if known else _hidden_word(found["value"]))
-        rest = rest[found.end() :]
-    return out, rest
+        value = found["word"] if known else _hidden_word(found["word"])
+        out += named[0] + found["space"] + value
+        at = found.end()
+    return out, at
 
 
 def _hide_acl_rules(match: re.Match[str]) -> Replacement:
     """ACL SETUSER's whole list of rules, unless a sentence continues there."""
-    first = re.sub(rf"^{_SPACE}|[\"']", "", match["rest"]).split()[:1]
-    if not first or (first[0].lower() in PROSE - {"on", "off"} and not _RULE.search(match["rest"])):
-        return match["head"], match["rest"]
-    return _hide_all(match) if "\n" in match["rest"] else (f"{match['head']} {HIDDEN}", "")
+    text, at = match.string, match.end()
+    first = _NEXT_WORD.match(text, at)
+    word = first["word"].strip("\"'").lower() if first else ""
+    if not first or (word in PROSE - {"on", "off"} and not _RULE.search(text[at : at + NEARBY].partition("\n")[0])):
+        return match[0], at
+    rules = _RULES.match(text, at)
+    assert rules is not None
+    return (match[0] + (_words_hidden(rules[0]) if "\n" in rules[0] else f" {HIDDEN}")), rules.end()
 
 
 def _hide_acl_line(match: re.Match[str]) -> Replacement:
     """A user's line of an ACL file or of ACL LIST, if it has a password in it."""
-    return (f"{match['head']} {HIDDEN}", "") if _RULE.search(match["rest"]) else (match["head"], match["rest"])
+    return (f"{match['head']} {HIDDEN}" if _RULE.search(match["rest"]) else match[0]), match.end()
 
 
 def _hide_in_command_line(match: re.Match[str]) -> Replacement:
     """A command line of redis-cli and its kin: -a, and AUTH in any case."""
-    line = _replace_matches(re.compile(rf"(?P<head>\s-a\s+)(?P<rest>{_WORD})"), _hide_all, match[0])
-    return _replace_matches(
-        re.compile(rf"(?i)(?P<head>\sauth(?=\s))(?P<rest>(?:[ \t]+{_WORD}){{1,2}})"), _hide_all, line
-    ), ""
+    return _replace_matches(_AUTH_WORD, _hide_all, _replace_matches(_OPTION_A, _hide_all, match[0])), match.end()
 
 
 def _hide_userinfo(match: re.Match[str]) -> Replacement:
     """The part before the @."""
-    return f"{match['scheme']}{HIDDEN}@", ""
+    return f"{match['scheme']}{HIDDEN}@", match.end()
 
 
 def _replace_matches(pattern: re.Pattern[str], how: Callable[[re.Match[str]], Replacement], text: str) -> str:
-    out, at = "", 0
+    out: list[str] = []
+    at = 0
     while match := pattern.search(text, at):
-        done, again = how(match)
-        out += text[at : match.start()] + done
-        at = match.end() - len(again)
-    return out + text[at:]
+        done, end = how(match)
+        out += (text[at : match.start()], done)
+        at = max(end, match.start() + 1)
+    return "".join((*out, text[at:]))
 
 
+_EACH_WORD = re.compile(rf"({_SPACE})|{_WORD}")
+_NEXT_WORD = re.compile(rf"(?P<space>{_SPACE})(?P<word>{_WORD})")
+_UNLIKELY = re.compile(rf"{_SPACE}[-(\[]")
+"""How no password begins that follows a bare word."""
+_PARAMETER = re.compile(r"[\"']?[A-Za-z][^\s]{0,127}")
+_RULES = re.compile(rf"(?:{_SPACE}[^\n]+)+")
+_OPTION_A = re.compile(rf"(?P<head>\s-a\s+)(?P<rest>{_WORD})")
+_AUTH_WORD = re.compile(rf"(?i)(?P<head>\sauth(?=\s))(?P<rest>(?:[ \t]+{_WORD}){{1,2}})")
 _AFTER = rf"(?:{_SPACE}{_WORD})"
 _B = r"(?:\b|(?<=\\n))"
 """Where a command's name begins: also behind an escaped line end."""
@@ -132,7 +161,11 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Replacement]], ..
     (_compile(rf"(?P<head>{_NAMED}[\"']\s*:\s*)(?P<rest>{_QUOTED}|[^\s,}}]+)"), _hide_all),
     (_compile(rf"(?P<head>(?:{_PASSWORD}|secret|_auth|{_SECRET}):[ \t]*)(?P<rest>{_VALUE})"), _hide_all),
     (_compile(rf"(?P<head>name:\s*[\"']?[\w.-]{{0,64}}?{_NAMED}[\"']?\s*,?\s*value:\s*)(?P<rest>{_VALUE})"), _hide_all),
-    (_compile(r"(?P<scheme>(?<![\w@/*]))[\w.+-]*:(?!//)\S{1,4096}@(?=[\w\[])"), _hide_userinfo),
+    # From a name's first character: a path's is behind its slash only where it's a mark.
+    (
+        _compile(r"(?P<scheme>(?:(?<![\w.+@/*-])|(?<=[@/*])(?=[.+-])))[\w.+-]*:(?!//)\S{1,1024}@(?=[\w\[])"),
+        _hide_userinfo,
+    ),
     (_compile(rf"(?P<head>\bauthorization:\s*(?:\w+\s+)?|\bbearer\s+)(?P<rest>{_WORD})"), _hide_all),
     (
         _compile(rf"(?P<head>\b{_PASSWORD}\s+(?:is|was|to)\s+)(?P<rest>(?=[^\s\d!@#$%^&*]*[\d!@#$%^&*]){_WORD})"),
@@ -144,23 +177,26 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Replacement]], ..
     (_compile(rf"(?P<head>{_B}HELLO{_Q}{_SPACE}{_Q}\d{_Q}{_SPACE}{_Q}AUTH{_Q})(?P<rest>{_AFTER}{{1,2}})"), _hide_all),
     (_compile(rf"(?P<head>{_B}AUTH2{_Q})(?P<rest>{_AFTER}{{1,2}})"), _hide_all),
     (_compile(rf"(?P<head>{_B}MIGRATE{_Q}{_AFTER}{{5,7}}?{_SPACE}{_Q}AUTH{_Q})(?P<rest>{_AFTER})"), _hide_all),
-    (_compile(rf"(?P<head>{_B}ACL{_Q}{_SPACE}{_Q}SETUSER{_Q}{_AFTER})(?P<rest>(?:{_SPACE}[^\n]+)+)"), _hide_acl_rules),
+    (_compile(rf"(?P<head>{_B}ACL{_Q}{_SPACE}{_Q}SETUSER{_Q}{_AFTER})(?={_SPACE}\S)"), _hide_acl_rules),
     (_compile(rf"(?P<head>\buser\s+\S+)(?P<rest>[ \t]+{_FIRST_RULE}[^\n\"']*)"), _hide_acl_line),
     (_compile(r"(?P<head>^[ \t]*user\s+\S+)(?P<rest>[ \t]+[><#!]\S[^\n]*)"), _hide_acl_line),
-    (_compile(rf"(?P<head>{_B}CONFIG{_Q}{_SPACE}{_Q}SET{_Q})(?P<rest>{_AFTER}+)"), _hide_config_values),
-    (_compile(rf"(?P<head>\bauth-(?:pass|user){_Q})(?P<rest>{_AFTER}{{1,2}})"), _hide_unless_prose),
-    (_compile(rf"(?P<head>{_B}(?:{_SECRET}){_Q})(?P<rest>{_AFTER})"), _hide_unless_prose),
+    (_compile(rf"(?P<head>{_B}CONFIG{_Q}{_SPACE}{_Q}SET{_Q})(?={_SPACE}\S)"), _hide_config_values),
+    (_compile(rf"(?P<head>\bauth-(?:pass|user){_Q})(?={_SPACE}\S)"), _unless_prose(2)),
+    (_compile(rf"(?P<head>{_B}(?:{_SECRET}){_Q})(?={_SPACE}\S)"), _unless_prose(1)),
     (_compile(r"(?P<head>\bAUTH\(\s*)(?P<rest>[^)\n]+)"), _hide_all),
     (_compile(rf"(?P<head>[\"'>`$#]\s*AUTH{_Q})(?P<rest>{_AFTER}{{1,2}})"), _hide_all),
-    (_compile(rf"(?P<head>^[ \t]*AUTH)(?P<rest>{_AFTER}{{1,2}})(?=[ \t]*$)"), _hide_unless_prose),
-    (re.compile(rf"(?P<head>{_B}AUTH)(?P<rest>{_AFTER}{{1,2}})"), _hide_unless_prose),
-    (_compile(rf"(?P<head>\bauth)(?P<rest>{_SPACE}(?=[a-z]*[^\sa-z.,;:)'\"-]){_WORD})"), _hide_unless_prose),
-    (_compile(r"(?<!sha256:)(?<![0-9a-f])#?[0-9a-f]{64}(?![0-9a-f])"), lambda match: (HIDDEN, "")),
+    (_compile(rf"(?P<head>^[ \t]*AUTH)(?={_AFTER}{{1,2}}[ \t]*$)"), _unless_prose(2)),
+    (re.compile(rf"(?P<head>{_B}AUTH)(?={_SPACE}\S)"), _unless_prose(2)),
+    (_compile(rf"(?P<head>\bauth)(?={_SPACE}[a-z]*[^\sa-z.,;:)'\"-])"), _unless_prose(1)),
+    (_compile(r"(?<!sha256:)(?<![0-9a-f])#?[0-9a-f]{64}(?![0-9a-f])"), lambda match: (HIDDEN, match.end())),
 )  # fmt: skip
 
 
 def hide_secrets(text: str) -> str:
     """The text with the credentials in it hidden, in whatever form they were written; the rest stays readable."""
+    if len(text) > MOST_TEXT:
+        text = f"{text[:MOST_TEXT]}… ({len(text) - MOST_TEXT} characters more)"
+    text = _LONG_SPACE.sub(r"\1", _LONG_WORD.sub(HIDDEN, text))
     for pattern, how in _FORMS:
         text = _replace_matches(pattern, how, text)
     return text
@@ -168,4 +204,4 @@ def hide_secrets(text: str) -> str:
 
 def is_secret(parameter: str) -> bool:
     """Whether a parameter's value is a secret, or looks like one."""
-    return parameter.lower() in SECRET_NAMES or SECRET_LOOKING.fullmatch(parameter) is not None
+    return parameter.lower() in SECRET_NAMES or SECRET_LOOKING.search(parameter) is not None

@@ -1,11 +1,13 @@
 """An investigation on the command line: progress on stderr, the answer on stdout, then the steps."""
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from agent.answer.diagnosis import Diagnosis
+from agent.cli.hard_stop import GRACE, hard_stop
 from agent.cli.inputs import PrintedInputs
 from agent.cli.interruption import Interruption, interruptible
 from agent.cli.program import ANSWERED, INTERRUPTED
@@ -49,8 +51,17 @@ async def _investigate(
     progress = Progress(errors)
     forbidden = ForbiddenLog(progress)
     incident = setup.investigation(clock, forbidden)
+
+    def give(ended: bool) -> int:
+        with contextlib.suppress(Exception):
+            progress.pause()
+        answer = incident.answer(interrupted=True) if ended else incident.cut_off()
+        print_(incident, answer)
+        incident.equipment.close_recording()
+        return INTERRUPTED if ended else ANSWERED
+
     try:
-        with progress:
+        with progress, hard_stop(setup.options.deadline + GRACE, give):
             if prompt_only:
                 await look(incident, setup.model.use)
                 print(show_prompt(incident, setup.model))

@@ -19,11 +19,13 @@ from agent.runbooks.library import Library
 from tools.clock import Clock
 from tools.connection.node import Node
 from tools.connection.target import Target
-from tools.errors import RediagnoseError
+from tools.errors import RediagnoseError, bug
 from tools.records import Reading
 
 ROUND_OFF = 1.5
-"""Seconds for the plan of an interrupted investigation."""
+"""Seconds for the plan of an interrupted investigation, and for any that begins at the deadline."""
+LEAST = 0.2
+"""Seconds of a look whose deadline has passed before it began."""
 
 
 class Investigation:
@@ -55,6 +57,7 @@ class Investigation:
         self.toolbox.ends = self.ends
         self.equipment.equip()
         self.planned = Planned()
+        self._unplanned = ""
         self.verdict: Verdict | None = None
         self.use = ModelUse(name=OFFLINE)
         self.actions: tuple[Action, ...] = ()
@@ -118,7 +121,21 @@ class Investigation:
         def has_found() -> bool:
             return bool(self._conclude().causes)
 
-        await Look(self.equipment, self.options, self.symptom, self._looked, has_found).take()
+        look = Look(self.equipment, self.options, self.symptom, self._looked, has_found)
+        try:
+            async with asyncio.timeout(max(LEAST, self.ends - self.clock.monotonic())):
+                await look.take()
+        except TimeoutError:
+            # What was read by the deadline is what there is.
+            self.equipment.equip()
+        except Exception as error:
+            # What runs at once fails as a group.
+            while isinstance(error, ExceptionGroup):
+                error = error.exceptions[0]
+            if isinstance(error, RediagnoseError):
+                raise error from None
+            self.toolbox.bugs.append(bug("the look at the servers", error))
+            self.equipment.equip()
         return self.check()
 
     def report(self, text: str) -> None:
@@ -165,9 +182,17 @@ class Investigation:
             for cause in verdict.causes
             if cause.id not in verdict.suspected
         ]
-        self.planned = await build(
-            causes, self.library, self._weighable(), self.nodes, self.proposals, self.actions, self.planned
-        )
+        try:
+            async with asyncio.timeout(max(ROUND_OFF, self.ends - self.clock.monotonic())):
+                self.planned = await build(
+                    causes, self.library, self._weighable(), self.nodes, self.proposals, self.actions, self.planned
+                )
+        except TimeoutError:
+            self._unplanned = "the values that a plan would change can't be read in time: there are no steps"
+        except RediagnoseError:
+            raise
+        except Exception as error:
+            self.toolbox.bugs.append(bug("the plan", error))
         # From here on a person decides, and takes the time that it takes.
         self.toolbox.ends = None
 
@@ -181,13 +206,19 @@ class Investigation:
                 async with asyncio.timeout(ROUND_OFF):
                     await self.plan(self.verdict or self.check())
 
+    def cut_off(self) -> Diagnosis:
+        """The answer of an investigation that is stuck: made without waiting for anything."""
+        self._unplanned = "the deadline passed while something computed: what was read by then is what there is"
+        self.verdict = self._conclude()
+        return self.answer()
+
     def answer(self, *, interrupted: bool = False) -> Diagnosis:
         """The answer as it stands."""
         verdict = self.verdict or self._conclude()
         diagnosis = Diagnosis(
             symptom=self.symptom, target=self.target_info(), outcome=verdict.outcome, causes=marked(verdict.causes),
             findings=marked(verdict.findings), ruled_out=verdict.ruled_out,
-            unknown=(*verdict.unknown, *self._unproven(), *self._bugs()),
+            unknown=(*verdict.unknown, *self._unproven(), *self._unsettled()),
             plan=(*self.planned.steps, *self.planned.done),
             refused=refusals(self.proposals.refused), readings=self.readings(), footprint=self.budget.footprint,
             model=self.use, seconds=round(self.clock.monotonic() - self.began, 3), interrupted=interrupted,
@@ -195,7 +226,9 @@ class Investigation:
         self.emit(Answered(diagnosis=diagnosis))
         return diagnosis
 
-    def _bugs(self) -> Iterator[str]:
+    def _unsettled(self) -> Iterator[str]:
+        if self._unplanned:
+            yield self._unplanned
         for one in dict.fromkeys(map(str, self.toolbox.bugs)):
             yield f"{one}; what it would tell isn't known"
 

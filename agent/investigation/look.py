@@ -57,7 +57,7 @@ class Look:
                 await equipment.toolbox.call("topology")
         except (ToolError, TimeoutError):
             # A spent budget or deadline: the nodes that are known are looked at.
-            return
+            pass
         equipment.equip()
         equipment.toolbox.prefer(equipment.node.name)
 

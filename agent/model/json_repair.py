@@ -5,7 +5,7 @@ import re
 
 MOST = 200_000
 """Characters beyond which nothing is repaired."""
-_FENCE = re.compile(r"\A\s*```\w*\s*\n?(.*?)\n?\s*(```\s*)?\Z", re.DOTALL)
+_FENCE = re.compile(r"```\w{0,32}")
 _SPACE = re.compile(r"\s+")
 _WORD = re.compile(r"[A-Za-z0-9_.+-]+")
 _PLAIN = {"True": "true", "False": "false", "None": "null", "undefined": "null"}
@@ -21,8 +21,10 @@ def repaired_json(text: str, *, cut: bool = False) -> str:
     """
     if is_object(text) or len(text) > MOST or "{" not in text:
         return text
-    fenced = _FENCE.match(text)
-    read = _read(fenced[1] if fenced else text, closing=not cut)
+    bare = text.strip()
+    if fence := _FENCE.match(bare):
+        bare = bare[fence.end() :].removesuffix("```").strip()
+    read = _read(bare if fence else text, closing=not cut)
     return read if read is not None and is_object(read) else text
 
 

@@ -56,6 +56,8 @@ def _patterns() -> tuple[Pattern, ...]:
     )
 
 
+LONGEST = 2048
+"""Characters of a line that are looked at: the server's own are shorter."""
 PATTERNS = _patterns()
 
 
@@ -170,14 +172,16 @@ def _tail_of(files: ProcessFiles, path: str) -> Opened | None:
 def classify(line: Line) -> Event | None:
     """The event of a line, or None if no pattern matches it."""
     for pattern in PATTERNS:
-        if found := pattern.match.search(line.text):
+        if found := pattern.match.search(line.text[:LONGEST]):
             figures = {name: _figure(value) for name, value in found.groupdict().items() if value is not None}
             return Event(name=pattern.name, level=pattern.level, at=line.at, figures=figures, pid=line.pid)
     return None
 
 
 def _figure(text: str) -> Scalar:
-    return int(text) if text.isdecimal() else float(text) if re.fullmatch(r"\d+\.\d+", text) else text
+    if re.fullmatch(r"[0-9]{1,19}", text):
+        return int(text)
+    return float(text) if re.fullmatch(r"[0-9]{1,19}\.[0-9]{1,19}", text) else text
 
 
 def log_values(lines: list[Line], modified: float | None, now: float, *, ended: bool) -> Values:

@@ -15,6 +15,10 @@ Place = tuple[str, str]
 _REDIRECT = re.compile(r"(MOVED|ASK) (\d{1,5}) (.*):(\d{1,5})")
 _TOLD = re.compile(r"(?<!\S)(\S+)([: ])(\d{1,5})(?!\S)")
 """An address in a sentinel's message."""
+_REPLICA = re.compile(r"(slave\d+:ip=)(.{0,1024}),port=(\d+)(,.*)?")
+_WATCHED = re.compile(r"(master\d+:.{0,512},address=)(.{0,512}):(\d+)(,.{0,512})?")
+LONGEST = 2048
+"""Characters of a line that names an address."""
 _HOSTS, _PORTS = ("ip", "endpoint", "master-host", "hostname"), ("port", "master-port", "tls-port")
 
 
@@ -87,9 +91,9 @@ class Places:
         above = fields.get("master_host", ""), fields.get("master_port", "")
         for number, line in enumerate(lines):
             name, _, value = line.partition(":")
-            if match := re.fullmatch(r"(slave\d+:ip=)(.*),port=(\d+)(,.*)?", line):
+            if len(line) <= LONGEST and (match := _REPLICA.fullmatch(line)):
                 lines[number] = f"{match[1]}{LOOPBACK},port={self.port(match[2], match[3], own)}{match[4] or ''}"
-            elif match := re.fullmatch(r"(master\d+:.*,address=)(.*):(\d+)(,.*)?", line):
+            elif len(line) <= LONGEST and (match := _WATCHED.fullmatch(line)):
                 lines[number] = f"{match[1]}{LOOPBACK}:{self.port(match[2], match[3], own)}{match[4] or ''}"
             elif name in ("master_host", "master_port") and value:
                 lines[number] = f"{name}:{LOOPBACK if name == 'master_host' else self.port(*above, own)}"

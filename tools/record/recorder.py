@@ -4,6 +4,7 @@ import contextlib
 import errno
 import gzip
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -27,6 +28,8 @@ NOT_THE_SERVERS = frozenset(
 
 _MACHINES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """What is wrong with the machine, and not with the name of a file."""
+LARGE = 8 * 2**20
+"""Bytes from which on a recording is compressed quickly rather than well: somebody waits for the prompt."""
 
 
 class Recorder:
@@ -100,7 +103,8 @@ class Recorder:
         file: TextIO | None = None
         try:
             file = _new(path)
-            file.write(self.path.read_text(encoding="utf-8"))
+            with open(self.path, encoding="utf-8") as plain:
+                shutil.copyfileobj(plain, file, 2**20)
             file.flush()
         except OSError as error:
             if file is not None:
@@ -135,8 +139,9 @@ class Recorder:
         file = os.fdopen(os.open(packed, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), "wb")
         try:
             # Without a time in it: the same incident gives the same file.
-            with file, gzip.GzipFile("", "wb", 9, file, mtime=0) as squeezed:
-                squeezed.write(self.path.read_bytes())
+            level = 9 if self.path.stat().st_size < LARGE else 1
+            with open(self.path, "rb") as plain, file, gzip.GzipFile("", "wb", level, file, mtime=0) as squeezed:
+                shutil.copyfileobj(plain, squeezed, 2**20)
             packed.replace(self.path)
         except OSError:
             packed.unlink(missing_ok=True)

@@ -13,8 +13,9 @@ LONGEST = 600
 """Characters of advice that are kept."""
 MOST_ADVICE = 8192
 """Characters of advice that are looked at."""
-_POINT = re.compile(r"\s*(?:-|\*|\d+\.)\s+(.*)")
-_SENTENCE = re.compile(r"(.*?[.!?])(?=\s|$)")
+_POINT = re.compile(r"\s*(?:-|\*|\d{1,3}\.)\s+(\S.*)?")
+_END = re.compile(r"[.!?](?=\s|$)")
+"""Of a sentence."""
 
 
 async def answers(node: Node, *commands: Command) -> list[Reply]:
@@ -30,7 +31,7 @@ def doctor(node: Node, reply: Reply) -> Values:
     if isinstance(reply, FAILED):
         return {"doctor": None, "doctor.unavailable": unavailable(node, reply)}
     reply = str(reply)[:MOST_ADVICE]
-    points = [match[1] for line in str(reply).splitlines() if (match := _POINT.fullmatch(line))]
+    points = [match[1] or "" for line in str(reply).splitlines() if (match := _POINT.fullmatch(line))]
     said = points or [" ".join(str(reply).split())]
     return {"doctor": bounded(" | ".join(first_sentences(point) for point in said)), "doctor_points": len(points)}
 
@@ -42,12 +43,9 @@ def unavailable(node: Node, error: ServerError | Unanswered) -> Scalar:
 
 def first_sentences(text: str, most: int = 150) -> str:
     """As many whole sentences as fit into `most` characters, at least the first."""
-    kept = ""
-    for match in _SENTENCE.finditer(text):
-        if kept and len(kept) + len(match[1]) > most:
-            break
-        kept += match[1]
-    return (kept or text).strip()
+    ends = [match.end() for match in _END.finditer(text)]
+    fitting = [end for end in ends if end <= most] or ends[:1]
+    return (text[: fitting[-1]] if fitting else text).strip()
 
 
 def bounded(text: str) -> str:

@@ -223,7 +223,7 @@ def parse_info(text: str, pseudonyms: Pseudonyms) -> dict[str, dict[str, Scalar]
 
 _BEGIN, _END = "\r\nconnected_slaves:", "\r\nmaster_replid:"
 """What stands before and behind the replicas' lines."""
-_REPLICA = re.compile(r"(slave\d+:ip=)(.*)(,port=\d+,state=\w+,offset=\d+,lag=-?\d+(?:,\w+=[\w.:-]+)*)")
+_REPLICA = re.compile(r"(slave\d+:ip=)(.{0,1024})(,port=\d+,state=\w+,offset=\d+,lag=-?\d+(?:,\w+=[\w.:-]+)*)")
 _BESIDE = re.compile(r"(min_slaves_|replicas_|master_failover_)\w+:[\w-]*")
 
 
