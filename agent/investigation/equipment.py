@@ -18,7 +18,8 @@ from tools.gate.bounds import room_of
 from tools.gate.proposals import Proposals
 from tools.host.local import Host
 from tools.past.history import History
-from tools.record.recorder import RecordedNetwork, Recorder
+from tools.record.recorded_network import RecordedNetwork
+from tools.record.recorder import Recorder
 from tools.records import BudgetLimits, Reading
 from tools.redact import Pseudonyms
 from tools.server.deployment import Deployment, topology

@@ -17,12 +17,12 @@ from agent.model.json_repair import repaired_json
 from evals.attacks._pumps import pumps
 from evals.attacks.attempt import Attempt
 from tools.credentials import hide_secrets
-from tools.http import printable
 from tools.redact import Pseudonyms
 from tools.server.clients import parse_clients
 from tools.server.cluster import parse_nodes
 from tools.server.doctor import first_sentences
 from tools.server.info import parse_info
+from tools.text import printable
 
 HOLDS = "every pattern takes time in proportion to the text that others wrote"
 LENGTHS, TIMES = (500, 6_000), 4

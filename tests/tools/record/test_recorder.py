@@ -10,7 +10,8 @@ from tools.clock import SystemClock
 from tools.connection.target import parse_target
 from tools.errors import Unanswered
 from tools.record.load import load
-from tools.record.recorder import RecordedNetwork, Recorder
+from tools.record.recorded_network import RecordedNetwork
+from tools.record.recorder import Recorder
 from tools.record.replay import Replay
 from tools.record.tape import Tape
 from tools.redact import Pseudonyms

@@ -1,0 +1,143 @@
+"""A network and its connections, with everything that crosses them written down."""
+
+from collections.abc import Callable, Sequence
+
+from tools.connection.connection import Connection, Meter
+from tools.connection.network import Network, SystemNetwork
+from tools.connection.protocol import Command, Reply
+from tools.connection.target import Target
+from tools.errors import Unanswered
+from tools.record import redaction
+from tools.record.recorder import Recorder
+from tools.record.schema import Ask, Came, Dial, Gone, Named
+from tools.records import Unavailable, Values
+
+
+class RecordedNetwork:
+    """A network with everything that crosses it written down."""
+
+    def __init__(self, recorder: Recorder, network: Network | None = None) -> None:
+        self._recorder = recorder
+        self._network = network or SystemNetwork()
+
+    def connection(self, target: Target) -> Connection:
+        self._recorder.links += 1
+        return RecordedConnection(self._network.connection(target), self._recorder, self._recorder.links)
+
+    async def addresses(self, host: str, port: int) -> list[str]:
+        began = self._recorder.now
+        try:
+            found = await self._network.addresses(host, port)
+        except OSError:
+            self._recorder.write(Named(t=began, host=host, addresses=None))
+            raise
+        self._recorder.write(Named(t=began, host=host, addresses=tuple(found)))
+        return found
+
+
+class RecordedConnection:
+    """A connection with everything that crosses it written down."""
+
+    def __init__(self, connection: Connection, recorder: Recorder, number: int) -> None:
+        self.target = connection.target
+        self.progress = connection.progress
+        self._connection = connection
+        self._recorder = recorder
+        self._number = number
+        connection.on_lost(self._lost)
+
+    @property
+    def usable(self) -> bool:
+        return self._connection.usable
+
+    async def open(self, timeout: float) -> None:
+        began, end = self._recorder.now, None
+        try:
+            await self._connection.open(timeout)
+        except Unanswered as error:
+            end = Unavailable(kind=error.kind, detail=error.detail)
+            raise
+        finally:
+            self._recorder.write(
+                Dial(
+                    t=began,
+                    node=self.target.node,
+                    link=self._number,
+                    ms=self._since(began),
+                    stages=_without_nulls(self.progress.stages),
+                    stage=self.progress.stage,
+                    end=end,
+                )
+            )
+
+    async def exchange(self, commands: Sequence[Command], timeout: float) -> list[Reply]:
+        began = self._recorder.now
+        try:
+            replies = await self._connection.exchange(commands, timeout)
+        except Unanswered as error:
+            self._write_ask(began, commands, None, Unavailable(kind=error.kind, detail=error.detail))
+            raise
+        except BaseException:
+            # Given up from outside: by then there was no answer.
+            self._write_ask(began, commands, None, Unavailable(kind="timeout", detail=f"{commands[0][0]}: given up"))
+            raise
+        self._write_ask(began, commands, replies, None)
+        return replies
+
+    def _write_ask(
+        self, began: float, commands: Sequence[Command], replies: Sequence[Reply] | None, end: Unavailable | None
+    ) -> None:
+        redacted = None
+        if replies is not None:
+            pairs = zip(commands, replies, strict=True)
+            redacted = tuple(redaction.reply(command, reply, self._recorder.pseudonyms) for command, reply in pairs)
+        self._recorder.write(
+            Ask(
+                t=began,
+                node=self.target.node,
+                link=self._number,
+                ms=self._since(began),
+                commands=tuple(map(self._redacted, commands)),
+                replies=redacted,
+                end=end,
+            )
+        )
+
+    def _redacted(self, command: Command) -> tuple[str | int, ...]:
+        """A command as it's written down: what it names is hidden where the replies that named it were."""
+        hide = self._recorder.pseudonyms.hide
+        return tuple(
+            hide(word) if isinstance(word, str) and len(word) > 8 else word for word in redaction.command(command)
+        )
+
+    def measure(self, meter: Meter) -> None:
+        self._connection.measure(meter)
+
+    def take_bytes(self) -> int:
+        return self._connection.take_bytes()
+
+    def take_unasked(self) -> list[Reply]:
+        taken = self._connection.take_unasked()
+        if taken:
+            redacted = tuple(redaction.reply(("PSUBSCRIBE",), one, self._recorder.pseudonyms) for one in taken)
+            self._recorder.write(Came(t=self._recorder.now, node=self.target.node, link=self._number, replies=redacted))
+        return taken
+
+    async def closed(self, timeout: float) -> bool:
+        return await self._connection.closed(timeout)
+
+    def on_lost(self, callback: Callable[[], None]) -> None:
+        self._connection.on_lost(callback)
+
+    def _lost(self) -> None:
+        self._recorder.write(Gone(t=self._recorder.now, node=self.target.node, link=self._number))
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _since(self, began: float) -> float:
+        return max(0.0, round((self._recorder.now - began) * 1000, 3))
+
+
+def _without_nulls(values: Values) -> Values:
+    return {field: value for field, value in values.items() if value is not None}
