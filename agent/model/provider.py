@@ -5,6 +5,10 @@ from typing import TYPE_CHECKING
 
 from agent.model.errors import EndpointError
 from agent.model.selection import at_azure
+from tools.http import ACCEPTED, bounded
+
+MOST_BYTES = 9 * 2**20
+"""Of one answer, more than what is taken for one."""
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -23,11 +27,17 @@ def openai_client(key: str, base_url: str | None, timeout: float) -> "AsyncOpenA
 
     azure = base_url is None and at_azure(os.environ)
     variable = "AZURE_OPENAI_ENDPOINT" if azure else "OPENAI_BASE_URL"
+    from openai import DefaultAsyncHttpxClient
+
     try:
+        # Its answers are bounded below the library, which reads an error's body by itself and whole.
+        http = DefaultAsyncHttpxClient(headers=ACCEPTED, event_hooks=bounded(MOST_BYTES))
         if azure:
             # With a token of Entra ID (AZURE_OPENAI_AD_TOKEN) there is no key.
-            return AsyncAzureOpenAI(api_key=None if key == "none" else key, max_retries=0, timeout=timeout)
-        return AsyncOpenAI(api_key=key, base_url=base_url or None, max_retries=0, timeout=timeout)
+            return AsyncAzureOpenAI(
+                api_key=None if key == "none" else key, max_retries=0, timeout=timeout, http_client=http
+            )
+        return AsyncOpenAI(api_key=key, base_url=base_url or None, max_retries=0, timeout=timeout, http_client=http)
     except Exception as error:
         example = "https://NAME.openai.azure.com" if azure else "http://HOST/v1"
         raise EndpointError(f"{variable} can't be used ({type(error).__name__}); give {example}") from None
