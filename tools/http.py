@@ -1,15 +1,79 @@
-"""What all HTTP clients share: URLs, and when to try again."""
+"""What all HTTP clients share: URLs, bounded answers, redirects, and when to try again."""
 
 import math
 import time
-from collections.abc import Mapping
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx2
 
 from tools.text import printable
+
+MOST_OF_ERROR = 2**16
+"""Bytes of an error's body that are read: more says nothing more."""
+_PIECE = 2**16
+_ENCODINGS = ("gzip", "x-gzip", "deflate")
+ACCEPTED = {"Accept-Encoding": "gzip, deflate"}
+"""What an answer may be packed in: what can be unpacked piece by piece within a bound."""
+
+
+def bounded(most: int) -> dict[str, list[Callable[[httpx2.Response], Awaitable[None]]]]:
+    """Event hooks of a client whose answers have at most so many bytes, packed or unpacked, whoever reads them.
+
+    More raises `httpx2.ReadError` while it's read; an error's body ends at `MOST_OF_ERROR`. They hold for what a
+    library reads by itself too.
+    """
+
+    async def bound(response: httpx2.Response) -> None:
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        packed = response.headers.get("content-encoding", "identity").strip().lower()
+        response.headers.pop("content-encoding", None)
+        if packed not in ("", "identity", *_ENCODINGS):
+            raise httpx2.DecodingError("packed in a way that nobody asked for", request=response.request)
+        unpack = zlib.decompressobj(47) if packed in _ENCODINGS else None
+        cut = response.status_code >= 400
+        response.stream = _Bounded(response.stream, min(most, MOST_OF_ERROR) if cut else most, unpack, cut=cut)
+
+    return {"response": [bound]}
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    """A body that ends at its bound, or fails there."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, most: int, unpack: Any, *, cut: bool) -> None:
+        self._stream = stream
+        self._most = most
+        self._unpack = unpack
+        self._cut = cut
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        came = given = 0
+        async for chunk in self._stream:
+            came += len(chunk)
+            for piece in self._pieces(chunk):
+                given += len(piece)
+                if max(came, given) > self._most:
+                    if self._cut:
+                        return
+                    raise httpx2.ReadError(f"more than {self._most} bytes")
+                yield piece
+
+    def _pieces(self, chunk: bytes) -> Iterator[bytes]:
+        if self._unpack is None:
+            yield chunk
+            return
+        while chunk:
+            try:
+                yield self._unpack.decompress(chunk, _PIECE)
+            except zlib.error as error:
+                raise httpx2.DecodingError(str(error)) from None
+            chunk = self._unpack.unconsumed_tail
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
 def web_url(text: str) -> httpx2.URL | None:

@@ -5,6 +5,10 @@ from typing import TYPE_CHECKING
 
 from agent.model.errors import EndpointError
 from agent.model.selection import at_azure
+from tools.http import ACCEPTED, bounded
+
+MOST_BYTES = 9 * 2**20
+"""Of one answer, more than what is taken for one."""
 
 if TYPE_CHECKING:
     from httpx2 import AsyncBaseTransport
@@ -28,8 +32,12 @@ def openai_client(
     from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAsyncHttpxClient
 
     def unmoved(seconds: float) -> DefaultAsyncHttpxClient:
-        # The library's own would take the prompt to wherever a redirect points.
-        return DefaultAsyncHttpxClient(follow_redirects=False, timeout=seconds, transport=transport)
+        # The library's own would take the prompt to wherever a redirect points. Answers are bounded below the library,
+        # which reads an error's body by itself and whole.
+        return DefaultAsyncHttpxClient(
+            follow_redirects=False, timeout=seconds, transport=transport, headers=ACCEPTED,
+            event_hooks=bounded(MOST_BYTES),
+        )  # fmt: skip
 
     azure = base_url is None and at_azure(os.environ)
     variable = "AZURE_OPENAI_ENDPOINT" if azure else "OPENAI_BASE_URL"

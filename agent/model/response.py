@@ -8,6 +8,9 @@ from agent.model.request import REASONING
 from tools.records import Record
 
 ID_MOST = 200
+"""Characters of a call's id, and of its tool's name."""
+MOST_CALLS = 64
+"""Calls of one answer that are taken: each delta is looked up among them."""
 
 
 class ToolCall(Record):
@@ -101,8 +104,11 @@ class AnswerPieces:
             known = [slot for slot in known if slot.id in (_whole_letters(id)[:ID_MOST], "")]
         # Some endpoints give every parallel call the same index, or none: then a new id, or a name after arguments
         # have begun, starts the next call.
-        elif index is None and name and known and known[-1].arguments:
+        elif index is None and name and known and known[-1].begun:
             known = []
+        if not known and len(self._calls) >= MOST_CALLS:
+            # What comes of these goes nowhere.
+            return _PartialCall(index)
         if not known:
             self._calls.append(_PartialCall(index))
             return self._calls[-1]
@@ -116,8 +122,18 @@ class _PartialCall:
         self.index = index
         self.id = ""
         self.name = ""
-        self.arguments = ""
+        self._arguments: list[str] = []
         self.extra: dict[str, Any] | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether there are arguments so far."""
+        return any(self._arguments)
+
+    @property
+    def arguments(self) -> str:
+        """The JSON text so far."""
+        return "".join(self._arguments)
 
     def add(self, piece: dict[str, Any]) -> None:
         if isinstance(id := piece.get("id"), str) and id:
@@ -126,13 +142,13 @@ class _PartialCall:
             self.extra = extra
         function = _function(piece)
         name, arguments = function.get("name"), function.get("arguments")
-        if isinstance(name, str) and name != self.name:
-            self.name += _whole_letters(name)
+        if isinstance(name, str) and name != self.name and len(self.name) < ID_MOST:
+            self.name += _whole_letters(name)[:ID_MOST]
         if isinstance(arguments, str):
-            self.arguments += _whole_letters(arguments)
+            self._arguments.append(_whole_letters(arguments))
         elif isinstance(arguments, dict):
             # Against the format, and common: an object in place of its JSON text.
-            self.arguments = json.dumps(arguments)
+            self._arguments = [json.dumps(arguments)]
 
 
 def _function(piece: dict[str, Any]) -> dict[str, Any]:

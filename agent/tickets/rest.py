@@ -12,7 +12,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 
 from agent.tickets.ticket import ServiceError
 from tools.errors import UsageError
-from tools.http import redirect, retry_after, web_url
+from tools.http import ACCEPTED, bounded, redirect, retry_after, web_url
 from tools.redact import HIDDEN, hide_secrets
 from tools.settings.secret_source import SecretSource
 from tools.text import printable
@@ -84,8 +84,10 @@ class Rest:
         self._token = token
         self._source = source
         self._patience = patience
-        own = {"User-Agent": "rediagnose", "Accept": "application/json", **headers}
-        self._client = httpx2.AsyncClient(headers=own, timeout=patience, follow_redirects=False)
+        own = {"User-Agent": "rediagnose", "Accept": "application/json", **ACCEPTED, **headers}
+        self._client = httpx2.AsyncClient(
+            headers=own, timeout=patience, follow_redirects=False, event_hooks=bounded(_MOST_BYTES + 1)
+        )
 
     async def close(self) -> None:
         """Close its connections."""

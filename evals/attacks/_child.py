@@ -23,6 +23,8 @@ class Ran(NamedTuple):
     status: int
     seconds: float
     """From its start to its end."""
+    ended: float
+    """When, in seconds of `time.monotonic`."""
     memory: int
     """Bytes that it held at most."""
     out: str
@@ -69,7 +71,7 @@ def _run(args: Sequence[str], environ: Mapping[str, str]) -> Ran:
             time.sleep(0.02)
         seconds = time.monotonic() - began
         texts = said.result(), complained.result()
-    return Ran(os.waitstatus_to_exitcode(status), seconds, memory, *texts)
+    return Ran(os.waitstatus_to_exitcode(status), seconds, began + seconds, memory, *texts)
 
 
 def _held(pid: int) -> int:

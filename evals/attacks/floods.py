@@ -3,6 +3,7 @@
 import asyncio
 import random
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -14,8 +15,8 @@ from evals.attacks.attempt import Attempt
 from tools.connection.protocol import Command
 
 HOLDS = "whatever a server sends, an answer within the deadline and 2 s, in less than 300 MiB"
-DEADLINE, START = 5.0, 6.0
-"""Seconds of an investigation, and those that a busy machine may take to start the program."""
+DEADLINE, BUSY = 5.0, 4.0
+"""Seconds of an investigation, and those that a busy machine may take besides: its end, and what it prints."""
 MOST_SENT = 512 * 2**20
 """Bytes that one server sends at most: no attack goes on for ever."""
 AT_ONCE = 2
@@ -90,12 +91,13 @@ def right_but(word: str, made: Callable[[], bytes], *, slowly: bool = False) -> 
 
 def _right(command: Command) -> bytes:
     name = named(command)
-    return _packed(RIGHT.get(name, RIGHT.get(name.partition(" ")[0], "OK")))
+    return packed(RIGHT.get(name, RIGHT.get(name.partition(" ")[0], "OK")))
 
 
-def _packed(reply: object) -> bytes:
+def packed(reply: object) -> bytes:
+    """A reply as a server sends it."""
     if isinstance(reply, list):
-        return b"*%d\r\n" % len(reply) + b"".join(map(_packed, reply))
+        return b"*%d\r\n" % len(reply) + b"".join(map(packed, reply))
     if isinstance(reply, int):
         return b":%d\r\n" % reply
     data = reply if isinstance(reply, bytes) else str(reply).encode()
@@ -115,20 +117,28 @@ def servers(rng: random.Random) -> Iterator[tuple[str, Serve]]:
         for word in ("CLIENT LIST", "INFO", "SLOWLOG GET", "CONFIG GET"):
             made.append((f"{name} for {word}", right_but(word, partial(_nine_million, begin, repeat))))
     for name, (word, text) in LARGE.items():
-        made += [(name, right_but(word, partial(_packed, text)))] * 3
-        made.append((f"{name} by the byte", right_but(word, partial(_packed, text), slowly=True)))
+        made += [(name, right_but(word, partial(packed, text)))] * 3
+        made.append((f"{name} by the byte", right_but(word, partial(packed, text), slowly=True)))
     rng.shuffle(made)
     yield from made
 
 
 async def _tried(name: str, serve: Serve, folder: Path | None, waiting: asyncio.Semaphore) -> Attempt:
-    async with waiting, serving(serve) as port:
+    begun: list[float] = []
+
+    async def noted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        begun.append(time.monotonic())
+        await serve(reader, writer)
+
+    async with waiting, serving(noted) as port:
         record = ["--record", str(folder / f"{port}.rec")] if folder else []
         ran = await run(
             "triage", f"redis://127.0.0.1:{port}", "timeouts", "--model", "offline", "--format", "json",
             "--deadline", f"{DEADLINE:g}", "--window", "0.2", *record,
         )  # fmt: skip
-    wrong = ran.wrong(DEADLINE + 2 + START)
+    # The program's own start isn't the server's doing.
+    started = ran.ended - ran.seconds
+    wrong = ran.wrong(DEADLINE + 2 + BUSY + (min(begun, default=started) - started))
     return Attempt(f"{name}{' recorded' if folder else ''}", held=not wrong, what=wrong)
 
 

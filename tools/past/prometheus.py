@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import httpx2
 
 from tools.errors import Unanswered, UsageError
-from tools.http import redirect, web_url
+from tools.http import ACCEPTED, bounded, redirect, web_url
 from tools.records import Kind
 
 MOST_BYTES = 8 * 2**20
@@ -43,7 +43,9 @@ class Prometheus:
         self._url = httpx2.URL(url)
         self.name = f"{self._url.scheme}://{self._url.netloc.decode()}"
         """Scheme, host and port, for messages."""
-        self._client = httpx2.AsyncClient(timeout=timeout, follow_redirects=False)
+        self._client = httpx2.AsyncClient(
+            timeout=timeout, follow_redirects=False, headers=ACCEPTED, event_hooks=bounded(MOST_BYTES + 1)
+        )
 
     async def __aenter__(self) -> "Prometheus":
         return self
