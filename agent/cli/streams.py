@@ -55,7 +55,7 @@ class Sink(io.RawIOBase):
         piece = bytes(data)  # type: ignore[call-overload]
         if self.lost is None:
             try:
-                self._send(piece)
+                self._deliver(piece)
             except OSError as error:
                 self.lost = error
         if self.lost is None:
@@ -66,7 +66,7 @@ class Sink(io.RawIOBase):
             self._instead.write(piece)
         return len(piece)
 
-    def _send(self, piece: bytes) -> None:
+    def _deliver(self, piece: bytes) -> None:
         while piece:
             try:
                 piece = piece[os.write(self._descriptor, piece) :]

@@ -24,7 +24,8 @@ def well() -> list[Reading]:
         reading(1, "connect", PRIMARY, stage="ping", auth="ok"),
         reading(2, "topology", None, topology="replication", nodes=2, n1__node=PRIMARY, n1__role="primary",
                 n1__seen="self", n2__node=OTHER, n2__role="replica", n2__seen="up"),
-        reading(3, "info", PRIMARY, role="master", master_replid=MINE, redis_mode="standalone"),
+        reading(3, "info", PRIMARY, role="master", master_replid=MINE, redis_mode="standalone", uptime_in_seconds=9000,
+                connected_clients=5, used_memory=2**20, total_commands_processed=1000),
         reading(4, "commandstats", PRIMARY),
         reading(5, "latency_sample", PRIMARY, answered=60, median_ms=0.2, over_10ms_share=0),
     ]  # fmt: skip

@@ -134,7 +134,9 @@ def test_only_the_gate_can_change_a_server() -> None:
 def test_what_goes_past_the_node_is_written_out_and_in_the_table() -> None:
     for path, call in calls("exchange"):
         # The node's own, and the recorder's, which hands on what the node sends.
-        if path in ("tools/connection/node.py", "tools/record/recorder.py") and isinstance(call.args[0], ast.Name):
+        if path in ("tools/connection/node.py", "tools/record/recorded_network.py") and isinstance(
+            call.args[0], ast.Name
+        ):
             continue
         assert isinstance(call.args[0], ast.List), f"{path}:{call.lineno}: write the commands out"
         for command in call.args[0].elts:
