@@ -124,7 +124,7 @@ async def _tried(name: str, flood: Flood, waiting: asyncio.Semaphore) -> Attempt
         )  # fmt: skip
     started = ran.ended - ran.seconds
     wrong = ran.wrong(DEADLINE + 2 + BUSY + (min(begun, default=started) - started))
-    if not wrong and '"degraded": null' in ran.out:
+    if not wrong and not json.loads(ran.out)["model"]["degraded"]:
         wrong = "the flood was taken for an answer"
     return Attempt(name, held=not wrong, what=wrong)
 
