@@ -35,7 +35,7 @@ _LONG_SPACE = re.compile(r"(\s{256})\s+")
 PROSE = frozenset(Path(__file__).with_name("prose.txt").read_text(encoding="utf-8").split())
 """Words that follow a command's name in a sentence."""
 _NL = r"(?:\r\n|\\r\\n)"
-_SPACE = rf"(?:[ \t]+|[ \t]*,[ \t]*|\s*\n\s*(?:\d+\)\s*)+|{_NL}\$\d+{_NL})"
+_SPACE = rf"(?:[ \t]+|[ \t]*,[ \t]*|[^\S\n]{{0,256}}\n\s{{0,256}}(?:\d{{1,9}}\)\s{{0,256}})+|{_NL}\$\d+{_NL})"
 """Between the words of a command: also a list's comma, redis-cli's numbered lines, the protocol's lengths."""
 _QUOTED = r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'"""
 _BARE = rf"(?:(?!{_NL})\S)+?(?=[.,;:!?)\]}}\"'`]{{0,6}}(?:\s|{_NL}|$))"

@@ -210,6 +210,8 @@ class Investigation:
         """The answer of an investigation that is stuck: made without waiting for anything."""
         self._unplanned = "the deadline passed while something computed: what was read by then is what there is"
         self.verdict = self._conclude()
+        if self.use.name != OFFLINE:
+            self.use = self.use.model_copy(update={"degraded": f"model {self.use.name}: the deadline passed"})
         return self.answer()
 
     def answer(self, *, interrupted: bool = False) -> Diagnosis:

@@ -18,9 +18,11 @@ _BEFORE = re.compile(
 )
 """A name right before an object of arguments."""
 _TAGGED = re.compile(
-    rf"<function={_NAME}>\s*((?:<parameter=\w+>.*?</parameter>\s*)*)(?=</function>|</tool_call>|\Z)", re.DOTALL
+    rf"<function={_NAME}>\s{{0,64}}"
+    r"((?:<parameter=\w{1,64}>(?:(?!<function=).){0,20000}?</parameter>\s{0,64}){0,64})(?=</function>|</tool_call>|\Z)",
+    re.DOTALL,
 )
-_PARAMETER = re.compile(r"<parameter=(\w+)>\n?(.*?)\n?</parameter>", re.DOTALL)
+_PARAMETER = re.compile(r"<parameter=(\w{1,64})>\n?((?:(?!<parameter=).){0,20000}?)\n?</parameter>", re.DOTALL)
 _NAMES = ("name", "tool", "tool_name", "function_name", "function")
 _ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input")
 

@@ -8,6 +8,7 @@ import random
 import time
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
+from functools import cache
 from typing import NamedTuple
 
 from evals.attacks._child import run
@@ -41,10 +42,12 @@ def _ok(kind: str = _EVENTS, more: str = "") -> str:
     return _OK.format(kind=kind, more=more)
 
 
+@cache
 def _bomb(data: bytes) -> bytes:
-    return gzip.compress(data * (200 * 2**20 // len(data)), 9)
+    return gzip.compress(data * (2**26 // len(data)), 6)
 
 
+@cache
 def floods() -> Mapping[str, Flood]:
     """Each kind by name."""
     call = {"index": 0, "id": "a", "function": {"name": "submit_diagnosis", "arguments": "x"}}
@@ -67,7 +70,7 @@ def floods() -> Mapping[str, Flood]:
         "deltas by the second": Flood(_ok(), b"", _delta(content="a"), 0.2),
         "gzip": Flood(_ok(_JSON, "Content-Encoding: gzip\r\n"), b"", _bomb(b"x")),
         "gzip of events": Flood(_ok(_EVENTS, "Content-Encoding: gzip\r\n"), b"", _bomb(_delta(content="a"))),
-        "deflate": Flood(_ok(_JSON, "Content-Encoding: deflate\r\n"), b"", zlib.compress(bytes(2**28), 9)),
+        "deflate": Flood(_ok(_JSON, "Content-Encoding: deflate\r\n"), b"", zlib.compress(bytes(2**26), 6)),
         "br": Flood(_ok(_JSON, "Content-Encoding: br\r\n"), b"", b"\x00\x01"),
         "zstd": Flood(_ok(_JSON, "Content-Encoding: zstd\r\n"), b"", b"\x28\xb5\x2f\xfd"),
         "gzip twice": Flood(_ok(_JSON, "Content-Encoding: gzip, gzip\r\n"), b"", _bomb(b"x")),
@@ -124,7 +127,7 @@ async def _tried(name: str, flood: Flood, waiting: asyncio.Semaphore) -> Attempt
         )  # fmt: skip
     started = ran.ended - ran.seconds
     wrong = ran.wrong(DEADLINE + 2 + BUSY + (min(begun, default=started) - started))
-    if not wrong and '"degraded": null' in ran.out:
+    if not wrong and not json.loads(ran.out)["model"]["degraded"]:
         wrong = "the flood was taken for an answer"
     return Attempt(name, held=not wrong, what=wrong)
 
