@@ -17,7 +17,8 @@ def test_what_is_no_regular_file_is_refused_at_once(kind: str, tmp_path: Path) -
     elif kind == "folder":
         Path(path).mkdir()
     elif kind == "socket":
-        socket.socket(socket.AF_UNIX).bind(str(path))
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
     elif kind == "loop":
         Path(path).symlink_to(path)
     elif kind != "missing":
