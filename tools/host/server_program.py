@@ -11,8 +11,8 @@ MOST = 128 << 20
 CHUNK = 1 << 20
 MARK = b"redis_version:"
 """What every server of this protocol writes into INFO, and so has in its program."""
-_TITLE = re.compile(r"\S* ?.* (\S*:\d+|unixsocket:\S+)( \[(cluster|sentinel)\])? *")
-"""What a server writes over its arguments: `redis-server 127.0.0.1:6379 [cluster]`."""
+_PLACE = re.compile(r"\S*:\d{1,5}|unixsocket:\S+")
+"""Where a server listens, as it says in its title."""
 
 
 def is_server(pid: int) -> bool:
@@ -49,7 +49,14 @@ def names_config(given: list[str], folder: str, path: str) -> bool:
     words = [word for word in given if word]
     if any(os.path.normpath(os.path.join(folder, word)) == path for word in words[1:]):
         return True
-    return len(words) == 1 and _TITLE.fullmatch(words[0]) is not None
+    return len(words) == 1 and _is_title(words[0])
+
+
+def _is_title(text: str) -> bool:
+    """Whether a text is what a server writes over its arguments: `redis-server 127.0.0.1:6379 [cluster]`."""
+    named = text.rstrip(" ").removesuffix(" [cluster]").removesuffix(" [sentinel]")
+    _, space, place = named.rpartition(" ")
+    return bool(space) and _PLACE.fullmatch(place) is not None
 
 
 def has_open(files: Files, pid: int, path: str) -> bool:
