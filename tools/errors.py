@@ -56,7 +56,7 @@ class Bug(Record):
 
 
 def bug(where: str, error: BaseException) -> Bug:
-    """What is told of an exception that nobody meant."""
+    """The line about an exception that nobody meant."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next

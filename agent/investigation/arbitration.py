@@ -107,7 +107,7 @@ def settled(done: Conclusion, checks: Verdict, scales: Scales) -> Verdict:
 
 
 def objection(done: Conclusion, checks: Verdict, scales: Scales) -> str | None:
-    """What the model is told once where its conclusion wouldn't stand: both sides, and what could decide; else null."""
+    """What the model reads once where its conclusion wouldn't stand: both sides, and what could decide; else null."""
     why = doubt(done, checks, scales)
     if why is None:
         return None

@@ -132,7 +132,7 @@ def weighed(incident: Investigation, done: Conclusion, *, bare: bool = False) ->
 
 
 def review(incident: Investigation, done: Conclusion) -> str | None:
-    """What a model is told of a conclusion that wouldn't stand, or null."""
+    """What a model gets to read about a conclusion that wouldn't stand, or null."""
     return objection(done, incident.weighed_again(), incident.scales())
 
 

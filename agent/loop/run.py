@@ -40,7 +40,7 @@ async def investigate(
     Raises `ModelError`, with what was spent in its `use`.
 
     `found` is the checks' surest cause: the model names it too, or cites what contradicts it. `review` says why a
-    conclusion wouldn't stand; the model is told once.
+    conclusion wouldn't stand; the model is asked once more.
     """
     spending = Spending(model.name, limits)
     caller = ToolCaller(toolbox, read_runbook, spending, refuse)

@@ -35,6 +35,6 @@ def test_what_is_too_large_is_refused(tmp_path: Path) -> None:
     for use in (read_regular, must_be_regular):
         with pytest.raises(OSError, match="larger than 99 bytes"):
             use(file, 99)
-    # Its size is told as 0.
+    # Its size reads as 0.
     with pytest.raises(OSError, match="larger than 5 bytes"):
         read_regular("/proc/self/status", 5)
