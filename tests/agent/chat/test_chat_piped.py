@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from tools.records import Reading
 TICKET = "connections to Redis climb since noon"
 FAULT = "connection-leak-standing"
 PASSWORD = "correct-horse-battery"
+FOUND = re.compile(r"connection-leak \d\.\d+: .*\[(r\d+) (o1\.unused)=(\d+);")
+"""What a request says of the checks' finding, and of what it rests on."""
 
 
 async def talk(url: str, *said: str, options: tuple[str, ...] = (), **environ: str) -> Done:
@@ -169,21 +172,24 @@ async def test_a_model_that_fails_for_a_while(tmp_path: Path) -> None:
 
 @pytest.mark.live
 async def test_a_diagnosis_may_change_after_another_look(tmp_path: Path) -> None:
-    outcomes = iter(("no-fault", "insufficient-evidence"))
-
     def script(body: Body) -> Move:
-        given = {"outcome": next(outcomes), "causes": [], "ruled_out": [], "unknown": ["why"], "actions": []}
+        texts = [str(message.get("content")) for message in body["messages"]]
+        found = next(out for out in map(FOUND.search, reversed(texts)) if out)
+        evidence = [{"reading": found[1], "field": found[2], "value": int(found[3])}]
+        likely = 0.8 if "> conclude anew" in texts[-1] else 0.9
+        cause = {"id": "connection-leak", "probability": likely, "where": None, "why": "seen", "evidence": evidence}
+        given = {"outcome": "diagnosed", "causes": [cause], "ruled_out": [], "unknown": [], "actions": []}
         return Say(calls=(Call(name="submit_diagnosis", arguments=given),))
 
-    async with FAULTS["healthy-load"].begin(installed()[0], random.Random(2)) as incident, endpoint(script) as at:
+    async with FAULTS[FAULT].begin(installed()[0], random.Random(2)) as incident, endpoint(script) as at:
         done = await talk(
             incident.url, "it's slow", "/recheck", "conclude anew", OPENAI_BASE_URL=at.url, OPENAI_API_KEY="k",
             REDIAGNOSE_MODEL="scripted",
         )  # fmt: skip
-    told = parts(done.out)
-    assert "What it is (model scripted: REDIAGNOSE_MODEL): no-fault" in told["it's slow"]
-    assert "the newest look is the checks'" in told["/recheck"]
-    assert "What it is (model scripted: REDIAGNOSE_MODEL): insufficient-evidence" in told["conclude anew"]
+    answers = parts(done.out)
+    assert "(model scripted: REDIAGNOSE_MODEL): connection-leak, 90%" in answers["it's slow"]
+    assert "the newest look is the checks'" in answers["/recheck"]
+    assert "(model scripted: REDIAGNOSE_MODEL): connection-leak, 80%" in answers["conclude anew"]
     news = str(at.requests[-1]["messages"][-1]["content"])
     assert "> conclude anew" in news and "latency_sample" in news
 
