@@ -63,7 +63,7 @@ def find_listener(target: Target, addresses: list[str], reported: int | None, kn
         for address in addresses:
             if not _is_ours(address, ours):
                 return Place(locality="other-machine", detail=f"{address} isn't an address of this machine")
-    listeners = list(_listeners_at_path(target.path) if target.path else _listeners_at_port(target.port))
+    listeners = _listeners(target)
     # The kernel prefers the exact address to the wildcard.
     hits = [one for one in listeners if one.address in addresses or target.path]
     hits += [one for one in listeners if one not in hits and _covers(one, addresses)]
@@ -90,6 +90,15 @@ def find_listener(target: Target, addresses: list[str], reported: int | None, kn
     else:
         locality, detail = "local", f"{name} {hit.pid} listens at {target.node}"
     return Place.model_validate({"locality": locality, "detail": detail, **seen})
+
+
+def _listeners(target: Target) -> list[Listener]:
+    """The listeners; once more where one ended while it was looked at, such as a child that had saved."""
+    for _ in range(3):
+        found = list(_listeners_at_path(target.path) if target.path else _listeners_at_port(target.port))
+        if all(one.pid is None or _is_alive(one.pid) for one in found):
+            break
+    return found
 
 
 def _parent_server(hit: Listener) -> Listener:
@@ -201,7 +210,11 @@ def plain_address(address: str) -> str:
 
 def is_running(place: Place) -> bool:
     """Whether the listener that was found here still runs."""
+    return place.locality == "local" and place.pid is not None and _is_alive(place.pid)
+
+
+def _is_alive(pid: int) -> bool:
     try:
-        return place.locality == "local" and psutil.Process(place.pid).status() != psutil.STATUS_ZOMBIE
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
