@@ -3,6 +3,8 @@
 import json
 import shlex
 
+import pytest
+
 from evals.lab.servers import ServerKind, running
 from evals.lab.topologies import Member, clustered
 from evals.lab.wire import dial
@@ -23,6 +25,7 @@ async def as_reader(url: str) -> str:
     return url.replace("redis://", f"redis://{words[2]}:{PASSWORD}@")
 
 
+@pytest.mark.alone
 async def test_a_whole_triage_works_as_the_printed_reader(kind: ServerKind) -> None:
     async with running(kind) as server:
         answer = await triage(await as_reader(server.url), "requests time out")

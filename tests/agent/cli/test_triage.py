@@ -25,6 +25,7 @@ TOLD_FROM = {"slow-consumer-output-dropped": (7, 4)}
 REST = tuple(id for id in FAULTS if id not in {*MAIN, *UNKNOWABLE, *elsewhere()})
 
 
+@pytest.mark.lab
 @pytest.mark.parametrize("fault", MAIN)
 async def test_the_cause_comes_first(kind: ServerKind, fault: str) -> None:
     declared = FAULTS[fault]
@@ -64,6 +65,7 @@ async def test_the_other_faults(fault: str) -> None:
         assert answer["causes"][0]["id"] == declared.cause
 
 
+@pytest.mark.lab
 @pytest.mark.parametrize("fault", UNKNOWABLE)
 async def test_what_cannot_be_known_is_named_next(kind: ServerKind, fault: str) -> None:
     async with FAULTS[fault].begin(kind, random.Random(7)) as incident:

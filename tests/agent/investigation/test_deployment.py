@@ -37,6 +37,7 @@ def names(deployment: Deployment) -> set[str]:
     return {member.name for member in deployment.members}
 
 
+@pytest.mark.alone
 async def test_replicas_are_found_from_either_end(kind: ServerKind) -> None:
     async with replicated(kind, replicas=2, password=PASSWORD) as deployment:
         for given in (deployment.primary, deployment.replicas[0]):
@@ -60,6 +61,7 @@ async def test_a_node_under_two_names_is_one(kind: ServerKind) -> None:
     assert answer["target"]["nodes"][1] == deployment.primary.name
 
 
+@pytest.mark.alone
 async def test_a_cluster_is_found_from_one_node_and_goes_on_without_another(kind: ServerKind) -> None:
     async with clustered(kind, nodes=3) as deployment:
         answer = await triage(deployment.members[1].url, "CLUSTERDOWN in the application's log")

@@ -57,6 +57,7 @@ async def test_a_fault_is_told_in_every_ticket(kind: ServerKind, tmp_path: Path)
             assert "maxclients-exhausted" in done.out and TOKEN not in done.out + done.err + text
 
 
+@pytest.mark.alone
 async def test_the_forms_of_stdout(kind: ServerKind) -> None:
     async with FAULTS["healthy-load"].begin(kind, random.Random(3)) as incident:
         told = {form: await annotate("ticket.txt", "--url", incident.url, "--format", form, "--window", "0.5")
