@@ -1,15 +1,20 @@
 """The program as a user runs it: in a process of its own."""
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 from typing import Any, NamedTuple
 
 import jsonschema
+
+from tests.warm import Warm
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = json.loads((ROOT / "tests" / "triage.schema.json").read_text())
@@ -19,6 +24,10 @@ SETTINGS = (
     "REDIS_URL", "REDISCLI_AUTH", "OPENAI_API_KEY", "OPENAI_BASE_URL", "REDIAGNOSE_MODEL", "NO_COLOR",
     "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION",
 )  # fmt: skip
+
+
+COLD = ("PYTHON", "LC_", "LANG")
+"""Variables that Python itself reads at its start."""
 
 
 class Done(NamedTuple):
@@ -40,6 +49,8 @@ async def rediagnose(*args: str, said: str | None = None, **environ: str) -> Don
     """Run it without a terminal and without this environment's own settings; `said` is what it reads."""
     clean = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     clean["XDG_STATE_HOME"] = STATE.name
+    if not any(name.startswith(COLD) for name in environ):
+        return await _warm(args, {**clean, **environ}, said)
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(ROOT / "rediagnose.py"), *args, env={**clean, **environ},
         stdin=DEVNULL if said is None else PIPE, stdout=PIPE, stderr=PIPE,
@@ -52,6 +63,59 @@ async def rediagnose(*args: str, said: str | None = None, **environ: str) -> Don
             await process.wait()
     assert process.returncode is not None
     return Done(process.returncode, out.decode(), err.decode())
+
+
+@cache
+def warm() -> Warm:
+    """The process that forks for each run of this test process."""
+    return Warm()
+
+
+async def _warm(args: tuple[str, ...], environ: dict[str, str], said: str | None) -> Done:
+    read, written = zip(*(os.pipe() for _ in range(3)), strict=True)
+    streams = (read[0], written[1], written[2])
+    try:
+        connection = warm().run(list(args), environ, streams)
+    finally:
+        for number in streams:
+            os.close(number)
+    pid: int | None = None
+    try:
+        tell, writer = await asyncio.open_unix_connection(sock=connection)
+        pid = int(await tell.readline())
+        out, err, _ = await asyncio.gather(_read(read[1]), _read(read[2]), _write(written[0], said or ""))
+        status = int(await tell.readline())
+        pid = None
+        writer.close()
+    finally:
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    return Done(status, out.decode(), err.decode())
+
+
+async def _read(number: int) -> bytes:
+    """What comes out of a pipe until its end."""
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(number, "rb"))
+    try:
+        return await reader.read()
+    finally:
+        transport.close()
+
+
+async def _write(number: int, said: str) -> None:
+    """Write into a pipe and close it; who doesn't read it to the end has ended."""
+    loop = asyncio.get_running_loop()
+    transport, protocol = await loop.connect_write_pipe(
+        lambda: asyncio.streams.FlowControlMixin(), os.fdopen(number, "wb")
+    )
+    writer = asyncio.StreamWriter(transport, protocol, None, loop)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        writer.write(said.encode())
+        await writer.drain()
+    writer.close()
 
 
 async def until(stream: asyncio.StreamReader | None, word: bytes) -> bytes:
