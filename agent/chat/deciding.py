@@ -36,7 +36,7 @@ class Deciding:
         if session.approver is None:
             shown.say(
                 console,
-                "nobody is here to say yes (no terminal, or --approve never); "
+                "nobody can be asked here (no terminal, or --approve never); "
                 f"{self._elsewhere('apply', step, step.action)}",
                 "yellow",
             )
