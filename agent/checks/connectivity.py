@@ -63,12 +63,13 @@ def process_down(view: View, limits: Limits) -> Found:
         )  # fmt: skip
         yield view.not_("process-down", "A server listens at that address.", ("process", "listening"))
     elif rejected(view):
-        # Told by `firewall_drop`.
+        # `firewall_drop` reports it.
         return
     else:
         yield view.cause(
             "process-down", 0.85,
-            "The connection is refused at once. From afar a firewall that rejects by TCP looks the same.", *cited,
+            "The connection is refused at once. From another machine a firewall that rejects by TCP looks the same.",
+            *cited,
         )  # fmt: skip
 
 

@@ -96,12 +96,12 @@ def oom_killed(view: View, limits: Limits) -> Found:
         if _another(view, "end_pid"):
             age = None
         if age is not None and ended == "stops" and (last is None or age <= last + 2):
-            why = f"The kernel killed {name} for want of memory {age:.0f} s ago, and the server's log just stops."
+            why = f"The kernel killed {name} because memory ran out {age:.0f} s ago, and the server's log just stops."
             yield view.cause("oom-killed", 0.97, why, *cited)
         elif age is not None and last is None and age <= limits["oom_recent_seconds"]:
             # It doesn't say whose process that was; another server that lives makes it less likely to be this one's.
             alone = view.number("process", "redis_processes") == 0 and age <= limits["oom_fresh_seconds"]
-            why = f"The kernel killed {name} for want of memory {age:.0f} s ago; the server's own log wasn't read."
+            why = f"The kernel killed {name} because memory ran out {age:.0f} s ago; the server's own log wasn't read."
             yield view.cause("oom-killed", 0.6 if alone else 0.4, why, *cited)
         elif ended == "stops":
             why = "The server's log just stops: it was killed from outside; by whom, the kernel's log may say."
@@ -140,7 +140,7 @@ def _restarted(view: View, limits: Limits, age: float | None, kills: float, cite
         before, kills = False, 0
     if kills > 0 or before:
         why = f"The server started {uptime:.0f} s ago, its life before just stops in the log, and the kernel killed it"
-        yield view.cause("oom-killed", 0.95, f"{why} for want of memory.", *cited)
+        yield view.cause("oom-killed", 0.95, f"{why} because memory ran out.", *cited)
     else:
         why = f"The server started {uptime:.0f} s ago, and its life before just stops in the log: killed from outside."
         yield view.cause("oom-killed", 0.35, why, *cited)

@@ -34,9 +34,11 @@ def out_of_memory(view: View, limits: Limits) -> Found:
     )  # fmt: skip
     if not errors:
         if (view.number("info", "errorstat_OOM.count") or 0) > 0:
-            yield view.not_("oom-noeviction", "Writes were refused for want of memory, none over the window.", cited[0])
+            yield view.not_(
+                "oom-noeviction", "Writes were refused because memory was full, none over the window.", cited[0]
+            )
         return
-    why = f"{errors:.0f} commands were refused for want of memory over the window; reads go on."
+    why = f"{errors:.0f} commands were refused over the window because memory is full; reads go on."
     if policy == "noeviction":
         yield view.cause("oom-noeviction", 0.95, f"{why} The policy is noeviction: nothing makes room.", *cited)
         yield view.not_("oom-volatile-no-ttl", "The policy is noeviction.", cited[1])

@@ -93,7 +93,7 @@ def _no_room(view: View, limits: Limits, reason: str | None, after: str) -> Foun
     free = view.number("disk", "dir_free_bytes")
     left = f"; {megabytes(free)} are free there now" if free is not None else ""
     if reason == "space":
-        why = f"The last snapshot failed for want of room on the disk{left}{after}"
+        why = f"The last snapshot failed because the disk is full{left}{after}"
         yield view.cause("bgsave-disk-full", 0.96, why, *cited)
         yield view.not_("fork-denied", "The child was forked, and the disk stopped it.", ("log", "no_space.count"))
     elif tight(view, limits):

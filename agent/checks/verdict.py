@@ -179,7 +179,7 @@ def _unknown(view: View) -> Iterator[str]:
         return
     unread = [tool for tool in ("info", "slowlog", "clients", "config_get") if view.last(tool) is None]
     if view.unavailable("connect") and unread:
-        yield f"{', '.join(unread)} weren't read, for want of a connection ({view.unavailable('connect')})"
+        yield f"{', '.join(unread)} weren't read, because there was no connection ({view.unavailable('connect')})"
     if view.number("config_get", "latency-monitor-threshold") == 0:
         yield "latency-monitor-threshold is 0, the default: the server keeps no record of latency events"
     seen = view.number("clients", "share_seen")

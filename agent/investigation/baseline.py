@@ -19,9 +19,9 @@ DAY = 86400
 OWNERS = 6
 """Owners of clients that are compared."""
 CHANGES = 5
-"""Figures that are told first, those that changed most."""
+"""Figures that are listed first, those that changed most."""
 NOTICED = 1.5
-"""Times, or its inverse, from which a change is told among the first."""
+"""Times, or its inverse, from which a change is listed among the first."""
 _ERROR = re.compile(r"errorstat_(\w+)\.count\.rate")
 
 

@@ -51,7 +51,7 @@ def _advice_without_plan(answer: Diagnosis) -> str:
     if answer.outcome == "no-fault":
         return "look at the client: its pool, its own time-outs, its network; run this again while it happens."
     if answer.outcome == "outside-redis":
-        return "mend what is named above, then run this again."
+        return "fix what is named above, then run this again."
     return "read what is listed as unknown below, then run this again."
 
 

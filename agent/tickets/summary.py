@@ -52,7 +52,7 @@ def do_first(answer: Diagnosis) -> str:
             "If it comes and goes, run this again while it happens."
         )
     if answer.outcome == "outside-redis":
-        return "Mend what is named above, then run this again."
+        return "Fix what is named above, then run this again."
     if answer.unknown:
         return "Run this again on the server's own host, or make readable what is listed as unknown below."
     return "Run this again with a longer --deadline, on the server's own host if you can."

@@ -107,7 +107,7 @@ def _signal(folder: Path, rng: random.Random) -> Attempt:
     after = rng.uniform(0.0, 3.0) if midst else rng.uniform(0.3, 4.0)
     process = start(["triage", DEAD, "slow", "--model", "offline", "--record", "incident.rec"], folder, before=plain)
     file, begins = folder / "incident.rec", time.monotonic() + HARD / 3
-    # Mostly in the midst of the incident, however long this machine takes until then.
+    # Mostly in the middle of the incident, however long this machine takes until then.
     while midst and not file.exists() and process.poll() is None and time.monotonic() < begins:
         time.sleep(0.02)
     time.sleep(after)

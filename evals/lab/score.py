@@ -67,7 +67,7 @@ class Run(Record):
     """Whether every citation stands in its reading."""
     wrong: tuple[str, ...] = ()
     """Actions of the plan that should never be proposed for it, each with the reason."""
-    mended: bool | None = None
+    fixed: bool | None = None
     """Whether the plan's own step made the symptom go; null where no step of it could be tried."""
     seconds: float = 0.0
     commands: int = 0
@@ -79,7 +79,7 @@ class Run(Record):
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What tells this run from any other."""
+        """What distinguishes this run from any other."""
         return self.fault, self.kind, str(self.seed), self.model, self.ticket_of
 
     @property
@@ -182,7 +182,7 @@ class Total(Record):
     """Pairs in which both were told rightly from the same ticket."""
     wrong: int
     """Steps that should never have been proposed."""
-    mended: Share
+    fixed: Share
     """Of the plans with a step that could be tried."""
     seconds: float | None
     """The median."""
@@ -199,14 +199,14 @@ def total(runs: Sequence[Run], among: Sequence[Run] | None = None) -> Total:
     own = [run for run in valid if run.ticket_of == run.fault]
     every = [run for run in (runs if among is None else among) if run.error is None]
     pairs = [(run, twin) for run in own for twin in every if _twins(run, twin)]
-    tried = [run.mended for run in valid if run.mended is not None]
+    tried = [run.fixed for run in valid if run.fixed is not None]
     said = [term for run in valid for term in run.terms]
     return Total(
         runs=len(own), first=_share(run.first for run in own), top3=_share(run.top3 for run in own),
         verified=_share(run.verified for run in own),
         false_alarms=_share(bool(run.causes) for run in valid if run.benign),
         twins=_share(run.first and twin.first for run, twin in pairs), wrong=sum(len(run.wrong) for run in valid),
-        mended=_share(tried), seconds=_median(run.seconds for run in own if not run.crashed),
+        fixed=_share(tried), seconds=_median(run.seconds for run in own if not run.crashed),
         commands=_median(run.commands for run in own if not run.crashed),
         brier=round(statistics.fmean((one.p - one.present) ** 2 for one in said), 4) if said else None,
         bins=tuple(calibration(said)),

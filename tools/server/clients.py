@@ -24,7 +24,7 @@ OLDER_BATCHES = 3
 STALLED_FOR = 0.3
 """Seconds between two looks at the clients whose output waits."""
 MONITORS = 8
-"""Monitors whose ids are told, the oldest."""
+"""Monitors whose ids are listed, the oldest."""
 BLOCKING = frozenset(
     ("blpop", "brpop", "brpoplpush", "blmove", "blmpop", "bzpopmin", "bzpopmax", "bzmpop", "xread", "xreadgroup",
      "wait", "waitaof")

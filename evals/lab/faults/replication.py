@@ -146,7 +146,7 @@ async def backlog_too_small(kind: ServerKind, rng: Random) -> AsyncIterator[Inci
         hands.spawn(write(both.above.url, Random(rng.random()), rng.uniform(150, 500) * 1024))
         hands.spawn(_cuts(both.between, Random(rng.random())))
         await asyncio.sleep(rng.uniform(4, 7))
-        yield both.either(rng, both.above).model_copy(update={"mended": partial(_follows, both)})
+        yield both.either(rng, both.above).model_copy(update={"fixed": partial(_follows, both)})
 
 
 @FAULTS.fault("replica-output-loop", *RESYNCS, twin="backlog-too-small", never=("restart", "repl-timeout", PROMOTED))
@@ -166,7 +166,7 @@ async def replica_output_loop(kind: ServerKind, rng: Random) -> AsyncIterator[In
         await asyncio.sleep(2)
         both.between.closed = False
         await asyncio.sleep(rng.uniform(6, 10))
-        yield both.either(rng, both.above).model_copy(update={"mended": partial(_follows, both, 20)})
+        yield both.either(rng, both.above).model_copy(update={"fixed": partial(_follows, both, 20)})
 
 
 async def _ballast(url: str, rng: Random, megabytes: int) -> None:

@@ -70,7 +70,7 @@ CLIENTS: list[Row] = [
     ("a limit of its own", fd_limit, soft(1024, 100, 991), {}),
     ("the limit by chance at the default", fd_limit, soft(10032, 100, 10000), {}),
     ("just below the default", fd_limit, soft(10031, 100, 9999), {MANY: "hint"}),
-    ("the limit told by the configuration", fd_limit,
+    ("the limit as the configuration has it", fd_limit,
      {"process": {"nofile_soft": 1024}, "config_get": {"maxclients": "992"}}, {MANY: "hint"}),
     ("full and the limit unread", fd_limit, {"process": {"nofile_soft": 1024}, "connect": "maxclients"},
      {MANY: "sure"}),

@@ -144,7 +144,7 @@ REPLICAS: list[Row] = [
     ("a replica that is sick", lag, follows(BYTES), {LAG: "hint"}, {"peers": {OTHER: {"process": {"stopped": True}}}}),
     ("a replica that is well", lag, follows(BYTES), {LAG: "sure"}, {"peers": {OTHER: {"process": {"stopped": False}}}}),
     ("no replica at all", lag, primary(), {}),
-    ("refused for want of replicas", noreplicas, lacking(0, 1), {"noreplicas": "sure"}),
+    ("refused because of too few replicas", noreplicas, lacking(0, 1), {"noreplicas": "sure"}),
     ("missing, nothing refused", noreplicas, lacking(1), {"noreplicas": "likely"}),
     ("enough replicas", noreplicas, lacking(0), {}),
     ("refused before", noreplicas, {"replication": {"errorstat_NOREPLICAS.count": 5}}, {"noreplicas": "not"}),
@@ -389,7 +389,7 @@ FAILOVER: list[Row] = [
      watched(replaced(60, 50))),
     ("a life that nobody tells", slowness, {"connect": "timeout"}, {}, watched(replaced(60, 50))),
     ("no sentinel watches", slowness, survivor(), {}),
-    ("told by a sentinel of itself", slowness,
+    ("what a sentinel says of itself", slowness,
      {**replaced(60, 50), "topology": {"n1.node": "n", "n1.role": "sentinel"}}, {}, {"peers": {OTHER: survivor()}}),
     # split_brain
     brain("two masters, one takes writes", {BRAIN: "sure"}, written=5),

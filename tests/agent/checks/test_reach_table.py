@@ -46,7 +46,7 @@ def queue(held: int, size: int, overflows: int = 0) -> Values:
 
 REACH: list[Row] = [
     ("refused, nothing listens", process_down, refused(process={"listening": False}), {DOWN: "sure"}),
-    ("refused, from afar", process_down, refused(), {DOWN: "likely"}),
+    ("refused, from another machine", process_down, refused(), {DOWN: "likely"}),
     ("no socket there", process_down, refused("ENOENT"), {DOWN: "likely"}),
     ("refused by another error", process_down, refused("EACCES"), {}),
     ("refused, and something listens", process_down, refused(process={"listening": True}),
@@ -62,7 +62,7 @@ REACH: list[Row] = [
     # process_frozen
     ("stopped", process_frozen, {"process": {"stopped": True}}, {FROZEN: "sure"}),
     ("frozen by its group", process_frozen, {"process": {"cgroup_frozen": True}}, {FROZEN: "sure"}),
-    ("silent from afar", process_frozen, silence(SILENT), {FROZEN: "likely"}),
+    ("silent, from another machine", process_frozen, silence(SILENT), {FROZEN: "likely"}),
     ("not silent for long", process_frozen, silence(SILENT - 0.1), {}),
     ("silent behind a proxy", process_frozen,
      {**silence(SILENT), "process": ("not-local", {"locality": "foreign-listener"})}, {FROZEN: "maybe"}),

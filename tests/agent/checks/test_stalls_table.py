@@ -114,7 +114,7 @@ SLOWEST: list[Row] = [
 CORES: list[Row] = [
     ("a whole core", cpu_saturated, thread(CORE - 0.1, 0.1), {CPU: "sure"}),
     ("less than a core", cpu_saturated, thread(CORE - 0.11, 0.1), {CPU: "not"}),
-    ("of the process, where no thread is told", cpu_saturated,
+    ("of the process, where no thread is known", cpu_saturated,
      {"info": {"used_cpu_user.rate": CORE, "used_cpu_sys.rate": 0.0}}, {CPU: "sure"}),
     ("not told", cpu_saturated, {"info": {"used_cpu_user.rate": CORE}}, {}),
     ("ready to run and waiting", cpu_saturated, thread(0.6, main_run_share=0.5, main_wait_share=0.4), {CPU: "likely"}),
