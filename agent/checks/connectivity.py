@@ -170,7 +170,8 @@ def overflowing(view: View) -> bool:
 def listen_backlog(view: View, limits: Limits) -> Found:
     """More connections wait to be accepted than the queue holds."""
     queued, limit = view.number("sockets", "recv_q"), view.number("sockets", "send_q")
-    overflows = view.number("sockets", "ListenOverflows.delta") or 0
+    counted = view.number("sockets", "ListenOverflows.delta")
+    overflows = counted or 0
     cited = (
         ("sockets", "recv_q"), ("sockets", "send_q"), ("sockets", "ListenOverflows.delta"),
         ("info", "rejected_connections.delta"),
@@ -186,7 +187,7 @@ def listen_backlog(view: View, limits: Limits) -> Found:
     elif overflows > 0:
         why = "Listen queues on this machine overflowed over the window; which one isn't told."
         yield view.cause("listen-backlog-overflow", 0.4, why, *cited)
-    elif queued == 0:
+    elif queued == 0 and counted is not None:
         yield view.not_("listen-backlog-overflow", "Nothing waits to be accepted.", *cited[:3])
 
 

@@ -102,7 +102,9 @@ def slow_command(view: View, limits: Limits) -> Found:
     best = max(_suspects(view, limits), key=lambda found: found[0], default=None)
     if best is None:
         slowest = view.number("slowlog", "max_usec")
-        if slowest is not None and slowest < limits["slow_command_usec"] and not slowlog_off(view):
+        # An empty slow log says something only where it's known to be on.
+        known = bool(slowest) or view.number("config_get", "slowlog-log-slower-than") is not None
+        if slowest is not None and slowest < limits["slow_command_usec"] and known and not slowlog_off(view):
             because = f"The slowest entry of the slow log took {slowest / 1000:.1f} ms."
             yield view.not_("slow-on-command", because, ("slowlog", "max_usec"), ("slowlog", "newest_age"))
         return

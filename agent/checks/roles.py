@@ -55,7 +55,7 @@ def readonly(view: View, limits: Limits) -> Found:
             more = primary.cite(("replication", "role"), ("replication", "second_repl_offset")) if primary else ()
             yield cause.model_copy(update={"evidence": (*cause.evidence, *more)})
             return
-    elif view.number("replication", "errorstat_READONLY.count"):
+    elif view.number("replication", "errorstat_READONLY.count") and view.get(*cited[1]) is not None:
         because = "Writes were refused since the start, none over the window."
         yield view.not_("replica-write-or-stale", because, *cited[:2])
     drift = view.last("config_drift")
