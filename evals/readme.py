@@ -14,8 +14,8 @@ COMMANDS = (*AGENT, *EVALS)
 
 def commands() -> str:
     """The commands, a row each."""
-    said = {one: f"{one.name} {one.usage}".strip().replace("|", "\\|") for one in COMMANDS}
-    rows = [f"| `rediagnose {usage}` | {one.help} |" for one, usage in said.items()]
+    usages = {one: f"{one.name} {one.usage}".strip().replace("|", "\\|") for one in COMMANDS}
+    rows = [f"| `rediagnose {usage}` | {one.help} |" for one, usage in usages.items()]
     return "\n".join(["| command | what it does |", "|---|---|", *rows])
 
 

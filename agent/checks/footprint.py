@@ -34,17 +34,17 @@ def after_peak(view: View, limits: Limits) -> Found:
     """More was in use once; the allocator kept the pages, which are free for new data."""
     peak, used = view.number("memory", "used_memory_peak"), view.number("memory", "used_memory")
     rss = view.number("memory", "used_memory_rss")
-    kept, source = view.number("memory", "allocator_rss_bytes"), view.text("memory", "fragmentation_from")
+    retained, source = view.number("memory", "allocator_rss_bytes"), view.text("memory", "fragmentation_from")
     if not peak or not used or rss is None:
         return
-    if kept is None and source == "rss":
+    if retained is None and source == "rss":
         # This allocator doesn't tell; what is resident beyond the data, and was in use at the peak, is the bound.
-        kept = min(rss, peak) - used
+        retained = min(rss, peak) - used
     cited = (
         ("memory", "allocator_rss_bytes"), ("memory", "used_memory_peak"), ("memory", "used_memory"),
         ("memory", "used_memory_rss"), ("memory", "fragmentation_bytes"), ("memory", "fragmentation_from"),
     )  # fmt: skip
-    if kept is None or kept < limits["fragmentation_bytes"] or peak < limits["rss_peak_ratio"] * used:
+    if retained is None or retained < limits["fragmentation_bytes"] or peak < limits["rss_peak_ratio"] * used:
         return
     why = f"{used / _MIB:.0f} MiB are in use of {rss / _MIB:.0f} MiB that are resident; at the peak it was "
     why += f"{peak / _MIB:.0f} MiB, and the allocator kept the pages. New data goes into them."

@@ -57,14 +57,14 @@ def conclude(readings: Iterable[Reading], nodes: Sequence[str], limits: Limits) 
         of_node: list[Cause] = []
         for check in CHECKS:
             try:
-                made = list(check(view, limits))
+                results = list(check(view, limits))
             except Exception as error:
                 # Nobody meant it, and what the other checks found stands all the same.
                 bugs.append(f"{bug(f'the check {check.__name__}', error)}; what it would find isn't known")
                 continue
-            of_node += [found for found in made if isinstance(found, Cause)]
+            of_node += [found for found in results if isinstance(found, Cause)]
             # What wasn't read speaks against nothing.
-            ruled_out += [found for found in made if isinstance(found, RuledOut) and found.rests_on_readings]
+            ruled_out += [found for found in results if isinstance(found, RuledOut) and found.rests_on_readings]
         findings += lowered(rank(of_node)) if view.node in strange else rank(of_node)
     apart = [view for view in views if view.is_sentinel or view.node in strange]
     asked = [view for view in views if view not in apart and view.unavailable("connect") != "untrusted"]

@@ -83,8 +83,8 @@ class SourceInputs(ConnectionInputs):
         except ValueError as error:
             raise UsageError(f"--at: {error}") from None
         url, source = self.prometheus, "--prometheus"
-        if not url and (kept := settings_for(target).past):
-            url, source = kept.get_secret_value(), "rediagnose.toml"
+        if not url and (configured := settings_for(target).past):
+            url, source = configured.get_secret_value(), "rediagnose.toml"
         if not url and (url := os.environ.get("REDIAGNOSE_PROMETHEUS")):
             source = "REDIAGNOSE_PROMETHEUS"
         return Sources(

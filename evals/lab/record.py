@@ -49,13 +49,13 @@ async def record(inputs: RecordInputs) -> int:
     end_by_signal()
 
     async def once(number: int, fault: Fault, kind: ServerKind, seed: int) -> Scenario | None:
-        if kept := known.get((fault.id, kind.name)):
-            return kept
+        if recorded := known.get((fault.id, kind.name)):
+            return recorded
         async with slots:
-            made = await _record_one(folder, f"s{number:04d}", fault, kind, seed)
-            state = "recorded" if isinstance(made, Scenario) else f"not recorded ({made})"
+            scenario = await _record_one(folder, f"s{number:04d}", fault, kind, seed)
+            state = "recorded" if isinstance(scenario, Scenario) else f"not recorded ({scenario})"
             console.say(f"{state}: {fault.id} on {kind.name}")
-            return made if isinstance(made, Scenario) else None
+            return scenario if isinstance(scenario, Scenario) else None
 
     places = {(fault, kind.name): number for number, (fault, kind) in enumerate(_places(kinds), 1)}
     done = await asyncio.gather(

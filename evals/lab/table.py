@@ -78,8 +78,8 @@ def _totals(of: Total, model: str) -> Iterator[str]:
     if of.brier is not None:
         yield f"Brier score           {of.brier:.4f} (0 is best)"
         ends = dict(pairwise((*BINS, 1.0)))
-        said = (f"{one.least:g}-{ends[one.least]:g}: {one.right:.0%} of {one.count}" for one in of.bins)
-        yield f"was there, of what was given  {', '.join(said)}"
+        shares = (f"{one.least:g}-{ends[one.least]:g}: {one.right:.0%} of {one.count}" for one in of.bins)
+        yield f"was there, of what was given  {', '.join(shares)}"
 
 
 def _percent(share: Share) -> str:

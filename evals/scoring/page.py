@@ -42,8 +42,8 @@ def as_html(report: Report) -> str:
 
 
 def _scope(report: Report) -> str:
-    said = f"{len(report.scenarios)} scenarios, {report.epochs} of each by an arm"
-    return said + (f", selected by {report.selected}" if report.selected else "")
+    text = f"{len(report.scenarios)} scenarios, {report.epochs} of each by an arm"
+    return text + (f", selected by {report.selected}" if report.selected else "")
 
 
 def _section(title: str, about: str, table: Markup) -> Markup:

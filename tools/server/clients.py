@@ -169,9 +169,9 @@ def batches(newest: int) -> Iterator[Sequence[int]]:
     older = recent.start - 1
     if older > 0:
         # Spread over several calls, each of them short, until the range is covered or three more were made.
-        wanted = min(older, OLDER_BATCHES * CROWDED)
-        ids = [1 + number * older // wanted for number in range(wanted)]
-        for begin in range(0, wanted, CROWDED):
+        count = min(older, OLDER_BATCHES * CROWDED)
+        ids = [1 + number * older // count for number in range(count)]
+        for begin in range(0, count, CROWDED):
             yield ids[begin : begin + CROWDED]
 
 

@@ -182,10 +182,10 @@ async def _ballast(url: str, rng: Random, megabytes: int) -> None:
 @FAULTS.fault("noreplicas", *REFUSED, twin="noreplicas-frozen", never=(r"min-replicas-to-write\s+0", "min-slaves"))
 async def noreplicas(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A replica is gone, and the primary was told not to take writes without it."""
-    wanted = rng.randrange(1, 3)
+    needed = rng.randrange(1, 3)
     async with pair(kind, rng) as both:
-        await both.above.ask("CONFIG", "SET", "min-replicas-to-write", str(wanted))
-        if wanted == 1 or rng.random() < 0.5:
+        await both.above.ask("CONFIG", "SET", "min-replicas-to-write", str(needed))
+        if needed == 1 or rng.random() < 0.5:
             await both.below.server.stop()
         await asyncio.sleep(rng.uniform(1, 4))
         yield both.incident(both.above, both.above)
