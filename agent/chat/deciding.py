@@ -1,4 +1,4 @@
-"""Steps of the plan, decided on in a conversation: each asked about anew, made through the gate, measured."""
+"""Steps of the plan, decided on in a conversation: each asked about again, made through the gate, measured."""
 
 import shlex
 
@@ -61,7 +61,7 @@ class Deciding:
         if outcome is not None:
             self._outcomes[id] = outcome
             back = f"; /rollback {id} takes it back" if change.undo and not outcome.taken_back else ""
-            shown.say(console, f"/recheck looks at the whole again{back}", "dim")
+            shown.say(console, f"/recheck looks at everything again{back}", "dim")
 
     async def rollback(self, id: str) -> None:
         """Take back a step that was made in this conversation, after a yes."""

@@ -185,7 +185,7 @@ def listen_backlog(view: View, limits: Limits) -> Found:
         why = f"{overflows:.0f} connections were dropped over the window because a listen queue was full."
         yield view.cause("listen-backlog-overflow", 0.85, why, *cited)
     elif overflows > 0:
-        why = "Listen queues on this machine overflowed over the window; which one isn't told."
+        why = "Listen queues on this machine overflowed over the window; which one isn't known."
         yield view.cause("listen-backlog-overflow", 0.4, why, *cited)
     elif queued == 0 and counted is not None:
         yield view.not_("listen-backlog-overflow", "Nothing waits to be accepted.", *cited[:3])

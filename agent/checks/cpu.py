@@ -75,7 +75,7 @@ def lua_busy(view: View, limits: Limits) -> Found:
             why = f"{what} is running and {for_long}; by the report a kill failed, but not with what error."
             yield view.cause("lua-busy", 0.3, why, *cited)
         return
-    unread = "Whether it wrote already can't be read; only an attempt to kill it tells."
+    unread = "Whether it wrote already can't be read; only an attempt to kill it shows that."
     yield view.cause("lua-busy", 0.65, f"{what} is running and {for_long}. {unread}", *cited)
     why = f"{what} is running. {unread} If SCRIPT KILL or FUNCTION KILL answers UNKILLABLE, this is it."
     yield view.cause("lua-unkillable", 0.35, why, *cited)
@@ -196,9 +196,9 @@ def slowlog_off(view: View) -> bool:
 
 
 def diagnostics(view: View, limits: Limits) -> Found:
-    """The slow log was switched off: what ran long can't be told."""
+    """The slow log was switched off: what ran long isn't known."""
     if slowlog_off(view):
-        why = "The slow log is switched off, so it can't be told which commands ran long."
+        why = "The slow log is switched off, so which commands ran long isn't known."
         cited = ("config_get", "slowlog-log-slower-than"), ("config_get", "slowlog-max-len")
         yield view.cause("diagnostics-disabled", 0.9, why, *cited)
 

@@ -23,7 +23,7 @@ def fragmentation(view: View, limits: Limits) -> Found:
     if beyond is None or ratio is None:
         return
     if beyond >= limits["fragmentation_bytes"] and ratio >= limits["fragmentation_ratio"]:
-        why = f"{beyond / _MIB:.0f} MiB lie in pages that are only partly used (ratio {ratio:.2f})."
+        why = f"{beyond / _MIB:.0f} MiB are in pages that are only partly used (ratio {ratio:.2f})."
         yield view.cause("allocator-fragmentation", 0.94 if MEMORY_WORDS.search(view.symptom) else 0.6, why, *cited)
     else:
         because = f"Partly used pages waste {beyond / _MIB:.0f} MiB (ratio {ratio:.2f}; a small server's says nothing)."

@@ -199,7 +199,7 @@ def ttl_leak(view: View, limits: Limits) -> Found:
         return
     why = f"{lasting:.0f} keys without a TTL came over the window and {passing:.0f} with one; {coverage:.0%} have one"
     usual = coverage > max(share, limits["ttl_leak_share"])
-    why += ": what comes lately is kept for ever." if usual else "."
+    why += ": what has come lately is kept forever." if usual else "."
     reported = MEMORY_WORDS.search(view.symptom) is not None
     probability = (0.9 if reported else 0.6) if usual else (0.6 if reported else 0.4)
     yield view.cause("ttl-leak", probability, why, *cited)

@@ -66,7 +66,7 @@ def resyncs(view: View, limits: Limits) -> Found:
     if ongoing and likely:
         why = "Replicas are sent whole copies again and again: what is written meanwhile is over their output limit"
         yield view.cause(
-            "replica-output-loop", likely, f"{why}, so they're cut off and begin anew.", *FULL,
+            "replica-output-loop", likely, f"{why}, so they're cut off and start again.", *FULL,
             ("replication", "sync_partial_err"), ("log", "output_limit.count"), ("log", "output_limit.newest_age"),
             ("replication", "output.limit_hard"), ("replication", "output.limit_soft"),
             ("replication", "output.omem_max"), ("replication", "master_repl_offset.rate"),

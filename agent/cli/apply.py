@@ -1,4 +1,4 @@
-"""`rediagnose apply` and `rediagnose rollback`: one step of a recorded plan, approved anew, in a process of its own."""
+"""`rediagnose apply` and `rediagnose rollback`: one step of a recorded plan, approved again, in its own process."""
 
 import json
 import shlex

@@ -201,7 +201,7 @@ class ReplayInputs(Record):
     speed: float = 1.0
     """How fast the recording's time runs."""
     at: float | None = None
-    """Seconds into the recording at which its time stands still; null where it runs."""
+    """Seconds into the recording at which its time is stopped; null where it runs."""
 
 
 class ChangeInputs(ServerInputs):

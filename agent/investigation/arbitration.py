@@ -40,7 +40,7 @@ def doubt(done: Conclusion, checks: Verdict, scales: Scales) -> str | None:
     if ahead:
         return f"it says {_claims(done)} and cites nothing that was measured against {ahead.id}"
     if only_reported(first) and checks.outcome != "insufficient-evidence":
-        return f"its first cause, {first.id}, is only reported, and nothing that was measured speaks for it"
+        return f"its first cause, {first.id}, is only reported, and nothing that was measured supports it"
     return None if _holds_up(first, checks, scales) else (
         f"it says {_claims(done)}, and of what it cites the checks weighed all that could show it"
         + (f" and find {found.id}" if found else f": {checks.outcome}")

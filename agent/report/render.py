@@ -39,7 +39,7 @@ def _what_it_is(answer: Diagnosis) -> str:
 
 
 def only_reported(cause: Cause) -> str:
-    """What is added to a cause that only the report speaks for."""
+    """What is added to a cause that only the report supports."""
     return " (Only reported: nothing that was measured shows it.)" if cause.only_reported else ""
 
 
@@ -57,7 +57,7 @@ def _advice_without_plan(answer: Diagnosis) -> str:
 
 def _default_warning(answer: Diagnosis) -> str:
     if answer.outcome in ("no-fault", "outside-redis"):
-        return "restart or tune Redis: nothing here speaks for it."
+        return "restart or tune Redis: nothing here points to it."
     return "restart the server before its evidence was read."
 
 
