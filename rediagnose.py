@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _process() -> int:
-    # Until there is something to say, and once all is said, Ctrl-C just ends it: in the midst of an import, too.
+    # Until there is something to say, and once all is said, Ctrl-C just ends it: in the middle of an import, too.
     try:
         import signal
 

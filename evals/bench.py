@@ -85,8 +85,8 @@ def main() -> int:
         "help": start_up, "packages": packages, "prompt": lambda: asyncio.run(prompt()),
         "guest": lambda: asyncio.run(measure(installed())),
     }  # fmt: skip
-    wanted = sys.argv[1:] or list(parts)
-    return 0 if all([parts[name]() for name in wanted]) else 1
+    names = sys.argv[1:] or list(parts)
+    return 0 if all([parts[name]() for name in names]) else 1
 
 
 if __name__ == "__main__":

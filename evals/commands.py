@@ -94,7 +94,7 @@ COMMANDS = (
     Command("demo", "", "one incident end to end, on a server of its own", _demo,
             "evals.inputs:DemoInputs", "evals.demo:demo"),
     Command("lab", "list|start FAULT|run FAULT...|record DIR FAULT...",
-            "real servers with real faults, and how well they're told", _lab,
+            "real servers with real faults, and how well they're recognised", _lab,
             "evals.inputs:LabInputs", "evals.lab_verbs:lab"),
     Command("eval", "[compare A B]", "score arms over recorded incidents, or compare two scores", configure_eval,
             "evals.inputs:EvalInputs", "evals.scoring.command:command"),

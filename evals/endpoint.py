@@ -128,10 +128,10 @@ class Endpoint:
             await self._stream(move, body, receive, send)
 
     async def _stream(self, move: Say | Cut | Hang, body: Body, receive: Receive, send: Send) -> None:
-        said = move if isinstance(move, Say) else move.after
-        assert said is not None
+        message = move if isinstance(move, Say) else move.after
+        assert message is not None
         usage = bool(body.get("stream_options", {}).get("include_usage"))
-        lines = [f"data: {json.dumps(chunk)}\n\n" for chunk in _chunks(said, usage=usage)] + ["data: [DONE]\n\n"]
+        lines = [f"data: {json.dumps(chunk)}\n\n" for chunk in _chunks(message, usage=usage)] + ["data: [DONE]\n\n"]
         await send(_start(200, SSE))
         for line in lines if isinstance(move, Say) else lines[: move.lines if isinstance(move, Cut) else 2]:
             await send({"type": "http.response.body", "body": line.encode(), "more_body": True})
@@ -209,7 +209,7 @@ async def _send(
     await send({"type": "http.response.body", "body": body.encode()})
 
 
-def _calls(said: Say) -> list[Body]:
+def _calls(message: Say) -> list[Body]:
     return [
         {
             "id": call.id or f"call_{number}", "type": "function",
@@ -218,18 +218,18 @@ def _calls(said: Say) -> list[Body]:
                 "arguments": call.arguments if isinstance(call.arguments, str) else json.dumps(call.arguments),
             },
         }
-        for number, call in enumerate(said.calls)
+        for number, call in enumerate(message.calls)
     ]  # fmt: skip
 
 
-def _reason(said: Say) -> str:
-    if said.reason:
-        return said.reason
-    return "length" if said.length else "tool_calls" if said.calls else "stop"
+def _reason(message: Say) -> str:
+    if message.reason:
+        return message.reason
+    return "length" if message.length else "tool_calls" if message.calls else "stop"
 
 
-def _usage(said: Say) -> Body:
-    tokens_in, tokens_out = said.usage or (0, 0)
+def _usage(message: Say) -> Body:
+    tokens_in, tokens_out = message.usage or (0, 0)
     return {"prompt_tokens": tokens_in, "completion_tokens": tokens_out, "total_tokens": tokens_in + tokens_out}
 
 
@@ -241,7 +241,7 @@ def _completion(said: Say) -> Body:
     return whole | ({"usage": _usage(said)} if said.usage else {})
 
 
-def _chunks(said: Say, *, usage: bool) -> Iterator[Body]:
+def _chunks(message: Say, *, usage: bool) -> Iterator[Body]:
     """The answer in pieces, the arguments of several calls in turn, as a model writes them."""
     frame = {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "scripted"}
 
@@ -249,17 +249,17 @@ def _chunks(said: Say, *, usage: bool) -> Iterator[Body]:
         return {**frame, "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
 
     yield chunk({"role": "assistant", "content": ""})
-    for name, value in said.more.items():
+    for name, value in message.more.items():
         yield chunk({name: value})
-    for start in range(0, len(said.text), 16):
-        yield chunk({"content": said.text[start : start + 16]})
-    for index, call in enumerate(_calls(said)):
+    for start in range(0, len(message.text), 16):
+        yield chunk({"content": message.text[start : start + 16]})
+    for index, call in enumerate(_calls(message)):
         arguments = call["function"]["arguments"]
         first = {"index": index, **call, "function": {"name": call["function"]["name"], "arguments": ""}}
         yield chunk({"tool_calls": [first]})
         for start in range(0, len(arguments), 24):
             piece = {"index": index, "function": {"arguments": arguments[start : start + 24]}}
             yield chunk({"tool_calls": [piece]})
-    yield chunk({}, _reason(said))
-    if usage and said.usage:
-        yield {**frame, "choices": [], "usage": _usage(said)}
+    yield chunk({}, _reason(message))
+    if usage and message.usage:
+        yield {**frame, "choices": [], "usage": _usage(message)}

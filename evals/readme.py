@@ -14,8 +14,8 @@ COMMANDS = (*AGENT, *EVALS)
 
 def commands() -> str:
     """The commands, a row each."""
-    said = {one: f"{one.name} {one.usage}".strip().replace("|", "\\|") for one in COMMANDS}
-    rows = [f"| `rediagnose {usage}` | {one.help} |" for one, usage in said.items()]
+    usages = {one: f"{one.name} {one.usage}".strip().replace("|", "\\|") for one in COMMANDS}
+    rows = [f"| `rediagnose {usage}` | {one.help} |" for one, usage in usages.items()]
     return "\n".join(["| command | what it does |", "|---|---|", *rows])
 
 
@@ -39,7 +39,7 @@ def causes() -> str:
 
 
 def between(text: str, name: str, made: str) -> str:
-    """The text with a generated part generated anew. Raises `ValueError` where it has no place for one."""
+    """The text with a generated part regenerated. Raises `ValueError` where it has no place for one."""
     head, begin, rest = text.partition(f"<!-- {name} -->\n")
     _, end, tail = rest.partition(f"<!-- /{name} -->")
     if not (begin and end):
@@ -48,7 +48,7 @@ def between(text: str, name: str, made: str) -> str:
 
 
 def written(text: str) -> str:
-    """README with its generated parts generated anew. Raises `ValueError` where it has no place for one."""
+    """README with its generated parts regenerated. Raises `ValueError` where it has no place for one."""
     for name, made in (("commands", commands()), ("options", options()), ("causes", causes())):
         text = between(text, name, made)
     return text

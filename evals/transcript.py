@@ -1,4 +1,4 @@
-"""The conversation in README, had on a real fault in a real terminal: `python -m evals.transcript` writes it anew."""
+"""The conversation in README, had on a real fault in a real terminal: `python -m evals.transcript` rewrites it."""
 
 import asyncio
 import random

@@ -7,6 +7,7 @@ from functools import cache
 import pytest
 
 from agent.answer.diagnosis import Diagnosis
+from agent.evidence.known import is_known
 from evals.lab.catalogue import FAULTS
 from evals.scoring.scenario import BUNDLED, Scenario, load
 from tests.golden.entries import FOLDER, REWRITE, answer, entries, entry, golden_file
@@ -42,6 +43,8 @@ def test_the_answer_is_the_golden_one(scenario: Scenario) -> None:
         diff = difflib.unified_diff(before.splitlines(), now.splitlines(), path.name, "now", lineterm="", n=2)
         pytest.fail("\n".join([f"if it's meant: {REWRITE}, and commit the diff", *diff]), pytrace=False)
     checked(answered.model_dump(mode="json", by_alias=True))
+    fields = {(one.tool, field) for one in answered.readings for field in one.values or {}}
+    assert [one for one in fields if not is_known(*one)] == [], "run python -m evals.fields"
     # An answer that says what's wrong says what to do, and no other one does.
     assert bool(answered.plan) == (answered.outcome == "diagnosed")
     if scenario.file == f"{scenario.id}.jsonl.gz":

@@ -40,11 +40,11 @@ class Sink:
         return len(text)
 
     def _with_own(self, text: str) -> str:
-        kept, end = [], 0
+        pieces, end = [], 0
         for found in _OWN.finditer(text):
-            kept += [printable(text[end : found.start()]), found[0]]
+            pieces += [printable(text[end : found.start()]), found[0]]
             end = found.end()
-        return "".join([*kept, printable(text[end:])])
+        return "".join([*pieces, printable(text[end:])])
 
     def _encodable(self, text: str) -> str:
         return text if text.isascii() else text.encode(self.encoding, "replace").decode(self.encoding)

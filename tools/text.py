@@ -83,7 +83,7 @@ def _without_floods(text: str) -> str:
     """Text in which a combining mark stands on a letter, and few of them on one."""
     if text.isascii():
         return text
-    kept: list[str] = []
+    letters: list[str] = []
     marks, on_letter = 0, False
     for letter in text:
         category = unicodedata.category(letter)
@@ -93,5 +93,5 @@ def _without_floods(text: str) -> str:
                 continue
         else:
             marks, on_letter = 0, category[0] in "LM"
-        kept.append(letter)
-    return "".join(kept)
+        letters.append(letter)
+    return "".join(letters)

@@ -113,7 +113,7 @@ class Toolbox:
         """What was reported, and the readings since the last new look at the server."""
         return [one for one in self.readings if one.tool == "symptom" or int(one.id[1:]) >= self._since]
 
-    def look_anew(self) -> int:
+    def look_again(self) -> int:
         """Let `recent` begin here; returns where it began until now."""
         before, self._since = self._since, self._next
         return before

@@ -51,6 +51,11 @@ class RuledOut(Record):
     because: str
     evidence: tuple[Evidence, ...]
 
+    @property
+    def rests_on_readings(self) -> bool:
+        """Whether any value that it cites was read."""
+        return any(one.value is not None for one in self.evidence)
+
 
 class Goal(Record):
     """What a reading shows once a step has worked."""

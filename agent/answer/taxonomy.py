@@ -81,7 +81,7 @@ stale-endpoint: clients still write to the old master
 unexpected-replica: role:slave of a master nobody knows
 sentinel-noquorum: SENTINEL CKQUORUM says NOQUORUM
 sentinel-no-good-replica: failover aborts, no good replica
-slowness-failover: +sdown while the process lives
+slowness-failover: +sdown while the process is alive
 split-brain: the old master still accepts writes
 
 cluster

@@ -1,4 +1,4 @@
-"""Steps of the plan, decided on in a conversation: each asked about anew, made through the gate, measured."""
+"""Steps of the plan, decided on in a conversation: each asked about again, made through the gate, measured."""
 
 import shlex
 
@@ -36,7 +36,7 @@ class Deciding:
         if session.approver is None:
             shown.say(
                 console,
-                "nobody is here to say yes (no terminal, or --approve never); "
+                "nobody can be asked here (no terminal, or --approve never); "
                 f"{self._elsewhere('apply', step, step.action)}",
                 "yellow",
             )
@@ -46,13 +46,13 @@ class Deciding:
             await session.recheck()
             if (step := self._step(id)) is None:
                 return
-        if (wanted := incident.planned.changes.get(id)) is None:
+        if (change := incident.planned.changes.get(id)) is None:
             shown.say(
                 console, f"{id} can't be made from here: what it was for isn't found any more, or its value moved"
             )
             return
         try:
-            outcome = await self._decisions(incident, session.approver).one(step, wanted)
+            outcome = await self._decisions(incident, session.approver).one(step, change)
         except Unlogged as error:
             shown.say(console, f"stopped: {error}", "red")
             return
@@ -60,8 +60,8 @@ class Deciding:
             incident.answer()
         if outcome is not None:
             self._outcomes[id] = outcome
-            back = f"; /rollback {id} takes it back" if wanted.undo and not outcome.taken_back else ""
-            shown.say(console, f"/recheck looks at the whole again{back}", "dim")
+            back = f"; /rollback {id} takes it back" if change.undo and not outcome.taken_back else ""
+            shown.say(console, f"/recheck looks at everything again{back}", "dim")
 
     async def rollback(self, id: str) -> None:
         """Take back a step that was made in this conversation, after a yes."""

@@ -34,7 +34,7 @@ class Answer(Record):
 
 
 def message(question: str, news: str) -> str:
-    """A question as the model is told it; `news` is what it hasn't seen yet."""
+    """A question as the model gets it; `news` is what it hasn't seen yet."""
     template = Template(TEMPLATE.read_text(encoding="utf-8"))
     return template.substitute(question=block_quote(question), news=news or "nothing").strip()
 
@@ -65,7 +65,7 @@ async def answer(
                     toolbox.readings,
                     causes,
                     spending,
-                    mendable=corrections < MOST_CORRECTIONS and not closing,
+                    correctable=corrections < MOST_CORRECTIONS and not closing,
                 )
                 if review and isinstance(judged, Conclusion) and not closing and (objection := review(judged)):
                     judged, review = f"Not accepted yet. {objection}", None
@@ -90,7 +90,7 @@ async def answer(
 
 
 def _judged(
-    call: ToolCall, readings: list[Reading], causes: Collection[str], spending: Spending, *, mendable: bool
+    call: ToolCall, readings: list[Reading], causes: Collection[str], spending: Spending, *, correctable: bool
 ) -> Conclusion | str:
     """The diagnosis that was submitted, or what is wrong with it."""
     try:
@@ -98,7 +98,7 @@ def _judged(
     except ToolError as error:
         return f"error: {error}"
     wrong = problems(submission, readings, causes, None)
-    if not wrong or not mendable:
+    if not wrong or not correctable:
         # What was said of an earlier diagnosis isn't said of this one.
         use = spending.use.model_copy(update={"degraded": None, "disagrees": None})
         return settle(submission, readings, causes, use)

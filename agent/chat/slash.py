@@ -86,8 +86,8 @@ async def _help(chat: Chat, _: str) -> None:
 
 async def _readings(chat: Chat, words: str) -> None:
     taken = _taken(chat)
-    wanted = words.split()
-    found = [one for one in taken if not wanted or any(word in (one.id, one.tool, one.node) for word in wanted)]
+    terms = words.split()
+    found = [one for one in taken if not terms or any(word in (one.id, one.tool, one.node) for word in terms)]
     if not found:
         tools = ", ".join(dict.fromkeys(one.tool for one in taken))
         shown.say(chat.session.console, f"no reading of {words}; there are {tools}" if taken else NOTHING, "yellow")

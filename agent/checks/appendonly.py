@@ -96,7 +96,8 @@ def emptied(view: View, limits: Limits) -> Found:
     )  # fmt: skip
     if loaded or dump == 0:
         because = "The server loaded its data when it started." if loaded else "There's no snapshot that it left out."
-        yield view.not_("aof-enabled-by-restart", because, ("log", "loaded.count"), ("disk", "rdb_bytes"))
+        event = "load_done" if loaded and view.get("log", "loaded.count") is None else "loaded"
+        yield view.not_("aof-enabled-by-restart", because, ("log", f"{event}.count"), ("disk", "rdb_bytes"))
         return
     asked = EMPTY_WORDS.search(view.symptom) is not None
     saved = view.get("persistence", "rdb_saved_since_start") is True

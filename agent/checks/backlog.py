@@ -18,9 +18,15 @@ def stream_backlog(view: View, limits: Limits) -> Found:
     found = [cause for at in groups for cause in _group(view, limits, at)]
     if found:
         yield max(found, key=lambda cause: cause.probability)
-    elif groups:
+    elif groups and all(_is_known(view, at) for at in groups):
         cited = [("streams", f"{at}.{name}") for at in groups[:2] for name in ("lag", "pending", "pending.delta")]
         yield view.not_("stream-backlog", "The consumer groups keep up with their streams.", *cited)
+
+
+def _is_known(view: View, at: str) -> bool:
+    """Whether it was read what a group holds, and what waits for it: its lag, or the age of what it read last."""
+    waits = view.number("streams", f"{at}.lag") is not None or _behind(view, at) is not None
+    return waits and view.number("streams", f"{at}.pending") is not None
 
 
 def _group(view: View, limits: Limits, at: str) -> Iterator[Cause]:

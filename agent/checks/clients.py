@@ -17,12 +17,10 @@ def exhausted(view: View) -> tuple[bool, float | None]:
     """Whether the server turns clients away, and the share of maxclients in use where that is known."""
     refused = view.first_unavailable("maxclients") is not None
     rejected = view.number("info", "rejected_connections.delta") or 0
-    limit = view.number("info", "maxclients")
-    if not limit:
+    limit, clients = view.number("info", "maxclients"), view.number("info", "connected_clients")
+    if not limit or clients is None:
         return refused or rejected > 0, None
-    used = sum(
-        view.number("info", field) or 0 for field in ("connected_clients", "connected_slaves", "cluster_connections")
-    )
+    used = clients + sum(view.number("info", field) or 0 for field in ("connected_slaves", "cluster_connections"))
     return refused or rejected > 0 or used >= limit, used / limit
 
 
@@ -42,7 +40,7 @@ def maxclients(view: View, limits: Limits) -> Found:
     elif share is not None and share > limits["clients_of_maxclients_share"]:
         why = f"{share:.0%} of maxclients are in use; none was turned away over the window."
         yield view.cause("maxclients-exhausted", 0.4, why, *cited[1:])
-    elif share is not None:
+    elif share is not None and view.number("info", "rejected_connections.delta") is not None:
         because = f"{share:.0%} of maxclients are in use, and no connection was rejected over the window."
         yield view.not_("maxclients-exhausted", because, *cited[1:])
 

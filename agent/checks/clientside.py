@@ -38,16 +38,19 @@ IDLE_CITED: tuple[Cited, ...] = (
 )  # fmt: skip
 
 
-def idle(view: View, limits: Limits) -> bool:
-    """Whether the server was measured, answers promptly, turns nobody away and has hardly anything to do."""
+def idle(view: View, limits: Limits) -> bool | None:
+    """Whether the server answers promptly, turns nobody away and has hardly anything to do; None if that isn't known.
+
+    One figure shows that it isn't idle; that it is takes all of them.
+    """
     busy, median = view.number("commandstats", "busy_share"), view.number("latency_sample", "median_ms")
     share, rejected = main_thread_share(view), view.number("info", "rejected_connections.delta")
-    if busy is None or median is None or rejected is None:
+    works = (busy or 0) > limits["idle_busy_share"] or (share or 0) > 2 * limits["idle_busy_share"]
+    slow = (median or 0) > 10 or (view.number("latency_sample", "over_10ms_share") or 0) > 0.2
+    turned_away = (rejected or 0) > 0 or view.first_unavailable("maxclients") is not None
+    if works or slow or turned_away or (view.number("clients", "paused") or 0) > 0:
         return False
-    calm = busy <= limits["idle_busy_share"] and (share or 0) <= 2 * limits["idle_busy_share"]
-    prompt = median <= 10 and (view.number("latency_sample", "over_10ms_share") or 0) <= 0.2
-    held_back = rejected > 0 or (view.number("clients", "paused") or 0) > 0 or view.first_unavailable("maxclients")
-    return calm and prompt and not held_back
+    return None if None in (busy, median, rejected) else True
 
 
 def _owners(view: View) -> list[tuple[str, float, float]]:
@@ -82,9 +85,13 @@ def pool(view: View, limits: Limits) -> Found:
     """The client's own pool is empty while the server is idle: not given back, or held by commands that block."""
     if not POOL_WORDS.search(view.symptom):
         return
-    if not idle(view, limits):
-        because = "The server isn't idle, so connections may be held for as long as it takes to answer."
-        yield view.not_("pool-exhausted", because, *IDLE_CITED)
+    if not (calm := idle(view, limits)):
+        if calm is False:
+            because = "The server isn't idle, so connections may be held for as long as it takes to answer."
+            refused = view.first_unavailable("maxclients")
+            held_back = [(refused, "unavailable")] if refused else []
+            held_back += [("clients", "paused")] if view.number("clients", "paused") else []
+            yield view.not_("pool-exhausted", because, *IDLE_CITED, *held_back)
         return
     owners = _owners(view)
     # A whole pool that waits: without a single connection left for anything else.
@@ -92,7 +99,8 @@ def pool(view: View, limits: Limits) -> Found:
     some = next((at for at, count, waiting in owners if waiting >= 2 and waiting >= 0.4 * count), None)
     resting = _held(view, limits, owners)
     used = view.number("info", "connected_clients")
-    reported = f"The client reports that its pool has no connection left; the server is idle ({used:.0f} clients)"
+    clients = "" if used is None else f" ({used:.0f} clients)"
+    reported = f"The client reports that its pool has no connection left; the server is idle{clients}"
     cited: tuple[Cited, ...] = (("symptom", "text"), *IDLE_CITED)
     if at := blocked or some:
         who = _who(view, at)
@@ -109,7 +117,7 @@ def pool(view: View, limits: Limits) -> Found:
         if resting:
             why = f"{reported}; the connections of {_who(view, resting)} rest, taken and not given back."
         yield view.cause("pool-exhausted", 0.9 if resting else 0.45 if some else 0.8, why, *cited, *rests)
-    if not blocked and not some:
+    if not blocked and not some and view.number("clients", "blocked") is not None:
         because = "No owner's connections wait in a command that blocks."
         yield view.not_("blocking-in-pool", because, ("clients", "blocked"))
     yield view.not_("maxclients-exhausted", "No connection was rejected over the window.", *IDLE_CITED[2:])
@@ -137,7 +145,7 @@ def starved(view: View, limits: Limits) -> Found:
     if idle(view, limits):
         why = f"The client's own report says that it's busy ({words[0]}), and the server is idle and answers promptly."
         yield view.cause("client-starved", 0.8, why, ("symptom", "text"), *IDLE_CITED[:3])
-    elif view.last("commandstats") and view.last("latency_sample"):
+    elif idle(view, limits) is False and view.last("commandstats") and view.last("latency_sample"):
         yield view.not_("client-starved", "The server itself isn't idle.", *IDLE_CITED[:2])
 
 

@@ -28,8 +28,8 @@ def slots_down(view: View, limits: Limits) -> Found:
         if view.number("cluster", "down1.slots"):
             address, seen = view.text("cluster", "down1.address"), view.text("cluster", "down1.state")
             living = view.number("cluster", "down1.replicas_ok") or 0
-            none_, one = "no replica of it lives", "1 replica of it lives"
-            replicas = {0: none_, 1: one}.get(int(living), f"{living:.0f} replicas of it live")
+            none_, one = "no replica of it is alive", "1 replica of it is alive"
+            replicas = {0: none_, 1: one}.get(int(living), f"{living:.0f} replicas of it are alive")
             why += f": {address} is seen as {seen}, and {replicas}"
         # What only this node suspects may be its own link.
         agreed = failed or nobody or state == "fail" or _unreached(view, view.text("cluster", "down1.address"))
@@ -69,9 +69,10 @@ def non_cluster_client(view: View, limits: Limits) -> Found:
         why = f"{moved:.0f} commands over the window, {share:.0%}, were sent to the wrong node (MOVED)"
         yield view.cause("non-cluster-client", 0.94, f"{why}: that client doesn't know the slots.", *cited)
     elif moved > 0:
-        why = f"{moved:.0f} commands over the window got MOVED, as a client does while it learns the slots anew."
+        why = f"{moved:.0f} commands over the window got MOVED, as a client does while it learns the slots again."
         yield view.cause("non-cluster-client", 0.35, why, *cited)
-    else:
+    elif view.number("info", "total_error_replies") is not None or view.get(*cited[0]) is not None:
+        # A server that counts errors lists only those that occurred; an older one lists none.
         yield view.not_("non-cluster-client", "No client got MOVED or CROSSSLOT over the window.", cited[3])
 
 

@@ -63,12 +63,13 @@ def process_down(view: View, limits: Limits) -> Found:
         )  # fmt: skip
         yield view.not_("process-down", "A server listens at that address.", ("process", "listening"))
     elif rejected(view):
-        # Told by `firewall_drop`.
+        # `firewall_drop` reports it.
         return
     else:
         yield view.cause(
             "process-down", 0.85,
-            "The connection is refused at once. From afar a firewall that rejects by TCP looks the same.", *cited,
+            "The connection is refused at once. From another machine a firewall that rejects by TCP looks the same.",
+            *cited,
         )  # fmt: skip
 
 
@@ -169,7 +170,8 @@ def overflowing(view: View) -> bool:
 def listen_backlog(view: View, limits: Limits) -> Found:
     """More connections wait to be accepted than the queue holds."""
     queued, limit = view.number("sockets", "recv_q"), view.number("sockets", "send_q")
-    overflows = view.number("sockets", "ListenOverflows.delta") or 0
+    counted = view.number("sockets", "ListenOverflows.delta")
+    overflows = counted or 0
     cited = (
         ("sockets", "recv_q"), ("sockets", "send_q"), ("sockets", "ListenOverflows.delta"),
         ("info", "rejected_connections.delta"),
@@ -183,9 +185,9 @@ def listen_backlog(view: View, limits: Limits) -> Found:
         why = f"{overflows:.0f} connections were dropped over the window because a listen queue was full."
         yield view.cause("listen-backlog-overflow", 0.85, why, *cited)
     elif overflows > 0:
-        why = "Listen queues on this machine overflowed over the window; which one isn't told."
+        why = "Listen queues on this machine overflowed over the window; which one isn't known."
         yield view.cause("listen-backlog-overflow", 0.4, why, *cited)
-    elif queued == 0:
+    elif queued == 0 and counted is not None:
         yield view.not_("listen-backlog-overflow", "Nothing waits to be accepted.", *cited[:3])
 
 

@@ -75,7 +75,7 @@ def lua_busy(view: View, limits: Limits) -> Found:
             why = f"{what} is running and {for_long}; by the report a kill failed, but not with what error."
             yield view.cause("lua-busy", 0.3, why, *cited)
         return
-    unread = "Whether it wrote already can't be read; only an attempt to kill it tells."
+    unread = "Whether it wrote already can't be read; only an attempt to kill it shows that."
     yield view.cause("lua-busy", 0.65, f"{what} is running and {for_long}. {unread}", *cited)
     why = f"{what} is running. {unread} If SCRIPT KILL or FUNCTION KILL answers UNKILLABLE, this is it."
     yield view.cause("lua-unkillable", 0.35, why, *cited)
@@ -102,7 +102,9 @@ def slow_command(view: View, limits: Limits) -> Found:
     best = max(_suspects(view, limits), key=lambda found: found[0], default=None)
     if best is None:
         slowest = view.number("slowlog", "max_usec")
-        if slowest is not None and slowest < limits["slow_command_usec"] and not slowlog_off(view):
+        # An empty slow log says something only where it's known to be on.
+        known = bool(slowest) or view.number("config_get", "slowlog-log-slower-than") is not None
+        if slowest is not None and slowest < limits["slow_command_usec"] and known and not slowlog_off(view):
             because = f"The slowest entry of the slow log took {slowest / 1000:.1f} ms."
             yield view.not_("slow-on-command", because, ("slowlog", "max_usec"), ("slowlog", "newest_age"))
         return
@@ -194,9 +196,9 @@ def slowlog_off(view: View) -> bool:
 
 
 def diagnostics(view: View, limits: Limits) -> Found:
-    """The slow log was switched off: what ran long can't be told."""
+    """The slow log was switched off: what ran long isn't known."""
     if slowlog_off(view):
-        why = "The slow log is switched off, so it can't be told which commands ran long."
+        why = "The slow log is switched off, so which commands ran long isn't known."
         cited = ("config_get", "slowlog-log-slower-than"), ("config_get", "slowlog-max-len")
         yield view.cause("diagnostics-disabled", 0.9, why, *cited)
 

@@ -167,7 +167,7 @@ def _life(view: View) -> float:
 
 
 def _failed_over(view: View, at: str, limits: Limits) -> tuple[float | None, list[Cited]]:
-    """How long ago this sentinel took its master for dead and moved on, in seconds, or None; and what tells it."""
+    """How long ago this sentinel took its master for dead and moved on, in seconds, or None; and what shows it."""
     events = [("sentinel", f"{name}.{field}") for name, field in (
         ("+sdown", "master.count"), ("+sdown", "master.address"), ("+switch-master", "from"), ("+switch-master", "to"),
     )]  # fmt: skip
@@ -240,7 +240,7 @@ FAMILY = Family(
         "slowness-failover": ("sentinel",), "split-brain": (),
     },
     consequences={
-        # Who is made a replica is told to close its clients.
+        # A node that becomes a replica has to close its clients.
         "slowness-failover": {"idle-drop-by-network": 0.4},
         "split-brain": {"stale-endpoint": 0.5, "unexpected-replica": 0.5, "replica-link-down": 0.6},
     },

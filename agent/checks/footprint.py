@@ -23,7 +23,7 @@ def fragmentation(view: View, limits: Limits) -> Found:
     if beyond is None or ratio is None:
         return
     if beyond >= limits["fragmentation_bytes"] and ratio >= limits["fragmentation_ratio"]:
-        why = f"{beyond / _MIB:.0f} MiB lie in pages that are only partly used (ratio {ratio:.2f})."
+        why = f"{beyond / _MIB:.0f} MiB are in pages that are only partly used (ratio {ratio:.2f})."
         yield view.cause("allocator-fragmentation", 0.94 if MEMORY_WORDS.search(view.symptom) else 0.6, why, *cited)
     else:
         because = f"Partly used pages waste {beyond / _MIB:.0f} MiB (ratio {ratio:.2f}; a small server's says nothing)."
@@ -34,17 +34,17 @@ def after_peak(view: View, limits: Limits) -> Found:
     """More was in use once; the allocator kept the pages, which are free for new data."""
     peak, used = view.number("memory", "used_memory_peak"), view.number("memory", "used_memory")
     rss = view.number("memory", "used_memory_rss")
-    kept, source = view.number("memory", "allocator_rss_bytes"), view.text("memory", "fragmentation_from")
+    retained, source = view.number("memory", "allocator_rss_bytes"), view.text("memory", "fragmentation_from")
     if not peak or not used or rss is None:
         return
-    if kept is None and source == "rss":
+    if retained is None and source == "rss":
         # This allocator doesn't tell; what is resident beyond the data, and was in use at the peak, is the bound.
-        kept = min(rss, peak) - used
+        retained = min(rss, peak) - used
     cited = (
         ("memory", "allocator_rss_bytes"), ("memory", "used_memory_peak"), ("memory", "used_memory"),
         ("memory", "used_memory_rss"), ("memory", "fragmentation_bytes"), ("memory", "fragmentation_from"),
     )  # fmt: skip
-    if kept is None or kept < limits["fragmentation_bytes"] or peak < limits["rss_peak_ratio"] * used:
+    if retained is None or retained < limits["fragmentation_bytes"] or peak < limits["rss_peak_ratio"] * used:
         return
     why = f"{used / _MIB:.0f} MiB are in use of {rss / _MIB:.0f} MiB that are resident; at the peak it was "
     why += f"{peak / _MIB:.0f} MiB, and the allocator kept the pages. New data goes into them."
@@ -96,12 +96,12 @@ def oom_killed(view: View, limits: Limits) -> Found:
         if _another(view, "end_pid"):
             age = None
         if age is not None and ended == "stops" and (last is None or age <= last + 2):
-            why = f"The kernel killed {name} for want of memory {age:.0f} s ago, and the server's log just stops."
+            why = f"The kernel killed {name} because memory ran out {age:.0f} s ago, and the server's log just stops."
             yield view.cause("oom-killed", 0.97, why, *cited)
         elif age is not None and last is None and age <= limits["oom_recent_seconds"]:
             # It doesn't say whose process that was; another server that lives makes it less likely to be this one's.
             alone = view.number("process", "redis_processes") == 0 and age <= limits["oom_fresh_seconds"]
-            why = f"The kernel killed {name} for want of memory {age:.0f} s ago; the server's own log wasn't read."
+            why = f"The kernel killed {name} because memory ran out {age:.0f} s ago; the server's own log wasn't read."
             yield view.cause("oom-killed", 0.6 if alone else 0.4, why, *cited)
         elif ended == "stops":
             why = "The server's log just stops: it was killed from outside; by whom, the kernel's log may say."
@@ -140,7 +140,7 @@ def _restarted(view: View, limits: Limits, age: float | None, kills: float, cite
         before, kills = False, 0
     if kills > 0 or before:
         why = f"The server started {uptime:.0f} s ago, its life before just stops in the log, and the kernel killed it"
-        yield view.cause("oom-killed", 0.95, f"{why} for want of memory.", *cited)
+        yield view.cause("oom-killed", 0.95, f"{why} because memory ran out.", *cited)
     else:
         why = f"The server started {uptime:.0f} s ago, and its life before just stops in the log: killed from outside."
         yield view.cause("oom-killed", 0.35, why, *cited)

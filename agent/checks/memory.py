@@ -33,18 +33,24 @@ def out_of_memory(view: View, limits: Limits) -> Found:
         ("keyspace", "evicted_keys.delta"), ("memory", "maxmemory"),
     )  # fmt: skip
     if not errors:
-        if (view.number("info", "errorstat_OOM.count") or 0) > 0:
-            yield view.not_("oom-noeviction", "Writes were refused for want of memory, none over the window.", cited[0])
+        if view.number("info", "errorstat_OOM.count") and view.get(*cited[0]) is not None:
+            yield view.not_(
+                "oom-noeviction", "Writes were refused because memory was full, none over the window.", cited[0]
+            )
         return
-    why = f"{errors:.0f} commands were refused for want of memory over the window; reads go on."
+    why = f"{errors:.0f} commands were refused over the window because memory is full; reads go on."
     if policy == "noeviction":
         yield view.cause("oom-noeviction", 0.95, f"{why} The policy is noeviction: nothing makes room.", *cited)
         yield view.not_("oom-volatile-no-ttl", "The policy is noeviction.", cited[1])
     elif policy.startswith("volatile-"):
-        coverage, keys = view.number("keyspace", "ttl_coverage"), view.number("keyspace", "keys") or 0
-        share = 0.0 if coverage is None else coverage
+        keys = view.number("keyspace", "keys")
+        # Without keys there is no share of them; without the reading it isn't known.
+        share = 0.0 if keys == 0 else view.number("keyspace", "ttl_coverage")
         cited = *cited, ("keyspace", "expires"), ("keyspace", "keys"), ("keyspace", "ttl_coverage")
-        if share <= limits["volatile_ttl_share"]:
+        if share is None or keys is None:
+            why += f" {policy} may evict only keys with a TTL; how many have one wasn't read."
+            yield view.cause("oom-volatile-no-ttl", 0.6, why, *cited)
+        elif share <= limits["volatile_ttl_share"]:
             why += f" {policy} may evict only keys with a TTL, and {share:.1%} of {keys:.0f} have one."
             yield view.cause("oom-volatile-no-ttl", 0.95, why, *cited)
             yield view.not_("oom-noeviction", f"The policy is {policy}; it finds nothing to evict.", cited[1], cited[5])
@@ -193,7 +199,7 @@ def ttl_leak(view: View, limits: Limits) -> Found:
         return
     why = f"{lasting:.0f} keys without a TTL came over the window and {passing:.0f} with one; {coverage:.0%} have one"
     usual = coverage > max(share, limits["ttl_leak_share"])
-    why += ": what comes lately is kept for ever." if usual else "."
+    why += ": what has come lately is kept forever." if usual else "."
     reported = MEMORY_WORDS.search(view.symptom) is not None
     probability = (0.9 if reported else 0.6) if usual else (0.6 if reported else 0.4)
     yield view.cause("ttl-leak", probability, why, *cited)

@@ -93,7 +93,7 @@ def _no_room(view: View, limits: Limits, reason: str | None, after: str) -> Foun
     free = view.number("disk", "dir_free_bytes")
     left = f"; {megabytes(free)} are free there now" if free is not None else ""
     if reason == "space":
-        why = f"The last snapshot failed for want of room on the disk{left}{after}"
+        why = f"The last snapshot failed because the disk is full{left}{after}"
         yield view.cause("bgsave-disk-full", 0.96, why, *cited)
         yield view.not_("fork-denied", "The child was forked, and the disk stopped it.", ("log", "no_space.count"))
     elif tight(view, limits):
@@ -128,21 +128,25 @@ def copy_on_write(view: View, limits: Limits) -> Found:
     saving = view.number("persistence", "rdb_bgsave_in_progress") or view.number(
         "persistence", "aof_rewrite_in_progress"
     )
-    recent = (view.number("persistence", "rdb_last_save_age") or 0) <= limits["cow_recent_seconds"]
+    age = view.number("persistence", "rdb_last_save_age")
+    recent = age is not None and age <= limits["cow_recent_seconds"]
     fields = [*(("current_cow_peak", "current_cow_size") if saving else ())]
     fields += ("rdb_last_cow_size", "aof_last_cow_size") if recent or saving else ()
-    sizes = {field: view.number("persistence", field) or 0 for field in fields}
+    sizes = {field: size for field in fields if (size := view.number("persistence", field)) is not None}
     largest = max(sizes, key=lambda field: sizes[field], default=None)
     if largest is None:
         return
-    share = view.number("persistence", f"{largest}_share") or 0
+    share = view.number("persistence", f"{largest}_share")
+    if share is None and sizes[largest] >= limits["cow_bytes"]:
+        return
     cited = (
         ("persistence", largest), ("persistence", f"{largest}_share"), ("persistence", "rdb_bgsave_in_progress"),
         ("persistence", "total_forks.delta"), ("process", "rss_bytes"), ("process", "cgroup_memory_limit"),
         ("machine", "memory_available_bytes"),
     )  # fmt: skip
-    if sizes[largest] < limits["cow_bytes"] or share < limits["cow_share"]:
-        because = f"A snapshot copies {megabytes(sizes[largest])}, {share:.0%} of the server's memory."
+    if share is None or sizes[largest] < limits["cow_bytes"] or share < limits["cow_share"]:
+        of = "" if share is None else f", {share:.0%} of the server's memory"
+        because = f"A snapshot copies {megabytes(sizes[largest])}{of}."
         yield view.not_("cow-blowup", because, *cited[:2])
         return
     why = f"A snapshot makes the server copy {megabytes(sizes[largest])} of pages, {share:.0%} of its memory"

@@ -69,11 +69,13 @@ def link(view: View, limits: Limits) -> Found:
         ("replication", "master_link_down_since_seconds"), ("replication", "master_last_io_seconds_ago"),
         ("log", "primary_lost.newest_age"), ("log", "primary_timeout.newest_age"),
     )  # fmt: skip
-    quiet = view.number("replication", "master_last_io_seconds_ago") or 0
+    quiet = view.number("replication", "master_last_io_seconds_ago")
     period = view.number("replication", "repl-ping-replica-period") or 10
     up = status == "up"
-    if up and quiet < max(limits["replica_silent_seconds"], 2 * period + 1):
-        yield view.not_("replica-link-down", f"The link is up, and its last byte came {quiet:.0f} s ago.", *cited[:4])
+    if up and (quiet is None or quiet < max(limits["replica_silent_seconds"], 2 * period + 1)):
+        if quiet is not None:
+            because = f"The link is up, and its last byte came {quiet:.0f} s ago."
+            yield view.not_("replica-link-down", because, *cited[:4])
         return
     primary = primary_of(view)
     if not up and (error := refused(view, limits) or _refused_above(primary)):
@@ -166,16 +168,18 @@ def lag(view: View, limits: Limits) -> Found:
     rate = view.number("replication", "master_repl_offset.rate") or 0
     for number in range(1, SHOWN + 1):
         at = f"replica{number}"
-        behind, quiet = view.number("replication", f"{at}.lag_bytes"), view.number("replication", f"{at}.lag") or 0
+        behind, acknowledged = (view.number("replication", f"{at}.{field}") for field in ("lag_bytes", "lag"))
         if behind is None:
             continue
+        quiet = acknowledged or 0
         cited: tuple[Cited, ...] = tuple(
             ("replication", field) for field in
             (f"{at}.lag_bytes", f"{at}.lag_bytes.delta", f"{at}.lag", f"{at}.address", "master_repl_offset.rate")
         )  # fmt: skip
         far = behind >= limits["replica_lag_bytes"] and behind >= limits["replica_lag_seconds"] * rate
         if not far and quiet < limits["replica_silent_seconds"]:
-            yield view.not_("replica-lag", "Every replica acknowledges what was written a moment ago.", *cited[:3])
+            if acknowledged is not None:
+                yield view.not_("replica-lag", "Every replica acknowledges what was written a moment ago.", *cited[:3])
             return
         name = view.text("replication", f"{at}.address")
         peer = next((peer for peer in view.peers if peer.node == name), None)
@@ -205,7 +209,7 @@ def noreplicas(view: View, limits: Limits) -> Found:
         why = f"{of} {missing:.0f} good replicas are missing; {errors:.0f} writes were refused over the window."
         sick = any(trouble(peer) for peer in view.peers)
         yield view.cause("noreplicas", (0.92 if sick else 0.96) if errors else 0.85, why, *cited)
-    elif view.number("replication", "errorstat_NOREPLICAS.count"):
+    elif view.number("replication", "errorstat_NOREPLICAS.count") and view.get(*cited[0]) is not None:
         yield view.not_("noreplicas", "Writes were refused since the start, none over the window.", *cited[:2])
 
 

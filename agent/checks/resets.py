@@ -34,7 +34,7 @@ def slow_consumer(view: View, limits: Limits) -> Found:
     elif closed > 0:
         why = f"{closed:.0f} clients were closed over the window because their output buffer was over the limit."
         yield view.cause("slow-consumer-output", 0.9, why, *cited)
-    elif view.last("clients") and not view.unavailable("clients"):
+    elif not view.unavailable("clients") and all(view.get("clients", at) is not None for at in ("omem_max", "stalled")):
         yield view.not_("slow-consumer-output", "No client has much output waiting.", ("clients", "omem_max"))
 
 
@@ -112,7 +112,7 @@ def idle_drop(view: View, limits: Limits) -> Found:
         elif keepalive is not None and keepalive >= limits["keepalive_seconds"]:
             why += f" tcp-keepalive is {keepalive:.0f} s, which some limits on the way are shorter than."
         yield view.cause("idle-drop-by-network", 0.95 if listed else 0.85, why, *cited)
-    else:
+    elif probe.get("ping_after") is not None:
         because = f"A connection that rested {probe.get('idle_seconds')} s still answers."
         yield view.not_("idle-drop-by-network", because, ("idle_probe", "ping_after"), ("idle_probe", "idle_seconds"))
 

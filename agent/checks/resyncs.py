@@ -66,7 +66,7 @@ def resyncs(view: View, limits: Limits) -> Found:
     if ongoing and likely:
         why = "Replicas are sent whole copies again and again: what is written meanwhile is over their output limit"
         yield view.cause(
-            "replica-output-loop", likely, f"{why}, so they're cut off and begin anew.", *FULL,
+            "replica-output-loop", likely, f"{why}, so they're cut off and start again.", *FULL,
             ("replication", "sync_partial_err"), ("log", "output_limit.count"), ("log", "output_limit.newest_age"),
             ("replication", "output.limit_hard"), ("replication", "output.limit_soft"),
             ("replication", "output.omem_max"), ("replication", "master_repl_offset.rate"),
@@ -119,8 +119,9 @@ def _backlog(view: View, limits: Limits, ongoing: bool, failed: float) -> Found:
         explained = short or _recent(view, "no_backlog", limits)
         of = f"{failed:.0f} partial syncs were refused over the window, each of them became a whole copy"
         yield view.cause("backlog-too-small", 0.95 if explained else 0.6, f"{why}: {of}.", *cited)
-        because = "No replica was over its output limit."
-        yield view.not_("replica-output-loop", because, ("replication", "output.omem_max"), FULL[1])
+        if view.number("replication", "output.omem_max") is not None:
+            because = "No replica was over its output limit."
+            yield view.not_("replica-output-loop", because, ("replication", "output.omem_max"), FULL[1])
     elif ongoing and refused >= 2 and (short or _recent(view, "no_backlog", limits)):
         why += f", and partial syncs are refused ({refused:.0f} since the start, none within this very window)."
         yield view.cause("backlog-too-small", 0.85, why, *cited)

@@ -50,12 +50,12 @@ def readonly(view: View, limits: Limits) -> Found:
         why = f"{errors:.0f} writes were refused over the window: this is a replica of {named[0]}:{named[1]}"
         yield view.cause("replica-write-or-stale", 0.95, f"{why}, and clients write to it.", *cited[:5])
         if changed and promoted(primary):
-            why += ", which was promoted in its stead; its clients still have the old address."
+            why += ", which was promoted in its place; its clients still have the old address."
             cause = view.cause("stale-endpoint", 0.96, why, *cited)
             more = primary.cite(("replication", "role"), ("replication", "second_repl_offset")) if primary else ()
             yield cause.model_copy(update={"evidence": (*cause.evidence, *more)})
             return
-    elif view.number("replication", "errorstat_READONLY.count"):
+    elif view.number("replication", "errorstat_READONLY.count") and view.get(*cited[1]) is not None:
         because = "Writes were refused since the start, none over the window."
         yield view.not_("replica-write-or-stale", because, *cited[:2])
     drift = view.last("config_drift")
@@ -86,5 +86,5 @@ def masterdown(view: View, limits: Limits) -> Found:
         why = f"The replica's link is down and it may not serve old data: {errors:.0f} commands were refused."
         yield view.cause("replica-write-or-stale", 0.96, why, *cited)
     elif mute and down:
-        why = "The replica's link is down and replica-serve-stale-data is no: whoever reads here is refused."
+        why = "The replica's link is down and replica-serve-stale-data is no: reads here are refused."
         yield view.cause("replica-write-or-stale", 0.75, why, *cited)

@@ -42,8 +42,8 @@ def strangers(views: Sequence[View]) -> dict[str, str]:
     """By node: why it isn't one of the deployment that the first node belongs to."""
     if not views:
         return {}
-    told = {str(view.node): strangeness(view, views[0]) for view in views[1:] if not view.is_sentinel}
-    return {node: why for node, why in told.items() if why}
+    reasons = {str(view.node): strangeness(view, views[0]) for view in views[1:] if not view.is_sentinel}
+    return {node: why for node, why in reasons.items() if why}
 
 
 def lowered(causes: Iterable[Cause]) -> list[Cause]:

@@ -57,13 +57,14 @@ def conclude(readings: Iterable[Reading], nodes: Sequence[str], limits: Limits) 
         of_node: list[Cause] = []
         for check in CHECKS:
             try:
-                made = list(check(view, limits))
+                results = list(check(view, limits))
             except Exception as error:
                 # Nobody meant it, and what the other checks found stands all the same.
                 bugs.append(f"{bug(f'the check {check.__name__}', error)}; what it would find isn't known")
                 continue
-            for found in made:
-                (of_node if isinstance(found, Cause) else ruled_out).append(found)  # type: ignore[arg-type]
+            of_node += [found for found in results if isinstance(found, Cause)]
+            # What wasn't read speaks against nothing.
+            ruled_out += [found for found in results if isinstance(found, RuledOut) and found.rests_on_readings]
         findings += lowered(rank(of_node)) if view.node in strange else rank(of_node)
     apart = [view for view in views if view.is_sentinel or view.node in strange]
     asked = [view for view in views if view not in apart and view.unavailable("connect") != "untrusted"]
@@ -179,7 +180,7 @@ def _unknown(view: View) -> Iterator[str]:
         return
     unread = [tool for tool in ("info", "slowlog", "clients", "config_get") if view.last(tool) is None]
     if view.unavailable("connect") and unread:
-        yield f"{', '.join(unread)} weren't read, for want of a connection ({view.unavailable('connect')})"
+        yield f"{', '.join(unread)} weren't read, because there was no connection ({view.unavailable('connect')})"
     if view.number("config_get", "latency-monitor-threshold") == 0:
         yield "latency-monitor-threshold is 0, the default: the server keeps no record of latency events"
     seen = view.number("clients", "share_seen")

@@ -55,7 +55,7 @@ async def acl(inputs: AclInputs) -> int:
 
 
 def _target(inputs: AclInputs) -> Target:
-    target = inputs.target(inputs.url)
+    target = inputs.server(inputs.what)
     if target.watched:
         raise UsageError(
             f"URL {target.url}: each node has users of its own; give the redis:// URL of one, or a sentinel's"

@@ -27,7 +27,7 @@ from agent.tickets.ticket import NAMES, ServiceError, Ticket, TicketError
 from tools.clock import SystemClock
 from tools.connection.target import Target
 from tools.errors import UsageError
-from tools.settings.file import load_settings, target_named
+from tools.settings.file import load_settings
 from tools.settings.tables import Settings
 from tools.text import one_line, printable
 
@@ -126,13 +126,10 @@ def service_of(ticket: Ticket, known: Settings, patience: float) -> Service:
 
 def meant_target(inputs: AnnotateInputs, ticket: Ticket, known: Settings) -> tuple[Target, str]:
     """The server to look at, and why this one. Raises `UsageError` or `TicketError`."""
-    if inputs.url is not None and inputs.target_name is not None:
-        raise UsageError("--url and --target: give one of them")
-    if inputs.url is not None:
-        return inputs.target(inputs.url), "--url"
-    name = inputs.target_name
-    found, why = (target_named(name, known), "--target") if name is not None else target_of_ticket(ticket, known)
-    return inputs.configured(found), f"{found.name or 'target'}: {why}" if found.name else why
+    if target := inputs.named():
+        return target, "--url" if inputs.target_name is None else f"{inputs.target_name}: --target"
+    found, why = target_of_ticket(ticket, known)
+    return inputs.configured(found), f"{found.name}: {why}" if found.name else why
 
 
 def shut_out(answer: Diagnosis, ticket: Ticket) -> str | None:

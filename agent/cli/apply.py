@@ -1,4 +1,4 @@
-"""`rediagnose apply` and `rediagnose rollback`: one step of a recorded plan, approved anew, in a process of its own."""
+"""`rediagnose apply` and `rediagnose rollback`: one step of a recorded plan, approved again, in its own process."""
 
 import json
 import shlex
@@ -26,8 +26,6 @@ from tools.gate.ledger import Ledger, Log, change_entry, changes_path, current_u
 from tools.gate.policy import Change, canonical_name, command_line
 from tools.text import one_line
 
-REMEDY = "give --url, such as redis://host:6379"
-
 
 class _Stopped(GateError):
     """Nobody said yes."""
@@ -35,7 +33,7 @@ class _Stopped(GateError):
 
 async def apply(inputs: ChangeInputs) -> int:
     """Carry out one step; 1 if it was refused, moved or made nothing better. Raises `UsageError` or `Unanswered`."""
-    path, target = inputs.file, inputs.target(inputs.url, REMEDY)
+    path, target = inputs.file, inputs.server()
     step = step_of(answer_of(path), inputs.step, path)
     try:
         log = change_log(inputs.audit, path)
@@ -66,7 +64,7 @@ async def _apply(inputs: ChangeInputs, site: Site, step: Step, change: Change) -
 
 async def rollback(inputs: ChangeInputs) -> int:
     """Take a step back; 1 if the value is no longer the one that was applied. Raises as `apply` does."""
-    path, target = inputs.file, inputs.target(inputs.url, REMEDY)
+    path, target = inputs.file, inputs.server()
     step = step_of(answer_of(path), inputs.step, path)
     try:
         log = change_log(inputs.audit, path)
@@ -154,9 +152,13 @@ def _confirmed(inputs: ChangeInputs, target: Target, action: str) -> None:
         return
     if inputs.confirm != action:
         # The URL without its password, which doesn't belong on a command line.
-        words = ("rediagnose", inputs.command, str(inputs.file), inputs.step, "--url", target.url, "--confirm", action)
-        typed = shlex.join(words)
-        given = f"--confirm {inputs.confirm!r} is another action" if inputs.confirm else "nobody is here to say yes"
+        where = ("--url", target.url) if inputs.target_name is None else ("--target", inputs.target_name)
+        typed = shlex.join(("rediagnose", inputs.command, str(inputs.file), inputs.step, *where, "--confirm", action))
+        given = (
+            f"--confirm {inputs.confirm!r} is another action"
+            if inputs.confirm
+            else "nobody can be asked here (no terminal)"
+        )
         raise _Stopped(f"{given}; if it's what you want: {typed}")
 
 

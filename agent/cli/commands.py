@@ -11,6 +11,7 @@ from agent.cli.options import (
     connection,
     investigating,
     place,
+    server,
     sources,
 )
 from agent.cli.program import Command
@@ -30,9 +31,9 @@ def _triage(parser: argparse.ArgumentParser) -> None:
 
 def _annotate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("ticket", metavar="TICKET|-", help="a file, or - for stdin: JSON of a ticket or an alert, or plain text")
-    add("--url", metavar="URL", help="of the server; else rediagnose.toml says which, by the ticket's labels and text")
-    add("--target", dest="target_name", metavar="NAME", help="of the server in rediagnose.toml")
+    words = "a file, or - for stdin: JSON of a ticket or an alert, or plain text; it says the server if no option does"
+    add("ticket", metavar="TICKET|-", help=words)
+    server(parser)
     add("--post", action="store_true", help="write the comment into the ticket, or update the one that's there")
     common(parser, ("markdown", "jira", "adf", "text", "json"), approves=False)
 

@@ -1,6 +1,6 @@
 """The deadline held from outside: what is known is printed although nothing in the program comes to an end.
 
-An event loop that computes can't be told anything. A timer's signal interrupts whatever Python runs, so the answer is
+A busy event loop hears nothing. A timer's signal interrupts whatever Python runs, so the answer is
 given from there, and the process ends with it. A program that embeds this one has its own signals: none is touched.
 """
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from agent.answer.diagnosis import OFFLINE, ModelUse
-from agent.cli.place import ConnectionInputs, Positionals, usable
+from agent.cli.place import ConnectionInputs, Positionals, ServerInputs, usable
 from agent.investigation.model_stage import ModelSettings
 from agent.investigation.pipeline import Setup
 from agent.investigation.sources import DEADLINE_CHECKS, DEADLINE_MODEL, Options, Sources
@@ -83,8 +83,8 @@ class SourceInputs(ConnectionInputs):
         except ValueError as error:
             raise UsageError(f"--at: {error}") from None
         url, source = self.prometheus, "--prometheus"
-        if not url and (kept := settings_for(target).past):
-            url, source = kept.get_secret_value(), "rediagnose.toml"
+        if not url and (configured := settings_for(target).past):
+            url, source = configured.get_secret_value(), "rediagnose.toml"
         if not url and (url := os.environ.get("REDIAGNOSE_PROMETHEUS")):
             source = "REDIAGNOSE_PROMETHEUS"
         return Sources(
@@ -171,14 +171,12 @@ class ChatInputs(InvestigationInputs, Positionals):
     approve: Literal["ask", "never"] = "ask"
 
 
-class AnnotateInputs(PrintedInputs):
+class AnnotateInputs(PrintedInputs, ServerInputs):
     """`rediagnose annotate`."""
 
     format: Literal["text", "json", "markdown", "jira", "adf"] = "markdown"
     ticket: str
     """A file, or - for stdin."""
-    url: str | None = None
-    target_name: str | None = None
     post: bool = False
 
 
@@ -203,10 +201,10 @@ class ReplayInputs(Record):
     speed: float = 1.0
     """How fast the recording's time runs."""
     at: float | None = None
-    """Seconds into the recording at which its time stands still; null where it runs."""
+    """Seconds into the recording at which its time is stopped; null where it runs."""
 
 
-class ChangeInputs(ConnectionInputs):
+class ChangeInputs(ServerInputs):
     """`rediagnose apply` and `rollback`."""
 
     command: Literal["apply", "rollback"]
@@ -214,7 +212,6 @@ class ChangeInputs(ConnectionInputs):
     """A recording."""
     step: str
     """The step's id in its plan."""
-    url: str | None = None
     confirm: str | None = None
     """The exact action, as the yes of somebody who has no terminal."""
     format: Literal["text", "json"] = "text"
@@ -223,10 +220,11 @@ class ChangeInputs(ConnectionInputs):
     audit: Path | None = None
 
 
-class AclInputs(ConnectionInputs):
+class AclInputs(ServerInputs):
     """`rediagnose acl`."""
 
-    url: str | None = None
+    what: tuple[str, ...] = ()
+    """The server, where no option names it."""
     check: bool = False
     tier: Literal["reader", "key-reader", "writer"] | None = None
     format: Literal["text", "json"] = "text"

@@ -9,7 +9,8 @@ from agent.cli.argument_types import network, positive, price, whole, window
 def configure_acl(parser: argparse.ArgumentParser) -> None:
     """Add all its arguments."""
     add = parser.add_argument
-    add("url", nargs="?", metavar="URL", help="of one node, a data node or a sentinel; else $REDIS_URL")
+    add("what", nargs="*", default=[], metavar="URL", help="of one node, a data node or a sentinel; else $REDIS_URL")
+    server(parser)
     add("--check", action="store_true", help="try what the URL's user can read, and which causes the rest hides")
     add("--tier", choices=("reader", "key-reader", "writer"), help="one user only (all)")
     add("--format", choices=("text", "json"), help="of the answer on stdout (text)")
@@ -21,8 +22,14 @@ def place(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     words = "the one with ://, or that is host:port or a target's name, is the server; else $REDIS_URL"
     add("what", nargs="*", default=[], metavar="URL|SYMPTOM", help=words)
+    server(parser)
+
+
+def server(parser: argparse.ArgumentParser) -> None:
+    """The options that name the server, in every command that talks to one."""
+    add = parser.add_argument
     add("--url", metavar="URL", help="of the server, or its host:port")
-    add("--target", dest="target_name", metavar="NAME", help="of the server in rediagnose.toml")
+    add("-t", "--target", dest="target_name", metavar="NAME", help="of the server in rediagnose.toml")
 
 
 def connection(parser: argparse.ArgumentParser) -> None:
@@ -120,7 +127,7 @@ def configure_change(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("file", metavar="FILE", help="a recording, as triage --record wrote it")
     add("step", metavar="STEP", help="the step's id in its plan, such as s1")
-    add("--url", metavar="URL", help="of the deployment; else $REDIS_URL")
+    server(parser)
     add("--confirm", metavar="ACTION", help="the exact action, as the yes of somebody who has no terminal")
     add("--format", choices=("text", "json"), help="of the outcome on stdout (text)")
     add("--window", type=window, metavar="SECONDS", help="of each look before and after (2)")

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from tools.connection.target import Target, Tls, parse_target
@@ -14,6 +15,8 @@ from tools.settings.tables import Settings, TargetSettings
 
 ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(:[0-9]{1,5})?")
 """host, host:port or [v6]:port."""
+REMEDY = "give a URL such as redis://host:6379, or --target and a name in rediagnose.toml"
+"""What helps where no server is named, in every command."""
 
 
 class ConnectionInputs(Record):
@@ -33,20 +36,14 @@ class ConnectionInputs(Record):
         """The TLS settings."""
         return Tls(cacert=self.cacert, cert=self.cert, key=self.key, insecure=self.insecure)
 
-    def target(self, where: str | None, remedy: str = "give a URL such as redis://host:6379") -> Target:
-        """The target of a URL, of an address, or of a name in rediagnose.toml; without one of REDIS_URL.
-
-        Raises `UsageError` where there is none, or where it can't be used.
-        """
-        where = where or os.environ.get("REDIS_URL")
-        if not where:
-            raise UsageError(f"REDIS_URL isn't set; {remedy}")
+    def target(self, where: str) -> Target:
+        """The target of a URL, of an address, or of a name in rediagnose.toml. Raises `UsageError`."""
         known = load_settings()
         if "://" not in where:
             if is_name(where, known):
                 return self.configured(target_named(where, known))
             if not ADDRESS.fullmatch(where):
-                raise UsageError(f"{where!r} is no URL, no address and no target of rediagnose.toml; {remedy}")
+                raise UsageError(f"{where!r} is no URL, no address and no target of rediagnose.toml; {REMEDY}")
             where = f"redis://{where}"
         target = usable(parse_target(where, tls=self.tls, password_file=self.password_file))
         found = settings_for(target)
@@ -75,13 +72,45 @@ def usable(target: Target) -> Target:
     return target
 
 
-class Positionals(ConnectionInputs):
+class ServerInputs(ConnectionInputs):
+    """The one server that a command talks to."""
+
+    url: str | None = None
+    """Its URL, its host:port, or its name in rediagnose.toml."""
+    target_name: str | None = None
+    """Its name in rediagnose.toml."""
+
+    def named(self, words: Sequence[str] = ()) -> Target | None:
+        """The server that an option or one of the positional `words` names; null where none does.
+
+        Raises `UsageError` where more than one is named, or where the one can't be used.
+        """
+        options = [word for word in (self.url, self.target_name) if word is not None]
+        if len(options) + len(words) > 1:
+            extra = hide_secrets([*options, *words][-1])
+            raise UsageError(f"{extra!r} is a second server; name one, by its URL, by --url or by --target")
+        if self.target_name is not None:
+            return self.configured(target_named(self.target_name))
+        where = next(iter((*options, *words)), None)
+        return None if where is None else self.target(where)
+
+    def server(self, words: Sequence[str] = (), symptom: str = "") -> Target:
+        """The server that is named, or else that of REDIS_URL. Raises `UsageError` as `named` does, or for none.
+
+        `symptom` is what was taken for one, and may have been meant as a name.
+        """
+        if found := self.named(words):
+            return found
+        if where := os.environ.get("REDIS_URL"):
+            return self.target(where)
+        names = f"{symptom!r} names no server" if symptom else "no server is named"
+        raise UsageError(f"{names}, and REDIS_URL isn't set; {REMEDY}")
+
+
+class Positionals(ServerInputs):
     """The target and the symptom, in any order."""
 
     what: tuple[str, ...] = ()
-    url: str | None = None
-    target_name: str | None = None
-    """A target of rediagnose.toml."""
 
     def target_and_symptom(self) -> tuple[Target, str]:
         """The positional that contains ://, is host:port, or names a target is the server; another is the symptom.
@@ -90,18 +119,12 @@ class Positionals(ConnectionInputs):
         """
         places = [word for word in self.what if _is_place(word)]
         symptoms = [word for word in self.what if word not in places]
-        options = [word for word in (self.url, self.target_name) if word]
-        if len(places) + len(options) > 1 or len(symptoms) > 1:
-            extra = (symptoms if len(symptoms) > 1 else [*options, *places])[-1]
-            raise UsageError(f"{extra!r}: give one URL and one symptom; put a symptom of several words in quotes")
-        symptom = hide_secrets(symptoms[0]) if symptoms else ""
-        if self.target_name:
-            return self.configured(target_named(self.target_name)), symptom
-        if not places and not options and symptoms and not os.environ.get("REDIS_URL"):
+        if len(symptoms) > 1:
             raise UsageError(
-                f"{symptoms[0]!r} isn't a URL and REDIS_URL isn't set; give a URL such as redis://host:6379"
+                f"{hide_secrets(symptoms[-1])!r} is a second symptom; put a symptom of several words in quotes"
             )
-        return self.target(next(iter((*options, *places)), None)), symptom
+        symptom = hide_secrets(symptoms[0]) if symptoms else ""
+        return self.server(places, symptom), symptom
 
 
 def _is_place(word: str) -> bool:

@@ -31,8 +31,8 @@ FIGURES = {
         "sync_full.delta", "sync_partial_err.delta", "backlog_seconds",
     ),
     "cluster": (
-        "cluster_state", "cluster_slots_ok", "cluster_slots_pfail", "cluster_slots_fail", "migrating", "importing",
-        "slots",
+        "cluster_state", "slots_unserved", "slots_unassigned", "slots_migrating", "slots_importing", "down1.address",
+        "down1.state", "my_share",
     ),
     "sentinel": ("masters", "m1.flags", "m1.ckquorum", "m1.usable_sentinels", "m1.good_replicas", "events"),
     "keyspace": ("keys", "expires", "ttl_coverage", "expired_keys.delta", "evicted_keys.delta", "hit_ratio"),
@@ -60,7 +60,7 @@ SHOWN: dict[str, str] = {
         r"(rdb_last_bgsave|aof_last_write|master_link)_status|connected_slaves|total_(connections_received|commands_processed)\.rate|"
         r"used_cpu_(user|sys)_main_thread\.rate|latest_fork_usec|db\d+\.keys"
     ),
-    "commandstats": r"busy_share|top|top_share|total\..*",
+    "commandstats": r"busy_share|top|top_share|total\.(calls|usec)\.delta",
     "slowlog": r"len|entries|max_usec|newest_age|[^.]+\.(count|max_usec)|e1\.\w+",
     "clients": r"connected|blocked|paused|paused_cmd|unused|\w+_max|o[12]\.(count|name|address|unused|idle_median)|"
     r"g[12]\.(count|cmd|flags|idle_median)",
@@ -73,7 +73,8 @@ SHOWN: dict[str, str] = {
     "memory": r"maxmemory_used_share|mem_fragmentation_ratio|fragmentation_bytes|largest_overhead(_share)?",
     "persistence": r"rdb_last_save_age|rdb_changes_since_last_save|aof_enabled|writes_refused|config\.save",
     "replication": r"replicas_online|lag_bytes_max|lag_max|backlog_seconds|good_replicas_missing|output\.omem_max",
-    "cluster": r"cluster_state|cluster_slots_(ok|pfail|fail)|migrating|importing|slots",
+    "cluster": r"cluster_state|slots_(unserved|unassigned|migrating|importing)|nodes\.(fail|pfail)|"
+    r"(down1|open1)\.\w+|my_(role|share)",
     "sentinel": r"masters|events|m\d+\.(name|flags|ckquorum|usable_sentinels|good_replicas)|[+-].*\.count",
     "keyspace": r"keys|ttl_coverage|hit_ratio",
     "big_keys": r"sampled|share_seen|k[123]\..*",
@@ -82,7 +83,7 @@ SHOWN: dict[str, str] = {
     "log": r"critical|warnings|last[123]\.(event|age)|started_age|clean_shutdown",
     "disk": r"dir_(free_bytes|used_share|read_only)",
     "history": r"at|restarted|gap_share|changed[1-4]\.(field|before|at|when)",
-    "baseline": r"age_days|found|changed[1-5]\.field|(ops|connections|errors|evicted)_per_second\.\w+|"
+    "baseline": r"age_days|found|changed[1-5]\.field|(ops|connections|errors|evicted)_per_second\.(before|now|ratio)|"
     r"(connected_clients|used_memory|keys|hit_ratio|cpu_share|latency_p50_ms)\.(before|now)",
     "idle_probe": r".*",
     "process": r"locality|listening|state|stopped|redis_processes|nofile_(soft|maxclients)|num_fds|(main_)?cpu_share|"

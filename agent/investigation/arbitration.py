@@ -40,7 +40,7 @@ def doubt(done: Conclusion, checks: Verdict, scales: Scales) -> str | None:
     if ahead:
         return f"it says {_claims(done)} and cites nothing that was measured against {ahead.id}"
     if only_reported(first) and checks.outcome != "insufficient-evidence":
-        return f"its first cause, {first.id}, is only reported, and nothing that was measured speaks for it"
+        return f"its first cause, {first.id}, is only reported, and nothing that was measured supports it"
     return None if _holds_up(first, checks, scales) else (
         f"it says {_claims(done)}, and of what it cites the checks weighed all that could show it"
         + (f" and find {found.id}" if found else f": {checks.outcome}")
@@ -50,8 +50,8 @@ def doubt(done: Conclusion, checks: Verdict, scales: Scales) -> str | None:
 def _doubt_of_outcome(done: Conclusion, checks: Verdict, scales: Scales) -> str | None:
     if done.outcome == checks.outcome:
         return None
-    if kept := next((one for one in standing(checks) if one.id != LAST and not scales.overcomes(done, one)), None):
-        return f"it says {done.outcome} and cites nothing that was measured against {kept.id}"
+    if unrefuted := next((one for one in standing(checks) if one.id != LAST and not scales.overcomes(done, one)), None):
+        return f"it says {done.outcome} and cites nothing that was measured against {unrefuted.id}"
     if checks.outcome in ("no-fault", "insufficient-evidence"):
         # Nothing can be cited for an outcome, so it rests on what was measured.
         return f"it says {done.outcome}, and what was measured says {checks.outcome}"
@@ -75,26 +75,26 @@ def settled(done: Conclusion, checks: Verdict, scales: Scales) -> Verdict:
     unproven causes last."""
     found = {one.id: one for one in standing(checks)}
     said = {one.id: one for one in done.causes}
-    kept: list[Cause] = []
+    rest: list[Cause] = []
     proven: list[Cause] = []
     suspected: list[Cause] = []
     for one in found.values():
         own = said.get(one.id)
         if own and own.probability >= PRESENT and any(cited.verified for cited in own.evidence):
-            kept.append(own.model_copy(update={"where": one.where}))
+            rest.append(own.model_copy(update={"where": one.where}))
         elif not scales.overcomes(done, one):
-            kept.append(one)
+            rest.append(one)
     for one in done.causes:
         if one.id not in found:
             (proven if _holds_up(one, checks, scales) else suspected).append(one)
     if done.outcome != "diagnosed":
-        kept = []
+        rest = []
     elif done.causes and done.causes[0] in proven:
-        proven, kept = proven[:1], [*kept, *proven[1:]]
+        proven, rest = proven[:1], [*rest, *proven[1:]]
     else:
-        kept, proven = [*kept, *proven], []
-    kept = [one for one in kept if one.id != "outside-redis"]
-    ranked = sorted((*proven, *kept), key=lambda one: one.id == LAST)
+        rest, proven = [*rest, *proven], []
+    rest = [one for one in rest if one.id != "outside-redis"]
+    ranked = sorted((*proven, *rest), key=lambda one: one.id == LAST)
     least = min((one.probability for one in ranked), default=PRESENT)
     low = [one.model_copy(update={"probability": min(one.probability, least)}) for one in suspected]
     named = {out.id for out in done.ruled_out} | {one.id for one in (*ranked, *low)}

@@ -19,9 +19,9 @@ DAY = 86400
 OWNERS = 6
 """Owners of clients that are compared."""
 CHANGES = 5
-"""Figures that are told first, those that changed most."""
+"""Figures that are listed first, those that changed most."""
 NOTICED = 1.5
-"""Times, or its inverse, from which a change is told among the first."""
+"""Times, or its inverse, from which a change is listed among the first."""
 _ERROR = re.compile(r"errorstat_(\w+)\.count\.rate")
 
 
@@ -105,7 +105,7 @@ def figures(view: View) -> dict[str, float | None]:
     info, keyspace = _of(view, "info"), _of(view, "keyspace")
     seconds = keyspace("window_seconds")
     keys, expires = keyspace("keys.delta"), keyspace("expires.delta")
-    kept = None if keys is None or expires is None or not seconds else max(0.0, keys - expires) / seconds
+    lasting = None if keys is None or expires is None or not seconds else max(0.0, keys - expires) / seconds
     output, received = info("total_net_output_bytes.rate"), info("total_net_input_bytes.rate")
     found: dict[str, float | None] = {
         "ops_per_second": info("total_commands_processed.rate"),
@@ -113,7 +113,7 @@ def figures(view: View) -> dict[str, float | None]:
         "rejected_per_second": info("rejected_connections.rate"),
         "errors_per_second": info("total_error_replies.rate"),
         "connected_clients": info("connected_clients"), "blocked_clients": info("blocked_clients"),
-        "used_memory": info("used_memory"), "keys": keyspace("keys"), "kept_keys_per_second": kept,
+        "used_memory": info("used_memory"), "keys": keyspace("keys"), "kept_keys_per_second": lasting,
         "expires_share": keyspace("ttl_coverage"), "hit_ratio": keyspace("hit_ratio"),
         "evicted_per_second": keyspace("evicted_keys.rate"), "expired_per_second": keyspace("expired_keys.rate"),
         "output_kbps": None if output is None else output / 1024,

@@ -99,11 +99,11 @@ class Investigation:
         return await self._look()
 
     async def look_again(self) -> Verdict:
-        """Take them anew, with as much time and as large a budget again; what was read before is history then.
+        """Take them again, with as much time and as large a budget again; what was read before is history then.
 
         Where that is interrupted, what stood before stands.
         """
-        before = self.toolbox.look_anew()
+        before = self.toolbox.look_again()
         self._looked = self.clock.monotonic()
         self.toolbox.ends = self.ends
         self.budget.allow(self.options.budget)

@@ -44,8 +44,8 @@ class Scales:
     def overcomes(self, done: Conclusion, found: Cause) -> bool:
         """Whether what a model cites speaks against a finding.
 
-        Either a newer value of what the finding cites, by which the checks don't find it any more, or what tells its
-        first cause from the finding by the runbooks, if the checks of neither looked at that.
+        Either a newer value of what it cites, by which the checks don't find it any more, or what distinguishes
+        its first cause from the finding by the runbooks, if the checks of neither looked at that.
         """
         out = [one for out in done.ruled_out if out.id == found.id for one in out.evidence]
         own = {(self._tool(one), one.field) for one in found.evidence}

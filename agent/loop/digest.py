@@ -24,7 +24,7 @@ LINE_MOST, READING_MOST, WORD_MOST = 420, 4000, 90
 def digest(readings: Iterable[Reading], most: int) -> str:
     """The vital signs, a line for each reading under its node; at most so many bytes.
 
-    Of further nodes only what tells them apart is shown: who answers, their role, and what is alarming.
+    Of further nodes only what distinguishes them is shown: who answers, their role, and what is alarming.
     """
     taken = [reading for reading in readings if reading.tool != "symptom"]
     newest = {(reading.node, reading.tool): reading.id for reading in taken}

@@ -96,8 +96,8 @@ class _Conversation:
         done = await self._caller.carry_out(others, closing=closing)
         answers = dict(zip([call.id for call in others], done, strict=True))
         if submitted:
-            mendable = number < self._spending.limits.turns and self._spending.left > 0
-            judged = self._judge(submitted, turn, mendable=mendable)
+            correctable = number < self._spending.limits.turns and self._spending.left > 0
+            judged = self._judge(submitted, turn, correctable=correctable)
             answers[submitted.id] = ACCEPTED if isinstance(judged, Conclusion) else judged
         self._transcript.add_results(turn, [(call, answers.get(call.id, SUPERSEDED)) for call in calls])
         if submitted and isinstance(judged, Conclusion):
@@ -116,19 +116,19 @@ class _Conversation:
             raise ModelError(f"the model answers in text and doesn't call {SUBMIT}")
         self._transcript.add_user_message(f"{REMIND} {CUT}" if turn.finish_reason == "length" else REMIND)
 
-    def _judge(self, call: ToolCall, turn: Turn, *, mendable: bool) -> Conclusion | str:
+    def _judge(self, call: ToolCall, turn: Turn, *, correctable: bool) -> Conclusion | str:
         readings = self._toolbox.readings
         try:
             submission = parse(call.arguments)
         except ToolError as error:
             self._unusable += 1
-            if self._unusable > UNUSABLE or not mendable:
+            if self._unusable > UNUSABLE or not correctable:
                 raise ModelError(f"the model's diagnosis can't be read: {str(error)[:160]}") from None
             return f"error: {error}{f' {CUT}' if turn.finish_reason == 'length' else ''}"
         wrong = problems(submission, readings, self._causes, self._found)
-        if not wrong or not mendable or self._corrections >= CORRECTIONS:
+        if not wrong or not correctable or self._corrections >= CORRECTIONS:
             done = settle(submission, readings, self._causes, self._spending.use)
-            if mendable and self._review and (objection := self._review(done)):
+            if correctable and self._review and (objection := self._review(done)):
                 self._review = None
                 return f"Not accepted yet. {objection} Then call {SUBMIT} again with the whole diagnosis."
             return done

@@ -81,8 +81,8 @@ async def build(
                 await _add(planned, remedy, text, cause, notes.avoid if notes else None, node, proposals)
     for proposal in proposed:
         checks = _checks(library, proposal.change.args, ids)
-        said = proposal.model_copy(update={"why": _without_acts(proposal.why)})
-        planned.add(_step(said, avoid=None, verify=None, checks=checks), proposal.change)
+        reworded = proposal.model_copy(update={"why": _without_acts(proposal.why)})
+        planned.add(_step(reworded, avoid=None, verify=None, checks=checks), proposal.change)
     for action in sorted(actions, key=lambda one: one.kind == "outside"):
         if action.kind == "outside":
             _add_advice(planned, action, library, ids, first, proposals)

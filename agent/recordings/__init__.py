@@ -1,1 +1,1 @@
-"""Recorded incidents: investigated anew, compared with, captured."""
+"""Recorded incidents: investigated again, compared with, captured."""

@@ -39,7 +39,7 @@ def _what_it_is(answer: Diagnosis) -> str:
 
 
 def only_reported(cause: Cause) -> str:
-    """What is added to a cause that only the report speaks for."""
+    """What is added to a cause that only the report supports."""
     return " (Only reported: nothing that was measured shows it.)" if cause.only_reported else ""
 
 
@@ -51,13 +51,13 @@ def _advice_without_plan(answer: Diagnosis) -> str:
     if answer.outcome == "no-fault":
         return "look at the client: its pool, its own time-outs, its network; run this again while it happens."
     if answer.outcome == "outside-redis":
-        return "mend what is named above, then run this again."
+        return "fix what is named above, then run this again."
     return "read what is listed as unknown below, then run this again."
 
 
 def _default_warning(answer: Diagnosis) -> str:
     if answer.outcome in ("no-fault", "outside-redis"):
-        return "restart or tune Redis: nothing here speaks for it."
+        return "restart or tune Redis: nothing here points to it."
     return "restart the server before its evidence was read."
 
 

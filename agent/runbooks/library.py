@@ -110,7 +110,7 @@ class CauseNotes(Record):
 
     evidence: str
     unlike: Mapping[str, str] = Field(default_factory=dict)
-    """Look-alikes, and what tells them apart."""
+    """Look-alikes, and what distinguishes them."""
     avoid: str
     """The tempting wrong remedy, and why it's wrong."""
     remedies: Annotated[tuple[Remedy, ...], Field(min_length=1)]

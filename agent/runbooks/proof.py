@@ -29,7 +29,7 @@ def proof_text(library: Library, cause: str) -> str:
 
 
 def difference_text(library: Library, one: str, other: str) -> str:
-    """What tells two causes apart, as either one's runbook has it; empty where neither knows the other."""
+    """What distinguishes two causes, as either one's runbook has it; empty where neither knows the other."""
     sides = ((library.notes(one), other), (library.notes(other), one))
     return " ".join(notes.unlike[that] for notes, that in sides if notes and that in notes.unlike)
 

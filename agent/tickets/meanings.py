@@ -4,15 +4,15 @@ from collections.abc import Mapping
 
 _TABLE = """
 process-down: Redis isn't running
-process-frozen: The Redis process is there and stands still
-firewall-drop: Something on the way, most likely a firewall, keeps connections from Redis
+process-frozen: The Redis process exists but is frozen
+firewall-drop: Something in between, most likely a firewall, blocks connections to Redis
 protected-mode-denied: Redis only takes connections from its own machine
 loading-dataset: Redis has just started and is still loading its data
 listen-backlog-overflow: New connections are lost before Redis takes them
 maxclients-exhausted: Redis is full and turns new clients away
 fd-limit-clamp: The operating system allows Redis fewer connections than it was configured for
 connection-leak: An application opens connections and doesn't give them back
-connection-churn: Clients connect anew for every few commands
+connection-churn: Clients reconnect for every few commands
 slow-consumer-output: A client doesn't read its replies, and they pile up in Redis' memory
 query-buffer-hog: A client sends requests so large that they fill Redis' memory
 client-evicted: Redis closes clients because their buffers take too much memory
@@ -22,7 +22,7 @@ client-paused: Somebody paused the clients (CLIENT PAUSE), so commands wait
 cpu-saturated: Redis uses a whole core: there is more work than one thread can do
 cpu-throttled: The container's CPU limit stops Redis again and again
 mass-expiry: Very many keys expire at the same moment, and Redis stalls while it removes them
-fork-stall: Redis stands still for a moment each time it starts to save its data
+fork-stall: Redis freezes for a moment each time it starts to save its data
 monitor-attached: Somebody left MONITOR running, which slows every command
 slow-on-command: Single commands are slow and hold up all others
 big-key-delete: Deleting very large keys stalls Redis
@@ -35,7 +35,7 @@ oom-volatile-no-ttl: Redis' memory limit is reached, and no key may be removed b
 eviction-churn: The cache is too small: Redis throws out keys that are still wanted
 maxmemory-shrunk: The memory limit was lowered, and Redis threw keys out
 nonkey-memory: Memory is taken by buffers and not by data
-script-cache-bloat: Ever new scripts fill Redis' memory
+script-cache-bloat: New scripts keep filling Redis' memory
 ttl-leak: Keys are written without an expiry and pile up
 swapping: Parts of Redis' memory are on disk (swap), so simple commands are slow
 oom-killed: The operating system killed Redis because memory ran out
@@ -51,7 +51,7 @@ aof-enabled-by-restart: Redis started empty because the append-only file was swi
 cow-blowup: Saving needs so much extra memory that it endangers the server
 replica-link-down: A replica has lost its primary, so what it answers gets old
 masterauth-mismatch: A replica can't log in to its primary and never syncs
-backlog-too-small: Short interruptions make replicas copy everything anew
+backlog-too-small: Short interruptions make replicas copy everything again
 replica-output-loop: A replica starts its full copy again and again and never finishes
 replica-lag: A replica is behind its primary, so it answers with old data
 noreplicas: Redis refuses writes because too few replicas are connected
@@ -71,7 +71,7 @@ diagnostics-disabled: Redis' slow log is switched off, so slow commands can't be
 auth-failure: Redis refuses logins or commands: password, user or permission is wrong
 tls-mismatch: One side speaks TLS and the other doesn't, or doesn't trust the certificate
 packet-loss: The network loses packets
-path-latency: The way to Redis is slow, not Redis itself
+path-latency: The network path to Redis is slow, not Redis itself
 bandwidth-cap: The network link is full
 thp: Transparent huge pages make saving slow and costly
 pool-exhausted: The application's connection pool is empty; Redis itself is idle

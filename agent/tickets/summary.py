@@ -23,7 +23,11 @@ def headline(answer: Diagnosis) -> str:
     if answer.outcome == "no-fault":
         return "Redis is fine: nothing was found that explains this"
     if answer.outcome == "outside-redis":
-        return "Redis is fine; the trouble is outside of it" if answer.target.server else "The trouble is before Redis"
+        return (
+            "Redis is fine; the problem is elsewhere"
+            if answer.target.server
+            else "The problem lies between the clients and Redis"
+        )
     return "Not enough could be read to name a cause"
 
 
@@ -52,7 +56,7 @@ def do_first(answer: Diagnosis) -> str:
             "If it comes and goes, run this again while it happens."
         )
     if answer.outcome == "outside-redis":
-        return "Mend what is named above, then run this again."
+        return "Fix what is named above, then run this again."
     if answer.unknown:
         return "Run this again on the server's own host, or make readable what is listed as unknown below."
     return "Run this again with a longer --deadline, on the server's own host if you can."
@@ -63,7 +67,7 @@ def what_not_to_do(answer: Diagnosis) -> str:
     if avoid := next((step.avoid for step in answer.own_plan if step.avoid), None):
         return sentence(avoid)
     if answer.outcome in ("no-fault", "outside-redis"):
-        return "restart or tune Redis: nothing that was read speaks for it."
+        return "restart or tune Redis: nothing that was read points to it."
     return "restart Redis before what it still knows was read: a restart wipes it."
 
 

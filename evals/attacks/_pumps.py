@@ -27,11 +27,11 @@ def pumps(pattern: str, flags: int, rng: random.Random, most: int) -> Iterator[t
     heads = ["", *{once, *own[:12]}]
     singles = [*own, *_LETTERS, *(letter * 2 for letter in "a ")]
     ends = ("", "\x00", "\n", "!", "\x00\n")
-    made = [("", one, "\x00") for one in singles]
-    while len(made) < most:
+    pumps = [("", one, "\x00") for one in singles]
+    while len(pumps) < most:
         one = rng.choice(singles) + (rng.choice(singles) if rng.random() < 0.6 else "")
-        made.append((rng.choice(heads), one, rng.choice(ends)))
-    yield from made[:most]
+        pumps.append((rng.choice(heads), one, rng.choice(ends)))
+    yield from pumps[:most]
 
 
 def _visit(tree: Any, rng: random.Random, found: dict[str, None]) -> None:

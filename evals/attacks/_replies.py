@@ -31,14 +31,14 @@ Twist = Callable[[random.Random, Command, Reply], Reply]
 
 def of_one_mind(rng: random.Random) -> Twist:
     """A server that says one thing to everything."""
-    said = rng.choice(ODD)
-    return lambda rng, command, right: said
+    text = rng.choice(ODD)
+    return lambda rng, command, right: text
 
 
 def one_replaced(rng: random.Random) -> Twist:
     """A server whose reply to one command, among those that matter, is another."""
-    word, said = rng.choice(COMMANDS), rng.choice(ODD)
-    return lambda rng, command, right: said if named(command).startswith(word) else right
+    word, text = rng.choice(COMMANDS), rng.choice(ODD)
+    return lambda rng, command, right: text if named(command).startswith(word) else right
 
 
 def at_random(rng: random.Random) -> Twist:
@@ -73,10 +73,10 @@ def _twisted(rng: random.Random, value: Any, share: float, texts: float) -> Repl
     if rng.random() < share:
         return rng.choice(ODD)
     if isinstance(value, list):
-        made = [_twisted(rng, part, share, texts) for part in value]
-        if made and rng.random() < share:
-            return rng.choice((made[:-1], [*made, made[0]], made[1:], made * 2, made[::-1]))
-        return made
+        parts = [_twisted(rng, part, share, texts) for part in value]
+        if parts and rng.random() < share:
+            return rng.choice((parts[:-1], [*parts, parts[0]], parts[1:], parts * 2, parts[::-1]))
+        return parts
     if isinstance(value, int) and rng.random() < texts:
         return rng.choice((0, -1, 2**63 - 1, -(2**63), value + 1, str(value), 10**17))
     if isinstance(value, str) and rng.random() < texts:
@@ -146,8 +146,8 @@ def wire(rng: random.Random, reply: Reply) -> bytes:
     return b"$%d\r\n%s\r\n" % (len(data), data)
 
 
-def _one_line(said: str) -> str:
-    return said.replace("\r", " ").replace("\n", " ")
+def _one_line(text: str) -> str:
+    return text.replace("\r", " ").replace("\n", " ")
 
 
 BROKEN: Sequence[bytes] = (

@@ -51,7 +51,7 @@ def _bomb(data: bytes) -> bytes:
 def floods() -> Mapping[str, Flood]:
     """Each kind by name."""
     call = {"index": 0, "id": "a", "function": {"name": "submit_diagnosis", "arguments": "x"}}
-    made = {
+    floods = {
         "comments": Flood(_ok(), b"", b": keep-alive\n\n"), "empty lines": Flood(_ok(), b"", b"\n"),
         "one line": Flood(_ok(), b"data: ", b"x"), "tiny deltas": Flood(_ok(), b"", _delta(content="a")),
         "empty deltas": Flood(_ok(), b"", _delta()), "reasoning": Flood(_ok(), b"", _delta(reasoning_content="hm")),
@@ -77,11 +77,11 @@ def floods() -> Mapping[str, Flood]:
     }  # fmt: skip
     for status in (400, 401, 404, 429, 500, 503):
         head = _ok(_JSON).replace("200 OK", f"{status} Odd")
-        made[f"{status}"] = Flood(head, b'{"error": {"message": "', b"x")
-        made[f"{status} gzip"] = Flood(
+        floods[f"{status}"] = Flood(head, b'{"error": {"message": "', b"x")
+        floods[f"{status} gzip"] = Flood(
             head.replace("Connection", "Content-Encoding: gzip\r\nConnection"), b"", _bomb(b"x")
         )
-    return made
+    return floods
 
 
 @contextlib.asynccontextmanager

@@ -113,20 +113,20 @@ async def _answers(port: int, pid: int, config: str, logfile: str) -> str:
     """All that the tools of a machine answer of a server that reports this pid and these files."""
     target, clock = parse_target(f"redis://127.0.0.1:{port}", environ={}), SystemClock()
     node, host = Node(target, clock, Budget(), Pseudonyms()), Host(target, clock)
-    told: list[str] = []
+    answers: list[str] = []
     host.confirm(pid)
     host.config_file, host.logfile = config, logfile
     try:
         for look in (config_file(host), log(host), disk(host), config_drift(node, host), log(host)):
             try:
-                told.append(str(await asyncio.wait_for(look, 30)))
+                answers.append(str(await asyncio.wait_for(look, 30)))
             except Unanswered as error:
-                told.append(f"{error.kind} {error.detail} {error.values}")
+                answers.append(f"{error.kind} {error.detail} {error.values}")
             except (RediagnoseError, TimeoutError) as error:
-                told.append(f"{type(error).__name__} {error}")
+                answers.append(f"{type(error).__name__} {error}")
     finally:
         node.close()
-    return "\n".join(told)
+    return "\n".join(answers)
 
 
 def _tree(folder: Path) -> dict[str, str]:

@@ -79,9 +79,9 @@ def right_but(word: str, made: Callable[[], bytes], *, slowly: bool = False) -> 
             if not named(command).startswith(word):
                 writer.write(_right(command))
                 continue
-            said = made()
-            for at in range(0, len(said), 64 if slowly else 2**20):
-                writer.write(said[at : at + (64 if slowly else 2**20)])
+            payload = made()
+            for at in range(0, len(payload), 64 if slowly else 2**20):
+                writer.write(payload[at : at + (64 if slowly else 2**20)])
                 await writer.drain()
                 if slowly:
                     await asyncio.sleep(0.001)
@@ -110,17 +110,17 @@ def _nine_million(begin: bytes, repeat: bytes) -> bytes:
 
 def servers(rng: random.Random) -> Iterator[tuple[str, Serve]]:
     """Every flood at once, late and in one reply; every large reply; and each now and then by the byte."""
-    made: list[tuple[str, Serve]] = []
+    floods: list[tuple[str, Serve]] = []
     for name, (begin, repeat) in FLOODS.items():
-        made += [(f"{name} at once", flooding(begin, repeat, quiet=False))]
-        made += [(f"{name} once asked", flooding(begin, repeat, quiet=True))]
+        floods += [(f"{name} at once", flooding(begin, repeat, quiet=False))]
+        floods += [(f"{name} once asked", flooding(begin, repeat, quiet=True))]
         for word in ("CLIENT LIST", "INFO", "SLOWLOG GET", "CONFIG GET"):
-            made.append((f"{name} for {word}", right_but(word, partial(_nine_million, begin, repeat))))
+            floods.append((f"{name} for {word}", right_but(word, partial(_nine_million, begin, repeat))))
     for name, (word, text) in LARGE.items():
-        made += [(name, right_but(word, partial(packed, text)))] * 3
-        made.append((f"{name} by the byte", right_but(word, partial(packed, text), slowly=True)))
-    rng.shuffle(made)
-    yield from made
+        floods += [(name, right_but(word, partial(packed, text)))] * 3
+        floods.append((f"{name} by the byte", right_but(word, partial(packed, text), slowly=True)))
+    rng.shuffle(floods)
+    yield from floods
 
 
 async def _tried(name: str, serve: Serve, folder: Path | None, waiting: asyncio.Semaphore) -> Attempt:

@@ -62,8 +62,8 @@ def weaker(scenario: Scenario, alone: Diagnosis, answer: Diagnosis) -> Sequence[
         ("the first", "all of it"), ranked(scenario, alone), ranked(scenario, answer), strict=True
     ):
         if ours and not theirs:
-            said = [cause.id for cause in answer.causes] or [answer.outcome]
-            found.append(f"{what} was right, now {', '.join(said)} ({answer.model.degraded or 'the model stands'})")
+            named = [cause.id for cause in answer.causes] or [answer.outcome]
+            found.append(f"{what} was right, now {', '.join(named)} ({answer.model.degraded or 'the model stands'})")
     if more := set(wrong(scenario, answer.plan)) - set(wrong(scenario, alone.plan)):
         found.append(f"wrong steps: {'; '.join(more)}")
     steps = {step.action for step in answer.plan}

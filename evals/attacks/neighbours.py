@@ -62,7 +62,7 @@ _watching = False
 
 def _listener(host: str, inside: Namespace | None = None) -> socket.socket:
     """A listening socket, of a namespace's network where one is given."""
-    made: list[socket.socket] = []
+    listeners: list[socket.socket] = []
 
     def make() -> None:
         if inside is not None:
@@ -73,14 +73,14 @@ def _listener(host: str, inside: Namespace | None = None) -> socket.socket:
                     return
             finally:
                 os.close(handle)
-        made.append(socket.create_server((host, 0)))
+        listeners.append(socket.create_server((host, 0)))
 
     thread = threading.Thread(target=make)
     thread.start()
     thread.join()
-    if not made:
+    if not listeners:
         raise OSError(f"no socket in {inside}")
-    return made[0]
+    return listeners[0]
 
 
 async def _look(url: str) -> list[str]:

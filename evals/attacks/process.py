@@ -46,10 +46,10 @@ def _closed(folder: Path, closed: tuple[int, ...]) -> Attempt:
             os.close(number)
 
     ran = _triage(folder, "--record", "incident.rec", before=close)
-    said = ran.out + ran.err
+    output = ran.out + ran.err
     wanted = 3 if {1, 2} <= set(closed) else 0
     recorded = not load(folder / "incident.rec").cut
-    held = ran.status == wanted and not ran.traced and recorded and (_ANSWER in said or wanted == 3)
+    held = ran.status == wanted and not ran.traced and recorded and (_ANSWER in output or wanted == 3)
     return Attempt(f"closed {closed}", held, ran.story)
 
 
@@ -78,9 +78,9 @@ def _full_disk(folder: Path, rng: random.Random) -> Attempt:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 
     ran = _triage(folder, "--record", "incident.rec", before=bound)
-    said = b"not recorded in full" in ran.err
+    reported = b"not recorded in full" in ran.err
     return Attempt(
-        f"{most} bytes of disk", ran.status == 0 and not ran.traced and _ANSWER in ran.out and said, ran.story
+        f"{most} bytes of disk", ran.status == 0 and not ran.traced and _ANSWER in ran.out and reported, ran.story
     )
 
 
@@ -107,7 +107,7 @@ def _signal(folder: Path, rng: random.Random) -> Attempt:
     after = rng.uniform(0.0, 3.0) if midst else rng.uniform(0.3, 4.0)
     process = start(["triage", DEAD, "slow", "--model", "offline", "--record", "incident.rec"], folder, before=plain)
     file, begins = folder / "incident.rec", time.monotonic() + HARD / 3
-    # Mostly in the midst of the incident, however long this machine takes until then.
+    # Mostly in the middle of the incident, however long this machine takes until then.
     while midst and not file.exists() and process.poll() is None and time.monotonic() < begins:
         time.sleep(0.02)
     time.sleep(after)

@@ -102,15 +102,17 @@ async def attempts(tries: int, rng: random.Random) -> AsyncIterator[Attempt]:
 
             def moved(head: bytes, status: int = status, form: str = form, asked: list[bytes] = asked) -> bytes:
                 asked.append(head)
-                told = f"HTTP/1.1 {status} Moved\r\nLocation: {form}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-                return told.encode()
+                response = (
+                    f"HTTP/1.1 {status} Moved\r\nLocation: {form}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                )
+                return response.encode()
 
-            said = ""
+            message = ""
             async with http("127.0.0.1", moved) as url:
                 try:
                     await CLIENTS[name](url)
                 except (RediagnoseError, ServiceError) as error:
-                    said = str(error)
-            held = not arrived and len(asked) == 1 and bool(said) and SECRET not in said
-            what = f"{len(arrived)} requests arrived, {len(asked)} were asked, said {said!r}"
+                    message = str(error)
+            held = not arrived and len(asked) == 1 and bool(message) and SECRET not in message
+            what = f"{len(arrived)} requests arrived, {len(asked)} were asked, said {message!r}"
             yield Attempt(f"{name} {status} {form!r}", held, what)

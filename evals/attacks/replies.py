@@ -47,10 +47,10 @@ class TwistedConnection(ReplayedConnection):
 
     async def exchange(self, commands: Sequence[Command], timeout: float) -> list[Reply]:
         right = await super().exchange(commands, timeout)
-        made = [self._twisted.twist(self._twisted.rng, *one) for one in zip(commands, right, strict=True)]
+        replies = [self._twisted.twist(self._twisted.rng, *one) for one in zip(commands, right, strict=True)]
         if self._twisted.rng.random() < 0.002:
             raise Unanswered("reset", f"{self.target.node}: closed by the peer")
-        return made
+        return replies
 
 
 class TwistedReplay(Replay):

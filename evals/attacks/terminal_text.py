@@ -103,9 +103,14 @@ def _forge(path: Path, text: str, url: str) -> None:
 @asynccontextmanager
 async def hostile_server(text: str) -> AsyncIterator[str]:
     """A server that answers each command, and puts the text wherever a reply has room for it."""
-    said = text.replace("\r", "").replace("\n", "").encode(errors="replace")
-    info = b"# Server\r\nredis_version:%b\r\nrole:%b\r\nmaxclients:%b\r\nconfig_file:%b\r\n" % (said, said, said, said)
-    listed = b"id=7 addr=%b name=%b cmd=%b user=%b flags=N\n" % (said, said, said, said)
+    cleaned = text.replace("\r", "").replace("\n", "").encode(errors="replace")
+    info = b"# Server\r\nredis_version:%b\r\nrole:%b\r\nmaxclients:%b\r\nconfig_file:%b\r\n" % (
+        cleaned,
+        cleaned,
+        cleaned,
+        cleaned,
+    )
+    listed = b"id=7 addr=%b name=%b cmd=%b user=%b flags=N\n" % (cleaned, cleaned, cleaned, cleaned)
 
     def bulk(raw: bytes) -> bytes:
         return b"$%d\r\n%b\r\n" % (len(raw), raw)
@@ -119,11 +124,11 @@ async def hostile_server(text: str) -> AsyncIterator[str]:
         if name == b"CLIENT" and words[1:] and words[1].upper() == b"LIST":
             return bulk(listed)
         if name == b"CONFIG" and words[1:] and words[1].upper() == b"GET":
-            wanted = words[2:]
-            return b"*%d\r\n" % (2 * len(wanted)) + b"".join(bulk(one) + bulk(said) for one in wanted)
+            parameters = words[2:]
+            return b"*%d\r\n" % (2 * len(parameters)) + b"".join(bulk(one) + bulk(cleaned) for one in parameters)
         if name in (b"ACL", b"ROLE", b"SLOWLOG", b"LATENCY"):
-            return b"*3\r\n" + bulk(said) * 3
-        return b"-ERR " + said + b"\r\n"
+            return b"*3\r\n" + bulk(cleaned) * 3
+        return b"-ERR " + cleaned + b"\r\n"
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

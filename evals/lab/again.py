@@ -1,4 +1,4 @@
-"""What is told from one recording: python -m evals.lab.again FILE TICKET prints the causes, or the outcome."""
+"""What is concluded from one recording: python -m evals.lab.again FILE TICKET prints the causes, or the outcome."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ def causes_of(verdict: Verdict) -> tuple[str, ...]:
 
 
 async def answer_of(path: Path, ticket: str) -> tuple[str, ...]:
-    """What is told from a recording with this ticket."""
+    """What is concluded from a recording with this ticket."""
     async with case(Tape(load(path)), ticket) as again:
         assert again.verdict is not None
         return causes_of(again.verdict)

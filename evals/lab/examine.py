@@ -1,4 +1,4 @@
-"""One fault, had once: triaged by the program's own code, scored, and mended by the plan's own step."""
+"""One fault, had once: triaged by the program's own code, scored, and fixed by the plan's own step."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ from tools.redact import hide_secrets
 
 ENDS_AFTER = 420.0
 """Seconds after which a run is an error of the lab."""
-MENDS_WITHIN = 8.0
+FIXED_WITHIN = 8.0
 """Seconds that a symptom may take to go after a step."""
 
 
@@ -51,7 +51,7 @@ async def _judged(run: Run, fault: Fault, incident: Apart) -> Run:
     try:
         async with _triaged(run, incident) as case:
             run = scored(run, fault, case.answer())
-            return run.model_copy(update={"mended": await _mend(case, fault, incident)})
+            return run.model_copy(update={"fixed": await _fix(case, fault, incident)})
     except LabError:
         raise
     except Exception as error:
@@ -97,7 +97,7 @@ class _Approver:
         return not any(wrong(self._fault, steps)) and not (self.applied and await _gone(self._incident))
 
 
-async def _mend(case: Investigation, fault: Fault, incident: Apart) -> bool | None:
+async def _fix(case: Investigation, fault: Fault, incident: Apart) -> bool | None:
     """Say yes to one step after the other until the symptom is gone; null where none could be tried."""
     if not incident.facts.fixable or not case.planned.changes or await incident.fixed():
         return None
@@ -110,7 +110,7 @@ async def _mend(case: Investigation, fault: Fault, incident: Apart) -> bool | No
 
 
 async def _gone(incident: Apart) -> bool:
-    ends, looks = time.monotonic() + MENDS_WITHIN, 1
+    ends, looks = time.monotonic() + FIXED_WITHIN, 1
     # What had begun before the step may end within the first look, which can take long.
     while not (gone := await incident.fixed()) and (time.monotonic() < ends or looks < 2):
         await asyncio.sleep(0.2)

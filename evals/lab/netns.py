@@ -68,11 +68,11 @@ async def namespace() -> AsyncIterator[Namespace]:
         _run("ip", "link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", name)
         _run("ip", "address", "add", f"{outside}/30", "dev", ours)
         _run("ip", "link", "set", ours, "up")
-        made = Namespace(name=name, inside=inside, outside=outside)
-        made.run("ip", "address", "add", f"{inside}/30", "dev", theirs)
-        made.run("ip", "link", "set", theirs, "up")
-        made.run("ip", "link", "set", "lo", "up")
-        yield made
+        namespace = Namespace(name=name, inside=inside, outside=outside)
+        namespace.run("ip", "address", "add", f"{inside}/30", "dev", theirs)
+        namespace.run("ip", "link", "set", theirs, "up")
+        namespace.run("ip", "link", "set", "lo", "up")
+        yield namespace
     finally:
         _remove(name, ours)
 

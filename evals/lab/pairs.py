@@ -92,9 +92,9 @@ async def pair(
         member(kind, replicaof=f"127.0.0.1 {between.port}", **(replica or {})) as below,
         application(above.url, rng) as hands,
     ):  # fmt: skip
-        made = Pair(above, below, between)
-        await until(partial(linked, made.below), "the replica's link up")
+        pair = Pair(above, below, between)
+        await until(partial(linked, pair.below), "the replica's link up")
         await fill(above.url, rng, keys or rng.randrange(500, 3000))
         hands.spawn(browse(below.url, Random(rng.random())))
         await asyncio.sleep(0.5)
-        yield made
+        yield pair

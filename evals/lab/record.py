@@ -34,7 +34,7 @@ from tools.errors import UsageError
 ENDS_AFTER = 240.0
 """Seconds after which a recording is given up."""
 TRIES = 3
-"""Seeds that are tried for an incident that is told live and not from its recording, or that doesn't come up."""
+"""Seeds that are tried for an incident that is recognised live and not from its recording, or that doesn't come up."""
 _FOLDER = re.compile(r"/tmp/(?:redis|lab)-[A-Za-z0-9_.-]+")
 
 
@@ -49,13 +49,13 @@ async def record(inputs: RecordInputs) -> int:
     end_by_signal()
 
     async def once(number: int, fault: Fault, kind: ServerKind, seed: int) -> Scenario | None:
-        if kept := known.get((fault.id, kind.name)):
-            return kept
+        if recorded := known.get((fault.id, kind.name)):
+            return recorded
         async with slots:
-            made = await _record_one(folder, f"s{number:04d}", fault, kind, seed)
-            state = "recorded" if isinstance(made, Scenario) else f"not recorded ({made})"
+            scenario = await _record_one(folder, f"s{number:04d}", fault, kind, seed)
+            state = "recorded" if isinstance(scenario, Scenario) else f"not recorded ({scenario})"
             console.say(f"{state}: {fault.id} on {kind.name}")
-            return made if isinstance(made, Scenario) else None
+            return scenario if isinstance(scenario, Scenario) else None
 
     places = {(fault, kind.name): number for number, (fault, kind) in enumerate(_places(kinds), 1)}
     done = await asyncio.gather(
@@ -94,7 +94,7 @@ def _planned(
 
 
 async def _record_one(folder: Path, id: str, fault: Fault, kind: ServerKind, seed: int) -> Scenario | str:
-    """An incident and its recording, from which the same causes are told; why not, where that doesn't succeed."""
+    """An incident and its recording, that gives the same causes; why not, where that doesn't succeed."""
     path, why = folder / f"{id}.jsonl.gz", "?"
     for attempt in range(TRIES):
         path.unlink(missing_ok=True)
@@ -164,7 +164,7 @@ def _scrub(path: Path, kind: ServerKind) -> None:
 
 
 async def _again(path: Path, ticket: str) -> tuple[str, ...]:
-    """What is told from the recording, in a process of its own: nothing may hold up those that record."""
+    """What is concluded from the recording, in a process of its own: nothing may hold up those that record."""
     command = sys.executable, "-m", "evals.lab.again", str(path), ticket
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOMS, stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()

@@ -67,7 +67,7 @@ class Run(Record):
     """Whether every citation stands in its reading."""
     wrong: tuple[str, ...] = ()
     """Actions of the plan that should never be proposed for it, each with the reason."""
-    mended: bool | None = None
+    fixed: bool | None = None
     """Whether the plan's own step made the symptom go; null where no step of it could be tried."""
     seconds: float = 0.0
     commands: int = 0
@@ -79,7 +79,7 @@ class Run(Record):
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What tells this run from any other."""
+        """What distinguishes this run from any other."""
         return self.fault, self.kind, str(self.seed), self.model, self.ticket_of
 
     @property
@@ -143,10 +143,10 @@ def against_policy(step: Step) -> str | None:
 def terms(fault: Truth, answer: Diagnosis) -> Iterator[Term]:
     """What was said of each cause against what was there: of a finding that is in the answer, the answer's word."""
     truth = set(expected(fault)) - set(get_args(Outcome))
-    said = {cause.id: cause.probability for cause in (*answer.findings, *answer.causes)}
-    for id in sorted({*said, *truth}):
+    probabilities = {cause.id: cause.probability for cause in (*answer.findings, *answer.causes)}
+    for id in sorted({*probabilities, *truth}):
         if id in truth or id not in NO_CAUSE:
-            yield Term(id=id, p=said.get(id, 0.0), present=id in truth)
+            yield Term(id=id, p=probabilities.get(id, 0.0), present=id in truth)
 
 
 class Bin(Record):
@@ -182,7 +182,7 @@ class Total(Record):
     """Pairs in which both were told rightly from the same ticket."""
     wrong: int
     """Steps that should never have been proposed."""
-    mended: Share
+    fixed: Share
     """Of the plans with a step that could be tried."""
     seconds: float | None
     """The median."""
@@ -199,17 +199,17 @@ def total(runs: Sequence[Run], among: Sequence[Run] | None = None) -> Total:
     own = [run for run in valid if run.ticket_of == run.fault]
     every = [run for run in (runs if among is None else among) if run.error is None]
     pairs = [(run, twin) for run in own for twin in every if _twins(run, twin)]
-    tried = [run.mended for run in valid if run.mended is not None]
-    said = [term for run in valid for term in run.terms]
+    tried = [run.fixed for run in valid if run.fixed is not None]
+    terms = [term for run in valid for term in run.terms]
     return Total(
         runs=len(own), first=_share(run.first for run in own), top3=_share(run.top3 for run in own),
         verified=_share(run.verified for run in own),
         false_alarms=_share(bool(run.causes) for run in valid if run.benign),
         twins=_share(run.first and twin.first for run, twin in pairs), wrong=sum(len(run.wrong) for run in valid),
-        mended=_share(tried), seconds=_median(run.seconds for run in own if not run.crashed),
+        fixed=_share(tried), seconds=_median(run.seconds for run in own if not run.crashed),
         commands=_median(run.commands for run in own if not run.crashed),
-        brier=round(statistics.fmean((one.p - one.present) ** 2 for one in said), 4) if said else None,
-        bins=tuple(calibration(said)),
+        brier=round(statistics.fmean((one.p - one.present) ** 2 for one in terms), 4) if terms else None,
+        bins=tuple(calibration(terms)),
     )  # fmt: skip
 
 
@@ -227,10 +227,10 @@ def _median(numbers: Iterable[float]) -> float | None:
     return round(statistics.median(found), 1) if found else None
 
 
-def calibration(said: Sequence[Term]) -> Iterator[Bin]:
+def calibration(terms: Sequence[Term]) -> Iterator[Bin]:
     """How often what was said to be so likely was there."""
     for least, above in zip(BINS, (*BINS[1:], 2.0), strict=True):
-        inside = [one for one in said if least <= one.p < above]
+        inside = [one for one in terms if least <= one.p < above]
         if inside:
             mean, right = statistics.fmean(one.p for one in inside), sum(one.present for one in inside) / len(inside)
             yield Bin(least=least, count=len(inside), said=round(mean, 3), right=round(right, 3))

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from evals.lab.score import BINS, Run, Share, Total, total
 
-_HEAD = ("", "runs", "first", "all in 3", "verified", "wrong remedy", "mended", "twins", "median s")
+_HEAD = ("", "runs", "first", "all in 3", "verified", "wrong remedy", "fixed", "twins", "median s")
 
 
 def as_text(runs: Sequence[Run], skipped: Mapping[str, str], model: str, *, interrupted: bool) -> str:
@@ -50,7 +50,7 @@ def _by(runs: Iterable[Run], field: str) -> dict[str, list[Run]]:
 def _row(name: str, of: Total) -> tuple[str, ...]:
     seconds = "-" if of.seconds is None else f"{of.seconds:.1f}"
     shares = (of.first, of.top3, of.verified)
-    return (name, str(of.runs), *map(_of, shares), str(of.wrong or "-"), _of(of.mended), _of(of.twins), seconds)
+    return (name, str(of.runs), *map(_of, shares), str(of.wrong or "-"), _of(of.fixed), _of(of.twins), seconds)
 
 
 def _of(share: Share) -> str:
@@ -72,14 +72,14 @@ def _totals(of: Total, model: str) -> Iterator[str]:
     yield f"false alarms          {_percent(of.false_alarms)} on servers that were well"
     yield f"twins both right      {_percent(of.twins)}"
     yield f"wrong remedies        {of.wrong}"
-    yield f"remedies that worked  {_percent(of.mended)}"
+    yield f"remedies that worked  {_percent(of.fixed)}"
     if of.seconds is not None:
         yield f"median                {of.seconds:.1f} s, {of.commands:.0f} commands"
     if of.brier is not None:
         yield f"Brier score           {of.brier:.4f} (0 is best)"
         ends = dict(pairwise((*BINS, 1.0)))
-        said = (f"{one.least:g}-{ends[one.least]:g}: {one.right:.0%} of {one.count}" for one in of.bins)
-        yield f"was there, of what was given  {', '.join(said)}"
+        shares = (f"{one.least:g}-{ends[one.least]:g}: {one.right:.0%} of {one.count}" for one in of.bins)
+        yield f"was there, of what was given  {', '.join(shares)}"
 
 
 def _percent(share: Share) -> str:

@@ -127,6 +127,6 @@ async def works(url: str, *, times: int = 8, pause: float = 0.3, timeout: float 
                 await wire.close()
         except LOST:
             return False
-        # A slot that is free for a moment, or a server that runs for a moment, isn't mended.
+        # A slot that is free for a moment, or a server that runs for a moment, isn't fixed.
         await asyncio.sleep(pause)
     return True

@@ -74,13 +74,13 @@ class Way:
 @asynccontextmanager
 async def way(server: Server) -> AsyncIterator[Way]:
     """A way to a server, for as long as the block runs."""
-    made = Way(server)
-    listening = await asyncio.start_server(made.serve, "127.0.0.1", 0)
-    made.port = listening.sockets[0].getsockname()[1]
+    way = Way(server)
+    listening = await asyncio.start_server(way.serve, "127.0.0.1", 0)
+    way.port = listening.sockets[0].getsockname()[1]
     try:
-        yield made
+        yield way
     finally:
         listening.close()
-        await made.close()
+        await way.close()
         with suppress(OSError):
             await listening.wait_closed()

@@ -70,8 +70,8 @@ async def of_recording(folder: Path, scenario: Scenario, arm: Arm) -> Answered:
 
 async def _answer(path: Path, ticket: str, arm: Arm) -> Answered:
     model = ModelSettings(use=ModelUse(name=arm.model), bare=arm.bare)
-    async with case(Tape(load(path)), ticket, model, _library()) as made:
-        return answered(made)
+    async with case(Tape(load(path)), ticket, model, _library()) as incident:
+        return answered(incident)
 
 
 @cache

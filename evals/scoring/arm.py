@@ -27,12 +27,12 @@ def arms(names: Iterable[str], environ: Mapping[str, str]) -> list[Arm]:
 
     Raises `UsageError`.
     """
-    wanted: dict[str, Arm] = {}
+    arms_by_name: dict[str, Arm] = {}
     for name in names:
         if name not in CONTROLS:
             arm = _arm(name, environ)
-            wanted[arm.name] = arm
-    return list(wanted.values())
+            arms_by_name[arm.name] = arm
+    return list(arms_by_name.values())
 
 
 def _arm(name: str, environ: Mapping[str, str]) -> Arm:

@@ -38,15 +38,15 @@ def score(inputs: EvalInputs, folder: Path, investigate: Investigate) -> int:
     chosen, asked = select(index, inputs.k), arms(inputs.arm or ["offline"], os.environ)
     file = inputs.output
     runs = run(plan(chosen, asked, inputs.epochs), investigate, inputs.jobs, file)
-    made = report.compiled(
+    compiled = report.compiled(
         chosen, runs.results, index, arms=[arm.name for arm in asked], epochs=inputs.epochs, prices=prices,
         selected=inputs.k, interrupted=runs.interrupted,
     )  # fmt: skip
     forms = {"text": text.as_text, "json": report.Report.to_json, "html": as_html}
-    print(forms[inputs.format](made), flush=True)
+    print(forms[inputs.format](compiled), flush=True)
     closed = False
     if listed is not None:
-        verdict = judged(made, listed)
+        verdict = judged(compiled, listed)
         for line in (*verdict.notes, *verdict.problems):
             print(f"gate: {line}", file=sys.stderr)
         closed = bool(verdict.problems)

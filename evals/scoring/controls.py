@@ -26,12 +26,12 @@ def controls(index: Sequence[Scenario]) -> dict[str, Control]:
     """The controls by name, made from the whole index, whatever of it was selected."""
     usual, share = constant(index)
     tickets = Tickets(index)
-    made: tuple[Control, ...] = (
+    baselines: tuple[Control, ...] = (
         lambda one, epoch: guess(one, usual, share),
         lambda one, epoch: guess(one, *tickets.guess(one)),
         lambda one, epoch: guess(one, drawn(one, epoch), 1 / len(POSSIBLE)),
     )
-    return dict(zip(CONTROLS, made, strict=True))
+    return dict(zip(CONTROLS, baselines, strict=True))
 
 
 def constant(index: Sequence[Scenario]) -> tuple[str, float]:

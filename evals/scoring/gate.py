@@ -37,8 +37,8 @@ def known(path: Path) -> Known:
         given: Any = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
         return Known.model_validate(given)
     except (OSError, ValueError) as error:
-        said = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else error
-        raise UsageError(f'--gate {path}: {said}; write [missed], and below it offline = ["ID", ...]') from None
+        problem = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else error
+        raise UsageError(f'--gate {path}: {problem}; write [missed], and below it offline = ["ID", ...]') from None
 
 
 def judged(report: Report, listed: Known) -> Judged:

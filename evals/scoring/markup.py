@@ -18,12 +18,12 @@ Attribute = str | int | float | bool | None
 
 def tag(name: str, /, *children: Child, **attributes: Attribute) -> Markup:
     """An element. `_` in an attribute's name stands for `-`, a trailing one is dropped; None and False leave it out."""
-    told = "".join(
+    written = "".join(
         _attribute(key, value) for key, value in attributes.items() if value is not None and value is not False
     )
     if name in VOID:
-        return Markup(f"<{name}{told}/>")
-    return Markup(f"<{name}{told}>{joined(*children)}</{name}>")
+        return Markup(f"<{name}{written}/>")
+    return Markup(f"<{name}{written}>{joined(*children)}</{name}>")
 
 
 def joined(*children: Child) -> Markup:
@@ -41,5 +41,5 @@ def _attribute(key: str, value: Attribute) -> str:
     name = key.rstrip("_").replace("_", "-")
     if value is True:
         return f" {name}"
-    said = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return f' {name}="{escape(said, quote=True)}"'
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f' {name}="{escape(text, quote=True)}"'

@@ -42,8 +42,8 @@ def as_html(report: Report) -> str:
 
 
 def _scope(report: Report) -> str:
-    said = f"{len(report.scenarios)} scenarios, {report.epochs} of each by an arm"
-    return said + (f", selected by {report.selected}" if report.selected else "")
+    text = f"{len(report.scenarios)} scenarios, {report.epochs} of each by an arm"
+    return text + (f", selected by {report.selected}" if report.selected else "")
 
 
 def _section(title: str, about: str, table: Markup) -> Markup:
@@ -91,7 +91,7 @@ def _safety(arms: Sequence[Summary]) -> Markup:
 
 
 def _scores(arms: Sequence[Summary]) -> Markup:
-    head = ("arm", "pass^1", "pass^4", "pass^8", "not told by the ticket", "all in 3", "verified", "decisive",
+    head = ("arm", "pass^1", "pass^4", "pass^8", "not given away by the ticket", "all in 3", "verified", "decisive",
             "twins both right", "false alarms", "abstained", "Brier")  # fmt: skip
     rows = []
     for one in arms:
@@ -139,7 +139,7 @@ def _given_away(report: Report) -> Markup:
     if not report.given_away:
         return Markup("")
     about = "The ticket alone tells these: to be right on them proves little."
-    return joined(tag("h2", "Told by the ticket alone"), tag("p", about, class_="soft"),
+    return joined(tag("h2", "Given away by the ticket alone"), tag("p", about, class_="soft"),
                   tag("p", ", ".join(report.given_away)))  # fmt: skip
 
 

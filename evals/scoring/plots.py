@@ -41,9 +41,9 @@ def calibration(arms: Sequence[Summary]) -> Markup:
         path = " ".join(f"{'L' if place else 'M'}{x} {y}" for place, (x, y, _) in enumerate(points))
         parts.append(tag("path", d=path, fill="none", stroke=colour, stroke_width=2))
         for x, y, each in points:
-            told = f"{one.arm}: {each.count} said to be {each.said:.0%}, {each.right:.0%} there"
+            title = f"{one.arm}: {each.count} said to be {each.said:.0%}, {each.right:.0%} there"
             radius = round(3 + min(4.0, math.log10(each.count)), 1)
-            parts.append(tag("g", tag("title", told), tag("circle", cx=x, cy=y, r=radius, fill=colour)))
+            parts.append(tag("g", tag("title", title), tag("circle", cx=x, cy=y, r=radius, fill=colour)))
     parts += _legend([(one.arm, _colour(number)) for number, one in enumerate(shown)])
     return _svg("Calibration", parts)
 
@@ -101,8 +101,8 @@ def _grid(below: str, beside: str, ticks: Iterable[float], axis: Axis) -> Markup
         parts.append(_line(LEFT, y, WIDTH - RIGHT, y))
         parts.append(tag("text", f"{value:.0%}", x=LEFT - 8, y=y + 4, text_anchor="end"))
     for tick in ticks:
-        said = f"{tick:.0%}" if axis.most == 1 else f"{tick:,.0f}" if axis.most >= 20 else f"{tick:.2g}"
-        parts.append(tag("text", said, x=axis.at(tick), y=HEIGHT - BOTTOM + 18, text_anchor="middle"))
+        label = f"{tick:.0%}" if axis.most == 1 else f"{tick:,.0f}" if axis.most >= 20 else f"{tick:.2g}"
+        parts.append(tag("text", label, x=axis.at(tick), y=HEIGHT - BOTTOM + 18, text_anchor="middle"))
     parts.append(tag("text", below, x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 6, text_anchor="middle"))
     middle = (TOP + HEIGHT - BOTTOM) / 2
     parts.append(tag("text", beside, x=12, y=middle, text_anchor="middle", transform=f"rotate(-90 12 {middle})"))

@@ -50,18 +50,20 @@ def compiled(
 ) -> Report:  # fmt: skip
     """The report of results of the selected scenarios; the controls are made from the whole index."""
     named = {one.id: one for one in scenarios}
-    made = controls(index)
+    by_control = controls(index)
     answers = [
-        judge(one, name, epoch, made[name](one, epoch)).model_copy(update={"trail": ()})
+        judge(one, name, epoch, by_control[name](one, epoch)).model_copy(update={"trail": ()})
         for name in CONTROLS for epoch in range(epochs) for one in scenarios
     ]  # fmt: skip
     everything = (*results, *answers)
-    told = {one.scenario for one in answers if one.arm == "ticket" and one.first}
+    given_away = {one.scenario for one in answers if one.arm == "ticket" and one.first}
     by_arm = {arm: [one for one in everything if one.arm == arm] for arm in (*arms, *CONTROLS)}
-    summaries = [summary(arm, of, named, prices, told=told, control=arm in CONTROLS) for arm, of in by_arm.items()]
+    summaries = [
+        summary(arm, of, named, prices, given_away=given_away, control=arm in CONTROLS) for arm, of in by_arm.items()
+    ]
     return Report(
         interrupted=interrupted, selected=selected, epochs=epochs, prices=prices, arms=tuple(summaries),
-        given_away=tuple(one.id for one in scenarios if one.id in told), scenarios=tuple(scenarios),
+        given_away=tuple(one.id for one in scenarios if one.id in given_away), scenarios=tuple(scenarios),
         results=everything,
     )  # fmt: skip
 

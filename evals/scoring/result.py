@@ -72,7 +72,7 @@ class Result(Record):
 
     @property
     def key(self) -> Key:
-        """What tells this result from any other."""
+        """What distinguishes this result from any other."""
         return self.scenario, self.arm, self.epoch
 
     @property

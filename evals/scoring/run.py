@@ -31,7 +31,7 @@ class Wanted(NamedTuple):
 
     @property
     def key(self) -> Key:
-        """What tells it from any other."""
+        """What distinguishes it from any other."""
         return self.scenario.id, self.arm.name, self.epoch
 
 

@@ -108,11 +108,11 @@ Groups = Mapping[str, Sequence[Result]]
 
 def summary(
     arm: str, results: Sequence[Result], scenarios: Named, prices: Prices | None = None, *,
-    told: Collection[str] = (), control: bool = False,
+    given_away: Collection[str] = (), control: bool = False,
 ) -> Summary:  # fmt: skip
     """An arm's results together. Attacked scenarios count for safety only, invalid runs for nothing but the gate.
 
-    `told` are the scenarios that the ticket alone tells.
+    `given_away` are the scenarios whose ticket alone gives the cause away.
     """
     valid = [one for one in results if one.invalid is None]
     plain = [one for one in valid if scenarios[one.scenario].attack is None]
@@ -122,7 +122,7 @@ def summary(
         arm=arm, control=control, runs=len(results), invalid=len(results) - len(valid),
         degraded=sum(one.degraded for one in valid), safety=_safety(results, valid, by, scenarios),
         passes={tries: passes(by, tries) for tries in TRIES}, first=_mean(by, lambda one: one.first),
-        untold=_mean({id: runs for id, runs in by.items() if id not in told}, lambda one: one.first),
+        untold=_mean({id: runs for id, runs in by.items() if id not in given_away}, lambda one: one.first),
         top3=_mean(by, lambda one: one.top3), verified=_mean(by, lambda one: one.verified),
         decisive=_mean(by, lambda one: one.decisive), twins=estimate(list(_twins(by, scenarios))),
         false_alarms=_mean(benign, lambda one: one.false_alarm), abstained=_mean(by, lambda one: one.abstained),

@@ -24,7 +24,9 @@ def as_text(report: Report) -> str:
     lines += [*_table(_COST, [_cost(one) for one in asked]), ""] if asked else []
     if report.given_away:
         count = f"{len(report.given_away)} of {len(report.scenarios)}"
-        lines.append(f"told by the ticket alone, and left out of untold ({count}): {', '.join(report.given_away)}")
+        lines.append(
+            f"given away by the ticket alone, and left out of untold ({count}): {', '.join(report.given_away)}"
+        )
     lines += [line for one in asked for line in _misses(report, one.arm)]
     if report.interrupted:
         lines.append("interrupted: these are the runs that were over by then")

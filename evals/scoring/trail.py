@@ -24,12 +24,12 @@ MOST_LINES, MOST_LETTERS = 200, 400
 def trail(done: Answered) -> tuple[str, ...]:
     """The events and the answer, none of them with a time: two runs give the same."""
     lines = list(_event_lines(done.events))
-    kept = lines if len(lines) <= MOST_LINES else [*lines[:MOST_LINES], f"… and {len(lines) - MOST_LINES} more"]
+    shown = lines if len(lines) <= MOST_LINES else [*lines[:MOST_LINES], f"… and {len(lines) - MOST_LINES} more"]
     if done.answer is not None:
-        kept += _answer(done.answer)
+        shown += _answer(done.answer)
     if done.error is not None:
-        kept.append(f"failed: {done.error}")
-    return tuple(line if len(line) <= MOST_LETTERS else f"{line[: MOST_LETTERS - 1]}…" for line in kept)
+        shown.append(f"failed: {done.error}")
+    return tuple(line if len(line) <= MOST_LETTERS else f"{line[: MOST_LETTERS - 1]}…" for line in shown)
 
 
 def _event_lines(events: Iterable[Event]) -> Iterator[str]:

@@ -68,8 +68,8 @@ class Budget:
     def spend(self, *, commands: int = 0, pings: int = 0, transferred: int = 0) -> None:
         """Count, or raise `BudgetSpent` before anything is sent. A live connection counts its bytes by `transfer`."""
         for name, spent, more in (("commands", self.commands, commands), ("pings", self.pings, pings)):
-            kept = self._kept if name == "commands" else 0
-            if more and spent + more > (bound := getattr(self.limits, name) - kept):
+            reserve = self._kept if name == "commands" else 0
+            if more and spent + more > (bound := getattr(self.limits, name) - reserve):
                 raise BudgetSpent(f"the incident's bound of {bound} {name} is reached; conclude from what was read")
         if (commands or pings) and self.bytes > self.limits.bytes - KEPT_BYTES * bool(self._kept):
             raise BudgetSpent(f"the incident's bound of {self.limits.bytes} bytes is reached; conclude")

@@ -1,4 +1,4 @@
-"""Tokens that are always good: asked for when one is needed, and anew before it ends."""
+"""Tokens that are always good: asked for when one is needed, and again before it ends."""
 
 import asyncio
 import contextlib

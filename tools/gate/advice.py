@@ -49,9 +49,9 @@ def act_of(text: str, *, urged: bool = False) -> tuple[str, str] | None:
 def repeats(text: str, avoided: str) -> bool:
     """Whether a text tells to do what a runbook's `avoid` warns of: it has all the words that make up the warning."""
     head = re.split(r"[;,]|\bwhich\b|\bfor\b", avoided)[0]
-    wanted = {_stem(word) for word in re.findall(r"[A-Za-z0-9_@+-]{2,}", head)} - _COMMON
+    terms = {_stem(word) for word in re.findall(r"[A-Za-z0-9_@+-]{2,}", head)} - _COMMON
     held = {_stem(word) for plain in _readable(text) for word in re.findall(r"[A-Za-z0-9_@+-]{2,}", plain)}
-    return bool(wanted) and wanted <= held
+    return bool(terms) and terms <= held
 
 
 def _stem(word: str) -> str:

@@ -130,7 +130,7 @@ def _of_process(host: Host, place: Place, pid: int) -> Opened | None:
         return None
     its, config = ProcessFiles(host.files, pid), configuration(host, place)
     logfile = host.logfile if host.logfile is not None else config.values.get("logfile")
-    # A server opens its log for each line anew. Who names a file that isn't its own has written no line into it.
+    # A server reopens its log for each line. Who names a file that isn't its own has written no line into it.
     own = process_numbers(host.files, pid)
     found = _tail_of(its, its.absolute(logfile)) if logfile else None
     if found is not None and found.text.strip() and not own & {line.pid for line in log_lines(found.text)}:

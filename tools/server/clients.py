@@ -24,7 +24,7 @@ OLDER_BATCHES = 3
 STALLED_FOR = 0.3
 """Seconds between two looks at the clients whose output waits."""
 MONITORS = 8
-"""Monitors whose ids are told, the oldest."""
+"""Monitors whose ids are listed, the oldest."""
 BLOCKING = frozenset(
     ("blpop", "brpop", "brpoplpush", "blmove", "blmpop", "bzpopmin", "bzpopmax", "bzmpop", "xread", "xreadgroup",
      "wait", "waitaof")
@@ -169,9 +169,9 @@ def batches(newest: int) -> Iterator[Sequence[int]]:
     older = recent.start - 1
     if older > 0:
         # Spread over several calls, each of them short, until the range is covered or three more were made.
-        wanted = min(older, OLDER_BATCHES * CROWDED)
-        ids = [1 + number * older // wanted for number in range(wanted)]
-        for begin in range(0, wanted, CROWDED):
+        count = min(older, OLDER_BATCHES * CROWDED)
+        ids = [1 + number * older // count for number in range(count)]
+        for begin in range(0, count, CROWDED):
             yield ids[begin : begin + CROWDED]
 
 

@@ -245,10 +245,10 @@ async def _busiest(node: Node) -> Values:
         return {"slot_stats.unavailable": reply.kind or "unknown-command"}
     values: Values = {}
     for number, (slot, figures) in enumerate(reply, 1):
-        told = {str(name): value for name, value in zip(figures[::2], figures[1::2], strict=True)}
-        if told.get("key-count"):
+        fields = {str(name): value for name, value in zip(figures[::2], figures[1::2], strict=True)}
+        if fields.get("key-count"):
             values[f"slot{number}.slot"] = slot
-            values |= {f"slot{number}.{name.replace('-', '_')}": value for name, value in told.items()}
+            values |= {f"slot{number}.{name.replace('-', '_')}": value for name, value in fields.items()}
     return values
 
 

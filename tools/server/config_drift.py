@@ -29,8 +29,8 @@ async def config_drift(node: Node, host: Host) -> Values:
 
     `<param>.file` and `<param>.running` for each that differs, `drifted` how many do; `.file` is null for one that
     the file leaves out and that doesn't run with its built-in value (set at run time or by an argument): those are
-    `only_running`. A secret that differs is told as `<param>.differs` only. `config_file` is its path; empty means that
-    the server was started without one, so CONFIG REWRITE fails and every change ends with the process.
+    `only_running`. A secret that differs is reported as `<param>.differs` only. `config_file` is its path; empty means
+    that the server was started without one, so CONFIG REWRITE fails and every change ends with the process.
     """
     about, reply = await node.ask(("INFO", "server"), ("CONFIG", "GET", "*"))
     named = None

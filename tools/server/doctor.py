@@ -32,8 +32,8 @@ def doctor(node: Node, reply: Reply) -> Values:
         return {"doctor": None, "doctor.unavailable": unavailable(node, reply)}
     reply = str(reply)[:MOST_ADVICE]
     points = [match[1] or "" for line in str(reply).splitlines() if (match := _POINT.fullmatch(line))]
-    said = points or [" ".join(str(reply).split())]
-    return {"doctor": bounded(" | ".join(first_sentences(point) for point in said)), "doctor_points": len(points)}
+    texts = points or [" ".join(str(reply).split())]
+    return {"doctor": bounded(" | ".join(first_sentences(point) for point in texts)), "doctor_points": len(points)}
 
 
 def unavailable(node: Node, error: ServerError | Unanswered) -> Scalar:

@@ -138,9 +138,9 @@ async def sample(node: Node) -> Sample:
         # A server that doesn't know the word "everything", such as a sentinel of 6.2, answers nothing.
         text = str(await node.one("INFO"))
     sections = parse_info(text, node.pseudonyms)
-    told = {field: value for fields in sections.values() for field, value in fields.items()}
-    if told.get("redis_mode") != "sentinel" != told.get("server_mode") and (
-        lacks := [name for name in DECISIVE if not _is_number(told.get(name))]
+    flat = {field: value for fields in sections.values() for field, value in fields.items()}
+    if flat.get("redis_mode") != "sentinel" != flat.get("server_mode") and (
+        lacks := [name for name in DECISIVE if not _is_number(flat.get(name))]
     ):
         raise Unanswered("malformed", f"{node.name}: INFO without {', '.join(lacks)}")
     server = sections.get("server", {})
@@ -231,16 +231,16 @@ def _honest(text: str, pseudonyms: Pseudonyms) -> str:
     """INFO without what a replica made up: it names its own address, in any characters, line ends too."""
 
     before, begin, rest = text.partition(_BEGIN)
-    told, end, after = rest.rpartition(_END)
-    count, _, lines = told.partition("\r\n")
+    body, end, after = rest.rpartition(_END)
+    count, _, lines = body.partition("\r\n")
     if not begin or not end or whole_number(count) is None:
         return text
-    kept = [
+    remaining = [
         _REPLICA.sub(lambda one: one[1] + pseudonyms.plain("address", one[2]) + one[3], line)
         for line in lines.split("\r\n")
         if len(line) <= LONGEST_REPLICA and (_REPLICA.fullmatch(line) or _BESIDE.fullmatch(line))
     ]
-    return "".join((before, begin, count, "\r\n", "\r\n".join(kept), end, after))
+    return "".join((before, begin, count, "\r\n", "\r\n".join(remaining), end, after))
 
 
 _COMPOUND = re.compile(r"[\w.-]+=[^,]*(,[\w.-]+=[^,]*)*")

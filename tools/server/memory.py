@@ -80,14 +80,14 @@ def _derived(values: Values) -> Values:
     counted = None if used is None else used - (whole(values.get("mem_not_counted_for_evict")) or 0)
     active, given = whole(values.get("allocator_active")), whole(values.get("allocator_allocated"))
     beyond = None if rss is None or used is None else max(0, rss - used)
-    told = active is not None and given is not None
+    by_allocator = active is not None and given is not None
     return {
         "maxmemory_used_share": share(counted, limit),
         "dataset_share": share(whole(values.get("used_memory_dataset")), used),
         "used_of_peak_share": share(used, whole(values.get("used_memory_peak"))),
         "rss_of_system_share": share(rss, whole(values.get("total_system_memory"))),
         "fragmentation_bytes": active - given if active is not None and given is not None else beyond,
-        "fragmentation_from": "allocator" if told else "rss",
+        "fragmentation_from": "allocator" if by_allocator else "rss",
     }
 
 

@@ -106,10 +106,10 @@ async def replication(node: Node, window: Window = 2.0) -> Values:
     values |= await _limits(node) | await _link(node, str(changed["role"]))
     if values["role"] == "slave":
         return values
-    wanted, good = values.get("min-replicas-to-write"), values.get("min_slaves_good_slaves")
-    if isinstance(wanted, int):
+    needed, good = values.get("min-replicas-to-write"), values.get("min_slaves_good_slaves")
+    if isinstance(needed, int):
         # The count is there only while the limit is on.
-        values["good_replicas_missing"] = max(0, wanted - (good if isinstance(good, int) else 0)) if wanted else 0
+        values["good_replicas_missing"] = max(0, needed - (good if isinstance(good, int) else 0)) if needed else 0
     return values
 
 

@@ -17,7 +17,7 @@ async def script(node: Node) -> Values:
     """What runs while the server says -BUSY: `running` is script, function, module or null for nothing.
 
     `role` is the server's own (a script can't write on a read-only replica). Of a function `command` is FCALL or
-    FCALL_RO, which never writes, and `duration_ms` how long it has run; of a script none of them is told, and of
+    FCALL_RO, which never writes, and `duration_ms` how long it has run; of a script neither is known, and of
     neither whether it has written yet.
     """
     hello, pinged = await node.ask(("HELLO",), ("PING",))

@@ -210,9 +210,9 @@ async def sentinel(
     await node.one("SENTINEL", "MASTERS")
     values: Values = {"window_seconds": window}
     values |= await listen(node, window) if window else {"events": None}
-    told, listed = await node.ask(("INFO", "sentinel"), ("SENTINEL", "MASTERS"))
-    if not isinstance(told, ServerError):
-        fields = parse_info(str(told), node.pseudonyms).get("sentinel", {})
+    info, listed = await node.ask(("INFO", "sentinel"), ("SENTINEL", "MASTERS"))
+    if not isinstance(info, ServerError):
+        fields = parse_info(str(info), node.pseudonyms).get("sentinel", {})
         values |= {name: fields.get(name) for name in ("sentinel_tilt", "sentinel_running_scripts")}
     every = parse_masters(node.value(listed))
     values |= {

@@ -88,8 +88,8 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 async def about(node: Node) -> About:
     """Ask a server what it is, by reading only. Raises `Unanswered` where it says nothing at all."""
-    wanted = sorted({*TABLE, *WRITES})
-    names = [*wanted, *sorted({name.partition("|")[0] for name in wanted if "|" in name})]
+    commands = sorted({*TABLE, *WRITES})
+    names = [*commands, *sorted({name.partition("|")[0] for name in commands if "|" in name})]
     info, hello, me, listed = await node.ask(
         ("INFO", "server"), ("HELLO",), ("ACL", "WHOAMI"), ("COMMAND", "INFO", *names)
     )

@@ -1,4 +1,4 @@
-"""Two faults at once in one server: neither explains the other, and mending one leaves the other."""
+"""Two faults at once in one server: neither explains the other, and fixing one leaves the other."""
 
 import asyncio
 from collections.abc import AsyncIterator

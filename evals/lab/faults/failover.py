@@ -226,8 +226,8 @@ async def slowness_failover_pause(kind: ServerKind, rng: Random) -> AsyncIterato
 
 
 async def _follows(deployment: Deployment) -> bool:
-    told = [await member.info() for member in deployment.members]
-    return sum(info["role"] == "slave" and info["master_link_status"] == "up" for info in told) == len(told) - 1
+    infos = [await member.info() for member in deployment.members]
+    return sum(info["role"] == "slave" and info["master_link_status"] == "up" for info in infos) == len(infos) - 1
 
 
 _COME_AND_GO = (

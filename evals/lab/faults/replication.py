@@ -146,7 +146,7 @@ async def backlog_too_small(kind: ServerKind, rng: Random) -> AsyncIterator[Inci
         hands.spawn(write(both.above.url, Random(rng.random()), rng.uniform(150, 500) * 1024))
         hands.spawn(_cuts(both.between, Random(rng.random())))
         await asyncio.sleep(rng.uniform(4, 7))
-        yield both.either(rng, both.above).model_copy(update={"mended": partial(_follows, both)})
+        yield both.either(rng, both.above).model_copy(update={"fixed": partial(_follows, both)})
 
 
 @FAULTS.fault("replica-output-loop", *RESYNCS, twin="backlog-too-small", never=("restart", "repl-timeout", PROMOTED))
@@ -166,7 +166,7 @@ async def replica_output_loop(kind: ServerKind, rng: Random) -> AsyncIterator[In
         await asyncio.sleep(2)
         both.between.closed = False
         await asyncio.sleep(rng.uniform(6, 10))
-        yield both.either(rng, both.above).model_copy(update={"mended": partial(_follows, both, 20)})
+        yield both.either(rng, both.above).model_copy(update={"fixed": partial(_follows, both, 20)})
 
 
 async def _ballast(url: str, rng: Random, megabytes: int) -> None:
@@ -182,10 +182,10 @@ async def _ballast(url: str, rng: Random, megabytes: int) -> None:
 @FAULTS.fault("noreplicas", *REFUSED, twin="noreplicas-frozen", never=(r"min-replicas-to-write\s+0", "min-slaves"))
 async def noreplicas(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A replica is gone, and the primary was told not to take writes without it."""
-    wanted = rng.randrange(1, 3)
+    needed = rng.randrange(1, 3)
     async with pair(kind, rng) as both:
-        await both.above.ask("CONFIG", "SET", "min-replicas-to-write", str(wanted))
-        if wanted == 1 or rng.random() < 0.5:
+        await both.above.ask("CONFIG", "SET", "min-replicas-to-write", str(needed))
+        if needed == 1 or rng.random() < 0.5:
             await both.below.server.stop()
         await asyncio.sleep(rng.uniform(1, 4))
         yield both.incident(both.above, both.above)

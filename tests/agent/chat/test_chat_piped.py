@@ -60,7 +60,7 @@ async def test_commands_without_a_model(kind: ServerKind, tmp_path: Path) -> Non
     assert "there is no reading 'r999'; there are r1 to r" in told["/reading r999"]
     assert "undo: CONFIG SET timeout 0" in told["/plan"]
     assert "there is no step 's9' in the plan; there are s1" in told["/approve s9"]
-    assert "nobody is here to say yes" in told["/approve s1"] and "rediagnose apply FILE s1" in told["/approve s1"]
+    assert "nobody can be asked here" in told["/approve s1"] and "rediagnose apply FILE s1" in told["/approve s1"]
     assert "for a person to do" in told["/approve s2"]
     assert "wasn't made in this conversation" in told["/rollback s1"]
     assert "clients: " in told["/runbook"]
@@ -110,7 +110,7 @@ async def test_a_dead_server_and_bad_files(tmp_path: Path) -> None:
     [
         (("chat",), "REDIS_URL isn't set"),
         (("chat", "redis://127.0.0.1:1", "--format", "json"), "unrecognized arguments"),
-        (("chat", "redis://127.0.0.1:1", "a", "b"), "give one URL and one symptom"),
+        (("chat", "redis://127.0.0.1:1", "a", "b"), "'b' is a second symptom"),
         (("chat", "redis://127.0.0.1:1", "--model", "some"), "set one, or give --model offline"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Cluster: the fault is there, its cause comes first, and its twin with the same ticket is told from it."""
+"""Cluster: the fault is there, its cause comes first, and its twin with the same ticket is told apart."""
 
 import asyncio
 from typing import Any

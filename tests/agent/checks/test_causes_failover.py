@@ -1,4 +1,4 @@
-"""Sentinel and failover: the fault is there, its cause comes first, and its twin is told from it by the same ticket."""
+"""Sentinel and failover: the fault is there, its cause comes first, and its twin with the same ticket is told apart."""
 
 import asyncio
 import random

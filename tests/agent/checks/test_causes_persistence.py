@@ -1,4 +1,4 @@
-"""The causes of persistence on live faults: the fault is there, its cause comes first, its twin is told from it."""
+"""The causes of persistence on live faults: the fault is there, its cause comes first, its twin is told apart."""
 
 import asyncio
 import os
@@ -122,7 +122,7 @@ async def test_a_snapshot_lets_the_writes_in_again_once_there_is_room(kind: Serv
                 break
             await asyncio.sleep(0.2)
         else:
-            raise AssertionError("BGSAVE didn't mend it")
+            raise AssertionError("BGSAVE didn't fix it")
 
 
 async def test_everysec_ends_the_waiting_of_always(kind: ServerKind) -> None:

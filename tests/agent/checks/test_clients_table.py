@@ -43,9 +43,13 @@ def soft(limit: int, fds: int | None, clients: int | None = None) -> Given:
     }
 
 
+CALM: dict[str, float] = {"rejected_connections.delta": 0}
+
 CLIENTS: list[Row] = [
     # maxclients: rejections, every slot, the share in use
-    ("room left", maxclients, info(maxclients=100, connected_clients=100 * SHARE), {FULL: "not"}),
+    ("room left", maxclients, info(maxclients=100, connected_clients=100 * SHARE, **CALM), {FULL: "not"}),
+    ("room left, rejections unread", maxclients, info(maxclients=100, connected_clients=100 * SHARE), {}),
+    ("no rejection, clients unread", maxclients, info(maxclients=100, **CALM), {}),
     ("nearly full", maxclients, info(maxclients=100, connected_clients=100 * SHARE + 1), {FULL: "hint"}),
     ("one slot left", maxclients, info(maxclients=100, connected_clients=99), {FULL: "hint"}),
     ("every slot taken", maxclients, info(maxclients=100, connected_clients=100), {FULL: "sure"}),
@@ -53,7 +57,7 @@ CLIENTS: list[Row] = [
      info(maxclients=100, connected_clients=90, connected_slaves=4, cluster_connections=6), {FULL: "sure"}),
     ("one rejected now", maxclients, {"info": {"maxclients": 100, "rejected_connections.delta": 1}}, {FULL: "sure"}),
     ("rejected since the start only", maxclients,
-     {"info": {"maxclients": 100, "connected_clients": 10, "rejected_connections": 7}}, {FULL: "not"}),
+     info(maxclients=100, connected_clients=10, rejected_connections=7, **CALM), {FULL: "not"}),
     ("refused itself", maxclients, {"connect": "maxclients"}, {FULL: "sure"}),
     ("refused itself, with a limit read", maxclients, {"connect": "maxclients", **info(maxclients=100)},
      {FULL: "sure"}),
@@ -70,7 +74,7 @@ CLIENTS: list[Row] = [
     ("a limit of its own", fd_limit, soft(1024, 100, 991), {}),
     ("the limit by chance at the default", fd_limit, soft(10032, 100, 10000), {}),
     ("just below the default", fd_limit, soft(10031, 100, 9999), {MANY: "hint"}),
-    ("the limit told by the configuration", fd_limit,
+    ("the limit as the configuration has it", fd_limit,
      {"process": {"nofile_soft": 1024}, "config_get": {"maxclients": "992"}}, {MANY: "hint"}),
     ("full and the limit unread", fd_limit, {"process": {"nofile_soft": 1024}, "connect": "maxclients"},
      {MANY: "sure"}),
@@ -134,18 +138,19 @@ RESETS: list[Row] = [
     # slow_consumer
     ("an output of the limit", slow_consumer, {"clients": {"omem_max": OUT, "omem_max.flags": "N"}},
      {"slow-consumer-output": "sure"}),
-    ("an output below it", slow_consumer, {"clients": {"omem_max": OUT - 1, "omem_max.flags": "N"}},
+    ("an output below it", slow_consumer, {"clients": {"stalled": 0, "omem_max": OUT - 1, "omem_max.flags": "N"}},
      {"slow-consumer-output": "not"}),
-    ("a replica's output", slow_consumer, {"clients": {"omem_max": OUT, "omem_max.flags": "S"}},
+    ("a replica's output", slow_consumer, {"clients": {"stalled": 0, "omem_max": OUT, "omem_max.flags": "S"}},
      {"slow-consumer-output": "not"}),
-    ("a monitor's output", slow_consumer, {"clients": {"omem_max": OUT, "omem_max.flags": "O"}},
+    ("a monitor's output", slow_consumer, {"clients": {"stalled": 0, "omem_max": OUT, "omem_max.flags": "O"}},
      {"slow-consumer-output": "not"}),
-    ("a primary's output", slow_consumer, {"clients": {"omem_max": OUT, "omem_max.flags": "M"}},
+    ("a primary's output", slow_consumer, {"clients": {"stalled": 0, "omem_max": OUT, "omem_max.flags": "M"}},
      {"slow-consumer-output": "not"}),
     ("one that doesn't move", slow_consumer, {"clients": {"stalled": 1, "stalled.flags": "N"}},
      {"slow-consumer-output": "likely"}),
-    ("a monitor that doesn't move", slow_consumer, {"clients": {"stalled": 1, "stalled.flags": "O"}},
+    ("a monitor that doesn't move", slow_consumer, {"clients": {"omem_max": 0, "stalled": 1, "stalled.flags": "O"}},
      {"slow-consumer-output": "not"}),
+    ("buffers unread", slow_consumer, {"clients": {"connected": 5, "stalled": 0}}, {}),
     ("closed over its limit", slow_consumer, {"info": {"client_output_buffer_limit_disconnections.delta": 1}},
      {"slow-consumer-output": "sure"}),
     ("clients weren't read", slow_consumer, {"clients": "denied"}, {}),

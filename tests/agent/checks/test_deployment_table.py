@@ -144,10 +144,12 @@ REPLICAS: list[Row] = [
     ("a replica that is sick", lag, follows(BYTES), {LAG: "hint"}, {"peers": {OTHER: {"process": {"stopped": True}}}}),
     ("a replica that is well", lag, follows(BYTES), {LAG: "sure"}, {"peers": {OTHER: {"process": {"stopped": False}}}}),
     ("no replica at all", lag, primary(), {}),
-    ("refused for want of replicas", noreplicas, lacking(0, 1), {"noreplicas": "sure"}),
+    ("refused because of too few replicas", noreplicas, lacking(0, 1), {"noreplicas": "sure"}),
     ("missing, nothing refused", noreplicas, lacking(1), {"noreplicas": "likely"}),
     ("enough replicas", noreplicas, lacking(0), {}),
-    ("refused before", noreplicas, {"replication": {"errorstat_NOREPLICAS.count": 5}}, {"noreplicas": "not"}),
+    ("refused before", noreplicas,
+     {"replication": {"errorstat_NOREPLICAS.count": 5, "errorstat_NOREPLICAS.count.delta": 0}}, {"noreplicas": "not"}),
+    ("refused before, the window unread", noreplicas, {"replication": {"errorstat_NOREPLICAS.count": 5}}, {}),
     ("refused, a replica is stopped", noreplicas, lacking(1, 1), {"noreplicas": "sure"},
      {"peers": {OTHER: {"process": {"stopped": True}}}}),
     # readonly
@@ -202,7 +204,7 @@ def sends(copies: int = 1, info: Values | None = None, log: Values | None = None
     values = {name.replace("__", ".").replace("_of_", "-"): value for name, value in more.items()}
     values = {name.replace("repl-backlog", "repl-backlog-size"): value for name, value in values.items()}
     return {
-        "replication": {"role": "master", "sync_full.delta": copies, **values},
+        "replication": {"role": "master", "sync_full.delta": copies, "output.omem_max": 0, **values},
         "info": info or {},
         "log": log or {},
     }
@@ -245,6 +247,8 @@ RESYNCS: list[Row] = [
      {"peers": {OTHER: replica(log={"full_resync.count": 3}, master_sync_in_progress=1)}}),
     ("refused now, and the backlog is short", resyncs, sends(sync_partial_err__delta=1, backlog_seconds=BRIDGES - 1),
      {SHORT: "sure", LOOP: "not"}),
+    ("refused now, and the replicas' output unread", resyncs, sends(sync_partial_err__delta=1, output__omem_max=None),
+     {SHORT: "maybe"}),
     ("refused now, and the backlog isn't short", resyncs, sends(sync_partial_err__delta=1, backlog_seconds=BRIDGES),
      {SHORT: "maybe", LOOP: "not"}),
     ("refused now, and the log says so", resyncs, sends(log={"no_backlog.newest_age": 1}, sync_partial_err__delta=1),
@@ -389,7 +393,7 @@ FAILOVER: list[Row] = [
      watched(replaced(60, 50))),
     ("a life that nobody tells", slowness, {"connect": "timeout"}, {}, watched(replaced(60, 50))),
     ("no sentinel watches", slowness, survivor(), {}),
-    ("told by a sentinel of itself", slowness,
+    ("what a sentinel says of itself", slowness,
      {**replaced(60, 50), "topology": {"n1.node": "n", "n1.role": "sentinel"}}, {}, {"peers": {OTHER: survivor()}}),
     # split_brain
     brain("two masters, one takes writes", {BRAIN: "sure"}, written=5),
@@ -472,6 +476,9 @@ CLUSTER: list[Row] = [
     ("moved once", non_cluster_client, asked(moved=1), {MOVED: "hint"}),
     ("moved twice of two", non_cluster_client, asked(moved=2), {MOVED: "sure"}),
     ("never moved", non_cluster_client, asked(), {MOVED: "not"}),
+    ("none of the errors is a move", non_cluster_client, {**slots(0), "info": {"total_error_replies": 9}},
+     {MOVED: "not"}),
+    ("a server that counts no errors", non_cluster_client, {**slots(0), "info": {"window_seconds": 2.0}}, {}),
     ("moved, in no cluster", non_cluster_client, {"info": {"errorstat_MOVED.count.delta": 5}}, {}),
     ("nothing open", open_slot, opened(0, 0), {OPEN: "not"}),
     ("one migrates", open_slot, opened(1, 0), {OPEN: "likely"}),

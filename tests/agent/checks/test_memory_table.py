@@ -87,7 +87,9 @@ MEMORY: list[Row] = [
     ("never refused", out_of_memory, {"info": {"errorstat_OOM.count": 0}}, {}),
     ("no key expires", out_of_memory, full("volatile-lru", ttl_coverage=COVERED, keys=10),
      {VOLATILE: "sure", NOEVICTION: "not"}),
-    ("no key at all", out_of_memory, full("volatile-lru"), {VOLATILE: "sure", NOEVICTION: "not"}),
+    ("no key at all", out_of_memory, full("volatile-lru", keys=0), {VOLATILE: "sure", NOEVICTION: "not"}),
+    ("the keyspace unread", out_of_memory, full("volatile-lru"), {VOLATILE: "maybe"}),
+    ("what expires unread", out_of_memory, full("volatile-lru", keys=10), {VOLATILE: "maybe"}),
     ("some keys expire", out_of_memory, full("volatile-lru", ttl_coverage=COVERED * 1.1, keys=10), {VOLATILE: "maybe"}),
     ("every key may go", out_of_memory, full("allkeys-lru"), {NOEVICTION: "hint"}),
     ("every key may go, and some do", out_of_memory, full("allkeys-lru", **{"evicted_keys.delta": 5}),
@@ -268,6 +270,7 @@ FOOTPRINT: list[Row] = [
 ]  # fmt: skip
 
 SNAPSHOT, FORK, COW = "bgsave-disk-full", "fork-denied", "cow-blowup"
+SPACE: Values = {"no_space.count": 1}
 COPIED, COPY, LEFT, LATELY = (LIMITS[f"cow_{name}"] for name in ("bytes", "share", "headroom_share", "recent_seconds"))
 USED = LIMITS["disk_used_share"]
 
@@ -297,10 +300,11 @@ SAVES: list[Row] = [
      {"persistence": {"rdb_last_bgsave_status": "ok", "aof_last_bgrewrite_status": "err"}},
      {SNAPSHOT: "not", FORK: "not"}),
     ("not read", failed_snapshot, {"persistence": "denied"}, {}),
-    ("the log says no space", failed_snapshot, failed({"no_space.newest_age": 5.0}), {SNAPSHOT: "sure", FORK: "not"}),
+    ("the log says no space", failed_snapshot,
+     failed({**SPACE, "no_space.newest_age": 5.0}), {SNAPSHOT: "sure", FORK: "not"}),
     ("it said so in a life before", failed_snapshot, failed({"no_space.newest_age": 5.0, "started_age": 4.0}),
      {SNAPSHOT: "hint"}),
-    ("it said so in this life", failed_snapshot, failed({"no_space.newest_age": 5.0, "started_age": 5.0}),
+    ("it said so in this life", failed_snapshot, failed({**SPACE, "no_space.newest_age": 5.0, "started_age": 5.0}),
      {SNAPSHOT: "sure", FORK: "not"}),
     ("the log names nothing, and writes are refused", failed_snapshot, failed({}, writes_refused=True),
      {SNAPSHOT: "maybe"}),
@@ -323,7 +327,8 @@ SAVES: list[Row] = [
      {FORK: "sure", SNAPSHOT: "not"}),
     ("fork failed, by a rewrite", failed_snapshot,
      {"persistence": {"aof_last_bgrewrite_status": "err"}, "log": {"fork_failed.newest_age": 5.0}}, {FORK: "sure"}),
-    ("the newest reason counts", failed_snapshot, failed({"fork_failed.newest_age": 5.0, "no_space.newest_age": 4.0}),
+    ("the newest reason counts", failed_snapshot,
+     failed({**SPACE, "fork_failed.newest_age": 5.0, "no_space.newest_age": 4.0}),
      {SNAPSHOT: "sure", FORK: "not"}),
     ("more attempts than forks", failed_snapshot, failed(rdb_saves=2), {FORK: "likely"}),
     ("a group that is full", failed_snapshot,
@@ -381,8 +386,14 @@ SAVES: list[Row] = [
      {"persistence": {"aof_rewrite_in_progress": 1, "current_cow_size": COPIED, "current_cow_size_share": COPY}},
      {COW: "hint"}),
     ("what it had copied isn't looked at", copy_on_write,
-     {"persistence": {"current_cow_size": COPIED, "current_cow_size_share": COPY, "rdb_last_save_age": 1}},
-     {COW: "not"}),
+     {"persistence": {"current_cow_size": COPIED, "current_cow_size_share": COPY, "rdb_last_save_age": 1}}, {}),
+    ("nothing of persistence", copy_on_write, {}, {}),
+    ("persistence denied", copy_on_write, {"persistence": "denied"}, {}),
+    ("a size without its age", copy_on_write, {"persistence": {"rdb_last_cow_size": 0}}, {}),
+    ("much copied, of unknown memory", copy_on_write,
+     {"persistence": {"rdb_last_cow_size": COPIED, "rdb_last_save_age": 1}}, {}),
+    ("little copied, of unknown memory", copy_on_write,
+     {"persistence": {"rdb_last_cow_size": COPIED - 1, "rdb_last_save_age": 1}}, {COW: "not"}),
 ]  # fmt: skip
 
 FULL, CORRUPT, EMPTY = "aof-disk-full", "aof-corrupt-start", "aof-enabled-by-restart"
@@ -460,8 +471,10 @@ APPENDONLY: list[Row] = [
     ("a snapshot of nothing left out", emptied, started(log={"started_age": 5.0}, dump=DUMP - 1), {}),
     ("a snapshot left out and written over", emptied,
      started(log={"started_age": 5.0}, dump=DUMP, rdb_saved_since_start=True), {EMPTY: "hint"}),
-    ("loaded", emptied, started(log={"started_age": 5.0, "loaded.newest_age": 5.0}, dump=DUMP), {EMPTY: "not"}),
-    ("loaded, by the other words", emptied, started(log={"started_age": 5.0, "load_done.newest_age": 5.0}, dump=DUMP),
+    ("loaded", emptied, started(log={"started_age": 5.0, "loaded.count": 1, "loaded.newest_age": 5.0}, dump=DUMP),
+     {EMPTY: "not"}),
+    ("loaded, by the other words", emptied,
+     started(log={"started_age": 5.0, "load_done.count": 1, "load_done.newest_age": 5.0}, dump=DUMP),
      {EMPTY: "not"}),
     ("no snapshot", emptied, started(log={"started_age": 5.0}, dump=0), {EMPTY: "not"}),
     ("started yesterday", emptied, started(YOUNG, log={"started_age": 5.0}, dump=DUMP), {EMPTY: "sure"}),

@@ -71,7 +71,9 @@ def test_what_could_not_be_read_of_one_node_only_names_it() -> None:
 
 def test_what_was_not_asked_is_said() -> None:
     refused = view({"connect": "refused"})
-    assert unknown([refused]) == ["info, slowlog, clients, config_get weren't read, for want of a connection (refused)"]
+    assert unknown([refused]) == [
+        "info, slowlog, clients, config_get weren't read, because there was no connection (refused)"
+    ]
     partly = view({
         "config_get": {"latency-monitor-threshold": "0"}, "clients": {"share_seen": 0.25}, "topology": {"left_out": 3},
     })  # fmt: skip

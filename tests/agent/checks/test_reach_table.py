@@ -46,7 +46,7 @@ def queue(held: int, size: int, overflows: int = 0) -> Values:
 
 REACH: list[Row] = [
     ("refused, nothing listens", process_down, refused(process={"listening": False}), {DOWN: "sure"}),
-    ("refused, from afar", process_down, refused(), {DOWN: "likely"}),
+    ("refused, from another machine", process_down, refused(), {DOWN: "likely"}),
     ("no socket there", process_down, refused("ENOENT"), {DOWN: "likely"}),
     ("refused by another error", process_down, refused("EACCES"), {}),
     ("refused, and something listens", process_down, refused(process={"listening": True}),
@@ -62,7 +62,7 @@ REACH: list[Row] = [
     # process_frozen
     ("stopped", process_frozen, {"process": {"stopped": True}}, {FROZEN: "sure"}),
     ("frozen by its group", process_frozen, {"process": {"cgroup_frozen": True}}, {FROZEN: "sure"}),
-    ("silent from afar", process_frozen, silence(SILENT), {FROZEN: "likely"}),
+    ("silent, from another machine", process_frozen, silence(SILENT), {FROZEN: "likely"}),
     ("not silent for long", process_frozen, silence(SILENT - 0.1), {}),
     ("silent behind a proxy", process_frozen,
      {**silence(SILENT), "process": ("not-local", {"locality": "foreign-listener"})}, {FROZEN: "maybe"}),
@@ -292,7 +292,7 @@ def quiet(clients: Values | None = None, busy: float = 0, median: float = 1, sha
         "commandstats": {"busy_share": busy}, "latency_sample": {"median_ms": median, "over_10ms_share": share},
         "info": {"rejected_connections.delta": rejected, "connected_clients": 5, "used_cpu_user.rate": cpu,
                  "used_cpu_sys.rate": 0.0},
-        "clients": clients or {}, **more,
+        "clients": {"blocked": 0, **(clients or {})}, **more,
     }  # fmt: skip
 
 
@@ -348,7 +348,9 @@ CLIENTS: list[Row] = [
     ("an empty pool, one rejected", pool, quiet(rejected=1), {POOL: "not"}, EMPTY),
     ("an empty pool, one paused", pool, quiet({"paused": 1}), {POOL: "not"}, EMPTY),
     ("an empty pool, refused ourselves", pool, quiet(connect="maxclients"), {POOL: "not"}, EMPTY),
-    ("an empty pool, the server unmeasured", pool, {"info": {"rejected_connections.delta": 0}}, {POOL: "not"}, EMPTY),
+    ("an empty pool, the server unmeasured", pool, {"info": {"rejected_connections.delta": 0}}, {}, EMPTY),
+    ("an empty pool, one figure that isn't calm", pool, {"latency_sample": {"median_ms": 11}}, {POOL: "not"}, EMPTY),
+    ("an empty pool, the clients unread", pool, {**quiet(), "clients": "denied"}, {POOL: "likely", **FULL}, EMPTY),
     ("the whole pool blocks", pool, quiet(owner(5, 4)), {BLOCKING: "sure", **FULL}, EMPTY),
     ("not the whole pool", pool, quiet(owner(6, 4)), {BLOCKING: "maybe", POOL: "hint", **FULL}, EMPTY),
     ("two of five block", pool, quiet(owner(5, 2)), {BLOCKING: "maybe", POOL: "hint", **FULL}, EMPTY),

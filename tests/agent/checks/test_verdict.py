@@ -134,8 +134,8 @@ def test_an_answer_has_the_three_likeliest_and_all_findings() -> None:
 
 
 def test_what_was_found_anywhere_is_ruled_out_nowhere() -> None:
-    given = {"clients": {"monitors": 0, "omem_max": 0}}
-    peers = {"peer": {"clients": {"monitors": 1, "omem_max": 0}}}
+    given = {"clients": {"monitors": 0, "omem_max": 0, "stalled": 0}}
+    peers = {"peer": {"clients": {"monitors": 1, "omem_max": 0, "stalled": 0}}}
     verdict = conclude(view(given, peers=peers).all, [NODE, "peer"], LIMITS)
     excluded = {out.id: out for out in verdict.ruled_out}
     assert "monitor-attached" not in excluded

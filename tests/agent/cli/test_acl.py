@@ -62,7 +62,7 @@ async def outcome(wire: Wire, command: Iterable[str]) -> str:
 
 
 async def denied(wire: Wire, several: Iterable[list[str]]) -> list[str]:
-    """Which of some commands the server refuses for want of permission."""
+    """Which of some commands the server refuses because of missing permission."""
     return [" ".join(one) for one in several if (await outcome(wire, one)).startswith("NOPERM")]
 
 

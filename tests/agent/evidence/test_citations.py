@@ -1,4 +1,4 @@
-"""Citations: what counts as the same value, and what the model is told where it isn't."""
+"""Citations: what counts as the same value, and what the model hears where it isn't."""
 
 import pytest
 

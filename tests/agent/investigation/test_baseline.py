@@ -1,4 +1,4 @@
-"""A good day beside now: what changed is seen and cited, what is as ever is no news."""
+"""A good day beside now: what changed is seen and cited, what is as ever says nothing."""
 
 import asyncio
 import random

@@ -75,8 +75,8 @@ async def test_when_the_model_fails_the_checks_stand(moves: tuple[Move, ...]) ->
     assert answer["plan"]
 
 
-MENDED: dict[str, tuple[Move, ...]] = {
-    "a value that isn't there, mended": (submit(cause("auth-failure", {**RIGHT, "value": "busy"})), GOOD),
+CORRECTED: dict[str, tuple[Move, ...]] = {
+    "a value that isn't there, corrected": (submit(cause("auth-failure", {**RIGHT, "value": "busy"})), GOOD),
     "malformed arguments": (Say(calls=(Call(name="clients", arguments='{"groups": '),)), GOOD),
     "an unknown tool": (Say(calls=(Call(name="flushall"),)), GOOD),
     "429": (Status(code=429, headers={"Retry-After": "1"}), GOOD),
@@ -85,7 +85,7 @@ MENDED: dict[str, tuple[Move, ...]] = {
 }
 
 
-@pytest.mark.parametrize("moves", MENDED.values(), ids=MENDED.keys())
+@pytest.mark.parametrize("moves", CORRECTED.values(), ids=CORRECTED.keys())
 async def test_what_passes_is_survived(moves: tuple[Move, ...]) -> None:
     answer = await run(installed()[0], *moves)
     assert answer["model"]["degraded"] is None

@@ -1,4 +1,4 @@
-"""A model that obeys whatever it's told by anybody: nothing is done, nothing secret leaves, and it's said."""
+"""A model that obeys whatever anybody tells it: nothing is done, nothing secret leaves, and it's said."""
 
 import json
 import random
@@ -23,7 +23,7 @@ NEVER = re.compile(r"FLUSH|REPLICAOF|SHUTDOWN|protected-mode|requirepass|DEBUG",
 
 
 def obeying(body: Body) -> Move:
-    """Does what it's told by whatever it reads, and more."""
+    """Does what whatever it reads tells it to, and more."""
     said = [str(message["content"]) for message in body["messages"][1:]]
     answered = [text for text in said if text.startswith('{"id"')]
     if len(body["messages"]) == 2:

@@ -1,4 +1,4 @@
-"""Faults that a step mends: triaged, said yes to, measured, and taken back to the byte."""
+"""Faults that a step fixes: triaged, said yes to, measured, and taken back to the byte."""
 
 import asyncio
 import random
@@ -22,7 +22,7 @@ from tools.gate.ledger import Entry
 
 pytestmark = pytest.mark.live
 
-MENDS_WITHIN = 8.0
+FIXED_WITHIN = 8.0
 """Seconds that an application may need to see it."""
 BY_STEP: dict[str, tuple[str, str]] = {
     "maxclients-exhausted": ("CONFIG SET maxclients 10000", "verified"),
@@ -98,7 +98,7 @@ async def works(incident: Incident) -> bool:
     """Whether the application sees it gone; true of a fault in which no application takes part."""
     if incident.fixed is None:
         return True
-    ends = time.monotonic() + MENDS_WITHIN
+    ends = time.monotonic() + FIXED_WITHIN
     while not (well := await incident.fixed()) and time.monotonic() < ends:
         await asyncio.sleep(0.1)
     return well

@@ -57,7 +57,7 @@ def changed(old: str, new: str) -> Callable[[str], str]:
 
 SET = "CONFIG SET maxclients 5000"
 BAD: dict[str, tuple[Callable[[str], str], str, str, str]] = {
-    # what is done to a good one: the place, the value, and a word of the problem that are told
+    # what is done to a good one: the place, the value, and a word of the problem that are named
     "no front matter": (lambda text: "just text", "file", "", "no front matter"),
     "not YAML": (changed("symptoms: [", "symptoms: [["), "file", "", "isn't YAML"),
     "a key twice": (changed("title: What we do", "title: One\ntitle: Two"), "file", "", "'title' stands there twice"),

@@ -55,7 +55,7 @@ async def test_what_a_webhook_does_not_take_is_said(desk: Desk, fault: Fault) ->
         done = await desk.annotate("ticket.txt", "--url", DEAD, *given, patience=1.0)
     assert done.status == 1 and "process-down" in done.out
     assert "--notify 127.0.0.1: " in done.err and "hush" not in done.err
-    # The next one is told all the same.
+    # The next one is notified all the same.
     assert len(well.seen) == 1 and len(app.seen) == 1
 
 

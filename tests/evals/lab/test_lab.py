@@ -225,7 +225,7 @@ BY_TRYING: dict[str, Callable[[Incident], Awaitable[None]]] = {
 
 
 async def established(fault: Fault, kind: ServerKind) -> None:
-    """The fault is there with its evidence, and its remedy, where the server has one, mends it."""
+    """The fault is there with its evidence, and its remedy, where the server has one, fixes it."""
     async with fault.begin(kind, Random(11)) as incident:
         assert incident.ticket in fault.tickets
         if trying := BY_TRYING.get(fault.id):
@@ -271,7 +271,7 @@ async def fixed(incident: Incident, *remedy: str) -> None:
         if await incident.fixed():
             return
         await asyncio.sleep(0.1)
-    raise AssertionError(f"{' '.join(remedy)} didn't mend it")
+    raise AssertionError(f"{' '.join(remedy)} didn't fix it")
 
 
 @pytest.mark.live

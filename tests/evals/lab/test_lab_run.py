@@ -1,4 +1,4 @@
-"""The lab as a command: faults had, triaged, scored and mended, resumed, interrupted, and what no run can blame."""
+"""The lab as a command: faults had, triaged, scored and fixed, resumed, interrupted, and what no run can blame."""
 
 import contextlib
 import json
@@ -45,8 +45,8 @@ async def test_faults_are_had_scored_mended_and_not_repeated(tmp_path: Path) -> 
     assert total["runs"] == 3
     assert total["first"] == total["top3"] == total["verified"] == {"count": 3, "of": 3}
     assert (total["wrong"], total["false_alarms"]) == (0, {"count": 0, "of": 1})
-    assert told["faults"]["maxclients-exhausted"]["mended"] == {"count": 1, "of": 1}
-    assert told["faults"]["process-down"]["mended"] == {"count": 0, "of": 0}
+    assert told["faults"]["maxclients-exhausted"]["fixed"] == {"count": 1, "of": 1}
+    assert told["faults"]["process-down"]["fixed"] == {"count": 0, "of": 0}
     said = [(term["p"], term["present"]) for run in told["runs"] for term in run["terms"]]
     assert total["brier"] == pytest.approx(sum((p - there) ** 2 for p, there in said) / len(said), abs=1e-3)
     assert {run["fault"]: run["outcome"] for run in told["runs"]}["healthy-slowlog-off"] == "no-fault"

@@ -107,7 +107,7 @@ def test_every_report_has_the_controls_and_flags_what_the_ticket_tells() -> None
     offline, _, ticket, _ = made.arms
     assert (offline.first.value, offline.untold.value) == (0.6667, 0.5)
     assert ticket.untold.value == 0
-    assert "told by the ticket alone, and left out of untold (2 of 5): s4, s5" in as_text(made)
+    assert "given away by the ticket alone, and left out of untold (2 of 5): s4, s5" in as_text(made)
 
 
 def test_twins_have_to_be_right_together() -> None:

@@ -1,4 +1,4 @@
-"""The kernel's log: whom it killed for want of memory."""
+"""The kernel's log: whom it killed because memory ran out."""
 
 import os
 import random

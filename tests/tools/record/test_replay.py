@@ -315,7 +315,7 @@ def client(port: int, timeout: float = 0.7) -> Any:
 
 
 def fails(port: int, error: type[Exception] | Sequence[type[Exception]]) -> str:
-    """What a client is told."""
+    """What a client gets."""
     kinds = (error,) if isinstance(error, type) else tuple(error)
     with client(port) as one, pytest.raises(kinds) as refused:
         one.ping()

@@ -1,4 +1,4 @@
-"""What was secret on a server isn't in its recording; what tells of the incident is."""
+"""What was secret on a server isn't in its recording; what describes the incident is."""
 
 import contextlib
 import gzip

@@ -1,0 +1,116 @@
+"""Which server a command talks to: one definition, one resolution and one error text for every command."""
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.cli.commands import COMMANDS
+from agent.cli.inputs import typed
+from agent.cli.place import ConnectionInputs, Positionals, ServerInputs
+from agent.cli.program import Command, parsed, parser
+from tests.program import Done
+from tools.connection.target import Target
+from tools.errors import UsageError
+
+ALWAYS = {"capture": ("-o", "new.rec"), "apply": ("old.rec", "s1"), "rollback": ("old.rec", "s1"), "annotate": ("-",)}
+"""What a command needs besides its server."""
+SETTINGS = '[[targets]]\nname = "orders"\nurl = "redis://cache-7.example:6380"\npassword_env = "ORDERS"\n'
+
+
+def record(command: Command) -> Any:
+    module, _, name = command.inputs.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+TALKING = [one for one in COMMANDS if issubclass(record(one), ConnectionInputs)]
+
+
+def resolved(command: Command, *args: str) -> Target:
+    inputs = typed(record(command), parsed(parser(COMMANDS, ""), [command.name, *ALWAYS.get(command.name, ()), *args]))
+    if isinstance(inputs, Positionals):
+        return inputs.target_and_symptom()[0]
+    assert isinstance(inputs, ServerInputs), f"{command.name} has its own way to name a server"
+    if command.name == "annotate":
+        target = inputs.named()
+        assert target
+        return target
+    return inputs.server(getattr(inputs, "what", ()))
+
+
+@pytest.fixture(autouse=True)
+def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "settings.toml").write_text(SETTINGS)
+    for name, value in (("REDIAGNOSE_CONFIG", str(tmp_path / "settings.toml")), ("ORDERS", "s3cret")):
+        monkeypatch.setenv(name, value)
+    for name in ("REDIS_URL", "REDISCLI_AUTH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_all_that_talk_to_a_server_are_tried() -> None:
+    assert {one.name for one in TALKING} == {"triage", "chat", "annotate", "capture", "apply", "rollback", "acl"}
+
+
+@pytest.mark.parametrize("command", TALKING, ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    ("args", "node", "password"),
+    [
+        (("--url", "redis://10.1.2.3:7000"), "10.1.2.3:7000", None),
+        (("--url", "10.1.2.3:7000"), "10.1.2.3:7000", None),
+        (("--url", "cache-7.example"), "cache-7.example:6379", None),
+        (("--url", "Orders"), "cache-7.example:6380", "s3cret"),
+        (("--target", "orders"), "cache-7.example:6380", "s3cret"),
+        (("-t", "ORDERS"), "cache-7.example:6380", "s3cret"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_every_command_takes_a_url_and_a_target(
+    command: Command, args: tuple[str, ...], node: str, password: str | None
+) -> None:
+    target = resolved(command, *args)
+    assert target.node == node
+    assert (target.password.get_secret_value() if target.password else None) == password
+
+
+@pytest.mark.parametrize("command", TALKING, ids=lambda one: one.name)
+def test_what_is_given_comes_before_the_environment(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://elsewhere:1")
+    assert resolved(command, "-t", "orders").host == "cache-7.example"
+    # An empty variable of a script isn't a server, and mustn't become another one.
+    for option in ("--url", "--target"):
+        with pytest.raises(UsageError, match="''"):
+            resolved(command, option, "")
+    if command.name != "annotate":
+        assert resolved(command).node == "elsewhere:1"
+
+
+@pytest.mark.parametrize("command", TALKING, ids=lambda one: one.name)
+def test_two_servers_are_one_too_many(command: Command) -> None:
+    both = ("--url", "redis://:hunter2@10.1.2.3", "--target", "orders")
+    ways = [both, (*both[2:], "redis://:hunter2@10.1.2.3"), (*both[:2], "redis://:hunter2@10.9.9.9")]
+    positional = command.name in ("triage", "chat", "capture", "acl")
+    for args in ways if positional else ways[:1]:
+        with pytest.raises(
+            UsageError, match="is a second server; name one, by its URL, by --url or by --target"
+        ) as two:
+            resolved(command, *args)
+        assert "hunter2" not in str(two.value)
+
+
+@pytest.mark.parametrize("name", [one.name for one in TALKING if one.name != "annotate"])
+def test_none_is_said_alike(name: str, program: Callable[..., Done]) -> None:
+    done = program(name, *ALWAYS.get(name, ()))
+    assert (done.status, done.out) == (2, "")
+    assert done.err == (
+        f"rediagnose {name}: no server is named, and REDIS_URL isn't set; "
+        "give a URL such as redis://host:6379, or --target and a name in rediagnose.toml\n"
+    )
+
+
+def test_a_users_server_is_a_positional_on_either_side_of_an_option() -> None:
+    acl = next(one for one in TALKING if one.name == "acl")
+    for args in (("orders", "--check"), ("--check", "orders"), ("--tier", "reader", "redis://cache-7.example:6380")):
+        assert resolved(acl, *args).node == "cache-7.example:6380"
