@@ -207,8 +207,13 @@ class Session:
             await self.conversation.model.close()
         if self.incident:
             await self.incident.close()
+        self.drop()
+
+    def drop(self) -> None:
+        """Remove what wasn't kept."""
         if self._folder:
             self._folder.remove()
+            self._folder = None
 
 
 def _after(readings: Iterable[Reading]) -> int:

@@ -161,25 +161,39 @@ class Gate:
             raise GateError(
                 f"{change.action} was sent and not answered ({error}): read whether it was made, don't assume"
             ) from None
+        except BaseException:
+            # Broken off, by Ctrl-C or what not: it may have been sent all the same.
+            with contextlib.suppress(Unlogged):
+                self._note("unanswered", change, by, why="broken off before its answer was read")
+            raise
         if isinstance(reply, ServerError):
             refused = node.pseudonyms.error(reply.text)
             self._note("failed", change, by, why=refused)
             raise GateError(f"{node.name} refused {change.action}: {refused}")
-        after = None
-        if change.parameter is not None:
-            with contextlib.suppress(ToolError):
-                after = await current_value(node, change)
+        event: AuditEvent = "rolled-back" if change.restores else "applied"
+        try:
+            after = await self._value_after(node, change)
+        except BaseException:
+            with contextlib.suppress(Unlogged):
+                self._note(event, change, by)
+            raise
         applied = Applied(
             change=change, read_before=before, read_after=after, reply=node.pseudonyms.plain("reply", str(reply))
         )
         self._applied.append(applied)
         try:
-            self._note("rolled-back" if change.restores else "applied", change, by, after=after)
+            self._note(event, change, by, after=after)
         except Unlogged as error:
             raise Unlogged(
                 f"{change.action} was made on {node.name}, and that can't be written down: {error}"
             ) from None
         return applied
+
+    async def _value_after(self, node: Node, change: Change) -> str | None:
+        if change.parameter is not None:
+            with contextlib.suppress(ToolError):
+                return await current_value(node, change)
+        return None
 
     def _note(
         self, event: AuditEvent, change: Change, by: Approval, *, why: str = "", after: str | None = None
