@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import signal
 import sys
-import traceback
 from collections.abc import Coroutine
 
 from agent.answer.diagnosis import OFFLINE
@@ -21,7 +20,7 @@ from agent.cli.unhurried import Unhurried
 from agent.remediation.terminal import TerminalApprover
 from agent.report.console import Console
 from tools.clock import SystemClock
-from tools.errors import RediagnoseError
+from tools.errors import RediagnoseError, bug
 from tools.record.recorder import must_be_new
 
 CLOSES = 5.0
@@ -116,9 +115,8 @@ async def _work(talk: Chat, text: str, stop: HardStop) -> None:
         shown.say(talk.session.console, str(error), "red")
     except BrokenPipeError:
         raise
-    except Exception:
-        traceback.print_exc()
-        shown.say(talk.session.console, "that is a bug; the conversation goes on", "red")
+    except Exception as error:
+        shown.say(talk.session.console, f"{bug('the conversation', error)}; the conversation goes on", "red")
     finally:
         stop.begin(FOREVER)
 

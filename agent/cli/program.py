@@ -53,6 +53,7 @@ def parser(commands: Sequence[Command], version: str) -> argparse.ArgumentParser
     for command in commands:
         sub = choices.add_parser(command.name, help=command.help, description=command.help, allow_abbrev=False)
         command.configure(sub)
+        sub.add_argument("-v", "--verbose", action="store_true", help="of a bug of rediagnose show where it is")
     return root
 
 
@@ -88,13 +89,14 @@ def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, 
     from tools.errors import RediagnoseError, UsageError
 
     try:
+        from agent.cli.bug_lines import bug_lines
         from agent.cli.inputs import check_environment, typed
 
         check_environment(os.environ)
         result = _loaded(command.run)(typed(_loaded(command.inputs), arguments))
         if not asyncio.iscoroutine(result):
             return int(result)
-        with ExitStack() as ending:
+        with ExitStack() as ending, bug_lines(verbose=bool(arguments.get("verbose"))):
             return asyncio.run(_interruptible(result, ending if own else None))
     except UsageError as error:
         print(one_line(f"rediagnose {name}: {error}"), file=sys.stderr)
@@ -111,11 +113,13 @@ def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, 
         # The machine's: no room, too many files, a device that failed.
         print(f"rediagnose {name}: {error}", file=sys.stderr)
         return NOTHING
-    except Exception:
-        import traceback
+    except Exception as error:
+        from agent.cli.bug_lines import bug_lines
+        from tools.errors import bug
 
-        traceback.print_exc()
-        print(f"rediagnose {name}: that is a bug; nothing was answered", file=sys.stderr)
+        with bug_lines(verbose=bool(arguments.get("verbose"))):
+            found = bug("the program", error)
+        print(f"rediagnose {name}: {found}; nothing was answered", file=sys.stderr)
         return NOTHING
 
 

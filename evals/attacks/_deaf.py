@@ -6,12 +6,13 @@ opens it computes and never ends. KIND `once` can be broken off, `stubborn` catc
 anew at the next one.
 """
 
+import runpy
 import sys
 import threading
 import time
 from typing import Any
 
-import rediagnose
+from evals.attacks._program import ENTRY
 
 MOST = 300.0
 """Seconds after which even this ends: no attack goes on for ever."""
@@ -49,4 +50,4 @@ def _compute(*, stubborn: bool) -> None:
 if __name__ == "__main__":
     _where, _nth, _kind, *sys.argv[1:] = sys.argv[1:]
     _watch(_where, int(_nth), _kind)
-    raise SystemExit(rediagnose.main())
+    runpy.run_path(str(ENTRY), run_name="__main__")
