@@ -118,7 +118,8 @@ def configuration(host: Host, place: Place) -> Configuration:
             path = its.absolute(named)
             if names_config(given, its.folder, path) or has_open(host.files, place.pid, path):
                 return read_configuration(its, path)
-            read = read_configuration(its, path) if has_title(given) else Configuration()
+            # The arguments of a process that waits for its disk can't be read.
+            read = read_configuration(its, path) if has_title(given) or not given else Configuration()
             own = read.files and is_its_own(read.values, its, host.files, host.target)
             return read if own else Configuration(path=path, unconfirmed=bool(read.files))
     elif host.config_file is not None:
