@@ -181,6 +181,7 @@ class Session:
             outcome=answer.outcome, causes=answer.causes, findings=answer.findings, ruled_out=answer.ruled_out,
             unknown=answer.unknown,
         )  # fmt: skip
+        incident.floor = incident.verdict
         self.turns = list(past.turns)
         self.unseen = _after(answer.readings)
         incident.emit(Resumed(diagnosis=answer, said=past.turns))
