@@ -178,7 +178,8 @@ async def _unchecked(site: Site, change: Change) -> str | None:
     if change.parameter is None:
         return None
     try:
-        return check_room(canonical_name(change.parameter), change.args[3], await site.room(change.node))
+        name, room = canonical_name(change.parameter), await site.room(change.node)
+        return check_room(name, change.args[3], room, restores=change.restores)
     except Forbidden as error:
         return str(error)
 

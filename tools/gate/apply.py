@@ -98,7 +98,7 @@ class Gate:
             if change.restores and not vouched:
                 as_new(change)
             if change.parameter is not None and not vouched and canonical_name(change.parameter) in LIMITED:
-                check_room(canonical_name(change.parameter), change.args[3], await self._look(node.name))
+                self._check_room(change, await self._look(node.name))
             # Last, so that as little as possible happens between this and the change.
             before = await self._unmoved_value(node, change)
         except (GateError, ToolError) as error:
@@ -119,12 +119,16 @@ class Gate:
         restored = restored.model_copy(update={"before": applied.read_after})
         name = canonical_name(restored.parameter or "")
         if name in LIMITED:
-            check_room(name, restored.args[3], await self._look(node.name))
+            check_room(name, restored.args[3], await self._look(node.name), restores=True)
         approval = Approval(
             change=restored, by="rediagnose", channel="guard", expires=self._clock.now() + VALID_FOR, step=step,
             token=secrets.token_hex(16),
         )  # fmt: skip
         return await self._send(node, restored, await self._unmoved_value(node, restored), approval, why=why)
+
+    def _check_room(self, change: Change, room: Room) -> None:
+        name = canonical_name(change.parameter or "")
+        check_room(name, change.args[3], room, restores=change.restores)
 
     def _is_known(self, change: Change) -> bool:
         """Whether what is put back stood there before: this gate changed it, or the audit log says so."""
