@@ -62,22 +62,28 @@ def _process() -> int:
     from agent.cli.streams import open_streams, unsaid
 
     open_streams()
-    status = _run(sys.argv[1:])
+    status = _run(sys.argv[1:], own=True)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    return 3 if unsaid() and status == 0 else status
+    status = 3 if unsaid() and status == 0 else status
+    import threading
+
+    if any(not one.daemon and one is not threading.main_thread() for one in threading.enumerate()):
+        # Python would wait for them.
+        os._exit(status)
+    return status
 
 
 def _end(number: int, frame: object) -> None:
     os._exit(128 + number)
 
 
-def _run(argv: list[str]) -> int:
+def _run(argv: list[str], *, own: bool = False) -> int:
     from agent.cli.commands import COMMANDS as AGENT
     from agent.cli.program import run
     from evals.commands import COMMANDS as EVALS
 
-    return run((*AGENT, *EVALS), __version__, argv)
+    return run((*AGENT, *EVALS), __version__, argv, own=own)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,16 @@ RediagnoseError
     Unlogged        it can't be written down, so it isn't done
 """
 
+import logging
+import traceback
 from collections.abc import Mapping
 from pathlib import PurePath
 
 from tools.records import Kind, Record, Scalar
+
+LOGGER = logging.getLogger("rediagnose")
+"""Hears of every exception that nobody meant. A program that embeds this one may listen; else nothing is printed."""
+LOGGER.addHandler(logging.NullHandler())
 
 
 class RediagnoseError(Exception):
@@ -56,12 +62,14 @@ class Bug(Record):
 
 
 def bug(where: str, error: BaseException) -> Bug:
-    """The line about an exception that nobody meant."""
+    """The line about an exception that nobody meant; the logger `rediagnose` hears of it, with where it was raised."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
     at = f" at {PurePath(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}" if last else ""
-    return Bug(where=where, what=f"{type(error).__name__}{at}")
+    found = Bug(where=where, what=f"{type(error).__name__}{at}")
+    LOGGER.error("%s", found, extra={"frames": "".join(traceback.format_tb(error.__traceback__))})
+    return found
 
 
 class GateError(RediagnoseError):

@@ -20,6 +20,7 @@ class Deciding:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._outcomes: dict[str, Outcome] = {}
+        self._under_way: Decisions | None = None
 
     async def approve(self, id: str) -> None:
         """Ask about one step, make its change on a yes, and say what came of it."""
@@ -63,6 +64,11 @@ class Deciding:
             back = f"; /rollback {id} takes it back" if change.undo and not outcome.taken_back else ""
             shown.say(console, f"/recheck looks at everything again{back}", "dim")
 
+    def break_off(self, why: str) -> None:
+        """Say and write down what became of a change that is under way."""
+        if self._under_way is not None:
+            self._under_way.break_off(why)
+
     async def rollback(self, id: str) -> None:
         """Take back a step that was made in this conversation, after a yes."""
         session = self._session
@@ -103,4 +109,5 @@ class Deciding:
         def show(line: str) -> None:
             shown.say(self._session.console, line)
 
-        return Decisions(incident, site_of(incident, self._session.log), approver, show, CHANNEL)
+        self._under_way = Decisions(incident, site_of(incident, self._session.log), approver, show, CHANNEL)
+        return self._under_way

@@ -181,6 +181,7 @@ class Session:
             outcome=answer.outcome, causes=answer.causes, findings=answer.findings, ruled_out=answer.ruled_out,
             unknown=answer.unknown,
         )  # fmt: skip
+        incident.floor = incident.verdict
         self.turns = list(past.turns)
         self.unseen = _after(answer.readings)
         incident.emit(Resumed(diagnosis=answer, said=past.turns))
@@ -207,8 +208,13 @@ class Session:
             await self.conversation.model.close()
         if self.incident:
             await self.incident.close()
+        self.drop()
+
+    def drop(self) -> None:
+        """Remove what wasn't kept."""
         if self._folder:
             self._folder.remove()
+            self._folder = None
 
 
 def _after(readings: Iterable[Reading]) -> int:

@@ -1,11 +1,14 @@
 """`rediagnose acl`: the least-privilege users for the server at hand, and what the current one can't read."""
 
+import asyncio
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
+from agent.cli.hard_stop import GRACE, hard_stop
 from agent.cli.inputs import AclInputs
-from agent.cli.program import ANSWERED
+from agent.cli.program import ANSWERED, INTERRUPTED, NOTHING
 from tools.clock import SystemClock
 from tools.connection.allowed import Allowed
 from tools.connection.budget import Budget
@@ -29,6 +32,26 @@ PURPOSE: dict[UserTier, str] = {
 async def acl(inputs: AclInputs) -> int:
     """Print the users, or with --check what the URL's own user can read. Nothing on the server is changed."""
     target = _target(inputs)
+
+    def give(ended: bool) -> int:
+        why = "interrupted" if ended else f"{target.node} kept it computing for {inputs.deadline:g} s"
+        print(one_line(f"rediagnose acl: {why}; nothing was changed"), file=sys.stderr)
+        return INTERRUPTED if ended else NOTHING
+
+    with hard_stop(inputs.deadline + GRACE, give):
+        try:
+            async with asyncio.timeout(inputs.deadline):
+                server, users, check = await _asked(inputs, target)
+        except TimeoutError:
+            raise RediagnoseError(f"{target.node} can't be asked: no end in {inputs.deadline:g} s") from None
+    if inputs.format == "json":
+        print(json.dumps(_json(target, server, users, check), indent=2))
+    else:
+        print("\n".join(_checked(target, server, check) if check else _printed(target, server, users)))
+    return ANSWERED
+
+
+async def _asked(inputs: AclInputs, target: Target) -> tuple[About, list[User], Check | None]:
     node = Node(target, SystemClock(), Budget(), Pseudonyms())
     try:
         server = await about(node)
@@ -47,11 +70,7 @@ async def acl(inputs: AclInputs) -> int:
         raise RediagnoseError(f"{node.name} can't be asked ({error.kind}): {error.detail}") from None
     finally:
         node.close()
-    if inputs.format == "json":
-        print(json.dumps(_json(target, server, users, check), indent=2))
-    else:
-        print("\n".join(_checked(target, server, check) if check else _printed(target, server, users)))
-    return ANSWERED
+    return server, users, check
 
 
 def _target(inputs: AclInputs) -> Target:

@@ -2,14 +2,15 @@
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import get_args
 
 from agent.answer.diagnosis import Diagnosis
+from agent.cli.hard_stop import PASSED, HardStop, hard_stop
 from agent.cli.inputs import AnnotateInputs
 from agent.cli.investigate import investigate, note
-from agent.cli.program import ANSWERED, FAILED
+from agent.cli.program import ANSWERED, FAILED, INTERRUPTED, NOTHING
 from agent.investigation.investigation import Investigation
 from agent.remediation.audit import ForbiddenLog
 from agent.tickets.comment import comment, marker_of
@@ -44,6 +45,10 @@ _ABOUT_ACCESS = re.compile(
 _LIMITS: dict[Form, int] = {"markdown": GitHub.limit, "jira": Jira.limit, "adf": Jira.limit, "text": PagerDuty.limit}
 
 
+POSTS = 90.0
+"""Seconds for what a ticket's service and the webhooks are asked, before and after the investigation each."""
+
+
 async def annotate(inputs: AnnotateInputs, patience: float = PATIENCE) -> int:
     """Read a ticket, investigate the server that it means, and print the comment; with --post write it as well.
 
@@ -60,7 +65,9 @@ async def annotate(inputs: AnnotateInputs, patience: float = PATIENCE) -> int:
     try:
         target, why = meant_target(inputs, ticket, known)
         _say(f"{target.url} ({why})")
-        if service and (over := await service.look()):
+        with hard_stop(POSTS, _stuck(ticket, "nothing was investigated and nothing posted")):
+            over = await service.look() if service else None
+        if over:
             raise TicketError(f"this {ticket.name} is {over} by now; nothing was investigated and nothing posted")
         if ticket.closed:
             _say(f"this {ticket.name} is {ticket.closed}")
@@ -76,7 +83,7 @@ async def _annotate(
 ) -> int:  # fmt: skip
     answers: list[Diagnosis] = []
 
-    async def finish(incident: Investigation, forbidden: ForbiddenLog) -> int:
+    async def finish(incident: Investigation, forbidden: ForbiddenLog, stop: HardStop) -> int:
         answers.append(incident.answer())
         note(incident, forbidden, inputs.audit)
         return ANSWERED
@@ -93,6 +100,15 @@ async def _annotate(
         return status
     answer, written_comment = answers[0], comment(answers[0], marker_of(target))
     _print(inputs, answer, written_comment)
+    with hard_stop(POSTS, _stuck(ticket, "whether the comment or the notifications arrived isn't known")):
+        return await _hand_out(ticket, target, service, hooks, patience, answer, written_comment, status)
+
+
+async def _hand_out(
+    ticket: Ticket, target: Target, service: Service | None, hooks: Sequence[Webhook], patience: float,
+    answer: Diagnosis, written_comment: Comment, status: int,
+) -> int:  # fmt: skip
+    """Post the comment and notify; the exit status."""
     link = ""
     if service:
         if kind := shut_out(answer, ticket):
@@ -108,6 +124,14 @@ async def _annotate(
             link = printable(posted.url)
             _say(f"{'updated' if posted.updated else 'posted'}: {link}", plain=True)
     return FAILED if not await notify_all(hooks, answer, ticket, link, patience) else status
+
+
+def _stuck(ticket: Ticket, so: str) -> Callable[[bool], int]:
+    def give(ended: bool) -> int:
+        _say(f"{'interrupted' if ended else PASSED} on behalf of this {ticket.name}: {so}")
+        return INTERRUPTED if ended else NOTHING
+
+    return give
 
 
 def service_of(ticket: Ticket, known: Settings, patience: float) -> Service:

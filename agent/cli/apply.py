@@ -1,23 +1,28 @@
 """`rediagnose apply` and `rediagnose rollback`: one step of a recorded plan, approved again, in its own process."""
 
+import asyncio
 import json
 import shlex
 import sys
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from agent.answer.diagnosis import Step
+from agent.cli.hard_stop import FOREVER, GRACE, HardStop, hard_stop
 from agent.cli.inputs import ChangeInputs
-from agent.cli.program import ANSWERED, FAILED
+from agent.cli.program import ANSWERED, FAILED, INTERRUPTED
+from agent.cli.unhurried import Unhurried
 from agent.remediation.applied import alone, answer_of, recorded_change, sent_change, step_of
 from agent.remediation.approval import ApprovalRequest
 from agent.remediation.audit import change_log, vouches
 from agent.remediation.carry_out import Outcome, Site, carry_out, file_lines, outcome_lines, roll_back
+from agent.remediation.course import Course
 from agent.remediation.site import reached
 from agent.remediation.terminal import TerminalApprover
 from agent.report.console import Console
 from tools.clock import SystemClock
 from tools.connection.target import Target
-from tools.errors import Forbidden, GateError, Moved
+from tools.errors import Forbidden, GateError, Moved, RediagnoseError, Unlogged
 from tools.gate.apply import as_new
 from tools.gate.bounds import check_room
 from tools.gate.current_value import current_value
@@ -25,6 +30,8 @@ from tools.gate.equality import equal_values
 from tools.gate.ledger import Ledger, Log, change_entry, changes_path, current_user, forbidden_entry
 from tools.gate.policy import Change, canonical_name, command_line
 from tools.text import one_line
+
+Work = Callable[[Course, HardStop], Awaitable[int]]
 
 
 class _Stopped(GateError):
@@ -35,20 +42,57 @@ async def apply(inputs: ChangeInputs) -> int:
     """Carry out one step; 1 if it was refused, moved or made nothing better. Raises `UsageError` or `Unanswered`."""
     path, target = inputs.file, inputs.server()
     step = step_of(answer_of(path), inputs.step, path)
-    try:
-        log = change_log(inputs.audit, path)
-        change = _classified(step, log)
+
+    async def work(course: Course, stop: HardStop) -> int:
+        change = _classified(step, course)
         _confirmed(inputs, target, change.action)
         with alone(path):
-            async with reached(target, change.node, log, inputs.window) as site:
-                outcome = await _apply(inputs, site, step, change)
+            async with reached(target, change.node, course, inputs.window) as site:
+                outcome = await _apply(inputs, site, step, change, stop)
+        stop.begin(FOREVER)
+        _print(inputs, step, _json(outcome), [f"{step.id} {outcome.state}: {outcome.summary}", *outcome_lines(outcome)])
+        return ANSWERED if outcome.came in ("verified", "unmeasured") else FAILED
+
+    return await _watched(inputs, step, work)
+
+
+async def _watched(inputs: ChangeInputs, step: Step, work: Work) -> int:
+    """The status of the work. However it ends, what became of the change is said and stands in the log."""
+    try:
+        course = Course(change_log(inputs.audit, inputs.file), SystemClock())
     except GateError as error:
         return _refused(inputs, step, error)
-    _print(inputs, step, _json(outcome), [f"{step.id} {outcome.state}: {outcome.summary}", *outcome_lines(outcome)])
-    return ANSWERED if outcome.came in ("verified", "unmeasured") else FAILED
+
+    def broken_off(why: str) -> None:
+        # Said first: what can't be written any more may not come back.
+        said = course.said(why)
+        if inputs.format == "json":
+            _print(inputs, step, {"outcome": "broken-off", "why": said}, [])
+        print(one_line(f"rediagnose {inputs.command}: {step.id} {said}"), file=sys.stderr, flush=True)
+        try:
+            course.close(why)
+        except Unlogged as error:
+            print(one_line(f"rediagnose {inputs.command}: that can't be written down: {error}"), file=sys.stderr)
+
+    with (
+        hard_stop(inputs.deadline + GRACE, lambda ended: INTERRUPTED if ended else FAILED) as stop,
+        stop.telling(broken_off),
+    ):
+        try:
+            return await work(course, stop)
+        except GateError as error:
+            return _refused(inputs, step, error)
+        except asyncio.CancelledError:
+            broken_off("interrupted")
+            return INTERRUPTED
+        except RediagnoseError:
+            raise
+        except Exception:
+            broken_off("a bug of rediagnose")
+            raise
 
 
-async def _apply(inputs: ChangeInputs, site: Site, step: Step, change: Change) -> Outcome:
+async def _apply(inputs: ChangeInputs, site: Site, step: Step, change: Change, stop: HardStop) -> Outcome:
     gate = site.gate()
     now = await current_value(site.nodes[change.node], change)
     if now != change.before:
@@ -57,7 +101,7 @@ async def _apply(inputs: ChangeInputs, site: Site, step: Step, change: Change) -
         site.log(change_entry(site.clock, "stopped", change, why=why, step=step.id))
         raise Moved(why)
     request = ApprovalRequest(step=step.id, change=change, unchecked=await _unchecked(site, change))
-    channel = await _channel(inputs, site, request)
+    channel = await _channel(inputs, site, request, stop)
     approval = gate.approve(change, by=current_user(), channel=channel, step=step.id)
     return await carry_out(site, gate, step, change, approval)
 
@@ -66,20 +110,21 @@ async def rollback(inputs: ChangeInputs) -> int:
     """Take a step back; 1 if the value is no longer the one that was applied. Raises as `apply` does."""
     path, target = inputs.file, inputs.server()
     step = step_of(answer_of(path), inputs.step, path)
-    try:
-        log = change_log(inputs.audit, path)
-        change = _classified(step, log)
+
+    async def work(course: Course, stop: HardStop) -> int:
+        change = _classified(step, course)
         if (restored := change.reversal) is None:
             raise GateError(f"nothing takes back {change.action}")
-        _may_return(restored, step, inputs, log)
+        _may_return(restored, step, inputs, course)
         with alone(path):
-            now, outcome_text = await _take_back(inputs, target, step, change, restored, log)
-    except GateError as error:
-        return _refused(inputs, step, error)
-    outcome = {"outcome": "rolled-back", "action": restored.action, "before": now, "after": restored.args[3],
-               "why": outcome_text}  # fmt: skip
-    _print(inputs, step, outcome, [f"{step.id} rolled back: {outcome_text}"])
-    return ANSWERED
+            now, outcome_text = await _take_back(inputs, target, step, change, restored, course, stop)
+        stop.begin(FOREVER)
+        outcome = {"outcome": "rolled-back", "action": restored.action, "before": now, "after": restored.args[3],
+                   "why": outcome_text}  # fmt: skip
+        _print(inputs, step, outcome, [f"{step.id} rolled back: {outcome_text}"])
+        return ANSWERED
+
+    return await _watched(inputs, step, work)
 
 
 def _may_return(restored: Change, step: Step, inputs: ChangeInputs, log: Log) -> None:
@@ -94,7 +139,7 @@ def _may_return(restored: Change, step: Step, inputs: ChangeInputs, log: Log) ->
 
 
 async def _take_back(
-    inputs: ChangeInputs, target: Target, step: Step, change: Change, restored: Change, log: Log
+    inputs: ChangeInputs, target: Target, step: Step, change: Change, restored: Change, log: Log, stop: HardStop
 ) -> tuple[str | None, str]:
     """What stood there, and what came of it. Raises `GateError` where it isn't ours to take back."""
     journal = Ledger(changes_path(inputs.file))
@@ -113,15 +158,15 @@ async def _take_back(
             why = f"{change.parameter} is {now!r} now and was set to {ours!r}: it isn't ours to take back"
             log(change_entry(site.clock, "stopped", restored, why=why, step=step.id))
             raise Moved(why)
-        return now, await _roll_back(inputs, site, step, restored)
+        return now, await _roll_back(inputs, site, step, restored, stop)
 
 
-async def _roll_back(inputs: ChangeInputs, site: Site, step: Step, restored: Change) -> str:
+async def _roll_back(inputs: ChangeInputs, site: Site, step: Step, restored: Change, stop: HardStop) -> str:
     gate = site.gate()
     request = ApprovalRequest(
         step=step.id, change=restored, unchecked=await _unchecked(site, restored), takes_back=True
     )  # fmt: skip
-    channel = await _channel(inputs, site, request)
+    channel = await _channel(inputs, site, request, stop)
     approval = gate.approve(restored, by=current_user(), channel=channel, step=step.id)
     done = await roll_back(site, gate, restored, approval)
     return f"{restored.parameter} was {done.read_before}, is {done.read_after} again"
@@ -132,7 +177,8 @@ async def _unchecked(site: Site, change: Change) -> str | None:
     if change.parameter is None:
         return None
     try:
-        return check_room(canonical_name(change.parameter), change.args[3], await site.room(change.node))
+        name, room = canonical_name(change.parameter), await site.room(change.node)
+        return check_room(name, change.args[3], room, restores=change.restores)
     except Forbidden as error:
         return str(error)
 
@@ -162,11 +208,12 @@ def _confirmed(inputs: ChangeInputs, target: Target, action: str) -> None:
         raise _Stopped(f"{given}; if it's what you want: {typed}")
 
 
-async def _channel(inputs: ChangeInputs, site: Site, request: ApprovalRequest) -> str:
-    """The channel through which somebody said yes. Raises `GateError` for a no."""
+async def _channel(inputs: ChangeInputs, site: Site, request: ApprovalRequest, stop: HardStop) -> str:
+    """The channel through which somebody said yes; what follows has its own time. Raises `GateError` for a no."""
     if inputs.confirm is not None:
+        stop.begin(inputs.deadline + GRACE)
         return "--confirm"
-    if not await TerminalApprover(Console(stderr=True)).approve(request):
+    if not await Unhurried(TerminalApprover(Console(stderr=True)), stop, inputs.deadline).approve(request):
         site.log(change_entry(site.clock, "refused", request.change, channel="terminal", step=request.step))
         raise _Stopped("the answer wasn't yes")
     return "terminal"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from agent.answer.diagnosis import OFFLINE
 from agent.answer.events import Event
+from agent.cli.hard_stop import GRACE, hard_stop
 from agent.cli.inputs import CaptureInputs
 from agent.cli.interruption import interruptible
 from agent.cli.program import ANSWERED, INTERRUPTED, NOTHING
@@ -17,6 +18,10 @@ from agent.recordings.capture import Captured, capture
 from agent.runbooks.library import load
 from tools.clock import SystemClock
 from tools.text import one_line
+
+BESIDES = 90.0
+"""Seconds that the first readings, and the whole states at the start and at the end, may take."""
+PASSED = "THE DEADLINE PASSED"
 
 
 async def capture_(inputs: CaptureInputs) -> int:
@@ -32,22 +37,33 @@ async def capture_(inputs: CaptureInputs) -> int:
     assert incident.recorder is not None
     work = asyncio.ensure_future(_recorded(incident, inputs))
     done: Captured | None = None
-    try:
-        with interruptible():
-            done = await asyncio.shield(work)
-    except asyncio.CancelledError:
-        # Closed first: what is given up from here on isn't the server's silence.
-        incident.recorder.close()
-        work.cancel()
-        await asyncio.gather(work, return_exceptions=True)
-    finally:
-        await incident.close()
-    if incident.recorder.lost:
-        _tell(f"not recorded in full: {incident.recorder.lost}")
-        return NOTHING if done else INTERRUPTED
-    print(one_line(_summary(inputs.record, incident, done)))
+    recorder, seconds = incident.recorder, inputs.deadline or inputs.duration + BESIDES
+    passed = False
+
+    def give(ended: bool) -> int:
+        recorder.close()
+        print(one_line(_summary(inputs.record, incident, None, "INTERRUPTED" if ended else PASSED)))
+        return INTERRUPTED if ended else NOTHING
+
+    with interruptible(), hard_stop(seconds + GRACE, give):
+        try:
+            async with asyncio.timeout(seconds):
+                done = await asyncio.shield(work)
+        except (TimeoutError, asyncio.CancelledError) as error:
+            passed = isinstance(error, TimeoutError)
+            # Closed first: what is given up from here on isn't the server's silence.
+            recorder.close()
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+        finally:
+            await incident.close()
+    broken_off = NOTHING if done or passed else INTERRUPTED
+    if recorder.lost:
+        _tell(f"not recorded in full: {recorder.lost}")
+        return broken_off
+    print(one_line(_summary(inputs.record, incident, done, PASSED if passed else "INTERRUPTED")))
     sys.stdout.flush()
-    return ANSWERED if done else INTERRUPTED
+    return ANSWERED if done else broken_off
 
 
 async def _recorded(incident: Investigation, inputs: CaptureInputs) -> Captured:
@@ -56,14 +72,14 @@ async def _recorded(incident: Investigation, inputs: CaptureInputs) -> Captured:
     return await capture(incident, inputs.duration, inputs.every, tell=_tell)
 
 
-def _summary(path: Path, incident: Investigation, done: Captured | None) -> str:
+def _summary(path: Path, incident: Investigation, done: Captured | None, why: str) -> str:
     cost, nodes = incident.budget.footprint, len(incident.nodes)
     seconds = incident.clock.monotonic() - incident.began
     silent = f" ({done.answered} answered at the end)" if done and done.answered < nodes else ""
     return (
         f"{path}: {path.stat().st_size} bytes, {seconds:.1f} s, {nodes} node{'' if nodes == 1 else 's'}{silent}, "
         f"{cost.commands} of at most {cost.budget.commands} commands, {cost.pings} of {cost.budget.pings} PINGs"
-        f"{'' if done else '; INTERRUPTED, it ends there'}"
+        f"{'' if done else f'; {why}, it ends there'}"
     )
 
 

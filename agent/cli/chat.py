@@ -1,9 +1,9 @@
 """`rediagnose chat`: an incident as a conversation."""
 
 import asyncio
+import contextlib
 import signal
 import sys
-import traceback
 from collections.abc import Coroutine
 
 from agent.answer.diagnosis import OFFLINE
@@ -11,15 +11,20 @@ from agent.chat import shown
 from agent.chat.line import Pipe, Terminal
 from agent.chat.session import Session
 from agent.chat.slash import COMMANDS, Chat, words_for
+from agent.cli.hard_stop import FOREVER, GRACE, PASSED, HardStop, hard_stop
 from agent.cli.inputs import ChatInputs
 from agent.cli.interruption import Interruption, interruptible
 from agent.cli.program import ANSWERED, INTERRUPTED
 from agent.cli.streams import reader_left
+from agent.cli.unhurried import Unhurried
 from agent.remediation.terminal import TerminalApprover
 from agent.report.console import Console
 from tools.clock import SystemClock
-from tools.errors import RediagnoseError
+from tools.errors import RediagnoseError, bug
 from tools.record.recorder import must_be_new
+
+CLOSES = 5.0
+"""Seconds for letting go of servers and model at the end."""
 
 
 async def chat(inputs: ChatInputs) -> int:
@@ -29,11 +34,19 @@ async def chat(inputs: ChatInputs) -> int:
     if inputs.record:
         must_be_new(inputs.record)
     console, there = Console(), sys.stdin.isatty() and sys.stdout.isatty()
-    approver = TerminalApprover(console) if there and inputs.approve == "ask" else None
-    session = Session(setup, console, audit=inputs.audit, approver=approver)
+    session = Session(setup, console, audit=inputs.audit)
     talk = Chat(session)
+    with hard_stop(FOREVER, lambda ended: _cut_off(talk, ended), survives=True) as stop:
+        if there and inputs.approve == "ask":
+            session.approver = Unhurried(TerminalApprover(console), stop)
+        with stop.telling(talk.decisions.break_off):
+            return await _talk(inputs, talk, symptom, stop, there=there)
+
+
+async def _talk(inputs: ChatInputs, talk: Chat, symptom: str, stop: HardStop, *, there: bool) -> int:
+    session, console, target = talk.session, talk.session.console, talk.session.target
     lines = Terminal(COMMANDS, lambda name: words_for(talk, name)) if there else Pipe(console)
-    use = setup.model.use
+    use = session.use
     how = "checks alone" if use.name == OFFLINE else f"model {use.name}"
     shown.say(console, f"rediagnose: {target.url}, {how} ({use.why}). /help lists the commands.")
     if target.tls and target.tls.insecure:
@@ -41,21 +54,23 @@ async def chat(inputs: ChatInputs) -> int:
     try:
         with interruptible() as interruption:
             if inputs.resume:
-                await _work(talk, f"/resume {inputs.resume}")
+                await _work(talk, f"/resume {inputs.resume}", stop)
             if interruption.has_come():
                 return INTERRUPTED
             if symptom and session.incident is None:
-                await _work(talk, symptom)
+                await _work(talk, symptom, stop)
             elif not inputs.resume:
                 shown.say(console, "What was reported? (the ticket's words, an error, a stack trace)")
-            await _converse(talk, lines, interruption)
+            await _converse(talk, lines, interruption, stop)
             if interruption.has_come():
                 return INTERRUPTED
     except asyncio.CancelledError:
         # A signal. What is written down is closed as at any other end; the terminal may be gone.
         return INTERRUPTED
     finally:
+        stop.begin(CLOSES)
         await session.close()
+        stop.begin(FOREVER)
         if session.lost:
             shown.say(console, f"not recorded in full: {session.lost}", "red")
     if session.incident:
@@ -65,28 +80,50 @@ async def chat(inputs: ChatInputs) -> int:
     return ANSWERED
 
 
-async def _converse(talk: Chat, lines: Terminal | Pipe, interruption: Interruption) -> None:
+def _cut_off(talk: Chat, ended: bool) -> int:
+    """Say what is known of a conversation that is stuck, and keep what is to be kept; the exit status."""
+    session = talk.session
+    with contextlib.suppress(Exception):
+        session.progress.pause()
+    why = "interrupted" if ended else PASSED
+    if incident := session.incident:
+        shown.answer(session.console, incident.answer(interrupted=True) if ended else incident.cut_off())
+        incident.equipment.close_recording()
+    kept = f"recorded: {session.file}" if session.is_kept else "not recorded"
+    shown.say(session.console, f"rediagnose: {why}: the conversation ends here; {kept}", "red")
+    session.drop()
+    return INTERRUPTED if ended else ANSWERED
+
+
+async def _converse(talk: Chat, lines: Terminal | Pipe, interruption: Interruption, stop: HardStop) -> None:
     # A signal that came while work was done has ended that: the work itself rounds it off.
-    while not (talk.over or interruption.has_come() or reader_left()) and (text := await lines.line()) is not None:
-        await _work(talk, text)
+    while not (talk.over or interruption.has_come() or reader_left()):
+        # Whoever types takes the time that it takes, but the editor has to be alive.
+        with stop.person(FOREVER):
+            text = await lines.line()
+        if text is None:
+            return
+        await _work(talk, text, stop)
 
 
-async def _work(talk: Chat, text: str) -> None:
+async def _work(talk: Chat, text: str, stop: HardStop) -> None:
     """Do what a line asks for. Neither Ctrl-C nor a fault of ours ends the conversation; what can't be done is said."""
+    stop.begin(talk.session.options.deadline + GRACE)
     try:
-        await _interruptible(talk.take(text))
+        await _interruptible(talk.take(text), stop)
     except RediagnoseError as error:
         shown.say(talk.session.console, str(error), "red")
     except BrokenPipeError:
         raise
-    except Exception:
-        traceback.print_exc()
-        shown.say(talk.session.console, "that is a bug; the conversation goes on", "red")
+    except Exception as error:
+        shown.say(talk.session.console, f"{bug('the conversation', error)}; the conversation goes on", "red")
+    finally:
+        stop.begin(FOREVER)
 
 
-async def _interruptible(work: Coroutine[object, object, None]) -> None:
+async def _interruptible(work: Coroutine[object, object, None], stop: HardStop) -> None:
     task = asyncio.ensure_future(work)
-    with interruptible(task, (signal.SIGINT,)):
+    with interruptible(task, (signal.SIGINT,)), stop.hearing():
         try:
             await task
         except asyncio.CancelledError:

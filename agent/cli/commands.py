@@ -45,6 +45,7 @@ def _capture(parser: argparse.ArgumentParser) -> None:
     add("--duration", type=positive, metavar="SECONDS", help="after the first readings (20)")
     add("--every", type=window, metavar="SECONDS", help="between two looks at the vital signs (2)")
     add("--window", type=window, metavar="SECONDS", help="between the two samples at the start (2)")
+    add("--deadline", type=positive, metavar="SECONDS", help="for the whole (90, and --duration)")
     sources(parser)
     connection(parser)
 

@@ -4,67 +4,174 @@ A busy event loop hears nothing. A timer's signal interrupts whatever Python run
 given from there, and the process ends with it. A program that embeds this one has its own signals: none is touched.
 """
 
+import asyncio
 import contextlib
 import os
 import signal
 import sys
+import termios
 import threading
+import time
+from asyncio.events import Handle
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
 from agent.cli.interruption import SIGNALS
 
-GRACE = 1.9
+TICK = 0.25
+"""Seconds between two looks at whether the event loop still turns, and whether the time is over."""
+GRACE = 1.9 - TICK
 """Seconds behind the deadline after which nothing is waited for any more."""
-AFTER_A_SIGNAL = 2.0
+AFTER_A_SIGNAL = 2.0 - TICK
 """Seconds after Ctrl-C, SIGTERM or a lost terminal, the same."""
-LAST_WORDS = 5.0
+STANDS_STILL = 5.0
+"""Seconds without a turn of the loop after which nobody can be asked anything any more."""
+BROKEN_OFF = 0.2
+"""Seconds behind the deadline, or after a signal, at which what computes is broken off where something can go on."""
+ROUNDS_OFF = 1.0
+"""Seconds more for what goes on afterwards, as long as the loop turns."""
+LAST_WORDS = 3.0
 """Seconds for what is printed then; after that the process ends without it."""
+FOREVER = float("inf")
+PASSED = "the deadline passed while something computed"
 Give = Callable[[bool], int]
 """Prints what is known, told whether a person ended it; the exit status."""
 
 
-@contextlib.contextmanager
-def hard_stop(seconds: float, give: Give) -> Iterator[None]:
-    """End the process after so many seconds, or soon after a signal that isn't heeded, with what `give` prints."""
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
-        yield
-        return
-    ended = False
+class BrokenOff(Exception):
+    """Raised within what computes past its time, so that the rest can go on."""
 
-    def end(number: int, frame: FrameType | None) -> None:
+
+class HardStop:
+    """Watches the time and the event loop; what is past its end is ended, with what is known."""
+
+    def __init__(self, give: Give, *, survives: bool) -> None:
+        self._give, self._survives = give, survives
+        self._ends = self._breaks = FOREVER
+        self._ended = self._turned = False
+        self._still = 0.0
+        self._persons = 0
+        self._told: list[Callable[[str], None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        with contextlib.suppress(RuntimeError):
+            self._loop = asyncio.get_running_loop()
+        self._terminal: tuple[int, list[Any]] | None = None
+        with contextlib.suppress(OSError, ValueError, AttributeError, termios.error):
+            self._terminal = sys.stdin.fileno(), termios.tcgetattr(sys.stdin.fileno())
+
+    def begin(self, seconds: float) -> None:
+        """Let something begin that may take so many seconds, whatever came before it."""
+        self._ended = False
+        self._end_in(seconds, seconds - GRACE)
+
+    def _end_in(self, seconds: float, breaks: float) -> None:
+        now = time.monotonic()
+        self._ends, self._breaks = now + seconds, now + breaks + BROKEN_OFF
+
+    @contextlib.contextmanager
+    def person(self, seconds: float) -> Iterator[None]:
+        """While a person is asked, who takes the time that it takes; what follows has so many seconds."""
+        self._persons += 1
+        try:
+            yield
+        finally:
+            self._persons -= 1
+            if not self._ended:
+                self.begin(seconds)
+
+    @contextlib.contextmanager
+    def telling(self, tell: Callable[[str], None]) -> Iterator[None]:
+        """While this lasts `tell` is told first why the process ends."""
+        self._told.append(tell)
+        try:
+            yield
+        finally:
+            self._told.remove(tell)
+
+    @contextlib.contextmanager
+    def hearing(self) -> Iterator[None]:
+        """While this lasts a signal has to be heeded, in seconds, by whoever hears it now."""
+        before: dict[int, Any] = {}
+
+        def hurry(number: int, frame: FrameType | None) -> None:
+            if not self._ended:
+                self._ended = True
+                self._end_in(AFTER_A_SIGNAL, 0)
+            before[number](number, frame)
+
+        for number in SIGNALS:
+            if callable(own := signal.getsignal(number)):
+                before[number] = own
+                signal.signal(number, hurry)
+        try:
+            yield
+        finally:
+            for number, own in before.items():
+                if signal.getsignal(number) is hurry:
+                    signal.signal(number, own)
+
+    def look(self, number: int, frame: FrameType | None) -> None:
+        """Look at the time and the loop: the timer's own."""
+        self._still = 0.0 if self._turned else self._still + TICK
+        self._turned, now = False, time.monotonic()
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._turn)
+        # Where more is to come, what is just rounding off is let.
+        late = self._ends + (ROUNDS_OFF if self._survives and self._still <= TICK else 0.0)
+        if now >= late and (self._ended or not self._persons):
+            self._end()
+        if self._persons and self._still >= STANDS_STILL:
+            self._end()
+        if self._survives and now >= self._breaks and self._still > TICK and _in_a_callback(frame):
+            self._breaks = FOREVER
+            raise BrokenOff("it took longer than there was time")
+
+    def _turn(self) -> None:
+        self._turned = True
+
+    def _end(self) -> None:
         signal.signal(signal.SIGALRM, lambda *_: os._exit(3))
         signal.setitimer(signal.ITIMER_REAL, LAST_WORDS)
+        if self._terminal is not None:
+            with contextlib.suppress(OSError, termios.error):
+                termios.tcsetattr(self._terminal[0], termios.TCSANOW, self._terminal[1])
         status = 3
         try:
-            status = give(ended)
+            for tell in self._told:
+                tell("interrupted" if self._ended else PASSED)
+            status = self._give(self._ended)
         finally:
             with contextlib.suppress(Exception):
                 sys.stdout.flush()
                 sys.stderr.flush()
             os._exit(status)
 
-    before: dict[int, Any] = {}
 
-    def hurry(number: int, frame: FrameType | None) -> None:
-        nonlocal ended
-        ended = True
-        signal.setitimer(signal.ITIMER_REAL, AFTER_A_SIGNAL)
-        if callable(own := before[number]):
-            own(number, frame)
+@contextlib.contextmanager
+def hard_stop(seconds: float, give: Give, *, survives: bool = False) -> Iterator[HardStop]:
+    """End the process after so many seconds, or soon after a signal that isn't heeded, with what `give` prints.
 
-    for number in SIGNALS:
-        before[number] = signal.getsignal(number)
-        if callable(before[number]):
-            signal.signal(number, hurry)
-    alarm = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    With `survives` what computes past its time is broken off first, by an exception within it.
+    """
+    stop = HardStop(give, survives=survives)
+    stop.begin(seconds)
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield stop
+        return
+    alarm = signal.signal(signal.SIGALRM, stop.look)
+    signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
     try:
-        yield
+        with stop.hearing():
+            yield stop
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, alarm)
-        for number, own in before.items():
-            if callable(own):
-                signal.signal(number, own)
+
+
+def _in_a_callback(frame: FrameType | None) -> bool:
+    """Whether a frame is within something that the event loop called: only there an exception is somebody's."""
+    outer = frame.f_back if frame else None
+    while outer is not None and outer.f_code is not Handle._run.__code__:
+        outer = outer.f_back
+    return outer is not None

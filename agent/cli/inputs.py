@@ -190,6 +190,8 @@ class CaptureInputs(SourceInputs, Positionals):
     """Seconds after the first readings."""
     every: float = 2.0
     """Seconds between two looks at the vital signs."""
+    deadline: float | None = None
+    """Seconds for the whole; null for 90 and the duration."""
 
 
 class ReplayInputs(Record):
@@ -217,6 +219,8 @@ class ChangeInputs(ServerInputs):
     format: Literal["text", "json"] = "text"
     window: float = 2.0
     """Seconds of each look before and after."""
+    deadline: float = 90.0
+    """Seconds until the question, and again for what is approved: the looks, and taking it back if it got worse."""
     audit: Path | None = None
 
 
@@ -228,6 +232,8 @@ class AclInputs(ServerInputs):
     check: bool = False
     tier: Literal["reader", "key-reader", "writer"] | None = None
     format: Literal["text", "json"] = "text"
+    deadline: float = 60.0
+    """Seconds for all that the server is asked."""
 
 
 class RunbooksInputs(Record):

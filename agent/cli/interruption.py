@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
@@ -13,6 +14,8 @@ SIGNALS = tuple(
 )  # fmt: skip
 PATIENCE = 3
 """Which of several signals ends the process at once, whatever it's doing."""
+AFTER_THE_SECOND = 3.0
+"""Seconds after a second signal in which what runs has to come to its end; then the process ends without it."""
 
 
 class Interruption:
@@ -24,18 +27,29 @@ class Interruption:
         self.closing = False
         """Whether what runs mustn't be cancelled any more: files are being closed."""
         self._task, self._loop = task, asyncio.get_running_loop()
+        self._last: threading.Timer | None = None
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         self.came += 1
         if self.came >= PATIENCE:
             # Even a write that waits for a reader ends here.
-            os._exit(128 + signal.SIGINT)
+            _leave()
+        if self.came == PATIENCE - 1:
+            # A thread: it isn't kept from it by what the main one computes.
+            self._last = threading.Timer(AFTER_THE_SECOND, _leave)
+            self._last.daemon = True
+            self._last.start()
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._cancel)
 
     def has_come(self) -> bool:
         """Whether any signal came."""
         return self.came > 0
+
+    def over(self) -> None:
+        """What was interrupted has come to its end."""
+        if self._last is not None:
+            self._last.cancel()
 
     def _cancel(self) -> None:
         if not self.closing:
@@ -58,6 +72,11 @@ def interruptible(
     try:
         yield interruption
     finally:
+        interruption.over()
         for number, handler in before.items():
             if signal.getsignal(number) is interruption:
                 signal.signal(number, handler)
+
+
+def _leave() -> None:
+    os._exit(128 + signal.SIGINT)

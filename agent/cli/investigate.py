@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from agent.answer.diagnosis import Diagnosis
-from agent.cli.hard_stop import GRACE, hard_stop
+from agent.cli.hard_stop import FOREVER, GRACE, HardStop, hard_stop
 from agent.cli.inputs import PrintedInputs
 from agent.cli.interruption import Interruption, interruptible
 from agent.cli.program import ANSWERED, INTERRUPTED
+from agent.cli.unhurried import Unhurried
 from agent.investigation.investigation import Investigation
 from agent.investigation.model_stage import show_prompt
 from agent.investigation.pipeline import Setup, look, run
@@ -26,8 +27,8 @@ from tools.clock import Clock
 from tools.errors import Unlogged
 from tools.text import one_line
 
-Finish = Callable[[Investigation, ForbiddenLog], Awaitable[int]]
-"""Does with a finished investigation what is to be done; the exit status."""
+Finish = Callable[[Investigation, ForbiddenLog, HardStop], Awaitable[int]]
+"""Does with a finished investigation what is to be done, in a time that it sets itself; the exit status."""
 Print = Callable[[Investigation, Diagnosis], None]
 """Prints an answer."""
 
@@ -61,13 +62,16 @@ async def _investigate(
         return INTERRUPTED if ended else ANSWERED
 
     try:
-        with progress, hard_stop(setup.options.deadline + GRACE, give):
-            if prompt_only:
-                await look(incident, setup.model.use)
-                print(show_prompt(incident, setup.model))
-                return ANSWERED
-            await run(incident, setup.model)
-        return await finish(incident, forbidden)
+        with hard_stop(setup.options.deadline + GRACE, give) as stop:
+            with progress:
+                if prompt_only:
+                    await look(incident, setup.model.use)
+                    print(show_prompt(incident, setup.model))
+                    return ANSWERED
+                await run(incident, setup.model)
+            # Who reads what is printed may take their time.
+            stop.begin(FOREVER)
+            return await finish(incident, forbidden, stop)
     except asyncio.CancelledError:
         await _rounded_off(incident)
         print_(incident, incident.answer(interrupted=True))
@@ -96,7 +100,7 @@ class Presenter:
         self._out = Console()
         self._asks = inputs.approve == "ask" and sys.stdin.isatty() and sys.stderr.isatty()
 
-    async def finish(self, incident: Investigation, forbidden: ForbiddenLog) -> int:
+    async def finish(self, incident: Investigation, forbidden: ForbiddenLog, stop: HardStop) -> int:
         """Print the answer, then ask about each step that could be made."""
         # Before anything is asked: a recording holds the plan then, whatever becomes of this process.
         answer = incident.answer()
@@ -106,16 +110,20 @@ class Presenter:
             self.print(incident, answer)
         logged = note(incident, forbidden, self._inputs.audit)
         if asks and logged:
-            await self._decide(incident)
+            await self._decide(incident, stop)
         if asks and not is_text:
             self.print(incident, incident.answer() if logged else answer)
         return ANSWERED
 
-    async def _decide(self, incident: Investigation) -> None:
+    async def _decide(self, incident: Investigation, stop: HardStop) -> None:
         asker = Console(stderr=True)
 
         site = site_of(incident, change_log(self._inputs.audit, self._inputs.record))
-        await Decisions(incident, site, TerminalApprover(asker), asker.say, "terminal").all(offer_undo=True)
+        approver = Unhurried(TerminalApprover(asker), stop)
+        decisions = Decisions(incident, site, approver, asker.say, "terminal")
+        with stop.telling(decisions.break_off):
+            await decisions.all(offer_undo=True)
+        stop.begin(FOREVER)
 
     def print(self, incident: Investigation, answer: Diagnosis) -> None:
         """Print an answer in the form that was asked for."""

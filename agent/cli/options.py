@@ -14,6 +14,7 @@ def configure_acl(parser: argparse.ArgumentParser) -> None:
     add("--check", action="store_true", help="try what the URL's user can read, and which causes the rest hides")
     add("--tier", choices=("reader", "key-reader", "writer"), help="one user only (all)")
     add("--format", choices=("text", "json"), help="of the answer on stdout (text)")
+    add("--deadline", type=positive, metavar="SECONDS", help="for all that the server is asked (60)")
     connection(parser)
 
 
@@ -131,5 +132,7 @@ def configure_change(parser: argparse.ArgumentParser) -> None:
     add("--confirm", metavar="ACTION", help="the exact action, as the yes of somebody who has no terminal")
     add("--format", choices=("text", "json"), help="of the outcome on stdout (text)")
     add("--window", type=window, metavar="SECONDS", help="of each look before and after (2)")
+    hint = "until the question, and again for the change with the looks before and after it (90)"
+    add("--deadline", type=positive, metavar="SECONDS", help=hint)
     audit(parser)
     connection(parser)

@@ -4,12 +4,16 @@ import argparse
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import ExitStack, suppress
 from typing import Any, NamedTuple, NoReturn
 
 from tools.terminal import sinks
 from tools.text import one_line
 
+LINGERS = 1.0
+"""Seconds after the last word in which what was begun in other threads may come to its end."""
 ANSWERED, FAILED, USAGE, NOTHING, INTERRUPTED = 0, 1, 2, 3, 130
 
 
@@ -49,6 +53,7 @@ def parser(commands: Sequence[Command], version: str) -> argparse.ArgumentParser
     for command in commands:
         sub = choices.add_parser(command.name, help=command.help, description=command.help, allow_abbrev=False)
         command.configure(sub)
+        sub.add_argument("-v", "--verbose", action="store_true", help="of a bug of rediagnose show where it is")
     return root
 
 
@@ -62,16 +67,17 @@ def parsed(root: argparse.ArgumentParser, argv: Sequence[str] | None) -> dict[st
     return vars(args)
 
 
-def run(commands: Sequence[Command], version: str, argv: Sequence[str] | None) -> int:
+def run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, *, own: bool = False) -> int:
     """Parse, load the one command, run it; errors as one line and an exit status.
 
+    `own` says that the process is the program's own, and ends with it.
     Whatever is printed within goes through a sink: a value, a name or an argument can't steer the terminal.
     """
     with sinks():
-        return _run(commands, version, argv)
+        return _run(commands, version, argv, own=own)
 
 
-def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None) -> int:
+def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, *, own: bool) -> int:
     try:
         arguments = parsed(parser(commands, version), argv)
     except SystemExit as exit_:
@@ -83,11 +89,15 @@ def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None) 
     from tools.errors import RediagnoseError, UsageError
 
     try:
+        from agent.cli.bug_lines import bug_lines
         from agent.cli.inputs import check_environment, typed
 
         check_environment(os.environ)
         result = _loaded(command.run)(typed(_loaded(command.inputs), arguments))
-        return asyncio.run(_interruptible(result)) if asyncio.iscoroutine(result) else int(result)
+        if not asyncio.iscoroutine(result):
+            return int(result)
+        with ExitStack() as ending, bug_lines(verbose=bool(arguments.get("verbose"))):
+            return asyncio.run(_interruptible(result, ending if own else None))
     except UsageError as error:
         print(one_line(f"rediagnose {name}: {error}"), file=sys.stderr)
         return USAGE
@@ -103,19 +113,36 @@ def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None) 
         # The machine's: no room, too many files, a device that failed.
         print(f"rediagnose {name}: {error}", file=sys.stderr)
         return NOTHING
-    except Exception:
-        import traceback
+    except Exception as error:
+        from agent.cli.bug_lines import bug_lines
+        from tools.errors import bug
 
-        traceback.print_exc()
-        print(f"rediagnose {name}: that is a bug; nothing was answered", file=sys.stderr)
+        with bug_lines(verbose=bool(arguments.get("verbose"))):
+            found = bug("the program", error)
+        print(f"rediagnose {name}: {found}; nothing was answered", file=sys.stderr)
         return NOTHING
 
 
-async def _interruptible(work: Coroutine[Any, Any, int]) -> int:
+async def _interruptible(work: Coroutine[Any, Any, int], ending: ExitStack | None) -> int:
     from agent.cli.interruption import interruptible
 
     with interruptible():
-        return await work
+        status = await work
+    if ending is not None:
+        # All was said: a thread that is stuck, such as a name's resolution, doesn't keep the process.
+        leaves = threading.Timer(LINGERS, leave, (status,))
+        leaves.daemon = True
+        leaves.start()
+        ending.callback(leaves.cancel)
+    return status
+
+
+def leave(status: int) -> None:
+    """End the process now, whatever its threads do; what was printed is."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
 
 
 def _loaded(place: str) -> Any:

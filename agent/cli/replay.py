@@ -1,12 +1,11 @@
 """`rediagnose replay`: a recorded incident as endpoints on loopback, until Ctrl-C."""
 
 import asyncio
-import contextlib
-import signal
 
+from agent.cli.hard_stop import FOREVER, hard_stop
 from agent.cli.inputs import ReplayInputs
-from agent.cli.interruption import SIGNALS
-from agent.cli.program import ANSWERED
+from agent.cli.interruption import interruptible
+from agent.cli.program import ANSWERED, INTERRUPTED
 from tools.record.load import Recording, load
 from tools.record.mapping import LOOPBACK
 from tools.record.playhead import Moment
@@ -17,16 +16,17 @@ from tools.text import one_line
 
 async def replay(inputs: ReplayInputs) -> int:
     """Serve until a signal ends it. Raises `UsageError` for a file or a port that can't be used."""
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (one for one in SIGNALS if signal.getsignal(one) is not signal.SIG_IGN):
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, ended.set)
     recording = load(inputs.file)
     tape = Tape(recording)
     async with serving(tape, Moment(speed=inputs.speed, at=inputs.at), inputs.port) as served:
-        print(_begun(recording, tape, served, inputs.at), flush=True)
-        await ended.wait()
+        with interruptible() as interruption, hard_stop(FOREVER, lambda _: INTERRUPTED):
+            try:
+                print(_begun(recording, tape, served, inputs.at), flush=True)
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if not interruption.has_come() or (task := asyncio.current_task()) is None:
+                    raise
+                task.uncancel()
         print(_over(served), flush=True)
     return ANSWERED
 

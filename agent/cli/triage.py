@@ -1,11 +1,15 @@
 """`rediagnose triage`: one command, one answer."""
 
+from agent.cli.hard_stop import HardStop
 from agent.cli.inputs import TriageInputs
 from agent.cli.investigate import Presenter, investigate
 from agent.cli.program import FAILED
 from agent.investigation.investigation import Investigation
 from agent.remediation.audit import ForbiddenLog
 from tools.clock import SystemClock
+
+NOTIFIES = 15.0
+"""Seconds for one notification."""
 
 
 async def triage(inputs: TriageInputs) -> int:
@@ -19,8 +23,9 @@ async def triage(inputs: TriageInputs) -> int:
 
         hooks = webhooks(inputs.notify)
 
-        async def finish(incident: Investigation, forbidden: ForbiddenLog) -> int:
-            status = await presenter.finish(incident, forbidden)
+        async def finish(incident: Investigation, forbidden: ForbiddenLog, stop: HardStop) -> int:
+            status = await presenter.finish(incident, forbidden, stop)
+            stop.begin(NOTIFIES * len(hooks))
             return status if await notify_all(hooks, incident.answer()) else FAILED
 
     setup = inputs.setup(target, symptom, clock)

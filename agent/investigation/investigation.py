@@ -59,6 +59,9 @@ class Investigation:
         self.planned = Planned()
         self._unplanned = ""
         self.verdict: Verdict | None = None
+        self.floor: Verdict | None = None
+        """What the checks had found of readings that were taken over from a recording: it doesn't say who asked for
+        which, so nothing that follows from them now is weaker."""
         self.use = ModelUse(name=OFFLINE)
         self.actions: tuple[Action, ...] = ()
         """What the model would add to the plan."""
@@ -107,9 +110,11 @@ class Investigation:
         self._looked = self.clock.monotonic()
         self.toolbox.ends = self.ends
         self.budget.allow(self.options.budget)
+        floor, self.floor = self.floor, None
         try:
             verdict = await self._look()
         except asyncio.CancelledError:
+            self.floor = floor
             self.toolbox.look_back(before)
             self.toolbox.ends = None
             raise
@@ -155,7 +160,8 @@ class Investigation:
         recent = self._weighable()
         own = [reading for reading in recent if not reading.asked]
         floor = self.concluded(own)
-        return floor if len(own) == len(recent) else at_least(floor, self.concluded(recent))
+        found = floor if len(own) == len(recent) else at_least(floor, self.concluded(recent))
+        return at_least(self.floor, found) if self.floor else found
 
     def check(self) -> Verdict:
         """What the checks make of the readings so far: what a model asked for adds to it, and takes nothing away."""

@@ -1,12 +1,15 @@
 """A person decides about one exact change, and what was approved is carried out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Protocol
 
 from agent.answer.diagnosis import Step
 from agent.answer.events import Emit, StepChanged
 from agent.plan.build import Planned
 from agent.remediation.carry_out import Outcome, Site, carry_out, outcome_lines, roll_back
+from agent.remediation.course import Course
 from tools.errors import GateError, RediagnoseError, Unlogged
 from tools.gate.apply import Applied, Gate
 from tools.gate.ledger import change_entry, current_user
@@ -77,8 +80,10 @@ class Decisions:
     def __init__(self, incident: Incident, site: Site, approver: Approver, show: Show, channel: str) -> None:
         """`channel` says in the audit log through what a yes came."""
         self._incident = incident
-        self._site = site
-        self._gate: Gate = site.gate()
+        self._course = Course(site.log, site.clock)
+        self._site = replace(site, log=self._course)
+        self._gate: Gate = self._site.gate()
+        self._step: Step | None = None
         self._approver = approver
         self._show = show
         self._channel = channel
@@ -101,6 +106,10 @@ class Decisions:
 
     async def one(self, step: Step, change: Change) -> Outcome | None:
         """Ask about one step and carry it out on a yes; null where it wasn't made. Raises `Unlogged`."""
+        with self._deciding(step):
+            return await self._one(step, change)
+
+    async def _one(self, step: Step, change: Change) -> Outcome | None:
         request = ApprovalRequest(step=step.id, change=change, unchecked=step.unchecked)
         if not await self._approver.approve(request):
             self._note(step.model_copy(update={"state": "refused"}), "refused")
@@ -126,6 +135,10 @@ class Decisions:
 
     async def take_back(self, step: Step, outcome: Outcome) -> None:
         """Ask whether a step that was made is taken back, and do so on a yes. Raises `Unlogged`."""
+        with self._deciding(step):
+            await self._take_back(step, outcome)
+
+    async def _take_back(self, step: Step, outcome: Outcome) -> None:
         try:
             reversal = restoring(outcome.applied)
             if not await self._approver.approve(ApprovalRequest(step=step.id, change=reversal, takes_back=True)):
@@ -140,6 +153,34 @@ class Decisions:
         summary = f"{reversal.parameter} is {done.read_after} again"
         self._note(step.model_copy(update={"state": "rolled-back"}), summary)
         self._show(f"{step.id} rolled back: {summary}")
+
+    @contextmanager
+    def _deciding(self, step: Step) -> Iterator[None]:
+        self._course.begin()
+        self._step = step
+        try:
+            yield
+        except RediagnoseError:
+            raise
+        except BaseException as error:
+            self.break_off("a bug of rediagnose" if isinstance(error, Exception) else "interrupted")
+            raise
+        finally:
+            self._step = None
+
+    def break_off(self, why: str) -> None:
+        """Say and write down what became of the change that is under way, if one is: nobody waits for it any more."""
+        if (step := self._step) is None:
+            return
+        self._step, said = None, self._course.said(why)
+        # Said first: what can't be written any more may not come back.
+        self._show(f"{step.id} {said}")
+        try:
+            self._course.close(why)
+        except Unlogged as error:
+            self._show(f"{step.id}: that can't be written down: {error}")
+        if (state := self._course.came_to) is not None:
+            self._note(step.model_copy(update={"state": state}), said)
 
     def _note(self, step: Step, detail: str) -> None:
         self._incident.changed(step)

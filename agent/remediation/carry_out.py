@@ -50,7 +50,8 @@ class Site:
         return Gate(self.clock, self.log, self.room, self.stood)
 
     async def room(self, node: str) -> Room:
-        return room_of(list((await self.look(node, ("process", "machine", "memory"), window=0.1)).values()), node)
+        tools = ("process", "machine", "memory", "info")
+        return room_of(list((await self.look(node, tools, window=0.1)).values()), node)
 
     async def look(self, node: str, tools: Iterable[str], goals: Iterable[Goal] = (), window: float = 0) -> Readings:
         """Some readings of a node, at once, by tool; what can't be had isn't there."""

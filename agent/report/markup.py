@@ -16,6 +16,8 @@ _LINK = re.compile(r"\](?=[(\[:])|!(?=\[)")
 _LOOKALIKES = str.maketrans({"*": "\u2217", "`": "'", "~": "\u223c", "|": "\u00a6"})
 """What a chat takes for bold, code, struck or hidden text, and has no escape for."""
 
+_BRACKETS = str.maketrans({"<": "\u2039", ">": "\u203a", "\\": "\u29f5"})
+
 
 def in_markdown(text: str) -> str:
     """Words on one line of Markdown (GitHub's, GitLab's)."""
@@ -50,6 +52,25 @@ def in_chat(text: str) -> str:
     text = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", "\uff3f", text)
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"^(?=[-+#>=]|\d+[.)]\s)", _SPACE, text)
+
+
+def in_plain_chat(text: str) -> str:
+    """Words on one line of a chat that may or may not know entities: Discord, Google Chat.
+
+    As `in_chat`, with what looks like the brackets and the backslash in their place: neither has an escape that both
+    understand, and an entity that one would turn back into a bracket is broken.
+    """
+    text = " ".join(unlinked(text).translate(_LOOKALIKES | _BRACKETS).split())
+    text = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", "\uff3f", text)
+    text = re.sub(r"&(?=#|\w)", f"&{_SPACE}", text)
+    return re.sub(r"^(?=[-+#>=]|\d+[.)]\s)", _SPACE, text)
+
+
+def unexpanded(text: str) -> str:
+    """Words on one line of a card, which has no markup: nothing of them is linked, or filled in by who passes it on."""
+    text = unlinked(text).replace("\n", " ").replace("\t", " ")
+    text = re.sub(r"<(?=\w)", f"<{_SPACE}", text)
+    return re.sub(r"[{$@%](?=\{)", lambda found: found[0] + _SPACE, text)
 
 
 def unlinked(text: str) -> str:

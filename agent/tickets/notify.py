@@ -4,13 +4,14 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, cast
 
 import httpx2
 from pydantic import SecretStr
 
 from agent.answer.diagnosis import Diagnosis
 from agent.report.markup import in_chat, unlinked
+from agent.tickets.chat_forms import FORMS, form_of, is_discord
 from agent.tickets.document import Code, words
 from agent.tickets.rest import PATIENCE
 from agent.tickets.summary import address_of, author, do_first, explanation, headline, measured_at, what_not_to_do
@@ -19,7 +20,7 @@ from tools.errors import UsageError
 from tools.http import Redirect, redirect, web_url
 from tools.records import Record
 from tools.settings.file import load_settings
-from tools.settings.tables import Settings
+from tools.settings.tables import HookForm, Settings
 from tools.text import one_line
 
 _BLOCK = 3000
@@ -32,7 +33,7 @@ class Webhook(Record):
     name: str
     """As the settings call it, else its host: its URL is a secret."""
     url: SecretStr
-    form: Literal["slack", "json"]
+    form: HookForm
 
 
 def webhooks(
@@ -65,9 +66,13 @@ def _host(url: str, source: str) -> str:
     return parsed.host
 
 
-def _form(url: str) -> Literal["slack", "json"]:
-    """Slack's, Mattermost's and Rocket.Chat's URLs are recognised by their paths."""
+def _form(url: str) -> HookForm:
+    """Slack's, Mattermost's and Rocket.Chat's URLs are recognised by their paths, others' by their hosts."""
     parsed = httpx2.URL(url)
+    if (own := form_of(parsed.host, parsed.path)) is not None:
+        return cast(HookForm, own)
+    if is_discord(parsed.host) and parsed.path.endswith("/slack"):
+        return "slack"
     slack = parsed.host == "hooks.slack.com" or parsed.path.startswith(("/services/", "/hooks/"))
     return "slack" if slack else "json"
 
@@ -93,7 +98,7 @@ async def notify(
     webhook: Webhook, answer: Diagnosis, ticket: Ticket | None = None, link: str = "", patience: float = PATIENCE
 ) -> None:
     """Send the short top of an answer. `link` is the comment's URL. Raises `ServiceError`."""
-    body = slack(answer, ticket, link) if webhook.form == "slack" else generic(answer, ticket, link)
+    body = {"slack": slack, "json": generic, **FORMS}[webhook.form](answer, ticket, link)
     url = httpx2.URL(webhook.url.get_secret_value())
     # The path is a secret: neither it nor the answer enters a message.
     try:

@@ -26,7 +26,7 @@ class Ran(NamedTuple):
     @property
     def traced(self) -> bool:
         """Whether it ended in a traceback."""
-        return b"Traceback" in self.err or b"Exception ignored" in self.err or b"that is a bug" in self.err
+        return b"Traceback" in self.err or b"Exception ignored" in self.err or b"a bug of rediagnose" in self.err
 
     @property
     def story(self) -> str:

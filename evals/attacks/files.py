@@ -94,7 +94,7 @@ def impostor(named: tuple[str, str, str], program: Path, title: str, user: int |
 
 
 def _impostors(folder: Path) -> Iterator[tuple[Path, int | None]]:
-    """Programs, and the users that they run as: as root one whose program looks like a server's, as another user."""
+    """Programs, and the users that they run as: as root also one whose program looks like a server's, as two users."""
     here = Path(os.path.realpath(sys.executable))
     renamed = folder / "redis-server"
     shutil.copy(here, renamed)
@@ -106,7 +106,7 @@ def _impostors(folder: Path) -> Iterator[tuple[Path, int | None]]:
         shutil.copy(system.resolve(), disguised)
         with disguised.open("ab") as program:
             program.write(b"redis_version:")
-        yield disguised, STRANGER.uid
+        yield from ((disguised, STRANGER.uid), (disguised, None))
 
 
 async def _answers(port: int, pid: int, config: str, logfile: str) -> str:

@@ -1,6 +1,7 @@
 """Text of servers, files, tickets and arguments that tries to steer the terminal on which it's shown."""
 
 import asyncio
+import itertools
 import json
 import random
 import tempfile
@@ -8,15 +9,24 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from evals.attacks._program import DEAD
 from evals.attacks._pty import MARKS, in_terminal, steering
 from evals.attacks.attempt import Attempt
+from evals.endpoint import Call, Say, Script, endpoint
 
 HOLDS = "no text of others steers the terminal, hides anything or is markup, whatever command shows it"
 QUICK = ("--model", "offline", "--window", "0.2", "--deadline", "4", "--approve", "never")
+ASKED = ("--model", "gpt-5-mini", "--window", "0.2", "--deadline", "8", "--approve", "never", "--max-turns", "3")
+_LOG = (
+    "4711:M 31 Jan 2026 02:05:07.123 {level} {text}\n"
+    "4711:M 31 Jan 2026 02:05:07.124 {level} Can't save in background: fork: {text}\n"
+    "4711:M 31 Jan 2026 02:05:07.125 {level} Error opening /{text} for append: {text}\n"
+)
+"""Lines of a server that died, its own and those that hold others' words."""
 COMMANDS = (
     "usage", "option", "url", "target", "runbooks-show", "runbooks-check", "lab-start", "eval-arm", "eval-compare",
     "apply", "rollback", "replay-missing", "replay", "annotate", "resume", "acl", "capture", "triage", "markdown",
-    "reveal", "chat",
+    "reveal", "chat", "log", "model", "model-chat",
 )  # fmt: skip
 
 
@@ -38,13 +48,35 @@ async def attempt(name: str, text: str) -> Attempt:
         at = Path(folder)
         async with hostile_server(text) as url:
             args, typed, ends = _prepared(name, text, at, url)
-            status, printed = await in_terminal(args, {}, at, typed, ends=ends)
+            if name.startswith("model"):
+                async with endpoint(_model(text)) as model:
+                    environ = {"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": "x"}
+                    status, printed = await in_terminal(args, environ, at, typed, ends=ends)
+            else:
+                status, printed = await in_terminal(args, {}, at, typed, ends=ends)
     found = steering(printed)
     if not found and b"MarkupError" in printed:
         found = "a value was taken for markup"
     if not found and not printed:
         found = f"nothing was printed, status {status}"
     return Attempt(name, not found, found)
+
+
+def _model(text: str) -> Script:
+    """A model that calls tools of that name, gives them such arguments, says it, and concludes with it."""
+    plain = text.encode(errors="replace").decode()
+    cause = {"id": "process-down", "probability": 0.9, "where": plain, "why": plain,
+             "evidence": [{"reading": plain, "field": plain, "value": plain}]}  # fmt: skip
+    submitted = {
+        "outcome": "diagnosed", "causes": [cause], "ruled_out": [{"id": plain, "because": plain, "evidence": []}],
+        "unknown": [plain], "actions": [{"kind": "outside", "action": plain, "why": plain, "verify": plain}],
+    }  # fmt: skip
+    wild = (Call(name=plain[:60], arguments={plain: plain}), Call(name="info", arguments={"sections": [plain]}),
+            Call(name="propose_config_set", arguments={"parameter": plain, "value": plain, "why": plain}),
+            Call(name="read_runbook", arguments={"name": plain}), Call(name="info", arguments=plain))  # fmt: skip
+    turns = itertools.cycle((Say(text=plain, calls=wild), Say(text=plain, calls=(Call(
+        name="submit_diagnosis", arguments=submitted),)), Say(text=plain)))  # fmt: skip
+    return lambda body: next(turns)
 
 
 def _prepared(name: str, text: str, at: Path, url: str) -> tuple[list[str], str, bytes | None]:
@@ -59,6 +91,8 @@ def _prepared(name: str, text: str, at: Path, url: str) -> tuple[list[str], str,
     if name == "eval-compare":
         for one in ("a", "b"):
             (at / one).write_text(json.dumps({"schema": 1, text: text, "arms": [text]}))
+    lines = "".join(_LOG.format(text=text.replace("\n", " "), level=level) for level in "#*-.")
+    (at / "server.log").write_text(lines, errors="replace")
     (at / "ticket").write_text(f"{text} times out", errors="replace")
     (at / "rediagnose.toml").write_text(f"[[targets]]\nname = {json.dumps(text)}\nurl = {json.dumps(url)}\n")
     if name != "target":
@@ -75,9 +109,12 @@ def _prepared(name: str, text: str, at: Path, url: str) -> tuple[list[str], str,
         "resume": ["chat", url, "--resume", str(recording), *QUICK], "acl": ["acl", url],
         "capture": ["capture", url, text, "-o", file_name, "--duration", "0.5", "--every", "0.2", "--window", "0.2"],
         "triage": ["triage", url, text, *QUICK], "markdown": ["triage", url, text, "--format", "markdown", *QUICK],
+        "log": ["triage", DEAD, text, "--server-log", "server.log", *QUICK],
+        "model": ["triage", url, text, *ASKED], "model-chat": ["chat", url, text, *ASKED],
         "reveal": ["triage", url, text, "--reveal", *QUICK], "chat": ["chat", url, text, *QUICK],
     }  # fmt: skip
-    typed = "/readings\r/reading r1\r/plan\r/reading r2\r/quit\r" if name in ("chat", "resume") else ""
+    looks = "/readings\r/reading r1\r/plan\r/reading r2\r/quit\r"
+    typed = {"chat": looks, "resume": looks, "model-chat": "go on\r/quit\r"}.get(name, "")
     return given[name], typed, b"Ctrl-C ends it." if name == "replay" else None
 
 

@@ -1,9 +1,11 @@
 """Tokens of Microsoft Entra ID, by redis-entraid."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import requests
+import urllib3
 from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import DefaultAzureCredential
 from msal import ManagedIdentityClient, SystemAssignedManagedIdentity, UserAssignedManagedIdentity
@@ -11,16 +13,14 @@ from pydantic import SecretStr
 from redis.auth.err import RequestTokenErr
 from redis_entraid.identity_provider import DefaultAzureCredentialProvider, ManagedIdentityProvider
 
+from tools.connection.bounded_body import SECONDS, BodyTooLarge, bounded_body
 from tools.connection.credentials import EntraId, Token
 from tools.errors import UsageError
 from tools.redact import hide_secrets
 
-TIMEOUT = 10.0
-"""Seconds for one answer of the identity service."""
-
 
 class _Bounded(requests.Session):
-    """A session whose requests end (msal gives none of its own a time-out), follow no redirect and take no netrc."""
+    """A session whose answers end, in bytes and seconds, and that follows no redirect and takes no netrc."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,8 +28,22 @@ class _Bounded(requests.Session):
         self.auth = _as_it_is
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
-        kwargs |= {"timeout": kwargs.get("timeout") or TIMEOUT, "allow_redirects": False}
-        return super().request(*args, **kwargs)
+        ends = time.monotonic() + SECONDS
+        # msal gives none of its own a time-out, and Azure's pipeline a longer one.
+        kwargs |= {"timeout": SECONDS, "allow_redirects": False, "stream": True}
+        kwargs["headers"] = {**(kwargs.get("headers") or {}), "Accept-Encoding": "identity"}
+        response = super().request(*args, **kwargs)
+        try:
+            body = bounded_body(response.raw, response.headers, ends=ends)
+        except urllib3.exceptions.HTTPError as error:
+            raise requests.exceptions.ConnectionError(type(error).__name__) from None
+        except BodyTooLarge as error:
+            raise requests.exceptions.ConnectionError(str(error)) from None
+        finally:
+            response.close()
+        # As the library itself notes that all was read.
+        response._content, response._content_consumed = body, True  # type: ignore[attr-defined]
+        return response
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:

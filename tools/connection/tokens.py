@@ -14,7 +14,7 @@ RENEWED_AT = 0.75
 """The part of a token's remaining life after which a new one is asked for."""
 ASKED_AGAIN = 1.0
 """Seconds at least between two requests for a token."""
-WITHIN = 20.0
+WITHIN = 15.0
 """Seconds that the identity service may take."""
 T = TypeVar("T")
 

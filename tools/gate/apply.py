@@ -98,7 +98,7 @@ class Gate:
             if change.restores and not vouched:
                 as_new(change)
             if change.parameter is not None and not vouched and canonical_name(change.parameter) in LIMITED:
-                check_room(canonical_name(change.parameter), change.args[3], await self._look(node.name))
+                self._check_room(change, await self._look(node.name))
             # Last, so that as little as possible happens between this and the change.
             before = await self._unmoved_value(node, change)
         except (GateError, ToolError) as error:
@@ -119,12 +119,16 @@ class Gate:
         restored = restored.model_copy(update={"before": applied.read_after})
         name = canonical_name(restored.parameter or "")
         if name in LIMITED:
-            check_room(name, restored.args[3], await self._look(node.name))
+            check_room(name, restored.args[3], await self._look(node.name), restores=True)
         approval = Approval(
             change=restored, by="rediagnose", channel="guard", expires=self._clock.now() + VALID_FOR, step=step,
             token=secrets.token_hex(16),
         )  # fmt: skip
         return await self._send(node, restored, await self._unmoved_value(node, restored), approval, why=why)
+
+    def _check_room(self, change: Change, room: Room) -> None:
+        name = canonical_name(change.parameter or "")
+        check_room(name, change.args[3], room, restores=change.restores)
 
     def _is_known(self, change: Change) -> bool:
         """Whether what is put back stood there before: this gate changed it, or the audit log says so."""
@@ -161,25 +165,39 @@ class Gate:
             raise GateError(
                 f"{change.action} was sent and not answered ({error}): read whether it was made, don't assume"
             ) from None
+        except BaseException:
+            # Broken off, by Ctrl-C or what not: it may have been sent all the same.
+            with contextlib.suppress(Unlogged):
+                self._note("unanswered", change, by, why="broken off before its answer was read")
+            raise
         if isinstance(reply, ServerError):
             refused = node.pseudonyms.error(reply.text)
             self._note("failed", change, by, why=refused)
             raise GateError(f"{node.name} refused {change.action}: {refused}")
-        after = None
-        if change.parameter is not None:
-            with contextlib.suppress(ToolError):
-                after = await current_value(node, change)
+        event: AuditEvent = "rolled-back" if change.restores else "applied"
+        try:
+            after = await self._value_after(node, change)
+        except BaseException:
+            with contextlib.suppress(Unlogged):
+                self._note(event, change, by)
+            raise
         applied = Applied(
             change=change, read_before=before, read_after=after, reply=node.pseudonyms.plain("reply", str(reply))
         )
         self._applied.append(applied)
         try:
-            self._note("rolled-back" if change.restores else "applied", change, by, after=after)
+            self._note(event, change, by, after=after)
         except Unlogged as error:
             raise Unlogged(
                 f"{change.action} was made on {node.name}, and that can't be written down: {error}"
             ) from None
         return applied
+
+    async def _value_after(self, node: Node, change: Change) -> str | None:
+        if change.parameter is not None:
+            with contextlib.suppress(ToolError):
+                return await current_value(node, change)
+        return None
 
     def _note(
         self, event: AuditEvent, change: Change, by: Approval, *, why: str = "", after: str | None = None

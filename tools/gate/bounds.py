@@ -50,6 +50,8 @@ class Room(Record):
     """Bytes of the machine's memory, or of the process' control group if that is less."""
     used: int | None = None
     """Bytes that the server counts as used."""
+    connected: int | None = None
+    """Clients that are connected."""
 
 
 def room_of(readings: Sequence[Reading], node: str) -> Room:
@@ -73,12 +75,18 @@ def room_of(readings: Sequence[Reading], node: str) -> Room:
         clients=max(0, files - RESERVED_FDS) if files is not None else None,
         memory=min((bound for bound in bounds if bound), default=None),
         used=used if used is not None else number("info", "used_memory"),
+        connected=number("info", "connected_clients"),
     )  # fmt: skip
 
 
-def check_room(name: str, value: str, room: Room) -> str | None:
-    """What couldn't be checked, in a sentence, or null. Raises `Forbidden` where there's no room for a value."""
+def check_room(name: str, value: str, room: Room, *, restores: bool = False) -> str | None:
+    """What couldn't be checked, in a sentence, or null. Raises `Forbidden` where there's no room for a value.
+
+    `restores` says that it stood there before: then it may lock new clients out, as it did.
+    """
     if name == "maxclients":
+        if not restores and room.connected is not None and int(value) <= room.connected:
+            raise Forbidden(f"maxclients {value}: {room.connected} are connected, so every new client would be refused")
         if room.clients is not None and int(value) > room.clients:
             raise Forbidden(
                 f"maxclients {value}: the process' file limit leaves room for {room.clients} "

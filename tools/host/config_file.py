@@ -10,10 +10,11 @@ from typing import Protocol
 from tools.errors import Unanswered
 from tools.host.listener import Place
 from tools.host.local import Host, offload
+from tools.host.own_config import is_its_own
 from tools.host.proc import Files
 from tools.host.process import arguments, config_argument, plain_path
 from tools.host.process_files import Opened, ProcessFiles
-from tools.host.server_program import has_open, names_config
+from tools.host.server_program import has_open, has_title, names_config
 from tools.records import Record, Scalar, Values
 from tools.redact import HIDDEN, hide_secrets, is_secret
 from tools.toolbox import reads
@@ -56,6 +57,8 @@ class Configuration(Record):
     """Files that were read."""
     guessed: bool = False
     """Whether it's only the file at a usual place that has the port."""
+    unconfirmed: bool = False
+    """Whether only the server's own word names it, and what the process does isn't what it sets: it isn't used."""
     unread: int = 0
     """Files that were named by `include` and couldn't be read, or were too many."""
 
@@ -75,8 +78,7 @@ async def config_file(host: Host) -> Values:
         known = {"config_file": plain_path(found.path)} if found.path is not None else {}
         if found.path == "":
             return {**host.provenance(place), "config_file": "", "files": 0}
-        why = "isn't known: read INFO first" if found.path is None else "can't be read by this user"
-        raise Unanswered("not-local", f"the configuration file {why}", host.provenance(place) | known)
+        raise Unanswered("not-local", f"the configuration file {why_unread(found)}", host.provenance(place) | known)
     values: Values = {
         **host.provenance(place), "config_file": plain_path(found.path), "files": found.files,
         "includes_unread": found.unread, "parameters": len(found.values), "guessed": found.guessed,
@@ -89,6 +91,15 @@ async def config_file(host: Host) -> Values:
         else:
             values[name] = hide_secrets(value)[:200]
     return values
+
+
+def why_unread(found: Configuration) -> str:
+    """Why a configuration wasn't read."""
+    if found.path is None:
+        return "isn't known: read INFO first"
+    if found.unconfirmed:
+        return "isn't used: only the server names it, and its port, pid file or folder aren't those of the process"
+    return "can't be read by this user"
 
 
 def configuration(host: Host, place: Place) -> Configuration:
@@ -105,8 +116,12 @@ def configuration(host: Host, place: Place) -> Configuration:
         named, its = host.config_file or config_argument(given), ProcessFiles(host.files, place.pid)
         if named is not None:
             path = its.absolute(named)
-            vouched = names_config(given, its.folder, path) or has_open(host.files, place.pid, path)
-            return read_configuration(its, path) if vouched else Configuration(path=path)
+            if names_config(given, its.folder, path) or has_open(host.files, place.pid, path):
+                return read_configuration(its, path)
+            # The arguments of a process that waits for its disk can't be read.
+            read = read_configuration(its, path) if has_title(given) or not given else Configuration()
+            own = read.files and is_its_own(read.values, its, host.files, host.target)
+            return read if own else Configuration(path=path, unconfirmed=bool(read.files))
     elif host.config_file is not None:
         # The word of a process that is gone, or whose listener is another's.
         return Configuration(path=host.config_file)

@@ -42,13 +42,14 @@ def _has_mark(path: str, *identity: int) -> bool:
 
 
 def names_config(given: list[str], folder: str, path: str) -> bool:
-    """Whether a process' arguments name a configuration file, or its title has taken their place.
-
-    A server writes its title over its arguments (`redis-server 127.0.0.1:6379`), so most name nothing any more.
-    """
+    """Whether a process' arguments name a configuration file."""
     words = [word for word in given if word]
-    if any(os.path.normpath(os.path.join(folder, word)) == path for word in words[1:]):
-        return True
+    return any(os.path.normpath(os.path.join(folder, word)) == path for word in words[1:])
+
+
+def has_title(given: list[str]) -> bool:
+    """Whether a process has written its title over its arguments (`redis-server 127.0.0.1:6379`): most servers do."""
+    words = [word for word in given if word]
     return len(words) == 1 and _is_title(words[0])
 
 

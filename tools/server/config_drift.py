@@ -3,7 +3,7 @@
 from tools.connection.node import Node
 from tools.connection.protocol import ServerError
 from tools.errors import Unanswered
-from tools.host.config_file import canonical_name, configuration, drift, equal_values
+from tools.host.config_file import canonical_name, configuration, drift, equal_values, why_unread
 from tools.host.local import Host, offload
 from tools.host.process import plain_path
 from tools.records import Values
@@ -49,7 +49,8 @@ async def config_drift(node: Node, host: Host) -> Values:
         values |= host.provenance(place)
         read = await offload(configuration, host, place)
         if not read.files:
-            detail = "the configuration file can't be read here, or isn't known"
+            why = why_unread(read) if read.unconfirmed else "can't be read here, or isn't known"
+            detail = f"the configuration file {why}"
             raise Unanswered("not-local", detail, values)
         found = dict(read.values)
         values["includes_unread"] = read.unread

@@ -106,7 +106,7 @@ _TABLES: dict[str, type[Record]] = {
 _REMEDIES = {
     "targets": "write [[targets]] above each", "notify": "write [[notify]] above each", "github": "write [github]",
     "jira": "write [jira]", "pagerduty": "write [pagerduty]", "jira.api": "write 3 for Jira Cloud, 2 for others",
-    "notify.name": 'write name = "oncall"', "notify.form": 'write "slack" or "json"',
+    "notify.name": 'write name = "oncall"', "notify.form": 'write "slack", "teams", "discord", "google-chat" or "json"',
     "targets.credentials": 'write credentials = "entra", or { type = "aws-iam", user = "...", ... }',
 }  # fmt: skip
 _FAULTS = {

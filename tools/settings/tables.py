@@ -204,13 +204,16 @@ class PagerDutySettings(ServiceSettings):
     """E-mail address of the user who writes."""
 
 
+HookForm = Literal["slack", "teams", "discord", "google-chat", "json"]
+
+
 class NotifySettings(Table):
     """A webhook by its name."""
 
     name: Text
     url_env: Text | None = None
     url_file: BesideFile | None = None
-    form: Literal["slack", "json"] | None = None
+    form: HookForm | None = None
     """Null to infer it from the URL."""
 
     @model_validator(mode="after")

@@ -1,10 +1,14 @@
 """The conversation without a terminal: commands, bad input, a model that fails, and what's written down of it."""
 
+import asyncio
 import json
+import os
 import random
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -15,7 +19,7 @@ from evals.endpoint import Body, Call, Move, Say, Status, endpoint
 from evals.lab.catalogue import FAULTS
 from evals.lab.servers import ServerKind, installed
 from evals.lab.wire import dial
-from tests.program import Done, rediagnose
+from tests.program import ROOT, Done, rediagnose
 from tools.records import Reading
 
 TICKET = "connections to Redis climb since noon"
@@ -209,3 +213,12 @@ def test_what_a_text_cites() -> None:
         ("r4", "o1.name", "two words"): True, ("r4", "share", "0.94"): True,
         ("r4", "maxclients", "113"): False, ("r9", "stage", "ping"): False,
     }  # fmt: skip
+
+
+async def test_bytes_that_are_no_text_are_words_all_the_same(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(ROOT / "rediagnose.py"), "chat", "redis://127.0.0.1:1", "--model", "offline",
+        stdin=PIPE, stdout=PIPE, stderr=PIPE, env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
+    )  # fmt: skip
+    out, errors = await process.communicate(b"slow \xff\xfe\xc3( since noon\n\xed\xa0\x80\n/quit")
+    assert process.returncode == 0 and b"process-down" in out and b"Traceback" not in errors

@@ -269,19 +269,22 @@ async def test_not_better_is_said(tmp_path: Path) -> None:
 async def test_a_step_that_makes_it_worse_is_taken_back_at_once(kind: ServerKind, tmp_path: Path) -> None:
     async with place(kind, tmp_path) as at:
         others = [await dial(at.server.url) for _ in range(30)]
-        at.plan(at.step("CONFIG SET maxclients 12", "10000"))
+        at.plan(at.step("CONFIG SET maxclients 40", "10000"))
 
         async def knock() -> None:
+            # Below what is connected it would be refused: it fills once it's set.
             while True:
-                with contextlib.suppress(*LOST):
-                    await (await dial(at.server.url)).close()
+                if await at.value("maxclients") == "40":
+                    with contextlib.suppress(*LOST):
+                        others.append(await dial(at.server.url))
                 await asyncio.sleep(0.01)
 
         knocking = asyncio.create_task(knock())
         try:
-            done = await at.run("apply", "--confirm", "CONFIG SET maxclients 12", "--format", "json")
+            done = await at.run("apply", "--confirm", "CONFIG SET maxclients 40", "--format", "json")
         finally:
             knocking.cancel()
+            await asyncio.gather(knocking, return_exceptions=True)
             for wire in others:
                 await wire.close()
         assert done.status == 1, done.err
@@ -291,6 +294,18 @@ async def test_a_step_that_makes_it_worse_is_taken_back_at_once(kind: ServerKind
         assert await at.value("maxclients") == "10000"
         assert at.events()[-2:] == ["rolled-back", "worse"]
         assert (await at.run("rollback", "--confirm", "CONFIG SET maxclients 10000")).status == 1
+
+
+@pytest.mark.live
+async def test_a_bound_below_what_is_connected_is_not_sent(tmp_path: Path) -> None:
+    async with place(installed()[0], tmp_path) as at:
+        others = [await dial(at.server.url) for _ in range(30)]
+        at.plan(at.step("CONFIG SET maxclients 12", "10000"))
+        done = await at.run("apply", "--confirm", "CONFIG SET maxclients 12")
+        for wire in others:
+            await wire.close()
+        assert done.status == 1 and "are connected" in done.err
+        assert await at.value("maxclients") == "10000" and at.events()[-1] == "stopped"
 
 
 @pytest.mark.live

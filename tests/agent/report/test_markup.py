@@ -9,8 +9,10 @@ from markdown_it import MarkdownIt
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, Step
 from agent.report.markdown import markdown
 from agent.report.markup import in_chat, unlinked
-from agent.tickets.notify import generic, slack
+from agent.tickets.chat_forms import discord, google_chat, teams
+from agent.tickets.notify import generic, slack, webhooks
 from tests.stand_in import answer
+from tools.settings.tables import Settings
 
 WORDS = (
     "@here @all @channel @everyone @octocat <!here> <!subteam^S1> <@U123> <#C123> <users/all> <at>all</at>",
@@ -53,6 +55,37 @@ def test_a_notification_has_none(words: str) -> None:
     flat = generic(hostile(words), None, "")
     prose = json.dumps([flat[name] for name in ("title", "what", "do", "dont", "by")], ensure_ascii=False)
     assert not re.search(r"@\w|[a-zA-Z]://|www\.|evil\.example|\]\(|<[!@#/a-z]", prose), prose
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_the_other_chats_have_none(words: str) -> None:
+    said = discord(hostile(words), None, "")
+    assert said["allowed_mentions"] == {"parse": []} and len(said["content"]) <= 2000
+    for text, bold in ((said["content"], "**"), (google_chat(hostile(words), None, "")["text"], "*")):
+        assert len(text.split("\n")) == 4 and text.count("`") % 2 == 0 and text.count(bold) % 2 == 0
+        outside = re.sub(r"`[^`]*`", "", text).replace(bold, "")
+        assert not re.search(r"@\w|[a-zA-Z]://|www\.|evil\.example|\]\(|\]\[|[<>\\~|*]|:shipit:|#\w", outside), outside
+    (card,) = teams(hostile(words), None, "")["attachments"]
+    runs = [run for block in card["content"]["body"] for run in block["inlines"]]
+    assert {run["type"] for run in runs} == {"TextRun"} and "entities" not in card["content"]["msteams"]
+    prose = " ".join(run["text"] for run in runs)
+    assert not re.search(r"@\w|[a-zA-Z]://|www\.|evil\.example|\]\(|<\w|\n", prose), prose
+
+
+@pytest.mark.parametrize(
+    ("url", "form"),
+    [
+        ("https://discord.com/api/webhooks/1/x", "discord"), ("https://canary.discord.com/api/webhooks/1/x", "discord"),
+        ("https://discord.com/api/webhooks/1/x/slack", "slack"), ("https://hooks.slack.com/services/x", "slack"),
+        ("https://chat.googleapis.com/v1/spaces/x/messages?key=k", "google-chat"),
+        ("https://prod-1.westeurope.logic.azure.com:443/workflows/x", "teams"),
+        ("https://x.webhook.office.com/webhookb2/x", "teams"), ("https://notdiscord.com/api/webhooks/1/x", "json"),
+        ("https://example.com/hook", "json"), ("https://chat.googleapis.com.evil.example/v1", "json"),
+    ],
+)  # fmt: skip
+def test_a_webhook_gets_the_form_of_its_service(url: str, form: str) -> None:
+    (hook,) = webhooks([url], Settings())
+    assert hook.form == form
 
 
 def test_plain_words_stay_as_they_are() -> None:

@@ -261,6 +261,11 @@ async def test_neither_a_replica_nor_this_program_is_ended(kind: ServerKind, ser
 def test_what_the_machine_has_no_room_for_is_refused() -> None:
     has = Room(clients=968, memory=2**30, used=2**20)
     assert check_room("maxclients", "968", has) is None
+    full = Room(clients=968, connected=112)
+    assert check_room("maxclients", "113", full) is check_room("maxclients", "50", full, restores=True) is None
+    for locks_out in ("112", "64"):
+        with pytest.raises(Forbidden, match="112 are connected"):
+            check_room("maxclients", locks_out, full)
     assert check_room("maxmemory", "1gb", has) is None
     assert check_room("timeout", "5", Room()) is None
     assert "isn't known" in (check_room("maxclients", "5000", Room()) or "")

@@ -1,0 +1,67 @@
+"""How far one change has come, by what was written down about it: said, and closed in the log, however it ends."""
+
+from agent.answer.diagnosis import State
+from tools.clock import Clock
+from tools.gate.ledger import AuditEvent, Entry, Log
+
+_ENDS: dict[AuditEvent, AuditEvent] = {"approved": "stopped", "applying": "unanswered", "applied": "unmeasured"}
+"""How a change that is broken off is closed, by what was last written down about it."""
+_STATES: dict[AuditEvent, State] = {
+    "applying": "failed", "unanswered": "failed", "failed": "failed", "applied": "applied", "unmeasured": "applied",
+    "not-better": "applied", "worse": "applied", "verified": "verified", "rolled-back": "rolled-back",
+}  # fmt: skip
+
+
+class Course:
+    """A log that knows how far the change has come that it's told of."""
+
+    def __init__(self, log: Log, clock: Clock) -> None:
+        self._log, self._clock = log, clock
+        self._last: Entry | None = None
+        self._written = True
+
+    def begin(self) -> None:
+        """Let another change begin."""
+        self._last = None
+
+    def __call__(self, entry: Entry) -> None:
+        """Write an entry down. Raises `Unlogged`."""
+        # Before it's written: what may have been is never said not to be.
+        self._last, self._written = entry, False
+        self._log(entry)
+        self._written = True
+
+    @property
+    def came_to(self) -> State | None:
+        """The step's state by it; null where nothing was sent."""
+        return _STATES.get(self._last.event) if self._last else None
+
+    def said(self, why: str) -> str:
+        """What became of the change, in a line that begins with why it was broken off."""
+        return f"{why}: {_said(self._last) if self._last else 'nothing was sent'}"
+
+    def close(self, why: str) -> None:
+        """Close it in the log where it was broken off. Raises `Unlogged`."""
+        if self._last is not None and (closing := _ENDS.get(self._last.event)) is not None:
+            now = self._clock.now().isoformat(timespec="milliseconds")
+            self(self._last.model_copy(update={"event": closing, "why": why, "time": now}))
+        elif self._last is not None and not self._written:
+            self(self._last)
+
+
+def _said(last: Entry) -> str:
+    """What the last entry about a change says of it."""
+    what, at = last.action, last.node
+    if last.event in ("applying", "unanswered"):
+        back = " back" if last.restores else ""
+        return f"{what} was sent{back} to {at}, and no answer to it was read: read whether it was made, don't assume"
+    if last.event in ("applied", "unmeasured"):
+        now = f"; it read {last.after!r} then" if last.after is not None else ""
+        return f"{what} was made on {at}{now}; whether it helped wasn't measured"
+    if last.event == "rolled-back":
+        return f"{what} was made on {at}, which took a change back"
+    if last.event in ("verified", "not-better", "worse"):
+        return f"{what} was made on {at} and measured: {last.why}"
+    if last.event == "failed":
+        return f"{at} refused {what}: {last.why}"
+    return f"{what} was not sent"
