@@ -3,6 +3,7 @@
 import re
 
 from agent.answer.diagnosis import Diagnosis, Step
+from agent.checks.complaints import NAMELESS
 from agent.report.render import printed_value
 from agent.tickets.meanings import MEANINGS
 from tools.records import Scalar
@@ -24,6 +25,8 @@ def headline(answer: Diagnosis) -> str:
         return "Redis is fine: nothing was found that explains this"
     if answer.outcome == "outside-redis":
         return "Redis is fine; the trouble is outside of it" if answer.target.server else "The trouble is before Redis"
+    if answer.unknown and answer.unknown[0].startswith(NAMELESS):
+        return NAMELESS
     return "Not enough could be read to name a cause"
 
 
