@@ -25,7 +25,7 @@ def stream_backlog(view: View, limits: Limits) -> Found:
 
 def _is_known(view: View, at: str) -> bool:
     """Whether it was read what a group holds, and what waits for it: its lag, or the age of what it read last."""
-    waits = view.number("streams", f"{at}.lag") is not None or _behind(view, at) is not None
+    waits = view.number("streams", f"{at}.lag") is not None or behind_seconds(view, at) is not None
     return waits and view.number("streams", f"{at}.pending") is not None
 
 
@@ -35,7 +35,7 @@ def _group(view: View, limits: Limits, at: str) -> Iterator[Cause]:
 
     stream, many = at.partition(".")[0], limits["backlog_entries"]
     label = f"{view.text('streams', f'{stream}.key')}, group {view.text('streams', f'{at}.group')}"
-    pending, lag, behind = read("pending") or 0, read("lag"), _behind(view, at)
+    pending, lag, behind = read("pending") or 0, read("lag"), behind_seconds(view, at)
     grows, silent = read("pending.delta") or 0, (read("pending_idle_ms") or 0) / 1000
     added = view.number("streams", f"{stream}.length.delta") or view.number("commandstats", "xadd.calls.delta") or 0
     idle = read("idle_ms")
@@ -68,7 +68,7 @@ def _group(view: View, limits: Limits, at: str) -> Iterator[Cause]:
         yield view.cause("stream-backlog", 0.85, f"{why} {silent:.0f} s.", *cited)
 
 
-def _behind(view: View, at: str) -> float | None:
+def behind_seconds(view: View, at: str) -> float | None:
     """Seconds from the last delivered entry until now, where IDs are times as the server gives them."""
     match = re.fullmatch(r"(\d{13})-\d+", view.text("streams", f"{at}.last-delivered-id"))
     now = view.number("info", "server_time_usec")

@@ -51,17 +51,22 @@ def config_drift(view: View, limits: Limits) -> Found:
         *counted,
         *(("config_drift", f"{name}.{what}") for name in names[:3] for what in ("file", "running", "differs")),
     )  # fmt: skip
-    returns = RESTART_WORDS.search(view.symptom) and BACK_WORDS.search(view.symptom)
     in_file = any(view.text("config_drift", f"{name}.file") != "" for name in names)
     without = view.get("config_drift", "config_file") == ""
     why = f"{', '.join(names[:SHOWN])} {'run' if len(names) > 1 else 'runs'} with another value than the file's"
     why += ": the server was started without a file, so" if without else ", so"
     why += " a restart brings the old one back."
-    if returns or FILE_WORDS.search(view.symptom):
+    if speaks_of_settings(view.symptom):
         # What an argument of the command line set is in no file either, and comes back by itself.
         yield view.cause("config-drift", 0.93 if in_file else 0.8, why, *cited, ("symptom", "text"))
     else:
         yield view.cause("config-drift", 0.55 if reported else 0.3, why, *cited)
+
+
+def speaks_of_settings(symptom: str) -> bool:
+    """Whether a report is of settings that don't last, or of the file."""
+    returns = RESTART_WORDS.search(symptom) and BACK_WORDS.search(symptom)
+    return returns is not None or FILE_WORDS.search(symptom) is not None
 
 
 FAMILY = Family(

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from agent.answer.diagnosis import Cause, Outcome, RuledOut, Verdict
 from agent.answer.taxonomy import CAUSES
-from agent.checks import CHECKS, CONSEQUENCES, NEEDS, Limits
+from agent.checks import CHECKS, CONSEQUENCES, NEEDS, Check, Limits
+from agent.checks.complaints import NAMELESS, complaints, nameless
 from agent.checks.strangers import lowered, strangers
 from agent.evidence.view import View
 from tools.errors import bug
@@ -42,7 +43,9 @@ def hidden_causes() -> dict[str, tuple[str, ...]]:
 HIDDEN = hidden_causes()
 
 
-def conclude(readings: Iterable[Reading], nodes: Sequence[str], limits: Limits) -> Verdict:
+def conclude(
+    readings: Iterable[Reading], nodes: Sequence[str], limits: Limits, checks: Sequence[Check] = CHECKS
+) -> Verdict:
     """What the checks make of the readings of a deployment's nodes."""
     readings = tuple(readings)
     everything = [View(readings, node) for node in nodes]
@@ -55,7 +58,7 @@ def conclude(readings: Iterable[Reading], nodes: Sequence[str], limits: Limits) 
     bugs: list[str] = []
     for view in views:
         of_node: list[Cause] = []
-        for check in CHECKS:
+        for check in checks:
             try:
                 results = list(check(view, limits))
             except Exception as error:
@@ -68,11 +71,20 @@ def conclude(readings: Iterable[Reading], nodes: Sequence[str], limits: Limits) 
         findings += lowered(rank(of_node)) if view.node in strange else rank(of_node)
     apart = [view for view in views if view.is_sentinel or view.node in strange]
     asked = [view for view in views if view not in apart and view.unavailable("connect") != "untrusted"]
-    is_well = bool(asked) and not bugs and all(well(view) for view in asked)
+    # A healthy server's figures aren't enough: nothing may be wrong that no check has a name for.
+    wrong = [
+        nameless(view, listed)
+        for view in views
+        if view.node not in strange and (listed := list(complaints(view, limits)))
+    ]
+    is_well = bool(asked) and not bugs and not wrong and all(well(view) for view in asked)
     measured: Outcome = "no-fault" if is_well else "insufficient-evidence"
     named = [f"{node} was named as a node of this deployment: {why}" for node, why in strange.items()]
     unsure = (*unknown(everything), *named, *dict.fromkeys(bugs))
-    return _verdict(together(findings), ruled_out, unsure, measured)
+    verdict = _verdict(together(findings), ruled_out, unsure, measured)
+    if verdict.outcome != "insufficient-evidence":
+        return verdict
+    return verdict.model_copy(update={"unknown": (*wrong, *unsure)})
 
 
 def at_least(floor: Verdict, later: Verdict) -> Verdict:
@@ -89,7 +101,9 @@ def at_least(floor: Verdict, later: Verdict) -> Verdict:
             best[cause.id] = cause.model_copy(update={"probability": likely})
     measured: Outcome = floor.outcome if floor.outcome != "diagnosed" else "insufficient-evidence"
     out = (*later.ruled_out, *floor.ruled_out)
-    return _verdict(sorted(best.values(), key=_order), out, later.unknown, measured)
+    nameless = (line for line in floor.unknown if line.startswith(NAMELESS) and measured == "insufficient-evidence")
+    unsure = dict.fromkeys((*nameless, *later.unknown))
+    return _verdict(sorted(best.values(), key=_order), out, unsure, measured)
 
 
 def _verdict(

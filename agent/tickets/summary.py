@@ -3,6 +3,7 @@
 import re
 
 from agent.answer.diagnosis import Diagnosis, Step
+from agent.checks.complaints import NAMELESS
 from agent.report.render import printed_value
 from agent.tickets.meanings import MEANINGS
 from tools.records import Scalar
@@ -28,6 +29,8 @@ def headline(answer: Diagnosis) -> str:
             if answer.target.server
             else "The problem lies between the clients and Redis"
         )
+    if answer.unknown and answer.unknown[0].startswith(NAMELESS):
+        return NAMELESS
     return "Not enough could be read to name a cause"
 
 

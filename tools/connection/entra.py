@@ -42,7 +42,7 @@ class _Bounded(requests.Session):
         finally:
             response.close()
         # As the library itself notes that all was read.
-        response._content, response._content_consumed = body, True  # type: ignore[attr-defined]
+        response._content, response._content_consumed = body, True
         return response
 
 

@@ -1,0 +1,39 @@
+"""What a server itself complains of, apart from all causes: as long as it does, it isn't called well.
+
+The list knows no cause. What stands in it is explained by a cause that was found, or else bars `no-fault`: then
+something is wrong that has no name here, and a person reads what.
+"""
+
+from collections.abc import Callable, Iterator
+
+from agent.checks.complaints import deployment, growth, limits, log, statuses, time, traffic
+from agent.checks.complaints.complaint import NAMELESS, Complaint
+from agent.checks.types import Limits
+from agent.evidence.view import View
+
+KINDS: tuple[Callable[[View, Limits], Iterator[Complaint]], ...] = (
+    statuses.statuses, log.events, log.lives, statuses.counters, statuses.errors, limits.limits, time.held_up,
+    traffic.clients, growth.growth, limits.machine, deployment.members,
+)  # fmt: skip
+"""In the order in which they're named."""
+SHOWN = 5
+"""So many are named in a line."""
+
+
+def complaints(view: View, thresholds: Limits) -> Iterator[Complaint]:
+    """All that is wrong at a node by what was read of it."""
+    for kind in KINDS:
+        yield from kind(view, thresholds)
+
+
+def nameless(view: View, found: list[Complaint]) -> str:
+    """The line that a person reads of complaints without a cause, each with what it was read from."""
+    told = []
+    for one in found[:SHOWN]:
+        cited = view.cite(*one.cited[:2])
+        told.append(one.what + (f" [{'; '.join(f'{e.reading} {e.field}={e.value}' for e in cited)}]" if cited else ""))
+    more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return f"{NAMELESS}: {'; '.join(told)}{more}."
+
+
+__all__ = ["KINDS", "NAMELESS", "Complaint", "complaints", "nameless"]

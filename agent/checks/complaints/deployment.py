@@ -1,0 +1,58 @@
+"""What peers, sentinels and the cluster say of each other."""
+
+import re
+from collections.abc import Iterator
+
+from agent.checks.complaints.complaint import MIB, Complaint, complaint
+from agent.checks.cpu import main_thread_share
+from agent.checks.types import Limits
+from agent.evidence.view import View
+
+MOVING = ("migrate", "restore", "restore-asking")
+"""Commands that move a slot's keys: while they're called an open slot is the course of things."""
+HOT, COLD = 0.4, 0.05
+"""Of a core: a node that works and nodes that don't."""
+
+
+def members(view: View, limits: Limits) -> Iterator[Complaint]:
+    """Members that are called down, slots that nobody serves, replicas that are missing or behind."""
+    yield from _sentinels(view)
+    counted = ["slots_unserved", "nodes.fail", "nodes.pfail"]
+    if not any(one.number("commandstats", f"{name}.calls.delta") for one in (view, *view.peers) for name in MOVING):
+        counted += ["slots_migrating", "slots_importing"]
+    for field in counted:
+        if count := view.number("cluster", field):
+            yield complaint(f"{field} is {count:.0f}", ("cluster", field))
+    if missing := view.number("replication", "good_replicas_missing"):
+        yield complaint(f"{missing:.0f} good replicas are missing", ("replication", "good_replicas_missing"))
+    lost = view.number("replication", "connected_slaves") == 0 and view.number("replication", "repl_backlog_active")
+    if lost and view.text("replication", "role") == "master":
+        yield complaint("it had a replica and has none", ("replication", "connected_slaves"))
+    yield from _replicas(view)
+    own, others = main_thread_share(view), [main_thread_share(peer) for peer in view.peers]
+    busy = [share for share in others if share is not None]
+    if own is not None and own >= HOT and busy and max(busy) <= COLD and view.fields("cluster"):
+        yield complaint(
+            f"one node uses {own:.0%} of a core, the others next to nothing", ("info", "used_cpu_user_main_thread.rate")
+        )
+
+
+def _sentinels(view: View) -> Iterator[Complaint]:
+    for field, value in view.fields("sentinel").items():
+        if re.fullmatch(r"m\d+\.ckquorum", field) and str(value) != "ok":
+            yield complaint(f"Sentinel's check of the quorum says {value}", ("sentinel", field))
+        elif re.fullmatch(r"m\d+\.([rs]\d+\.)?flags", field) and re.search(r"[so]_down|disconnected", str(value)):
+            yield complaint(f"a sentinel calls a member {value}", ("sentinel", field))
+        elif re.fullmatch(r"m\d+\.s\d+\.reachable", field) and value is False:
+            yield complaint("a sentinel can't be reached", ("sentinel", field))
+
+
+def _replicas(view: View) -> Iterator[Complaint]:
+    rate = view.number("replication", "master_repl_offset.rate") or 0
+    for field in view.fields("replication"):
+        if re.fullmatch(r"replica\d+\.lag_bytes", field):
+            lag = view.number("replication", field) or 0
+            if lag >= MIB and lag >= 2 * rate:
+                yield complaint(f"a replica is {lag / MIB:.0f} MiB behind", ("replication", field))
+        elif re.fullmatch(r"replica\d+\.state", field) and (state := view.text("replication", field)) != "online":
+            yield complaint(f"a replica is in state {state}", ("replication", field))

@@ -1,0 +1,57 @@
+"""What grows while it should come and go, and what is kept without use."""
+
+import re
+from collections.abc import Iterator
+
+from agent.checks.backlog import behind_seconds
+from agent.checks.complaints.complaint import MIB, Complaint, complaint
+from agent.checks.settings import speaks_of_settings
+from agent.checks.types import Limits
+from agent.evidence.view import View
+
+KEYS = 100
+"""Keys that came over the window, from which on their kind is judged."""
+SCRIPTS = 5
+ENTRIES, MORE_ENTRIES = 1000, 10
+BEHIND_SECONDS = 300.0
+WASTE, WASTE_RATIO = 100 * MIB, 1.5
+MISSES = 0.5
+
+
+def growth(view: View, limits: Limits) -> Iterator[Complaint]:
+    """Keys, scripts, streams, memory; and settings that a restart would take back, where the report is of that."""
+    keys, expires = view.number("keyspace", "keys.delta"), view.number("keyspace", "expires.delta")
+    without = keys - expires if keys is not None and expires is not None else 0
+    if keys and keys >= KEYS and without >= 0.8 * keys and view.number("keyspace", "expires"):
+        yield complaint(f"{without:.0f} keys more have no TTL, beside others that have one", ("keyspace", "keys.delta"))
+    if (scripts := view.number("memory", "number_of_cached_scripts.delta") or 0) >= SCRIPTS:
+        yield complaint(f"{scripts:.0f} scripts more are cached", ("memory", "number_of_cached_scripts.delta"))
+    yield from _streams(view)
+    evicted, ratio = view.number("keyspace", "evicted_keys.delta"), view.number("keyspace", "hit_ratio")
+    if evicted and ratio is not None and ratio <= 1 - MISSES:
+        yield complaint(
+            f"{evicted:.0f} keys were evicted over the window, and {1 - ratio:.0%} of the lookups miss",
+            ("keyspace", "evicted_keys.delta"), ("keyspace", "hit_ratio"),
+        )  # fmt: skip
+    rss, used = view.number("memory", "used_memory_rss"), view.number("memory", "used_memory")
+    if rss and used and rss - used >= WASTE and rss >= WASTE_RATIO * used:
+        yield complaint(
+            f"{(rss - used) / MIB:.0f} MiB are resident and not in use",
+            ("memory", "used_memory_rss"), ("memory", "used_memory"),
+        )  # fmt: skip
+    if (drifted := view.number("config_drift", "drifted") or 0) > 0 and speaks_of_settings(view.symptom):
+        yield complaint(f"{drifted:.0f} settings aren't those of the file", ("config_drift", "drifted"))
+
+
+def _streams(view: View) -> Iterator[Complaint]:
+    for field in view.fields("streams"):
+        if not (match := re.fullmatch(r"((s\d+)\.g\d+)\.(lag|pending)\.delta", field)):
+            continue
+        base, more = field.removesuffix(".delta"), view.number("streams", field) or 0
+        if more >= MORE_ENTRIES and (view.number("streams", base) or 0) >= ENTRIES:
+            yield complaint(f"a stream's {match[3]} grows by {more:.0f} over the window", ("streams", base))
+        behind = behind_seconds(view, match[1])
+        if behind is not None and behind >= BEHIND_SECONDS and view.number("streams", f"{match[2]}.length.delta"):
+            yield complaint(
+                f"what a stream's group read last is {behind:.0f} s old", ("streams", f"{match[1]}.last-delivered-id")
+            )

@@ -1,0 +1,65 @@
+"""What is full or nearly so with nothing that could give way, and what the machine says of the process."""
+
+from collections.abc import Iterator
+
+from agent.checks.complaints.complaint import MIB, Complaint, complaint
+from agent.checks.types import Limits
+from agent.evidence.view import Cited, View
+
+NEARLY = 0.9
+"""Of a limit that refuses what is over it."""
+NEARLY_OUT_OF_MEMORY = 0.95
+"""Of maxmemory, where nothing may be evicted."""
+OVER = 1.1
+"""Of maxmemory: eviction doesn't keep up, or there is none."""
+OF_CGROUP = 0.75
+"""Of the memory that the process' group may have, with what a save copies."""
+PAIRS: tuple[tuple[Cited, Cited, str], ...] = (
+    (("info", "connected_clients"), ("info", "maxclients"), "clients"),
+    (("process", "num_fds"), ("process", "nofile_soft"), "open files"),
+    (("process", "cgroup_pids_current"), ("process", "cgroup_pids_max"), "processes of its group"),
+)
+
+
+def limits(view: View, thresholds: Limits) -> Iterator[Complaint]:
+    """Memory, clients, files and processes against what is allowed."""
+    share, policy = view.number("memory", "maxmemory_used_share"), view.text("memory", "maxmemory_policy")
+    # A replica doesn't evict by itself: it's as full as its primary lets it be.
+    if share is not None and view.text("info", "role") != "slave":
+        stuck = policy == "noeviction" or (policy.startswith("volatile") and not view.number("keyspace", "expires"))
+        if share >= OVER or (stuck and share >= NEARLY_OUT_OF_MEMORY):
+            yield complaint(
+                f"used_memory is {share:.0%} of maxmemory under {policy or 'an unknown policy'}",
+                ("memory", "maxmemory_used_share"), ("memory", "maxmemory_policy"),
+            )  # fmt: skip
+    for has, most, what in PAIRS:
+        used, limit = view.number(*has), view.number(*most)
+        if used and limit and used >= NEARLY * limit:
+            yield complaint(f"{used:.0f} of {limit:.0f} {what} are in use", has, most)
+    if view.unavailable("connect") == "maxclients":
+        yield complaint("it turns us away: too many clients", ("connect", "unavailable"))
+    yield from _memory_limit(view)
+
+
+def _memory_limit(view: View) -> Iterator[Complaint]:
+    has, most = view.number("process", "rss_bytes"), view.number("process", "cgroup_memory_limit")
+    saves = any(view.number("persistence", f"{what}_in_progress") for what in ("rdb_bgsave", "aof_rewrite"))
+    copied = max(view.number("persistence", name) or 0 for name in ("current_cow_peak", "rdb_last_cow_size"))
+    if has and most and (needs := has + (copied if saves else 0)) >= OF_CGROUP * most:
+        during = " with what the save copies" if saves and copied else ""
+        yield complaint(
+            f"the process has {needs / most:.0%} of its memory limit{during}",
+            ("process", "rss_bytes"), ("process", "cgroup_memory_limit"),
+        )  # fmt: skip
+
+
+def machine(view: View, thresholds: Limits) -> Iterator[Complaint]:
+    """A process that is stopped, waits for a disk, or lies in swap."""
+    if (state := view.text("process", "state")) in ("T", "t", "D"):
+        yield complaint(f"the process is in state {state}", ("process", "state"))
+    swapped, faults = view.number("process", "swap_bytes"), view.number("process", "major_faults.delta")
+    if swapped and swapped >= MIB and faults and faults >= 10:
+        yield complaint(
+            f"{swapped / MIB:.0f} MiB are in swap, and pages were fetched {faults:.0f} times over the window",
+            ("process", "swap_bytes"), ("process", "major_faults.delta"),
+        )  # fmt: skip

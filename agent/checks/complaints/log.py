@@ -1,0 +1,59 @@
+"""What the log says of this life, and how the lives before it ended."""
+
+from collections.abc import Iterator
+
+from agent.checks.complaints.complaint import HOUR, Complaint, complaint
+from agent.checks.complaints.known import EVENTS
+from agent.checks.types import Limits
+from agent.evidence.view import View
+
+BEFORE_START = 30.0
+"""Seconds between the kernel's killing a server and the start of the next one, at most."""
+
+
+def events(view: View, limits: Limits) -> Iterator[Complaint]:
+    """Critical events of this life that nothing has made good since."""
+    life = view.number("log", "started_age")
+    for field in view.fields("log"):
+        name, _, kind = field.rpartition(".")
+        age = view.number("log", field)
+        if kind != "newest_age" or age is None or (event := EVENTS.get(name)) is None:
+            continue
+        if (
+            age > event.seconds
+            or (life is not None and age > life)
+            or any(view.get(tool, well) == value for tool, well, value in event.over)
+        ):
+            continue
+        times = f"{count:.0f} times, the newest" if (count := view.number("log", f"{name}.count") or 1) > 1 else "once,"
+        yield complaint(
+            f"the log says that {event.what}, {times} {age:.0f} s ago", ("log", f"{name}.count"), ("log", field)
+        )
+
+
+def lives(view: View, limits: Limits) -> Iterator[Complaint]:
+    """A life that ended in a crash, or by the kernel's hand, and one that began without its data."""
+    age = view.number("log", "started_age")
+    if (end := view.text("log", "previous_end")) in ("crash", "failed") and age is not None and age < HOUR:
+        yield complaint(f"the life before this one ended in {end}, {age:.0f} s ago", ("log", "previous_end"))
+    if (end := view.text("log", "end")) in ("crash", "failed", "stops"):
+        yield complaint(f"the log ends without a shutdown ({end})", ("log", "end"))
+    killed = view.number("kernel_log", "oom_kill.newest_age")
+    if killed is not None and killed < HOUR:
+        before = view.number("log", "previous_pid")
+        its_own = before is not None and view.number("kernel_log", "oom_kill.pid") == before
+        beside = (
+            view.number("process", "cgroup_oom_kills")
+            and age is not None
+            and 0 <= killed + BEFORE_START - age <= BEFORE_START
+        )
+        if its_own or beside:
+            yield complaint(
+                f"the kernel killed it for its memory {killed:.0f} s ago", ("kernel_log", "oom_kill.newest_age")
+            )
+    up = view.number("info", "uptime_in_seconds")
+    unread = (view.number("disk", "rdb_bytes") or 0) > 0 and view.get("persistence", "rdb_saved_since_start") is False
+    if up is not None and up < HOUR and unread and view.number("persistence", "aof_base_size") == 0:
+        yield complaint(
+            "it began with an empty append-only file beside a dump that it didn't read", ("disk", "rdb_bytes")
+        )

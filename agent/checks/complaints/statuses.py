@@ -1,0 +1,76 @@
+"""Statuses that aren't ok, counters that a healthy server doesn't move, and errors that are a share of the calls."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from agent.checks.complaints.complaint import Complaint, complaint
+from agent.checks.complaints.known import COUNTERS, STATES
+from agent.checks.types import Limits
+from agent.evidence.view import View
+
+TOOLS = ("info", "persistence", "replication", "cluster")
+"""Tools that carry INFO's fields; each field counts once."""
+WELL = frozenset(("ok", "up", "none", "online", ""))
+"""What a status says that complains of nothing."""
+FEW = 2
+"""Errors over a window that are the course of things: a client that loads its script again, one wrong key."""
+SHARE = 0.005
+"""Of all commands, from which on errors aren't the course of things."""
+COMMAND_SHARE = 0.05
+"""The same of one command's calls."""
+
+
+def statuses(view: View, limits: Limits) -> Iterator[Complaint]:
+    """Any status that isn't ok, those of versions to come among them."""
+    seen = set[str]()
+    for tool in TOOLS:
+        for field, value in view.fields(tool).items():
+            well = STATES.get(field) or (WELL if field.endswith("_status") else None)
+            if well and field not in seen and value is not None and str(value) not in well:
+                seen.add(field)
+                yield complaint(f"{field} is {value}", (tool, field))
+
+
+def counters(view: View, limits: Limits) -> Iterator[Complaint]:
+    """What a healthy server doesn't count up, and did over the window."""
+    seen = set[str]()
+    for tool in (*TOOLS, "sockets", "process", "machine"):
+        for field in view.fields(tool):
+            name, _, kind = field.rpartition(".")
+            if kind != "delta" or name in seen or not _counts_trouble(name):
+                continue
+            if (count := view.number(tool, field) or 0) > 0:
+                seen.add(name)
+                yield complaint(f"{name} rose by {count:.0f} over the window", (tool, field))
+
+
+def _counts_trouble(name: str) -> bool:
+    return any(pattern.fullmatch(name) for pattern in COUNTERS)
+
+
+def errors(view: View, limits: Limits) -> Iterator[Complaint]:
+    """Errors and failed or refused calls; one now and then is the course of things."""
+    commands = view.number("info", "total_commands_processed.delta")
+    for (tool, field), (error, count) in _counted(view).items():
+        if count >= FEW and (not commands or count >= SHARE * commands):
+            yield complaint(f"{count:.0f} calls over the window ended in {error}", (tool, field))
+    for field in view.fields("commandstats"):
+        name, _, kind = field.removesuffix(".delta").rpartition(".")
+        if field.endswith(".delta") and kind in ("failed_calls", "rejected_calls"):
+            count, calls = view.number("commandstats", field) or 0, view.number("commandstats", f"{name}.calls.delta")
+            # What was rejected isn't among the calls.
+            if count >= FEW and count >= COMMAND_SHARE * ((calls or 0) + count):
+                yield complaint(
+                    f"{count:.0f} calls of {name} were {kind.removesuffix('_calls')} over the window",
+                    ("commandstats", field),
+                )
+
+
+def _counted(view: View) -> Mapping[tuple[str, str], tuple[str, float]]:
+    """By place: each kind of error and how many there were over the window, from the first tool that has it."""
+    found: dict[str, tuple[tuple[str, str], float]] = {}
+    for tool in TOOLS:
+        for field in view.fields(tool):
+            if match := re.fullmatch(r"errorstat_([\w-]+)\.count\.delta", field):
+                found.setdefault(match[1], ((tool, field), view.number(tool, field) or 0))
+    return {place: (error, count) for error, (place, count) in found.items()}

@@ -1,0 +1,66 @@
+"""What held the server up, by its own clocks or by ours."""
+
+from collections.abc import Iterator
+
+from agent.checks.complaints.complaint import Complaint, complaint
+from agent.checks.types import Limits
+from agent.evidence.view import View
+
+SLOW_USEC = 100_000
+"""Of one command in the slow log: a tenth of a second in which nobody else is served."""
+LATELY = 60.0
+"""Seconds that an entry is of now."""
+SLOW_CALL_USEC = 10_000
+BUSY_SHARE = 0.03
+"""A command's own share of the window, together with so slow a call: it comes again and again."""
+EVENT_MS = 100.0
+"""Of latency's events, as latency-monitor-threshold is commonly set."""
+FORK_USEC = 50_000
+EXPIRE_SHARE = 0.1
+"""Of the window that went into the expiry cycle; active-expire-effort allows a quarter at most."""
+FULL_CORE = 0.9
+LATE_MS, LATE_SHARE = 50.0, 0.05
+SILENT_MS = 500.0
+
+
+def held_up(view: View, limits: Limits) -> Iterator[Complaint]:
+    """Slow commands, events, forks and expiry; a thread without a rest; PINGs that came late."""
+    yield from _commands(view)
+    for field in view.fields("latency_events"):
+        name, _, kind = field.rpartition(".")
+        if kind == "max_60s_ms" and (ms := view.number("latency_events", field) or 0) >= EVENT_MS:
+            yield complaint(f"the event {name} took {ms:.0f} ms within a minute", ("latency_events", field))
+    fork, forks = view.number("info", "latest_fork_usec"), view.number("info", "total_forks.delta")
+    if fork is not None and fork >= FORK_USEC and forks:
+        yield complaint(f"a fork took {fork / 1000:.0f} ms within the window", ("info", "latest_fork_usec"))
+    window = view.number("info", "window_seconds") or view.number("keyspace", "window_seconds")
+    expiry = view.number("keyspace", "expire_cycle_cpu_milliseconds.delta")
+    if window and expiry is not None and expiry / 1000 >= EXPIRE_SHARE * window:
+        yield complaint(
+            f"expiring keys took {expiry:.0f} ms of {window:.0f} s", ("keyspace", "expire_cycle_cpu_milliseconds.delta")
+        )
+    if (run := view.number("process", "main_run_share")) is not None and run >= FULL_CORE:
+        yield complaint(f"the main thread uses {run:.0%} of a core", ("process", "main_run_share"))
+    late, share = view.number("latency_sample", "p95_ms"), view.number("latency_sample", "over_10ms_share")
+    if late is not None and late >= LATE_MS and share is not None and share >= LATE_SHARE:
+        yield complaint(f"{share:.0%} of the PINGs took over 10 ms, p95 {late:.0f} ms", ("latency_sample", "p95_ms"))
+    if (longest := view.number("latency_sample", "max_ms") or 0) >= SILENT_MS:
+        yield complaint(f"a PING took {longest:.0f} ms", ("latency_sample", "max_ms"))
+
+
+def _commands(view: View) -> Iterator[Complaint]:
+    for field in view.fields("slowlog"):
+        name, _, kind = field.rpartition(".")
+        if kind != "newest_age" or not name.isupper():
+            continue
+        age, usec = view.number("slowlog", field), view.number("slowlog", f"{name}.max_usec")
+        if age is not None and age <= LATELY and usec is not None and usec >= SLOW_USEC:
+            yield complaint(f"{name} took {usec / 1000:.0f} ms, {age:.0f} s ago", ("slowlog", f"{name}.max_usec"))
+    window = view.number("commandstats", "window_seconds") or 1.0
+    for field in view.fields("commandstats"):
+        if not field.endswith(".usec_per_call.delta"):
+            continue
+        name = field.removesuffix(".usec_per_call.delta")
+        each, spent = view.number("commandstats", field), view.number("commandstats", f"{name}.usec.delta")
+        if each is not None and each >= SLOW_CALL_USEC and (spent or 0) / 1e6 >= BUSY_SHARE * window:
+            yield complaint(f"{name} took {each / 1000:.0f} ms a call over the window", ("commandstats", field))

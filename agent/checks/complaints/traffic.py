@@ -1,0 +1,44 @@
+"""Buffers, pauses and connections that a well-behaved application doesn't have."""
+
+from collections.abc import Iterator
+
+from agent.checks.clientside import POOL_WORDS, STARVED_WORDS
+from agent.checks.complaints.complaint import MIB, Complaint, complaint
+from agent.checks.types import Limits
+from agent.evidence.view import View
+
+MUCH = 16 * MIB
+"""Bytes in one client's buffer; less is much where the server holds little else."""
+OF_USED = 0.2
+NEW_PER_SECOND, COMMANDS_EACH = 20.0, 5.0
+"""New connections a second, and the commands that each brings: those of a pool bring thousands."""
+UNUSED = 50
+
+
+def clients(view: View, limits: Limits) -> Iterator[Complaint]:
+    """What the list of clients shows, and what a client says of itself."""
+    used = view.number("info", "used_memory") or 0
+    for field, what in (("omem_max", "output"), ("qbuf_max", "input"), ("argv_mem_max", "arguments")):
+        size = view.number("clients", field) or 0
+        if size >= MUCH or (used and size >= MIB and size >= OF_USED * used):
+            yield complaint(f"{size / MIB:.0f} MiB of {what} wait in one client's buffer", ("clients", field))
+    if count := view.number("clients", "paused"):
+        yield complaint(f"{count:.0f} clients are held back in commands that don't block", ("clients", "paused"))
+    if count := view.number("clients", "monitors"):
+        yield complaint(f"{count:.0f} clients run MONITOR", ("clients", "monitors"))
+    new, done = (view.number("info", f"total_{what}.rate") for what in ("connections_received", "commands_processed"))
+    if new is not None and done is not None and new >= NEW_PER_SECOND and done <= COMMANDS_EACH * new:
+        yield complaint(
+            f"{new:.0f} new connections a second came for {done:.0f} commands",
+            ("info", "total_connections_received.rate"),
+        )
+    unused, count = view.number("clients", "o1.unused"), view.number("clients", "o1.count")
+    if unused and count and unused >= UNUSED and unused >= 0.5 * count:
+        yield complaint(f"{unused:.0f} connections of one owner were never used", ("clients", "o1.unused"))
+    if view.get("idle_probe", "closed_by_peer") is True:
+        yield complaint("an idle connection of ours was closed", ("idle_probe", "closed_by_peer"))
+    if (after := view.text("idle_probe", "ping_after")) in ("timeout", "reset"):
+        yield complaint(f"an idle connection of ours was lost ({after})", ("idle_probe", "ping_after"))
+    for words, what in ((POOL_WORDS, "has no connection left in its pool"), (STARVED_WORDS, "is busy itself")):
+        if words.search(view.symptom):
+            yield complaint(f"the client that reports says that it {what}", ("symptom", "text"))

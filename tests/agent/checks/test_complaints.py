@@ -1,0 +1,146 @@
+"""What a server complains of bars "no fault", whatever the cause; what only looks like it doesn't."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.checks.complaints import NAMELESS, complaints
+from agent.checks.complaints.known import EVENTS
+from agent.checks.verdict import at_least, conclude
+from agent.evidence.view import View
+from tests.agent.checks.rows import LIMITS, NODE, view
+from tools.records import Reading
+
+ROOT = Path(__file__).resolve().parents[3]
+MIB = 1 << 20
+WELL: Mapping[str, Mapping[str, Any]] = {
+    "info": {
+        "redis_version": "8.2.0", "role": "master", "uptime_in_seconds": 90_000, "connected_clients": 10,
+        "maxclients": 10_000, "used_memory": 50 * MIB, "total_commands_processed": 9_000_000,
+        "total_commands_processed.delta": 2000, "rejected_connections.delta": 0, "loading": "0", "window_seconds": 2.0,
+    },
+    "commandstats": {"window_seconds": 2.0, "busy_share": 0.01},
+    "latency_sample": {"answered": 60, "median_ms": 0.2, "over_10ms_share": 0.0, "p95_ms": 0.4, "max_ms": 1.0},
+}  # fmt: skip
+"""A server that was measured and is well."""
+Extra = Mapping[str, Mapping[str, Any]]
+
+
+def seen(extra: Extra, symptom: str = "") -> View:
+    """The readings of a server that is well but for this."""
+    return view({tool: {**WELL.get(tool, {}), **extra.get(tool, {})} for tool in {**WELL, **extra}}, symptom=symptom)
+
+
+ROWS: tuple[tuple[str, Extra, Extra], ...] = (
+    ("a status of INFO", {"info": {"rdb_last_bgsave_status": "err"}}, {"info": {"rdb_last_bgsave_status": "ok"}}),
+    ("a state of INFO", {"info": {"master_failover_state": "waiting-for-sync"}},
+     {"info": {"master_failover_state": "no-failover"}}),
+    ("rewrites that fail", {"persistence": {"aof_rewrites_consecutive_failures": 3}},
+     {"persistence": {"aof_rewrites_consecutive_failures": 0}}),
+    ("a counter that only trouble moves", {"info": {"evicted_clients.delta": 1}},
+     {"info": {"evicted_clients": 19, "evicted_clients.delta": 0}}),
+    ("denied commands", {"info": {"acl_access_denied_cmd.delta": 3}}, {"info": {"acl_access_denied_cmd": 300}}),
+    ("an error that is a share of the calls", {"info": {"errorstat_NOSCRIPT.count.delta": 20}},
+     {"info": {"errorstat_NOSCRIPT.count": 9000, "errorstat_NOSCRIPT.count.delta": 1}}),
+    ("a few errors beside many calls",
+     {"info": {"errorstat_ERR.count.delta": 30, "total_commands_processed.delta": 2000}},
+     {"info": {"errorstat_ERR.count.delta": 30, "total_commands_processed.delta": 90_000}}),
+    ("calls that fail", {"commandstats": {"evalsha.failed_calls.delta": 5, "evalsha.calls.delta": 20}},
+     {"commandstats": {"evalsha.failed_calls.delta": 5, "evalsha.calls.delta": 2000}}),
+    ("a critical line of this life", {"log": {"config_rewrite_failed.newest_age": 60, "started_age": 900}},
+     {"log": {"config_rewrite_failed.newest_age": 6000, "started_age": 900}}),
+    ("a save that failed", {"log": {"bgsave_error.newest_age": 60, "started_age": 900},
+                            "persistence": {"rdb_last_bgsave_status": "err"}},
+     {"log": {"bgsave_error.newest_age": 60, "started_age": 900}, "persistence": {"rdb_last_bgsave_status": "ok"}}),
+    ("a life that ended in a crash", {"log": {"previous_end": "crash", "started_age": 60}},
+     {"log": {"previous_end": "shutdown", "started_age": 60}}),
+    ("memory without anything to evict", {"memory": {"maxmemory_used_share": 0.99, "maxmemory_policy": "noeviction"}},
+     {"memory": {"maxmemory_used_share": 0.99, "maxmemory_policy": "allkeys-lru"}}),
+    ("memory above its limit", {"memory": {"maxmemory_used_share": 1.2, "maxmemory_policy": "allkeys-lru"}},
+     {"memory": {"maxmemory_used_share": 1.01, "maxmemory_policy": "allkeys-lru"}}),
+    ("clients", {"info": {"connected_clients": 9500}}, {"info": {"connected_clients": 8000}}),
+    ("open files", {"process": {"num_fds": 96, "nofile_soft": 100}}, {"process": {"num_fds": 80, "nofile_soft": 100}}),
+    ("a memory limit", {"process": {"rss_bytes": 90 * MIB, "cgroup_memory_limit": 100 * MIB}},
+     {"process": {"rss_bytes": 60 * MIB, "cgroup_memory_limit": 100 * MIB}}),
+    ("a process that is stopped", {"process": {"state": "T"}}, {"process": {"state": "S"}}),
+    ("swap that is fetched", {"process": {"swap_bytes": 9 * MIB, "major_faults.delta": 50}},
+     {"process": {"swap_bytes": 9 * MIB, "major_faults.delta": 0}}),
+    ("a slow command of now", {"slowlog": {"SORT.max_usec": 400_000, "SORT.newest_age": 3}},
+     {"slowlog": {"SORT.max_usec": 400_000, "SORT.newest_age": 300}}),
+    ("a module's slow command", {"commandstats": {
+        "ft.aggregate.usec_per_call.delta": 179_000.0, "ft.aggregate.usec.delta": 716_000}},
+     {"commandstats": {"ft.aggregate.usec_per_call.delta": 900.0, "ft.aggregate.usec.delta": 716_000}}),
+    ("an event within a minute", {"latency_events": {"fork.max_60s_ms": 400}},
+     {"latency_events": {"fork.max_ms": 400, "fork.max_60s_ms": 20}}),
+    ("a thread without a rest", {"process": {"main_run_share": 0.98}}, {"process": {"main_run_share": 0.5}}),
+    ("PINGs that came late", {"latency_sample": {"p95_ms": 200.0, "over_10ms_share": 0.1}},
+     {"latency_sample": {"p95_ms": 9.0, "over_10ms_share": 0.04}}),
+    ("a buffer", {"clients": {"omem_max": 20 * MIB}}, {"clients": {"omem_max": MIB}}),
+    ("a buffer that is most of what is used", {"clients": {"qbuf_max": 8 * MIB}, "info": {"used_memory": 12 * MIB}},
+     {"clients": {"qbuf_max": 8 * MIB}, "info": {"used_memory": 900 * MIB}}),
+    ("a pause", {"clients": {"paused": 7}}, {"clients": {"paused": 0}}),
+    ("connections for a command each",
+     {"info": {"total_connections_received.rate": 300.0, "total_commands_processed.rate": 400.0}},
+     {"info": {"total_connections_received.rate": 300.0, "total_commands_processed.rate": 40_000.0}}),
+    ("connections that nobody uses", {"clients": {"o1.unused": 200, "o1.count": 210}},
+     {"clients": {"o1.unused": 20, "o1.count": 210}}),
+    ("keys without a TTL beside others", {"keyspace": {"keys.delta": 900, "expires.delta": 40, "expires": 5000}},
+     {"keyspace": {"keys.delta": 900, "expires.delta": 890, "expires": 5000}}),
+    ("a cache without a TTL at all, filled", {"memory": {"number_of_cached_scripts.delta": 30}},
+     {"keyspace": {"keys.delta": 900, "expires.delta": 0, "expires": 0}}),
+    ("a stream that is read too slowly", {"streams": {"s1.g1.lag": 20_000, "s1.g1.lag.delta": 40}},
+     {"streams": {"s1.g1.lag": 40, "s1.g1.lag.delta": 40}}),
+    ("an eviction that misses", {"keyspace": {"evicted_keys.delta": 500, "hit_ratio": 0.2}},
+     {"keyspace": {"evicted_keys.delta": 500, "hit_ratio": 0.97}}),
+    ("a quorum", {"sentinel": {"m1.ckquorum": "no-quorum"}}, {"sentinel": {"m1.ckquorum": "ok"}}),
+    ("a member that is called down", {"sentinel": {"m1.s1.flags": "s_down,sentinel"}},
+     {"sentinel": {"m1.s1.flags": "sentinel"}}),
+    ("slots of nobody", {"cluster": {"slots_unserved": 720}}, {"cluster": {"slots_unserved": 0}}),
+    ("an open slot that nobody moves", {"cluster": {"slots_migrating": 3}},
+     {"cluster": {"slots_migrating": 3}, "commandstats": {"migrate.calls.delta": 50}}),
+    ("a replica that is behind",
+     {"replication": {"replica1.lag_bytes": 9 * MIB, "replica1.state": "online", "master_repl_offset.rate": 1000.0}},
+     {"replication": {"replica1.lag_bytes": 9000, "replica1.state": "online", "master_repl_offset.rate": 1000.0}}),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "wrong", "look_alike"), ROWS, ids=[row[0] for row in ROWS])
+def test_a_complaint_is_one_and_its_look_alike_is_none(what: str, wrong: Extra, look_alike: Extra) -> None:
+    assert list(complaints(seen(wrong), LIMITS)), what
+    assert [one.what for one in complaints(seen(look_alike), LIMITS)] == []
+
+
+def test_what_is_cited_was_read() -> None:
+    for _, wrong, _ in ROWS:
+        shown = seen(wrong)
+        for one in complaints(shown, LIMITS):
+            assert shown.cite(*one.cited), one
+
+
+@pytest.mark.parametrize("field", ["tiering_last_flush_status", "master_link_status", "aof_last_write_status"])
+def test_a_status_of_a_version_to_come_is_one_too(field: str) -> None:
+    reading = Reading(
+        id="r1", tool="info", args={}, node=NODE, at="2026-01-31T02:05:07Z", ms=1.0, values={field: "err"},
+        unavailable=None,
+    )  # fmt: skip
+    assert [one.what for one in complaints(View([reading], NODE), LIMITS)] == [f"{field} is err"]
+
+
+def test_every_critical_event_of_the_log_is_in_the_list() -> None:
+    patterns = tomllib.loads((ROOT / "tools" / "host" / "log_patterns.toml").read_text("utf-8"))
+    assert {name for name, event in patterns.items() if event["level"] == "critical"} == set(EVENTS)
+
+
+def test_it_bars_no_fault_and_is_the_first_thing_said() -> None:
+    healthy, sick = seen({}), seen({"info": {"aof_last_bgrewrite_status": "err"}})
+    assert conclude(healthy.readings, (NODE,), LIMITS, ()).outcome == "no-fault"
+    verdict = conclude(sick.readings, (NODE,), LIMITS, ())
+    assert verdict.outcome == "insufficient-evidence"
+    assert verdict.unknown[0].startswith(f"{NAMELESS}: aof_last_bgrewrite_status is err [r")
+    # What a model asks for later makes it neither well nor forgotten.
+    later = conclude(healthy.readings, (NODE,), LIMITS, ())
+    assert at_least(verdict, later).outcome == "insufficient-evidence"
+    assert at_least(verdict, later).unknown[0] == verdict.unknown[0]
