@@ -7,6 +7,7 @@ import random
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -56,6 +57,7 @@ def modules() -> Iterator[ModuleType]:
                 continue
 
 
+@cache
 def collected() -> list[Named]:
     """Every pattern that stands in a module, in whatever it stands, and every literal one inside a function."""
     found: dict[tuple[str, int, str], Named] = {}
