@@ -3,10 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 # Some tests of the fast tier wait for a deadline, so a few more of them than cores.
-CORES ?= 4
+CORES ?= 3
 # Most of a live test's time is waiting for a server, so more of them than cores.
 WORKERS ?= 4
 SHARE ?= 1
+
+# Without bytecode every process that a test starts compiles the program again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo chat test test-live test-lab test-llm eval golden coverage mutants attack check bench lock clean
 

@@ -19,6 +19,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from agent.runbooks.library import load
+
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("agent", "tools")
 LONGEST = 1 << 20
@@ -59,6 +61,7 @@ def serve(path: str, tell: int) -> None:
                 importlib.import_module(module.name)
     importlib.import_module("evals.commands")
     importlib.import_module("rediagnose")
+    load()
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

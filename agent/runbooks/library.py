@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from string import Template
 from typing import Annotated, Any, Literal
@@ -168,10 +169,16 @@ class Library(Record):
 
 def load(own: Path | None = None) -> Library:
     """The bundled runbooks, and a team's own from a folder before them. Raises `UsageError` naming what's wrong."""
-    bundled = [parse(path) for path in sorted(BUNDLED.glob("*.md"))]
+    bundled = _bundled()
     teams = [parse(path) for path in files(own)] if own else []
     thresholds = {name: limit.value for book in bundled for name, limit in book.thresholds.items()}
     return Library(runbooks=(*teams, *bundled), thresholds=thresholds)
+
+
+@cache
+def _bundled() -> tuple[Runbook, ...]:
+    """Those of the program itself, read once: they don't change while it runs."""
+    return tuple(parse(path) for path in sorted(BUNDLED.glob("*.md")))
 
 
 def files(folder: Path) -> Iterable[Path]:

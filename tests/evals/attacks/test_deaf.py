@@ -10,10 +10,8 @@ from evals.attacks.deaf import Try, tried
 @pytest.mark.parametrize(
     "how",
     [
-        Try("apply", "audit.jsonl", 3, "stubborn", 1), Try("apply", "changes.jsonl", 1, "once", 2),
-        Try("apply", "audit.jsonl", 2, "again", 1), Try("rollback", "audit.jsonl", 5, "once", 1),
-        Try("capture", "socket.connect", 1, "stubborn", 1), Try("acl", "socket.connect", 1, "again", 1),
-        Try("triage", "socket.connect", 1, "once", 2), Try("chat", "socket.connect", 1, "once", 1),
+        Try("apply", "audit.jsonl", 3, "stubborn", 1), Try("rollback", "audit.jsonl", 5, "once", 1),
+        Try("capture", "socket.connect", 1, "again", 1), Try("triage", "socket.connect", 1, "once", 2),
         Try("chat", "socket.connect", 1, "stubborn", 1),
     ],
     ids=str,
