@@ -47,7 +47,8 @@ class Interruption:
         return self.came > 0
 
     def over(self) -> None:
-        """What was interrupted has come to its end."""
+        """What was interrupted has come to its end: a cancellation that is still on its way would hit what follows."""
+        self.closing = True
         if self._last is not None:
             self._last.cancel()
 
