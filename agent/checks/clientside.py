@@ -5,6 +5,7 @@ import re
 from agent.checks.cpu import main_thread_share
 from agent.checks.types import Family, Found, Limits
 from agent.checks.versus_baseline import as_ever, cited, compared, fallen, risen, times
+from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 
 POOL_WORDS = re.compile(
@@ -83,7 +84,7 @@ def _held(view: View, limits: Limits, owners: list[tuple[str, float, float]]) ->
 
 def pool(view: View, limits: Limits) -> Found:
     """The client's own pool is empty while the server is idle: not given back, or held by commands that block."""
-    if not POOL_WORDS.search(view.symptom):
+    if not mention(POOL_WORDS, view.symptom):
         return
     if not (calm := idle(view, limits)):
         if calm is False:
@@ -139,7 +140,7 @@ def _group(view: View, owner: str) -> str:
 
 def starved(view: View, limits: Limits) -> Found:
     """The client reports itself busy, and the server is idle."""
-    words = STARVED_WORDS.search(view.symptom)
+    words = mention(STARVED_WORDS, view.symptom)
     if words is None:
         return
     if idle(view, limits):
@@ -165,7 +166,7 @@ def retry_storm(view: View, limits: Limits) -> Found:
 
 def _storm_since(view: View, limits: Limits, rate: float) -> Found:
     """Against the good day: many times its connections and commands, for the same data."""
-    reported = BLIP_WORDS.search(view.symptom) is not None
+    reported = mention(BLIP_WORDS, view.symptom) is not None
     cites: tuple[Cited, ...] = (("info", "total_connections_received.rate"), *cited(*BUSIER, *UNMOVED))
     if all(as_ever(view, limits, figure) for figure in BUSIER):
         if reported or rate >= limits["churn_connections_per_second"]:
@@ -203,12 +204,12 @@ def _storm_ever(view: View, limits: Limits) -> Found:
     cites = (*cites, ("info", "uptime_in_seconds"))
     times = rate / max(usual, 0.1)
     if rate < limits["churn_connections_per_second"] or times < limits["storm_ratio"]:
-        if BLIP_WORDS.search(view.symptom):
+        if mention(BLIP_WORDS, view.symptom):
             because = f"{rate:.0f} new connections a second, {usual:.1f} on average before."
             yield view.not_("retry-storm", because, cites[0], cites[1], cites[6])
         return
     why = f"{rate:.0f} new connections and {commands:.0f} commands a second, {usual:.1f} and {usually:.0f} before"
-    if BLIP_WORDS.search(view.symptom):
+    if mention(BLIP_WORDS, view.symptom):
         why += ": what was reported is over, and its load stays."
         yield view.cause("retry-storm", 0.88, why, *cites, ("symptom", "text"))
     else:

@@ -5,6 +5,7 @@ import re
 from agent.checks.cpu import main_thread_share
 from agent.checks.types import Family, Found, Limits
 from agent.checks.versus_baseline import against
+from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 
 STEPS = ((190, 240), (390, 460), (590, 720), (790, 920), (1290, 1500))
@@ -113,7 +114,7 @@ def bandwidth(view: View, limits: Limits) -> Found:
     if not _quiet(view, limits) or starved or throttled:
         return
     why = f"{sent / 1000:.0f} kB a second leave the server, {each / 1000:.0f} kB for each command"
-    words = BULK_WORDS.search(view.symptom) is not None
+    words = mention(BULK_WORDS, view.symptom) is not None
     # From the server's own machine no PING waits behind what goes out.
     queued = not here(view) and share >= 0.2 and (view.number("latency_sample", "p95_ms") or 0) >= 4 * fastest
     if queued and stepped <= behind / 2 + 1:
@@ -153,7 +154,7 @@ def huge_pages(view: View, limits: Limits) -> Found:
     felt = copied >= 0.3 * rss or (view.number("info", "latest_fork_usec") or 0) >= 100_000
     why = f"{share:.0%} of the server's memory ({pages / 2**20:.0f} MiB) are in transparent huge pages"
     why += ", and the last save copied much of it." if felt else "."
-    words = SAVE_WORDS.search(view.symptom) is not None
+    words = mention(SAVE_WORDS, view.symptom) is not None
     yield view.cause("thp", 0.75 if felt and words else 0.6 if felt else 0.4, why, *cited)
 
 

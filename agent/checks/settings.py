@@ -3,6 +3,7 @@
 import re
 
 from agent.checks.types import Family, Found, Limits
+from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 
 RESTART_WORDS = re.compile(
@@ -65,7 +66,7 @@ def config_drift(view: View, limits: Limits) -> Found:
 
 def speaks_of_settings(symptom: str) -> bool:
     """Whether a report is of settings that don't last, or of the file."""
-    returns = RESTART_WORDS.search(symptom) and BACK_WORDS.search(symptom)
+    returns = mention(RESTART_WORDS, symptom) and BACK_WORDS.search(symptom)
     return returns is not None or FILE_WORDS.search(symptom) is not None
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from agent.checks.clientside import POOL_WORDS, STARVED_WORDS
 from agent.checks.complaints.complaint import MIB, Complaint, complaint
 from agent.checks.types import Limits
+from agent.evidence.report_words import mention
 from agent.evidence.view import View
 
 MUCH = 16 * MIB
@@ -40,5 +41,5 @@ def clients(view: View, limits: Limits) -> Iterator[Complaint]:
     if (after := view.text("idle_probe", "ping_after")) in ("timeout", "reset"):
         yield complaint(f"an idle connection of ours was lost ({after})", ("idle_probe", "ping_after"))
     for words, what in ((POOL_WORDS, "has no connection left in its pool"), (STARVED_WORDS, "is busy itself")):
-        if words.search(view.symptom):
+        if mention(words, view.symptom):
             yield complaint(f"the client that reports says that it {what}", ("symptom", "text"))

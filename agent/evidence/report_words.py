@@ -1,0 +1,27 @@
+"""Words of a report, read as they're meant: what somebody says did not happen isn't reported."""
+
+import re
+
+_CLAUSE = re.compile(r"[.,;:!?\n]|\b(?:but|and|yet|although|though)\b", re.IGNORECASE)
+"""Where a denial ends."""
+_DENIED = re.compile(
+    r"\b(?:no|not|never|without|neither|nor|none|cannot|\w{1,8}n['\u2019]?t)\b"
+    r"(?:\W+(?!(?:since|after|at|during|because|when|while|until|as|from|on|in|by|with|only|just|"
+    r"surviv\w*|outlive\w*|outlast\w*|last|persist|stay|stick|hold|keep|remain)\b)\w{1,32}){0,2}\W{0,4}\Z",
+    re.IGNORECASE,
+)
+"""A denial and at most two words behind it: "did not restart", "no recent restart", "without any restart".
+
+But what a setting didn't survive did happen.
+"""
+_BEFORE = 120
+"""Characters before a word in which it may be denied."""
+
+
+def mention(words: re.Pattern[str], text: str) -> re.Match[str] | None:
+    """The first of these words that a report says and doesn't deny."""
+    for match in words.finditer(text):
+        clause = _CLAUSE.split(text[max(0, match.start() - _BEFORE) : match.start()])[-1]
+        if not _DENIED.search(clause):
+            return match
+    return None
