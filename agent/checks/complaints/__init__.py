@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from agent.checks.complaints import deployment, growth, limits, log, statuses, time, traffic
 from agent.checks.complaints.complaint import NAMELESS, Complaint
 from agent.checks.types import Limits
+from agent.checks.versus_baseline import as_ever
 from agent.evidence.view import View
 
 KINDS: tuple[Callable[[View, Limits], Iterator[Complaint]], ...] = (
@@ -21,9 +22,11 @@ SHOWN = 5
 
 
 def complaints(view: View, thresholds: Limits) -> Iterator[Complaint]:
-    """All that is wrong at a node by what was read of it."""
+    """All that is wrong at a node by what was read of it, and wasn't just so on the good day, where one is known."""
     for kind in KINDS:
-        yield from kind(view, thresholds)
+        for one in kind(view, thresholds):
+            if not one.figures or not all(as_ever(view, thresholds, figure) for figure in one.figures):
+                yield one
 
 
 def nameless(view: View, found: list[Complaint]) -> str:

@@ -16,8 +16,10 @@ class Complaint(Record):
     """For a person, as a part of a sentence."""
     cited: tuple[Cited, ...]
     """(tool, field), the decisive one first."""
+    figures: tuple[str, ...] = ()
+    """Figures of a good day: where all of them are as they were then, it's none."""
 
 
-def complaint(what: str, *cited: Cited) -> Complaint:
+def complaint(what: str, *cited: Cited, figures: tuple[str, ...] = ()) -> Complaint:
     """A complaint and what it was read from."""
-    return Complaint(what=what, cited=cited)
+    return Complaint(what=what, cited=cited, figures=figures)

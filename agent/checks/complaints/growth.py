@@ -23,7 +23,11 @@ def growth(view: View, limits: Limits) -> Iterator[Complaint]:
     keys, expires = view.number("keyspace", "keys.delta"), view.number("keyspace", "expires.delta")
     without = keys - expires if keys is not None and expires is not None else 0
     if keys and keys >= KEYS and without >= 0.8 * keys and view.number("keyspace", "expires"):
-        yield complaint(f"{without:.0f} keys more have no TTL, beside others that have one", ("keyspace", "keys.delta"))
+        yield complaint(
+            f"{without:.0f} keys more have no TTL, beside others that have one",
+            ("keyspace", "keys.delta"),
+            figures=("kept_keys_per_second",),
+        )
     if (scripts := view.number("memory", "number_of_cached_scripts.delta") or 0) >= SCRIPTS:
         yield complaint(f"{scripts:.0f} scripts more are cached", ("memory", "number_of_cached_scripts.delta"))
     yield from _streams(view)
@@ -31,7 +35,7 @@ def growth(view: View, limits: Limits) -> Iterator[Complaint]:
     if evicted and ratio is not None and ratio <= 1 - MISSES:
         yield complaint(
             f"{evicted:.0f} keys were evicted over the window, and {1 - ratio:.0%} of the lookups miss",
-            ("keyspace", "evicted_keys.delta"), ("keyspace", "hit_ratio"),
+            ("keyspace", "evicted_keys.delta"), ("keyspace", "hit_ratio"), figures=("evicted_per_second", "hit_ratio"),
         )  # fmt: skip
     rss, used = view.number("memory", "used_memory_rss"), view.number("memory", "used_memory")
     if rss and used and rss - used >= WASTE and rss >= WASTE_RATIO * used:

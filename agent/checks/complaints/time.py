@@ -40,7 +40,9 @@ def held_up(view: View, limits: Limits) -> Iterator[Complaint]:
             f"expiring keys took {expiry:.0f} ms of {window:.0f} s", ("keyspace", "expire_cycle_cpu_milliseconds.delta")
         )
     if (run := view.number("process", "main_run_share")) is not None and run >= FULL_CORE:
-        yield complaint(f"the main thread uses {run:.0%} of a core", ("process", "main_run_share"))
+        yield complaint(
+            f"the main thread uses {run:.0%} of a core", ("process", "main_run_share"), figures=("cpu_share",)
+        )
     late, share = view.number("latency_sample", "p95_ms"), view.number("latency_sample", "over_10ms_share")
     if late is not None and late >= LATE_MS and share is not None and share >= LATE_SHARE:
         yield complaint(f"{share:.0%} of the PINGs took over 10 ms, p95 {late:.0f} ms", ("latency_sample", "p95_ms"))

@@ -32,10 +32,13 @@ def clients(view: View, limits: Limits) -> Iterator[Complaint]:
         yield complaint(
             f"{new:.0f} new connections a second came for {done:.0f} commands",
             ("info", "total_connections_received.rate"),
+            figures=("connections_per_second",),
         )
     unused, count = view.number("clients", "o1.unused"), view.number("clients", "o1.count")
     if unused and count and unused >= UNUSED and unused >= 0.5 * count:
-        yield complaint(f"{unused:.0f} connections of one owner were never used", ("clients", "o1.unused"))
+        yield complaint(
+            f"{unused:.0f} connections of one owner were never used", ("clients", "o1.unused"), figures=("o1_clients",)
+        )
     if view.get("idle_probe", "closed_by_peer") is True:
         yield complaint("an idle connection of ours was closed", ("idle_probe", "closed_by_peer"))
     if (after := view.text("idle_probe", "ping_after")) in ("timeout", "reset"):

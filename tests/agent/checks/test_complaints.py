@@ -144,3 +144,12 @@ def test_it_bars_no_fault_and_is_the_first_thing_said() -> None:
     later = conclude(healthy.readings, (NODE,), LIMITS, ())
     assert at_least(verdict, later).outcome == "insufficient-evidence"
     assert at_least(verdict, later).unknown[0] == verdict.unknown[0]
+
+
+def test_what_was_so_on_a_good_day_is_none() -> None:
+    idle: Extra = {"clients": {"o1.unused": 90, "o1.count": 90}}
+    assert list(complaints(seen(idle), LIMITS))
+    as_then: Extra = {**idle, "baseline": {"o1_clients.before": 90, "o1_clients.now": 90, "o1_clients.ratio": 1.0}}
+    assert list(complaints(seen(as_then), LIMITS)) == []
+    more: Extra = {**idle, "baseline": {"o1_clients.before": 9, "o1_clients.now": 90, "o1_clients.ratio": 10.0}}
+    assert list(complaints(seen(more), LIMITS))
