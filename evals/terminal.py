@@ -69,6 +69,15 @@ class Terminal:
             raise TimeoutError(f"{text!r} isn't there {times} times within {seconds:g} s:\n{shown}") from None
         return shown
 
+    async def ended(self, seconds: float = 30) -> None:
+        """Wait until the program has ended. Raises `TimeoutError`; tmux doesn't always draw that it has."""
+        try:
+            async with asyncio.timeout(seconds):
+                while (await self.tmux("display-message", "-p", "#{pane_dead}")).strip() != "1":
+                    await asyncio.sleep(POLL)
+        except TimeoutError:
+            raise TimeoutError(f"it didn't end within {seconds:g} s:\n{await self.screen()}") from None
+
     async def after(self, typed: str, seconds: float = 60) -> str:
         """Type a line and wait until it was dealt with: what was printed for it. Raises `TimeoutError`."""
         begun = len((await self.screen()).rstrip().splitlines())

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import json
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qs
@@ -52,7 +53,7 @@ class Refused(Exception):
         self.status, self.body = status, body
 
 
-class StandIn:
+class StandIn(ABC):
     """What they have in common: they remember requests, and fail as they're told."""
 
     def __init__(self) -> None:
@@ -102,9 +103,9 @@ class StandIn:
                 return faults.pop(0) if len(faults) > 1 else faults[0]
         return None
 
+    @abstractmethod
     def work(self, one: Seen) -> tuple[int, Any, Mapping[str, str]]:
         """The answer to one request."""
-        raise NotImplementedError
 
     def sent(self, *methods: str) -> list[str]:
         """What was asked, as METHOD PATH."""
