@@ -41,7 +41,7 @@ class Cause(Record):
     """One or two sentences for the person on call."""
     evidence: tuple[Evidence, ...]
     only_reported: bool = False
-    """Whether nothing but the report (r0) speaks for it: it was reported, not measured."""
+    """Whether nothing but the report (r0) supports it: it was reported, not measured."""
 
 
 class RuledOut(Record):

@@ -31,7 +31,7 @@ def say(console: Console, text: str, style: str | None = None) -> None:
 
 
 def answer(console: Console, diagnosis: Diagnosis) -> None:
-    """A diagnosis: what it is, what to do, what not to do, what speaks for it, and the plan in a line a step."""
+    """A diagnosis: what it is, what to do, what not to do, what supports it, and the plan in a line a step."""
     console.print()
     for line, style in zip(headline(diagnosis), HEAD, strict=True):
         say(console, line, style)

@@ -1,4 +1,4 @@
-"""A finding weighed against the good day: what was the same then says nothing, what changed since speaks for it."""
+"""A finding weighed against the good day: what was the same then says nothing, what changed since supports it."""
 
 from collections.abc import Callable, Sequence
 from functools import wraps

@@ -82,7 +82,7 @@ class HardStop:
 
     @contextlib.contextmanager
     def telling(self, tell: Callable[[str], None]) -> Iterator[None]:
-        """While this lasts `tell` is told first why the process ends."""
+        """While this lasts `tell` is called first with why the process ends."""
         self._told.append(tell)
         try:
             yield

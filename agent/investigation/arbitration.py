@@ -152,7 +152,7 @@ def disagreement(done: Conclusion, checks: Verdict, doubted: str | None) -> Disa
 
 
 def marked(causes: Iterable[Cause]) -> tuple[Cause, ...]:
-    """Causes, each with whether nothing but the report speaks for it."""
+    """Causes, each with whether nothing but the report supports it."""
     return tuple(cause.model_copy(update={"only_reported": only_reported(cause)}) for cause in causes)
 
 

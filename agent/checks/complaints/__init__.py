@@ -4,21 +4,24 @@ The list knows no cause. What stands in it is explained by a cause that was foun
 something is wrong that has no name here, and a person reads what.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from agent.checks.complaints import deployment, growth, limits, log, statuses, time, traffic
+from agent.checks.complaints import delays, deployment, growth, limits, log, statuses, traffic
 from agent.checks.complaints.complaint import NAMELESS, Complaint
 from agent.checks.types import Limits
 from agent.checks.versus_baseline import as_ever
 from agent.evidence.view import View
+from tools.text import one_line
 
 KINDS: tuple[Callable[[View, Limits], Iterator[Complaint]], ...] = (
-    statuses.statuses, log.events, log.lives, statuses.counters, statuses.errors, limits.limits, time.held_up,
+    statuses.statuses, log.events, log.lives, statuses.counters, statuses.errors, limits.limits, delays.held_up,
     traffic.clients, growth.growth, limits.machine, deployment.members,
 )  # fmt: skip
 """In the order in which they're named."""
 SHOWN = 5
 """So many are named in a line."""
+VALUE_MOST = 80
+"""Characters of a value in it: a ticket's text is one, too."""
 
 
 def complaints(view: View, thresholds: Limits) -> Iterator[Complaint]:
@@ -29,14 +32,17 @@ def complaints(view: View, thresholds: Limits) -> Iterator[Complaint]:
                 yield one
 
 
-def nameless(view: View, found: list[Complaint]) -> str:
+def nameless(view: View, found: Sequence[Complaint]) -> str:
     """The line that a person reads of complaints without a cause, each with what it was read from."""
-    told = []
+    parts = []
     for one in found[:SHOWN]:
-        cited = view.cite(*one.cited[:2])
-        told.append(one.what + (f" [{'; '.join(f'{e.reading} {e.field}={e.value}' for e in cited)}]" if cited else ""))
+        cited = "; ".join(
+            f"{each.reading} {one_line(each.field, VALUE_MOST)}={one_line(str(each.value), VALUE_MOST)}"
+            for each in view.cite(*one.cited[:2])
+        )
+        parts.append(f"{one.what} [{cited}]" if cited else one.what)
     more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return f"{NAMELESS}: {'; '.join(told)}{more}."
+    return f"{NAMELESS}: {'; '.join(parts)}{more}."
 
 
 __all__ = ["KINDS", "NAMELESS", "Complaint", "complaints", "nameless"]

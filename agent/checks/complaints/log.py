@@ -42,11 +42,8 @@ def lives(view: View, limits: Limits) -> Iterator[Complaint]:
     if killed is not None and killed < HOUR:
         before = view.number("log", "previous_pid")
         its_own = before is not None and view.number("kernel_log", "oom_kill.pid") == before
-        beside = (
-            view.number("process", "cgroup_oom_kills")
-            and age is not None
-            and 0 <= killed + BEFORE_START - age <= BEFORE_START
-        )
+        # The two clocks differ a little, so it may seem to have died after the start.
+        beside = age is not None and abs(killed - age) <= BEFORE_START and view.number("process", "cgroup_oom_kills")
         if its_own or beside:
             yield complaint(
                 f"the kernel killed it for its memory {killed:.0f} s ago", ("kernel_log", "oom_kill.newest_age")

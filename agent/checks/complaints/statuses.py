@@ -7,11 +7,14 @@ from agent.checks.complaints.complaint import Complaint, complaint
 from agent.checks.complaints.known import COUNTERS, STATES
 from agent.checks.types import Limits
 from agent.evidence.view import View
+from tools.text import one_line
 
 TOOLS = ("info", "persistence", "replication", "cluster")
 """Tools that carry INFO's fields; each field counts once."""
 WELL = frozenset(("ok", "up", "none", "online", ""))
 """What a status says that complains of nothing."""
+LONGEST = 64
+"""Characters of a field and of a status that are shown: a server may choose both."""
 FEW = 2
 """Errors over a window that are the course of things: a client that loads its script again, one wrong key."""
 SHARE = 0.005
@@ -28,7 +31,7 @@ def statuses(view: View, limits: Limits) -> Iterator[Complaint]:
             well = STATES.get(field) or (WELL if field.endswith("_status") else None)
             if well and field not in seen and value is not None and str(value) not in well:
                 seen.add(field)
-                yield complaint(f"{field} is {value}", (tool, field))
+                yield complaint(f"{one_line(field, LONGEST)} is {one_line(str(value), LONGEST)}", (tool, field))
 
 
 def counters(view: View, limits: Limits) -> Iterator[Complaint]:

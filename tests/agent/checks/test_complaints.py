@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.checks.complaints import NAMELESS, complaints
+from agent.checks.complaints import NAMELESS, complaints, nameless
 from agent.checks.complaints.known import EVENTS
 from agent.checks.verdict import at_least, conclude
 from agent.evidence.view import View
@@ -57,6 +57,9 @@ ROWS: tuple[tuple[str, Extra, Extra], ...] = (
      {"log": {"bgsave_error.newest_age": 60, "started_age": 900}, "persistence": {"rdb_last_bgsave_status": "ok"}}),
     ("a life that ended in a crash", {"log": {"previous_end": "crash", "started_age": 60}},
      {"log": {"previous_end": "shutdown", "started_age": 60}}),
+    ("a life that the kernel ended, and a start some seconds later",
+     {"kernel_log": {"oom_kill.newest_age": 27.0}, "process": {"cgroup_oom_kills": 1}, "log": {"started_age": 7.0}},
+     {"kernel_log": {"oom_kill.newest_age": 900.0}, "process": {"cgroup_oom_kills": 1}, "log": {"started_age": 7.0}}),
     ("memory without anything to evict", {"memory": {"maxmemory_used_share": 0.99, "maxmemory_policy": "noeviction"}},
      {"memory": {"maxmemory_used_share": 0.99, "maxmemory_policy": "allkeys-lru"}}),
     ("memory above its limit", {"memory": {"maxmemory_used_share": 1.2, "maxmemory_policy": "allkeys-lru"}},
@@ -153,3 +156,13 @@ def test_what_was_so_on_a_good_day_is_none() -> None:
     assert list(complaints(seen(as_then), LIMITS)) == []
     more: Extra = {**idle, "baseline": {"o1_clients.before": 9, "o1_clients.now": 90, "o1_clients.ratio": 10.0}}
     assert list(complaints(seen(more), LIMITS))
+
+
+def test_what_a_server_chose_is_short_and_on_one_line() -> None:
+    reading = Reading(
+        id="r1", tool="info", args={}, node=NODE, at="2026-01-31T02:05:07Z", ms=1.0,
+        values={f"{'x' * 900}_status": "\x1b[2Jerr\n" * 900}, unavailable=None,
+    )  # fmt: skip
+    shown = View([reading], NODE)
+    line = nameless(shown, list(complaints(shown, LIMITS)))
+    assert len(line) < 1500 and "\x1b" not in line and "\n" not in line
