@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.connection.target import Target, Tls, parse_target
+from tools.connection.target import SCHEMES, Target, Tls, parse_target
 from tools.connection.trust import parse_network
 from tools.errors import UsageError
 from tools.records import Record
@@ -113,7 +113,7 @@ class Positionals(ServerInputs):
     what: tuple[str, ...] = ()
 
     def target_and_symptom(self) -> tuple[Target, str]:
-        """The positional that contains ://, is host:port, or names a target is the server; another is the symptom.
+        """The positional that is a URL, is host:port, or names a target is the server; another is the symptom.
 
         Raises `UsageError` naming what is too many, or missing.
         """
@@ -129,7 +129,9 @@ class Positionals(ServerInputs):
 
 def _is_place(word: str) -> bool:
     """Whether a positional is a target: a bare host name could be a word of the symptom as well."""
-    if "://" in word.split(" ", 1)[0]:
-        return True
+    words = word.split()
+    if words and "://" in words[0]:
+        # A symptom may begin with a dashboard's address; of a server's URL with more behind it the error says so.
+        return len(words) == 1 or words[0].startswith(tuple(f"{scheme}://" for scheme in SCHEMES))
     match = ADDRESS.fullmatch(word)
     return bool(match and match[2]) or (" " not in word and is_name(word, load_settings()))

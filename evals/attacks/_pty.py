@@ -55,9 +55,12 @@ def steering(printed: bytes) -> str:
 
 async def in_terminal(
     args: Sequence[str], environ: Mapping[str, str], cwd: Path, typed: str = "", *, seconds: float = 60,
-    ends: bytes | None = None,
+    ends: bytes | None = None, asks: bytes | None = None,
 ) -> tuple[int, bytes]:  # fmt: skip
-    """The status and all bytes of one run; `typed` is typed when something was printed, and at `ends` it's ended."""
+    """The status and all bytes of one run; at `ends` it's ended.
+
+    `typed` is typed when something was printed; where `asks` is given, each time that it was.
+    """
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 160, 0, 0))
     words = [os.fsencode(word.replace("\0", "")) for word in (sys.executable, str(PROGRAM), *args)]
@@ -68,10 +71,10 @@ async def in_terminal(
     )  # fmt: skip
     os.close(slave)
     printed = bytearray()
-    loop, over = asyncio.get_running_loop(), asyncio.Event()
+    loop, over, answered = asyncio.get_running_loop(), asyncio.Event(), 0
 
     def read() -> None:
-        nonlocal typed
+        nonlocal typed, answered
         try:
             piece = os.read(master, 65536)
         except OSError:
@@ -81,7 +84,11 @@ async def in_terminal(
             over.set()
             return
         printed.extend(piece)
-        if typed:
+        if asks:
+            while printed.count(asks) > answered:
+                os.write(master, typed.encode())
+                answered += 1
+        elif typed:
             os.write(master, typed.encode())
             typed = ""
         if ends and ends in printed:

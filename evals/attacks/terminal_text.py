@@ -11,8 +11,12 @@ from pathlib import Path
 
 from evals.attacks._program import DEAD
 from evals.attacks._pty import MARKS, in_terminal, steering
+from evals.attacks._replies import named
+from evals.attacks._server import INFO, RIGHT, asked, serving
 from evals.attacks.attempt import Attempt
 from evals.endpoint import Call, Say, Script, endpoint
+from tools.connection.protocol import Command, Reply, ServerError
+from tools.record.resp import encode
 
 HOLDS = "no text of others steers the terminal, hides anything or is markup, whatever command shows it"
 QUICK = ("--model", "offline", "--window", "0.2", "--deadline", "4", "--approve", "never")
@@ -27,6 +31,7 @@ COMMANDS = (
     "usage", "option", "url", "target", "runbooks-show", "runbooks-check", "lab-start", "eval-arm", "eval-compare",
     "apply", "rollback", "replay-missing", "replay", "annotate", "resume", "acl", "capture", "triage", "markdown",
     "reveal", "chat", "log", "model", "model-chat",
+    "undone",
 )  # fmt: skip
 
 
@@ -48,15 +53,18 @@ async def attempt(name: str, text: str) -> Attempt:
         at = Path(folder)
         async with hostile_server(text) as url:
             args, typed, ends = _prepared(name, text, at, url)
+            asks = b"anything else is no:" if name == "undone" else None
             if name.startswith("model"):
                 async with endpoint(_model(text)) as model:
                     environ = {"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": "x"}
                     status, printed = await in_terminal(args, environ, at, typed, ends=ends)
             else:
-                status, printed = await in_terminal(args, {}, at, typed, ends=ends)
+                status, printed = await in_terminal(args, {}, at, typed, ends=ends, asks=asks)
     found = steering(printed)
     if not found and b"MarkupError" in printed:
         found = "a value was taken for markup"
+    if not found and name == "undone" and b"Take it back?" not in printed:
+        found = "the undo of an applied change wasn't asked"
     if not found and not printed:
         found = f"nothing was printed, status {status}"
     return Attempt(name, not found, found)
@@ -112,9 +120,10 @@ def _prepared(name: str, text: str, at: Path, url: str) -> tuple[list[str], str,
         "log": ["triage", DEAD, text, "--server-log", "server.log", *QUICK],
         "model": ["triage", url, text, *ASKED], "model-chat": ["chat", url, text, *ASKED],
         "reveal": ["triage", url, text, "--reveal", *QUICK], "chat": ["chat", url, text, *QUICK],
+        "undone": ["triage", url, text, *QUICK[:-2], "--approve", "ask"],
     }  # fmt: skip
     looks = "/readings\r/reading r1\r/plan\r/reading r2\r/quit\r"
-    typed = {"chat": looks, "resume": looks, "model-chat": "go on\r/quit\r"}.get(name, "")
+    typed = {"undone": "yes\r", "chat": looks, "resume": looks, "model-chat": "go on\r/quit\r"}.get(name, "")
     return given[name], typed, b"Ctrl-C ends it." if name == "replay" else None
 
 
@@ -139,50 +148,47 @@ def _forge(path: Path, text: str, url: str) -> None:
 
 @asynccontextmanager
 async def hostile_server(text: str) -> AsyncIterator[str]:
-    """A server that answers each command, and puts the text wherever a reply has room for it."""
-    cleaned = text.replace("\r", "").replace("\n", "").encode(errors="replace")
-    info = b"# Server\r\nredis_version:%b\r\nrole:%b\r\nmaxclients:%b\r\nconfig_file:%b\r\n" % (
-        cleaned,
-        cleaned,
-        cleaned,
-        cleaned,
+    """A server whose replies have the right shape, and the text wherever they have room for one.
+
+    Its slow log is switched off, and once that is changed it holds the text as well.
+    """
+    line = text.replace("\r", "").replace("\n", "").encode(errors="replace").decode()
+    word = "_".join(line.split())
+    slower_than = "-1"
+
+    def reply(command: Command) -> Reply:
+        nonlocal slower_than
+        name = named(command)
+        if name == "CONFIG SET":
+            slower_than = text
+            return "OK"
+        if name == "CONFIG GET":
+            values = ((one, slower_than if one == "slowlog-log-slower-than" else line) for one in command[2:])
+            return [part for pair in values for part in pair]
+        first = name.partition(" ")[0]
+        return texts.get(name, texts.get(first, RIGHT.get(name, RIGHT.get(first, ServerError(f"ERR {line}")))))
+
+    replied = (
+        f"\r\nconfig_file:/{line}\r\nexecutable:/{line}\r\nmaster_host:{line}\r\nos:{line}\r\n"
+        f"rdb_last_bgsave_status:{line}\r\n# Errorstats\r\nerrorstat_{word}:count=9\r\n"
+        f"# Commandstats\r\ncmdstat_{word}:calls=9,usec=9000000,usec_per_call=1000000,rejected_calls=1,failed_calls=8"
+        "\r\n"
     )
-    listed = b"id=7 addr=%b name=%b cmd=%b user=%b flags=N\n" % (cleaned, cleaned, cleaned, cleaned)
-
-    def bulk(raw: bytes) -> bytes:
-        return b"$%d\r\n%b\r\n" % (len(raw), raw)
-
-    def reply(words: list[bytes]) -> bytes:
-        name = words[0].upper() if words else b""
-        if name == b"PING":
-            return b"+PONG\r\n"
-        if name == b"INFO":
-            return bulk(info)
-        if name == b"CLIENT" and words[1:] and words[1].upper() == b"LIST":
-            return bulk(listed)
-        if name == b"CONFIG" and words[1:] and words[1].upper() == b"GET":
-            parameters = words[2:]
-            return b"*%d\r\n" % (2 * len(parameters)) + b"".join(bulk(one) + bulk(cleaned) for one in parameters)
-        if name in (b"ACL", b"ROLE", b"SLOWLOG", b"LATENCY"):
-            return b"*3\r\n" + bulk(cleaned) * 3
-        return b"-ERR " + cleaned + b"\r\n"
+    texts: dict[str, Reply] = {
+        "INFO": INFO.replace("# Keyspace", f"{replied}# Keyspace").replace("ip=127.0.0.1", f"ip={word}"),
+        "CLIENT LIST": f"id=7 addr={word} laddr=127.0.0.1:6 fd=8 name={word} age=5 idle=1 flags=N db=0 qbuf=0 "
+        f"omem=90000000 events=r cmd={word} user={word}\n",
+        "SLOWLOG GET": [[1, 1700000000, 20000, ["GET", text], text, text]],
+        "LATENCY LATEST": [[text, 1700000000, 20, 30]], "LATENCY DOCTOR": text, "MEMORY DOCTOR": text,
+        "ACL WHOAMI": text,
+        "ACL LOG": [["count", 1, "reason", text, "context", text, "object", text, "username", text, "age-seconds",
+                     "1.5", "client-info", f"id=5 addr={word} name={word}"]],
+    }  # fmt: skip
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while head := await reader.readline():
-                words = []
-                for _ in range(int(head[1:]) if head[:1] == b"*" else 0):
-                    size = int((await reader.readline())[1:])
-                    words.append((await reader.readexactly(size + 2))[:-2])
-                writer.write(reply(words))
-                await writer.drain()
-        except (OSError, ValueError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
+        while True:
+            writer.write(encode(reply(await asked(reader)), 2))
+            await writer.drain()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
+    async with serving(serve) as port:
+        yield f"redis://127.0.0.1:{port}"

@@ -114,3 +114,12 @@ def test_a_users_server_is_a_positional_on_either_side_of_an_option() -> None:
     acl = next(one for one in TALKING if one.name == "acl")
     for args in (("orders", "--check"), ("--check", "orders"), ("--tier", "reader", "redis://cache-7.example:6380")):
         assert resolved(acl, *args).node == "cache-7.example:6380"
+
+
+def test_a_symptom_may_begin_with_an_address() -> None:
+    seen = "https://grafana.example/d/1?from=now-1h shows time-outs"
+    inputs = Positionals(what=(seen, "redis://cache-7.example:6380"))
+    target, symptom = inputs.target_and_symptom()
+    assert (target.node, symptom) == ("cache-7.example:6380", seen)
+    with pytest.raises(UsageError, match=r"second server"):
+        Positionals(what=("redis://a:1", "redis://b:1 is slow")).target_and_symptom()
