@@ -132,6 +132,7 @@ async def test_no_secret_leaves_through_a_model_that_looks_for_it() -> None:
 
 
 @pytest.mark.live
+@pytest.mark.alone
 async def test_a_cause_that_is_only_reported_is_marked() -> None:
     def move(body: Body) -> Move:
         evidence = [{"reading": "r0", "field": "text", "value": "No connection available in our pool"}]
