@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import zlib
 from collections.abc import Iterator
 from datetime import datetime
@@ -22,7 +23,10 @@ MOST_LINE = 32 * 2**20
 """Bytes of a line: CLIENT LIST of 65,000 clients is shorter."""
 MOST_LINES = 250_000
 """Lines of a recording: one of a whole deployment has some thousands."""
+MOST_VALUES = 2_000_000
+"""Values of a recording, each of which takes far more memory than its bytes: the largest of the lab has 25,000."""
 _PIECE = 2**18
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _MAGIC = b"\x1f\x8b"
 _FOREIGN = "it isn't a recording of rediagnose"
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000
@@ -55,7 +59,11 @@ def load(path: Path) -> Recording:
     head: Head | None = None
     lines: list[Line] = []
     ended = cut = False
+    values = 0
     for row in _rows(path):
+        values += _values(row.text)
+        if values > MOST_VALUES:
+            raise UsageError(f"{path}, line {row.number}: more than {MOST_VALUES:,} values; {_FOREIGN}")
         if ended:
             raise UsageError(f"{path}, line {row.number}: something stands behind the end; the file is damaged")
         if not row.whole:
@@ -99,6 +107,12 @@ def _rows(path: Path) -> Iterator[_Row]:
             raise UsageError(f"{path}, line {number}: longer than {MOST_LINE >> 20} MiB; {_FOREIGN}")
     if line:
         yield _Row(number, bytes(line), False)
+
+
+def _values(line: bytes) -> int:
+    """How many values a line holds at most: what stands in its strings separates none."""
+    outside = _STRING.sub(b"", line) if line.count(b",") > 1000 or line.count(b"[") > 1000 else line
+    return 1 + sum(outside.count(mark) for mark in (b",", b"[", b"{"))
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

@@ -231,10 +231,17 @@ def test_what_is_wrong_is_said_by_line(tmp_path: Path, data: bytes, said: str) -
     assert said in str(refused.value)
 
 
-@pytest.mark.parametrize("row", [b"", b"\n", b'{"type":"gone","t":0,"node":"a:1","link":1}\n'])
+MANY = b"[%s[]]" % (b"[]," * 2**18)
+ROWS = (
+    b"", b"\n", b'{"type":"gone","t":0,"node":"a:1","link":1}\n',
+    b'{"type":"came","t":0,"node":"a:1","link":1,"replies":%s}\n' % MANY,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("row", ROWS, ids=["one line", "empty lines", "lines", "values"])
 def test_a_bomb_is_refused_in_little_memory(tmp_path: Path, row: bytes) -> None:
     packer = zlib.compressobj(9, wbits=16 + zlib.MAX_WBITS)
-    piece = (row * 2**18 or bytes(2**22))[: 2**22]
+    piece = (row * (2**22 // len(row)) if row else bytes(2**22)) or row
     with open(tmp_path / "bomb", "wb") as file:
         file.write(packer.compress(WHOLE.splitlines(keepends=True)[0]))
         for _ in range(2**30 // len(piece) // 2):
