@@ -244,7 +244,7 @@ def test_a_bomb_is_refused_in_little_memory(tmp_path: Path, row: bytes) -> None:
     piece = (row * (2**22 // len(row)) if row else bytes(2**22)) or row
     with open(tmp_path / "bomb", "wb") as file:
         file.write(packer.compress(WHOLE.splitlines(keepends=True)[0]))
-        for _ in range(2**30 // len(piece) // 2):
+        for _ in range(2**28 // len(piece)):
             file.write(packer.compress(piece))
         file.write(packer.flush())
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
