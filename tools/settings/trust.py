@@ -1,12 +1,14 @@
 """Which files of settings say where a credential goes: the user's own, the one that was named, and what was trusted.
 
-What was trusted is this very content at this very path: any change takes it back.
+What was trusted is this very content at this very path, and that of the files in its folder by which it says so: any
+change takes it back.
 """
 
 import contextlib
 import hashlib
 import os
 import stat
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from tools.files import read_regular, state_folder
 MOST = 2**20
 """Bytes of a file of settings."""
 _MOST_MARK = 2**14
+_DECIDING = ("url_file", "cacert")
+"""Keys that name a file whose content says where a credential goes."""
 
 
 def settings_bytes(file: Path) -> bytes:
@@ -72,8 +76,34 @@ def _place(file: Path) -> Path:
 
 
 def _mark(file: Path, content: bytes) -> Path:
-    digest = hashlib.sha256(os.fsencode(_place(file)) + b"\n" + content).hexdigest()
-    return state_folder() / "trusted" / digest
+    digest = hashlib.sha256(os.fsencode(_place(file)) + b"\n" + content)
+    for named in _deciding(file, content):
+        digest.update(os.fsencode(named) + b"\n" + _fingerprint(named))
+    return state_folder() / "trusted" / digest.hexdigest()
+
+
+def _fingerprint(file: Path) -> bytes:
+    """Of what is in a file; empty where there is none yet."""
+    try:
+        return hashlib.sha256(settings_bytes(file)).digest()
+    except OSError:
+        return b""
+
+
+def _deciding(file: Path, content: bytes) -> list[Path]:
+    """The files that come with the folder, and in which it stands where credentials go.
+
+    What lies elsewhere isn't the folder's to change: a secret that is mounted may be renewed.
+    """
+    try:
+        tables = tomllib.loads(content.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError):
+        return []
+    rows = [row for table in tables.values() for row in (table if isinstance(table, list) else [table])]
+    named = {row[key] for row in rows if isinstance(row, dict) for key in _DECIDING if isinstance(row.get(key), str)}
+    folder = _place(file).parent
+    places = [folder / os.path.expanduser(name) for name in sorted(named) if name and "\0" not in name]
+    return [place for place in places if place.is_relative_to(folder) or _place(place).is_relative_to(folder)]
 
 
 def _marks() -> Iterator[tuple[Path, str]]:

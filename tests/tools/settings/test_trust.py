@@ -108,6 +108,27 @@ def test_a_mark_that_others_can_write_trusts_nothing(tmp_path: Path) -> None:
     assert not is_trusted(file, b"x")
 
 
+@pytest.mark.parametrize("key", ["url_file", "cacert"])
+def test_a_file_of_the_folder_that_decides_is_trusted_with_it(tmp_path: Path, key: str) -> None:
+    file, named, mounted = tmp_path / "a" / "rediagnose.toml", tmp_path / "a" / "beside", tmp_path / "mounted"
+    file.parent.mkdir()
+    content = f'[[targets]]\nname = "a"\n{key} = "beside"\n'.encode()
+    trust(file, content)
+    assert is_trusted(file, content)
+    named.write_text("redis://here")
+    assert not is_trusted(file, content)
+    trust(file, content)
+    assert is_trusted(file, content)
+    named.write_text("redis://evil.example")
+    assert not is_trusted(file, content)
+    # What lies elsewhere isn't the folder's to change.
+    elsewhere = f'[[notify]]\nname = "a"\n{key} = "{mounted}"\n'.encode()
+    mounted.write_text("1")
+    trust(file, elsewhere)
+    mounted.write_text("2")
+    assert is_trusted(file, elsewhere)
+
+
 def test_the_command_shows_what_it_trusts(
     tmp_path: Path, program: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
