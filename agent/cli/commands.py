@@ -88,7 +88,7 @@ COMMANDS = (
             _capture, "agent.cli.inputs:CaptureInputs", "agent.cli.capture:capture_"),
     Command("replay", "FILE", "serve a recording as Redis endpoints on loopback, for any client", _replay,
             "agent.cli.inputs:ReplayInputs", "agent.cli.replay:replay"),
-    Command("apply", "FILE STEP --url URL", "carry out one step of a recorded plan, approved anew",
+    Command("apply", "FILE STEP --url URL", "carry out one step of a recorded plan, approved again",
             configure_change, "agent.cli.inputs:ChangeInputs", "agent.cli.apply:apply"),
     Command("rollback", "FILE STEP --url URL", "take a step back that was applied",
             configure_change, "agent.cli.inputs:ChangeInputs", "agent.cli.apply:rollback"),
