@@ -2,12 +2,11 @@
 
 import os.path
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Protocol
 
 from tools.errors import Unanswered
+from tools.host.directives import DIRECTIVES
 from tools.host.listener import Place
 from tools.host.local import Host, offload
 from tools.host.own_config import is_its_own
@@ -23,10 +22,6 @@ MOST_FILES, MOST_DEPTH, MOST_BYTES = 16, 4, 256 * 1024
 """Files that are followed through `include`, how deep, and what is read of each."""
 MOST_TRIED, MOST_LINE = 64, 4096
 """Files that are tried, and characters of a line."""
-DIRECTIVES = frozenset(
-    tomllib.loads((Path(__file__).parent / "directives.toml").read_text(encoding="utf-8"))["known"]
-)  # fmt: skip
-"""What a line of a configuration may begin with."""
 SHOWN = 150
 """Parameters of the file that are shown."""
 COUNTED = frozenset({"user", "rename-command", "sentinel", "loadmodule"})
