@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from tools.records import Record
 
 _HEAD = re.compile(
-    r"(?P<pid>\d+):(?P<role>[A-Z]) (?P<at>\d{1,2} \w{3} \d{4} [\d:]{8}|\d{4}-\d\d-\d\dT[\d:]{8}|\d{13})\S* "
+    r"(?P<pid>\d+):(?P<role>[A-Z]) (?P<at>\d{1,2} \w{3} \d{4} [\d:]{8}|\d{4}-\d\d-\d\dT[\d:]{8}|\d{13})"
+    r"(?:\.(?P<ms>\d{3}))?\S* "
     r"[.*#-] "
 )
 _LOGFMT = re.compile(
@@ -66,7 +67,11 @@ def _line(head: re.Match[str], body: list[str]) -> Line:
     if head.re is _REFUSED:
         return Line(at=None, text=text)
     child = head["role"] in _CHILDREN
-    return Line(at=_timestamp(head["at"]), text=text, pid=None if child else int(head["pid"]))
+    at = _timestamp(head["at"])
+    if at is not None and head.re is _HEAD and head["ms"]:
+        # What ends a life and what begins the next may stand in one second.
+        at += int(head["ms"]) / 1000
+    return Line(at=at, text=text, pid=None if child else int(head["pid"]))
 
 
 def _timestamp(written: str) -> float | None:

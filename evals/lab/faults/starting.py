@@ -342,6 +342,7 @@ async def healthy_after_a_failed_start(kind: ServerKind, rng: Random) -> AsyncIt
     with place() as here:
         for _ in range(rng.randrange(1, 4)):
             await _once_failed(kind, rng, here)
+            await asyncio.sleep(0.3)
         async with server_in(kind, here, save="900 1") as server, application(server.url, rng):
             await fill(server.url, rng, rng.randrange(300, 3000))
             await asyncio.sleep(rng.uniform(1, 3))
