@@ -56,6 +56,8 @@ class Configuration(Record):
     """Whether only the server's own word names it, and what the process does isn't what it sets: it isn't used."""
     unread: int = 0
     """Files that were named by `include` and couldn't be read, or were too many."""
+    modified: float | None = None
+    """When the newest of them was last written, in seconds since the epoch; null where that isn't known."""
 
 
 @reads
@@ -177,7 +179,8 @@ def read_configuration(files: Readable, path: str) -> Configuration:
             values[name] += f"{' ' if name in ('save', 'client-output-buffer-limit') else chr(10)}{value}"
         else:
             values[name] = value
-    return Configuration(path=path, values=values, files=reading.files, unread=reading.unread)
+    return Configuration(path=path, values=values, files=reading.files, unread=reading.unread,
+                         modified=reading.modified or None)  # fmt: skip
 
 
 class _Reading:
@@ -185,6 +188,7 @@ class _Reading:
 
     def __init__(self, readable: Readable, folder: str) -> None:
         self.files = self.unread = 0
+        self.modified = 0.0
         self._tried = 0
         self._readable = readable
         self._folder = folder
@@ -204,6 +208,7 @@ class _Reading:
             self.unread += 1
             return
         self.files += 1
+        self.modified = max(self.modified, found.modified)
         for name, *words in known:
             if name.lower() == "include" and words:
                 # Relative to where the server was started, which isn't known; beside the file is the usual place.
