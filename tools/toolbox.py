@@ -166,6 +166,11 @@ class Toolbox:
             self._begin("symptom", {}, None), self._clock.monotonic(), {"text": text}, None, timed=False
         )
 
+    def note(self, tool: str, values: Values) -> Reading:
+        """A reading of what is at hand already, such as lines in the report: nothing was asked for it."""
+        begun = self._begin(tool, {}, None)
+        return self._add_reading(begun, self._clock.monotonic(), values, None, timed=False)
+
     async def call(self, name: str, args: Mapping[str, Any] | str = "{}", *, asked: bool = False) -> Reading:
         """Call a tool by name with arguments as a mapping or as JSON text; `asked` if it's a model that does.
 

@@ -68,6 +68,10 @@ fsync-everysec-slow: aof_delayed_fsync grows
 aof-corrupt-start: exit 1, "Bad file format" in the log
 aof-enabled-by-restart: empty after appendonly came by the file
 cow-blowup: rdb_last_cow_size close to used memory
+start-failed: refused, and the log's last life ends in what made it give up at its start
+save-path-unwritable: rdb_last_bgsave_status:err, and its folder can't be written by the server's user
+save-stuck: a child that saves or rewrites doesn't get on
+aof-rewrite-failing: aof_last_bgrewrite_status:err, the append-only file grows
 
 replication and failover
 replica-link-down: master_link_status:down

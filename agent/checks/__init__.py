@@ -17,16 +17,18 @@ from agent.checks import (
     persistence,
     replication,
     resets,
+    saving,
     settings,
     stalls,
+    starting,
 )
 from agent.checks.types import Check, Family, Found, Limits, Placeholder
 
 FAMILIES: tuple[Family, ...] = tuple(
     module.FAMILY
     for module in (
-        connectivity, clients, resets, cpu, stalls, memory, footprint, persistence, appendonly, replication, failover,
-        cluster, settings, access, network, host, clientside, outside,
+        connectivity, clients, resets, cpu, stalls, memory, footprint, persistence, saving, appendonly, starting,
+        replication, failover, cluster, settings, access, network, host, clientside, outside,
     )
 )  # fmt: skip
 """In the order in which equally likely findings are listed."""

@@ -64,7 +64,7 @@ def ended(view: View) -> bool:
 
 def damaged(view: View, limits: Limits) -> Found:
     """The server gave up at its start because its append-only file is damaged."""
-    if not ended(view):
+    if not ended(view) or view.get("log", "start_failed.reason") is not None:
         return
     bad, cut = since_start(view, "aof_bad_format"), since_start(view, "aof_truncated")
     served = since_start(view, "ready")

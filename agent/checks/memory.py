@@ -120,7 +120,8 @@ def maxmemory_shrunk(view: View, limits: Limits) -> Found:
 
 
 def _lower_than_file(view: View, limit: float) -> bool:
-    if view.number("config_drift", "maxmemory.running") is None:
+    if view.number("config_drift", "maxmemory.running") is None or view.number("config_drift", "set_calls") == 0:
+        # Nobody has set it since the start: it stands on the command line.
         return False
     written = size(view.text("config_drift", "maxmemory.file") or "0")
     return written is not None and (written == 0 or written > limit)

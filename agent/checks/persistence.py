@@ -3,10 +3,13 @@
 import re
 
 from agent.checks.appendonly import megabytes, since_start, tight
+from agent.checks.saving import unwritable
 from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
 
 MEMORY_WORDS = re.compile(r"\b(memory|oom|ram|swap\w*|rss|out of mem\w*)\b", re.IGNORECASE)
+ROOMY = 4.0
+"""Times its memory that a server has free on its disk where room can't be what is missing."""
 REFUSES: tuple[Cited, ...] = (
     ("persistence", "rdb_last_bgsave_status"), ("persistence", "writes_refused"), ("persistence", "writes_refused_by"),
     ("persistence", "errorstat_MISCONF.count.delta"),
@@ -35,6 +38,9 @@ def failed_snapshot(view: View, limits: Limits) -> Found:
     refuses = view.get("persistence", "writes_refused") is True
     after = "; writes are refused with MISCONF until one succeeds." if refuses else "."
     reason = _reason(view)
+    if unwritable(view) or (status != "err" and reason in ("fork", "space")):
+        # Its own cause, and of a rewrite too.
+        return
     if reason == "killed":
         yield from _killed(view, after)
     elif reason == "fork" or (reason is None and _never_forked(view)):
@@ -100,6 +106,12 @@ def _no_room(view: View, limits: Limits, reason: str | None, after: str) -> Foun
         yield view.cause(
             "bgsave-disk-full", 0.9, f"The last snapshot failed, and the disk is full{left}{after}", *cited
         )
+    elif free is not None and free >= ROOMY * (view.number("info", "used_memory") or 0):
+        # It may have been full then; now it isn't, and nothing says that it was.
+        why = (
+            f"The last snapshot failed{left}{after} Nothing says that room was missing; what it was, the log would say."
+        )
+        yield view.cause("bgsave-disk-full", 0.4, why, *cited, ("log", "rdb_write_error.count"))
     elif view.last("log") is None or view.unavailable("log"):
         why = (
             f"The last snapshot failed after its child was forked{left}{after} The log would say why: mostly the disk."

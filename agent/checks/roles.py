@@ -15,6 +15,9 @@ PRIMARY_WORDS = re.compile(
 
 def by_hand(view: View) -> Cited | None:
     """The field that shows that it's a replica at run time and not by its file, or None."""
+    if view.number("config_drift", "replicaof_calls") == 0:
+        # It was started as one, by an argument of its command line.
+        return None
     # Both names of the parameter are listed, and either may be the one that is read.
     names = ("replicaof.running", "slaveof.running")
     return next((("config_drift", name) for name in names if view.text("config_drift", name)), None)

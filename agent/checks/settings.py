@@ -2,6 +2,7 @@
 
 import re
 
+from agent.checks.appendonly import since_start
 from agent.checks.types import Family, Found, Limits
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
@@ -31,7 +32,11 @@ def drifted(view: View) -> list[str]:
 
 
 def config_drift(view: View, limits: Limits) -> Found:
-    """What runs isn't what the file says: a hint by itself, the cause where the trouble came with a restart."""
+    """What runs isn't what a restart brings: a hint by itself, the cause where the trouble came with a restart.
+
+    Arguments of the command line are configuration too. They can't be read (a server writes its title over them), but
+    what differs though nobody called CONFIG SET was given there.
+    """
     reading = view.last("config_drift")
     if reading is None or reading.unavailable:
         return
@@ -43,6 +48,19 @@ def config_drift(view: View, limits: Limits) -> Found:
         if view.number("config_drift", "drifted") == 0 and not view.number("config_drift", "includes_unread"):
             yield view.not_("config-drift", "What runs is what the configuration file says.", *counted[::2])
         return
+    calls, edited = view.number("config_drift", "set_calls"), view.get("config_drift", "file_edited") is True
+    if calls == 0 and not edited:
+        because = (
+            "CONFIG SET was never called since the start: what isn't the file's is an argument of the command line."
+        )
+        yield view.not_("config-drift", because, ("config_drift", "set_calls"), *counted)
+        return
+    written = [name for name in names if view.text("config_drift", f"{name}.file") != ""]
+    if calls == 0:
+        # The file is newer than the process: what it doesn't say comes from the command line, and stays.
+        names = written
+        if not names:
+            return
     # What the ticket names comes first.
     reported = [
         name for name in names if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", view.symptom, re.IGNORECASE)
@@ -52,16 +70,26 @@ def config_drift(view: View, limits: Limits) -> Found:
         *counted,
         *(("config_drift", f"{name}.{what}") for name in names[:3] for what in ("file", "running", "differs")),
     )  # fmt: skip
-    in_file = any(view.text("config_drift", f"{name}.file") != "" for name in names)
+    cited = (*cited, ("config_drift", "set_calls"), ("config_drift", "file_edited"), ("log", "no_config.count"))
     without = view.get("config_drift", "config_file") == ""
-    why = f"{', '.join(names[:SHOWN])} {'run' if len(names) > 1 else 'runs'} with another value than the file's"
-    why += ": the server was started without a file, so" if without else ", so"
-    why += " a restart brings the old one back."
-    if speaks_of_settings(view.symptom):
-        # What an argument of the command line set is in no file either, and comes back by itself.
-        yield view.cause("config-drift", 0.93 if in_file else 0.8, why, *cited, ("symptom", "text"))
+    # Started with neither a file nor an argument, everything that isn't built in was set since.
+    bare = without and since_start(view, "no_config") is not None
+    what = f"{', '.join(names[:SHOWN])} {'run' if len(names) > 1 else 'runs'} with"
+    if calls == 0:
+        why = f"{what} another value than the file's, which was edited after the start: a restart brings its value."
+    elif without and not bare:
+        why = f"{what} another value than the built-in one, and the server was started without a file: what CONFIG SET "
+        why += "changed is lost at a restart, what arguments of the command line say comes back."
     else:
-        yield view.cause("config-drift", 0.55 if reported else 0.3, why, *cited)
+        why = f"{what} another value than {'the built-in one' if without else 'in the file'}"
+        why += ": the server was started without a file, so" if without else ", so"
+        why += " a restart brings the old one back."
+    sure = bool(written) or bare or (without and bool(calls))
+    if speaks_of_settings(view.symptom):
+        likely = 0.93 if written else 0.8 if bare else 0.65 if sure else 0.5
+        yield view.cause("config-drift", likely, why, *cited, ("symptom", "text"))
+    else:
+        yield view.cause("config-drift", 0.55 if reported and sure else 0.3 if sure else 0.2, why, *cited)
 
 
 def speaks_of_settings(symptom: str) -> bool:

@@ -7,13 +7,15 @@ from agent.answer.taxonomy import CAUSES
 from agent.checks import CHECKS, CONSEQUENCES, NEEDS, Check, Limits
 from agent.checks.complaints import NAMELESS, complaints, nameless
 from agent.checks.strangers import lowered, strangers
-from agent.evidence.view import View
+from agent.evidence.view import PASTED, View
 from tools.errors import bug
 from tools.records import Reading
 from tools.server.info import DECISIVE
 
 PRESENT = 0.5
 """A cause that is as likely as not is part of the answer."""
+REPORT, REPORTED = "r0", 0.45
+"""The reading of what was reported, and what a finding comes to that rests on it alone."""
 TOOLS = (
     "info", "commandstats", "latency_sample", "latency_events", "slowlog", "clients", "memory", "persistence",
     "replication", "cluster", "sentinel", "keyspace", "config_get", "config_drift", "access", "process", "sockets",
@@ -65,7 +67,7 @@ def conclude(
                 # Nobody meant it, and what the other checks found stands all the same.
                 bugs.append(f"{bug(f'the check {check.__name__}', error)}; what it would find isn't known")
                 continue
-            of_node += [found for found in results if isinstance(found, Cause)]
+            of_node += [_as_reported(found, view) for found in results if isinstance(found, Cause)]
             # What wasn't read speaks against nothing.
             ruled_out += [found for found in results if isinstance(found, RuledOut) and found.rests_on_readings]
         findings += lowered(rank(of_node)) if view.node in strange else rank(of_node)
@@ -85,6 +87,15 @@ def conclude(
     if verdict.outcome != "insufficient-evidence":
         return verdict
     return verdict.model_copy(update={"unknown": (*wrong, *unsure)})
+
+
+def _as_reported(cause: Cause, view: View) -> Cause:
+    """A finding that rests on nothing but a report and the log's lines in it is less likely than not."""
+    pasted = view.last(PASTED)
+    cited = {one.reading for one in cause.evidence}
+    if pasted is None or pasted.id not in cited or any(cited - {pasted.id, REPORT}):
+        return cause
+    return cause.model_copy(update={"probability": min(cause.probability, REPORTED)})
 
 
 def at_least(floor: Verdict, later: Verdict) -> Verdict:

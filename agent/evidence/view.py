@@ -9,6 +9,8 @@ from tools.records import Kind, Reading, Scalar
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,2})?", re.IGNORECASE)
 """As servers write one. `float` takes more: "nan", "inf", other alphabets' digits."""
+PASTED = "pasted_log"
+"""The reading of a log's lines in the report."""
 Cited = tuple[str, str]
 """(tool, field): the field of the newest reading of that tool that saw enough to tell it."""
 
@@ -28,6 +30,9 @@ class View:
         together = {tool: merged(taken) for tool, taken in by_tool.items()}
         self._whole = {tool: whole for tool, (whole, _) in together.items()}
         self._held = {tool: held for tool, (_, held) in together.items()}
+        if PASTED in self._whole and ((own := self._whole.get("log")) is None or own.unavailable):
+            # What a person could read stands in for what couldn't be read from here.
+            self._whole["log"], self._held["log"] = self._whole[PASTED], self._held[PASTED]
 
     @property
     def peers(self) -> "tuple[View, ...]":

@@ -71,6 +71,11 @@ class Equipment:
         replay = self.sources.replay
         return replay.tape.head.history if replay else self.past.url is not None
 
+    def names_log(self, node: Node) -> bool:
+        """Whether a person named the node's log; in a recording where one was read."""
+        replay = self.sources.replay
+        return ("log", node.name) in replay.tape.seen if replay else bool(self.sources.log) and node is self.node
+
     @property
     def info(self) -> TargetInfo:
         """What the servers said of themselves."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from agent.answer.diagnosis import OFFLINE, Action, Diagnosis, ModelUse, Step, TargetInfo, Verdict
 from agent.answer.events import Answered, ChecksMade, Emit, ProposalForbidden, Started, of_toolbox
 from agent.checks.verdict import at_least, conclude
-from agent.evidence.view import View
+from agent.evidence.view import PASTED, View
 from agent.investigation.arbitration import marked, refusals
 from agent.investigation.equipment import Equipment
 from agent.investigation.look import Look
@@ -20,6 +20,7 @@ from tools.clock import Clock
 from tools.connection.node import Node
 from tools.connection.target import Target
 from tools.errors import RediagnoseError, bug
+from tools.host.log import pasted_log
 from tools.records import Reading
 
 ROUND_OFF = 1.5
@@ -101,6 +102,11 @@ class Investigation:
         self.toolbox.note_symptom(self.symptom)
         return await self._look()
 
+    def _note_lines(self) -> None:
+        """What the log's lines in the report say, as a reading."""
+        if pasted := pasted_log(self.symptom, self.clock.now().timestamp()):
+            self.toolbox.note(PASTED, pasted)
+
     async def look_again(self) -> Verdict:
         """Take them again, with as much time and as large a budget again; what was read before is history then.
 
@@ -126,6 +132,7 @@ class Investigation:
         def has_found() -> bool:
             return bool(self._conclude().causes)
 
+        self._note_lines()
         look = Look(self.equipment, self.options, self.symptom, self._looked, has_found)
         try:
             async with asyncio.timeout(max(LEAST, self.ends - self.clock.monotonic())):

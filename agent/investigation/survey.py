@@ -68,7 +68,7 @@ class NodeSurvey:
 
     def __init__(
         self, toolbox: Toolbox, node: Node, clock: Clock, pace: Pace, confirm: Confirm, found: Callable[[], bool],
-        host: Sequence[str] = HOST, past: bool = False,
+        host: Sequence[str] = HOST, past: bool = False, log: bool = False,
     ) -> None:  # fmt: skip
         self.toolbox = toolbox
         self.node = node
@@ -81,6 +81,8 @@ class NodeSurvey:
         """The readings of its machine: what nodes share is read once."""
         self.past = past
         """Whether the history is read: somebody keeps it."""
+        self.log = log
+        """Whether a person named its log."""
 
     @property
     def left(self) -> float:
@@ -106,9 +108,13 @@ class NodeSurvey:
         if lost and self.view.unavailable("connect") == "timeout" and self.view.unavailable("process") == "not-local":
             # On a path that loses packets one connect in many fails, on one that is closed all do.
             first = await self.take("connect") or first
-        if first and first.unavailable and first.unavailable.kind == "refused" and not self.view.unavailable("process"):
+        here = not self.view.unavailable("process")
+        if first and first.unavailable and first.unavailable.kind == "refused" and here:
             # What is left of a server that is gone: its last words, and the disk that it wrote to.
             await at_once(*(self.take(tool) for tool in HOST_ONCE))
+        elif first and first.unavailable and self.log and not here:
+            # A person may name the log though its machine can't be seen, or something else listens there by now.
+            await self.take("log")
         kind = first.unavailable.kind if first and first.unavailable else None
         if kind == "maxclients":
             await self._hunt()

@@ -49,6 +49,10 @@ fsync-everysec-slow: The disk is slow, and writes stall every now and then
 aof-corrupt-start: Redis can't start because its append-only file is damaged
 aof-enabled-by-restart: Redis started empty because the append-only file was switched on by a restart
 cow-blowup: Saving needs so much extra memory that it endangers the server
+start-failed: Redis can't start: something that it reads at its start stops it
+save-path-unwritable: Redis may not write where it saves its data
+save-stuck: A save has been running for far too long and doesn't get on
+aof-rewrite-failing: Redis can't shorten its append-only file, so that grows without end
 replica-link-down: A replica has lost its primary, so what it answers gets old
 masterauth-mismatch: A replica can't log in to its primary and never syncs
 backlog-too-small: Short interruptions make replicas copy everything again

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -179,16 +179,18 @@ async def start(
     prefix: Sequence[str] = (),
     ready: Ready = "answers",
     prepare: Callable[[Path], None] | None = None,
+    file: bool = True,
 ) -> Server:
     """Start a server in a folder of its own and wait until it's `ready`.
 
     `config` goes into a configuration file (an empty value leaves a line out), `args` onto the command line, `prefix`
-    before it; `prepare` may put files into the folder first. The port is a free one unless it's given. Raises
+    before it; without a `file` all of it goes onto the command line, as containers and charts do. `prepare` may put
+    files into the folder first. The port is a free one unless it's given. Raises
     `LabError` with the end of the log if the server ends or isn't ready in time.
     """
     for _ in range(3):
         try:
-            return await _start(kind, config or {}, args, host, port or free_port(), prefix, ready, prepare)
+            return await _start(kind, config or {}, args, host, port or free_port(), prefix, ready, prepare, file)
         except LabError as error:
             # Somebody else took the free port in between.
             if port is not None or "in use" not in str(error):
@@ -198,7 +200,7 @@ async def start(
 
 async def _start(
     kind: ServerKind, config: Mapping[str, str], args: Sequence[str], host: str, port: int, prefix: Sequence[str],
-    ready: Ready, prepare: Callable[[Path], None] | None,
+    ready: Ready, prepare: Callable[[Path], None] | None, with_file: bool,
 ) -> Server:  # fmt: skip
     folder = Path(tempfile.mkdtemp(prefix="redis-"))
     settings = {"bind": host, "port": str(port), "dir": str(folder), "logfile": "redis.log", "save": '""', **config}
@@ -208,7 +210,8 @@ async def _start(
         file.write_text("".join(f"{name} {value}\n" for name, value in settings.items() if value))
         if prepare:
             prepare(folder)
-        command = [*leash(), *prefix, str(kind.binary), str(file), *args]
+        given = [str(file)] if with_file else list(arguments(settings))
+        command = [*leash(), *prefix, str(kind.binary), *given, *args]
         output = (folder / "redis.log").open("wb")
         with output:
             process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
@@ -220,6 +223,13 @@ async def _start(
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return server
+
+
+def arguments(settings: Mapping[str, str]) -> Iterator[str]:
+    """Settings as the arguments of a command line; a value of several words as several arguments."""
+    for name, value in settings.items():
+        if value:
+            yield from (f"--{name}", *("" if word == '""' else word for word in value.split(" ")))
 
 
 async def _wait(server: Server, ready: Ready, password: str | None) -> None:

@@ -2,12 +2,11 @@
 
 import os.path
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Protocol
 
 from tools.errors import Unanswered
+from tools.host.directives import DIRECTIVES
 from tools.host.listener import Place
 from tools.host.local import Host, offload
 from tools.host.own_config import is_its_own
@@ -23,10 +22,6 @@ MOST_FILES, MOST_DEPTH, MOST_BYTES = 16, 4, 256 * 1024
 """Files that are followed through `include`, how deep, and what is read of each."""
 MOST_TRIED, MOST_LINE = 64, 4096
 """Files that are tried, and characters of a line."""
-DIRECTIVES = frozenset(
-    tomllib.loads((Path(__file__).parent / "directives.toml").read_text(encoding="utf-8"))["known"]
-)  # fmt: skip
-"""What a line of a configuration may begin with."""
 SHOWN = 150
 """Parameters of the file that are shown."""
 COUNTED = frozenset({"user", "rename-command", "sentinel", "loadmodule"})
@@ -61,6 +56,8 @@ class Configuration(Record):
     """Whether only the server's own word names it, and what the process does isn't what it sets: it isn't used."""
     unread: int = 0
     """Files that were named by `include` and couldn't be read, or were too many."""
+    modified: float | None = None
+    """When the newest of them was last written, in seconds since the epoch; null where that isn't known."""
 
 
 @reads
@@ -182,7 +179,8 @@ def read_configuration(files: Readable, path: str) -> Configuration:
             values[name] += f"{' ' if name in ('save', 'client-output-buffer-limit') else chr(10)}{value}"
         else:
             values[name] = value
-    return Configuration(path=path, values=values, files=reading.files, unread=reading.unread)
+    return Configuration(path=path, values=values, files=reading.files, unread=reading.unread,
+                         modified=reading.modified or None)  # fmt: skip
 
 
 class _Reading:
@@ -190,6 +188,7 @@ class _Reading:
 
     def __init__(self, readable: Readable, folder: str) -> None:
         self.files = self.unread = 0
+        self.modified = 0.0
         self._tried = 0
         self._readable = readable
         self._folder = folder
@@ -209,6 +208,7 @@ class _Reading:
             self.unread += 1
             return
         self.files += 1
+        self.modified = max(self.modified, found.modified)
         for name, *words in known:
             if name.lower() == "include" and words:
                 # Relative to where the server was started, which isn't known; beside the file is the usual place.

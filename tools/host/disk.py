@@ -1,5 +1,6 @@
 """The file systems that the server writes to: its data folder and its log's."""
 
+import os
 import os.path
 import re
 
@@ -9,6 +10,7 @@ from tools.host.listener import Place
 from tools.host.local import Host, offload
 from tools.host.proc import Files
 from tools.host.process import plain_path
+from tools.host.process_files import ProcessFiles
 from tools.records import Values
 from tools.toolbox import reads
 
@@ -24,7 +26,9 @@ async def disk(host: Host) -> Values:
     `dir_*` is of the data folder, `log_*` of the log's. Sizes in bytes; `free` is what a user who isn't root may still
     write, `used_share` 0 to 1 of that; `inodes_*` are null where the file system doesn't count them. `read_only` is
     how it's mounted. `temp_count` and `temp_bytes` are of temp-*.rdb and temp-*.aof: one that is being written, or the
-    leftovers of saves that were cut off.
+    leftovers of saves that were cut off. `dir_owner` and `dir_mode` are the folder's user and its rights in octal,
+    `server_user` is the server's own, and `dir_writable` whether that one may make a file there; `dir_gone` is true
+    where the folder that the process works in was deleted.
     """
     place = await host.local_place()
     values = await offload(_disk_values, host, place)
@@ -41,8 +45,27 @@ def _disk_values(host: Host, place: Place) -> Values:
         base = folder
     log = _log_folder(host, place, config)
     return {
-        **_space_values(files, place, "dir", base), **_data_files(files, base, config),
+        **_space_values(files, place, "dir", base), **_rights(host, place, base), **_data_files(files, base, config),
         **_space_values(files, place, "log", log),
+    }  # fmt: skip
+
+
+def _rights(host: Host, place: Place, folder: str) -> Values:
+    """Whose the data's folder is, and whether the server's own process may write into it; of this machine only."""
+    unknown: Values = dict.fromkeys(("dir_owner", "dir_mode", "server_user", "dir_writable", "dir_gone"))
+    if host.facts is not None or place.pid is None or not folder:
+        return unknown
+    its = ProcessFiles(host.files, place.pid)
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return unknown
+    user = its.user
+    return {
+        "dir_owner": found.st_uid, "dir_mode": f"{found.st_mode & 0o7777:o}", "server_user": user.uid if user else None,
+        # To make a file takes the right to write into the folder, and to pass it.
+        "dir_writable": user.may(found, 3) if user else None,
+        "dir_gone": (host.files.link(folder) or "").endswith(" (deleted)"),
     }  # fmt: skip
 
 
@@ -72,7 +95,7 @@ def _space_values(files: Files, place: Place, prefix: str, folder: str) -> Value
     kind, read_only = _mount(files, place.pid, real) if real else (None, None)
     usable = (space.used + space.free) if space else 0
     return {
-        prefix: plain_path(real) if real else None,
+        prefix: plain_path(real.removesuffix(" (deleted)")) if real else None,
         f"{prefix}_total_bytes": space.total if space else None, f"{prefix}_free_bytes": space.free if space else None,
         f"{prefix}_used_share": round(space.used / usable, 4) if space and usable else None,
         f"{prefix}_inodes_total": space.inodes or None if space else None,

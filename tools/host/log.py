@@ -17,6 +17,7 @@ from tools.host.log_lines import Line, log_lines
 from tools.host.proc import Files
 from tools.host.process import plain_path
 from tools.host.process_files import Opened, ProcessFiles, process_numbers, same_root
+from tools.host.start_failure import start_failure
 from tools.records import Record, Scalar, Values
 from tools.toolbox import reads
 
@@ -27,6 +28,14 @@ NEWEST = 5
 """Events that are shown one by one: the newest that aren't the course of things."""
 ZONE = 900
 """Seconds: time zones differ by a multiple of it."""
+ZONES = 14 * 3600
+"""Seconds that the farthest zone is from UTC."""
+_HEAD_WITHIN = re.compile(
+    r"(?<![\d:.])[ \t]?(?=\d{1,10}:[A-Z] \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:)|(?<=\S) (?=\*\*\* FATAL CONFIG)"
+)
+"""Where a line begins in a report that was put into one."""
+PASTED = 200
+"""Lines that are taken of a report."""
 _DESTINATIONS = (("pipe:", "pipe"), ("socket:", "socket"), ("/dev/null", "null"), ("/dev/", "terminal"))
 
 
@@ -70,10 +79,15 @@ async def log(host: Host, lines: Annotated[int, Field(ge=1, le=2000)] = 200) -> 
     `last1` is the newest of them. `unclassified` counts lines that no pattern knows. `started_age` is of the newest
     start, `previous_end` how the life before it ended, and `end` how this one did if it's over: shutdown, crash, failed
     (it gave up by itself) or stops (the log just stops: killed from outside, by the oom killer too); `clean_shutdown`
-    is true for a shutdown; `previous_pid` and `end_pid` are of those lives. `log_age` is of the last line. Where the
-    log isn't a file, `destination` says what it is.
+    is true for a shutdown; `previous_pid` and `end_pid` are of those lives, and `previous_served` says whether the one
+    before ever took connections. `log_age` is of the last line.
+    `start_failed.*` says why a server that is gone gave up at its start (`reason`, and what it names: `line`,
+    `directive`, `file`, `format` of a dump, `errno`, the server's `version`) and how often in a row (`count`). Where
+    the log isn't a file, `destination` says what it is.
     """
-    place = await host.local_place()
+    # A person who names a log knows whose it is, though another listens at the address by now.
+    named = host.log_path is not None and host.log_user is None
+    place = await (host.place() if named else host.local_place())
     found = await offload(_find_log, host, place)
     if isinstance(found, dict):
         raise Unanswered(
@@ -81,10 +95,39 @@ async def log(host: Host, lines: Annotated[int, Field(ge=1, le=2000)] = 200) -> 
         )
     now = host.facts.taken if host.facts else host.clock.now().timestamp()
     read = list(log_lines(found.text))[-lines:]
+    ended = place.pid is None or (named and not {line.pid for line in read} & _numbers(host, place))
     return {
         **host.provenance(place), "destination": "file", "file": plain_path(found.path), "file_bytes": found.size,
-        **log_values(read, found.modified, now, ended=place.pid is None),
+        **log_values(read, found.modified, now, ended=ended),
     }  # fmt: skip
+
+
+def _numbers(host: Host, place: Place) -> set[int]:
+    own = process_numbers(host.files, place.pid) if place.pid else set[int]()
+    return own | ({host.reported} if host.reported is not None else set())
+
+
+def pasted_log(text: str, now: float) -> Values | None:
+    """The log's lines in what somebody reported, as `log` has them; None where none are in it.
+
+    Whose they are nobody knows, and of the zone of their times only that they're of the past: where the newest may be
+    of this moment it counts as such.
+    """
+    whole = _HEAD_WITHIN.sub("\n", text[-TAIL:])
+    lines = list(log_lines("\n".join(line.strip(" \t`").removeprefix("> ") for line in whole.splitlines())))[-PASTED:]
+    if not lines:
+        # The line without the head that a server gives it: what it ends with nobody would write otherwise.
+        lines = [Line(at=None, text=text.strip()[:LONGEST])]
+        if not start_failure([(line, _event_name(line)) for line in lines]):
+            return None
+    last = next((line.at for line in reversed(lines) if line.at is not None), None)
+    written = None if last is None else last if now - last > ZONES else now
+    return {"destination": "pasted", **log_values(lines, written, now, ended=True)}
+
+
+def _event_name(line: Line) -> str | None:
+    event = classify(line)
+    return event.name if event else None
 
 
 _WHY = {
@@ -100,7 +143,7 @@ def _find_log(host: Host, place: Place) -> Opened | Values:
     """The log's tail, or where it goes instead."""
     if host.facts is not None:
         found = _printed(host.files, host.facts.log)
-    elif place.pid is None:
+    elif place.pid is None or (host.log_path and host.log_user is None):
         found = _known(host, host.log_path) if host.log_path else _configured(host, place)
     else:
         found = _of_process(host, place, place.pid)
@@ -194,12 +237,18 @@ def log_values(lines: list[Line], modified: float | None, now: float, *, ended: 
 
     classified = [classify(line) for line in lines]
     events = [event for event in classified if event is not None]
+    failure = start_failure(
+        [(line, event.name if event else None) for line, event in zip(lines, classified, strict=True)]
+    )
     values: Values = {
         "lines": len(lines), "log_age": age(moments[-1]) if moments else None,
         "critical": sum(event.level == "critical" for event in events),
         "warnings": sum(event.level == "warning" for event in events), "unclassified": classified.count(None),
         **_lives(events, age, ended),
     }  # fmt: skip
+    if failure and ended:
+        # Nothing else in a life that never served says how it ended.
+        values |= {**failure, "end": "failed", "clean_shutdown": False}
     for name in dict.fromkeys(event.name for event in events):
         same = [event for event in events if event.name == name]
         values |= {f"{name}.count": len(same), f"{name}.newest_age": age(same[-1].at)}
@@ -212,7 +261,8 @@ def log_values(lines: list[Line], modified: float | None, now: float, *, ended: 
 
 _FATAL = frozenset(
     {"config_bad", "bind_failed", "nofile_too_low", "load_failed", "aof_bad_format", "rdb_short_read",
-     "aof_manifest_failed", "acl_load_failed", "module_failed", "tls_config_failed", "aof_write_error"}
+     "aof_manifest_failed", "acl_load_failed", "module_failed", "tls_config_failed", "aof_write_error",
+     "aof_open_error"}
 )  # fmt: skip
 """Events after which a server ends by itself, if nothing follows."""
 _BEFORE_START = frozenset({"starting", "overcommit", "thp", "config_loaded"})
@@ -222,7 +272,7 @@ _BEFORE_START = frozenset({"starting", "overcommit", "thp", "config_loaded"})
 def _lives(events: list[Event], age: Callable[[float | None], float | None], ended: bool) -> Values:
     starts = [at for at, event in enumerate(events) if event.name == "started"]
     values: Values = {"started_age": None, "previous_end": None, "end": None, "clean_shutdown": None,
-                      "previous_pid": None, "end_pid": None}  # fmt: skip
+                      "previous_pid": None, "end_pid": None, "previous_served": None}  # fmt: skip
     if starts:
         values["started_age"] = age(events[starts[-1]].at)
         before = events[starts[-2] + 1 if len(starts) > 1 else 0 : starts[-1]]
@@ -230,6 +280,7 @@ def _lives(events: list[Event], age: Callable[[float | None], float | None], end
             before.pop()
         values["previous_end"] = _ending(before)
         values["previous_pid"] = _pid(before)
+        values["previous_served"] = any(event.name == "ready" for event in before) if before else None
     if ended:
         last = events[starts[-1] if starts else 0 :]
         values |= {"end": _ending(last), "end_pid": _pid(last)}

@@ -7,13 +7,22 @@ from datetime import UTC, datetime
 from tools.records import Record
 
 _HEAD = re.compile(
-    r"(?P<pid>\d+):(?P<role>[A-Z]) (?P<at>\d{1,2} \w{3} \d{4} [\d:]{8}|\d{4}-\d\d-\d\dT[\d:]{8}|\d{13})\S* "
+    r"(?P<pid>\d+):(?P<role>[A-Z]) (?P<at>\d{1,2} \w{3} \d{4} [\d:]{8}|\d{4}-\d\d-\d\dT[\d:]{8}|\d{13})"
+    r"(?:\.(?P<ms>\d{3}))?\S* "
     r"[.*#-] "
 )
 _LOGFMT = re.compile(
     r'pid=(?P<pid>\d+) role=(?P<role>[\w/]+) timestamp="(?P<at>[^"]{19,20})[^"]*" level=\w+ message="?'
 )
 """The two forms of a line's head: the usual one, and Valkey's log-format logfmt."""
+_PREFIX = re.compile(
+    r"(?:[\w.-]{1,64}\s{1,40}\| )?"
+    r"(?:\d{4}-\d\d-\d\d[T ][\d:.,]{8,20}(?:Z|[+-]\d\d:?\d\d)? (?:std(?:out|err) [FP] )?|"
+    r"\w{3} [ \d]\d [\d:]{8}(?:\.\d{1,9})? [\w.-]{1,64} [\w.@/-]{1,64}(?:\[\d{1,10}\])?: )?"
+)
+"""What containers and the journal put before a line."""
+_REFUSED = re.compile(r"\*\*\* FATAL CONFIG FILE ERROR")
+"""Begins what a server writes of its configuration before it has a log: without a head."""
 _CHILDREN = ("C", "RDB/AOF")
 """Roles of a forked child, in the two forms."""
 _FORMS = ("%d %b %Y %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
@@ -33,21 +42,36 @@ def log_lines(text: str) -> Iterator[Line]:
     """The lines of a log, each with those that follow it without a head of their own (a crash report)."""
     head: re.Match[str] | None = None
     body: list[str] = []
-    for line in text.splitlines():
+    for whole in text.splitlines():
+        line = whole[_end(_PREFIX.match(whole)) :]
         if found := _HEAD.match(line) or _LOGFMT.match(line):
             if head:
                 yield _line(head, body)
             head, body = found, [line[found.end() :]]
+        elif found := _REFUSED.match(line):
+            if head:
+                yield _line(head, body)
+            head, body = found, [line]
         else:
             body.append(line)
     if head:
         yield _line(head, body)
 
 
+def _end(found: re.Match[str] | None) -> int:
+    return found.end() if found else 0
+
+
 def _line(head: re.Match[str], body: list[str]) -> Line:
     text = "\n".join(part[:500] for part in body[:50])
+    if head.re is _REFUSED:
+        return Line(at=None, text=text)
     child = head["role"] in _CHILDREN
-    return Line(at=_timestamp(head["at"]), text=text, pid=None if child else int(head["pid"]))
+    at = _timestamp(head["at"])
+    if at is not None and head.re is _HEAD and head["ms"]:
+        # What ends a life and what begins the next may stand in one second.
+        at += int(head["ms"]) / 1000
+    return Line(at=at, text=text, pid=None if child else int(head["pid"]))
 
 
 def _timestamp(written: str) -> float | None:

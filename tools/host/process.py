@@ -59,7 +59,8 @@ async def process(host: Host, window: Window = 1.0) -> Values:
     them AnonHugePages is what transparent huge pages took); null where they may not be seen or the process is larger
     than 4 GB (`smaps_skipped`). `thp_enabled` is false where the process switched huge pages off for itself.
     `io_*.rate` is storage traffic in bytes per second. Where nobody listens `listening` is false and
-    `redis_processes` counts the servers of the machine. Linux only; elsewhere almost all is null.
+    `redis_processes` counts the servers of the machine. `child_*` is of the child that it
+    forked to save or rewrite. Linux only; elsewhere almost all is null.
     """
     place = await host.local_place()
     if place.pid is None:
@@ -123,7 +124,7 @@ def _process_values(files: Files, place: Place, before: Sample, after: Sample, s
         "major_faults.delta": faults[1] - faults[0] if faults[0] is not None and faults[1] is not None else None,
         "io_read_bytes.rate": rate(before.read, after.read, 1),
         "io_write_bytes.rate": rate(before.written, after.written, 1),
-        "oom_score_adj": files.number(f"{folder}/oom_score_adj"),
+        **_child(files, pid), "oom_score_adj": files.number(f"{folder}/oom_score_adj"),
         **_limits(before.group, after.group), "window_seconds": round(seconds, 3),
     }  # fmt: skip
 
@@ -139,6 +140,18 @@ def _state(files: Files, folder: str) -> Values:
     since = round(float(uptime[0]) - now.start / TICKS, 1) if uptime else None
     status = STATES.get(now.state, "other")
     return {"state": now.state, "status": status, "stopped": now.state in "Tt", "uptime_seconds": since}
+
+
+def _child(files: Files, pid: int | None) -> Values:
+    """The forked child that saves or rewrites: the youngest with the server's own name."""
+    own = files.task(f"/proc/{pid}/stat")
+    children = [one for one in files.tasks() if one.parent == pid and one.state != "Z"] if own else []
+    child = max(children, key=lambda one: one.start, default=None)
+    uptime = (files.text("/proc/uptime") or "").split()
+    if child is None or not uptime:
+        return {"child_pid": None, "child_state": None, "child_seconds": None}
+    seconds = round(float(uptime[0]) - child.start / TICKS, 1)
+    return {"child_pid": child.pid, "child_state": child.state, "child_seconds": seconds}
 
 
 def _sizes(files: Files, folder: str) -> Values:

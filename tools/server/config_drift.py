@@ -1,5 +1,7 @@
 """What runs against what the configuration file says: a restart brings the file's values back."""
 
+import re
+
 from tools.connection.node import Node
 from tools.connection.protocol import ServerError
 from tools.errors import Unanswered
@@ -10,6 +12,9 @@ from tools.records import Values
 from tools.redact import hide_secrets, is_secret
 from tools.toolbox import reads
 
+CLOSE = 5.0
+"""Seconds after the start in which whoever starts a server may still write its file."""
+_COUNTED = re.compile(r"^cmdstat_([\w|-]{1,64}):calls=(\d{1,19})", re.MULTILINE)
 SHOWN = 20
 """Parameters that are shown, in their order."""
 DEFAULTS = {
@@ -25,14 +30,17 @@ DEFAULTS = {
 
 @reads
 async def config_drift(node: Node, host: Host) -> Values:
-    """CONFIG GET against the configuration file: what a restart would change. Needs the server's machine.
+    """CONFIG GET against the configuration file: what a restart would change. A file needs the server's machine.
 
     `<param>.file` and `<param>.running` for each that differs, `drifted` how many do; `.file` is null for one that
     the file leaves out and that doesn't run with its built-in value (set at run time or by an argument): those are
     `only_running`. A secret that differs is reported as `<param>.differs` only. `config_file` is its path; empty means
     that the server was started without one, so CONFIG REWRITE fails and every change ends with the process.
+    `set_calls` and `replicaof_calls` say how often CONFIG SET, and REPLICAOF or FAILOVER, were called since the start;
+    null where the server doesn't tell. Where both are 0 all that differs was given on the command line, as containers
+    and charts do, unless `file_edited` is true: the file was written since the start.
     """
-    about, reply = await node.ask(("INFO", "server"), ("CONFIG", "GET", "*"))
+    about, stats, reply = await node.ask(("INFO", "server"), ("INFO", "commandstats"), ("CONFIG", "GET", "*"))
     named = None
     if not isinstance(about, ServerError):
         named = next((line[12:] for line in str(about).splitlines() if line.startswith("config_file:")), None)
@@ -41,7 +49,7 @@ async def config_drift(node: Node, host: Host) -> Values:
     if named is not None:
         host.config_file = named
     host.logfile = running.get("logfile", host.logfile)
-    values: Values = {"config_file": plain_path(named) if named else named}
+    values: Values = {"config_file": plain_path(named) if named else named, "file_edited": None, **_calls(node, stats)}
     if named == "":
         found: dict[str, str] = {}
     else:
@@ -53,8 +61,32 @@ async def config_drift(node: Node, host: Host) -> Values:
             detail = f"the configuration file {why}"
             raise Unanswered("not-local", detail, values)
         found = dict(read.values)
+        up = _number(about, "uptime_in_seconds")
+        if read.modified is not None and up is not None:
+            values["file_edited"] = read.modified > host.clock.now().timestamp() - up + CLOSE
         values["includes_unread"] = read.unread
     return values | _differing(found, running)
+
+
+def _calls(node: Node, stats: object) -> Values:
+    """How often what changes settings was called since the start; null for all where the counters began anew."""
+    unknown: Values = {"set_calls": None, "replicaof_calls": None}
+    if isinstance(stats, ServerError):
+        return unknown
+    counted = {name: int(calls) for name, calls in _COUNTED.findall(str(stats))}
+    if not counted or "config|resetstat" in counted:
+        return unknown
+    replicaof = sum(counted.get(name, 0) for name in ("replicaof", "slaveof", "failover"))
+    if "config" in counted:
+        # Before 7.0 all sub-commands are one. What is left of them may be reading as well.
+        others = counted["config"] > node.own.calls["config"]
+        return {"set_calls": None if others else 0, "replicaof_calls": replicaof}
+    return {"set_calls": counted.get("config|set", 0), "replicaof_calls": replicaof}
+
+
+def _number(about: object, field: str) -> int | None:
+    found = re.search(rf"^{field}:(\d{{1,12}})\r?$", str(about), re.MULTILINE)
+    return int(found[1]) if found else None
 
 
 def _differing(file: dict[str, str], running: dict[str, str]) -> Values:

@@ -43,7 +43,9 @@ def growth(view: View, limits: Limits) -> Iterator[Complaint]:
             f"{(rss - used) / MIB:.0f} MiB are resident and not in use",
             ("memory", "used_memory_rss"), ("memory", "used_memory"),
         )  # fmt: skip
-    if (drifted := view.number("config_drift", "drifted") or 0) > 0 and speaks_of_settings(view.symptom):
+    given = view.number("config_drift", "set_calls") == 0 and view.get("config_drift", "file_edited") is not True
+    drifted = 0.0 if given else view.number("config_drift", "drifted") or 0
+    if drifted > 0 and speaks_of_settings(view.symptom):
         yield complaint(f"{drifted:.0f} settings aren't those of the file", ("config_drift", "drifted"))
 
 

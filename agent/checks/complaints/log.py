@@ -34,7 +34,9 @@ def events(view: View, limits: Limits) -> Iterator[Complaint]:
 def lives(view: View, limits: Limits) -> Iterator[Complaint]:
     """A life that ended in a crash, or by the kernel's hand, and one that began without its data."""
     age = view.number("log", "started_age")
-    if (end := view.text("log", "previous_end")) in ("crash", "failed") and age is not None and age < HOUR:
+    # A start that failed is over with the next one.
+    bad = ("crash",) if view.get("log", "previous_served") is False else ("crash", "failed")
+    if (end := view.text("log", "previous_end")) in bad and age is not None and age < HOUR:
         yield complaint(f"the life before this one ended in {end}, {age:.0f} s ago", ("log", "previous_end"))
     if (end := view.text("log", "end")) in ("crash", "failed", "stops"):
         yield complaint(f"the log ends without a shutdown ({end})", ("log", "end"))

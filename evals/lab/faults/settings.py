@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from random import Random
 
 from evals.lab.fault import NO_FAULT, Family, Incident
-from evals.lab.servers import Server, ServerKind, start
+from evals.lab.servers import Server, ServerKind, arguments, start
 from evals.lab.traffic import application, application_name, fill
 from evals.lab.wire import LOST, crew, dial
 
@@ -78,6 +78,85 @@ async def healthy_config_kept(kind: ServerKind, rng: Random) -> AsyncIterator[In
     """The same, and this time the file was written too."""
     async with _changed(kind, rng, kept=True) as incident:
         yield incident
+
+
+def _arguments(rng: Random) -> dict[str, str]:
+    """What containers and charts put onto a command line."""
+    more = {name: after for name, _, after in rng.sample(_choices(rng), rng.randrange(2, 5))}
+    return {"save": rng.choice(('""', "900 1")), "appendonly": rng.choice(("yes", "no")), **more}
+
+
+_CONTAINERS = (
+    "Redis runs in a container since last week. Do its settings survive a restart?",
+    "The pod of Redis was rescheduled; does it run with the settings that we gave it?",
+)
+
+
+@FAULTS.fault("healthy-arguments", *_CONTAINERS, *_LASTING, cause=NO_FAULT, twin="config-drift-arguments")
+async def healthy_arguments(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """A server without a configuration file: all is said on its command line, and comes back with each start."""
+    server = await start(kind, config=_arguments(rng), file=False)
+    try:
+        async with application(server.url, rng):
+            await fill(server.url, rng, rng.randrange(500, 3000))
+            await asyncio.sleep(0.5)
+            yield Incident(url=server.url, pid=server.pid)
+    finally:
+        await server.stop()
+
+
+@FAULTS.fault("healthy-arguments-over-a-file", *_CONTAINERS, *_LASTING, cause=NO_FAULT, twin="config-drift")
+async def healthy_arguments_over_a_file(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """A file of defaults, and arguments that say otherwise, as charts have them."""
+    chosen = rng.sample(_choices(rng), rng.randrange(2, 5))
+    given = arguments({name: after for name, _, after in chosen})
+    server = await start(kind, config={name: before for name, before, _ in chosen}, args=tuple(given))
+    try:
+        async with application(server.url, rng):
+            await fill(server.url, rng, rng.randrange(500, 3000))
+            await asyncio.sleep(0.5)
+            yield Incident(url=server.url, pid=server.pid)
+    finally:
+        await server.stop()
+
+
+@FAULTS.fault(
+    "config-drift-arguments", *_LASTING[1:], cause="config-drift", twin="healthy-arguments",
+    never=(r"^CONFIG REWRITE",),
+)  # fmt: skip
+async def config_drift_arguments(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """All was said on the command line, and then somebody changed some of it at run time."""
+    server = await start(kind, config=_arguments(rng), file=False)
+    try:
+        async with application(server.url, rng):
+            await fill(server.url, rng, rng.randrange(500, 3000))
+            wire = await dial(server.url, name="ops")
+            await wire.ask("CONFIG", "SET", "maxmemory", f"{rng.randrange(910, 1900) * MIB}")
+            await wire.close()
+            await asyncio.sleep(0.5)
+            yield Incident(url=server.url, pid=server.pid)
+    finally:
+        await server.stop()
+
+
+@FAULTS.fault(
+    "config-drift-edited",
+    "We changed the limits in redis.conf, and they are not applied: CONFIG GET still says the old ones.",
+    "redis.conf and what CONFIG GET says differ. What happens at the next restart?",
+    cause="config-drift", twin="healthy-config-kept", never=(r"^CONFIG REWRITE",),
+)  # fmt: skip
+async def config_drift_edited(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """The file was edited while the server ran, and nobody has started it anew."""
+    chosen = rng.sample(_choices(rng), rng.randrange(1, 4))
+    async with _started(kind, {name: before for name, before, _ in chosen}) as server, application(server.url, rng):
+        await fill(server.url, rng, rng.randrange(500, 3000))
+        await asyncio.sleep(6)
+        file = server.folder / "redis.conf"
+        kept = [
+            line for line in file.read_text().splitlines() if line.split(" ", 1)[0] not in {one[0] for one in chosen}
+        ]
+        file.write_text("\n".join([*kept, *(f"{name} {after}" for name, _, after in chosen)]) + "\n")
+        yield Incident(url=server.url, pid=server.pid)
 
 
 RANKING = "ranking:today"
