@@ -19,7 +19,7 @@ Window = Annotated[float, Field(ge=0, le=60)]
 """Seconds between the two samples; 0 takes one only. Said once, to a model in its system prompt."""
 Section = Literal[
     "server", "clients", "memory", "persistence", "stats", "replication", "cpu", "errorstats", "cluster", "keyspace",
-    "modules", "threads",
+    "modules", "threads", "tls",
 ]  # fmt: skip
 COUNTERS = re.compile(
     r"total_(?!system)\w+|rejected_connections|expired_(keys|subkeys|fields|time_cap_reached_count)|evicted_\w+|"
