@@ -38,7 +38,16 @@ UNRECORDED: Mapping[str, tuple[str, ...]] = {
     "access": tuple(f"{reason}.{name}" for reason in ("key", "channel") for name in ("count", "newest_age", "users")),
     "baseline": ("*.before", "*.now", "*.ratio", "age_days", "other_name", "found", "changed#.field"),
     "config_drift": ("*.differs",),
-    "connect": ("speaks_resp", "tls_ms"),
+    "connect": (
+        "speaks_resp",
+        "tls_ms",
+        "certificate_expires_in_seconds",
+        "certificate_lifetime_seconds",
+        "certificate_refused",
+    ),
+    "info": tuple(
+        f"tls_{of}_cert_{what}" for of in ("server", "client", "ca") for what in ("serial", "expires_in_seconds")
+    ),
     "sentinel": ("+sdown.master.count", "+sdown.master.address"),
     "history": tuple(f"changed#.{name}" for name in ("field", "before", "at", "now", "ratio", "when")),
 }

@@ -11,6 +11,7 @@ from agent.evidence.known import is_known
 from evals.lab.catalogue import FAULTS
 from evals.scoring.scenario import BUNDLED, Scenario, load
 from evals.scoring.switched_off import unnamed
+from evals.unknown_fields import is_explained
 from tests.golden.entries import FOLDER, REWRITE, answer, entries, entry, golden_file, library
 from tests.program import checked
 
@@ -46,6 +47,7 @@ def test_the_answer_is_the_golden_one(scenario: Scenario) -> None:
     checked(answered.model_dump(mode="json", by_alias=True))
     fields = {(one.tool, field) for one in answered.readings for field in one.values or {}}
     assert [one for one in fields if not is_known(*one)] == [], "run python -m evals.fields"
+    assert [one for one in fields if not is_explained(*one)] == [], "weigh it, or say in unremarkable.toml why not"
     # An answer that says what's wrong says what to do, and no other one does.
     assert bool(answered.plan) == (answered.outcome == "diagnosed")
     if scenario.file == f"{scenario.id}.jsonl.gz":

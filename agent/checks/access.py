@@ -1,8 +1,11 @@
 """Access: credentials and TLS."""
 
+from agent.checks.certificates import certificate_expiry
 from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import View
 
+EXPIRED = "certificate has expired"
+"""As OpenSSL says it."""
 ERRORS = ("NOAUTH", "WRONGPASS", "NOPERM")
 
 
@@ -46,8 +49,13 @@ def tls_mismatch(view: View, limits: Limits) -> Found:
     kind, stage = view.unavailable("connect"), view.get("connect", "stage")
     cited = ("connect", "unavailable"), ("connect", "stage")
     if kind == "tls":
+        if (refused := view.text("connect", "certificate_refused")) == EXPIRED:
+            why = "The server's certificate has expired: every client that verifies it is refused by its own side."
+            yield view.cause("tls-mismatch", 0.96, why, *cited, ("connect", "certificate_refused"))
+            return
         detail = (reading := view.last("connect")) and reading.unavailable and reading.unavailable.detail
-        yield view.cause("tls-mismatch", 0.92, f"The TLS handshake fails: {detail}.", *cited)
+        fields = (*cited, ("connect", "certificate_refused")) if refused else cited
+        yield view.cause("tls-mismatch", 0.92, f"The TLS handshake fails: {detail}.", *fields)
     elif kind == "reset" and stage in ("open", "ping") and view.get("connect", "speaks_resp") is not False:
         local = view.get("process", "listening") is True
         if view.get("process", "locality") == "foreign-listener":
@@ -59,7 +67,7 @@ def tls_mismatch(view: View, limits: Limits) -> Found:
 
 
 FAMILY = Family(
-    checks=(auth_failure, tls_mismatch),
+    checks=(auth_failure, tls_mismatch, certificate_expiry),
     needs={
         "auth-failure": ("info", "access"), "tls-mismatch": (),
     },

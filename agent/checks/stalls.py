@@ -2,6 +2,7 @@
 
 from agent.checks.backlog import stream_backlog
 from agent.checks.cpu import DELETES
+from agent.checks.field_expiry import fields_expire
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.evidence.view import Cited, View
 
@@ -68,6 +69,8 @@ def mass_expiry(view: View, limits: Limits) -> Found:
     elif capped and late:
         why = f"The expiry cycle ran out of time {capped:.0f} times, for {expired:.0f} keys over the window."
         yield view.cause("mass-expiry", 0.4, why, *cited[:4])
+    elif found := list(fields_expire(view, limits)):
+        yield from found
     elif not expired or capped is not None:
         because = f"{expired:.0f} keys expired over the window, and the expiry cycle kept up with them."
         yield view.not_("mass-expiry", because, *cited[:3])

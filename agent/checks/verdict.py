@@ -6,6 +6,7 @@ from agent.answer.diagnosis import Cause, Outcome, RuledOut, Verdict
 from agent.answer.taxonomy import CAUSES
 from agent.checks import CHECKS, CONSEQUENCES, NEEDS, Check, Limits
 from agent.checks.complaints import NAMELESS, complaints, nameless
+from agent.checks.known_versions import noted
 from agent.checks.strangers import lowered, strangers
 from agent.evidence.view import PASTED, View
 from tools.errors import bug
@@ -70,7 +71,8 @@ def conclude(
             of_node += [_as_reported(found, view) for found in results if isinstance(found, Cause)]
             # What wasn't read speaks against nothing.
             ruled_out += [found for found in results if isinstance(found, RuledOut) and found.rests_on_readings]
-        findings += lowered(rank(of_node)) if view.node in strange else rank(of_node)
+        ranked = [noted(view, cause) for cause in rank(of_node)]
+        findings += lowered(ranked) if view.node in strange else ranked
     apart = [view for view in views if view.is_sentinel or view.node in strange]
     asked = [view for view in views if view not in apart and view.unavailable("connect") != "untrusted"]
     # A healthy server's figures aren't enough: nothing may be wrong that no check has a name for.

@@ -21,7 +21,9 @@ PARAMETERS = (
     "busy-reply-threshold", "lua-time-limit", "maxmemory", "maxmemory-policy", "hz", "io-threads", "activedefrag",
     "lazyfree-lazy-expire", "lazyfree-lazy-user-del", "appendfsync", "save", "logfile",
 )  # fmt: skip
-SECTIONS = ("server", "clients", "memory", "persistence", "stats", "replication", "cpu", "errorstats", "keyspace")
+SECTIONS = (
+    "server", "clients", "memory", "persistence", "stats", "replication", "cpu", "errorstats", "keyspace", "tls",
+)  # fmt: skip
 WINDOWED = ("commandstats", "latencystats", "latency_events", "memory", "persistence", "replication", "keyspace")
 """Readings that share the two samples of the window."""
 ONCE = ("slowlog", "clients", "access", "config_drift")

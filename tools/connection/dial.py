@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from tools.connection import icmp
+from tools.connection.certificate import validity
 from tools.connection.connection import Progress
 from tools.connection.target import Target
 from tools.connection.trust import Trusted, allowed, own_addresses, plain
@@ -130,11 +131,24 @@ async def _secure(sock: socket.socket, target: Target, progress: Progress, strea
     context = target.tls.context()
     try:
         with _timed(progress):
-            return await asyncio.get_running_loop().create_connection(
+            opened: Opened = await asyncio.get_running_loop().create_connection(
                 stream, sock=sock, ssl=context, server_hostname=target.host
             )
+    except ssl.SSLCertVerificationError as error:
+        progress.stages["certificate_refused"] = error.verify_message
+        raise Unanswered("tls", f"handshake: {reason(error)} ({error.verify_message})", progress.stages) from None
     except (OSError, ssl.SSLError) as error:
         raise Unanswered("tls", f"handshake: {reason(error)}", progress.stages) from None
+    _note_certificate(opened[0], progress)
+    return opened
+
+
+def _note_certificate(transport: asyncio.Transport, progress: Progress) -> None:
+    secured = transport.get_extra_info("ssl_object")
+    life = validity(secured.getpeercert(binary_form=True) or b"") if secured else None
+    if life:
+        progress.stages["certificate_expires_in_seconds"] = life.ends - int(time.time())
+        progress.stages["certificate_lifetime_seconds"] = life.ends - life.begins
 
 
 @contextlib.contextmanager

@@ -19,10 +19,10 @@ Window = Annotated[float, Field(ge=0, le=60)]
 """Seconds between the two samples; 0 takes one only. Said once, to a model in its system prompt."""
 Section = Literal[
     "server", "clients", "memory", "persistence", "stats", "replication", "cpu", "errorstats", "cluster", "keyspace",
-    "modules", "threads",
+    "modules", "threads", "tls",
 ]  # fmt: skip
 COUNTERS = re.compile(
-    r"total_(?!system)\w+|rejected_connections|expired_(keys|subkeys|time_cap_reached_count)|evicted_\w+|"
+    r"total_(?!system)\w+|rejected_connections|expired_(keys|subkeys|fields|time_cap_reached_count)|evicted_\w+|"
     r"keyspace_(hits|misses)|sync_(full|partial_ok|partial_err)|used_cpu_\w+|used_active_time_\w+|errorstat_\w+\.count|"
     r"acl_access_denied_\w+|client_(query|output)_buffer_limit_disconnections|aof_delayed_fsync|rdb_saves|"
     r"eventloop_cycles|io_threaded_\w+|unexpected_error_replies|reply_buffer_\w+|lazyfreed_objects|"

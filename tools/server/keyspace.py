@@ -11,11 +11,12 @@ DATABASES = 8
 """Databases that are shown, those with most keys first; the totals are of all."""
 _DB = re.compile(r"(db\d+)\.(keys|expires|avg_ttl)(\.delta)?")
 _GAUGES = (
-    "expired_stale_perc", "evicted_keys", "lazyfree_pending_objects", "slave_expires_tracked_keys", "maxmemory_policy",
+    "expired_stale_perc", "expired_keys_with_volatile_items_stale_perc", "evicted_keys", "lazyfree_pending_objects",
+    "slave_expires_tracked_keys", "maxmemory_policy",
 )  # fmt: skip
 _COUNTERS = (
     "expired_keys", "evicted_keys", "keyspace_hits", "keyspace_misses", "expired_time_cap_reached_count",
-    "expire_cycle_cpu_milliseconds", "expired_subkeys", "lazyfreed_objects",
+    "expire_cycle_cpu_milliseconds", "expired_subkeys", "expired_fields", "lazyfreed_objects",
 )  # fmt: skip
 
 
@@ -27,7 +28,8 @@ async def keyspace(node: Node, window: Window = 2.0) -> Values:
     `evicted_keys.delta`, `keyspace_hits.delta` and `keyspace_misses.delta` are over the window, `hit_ratio` of the
     window's lookups (null without any). How expiry keeps up: `expired_stale_perc` (percent of the sampled keys with
     a TTL that were overdue), `expired_time_cap_reached_count.delta` (cycles that ran out of time) and
-    `expire_cycle_cpu_milliseconds.delta`. `lazyfree_pending_objects` wait to be freed. Databases beyond the 8 largest
+    `expire_cycle_cpu_milliseconds.delta`. Fields of hashes that expired are `expired_subkeys.delta` on Redis (7.4) and
+    `expired_fields.delta` on Valkey (9.0). `lazyfree_pending_objects` wait to be freed. Databases beyond the 8 largest
     are in the totals only.
     """
     both = await pair(node, window)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from agent.checks.complaints.complaint import HOUR, Complaint, complaint
 from agent.checks.complaints.known import EVENTS
+from agent.checks.known_versions import CRASH, notes
 from agent.checks.types import Limits
 from agent.evidence.view import View
 
@@ -35,9 +36,13 @@ def lives(view: View, limits: Limits) -> Iterator[Complaint]:
     """A life that ended in a crash, or by the kernel's hand, and one that began without its data."""
     age = view.number("log", "started_age")
     # A start that failed is over with the next one.
-    bad = ("crash",) if view.get("log", "previous_served") is False else ("crash", "failed")
+    bad = (CRASH,) if view.get("log", "previous_served") is False else (CRASH, "failed")
     if (end := view.text("log", "previous_end")) in bad and age is not None and age < HOUR:
-        yield complaint(f"the life before this one ended in {end}, {age:.0f} s ago", ("log", "previous_end"))
+        known = " ".join(notes(view, CRASH)) if end == CRASH else ""
+        yield complaint(
+            f"the life before this one ended in {end}, {age:.0f} s ago{f' ({known})' if known else ''}",
+            ("log", "previous_end"),
+        )  # fmt: skip
     if (end := view.text("log", "end")) in ("crash", "failed", "stops"):
         yield complaint(f"the log ends without a shutdown ({end})", ("log", "end"))
     killed = view.number("kernel_log", "oom_kill.newest_age")

@@ -5,27 +5,55 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from random import Random
 
-from evals.lab.fault import Family, Incident
+from evals.lab.fault import NO_FAULT, Family, Incident
 from evals.lab.servers import LabError, Server, ServerKind, free_port, running, start
 from evals.lab.traffic import application, fill
 
 FAULTS = Family("configuration and access")
+_AUTHORITY = """[ca]
+default_ca = own
+[own]
+database = index.txt
+rand_serial = yes
+new_certs_dir = .
+default_md = sha256
+policy = any
+x509_extensions = names
+[any]
+commonName = supplied
+[names]
+subjectAltName = DNS:{name},IP:127.0.0.1
+basicConstraints = critical,CA:true
+"""
 
 
 def _openssl() -> str | None:
     return None if shutil.which("openssl") else "needs openssl, for a certificate: apt-get install openssl"
 
 
-def _certificate(name: str, folder: Path) -> None:
-    """Put a self-signed certificate and its key into a folder."""
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-               "-days", "30", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name},IP:127.0.0.1",
-               "-keyout", str(folder / "redis.key"), "-out", str(folder / "redis.crt")]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+def _certificate(name: str, folder: Path, *, hours: tuple[float, float] = (0, 720)) -> None:
+    """Put a self-signed certificate and its key into a folder; it's valid between two times, in hours from now."""
+    _openssl_does(folder, "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
+                  f"/CN={name}", "-keyout", "redis.key", "-out", "redis.csr")  # fmt: skip
+    # Only `ca` takes times to the second, with any version.
+    (folder / "ca.conf").write_text(_AUTHORITY.format(name=name))
+    (folder / "index.txt").touch()
+    now = datetime.now(UTC)
+    first, last = (f"{now + timedelta(hours=one):%Y%m%d%H%M%SZ}" for one in hours)
+    files = ("-config", "ca.conf", "-keyfile", "redis.key", "-in", "redis.csr", "-out", "redis.crt")
+    life = ("-startdate", first, "-enddate", last)
+    _openssl_does(folder, "ca", "-selfsign", "-batch", "-notext", *files, *life)
+
+
+def _openssl_does(folder: Path, *command: str) -> None:
+    done = subprocess.run(
+        ["openssl", *command], cwd=folder, capture_output=True, text=True, check=False, timeout=20
+    )  # fmt: skip
     if done.returncode:
         raise LabError(f"openssl: {done.stderr.strip()}")
 
@@ -47,13 +75,15 @@ async def tls_mismatch(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]
 
 
 @asynccontextmanager
-async def _encrypted(kind: ServerKind, rng: Random) -> AsyncIterator[Server]:
+async def _encrypted(kind: ServerKind, rng: Random, hours: tuple[float, float] = (0, 720)) -> AsyncIterator[Server]:
     port, name = free_port(), rng.choice(("redis.internal", "cache.shop.internal"))
     config = {
         "port": "0", "tls-port": str(port), "tls-cert-file": "redis.crt", "tls-key-file": "redis.key",
         "tls-ca-cert-file": "redis.crt", "tls-auth-clients": "no",
     }  # fmt: skip
-    server = await start(kind, config=config, port=port, ready="listens", prepare=partial(_certificate, name))
+    server = await start(
+        kind, config=config, port=port, ready="listens", prepare=partial(_certificate, name, hours=hours)
+    )
     try:
         # Those that know how to: the applications that were there before.
         own = f"rediss://127.0.0.1:{port}?ssl_cert_reqs=none&ssl_check_hostname=false"
@@ -92,3 +122,48 @@ async def tls_mismatch_untrusted(kind: ServerKind, rng: Random) -> AsyncIterator
         url = server.url.replace("redis://", "rediss://")
         async with application(url, rng, clients=3):
             yield Incident(url=url, pid=server.pid)
+
+
+def _trusting(server: Server) -> str:
+    """The URL of a client that verifies, and knows the authority."""
+    return f"{server.url.replace('redis://', 'rediss://')}?ssl_ca_certs={server.folder / 'redis.crt'}"
+
+
+@FAULTS.fault(
+    "tls-certificate-expired",
+    "Since midnight no service can connect to Redis any more; the process runs, nothing was deployed.",
+    "ssl.SSLCertVerificationError from every pod that connects to Redis anew, the old connections go on.",
+    cause="tls-mismatch", twin="tls-mismatch-untrusted", needs=_openssl, kinds=lambda kind: kind.tls,
+    never=(r"tls-auth-clients no", r"--insecure", r"restart the"),
+)  # fmt: skip
+async def tls_certificate_expired(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """A certificate that ended a few hours ago."""
+    async with _encrypted(kind, rng, (-2160, -rng.uniform(0.2, 12))) as server:
+        yield Incident(url=_trusting(server), pid=server.pid)
+
+
+@FAULTS.fault(
+    "tls-certificate-expiring",
+    "The platform team's probe for Redis went red this morning: encryption. All services still work.",
+    "Alert from the TLS checker for the Redis host; nobody knows what it wants, clients are fine.",
+    cause="tls-mismatch", twin="healthy-encrypted", needs=_openssl, kinds=lambda kind: kind.tls,
+    never=(r"tls-auth-clients no", r"--insecure"),
+)  # fmt: skip
+async def tls_certificate_expiring(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """A certificate that ends within hours."""
+    async with _encrypted(kind, rng, (-2160, rng.uniform(1, 20))) as server:
+        await asyncio.sleep(0.5)
+        yield Incident(url=_trusting(server), pid=server.pid)
+
+
+@FAULTS.fault(
+    "healthy-encrypted",
+    "The platform team's probe for Redis went red this morning: encryption. All services still work.",
+    "ssl errors from one pod, gone after it was started anew.",
+    cause=NO_FAULT, twin="tls-certificate-expiring", needs=_openssl, kinds=lambda kind: kind.tls,
+)  # fmt: skip
+async def healthy_encrypted(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """A certificate that was renewed in time, or one of a day that is renewed every few hours."""
+    async with _encrypted(kind, rng, rng.choice(((-24, 24 * 80), (-2, 22)))) as server:
+        await asyncio.sleep(0.5)
+        yield Incident(url=_trusting(server), pid=server.pid)

@@ -131,6 +131,79 @@ async def healthy_short_sessions(kind: ServerKind, rng: Random) -> AsyncIterator
         yield Incident(url=server.url, pid=server.pid)
 
 
+def _expires_fields(kind: ServerKind) -> bool:
+    """Whether fields of hashes can expire, and be set with their time to live in one command."""
+    return kind.at_least(9) if kind.name.startswith("valkey") else kind.at_least(8)
+
+
+async def _field_waves(url: str, rng: Random, fields: int, period: float) -> None:
+    """Large hashes whose fields all are held until one and the same moment."""
+    with suppress(*LOST):
+        wire = await dial(url, name="catalogue")
+        try:
+            mark, each = b"0" * 13, rng.choice((1000, 2000, 4000))
+            lots = [
+                packed("HSETEX", f"catalogue:{first // each:05d}", "PXAT", mark, "FIELDS", 100,
+                       *(part for number in range(first, first + 100) for part in (f"item:{number}", "x" * 24)))
+                for first in range(0, fields, 100)
+            ]  # fmt: skip
+            took = 0.0
+            while True:
+                began = time.time()
+                ends = began + max(period, 2 * took)
+                at = f"{round(ends * 1000):013d}".encode()
+                for lot in lots:
+                    await pumped(wire, lot.replace(mark, at), 1)
+                    await asyncio.sleep(0)
+                took = time.time() - began
+                await asyncio.sleep(max(0.0, ends + 0.2 - time.time()))
+        finally:
+            await wire.close()
+
+
+@FAULTS.fault(
+    "mass-expiry-fields", *BLIPS, QUIET, cause="mass-expiry", twin="healthy-short-fields", kinds=_expires_fields,
+    never=(r"CONFIG SET hz", r"lazyfree"),
+)  # fmt: skip
+async def mass_expiry_fields(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """A few hundred thousand fields of hashes that expire at one moment, again and again."""
+    count, period = rng.randrange(150_000, 250_000), rng.uniform(1.2, 1.8)
+    async with (
+        running(kind, latency_monitor_threshold=monitor_threshold(rng)) as server, crew() as hands,
+        application(server.url, rng),
+    ):  # fmt: skip
+        await fill(server.url, rng, rng.randrange(1000, 50_000))
+        hands.spawn(_field_waves(server.url, Random(rng.random()), count, period))
+        await asyncio.sleep(rng.uniform(1.1, 2) * period)
+        yield Incident(url=server.url, pid=server.pid)
+
+
+async def _items(url: str, rng: Random, rate: int) -> None:
+    """Items in baskets that are held for a second or three, each for its own time."""
+    with suppress(*LOST):
+        wire = await dial(url, name="basket-service")
+        try:
+            while True:
+                lot = [
+                    packed("HSETEX", f"basket:{rng.randrange(3000)}", "PX", rng.randrange(1000, 3000), "FIELDS", 1,
+                           f"item:{rng.randrange(10**6)}", "x" * 24)
+                    for _ in range(rate // 20)
+                ]  # fmt: skip
+                await pumped(wire, b"".join(lot), len(lot))
+                await asyncio.sleep(0.05)
+        finally:
+            await wire.close()
+
+
+@FAULTS.fault("healthy-short-fields", *BLIPS, cause=NO_FAULT, kinds=_expires_fields, twin="mass-expiry-fields")
+async def healthy_short_fields(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """Thousands of fields of hashes expire every second, evenly."""
+    async with running(kind) as server, crew() as hands, application(server.url, rng):
+        hands.spawn(_items(server.url, Random(rng.random()), rng.randrange(1500, 8000)))
+        await asyncio.sleep(3.2)
+        yield Incident(url=server.url, pid=server.pid)
+
+
 async def _snapshots(url: str, period: float) -> None:
     with suppress(*LOST):
         wire = await dial(url, name="backup")

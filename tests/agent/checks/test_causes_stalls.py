@@ -50,6 +50,12 @@ EVIDENCE: dict[str, Callable[[Readings], bool]] = {
     "cpu-throttled": lambda of: of("process", "cgroup_nr_throttled.delta") >= 5,
     "mass-expiry": lambda of: of("info", "expired_keys.delta") >= 50_000,
     "mass-expiry-rare": lambda of: of("info", "expired_keys.delta") >= 50_000,
+    "mass-expiry-fields": lambda of: (
+        (of("info", "expired_subkeys.delta") or of("info", "expired_fields.delta")) >= 50_000
+    ),
+    "healthy-short-fields": lambda of: (
+        (of("info", "expired_subkeys.delta") or of("info", "expired_fields.delta")) >= 1000
+    ),
     "healthy-short-sessions": lambda of: of("info", "expired_keys.delta") >= 1000,
     "fork-stall": lambda of: of("info", "latest_fork_usec") >= 50_000 and of("info", "total_forks.delta") >= 1,
     "monitor-attached": lambda of: of("clients", "monitors") >= 1,

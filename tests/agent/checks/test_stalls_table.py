@@ -150,6 +150,16 @@ def expiry(
     return {"info": info, "keyspace": keyspace, "latency_events": events}
 
 
+def fields(count: float, milliseconds: float, capped: int = 0, **events: Any) -> Given:
+    info: Values = {
+        "expired_keys.delta": 0, "expired_fields.delta": count, "expired_time_cap_reached_count.delta": capped,
+        "window_seconds": 2.0,
+    }  # fmt: skip
+    return {
+        "info": info, "keyspace": {"expire_cycle_cpu_milliseconds.delta": milliseconds}, "latency_events": events,
+    }  # fmt: skip
+
+
 def cycles(spikes: int, longest: float, deletion: float = 0) -> dict[str, Any]:
     return {
         "expire-cycle.spikes_60s": spikes, "expire-cycle.max_60s_ms": longest, "expire-del.max_60s_ms": deletion,
@@ -203,6 +213,13 @@ STALLS: list[Row] = [
     ("two long cycles, hardly of single keys", mass_expiry, expiry(1, 0, **cycles(2, CYCLE, CYCLE / 2 - 1)),
      {"mass-expiry": "likely"}),
     ("INFO unread", mass_expiry, {"info": "denied"}, {}),
+    ("fields of hashes, and capped", mass_expiry, fields(2 * EXPIRED, 60, 2), {"mass-expiry": "sure"}),
+    ("fields of hashes, and long cycles", mass_expiry, fields(2 * EXPIRED, 60, **cycles(1, CYCLE)),
+     {"mass-expiry": "sure"}),
+    ("fields of hashes, in a wave", mass_expiry, fields(20 * EXPIRED, 60), {"mass-expiry": "likely"}),
+    ("fields of hashes, evenly", mass_expiry, fields(20 * EXPIRED - 2, 6 * SPENT), {"mass-expiry": "not"}),
+    ("fields of hashes, in no time", mass_expiry, fields(2 * EXPIRED, SPENT - 1), {"mass-expiry": "not"}),
+    ("a few fields of hashes", mass_expiry, fields(2 * EXPIRED - 2, 60), {"mass-expiry": "not"}),
     # fork_stall
     ("a fork now", fork_stall, fork(FORK, 1), {"fork-stall": "sure"}),
     ("a shorter fork now", fork_stall, fork(FORK - 1, 1), {"fork-stall": "not"}),

