@@ -20,7 +20,7 @@ from tools.clock import Clock
 from tools.connection.node import Node
 from tools.connection.target import Target
 from tools.errors import RediagnoseError, bug
-from tools.host.log import pasted_log
+from tools.host.pasted_log import pasted_log
 from tools.records import Reading
 
 ROUND_OFF = 1.5

@@ -28,14 +28,6 @@ NEWEST = 5
 """Events that are shown one by one: the newest that aren't the course of things."""
 ZONE = 900
 """Seconds: time zones differ by a multiple of it."""
-ZONES = 14 * 3600
-"""Seconds that the farthest zone is from UTC."""
-_HEAD_WITHIN = re.compile(
-    r"(?<![\d:.])[ \t]?(?=\d{1,10}:[A-Z] \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:)|(?<=\S) (?=\*\*\* FATAL CONFIG)"
-)
-"""Where a line begins in a report that was put into one."""
-PASTED = 200
-"""Lines that are taken of a report."""
 _DESTINATIONS = (("pipe:", "pipe"), ("socket:", "socket"), ("/dev/null", "null"), ("/dev/", "terminal"))
 
 
@@ -105,29 +97,6 @@ async def log(host: Host, lines: Annotated[int, Field(ge=1, le=2000)] = 200) -> 
 def _numbers(host: Host, place: Place) -> set[int]:
     own = process_numbers(host.files, place.pid) if place.pid else set[int]()
     return own | ({host.reported} if host.reported is not None else set())
-
-
-def pasted_log(text: str, now: float) -> Values | None:
-    """The log's lines in what somebody reported, as `log` has them; None where none are in it.
-
-    Whose they are nobody knows, and of the zone of their times only that they're of the past: where the newest may be
-    of this moment it counts as such.
-    """
-    whole = _HEAD_WITHIN.sub("\n", text[-TAIL:])
-    lines = list(log_lines("\n".join(line.strip(" \t`").removeprefix("> ") for line in whole.splitlines())))[-PASTED:]
-    if not lines:
-        # The line without the head that a server gives it: what it ends with nobody would write otherwise.
-        lines = [Line(at=None, text=text.strip()[:LONGEST])]
-        if not start_failure([(line, _event_name(line)) for line in lines]):
-            return None
-    last = next((line.at for line in reversed(lines) if line.at is not None), None)
-    written = None if last is None else last if now - last > ZONES else now
-    return {"destination": "pasted", **log_values(lines, written, now, ended=True)}
-
-
-def _event_name(line: Line) -> str | None:
-    event = classify(line)
-    return event.name if event else None
 
 
 _WHY = {

@@ -249,6 +249,8 @@ async def aof_rewrite_disk(kind: ServerKind, rng: Random) -> AsyncIterator[Incid
 
 @FAULTS.fault(
     "aof-rewrite-fork", *_GROWS, cause="aof-rewrite-failing", needs=lambda: limits("pids"),
+    # 6.2 keeps a rewrite's status where it couldn't fork for it.
+    kinds=lambda kind: kind.at_least(7),
     twin="healthy-growing-aof", never=_NEVER[1:],
 )  # fmt: skip
 async def aof_rewrite_fork(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:

@@ -268,7 +268,7 @@ ACCESS: list[Row] = [
      {"symptom": "redis.conf isn't what runs"}),
     ("in no file, and it came back", config_drift,
      {"config_drift": {"config_file": "", "drifted": 1, "timeout.file": "", "timeout.running": "60"}},
-     {"config-drift": "likely"}, {"symptom": "reverted by each restart"}),
+     {"config-drift": "maybe"}, {"symptom": "reverted by each restart"}),
     ("a value that isn't shown differs", config_drift,
      {"config_drift": {"config_file": "/x", "drifted": 1, "save.differs": True}}, {"config-drift": "hint"}),
     ("nothing differs", config_drift, {"config_drift": {"drifted": 0}}, {"config-drift": "not"}),

@@ -14,11 +14,13 @@ from tests.agent.checks import (
     test_memory_table,
     test_reach_table,
     test_stalls_table,
+    test_start_and_save_table,
 )
 from tests.agent.checks.rows import LIMITS, NODE, Given, Row, view
 from tools.records import Reading
 
-MODULES = (test_clients_table, test_deployment_table, test_memory_table, test_reach_table, test_stalls_table)
+MODULES = (test_clients_table, test_deployment_table, test_memory_table, test_reach_table, test_stalls_table,
+           test_start_and_save_table)  # fmt: skip
 ROWS: list[Row] = [
     row for module in MODULES for rows in vars(module).values() if isinstance(rows, list) for row in rows
     if isinstance(row, tuple) and len(row) in (4, 5) and callable(row[1])
