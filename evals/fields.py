@@ -38,6 +38,13 @@ UNRECORDED: Mapping[str, tuple[str, ...]] = {
     "access": tuple(f"{reason}.{name}" for reason in ("key", "channel") for name in ("count", "newest_age", "users")),
     "baseline": ("*.before", "*.now", "*.ratio", "age_days", "other_name", "found", "changed#.field"),
     "config_drift": ("*.differs",),
+    "cluster": (
+        "migrations",
+        "migrations_failed",
+        "migrations.unavailable",
+        *(f"migration#.{what}" for what in ("operation", "state", "slots", "peer", "retries", "age", "reason")),
+        *(f"hot#.{what}" for what in ("slot", "key_count", "cpu_usec", "network_bytes_in", "network_bytes_out")),
+    ),
     "connect": (
         "speaks_resp",
         "tls_ms",

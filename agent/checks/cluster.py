@@ -1,6 +1,7 @@
 """Cluster: whether every slot is served, and by whom."""
 
 from agent.checks.cpu import main_thread_share
+from agent.checks.slot_migrations import failed_migration
 from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
 
@@ -122,7 +123,7 @@ def hot_shard(view: View, limits: Limits) -> Found:
     cited = (
         ("info", "total_commands_processed.rate"), ("info", "used_cpu_user_main_thread.rate"),
         ("info", "used_cpu_sys_main_thread.rate"), ("cluster", "my_share"), ("cluster", "slot1.slot"),
-        ("cluster", "slot1.key_count"), ("commandstats", "top"),
+        ("cluster", "slot1.key_count"), ("cluster", "hot1.slot"), ("cluster", "hot1.cpu_usec"), ("commandstats", "top"),
     )  # fmt: skip
     if mine < factor * max(usual, 1) or cpu < max(2 * idle, limits["hot_shard_cpu"] / 2):
         return
@@ -131,13 +132,25 @@ def hot_shard(view: View, limits: Limits) -> Found:
     why += f", the others {usual:.0f} and {idle:.0%}"
     share = view.number("cluster", "my_share")
     why += f", and it has {share:.0%} of the slots." if share is not None else "."
+    why += _hottest(view, factor)
     cause = view.cause("hot-shard", 0.94 if hot else 0.4, why, *cited)
     theirs = others[0].cite(("info", "total_commands_processed.rate"), ("info", "used_cpu_user_main_thread.rate"))
     yield cause.model_copy(update={"evidence": (*cause.evidence, *theirs)})
 
 
+def _hottest(view: View, factor: float) -> str:
+    """The slot that has taken most of the CPU since its statistics began, where the server keeps them; else nothing."""
+    first, second = (view.number("cluster", f"hot{number}.cpu_usec") for number in (1, 2))
+    if not first or first < factor * (second or 0):
+        return ""
+    return (
+        f" Slot {view.text('cluster', 'hot1.slot')} has taken {first / 1e6:.1f} s of CPU, the next one"
+        f" {(second or 0) / 1e6:.1f} s."
+    )
+
+
 FAMILY = Family(
-    checks=(slots_down, non_cluster_client, open_slot, hot_shard),
+    checks=(slots_down, non_cluster_client, open_slot, failed_migration, hot_shard),
     needs={
         "cluster-slots-down": ("cluster",), "non-cluster-client": (), "open-slot": ("cluster",), "hot-shard": (),
     },

@@ -18,6 +18,7 @@ from evals.lab.faults import (
     host,
     limits,
     memory,
+    moving_slots,
     network,
     persistence,
     replication,
@@ -28,7 +29,7 @@ from evals.lab.faults import (
 
 _FAMILIES = (
     connectivity, far, clients, limits, buffers, waiting, cpu, stalls, memory, persistence, replication, failover,
-    cluster, access, encryption, settings, network, host, clientside, benign, double, attacks,
+    cluster, moving_slots, access, encryption, settings, network, host, clientside, benign, double, attacks,
 )  # fmt: skip
 _TWINS = {
     "process-down": "firewall-reject-refused", "process-frozen": "client-paused-all",

@@ -11,6 +11,7 @@ from tools.errors import Unanswered
 from tools.records import Record, Values
 from tools.server.config import read_config
 from tools.server.info import Pair, Window, pair, parse_info
+from tools.server.slot_migrations import slot_migrations
 from tools.toolbox import reads
 
 SLOTS = 16384
@@ -21,6 +22,7 @@ SHOWN = 8
 PARAMETERS = [
     "cluster-node-timeout", "cluster-require-full-coverage", "cluster-allow-reads-when-down",
     "cluster-replica-validity-factor", "cluster-replica-no-failover", "cluster-migration-barrier",
+    "cluster-slot-stats-enabled",
 ]  # fmt: skip
 REDIRECTS = ("MOVED", "ASK", "TRYAGAIN", "CROSSSLOT", "CLUSTERDOWN")
 _MESSAGES = re.compile(r"cluster_stats_messages_(fail|auth-req|auth-ack|update|mfstart|)_?(sent|received)")
@@ -121,20 +123,24 @@ async def cluster(node: Node, window: Window = 2.0) -> Values:
     the majority agrees, pfail where only this node says so). Only a slot's own two nodes tell that it's open:
     `open1.slot`, `.direction` (migrating or importing), `.peer` and `.keys`, the keys that are still here. `my_share`
     is this node's part of all slots, `share_max` the largest. `errorstat_MOVED.count.delta` and its like are what
-    clients were told over the window. `slot1` holds the most keys, where the server tells. Not a cluster:
-    unknown-command.
+    clients were told over the window. `slot1` holds the most keys, where the server tells, and `hot1` took the most CPU
+    (cluster-slot-stats-enabled). `migration1` is the newest that moved slots as a whole, with its `.state` (running,
+    done, failed, cancelled), `.reason` and `.age` in seconds. Not a cluster: unknown-command.
     """
     first = _info(node, await _ask_info(node))
     both = await pair(node, window)
     last_text, text = await node.ask(("CLUSTER", "INFO"), ("CLUSTER", "NODES"))
     values: Values = {"window_seconds": round(both.seconds, 3)}
-    values |= _view(first, _info(node, last_text), both)
+    last = _info(node, last_text)
+    values |= _view(first, last, both)
     if isinstance(text, ServerError):
         values["nodes.unavailable"] = text.kind or "unknown-command"
     else:
         nodes = parse_nodes(str(text))
         values |= _nodes(node, nodes) | _mine(nodes) | await _open(node, nodes)
-    return values | await _config(node) | await _busiest(node)
+        values |= await slot_migrations(node, both.last, last, {one.id: _address(node, one) for one in nodes})
+    values |= await _config(node)
+    return values | await _busiest(node, by_cpu=values.get("cluster-slot-stats-enabled") == "yes")
 
 
 async def _ask_info(node: Node) -> Reply:
@@ -239,16 +245,24 @@ async def _config(node: Node) -> Values:
     return {name: value if numbers[name] is None else numbers[name] for name, value in raw.items()}
 
 
-async def _busiest(node: Node) -> Values:
+async def _busiest(node: Node, *, by_cpu: bool) -> Values:
     (reply,) = await node.ask(("CLUSTER", "SLOT-STATS", "ORDERBY", "KEY-COUNT", "LIMIT", 3, "DESC"))
     if isinstance(reply, ServerError):
         return {"slot_stats.unavailable": reply.kind or "unknown-command"}
+    values = _slot_rows("slot", "key_count", reply)
+    if by_cpu:
+        (reply,) = await node.ask(("CLUSTER", "SLOT-STATS", "ORDERBY", "CPU-USEC", "LIMIT", 3, "DESC"))
+        values |= {} if isinstance(reply, ServerError) else _slot_rows("hot", "cpu_usec", reply)
+    return values
+
+
+def _slot_rows(at: str, least: str, reply: Reply) -> Values:
     values: Values = {}
     for number, (slot, figures) in enumerate(reply, 1):
-        fields = {str(name): value for name, value in zip(figures[::2], figures[1::2], strict=True)}
-        if fields.get("key-count"):
-            values[f"slot{number}.slot"] = slot
-            values |= {f"slot{number}.{name.replace('-', '_')}": value for name, value in fields.items()}
+        fields = {str(name).replace("-", "_"): value for name, value in zip(figures[::2], figures[1::2], strict=True)}
+        if fields.get(least):
+            values[f"{at}{number}.slot"] = slot
+            values |= {f"{at}{number}.{name}": value for name, value in fields.items()}
     return values
 
 

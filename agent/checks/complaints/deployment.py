@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from agent.checks.complaints.complaint import MIB, Complaint, complaint
+from agent.checks.complaints.complaint import HOUR, MIB, Complaint, complaint
 from agent.checks.cpu import main_thread_share
 from agent.checks.types import Limits
 from agent.evidence.view import View
@@ -23,6 +23,9 @@ def members(view: View, limits: Limits) -> Iterator[Complaint]:
     for field in counted:
         if count := view.number("cluster", field):
             yield complaint(f"{field} is {count:.0f}", ("cluster", field))
+    age = view.number("cluster", "migration1.age")
+    if view.text("cluster", "migration1.state") == "failed" and age is not None and age <= HOUR:
+        yield complaint(f"the newest migration of slots failed {age:.0f} s ago", ("cluster", "migration1.state"))
     if missing := view.number("replication", "good_replicas_missing"):
         yield complaint(f"{missing:.0f} good replicas are missing", ("replication", "good_replicas_missing"))
     lost = view.number("replication", "connected_slaves") == 0 and view.number("replication", "repl_backlog_active")

@@ -1,0 +1,48 @@
+"""Migrations of whole slots (Valkey from 9.0, Redis from 8.4) that fail, so that the slots stay where they were."""
+
+from agent.checks.types import Found, Limits
+from agent.evidence.view import Cited, View
+
+LATELY, HOUR = 600.0, 3600.0
+"""Seconds: a failure of the last minutes is what is reported now, one of the last hour may be."""
+SILENT = 60.0
+"""Seconds without a word from the other end, after which one that runs is stuck; heartbeats come each second."""
+REASONS = {
+    "memory": "the node that they go to has no memory for them",
+    "protocol": "what their new node reads is damaged on the way",
+    "timeout": "the other end was silent for too long",
+    "auth": "the two nodes don't let each other in",
+    "connection": "the connection between the two nodes is lost",
+}
+
+
+def failed_migration(view: View, limits: Limits) -> Found:
+    """The newest migration failed or goes on no more; its reason is best known to the node that they go to."""
+    state, age = view.text("cluster", "migration1.state"), view.number("cluster", "migration1.age")
+    failures = view.number("cluster", "migrations_failed") or 0
+    cited: tuple[Cited, ...] = (
+        ("cluster", "migration1.state"), ("cluster", "migration1.reason"), ("cluster", "migration1.slots"),
+        ("cluster", "migration1.operation"), ("cluster", "migration1.peer"), ("cluster", "migration1.age"),
+        ("cluster", "migrations_failed"),
+    )  # fmt: skip
+    if age is None or state not in ("failed", "running") or age > HOUR:
+        return
+    slots, peer = view.text("cluster", "migration1.slots"), view.text("cluster", "migration1.peer")
+    importing = view.text("cluster", "migration1.operation") == "import"
+    way = f"from {peer} to this node" if importing else f"from this node to {peer}"
+    if state == "running":
+        if age >= SILENT:
+            why = f"Slots {slots} are on their way {way}, and nothing was heard of it for {age:.0f} s."
+            yield view.cause("open-slot", 0.6, why, *cited)
+        return
+    reason = view.text("cluster", "migration1.reason")
+    because = f": {REASONS[reason]}" if reason in REASONS else ""
+    times = f"the last of {failures:.0f} that did" if failures > 1 else "once"
+    why = (
+        f"Slots {slots} didn't go {way}: the migration failed {age:.0f} s ago ({times}){because}. They stay where they"
+    )
+    why += " were, and are served there."
+    # Of the two ends the one that they go to knows why: there it's said with more certainty.
+    known = 0.03 if importing and because else 0.0
+    chance = 0.4 if age > LATELY else 0.9 if failures > 1 else 0.75
+    yield view.cause("open-slot", chance + known, why, *cited)
