@@ -20,6 +20,7 @@ from evals.lab.faults import (
     memory,
     network,
     persistence,
+    quiet,
     replication,
     settings,
     stalls,
@@ -27,8 +28,8 @@ from evals.lab.faults import (
 )
 
 _FAMILIES = (
-    connectivity, far, clients, limits, buffers, waiting, cpu, stalls, memory, persistence, replication, failover,
-    cluster, access, encryption, settings, network, host, clientside, benign, double, attacks,
+    connectivity, far, clients, limits, buffers, waiting, cpu, stalls, memory, quiet, persistence, replication,
+    failover, cluster, access, encryption, settings, network, host, clientside, benign, double, attacks,
 )  # fmt: skip
 _TWINS = {
     "process-down": "firewall-reject-refused", "process-frozen": "client-paused-all",
