@@ -40,6 +40,7 @@ UNRECORDED: Mapping[str, tuple[str, ...]] = {
     "config_drift": ("*.differs",),
     "connect": ("speaks_resp", "tls_ms"),
     "sentinel": ("+sdown.master.count", "+sdown.master.address"),
+    "info": ("tracking_total_items.delta",),
     "history": tuple(f"changed#.{name}" for name in ("field", "before", "at", "now", "ratio", "when")),
 }
 """Fields that no recording has, and whose names the tools' code puts together elsewhere."""

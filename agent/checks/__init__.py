@@ -10,6 +10,7 @@ from agent.checks import (
     cpu,
     failover,
     footprint,
+    growth,
     host,
     memory,
     network,
@@ -25,8 +26,8 @@ from agent.checks.types import Check, Family, Found, Limits, Placeholder
 FAMILIES: tuple[Family, ...] = tuple(
     module.FAMILY
     for module in (
-        connectivity, clients, resets, cpu, stalls, memory, footprint, persistence, appendonly, replication, failover,
-        cluster, settings, access, network, host, clientside, outside,
+        connectivity, clients, resets, cpu, stalls, memory, footprint, growth, persistence, appendonly, replication,
+        failover, cluster, settings, access, network, host, clientside, outside,
     )
 )  # fmt: skip
 """In the order in which equally likely findings are listed."""

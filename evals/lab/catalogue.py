@@ -15,6 +15,7 @@ from evals.lab.faults import (
     encryption,
     failover,
     far,
+    growing,
     host,
     limits,
     memory,
@@ -28,7 +29,7 @@ from evals.lab.faults import (
 )
 
 _FAMILIES = (
-    connectivity, far, clients, limits, buffers, waiting, cpu, stalls, memory, quiet, persistence, replication,
+    connectivity, far, clients, limits, buffers, waiting, cpu, stalls, memory, growing, quiet, persistence, replication,
     failover, cluster, access, encryption, settings, network, host, clientside, benign, double, attacks,
 )  # fmt: skip
 _TWINS = {

@@ -66,7 +66,7 @@ async def oom_noeviction_quiet(kind: ServerKind, rng: Random) -> AsyncIterator[I
         yield incident
 
 
-@FAULTS.fault("oom-noeviction-over", *_REFUSED, cause="oom-noeviction", also=("maxmemory-shrunk", "config-drift"),
+@FAULTS.fault("oom-noeviction-over", *_REFUSED, cause="oom-noeviction", also=("maxmemory-shrunk",),
               twin="nearly-full-quiet", never=(r"maxmemory-policy\s+\"?allkeys", _WIPES))  # fmt: skip
 async def oom_noeviction_over(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """maxmemory was set far below what is in use, nothing may be evicted, and nobody writes just now."""
