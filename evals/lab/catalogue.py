@@ -19,6 +19,7 @@ from evals.lab.faults import (
     host,
     limits,
     memory,
+    moments,
     network,
     persistence,
     quiet,
@@ -30,7 +31,8 @@ from evals.lab.faults import (
 
 _FAMILIES = (
     connectivity, far, clients, limits, buffers, waiting, cpu, stalls, memory, growing, quiet, persistence, replication,
-    failover, cluster, access, encryption, settings, network, host, clientside, benign, double, attacks,
+    failover, cluster, access, encryption, settings, network, host, clientside, benign,
+    moments, double, attacks,
 )  # fmt: skip
 _TWINS = {
     "process-down": "firewall-reject-refused", "process-frozen": "client-paused-all",

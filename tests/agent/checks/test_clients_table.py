@@ -165,6 +165,21 @@ RESETS: list[Row] = [
      {"query-buffer-hog": "sure"}),
     ("many that each hold a part", query_buffer, {"clients": {"qbuf_max": QUERY / 8, "qbuf_sum": 8 * QUERY}},
      {"query-buffer-hog": "likely"}),
+    ("a reply on its way out", slow_consumer, {
+        "clients": {"omem_max": OUT, "omem_max.flags": "N", "omem_max.idle": 0, "stalled": 0},
+        "info": {"total_net_output_bytes.rate": OUT / 5}}, {"slow-consumer-output": "hint"}),
+    ("a reply that doesn't go out", slow_consumer, {
+        "clients": {"omem_max": OUT, "omem_max.flags": "N", "omem_max.idle": 0, "stalled": 0},
+        "info": {"total_net_output_bytes.rate": OUT / 5 - 1}}, {"slow-consumer-output": "sure"}),
+    ("a reply that its client doesn't take", slow_consumer, {
+        "clients": {"omem_max": OUT, "omem_max.flags": "N", "omem_max.idle": 3, "stalled": 0},
+        "info": {"total_net_output_bytes.rate": OUT}}, {"slow-consumer-output": "sure"}),
+    ("a request on its way in", query_buffer, {
+        "clients": {"qbuf_max": QUERY, "qbuf_max.cmd": "set"}, "commandstats": {"set.calls.delta": 9},
+        "info": {"total_net_input_bytes.rate": 2 * QUERY, "window_seconds": 2.0}}, {"query-buffer-hog": "hint"}),
+    ("a request that is most of what comes in", query_buffer, {
+        "clients": {"qbuf_max": QUERY, "qbuf_max.cmd": "set"}, "commandstats": {"set.calls.delta": 9},
+        "info": {"total_net_input_bytes.rate": 2 * QUERY - 1, "window_seconds": 2.0}}, {"query-buffer-hog": "likely"}),
     ("many that hold too little each", query_buffer, {"clients": {"qbuf_max": QUERY / 8 - 1, "qbuf_sum": 8 * QUERY}},
      {}),
     ("too few that hold a part", query_buffer, {"clients": {"qbuf_max": QUERY / 8, "qbuf_sum": 8 * QUERY - 1}}, {}),
