@@ -43,7 +43,9 @@ def slow_consumer(view: View, limits: Limits) -> Found:
         )  # fmt: skip
     elif closed > 0:
         why = f"{closed:.0f} clients were closed over the window because their output buffer was over the limit."
-        yield view.cause("slow-consumer-output", 0.9, why, *cited)
+        # Replicas are cut off by their own limit, and begin a whole copy.
+        copies = view.number("replication", "sync_full.delta") or 0
+        yield view.cause("slow-consumer-output", 0.4 if closed <= copies else 0.9, why, *cited)
     elif not view.unavailable("clients") and all(view.get("clients", at) is not None for at in ("omem_max", "stalled")):
         yield view.not_("slow-consumer-output", "No client has much output waiting.", ("clients", "omem_max"))
 
