@@ -52,8 +52,9 @@ UNRECORDED: Mapping[str, tuple[str, ...]] = {
         "certificate_lifetime_seconds",
         "certificate_refused",
     ),
-    "info": tuple(
-        f"tls_{of}_cert_{what}" for of in ("server", "client", "ca") for what in ("serial", "expires_in_seconds")
+    "info": (
+        "tracking_total_items.delta",
+        *(f"tls_{of}_cert_{what}" for of in ("server", "client", "ca") for what in ("serial", "expires_in_seconds")),
     ),
     "sentinel": ("+sdown.master.count", "+sdown.master.address"),
     "history": tuple(f"changed#.{name}" for name in ("field", "before", "at", "now", "ratio", "when")),

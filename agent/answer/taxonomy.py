@@ -59,6 +59,11 @@ oom-killed: a log that just stops; the kernel's oom kill
 allocator-fragmentation: allocator_frag_bytes above 100 MB
 rss-after-peak: peak far above used_memory, RSS stays
 
+growth
+queue-backlog: a list grows, pushes far above pops
+tracking-table-growth: tracking_total_items grows while keys don't
+stream-consumer-leak: a group has far more consumers than clients
+
 persistence
 bgsave-disk-full: rdb_last_bgsave_status:err, ENOSPC
 fork-denied: the log says that fork failed

@@ -10,6 +10,7 @@ from agent.checks import (
     cpu,
     failover,
     footprint,
+    growth,
     host,
     memory,
     network,
@@ -27,8 +28,8 @@ from agent.checks.types import Check, Family, Found, Limits, Placeholder
 FAMILIES: tuple[Family, ...] = tuple(
     module.FAMILY
     for module in (
-        connectivity, clients, resets, cpu, stalls, memory, footprint, persistence, saving, appendonly, starting,
-        replication, failover, cluster, settings, access, network, host, clientside, outside,
+        connectivity, clients, resets, cpu, stalls, memory, footprint, growth, persistence, saving, appendonly,
+        starting, replication, failover, cluster, settings, access, network, host, clientside, outside,
     )
 )  # fmt: skip
 """In the order in which equally likely findings are listed."""

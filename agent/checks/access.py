@@ -38,10 +38,6 @@ def auth_failure(view: View, limits: Limits) -> Found:
             cited = [("access", f"{reason}.count"), ("access", f"{reason}.newest_age")]
             yield view.cause("auth-failure", 0.6 if often else 0.35, why, *cited)
             return
-    counted = [name for name in ERRORS if view.number("info", f"errorstat_{name}.count")]
-    if counted and all(view.number("info", f"errorstat_{name}.count.delta") is not None for name in counted):
-        cited = [("info", f"errorstat_{name}.count.delta") for name in ERRORS]
-        yield view.not_("auth-failure", "Refusals since the start, none over the window.", *cited)
 
 
 def tls_mismatch(view: View, limits: Limits) -> Found:

@@ -180,7 +180,7 @@ def always(view: View, limits: Limits) -> Found:
         far = view.unavailable("process") is not None
         why += f". It's silent for {stalled:.0%} of the time, up to {slowest:.0f} ms, and needs no CPU meanwhile."
         yield view.cause("fsync-always-slow", 0.6 if far else 0.9, why, *cited[2:])
-    elif stalled is not None and not waits:
+    elif stalled is not None and not waits and writes:
         because = f"Every write is flushed, and the slowest answer took {slowest:.1f} ms."
         yield view.not_("fsync-always-slow", because, ("latency_sample", "max_ms"), cited[2])
 

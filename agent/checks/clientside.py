@@ -121,7 +121,6 @@ def pool(view: View, limits: Limits) -> Found:
     if not blocked and not some and view.number("clients", "blocked") is not None:
         because = "No owner's connections wait in a command that blocks."
         yield view.not_("blocking-in-pool", because, ("clients", "blocked"))
-    yield view.not_("maxclients-exhausted", "No connection was rejected over the window.", *IDLE_CITED[2:])
 
 
 def _who(view: View, at: str) -> str:

@@ -72,9 +72,12 @@ def non_cluster_client(view: View, limits: Limits) -> Found:
     elif moved > 0:
         why = f"{moved:.0f} commands over the window got MOVED, as a client does while it learns the slots again."
         yield view.cause("non-cluster-client", 0.35, why, *cited)
-    elif view.number("info", "total_error_replies") is not None or view.get(*cited[0]) is not None:
-        # A server that counts errors lists only those that occurred; an older one lists none.
-        yield view.not_("non-cluster-client", "No client got MOVED or CROSSSLOT over the window.", cited[3])
+    elif view.number("info", "total_error_replies") is not None and not any(
+        view.number("info", f"errorstat_{name}.count") for name in ("MOVED", "CROSSSLOT")
+    ):
+        # A server that counts errors lists only those that occurred.
+        because = "No client got MOVED or CROSSSLOT since the start."
+        yield view.not_("non-cluster-client", because, ("info", "total_error_replies"), cited[3])
 
 
 def open_slot(view: View, limits: Limits) -> Found:

@@ -105,6 +105,9 @@ def bandwidth(view: View, limits: Limits) -> Found:
         ("latency_sample", "p95_ms"), ("commandstats", "busy_share"), ("slowlog", "max_usec"),
     )  # fmt: skip
     if each < limits["bulk_reply_bytes"] or sent < limits["bulk_output_bytes"]:
+        if commands < 1:
+            # Who asks for nothing within the window shows nothing of the replies.
+            return
         because = f"Replies are small ({each:.0f} bytes each, {sent / 1000:.0f} kB a second)."
         yield view.not_("bandwidth-cap", because, *cited[:2])
         return

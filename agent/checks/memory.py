@@ -3,12 +3,11 @@
 import re
 
 from agent.checks.footprint import MEMORY_WORDS
+from agent.checks.limits_reached import FULL, out_of_memory, over, refused
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.checks.versus_baseline import against
 from agent.evidence.view import Cited, View
 
-FULL = 0.95
-"""Share of maxmemory from which on it counts as reached."""
 _UNITS = {"": 1, "k": 1000, "kb": 1 << 10, "m": 10**6, "mb": 1 << 20, "g": 10**9, "gb": 1 << 30}
 _MIB = 1 << 20
 
@@ -17,50 +16,6 @@ def size(text: str) -> int | None:
     """Bytes of a configuration's size, such as 100mb; None for anything else."""
     match = re.fullmatch(r"(\d+)([a-z]*)", text.strip().lower())
     return int(match[1]) * _UNITS[match[2]] if match and match[2] in _UNITS else None
-
-
-def refused(view: View) -> float:
-    """Commands refused over the window because memory was full."""
-    return view.number("info", "errorstat_OOM.count.delta") or 0
-
-
-def out_of_memory(view: View, limits: Limits) -> Found:
-    """Writes are refused, and nothing can be evicted: by policy, or because no key expires."""
-    policy, evicted = view.text("memory", "maxmemory_policy"), view.number("keyspace", "evicted_keys.delta")
-    errors = refused(view)
-    cited: tuple[Cited, ...] = (
-        ("info", "errorstat_OOM.count.delta"), ("memory", "maxmemory_policy"), ("memory", "maxmemory_used_share"),
-        ("keyspace", "evicted_keys.delta"), ("memory", "maxmemory"),
-    )  # fmt: skip
-    if not errors:
-        if view.number("info", "errorstat_OOM.count") and view.get(*cited[0]) is not None:
-            yield view.not_(
-                "oom-noeviction", "Writes were refused because memory was full, none over the window.", cited[0]
-            )
-        return
-    why = f"{errors:.0f} commands were refused over the window because memory is full; reads go on."
-    if policy == "noeviction":
-        yield view.cause("oom-noeviction", 0.95, f"{why} The policy is noeviction: nothing makes room.", *cited)
-        yield view.not_("oom-volatile-no-ttl", "The policy is noeviction.", cited[1])
-    elif policy.startswith("volatile-"):
-        keys = view.number("keyspace", "keys")
-        # Without keys there is no share of them; without the reading it isn't known.
-        share = 0.0 if keys == 0 else view.number("keyspace", "ttl_coverage")
-        cited = *cited, ("keyspace", "expires"), ("keyspace", "keys"), ("keyspace", "ttl_coverage")
-        if share is None or keys is None:
-            why += f" {policy} may evict only keys with a TTL; how many have one wasn't read."
-            yield view.cause("oom-volatile-no-ttl", 0.6, why, *cited)
-        elif share <= limits["volatile_ttl_share"]:
-            why += f" {policy} may evict only keys with a TTL, and {share:.1%} of {keys:.0f} have one."
-            yield view.cause("oom-volatile-no-ttl", 0.95, why, *cited)
-            yield view.not_("oom-noeviction", f"The policy is {policy}; it finds nothing to evict.", cited[1], cited[5])
-        else:
-            yield view.cause("oom-volatile-no-ttl", 0.6, f"{why} {policy} doesn't make room fast enough.", *cited)
-    else:
-        # Where every key may go, a refusal means that there is none left, or that eviction is too slow.
-        yield view.cause("oom-noeviction", 0.4, f"{why} {policy or 'Its policy'} doesn't make room.", *cited)
-        if evicted:
-            yield view.not_("oom-volatile-no-ttl", f"The policy is {policy}.", cited[1], cited[3])
 
 
 @against("evicted_per_second", falls=("hit_ratio",))
@@ -73,8 +28,11 @@ def eviction_churn(view: View, limits: Limits) -> Found:
         ("keyspace", "evicted_keys.delta"), ("keyspace", "keyspace_misses.delta"), ("keyspace", "hit_ratio"),
         ("memory", "maxmemory_used_share"), ("memory", "maxmemory_policy"),
     )  # fmt: skip
-    if evicted == 0 and (view.number("keyspace", "evicted_keys") or 0) > 0:
-        yield view.not_("eviction-churn", "Keys were evicted since the start, none over the window.", cited[0])
+    share = over(view)
+    if evicted == 0 and (view.number("keyspace", "evicted_keys") or 0) > 0 and share is not None and share < FULL:
+        # In a full cache nothing is evicted while nobody writes; the next write evicts again.
+        because = f"Keys were evicted since the start, none over the window; {share:.0%} of maxmemory are in use."
+        yield view.not_("eviction-churn", because, cited[0], cited[3])
     if not evicted or hits is None or ratio is None:
         return
     missed = 1 - ratio
@@ -93,7 +51,8 @@ def maxmemory_shrunk(view: View, limits: Limits) -> Found:
     """maxmemory was set below what was in use: the log says so; else the file, or a peak far above the limit."""
     limit, peak = view.number("memory", "maxmemory"), view.number("memory", "used_memory_peak")
     evicted = view.number("keyspace", "evicted_keys") or 0
-    if not limit or not peak or not (evicted or refused(view)):
+    stuck = view.text("memory", "maxmemory_policy") == "noeviction" and (over(view) or 0) >= 1
+    if not limit or not peak or not (evicted or refused(view) or stuck):
         return
     if view.number("memory", "window_seconds") and (view.number("memory", "maxmemory_used_share") or 0) < FULL / 2:
         return
@@ -107,13 +66,21 @@ def maxmemory_shrunk(view: View, limits: Limits) -> Found:
     if logged == limit and before is not None:
         recent = age is None or age <= limits["shrunk_recent_seconds"]
         why = f"maxmemory was set to {limit / _MIB:.0f} MiB while {before / _MIB:.0f} MiB were in use"
-        why += f", {age:.0f} s ago: what no longer fitted was evicted." if age is not None else "."
-        yield view.cause("maxmemory-shrunk", 0.96 if recent else 0.45, why, *cited)
+        if age is not None:
+            why += f", {age:.0f} s ago"
+        if evicted:
+            yield view.cause(
+                "maxmemory-shrunk", 0.96 if recent else 0.45, f"{why}: what no longer fitted was evicted.", *cited
+            )
+        else:
+            # No key went, so what people see is that nothing can be written.
+            yield view.cause("maxmemory-shrunk", 0.75 if recent else 0.45, f"{why}; nothing was evicted.", *cited)
     elif peak >= limits["shrunk_peak_ratio"] * limit:
         lowered = _lower_than_file(view, limit)
         why = f"Up to {peak / _MIB:.0f} MiB were in use, and maxmemory is {limit / _MIB:.0f} MiB: it was set lower"
         why += " than the configuration file has it." if lowered else " since, or something beside the keys took it."
-        yield view.cause("maxmemory-shrunk", 0.9 if lowered else 0.55 if logged is None else 0.4, why, *cited[3:])
+        likely = 0.9 if lowered else 0.55 if logged is None else 0.4
+        yield view.cause("maxmemory-shrunk", likely if evicted else min(likely, 0.75), why, *cited[3:])
     else:
         because = f"No more than {peak / _MIB:.0f} MiB were ever in use under the limit of {limit / _MIB:.0f} MiB."
         yield view.not_("maxmemory-shrunk", because, ("memory", "used_memory_peak"), ("memory", "maxmemory"))
@@ -221,9 +188,10 @@ def maxmemory_target(view: View) -> tuple[str, ...]:
     limit, room = view.number("memory", "maxmemory"), _room(view)
     if not limit or room is None:
         return ()
-    target = min(2 * limit, room)
-    # Less than a tenth more is full again at once.
-    return (f"{target:.0f}",) if target >= 1.1 * limit else ()
+    # Less than a tenth more than what is in use is full again at once.
+    held = limit * max(1.0, view.number("memory", "maxmemory_used_share") or 0)
+    target = min(max(2 * limit, 1.25 * held), room)
+    return (f"{target:.0f}",) if target >= 1.1 * held else ()
 
 
 def maxmemory_before(view: View) -> tuple[str, ...]:

@@ -209,8 +209,9 @@ def noreplicas(view: View, limits: Limits) -> Found:
         why = f"{of} {missing:.0f} good replicas are missing; {errors:.0f} writes were refused over the window."
         sick = any(trouble(peer) for peer in view.peers)
         yield view.cause("noreplicas", (0.92 if sick else 0.96) if errors else 0.85, why, *cited)
-    elif view.number("replication", "errorstat_NOREPLICAS.count") and view.get(*cited[0]) is not None:
-        yield view.not_("noreplicas", "Writes were refused since the start, none over the window.", *cited[:2])
+    elif view.number("replication", "errorstat_NOREPLICAS.count") and view.number(*cited[1]) == 0:
+        because = "Writes were refused since the start; now no good replica is missing."
+        yield view.not_("noreplicas", because, cited[1], cited[3])
 
 
 FAMILY = Family(

@@ -11,6 +11,8 @@ IDLE_WORDS = re.compile(
     re.IGNORECASE,
 )
 """Words with which people report connections that died while nobody used them."""
+IN_FLIGHT_SECONDS = 5.0
+"""Of the server's output, within which a large reply is gone."""
 
 
 def slow_consumer(view: View, limits: Limits) -> Found:
@@ -21,11 +23,19 @@ def slow_consumer(view: View, limits: Limits) -> Found:
         ("clients", "omem_max"), ("clients", "omem_max.flags"), ("clients", "omem_max.cmd"),
         ("clients", "omem_max.id"), ("info", "client_output_buffer_limit_disconnections.delta"),
     )  # fmt: skip
-    if omem >= limits["output_buffer_bytes"] and not set(flags) & set("SMO"):
+    stalled, stalled_flags = view.number("clients", "stalled") or 0, set(view.text("clients", "stalled.flags"))
+    large = omem >= limits["output_buffer_bytes"] and not set(flags) & set("SMO")
+    if large and flows_out(view, "omem_max", omem):
+        why = f"{omem / 2**20:.1f} MiB of output were on their way to one client at the moment, which takes them."
+        moved = ("info", "total_net_output_bytes.rate"), ("clients", "omem_max.idle")
+        yield view.cause("slow-consumer-output", 0.3, why, *cited, *moved)
+    elif large:
         kind = "subscriber" if "P" in flags else "client"
         why = f"A {kind} doesn't read: {omem / 2**20:.1f} MiB of output wait for it in the server's memory."
         yield view.cause("slow-consumer-output", 0.94, why, *cited)
-    elif (view.number("clients", "stalled") or 0) > 0 and not set(view.text("clients", "stalled.flags")) & set("MO"):
+    elif stalled and not stalled_flags & set("MO") and not flows_out(
+        view, "stalled", view.number("clients", "stalled.omem") or 0
+    ):  # fmt: skip
         why = "Output waits for a client that takes none of it; this server doesn't count large replies in omem."
         yield view.cause(
             "slow-consumer-output", 0.88, why, ("clients", "stalled"), ("clients", "stalled.flags"),
@@ -33,7 +43,9 @@ def slow_consumer(view: View, limits: Limits) -> Found:
         )  # fmt: skip
     elif closed > 0:
         why = f"{closed:.0f} clients were closed over the window because their output buffer was over the limit."
-        yield view.cause("slow-consumer-output", 0.9, why, *cited)
+        # Replicas are cut off by their own limit, and begin a whole copy.
+        copies = view.number("replication", "sync_full.delta") or 0
+        yield view.cause("slow-consumer-output", 0.4 if closed <= copies else 0.9, why, *cited)
     elif not view.unavailable("clients") and all(view.get("clients", at) is not None for at in ("omem_max", "stalled")):
         yield view.not_("slow-consumer-output", "No client has much output waiting.", ("clients", "omem_max"))
 
@@ -48,12 +60,37 @@ def query_buffer(view: View, limits: Limits) -> Found:
         if size < limits["query_buffer_bytes"] and not together:
             continue
         nothing = view.text("clients", f"{field}.cmd") == "NULL"
+        if flows_in(view, field, max(total, size)):
+            why = f"{size / 2**20:.1f} MiB of input were held at the moment, by a client whose requests end."
+            cited = ("clients", field), ("clients", f"{field}.cmd"), ("info", "total_net_input_bytes.rate")
+            yield view.cause("query-buffer-hog", 0.3, why, *cited)
+            return
         why = f"Unfinished commands hold {max(total, size) / 2**20:.1f} MiB of the server's memory"
         yield view.cause(
             "query-buffer-hog", 0.94 if nothing else 0.85, f"{why}, {size / 2**20:.1f} MiB of it one client's.",
             ("clients", field), ("clients", f"{field}.cmd"), ("clients", f"{field}.id"), ("clients", "qbuf_sum"),
         )  # fmt: skip
         return
+
+
+def flows_out(view: View, at: str, size: float) -> bool:
+    """Whether what waits for an ordinary client is on its way: it took some just now, and as much goes out in seconds.
+
+    Servers that tell what each client was sent have said so already.
+    """
+    if "P" in view.text("clients", f"{at}.flags") or view.number("clients", f"{at}.idle") != 0:
+        return False
+    sent = view.number("info", "total_net_output_bytes.rate")
+    return sent is not None and 0 < size <= IN_FLIGHT_SECONDS * sent
+
+
+def flows_in(view: View, field: str, size: float) -> bool:
+    """Whether what a client's buffer holds is on its way: its command is called, and far more came in meanwhile."""
+    name = view.text("clients", f"{field}.cmd")
+    if name in ("", "NULL") or not view.number("commandstats", f"{name}.calls.delta"):
+        return False
+    came, seconds = view.number("info", "total_net_input_bytes.rate"), view.number("info", "window_seconds")
+    return came is not None and seconds is not None and came * seconds >= 4 * size
 
 
 def client_evicted(view: View, limits: Limits) -> Found:

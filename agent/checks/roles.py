@@ -3,8 +3,11 @@
 import re
 
 from agent.checks.types import Found, Limits
+from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 
+READONLY_WORDS = re.compile(r"\bREADONLY\b|read.?only (replica|slave)|can'?t write against", re.IGNORECASE)
+"""What clients quote of a write that a replica refused."""
 PRIMARY_WORDS = re.compile(
     r"\b(on the (primary|master)|(the|our) (primary|master) (is|became|turned|says|refuses)|only redis|standalone|"
     r"single (redis|server)|nobody (changed|made|set)|keys (are|have) (missing|gone))\b",
@@ -58,9 +61,16 @@ def readonly(view: View, limits: Limits) -> Found:
             more = primary.cite(("replication", "role"), ("replication", "second_repl_offset")) if primary else ()
             yield cause.model_copy(update={"evidence": (*cause.evidence, *more)})
             return
-    elif view.number("replication", "errorstat_READONLY.count") and view.get(*cited[1]) is not None:
-        because = "Writes were refused since the start, none over the window."
-        yield view.not_("replica-write-or-stale", because, *cited[:2])
+    elif view.text("replication", "role") == "slave" and view.text("replication", "replica-read-only") != "no":
+        # A replica refuses each write, whether or not one came within the window.
+        before = view.number("replication", "errorstat_READONLY.count") or 0
+        if before and mention(READONLY_WORDS, view.symptom):
+            why = (
+                f"This is a replica of {named[0]}:{named[1]}, and refused {before:.0f} writes since its start, none of"
+            )
+            why += " them within the window: whoever still writes to it is refused."
+            counted = ("replication", "errorstat_READONLY.count")
+            yield view.cause("replica-write-or-stale", 0.75, why, counted, *cited[:5], ("symptom", "text"))
     drift = view.last("config_drift")
     # What made it a replica wrote it into the file as well, as sentinels do.
     rewritten = drift is not None and not drift.unavailable and by_hand(view) is None

@@ -5,6 +5,7 @@ import contextlib
 import re
 from collections.abc import Callable, Sequence
 
+from agent.checks.growth import POPS, PUSHES, called
 from agent.checks.resets import IDLE_WORDS
 from agent.evidence.view import View
 from tools.clock import Clock
@@ -59,6 +60,10 @@ class Pace(Record):
     """PINGs of the latency sample."""
     ends: float
     """The deadline, in the clock's monotonic seconds."""
+
+
+MANY_PUSHES, MOST_POPPED = 10.0, 0.9
+"""Pushes a second from which on lists are looked at, and the pops for each that keep up with them."""
 
 
 Confirm = Callable[[View], None]
@@ -181,6 +186,7 @@ class NodeSurvey:
         await at_once(
             *(self.take(tool) for tool in HOST_ONCE if not self.view.unavailable("process")),
             *(self.take("streams", calls=30) for _ in range(self._streams_are_used())),
+            *(self.take("lists") for _ in range(self._lists_fill_up())),
         )  # fmt: skip
 
     async def watch(self, pings: int) -> None:
@@ -203,6 +209,11 @@ class NodeSurvey:
     def _streams_are_used(self) -> bool:
         """Whether consumer groups are read: then what waits in them is worth some commands."""
         return any(field.startswith("xreadgroup.") for field in self.view.fields("commandstats"))
+
+    def _lists_fill_up(self) -> bool:
+        """Whether far more is pushed to lists than popped: then which of them grows is worth some commands."""
+        pushed, popped = called(self.view, PUSHES) or 0, called(self.view, POPS) or 0
+        return pushed >= MANY_PUSHES and popped < MOST_POPPED * pushed
 
     async def sentinel(self) -> None:
         """The readings of a sentinel."""

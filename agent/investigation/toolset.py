@@ -27,6 +27,7 @@ from tools.server.info import info
 from tools.server.keyspace import keyspace
 from tools.server.latency import latency_sample
 from tools.server.latency_events import latency_events
+from tools.server.lists import lists
 from tools.server.memory import memory
 from tools.server.persistence import persistence
 from tools.server.replication import replication
@@ -39,7 +40,7 @@ from tools.toolbox import Tool, ToolFunction, bind
 REACHING = (connect, ping, silence)
 SERVER = (
     latency_sample, info, commandstats, latencystats, latency_events, slowlog, clients, memory, persistence,
-    replication, cluster, keyspace, big_keys, streams, access, config_get, idle_probe,
+    replication, cluster, keyspace, big_keys, streams, lists, access, config_get, idle_probe,
     script,
 )  # fmt: skip
 HOST = (process, sockets, machine, disk, log, kernel_log)

@@ -37,6 +37,9 @@ maxmemory-shrunk: The memory limit was lowered, and Redis threw keys out
 nonkey-memory: Memory is taken by buffers and not by data
 script-cache-bloat: New scripts keep filling Redis' memory
 ttl-leak: Keys are written without an expiry and pile up
+queue-backlog: Jobs in a queue arrive faster than they're taken out
+tracking-table-growth: Client-side caching makes Redis remember ever more
+stream-consumer-leak: Workers leave their names behind in a stream, and they fill the memory
 swapping: Parts of Redis' memory are on disk (swap), so simple commands are slow
 oom-killed: The operating system killed Redis because memory ran out
 allocator-fragmentation: Redis' memory is fragmented: it holds far more than its data needs

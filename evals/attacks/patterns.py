@@ -19,7 +19,7 @@ from evals.attacks._pumps import pumps
 from evals.attacks.attempt import Attempt
 from tools.credentials import hide_secrets
 from tools.redact import Pseudonyms
-from tools.server.clients import parse_clients
+from tools.server.client_list import parse_clients
 from tools.server.cluster import parse_nodes
 from tools.server.doctor import first_sentences
 from tools.server.info import parse_info

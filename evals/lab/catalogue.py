@@ -15,12 +15,15 @@ from evals.lab.faults import (
     encryption,
     failover,
     far,
+    growing,
     host,
     limits,
     memory,
+    moments,
     moving_slots,
     network,
     persistence,
+    quiet,
     replication,
     settings,
     stalls,
@@ -28,8 +31,9 @@ from evals.lab.faults import (
 )
 
 _FAMILIES = (
-    connectivity, far, clients, limits, buffers, waiting, cpu, stalls, memory, persistence, replication, failover,
-    cluster, moving_slots, access, encryption, settings, network, host, clientside, benign, double, attacks,
+    connectivity, far, clients, limits, buffers, waiting, cpu, stalls, memory, growing, quiet, persistence, replication,
+    failover, cluster, moving_slots, access, encryption, settings, network, host, clientside, benign, moments, double,
+    attacks,
 )  # fmt: skip
 _TWINS = {
     "process-down": "firewall-reject-refused", "process-frozen": "client-paused-all",

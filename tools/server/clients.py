@@ -11,63 +11,17 @@ from tools.connection.node import CLIENT_NAME, Node
 from tools.connection.protocol import ServerError
 from tools.connection.shapes import whole_number
 from tools.errors import Unanswered
-from tools.records import Record, Values
+from tools.records import Values
+from tools.server.client_list import Client, parse_clients
+from tools.server.second_look import is_held, lasting, looked_again, stalled
 from tools.toolbox import reads
 
 CROWDED = 1000
 """Clients above which CLIENT LIST is only asked by ID: it holds the server about 5 ms for each thousand."""
-MOST_LISTED = 20_000
-"""Lines of one reply that are read, and words of one line: no server that is asked so says more."""
-MOST_WORDS = 128
 OLDER_BATCHES = 3
 """Calls for clients that aren't among the newest; a sample of thousands is enough to see who they are."""
-STALLED_FOR = 0.3
-"""Seconds between two looks at the clients whose output waits."""
 MONITORS = 8
 """Monitors whose ids are listed, the oldest."""
-BLOCKING = frozenset(
-    ("blpop", "brpop", "brpoplpush", "blmove", "blmpop", "bzpopmin", "bzpopmax", "bzmpop", "xread", "xreadgroup",
-     "wait", "waitaof")
-)  # fmt: skip
-"""Commands that may block their client by design."""
-
-
-class Client(Record):
-    """One line of CLIENT LIST; sizes in bytes, times in seconds."""
-
-    id: int
-    host: str
-    name: str
-    cmd: str
-    """Last command, lower case; "NULL" for none so far."""
-    flags: str
-    age: int
-    idle: int
-    qbuf: int
-    argv_mem: int
-    omem: int
-    """Output list and reply buffer."""
-    oll: int
-    tot_mem: int
-    events: str
-    """r, w or both: w while output waits for the socket."""
-    sent: int | None
-    """Bytes that it took from its socket so far, where the server tells (Valkey 9)."""
-
-    @property
-    def unused(self) -> bool:
-        """Whether it did nothing since the second in which it connected."""
-        return self.age - self.idle <= 1 and "b" not in self.flags and not self.subscriber
-
-    @property
-    def subscriber(self) -> bool:
-        """Whether it's a subscriber, a monitor or a replica: idle by nature."""
-        return any(flag in self.flags for flag in "POSM")
-
-    @property
-    def held_up(self) -> bool:
-        """Whether it's blocked in a command that doesn't block: a pause."""
-        return "b" in self.flags and self.cmd.split("|")[0] not in BLOCKING
 
 
 @reads
@@ -80,16 +34,19 @@ async def clients(
     Each with count, idle and age in seconds, and buffers in bytes; `unused` did nothing since connecting. `listed` of
     `connected` clients were seen (`share_seen`); above 1,000 they're sampled by ID. `paused` counts clients blocked in
     a command that doesn't block, `stalled` those whose output doesn't move; `monitor.ids` are the oldest of
-    `monitors`; `omem_max`, `qbuf_max` and `argv_mem_max` name the largest buffers and their client.
+    `monitors`; `omem_max`, `qbuf_max` and `argv_mem_max` name the largest buffers and their client, as far as
+    the same client held them at each of two or three looks within a second: a reply in flight doesn't count.
     """
     every, connected = await listed(node)
     seen = [client for client in every if client.id != node.client_id and client.name != CLIENT_NAME]
     # This program's own entry isn't one of the application's.
     connected -= 1
+    later = await looked_again(node, seen)
+    held_up = [client for client in seen if client.held_up and is_held(client, later)]
     values: Values = {
         "connected": connected, "listed": len(seen),
         "share_seen": round(min(1.0, len(seen) / connected), 3) if connected > 0 else 1.0,
-        "blocked": sum("b" in client.flags for client in seen), "paused": sum(client.held_up for client in seen),
+        "blocked": sum("b" in client.flags for client in seen), "paused": len(held_up),
         "monitors": sum("O" in client.flags for client in seen),
         "subscribers": sum("P" in client.flags for client in seen),
         "replicas": sum("S" in client.flags for client in seen),
@@ -98,10 +55,10 @@ async def clients(
     }  # fmt: skip
     if monitors := sorted(client.id for client in seen if "O" in client.flags):
         values |= {"monitor.id": monitors[0], "monitor.ids": " ".join(str(id) for id in monitors[:MONITORS])}
-    if paused := next((client for client in seen if client.held_up), None):
-        values["paused_cmd"] = paused.cmd
-    values |= await _stalled(node, seen)
-    _largest(node, values, seen)
+    if held_up:
+        values["paused_cmd"] = held_up[0].cmd
+    values |= stalled(node, seen, later)
+    _largest(node, values, [lasting(client, later) for client in seen])
     owners = _grouped(seen, lambda client: (client.name, client.host))
     shown = _grouped(seen, lambda client: (client.name, client.host, client.cmd, client.flags))
     for letter, found in (("o", owners), ("g", shown)):
@@ -109,31 +66,6 @@ async def clients(
         for number, members in enumerate(found[:groups], 1):
             _describe(node, values, f"{letter}{number}", members, commands=letter == "g")
     return values
-
-
-async def _stalled(node: Node, seen: list[Client]) -> Values:
-    """The clients whose output waits and doesn't move: Valkey 9 doesn't count large replies in omem."""
-    waiting = [one for one in seen if "w" in one.events and one.oll and "S" not in one.flags and "M" not in one.flags]
-    if not waiting:
-        return {"stalled": 0}
-    before = {one.id: one for one in sorted(waiting, key=lambda one: -one.omem)[:8]}
-    await node.clock.sleep(STALLED_FOR)
-    again = parse_clients(str(await node.one("CLIENT", "LIST", "ID", *before)))
-    still = [one for one in again if one.oll and one.id in before and _unmoved(before[one.id], one)]
-    if not still:
-        return {"stalled": 0}
-    first = still[0]
-    return {
-        "stalled": len(still), "stalled.id": first.id, "stalled.flags": first.flags, "stalled.omem": first.omem,
-        "stalled.cmd": node.pseudonyms.plain("command", first.cmd.replace("|", ":")),
-        "stalled.address": node.pseudonyms.plain("address", first.host),
-    }  # fmt: skip
-
-
-def _unmoved(before: Client, after: Client) -> bool:
-    if before.sent is not None and after.sent is not None:
-        return after.sent == before.sent
-    return after.omem >= before.omem >= 2**16
 
 
 async def listed(node: Node) -> tuple[list[Client], int]:
@@ -173,32 +105,6 @@ def batches(newest: int) -> Iterator[Sequence[int]]:
         ids = [1 + number * older // count for number in range(count)]
         for begin in range(0, count, CROWDED):
             yield ids[begin : begin + CROWDED]
-
-
-def parse_clients(text: str) -> list[Client]:
-    """The lines of CLIENT LIST; fields that this version doesn't have are 0."""
-    lines = (fields(line) for line in text.split("\n", MOST_LISTED)[:MOST_LISTED])
-    return [_client(one) for one in lines if whole_number(one.get("id", "")) and "addr" in one]
-
-
-def fields(line: str) -> dict[str, str]:
-    """The fields of a line of CLIENT LIST."""
-    return dict(part.partition("=")[::2] for part in line.split(" ", MOST_WORDS)[:MOST_WORDS])
-
-
-def _client(fields: dict[str, str]) -> Client:
-    def number(name: str) -> int:
-        return whole_number(fields.get(name, "")) or 0
-
-    address = fields.get("addr", "")
-    # A Unix socket's address is its path followed by :0.
-    return Client(
-        id=number("id"), host=address.rpartition(":")[0] or address, name=fields.get("name", ""),
-        cmd=fields.get("cmd", "NULL"), flags=fields.get("flags", ""), age=number("age"), idle=number("idle"),
-        qbuf=number("qbuf"), argv_mem=number("argv-mem"), omem=number("omem"), oll=number("oll"),
-        tot_mem=number("tot-mem"), events=fields.get("events", ""),
-        sent=number("tot-net-out") if "tot-net-out" in fields else None,
-    )  # fmt: skip
 
 
 def _grouped(seen: Iterable[Client], key: Callable[[Client], tuple[str, ...]]) -> list[list[Client]]:

@@ -11,7 +11,10 @@ from tools.server.info import Window, pair
 from tools.toolbox import reads
 
 _FIELD = re.compile(r"cmdstat_(?P<name>.+?)\.(?P<field>\w+?)(?P<suffix>\.delta|\.rate)?")
-TELLING = ("xreadgroup",)
+TELLING = (
+    "xreadgroup", "lpush", "rpush", "lpop", "rpop", "blpop", "brpop", "lmpop", "blmpop", "lmove", "blmove", "rpoplpush",
+    "brpoplpush", "ltrim",
+)  # fmt: skip
 """Commands that are shown however little they cost: that they were called at all says what the server is used for."""
 _SHOWN = ("calls", "usec", "usec_per_call", "rejected_calls", "failed_calls")
 

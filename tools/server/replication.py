@@ -9,7 +9,7 @@ from tools.connection.shapes import whole_number
 from tools.connection.target import address
 from tools.errors import Unanswered
 from tools.records import Record, Scalar, Values
-from tools.server.clients import MOST_LISTED, fields
+from tools.server.client_list import MOST_LISTED, fields
 from tools.server.config import read_config
 from tools.server.info import Pair, Window, pair
 from tools.toolbox import reads

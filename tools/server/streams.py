@@ -38,6 +38,11 @@ class Stream:
         """Entries that wait in its worst group, to be read or to be acknowledged."""
         return max((_waiting(group) for group in self.groups.values()), default=0)
 
+    @property
+    def weight(self) -> int:
+        """The same, or the consumers of a group that has a crowd of them, whichever is more."""
+        return max((_weight(group) for group in self.groups.values()), default=0)
+
 
 @reads
 async def streams(
@@ -65,7 +70,7 @@ async def streams(
     denied = next((one.error for one in found if one.error and one.error.kind == "denied"), None)
     if denied and all(one.error for one in found):
         raise Unanswered("denied", node.pseudonyms.error(denied.text))
-    shown = sorted(found, key=lambda one: (one.error is not None, -one.waiting, -(one.length or 0)))[:SHOWN]
+    shown = sorted(found, key=lambda one: (one.error is not None, -one.weight, -(one.length or 0)))[:SHOWN]
     idle, asked = await _idle(node, shown)
     later: list[Stream] = []
     if window and shown:
@@ -108,11 +113,16 @@ def _stream(key: str, length: Reply, reply: Reply) -> Stream:
     if isinstance(reply, ServerError):
         return Stream(key, known, error=reply)
     groups = [dict(zip(row[::2], row[1::2], strict=True)) for row in reply]
-    return Stream(key, known, {str(group["name"]): group for group in sorted(groups, key=_waiting, reverse=True)})
+    return Stream(key, known, {str(group["name"]): group for group in sorted(groups, key=_weight, reverse=True)})
 
 
 def _waiting(group: dict[str, Reply]) -> int:
     return int(group["pending"]) + int(group.get("lag") or 0)
+
+
+def _weight(group: dict[str, Reply]) -> int:
+    consumers = int(group["consumers"])
+    return max(_waiting(group), consumers if consumers > CROWD else 0)
 
 
 async def _idle(node: Node, shown: list[Stream]) -> tuple[dict[tuple[str, str], Values], int]:

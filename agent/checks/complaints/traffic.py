@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from agent.checks.clientside import POOL_WORDS, STARVED_WORDS
 from agent.checks.complaints.complaint import MIB, Complaint, complaint
+from agent.checks.resets import flows_in, flows_out
 from agent.checks.types import Limits
 from agent.evidence.report_words import mention
 from agent.evidence.view import View
@@ -21,6 +22,8 @@ def clients(view: View, limits: Limits) -> Iterator[Complaint]:
     used = view.number("info", "used_memory") or 0
     for field, what in (("omem_max", "output"), ("qbuf_max", "input"), ("argv_mem_max", "arguments")):
         size = view.number("clients", field) or 0
+        if (flows_out if field == "omem_max" else flows_in)(view, field, size):
+            continue
         if size >= MUCH or (used and size >= MIB and size >= OF_USED * used):
             yield complaint(f"{size / MIB:.0f} MiB of {what} wait in one client's buffer", ("clients", field))
     if count := view.number("clients", "paused"):

@@ -73,7 +73,7 @@ async def _figure(url: str, field: str) -> int:
         await wire.close()
 
 
-async def _until_refused(wire: Wire, prefix: str, size: int) -> None:
+async def until_refused(wire: Wire, prefix: str, size: int) -> None:
     """Fill what a first fill left free, until it stays full: its buffers and an outgrown table go a moment later."""
     refused = number = 0
     async with asyncio.timeout(30):
@@ -94,7 +94,7 @@ async def _full(kind: ServerKind, rng: Random, policy: str) -> AsyncIterator[Inc
     ):  # fmt: skip
         prefix = rng.choice(("order:", "profile:", "document:"))
         await fill(server.url, rng, limit * MIB // size, size=size, prefix=prefix)
-        await _until_refused(await hands.dial(server.url), prefix, size)
+        await until_refused(await hands.dial(server.url), prefix, size)
         for _ in range(rng.randrange(1, 4)):
             name = application_name(rng)
             hands.spawn(_write(server.url, Random(rng.random()), name, "invoice:", size, rng.uniform(10, 60)))

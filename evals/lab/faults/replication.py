@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
 from random import Random
+from typing import Any
 
 from evals.lab.fault import NO_FAULT, Family, Incident
 from evals.lab.pairs import Pair, browse, linked, member, pair, write
@@ -155,7 +156,8 @@ async def replica_output_loop(kind: ServerKind, rng: Random) -> AsyncIterator[In
     limit = f"replica {rng.choice(('1mb 1mb 60', '2mb 1mb 1', '1mb 512kb 1'))}"
     backlog = f"{rng.choice((256, 512, 1024))}kb"
     # Redis 8.0 lets the replica buffer what is written during a copy: there it's had where that is switched off.
-    one_channel = {"repl-rdb-channel": "no"} if kind.name.startswith("redis") and kind.at_least(8) else {}
+    newer = kind.name.startswith("redis") and kind.at_least(8)
+    one_channel: dict[str, Any] = {"repl-rdb-channel": "no"} if newer else {}
     async with (
         pair(
             kind, rng, client_output_buffer_limit=limit, repl_backlog_size=backlog, replica=one_channel, **one_channel

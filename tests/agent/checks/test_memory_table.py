@@ -7,11 +7,12 @@ import pytest
 
 from agent.checks.appendonly import always, damaged, emptied, everysec, megabytes, refused_by_aof
 from agent.checks.footprint import after_peak, fragmentation, oom_killed, swapping
+from agent.checks.limits_reached import FULL as REACHED
+from agent.checks.limits_reached import out_of_memory
 from agent.checks.memory import (
     eviction_churn,
     maxmemory_shrunk,
     nonkey_memory,
-    out_of_memory,
     script_cache,
     size,
     ttl_leak,
@@ -22,6 +23,7 @@ from tests.agent.checks.rows import LIMITS, Expected, Given, Row, found, table
 from tools.records import Values
 
 ASKED = {"symptom": "Redis uses more and more memory"}
+REFUSAL = {"symptom": "redis: OOM command not allowed when used memory > 'maxmemory'."}
 MIB = 1 << 20
 NOEVICTION, VOLATILE, EVICTED = "oom-noeviction", "oom-volatile-no-ttl", "eviction-churn"
 HIT, LOOKUPS, COVERED = LIMITS["eviction_hit_ratio"], LIMITS["eviction_lookups"], LIMITS["volatile_ttl_share"]
@@ -44,9 +46,18 @@ def lookups(hits: float, misses: float, evicted: float = 100, **more: Values) ->
     return {"keyspace": values, **more}
 
 
-def shrunk(peak: float, share: float = 1.0, evicted: int = 1, **more: Values) -> Given:
+def quiet(policy: str, share: float, errors: int = 0, **keyspace: float) -> Given:
+    """A window in which nobody wrote."""
+    return {
+        "info": {"errorstat_OOM.count": errors, "errorstat_OOM.count.delta": 0, "role": "master"},
+        "memory": {"maxmemory_policy": policy, "maxmemory_used_share": share}, "keyspace": {**keyspace},
+    }  # fmt: skip
+
+
+def shrunk(peak: float, share: float = 1.0, evicted: int = 1, policy: str = "", **more: Values) -> Given:
     memory: Values = {
         "maxmemory": 100 * MIB, "used_memory_peak": peak * MIB, "maxmemory_used_share": share, "window_seconds": 2.0,
+        "maxmemory_policy": policy,
     }  # fmt: skip
     return {"memory": memory, "keyspace": {"evicted_keys": evicted}, **more}
 
@@ -82,8 +93,29 @@ def coming(lasting: float, passing: float, coverage: float = 0.1, **more: Values
 
 MEMORY: list[Row] = [
     ("refused, and nothing is evicted", out_of_memory, full("noeviction"), {NOEVICTION: "sure", VOLATILE: "not"}),
-    ("refused before", out_of_memory, {"info": {"errorstat_OOM.count": 5, "errorstat_OOM.count.delta": 0}},
+    ("refused before, and how full it is wasn't read", out_of_memory,
+     {"info": {"errorstat_OOM.count": 5, "errorstat_OOM.count.delta": 0}}, {}),
+    ("refused before, and there is room again", out_of_memory, quiet("noeviction", REACHED - 0.01, 5),
      {NOEVICTION: "not"}),
+    ("refused before, and nearly full", out_of_memory, quiet("noeviction", REACHED, 5),
+     {NOEVICTION: "likely", VOLATILE: "not"}),
+    ("full, and nobody writes", out_of_memory, quiet("noeviction", 1.0), {NOEVICTION: "sure", VOLATILE: "not"}),
+    ("far over the limit, and nobody writes", out_of_memory, quiet("noeviction", 2.16),
+     {NOEVICTION: "sure", VOLATILE: "not"}),
+    ("nearly full, by figures alone", out_of_memory, quiet("noeviction", 0.99), {}),
+    ("nearly full, and a client quotes the refusal", out_of_memory, quiet("noeviction", 0.99),
+     {NOEVICTION: "likely", VOLATILE: "not"}, REFUSAL),
+    ("room, whatever a client quotes", out_of_memory, quiet("noeviction", 0.5), {}, REFUSAL),
+    ("a replica over its limit", out_of_memory,
+     {"memory": {"maxmemory_policy": "noeviction", "maxmemory_used_share": 1.2}, "info": {"role": "slave"}}, {}),
+    ("full without a key that expires, and nobody writes", out_of_memory,
+     quiet("volatile-lru", 1.0, ttl_coverage=0.0, keys=10, expires=0), {VOLATILE: "sure", NOEVICTION: "not"}),
+    ("full with a few that expire, and nobody writes", out_of_memory,
+     quiet("volatile-lru", 1.0, ttl_coverage=COVERED, keys=1000, expires=10), {VOLATILE: "maybe", NOEVICTION: "not"}),
+    ("full with some that expire, and nobody writes", out_of_memory,
+     quiet("volatile-lru", 1.0, ttl_coverage=COVERED * 2, keys=1000, expires=20), {}),
+    ("full with a keyspace unread, and nobody writes", out_of_memory, quiet("volatile-lru", 1.0), {VOLATILE: "hint"}),
+    ("a full cache that nobody writes to", out_of_memory, quiet("allkeys-lru", 1.0), {}),
     ("never refused", out_of_memory, {"info": {"errorstat_OOM.count": 0}}, {}),
     ("no key expires", out_of_memory, full("volatile-lru", ttl_coverage=COVERED, keys=10),
      {VOLATILE: "sure", NOEVICTION: "not"}),
@@ -104,7 +136,12 @@ MEMORY: list[Row] = [
     ("too few lookups", eviction_churn, lookups(LOOKUPS / 2 - 1, LOOKUPS / 2), {EVICTED: "not"}),
     ("misses of what never was there", eviction_churn, lookups(10, 100, 10), {EVICTED: "sure"}),
     ("far more misses than evictions", eviction_churn, lookups(10, 101, 10), {EVICTED: "not"}),
-    ("evicted before", eviction_churn, {"keyspace": {"evicted_keys": 9, "evicted_keys.delta": 0}}, {EVICTED: "not"}),
+    ("evicted before", eviction_churn, {"keyspace": {"evicted_keys": 9, "evicted_keys.delta": 0}}, {}),
+    ("evicted before, and there is room again", eviction_churn,
+     {"keyspace": {"evicted_keys": 9, "evicted_keys.delta": 0}, "memory": {"maxmemory_used_share": REACHED - 0.01}},
+     {EVICTED: "not"}),
+    ("evicted before, and still full", eviction_churn,
+     {"keyspace": {"evicted_keys": 9, "evicted_keys.delta": 0}, "memory": {"maxmemory_used_share": REACHED}}, {}),
     ("never evicted", eviction_churn, {"keyspace": {"evicted_keys": 0, "evicted_keys.delta": 0}}, {}),
     ("evicted, and nobody looks", eviction_churn, {"keyspace": {"evicted_keys.delta": 9}}, {}),
     ("missed more than on the good day", eviction_churn,
@@ -125,6 +162,11 @@ MEMORY: list[Row] = [
     ("a file that makes no sense", maxmemory_shrunk,
      shrunk(160, config_drift={"maxmemory.running": 1, "maxmemory.file": "lots"}), {SHRUNK: "maybe"}),
     ("nothing evicted and nothing refused", maxmemory_shrunk, shrunk(160, evicted=0), {}),
+    ("set lower by the log, and nobody writes", maxmemory_shrunk,
+     shrunk(160, 1.6, evicted=0, policy="noeviction", log=logged(5)), {SHRUNK: "likely"}),
+    ("lower than the file, and nobody writes", maxmemory_shrunk,
+     shrunk(160, 1.6, evicted=0, policy="noeviction",
+            config_drift={"maxmemory.running": 1, "maxmemory.file": "200mb"}), {SHRUNK: "likely"}),
     ("refused, not evicted", maxmemory_shrunk, shrunk(160, evicted=0, info={"errorstat_OOM.count.delta": 1}),
      {SHRUNK: "maybe"}),
     ("half empty", maxmemory_shrunk, shrunk(160, 0.47), {}),
@@ -496,7 +538,7 @@ APPENDONLY: list[Row] = [
      {ALWAYS: "sure"}),
     ("the loop waits", always, flushed(outside=STALLED), {ALWAYS: "likely"}),
     ("the loop waits less", always, flushed(outside=STALLED - 0.01), {ALWAYS: "not"}),
-    ("the loop waits, and nothing is written", always, flushed(outside=STALLED, writes=0), {ALWAYS: "not"}),
+    ("the loop waits, and nothing is written", always, flushed(outside=STALLED, writes=0), {}),
     ("the loop works", always, flushed(outside=STALLED, ran=0.3), {ALWAYS: "not"}),
     ("the loop waits for a core", always,
      flushed(outside=STALLED, process={"main_run_share": 0.1, "main_wait_share": 0.3}),

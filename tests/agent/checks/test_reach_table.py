@@ -307,8 +307,7 @@ def owner(count: int, waiting: int = 0, idle: float = 0, number: int = 1, *, cmd
     return values
 
 
-NOT_BLOCKED = {BLOCKING: "not", "maxclients-exhausted": "not"}
-FULL = {"maxclients-exhausted": "not"}
+NOT_BLOCKED = {BLOCKING: "not"}
 
 
 def load(rate: float, usual: float = 1, uptime: float = 1002, commands: float = 100) -> Given:
@@ -350,10 +349,10 @@ CLIENTS: list[Row] = [
     ("an empty pool, refused ourselves", pool, quiet(connect="maxclients"), {POOL: "not"}, EMPTY),
     ("an empty pool, the server unmeasured", pool, {"info": {"rejected_connections.delta": 0}}, {}, EMPTY),
     ("an empty pool, one figure that isn't calm", pool, {"latency_sample": {"median_ms": 11}}, {POOL: "not"}, EMPTY),
-    ("an empty pool, the clients unread", pool, {**quiet(), "clients": "denied"}, {POOL: "likely", **FULL}, EMPTY),
-    ("the whole pool blocks", pool, quiet(owner(5, 4)), {BLOCKING: "sure", **FULL}, EMPTY),
-    ("not the whole pool", pool, quiet(owner(6, 4)), {BLOCKING: "maybe", POOL: "hint", **FULL}, EMPTY),
-    ("two of five block", pool, quiet(owner(5, 2)), {BLOCKING: "maybe", POOL: "hint", **FULL}, EMPTY),
+    ("an empty pool, the clients unread", pool, {**quiet(), "clients": "denied"}, {POOL: "likely"}, EMPTY),
+    ("the whole pool blocks", pool, quiet(owner(5, 4)), {BLOCKING: "sure"}, EMPTY),
+    ("not the whole pool", pool, quiet(owner(6, 4)), {BLOCKING: "maybe", POOL: "hint"}, EMPTY),
+    ("two of five block", pool, quiet(owner(5, 2)), {BLOCKING: "maybe", POOL: "hint"}, EMPTY),
     ("two of six block", pool, quiet(owner(6, 2)), {POOL: "likely", **NOT_BLOCKED}, EMPTY),
     ("one of one blocks", pool, quiet(owner(1, 1)), {POOL: "likely", **NOT_BLOCKED}, EMPTY),
     ("they wait in a plain command", pool, quiet(owner(5, 5, cmd="get")), {POOL: "likely", **NOT_BLOCKED}, EMPTY),
@@ -362,8 +361,8 @@ CLIENTS: list[Row] = [
     ("they hardly rest", pool, quiet(owner(2, idle=REST - 0.1)), {POOL: "likely", **NOT_BLOCKED}, EMPTY),
     ("one rests", pool, quiet(owner(1, idle=REST)), {POOL: "likely", **NOT_BLOCKED}, EMPTY),
     ("one owner's rest, another's block", pool, quiet(owner(2, idle=REST) | owner(5, 5, number=2)),
-     {POOL: "sure", BLOCKING: "hint", **FULL}, EMPTY),
-    ("the second owner blocks", pool, quiet(owner(5) | owner(5, 5, number=2)), {BLOCKING: "sure", **FULL}, EMPTY),
+     {POOL: "sure", BLOCKING: "hint"}, EMPTY),
+    ("the second owner blocks", pool, quiet(owner(5) | owner(5, 5, number=2)), {BLOCKING: "sure"}, EMPTY),
     # starved
     ("busy by its own word", starved, quiet(), {STARVED: "likely"}, {"symptom": "Timeout, busy=5, qs: 12"}),
     ("busy, and so is the server", starved, quiet(busy=IDLE + 0.01), {STARVED: "not"}, {"symptom": "busy=5"}),

@@ -11,6 +11,7 @@ from agent.checks.verdict import conclude
 from tests.agent.checks import (
     test_clients_table,
     test_deployment_table,
+    test_growth_table,
     test_memory_table,
     test_reach_table,
     test_stalls_table,
@@ -19,8 +20,10 @@ from tests.agent.checks import (
 from tests.agent.checks.rows import LIMITS, NODE, Given, Row, view
 from tools.records import Reading
 
-MODULES = (test_clients_table, test_deployment_table, test_memory_table, test_reach_table, test_stalls_table,
-           test_start_and_save_table)  # fmt: skip
+MODULES = (
+    test_clients_table, test_deployment_table, test_growth_table, test_memory_table, test_reach_table,
+    test_stalls_table, test_start_and_save_table,
+)  # fmt: skip
 ROWS: list[Row] = [
     row for module in MODULES for rows in vars(module).values() if isinstance(rows, list) for row in rows
     if isinstance(row, tuple) and len(row) in (4, 5) and callable(row[1])

@@ -1,0 +1,74 @@
+"""Lists that serve as queues: how long they are, and whether they grow."""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
+
+from tools.connection.node import Node
+from tools.connection.protocol import ServerError
+from tools.errors import Unanswered
+from tools.records import Values
+from tools.server.big_keys import scanned
+from tools.toolbox import reads
+
+SHOWN = 3
+"""Lists that are shown, the longest first; they are asked twice."""
+SCAN_COUNT = 1000
+"""Hash slots that one SCAN looks at: about 2.5 ms."""
+_QUEUE = re.compile(
+    r"queue|job|task|work|mail|event|order|todo|pending|backlog|celery|resque|sidekiq|bull", re.IGNORECASE
+)
+
+
+@reads
+async def lists(
+    node: Node,
+    calls: Annotated[int, Field(ge=6, le=100)] = 12,
+    window: Annotated[float, Field(ge=0, le=10)] = 0.8,
+) -> Values:
+    """Lists of the URL's database and their lengths, the longest first, found by a bounded SCAN.
+
+    `l1.key`, `l1.length` in elements, `l1.length.delta` over the window. `lists` were found, `looked_at` asked; names
+    as queues have them come first. `complete` says whether the search saw all keys and asked every list. Elements are
+    never read.
+    """
+    began = node.clock.monotonic()
+    names, scans, complete = await scanned(node, 10 * calls, max(2, calls // 6), "list", SCAN_COUNT)
+    asked = sorted(names, key=_unlike_a_queue)[: calls - scans - SHOWN]
+    lengths = await _lengths(node, asked)
+    if asked and not lengths:
+        raise Unanswered("denied", "the user may read the length of none of the lists", {"lists": len(names)})
+    longest = sorted(lengths, key=lambda name: -lengths[name])[:SHOWN]
+    later: dict[str, int] = {}
+    if window and longest:
+        await node.clock.sleep(max(0.0, window - (node.clock.monotonic() - began)))
+        later = await _lengths(node, longest)
+    values: Values = {
+        "lists": len(names), "looked_at": len(lengths), "complete": complete and len(lengths) == len(names),
+        "window_seconds": round(node.clock.monotonic() - began, 3) if later else 0,
+        "calls": scans + len(asked) + len(later),
+    }  # fmt: skip
+    for number, name in enumerate(longest, 1):
+        values[f"l{number}.key"] = node.pseudonyms.plain("key", name)
+        values[f"l{number}.length"] = later.get(name, lengths[name])
+        if name in later:
+            values[f"l{number}.length.delta"] = later[name] - lengths[name]
+    return values
+
+
+def _unlike_a_queue(name: str) -> tuple[bool, int, int]:
+    """Sorts names of queues before those of one user's or one order's list."""
+    return _QUEUE.search(name) is None, sum(map(str.isdigit, name)), len(name)
+
+
+async def _lengths(node: Node, names: Sequence[str]) -> dict[str, int]:
+    if not names:
+        return {}
+    replies = await node.ask(*(("LLEN", name) for name in names))
+    return {
+        name: reply
+        for name, reply in zip(names, replies, strict=True)
+        if not isinstance(reply, ServerError) and isinstance(reply, int)
+    }
