@@ -18,6 +18,7 @@ from evals.lab.faults import (
     host,
     limits,
     memory,
+    modules,
     network,
     persistence,
     replication,
@@ -27,8 +28,8 @@ from evals.lab.faults import (
 )
 
 _FAMILIES = (
-    connectivity, far, clients, limits, buffers, waiting, cpu, stalls, memory, persistence, replication, failover,
-    cluster, access, encryption, settings, network, host, clientside, benign, double, attacks,
+    connectivity, far, clients, limits, buffers, waiting, cpu, modules, stalls, memory, persistence, replication,
+    failover, cluster, access, encryption, settings, network, host, clientside, benign, double, attacks,
 )  # fmt: skip
 _TWINS = {
     "process-down": "firewall-reject-refused", "process-frozen": "client-paused-all",

@@ -12,6 +12,7 @@ from tools.connection.protocol import ServerError
 from tools.connection.shapes import whole_number
 from tools.errors import Unanswered
 from tools.records import Record, Values
+from tools.server.command_classes import known_classes
 from tools.toolbox import reads
 
 CROWDED = 1000
@@ -25,11 +26,6 @@ STALLED_FOR = 0.3
 """Seconds between two looks at the clients whose output waits."""
 MONITORS = 8
 """Monitors whose ids are listed, the oldest."""
-BLOCKING = frozenset(
-    ("blpop", "brpop", "brpoplpush", "blmove", "blmpop", "bzpopmin", "bzpopmax", "bzmpop", "xread", "xreadgroup",
-     "wait", "waitaof")
-)  # fmt: skip
-"""Commands that may block their client by design."""
 
 
 class Client(Record):
@@ -64,11 +60,6 @@ class Client(Record):
         """Whether it's a subscriber, a monitor or a replica: idle by nature."""
         return any(flag in self.flags for flag in "POSM")
 
-    @property
-    def held_up(self) -> bool:
-        """Whether it's blocked in a command that doesn't block: a pause."""
-        return "b" in self.flags and self.cmd.split("|")[0] not in BLOCKING
-
 
 @reads
 async def clients(
@@ -79,17 +70,20 @@ async def clients(
 
     Each with count, idle and age in seconds, and buffers in bytes; `unused` did nothing since connecting. `listed` of
     `connected` clients were seen (`share_seen`); above 1,000 they're sampled by ID. `paused` counts clients blocked in
-    a command that doesn't block, `stalled` those whose output doesn't move; `monitor.ids` are the oldest of
-    `monitors`; `omem_max`, `qbuf_max` and `argv_mem_max` name the largest buffers and their client.
+    a command that doesn't block, the longest of them for `paused_idle_max` seconds; `threaded` those whose module's
+    command only reads, which works on in a thread of its own. `stalled` are those whose output doesn't move;
+    `monitor.ids` are the oldest of `monitors`; `omem_max`, `qbuf_max` and `argv_mem_max` name the largest buffers and
+    their client.
     """
     every, connected = await listed(node)
     seen = [client for client in every if client.id != node.client_id and client.name != CLIENT_NAME]
     # This program's own entry isn't one of the application's.
     connected -= 1
+    paused, threaded = await _held_up(node, seen)
     values: Values = {
         "connected": connected, "listed": len(seen),
         "share_seen": round(min(1.0, len(seen) / connected), 3) if connected > 0 else 1.0,
-        "blocked": sum("b" in client.flags for client in seen), "paused": sum(client.held_up for client in seen),
+        "blocked": sum("b" in client.flags for client in seen), "paused": len(paused),
         "monitors": sum("O" in client.flags for client in seen),
         "subscribers": sum("P" in client.flags for client in seen),
         "replicas": sum("S" in client.flags for client in seen),
@@ -98,8 +92,14 @@ async def clients(
     }  # fmt: skip
     if monitors := sorted(client.id for client in seen if "O" in client.flags):
         values |= {"monitor.id": monitors[0], "monitor.ids": " ".join(str(id) for id in monitors[:MONITORS])}
-    if paused := next((client for client in seen if client.held_up), None):
-        values["paused_cmd"] = paused.cmd
+    if paused:
+        values["paused_cmd"] = node.pseudonyms.plain("command", paused[0].cmd.replace("|", ":"))
+        values["paused_idle_max"] = max(client.idle for client in paused)
+    if threaded:
+        values |= {
+            "threaded": len(threaded),
+            "threaded_cmd": node.pseudonyms.plain("command", threaded[0].cmd.replace("|", ":")),
+        }
     values |= await _stalled(node, seen)
     _largest(node, values, seen)
     owners = _grouped(seen, lambda client: (client.name, client.host))
@@ -109,6 +109,23 @@ async def clients(
         for number, members in enumerate(found[:groups], 1):
             _describe(node, values, f"{letter}{number}", members, commands=letter == "g")
     return values
+
+
+async def _held_up(node: Node, seen: list[Client]) -> tuple[list[Client], list[Client]]:
+    """Clients that are blocked in a command that doesn't block, and those whose module works for them in a thread.
+
+    A pause that held a command back which only reads would have held back CLIENT LIST too.
+    """
+    blocked = [client for client in seen if "b" in client.flags]
+    classes = await known_classes(node, {client.cmd.lower() for client in blocked})
+    paused, threaded = [], []
+    for client in blocked:
+        one = classes.get(client.cmd.lower())
+        if one and one.module and not one.writes and not one.may_replicate:
+            threaded.append(client)
+        elif not (one and one.blocks):
+            paused.append(client)
+    return paused, threaded
 
 
 async def _stalled(node: Node, seen: list[Client]) -> Values:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.checks.backlog import stream_backlog
-from agent.checks.cpu import cpu_saturated, diagnostics, lua_busy, slow_command
+from agent.checks.cpu import cpu_saturated, diagnostics, lua_busy
+from agent.checks.slow_commands import slow_command
 from agent.checks.stalls import big_delete, cpu_throttled, fork_stall, huge_exec, mass_expiry, monitor_attached
 from agent.checks.types import Check
 from tests.agent.checks.rows import LIMITS, Expected, Given, Row, found, table
@@ -23,8 +24,18 @@ def log(command: str, usec: float, age: float, count: int = 1, **stats: Any) -> 
 
 
 def stat(command: str, **stats: float) -> Values:
-    names = {"each": "usec_per_call.delta", "calls": "calls.delta", "usec": "usec.delta", "mean": "usec_per_call"}
+    names = {
+        "each": "usec_per_call.delta",
+        "calls": "calls.delta",
+        "usec": "usec.delta",
+        "mean": "usec_per_call",
+        "module": "module",
+    }
     return {"window_seconds": 2.0, **{f"{command}.{names[name]}": value for name, value in stats.items()}}
+
+
+def pings(longest: float, answered: int = 60) -> Given:
+    return {"latency_sample": {"max_ms": longest, "answered": answered}}
 
 
 def thread(user: float, system: float = 0.0, **process: float) -> Given:
@@ -56,11 +67,29 @@ SCRIPTS: list[Row] = [
     ("not busy", lua_busy, {"info": {"loading": 0}, "script": {"running": "script"}}, {}),
 ]  # fmt: skip
 SLOWEST: list[Row] = [
-    ("slow in each call", slow_command, {"commandstats": stat("get", calls=1, each=USEC)}, {SLOW: "sure"}),
-    ("not as slow in each call", slow_command, {"commandstats": stat("get", calls=1, each=USEC - 1)}, {}),
+    ("slow in each call", slow_command, {"commandstats": stat("keys", calls=1, each=USEC)}, {SLOW: "sure"}),
+    ("cheap, and slow in each call", slow_command, {"commandstats": stat("set", calls=1, each=USEC)},
+     {SLOW: "maybe"}),
+    ("a module's, its name with a dot", slow_command,
+     log("FT.AGGREGATE", USEC, 5, 3, calls=8, each=USEC, module=True), {SLOW: "sure"}),
+    ("a module's in threads", slow_command,
+     log("FT.AGGREGATE", USEC, 5, 3, calls=8, each=USEC, module=True) | pings(USEC / 4000 - 0.1), {SLOW: "hint"}),
+    ("a module's in threads, asked about", slow_command,
+     log("FT.AGGREGATE", USEC, 5, 3, calls=8, each=USEC, module=True) | pings(1), {SLOW: "likely"},
+     {"symptom": "product search takes half a second"}),
+    ("a module's in threads, denied", slow_command,
+     log("FT.AGGREGATE", USEC, 5, 3, calls=8, each=USEC, module=True) | pings(1), {SLOW: "hint"},
+     {"symptom": "checkout times out, no search involved"}),
+    ("a module's that PINGs wait for", slow_command,
+     log("FT.AGGREGATE", USEC, 5, 3, calls=8, each=USEC, module=True) | pings(USEC / 4000), {SLOW: "sure"}),
+    ("a module's, too few PINGs to tell", slow_command,
+     log("FT.AGGREGATE", USEC, 5, 3, calls=8, each=USEC, module=True) | pings(1, 19), {SLOW: "sure"}),
+    ("the core's has no threads", slow_command, log("SORT", USEC, 5, 3, calls=8, each=USEC) | pings(1),
+     {SLOW: "sure"}),
+    ("not as slow in each call", slow_command, {"commandstats": stat("keys", calls=1, each=USEC - 1)}, {}),
     ("slow, and not called", slow_command, {"commandstats": stat("get", calls=0, each=USEC)}, {}),
     ("a fifth of the window in long calls", slow_command,
-     {"commandstats": stat("hget", calls=80, each=USEC / 10, usec=400_000)}, {SLOW: "sure"}),
+     {"commandstats": stat("mget", calls=80, each=USEC / 10, usec=400_000)}, {SLOW: "sure"}),
     ("less than a fifth", slow_command, {"commandstats": stat("hget", calls=80, each=USEC / 10, usec=399_000)}, {}),
     ("a fifth in shorter calls", slow_command,
      {"commandstats": stat("hget", calls=80, each=USEC / 10 - 1, usec=400_000)}, {}),
