@@ -34,13 +34,19 @@ NAMED = re.compile(
 
 
 def in_threads(view: View, low: str) -> bool:
-    """Whether a module's command took its time in threads of its own: nobody else waited anywhere near as long."""
+    """Whether a module's command took its time in threads of its own: the main thread did less, or nobody waited."""
     each = view.number("commandstats", f"{low}.usec_per_call.delta") or 0
     calls = view.number("commandstats", f"{low}.calls.delta") or 0
-    longest, pings = view.number("latency_sample", "max_ms"), view.number("latency_sample", "answered") or 0
-    if view.get("commandstats", f"{low}.module") is not True or longest is None or pings < PINGS or calls < 2:
+    if view.get("commandstats", f"{low}.module") is not True or calls < 2 or not each:
         return False
-    return each > 0 and longest * 1000 < each / 4
+    share = (view.number("commandstats", f"{low}.usec.delta") or 0) / 1e6
+    share /= view.number("commandstats", "window_seconds") or 2
+    run, wait = view.number("process", "main_run_share"), view.number("process", "main_wait_share")
+    # A thread that waits for a core is at work, too, so all of that share would be in these two.
+    if run is not None and wait is not None and run + wait < 0.7 * share:
+        return True
+    longest, pings = view.number("latency_sample", "max_ms"), view.number("latency_sample", "answered") or 0
+    return longest is not None and pings >= PINGS and longest * 1000 < each / 4
 
 
 def slow_command(view: View, limits: Limits) -> Found:
@@ -65,7 +71,7 @@ def slow_command(view: View, limits: Limits) -> Found:
         ("slowlog", f"{at}.{field}") for field in ("key", "name", "client") if view.text("slowlog", f"{at}.{field}")
     ]
     if in_threads(view, low):
-        cited.append(("latency_sample", "max_ms"))
+        cited += [("latency_sample", "max_ms"), ("process", "main_run_share"), ("process", "main_wait_share")]
     yield view.cause("slow-on-command", probability, why, *cited)
 
 
@@ -111,14 +117,15 @@ def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str]
     )
     long = f"{command}{_on(view, command)} took up to {max(usec, each) / 1000:.0f} ms"
     who = _by(view, command)
+    if in_threads(view, low):
+        asked = mention(NAMED, view.symptom) is not None or command in view.symptom.upper().split()
+        why = (
+            f"{long}, {each / 1000:.0f} ms a call, in threads of its own: its callers wait{who}, and nobody else does."
+        )
+        slow = each >= limits["slow_command_usec"]
+        return (0.7 if slow and asked else 0.4, command, why) if slow or recent else None
     if calls and (each >= limits["slow_command_usec"] or (share >= 0.2 and each >= limits["slow_command_usec"] / 10)):
         costs = f"{long}, {each / 1000:.0f} ms a call on average of {calls:.0f}, and {share:.0%} of the window"
-        if in_threads(view, low):
-            asked = mention(NAMED, view.symptom) is not None or re.search(
-                rf"\b{re.escape(command)}\b", view.symptom, re.IGNORECASE
-            )
-            why = f"{costs}, in threads of its own: its callers wait{who}, and nobody else does."
-            return 0.7 if asked else 0.4, command, why
         if _work(view, command) is Work.CHEAP:
             why = f"{costs}{who}. It's cheap by itself, so there is something behind it: a huge value, memory that is"
             return 0.6, command, f"{why} freed, or the machine."
