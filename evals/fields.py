@@ -26,11 +26,13 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "info": (r"errorstat_(\w+?)\.", r"cmdstat_([\w|-]+?)\."),
     "persistence": (r"errorstat_(\w+?)\.",),
     "replication": (r"errorstat_(\w+?)\.",),
-    "commandstats": (r"([\w|-]+)(?=\.(calls|usec|usec_per_call|rejected_calls|failed_calls)(\.|$))",),
-    "latencystats": (r"([\w|-]+)(?=\.(calls|own_calls|count|p|max|window))",),
+    "commandstats": (
+        r"(?!writes\.|total\.)([\w.|-]+?)(?=\.(calls|usec|usec_per_call|rejected_calls|failed_calls|module)(\.|$))",
+    ),
+    "latencystats": (r"([\w.|-]+?)(?=\.(calls|own_calls|count|p|max|window))",),
     "latency_events": (r"([a-z-]+)(?=\.(last_ms|max_ms|age|new|spikes|max_60s_ms|spikes_60s|mean_ms)$)",),
     "latency_sample": (r"failed\.([a-z-]+)",),
-    "slowlog": (r"([A-Z][A-Z_|]*)(?=\.(count|max_usec|newest_age)$)",),
+    "slowlog": (r"([A-Z][A-Z0-9_.|-]*)(?=\.(count|max_usec|newest_age)$)",),
     "config_drift": (r"([a-z-]+)(?=\.(file|running|differs)$)",),
 }
 """What in a tool's fields is a command's, an event's, an error's or a parameter's name: there any may come."""
@@ -56,6 +58,8 @@ UNRECORDED: Mapping[str, tuple[str, ...]] = {
         "tracking_total_items.delta",
         *(f"tls_{of}_cert_{what}" for of in ("server", "client", "ca") for what in ("serial", "expires_in_seconds")),
     ),
+    "commandstats": ("*.module",),
+    "clients": ("threaded", "threaded_cmd"),
     "sentinel": ("+sdown.master.count", "+sdown.master.address"),
     "history": tuple(f"changed#.{name}" for name in ("field", "before", "at", "now", "ratio", "when")),
 }

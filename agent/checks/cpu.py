@@ -2,30 +2,10 @@
 
 import re
 
+from agent.checks.slow_commands import PLACEHOLDERS, slow_command, slowlog_off
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.checks.versus_baseline import against
 from agent.evidence.view import Cited, View
-
-WHOLE = frozenset(
-    ("KEYS", "SORT", "SORT_RO", "HGETALL", "HKEYS", "HVALS", "SMEMBERS", "LRANGE", "ZRANGE", "ZREVRANGE", "SUNION",
-     "SUNIONSTORE", "SINTER", "SINTERSTORE", "SDIFF", "SDIFFSTORE", "ZUNIONSTORE", "ZINTERSTORE", "SCAN", "FLUSHALL",
-     "FLUSHDB", "LREM", "LINDEX", "LINSERT", "ZRANGEBYSCORE", "XRANGE", "BITCOUNT", "BITOP", "DEBUG")
-)  # fmt: skip
-"""Commands whose time grows with the data that they walk through."""
-SCRIPTS = frozenset(("EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO"))
-DELETES = frozenset(("DEL", "UNLINK", "EXPIRE", "PEXPIRE", "FLUSHDB", "FLUSHALL"))
-"""Commands whose time goes into freeing what they delete."""
-NOT_WORK = frozenset(
-    ("INFO", "CLIENT", "CONFIG", "SLOWLOG", "COMMANDLOG", "PING", "AUTH", "SUBSCRIBE", "REPLCONF", "EXEC", "BGSAVE",
-     "BGREWRITEAOF", "PSYNC", "SYNC")
-)  # fmt: skip
-"""Commands that cost by something else than a client's own work: EXEC by what it holds, others by their fork."""
-
-QUICK = frozenset(
-    ("GET", "SET", "SETEX", "SETNX", "GETEX", "INCR", "INCRBY", "DECR", "EXISTS", "TTL", "PTTL", "TYPE", "HGET", "HLEN",
-     "SISMEMBER", "SCARD", "LLEN", "ZSCORE", "ZCARD")
-)  # fmt: skip
-"""Commands that touch one value: where they take long now and then, the process was held up in them."""
 
 SAYS_WRITTEN = re.compile(
     r"\bunkillable\b|already executed write|script\W+(has\W+|had\W+)?(already\W+)?(wrote|written)\b", re.IGNORECASE
@@ -97,76 +77,6 @@ def _cannot_write(view: View) -> str | None:
     return None
 
 
-def slow_command(view: View, limits: Limits) -> Found:
-    """The slow log and commandstats name one costly command; durations there leave out waiting behind others."""
-    best = max(_suspects(view, limits), key=lambda found: found[0], default=None)
-    if best is None:
-        slowest = view.number("slowlog", "max_usec")
-        # An empty slow log says something only where it's known to be on.
-        known = bool(slowest) or view.number("config_get", "slowlog-log-slower-than") is not None
-        if slowest is not None and slowest < limits["slow_command_usec"] and known and not slowlog_off(view):
-            because = f"The slowest entry of the slow log took {slowest / 1000:.1f} ms."
-            yield view.not_("slow-on-command", because, ("slowlog", "max_usec"), ("slowlog", "newest_age"))
-        return
-    probability, command, why = best
-    low = command.lower()
-    yield view.cause(
-        "slow-on-command", probability, why, ("slowlog", f"{command}.max_usec"), ("slowlog", f"{command}.count"),
-        ("slowlog", f"{command}.newest_age"), ("commandstats", f"{low}.usec_per_call.delta"),
-        ("commandstats", f"{low}.usec.delta"), ("commandstats", f"{low}.calls.delta"),
-        ("commandstats", f"{low}.usec_per_call"),
-    )  # fmt: skip
-
-
-def _suspects(view: View, limits: Limits) -> list[tuple[float, str, str]]:
-    commands = {field.partition(".")[0] for field in view.fields("slowlog") if field.endswith(".max_usec")}
-    for field in view.fields("commandstats"):
-        if match := re.fullmatch(r"([^.]+)\.calls\.delta", field):
-            commands.add(match[1].upper())
-    commands -= {"TOTAL"}
-    found = (_suspect(view, limits, command) for command in sorted(commands))
-    return [suspect for suspect in found if suspect is not None]
-
-
-def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str] | None:
-    low = command.lower()
-    if command.partition("|")[0] in NOT_WORK or command in DELETES:
-        return None
-    usec = view.number("slowlog", f"{command}.max_usec") or 0
-    age = view.number("slowlog", f"{command}.newest_age")
-    count = view.number("slowlog", f"{command}.count") or 0
-    window = view.number("commandstats", "window_seconds") or 2
-    share = (view.number("commandstats", f"{low}.usec.delta") or 0) / 1e6 / window
-    each = view.number("commandstats", f"{low}.usec_per_call.delta") or 0
-    calls = view.number("commandstats", f"{low}.calls.delta") or 0
-    young = age is not None and age <= limits["slow_recent_seconds"]
-    recent = young and usec >= limits["slow_command_usec"]
-    leads = (
-        view.text("commandstats", "top").upper() == command and (view.number("commandstats", "top_share") or 0) > 0.5
-    )
-    long = f"{command} took up to {max(usec, each) / 1000:.0f} ms"
-    if calls and (each >= limits["slow_command_usec"] or (share >= 0.2 and each >= limits["slow_command_usec"] / 10)):
-        return 0.94, command, f"{long} and {share:.0%} of the window; everything else waits behind it."
-    if recent and calls and each < 5 * limits["cheap_command_usec"] and command not in WHOLE | SCRIPTS:
-        why = f"{long}, yet {each:.0f} us on average of {calls:.0f} calls: something held it up while it ran."
-        return 0.4, command, why
-    if recent and command in QUICK:
-        return 0.4, command, f"{long}, and is cheap by itself: something held the server up while it ran."
-    if recent and count >= 2 and calls:
-        return 0.92, command, f"{long}, again and again; everything else waits behind it."
-    if command in WHOLE and calls and leads and young and each >= limits["walk_usec"]:
-        return 0.85, command, f"{long} and most of the server's time, again and again; the rest waits behind it."
-    if recent and count >= 2 and age is not None and age <= 60:
-        return 0.88, command, f"{long}, {count:.0f} times, last {age:.0f} s ago; everything else waits behind it."
-    if recent and command in WHOLE:
-        # Once and then no more is history, unless it has only just happened.
-        newly = age is not None and age <= limits["slow_once_seconds"]
-        return 0.65 if newly else 0.4, command, f"{long}, last {age:.0f} s ago; everything else waited behind it."
-    if recent:
-        return 0.4, command, f"{long} once, {age:.0f} s ago, and not over the window."
-    return None
-
-
 @against("cpu_share")
 def cpu_saturated(view: View, limits: Limits) -> Found:
     """The main thread uses a whole core on commands that are cheap one by one."""
@@ -187,12 +97,6 @@ def cpu_saturated(view: View, limits: Limits) -> Found:
     rate = view.number("info", "total_commands_processed.rate") or 0
     why = f"The main thread uses {share:.0%} of a core for {rate:.0f} commands a second, each of them cheap."
     yield view.cause("cpu-saturated", 0.92 if share >= limits["cpu_main_thread_share"] else 0.8, why, *cited)
-
-
-def slowlog_off(view: View) -> bool:
-    """Whether the slow log is switched off."""
-    slower, length = view.number("config_get", "slowlog-log-slower-than"), view.number("config_get", "slowlog-max-len")
-    return (slower is not None and slower < 0) or length == 0
 
 
 def diagnostics(view: View, limits: Limits) -> Found:
@@ -222,6 +126,6 @@ FAMILY = Family(
         "cpu-saturated": {"path-latency": 0.3},
     },
     placeholders=(
-        Placeholder(name="kill_command", example="SCRIPT KILL", values=_kill_command),
+        Placeholder(name="kill_command", example="SCRIPT KILL", values=_kill_command), *PLACEHOLDERS,
     ),
 )  # fmt: skip

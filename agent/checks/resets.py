@@ -154,13 +154,22 @@ def idle_drop(view: View, limits: Limits) -> Found:
         yield view.not_("idle-drop-by-network", because, ("idle_probe", "ping_after"), ("idle_probe", "idle_seconds"))
 
 
+def writes_go_on(view: View) -> bool:
+    """Whether other clients' writes were carried out while the oldest of the blocked clients already waited."""
+    written, idle = view.number("commandstats", "writes.calls.delta"), view.number("clients", "paused_idle_max")
+    window = view.number("commandstats", "window_seconds") or 2
+    # Whole seconds, and the list of clients was read a moment behind the window.
+    return bool(written) and idle is not None and idle >= window + 1
+
+
 def paused(view: View, limits: Limits) -> Found:
-    """Clients wait in commands that don't block."""
+    """Clients wait in commands that don't block, and nobody writes."""
     waiting = view.number("clients", "paused") or 0
-    reason = view.text("info", "paused_reason")
+    reason, written = view.text("info", "paused_reason"), view.number("commandstats", "writes.calls.delta")
     cited = (
-        ("clients", "paused"), ("clients", "paused_cmd"), ("info", "paused_reason"), ("info", "paused_actions"),
-        ("silence", "unknown_command_answered"), ("silence", "ping_answered"),
+        ("clients", "paused"), ("clients", "paused_cmd"), ("clients", "paused_idle_max"), ("info", "paused_reason"),
+        ("info", "paused_actions"), ("commandstats", "writes.calls.delta"), ("silence", "unknown_command_answered"),
+        ("silence", "ping_answered"),
     )  # fmt: skip
     if view.get("silence", "unknown_command_answered") is True and view.get("silence", "ping_answered") is False:
         why = "PING hangs, and an unknown command is answered at once: the server runs and holds its clients back."
@@ -169,8 +178,20 @@ def paused(view: View, limits: Limits) -> Found:
         why = f"The server says that clients are paused ({view.text('info', 'paused_actions')})."
         yield view.cause("client-paused", 0.96, why, *cited)
     elif waiting > 0:
-        why = f"{waiting:.0f} clients are blocked in {view.text('clients', 'paused_cmd')}, which doesn't block."
-        yield view.cause("client-paused", 0.93, why, *cited)
+        why = f"{waiting:.0f} clients are blocked in {view.text('clients', 'paused_cmd')}, which doesn't block"
+        if not written:
+            why += ", and nobody writes." if written == 0 else "."
+            # What the server says of itself may be a moment older than the list.
+            yield view.cause("client-paused", 0.4 if reason == "none" else 0.93, why, *cited)
+        elif reason == "none" or writes_go_on(view):
+            because = f"{why}, but a pause holds all writes back, and {written:.0f} were carried out over the window."
+            yield view.not_("client-paused", because, *cited)
+        else:
+            why += f"; {written:.0f} writes were still carried out over the window, so it has only begun or is none."
+            yield view.cause("client-paused", 0.6 if waiting > 1 else 0.3, why, *cited)
+    elif (view.number("clients", "threaded") or 0) > 0 and reason == "none":
+        because = "The server says that no client is paused; those that wait do so for a module's own threads."
+        yield view.not_("client-paused", because, ("info", "paused_reason"), ("clients", "threaded"))
 
 
 FAMILY = Family(

@@ -1,8 +1,8 @@
 """Stalls of the one thread that leave no slow command behind, or one that isn't the client's fault."""
 
 from agent.checks.backlog import stream_backlog
-from agent.checks.cpu import DELETES
 from agent.checks.field_expiry import fields_expire
+from agent.checks.slow_commands import DELETES
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.evidence.view import Cited, View
 

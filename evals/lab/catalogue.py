@@ -19,6 +19,7 @@ from evals.lab.faults import (
     host,
     limits,
     memory,
+    modules,
     moments,
     moving_slots,
     network,
@@ -31,9 +32,9 @@ from evals.lab.faults import (
 )
 
 _FAMILIES = (
-    connectivity, far, clients, limits, buffers, waiting, cpu, stalls, memory, growing, quiet, persistence, replication,
-    failover, cluster, moving_slots, access, encryption, settings, network, host, clientside, benign, moments, double,
-    attacks,
+    connectivity, far, clients, limits, buffers, waiting, cpu, modules, stalls, memory, growing, quiet, persistence,
+    replication, failover, cluster, moving_slots, access, encryption, settings, network, host, clientside, benign,
+    moments, double, attacks,
 )  # fmt: skip
 _TWINS = {
     "process-down": "firewall-reject-refused", "process-frozen": "client-paused-all",

@@ -56,6 +56,8 @@ class Node:
         """redis_version's major and minor, once INFO was seen (Valkey's stays at 7.2)."""
         self.one_config = False
         """Whether its CONFIG GET takes one name only, as before Redis 7.0."""
+        self.classes: dict[str, frozenset[str]] = {}
+        """The flags of commands that aren't the core's, as the server told them, by name in lower case."""
         self.shared = SharedCalls()
         """Readings that several tools wait for at the same time."""
         self._tokens = tokens or tokens_of(target.credentials, clock)

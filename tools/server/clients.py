@@ -13,7 +13,8 @@ from tools.connection.shapes import whole_number
 from tools.errors import Unanswered
 from tools.records import Values
 from tools.server.client_list import Client, parse_clients
-from tools.server.second_look import is_held, lasting, looked_again, stalled
+from tools.server.command_classes import known_classes
+from tools.server.second_look import Later, is_held, lasting, looked_again, stalled
 from tools.toolbox import reads
 
 CROWDED = 1000
@@ -33,20 +34,22 @@ async def clients(
 
     Each with count, idle and age in seconds, and buffers in bytes; `unused` did nothing since connecting. `listed` of
     `connected` clients were seen (`share_seen`); above 1,000 they're sampled by ID. `paused` counts clients blocked in
-    a command that doesn't block, `stalled` those whose output doesn't move; `monitor.ids` are the oldest of
-    `monitors`; `omem_max`, `qbuf_max` and `argv_mem_max` name the largest buffers and their client, as far as
-    the same client held them at each of two or three looks within a second: a reply in flight doesn't count.
+    a command that doesn't block, the longest of them for `paused_idle_max` seconds; `threaded` those whose module's
+    command only reads, which works on in a thread of its own. `stalled` are those whose output doesn't move;
+    `monitor.ids` are the oldest of `monitors`; `omem_max`, `qbuf_max` and `argv_mem_max` name the largest buffers and
+    their client, as far as the same client held them at each of two or three looks within a second: a reply in flight
+    doesn't count.
     """
     every, connected = await listed(node)
     seen = [client for client in every if client.id != node.client_id and client.name != CLIENT_NAME]
     # This program's own entry isn't one of the application's.
     connected -= 1
     later = await looked_again(node, seen)
-    held_up = [client for client in seen if client.held_up and is_held(client, later)]
+    paused, threaded = await _held_up(node, seen, later)
     values: Values = {
         "connected": connected, "listed": len(seen),
         "share_seen": round(min(1.0, len(seen) / connected), 3) if connected > 0 else 1.0,
-        "blocked": sum("b" in client.flags for client in seen), "paused": len(held_up),
+        "blocked": sum("b" in client.flags for client in seen), "paused": len(paused),
         "monitors": sum("O" in client.flags for client in seen),
         "subscribers": sum("P" in client.flags for client in seen),
         "replicas": sum("S" in client.flags for client in seen),
@@ -55,8 +58,14 @@ async def clients(
     }  # fmt: skip
     if monitors := sorted(client.id for client in seen if "O" in client.flags):
         values |= {"monitor.id": monitors[0], "monitor.ids": " ".join(str(id) for id in monitors[:MONITORS])}
-    if held_up:
-        values["paused_cmd"] = held_up[0].cmd
+    if paused:
+        values["paused_cmd"] = node.pseudonyms.plain("command", paused[0].cmd.replace("|", ":"))
+        values["paused_idle_max"] = max(client.idle for client in paused)
+    if threaded:
+        values |= {
+            "threaded": len(threaded),
+            "threaded_cmd": node.pseudonyms.plain("command", threaded[0].cmd.replace("|", ":")),
+        }
     values |= stalled(node, seen, later)
     _largest(node, values, [lasting(client, later) for client in seen])
     owners = _grouped(seen, lambda client: (client.name, client.host))
@@ -66,6 +75,23 @@ async def clients(
         for number, members in enumerate(found[:groups], 1):
             _describe(node, values, f"{letter}{number}", members, commands=letter == "g")
     return values
+
+
+async def _held_up(node: Node, seen: list[Client], later: Later) -> tuple[list[Client], list[Client]]:
+    """Clients that stay blocked in a command that doesn't block, and those whose module works for them in a thread.
+
+    A pause that held a command back which only reads would have held back CLIENT LIST too.
+    """
+    blocked = [client for client in seen if "b" in client.flags]
+    classes = await known_classes(node, {client.cmd.lower() for client in blocked})
+    paused, threaded = [], []
+    for client in blocked:
+        one = classes.get(client.cmd.lower())
+        if one and one.module and not one.writes and not one.may_replicate:
+            threaded.append(client)
+        elif not (one and one.blocks) and is_held(client, later):
+            paused.append(client)
+    return paused, threaded
 
 
 async def listed(node: Node) -> tuple[list[Client], int]:

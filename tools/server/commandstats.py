@@ -7,6 +7,7 @@ from pydantic import Field
 
 from tools.connection.node import Node
 from tools.records import Scalar, Values
+from tools.server.command_classes import known_classes
 from tools.server.info import Window, pair
 from tools.toolbox import reads
 
@@ -29,7 +30,9 @@ async def commandstats(
 
     `<command>.<field>` is since the start, `<command>.<field>.delta` over the window (usec_per_call.delta is the
     mean cost of the calls within it). `total.usec.delta` sums all commands, `top` names the costliest of the window,
-    `top_share` is its share of that time. usec leaves out queueing and the network.
+    `top_share` is its share of that time. usec leaves out queueing and the network. `writes.calls.delta` are the calls
+    of all commands that write, as far as the server or the names tell; `<command>.module` is true of a module's, whose
+    time may be that of threads of its own.
     """
     both = await pair(node, window)
     rows = _rows(both.changes(frozenset({"commandstats"})))
@@ -43,6 +46,10 @@ async def commandstats(
     if total:
         values["top"] = ranked[0]
         values["top_share"] = round(_n(rows[ranked[0]].get("usec.delta")) / total, 3)
+    classes = await known_classes(node, ranked)
+    values["writes.calls.delta"] = int(
+        sum(_n(rows[name].get("calls.delta")) for name, one in classes.items() if one.writes and name in rows)
+    )
     for name in dict.fromkeys((*ranked[:top], *(name for name in TELLING if name in rows))):
         row = rows[name]
         for field in ("rejected_calls", "failed_calls"):
@@ -55,6 +62,8 @@ async def commandstats(
             for key in (field, f"{field}.delta"):
                 if key in row:
                     values[f"{name}.{key}"] = row[key]
+        if name in classes and classes[name].module:
+            values[f"{name}.module"] = True
     return values
 
 
@@ -64,7 +73,8 @@ def _rows(flat: Values) -> dict[str, dict[str, Scalar]]:
         if match := _FIELD.fullmatch(field):
             if match["field"] == "usec_per_call" and match["suffix"]:
                 continue
-            rows.setdefault(match["name"], {})[match["field"] + (match["suffix"] or "")] = value
+            # Modules register names in any case.
+            rows.setdefault(match["name"].lower(), {})[match["field"] + (match["suffix"] or "")] = value
     for row in rows.values():
         if not row.get("calls.delta") and "usec.delta" in row:
             # Only this program called it over the window.

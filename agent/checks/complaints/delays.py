@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from agent.checks.complaints.complaint import Complaint, complaint
+from agent.checks.slow_commands import in_threads
 from agent.checks.types import Limits
 from agent.evidence.view import View
 
@@ -53,7 +54,7 @@ def held_up(view: View, limits: Limits) -> Iterator[Complaint]:
 def _commands(view: View) -> Iterator[Complaint]:
     for field in view.fields("slowlog"):
         name, _, kind = field.rpartition(".")
-        if kind != "newest_age" or not name.isupper():
+        if kind != "newest_age" or not name.isupper() or in_threads(view, name.lower()):
             continue
         age, usec = view.number("slowlog", field), view.number("slowlog", f"{name}.max_usec")
         if age is not None and age <= LATELY and usec is not None and usec >= SLOW_USEC:
@@ -63,6 +64,9 @@ def _commands(view: View) -> Iterator[Complaint]:
         if not field.endswith(".usec_per_call.delta"):
             continue
         name = field.removesuffix(".usec_per_call.delta")
+        if in_threads(view, name):
+            # Its callers wait, and nobody behind them.
+            continue
         each, spent = view.number("commandstats", field), view.number("commandstats", f"{name}.usec.delta")
         if each is not None and each >= SLOW_CALL_USEC and (spent or 0) / 1e6 >= BUSY_SHARE * window:
             yield complaint(f"{name} took {each / 1000:.0f} ms a call over the window", ("commandstats", field))

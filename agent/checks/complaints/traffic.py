@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from agent.checks.clientside import POOL_WORDS, STARVED_WORDS
 from agent.checks.complaints.complaint import MIB, Complaint, complaint
-from agent.checks.resets import flows_in, flows_out
+from agent.checks.resets import flows_in, flows_out, writes_go_on
 from agent.checks.types import Limits
 from agent.evidence.report_words import mention
 from agent.evidence.view import View
@@ -26,7 +26,7 @@ def clients(view: View, limits: Limits) -> Iterator[Complaint]:
             continue
         if size >= MUCH or (used and size >= MIB and size >= OF_USED * used):
             yield complaint(f"{size / MIB:.0f} MiB of {what} wait in one client's buffer", ("clients", field))
-    if count := view.number("clients", "paused"):
+    if (count := view.number("clients", "paused")) and not writes_go_on(view):
         yield complaint(f"{count:.0f} clients are held back in commands that don't block", ("clients", "paused"))
     if count := view.number("clients", "monitors"):
         yield complaint(f"{count:.0f} clients run MONITOR", ("clients", "monitors"))

@@ -129,6 +129,12 @@ CLIENTS: list[Row] = [
 ]  # fmt: skip
 
 
+def waiting(count: int = 2, *, written: int, idle: int = 5) -> dict[str, Any]:
+    """Clients that are blocked in SET for `idle` seconds, and the writes of a window of two seconds."""
+    clients = {"paused": count, "paused_cmd": "set", "paused_idle_max": idle}
+    return {"clients": clients, "commandstats": {"window_seconds": 2.0, "writes.calls.delta": written}}
+
+
 def probe(**values: Any) -> Given:
     return {"idle_probe": dict(values), "config_get": {"timeout": "0"}}
 
@@ -227,6 +233,17 @@ RESETS: list[Row] = [
     ("the server says that none is", paused, {"info": {"paused_reason": "none"}}, {}),
     ("one waits in a plain command", paused, {"clients": {"paused": 1, "paused_cmd": "get"}},
      {"client-paused": "sure"}),
+    ("nobody writes meanwhile", paused, waiting(written=0), {"client-paused": "sure"}),
+    ("others wrote while it waited", paused, waiting(written=1, idle=3), {"client-paused": "not"}),
+    ("others wrote, perhaps before it waited", paused, waiting(written=1, idle=2), {"client-paused": "maybe"}),
+    ("one alone, others wrote perhaps before", paused, waiting(1, written=1, idle=2), {"client-paused": "hint"}),
+    ("the server says none is, and others wrote", paused,
+     waiting(written=1, idle=0) | {"info": {"paused_reason": "none"}}, {"client-paused": "not"}),
+    ("the server says none is, and nobody writes", paused,
+     waiting(written=0, idle=0) | {"info": {"paused_reason": "none"}}, {"client-paused": "hint"}),
+    ("a module's threads", paused, {"clients": {"paused": 0, "threaded": 3}, "info": {"paused_reason": "none"}},
+     {"client-paused": "not"}),
+    ("a module's threads, where the server doesn't tell", paused, {"clients": {"paused": 0, "threaded": 3}}, {}),
     ("none waits", paused, {"clients": {"paused": 0}}, {}),
 ]  # fmt: skip
 

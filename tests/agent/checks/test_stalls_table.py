@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.checks.backlog import stream_backlog
-from agent.checks.cpu import cpu_saturated, diagnostics, lua_busy, slow_command
+from agent.checks.cpu import cpu_saturated, diagnostics, lua_busy
+from agent.checks.slow_commands import slow_command
 from agent.checks.stalls import big_delete, cpu_throttled, fork_stall, huge_exec, mass_expiry, monitor_attached
 from agent.checks.types import Check
 from tests.agent.checks.rows import LIMITS, Expected, Given, Row, found, table
@@ -15,7 +16,7 @@ USEC, RECENT, ONCE = LIMITS["slow_command_usec"], LIMITS["slow_recent_seconds"],
 WALK, CHEAP, CORE = LIMITS["walk_usec"], LIMITS["cheap_command_usec"], LIMITS["cpu_main_thread_share"]
 
 
-def log(command: str, usec: float, age: float, count: int = 1, **stats: Any) -> Given:
+def log(command: str, usec: float, age: float, count: int = 1, **stats: Any) -> dict[str, Any]:
     """A slow log of one command, and its commandstats over two seconds."""
     slowlog: Values = {f"{command}.max_usec": usec, f"{command}.newest_age": age, f"{command}.count": count}
     top: Values = {name: stats.pop(name) for name in ("top", "top_share") if name in stats}
@@ -23,8 +24,29 @@ def log(command: str, usec: float, age: float, count: int = 1, **stats: Any) -> 
 
 
 def stat(command: str, **stats: float) -> Values:
-    names = {"each": "usec_per_call.delta", "calls": "calls.delta", "usec": "usec.delta", "mean": "usec_per_call"}
+    names = {
+        "each": "usec_per_call.delta",
+        "calls": "calls.delta",
+        "usec": "usec.delta",
+        "mean": "usec_per_call",
+        "module": "module",
+    }
     return {"window_seconds": 2.0, **{f"{command}.{names[name]}": value for name, value in stats.items()}}
+
+
+def aggregates(command: str = "FT.AGGREGATE", spent: float = 400_000) -> dict[str, Any]:
+    """A module's command that takes long each time, `spent` microseconds of two seconds in all."""
+    given = log(command, USEC, 5, 3, calls=8, each=USEC)
+    stats: Values = {f"{command.lower()}.usec.delta": spent, f"{command.lower()}.module": True}
+    return {**given, "commandstats": {**given["commandstats"], **stats}}
+
+
+def pings(longest: float, answered: int = 60) -> dict[str, Any]:
+    return {"latency_sample": {"max_ms": longest, "answered": answered}}
+
+
+def rests(run: float, wait: float) -> dict[str, Any]:
+    return {"process": {"main_run_share": run, "main_wait_share": wait}}
 
 
 def thread(user: float, system: float = 0.0, **process: float) -> Given:
@@ -56,11 +78,33 @@ SCRIPTS: list[Row] = [
     ("not busy", lua_busy, {"info": {"loading": 0}, "script": {"running": "script"}}, {}),
 ]  # fmt: skip
 SLOWEST: list[Row] = [
-    ("slow in each call", slow_command, {"commandstats": stat("get", calls=1, each=USEC)}, {SLOW: "sure"}),
-    ("not as slow in each call", slow_command, {"commandstats": stat("get", calls=1, each=USEC - 1)}, {}),
+    ("slow in each call", slow_command, {"commandstats": stat("keys", calls=1, each=USEC)}, {SLOW: "sure"}),
+    ("cheap, and slow in each call", slow_command, {"commandstats": stat("set", calls=1, each=USEC)},
+     {SLOW: "maybe"}),
+    ("a module's, its name with a dot", slow_command,
+     aggregates(), {SLOW: "sure"}),
+    ("a module's in threads", slow_command,
+     aggregates() | pings(USEC / 4000 - 0.1), {SLOW: "hint"}),
+    ("a module's in threads, asked about", slow_command,
+     aggregates() | pings(1), {SLOW: "likely"},
+     {"symptom": "product search takes half a second"}),
+    ("a module's in threads, denied", slow_command,
+     aggregates() | pings(1), {SLOW: "hint"},
+     {"symptom": "checkout times out, no search involved"}),
+    ("a module's that PINGs wait for", slow_command,
+     aggregates() | pings(USEC / 4000), {SLOW: "sure"}),
+    ("a module's, too few PINGs to tell", slow_command,
+     aggregates() | pings(1, 19), {SLOW: "sure"}),
+    ("a module's, and the main thread rests", slow_command,
+     aggregates("VSIM", 600_000) | rests(0.1, 0.1), {SLOW: "hint"}),
+    ("a module's, and the main thread waits for a core", slow_command,
+     aggregates("VSIM", 600_000) | rests(0.1, 0.12), {SLOW: "sure"}),
+    ("the core's has no threads", slow_command, log("SORT", USEC, 5, 3, calls=8, each=USEC) | pings(1),
+     {SLOW: "sure"}),
+    ("not as slow in each call", slow_command, {"commandstats": stat("keys", calls=1, each=USEC - 1)}, {}),
     ("slow, and not called", slow_command, {"commandstats": stat("get", calls=0, each=USEC)}, {}),
     ("a fifth of the window in long calls", slow_command,
-     {"commandstats": stat("hget", calls=80, each=USEC / 10, usec=400_000)}, {SLOW: "sure"}),
+     {"commandstats": stat("mget", calls=80, each=USEC / 10, usec=400_000)}, {SLOW: "sure"}),
     ("less than a fifth", slow_command, {"commandstats": stat("hget", calls=80, each=USEC / 10, usec=399_000)}, {}),
     ("a fifth in shorter calls", slow_command,
      {"commandstats": stat("hget", calls=80, each=USEC / 10 - 1, usec=400_000)}, {}),

@@ -1,0 +1,229 @@
+"""Slow commands: which, on what key, at what cost and by whom, and what holds nobody up although it takes long."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+from agent.checks.slow_remedies import QUICK, SCRIPTS, WHOLE, Work, monitor_of, remedy_of, unwanted_of
+from agent.checks.types import Found, Limits, Placeholder
+from agent.evidence.report_words import mention
+from agent.evidence.view import Cited, View
+
+DELETES = frozenset(("DEL", "UNLINK", "EXPIRE", "PEXPIRE", "FLUSHDB", "FLUSHALL"))
+"""Commands whose time goes into freeing what they delete."""
+NOT_WORK = frozenset(
+    ("INFO", "CLIENT", "CONFIG", "SLOWLOG", "COMMANDLOG", "PING", "AUTH", "SUBSCRIBE", "REPLCONF", "EXEC", "BGSAVE",
+     "BGREWRITEAOF", "PSYNC", "SYNC")
+)  # fmt: skip
+"""Commands that cost by something else than a client's own work: EXEC by what it holds, others by their fork."""
+THRESHOLDS: Mapping[str, float] = {
+    "slow_command_usec": 50_000, "cheap_command_usec": 200, "walk_usec": 5_000, "slow_recent_seconds": 600,
+    "slow_once_seconds": 10,
+}  # fmt: skip
+"""The runbook's own, for the plan, which is made of the readings alone; a test holds the two together."""
+MOST_ENTRIES = 64
+"""Entries of the slow log that are gone through for a command's key and caller."""
+PINGS = 20
+"""PINGs below which their longest doesn't tell whether anybody waited."""
+NAMED = re.compile(
+    r"\b(ft|json|ts)\.\w+|\bv(sim|add)\b|\bsearch\w*|\bquer(y|ies)\b|\baggregat\w*|\bvector\w*|\bsimilarit\w*|"
+    r"\bembedding\w*|\brecommend\w*|\btime.?series\b",
+    re.IGNORECASE,
+)
+"""Words for what a module's commands are used for."""
+
+
+def in_threads(view: View, low: str) -> bool:
+    """Whether a module's command took its time in threads of its own: the main thread did less, or nobody waited."""
+    each = view.number("commandstats", f"{low}.usec_per_call.delta") or 0
+    calls = view.number("commandstats", f"{low}.calls.delta") or 0
+    if view.get("commandstats", f"{low}.module") is not True or calls < 2 or not each:
+        return False
+    share = (view.number("commandstats", f"{low}.usec.delta") or 0) / 1e6
+    share /= view.number("commandstats", "window_seconds") or 2
+    run, wait = view.number("process", "main_run_share"), view.number("process", "main_wait_share")
+    # A thread that waits for a core is at work, too, so all of that share would be in these two.
+    if run is not None and wait is not None and run + wait < 0.7 * share:
+        return True
+    longest, pings = view.number("latency_sample", "max_ms"), view.number("latency_sample", "answered") or 0
+    return longest is not None and pings >= PINGS and longest * 1000 < each / 4
+
+
+def slow_command(view: View, limits: Limits) -> Found:
+    """The slow log and commandstats name one costly command; durations there leave out waiting behind others."""
+    best = _best(view, limits)
+    if best is None:
+        slowest = view.number("slowlog", "max_usec")
+        # An empty slow log says something only where it's known to be on.
+        known = bool(slowest) or view.number("config_get", "slowlog-log-slower-than") is not None
+        if slowest is not None and slowest < limits["slow_command_usec"] and known and not slowlog_off(view):
+            because = f"The slowest entry of the slow log took {slowest / 1000:.1f} ms."
+            yield view.not_("slow-on-command", because, ("slowlog", "max_usec"), ("slowlog", "newest_age"))
+        return
+    probability, command, why = best
+    low, at = command.lower(), _entry(view, command)
+    cited: list[Cited] = [
+        ("slowlog", f"{command}.max_usec"), ("slowlog", f"{command}.count"), ("slowlog", f"{command}.newest_age"),
+        ("commandstats", f"{low}.usec_per_call.delta"), ("commandstats", f"{low}.usec.delta"),
+        ("commandstats", f"{low}.calls.delta"), ("commandstats", f"{low}.usec_per_call"),
+    ]  # fmt: skip
+    cited += [
+        ("slowlog", f"{at}.{field}") for field in ("key", "name", "client") if view.text("slowlog", f"{at}.{field}")
+    ]
+    if in_threads(view, low):
+        cited += [("latency_sample", "max_ms"), ("process", "main_run_share"), ("process", "main_wait_share")]
+    yield view.cause("slow-on-command", probability, why, *cited)
+
+
+def slowlog_off(view: View) -> bool:
+    """Whether the slow log is switched off."""
+    slower, length = view.number("config_get", "slowlog-log-slower-than"), view.number("config_get", "slowlog-max-len")
+    return (slower is not None and slower < 0) or length == 0
+
+
+def _best(view: View, limits: Limits) -> tuple[float, str, str] | None:
+    def rank(found: tuple[float, str, str]) -> tuple[float, float, float]:
+        spent = view.number("commandstats", f"{found[1].lower()}.usec.delta") or 0
+        return found[0], spent, view.number("slowlog", f"{found[1]}.max_usec") or 0
+
+    return max(_suspects(view, limits), key=rank, default=None)
+
+
+def _suspects(view: View, limits: Limits) -> list[tuple[float, str, str]]:
+    commands = {name for field in view.fields("slowlog") if (name := field.removesuffix(".max_usec")) != field}
+    for field in view.fields("commandstats"):
+        if (name := field.removesuffix(".calls.delta")) != field:
+            commands.add(name.upper())
+    commands -= {"TOTAL", "WRITES"}
+    found = (_suspect(view, limits, command) for command in sorted(commands))
+    return [suspect for suspect in found if suspect is not None]
+
+
+def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str] | None:
+    low = command.lower()
+    if command.partition("|")[0] in NOT_WORK or command in DELETES:
+        return None
+    usec = view.number("slowlog", f"{command}.max_usec") or 0
+    age = view.number("slowlog", f"{command}.newest_age")
+    count = view.number("slowlog", f"{command}.count") or 0
+    window = view.number("commandstats", "window_seconds") or 2
+    share = (view.number("commandstats", f"{low}.usec.delta") or 0) / 1e6 / window
+    each = view.number("commandstats", f"{low}.usec_per_call.delta") or 0
+    calls = view.number("commandstats", f"{low}.calls.delta") or 0
+    young = age is not None and age <= limits["slow_recent_seconds"]
+    recent = young and usec >= limits["slow_command_usec"]
+    leads = (
+        view.text("commandstats", "top").upper() == command and (view.number("commandstats", "top_share") or 0) > 0.5
+    )
+    long = f"{command}{_on(view, command)} took up to {max(usec, each) / 1000:.0f} ms"
+    who = _by(view, command)
+    if in_threads(view, low):
+        asked = mention(NAMED, view.symptom) is not None or command in view.symptom.upper().split()
+        why = (
+            f"{long}, {each / 1000:.0f} ms a call, in threads of its own: its callers wait{who}, and nobody else does."
+        )
+        slow = each >= limits["slow_command_usec"]
+        return (0.7 if slow and asked else 0.4, command, why) if slow or recent else None
+    if calls and (each >= limits["slow_command_usec"] or (share >= 0.2 and each >= limits["slow_command_usec"] / 10)):
+        costs = f"{long}, {each / 1000:.0f} ms a call on average of {calls:.0f}, and {share:.0%} of the window"
+        if _work(view, command) is Work.CHEAP:
+            why = f"{costs}{who}. It's cheap by itself, so there is something behind it: a huge value, memory that is"
+            return 0.6, command, f"{why} freed, or the machine."
+        return 0.94, command, f"{costs}{who}; everything else waits behind it."
+    if recent and calls and each < 5 * limits["cheap_command_usec"] and command not in WHOLE | SCRIPTS:
+        why = f"{long}, yet {each:.0f} us on average of {calls:.0f} calls: something held it up while it ran."
+        return 0.4, command, why
+    if recent and command in QUICK:
+        return 0.4, command, f"{long}, and is cheap by itself: something held the server up while it ran."
+    if recent and count >= 2 and calls:
+        return 0.92, command, f"{long}, again and again{who}; everything else waits behind it."
+    if command in WHOLE and calls and leads and young and each >= limits["walk_usec"]:
+        why = f"{long} and most of the server's time, again and again{who}; the rest waits behind it."
+        return 0.85, command, why
+    if recent and count >= 2 and age is not None and age <= 60:
+        why = f"{long}, {count:.0f} times, last {age:.0f} s ago{who}; everything else waits behind it."
+        return 0.88, command, why
+    if recent and command in WHOLE:
+        # Once and then no more is history, unless it has only just happened.
+        newly = age is not None and age <= limits["slow_once_seconds"]
+        why = f"{long}, last {age:.0f} s ago{who}; everything else waited behind it."
+        return 0.65 if newly else 0.4, command, why
+    if recent:
+        return 0.4, command, f"{long} once, {age:.0f} s ago, and not over the window."
+    return None
+
+
+def _entry(view: View, command: str) -> str:
+    """Where the newest entry of a command stands in the slow log, such as `e3`; one that isn't there if none is."""
+    places = (f"e{number}" for number in range(1, MOST_ENTRIES + 1))
+    return next((at for at in places if view.text("slowlog", f"{at}.command") == command), "e1")
+
+
+def _entries(view: View, command: str, *fields: str) -> tuple[str, ...]:
+    """The commonest values of some fields of a command's entries in the slow log, empty ones in an unknown's place."""
+    seen = Counter(
+        values
+        for number in range(1, MOST_ENTRIES + 1)
+        if view.text("slowlog", f"e{number}.command") == command
+        and any(values := tuple(view.text("slowlog", f"e{number}.{field}") for field in fields))
+    )
+    return seen.most_common(1)[0][0] if seen else ("",) * len(fields)
+
+
+def _key(view: View, command: str) -> str:
+    return _entries(view, command, "key")[0]
+
+
+def _caller(view: View, command: str) -> str:
+    name, address = _entries(view, command, "name", "client")
+    return " at ".join(filter(None, (name, address)))
+
+
+def _on(view: View, command: str) -> str:
+    return f" on {key}" if (key := _key(view, command)) else ""
+
+
+def _by(view: View, command: str) -> str:
+    return f", sent by {who}" if (who := _caller(view, command)) else ""
+
+
+def _work(view: View, command: str) -> Work:
+    """What kind of work a command is."""
+    arguments = max(
+        (view.number("slowlog", f"e{number}.args") or 0 for number in range(1, MOST_ENTRIES + 1)
+         if view.text("slowlog", f"e{number}.command") == command), default=0,
+    )  # fmt: skip
+    module = view.get("commandstats", f"{command.lower()}.module") is True
+    return Work.of(command, int(arguments), module=module)
+
+
+def _slow(view: View) -> str:
+    best = _best(view, THRESHOLDS)
+    return best[1] if best else ""
+
+
+def _remedy(view: View) -> tuple[str, ...]:
+    """What the one who sends the slow command should do, by its kind, on its key."""
+    if not (command := _slow(view)):
+        return ()
+    who = _caller(view, command) or "the application"
+    return (remedy_of(command, _work(view, command), _key(view, command), who),)
+
+
+def _unwanted(view: View) -> tuple[str, ...]:
+    """What an application never needs, as an ACL rule; nothing that it lives by."""
+    return unwanted_of(_slow(view))
+
+
+def _watched_from(view: View) -> tuple[str, ...]:
+    """From how many milliseconds on the latency monitor should write down what held a cheap command up."""
+    command = _slow(view)
+    off = view.number("config_get", "latency-monitor-threshold") == 0
+    return monitor_of(_work(view, command)) if command and off else ()
+
+
+PLACEHOLDERS = (
+    Placeholder(name="slow_remedy", example="In checkout-api replace KEYS by SCAN.", values=_remedy),
+    Placeholder(name="unwanted_command", example="-keys", values=_unwanted),
+    Placeholder(name="latency_monitor_ms", example="100", values=_watched_from),
+)

@@ -1,0 +1,138 @@
+"""What to do about a slow command, by the kind of work that it is."""
+
+import re
+from enum import Enum
+
+WHOLE = frozenset(
+    ("KEYS", "SORT", "SORT_RO", "HGETALL", "HKEYS", "HVALS", "SMEMBERS", "LRANGE", "ZRANGE", "ZREVRANGE", "SUNION",
+     "SUNIONSTORE", "SINTER", "SINTERSTORE", "SDIFF", "SDIFFSTORE", "ZUNIONSTORE", "ZINTERSTORE", "SCAN", "FLUSHALL",
+     "FLUSHDB", "LREM", "LINDEX", "LINSERT", "ZRANGEBYSCORE", "XRANGE", "BITCOUNT", "BITOP", "DEBUG")
+)  # fmt: skip
+"""Commands whose time grows with the data that they walk through."""
+SCRIPTS = frozenset(("EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO"))
+QUICK = frozenset(
+    ("GET", "SET", "SETEX", "SETNX", "GETEX", "INCR", "INCRBY", "DECR", "EXISTS", "TTL", "PTTL", "TYPE", "HGET", "HLEN",
+     "SISMEMBER", "SCARD", "LLEN", "ZSCORE", "ZCARD")
+)  # fmt: skip
+"""Commands that touch one value: where they take long now and then, the process was held up in them."""
+CHEAP = QUICK | frozenset(
+    ("APPEND", "PSETEX", "GETSET", "GETDEL", "DECRBY", "INCRBYFLOAT", "SETRANGE", "SETBIT", "GETBIT", "STRLEN", "MSET",
+     "HSET", "HMSET", "HSETNX", "HDEL", "HEXISTS", "HINCRBY", "HINCRBYFLOAT", "LPUSH", "RPUSH", "LPUSHX", "RPUSHX",
+     "LPOP", "RPOP", "LMOVE", "RPOPLPUSH", "SADD", "SREM", "SPOP", "SMOVE", "ZADD", "ZREM", "ZINCRBY", "ZPOPMIN",
+     "ZPOPMAX", "ZRANK", "XADD", "XACK", "XLEN", "PFADD", "PERSIST", "RENAME", "PUBLISH", "EXPIREAT", "PEXPIREAT")
+)  # fmt: skip
+"""Commands that cost little by themselves, however large what they touch; with many arguments each of them counts."""
+MANY = 500
+"""Arguments from which their number alone costs."""
+_UNWANTED = frozenset(("KEYS", "DEBUG"))
+"""Commands that no application needs."""
+_PARTS = {
+    "HGETALL": "HSCAN, or HMGET of the fields that are needed", "HKEYS": "HSCAN", "HVALS": "HSCAN",
+    "SMEMBERS": "SSCAN, or SMISMEMBER of those that are asked for", "LRANGE": "LRANGE of a page, not 0 -1",
+    "ZRANGE": "ZRANGE with a LIMIT or a narrower range", "ZREVRANGE": "ZREVRANGE of a page",
+    "ZRANGEBYSCORE": "ZRANGEBYSCORE with LIMIT", "XRANGE": "XRANGE with COUNT", "SORT": "a sorted set that is kept up",
+    "SORT_RO": "a sorted set that is kept up", "LREM": "a set or a sorted set, which find a member without a walk",
+    "LINDEX": "a hash by number, or the ends of the list", "LINSERT": "a sorted set",
+    "BITCOUNT": "BITCOUNT over ranges", "FLUSHALL": "FLUSHALL ASYNC", "FLUSHDB": "FLUSHDB ASYNC",
+}  # fmt: skip
+"""What takes the place of a walk."""
+
+
+class Work(Enum):
+    """What kind of work a command is."""
+
+    KEYSPACE = "goes through all keys"
+    WALK = "goes through a large key"
+    SCRIPT = "runs a script"
+    SEARCH = "queries an index"
+    JSON = "works on a document"
+    VECTOR = "compares vectors"
+    SERIES = "reads time series"
+    MODULE = "is a module's"
+    MANY = "has many arguments"
+    CHEAP = "cheap"
+    OTHER = "anything else"
+
+    @classmethod
+    def of(cls, command: str, arguments: int, *, module: bool) -> "Work":
+        """The kind of a command in upper case, with the most arguments that were seen of it."""
+        prefixes = {"FT.": cls.SEARCH, "JSON.": cls.JSON, "TS.": cls.SERIES}
+        for prefix, work in prefixes.items():
+            if command.startswith(prefix):
+                return work
+        if re.fullmatch(r"V(SIM|ADD|REM|LINKS|EMB|RANDMEMBER|RANGE)", command):
+            return cls.VECTOR
+        if module or "." in command:
+            return cls.MODULE
+        if command in SCRIPTS:
+            return cls.SCRIPT
+        if command in ("KEYS", "SCAN"):
+            return cls.KEYSPACE
+        if command in WHOLE:
+            return cls.WALK
+        if arguments >= MANY:
+            return cls.MANY
+        return cls.CHEAP if command in CHEAP else cls.OTHER
+
+
+def remedy_of(command: str, work: Work, key: str, who: str) -> str:
+    """What a person does about it; `key` may be empty, `who` sends it."""
+    on, of = (f" on {key}" if key else ""), key or "its key"
+    match work:
+        case Work.KEYSPACE if command == "SCAN":
+            return f"In {who} give SCAN a COUNT of a few hundred: a large one is as long a stall as KEYS."
+        case Work.KEYSPACE:
+            return f"In {who} replace KEYS by SCAN with a COUNT of a few hundred, or keep the names in a set."
+        case Work.WALK:
+            instead = _PARTS.get(command, "a smaller range, or a result that is kept ready")
+            return f"In {who} replace {command}{on} by {instead}, and split {of} if it's huge."
+        case Work.SCRIPT:
+            return f"Bound the loop of the script that {who} runs by {command}, or do its work in parts of a few ms."
+        case Work.SEARCH:
+            index = key or "INDEX"
+            query = "AGGREGATE" if command == "FT.AGGREGATE" else "SEARCH"
+            how = "filter before GROUPBY and LOAD less" if query == "AGGREGATE" else "ask for fewer rows by LIMIT"
+            return (
+                f"Take the query that {who} sends by {command} to index {index}, and see by FT.PROFILE {index} {query}"
+                f" QUERY ... where its time goes; then {how}, make sorted and grouped fields SORTABLE, and avoid * and"
+                f" leading wildcards."
+            )
+        case Work.JSON if command in ("JSON.GET", "JSON.MGET"):
+            return (
+                f"In {who} read only the paths that are needed of {of} (JSON.GET KEY $.path), and split the document."
+            )
+        case Work.JSON:
+            return (
+                f"In {who} change only the path that is meant of {of}, not the whole document, and split the document."
+            )
+        case Work.VECTOR if command == "VSIM":
+            return (
+                f"In {who} give VSIM{on} a smaller EF and COUNT, without TRUTH and NOTHREAD; quantise the set"
+                f" (Q8 or BIN), or split it."
+            )
+        case Work.VECTOR:
+            return f"In {who} let {command}{on} come at a steady rate: VADD with CAS prepares its work in a thread."
+        case Work.SERIES:
+            return f"In {who} ask {command}{on} for a shorter range, or for one that a rule (TS.CREATERULE) compacts."
+        case Work.MANY:
+            return f"In {who} send {command}{on} with a few hundred arguments at a time: each one counts."
+        case Work.CHEAP:
+            return (
+                f"Look for what is behind {command} before it's blamed: how large {of} is (MEMORY USAGE), whether what"
+                f" {who} overwrites is a large key, and eviction, swap or the disk in LATENCY LATEST."
+            )
+        case _:
+            name = command.lower()
+            return (
+                f"See what {command}{on} costs by its size (COMMAND DOCS {name}), and have {who} ask for less at once."
+            )
+
+
+def unwanted_of(command: str) -> tuple[str, ...]:
+    """The ACL rule that takes it away, for what no application needs; none for what one may live by."""
+    return (f"-{command.lower()}",) if command in _UNWANTED else ()
+
+
+def monitor_of(work: Work) -> tuple[str, ...]:
+    """The latency monitor's threshold, where a cheap command hides what held it up."""
+    return ("100",) if work is Work.CHEAP else ()

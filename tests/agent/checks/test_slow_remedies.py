@@ -1,0 +1,70 @@
+"""What a plan proposes for a slow command: by its kind, by the key's and the caller's name, never the wrong remedy."""
+
+import pytest
+
+from agent.checks.slow_commands import THRESHOLDS
+from agent.runbooks.placeholders import values_at
+from tests.agent.checks.rows import LIMITS, view
+from tools.records import Values
+
+
+def test_the_plan_goes_by_the_runbooks_thresholds() -> None:
+    assert {name: LIMITS[name] for name in THRESHOLDS} == THRESHOLDS
+
+
+def remedies(command: str, key: str = "", args: int = 2, *, module: bool = False) -> dict[str, tuple[str, ...]]:
+    slowlog: Values = {
+        f"{command}.max_usec": 90_000, f"{command}.count": 3, f"{command}.newest_age": 1, "e1.command": command,
+        "e1.args": args, "e1.name": "shop", "e1.client": "10.0.0.7",
+    }  # fmt: skip
+    stats: Values = {
+        "window_seconds": 2.0, f"{command.lower()}.calls.delta": 9, f"{command.lower()}.usec_per_call.delta": 90_000,
+    }  # fmt: skip
+    if key:
+        slowlog["e1.key"] = key
+    if module:
+        stats[f"{command.lower()}.module"] = True
+    settings: Values = {"latency-monitor-threshold": "0"}
+    return values_at(view({"slowlog": slowlog, "commandstats": stats, "config_get": settings}))
+
+
+@pytest.mark.parametrize(
+    ("command", "key", "says"),
+    [
+        ("KEYS", "", "In shop at 10.0.0.7 replace KEYS by SCAN"),
+        ("HGETALL", "catalog", "replace HGETALL on catalog by HSCAN"),
+        ("FT.AGGREGATE", "idx", "FT.PROFILE idx AGGREGATE QUERY"),
+        ("FT.SEARCH", "idx", "FT.PROFILE idx SEARCH QUERY"),
+        ("JSON.GET", "doc", "only the paths that are needed of doc"),
+        ("JSON.SET", "doc", "only the path that is meant of doc"),
+        ("VSIM", "v", "VSIM on v a smaller EF"),
+        ("TS.RANGE", "t", "TS.RANGE on t for a shorter range"),
+        ("EVALSHA", "", "Bound the loop of the script that shop at 10.0.0.7 runs"),
+        ("GRAPH.QUERY", "", "COMMAND DOCS graph.query"),
+        ("SET", "cart", "how large cart is"),
+        ("GEOSEARCH", "shops", "GEOSEARCH on shops"),
+    ],
+)
+def test_each_kind_of_command_has_its_own_remedy(command: str, key: str, says: str) -> None:
+    (text,) = remedies(command, key, module=command == "GRAPH.QUERY")["slow_remedy"]
+    assert says in text
+    assert command == "KEYS" or "SCAN" not in text.replace("HSCAN", "")
+
+
+def test_only_what_no_application_needs_is_taken_away() -> None:
+    assert remedies("KEYS")["unwanted_command"] == ("-keys",)
+    for command in ("SET", "HGETALL", "FT.SEARCH", "EVAL", "SCAN", "MGET"):
+        assert "unwanted_command" not in remedies(command)
+
+
+def test_what_held_a_cheap_command_up_is_written_down_from_now_on() -> None:
+    assert remedies("SET", "cart")["latency_monitor_ms"] == ("100",)
+    assert "latency_monitor_ms" not in remedies("HGETALL", "catalog")
+
+
+def test_many_arguments_are_what_costs() -> None:
+    assert "a few hundred arguments at a time" in remedies("SADD", "members", 20_000)["slow_remedy"][0]
+
+
+def test_nothing_slow_has_no_remedy() -> None:
+    assert "slow_remedy" not in values_at(view({"slowlog": {"max_usec": 5}}))
