@@ -88,7 +88,8 @@ class Look:
         shared = node is not equipment.node and locality in ("local", "no-listener")
         tools = [tool for tool in HOST if not (shared and tool == "machine")]
         return NodeSurvey(
-            equipment.toolbox, node, equipment.clock, pace, confirm, self._has_found, tools, equipment.keeps_past
+            equipment.toolbox, node, equipment.clock, pace, confirm, self._has_found, tools, equipment.keeps_past,
+            node is equipment.node and not equipment.target.watched,
         )  # fmt: skip
 
     def _pings(self) -> int:

@@ -23,12 +23,13 @@ from evals.lab.faults import (
     replication,
     settings,
     stalls,
+    syncs,
     waiting,
 )
 
 _FAMILIES = (
-    connectivity, far, clients, limits, buffers, waiting, cpu, stalls, memory, persistence, replication, failover,
-    cluster, access, encryption, settings, network, host, clientside, benign, double, attacks,
+    connectivity, far, clients, limits, buffers, waiting, cpu, stalls, memory, persistence, replication, syncs,
+    failover, cluster, access, encryption, settings, network, host, clientside, benign, double, attacks,
 )  # fmt: skip
 _TWINS = {
     "process-down": "firewall-reject-refused", "process-frozen": "client-paused-all",
