@@ -121,7 +121,8 @@ def general(tool: str, field: str) -> str:
 def events() -> Iterator[str]:
     """What the log may tell of each event that its patterns name."""
     patterns = tomllib.loads((ROOT / "tools" / "host" / "log_patterns.toml").read_text("utf-8"))
-    return (f"{event}.{field}" for event in patterns for field in ("count", "newest_age"))
+    figures = {event: tuple(re.compile(one["match"]).groupindex) for event, one in patterns.items()}
+    return (f"{event}.{field}" for event in patterns for field in ("count", "newest_age", *figures[event]))
 
 
 def parameters() -> set[str]:

@@ -83,6 +83,9 @@ replica-link-down: master_link_status:down
 masterauth-mismatch: a replica never syncs, its master counts NOAUTH
 backlog-too-small: sync_partial_err grows
 replica-output-loop: sync_full grows with total_forks
+sync-failed: whole copies begin again and again, none is kept
+failover-stuck: master_failover_state isn't no-failover, writes wait
+balancer-over-replicas: one address, several run_ids
 replica-lag: the replica's offset falls behind
 noreplicas: NOREPLICAS; min-replicas-to-write above the good replicas
 replica-write-or-stale: READONLY or MASTERDOWN from a replica

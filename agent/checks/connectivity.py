@@ -78,6 +78,13 @@ def silent(view: View) -> bool:
     return view.unavailable("connect") == "timeout" and view.get("connect", "stage") not in ("dns", "tcp", "tls", None)
 
 
+def _role(view: View) -> tuple[Cited, ...]:
+    """What tells this node's role: what to do about a replica isn't what to do about a primary."""
+    fields = view.fields("topology")
+    at = next((n for n in range(1, len(fields)) if fields.get(f"n{n}.node") == view.node), None)
+    return (("topology", f"n{at}.role"),) if at else ()
+
+
 def process_frozen(view: View, limits: Limits) -> Found:
     """TCP accepts and nothing is answered for longer than a script stays mute; the process is stopped."""
     stopped, state = view.get("process", "stopped"), view.get("process", "state")
@@ -89,21 +96,21 @@ def process_frozen(view: View, limits: Limits) -> Found:
     cited: tuple[Cited, ...] = (
         ("process", "state"), ("silence", "unavailable"), ("silence", "waited_seconds"), ("connect", "unavailable"),
     )  # fmt: skip
-    queue = ("sockets", "recv_q")
+    queue, role = ("sockets", "recv_q"), _role(view)
     if stopped is True or view.get("process", "cgroup_frozen") is True:
         how = "stopped (state T)" if stopped is True else "frozen by its control group"
         why = f"The process is {how}: the kernel accepts connections, and nothing answers."
         cited = *cited, ("process", "cgroup_frozen")
-        yield view.cause("process-frozen", 0.97, why, *cited, queue)
+        yield view.cause("process-frozen", 0.97, why, *cited, queue, *role)
     elif silence is not None and mute:
         if state == "D":
             why = "The process is in uninterruptible sleep (state D), and nothing was answered: storage or memory."
-            yield view.cause("process-frozen", 0.9, why, *cited)
+            yield view.cause("process-frozen", 0.9, why, *cited, *role)
         elif view.last("process") is None or view.unavailable("process"):
             why = f"TCP connects, and nothing came back in {waited:.1f} s, longer than a script stays mute."
             # Behind a proxy's own listener the silence may be the proxy's.
             proxied = view.get("process", "locality") == "foreign-listener"
-            yield view.cause("process-frozen", 0.55 if proxied else 0.8, why, *cited, ("connect", "tcp_ms"))
+            yield view.cause("process-frozen", 0.55 if proxied else 0.8, why, *cited, ("connect", "tcp_ms"), *role)
         else:
             why = f"TCP connects, nothing came back in {waited:.1f} s, and yet the process isn't stopped."
             yield view.cause("process-frozen", 0.4, why, *cited)

@@ -2,61 +2,21 @@
 
 import re
 
-from agent.answer.diagnosis import Cause
+from agent.checks import switchover, syncs
+from agent.checks.balancer import balancer
+from agent.checks.ends import AUTH, primary_of, refused, trouble, with_other
 from agent.checks.resyncs import SHOWN, again, resyncs, seen_below
 from agent.checks.roles import masterdown, readonly
+from agent.checks.switchover import failover_stuck
+from agent.checks.syncs import sync_failed
 from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
-from tools.connection.target import address
 
 STALE_WORDS = re.compile(
     r"\b(replica\w*|slaves?|connected_slaves|stale|old data|outdated|behind|in step|in sync|syncs?|resyncs?)\b",
     re.IGNORECASE,
 )
 """Words with which people report that a replica doesn't follow."""
-AUTH = ("NOAUTH", "WRONGPASS", "NOPERM")
-
-
-def primary_of(view: View) -> View | None:
-    """The view of the node that this replica follows, or None where it isn't known."""
-    host, port = view.text("replication", "master_host"), view.number("replication", "master_port")
-    named = address(host, int(port)) if host and port else ""
-    primaries = [peer for peer in view.peers if peer.text("replication", "role") == "master"]
-    found = [peer for peer in view.peers if peer.node == named] or (primaries if len(primaries) == 1 else [])
-    return found[0] if found else None
-
-
-def trouble(peer: View | None) -> tuple[str, tuple[Cited, ...]] | None:
-    """What's wrong with a node itself, such that who talks to it suffers; None where nothing is known to be."""
-    if peer is None:
-        return None
-    if peer.get("process", "stopped") is True or peer.get("process", "cgroup_frozen") is True:
-        return "is stopped", (("process", "state"), ("process", "cgroup_frozen"))
-    kind = peer.unavailable("connect")
-    words = {
-        "refused": "isn't running", "loading": "is loading its dataset", "busy": "is busy with a script",
-        "maxclients": "turns clients away", "protected": "is in protected mode",
-    }  # fmt: skip
-    silent = peer.unavailable("silence") == "timeout" or (
-        kind == "timeout" and peer.get("connect", "stage") not in ("dns", "tcp", "tls", None)
-    )
-    if kind in words:
-        return words[kind], (("connect", "unavailable"),)
-    # A listener that isn't the server is a proxy: its silence is the way's, not the primary's.
-    if silent and peer.get("process", "locality") != "foreign-listener":
-        return "doesn't answer", (("connect", "unavailable"), ("silence", "unavailable"))
-    return None
-
-
-def refused(view: View, limits: Limits) -> str | None:
-    """The error with which its primary refuses this replica's login, by the replica's own log."""
-    recent = limits["replication_event_seconds"]
-    for event in ("replication_aborted", "replication_refused"):
-        age, error = view.number("log", f"{event}.newest_age"), view.text("log", f"{event}.error")
-        if age is not None and age <= recent and error in AUTH:
-            return error
-    age = view.number("log", "replication_auth.newest_age")
-    return "WRONGPASS" if age is not None and age <= recent else None
 
 
 def link(view: View, limits: Limits) -> Found:
@@ -84,16 +44,16 @@ def link(view: View, limits: Limits) -> Found:
             "masterauth-mismatch", 0.96, why, ("log", "replication_auth.newest_age"),
             ("log", "replication_aborted.error"), ("log", "replication_refused.error"), *cited[:2],
         )  # fmt: skip
-        yield _with(cause, primary, *(("replication", f"errorstat_{word}.count.delta") for word in AUTH))
+        yield with_other(cause, primary, *(("replication", f"errorstat_{word}.count.delta") for word in AUTH))
     if sick := trouble(primary):
         why = f"The link to the primary is down because the primary {sick[0]}."
-        yield _with(view.cause("replica-link-down", 0.4, why, *cited), primary, *sick[1])
+        yield with_other(view.cause("replica-link-down", 0.4, why, *cited), primary, *sick[1])
     elif primary and again(primary, limits):
         why = "The link is down between two syncs of a row that the primary shows the reason for."
         yield view.cause("replica-link-down", 0.35, why, *cited)
     elif up:
         why = f"The link counts as up, and nothing came over it for {quiet:.0f} s, pings included."
-        yield _with(view.cause("replica-link-down", 0.85, why, *cited), primary, ("connect", "stage"))
+        yield with_other(view.cause("replica-link-down", 0.85, why, *cited), primary, ("connect", "stage"))
     elif view.number("replication", "master_sync_in_progress") == 1:
         why = "The replica is receiving a whole copy; until then its link counts as down."
         yield view.cause("replica-link-down", 0.45, why, ("replication", "master_sync_in_progress"), *cited)
@@ -101,7 +61,7 @@ def link(view: View, limits: Limits) -> Found:
         down = view.number("replication", "master_link_down_since_seconds") or 0
         since = f" for {down:.0f} s" if down > 0 else ""
         why = f"The link to the primary is down{since}: this replica keeps answering with old data."
-        yield _with(view.cause("replica-link-down", 0.95, why, *cited), primary, ("connect", "unavailable"))
+        yield with_other(view.cause("replica-link-down", 0.95, why, *cited), primary, ("connect", "unavailable"))
 
 
 def _refused_above(primary: View | None) -> str | None:
@@ -112,12 +72,6 @@ def _refused_above(primary: View | None) -> str | None:
     asked = any((primary.number("commandstats", f"{name}.rejected_calls.delta") or 0) > 0 for name in ("psync", "ping"))
     worst = max(counts, key=lambda word: counts[word])
     return worst if asked and counts[worst] > 0 else None
-
-
-def _with(cause: Cause, other: View | None, *cited: Cited) -> Cause:
-    """A cause with evidence of another node beside its own."""
-    more = other.cite(*cited) if other else ()
-    return cause.model_copy(update={"evidence": (*cause.evidence, *more)})
 
 
 def turned_away(view: View, limits: Limits) -> Found:
@@ -131,7 +85,9 @@ def turned_away(view: View, limits: Limits) -> Found:
             why = f"The replica at {peer.node} is refused each time it tries to follow: its masterauth is wrong."
             cause = view.cause("masterauth-mismatch", 0.95, why, *cited)
             # It's the replica's setting that has to be fixed.
-            yield _with(cause.model_copy(update={"where": peer.node}), peer, ("log", "replication_auth.newest_age"))
+            yield with_other(
+                cause.model_copy(update={"where": peer.node}), peer, ("log", "replication_auth.newest_age")
+            )
             return
     psync = view.number("commandstats", "psync.rejected_calls.delta") or 0
     if psync > 0:
@@ -190,7 +146,7 @@ def lag(view: View, limits: Limits) -> Found:
         cause = view.cause("replica-lag", 0.4 if sick else 0.93, why, *cited)
         # The replica, or the way to it, has to be fixed.
         cause = cause.model_copy(update={"where": peer.node if peer else view.node})
-        yield _with(cause, peer, ("replication", "slave_repl_offset"), *(sick[1] if sick else ()))
+        yield with_other(cause, peer, ("replication", "slave_repl_offset"), *(sick[1] if sick else ()))
         return
 
 
@@ -215,11 +171,15 @@ def noreplicas(view: View, limits: Limits) -> Found:
 
 
 FAMILY = Family(
-    checks=(link, turned_away, lost, lag, noreplicas, resyncs, seen_below, readonly, masterdown),
+    checks=(
+        link, turned_away, lost, lag, noreplicas, resyncs, seen_below, sync_failed, failover_stuck, readonly,
+        masterdown, balancer,
+    ),
     needs={
         "replica-link-down": ("replication",), "masterauth-mismatch": ("log",), "replica-lag": ("replication",),
         "noreplicas": ("replication",), "replica-output-loop": ("replication",), "backlog-too-small": ("replication",),
-        "replica-write-or-stale": (), "stale-endpoint": (), "unexpected-replica": (),
+        "sync-failed": ("replication", "log"), "failover-stuck": ("replication",),
+        "balancer-over-replicas": (), "replica-write-or-stale": (), "stale-endpoint": (), "unexpected-replica": (),
     },
     consequences={
         "masterauth-mismatch": {"auth-failure": 0.3, "replica-link-down": 0.3, "connection-churn": 0.4},
@@ -229,6 +189,15 @@ FAMILY = Family(
             "bandwidth-cap": 0.4, "nonkey-memory": 0.5,
         },
         "backlog-too-small": {"replica-link-down": 0.4, "replica-lag": 0.4, "fork-stall": 0.5, "bandwidth-cap": 0.4},
+        "sync-failed": {
+            "replica-link-down": 0.3, "backlog-too-small": 0.3, "replica-output-loop": 0.3, "replica-lag": 0.4,
+            "fork-stall": 0.4, "bandwidth-cap": 0.4, "bgsave-disk-full": 0.5, "process-down": 0.8,
+        },
+        "balancer-over-replicas": {
+            "replica-write-or-stale": 0.4, "stale-endpoint": 0.4, "unexpected-replica": 0.3, "split-brain": 0.5,
+        },
+        # What holds the writers back is the failover; nobody paused them, and UNPAUSE frees nothing.
+        "failover-stuck": {"client-paused": 0.3, "replica-lag": 0.4, "connection-leak": 0.6, "path-latency": 0.3},
         "replica-write-or-stale": {"connection-churn": 0.3, "retry-storm": 0.5},
         "stale-endpoint": {"replica-write-or-stale": 0.4, "connection-churn": 0.3, "retry-storm": 0.5},
         "unexpected-replica": {
@@ -236,4 +205,5 @@ FAMILY = Family(
             "retry-storm": 0.5,
         },
     },
+    placeholders=(*syncs.PLACEHOLDERS, *switchover.PLACEHOLDERS),
 )  # fmt: skip

@@ -44,6 +44,7 @@ FIGURES = {
     "disk": ("dir_free_bytes", "dir_used_share", "dir_read_only", "temp_count"),
     "history": ("at", "changed1.field", "changed1.before", "changed1.at", "changed2.field", "changed3.field"),
     "baseline": ("age_days", "other_name", "changed1.field", "changed2.field", "changed3.field"),
+    "same_server": ("connections", "runs", "roles"),
     "idle_probe": ("idle_seconds", "closed_by_peer", "closed_after_seconds", "ping_after", "still_listed"),
     "process": ("listening", "state", "nofile_soft", "num_fds", "cpu_share"),
     "sockets": ("established", "time_wait", "close_wait", "recv_q", "send_q", "ListenOverflows.delta"),
@@ -87,6 +88,7 @@ SHOWN: dict[str, str] = {
     "history": r"at|restarted|gap_share|changed[1-4]\.(field|before|at|when)",
     "baseline": r"age_days|found|changed[1-5]\.field|(ops|connections|errors|evicted)_per_second\.(before|now|ratio)|"
     r"(connected_clients|used_memory|keys|hit_ratio|cpu_share|latency_p50_ms)\.(before|now)",
+    "same_server": r"connections|runs|roles|c\d+\.(run|role|port)",
     "idle_probe": r".*",
     "process": r"locality|listening|state|stopped|redis_processes|nofile_(soft|maxclients)|num_fds|(main_)?cpu_share|"
     r"main_wait_share|swap_bytes|cgroup_(cpu_quota|frozen|nr_throttled\.delta)",

@@ -89,7 +89,7 @@ class Look:
         tools = [tool for tool in HOST if not (shared and tool == "machine")]
         return NodeSurvey(
             equipment.toolbox, node, equipment.clock, pace, confirm, self._has_found, tools, equipment.keeps_past,
-            equipment.names_log(node),
+            equipment.names_log(node), node is equipment.node and not equipment.target.watched,
         )  # fmt: skip
 
     def _pings(self) -> int:

@@ -5,8 +5,10 @@ import contextlib
 import re
 from collections.abc import Callable, Sequence
 
+from agent.checks.balancer import READONLY_WORDS
 from agent.checks.growth import POPS, PUSHES, called
 from agent.checks.resets import IDLE_WORDS
+from agent.evidence.report_words import mention
 from agent.evidence.view import View
 from tools.clock import Clock
 from tools.connection.node import Node
@@ -75,7 +77,7 @@ class NodeSurvey:
 
     def __init__(
         self, toolbox: Toolbox, node: Node, clock: Clock, pace: Pace, confirm: Confirm, found: Callable[[], bool],
-        host: Sequence[str] = HOST, past: bool = False, log: bool = False,
+        host: Sequence[str] = HOST, past: bool = False, log: bool = False, named: bool = False,
     ) -> None:  # fmt: skip
         self.toolbox = toolbox
         self.node = node
@@ -90,6 +92,8 @@ class NodeSurvey:
         """Whether the history is read: somebody keeps it."""
         self.log = log
         """Whether a person named its log."""
+        self.named = named
+        """Whether it's the one whose address was given."""
 
     @property
     def left(self) -> float:
@@ -187,6 +191,7 @@ class NodeSurvey:
             *(self.take(tool) for tool in HOST_ONCE if not self.view.unavailable("process")),
             *(self.take("streams", calls=30) for _ in range(self._streams_are_used())),
             *(self.take("lists") for _ in range(self._lists_fill_up())),
+            *(self.take("same_server", connections=count) for count in self._doubts(mode)),
         )  # fmt: skip
 
     async def watch(self, pings: int) -> None:
@@ -214,6 +219,19 @@ class NodeSurvey:
         """Whether far more is pushed to lists than popped: then which of them grows is worth some commands."""
         pushed, popped = called(self.view, PUSHES) or 0, called(self.view, POPS) or 0
         return pushed >= MANY_PUSHES and popped < MOST_POPPED * pushed
+
+    def _doubts(self, mode: str) -> tuple[int, ...]:
+        """How many connections more are compared, where something says that the address may be several servers'."""
+        view = self.view
+        told = mention(READONLY_WORDS, view.symptom)
+        refused = (view.number("info", "errorstat_READONLY.count") or 0) > 0
+        # Another program that listens at the address passes connections on; where there are replicas, perhaps to them.
+        passed_on = view.get("process", "locality") == "foreign-listener" and (
+            view.text("replication", "role") == "slave" or (view.number("replication", "connected_slaves") or 0) > 0
+        )
+        if mode not in ("", "standalone") or not (told or refused or passed_on) or not self.named:
+            return ()
+        return (3 if told or passed_on else 2,)
 
     async def sentinel(self) -> None:
         """The readings of a sentinel."""

@@ -31,6 +31,7 @@ from tools.server.lists import lists
 from tools.server.memory import memory
 from tools.server.persistence import persistence
 from tools.server.replication import replication
+from tools.server.same_server import same_server
 from tools.server.script import script
 from tools.server.sentinel import sentinel as sentinel_
 from tools.server.slowlog import slowlog
@@ -41,7 +42,7 @@ REACHING = (connect, ping, silence)
 SERVER = (
     latency_sample, info, commandstats, latencystats, latency_events, slowlog, clients, memory, persistence,
     replication, cluster, keyspace, big_keys, streams, lists, access, config_get, idle_probe,
-    script,
+    same_server, script,
 )  # fmt: skip
 HOST = (process, sockets, machine, disk, log, kernel_log)
 

@@ -63,6 +63,8 @@ class Remedy(Record):
     verify: str | None = None
     check: tuple[Goal, ...] = ()
     """Of what is sent: what shows in a few seconds that it worked, as code compares it."""
+    when: tuple[Clue, ...] = ()
+    """Evidence of the form of the cause that this cures, where it has several: without any of these it's left out."""
     unless: tuple[Clue, ...] = ()
     """Evidence of another form of the cause, which this doesn't cure: any of these leaves it out."""
     after: tuple[str, ...] = ()
@@ -87,7 +89,8 @@ class Remedy(Record):
 
     def fits(self, evidence: Sequence[Evidence], causes: Collection[str]) -> bool:
         """Whether it's for the form that the cause has by its evidence, and none of its blockers is among `causes`."""
-        return not any(clue.holds(evidence) for clue in self.unless) and not set(self.after) & set(causes)
+        meant = not self.when or any(clue.holds(evidence) for clue in self.when)
+        return meant and not any(clue.holds(evidence) for clue in self.unless) and not set(self.after) & set(causes)
 
     def same_as(self, command: Sequence[str]) -> bool:
         """Whether it sends this command, or sets this parameter, whatever the value."""

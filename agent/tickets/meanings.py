@@ -60,6 +60,9 @@ replica-link-down: A replica has lost its primary, so what it answers gets old
 masterauth-mismatch: A replica can't log in to its primary and never syncs
 backlog-too-small: Short interruptions make replicas copy everything again
 replica-output-loop: A replica starts its full copy again and again and never finishes
+sync-failed: A replica can't take over its primary's data, however often it tries
+failover-stuck: A planned switchover waits for a replica, and holds all writes back meanwhile
+balancer-over-replicas: One address leads now to the primary and now to a replica, which refuses writes
 replica-lag: A replica is behind its primary, so it answers with old data
 noreplicas: Redis refuses writes because too few replicas are connected
 replica-write-or-stale: A replica refuses what clients ask of it

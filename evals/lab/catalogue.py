@@ -28,13 +28,14 @@ from evals.lab.faults import (
     replication,
     settings,
     stalls,
+    syncs,
     waiting,
 )
 
 _FAMILIES = (
     connectivity, far, clients, limits, buffers, waiting, cpu, modules, stalls, memory, growing, quiet, persistence,
-    replication, failover, cluster, moving_slots, access, encryption, settings, network, host, clientside, benign,
-    moments, double, attacks,
+    replication, syncs, failover, cluster, moving_slots, access, encryption, settings, network, host, clientside,
+    benign, moments, double, attacks,
 )  # fmt: skip
 _TWINS = {
     "process-down": "firewall-reject-refused", "process-frozen": "client-paused-all",

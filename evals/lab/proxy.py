@@ -1,6 +1,7 @@
 """A TCP proxy on loopback that is a bad network: slow, forgetful or silent."""
 
 import asyncio
+import itertools
 import socket
 import struct
 import time
@@ -88,8 +89,12 @@ async def _forward(url: str, route: Route, reader: asyncio.StreamReader, writer:
 
 
 @asynccontextmanager
-async def proxy(url: str, route: Route) -> AsyncIterator[str]:
-    """The URL by which a redis:// URL is reached over such a route, for as long as the block runs."""
+async def proxy(url: str, route: Route, *others: str) -> AsyncIterator[str]:
+    """The URL by which a redis:// URL is reached over such a route, for as long as the block runs.
+
+    With further URLs it's a balancer: connections go to each of them in turn.
+    """
+    targets = itertools.cycle((url, *others))
     serving: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -98,7 +103,7 @@ async def proxy(url: str, route: Route) -> AsyncIterator[str]:
         serving.add(task)
         # Cancelled at the end of the block, which `start_server` would report as a failure.
         with suppress(asyncio.CancelledError):
-            await _forward(url, route, reader, writer)
+            await _forward(next(targets), route, reader, writer)
         serving.discard(task)
         writer.transport.abort()
 

@@ -90,10 +90,12 @@ class OwnTraffic:
         """Connections that the server turned away at its limit."""
         self.errors: Counter[str] = Counter()
         """Error replies by their first word."""
+        self.refused: Counter[str] = Counter()
+        """Commands that were answered with an error, by their commandstats name."""
 
     def copy(self) -> "OwnTraffic":
         """The counts as they are now."""
         other = OwnTraffic()
-        other.calls, other.errors = self.calls.copy(), self.errors.copy()
+        other.calls, other.errors, other.refused = self.calls.copy(), self.errors.copy(), self.refused.copy()
         other.connections, other.rejected = self.connections, self.rejected
         return other

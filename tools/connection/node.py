@@ -249,6 +249,7 @@ class Node:
         for command, reply in zip(commands, replies, strict=True):
             if isinstance(reply, ServerError):
                 self.own.errors[reply.text.split(" ", 1)[0]] += 1
+                self.own.refused[stat_name(command)] += 1
             else:
                 self.own.calls[stat_name(command)] += 1
         return [checked(command, reply) for command, reply in zip(commands, replies, strict=True)]

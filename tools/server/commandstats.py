@@ -1,6 +1,7 @@
 """INFO commandstats over a window: which commands cost the server its time."""
 
 import re
+from collections import Counter
 from typing import Annotated
 
 from pydantic import Field
@@ -17,6 +18,9 @@ TELLING = (
     "brpoplpush", "ltrim",
 )  # fmt: skip
 """Commands that are shown however little they cost: that they were called at all says what the server is used for."""
+REFUSALS = ("rejected_calls", "failed_calls")
+MOST_REFUSED = 32
+"""Commands that are shown besides for what was refused or failed of them: first over the window, then the most."""
 _SHOWN = ("calls", "usec", "usec_per_call", "rejected_calls", "failed_calls")
 
 
@@ -29,7 +33,8 @@ async def commandstats(
     """Calls, time and failures of each command, since the start and over the window.
 
     `<command>.<field>` is since the start, `<command>.<field>.delta` over the window (usec_per_call.delta is the
-    mean cost of the calls within it). `total.usec.delta` sums all commands, `top` names the costliest of the window,
+    mean cost of the calls within it). What was refused or failed is shown however cheap it is, commands that only this
+    program called come last. `total.usec.delta` sums all commands, `top` names the costliest of the window,
     `top_share` is its share of that time. usec leaves out queueing and the network. `writes.calls.delta` are the calls
     of all commands that write, as far as the server or the names tell; `<command>.module` is true of a module's, whose
     time may be that of threads of its own.
@@ -38,7 +43,15 @@ async def commandstats(
     rows = _rows(both.changes(frozenset({"commandstats"})))
     total = sum(_n(row.get("usec.delta")) for row in rows.values())
     calls = sum(_n(row.get("calls.delta")) for row in rows.values())
-    ranked = sorted(rows, key=lambda name: (_n(rows[name].get("usec.delta")), _n(rows[name].get("usec"))), reverse=True)
+    # Before 7.0 a subcommand's calls are counted under its command's name.
+    mine = both.last.own.calls + Counter(
+        call.partition("|")[0] for call in both.last.own.calls.elements() if "|" in call
+    )
+    own = {name for name, row in rows.items() if _n(row.get("calls")) <= mine[name]}
+    ranked = sorted(
+        rows, key=lambda name: (name not in own, _n(rows[name].get("usec.delta")), _n(rows[name].get("usec"))),
+        reverse=True,
+    )  # fmt: skip
     values: Values = {
         "window_seconds": round(both.seconds, 3), "commands": len(rows), "total.usec.delta": int(total),
         "total.calls.delta": int(calls), "busy_share": round(total / 1e6 / both.seconds, 4) if both.seconds else None,
@@ -50,9 +63,9 @@ async def commandstats(
     values["writes.calls.delta"] = int(
         sum(_n(rows[name].get("calls.delta")) for name, one in classes.items() if one.writes and name in rows)
     )
-    for name in dict.fromkeys((*ranked[:top], *(name for name in TELLING if name in rows))):
+    for name in dict.fromkeys((*ranked[:top], *_refused(rows), *(name for name in TELLING if name in rows))):
         row = rows[name]
-        for field in ("rejected_calls", "failed_calls"):
+        for field in REFUSALS:
             if not row.get(field):
                 row.pop(field, None)
                 row.pop(f"{field}.delta", None)
@@ -65,6 +78,16 @@ async def commandstats(
         if name in classes and classes[name].module:
             values[f"{name}.module"] = True
     return values
+
+
+def _refused(rows: dict[str, dict[str, Scalar]]) -> list[str]:
+    """Commands of which calls were refused or failed: a cut by cost would take these first, since they cost nothing."""
+
+    def times(name: str) -> tuple[float, float]:
+        row = rows[name]
+        return sum(_n(row.get(f"{field}.delta")) for field in REFUSALS), sum(_n(row.get(field)) for field in REFUSALS)
+
+    return sorted((name for name in rows if any(times(name))), key=times, reverse=True)[:MOST_REFUSED]
 
 
 def _rows(flat: Values) -> dict[str, dict[str, Scalar]]:

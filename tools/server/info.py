@@ -115,10 +115,11 @@ def own_part(field: str, first: OwnTraffic, last: OwnTraffic) -> int:
         return last.errors.total() - first.errors.total()
     if match := re.fullmatch(r"errorstat_(\w+)\.count", field):
         return last.errors[match[1]] - first.errors[match[1]]
-    if match := re.fullmatch(r"cmdstat_([\w|]+)\.calls", field):
+    if match := re.fullmatch(r"cmdstat_([\w|]+)\.(calls|rejected_calls|failed_calls)", field):
         name = match[1]
-        mine = {call for call in last.calls if call == name or call.startswith(f"{name}|")}
-        return sum(last.calls[call] - first.calls[call] for call in mine)
+        # Which of the two a refusal was isn't known here: it was this program's in either case.
+        before, now = (first.calls, last.calls) if match[2] == "calls" else (first.refused, last.refused)
+        return sum(now[call] - before[call] for call in now if call == name or call.startswith(f"{name}|"))
     return 0
 
 
@@ -132,6 +133,7 @@ async def sample(node: Node) -> Sample:
     for command, reply in zip(VITALS.values(), others, strict=True):
         if isinstance(reply, ServerError):
             own.errors[reply.text.split(" ", 1)[0]] -= 1
+            own.refused[stat_name(command)] -= 1
         else:
             own.calls[stat_name(command)] -= 1
     if not text.strip():

@@ -91,7 +91,8 @@ async def replication(node: Node, window: Window = 2.0) -> Values:
     did, and `.state`. `master_repl_offset.rate` is what is written, bytes
     a second; `backlog_seconds` is how long an outage the backlog bridges at that rate, null if nothing is written.
     `output.omem_max` is the fullest replica's output buffer in bytes, `output.limit_*` what it's cut off at.
-    `good_replicas_missing` is how many more replicas min-replicas-to-write wants. Sizes in bytes.
+    `master_failover_state.before` is the state of a FAILOVER when the window began. `good_replicas_missing` is how many
+    more replicas min-replicas-to-write wants. Sizes in bytes.
     """
     both = await pair(node, window)
     changed = both.changes(frozenset({"replication", "stats", "memory", "errorstats"}))
@@ -102,6 +103,8 @@ async def replication(node: Node, window: Window = 2.0) -> Values:
         values |= {key: changed[key] for key in (name, f"{name}.delta", f"{name}.rate") if key in changed}
     if changed["role"] == "slave":
         values["master_host"] = node.pseudonyms.plain("address", str(changed.get("master_host")))
+    if "master_failover_state" in changed:
+        values["master_failover_state.before"] = both.first.flat().get("master_failover_state")
     values |= _written(both) | _replicas(node, both)
     values |= await _limits(node) | await _link(node, str(changed["role"]))
     if values["role"] == "slave":

@@ -76,7 +76,9 @@ async def replica_lag(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
         yield both.either(rng, both.above)
 
 
-@FAULTS.fault("replica-frozen", *STALE, cause="process-frozen", twin="replica-link-down", never=(PROMOTED,))
+@FAULTS.fault(
+    "replica-frozen", *STALE, cause="process-frozen", twin="replica-link-down", never=(PROMOTED, "fence it", "promote")
+)
 async def replica_frozen(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """The replica's process is stopped: what the primary sees of it is the consequence."""
     async with pair(kind, rng) as both, crew() as hands:
@@ -164,7 +166,7 @@ async def replica_output_loop(kind: ServerKind, rng: Random) -> AsyncIterator[In
         ) as both,
         crew() as hands,
     ):  # fmt: skip
-        await _ballast(both.above.url, rng, rng.randrange(12, 25))
+        await ballast(both.above.url, rng, rng.randrange(12, 25))
         hands.spawn(write(both.above.url, Random(rng.random()), rng.uniform(1.5, 2.5) * 2**20))
         both.between.rate = rng.uniform(2.5, 4) * 2**20
         both.between.closed = True
@@ -176,7 +178,7 @@ async def replica_output_loop(kind: ServerKind, rng: Random) -> AsyncIterator[In
         yield both.either(rng, both.above).model_copy(update={"fixed": partial(_follows, both, 20)})
 
 
-async def _ballast(url: str, rng: Random, megabytes: int) -> None:
+async def ballast(url: str, rng: Random, megabytes: int) -> None:
     wire = await dial(url)
     try:
         for number in range(megabytes * 4):

@@ -56,6 +56,17 @@ EVIDENCE: dict[str, Callable[[Info, Info], bool]] = {
     "replica-masterdown": refused("MASTERDOWN"),
     "stale-endpoint": refused("READONLY"),
     "unexpected-replica": refused("READONLY"),
+    "sync-failed-version": grew("sync_full"),
+    "sync-failed-disk": grew("sync_full"),
+    "sync-failed-timeout": lambda before, now: int(now["sync_full"]) >= 2,
+    "sync-failed-memory": lambda before, now: int(now["sync_full"]) >= 1,
+    "replica-died": lambda before, now: now["connected_slaves"] == "0",
+    "healthy-new-replica": lambda before, now: now["connected_slaves"] == "2",
+    "failover-stuck": lambda before, now: now["master_failover_state"] != "no-failover",
+    "failover-stuck-link": lambda before, now: now["master_failover_state"] != "no-failover",
+    "healthy-switchover": lambda before, now: now.get("master_failover_state", "no-failover") == "no-failover",
+    "balancer-over-replicas": refused("READONLY"),
+    "healthy-balancer": lambda before, now: now["role"] == "master",
     "healthy-replicas": lambda before, now: "state=online" in now["slave0"],
 }
 """What INFO of the node at which the fault is seen shows of it, before and after a while."""

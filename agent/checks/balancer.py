@@ -1,0 +1,57 @@
+"""One address that leads to several servers: a balancer, a service or a name in front of a primary and its replicas."""
+
+import re
+
+from agent.checks.types import Found, Limits
+from agent.evidence.report_words import mention
+from agent.evidence.view import Cited, View
+
+READONLY_WORDS = re.compile(
+    r"\b(READONLY|read[- ]only (replica|slave)|can't write against|(some|every (second|third|other)|half of the|"
+    r"now and then|at random|sometimes|in turns?)\b.{0,60}\b(writes?|SETs?|carts?|keys?|orders?|values?|missing|old|"
+    r"stale|gone))",
+    re.IGNORECASE,
+)
+"""Words with which people report that the same address answers as different servers would."""
+YOUNG = 3
+"""Seconds of uptime up to which another run_id may be the same server, restarted meanwhile."""
+SEEN = 5
+"""Connections that are compared at most."""
+
+
+def balancer(view: View, limits: Limits) -> Found:
+    """Connections to the address that was given reach servers with different run_ids."""
+    runs, roles = view.number("same_server", "runs"), set(view.text("same_server", "roles").split(","))
+    cited: tuple[Cited, ...] = (
+        ("same_server", "runs"), ("same_server", "roles"), ("same_server", "connections"),
+        *(("same_server", f"c{n}.{name}") for n in range(1, SEEN) for name in ("run", "role")),
+        ("replication", "errorstat_READONLY.count.delta"),
+    )  # fmt: skip
+    if runs is None:
+        return
+    if runs <= 1:
+        if (count := view.number("same_server", "connections") or 0) > 1:
+            because = f"{count:.0f} connections to this address reached one and the same server."
+            yield view.not_("balancer-over-replicas", because, *cited[:3])
+        return
+    uptimes = [view.number("same_server", f"c{n}.uptime") for n in range(1, SEEN)]
+    newest = min((uptime for uptime in uptimes if uptime is not None), default=None)
+    if newest is not None and newest <= YOUNG:
+        return
+    told = mention(READONLY_WORDS, view.symptom) is not None
+    errors = any(
+        (one.number("replication", "errorstat_READONLY.count.delta") or 0) > 0 for one in (view, *view.peers)
+    )  # fmt: skip
+    count = view.number("same_server", "connections") or 0
+    why = f"{count:.0f} connections to this one address reached {runs:.0f} different servers"
+    if roles == {"slave"}:
+        # A name for reads alone is made so on purpose.
+        why += ", all of them replicas: it's an address for reads only."
+        yield view.cause("balancer-over-replicas", 0.6 if errors else 0.3, why, *cited)
+    elif "slave" in roles:
+        why += ", a primary and a replica: which one a client gets is chance"
+        why += ", and those that get the replica are refused (READONLY)." if errors else "."
+        yield view.cause("balancer-over-replicas", 0.985 if errors else 0.9 if told else 0.6, why, *cited)
+    else:
+        why += ", each of them a primary of its own: what one client writes another one doesn't find."
+        yield view.cause("balancer-over-replicas", 0.9, why, *cited)

@@ -1,0 +1,57 @@
+"""The two ends of a replication link: who is above a replica, and what is wrong with a node as its peers suffer it."""
+
+from agent.answer.diagnosis import Cause
+from agent.checks.types import Limits
+from agent.evidence.view import Cited, View
+from tools.connection.target import address
+
+AUTH = ("NOAUTH", "WRONGPASS", "NOPERM")
+"""Errors by which a login, or what it may do, is refused."""
+
+
+def primary_of(view: View) -> View | None:
+    """The view of the node that this replica follows, or None where it isn't known."""
+    host, port = view.text("replication", "master_host"), view.number("replication", "master_port")
+    named = address(host, int(port)) if host and port else ""
+    primaries = [peer for peer in view.peers if peer.text("replication", "role") == "master"]
+    found = [peer for peer in view.peers if peer.node == named] or (primaries if len(primaries) == 1 else [])
+    return found[0] if found else None
+
+
+def trouble(peer: View | None) -> tuple[str, tuple[Cited, ...]] | None:
+    """What's wrong with a node itself, such that who talks to it suffers; None where nothing is known to be."""
+    if peer is None:
+        return None
+    if peer.get("process", "stopped") is True or peer.get("process", "cgroup_frozen") is True:
+        return "is stopped", (("process", "state"), ("process", "cgroup_frozen"))
+    kind = peer.unavailable("connect")
+    words = {
+        "refused": "isn't running", "loading": "is loading its dataset", "busy": "is busy with a script",
+        "maxclients": "turns clients away", "protected": "is in protected mode",
+    }  # fmt: skip
+    silent = peer.unavailable("silence") == "timeout" or (
+        kind == "timeout" and peer.get("connect", "stage") not in ("dns", "tcp", "tls", None)
+    )
+    if kind in words:
+        return words[kind], (("connect", "unavailable"),)
+    # A listener that isn't the server is a proxy: its silence is the way's, not the primary's.
+    if silent and peer.get("process", "locality") != "foreign-listener":
+        return "doesn't answer", (("connect", "unavailable"), ("silence", "unavailable"))
+    return None
+
+
+def refused(view: View, limits: Limits) -> str | None:
+    """The error with which its primary refuses this replica's login, by the replica's own log."""
+    recent = limits["replication_event_seconds"]
+    for event in ("replication_aborted", "replication_refused"):
+        age, error = view.number("log", f"{event}.newest_age"), view.text("log", f"{event}.error")
+        if age is not None and age <= recent and error in AUTH:
+            return error
+    age = view.number("log", "replication_auth.newest_age")
+    return "WRONGPASS" if age is not None and age <= recent else None
+
+
+def with_other(cause: Cause, other: View | None, *cited: Cited) -> Cause:
+    """A cause with evidence of another node beside its own."""
+    more = other.cite(*cited) if other else ()
+    return cause.model_copy(update={"evidence": (*cause.evidence, *more)})

@@ -1,0 +1,258 @@
+"""Whole copies that never succeed: what keeps a replica from taking its primary's data, seen from either end."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from agent.checks.ends import primary_of, refused, trouble, with_other
+from agent.checks.resyncs import FULL, again, cut_off
+from agent.checks.types import Found, Limits, Placeholder
+from agent.evidence.view import Cited, View
+from tools.records import Record
+
+Reason = Literal["dump-version", "replica-disk", "replica-memory", "timeout", "unknown"]
+MIB = 2**20
+VALKEY_AS_REDIS = (7, 2)
+"""What Valkey's dumps can be read by at least, and what it reads at most of Redis' own."""
+
+
+class Failure(Record):
+    """Why a replica's whole copies fail."""
+
+    reason: Reason
+    probability: float
+    why: str
+    below: tuple[Cited, ...]
+    """What the replica's own readings show of it."""
+    above: tuple[Cited, ...] = FULL
+    """What the primary's show."""
+    at_primary: bool = False
+    """Whether it's the primary's setting that ends them."""
+
+
+def _age(view: View | None, event: str) -> float:
+    """Seconds since an event of the log; infinite where there is none."""
+    age = view.number("log", f"{event}.newest_age") if view else None
+    return float("inf") if age is None else age
+
+
+def _release(view: View | None) -> tuple[str, tuple[int, int]] | None:
+    """The product and its major and minor version, as INFO tells them."""
+    for product in ("valkey", "redis"):
+        parts = view.text("info", f"{product}_version").split(".") if view else []
+        if len(parts) > 1 and parts[0].isdecimal() and parts[1].isdecimal():
+            return product, (int(parts[0]), int(parts[1]))
+    return None
+
+
+def named_release(view: View | None) -> str:
+    """The server's program and version for a person, such as "redis 6.2.5"."""
+    known = _release(view)
+    return f"{known[0]} {view.text('info', f'{known[0]}_version')}" if known and view else "an unknown version"
+
+
+def older(replica: View, primary: View | None) -> bool:
+    """Whether the replica's program is known to be older than the primary's, in the dumps that it can read."""
+    below, above = _release(replica), _release(primary)
+    if below is None or above is None:
+        return False
+    if below[0] == above[0]:
+        return below[1] < above[1]
+    # Valkey began as Redis 7.2, and the two went separate ways.
+    reads = VALKEY_AS_REDIS if below[0] == "valkey" else below[1]
+    return reads < (VALKEY_AS_REDIS if above[0] == "valkey" else above[1])
+
+
+def failure(replica: View, primary: View | None, limits: Limits) -> Failure | None:
+    """Why the whole copies of a replica fail, or None where none do or their failure has another name."""
+    lately = limits["replication_event_seconds"]
+    if replica.text("replication", "master_link_status") != "down" or refused(replica, limits):
+        return None
+    going_on = (primary is not None and again(primary, limits)) or _age(replica, "sync_load_failed") <= lately
+    version = (
+        ("info", "redis_version"), ("info", "valkey_version"), ("log", "load_failed.format"),
+        ("log", "load_failed.newest_age"), ("log", "sync_load_failed.newest_age"),
+    )  # fmt: skip
+    unread = min(_age(replica, "load_failed"), _age(replica, "rdb_short_read"))
+    is_older = older(replica, primary)
+    if unread <= lately and (is_older or replica.number("log", "load_failed.format")):
+        return Failure(reason="dump-version", probability=0.97, why=_version_words(replica, primary), below=version,
+                       above=(*version[:2], *FULL))  # fmt: skip
+    disk: tuple[Cited, ...] = (
+        ("log", "sync_write_failed.newest_age"), ("log", "sync_write_failed.error"), ("log", "no_space.newest_age"),
+        ("disk", "dir_free_bytes"), ("disk", "dir_used_share"), ("disk", "dir_read_only"),
+    )  # fmt: skip
+    if min(_age(replica, "sync_write_failed"), _age(replica, "no_space")) <= lately:
+        return Failure(reason="replica-disk", probability=0.97, why=_disk_words(replica, primary), below=disk,
+                       above=(("memory", "used_memory"), *FULL))  # fmt: skip
+    if _age(replica, "oom_allocating") <= lately and going_on:
+        why = "The replica gets no memory for its primary's data, so each whole copy is given up."
+        return Failure(reason="replica-memory", probability=0.95, why=why, below=MEMORY)
+    if (timed_out := _timed_out(replica, primary, limits)) is not None:
+        return timed_out
+    if not going_on or primary is None or cut_off(primary, limits) or trouble(primary):
+        return None
+    if is_older and (primary.number("replication", "sync_full.delta") or 0) > 1:
+        why = _version_words(replica, primary)
+        return Failure(reason="dump-version", probability=0.88, why=why, below=version, above=(*version[:2], *FULL))
+    free, needed = replica.number("disk", "dir_free_bytes"), primary.number("memory", "used_memory")
+    if free is not None and needed is not None and free < needed / 4 and _often(primary):
+        why = _disk_words(replica, primary)
+        return Failure(reason="replica-disk", probability=0.85, why=why, below=disk,
+                       above=(("memory", "used_memory"), *FULL))  # fmt: skip
+    if _age(replica, "sync_load_failed") <= lately:
+        why = "The replica gives up each whole copy of its primary's data; its own log says why."
+        return Failure(reason="unknown", probability=0.75, why=why, below=(
+            ("log", "sync_load_failed.count"), ("log", "sync_load_failed.newest_age")))  # fmt: skip
+    return None
+
+
+MEMORY: tuple[Cited, ...] = (
+    ("log", "oom_allocating.count"), ("log", "oom_allocating.newest_age"), ("log", "oom_allocating.bytes"),
+    ("log", "oom_allocating.refused"), ("log", "full_resync.count"), ("log", "end"),
+)  # fmt: skip
+
+
+def _often(primary: View) -> bool:
+    """Whether more whole copies began over the window than there are replicas that could have asked once."""
+    begun, listed = (primary.number("replication", name) or 0 for name in ("sync_full.delta", "connected_slaves"))
+    return begun >= 2 and begun > listed
+
+
+def _version_words(replica: View, primary: View | None) -> str:
+    form = replica.number("log", "load_failed.format")
+    of = f" (dump format {form:.0f})" if form else ""
+    return (
+        f"This replica runs {named_release(replica)} and can't read what its primary ({named_release(primary)}) "
+        f"sends{of}: each whole copy is dropped and asked for again."
+    )
+
+
+def _disk_words(replica: View, primary: View | None) -> str:
+    error, free = replica.text("log", "sync_write_failed.error"), replica.number("disk", "dir_free_bytes")
+    what = error if error and error != "No space left on device" else "it has no room"
+    needed = primary.number("memory", "used_memory") if primary else None
+    why = f"The replica can't write its primary's copy into its data folder: {what}"
+    why += f"; {free / MIB:.1f} MiB are free there" if free is not None else ""
+    why += f", and the primary holds {needed / MIB:.0f} MiB." if needed is not None else "."
+    return f"{why} Each copy is dropped and asked for again."
+
+
+def _timed_out(replica: View, primary: View | None, limits: Limits) -> Failure | None:
+    # Each attempt lasts as long as the shorter of the two time-outs, and the next one may be on its way.
+    periods = [view.number("replication", "repl-timeout") or 60 for view in (replica, primary) if view]
+    lately = max(periods, default=60) + limits["replication_event_seconds"]
+    ages = [_age(view, "sync_timeout") for view in (replica, primary)]
+    if min(ages) > lately:
+        return None
+    counts = [view.number("log", "sync_timeout.count") or 0 for view in (replica, primary) if view]
+    times, period = max(counts, default=0), min(periods, default=60)
+    cited: tuple[Cited, ...] = (
+        ("log", "sync_timeout.count"), ("log", "sync_timeout.newest_age"), ("replication", "repl-timeout"),
+        ("replication", "master_sync_left_bytes"), ("replication", "master_sync_total_bytes"),
+    )  # fmt: skip
+    why = f"A whole copy isn't through when repl-timeout ({period:.0f} s) ends it, {times:.0f} times by the log"
+    why += ": the way is too slow for that much data, or one end doesn't get on with it."
+    return Failure(
+        reason="timeout", probability=0.95 if times > 1 else 0.85, why=why, below=cited,
+        above=(*cited[:3], ("memory", "used_memory"), *FULL), at_primary=ages[0] > ages[1],
+    )  # fmt: skip
+
+
+def _failures(view: View, limits: Limits) -> Iterator[tuple[View, Failure]]:
+    """The replicas of a primary whose copies fail, each with its reason."""
+    for peer in view.peers:
+        above = primary_of(peer) if peer.text("replication", "role") == "slave" else None
+        if above is not None and above.node == view.node and (failed := failure(peer, view, limits)):
+            yield peer, failed
+
+
+def sync_failed(view: View, limits: Limits) -> Found:
+    """A replica whose whole copies all fail: at the replica, at its primary, and at a replica that died of it."""
+    if view.text("replication", "role") == "slave":
+        primary = primary_of(view)
+        if failed := failure(view, primary, limits):
+            cause = view.cause("sync-failed", failed.probability, failed.why, *failed.below)
+            if failed.at_primary and primary:
+                cause = cause.model_copy(update={"where": primary.node})
+            yield with_other(cause, primary, *failed.above)
+    elif view.text("replication", "role") == "master":
+        found = False
+        for peer, failed in _failures(view, limits):
+            found = True
+            cause = view.cause("sync-failed", failed.probability - 0.01, failed.why, *failed.above)
+            # It's the replica that has to be put right, or the way to it.
+            where = view.node if failed.at_primary else peer.node
+            yield with_other(cause.model_copy(update={"where": where}), peer, *failed.below)
+        if not found:
+            yield from _above_alone(view, limits)
+    elif view.unavailable("connect") == "refused" and _age(view, "oom_allocating") < float("inf"):
+        yield from _died(view)
+
+
+def _above_alone(view: View, limits: Limits) -> Found:
+    """What a primary shows of a replica that can't be looked at."""
+    if cut_off(view, limits) or any(refused(peer, limits) for peer in view.peers):
+        return
+    if (view.number("commandstats", "psync.rejected_calls.delta") or 0) > 0:
+        return
+    timed_out = _timed_out(view, None, limits)
+    short = view.number("replication", "backlog_seconds")
+    # Who was away for longer than the backlog reaches back is sent one copy, and takes it.
+    backlog = _age(view, "no_backlog") <= limits["replication_event_seconds"] or (
+        (view.number("replication", "sync_partial_err.delta") or 0) > 0
+        and short is not None and short < limits["backlog_seconds"]
+    )  # fmt: skip
+    if timed_out and not backlog:
+        cited = *timed_out.above, ("replication", "replica1.address")
+        yield view.cause("sync-failed", timed_out.probability - 0.05, timed_out.why, *cited)
+    elif _often(view) and not backlog:
+        begun, window = view.number("replication", "sync_full.delta") or 0, view.number("replication", "window_seconds")
+        name = view.text("replication", "replica1.address")
+        why = f"{begun:.0f} whole copies were begun within {window or 2:.0f} s, and none of them is kept"
+        why += f" ({name})" if name else ""
+        why += ": the replica drops what it's sent. Neither an output limit nor the backlog explains it; its log does."
+        yield view.cause("sync-failed", 0.88, why, *FULL, ("replication", "connected_slaves"),
+                         ("replication", "replica1.address"), ("replication", "replica1.state"),
+                         ("log", "replica_lost.count"), ("replication", "sync_partial_err"))  # fmt: skip
+
+
+def _died(view: View) -> Found:
+    """A replica that ended while it loaded its primary's copy: its last words are of memory."""
+    last, ended = _age(view, "full_resync"), view.number("log", "log_age")
+    if last == float("inf") or ended is None or _age(view, "oom_allocating") > ended + 5:
+        return
+    why = "This replica got no memory while it loaded its primary's copy, and ended: it'll end the same way again."
+    yield view.cause("sync-failed", 0.975, why, *MEMORY, ("connect", "unavailable"), ("log", "full_resync.newest_age"))
+
+
+def _pairs(view: View) -> tuple[View, View | None]:
+    """The replica and its primary, of which `view` is the one or the other."""
+    if view.text("replication", "role") != "master":
+        return view, primary_of(view)
+    below = [peer for peer in view.peers if peer.text("replication", "master_link_status") == "down"]
+    return (below[0] if below else view), view
+
+
+def _releases(view: View) -> tuple[str, ...]:
+    replica, primary = _pairs(view)
+    known = primary is not None and primary.node != replica.node
+    return (f"{named_release(primary)}, its primary's",) if known and _release(primary) else ()
+
+
+def _needed(view: View) -> tuple[str, ...]:
+    _, primary = _pairs(view)
+    used = primary.number("memory", "used_memory") if primary else None
+    return (f"{used / MIB:.0f} MiB, what the primary holds",) if used else ("what the primary's used_memory is",)
+
+
+def _period(view: View) -> tuple[str, ...]:
+    """Five times as long, and five minutes at least."""
+    now = view.number("replication", "repl-timeout")
+    return (f"{max(300, 5 * now):.0f}",) if now else ()
+
+
+PLACEHOLDERS = (
+    Placeholder(name="sync_release", example="valkey 9.1.2, its primary's", values=_releases),
+    Placeholder(name="sync_needed", example="25 MiB, what the primary holds", values=_needed),
+    Placeholder(name="sync_period", example="300", values=_period),
+)

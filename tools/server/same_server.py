@@ -1,0 +1,62 @@
+"""Whether an address is one server's: what several connections to it reach."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from tools.connection.node import PATIENCE, Node
+from tools.connection.shapes import checked
+from tools.errors import Unanswered
+from tools.records import Scalar, Values
+from tools.server.info import parse_info
+from tools.toolbox import reads
+
+_RUN = re.compile("[0-9a-f]{40}")
+_ROLES = ("master", "slave", "sentinel")
+
+
+@reads
+async def same_server(node: Node, connections: Annotated[int, Field(ge=1, le=4)] = 2) -> Values:
+    """Open so many more connections to the node's address, and compare who answers: a balancer spreads them.
+
+    `runs` is how many different servers (run_ids) answered, `roles` what they are; `c1` is the held connection, each
+    with `.run` (the first 8 digits), `.role`, `.port` of its own, and `.uptime` in seconds.
+    """
+    command = ("INFO",)
+    seen = [_who(node, str(await node.one(*command)))]
+    for _ in range(connections):
+        if len({one["run"] for one in seen}) > 1:
+            break
+        link, _ = await node.dial(PATIENCE)
+        if node.is_held(link):
+            # The one before was lost.
+            continue
+        try:
+            node.budget.spend(commands=1)
+            (reply,) = await link.exchange([command], PATIENCE)
+            node.own.calls["info"] += 1
+            seen.append(_who(node, str(node.value(checked(command, reply)))))
+        except Unanswered:
+            # Behind one address one of several may be sick: what the others said stands.
+            continue
+        finally:
+            node.budget.spend(transferred=link.take_bytes())
+            link.close()
+    values: Values = {
+        "connections": len(seen), "runs": len({one["run"] for one in seen if one["run"]}),
+        "roles": ",".join(sorted({str(one["role"]) for one in seen if one["role"]})),
+    }  # fmt: skip
+    for number, one in enumerate(seen, 1):
+        values |= {f"c{number}.{name}": value for name, value in one.items()}
+    return values
+
+
+def _who(node: Node, text: str) -> Mapping[str, Scalar]:
+    flat = {name: value for section in parse_info(text, node.pseudonyms).values() for name, value in section.items()}
+    run, role, port, uptime = (flat.get(name) for name in ("run_id", "role", "tcp_port", "uptime_in_seconds"))
+    return {
+        "run": str(run)[:8] if _RUN.fullmatch(str(run)) else None, "role": str(role) if role in _ROLES else None,
+        "port": port if isinstance(port, int) else None, "uptime": uptime if isinstance(uptime, int) else None,
+    }  # fmt: skip
