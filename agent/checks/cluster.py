@@ -6,6 +6,8 @@ from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
 
 SLOTS = 16384
+HOT_KEY = 0.2
+"""Of the CPU of all commands: one key that takes as much is worth its name."""
 
 
 def slots_down(view: View, limits: Limits) -> Found:
@@ -126,7 +128,8 @@ def hot_shard(view: View, limits: Limits) -> Found:
     cited = (
         ("info", "total_commands_processed.rate"), ("info", "used_cpu_user_main_thread.rate"),
         ("info", "used_cpu_sys_main_thread.rate"), ("cluster", "my_share"), ("cluster", "slot1.slot"),
-        ("cluster", "slot1.key_count"), ("cluster", "hot1.slot"), ("cluster", "hot1.cpu_usec"), ("commandstats", "top"),
+        ("cluster", "slot1.key_count"), ("cluster", "hot1.slot"), ("cluster", "hot1.cpu_usec"),
+        ("cluster", "hotkey1.key"), ("cluster", "hotkey1.share"), ("commandstats", "top"),
     )  # fmt: skip
     if mine < factor * max(usual, 1) or cpu < max(2 * idle, limits["hot_shard_cpu"] / 2):
         return
@@ -142,14 +145,15 @@ def hot_shard(view: View, limits: Limits) -> Found:
 
 
 def _hottest(view: View, factor: float) -> str:
-    """The slot that has taken most of the CPU since its statistics began, where the server keeps them; else nothing."""
+    """The slot and the key that took most of the CPU since they were counted, where the server does; else nothing."""
+    told = ""
     first, second = (view.number("cluster", f"hot{number}.cpu_usec") for number in (1, 2))
-    if not first or first < factor * (second or 0):
-        return ""
-    return (
-        f" Slot {view.text('cluster', 'hot1.slot')} has taken {first / 1e6:.1f} s of CPU, the next one"
-        f" {(second or 0) / 1e6:.1f} s."
-    )
+    if first and first >= factor * (second or 0):
+        told += f" Slot {view.text('cluster', 'hot1.slot')} has taken {first / 1e6:.1f} s of CPU, the next one"
+        told += f" {(second or 0) / 1e6:.1f} s."
+    if (share := view.number("cluster", "hotkey1.share")) is not None and share >= HOT_KEY:
+        told += f" The key {view.text('cluster', 'hotkey1.key')} took {share:.0%} of the CPU while HOTKEYS counted."
+    return told
 
 
 FAMILY = Family(

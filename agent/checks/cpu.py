@@ -21,11 +21,19 @@ TRIED_TO_KILL = re.compile(
 
 
 def main_thread_share(view: View) -> float | None:
-    """CPU seconds a second of the main thread over the window, from INFO; None where INFO doesn't have it."""
+    """CPU seconds a second of the main thread over the window, from INFO; None where INFO doesn't have it.
+
+    With I/O threads the process' CPU, which may be above 1, says nothing of it, and on Valkey from 9.0 the main
+    thread's time without its waiting for them is `used_active_time_main_thread` (from documentation).
+    """
     used = [view.number("info", f"used_cpu_{kind}_main_thread.rate") for kind in ("sys", "user")]
-    if None in used:
+    threaded = bool(view.number("info", "io_threads_active"))
+    if None in used and not threaded:
         used = [view.number("info", f"used_cpu_{kind}.rate") for kind in ("sys", "user")]
-    return sum(value or 0 for value in used) if None not in used else None
+    if None in used:
+        return None
+    active = view.number("info", "used_active_time_main_thread.rate") if threaded else None
+    return min(sum(value or 0 for value in used), float("inf") if active is None else active)
 
 
 def lua_busy(view: View, limits: Limits) -> Found:

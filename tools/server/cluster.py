@@ -10,6 +10,7 @@ from tools.connection.target import address
 from tools.errors import Unanswered
 from tools.records import Record, Values
 from tools.server.config import read_config
+from tools.server.hot_keys import hot_keys
 from tools.server.info import Pair, Window, pair, parse_info
 from tools.server.slot_migrations import slot_migrations
 from tools.toolbox import reads
@@ -124,8 +125,9 @@ async def cluster(node: Node, window: Window = 2.0) -> Values:
     `open1.slot`, `.direction` (migrating or importing), `.peer` and `.keys`, the keys that are still here. `my_share`
     is this node's part of all slots, `share_max` the largest. `errorstat_MOVED.count.delta` and its like are what
     clients were told over the window. `slot1` holds the most keys, where the server tells, and `hot1` took the most CPU
-    (cluster-slot-stats-enabled). `migration1` is the newest that moved slots as a whole, with its `.state` (running,
-    done, failed, cancelled), `.reason` and `.age` in seconds. Not a cluster: unknown-command.
+    (cluster-slot-stats-enabled); `hotkey1` is the key that took most, where HOTKEYS counts (Redis 8.6). `migration1` is
+    the newest move of whole slots, with `.state` (running, done, failed, cancelled), `.reason` and `.age` in
+    seconds. Not a cluster: unknown-command.
     """
     first = _info(node, await _ask_info(node))
     both = await pair(node, window)
@@ -140,7 +142,9 @@ async def cluster(node: Node, window: Window = 2.0) -> Values:
         values |= _nodes(node, nodes) | _mine(nodes) | await _open(node, nodes)
         values |= await slot_migrations(node, both.last, last, {one.id: _address(node, one) for one in nodes})
     values |= await _config(node)
-    return values | await _busiest(node, by_cpu=values.get("cluster-slot-stats-enabled") == "yes")
+    return (
+        values | await _busiest(node, by_cpu=values.get("cluster-slot-stats-enabled") == "yes") | await hot_keys(node)
+    )
 
 
 async def _ask_info(node: Node) -> Reply:

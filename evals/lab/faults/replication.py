@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
 from random import Random
-from typing import Any
 
 from evals.lab.fault import NO_FAULT, Family, Incident
 from evals.lab.pairs import Pair, browse, linked, member, pair, write
@@ -158,14 +157,9 @@ async def replica_output_loop(kind: ServerKind, rng: Random) -> AsyncIterator[In
     limit = f"replica {rng.choice(('1mb 1mb 60', '2mb 1mb 1', '1mb 512kb 1'))}"
     backlog = f"{rng.choice((256, 512, 1024))}kb"
     # Redis 8.0 lets the replica buffer what is written during a copy: there it's had where that is switched off.
-    newer = kind.name.startswith("redis") and kind.at_least(8)
-    one_channel: dict[str, Any] = {"repl-rdb-channel": "no"} if newer else {}
-    async with (
-        pair(
-            kind, rng, client_output_buffer_limit=limit, repl_backlog_size=backlog, replica=one_channel, **one_channel
-        ) as both,
-        crew() as hands,
-    ):  # fmt: skip
+    one_channel = {"repl_rdb_channel": "no"} if kind.name.startswith("redis") and kind.at_least(8) else {}
+    above = {"client_output_buffer_limit": limit, "repl_backlog_size": backlog, **one_channel}
+    async with pair(kind, rng, keys=0, replica=one_channel, **above) as both, crew() as hands:
         await ballast(both.above.url, rng, rng.randrange(12, 25))
         hands.spawn(write(both.above.url, Random(rng.random()), rng.uniform(1.5, 2.5) * 2**20))
         both.between.rate = rng.uniform(2.5, 4) * 2**20
