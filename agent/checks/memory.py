@@ -2,6 +2,7 @@
 
 import re
 
+from agent.checks.filling import until_full_words
 from agent.checks.footprint import MEMORY_WORDS
 from agent.checks.limits_reached import FULL, out_of_memory, over, refused
 from agent.checks.types import Family, Found, Limits, Placeholder
@@ -94,6 +95,14 @@ def _lower_than_file(view: View, limit: float) -> bool:
     return written is not None and (written == 0 or written > limit)
 
 
+GROWS: tuple[Cited, ...] = (
+    ("memory", "mem_clients_normal.delta"), ("memory", "mem_clients_slaves.delta"), ("memory", "mem_aof_buffer.delta"),
+)  # fmt: skip
+"""Buffers without a bound of their own; the replication backlog has one."""
+GROWTH_SHARE = 0.01
+"""Of what buffers hold, a second."""
+
+
 def nonkey_memory(view: View, limits: Limits) -> Found:
     """What isn't data takes much of the memory, and the server is full or growing for it."""
     owner, held = view.text("memory", "largest_overhead"), view.number("memory", "buffers_bytes")
@@ -111,11 +120,39 @@ def nonkey_memory(view: View, limits: Limits) -> Found:
     takes = held >= limits["nonkey_bytes"] and share >= limits["nonkey_share"]
     if takes and full and held >= limits["nonkey_share"] * limit:
         yield view.cause("nonkey-memory", 0.94, f"{why} maxmemory is reached.", *cited)
+    elif takes and (rate := _buffers_grow(view, held)):
+        why += f" They grow by {rate / _MIB:.1f} MiB a second.{until_full_words(view)}"
+        yield view.cause("nonkey-memory", 0.9 if MEMORY_WORDS.search(view.symptom) else 0.8, why, *cited, *GROWS)
+    elif takes and limit and held >= limits["nonkey_share"] * limit:
+        # It isn't full yet, and half of what it may have is gone.
+        asked = MEMORY_WORDS.search(view.symptom) is not None
+        yield view.cause("nonkey-memory", 0.7 if asked else 0.45, why, *cited, ("memory", "maxmemory"))
     elif takes and held >= 10 * limits["nonkey_bytes"]:
         yield view.cause("nonkey-memory", 0.7 if MEMORY_WORDS.search(view.symptom) else 0.45, why, *cited)
     elif share < limits["nonkey_share"] and full:
         because = f"Buffers of clients, replicas and the AOF take {share:.0%} of the used memory."
         yield view.not_("nonkey-memory", because, ("memory", "buffers_share"), ("memory", "dataset_share"))
+
+
+def _buffers_grow(view: View, held: float) -> float | None:
+    """Bytes a second by which buffers grow that have no bound of their own; None where they don't, or for a moment."""
+    seconds = view.number("memory", "window_seconds")
+    if not seconds:
+        return None
+    grown = {field: view.number("memory", field) or 0 for _, field in GROWS}
+    field = max(grown, key=lambda name: grown[name])
+    rate = grown[field] / seconds
+    if rate < GROWTH_SHARE * held:
+        return None
+    if field == "mem_clients_normal.delta":
+        # A reply or a request on its way is gone at the second look.
+        kept = sum(view.number("clients", name) or 0 for name in ("omem_max", "qbuf_max", "argv_mem_max"))
+        return rate if kept >= held / 2 else None
+    if field == "mem_clients_slaves.delta":
+        # While a replica gets its whole copy, what is written meanwhile waits for it.
+        online, all_of_them = (view.number("replication", name) for name in ("replicas_online", "connected_slaves"))
+        return rate if online is not None and online == all_of_them else None
+    return rate
 
 
 def script_cache(view: View, limits: Limits) -> Found:

@@ -190,7 +190,7 @@ class NodeSurvey:
         await at_once(
             *(self.take(tool) for tool in HOST_ONCE if not self.view.unavailable("process")),
             *(self.take("streams", calls=30) for _ in range(self._streams_are_used())),
-            *(self.take("lists") for _ in range(self._lists_fill_up())),
+            *(self.take("lists", calls=7) for _ in range(self._lists_fill_up())),
             *(self.take("same_server", connections=count) for count in self._doubts(mode)),
         )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from agent.checks.complaints.complaint import MIB, Complaint, complaint
+from agent.checks.filling import duration, until_full
 from agent.checks.types import Limits
 from agent.evidence.view import Cited, View
 
@@ -12,6 +13,8 @@ NEARLY_OUT_OF_MEMORY = 0.95
 """Of maxmemory, where nothing may be evicted."""
 OVER = 1.1
 """Of maxmemory: eviction doesn't keep up, or there is none."""
+HALF, SOON = 0.5, 1800.0
+"""Of maxmemory in use, and seconds until it's reached: then somebody has to act today."""
 OF_CGROUP = 0.75
 """Of the memory that the process' group may have, with what a save copies."""
 PAIRS: tuple[tuple[Cited, Cited, str], ...] = (
@@ -32,6 +35,12 @@ def limits(view: View, thresholds: Limits) -> Iterator[Complaint]:
                 f"used_memory is {share:.0%} of maxmemory under {policy or 'an unknown policy'}",
                 ("memory", "maxmemory_used_share"), ("memory", "maxmemory_policy"),
             )  # fmt: skip
+    left = until_full(view)
+    if left is not None and left <= SOON and (share or 0) >= HALF:
+        yield complaint(
+            f"maxmemory is reached in {duration(left)} if memory grows on as over the window",
+            ("memory", "used_memory.delta"), ("memory", "maxmemory_used_share"), figures=("kept_keys_per_second",),
+        )  # fmt: skip
     for has, most, what in PAIRS:
         used, limit = view.number(*has), view.number(*most)
         if used and limit and used >= NEARLY * limit:

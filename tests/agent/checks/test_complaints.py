@@ -64,6 +64,12 @@ ROWS: tuple[tuple[str, Extra, Extra], ...] = (
      {"memory": {"maxmemory_used_share": 0.99, "maxmemory_policy": "allkeys-lru"}}),
     ("memory above its limit", {"memory": {"maxmemory_used_share": 1.2, "maxmemory_policy": "allkeys-lru"}},
      {"memory": {"maxmemory_used_share": 1.01, "maxmemory_policy": "allkeys-lru"}}),
+    ("memory that will be full", {"memory": {
+        "maxmemory_used_share": 0.5, "maxmemory": 100 * MIB, "used_memory.delta": 0.2 * MIB, "window_seconds": 2.0,
+        "maxmemory_policy": "noeviction"}},
+     {"memory": {
+        "maxmemory_used_share": 0.5, "maxmemory": 100 * MIB, "used_memory.delta": 0.2 * MIB, "window_seconds": 2.0,
+        "maxmemory_policy": "allkeys-lru"}}),
     ("clients", {"info": {"connected_clients": 9500}}, {"info": {"connected_clients": 8000}}),
     ("open files", {"process": {"num_fds": 96, "nofile_soft": 100}}, {"process": {"num_fds": 80, "nofile_soft": 100}}),
     ("a memory limit", {"process": {"rss_bytes": 90 * MIB, "cgroup_memory_limit": 100 * MIB}},

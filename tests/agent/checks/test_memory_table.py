@@ -74,6 +74,13 @@ def buffers(held: float, share: float, used: float = 1.0, limit: float = 0) -> G
     }}  # fmt: skip
 
 
+def swelling(held: float, share: float, kept: float) -> Given:
+    """Clients' buffers that grew by a share of themselves over two seconds, and what one client still holds then."""
+    given = buffers(held, PART, 0)
+    memory: Values = {**given["memory"], "mem_clients_normal.delta": share * held, "window_seconds": 2.0}
+    return {"memory": memory, "clients": {"omem_max": kept}}
+
+
 def cached(scripts: float, more: float = 0, held: float = 0, dropped: float = 0) -> Given:
     return {
         "memory": {
@@ -186,6 +193,15 @@ MEMORY: list[Row] = [
     ("large ones, no limit", nonkey_memory, buffers(10 * BUFFERS - 1, PART, 0), {}),
     ("very large ones, and memory is reported", nonkey_memory, buffers(10 * BUFFERS, PART, 0),
      {"nonkey-memory": "likely"}, ASKED),
+    ("a buffer that grows and stays", nonkey_memory, swelling(BUFFERS, 0.02, BUFFERS / 2), {"nonkey-memory": "likely"}),
+    ("a buffer that grows and stays, and memory is reported", nonkey_memory, swelling(BUFFERS, 0.02, BUFFERS / 2),
+     {"nonkey-memory": "sure"}, ASKED),
+    ("a buffer that grew for a moment", nonkey_memory, swelling(BUFFERS, 0.02, BUFFERS / 2 - 1), {}),
+    ("a buffer that hardly grows", nonkey_memory, swelling(BUFFERS, 0.019, BUFFERS), {}),
+    ("half of the limit before it's full", nonkey_memory, buffers(BUFFERS, PART, 0.6, limit=BUFFERS / PART),
+     {"nonkey-memory": "hint"}),
+    ("half of the limit before it's full, and memory is reported", nonkey_memory,
+     buffers(BUFFERS, PART, 0.6, limit=BUFFERS / PART), {"nonkey-memory": "likely"}, ASKED),
     ("buffers unread", nonkey_memory, {"memory": {"buffers_bytes": BUFFERS}}, {}),
     # script_cache
     ("many, and more come", script_cache, cached(SCRIPTS + 1, 1), {"script-cache-bloat": "sure"}),

@@ -13,6 +13,7 @@ from tools.errors import ToolError, Unanswered
 from tools.redact import Pseudonyms
 from tools.server.big_keys import big_keys
 from tools.server.keyspace import keyspace
+from tools.server.lists import lists
 from tools.server.streams import streams
 
 
@@ -198,3 +199,22 @@ async def test_given_streams_by_key_and_by_handle(kind: ServerKind) -> None:
     assert values["s1.g1.pending_consumers"] == 1
     assert {values["s2.error"], values["s3.error"]} == {"WRONGTYPE the key holds another type", "ERR no such key"}
     assert "s1.length.delta" not in values
+
+
+async def test_lists_tell_which_queue_grows(kind: ServerKind) -> None:
+    async with running(kind) as server, looking(server) as (node, wire):
+        await many(wire, *(("RPUSH", f"user:{n}:seen", "x") for n in range(40)))
+        await many(wire, *(("RPUSH", "mail:queue", f"m{n}") for n in range(300)), ("SET", "k", "v"))
+        more = many(wire, *(("RPUSH", "mail:queue", "more") for _ in range(50)))
+        values = await within(node, lists(node, window=1.0), more)
+        none = await lists(node, calls=6, window=0)
+    assert (values["lists"], values["complete"]) == (41, False)
+    assert number(values, "calls") <= 12
+    assert (values["l1.key"], values["l1.length"], values["l1.length.delta"]) == ("mail:queue", 350, 50)
+    assert (none["window_seconds"], none["l1.length"], none.get("l1.length.delta")) == (0, 350, None)
+
+
+async def test_lists_of_nothing(kind: ServerKind) -> None:
+    async with running(kind) as server, looking(server) as (node, _):
+        values = await lists(node)
+    assert (values["lists"], values["looked_at"], values["complete"]) == (0, 0, True)
