@@ -18,6 +18,7 @@ from evals.lab.faults import (
     host,
     limits,
     memory,
+    moved,
     network,
     persistence,
     replication,
@@ -29,7 +30,7 @@ from evals.lab.faults import (
 
 _FAMILIES = (
     connectivity, far, clients, limits, buffers, waiting, cpu, stalls, memory, persistence, replication, syncs,
-    failover, cluster, access, encryption, settings, network, host, clientside, benign, double, attacks,
+    failover, moved, cluster, access, encryption, settings, network, host, clientside, benign, double, attacks,
 )  # fmt: skip
 _TWINS = {
     "process-down": "firewall-reject-refused", "process-frozen": "client-paused-all",
