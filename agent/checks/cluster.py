@@ -2,12 +2,14 @@
 
 from agent.checks.cpu import main_thread_share
 from agent.checks.slot_migrations import failed_migration
-from agent.checks.types import Family, Found, Limits
+from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.evidence.view import Cited, View
 
 SLOTS = 16384
 HOT_KEY = 0.2
 """Of the CPU of all commands: one key that takes as much is worth its name."""
+MOST_NAMED = 6
+"""Replicas that a step names one by one."""
 
 
 def slots_down(view: View, limits: Limits) -> Found:
@@ -19,6 +21,7 @@ def slots_down(view: View, limits: Limits) -> Found:
         ("cluster", "cluster_slots_pfail"), ("cluster", "slots_unassigned"), ("cluster", "down1.address"),
         ("cluster", "down1.state"), ("cluster", "down1.slots"), ("cluster", "down1.replicas_ok"),
         ("cluster", "cluster-require-full-coverage"), ("info", "errorstat_CLUSTERDOWN.count.delta"),
+        ("cluster", "majority"), ("cluster", "primaries_ok"),
     )  # fmt: skip
     if unserved is None:
         return
@@ -34,6 +37,9 @@ def slots_down(view: View, limits: Limits) -> Found:
             none_, one = "no replica of it is alive", "1 replica of it is alive"
             replicas = {0: none_, 1: one}.get(int(living), f"{living:.0f} replicas of it are alive")
             why += f": {address} is seen as {seen}, and {replicas}"
+        if view.get("cluster", "majority") is False:
+            left = view.number("cluster", "primaries_ok") or 0
+            why += f"; {left:.0f} primaries are left, no majority, so no replica can be elected"
         # What only this node suspects may be its own link.
         agreed = failed or nobody or state == "fail" or _unreached(view, view.text("cluster", "down1.address"))
         yield view.cause("cluster-slots-down", 0.98 if agreed else 0.6, f"{why}; {reach}.", *cited)
@@ -46,6 +52,16 @@ def slots_down(view: View, limits: Limits) -> Found:
         )
     else:
         yield view.not_("cluster-slots-down", "Every slot has a working primary.", *cited[:2])
+
+
+def _followers(view: View) -> tuple[str, ...]:
+    """The replicas that live, and whose primary each one has lost."""
+    found = []
+    for one in (view, *view.peers):
+        host, port = one.text("replication", "master_host"), one.text("replication", "master_port")
+        if one.text("cluster", "my_role") == "replica" and one.text("replication", "master_link_status") == "down":
+            found.append(f"{one.node} (for {host}:{port})")
+    return (", ".join(found[:MOST_NAMED]),) if found else ("the replica of each failed primary",)
 
 
 def _unreached(view: View, node: str) -> bool:
@@ -167,4 +183,7 @@ FAMILY = Family(
         "cluster-slots-down": {"non-cluster-client": 0.8, "replica-link-down": 0.5},
         "open-slot": {"non-cluster-client": 0.8},
     },
+    placeholders=(
+        Placeholder(name="lost_followers", example="10.0.0.5:6379 (for 10.0.0.1:6379)", values=_followers),
+    ),
 )  # fmt: skip

@@ -22,7 +22,8 @@ from tools.record.recorded_network import RecordedNetwork
 from tools.record.recorder import Recorder
 from tools.records import BudgetLimits, Reading
 from tools.redact import Pseudonyms
-from tools.server.deployment import Deployment, topology
+from tools.server.deployment import Deployment
+from tools.server.topology import topology
 from tools.toolbox import PendingCall, Toolbox, bind
 
 OnCall = Callable[[PendingCall | Reading], None]

@@ -24,7 +24,8 @@ from tools.connection.trust import plain
 from tools.errors import RediagnoseError, Unanswered
 from tools.redact import Pseudonyms
 from tools.server.connect import connect, silence
-from tools.server.deployment import Deployment, topology
+from tools.server.deployment import Deployment
+from tools.server.topology import topology
 
 HOLDS = "no credentials, and no connect, go to an address that wasn't allowed"
 PASSWORD = "a-password-that-nobody-else-gets"

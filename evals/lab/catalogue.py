@@ -21,6 +21,7 @@ from evals.lab.faults import (
     memory,
     modules,
     moments,
+    moved,
     moving_slots,
     network,
     persistence,
@@ -34,7 +35,7 @@ from evals.lab.faults import (
 
 _FAMILIES = (
     connectivity, far, clients, limits, buffers, waiting, cpu, modules, stalls, memory, growing, quiet, persistence,
-    replication, syncs, failover, cluster, moving_slots, access, encryption, settings, network, host, clientside,
+    replication, syncs, failover, moved, cluster, moving_slots, access, encryption, settings, network, host, clientside,
     benign, moments, double, attacks,
 )  # fmt: skip
 _TWINS = {

@@ -187,6 +187,9 @@ def _nodes(node: Node, nodes: tuple[ClusterNode, ...]) -> Values:
     values: Values = {f"nodes.{state}": states[state] for state in STATES}
     values |= {
         "nodes": len(nodes), "primaries": len(primaries), "replicas": sum(one.master is not None for one in nodes),
+        # Primaries with slots vote; who is only suspected doesn't answer either.
+        "primaries_ok": sum(one.state == "ok" for one in serving),
+        "majority": 2 * sum(one.state == "ok" for one in serving) > len(serving) if serving else None,
         "primaries_without_slots": len(primaries) - len(serving),
         "primaries_without_replica": sum(not _replicas_of(one, nodes) for one in serving),
         "disconnected": sum(one.link_state != "connected" for one in nodes if not one.myself),

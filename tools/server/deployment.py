@@ -1,30 +1,19 @@
-"""The nodes of one deployment, found from what was given: a node, or the sentinels that watch it."""
+"""The nodes of one deployment that are known so far, and how one tells of another."""
 
-import asyncio
 import re
-from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Literal
 
 from tools.clock import Clock
 from tools.connection.budget import Budget
 from tools.connection.network import Network, SystemNetwork
 from tools.connection.node import Node
-from tools.connection.protocol import ServerError
-from tools.connection.shapes import whole_number
 from tools.connection.target import Target, address
 from tools.connection.tokens import tokens_of
-from tools.errors import RediagnoseError, Unanswered, UsageError
-from tools.records import Record, Values
+from tools.records import Record
 from tools.redact import Pseudonyms
-from tools.server.cluster import parse_nodes
-from tools.server.facts import facts_or_failure, own_facts
-from tools.server.replication import peers
-from tools.toolbox import reads
 
 MOST_NODES = 24
 """Nodes that are looked at; a larger deployment is looked at in part, and the answer says so."""
-HOPS = 4
-"""How far a chain of replicas is followed."""
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
 """Host names and addresses: a replica tells its own, and can tell anything."""
 Topology = Literal["standalone", "replication", "sentinel", "cluster"]
@@ -122,6 +111,10 @@ class Deployment:
         self.members[known] = self.members[known].model_copy(update={"role": alias.role, "seen": alias.seen})
         return True
 
+    def is_known(self, name: str) -> bool:
+        """Whether a node has this address."""
+        return self._aliases.get(name, name) in self.nodes
+
     def also_known_as(self, name: str, node: Node) -> None:
         """Another address of a node."""
         if name != node.name:
@@ -131,152 +124,3 @@ class Deployment:
         """Close every connection that is held."""
         for node in self.nodes.values():
             node.close()
-
-
-@reads
-async def topology(deployment: Deployment) -> Values:
-    """Which nodes belong to this deployment, as those that were given tell it.
-
-    `topology` is standalone, replication, sentinel or cluster. Per node `n1.node`, `.role`, and `.seen`: how the node
-    that told of it sees it (up, down), which can differ from what is seen from here; `self` for the teller.
-    """
-    if deployment.target.watched:
-        await _from_sentinels(deployment)
-    else:
-        if deployment.target.host:
-            await _resolve(deployment, deployment.entry)
-        await _from_node(deployment, deployment.entry)
-    values: Values = {
-        "topology": deployment.kind, "nodes": len(deployment.nodes), "left_out": deployment.left_out,
-    }  # fmt: skip
-    for number, (name, member) in enumerate(deployment.members.items(), 1):
-        shown = name if name.startswith("unix:") else deployment.pseudonyms.plain("address", name)
-        values |= {f"n{number}.node": shown, f"n{number}.role": member.role, f"n{number}.seen": member.seen}
-    return values
-
-
-async def _from_node(deployment: Deployment, entry: Node) -> None:
-    facts = await own_facts(entry)
-    mode = facts.get("server_mode") or facts.get("redis_mode")
-    if mode == "sentinel":
-        deployment.tells(entry, "sentinel")
-        for master in (await entry.one("SENTINEL", "MASTERS"))[:MOST_NODES]:
-            await _watch(deployment, entry, str(_fields(master).get("name")))
-        deployment.kind = "sentinel"
-    elif mode == "cluster":
-        await _from_cluster(deployment, entry)
-    else:
-        await _from_replication(deployment, entry, facts)
-
-
-async def _from_cluster(deployment: Deployment, entry: Node) -> None:
-    members = parse_nodes(str(await entry.one("CLUSTER", "NODES")))
-    for one in sorted(members, key=lambda member: not member.myself):
-        role: Role = "replica" if {"slave", "replica"} & set(one.flags) else "primary"
-        if one.myself:
-            deployment.also_known_as(address(one.host, one.port), entry)
-            deployment.tells(entry, role)
-        elif not one.host or {"noaddr", "handshake"} & set(one.flags):
-            continue
-        else:
-            down = {"fail", "fail?"} & set(one.flags) or one.link_state != "connected"
-            node = deployment.learn(Member(host=one.host, port=one.port, role=role, seen="down" if down else "up"))
-            if node and node.version is None:
-                # A cluster runs one version, but for the hours of an upgrade.
-                node.version = entry.version
-    deployment.kind = "cluster"
-
-
-async def _from_replication(deployment: Deployment, entry: Node, first: Values) -> None:
-    """Follow masters and replicas from the entry; each is asked for its own peers, and known by its run_id."""
-    asked: set[str] = set()
-    facts: dict[str, Values] = {entry.name: first}
-    deployment.same(entry, str(first.get("run_id") or ""))
-    for _ in range(HOPS):
-        for name, values in facts.items():
-            if name in deployment.nodes and name not in asked:
-                asked.add(name)
-                _learn_peers(deployment, deployment.nodes[name], values)
-        new = [node for name, node in list(deployment.nodes.items()) if name not in facts and name not in asked]
-        if not new:
-            break
-        async with asyncio.TaskGroup() as group:
-            asking = [group.create_task(facts_or_failure(node)) for node in new]
-        for node, task in zip(new, asking, strict=True):
-            answer = task.result()
-            if isinstance(answer, RediagnoseError):
-                asked.add(node.name)
-                if not isinstance(answer, Unanswered):
-                    raise answer
-            elif not deployment.same(node, str(answer.get("run_id") or "")):
-                facts[node.name] = answer
-    deployment.kind = "replication" if len(deployment.nodes) > 1 or first.get("role") == "slave" else "standalone"
-
-
-def _learn_peers(deployment: Deployment, node: Node, facts: Values) -> None:
-    replica = facts.get("role") == "slave"
-    deployment.tells(node, "replica" if replica else "primary")
-    up = facts.get("master_link_status") == "up"
-    for host, port in peers(facts):
-        above = replica and (host, port) == (facts.get("master_host"), facts.get("master_port"))
-        seen: Seen = ("up" if up else "down") if above else "up"
-        deployment.learn(Member(host=host, port=port, role="unknown" if above else "replica", seen=seen))
-
-
-async def _from_sentinels(deployment: Deployment) -> None:
-    """Ask the sentinels in turn; the first that answers tells. Raises the last one's `Unanswered` if none does."""
-    failure: Unanswered | None = None
-    given = list(deployment.nodes.values())
-    async with asyncio.TaskGroup() as group:
-        for sentinel in given:
-            group.create_task(_resolve(deployment, sentinel))
-    for sentinel in given:
-        try:
-            master = await _watch(deployment, sentinel, deployment.target.master or "")
-        except Unanswered as error:
-            failure = error
-            continue
-        deployment.kind = "sentinel"
-        if master is not None:
-            deployment.entry = master
-        return
-    assert failure is not None
-    raise failure
-
-
-async def _resolve(deployment: Deployment, node: Node) -> None:
-    """Know a node by its addresses too: that is how its peers name it."""
-    try:
-        found = await deployment.network.addresses(node.target.host or "", node.target.port or 0)
-    except OSError:
-        return
-    for place in found:
-        deployment.also_known_as(address(place, node.target.port or 0), node)
-
-
-async def _watch(deployment: Deployment, sentinel: Node, name: str) -> Node | None:
-    """Learn the master of a name, its replicas and its sentinels; the master's node."""
-    master, replicas, sentinels = await sentinel.ask(
-        ("SENTINEL", "MASTER", name), ("SENTINEL", "REPLICAS", name), ("SENTINEL", "SENTINELS", name)
-    )
-    if isinstance(master, ServerError) and "no such master" in master.text.lower():
-        rows = (await sentinel.one("SENTINEL", "MASTERS"))[:MOST_NODES]
-        known = [deployment.pseudonyms.plain("master", str(_fields(row).get("name"))) for row in rows]
-        raise UsageError(f"the sentinel at {sentinel.name} watches no master {name!r}; it watches {', '.join(known)}")
-    found = deployment.learn(_watched(_fields(sentinel.value(master)), "primary"))
-    for role, rows in (("replica", replicas), ("sentinel", sentinels)):
-        for row in rows if isinstance(rows, list) else ():
-            deployment.learn(_watched(_fields(row), "replica" if role == "replica" else "sentinel"))
-    return found
-
-
-def _watched(fields: dict[str, str], role: Role) -> Member:
-    flags = set(fields.get("flags", "").split(","))
-    down = flags & {"s_down", "o_down", "disconnected"}
-    port = whole_number(fields.get("port", "")) or 0
-    return Member(host=fields.get("ip", ""), port=port, role=role, seen="down" if down else "up")
-
-
-def _fields(row: Iterable[Any]) -> dict[str, str]:
-    words = [str(word) for word in row]
-    return dict(zip(words[::2], words[1::2], strict=False))

@@ -27,7 +27,7 @@ async def _state(member: Member) -> dict[str, str]:
     return fields(str(await member.ask("CLUSTER", "INFO")))
 
 
-async def _fails(member: Member) -> bool:
+async def fails(member: Member) -> bool:
     return (await _state(member))["cluster_state"] == "fail"
 
 
@@ -35,7 +35,7 @@ async def _failed(member: Member) -> bool:
     return int((await _state(member))["cluster_slots_fail"]) > 0
 
 
-async def _stock(route: Route, rng: Random, count: int) -> None:
+async def stock(route: Route, rng: Random, count: int) -> None:
     """Some keys all over the cluster."""
     for _ in range(count):
         name = f"product:{rng.randrange(10**6)}:view"
@@ -70,12 +70,12 @@ async def cluster_slots_down(kind: ServerKind, rng: Random) -> AsyncIterator[Inc
                   password=rng.choice(("", "hush"))) as deployment,
         routed(by_slots(deployment), rng),
     ):  # fmt: skip
-        await _stock(by_slots(deployment), rng, 100)
+        await stock(by_slots(deployment), rng, 100)
         for one in deployment.members[NODES:]:
             await one.ask("CONFIG", "SET", "cluster-replica-no-failover", "yes")
         dead, asked = rng.sample(range(NODES), 2)
         deployment.members[dead].server.signal(signal.SIGKILL)
-        await until(partial(_fails, deployment.members[asked]), "cluster_state:fail")
+        await until(partial(fails, deployment.members[asked]), "cluster_state:fail")
         yield Incident(url=deployment.members[asked].url, pid=deployment.members[dead].server.pid)
 
 
@@ -92,7 +92,7 @@ async def cluster_slots_down_unassigned(kind: ServerKind, rng: Random) -> AsyncI
         lost = range(begin, begin + rng.randrange(1, 900))
         await _forget(deployment, lost)
         asked = rng.choice(deployment.members)
-        await until(partial(_fails, asked), "cluster_state:fail")
+        await until(partial(fails, asked), "cluster_state:fail")
         yield Incident(url=asked.url, pid=asked.server.pid)
 
 
@@ -126,7 +126,7 @@ async def cluster_slots_down_partial(kind: ServerKind, rng: Random) -> AsyncIter
                   cluster_require_full_coverage="no") as deployment,
         routed(by_slots(deployment), rng),
     ):  # fmt: skip
-        await _stock(by_slots(deployment), rng, 100)
+        await stock(by_slots(deployment), rng, 100)
         dead, asked = rng.sample(range(NODES), 2)
         deployment.members[dead].server.signal(signal.SIGSTOP)
         await until(partial(_failed, deployment.members[asked]), "slots that are down")
@@ -257,7 +257,7 @@ async def healthy_cluster(kind: ServerKind, rng: Random) -> AsyncIterator[Incide
         clustered(kind, nodes=NODES, replicas=rng.randrange(0, 2)) as deployment,
         routed(by_slots(deployment), rng, rate=rng.uniform(60, 200)),
     ):
-        await _stock(by_slots(deployment), rng, 100)
+        await stock(by_slots(deployment), rng, 100)
         await asyncio.sleep(1)
         asked = rng.choice(deployment.members)
         yield Incident(url=asked.url, pid=asked.server.pid)

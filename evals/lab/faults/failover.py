@@ -38,7 +38,7 @@ async def _named(deployment: Deployment) -> set[str]:
     return {":".join(await one.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER)) for one in asked}
 
 
-async def _moved(deployment: Deployment) -> bool:
+async def moved(deployment: Deployment) -> bool:
     names = await _named(deployment)
     return len(names) == 1 and names != {deployment.primary.name}
 
@@ -48,7 +48,7 @@ async def _down(deployment: Deployment) -> bool:
     return all(["s_down" in (await state_of(one))["flags"] for one in alive])
 
 
-async def _no_quorum(one: Member) -> bool:
+async def no_quorum(one: Member) -> bool:
     try:
         await one.ask("SENTINEL", "CKQUORUM", MASTER)
     except OSError:
@@ -88,7 +88,7 @@ async def sentinel_noquorum(kind: ServerKind, rng: Random) -> AsyncIterator[Inci
         if how:
             for one in deployment.sentinels[1:]:
                 one.server.signal(how)
-        await until(partial(_no_quorum, deployment.sentinels[0]), "a sentinel that says NOQUORUM")
+        await until(partial(no_quorum, deployment.sentinels[0]), "a sentinel that says NOQUORUM")
         deployment.primary.server.signal(signal.SIGKILL)
         first = Deployment(deployment.members, deployment.sentinels[:1])
         await until(partial(_down, first if how else deployment), "the master is seen down")
@@ -112,7 +112,7 @@ async def sentinel_noquorum_latent(kind: ServerKind, rng: Random) -> AsyncIterat
     ):  # fmt: skip
         for one in deployment.sentinels[1:]:
             one.server.signal(rng.choice((signal.SIGKILL, signal.SIGSTOP)))
-        await until(partial(_no_quorum, deployment.sentinels[0]), "a sentinel that says NOQUORUM")
+        await until(partial(no_quorum, deployment.sentinels[0]), "a sentinel that says NOQUORUM")
         first = Deployment(deployment.members, deployment.sentinels[:1])
         yield Incident(url=url_of(first, rng), pid=deployment.primary.server.pid)
 
@@ -197,7 +197,7 @@ async def slowness_failover(kind: ServerKind, rng: Random) -> AsyncIterator[Inci
             await fill(deployment.url, rng, rng.randrange(500, 3000))
             rounds = after * rng.uniform(2.2, 2.8) * await _rounds(deployment.url)
             hands.spawn(_heavy(route, Random(rng.random()), rounds))
-            await until(partial(_moved, deployment), "another master", 60)
+            await until(partial(moved, deployment), "another master", 60)
             await asyncio.sleep(rng.uniform(2, 5))
             yield Incident(url=url_of(deployment, rng), pid=deployment.primary.server.pid)
 
@@ -206,7 +206,7 @@ async def slowness_failover(kind: ServerKind, rng: Random) -> AsyncIterator[Inci
 async def _stood_still(deployment: Deployment, rng: Random) -> AsyncIterator[None]:
     """The master stands still until another one is made, and then goes on."""
     deployment.primary.server.signal(signal.SIGSTOP)
-    await until(partial(_moved, deployment), "another master", 40)
+    await until(partial(moved, deployment), "another master", 40)
     await asyncio.sleep(rng.uniform(0.2, 1.5))
     deployment.primary.server.signal(signal.SIGCONT)
     yield
@@ -221,11 +221,11 @@ async def slowness_failover_pause(kind: ServerKind, rng: Random) -> AsyncIterato
     ):  # fmt: skip
         await fill(deployment.url, rng, rng.randrange(500, 3000))
         async with _stood_still(deployment, rng):
-            await until(partial(_follows, deployment), "the old master is a replica in sync", 40)
+            await until(partial(follows, deployment), "the old master is a replica in sync", 40)
             yield Incident(url=url_of(deployment, rng), pid=deployment.primary.server.pid)
 
 
-async def _follows(deployment: Deployment) -> bool:
+async def follows(deployment: Deployment) -> bool:
     infos = [await member.info() for member in deployment.members]
     return sum(info["role"] == "slave" and info["master_link_status"] == "up" for info in infos) == len(infos) - 1
 
@@ -271,6 +271,6 @@ async def healthy_failover(kind: ServerKind, rng: Random) -> AsyncIterator[Incid
     ):  # fmt: skip
         await fill(deployment.url, rng, rng.randrange(500, 3000))
         await deployment.sentinels[0].ask("SENTINEL", "FAILOVER", MASTER)
-        await until(partial(_moved, deployment), "another master", 30)
-        await until(partial(_follows, deployment), "the old master is a replica in sync", 40)
+        await until(partial(moved, deployment), "another master", 30)
+        await until(partial(follows, deployment), "the old master is a replica in sync", 40)
         yield Incident(url=url_of(deployment, rng), pid=deployment.primary.server.pid)

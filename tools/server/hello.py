@@ -1,0 +1,61 @@
+"""The sentinels that watch a data node, as they announce themselves on it."""
+
+import re
+
+from tools.connection.node import PATIENCE, Node
+from tools.connection.protocol import Reply, ServerError
+from tools.connection.shapes import whole_number
+from tools.errors import Unanswered
+
+CHANNEL = "__sentinel__:hello"
+PERIOD = 2.0
+"""Seconds between two announcements of one sentinel."""
+STEP = 0.1
+_CLIENT = re.compile(r"\bname=sentinel-[0-9a-f]{8}-pubsub\b")
+
+
+async def sentinel_of(node: Node) -> tuple[str, int] | None:
+    """Host and port of one sentinel that watches this node, or None where none does or it can't be told.
+
+    Only where a client has a sentinel's name is the channel listened to, for as long as the first announcement takes. A
+    user of its own isn't assumed to have the right to: the refusal would stand in ACL LOG.
+    """
+    if node.target.username not in (None, "default"):
+        return None
+    try:
+        (listed,) = await node.ask(("CLIENT", "LIST", "TYPE", "pubsub"))
+        if isinstance(listed, ServerError) or not _CLIENT.search(str(listed)):
+            return None
+        return await _announced(node)
+    except Unanswered:
+        # What else there is to read of the deployment stands without it.
+        return None
+
+
+async def _announced(node: Node) -> tuple[str, int] | None:
+    link, _ = await node.dial(PATIENCE)
+    try:
+        node.budget.spend(commands=1)
+        (reply,) = await link.exchange([("SUBSCRIBE", CHANNEL)], PATIENCE)
+        if isinstance(reply, ServerError):
+            return None
+        node.own.calls["subscribe"] += 1
+        ends = node.clock.monotonic() + PERIOD + 0.5
+        while node.clock.monotonic() < ends and link.usable:
+            await node.clock.sleep(STEP)
+            for message in link.take_unasked():
+                if (place := _place(message)) is not None:
+                    return place
+        return None
+    finally:
+        node.budget.spend(transferred=link.take_bytes())
+        link.close()
+
+
+def _place(message: Reply) -> tuple[str, int] | None:
+    """The place in one announcement: ip,port,runid,epoch,name,ip,port,epoch of its primary. Anybody may publish one."""
+    if not isinstance(message, list) or len(message) != 3 or str(message[1]) != CHANNEL:
+        return None
+    words = str(message[2])[:512].split(",")
+    port = whole_number(words[1]) if len(words) == 8 else None
+    return (words[0], port) if port is not None and 0 < port < 65536 else None
