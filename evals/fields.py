@@ -42,7 +42,7 @@ UNRECORDED: Mapping[str, tuple[str, ...]] = {
     "config_drift": ("*.differs",),
     "commandstats": ("*.module",),
     "clients": ("threaded", "threaded_cmd"),
-    "connect": ("speaks_resp", "tls_ms"),
+    "connect": ("refused_addresses", "speaks_resp", "tls_ms"),
     "sentinel": ("+sdown.master.count", "+sdown.master.address"),
     "history": tuple(f"changed#.{name}" for name in ("field", "before", "at", "now", "ratio", "when")),
 }

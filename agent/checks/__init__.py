@@ -2,6 +2,7 @@
 
 from agent.checks import (
     access,
+    addresses,
     appendonly,
     clients,
     clientside,
@@ -26,7 +27,7 @@ FAMILIES: tuple[Family, ...] = tuple(
     module.FAMILY
     for module in (
         connectivity, clients, resets, cpu, stalls, memory, footprint, persistence, appendonly, replication, failover,
-        cluster, settings, access, network, host, clientside, outside,
+        cluster, settings, access, network, host, clientside, addresses, outside,
     )
 )  # fmt: skip
 """In the order in which equally likely findings are listed."""

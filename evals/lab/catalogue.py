@@ -3,6 +3,7 @@
 from evals.lab.fault import Fault
 from evals.lab.faults import (
     access,
+    addresses,
     attacks,
     benign,
     buffers,
@@ -29,7 +30,8 @@ from evals.lab.faults import (
 
 _FAMILIES = (
     connectivity, far, clients, limits, buffers, waiting, cpu, modules, stalls, memory, persistence, replication,
-    failover, cluster, access, encryption, settings, network, host, clientside, benign, double, attacks,
+    failover, cluster, access, encryption, settings, network, host, clientside, addresses, benign, double,
+    attacks,
 )  # fmt: skip
 _TWINS = {
     "process-down": "firewall-reject-refused", "process-frozen": "client-paused-all",

@@ -23,7 +23,8 @@ async def connect(node: Node, timeout: Timeout = PATIENCE) -> Values:
 
     Milliseconds in dns_ms, tcp_ms, tls_ms, auth_ms, first_ping_ms. `stage` is where it stands or failed.
     Of a connect that failed, `icmp` is the network's own error (prohibited, port-, host-, net-unreachable) and
-    `icmp_from` who sent it; a closed port is refused without one.
+    `icmp_from` who sent it; a closed port is refused without one. `refused_addresses` are those of a name's that
+    refused, though another may have taken the connection.
     """
     held = node.held
     connection, values = await node.dial(timeout)
