@@ -48,6 +48,7 @@ UNRECORDED: Mapping[str, tuple[str, ...]] = {
         *(f"hot#.{what}" for what in ("slot", "key_count", "cpu_usec", "network_bytes_in", "network_bytes_out")),
     ),
     "connect": (
+        "refused_addresses",
         "speaks_resp",
         "tls_ms",
         "certificate_expires_in_seconds",

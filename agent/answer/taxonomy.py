@@ -119,6 +119,10 @@ pool-exhausted: "No connection available" while the server is idle
 blocking-in-pool: blocking commands hold the whole pool
 client-starved: the client's own threads are busy
 retry-storm: load stays far above the usual after a blip
+
+addresses and clients
+bound-elsewhere: nothing listens at the address that is asked, and the server at another
+announced-address-unreachable: nothing answers at an address that the deployment tells, and its node lives
 """
 
 

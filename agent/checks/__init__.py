@@ -2,6 +2,7 @@
 
 from agent.checks import (
     access,
+    addresses,
     appendonly,
     clients,
     clientside,
@@ -29,7 +30,7 @@ FAMILIES: tuple[Family, ...] = tuple(
     module.FAMILY
     for module in (
         connectivity, clients, resets, cpu, stalls, memory, footprint, growth, persistence, saving, appendonly,
-        starting, replication, failover, cluster, settings, access, network, host, clientside, outside,
+        starting, replication, failover, cluster, settings, access, network, host, clientside, addresses, outside,
     )
 )  # fmt: skip
 """In the order in which equally likely findings are listed."""

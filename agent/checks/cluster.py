@@ -10,6 +10,10 @@ HOT_KEY = 0.2
 """Of the CPU of all commands: one key that takes as much is worth its name."""
 MOST_NAMED = 6
 """Replicas that a step names one by one."""
+LEAST_RATE = 100.0
+"""Commands a second below which a node isn't hot, whatever its share: our own look costs as much."""
+NEARLY_ALL = 0.95
+"""Of all primaries' commands."""
 
 
 def slots_down(view: View, limits: Limits) -> Found:
@@ -129,14 +133,20 @@ def _moving(view: View) -> bool:
                for one in (view, *view.peers) for name in names)  # fmt: skip
 
 
+def _at_work(view: View) -> float | None:
+    """CPU seconds a second of the main thread, and those in which it was ready and waited for a core."""
+    share = main_thread_share(view)
+    return share if share is None else min(1.0, share + (view.number("process", "main_wait_share") or 0))
+
+
 def hot_shard(view: View, limits: Limits) -> Found:
     """One primary does most of the work, by its commands and by its CPU."""
     others = [peer for peer in view.peers if (peer.number("cluster", "my_slots") or 0) > 0]
-    mine, cpu = view.number("info", "total_commands_processed.rate"), main_thread_share(view)
+    mine, cpu = view.number("info", "total_commands_processed.rate"), _at_work(view)
     if not view.number("cluster", "my_slots") or not others or mine is None or cpu is None:
         return
     rates = [rate for peer in others if (rate := peer.number("info", "total_commands_processed.rate")) is not None]
-    shares = [share for peer in others if (share := main_thread_share(peer)) is not None]
+    shares = [share for peer in others if (share := _at_work(peer)) is not None]
     if not rates or not shares:
         return
     factor = limits["hot_shard_factor"]
@@ -146,8 +156,9 @@ def hot_shard(view: View, limits: Limits) -> Found:
         ("info", "used_cpu_sys_main_thread.rate"), ("cluster", "my_share"), ("cluster", "slot1.slot"),
         ("cluster", "slot1.key_count"), ("cluster", "hot1.slot"), ("cluster", "hot1.cpu_usec"),
         ("cluster", "hotkey1.key"), ("cluster", "hotkey1.share"), ("commandstats", "top"),
+        ("process", "main_wait_share"),
     )  # fmt: skip
-    if mine < factor * max(usual, 1) or cpu < max(2 * idle, limits["hot_shard_cpu"] / 2):
+    if mine < LEAST_RATE or mine < factor * max(usual, 1) or cpu < max(2 * idle, limits["hot_shard_cpu"] / 2):
         return
     hot = cpu >= limits["hot_shard_cpu"] and cpu >= factor * idle
     why = f"This node runs {mine:.0f} commands a second and uses {cpu:.0%} of a core"
@@ -155,7 +166,8 @@ def hot_shard(view: View, limits: Limits) -> Found:
     share = view.number("cluster", "my_share")
     why += f", and it has {share:.0%} of the slots." if share is not None else "."
     why += _hottest(view, factor)
-    cause = view.cause("hot-shard", 0.94 if hot else 0.4, why, *cited)
+    of_all = mine / (mine + sum(rates)) if mine else 0.0
+    cause = view.cause("hot-shard", 0.94 if hot else 0.75 if of_all >= NEARLY_ALL else 0.4, why, *cited)
     theirs = others[0].cite(("info", "total_commands_processed.rate"), ("info", "used_cpu_user_main_thread.rate"))
     yield cause.model_copy(update={"evidence": (*cause.evidence, *theirs)})
 

@@ -1,5 +1,6 @@
 """Connectivity: whether the server can be reached at all, and what stands in between."""
 
+from agent.checks.addresses import is_announced_wrongly
 from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
 
@@ -45,16 +46,18 @@ def process_down(view: View, limits: Limits) -> Found:
     if view.is_sentinel:
         # No data is behind it: the quorum says what its absence means.
         return
+    if is_announced_wrongly(view):
+        # `announced` reports it: that process lives.
+        return
     if vouched(view):
         yield from unreachable_from_here(view)
         return
     listening = view.get("process", "listening")
     cited = ("connect", "unavailable"), ("connect", "tcp_error"), ("process", "listening")
-    elsewhere = view.text("process", "listens_elsewhere")
-    if listening is False and elsewhere:
-        why = f"Nothing listens at this address; a server on the same port listens at {elsewhere} only."
-        yield view.cause("outside-redis", 0.85, why, *cited, ("process", "listens_elsewhere"))
-    elif listening is False:
+    if listening is False and view.text("process", "listens_elsewhere"):
+        # `bound_elsewhere` reports it.
+        return
+    if listening is False:
         yield view.cause("process-down", 0.97, "The connection is refused at once, and nothing listens there.", *cited)
     elif listening is True:
         yield view.cause(

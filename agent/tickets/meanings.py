@@ -88,6 +88,8 @@ pool-exhausted: The application's connection pool is empty; Redis itself is idle
 blocking-in-pool: Commands that wait (such as BLPOP) hold the application's whole connection pool
 client-starved: The application itself is too busy to read Redis' answers in time
 retry-storm: Retries keep the load up long after the first trouble
+bound-elsewhere: Redis listens at another address than the one that is asked
+announced-address-unreachable: The deployment tells its clients an address at which nothing answers
 """
 MEANINGS: Mapping[str, str] = {
     name: meaning for name, _, meaning in (line.partition(": ") for line in _TABLE.splitlines() if line)

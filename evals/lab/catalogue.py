@@ -3,6 +3,7 @@
 from evals.lab.fault import Fault
 from evals.lab.faults import (
     access,
+    addresses,
     attacks,
     benign,
     buffers,
@@ -36,7 +37,7 @@ from evals.lab.faults import (
 _FAMILIES = (
     connectivity, far, clients, limits, buffers, waiting, cpu, modules, stalls, memory, growing, quiet, persistence,
     replication, syncs, failover, moved, cluster, moving_slots, access, encryption, settings, network, host, clientside,
-    benign, moments, double, attacks,
+    addresses, benign, moments, double, attacks,
 )  # fmt: skip
 _TWINS = {
     "process-down": "firewall-reject-refused", "process-frozen": "client-paused-all",

@@ -43,6 +43,8 @@ class Stream(asyncio.StreamReaderProtocol):
         super().connection_lost(None)
 
 
+MOST_REFUSED = 4
+"""Addresses of a name that are told of those which refused."""
 Opened = tuple[asyncio.Transport, Stream]
 
 
@@ -69,6 +71,7 @@ async def dial(target: Target, progress: Progress, stream: Callable[[], Stream])
     if target.named_from is not None:
         # What was resolved is what is judged and dialled: a name may mean another address a moment later.
         addresses = await _trusted(target, addresses, progress)
+    refused: list[str] = []
     for address in addresses:
         progress.stage = "tcp"
         progress.stages["address"] = address
@@ -82,6 +85,9 @@ async def dial(target: Target, progress: Progress, stream: Callable[[], Stream])
         except OSError as error:
             sock.close()
             failure = _failed(target, progress, error)
+            if isinstance(error, ConnectionRefusedError):
+                refused.append(address)
+                progress.stages["refused_addresses"] = " ".join(refused[:MOST_REFUSED])
         except BaseException:
             sock.close()
             raise

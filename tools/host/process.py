@@ -22,6 +22,8 @@ STATES = {
 }  # fmt: skip
 TICKS = os.sysconf("SC_CLK_TCK")
 _PATH = re.compile(r"[A-Za-z0-9_./-]{1,256}")
+MOST_ADDRESSES = 8
+"""Addresses that are told of those where the server listens."""
 
 
 class Sample(Record):
@@ -59,8 +61,8 @@ async def process(host: Host, window: Window = 1.0) -> Values:
     them AnonHugePages is what transparent huge pages took); null where they may not be seen or the process is larger
     than 4 GB (`smaps_skipped`). `thp_enabled` is false where the process switched huge pages off for itself.
     `io_*.rate` is storage traffic in bytes per second. Where nobody listens `listening` is false and
-    `redis_processes` counts the servers of the machine. `child_*` is of the child that it
-    forked to save or rewrite. Linux only; elsewhere almost all is null.
+    `redis_processes` counts the servers of the machine; `listens_at` are the addresses where somebody does. `child_*`
+    is of the child that it forked to save or rewrite. Linux only; elsewhere almost all is null.
     """
     place = await host.local_place()
     if place.pid is None:
@@ -116,7 +118,8 @@ def _process_values(files: Files, place: Place, before: Sample, after: Sample, s
 
     faults = before.major_faults, after.major_faults
     return {
-        "listening": True, "pid": pid, "name": place.name, **_state(files, folder), **_sizes(files, folder),
+        "listening": True, "listens_at": " ".join(sorted(place.addresses)[:MOST_ADDRESSES]),
+        "pid": pid, "name": place.name, **_state(files, folder), **_sizes(files, folder),
         **_files(files, folder), "loading_file": _loading(files, folder), **_arguments(files, folder),
         "affinity_cores": _affinity(files, folder), "cpu_user_seconds": after.user, "cpu_system_seconds": after.system,
         "cpu_share": rate(_cpu_seconds(before), _cpu_seconds(after)), "main_cpu_share": rate(before.main, after.main),

@@ -27,6 +27,8 @@ PARAMETERS = [
 ]  # fmt: skip
 REDIRECTS = ("MOVED", "ASK", "TRYAGAIN", "CROSSSLOT", "CLUSTERDOWN")
 _MESSAGES = re.compile(r"cluster_stats_messages_(fail|auth-req|auth-ack|update|mfstart|)_?(sent|received)")
+HEARD_WITHIN_MS, MOST_HEARD = 1800, 24
+"""Below the window of a reading: who was heard then lived when the readings had begun."""
 STATES = ("ok", "pfail", "fail", "handshake", "noaddr")
 
 
@@ -46,6 +48,8 @@ class ClusterNode(Record):
     link_state: str
     """connected or disconnected: the bus link from the asked node."""
     epoch: int
+    pong: int
+    """When the asked node last heard from it, in milliseconds of its clock; 0 for itself, and before it ever did."""
     slots: int
     """How many slots it serves."""
     ranges: tuple[tuple[int, int], ...]
@@ -77,7 +81,7 @@ def parse_nodes(text: str) -> tuple[ClusterNode, ...]:
 def _node(parts: list[str]) -> ClusterNode | None:
     if len(parts) < 8:
         return None
-    id, place, flags, master, _, _, epoch, link, *owned = parts
+    id, place, flags, master, _, pong, epoch, link, *owned = parts
     endpoint, _, names = place.partition(",")
     host, _, port = endpoint.partition("@")[0].rpartition(":")
     hostname = names.partition(",")[0]
@@ -86,6 +90,7 @@ def _node(parts: list[str]) -> ClusterNode | None:
         id=id, host=host.strip("[]"), port=whole_number(port) or 0,
         hostname="" if "=" in hostname else hostname, flags=tuple(flags.split(",")),
         master=None if master == "-" else master, link_state=link, epoch=whole_number(epoch) or 0,
+        pong=whole_number(pong) or 0,
         slots=sum(last - first + 1 for first, last in ranges), ranges=ranges, migrating=migrating,
         importing=importing, myself="myself" in flags.split(","),
     )  # fmt: skip
@@ -124,7 +129,8 @@ async def cluster(node: Node, window: Window = 2.0) -> Values:
     the majority agrees, pfail where only this node says so). Only a slot's own two nodes tell that it's open:
     `open1.slot`, `.direction` (migrating or importing), `.peer` and `.keys`, the keys that are still here. `my_share`
     is this node's part of all slots, `share_max` the largest. `errorstat_MOVED.count.delta` and its like are what
-    clients were told over the window. `slot1` holds the most keys, where the server tells, and `hot1` took the most CPU
+    clients were told over the window. `heard1` and on are nodes whose bus spoke to this one in the last two seconds,
+    whatever their own port does. `slot1` holds the most keys, where the server tells, and `hot1` took the most CPU
     (cluster-slot-stats-enabled); `hotkey1` is the key that took most, where HOTKEYS counts (Redis 8.6). `migration1` is
     the newest move of whole slots, with `.state` (running, done, failed, cancelled), `.reason` and `.age` in
     seconds. Not a cluster: unknown-command.
@@ -139,7 +145,7 @@ async def cluster(node: Node, window: Window = 2.0) -> Values:
         values["nodes.unavailable"] = text.kind or "unknown-command"
     else:
         nodes = parse_nodes(str(text))
-        values |= _nodes(node, nodes) | _mine(nodes) | await _open(node, nodes)
+        values |= _nodes(node, nodes) | _heard(node, nodes, both) | _mine(nodes) | await _open(node, nodes)
         values |= await slot_migrations(node, both.last, last, {one.id: _address(node, one) for one in nodes})
     values |= await _config(node)
     return (
@@ -206,6 +212,15 @@ def _nodes(node: Node, nodes: tuple[ClusterNode, ...]) -> Values:
             f"down{number}.replicas_ok": sum(other.state == "ok" for other in _replicas_of(one, nodes)),
         }  # fmt: skip
     return values
+
+
+def _heard(node: Node, nodes: tuple[ClusterNode, ...], both: Pair) -> Values:
+    """Who was heard from on the bus within the last moment, by the asked node's clock."""
+    now = both.last.flat(frozenset({"server"})).get("server_time_usec")
+    if not isinstance(now, int):
+        return {}
+    lately = [one for one in nodes if one.pong and 0 <= now / 1e3 - one.pong <= HEARD_WITHIN_MS]
+    return {f"heard{number}": _address(node, one) for number, one in enumerate(lately[:MOST_HEARD], 1)}
 
 
 def _mine(nodes: tuple[ClusterNode, ...]) -> Values:

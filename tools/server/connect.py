@@ -23,7 +23,8 @@ async def connect(node: Node, timeout: Timeout = PATIENCE) -> Values:
 
     Milliseconds in dns_ms, tcp_ms, tls_ms, auth_ms, first_ping_ms. `stage` is where it stands or failed.
     Of a connect that failed, `icmp` is the network's own error (prohibited, port-, host-, net-unreachable) and
-    `icmp_from` who sent it; a closed port is refused without one. Over TLS `certificate_expires_in_seconds` is what is
+    `icmp_from` who sent it; a closed port is refused without one. `refused_addresses` are those of a name's that
+    refused, though another may have taken the connection. Over TLS `certificate_expires_in_seconds` is what is
     left of the server's certificate, of `certificate_lifetime_seconds` in all, and `certificate_refused` why it isn't
     trusted.
     """

@@ -174,12 +174,29 @@ def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
     values: Values = {
         "maxclients": 100, "o1.address": "10.0.0.7", "o1.name": "orders", "o1.count": 90, "monitors": 2,
         "monitor.ids": "7 8", "maxmemory": 2**20, "memory_available_bytes": 2**30, "maxmemory.file": "2mb",
+        "n1.node": "n", "n1.seen": "up", "listens_at": "127.0.0.1", "latency-monitor-threshold": "0",
     }  # fmt: skip
-    readings = [
-        Reading(id=f"r{number}", tool=tool, args={}, node="n", at="", ms=0, values=values, unavailable=None)
-        for number, tool in enumerate(("info", "clients", "memory", "machine", "config_drift"), 1)
-    ]
-    assert values_at(View(readings, "n")).keys() == EXAMPLES.keys()
+    known: set[str] = set()
+    # Of a slow command's placeholders one is for what nobody needs, and one for what is cheap.
+    for command in ("KEYS", "SET"):
+        own: Values = {**values, f"{command.lower()}.usec_per_call.delta": 90_000, f"{command.lower()}.calls.delta": 3}
+        tools = (
+            "info",
+            "clients",
+            "memory",
+            "machine",
+            "config_drift",
+            "topology",
+            "process",
+            "commandstats",
+            "config_get",
+        )
+        readings = [
+            Reading(id=f"r{number}", tool=tool, args={}, node="n", at="", ms=0, values=own, unavailable=None)
+            for number, tool in enumerate(tools, 1)
+        ]
+        known |= values_at(View(readings, "n")).keys()
+    assert known == EXAMPLES.keys()
 
 
 async def test_the_command(tmp_path: Path) -> None:

@@ -1,0 +1,178 @@
+"""Addresses: where a server listens against where it's looked for, and what a deployment tells its clients to dial."""
+
+import ipaddress
+import re
+
+from agent.checks.types import Family, Found, Limits, Placeholder
+from agent.evidence.report_words import mention
+from agent.evidence.view import Cited, View
+
+REFUSED = re.compile(r"\brefus\w+|\beconnrefused\b|\berrno 111\b|\berror 111\b", re.IGNORECASE)
+"""Words for a port at which nothing listens."""
+FROM_ELSEWHERE = re.compile(
+    r"\b(another|other|different|second|remote|new) (host|machine|server|box|node|pod|container|vm)s?\b|"
+    r"\bfrom (the )?(outside|app\w*|other|pods?|containers?|remote|kubernetes|docker|my laptop)\b|\bremotely\b",
+    re.IGNORECASE,
+)
+"""Words for a place that isn't the server's own machine."""
+REDIRECTED = re.compile(
+    r"\bmoved\b|\bredirect\w*|\bannounce\w*|\bdiscover\w*|\btopology\b|\bslots?\b|\bfirst (request|command)\b|"
+    r"\bonly (some|a part|one) of\b|\bsome (keys|commands|requests)\b|\bfailover\b",
+    re.IGNORECASE,
+)
+"""Words of clients that follow what a deployment tells."""
+_QUOTED = re.compile(
+    r"(?<![\w.:])(?:\[(?P<v6>[0-9a-fA-F:]{2,39})\](?::\d{1,5})?|(?P<v4>\d{1,3}(?:\.\d{1,3}){3})(?::\d{1,5})?|"
+    r"(?P<bare>::1)(?::\d{1,5})?)(?![\w.])"
+)
+_ANY = {4: "0.0.0.0", 6: "::"}
+
+
+def quoted_addresses(text: str) -> tuple[str, ...]:
+    """The IP addresses that a report names, as they're written there."""
+    found = []
+    for match in _QUOTED.finditer(text):
+        word = match["v6"] or match["v4"] or match["bare"]
+        try:
+            found.append(str(ipaddress.ip_address(word)))
+        except ValueError:
+            continue
+    return tuple(dict.fromkeys(found))
+
+
+def _listens(view: View) -> tuple[str, ...]:
+    """The addresses where it listens; none for a Unix socket, and where that isn't known."""
+    return tuple(one for one in view.text("process", "listens_at").split() if re.fullmatch(r"[0-9a-fA-F:.]+", one))
+
+
+def _is_covered(address: str, listens: tuple[str, ...]) -> bool:
+    return address in listens or _ANY[ipaddress.ip_address(address).version] in listens
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _asked(view: View) -> str:
+    """The address at which it's looked for and doesn't listen; empty where none is known."""
+    if view.unavailable("connect") == "refused":
+        return view.text("connect", "address")
+    listens = _listens(view)
+    missing = [one for one in quoted_addresses(view.symptom) if listens and not _is_covered(one, listens)]
+    return next(iter(missing), view.text("connect", "refused_addresses").partition(" ")[0])
+
+
+def bound_elsewhere(view: View, limits: Limits) -> Found:
+    """The server runs and listens, but not at the address that was asked."""
+    elsewhere, listens = view.text("process", "listens_elsewhere"), _listens(view)
+    refused = view.unavailable("connect") == "refused"
+    cited: tuple[Cited, ...] = (
+        ("connect", "unavailable"), ("connect", "tcp_error"), ("connect", "address"), ("connect", "refused_addresses"),
+        ("process", "listening"), ("process", "listens_elsewhere"), ("process", "listens_at"),
+    )  # fmt: skip
+    if refused and view.get("process", "listening") is False and elsewhere and not is_told_up(view):
+        asked = view.text("connect", "address")
+        why = f"Nothing listens at {asked or 'this address'}; a server on the same port listens at {elsewhere} only."
+        yield view.cause("bound-elsewhere", 0.9, why, *cited)
+        yield view.not_("process-down", "A server runs there, at another address.", ("process", "listens_elsewhere"))
+        return
+    if refused or not listens or view.is_sentinel or not mention(REFUSED, view.symptom):
+        return
+    at, asked, cited = " and ".join(listens), _asked(view), (*cited, ("symptom", "text"))
+    local_only = all(map(_is_loopback, listens))
+    if asked and (local_only or _is_loopback(asked)):
+        name = "" if asked not in view.text("connect", "refused_addresses") else " (the name means both)"
+        why = f"The server listens at {at} only; at {asked}{name} nothing listens, and a connect is refused."
+        yield view.cause("bound-elsewhere", 0.88, why, *cited)
+    elif asked:
+        why = (
+            f"The server listens at {at}, and the report names {asked}: if that's where it's looked for, it's refused."
+        )
+        yield view.cause("bound-elsewhere", 0.55, why, *cited)
+    elif local_only and mention(FROM_ELSEWHERE, view.symptom):
+        why = f"The server listens at {at} only, which no other machine or container reaches: there it's refused."
+        yield view.cause("bound-elsewhere", 0.85, why, *cited)
+    elif not local_only:
+        because = f"The server listens at {at}, and no address that was named lacks."
+        yield view.not_("bound-elsewhere", because, ("process", "listens_at"))
+
+
+def is_told_up(view: View) -> bool:
+    """Whether the deployment names this address for a node that it sees up: its bus or its link is."""
+    return view.in_topology.get("seen") == "up"
+
+
+def _is_heard(view: View) -> bool:
+    """Whether a node of the cluster heard from this one after the connect to it had failed."""
+    return any(peer.text("cluster", f"heard{number}") == view.node for peer in view.peers for number in range(1, 25))
+
+
+def is_announced_wrongly(view: View) -> bool:
+    """Whether nothing listens where clients are told to dial, and that node lives."""
+    if not is_told_up(view) or view.is_sentinel or view.unavailable("connect") != "refused":
+        return False
+    # A cluster takes a while to call a node down; a replica's link ends with its process.
+    lives = _is_heard(view) if any(peer.fields("cluster") for peer in view.peers) else True
+    return lives and view.get("process", "listening") is False
+
+
+def announced(view: View, limits: Limits) -> Found:
+    """The deployment tells its clients an address at which nothing answers, though that node lives."""
+    lost = view.unavailable("connect")
+    if not is_told_up(view) or view.is_sentinel or lost not in ("refused", "timeout"):
+        return
+    if lost == "timeout" and view.get("connect", "stage") != "tcp":
+        return
+    nothing = view.get("process", "listening") is False
+    clustered = any(peer.fields("cluster") for peer in view.peers)
+    lives = _is_heard(view) if clustered else True
+    at = next((n for n in range(1, 25) if view.text("topology", f"n{n}.node") == view.node), 1)
+    cited: list[Cited] = [
+        ("topology", f"n{at}.node"), ("topology", f"n{at}.seen"), ("connect", "unavailable"), ("connect", "tcp_error"),
+        ("connect", "stage"), ("process", "listening"),
+    ]  # fmt: skip
+    link = "the cluster's bus hears from it" if clustered else "its replication link is up"
+    how = "refused" if lost == "refused" else "never answered"
+    why = f"Clients are told {view.node}, where a connect is {how}, and yet {link}: that address is announced wrongly"
+    why += "." if nothing else ", or it isn't reached from here only."
+    if is_announced_wrongly(view):
+        yield view.cause("announced-address-unreachable", 0.95, why, *cited)
+        yield view.not_("process-down", f"Its process lives: {link}.", *cited[:2])
+    elif lives and not nothing:
+        told = mention(REDIRECTED, view.symptom) is not None or (view.node or "-") in view.symptom
+        cited += [("symptom", "text")] if told else []
+        yield view.cause("announced-address-unreachable", 0.75 if told else 0.45, why, *cited)
+
+
+def _asked_address(view: View) -> tuple[str, ...]:
+    return (asked,) if (asked := _asked(view)) else ("the address that is refused",)
+
+
+def _listening_address(view: View) -> tuple[str, ...]:
+    return (at,) if (at := view.text("process", "listens_elsewhere") or " and ".join(_listens(view))) else ()
+
+
+def _announced(view: View) -> tuple[str, ...]:
+    """What is set at the node itself so that it announces another address."""
+    if view.node is None or not is_told_up(view):
+        return ()
+    if any(peer.fields("cluster") for peer in view.peers):
+        return ("cluster-announce-ip, cluster-announce-port (with TLS cluster-announce-tls-port)",)
+    return ("replica-announce-ip and replica-announce-port",)
+
+
+FAMILY = Family(
+    checks=(bound_elsewhere, announced),
+    needs={"bound-elsewhere": ("process",), "announced-address-unreachable": ()},
+    consequences={"announced-address-unreachable": {"replica-link-down": 0.5, "non-cluster-client": 0.5}},
+    placeholders=(
+        Placeholder(name="asked_address", example="::1", values=_asked_address),
+        Placeholder(name="listening_address", example="127.0.0.1", values=_listening_address),
+        Placeholder(name="announcing", example="cluster-announce-ip, cluster-announce-port", values=_announced),
+        Placeholder(name="announced_node", example="10.0.0.7:6379",
+                    values=lambda view: (view.node,) if view.node else ()),
+    ),
+)  # fmt: skip
