@@ -69,6 +69,12 @@ aof-corrupt-start: exit 1, "Bad file format" in the log
 aof-enabled-by-restart: empty after appendonly came by the file
 cow-blowup: rdb_last_cow_size close to used memory
 
+data
+data-gone: flushed, evicted, expired, restarted empty or synced from an empty primary, by the counters of each
+wrong-database: lookups miss in a database without keys, and the keys stand in another
+queue-evicted: allkeys-* evicts while queues live here
+exposed-instance: anybody may come in from elsewhere, and somebody did
+
 replication and failover
 replica-link-down: master_link_status:down
 masterauth-mismatch: a replica never syncs, its master counts NOAUTH
@@ -89,6 +95,10 @@ cluster-slots-down: cluster_slots_fail above 0
 non-cluster-client: errorstat_MOVED or CROSSSLOT grows
 open-slot: slots migrating or importing
 hot-shard: one node's CPU far above the others'
+
+addresses and clients
+script-missing: errorstat_NOSCRIPT grows with evalsha's failed calls
+client-errors: one error is a large share of one command's calls
 
 configuration and access
 config-drift: the running value isn't the file's

@@ -8,6 +8,9 @@ from agent.checks import (
     cluster,
     connectivity,
     cpu,
+    data,
+    errors,
+    exposure,
     failover,
     footprint,
     host,
@@ -25,8 +28,8 @@ from agent.checks.types import Check, Family, Found, Limits, Placeholder
 FAMILIES: tuple[Family, ...] = tuple(
     module.FAMILY
     for module in (
-        connectivity, clients, resets, cpu, stalls, memory, footprint, persistence, appendonly, replication, failover,
-        cluster, settings, access, network, host, clientside, outside,
+        connectivity, clients, resets, cpu, stalls, memory, footprint, persistence, appendonly, data, exposure,
+        replication, failover, cluster, errors, settings, access, network, host, clientside, outside,
     )
 )  # fmt: skip
 """In the order in which equally likely findings are listed."""

@@ -49,6 +49,10 @@ fsync-everysec-slow: The disk is slow, and writes stall every now and then
 aof-corrupt-start: Redis can't start because its append-only file is damaged
 aof-enabled-by-restart: Redis started empty because the append-only file was switched on by a restart
 cow-blowup: Saving needs so much extra memory that it endangers the server
+data-gone: Data was removed from Redis: deleted, thrown out, expired, or not there after a restart
+wrong-database: An application looks in the wrong one of Redis' numbered databases; the data is in another
+queue-evicted: Redis throws queued jobs out to make room, because its rule for a full memory allows that
+exposed-instance: Anybody can reach this Redis without a password, and somebody seems to have used that
 replica-link-down: A replica has lost its primary, so what it answers gets old
 masterauth-mismatch: A replica can't log in to its primary and never syncs
 backlog-too-small: Short interruptions make replicas copy everything again
@@ -66,6 +70,8 @@ cluster-slots-down: A part of the cluster's data has no server
 non-cluster-client: A client doesn't know that this is a cluster
 open-slot: A move of data between cluster nodes was left unfinished
 hot-shard: One node of the cluster carries most of the load
+script-missing: An application calls scripts that Redis no longer has, since a restart, failover or flush
+client-errors: An application sends commands that Redis answers with an error
 config-drift: The running configuration differs from the file and will be lost at a restart
 diagnostics-disabled: Redis' slow log is switched off, so slow commands can't be seen
 auth-failure: Redis refuses logins or commands: password, user or permission is wrong

@@ -11,6 +11,7 @@ from evals.lab.faults import (
     cluster,
     connectivity,
     cpu,
+    data,
     double,
     encryption,
     failover,
@@ -18,6 +19,7 @@ from evals.lab.faults import (
     host,
     limits,
     memory,
+    mistaken,
     network,
     persistence,
     replication,
@@ -27,8 +29,8 @@ from evals.lab.faults import (
 )
 
 _FAMILIES = (
-    connectivity, far, clients, limits, buffers, waiting, cpu, stalls, memory, persistence, replication, failover,
-    cluster, access, encryption, settings, network, host, clientside, benign, double, attacks,
+    connectivity, far, clients, limits, buffers, waiting, cpu, stalls, memory, persistence, data, replication,
+    failover, cluster, mistaken, access, encryption, settings, network, host, clientside, benign, double, attacks,
 )  # fmt: skip
 _TWINS = {
     "process-down": "firewall-reject-refused", "process-frozen": "client-paused-all",

@@ -1,6 +1,7 @@
 """CLIENT LIST, grouped; a crowded server is sampled by ID."""
 
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Annotated
@@ -23,6 +24,15 @@ OLDER_BATCHES = 3
 """Calls for clients that aren't among the newest; a sample of thousands is enough to see who they are."""
 STALLED_FOR = 0.3
 """Seconds between two looks at the clients whose output waits."""
+LAST_COMMANDS = 6
+"""Last commands of an owner's clients that are shown, the most frequent."""
+DATABASES = 8
+"""Databases whose clients are counted, those with most first."""
+READS = frozenset(
+    ("get", "mget", "exists", "getex", "getrange", "strlen", "hget", "hmget", "hgetall", "hexists", "lrange", "lindex",
+     "llen", "smembers", "sismember", "zrange", "zrangebyscore", "zscore", "xrange", "xread", "ttl", "type", "scan")
+)  # fmt: skip
+"""Commands by which a client is known to look something up."""
 MONITORS = 8
 """Monitors whose ids are listed, the oldest."""
 BLOCKING = frozenset(
@@ -51,6 +61,8 @@ class Client(Record):
     tot_mem: int
     events: str
     """r, w or both: w while output waits for the socket."""
+    db: int = 0
+    """The database that it selected."""
     sent: int | None
     """Bytes that it took from its socket so far, where the server tells (Valkey 9)."""
 
@@ -77,10 +89,12 @@ async def clients(
 ) -> Values:
     """Who is connected: by owner (`o1`) and by owner, command and flags (`g1`), most first; buffers.
 
-    Each with count, idle and age in seconds, and buffers in bytes; `unused` did nothing since connecting. `listed` of
-    `connected` clients were seen (`share_seen`); above 1,000 they're sampled by ID. `paused` counts clients blocked in
-    a command that doesn't block, `stalled` those whose output doesn't move; `monitor.ids` are the oldest of
-    `monitors`; `omem_max`, `qbuf_max` and `argv_mem_max` name the largest buffers and their client.
+    An owner's `cmds` are its clients' last commands. `db0.clients` of them selected database 0 and `db0.readers` of
+    those looked something up last, with the name and address of one. Each with count, idle and age in seconds, and
+    buffers in bytes; `unused` did nothing since connecting. `listed` of `connected` clients were seen
+    (`share_seen`); above 1,000 they're sampled by ID. `paused` counts clients blocked in a command that doesn't
+    block, `stalled` those whose output doesn't move; `monitor.ids` are the oldest of `monitors`; `omem_max`,
+    `qbuf_max` and `argv_mem_max` name the largest buffers and their client.
     """
     every, connected = await listed(node)
     seen = [client for client in every if client.id != node.client_id and client.name != CLIENT_NAME]
@@ -102,6 +116,7 @@ async def clients(
         values["paused_cmd"] = paused.cmd
     values |= await _stalled(node, seen)
     _largest(node, values, seen)
+    values |= _databases(node, seen)
     owners = _grouped(seen, lambda client: (client.name, client.host))
     shown = _grouped(seen, lambda client: (client.name, client.host, client.cmd, client.flags))
     for letter, found in (("o", owners), ("g", shown)):
@@ -128,6 +143,22 @@ async def _stalled(node: Node, seen: list[Client]) -> Values:
         "stalled.cmd": node.pseudonyms.plain("command", first.cmd.replace("|", ":")),
         "stalled.address": node.pseudonyms.plain("address", first.host),
     }  # fmt: skip
+
+
+def _databases(node: Node, seen: list[Client]) -> Values:
+    """Who selected which database: a client whose last command is a look-up reads there."""
+    values: Values = {}
+    counted = Counter(client.db for client in seen if not client.subscriber)
+    for db, count in counted.most_common(DATABASES):
+        there = [client for client in seen if client.db == db and not client.subscriber]
+        reading = [client for client in there if client.cmd in READS]
+        first = (reading or there)[0]
+        values |= {
+            f"db{db}.clients": count, f"db{db}.readers": len(reading),
+            f"db{db}.name": node.pseudonyms.plain("client", first.name),
+            f"db{db}.address": node.pseudonyms.plain("address", first.host),
+        }  # fmt: skip
+    return values
 
 
 def _unmoved(before: Client, after: Client) -> bool:
@@ -196,7 +227,7 @@ def _client(fields: dict[str, str]) -> Client:
         id=number("id"), host=address.rpartition(":")[0] or address, name=fields.get("name", ""),
         cmd=fields.get("cmd", "NULL"), flags=fields.get("flags", ""), age=number("age"), idle=number("idle"),
         qbuf=number("qbuf"), argv_mem=number("argv-mem"), omem=number("omem"), oll=number("oll"),
-        tot_mem=number("tot-mem"), events=fields.get("events", ""),
+        tot_mem=number("tot-mem"), db=number("db"), events=fields.get("events", ""),
         sent=number("tot-net-out") if "tot-net-out" in fields else None,
     )  # fmt: skip
 
@@ -216,6 +247,8 @@ def _describe(node: Node, values: Values, at: str, members: list[Client], *, com
         values[f"{at}.cmd"] = node.pseudonyms.plain("command", first.cmd.replace("|", ":"))
         values[f"{at}.flags"] = first.flags
     else:
+        last = Counter(client.cmd for client in members).most_common(LAST_COMMANDS)
+        values[f"{at}.cmds"] = " ".join(node.pseudonyms.plain("command", cmd.replace("|", ":")) for cmd, _ in last)
         values[f"{at}.unused"] = sum(client.unused for client in members)
         values[f"{at}.age_max"] = max(age)
         values[f"{at}.age_min"] = min(age)

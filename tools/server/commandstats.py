@@ -11,8 +11,14 @@ from tools.server.info import Window, pair
 from tools.toolbox import reads
 
 _FIELD = re.compile(r"cmdstat_(?P<name>.+?)\.(?P<field>\w+?)(?P<suffix>\.delta|\.rate)?")
-TELLING = ("xreadgroup",)
-"""Commands that are shown however little they cost: that they were called at all says what the server is used for."""
+TELLING = (
+    "xreadgroup", "blpop", "brpop", "lpop", "rpop", "blmove", "lmove", "brpoplpush", "rpoplpush", "bzpopmin",
+    "zpopmin", "evalsha", "flushall", "flushdb", "config|set", "script|flush",
+)  # fmt: skip
+"""Commands that are shown however little they cost: that they were called at all says what the server is used for, or
+what was done to its data."""
+MOST_FAILING = 16
+"""Commands that are shown because some of their calls failed or were refused over the window, those with most first."""
 _SHOWN = ("calls", "usec", "usec_per_call", "rejected_calls", "failed_calls")
 
 
@@ -25,8 +31,9 @@ async def commandstats(
     """Calls, time and failures of each command, since the start and over the window.
 
     `<command>.<field>` is since the start, `<command>.<field>.delta` over the window (usec_per_call.delta is the
-    mean cost of the calls within it). `total.usec.delta` sums all commands, `top` names the costliest of the window,
-    `top_share` is its share of that time. usec leaves out queueing and the network.
+    mean cost of the calls within it). Shown are the costliest, and all with failed or refused calls.
+    `total.usec.delta` sums all commands, `top` names the costliest of the window, `top_share` is its share of that
+    time. usec leaves out queueing and the network.
     """
     both = await pair(node, window)
     rows = _rows(both.changes(frozenset({"commandstats"})))
@@ -40,7 +47,9 @@ async def commandstats(
     if total:
         values["top"] = ranked[0]
         values["top_share"] = round(_n(rows[ranked[0]].get("usec.delta")) / total, 3)
-    for name in dict.fromkeys((*ranked[:top], *(name for name in TELLING if name in rows))):
+    failing = sorted((name for name in rows if _failures(rows[name])), key=lambda name: -_failures(rows[name]))
+    shown = (*ranked[:top], *failing[:MOST_FAILING], *(name for name in TELLING if name in rows))
+    for name in dict.fromkeys(shown):
         row = rows[name]
         for field in ("rejected_calls", "failed_calls"):
             if not row.get(field):
@@ -67,6 +76,10 @@ def _rows(flat: Values) -> dict[str, dict[str, Scalar]]:
             # Only this program called it over the window.
             row["usec.delta"] = 0
     return rows
+
+
+def _failures(row: dict[str, Scalar]) -> float:
+    return _n(row.get("failed_calls.delta")) + _n(row.get("rejected_calls.delta"))
 
 
 def _n(value: Scalar) -> float:

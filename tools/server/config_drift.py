@@ -1,5 +1,7 @@
 """What runs against what the configuration file says: a restart brings the file's values back."""
 
+from collections.abc import Mapping
+
 from tools.connection.node import Node
 from tools.connection.protocol import ServerError
 from tools.errors import Unanswered
@@ -29,8 +31,9 @@ async def config_drift(node: Node, host: Host) -> Values:
 
     `<param>.file` and `<param>.running` for each that differs, `drifted` how many do; `.file` is null for one that
     the file leaves out and that doesn't run with its built-in value (set at run time or by an argument): those are
-    `only_running`. A secret that differs is reported as `<param>.differs` only. `config_file` is its path; empty means
-    that the server was started without one, so CONFIG REWRITE fails and every change ends with the process.
+    `only_running`. `bind`, `protected_mode` and `password_set` say who may come in. A secret that differs is
+    reported as `<param>.differs` only. `config_file` is its path; empty means that the server was started without
+    one, so CONFIG REWRITE fails and every change ends with the process.
     """
     about, reply = await node.ask(("INFO", "server"), ("CONFIG", "GET", "*"))
     named = None
@@ -41,7 +44,7 @@ async def config_drift(node: Node, host: Host) -> Values:
     if named is not None:
         host.config_file = named
     host.logfile = running.get("logfile", host.logfile)
-    values: Values = {"config_file": plain_path(named) if named else named}
+    values: Values = {"config_file": plain_path(named) if named else named, **_door(running)}
     if named == "":
         found: dict[str, str] = {}
     else:
@@ -55,6 +58,13 @@ async def config_drift(node: Node, host: Host) -> Values:
         found = dict(read.values)
         values["includes_unread"] = read.unread
     return values | _differing(found, running)
+
+
+def _door(running: Mapping[str, str]) -> Values:
+    """What decides who may come in, as far as it's told."""
+    shown = {"bind": running.get("bind"), "protected_mode": running.get("protected-mode")}
+    values: Values = {name: value[:200] for name, value in shown.items() if value is not None}
+    return {**values, "password_set": bool(running["requirepass"]) if "requirepass" in running else None}
 
 
 def _differing(file: dict[str, str], running: dict[str, str]) -> Values:
