@@ -10,7 +10,8 @@ from agent.evidence.view import Cited, View
 
 GONE_WORDS = re.compile(
     r"\b(?:keys?|data|sessions?|carts?|entries|users|everything|all|cache|database|db|redis|records?|jobs?|orders?|it)\b"
-    r"[^.;!?\n]{0,60}\b(?:gone|vanish\w*|disappear\w*|missing|wiped|empty|emptied|deleted|flushed|logged out|lost)\b"
+    r"(?:(?!\b(?:no|not|never|n't)\b)[^.,;!?\n]){0,60}"
+    r"\b(?:gone|vanish\w*|disappear\w*|missing|wiped|empty|emptied|deleted|flushed|logged out|lost)\b"
     r"|\bdata loss\b|\blost (?:all |our |the )?(?:data|keys|sessions)\b|\bdbsize\b[^.\n]{0,20}\b0\b"
     r"|\bempty (?:redis|cache|database)\b|\b(?:lookups?|reads?|gets?)\b[^.\n]{0,30}\b(?:miss|nil|null|nothing)\b"
     r"|\bcache miss(?:es)?\b|\bhit rate\b|\bfinds? nothing\b",
@@ -29,6 +30,8 @@ POPS = (
 FLUSHES = ("flushall", "flushdb")
 _TWICE = 2.0
 """The peak's data against today's, from which on much was removed."""
+_NEARLY_ALL = 20.0
+"""Keys that expired for each that is here: keys that end one by one leave as many that don't yet."""
 _MIB = 1 << 20
 
 
@@ -115,7 +118,7 @@ def data_gone(view: View, limits: Limits) -> Found:
         policy = view.text("memory", "maxmemory_policy")
         why = f"Evicted: {evicted:.0f} keys were removed since the start to make room ({policy}). {others}"
         yield view.cause("data-gone", 0.7, why, ("keyspace", "evicted_keys"), ("memory", "maxmemory_policy"), *cited)
-    elif expired and emptied and _missing(view, limits) and expired >= _TWICE * max(keys, 1):
+    elif expired and emptied and _missing(view, limits) and expired >= _NEARLY_ALL * max(keys, 1):
         why = (
             f"Expired: the time to live of {expired:.0f} keys ended since the start; {keys:.0f} keys are here. {others}"
         )
@@ -202,7 +205,7 @@ def queue_evicted(view: View, limits: Limits) -> Found:
     if said:
         yield view.cause("queue-evicted", 0.94 if now else 0.85, why, *cited)
     else:
-        yield view.cause("queue-evicted", 0.6 if now else 0.3, why, *cited)
+        yield view.cause("queue-evicted", 0.85 if now else 0.3, why, *cited)
 
 
 def flushed_by(view: View) -> tuple[str, ...]:
@@ -231,7 +234,7 @@ FAMILY = Family(
         "queue-evicted": ("info", "commandstats"),
     },
     consequences={
-        "queue-evicted": {"eviction-churn": 0.6, "data-gone": 0.5},
+        "queue-evicted": {"eviction-churn": 0.5, "data-gone": 0.5},
         "wrong-database": {"data-gone": 0.4},
         "eviction-churn": {"data-gone": 0.6},
         "maxmemory-shrunk": {"data-gone": 0.5, "queue-evicted": 0.7},

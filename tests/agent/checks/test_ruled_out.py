@@ -10,6 +10,7 @@ from agent.checks.types import Check
 from agent.checks.verdict import conclude
 from tests.agent.checks import (
     test_clients_table,
+    test_data_table,
     test_deployment_table,
     test_memory_table,
     test_reach_table,
@@ -18,7 +19,9 @@ from tests.agent.checks import (
 from tests.agent.checks.rows import LIMITS, NODE, Given, Row, view
 from tools.records import Reading
 
-MODULES = (test_clients_table, test_deployment_table, test_memory_table, test_reach_table, test_stalls_table)
+MODULES = (
+    test_clients_table, test_data_table, test_deployment_table, test_memory_table, test_reach_table, test_stalls_table,
+)  # fmt: skip
 ROWS: list[Row] = [
     row for module in MODULES for rows in vars(module).values() if isinstance(rows, list) for row in rows
     if isinstance(row, tuple) and len(row) in (4, 5) and callable(row[1])
