@@ -78,6 +78,12 @@ save-path-unwritable: rdb_last_bgsave_status:err, and its folder can't be writte
 save-stuck: a child that saves or rewrites doesn't get on
 aof-rewrite-failing: aof_last_bgrewrite_status:err, the append-only file grows
 
+data
+data-gone: flushed, evicted, expired, restarted empty or synced from an empty primary, by the counters of each
+wrong-database: lookups miss in a database without keys, and the keys stand in another
+queue-evicted: allkeys-* evicts while queues live here
+exposed-instance: anybody may come in from elsewhere, and somebody did
+
 replication and failover
 replica-link-down: master_link_status:down
 masterauth-mismatch: a replica never syncs, its master counts NOAUTH
@@ -101,6 +107,10 @@ cluster-slots-down: cluster_slots_fail above 0
 non-cluster-client: errorstat_MOVED or CROSSSLOT grows
 open-slot: slots migrating or importing
 hot-shard: one node's CPU far above the others'
+
+addresses and clients
+script-missing: errorstat_NOSCRIPT grows with evalsha's failed calls
+client-errors: one error is a large share of one command's calls
 
 configuration and access
 config-drift: the running value isn't the file's

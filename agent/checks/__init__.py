@@ -9,6 +9,9 @@ from agent.checks import (
     cluster,
     connectivity,
     cpu,
+    data,
+    errors,
+    exposure,
     failover,
     footprint,
     growth,
@@ -30,7 +33,8 @@ FAMILIES: tuple[Family, ...] = tuple(
     module.FAMILY
     for module in (
         connectivity, clients, resets, cpu, stalls, memory, footprint, growth, persistence, saving, appendonly,
-        starting, replication, failover, cluster, settings, access, network, host, clientside, addresses, outside,
+        starting, data, exposure, replication, failover, cluster, errors, settings, access, network, host, clientside,
+        addresses, outside,
     )
 )  # fmt: skip
 """In the order in which equally likely findings are listed."""

@@ -56,6 +56,10 @@ start-failed: Redis can't start: something that it reads at its start stops it
 save-path-unwritable: Redis may not write where it saves its data
 save-stuck: A save has been running for far too long and doesn't get on
 aof-rewrite-failing: Redis can't shorten its append-only file, so that grows without end
+data-gone: Data was removed from Redis: deleted, thrown out, expired, or not there after a restart
+wrong-database: An application looks in the wrong one of Redis' numbered databases; the data is in another
+queue-evicted: Redis throws queued jobs out to make room, because its rule for a full memory allows that
+exposed-instance: Anybody can reach this Redis without a password, and somebody seems to have used that
 replica-link-down: A replica has lost its primary, so what it answers gets old
 masterauth-mismatch: A replica can't log in to its primary and never syncs
 backlog-too-small: Short interruptions make replicas copy everything again
@@ -76,6 +80,8 @@ cluster-slots-down: A part of the cluster's data has no server
 non-cluster-client: A client doesn't know that this is a cluster
 open-slot: A move of data between cluster nodes was left unfinished
 hot-shard: One node of the cluster carries most of the load
+script-missing: An application calls scripts that Redis no longer has, since a restart, failover or flush
+client-errors: An application sends commands that Redis answers with an error
 config-drift: The running configuration differs from the file and will be lost at a restart
 diagnostics-disabled: Redis' slow log is switched off, so slow commands can't be seen
 auth-failure: Redis refuses logins or commands: password, user or permission is wrong

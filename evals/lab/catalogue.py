@@ -12,6 +12,7 @@ from evals.lab.faults import (
     cluster,
     connectivity,
     cpu,
+    data,
     double,
     encryption,
     failover,
@@ -20,6 +21,7 @@ from evals.lab.faults import (
     host,
     limits,
     memory,
+    mistaken,
     modules,
     moments,
     moved,
@@ -36,8 +38,8 @@ from evals.lab.faults import (
 
 _FAMILIES = (
     connectivity, far, clients, limits, buffers, waiting, cpu, modules, stalls, memory, growing, quiet, persistence,
-    replication, syncs, failover, moved, cluster, moving_slots, access, encryption, settings, network, host, clientside,
-    addresses, benign, moments, double, attacks,
+    data, replication, syncs, failover, moved, cluster, moving_slots, mistaken, access, encryption, settings, network,
+    host, clientside, addresses, benign, moments, double, attacks,
 )  # fmt: skip
 _TWINS = {
     "process-down": "firewall-reject-refused", "process-frozen": "client-paused-all",

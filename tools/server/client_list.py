@@ -30,6 +30,8 @@ class Client(Record):
     """Output list and reply buffer."""
     oll: int
     tot_mem: int
+    db: int = 0
+    """The database that it selected."""
     events: str
     """r, w or both: w while output waits for the socket."""
     sent: int | None
@@ -74,7 +76,7 @@ def _client(fields: dict[str, str]) -> Client:
         id=number("id"), host=address.rpartition(":")[0] or address, name=fields.get("name", ""),
         cmd=fields.get("cmd", "NULL"), flags=fields.get("flags", ""), age=number("age"), idle=number("idle"),
         qbuf=number("qbuf"), argv_mem=number("argv-mem"), omem=number("omem"), oll=number("oll"),
-        tot_mem=number("tot-mem"), events=fields.get("events", ""),
+        tot_mem=number("tot-mem"), db=number("db"), events=fields.get("events", ""),
         sent=number("tot-net-out") if "tot-net-out" in fields else None,
         commands=number("tot-cmds") if "tot-cmds" in fields else None,
     )  # fmt: skip

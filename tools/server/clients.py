@@ -1,6 +1,7 @@
 """CLIENT LIST, grouped; a crowded server is sampled by ID."""
 
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Annotated
@@ -21,6 +22,15 @@ CROWDED = 1000
 """Clients above which CLIENT LIST is only asked by ID: it holds the server about 5 ms for each thousand."""
 OLDER_BATCHES = 3
 """Calls for clients that aren't among the newest; a sample of thousands is enough to see who they are."""
+LAST_COMMANDS = 6
+"""Last commands of an owner's clients that are shown, the most frequent."""
+DATABASES = 8
+"""Databases whose clients are counted, those with most first."""
+READS = frozenset(
+    ("get", "mget", "exists", "getex", "getrange", "strlen", "hget", "hmget", "hgetall", "hexists", "lrange", "lindex",
+     "llen", "smembers", "sismember", "zrange", "zrangebyscore", "zscore", "xrange", "xread", "ttl", "type", "scan")
+)  # fmt: skip
+"""Commands by which a client is known to look something up."""
 MONITORS = 8
 """Monitors whose ids are listed, the oldest."""
 
@@ -32,13 +42,14 @@ async def clients(
 ) -> Values:
     """Who is connected: by owner (`o1`) and by owner, command and flags (`g1`), most first; buffers.
 
-    Each with count, idle and age in seconds, and buffers in bytes; `unused` did nothing since connecting. `listed` of
-    `connected` clients were seen (`share_seen`); above 1,000 they're sampled by ID. `paused` counts clients blocked in
-    a command that doesn't block, the longest of them for `paused_idle_max` seconds; `threaded` those whose module's
-    command only reads, which works on in a thread of its own. `stalled` are those whose output doesn't move;
-    `monitor.ids` are the oldest of `monitors`; `omem_max`, `qbuf_max` and `argv_mem_max` name the largest buffers and
-    their client, as far as the same client held them at each of two or three looks within a second: a reply in flight
-    doesn't count.
+    An owner's `cmds` are its clients' last commands. `db0.clients` of them selected database 0 and `db0.readers` of
+    those looked something up last, with the name and address of one. Each with count, idle and age in seconds, and
+    buffers in bytes; `unused` did nothing since connecting. `listed` of `connected` clients were seen (`share_seen`);
+    above 1,000 they're sampled by ID. `paused` counts clients blocked in a command that doesn't block, the longest of
+    them for `paused_idle_max` seconds; `threaded` those whose module's command only reads, which works on in a thread
+    of its own. `stalled` are those whose output doesn't move; `monitor.ids` are the oldest of `monitors`; `omem_max`,
+    `qbuf_max` and `argv_mem_max` name the largest buffers and their client, as far as the same client held them at
+    each of two or three looks within a second: a reply in flight doesn't count.
     """
     every, connected = await listed(node)
     seen = [client for client in every if client.id != node.client_id and client.name != CLIENT_NAME]
@@ -68,6 +79,7 @@ async def clients(
         }
     values |= stalled(node, seen, later)
     _largest(node, values, [lasting(client, later) for client in seen])
+    values |= _databases(node, seen)
     owners = _grouped(seen, lambda client: (client.name, client.host))
     shown = _grouped(seen, lambda client: (client.name, client.host, client.cmd, client.flags))
     for letter, found in (("o", owners), ("g", shown)):
@@ -92,6 +104,22 @@ async def _held_up(node: Node, seen: list[Client], later: Later) -> tuple[list[C
         elif not (one and one.blocks) and is_held(client, later):
             paused.append(client)
     return paused, threaded
+
+
+def _databases(node: Node, seen: list[Client]) -> Values:
+    """Who selected which database: a client whose last command is a look-up reads there."""
+    values: Values = {}
+    counted = Counter(client.db for client in seen if not client.subscriber)
+    for db, count in counted.most_common(DATABASES):
+        there = [client for client in seen if client.db == db and not client.subscriber]
+        reading = [client for client in there if client.cmd in READS]
+        first = (reading or there)[0]
+        values |= {
+            f"db{db}.clients": count, f"db{db}.readers": len(reading),
+            f"db{db}.name": node.pseudonyms.plain("client", first.name),
+            f"db{db}.address": node.pseudonyms.plain("address", first.host),
+        }  # fmt: skip
+    return values
 
 
 async def listed(node: Node) -> tuple[list[Client], int]:
@@ -148,6 +176,8 @@ def _describe(node: Node, values: Values, at: str, members: list[Client], *, com
         values[f"{at}.cmd"] = node.pseudonyms.plain("command", first.cmd.replace("|", ":"))
         values[f"{at}.flags"] = first.flags
     else:
+        last = Counter(client.cmd for client in members).most_common(LAST_COMMANDS)
+        values[f"{at}.cmds"] = " ".join(node.pseudonyms.plain("command", cmd.replace("|", ":")) for cmd, _ in last)
         values[f"{at}.unused"] = sum(client.unused for client in members)
         values[f"{at}.age_max"] = max(age)
         values[f"{at}.age_min"] = min(age)

@@ -15,9 +15,10 @@ from tools.toolbox import reads
 _FIELD = re.compile(r"cmdstat_(?P<name>.+?)\.(?P<field>\w+?)(?P<suffix>\.delta|\.rate)?")
 TELLING = (
     "xreadgroup", "lpush", "rpush", "lpop", "rpop", "blpop", "brpop", "lmpop", "blmpop", "lmove", "blmove", "rpoplpush",
-    "brpoplpush", "ltrim",
+    "brpoplpush", "ltrim", "bzpopmin", "zpopmin", "evalsha", "flushall", "flushdb", "config|set", "script|flush",
 )  # fmt: skip
-"""Commands that are shown however little they cost: that they were called at all says what the server is used for."""
+"""Commands that are shown however little they cost: that they were called at all says what the server is used for, or
+what was done to its data."""
 REFUSALS = ("rejected_calls", "failed_calls")
 MOST_REFUSED = 32
 """Commands that are shown besides for what was refused or failed of them: first over the window, then the most."""

@@ -1,6 +1,7 @@
 """What runs against what the configuration file says: a restart brings the file's values back."""
 
 import re
+from collections.abc import Mapping
 
 from tools.connection.node import Node
 from tools.connection.protocol import ServerError
@@ -34,11 +35,12 @@ async def config_drift(node: Node, host: Host) -> Values:
 
     `<param>.file` and `<param>.running` for each that differs, `drifted` how many do; `.file` is null for one that
     the file leaves out and that doesn't run with its built-in value (set at run time or by an argument): those are
-    `only_running`. A secret that differs is reported as `<param>.differs` only. `config_file` is its path; empty means
-    that the server was started without one, so CONFIG REWRITE fails and every change ends with the process.
-    `set_calls` and `replicaof_calls` say how often CONFIG SET, and REPLICAOF or FAILOVER, were called since the start;
-    null where the server doesn't tell. Where both are 0 all that differs was given on the command line, as containers
-    and charts do, unless `file_edited` is true: the file was written since the start.
+    `only_running`. `bind`, `protected_mode` and `password_set` say who may come in. A secret that differs is reported
+    as `<param>.differs` only. `config_file` is its path; empty means that the server was started without one, so CONFIG
+    REWRITE fails and every change ends with the process. `set_calls` and `replicaof_calls` say how often CONFIG SET,
+    and REPLICAOF or FAILOVER, were called since the start; null where the server doesn't tell. Where both are 0 all
+    that differs was given on the command line, as containers and charts do, unless `file_edited` is true: the file was
+    written since the start.
     """
     about, stats, reply = await node.ask(("INFO", "server"), ("INFO", "commandstats"), ("CONFIG", "GET", "*"))
     named = None
@@ -49,7 +51,10 @@ async def config_drift(node: Node, host: Host) -> Values:
     if named is not None:
         host.config_file = named
     host.logfile = running.get("logfile", host.logfile)
-    values: Values = {"config_file": plain_path(named) if named else named, "file_edited": None, **_calls(node, stats)}
+    values: Values = {
+        "config_file": plain_path(named) if named else named, "file_edited": None, **_calls(node, stats),
+        **_door(running),
+    }  # fmt: skip
     if named == "":
         found: dict[str, str] = {}
     else:
@@ -87,6 +92,13 @@ def _calls(node: Node, stats: object) -> Values:
 def _number(about: object, field: str) -> int | None:
     found = re.search(rf"^{field}:(\d{{1,12}})\r?$", str(about), re.MULTILINE)
     return int(found[1]) if found else None
+
+
+def _door(running: Mapping[str, str]) -> Values:
+    """What decides who may come in, as far as it's told."""
+    shown = {"bind": running.get("bind"), "protected_mode": running.get("protected-mode")}
+    values: Values = {name: value[:200] for name, value in shown.items() if value is not None}
+    return {**values, "password_set": bool(running["requirepass"]) if "requirepass" in running else None}
 
 
 def _differing(file: dict[str, str], running: dict[str, str]) -> Values:

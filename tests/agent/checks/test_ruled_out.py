@@ -10,6 +10,7 @@ from agent.checks.types import Check
 from agent.checks.verdict import conclude
 from tests.agent.checks import (
     test_clients_table,
+    test_data_table,
     test_deployment_table,
     test_growth_table,
     test_memory_table,
@@ -21,7 +22,7 @@ from tests.agent.checks.rows import LIMITS, NODE, Given, Row, view
 from tools.records import Reading
 
 MODULES = (
-    test_clients_table, test_deployment_table, test_growth_table, test_memory_table, test_reach_table,
+    test_clients_table, test_data_table, test_deployment_table, test_growth_table, test_memory_table, test_reach_table,
     test_stalls_table, test_start_and_save_table,
 )  # fmt: skip
 ROWS: list[Row] = [

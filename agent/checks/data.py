@@ -1,0 +1,250 @@
+"""Data that isn't there: what took it, whether it stands in another database, and queues that are evicted."""
+
+import re
+
+from agent.checks.errors import who
+from agent.checks.exposure import exposed
+from agent.checks.types import Family, Found, Limits, Placeholder
+from agent.evidence.report_words import mention
+from agent.evidence.view import Cited, View
+
+GONE_WORDS = re.compile(
+    r"\b(?:keys?|data|sessions?|carts?|entries|users|everything|all|cache|database|db|redis|records?|jobs?|orders?|it)\b"
+    r"(?:(?!\b(?:no|not|never|n't)\b)[^.,;!?\n]){0,60}"
+    r"\b(?:gone|vanish\w*|disappear\w*|missing|wiped|empty|emptied|deleted|flushed|logged out|lost)\b"
+    r"|\bdata loss\b|\blost (?:all |our |the )?(?:data|keys|sessions)\b|\bdbsize\b[^.\n]{0,20}\b0\b"
+    r"|\bempty (?:redis|cache|database)\b|\b(?:lookups?|reads?|gets?)\b[^.\n]{0,30}\b(?:miss|nil|null|nothing)\b"
+    r"|\bcache miss(?:es)?\b|\bhit rate\b|\bfinds? nothing\b",
+    re.IGNORECASE,
+)
+"""What a person says of data that isn't there."""
+JOB_WORDS = re.compile(
+    r"\b(?:jobs?|tasks?|queues?|messages?|mails?|workers?|schedules?)\b[^.;!?\n]{0,80}"
+    r"\b(?:lost|los\w+|vanish\w*|gone|disappear\w*|never (?:run|ran|arrive\w*|processed)|missing|drop\w*|skipped)\b",
+    re.IGNORECASE,
+)
+POPS = (
+    "blpop", "brpop", "lpop", "rpop", "blmove", "lmove", "brpoplpush", "rpoplpush", "bzpopmin", "zpopmin", "xreadgroup",
+)  # fmt: skip
+"""Commands by which work is taken out of a queue."""
+FLUSHES = ("flushall", "flushdb")
+_TWICE = 2.0
+"""The peak's data against today's, from which on much was removed."""
+_NEARLY_ALL = 20.0
+"""Keys that expired for each that is here: keys that end one by one leave as many that don't yet."""
+_MIB = 1 << 20
+
+
+def _missing(view: View, limits: Limits) -> bool | None:
+    """Whether most lookups miss; None where too few are made to tell."""
+    hits, ratio = view.number("keyspace", "keyspace_hits.delta"), view.number("keyspace", "hit_ratio")
+    misses = view.number("keyspace", "keyspace_misses.delta") or 0
+    if hits is None or ratio is None or hits + misses < limits["data_lookups"]:
+        return None
+    return ratio <= limits["data_hit_ratio"]
+
+
+def _emptied(view: View, limits: Limits) -> bool:
+    """Whether much less is here than there was: no key, a peak far above, or lookups that miss."""
+    peak, used = view.number("memory", "used_memory_peak"), view.number("memory", "used_memory")
+    base = view.number("memory", "used_memory_startup") or 0
+    shrunk = peak is not None and used is not None and peak - used >= _MIB / 2 and peak - base >= _TWICE * (used - base)
+    return view.number("keyspace", "keys") == 0 or bool(_missing(view, limits)) or shrunk
+
+
+def _flushes(view: View, suffix: str = "calls") -> float:
+    return sum(view.number("commandstats", f"{name}.{suffix}") or 0 for name in FLUSHES)
+
+
+def _flushers(view: View) -> tuple[str, tuple[Cited, ...]]:
+    for name in FLUSHES:
+        by, cited = who(view, name)
+        if by:
+            return by, cited
+    return "", ()
+
+
+def _unkept(view: View) -> bool:
+    """Whether a restart begins empty: neither snapshots nor an append-only file, and no dump that was loaded."""
+    off = view.get("persistence", "config.save") == "" and view.number("persistence", "aof_enabled") == 0
+    return off and not (view.number("disk", "rdb_bytes") or 0)
+
+
+def _began_empty(view: View, limits: Limits) -> bool:
+    up = view.number("info", "uptime_in_seconds")
+    if up is None or up > limits["data_young_seconds"] or not _unkept(view):
+        return False
+    return view.get("log", "loaded.count") is None and view.number("log", "load_done.keys") in (None, 0)
+
+
+def data_gone(view: View, limits: Limits) -> Found:
+    """What took the data, of five: flushed, evicted, expired, restarted empty, synced from an empty primary."""
+    if view.number("keyspace", "keys") is None or view.last("commandstats") is None:
+        return
+    said, emptied = mention(GONE_WORDS, view.symptom) is not None, _emptied(view, limits)
+    flushed, now = _flushes(view), _flushes(view, "calls.delta")
+    evicted, expired = view.number("keyspace", "evicted_keys"), view.number("info", "expired_keys")
+    keys = view.number("keyspace", "keys") or 0
+    cited: tuple[Cited, ...] = (
+        ("commandstats", "flushall.calls"), ("commandstats", "flushdb.calls"), ("keyspace", "keys"),
+        ("keyspace", "hit_ratio"), ("keyspace", "evicted_keys"), ("info", "expired_keys"),
+        ("info", "uptime_in_seconds"), ("memory", "used_memory_peak"), ("memory", "used_memory"),
+    )  # fmt: skip
+    others = _others(view, flushed, evicted, expired)
+    by, clients = _flushers(view)
+    if (now and (view.number("keyspace", "keys.delta") or 0) < 0) or (flushed and said):
+        names = " and ".join(name.upper() for name in FLUSHES if view.number("commandstats", f"{name}.calls"))
+        why = f"Flushed: {names} was called {flushed:.0f} times since the start"
+        why += f", {now:.0f} of them within the window" if now else ""
+        why += f", by {by}" if by else "; the client that did it isn't connected any more"
+        probability = 0.94 if said and (emptied or now) else 0.6 if now else 0.4
+        yield view.cause("data-gone", probability, f"{why}; {keys:.0f} keys are here now. {others}", *cited, *clients)
+        return
+    if not said:
+        return
+    up = view.number("info", "uptime_in_seconds") or 0
+    if view.text("info", "role") == "slave" and _synced_empty(view, limits):
+        why = f"Synced from an empty primary: this replica copied a primary that has {keys:.0f} keys. {others}"
+        yield view.cause("data-gone", 0.85, why, *cited, ("info", "role"), ("log", "full_resync.count"))
+    elif _began_empty(view, limits):
+        lived = view.number("log", "previous_pid") is not None or (view.number("log", "started.count") or 0) > 1
+        likely = 0.93 if lived else 0.75 if emptied else 0.45
+        why = f"Restarted empty: it started {up:.0f} s ago, keeps neither snapshots nor an append-only file, and loaded"
+        why += f" nothing; {keys:.0f} keys came since. {others}"
+        more = (("persistence", "config.save"), ("persistence", "aof_enabled"), ("log", "previous_pid"),
+                ("log", "started_age"), ("log", "previous_end"), ("disk", "rdb_bytes"))  # fmt: skip
+        yield view.cause("data-gone", likely, why, ("info", "uptime_in_seconds"), *more, *cited)
+    elif evicted and _missing(view, limits) and evicted >= limits["data_removed_share"] * (keys + evicted):
+        policy = view.text("memory", "maxmemory_policy")
+        why = f"Evicted: {evicted:.0f} keys were removed since the start to make room ({policy}). {others}"
+        yield view.cause("data-gone", 0.7, why, ("keyspace", "evicted_keys"), ("memory", "maxmemory_policy"), *cited)
+    elif expired and emptied and _missing(view, limits) and expired >= _NEARLY_ALL * max(keys, 1):
+        why = (
+            f"Expired: the time to live of {expired:.0f} keys ended since the start; {keys:.0f} keys are here. {others}"
+        )
+        yield view.cause("data-gone", 0.75, why, ("info", "expired_keys"), ("commandstats", "expire.calls"), *cited)
+
+
+def _synced_empty(view: View, limits: Limits) -> bool:
+    primaries = [peer for peer in view.peers if peer.text("info", "role") == "master"]
+    return any(_began_empty(peer, limits) for peer in primaries)
+
+
+def _others(view: View, flushed: float, evicted: float | None, expired: float | None) -> str:
+    """The five as they were read, whichever it was."""
+    up, role = view.number("info", "uptime_in_seconds") or 0, view.text("info", "role")
+    loaded = view.get("log", "loaded.count") is not None or view.get("log", "load_done.count") is not None
+    parts = [
+        f"flushes {flushed:.0f}", f"evicted {evicted:.0f}" if evicted is not None else "evicted not read",
+        f"expired {expired:.0f}" if expired is not None else "expired not read",
+        f"up {up:.0f} s{' and data was loaded at its start' if loaded else ''}",
+        "a replica of another server" if role == "slave" else "no replica now",
+    ]  # fmt: skip
+    return f"By the counters since the start: {', '.join(parts)}."
+
+
+def _databases(view: View) -> dict[int, float]:
+    """Keys by database, of those that have any."""
+    return {
+        int(match[1]): view.number("keyspace", field) or 0
+        for field in view.fields("keyspace") if (match := re.fullmatch(r"db(\d{1,9})\.keys", field))
+    }  # fmt: skip
+
+
+def wrong_database(view: View, limits: Limits) -> Found:
+    """Lookups miss in a database without keys, while the keys stand in another that nobody who reads has selected."""
+    held = _databases(view)
+    selected = {
+        int(match[1]): view.number("clients", f"db{match[1]}.readers") or 0
+        for field in view.fields("clients") if (match := re.fullmatch(r"db(\d{1,9})\.clients", field))
+    }  # fmt: skip
+    misses = view.number("keyspace", "keyspace_misses.delta") or 0
+    if not held or not selected or (view.number("clients", "share_seen") or 0) < 1:
+        return
+    full = max(held, key=held.__getitem__)
+    here = [db for db, readers in selected.items() if db != full and readers and not held.get(db)]
+    if not here or held[full] < limits["database_keys"]:
+        return
+    db = max(here, key=selected.__getitem__)
+    name, address = view.text("clients", f"db{db}.name"), view.text("clients", f"db{db}.address")
+    by = f"{name} at {address}" if name else address
+    cited = (
+        ("clients", f"db{db}.readers"), ("clients", f"db{db}.name"), ("clients", f"db{db}.address"),
+        ("keyspace", f"db{full}.keys"), ("clients", f"db{full}.readers"), ("keyspace", "keyspace_misses.delta"),
+        ("keyspace", "hit_ratio"),
+    )  # fmt: skip
+    why = f"{by} reads in database {db}, which holds no key; {held[full]:.0f} keys stand in database {full}"
+    why += ", which no reading client has selected." if not selected.get(full) else ", where others read."
+    said = mention(GONE_WORDS, view.symptom) is not None
+    enough = misses >= limits["data_lookups"] and bool(_missing(view, limits))
+    if enough and not selected.get(full):
+        yield view.cause("wrong-database", 0.95 if said else 0.85, why, *cited)
+    elif misses >= limits["data_lookups"]:
+        yield view.cause("wrong-database", 0.75 if said else 0.45, why, *cited)
+
+
+def queue_evicted(view: View, limits: Limits) -> Found:
+    """Any key may be evicted, keys are, and work is taken out of queues here: jobs are evicted with the rest."""
+    policy, evicted = view.text("memory", "maxmemory_policy"), view.number("keyspace", "evicted_keys")
+    now = view.number("keyspace", "evicted_keys.delta") or 0
+    pops = {name: count for name in POPS if (count := view.number("commandstats", f"{name}.calls"))}
+    if not policy.startswith("allkeys") or not evicted or not pops:
+        if policy and not policy.startswith("allkeys") and pops and evicted:
+            because = f"The policy is {policy}: a queue without a time to live isn't evicted."
+            yield view.not_("queue-evicted", because, ("memory", "maxmemory_policy"))
+        return
+    command = max(pops, key=pops.__getitem__)
+    by, clients = who(view, command)
+    cited = (
+        ("memory", "maxmemory_policy"), ("keyspace", "evicted_keys"), ("keyspace", "evicted_keys.delta"),
+        ("commandstats", f"{command}.calls"), ("memory", "maxmemory_used_share"), *clients,
+    )  # fmt: skip
+    why = f"{evicted:.0f} keys were evicted since the start, {now:.0f} over the window, under {policy}, and queues live"
+    why += f" here ({command.upper()} by {by or 'clients'}): a whole queue is one key, and goes without an error."
+    said = mention(JOB_WORDS, view.symptom) is not None
+    if said:
+        yield view.cause("queue-evicted", 0.94 if now else 0.85, why, *cited)
+    else:
+        yield view.cause("queue-evicted", 0.85 if now else 0.3, why, *cited)
+
+
+def flushed_by(view: View) -> tuple[str, ...]:
+    """Who flushed, where that's the reason."""
+    if not _flushes(view):
+        return ()
+    by, _ = _flushers(view)
+    return (f"({by}) " if by else "",)
+
+
+def flush_rights(view: View) -> tuple[str, ...]:
+    """The ACL rule's user, where data was flushed and the door isn't open to all."""
+    return ("the applications' users",) if _flushes(view) and not exposed(view) else ()
+
+
+def right_database(view: View) -> tuple[str, ...]:
+    """The database with most keys."""
+    held = _databases(view)
+    return (str(max(held, key=held.__getitem__)),) if held else ()
+
+
+FAMILY = Family(
+    checks=(data_gone, wrong_database, queue_evicted),
+    needs={
+        "data-gone": ("info", "commandstats", "keyspace"), "wrong-database": ("clients", "keyspace"),
+        "queue-evicted": ("info", "commandstats"),
+    },
+    consequences={
+        "queue-evicted": {"eviction-churn": 0.5, "data-gone": 0.5},
+        "wrong-database": {"data-gone": 0.4},
+        "eviction-churn": {"data-gone": 0.6},
+        "maxmemory-shrunk": {"data-gone": 0.5, "queue-evicted": 0.7},
+        "aof-enabled-by-restart": {"data-gone": 0.4},
+        "mass-expiry": {"data-gone": 0.6},
+        "oom-killed": {"data-gone": 0.7},
+    },
+    placeholders=(
+        Placeholder(name="flushed_by", example="(batch at 10.0.0.5) ", values=flushed_by),
+        Placeholder(name="flush_rights", example="the applications' users", values=flush_rights),
+        Placeholder(name="right_database", example="0", values=right_database),
+    ),
+)  # fmt: skip

@@ -1,0 +1,205 @@
+"""Errors of one client: what it sends is refused, whoever runs the server."""
+
+import re
+from collections.abc import Iterator
+
+from agent.checks.types import Family, Found, Limits, Placeholder
+from agent.evidence.view import Cited, View
+
+ELSEWHERE = frozenset(
+    ("NOAUTH", "WRONGPASS", "NOPERM", "DENIED", "MOVED", "ASK", "CROSSSLOT", "CLUSTERDOWN", "TRYAGAIN", "READONLY",
+     "MASTERDOWN", "NOMASTERLINK", "MISCONF", "LOADING", "BUSY", "UNKILLABLE", "NOTBUSY", "NOREPLICAS", "NOSCRIPT",
+     "OOM", "INPROG", "NOGOODSLAVE", "IOERR", "NOQUORUM")
+)  # fmt: skip
+"""Errors by which the server tells of its own state, or which have a cause of their own."""
+CUSTOMARY = frozenset(("BUSYGROUP", "NOPROTO", "UNBLOCKED", "EXECABORT"))
+"""Errors that a program counts on: a group that is there already, a greeting that an old server doesn't know. An
+EXECABORT follows the error of a command that was queued."""
+GREETING = frozenset(("hello", "client", "auth", "command", "config", "cluster", "sentinel", "info", "select", "ping"))
+"""Commands that a library sends by itself when it connects, and does without where they're refused."""
+_EVALSHA = ("evalsha", "evalsha_ro")
+MEANINGS = {
+    "WRONGTYPE": "the key holds another type than the command is for",
+    "NOGROUP": "the stream or its consumer group isn't there",
+    "ERR": "wrong arguments, a value of the wrong form, or a command that isn't known here",
+    "EXECABORT": "a command of the transaction was refused when it was queued",
+}
+"""What errors say of what was sent."""
+
+
+def who(view: View, command: str) -> tuple[str, tuple[Cited, ...]]:
+    """The clients whose last command was this one, as "name at address", with what tells it; empty if not seen."""
+    word = command.replace("|", ":")
+    for number in range(1, 21):
+        at = f"o{number}"
+        if view.get("clients", f"{at}.count") is None:
+            break
+        if word in view.text("clients", f"{at}.cmds").split():
+            name, address = view.text("clients", f"{at}.name"), view.text("clients", f"{at}.address")
+            cited = (("clients", f"{at}.name"), ("clients", f"{at}.address"), ("clients", f"{at}.cmds"))
+            return (f"{name} at {address}" if name else address), cited
+    return "", ()
+
+
+def _failing(view: View) -> dict[str, float]:
+    """Calls over the window that failed or were refused, by command, without those of a library's greeting."""
+    found: dict[str, float] = {}
+    for field in view.fields("commandstats"):
+        name, _, kind = field.removesuffix(".delta").rpartition(".")
+        if not field.endswith(".delta") or kind not in ("failed_calls", "rejected_calls"):
+            continue
+        if (count := view.number("commandstats", field)) and name.partition("|")[0] not in GREETING:
+            found[name] = found.get(name, 0) + count
+    return found
+
+
+def _share(view: View, command: str, failed: float) -> float:
+    """The part of a command's calls over the window that failed; what was refused isn't among the calls."""
+    calls = view.number("commandstats", f"{command}.calls.delta") or 0
+    refused = view.number("commandstats", f"{command}.rejected_calls.delta") or 0
+    return min(1.0, failed / max(1.0, calls + refused))
+
+
+def _counted(view: View) -> Iterator[tuple[str, float]]:
+    for field in view.fields("info"):
+        match = re.fullmatch(r"errorstat_([\w#-]{1,64})\.count\.delta", field)
+        if match and (count := view.number("info", field)):
+            yield match[1], count
+
+
+def script_missing(view: View, limits: Limits) -> Found:
+    """EVALSHA of scripts that the server doesn't have, again and again: nobody loads them again."""
+    count = view.number("info", "errorstat_NOSCRIPT.count.delta")
+    if view.number("info", "total_error_replies") is None and count is None:
+        return
+    calls = sum(view.number("commandstats", f"{name}.calls.delta") or 0 for name in _EVALSHA)
+    cited: list[Cited] = [
+        ("info", "errorstat_NOSCRIPT.count.delta"), ("commandstats", "evalsha.failed_calls.delta"),
+        ("commandstats", "evalsha.calls.delta"), ("memory", "number_of_cached_scripts"),
+    ]  # fmt: skip
+    if not count:
+        return
+    done = calls or view.number("info", "total_commands_processed.delta") or count
+    share = min(1.0, count / max(1.0, done))
+    why = (
+        f"{count:.0f} calls over the window, {share:.0%} of {'EVALSHA' if calls else 'all'}, named a script that isn't"
+    )
+    why += " loaded (NOSCRIPT)"
+    told, more = _lost(view)
+    by, clients = who(view, "evalsha")
+    why += f", sent by {by}" if by else ""
+    why += f"; {told}." if told else "."
+    cited += [*more, *clients]
+    if count >= limits["errors_of_a_client"] and share >= limits["errors_share"]:
+        yield view.cause("script-missing", 0.95, f"{why} The client doesn't load it again.", *cited)
+    elif count >= limits["errors_of_a_client"] and share >= limits["errors_share_few"]:
+        yield view.cause("script-missing", 0.7, why, *cited)
+    else:
+        because = f"{why} Now and then is how a client learns that it has to load its script."
+        yield view.cause("script-missing", 0.2, because, *cited)
+
+
+def _lost(view: View) -> tuple[str, tuple[Cited, ...]]:
+    """How the scripts were lost, as far as it's told."""
+    flushed = view.number("commandstats", "script|flush.calls")
+    if flushed:
+        return f"SCRIPT FLUSH was called {flushed:.0f} times", (("commandstats", "script|flush.calls"),)
+    dropped = view.number("info", "evicted_scripts.delta")
+    if dropped:
+        return (
+            f"the server drops what EVAL brought for newer scripts ({dropped:.0f} over the window)",
+            (("info", "evicted_scripts.delta"),),
+        )
+    offset = view.number("info", "second_repl_offset")
+    if offset is not None and offset > 0 and view.text("info", "role") == "master":
+        return (
+            "this node was a replica until a failover, and scripts aren't copied to replicas",
+            (("info", "second_repl_offset"), ("info", "role")),
+        )
+    up = view.number("info", "uptime_in_seconds")
+    if up is not None and up < 7 * 86_400:
+        return f"it started {_ago(up)} ago, and a start begins without scripts", (("info", "uptime_in_seconds"),)
+    return "", ()
+
+
+def _ago(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+
+
+def client_errors(view: View, limits: Limits) -> Found:
+    """One error is a large share of what one command does: somebody sends what this server can't do."""
+    counted = dict(_counted(view))
+    errors = {name: count for name, count in counted.items() if name not in ELSEWHERE | CUSTOMARY}
+    if not errors and "EXECABORT" in counted and not set(counted) & ELSEWHERE:
+        errors = {"EXECABORT": counted["EXECABORT"]}
+    least = limits["errors_of_a_client"]
+    found = [(name, count) for name, count in errors.items() if count >= least]
+    if not found:
+        return
+    name, count = max(found, key=lambda one: one[1])
+    failing = _failing(view)
+    # What the server's own state refuses fails too: only a command whose failures are as many as the errors is meant.
+    near = [one for one in failing if abs(failing[one] - count) <= max(2.0, 0.25 * count)]
+    alone = not set(counted) & ELSEWHERE and len(errors) == 1
+    command = max(near or (list(failing) if alone else []), key=failing.__getitem__, default="")
+    cited: list[Cited] = [("info", f"errorstat_{name}.count.delta")]
+    meaning = f" ({MEANINGS[name]})" if name in MEANINGS else ""
+    if command:
+        share = _share(view, command, failing[command])
+        by, clients = who(view, command)
+        why = f"{count:.0f} calls over the window ended in {name}{meaning}: {share:.0%} of {command.upper()}'s calls"
+        why += f", which {by} sends." if by else "; who sends them wasn't seen in CLIENT LIST."
+        cited += [
+            ("commandstats", f"{command}.failed_calls.delta"), ("commandstats", f"{command}.rejected_calls.delta"),
+            ("commandstats", f"{command}.calls.delta"), *clients,
+        ]  # fmt: skip
+        large, some = share >= limits["errors_share"], share >= limits["errors_share_few"]
+    else:
+        # Of a command that it doesn't know a server keeps no figures.
+        done = view.number("info", "total_commands_processed.delta") or count
+        share = min(1.0, count / max(1.0, done))
+        unknown = name == "ERR" and not failing
+        what = "a command or form that this server doesn't know" if unknown else "which command isn't told"
+        why = f"{count:.0f} calls over the window ended in {name}, {share:.1%} of all: {what}."
+        cited += [("info", "total_commands_processed.delta"), ("info", "total_error_replies.delta")]
+        large, some = share >= limits["errors_share_few"], share >= limits["errors_share_all"]
+        greeting = any(
+            view.number("commandstats", field)
+            for field in view.fields("commandstats")
+            if field.endswith(("failed_calls.delta", "rejected_calls.delta")) and field.partition("|")[0] in GREETING
+        )
+        if greeting:
+            return
+    if large:
+        yield view.cause("client-errors", 0.92, why, *cited)
+    elif some:
+        yield view.cause("client-errors", 0.7, why, *cited)
+
+
+def failing_command(view: View) -> tuple[str, ...]:
+    """The command with most failures over the window, with who sends it."""
+    failing = _failing(view)
+    if not failing:
+        return ("what it sends",)
+    command = max(failing, key=failing.__getitem__)
+    by, _ = who(view, command)
+    return (f"{command.upper()} by {by}" if by else command.upper(),)
+
+
+def script_caller(view: View) -> tuple[str, ...]:
+    """Who calls scripts by their hash."""
+    by, _ = who(view, "evalsha")
+    return (by or "the application that calls EVALSHA",)
+
+
+FAMILY = Family(
+    checks=(script_missing, client_errors),
+    needs={"script-missing": ("info", "commandstats"), "client-errors": ("info", "commandstats")},
+    consequences={"script-missing": {"client-errors": 0.5}},
+    placeholders=(
+        Placeholder(name="failing_command", example="LPUSH by orders at 10.0.0.5", values=failing_command),
+        Placeholder(name="script_caller", example="orders at 10.0.0.5", values=script_caller),
+    ),
+)

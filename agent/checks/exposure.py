@@ -1,0 +1,83 @@
+"""A server that anybody can reach, and the traces of those who did."""
+
+import re
+
+from agent.checks.types import Family, Found, Limits
+from agent.evidence.view import Cited, View
+
+LOOPBACK = re.compile(r"-?(?:127(?:\.\d{1,3}){3}|::1|localhost)")
+CRON = re.compile(r"(?:^|/)(?:cron(?:\.d|tabs?)?|\.ssh|init\.d|systemd|profile\.d)(?:/|$)")
+"""Folders into which intruders have a dump written, so that the machine runs it."""
+PLANTED = re.compile(r"authorized_keys|crontab|root|.*\.(?:so|php|jsp|sh)")
+"""Names that such a dump gets."""
+
+
+def exposed(view: View) -> bool:
+    """Whether it's open beyond loopback, without a password, for a user that may do everything, by its settings."""
+    bind, protected = view.text("config_drift", "bind"), view.text("config_drift", "protected_mode")
+    if view.get("config_drift", "password_set") is not False or protected != "no":
+        return False
+    # Without a password in the URL an ACL may still ask for one: then this program would be no default user.
+    if view.get("access", "user.default") is not True:
+        return False
+    return not bind or any(not LOOPBACK.fullmatch(address) for address in bind.split())
+
+
+def exposed_instance(view: View, limits: Limits) -> Found:
+    """Open to everybody, with traces of somebody who wasn't meant to come."""
+    bind = view.text("config_drift", "bind")
+    cited: tuple[Cited, ...] = (
+        ("config_drift", "bind"), ("config_drift", "protected_mode"), ("config_drift", "password_set"),
+        ("access", "user.default"),
+    )  # fmt: skip
+    if view.get("config_drift", "password_set") is None:
+        return
+    if not exposed(view):
+        if bind and all(LOOPBACK.fullmatch(address) for address in bind.split()):
+            yield view.not_("exposed-instance", f"It listens on loopback only ({bind}).", cited[0])
+        elif view.get("config_drift", "password_set") is True:
+            yield view.not_("exposed-instance", "The default user has a password.", cited[2])
+        elif view.text("config_drift", "protected_mode") == "yes":
+            yield view.not_("exposed-instance", "Protected mode lets in nobody from elsewhere.", cited[1])
+        return
+    traces = list(_traces(view))
+    why = f"It listens on {bind or 'every address'} without a password and without protected mode, and the default user"
+    why += " may do everything"
+    if traces:
+        strong = any(one[1] for one in traces)
+        told = "; ".join(one[0] for one in traces)
+        probability = 0.96 if strong else 0.8
+        yield view.cause("exposed-instance", probability, f"{why}. Traces: {told}.", *cited, *(t[2] for t in traces))
+    else:
+        yield view.cause("exposed-instance", 0.4, f"{why}; no trace of a stranger was read.", *cited)
+
+
+def _traces(view: View) -> list[tuple[str, bool, Cited]]:
+    """What a stranger left, each with whether it's proof enough by itself."""
+    found: list[tuple[str, bool, Cited]] = []
+    folder, file = view.text("persistence", "config.dir"), view.text("persistence", "config.dbfilename")
+    if CRON.search(folder):
+        found.append((f"its dump would be written into {folder}", True, ("persistence", "config.dir")))
+    if file and PLANTED.fullmatch(file):
+        found.append((f"its dump would be called {file}", True, ("persistence", "config.dbfilename")))
+    for name in ("config|set", "config"):
+        if failed := view.number("commandstats", f"{name}.failed_calls"):
+            what = f"{failed:.0f} CONFIG SETs were refused, as those of dir and dbfilename are"
+            found.append((what, True, ("commandstats", f"{name}.failed_calls")))
+    for name in ("flushall", "flushdb"):
+        if calls := view.number("commandstats", f"{name}.calls"):
+            found.append((f"{name.upper()} was called {calls:.0f} times", False, ("commandstats", f"{name}.calls")))
+    for event, what in (
+        ("security_attack", "the log tells of a web page or scanner that spoke to it"),
+        ("module_failed", "a module was to be loaded and couldn't be"),
+    ):
+        if view.number("log", f"{event}.count"):
+            found.append((what, True, ("log", f"{event}.count")))
+    return found
+
+
+FAMILY = Family(
+    checks=(exposed_instance,),
+    needs={"exposed-instance": ("config_drift",)},
+    consequences={"exposed-instance": {"data-gone": 0.9, "config-drift": 0.6}},
+)

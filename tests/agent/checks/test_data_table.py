@@ -1,0 +1,139 @@
+"""Data that is gone or elsewhere, open doors, and errors of one client: each threshold's two sides."""
+
+from typing import Any
+
+import pytest
+
+from agent.checks.data import data_gone, queue_evicted, wrong_database
+from agent.checks.errors import client_errors, script_missing
+from agent.checks.exposure import exposed_instance
+from agent.checks.types import Check
+from tests.agent.checks.rows import LIMITS, Expected, Given, Row, found, table, view
+from tools.records import Values
+
+GONE = {"symptom": "All sessions are gone from Redis."}
+KEPT = {"symptom": "Redis is slow, but no sessions are gone."}
+JOBS = {"symptom": "Jobs vanish without an error."}
+FEW, LARGE = int(LIMITS["errors_of_a_client"]), LIMITS["errors_share"]
+OPEN: Values = {"bind": "0.0.0.0", "protected_mode": "no", "password_set": False}
+SCRIPT, SENT = "script-missing", "client-errors"
+
+
+def keys(count: int, commands: Values, uptime: int = 10**6, **more: Any) -> Given:
+    return {
+        "keyspace": {"keys": count, **more.pop("keyspace", {})}, "commandstats": {"busy_share": 0.0, **commands},
+        "info": {"uptime_in_seconds": uptime, **more.pop("info", {})}, **more,
+    }  # fmt: skip
+
+
+def unkept(**log: Any) -> Given:
+    return {
+        "persistence": {"config.save": "", "aof_enabled": 0}, "disk": {"rdb_bytes": 0},
+        "log": {"started_age": 60.0, **log},
+    }  # fmt: skip
+
+
+def failed(error: str, count: int, command: str, calls: int) -> Given:
+    return {
+        "info": {f"errorstat_{error}.count.delta": count, "total_error_replies": count},
+        "commandstats": {f"{command}.failed_calls.delta": count, f"{command}.calls.delta": calls},
+    }  # fmt: skip
+
+
+def databases(readers: int, misses: int, empty: int = 0, share: float = 1.0) -> Given:
+    return {
+        "keyspace": {"db0.keys": 500, "db3.keys": empty, "keyspace_hits.delta": 0, "keyspace_misses.delta": misses,
+                     "hit_ratio": 0.0},
+        "clients": {"db3.clients": 2, "db3.readers": readers, "db3.address": "10.0.0.5", "share_seen": share},
+    }  # fmt: skip
+
+
+def evicting(policy: str, now: int = 10, pops: int = 5) -> Given:
+    return {
+        "memory": {"maxmemory_policy": policy}, "keyspace": {"evicted_keys": 100, "evicted_keys.delta": now},
+        "commandstats": {"brpop.calls": pops},
+    }  # fmt: skip
+
+
+MISSED: Values = {"keyspace_hits.delta": 0, "keyspace_misses.delta": 50, "hit_ratio": 0.0}
+ROWS: list[Row] = [
+    ("flushed, and it's empty", data_gone, keys(0, {"flushall.calls": 1}), {"data-gone": "sure"}, GONE),
+    ("flushed, and warm again", data_gone, keys(500, {"flushall.calls": 1}), {"data-gone": "hint"}, GONE),
+    ("flushed, and nobody complains", data_gone, keys(0, {"flushdb.calls": 1}), {}),
+    ("flushed, and none are said to be gone", data_gone, keys(0, {"flushdb.calls": 1}), {}, KEPT),
+    ("flushed just now", data_gone,
+     keys(5, {"flushdb.calls": 1, "flushdb.calls.delta": 1}, keyspace={"keys.delta": -100}), {"data-gone": "maybe"}),
+    ("restarted without persistence", data_gone, keys(3, {}, 60, **unkept(previous_pid=7)),
+     {"data-gone": "sure"}, GONE),
+    ("new, and never had any data", data_gone, keys(3, {}, 60, **unkept()), {"data-gone": "hint"}, GONE),
+    ("restarted, and loaded", data_gone, keys(3, {}, 60, **unkept(**{"previous_pid": 7, "loaded.count": 1})), {}, GONE),
+    ("restarted long ago", data_gone, keys(3, {}, 86_401, **unkept(previous_pid=7)), {}, GONE),
+    ("evicted and missed", data_gone, keys(90, {}, keyspace={"evicted_keys": 10, **MISSED}),
+     {"data-gone": "likely"}, GONE),
+    ("few were evicted", data_gone, keys(91, {}, keyspace={"evicted_keys": 9, **MISSED}), {}, GONE),
+    ("nearly all expired", data_gone, keys(10, {}, keyspace=MISSED, info={"expired_keys": 200}),
+     {"data-gone": "likely"}, GONE),
+    ("keys end one by one", data_gone, keys(10, {}, keyspace=MISSED, info={"expired_keys": 199}), {}, GONE),
+    ("reads where nothing is", wrong_database, databases(2, 50), {"wrong-database": "likely"}),
+    ("reads where nothing is, and they say so", wrong_database, databases(2, 50), {"wrong-database": "sure"}, GONE),
+    ("only writes there", wrong_database, databases(0, 50), {}),
+    ("hardly looks", wrong_database, databases(2, 19), {}),
+    ("has keys there", wrong_database, databases(2, 50, empty=1), {}),
+    ("not all clients seen", wrong_database, databases(2, 50, share=0.5), {}),
+    ("queues in a cache", queue_evicted, evicting("allkeys-lru"), {"queue-evicted": "sure"}, JOBS),
+    ("queues in a cache, nobody says so", queue_evicted, evicting("allkeys-lru"), {"queue-evicted": "likely"}),
+    ("evicted before", queue_evicted, evicting("allkeys-lru", now=0), {"queue-evicted": "hint"}),
+    ("only what expires may go", queue_evicted, evicting("volatile-lru"), {"queue-evicted": "not"}, JOBS),
+    ("no queue", queue_evicted, evicting("allkeys-lru", pops=0), {}, JOBS),
+    ("open, and a cron file was tried", exposed_instance,
+     {"config_drift": OPEN, "access": {"user.default": True}, "commandstats": {"config|set.failed_calls": 2}},
+     {"exposed-instance": "sure"}),
+    ("open, and its dump would be cron's", exposed_instance,
+     {"config_drift": OPEN, "access": {"user.default": True}, "persistence": {"config.dir": "/var/spool/cron"}},
+     {"exposed-instance": "sure"}),
+    ("open, without a trace", exposed_instance, {"config_drift": OPEN, "access": {"user.default": True}},
+     {"exposed-instance": "hint"}),
+    ("another user than default", exposed_instance, {"config_drift": OPEN, "access": {"user.default": False}}, {}),
+    ("on loopback", exposed_instance, {"config_drift": {**OPEN, "bind": "127.0.0.1 -::1"}},
+     {"exposed-instance": "not"}),
+    ("with a password", exposed_instance, {"config_drift": {**OPEN, "password_set": True}},
+     {"exposed-instance": "not"}),
+    ("protected", exposed_instance, {"config_drift": {**OPEN, "protected_mode": "yes"}}, {"exposed-instance": "not"}),
+    ("its settings unread", exposed_instance, {"config_drift": "denied"}, {}),
+    ("scripts are missing", script_missing, failed("NOSCRIPT", FEW, "evalsha", round(FEW / LARGE)), {SCRIPT: "sure"}),
+    ("one script was missing", script_missing, failed("NOSCRIPT", 1, "evalsha", 1), {SCRIPT: "hint"}),
+    ("few of many", script_missing, failed("NOSCRIPT", FEW, "evalsha", 1000), {SCRIPT: "hint"}),
+    ("no script was missing", script_missing, failed("NOSCRIPT", 0, "evalsha", 10), {}),
+    ("a wrong type", client_errors, failed("WRONGTYPE", FEW, "zadd", round(FEW / LARGE)), {SENT: "sure"}),
+    ("a wrong type now and then", client_errors, failed("WRONGTYPE", FEW - 1, "zadd", FEW - 1), {}),
+    ("a wrong type among many", client_errors, failed("WRONGTYPE", FEW, "zadd", 1000), {}),
+    ("an unknown command", client_errors,
+     {"info": {"errorstat_ERR.count.delta": 9, "total_commands_processed.delta": 90}}, {SENT: "sure"}),
+    ("a greeting that isn't known", client_errors,
+     {"info": {"errorstat_ERR.count.delta": 9, "total_commands_processed.delta": 90},
+      "commandstats": {"client|setinfo.rejected_calls.delta": 9}}, {}),
+    ("a group that is there already", client_errors, failed("BUSYGROUP", 9, "xgroup", 9), {}),
+    ("a permission", client_errors, failed("NOPERM", 9, "set", 9), {}),
+    ("memory is full", client_errors, failed("OOM", 9, "set", 9), {}),
+]  # fmt: skip
+
+
+@table(ROWS)
+def test_the_two_sides(check: Check, given: Given, expected: Expected, more: Any) -> None:
+    assert found(check, given, **more) == expected
+
+
+def test_the_client_that_sends_it_is_named() -> None:
+    owner: Values = {"o1.count": 2, "o1.name": "orders", "o1.address": "10.0.0.5", "o1.cmds": "get zadd"}
+    given = {**failed("WRONGTYPE", 9, "zadd", 9), "clients": owner}
+    (cause,) = client_errors(view(given), LIMITS)
+    assert "orders at 10.0.0.5" in cause.why  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("address", ["", "*", "0.0.0.0", "127.0.0.1 10.0.0.5", "* -::*"])
+def test_addresses_beyond_loopback(address: str) -> None:
+    given = {
+        "config_drift": {**OPEN, "bind": address}, "access": {"user.default": True},
+        "commandstats": {"flushall.calls": 1},
+    }  # fmt: skip
+    assert found(exposed_instance, given) == {"exposed-instance": "likely"}
