@@ -93,7 +93,7 @@ CHILDREN: list[Row] = [
     ("as long as nine", stuck, child(RATIO * 60 - 1, 60), {}),
     ("the first one", stuck, child(FIRST, -1), {STUCK: "maybe"}),
     ("the first one, for less", stuck, child(FIRST - 1, -1), {}),
-    ("it gets on", stuck, child(RATIO * 60, 60, **{"current_save_keys_processed.delta": 3}), {STUCK: "not"}),
+    ("it gets on", stuck, child(RATIO * 60, 60, None, **{"current_save_keys_processed.delta": 3}), {STUCK: "not"}),
     ("a replica takes it slowly", stuck,
      {**child(LEAST), "replication": {"replica1.state": "send_bulk"}}, {}),
     ("none runs", stuck, {"persistence": {"rdb_bgsave_in_progress": 0}}, {}),

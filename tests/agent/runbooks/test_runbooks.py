@@ -179,7 +179,22 @@ def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
         Reading(id=f"r{number}", tool=tool, args={}, node="n", at="", ms=0, values=values, unavailable=None)
         for number, tool in enumerate(("info", "clients", "memory", "machine", "config_drift"), 1)
     ]
-    assert values_at(View(readings, "n")).keys() == EXAMPLES.keys()
+    known = set(values_at(View(readings, "n")))
+    # What the reason of a failed start, save or rewrite chooses has a value for one reason only.
+    stuck: Values = {"rdb_bgsave_in_progress": 1, "child_pid": 7}
+    others: list[dict[str, Values]] = [
+        {"log": {"start_failed.reason": reason}} for reason in ("config", "acl-file", "module", "port-in-use")
+    ]
+    others += [{"persistence": {"rdb_last_bgsave_status": "err"}, "disk": {name: value}}
+               for name, value in (("dir_gone", True), ("dir_read_only", True), ("dir_writable", False))]  # fmt: skip
+    others += [{"log": {f"{event}.newest_age": 1}} for event in ("no_space", "fork_failed")]
+    for given in (*others, {"persistence": stuck, "process": stuck}):
+        readings = [
+            Reading(id=f"r{number}", tool=tool, args={}, node="n", at="", ms=0, values=values, unavailable=None)
+            for number, (tool, values) in enumerate(given.items(), 1)
+        ]
+        known |= set(values_at(View(readings, "n")))
+    assert known == EXAMPLES.keys()
 
 
 async def test_the_command(tmp_path: Path) -> None:
