@@ -122,8 +122,9 @@ def general(tool: str, field: str) -> str:
 def events() -> Iterator[str]:
     """What the log may tell of each event that its patterns name."""
     patterns = tomllib.loads((ROOT / "tools" / "host" / "log_patterns.toml").read_text("utf-8"))
-    figures = {event: tuple(re.compile(one["match"]).groupindex) for event, one in patterns.items()}
-    return (f"{event}.{field}" for event in patterns for field in ("count", "newest_age", *figures[event]))
+    for event, pattern in patterns.items():
+        figures = re.compile(pattern["match"]).groupindex
+        yield from (f"{event}.{field}" for field in ("count", "newest_age", *figures))
 
 
 def parameters() -> set[str]:

@@ -39,6 +39,23 @@ def rejected(view: View) -> str | None:
     return None
 
 
+_ENDS = {
+    "shutdown": " Its log ends with an orderly shutdown{age}: somebody or something stopped it (SIGTERM, SHUTDOWN).",
+    "crash": " Its log ends with a crash{age}{signal}: keep that report, and see whether a later release fixes it.",
+    "failed": " Its log ends with an error{age} over which it gave up.",
+    "stops": " Its log just stops{age}: it was killed from outside.",
+}  # fmt: skip
+"""What the end of a log says of a death."""
+
+
+def last_words(view: View) -> str:
+    """How a server that is gone ended, by its log; empty where that can't be read."""
+    age, signal = view.number("log", "log_age"), view.number("log", "crash.signal")
+    return _ENDS.get(view.text("log", "end"), "").format(
+        age=f" {age:.0f} s ago" if age is not None else "", signal=f" by signal {signal:.0f}" if signal else ""
+    )
+
+
 def process_down(view: View, limits: Limits) -> Found:
     """Refused at once and nothing listens; a firewall's REJECT has a listener behind it."""
     if view.unavailable("connect") != "refused" or view.get("connect", "tcp_error") not in ("ECONNREFUSED", "ENOENT"):
@@ -58,7 +75,9 @@ def process_down(view: View, limits: Limits) -> Found:
         # `bound_elsewhere` reports it.
         return
     if listening is False:
-        yield view.cause("process-down", 0.97, "The connection is refused at once, and nothing listens there.", *cited)
+        why = "The connection is refused at once, and nothing listens there."
+        told = ("log", "end"), ("log", "log_age"), ("log", "crash.signal")
+        yield view.cause("process-down", 0.97, f"{why}{last_words(view)}", *cited, *told)
     elif listening is True:
         yield view.cause(
             "firewall-drop", 0.7,

@@ -5,6 +5,7 @@ import os
 import random
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,13 @@ pytestmark = pytest.mark.live
 
 OURS = tuple(id for id, fault in FAULTS.items() if fault.family == "persistence")
 Said = Callable[[str, dict[str, Any]], bool]
+
+
+def gave_up(words: re.Pattern[str], log: str, info: dict[str, Any]) -> bool:
+    """Whether a log says so, of a server that isn't there."""
+    return bool(words.search(log)) and not info
+
+
 EVIDENCE: dict[str, Said] = {
     "bgsave-disk-full": lambda log, info: "No space left" in log and info["rdb_last_bgsave_status"] == "err",
     "bgsave-disk-was-full": lambda log, info: "No space left" in log and info["rdb_last_bgsave_status"] == "err",
@@ -38,6 +46,29 @@ EVIDENCE: dict[str, Said] = {
     "aof-corrupt-start": lambda log, info: bool(re.search("Bad file format|Unexpected end of file", log)) and not info,
     "aof-enabled-by-restart": lambda log, info: info["aof_enabled"] == "1" and int(info["rdb_saves_before"]) > 256,
     "cow-blowup": lambda log, info: int(info["rdb_last_cow_size"]) > 32 * 2**20,
+    **{
+        f"start-failed-{what}": partial(gave_up, re.compile(words))
+        for what, words in {
+            "config": "FATAL CONFIG|can't open config|Unresolved|Can't chdir|Cannot assign requested",
+            "dump-version": "Can't handle RDB format version",
+            "dump-foreign": "Wrong signature",
+            "dump-corrupt": "Internal error in RDB|Short read|Unknown RDB|CRC|checksum",
+            "acl": "ACL",
+            "module": "failed to load",
+            "tls": "Failed to (load|configure)",
+            "port": "Address already in use",
+            "permission": "Permission denied",
+        }.items()
+    },
+    "process-down-later": lambda log, info: "Ready to accept" in log and not info,
+    "save-path-permission": lambda log, info: "Permission denied" in log and info["rdb_last_bgsave_status"] == "err",
+    "save-path-read-only": lambda log, info: "Read-only" in log and info["rdb_last_bgsave_status"] == "err",
+    "save-path-missing": lambda log, info: "No such file" in log and info["rdb_last_bgsave_status"] == "err",
+    "save-stuck": lambda log, info: "1" in (info["rdb_bgsave_in_progress"], info["aof_rewrite_in_progress"]),
+    **dict.fromkeys(
+        ("aof-rewrite-permission", "aof-rewrite-disk", "aof-rewrite-fork"),
+        lambda log, info: info["aof_last_bgrewrite_status"] == "err",
+    ),
     "cow-blowup-killed": lambda log, info: "terminated by signal 9" in log,
 }
 
@@ -98,8 +129,12 @@ async def test_the_cause_comes_first(id: str) -> None:
     fault = FAULTS[id]
     async with fault.begin(kind_of(fault), random.Random(41)) as incident:
         if fault.cause != NO_FAULT:
-            log, info = await seen(incident.url, incident.pid, incident.arguments)
-            assert EVIDENCE[id](log, info), (log[-2000:], info)
+            if id in EVIDENCE:
+                log, info = await seen(incident.url, incident.pid, incident.arguments)
+                assert EVIDENCE[id](log, info), (log[-2000:], info)
+            else:
+                # All that there is to see is what somebody pasted.
+                assert "\n" in incident.ticket
             if "MISCONF" in incident.ticket:
                 assert await misconf(incident.url)
         answer = await triage(incident.url, incident.ticket, *incident.arguments)

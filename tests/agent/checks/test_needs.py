@@ -65,7 +65,8 @@ def test_what_could_not_be_read_of_one_node_only_names_it() -> None:
     one = view({"disk": "not-local"}, peers={"10.0.0.2:6379": {"info": {"role": "master"}}})
     nodes = [one, View(one.all, "10.0.0.2:6379")]
     assert unknown(nodes) == [
-        "disk (not-local: not-local) can't be read; that hides bgsave-disk-full, aof-disk-full (n)"
+        "disk (not-local: not-local) can't be read; that hides bgsave-disk-full, aof-disk-full, "
+        "save-path-unwritable (n)"
     ]
 
 

@@ -170,6 +170,15 @@ def test_every_threshold_is_read_by_a_check_and_every_one_that_is_read_is_set() 
     assert limits().keys() == load().thresholds.keys()
 
 
+def _filled(given: dict[str, Values]) -> set[str]:
+    """The placeholders that have a value where these readings are there."""
+    readings = [
+        Reading(id=f"r{number}", tool=tool, args={}, node="n", at="", ms=0, values=values, unavailable=None)
+        for number, (tool, values) in enumerate(given.items(), 1)
+    ]
+    return set(values_at(View(readings, "n")))
+
+
 def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
     values: Values = {
         "maxclients": 100, "o1.address": "10.0.0.7", "o1.name": "orders", "o1.count": 90, "monitors": 2,
@@ -181,21 +190,19 @@ def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
     for command in ("KEYS", "SET"):
         own: Values = {**values, f"{command.lower()}.usec_per_call.delta": 90_000, f"{command.lower()}.calls.delta": 3}
         tools = (
-            "info",
-            "clients",
-            "memory",
-            "machine",
-            "config_drift",
-            "topology",
-            "process",
-            "commandstats",
-            "config_get",
-        )
-        readings = [
-            Reading(id=f"r{number}", tool=tool, args={}, node="n", at="", ms=0, values=own, unavailable=None)
-            for number, tool in enumerate(tools, 1)
-        ]
-        known |= values_at(View(readings, "n")).keys()
+            "info", "clients", "memory", "machine", "config_drift", "topology", "process", "commandstats", "config_get",
+        )  # fmt: skip
+        known |= _filled({tool: own for tool in tools})
+    # What the reason of a failed start, save or rewrite chooses has a value for one reason only.
+    stuck: Values = {"rdb_bgsave_in_progress": 1, "child_pid": 7}
+    others: list[dict[str, Values]] = [
+        {"log": {"start_failed.reason": reason}} for reason in ("config", "acl-file", "module", "port-in-use")
+    ]
+    others += [{"persistence": {"rdb_last_bgsave_status": "err"}, "disk": {name: value}}
+               for name, value in (("dir_gone", True), ("dir_read_only", True), ("dir_writable", False))]  # fmt: skip
+    others += [{"log": {f"{event}.newest_age": 1}} for event in ("no_space", "fork_failed")]
+    for given in (*others, {"persistence": stuck, "process": stuck}):
+        known |= _filled(given)
     assert known == EXAMPLES.keys()
 
 
