@@ -176,7 +176,7 @@ def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
         "monitor.ids": "7 8", "maxmemory": 2**20, "memory_available_bytes": 2**30, "maxmemory.file": "2mb",
         "n1.node": "n", "n1.seen": "up", "listens_at": "127.0.0.1", "latency-monitor-threshold": "0",
     }  # fmt: skip
-    known = set()
+    known: set[str] = set()
     # Of a slow command's placeholders one is for what nobody needs, and one for what is cheap.
     for command in ("KEYS", "SET"):
         own: Values = {**values, f"{command.lower()}.usec_per_call.delta": 90_000, f"{command.lower()}.calls.delta": 3}
