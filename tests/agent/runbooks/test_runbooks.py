@@ -174,10 +174,18 @@ def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
     values: Values = {
         "maxclients": 100, "o1.address": "10.0.0.7", "o1.name": "orders", "o1.count": 90, "monitors": 2,
         "monitor.ids": "7 8", "maxmemory": 2**20, "memory_available_bytes": 2**30, "maxmemory.file": "2mb",
+        "repl-timeout": 60, "replica1.address": "10.0.0.3:6379", "role": "slave", "master_host": "10.0.0.2",
+        "master_port": 6379, "my_role": "replica", "master_link_status": "down",
     }  # fmt: skip
+    above: Values = {"role": "master", "redis_version": "8.2.3", "used_memory": 2**20}
     readings = [
         Reading(id=f"r{number}", tool=tool, args={}, node="n", at="", ms=0, values=values, unavailable=None)
-        for number, tool in enumerate(("info", "clients", "memory", "machine", "config_drift"), 1)
+        for number, tool in enumerate(
+            ("info", "clients", "memory", "machine", "config_drift", "replication", "cluster"), 1
+        )
+    ] + [
+        Reading(id=f"r1{number}", tool=tool, args={}, node="10.0.0.2:6379", at="", ms=0, values=above, unavailable=None)
+        for number, tool in enumerate(("info", "memory", "replication"))
     ]
     assert values_at(View(readings, "n")).keys() == EXAMPLES.keys()
 
