@@ -170,11 +170,12 @@ def test_every_threshold_is_read_by_a_check_and_every_one_that_is_read_is_set() 
     assert limits().keys() == load().thresholds.keys()
 
 
-def _filled(given: dict[str, Values]) -> set[str]:
-    """The placeholders that have a value where these readings are there."""
+def _filled(given: dict[str, Values], above: dict[str, Values] | None = None) -> set[str]:
+    """The placeholders that have a value where these readings are there, and those of its master."""
     readings = [
-        Reading(id=f"r{number}", tool=tool, args={}, node="n", at="", ms=0, values=values, unavailable=None)
-        for number, (tool, values) in enumerate(given.items(), 1)
+        Reading(id=f"{node}{number}", tool=tool, args={}, node=node, at="", ms=0, values=values, unavailable=None)
+        for node, tools in (("n", given), ("10.0.0.2:6379", above or {}))
+        for number, (tool, values) in enumerate(tools.items(), 1)
     ]
     return set(values_at(View(readings, "n")))
 
@@ -184,15 +185,19 @@ def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
         "maxclients": 100, "o1.address": "10.0.0.7", "o1.name": "orders", "o1.count": 90, "monitors": 2,
         "monitor.ids": "7 8", "maxmemory": 2**20, "memory_available_bytes": 2**30, "maxmemory.file": "2mb",
         "n1.node": "n", "n1.seen": "up", "listens_at": "127.0.0.1", "latency-monitor-threshold": "0",
+        "repl-timeout": 60, "replica1.address": "10.0.0.3:6379", "role": "slave", "master_host": "10.0.0.2",
+        "master_port": 6379, "my_role": "replica", "master_link_status": "down",
     }  # fmt: skip
+    above: Values = {"role": "master", "redis_version": "8.2.3", "used_memory": 2**20}
     known: set[str] = set()
     # Of a slow command's placeholders one is for what nobody needs, and one for what is cheap.
     for command in ("KEYS", "SET"):
         own: Values = {**values, f"{command.lower()}.usec_per_call.delta": 90_000, f"{command.lower()}.calls.delta": 3}
         tools = (
             "info", "clients", "memory", "machine", "config_drift", "topology", "process", "commandstats", "config_get",
+            "replication", "cluster",
         )  # fmt: skip
-        known |= _filled({tool: own for tool in tools})
+        known |= _filled({tool: own for tool in tools}, {tool: above for tool in ("info", "memory", "replication")})
     # What the reason of a failed start, save or rewrite chooses has a value for one reason only.
     stuck: Values = {"rdb_bgsave_in_progress": 1, "child_pid": 7}
     others: list[dict[str, Values]] = [
