@@ -11,7 +11,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, cached_property
 
 from agent.checks.complaints.known import COUNTERS, STATES
 from evals.fields import ROOT, general, pattern
@@ -46,9 +46,13 @@ class Unremarkable(Record):
     fields: tuple[str, ...]
     """Regular expressions for whole names, without `.delta` and `.rate`."""
 
+    @cached_property
+    def _patterns(self) -> tuple[re.Pattern[str], ...]:
+        return tuple(map(re.compile, self.fields))
+
     def has(self, tool: str, field: str) -> bool:
         """Whether a tool's field is one of them."""
-        return tool in (self.tools or CARRIED) and any(re.fullmatch(one, field) for one in self.fields)
+        return tool in (self.tools or CARRIED) and any(one.fullmatch(field) for one in self._patterns)
 
 
 @cache
@@ -81,6 +85,7 @@ def _compiled(text: str) -> re.Pattern[str] | None:
         return None
 
 
+@cache
 def is_explained(tool: str, field: str) -> bool:
     """Whether a check or the list of complaints looks at a field, or a line says why it means nothing."""
     name = _WHEN.sub("", field)
