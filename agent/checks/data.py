@@ -32,6 +32,8 @@ _TWICE = 2.0
 """The peak's data against today's, from which on much was removed."""
 _NEARLY_ALL = 20.0
 """Keys that expired for each that is here: keys that end one by one leave as many that don't yet."""
+UNSAID = 0.45
+"""How likely data is missed that nobody speaks of."""
 _MIB = 1 << 20
 
 
@@ -70,6 +72,10 @@ def _unkept(view: View) -> bool:
     return off and not (view.number("disk", "rdb_bytes") or 0)
 
 
+def _lived_before(view: View) -> bool:
+    return view.number("log", "previous_pid") is not None or (view.number("log", "started.count") or 0) > 1
+
+
 def _began_empty(view: View, limits: Limits) -> bool:
     up = view.number("info", "uptime_in_seconds")
     if up is None or up > limits["data_young_seconds"] or not _unkept(view):
@@ -100,14 +106,22 @@ def data_gone(view: View, limits: Limits) -> Found:
         probability = 0.94 if said and (emptied or now) else 0.6 if now else 0.4
         yield view.cause("data-gone", probability, f"{why}; {keys:.0f} keys are here now. {others}", *cited, *clients)
         return
+    lived = _lived_before(view)
     if not said:
+        if lived and _began_empty(view, limits) and _missing(view, limits):
+            up = view.number("info", "uptime_in_seconds") or 0
+            why = (
+                f"Restarted empty: it started {up:.0f} s ago without snapshots or an append-only file, and clients look"
+            )
+            why += f" up what isn't here. A cache may mean it so. {others}"
+            yield view.cause("data-gone", UNSAID, why, ("log", "previous_pid"), ("persistence", "config.save"),
+                             ("persistence", "aof_enabled"), *cited)  # fmt: skip
         return
     up = view.number("info", "uptime_in_seconds") or 0
     if view.text("info", "role") == "slave" and _synced_empty(view, limits):
         why = f"Synced from an empty primary: this replica copied a primary that has {keys:.0f} keys. {others}"
         yield view.cause("data-gone", 0.85, why, *cited, ("info", "role"), ("log", "full_resync.count"))
-    elif _began_empty(view, limits):
-        lived = view.number("log", "previous_pid") is not None or (view.number("log", "started.count") or 0) > 1
+    elif _began_empty(view, limits) and (lived or not (evicted and _missing(view, limits))):
         likely = 0.93 if lived else 0.75 if emptied else 0.45
         why = f"Restarted empty: it started {up:.0f} s ago, keeps neither snapshots nor an append-only file, and loaded"
         why += f" nothing; {keys:.0f} keys came since. {others}"
@@ -127,7 +141,11 @@ def data_gone(view: View, limits: Limits) -> Found:
 
 def _synced_empty(view: View, limits: Limits) -> bool:
     primaries = [peer for peer in view.peers if peer.text("info", "role") == "master"]
-    return any(_began_empty(peer, limits) for peer in primaries)
+    # A primary that was new with its replica never had what is missed.
+    return any(
+        _began_empty(peer, limits) and (_lived_before(peer) or peer.number("keyspace", "keys") == 0)
+        for peer in primaries
+    )
 
 
 def _others(view: View, flushed: float, evicted: float | None, expired: float | None) -> str:

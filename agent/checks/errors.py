@@ -16,6 +16,8 @@ CUSTOMARY = frozenset(("BUSYGROUP", "NOPROTO", "UNBLOCKED", "EXECABORT"))
 """Errors that a program counts on: a group that is there already, a greeting that an old server doesn't know. An
 EXECABORT follows the error of a command that was queued."""
 GREETING = frozenset(("hello", "client", "auth", "command", "config", "cluster", "sentinel", "info", "select", "ping"))
+SAVES = frozenset(("bgsave", "save", "bgrewriteaof"))
+"""Commands that are refused while another save runs, which is no mistake of who sends them."""
 """Commands that a library sends by itself when it connects, and does without where they're refused."""
 _EVALSHA = ("evalsha", "evalsha_ro")
 MEANINGS = {
@@ -48,7 +50,7 @@ def _failing(view: View) -> dict[str, float]:
         name, _, kind = field.removesuffix(".delta").rpartition(".")
         if not field.endswith(".delta") or kind not in ("failed_calls", "rejected_calls"):
             continue
-        if (count := view.number("commandstats", field)) and name.partition("|")[0] not in GREETING:
+        if (count := view.number("commandstats", field)) and name.partition("|")[0] not in GREETING | SAVES:
             found[name] = found.get(name, 0) + count
     return found
 
@@ -168,7 +170,8 @@ def client_errors(view: View, limits: Limits) -> Found:
         greeting = any(
             view.number("commandstats", field)
             for field in view.fields("commandstats")
-            if field.endswith(("failed_calls.delta", "rejected_calls.delta")) and field.partition("|")[0] in GREETING
+            if field.endswith(("failed_calls.delta", "rejected_calls.delta"))
+            and re.split(r"[|.]", field)[0] in GREETING | SAVES
         )
         if greeting:
             return

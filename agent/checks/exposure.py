@@ -43,7 +43,12 @@ def exposed_instance(view: View, limits: Limits) -> Found:
     traces = list(_traces(view))
     why = f"It listens on {bind or 'every address'} without a password and without protected mode, and the default user"
     why += " may do everything"
-    if traces:
+    told_of = [one for one in traces if one[1] is not None]
+    if traces and not told_of:
+        told = "; ".join(one[0] for one in traces)
+        yield view.cause("exposed-instance", 0.45, f"{why}. It may be an operator's: {told}.", *cited,
+                         *(one[2] for one in traces))  # fmt: skip
+    elif traces:
         strong = any(one[1] for one in traces)
         told = "; ".join(one[0] for one in traces)
         probability = 0.96 if strong else 0.8
@@ -52,9 +57,9 @@ def exposed_instance(view: View, limits: Limits) -> Found:
         yield view.cause("exposed-instance", 0.4, f"{why}; no trace of a stranger was read.", *cited)
 
 
-def _traces(view: View) -> list[tuple[str, bool, Cited]]:
-    """What a stranger left, each with whether it's proof enough by itself."""
-    found: list[tuple[str, bool, Cited]] = []
+def _traces(view: View) -> list[tuple[str, bool | None, Cited]]:
+    """What a stranger left, each with whether it's proof enough by itself; None where an operator leaves as much."""
+    found: list[tuple[str, bool | None, Cited]] = []
     folder, file = view.text("persistence", "config.dir"), view.text("persistence", "config.dbfilename")
     if CRON.search(folder):
         found.append((f"its dump would be written into {folder}", True, ("persistence", "config.dir")))
@@ -62,8 +67,9 @@ def _traces(view: View) -> list[tuple[str, bool, Cited]]:
         found.append((f"its dump would be called {file}", True, ("persistence", "config.dbfilename")))
     for name in ("config|set", "config"):
         if failed := view.number("commandstats", f"{name}.failed_calls"):
-            what = f"{failed:.0f} CONFIG SETs were refused, as those of dir and dbfilename are"
-            found.append((what, True, ("commandstats", f"{name}.failed_calls")))
+            # Of which parameter isn't counted: a mistyped name is refused like dir and dbfilename.
+            what = f"{failed:.0f} CONFIG SETs were refused, of dir and dbfilename or of another parameter"
+            found.append((what, None, ("commandstats", f"{name}.failed_calls")))
     for name in ("flushall", "flushdb"):
         if calls := view.number("commandstats", f"{name}.calls"):
             found.append((f"{name.upper()} was called {calls:.0f} times", False, ("commandstats", f"{name}.calls")))

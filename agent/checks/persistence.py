@@ -38,8 +38,9 @@ def failed_snapshot(view: View, limits: Limits) -> Found:
     refuses = view.get("persistence", "writes_refused") is True
     after = "; writes are refused with MISCONF until one succeeds." if refuses else "."
     reason = _reason(view)
-    if unwritable(view) or (status != "err" and reason in ("fork", "space")):
-        # Its own cause, and of a rewrite too.
+    rewritten = view.number("persistence", "aof_enabled") == 1 and reason in ("fork", "space")
+    if unwritable(view) or (status != "err" and rewritten):
+        # Causes of their own: a folder that can't be written, and rewrites of a file that is in use.
         return
     if reason == "killed":
         yield from _killed(view, after)
@@ -96,7 +97,7 @@ def _no_room(view: View, limits: Limits, reason: str | None, after: str) -> Foun
         ("log", "no_space.count"), ("log", "no_space.newest_age"), ("disk", "dir_free_bytes"),
         ("disk", "dir_used_share"), ("disk", "rdb_bytes"), *REFUSES,
     )  # fmt: skip
-    free = view.number("disk", "dir_free_bytes")
+    free, used = view.number("disk", "dir_free_bytes"), view.number("info", "used_memory")
     left = f"; {megabytes(free)} are free there now" if free is not None else ""
     if reason == "space":
         why = f"The last snapshot failed because the disk is full{left}{after}"
@@ -106,7 +107,7 @@ def _no_room(view: View, limits: Limits, reason: str | None, after: str) -> Foun
         yield view.cause(
             "bgsave-disk-full", 0.9, f"The last snapshot failed, and the disk is full{left}{after}", *cited
         )
-    elif free is not None and free >= ROOMY * (view.number("info", "used_memory") or 0):
+    elif free is not None and used is not None and free >= ROOMY * used:
         # It may have been full then; now it isn't, and nothing says that it was.
         why = (
             f"The last snapshot failed{left}{after} Nothing says that room was missing; what it was, the log would say."

@@ -192,6 +192,7 @@ FAMILY = Family(
         "sync-failed": {
             "replica-link-down": 0.3, "backlog-too-small": 0.3, "replica-output-loop": 0.3, "replica-lag": 0.4,
             "fork-stall": 0.4, "bandwidth-cap": 0.4, "bgsave-disk-full": 0.5, "process-down": 0.8,
+            "start-failed": 0.5,
         },
         "balancer-over-replicas": {
             "replica-write-or-stale": 0.4, "stale-endpoint": 0.4, "unexpected-replica": 0.3, "split-brain": 0.5,

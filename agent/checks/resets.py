@@ -154,6 +154,10 @@ def idle_drop(view: View, limits: Limits) -> Found:
         yield view.not_("idle-drop-by-network", because, ("idle_probe", "ping_after"), ("idle_probe", "idle_seconds"))
 
 
+NO_FAILOVER = ("", "no-failover")
+"""States of a primary that isn't handing over."""
+
+
 def writes_go_on(view: View) -> bool:
     """Whether other clients' writes were carried out while the oldest of the blocked clients already waited."""
     written, idle = view.number("commandstats", "writes.calls.delta"), view.number("clients", "paused_idle_max")
@@ -174,6 +178,9 @@ def paused(view: View, limits: Limits) -> Found:
     if view.get("silence", "unknown_command_answered") is True and view.get("silence", "ping_answered") is False:
         why = "PING hangs, and an unknown command is answered at once: the server runs and holds its clients back."
         yield view.cause("client-paused", 0.95, why, *cited)
+    elif waiting > 0 and view.text("replication", "master_failover_state") not in NO_FAILOVER:
+        why = f"{waiting:.0f} clients wait for a FAILOVER that is under way; nobody paused them by hand."
+        yield view.cause("client-paused", 0.4, why, *cited, ("replication", "master_failover_state"))
     elif reason not in ("", "none"):
         why = f"The server says that clients are paused ({view.text('info', 'paused_actions')})."
         yield view.cause("client-paused", 0.96, why, *cited)

@@ -108,11 +108,14 @@ def rewrite_failing(view: View, limits: Limits) -> Found:
     )  # fmt: skip
 
 
+_EVENTS = {"fork": "fork_failed", "disk": "no_space", "path": "aof_open_error"}
+"""By reason for which a rewrite fails: the log's event."""
+
+
 def _rewrite_reason(view: View) -> tuple[str, float | None]:
     """The reason, with the age of the line that tells it."""
     ages = {
-        reason: age for reason, event in (("fork", "fork_failed"), ("disk", "no_space"), ("path", "aof_open_error"))
-        if (age := since_start(view, event)) is not None
+        reason: age for reason, event in _EVENTS.items() if (age := since_start(view, event)) is not None
     }  # fmt: skip
     newest = min(ages, key=lambda one: ages[one], default="")
     if newest == "path":

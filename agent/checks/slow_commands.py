@@ -23,6 +23,8 @@ THRESHOLDS: Mapping[str, float] = {
 """The runbook's own, for the plan, which is made of the readings alone; a test holds the two together."""
 MOST_ENTRIES = 64
 """Entries of the slow log that are gone through for a command's key and caller."""
+STARVED = 0.6
+"""The share of waiting from which on a command's duration says more of the machine than of the command."""
 PINGS = 20
 """PINGs below which their longest doesn't tell whether anybody waited."""
 NAMED = re.compile(
@@ -124,6 +126,13 @@ def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str]
         )
         slow = each >= limits["slow_command_usec"]
         return (0.7 if slow and asked else 0.4, command, why) if slow or recent else None
+    starved = _waited(view)
+    least = limits["slow_command_usec"]
+    # What walks a whole value is judged by its longest call, everything else by the average.
+    own = (max(usec, each) if command in WHOLE | SCRIPTS else each) * (1 - starved)
+    if starved and (recent or each >= least) and own < least:
+        why = f"{long}, but the server's thread waited for a core {starved:.0%} of its time: much of that is waiting."
+        return 0.45, command, why
     if calls and (each >= limits["slow_command_usec"] or (share >= 0.2 and each >= limits["slow_command_usec"] / 10)):
         costs = f"{long}, {each / 1000:.0f} ms a call on average of {calls:.0f}, and {share:.0%} of the window"
         if _work(view, command) is Work.CHEAP:
@@ -151,6 +160,18 @@ def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str]
     if recent:
         return 0.4, command, f"{long} once, {age:.0f} s ago, and not over the window."
     return None
+
+
+def _waited(view: View) -> float:
+    """The share of the main thread's time at work in which it waited for a core; 0 where it's little or unknown.
+
+    The server's figures are wall time, so they hold as much of waiting.
+    """
+    run, wait = view.number("process", "main_run_share"), view.number("process", "main_wait_share")
+    if run is None or wait is None or run + wait < 0.1:
+        return 0.0
+    share = wait / (run + wait)
+    return share if share >= STARVED else 0.0
 
 
 def _entry(view: View, command: str) -> str:

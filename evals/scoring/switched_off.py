@@ -35,6 +35,9 @@ BROUGHT_ABOUT: Mapping[tuple[str, str], str] = {
     ("masterauth-mismatch", "replica-link-down"): "the replica's link is down",
     ("noreplicas", "replica-link-down"): "the link of the replica that is missing is down",
     ("listen-backlog-overflow", "process-frozen"): "the process is stopped, which is why nobody accepts",
+    ("oom-killed", "data-gone"): "without persistence the server came back empty",
+    ("eviction-churn", "data-gone"): "what was evicted is looked up and missed",
+    ("balancer-over-replicas", "replica-write-or-stale"): "writes that the balancer sends to a replica are refused",
     ("slowness-failover", "slow-on-command"): "slow scripts make the primary seem dead",
 }
 """By a cause and another that it brings about: what is truly there as well, so that naming it isn't wrong."""

@@ -36,7 +36,7 @@ async def _announced(node: Node) -> tuple[str, int] | None:
     link, _ = await node.dial(PATIENCE)
     try:
         node.budget.spend(commands=1)
-        (reply,) = await link.exchange([("SUBSCRIBE", CHANNEL)], PATIENCE)
+        (reply,) = await link.exchange([("SUBSCRIBE", "__sentinel__:hello")], PATIENCE)
         if isinstance(reply, ServerError):
             return None
         node.own.calls["subscribe"] += 1

@@ -24,8 +24,7 @@ async def same_server(node: Node, connections: Annotated[int, Field(ge=1, le=4)]
     `runs` is how many different servers (run_ids) answered, `roles` what they are; `c1` is the held connection, each
     with `.run` (the first 8 digits), `.role`, `.port` of its own, and `.uptime` in seconds.
     """
-    command = ("INFO",)
-    seen = [_who(node, str(await node.one(*command)))]
+    seen = [_who(node, str(await node.one("INFO")))]
     for _ in range(connections):
         if len({one["run"] for one in seen}) > 1:
             break
@@ -35,9 +34,9 @@ async def same_server(node: Node, connections: Annotated[int, Field(ge=1, le=4)]
             continue
         try:
             node.budget.spend(commands=1)
-            (reply,) = await link.exchange([command], PATIENCE)
+            (reply,) = await link.exchange([("INFO",)], PATIENCE)
             node.own.calls["info"] += 1
-            seen.append(_who(node, str(node.value(checked(command, reply)))))
+            seen.append(_who(node, str(node.value(checked(("INFO",), reply)))))
         except Unanswered:
             # Behind one address one of several may be sick: what the others said stands.
             continue

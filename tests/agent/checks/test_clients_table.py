@@ -225,6 +225,9 @@ RESETS: list[Row] = [
     ("not probed", idle_drop, {"config_get": {"timeout": "0"}}, {}),
     ("the probe failed", idle_drop, {"idle_probe": "timeout"}, {}),
     # paused
+    ("clients wait for a failover", paused,
+     {"clients": {"paused": 2, "paused_cmd": "set"}, "info": {"paused_reason": "failover_in_progress"},
+      "replication": {"master_failover_state": "waiting-for-sync"}}, {"client-paused": "hint"}),
     ("an unknown command is answered, PING isn't", paused,
      {"silence": {"unknown_command_answered": True, "ping_answered": False}}, {"client-paused": "sure"}),
     ("both are answered", paused, {"silence": {"unknown_command_answered": True, "ping_answered": True}}, {}),

@@ -56,8 +56,8 @@ def test_what_could_not_be_read_is_said_with_what_it_hides() -> None:
     missing = view({"machine": "not-local", "info": ("denied", {})})
     assert unknown([missing]) == [
         "info (denied: denied) can't be read; that hides maxclients-exhausted, connection-churn, cpu-saturated, "
-        "client-evicted, auth-failure, eviction-churn, oom-noeviction, mass-expiry, data-gone, queue-evicted, "
-        "script-missing, client-errors",
+        "client-evicted, auth-failure, eviction-churn, oom-noeviction, mass-expiry, tracking-table-growth, data-gone, "
+        "queue-evicted, script-missing, client-errors",
         "machine (not-local: not-local) can't be read; that hides packet-loss, swapping",
     ]
 

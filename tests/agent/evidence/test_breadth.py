@@ -83,7 +83,7 @@ def test_what_saw_less_never_erases(before: Reading, asked: Reading, known: Valu
 
 
 def test_a_verdict_is_never_weaker_for_what_was_asked_for() -> None:
-    full = reading(2, "memory", {"maxmemory_policy": "noeviction", "maxmemory_used_share": 1.0}, asked=False, window=2)
+    full = reading(2, "memory", {"maxmemory_policy": "noeviction", "maxmemory_used_share": 0.99}, asked=False, window=2)
     quiet = WIDE.model_copy(update={"id": "r9", "asked": True, "values": {"errorstat_OOM.count.delta": 0}})
     floor = conclude([WIDE, full], [NODE], LIMITS)
     later = conclude([WIDE, full, quiet], [NODE], LIMITS)

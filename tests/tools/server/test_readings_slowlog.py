@@ -99,7 +99,7 @@ async def test_an_empty_log_and_a_user_who_may_not_read_it(kind: ServerKind) -> 
         ("MEMORY USAGE k", "k"), ("MEMORY DOCTOR k", None), ("ZUNIONSTORE k 2 a b", "k"), ("ZUNION 2 k b", "k"),
         ("AUTH x", None), ("HELLO 3 AUTH a b", None), ("ACL SETUSER a", None), ("CONFIG SET requirepass x", None),
         ("MIGRATE h 1 k 0 9 AUTH x", None), ("PUBLISH c m", None), ("SENTINEL SET m auth-pass x", None), ("GET", None),
-        ("KEYS *", None), ("SCAN 0", None), ("FT.SEARCH idx q", None), ("CLIENT KILL x", None), ("EVAL s", None),
+        ("KEYS *", None), ("SCAN 0", None), ("FT.SEARCH idx q", "idx"), ("CLIENT KILL x", None), ("EVAL s", None),
     ],
 )  # fmt: skip
 def test_where_the_key_is(command: str, key: str | None) -> None:
