@@ -154,7 +154,9 @@ async def _written(path: Path, ticket: str, incident: Apart) -> tuple[Investigat
 def _scrub(path: Path, kind: ServerKind) -> None:
     """Take the paths of this machine out: where a server's program and its folder are is nobody's business."""
     text = gzip.decompress(path.read_bytes()).decode()
-    text = text.replace(str(kind.binary), f"/usr/bin/{kind.name.partition('-')[0]}-server")
+    # A deployment may have servers of several kinds.
+    for one in (kind, *installed()):
+        text = text.replace(str(one.binary), f"/usr/bin/{one.name.partition('-')[0]}-server")
     folders = {name: f"/var/lib/redis/{number}" for number, name in enumerate(sorted(set(_FOLDER.findall(text))), 1)}
     text = _FOLDER.sub(lambda match: folders[match[0]], text)
     with open(path, "wb") as out, gzip.GzipFile("", "wb", 9, out, mtime=0) as squeezed:

@@ -9,6 +9,7 @@ from hiredis import ReplyError
 
 from evals.lab.fault import NO_FAULT, Family, Incident
 from evals.lab.machine import place, server_in
+from evals.lab.netns import available, namespace
 from evals.lab.servers import ServerKind, running
 from evals.lab.traffic import application, fill
 from evals.lab.wire import crew, dial, packed
@@ -172,8 +173,8 @@ async def queue_evicted(kind: ServerKind, rng: Random) -> AsyncIterator[Incident
         yield incident
 
 
-async def _opened(kind: ServerKind, rng: Random, traces: bool) -> AsyncIterator[Incident]:
-    where = "0.0.0.0" if traces else "127.0.0.1"
+async def _opened(kind: ServerKind, rng: Random, traces: bool, beyond: str = "") -> AsyncIterator[Incident]:
+    where = f"127.0.0.1 {beyond}".strip()
     async with running(kind, bind=where, protected_mode="no") as server, crew() as hands:
         await fill(server.url, rng, rng.randrange(500, 3000), prefix="session:")
         if traces:
@@ -195,11 +196,15 @@ async def _opened(kind: ServerKind, rng: Random, traces: bool) -> AsyncIterator[
 
 
 @FAULTS.fault("exposed-instance", *_STRANGE, also=("data-gone",), twin="healthy-development-server",
-              never=(r"protected-mode no", *_OVERWRITES))  # fmt: skip
+              needs=available, never=(r"protected-mode no", *_OVERWRITES))  # fmt: skip
 async def exposed_instance(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
-    """Open to all addresses without a password, and a stranger emptied it and tried to write a cron file."""
-    async for incident in _opened(kind, rng, True):
-        yield incident
+    """Open beyond loopback without a password, and a stranger emptied it and tried to write a cron file.
+
+    The address is this end of a cable that leads to a namespace of ours: nobody else reaches it.
+    """
+    async with namespace() as space:
+        async for incident in _opened(kind, rng, True, space.outside):
+            yield incident
 
 
 @FAULTS.fault("healthy-development-server", "Is it a problem that our Redis has no password?", cause=NO_FAULT,

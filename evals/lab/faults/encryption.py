@@ -133,7 +133,7 @@ def _trusting(server: Server) -> str:
     "tls-certificate-expired",
     "Since midnight no service can connect to Redis any more; the process runs, nothing was deployed.",
     "ssl.SSLCertVerificationError from every pod that connects to Redis anew, the old connections go on.",
-    cause="tls-mismatch", twin="tls-mismatch-untrusted", needs=_openssl, kinds=lambda kind: kind.tls,
+    cause="tls-mismatch", twin="healthy-encrypted", needs=_openssl, kinds=lambda kind: kind.tls,
     never=(r"tls-auth-clients no", r"--insecure", r"restart the"),
 )  # fmt: skip
 async def tls_certificate_expired(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:

@@ -156,7 +156,7 @@ async def healthy_search(kind: ServerKind, rng: Random) -> AsyncIterator[Inciden
 
 
 @FAULTS.fault(
-    "slow-json", *_SLOW, cause="slow-on-command", needs=_needs("rejson"), kinds=_loads, twin="slow-on-command-big-key",
+    "slow-json", *_SLOW, cause="slow-on-command", needs=_needs("rejson"), kinds=_loads, twin="healthy-search",
     never=_NEVER,
 )  # fmt: skip
 async def slow_json(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:

@@ -58,7 +58,7 @@ async def _until_full(kind: ServerKind, rng: Random, policy: str) -> AsyncIterat
         yield Incident(url=server.url, pid=server.pid, fixed=partial(works, server.url))
 
 
-@FAULTS.fault("oom-noeviction-quiet", *_REFUSED, cause="oom-noeviction", twin="nearly-full-quiet",
+@FAULTS.fault("oom-noeviction-quiet", *_REFUSED, cause="oom-noeviction", twin="healthy-nearly-full",
               never=(r"maxmemory-policy\s+\"?allkeys", _WIPES))  # fmt: skip
 async def oom_noeviction_quiet(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """It's full, the job that filled it gave up, and everybody else only reads."""
@@ -67,7 +67,7 @@ async def oom_noeviction_quiet(kind: ServerKind, rng: Random) -> AsyncIterator[I
 
 
 @FAULTS.fault("oom-noeviction-over", *_REFUSED, cause="oom-noeviction", also=("maxmemory-shrunk",),
-              twin="nearly-full-quiet", never=(r"maxmemory-policy\s+\"?allkeys", _WIPES))  # fmt: skip
+              twin="healthy-nearly-full", never=(r"maxmemory-policy\s+\"?allkeys", _WIPES))  # fmt: skip
 async def oom_noeviction_over(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """maxmemory was set far below what is in use, nothing may be evicted, and nobody writes just now."""
     held, size = rng.randrange(10, 60), rng.randrange(200, 2000)
@@ -78,7 +78,7 @@ async def oom_noeviction_over(kind: ServerKind, rng: Random) -> AsyncIterator[In
         yield Incident(url=server.url, pid=server.pid, fixed=partial(works, server.url))
 
 
-@FAULTS.fault("oom-volatile-no-ttl-quiet", *_REFUSED, cause="oom-volatile-no-ttl", twin="nearly-full-quiet",
+@FAULTS.fault("oom-volatile-no-ttl-quiet", *_REFUSED, cause="oom-volatile-no-ttl", twin="healthy-nearly-full",
               never=(r"CONFIG SET maxmemory ", _WIPES))  # fmt: skip
 async def oom_volatile_quiet(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """It may evict what expires, nothing does, and nobody writes just now."""
@@ -87,7 +87,7 @@ async def oom_volatile_quiet(kind: ServerKind, rng: Random) -> AsyncIterator[Inc
         yield incident
 
 
-@FAULTS.fault("nearly-full-quiet", *_REFUSED[:1], "Memory of Redis is at 80 %. Is that why the checkout is slow?",
+@FAULTS.fault("healthy-nearly-full", *_REFUSED[:1], "Memory of Redis is at 80 %. Is that why the checkout is slow?",
               cause=NO_FAULT, twin="oom-noeviction-quiet")  # fmt: skip
 async def nearly_full_quiet(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """It was full, somebody deleted what wasn't needed, and there is room again."""

@@ -51,7 +51,7 @@ async def tries(above: Member, times: int = 3) -> bool:
 @FAULTS.fault(
     "sync-failed-version", *NEVER_UP,
     "We rolled the replicas of Redis back to the previous version; since then they hold no data.",
-    cause="sync-failed", kinds=has_older, twin="sync-failed-disk", never=LIMITS,
+    cause="sync-failed", kinds=has_older, twin="replica-output-loop", never=LIMITS,
 )  # fmt: skip
 async def sync_failed_version(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """The replica is older than its primary and can't read its dump."""
@@ -66,7 +66,7 @@ async def sync_failed_version(kind: ServerKind, rng: Random) -> AsyncIterator[In
 
 
 @FAULTS.fault(
-    "sync-failed-disk", *NEVER_UP, cause="sync-failed", needs=own_disk, twin="sync-failed-version", never=LIMITS,
+    "sync-failed-disk", *NEVER_UP, cause="sync-failed", needs=own_disk, twin="replica-output-loop", never=LIMITS,
 )  # fmt: skip
 async def sync_failed_disk(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """The replica's disk is smaller than the copy, which it writes there before it loads it."""
@@ -89,7 +89,7 @@ async def sync_failed_disk(kind: ServerKind, rng: Random) -> AsyncIterator[Incid
 
 
 @FAULTS.fault(
-    "sync-failed-timeout", *NEVER_UP, cause="sync-failed", twin="sync-failed-disk",
+    "sync-failed-timeout", *NEVER_UP, cause="sync-failed", twin="replica-output-loop",
     never=(*LIMITS[:2], PROMOTED),
 )  # fmt: skip
 async def sync_failed_timeout(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:

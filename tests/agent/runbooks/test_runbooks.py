@@ -173,8 +173,8 @@ def test_every_threshold_is_read_by_a_check_and_every_one_that_is_read_is_set() 
 def _filled(given: dict[str, Values], above: dict[str, Values] | None = None) -> set[str]:
     """The placeholders that have a value where these readings are there, and those of its master."""
     readings = [
-        Reading(id=f"{node}{number}", tool=tool, args={}, node=node, at="", ms=0, values=values, unavailable=None)
-        for node, tools in (("n", given), ("10.0.0.2:6379", above or {}))
+        Reading(id=f"r{first}{number}", tool=tool, args={}, node=node, at="", ms=0, values=values, unavailable=None)
+        for first, node, tools in ((1, "n", given), (2, "10.0.0.2:6379", above or {}))
         for number, (tool, values) in enumerate(tools.items(), 1)
     ]
     return set(values_at(View(readings, "n")))
@@ -206,6 +206,7 @@ def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
     others += [{"persistence": {"rdb_last_bgsave_status": "err"}, "disk": {name: value}}
                for name, value in (("dir_gone", True), ("dir_read_only", True), ("dir_writable", False))]  # fmt: skip
     others += [{"log": {f"{event}.newest_age": 1}} for event in ("no_space", "fork_failed")]
+    others += [{"commandstats": {"flushall.calls": 1}}, {"keyspace": {"db0.keys": 9, "keys": 9}}]
     for given in (*others, {"persistence": stuck, "process": stuck}):
         known |= _filled(given)
     assert known == EXAMPLES.keys()

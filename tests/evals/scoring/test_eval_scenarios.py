@@ -6,6 +6,20 @@ from pathlib import Path
 
 from evals.lab.catalogue import FAULTS
 from evals.lab.covered import page
+from evals.lab.faults import (
+    addresses,
+    data,
+    growing,
+    mistaken,
+    modules,
+    moments,
+    moved,
+    moving_slots,
+    quiet,
+    saving,
+    startfiles,
+    starting,
+)
 from evals.scoring.scenario import BUNDLED, load
 from tools.record.load import load as recording
 from tools.record.redaction import REDACTED
@@ -16,12 +30,24 @@ RECORDED = [one for one in SCENARIOS if one.file == f"{one.id}.jsonl.gz"]
 MOST = 10_000_000
 
 
+NOT_YET = {
+    *addresses.FAULTS, *data.FAULTS, *growing.FAULTS, *mistaken.FAULTS, *modules.FAULTS, *moments.FAULTS, *moved.FAULTS,
+    *moving_slots.FAULTS, *quiet.FAULTS, *saving.FAULTS, *startfiles.FAULTS, *starting.FAULTS, "mass-expiry-fields",
+    "healthy-short-fields", "healthy-arguments", "healthy-arguments-over-a-file", "config-drift-arguments",
+    "config-drift-edited", "tls-certificate-expired", "tls-certificate-expiring", "healthy-encrypted",
+}  # fmt: skip
+"""Faults that are only tried live so far: what records one takes it off this list."""
+ONCE = {
+    "tls-mismatch-plain-client", "tls-mismatch-untrusted", "sync-failed-timeout", "balancer-over-replicas",
+    "healthy-balancer",
+}  # fmt: skip
+"""What only one of the servers can have, or had."""
+
+
 def test_every_fault_is_there_on_two_servers_where_two_can_have_it() -> None:
     kinds = Counter(one.fault for one in RECORDED)
-    assert set(kinds) == set(FAULTS)
-    once = {fault for fault, count in kinds.items() if count < 2}
-    # What only one of the servers can have.
-    assert once <= {"tls-mismatch-plain-client", "tls-mismatch-untrusted"}
+    assert set(kinds) == FAULTS.keys() - NOT_YET
+    assert {fault for fault, count in kinds.items() if count < 2} <= ONCE
     assert (BUNDLED / "README.md").read_text(encoding="utf-8") == page(SCENARIOS)
 
 
