@@ -122,7 +122,9 @@ def data_gone(view: View, limits: Limits) -> Found:
         why = f"Synced from an empty primary: this replica copied a primary that has {keys:.0f} keys. {others}"
         yield view.cause("data-gone", 0.85, why, *cited, ("info", "role"), ("log", "full_resync.count"))
     elif _began_empty(view, limits) and (lived or not (evicted and _missing(view, limits))):
-        likely = 0.93 if lived else 0.75 if emptied else 0.45
+        # A log that begins with this very start tells of a server that is new, not of one that was restarted.
+        new = not lived and view.number("log", "started_age") is not None
+        likely = 0.93 if lived else 0.3 if new else 0.75 if emptied else 0.45
         why = f"Restarted empty: it started {up:.0f} s ago, keeps neither snapshots nor an append-only file, and loaded"
         why += f" nothing; {keys:.0f} keys came since. {others}"
         more = (("persistence", "config.save"), ("persistence", "aof_enabled"), ("log", "previous_pid"),

@@ -159,7 +159,7 @@ WRITES_HANG = (
 
 @FAULTS.fault(
     "failover-stuck", *WRITES_HANG, also=("process-frozen",), twin="client-paused",
-    never=("UNPAUSE", PROMOTED, r"^fence|, fence", r"FAILOVER .*FORCE"),
+    never=("UNPAUSE", PROMOTED, r"^fence", r"FAILOVER .*FORCE"),
 )  # fmt: skip
 async def failover_stuck(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A FAILOVER without TIMEOUT, and the replica that it waits for stands still."""
@@ -175,7 +175,7 @@ async def failover_stuck(kind: ServerKind, rng: Random) -> AsyncIterator[Inciden
 
 @FAULTS.fault(
     "failover-stuck-link", *WRITES_HANG, cause="failover-stuck", twin="client-paused",
-    never=("UNPAUSE", PROMOTED, r"^fence|, fence", r"FAILOVER .*FORCE"),
+    never=("UNPAUSE", PROMOTED, r"^fence", r"FAILOVER .*FORCE"),
 )  # fmt: skip
 async def failover_stuck_link(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A FAILOVER without TIMEOUT, and nothing gets to the replica any more."""

@@ -34,12 +34,13 @@ NOT_YET = {
     *addresses.FAULTS, *data.FAULTS, *growing.FAULTS, *mistaken.FAULTS, *modules.FAULTS, *moments.FAULTS, *moved.FAULTS,
     *moving_slots.FAULTS, *quiet.FAULTS, *saving.FAULTS, *startfiles.FAULTS, *starting.FAULTS, "mass-expiry-fields",
     "healthy-short-fields", "healthy-arguments", "healthy-arguments-over-a-file", "config-drift-arguments",
-    "config-drift-edited", "tls-certificate-expired", "tls-certificate-expiring", "healthy-encrypted",
+    "config-drift-edited", "sync-failed-timeout", "healthy-new-replica",
+    "tls-certificate-expired", "tls-certificate-expiring", "healthy-encrypted",
 }  # fmt: skip
 """Faults that are only tried live so far: what records one takes it off this list."""
 ONCE = {
-    "tls-mismatch-plain-client", "tls-mismatch-untrusted", "sync-failed-timeout", "balancer-over-replicas",
-    "healthy-balancer",
+    "tls-mismatch-plain-client", "tls-mismatch-untrusted", "balancer-over-replicas", "healthy-balancer",
+    "healthy-switchover",
 }  # fmt: skip
 """What only one of the servers can have, or had."""
 
