@@ -73,7 +73,7 @@ def bound_elsewhere(view: View, limits: Limits) -> Found:
         ("connect", "unavailable"), ("connect", "tcp_error"), ("connect", "address"), ("connect", "refused_addresses"),
         ("process", "listening"), ("process", "listens_elsewhere"), ("process", "listens_at"),
     )  # fmt: skip
-    if refused and view.get("process", "listening") is False and elsewhere and not is_told_up(view):
+    if refused and view.get("process", "listening") is False and elsewhere and not is_called_up(view):
         asked = view.text("connect", "address")
         why = f"Nothing listens at {asked or 'this address'}; a server on the same port listens at {elsewhere} only."
         yield view.cause("bound-elsewhere", 0.9, why, *cited)
@@ -100,7 +100,7 @@ def bound_elsewhere(view: View, limits: Limits) -> Found:
         yield view.not_("bound-elsewhere", because, ("process", "listens_at"))
 
 
-def is_told_up(view: View) -> bool:
+def is_called_up(view: View) -> bool:
     """Whether the deployment names this address for a node that it sees up: its bus or its link is."""
     return view.in_topology.get("seen") == "up"
 
@@ -111,8 +111,8 @@ def _is_heard(view: View) -> bool:
 
 
 def is_announced_wrongly(view: View) -> bool:
-    """Whether nothing listens where clients are told to dial, and that node lives."""
-    if not is_told_up(view) or view.is_sentinel or view.unavailable("connect") != "refused":
+    """Whether nothing listens where clients are sent, and that node lives."""
+    if not is_called_up(view) or view.is_sentinel or view.unavailable("connect") != "refused":
         return False
     # A cluster takes a while to call a node down; a replica's link ends with its process.
     lives = _is_heard(view) if any(peer.fields("cluster") for peer in view.peers) else True
@@ -122,7 +122,7 @@ def is_announced_wrongly(view: View) -> bool:
 def announced(view: View, limits: Limits) -> Found:
     """The deployment tells its clients an address at which nothing answers, though that node lives."""
     lost = view.unavailable("connect")
-    if not is_told_up(view) or view.is_sentinel or lost not in ("refused", "timeout"):
+    if not is_called_up(view) or view.is_sentinel or lost not in ("refused", "timeout"):
         return
     if lost == "timeout" and view.get("connect", "stage") != "tcp":
         return
@@ -136,7 +136,7 @@ def announced(view: View, limits: Limits) -> Found:
     ]  # fmt: skip
     link = "the cluster's bus hears from it" if clustered else "its replication link is up"
     how = "refused" if lost == "refused" else "never answered"
-    why = f"Clients are told {view.node}, where a connect is {how}, and yet {link}: that address is announced wrongly"
+    why = f"Clients are sent to {view.node}, where a connect is {how}, and yet {link}: that address is wrong"
     why += "." if nothing else ", or it isn't reached from here only."
     if is_announced_wrongly(view):
         yield view.cause("announced-address-unreachable", 0.95, why, *cited)
@@ -157,7 +157,7 @@ def _listening_address(view: View) -> tuple[str, ...]:
 
 def _announced(view: View) -> tuple[str, ...]:
     """What is set at the node itself so that it announces another address."""
-    if view.node is None or not is_told_up(view):
+    if view.node is None or not is_called_up(view):
         return ()
     if any(peer.fields("cluster") for peer in view.peers):
         return ("cluster-announce-ip, cluster-announce-port (with TLS cluster-announce-tls-port)",)

@@ -1,6 +1,6 @@
 """Connectivity: whether the server can be reached at all, and what stands in between."""
 
-from agent.checks.addresses import is_announced_wrongly
+from agent.checks.addresses import is_announced_wrongly, is_called_up
 from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
 
@@ -71,7 +71,7 @@ def process_down(view: View, limits: Limits) -> Found:
         return
     listening = view.get("process", "listening")
     cited = ("connect", "unavailable"), ("connect", "tcp_error"), ("process", "listening")
-    if listening is False and view.text("process", "listens_elsewhere"):
+    if listening is False and view.text("process", "listens_elsewhere") and not is_called_up(view):
         # `bound_elsewhere` reports it.
         return
     if listening is False:

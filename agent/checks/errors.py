@@ -16,9 +16,9 @@ CUSTOMARY = frozenset(("BUSYGROUP", "NOPROTO", "UNBLOCKED", "EXECABORT"))
 """Errors that a program counts on: a group that is there already, a greeting that an old server doesn't know. An
 EXECABORT follows the error of a command that was queued."""
 GREETING = frozenset(("hello", "client", "auth", "command", "config", "cluster", "sentinel", "info", "select", "ping"))
+"""Commands that a library sends by itself when it connects, and does without where they're refused."""
 SAVES = frozenset(("bgsave", "save", "bgrewriteaof"))
 """Commands that are refused while another save runs, which is no mistake of who sends them."""
-"""Commands that a library sends by itself when it connects, and does without where they're refused."""
 _EVALSHA = ("evalsha", "evalsha_ro")
 MEANINGS = {
     "WRONGTYPE": "the key holds another type than the command is for",

@@ -1,4 +1,4 @@
-"""What grows for want of somebody who takes it away: a queue, the table of client-side caching, a group's consumers."""
+"""What grows because nobody takes it away: a queue, the table of client-side caching, a group's consumers."""
 
 import re
 from collections.abc import Iterable

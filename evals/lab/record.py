@@ -36,6 +36,7 @@ ENDS_AFTER = 240.0
 """Seconds after which a recording is given up."""
 TRIES = 3
 """Seeds that are tried for an incident that is recognised live and not from its recording, or that doesn't come up."""
+_MODULE = re.compile(r"/[\w./-]{1,300}/site-packages/[\w./-]{1,100}/([\w-]{1,60}\.so)")
 _FOLDER = re.compile(r"/tmp/(?:redis|lab)-[A-Za-z0-9_.-]+")
 
 
@@ -154,6 +155,7 @@ async def _written(path: Path, ticket: str, incident: Apart) -> tuple[Investigat
 def _scrub(path: Path, kind: ServerKind) -> None:
     """Take the paths of this machine out: where a server's program and its folder are is nobody's business."""
     text = gzip.decompress(path.read_bytes()).decode()
+    text = _MODULE.sub(r"/usr/lib/redis/modules/\1", text)
     # A deployment may have servers of several kinds.
     for one in (kind, *installed()):
         text = text.replace(str(one.binary), f"/usr/bin/{one.name.partition('-')[0]}-server")

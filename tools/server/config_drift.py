@@ -74,7 +74,7 @@ async def config_drift(node: Node, host: Host) -> Values:
 
 
 def _calls(node: Node, stats: object) -> Values:
-    """How often what changes settings was called since the start; null for all where the counters began anew."""
+    """How often what changes settings was called since the start; null for all where the counters were reset."""
     unknown: Values = {"set_calls": None, "replicaof_calls": None}
     if isinstance(stats, ServerError):
         return unknown

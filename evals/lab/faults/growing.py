@@ -1,4 +1,4 @@
-"""Faults of what grows for want of somebody who takes it away, while the number of keys stays."""
+"""Faults of what grows because nobody takes it away, while the number of keys stays."""
 
 import asyncio
 from collections.abc import AsyncIterator

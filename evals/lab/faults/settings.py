@@ -86,6 +86,18 @@ def _arguments(rng: Random) -> dict[str, str]:
     return {"save": rng.choice(('""', "900 1")), "appendonly": rng.choice(("yes", "no")), **more}
 
 
+@asynccontextmanager
+async def _used(server: Server, rng: Random) -> AsyncIterator[Incident]:
+    """An application's traffic on a server, which is ended with it."""
+    try:
+        async with application(server.url, rng):
+            await fill(server.url, rng, rng.randrange(500, 3000))
+            await asyncio.sleep(0.5)
+            yield Incident(url=server.url, pid=server.pid)
+    finally:
+        await server.stop()
+
+
 _CONTAINERS = (
     "Redis runs in a container since last week. Do its settings survive a restart?",
     "The pod of Redis was rescheduled; does it run with the settings that we gave it?",
@@ -96,13 +108,8 @@ _CONTAINERS = (
 async def healthy_arguments(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A server without a configuration file: all is said on its command line, and comes back with each start."""
     server = await start(kind, config=_arguments(rng), file=False)
-    try:
-        async with application(server.url, rng):
-            await fill(server.url, rng, rng.randrange(500, 3000))
-            await asyncio.sleep(0.5)
-            yield Incident(url=server.url, pid=server.pid)
-    finally:
-        await server.stop()
+    async with _used(server, rng) as incident:
+        yield incident
 
 
 @FAULTS.fault("healthy-arguments-over-a-file", *_CONTAINERS, *_LASTING, cause=NO_FAULT, twin="config-drift")
@@ -111,13 +118,8 @@ async def healthy_arguments_over_a_file(kind: ServerKind, rng: Random) -> AsyncI
     chosen = rng.sample(_choices(rng), rng.randrange(2, 5))
     given = arguments({name: after for name, _, after in chosen})
     server = await start(kind, config={name: before for name, before, _ in chosen}, args=tuple(given))
-    try:
-        async with application(server.url, rng):
-            await fill(server.url, rng, rng.randrange(500, 3000))
-            await asyncio.sleep(0.5)
-            yield Incident(url=server.url, pid=server.pid)
-    finally:
-        await server.stop()
+    async with _used(server, rng) as incident:
+        yield incident
 
 
 @FAULTS.fault(
@@ -146,7 +148,7 @@ async def config_drift_arguments(kind: ServerKind, rng: Random) -> AsyncIterator
     cause="config-drift", twin="healthy-config-kept", never=(r"^CONFIG REWRITE",),
 )  # fmt: skip
 async def config_drift_edited(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
-    """The file was edited while the server ran, and nobody has started it anew."""
+    """The file was edited while the server ran, and nobody has restarted it."""
     chosen = rng.sample(_choices(rng), rng.randrange(1, 4))
     async with _started(kind, {name: before for name, before, _ in chosen}) as server, application(server.url, rng):
         await fill(server.url, rng, rng.randrange(500, 3000))

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from random import Random
@@ -97,13 +97,15 @@ async def mass_expiry_rare(kind: ServerKind, rng: Random) -> AsyncIterator[Incid
 
 
 @asynccontextmanager
-async def _expiring(kind: ServerKind, rng: Random, count: int, period: float) -> AsyncIterator[Incident]:
+async def _expiring(
+    kind: ServerKind, rng: Random, count: int, period: float, waves: Callable[..., Coroutine[None, None, None]] = _waves
+) -> AsyncIterator[Incident]:
     async with (
         running(kind, latency_monitor_threshold=monitor_threshold(rng)) as server, crew() as hands,
         application(server.url, rng),
     ):  # fmt: skip
         await fill(server.url, rng, rng.randrange(1000, 50_000))
-        hands.spawn(_waves(server.url, Random(rng.random()), count, period))
+        hands.spawn(waves(server.url, Random(rng.random()), count, period))
         await asyncio.sleep(rng.uniform(1.1, 2) * period)
         yield Incident(url=server.url, pid=server.pid)
 
@@ -168,14 +170,8 @@ async def _field_waves(url: str, rng: Random, fields: int, period: float) -> Non
 async def mass_expiry_fields(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A few hundred thousand fields of hashes that expire at one moment, again and again."""
     count, period = rng.randrange(150_000, 250_000), rng.uniform(1.2, 1.8)
-    async with (
-        running(kind, latency_monitor_threshold=monitor_threshold(rng)) as server, crew() as hands,
-        application(server.url, rng),
-    ):  # fmt: skip
-        await fill(server.url, rng, rng.randrange(1000, 50_000))
-        hands.spawn(_field_waves(server.url, Random(rng.random()), count, period))
-        await asyncio.sleep(rng.uniform(1.1, 2) * period)
-        yield Incident(url=server.url, pid=server.pid)
+    async with _expiring(kind, rng, count, period, _field_waves) as incident:
+        yield incident
 
 
 async def _items(url: str, rng: Random, rate: int) -> None:
