@@ -77,27 +77,22 @@ def _verdict(scenario: Scenario) -> Verdict | None:
     return unnamed(scenario, on_virtual_time(investigate()), library.thresholds)
 
 
-def other(scenario: Scenario, verdict: Verdict) -> tuple[str, str] | None:
-    """The scenario's cause and the one that it's taken for; None where none is named."""
-    return (scenario.cause, verdict.causes[0].id) if verdict.causes else None
-
-
-def verdicts() -> list[tuple[Scenario, Verdict]]:
-    """Each recorded fault and what is answered without its own check; it takes a minute of a core."""
-    scenarios = load(BUNDLED)
-    with ProcessPoolExecutor() as pool:
-        found = zip(scenarios, pool.map(_verdict, scenarios, chunksize=8), strict=True)
-        return [(scenario, verdict) for scenario, verdict in found if verdict is not None]
+def taken_for(verdict: Verdict) -> str:
+    """The first cause that is named, or the outcome where none is."""
+    return verdict.causes[0].id if verdict.causes else verdict.outcome
 
 
 def main() -> None:
-    """Print it."""
-    judged = verdicts()
+    """Print it; it takes a minute of a core."""
+    scenarios = load(BUNDLED)
+    with ProcessPoolExecutor() as pool:
+        verdicts = zip(scenarios, pool.map(_verdict, scenarios, chunksize=8), strict=True)
+        judged = [(scenario, verdict) for scenario, verdict in verdicts if verdict]
     outcomes = Counter(verdict.outcome for _, verdict in judged)
     print(f"{len(judged)} recorded faults, each without the check of its own cause:")
     for outcome, count in outcomes.most_common():
         print(f"  {outcome:<22} {count:>4}  {count / len(judged):.1%}")
-    pairs = Counter(pair for scenario, verdict in judged if (pair := other(scenario, verdict)))
+    pairs = Counter((scenario.cause, taken_for(verdict)) for scenario, verdict in judged if verdict.causes)
     print("Another cause was named above 50 %, and is there as well:")
     for (cause, named), count in pairs.most_common():
         if because := BROUGHT_ABOUT.get((cause, named)):

@@ -11,12 +11,15 @@ from agent.recordings.replay import case, on_virtual_time
 from agent.report.render import text
 from agent.runbooks.library import Library, load
 from evals.scoring.scenario import BUNDLED, Scenario
+from evals.scoring.switched_off import taken_for, unnamed
 from tools.record.load import load as recording
 from tools.record.tape import Tape
 
 FOLDER = Path(__file__).parent
 REWRITE = "make golden"
 SCREEN_LINES, SCREEN_COLUMNS = 24, 160
+UNNAMED = "without its check: "
+_UNNAMED = re.compile(rf"^{UNNAMED}(.+)", re.MULTILINE)
 _HEAD = re.compile(r"^=== (\w+)", re.MULTILINE)
 
 
@@ -51,10 +54,15 @@ def entries(path: Path) -> dict[str, str]:
 
 
 def entry(scenario: Scenario, answered: Diagnosis) -> str:
-    """Outcome, causes, plan, all citations and the first screen of an incident's answer."""
+    """Outcome, causes, plan, all citations and the first screen of an incident's answer.
+
+    Of a known fault also what it's taken for where its own check is off.
+    """
+    nobody_knows = unnamed(scenario, answered, library().thresholds)
     return "\n".join([
         f"=== {scenario.id} {scenario.fault}, {scenario.kind}: {', '.join(scenario.expected)}",
         f"outcome: {answered.outcome}",
+        *([f"{UNNAMED}{taken_for(nobody_knows)}"] if nobody_knows else []),
         *_part("causes", (_cause(cause) for cause in answered.causes)),
         *_part("other findings", (_cause(cause) for cause in answered.findings if cause not in answered.causes)),
         *_part("plan", map(_step, answered.plan)),
@@ -65,6 +73,12 @@ def entry(scenario: Scenario, answered: Diagnosis) -> str:
         "",
         "",
     ])  # fmt: skip
+
+
+def taken_for_unnamed(text: str) -> str | None:
+    """By an entry: what a fault is taken for where its own check is off; None of what is no known fault."""
+    found = _UNNAMED.search(text)
+    return found and found[1]
 
 
 def _part(title: str, lines: Iterable[str]) -> Iterator[str]:
