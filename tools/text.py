@@ -32,7 +32,8 @@ _UNSEEN = "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in _RANGES)
 _IGNORED = re.compile(f"[{_UNSEEN}]")
 _SEQUENCE = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]{0,64}[ -/]{0,8}[@-~]"  # CSI
-    r"|(?:\x1b[\]P^_X]|[\x9d\x90\x9e\x9f\x98])[^\x07\x1b\x9c\n]{0,4096}(?:\x07|\x1b\\|\x9c)"  # OSC, DCS, PM, APC, SOS
+    # OSC, DCS, PM, APC, SOS: up to the next one at most, or many that aren't ended take the square of their number.
+    r"|(?:\x1b[\]P^_X]|[\x9d\x90\x9e\x9f\x98])[^\x07\x1b\x9c\n\x9d\x90\x9e\x9f\x98]{0,4096}(?:\x07|\x1b\\|\x9c)"
 )
 _PLAIN = re.compile(r"[\n\t -~]*")
 _BLANK = "\u2800"

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import get_args
 
@@ -43,16 +43,16 @@ _ABOUT_ACCESS = re.compile(
 )
 """A report that being kept out is an answer to."""
 _LIMITS: dict[Form, int] = {"markdown": GitHub.limit, "jira": Jira.limit, "adf": Jira.limit, "text": PagerDuty.limit}
-
-
+Look = Callable[[AnnotateInputs, Ticket, Target], Awaitable[tuple[int, Diagnosis | None]]]
+"""What looks at the server that a ticket means: the exit status so far, and the answer if there is one."""
 POSTS = 90.0
 """Seconds for what a ticket's service and the webhooks are asked, before and after the investigation each."""
 
 
-async def annotate(inputs: AnnotateInputs, patience: float = PATIENCE) -> int:
+async def annotate(inputs: AnnotateInputs, patience: float = PATIENCE, look: Look | None = None) -> int:
     """Read a ticket, investigate the server that it means, and print the comment; with --post write it as well.
 
-    `patience` is how many seconds a service may take for one answer.
+    `patience` is how many seconds a service may take for one answer, `look` what investigates.
     Raises `UsageError` for input that can't be used, `TicketError` where no server is named or none may be asked.
     """
     ticket = read_ticket(inputs.ticket)
@@ -71,16 +71,20 @@ async def annotate(inputs: AnnotateInputs, patience: float = PATIENCE) -> int:
             raise TicketError(f"this {ticket.name} is {over} by now; nothing was investigated and nothing posted")
         if ticket.closed:
             _say(f"this {ticket.name} is {ticket.closed}")
-        return await _annotate(inputs, ticket, target, service, hooks, patience)
+        status, answer = await (look or look_live)(inputs, ticket, target)
+        if answer is None:
+            return status
+        written_comment = comment(answer, marker_of(target))
+        _print(inputs, answer, written_comment)
+        with hard_stop(POSTS, _stuck(ticket, "whether the comment or the notifications arrived isn't known")):
+            return await _hand_out(ticket, target, service, hooks, patience, answer, written_comment, status)
     finally:
         if service:
             await service.close()
 
 
-async def _annotate(
-    inputs: AnnotateInputs, ticket: Ticket, target: Target, service: Service | None, hooks: Sequence[Webhook],
-    patience: float,
-) -> int:  # fmt: skip
+async def look_live(inputs: AnnotateInputs, ticket: Ticket, target: Target) -> tuple[int, Diagnosis | None]:
+    """Investigate; the exit status so far, and the answer if there is one."""
     answers: list[Diagnosis] = []
 
     async def finish(incident: Investigation, forbidden: ForbiddenLog, stop: HardStop) -> int:
@@ -96,12 +100,7 @@ async def _annotate(
     clock = SystemClock()
     setup = inputs.setup(target, ticket.symptom, clock)
     status = await investigate(setup, clock, finish, print_, prompt_only=inputs.show_prompt)
-    if not answers:
-        return status
-    answer, written_comment = answers[0], comment(answers[0], marker_of(target))
-    _print(inputs, answer, written_comment)
-    with hard_stop(POSTS, _stuck(ticket, "whether the comment or the notifications arrived isn't known")):
-        return await _hand_out(ticket, target, service, hooks, patience, answer, written_comment, status)
+    return status, answers[0] if answers else None
 
 
 async def _hand_out(

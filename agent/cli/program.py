@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from typing import Any, NamedTuple, NoReturn
 
 from tools.terminal import sinks
@@ -14,6 +14,8 @@ from tools.text import one_line
 
 LINGERS = 1.0
 """Seconds after the last word in which what was begun in other threads may come to its end."""
+LOADS = 30.0
+"""Seconds in which a command without a deadline has to be loaded."""
 ANSWERED, FAILED, USAGE, NOTHING, INTERRUPTED = 0, 1, 2, 3, 130
 
 
@@ -90,10 +92,21 @@ def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, 
 
     try:
         from agent.cli.bug_lines import bug_lines
-        from agent.cli.inputs import check_environment, typed
+        from agent.cli.hard_stop import GRACE, hard_stop
 
-        check_environment(os.environ)
-        result = _loaded(command.run)(typed(_loaded(command.inputs), arguments))
+        def give(ended: bool) -> int:
+            print(
+                f"rediagnose {name}: the deadline passed while the program was loaded; nothing was asked",
+                file=sys.stderr,
+            )
+            return NOTHING
+
+        with hard_stop(float(arguments.get("deadline", LOADS)) + GRACE, give) if own else nullcontext():
+            from agent.cli.inputs import check_environment, typed
+
+            check_environment(os.environ)
+            function, record = _loaded(command.run), _loaded(command.inputs)
+        result = function(typed(record, arguments))
         if not asyncio.iscoroutine(result):
             return int(result)
         with ExitStack() as ending, bug_lines(verbose=bool(arguments.get("verbose"))):

@@ -23,6 +23,11 @@ def test_patterns_are_found_wherever_they_stand() -> None:
     assert any(place.endswith("(inline)") for place in places) and len(collected()) > 200
 
 
+def test_sequences_that_nobody_ends_take_time_in_proportion() -> None:
+    sequence = next(one for one in collected() if one.where == "tools.text._SEQUENCE")
+    assert tried(sequence, random.Random(1), 12).held
+
+
 @pytest.mark.parametrize("pattern", [r"a*b", r"\s*\n\s*x", r"\s*,\s*x", r"(.*?)=(.*?);"])
 def test_one_that_does_not_is_seen(pattern: str) -> None:
     assert not tried(Named("here", re.compile(pattern), "search"), random.Random(1), 12).held

@@ -116,7 +116,7 @@ async def test_a_server_without_a_file(kind: ServerKind) -> None:
         target, clock = parse_target(f"redis://127.0.0.1:{port}", environ={}), SystemClock()
         node, host = Node(target, clock, Budget(), Pseudonyms()), Host(target, clock)
         async with Redis(port=port) as redis:
-            for _ in range(100):
+            for _ in range(600):
                 try:
                     await redis.ping()
                     break

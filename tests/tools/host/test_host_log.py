@@ -34,7 +34,7 @@ def host_of(server: Server) -> Host:
 
 async def until(host: Host, field: str) -> Values:
     """The log, once it has that field: lines of a child come when they come."""
-    for _ in range(100):
+    for _ in range(600):
         values = await log(host)
         if field in values:
             return values
@@ -146,7 +146,7 @@ async def test_a_replica_that_comes_and_goes(kind: ServerKind) -> None:
         async with running(kind, replicaof=f"127.0.0.1 {primary.port}") as replica:
             assert (await until(host_of(replica), "full_resync.count"))["unclassified"] == 0
             async with Redis(port=replica.port) as redis:
-                for _ in range(100):
+                for _ in range(600):
                     if (await redis.info("replication"))["master_link_status"] == "up":
                         break
                     await asyncio.sleep(0.05)

@@ -38,7 +38,7 @@ async def test_the_replication_backlog_owns_the_memory(kind: ServerKind) -> None
     async with at_once as server, looking(server) as (node, wire):
         to = f"{server.host} {server.port}"
         async with running(kind, replicaof=to) as replica, looking(replica) as (_, its):
-            for _ in range(100):
+            for _ in range(300):
                 if "master_link_status:up" in await its.ask("INFO", "replication"):
                     break
                 await asyncio.sleep(0.1)
