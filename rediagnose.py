@@ -26,8 +26,6 @@ _HERE = os.path.dirname(os.path.realpath(__file__))
 # In the wheel the rooms lie in a private folder: names such as `tools` would collide in site-packages.
 _ROOMS = os.path.join(_HERE, "_rediagnose")
 sys.path.insert(0, _ROOMS if os.path.isdir(_ROOMS) else _HERE)
-_said = False
-"""Whether the command has said all that it had to."""
 _PLACES = {
     "Diagnosis": "agent.answer.diagnosis", "investigate": "agent.investigation.embedded",
     "RediagnoseError": "tools.errors", "UsageError": "tools.errors",
@@ -54,13 +52,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _process() -> int:
-    # Until there is something to say, and once all is said, a signal just ends it: in the middle of an import, too.
+    # Until there is something to say a signal just ends it: in the middle of an import, too.
     try:
         import signal
 
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            if number and signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL):
+        numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+        for number in numbers:
+            if signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL):
                 signal.signal(number, _end)
     except KeyboardInterrupt:
         os._exit(130)
@@ -68,10 +66,11 @@ def _process() -> int:
 
     open_streams()
     status = _run(sys.argv[1:], own=True)
-    global _said
-    _said = True
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
+    # Python takes its handlers away before it has ended, and all was said.
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)
     status = 3 if unsaid() and status == 0 else status
     import threading
 
@@ -82,10 +81,9 @@ def _process() -> int:
 
 
 def _end(number: int, frame: object) -> None:
-    if not _said:
-        # No stream: it may be in the middle of a write.
-        with contextlib.suppress(OSError):
-            os.write(2, b"rediagnose: interrupted\n")
+    # No stream: it may be in the middle of a write.
+    with contextlib.suppress(OSError):
+        os.write(2, b"rediagnose: interrupted\n")
     os._exit(130)
 
 
