@@ -1,7 +1,11 @@
 """Who could be elected in a failed primary's place: what is said of it, and which steps fit."""
 
+import re
 from collections.abc import Mapping
+from random import Random
 from typing import Any
+
+import pytest
 
 from agent.answer.diagnosis import Cause
 from agent.checks.cluster import slots_down
@@ -9,7 +13,12 @@ from agent.evidence.view import View
 from agent.plan.build import filled
 from agent.runbooks.library import load
 from agent.runbooks.placeholders import values_at
+from evals.lab.catalogue import FAULTS
+from evals.lab.topologies import SLOTS, fields, until
+from evals.lab.wire import dial
 from tests.agent.checks.rows import LIMITS, Given, view
+from tests.program import triage
+from tests.rotation import one_of
 from tools.records import Values
 
 LIVES, ALSO, ONE, TWO, THREE = (f"10.0.0.{n}:6379" for n in range(1, 6))
@@ -97,3 +106,28 @@ def test_a_node_that_alone_sees_no_majority_is_cut_off_and_nobody_takes_over() -
     cause, steps, _ = told(seen(False, ONE, TWO), {ONE: well, TWO: well})
     assert f"{ONE} sees one" in cause.why and "cut off" in cause.why
     assert len(steps) == 1 and "cut off from the majority" in steps[0]
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("id", ["cluster-slots-down-frozen", "cluster-slots-down-old-replica", "cluster-majority-lost"])
+async def test_the_step_by_hand_makes_the_cluster_whole(id: str) -> None:
+    async with FAULTS[id].begin(one_of(id), Random(5)) as incident:
+        answer = await triage(incident.url, incident.ticket)
+        (action,) = (
+            step["action"] for step in answer["plan"] if re.search("FAILOVER (FORCE|TAKEOVER)", step["action"])
+        )
+        how = "TAKEOVER" if "TAKEOVER" in action else "FORCE"
+        heirs = re.findall(r"([\d.]+:\d+) \(for", action)
+        assert heirs
+        for heir in heirs:
+            wire = await dial(f"redis://{heir}")
+            await wire.ask("CLUSTER", "FAILOVER", how)
+            await wire.close()
+
+        async def whole() -> bool:
+            wire = await dial(incident.url)
+            state = fields(str(await wire.ask("CLUSTER", "INFO")))
+            await wire.close()
+            return state["cluster_state"] == "ok" and int(state["cluster_slots_ok"]) == SLOTS
+
+        await until(whole, "every slot has a primary", 20)
