@@ -3,7 +3,7 @@
 import os.path
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,6 +17,7 @@ from tools.host.log_lines import Line, log_lines
 from tools.host.proc import Files
 from tools.host.process import plain_path
 from tools.host.process_files import Opened, ProcessFiles, process_numbers, same_root
+from tools.host.role_switches import switch_values
 from tools.host.start_failure import start_failure
 from tools.records import Record, Scalar, Values
 from tools.toolbox import reads
@@ -73,6 +74,8 @@ async def log(host: Host, lines: Annotated[int, Field(ge=1, le=2000)] = 200) -> 
     (it gave up by itself) or stops (the log just stops: killed from outside, by the oom killer too); `clean_shutdown`
     is true for a shutdown; `previous_pid` and `end_pid` are of those lives, and `previous_served` says whether the one
     before ever took connections. `log_age` is of the last line.
+    `switch.*` is the newest change of the primary that the log tells, however old: `event` (switched, as a sentinel
+    sees it, promoted or demoted), `by`, `age`, `old`, `new`, and `down_age` of the old one's being called dead before.
     `start_failed.*` says why a server that is gone gave up at its start (`reason`, and what it names: `line`,
     `directive`, `file`, `format` of a dump, `errno`, the server's `version`) and how often in a row (`count`). Where
     the log isn't a file, `destination` says what it is.
@@ -86,11 +89,12 @@ async def log(host: Host, lines: Annotated[int, Field(ge=1, le=2000)] = 200) -> 
             "not-local", _WHY.get(str(found.get("destination")), _WHY["other"]), host.provenance(place) | found
         )
     now = host.facts.taken if host.facts else host.clock.now().timestamp()
-    read = list(log_lines(found.text))[-lines:]
+    every = list(log_lines(found.text))
+    read = every[-lines:]
     ended = place.pid is None or (named and not {line.pid for line in read} & _numbers(host, place))
     return {
         **host.provenance(place), "destination": "file", "file": plain_path(found.path), "file_bytes": found.size,
-        **log_values(read, found.modified, now, ended=ended),
+        **log_values(read, found.modified, now, ended=ended, earlier=every[:-lines]),
     }  # fmt: skip
 
 
@@ -196,8 +200,13 @@ def _figure(text: str) -> Scalar:
     return float(text) if re.fullmatch(r"[0-9]{1,19}\.[0-9]{1,19}", text) else text
 
 
-def log_values(lines: list[Line], modified: float | None, now: float, *, ended: bool) -> Values:
-    """The lines as fields; `modified` is when the file was last written, which shows the zone of the lines' times."""
+def log_values(
+    lines: list[Line], modified: float | None, now: float, *, ended: bool, earlier: Sequence[Line] = ()
+) -> Values:
+    """The lines as fields; `modified` is when the file was last written, which shows the zone of the lines' times.
+
+    Of the `earlier` ones only the changes of the primary count.
+    """
     moments = [line.at for line in lines if line.at is not None]
     shift = round((modified - moments[-1]) / ZONE) * ZONE if modified is not None and moments else None
 
@@ -213,7 +222,7 @@ def log_values(lines: list[Line], modified: float | None, now: float, *, ended: 
         "lines": len(lines), "log_age": age(moments[-1]) if moments else None,
         "critical": sum(event.level == "critical" for event in events),
         "warnings": sum(event.level == "warning" for event in events), "unclassified": classified.count(None),
-        **_lives(events, age, ended),
+        **_lives(events, age, ended), **switch_values((*earlier, *lines), age),
     }  # fmt: skip
     if failure and ended:
         # Nothing else in a life that never served says how it ended.

@@ -188,6 +188,7 @@ def _output(listed: Reply) -> Values:
         "output.clients": len(lines), "output.omem_max": max(sizes["omem"], default=0),
         "output.omem_sum": sum(sizes["omem"]), "output.tot_mem_max": max(sizes["tot-mem"], default=0),
         "output.oll_max": max(sizes["oll"], default=0),
+        "output.oldest_age": max((whole_number(line.get("age", "")) or 0 for line in lines), default=None),
     }  # fmt: skip
 
 
