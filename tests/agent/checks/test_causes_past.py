@@ -1,4 +1,4 @@
-"""The morning after: a server that is well is called so, and the answer says when it changed, to whom, and who decided."""
+"""The morning after: a server that is well is called so, and the answer says when the primary changed, and by whom."""
 
 import random
 
