@@ -17,7 +17,7 @@ from tools.server.sentinel_events import listen
 from tools.toolbox import reads
 
 MASTERS = 4
-"""Masters that are shown, those in trouble first."""
+"""Masters that are shown: the deployment's own, then those in trouble."""
 SHOWN = 8
 """Replicas, and sentinels, that are shown of each master, those in trouble first."""
 PING_PERIOD_MS, INFO_PERIOD_MS = 1000, 10_000
@@ -226,7 +226,10 @@ async def sentinel(
     chosen = [one for one in every if name in (None, one.name)]
     if name and not chosen:
         raise ToolError(f"{node.name} watches no master of that name; leave it out to see those that it watches")
-    for number, one in enumerate(sorted(chosen, key=lambda one: one.flags == ("master",))[:MASTERS], 1):
+    chosen.sort(key=lambda one: (one.name not in node.masters, one.flags == ("master",)))
+    if len(chosen) > MASTERS:
+        values["masters.left_out"] = len(chosen) - MASTERS
+    for number, one in enumerate(chosen[:MASTERS], 1):
         values |= await _master(node, f"m{number}", one)
     return values
 
