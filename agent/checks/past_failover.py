@@ -23,6 +23,8 @@ _YET_TO_COME = re.compile(
     re.IGNORECASE,
 )
 """What stands before the word where it's about one that may come, or didn't."""
+ATTACHING = 20.0
+"""Seconds within which the other replicas follow a new primary: sentinels see a new role every ten."""
 TOGETHER = 300.0
 """Seconds within which what several logs tell is the same change."""
 
@@ -113,9 +115,9 @@ def _view(views: Sequence[View], node: str) -> View:
     return next(view for view in views if view.node == node)
 
 
-def _read_at(view: View) -> float:
-    reading = view.last("log")
-    return datetime.fromisoformat(reading.at).timestamp() if reading else 0.0
+def _read_at(view: View, tool: str = "log") -> float:
+    reading = view.last(tool)
+    return datetime.fromisoformat(reading.at).timestamp() + (reading.ms or 0) / 1000 if reading else 0.0
 
 
 def _ends(old: str, new: str) -> str:
@@ -193,6 +195,7 @@ def _of_state(views: Sequence[View], is_asked: bool) -> PastFailover | None:
     if promoted is None and watching is None:
         return None
     text, evidence = [], list[Evidence]()
+    moment: str | None = None
     new = str(promoted.node) if promoted else ""
     if watching:
         view, at = watching
@@ -203,7 +206,14 @@ def _of_state(views: Sequence[View], is_asked: bool) -> PastFailover | None:
             view.number("sentinel", f"{at}.config-epoch"),
         )
         text.append(f"{new} became the primary by a failover of Sentinel's (config-epoch {epoch or 0:.0f})")
-        text.append(f" {ago((since or 0) / 1000)} ago, or before the sentinel was started." if since else ".")
+        least = promoted.number("replication", "output.oldest_age") if promoted else None
+        # A replica attaches anew when the primary changes, and a sentinel's memory begins anew when it's started.
+        if since and least is not None and abs(since / 1000 - least) <= ATTACHING:
+            at_ = datetime.fromtimestamp(_read_at(view, "sentinel") - since / 1000, UTC)
+            moment = f"{at_:%Y-%m-%dT%H:%M:%SZ}"
+            text.append(f" at about {at_:%Y-%m-%d %H:%M:%S} UTC ({ago(since / 1000)} ago).")
+        else:
+            text.append(f" {ago(since / 1000)} ago, or before the sentinel was started." if since else ".")
         if len(others) == 1:
             text.append(f" The one before was most likely {others[0]}.")
         fields = ("config-epoch", "role-reported-time", "address")
@@ -216,9 +226,10 @@ def _of_state(views: Sequence[View], is_asked: bool) -> PastFailover | None:
     if promoted:
         evidence += promoted.cite(("replication", "second_repl_offset"), ("info", "uptime_in_seconds"),
                                   ("replication", "output.oldest_age"))  # fmt: skip
-    lack = "when exactly, who decided it and why: the logs of the sentinels, of the old primary and of the new one"
+    lack = "who decided it and why:" if moment else "when exactly, who decided it and why:"
+    lack += " the logs of the sentinels, of the old primary and of the new one"
     return PastFailover(
-        at=None, old=None, new=new, by="sentinel" if watching else "unknown", told="".join(text),
+        at=moment, old=None, new=new, by="sentinel" if watching else "unknown", told="".join(text),
         evidence=tuple(evidence), unsure=(f"{lack}, which couldn't be read from here",), asked=is_asked,
     )  # fmt: skip
 

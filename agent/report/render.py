@@ -116,7 +116,8 @@ def text(answer: Diagnosis, *, spark: bool = False, revealed: Mapping[str, str] 
     lines += [f"Server   {_server(answer)}", f"Symptom  {answer.symptom or '(none given)'}", ""]
     if notes := notices(answer):
         lines += [*notes, ""]
-    lines += failover_lines(answer)
+    # What is to be done now comes before what is over.
+    lines += [] if answer.causes else failover_lines(answer)
     lines += _causes("Causes", answer.causes, several)
     shown = [cause.id for cause in answer.causes]
     rest = [cause for cause in answer.findings if cause.id not in shown]
@@ -125,6 +126,7 @@ def text(answer: Diagnosis, *, spark: bool = False, revealed: Mapping[str, str] 
     if answer.plan:
         lines.append("Plan (nothing is changed without a yes)")
         lines += [line for step in answer.plan for line in step_lines(step, several)] + [""]
+    lines += failover_lines(answer) if answer.causes else []
     if answer.ruled_out:
         lines.append("Ruled out")
         lines += [f"  {out.id}: {out.because} {_brackets(out.evidence)}".rstrip() for out in answer.ruled_out] + [""]

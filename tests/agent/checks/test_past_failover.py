@@ -84,6 +84,9 @@ def test_without_a_log_what_servers_and_sentinels_remember() -> None:
     told = past({NEW: {"replication": {"role": "master", "second_repl_offset": 99}}, SENTINEL: {"sentinel": watching}})
     assert told and told.new == NEW and told.at is None
     assert "config-epoch 3) 2 h ago" in told.told and OLD in told.told and "logs of the sentinels" in told.unsure[0]
+    near: Values = {"role": "master", "second_repl_offset": 99, "output.oldest_age": 7190}
+    told = past({NEW: {"replication": near}, SENTINEL: {"sentinel": watching}})
+    assert told and told.at == "2026-01-31T00:05:07Z" and "at about 2026-01-31 00:05:07 UTC (2 h ago)" in told.told
     alone: Given = {
         "replication": {"role": "master", "second_repl_offset": 99, "output.oldest_age": 600},
         "info": {"uptime_in_seconds": 86_400},
