@@ -150,6 +150,26 @@ class Disagreement(Record):
     """What the other side cites."""
 
 
+class PastFailover(Record):
+    """The newest change of the primary that is over, as far as the readings tell."""
+
+    at: str | None
+    """When, in UTC to the second; null where only a bound is known, or none."""
+    old: str | None
+    new: str | None
+    """The primary before it and after it; null where it isn't known."""
+    by: str
+    """Who decided: sentinel, sentinel-manual, cluster, cluster-manual, cluster-takeover, failover-command, client,
+    unknown. Those with `manual` and the last three but unknown were asked for by somebody."""
+    told: str
+    """All of it for a person, with the likely reason."""
+    evidence: tuple[Evidence, ...]
+    unsure: tuple[str, ...]
+    """What isn't known of it, each with what would tell."""
+    asked: bool
+    """Whether the report asks for it: only then it's among the first lines."""
+
+
 class ModelUse(Record):
     """Which model answered and what it cost."""
 
@@ -187,6 +207,8 @@ class Diagnosis(Record):
     ruled_out: tuple[RuledOut, ...]
     unknown: tuple[str, ...]
     plan: tuple[Step, ...]
+    failover: PastFailover | None = None
+    """The newest change of the primary that is over; null where none shows and the report asks for none."""
     refused: tuple[Refused, ...] = ()
     """What was proposed and policy forbids, or isn't offered since its diagnosis doesn't stand; and calls of tools that
     would change something."""

@@ -1,15 +1,25 @@
 """Cluster: whether every slot is served, and by whom."""
 
+from agent.answer.diagnosis import Cause
 from agent.checks.cpu import main_thread_share
+from agent.checks.elections import (
+    PLACEHOLDERS,
+    cut_off,
+    heir,
+    lost_primaries,
+    obstacle,
+    outvoted,
+    told,
+    without_majority,
+)
+from agent.checks.ends import with_other
 from agent.checks.slot_migrations import failed_migration
-from agent.checks.types import Family, Found, Limits, Placeholder
+from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
 
 SLOTS = 16384
 HOT_KEY = 0.2
 """Of the CPU of all commands: one key that takes as much is worth its name."""
-MOST_NAMED = 6
-"""Replicas that a step names one by one."""
 LEAST_RATE = 100.0
 """Commands a second below which a node isn't hot, whatever its share: our own look costs as much."""
 NEARLY_ALL = 0.95
@@ -24,6 +34,7 @@ def slots_down(view: View, limits: Limits) -> Found:
         ("cluster", "cluster_state"), ("cluster", "slots_unserved"), ("cluster", "cluster_slots_fail"),
         ("cluster", "cluster_slots_pfail"), ("cluster", "slots_unassigned"), ("cluster", "down1.address"),
         ("cluster", "down1.state"), ("cluster", "down1.slots"), ("cluster", "down1.replicas_ok"),
+        ("cluster", "down2.address"),
         ("cluster", "cluster-require-full-coverage"), ("info", "errorstat_CLUSTERDOWN.count.delta"),
         ("cluster", "majority"), ("cluster", "primaries_ok"),
     )  # fmt: skip
@@ -31,22 +42,17 @@ def slots_down(view: View, limits: Limits) -> Found:
         return
     whole = view.text("cluster", "cluster-require-full-coverage") != "no"
     reach = "every key is refused for it" if whole else "their keys are refused, the others are served"
-    if unserved > 0:
+    if unserved > 0 and (by := outvoted(view)):
+        yield from cut_off(view, by)
+    elif unserved > 0:
         why = f"{unserved:.0f} of {SLOTS} slots have no working primary"
         if nobody:
             why += f", {nobody:.0f} of them belong to nobody"
-        if view.number("cluster", "down1.slots"):
-            address, seen = view.text("cluster", "down1.address"), view.text("cluster", "down1.state")
-            living = view.number("cluster", "down1.replicas_ok") or 0
-            none_, one = "no replica of it is alive", "1 replica of it is alive"
-            replicas = {0: none_, 1: one}.get(int(living), f"{living:.0f} replicas of it are alive")
-            why += f": {address} is seen as {seen}, and {replicas}"
-        if view.get("cluster", "majority") is False:
-            left = view.number("cluster", "primaries_ok") or 0
-            why += f"; {left:.0f} primaries are left, no majority, so no replica can be elected"
+        why += told(view) + without_majority(view)
         # What only this node suspects may be its own link.
         agreed = failed or nobody or state == "fail" or _unreached(view, view.text("cluster", "down1.address"))
-        yield view.cause("cluster-slots-down", 0.98 if agreed else 0.6, f"{why}; {reach}.", *cited)
+        cause = view.cause("cluster-slots-down", 0.98 if agreed else 0.6, f"{why}; {reach}.", *cited)
+        yield _with_heirs(view, cause)
     elif state == "fail":
         why = (
             "This node says that the cluster is down although every slot has a primary: it's cut off from the majority."
@@ -58,14 +64,12 @@ def slots_down(view: View, limits: Limits) -> Found:
         yield view.not_("cluster-slots-down", "Every slot has a working primary.", *cited[:2])
 
 
-def _followers(view: View) -> tuple[str, ...]:
-    """The replicas that live, and whose primary each one has lost."""
-    found = []
-    for one in (view, *view.peers):
-        host, port = one.text("replication", "master_host"), one.text("replication", "master_port")
-        if one.text("cluster", "my_role") == "replica" and one.text("replication", "master_link_status") == "down":
-            found.append(f"{one.node} (for {host}:{port})")
-    return (", ".join(found[:MOST_NAMED]),) if found else ("the replica of each failed primary",)
+def _with_heirs(view: View, cause: Cause) -> Cause:
+    """With what keeps the failed primaries' replicas from being elected, as those replicas tell it."""
+    for lost in lost_primaries(view):
+        if (replica := heir(view, lost.address)) and replica.node != view.node:
+            cause = with_other(cause, replica, *obstacle(replica)[1])
+    return cause
 
 
 def _unreached(view: View, node: str) -> bool:
@@ -195,7 +199,5 @@ FAMILY = Family(
         "cluster-slots-down": {"non-cluster-client": 0.8, "replica-link-down": 0.5},
         "open-slot": {"non-cluster-client": 0.8},
     },
-    placeholders=(
-        Placeholder(name="lost_followers", example="10.0.0.5:6379 (for 10.0.0.1:6379)", values=_followers),
-    ),
+    placeholders=PLACEHOLDERS,
 )  # fmt: skip

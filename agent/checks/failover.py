@@ -1,7 +1,9 @@
 """Sentinel and failover: whether somebody can decide, and whether there is one master."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
+from agent.checks.failover_reasons import STARTING
 from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
 
@@ -139,7 +141,8 @@ def slowness(view: View, limits: Limits) -> Found:
     for sentinel in (peer for peer in view.peers if view in data):
         for at in masters(sentinel):
             age, signs = _failed_over(sentinel, at, limits)
-            if age is None or any(_life(one) <= age + 1 for one in data):
+            began = _moment(sentinel, age, signs)
+            if age is None or began is None or any(_started(one) >= began - STARTING for one in data):
                 continue
             after = (sentinel.number("sentinel", f"{at}.down-after-milliseconds") or 0) * 1000
             enough = max(after * limits["stall_of_down_after"], limits["slow_command_usec"])
@@ -161,9 +164,20 @@ def slowness(view: View, limits: Limits) -> Found:
             return
 
 
-def _life(view: View) -> float:
-    """Seconds that this server has lived, as it says or as its machine does; 0 if nobody tells."""
-    return view.number("info", "uptime_in_seconds") or view.number("process", "uptime_seconds") or 0
+def _started(view: View) -> float:
+    """When this server was started, in seconds since the epoch, by itself or its machine; endless if nobody tells."""
+    told = (view.moment(*field) for field in (("info", "uptime_in_seconds"), ("process", "uptime_seconds")))
+    return next((at for at in told if at is not None), float("inf"))
+
+
+def _moment(sentinel: View, age: float | None, signs: Sequence[Cited]) -> float | None:
+    """When a failover began that a sentinel tells of, in seconds since the epoch."""
+    logged = [at for tool, field in signs if tool == "log" and (at := sentinel.moment(tool, field)) is not None
+              and field.endswith("_age")]  # fmt: skip
+    reading = sentinel.last("sentinel")
+    if logged or reading is None or age is None:
+        return min(logged, default=None)
+    return datetime.fromisoformat(reading.at).timestamp() + (reading.ms or 0) / 1000 - age
 
 
 def _failed_over(view: View, at: str, limits: Limits) -> tuple[float | None, list[Cited]]:

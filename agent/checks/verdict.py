@@ -8,6 +8,7 @@ from agent.checks import CHECKS, CONSEQUENCES, NEEDS, Check, Limits
 from agent.checks.complaints import NAMELESS, complaints, nameless
 from agent.checks.known_versions import noted
 from agent.checks.strangers import lowered, strangers
+from agent.checks.watchers import unheard
 from agent.evidence.view import PASTED, View
 from tools.errors import bug
 from tools.records import Reading
@@ -214,4 +215,7 @@ def _unknown(view: View) -> Iterator[str]:
     if seen is not None and seen < 1:
         yield f"{seen:.0%} of the clients were looked at"
     if left := view.number("topology", "left_out"):
-        yield f"{left:.0f} nodes more belong to this deployment and weren't looked at"
+        yield f"{left:.0f} nodes more belong to this deployment and weren't looked at; those called down came first"
+    if left := view.number("sentinel", "masters.left_out"):
+        yield f"{left:.0f} masters more are watched here and weren't looked at one by one; those called down came first"
+    yield from unheard(view)

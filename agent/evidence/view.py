@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 
 from agent.answer.diagnosis import Cause, Evidence, RuledOut
 from agent.evidence.breadth import merged
@@ -57,6 +58,16 @@ class View:
         if isinstance(value, int | float):
             return value
         return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else None
+
+    def moment(self, tool: str, field: str) -> float | None:
+        """When that began which a field tells in seconds until its reading's end; in seconds since the epoch.
+
+        Ages of several readings don't compare: one takes a glance, another waits for its window.
+        """
+        seconds, reading = self.number(tool, field), self._holding(tool, field)
+        if seconds is None or reading is None:
+            return None
+        return datetime.fromisoformat(reading.at).timestamp() + (reading.ms or 0) / 1000 - seconds
 
     def text(self, tool: str, field: str) -> str:
         """A value as text; empty where it wasn't read."""

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from agent.answer.diagnosis import OFFLINE, Action, Diagnosis, ModelUse, Step, TargetInfo, Verdict
+from agent.answer.diagnosis import OFFLINE, Action, Diagnosis, ModelUse, PastFailover, Step, TargetInfo, Verdict
 from agent.answer.events import Answered, ChecksMade, Emit, ProposalForbidden, Started, of_toolbox
+from agent.checks.past_failover import past_failover
 from agent.checks.verdict import at_least, conclude
 from agent.evidence.view import PASTED, View
 from agent.investigation.arbitration import marked, refusals
@@ -234,12 +235,20 @@ class Investigation:
             symptom=self.symptom, target=self.target_info(), outcome=verdict.outcome, causes=marked(verdict.causes),
             findings=marked(verdict.findings), ruled_out=verdict.ruled_out,
             unknown=(*verdict.unknown, *self._unproven(), *self._unsettled()),
-            plan=(*self.planned.steps, *self.planned.done),
+            plan=(*self.planned.steps, *self.planned.done), failover=self._past(),
             refused=refusals(self.proposals.refused), readings=self.readings(), footprint=self.budget.footprint,
             model=self.use, seconds=round(self.clock.monotonic() - self.began, 3), interrupted=interrupted,
         )  # fmt: skip
         self.emit(Answered(diagnosis=diagnosis))
         return diagnosis
+
+    def _past(self) -> PastFailover | None:
+        readings = self._weighable()
+        try:
+            return past_failover([View(readings, node) for node in self.nodes])
+        except Exception as error:
+            self.toolbox.bugs.append(bug("what is known of a failover", error))
+            return None
 
     def _unsettled(self) -> Iterator[str]:
         if self._unplanned:

@@ -6,6 +6,7 @@ from agent.report.render import (
     baseline_lines,
     citation_text,
     cost_line,
+    failover_lines,
     figures_text,
     headline,
     notices,
@@ -20,6 +21,8 @@ def markdown(answer: Diagnosis) -> str:
     lines = [_labelled(what), "", _labelled(do), "", _labelled(dont), ""]
     if notes := notices(answer):
         lines += [*(f"- {_item(line)}" for line in notes), ""]
+    if happened := failover_lines(answer):
+        lines += [f"- {_item(line.strip())}" for line in happened[1:] if line] + [""]
     if answer.causes:
         lines += ["| cause | where | probability | evidence |", "|---|---|---|---|"]
         lines += [

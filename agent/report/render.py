@@ -30,12 +30,17 @@ def _what_it_is(answer: Diagnosis) -> str:
         )
         at = f" at {top.where}" if len(answer.target.nodes) > 1 and top.where else ""
         return f"{top.id}{at}, {top.probability:.0%}.{only_reported(top)} {top.why}{others}"
+    if answer.outcome == "no-fault" and answer.failover and answer.failover.asked:
+        return f"no-fault. Redis was measured and works now. {answer.failover.told}"
     if answer.outcome == "no-fault":
         return "no-fault. Redis was measured and does what it should; what was reported isn't visible here now."
     if answer.outcome == "outside-redis":
         outside = next((cause.why for cause in answer.findings if cause.id == "outside-redis"), "")
         return f"outside-redis. {outside}".strip()
-    return "insufficient-evidence. " + (answer.unknown[0] if answer.unknown else "The readings don't point anywhere.")
+    lack = answer.unknown[0] if answer.unknown else "The readings don't point anywhere."
+    if answer.failover and answer.failover.asked:
+        return f"insufficient-evidence. {answer.failover.told} Whether all is well now isn't certain: {lack}"
+    return f"insufficient-evidence. {lack}"
 
 
 def only_reported(cause: Cause) -> str:
@@ -48,6 +53,9 @@ def _approval_note(step: Step) -> str:
 
 
 def _advice_without_plan(answer: Diagnosis) -> str:
+    if answer.outcome == "no-fault" and answer.failover and answer.failover.asked:
+        unsure = answer.failover.unsure
+        return f"nothing to Redis. To learn more, find out {unsure[0]}." if unsure else "nothing to Redis."
     if answer.outcome == "no-fault":
         return "look at the client: its pool, its own time-outs, its network; run this again while it happens."
     if answer.outcome == "outside-redis":
@@ -108,6 +116,8 @@ def text(answer: Diagnosis, *, spark: bool = False, revealed: Mapping[str, str] 
     lines += [f"Server   {_server(answer)}", f"Symptom  {answer.symptom or '(none given)'}", ""]
     if notes := notices(answer):
         lines += [*notes, ""]
+    # What is to be done now comes before what is over.
+    lines += [] if answer.causes else failover_lines(answer)
     lines += _causes("Causes", answer.causes, several)
     shown = [cause.id for cause in answer.causes]
     rest = [cause for cause in answer.findings if cause.id not in shown]
@@ -116,6 +126,7 @@ def text(answer: Diagnosis, *, spark: bool = False, revealed: Mapping[str, str] 
     if answer.plan:
         lines.append("Plan (nothing is changed without a yes)")
         lines += [line for step in answer.plan for line in step_lines(step, several)] + [""]
+    lines += failover_lines(answer) if answer.causes else []
     if answer.ruled_out:
         lines.append("Ruled out")
         lines += [f"  {out.id}: {out.because} {_brackets(out.evidence)}".rstrip() for out in answer.ruled_out] + [""]
@@ -147,6 +158,16 @@ def _causes(title: str, causes: Sequence[Cause], several: bool) -> list[str]:
         if cause.evidence:
             lines.append(f"       {_brackets(cause.evidence)}")
     return [*lines, ""]
+
+
+def failover_lines(answer: Diagnosis) -> list[str]:
+    """What is known of the newest failover, where the report asks for it."""
+    if (past := answer.failover) is None or not past.asked:
+        return []
+    lines = ["What happened", f"  {past.told}"]
+    if cited := shown_evidence(past.evidence):
+        lines.append(f"       {_brackets(cited)}")
+    return [*lines, *(f"  Not known: {line}" for line in past.unsure), ""]
 
 
 def baseline_lines(answer: Diagnosis) -> list[str]:

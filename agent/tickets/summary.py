@@ -21,6 +21,8 @@ def headline(answer: Diagnosis) -> str:
         top = answer.causes[0]
         sure = "" if top.probability >= SURE else "Probably: " if top.probability >= LIKELY else "Perhaps: "
         return sure + MEANINGS.get(top.id, top.id)
+    if answer.outcome == "no-fault" and answer.failover and answer.failover.asked:
+        return "Redis works now; what is known of the failover"
     if answer.outcome == "no-fault":
         return "Redis is fine: nothing was found that explains this"
     if answer.outcome == "outside-redis":
@@ -40,6 +42,8 @@ def explanation(answer: Diagnosis) -> str:
         top = answer.causes[0]
         only = " It was only reported: nothing that was measured shows it." if top.only_reported else ""
         return top.why + only
+    if answer.outcome == "no-fault" and answer.failover and answer.failover.asked:
+        return answer.failover.told
     if answer.outcome == "no-fault":
         return f"It does what it should; what was reported doesn't show here now.{_measured(answer)}"
     if answer.outcome == "outside-redis":

@@ -14,6 +14,7 @@ from evals.lab.faults import (
     cpu,
     data,
     double,
+    electing,
     encryption,
     failover,
     far,
@@ -27,6 +28,7 @@ from evals.lab.faults import (
     moved,
     moving_slots,
     network,
+    past,
     persistence,
     quiet,
     replication,
@@ -38,8 +40,8 @@ from evals.lab.faults import (
 
 _FAMILIES = (
     connectivity, far, clients, limits, buffers, waiting, cpu, modules, stalls, memory, growing, quiet, persistence,
-    data, replication, syncs, failover, moved, cluster, moving_slots, mistaken, access, encryption, settings, network,
-    host, clientside, addresses, benign, moments, double, attacks,
+    data, replication, syncs, failover, moved, past, cluster, electing, moving_slots, mistaken, access, encryption,
+    settings, network, host, clientside, addresses, benign, moments, double, attacks,
 )  # fmt: skip
 _TWINS = {
     "process-down": "firewall-reject-refused", "process-frozen": "client-paused-all",

@@ -52,6 +52,8 @@ class Node:
         """What AUTH came to: "ok", "not-required" (the server has no password), or null where there was none."""
         self.lenient = False
         """Whether a refused AUTH is passed over: a sentinel often has no password although its data nodes have one."""
+        self.masters: set[str] = set()
+        """Of a sentinel: the names of the masters that the deployment is about; it may watch others' as well."""
         self.version: tuple[int, int] | None = None
         """redis_version's major and minor, once INFO was seen (Valkey's stays at 7.2)."""
         self.one_config = False

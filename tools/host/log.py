@@ -2,10 +2,8 @@
 
 import os.path
 import re
-import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import Annotated, Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated
 
 from pydantic import Field
 
@@ -13,15 +11,16 @@ from tools.errors import Unanswered
 from tools.host.config_file import configuration
 from tools.host.listener import Place
 from tools.host.local import Host, offload
+from tools.host.log_events import Event, classify, earlier_critical
 from tools.host.log_lines import Line, log_lines
 from tools.host.proc import Files
 from tools.host.process import plain_path
 from tools.host.process_files import Opened, ProcessFiles, process_numbers, same_root
+from tools.host.role_switches import switch_values
 from tools.host.start_failure import start_failure
-from tools.records import Record, Scalar, Values
+from tools.records import Values
 from tools.toolbox import reads
 
-Level = Literal["info", "warning", "critical"]
 TAIL = 256 * 1024
 """Bytes that are read from the end of the log."""
 NEWEST = 5
@@ -31,48 +30,20 @@ ZONE = 900
 _DESTINATIONS = (("pipe:", "pipe"), ("socket:", "socket"), ("/dev/null", "null"), ("/dev/", "terminal"))
 
 
-class Pattern(Record):
-    """What one kind of line looks like."""
-
-    name: str
-    level: Level
-    match: re.Pattern[str]
-
-
-class Event(Record):
-    """One line that is known."""
-
-    name: str
-    level: Level
-    at: float | None
-    figures: Mapping[str, Scalar]
-    pid: int | None = None
-
-
-def _patterns() -> tuple[Pattern, ...]:
-    data = tomllib.loads((Path(__file__).parent / "log_patterns.toml").read_text(encoding="utf-8"))
-    return tuple(
-        Pattern(name=name, level=one["level"], match=re.compile(one["match"], re.MULTILINE))
-        for name, one in data.items()
-    )
-
-
-LONGEST = 2048
-"""Characters of a line that are looked at: the server's own are shorter."""
-PATTERNS = _patterns()
-
-
 @reads
 async def log(host: Host, lines: Annotated[int, Field(ge=1, le=2000)] = 200) -> Values:
     """The tail of the server's log as counted events (restarts, fork, disk, replication, limits).
 
-    `<event>.count` and `<event>.newest_age` (seconds) of what the last `lines` say, with figures inside them such as
+    `<event>.count` and `<event>.newest_age` (seconds) of what the last `lines` say, and of what is critical in this
+    life and stands only before them (`earlier_critical` counts those lines), with figures inside them such as
     `maxclients_reduced.to`; an event that isn't there wasn't in them. `critical` and `warnings` count those events,
     `last1` is the newest of them. `unclassified` counts lines that no pattern knows. `started_age` is of the newest
     start, `previous_end` how the life before it ended, and `end` how this one did if it's over: shutdown, crash, failed
     (it gave up by itself) or stops (the log just stops: killed from outside, by the oom killer too); `clean_shutdown`
     is true for a shutdown; `previous_pid` and `end_pid` are of those lives, and `previous_served` says whether the one
     before ever took connections. `log_age` is of the last line.
+    `switch.*` is the newest change of the primary that the log tells, however old: `event` (switched, as a sentinel
+    sees it, promoted or demoted), `by`, `age`, `old`, `new`, and `down_age` of the old one's being called dead before.
     `start_failed.*` says why a server that is gone gave up at its start (`reason`, and what it names: `line`,
     `directive`, `file`, `format` of a dump, `errno`, the server's `version`) and how often in a row (`count`). Where
     the log isn't a file, `destination` says what it is.
@@ -86,11 +57,12 @@ async def log(host: Host, lines: Annotated[int, Field(ge=1, le=2000)] = 200) -> 
             "not-local", _WHY.get(str(found.get("destination")), _WHY["other"]), host.provenance(place) | found
         )
     now = host.facts.taken if host.facts else host.clock.now().timestamp()
-    read = list(log_lines(found.text))[-lines:]
+    every = list(log_lines(found.text))
+    read = every[-lines:]
     ended = place.pid is None or (named and not {line.pid for line in read} & _numbers(host, place))
     return {
         **host.provenance(place), "destination": "file", "file": plain_path(found.path), "file_bytes": found.size,
-        **log_values(read, found.modified, now, ended=ended),
+        **log_values(read, found.modified, now, ended=ended, earlier=every[:-lines]),
     }  # fmt: skip
 
 
@@ -181,23 +153,13 @@ def _tail_of(files: ProcessFiles, path: str) -> Opened | None:
     return files.read(files.absolute(path), TAIL, tail=True)
 
 
-def classify(line: Line) -> Event | None:
-    """The event of a line, or None if no pattern matches it."""
-    for pattern in PATTERNS:
-        if found := pattern.match.search(line.text[:LONGEST]):
-            figures = {name: _figure(value) for name, value in found.groupdict().items() if value is not None}
-            return Event(name=pattern.name, level=pattern.level, at=line.at, figures=figures, pid=line.pid)
-    return None
+def log_values(
+    lines: list[Line], modified: float | None, now: float, *, ended: bool, earlier: Sequence[Line] = ()
+) -> Values:
+    """The lines as fields; `modified` is when the file was last written, which shows the zone of the lines' times.
 
-
-def _figure(text: str) -> Scalar:
-    if re.fullmatch(r"[0-9]{1,19}", text):
-        return int(text)
-    return float(text) if re.fullmatch(r"[0-9]{1,19}\.[0-9]{1,19}", text) else text
-
-
-def log_values(lines: list[Line], modified: float | None, now: float, *, ended: bool) -> Values:
-    """The lines as fields; `modified` is when the file was last written, which shows the zone of the lines' times."""
+    Of the `earlier` ones count the changes of the primary, and what is critical, of this life, and not in the others.
+    """
     moments = [line.at for line in lines if line.at is not None]
     shift = round((modified - moments[-1]) / ZONE) * ZONE if modified is not None and moments else None
 
@@ -206,20 +168,23 @@ def log_values(lines: list[Line], modified: float | None, now: float, *, ended: 
 
     classified = [classify(line) for line in lines]
     events = [event for event in classified if event is not None]
+    older, started = earlier_critical(earlier, events)
     failure = start_failure(
         [(line, event.name if event else None) for line, event in zip(lines, classified, strict=True)]
     )
     values: Values = {
         "lines": len(lines), "log_age": age(moments[-1]) if moments else None,
-        "critical": sum(event.level == "critical" for event in events),
+        "critical": sum(event.level == "critical" for event in events) + len(older), "earlier_critical": len(older),
         "warnings": sum(event.level == "warning" for event in events), "unclassified": classified.count(None),
-        **_lives(events, age, ended),
+        **_lives(events, age, ended), **switch_values((*earlier, *lines), age),
     }  # fmt: skip
     if failure and ended:
         # Nothing else in a life that never served says how it ended.
         values |= {**failure, "end": "failed", "clean_shutdown": False}
-    for name in dict.fromkeys(event.name for event in events):
-        same = [event for event in events if event.name == name]
+    if values["started_age"] is None and started is not None:
+        values["started_age"] = age(started)
+    for name in dict.fromkeys(event.name for event in (*older, *events)):
+        same = [event for event in (*older, *events) if event.name == name]
         values |= {f"{name}.count": len(same), f"{name}.newest_age": age(same[-1].at)}
         values |= {f"{name}.{figure}": value for figure, value in same[-1].figures.items()}
     notable = [event for event in events if event.level != "info"][::-1]

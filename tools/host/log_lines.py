@@ -9,10 +9,10 @@ from tools.records import Record
 _HEAD = re.compile(
     r"(?P<pid>\d+):(?P<role>[A-Z]) (?P<at>\d{1,2} \w{3} \d{4} [\d:]{8}|\d{4}-\d\d-\d\dT[\d:]{8}|\d{13})"
     r"(?:\.(?P<ms>\d{3}))?\S* "
-    r"[.*#-] "
+    r"(?P<mark>[.*#-]) "
 )
 _LOGFMT = re.compile(
-    r'pid=(?P<pid>\d+) role=(?P<role>[\w/]+) timestamp="(?P<at>[^"]{19,20})[^"]*" level=\w+ message="?'
+    r'pid=(?P<pid>\d+) role=(?P<role>[\w/]+) timestamp="(?P<at>[^"]{19,20})[^"]*" level=(?P<mark>\w+) message="?'
 )
 """The two forms of a line's head: the usual one, and Valkey's log-format logfmt."""
 _PREFIX = re.compile(
@@ -23,6 +23,7 @@ _PREFIX = re.compile(
 """What containers and the journal put before a line."""
 _REFUSED = re.compile(r"\*\*\* FATAL CONFIG FILE ERROR")
 """Begins what a server writes of its configuration before it has a log: without a head."""
+_LOUD = ("#", "warning")
 _CHILDREN = ("C", "RDB/AOF")
 """Roles of a forked child, in the two forms."""
 _FORMS = ("%d %b %Y %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
@@ -36,6 +37,8 @@ class Line(Record):
     text: str
     pid: int | None = None
     """Of the server's process; null for a line of a child, or one without a head."""
+    loud: bool = False
+    """Whether the server wrote it as a warning; where it has no head that's taken for granted."""
 
 
 def log_lines(text: str) -> Iterator[Line]:
@@ -65,13 +68,13 @@ def _end(found: re.Match[str] | None) -> int:
 def _line(head: re.Match[str], body: list[str]) -> Line:
     text = "\n".join(part[:500] for part in body[:50])
     if head.re is _REFUSED:
-        return Line(at=None, text=text)
+        return Line(at=None, text=text, loud=True)
     child = head["role"] in _CHILDREN
     at = _timestamp(head["at"])
     if at is not None and head.re is _HEAD and head["ms"]:
         # What ends a life and what begins the next may stand in one second.
         at += int(head["ms"]) / 1000
-    return Line(at=at, text=text, pid=None if child else int(head["pid"]))
+    return Line(at=at, text=text, pid=None if child else int(head["pid"]), loud=head["mark"] in _LOUD)
 
 
 def _timestamp(written: str) -> float | None:

@@ -2,7 +2,8 @@
 
 import re
 
-from tools.host.log import LONGEST, TAIL, classify, log_values
+from tools.host.log import TAIL, log_values
+from tools.host.log_events import LONGEST, classify
 from tools.host.log_lines import Line, log_lines
 from tools.host.start_failure import start_failure
 from tools.records import Values

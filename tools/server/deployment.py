@@ -11,6 +11,7 @@ from tools.connection.target import Target, address
 from tools.connection.tokens import tokens_of
 from tools.records import Record
 from tools.redact import Pseudonyms
+from tools.server.hello import Heard
 
 MOST_NODES = 24
 """Nodes that are looked at; a larger deployment is looked at in part, and the answer says so."""
@@ -52,6 +53,8 @@ class Deployment:
         """By name; the reporting node's view of each."""
         self.kind: Topology | None = None
         """Null until a node has said it."""
+        self.sentinels: Heard | None = None
+        """Whether a sentinel was heard on a data node; null where nobody listened."""
         self.left_out = 0
         """Nodes beyond `MOST_NODES`."""
         self._tokens = tokens_of(target.credentials, clock)

@@ -1,6 +1,7 @@
 """The sentinels that watch a data node, as they announce themselves on it."""
 
 import re
+from typing import Literal
 
 from tools.connection.node import PATIENCE, Node
 from tools.connection.protocol import Reply, ServerError
@@ -14,22 +15,31 @@ STEP = 0.1
 _CLIENT = re.compile(r"\bname=sentinel-[0-9a-f]{8}-pubsub\b")
 
 
-async def sentinel_of(node: Node) -> tuple[str, int] | None:
-    """Host and port of one sentinel that watches this node, or None where none does or it can't be told.
+Heard = Literal["announced", "silent", "none", "not-asked"]
+"""Whether a sentinel announced itself; silent is one that has a connection here and said nothing in that time."""
+
+
+async def sentinel_of(node: Node) -> tuple[Heard, tuple[str, int] | None]:
+    """Whether a sentinel that watches this node was heard, and the host and port of the first.
 
     Only where a client has a sentinel's name is the channel listened to, for as long as the first announcement takes. A
     user of its own isn't assumed to have the right to: the refusal would stand in ACL LOG.
     """
     if node.target.username not in (None, "default"):
-        return None
+        return "not-asked", None
+    heard: Heard = "not-asked"
     try:
         (listed,) = await node.ask(("CLIENT", "LIST", "TYPE", "pubsub"))
-        if isinstance(listed, ServerError) or not _CLIENT.search(str(listed)):
-            return None
-        return await _announced(node)
+        if isinstance(listed, ServerError):
+            return "not-asked", None
+        if not _CLIENT.search(str(listed)):
+            return "none", None
+        heard = "silent"
+        place = await _announced(node)
     except Unanswered:
         # What else there is to read of the deployment stands without it.
-        return None
+        return heard, None
+    return ("announced", place) if place else (heard, None)
 
 
 async def _announced(node: Node) -> tuple[str, int] | None:

@@ -39,10 +39,11 @@ _REPLICA = re.compile(r"slave([0-9]{1,9})\.ip")
 def peers(info: Mapping[str, Scalar]) -> list[tuple[str, int]]:
     """Host and port of the primary and of each replica that this node tells of, as INFO replication has them parsed.
 
-    The primary comes first; a replica that hasn't told its port isn't among them.
+    The primary comes first, then replicas that aren't online; one that hasn't told its port isn't among them.
     """
     ends = [(info.get("master_host"), info.get("master_port"))] if info.get("role") == "slave" else []
     numbers = sorted(int(match[1]) for field in info if (match := _REPLICA.fullmatch(field)))
+    numbers.sort(key=lambda number: info.get(f"slave{number}.state") == "online")
     ends += [(info.get(f"slave{number}.ip"), info.get(f"slave{number}.port")) for number in numbers]
     return [
         (str(host), port)
@@ -188,6 +189,7 @@ def _output(listed: Reply) -> Values:
         "output.clients": len(lines), "output.omem_max": max(sizes["omem"], default=0),
         "output.omem_sum": sum(sizes["omem"]), "output.tot_mem_max": max(sizes["tot-mem"], default=0),
         "output.oll_max": max(sizes["oll"], default=0),
+        "output.oldest_age": max((whole_number(line.get("age", "")) or 0 for line in lines), default=None),
     }  # fmt: skip
 
 

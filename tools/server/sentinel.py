@@ -17,7 +17,7 @@ from tools.server.sentinel_events import listen
 from tools.toolbox import reads
 
 MASTERS = 4
-"""Masters that are shown, those in trouble first."""
+"""Masters that are shown: the deployment's own, then those in trouble."""
 SHOWN = 8
 """Replicas, and sentinels, that are shown of each master, those in trouble first."""
 PING_PERIOD_MS, INFO_PERIOD_MS = 1000, 10_000
@@ -44,6 +44,8 @@ class Watched(Record):
     last_ok_ping_ms: int
     """Since its last good answer."""
     role_reported: str
+    role_reported_ms: int
+    """For how long: since it became the master, or since the sentinel met it."""
     failover_state: str | None
     """Null while none runs."""
     s_down_ms: int
@@ -107,7 +109,8 @@ def parse_masters(reply: Reply) -> tuple[Watched, ...]:
             sentinels=_number(row, "num-other-sentinels"), down_after_ms=_number(row, "down-after-milliseconds"),
             failover_timeout_ms=_number(row, "failover-timeout"), parallel_syncs=_number(row, "parallel-syncs"),
             config_epoch=_number(row, "config-epoch"), last_ok_ping_ms=_number(row, "last-ok-ping-reply"),
-            role_reported=row.get("role-reported", ""), failover_state=row.get("failover-state"),
+            role_reported=row.get("role-reported", ""), role_reported_ms=_number(row, "role-reported-time"),
+            failover_state=row.get("failover-state"),
             s_down_ms=_number(row, "s-down-time"),
         )
         for row in _rows(reply)
@@ -223,7 +226,10 @@ async def sentinel(
     chosen = [one for one in every if name in (None, one.name)]
     if name and not chosen:
         raise ToolError(f"{node.name} watches no master of that name; leave it out to see those that it watches")
-    for number, one in enumerate(sorted(chosen, key=lambda one: one.flags == ("master",))[:MASTERS], 1):
+    chosen.sort(key=lambda one: (one.name not in node.masters, one.flags == ("master",)))
+    if len(chosen) > MASTERS:
+        values["masters.left_out"] = len(chosen) - MASTERS
+    for number, one in enumerate(chosen[:MASTERS], 1):
         values |= await _master(node, f"m{number}", one)
     return values
 
@@ -237,6 +243,7 @@ async def _master(node: Node, at: str, one: Watched) -> Values:
         "name": node.pseudonyms.plain("master", one.name), "address": _address(node, one.host, one.port),
         "flags": _shown(one.flags), "s_down": "s_down" in one.flags, "o_down": "o_down" in one.flags,
         "s-down-time": one.s_down_ms, "role-reported": node.pseudonyms.plain("role", one.role_reported),
+        "role-reported-time": one.role_reported_ms,
         "quorum": one.quorum, "ckquorum": quorum.answer, "usable_sentinels": quorum.usable, "num-slaves": one.replicas,
         "num-other-sentinels": one.sentinels, "config-epoch": one.config_epoch,
         "failover-state": _shown((one.failover_state,)) if one.failover_state else None,

@@ -11,7 +11,9 @@ from tools.errors import Unanswered
 from tools.records import Values
 
 LISTED = 256
-"""Events that are counted at most; `events.left_out` counts the rest."""
+"""Events that are counted at most, and as many that decide; `events.left_out` counts the rest."""
+_DECIDES = re.compile(r"[+-][so]down|[+-]tilt|\+switch-master|\+promoted-slave|-failover-abort-[a-z-]{1,40}")
+"""What isn't pushed out by chatter, however much follows."""
 _EVENT = re.compile(r"[+-][a-z-]{2,40}")
 _INSTANCES = ("master", "slave", "sentinel")
 
@@ -33,7 +35,7 @@ async def listen(node: Node, seconds: float) -> Values:
         node.own.calls["psubscribe"] += 1
         await node.clock.sleep(seconds)
         lost = not link.usable
-        values = _counted(node, link.take_unasked())
+        values = counted(node, link.take_unasked())
     except Unanswered as error:
         return {"events": None, "events.unavailable": error.kind}
     finally:
@@ -42,16 +44,19 @@ async def listen(node: Node, seconds: float) -> Values:
     return {**values, "events.unavailable": "reset"} if lost else values
 
 
-def _counted(node: Node, messages: Iterable[Reply]) -> Values:
+def counted(node: Node, messages: Iterable[Reply]) -> Values:
+    """A subscriber's messages as events by name and by what they're about."""
     events = [
         (str(message[2]), str(message[3]).split(" "))
         for message in messages
         if isinstance(message, list) and len(message) == 4 and _EVENT.fullmatch(str(message[2]))
     ]
     values: Values = {"events": len(events), "events.newest": events[-1][0] if events else None}
-    if len(events) > LISTED:
-        values["events.left_out"] = len(events) - LISTED
-    for name, words in events[-LISTED:]:
+    deciding = [number for number, (name, _) in enumerate(events) if _DECIDES.fullmatch(name)][-LISTED:]
+    kept = sorted({*deciding, *range(max(0, len(events) - LISTED), len(events))})
+    if len(events) > len(kept):
+        values["events.left_out"] = len(events) - len(kept)
+    for name, words in (events[number] for number in kept):
         _count(values, f"{name}.count")
         if name == "+switch-master" and len(words) == 5:
             values[f"{name}.from"] = _place(node, words[1], words[2])

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tools.connection.node import Node
@@ -11,7 +11,7 @@ from tools.connection.shapes import whole_number
 from tools.connection.target import address
 from tools.errors import RediagnoseError, Unanswered, UsageError
 from tools.records import Values
-from tools.server.cluster import parse_nodes
+from tools.server.cluster import ClusterNode, parse_nodes
 from tools.server.deployment import MOST_NODES, Deployment, Member, Role, Seen
 from tools.server.facts import facts_or_failure, own_facts
 from tools.server.hello import sentinel_of
@@ -27,7 +27,9 @@ async def topology(deployment: Deployment) -> Values:
     """Which nodes belong to this deployment, as those that were given tell it.
 
     `topology` is standalone, replication, sentinel or cluster. Per node `n1.node`, `.role`, and `.seen`: how the node
-    that told of it sees it (up, down), which can differ from what is seen from here; `self` for the teller.
+    that told of it sees it (up, down), which can differ from what is seen from here; `self` for the teller. Of more
+    nodes than are looked at (`left_out`), those that their peers call down come first. `sentinels` says whether a
+    sentinel was heard on a data node: announced, silent (one is connected and said nothing), none, not-asked.
     """
     if deployment.target.watched:
         await _from_sentinels(deployment)
@@ -37,6 +39,7 @@ async def topology(deployment: Deployment) -> Values:
         await _from_node(deployment, deployment.entry)
     values: Values = {
         "topology": deployment.kind, "nodes": len(deployment.nodes), "left_out": deployment.left_out,
+        "sentinels": deployment.sentinels,
     }  # fmt: skip
     for number, (name, member) in enumerate(deployment.members.items(), 1):
         shown = name if name.startswith("unix:") else deployment.pseudonyms.plain("address", name)
@@ -62,7 +65,7 @@ async def _from_node(deployment: Deployment, entry: Node) -> None:
 
 async def _from_cluster(deployment: Deployment, entry: Node) -> None:
     members = parse_nodes(str(await entry.one("CLUSTER", "NODES")))
-    for one in sorted(members, key=lambda member: not member.myself):
+    for one in by_trouble(members):
         role: Role = "replica" if {"slave", "replica"} & set(one.flags) else "primary"
         if one.myself:
             deployment.also_known_as(address(one.host, one.port), entry)
@@ -76,6 +79,18 @@ async def _from_cluster(deployment: Deployment, entry: Node) -> None:
                 # A cluster runs one version, but for the hours of an upgrade.
                 node.version = entry.version
     deployment.kind = "cluster"
+
+
+def by_trouble(members: Sequence[ClusterNode]) -> list[ClusterNode]:
+    """The asked node first; where not all can be looked at, then who is failing, who could follow, and primaries."""
+    failing = {one.id for one in members if one.state != "ok" or (one.link_state != "connected" and not one.myself)}
+
+    def rank(one: ClusterNode) -> tuple[bool, bool, bool, bool]:
+        if len(members) <= MOST_NODES:
+            return not one.myself, False, False, False
+        return not one.myself, not (one.id in failing and one.slots), one.master not in failing, not one.primary
+
+    return sorted(members, key=rank)
 
 
 async def _from_replication(deployment: Deployment, entry: Node, first: Values) -> None:
@@ -106,8 +121,13 @@ async def _from_replication(deployment: Deployment, entry: Node, first: Values) 
 
 async def _from_announcement(deployment: Deployment) -> None:
     """Whoever was given a data node hears of the sentinels too: one announces itself, and it knows the others."""
-    above = next((node for node in deployment.nodes.values() if deployment.members[node.name].role == "primary"), None)
-    if above is None or not above.held or (place := await sentinel_of(above)) is None:
+    held = [node for node in deployment.nodes.values() if node.held]
+    # Sentinels announce themselves on replicas too, where the primary is gone.
+    held.sort(key=lambda node: deployment.members[node.name].role != "primary")
+    if not held:
+        return
+    deployment.sentinels, place = await sentinel_of(held[0])
+    if place is None:
         return
     sentinel = deployment.learn(Member(host=place[0], port=place[1], role="sentinel", seen="up"))
     if sentinel is None or not deployment.is_sentinel(sentinel):
@@ -176,9 +196,15 @@ async def _watch(deployment: Deployment, sentinel: Node, name: str) -> Node | No
         known = [deployment.pseudonyms.plain("master", str(_fields(row).get("name"))) for row in rows]
         raise UsageError(f"the sentinel at {sentinel.name} watches no master {name!r}; it watches {', '.join(known)}")
     found = deployment.learn(_watched(_fields(sentinel.value(master)), "primary"))
-    for role, rows in (("replica", replicas), ("sentinel", sentinels)):
-        for row in rows if isinstance(rows, list) else ():
-            deployment.learn(_watched(_fields(row), "replica" if role == "replica" else "sentinel"))
+    told = [_watched(_fields(row), "replica") for row in replicas] if isinstance(replicas, list) else []
+    told += [_watched(_fields(row), "sentinel") for row in sentinels] if isinstance(sentinels, list) else []
+    if len(told) + len(deployment.nodes) > MOST_NODES:
+        told.sort(key=lambda member: (member.seen != "down", member.role != "sentinel"))
+    for member in told:
+        node = deployment.learn(member)
+        if node is not None and member.role == "sentinel":
+            node.masters.add(name)
+    sentinel.masters.add(name)
     return found
 
 

@@ -4,10 +4,14 @@ from collections.abc import Iterator
 
 from agent.checks.complaints.complaint import HOUR, Complaint, complaint
 from agent.checks.complaints.known import EVENTS
+from agent.checks.elections import peer_at
+from agent.checks.failover_reasons import STARTING
 from agent.checks.known_versions import CRASH, notes
 from agent.checks.types import Limits
 from agent.evidence.view import View
 
+DOWN = ("sdown", "odown")
+"""A sentinel's events that say so of a member."""
 BEFORE_START = 30.0
 """Seconds between the kernel's killing a server and the start of the next one, at most."""
 
@@ -24,12 +28,24 @@ def events(view: View, limits: Limits) -> Iterator[Complaint]:
             age > event.seconds
             or (life is not None and age > life)
             or any(view.get(tool, well) == value for tool, well, value in event.over)
+            or (name in DOWN and _replaced(view, name))
         ):
             continue
         times = f"{count:.0f} times, the newest" if (count := view.number("log", f"{name}.count") or 1) > 1 else "once,"
         yield complaint(
             f"the log says that {event.what}, {times} {age:.0f} s ago", ("log", f"{name}.count"), ("log", field)
         )
+
+
+def _replaced(view: View, name: str) -> bool:
+    """Whether the primary that a sentinel called down was replaced then, and was started again since."""
+    called, moved = (view.moment("log", field) for field in (f"{name}.newest_age", "switch.age"))
+    old = peer_at(view, view.text("log", "switch.old"))
+    started = old.moment("info", "uptime_in_seconds") if old else None
+    if called is None or moved is None or started is None or view.get("sentinel", "m1.s_down"):
+        return False
+    # Whoever lived through it wasn't dead.
+    return called <= moved and started >= called - STARTING
 
 
 def lives(view: View, limits: Limits) -> Iterator[Complaint]:

@@ -75,8 +75,8 @@ async def healthy_after_a_failover(kind: ServerKind, rng: Random) -> AsyncIterat
 @FAULTS.fault(
     "cluster-majority-lost", "CLUSTERDOWN The cluster is down, for all keys, since two machines died.",
     "Two machines of our Redis cluster died at once, and no replica takes over.",
-    cause="cluster-slots-down", also=("process-down",), twin="healthy-cluster",
-    never=("have it take over: CLUSTER FAILOVER", "full-coverage", "flushslots"),
+    cause="cluster-slots-down", also=("process-down",), twin="cluster-failed-over",
+    never=(r"failover force on", "full-coverage", "flushslots"),
 )  # fmt: skip
 async def cluster_majority_lost(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """Most primaries die at once: their replicas live, and nobody can elect one."""

@@ -4,22 +4,16 @@ import pytest
 
 from evals.lab.catalogue import FAULTS
 from evals.lab.fault import NO_FAULT
-from evals.lab.faults import addresses, data, encryption, mistaken, modules, moved, moving_slots, syncs
+from evals.lab.faults import addresses, data, electing, encryption, mistaken, modules, moved, moving_slots, syncs
 from tests.rotation import right, told
 
 IDS = [
-    id for module in (addresses, data, encryption, mistaken, modules, moved, moving_slots, syncs)
+    id for module in (addresses, data, electing, encryption, mistaken, modules, moved, moving_slots, syncs)
     for id, fault in module.FAULTS.items() if fault.cause != NO_FAULT
 ]  # fmt: skip
-NOT_YET = {
-    "cluster-majority-lost": "a majority that is gone isn't told from single nodes yet",
-    "sentinel-noquorum-from-master": "sentinels aren't always heard from a data node",
-}
 
 
 @pytest.mark.live
 @pytest.mark.parametrize("id", IDS)
 async def test_a_cause_is_named_first_and_its_plan_holds_no_wrong_remedy(id: str) -> None:
-    if id in NOT_YET:
-        pytest.skip(NOT_YET[id])
     right(FAULTS[id], await told(id, seed=11))

@@ -376,8 +376,8 @@ FAILOVER: list[Row] = [
      {"peers": {SENTINEL: barred("priority-0")}, "node": "10.0.1.1:6379"}),
     # slowness
     ("replaced, and all live", slowness, survivor(), {SLOWNESS: "likely"}, watched(replaced(60, 50))),
-    ("replaced, and one is new", slowness, survivor(61), {}, watched(replaced(60, 50))),
-    ("replaced, and it just lived through it", slowness, survivor(61.5), {SLOWNESS: "likely"},
+    ("replaced, and one is new", slowness, survivor(62), {}, watched(replaced(60, 50))),
+    ("replaced, and it just lived through it", slowness, survivor(62.5), {SLOWNESS: "likely"},
      watched(replaced(60, 50))),
     ("replaced, and held up by a command", slowness, survivor(stall=5e6 * PART), {SLOWNESS: "sure"},
      watched(replaced(60, 50))),

@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+import pytest
+
 from agent import checks
 from agent.answer.taxonomy import CAUSES
 from agent.checks import CONSEQUENCES, FAMILIES, NEEDS
@@ -71,6 +73,17 @@ def test_what_could_not_be_read_of_one_node_only_names_it() -> None:
     ]
 
 
+@pytest.mark.parametrize(("heard", "symptom", "words"), [
+    ("silent", "", "didn't announce itself"), ("announced", "", "couldn't be asked from here"),
+    ("not-asked", "would it fail over?", "with this user"), ("not-asked", "slow", ""),
+    ("none", "Two sentinels are gone", "no sentinel is connected"), ("none", "slow", ""),
+])  # fmt: skip
+def test_sentinels_that_were_not_heard_are_said(heard: str, symptom: str, words: str) -> None:
+    one = view({"topology": {"topology": "replication", "sentinels": heard}}, symptom=symptom)
+    lines = unknown([one])
+    assert (words in lines[0]) if words else lines == []
+
+
 def test_what_was_not_asked_is_said() -> None:
     refused = view({"connect": "refused"})
     assert unknown([refused]) == [
@@ -82,7 +95,11 @@ def test_what_was_not_asked_is_said() -> None:
     assert unknown([partly]) == [
         "latency-monitor-threshold is 0, the default: the server keeps no record of latency events",
         "25% of the clients were looked at",
-        "3 nodes more belong to this deployment and weren't looked at",
+        "3 nodes more belong to this deployment and weren't looked at; those called down came first",
+    ]
+    many = view({"sentinel": {"masters.left_out": 6}})
+    assert unknown([many]) == [
+        "6 masters more are watched here and weren't looked at one by one; those called down came first"
     ]
     read = view({"config_get": {"latency-monitor-threshold": "100"}, "clients": {"share_seen": 1.0}})
     assert unknown([read]) == []

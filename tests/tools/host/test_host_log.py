@@ -18,7 +18,8 @@ from tools.clock import SystemClock
 from tools.connection.target import parse_target
 from tools.errors import Unanswered
 from tools.host.local import Host
-from tools.host.log import PATTERNS, classify, log, log_values
+from tools.host.log import log, log_values
+from tools.host.log_events import PATTERNS, classify
 from tools.host.log_lines import log_lines
 from tools.records import Values
 

@@ -1,0 +1,25 @@
+"""Whether anybody watches a primary, where only the address of a data node was given."""
+
+import re
+from collections.abc import Iterator
+
+from agent.evidence.view import View
+
+WORDS = re.compile(r"\bsentinels?\b|\bfail(s|ed|ing)?[- ]?over|\bsurvive|\bHA\b|high(ly)?[- ]availab", re.IGNORECASE)
+"""What a person says who counts on somebody to replace the primary."""
+HIDES = "that hides sentinel-noquorum, sentinel-no-good-replica"
+
+
+def unheard(view: View) -> Iterator[str]:
+    """What isn't known of the sentinels, since none was heard on the data node; nothing where that doesn't matter."""
+    heard, topology = view.text("topology", "sentinels"), view.text("topology", "topology")
+    if view.is_sentinel or topology == "sentinel":
+        return
+    if heard == "announced":
+        yield f"a sentinel announced itself on a data node and couldn't be asked from here; {HIDES}"
+    elif heard == "silent":
+        yield f"a sentinel is connected to the primary and didn't announce itself in 2.5 s: ask it directly; {HIDES}"
+    elif heard == "not-asked" and WORDS.search(view.symptom):
+        yield f"whether sentinels watch this can't be told with this user: give a sentinel's URL; {HIDES}"
+    elif heard == "none" and WORDS.search(view.symptom):
+        yield "no sentinel is connected here: if some should watch this primary, they are down, or watch another one"

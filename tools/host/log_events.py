@@ -1,0 +1,81 @@
+"""What kinds of lines a server's log has, and which of them is which."""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from tools.host.log_lines import Line
+from tools.records import Record, Scalar
+
+Level = Literal["info", "warning", "critical"]
+
+
+class Pattern(Record):
+    """What one kind of line looks like."""
+
+    name: str
+    level: Level
+    match: re.Pattern[str]
+
+
+class Event(Record):
+    """One line that is known."""
+
+    name: str
+    level: Level
+    at: float | None
+    figures: Mapping[str, Scalar]
+    pid: int | None = None
+
+
+def _patterns() -> tuple[Pattern, ...]:
+    data = tomllib.loads((Path(__file__).parent / "log_patterns.toml").read_text(encoding="utf-8"))
+    return tuple(
+        Pattern(name=name, level=one["level"], match=re.compile(one["match"], re.MULTILINE))
+        for name, one in data.items()
+    )
+
+
+LONGEST = 2048
+"""Characters of a line that are looked at: the server's own are shorter."""
+PATTERNS = _patterns()
+_STARTED = next(one.match for one in PATTERNS if one.name == "started")
+
+
+def classify(line: Line) -> Event | None:
+    """The event of a line, or None if no pattern matches it."""
+    for pattern in PATTERNS:
+        if found := pattern.match.search(line.text[:LONGEST]):
+            figures = {name: _figure(value) for name, value in found.groupdict().items() if value is not None}
+            return Event(name=pattern.name, level=pattern.level, at=line.at, figures=figures, pid=line.pid)
+    return None
+
+
+def _figure(text: str) -> Scalar:
+    if re.fullmatch(r"[0-9]{1,19}", text):
+        return int(text)
+    return float(text) if re.fullmatch(r"[0-9]{1,19}\.[0-9]{1,19}", text) else text
+
+
+def earlier_critical(earlier: Sequence[Line], events: Sequence[Event]) -> tuple[list[Event], float | None]:
+    """What is critical in a life's lines before the newest ones and isn't among those; and when that life began.
+
+    Chatter of an hour mustn't hide what the server complained of once. `events` are those of the newest lines.
+    """
+    if any(event.name == "started" for event in events):
+        return [], None
+    known = {event.name for event in events}
+    found: list[Event] = []
+    for line in reversed(earlier):
+        if _STARTED.search(line.text[:LONGEST]):
+            return found[::-1], line.at
+        if (
+            line.loud
+            and (event := classify(line)) is not None
+            and event.level == "critical"
+            and event.name not in known
+        ):
+            found.append(event)
+    return found[::-1], None
