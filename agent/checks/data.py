@@ -48,10 +48,14 @@ def _missing(view: View, limits: Limits) -> bool | None:
 
 def _emptied(view: View, limits: Limits) -> bool:
     """Whether much less is here than there was: no key, a peak far above, or lookups that miss."""
+    return view.number("keyspace", "keys") == 0 or bool(_missing(view, limits)) or _shrunk(view)
+
+
+def _shrunk(view: View) -> bool:
+    """Whether far more was held in this life than is now."""
     peak, used = view.number("memory", "used_memory_peak"), view.number("memory", "used_memory")
     base = view.number("memory", "used_memory_startup") or 0
-    shrunk = peak is not None and used is not None and peak - used >= _MIB / 2 and peak - base >= _TWICE * (used - base)
-    return view.number("keyspace", "keys") == 0 or bool(_missing(view, limits)) or shrunk
+    return peak is not None and used is not None and peak - used >= _MIB / 2 and peak - base >= _TWICE * (used - base)
 
 
 def _flushes(view: View, suffix: str = "calls") -> float:
@@ -108,19 +112,12 @@ def data_gone(view: View, limits: Limits) -> Found:
         return
     lived = _lived_before(view)
     if not said:
-        if lived and _began_empty(view, limits) and _missing(view, limits):
-            up = view.number("info", "uptime_in_seconds") or 0
-            why = (
-                f"Restarted empty: it started {up:.0f} s ago without snapshots or an append-only file, and clients look"
-            )
-            why += f" up what isn't here. A cache may mean it so. {others}"
-            yield view.cause("data-gone", UNSAID, why, ("log", "previous_pid"), ("persistence", "config.save"),
-                             ("persistence", "aof_enabled"), *cited)  # fmt: skip
+        yield from _unsaid(view, limits, flushed, lived, others, cited)
         return
     up = view.number("info", "uptime_in_seconds") or 0
     if view.text("info", "role") == "slave" and _synced_empty(view, limits):
-        why = f"Synced from an empty primary: this replica copied a primary that has {keys:.0f} keys. {others}"
-        yield view.cause("data-gone", 0.85, why, *cited, ("info", "role"), ("log", "full_resync.count"))
+        why = f"Synced from an empty primary: this replica copied it, and has {keys:.0f} keys. {others}"
+        yield view.cause("data-gone", 0.85, why, *cited, *_SYNCED)
     elif _began_empty(view, limits) and (lived or not (evicted and _missing(view, limits))):
         # A log that begins with this very start tells of a server that is new, not of one that was restarted.
         new = not lived and view.number("log", "started_age") is not None
@@ -128,7 +125,8 @@ def data_gone(view: View, limits: Limits) -> Found:
         why = f"Restarted empty: it started {up:.0f} s ago, keeps neither snapshots nor an append-only file, and loaded"
         why += f" nothing; {keys:.0f} keys came since. {others}"
         more = (("persistence", "config.save"), ("persistence", "aof_enabled"), ("log", "previous_pid"),
-                ("log", "started_age"), ("log", "previous_end"), ("disk", "rdb_bytes"))  # fmt: skip
+                ("log", "started_age"), ("log", "previous_end"), ("disk", "rdb_bytes"),
+                ("info", "connected_slaves"))  # fmt: skip
         yield view.cause("data-gone", likely, why, ("info", "uptime_in_seconds"), *more, *cited)
     elif evicted and _missing(view, limits) and evicted >= limits["data_removed_share"] * (keys + evicted):
         policy = view.text("memory", "maxmemory_policy")
@@ -141,7 +139,34 @@ def data_gone(view: View, limits: Limits) -> Found:
         yield view.cause("data-gone", 0.75, why, ("info", "expired_keys"), ("commandstats", "expire.calls"), *cited)
 
 
+def _unsaid(
+    view: View, limits: Limits, flushed: float, lived: bool, others: str, cited: tuple[Cited, ...]
+) -> Found:  # fmt: skip
+    """Data that is gone and that nobody speaks of: clients look it up in vain, and it's known what took it."""
+    synced = view.text("info", "role") == "slave" and _synced_empty(view, limits)
+    restarted = lived and _began_empty(view, limits)
+    if not (_missing(view, limits) and (restarted or (_shrunk(view) and (synced or flushed)))):
+        return
+    up = view.number("info", "uptime_in_seconds") or 0
+    why = (
+        "Synced from an empty primary: this replica had data in this life and copied a primary without any" if synced
+        else f"Restarted empty: it started {up:.0f} s ago without snapshots or an append-only file" if restarted
+        else f"Flushed: FLUSHALL or FLUSHDB was called {flushed:.0f} times since the start"
+    )  # fmt: skip
+    # A cache that is emptied on purpose is filled again by those who miss.
+    empty = view.number("keyspace", "keys") == 0
+    why += f", and clients look up what isn't here{'' if empty else '; a cache may mean it so'}. {others}"
+    yield view.cause("data-gone", 0.6 if empty else UNSAID, why, ("log", "previous_pid"), *_SYNCED,
+                     ("persistence", "config.save"), ("persistence", "aof_enabled"), *cited)  # fmt: skip
+
+
+_SYNCED: tuple[Cited, ...] = ("info", "role"), ("log", "full_resync.count"), ("log", "load_done.keys")
+
+
 def _synced_empty(view: View, limits: Limits) -> bool:
+    if _shrunk(view) and view.number("log", "load_done.keys") == 0 and (view.number("log", "load_done.count") or 0) > 0:
+        # What it loaded last was empty, after it had held data in this life.
+        return True
     primaries = [peer for peer in view.peers if peer.text("info", "role") == "master"]
     # A primary that was new with its replica never had what is missed.
     return any(

@@ -159,7 +159,7 @@ def worth_weighing(view: View) -> bool:
         lasting = (
             (view.number("keyspace", "keys.delta") or 0) - (view.number("keyspace", "expires.delta") or 0)
         ) / seconds
-    churns = bool(view.number("keyspace", "evicted_keys.delta")) and hits is not None and hits <= WORTH_MISSES
+    churns = bool(view.number("keyspace", "evicted_keys")) and hits is not None and hits <= WORTH_MISSES
     asked = mention(MEMORY_WORDS, view.symptom) is not None
     much = (view.number("memory", "used_memory_dataset") or 0) >= LEAST_DATA
     return (

@@ -40,7 +40,12 @@ def eviction_churn(view: View, limits: Limits) -> Found:
     missed = 1 - ratio
     why = f"{rate:.0f} keys a second are evicted, and {missed:.0%} of the lookups miss: the working set doesn't fit."
     enough = hits + misses >= limits["eviction_lookups"] and evicted >= misses / 10
-    if enough and ratio <= limits["eviction_hit_ratio"]:
+    writes = view.number("commandstats", "writes.calls.delta")
+    if enough and ratio <= limits["eviction_hit_ratio"] and writes is not None and writes < misses / 10:
+        # What is missed isn't written back, so it isn't evicted again: a full cache evicts a few for any buffer too.
+        why += " But hardly anything is written: what is missed was evicted before."
+        yield view.cause("eviction-churn", 0.4, why, *cited, ("commandstats", "writes.calls.delta"))
+    elif enough and ratio <= limits["eviction_hit_ratio"]:
         yield view.cause("eviction-churn", 0.93, why, *cited)
     elif enough and ratio <= (1 + limits["eviction_hit_ratio"]) / 2:
         yield view.cause("eviction-churn", 0.48, why, *cited)
