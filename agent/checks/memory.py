@@ -2,6 +2,7 @@
 
 import re
 
+from agent.checks import buffers
 from agent.checks.filling import until_full_words
 from agent.checks.footprint import MEMORY_WORDS
 from agent.checks.holders import PLACEHOLDERS
@@ -275,6 +276,7 @@ FAMILY = Family(
     placeholders=(
         Placeholder(name="maxmemory_target", example="2147483648", values=maxmemory_target),
         *PLACEHOLDERS,
+        *buffers.PLACEHOLDERS,
         Placeholder(name="maxmemory_before", example="2147483648", values=maxmemory_before),
     ),
 )  # fmt: skip

@@ -117,3 +117,41 @@ def test_keys_are_weighed_where_memory_matters(given: Given, symptom: str, expec
 )  # fmt: skip
 def test_the_type_of_a_large_key(given: Given, expected: str | None) -> None:
     assert kind_to_find(view(given)) == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "seconds", "expected"),
+    [
+        # A minute of a hundred's is 60 %, of 80 s it's the least that is worth it.
+        (100 * MIB, 100.0, f"{60 * MIB}"), (100 * MIB, 80.0, f"{75 * MIB}"), (100 * MIB, 79.0, None),
+        (100 * MIB, 1e6, f"{MIB}"), (MIB, 1e6, None), (100 * MIB, 0, None), (None, 100.0, None),
+    ],
+)  # fmt: skip
+def test_a_smaller_backlog(size: int | None, seconds: float, expected: str | None) -> None:
+    given = {"replication": {"repl_backlog_size": size, "backlog_seconds": seconds}}
+    assert values_at(view(given)).get("backlog_target") == (None if expected is None else (expected,))
+
+
+def test_the_client_that_holds_most_is_named() -> None:
+    clients = {"omem_max": 30 * MIB, "omem_max.id": 7, "omem_max.name": "orders", "omem_max.address": "10.0.0.7"}
+    (text,) = values_at(view({"clients": clients}))["fullest_client"]
+    assert text == "orders at 10.0.0.7 (id 7, 30 MiB of output)"
+    more = {"qbuf_max": 31 * MIB, "qbuf_max.id": 9, "qbuf_max.name": "", "qbuf_max.address": "10.0.0.8"}
+    (text,) = values_at(view({"clients": {**clients, **more}}))["fullest_client"]
+    assert text == "the client at 10.0.0.8 (id 9, 31 MiB of input)"
+    assert values_at(view({"clients": {"omem_max": MIB - 1}}))["fullest_client"][0].startswith("the clients with")
+
+
+def test_a_bound_below_what_is_tracked() -> None:
+    assert values_at(view({"info": {"tracking_total_keys": 33_001}}))["tracked_keys"] == ("8250",)
+    assert values_at(view({"info": {"tracking_total_keys": 120}}))["tracked_keys"] == ("100",)
+    assert "tracked_keys" not in values_at(view({}))
+
+
+def test_the_group_in_which_most_waits() -> None:
+    streams = {
+        "s1.key": "mails", "s1.g1.group": "a", "s1.g1.lag": 10, "s1.g1.pending": 2, "s2.key": "orders",
+        "s2.g1.group": "workers", "s2.g1.lag": None, "s2.g1.pending": 30,
+    }  # fmt: skip
+    assert values_at(view({"streams": streams}))["waiting_group"] == ("orders, group workers",)
+    assert values_at(view({}))["waiting_group"][0].startswith("the one with most")
