@@ -206,6 +206,9 @@ def wrong_database(view: View, limits: Limits) -> Found:
     misses = view.number("keyspace", "keyspace_misses.delta") or 0
     if not held or not selected or (view.number("clients", "share_seen") or 0) < 1:
         return
+    if len(held) < (view.number("keyspace", "databases") or 0):
+        # Of many databases only the largest are shown: one that isn't may well hold keys.
+        return
     full = max(held, key=held.__getitem__)
     here = [db for db, readers in selected.items() if db != full and readers and not held.get(db)]
     if not here or held[full] < limits["database_keys"]:

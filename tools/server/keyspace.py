@@ -7,7 +7,7 @@ from tools.records import Scalar, Values
 from tools.server.info import Window, pair
 from tools.toolbox import reads
 
-DATABASES = 8
+DATABASES = 16
 """Databases that are shown, those with most keys first; the totals are of all."""
 _DB = re.compile(r"(db\d+)\.(keys|expires|avg_ttl)(\.delta)?")
 _POWERS = ("", "K", "M", "G", "T", "P")
@@ -31,7 +31,7 @@ async def keyspace(node: Node, window: Window = 2.0) -> Values:
     window's lookups (null without any). How expiry keeps up: `expired_stale_perc` (percent of the sampled keys with
     a TTL that were overdue), `expired_time_cap_reached_count.delta` (cycles that ran out of time) and
     `expire_cycle_cpu_milliseconds.delta`. Fields of hashes that expired are `expired_subkeys.delta` on Redis (7.4) and
-    `expired_fields.delta` on Valkey (9.0). `lazyfree_pending_objects` wait to be freed. Databases beyond the 8 largest
+    `expired_fields.delta` on Valkey (9.0). `lazyfree_pending_objects` wait to be freed. Databases beyond the 16 largest
     are in the totals only. Redis from 8.0 on tells sizes: `longest.<type>` is what the longest list, set, zset or hash
     has in elements at least, `longest.strings` in bytes.
     """

@@ -101,6 +101,8 @@ ROWS: list[Row] = [
     ("keys end one by one", data_gone, keys(10, {}, keyspace=MISSED, info={"expired_keys": 199}), {}, GONE),
     ("reads where nothing is", wrong_database, databases(2, 50), {"wrong-database": "likely"}),
     ("reads where nothing is, and they say so", wrong_database, databases(2, 50), {"wrong-database": "sure"}, GONE),
+    ("reads where nothing is shown", wrong_database,
+     {**(few := databases(2, 50)), "keyspace": {**few["keyspace"], "databases": 17}}, {}),
     ("only writes there", wrong_database, databases(0, 50), {}),
     ("hardly looks", wrong_database, databases(2, 19), {}),
     ("has keys there", wrong_database, databases(2, 50, empty=1), {}),
