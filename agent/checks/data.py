@@ -4,6 +4,7 @@ import re
 
 from agent.checks.errors import who
 from agent.checks.exposure import exposed
+from agent.checks.limits_reached import hardly_written
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
@@ -131,7 +132,8 @@ def data_gone(view: View, limits: Limits) -> Found:
     elif evicted and _missing(view, limits) and evicted >= limits["data_removed_share"] * (keys + evicted):
         policy = view.text("memory", "maxmemory_policy")
         why = f"Evicted: {evicted:.0f} keys were removed since the start to make room ({policy}). {others}"
-        yield view.cause("data-gone", 0.7, why, ("keyspace", "evicted_keys"), ("memory", "maxmemory_policy"), *cited)
+        likely = 0.85 if hardly_written(view) else 0.7
+        yield view.cause("data-gone", likely, why, ("keyspace", "evicted_keys"), ("memory", "maxmemory_policy"), *cited)
     elif expired and emptied and _missing(view, limits) and expired >= _NEARLY_ALL * max(keys, 1):
         why = (
             f"Expired: the time to live of {expired:.0f} keys ended since the start; {keys:.0f} keys are here. {others}"

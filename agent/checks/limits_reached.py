@@ -31,6 +31,12 @@ def refused(view: View) -> float:
     return view.number("info", "errorstat_OOM.count.delta") or 0
 
 
+def hardly_written(view: View) -> bool:
+    """Whether what lookups miss isn't written back: then it isn't evicted again."""
+    writes, misses = view.number("commandstats", "writes.calls.delta"), view.number("keyspace", "keyspace_misses.delta")
+    return writes is not None and writes < (misses or 0) / 10
+
+
 def over(view: View) -> float | None:
     """The share of maxmemory in use where the server minds it: a replica leaves that to its primary."""
     follows = "slave" in (view.text("info", "role"), view.text("replication", "role"))

@@ -6,7 +6,7 @@ from agent.checks import buffers
 from agent.checks.filling import until_full_words
 from agent.checks.footprint import MEMORY_WORDS
 from agent.checks.holders import PLACEHOLDERS
-from agent.checks.limits_reached import FULL, HELD, out_of_memory, over, refused
+from agent.checks.limits_reached import FULL, HELD, hardly_written, out_of_memory, over, refused
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.checks.versus_baseline import against
 from agent.evidence.view import Cited, View
@@ -41,9 +41,8 @@ def eviction_churn(view: View, limits: Limits) -> Found:
     missed = 1 - ratio
     why = f"{rate:.0f} keys a second are evicted, and {missed:.0%} of the lookups miss: the working set doesn't fit."
     enough = hits + misses >= limits["eviction_lookups"] and evicted >= misses / 10
-    writes = view.number("commandstats", "writes.calls.delta")
-    if enough and ratio <= limits["eviction_hit_ratio"] and writes is not None and writes < misses / 10:
-        # What is missed isn't written back, so it isn't evicted again: a full cache evicts a few for any buffer too.
+    if enough and ratio <= limits["eviction_hit_ratio"] and hardly_written(view):
+        # A full cache evicts a few for any buffer too, ours included.
         why += " But hardly anything is written: what is missed was evicted before."
         yield view.cause("eviction-churn", 0.4, why, *cited, ("commandstats", "writes.calls.delta"))
     elif enough and ratio <= limits["eviction_hit_ratio"]:

@@ -10,7 +10,6 @@ from evals.lab.faults import (
     addresses,
     data,
     growing,
-    lost,
     mistaken,
     modules,
     moments,
@@ -32,7 +31,7 @@ MOST = 10_000_000
 
 
 NOT_YET = {
-    *addresses.FAULTS, *data.FAULTS, *growing.FAULTS, *lost.FAULTS, *mistaken.FAULTS, *modules.FAULTS, *moments.FAULTS,
+    *addresses.FAULTS, *data.FAULTS, *growing.FAULTS, *mistaken.FAULTS, *modules.FAULTS, *moments.FAULTS,
     *moved.FAULTS, *moving_slots.FAULTS, *quiet.FAULTS, *saving.FAULTS, *startfiles.FAULTS, *starting.FAULTS,
     "mass-expiry-fields", "healthy-short-fields", "healthy-arguments", "healthy-arguments-over-a-file",
     "config-drift-arguments", "config-drift-edited", "sync-failed-timeout", "healthy-new-replica",
