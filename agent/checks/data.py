@@ -4,6 +4,7 @@ import re
 
 from agent.checks.errors import who
 from agent.checks.exposure import exposed
+from agent.checks.limits_reached import hardly_written
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
@@ -48,10 +49,14 @@ def _missing(view: View, limits: Limits) -> bool | None:
 
 def _emptied(view: View, limits: Limits) -> bool:
     """Whether much less is here than there was: no key, a peak far above, or lookups that miss."""
+    return view.number("keyspace", "keys") == 0 or bool(_missing(view, limits)) or _shrunk(view)
+
+
+def _shrunk(view: View) -> bool:
+    """Whether far more was held in this life than is now."""
     peak, used = view.number("memory", "used_memory_peak"), view.number("memory", "used_memory")
     base = view.number("memory", "used_memory_startup") or 0
-    shrunk = peak is not None and used is not None and peak - used >= _MIB / 2 and peak - base >= _TWICE * (used - base)
-    return view.number("keyspace", "keys") == 0 or bool(_missing(view, limits)) or shrunk
+    return peak is not None and used is not None and peak - used >= _MIB / 2 and peak - base >= _TWICE * (used - base)
 
 
 def _flushes(view: View, suffix: str = "calls") -> float:
@@ -108,19 +113,12 @@ def data_gone(view: View, limits: Limits) -> Found:
         return
     lived = _lived_before(view)
     if not said:
-        if lived and _began_empty(view, limits) and _missing(view, limits):
-            up = view.number("info", "uptime_in_seconds") or 0
-            why = (
-                f"Restarted empty: it started {up:.0f} s ago without snapshots or an append-only file, and clients look"
-            )
-            why += f" up what isn't here. A cache may mean it so. {others}"
-            yield view.cause("data-gone", UNSAID, why, ("log", "previous_pid"), ("persistence", "config.save"),
-                             ("persistence", "aof_enabled"), *cited)  # fmt: skip
+        yield from _unsaid(view, limits, flushed, lived, others, cited)
         return
     up = view.number("info", "uptime_in_seconds") or 0
     if view.text("info", "role") == "slave" and _synced_empty(view, limits):
-        why = f"Synced from an empty primary: this replica copied a primary that has {keys:.0f} keys. {others}"
-        yield view.cause("data-gone", 0.85, why, *cited, ("info", "role"), ("log", "full_resync.count"))
+        why = f"Synced from an empty primary: this replica copied it, and has {keys:.0f} keys. {others}"
+        yield view.cause("data-gone", 0.85, why, *cited, *_SYNCED)
     elif _began_empty(view, limits) and (lived or not (evicted and _missing(view, limits))):
         # A log that begins with this very start tells of a server that is new, not of one that was restarted.
         new = not lived and view.number("log", "started_age") is not None
@@ -128,12 +126,14 @@ def data_gone(view: View, limits: Limits) -> Found:
         why = f"Restarted empty: it started {up:.0f} s ago, keeps neither snapshots nor an append-only file, and loaded"
         why += f" nothing; {keys:.0f} keys came since. {others}"
         more = (("persistence", "config.save"), ("persistence", "aof_enabled"), ("log", "previous_pid"),
-                ("log", "started_age"), ("log", "previous_end"), ("disk", "rdb_bytes"))  # fmt: skip
+                ("log", "started_age"), ("log", "previous_end"), ("disk", "rdb_bytes"),
+                ("info", "connected_slaves"))  # fmt: skip
         yield view.cause("data-gone", likely, why, ("info", "uptime_in_seconds"), *more, *cited)
     elif evicted and _missing(view, limits) and evicted >= limits["data_removed_share"] * (keys + evicted):
         policy = view.text("memory", "maxmemory_policy")
         why = f"Evicted: {evicted:.0f} keys were removed since the start to make room ({policy}). {others}"
-        yield view.cause("data-gone", 0.7, why, ("keyspace", "evicted_keys"), ("memory", "maxmemory_policy"), *cited)
+        likely = 0.85 if hardly_written(view) else 0.7
+        yield view.cause("data-gone", likely, why, ("keyspace", "evicted_keys"), ("memory", "maxmemory_policy"), *cited)
     elif expired and emptied and _missing(view, limits) and expired >= _NEARLY_ALL * max(keys, 1):
         why = (
             f"Expired: the time to live of {expired:.0f} keys ended since the start; {keys:.0f} keys are here. {others}"
@@ -141,7 +141,34 @@ def data_gone(view: View, limits: Limits) -> Found:
         yield view.cause("data-gone", 0.75, why, ("info", "expired_keys"), ("commandstats", "expire.calls"), *cited)
 
 
+def _unsaid(
+    view: View, limits: Limits, flushed: float, lived: bool, others: str, cited: tuple[Cited, ...]
+) -> Found:  # fmt: skip
+    """Data that is gone and that nobody speaks of: clients look it up in vain, and it's known what took it."""
+    synced = view.text("info", "role") == "slave" and _synced_empty(view, limits)
+    restarted = lived and _began_empty(view, limits)
+    if not (_missing(view, limits) and (restarted or (_shrunk(view) and (synced or flushed)))):
+        return
+    up = view.number("info", "uptime_in_seconds") or 0
+    why = (
+        "Synced from an empty primary: this replica had data in this life and copied a primary without any" if synced
+        else f"Restarted empty: it started {up:.0f} s ago without snapshots or an append-only file" if restarted
+        else f"Flushed: FLUSHALL or FLUSHDB was called {flushed:.0f} times since the start"
+    )  # fmt: skip
+    # A cache that is emptied on purpose is filled again by those who miss.
+    empty = view.number("keyspace", "keys") == 0
+    why += f", and clients look up what isn't here{'' if empty else '; a cache may mean it so'}. {others}"
+    yield view.cause("data-gone", 0.6 if empty else UNSAID, why, ("log", "previous_pid"), *_SYNCED,
+                     ("persistence", "config.save"), ("persistence", "aof_enabled"), *cited)  # fmt: skip
+
+
+_SYNCED: tuple[Cited, ...] = ("info", "role"), ("log", "full_resync.count"), ("log", "load_done.keys")
+
+
 def _synced_empty(view: View, limits: Limits) -> bool:
+    if _shrunk(view) and view.number("log", "load_done.keys") == 0 and (view.number("log", "load_done.count") or 0) > 0:
+        # What it loaded last was empty, after it had held data in this life.
+        return True
     primaries = [peer for peer in view.peers if peer.text("info", "role") == "master"]
     # A primary that was new with its replica never had what is missed.
     return any(
@@ -180,6 +207,9 @@ def wrong_database(view: View, limits: Limits) -> Found:
     }  # fmt: skip
     misses = view.number("keyspace", "keyspace_misses.delta") or 0
     if not held or not selected or (view.number("clients", "share_seen") or 0) < 1:
+        return
+    if len(held) < (view.number("keyspace", "databases") or 0):
+        # Of many databases only the largest are shown: one that isn't may well hold keys.
         return
     full = max(held, key=held.__getitem__)
     here = [db for db, readers in selected.items() if db != full and readers and not held.get(db)]

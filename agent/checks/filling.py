@@ -30,10 +30,34 @@ def until_full(view: View) -> float | None:
     return left / rate
 
 
+def per_second(view: View) -> float | None:
+    """Bytes a second by which the memory grew over the window; 0 for what comes and goes, None where it isn't known."""
+    grown, seconds = view.number("memory", "used_memory.delta"), view.number("memory", "window_seconds")
+    used = view.number("memory", "used_memory")
+    if not seconds or not used:
+        return None
+    # INFO leaves out what didn't change.
+    rate = (grown or 0) / seconds
+    return rate if rate >= LEAST_GROWTH * used else 0.0
+
+
+def until_gone(view: View) -> float | None:
+    """Seconds until the memory of the machine or its control group is used up, where no maxmemory ends it before."""
+    rate, free = per_second(view), view.number("machine", "memory_available_bytes")
+    group, rss = view.number("process", "cgroup_memory_limit"), view.number("memory", "used_memory_rss")
+    if view.number("memory", "maxmemory") != 0 or not rate:
+        return None
+    left = min((one for one in (free, group - rss if group and rss else None) if one is not None), default=None)
+    return left / rate if left is not None and LEAST_SECONDS <= left / rate <= MOST_SECONDS else None
+
+
 def until_full_words(view: View) -> str:
-    """The same as a sentence with a space before it; empty where it isn't known."""
-    seconds = until_full(view)
-    return "" if seconds is None else f" At this rate maxmemory is reached in {duration(seconds)}."
+    """When there is no room left, as a sentence with a space before it; empty where it isn't known."""
+    if (seconds := until_full(view)) is not None:
+        return f" At this rate maxmemory is reached in {duration(seconds)}."
+    if (seconds := until_gone(view)) is not None:
+        return f" There is no maxmemory; at this rate the machine's memory is used up in {duration(seconds)}."
+    return ""
 
 
 def duration(seconds: float) -> str:

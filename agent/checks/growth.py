@@ -80,7 +80,8 @@ def _who(view: View, commands: Iterable[str]) -> str:
         at = f"g{number}"
         if view.text("clients", f"{at}.cmd") in commands:
             name = view.text("clients", f"{at}.name") or view.text("clients", f"{at}.address")
-            return f" by {name} ({view.text('clients', f'{at}.count')} connections)" if name else ""
+            count = view.text("clients", f"{at}.count")
+            return f" by {name} ({count} connection{'' if count == '1' else 's'})" if name else ""
     return ""
 
 
@@ -176,6 +177,18 @@ def _group(view: View) -> tuple[str, ...]:
     return (f"{view.text('streams', f'{stream}.key')} {view.text('streams', f'{at}.group')}",)
 
 
+def _waiting_group(view: View) -> tuple[str, ...]:
+    """The stream whose worst group has most entries waiting, and that group."""
+    waiting = [
+        ((view.number("streams", f"{at}.lag") or 0) + (view.number("streams", f"{at}.pending") or 0), at)
+        for at in (f"s{number}.g1" for number in range(1, 6)) if view.get("streams", f"{at}.group") is not None
+    ]  # fmt: skip
+    if not waiting:
+        return ("the one with most lag and pending in XINFO GROUPS",)
+    at = max(waiting)[1]
+    return (f"{view.text('streams', at[:2] + '.key')}, group {view.text('streams', f'{at}.group')}",)
+
+
 FAMILY = Family(
     checks=(queue_backlog, tracking_table, consumer_leak),
     needs={"queue-backlog": ("commandstats",), "tracking-table-growth": ("info",), "stream-consumer-leak": ()},
@@ -188,6 +201,7 @@ FAMILY = Family(
         Placeholder(name="queue", example="jobs:mail", values=_queue),
         Placeholder(name="producer", example="order-intake (4 connections)", values=_producer),
         Placeholder(name="consumer", example="mailer (2 connections)", values=_consumer),
+        Placeholder(name="waiting_group", example="orders:stream, group workers", values=_waiting_group),
         Placeholder(name="stream_group", example="orders:stream workers", values=_group),
     ),
 )  # fmt: skip

@@ -14,9 +14,14 @@ REFUSED_WORDS = re.compile(
     re.IGNORECASE,
 )
 """What clients quote of a write that was refused."""
+HELD: tuple[Cited, ...] = (
+    ("prefixes", "p1.prefix"), ("prefixes", "p1.share"), ("prefixes", "p1.key_bytes"), ("prefixes", "k1.key"),
+    ("prefixes", "k1.bytes"),
+)  # fmt: skip
+"""What shows which keys hold the memory."""
 CITED: tuple[Cited, ...] = (
     ("info", "errorstat_OOM.count.delta"), ("memory", "maxmemory_policy"), ("memory", "maxmemory_used_share"),
-    ("keyspace", "evicted_keys.delta"), ("memory", "maxmemory"), ("info", "errorstat_OOM.count"),
+    ("keyspace", "evicted_keys.delta"), ("memory", "maxmemory"), ("info", "errorstat_OOM.count"), *HELD,
 )  # fmt: skip
 TTLS: tuple[Cited, ...] = ("keyspace", "expires"), ("keyspace", "keys"), ("keyspace", "ttl_coverage")
 
@@ -24,6 +29,12 @@ TTLS: tuple[Cited, ...] = ("keyspace", "expires"), ("keyspace", "keys"), ("keysp
 def refused(view: View) -> float:
     """Commands refused over the window because memory was full."""
     return view.number("info", "errorstat_OOM.count.delta") or 0
+
+
+def hardly_written(view: View) -> bool:
+    """Whether what lookups miss isn't written back: then it isn't evicted again."""
+    writes, misses = view.number("commandstats", "writes.calls.delta"), view.number("keyspace", "keyspace_misses.delta")
+    return writes is not None and writes < (misses or 0) / 10
 
 
 def over(view: View) -> float | None:

@@ -2,9 +2,11 @@
 
 import re
 
+from agent.checks import buffers
 from agent.checks.filling import until_full_words
 from agent.checks.footprint import MEMORY_WORDS
-from agent.checks.limits_reached import FULL, out_of_memory, over, refused
+from agent.checks.holders import PLACEHOLDERS
+from agent.checks.limits_reached import FULL, HELD, hardly_written, out_of_memory, over, refused
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.checks.versus_baseline import against
 from agent.evidence.view import Cited, View
@@ -27,7 +29,7 @@ def eviction_churn(view: View, limits: Limits) -> Found:
     ratio = view.number("keyspace", "hit_ratio")
     cited = (
         ("keyspace", "evicted_keys.delta"), ("keyspace", "keyspace_misses.delta"), ("keyspace", "hit_ratio"),
-        ("memory", "maxmemory_used_share"), ("memory", "maxmemory_policy"),
+        ("memory", "maxmemory_used_share"), ("memory", "maxmemory_policy"), *HELD,
     )  # fmt: skip
     share = over(view)
     if evicted == 0 and (view.number("keyspace", "evicted_keys") or 0) > 0 and share is not None and share < FULL:
@@ -39,7 +41,11 @@ def eviction_churn(view: View, limits: Limits) -> Found:
     missed = 1 - ratio
     why = f"{rate:.0f} keys a second are evicted, and {missed:.0%} of the lookups miss: the working set doesn't fit."
     enough = hits + misses >= limits["eviction_lookups"] and evicted >= misses / 10
-    if enough and ratio <= limits["eviction_hit_ratio"]:
+    if enough and ratio <= limits["eviction_hit_ratio"] and hardly_written(view):
+        # A full cache evicts a few for any buffer too, ours included.
+        why += " But hardly anything is written: what is missed was evicted before."
+        yield view.cause("eviction-churn", 0.4, why, *cited, ("commandstats", "writes.calls.delta"))
+    elif enough and ratio <= limits["eviction_hit_ratio"]:
         yield view.cause("eviction-churn", 0.93, why, *cited)
     elif enough and ratio <= (1 + limits["eviction_hit_ratio"]) / 2:
         yield view.cause("eviction-churn", 0.48, why, *cited)
@@ -194,7 +200,7 @@ def ttl_leak(view: View, limits: Limits) -> Found:
     grown = view.number("memory", "used_memory.delta") or 0
     cited = (
         ("keyspace", "keys.delta"), ("keyspace", "expires.delta"), ("keyspace", "ttl_coverage"),
-        ("keyspace", "evicted_keys.delta"), ("memory", "used_memory.delta"), ("keyspace", "keys"),
+        ("keyspace", "evicted_keys.delta"), ("memory", "used_memory.delta"), ("keyspace", "keys"), *HELD,
     )  # fmt: skip
     leaking = lasting / seconds >= limits["ttl_leak_keys_per_second"] and share <= limits["ttl_leak_share"]
     if not leaking or (view.number("keyspace", "evicted_keys.delta") or 0) > 0 or grown < 0:
@@ -205,6 +211,7 @@ def ttl_leak(view: View, limits: Limits) -> Found:
     why = f"{lasting:.0f} keys without a TTL came over the window and {passing:.0f} with one; {coverage:.0%} have one"
     usual = coverage > max(share, limits["ttl_leak_share"])
     why += ": what has come lately is kept forever." if usual else "."
+    why += until_full_words(view)
     reported = MEMORY_WORDS.search(view.symptom) is not None
     probability = (0.9 if reported else 0.6) if usual else (0.6 if reported else 0.4)
     yield view.cause("ttl-leak", probability, why, *cited)
@@ -267,6 +274,8 @@ FAMILY = Family(
     },
     placeholders=(
         Placeholder(name="maxmemory_target", example="2147483648", values=maxmemory_target),
+        *PLACEHOLDERS,
+        *buffers.PLACEHOLDERS,
         Placeholder(name="maxmemory_before", example="2147483648", values=maxmemory_before),
     ),
 )  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from agent.checks.balancer import READONLY_WORDS
 from agent.checks.growth import POPS, PUSHES, called
+from agent.checks.holders import kind_to_find, worth_weighing
 from agent.checks.resets import IDLE_WORDS
 from agent.evidence.report_words import mention
 from agent.evidence.view import View
@@ -191,6 +192,7 @@ class NodeSurvey:
             *(self.take(tool) for tool in HOST_ONCE if not self.view.unavailable("process")),
             *(self.take("streams", calls=30) for _ in range(self._streams_are_used())),
             *(self.take("lists", calls=7) for _ in range(self._lists_fill_up())),
+            *(self.take("prefixes", kind=kind_to_find(self.view)) for _ in range(self._memory_matters())),
             *(self.take("same_server", connections=count) for count in self._doubts(mode)),
         )  # fmt: skip
 
@@ -219,6 +221,10 @@ class NodeSurvey:
         """Whether far more is pushed to lists than popped: then which of them grows is worth some commands."""
         pushed, popped = called(self.view, PUSHES) or 0, called(self.view, POPS) or 0
         return pushed >= MANY_PUSHES and popped < MOST_POPPED * pushed
+
+    def _memory_matters(self) -> bool:
+        """Whether the keys that hold the memory are worth some commands; a list that fills up is known already."""
+        return worth_weighing(self.view) and not self._lists_fill_up()
 
     def _doubts(self, mode: str) -> tuple[int, ...]:
         """How many connections more are compared, where something says that the address may be several servers'."""

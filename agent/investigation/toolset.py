@@ -30,6 +30,7 @@ from tools.server.latency_events import latency_events
 from tools.server.lists import lists
 from tools.server.memory import memory
 from tools.server.persistence import persistence
+from tools.server.prefixes import prefixes
 from tools.server.replication import replication
 from tools.server.same_server import same_server
 from tools.server.script import script
@@ -41,7 +42,7 @@ from tools.toolbox import Tool, ToolFunction, bind
 REACHING = (connect, ping, silence)
 SERVER = (
     latency_sample, info, commandstats, latencystats, latency_events, slowlog, clients, memory, persistence,
-    replication, cluster, keyspace, big_keys, streams, lists, access, config_get, idle_probe,
+    replication, cluster, keyspace, big_keys, prefixes, streams, lists, access, config_get, idle_probe,
     same_server, script,
 )  # fmt: skip
 HOST = (process, sockets, machine, disk, log, kernel_log)

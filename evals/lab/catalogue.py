@@ -21,6 +21,7 @@ from evals.lab.faults import (
     growing,
     host,
     limits,
+    lost,
     memory,
     mistaken,
     modules,
@@ -40,8 +41,8 @@ from evals.lab.faults import (
 
 _FAMILIES = (
     connectivity, far, clients, limits, buffers, waiting, cpu, modules, stalls, memory, growing, quiet, persistence,
-    data, replication, syncs, failover, moved, past, cluster, electing, moving_slots, mistaken, access, encryption,
-    settings, network, host, clientside, addresses, benign, moments, double, attacks,
+    data, lost, replication, syncs, failover, moved, past, cluster, electing, moving_slots, mistaken, access,
+    encryption, settings, network, host, clientside, addresses, benign, moments, double, attacks,
 )  # fmt: skip
 _TWINS = {
     "process-down": "firewall-reject-refused", "process-frozen": "client-paused-all",

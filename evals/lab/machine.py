@@ -47,10 +47,14 @@ def place(megabytes: float = 0) -> Iterator[Place]:
 
 @asynccontextmanager
 async def server_in(kind: ServerKind, here: Place, *prefix: str, **settings: str) -> AsyncIterator[Server]:
-    """A server with its data and its log in `here`, for as long as the block runs; settings as `running` takes them."""
+    """A server with its data and its log in `here`, for as long as the block runs.
+
+    Settings as `running` takes them; a `port` is that of a server that was here before.
+    """
     config = {name.replace("_", "-"): value for name, value in settings.items()}
     config |= {"dir": str(here.data), "logfile": str(here.log)}
-    server = await start(kind, config=config, prefix=[*prefix, *here.prefix])
+    port = int(config["port"]) if "port" in config else None
+    server = await start(kind, config=config, port=port, prefix=[*prefix, *here.prefix])
     try:
         yield server
     finally:

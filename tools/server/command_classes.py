@@ -42,6 +42,8 @@ class CommandClass(Record):
     blocks: bool = False
     """Whether it may keep its client waiting by design."""
     module: bool = False
+    needs_memory: bool = False
+    """Whether it's refused at maxmemory where nothing may be evicted."""
 
 
 def known_class(name: str) -> CommandClass | None:
@@ -50,7 +52,10 @@ def known_class(name: str) -> CommandClass | None:
     kinds = {kind for kind, names in _KNOWN.items() if first in names}
     if not kinds:
         return None
-    return CommandClass(writes="writes" in kinds, may_replicate="may_replicate" in kinds, blocks="blocks" in kinds)
+    return CommandClass(
+        writes="writes" in kinds, may_replicate="may_replicate" in kinds, blocks="blocks" in kinds,
+        needs_memory="needs_memory" in kinds,
+    )  # fmt: skip
 
 
 def guessed_class(name: str) -> CommandClass | None:
@@ -105,5 +110,5 @@ def _of_flags(flags: frozenset[str] | None) -> CommandClass | None:
         return None
     return CommandClass(
         writes="write" in flags, may_replicate="may_replicate" in flags, blocks="blocking" in flags,
-        module="module" in flags,
+        module="module" in flags, needs_memory="denyoom" in flags,
     )  # fmt: skip

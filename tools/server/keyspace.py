@@ -7,9 +7,11 @@ from tools.records import Scalar, Values
 from tools.server.info import Window, pair
 from tools.toolbox import reads
 
-DATABASES = 8
+DATABASES = 16
 """Databases that are shown, those with most keys first; the totals are of all."""
 _DB = re.compile(r"(db\d+)\.(keys|expires|avg_ttl)(\.delta)?")
+_POWERS = ("", "K", "M", "G", "T", "P")
+_SIZES = re.compile(r"db\d{1,9}_distrib_(strings|lists|sets|zsets|hashes|streams)_(?:sizes|items)\.(\d{1,4})([KMGTP]?)")
 _GAUGES = (
     "expired_stale_perc", "expired_keys_with_volatile_items_stale_perc", "evicted_keys", "lazyfree_pending_objects",
     "slave_expires_tracked_keys", "maxmemory_policy",
@@ -29,8 +31,9 @@ async def keyspace(node: Node, window: Window = 2.0) -> Values:
     window's lookups (null without any). How expiry keeps up: `expired_stale_perc` (percent of the sampled keys with
     a TTL that were overdue), `expired_time_cap_reached_count.delta` (cycles that ran out of time) and
     `expire_cycle_cpu_milliseconds.delta`. Fields of hashes that expired are `expired_subkeys.delta` on Redis (7.4) and
-    `expired_fields.delta` on Valkey (9.0). `lazyfree_pending_objects` wait to be freed. Databases beyond the 8 largest
-    are in the totals only.
+    `expired_fields.delta` on Valkey (9.0). `lazyfree_pending_objects` wait to be freed. Databases beyond the 16 largest
+    are in the totals only. Redis from 8.0 on tells sizes: `longest.<type>` is what the longest list, set, zset or hash
+    has in elements at least, `longest.strings` in bytes.
     """
     both = await pair(node, window)
     read = both.changes(frozenset({"keyspace", "stats", "memory"}))
@@ -57,7 +60,17 @@ async def keyspace(node: Node, window: Window = 2.0) -> Values:
         row = databases[name]
         values |= {f"{name}.{field}": value for field, value in row.items()}
         values[f"{name}.ttl_coverage"] = share(_n(row.get("expires")), _n(row.get("keys")))
-    return values
+    return values | _longest(both.last.flat(frozenset({"keysizes"})))
+
+
+def _longest(sizes: Values) -> Values:
+    """Of a distribution by powers of two the largest there is of each type."""
+    found: dict[str, int] = {}
+    for name, count in sizes.items():
+        if (match := _SIZES.fullmatch(name)) and _n(count):
+            least = int(match[2]) << 10 * _POWERS.index(match[3])
+            found[match[1]] = max(found.get(match[1], 0), least)
+    return {f"longest.{kind}": least for kind, least in found.items()}
 
 
 def _n(value: Scalar) -> int:

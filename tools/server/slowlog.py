@@ -16,6 +16,10 @@ MOST = 128
 """Entries that are read at most."""
 LOGGED_ARGUMENTS = 32
 """Words of a command that the server keeps, the last one saying how many more there were."""
+FAR_BACK = 600
+"""Seconds that the newest entries should reach back; where many come in less, what is worse may stand behind them."""
+OF_THE_WORST = 8
+"""Of the entries that are shown, those that are there for their cost and not for their age."""
 _MORE = re.compile(r"\.\.\. \(([0-9]{1,9}) more arguments\)")
 REDACTED = "(redacted)"
 """What the server logs in place of a secret."""
@@ -45,11 +49,12 @@ async def slowlog(
 ) -> Values:
     """Newest entries of the slow log (or of large requests or replies) by command.
 
-    Durations are in microseconds (`usec`, `max_usec`), sizes of the large ones in bytes (`bytes`, `max_bytes`), ages in
-    seconds. `len` is the log's length. Per command: `<COMMAND>.count`, `.max_usec`, `.newest_age`; per entry, newest
-    first, `e1.command`, `.subcommand`, `.usec`, `.age`, `.key` (its first key), `.args` (how many arguments; what they
-    are stays on the server), `.client` (its address), `.name`. Entries of this program are left out and counted in
-    `own`. The slow log counts wall-clock time, skips EXEC, and misses a process that was stopped.
+    Durations are in microseconds (`usec`, `max_usec`), sizes of the large ones in bytes (`bytes`, `max_bytes`), ages
+    in seconds. `len` is the log's length; where the newest came within ten minutes, older ones are read as well, and
+    the worst of all are among those that are shown. Per command: `<COMMAND>.count`, `.max_usec`, `.newest_age`; per
+    entry, newest first, `e1.command`, `.subcommand`, `.usec`, `.age`, `.key` (its first key), `.args` (how many
+    arguments; what they are stays on the server), `.client` (its address), `.name`. Entries of this program are left
+    out and counted in `own`. The slow log counts wall-clock time, skips EXEC, and misses a process that was stopped.
     """
     source, rows, length, now = await _read(node, count, log)
     if any(_own(row) for row in rows) and isinstance(length, int) and length > count:
@@ -57,20 +62,51 @@ async def slowlog(
         source, rows, length, now = await _read(node, MOST, log)
     clock = int(now[0]) if isinstance(now, list) else int(node.clock.now().timestamp())
     unit = "usec" if log == "slow" else "bytes"
-    entries = [entry for row in rows if (entry := parse_entry(row)) is not None and not _own(row)]
+    entries = _entries(rows)
+    if (
+        len(rows) == count
+        and isinstance(length, int)
+        and length > count
+        and entries
+        and clock - entries[-1].at < FAR_BACK
+    ):
+        rows = await _further_back(node, source, log) or rows
+        entries = _entries(rows)
     values: Values = {
         "source": source, "len": None if isinstance(length, ServerError) else length, "entries": len(entries),
         "own": sum(map(_own, rows)), f"max_{unit}": max((entry.cost for entry in entries), default=0),
     }  # fmt: skip
-    for number, entry in enumerate(entries[:count], 1):
+    kept = {id(entry) for entry in _worth_showing(entries, count)}
+    number = 0
+    for entry in entries:
         age = max(0, clock - entry.at)
         shown = _shown(node, entry)
-        command = str(shown["command"])
-        shown |= {unit: entry.cost, "age": age}
-        values |= {f"e{number}.{field}": value for field, value in shown.items()}
-        _tally(values, command, f"max_{unit}", entry.cost, age)
+        _tally(values, str(shown["command"]), f"max_{unit}", entry.cost, age)
+        if id(entry) in kept:
+            number += 1
+            shown |= {unit: entry.cost, "age": age}
+            values |= {f"e{number}.{field}": value for field, value in shown.items()}
     values["newest_age"] = max(0, clock - max(entry.at for entry in entries)) if entries else None
     return values
+
+
+def _entries(rows: list[Any]) -> list[Entry]:
+    return [entry for row in rows if (entry := parse_entry(row)) is not None and not _own(row)]
+
+
+def _worth_showing(entries: list[Entry], count: int) -> list[Entry]:
+    """So many at most: the newest, and of the others the worst."""
+    if len(entries) <= count:
+        return entries
+    newest = max(1, count - OF_THE_WORST)
+    return [*entries[:newest], *sorted(entries[newest:], key=lambda entry: -entry.cost)[: count - newest]]
+
+
+async def _further_back(node: Node, source: str, log: Log) -> list[Any]:
+    """As many rows as may be read; none where they're refused."""
+    command: Command = ("SLOWLOG", "GET", MOST) if source == "SLOWLOG" else ("COMMANDLOG", "GET", MOST, log)
+    (reply,) = await node.ask(command)
+    return reply[:MOST] if isinstance(reply, list) else []
 
 
 def _own(row: Any) -> bool:

@@ -4,11 +4,11 @@ import pytest
 
 from evals.lab.catalogue import FAULTS
 from evals.lab.fault import NO_FAULT
-from evals.lab.faults import addresses, data, electing, encryption, mistaken, modules, moved, moving_slots, syncs
+from evals.lab.faults import addresses, data, electing, encryption, lost, mistaken, modules, moved, moving_slots, syncs
 from tests.rotation import right, told
 
 IDS = [
-    id for module in (addresses, data, electing, encryption, mistaken, modules, moved, moving_slots, syncs)
+    id for module in (addresses, data, electing, encryption, lost, mistaken, modules, moved, moving_slots, syncs)
     for id, fault in module.FAULTS.items() if fault.cause != NO_FAULT
 ]  # fmt: skip
 

@@ -33,6 +33,10 @@ def unkept(**log: Any) -> Given:
     }  # fmt: skip
 
 
+def copied(keys: int) -> Given:
+    return {"log": {"load_done.keys": keys, "load_done.count": 2}, "info": {"role": "slave"}}
+
+
 def failed(error: str, count: int, command: str, calls: int) -> Given:
     return {
         "info": {f"errorstat_{error}.count.delta": count, "total_error_replies": count},
@@ -55,6 +59,7 @@ def evicting(policy: str, now: int = 10, pops: int = 5) -> Given:
     }  # fmt: skip
 
 
+SHRUNK: Values = {"used_memory": 2 << 20, "used_memory_peak": 9 << 20, "used_memory_startup": 1 << 20}
 MISSED: Values = {"keyspace_hits.delta": 0, "keyspace_misses.delta": 50, "hit_ratio": 0.0}
 ROWS: list[Row] = [
     ("flushed, and it's empty", data_gone, keys(0, {"flushall.calls": 1}), {"data-gone": "sure"}, GONE),
@@ -68,6 +73,20 @@ ROWS: list[Row] = [
     ("new, and never had any data", data_gone, keys(3, {}, 60, **unkept()), {"data-gone": "hint"}, GONE),
     ("restarted empty and missed, and nobody says so", data_gone,
      keys(3, {}, 60, keyspace=MISSED, **unkept(previous_pid=7)), {"data-gone": "hint"}),
+    ("restarted empty and nothing comes back, and nobody says so", data_gone,
+     keys(0, {}, 60, keyspace=MISSED, **unkept(previous_pid=7)), {"data-gone": "maybe"}),
+    ("flushed and missed, and nobody says so", data_gone,
+     keys(0, {"flushall.calls": 1}, keyspace=MISSED, memory=SHRUNK), {"data-gone": "maybe"}),
+    ("flushed, missed and filled again, and nobody says so", data_gone,
+     keys(9, {"flushall.calls": 1}, keyspace=MISSED, memory=SHRUNK), {"data-gone": "hint"}),
+    ("flushed when nothing was here, and nobody says so", data_gone,
+     keys(0, {"flushall.calls": 1}, keyspace=MISSED), {}),
+    ("copied an empty primary and missed, and nobody says so", data_gone,
+     keys(0, {}, keyspace=MISSED, memory=SHRUNK, **copied(0)), {"data-gone": "maybe"}),
+    ("copied an empty primary, and nobody looks", data_gone, keys(0, {}, memory=SHRUNK, **copied(0)), {}),
+    ("copied an empty primary", data_gone, keys(0, {}, memory=SHRUNK, **copied(0)), {"data-gone": "likely"}, GONE),
+    ("copied a primary with keys", data_gone, keys(7, {}, memory=SHRUNK, **copied(7)), {}, GONE),
+    ("copied an empty primary, and never held more", data_gone, keys(0, {}, **copied(0)), {}, GONE),
     ("a new cache that misses, and nobody says so", data_gone, keys(3, {}, 60, keyspace=MISSED, **unkept()), {}),
     ("new and evicting", data_gone, keys(90, {}, 60, keyspace={"evicted_keys": 10, **MISSED}, **unkept()),
      {"data-gone": "likely"}, GONE),
@@ -82,6 +101,8 @@ ROWS: list[Row] = [
     ("keys end one by one", data_gone, keys(10, {}, keyspace=MISSED, info={"expired_keys": 199}), {}, GONE),
     ("reads where nothing is", wrong_database, databases(2, 50), {"wrong-database": "likely"}),
     ("reads where nothing is, and they say so", wrong_database, databases(2, 50), {"wrong-database": "sure"}, GONE),
+    ("reads where nothing is shown", wrong_database,
+     {**(few := databases(2, 50)), "keyspace": {**few["keyspace"], "databases": 17}}, {}),
     ("only writes there", wrong_database, databases(0, 50), {}),
     ("hardly looks", wrong_database, databases(2, 19), {}),
     ("has keys there", wrong_database, databases(2, 50, empty=1), {}),

@@ -151,6 +151,10 @@ MEMORY: list[Row] = [
      {"keyspace": {"evicted_keys": 9, "evicted_keys.delta": 0}, "memory": {"maxmemory_used_share": REACHED}}, {}),
     ("never evicted", eviction_churn, {"keyspace": {"evicted_keys": 0, "evicted_keys.delta": 0}}, {}),
     ("evicted, and nobody looks", eviction_churn, {"keyspace": {"evicted_keys.delta": 9}}, {}),
+    ("misses that nobody writes back", eviction_churn,
+     lookups(0, 100, commandstats={"writes.calls.delta": 9}), {EVICTED: "hint"}),
+    ("misses that some write back", eviction_churn, lookups(0, 100, commandstats={"writes.calls.delta": 10}),
+     {EVICTED: "sure"}),
     ("missed more than on the good day", eviction_churn,
      lookups(90, 10, baseline={"hit_ratio.before": 0.99, "hit_ratio.now": 0.3}), {EVICTED: "likely"}),
     # maxmemory_shrunk

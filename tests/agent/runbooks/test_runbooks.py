@@ -208,6 +208,8 @@ def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
     others += [{"log": {f"{event}.newest_age": 1}} for event in ("no_space", "fork_failed")]
     others.append({"cluster": {"down1.address": "10.0.0.1:6379", "down1.state": "fail", "down1.slots": 5461}})
     others += [{"commandstats": {"flushall.calls": 1}}, {"keyspace": {"db0.keys": 9, "keys": 9}}]
+    others += [{"info": {"tracking_total_keys": 9}}]
+    others += [{"replication": {"repl_backlog_size": 30 << 20, "backlog_seconds": 600}}]
     for given in (*others, {"persistence": stuck, "process": stuck}):
         known |= _filled(given)
     assert known == EXAMPLES.keys()

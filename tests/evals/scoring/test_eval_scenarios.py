@@ -31,10 +31,10 @@ MOST = 10_000_000
 
 
 NOT_YET = {
-    *addresses.FAULTS, *data.FAULTS, *growing.FAULTS, *mistaken.FAULTS, *modules.FAULTS, *moments.FAULTS, *moved.FAULTS,
-    *moving_slots.FAULTS, *quiet.FAULTS, *saving.FAULTS, *startfiles.FAULTS, *starting.FAULTS, "mass-expiry-fields",
-    "healthy-short-fields", "healthy-arguments", "healthy-arguments-over-a-file", "config-drift-arguments",
-    "config-drift-edited", "sync-failed-timeout", "healthy-new-replica",
+    *addresses.FAULTS, *data.FAULTS, *growing.FAULTS, *mistaken.FAULTS, *modules.FAULTS, *moments.FAULTS,
+    *moved.FAULTS, *moving_slots.FAULTS, *quiet.FAULTS, *saving.FAULTS, *startfiles.FAULTS, *starting.FAULTS,
+    "mass-expiry-fields", "healthy-short-fields", "healthy-arguments", "healthy-arguments-over-a-file",
+    "config-drift-arguments", "config-drift-edited", "sync-failed-timeout", "healthy-new-replica",
     "tls-certificate-expired", "tls-certificate-expiring", "healthy-encrypted",
 }  # fmt: skip
 """Faults that are only tried live so far: what records one takes it off this list."""

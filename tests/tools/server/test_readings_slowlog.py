@@ -43,6 +43,20 @@ def events(values: Values, command: str) -> list[str]:
     return [field.split(".")[0] for field, value in values.items() if field.endswith(".command") and value == command]
 
 
+async def test_what_is_worst_is_kept_where_many_came_after_it(kind: ServerKind) -> None:
+    async with running(kind, slowlog_log_slower_than="0") as server, looking(server) as (node, wire):
+        await wire.ask("SADD", "tags", *range(50_000), timeout=10)
+        await wire.ask("SMEMBERS", "tags", timeout=10)
+        for number in range(60):
+            await wire.ask("SET", f"cart:{number}", "v")
+        values = await slowlog(node)
+    assert (values["SMEMBERS.count"], values["SADD.count"]) == (1, 1)
+    assert {entry(values, "SMEMBERS")["key"], entry(values, "SADD")["key"]} == {"tags"}
+    assert values["max_usec"] == max(int(entry(values, name)["usec"] or 0) for name in ("SMEMBERS", "SADD"))
+    assert values["e1.key"] == "cart:59"
+    assert len([field for field in values if field.endswith(".command")]) == 32
+
+
 async def test_secrets_and_its_own_entries_arent_shown(kind: ServerKind) -> None:
     async with running(kind, slowlog_log_slower_than="0") as server, looking(server) as (node, wire):
         await wire.ask("SLOWLOG", "RESET")
