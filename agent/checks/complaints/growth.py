@@ -16,6 +16,7 @@ ENTRIES, MORE_ENTRIES = 1000, 10
 BEHIND_SECONDS = 300.0
 WASTE, WASTE_RATIO = 100 * MIB, 1.5
 MISSES = 0.5
+LOOKUPS = 20
 
 
 def growth(view: View, limits: Limits) -> Iterator[Complaint]:
@@ -36,6 +37,14 @@ def growth(view: View, limits: Limits) -> Iterator[Complaint]:
         yield complaint(
             f"{evicted:.0f} keys were evicted over the window, and {1 - ratio:.0%} of the lookups miss",
             ("keyspace", "evicted_keys.delta"), ("keyspace", "hit_ratio"), figures=("evicted_per_second", "hit_ratio"),
+        )  # fmt: skip
+    misses = view.number("keyspace", "keyspace_misses.delta") or 0
+    written = view.number("commandstats", "writes.calls.delta")
+    # A cache that is still empty is written to by those who miss something.
+    if misses >= LOOKUPS and ratio == 0 and view.number("keyspace", "keys") == 0 and written == 0:
+        yield complaint(
+            f"all {misses:.0f} lookups of the window missed: no key is here, and nobody writes one",
+            ("keyspace", "keyspace_misses.delta"), ("keyspace", "keys"), ("commandstats", "writes.calls.delta"),
         )  # fmt: skip
     rss, used = view.number("memory", "used_memory_rss"), view.number("memory", "used_memory")
     if rss and used and rss - used >= WASTE and rss >= WASTE_RATIO * used:

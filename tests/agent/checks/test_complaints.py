@@ -36,6 +36,9 @@ def seen(extra: Extra, symptom: str = "") -> View:
 
 ROWS: tuple[tuple[str, Extra, Extra], ...] = (
     ("a status of INFO", {"info": {"rdb_last_bgsave_status": "err"}}, {"info": {"rdb_last_bgsave_status": "ok"}}),
+    ("lookups in nothing",
+     {"keyspace": {"keys": 0, "keyspace_misses.delta": 60, "hit_ratio": 0.0}, "commandstats": {"writes.calls.delta": 0}},
+     {"keyspace": {"keys": 0, "keyspace_misses.delta": 60, "hit_ratio": 0.0}, "commandstats": {"writes.calls.delta": 9}}),
     ("a state of INFO", {"info": {"master_failover_state": "waiting-for-sync"}},
      {"info": {"master_failover_state": "no-failover"}}),
     ("rewrites that fail", {"persistence": {"aof_rewrites_consecutive_failures": 3}},

@@ -11,7 +11,7 @@ FIRST = {
     "big-key-delete-by-expiry": "CONFIG SET lazyfree-lazy-expire yes",
     "client-paused": "CLIENT UNPAUSE",
     "client-paused-all": "Find who sends CLIENT PAUSE",
-    "cluster-slots-down-partial": "Restore the failed node",
+    "cluster-slots-down-partial": "Bring the failed node back",
     "cluster-slots-down-unassigned": "Slots belong to nobody",
     "stream-backlog": "Start more consumers",
     "stream-backlog-abandoned": "Entries of a consumer that is gone",
