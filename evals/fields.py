@@ -36,6 +36,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "config_drift": (r"([a-z-]+)(?=\.(file|running|differs)$)",),
 }
 """What in a tool's fields is a command's, an event's, an error's or a parameter's name: there any may come."""
+_SYNC_UNDER_WAY = ("master_sync_last_io_seconds_ago.delta", "master_sync_total_bytes.delta")
 UNRECORDED: Mapping[str, tuple[str, ...]] = {
     "access": tuple(f"{reason}.{name}" for reason in ("key", "channel") for name in ("count", "newest_age", "users")),
     "baseline": ("*.before", "*.now", "*.ratio", "age_days", "other_name", "found", "changed#.field"),
@@ -57,8 +58,12 @@ UNRECORDED: Mapping[str, tuple[str, ...]] = {
     ),
     "info": (
         "tracking_total_items.delta",
+        *_SYNC_UNDER_WAY,
+        "mem_replica_full_sync_buffer.delta",
+        "replica_full_sync_buffer_size.delta",
         *(f"tls_{of}_cert_{what}" for of in ("server", "client", "ca") for what in ("serial", "expires_in_seconds")),
     ),
+    "replication": _SYNC_UNDER_WAY,
     "commandstats": ("*.module",),
     "clients": ("threaded", "threaded_cmd"),
     "sentinel": ("+sdown.master.count", "+sdown.master.address"),

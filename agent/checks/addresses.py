@@ -56,7 +56,13 @@ def _is_loopback(address: str) -> bool:
         return False
 
 
-def _asked(view: View) -> str:
+def is_local_only(view: View) -> bool:
+    """Whether it's known to listen on loopback alone."""
+    listens = _listens(view)
+    return bool(listens) and all(map(_is_loopback, listens))
+
+
+def asked_address(view: View) -> str:
     """The address at which it's looked for and doesn't listen; empty where none is known."""
     if view.unavailable("connect") == "refused":
         return view.text("connect", "address")
@@ -81,7 +87,7 @@ def bound_elsewhere(view: View, limits: Limits) -> Found:
         return
     if refused or not listens or view.is_sentinel or not mention(REFUSED, view.symptom):
         return
-    at, asked, cited = " and ".join(listens), _asked(view), (*cited, ("symptom", "text"))
+    at, asked, cited = " and ".join(listens), asked_address(view), (*cited, ("symptom", "text"))
     local_only = all(map(_is_loopback, listens))
     if asked and (local_only or _is_loopback(asked)):
         name = "" if asked not in view.text("connect", "refused_addresses") else " (the name means both)"
@@ -101,8 +107,8 @@ def bound_elsewhere(view: View, limits: Limits) -> Found:
 
 
 def is_called_up(view: View) -> bool:
-    """Whether the deployment names this address for a node that it sees up: its bus or its link is."""
-    return view.in_topology.get("seen") == "up"
+    """Whether the deployment names this address for a node that it sees up, by its bus or its link, then or since."""
+    return view.in_topology.get("seen") == "up" or _is_heard(view)
 
 
 def _is_heard(view: View) -> bool:
@@ -147,8 +153,8 @@ def announced(view: View, limits: Limits) -> Found:
         yield view.cause("announced-address-unreachable", 0.75 if told else 0.45, why, *cited)
 
 
-def _asked_address(view: View) -> tuple[str, ...]:
-    return (asked,) if (asked := _asked(view)) else ("the address that is refused",)
+def _asked_addresses(view: View) -> tuple[str, ...]:
+    return (asked,) if (asked := asked_address(view)) else ("the address that is refused",)
 
 
 def _listening_address(view: View) -> tuple[str, ...]:
@@ -169,7 +175,7 @@ FAMILY = Family(
     needs={"bound-elsewhere": ("process",), "announced-address-unreachable": ()},
     consequences={"announced-address-unreachable": {"replica-link-down": 0.5, "non-cluster-client": 0.5}},
     placeholders=(
-        Placeholder(name="asked_address", example="::1", values=_asked_address),
+        Placeholder(name="asked_address", example="::1", values=_asked_addresses),
         Placeholder(name="listening_address", example="127.0.0.1", values=_listening_address),
         Placeholder(name="announcing", example="cluster-announce-ip, cluster-announce-port", values=_announced),
         Placeholder(name="announced_node", example="10.0.0.7:6379",

@@ -116,12 +116,13 @@ def data_gone(view: View, limits: Limits) -> Found:
         yield from _unsaid(view, limits, flushed, lived, others, cited)
         return
     up = view.number("info", "uptime_in_seconds") or 0
+    # A log that begins with this very start tells of a server that is new, not of one that was restarted.
+    new = not lived and view.number("log", "started_age") is not None
+    removed = not lived and (evicted or (new and expired and expired >= _NEARLY_ALL * max(keys, 1)))
     if view.text("info", "role") == "slave" and _synced_empty(view, limits):
         why = f"Synced from an empty primary: this replica copied it, and has {keys:.0f} keys. {others}"
         yield view.cause("data-gone", 0.85, why, *cited, *_SYNCED)
-    elif _began_empty(view, limits) and (lived or not (evicted and _missing(view, limits))):
-        # A log that begins with this very start tells of a server that is new, not of one that was restarted.
-        new = not lived and view.number("log", "started_age") is not None
+    elif _began_empty(view, limits) and not (removed and _missing(view, limits)):
         likely = 0.93 if lived else 0.3 if new else 0.75 if emptied else 0.45
         why = f"Restarted empty: it started {up:.0f} s ago, keeps neither snapshots nor an append-only file, and loaded"
         why += f" nothing; {keys:.0f} keys came since. {others}"
@@ -141,9 +142,7 @@ def data_gone(view: View, limits: Limits) -> Found:
         yield view.cause("data-gone", 0.75, why, ("info", "expired_keys"), ("commandstats", "expire.calls"), *cited)
 
 
-def _unsaid(
-    view: View, limits: Limits, flushed: float, lived: bool, others: str, cited: tuple[Cited, ...]
-) -> Found:  # fmt: skip
+def _unsaid(view: View, limits: Limits, flushed: float, lived: bool, others: str, cited: tuple[Cited, ...]) -> Found:
     """Data that is gone and that nobody speaks of: clients look it up in vain, and it's known what took it."""
     synced = view.text("info", "role") == "slave" and _synced_empty(view, limits)
     restarted = lived and _began_empty(view, limits)

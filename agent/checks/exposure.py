@@ -51,7 +51,8 @@ def exposed_instance(view: View, limits: Limits) -> Found:
     elif traces:
         strong = any(one[1] for one in traces)
         told = "; ".join(one[0] for one in traces)
-        probability = 0.96 if strong else 0.8
+        # What an operator leaves as well is less of an accident beside another trace.
+        probability = 0.96 if strong else 0.88 if len(traces) > 1 else 0.8
         yield view.cause("exposed-instance", probability, f"{why}. Traces: {told}.", *cited, *(t[2] for t in traces))
     else:
         yield view.cause("exposed-instance", 0.4, f"{why}; no trace of a stranger was read.", *cited)

@@ -30,7 +30,7 @@ LONG = 10_000
 WORTH_MISSES, WORTH_KEYS = 0.8, 20.0
 """The hit ratio below which evictions cost something, and keys a second that stay: as the checks' own bounds."""
 SHORTEN = "UNLINK, EXPIRE, LTRIM, LPOP, HDEL, SREM, ZREMRANGEBYRANK and XTRIM"
-"""Commands that free memory, and are never refused for want of it."""
+"""Commands that free memory, which a full server takes."""
 
 
 def longest(view: View) -> tuple[str, float] | None:

@@ -14,8 +14,9 @@ from tools.text import one_line
 
 LINGERS = 1.0
 """Seconds after the last word in which what was begun in other threads may come to its end."""
-LOADS = 30.0
-"""Seconds in which a command without a deadline has to be loaded."""
+LOADS = 15.0
+"""Seconds in which a command has to be loaded, on a machine that is busy, too; its deadline begins then."""
+NOT_LOADED = f"the program wasn't loaded within {LOADS:g} s; nothing was asked"
 ANSWERED, FAILED, USAGE, NOTHING, INTERRUPTED = 0, 1, 2, 3, 130
 
 
@@ -92,16 +93,13 @@ def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, 
 
     try:
         from agent.cli.bug_lines import bug_lines
-        from agent.cli.hard_stop import GRACE, hard_stop
+        from agent.cli.hard_stop import hard_stop
 
         def give(ended: bool) -> int:
-            print(
-                f"rediagnose {name}: the deadline passed while the program was loaded; nothing was asked",
-                file=sys.stderr,
-            )
+            print(f"rediagnose {name}: {NOT_LOADED}", file=sys.stderr)
             return NOTHING
 
-        with hard_stop(float(arguments.get("deadline", LOADS)) + GRACE, give) if own else nullcontext():
+        with hard_stop(LOADS, give) if own else nullcontext():
             from agent.cli.inputs import check_environment, typed
 
             check_environment(os.environ)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from agent.answer.diagnosis import Diagnosis, ModelUse, Step, TargetInfo
 from agent.answer.events import Answered
 from agent.cli.hard_stop import LAST_WORDS
+from agent.cli.program import LOADS, NOT_LOADED
 from evals.attacks._program import environment
 from evals.attacks._server import INFO, RIGHT, Serve, asked, serving
 from evals.attacks.attempt import Attempt
@@ -192,7 +193,8 @@ def _wrong(how: Try, ran: _Ran, folder: Path, *, changed: bool) -> str:
     most = 2.0 if how.signals else DEADLINE * (2 if how.command in ("apply", "rollback") else 1) + 2
     # A log that nothing can be written to any more is waited for, and can't hold the end.
     unlogged = how.kind == "again" and how.where.endswith("jsonl")
-    if ran.deaf is not None and ran.deaf > most + BUSY + LAST_WORDS * unlogged:
+    loading = LOADS if NOT_LOADED in ran.err else 0.0
+    if ran.deaf is not None and ran.deaf > most + BUSY + loading + LAST_WORDS * unlogged:
         return f"{ran.deaf:.1f} s"
     if how.command not in ("apply", "rollback"):
         return "" if ran.out or "rediagnose" in ran.err else "it said nothing"

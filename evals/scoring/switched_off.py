@@ -36,6 +36,7 @@ BROUGHT_ABOUT: Mapping[tuple[str, str], str] = {
     ("noreplicas", "replica-link-down"): "the link of the replica that is missing is down",
     ("listen-backlog-overflow", "process-frozen"): "the process is stopped, which is why nobody accepts",
     ("oom-killed", "data-gone"): "without persistence the server came back empty",
+    ("queue-evicted", "eviction-churn"): "keys are evicted, and what is evicted is asked for and missed",
     ("eviction-churn", "data-gone"): "what was evicted is looked up and missed",
     ("balancer-over-replicas", "replica-write-or-stale"): "writes that the balancer sends to a replica are refused",
     ("slowness-failover", "slow-on-command"): "slow scripts make the primary seem dead",

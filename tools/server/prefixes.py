@@ -1,6 +1,7 @@
 """What the keys are, by how their names begin: which are most, and about how much memory one of them takes."""
 
 import re
+import string
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
@@ -22,6 +23,7 @@ ALIKE = 5
 WIDE_COUNT = 1000
 """Hash slots that one SCAN for a type looks at: about 2.5 ms."""
 _VARIABLE = re.compile(r"[0-9]|(?<![a-z])[0-9a-f]{8,}(?![a-z])", re.IGNORECASE)
+_PLAIN = string.ascii_letters + string.digits
 _PARTS = re.compile(r"[:./|{}_-]")
 Collection = Literal["list", "hash", "set", "zset", "stream"]
 
@@ -99,7 +101,7 @@ def _before_what_varies(name: str) -> str:
     if varies is None:
         return name
     before = name[: varies.start()]
-    return re.sub(r"[A-Za-z0-9]*$", "", before) or before
+    return before.rstrip(_PLAIN) or before
 
 
 def _unlike_a_name(name: str) -> tuple[int, int]:

@@ -6,7 +6,7 @@ something is wrong that has no name here, and a person reads what.
 
 from collections.abc import Callable, Iterator, Sequence
 
-from agent.checks.complaints import delays, deployment, growth, limits, log, statuses, traffic
+from agent.checks.complaints import delays, deployment, doors, growth, limits, log, statuses, traffic
 from agent.checks.complaints.complaint import NAMELESS, Complaint
 from agent.checks.types import Limits
 from agent.checks.versus_baseline import as_ever
@@ -16,6 +16,7 @@ from tools.text import one_line
 KINDS: tuple[Callable[[View, Limits], Iterator[Complaint]], ...] = (
     statuses.statuses, log.events, log.lives, statuses.counters, statuses.errors, limits.limits, delays.held_up,
     traffic.clients, growth.growth, limits.machine, deployment.members,
+    doors.doors,
 )  # fmt: skip
 """In the order in which they're named."""
 SHOWN = 5

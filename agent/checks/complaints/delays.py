@@ -20,6 +20,8 @@ FORK_USEC = 50_000
 EXPIRE_SHARE = 0.1
 """Of the window that went into the expiry cycle; active-expire-effort allows a quarter at most."""
 FULL_CORE = 0.9
+STANDING = ("T", "t", "Z", "X")
+"""States of a process that doesn't run, as Linux tells them."""
 LATE_MS, LATE_SHARE = 50.0, 0.05
 SILENT_MS = 500.0
 
@@ -40,6 +42,9 @@ def held_up(view: View, limits: Limits) -> Iterator[Complaint]:
         yield complaint(
             f"expiring keys took {expiry:.0f} ms of {window:.0f} s", ("keyspace", "expire_cycle_cpu_milliseconds.delta")
         )
+    child = view.text("process", "child_state")
+    if child in STANDING:
+        yield complaint(f"a child of the server stands still (state {child})", ("process", "child_state"))
     if (run := view.number("process", "main_run_share")) is not None and run >= FULL_CORE:
         yield complaint(
             f"the main thread uses {run:.0%} of a core", ("process", "main_run_share"), figures=("cpu_share",)

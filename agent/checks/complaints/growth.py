@@ -40,10 +40,11 @@ def growth(view: View, limits: Limits) -> Iterator[Complaint]:
         )  # fmt: skip
     misses = view.number("keyspace", "keyspace_misses.delta") or 0
     written = view.number("commandstats", "writes.calls.delta")
-    # A cache that is still empty is written to by those who miss something.
-    if misses >= LOOKUPS and ratio == 0 and view.number("keyspace", "keys") == 0 and written == 0:
+    # A cache is written to by those who miss something.
+    if misses >= LOOKUPS and ratio == 0 and written == 0:
+        keys_ = view.number("keyspace", "keys") or 0
         yield complaint(
-            f"all {misses:.0f} lookups of the window missed: no key is here, and nobody writes one",
+            f"all {misses:.0f} lookups of the window missed among {keys_:.0f} keys, and nobody writes one",
             ("keyspace", "keyspace_misses.delta"), ("keyspace", "keys"), ("commandstats", "writes.calls.delta"),
         )  # fmt: skip
     rss, used = view.number("memory", "used_memory_rss"), view.number("memory", "used_memory")

@@ -34,11 +34,14 @@ def seen(extra: Extra, symptom: str = "") -> View:
     return view({tool: {**WELL.get(tool, {}), **extra.get(tool, {})} for tool in {**WELL, **extra}}, symptom=symptom)
 
 
+EMPTY: Extra = {"keyspace": {"keys": 0, "keyspace_misses.delta": 60, "hit_ratio": 0.0}}
 ROWS: tuple[tuple[str, Extra, Extra], ...] = (
     ("a status of INFO", {"info": {"rdb_last_bgsave_status": "err"}}, {"info": {"rdb_last_bgsave_status": "ok"}}),
-    ("lookups in nothing",
-     {"keyspace": {"keys": 0, "keyspace_misses.delta": 60, "hit_ratio": 0.0}, "commandstats": {"writes.calls.delta": 0}},
-     {"keyspace": {"keys": 0, "keyspace_misses.delta": 60, "hit_ratio": 0.0}, "commandstats": {"writes.calls.delta": 9}}),
+    ("a child that stands still", {"process": {"child_state": "T"}}, {"process": {"child_state": "S"}}),
+    ("a folder of the system's", {"persistence": {"config.dir": "/etc/cron.d"}},
+     {"persistence": {"config.dir": "/var/lib/redis"}}),
+    ("lookups in nothing", {**EMPTY, "commandstats": {"writes.calls.delta": 0}},
+     {**EMPTY, "commandstats": {"writes.calls.delta": 9}}),
     ("a state of INFO", {"info": {"master_failover_state": "waiting-for-sync"}},
      {"info": {"master_failover_state": "no-failover"}}),
     ("rewrites that fail", {"persistence": {"aof_rewrites_consecutive_failures": 3}},

@@ -19,7 +19,7 @@ def test_so_does_what_they_make_together() -> None:
 
 def test_patterns_are_found_wherever_they_stand() -> None:
     places = {one.where for one in collected()}
-    assert {"tools.credentials._FORMS", "tools.server.info.COUNTERS", "tools.host.log.PATTERNS"} <= places
+    assert {"tools.credentials._FORMS", "tools.server.info.COUNTERS", "tools.host.log_events.PATTERNS"} <= places
     assert any(place.endswith("(inline)") for place in places) and len(collected()) > 200
 
 

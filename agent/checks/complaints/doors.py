@@ -1,0 +1,37 @@
+"""Where a server can be reached and by whom, against what is reported and what was done there."""
+
+import re
+from collections.abc import Iterator
+
+from agent.checks.addresses import FROM_ELSEWHERE, REFUSED, asked_address, is_local_only
+from agent.checks.complaints.complaint import Complaint, complaint
+from agent.checks.exposure import exposed
+from agent.checks.types import Limits
+from agent.evidence.report_words import mention
+from agent.evidence.view import View
+
+FOREIGN = re.compile(r"/(etc|usr|bin|sbin|boot|proc|sys|root/\.ssh|home/[^/]+/\.ssh|var/spool/cron\w*|var/www)(/.*)?")
+"""Folders where nobody keeps a server's data."""
+
+
+def doors(view: View, limits: Limits) -> Iterator[Complaint]:
+    """A refused connect where it isn't known to listen, a folder of the system's, and an open door that was used."""
+    listens = ("process", "listens_at")
+    if view.get("process", "listening") is True and mention(REFUSED, view.symptom):
+        if asked := asked_address(view):
+            yield complaint(f"the report is of a refused connect, and nothing listens at {asked}", listens)
+        elif is_local_only(view) and mention(FROM_ELSEWHERE, view.symptom):
+            yield complaint("the report is of connects that are refused elsewhere, and it listens here only", listens)
+    folder = view.text("persistence", "config.dir")
+    if FOREIGN.fullmatch(folder):
+        yield complaint(f"its data goes into {folder}", ("persistence", "config.dir"))
+    if not exposed(view):
+        return
+    for name, kind in (("flushall", "calls"), ("config|set", "failed_calls")):
+        if count := view.number("commandstats", f"{name}.{kind}"):
+            told = "was called" if kind == "calls" else "failed"
+            yield complaint(
+                f"whoever reaches {view.text('config_drift', 'bind') or 'it'} may do everything, and {name.upper()} "
+                f"{told} {count:.0f} times",
+                ("commandstats", f"{name}.{kind}"), ("config_drift", "bind"),
+            )  # fmt: skip
