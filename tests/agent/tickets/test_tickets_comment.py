@@ -1,12 +1,10 @@
-"""The comment of every recorded incident, in every form: its top is whole, and nothing in it is markup of others."""
+"""The comment of an answer, in every form: nothing in it is markup of others, and what is too long is cut."""
 
 import json
 import re
 from functools import cache
-from typing import get_args
 
 import pytest
-from markdown_it import MarkdownIt
 
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, Step, TargetInfo
 from agent.answer.taxonomy import CAUSES
@@ -15,22 +13,15 @@ from agent.tickets.comment import comment, marker_of
 from agent.tickets.document import Code, Comment, Fold, Items, Para, Text, words
 from agent.tickets.forms import formatted_comment
 from agent.tickets.meanings import MEANINGS
-from agent.tickets.notify import generic, slack
+from agent.tickets.notify import slack
 from agent.tickets.service import Form
 from agent.tickets.summary import headline
 from evals.scoring.scenario import BUNDLED, Scenario, load
+from tests.commented import FORMS, LIMITS, MARKER, sound_markdown, sound_wiki
 from tests.standins import valid_adf
 from tools.connection.target import parse_target
 from tools.record.load import load as recording
 from tools.record.tape import Tape
-
-FORMS: tuple[Form, ...] = get_args(Form)
-MARKER = "rediagnose:0123456789abcdef"
-LIMITS: dict[Form, int] = {"markdown": 65_536, "jira": 32_767, "adf": 32_767, "text": 4_000}
-
-
-def one_of_each_fault() -> list[Scenario]:
-    return list({one.fault: one for one in load(BUNDLED)}.values())
 
 
 @cache
@@ -45,55 +36,6 @@ def answer_of(scenario: Scenario) -> Diagnosis:
 def test_every_cause_has_its_meaning() -> None:
     assert set(MEANINGS) == set(CAUSES)
     assert all(meaning[0].isupper() and meaning[-1] != "." and len(meaning) < 110 for meaning in MEANINGS.values())
-
-
-@pytest.mark.parametrize("scenario", one_of_each_fault(), ids=lambda one: one.fault)
-def test_the_comment_of_a_fault(scenario: Scenario) -> None:
-    answer = answer_of(scenario)
-    made = comment(answer, MARKER)
-    texts = {form: formatted_comment(made, form, LIMITS[form]) for form in FORMS}
-    for form, text in texts.items():
-        assert 0 < len(text) <= LIMITS[form]
-        top = text.split("<details>")[0].split("----")[0].split('"expand"')[0].split("\nEvidence:")[0]
-        assert "Do first:" in top and "Don't:" in top
-        assert (answer.causes[0].id if answer.causes else answer.outcome) in top
-        assert "Nothing was changed" in top and "didn't fit" not in top
-        assert MARKER in text
-        # A ticket isn't read out to those who wrote it.
-        assert scenario.ticket not in text
-    assert len(made.top) <= 7 + bool(answer.refused)
-    assert ("Then:" in texts["text"]) == (len(answer.plan) > 1)
-    _sound_markdown(texts["markdown"])
-    _sound_wiki(texts["jira"])
-    valid_adf(json.loads(texts["adf"]))
-    body = slack(answer, None, "")
-    assert all(len(block["text"]["text"]) <= 3000 for block in body["blocks"])
-    assert not re.search(r"<(?![|])", body["text"])
-    assert json.loads(json.dumps(generic(answer, None, "")))["outcome"] == answer.outcome
-
-
-def _sound_markdown(text: str) -> None:
-    """As a Markdown parser reads it: paragraphs, lists, code, bold, and the only HTML is the folds' own."""
-    blocks = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(text)
-    inner = [child for block in blocks for child in block.children or ()]
-    html = [line for block in blocks if block.type == "html_block" for line in block.content.split("\n") if line]
-    tags = re.compile(rf"<!-- {MARKER} -->|<details><summary>[\w, ]+</summary>|</details>")
-    assert all(tags.fullmatch(line) for line in html), html
-    kinds = {one.type.removesuffix("_open").removesuffix("_close") for one in (*blocks, *inner)}
-    plain = {"paragraph", "inline", "bullet_list", "list_item", "fence", "html_block", "text", "code_inline", "strong"}
-    assert kinds <= plain, kinds - plain
-    assert len(re.findall("^```", text, flags=re.MULTILINE)) % 2 == 0
-    bare = re.sub(r"^```text\n.*?^```$|(?<!\\)(`+)(?!`).+?(?<!`)\1(?!`)", "", text, flags=re.DOTALL | re.MULTILINE)
-    assert bare.count("<details>") == bare.count("</details>") == bare.count("<summary>")
-    bare = re.sub(r"</?(details|summary)>|<!-- \S+ -->", "", bare)
-    assert not re.search(r"<|@\w|(?<![&\\])#\d|(?<!\\)[\[\]]", bare), bare
-
-
-def _sound_wiki(text: str) -> None:
-    parts = text.split("{noformat}")
-    assert len(parts) % 2 == 1
-    bare = re.sub(r"\{\{.*?(?<!\\)\}\}", "", " ".join(parts[::2]))
-    assert not re.search(r"(?<!\\)[{}\[\]|!]", bare), bare
 
 
 HOSTILE = (
@@ -121,12 +63,12 @@ def test_words_of_others_are_no_markup() -> None:
     answer = hostile()
     made = comment(answer, MARKER)
     markdown = formatted_comment(made, "markdown", LIMITS["markdown"])
-    _sound_markdown(markdown)
+    sound_markdown(markdown)
     assert "\n# heading" not in markdown and "\n1. item" not in markdown
     bare = re.sub(r"(?<!\\)(`+)(?!`).+?(?<!`)\1(?!`)", "", markdown, flags=re.DOTALL)
     assert "https://" not in bare and "www." not in bare
     wiki = formatted_comment(made, "jira", LIMITS["jira"])
-    _sound_wiki(wiki)
+    sound_wiki(wiki)
     assert "https://" not in wiki and "www." not in wiki and "\nh1. title" not in wiki
     valid_adf(json.loads(formatted_comment(made, "adf", LIMITS["adf"])))
     sent = json.dumps(slack(answer, None, "javascript:alert(1)"))
@@ -148,7 +90,7 @@ def test_what_is_too_long_is_cut_below_and_not_on_top(form: Form) -> None:
     if form != "text":
         assert len(text) > limit / 2 and "didn't fit" in text
     if form == "markdown":
-        _sound_markdown(text)
+        sound_markdown(text)
     if form == "adf":
         valid_adf(json.loads(text))
 

@@ -13,8 +13,9 @@ from evals.attacks.deaf import Try, tried
         Try("apply", "audit.jsonl", 3, "stubborn", 1), Try("rollback", "audit.jsonl", 5, "once", 1),
         Try("capture", "socket.connect", 1, "again", 1), Try("triage", "socket.connect", 1, "once", 2),
         Try("chat", "socket.connect", 1, "stubborn", 1),
-        # Loading the program reads /proc, before there is an incident.
-        Try("triage", "/proc/", 1, "stubborn", 0), Try("apply", "/proc/", 2, "once", 1),
+        # Loading the program reads /proc, before there is an incident; it has some real seconds for it.
+        pytest.param(Try("triage", "/proc/", 1, "stubborn", 0), marks=pytest.mark.live),
+        Try("apply", "/proc/", 2, "once", 1),
     ],
     ids=str,
 )  # fmt: skip
