@@ -1,7 +1,6 @@
 """The log's tail, of real servers that had something to say."""
 
 import asyncio
-import contextlib
 import os
 import shutil
 import signal
@@ -11,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from evals.lab.servers import Server, ServerKind, free_port, running, start
+from evals.lab.wire import packed
 from tools.clock import SystemClock
 from tools.connection.target import parse_target
 from tools.errors import Unanswered
@@ -152,7 +151,8 @@ async def test_a_replica_that_comes_and_goes(kind: ServerKind) -> None:
                         break
                     await asyncio.sleep(0.05)
         values = await until(host_of(primary), "replica_lost.count")
-        assert values["full_resync.count"] == 1
+        # By an RDB channel of its own the replica asks a second time.
+        assert values["full_resync.count"] in (1, 2)
         assert values["unclassified"] == 0
 
 
@@ -164,10 +164,11 @@ async def test_a_slow_script_and_a_flooded_client(kind: ServerKind) -> None:
     ):
         await redis.eval("for turn = 1, 4e7 do end", 0)
         await redis.set("big", "x" * 1_000_000)
-        for _ in range(3):
-            with contextlib.suppress(RedisError, OSError):
-                await redis.mget(*["big"] * 50)
+        # A client that reads nothing: one that reads may keep up.
+        _, writer = await asyncio.open_connection(server.host, server.port)
+        writer.write(packed("MGET", *["big"] * 50))
         values = await until(host_of(server), "output_limit.count")
+        writer.close()
         assert isinstance(values["script_slow.ms"], int) and values["script_slow.ms"] >= 50
         assert values["unclassified"] == 0
 
