@@ -88,7 +88,7 @@ def bound_elsewhere(view: View, limits: Limits) -> Found:
     if refused or not listens or view.is_sentinel or not mention(REFUSED, view.symptom):
         return
     at, asked, cited = " and ".join(listens), asked_address(view), (*cited, ("symptom", "text"))
-    local_only = all(map(_is_loopback, listens))
+    local_only = is_local_only(view)
     if asked and (local_only or _is_loopback(asked)):
         name = "" if asked not in view.text("connect", "refused_addresses") else " (the name means both)"
         why = f"The server listens at {at} only; at {asked}{name} nothing listens, and a connect is refused."

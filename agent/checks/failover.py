@@ -1,11 +1,10 @@
 """Sentinel and failover: whether somebody can decide, and whether there is one master."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 
 from agent.checks.failover_reasons import STARTING
 from agent.checks.types import Family, Found, Limits
-from agent.evidence.view import Cited, View
+from agent.evidence.view import Cited, View, ended_at
 
 LACKS = {
     "no-quorum": "the quorum",
@@ -177,7 +176,7 @@ def _moment(sentinel: View, age: float | None, signs: Sequence[Cited]) -> float 
     reading = sentinel.last("sentinel")
     if logged or reading is None or age is None:
         return min(logged, default=None)
-    return datetime.fromisoformat(reading.at).timestamp() + (reading.ms or 0) / 1000 - age
+    return ended_at(reading) - age
 
 
 def _failed_over(view: View, at: str, limits: Limits) -> tuple[float | None, list[Cited]]:

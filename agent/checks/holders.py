@@ -128,15 +128,9 @@ def _what_holds(view: View) -> tuple[str, ...]:
 
 
 def _what_is_refused(view: View) -> tuple[str, ...]:
-    names = list(refused_commands(view))[:4]
-    shown = (
-        f"{', '.join(name.upper() for name in names)} are"
-        if len(names) > 1
-        else f"{names[0].upper()} is"
-        if names
-        else ""
-    )
-    return (f"{shown or 'SET, LPUSH, HSET, XADD, LMOVE and whatever else adds are'} refused; {SHORTEN} work",)
+    names = [name.upper() for name in refused_commands(view)][:4]
+    which = ", ".join(names) or "SET, LPUSH, HSET, XADD, LMOVE and whatever else adds"
+    return (f"{which} {'is' if len(names) == 1 else 'are'} refused; {SHORTEN} work",)
 
 
 def _how_it_fills(view: View) -> tuple[str, ...]:

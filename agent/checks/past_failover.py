@@ -8,7 +8,7 @@ from agent.answer.diagnosis import Evidence, PastFailover
 from agent.checks.failover import masters, replicas
 from agent.checks.failover_reasons import STARTING, ago, reason
 from agent.evidence.report_words import mention
-from agent.evidence.view import Cited, View
+from agent.evidence.view import Cited, View, ended_at
 from tools.records import Record
 
 WORDS = re.compile(
@@ -117,7 +117,7 @@ def _view(views: Sequence[View], node: str) -> View:
 
 def _read_at(view: View, tool: str = "log") -> float:
     reading = view.last(tool)
-    return datetime.fromisoformat(reading.at).timestamp() + (reading.ms or 0) / 1000 if reading else 0.0
+    return ended_at(reading) if reading else 0.0
 
 
 def _ends(old: str, new: str) -> str:

@@ -16,6 +16,11 @@ Cited = tuple[str, str]
 """(tool, field): the field of the newest reading of that tool that saw enough to tell it."""
 
 
+def ended_at(reading: Reading) -> float:
+    """When a reading was complete, in seconds since the epoch."""
+    return datetime.fromisoformat(reading.at).timestamp() + (reading.ms or 0) / 1000
+
+
 class View:
     """The readings of one node, and those that are of none."""
 
@@ -65,9 +70,7 @@ class View:
         Ages of several readings don't compare: one takes a glance, another waits for its window.
         """
         seconds, reading = self.number(tool, field), self._holding(tool, field)
-        if seconds is None or reading is None:
-            return None
-        return datetime.fromisoformat(reading.at).timestamp() + (reading.ms or 0) / 1000 - seconds
+        return None if seconds is None or reading is None else ended_at(reading) - seconds
 
     def text(self, tool: str, field: str) -> str:
         """A value as text; empty where it wasn't read."""
