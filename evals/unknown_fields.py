@@ -62,7 +62,7 @@ def unremarkable() -> tuple[Unremarkable, ...]:
 
 
 @cache
-def named() -> tuple[re.Pattern[str], ...]:
+def named() -> re.Pattern[str]:
     """The fields that checks and complaints name: literally, with something filled in, or by a regular expression."""
     found = set[str]()
     for path in sorted(CHECKS.rglob("*.py")):
@@ -75,14 +75,15 @@ def named() -> tuple[re.Pattern[str], ...]:
                 # A pattern of few letters would stand for what nobody thought of: `total_*`, `expired_*`.
                 if "*" not in name or "." in name or len(re.sub(r"[\W_]", "", name)) >= MOSTLY_WRITTEN:
                     found.add(re.escape(name).replace(r"\*", r"\S*"))
-    return (*(compiled for text in sorted(found) if (compiled := _compiled(text))), *COUNTERS)
+    texts = [*filter(_compiles, sorted(found)), *(one.pattern for one in COUNTERS)]
+    return re.compile("|".join(f"(?:{text})" for text in texts))
 
 
-def _compiled(text: str) -> re.Pattern[str] | None:
+def _compiles(text: str) -> bool:
     try:
-        return re.compile(text)
+        return bool(re.compile(text))
     except re.error:
-        return None
+        return False
 
 
 @cache
@@ -95,7 +96,7 @@ def is_explained(tool: str, field: str) -> bool:
     return (
         name in STATES
         or name.endswith("_status")
-        or any(one.fullmatch(each) for one in named() for each in names)
+        or any(map(named().fullmatch, names))
         or any(one.has(tool, each) for one in unremarkable() for each in names)
     )
 

@@ -1,10 +1,11 @@
 """Tools as a caller sees them: a name, a schema, a declared effect; every call becomes a reading."""
 
 import asyncio
+import inspect
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from inspect import cleandoc
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -49,7 +50,10 @@ class Tool:
     description: str
     effect: Effect
     node: str | None
-    adapter: TypeAdapter[Awaitable[Values]]
+    adapter: TypeAdapter[dict[str, Any]]
+    """What makes arguments of what a caller gave."""
+    call: ToolFunction
+    """The function, without those of its arguments that are bound."""
 
     def schema(self) -> dict[str, Any]:
         """The tool in the form that chat completions take."""
@@ -65,13 +69,34 @@ class Tool:
         return {"type": "function", "function": function}
 
 
-def bind(fn: ToolFunction, *context: object, node: str | None = None) -> Tool:
-    """A tool of a function whose first arguments are given. Raises `TypeError` for one that declares no effect."""
+def bind(fn: ToolFunction, *context: object, node: str | None = None, instead: ToolFunction | None = None) -> Tool:
+    """A tool of a function whose first arguments are given; `instead` is what takes its place in a replay.
+
+    Raises `TypeError` for one that declares no effect.
+    """
     name = getattr(fn, "__name__", repr(fn))
     effect = getattr(fn, "effect", None)
     if effect not in ("reads", "proposes"):
         raise TypeError(f"tool {name} doesn't declare whether it reads or proposes")
-    return Tool(name, cleandoc(fn.__doc__ or ""), effect, node, TypeAdapter(partial(fn, *context)))  # type: ignore[arg-type]
+    adapter = _adapter(fn, len(context))
+    return Tool(name, cleandoc(fn.__doc__ or ""), effect, node, adapter, instead or partial(fn, *context))
+
+
+@cache
+def _adapter(fn: ToolFunction, given: int) -> TypeAdapter[dict[str, Any]]:
+    """The arguments of a function but for the first so many: made once, however many nodes it's bound to."""
+    whole = inspect.signature(fn)
+    remaining = list(whole.parameters.values())[given:]
+
+    def arguments(**asked: Any) -> dict[str, Any]:
+        return asked
+
+    arguments.__module__ = fn.__module__
+    arguments.__annotations__ = {one.name: fn.__annotations__[one.name] for one in remaining}
+    arguments.__signature__ = whole.replace(  # type: ignore[attr-defined]
+        parameters=remaining, return_annotation=inspect.Signature.empty
+    )
+    return TypeAdapter(arguments)  # type: ignore[arg-type]
 
 
 class PendingCall(Record):
@@ -182,7 +207,7 @@ class Toolbox:
         if self.ends is not None and self._clock.monotonic() >= self.ends:
             raise BudgetSpent("the incident's time is over; conclude from what was read")
         try:
-            pending = tool.adapter.validate_python(ArgsKwargs((), given))
+            arguments = tool.adapter.validate_python(ArgsKwargs((), given))
         except ValidationError as error:
             raise ToolError(f"{name}: {_problems(error)}") from None
         begun, began = self._begin(name, given, tool.node), self._clock.monotonic()
@@ -190,7 +215,7 @@ class Toolbox:
         most = DEADLINE + sum(float(given[key]) for key in ("window", "seconds") if _is_number(given.get(key)))
         try:
             async with asyncio.timeout(most):
-                values = await pending
+                values = await tool.call(**arguments)
         except Unanswered as error:
             unavailable = Unavailable(kind=error.kind, detail=error.detail)
             return self._add_reading(begun, began, error.values or None, unavailable)

@@ -7,7 +7,7 @@ from types import CodeType, FunctionType
 from agent.answer.taxonomy import CAUSES
 from agent.checks import CHECKS
 from agent.checks.types import Check, Limits
-from agent.evidence.view import View
+from agent.evidence.view import Readings, View
 from tools.records import Kind, Reading, Scalar
 
 Looked = tuple[str | None, str, str]
@@ -19,13 +19,14 @@ ANY = "*"
 class _Noting(View):
     """A view that notes what it's asked for."""
 
-    def __init__(self, readings: Iterable[Reading], node: str | None, noted: set[Looked]) -> None:
+    def __init__(self, readings: Readings, node: str | None, noted: set[Looked]) -> None:
         super().__init__(readings, node)
         self._noted = noted
 
     @property
     def peers(self) -> tuple[View, ...]:
-        return tuple(_Noting(peer.all, peer.node, self._noted) for peer in super().peers)
+        others = (node for node in self.deployment.nodes if node != self.node)
+        return tuple(_Noting(self.deployment, node, self._noted) for node in others)
 
     def get(self, tool: str, field: str) -> Scalar:
         self._noted.add((self.node, tool, field))
@@ -43,8 +44,9 @@ class _Noting(View):
 def looked_at(cause: str, readings: Sequence[Reading], nodes: Sequence[str], limits: Limits) -> set[Looked]:
     """What the checks that can find a cause read of these readings; of a node's view also what is of no node."""
     noted: set[Looked] = set()
+    deployment = Readings(readings)
     for node in nodes:
-        view = _Noting(readings, node, noted)
+        view = _Noting(deployment, node, noted)
         for check in checks_of(cause):
             for _ in check(view, limits):
                 pass

@@ -21,8 +21,6 @@ THRESHOLDS: Mapping[str, float] = {
     "slow_once_seconds": 10,
 }  # fmt: skip
 """The runbook's own, for the plan, which is made of the readings alone; a test holds the two together."""
-MOST_ENTRIES = 64
-"""Entries of the slow log that are gone through for a command's key and caller."""
 STARVED = 0.6
 """The share of waiting from which on a command's duration says more of the machine than of the command."""
 PINGS = 20
@@ -176,18 +174,14 @@ def _waited(view: View) -> float:
 
 def _entry(view: View, command: str) -> str:
     """Where the newest entry of a command stands in the slow log, such as `e3`; one that isn't there if none is."""
-    places = (f"e{number}" for number in range(1, MOST_ENTRIES + 1))
-    return next((at for at in places if view.text("slowlog", f"{at}.command") == command), "e1")
+    rows = view.rows("slowlog", "e").items()
+    return next((f"e{number}" for number, row in rows if row.get("command") == command), "e1")
 
 
 def _entries(view: View, command: str, *fields: str) -> tuple[str, ...]:
     """The commonest values of some fields of a command's entries in the slow log, empty ones in an unknown's place."""
-    seen = Counter(
-        values
-        for number in range(1, MOST_ENTRIES + 1)
-        if view.text("slowlog", f"e{number}.command") == command
-        and any(values := tuple(view.text("slowlog", f"e{number}.{field}") for field in fields))
-    )
+    own = (row for row in view.rows("slowlog", "e").values() if row.get("command") == command)
+    seen = Counter(values for row in own if any(values := tuple(str(row.get(field) or "") for field in fields)))
     return seen.most_common(1)[0][0] if seen else ("",) * len(fields)
 
 
@@ -210,10 +204,8 @@ def _by(view: View, command: str) -> str:
 
 def _work(view: View, command: str) -> Work:
     """What kind of work a command is."""
-    arguments = max(
-        (view.number("slowlog", f"e{number}.args") or 0 for number in range(1, MOST_ENTRIES + 1)
-         if view.text("slowlog", f"e{number}.command") == command), default=0,
-    )  # fmt: skip
+    own = (row.get("args") for row in view.rows("slowlog", "e").values() if row.get("command") == command)
+    arguments = max((number for number in own if isinstance(number, int | float)), default=0)
     module = view.get("commandstats", f"{command.lower()}.module") is True
     return Work.of(command, int(arguments), module=module)
 

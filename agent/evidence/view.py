@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from datetime import datetime
+from operator import itemgetter
 
 from agent.answer.diagnosis import Cause, Evidence, RuledOut
 from agent.evidence.breadth import merged
@@ -21,14 +22,42 @@ def ended_at(reading: Reading) -> float:
     return datetime.fromisoformat(reading.at).timestamp() + (reading.ms or 0) / 1000
 
 
+class Readings:
+    """The readings of a deployment by node, sorted once for the views of all its nodes."""
+
+    def __init__(self, readings: Iterable[Reading]) -> None:
+        self.all = tuple(readings)
+        self.views: dict[str, View] = {}
+        """Those that were made of nodes so far."""
+        self._by_node: dict[str | None, list[tuple[int, Reading]]] = {None: []}
+        for place, reading in enumerate(self.all):
+            self._by_node.setdefault(reading.node, []).append((place, reading))
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes that there are readings of, in the order in which they came."""
+        return tuple(node for node in self._by_node if node is not None)
+
+    def of(self, node: str | None) -> tuple[Reading, ...]:
+        """The readings of a node and those that are of none, in turn; all of them where no node is given."""
+        if node is None:
+            return self.all
+        found = sorted([*self._by_node[None], *self._by_node.get(node, ())], key=itemgetter(0))
+        return tuple(reading for _, reading in found)
+
+    def view(self, node: str) -> "View":
+        """A node's view, made once."""
+        if node not in self.views:
+            self.views[node] = View(self, node)
+        return self.views[node]
+
+
 class View:
     """The readings of one node, and those that are of none."""
 
-    def __init__(self, readings: Iterable[Reading], node: str | None) -> None:
-        readings = tuple(readings)
-        self.all = readings
-        """The readings of all nodes."""
-        self.readings = tuple(reading for reading in readings if node is None or reading.node in (node, None))
+    def __init__(self, readings: "Iterable[Reading] | Readings", node: str | None) -> None:
+        self.deployment = readings if isinstance(readings, Readings) else Readings(readings)
+        self.readings = self.deployment.of(node)
         self.node = node
         by_tool: dict[str, list[Reading]] = {}
         for reading in self.readings:
@@ -39,12 +68,28 @@ class View:
         if PASTED in self._whole and ((own := self._whole.get("log")) is None or own.unavailable):
             # What a person could read stands in for what couldn't be read from here.
             self._whole["log"], self._held["log"] = self._whole[PASTED], self._held[PASTED]
+        self._rows: dict[tuple[str, str], dict[int, dict[str, Scalar]]] = {}
+
+    @property
+    def all(self) -> tuple[Reading, ...]:
+        """The readings of all nodes."""
+        return self.deployment.all
 
     @property
     def peers(self) -> "tuple[View, ...]":
         """The other nodes of the deployment, as their own readings show them."""
-        names = dict.fromkeys(reading.node for reading in self.all if reading.node not in (self.node, None))
-        return tuple(View(self.all, name) for name in names)
+        return tuple(self.deployment.view(node) for node in self.deployment.nodes if node != self.node)
+
+    def rows(self, tool: str, letter: str) -> dict[int, dict[str, Scalar]]:
+        """A ranking's rows by number, such as `e1.command`, `e1.usec` and `e2.command` of the letter e, in order."""
+        if (tool, letter) not in self._rows:
+            rows: dict[int, dict[str, Scalar]] = {}
+            for field, value in self.fields(tool).items():
+                place, dot, name = field.partition(".")
+                if dot and place[:1] == letter and place[1:].isdecimal():
+                    rows.setdefault(int(place[1:]), {})[name] = value
+            self._rows[tool, letter] = dict(sorted(rows.items()))
+        return self._rows[tool, letter]
 
     def last(self, tool: str) -> Reading | None:
         """What a tool's readings tell together, as a reading with the newest one's id; None where there is none."""

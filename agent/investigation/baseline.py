@@ -166,7 +166,7 @@ def _tidy(number: float) -> float | int:
 def tools_against(beside: BaselineComparison | None, node: str, replay: Replay | None) -> Iterator[Tool]:
     """The tool of one node, where there is a good day to compare with; of a replay where one was compared with."""
     if replay is not None and ("baseline", node) in replay.tape.seen:
-        yield bind(replay.reading(baseline, node, 1), node=node)
+        yield bind(baseline, None, node=node, instead=replay.reading("baseline", node))
     elif beside is not None:
         yield bind(baseline, beside, node=node)
 

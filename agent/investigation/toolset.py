@@ -67,6 +67,5 @@ def tools_of(
 
 
 def _bound(fn: ToolFunction, given: tuple[object, ...], node: Node, replay: Replay | None) -> Tool:
-    if replay is None:
-        return bind(fn, *given, node=node.name)
-    return bind(replay.reading(fn, node.name, len(given)), node=node.name)
+    instead = replay.reading(fn.__name__, node.name) if replay else None
+    return bind(fn, *given, node=node.name, instead=instead)

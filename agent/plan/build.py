@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from agent.answer.diagnosis import Action, Cause, Goal, Step
-from agent.evidence.view import View
+from agent.evidence.view import Readings
 from agent.runbooks.library import Library, Remedy
 from agent.runbooks.placeholders import values_at
 from tools.connection.node import Node
@@ -68,15 +68,15 @@ async def build(
     """
     planned = Planned(before)
     proposed = list(proposals.pending)
-    first = next(iter(nodes.values()))
+    first, deployment = next(iter(nodes.values())), Readings(readings)
     ids = {cause.id for cause in causes}
     for cause in causes:
         notes = library.notes(cause.id)
         node = nodes.get(cause.where or "", first)
-        values = values_at(View(readings, node.name))
-        for remedy in notes.remedies if notes else ():
-            if not remedy.fits(cause.evidence, ids):
-                continue
+        fitting = [one for one in notes.remedies if one.fits(cause.evidence, ids)] if notes else []
+        named = {name for one in fitting for name in one.placeholders}
+        values = values_at(deployment.view(node.name), named)
+        for remedy in fitting:
             for text in filled(remedy, values):
                 await _add(planned, remedy, text, cause, notes.avoid if notes else None, node, proposals)
     for proposal in proposed:

@@ -7,6 +7,8 @@ from agent.evidence.fields import FIGURES
 from tools.records import Reading, Scalar
 from tools.text import one_line
 
+LATE_MS = 10
+"""Milliseconds from which on it's said how late this program was."""
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -264,8 +266,11 @@ def cost_line(answer: Diagnosis) -> str:
     tokens = f"{about}{model.tokens_in}+{model.tokens_out} tokens"
     spent = f"; model {model.turns} turns, {tokens}{money}" if model.turns else ""
     of_time = f" of {bound.seconds:g}" if bound.seconds else ""
+    delays = [one.get("own_delay_max_ms") for one in answer.readings if one.tool == "latency_sample"]
+    late = max((delay for delay in delays if isinstance(delay, int | float)), default=0)
+    own = f" This program itself was late by up to {late:.0f} ms, which is in no latency." if late >= LATE_MS else ""
     cut = " INTERRUPTED: this is what was known by then." if answer.interrupted else ""
     return (
         f"Cost to the server: {print_.commands} of at most {bound.commands} commands, {print_.pings} of {bound.pings} "
-        f"pings, {print_.bytes} of {bound.bytes} bytes, in {answer.seconds:.1f}{of_time} s{spent}.{cut}"
+        f"pings, {print_.bytes} of {bound.bytes} bytes, in {answer.seconds:.1f}{of_time} s{spent}.{own}{cut}"
     )

@@ -18,7 +18,7 @@ from agent.runbooks.library import Library, load
 from evals.attacks._replies import SERVERS, Twist, of_one_mind
 from evals.attacks._server import hostile
 from evals.attacks.attempt import Attempt
-from tools.connection.connection import Connection
+from tools.connection.connection import Connection, Timed
 from tools.connection.protocol import Command, Reply
 from tools.connection.target import Target
 from tools.errors import Unanswered
@@ -46,7 +46,14 @@ class TwistedConnection(ReplayedConnection):
         self._twisted = replay
 
     async def exchange(self, commands: Sequence[Command], timeout: float) -> list[Reply]:
-        right = await super().exchange(commands, timeout)
+        return self._twist(commands, await super().exchange(commands, timeout))
+
+    async def timed(self, command: Command, timeout: float) -> Timed:
+        timed = await super().timed(command, timeout)
+        (reply,) = self._twist([command], [timed.reply])
+        return timed._replace(reply=reply)
+
+    def _twist(self, commands: Sequence[Command], right: Sequence[Reply]) -> list[Reply]:
         replies = [self._twisted.twist(self._twisted.rng, *one) for one in zip(commands, right, strict=True)]
         if self._twisted.rng.random() < 0.002:
             raise Unanswered("reset", f"{self.target.node}: closed by the peer")

@@ -1,7 +1,7 @@
 """A connection to a node, as everything above it sees one: live, recorded or replayed."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tools.connection.protocol import Command, Reply
 from tools.connection.target import Target
@@ -19,6 +19,18 @@ class Progress:
         """The stage that it's in: dns, tcp, tls, auth, open."""
         self.stages: Values = {}
         """`<stage>_ms` of each stage passed, in milliseconds, and the address that was dialled."""
+
+
+class Timed(NamedTuple):
+    """A reply and how long it took."""
+
+    reply: Reply
+    seconds: float
+    """From the sending of its command to its arrival at this machine, as far as the system tells."""
+    own_seconds: float | None
+    """How late this program was with sending and reading; null where nobody measured it."""
+    is_known: bool
+    """Whether `own_seconds` is out of `seconds`; if it isn't, up to so much of them may have been our own."""
 
 
 class Connection(Protocol):
@@ -44,6 +56,9 @@ class Connection(Protocol):
 
         Raises `Unanswered`: timeout (the connection stays usable), reset, or the kind of the server's goodbye.
         """
+
+    async def timed(self, command: Command, timeout: float) -> Timed:
+        """Send one command; its reply and the time that it took. Raises as `exchange` does."""
 
     def measure(self, meter: Meter) -> None:
         """Have bytes counted as they come, and the connection ended where they're too many."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from tools.connection import icmp
+from tools.connection.arrival import StampedSocket, Stamps
 from tools.connection.certificate import validity
 from tools.connection.connection import Progress
 from tools.connection.target import Target
@@ -48,10 +49,10 @@ MOST_REFUSED = 4
 Opened = tuple[asyncio.Transport, Stream]
 
 
-async def dial(target: Target, progress: Progress, stream: Callable[[], Stream]) -> Opened:
-    """Connect `stream()` to the target. Raises `Unanswered`, its values the stages that were passed.
+async def dial(target: Target, progress: Progress, stream: Callable[[], Stream], stamps: Stamps) -> Opened:
+    """Connect `stream()` to the target; `stamps` tells of its bytes.
 
-    A dial that fails or is cancelled leaves no socket behind.
+    Raises `Unanswered`, its values the stages that were passed. A dial that fails or is cancelled leaves no socket.
     """
     loop = asyncio.get_running_loop()
     if target.path is not None:
@@ -75,7 +76,7 @@ async def dial(target: Target, progress: Progress, stream: Callable[[], Stream])
     for address in addresses:
         progress.stage = "tcp"
         progress.stages["address"] = address
-        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+        sock = StampedSocket(socket.AF_INET6 if ":" in address else socket.AF_INET, stamps)
         try:
             with _timed(progress):
                 await _connect(sock, address, target.port or 0, progress)

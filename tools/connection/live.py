@@ -1,10 +1,12 @@
 """A live connection: its bytes counted and bounded as they arrive, its late replies kept apart."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from tools.connection.connection import Meter, Progress
+from tools.connection.arrival import Lateness, Stamps
+from tools.connection.connection import Meter, Progress, Timed
 from tools.connection.dial import Stream, dial, reason
 from tools.connection.parser import NotTheProtocol, TooLarge
 from tools.connection.protocol import GOODBYES, Command, Reply, ServerError
@@ -18,6 +20,10 @@ MOST_UNASKED = 4096
 """Replies that nobody asked for which are held at most; one more ends the connection."""
 MOST_UNASKED_BYTES = 2**20
 """Bytes of them."""
+OWN_SHARE = 0.1
+"""Of a time-out: if the event loop ran later than this, a reply may lie here unread."""
+_Arrived = tuple[Reply, float | None]
+"""A reply, and when it had arrived, in monotonic seconds."""
 
 
 class LiveConnection:
@@ -27,12 +33,15 @@ class LiveConnection:
     the bounds can grow.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, lateness: Lateness | None = None) -> None:
+        """`lateness` is shared by the connections of one event loop."""
         self.target = target
         self.progress = Progress()
+        self._lateness = lateness or Lateness()
+        self._stamps = Stamps()
         self._wire = Wire(self._dial, self._most)
         self._reading: asyncio.Task[None] | None = None
-        self._waiting: deque[tuple[asyncio.Future[Reply], Command]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[_Arrived], Command]] = deque()
         """Whoever waits for a reply, or did until it was late, with what was asked."""
         self._unasked: deque[Reply] = deque()
         self._end: Unanswered | None = None
@@ -69,7 +78,7 @@ class LiveConnection:
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(loop=loop)
         transport, stream = await dial(
-            self.target, self.progress, lambda: Stream(reader, arrived=self._arrived, lost=self._lost)
+            self.target, self.progress, lambda: Stream(reader, arrived=self._arrived, lost=self._lost), self._stamps
         )
         return reader, asyncio.StreamWriter(transport, stream, reader, loop)
 
@@ -77,21 +86,37 @@ class LiveConnection:
         return most_bytes(self._waiting[0][1]) if self._waiting else MOST_UNASKED_BYTES
 
     async def exchange(self, commands: Sequence[Command], timeout: float) -> list[Reply]:
-        futures = self._send(commands)
-        try:
-            async with asyncio.timeout(timeout):
-                return [await future for future in futures]
-        except TimeoutError:
-            raise Unanswered("timeout", f"{commands[0][0]}: no reply in {timeout:g} s") from None
-        finally:
-            for future in futures:
-                future.cancel()
+        return [reply for reply, _ in await self._replies(commands, timeout)]
 
-    def _send(self, commands: Sequence[Command]) -> list[asyncio.Future[Reply]]:
+    async def timed(self, command: Command, timeout: float) -> Timed:
+        began, late = time.monotonic(), self._lateness.seconds
+        ((reply, arrived),) = await self._replies([command], timeout)
+        took = time.monotonic() - began
+        sent = max(began, self._stamps.sent or began)
+        if arrived is None or arrived < sent:
+            return Timed(reply, took, own_seconds=min(took, self._lateness.seconds - late), is_known=False)
+        return Timed(reply, arrived - sent, own_seconds=took - (arrived - sent), is_known=True)
+
+    async def _replies(self, commands: Sequence[Command], timeout: float) -> list["_Arrived"]:
+        with self._lateness as lateness:
+            late, futures = lateness.seconds, self._send(commands)
+            try:
+                _, missing = await asyncio.wait(futures, timeout=timeout)
+                if missing and lateness.seconds - late > timeout * OWN_SHARE:
+                    # It was this program that hadn't come to read: the server gets its time back.
+                    _, missing = await asyncio.wait(missing, timeout=min(timeout, lateness.seconds - late))
+                if missing:
+                    raise Unanswered("timeout", f"{commands[0][0]}: no reply in {timeout:g} s")
+                return [future.result() for future in futures]
+            finally:
+                for future in futures:
+                    future.cancel()
+
+    def _send(self, commands: Sequence[Command]) -> list["asyncio.Future[_Arrived]"]:
         if self._end is not None:
             raise self._end
         loop = asyncio.get_running_loop()
-        futures: list[asyncio.Future[Reply]] = [loop.create_future() for _ in commands]
+        futures: list[asyncio.Future[_Arrived]] = [loop.create_future() for _ in commands]
         self._waiting.extend(zip(futures, commands, strict=True))
         self._count(self._wire.write(commands))
         # What a server says before it's asked is its answer: it may close with it.
@@ -169,7 +194,7 @@ class LiveConnection:
         elif self._waiting:
             future, _ = self._waiting.popleft()
             if not future.done():
-                future.set_result(reply)
+                future.set_result((reply, self._stamps.arrived))
         elif len(self._unasked) < MOST_UNASKED:
             self._unasked.append(reply)
         else:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from typing import Protocol
 
+from tools.connection.arrival import Lateness
 from tools.connection.connection import Connection
 from tools.connection.live import LiveConnection
 from tools.connection.target import Target
@@ -22,8 +23,11 @@ class Network(Protocol):
 class SystemNetwork:
     """This machine's own network."""
 
+    def __init__(self) -> None:
+        self._lateness = Lateness()
+
     def connection(self, target: Target) -> Connection:
-        return LiveConnection(target)
+        return LiveConnection(target, self._lateness)
 
     async def addresses(self, host: str, port: int) -> list[str]:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)

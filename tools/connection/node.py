@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tools.clock import Clock
 from tools.connection.allowed import must_read
 from tools.connection.budget import Budget, OwnTraffic
-from tools.connection.connection import Connection
+from tools.connection.connection import Connection, Timed
 from tools.connection.network import Network, SystemNetwork
 from tools.connection.protocol import Command, MalformedReply, Reply, ServerError
 from tools.connection.shapes import checked
@@ -225,17 +225,18 @@ class Node:
             raise Unanswered(reply.kind, text)
         return reply
 
-    async def ping(self, timeout: float = PATIENCE) -> float:
-        """Milliseconds of one PING of a latency sample. Raises as `one` does."""
+    async def ping(self, timeout: float = PATIENCE) -> Timed:
+        """One PING of a latency sample. Raises as `one` does."""
         connection = await self.connection(timeout)
         self.budget.spend(pings=1)
-        began = self.clock.monotonic()
+        ping: Command = ("PING",)
         try:
-            (reply,) = await self._exchange(connection, [("PING",)], timeout)
+            timed = await connection.timed(ping, timeout)
         finally:
             self._settle(connection)
+        (reply,) = self._counted([ping], [timed.reply])
         self.value(reply)
-        return (self.clock.monotonic() - began) * 1000
+        return timed
 
     async def connection(self, timeout: float = PATIENCE) -> Connection:
         """The held connection, opened if there is none."""
@@ -247,7 +248,10 @@ class Node:
             return self._connection
 
     async def _exchange(self, connection: Connection, commands: Sequence[Command], timeout: float) -> list[Reply]:
-        replies = await connection.exchange(commands, timeout)
+        return self._counted(commands, await connection.exchange(commands, timeout))
+
+    def _counted(self, commands: Sequence[Command], replies: Sequence[Reply]) -> list[Reply]:
+        """Replies of their commands' shapes, counted as our own traffic."""
         for command, reply in zip(commands, replies, strict=True):
             if isinstance(reply, ServerError):
                 self.own.errors[reply.text.split(" ", 1)[0]] += 1

@@ -1,8 +1,10 @@
 """A network and its connections, with everything that crosses them written down."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-from tools.connection.connection import Connection, Meter
+from tools.connection.connection import Connection, Meter, Timed
 from tools.connection.network import Network, SystemNetwork
 from tools.connection.protocol import Command, Reply
 from tools.connection.target import Target
@@ -72,36 +74,43 @@ class RecordedConnection:
 
     async def exchange(self, commands: Sequence[Command], timeout: float) -> list[Reply]:
         began = self._recorder.now
-        try:
+        with self._failures(began, commands):
             replies = await self._connection.exchange(commands, timeout)
+        self._recorder.write(self._ask(began, commands, replies=self._hidden(commands, replies)))
+        return replies
+
+    async def timed(self, command: Command, timeout: float) -> Timed:
+        began = self._recorder.now
+        with self._failures(began, [command]):
+            timed = await self._connection.timed(command, timeout)
+        own = None if timed.own_seconds is None else round(timed.own_seconds * 1000, 3)
+        ask = self._ask(
+            began, [command], replies=self._hidden([command], [timed.reply]), ms=round(timed.seconds * 1000, 3),
+            own_ms=own, own_is_known=timed.is_known,
+        )  # fmt: skip
+        self._recorder.write(ask)
+        return timed
+
+    @contextlib.contextmanager
+    def _failures(self, began: float, commands: Sequence[Command]) -> Iterator[None]:
+        try:
+            yield
         except Unanswered as error:
-            self._write_ask(began, commands, None, Unavailable(kind=error.kind, detail=error.detail))
+            self._recorder.write(self._ask(began, commands, end=Unavailable(kind=error.kind, detail=error.detail)))
             raise
         except BaseException:
             # Given up from outside: by then there was no answer.
-            self._write_ask(began, commands, None, Unavailable(kind="timeout", detail=f"{commands[0][0]}: given up"))
+            end = Unavailable(kind="timeout", detail=f"{commands[0][0]}: given up")
+            self._recorder.write(self._ask(began, commands, end=end))
             raise
-        self._write_ask(began, commands, replies, None)
-        return replies
 
-    def _write_ask(
-        self, began: float, commands: Sequence[Command], replies: Sequence[Reply] | None, end: Unavailable | None
-    ) -> None:
-        redacted = None
-        if replies is not None:
-            pairs = zip(commands, replies, strict=True)
-            redacted = tuple(redaction.reply(command, reply, self._recorder.pseudonyms) for command, reply in pairs)
-        self._recorder.write(
-            Ask(
-                t=began,
-                node=self.target.node,
-                link=self._number,
-                ms=self._since(began),
-                commands=tuple(map(self._redacted, commands)),
-                replies=redacted,
-                end=end,
-            )
-        )
+    def _ask(self, began: float, commands: Sequence[Command], **fields: Any) -> Ask:
+        about = {"t": began, "node": self.target.node, "link": self._number, "ms": self._since(began)}
+        return Ask(**{**about, "commands": tuple(map(self._redacted, commands)), **fields})
+
+    def _hidden(self, commands: Sequence[Command], replies: Sequence[Reply]) -> tuple[Any, ...]:
+        pairs = zip(commands, replies, strict=True)
+        return tuple(redaction.reply(command, reply, self._recorder.pseudonyms) for command, reply in pairs)
 
     def _redacted(self, command: Command) -> tuple[str | int, ...]:
         """A command as it's written down: what it names is hidden where the replies that named it were."""

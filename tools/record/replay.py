@@ -1,11 +1,10 @@
 """A recording in the place of the network and of the machines: the same tools, the same code, another day."""
 
-import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from tools.clock import Clock
-from tools.connection.connection import Connection, Meter, Progress
+from tools.connection.connection import Connection, Meter, Progress, Timed
 from tools.connection.protocol import Command, Reply, ServerError
 from tools.connection.target import Target
 from tools.errors import Unanswered
@@ -15,8 +14,6 @@ from tools.record.schema import Dial, Seen
 from tools.record.tape import Key, NodeTape, Outcome, Tape, Turns, key
 from tools.records import Values
 from tools.toolbox import ToolFunction
-
-F = TypeVar("F", bound=ToolFunction)
 
 
 class Replay:
@@ -58,19 +55,12 @@ class Replay:
         if (ahead := moment - self.now) > 0:
             await self.clock.sleep(ahead)
 
-    def reading(self, fn: F, node: str, given: int) -> ToolFunction:
-        """A tool replaced by the recorded readings of this node; its first `given` arguments are left out."""
-        whole = inspect.signature(fn)
-        remaining = list(whole.parameters.values())[given:]
+    def reading(self, tool: str, node: str) -> ToolFunction:
+        """What stands in a tool's place: the recorded readings of this node, whatever is asked."""
 
         async def read(**asked: Any) -> Values:
-            return await self._read(fn.__name__, node)
+            return await self._read(tool, node)
 
-        read.__name__, read.__doc__ = fn.__name__, fn.__doc__
-        read.__annotations__ = {name: hint for name, hint in fn.__annotations__.items()
-                                if name in {one.name for one in remaining} | {"return"}}  # fmt: skip
-        read.__signature__ = whole.replace(parameters=remaining)  # type: ignore[attr-defined]
-        read.effect = getattr(fn, "effect", None)  # type: ignore[attr-defined]
         return read
 
     async def _read(self, tool: str, node: str) -> Values:
@@ -141,6 +131,16 @@ class ReplayedConnection:
         self._number, self._open = dial.link, True
 
     async def exchange(self, commands: Sequence[Command], timeout: float) -> list[Reply]:
+        return [one.reply for one in await self._outcomes(commands, timeout)]
+
+    async def timed(self, command: Command, timeout: float) -> Timed:
+        clock = self._replay.clock
+        began = clock.monotonic()
+        (one,) = await self._outcomes([command], timeout)
+        own = None if one.own_ms is None else one.own_ms / 1000
+        return Timed(one.reply, clock.monotonic() - began, own_seconds=own, is_known=one.own_is_known)
+
+    async def _outcomes(self, commands: Sequence[Command], timeout: float) -> list[Outcome]:
         if self._end is not None:
             raise self._end
         self._bytes += sum(len(str(word)) + 8 for command in commands for word in command)
@@ -158,7 +158,7 @@ class ReplayedConnection:
                 self._end = Unanswered(one.end, one.detail)
                 raise self._end
         self._bytes += sum(_size(one.reply) for one in found)
-        return [one.reply for one in found]
+        return found
 
     def _of(self, command: Command) -> Outcome:
         replay, now = self._replay, self._replay.now

@@ -63,6 +63,11 @@ class Ask(Record):
     node: Address
     link: Number
     ms: Milliseconds
+    """Until the replies were read; of a PING that was timed, until its reply arrived as far as the system tells."""
+    own_ms: Milliseconds | None = None
+    """Of a PING that was timed: how late its sender was with sending and reading."""
+    own_is_known: bool = True
+    """Whether `own_ms` is out of `ms`; if it isn't, up to so much of it may have been the sender's own."""
     commands: tuple[tuple[str | int, ...], ...]
     replies: tuple[Any, ...] | None = None
     """Null where not all came."""

@@ -37,6 +37,8 @@ class Outcome:
     end: Kind | None
     """Why there was no reply."""
     detail: str
+    own_ms: float | None = None
+    own_is_known: bool = True
 
 
 @dataclass
@@ -103,7 +105,7 @@ def _add(node: NodeTape, line: Dial | Ask | Came | Gone) -> None:
         for number, command in enumerate(line.commands):
             reply = decoded(line.replies[number]) if line.replies is not None else None
             detail = line.end.detail if line.end else ""
-            outcome = Outcome(t=line.t, link=line.link, ms=line.ms, reply=reply, end=end, detail=detail)
+            outcome = Outcome(line.t, line.link, line.ms, reply, end, detail, line.own_ms, line.own_is_known)
             node.outcomes.setdefault(key(command), []).append(outcome)
 
 

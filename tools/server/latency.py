@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from tools.connection.connection import Timed
 from tools.connection.node import PATIENCE, Node
 from tools.errors import BudgetSpent, ToolError, Unanswered
 from tools.records import Kind, Values
@@ -13,6 +14,8 @@ from tools.toolbox import reads
 SLOW_MS = 10.0
 """Above this a PING counts as slow: the customary alert on average latency."""
 SERIES = 60
+OWN_FLOOR = 0.001
+"""Seconds below which it doesn't matter whose they are."""
 
 
 @reads
@@ -24,9 +27,15 @@ async def latency_sample(
     """PINGs spread over a time, as redis-cli --latency: min to max in milliseconds.
 
     `over_10ms_share` is the share above 10 ms, `timeouts` those without a reply in 2 s. Measured from here, over the
-    held connection. `series_ms` are the slowest of up to 60 slices in turn, as in --latency-history.
+    held connection. `series_ms` are the slowest of up to 60 slices in turn, as in --latency-history. A reply counts
+    from when it arrived at this machine, however late this program came to read it: `own_delay_p95_ms` and
+    `own_delay_max_ms` are that delay. Where the system doesn't tell when it arrived, PINGs whose time may be mostly
+    our own are left out of the figures: `own_late` of them.
     """
-    clock, took, timeouts = node.clock, [], 0
+    clock, timeouts = node.clock, 0
+    took: list[float] = []
+    own: list[float] = []
+    own_late = 0
     began = clock.monotonic()
     failure: Unanswered | None = None
     kinds: dict[Kind, int] = {}
@@ -36,7 +45,13 @@ async def latency_sample(
         elif clock.monotonic() - began > seconds + PATIENCE * 2:
             break
         try:
-            took.append(await node.ping())
+            timed = await node.ping()
+            if timed.own_seconds is not None:
+                own.append(timed.own_seconds * 1000)
+            if is_own(timed):
+                own_late += 1
+            else:
+                took.append(timed.seconds * 1000)
         except Unanswered as error:
             failure = error
             kinds[error.kind] = kinds.get(error.kind, 0) + 1
@@ -48,15 +63,36 @@ async def latency_sample(
         except BudgetSpent:
             break
     counts: Values = {f"failed.{kind}": number for kind, number in kinds.items()}
-    if not took:
+    if not took and not own_late:
         if failure is None:
             raise ToolError("no PING is left of the incident's bound; use the samples that were taken")
         raise Unanswered(failure.kind, failure.detail, {"answered": 0, "timeouts": timeouts, **counts})
-    return {"answered": len(took), "timeouts": timeouts, **counts, **figures(took)}
+    answered = len(took) + own_late
+    return {"answered": answered, "timeouts": timeouts, **counts, **figures(took), **_own(own, own_late)}
+
+
+def is_own(timed: Timed) -> bool:
+    """Whether most of the time may have been our own, where that can't be told apart."""
+    own = timed.own_seconds
+    return own is not None and not timed.is_known and own > max(OWN_FLOOR, timed.seconds / 2)
+
+
+def _own(delays: list[float], late: int) -> Values:
+    """How late this program was, in milliseconds; nothing where nobody measured it."""
+    if not delays:
+        return {}
+    ranked = sorted(delays)
+    values: Values = {
+        "own_delay_p95_ms": round(ranked[min(len(ranked) - 1, int(0.95 * len(ranked)))], 3),
+        "own_delay_max_ms": round(ranked[-1], 3),
+    }
+    return {**values, "own_late": late} if late else values
 
 
 def figures(took: list[float]) -> Values:
-    """Distribution of some durations in milliseconds."""
+    """Distribution of some durations in milliseconds; nothing where there are none."""
+    if not took:
+        return {}
     ranked = sorted(took)
 
     def at(share: float) -> float:

@@ -169,7 +169,7 @@ async def test_no_tool_reaches_the_gate(kind: ServerKind) -> None:
         assert {tool.effect for tool in tools} == {"reads", "proposes"}
         assert [tool.name for tool in tools if tool.effect == "proposes"] == ["propose_config_set"]
         seen: dict[int, Any] = {}
-        todo: list[Any] = [tool.adapter._type for tool in tools]
+        todo: list[Any] = [tool.call for tool in tools]
         while todo:
             one = todo.pop()
             if id(one) in seen or isinstance(one, str | bytes | int | float | type | None):
