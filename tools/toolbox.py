@@ -262,8 +262,7 @@ class Toolbox:
         reading = Reading(
             id=begun.id, tool=begun.tool, args=begun.args, node=begun.node, at=iso_time(at),
             ms=round(took * 1000, 3) if timed else None, values=values, unavailable=unavailable,
-            asked=begun.asked,
-            hasty=begun.hasty,
+            asked=begun.asked, hasty=begun.hasty,
         )  # fmt: skip
         self.readings.append(reading)
         self._notify(reading)

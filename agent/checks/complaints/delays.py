@@ -22,7 +22,7 @@ EXPIRE_SHARE = 0.1
 FULL_CORE = 0.9
 STANDING = ("T", "t", "Z", "X")
 """States of a process that doesn't run, as Linux tells them."""
-LATE_MS, LATE_SHARE = 50.0, 0.05
+LATE_MS, LATE_SHARE, LATE_PINGS = 50.0, 0.05, 3
 SILENT_MS = 500.0
 
 
@@ -49,11 +49,18 @@ def held_up(view: View, limits: Limits) -> Iterator[Complaint]:
         yield complaint(
             f"the main thread uses {run:.0%} of a core", ("process", "main_run_share"), figures=("cpu_share",)
         )
-    late, share = view.number("latency_sample", "p95_ms"), view.number("latency_sample", "over_10ms_share")
-    if late is not None and late >= LATE_MS and share is not None and share >= LATE_SHARE:
+    late, share = view.number("latency_sample", "p95_ms") or 0, view.number("latency_sample", "over_10ms_share") or 0
+    several = share * (view.number("latency_sample", "answered") or 0) >= LATE_PINGS
+    if late >= max(LATE_MS, _of_this_machine(view)) and share >= LATE_SHARE and several:
         yield complaint(f"{share:.0%} of the PINGs took over 10 ms, p95 {late:.0f} ms", ("latency_sample", "p95_ms"))
     if (longest := view.number("latency_sample", "max_ms") or 0) >= SILENT_MS:
         yield complaint(f"a PING took {longest:.0f} ms", ("latency_sample", "max_ms"))
+
+
+def _of_this_machine(view: View) -> float:
+    """How many milliseconds this program itself waited for a processor, where the server shares them; else 0."""
+    here = view.text("process", "locality") == "local"
+    return (view.number("latency_sample", "own_delay_p95_ms") or 0) if here else 0.0
 
 
 def _commands(view: View) -> Iterator[Complaint]:

@@ -93,6 +93,12 @@ ROWS: tuple[tuple[str, Extra, Extra], ...] = (
     ("a thread without a rest", {"process": {"main_run_share": 0.98}}, {"process": {"main_run_share": 0.5}}),
     ("PINGs that came late", {"latency_sample": {"p95_ms": 200.0, "over_10ms_share": 0.1}},
      {"latency_sample": {"p95_ms": 9.0, "over_10ms_share": 0.04}}),
+    ("PINGs that came late from elsewhere", {"latency_sample": {
+        "p95_ms": 200.0, "over_10ms_share": 0.1, "own_delay_p95_ms": 300.0}, "process": {"locality": "remote"}},
+     {"latency_sample": {"p95_ms": 200.0, "over_10ms_share": 0.1, "own_delay_p95_ms": 300.0},
+      "process": {"locality": "local"}}),
+    ("three PINGs that came late", {"latency_sample": {"answered": 7, "p95_ms": 200.0, "over_10ms_share": 0.43}},
+     {"latency_sample": {"answered": 7, "p95_ms": 200.0, "over_10ms_share": 0.14}}),
     ("a buffer", {"clients": {"omem_max": 20 * MIB}}, {"clients": {"omem_max": MIB}}),
     ("a buffer that is most of what is used", {"clients": {"qbuf_max": 8 * MIB}, "info": {"used_memory": 12 * MIB}},
      {"clients": {"qbuf_max": 8 * MIB}, "info": {"used_memory": 900 * MIB}}),

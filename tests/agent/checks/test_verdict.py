@@ -88,11 +88,22 @@ def sampled(median: float, share: float, answered: int = 20) -> Given:
     }
 
 
+def unmeasured(late: int, busy_share: float = 0.1, cycle_usec: float = 50.0) -> Given:
+    """PINGs were answered, and this program was too late to time some of them."""
+    return {
+        "info": {**WELL["info"], "eventloop_cycles.delta": 100, "eventloop_duration_sum.delta": 100 * cycle_usec},
+        "commandstats": {"busy_share": busy_share},
+        "latency_sample": {"answered": 20, "own_late": late, "own_delay_max_ms": 400.0},
+    }
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
         (WELL, True), (sampled(10, 0), True), (sampled(10.1, 0), False), (sampled(1, 0.2), True),
         (sampled(1, 0.21), False), (sampled(1, 0, 0), False), ({**WELL, "latency_sample": "timeout"}, False),
+        (unmeasured(late=20), True), (unmeasured(late=9), False), (unmeasured(late=20, busy_share=0.6), False),
+        (unmeasured(late=20, cycle_usec=11_000), False), (unmeasured(late=20, cycle_usec=9_000), True),
         ({**WELL, "info": "denied"}, False), ({**WELL, "commandstats": "denied"}, False),
         ({name: value for name, value in WELL.items() if name != "commandstats"}, False),
         *(({**WELL, "info": {**WELL["info"], field: lacks}}, False)
