@@ -54,6 +54,7 @@ def packet_loss(view: View, limits: Limits) -> Found:
     )  # fmt: skip
     if here(view):
         # What is asked from here crosses no network; what the server sends to others may.
+        yield from _dropped(view, limits)
         yield from _sent_again(view)
         return
     if not stepped or behind > pings / 2 or stepped < behind / 2:
@@ -71,6 +72,15 @@ def packet_loss(view: View, limits: Limits) -> Found:
 def here(view: View) -> bool:
     """Whether the server runs on the machine from which it's asked."""
     return view.text("process", "locality") == "local"
+
+
+def _dropped(view: View, limits: Limits) -> Found:
+    """The machine's own firewall drops packets, because its table of connections is full."""
+    age = view.number("kernel_log", "conntrack_full.newest_age")
+    if age is not None and age <= limits["conntrack_full_seconds"]:
+        why = f"The kernel dropped packets {age:.0f} s ago because its table of connections (nf_conntrack) is full."
+        cited = ("kernel_log", "conntrack_full.newest_age"), ("kernel_log", "conntrack_full.count")
+        yield view.cause("packet-loss", 0.85, f"{why} New connections to this machine suffer first.", *cited)
 
 
 def _sent_again(view: View) -> Found:

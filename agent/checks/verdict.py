@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from agent.answer.diagnosis import Cause, Outcome, RuledOut, Verdict
+from agent.answer.diagnosis import NAMELESS, Cause, Outcome, RuledOut, Verdict
 from agent.answer.taxonomy import CAUSES
 from agent.checks import CHECKS, CONSEQUENCES, NEEDS, Check, Limits
-from agent.checks.complaints import NAMELESS, complaints, nameless
+from agent.checks.complaints import complaints, nameless
 from agent.checks.known_versions import noted
 from agent.checks.strangers import lowered, strangers
 from agent.checks.watchers import unheard

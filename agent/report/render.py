@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from agent.answer.diagnosis import Cause, Diagnosis, Evidence, Step
+from agent.answer.diagnosis import NAMELESS, Cause, Diagnosis, Evidence, Step
 from agent.evidence.fields import FIGURES
 from tools.records import Reading, Scalar
 from tools.text import one_line
@@ -40,6 +40,9 @@ def _what_it_is(answer: Diagnosis) -> str:
         outside = next((cause.why for cause in answer.findings if cause.id == "outside-redis"), "")
         return f"outside-redis. {outside}".strip()
     lack = answer.unknown[0] if answer.unknown else "The readings don't point anywhere."
+    if answer.failover and answer.failover.asked and lack.startswith(NAMELESS):
+        # What is wrong now is more than what happened then.
+        return f"insufficient-evidence. {lack} {answer.failover.told}"
     if answer.failover and answer.failover.asked:
         return f"insufficient-evidence. {answer.failover.told} Whether all is well now isn't certain: {lack}"
     return f"insufficient-evidence. {lack}"

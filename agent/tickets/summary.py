@@ -2,8 +2,7 @@
 
 import re
 
-from agent.answer.diagnosis import Diagnosis, Step
-from agent.checks.complaints import NAMELESS
+from agent.answer.diagnosis import NAMELESS, Diagnosis, Step
 from agent.report.render import printed_value
 from agent.tickets.meanings import MEANINGS
 from tools.records import Scalar

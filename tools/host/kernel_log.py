@@ -1,15 +1,18 @@
-"""The kernel's log: which servers it killed when memory ran out. Nothing else in it leaves."""
+"""The kernel's log: which servers it killed when memory ran out, and what of the machine fails under a server.
+
+Nothing else in it leaves.
+"""
 
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tools.errors import Unanswered
 from tools.host.listener import SERVERS, plain_name
 from tools.host.local import Host, offload
-from tools.records import Record, Values
+from tools.records import Record, Scalar, Values
 from tools.toolbox import reads
 
 DEVICE = Path("/dev/kmsg")
@@ -17,10 +20,30 @@ RECORD = 8192
 """Bytes of one record, at most."""
 MOST = 50_000
 """Records that are read; a kernel keeps a few thousand."""
+MOST_TEXT = 1024
+"""Characters of a record that are looked at."""
 SHOWN = 20
 """Newest kills whose pids are given."""
 _KILLED = re.compile(r"(?P<group>Memory cgroup )?[Oo]ut of memory(?: \(\w+\))?: Kill(?:ed)? process (?P<pid>\d+) "
                      r"\((?P<name>[^)]*)\)(?:.*?anon-rss:(?P<rss>\d+)kB)?")  # fmt: skip
+
+
+_TROUBLES: dict[str, re.Pattern[str]] = {
+    # Drives without a medium, and files that are mounted, fail without anybody's harm.
+    "io_error": re.compile(r"I/O error, dev (?!sr|fd|loop|nbd|zram)(?P<what>[a-z][\w-]{0,31})"),
+    "filesystem_error": re.compile(
+        r"(?:EXT4-fs|XFS|BTRFS)[^:]{0,20}(?: \((?:device )?(?P<what>[\w-]{1,32})\))?: "
+        r"(?:error|critical|.{0,80}[Cc]orruption|Remounting filesystem read-only)"
+    ),
+    "hung_task": re.compile(r"task (?P<what>[\w.:/-]{1,32}):\d+ blocked for more than \d+ seconds"),
+    "conntrack_full": re.compile(r"nf_conntrack: table full, dropping packet"),
+    "syn_flood": re.compile(r"ossible SYN flooding on port (?:[\d.a-f:\[\]]{1,48}:)?(?P<what>\d{1,5})\."),
+    "link_down": re.compile(r"(?<!\w)(?P<what>[a-z][\w-]{1,15}): (?:NIC )?[Ll]ink is [Dd]own"),
+    "cpu_stuck": re.compile(r"soft lockup - CPU#(?P<what>\d+) stuck|detected (?:expedited )?stalls on CPUs"),
+    "hardware_error": re.compile(r"\[Hardware Error\]: (?:Machine check|CPU|event severity: (?:fatal|recoverable))"),
+    "neighbour_table_full": re.compile(r"neighbou?r(?: table)?.{0,20}table overflow"),
+}  # fmt: skip
+"""What its words are for trouble of the machine; `what` is the device, task, port or interface that has it."""
 
 
 class Kill(Record):
@@ -38,13 +61,17 @@ class Kill(Record):
 
 @reads
 async def kernel_log(host: Host) -> Values:
-    """Redis and Valkey processes that the kernel killed to free memory, from its log.
+    """Redis and Valkey processes that the kernel killed to free memory, and trouble of the machine, from its log.
 
     `oom_kill.count` such kills of servers stand in the log (of any server of the machine, a forked child too), and
     `oom_kill.pids` are the last of them, oldest first. `oom_kill.newest_age` (seconds), `.pid`, `.name`, `.rss_bytes`
     and `.in_cgroup` (a control group's limit, not the machine's end) are of this server's own if its pid was seen
     before, else of the newest: `.known_pid` says which, null where no pid is known. `others.count` are kills of other
-    programs. `reaches_back` is how many seconds the log reaches back. Needs root on most machines.
+    programs. Of io_error, filesystem_error, hung_task (a task that waited minutes for its disk), conntrack_full (the
+    table of connections: packets are dropped), syn_flood (a port's queue of connects ran over), link_down, cpu_stuck,
+    hardware_error and neighbour_table_full `.count` is how often, `.newest_age` (seconds) the
+    last, and `.what` its device, task, port or interface. `reaches_back` is how many seconds the log reaches back.
+    Needs root on most machines.
     """
     place = await host.local_place()
     if host.facts:
@@ -71,6 +98,18 @@ async def kernel_log(host: Host) -> Values:
             "oom_kill.known_pid": newest.pid in ours if ours else None,
             "oom_kill.pids": " ".join(str(kill.pid) for kill in servers[-SHOWN:]),
         }  # fmt: skip
+    return {**values, **troubles(records, now)}
+
+
+def troubles(records: Iterable[str], now: float) -> Values:
+    """How often each trouble stands in the kernel's records, when last (`now`: seconds since boot), and of what."""
+    values: dict[str, Scalar] = {}
+    for record in records:
+        at, (name, what) = _at(record), parse_trouble(record) or ("", "")
+        if at is not None and name:
+            values[f"{name}.count"] = int(values.get(f"{name}.count") or 0) + 1
+            values[f"{name}.newest_age"] = round(max(0.0, now - at), 1)
+            values[f"{name}.what"] = what or None
     return values
 
 
@@ -103,6 +142,21 @@ def _at(record: str) -> float | None:
     """When a record was written, in seconds since boot: priority, number, microseconds, flags; text."""
     head = record.partition(";")[0].split(",")
     return int(head[2]) / 1e6 if len(head) >= 3 and head[2].isdecimal() else None
+
+
+def parse_trouble(record: str) -> tuple[str, str] | None:
+    """The trouble that a record of /dev/kmsg reports, and what has it, as far as it says so.
+
+    Only the kernel's own records count: any program of root's may write others.
+    """
+    head, _, text = record.partition(";")
+    priority = head.split(",")[0]
+    if not priority.isdecimal() or int(priority) >> 3:
+        return None
+    for name, pattern in _TROUBLES.items():
+        if found := pattern.search(text.partition("\n")[0][:MOST_TEXT]):
+            return name, str(found.groupdict().get("what") or "")
+    return None
 
 
 def parse_kill(record: str) -> Kill | None:

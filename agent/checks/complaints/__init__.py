@@ -6,8 +6,9 @@ something is wrong that has no name here, and a person reads what.
 
 from collections.abc import Callable, Iterator, Sequence
 
+from agent.answer.diagnosis import NAMELESS
 from agent.checks.complaints import delays, deployment, doors, growth, limits, log, statuses, traffic
-from agent.checks.complaints.complaint import NAMELESS, Complaint
+from agent.checks.complaints.complaint import Complaint
 from agent.checks.types import Limits
 from agent.checks.versus_baseline import as_ever
 from agent.evidence.view import View
@@ -46,4 +47,4 @@ def nameless(view: View, found: Sequence[Complaint]) -> str:
     return f"{NAMELESS}: {'; '.join(parts)}{more}."
 
 
-__all__ = ["KINDS", "NAMELESS", "Complaint", "complaints", "nameless"]
+__all__ = ["KINDS", "Complaint", "complaints", "nameless"]

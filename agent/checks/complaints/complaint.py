@@ -3,8 +3,6 @@
 from agent.evidence.view import Cited
 from tools.records import Record
 
-NAMELESS = "Something is wrong that I have no name for"
-"""How the line begins that a person reads of complaints without a cause."""
 MIB = 1 << 20
 HOUR = 3600.0
 

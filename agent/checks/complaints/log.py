@@ -16,6 +16,10 @@ BEFORE_START = 30.0
 """Seconds between the kernel's killing a server and the start of the next one, at most."""
 
 
+MINUTES = 600.0
+"""Seconds that trouble of the machine is of now."""
+
+
 def events(view: View, limits: Limits) -> Iterator[Complaint]:
     """Critical events of this life that nothing has made good since."""
     life = view.number("log", "started_age")
@@ -48,6 +52,32 @@ def _replaced(view: View, name: str) -> bool:
     return called <= moved and started >= called - STARTING
 
 
+MACHINES = {
+    "io_error": "a disk failed to read or write", "filesystem_error": "a file system is damaged or read-only",
+    "hung_task": "a task waited minutes for a disk",
+    "conntrack_full": "packets are dropped because the conntrack table is full",
+    "link_down": "a network interface lost its link", "cpu_stuck": "a CPU was stuck",
+    "hardware_error": "the hardware reports an error",
+    "neighbour_table_full": "the ARP table is full",
+}  # fmt: skip
+"""What the kernel says of the machine under a server, in words."""
+
+
+def _machine(view: View) -> Iterator[Complaint]:
+    """Trouble of the machine within some minutes, as its kernel tells it."""
+    ports = {view.text("info", "tcp_port"), str(view.node).rpartition(":")[2]}
+    for name, said in MACHINES.items():
+        age, what = view.number("kernel_log", f"{name}.newest_age"), view.text("kernel_log", f"{name}.what")
+        if age is not None and age < MINUTES:
+            at = f" ({what})" if what else ""
+            yield complaint(f"{said}{at}, the kernel says, {age:.0f} s ago", ("kernel_log", f"{name}.newest_age"))
+    age = view.number("kernel_log", "syn_flood.newest_age")
+    if age is not None and age < MINUTES and view.text("kernel_log", "syn_flood.what") in ports:
+        yield complaint(
+            f"its queue of connects ran over, the kernel says, {age:.0f} s ago", ("kernel_log", "syn_flood.newest_age")
+        )
+
+
 def lives(view: View, limits: Limits) -> Iterator[Complaint]:
     """A life that ended in a crash, or by the kernel's hand, and one that began without its data."""
     age = view.number("log", "started_age")
@@ -71,6 +101,7 @@ def lives(view: View, limits: Limits) -> Iterator[Complaint]:
             yield complaint(
                 f"the kernel killed it for its memory {killed:.0f} s ago", ("kernel_log", "oom_kill.newest_age")
             )
+    yield from _machine(view)
     up = view.number("info", "uptime_in_seconds")
     unread = (view.number("disk", "rdb_bytes") or 0) > 0 and view.get("persistence", "rdb_saved_since_start") is False
     if up is not None and up < HOUR and unread and view.number("persistence", "aof_base_size") == 0:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from agent.checks.complaints import NAMELESS, complaints, nameless
+from agent.answer.diagnosis import NAMELESS
+from agent.checks.complaints import complaints, nameless
 from agent.checks.complaints.known import EVENTS
 from agent.checks.verdict import at_least, conclude
 from agent.evidence.view import View
@@ -66,6 +67,11 @@ ROWS: tuple[tuple[str, Extra, Extra], ...] = (
     ("a life that the kernel ended, and a start some seconds later",
      {"kernel_log": {"oom_kill.newest_age": 27.0}, "process": {"cgroup_oom_kills": 1}, "log": {"started_age": 7.0}},
      {"kernel_log": {"oom_kill.newest_age": 900.0}, "process": {"cgroup_oom_kills": 1}, "log": {"started_age": 7.0}}),
+    ("a disk that fails", {"kernel_log": {"io_error.newest_age": 599, "io_error.what": "sda"}},
+     {"kernel_log": {"io_error.newest_age": 601, "io_error.what": "sda"}}),
+    ("its own queue of connects", {"kernel_log": {"syn_flood.newest_age": 9, "syn_flood.what": "6379"},
+                                   "info": {"tcp_port": 6379}},
+     {"kernel_log": {"syn_flood.newest_age": 9, "syn_flood.what": "443"}, "info": {"tcp_port": 6379}}),
     ("memory without anything to evict", {"memory": {"maxmemory_used_share": 0.99, "maxmemory_policy": "noeviction"}},
      {"memory": {"maxmemory_used_share": 0.99, "maxmemory_policy": "allkeys-lru"}}),
     ("memory above its limit", {"memory": {"maxmemory_used_share": 1.2, "maxmemory_policy": "allkeys-lru"}},

@@ -184,6 +184,11 @@ def pages(size: float, rss: float, cow: float = 0, fork: float = 0, **more: Any)
     }  # fmt: skip
 
 
+def dropping(age: float) -> Given:
+    full = {"conntrack_full.newest_age": age, "conntrack_full.count": 3}
+    return {**pings(), "kernel_log": full, "process": {"locality": "local"}}
+
+
 MACHINE: list[Row] = [
     ("three came a time-out late", packet_loss, pings(200, 200, 400), {LOSS: "sure"}),
     ("two did", packet_loss, pings(200, 400), {LOSS: "likely"}),
@@ -213,6 +218,9 @@ MACHINE: list[Row] = [
      {LOSS: "hint"}),
     ("late, and its commands aren't known", packet_loss, {"latency_sample": pings(200)["latency_sample"]}, {}),
     ("not sampled", packet_loss, {"latency_sample": "timeout"}, {}),
+    ("the machine's table is full", packet_loss, dropping(600), {LOSS: "likely"}),
+    ("the machine's table was full", packet_loss, dropping(601), {}),
+    ("another machine's table is full", packet_loss, {**dropping(5), "process": {"locality": "remote"}}, {LOSS: "not"}),
     ("nothing sent again here", packet_loss, segments(0, 100), {LOSS: "not"}),
     ("much sent again here", packet_loss, segments(5, 500), {LOSS: "hint"}),
     ("much sent again here, and loss is reported", packet_loss, segments(5, 500), {LOSS: "maybe"},

@@ -14,7 +14,7 @@ from evals.lab.servers import ServerKind
 from tools.clock import SystemClock
 from tools.connection.target import parse_target
 from tools.errors import Unanswered
-from tools.host.kernel_log import DEVICE, kernel_log, parse_kill
+from tools.host.kernel_log import DEVICE, kernel_log, parse_kill, parse_trouble, troubles
 from tools.host.local import Host
 from tools.records import Reading, Unavailable, Values
 
@@ -39,6 +39,46 @@ def test_a_record_of_a_kill() -> None:
 @pytest.mark.parametrize("record", ["", "6,1,2,-;usb 1-1: new device", "Out of memory: Killed process 7 (x)", "3;\n"])
 def test_other_records_say_nothing(record: str) -> None:
     assert parse_kill(record) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("I/O error, dev sda, sector 2048 op 0x1:(WRITE) flags 0x800 phys_seg 1", ("io_error", "sda")),
+        ("blk_update_request: I/O error, dev nvme0n1, sector 9", ("io_error", "nvme0n1")),
+        ("I/O error, dev sr0, sector 0 op 0x0:(READ)", None),
+        ("EXT4-fs error (device sdb1): ext4_find_entry:1455: inode #2: comm ls: reading", ("filesystem_error", "sdb1")),
+        ("EXT4-fs (sdb1): Remounting filesystem read-only", ("filesystem_error", "sdb1")),
+        ("EXT4-fs (sdb1): mounted filesystem with ordered data mode", None),
+        ("XFS (dm-0): Metadata corruption detected at xfs_buf_ioend", ("filesystem_error", "dm-0")),
+        ("INFO: task jbd2/sda1-8:210 blocked for more than 122 seconds.", ("hung_task", "jbd2/sda1-8")),
+        ("nf_conntrack: nf_conntrack: table full, dropping packet", ("conntrack_full", "")),
+        ("TCP: request_sock_TCP: Possible SYN flooding on port 6379. Sending cookies.", ("syn_flood", "6379")),
+        ("TCP: request_sock_TCP: Possible SYN flooding on port 10.0.0.5:6379. Sending cookies.", ("syn_flood", "6379")),
+        ("TCP: request_sock_TCP: Possible SYN flooding on port [::]:7000. Dropping request.", ("syn_flood", "7000")),
+        ("eth0: Link is Down", ("link_down", "eth0")),
+        ("ixgbe 0000:01:00.0 eth1: NIC Link is Down", ("link_down", "eth1")),
+        ("eth0: Link is Up - 10Gbps/Full", None),
+        ("watchdog: BUG: soft lockup - CPU#3 stuck for 22s! [redis-server:312]", ("cpu_stuck", "3")),
+        ("rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:", ("cpu_stuck", "")),
+        ("mce: [Hardware Error]: Machine check events logged", ("hardware_error", "")),
+        ("neighbour: arp_cache: neighbor table overflow!", ("neighbour_table_full", "")),
+        ("redis-server[312]: segfault at 8 ip 000055 sp 00007f error 4", None),
+    ],
+)  # fmt: skip
+def test_trouble_of_the_machine(text: str, expected: tuple[str, str] | None) -> None:
+    assert parse_trouble(f"3,9,1000000,-;{text}\n SUBSYSTEM=block\n") == expected
+    # The same words of a program's, as logger writes them.
+    assert parse_trouble(f"11,9,1000000,-;{text}\n") is None
+
+
+def test_how_often_and_when_it_was() -> None:
+    full = ";nf_conntrack: nf_conntrack: table full, dropping packet"
+    values = troubles([f"4,1,90000000,-{full}", f"4,2,95000000,-{full}", "4,3,96000000,-;eth0: Link is Down"], 100.0)
+    assert values == {
+        "conntrack_full.count": 2, "conntrack_full.newest_age": 5.0, "conntrack_full.what": None,
+        "link_down.count": 1, "link_down.newest_age": 4.0, "link_down.what": "eth0",
+    }  # fmt: skip
 
 
 async def test_a_server_that_the_kernel_killed(kind: ServerKind) -> None:
