@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,6 +52,7 @@ def imports(name: str, path: Path, known: Mapping[str, Path]) -> set[str]:
     return (found & known.keys()) - {name}
 
 
+@cache
 def graph() -> dict[str, set[str]]:
     """Each module of the house, and the modules that it imports."""
     known = {name: path for building in BUILDINGS for name, path in modules(building).items()}

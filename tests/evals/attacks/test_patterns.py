@@ -28,6 +28,6 @@ def test_sequences_that_nobody_ends_take_time_in_proportion() -> None:
     assert tried(sequence, random.Random(1), 12).held
 
 
-@pytest.mark.parametrize("pattern", [r"a*b", r"\s*\n\s*x", r"\s*,\s*x", r"(.*?)=(.*?);"])
+@pytest.mark.parametrize("pattern", [r"a*b", r"\s*,\s*x", r"(.*?)=(.*?);"])
 def test_one_that_does_not_is_seen(pattern: str) -> None:
     assert not tried(Named("here", re.compile(pattern), "search"), random.Random(1), 12).held
