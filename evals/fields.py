@@ -14,6 +14,7 @@ from agent.evidence.known import FILE
 from agent.recordings.replay import case, on_virtual_time
 from agent.runbooks.library import load as runbooks
 from evals.scoring.scenario import BUNDLED
+from tools.host.kernel_log import TROUBLES
 from tools.record.load import load
 from tools.record.tape import Tape
 
@@ -55,6 +56,12 @@ UNRECORDED: Mapping[str, tuple[str, ...]] = {
         "certificate_expires_in_seconds",
         "certificate_lifetime_seconds",
         "certificate_refused",
+    ),
+    "kernel_log": tuple(f"{trouble}.{what}" for trouble in TROUBLES for what in ("count", "newest_age", "what")),
+    "large_commands": tuple(
+        f"{kind}.{what}"
+        for kind in ("reply", "request")
+        for what in ("count", "bytes", "age", "command", "key", "client")
     ),
     "info": (
         "tracking_total_items.delta",

@@ -127,6 +127,10 @@ def bandwidth(view: View, limits: Limits) -> Found:
     if not _quiet(view, limits) or starved or throttled:
         return
     why = f"{sent / 1000:.0f} kB a second leave the server, {each / 1000:.0f} kB for each command"
+    if size := view.number("large_commands", "reply.bytes"):
+        on = view.text("large_commands", "reply.key")
+        why += f" (the largest {size / 1e6:.1f} MB, {view.text('large_commands', 'reply.command')} on {on or 'no key'})"
+        cited = (*cited, ("large_commands", "reply.bytes"), ("large_commands", "reply.command"))
     words = mention(BULK_WORDS, view.symptom) is not None
     # From the server's own machine no PING waits behind what goes out.
     queued = not here(view) and share >= 0.2 and (view.number("latency_sample", "p95_ms") or 0) >= 4 * fastest

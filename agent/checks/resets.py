@@ -3,7 +3,7 @@
 import re
 
 from agent.checks.types import Family, Found, Limits
-from agent.evidence.view import View
+from agent.evidence.view import Cited, View
 
 IDLE_WORDS = re.compile(
     r"\b(idle|reset\w*|econnreset|epipe|broken pipe|closed|drop(s|ped|ping)?|stale|eof|disconnect\w*|overnight|"
@@ -19,7 +19,7 @@ def slow_consumer(view: View, limits: Limits) -> Found:
     """One client's output waits in the server's memory."""
     omem, flags = view.number("clients", "omem_max") or 0, view.text("clients", "omem_max.flags")
     closed = view.number("info", "client_output_buffer_limit_disconnections.delta") or 0
-    cited = (
+    cited: tuple[Cited, ...] = (
         ("clients", "omem_max"), ("clients", "omem_max.flags"), ("clients", "omem_max.cmd"),
         ("clients", "omem_max.id"), ("info", "client_output_buffer_limit_disconnections.delta"),
     )  # fmt: skip
@@ -32,6 +32,10 @@ def slow_consumer(view: View, limits: Limits) -> Found:
     elif large:
         kind = "subscriber" if "P" in flags else "client"
         why = f"A {kind} doesn't read: {omem / 2**20:.1f} MiB of output wait for it in the server's memory."
+        if (size := view.number("large_commands", "reply.bytes")) and kind == "client":
+            key, command = (view.text("large_commands", f"reply.{field}") for field in ("key", "command"))
+            why += f" The largest reply of late: {size / 2**20:.1f} MiB to {command}{f' on {key}' if key else ''}."
+            cited = (*cited, ("large_commands", "reply.bytes"), ("large_commands", "reply.command"))
         yield view.cause("slow-consumer-output", 0.94, why, *cited)
     elif stalled and not stalled_flags & set("MO") and not flows_out(
         view, "stalled", view.number("clients", "stalled.omem") or 0

@@ -65,6 +65,8 @@ class Pace(Record):
     """The deadline, in the clock's monotonic seconds."""
 
 
+LARGE_RATE, LARGE = 1e6, 2**20
+"""Bytes a second that leave a server, and bytes that wait for a client, from which on single sizes matter."""
 MANY_PUSHES, MOST_POPPED = 10.0, 0.9
 """Pushes a second from which on lists are looked at, and the pops for each that keep up with them."""
 
@@ -190,9 +192,10 @@ class NodeSurvey:
         self.confirm(self.view)
         await at_once(
             *(self.take(tool) for tool in HOST_ONCE if not self.view.unavailable("process")),
-            *(self.take("streams", calls=30) for _ in range(self._streams_are_used())),
+            *(self.take("streams", calls=28) for _ in range(self._streams_are_used())),
             *(self.take("lists", calls=7) for _ in range(self._lists_fill_up())),
             *(self.take("prefixes", kind=kind_to_find(self.view)) for _ in range(self._memory_matters())),
+            *(self.take("large_commands") for _ in range(self._size_matters())),
             *(self.take("same_server", connections=count) for count in self._doubts(mode)),
         )  # fmt: skip
 
@@ -221,6 +224,14 @@ class NodeSurvey:
         """Whether far more is pushed to lists than popped: then which of them grows is worth some commands."""
         pushed, popped = called(self.view, PUSHES) or 0, called(self.view, POPS) or 0
         return pushed >= MANY_PUSHES and popped < MOST_POPPED * pushed
+
+    def _size_matters(self) -> bool:
+        """Whether the largest replies and requests are asked for: the server keeps them, and something is large."""
+        view = self.view
+        version = re.match(r"(\d+)\.(\d+)", view.text("info", "valkey_version"))
+        kept = version is not None and (int(version[1]), int(version[2])) >= (8, 1)
+        waiting = max(view.number("clients", field) or 0 for field in ("omem_max", "qbuf_max"))
+        return kept and ((view.number("info", "total_net_output_bytes.rate") or 0) >= LARGE_RATE or waiting >= LARGE)
 
     def _memory_matters(self) -> bool:
         """Whether the keys that hold the memory are worth some commands; a list that fills up is known already."""

@@ -25,6 +25,7 @@ from tools.server.histogram import latencystats
 from tools.server.idle import idle_probe
 from tools.server.info import info
 from tools.server.keyspace import keyspace
+from tools.server.large_commands import large_commands
 from tools.server.latency import latency_sample
 from tools.server.latency_events import latency_events
 from tools.server.lists import lists
@@ -43,7 +44,7 @@ REACHING = (connect, ping, silence)
 SERVER = (
     latency_sample, info, commandstats, latencystats, latency_events, slowlog, clients, memory, persistence,
     replication, cluster, keyspace, big_keys, prefixes, streams, lists, access, config_get, idle_probe,
-    same_server, script,
+    same_server, script, large_commands,
 )  # fmt: skip
 HOST = (process, sockets, machine, disk, log, kernel_log)
 

@@ -28,7 +28,7 @@ _KILLED = re.compile(r"(?P<group>Memory cgroup )?[Oo]ut of memory(?: \(\w+\))?: 
                      r"\((?P<name>[^)]*)\)(?:.*?anon-rss:(?P<rss>\d+)kB)?")  # fmt: skip
 
 
-_TROUBLES: dict[str, re.Pattern[str]] = {
+TROUBLES: dict[str, re.Pattern[str]] = {
     # Drives without a medium, and files that are mounted, fail without anybody's harm.
     "io_error": re.compile(r"I/O error, dev (?!sr|fd|loop|nbd|zram)(?P<what>[a-z][\w-]{0,31})"),
     "filesystem_error": re.compile(
@@ -153,7 +153,7 @@ def parse_trouble(record: str) -> tuple[str, str] | None:
     priority = head.split(",")[0]
     if not priority.isdecimal() or int(priority) >> 3:
         return None
-    for name, pattern in _TROUBLES.items():
+    for name, pattern in TROUBLES.items():
         if found := pattern.search(text.partition("\n")[0][:MOST_TEXT]):
             return name, str(found.groupdict().get("what") or "")
     return None

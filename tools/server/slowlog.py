@@ -57,7 +57,7 @@ async def slowlog(
     out and counted in `own`. The slow log counts wall-clock time, skips EXEC, and misses a process that was stopped.
     """
     source, rows, length, now = await _read(node, count, log)
-    if any(_own(row) for row in rows) and isinstance(length, int) and length > count:
+    if any(is_own(row) for row in rows) and isinstance(length, int) and length > count:
         # Where everything is logged, the newest entries are this program's.
         source, rows, length, now = await _read(node, MOST, log)
     clock = int(now[0]) if isinstance(now, list) else int(node.clock.now().timestamp())
@@ -74,13 +74,13 @@ async def slowlog(
         entries = _entries(rows)
     values: Values = {
         "source": source, "len": None if isinstance(length, ServerError) else length, "entries": len(entries),
-        "own": sum(map(_own, rows)), f"max_{unit}": max((entry.cost for entry in entries), default=0),
+        "own": sum(map(is_own, rows)), f"max_{unit}": max((entry.cost for entry in entries), default=0),
     }  # fmt: skip
     kept = {id(entry) for entry in _worth_showing(entries, count)}
     number = 0
     for entry in entries:
         age = max(0, clock - entry.at)
-        shown = _shown(node, entry)
+        shown = described(node, entry)
         _tally(values, str(shown["command"]), f"max_{unit}", entry.cost, age)
         if id(entry) in kept:
             number += 1
@@ -91,7 +91,7 @@ async def slowlog(
 
 
 def _entries(rows: list[Any]) -> list[Entry]:
-    return [entry for row in rows if (entry := parse_entry(row)) is not None and not _own(row)]
+    return [entry for row in rows if (entry := parse_entry(row)) is not None and not is_own(row)]
 
 
 def _worth_showing(entries: list[Entry], count: int) -> list[Entry]:
@@ -109,7 +109,8 @@ async def _further_back(node: Node, source: str, log: Log) -> list[Any]:
     return reply[:MOST] if isinstance(reply, list) else []
 
 
-def _own(row: Any) -> bool:
+def is_own(row: Any) -> bool:
+    """Whether a row of a log is of this program's own command."""
     return isinstance(row, list) and len(row) > 5 and row[5] == CLIENT_NAME
 
 
@@ -124,7 +125,8 @@ async def _read(node: Node, count: int, log: Log) -> tuple[str, list[Any], Any, 
     return "COMMANDLOG", node.value(rows)[:count], length, now
 
 
-def _shown(node: Node, entry: Entry) -> Values:
+def described(node: Node, entry: Entry) -> Values:
+    """An entry's command, its first key and its client, as they may be shown."""
     command = entry.words[0].upper() if entry.words[0].isascii() else entry.words[0]
     shown: Values = {"command": node.pseudonyms.plain("command", command), "args": entry.args}
     if command in CONTAINERS and len(entry.words) > 1:

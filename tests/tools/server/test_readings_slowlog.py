@@ -3,10 +3,11 @@
 import pytest
 
 from evals.lab.servers import ServerKind, running
-from tests.looking import looking
+from tests.looking import looking, number
 from tools.errors import Unanswered
 from tools.records import Values
 from tools.server.command_keys import first_key
+from tools.server.large_commands import large_commands
 from tools.server.slowlog import parse_entry, slowlog
 
 
@@ -70,6 +71,25 @@ async def test_secrets_and_its_own_entries_arent_shown(kind: ServerKind) -> None
     assert values["CONFIG.count"] == values["ACL.count"] == values["AUTH.count"] == 1
     assert not [field for field in values if field.endswith(".key")]
     assert "hunter2" not in str(values) + str(node.pseudonyms.revealed())
+
+
+async def test_the_largest_of_late(kind: ServerKind) -> None:
+    async with running(kind) as server, looking(server) as (node, wire):
+        if not kind.name.startswith("valkey"):
+            with pytest.raises(Unanswered):
+                await large_commands(node)
+            return
+        assert await large_commands(node) == {"reply.count": 0, "request.count": 0}
+        for name in ("request", "reply"):
+            await wire.ask("CONFIG", "SET", f"commandlog-{name}-larger-than", "50000")
+        await wire.ask("SET", "cart:9", "x" * 90_000)
+        await wire.ask("SET", "cart:1", "x" * 60_000)
+        for _ in range(2):
+            await wire.ask("GET", "cart:9")
+        values = await large_commands(node)
+        assert (values["reply.count"], values["reply.command"], values["reply.key"]) == (2, "GET", "cart:9")
+        assert (values["request.count"], values["request.command"], values["request.key"]) == (2, "SET", "cart:9")
+        assert number(values, "reply.bytes") > 90_000 and number(values, "reply.age") <= 60
 
 
 async def test_large_requests_and_replies(kind: ServerKind) -> None:
