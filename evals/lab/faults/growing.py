@@ -155,6 +155,8 @@ async def _started(url: str, rng: Random, stream: str, group: str, count: int, p
         try:
             while True:
                 name = f"worker-{rng.randrange(16**8):08x}"
+                # Redis 7.0 makes no consumer of one that found nothing to read.
+                await wire.ask("XGROUP", "CREATECONSUMER", stream, group, name)
                 await wire.ask("XREADGROUP", "GROUP", group, name, "COUNT", 1, "STREAMS", stream, ">")
                 count -= 1
                 if count <= 0:
