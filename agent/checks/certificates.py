@@ -18,7 +18,7 @@ without TLS, and then the numbers are 0 beside a serial of "none")."""
 
 def certificate_expiry(view: View, limits: Limits) -> Found:
     """The certificate that ends first, of those that are known."""
-    known = list(_known(view))
+    known = list(known_ends(view))
     if not known:
         return
     left, whose, cited = min(known)
@@ -29,15 +29,20 @@ def certificate_expiry(view: View, limits: Limits) -> Found:
     if left <= 0:
         why = f"{whose} expired {-left / DAY:.1f} days ago: whoever verifies it is refused by its own side."
         yield view.cause("tls-mismatch", chance, why, *cited)
-    else:
-        length = view.number("connect", "certificate_lifetime_seconds") if cited[0][0] == "connect" else None
-        if length is None or left <= OF_LIFE * length:
-            when = f"{left / DAY:.0f} days" if left >= 2 * DAY else f"{left / 3600:.0f} hours"
-            why = f"{whose} expires in {when}; from then on whoever verifies it is refused."
-            yield view.cause("tls-mismatch", chance, why, *cited)
+    elif is_late(view, left, cited):
+        when = f"{left / DAY:.0f} days" if left >= 2 * DAY else f"{left / 3600:.0f} hours"
+        why = f"{whose} expires in {when}; from then on whoever verifies it is refused."
+        yield view.cause("tls-mismatch", chance, why, *cited)
 
 
-def _known(view: View) -> Iterator[tuple[float, str, tuple[Cited, ...]]]:
+def is_late(view: View, left: float, cited: tuple[Cited, ...]) -> bool:
+    """Whether a certificate that ends in `left` seconds should have been renewed: its life is nearly over."""
+    length = view.number("connect", "certificate_lifetime_seconds") if cited[0][0] == "connect" else None
+    return length is None or left <= OF_LIFE * length
+
+
+def known_ends(view: View) -> Iterator[tuple[float, str, tuple[Cited, ...]]]:
+    """Seconds until each certificate ends, whose it is, and where that stands."""
     if (left := view.number("connect", "certificate_expires_in_seconds")) is not None:
         cited = ("connect", "certificate_expires_in_seconds"), ("connect", "certificate_lifetime_seconds")
         yield left, "The server's certificate", cited

@@ -2,11 +2,14 @@
 
 import re
 
+from agent.answer.diagnosis import Cause
 from agent.checks.slow_commands import PLACEHOLDERS, slow_command, slowlog_off
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.checks.versus_baseline import against
 from agent.evidence.view import Cited, View
 
+NEVER_IDLE, LEAST_RUN = 0.95, 0.25
+"""Shares of the time in which the thread runs or is ready to, and in which it runs."""
 SAYS_WRITTEN = re.compile(
     r"\bunkillable\b|already executed write|script\W+(has\W+|had\W+)?(already\W+)?(wrote|written)\b", re.IGNORECASE
 )
@@ -99,10 +102,21 @@ def cpu_saturated(view: View, limits: Limits) -> Found:
     )  # fmt: skip
     # A thread that is ready to run and has to wait for a core is as busy as one that runs.
     starving = run + wait >= 0.9 and run >= 0.5 and share >= 0.6
-    if share < limits["cpu_main_thread_share"] and not starving:
-        yield view.not_("cpu-saturated", f"The main thread uses {share:.0%} of a core.", *cited[:2])
-        return
     rate = view.number("info", "total_commands_processed.rate") or 0
+    if share < limits["cpu_main_thread_share"] and not starving:
+        if (
+            run + wait >= NEVER_IDLE
+            and run >= LEAST_RUN
+            and not any(isinstance(one, Cause) for one in slow_command(view, limits))
+        ):
+            why = (
+                f"The main thread is never idle: it runs {run:.0%} of the time, for {rate:.0f} commands a second, each"
+            )
+            why += f" of them cheap, and waits {wait:.0%} for a core that others on this machine have."
+            yield view.cause("cpu-saturated", 0.65, why, *cited)
+        else:
+            yield view.not_("cpu-saturated", f"The main thread uses {share:.0%} of a core.", *cited[:2])
+        return
     why = f"The main thread uses {share:.0%} of a core for {rate:.0f} commands a second, each of them cheap."
     yield view.cause("cpu-saturated", 0.92 if share >= limits["cpu_main_thread_share"] else 0.8, why, *cited)
 

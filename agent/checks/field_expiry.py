@@ -1,10 +1,14 @@
 """Fields of hashes that expire by themselves: HEXPIRE of Redis (from 7.4) and of Valkey (from 9.0)."""
 
+from agent.checks.slow_commands import SLOW_WORDS
 from agent.checks.types import Found, Limits
+from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 
 COUNTERS = ("expired_subkeys", "expired_fields")
 """What counts them: Redis' name and Valkey's."""
+SMALL_WAVE = 3
+"""Times the same bound, where the report is of slowness: 50,000 a second in waves made single PINGs take 10 ms."""
 WAVE = 10
 """Times the bound of keys a second that make a wave of fields: by trial on Redis 8.2 and Valkey 9.1 9,000 fields a
 second, evenly spread, went unnoticed, and 300,000 at once made PINGs take 26 to 230 ms."""
@@ -29,10 +33,11 @@ def fields_expire(view: View, limits: Limits) -> Found:
     capped = view.number("info", "expired_time_cap_reached_count.delta") or 0
     long = (view.number("latency_events", "expire-cycle.max_60s_ms") or 0) >= limits["expiry_event_ms"]
     wave = expired / window >= WAVE * limits["expired_keys_per_second"]
-    if spent / window < limits["expiry_ms_per_second"] or not (capped >= 2 or long or wave):
+    felt = expired / window >= SMALL_WAVE * limits["expired_keys_per_second"] and mention(SLOW_WORDS, view.symptom)
+    if spent / window < limits["expiry_ms_per_second"] or not (capped >= 2 or long or wave or felt):
         because = f"{expired:.0f} fields of hashes expired over the window, and the expiry cycle kept up with them."
         yield view.not_("mass-expiry", because, *cited[:2])
         return
     why = f"{expired:.0f} fields of hashes expired over the window, which took the expiry cycle {spent / window:.0f} ms"
     why += " of each second: all clients wait while it catches up."
-    yield view.cause("mass-expiry", 0.92 if capped >= 2 or long else 0.75, why, *cited)
+    yield view.cause("mass-expiry", 0.92 if capped >= 2 or long else 0.75 if wave else 0.6, why, *cited)

@@ -7,6 +7,8 @@ LEAST_SECONDS, MOST_SECONDS = 60.0, 86_400.0
 """A time until full that is worth telling: sooner is now, later is a guess."""
 LEAST_GROWTH = 0.0002
 """Of the limit a second, below which buffers that come and go look like growth over a window of seconds."""
+LEAST_BYTES = 2**17
+"""Over the window, without a key more: a few clients' buffers, ours among them, come to as much."""
 LEAST_SHARE = 0.3
 """Of the limit in use, below which a server has only begun to work."""
 
@@ -22,6 +24,8 @@ def until_full(view: View) -> float | None:
     policy = view.text("memory", "maxmemory_policy")
     gives_way = policy.startswith("allkeys") or (policy.startswith("volatile") and view.number("keyspace", "expires"))
     if not share or not limit or not grown or not seconds or gives_way or not LEAST_SHARE <= share < 1:
+        return None
+    if grown < LEAST_BYTES and not (view.number("keyspace", "keys.delta") or 0) > 0:
         return None
     rate = grown / seconds
     left = (1 - share) * limit

@@ -3,7 +3,7 @@
 import re
 
 from agent.checks import buffers
-from agent.checks.filling import until_full_words
+from agent.checks.filling import LEAST_BYTES, until_full_words
 from agent.checks.footprint import MEMORY_WORDS
 from agent.checks.holders import PLACEHOLDERS
 from agent.checks.limits_reached import FULL, HELD, hardly_written, out_of_memory, over, refused
@@ -203,7 +203,7 @@ def ttl_leak(view: View, limits: Limits) -> Found:
         ("keyspace", "evicted_keys.delta"), ("memory", "used_memory.delta"), ("keyspace", "keys"), *HELD,
     )  # fmt: skip
     leaking = lasting / seconds >= limits["ttl_leak_keys_per_second"] and share <= limits["ttl_leak_share"]
-    if not leaking or (view.number("keyspace", "evicted_keys.delta") or 0) > 0 or grown < 0:
+    if not leaking or (view.number("keyspace", "evicted_keys.delta") or 0) > 0 or grown < -LEAST_BYTES:
         if MEMORY_WORDS.search(view.symptom):
             because = f"Over the window came {keys:.0f} keys, {expires:.0f} of them with a TTL."
             yield view.not_("ttl-leak", because, *cited[:3])

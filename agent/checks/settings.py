@@ -74,6 +74,8 @@ def config_drift(view: View, limits: Limits) -> Found:
     without = view.get("config_drift", "config_file") == ""
     # Started with neither a file nor an argument, everything that isn't built in was set since.
     bare = without and since_start(view, "no_config") is not None
+    # It read arguments then, since there is no file; which ones, nobody knows who can't count CONFIG SET's calls.
+    argued = without and not bare and calls is None and since_start(view, "config_loaded") is not None
     what = f"{', '.join(names[:SHOWN])} {'run' if len(names) > 1 else 'runs'} with"
     if calls == 0:
         why = f"{what} another value than the file's, which was edited after the start: a restart brings its value."
@@ -86,7 +88,7 @@ def config_drift(view: View, limits: Limits) -> Found:
         why += " a restart brings the old one back."
     sure = bool(written) or bare or (without and bool(calls))
     if speaks_of_settings(view.symptom):
-        likely = 0.93 if written else 0.8 if bare else 0.65 if sure else 0.5
+        likely = 0.93 if written else 0.8 if bare else 0.65 if sure else 0.45 if argued else 0.5
         yield view.cause("config-drift", likely, why, *cited, ("symptom", "text"))
     else:
         yield view.cause("config-drift", 0.55 if reported and sure else 0.3 if sure else 0.2, why, *cited)

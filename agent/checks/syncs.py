@@ -11,6 +11,10 @@ from tools.records import Record
 
 Reason = Literal["dump-version", "replica-disk", "replica-memory", "timeout", "unknown"]
 MIB = 2**20
+ATTEMPTS = 3
+"""Copies begun since the link went down, of which none was kept: one is usual, a second may be a coincidence."""
+SHORT_PERIOD = 30.0
+"""Seconds of repl-timeout below the built-in 60, which a large copy doesn't always keep."""
 VALKEY_AS_REDIS = (7, 2)
 """What Valkey's dumps can be read by at least, and what it reads at most of Redis' own."""
 
@@ -89,7 +93,12 @@ def failure(replica: View, primary: View | None, limits: Limits) -> Failure | No
         return Failure(reason="replica-memory", probability=0.95, why=why, below=MEMORY)
     if (timed_out := _timed_out(replica, primary, limits)) is not None:
         return timed_out
-    if not going_on or primary is None or cut_off(primary, limits) or trouble(primary):
+    if primary is not None and (cut_off(primary, limits) or trouble(primary)):
+        return None
+    attempts = replica.number("info", "master_current_sync_attempts")
+    if attempts and attempts >= ATTEMPTS:
+        return _again_and_again(replica, primary, attempts)
+    if not going_on or primary is None:
         return None
     if is_older and (primary.number("replication", "sync_full.delta") or 0) > 1:
         why = _version_words(replica, primary)
@@ -104,6 +113,22 @@ def failure(replica: View, primary: View | None, limits: Limits) -> Failure | No
         return Failure(reason="unknown", probability=0.75, why=why, below=(
             ("log", "sync_load_failed.count"), ("log", "sync_load_failed.newest_age")))  # fmt: skip
     return None
+
+
+def _again_and_again(replica: View, primary: View | None, attempts: float) -> Failure:
+    """What a replica's own count of its attempts says (from Redis 8.2 on), where no log says why they end."""
+    period = primary.number("replication", "repl-timeout") if primary else None
+    why = f"The replica has begun {attempts:.0f} copies since its link went down, and kept none of them"
+    short = period is not None and period < SHORT_PERIOD
+    why += f"; its primary gives one up after {period:.0f} s without an answer (repl-timeout)." if short else "."
+    below: tuple[Cited, ...] = (
+        ("info", "master_current_sync_attempts"), ("log", "full_resync.count"), ("log", "full_resync.newest_age"),
+        ("info", "master_sync_read_bytes.delta"),
+    )  # fmt: skip
+    return Failure(
+        reason="timeout" if short else "unknown", probability=0.85, why=why, below=below,
+        above=(("replication", "repl-timeout"), ("memory", "used_memory"), *FULL), at_primary=short,
+    )  # fmt: skip
 
 
 MEMORY: tuple[Cited, ...] = (

@@ -31,6 +31,7 @@ BROUGHT_ABOUT: Mapping[tuple[str, str], str] = {
     ("nonkey-memory", "oom-noeviction"): "the buffers fill maxmemory, nothing may be evicted, and writes are refused",
     ("stale-endpoint", "replica-write-or-stale"): "clients write to what is a replica now",
     ("oom-killed", "process-down"): "the process is gone",
+    ("start-failed", "process-down"): "nothing listens, because the server didn't start",
     ("retry-storm", "connection-churn"): "each retry is a new connection",
     ("masterauth-mismatch", "replica-link-down"): "the replica's link is down",
     ("noreplicas", "replica-link-down"): "the link of the replica that is missing is down",

@@ -60,14 +60,22 @@ class LiveConnection:
 
     async def open(self, timeout: float) -> None:
         progress = self.progress
+        opening = asyncio.ensure_future(self._wire.open())
         try:
-            async with asyncio.timeout(timeout):
-                await self._wire.open()
-        except TimeoutError:
-            self.close()
-            detail = f"no answer in stage {progress.stage} for {timeout:g} s"
-            raise Unanswered("tls" if progress.stage == "tls" else "timeout", detail, progress.stages) from None
+            with self._lateness as lateness:
+                late = lateness.seconds
+                await asyncio.wait({opening}, timeout=timeout)
+                if not opening.done() and lateness.seconds - late > timeout * OWN_SHARE:
+                    # It may have been let in while this program was at something else.
+                    await asyncio.wait({opening}, timeout=min(timeout, lateness.seconds - late))
+            if not opening.done():
+                detail = f"no answer in stage {progress.stage} for {timeout:g} s"
+                raise Unanswered("tls" if progress.stage == "tls" else "timeout", detail, progress.stages)
+            opening.result()
         except BaseException:
+            # What a dial opened is closed before anything else is done.
+            opening.cancel()
+            await asyncio.wait({opening})
             self.close()
             raise
         progress.stage = "open"

@@ -19,6 +19,8 @@ EVENT_MS = 100.0
 FORK_USEC = 50_000
 EXPIRE_SHARE = 0.1
 """Of the window that went into the expiry cycle; active-expire-effort allows a quarter at most."""
+FIELDS = 30_000
+"""Fields of hashes a second that expire: at 50,000 in waves single PINGs took 10 ms."""
 FULL_CORE = 0.9
 STANDING = ("T", "t", "Z", "X")
 """States of a process that doesn't run, as Linux tells them."""
@@ -42,6 +44,9 @@ def held_up(view: View, limits: Limits) -> Iterator[Complaint]:
         yield complaint(
             f"expiring keys took {expiry:.0f} ms of {window:.0f} s", ("keyspace", "expire_cycle_cpu_milliseconds.delta")
         )
+    for field in ("expired_subkeys.delta", "expired_fields.delta"):
+        if window and (gone := view.number("info", field) or 0) >= FIELDS * window:
+            yield complaint(f"{gone:.0f} fields of hashes expired over {window:.0f} s", ("info", field))
     child = view.text("process", "child_state")
     if child in STANDING:
         yield complaint(f"a child of the server stands still (state {child})", ("process", "child_state"))

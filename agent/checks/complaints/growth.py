@@ -13,6 +13,7 @@ KEYS = 100
 """Keys that came over the window, from which on their kind is judged."""
 SCRIPTS = 5
 ENTRIES, MORE_ENTRIES = 1000, 10
+TRACKED, CONSUMERS = 50_000, 500
 BEHIND_SECONDS = 300.0
 WASTE, WASTE_RATIO = 100 * MIB, 1.5
 MISSES = 0.5
@@ -32,6 +33,7 @@ def growth(view: View, limits: Limits) -> Iterator[Complaint]:
     if (scripts := view.number("memory", "number_of_cached_scripts.delta") or 0) >= SCRIPTS:
         yield complaint(f"{scripts:.0f} scripts more are cached", ("memory", "number_of_cached_scripts.delta"))
     yield from _streams(view)
+    yield from _kept(view)
     evicted, ratio = view.number("keyspace", "evicted_keys.delta"), view.number("keyspace", "hit_ratio")
     if evicted and ratio is not None and ratio <= 1 - MISSES:
         yield complaint(
@@ -57,6 +59,33 @@ def growth(view: View, limits: Limits) -> Iterator[Complaint]:
     drifted = 0.0 if given else view.number("config_drift", "drifted") or 0
     if drifted > 0 and speaks_of_settings(view.symptom):
         yield complaint(f"{drifted:.0f} settings aren't those of the file", ("config_drift", "drifted"))
+
+
+def _kept(view: View) -> Iterator[Complaint]:
+    """What is kept for those who don't come for it: elements of lists, interests of caches, names of consumers."""
+    seconds = view.number("lists", "window_seconds") or 2.0
+    for number, row in view.rows("lists", "l").items():
+        length, more = row.get("length"), row.get("length.delta")
+        if isinstance(length, int) and isinstance(more, int) and length >= ENTRIES and more / seconds >= MORE_ENTRIES:
+            yield complaint(
+                f"a list of {length:,} elements grows by {more / seconds:.0f} a second",
+                ("lists", f"l{number}.length"), ("lists", f"l{number}.length.delta"),
+            )  # fmt: skip
+    items, more_ = view.number("info", "tracking_total_items"), view.number("info", "tracking_total_items.delta")
+    if items and more_ and items >= TRACKED and more_ >= KEYS and (view.number("keyspace", "keys.delta") or 0) < KEYS:
+        yield complaint(
+            f"client-side caching's table has {items:.0f} entries, {more_:.0f} more over the window",
+            ("info", "tracking_total_items"), ("info", "tracking_total_items.delta"),
+        )  # fmt: skip
+    if (clients := view.number("info", "connected_clients")) is None:
+        return
+    for field, value in view.fields("streams").items():
+        names = re.fullmatch(r"s\d+\.g\d+\.consumers", field) and isinstance(value, int)
+        if names and int(value or 0) >= max(CONSUMERS, 5 * clients):
+            yield complaint(
+                f"a stream's group has {value} consumers while {clients:.0f} clients are connected",
+                ("streams", field), ("info", "connected_clients"),
+            )  # fmt: skip
 
 
 def _streams(view: View) -> Iterator[Complaint]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from agent.checks.certificates import is_late, known_ends
 from agent.checks.complaints.complaint import MIB, Complaint, complaint
 from agent.checks.filling import duration, until_full
 from agent.checks.types import Limits
@@ -15,6 +16,8 @@ OVER = 1.1
 """Of maxmemory: eviction doesn't keep up, or there is none."""
 HALF, SOON = 0.5, 1800.0
 """Of maxmemory in use, and seconds until it's reached: then somebody has to act today."""
+WEEK = 7 * 86_400.0
+"""Seconds before the end of a certificate in which somebody has to renew it."""
 OF_CGROUP = 0.75
 """Of the memory that the process' group may have, with what a save copies."""
 PAIRS: tuple[tuple[Cited, Cited, str], ...] = (
@@ -48,6 +51,9 @@ def limits(view: View, thresholds: Limits) -> Iterator[Complaint]:
     if view.unavailable("connect") == "maxclients":
         yield complaint("it turns us away: too many clients", ("connect", "unavailable"))
     yield from _memory_limit(view)
+    for seconds, whose, cited in known_ends(view):
+        if seconds <= WEEK and is_late(view, seconds, cited):
+            yield complaint(f"{whose} ends in {duration(seconds)}" if seconds > 0 else f"{whose} has ended", *cited)
 
 
 def _memory_limit(view: View) -> Iterator[Complaint]:

@@ -186,8 +186,8 @@ async def slow_vector(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """Similarity over nearly the whole set, in the main thread."""
     size = 64
     async with _server(kind) as server:
-        await _vectors(server, rng, 4000, size)
-        command = ("VSIM", "embeddings", "FP32", _vector(rng, size), "COUNT", 4000, "EF", 100_000, "NOTHREAD")
+        await _vectors(server, rng, 9000, size)
+        command = ("VSIM", "embeddings", "FP32", _vector(rng, size), "COUNT", 9000, "EF", 100_000, "NOTHREAD")
         async with _used(server, rng, rng.uniform(0.1, 0.3), *command) as incident:
             yield incident
 

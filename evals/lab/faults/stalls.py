@@ -169,7 +169,7 @@ async def _field_waves(url: str, rng: Random, fields: int, period: float) -> Non
 )  # fmt: skip
 async def mass_expiry_fields(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A few hundred thousand fields of hashes that expire at one moment, again and again."""
-    count, period = rng.randrange(150_000, 250_000), rng.uniform(1.2, 1.8)
+    count, period = rng.randrange(300_000, 400_000), rng.uniform(1.2, 1.8)
     async with _expiring(kind, rng, count, period, _field_waves) as incident:
         yield incident
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from agent.checks.appendonly import always, damaged, emptied, everysec, megabytes, refused_by_aof
+from agent.checks.filling import LEAST_BYTES
 from agent.checks.footprint import after_peak, fragmentation, oom_killed, swapping
 from agent.checks.limits_reached import FULL as REACHED
 from agent.checks.limits_reached import out_of_memory
@@ -228,7 +229,9 @@ MEMORY: list[Row] = [
     ("more of them pass", ttl_leak, coming(84, 16, 0.5), {}),
     ("those that expired passed as well", ttl_leak, coming(85, 14, 0.5, keyspace={"expired_keys.delta": 2}), {}),
     ("room is made", ttl_leak, coming(KEPT, 0, 0.5, keyspace={"evicted_keys.delta": 1}), {}),
-    ("memory falls", ttl_leak, coming(KEPT, 0, 0.5, memory={"used_memory.delta": -1}), {}),
+    ("memory falls", ttl_leak, coming(KEPT, 0, 0.5, memory={"used_memory.delta": -LEAST_BYTES - 1}), {}),
+    ("a buffer went", ttl_leak, coming(KEPT, 0, 0.5, memory={"used_memory.delta": -LEAST_BYTES}),
+     {"ttl-leak": "maybe"}),
     ("keys go", ttl_leak, coming(-5, 0, 0.5), {}),
     ("keys unread", ttl_leak, {"keyspace": {"keys.delta": 100.0}}, {}),
 ]  # fmt: skip

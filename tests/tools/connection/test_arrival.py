@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -83,6 +84,34 @@ async def test_a_reply_that_lies_here_unread_is_no_time_out(kind: ServerKind) ->
         with pytest.raises(Unanswered, match="no reply"):
             await late(connection, LATE / 2)
         server.signal(signal.SIGCONT)
+
+
+async def test_a_connection_that_waits_here_to_be_seen_is_no_time_out(kind: ServerKind) -> None:
+    async with running(kind) as server:
+        connection = LiveConnection(parse_target(server.url, environ={}))
+        opening = asyncio.create_task(connection.open(LATE / 2))
+        while connection.progress.stage == "dns":
+            await asyncio.sleep(0)
+        time.sleep(LATE)
+        await opening
+        assert await connection.exchange([("PING",)], 5) == ["PONG"]
+        connection.close()
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        port = listener.getsockname()[1]
+        # The queue is full: nobody is let in, however long it's waited.
+        filling = [socket.socket() for _ in range(2)]
+        for one in filling:
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", port))
+        connection = LiveConnection(parse_target(f"redis://127.0.0.1:{port}", environ={}))
+        opening = asyncio.create_task(connection.open(LATE / 2))
+        while connection.progress.stage == "dns":
+            await asyncio.sleep(0)
+        time.sleep(LATE)
+        with pytest.raises(Unanswered, match="no answer in stage tcp"):
+            await opening
+        for one in filling:
+            one.close()
 
 
 class Busy(LiveConnection):
