@@ -15,7 +15,7 @@ from tools.connection.target import parse_target
 from tools.errors import UsageError
 from tools.files import open_regular
 from tools.record.redaction import decoded
-from tools.record.schema import LINE, VERSION, Ask, Came, Dial, End, Gone, Happened, Head, Line, Seen
+from tools.record.schema import LINE, READABLE, Ask, Came, Dial, End, Gone, Happened, Head, Line, Seen
 
 MOST = 128 * 2**20
 """Bytes of a recording, unpacked: what is larger isn't one of ours."""
@@ -154,9 +154,10 @@ def _head(path: Path, text: bytes) -> Head:
     except UsageError as error:
         raise UsageError(f"{path}, line 1: {error}; {_FOREIGN}") from None
     except (ValidationError, ValueError) as error:
-        if (version := _version(text)) is not None and version != VERSION:
+        if (version := _version(text)) is not None and version not in READABLE:
+            known = " and ".join(map(str, READABLE))
             raise UsageError(
-                f"{path}, line 1: version {version!r:.20} of the format, and this program reads {VERSION}"
+                f"{path}, line 1: version {version!r:.20} of the format, and this program reads {known}"
             ) from None
         raise UsageError(f"{path}, line 1: {_why(error)}; {_FOREIGN}") from None
     return head

@@ -11,7 +11,9 @@ from pydantic import Field, TypeAdapter
 
 from tools.records import Reading, Record, Unavailable, Values
 
-VERSION: Literal[1] = 1
+VERSION: Literal[2] = 2
+READABLE = (1, 2)
+"""In version 1 a PING's own delay isn't told."""
 Seconds = Annotated[float, Field(ge=0, le=1e8, allow_inf_nan=False)]
 Milliseconds = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
 Number = Annotated[int, Field(ge=0, lt=2**53)]
@@ -22,7 +24,7 @@ class Head(Record):
     """The first line."""
 
     type: Literal["rediagnose-recording"] = "rediagnose-recording"
-    version: Literal[1] = VERSION
+    version: Literal[1, 2] = VERSION
     at: Annotated[str, Field(max_length=40)]
     """When it began: ISO 8601 with its offset."""
     url: Address
