@@ -32,8 +32,8 @@ TROUBLES: dict[str, re.Pattern[str]] = {
     # Drives without a medium, and files that are mounted, fail without anybody's harm.
     "io_error": re.compile(r"I/O error, dev (?!sr|fd|loop|nbd|zram)(?P<what>[a-z][\w-]{0,31})"),
     "filesystem_error": re.compile(
-        r"(?:EXT4-fs|XFS|BTRFS)[^:]{0,20}(?: \((?:device )?(?P<what>[\w-]{1,32})\))?: "
-        r"(?:error|critical|.{0,80}[Cc]orruption|Remounting filesystem read-only)"
+        r"(?:EXT4-fs|XFS|BTRFS)(?P<bad>:? (?:error|critical))? \((?:device )?(?P<what>[\w-]{1,32})\)"
+        r"(?(bad)|: (?:.{0,80}[Cc]orruption|Remounting filesystem read-only))"
     ),
     "hung_task": re.compile(r"task (?P<what>[\w.:/-]{1,32}):\d+ blocked for more than \d+ seconds"),
     "conntrack_full": re.compile(r"nf_conntrack: table full, dropping packet"),
@@ -44,6 +44,12 @@ TROUBLES: dict[str, re.Pattern[str]] = {
     "neighbour_table_full": re.compile(r"neighbou?r(?: table)?.{0,20}table overflow"),
 }  # fmt: skip
 """What its words are for trouble of the machine; `what` is the device, task, port or interface that has it."""
+
+
+_TELLING = re.compile(
+    r"Kill|/O error|-fs |XFS|BTRFS|blocked for|table full|SYN flood|ink is|soft lockup|stalls on|Hardware Err|overflow"
+)
+"""Words that a record has which any of these patterns could match: most of a log needs no closer look."""
 
 
 class Kill(Record):
@@ -81,9 +87,11 @@ async def kernel_log(host: Host) -> Values:
         detail = f"the kernel's log can't be read ({records.strerror}): journalctl -k, or dmesg as root"
         raise Unanswered("denied", detail, host.provenance(place))
     now = time.clock_gettime(time.CLOCK_MONOTONIC)
+    # They're in the order in which they were written.
+    oldest = next((at for record in records if (at := _at(record)) is not None), None)
+    records = [record for record in records if telling(record)]
     kills = [kill for record in records if (kill := parse_kill(record)) is not None]
     servers = [kill for kill in kills if SERVERS.fullmatch(kill.name)]
-    oldest = min((at for record in records if (at := _at(record)) is not None), default=None)
     values: Values = {
         **host.provenance(place), "oom_kill.count": len(servers), "others.count": len(kills) - len(servers),
         "reaches_back": round(now - oldest) if oldest is not None else None,
@@ -142,6 +150,11 @@ def _at(record: str) -> float | None:
     """When a record was written, in seconds since boot: priority, number, microseconds, flags; text."""
     head = record.partition(";")[0].split(",")
     return int(head[2]) / 1e6 if len(head) >= 3 and head[2].isdecimal() else None
+
+
+def telling(record: str) -> bool:
+    """Whether a record may tell of a kill or of trouble; most needn't be looked at more closely."""
+    return _TELLING.search(record) is not None
 
 
 def parse_trouble(record: str) -> tuple[str, str] | None:
