@@ -19,6 +19,7 @@ PATIENCE = 2.0
 _NETLINK_SOCK_DIAG = 4
 _SOCK_DIAG_BY_FAMILY, _NLMSG_ERROR, _NLMSG_DONE = 20, 2, 3
 _REQUEST_DUMP = 0x301
+_LISTENING = 1 << STATES.index("listen")
 _BYTECODE = 1
 _PORT_AT_LEAST, _PORT_AT_MOST = 2, 3
 _HEADER = struct.Struct("=IHHII")
@@ -40,6 +41,8 @@ class Socket(Record):
     """Bytes that the peer hasn't acknowledged; for a listener the most that may wait, null if unknown."""
     retransmits: int
     """Retransmissions of the segment that waits for its acknowledgement."""
+    inode: int = 0
+    """What the processes that hold it know it by; 0 for one that nobody holds."""
 
 
 def tcp_sockets(port: int) -> tuple[list[Socket], str]:
@@ -54,6 +57,18 @@ def tcp_sockets(port: int) -> tuple[list[Socket], str]:
         return read_tables(Files(), port)
 
 
+def listening(port: int) -> list[Socket]:
+    """The sockets that listen at a port. Raises `OSError` where no table of them can be read."""
+    try:
+        families = [socket.AF_INET, *([socket.AF_INET6] if os.path.exists("/proc/net/tcp6") else [])]
+        return [one for family in families for one in dump(family, port, _LISTENING)]
+    except (AttributeError, OSError):
+        found, source = read_tables(Files(), port)
+        if not source:
+            raise OSError("no table of TCP sockets") from None
+        return [one for one in found if one.state == "listen"]
+
+
 def read_tables(files: Files, port: int) -> tuple[list[Socket], str]:
     """The same from /proc/net/tcp and tcp6."""
     tables = [files.text(f"/proc/net/{name}") for name in ("tcp", "tcp6")]
@@ -61,12 +76,14 @@ def read_tables(files: Files, port: int) -> tuple[list[Socket], str]:
     return found, "proc" if any(tables) else ""
 
 
-def dump(family: int, port: int) -> Iterator[Socket]:
-    """The sockets of one address family from inet_diag. Raises `OSError` where the kernel refuses or is silent."""
+def dump(family: int, port: int, states: int = 0xFFFFFFFF) -> Iterator[Socket]:
+    """The sockets of one address family from inet_diag, those whose state's bit is in `states`.
+
+    Raises `OSError` where the kernel refuses or is silent."""
     ends = time.monotonic() + PATIENCE
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as link:
         link.settimeout(PATIENCE)
-        link.send(_request(family, port))
+        link.send(_request(family, port, states))
         while time.monotonic() < ends:
             data = link.recv(1 << 18)
             at = 0
@@ -82,23 +99,24 @@ def dump(family: int, port: int) -> Iterator[Socket]:
     raise TimeoutError("inet_diag didn't finish")
 
 
-def _request(family: int, port: int) -> bytes:
+def _request(family: int, port: int, states: int) -> bytes:
     # The kernel itself picks the port, so that a machine with many other sockets isn't dumped in full. A condition is
     # an opcode, where to go on if it holds, where if it doesn't (past the end rejects), and a second word: the port.
     condition = struct.Struct("=BBHBBH")
     code = condition.pack(_PORT_AT_LEAST, 8, 20, 0, 0, port) + condition.pack(_PORT_AT_MOST, 8, 12, 0, 0, port)
-    body = struct.pack("=BBBxI48x", family, socket.IPPROTO_TCP, 0, 0xFFFFFFFF)
+    body = struct.pack("=BBBxI48x", family, socket.IPPROTO_TCP, 0, states)
     body += struct.pack("=HH", 4 + len(code), _BYTECODE) + code
     return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _REQUEST_DUMP, 1, 0) + body
 
 
 def _socket(family: int, data: bytes, at: int) -> Socket:
-    _, state, timer, retransmits, _, _, source, peer, _, recv_q, send_q, _, _ = _MESSAGE.unpack_from(data, at)
+    _, state, timer, retransmits, _, _, source, peer, _, recv_q, send_q, _, inode = _MESSAGE.unpack_from(data, at)
     size = 4 if family == socket.AF_INET else 16
     return Socket(
         state=STATES[state] if state < len(STATES) else "none",
         address=_address(family, source[:size]), peer=_address(family, peer[:size]),
         recv_q=recv_q, send_q=send_q, retransmits=retransmits if timer == 1 else 0,
+        inode=inode,
     )  # fmt: skip
 
 
@@ -115,6 +133,7 @@ def parse_table(table: str, port: int) -> Iterator[Socket]:
             state=state, address=_from_hex(source), peer=_from_hex(fields[2].partition(":")[0]),
             recv_q=int(receiving, 16), send_q=None if state == "listen" else int(sending, 16),
             retransmits=int(fields[6], 16) if fields[5].startswith("01") else 0,
+            inode=int(fields[9]) if len(fields) > 9 else 0,
         )  # fmt: skip
 
 

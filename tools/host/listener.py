@@ -5,13 +5,14 @@ import ipaddress
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 import psutil
 
 from tools.connection.target import Target
 from tools.errors import Unanswered
+from tools.host.diag import listening
 from tools.host.proc import Files
 from tools.host.server_program import is_server
 from tools.records import Record
@@ -25,6 +26,8 @@ SERVERS = re.compile(r"(redis|valkey|keydb)[0-9.-]*(server|sentinel)[0-9.-]*|dra
 
 STAND_IN = "127.82.69.80"
 """Where a replay listens on the port of a node that refuses connections: that port isn't this machine's own affair."""
+
+_SOCKET = re.compile(r"socket:\[(\d{1,20})\]")
 
 
 class Place(Record):
@@ -63,7 +66,7 @@ def find_listener(target: Target, addresses: list[str], reported: int | None, kn
         for address in addresses:
             if not _is_ours(address, ours):
                 return Place(locality="other-machine", detail=f"{address} isn't an address of this machine")
-    listeners = _listeners(target)
+    listeners = _listeners(target, reported)
     # The kernel prefers the exact address to the wildcard.
     hits = [one for one in listeners if one.address in addresses or target.path]
     hits += [one for one in listeners if one not in hits and _covers(one, addresses)]
@@ -92,10 +95,10 @@ def find_listener(target: Target, addresses: list[str], reported: int | None, kn
     return Place.model_validate({"locality": locality, "detail": detail, **seen})
 
 
-def _listeners(target: Target) -> list[Listener]:
+def _listeners(target: Target, reported: int | None) -> list[Listener]:
     """The listeners; once more where one ended while it was looked at, such as a child that had saved."""
     for _ in range(3):
-        found = list(_listeners_at_path(target.path) if target.path else _listeners_at_port(target.port))
+        found = list(_listeners_at_path(target.path) if target.path else _listeners_at_port(target.port or 0, reported))
         if all(one.pid is None or _is_alive(one.pid) for one in found):
             break
     return found
@@ -121,10 +124,51 @@ def _without_listener(target: Target, listeners: list[Listener], reported: int |
     return Place(locality="no-listener", detail=f"nothing listens at {target.node}", elsewhere=elsewhere)
 
 
-def _listeners_at_port(port: int | None) -> Iterable[Listener]:
-    for connection, pid in _connections("tcp"):
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
-            yield _listener(plain_address(connection.laddr.ip), pid)
+def _listeners_at_port(port: int, reported: int | None) -> Iterable[Listener]:
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            inodes = {one.inode: plain_address(one.address) for one in listening(port)}
+            return _holders(inodes, reported)
+    return (
+        _listener(plain_address(connection.laddr.ip), pid)
+        for connection, pid in _connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+    )
+
+
+def _holders(inodes: dict[int, str], reported: int | None) -> list[Listener]:
+    """Who holds some sockets: the process that INFO names if it does, else the servers that do, else whoever does.
+
+    All processes' files are many: they're looked at only where none of the likelier ones has the socket.
+    """
+    found: list[Listener] = []
+    left, seen = dict(inodes), set[int]()
+    groups: tuple[Callable[[], list[int]], ...] = (
+        lambda: [reported] if reported else [], _server_pids, psutil.pids
+    )  # fmt: skip
+    for group in groups:
+        if not left:
+            break
+        pids = [pid for pid in group() if pid not in seen]
+        seen |= {*pids}
+        held = [(pid, inode) for pid in pids for inode in _held(pid, left)]
+        found += [_listener(left[inode], pid) for pid, inode in held]
+        left = {inode: address for inode, address in left.items() if inode not in {one for _, one in held}}
+    return [*found, *(_listener(address, None) for address in left.values())]
+
+
+def _server_pids() -> list[int]:
+    return [one.pid for one in Files().tasks() if SERVERS.fullmatch(one.name)]
+
+
+def _held(pid: int, inodes: Container[int]) -> Iterator[int]:
+    """Those of some sockets that a process holds; none where its files can't be seen."""
+    with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as files:
+        for one in files:
+            with contextlib.suppress(OSError):
+                match = _SOCKET.fullmatch(os.readlink(one.path))
+                if match and int(match[1]) in inodes:
+                    yield int(match[1])
 
 
 def _listeners_at_path(path: str) -> Iterable[Listener]:
