@@ -69,6 +69,17 @@ class Terminal:
             raise TimeoutError(f"{text!r} isn't there {times} times within {seconds:g} s:\n{shown}") from None
         return shown
 
+    async def ready(self, seconds: float = 30) -> None:
+        """Wait until it waits for a line. Raises `TimeoutError`."""
+        lines: list[str] = []
+        try:
+            async with asyncio.timeout(seconds):
+                while not lines or lines[-1] != PROMPT:
+                    await asyncio.sleep(POLL)
+                    lines = (await self.screen()).rstrip().splitlines()
+        except TimeoutError:
+            raise TimeoutError(f"there is no prompt within {seconds:g} s:\n" + "\n".join(lines)) from None
+
     async def ended(self, seconds: float = 30) -> None:
         """Wait until the program has ended. Raises `TimeoutError`; tmux doesn't always draw that it has."""
         try:
