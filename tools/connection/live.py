@@ -76,6 +76,8 @@ class LiveConnection:
             # What a dial opened is closed before anything else is done.
             opening.cancel()
             await asyncio.wait({opening})
+            if not opening.cancelled():
+                opening.exception()  # seen: what else it failed of isn't a warning
             self.close()
             raise
         progress.stage = "open"
@@ -94,6 +96,8 @@ class LiveConnection:
         return most_bytes(self._waiting[0][1]) if self._waiting else MOST_UNASKED_BYTES
 
     async def exchange(self, commands: Sequence[Command], timeout: float) -> list[Reply]:
+        if not commands:
+            return []
         return [reply for reply, _ in await self._replies(commands, timeout)]
 
     async def timed(self, command: Command, timeout: float) -> Timed:
