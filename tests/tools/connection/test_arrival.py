@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from evals.lab.servers import ServerKind, running
+from tests.full_queue import full_queue
 from tests.looking import number
 from tools.clock import SystemClock
 from tools.connection.budget import Budget
@@ -96,13 +96,7 @@ async def test_a_connection_that_waits_here_to_be_seen_is_no_time_out(kind: Serv
         await opening
         assert await connection.exchange([("PING",)], 5) == ["PONG"]
         connection.close()
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
-        port = listener.getsockname()[1]
-        # The queue is full: nobody is let in, however long it's waited.
-        filling = [socket.socket() for _ in range(2)]
-        for one in filling:
-            one.setblocking(False)
-            one.connect_ex(("127.0.0.1", port))
+    with full_queue() as port:
         connection = LiveConnection(parse_target(f"redis://127.0.0.1:{port}", environ={}))
         opening = asyncio.create_task(connection.open(LATE / 2))
         while connection.progress.stage == "dns":
@@ -110,8 +104,6 @@ async def test_a_connection_that_waits_here_to_be_seen_is_no_time_out(kind: Serv
         time.sleep(LATE)
         with pytest.raises(Unanswered, match="no answer in stage tcp"):
             await opening
-        for one in filling:
-            one.close()
 
 
 class Busy(LiveConnection):

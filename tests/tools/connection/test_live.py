@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -15,6 +14,7 @@ from redis.asyncio.connection import AbstractConnection
 
 from evals.lab.servers import Server, ServerKind, running
 from evals.lab.wire import Wire, dial
+from tests.full_queue import full_queue
 from tools.clock import SystemClock
 from tools.connection import live, redis_py
 from tools.connection.budget import Budget
@@ -293,13 +293,7 @@ async def test_a_dial_that_is_cancelled_leaves_no_connection(kind: ServerKind) -
 
 async def test_a_dial_that_is_cancelled_before_it_has_connected_leaves_no_socket() -> None:
     before = len(os.listdir("/proc/self/fd"))
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
-        port = listener.getsockname()[1]
-        # The queue is full: further connects get no answer.
-        filling = [socket.socket() for _ in range(2)]
-        for one in filling:
-            one.setblocking(False)
-            one.connect_ex(("127.0.0.1", port))
+    with full_queue() as port:
         for url in (f"redis://127.0.0.1:{port}", f"rediss://127.0.0.1:{port}"):
             for _ in range(3):
                 connection = LiveConnection(parse_target(url, environ={}))
@@ -308,7 +302,5 @@ async def test_a_dial_that_is_cancelled_before_it_has_connected_leaves_no_socket
                 opening.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await opening
-        for one in filling:
-            one.close()
     await asyncio.sleep(0)
     assert len(os.listdir("/proc/self/fd")) == before
