@@ -9,6 +9,7 @@ Shape = Callable[[Reply], bool]
 """Whether a reply is what a server says to the command."""
 MIB = 2**20
 _WHOLE = re.compile(r"[0-9]{1,19}")
+_NAME = re.compile(r"[^\x00-\x1f]{1,255}")
 _FRACTION = re.compile(r"-?[0-9]{1,19}(\.[0-9]{1,19})?")
 
 
@@ -20,6 +21,11 @@ def whole_number(text: str) -> int | None:
 def is_text(reply: Reply) -> bool:
     """A string, be it empty."""
     return isinstance(reply, str)
+
+
+def is_name(reply: Reply) -> bool:
+    """What is asked about by this name later: text that a command of the table may carry."""
+    return isinstance(reply, str) and _NAME.fullmatch(reply) is not None
 
 
 def is_integer(reply: Reply) -> bool:
@@ -100,7 +106,7 @@ def pairs(value: Shape, known: Mapping[str, Shape] | None = None, *, needs: tupl
 
 def _events(reply: Reply) -> bool:
     """LATENCY LATEST's rows: from Valkey 9 on with a sum and a count behind."""
-    row = starts(is_text, is_count, is_count, is_count)
+    row = starts(is_name, is_count, is_count, is_count)
     return each(lambda one: row(one) and all(map(is_count, one[1:])))(reply)
 
 
@@ -116,6 +122,7 @@ def _cumulative(reply: Reply) -> bool:
 
 
 _INSTANCE = pairs(is_text)
+_MASTER = pairs(is_text, {"name": is_name}, needs=("name",))
 _BUCKETS = pairs(is_any, {"calls": is_count, "histogram_usec": _cumulative}, needs=("calls", "histogram_usec"))
 _GROUP = pairs(
     is_any,
@@ -140,8 +147,8 @@ SHAPES: dict[str, Shape] = {
     "memory|stats": pairs(either(is_integer, is_text, pairs(is_integer))), "config|get": pairs(is_text),
     "acl|whoami": is_text, "acl|log": each(_REFUSAL), "cluster|info": is_text, "cluster|nodes": is_text,
     "cluster|countkeysinslot": is_integer, "cluster|slot-stats": each(starts(is_count, pairs(is_integer))),
-    "sentinel|masters": each(_INSTANCE), "sentinel|replicas": each(_INSTANCE), "sentinel|sentinels": each(_INSTANCE),
-    "sentinel|master": _INSTANCE, "sentinel|ckquorum": is_text, "type": is_text, "ttl": is_integer, "pttl": is_integer,
+    "sentinel|masters": each(_MASTER), "sentinel|replicas": each(_INSTANCE), "sentinel|sentinels": each(_INSTANCE),
+    "sentinel|master": _MASTER, "sentinel|ckquorum": is_text, "type": is_text, "ttl": is_integer, "pttl": is_integer,
     "strlen": is_count, "llen": is_count, "hlen": is_count, "scard": is_count, "zcard": is_count, "xlen": is_count,
     "scan": starts(is_whole, each(is_text)), "xinfo|groups": each(_GROUP), "xinfo|consumers": each(_CONSUMER),
     "command|info": each(maybe(starts(is_text))), "function|stats": pairs(is_any), "config|set": _OK,

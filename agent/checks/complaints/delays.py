@@ -30,10 +30,12 @@ SILENT_MS = 500.0
 
 def held_up(view: View, limits: Limits) -> Iterator[Complaint]:
     """Slow commands, events, forks and expiry; a thread without a rest; PINGs that came late."""
-    yield from _commands(view)
+    # Where this program waited as long for a processor of the same machine, so did the server: by its clocks too.
+    waited = _of_this_machine(view, "own_delay_max_ms")
+    yield from _commands(view, waited)
     for field in view.fields("latency_events"):
         name, _, kind = field.rpartition(".")
-        if kind == "max_60s_ms" and (ms := view.number("latency_events", field) or 0) >= EVENT_MS:
+        if kind == "max_60s_ms" and (ms := view.number("latency_events", field) or 0) >= max(EVENT_MS, waited):
             yield complaint(f"the event {name} took {ms:.0f} ms within a minute", ("latency_events", field))
     fork, forks = view.number("info", "latest_fork_usec"), view.number("info", "total_forks.delta")
     if fork is not None and fork >= FORK_USEC and forks:
@@ -56,25 +58,25 @@ def held_up(view: View, limits: Limits) -> Iterator[Complaint]:
         )
     late, share = view.number("latency_sample", "p95_ms") or 0, view.number("latency_sample", "over_10ms_share") or 0
     several = share * (view.number("latency_sample", "answered") or 0) >= LATE_PINGS
-    if late >= max(LATE_MS, _of_this_machine(view)) and share >= LATE_SHARE and several:
+    if late >= max(LATE_MS, _of_this_machine(view, "own_delay_p95_ms")) and share >= LATE_SHARE and several:
         yield complaint(f"{share:.0%} of the PINGs took over 10 ms, p95 {late:.0f} ms", ("latency_sample", "p95_ms"))
-    if (longest := view.number("latency_sample", "max_ms") or 0) >= SILENT_MS:
+    if (longest := view.number("latency_sample", "max_ms") or 0) >= max(SILENT_MS, waited):
         yield complaint(f"a PING took {longest:.0f} ms", ("latency_sample", "max_ms"))
 
 
-def _of_this_machine(view: View) -> float:
+def _of_this_machine(view: View, delay: str) -> float:
     """How many milliseconds this program itself waited for a processor, where the server shares them; else 0."""
     here = view.text("process", "locality") == "local"
-    return (view.number("latency_sample", "own_delay_p95_ms") or 0) if here else 0.0
+    return (view.number("latency_sample", delay) or 0) if here else 0.0
 
 
-def _commands(view: View) -> Iterator[Complaint]:
+def _commands(view: View, waited: float) -> Iterator[Complaint]:
     for field in view.fields("slowlog"):
         name, _, kind = field.rpartition(".")
         if kind != "newest_age" or not name.isupper() or in_threads(view, name.lower()):
             continue
         age, usec = view.number("slowlog", field), view.number("slowlog", f"{name}.max_usec")
-        if age is not None and age <= LATELY and usec is not None and usec >= SLOW_USEC:
+        if age is not None and age <= LATELY and usec is not None and usec >= max(SLOW_USEC, waited * 1000):
             yield complaint(f"{name} took {usec / 1000:.0f} ms, {age:.0f} s ago", ("slowlog", f"{name}.max_usec"))
     window = view.number("commandstats", "window_seconds") or 1.0
     for field in view.fields("commandstats"):

@@ -2,9 +2,11 @@
 
 import random
 
+import pytest
+
 from evals.attacks._replies import ODD, SERVERS
 from evals.attacks.replies import attempts, recorded
-from tools.connection.protocol import Reply, ServerError
+from tools.connection.protocol import MalformedReply, Reply, ServerError
 from tools.connection.shapes import SHAPES, checked
 
 
@@ -24,3 +26,15 @@ def test_what_is_checked_is_a_value_or_an_error() -> None:
             assert made is reply or (
                 isinstance(made, ServerError) and made.kind == "malformed" and len(made.text) < 120
             )
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "", "x" * 256, "\x00"])
+def test_a_name_that_no_command_may_carry_is_no_name(name: str) -> None:
+    masters = checked(("SENTINEL", "MASTERS"), [["name", name, "ip", "127.0.0.1"]])
+    events = checked(("LATENCY", "LATEST"), [[name, 1, 1, 1]])
+    assert all(isinstance(made, MalformedReply) for made in (masters, events))
+    assert checked(("SENTINEL", "MASTERS"), [["name", "orders é"]]) == [["name", "orders é"]]
+
+
+def test_servers_that_broke_it_once() -> None:
+    assert recorded(5053, 1668606799).held
