@@ -280,7 +280,7 @@ async def _busiest(node: Node, *, by_cpu: bool) -> Values:
 
 def _slot_rows(at: str, least: str, reply: Reply) -> Values:
     values: Values = {}
-    for number, (slot, figures) in enumerate(reply, 1):
+    for number, (slot, figures, *_) in enumerate(reply, 1):
         fields = {str(name).replace("-", "_"): value for name, value in zip(figures[::2], figures[1::2], strict=True)}
         if fields.get(least):
             values[f"{at}{number}.slot"] = slot

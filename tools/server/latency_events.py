@@ -129,6 +129,6 @@ def _history(node: Node, reply: Reply, now: int) -> dict[str, Scalar]:
         return {"history.unavailable": unavailable(node, reply)}
     values: dict[str, Scalar] = {}
     for seconds in AGES:
-        spikes = [int(took) for at, took in reply if now - int(at) <= seconds]
+        spikes = [int(took) for at, took, *_ in reply if now - int(at) <= seconds]
         values |= {f"spikes_{seconds}s": len(spikes), f"max_{seconds}s_ms": max(spikes, default=0)}
     return values

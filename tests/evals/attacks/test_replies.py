@@ -6,8 +6,14 @@ import pytest
 
 from evals.attacks._replies import ODD, SERVERS
 from evals.attacks.replies import attempts, recorded
+from tools.clock import SystemClock
+from tools.connection.budget import Budget
+from tools.connection.node import Node
 from tools.connection.protocol import MalformedReply, Reply, ServerError
 from tools.connection.shapes import SHAPES, checked
+from tools.connection.target import parse_target
+from tools.redact import Pseudonyms
+from tools.server.latency_events import _history
 
 
 def test_a_few_of_each_kind() -> None:
@@ -34,6 +40,12 @@ def test_a_name_that_no_command_may_carry_is_no_name(name: str) -> None:
     events = checked(("LATENCY", "LATEST"), [[name, 1, 1, 1]])
     assert all(isinstance(made, MalformedReply) for made in (masters, events))
     assert checked(("SENTINEL", "MASTERS"), [["name", "orders é"]]) == [["name", "orders é"]]
+
+
+def test_rows_with_more_than_is_known_are_read() -> None:
+    """Newer servers may say more, so a shape is what a row begins with, and no reader counts its parts."""
+    node = Node(parse_target("redis://127.0.0.1:1", environ={}), SystemClock(), Budget(), Pseudonyms())
+    assert _history(node, checked(("LATENCY", "HISTORY", "fork"), [[95, 7, 1, 2]]), 100)["max_60s_ms"] == 7
 
 
 def test_servers_that_broke_it_once() -> None:
