@@ -5,6 +5,7 @@ from typing import Any
 
 from agent.checks.backlog import stream_backlog
 from agent.checks.cpu import cpu_saturated, diagnostics, lua_busy
+from agent.checks.field_expiry import fields_expire
 from agent.checks.slow_commands import slow_command
 from agent.checks.stalls import big_delete, cpu_throttled, fork_stall, huge_exec, mass_expiry, monitor_attached
 from agent.checks.types import Check
@@ -14,6 +15,18 @@ from tools.records import Values
 BUSY, UNKILLABLE, SLOW, CPU = "lua-busy", "lua-unkillable", "slow-on-command", "cpu-saturated"
 USEC, RECENT, ONCE = LIMITS["slow_command_usec"], LIMITS["slow_recent_seconds"], LIMITS["slow_once_seconds"]
 WALK, CHEAP, CORE = LIMITS["walk_usec"], LIMITS["cheap_command_usec"], LIMITS["cpu_main_thread_share"]
+
+
+GONE, SPENT, EXPIRY = LIMITS["expired_keys_per_second"], LIMITS["expiry_ms_per_second"], "mass-expiry"
+SLOWNESS = {"symptom": "calls are slow now and then"}
+
+
+def expiring(fields: float, milliseconds: float, **more: Values) -> Given:
+    """Fields of hashes that expire each second, and what the expiry cycle takes of it."""
+    return {
+        "info": {"expired_subkeys.delta": 2 * fields, "window_seconds": 2.0},
+        "keyspace": {"expire_cycle_cpu_milliseconds.delta": 2 * milliseconds}, **more,
+    }  # fmt: skip
 
 
 def log(command: str, usec: float, age: float, count: int = 1, **stats: Any) -> dict[str, Any]:
@@ -185,6 +198,15 @@ CORES: list[Row] = [
     ("not told", cpu_saturated, {"info": {"used_cpu_user.rate": CORE}}, {}),
     ("ready to run and waiting", cpu_saturated, thread(0.6, main_run_share=0.5, main_wait_share=0.4), {CPU: "likely"}),
     ("hardly waiting", cpu_saturated, thread(0.6, main_run_share=0.5, main_wait_share=0.39), {CPU: "not"}),
+    ("a wave of fields", fields_expire, expiring(10 * GONE, SPENT), {EXPIRY: "likely"}),
+    ("less than a wave", fields_expire, expiring(10 * GONE - 1, 2 * SPENT), {EXPIRY: "not"}),
+    ("a small wave, and slowness is reported", fields_expire, expiring(3 * GONE, SPENT / 2), {EXPIRY: "maybe"},
+     SLOWNESS),
+    ("a small wave that costs little", fields_expire, expiring(3 * GONE, SPENT / 2 - 1), {EXPIRY: "not"}, SLOWNESS),
+    ("less than a small wave", fields_expire, expiring(3 * GONE - 1, 2 * SPENT), {EXPIRY: "not"}, SLOWNESS),
+    ("a cycle that ran out of time", fields_expire,
+     expiring(GONE, SPENT, latency_events={"expire-cycle.max_60s_ms": LIMITS["expiry_event_ms"]}), {EXPIRY: "sure"}),
+    ("few fields", fields_expire, expiring(GONE - 1, 2 * SPENT), {}, SLOWNESS),
     ("never idle, without a core of its own", cpu_saturated, thread(0.5, main_run_share=0.25, main_wait_share=0.7),
      {CPU: "maybe"}),
     ("sometimes idle", cpu_saturated, thread(0.5, main_run_share=0.25, main_wait_share=0.69), {CPU: "not"}),
