@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 from evals.attacks._child import run
 from evals.attacks._replies import named
@@ -131,7 +132,8 @@ async def _tried(name: str, serve: Serve, folder: Path | None, waiting: asyncio.
         await serve(reader, writer)
 
     async with waiting, serving(noted) as port:
-        record = ["--record", str(folder / f"{port}.rec")] if folder else []
+        # A port may come again.
+        record = ["--record", str(folder / f"{uuid4().hex}.rec")] if folder else []
         ran = await run(
             "triage", f"redis://127.0.0.1:{port}", "timeouts", "--model", "offline", "--format", "json",
             "--deadline", f"{DEADLINE:g}", "--window", "0.2", *record,
