@@ -46,7 +46,7 @@ TROUBLES: dict[str, re.Pattern[str]] = {
 """What its words are for trouble of the machine; `what` is the device, task, port or interface that has it."""
 
 
-_TELLING = re.compile(
+_RELEVANT = re.compile(
     r"Kill|/O error|-fs |XFS|BTRFS|blocked for|table full|SYN flood|ink is|soft lockup|stalls on|Hardware Err|overflow"
 )
 """Words that a record has which any of these patterns could match: most of a log needs no closer look."""
@@ -89,7 +89,7 @@ async def kernel_log(host: Host) -> Values:
     now = time.clock_gettime(time.CLOCK_MONOTONIC)
     # They're in the order in which they were written.
     oldest = next((at for record in records if (at := _at(record)) is not None), None)
-    records = [record for record in records if telling(record)]
+    records = [record for record in records if is_relevant(record)]
     kills = [kill for record in records if (kill := parse_kill(record)) is not None]
     servers = [kill for kill in kills if SERVERS.fullmatch(kill.name)]
     values: Values = {
@@ -152,9 +152,9 @@ def _at(record: str) -> float | None:
     return int(head[2]) / 1e6 if len(head) >= 3 and head[2].isdecimal() else None
 
 
-def telling(record: str) -> bool:
+def is_relevant(record: str) -> bool:
     """Whether a record may tell of a kill or of trouble; most needn't be looked at more closely."""
-    return _TELLING.search(record) is not None
+    return _RELEVANT.search(record) is not None
 
 
 def parse_trouble(record: str) -> tuple[str, str] | None:

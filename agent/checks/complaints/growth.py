@@ -33,7 +33,7 @@ def growth(view: View, limits: Limits) -> Iterator[Complaint]:
     if (scripts := view.number("memory", "number_of_cached_scripts.delta") or 0) >= SCRIPTS:
         yield complaint(f"{scripts:.0f} scripts more are cached", ("memory", "number_of_cached_scripts.delta"))
     yield from _streams(view)
-    yield from _kept(view)
+    yield from _unclaimed(view)
     evicted, ratio = view.number("keyspace", "evicted_keys.delta"), view.number("keyspace", "hit_ratio")
     if evicted and ratio is not None and ratio <= 1 - MISSES:
         yield complaint(
@@ -61,7 +61,7 @@ def growth(view: View, limits: Limits) -> Iterator[Complaint]:
         yield complaint(f"{drifted:.0f} settings aren't those of the file", ("config_drift", "drifted"))
 
 
-def _kept(view: View) -> Iterator[Complaint]:
+def _unclaimed(view: View) -> Iterator[Complaint]:
     """What is kept for those who don't come for it: elements of lists, interests of caches, names of consumers."""
     seconds = view.number("lists", "window_seconds") or 2.0
     for number, row in view.rows("lists", "l").items():
@@ -71,10 +71,10 @@ def _kept(view: View) -> Iterator[Complaint]:
                 f"a list of {length:,} elements grows by {more / seconds:.0f} a second",
                 ("lists", f"l{number}.length"), ("lists", f"l{number}.length.delta"),
             )  # fmt: skip
-    items, more_ = view.number("info", "tracking_total_items"), view.number("info", "tracking_total_items.delta")
-    if items and more_ and items >= TRACKED and more_ >= KEYS and (view.number("keyspace", "keys.delta") or 0) < KEYS:
+    items, grown = view.number("info", "tracking_total_items"), view.number("info", "tracking_total_items.delta")
+    if items and grown and items >= TRACKED and grown >= KEYS and (view.number("keyspace", "keys.delta") or 0) < KEYS:
         yield complaint(
-            f"client-side caching's table has {items:.0f} entries, {more_:.0f} more over the window",
+            f"client-side caching's table has {items:.0f} entries, {grown:.0f} more over the window",
             ("info", "tracking_total_items"), ("info", "tracking_total_items.delta"),
         )  # fmt: skip
     if (clients := view.number("info", "connected_clients")) is None:

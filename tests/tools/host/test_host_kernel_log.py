@@ -14,7 +14,7 @@ from evals.lab.servers import ServerKind
 from tools.clock import SystemClock
 from tools.connection.target import parse_target
 from tools.errors import Unanswered
-from tools.host.kernel_log import DEVICE, kernel_log, parse_kill, parse_trouble, telling, troubles
+from tools.host.kernel_log import DEVICE, is_relevant, kernel_log, parse_kill, parse_trouble, troubles
 from tools.host.local import Host
 from tools.records import Reading, Unavailable, Values
 
@@ -27,7 +27,7 @@ OLD = "3,9,1000000,-;Out of memory: Kill process 7 (redis-server) score 812 or s
 
 
 def test_a_record_of_a_kill() -> None:
-    assert all(map(telling, (IN_GROUP, OF_MACHINE, OLD)))
+    assert all(map(is_relevant, (IN_GROUP, OF_MACHINE, OLD)))
     kill = parse_kill(IN_GROUP)
     assert kill and (kill.pid, kill.name, kill.in_cgroup, kill.rss) == (312, "redis-server", True, 30464 * 1024)
     assert kill.at == pytest.approx(6502.556169)
@@ -70,7 +70,7 @@ def test_other_records_say_nothing(record: str) -> None:
 def test_trouble_of_the_machine(text: str, expected: tuple[str, str] | None) -> None:
     record = f"3,9,1000000,-;{text}\n SUBSYSTEM=block\n"
     assert parse_trouble(record) == expected
-    assert expected is None or telling(record)
+    assert expected is None or is_relevant(record)
     # The same words of a program's, as logger writes them.
     assert parse_trouble(f"11,9,1000000,-;{text}\n") is None
 
