@@ -61,7 +61,7 @@ UNRECORDED: Mapping[str, tuple[str, ...]] = {
     "large_commands": tuple(
         f"{kind}.{what}"
         for kind in ("reply", "request")
-        for what in ("count", "bytes", "age", "command", "key", "client")
+        for what in ("count", "bytes", "age", "command", "key", "client", "name")
     ),
     "info": (
         "tracking_total_items.delta",

@@ -104,14 +104,9 @@ def cpu_saturated(view: View, limits: Limits) -> Found:
     starving = run + wait >= 0.9 and run >= 0.5 and share >= 0.6
     rate = view.number("info", "total_commands_processed.rate") or 0
     if share < limits["cpu_main_thread_share"] and not starving:
-        if (
-            run + wait >= NEVER_IDLE
-            and run >= LEAST_RUN
-            and not any(isinstance(one, Cause) for one in slow_command(view, limits))
-        ):
-            why = (
-                f"The main thread is never idle: it runs {run:.0%} of the time, for {rate:.0f} commands a second, each"
-            )
+        slow = any(isinstance(one, Cause) for one in slow_command(view, limits))
+        if run + wait >= NEVER_IDLE and run >= LEAST_RUN and not slow:
+            why = f"The main thread is never idle: it runs {run:.0%} of the time for {rate:.0f} commands a second, each"
             why += f" of them cheap, and waits {wait:.0%} for a core that others on this machine have."
             yield view.cause("cpu-saturated", 0.65, why, *cited)
         else:

@@ -1,6 +1,7 @@
 """The machine and the network under the server: packets that are lost, a link that is full, huge pages."""
 
 import re
+from typing import Literal
 
 from agent.checks.cpu import main_thread_share
 from agent.checks.types import Family, Found, Limits
@@ -72,6 +73,11 @@ def packet_loss(view: View, limits: Limits) -> Found:
 def here(view: View) -> bool:
     """Whether the server runs on the machine from which it's asked."""
     return view.text("process", "locality") == "local"
+
+
+def own_delay(view: View, which: Literal["p95", "max"]) -> float:
+    """Milliseconds that this program itself waited for a processor, where the server shares them; else 0."""
+    return (view.number("latency_sample", f"own_delay_{which}_ms") or 0) if here(view) else 0.0
 
 
 def _dropped(view: View, limits: Limits) -> Found:

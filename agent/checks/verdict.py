@@ -6,6 +6,7 @@ from agent.answer.diagnosis import NAMELESS, Cause, Outcome, RuledOut, Verdict
 from agent.answer.taxonomy import CAUSES
 from agent.checks import CHECKS, CONSEQUENCES, NEEDS, Check, Limits
 from agent.checks.complaints import complaints, nameless
+from agent.checks.host import own_delay
 from agent.checks.known_versions import noted
 from agent.checks.strangers import lowered, strangers
 from agent.checks.watchers import unheard
@@ -193,12 +194,14 @@ def _answers_soon(view: View) -> bool:
 
 
 def _is_soon_by_its_own_figures(view: View) -> bool:
-    """Of a server whose PINGs were answered while this program was too late to time them."""
-    answered, late = view.number("latency_sample", "answered"), view.number("latency_sample", "own_late")
+    """Of a server whose PINGs say nothing of it: this program was too late to time them, or waited as long itself."""
+    answered, late = view.number("latency_sample", "answered"), view.number("latency_sample", "own_late") or 0
+    untimed = bool(answered) and late >= (answered or 0) / 2
+    waited = own_delay(view, "p95") >= (view.number("latency_sample", "p95_ms") or float("inf"))
     busy = view.number("commandstats", "busy_share")
     spent, cycles = (view.number("info", f"eventloop_{what}.delta") for what in ("duration_sum", "cycles"))
     cycle_ms = (spent or 0) / 1000 / cycles if cycles else 0.0
-    return bool(answered and late and late >= answered / 2 and busy is not None and busy <= 0.5 and cycle_ms <= SOON_MS)
+    return (untimed or waited) and busy is not None and busy <= 0.5 and cycle_ms <= SOON_MS
 
 
 def unknown(views: Sequence[View]) -> list[str]:

@@ -226,12 +226,12 @@ class NodeSurvey:
         return pushed >= MANY_PUSHES and popped < MOST_POPPED * pushed
 
     def _size_matters(self) -> bool:
-        """Whether the largest replies and requests are asked for: the server keeps them, and something is large."""
+        """Whether the largest replies and requests are asked for: the server lists them, and something is large."""
         view = self.view
         version = re.match(r"(\d+)\.(\d+)", view.text("info", "valkey_version"))
-        kept = version is not None and (int(version[1]), int(version[2])) >= (8, 1)
+        listed = version is not None and (int(version[1]), int(version[2])) >= (8, 1)
         waiting = max(view.number("clients", field) or 0 for field in ("omem_max", "qbuf_max"))
-        return kept and ((view.number("info", "total_net_output_bytes.rate") or 0) >= LARGE_RATE or waiting >= LARGE)
+        return listed and ((view.number("info", "total_net_output_bytes.rate") or 0) >= LARGE_RATE or waiting >= LARGE)
 
     def _memory_matters(self) -> bool:
         """Whether the keys that hold the memory are worth some commands; a list that fills up is known already."""

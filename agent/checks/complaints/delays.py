@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from agent.checks.complaints.complaint import Complaint, complaint
+from agent.checks.host import own_delay
 from agent.checks.slow_commands import in_threads
 from agent.checks.types import Limits
 from agent.evidence.view import View
@@ -31,7 +32,7 @@ SILENT_MS = 500.0
 def held_up(view: View, limits: Limits) -> Iterator[Complaint]:
     """Slow commands, events, forks and expiry; a thread without a rest; PINGs that came late."""
     # Where this program waited as long for a processor of the same machine, so did the server: by its clocks too.
-    waited = _of_this_machine(view, "own_delay_max_ms")
+    waited = own_delay(view, "max")
     yield from _commands(view, waited)
     for field in view.fields("latency_events"):
         name, _, kind = field.rpartition(".")
@@ -58,16 +59,10 @@ def held_up(view: View, limits: Limits) -> Iterator[Complaint]:
         )
     late, share = view.number("latency_sample", "p95_ms") or 0, view.number("latency_sample", "over_10ms_share") or 0
     several = share * (view.number("latency_sample", "answered") or 0) >= LATE_PINGS
-    if late >= max(LATE_MS, _of_this_machine(view, "own_delay_p95_ms")) and share >= LATE_SHARE and several:
+    if late >= max(LATE_MS, own_delay(view, "p95")) and share >= LATE_SHARE and several:
         yield complaint(f"{share:.0%} of the PINGs took over 10 ms, p95 {late:.0f} ms", ("latency_sample", "p95_ms"))
     if (longest := view.number("latency_sample", "max_ms") or 0) >= max(SILENT_MS, waited):
         yield complaint(f"a PING took {longest:.0f} ms", ("latency_sample", "max_ms"))
-
-
-def _of_this_machine(view: View, delay: str) -> float:
-    """How many milliseconds this program itself waited for a processor, where the server shares them; else 0."""
-    here = view.text("process", "locality") == "local"
-    return (view.number("latency_sample", delay) or 0) if here else 0.0
 
 
 def _commands(view: View, waited: float) -> Iterator[Complaint]:

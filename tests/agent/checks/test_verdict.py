@@ -88,6 +88,15 @@ def sampled(median: float, share: float, answered: int = 20) -> Given:
     }
 
 
+def on_a_busy_machine(own: float, locality: str = "local", busy_share: float = 0.1) -> Given:
+    """PINGs came late, and this program waited for a processor itself: 95 of 100 times for `own` ms at most."""
+    sample = {"answered": 60, "median_ms": 8.3, "over_10ms_share": 0.45, "p95_ms": 33.0, "own_delay_p95_ms": own}
+    return {
+        "info": WELL["info"], "commandstats": {"busy_share": busy_share}, "latency_sample": sample,
+        "process": {"locality": locality},
+    }  # fmt: skip
+
+
 def unmeasured(late: int, busy_share: float = 0.1, cycle_usec: float = 50.0) -> Given:
     """PINGs were answered, and this program was too late to time some of them."""
     return {
@@ -102,6 +111,8 @@ def unmeasured(late: int, busy_share: float = 0.1, cycle_usec: float = 50.0) -> 
     [
         (WELL, True), (sampled(10, 0), True), (sampled(10.1, 0), False), (sampled(1, 0.2), True),
         (sampled(1, 0.21), False), (sampled(1, 0, 0), False), ({**WELL, "latency_sample": "timeout"}, False),
+        (on_a_busy_machine(79), True), (on_a_busy_machine(33), True), (on_a_busy_machine(32), False),
+        (on_a_busy_machine(79, locality="other-machine"), False), (on_a_busy_machine(79, busy_share=0.6), False),
         (unmeasured(late=20), True), (unmeasured(late=9), False), (unmeasured(late=20, busy_share=0.6), False),
         (unmeasured(late=20, cycle_usec=11_000), False), (unmeasured(late=20, cycle_usec=9_000), True),
         ({**WELL, "info": "denied"}, False), ({**WELL, "commandstats": "denied"}, False),
