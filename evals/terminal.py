@@ -45,6 +45,11 @@ class Terminal:
         await self.write(text)
         await self.press("Enter")
 
+    async def say(self, line: str) -> None:
+        """Type a line at the prompt, once it's there: what is typed before may be dropped. Raises `TimeoutError`."""
+        await self.ready()
+        await self.type(line)
+
     async def press(self, *keys: str) -> None:
         """Press keys, such as C-c."""
         await self.tmux("send-keys", *keys)

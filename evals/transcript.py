@@ -29,11 +29,11 @@ async def conversation() -> str:
                 await at.until("What was reported?")
                 await at.after("Every request to Redis times out; it began all at once.")
                 await at.after("/reading script")
-                await at.type("/approve s1")
+                await at.say("/approve s1")
                 await at.until("Apply it?")
                 await at.after("yes")
                 await at.after("/recheck")
-                await at.type("/quit")
+                await at.say("/quit")
                 shown = await at.until("not recorded")
     return f"$ rediagnose chat {incident.url}\n{shown}"
 
