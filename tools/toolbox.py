@@ -74,8 +74,7 @@ def bind(fn: ToolFunction, *context: object, node: str | None = None, instead: T
 
     Raises `TypeError` for one that declares no effect.
     """
-    name = getattr(fn, "__name__", repr(fn))
-    effect = getattr(fn, "effect", None)
+    name, effect = getattr(fn, "__name__", repr(fn)), getattr(fn, "effect", None)
     if effect not in ("reads", "proposes"):
         raise TypeError(f"tool {name} doesn't declare whether it reads or proposes")
     adapter = _adapter(fn, len(context))
@@ -136,7 +135,8 @@ class Toolbox:
     @property
     def recent(self) -> list[Reading]:
         """What was reported, and the readings since the last new look at the server."""
-        return [one for one in self.readings if one.tool == "symptom" or int(one.id[1:]) >= self._since]
+        old = self._since
+        return [one for one in self.readings if not old or one.tool == "symptom" or int(one.id[1:]) >= old]
 
     def look_again(self) -> int:
         """Let `recent` begin here; returns where it began until now."""

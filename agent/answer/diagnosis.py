@@ -119,6 +119,17 @@ class Action(Record):
     avoid: str | None = None
 
 
+class LookedAt(Record):
+    """How much of a deployment was looked at."""
+
+    known: int
+    """Nodes that the deployment has, as far as is known; sentinels among them."""
+    answered: int
+    """Those that answered."""
+    in_depth: tuple[str, ...]
+    """The servers among them that all readings were taken of; of a large deployment's others, the cheapest."""
+
+
 class TargetInfo(Record):
     """What was looked at; null where the server was never reached."""
 
@@ -127,6 +138,8 @@ class TargetInfo(Record):
     version: str | None = None
     topology: Topology | None = None
     nodes: tuple[str, ...] = ()
+    looked_at: LookedAt | None = None
+    """Null in answers of versions that didn't say it."""
 
 
 class Refused(Record):

@@ -113,7 +113,8 @@ def is_called_up(view: View) -> bool:
 
 def _is_heard(view: View) -> bool:
     """Whether a node of the cluster heard from this one after the connect to it had failed."""
-    return any(peer.text("cluster", f"heard{number}") == view.node for peer in view.peers for number in range(1, 25))
+    others = view.peers_with("cluster")
+    return any(peer.text("cluster", f"heard{number}") == view.node for peer in others for number in range(1, 25))
 
 
 def is_announced_wrongly(view: View) -> bool:
@@ -121,7 +122,7 @@ def is_announced_wrongly(view: View) -> bool:
     if not is_called_up(view) or view.is_sentinel or view.unavailable("connect") != "refused":
         return False
     # A cluster takes a while to call a node down; a replica's link ends with its process.
-    lives = _is_heard(view) if any(peer.fields("cluster") for peer in view.peers) else True
+    lives = _is_heard(view) if any(peer.fields("cluster") for peer in view.peers_with("cluster")) else True
     return lives and view.get("process", "listening") is False
 
 
@@ -133,11 +134,11 @@ def announced(view: View, limits: Limits) -> Found:
     if lost == "timeout" and view.get("connect", "stage") != "tcp":
         return
     nothing = view.get("process", "listening") is False
-    clustered = any(peer.fields("cluster") for peer in view.peers)
+    clustered = any(peer.fields("cluster") for peer in view.peers_with("cluster"))
     lives = _is_heard(view) if clustered else True
-    at = next((n for n in range(1, 25) if view.text("topology", f"n{n}.node") == view.node), 1)
+    at = view.place or "n1"
     cited: list[Cited] = [
-        ("topology", f"n{at}.node"), ("topology", f"n{at}.seen"), ("connect", "unavailable"), ("connect", "tcp_error"),
+        ("topology", f"{at}.node"), ("topology", f"{at}.seen"), ("connect", "unavailable"), ("connect", "tcp_error"),
         ("connect", "stage"), ("process", "listening"),
     ]  # fmt: skip
     link = "the cluster's bus hears from it" if clustered else "its replication link is up"
@@ -165,7 +166,7 @@ def _announced(view: View) -> tuple[str, ...]:
     """What is set at the node itself so that it announces another address."""
     if view.node is None or not is_called_up(view):
         return ()
-    if any(peer.fields("cluster") for peer in view.peers):
+    if any(peer.fields("cluster") for peer in view.peers_with("cluster")):
         return ("cluster-announce-ip, cluster-announce-port (with TLS cluster-announce-tls-port)",)
     return ("replica-announce-ip and replica-announce-port",)
 

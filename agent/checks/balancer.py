@@ -40,7 +40,8 @@ def balancer(view: View, limits: Limits) -> Found:
         return
     told = mention(READONLY_WORDS, view.symptom) is not None
     errors = any(
-        (one.number("replication", "errorstat_READONLY.count.delta") or 0) > 0 for one in (view, *view.peers)
+        (one.number("replication", "errorstat_READONLY.count.delta") or 0) > 0
+        for one in (view, *view.peers_with("replication"))
     )  # fmt: skip
     count = view.number("same_server", "connections") or 0
     why = f"{count:.0f} connections to this one address reached {runs:.0f} different servers"

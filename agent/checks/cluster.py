@@ -73,7 +73,7 @@ def _with_heirs(view: View, cause: Cause) -> Cause:
 
 
 def _unreached(view: View, node: str) -> bool:
-    return any(peer.node == node and peer.unavailable("connect") is not None for peer in view.peers)
+    return (peer := view.peer(node)) is not None and peer.unavailable("connect") is not None
 
 
 def non_cluster_client(view: View, limits: Limits) -> Found:
@@ -145,7 +145,7 @@ def _at_work(view: View) -> float | None:
 
 def hot_shard(view: View, limits: Limits) -> Found:
     """One primary does most of the work, by its commands and by its CPU."""
-    others = [peer for peer in view.peers if (peer.number("cluster", "my_slots") or 0) > 0]
+    others = [peer for peer in view.peers_with("cluster") if (peer.number("cluster", "my_slots") or 0) > 0]
     mine, cpu = view.number("info", "total_commands_processed.rate"), _at_work(view)
     if not view.number("cluster", "my_slots") or not others or mine is None or cpu is None:
         return

@@ -186,34 +186,43 @@ def loading(view: View, limits: Limits) -> Found:
         )  # fmt: skip
 
 
+def overflows(view: View) -> float | None:
+    """Connections that a full listen queue dropped over the window: this server's own where the kernel tells, else the
+    whole machine's."""
+    own = view.number("sockets", "drops.delta")
+    return own if own is not None else view.number("sockets", "ListenOverflows.delta")
+
+
 def overflowing(view: View) -> bool:
     """Whether the listener's queue holds more than its limit, or overflowed while the connect ran into its time-out."""
     queued, limit = view.number("sockets", "recv_q"), view.number("sockets", "send_q")
     if queued is None or not limit:
         return False
     # A queue that is emptied now and then is seen empty as well; what was dropped meanwhile is counted.
-    dropped = (view.number("sockets", "ListenOverflows.delta") or 0) > 0 and view.get("connect", "stage") == "tcp"
+    dropped = (overflows(view) or 0) > 0 and view.get("connect", "stage") == "tcp"
     return queued > limit or (dropped and limit <= SMALL_BACKLOG)
 
 
 def listen_backlog(view: View, limits: Limits) -> Found:
     """More connections wait to be accepted than the queue holds."""
     queued, limit = view.number("sockets", "recv_q"), view.number("sockets", "send_q")
-    counted = view.number("sockets", "ListenOverflows.delta")
-    overflows = counted or 0
+    counted = overflows(view)
+    dropped = counted or 0
+    own = view.number("sockets", "drops.delta") is not None
     cited = (
-        ("sockets", "recv_q"), ("sockets", "send_q"), ("sockets", "ListenOverflows.delta"),
+        ("sockets", "recv_q"), ("sockets", "send_q"),
+        ("sockets", "drops.delta" if own else "ListenOverflows.delta"),
         ("info", "rejected_connections.delta"),
     )  # fmt: skip
     if overflowing(view) and limit is not None:
-        why = f"{queued:.0f} connections wait to be accepted in a queue for {limit:.0f}, {overflows:.0f} were dropped."
+        why = f"{queued:.0f} connections wait to be accepted in a queue for {limit:.0f}, {dropped:.0f} were dropped."
         small = limit <= SMALL_BACKLOG
         # A long queue that is full is what a stopped process leaves behind; a short one fills by itself.
         yield view.cause("listen-backlog-overflow", 0.98 if small else 0.8, why, *cited)
-    elif overflows > 0 and limit is not None and limit <= SMALL_BACKLOG:
-        why = f"{overflows:.0f} connections were dropped over the window because a listen queue was full."
+    elif dropped > 0 and limit is not None and (own or limit <= SMALL_BACKLOG):
+        why = f"{dropped:.0f} connections were dropped over the window because a listen queue was full."
         yield view.cause("listen-backlog-overflow", 0.85, why, *cited)
-    elif overflows > 0:
+    elif dropped > 0:
         why = "Listen queues on this machine overflowed over the window; which one isn't known."
         yield view.cause("listen-backlog-overflow", 0.4, why, *cited)
     elif queued == 0 and counted is not None:

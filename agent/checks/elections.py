@@ -36,13 +36,13 @@ def outvoted(view: View) -> View | None:
     """A node that sees a majority of primaries where this one doesn't, and is cut off then; None if nobody does."""
     if view.get("cluster", "majority") is not False:
         return None
-    return next((peer for peer in view.peers if peer.get("cluster", "majority") is True
+    return next((peer for peer in view.peers_with("cluster") if peer.get("cluster", "majority") is True
                  and peer.text("cluster", "cluster_state") == "ok"), None)  # fmt: skip
 
 
 def peer_at(view: View, address: str) -> View | None:
     """The view of the node of that address, this one's too; None where nothing was read of it."""
-    return next((one for one in (view, *view.peers) if one.node == address), None)
+    return view if view.node == address else view.peer(address)
 
 
 def seen_from_here(view: View, address: str) -> str:
@@ -64,7 +64,7 @@ def heir(view: View, address: str) -> View | None:
     """Of the replicas that followed a primary and answer, the one that received most; None where none answers."""
     host, _, port = address.rpartition(":")
     having = [
-        one for one in (view, *view.peers)
+        one for one in (view, *view.peers_with("cluster"))
         if one.text("cluster", "my_role") == "replica" and one.text("replication", "master_port") == port
         and one.text("replication", "master_host") == host.strip("[]")
     ]  # fmt: skip

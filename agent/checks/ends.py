@@ -13,9 +13,10 @@ def primary_of(view: View) -> View | None:
     """The view of the node that this replica follows, or None where it isn't known."""
     host, port = view.text("replication", "master_host"), view.number("replication", "master_port")
     named = address(host, int(port)) if host and port else ""
-    primaries = [peer for peer in view.peers if peer.text("replication", "role") == "master"]
-    found = [peer for peer in view.peers if peer.node == named] or (primaries if len(primaries) == 1 else [])
-    return found[0] if found else None
+    if found := view.peer(named):
+        return found
+    primaries = [peer for peer in view.peers_with("replication") if peer.text("replication", "role") == "master"]
+    return primaries[0] if len(primaries) == 1 else None
 
 
 def trouble(peer: View | None) -> tuple[str, tuple[Cited, ...]] | None:

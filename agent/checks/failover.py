@@ -56,7 +56,7 @@ def noquorum(view: View, limits: Limits) -> Found:
                 ", and the master is down." if down(view, at) else "; the master is up, so it's for the next failure."
             )
             # One sentinel that is cut off is no obstacle to those that reach each other.
-            alone = any(_says_ok(peer, name) for peer in view.peers)
+            alone = any(_says_ok(peer, name) for peer in view.peers_with("sentinel"))
             yield view.cause("sentinel-noquorum", 0.4 if alone else 0.98 if down(view, at) else 0.96, why, *cited)
 
 
@@ -119,7 +119,7 @@ def priority(view: View, limits: Limits) -> Found:
     """The same as the replica tells it that must not be promoted: that is where it can be fixed."""
     if view.text("replication", "role") != "slave" or view.number("replication", "slave_priority") != 0:
         return
-    for sentinel in view.peers:
+    for sentinel in view.peers_with("sentinel"):
         for at in masters(sentinel):
             mine = [one for one in replicas(sentinel, at) if sentinel.text("sentinel", f"{one}.address") == view.node]
             probability, _ = unpromotable(sentinel, at)
@@ -136,8 +136,9 @@ def priority(view: View, limits: Limits) -> Found:
 
 def slowness(view: View, limits: Limits) -> Found:
     """A failover that no death explains: every server has lived through it. Told at each of them."""
-    data = [one for one in (view, *view.peers) if not one.is_sentinel]
-    for sentinel in (peer for peer in view.peers if view in data):
+    sentinels = view.peers_with("sentinel")
+    data = [one for one in (view, *view.peers) if not one.is_sentinel] if sentinels else []
+    for sentinel in (peer for peer in sentinels if view in data):
         for at in masters(sentinel):
             age, signs = _failed_over(sentinel, at, limits)
             began = _moment(sentinel, age, signs)
@@ -207,7 +208,7 @@ def split_brain(view: View, limits: Limits) -> Found:
     """A node that takes itself for the master while the sentinels name another."""
     if view.text("info", "role") != "master":
         return
-    for sentinel in view.peers:
+    for sentinel in view.peers_with("sentinel"):
         for at in masters(sentinel):
             named = sentinel.text("sentinel", f"{at}.address")
             as_replica = [
@@ -215,7 +216,7 @@ def split_brain(view: View, limits: Limits) -> Found:
                 if sentinel.text("sentinel", f"{one}.address") == view.node
                 and "promoted" not in sentinel.text("sentinel", f"{one}.flags")
             ]  # fmt: skip
-            other = next((peer for peer in view.peers if peer.node == named), None)
+            other = view.peer(named)
             moving = sentinel.get("sentinel", f"{at}.failover-state") is not None
             if not as_replica or moving or other is None or other.text("info", "role") != "master":
                 continue

@@ -79,7 +79,8 @@ def turned_away(view: View, limits: Limits) -> Found:
     if view.text("replication", "role") != "master":
         return
     cited: tuple[Cited, ...] = tuple(("replication", f"errorstat_{word}.count.delta") for word in AUTH)
-    below = [peer for peer in view.peers if peer.text("replication", "master_link_status") == "down"]
+    others = view.peers_with("replication")
+    below = [peer for peer in others if peer.text("replication", "master_link_status") == "down"]
     for peer in below:
         if refused(peer, limits):
             why = f"The replica at {peer.node} is refused each time it tries to follow: its masterauth is wrong."
@@ -138,7 +139,7 @@ def lag(view: View, limits: Limits) -> Found:
                 yield view.not_("replica-lag", "Every replica acknowledges what was written a moment ago.", *cited[:3])
             return
         name = view.text("replication", f"{at}.address")
-        peer = next((peer for peer in view.peers if peer.node == name), None)
+        peer = view.peer(name)
         since = f", and hasn't acknowledged anything for {quiet:.0f} s" if quiet > 1 else ""
         why = f"The replica at {name} is {behind / 2**20:.1f} MiB behind{since}"
         sick = trouble(peer)

@@ -20,7 +20,7 @@ def _copying(view: View) -> bool:
     """Whether a replica is being sent a whole copy at this moment."""
     states = (view.text("replication", f"replica{number}.state") for number in range(1, SHOWN + 1))
     return any(state not in ("", "online") for state in states) or any(
-        peer.number("replication", "master_sync_in_progress") == 1 for peer in view.peers
+        peer.number("replication", "master_sync_in_progress") == 1 for peer in view.peers_with("replication")
     )
 
 
@@ -29,7 +29,8 @@ def again(view: View, limits: Limits) -> bool:
     if (view.number("replication", "sync_full.delta") or 0) > 0:
         return True
     copying = _copying(view)
-    for one in (view, *(peer for peer in view.peers if peer.text("replication", "role") == "slave")):
+    replicas = [peer for peer in view.peers_with("replication") if peer.text("replication", "role") == "slave"]
+    for one in (view, *replicas):
         count = sum(one.number("log", f"{event}.count") or 0 for event in ("full_resync", "no_backlog"))
         new = any(_recent(one, event, limits) for event in ("full_resync", "no_backlog"))
         # The first copy is everybody's, the second may have been one break.
@@ -81,7 +82,8 @@ def resyncs(view: View, limits: Limits) -> Found:
 
 def seen_below(view: View, limits: Limits) -> Found:
     """What a replica's own log says of whole copies where its primary can't be asked."""
-    if view.text("replication", "role") != "slave" or any(peer.text("replication", "role") for peer in view.peers):
+    others = view.peers_with("replication")
+    if view.text("replication", "role") != "slave" or any(peer.text("replication", "role") for peer in others):
         return
     count = view.number("log", "full_resync.count") or 0
     if count < 3 or not _recent(view, "full_resync", limits):

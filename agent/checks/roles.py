@@ -45,7 +45,7 @@ def readonly(view: View, limits: Limits) -> Found:
         return
     errors = view.number("replication", "errorstat_READONLY.count.delta") or 0
     named = view.text("replication", "master_host"), view.text("replication", "master_port")
-    primary = next((peer for peer in view.peers if peer.node == f"{named[0]}:{named[1]}"), None)
+    primary = view.peer(f"{named[0]}:{named[1]}")
     cited: tuple[Cited, ...] = (
         ("replication", "role"), ("replication", "errorstat_READONLY.count.delta"), ("replication", "master_host"),
         ("replication", "master_port"), ("replication", "replica-read-only"), ("log", "role_changed.newest_age"),

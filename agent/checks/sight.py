@@ -28,6 +28,14 @@ class _Noting(View):
         others = (node for node in self.deployment.nodes if node != self.node)
         return tuple(_Noting(self.deployment, node, self._noted) for node in others)
 
+    def peers_with(self, tool: str) -> tuple[View, ...]:
+        others = (node for node in self.deployment.having(tool) if node != self.node)
+        return tuple(_Noting(self.deployment, node, self._noted) for node in others)
+
+    def peer(self, node: str | None) -> View | None:
+        known = super().peer(node)
+        return _Noting(self.deployment, known.node, self._noted) if known else None
+
     def get(self, tool: str, field: str) -> Scalar:
         self._noted.add((self.node, tool, field))
         return super().get(tool, field)

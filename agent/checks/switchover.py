@@ -24,7 +24,7 @@ def failover_stuck(view: View, limits: Limits) -> Found:
         ("info", "paused_reason"), ("info", "blocked_clients"),
     )  # fmt: skip
     name, age = _waited_for(view), view.number("log", "failover.newest_age")
-    peer = next((peer for peer in view.peers if peer.node == name), None)
+    peer = view.peer(name)
     why = f"A FAILOVER has been under way here ({state})"
     why += f" for {age:.0f} s" if age is not None else " since before the first look"
     why += ", and writes wait until it's over. It waits for"

@@ -185,7 +185,7 @@ def _timed_out(replica: View, primary: View | None, limits: Limits) -> Failure |
 
 def _failures(view: View, limits: Limits) -> Iterator[tuple[View, Failure]]:
     """The replicas of a primary whose copies fail, each with its reason."""
-    for peer in view.peers:
+    for peer in view.peers_with("replication"):
         above = primary_of(peer) if peer.text("replication", "role") == "slave" else None
         if above is not None and above.node == view.node and (failed := failure(peer, view, limits)):
             yield peer, failed
@@ -216,7 +216,7 @@ def sync_failed(view: View, limits: Limits) -> Found:
 
 def _above_alone(view: View, limits: Limits) -> Found:
     """What a primary shows of a replica that can't be looked at."""
-    if cut_off(view, limits) or any(refused(peer, limits) for peer in view.peers):
+    if cut_off(view, limits) or any(refused(peer, limits) for peer in view.peers_with("replication")):
         return
     if (view.number("commandstats", "psync.rejected_calls.delta") or 0) > 0:
         return
@@ -254,7 +254,8 @@ def _pairs(view: View) -> tuple[View, View | None]:
     """The replica and its primary, of which `view` is the one or the other."""
     if view.text("replication", "role") != "master":
         return view, primary_of(view)
-    below = [peer for peer in view.peers if peer.text("replication", "master_link_status") == "down"]
+    others = view.peers_with("replication")
+    below = [peer for peer in others if peer.text("replication", "master_link_status") == "down"]
     return (below[0] if below else view), view
 
 

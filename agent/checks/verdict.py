@@ -45,16 +45,18 @@ def hidden_causes() -> dict[str, tuple[str, ...]]:
     return {tool: tuple(sorted(causes, key=ranks.__getitem__)) for tool, causes in by_tool.items() if causes}
 
 
+NODES_SHOWN, WRONG_SHOWN = 6, 6
+"""Nodes that a line names, and nodes whose complaints without a cause are told."""
 HIDDEN = hidden_causes()
 SOON_MS = 10.0
 """Milliseconds in which a server that is well answers a PING, and goes round its event loop."""
 
 
 def conclude(
-    readings: Iterable[Reading], nodes: Sequence[str], limits: Limits, checks: Sequence[Check] = CHECKS
+    readings: Iterable[Reading] | Readings, nodes: Sequence[str], limits: Limits, checks: Sequence[Check] = CHECKS
 ) -> Verdict:
     """What the checks make of the readings of a deployment's nodes."""
-    deployment = Readings(readings)
+    deployment = readings if isinstance(readings, Readings) else Readings(readings)
     everything = [deployment.view(node) for node in nodes]
     strange = strangers(everything)
     # What one of the nodes makes of its peers isn't to rest on what a stranger says.
@@ -85,14 +87,26 @@ def conclude(
         for view in views
         if view.node not in strange and (listed := list(complaints(view, limits)))
     ]
-    is_well = bool(asked) and not bugs and not wrong and all(well(view) for view in asked)
+    is_well = bool(asked) and not bugs and not wrong and not _unseen(views) and all(well(view) for view in asked)
     measured: Outcome = "no-fault" if is_well else "insufficient-evidence"
     named = [f"{node} was named as a node of this deployment: {why}" for node, why in strange.items()]
     unsure = (*unknown(everything), *named, *dict.fromkeys(bugs))
+    if len(wrong) > WRONG_SHOWN:
+        wrong = [*wrong[:WRONG_SHOWN], f"The same kind of thing at {len(wrong) - WRONG_SHOWN} nodes more."]
     verdict = _verdict(together(findings), ruled_out, unsure, measured)
     if verdict.outcome != "insufficient-evidence":
         return verdict
     return verdict.model_copy(update={"unknown": (*wrong, *unsure)})
+
+
+def _unseen(views: Sequence[View]) -> bool:
+    """Whether a part of the deployment that serves data of its own wasn't looked at."""
+    if any(view.number("topology", "left_out") for view in views[:1]):
+        return True
+    shards = bool(views) and views[0].text("topology", "topology") == "cluster"
+    return shards and any(
+        view.in_topology.get("role") == "primary" and view.unavailable("connect") == "untrusted" for view in views
+    )
 
 
 def _as_reported(cause: Cause, view: View) -> Cause:
@@ -133,9 +147,21 @@ def _verdict(
     causes = [cause for cause in present if cause.id != "outside-redis"] if outcome == "diagnosed" else []
     excluded = {out.id: out for out in reversed(ruled_out) if out.id not in found_ids}
     return Verdict(
-        outcome=outcome, causes=tuple(causes[:3]), findings=tuple(ranked),
+        outcome=outcome, causes=tuple(first_apart(causes)[:3]), findings=tuple(ranked),
         ruled_out=tuple(reversed(excluded.values())), unknown=tuple(unknown),
     )  # fmt: skip
+
+
+def first_apart(causes: Sequence[Cause]) -> list[Cause]:
+    """In their order; of more than three those come last whose node an earlier one names already, as that which is
+    down or behind: there is something else to be said."""
+    if len(causes) <= 3:
+        return list(causes)
+    first, later, named = list[Cause](), list[Cause](), set[object]()
+    for cause in causes:
+        (later if cause.where in named else first).append(cause)
+        named |= {one.value for one in cause.evidence if one.value != cause.where}
+    return first + later
 
 
 def rank(findings: Sequence[Cause]) -> list[Cause]:
@@ -164,9 +190,15 @@ def together(findings: Sequence[Cause]) -> list[Cause]:
     for first, *others in by_id.values():
         also = [str(other.where) for other in others if other.probability >= PRESENT and other.where != first.where]
         if also:
-            first = first.model_copy(update={"why": f"{first.why} The same at {', '.join(also)}."})
+            first = first.model_copy(update={"why": f"{first.why} The same at {named_nodes(also)}."})
         merged.append(first)
     return sorted(merged, key=_order)
+
+
+def named_nodes(names: Sequence[str]) -> str:
+    """The names in a line; of many the first, and how many more."""
+    more = len(names) - NODES_SHOWN
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:NODES_SHOWN])} and {more} more"
 
 
 def _order(cause: Cause) -> tuple[bool, float]:
@@ -211,7 +243,7 @@ def unknown(views: Sequence[View]) -> list[str]:
         for line in _unknown(view):
             lines.setdefault(line, []).append(str(view.node))
     everywhere = {str(view.node) for view in views if not view.is_sentinel}
-    return [line if everywhere <= set(at) else f"{line} ({', '.join(at)})" for line, at in lines.items()]
+    return [line if everywhere <= set(at) else f"{line} ({named_nodes(at)})" for line, at in lines.items()]
 
 
 def _unknown(view: View) -> Iterator[str]:

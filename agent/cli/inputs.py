@@ -118,6 +118,8 @@ class InvestigationInputs(SourceInputs):
     """A team's own runbooks."""
     audit: Path | None = None
     """The audit log; null for the usual one."""
+    all_readings: bool = False
+    """Whether the answer holds the readings of a large deployment's nodes that are well."""
 
     def library(self) -> Library:
         """The runbooks. Raises `UsageError`."""
@@ -127,7 +129,8 @@ class InvestigationInputs(SourceInputs):
         """How the servers are looked at."""
         deadline = self.deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
         limits = BudgetLimits(commands=self.max_commands, pings=self.max_pings)
-        return Options(window=self.window, deadline=deadline, budget=limits, one_node=self.one_node)
+        return Options(window=self.window, deadline=deadline, budget=limits, one_node=self.one_node,
+                       all_readings=self.all_readings)  # fmt: skip
 
     def model_settings(self, use: ModelUse) -> ModelSettings:
         """How the model is asked. Raises `UsageError` for a bound on the cost without the prices it needs."""

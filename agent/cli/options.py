@@ -65,6 +65,7 @@ def common(
     """The options of an investigation whose answer is printed; `forms` are those of it, its usual one first."""
     add = parser.add_argument
     add("--format", choices=forms, help=f"of the answer on stdout ({forms[0]})")
+    add("--all-readings", action="store_true", help="of a large deployment's nodes that are well, too")
     investigating(parser)
     add(
         "--notify",

@@ -44,11 +44,15 @@ def merged(taken: Sequence[Reading]) -> tuple[Reading, dict[str, Reading]]:
     """
     whole = taken[0]
     held = dict.fromkeys(whole.values or {}, whole)
+    if len(taken) == 1:
+        return whole, held
     for newer in taken[1:]:
         if newer.asked and newer.unavailable and whole.values and not whole.unavailable:
             continue
         ranked = {place[1] for field in held if (place := _PLACE.match(field))}
         saw = breadth(newer, whole)
+        earlier = {id(one): one for one in held.values()}
+        saw_less = {key for key, one in earlier.items() if breadth(newer, one) is Breadth.LESS}
         places = {place[1] for field in newer.values or {} if (place := _PLACE.match(field))}
         if saw is not Breadth.LESS:
             # The newer ranking stands in the older one's place.
@@ -60,7 +64,7 @@ def merged(taken: Sequence[Reading]) -> tuple[Reading, dict[str, Reading]]:
             if saw is Breadth.LESS and place and place[1] in ranked:
                 continue
             state = newer.tool in GAUGES and not _OF_WINDOW.search(field)
-            if field not in held or state or breadth(newer, held[field]) is not Breadth.LESS:
+            if field not in held or state or id(held[field]) not in saw_less:
                 held[field] = newer
         # What the next one is held against is the one that saw most.
         args = newer.args if saw is Breadth.WHOLE else whole.args

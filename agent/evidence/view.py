@@ -1,7 +1,7 @@
 """Readings as checks look at them: what each tool's readings tell together, numbers as numbers, citations at hand."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from operator import itemgetter
 
@@ -11,6 +11,8 @@ from tools.records import Kind, Reading, Scalar
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,2})?", re.IGNORECASE)
 """As servers write one. `float` takes more: "nan", "inf", other alphabets' digits."""
+Merged = tuple[Reading, dict[str, Reading]]
+"""What readings of a tool tell together, and by field the one that its value is of."""
 PASTED = "pasted_log"
 """The reading of a log's lines in the report."""
 Cited = tuple[str, str]
@@ -32,6 +34,14 @@ class Readings:
         self._by_node: dict[str | None, list[tuple[int, Reading]]] = {None: []}
         for place, reading in enumerate(self.all):
             self._by_node.setdefault(reading.node, []).append((place, reading))
+        self._shared: dict[str, Merged] | None = None
+        self._having: dict[str, tuple[str, ...]] = {}
+        self._places: dict[str, str] | None = None
+
+    @property
+    def by_name(self) -> Collection[str | None]:
+        """The same as a set to look a name up in."""
+        return self._by_node.keys()
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -45,11 +55,51 @@ class Readings:
         found = sorted([*self._by_node[None], *self._by_node.get(node, ())], key=itemgetter(0))
         return tuple(reading for _, reading in found)
 
+    def merged(self, node: str | None) -> "dict[str, Merged]":
+        """By tool, what the readings of a node and those of none tell together."""
+        if node is None:
+            return _by_tool(self.all)
+        if self._shared is None:
+            self._shared = _by_tool(reading for _, reading in self._by_node[None])
+        own = {reading.tool for _, reading in self._by_node.get(node, ())}
+        # Of a large deployment what is of no node is long, and the same for all its nodes.
+        return {
+            **{tool: whole for tool, whole in self._shared.items() if tool not in own},
+            **_by_tool(reading for reading in self.of(node) if reading.tool in own),
+        }
+
+    def having(self, tool: str) -> tuple[str, ...]:
+        """The nodes that there is a reading of this tool of, in the order in which their first readings came."""
+        if tool not in self._having:
+            self._having[tool] = tuple(
+                node for node, taken in self._by_node.items()
+                if node is not None and any(reading.tool == tool for _, reading in taken)
+            )  # fmt: skip
+        return self._having[tool]
+
+    def place(self, node: str | None) -> str | None:
+        """Under which name, such as n7, a node stands in the deployment's topology; None where it doesn't."""
+        if self._places is None:
+            whole = self.merged("").get("topology")
+            values = (whole[0].values or {}) if whole else {}
+            named = ((field, str(node)) for field, node in values.items() if field.endswith(".node"))
+            self._places = {}
+            for field, name in named:
+                self._places.setdefault(name, field.removesuffix(".node"))
+        return self._places.get(str(node))
+
     def view(self, node: str) -> "View":
         """A node's view, made once."""
         if node not in self.views:
             self.views[node] = View(self, node)
         return self.views[node]
+
+
+def _by_tool(readings: Iterable[Reading]) -> dict[str, Merged]:
+    by_tool: dict[str, list[Reading]] = {}
+    for reading in readings:
+        by_tool.setdefault(reading.tool, []).append(reading)
+    return {tool: merged(taken) for tool, taken in by_tool.items()}
 
 
 class View:
@@ -59,10 +109,7 @@ class View:
         self.deployment = readings if isinstance(readings, Readings) else Readings(readings)
         self.readings = self.deployment.of(node)
         self.node = node
-        by_tool: dict[str, list[Reading]] = {}
-        for reading in self.readings:
-            by_tool.setdefault(reading.tool, []).append(reading)
-        together = {tool: merged(taken) for tool, taken in by_tool.items()}
+        together = self.deployment.merged(node)
         self._whole = {tool: whole for tool, (whole, _) in together.items()}
         self._held = {tool: held for tool, (_, held) in together.items()}
         if PASTED in self._whole and ((own := self._whole.get("log")) is None or own.unavailable):
@@ -79,6 +126,15 @@ class View:
     def peers(self) -> "tuple[View, ...]":
         """The other nodes of the deployment, as their own readings show them."""
         return tuple(self.deployment.view(node) for node in self.deployment.nodes if node != self.node)
+
+    def peers_with(self, tool: str) -> "tuple[View, ...]":
+        """Those of which there is a reading of this tool: of a large deployment far fewer than all."""
+        return tuple(self.deployment.view(node) for node in self.deployment.having(tool) if node != self.node)
+
+    def peer(self, node: str | None) -> "View | None":
+        """The other node of this name; None where nothing was read of it."""
+        known = node is not None and node != self.node and node in self.deployment.by_name
+        return self.deployment.view(str(node)) if known else None
 
     def rows(self, tool: str, letter: str) -> dict[int, dict[str, Scalar]]:
         """A ranking's rows by number, such as `e1.command`, `e1.usec` and `e2.command` of the letter e, in order."""
@@ -140,11 +196,22 @@ class View:
         return dict(reading.values or {}) if reading else {}
 
     @property
+    def place(self) -> str | None:
+        """Under which name, such as n7, this node stands in the deployment's topology."""
+        return self.deployment.place(self.node)
+
+    @property
     def in_topology(self) -> dict[str, Scalar]:
         """This node in the deployment's topology: its role, and how its peers see it; empty if nothing."""
-        fields = self.fields("topology")
-        at = next((f"n{n}." for n in range(1, len(fields)) if fields.get(f"n{n}.node") == self.node), None)
-        return {name.removeprefix(at): value for name, value in fields.items() if at and name.startswith(at)}
+        at = self.place
+        if at is None:
+            return {}
+        names = ("node", "role", "seen")
+        return {name: self.get("topology", f"{at}.{name}") for name in names if self._has("topology", f"{at}.{name}")}
+
+    def _has(self, tool: str, field: str) -> bool:
+        reading = self.last(tool)
+        return reading is not None and reading.has(field)
 
     @property
     def is_sentinel(self) -> bool:

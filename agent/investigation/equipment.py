@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from urllib.parse import unquote, urlsplit
 
-from agent.answer.diagnosis import TargetInfo
+from agent.answer.diagnosis import LookedAt, TargetInfo
 from agent.evidence.view import View
 from agent.investigation.baseline import BaselineComparison, tools_against
 from agent.investigation.identity import target_info
@@ -49,6 +49,8 @@ class Equipment:
         self.budget = Budget(limits)
         self.deployment = Deployment(target, clock, self.budget, self.pseudonyms, self._network())
         self.hosts: dict[str, Host] = {}
+        self.in_depth: tuple[str, ...] = ()
+        """The servers among the nodes that were looked at in depth; the others got a glance."""
         self.proposals = Proposals(on_forbidden, lambda node: room_of(self.toolbox.readings, node))
         self.toolbox = Toolbox([bind(topology, self.deployment)] if finds_others else [], clock, on_call)
 
@@ -80,7 +82,13 @@ class Equipment:
     @property
     def info(self) -> TargetInfo:
         """What the servers said of themselves."""
-        return target_info(self.target.url, self.toolbox.readings, tuple(self.nodes), self.deployment.kind)
+        info = target_info(self.target.url, self.toolbox.readings, tuple(self.nodes), self.deployment.kind)
+        read = {one.node for one in self.toolbox.readings if one.tool in ("info", "sentinel") and not one.unavailable}
+        seen = LookedAt(
+            known=len(self.nodes) + self.deployment.left_out, answered=sum(name in read for name in self.nodes),
+            in_depth=self.in_depth,
+        )  # fmt: skip
+        return info.model_copy(update={"looked_at": seen})
 
     def view(self, node: Node | None = None) -> View:
         """The recent readings of a node, of the named one where none is given."""

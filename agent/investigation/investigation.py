@@ -8,9 +8,10 @@ from agent.answer.diagnosis import OFFLINE, Action, Diagnosis, ModelUse, PastFai
 from agent.answer.events import Answered, ChecksMade, Emit, ProposalForbidden, Started, of_toolbox
 from agent.checks.past_failover import past_failover
 from agent.checks.verdict import at_least, conclude
-from agent.evidence.view import PASTED, View
+from agent.evidence.view import PASTED, Readings, View
 from agent.investigation.arbitration import marked, refusals
 from agent.investigation.equipment import Equipment
+from agent.investigation.extent import only_glanced, without_the_well
 from agent.investigation.look import Look
 from agent.investigation.recording import heard_by
 from agent.investigation.scales import Scales
@@ -64,6 +65,8 @@ class Investigation:
         self.floor: Verdict | None = None
         """What the checks had found of readings that were taken over from a recording: it doesn't say who asked for
         which, so nothing that follows from them now is weaker."""
+        self._weighed: Readings | None = None
+        self._found: tuple[Readings, list[str], Verdict] | None = None
         self.use = ModelUse(name=OFFLINE)
         self.actions: tuple[Action, ...] = ()
         """What the model would add to the plan."""
@@ -130,11 +133,11 @@ class Investigation:
         return verdict
 
     async def _look(self) -> Verdict:
-        def has_found() -> bool:
-            return bool(self._conclude().causes)
-
         self._note_lines()
-        look = Look(self.equipment, self.options, self.symptom, self._looked, has_found)
+        look = Look(
+            self.equipment, self.options, self.symptom, self._looked, self._conclude, lambda: self.weighed,
+            self.library.thresholds,
+        )  # fmt: skip
         try:
             async with asyncio.timeout(max(LEAST, self.ends - self.clock.monotonic())):
                 await look.take()
@@ -156,7 +159,7 @@ class Investigation:
         self.symptom = f"{self.symptom}\n{self.pseudonyms.hide(text)}".strip()
         self.toolbox.note_symptom(self.symptom)
 
-    def concluded(self, readings: Sequence[Reading]) -> Verdict:
+    def concluded(self, readings: Sequence[Reading] | Readings) -> Verdict:
         """What the checks make of readings."""
         return conclude(readings, list(self.nodes), self.library.thresholds)
 
@@ -164,11 +167,22 @@ class Investigation:
         """The recent readings from which anything follows."""
         return [reading for reading in self.toolbox.recent if not reading.hasty]
 
-    def _conclude(self) -> Verdict:
+    @property
+    def weighed(self) -> Readings:
+        """The recent readings from which anything follows, with the views that were made of them so far."""
         recent = self._weighable()
-        own = [reading for reading in recent if not reading.asked]
-        floor = self.concluded(own)
-        found = floor if len(own) == len(recent) else at_least(floor, self.concluded(recent))
+        if self._weighed is None or self._weighed.all != tuple(recent):
+            self._weighed = Readings(recent)
+        return self._weighed
+
+    def _conclude(self) -> Verdict:
+        weighed, nodes = self.weighed, list(self.nodes)
+        if self._found is None or self._found[:2] != (weighed, nodes):
+            own = [reading for reading in weighed.all if not reading.asked]
+            floor = self.concluded(weighed if len(own) == len(weighed.all) else own)
+            found = floor if len(own) == len(weighed.all) else at_least(floor, self.concluded(weighed))
+            self._found = weighed, nodes, found
+        found = self._found[2]
         return at_least(self.floor, found) if self.floor else found
 
     def check(self) -> Verdict:
@@ -239,13 +253,13 @@ class Investigation:
             refused=refusals(self.proposals.refused), readings=self.readings(), footprint=self.budget.footprint,
             model=self.use, seconds=round(self.clock.monotonic() - self.began, 3), interrupted=interrupted,
         )  # fmt: skip
+        diagnosis = diagnosis if self.options.all_readings else without_the_well(diagnosis, self.node.name)
         self.emit(Answered(diagnosis=diagnosis))
         return diagnosis
 
     def _past(self) -> PastFailover | None:
-        readings = self._weighable()
         try:
-            return past_failover([View(readings, node) for node in self.nodes])
+            return past_failover([self.weighed.view(node) for node in self.nodes])
         except Exception as error:
             self.toolbox.bugs.append(bug("what is known of a failover", error))
             return None
@@ -257,6 +271,7 @@ class Investigation:
             yield f"{one}; what it would tell isn't known"
 
     def _unproven(self) -> Iterator[str]:
+        yield from only_glanced(self.readings(), self.target_info())
         if self.target.tls and self.target.tls.insecure:
             yield "the server's certificate wasn't verified (--insecure): that it's the server isn't proven"
         if any(reading.get("facts_old") is True for reading in self.toolbox.readings):

@@ -1,13 +1,19 @@
-"""One look at a deployment: the named node first, then all that are found, then longer where nothing was."""
+"""One look at a deployment: the named node first, then all that are found, then longer where nothing was.
+
+Of a large one all nodes get a glance, and those that it made stand out are looked at in depth.
+"""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from agent.evidence.view import View
+from agent.answer.diagnosis import Verdict
+from agent.checks.types import Limits
+from agent.evidence.view import Readings, View
 from agent.investigation.baseline import compare
+from agent.investigation.depth import ALL, worth_depth
 from agent.investigation.equipment import Equipment
 from agent.investigation.sources import Options
-from agent.investigation.survey import COMES_AND_GOES, HOST, NodeSurvey, Pace
+from agent.investigation.survey import COMES_AND_GOES, GLANCE_PINGS, HOST, NodeSurvey, Pace
 from tools.connection.node import Node
 from tools.errors import ToolError
 
@@ -15,20 +21,26 @@ SURVEY = 30.0
 """Most seconds of the first readings, a hunt for a slot among them; the rest is the model's."""
 MOST_PINGS, ALL_PINGS = 60, 180
 """PINGs of one node's latency sample, and of all nodes' together."""
+AT_ONCE = 200
+"""Nodes that are glanced at together: each holds a connection, and a process may often have 1,024 files at most."""
 
 
 class Look:
     """Takes the readings that an investigation begins with, of every node."""
 
     def __init__(
-        self, equipment: Equipment, options: Options, symptom: str, began: float, has_found: Callable[[], bool]
-    ) -> None:
-        """`began` is when it began, in the clock's monotonic seconds; `has_found` whether the checks name a cause."""
+        self, equipment: Equipment, options: Options, symptom: str, began: float, conclude: Callable[[], Verdict],
+        weighed: Callable[[], Readings], limits: Limits,
+    ) -> None:  # fmt: skip
+        """`began` is when it began, in the clock's monotonic seconds; `conclude` what the checks make of what was
+        read so far, `weighed` that itself."""
         self._equipment = equipment
         self._options = options
         self._symptom = symptom
         self._ends = began + min(options.deadline, SURVEY)
-        self._has_found = has_found
+        self._conclude = conclude
+        self._weighed = weighed
+        self._limits = limits
 
     async def take(self) -> None:
         """Take them; what can't be read is a reading that says so."""
@@ -39,15 +51,58 @@ class Look:
             reached[equipment.node.name] = await self._survey(equipment.node, MOST_PINGS).reach()
         if watched or (reached[equipment.node.name] and not self._options.one_node):
             await self._look_around()
-        surveys = [self._survey(node, self._pings()) for node in equipment.nodes.values()]
+        nodes = list(equipment.nodes.values())
+        sentinels = [node for node in nodes if equipment.is_sentinel(node)]
+        servers = [node for node in nodes if node not in sentinels]
+        in_depth = servers if len(servers) <= ALL else await self._glance(servers, reached)
+        equipment.in_depth = tuple(node.name for node in in_depth)
+        pings = _pings(len(in_depth))
+        surveys = [self._survey(node, pings) for node in nodes if node in in_depth or node in sentinels]
         async with asyncio.TaskGroup() as group:
             for one in surveys:
                 group.create_task(self._read(one, reached.get(one.node.name)))
         if equipment.node.held:
             await self._survey(equipment.node, pings=0).idle(self._symptom)
+        if not self._has_found():
+            await self._widen([node for node in servers if node not in in_depth])
         if COMES_AND_GOES.search(self._symptom) and not self._has_found():
-            await self._watch([one for one in surveys if not equipment.is_sentinel(one.node)])
+            await self._watch([one for one in surveys if one.node in in_depth])
         await compare(equipment.toolbox)
+
+    def _has_found(self) -> bool:
+        return bool(self._conclude().causes)
+
+    async def _glance(self, nodes: Sequence[Node], reached: dict[str, bool]) -> list[Node]:
+        """Read what is cheap of all of these nodes; those that deserve more."""
+        free = asyncio.Semaphore(AT_ONCE)
+
+        async def glance(node: Node) -> None:
+            async with free:
+                await self._survey(node, GLANCE_PINGS).glance(reached.get(node.name))
+                if len(nodes) > AT_ONCE and node is not self._equipment.node:
+                    node.close()
+
+        async with asyncio.TaskGroup() as group:
+            for node in nodes:
+                group.create_task(glance(node))
+        equipment = self._equipment
+        readings = self._weighed()
+        views = [readings.view(node.name) for node in nodes]
+        reached |= {node.name: True for node in nodes if node.held and not readings.view(node.name).unavailable("info")}
+        chosen = worth_depth(views, self._conclude().findings, self._limits, self._symptom)
+        return [equipment.nodes[name] for name in chosen]
+
+    async def _widen(self, nodes: Sequence[Node]) -> None:
+        """What the servers themselves keep of the past, of those that got no more than a glance: nothing was found."""
+        free = asyncio.Semaphore(AT_ONCE)
+
+        async def remember(node: Node) -> None:
+            async with free:
+                await self._survey(node, pings=0).remember()
+
+        async with asyncio.TaskGroup() as group:
+            for node in nodes:
+                group.create_task(remember(node))
 
     async def _look_around(self) -> None:
         """Find the deployment's other nodes."""
@@ -92,7 +147,7 @@ class Look:
             equipment.names_log(node), node is equipment.node and not equipment.target.watched,
         )  # fmt: skip
 
-    def _pings(self) -> int:
-        """PINGs for each node: all of them together stay within the bound."""
-        asked = sum(not self._equipment.is_sentinel(node) for node in self._equipment.nodes.values())
-        return max(5, min(MOST_PINGS, ALL_PINGS // max(1, asked)))
+
+def _pings(nodes: int) -> int:
+    """PINGs for each of so many nodes: all of them together stay within the bound."""
+    return max(5, min(MOST_PINGS, ALL_PINGS // max(1, nodes)))

@@ -42,5 +42,7 @@ class Options(Record):
     """Seconds for the whole."""
     one_node: bool = False
     """Look at the named node only: no address that it tells is dialled, and none is given the password."""
+    all_readings: bool = False
+    """Whether the answer holds the readings of a large deployment's servers that are well, too."""
     budget: BudgetLimits = BudgetLimits()
     """What it may cost the deployment; each node after the first adds 40 commands."""

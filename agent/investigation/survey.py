@@ -50,6 +50,8 @@ PROMPTLY = 0.3
 """Seconds within which a server that's well lets a client in; after that its host is looked at meanwhile."""
 GLANCE = 0.2
 """Seconds between the two samples of the first look at the machine."""
+GLANCE_PINGS, GLANCE_WINDOW = 5, 1.0
+"""PINGs and seconds of the first look at a node of many."""
 RESERVE = 6.0
 """Seconds kept back from a hunt for a slot, for the readings that follow it."""
 
@@ -95,6 +97,7 @@ class NodeSurvey:
         """Whether the history is read: somebody keeps it."""
         self.log = log
         """Whether a person named its log."""
+        self._seen: View | None = None
         self.named = named
         """Whether it's the one whose address was given."""
 
@@ -105,8 +108,12 @@ class NodeSurvey:
 
     @property
     def view(self) -> View:
-        """What was read of this node so far."""
-        return View(self.toolbox.recent, self.node.name)
+        """What was read of this node so far; of its peers nothing is in it."""
+        name = self.node.name
+        own = [one for one in self.toolbox.recent if one.node is None or one.node == name]
+        if self._seen is None or self._seen.all != tuple(own):
+            self._seen = View(own, name)
+        return self._seen
 
     async def reach(self) -> bool:
         """Connect, whatever it takes; whether the server can be asked more. A failure calls for a look at the host."""
@@ -198,6 +205,24 @@ class NodeSurvey:
             *(self.take("large_commands") for _ in range(self._size_matters())),
             *(self.take("same_server", connections=count) for count in self._doubts(mode)),
         )  # fmt: skip
+
+    async def glance(self, reached: bool | None) -> None:
+        """The cheapest readings from which one sees whether a node is worth more: two commands, twice."""
+        if reached is None:
+            first = await self.take("connect")
+            reached = first is not None and not first.unavailable
+        if not reached:
+            return
+        window = min(GLANCE_WINDOW, self.pace.window)
+        await at_once(
+            self.take("info", sections=list(SECTIONS), window=window), self.take("commandstats", window=window),
+            self.take("latency_sample", count=self.pace.pings, seconds=window),
+        )  # fmt: skip
+
+    async def remember(self) -> None:
+        """What a server that got no more than a glance keeps of its past."""
+        if self.view.last("info") is not None and not self.view.unavailable("info"):
+            await at_once(self.take("slowlog"), self.take("latency_events", window=0))
 
     async def watch(self, pings: int) -> None:
         """A longer look at what changes, after one in which nothing was found, with so many PINGs at most."""

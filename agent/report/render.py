@@ -7,6 +7,8 @@ from agent.evidence.fields import FIGURES
 from tools.records import Reading, Scalar
 from tools.text import one_line
 
+NAMED = 6
+"""Nodes of a deployment that are all named."""
 LATE_MS = 10
 """Milliseconds from which on it's said how late this program was."""
 SPARKS = "▁▂▃▄▅▆▇█"
@@ -149,8 +151,17 @@ def _server(answer: Diagnosis) -> str:
     target = answer.target
     if target.server is None:
         return f"{target.url} (never reached)"
-    of = f", {len(target.nodes)} nodes: {', '.join(target.nodes)}" if len(target.nodes) > 1 else ""
-    return f"{target.url} ({target.server} {target.version}, {target.topology}{of})"
+    return f"{target.url} ({target.server} {target.version}, {target.topology}{_extent(answer)})"
+
+
+def _extent(answer: Diagnosis) -> str:
+    """How much of the deployment was looked at: of a small one the nodes' names, of a large one how many."""
+    nodes, seen = answer.target.nodes, answer.target.looked_at
+    if len(nodes) < 2:
+        return ""
+    if seen is None or (set(nodes) >= set(seen.in_depth) and len(nodes) <= NAMED):
+        return f", {len(nodes)} nodes: {', '.join(nodes)}"
+    return f", looked at {seen.answered} of {seen.known} nodes, {len(seen.in_depth)} in depth"
 
 
 def _causes(title: str, causes: Sequence[Cause], several: bool) -> list[str]:
@@ -231,6 +242,8 @@ def _readings(answer: Diagnosis, spark: bool) -> list[str]:
     for node in sorted(nodes, key=lambda name: answer.target.nodes.index(name) if name in answer.target.nodes else -1):
         lines += [f" {node or 'the deployment'}"]
         lines += [reading_line(reading, spark) for reading in taken if reading.node == node]
+    if untold := len(set(answer.target.nodes) - set(nodes)):
+        lines += [f" {untold} nodes more, at which nothing was found; --all-readings lists theirs as well"]
     return lines
 
 

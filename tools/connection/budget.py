@@ -10,6 +10,8 @@ from tools.records import BudgetLimits, Footprint
 PER_NODE = 40
 """Commands that the first readings of one node take at most."""
 
+PINGS_PER_NODE, SHARING = 5, 6
+"""PINGs of one node of a large deployment, and how many nodes share an investigation's own."""
 KEPT_BYTES = 2**20
 """Bytes that are kept back along with commands."""
 
@@ -34,10 +36,12 @@ class Budget:
         self.widen(self._nodes)
 
     def widen(self, nodes: int) -> None:
-        """Allow for so many nodes: the bound on commands grows with each after the first, that on PINGs doesn't."""
+        """Allow for so many nodes: the bound on commands grows with each after the first, that on PINGs with each of
+        which there are more than `SHARING`."""
         self._nodes = nodes
-        more = PER_NODE * max(0, nodes - 1)
-        self.limits = self._base.model_copy(update={"commands": self._base.commands + more})
+        commands = self._base.commands + PER_NODE * max(0, nodes - 1)
+        pings = self._base.pings + PINGS_PER_NODE * max(0, nodes - SHARING)
+        self.limits = self._base.model_copy(update={"commands": commands, "pings": pings})
 
     def grant(self, *, commands: int, pings: int, bytes: int) -> None:
         """Allow for a step that a person said yes to: a spent bound must not keep it from being taken back."""

@@ -21,6 +21,8 @@ _SOCK_DIAG_BY_FAMILY, _NLMSG_ERROR, _NLMSG_DONE = 20, 2, 3
 _REQUEST_DUMP = 0x301
 _LISTENING = 1 << STATES.index("listen")
 _BYTECODE = 1
+_SKMEMINFO, _DROPS = 7, 8
+"""The attribute that holds a socket's memory figures, and the place of its drops among them (linux/sock_diag.h)."""
 _PORT_AT_LEAST, _PORT_AT_MOST = 2, 3
 _HEADER = struct.Struct("=IHHII")
 _MESSAGE = struct.Struct("=BBBB2s2s16s16s12xIIIII")
@@ -43,6 +45,8 @@ class Socket(Record):
     """Retransmissions of the segment that waits for its acknowledgement."""
     inode: int = 0
     """What the processes that hold it know it by; 0 for one that nobody holds."""
+    drops: int | None = None
+    """Of a listener: connections that it had to drop since it began to listen; null where the kernel didn't say."""
 
 
 def tcp_sockets(port: int) -> tuple[list[Socket], str]:
@@ -94,7 +98,7 @@ def dump(family: int, port: int, states: int = 0xFFFFFFFF) -> Iterator[Socket]:
                 if kind == _NLMSG_ERROR:
                     (number,) = struct.unpack_from("=i", data, at + _HEADER.size)
                     raise OSError(-number, "inet_diag refused")
-                yield _socket(family, data, at + _HEADER.size)
+                yield _socket(family, data[at + _HEADER.size : at + length])
                 at += (length + 3) & ~3
     raise TimeoutError("inet_diag didn't finish")
 
@@ -104,20 +108,32 @@ def _request(family: int, port: int, states: int) -> bytes:
     # an opcode, where to go on if it holds, where if it doesn't (past the end rejects), and a second word: the port.
     condition = struct.Struct("=BBHBBH")
     code = condition.pack(_PORT_AT_LEAST, 8, 20, 0, 0, port) + condition.pack(_PORT_AT_MOST, 8, 12, 0, 0, port)
-    body = struct.pack("=BBBxI48x", family, socket.IPPROTO_TCP, 0, states)
+    wanted = 1 << (_SKMEMINFO - 1) if states == _LISTENING else 0
+    body = struct.pack("=BBBxI48x", family, socket.IPPROTO_TCP, wanted, states)
     body += struct.pack("=HH", 4 + len(code), _BYTECODE) + code
     return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _REQUEST_DUMP, 1, 0) + body
 
 
-def _socket(family: int, data: bytes, at: int) -> Socket:
-    _, state, timer, retransmits, _, _, source, peer, _, recv_q, send_q, _, inode = _MESSAGE.unpack_from(data, at)
+def _socket(family: int, message: bytes) -> Socket:
+    _, state, timer, retransmits, _, _, source, peer, _, recv_q, send_q, _, inode = _MESSAGE.unpack_from(message)
     size = 4 if family == socket.AF_INET else 16
     return Socket(
         state=STATES[state] if state < len(STATES) else "none",
         address=_address(family, source[:size]), peer=_address(family, peer[:size]),
         recv_q=recv_q, send_q=send_q, retransmits=retransmits if timer == 1 else 0,
-        inode=inode,
+        inode=inode, drops=_drops(message[_MESSAGE.size :]),
     )  # fmt: skip
+
+
+def _drops(attributes: bytes) -> int | None:
+    at = 0
+    while at + 4 <= len(attributes):
+        length, kind = struct.unpack_from("=HH", attributes, at)
+        if kind == _SKMEMINFO and length >= 4 * (2 + _DROPS):
+            (drops,) = struct.unpack_from("=I", attributes, at + 4 * (1 + _DROPS))
+            return int(drops)
+        at += max(4, (length + 3) & ~3)
+    return None
 
 
 def parse_table(table: str, port: int) -> Iterator[Socket]:

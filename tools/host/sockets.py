@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from tools.host.diag import Socket, read_tables, tcp_sockets
+from tools.host.diag import Socket, listening, read_tables, tcp_sockets
 from tools.host.listener import Place
 from tools.host.local import Host, Window, offload
 from tools.host.proc import Files
@@ -32,10 +32,15 @@ async def sockets(host: Host, window: Window = 1.0) -> Values:
     accepted yet among them; `unread_bytes` the server hasn't read, `unacked_bytes` its peers haven't acknowledged,
     `retransmitting` connections wait for an acknowledgement that is overdue. `peer1.address` has the most of them.
     ListenOverflows, ListenDrops, TCPRetransSegs, TCPOutSegs, TCPTimeouts and TCPAbortOnMemory are of the whole
-    machine (its network namespace), not of this server alone; `.delta` is over the window.
+    machine (its network namespace), not of this server alone; `drops` are connections that this server's own listeners
+    had no room for (null where the kernel doesn't say); `.delta` is over the window.
     """
     place = await host.local_place()
-    before, after, seconds = await host.sample_twice(_counters, window)
+
+    def sample(files: Files) -> dict[str, int | None]:
+        return {**_counters(files), "drops": _drops(host, place)}
+
+    before, after, seconds = await host.sample_twice(sample, window)
     values: Values = {**host.provenance(place), "listening": place.pid is not None}
     asked: list[int] = []
     if host.target.path is not None:
@@ -57,6 +62,16 @@ async def sockets(host: Host, window: Window = 1.0) -> Values:
         values[name] = count
         values[f"{name}.delta"] = count - earlier if count is not None and earlier is not None else None
     return {**values, "window_seconds": round(seconds, 3)}
+
+
+def _drops(host: Host, place: Place) -> int | None:
+    if host.facts or host.target.port is None:
+        return None
+    try:
+        own = [one.drops for one in listening(host.target.port) if one.address in place.addresses]
+    except OSError:
+        return None
+    return sum(drops for drops in own if drops is not None) if own and None not in own else None
 
 
 def _counters(files: Files) -> dict[str, int | None]:

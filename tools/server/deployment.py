@@ -13,8 +13,9 @@ from tools.records import Record
 from tools.redact import Pseudonyms
 from tools.server.hello import Heard
 
-MOST_NODES = 24
-"""Nodes that are looked at; a larger deployment is looked at in part, and the answer says so."""
+MOST_NODES = 1000
+"""Nodes that are looked at, the most that a cluster is meant to have (Redis' cluster specification); a larger
+deployment is looked at in part, and the answer says so."""
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
 """Host names and addresses: a replica tells its own, and can tell anything."""
 Topology = Literal["standalone", "replication", "sentinel", "cluster"]

@@ -18,6 +18,8 @@ from tools.server.hello import sentinel_of
 from tools.server.replication import peers
 from tools.toolbox import reads
 
+MOST_MASTERS = 24
+"""Masters of one sentinel that are asked for by name."""
 HOPS = 4
 """How far a chain of replicas is followed."""
 
@@ -52,7 +54,7 @@ async def _from_node(deployment: Deployment, entry: Node) -> None:
     mode = facts.get("server_mode") or facts.get("redis_mode")
     if mode == "sentinel":
         deployment.tells(entry, "sentinel")
-        for master in (await entry.one("SENTINEL", "MASTERS"))[:MOST_NODES]:
+        for master in (await entry.one("SENTINEL", "MASTERS"))[:MOST_MASTERS]:
             await _watch(deployment, entry, str(_fields(master).get("name")))
         deployment.kind = "sentinel"
     elif mode == "cluster":
@@ -81,12 +83,13 @@ async def _from_cluster(deployment: Deployment, entry: Node) -> None:
     deployment.kind = "cluster"
 
 
-def by_trouble(members: Sequence[ClusterNode]) -> list[ClusterNode]:
-    """The asked node first; where not all can be looked at, then who is failing, who could follow, and primaries."""
+def by_trouble(members: Sequence[ClusterNode], most: int = MOST_NODES) -> list[ClusterNode]:
+    """The asked node first; of more than `most`, which can't all be looked at, then who is failing, who could follow,
+    and primaries."""
     failing = {one.id for one in members if one.state != "ok" or (one.link_state != "connected" and not one.myself)}
 
     def rank(one: ClusterNode) -> tuple[bool, bool, bool, bool]:
-        if len(members) <= MOST_NODES:
+        if len(members) <= most:
             return not one.myself, False, False, False
         return not one.myself, not (one.id in failing and one.slots), one.master not in failing, not one.primary
 
@@ -133,7 +136,7 @@ async def _from_announcement(deployment: Deployment) -> None:
     if sentinel is None or not deployment.is_sentinel(sentinel):
         return
     with contextlib.suppress(Unanswered):
-        rows = (await sentinel.one("SENTINEL", "MASTERS"))[:MOST_NODES]
+        rows = (await sentinel.one("SENTINEL", "MASTERS"))[:MOST_MASTERS]
         for name in [str(_fields(row).get("name")) for row in rows if _names(deployment, _fields(row))]:
             await _watch(deployment, sentinel, name)
             deployment.kind = "sentinel"
@@ -192,7 +195,7 @@ async def _watch(deployment: Deployment, sentinel: Node, name: str) -> Node | No
         ("SENTINEL", "MASTER", name), ("SENTINEL", "REPLICAS", name), ("SENTINEL", "SENTINELS", name)
     )
     if isinstance(master, ServerError) and "no such master" in master.text.lower():
-        rows = (await sentinel.one("SENTINEL", "MASTERS"))[:MOST_NODES]
+        rows = (await sentinel.one("SENTINEL", "MASTERS"))[:MOST_MASTERS]
         known = [deployment.pseudonyms.plain("master", str(_fields(row).get("name"))) for row in rows]
         raise UsageError(f"the sentinel at {sentinel.name} watches no master {name!r}; it watches {', '.join(known)}")
     found = deployment.learn(_watched(_fields(sentinel.value(master)), "primary"))

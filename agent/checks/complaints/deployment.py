@@ -18,8 +18,11 @@ def members(view: View, limits: Limits) -> Iterator[Complaint]:
     """Members that are called down, slots that nobody serves, replicas that are missing or behind."""
     yield from _sentinels(view)
     counted = ["slots_unserved", "nodes.fail", "nodes.pfail"]
-    if not any(one.number("commandstats", f"{name}.calls.delta") for one in (view, *view.peers) for name in MOVING):
-        counted += ["slots_migrating", "slots_importing"]
+    moving = ("slots_migrating", "slots_importing")
+    if any(view.number("cluster", field) for field in moving) and not any(
+        one.number("commandstats", f"{name}.calls.delta") for one in (view, *view.peers) for name in MOVING
+    ):
+        counted += moving
     for field in counted:
         if count := view.number("cluster", field):
             yield complaint(f"{field} is {count:.0f}", ("cluster", field))
@@ -32,9 +35,10 @@ def members(view: View, limits: Limits) -> Iterator[Complaint]:
     if lost and view.text("replication", "role") == "master":
         yield complaint("it had a replica and has none", ("replication", "connected_slaves"))
     yield from _replicas(view)
-    own, others = main_thread_share(view), [main_thread_share(peer) for peer in view.peers]
+    own = main_thread_share(view)
+    others = [main_thread_share(peer) for peer in view.peers] if own is not None and own >= HOT else []
     busy = [share for share in others if share is not None]
-    if own is not None and own >= HOT and busy and max(busy) <= COLD and view.fields("cluster"):
+    if own is not None and busy and max(busy) <= COLD and view.fields("cluster"):
         yield complaint(
             f"one node uses {own:.0%} of a core, the others next to nothing", ("info", "used_cpu_user_main_thread.rate")
         )

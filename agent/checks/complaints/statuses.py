@@ -13,6 +13,8 @@ TOOLS = ("info", "persistence", "replication", "cluster")
 """Tools that carry INFO's fields; each field counts once."""
 WELL = frozenset(("ok", "up", "none", "online", ""))
 """What a status says that complains of nothing."""
+MACHINES = ("ListenDrops", "ListenOverflows")
+"""Counters of the whole machine, which say nothing of this server where its own listeners' drops are known."""
 LONGEST = 64
 """Characters of a field and of a status that are shown: a server may choose both."""
 FEW = 2
@@ -41,6 +43,9 @@ def counters(view: View, limits: Limits) -> Iterator[Complaint]:
         for field in view.fields(tool):
             name, _, kind = field.rpartition(".")
             if kind != "delta" or name in seen or not _counts_trouble(name):
+                continue
+            if name in MACHINES and view.number("sockets", "drops.delta") is not None:
+                # The same of its own listeners is known.
                 continue
             if (count := view.number(tool, field) or 0) > 0:
                 seen.add(name)

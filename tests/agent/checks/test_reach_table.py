@@ -116,6 +116,10 @@ REACH: list[Row] = [
     ("some queue dropped", listen_backlog, {"sockets": queue(0, 129, 1)}, {BACKLOG: "hint"}),
     ("some queue dropped while we waited", listen_backlog, dropped(sockets=queue(0, 129, 1)), {BACKLOG: "hint"}),
     ("which one dropped isn't told", listen_backlog, {"sockets": {"ListenOverflows.delta": 1}}, {BACKLOG: "hint"}),
+    ("own drops of a long queue", listen_backlog, {"sockets": queue(0, 511) | {"drops.delta": 2}}, {BACKLOG: "likely"}),
+    ("another's queue dropped", listen_backlog, {"sockets": queue(0, 128, 39) | {"drops.delta": 0}}, {BACKLOG: "not"}),
+    ("another's while we waited", listen_backlog, dropped(sockets=queue(0, 128, 39) | {"drops.delta": 0}),
+     {BACKLOG: "not"}),
     ("an empty queue", listen_backlog, {"sockets": queue(0, 511)}, {BACKLOG: "not"}),
     ("queues unread", listen_backlog, {}, {}),
     # outside

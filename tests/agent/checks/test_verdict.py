@@ -2,9 +2,9 @@
 
 import pytest
 
-from agent.answer.diagnosis import Cause, RuledOut
+from agent.answer.diagnosis import Cause, Evidence, RuledOut
 from agent.checks.types import Found, Limits
-from agent.checks.verdict import PRESENT, conclude, rank, together, well
+from agent.checks.verdict import PRESENT, conclude, first_apart, rank, together, well
 from agent.checks.versus_baseline import AT_MOST, against, floor, times, weigh
 from agent.evidence.view import View
 from tests.agent.checks.rows import LIMITS, NODE, Given, view
@@ -135,6 +135,31 @@ def test_the_outcomes() -> None:
     assert outcome({"config_get": {"slowlog-max-len": "0"}}) == "insufficient-evidence"
     # nobody asked a sentinel for data
     assert outcome({**WELL, "topology": {"n1.node": NODE, "n1.role": "sentinel"}}) == "insufficient-evidence"
+
+
+@pytest.mark.parametrize(
+    ("topology", "peer", "expected"),
+    [
+        ({}, WELL, "no-fault"), ({"left_out": 1}, WELL, "insufficient-evidence"),
+        ({}, {"connect": "untrusted"}, "insufficient-evidence"),
+        ({"n2.role": "replica"}, {"connect": "untrusted"}, "no-fault"),
+        ({"topology": "replication"}, {"connect": "untrusted"}, "no-fault"),
+    ],
+)  # fmt: skip
+def test_a_shard_that_was_not_looked_at_bars_no_fault(topology: Given, peer: Given, expected: str) -> None:
+    known = {"topology": "cluster", "left_out": 0, "n1.node": NODE, "n1.role": "primary", "n2.node": "m"}
+    one = view({**WELL, "topology": {**known, "n2.role": "primary", **topology}}, peers={"m": peer})
+    assert conclude(one.deployment, [NODE, "m"], LIMITS).outcome == expected
+
+
+def test_of_more_than_three_causes_those_that_are_one_incident_come_last() -> None:
+    down = Evidence(reading="r1", field="down1.address", value="c", verified=True)
+    found = [
+        cause("cluster-slots-down", 0.98, "a").model_copy(update={"evidence": (down,)}),
+        cause("process-down", 0.97, "c"), cause("oom-noeviction", 0.95, "b"), cause("slow-on-command", 0.94, "d"),
+    ]  # fmt: skip
+    assert [one.where for one in first_apart(found)] == ["a", "b", "d", "c"]
+    assert first_apart(found[:3]) == found[:3]
 
 
 def test_a_fault_inside_comes_before_one_outside() -> None:

@@ -77,6 +77,29 @@ async def test_a_cluster_is_found_from_one_node_and_goes_on_without_another(kind
     assert ("process-down", dead.name) in [(cause["id"], cause["where"]) for cause in answer["causes"]]
 
 
+@pytest.mark.alone
+async def test_of_a_large_cluster_all_nodes_are_seen_and_the_sick_ones_looked_at(kind: ServerKind) -> None:
+    async with clustered(kind, nodes=9, cluster_require_full_coverage="no") as deployment:
+        named, full, dead = deployment.members[4], deployment.members[8], deployment.members[1]
+        answer = await triage(named.url, "some requests fail")
+        assert (answer["outcome"], answer["causes"]) == ("no-fault", []), answer["unknown"]
+        seen = answer["target"]["looked_at"]
+        assert (seen["known"], seen["answered"], len(seen["in_depth"])) == (9, 9, 6)
+        assert set(of(answer, "info")) == {named.name}, "what is well is no part of the answer"
+        assert any(line.startswith("3 of 9 nodes got a glance only") for line in answer["unknown"])
+        whole = await triage(named.url, "some requests fail", "--all-readings")
+        assert set(of(whole, "info")) == set(of(whole, "slowlog")) == names(deployment)
+        await full.ask("CONFIG", "SET", "maxmemory", "1mb")
+        dead.server.signal(signal.SIGKILL)
+        await asyncio.sleep(2)
+        answer = await triage(named.url, "some requests fail")
+    checked(answer)
+    assert {full.name, dead.name} <= set(answer["target"]["looked_at"]["in_depth"])
+    told = {cause["id"]: cause["where"] for cause in answer["findings"] if cause["probability"] >= 0.5}
+    assert (told["oom-noeviction"], told["process-down"]) == (full.name, dead.name)
+    assert {cause["where"] for cause in answer["causes"]} >= {full.name}
+
+
 async def test_a_frozen_replica_is_a_reading_of_its_own(kind: ServerKind) -> None:
     async with replicated(kind, replicas=2) as deployment:
         frozen = deployment.replicas[1]

@@ -323,6 +323,12 @@ async def test_a_full_accept_queue(start: Start, dialled: Callable[[int, int], N
     assert isinstance(values["recv_q"], int) and values["recv_q"] > 8
     assert isinstance(values["established"], int) and values["established"] >= values["recv_q"]
     assert isinstance(values["ListenOverflows.delta"], int) and values["ListenOverflows.delta"] > 0
+    assert isinstance(values["drops.delta"], int) and 0 < values["drops.delta"] <= values["ListenOverflows.delta"]
+    other = await start()
+    dialled(server.port, 24)
+    others = await sockets(other.host(Meanwhile(lambda: dialled(server.port, 24))), 0.3)
+    assert isinstance(others["ListenOverflows.delta"], int) and others["ListenOverflows.delta"] > 0
+    assert (others["drops"], others["drops.delta"]) == (0, 0)
 
 
 async def test_connections_by_state(start: Start) -> None:

@@ -32,13 +32,14 @@ def member(number: int, flags: str, master: str = "-", slots: str = "") -> str:
 
 
 def test_of_a_large_cluster_the_failing_nodes_and_their_replicas_are_looked_at_first() -> None:
-    lines = [member(n, "master", slots=f"{n}") for n in range(1, 31)]
-    lines += [member(n, "slave", f"id{n - 30}") for n in range(31, 61)]
+    half = MOST_NODES // 2
+    lines = [member(n, "master", slots=f"{n}") for n in range(1, half + 1)]
+    lines += [member(n, "slave", f"id{n - half}") for n in range(half + 1, 2 * half + 1)]
     lines[29] = member(30, "master,fail", slots="30")
     lines[4] = member(5, "myself,master", slots="5")
-    nodes = by_trouble(parse_nodes("\n".join(lines)))
-    assert [one.id for one in nodes[:3]] == ["id5", "id30", "id60"]
-    assert len(nodes) > MOST_NODES and not any(one.primary for one in nodes[-29:])
+    nodes = by_trouble(parse_nodes("\n".join(lines)), MOST_NODES - 1)
+    assert [one.id for one in nodes[:3]] == ["id5", "id30", f"id{half + 30}"]
+    assert len(nodes) == MOST_NODES and not any(one.primary for one in nodes[1 - half :])
 
 
 def test_a_cluster_that_fits_is_looked_at_as_it_is_listed() -> None:

@@ -1,0 +1,76 @@
+"""Of a large deployment: the nodes that are looked at in depth, chosen by what a glance at all of them showed."""
+
+import statistics
+from collections.abc import Sequence
+
+from agent.answer.diagnosis import Cause
+from agent.checks.complaints import complaints
+from agent.checks.types import Limits
+from agent.evidence.view import View
+
+ALL, DEPTH, MOST = 6, 6, 10
+"""Nodes of a deployment that are all looked at in depth, those of a larger one, and at most if more are in trouble."""
+SUSPECTED = 0.3
+"""Probability of a finding that makes its node worth a closer look."""
+FIGURES = (
+    ("commandstats", "busy_share"), ("latency_sample", "median_ms"), ("info", "used_memory"),
+    ("info", "connected_clients"), ("info", "instantaneous_ops_per_sec"), ("info", "blocked_clients"),
+)  # fmt: skip
+"""What a node may have far more of than the others."""
+LIMITED, NEARLY = (("used_memory", "maxmemory"), ("connected_clients", "maxclients")), 0.9
+"""What has a limit, each with that, and the share of it from which on it's nearly reached."""
+FAR = 3.0
+"""Times the median of all nodes from which on it's more than chance: shards that share the work evenly, and their
+replicas, stay within twice of it."""
+
+
+def worth_depth(views: Sequence[View], findings: Sequence[Cause], limits: Limits, symptom: str) -> list[str]:
+    """The names of at most `MOST` of these nodes, the first of which was named by its URL: that one, then those that
+    the symptom names, that don't answer, that have a finding or a complaint, that have far more of something than the
+    others, and a sample of the rest up to `DEPTH`."""
+    scores = {str(view.node): _trouble(view, findings, limits, symptom) for view in views}
+    troubled = sorted((name for name in scores if scores[name]), key=lambda name: -scores[name])
+    chosen = [str(views[0].node), *(name for name in troubled if name != views[0].node)][:MOST]
+    for name in (*_far_ahead(views), *_spread([str(view.node) for view in views])):
+        if len(chosen) >= DEPTH:
+            break
+        if name not in chosen:
+            chosen.append(name)
+    return chosen
+
+
+def _trouble(view: View, findings: Sequence[Cause], limits: Limits, symptom: str) -> float:
+    if view.unavailable("connect") == "untrusted":
+        return 0.0
+    worst = max((cause.probability for cause in findings if cause.where == view.node), default=0.0)
+    score = worst if worst >= SUSPECTED else 0.0
+    # How many complaints there are says little of which is worse; that there are any, that this isn't one of the rest.
+    score += 0.2 * min(5, sum(1 for _ in complaints(view, limits)))
+    if view.last("info") is None or view.first_unavailable("timeout", "refused", "reset", "dns", "tls"):
+        score += 2.0
+    for used, limit in LIMITED:
+        most = view.number("info", limit)
+        score += 0.5 * bool(most and (view.number("info", used) or 0) >= NEARLY * most)
+    if view.in_topology.get("seen") == "down":
+        score += 1.0
+    return score + 5.0 * (str(view.node) in symptom)
+
+
+def _far_ahead(views: Sequence[View]) -> list[str]:
+    """The node that leads in each figure, if it's far ahead of the middle, the farthest first."""
+    ahead = dict[str, float]()
+    for tool, field in FIGURES:
+        values = {str(view.node): value for view in views if (value := view.number(tool, field)) is not None}
+        if len(values) < 2:
+            continue
+        first = max(values, key=values.__getitem__)
+        middle = statistics.median(values.values())
+        if values[first] > FAR * middle:
+            ahead[first] = max(ahead.get(first, 0.0), values[first] / middle if middle else float("inf"))
+    return sorted(ahead, key=lambda name: -ahead[name])
+
+
+def _spread(names: Sequence[str]) -> list[str]:
+    """All of them, each next one far from those before: what stands side by side is often alike."""
+    step = max(1, len(names) // DEPTH)
+    return [names[at] for start in range(step) for at in range(start, len(names), step)]
