@@ -127,7 +127,9 @@ class LookedAt(Record):
     answered: int
     """Those that answered."""
     in_depth: tuple[str, ...]
-    """The servers among them that all readings were taken of; of a large deployment's others, the cheapest."""
+    """The servers among them that all readings were taken of."""
+    glanced: int = 0
+    """Of a large deployment: the others that answered, of which the cheapest readings were taken."""
 
 
 class TargetInfo(Record):

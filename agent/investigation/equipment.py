@@ -84,9 +84,10 @@ class Equipment:
         """What the servers said of themselves."""
         info = target_info(self.target.url, self.toolbox.readings, tuple(self.nodes), self.deployment.kind)
         read = {one.node for one in self.toolbox.readings if one.tool in ("info", "sentinel") and not one.unavailable}
+        glanced = {node.name for node in self.nodes.values() if not self.is_sentinel(node)} & read - {*self.in_depth}
         seen = LookedAt(
             known=len(self.nodes) + self.deployment.left_out, answered=sum(name in read for name in self.nodes),
-            in_depth=self.in_depth,
+            in_depth=self.in_depth, glanced=len(glanced) if self.in_depth else 0,
         )  # fmt: skip
         return info.model_copy(update={"looked_at": seen})
 

@@ -271,7 +271,7 @@ class Investigation:
             yield f"{one}; what it would tell isn't known"
 
     def _unproven(self) -> Iterator[str]:
-        yield from only_glanced(self.readings(), self.target_info())
+        yield from only_glanced(self.target_info())
         if self.target.tls and self.target.tls.insecure:
             yield "the server's certificate wasn't verified (--insecure): that it's the server isn't proven"
         if any(reading.get("facts_old") is True for reading in self.toolbox.readings):

@@ -5,16 +5,15 @@ import contextlib
 import re
 from collections.abc import Callable, Sequence
 
-from agent.checks.balancer import READONLY_WORDS
-from agent.checks.growth import POPS, PUSHES, called
-from agent.checks.holders import kind_to_find, worth_weighing
+from agent.checks.holders import kind_to_find
 from agent.checks.resets import IDLE_WORDS
-from agent.evidence.report_words import mention
 from agent.evidence.view import View
+from agent.investigation import worthwhile
 from tools.clock import Clock
 from tools.connection.node import Node
 from tools.errors import ToolError, Unanswered
 from tools.records import Reading, Record
+from tools.server.info import goes_on
 from tools.server.sentinel import sentinel
 from tools.tasks import at_once
 from tools.toolbox import Toolbox, bind
@@ -30,6 +29,8 @@ SECTIONS = (
 )  # fmt: skip
 WINDOWED = ("commandstats", "latencystats", "latency_events", "memory", "persistence", "replication", "keyspace")
 """Readings that share the two samples of the window."""
+AGAIN = ("commandstats", "latencystats", "latency_events", "keyspace")
+"""Those of them whose second look tells more than INFO's own does."""
 ONCE = ("slowlog", "clients", "access", "config_drift")
 """Readings of one moment."""
 HOST = ("process", "sockets", "machine")
@@ -65,12 +66,6 @@ class Pace(Record):
     """PINGs of the latency sample."""
     ends: float
     """The deadline, in the clock's monotonic seconds."""
-
-
-LARGE_RATE, LARGE = 1e6, 2**20
-"""Bytes a second that leave a server, and bytes that wait for a client, from which on single sizes matter."""
-MANY_PUSHES, MOST_POPPED = 10.0, 0.9
-"""Pushes a second from which on lists are looked at, and the pops for each that keep up with them."""
 
 
 Confirm = Callable[[View], None]
@@ -197,13 +192,17 @@ class NodeSurvey:
             *(self.take("cluster", window=0) for _ in range(mode == "cluster")),
         )  # fmt: skip
         self.confirm(self.view)
+        view = self.view
         await at_once(
-            *(self.take(tool) for tool in HOST_ONCE if not self.view.unavailable("process")),
-            *(self.take("streams", calls=28) for _ in range(self._streams_are_used())),
-            *(self.take("lists", calls=7) for _ in range(self._lists_fill_up())),
-            *(self.take("prefixes", kind=kind_to_find(self.view)) for _ in range(self._memory_matters())),
-            *(self.take("large_commands") for _ in range(self._size_matters())),
-            *(self.take("same_server", connections=count) for count in self._doubts(mode)),
+            *(self.take(tool) for tool in HOST_ONCE if not view.unavailable("process")),
+            *(self.take("streams", calls=28) for _ in range(worthwhile.streams_are_used(view))),
+            *(self.take("lists", calls=7) for _ in range(worthwhile.lists_fill_up(view))),
+            *(self.take("prefixes", kind=kind_to_find(view)) for _ in range(worthwhile.memory_matters(view))),
+            *(self.take("large_commands") for _ in range(worthwhile.size_matters(view))),
+            *(
+                self.take("same_server", connections=count)
+                for count in worthwhile.connections_to_compare(view, mode, self.named)
+            ),
         )  # fmt: skip
 
     async def glance(self, reached: bool | None) -> None:
@@ -230,6 +229,7 @@ class NodeSurvey:
         if window < LEAST_WATCH or not self.node.held:
             return
         local = [tool for tool in self.host if tool != "sockets" and not self.view.unavailable(tool)]
+        goes_on(self.node)
         await at_once(
             self.take("info", sections=list(SECTIONS), window=window),
             # Of a handful of PINGs a single slow one would be a large share.
@@ -237,43 +237,9 @@ class NodeSurvey:
                 self.take("latency_sample", count=min(pings, self.pace.pings), seconds=window)
                 for _ in range(pings >= ENOUGH)
             ),
-            *(self.take(tool, window=window) for tool in (*WINDOWED, *local)),
+            *(self.take(tool, window=window) for tool in (*AGAIN, *local)),
         )
         await self.take("slowlog")
-
-    def _streams_are_used(self) -> bool:
-        """Whether consumer groups are read: then what waits in them is worth some commands."""
-        return any(field.startswith("xreadgroup.") for field in self.view.fields("commandstats"))
-
-    def _lists_fill_up(self) -> bool:
-        """Whether far more is pushed to lists than popped: then which of them grows is worth some commands."""
-        pushed, popped = called(self.view, PUSHES) or 0, called(self.view, POPS) or 0
-        return pushed >= MANY_PUSHES and popped < MOST_POPPED * pushed
-
-    def _size_matters(self) -> bool:
-        """Whether the largest replies and requests are asked for: the server lists them, and something is large."""
-        view = self.view
-        version = re.match(r"(\d+)\.(\d+)", view.text("info", "valkey_version"))
-        listed = version is not None and (int(version[1]), int(version[2])) >= (8, 1)
-        waiting = max(view.number("clients", field) or 0 for field in ("omem_max", "qbuf_max"))
-        return listed and ((view.number("info", "total_net_output_bytes.rate") or 0) >= LARGE_RATE or waiting >= LARGE)
-
-    def _memory_matters(self) -> bool:
-        """Whether the keys that hold the memory are worth some commands; a list that fills up is known already."""
-        return worth_weighing(self.view) and not self._lists_fill_up()
-
-    def _doubts(self, mode: str) -> tuple[int, ...]:
-        """How many connections more are compared, where something says that the address may be several servers'."""
-        view = self.view
-        told = mention(READONLY_WORDS, view.symptom)
-        refused = (view.number("info", "errorstat_READONLY.count") or 0) > 0
-        # Another program that listens at the address passes connections on; where there are replicas, perhaps to them.
-        passed_on = view.get("process", "locality") == "foreign-listener" and (
-            view.text("replication", "role") == "slave" or (view.number("replication", "connected_slaves") or 0) > 0
-        )
-        if mode not in ("", "standalone") or not (told or refused or passed_on) or not self.named:
-            return ()
-        return (3 if told or passed_on else 2,)
 
     async def sentinel(self) -> None:
         """The readings of a sentinel."""

@@ -7,8 +7,6 @@ from agent.evidence.fields import FIGURES
 from tools.records import Reading, Scalar
 from tools.text import one_line
 
-NAMED = 6
-"""Nodes of a deployment that are all named."""
 LATE_MS = 10
 """Milliseconds from which on it's said how late this program was."""
 SPARKS = "▁▂▃▄▅▆▇█"
@@ -159,7 +157,7 @@ def _extent(answer: Diagnosis) -> str:
     nodes, seen = answer.target.nodes, answer.target.looked_at
     if len(nodes) < 2:
         return ""
-    if seen is None or (set(nodes) >= set(seen.in_depth) and len(nodes) <= NAMED):
+    if seen is None or not seen.glanced:
         return f", {len(nodes)} nodes: {', '.join(nodes)}"
     return f", looked at {seen.answered} of {seen.known} nodes, {len(seen.in_depth)} in depth"
 

@@ -106,7 +106,7 @@ def _source(answer: Diagnosis) -> str:
     server = f" ({target.server} {target.version})" if target.server else f", which {_silence(answer)}"
     more = len(target.nodes) - 1
     several = f" and {more} more node{'s' * (more > 1)}" if more > 0 else ""
-    if (seen := target.looked_at) and more > 0 and len(seen.in_depth) < more:
+    if (seen := target.looked_at) and seen.glanced:
         several = f" and its deployment, {seen.answered} of {seen.known} nodes, {len(seen.in_depth)} in depth"
     at = f"{'' if target.server else ','} at {measured_at(answer)}" if measured_at(answer) else ""
     return (

@@ -21,6 +21,8 @@ class SharedCalls:
 
     def __init__(self) -> None:
         self._calls: dict[Hashable, _Call] = {}
+        self.kept: dict[str, object] = {}
+        """What one of them leaves for another, by name."""
 
     async def result(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What `work` returns or raises, begun here or before."""

@@ -123,14 +123,14 @@ def own_part(field: str, first: OwnTraffic, last: OwnTraffic) -> int:
     return 0
 
 
-async def sample(node: Node) -> Sample:
+async def sample(node: Node, vitals: Mapping[str, Command] = VITALS) -> Sample:
     """One sample in one round trip. Raises `Unanswered` where INFO isn't answered."""
-    first, *others = await node.ask(("INFO", "everything"), *VITALS.values())
+    first, *others = await node.ask(("INFO", "everything"), *vitals.values())
     text = str(node.value(first))
     own = node.own.copy()
     # The INFO that is being answered isn't counted in its own figures, nor is what comes behind it.
     own.calls["info"] -= 1
-    for command, reply in zip(VITALS.values(), others, strict=True):
+    for command, reply in zip(vitals.values(), others, strict=True):
         if isinstance(reply, ServerError):
             own.errors[reply.text.split(" ", 1)[0]] -= 1
             own.refused[stat_name(command)] -= 1
@@ -149,7 +149,7 @@ async def sample(node: Node) -> Sample:
     note_version(node, server)
     usec = server.get("server_time_usec")
     seconds = usec / 1e6 if isinstance(usec, int) else node.clock.monotonic()
-    return Sample(sections, seconds, own, dict(zip(VITALS, others, strict=True)))
+    return Sample(sections, seconds, own, dict(zip(vitals, others, strict=True)))
 
 
 async def pair(node: Node, window: float) -> Pair:
@@ -160,12 +160,22 @@ async def pair(node: Node, window: float) -> Pair:
     return await node.shared.result(("pair", window), lambda: _pair(node, window))
 
 
+def goes_on(node: Node) -> None:
+    """Let the next pair of this node be one of INFO and of stalls alone: the others were sampled a moment ago."""
+    node.shared.kept["goes on"] = node.shared.kept.get("last")
+
+
 async def _pair(node: Node, window: float) -> Pair:
-    first = await sample(node)
+    before = node.shared.kept.pop("goes on", None) if window else None
+    first = await sample(node, {} if isinstance(before, Sample) else VITALS)
     if not window:
         return Pair(first, first)
+    if isinstance(before, Sample):
+        first.replies = before.replies
     await node.clock.sleep(window)
-    last = await sample(node)
+    last = await sample(node, {"latency": VITALS["latency"]} if isinstance(before, Sample) else VITALS)
+    last.replies = {**first.replies, **last.replies}
+    node.shared.kept["last"] = last
     old, new = first.flat(), last.flat()
     if old.get("run_id") != new.get("run_id") or _number(new.get("uptime_in_seconds")) < _number(
         old.get("uptime_in_seconds")

@@ -48,7 +48,11 @@ async def latency_events(node: Node, window: Window = 2.0) -> Values:
     latest = both.last.replies["latency"]
     events = [] if isinstance(latest, ServerError) else sorted(_events(latest), key=lambda one: -one.at)
     history: list[Command] = [("LATENCY", "HISTORY", event.name) for event in events[:HISTORIES]]
-    threshold, advice, *spikes = await answers(node, ("CONFIG", "GET", THRESHOLD), ("LATENCY", "DOCTOR"), *history)
+    threshold, *spikes = await answers(node, ("CONFIG", "GET", THRESHOLD), *history)
+    advice: Reply = ""
+    if events or isinstance(latest, ServerError) or isinstance(threshold, FAILED) or not threshold:
+        # Of no events it has nothing to say, but whether any could have been recorded.
+        (advice,) = await answers(node, ("LATENCY", "DOCTOR"))
     values: Values = {"window_seconds": round(both.seconds, 3)}
     values |= _monitor(node, threshold, advice) | doctor(node, advice)
     if isinstance(latest, ServerError):

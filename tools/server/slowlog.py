@@ -116,13 +116,16 @@ def is_own(row: Any) -> bool:
 
 async def _read(node: Node, count: int, log: Log) -> tuple[str, list[Any], Any, Any]:
     """The log's name, its rows, its length and the server's clock. Raises `Unanswered` where it can't be read."""
-    newer: tuple[Command, Command] = ("COMMANDLOG", "GET", count, log), ("COMMANDLOG", "LEN", log)
-    if log == "slow":
-        rows, length, now = await node.ask(("SLOWLOG", "GET", count), ("SLOWLOG", "LEN"), ("TIME",))
-        if not (isinstance(rows, ServerError) and rows.kind == "unknown-command"):
-            return "SLOWLOG", node.value(rows)[:count], length, now
-    rows, length, now = await node.ask(*newer, ("TIME",))
-    return "COMMANDLOG", node.value(rows)[:count], length, now
+    kind: tuple[str, ...] = () if log == "slow" else (log,)
+    source = "COMMANDLOG" if kind else "SLOWLOG"
+    rows, now = await node.ask((source, "GET", count, *kind), ("TIME",))
+    if log == "slow" and isinstance(rows, ServerError) and rows.kind == "unknown-command":
+        source, kind = "COMMANDLOG", (log,)
+        rows, now = await node.ask((source, "GET", count, *kind), ("TIME",))
+    read = node.value(rows)[:count]
+    # A log that is shorter than what was asked for was read whole.
+    length = (await node.ask((source, "LEN", *kind)))[0] if len(read) == count else len(read)
+    return source, read, length, now
 
 
 def described(node: Node, entry: Entry) -> Values:

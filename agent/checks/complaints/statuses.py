@@ -44,12 +44,17 @@ def counters(view: View, limits: Limits) -> Iterator[Complaint]:
             name, _, kind = field.rpartition(".")
             if kind != "delta" or name in seen or not _counts_trouble(name):
                 continue
-            if name in MACHINES and view.number("sockets", "drops.delta") is not None:
-                # The same of its own listeners is known.
+            if name in MACHINES and (view.number("sockets", "drops.delta") is not None or is_unix(view)):
+                # The same of its own listeners is known, or it has none that they count.
                 continue
             if (count := view.number(tool, field) or 0) > 0:
                 seen.add(name)
                 yield complaint(f"{name} rose by {count:.0f} over the window", (tool, field))
+
+
+def is_unix(view: View) -> bool:
+    """Whether the server was asked over a Unix socket."""
+    return (view.node or "").startswith("unix:")
 
 
 def _counts_trouble(name: str) -> bool:

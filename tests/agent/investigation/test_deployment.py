@@ -16,6 +16,7 @@ from evals.lab.servers import ServerKind, running
 from evals.lab.topologies import Deployment, clustered, replicated, sentinels
 from tests.program import checked, rediagnose, triage
 from tools.clock import SystemClock
+from tools.connection.budget import PER_NODE
 from tools.connection.target import parse_target
 from tools.errors import ToolError
 
@@ -152,6 +153,13 @@ async def test_a_small_budget_is_held_and_still_answers(kind: ServerKind, option
     assert answer["footprint"]["commands"] <= answer["footprint"]["budget"]["commands"]
     assert answer["footprint"]["pings"] <= answer["footprint"]["budget"]["pings"]
     assert int(option[1]) in answer["footprint"]["budget"].values()
+
+
+async def test_a_second_look_stays_within_one_nodes_commands(kind: ServerKind) -> None:
+    async with running(kind) as server:
+        answer = await triage(server.url, "latency spikes now and then")
+    assert answer["seconds"] > 8, "there was a second look"
+    assert answer["footprint"]["commands"] <= PER_NODE
 
 
 async def test_a_unix_socket_is_read_like_any_node(kind: ServerKind) -> None:

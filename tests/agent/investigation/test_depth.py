@@ -79,7 +79,8 @@ def answered(nodes: list[str], *causes: Cause) -> Diagnosis:
     readings = [reading(0, "symptom", None), *(reading(n, "info", node) for n, node in enumerate(nodes, 1))]
     return Diagnosis(
         symptom="", target=TargetInfo(url="redis://a", nodes=tuple(nodes), looked_at=LookedAt(
-            known=len(nodes), answered=len(nodes), in_depth=tuple(nodes[:DEPTH]))),
+            known=len(nodes), answered=len(nodes), in_depth=tuple(nodes[:DEPTH]),
+            glanced=max(0, len(nodes) - DEPTH))),
         outcome="diagnosed" if causes else "no-fault", causes=causes, findings=causes, ruled_out=(), unknown=(),
         plan=(), readings=tuple(readings), footprint=Footprint(commands=0, pings=0, bytes=0),
         model=ModelUse(name="offline"), seconds=1.0,
@@ -98,7 +99,7 @@ def test_an_answer_grows_by_what_was_found_and_not_by_nodes() -> None:
 
 def test_what_a_glance_leaves_out_is_said() -> None:
     one = answered(NAMES)
-    (line,) = only_glanced(one.readings, one.target)
+    (line,) = only_glanced(one.target)
     assert line.startswith("42 of 48 nodes got a glance only")
     few = answered(NAMES[:DEPTH])
-    assert not list(only_glanced(few.readings, few.target))
+    assert not list(only_glanced(few.target))

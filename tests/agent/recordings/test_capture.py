@@ -83,19 +83,21 @@ async def test_everything_is_in_it_at_the_start_and_at_the_end(kind: ServerKind,
     told = asked(recording)
     for command in WHOLE:
         times = [t for t, words in told if words == command]
-        assert times and max(times) - min(times) >= 2.0, command
+        assert len(set(times)) >= 2, command
     newer = {"LATENCY HISTOGRAM": (7, 0), "FUNCTION STATS": (7, 0), "COMMANDLOG GET 128 large-reply": (8, 1)}
     for command, since in newer.items():
         there = kind.at_least(*since) and (not command.startswith("COMMANDLOG") or kind.name.startswith("valkey"))
         assert any(words == command for _, words in told) == there, command
     # What this version can't know isn't asked for: under an ACL the refusal would be an entry in a log.
     assert not any("unknown" in str(line.replies) for line in recording.lines if isinstance(line, Ask))
-    assert sum(words == "INFO everything" for _, words in told) >= 6
+    # The first look's two, the whole state twice, and a moment in between at least.
+    assert sum(words == "INFO everything" for _, words in told) >= 5
     seen = [line.reading.tool for line in recording.lines if isinstance(line, Seen)]
     assert {seen.count(tool) for tool in ("process", "sockets", "machine", "disk", "log", "config_drift")} <= {3, 4}
     # It's what the servers said: no verdict of anybody's.
     assert not [line for line in recording.lines if isinstance(line, Happened)]
-    assert causes(await replayed(file)) == causes(live) == ("no-fault", [])
+    told = await replayed(file)
+    assert causes(told) == causes(live) == ("no-fault", []), (live["unknown"], told.unknown)
 
 
 @pytest.mark.live

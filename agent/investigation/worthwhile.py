@@ -1,0 +1,51 @@
+"""What a first look makes worth more commands: readings that most servers don't need."""
+
+import re
+
+from agent.checks.balancer import READONLY_WORDS
+from agent.checks.growth import POPS, PUSHES, called
+from agent.checks.holders import worth_weighing
+from agent.evidence.report_words import mention
+from agent.evidence.view import View
+
+LARGE_RATE, LARGE = 1e6, 2**20
+"""Bytes a second that leave a server, and bytes that wait for a client, from which on single sizes matter."""
+MANY_PUSHES, MOST_POPPED = 10.0, 0.9
+"""Pushes a second from which on lists are looked at, and the pops for each that keep up with them."""
+
+
+def streams_are_used(view: View) -> bool:
+    """Whether consumer groups are read: then what waits in them is worth some commands."""
+    return any(field.startswith("xreadgroup.") for field in view.fields("commandstats"))
+
+
+def lists_fill_up(view: View) -> bool:
+    """Whether far more is pushed to lists than popped: then which of them grows is worth some commands."""
+    pushed, popped = called(view, PUSHES) or 0, called(view, POPS) or 0
+    return pushed >= MANY_PUSHES and popped < MOST_POPPED * pushed
+
+
+def size_matters(view: View) -> bool:
+    """Whether the largest replies and requests are asked for: the server lists them, and something is large."""
+    version = re.match(r"(\d+)\.(\d+)", view.text("info", "valkey_version"))
+    listed = version is not None and (int(version[1]), int(version[2])) >= (8, 1)
+    waiting = max(view.number("clients", field) or 0 for field in ("omem_max", "qbuf_max"))
+    return listed and ((view.number("info", "total_net_output_bytes.rate") or 0) >= LARGE_RATE or waiting >= LARGE)
+
+
+def memory_matters(view: View) -> bool:
+    """Whether the keys that hold the memory are worth some commands; a list that fills up is known already."""
+    return worth_weighing(view) and not lists_fill_up(view)
+
+
+def connections_to_compare(view: View, mode: str, named: bool) -> tuple[int, ...]:
+    """How many connections more are compared, where something says that the address may be several servers'."""
+    told = mention(READONLY_WORDS, view.symptom)
+    refused = (view.number("info", "errorstat_READONLY.count") or 0) > 0
+    # Another program that listens at the address passes connections on; where there are replicas, perhaps to them.
+    passed_on = view.get("process", "locality") == "foreign-listener" and (
+        view.text("replication", "role") == "slave" or (view.number("replication", "connected_slaves") or 0) > 0
+    )
+    if mode not in ("", "standalone") or not (told or refused or passed_on) or not named:
+        return ()
+    return (3 if told or passed_on else 2,)
