@@ -21,6 +21,7 @@ ToolFunction = Callable[..., Awaitable[Values]]
 DEADLINE = 15.0
 """Seconds that a call may take, the time that its arguments ask for (`window`, `seconds`) not among them."""
 F = TypeVar("F", bound=ToolFunction)
+_cleaned = cache(cleandoc)
 
 
 def reads(fn: F) -> F:
@@ -78,7 +79,7 @@ def bind(fn: ToolFunction, *context: object, node: str | None = None, instead: T
     if effect not in ("reads", "proposes"):
         raise TypeError(f"tool {name} doesn't declare whether it reads or proposes")
     adapter = _adapter(fn, len(context))
-    return Tool(name, cleandoc(fn.__doc__ or ""), effect, node, adapter, instead or partial(fn, *context))
+    return Tool(name, _cleaned(fn.__doc__ or ""), effect, node, adapter, instead or partial(fn, *context))
 
 
 @cache
@@ -135,8 +136,7 @@ class Toolbox:
     @property
     def recent(self) -> list[Reading]:
         """What was reported, and the readings since the last new look at the server."""
-        old = self._since
-        return [one for one in self.readings if not old or one.tool == "symptom" or int(one.id[1:]) >= old]
+        return [one for one in self.readings if one.tool == "symptom" or int(one.id[1:]) >= self._since]
 
     def look_again(self) -> int:
         """Let `recent` begin here; returns where it began until now."""

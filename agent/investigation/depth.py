@@ -19,6 +19,8 @@ FIGURES = (
 """What a node may have far more of than the others."""
 LIMITED, NEARLY = (("used_memory", "maxmemory"), ("connected_clients", "maxclients")), 0.9
 """What has a limit, each with that, and the share of it from which on it's nearly reached."""
+LOST, RELATED = 1.0, 0.4
+"""How much speaks for a node that is down, and for the one at the other end of its replication."""
 FAR = 3.0
 """Times the median of all nodes from which on it's more than chance: shards that share the work evenly, and their
 replicas, stay within twice of it."""
@@ -29,6 +31,13 @@ def worth_depth(views: Sequence[View], findings: Sequence[Cause], limits: Limits
     the symptom names, that don't answer, that have a finding or a complaint, that have far more of something than the
     others, and a sample of the rest up to `DEPTH`."""
     scores = {str(view.node): _trouble(view, findings, limits, symptom) for view in views}
+    for view in views:
+        # What becomes of a primary that is lost, its replicas tell, and of a replica that lost its link its primary.
+        primary = f"{view.text('info', 'master_host')}:{view.text('info', 'master_port')}"
+        if scores.get(primary, 0.0) >= LOST:
+            scores[str(view.node)] += RELATED
+        elif primary in scores and view.text("info", "master_link_status") == "down":
+            scores[primary] += RELATED
     troubled = sorted((name for name in scores if scores[name]), key=lambda name: -scores[name])
     chosen = [str(views[0].node), *(name for name in troubled if name != views[0].node)][:MOST]
     for name in (*_far_ahead(views), *_spread([str(view.node) for view in views])):

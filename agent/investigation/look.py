@@ -78,7 +78,7 @@ class Look:
 
         async def glance(node: Node) -> None:
             async with free:
-                await self._survey(node, GLANCE_PINGS).glance(reached.get(node.name))
+                await self._survey(node, GLANCE_PINGS, in_depth=False).glance(reached.get(node.name))
                 if len(nodes) > AT_ONCE and node is not self._equipment.node:
                     node.close()
 
@@ -98,7 +98,7 @@ class Look:
 
         async def remember(node: Node) -> None:
             async with free:
-                await self._survey(node, pings=0).remember()
+                await self._survey(node, pings=0, in_depth=False).remember()
 
         async with asyncio.TaskGroup() as group:
             for node in nodes:
@@ -131,17 +131,18 @@ class Look:
             for one in surveys:
                 group.create_task(one.watch(left))
 
-    def _survey(self, node: Node, pings: int) -> NodeSurvey:
+    def _survey(self, node: Node, pings: int, *, in_depth: bool = True) -> NodeSurvey:
         equipment = self._equipment
         pace = Pace(window=self._options.window, ends=self._ends, pings=pings)
 
         def confirm(view: View) -> None:
             equipment.confirm(node, view)
 
-        # One machine is read once, however many of the nodes run on it.
-        locality = equipment.view().get("machine", "locality")
-        shared = node is not equipment.node and locality in ("local", "no-listener")
-        tools = [tool for tool in HOST if not (shared and tool == "machine")]
+        # One machine is read once, however many of the nodes run on it; at a glance it isn't read.
+        shared = in_depth and node is not equipment.node and (
+            equipment.view().get("machine", "locality") in ("local", "no-listener")
+        )  # fmt: skip
+        tools = [tool for tool in HOST if in_depth and not (shared and tool == "machine")]
         return NodeSurvey(
             equipment.toolbox, node, equipment.clock, pace, confirm, self._has_found, tools, equipment.keeps_past,
             equipment.names_log(node), node is equipment.node and not equipment.target.watched,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from sys import intern
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -95,11 +96,11 @@ class Pair:
             delta = _number(value) - _number(old) - (own_part(field, self.first.own, self.last.own) if counter else 0)
             if counter:
                 delta = max(delta, 0)
-                values[f"{field}.delta"] = _tidy(delta)
+                values[intern(f"{field}.delta")] = _tidy(delta)
                 if self.seconds > 0:
-                    values[f"{field}.rate"] = round(delta / self.seconds, 3)
+                    values[intern(f"{field}.rate")] = round(delta / self.seconds, 3)
             elif delta:
-                values[f"{field}.delta"] = _tidy(delta)
+                values[intern(f"{field}.delta")] = _tidy(delta)
         return values
 
 
@@ -162,20 +163,19 @@ async def pair(node: Node, window: float) -> Pair:
 
 def goes_on(node: Node) -> None:
     """Let the next pair of this node be one of INFO and of stalls alone: the others were sampled a moment ago."""
-    node.shared.kept["goes on"] = node.shared.kept.get("last")
+    node.shared.kept["goes on"] = node.shared.kept.get("vitals")
 
 
 async def _pair(node: Node, window: float) -> Pair:
     before = node.shared.kept.pop("goes on", None) if window else None
-    first = await sample(node, {} if isinstance(before, Sample) else VITALS)
+    first = await sample(node, {} if isinstance(before, dict) else VITALS)
     if not window:
         return Pair(first, first)
-    if isinstance(before, Sample):
-        first.replies = before.replies
+    if isinstance(before, dict):
+        first.replies = before
     await node.clock.sleep(window)
-    last = await sample(node, {"latency": VITALS["latency"]} if isinstance(before, Sample) else VITALS)
-    last.replies = {**first.replies, **last.replies}
-    node.shared.kept["last"] = last
+    last = await sample(node, {"latency": VITALS["latency"]} if isinstance(before, dict) else VITALS)
+    last.replies = node.shared.kept["vitals"] = {**first.replies, **last.replies}
     old, new = first.flat(), last.flat()
     if old.get("run_id") != new.get("run_id") or _number(new.get("uptime_in_seconds")) < _number(
         old.get("uptime_in_seconds")
@@ -227,9 +227,9 @@ def parse_info(text: str, pseudonyms: Pseudonyms) -> dict[str, dict[str, Scalar]
             for part in raw[: LONGEST_NAME * LONGEST_TEXT].split(","):
                 key, _, value = part.partition("=")
                 if len(key) <= LONGEST_NAME:
-                    fields[f"{name}.{key}"] = _scalar(value)
+                    fields[intern(f"{name}.{key}")] = _scalar(value)
         else:
-            fields[name] = _scalar(raw)
+            fields[intern(name)] = _scalar(raw)
     return sections
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from agent.checks.complaints.complaint import Complaint, complaint
 from agent.checks.complaints.known import COUNTERS, STATES
@@ -57,6 +58,7 @@ def is_unix(view: View) -> bool:
     return (view.node or "").startswith("unix:")
 
 
+@lru_cache(maxsize=4096)
 def _counts_trouble(name: str) -> bool:
     return any(pattern.fullmatch(name) for pattern in COUNTERS)
 
@@ -84,6 +86,8 @@ def _counted(view: View) -> Mapping[tuple[str, str], tuple[str, float]]:
     found: dict[str, tuple[tuple[str, str], float]] = {}
     for tool in TOOLS:
         for field in view.fields(tool):
+            if not field.startswith("errorstat_"):
+                continue
             if match := re.fullmatch(r"errorstat_([\w-]+)\.count\.delta", field):
                 found.setdefault(match[1], ((tool, field), view.number(tool, field) or 0))
     return {place: (error, count) for error, (place, count) in found.items()}

@@ -63,6 +63,16 @@ def test_those_that_were_never_to_be_visited_are_not() -> None:
     assert NAMES[7] not in chosen({NAMES[7]: {"connect": "untrusted"}})
 
 
+def test_the_replica_of_a_lost_primary_is_and_the_primary_of_a_cut_off_replica() -> None:
+    host, port = NAMES[9].split(":")
+    replica: Given = {"info": {**WELL["info"], "master_host": host, "master_port": int(port)}}
+    assert {NAMES[9], NAMES[33]} <= set(
+        chosen({NAMES[9]: {"connect": "refused", "info": "refused"}, NAMES[33]: replica})
+    )
+    cut_off: Given = {"info": {**replica["info"], "master_link_status": "down"}}
+    assert {NAMES[9], NAMES[33]} <= set(chosen({NAMES[33]: cut_off}))
+
+
 def test_many_in_trouble_are_looked_at_up_to_a_bound() -> None:
     names = chosen({name: {"connect": "refused", "info": "refused"} for name in NAMES[1:]})
     assert len(names) == MOST and names[0] == NAMES[0]

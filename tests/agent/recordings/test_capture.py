@@ -96,8 +96,8 @@ async def test_everything_is_in_it_at_the_start_and_at_the_end(kind: ServerKind,
     assert {seen.count(tool) for tool in ("process", "sockets", "machine", "disk", "log", "config_drift")} <= {3, 4}
     # It's what the servers said: no verdict of anybody's.
     assert not [line for line in recording.lines if isinstance(line, Happened)]
-    told = await replayed(file)
-    assert causes(told) == causes(live) == ("no-fault", []), (live["unknown"], told.unknown)
+    again = await replayed(file)
+    assert causes(again) == causes(live) == ("no-fault", []), (live["unknown"], again.unknown)
 
 
 @pytest.mark.live
