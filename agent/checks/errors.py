@@ -197,6 +197,12 @@ def script_caller(view: View) -> tuple[str, ...]:
     return (by or "the application that calls EVALSHA",)
 
 
+def script_writer(view: View) -> tuple[str, ...]:
+    """Who brings scripts."""
+    seen = (who(view, command)[0] for command in ("eval", "script|load", "script"))
+    return (next((by for by in seen if by), "the application that sends EVAL or SCRIPT LOAD"),)
+
+
 FAMILY = Family(
     checks=(script_missing, client_errors),
     needs={"script-missing": ("info", "commandstats"), "client-errors": ("info", "commandstats")},
@@ -204,5 +210,6 @@ FAMILY = Family(
     placeholders=(
         Placeholder(name="failing_command", example="LPUSH by orders at 10.0.0.5", values=failing_command),
         Placeholder(name="script_caller", example="orders at 10.0.0.5", values=script_caller),
+        Placeholder(name="script_writer", example="orders at 10.0.0.5", values=script_writer),
     ),
 )

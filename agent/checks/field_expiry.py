@@ -15,6 +15,12 @@ SMALL_WAVE = 3
 made single PINGs take 10 ms, and above what went unnoticed."""
 
 
+def mostly_fields(view: View) -> tuple[Cited, ...]:
+    """The counter of fields that expired since the start, where it's above that of whole keys; nothing else."""
+    keys = view.number("info", "expired_keys") or 0
+    return tuple(("info", name) for name in COUNTERS if (view.number("info", name) or 0) > keys)
+
+
 def fields_expire(view: View, limits: Limits) -> Found:
     """So many fields expire at once that the expiry cycle holds clients up.
 

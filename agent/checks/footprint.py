@@ -95,14 +95,19 @@ def oom_killed(view: View, limits: Limits) -> Found:
         # A kill that is older than its last line was another server's.
         if _another(view, "end_pid"):
             age = None
+        seen = age is not None and (last is None or age <= last + 2)
+        if ended == "stops" and not seen and _would_know(view, last):
+            yield view.not_("oom-killed", NO_KILL, ("log", "end"), ("log", "log_age"), *cited[:1], SINCE)
+            return
         if age is not None and ended == "stops" and (last is None or age <= last + 2):
             why = f"The kernel killed {name} because memory ran out {age:.0f} s ago, and the server's log just stops."
             yield view.cause("oom-killed", 0.97, why, *cited)
         elif age is not None and last is None and age <= limits["oom_recent_seconds"]:
             # It doesn't say whose process that was; another server that lives makes it less likely to be this one's.
             alone = view.number("process", "redis_processes") == 0 and age <= limits["oom_fresh_seconds"]
-            why = f"The kernel killed {name} because memory ran out {age:.0f} s ago; the server's own log wasn't read."
-            yield view.cause("oom-killed", 0.6 if alone else 0.4, why, *cited)
+            why = f"The kernel killed a {name} because memory ran out {age:.0f} s ago; whether it was this one isn't"
+            why += " known, since the server's own log wasn't read."
+            yield view.cause("oom-killed", 0.6 if alone else 0.2, why, *cited)
         elif ended == "stops":
             why = "The server's log just stops: it was killed from outside; by whom, the kernel's log may say."
             yield view.cause("oom-killed", 0.4, why, *cited)
@@ -110,6 +115,16 @@ def oom_killed(view: View, limits: Limits) -> Found:
             yield view.not_("oom-killed", f"The server's log ends by itself ({ended}).", ("log", "end"))
         return
     yield from _restarted(view, limits, age, kills, cited)
+
+
+SINCE: Cited = "kernel_log", "reaches_back"
+NO_KILL = "The server's log just stops, and the kernel's log, which reaches back further, has no kill for memory then."
+
+
+def _would_know(view: View, ended: float | None) -> bool:
+    """Whether the kernel's log was read and reaches back beyond an end so many seconds ago, with a minute to spare."""
+    reaches = view.number("kernel_log", "reaches_back")
+    return reaches is not None and ended is not None and reaches >= ended + 60
 
 
 def _another(view: View, life: str) -> bool:
@@ -136,9 +151,11 @@ def _restarted(view: View, limits: Limits, age: float | None, kills: float, cite
         ("info", "uptime_in_seconds"),
     )
     before = age is not None and started is not None and -2 <= age - started <= 120
-    if _another(view, "previous_pid"):
+    if another := _another(view, "previous_pid"):
         before, kills = False, 0
-    if kills > 0 or before:
+    if kills == 0 and (another or age is None) and _would_know(view, started):
+        yield view.not_("oom-killed", NO_KILL, ("log", "previous_end"), ("log", "started_age"), cited[0], SINCE)
+    elif kills > 0 or before:
         why = f"The server started {uptime:.0f} s ago, its life before just stops in the log, and the kernel killed it"
         yield view.cause("oom-killed", 0.95, f"{why} because memory ran out.", *cited)
     else:

@@ -68,6 +68,9 @@ def held(view: View) -> str:
         )
         if (most := longest(view)) is not None:
             rest += f" (the longest of the {most[0]} has {most[1]:.0f} elements or more)"
+        largest = view.number("keyspace", "longest.strings") or 0
+        if largest >= max(_MIB, LARGE_SHARE * data):
+            rest += f" (a string has {_bytes(largest)} or more)"
         parts.append(f"{rest}, and redis-cli --memkeys -i 0.1 finds them")
     return "; ".join(parts)
 

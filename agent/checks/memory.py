@@ -171,12 +171,14 @@ def script_cache(view: View, limits: Limits) -> Found:
     cited = (
         ("memory", "number_of_cached_scripts"), ("memory", "number_of_cached_scripts.delta"),
         ("memory", "owner.scripts"), ("memory", "largest_overhead"), ("info", "evicted_scripts.delta"),
+        ("commandstats", "eval.calls.delta"),
     )  # fmt: skip
     many, grows = scripts > limits["cached_scripts"], (more or 0) > 0
     why = f"{scripts:.0f} scripts are cached, {held / _MIB:.1f} MiB"
     large = held >= limits["script_bytes"]
     if many and grows:
-        yield view.cause("script-cache-bloat", 0.94, f"{why}, {more:.0f} more over the window.", *cited)
+        why += f", {more:.0f} more over the window: the same code comes with other values written into it."
+        yield view.cause("script-cache-bloat", 0.94, why, *cited)
     elif many:
         yield view.cause("script-cache-bloat", 0.7 if large else 0.4, f"{why}, none new over the window.", *cited)
     elif dropped >= limits["cached_scripts"] / 100:
@@ -242,9 +244,11 @@ def maxmemory_before(view: View) -> tuple[str, ...]:
     """The maxmemory from before it was set lower, in bytes, where it's known and there is room for it."""
     limit, room = view.number("memory", "maxmemory"), _room(view)
     before = size(view.text("config_drift", "maxmemory.file")) or view.number("log", "maxmemory_below_use.used")
-    if not limit or room is None or not before:
+    if not limit or room is None or not before or before <= limit:
         return ()
-    return (f"{before:.0f}",) if limit < before <= room else ()
+    # The log only tells what was in use then; what is in use now has to fit too, or the step would be refused.
+    before = max(before, 1.1 * limit * (view.number("memory", "maxmemory_used_share") or 0))
+    return (f"{before:.0f}",) if before <= room else ()
 
 
 FAMILY = Family(

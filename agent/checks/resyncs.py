@@ -1,5 +1,6 @@
 """Whole copies again and again: the replica is cut off while it's sent one, or the backlog doesn't reach back."""
 
+from agent.checks.ends import with_other
 from agent.checks.types import Found, Limits
 from agent.evidence.view import Cited, View
 
@@ -7,6 +8,11 @@ FULL: tuple[Cited, ...] = (
     ("replication", "sync_full.delta"), ("replication", "sync_partial_err.delta"), ("replication", "total_forks.delta"),
     ("replication", "sync_full"), ("log", "full_resync.count"), ("log", "full_resync.newest_age"),
 )  # fmt: skip
+FULL_BELOW: tuple[Cited, ...] = (
+    ("log", "sync_buffer_full.newest_age"), ("log", "sync_buffer_full.count"),
+    ("replication", "replicas_repl_buffer_peak"), ("replication", "output.limit_hard"),
+)  # fmt: skip
+"""What a replica shows whose own buffer was full."""
 SHOWN = 8
 """Replicas that the reading shows one by one."""
 
@@ -58,6 +64,12 @@ def cut_off(view: View, limits: Limits) -> float:
     return 0.85 if holds < limits["output_limit_seconds"] / 2 else 0.6
 
 
+def _full_below(view: View, limits: Limits) -> View | None:
+    """The replica whose own buffer for what is written during a copy was full lately: it has one with two channels."""
+    below = (peer for peer in view.peers if peer.text("replication", "role") == "slave")
+    return next((peer for peer in below if _recent(peer, "sync_buffer_full", limits)), None)
+
+
 def resyncs(view: View, limits: Limits) -> Found:
     """Tell the two reasons for whole copies apart."""
     if view.text("replication", "role") != "master":
@@ -66,13 +78,18 @@ def resyncs(view: View, limits: Limits) -> Found:
     failed = view.number("replication", "sync_partial_err.delta") or 0
     if ongoing and likely:
         why = "Replicas are sent whole copies again and again: what is written meanwhile is over their output limit"
-        yield view.cause(
-            "replica-output-loop", likely, f"{why}, so they're cut off and start again.", *FULL,
+        why += ", so they're cut off and start again."
+        below = _full_below(view, limits)
+        if below is not None:
+            why += f" The buffer of {below.node}, which keeps such writes first (two channels), is full as well."
+        cause = view.cause(
+            "replica-output-loop", likely, why, *FULL,
             ("replication", "sync_partial_err"), ("log", "output_limit.count"), ("log", "output_limit.newest_age"),
             ("replication", "output.limit_hard"), ("replication", "output.limit_soft"),
             ("replication", "output.omem_max"), ("replication", "master_repl_offset.rate"),
             ("info", "client_output_buffer_limit_disconnections.delta"),
         )  # fmt: skip
+        yield with_other(cause, below, *FULL_BELOW) if below is not None else cause
         if likely > 0.6:
             # Who was cut off and asks for the rest is refused as well; that's the consequence.
             yield view.not_("backlog-too-small", "The output limit cuts the replica off.", *FULL[:2])

@@ -2,6 +2,7 @@
 
 import re
 
+from agent.checks.failover import masters
 from agent.checks.types import Found, Limits
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
@@ -14,6 +15,9 @@ PRIMARY_WORDS = re.compile(
     re.IGNORECASE,
 )
 """Words of people for whom this server is no replica."""
+
+
+SENTINELS: tuple[Cited, ...] = (("topology", "sentinels"),)
 
 
 def by_hand(view: View) -> Cited | None:
@@ -29,6 +33,17 @@ def by_hand(view: View) -> Cited | None:
 def promoted(primary: View | None) -> bool:
     """Whether the node above was a replica itself before: then there was a failover."""
     return primary is not None and (primary.number("replication", "second_repl_offset") or -1) > 0
+
+
+def arranged(view: View) -> bool:
+    """Whether a cluster, or the sentinels that name the same primary, made this server the replica that it is."""
+    if "cluster" in (view.text("info", "redis_mode"), view.text("info", "server_mode")):
+        # REPLICAOF is refused in a cluster.
+        return True
+    named = f"{view.text('replication', 'master_host')}:{view.text('replication', 'master_port')}"
+    return any(
+        sentinel.text("sentinel", f"{at}.address") == named for sentinel in view.peers for at in masters(sentinel)
+    )
 
 
 def turned(view: View) -> tuple[bool, float | None]:
@@ -74,7 +89,7 @@ def readonly(view: View, limits: Limits) -> Found:
     drift = view.last("config_drift")
     # What made it a replica wrote it into the file as well, as sentinels do.
     rewritten = drift is not None and not drift.unavailable and by_hand(view) is None
-    if changed and not rewritten and not promoted(primary):
+    if changed and not rewritten and not promoted(primary) and not arranged(view):
         words = PRIMARY_WORDS.search(view.symptom) is not None
         served = after is not None and after >= limits["served_as_primary_seconds"]
         why = (
@@ -83,7 +98,11 @@ def readonly(view: View, limits: Limits) -> Found:
         why += f", after it had stood alone for {after:.0f} s" if served else ""
         why += "; clients still write to it." if errors > 0 else "."
         likely = (0.98 if served else 0.85 if words else 0.6) if errors > 0 else 0.7 if words and served else 0.4
-        yield view.cause("unexpected-replica", likely, f"{why} If nobody meant that, somebody else did it.", *cited)
+        if watched := view.text("topology", "sentinels") in ("announced", "silent"):
+            likely = min(likely, 0.4)
+        who = "A sentinel watches this server and does that at a failover; ask it" if watched else ""
+        who = who or "If nobody meant that, somebody else did it"
+        yield view.cause("unexpected-replica", likely, f"{why} {who}.", *cited, *SENTINELS[not watched :])
 
 
 def masterdown(view: View, limits: Limits) -> Found:

@@ -1,7 +1,7 @@
 """Stalls of the one thread that leave no slow command behind, or one that isn't the client's fault."""
 
 from agent.checks.backlog import stream_backlog
-from agent.checks.field_expiry import fields_expire
+from agent.checks.field_expiry import fields_expire, mostly_fields
 from agent.checks.slow_commands import DELETES
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.evidence.view import Cited, View
@@ -63,9 +63,11 @@ def mass_expiry(view: View, limits: Limits) -> Found:
         why = f"{expired:.0f} keys expired over the window, more than the expiry cycle gets done in its time."
         yield view.cause("mass-expiry", 0.65, why, *cited)
     elif spikes >= 2 and longest >= limits["expiry_event_ms"] and not _few_and_big(view, limits):
-        why = f"The server recorded {spikes:.0f} expiry cycles of up to {longest:.0f} ms within a minute."
+        why = f"The server recorded {spikes:.0f} expiry cycles of up to {longest:.0f} ms within a minute"
+        fields = mostly_fields(view)
+        why += ": it's fields of hashes that expire." if fields else "."
         events = [("latency_events", f"expire-cycle.{field}") for field in ("spikes_60s", "max_60s_ms", "age")]
-        yield view.cause("mass-expiry", 0.7, why, *events, *cited[:3])
+        yield view.cause("mass-expiry", 0.7, why, *events, *cited[:3], *fields)
     elif capped and late:
         why = f"The expiry cycle ran out of time {capped:.0f} times, for {expired:.0f} keys over the window."
         yield view.cause("mass-expiry", 0.4, why, *cited[:4])

@@ -173,10 +173,15 @@ def _timed_out(replica: View, primary: View | None, limits: Limits) -> Failure |
     times, period = max(counts, default=0), min(periods, default=60)
     cited: tuple[Cited, ...] = (
         ("log", "sync_timeout.count"), ("log", "sync_timeout.newest_age"), ("replication", "repl-timeout"),
-        ("replication", "master_sync_left_bytes"), ("replication", "master_sync_total_bytes"),
+        ("replication", "master_sync_read_bytes"), ("replication", "master_sync_read_bytes.delta"),
+        ("replication", "master_sync_last_io_seconds_ago"),
     )  # fmt: skip
-    why = f"A whole copy isn't through when repl-timeout ({period:.0f} s) ends it, {times:.0f} times by the log"
-    why += ": the way is too slow for that much data, or one end doesn't get on with it."
+    # It counts the silence, not how long the copy takes.
+    why = "Each whole copy stops on its way: when nothing has moved for as long as repl-timeout says "
+    why += f"({period:.0f} s) it's given up, {times:.0f} times by the log."
+    arrived = replica.number("replication", "master_sync_read_bytes")
+    if arrived and replica.number("replication", "master_sync_read_bytes.delta") == 0:
+        why += f" Of the one under way {arrived / MIB:.1f} MiB came, and no byte more over the window."
     return Failure(
         reason="timeout", probability=0.95 if times > 1 else 0.85, why=why, below=cited,
         above=(*cited[:3], ("memory", "used_memory"), *FULL), at_primary=ages[0] > ages[1],

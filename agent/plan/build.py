@@ -164,6 +164,8 @@ async def _add(
     args = parse_command(action)
     try:
         allowed = allowed_change(node.name, args)
+        if not advised and _is_set_already(planned, allowed):
+            return
         if not node.held:
             raise ToolError("no connection is held that it could go through")
         proposal = await proposals.propose(node, args, remedy.why)
@@ -177,6 +179,16 @@ async def _add(
         return
     if proposal.change.parameter is None or proposal.change.before != args[3]:
         planned.add(_step(proposal, avoid=avoid, verify=remedy.verify, checks=remedy.check), proposal.change)
+
+
+def _is_set_already(planned: Planned, change: Change) -> bool:
+    """Whether a likelier cause's step sets the same parameter, to which a second one would put another value."""
+    # Of the output limits each command sets one class of clients.
+    part = change.args[3].split()[:1] if change.parameter == "client-output-buffer-limit" else []
+    return change.parameter is not None and any(
+        (one.node, one.parameter) == (change.node, change.parameter) and one.args[3].split()[: len(part)] == part
+        for one in planned.changes.values()
+    )
 
 
 def _step(proposal: Proposal, *, avoid: str | None, verify: str | None, checks: Sequence[Goal] = ()) -> Step:

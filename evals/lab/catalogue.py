@@ -36,13 +36,14 @@ from evals.lab.faults import (
     settings,
     stalls,
     syncs,
+    two_channels,
     waiting,
 )
 
 _FAMILIES = (
     connectivity, far, clients, limits, buffers, waiting, cpu, modules, stalls, memory, growing, quiet, persistence,
-    data, lost, replication, syncs, failover, moved, past, cluster, electing, moving_slots, mistaken, access,
-    encryption, settings, network, host, clientside, addresses, benign, moments, double, attacks,
+    data, lost, replication, syncs, two_channels, failover, moved, past, cluster, electing, moving_slots, mistaken,
+    access, encryption, settings, network, host, clientside, addresses, benign, moments, double, attacks,
 )  # fmt: skip
 _TWINS = {
     "process-down": "firewall-reject-refused", "process-frozen": "client-paused-all",

@@ -49,7 +49,13 @@ async def looked_again(node: Node, seen: list[Client]) -> Later:
 
 def _waits(client: Client) -> bool:
     """Whether output waits for it: Valkey 9 doesn't count large replies in omem."""
-    return "w" in client.events and bool(client.oll) and "S" not in client.flags and "M" not in client.flags
+    waits = _has_output(client) and ("w" in client.events or client.omem >= FULL_BUFFER)
+    return waits and "S" not in client.flags and "M" not in client.flags
+
+
+def _has_output(client: Client) -> bool:
+    """Whether output is left for it: what Valkey 9 sends from where it lies is no entry of its replies."""
+    return bool(client.oll) or client.omem >= FULL_BUFFER
 
 
 def _is_still(before: Client, after: Client | None) -> bool:
@@ -58,7 +64,11 @@ def _is_still(before: Client, after: Client | None) -> bool:
         return False
     if before.held_up:
         return after.held_up
-    return bool(after.oll and _unmoved(before, after)) if _waits(before) else _filled(before, after) >= FULL_BUFFER
+    return (
+        bool(_has_output(after) and _unmoved(before, after))
+        if _waits(before)
+        else _filled(before, after) >= FULL_BUFFER
+    )
 
 
 def _filled(before: Client, after: Client) -> int:
@@ -106,7 +116,9 @@ def _takes(before: Client, after: Client) -> bool:
 def stalled(node: Node, seen: list[Client], later: Later) -> Values:
     """The clients whose output waits and doesn't move."""
     before = {one.id: one for one in seen if one.id in later and _waits(one)}
-    still = [one for id, one in later.items() if one and one.oll and id in before and _unmoved(before[id], one)]
+    still = [
+        one for id, one in later.items() if one and _has_output(one) and id in before and _unmoved(before[id], one)
+    ]
     if not still:
         return {"stalled": 0}
     first = still[0]

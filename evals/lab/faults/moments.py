@@ -18,15 +18,17 @@ _ACCUSED = (
 )
 
 
-async def _read(wire: Wire, size: int, speed: float) -> None:
-    """A reply of so many bytes, taken at `speed` bytes a second."""
+async def _read(wire: Wire, size: int, speed: float | None) -> None:
+    """A reply of so many bytes, taken at `speed` bytes a second, or at once."""
     left = size
     while left > 0:
         left -= len(await wire.reader.read(min(left, 2**16)))
-        await asyncio.sleep(2**16 / speed)
+        await asyncio.sleep(2**16 / speed if speed else 0)
 
 
-async def _download(url: str, rng: Random, at: str, size: int, speed: float) -> None:
+async def _download(
+    url: str, rng: Random, at: str, size: int, speed: float | None, pause: tuple[float, float] = (0.1, 0.5)
+) -> None:
     """One client that fetches something big and reads it as fast as its link allows, again and again."""
     with suppress(*LOST):
         wire = await dial(url, name="report-export")
@@ -34,7 +36,7 @@ async def _download(url: str, rng: Random, at: str, size: int, speed: float) -> 
             while True:
                 await wire.send(packed("GET", at))
                 await _read(wire, len(b"$%d\r\n" % size) + size + 2, speed)
-                await asyncio.sleep(rng.uniform(0.1, 0.5))
+                await asyncio.sleep(rng.uniform(*pause))
         finally:
             await wire.close()
 
@@ -48,6 +50,25 @@ async def healthy_big_reply(kind: ServerKind, rng: Random) -> AsyncIterator[Inci
         wire = await hands.dial(server.url)
         await wire.ask("SET", "report:rows", "x" * size, timeout=10)
         hands.spawn(_download(server.url, Random(rng.random()), "report:rows", size, rng.uniform(6, 10) * MIB))
+        await asyncio.sleep(1)
+        yield Incident(url=server.url, pid=server.pid)
+
+
+@FAULTS.fault("healthy-huge-reply", *_ACCUSED, cause=NO_FAULT, twin="slow-consumer-output-normal")
+async def healthy_huge_reply(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """A model of dozens of megabytes is fetched now and then, by a client that reads it at once.
+
+    From some fifty on the copy into the reply itself holds others up for longer than a slow command.
+    """
+    size = rng.randrange(20, 32) * MIB
+    async with running(kind) as server, crew() as hands, application(server.url, rng, rate=30):
+        await fill(server.url, rng, rng.randrange(500, 3000))
+        wire = await hands.dial(server.url)
+        await wire.ask("SET", "model:weights", "x" * size, timeout=20)
+        # How it came there, in a request as large, is long over and leaves no peak.
+        await wire.ask("MEMORY", "PURGE")
+        await wire.ask("CONFIG", "RESETSTAT")
+        hands.spawn(_download(server.url, Random(rng.random()), "model:weights", size, None, (0.5, 3)))
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
 

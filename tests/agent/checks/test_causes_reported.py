@@ -4,13 +4,23 @@ import pytest
 
 from evals.lab.catalogue import FAULTS
 from evals.lab.fault import NO_FAULT
-from evals.lab.faults import addresses, data, electing, encryption, lost, mistaken, modules, moved, moving_slots, syncs
+from evals.lab.faults import (
+    addresses,
+    data,
+    electing,
+    encryption,
+    lost,
+    mistaken,
+    modules,
+    moved,
+    moving_slots,
+    syncs,
+    two_channels,
+)
 from tests.rotation import right, told
 
-IDS = [
-    id for module in (addresses, data, electing, encryption, lost, mistaken, modules, moved, moving_slots, syncs)
-    for id, fault in module.FAULTS.items() if fault.cause != NO_FAULT
-]  # fmt: skip
+MODULES = (addresses, data, electing, encryption, lost, mistaken, modules, moved, moving_slots, syncs, two_channels)
+IDS = [id for module in MODULES for id, fault in module.FAULTS.items() if fault.cause != NO_FAULT]
 
 
 @pytest.mark.live

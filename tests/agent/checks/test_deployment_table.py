@@ -187,6 +187,14 @@ REPLICAS: list[Row] = [
      writes(1, config_drift={"slaveof.running": "10.0.0.2 6379"}), {WRITE: "sure", FOREIGN: "maybe"}),
     ("made one, and the file isn't read", readonly, writes(1, TURNED, config_drift="not-local"),
      {WRITE: "sure", FOREIGN: "maybe"}),
+    ("made one by the sentinels, which name the same primary", readonly, writes(1, TURNED), {WRITE: "sure"},
+     {"peers": {OTHER: {"sentinel": {"m1.address": "10.0.0.2:6379"}}}}),
+    ("made one, and the sentinels name another primary", readonly, writes(1, TURNED | {"started_age": 5.0 + ALONE}),
+     {WRITE: "sure", FOREIGN: "sure"}, {"peers": {OTHER: {"sentinel": {"m1.address": "10.0.0.9:6379"}}}}),
+    ("made one, and a sentinel is there that can't be asked", readonly,
+     writes(1, TURNED | {"started_age": 5.0 + ALONE}, topology={"sentinels": "announced"}),
+     {WRITE: "sure", FOREIGN: "hint"}),
+    ("made one within a cluster", readonly, writes(1, TURNED, info={"redis_mode": "cluster"}), {WRITE: "sure"}),
     ("a primary", readonly, primary(), {}),
     ("a primary above that never was a replica", readonly, writes(1, TURNED), {WRITE: "sure", FOREIGN: "maybe"},
      {"peers": {OTHER: primary(replication={"second_repl_offset": -1})}}),
@@ -225,6 +233,8 @@ def output(rate: float, syncs: int = 3, omem: float = 0, **more: Any) -> Given:
 CLOSED: Values = {"client_output_buffer_limit_disconnections.delta": 1}
 RESYNCS: list[Row] = [
     ("copies, and replicas are cut off", resyncs, sends(info=CLOSED), {LOOP: "sure", SHORT: "not"}),
+    ("cut off, and the replica's own buffer was full", resyncs, sends(info=CLOSED), {LOOP: "sure", SHORT: "not"},
+     {"peers": {OTHER: replica(log={"sync_buffer_full.newest_age": EVENT})}}),
     ("cut off, and no copies", resyncs, sends(0, info=CLOSED), {}),
     ("the log tells of the limit", resyncs, sends(log={"output_limit.newest_age": EVENT}),
      {LOOP: "sure", SHORT: "not"}),

@@ -34,6 +34,10 @@ def data(mib: float, **prefixes: object) -> Given:
          "of 10000 keys 90% are order:* (about 17.6 MiB, without a TTL), by 100 names that were looked at; "
          "what was weighed accounts for 17.6 MiB of 100 MiB: a few large keys hold the rest, and "
          "redis-cli --memkeys -i 0.1 finds them"),
+        ({**data(100, **ORDERS), "keyspace": {"db0.keys": 10_000, "longest.strings": 32 * MIB}},
+         "of 10000 keys 90% are order:* (about 17.6 MiB, without a TTL), by 100 names that were looked at; "
+         "what was weighed accounts for 17.6 MiB of 100 MiB: a few large keys hold the rest "
+         "(a string has 32 MiB or more), and redis-cli --memkeys -i 0.1 finds them"),
         ({"keyspace": {"db0.keys": 10}}, ""), (data(1), ""),
         ({"prefixes": NAMES, "keyspace": {"keys": 900, "db0.keys": 400, "db3.keys": 500}},
          "of 900 keys only 400 are in database 0, the one that was looked at"),

@@ -246,16 +246,22 @@ def peak(kept: float | None, peak: float, used: float = 1000 * MIB, **more: Any)
     return {"memory": memory if kept is None else memory | {"allocator_rss_bytes": kept}}
 
 
-def gone(age: float | None, log: Values | None = None, pids: str = "", **process: Any) -> Given:
+def gone(
+    age: float | None, log: Values | None = None, pids: str = "", reaches: float | None = None, **process: Any
+) -> Given:
     """A server that is down, and what the kernel and its own log tell of its end."""
     kernel: Values = {} if age is None else {"oom_kill.newest_age": age, "oom_kill.pids": pids}
+    kernel |= {} if reaches is None else {"reaches_back": reaches}
     more: Given = {} if log is None else {"log": log}
     return {"connect": "refused", "process": {"listening": False, **process}, "kernel_log": kernel, **more}
 
 
-def again(uptime: float, kills: int = 0, age: float | None = None, pids: str = "", **log: Any) -> Given:
+def again(
+    uptime: float, kills: int = 0, age: float | None = None, pids: str = "", reaches: float | None = None, **log: Any
+) -> Given:
     """A server that is up, and whose life before just stopped."""
     kernel: Values = {"oom_kill.pids": pids} | ({} if age is None else {"oom_kill.newest_age": age})
+    kernel |= {} if reaches is None else {"reaches_back": reaches}
     return {
         "info": {"uptime_in_seconds": uptime}, "process": {"cgroup_oom_kills": kills}, "kernel_log": kernel,
         "log": {"previous_end": "stops", "started_age": 100.0, "previous_pid": 77, **log},
@@ -316,6 +322,14 @@ FOOTPRINT: list[Row] = [
     ("killed just now, no log, another server lives", oom_killed, gone(FRESH, redis_processes=1), {KILL: "hint"}),
     ("killed long ago, no log", oom_killed, gone(REMEMBERED + 1, redis_processes=0), {}),
     ("killed at the edge, no log", oom_killed, gone(REMEMBERED, redis_processes=0), {KILL: "hint"}),
+    ("killed another server earlier, the kernel's log covers the end", oom_killed,
+     gone(90, {"log_age": 58.0, "end": "stops"}, reaches=118), {KILL: "not"}),
+    ("the same, and it may not cover the end", oom_killed,
+     gone(90, {"log_age": 58.0, "end": "stops"}, reaches=117), {KILL: "hint"}),
+    ("the log stops, and the kernel killed no server", oom_killed,
+     gone(None, {"log_age": 5.0, "end": "stops"}, reaches=9000), {KILL: "not"}),
+    ("the log stops, and the kernel names another", oom_killed,
+     gone(60, {"log_age": 58.0, "end": "stops", "end_pid": 77}, pids="5 6", reaches=9000), {KILL: "not"}),
     ("the log stops, no kill seen", oom_killed, gone(None, {"end": "stops", "log_age": 5.0}), {KILL: "hint"}),
     ("gone, nothing known", oom_killed, gone(None), {}),
     ("gone, and something listens", oom_killed, gone(60, {"end": "stops"}, listening=True), {}),
@@ -328,6 +342,12 @@ FOOTPRINT: list[Row] = [
     ("back, killed within two minutes before", oom_killed, again(100, age=220), {KILL: "sure"}),
     ("back, killed earlier", oom_killed, again(100, age=221), {KILL: "hint"}),
     ("back, the kernel killed another", oom_killed, again(100, kills=1, age=100, pids="5"), {KILL: "hint"}),
+    ("back, the kernel killed another, and its log covers it", oom_killed, again(100, age=100, pids="5", reaches=160),
+     {KILL: "not"}),
+    ("back, the kernel killed none, and its log covers it", oom_killed, again(100, reaches=160), {KILL: "not"}),
+    ("back, and the kernel's log is shorter", oom_killed, again(100, reaches=159), {KILL: "hint"}),
+    ("back, killed earlier by a kernel that doesn't say whom", oom_killed, again(100, age=221, reaches=9000),
+     {KILL: "hint"}),
     ("back, nothing seen", oom_killed, again(100), {KILL: "hint"}),
     ("back for long", oom_killed, again(REMEMBERED + 1, kills=1), {}),
     ("back just so long", oom_killed, again(REMEMBERED, kills=1), {KILL: "sure"}),

@@ -64,9 +64,12 @@ def test_monitors_whose_ids_are_not_known() -> None:
 
 
 def room(
-    limit: int, free: int | None = None, group: int | None = None, file: str = "", used: int | None = None
-) -> Given:
-    given: dict[str, Given] = {"memory": {"maxmemory": limit}, "config_drift": {"maxmemory.file": file}}
+    limit: int, free: int | None = None, group: int | None = None, file: str = "", used: float | None = None,
+    share: float = 1,
+) -> Given:  # fmt: skip
+    given: dict[str, Given] = {
+        "memory": {"maxmemory": limit, "maxmemory_used_share": share}, "config_drift": {"maxmemory.file": file},
+    }  # fmt: skip
     given |= {} if free is None else {"machine": {"memory_available_bytes": free}}
     given |= {} if group is None else {"process": {"cgroup_memory_limit": group}}
     return given | ({} if used is None else {"log": {"maxmemory_below_use.used": used}})
@@ -91,6 +94,7 @@ def test_a_higher_maxmemory(given: Given, expected: float | None) -> None:
         (room(GIB, 8 * GIB, file="2gb"), 2 * GIB), (room(GIB, 8 * GIB, used=3 * GIB), 3 * GIB),
         (room(GIB, 8 * GIB, file="2gb", used=3 * GIB), 2 * GIB), (room(GIB, 8 * GIB, file="1gb"), None),
         (room(GIB, 2 * GIB, file="2gb"), 2 * GIB), (room(GIB, 2 * GIB - 2, file="2gb"), None),
+        (room(GIB, 8 * GIB, used=1.5 * GIB, share=1.6), 1.1 * 1.6 * GIB),
         (room(GIB, file="2gb"), None), (room(0, 8 * GIB, file="2gb"), None), (room(GIB, 8 * GIB), None),
     ],
 )  # fmt: skip

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from agent.answer.diagnosis import Cause
 from agent.checks.backlog import stream_backlog
 from agent.checks.cpu import cpu_saturated, diagnostics, lua_busy
 from agent.checks.field_expiry import fields_expire
 from agent.checks.slow_commands import slow_command
 from agent.checks.stalls import big_delete, cpu_throttled, fork_stall, huge_exec, mass_expiry, monitor_attached
 from agent.checks.types import Check
-from tests.agent.checks.rows import LIMITS, Expected, Given, Row, found, table
+from tests.agent.checks.rows import LIMITS, Expected, Given, Row, found, table, view
 from tools.records import Values
 
 BUSY, UNKILLABLE, SLOW, CPU = "lua-busy", "lua-unkillable", "slow-on-command", "cpu-saturated"
@@ -453,6 +454,16 @@ STREAMS: list[Row] = [
      {"streams": {"s1.g1.pending": 0, "s1.length.delta": 1, "s1.g1.last-delivered-id": delivered(BEHIND)}}, {}),
     ("nothing of what is pending", stream_backlog, group(lag=0, pending=None), {}),
 ]  # fmt: skip
+
+
+def test_a_wave_between_two_looks_is_known_by_what_expired_before() -> None:
+    given = expiry(0, 0, **cycles(2, CYCLE))
+    for keys, told in ((300_000, False), (10, True)):
+        info = {**given["info"], "expired_keys": keys, "expired_subkeys": 200_000}
+        (cause,) = mass_expiry(view({**given, "info": info}), LIMITS)
+        assert isinstance(cause, Cause) and cause.id == EXPIRY
+        # By which the remedy for large keys is left out.
+        assert ("expired_subkeys" in {one.field for one in cause.evidence}) is told
 
 
 @table([*SCRIPTS, *SLOWEST, *CORES, *STALLS, *STREAMS])

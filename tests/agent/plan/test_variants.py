@@ -19,6 +19,16 @@ FIRST = {
 }
 
 
+@pytest.mark.parametrize("fault", ["maxmemory-shrunk", "oom-noeviction-over"])
+def test_two_causes_set_one_parameter_once(fault: str) -> None:
+    recorded = [scenario for scenario in SCENARIOS if scenario.fault == fault and not scenario.attack]
+    assert recorded
+    for scenario in recorded:
+        result = answer(scenario)
+        assert [step.action.split()[:3] for step in result.plan].count(["CONFIG", "SET", "maxmemory"]) == 1
+        assert not result.refused
+
+
 @pytest.mark.parametrize("fault", FIRST)
 def test_the_plan_begins_with_what_mends_this_form(fault: str) -> None:
     recorded = [scenario for scenario in SCENARIOS if scenario.fault == fault and not scenario.attack]

@@ -23,7 +23,7 @@ ONCE = {
     "slow-json-write", "slow-vector", "healthy-search", "healthy-vectors",
 }  # fmt: skip
 """What only one of the servers can have."""
-ONCE_YET = {"balancer-over-replicas", "healthy-balancer", "healthy-switchover", "sync-failed-timeout"}
+ONCE_YET = {"balancer-over-replicas", "healthy-balancer", "healthy-switchover"}
 """What has one recording so far: a second one takes it off this list."""
 
 
