@@ -3,17 +3,17 @@
 import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from agent.answer.diagnosis import OFFLINE, Action, Diagnosis, ModelUse, PastFailover, Step, TargetInfo, Verdict
 from agent.answer.events import Answered, ChecksMade, Emit, ProposalForbidden, Started, of_toolbox
 from agent.checks.past_failover import past_failover
 from agent.checks.verdict import at_least, conclude
 from agent.evidence.view import PASTED, View
-from agent.investigation.arbitration import marked, refusals
 from agent.investigation.equipment import Equipment
 from agent.investigation.look import Look
+from agent.investigation.marks import marked, refusals
 from agent.investigation.recording import heard_by
-from agent.investigation.scales import Scales
 from agent.investigation.sources import Options, Sources
 from agent.plan.build import Planned, build
 from agent.runbooks.library import Library
@@ -23,6 +23,9 @@ from tools.connection.target import Target
 from tools.errors import RediagnoseError, bug
 from tools.host.pasted_log import pasted_log
 from tools.records import Reading
+
+if TYPE_CHECKING:
+    from agent.investigation.scales import Scales
 
 ROUND_OFF = 1.5
 """Seconds for the plan of an interrupted investigation, and for any that begins at the deadline."""
@@ -181,8 +184,11 @@ class Investigation:
         """The same without a word of it to anybody."""
         return self._conclude()
 
-    def scales(self) -> Scales:
+    def scales(self) -> "Scales":
         """What a model's citations are weighed by."""
+        # Without a model nothing is cited.
+        from agent.investigation.scales import Scales
+
         recent = self._weighable()
         return Scales(recent, list(self.nodes), self.library, self.concluded(recent))
 

@@ -6,13 +6,12 @@ from agent.answer.diagnosis import Cause, Evidence, Verdict
 from agent.checks.sight import ANY, Looked, looked_at
 from agent.checks.verdict import PRESENT
 from agent.evidence.view import View
+from agent.investigation.marks import REPORT
 from agent.loop.submission import Conclusion
 from agent.runbooks.library import Library
 from agent.runbooks.proof import difference_text, names, proof_text
 from tools.records import Reading, Scalar
 
-REPORT = "r0"
-"""The reading that is what somebody said."""
 _NOTHING: tuple[Scalar, ...] = (0, 0.0, None, False, "", "0", "ok", "up", "no", "none", "online", "connected", "-")
 """Values that say that something isn't there, or that it's well."""
 

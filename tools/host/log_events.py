@@ -4,15 +4,16 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tools.host.log_lines import Line
+from tools.patterns import deferred
 from tools.records import Record, Scalar
 
 Level = Literal["info", "warning", "critical"]
 
 
-class Pattern(Record):
+class Pattern(NamedTuple):
     """What one kind of line looks like."""
 
     name: str
@@ -33,8 +34,7 @@ class Event(Record):
 def _patterns() -> tuple[Pattern, ...]:
     data = tomllib.loads((Path(__file__).parent / "log_patterns.toml").read_text(encoding="utf-8"))
     return tuple(
-        Pattern(name=name, level=one["level"], match=re.compile(one["match"], re.MULTILINE))
-        for name, one in data.items()
+        Pattern(name=name, level=one["level"], match=deferred(one["match"], re.MULTILINE)) for name, one in data.items()
     )
 
 

@@ -1,0 +1,33 @@
+"""Patterns that are compiled on first use: each of them can be."""
+
+import gc
+import importlib
+import pkgutil
+import re
+
+import pytest
+
+import agent
+import tools
+from tools.patterns import _Deferred, deferred
+
+
+def test_a_deferred_pattern_is_a_pattern() -> None:
+    number = deferred(r"(?P<whole>\d+)", re.IGNORECASE)
+    assert number.fullmatch("12") and not number.search("x")
+    assert number.pattern == r"(?P<whole>\d+)" and number.groupindex == {"whole": 1}
+
+
+def test_every_deferred_pattern_compiles() -> None:
+    for package in (agent, tools):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    found = [one for one in gc.get_objects() if isinstance(one, _Deferred)]
+    assert len(found) > 50
+    for one in found:
+        re.compile(*one._given)
+
+
+def test_a_mistake_shows_on_first_use() -> None:
+    with pytest.raises(re.error):
+        deferred("(").search("x")
