@@ -3,10 +3,44 @@
 import re
 from typing import Any, cast
 
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ,;:='\"/_-<>%&#!@~")
+
+_SET = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+
 
 def deferred(text: str, flags: int = 0) -> re.Pattern[str]:
     """A pattern as `re.compile` gives it, compiled on first use. Its text is a constant: a mistake shows only then."""
     return cast("re.Pattern[str]", _Deferred(text, flags))
+
+
+def literals(text: str) -> tuple[str, ...]:
+    """Texts of which one is in whatever matches a pattern, one of each outer alternative; none where one isn't known.
+
+    To look for them first is cheap, and spares most patterns from being compiled at all.
+    """
+    alternatives, depth, at = [[""]], 0, 0
+    while at < len(text):
+        letter, runs = text[at], alternatives[-1]
+        if text.startswith(("(?i", "(?x"), at):
+            return ()
+        if letter == "[":
+            # A set, in which a bracket may come first or behind a backslash.
+            at = _SET.match(text, at).end() - 1  # type: ignore[union-attr]
+        depth += (letter == "(") - (letter == ")")
+        if depth == 0 and letter == "|":
+            alternatives.append([""])
+        elif depth == 0 and letter in "?*{":
+            # What stands before it need not be there.
+            runs[-1] = runs[-1][:-1]
+            at = text.index("}", at) if letter == "{" else at
+            runs.append("")
+        elif depth == 0 and letter in _PLAIN:
+            runs[-1] += letter
+        else:
+            runs.append("")
+        at += 2 if letter == "\\" else 1
+    found = tuple(max(runs, key=len) for runs in alternatives)
+    return found if all(found) else ()
 
 
 class _Deferred:

@@ -9,7 +9,7 @@ import pytest
 
 import agent
 import tools
-from tools.patterns import _Deferred, deferred
+from tools.patterns import _Deferred, deferred, literals
 
 
 def test_a_deferred_pattern_is_a_pattern() -> None:
@@ -26,6 +26,17 @@ def test_every_deferred_pattern_compiles() -> None:
     assert len(found) > 50
     for one in found:
         re.compile(*one._given)
+
+
+@pytest.mark.parametrize(("text", "certain"), [
+    (r"Ready to accept connections", ["Ready to accept connections"]),
+    (r"^(?P<who>\w+) failed: (disk|net)work error\b", ["work error"]),
+    (r"one|another (of|the) ", ["one", "another "]), (r"one|\d", []), (r"(?i)one word", []), (r"abcd?ef", ["abc"]),
+    (r"abx{2,3}yz", ["ab"]), (r"[abc]+de+f", ["de"]), (r"a\[b\] and so on", [" and so on"]), (r"\d\sdone", ["done"]),
+    (r"[]a|(]z: x", ["z: x"]), (r"(a[)](b|c))?yes", ["yes"]), ("x+", ["x"]), ("", []),
+])  # fmt: skip
+def test_what_is_certain_of_a_pattern_is_in_all_that_it_matches(text: str, certain: list[str]) -> None:
+    assert list(literals(text)) == certain
 
 
 def test_a_mistake_shows_on_first_use() -> None:

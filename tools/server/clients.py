@@ -47,8 +47,8 @@ async def clients(
     """
     every, connected = await listed(node)
     seen = [client for client in every if client.id != node.client_id and client.name != CLIENT_NAME]
-    # This program's own entry isn't one of the application's.
-    connected -= 1
+    # This program's own entries aren't the application's.
+    connected -= len(every) - len(seen)
     later = await looked_again(node, seen)
     paused, threaded = await _held_up(node, seen, later)
     values: Values = {
