@@ -9,7 +9,10 @@ _SET = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 
 
 def deferred(text: str, flags: int = 0) -> re.Pattern[str]:
-    """A pattern as `re.compile` gives it, compiled on first use. Its text is a constant: a mistake shows only then."""
+    """A pattern as `re.compile` gives it, compiled on first use. Its text is a constant: a mistake shows only then.
+
+    It isn't what a match has as its `re`: nothing can be compared with that.
+    """
     return cast("re.Pattern[str]", _Deferred(text, flags))
 
 
@@ -41,6 +44,11 @@ def literals(text: str) -> tuple[str, ...]:
         at += 2 if letter == "\\" else 1
     found = tuple(max(runs, key=len) for runs in alternatives)
     return found if all(found) else ()
+
+
+def compiled(value: object) -> object:
+    """The pattern of a deferred one; anything else as it is."""
+    return re.compile(*value._given) if isinstance(value, _Deferred) else value
 
 
 class _Deferred:

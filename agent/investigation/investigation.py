@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
+from operator import is_
 from typing import TYPE_CHECKING
 
 from agent.answer.diagnosis import OFFLINE, Action, Diagnosis, ModelUse, PastFailover, Step, TargetInfo, Verdict
@@ -63,6 +64,7 @@ class Investigation:
         self.equipment.equip()
         self.planned = Planned()
         self._unplanned = ""
+        self._concluded: list[tuple[list[Reading], list[str], Verdict]] = []
         self.verdict: Verdict | None = None
         self.floor: Verdict | None = None
         """What the checks had found of readings that were taken over from a recording: it doesn't say who asked for
@@ -160,8 +162,15 @@ class Investigation:
         self.toolbox.note_symptom(self.symptom)
 
     def concluded(self, readings: Sequence[Reading]) -> Verdict:
-        """What the checks make of readings."""
-        return conclude(readings, list(self.nodes), self.library.thresholds)
+        """What the checks make of readings; they're asked again only where those, or the nodes, are others."""
+        given, nodes = list(readings), list(self.nodes)
+        for weighed, at, verdict in self._concluded:
+            if at == nodes and len(weighed) == len(given) and all(map(is_, weighed, given)):
+                return verdict
+        verdict = conclude(given, nodes, self.library.thresholds)
+        # With and without what a model asked for.
+        self._concluded = [(given, nodes, verdict), *self._concluded[:1]]
+        return verdict
 
     def _weighable(self) -> list[Reading]:
         """The recent readings from which anything follows."""
