@@ -37,7 +37,7 @@ class PlainLines:
 def lines_on(*, stderr: bool = False) -> Lines:
     """The lines of stdout or stderr. What styles them is loaded for a terminal only."""
     stream = sys.stderr if stderr else sys.stdout
-    if not stream.isatty() and not any(os.environ.get(name) for name in FORCED):
+    if stream is None or (not stream.isatty() and not any(map(os.environ.get, FORCED))):
         return PlainLines(stderr=stderr)
     from agent.report.console import Console
 
