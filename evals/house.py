@@ -28,7 +28,8 @@ FLOORS: Mapping[str, Sequence[Sequence[str]]] = {
         ("host", "past"),
         ("connection", "toolbox"),
         ("redact", "errors", "http", "terminal"),
-        ("records", "clock", "credentials", "tasks", "text", "files"),
+        ("credentials",),
+        ("records", "clock", "tasks", "text", "files", "patterns"),
     ),
 }
 """The rooms of a building from the top down: a room imports only what stands below its own floor."""

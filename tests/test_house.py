@@ -47,6 +47,14 @@ def test_help_loads_nothing_heavy() -> None:
     assert not loaded & (LAZY | {"pydantic", "rich", "yaml", "psutil", "hiredis"})
 
 
+def test_the_checks_alone_load_nothing_of_a_model_a_recording_or_a_terminal() -> None:
+    shown = "import sys, agent.cli.triage, agent.cli.inputs; print(*sorted(sys.modules))"
+    loaded = set(run(sys.executable, "-c", shown, cwd=ROOT).stdout.split())
+    assert "agent.investigation.investigation" in loaded
+    unused = {"httpx2", "rich", "yaml", "tenacity", "agent.loop", "agent.model.client", "tools.record", "agent.tickets"}
+    assert not loaded & unused
+
+
 def test_modules_stay_readable() -> None:
     lengths = {path: len(path.read_text().splitlines()) for room in MAY_IMPORT for path in (ROOT / room).rglob("*.py")}
     assert {str(path): length for path, length in lengths.items() if length > 300} == {}

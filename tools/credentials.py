@@ -8,15 +8,17 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from tools.patterns import deferred
+
 HIDDEN = "***"
 SECRET_NAMES = (
     "requirepass", "masterauth", "primaryauth", "masteruser", "primaryuser", "tls-key-file-pass",
     "tls-client-key-file-pass", "sentinel-pass", "sentinel-user",
 )  # fmt: skip
 """Parameters that are secret, or half of one."""
-SECRET_LOOKING = re.compile(r"pass(?!ive)|secret|auth-?token|access-?token|api-?key|credential", re.IGNORECASE)
+SECRET_LOOKING = deferred(r"pass(?!ive)|secret|auth-?token|access-?token|api-?key|credential", re.IGNORECASE)
 """Names of parameters, a module's for instance, whose values count as secrets."""
-KNOWN_PARAMETER = re.compile(
+KNOWN_PARAMETER = deferred(
     r"maxmemory(-\w+)*|maxclients|timeout|tcp-(keepalive|backlog)|save|appendonly|appendfsync|hz|dynamic-hz|databases|"
     r"(auto-)?aof-[\w-]+|no-appendfsync-on-rewrite|(slowlog|commandlog|latency|client|repl|replica|slave|cluster|rdb|"
     r"lazyfree|active|lfu|lua|busy|stop-writes|min-(replicas|slaves)|acllog|hash|list|set|zset|stream|io-threads)"
@@ -29,9 +31,9 @@ MOST_TEXT = 2**20
 """Characters of one text that are kept."""
 NEARBY = 512
 """Characters behind a command within which a rule says that what follows is no prose."""
-_LONG_WORD = re.compile(r"\S{2048,}")
+_LONG_WORD = deferred(r"\S{2048,}")
 """Longer than any word of prose, and as long as some tokens: hidden as a whole."""
-_LONG_SPACE = re.compile(r"(\s{256})\s+")
+_LONG_SPACE = deferred(r"(\s{256})\s+")
 PROSE = frozenset(Path(__file__).with_name("prose.txt").read_text(encoding="utf-8").split())
 """Words that follow a command's name in a sentence."""
 _NL = r"(?:\r\n|\\r\\n)"
@@ -43,14 +45,14 @@ _WORD = rf"(?:{_QUOTED}|{_BARE})"
 _VALUE = rf"(?:{_QUOTED}|(?:(?![&,;]\s*[\w.-]+=|[,;.)\]}}\"'`]{{0,6}}(?:\s|{_NL}|$))\S)+)"
 _PASSWORD = r"(?:passw(?:or)?d|passphrase|pwd)"
 _FIRST_RULE = r"(?:on|off|reset\w*|nopass|(?:skip-)?sanitize-payload)\b"
-_RULE = re.compile(r"""(?:^|[\s"'])[><#!](?!\d+[a-z%]{0,2}\b)[^\s"']""")
+_RULE = deferred(r"""(?:^|[\s"'])[><#!](?!\d+[a-z%]{0,2}\b)[^\s"']""")
 """A rule with a password or its digest; ">500ms" is none."""
 _SECRET = "|".join(map(re.escape, SECRET_NAMES))
 _NAMED = rf"(?:pass(?:w(?:or)?d|phrase)?|pwd|secret|token|api[_-]?key|auth|credentials?|{_SECRET})"
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE | re.MULTILINE)
+    return deferred(pattern, re.IGNORECASE | re.MULTILINE)
 
 
 def _hidden_word(word: str) -> str:
@@ -141,18 +143,23 @@ def _replace_matches(pattern: re.Pattern[str], how: Callable[[re.Match[str]], Re
     return "".join((*out, text[at:]))
 
 
-_EACH_WORD = re.compile(rf"({_SPACE})|{_WORD}")
-_NEXT_WORD = re.compile(rf"(?P<space>{_SPACE})(?P<word>{_WORD})")
-_UNLIKELY = re.compile(rf"{_SPACE}[-(\[]")
+_EACH_WORD = deferred(rf"({_SPACE})|{_WORD}")
+_NEXT_WORD = deferred(rf"(?P<space>{_SPACE})(?P<word>{_WORD})")
+_UNLIKELY = deferred(rf"{_SPACE}[-(\[]")
 """How no password begins that follows a bare word."""
-_PARAMETER = re.compile(r"[\"']?[A-Za-z][^\s]{0,127}")
-_RULES = re.compile(rf"(?:{_SPACE}[^\n]+)+")
-_OPTION_A = re.compile(rf"(?P<head>\s-a\s+)(?P<rest>{_WORD})")
-_AUTH_WORD = re.compile(rf"(?i)(?P<head>\sauth(?=\s))(?P<rest>(?:[ \t]+{_WORD}){{1,2}})")
+_PARAMETER = deferred(r"[\"']?[A-Za-z][^\s]{0,127}")
+_RULES = deferred(rf"(?:{_SPACE}[^\n]+)+")
+_OPTION_A = deferred(rf"(?P<head>\s-a\s+)(?P<rest>{_WORD})")
+_AUTH_WORD = deferred(rf"(?i)(?P<head>\sauth(?=\s))(?P<rest>(?:[ \t]+{_WORD}){{1,2}})")
 _AFTER = rf"(?:{_SPACE}{_WORD})"
 _B = r"(?:\b|(?<=\\n))"
 """Where a command's name begins: also behind an escaped line end."""
 _Q = r"[\"'`]?"
+_MARKS = deferred(
+    r"://|@|pass|pwd|secret|token|api|auth|credential|bearer|user|config|(?:redis|valkey|keydb)-|[0-9a-f]{64}",
+    re.IGNORECASE,
+)
+"""Without any of these no form below is there: most texts that are looked through have none."""
 _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Replacement]], ...] = (
     # Redis URLs up to their last @, for passwords that weren't encoded; others up to the first, within the authority.
     (_compile(r"(?P<scheme>(?:rediss?|valkeys?|unix|redis\+\w+)://)(?:(?!://)\S)*@"), _hide_userinfo),
@@ -186,7 +193,7 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Replacement]], ..
     (_compile(r"(?P<head>\bAUTH\(\s*)(?P<rest>[^)\n]+)"), _hide_all),
     (_compile(rf"(?P<head>[\"'>`$#]\s*AUTH{_Q})(?P<rest>{_AFTER}{{1,2}})"), _hide_all),
     (_compile(rf"(?P<head>^[ \t]*AUTH)(?={_AFTER}{{1,2}}[ \t]*$)"), _unless_prose(2)),
-    (re.compile(rf"(?P<head>{_B}AUTH)(?={_SPACE}\S)"), _unless_prose(2)),
+    (deferred(rf"(?P<head>{_B}AUTH)(?={_SPACE}\S)"), _unless_prose(2)),
     (_compile(rf"(?P<head>\bauth)(?={_SPACE}[a-z]*[^\sa-z.,;:)'\"-])"), _unless_prose(1)),
     (_compile(r"(?<!sha256:)(?<![0-9a-f])#?[0-9a-f]{64}(?![0-9a-f])"), lambda match: (HIDDEN, match.end())),
 )  # fmt: skip
@@ -197,6 +204,8 @@ def hide_secrets(text: str) -> str:
     if len(text) > MOST_TEXT:
         text = f"{text[:MOST_TEXT]}… ({len(text) - MOST_TEXT} characters more)"
     text = _LONG_SPACE.sub(r"\1", _LONG_WORD.sub(HIDDEN, text))
+    if not _MARKS.search(text):
+        return text
     for pattern, how in _FORMS:
         text = _replace_matches(pattern, how, text)
     return text

@@ -19,7 +19,7 @@ KINDS: tuple[str, ...] = get_args(Kind)
 class Record(BaseModel):
     """The base of every record: frozen, and strict about unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Unavailable(Record):

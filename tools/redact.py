@@ -8,14 +8,15 @@ from tools.credentials import HIDDEN as HIDDEN
 from tools.credentials import SECRET_NAMES
 from tools.credentials import hide_secrets as hide_secrets
 from tools.credentials import is_secret as is_secret
+from tools.patterns import deferred
 
-PLAIN = re.compile(r"[A-Za-z0-9_.:-]{1,32}")
+PLAIN = deferred(r"[A-Za-z0-9_.:-]{1,32}")
 """Identifiers that pass as they are; everything else that others wrote becomes a handle."""
 SECRET_PARAMETERS = frozenset(SECRET_NAMES)
-_HANDLE = re.compile(r"\b([a-z_]{1,32})#(\d{1,6})\b")
-_TRUNCATED = re.compile(r"\.\.\. \(\d+ more bytes\)$")
+_HANDLE = deferred(r"\b([a-z_]{1,32})#(\d{1,6})\b")
+_TRUNCATED = deferred(r"\.\.\. \(\d+ more bytes\)$")
 _KNOWN_ERRORS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE | re.DOTALL), text)
+    (deferred(pattern, re.IGNORECASE | re.DOTALL), text)
     for pattern, text in (
         (r"^ERR max number of clients.*", "ERR max number of clients reached"),
         (r"^ERR unknown (sub)?command.*", r"ERR unknown \1command"),

@@ -1,6 +1,7 @@
 """Everything that happens in an investigation, as one stream of typed events."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -137,8 +138,17 @@ Event = Annotated[
     | ModelFailed | ProposalForbidden | StepChanged | Question | Reply | Resumed | Answered,
     Field(discriminator="type"),
 ]  # fmt: skip
-EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 Emit = Callable[[Event], None]
+
+
+@cache
+def _adapter() -> TypeAdapter[Event]:
+    return TypeAdapter(Event)
+
+
+def event_of(data: object) -> Event:
+    """The event that a recording holds as JSON's values. Raises `ValidationError`."""
+    return _adapter().validate_python(data)
 
 
 def of_toolbox(emit: Emit) -> Callable[[PendingCall | Reading], None]:

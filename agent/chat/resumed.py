@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from agent.answer.diagnosis import Diagnosis
-from agent.answer.events import EVENT, Answered, Question, Reply, Resumed
+from agent.answer.events import Answered, Question, Reply, Resumed, event_of
 from agent.chat.question import message
 from agent.investigation.investigation import Investigation
 from agent.investigation.model_stage import prompt_of
@@ -34,7 +34,7 @@ def past(path: Path) -> Past:
         if not isinstance(line, Happened) or line.event.get("type") not in _TYPES:
             continue
         try:
-            event = EVENT.validate_python(line.event)
+            event = event_of(line.event)
         except ValueError as error:
             raise UsageError(f"{path}: damaged: {str(error).splitlines()[0]}") from None
         if isinstance(event, Answered):

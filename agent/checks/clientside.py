@@ -3,6 +3,7 @@
 import re
 
 from agent.checks.cpu import main_thread_share
+from agent.checks.crowd import all_seen
 from agent.checks.types import Family, Found, Limits
 from agent.checks.versus_baseline import as_ever, cited, compared, fallen, risen, times
 from agent.evidence.report_words import mention
@@ -118,7 +119,7 @@ def pool(view: View, limits: Limits) -> Found:
         if resting:
             why = f"{reported}; the connections of {_who(view, resting)} rest, taken and not given back."
         yield view.cause("pool-exhausted", 0.9 if resting else 0.45 if some else 0.8, why, *cited, *rests)
-    if not blocked and not some and view.number("clients", "blocked") is not None:
+    if not blocked and not some and view.number("clients", "blocked") is not None and all_seen(view):
         because = "No owner's connections wait in a command that blocks."
         yield view.not_("blocking-in-pool", because, ("clients", "blocked"))
 

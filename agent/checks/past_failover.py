@@ -9,16 +9,17 @@ from agent.checks.failover import masters, replicas
 from agent.checks.failover_reasons import STARTING, ago, reason
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View, ended_at
+from tools.patterns import deferred
 from tools.records import Record
 
-WORDS = re.compile(
+WORDS = deferred(
     r"\b(fail(ed|s|ing)?[- ]?over|failovers?|switch(ed)?[- ]?over|promot(ed|ion)|t(ook|aken) over|new (primary|master)|"
     r"(primary|master) (has )?(changed|moved|flipped|flapped|switched|isn'?t the one|is not the one|is another|became)|"
     r"(changed|switched|moved) (its|our|the) (primary|master)|(became|is now) (the |a )?(primary|master|replica))\b",
     re.IGNORECASE,
 )
 """What a person says who asks for a change of the primary that was."""
-_YET_TO_COME = re.compile(
+_YET_TO_COME = deferred(
     r"\b(would|will|could|can|should|does|doesn'?t|do|don'?t|may|must|to|no|automatic|isn'?t)\b[^.?!;]{0,40}\Z",
     re.IGNORECASE,
 )

@@ -2,6 +2,7 @@
 
 import re
 
+from agent.checks.crowd import all_seen
 from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
 
@@ -50,7 +51,11 @@ def slow_consumer(view: View, limits: Limits) -> Found:
         # Replicas are cut off by their own limit, and begin a whole copy.
         copies = view.number("replication", "sync_full.delta") or 0
         yield view.cause("slow-consumer-output", 0.4 if closed <= copies else 0.9, why, *cited)
-    elif not view.unavailable("clients") and all(view.get("clients", at) is not None for at in ("omem_max", "stalled")):
+    elif (
+        not view.unavailable("clients")
+        and all(view.get("clients", at) is not None for at in ("omem_max", "stalled"))
+        and all_seen(view)
+    ):
         yield view.not_("slow-consumer-output", "No client has much output waiting.", ("clients", "omem_max"))
 
 

@@ -1,6 +1,7 @@
 """Stalls of the one thread that leave no slow command behind, or one that isn't the client's fault."""
 
 from agent.checks.backlog import stream_backlog
+from agent.checks.crowd import all_seen
 from agent.checks.field_expiry import fields_expire, mostly_fields
 from agent.checks.slow_commands import DELETES
 from agent.checks.types import Family, Found, Limits, Placeholder
@@ -127,7 +128,8 @@ def monitor_attached(view: View, limits: Limits) -> Found:
         ("clients", "monitors"), ("info", "total_commands_processed.rate"), ("info", "total_net_output_bytes.rate"),
     )  # fmt: skip
     if not monitors:
-        yield view.not_("monitor-attached", "No client has flags O.", cited[0])
+        if all_seen(view):
+            yield view.not_("monitor-attached", "No client has flags O.", cited[0])
         return
     rate = view.number("info", "total_commands_processed.rate") or 0
     who = "1 client runs" if monitors == 1 else f"{monitors:.0f} clients run"

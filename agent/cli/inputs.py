@@ -7,12 +7,11 @@ from typing import Literal, TypeVar
 
 from agent.answer.diagnosis import OFFLINE, ModelUse
 from agent.cli.place import ConnectionInputs, Positionals, ServerInputs, usable
-from agent.investigation.model_stage import ModelSettings
+from agent.investigation.model_settings import ModelSettings
 from agent.investigation.pipeline import Setup
 from agent.investigation.sources import DEADLINE_CHECKS, DEADLINE_MODEL, Options, Sources
 from agent.model.selection import choose
 from agent.model.usage import Prices
-from agent.recordings.baseline_file import read_baseline
 from agent.runbooks.library import Library, load
 from tools.clock import Clock
 from tools.connection.target import Target
@@ -87,10 +86,16 @@ class SourceInputs(ConnectionInputs):
             url, source = configured.get_secret_value(), "rediagnose.toml"
         if not url and (url := os.environ.get("REDIAGNOSE_PROMETHEUS")):
             source = "REDIAGNOSE_PROMETHEUS"
+        baseline = None
+        if self.baseline:
+            # It brings the replaying of recordings along.
+            from agent.recordings.baseline_file import read_baseline
+
+            baseline = read_baseline(self.baseline, load())
         return Sources(
             facts=load_facts(self.host_facts) if self.host_facts else None, log=self.server_log,
             history=History(url, clock, at, source=source), record=self.record, events=events,
-            baseline=read_baseline(self.baseline, load()) if self.baseline else None,
+            baseline=baseline,
         )  # fmt: skip
 
 

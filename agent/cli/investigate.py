@@ -13,14 +13,12 @@ from agent.cli.interruption import Interruption, interruptible
 from agent.cli.program import ANSWERED, INTERRUPTED
 from agent.cli.unhurried import Unhurried
 from agent.investigation.investigation import Investigation
-from agent.investigation.model_stage import show_prompt
 from agent.investigation.pipeline import Setup, look, run
 from agent.remediation.approval import Decisions
 from agent.remediation.audit import ForbiddenLog, audit_log, change_log, note_proposals
 from agent.remediation.site import site_of
-from agent.remediation.terminal import TerminalApprover
-from agent.report.console import Console
 from agent.report.markdown import markdown
+from agent.report.plain import Lines, lines_on
 from agent.report.progress import Progress
 from agent.report.render import text
 from tools.clock import Clock
@@ -46,7 +44,7 @@ async def investigate(setup: Setup, clock: Clock, finish: Finish, print_: Print,
 async def _investigate(
     setup: Setup, clock: Clock, finish: Finish, print_: Print, interruption: Interruption, *, prompt_only: bool
 ) -> int:
-    errors = Console(stderr=True)
+    errors = lines_on(stderr=True)
     if setup.target.tls and setup.target.tls.insecure:
         errors.say("rediagnose: warning: --insecure: the server's certificate isn't verified")
     progress = Progress(errors)
@@ -66,6 +64,8 @@ async def _investigate(
             with progress:
                 if prompt_only:
                     await look(incident, setup.model.use)
+                    from agent.investigation.model_stage import show_prompt
+
                     print(show_prompt(incident, setup.model))
                     return ANSWERED
                 await run(incident, setup.model)
@@ -97,7 +97,7 @@ class Presenter:
 
     def __init__(self, inputs: PrintedInputs) -> None:
         self._inputs = inputs
-        self._out = Console()
+        self._out = lines_on()
         self._asks = inputs.approve == "ask" and sys.stdin.isatty() and sys.stderr.isatty()
 
     async def finish(self, incident: Investigation, forbidden: ForbiddenLog, stop: HardStop) -> int:
@@ -116,6 +116,10 @@ class Presenter:
         return ANSWERED
 
     async def _decide(self, incident: Investigation, stop: HardStop) -> None:
+        # A person is at a terminal, and has the time.
+        from agent.remediation.terminal import TerminalApprover
+        from agent.report.console import Console
+
         asker = Console(stderr=True)
 
         site = site_of(incident, change_log(self._inputs.audit, self._inputs.record))
@@ -147,7 +151,7 @@ def note(incident: Investigation, forbidden: ForbiddenLog, audit: Path | None) -
     return True
 
 
-def _coloured(out: Console, answer: str) -> None:
+def _coloured(out: Lines, answer: str) -> None:
     if not out.is_terminal:
         print(answer)
         return

@@ -5,8 +5,8 @@ import importlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import ExitStack, nullcontext, suppress
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from typing import Any, NamedTuple, NoReturn
 
 from tools.terminal import sinks
@@ -99,7 +99,7 @@ def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, 
             print(f"rediagnose {name}: {NOT_LOADED}", file=sys.stderr)
             return NOTHING
 
-        with hard_stop(LOADS, give) if own else nullcontext():
+        with hard_stop(LOADS, give) if own else nullcontext(), loading() if own else nullcontext():
             from agent.cli.inputs import check_environment, typed
 
             check_environment(os.environ)
@@ -132,6 +132,19 @@ def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, 
             found = bug("the program", error)
         print(f"rediagnose {name}: {found}; nothing was answered", file=sys.stderr)
         return NOTHING
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Load what stays until the process ends: the collector would walk through all of it again and again."""
+    import gc
+
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 async def _interruptible(work: Coroutine[Any, Any, int], ending: ExitStack | None) -> int:

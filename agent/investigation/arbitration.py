@@ -1,11 +1,12 @@
 """A model's conclusion against that of the checks: which one is the answer, and what is said of the other."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
-from agent.answer.diagnosis import Cause, Disagreement, Evidence, Refused, Verdict
+from agent.answer.diagnosis import Cause, Disagreement, Evidence, Verdict
 from agent.checks.verdict import PRESENT
-from agent.investigation.scales import REPORT, Scales
+from agent.investigation.marks import only_reported
+from agent.investigation.scales import Scales
 from agent.loop.submission import LAST, Conclusion
 from tools.gate.advice import act_of
 from tools.gate.policy import refusal_of_advice
@@ -151,17 +152,6 @@ def disagreement(done: Conclusion, checks: Verdict, doubted: str | None) -> Disa
     )  # fmt: skip
 
 
-def marked(causes: Iterable[Cause]) -> tuple[Cause, ...]:
-    """Causes, each with whether nothing but the report supports it."""
-    return tuple(cause.model_copy(update={"only_reported": only_reported(cause)}) for cause in causes)
-
-
-def only_reported(cause: Cause) -> bool:
-    """Whether all that is proven of a cause is that somebody said so."""
-    proven = {one.reading for one in cause.evidence if one.verified}
-    return proven == {REPORT}
-
-
 def without_advice(done: Conclusion, refuse: Callable[[str, str], None]) -> Conclusion:
     """The conclusion without reasons that tell a person to do what policy forbids: they may be an intruder's words."""
 
@@ -184,11 +174,6 @@ def advises(text: str) -> str | None:
         return f"{act[0]}: {act[1]}"
     why = refusal_of_advice(text)
     return None if why is None or why.startswith(LOOKED_AT) or not _ADVISES.search(text) else why
-
-
-def refusals(reasons: Mapping[str, str]) -> tuple[Refused, ...]:
-    """What was refused, by action with the reason."""
-    return tuple(Refused(action=action, why=why) for action, why in reasons.items())
 
 
 def _claims(done: Conclusion) -> str:

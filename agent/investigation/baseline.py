@@ -5,15 +5,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import log
+from typing import TYPE_CHECKING
 
 from agent.checks.cpu import main_thread_share
 from agent.checks.versus_baseline import floor
 from agent.evidence.view import View
 from tools.clock import Clock
 from tools.errors import ToolError, Unanswered
-from tools.record.replay import Replay
 from tools.records import Reading, Record, Values
 from tools.toolbox import Tool, Toolbox, bind, reads
+
+if TYPE_CHECKING:
+    from tools.record.replay import Replay
 
 DAY = 86400
 OWNERS = 6
@@ -163,7 +166,7 @@ def _tidy(number: float) -> float | int:
     return int(number) if float(number).is_integer() else round(number, 4)
 
 
-def tools_against(beside: BaselineComparison | None, node: str, replay: Replay | None) -> Iterator[Tool]:
+def tools_against(beside: BaselineComparison | None, node: str, replay: "Replay | None") -> Iterator[Tool]:
     """The tool of one node, where there is a good day to compare with; of a replay where one was compared with."""
     if replay is not None and ("baseline", node) in replay.tape.seen:
         yield bind(baseline, None, node=node, instead=replay.reading("baseline", node))

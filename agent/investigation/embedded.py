@@ -5,7 +5,7 @@ from pathlib import Path
 
 from agent.answer.diagnosis import OFFLINE, Diagnosis
 from agent.answer.events import Event
-from agent.investigation.model_stage import ModelSettings
+from agent.investigation.model_settings import ModelSettings
 from agent.investigation.pipeline import Setup, run
 from agent.investigation.sources import DEADLINE_CHECKS, DEADLINE_MODEL, Options, Sources
 from agent.model.selection import choose

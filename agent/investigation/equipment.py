@@ -1,6 +1,7 @@
 """What an investigation works with: the deployment's nodes, a machine for each, and the tools that read them."""
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from agent.answer.diagnosis import LookedAt, TargetInfo
@@ -18,13 +19,14 @@ from tools.gate.bounds import room_of
 from tools.gate.proposals import Proposals
 from tools.host.local import Host
 from tools.past.history import History
-from tools.record.recorded_network import RecordedNetwork
-from tools.record.recorder import Recorder
 from tools.records import BudgetLimits, Reading
 from tools.redact import Pseudonyms
 from tools.server.deployment import Deployment
 from tools.server.topology import topology
 from tools.toolbox import PendingCall, Toolbox, bind
+
+if TYPE_CHECKING:
+    from tools.record.recorder import Recorder
 
 OnCall = Callable[[PendingCall | Reading], None]
 """Hears of each call of a tool, as it begins and as it ends."""
@@ -45,7 +47,7 @@ class Equipment:
         self.sources = sources or Sources()
         self.past = self.sources.history or History(None, clock)
         self.pseudonyms = Pseudonyms(_secrets(target, self.past))
-        self.recorder = Recorder(self.sources.record, clock, self.pseudonyms) if self.sources.record else None
+        self.recorder = self._recorder()
         self.budget = Budget(limits)
         self.deployment = Deployment(target, clock, self.budget, self.pseudonyms, self._network())
         self.hosts: dict[str, Host] = {}
@@ -54,8 +56,20 @@ class Equipment:
         self.proposals = Proposals(on_forbidden, lambda node: room_of(self.toolbox.readings, node))
         self.toolbox = Toolbox([bind(topology, self.deployment)] if finds_others else [], clock, on_call)
 
+    def _recorder(self) -> "Recorder | None":
+        if self.sources.record is None:
+            return None
+        # Loaded where it's used: most investigations aren't recorded.
+        from tools.record.recorder import Recorder
+
+        return Recorder(self.sources.record, self.clock, self.pseudonyms)
+
     def _network(self) -> Network | None:
-        return self.sources.replay or (RecordedNetwork(self.recorder) if self.recorder else None)
+        if self.sources.replay or self.recorder is None:
+            return self.sources.replay
+        from tools.record.recorded_network import RecordedNetwork
+
+        return RecordedNetwork(self.recorder)
 
     @property
     def node(self) -> Node:

@@ -9,12 +9,11 @@ from agent.answer.events import Answered, ChecksMade, Emit, ProposalForbidden, S
 from agent.checks.past_failover import past_failover
 from agent.checks.verdict import at_least, conclude
 from agent.evidence.view import PASTED, Readings, View
-from agent.investigation.arbitration import marked, refusals
 from agent.investigation.equipment import Equipment
 from agent.investigation.extent import only_glanced, without_the_well
 from agent.investigation.look import Look
+from agent.investigation.marks import marked, refusals
 from agent.investigation.recording import heard_by
-from agent.investigation.scales import Scales
 from agent.investigation.sources import Options, Sources
 from agent.plan.build import Planned, build
 from agent.runbooks.library import Library
@@ -194,11 +193,6 @@ class Investigation:
     def weighed_again(self) -> Verdict:
         """The same without a word of it to anybody."""
         return self._conclude()
-
-    def scales(self) -> Scales:
-        """What a model's citations are weighed by."""
-        recent = self._weighable()
-        return Scales(recent, list(self.nodes), self.library, self.concluded(recent))
 
     async def plan(self, verdict: Verdict) -> None:
         """Build the plan of a verdict; nothing is carried out. A cause that was only suspected gets no step."""

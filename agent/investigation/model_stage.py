@@ -5,11 +5,13 @@ import json
 import time
 from contextlib import nullcontext
 
-from agent.answer.diagnosis import OFFLINE, Cause, ModelUse, Verdict
+from agent.answer.diagnosis import Cause, Verdict
 from agent.answer.events import Emit, Event, ModelAnswered, ModelFailed
 from agent.answer.taxonomy import CAUSES
 from agent.investigation.arbitration import disagreement, doubt, objection, settled, surest, without_advice
 from agent.investigation.investigation import Investigation
+from agent.investigation.model_settings import ModelSettings
+from agent.investigation.scales import scales_of
 from agent.loop.prompts import Prompt, compose, compose_unaided
 from agent.loop.run import Limits, investigate, offered_tools
 from agent.loop.submission import Conclusion
@@ -17,36 +19,11 @@ from agent.loop.transcript import Transcript
 from agent.model.client import Model
 from agent.model.errors import EndpointError, ModelError
 from agent.model.request import Wire, request_body
-from agent.model.usage import Prices
 from tools.errors import ToolError
-from tools.records import Record
 from tools.text import escaped_json
 
 PLANNING = 40
 """Commands that are kept back from a model: the plan reads the value before each change."""
-
-
-class ModelSettings(Record):
-    """Which model is asked, and how."""
-
-    use: ModelUse = ModelUse(name=OFFLINE)
-    """The model, and why this one; `offline` for the checks alone."""
-    timeout: float = 60.0
-    """Seconds for one answer."""
-    max_tokens: int | None = None
-    """Most tokens of one answer."""
-    turns: int = 12
-    """Most turns."""
-    total_tokens: int = 400_000
-    """Most tokens of all answers together, in and out."""
-    cost: float | None = None
-    """Most money of all answers together, by `prices`; null for no bound."""
-    prices: Prices = Prices()
-    """What tokens cost."""
-    bare: bool = False
-    """Give it the tools alone: no digest, no findings and no runbooks, and no checks that stand in for its answer."""
-    base_url: str | None = None
-    """Where the model is; null for what the environment says."""
 
 
 class ModelConversation:
@@ -122,7 +99,7 @@ def weighed(incident: Investigation, done: Conclusion, *, bare: bool = False) ->
     done = without_advice(done, incident.proposals.forbid)
     incident.use = done.use.model_copy(update={"why": incident.use.why})
     latest = incident.check()
-    scales = incident.scales()
+    scales = scales_of(incident)
     why = None if bare else doubt(done, latest, scales)
     incident.use = incident.use.model_copy(update={"disagrees": disagreement(done, latest, why)})
     if why:
@@ -133,7 +110,7 @@ def weighed(incident: Investigation, done: Conclusion, *, bare: bool = False) ->
 
 def review(incident: Investigation, done: Conclusion) -> str | None:
     """What a model gets to read about a conclusion that wouldn't stand, or null."""
-    return objection(done, incident.weighed_again(), incident.scales())
+    return objection(done, incident.weighed_again(), scales_of(incident))
 
 
 def _failed(incident: Investigation, checks: Verdict, why: str, *, endpoint: bool = False) -> Verdict:

@@ -2,15 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from agent.answer.diagnosis import OFFLINE, ModelUse, Verdict
 from agent.answer.events import Emit
 from agent.investigation.investigation import Investigation
-from agent.investigation.model_stage import ModelConversation, ModelSettings, think
+from agent.investigation.model_settings import ModelSettings
 from agent.investigation.sources import Options, Sources
 from agent.runbooks.library import Library
 from tools.clock import Clock
 from tools.connection.target import Target
+
+if TYPE_CHECKING:
+    from agent.investigation.model_stage import ModelConversation
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ async def look(investigation: Investigation, use: ModelUse) -> Verdict:
 async def run(
     investigation: Investigation,
     model: ModelSettings,
-    conversation: Callable[[], ModelConversation | None] | None = None,
+    conversation: "Callable[[], ModelConversation | None] | None" = None,
 ) -> Verdict:
     """Look, let the model conclude if there is one, and plan; nothing is changed.
 
@@ -49,6 +53,8 @@ async def run(
     """
     verdict = await look(investigation, model.use)
     if model.use.name != OFFLINE:
+        from agent.investigation.model_stage import think
+
         verdict = await think(investigation, verdict, model, conversation() if conversation else None)
     await investigation.plan(verdict)
     return verdict

@@ -1,13 +1,18 @@
 """An investigation's stream of events, written into a recording as it happens."""
 
+from typing import TYPE_CHECKING
+
 from agent.answer.events import Emit, Event, ReadingBegun, ReadingTaken
-from tools.record.recorder import NOT_THE_SERVERS, Recorder
+
+if TYPE_CHECKING:
+    from tools.record.recorder import Recorder
 
 
-def heard_by(recorder: Recorder | None, emit: Emit, *, events: bool = True) -> Emit:
+def heard_by(recorder: "Recorder | None", emit: Emit, *, events: bool = True) -> Emit:
     """Whoever listens, and the recording too; without `events` only what a replay needs goes into that."""
     if recorder is None:
         return emit
+    from tools.record.recorder import NOT_THE_SERVERS
 
     def both(event: Event) -> None:
         if isinstance(event, ReadingTaken):

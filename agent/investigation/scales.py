@@ -6,13 +6,13 @@ from agent.answer.diagnosis import Cause, Evidence, Verdict
 from agent.checks.sight import ANY, Looked, looked_at
 from agent.checks.verdict import PRESENT
 from agent.evidence.view import View
+from agent.investigation.investigation import Investigation
+from agent.investigation.marks import REPORT
 from agent.loop.submission import Conclusion
 from agent.runbooks.library import Library
 from agent.runbooks.proof import difference_text, names, proof_text
 from tools.records import Reading, Scalar
 
-REPORT = "r0"
-"""The reading that is what somebody said."""
 _NOTHING: tuple[Scalar, ...] = (0, 0.0, None, False, "", "0", "ok", "up", "no", "none", "online", "connected", "-")
 """Values that say that something isn't there, or that it's well."""
 
@@ -101,6 +101,12 @@ class Scales:
     def _tool(self, one: Evidence) -> str:
         reading = self._by_id.get(one.reading)
         return reading.tool if reading else ""
+
+
+def scales_of(incident: Investigation) -> Scales:
+    """What a model's citations are weighed by, as things stand."""
+    weighed = incident.weighed
+    return Scales(weighed.all, list(incident.nodes), incident.library, incident.concluded(weighed))
 
 
 def _plain(field: str) -> str:

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from agent.investigation.baseline import Baseline
-from tools.host.local import Facts
-from tools.past.history import History
-from tools.record.replay import Replay
 from tools.records import BudgetLimits, Record
+
+if TYPE_CHECKING:
+    # Most investigations have none of them.
+    from agent.investigation.baseline import Baseline
+    from tools.host.local import Facts
+    from tools.past.history import History
+    from tools.record.replay import Replay
 
 DEADLINE_CHECKS, DEADLINE_MODEL = 30.0, 180.0
 """Seconds for the whole, with the checks alone and with a model."""
@@ -17,19 +21,19 @@ DEADLINE_CHECKS, DEADLINE_MODEL = 30.0, 180.0
 class Sources:
     """What an investigation may look at besides the servers."""
 
-    facts: Facts | None = None
+    facts: "Facts | None" = None
     """Facts of a host that this program can't log into."""
     log: str | None = None
     """Path of the named server's log, for a server that is dead; null to find it."""
-    history: History | None = None
+    history: "History | None" = None
     """Where the past is kept; null for nowhere."""
     record: Path | None = None
     """Where the incident is written down; null for nowhere."""
-    baseline: Baseline | None = None
+    baseline: "Baseline | None" = None
     """A good day to compare with; null for none."""
     events: bool = True
     """Whether the investigation's own events are written down too."""
-    replay: Replay | None = None
+    replay: "Replay | None" = None
     """A recording in the place of the servers and their machines; null for the real ones."""
 
 

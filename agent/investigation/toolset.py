@@ -1,6 +1,7 @@
 """The tools of a node: what a model and the survey can call."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from tools.connection.node import Node
 from tools.gate.proposals import Proposals, propose_config_set
@@ -12,7 +13,6 @@ from tools.host.machine import machine
 from tools.host.process import process
 from tools.host.sockets import sockets
 from tools.past.history import History, history
-from tools.record.replay import Replay
 from tools.server.access import access
 from tools.server.big_keys import big_keys
 from tools.server.clients import clients
@@ -40,6 +40,9 @@ from tools.server.slowlog import slowlog
 from tools.server.streams import streams
 from tools.toolbox import Tool, ToolFunction, bind
 
+if TYPE_CHECKING:
+    from tools.record.replay import Replay
+
 REACHING = (connect, ping, silence)
 SERVER = (
     latency_sample, info, commandstats, latencystats, latency_events, slowlog, clients, memory, persistence,
@@ -50,7 +53,7 @@ HOST = (process, sockets, machine, disk, log, kernel_log)
 
 
 def tools_of(
-    node: Node, host: Host, proposals: Proposals, past: History, *, sentinel: bool, replay: Replay | None = None
+    node: Node, host: Host, proposals: Proposals, past: History, *, sentinel: bool, replay: "Replay | None" = None
 ) -> Iterator[Tool]:
     """The tools of one node, in a fixed order; a sentinel has those that make sense of one.
 
@@ -67,6 +70,6 @@ def tools_of(
         yield bind(propose_config_set, node, proposals, node=node.name)
 
 
-def _bound(fn: ToolFunction, given: tuple[object, ...], node: Node, replay: Replay | None) -> Tool:
+def _bound(fn: ToolFunction, given: tuple[object, ...], node: Node, replay: "Replay | None") -> Tool:
     instead = replay.reading(fn.__name__, node.name) if replay else None
     return bind(fn, *given, node=node.name, instead=instead)

@@ -1,13 +1,15 @@
 """The limits of what a model may cost in an investigation, and what it has cost."""
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from agent.answer.diagnosis import ModelUse
-from agent.model.response import Turn
 from tools.records import Record
+
+if TYPE_CHECKING:
+    from agent.model.response import Turn
 
 RESERVE = 0.25
 """The share of the time, of the tokens and of the money that is reserved for the conclusion."""
@@ -60,7 +62,7 @@ class Spending:
         """Seconds until the deadline."""
         return self.limits.ends - time.monotonic()
 
-    def add(self, turn: Turn, sent: int) -> None:
+    def add(self, turn: "Turn", sent: int) -> None:
         """Count an answer to a request of so many bytes; where the endpoint doesn't count, by its size."""
         tokens_in, tokens_out = turn.tokens_in, turn.tokens_out
         estimated = not (tokens_in or tokens_out)

@@ -10,7 +10,8 @@ from pydantic import SecretStr
 from agent.answer.diagnosis import OFFLINE
 from agent.answer.events import Event
 from agent.investigation.investigation import Investigation
-from agent.investigation.model_stage import ModelConversation, ModelSettings
+from agent.investigation.model_settings import ModelSettings
+from agent.investigation.model_stage import ModelConversation
 from agent.investigation.pipeline import run
 from agent.investigation.sources import DEADLINE_MODEL, Options, Sources
 from agent.runbooks.library import Library, load

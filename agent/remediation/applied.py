@@ -6,7 +6,7 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
 from agent.answer.diagnosis import Diagnosis, Step
-from agent.answer.events import EVENT, Answered
+from agent.answer.events import Answered, event_of
 from tools.errors import GateError, UsageError
 from tools.files import open_regular
 from tools.gate.equality import equal_values
@@ -36,7 +36,7 @@ def answer_of(path: Path) -> Diagnosis:
     if last is None:
         raise UsageError(f"{path}: there is no answer in it; give a recording of triage --record")
     try:
-        event = EVENT.validate_python(last)
+        event = event_of(last)
     except ValueError as error:
         raise UsageError(
             f"{path}: its answer can't be read ({str(error).splitlines()[0]}); the file is damaged"

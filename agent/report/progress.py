@@ -1,9 +1,7 @@
 """What is being read, as it happens: on a terminal's stderr only."""
 
 from types import TracebackType
-
-from rich.live import Live
-from rich.text import Text
+from typing import TYPE_CHECKING, cast
 
 from agent.answer.events import (
     ChecksMade,
@@ -17,16 +15,22 @@ from agent.answer.events import (
     ReadingTaken,
     Started,
 )
-from agent.report.console import Console, moving_line, show_moving
+from agent.report.plain import Lines
 from agent.report.render import figures_text, sparkline
 from tools.records import Reading
 from tools.text import one_line, printable
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.text import Text
+
+    from agent.report.console import Console
 
 
 class Progress:
     """Shows the stream of events; does nothing but say which model it is where stderr isn't a terminal."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Lines) -> None:
         self.console = console
         self._status: Live | None = None
         self._running: dict[str, str] = {}
@@ -35,12 +39,18 @@ class Progress:
     def __enter__(self) -> "Progress":
         self._running.clear()
         if self.console.is_terminal:
-            self._status = moving_line(self.console, "looking")
+            from agent.report.console import moving_line
+
+            self._status = moving_line(self._terminal, "looking")
             self._status.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.pause()
+
+    @property
+    def _terminal(self) -> "Console":
+        return cast("Console", self.console)
 
     def pause(self) -> None:
         """Stop the moving line: a person is about to be asked."""
@@ -49,16 +59,18 @@ class Progress:
             self._status.stop()
             self._status = None
 
-    def _speak(self, text: str, status: Live) -> None:
+    def _speak(self, text: str, status: "Live") -> None:
         """Print a piece of text as it comes; the moving line would wipe it out again."""
+        from rich.text import Text
+
         if not self._speaking:
             status.stop()
             self._speaking = True
-        self.console.print(Text(printable(text)), end="", soft_wrap=True)
+        self._terminal.print(Text(printable(text)), end="", soft_wrap=True)
 
-    def _fall_silent(self, status: Live) -> None:
+    def _fall_silent(self, status: "Live") -> None:
         if self._speaking:
-            self.console.print()
+            self._terminal.print()
             self._speaking = False
             status.start()
 
@@ -73,7 +85,7 @@ class Progress:
         elif self._status is not None:
             self._live(event, self._status)
 
-    def _live(self, event: Event, status: Live) -> None:
+    def _live(self, event: Event, status: "Live") -> None:
         if isinstance(event, ModelText):
             self._speak(event.text, status)
             return
@@ -83,17 +95,21 @@ class Progress:
         elif isinstance(event, ReadingTaken):
             self._running.pop(event.reading.id, None)
             if event.reading.tool != "symptom":
-                self.console.print(_line(event.reading), soft_wrap=True)
+                self._terminal.print(_line(event.reading), soft_wrap=True)
         elif isinstance(event, ChecksMade):
             found = ", ".join(f"{cause.id} {cause.probability:.0%}" for cause in event.findings[:3]) or "nothing"
             self.console.say(f"checks: {found}", "bold")
         elif isinstance(event, ModelRetried):
             self.console.say(f"asking again in {event.seconds:.1f} s: {event.why}", "yellow")
         waiting = f"turn {event.turn}" if isinstance(event, ModelAsked) else ", ".join(self._running.values())
+        from agent.report.console import show_moving
+
         show_moving(status, waiting or "thinking")
 
 
-def _line(reading: Reading) -> Text:
+def _line(reading: Reading) -> "Text":
+    from rich.text import Text
+
     line = Text(f"{one_line(reading.id):<4} ", style="dim")
     line.append(f"{one_line(reading.tool):<14}", style="red" if reading.unavailable else "green")
     line.append(f" {reading.ms or 0:8.1f} ms  ", style="dim")

@@ -7,9 +7,8 @@ from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from string import Template
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from agent.answer.compare import compare
@@ -18,12 +17,6 @@ from agent.answer.taxonomy import CAUSES
 from tools.errors import UsageError
 from tools.files import read_regular_text
 from tools.records import Record, Scalar
-
-try:
-    # libyaml's: a tenth of the time, at the start of every command that knows the runbooks.
-    from yaml import CSafeLoader as Loader
-except ImportError:
-    from yaml import SafeLoader as Loader  # type: ignore[assignment]
 
 BUNDLED = Path(__file__).resolve().parent.parent.parent / "runbooks"
 
@@ -141,13 +134,20 @@ class Runbook(Record):
 class Library(Record):
     """The runbooks of an investigation; a team's own come first."""
 
-    runbooks: tuple[Runbook, ...]
+    teams: tuple[Runbook, ...] = ()
+    """A team's own."""
     thresholds: dict[str, float]
     """By name; from the bundled runbooks only."""
 
+    @property
+    def runbooks(self) -> tuple[Runbook, ...]:
+        """All of them. The bundled ones are parsed here: what is asked by a cause's name needs one or two."""
+        return (*self.teams, *map(_bundled, _fronts()))
+
     def notes(self, cause: str) -> CauseNotes | None:
         """What the first runbook that knows a cause says of it."""
-        return next((book.causes[cause] for book in self.runbooks if cause in book.causes), None)
+        knowing = (*self.teams, *(_bundled(path) for path in _knowing(cause)))
+        return next((book.causes[cause] for book in knowing if cause in book.causes), None)
 
     def remedy(self, command: Sequence[str], causes: Collection[str]) -> Remedy | None:
         """The first remedy with a check that sends the same command, or sets the same parameter, to any value.
@@ -172,16 +172,33 @@ class Library(Record):
 
 def load(own: Path | None = None) -> Library:
     """The bundled runbooks, and a team's own from a folder before them. Raises `UsageError` naming what's wrong."""
-    bundled = _bundled()
-    teams = [parse(path) for path in files(own)] if own else []
-    thresholds = {name: limit.value for book in bundled for name, limit in book.thresholds.items()}
-    return Library(runbooks=(*teams, *bundled), thresholds=thresholds)
+    return Library(teams=tuple(parse(path) for path in files(own)) if own else (), thresholds=_thresholds())
 
 
 @cache
-def _bundled() -> tuple[Runbook, ...]:
-    """Those of the program itself, read once: they don't change while it runs."""
-    return tuple(parse(path) for path in sorted(BUNDLED.glob("*.md")))
+def _fronts() -> Mapping[Path, str]:
+    """The front matter of the program's own runbooks by path, read once: they don't change while it runs."""
+    return {path: read_regular_text(path).partition("\n---\n")[0] for path in sorted(BUNDLED.glob("*.md"))}
+
+
+@cache
+def _bundled(path: Path) -> Runbook:
+    return parse(path)
+
+
+_LIMIT = re.compile(r"^  (\w+):\n    value: (\S+)$", re.MULTILINE)
+"""A bound as the program's own runbooks write it: every command needs them all, and the rest of a runbook seldom."""
+
+
+@cache
+def _thresholds() -> dict[str, float]:
+    listed = (front.partition("\nthresholds:\n")[2].partition("\ncauses:")[0] for front in _fronts().values())
+    return {name: float(value) for limits in listed for name, value in _LIMIT.findall(limits)}
+
+
+def _knowing(cause: str) -> list[Path]:
+    """The program's own runbooks that have notes on a cause."""
+    return [path for path, front in _fronts().items() if f"\n  {cause}:\n" in front.partition("\ncauses:")[2]]
 
 
 def files(folder: Path) -> Iterable[Path]:
@@ -199,6 +216,9 @@ def files(folder: Path) -> Iterable[Path]:
 
 def parse(path: Path) -> Runbook:
     """The runbook of a file. Raises `UsageError` naming the file, the place and the remedy."""
+    # YAML is parsed where a runbook is read in full.
+    from agent.runbooks.front_matter import split
+
     front, body = split(path)
     try:
         book = Runbook(**{**front, "body": body, "path": path})
@@ -207,36 +227,6 @@ def parse(path: Path) -> Runbook:
     if unknown := [cause for cause in book.causes if cause not in CAUSES]:
         raise UsageError(f"runbook {path}: unknown cause {unknown[0]!r}; `rediagnose runbooks list` shows all")
     return book
-
-
-def split(path: Path) -> tuple[dict[str, Any], str]:
-    """A file's front matter and body. Raises `UsageError` naming the file, the place and the remedy."""
-    try:
-        text = read_regular_text(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"runbook {path}: {error}; make it a readable UTF-8 file") from None
-    match = re.match(r"---\n(?P<front>.*?)\n---\n(?P<body>.*)", text, re.DOTALL)
-    if match is None:
-        raise UsageError(f"runbook {path}: no front matter; begin the file with a YAML block between two --- lines")
-    try:
-        front = yaml.load(match["front"], _Strict)
-    except yaml.YAMLError as error:
-        raise UsageError(f"runbook {path}: the front matter isn't YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(front, dict):
-        raise UsageError(f"runbook {path}: the front matter isn't a mapping; begin with name:, title: and causes:")
-    return front, match["body"]
-
-
-class _Strict(Loader):
-    """Refuses a key that is there twice: the first one's text would be lost without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands there twice", key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
 
 
 def _first(error: Exception) -> str:

@@ -13,7 +13,8 @@ from agent.answer.diagnosis import Outcome
 from agent.answer.taxonomy import CAUSES
 from agent.evidence.fields import FIGURES
 from agent.evidence.known import is_known
-from agent.runbooks.library import BUNDLED, CauseNotes, Remedy, Runbook, files, split
+from agent.runbooks.front_matter import split
+from agent.runbooks.library import BUNDLED, CauseNotes, Remedy, Runbook, files
 from agent.runbooks.placeholders import EXAMPLES
 from tools.errors import Forbidden, UsageError
 from tools.gate.policy import allowed_change, parse_command, refusal_of_advice

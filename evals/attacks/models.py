@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from functools import cache
 
 from agent.answer.diagnosis import Diagnosis, ModelUse
-from agent.investigation.model_stage import ModelConversation, ModelSettings
+from agent.investigation.model_settings import ModelSettings
+from agent.investigation.model_stage import ModelConversation
 from agent.model.client import Model
 from agent.recordings.replay import case, on_virtual_time
 from evals.attacks._scripted import MODELS, library

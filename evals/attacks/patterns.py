@@ -18,6 +18,7 @@ from agent.model.json_repair import repaired_json
 from evals.attacks._pumps import pumps
 from evals.attacks.attempt import Attempt
 from tools.credentials import hide_secrets
+from tools.patterns import compiled
 from tools.redact import Pseudonyms
 from tools.server.client_list import parse_clients
 from tools.server.cluster import parse_nodes
@@ -71,7 +72,8 @@ def collected() -> list[Named]:
             if isinstance(node, ast.Attribute) and node.attr in _WAYS and isinstance(node.value, ast.Name):
                 uses.setdefault(node.value.id, set()).add(node.attr)
     for module, tree in sources.items():
-        for name, value in vars(module).items():
+        for name, held in vars(module).items():
+            value = compiled(held)
             for pattern in _in(value, 0):
                 own = uses.get(name, set()) if isinstance(value, re.Pattern) else set()
                 way = (
@@ -90,6 +92,7 @@ def collected() -> list[Named]:
 
 
 def _in(value: Any, depth: int) -> Iterator[re.Pattern[str]]:
+    value = compiled(value)
     if isinstance(value, re.Pattern) and isinstance(value.pattern, str):
         yield value
     elif depth < 4 and isinstance(value, tuple | list | set | frozenset):

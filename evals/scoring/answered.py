@@ -8,7 +8,7 @@ from typing import Protocol
 
 from agent.answer.diagnosis import Diagnosis, ModelUse
 from agent.answer.events import Event, ModelFailed
-from agent.investigation.model_stage import ModelSettings
+from agent.investigation.model_settings import ModelSettings
 from agent.recordings.replay import case, on_virtual_time
 from agent.runbooks.library import Library
 from agent.runbooks.library import load as load_library

@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from tools.gate.policy import refusal_of_advice
+from tools.patterns import deferred
 
 _ACTS: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parent / "advice.toml").read_text(encoding="utf-8"))
-_NEGATED = re.compile(
+_NEGATED = deferred(
     r"\b(?:do\s+not|don'?t|must\s+not|should\s+not|shouldn'?t|cannot|can'?t|never|without|instead\s+of|rather\s+than|"
     r"no\s+need\s+(?:to|for)|avoid(?:ing)?)\s+(?:(?:a|an|any|the|to)\s+)?(?=\w)"
 )  # fmt: skip
-_PATTERNS = {name: re.compile(rf"(?<![a-z])(?:{'|'.join(act['words'])})", re.IGNORECASE) for name, act in _ACTS.items()}
-_SPACED = re.compile(r"(?<!\w)(?:\w[\s._*-]{1,2}){3,}\w(?!\w)")
+_PATTERNS = {name: deferred(rf"(?<![a-z])(?:{'|'.join(act['words'])})", re.IGNORECASE) for name, act in _ACTS.items()}
+_SPACED = deferred(r"(?<!\w)(?:\w[\s._*-]{1,2}){3,}\w(?!\w)")
 _LOOKALIKES = str.maketrans("аеорсухіѕԁһӏκνορτι", "aeopcyxisdhlkvopti")
 """Letters of other alphabets that look like Latin ones."""
 _DIGITS = dict(zip("013457$@", "oleastsa", strict=True))
-_URGES = re.compile(
+_URGES = deferred(
     r"(?:^|[.;:,!?(]\s*|\b(?:please|just|then|now|first|next|finally|simply|should|must|can|could|would|may|might|you|"
     r"we|i'd|"
     r"i|let'?s|try|recommend|suggest|advise|consider|propose|need|needs|want|best|better|ahead|to|and|or|by|safe|fix|"

@@ -9,14 +9,15 @@ from typing import Any, Literal
 from tools.credentials import HIDDEN, is_secret
 from tools.errors import Forbidden
 from tools.gate.bounds import check_bounds
+from tools.patterns import deferred
 from tools.records import Record
 
 Risk = Literal["safe", "risky"]
 _POLICY: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parent / "policy.toml").read_text(encoding="utf-8"))
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_UNESCAPED = re.compile(r"[ !#-[\]-~]")
+_NAME = deferred(r"[A-Za-z0-9_-]{1,64}")
+_UNESCAPED = deferred(r"[ !#-[\]-~]")
 """Characters that need no escape in quotes; all others get one, so that a command is one readable line."""
-_PLAIN = re.compile(r"[\x20-\x7e]*")
+_PLAIN = deferred(r"[\x20-\x7e]*")
 """Characters of a value: no look-alike letters, nothing that ends a line or a string."""
 
 VALUE_MOST = 1000
@@ -119,13 +120,13 @@ def _ban_reason(name: str) -> str | None:
     return None if reason is None else str(reason)
 
 
-_DESTRUCTIVE = re.compile(
+_DESTRUCTIVE = deferred(
     r"\b(FLUSHALL|FLUSHDB|SHUTDOWN|SWAPDB|RESETSTAT|REPLICAOF|SLAVEOF|CONFIG\s+REWRITE|CLIENT\s+KILL\s+TYPE|"
     r"(SLOWLOG|LATENCY|ACL\s+LOG|CLUSTER)\s+RESET|FLUSHSLOTS|ACL\s+SETUSER|DEBUG\s+\w+|MODULE\s+LOAD)\b|\bKEYS\s+\*|"
     r"\brm\s+-",
     re.IGNORECASE,
 )
-_SETTING = re.compile(r"\bCONFIG\s+SET\s+([A-Za-z0-9-]+)\s+(\"[^\"]*\"|'[^']*'|\S+)?", re.IGNORECASE)
+_SETTING = deferred(r"\bCONFIG\s+SET\s+([A-Za-z0-9-]+)\s+(\"[^\"]*\"|'[^']*'|\S+)?", re.IGNORECASE)
 
 
 def refusal_of_advice(text: str) -> str | None:

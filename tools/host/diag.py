@@ -5,9 +5,10 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
 
 from tools.host.proc import Files
-from tools.records import Record
 
 STATES = (
     "none", "established", "syn_sent", "syn_recv", "fin_wait1", "fin_wait2", "time_wait", "close", "close_wait",
@@ -28,7 +29,7 @@ _HEADER = struct.Struct("=IHHII")
 _MESSAGE = struct.Struct("=BBBB2s2s16s16s12xIIIII")
 
 
-class Socket(Record):
+class Socket(NamedTuple):
     """One TCP socket of this side."""
 
     state: str
@@ -159,6 +160,7 @@ def _from_hex(digits: str) -> str:
     return _address(socket.AF_INET if len(words) == 4 else socket.AF_INET6, words)
 
 
+@lru_cache(maxsize=4096)
 def _address(family: int, packed: bytes) -> str:
     written = socket.inet_ntop(family, packed)
     return written.removeprefix("::ffff:") if "." in written else written

@@ -12,6 +12,7 @@ from pathlib import Path
 from tools.errors import Unanswered
 from tools.host.listener import SERVERS, plain_name
 from tools.host.local import Host, offload
+from tools.patterns import deferred
 from tools.records import Record, Scalar, Values
 from tools.toolbox import reads
 
@@ -24,29 +25,29 @@ MOST_TEXT = 1024
 """Characters of a record that are looked at."""
 SHOWN = 20
 """Newest kills whose pids are given."""
-_KILLED = re.compile(r"(?P<group>Memory cgroup )?[Oo]ut of memory(?: \(\w+\))?: Kill(?:ed)? process (?P<pid>\d+) "
+_KILLED = deferred(r"(?P<group>Memory cgroup )?[Oo]ut of memory(?: \(\w+\))?: Kill(?:ed)? process (?P<pid>\d+) "
                      r"\((?P<name>[^)]*)\)(?:.*?anon-rss:(?P<rss>\d+)kB)?")  # fmt: skip
 
 
 TROUBLES: dict[str, re.Pattern[str]] = {
     # Drives without a medium, and files that are mounted, fail without anybody's harm.
-    "io_error": re.compile(r"I/O error, dev (?!sr|fd|loop|nbd|zram)(?P<what>[a-z][\w-]{0,31})"),
-    "filesystem_error": re.compile(
+    "io_error": deferred(r"I/O error, dev (?!sr|fd|loop|nbd|zram)(?P<what>[a-z][\w-]{0,31})"),
+    "filesystem_error": deferred(
         r"(?:EXT4-fs|XFS|BTRFS)(?P<bad>:? (?:error|critical))? \((?:device )?(?P<what>[\w-]{1,32})\)"
         r"(?(bad)|: (?:.{0,80}[Cc]orruption|Remounting filesystem read-only))"
     ),
-    "hung_task": re.compile(r"task (?P<what>[\w.:/-]{1,32}):\d+ blocked for more than \d+ seconds"),
-    "conntrack_full": re.compile(r"nf_conntrack: table full, dropping packet"),
-    "syn_flood": re.compile(r"ossible SYN flooding on port (?:[\d.a-f:\[\]]{1,48}:)?(?P<what>\d{1,5})\."),
-    "link_down": re.compile(r"(?<!\w)(?P<what>[a-z][\w-]{1,15}): (?:NIC )?[Ll]ink is [Dd]own"),
-    "cpu_stuck": re.compile(r"soft lockup - CPU#(?P<what>\d+) stuck|detected (?:expedited )?stalls on CPUs"),
-    "hardware_error": re.compile(r"\[Hardware Error\]: (?:Machine check|CPU|event severity: (?:fatal|recoverable))"),
-    "neighbour_table_full": re.compile(r"neighbou?r(?: table)?.{0,20}table overflow"),
+    "hung_task": deferred(r"task (?P<what>[\w.:/-]{1,32}):\d+ blocked for more than \d+ seconds"),
+    "conntrack_full": deferred(r"nf_conntrack: table full, dropping packet"),
+    "syn_flood": deferred(r"ossible SYN flooding on port (?:[\d.a-f:\[\]]{1,48}:)?(?P<what>\d{1,5})\."),
+    "link_down": deferred(r"(?<!\w)(?P<what>[a-z][\w-]{1,15}): (?:NIC )?[Ll]ink is [Dd]own"),
+    "cpu_stuck": deferred(r"soft lockup - CPU#(?P<what>\d+) stuck|detected (?:expedited )?stalls on CPUs"),
+    "hardware_error": deferred(r"\[Hardware Error\]: (?:Machine check|CPU|event severity: (?:fatal|recoverable))"),
+    "neighbour_table_full": deferred(r"neighbou?r(?: table)?.{0,20}table overflow"),
 }  # fmt: skip
 """What its words are for trouble of the machine; `what` is the device, task, port or interface that has it."""
 
 
-_RELEVANT = re.compile(
+_RELEVANT = deferred(
     r"Kill|/O error|-fs |XFS|BTRFS|blocked for|table full|SYN flood|ink is|soft lockup|stalls on|Hardware Err|overflow"
 )
 """Words that a record has which any of these patterns could match: most of a log needs no closer look."""

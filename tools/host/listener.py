@@ -5,7 +5,7 @@ import ipaddress
 import os
 import re
 import sys
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 import psutil
@@ -161,14 +161,19 @@ def _server_pids() -> list[int]:
     return [one.pid for one in Files().tasks() if SERVERS.fullmatch(one.name)]
 
 
-def _held(pid: int, inodes: Container[int]) -> Iterator[int]:
+def _held(pid: int, inodes: Iterable[int]) -> Iterator[int]:
     """Those of some sockets that a process holds; none where its files can't be seen."""
+    left = set(inodes)
     with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as files:
         for one in files:
+            if not left:
+                # What a server listens with is among its first files, and its clients may be thousands.
+                return
             with contextlib.suppress(OSError):
                 match = _SOCKET.fullmatch(os.readlink(one.path))
-                if match and int(match[1]) in inodes:
-                    yield int(match[1])
+                if match and (inode := int(match[1])) in left:
+                    left.remove(inode)
+                    yield inode
 
 
 def _listeners_at_path(path: str) -> Iterable[Listener]:

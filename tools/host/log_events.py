@@ -4,20 +4,23 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tools.host.log_lines import Line
+from tools.patterns import deferred, literals
 from tools.records import Record, Scalar
 
 Level = Literal["info", "warning", "critical"]
 
 
-class Pattern(Record):
+class Pattern(NamedTuple):
     """What one kind of line looks like."""
 
     name: str
     level: Level
     match: re.Pattern[str]
+    has: tuple[str, ...]
+    """Of which every line has one that it matches, looked for first; empty where that isn't known."""
 
 
 class Event(Record):
@@ -33,7 +36,7 @@ class Event(Record):
 def _patterns() -> tuple[Pattern, ...]:
     data = tomllib.loads((Path(__file__).parent / "log_patterns.toml").read_text(encoding="utf-8"))
     return tuple(
-        Pattern(name=name, level=one["level"], match=re.compile(one["match"], re.MULTILINE))
+        Pattern(name=name, level=one["level"], match=deferred(one["match"], re.MULTILINE), has=literals(one["match"]))
         for name, one in data.items()
     )
 
@@ -46,8 +49,10 @@ _STARTED = next(one.match for one in PATTERNS if one.name == "started")
 
 def classify(line: Line) -> Event | None:
     """The event of a line, or None if no pattern matches it."""
+    text = line.text[:LONGEST]
     for pattern in PATTERNS:
-        if found := pattern.match.search(line.text[:LONGEST]):
+        likely = not pattern.has or any(one in text for one in pattern.has)
+        if likely and (found := pattern.match.search(text)):
             figures = {name: _figure(value) for name, value in found.groupdict().items() if value is not None}
             return Event(name=pattern.name, level=pattern.level, at=line.at, figures=figures, pid=line.pid)
     return None

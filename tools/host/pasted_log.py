@@ -1,16 +1,15 @@
 """The log's lines in what somebody reported: where a log can't be read, a person often could."""
 
-import re
-
 from tools.host.log import TAIL, log_values
 from tools.host.log_events import LONGEST, classify
 from tools.host.log_lines import Line, log_lines
 from tools.host.start_failure import start_failure
+from tools.patterns import deferred
 from tools.records import Values
 
 ZONES = 14 * 3600
 """Seconds that the farthest zone is from UTC."""
-_HEAD_WITHIN = re.compile(
+_HEAD_WITHIN = deferred(
     r"(?<![\d:.])[ \t]?(?=\d{1,10}:[A-Z] \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:)|(?<=\S) (?=\*\*\* FATAL CONFIG)"
 )
 """Where a line begins in a report that was put into one."""

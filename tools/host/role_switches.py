@@ -7,6 +7,7 @@ from typing import Literal
 from tools.connection.shapes import whole_number
 from tools.connection.target import address
 from tools.host.log_lines import Line
+from tools.patterns import deferred
 from tools.records import Record, Values
 
 By = Literal[
@@ -36,10 +37,10 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("cluster-fail", r"FAIL message received from |Marking node .{1,200} as failing"),
     ("demoted", r"Configuration change detected\. Reconfiguring myself as a replica of "),
 )  # fmt: skip
-_COMPILED = tuple((name, re.compile(pattern)) for name, pattern in _RULES)
-_ANY = re.compile("|".join(re.sub(r"\(\?P<\w+>", "(?:", pattern) for _, pattern in _RULES))
-_CLIENT_PLACE = re.compile(r"\baddr=([0-9a-fA-F.:\[\]]{3,60})")
-_SENTINEL = re.compile(r"\bname=sentinel-[0-9a-f]{8}-cmd\b")
+_COMPILED = tuple((name, deferred(pattern)) for name, pattern in _RULES)
+_ANY = deferred("|".join(re.sub(r"\(\?P<\w+>", "(?:", pattern) for _, pattern in _RULES))
+_CLIENT_PLACE = deferred(r"\baddr=([0-9a-fA-F.:\[\]]{3,60})")
+_SENTINEL = deferred(r"\bname=sentinel-[0-9a-f]{8}-cmd\b")
 
 
 class Switch(Record):

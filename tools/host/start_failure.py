@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from tools.host.directives import DIRECTIVES
 from tools.host.log_lines import Line
 from tools.host.process import plain_path
+from tools.patterns import deferred
 from tools.records import Record, Scalar, Values
 
 Rules = tuple[tuple[str, re.Pattern[str]], ...]
@@ -25,18 +26,18 @@ _ERRNOS = {
     "Cannot assign requested address": "no-such-address", "file too short": "not-a-module",
     "invalid ELF header": "not-a-module", "undefined symbol": "other-version", "wrong ELF class": "other-machine",
 }  # fmt: skip
-_ERRNO = re.compile("|".join(map(re.escape, _ERRNOS)))
-_BAD_LINE = re.compile(
+_ERRNO = deferred("|".join(map(re.escape, _ERRNOS)))
+_BAD_LINE = deferred(
     r"Reading the configuration file, at line (?P<line>\d{1,7})\s+>>> '(?P<written>[^\n]{0,400}?)'\s+"
     r"(?P<problem>[^\n]*)"
 )
-_UNRESOLVED = re.compile(r"Unresolved Configuration\(s\) Detected:\s*(?:\S+ .{0,40}?)?>>> '(?P<written>[^\n']{0,400})")
-_VERSION = re.compile(
+_UNRESOLVED = deferred(r"Unresolved Configuration\(s\) Detected:\s*(?:\S+ .{0,40}?)?>>> '(?P<written>[^\n']{0,400})")
+_VERSION = deferred(
     r"(?P<product>Redis|Valkey) version=(?P<version>\d{1,3}(\.\d{1,3}){1,2})|"
     r"FATAL CONFIG FILE ERROR \((?P<other>Redis|Version) (?P<of>\d{1,3}(\.\d{1,3}){1,2})\)"
 )
 _RULES: Rules = tuple(
-    (reason, re.compile(pattern))
+    (reason, deferred(pattern))
     for reason, pattern in (
         ("permission", r"Can't open the log file: (Permission denied|Read-only file system)"),
         ("config", r"Can't open the log file: .*"),
@@ -78,9 +79,9 @@ _DIRECTIVE_OF = (
     ("log file", "logfile"), ("chdir", "dir"), ("Unix socket", "unixsocket"), ("listening socket", "bind"),
     ("TLS support", "tls-port"),
 )  # fmt: skip
-_OF_AOF = re.compile(r"AOF loading aborted|RDB preamble of|reading the append only file")
+_OF_AOF = deferred(r"AOF loading aborted|RDB preamble of|reading the append only file")
 """Then it's the append-only file whose beginning, a dump, is damaged."""
-_HYPHENATED = re.compile(r"[a-z][a-z0-9]{0,24}(-[a-z0-9]{1,24}){1,6}")
+_HYPHENATED = deferred(r"[a-z][a-z0-9]{0,24}(-[a-z0-9]{1,24}){1,6}")
 
 
 class Attempt(Record):

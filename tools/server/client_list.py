@@ -1,7 +1,8 @@
 """The lines of CLIENT LIST."""
 
+from typing import NamedTuple
+
 from tools.connection.shapes import whole_number
-from tools.records import Record
 
 MOST_LISTED = 20_000
 """Lines of one reply that are read, and words of one line: no server that is asked so says more."""
@@ -13,7 +14,7 @@ BLOCKING = frozenset(
 """Commands that may block their client by design."""
 
 
-class Client(Record):
+class Client(NamedTuple):
     """One line of CLIENT LIST; sizes in bytes, times in seconds."""
 
     id: int
@@ -30,7 +31,7 @@ class Client(Record):
     """Output list and reply buffer."""
     oll: int
     tot_mem: int
-    db: int = 0
+    db: int
     """The database that it selected."""
     events: str
     """r, w or both: w while output waits for the socket."""

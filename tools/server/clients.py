@@ -1,27 +1,21 @@
-"""CLIENT LIST, grouped; a crowded server is sampled by ID."""
+"""CLIENT LIST, grouped; of a crowd a sample."""
 
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import Annotated
 
 from pydantic import Field
 
 from tools.connection.node import CLIENT_NAME, Node
-from tools.connection.protocol import ServerError
-from tools.connection.shapes import whole_number
-from tools.errors import Unanswered
 from tools.records import Values
-from tools.server.client_list import Client, parse_clients
+from tools.server.client_list import Client
+from tools.server.client_sample import listed
 from tools.server.command_classes import known_classes
 from tools.server.second_look import Later, is_held, lasting, looked_again, stalled
 from tools.toolbox import reads
 
-CROWDED = 1000
-"""Clients above which CLIENT LIST is only asked by ID: it holds the server about 5 ms for each thousand."""
-OLDER_BATCHES = 3
-"""Calls for clients that aren't among the newest; a sample of thousands is enough to see who they are."""
 LAST_COMMANDS = 6
 """Last commands of an owner's clients that are shown, the most frequent."""
 DATABASES = 8
@@ -45,16 +39,16 @@ async def clients(
     An owner's `cmds` are its clients' last commands. `db0.clients` of them selected database 0 and `db0.readers` of
     those looked something up last, with the name and address of one. Each with count, idle and age in seconds, and
     buffers in bytes; `unused` did nothing since connecting. `listed` of `connected` clients were seen (`share_seen`);
-    above 1,000 they're sampled by ID. `paused` counts clients blocked in a command that doesn't block, the longest of
-    them for `paused_idle_max` seconds; `threaded` those whose module's command only reads, which works on in a thread
-    of its own. `stalled` are those whose output doesn't move; `monitor.ids` are the oldest of `monitors`; `omem_max`,
-    `qbuf_max` and `argv_mem_max` name the largest buffers and their client, as far as the same client held them at
-    each of two or three looks within a second: a reply in flight doesn't count.
+    of more than 2,500 it's a sample by ID. `paused` counts clients blocked in a command that doesn't block, the
+    longest of them for `paused_idle_max` seconds; `threaded` those whose module's command only reads, which works on
+    in a thread of its own. `stalled` are those whose output doesn't move; `monitor.ids` are the oldest of `monitors`;
+    `omem_max`, `qbuf_max` and `argv_mem_max` name the largest buffers and their client, as far as the same client
+    held them at each of two or three looks within a second: a reply in flight doesn't count.
     """
     every, connected = await listed(node)
     seen = [client for client in every if client.id != node.client_id and client.name != CLIENT_NAME]
-    # This program's own entry isn't one of the application's.
-    connected -= 1
+    # This program's own entries aren't the application's.
+    connected -= len(every) - len(seen)
     later = await looked_again(node, seen)
     paused, threaded = await _held_up(node, seen, later)
     values: Values = {
@@ -120,45 +114,6 @@ def _databases(node: Node, seen: list[Client]) -> Values:
             f"db{db}.address": node.pseudonyms.plain("address", first.host),
         }  # fmt: skip
     return values
-
-
-async def listed(node: Node) -> tuple[list[Client], int]:
-    """The clients, of a crowd a sample by ID; with how many there are. Raises `Unanswered` as `clients` does."""
-    (text,) = await node.ask(("INFO", "clients"))
-    lines = (line for line in str(text).split() if line.startswith("connected_clients:"))
-    count = whole_number(next(lines, "").partition(":")[2])
-    if count is None or count <= CROWDED:
-        every = parse_clients(str(await node.one("CLIENT", "LIST")))
-        if not every:
-            # This connection at least would be in it.
-            raise Unanswered("malformed", f"{node.name}: CLIENT LIST without a client")
-        return every, max(count or 0, len(every))
-    if node.client_id is None:
-        node.client_id = await node.one("CLIENT", "ID")
-    found: dict[int, Client] = {}
-    for batch in batches(node.client_id):
-        # One by one, so that others are served in between.
-        (reply,) = await node.ask(("CLIENT", "LIST", "ID", *batch))
-        if isinstance(reply, ServerError) and reply.kind is None:
-            raise Unanswered("unknown-command", f"{count} clients, and this server can't list them by ID")
-        found |= {client.id: client for client in parse_clients(str(node.value(reply)))}
-    return list(found.values()), count
-
-
-def batches(newest: int) -> Iterator[Sequence[int]]:
-    """IDs to ask for where there are too many clients: the newest, then evenly over the range, at most 1,000 each.
-
-    IDs count up by one for each connection that was ever let in, so a client's ID tells its age.
-    """
-    recent = range(max(1, newest - CROWDED + 1), newest + 1)
-    yield recent
-    older = recent.start - 1
-    if older > 0:
-        # Spread over several calls, each of them short, until the range is covered or three more were made.
-        count = min(older, OLDER_BATCHES * CROWDED)
-        ids = [1 + number * older // count for number in range(count)]
-        for begin in range(0, count, CROWDED):
-            yield ids[begin : begin + CROWDED]
 
 
 def _grouped(seen: Iterable[Client], key: Callable[[Client], tuple[str, ...]]) -> list[list[Client]]:

@@ -92,13 +92,13 @@ def lasting(client: Client, later: Later) -> Client:
         return client
     after = later[client.id]
     if after is None:
-        return client.model_copy(update={"omem": 0, "qbuf": 0, "argv_mem": 0})
+        return client._replace(omem=0, qbuf=0, argv_mem=0)
     least = {field: min(getattr(client, field), getattr(after, field)) for field in ("omem", "qbuf", "argv_mem")}
     if _takes(client, after):
         least |= {"omem": 0}
     if not _filled(client, after):
         least |= {"qbuf": 0, "argv_mem": 0}
-    return client.model_copy(update={**least, "idle": after.idle})
+    return client._replace(**least, idle=after.idle)
 
 
 def _takes(before: Client, after: Client) -> bool:

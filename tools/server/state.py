@@ -8,7 +8,7 @@ from tools.connection.node import Node
 from tools.connection.protocol import Command, Reply
 from tools.errors import ToolError, Unanswered
 from tools.records import Scalar
-from tools.server.clients import listed
+from tools.server.client_sample import listed
 from tools.server.info import Sample, sample
 from tools.server.sentinel import parse_masters
 from tools.server.slowlog import MOST

@@ -11,7 +11,6 @@ from tools.connection.credentials import Credentials
 from tools.connection.target import Target, Tls, parse_target
 from tools.connection.trust import Network, parse_network
 from tools.errors import UsageError
-from tools.http import web_url
 from tools.settings.secret_source import SecretSource
 from tools.settings.table import BesideFile, Table, Text, context_of, problem
 
@@ -40,6 +39,9 @@ def _networks(value: Any) -> object:
 
 
 def _prometheus_url(value: object) -> object:
+    # Most settings name no Prometheus, and the library takes a while to load.
+    from tools.http import web_url
+
     if isinstance(value, str) and web_url(value) is None:
         raise problem("not a URL of a Prometheus; write http://HOST:9090, or https://USER:PASSWORD@HOST")
     return value.rstrip("/") if isinstance(value, str) else value

@@ -1,6 +1,5 @@
 """Where a server can be reached and by whom, against what is reported and what was done there."""
 
-import re
 from collections.abc import Iterator
 
 from agent.checks.addresses import FROM_ELSEWHERE, REFUSED, asked_address, is_local_only
@@ -9,8 +8,9 @@ from agent.checks.exposure import exposed
 from agent.checks.types import Limits
 from agent.evidence.report_words import mention
 from agent.evidence.view import View
+from tools.patterns import deferred
 
-FOREIGN = re.compile(r"/(etc|usr|bin|sbin|boot|proc|sys|root/\.ssh|home/[^/]+/\.ssh|var/spool/cron\w*|var/www)(/.*)?")
+FOREIGN = deferred(r"/(etc|usr|bin|sbin|boot|proc|sys|root/\.ssh|home/[^/]+/\.ssh|var/spool/cron\w*|var/www)(/.*)?")
 """Folders where nobody keeps a server's data."""
 
 

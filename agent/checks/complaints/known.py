@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+from tools.patterns import deferred
 from tools.records import Record, Scalar
 
 _DATA = tomllib.loads((Path(__file__).parent / "complaints.toml").read_text(encoding="utf-8"))
@@ -23,6 +24,6 @@ class Event(Record):
 
 STATES: Mapping[str, frozenset[str]] = {field: frozenset(well) for field, well in _DATA["states"].items()}
 """Fields besides `*_status` that tell a state, and what they hold where nothing is wrong."""
-COUNTERS: tuple[re.Pattern[str], ...] = tuple(re.compile(pattern) for pattern in _DATA["counters"]["patterns"])
+COUNTERS: tuple[re.Pattern[str], ...] = tuple(deferred(pattern) for pattern in _DATA["counters"]["patterns"])
 """Names of counters that a healthy server doesn't move."""
 EVENTS: Mapping[str, Event] = {name: Event.model_validate(event) for name, event in _DATA["events"].items()}

@@ -10,7 +10,8 @@ import pytest
 
 from agent.answer.diagnosis import ModelUse
 from agent.investigation.investigation import Investigation
-from agent.investigation.model_stage import ModelSettings, think
+from agent.investigation.model_settings import ModelSettings
+from agent.investigation.model_stage import think
 from agent.investigation.sources import Options
 from agent.report.markdown import markdown
 from agent.report.render import text

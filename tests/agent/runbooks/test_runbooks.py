@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.answer.taxonomy import CAUSES
 from agent.evidence.view import View
 from agent.runbooks.library import BUNDLED, load
 from agent.runbooks.lint import SECTIONS, Finding, limits, lint, words
@@ -163,6 +164,14 @@ def test_more_is_asked_of_the_bundled(tmp_path: Path) -> None:
 
 def test_the_bundled_pass() -> None:
     assert [str(one) for one in lint(BUNDLED)[1] if one.error] == []
+
+
+def test_what_is_read_of_the_bundled_without_their_yaml_is_what_their_yaml_says() -> None:
+    library = load()
+    parsed = {name: limit.value for book in library.runbooks for name, limit in book.thresholds.items()}
+    assert parsed and parsed == library.thresholds
+    first = {cause: notes for book in reversed(library.runbooks) for cause, notes in book.causes.items()}
+    assert {cause: library.notes(cause) for cause in CAUSES} == {cause: first.get(cause) for cause in CAUSES}
 
 
 def test_every_threshold_is_read_by_a_check_and_every_one_that_is_read_is_set() -> None:

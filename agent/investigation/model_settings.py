@@ -1,0 +1,28 @@
+"""Which model is asked, and how; apart from the asking, which the checks alone never load."""
+
+from agent.answer.diagnosis import OFFLINE, ModelUse
+from agent.model.usage import Prices
+from tools.records import Record
+
+
+class ModelSettings(Record):
+    """Which model is asked, and how."""
+
+    use: ModelUse = ModelUse(name=OFFLINE)
+    """The model, and why this one; `offline` for the checks alone."""
+    timeout: float = 60.0
+    """Seconds for one answer."""
+    max_tokens: int | None = None
+    """Most tokens of one answer."""
+    turns: int = 12
+    """Most turns."""
+    total_tokens: int = 400_000
+    """Most tokens of all answers together, in and out."""
+    cost: float | None = None
+    """Most money of all answers together, by `prices`; null for no bound."""
+    prices: Prices = Prices()
+    """What tokens cost."""
+    bare: bool = False
+    """Give it the tools alone: no digest, no findings and no runbooks, and no checks that stand in for its answer."""
+    base_url: str | None = None
+    """Where the model is; null for what the environment says."""

@@ -1,0 +1,46 @@
+"""A runbook's file in its two parts: the YAML before it, and the Markdown below."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tools.errors import UsageError
+from tools.files import read_regular_text
+
+try:
+    # libyaml's: a tenth of the time.
+    from yaml import CSafeLoader as Loader
+except ImportError:
+    from yaml import SafeLoader as Loader  # type: ignore[assignment]
+
+
+def split(path: Path) -> tuple[dict[str, Any], str]:
+    """A file's front matter and body. Raises `UsageError` naming the file, the place and the remedy."""
+    try:
+        text = read_regular_text(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"runbook {path}: {error}; make it a readable UTF-8 file") from None
+    match = re.match(r"---\n(?P<front>.*?)\n---\n(?P<body>.*)", text, re.DOTALL)
+    if match is None:
+        raise UsageError(f"runbook {path}: no front matter; begin the file with a YAML block between two --- lines")
+    try:
+        front = yaml.load(match["front"], _Strict)
+    except yaml.YAMLError as error:
+        raise UsageError(f"runbook {path}: the front matter isn't YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(front, dict):
+        raise UsageError(f"runbook {path}: the front matter isn't a mapping; begin with name:, title: and causes:")
+    return front, match["body"]
+
+
+class _Strict(Loader):
+    """Refuses a key that is there twice: the first one's text would be lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands there twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
