@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from evals.bench.look import add_by_hand, best, measured, triage
 from evals.bench.page import Page
 from evals.bench.records import Gate, Row
-from evals.bench.spent import NOTED, OWN
+from evals.bench.spent import NOTED, OWN, waited
 from evals.lab.servers import Server, ServerKind, running
 from evals.lab.traffic import fill
 from evals.lab.wire import Crew, Wire, crew
@@ -68,23 +68,29 @@ async def clients(kind: ServerKind, page: Page, sizes: Sequence[int] = SIZES) ->
             page.say(f"clients: {name}")
             await join(hands, server.url, there, size)
             there = size
-            looks = [await triage(name, server.url, [wire]) for _ in range(runs)]
+            looks, delays = [], []
+            for _ in range(runs):
+                before = waited(server.pid)
+                looks.append(await triage(name, server.url, [wire]))
+                delays.append(1000 * (waited(server.pid) - before))
             rows = [row for row, _ in looks]
             page.row(best(rows))
             await add_by_hand(page, name, [server], [wire])
             if size == 1000:
-                _guest(page, rows, [answer.get("footprint", {}) for _, answer in looks])
+                _guest(page, rows, [answer.get("footprint", {}) for _, answer in looks], delays)
             if size == SIZES[-1]:
                 page.gate(measured(f"CPU of a triage with {name}", [row.cpu for row in rows], CPU_AT_MOST, "s"))
                 page.gate(measured(f"longest hold of the server by a command with {name}",
-                                   [row.longest or 0 for row in rows], HOLD_AT_MOST, "ms"))  # fmt: skip
+                                   [row.longest or 0 for row in rows], HOLD_AT_MOST, "ms", delays))  # fmt: skip
 
 
-def _guest(page: Page, rows: Sequence[Row], footprints: Sequence[dict[str, int]]) -> None:
+def _guest(page: Page, rows: Sequence[Row], footprints: Sequence[dict[str, int]], delays: Sequence[float]) -> None:
     """What a guest takes of a server with 1,000 clients."""
     for name, limit in (("commands", COMMANDS_AT_MOST), ("pings", PINGS_AT_MOST)):
         counts = [one[name] for one in footprints if name in one]
         count = max(counts) if counts else None
         page.gate(Gate(name=f"{name} of a triage with 1000 clients", limit=limit, exact=True, value=count, low=count,
                        high=count, why="" if counts else "no run gave it"))  # fmt: skip
-    page.gate(measured("the server's time with 1000 clients", [row.served or 0 for row in rows], SERVED_AT_MOST, "ms"))
+    page.gate(
+        measured("the server's time with 1000 clients", [row.served or 0 for row in rows], SERVED_AT_MOST, "ms", delays)
+    )

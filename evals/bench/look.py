@@ -24,6 +24,7 @@ async def cost(size: str, way: str, commands: Sequence[Sequence[str]], wires: Se
     theirs = await served(wires)
     row = Row(
         size=size, way=way, cpu=sum(one.cpu for one in done), wall=sum(one.wall for one in done),
+        waited=sum(one.waited for one in done),
         memory=max(one.memory for one in done), commands=theirs.commands, served=theirs.ms, longest=theirs.longest,
         cycle=theirs.cycle,
     )  # fmt: skip
@@ -48,26 +49,34 @@ async def triage(size: str, url: str, wires: Sequence[Wire]) -> tuple[Row, dict[
     try:
         answer = json.loads(done.out)
     except ValueError:
-        return row.model_copy(update={"answer": f"none (status {done.status})"}), {}
+        return row, {}
     first = [cause["id"] for cause in answer["causes"][:1]]
     return row.model_copy(update={"answer": first[0] if first else answer["outcome"]}), answer
 
 
 def best(rows: Sequence[Row]) -> Row:
     """The cheapest of several runs: what else runs on the machine only adds. Its answer is what all of them gave."""
-    said = [row.answer for row in rows]
+    said = [row.answer or "no answer" for row in rows]
     counts = {one: said.count(one) for one in dict.fromkeys(said)}
     told = said[0] if len(counts) == 1 else ", ".join(f"{one} {count} of {len(said)}" for one, count in counts.items())
     return min(rows, key=lambda row: row.cpu).model_copy(update={"answer": told})
 
 
-def measured(name: str, values: Sequence[float], limit: float, unit: str) -> Gate:
-    """A cost of several runs against its limit: whatever else runs only adds, so the least of them is the nearest.
+def measured(name: str, values: Sequence[float], limit: float, unit: str, waited: Sequence[float] = ()) -> Gate:
+    """A cost of several runs against its limit, `waited` of each of which may be what else ran on the machine.
 
-    It's broken only where every run is above the limit, and held where half of them are inside.
+    That only adds: it's broken where the least of them is above the limit, held where half of them are inside.
     """
-    ordered = sorted(values)
-    if not ordered:
+    if not values:
         return Gate(name=name, limit=limit, unit=unit, why="no run gave it")
-    middle = ordered[(len(ordered) - 1) // 2]
-    return Gate(name=name, limit=limit, unit=unit, value=middle, low=ordered[0], high=middle)
+    middle = sorted(values)[(len(values) - 1) // 2]
+    least = min(value - delay for value, delay in zip(values, waited or [0.0] * len(values), strict=True))
+    return Gate(name=name, limit=limit, unit=unit, value=middle, low=min(middle, max(0.0, least)), high=middle)
+
+
+def calm(name: str, rows: Sequence[Row]) -> Gate:
+    """Whether servers that are well are called well; a run without an answer leaves it open."""
+    wrong = sum(row.answer not in ("", "no-fault") for row in rows)
+    none = sum(not row.answer for row in rows)
+    return Gate(name=f"answers other than no-fault for {name} that are well", limit=0, exact=True, value=wrong,
+                low=wrong, high=wrong + none, why=f"{none} runs gave no answer" if none else "")  # fmt: skip

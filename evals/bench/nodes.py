@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
-from evals.bench.look import add_by_hand, best, measured, triage
+from evals.bench.look import add_by_hand, best, calm, measured, triage
 from evals.bench.page import Page
-from evals.bench.records import Gate, Row
+from evals.bench.records import Row
 from evals.bench.spent import NOTED, OWN
 from evals.lab.servers import ServerKind
 from evals.lab.topologies import clustered
@@ -33,10 +33,9 @@ async def nodes(kind: ServerKind, page: Page, sizes: Sequence[int] = SIZES) -> N
             )
         if size == SIZES[-1]:
             page.gate(measured(f"CPU of a triage of {name}", [row.cpu for row in runs], CPU_AT_MOST, "s"))
-            page.gate(measured(f"time of a triage of {name}", [row.wall for row in runs], WALL_AT_MOST, "s"))
-        well = sum(row.answer == "no-fault" for row in runs)
-        page.gate(Gate(name=f"answers other than no-fault for {name} that are well", limit=0, exact=True,
-                       value=RUNS - well, low=RUNS - well, high=RUNS - well))  # fmt: skip
+            walls, delays = [row.wall for row in runs], [row.waited for row in runs]
+            page.gate(measured(f"time of a triage of {name}", walls, WALL_AT_MOST, "s", delays))
+        page.gate(calm(name, runs))
 
 
 async def _runs(kind: ServerKind, size: int, name: str, page: Page) -> list[Row]:

@@ -53,6 +53,8 @@ class Row(Record):
     """CPU seconds of the whole program, start-up included; of the loop over its targets where one process has many."""
     wall: float
     """Seconds."""
+    waited: float = 0.0
+    """Seconds of it that the program could have run and had no core, where the system tells."""
     memory: float | None = None
     """The most MB that it held."""
     commands: int | None = None

@@ -34,6 +34,8 @@ class Run(Record):
     """Seconds, user and system together, its children's included."""
     wall: float
     """Seconds."""
+    waited: float
+    """Seconds of it that its main thread could have run and had no core, where the system tells."""
     memory: float
     """MB, at most."""
     status: int
@@ -76,6 +78,7 @@ def timed(command: Sequence[str], cwd: Path | None = None) -> Run:
         timer = threading.Timer(LONGEST_RUN, os.kill, (process.pid, 9))
         timer.start()
         try:
+            delay = _last_wait(process.pid)
             _, status, usage = os.wait4(process.pid, 0)
         finally:
             timer.cancel()
@@ -83,9 +86,25 @@ def timed(command: Sequence[str], cwd: Path | None = None) -> Run:
         wall = time.monotonic() - began
         out.seek(0)
         return Run(
-            cpu=usage.ru_utime + usage.ru_stime, wall=wall, memory=usage.ru_maxrss / 1024, status=process.returncode,
-            out=out.read().decode(errors="replace"),
+            cpu=usage.ru_utime + usage.ru_stime, wall=wall, waited=delay, memory=usage.ru_maxrss / 1024,
+            status=process.returncode, out=out.read().decode(errors="replace"),
         )  # fmt: skip
+
+
+def waited(pid: int) -> float:
+    """Seconds that a process could have run and had no core, since it began; 0 where the system doesn't tell."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
+def _last_wait(pid: int) -> float:
+    """The same of one that ends, which is waited for: what it leaves can be read until `wait4` takes it."""
+    if not hasattr(os, "waitid"):
+        return 0.0
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    return waited(pid)
 
 
 async def run(*command: str) -> Run:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evals.bench.look import best, measured
+from evals.bench.look import best, calm, measured
 from evals.bench.records import Gate, Part, Report, Row
 from evals.bench.shown import as_text, growth
 
@@ -69,3 +69,18 @@ def test_a_cost_is_broken_only_where_every_run_is_above() -> None:
     assert measured("hold", [0.5, 3.0, 7.0], 1.0, "ms").outcome == "can't tell here"
     assert measured("hold", [1.5, 3.0, 7.0], 1.0, "ms").outcome == "broken"
     assert measured("hold", [], 1.0, "ms").outcome == "can't tell here"
+
+
+def test_a_cost_that_may_be_waiting_for_a_core_isnt_the_programs() -> None:
+    assert measured("time", [7.0, 8.0], 6.0, "s", [0.1, 0.1]).outcome == "broken"
+    assert measured("time", [7.0, 8.0], 6.0, "s", [0.1, 5.0]).outcome == "can't tell here"
+    assert measured("time", [5.0, 8.0], 6.0, "s", [0.1, 5.0]).outcome == "held"
+
+
+def test_a_run_without_an_answer_leaves_open_whether_servers_are_called_well() -> None:
+    def rows(*answers: str) -> list[Row]:
+        return [Row(size="3 nodes", way="triage", cpu=1, wall=1, answer=said) for said in answers]
+
+    assert calm("3 nodes", rows("no-fault", "no-fault")).outcome == "held"
+    assert calm("3 nodes", rows("no-fault", "")).outcome == "can't tell here"
+    assert calm("3 nodes", rows("path-latency", "")).outcome == "broken"
