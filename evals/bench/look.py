@@ -24,9 +24,8 @@ async def cost(size: str, way: str, commands: Sequence[Sequence[str]], wires: Se
     theirs = await served(wires)
     row = Row(
         size=size, way=way, cpu=sum(one.cpu for one in done), wall=sum(one.wall for one in done),
-        waited=sum(one.waited for one in done),
-        memory=max(one.memory for one in done), commands=theirs.commands, served=theirs.ms, longest=theirs.longest,
-        cycle=theirs.cycle,
+        waited=sum(one.waited for one in done), memory=max((one.memory for one in done if one.memory), default=None),
+        commands=theirs.commands, served=theirs.ms, longest=theirs.longest, cycle=theirs.cycle,
     )  # fmt: skip
     return row, done
 

@@ -101,8 +101,8 @@ class Report(Record):
     @property
     def status(self) -> int:
         """The exit status: 0 all held, 1 one is broken, 3 none is and one couldn't be told, 130 interrupted."""
-        if "broken" in self.outcomes:
-            return 1
         if self.interrupted:
             return 130
+        if "broken" in self.outcomes:
+            return 1
         return 3 if "can't tell here" in self.outcomes or not self.outcomes else 0

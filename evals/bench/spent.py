@@ -1,16 +1,19 @@
 """What a program costs: CPU, time and memory of a process, and what the servers that it asks say of it."""
 
 import asyncio
+import contextlib
 import os
 import re
+import resource
+import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from evals.lab.servers import leash
 from evals.lab.wire import LOST, Wire
 from tools.records import Record
 
@@ -18,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 """Where the packages lie, in a checkout and in an installed wheel alike."""
 LONGEST_RUN = 60.0
 """Seconds after which a program that is measured is killed."""
+GLANCE = 0.03
+"""Seconds between two looks at the memory of a program that is measured."""
 OWN = "bench"
 """The name of the bench's own connections, by which the servers' slow logs tell them apart."""
 NOTED = "100"
@@ -36,8 +41,8 @@ class Run(Record):
     """Seconds."""
     waited: float
     """Seconds of it that its main thread could have run and had no core, where the system tells."""
-    memory: float
-    """MB, at most."""
+    memory: float | None
+    """The most MB that it held, null where it was over too soon to be seen or the system doesn't tell."""
     status: int
     """The exit status; negative where a signal ended it."""
     out: str
@@ -67,28 +72,53 @@ def clean(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if not _SETTINGS.match(name)} | {"PYTHONPATH": str(ROOT)}
 
 
-def timed(command: Sequence[str], cwd: Path | None = None) -> Run:
-    """Run a program to its end. Raises `OSError` where it can't be started."""
-    with tempfile.TemporaryFile() as out:
+async def run(*command: str) -> Run:
+    """Run a program to its end, in a folder that holds no settings. Raises `OSError` where it can't be started."""
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as out:
         began = time.monotonic()
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL, cwd=cwd, env=clean(os.environ)
-        )
+            [*leash(), *command], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL, cwd=folder,
+            env=clean(os.environ),
+        )  # fmt: skip
         # Waited for by `wait4`, which alone tells the resources of this process and of no other.
-        timer = threading.Timer(LONGEST_RUN, os.kill, (process.pid, 9))
-        timer.start()
+        ending = asyncio.create_task(asyncio.to_thread(_ended, process.pid))
+        memory = None
         try:
-            delay = _last_wait(process.pid)
-            _, status, usage = os.wait4(process.pid, 0)
+            while not ending.done() and time.monotonic() - began < LONGEST_RUN:
+                await asyncio.wait([ending], timeout=GLANCE)
+                memory = _most_memory(process.pid) or memory
         finally:
-            timer.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.monotonic() - began
+            if not ending.done():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
+            status, usage, delay = await ending
+            process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         return Run(
-            cpu=usage.ru_utime + usage.ru_stime, wall=wall, waited=delay, memory=usage.ru_maxrss / 1024,
-            status=process.returncode, out=out.read().decode(errors="replace"),
+            cpu=usage.ru_utime + usage.ru_stime, wall=time.monotonic() - began, waited=delay,
+            memory=memory, status=process.returncode, out=out.read().decode(errors="replace"),
         )  # fmt: skip
+
+
+def _ended(pid: int) -> tuple[int, resource.struct_rusage, float]:
+    """Wait for a process: its status, what it used, and how long it waited for a core."""
+    # What one leaves that has ended can be read until `wait4` takes it.
+    if hasattr(os, "waitid"):
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    delay = waited(pid)
+    _, status, usage = os.wait4(pid, 0)
+    return status, usage, delay
+
+
+def _most_memory(pid: int) -> float | None:
+    """The most MB that a process has held so far, null where it has ended or the system doesn't tell.
+
+    The rusage of a process counts what its parent held when it was forked.
+    """
+    with contextlib.suppress(OSError):
+        found = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+        return int(found[1]) / 1024 if found else None
+    return None
 
 
 def waited(pid: int) -> float:
@@ -97,20 +127,6 @@ def waited(pid: int) -> float:
         return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
     except (OSError, ValueError, IndexError):
         return 0.0
-
-
-def _last_wait(pid: int) -> float:
-    """The same of one that ends, which is waited for: what it leaves can be read until `wait4` takes it."""
-    if not hasattr(os, "waitid"):
-        return 0.0
-    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-    return waited(pid)
-
-
-async def run(*command: str) -> Run:
-    """The same, in a folder that holds no settings, while this program's connections go on. Raises `OSError`."""
-    with tempfile.TemporaryDirectory() as folder:
-        return await asyncio.to_thread(timed, command, Path(folder))
 
 
 async def forget(wires: Sequence[Wire]) -> None:

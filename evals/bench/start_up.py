@@ -1,10 +1,10 @@
 """What a start costs, what an install brings, and how large a model's first request is."""
 
 import asyncio
+import contextlib
 import json
 import random
 import statistics
-import subprocess
 import sys
 
 from agent.investigation.investigation import Investigation
@@ -52,20 +52,25 @@ async def packages(kind: ServerKind, page: Page) -> None:
     """What the core install brings, by the pinned requirements."""
     page.say("packages: a dry run of pip")
     gate = Gate(name="packages of a core install, this one among them", limit=PACKAGES_AT_MOST, exact=True)
-    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--ignore-installed", "--report", "-",
-               str(ROOT)]  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--ignore-installed", "--report", "-",
+        str(ROOT), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
     try:
-        done = await asyncio.to_thread(
-            subprocess.run, command, capture_output=True, text=True, check=False, timeout=PIP_WITHIN
-        )
-        count = len(json.loads(done.stdout)["install"])
-    except subprocess.TimeoutExpired:
+        async with asyncio.timeout(PIP_WITHIN):
+            out, errors = await process.communicate()
+        count = len(json.loads(out)["install"])
+    except TimeoutError:
         page.gate(gate.model_copy(update={"why": f"pip took more than {PIP_WITHIN:g} s"}))
     except ValueError:
-        said = done.stderr.strip().splitlines()[-1:] or ["pip said nothing"]
+        said = errors.decode(errors="replace").strip().splitlines()[-1:] or ["pip said nothing"]
         page.gate(gate.model_copy(update={"why": said[0]}))
     else:
         page.gate(gate.model_copy(update={"value": count, "low": count, "high": count}))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
 
 
 async def prompt(kind: ServerKind, page: Page) -> None:

@@ -15,7 +15,7 @@ from evals.bench.nodes import nodes
 from evals.bench.paced import POOL
 from evals.bench.page import Page
 from evals.bench.records import Gate
-from evals.bench.spent import ROOT, timed
+from evals.bench.spent import ROOT, run
 from evals.lab.servers import LabError, ServerKind, running
 
 KIND = ServerKind(name="valkey-9.1", binary=Path("/nowhere"), version="9.1.2")
@@ -72,13 +72,27 @@ def test_an_unknown_part_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> N
     assert "no such part: nonsense; there are start-up" in capsys.readouterr().err
 
 
-def test_a_program_is_measured_from_outside() -> None:
-    done = timed([sys.executable, "-c", "import os; print(os.environ.get('REDIAGNOSE_MODEL')); raise SystemExit(7)"])
+async def test_a_program_is_measured_from_outside() -> None:
+    done = await run(sys.executable, "-c", "import os; print(os.environ.get('REDIAGNOSE_MODEL')); raise SystemExit(7)")
     assert (done.status, done.out) == (7, "None\n")
     assert done.cpu > 0
-    assert done.memory > 1
-    killed = timed([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"])
+    slow = await run(sys.executable, "-c", "import time; held = b'x' * 60_000_000; time.sleep(0.5)")
+    assert slow.memory is None or slow.memory > 50
+    killed = await run(sys.executable, "-c", "import os; os.kill(os.getpid(), 9)")
     assert killed.status == -9
+
+
+async def test_an_interruption_ends_the_program_that_is_measured(tmp_path: Path) -> None:
+    noted = tmp_path / "pid"
+    text = f"import os, time; open({str(noted)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    task = asyncio.create_task(run(sys.executable, "-c", text))
+    while not (noted.exists() and noted.read_text()):
+        await asyncio.sleep(0.02)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(noted.read_text()), 0)
 
 
 def page(name: str) -> Page:

@@ -42,7 +42,7 @@ def test_each_outcome_has_its_own_status() -> None:
     assert report(held, unknown).status == 3
     assert report(held, unknown, broken).status == 1
     assert report().status == 3
-    assert report(held, interrupted=True).status == 130
+    assert report(broken, interrupted=True).status == 130
 
 
 def test_the_last_line_says_what_it_comes_to() -> None:
