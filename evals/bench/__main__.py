@@ -23,6 +23,7 @@ from evals.bench.nodes import nodes
 from evals.bench.page import Page, progress
 from evals.bench.records import Gate, Part, Report
 from evals.bench.shown import as_text, growth
+from evals.bench.spent import run
 from evals.bench.start_up import packages, prompt, start_up
 from evals.bench.targets import targets
 from evals.house import ARCHITECTURE
@@ -49,6 +50,7 @@ async def measure(
     """
     say, parts, interrupted = progress(began), list[Part](), False
     at, load = datetime.now(UTC).isoformat(timespec="seconds"), os.getloadavg()[0]
+    yardstick = 1000 * min([(await run(sys.executable, "-c", "pass")).cpu for _ in range(3)])
     for name in names:
         page = Page(name, say, began + MOST_SECONDS - ROUNDING_OFF)
         try:
@@ -63,7 +65,8 @@ async def measure(
         if interrupted:
             break
     return Report(
-        at=at, machine=machine(), server=kind.name, load=load, parts=tuple(parts), interrupted=interrupted
+        at=at, machine=machine(), server=kind.name, load=load, yardstick=yardstick, parts=tuple(parts),
+        interrupted=interrupted,
     )  # fmt: skip
 
 
@@ -110,7 +113,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.kind is None:
         print("can't tell here: there is no server program to measure with:", *missing(), sep="\n  ")
         return 3
-    report = asyncio.run(_until_a_signal(names, kinds[options.kind], time.monotonic()))
+    try:
+        report = asyncio.run(_until_a_signal(names, kinds[options.kind], time.monotonic()))
+    except asyncio.CancelledError:
+        # Before the first part had begun.
+        return 130
     print(report.model_dump_json(indent=1) if options.json else as_text(report))
     if options.write and not report.interrupted:
         text = ARCHITECTURE.read_text(encoding="utf-8")

@@ -90,6 +90,8 @@ class Report(Record):
     """The server program that the bench ran, such as "valkey-9.1"."""
     load: float
     """The machine's load average when it began: what else ran on it."""
+    yardstick: float
+    """Milliseconds of CPU of `python -c pass` when it began: a busy machine's CPU seconds do less."""
     parts: tuple[Part, ...]
     interrupted: bool = False
 

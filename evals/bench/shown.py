@@ -39,7 +39,10 @@ def growth(report: Report) -> str:
 
 
 def _head(report: Report) -> str:
-    return f"{report.at[:10]}, {report.server}, on {report.machine}, with a load of {report.load:.1f} when it began."
+    return (
+        f"{report.at[:10]}, {report.server}, on {report.machine}, with a load of {report.load:.1f} when it began and "
+        f"{report.yardstick:.0f} ms of CPU for `python -c pass`."
+    )
 
 
 def _part(part: Part) -> Iterator[str]:

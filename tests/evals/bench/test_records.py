@@ -31,7 +31,7 @@ def report(*gates: Gate, interrupted: bool = False) -> Report:
     row = Row(size="3 nodes", way="triage", cpu=0.5, wall=2.71, commands=90, answer="no-fault")
     part = Part(name="nodes", gates=gates, rows=(row,), seconds=3.0)
     return Report(
-        at="2026-01-31T02:05:07+00:00", machine="2 cores", server="valkey-9.1", load=0.1, parts=(part,),
+        at="2026-01-31T02:05:07+00:00", machine="2 cores", server="valkey-9.1", load=0.1, yardstick=12, parts=(part,),
         interrupted=interrupted,
     )  # fmt: skip
 
