@@ -54,11 +54,11 @@ async def triage(size: str, url: str, wires: Sequence[Wire]) -> tuple[Row, dict[
 
 
 def best(rows: Sequence[Row]) -> Row:
-    """The cheapest of several runs: what else runs on the machine only adds. Its answer is what all of them gave."""
+    """The cheapest of those that gave an answer: what else runs only adds. Its answer is what all of them gave."""
     said = [row.answer or "no answer" for row in rows]
     counts = {one: said.count(one) for one in dict.fromkeys(said)}
     told = said[0] if len(counts) == 1 else ", ".join(f"{one} {count} of {len(said)}" for one, count in counts.items())
-    return min(rows, key=lambda row: row.cpu).model_copy(update={"answer": told})
+    return min(rows, key=lambda row: (not row.answer, row.cpu)).model_copy(update={"answer": told})
 
 
 def measured(name: str, values: Sequence[float], limit: float, unit: str, waited: Sequence[float] = ()) -> Gate:

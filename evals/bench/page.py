@@ -18,7 +18,7 @@ class Page:
         self.name = name
         self.say = say
         self._ends = ends
-        self._began = time.monotonic()
+        self._began = self._step = time.monotonic()
         self._gates: list[Gate] = []
         self._rows: list[Row] = []
         self._notes: list[str] = []
@@ -36,8 +36,10 @@ class Page:
         self._notes.append(text)
 
     def has_time(self, seconds: float, what: str) -> bool:
-        """Whether so many seconds are left; where they aren't, what isn't measured is noted."""
-        if self._ends - time.monotonic() >= seconds:
+        """Whether so many seconds are left, and as many as the step before took; what isn't measured is noted."""
+        now = time.monotonic()
+        took, self._step = now - self._step, now
+        if self._ends - now >= max(seconds, took):
             return True
         self.note(f"{what}: not measured: the bench's time is used up")
         return False

@@ -62,6 +62,9 @@ def test_of_several_runs_the_cheapest_counts_and_every_answer() -> None:
     rows = [Row(size="1", way="triage", cpu=cpu, wall=1, answer=said) for cpu, said in ((2, "no-fault"), (1, "thp"))]
     assert best(rows).cpu == 1
     assert best(rows).answer == "no-fault 1 of 2, thp 1 of 2"
+    rows.append(Row(size="1", way="triage", cpu=0.1, wall=1))
+    assert best(rows).cpu == 1
+    assert best(rows).answer == "no-fault 1 of 3, thp 1 of 3, no answer 1 of 3"
 
 
 def test_a_cost_is_broken_only_where_every_run_is_above() -> None:
