@@ -38,21 +38,32 @@ PARTS: Mapping[str, Measure] = {
     "start-up": start_up, "packages": packages, "prompt": prompt, "beside": beside, "clients": clients, "nodes": nodes,
     "targets": targets,
 }  # fmt: skip
+SHARES: Mapping[str, float] = {"packages": 30, "beside": 130, "clients": 45, "nodes": 70, "targets": 60}
+"""Seconds that a part takes on a machine that has nothing else to do, 10 where it isn't named.
+
+Of what is left each part has its share, so that a slow one leaves the others theirs; what it leaves is theirs too.
+"""
 GROWTH = ("beside", "clients", "nodes", "targets")
 
 
 async def measure(
-    names: Sequence[str], kind: ServerKind, began: float, measures: Mapping[str, Measure] = PARTS
+    names: Sequence[str],
+    kind: ServerKind,
+    began: float,
+    measures: Mapping[str, Measure] = PARTS,
+    seconds: float = MOST_SECONDS,
 ) -> Report:
     """Run parts of the bench one after the other; what fails or is interrupted keeps what was measured until then.
 
-    `began` is in seconds of `time.monotonic`: `MOST_SECONDS` later all has ended.
+    `began` is in seconds of `time.monotonic`: `seconds` later all has ended.
     """
     say, parts, interrupted = progress(began), list[Part](), False
     at, load = datetime.now(UTC).isoformat(timespec="seconds"), os.getloadavg()[0]
     yardstick = 1000 * min([(await run(sys.executable, "-c", "pass")).cpu for _ in range(3)])
-    for name in names:
-        page = Page(name, say, began + MOST_SECONDS - ROUNDING_OFF)
+    for at_part, name in enumerate(names):
+        now, rest = time.monotonic(), names[at_part:]
+        left = began + seconds - ROUNDING_OFF - now
+        page = Page(name, say, now + left * SHARES.get(name, 10) / sum(SHARES.get(one, 10) for one in rest))
         try:
             async with asyncio.timeout(max(1.0, page.left)):
                 await measures[name](kind, page)
@@ -88,8 +99,8 @@ def machine() -> str:
     return f"{cores} cores of {model}, {platform.system()} {platform.release()}, Python {platform.python_version()}"
 
 
-async def _until_a_signal(names: Sequence[str], kind: ServerKind, began: float) -> Report:
-    task = asyncio.ensure_future(measure(names, kind, began))
+async def _until_a_signal(names: Sequence[str], kind: ServerKind, seconds: float) -> Report:
+    task = asyncio.ensure_future(measure(names, kind, time.monotonic(), seconds=seconds))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
@@ -102,6 +113,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m evals.bench", description=__doc__.partition("\n\n")[0])
     parser.add_argument("parts", nargs="*", help=f"all by default: {', '.join(PARTS)}")
     parser.add_argument("--kind", choices=kinds, default=next(iter(kinds), None), help="%(default)s by default")
+    parser.add_argument(
+        "--minutes", type=float, default=MOST_SECONDS / 60, help="for all of it; %(default)g by default"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
     parser.add_argument("--write", action="store_true", help="write the growth tables into ARCHITECTURE.md")
     options = parser.parse_args(argv)
@@ -114,7 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("can't tell here: there is no server program to measure with:", *missing(), sep="\n  ")
         return 3
     try:
-        report = asyncio.run(_until_a_signal(names, kinds[options.kind], time.monotonic()))
+        report = asyncio.run(_until_a_signal(names, kinds[options.kind], 60 * options.minutes))
     except asyncio.CancelledError:
         # Before the first part had begun.
         return 130

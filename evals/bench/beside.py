@@ -28,10 +28,10 @@ from evals.lab.wire import Wire
 SIZES = (1_000, 5_000)
 RATE = 1_000
 """Batches a second."""
-PAIRS = 10
-MOST_SECONDS = 65.0
+PAIRS = 9
+MOST_SECONDS = 50.0
 """For one size: pairs that don't fit in aren't measured."""
-LEAST_SECONDS = 45.0
+LEAST_SECONDS = 35.0
 QUIET = 2.5
 """Seconds of the first segment without a triage; later ones are as long as the triage before them."""
 LONGEST_LOAD = 600.0

@@ -27,15 +27,13 @@ async def nodes(kind: ServerKind, page: Page, sizes: Sequence[int] = SIZES) -> N
             continue
         page.say(f"nodes: {name}")
         runs = await _runs(kind, size, name, page)
+        answered = [row for row in runs if row.answer]
         if size == 1:
-            page.gate(
-                measured(
-                    "memory of a triage of one node", [row.memory for row in runs if row.memory], MEMORY_AT_MOST, "MB"
-                )
-            )
+            memory = [row.memory for row in answered if row.memory]
+            page.gate(measured("memory of a triage of one node", memory, MEMORY_AT_MOST, "MB"))
         if size == SIZES[-1]:
-            page.gate(measured(f"CPU of a triage of {name}", [row.cpu for row in runs], CPU_AT_MOST, "s"))
-            walls, delays = [row.wall for row in runs], [row.waited for row in runs]
+            page.gate(measured(f"CPU of a triage of {name}", [row.cpu for row in answered], CPU_AT_MOST, "s"))
+            walls, delays = [row.wall for row in answered], [row.waited for row in answered]
             page.gate(measured(f"time of a triage of {name}", walls, WALL_AT_MOST, "s", delays))
         page.gate(calm(name, runs))
 
