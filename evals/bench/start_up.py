@@ -27,7 +27,7 @@ from tools.redact import Pseudonyms
 from tools.server.info import sample
 
 ROUNDS = 10
-PIP_WITHIN = 30.0
+PIP_WITHIN = 20.0
 HELP_AT_MOST, PROMPT_AT_MOST, PACKAGES_AT_MOST, SNAPSHOT_AT_MOST = 4.0, 20_000, 26, 25.0
 """Times `python -c pass`, bytes, packages, and milliseconds for two samples of the vital signs."""
 
