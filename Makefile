@@ -68,8 +68,8 @@ check: $(READY)  ## Format, lint, types, and the branch coverage of the last `ma
 attack: $(READY)  ## Everything in evals/attacks, in minutes: an intruder, hostile servers and endpoints, lying models
 	$(BIN)/python -m evals.attacks
 
-bench: $(READY)  ## Speed and cost, as ratios in one run
-	$(BIN)/python -m evals.bench
+bench: $(READY)  ## Speed and cost in one run of 5 minutes: held, broken or "can't tell here"; PARTS='nodes clients' for some
+	$(BIN)/python -m evals.bench $(PARTS)
 
 lock:  ## Pin the newest versions again
 	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra dev -o requirements.lock pyproject.toml
