@@ -182,10 +182,12 @@ def test_every_threshold_is_read_by_a_check_and_every_one_that_is_read_is_set() 
 def _filled(given: dict[str, Values], above: dict[str, Values] | None = None) -> set[str]:
     """The placeholders that have a value where these readings are there, and those of its master."""
     readings = [
-        Reading(id=f"r{first}{number}", tool=tool, args={}, node=node, at="", ms=0, values=values, unavailable=None)
+        # The topology is no single node's.
+        Reading(id=f"r{first}{number}", tool=tool, args={}, node=None if tool == "topology" else node, at="", ms=0,
+                values=values, unavailable=None)
         for first, node, tools in ((1, "n", given), (2, "10.0.0.2:6379", above or {}))
         for number, (tool, values) in enumerate(tools.items(), 1)
-    ]
+    ]  # fmt: skip
     return set(values_at(View(readings, "n")))
 
 
