@@ -14,6 +14,7 @@ from tools.clock import Clock
 from tools.connection.budget import Budget
 from tools.connection.network import Network
 from tools.connection.node import Node
+from tools.connection.shared import SharedCalls
 from tools.connection.target import Target
 from tools.gate.bounds import room_of
 from tools.gate.proposals import Proposals
@@ -51,6 +52,7 @@ class Equipment:
         self.budget = Budget(limits)
         self.deployment = Deployment(target, clock, self.budget, self.pseudonyms, self._network())
         self.hosts: dict[str, Host] = {}
+        self._machine = SharedCalls()
         self.in_depth: tuple[str, ...] = ()
         """The servers among the nodes that were looked at in depth; the others got a glance."""
         self.proposals = Proposals(on_forbidden, lambda node: room_of(self.toolbox.readings, node))
@@ -124,7 +126,9 @@ class Equipment:
         """Give one node its machine and its tools."""
         named, replay, sentinel = node is self.node, self.sources.replay, self.is_sentinel(node)
         facts = self.sources.facts if named else None
-        host = self.hosts[node.name] = Host(node.target, self.clock, facts=facts, pseudonyms=self.pseudonyms)
+        host = self.hosts[node.name] = Host(
+            node.target, self.clock, facts=facts, pseudonyms=self.pseudonyms, machine=self._machine
+        )  # fmt: skip
         if named:
             host.log_path = self.sources.log
         self.toolbox.add(tools_of(node, host, self.proposals, self.past, sentinel=sentinel, replay=replay))

@@ -90,6 +90,9 @@ class Look:
         views = [readings.view(node.name) for node in nodes]
         reached |= {node.name: True for node in nodes if node.held and not readings.view(node.name).unavailable("info")}
         chosen = worth_depth(views, self._conclude().findings, self._limits, self._symptom)
+        for name in chosen:
+            # Who knows its pid needn't look for the server among all processes.
+            equipment.confirm(equipment.nodes[name], readings.view(name))
         return [equipment.nodes[name] for name in chosen]
 
     async def _widen(self, nodes: Sequence[Node]) -> None:

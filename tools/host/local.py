@@ -8,6 +8,7 @@ from typing import Annotated, Protocol, TypeVar
 from pydantic import Field
 
 from tools.clock import Clock
+from tools.connection.shared import SharedCalls
 from tools.connection.target import Target
 from tools.errors import Unanswered
 from tools.host.listener import Place, find_listener, is_running, plain_address
@@ -51,12 +52,15 @@ class Host:
     """
 
     def __init__(
-        self, target: Target, clock: Clock, *, facts: Facts | None = None, pseudonyms: Pseudonyms | None = None
-    ) -> None:
+        self, target: Target, clock: Clock, *, facts: Facts | None = None, pseudonyms: Pseudonyms | None = None,
+        machine: SharedCalls | None = None,
+    ) -> None:  # fmt: skip
+        """`machine` is one for all hosts of an investigation: what they share of a machine is read once."""
         self.target = target
         self.clock = clock
         self.facts = facts
         self.pseudonyms = pseudonyms or Pseudonyms()
+        self.machine = machine or SharedCalls()
         self.files = facts.last if facts else Files()
         self.config_file: str | None = None
         """INFO's config_file; null where nobody asked, empty for a server without one."""
@@ -84,6 +88,12 @@ class Host:
         first, began = await offload(look, self.files), self.clock.monotonic()
         await self.clock.sleep(window)
         return first, await offload(look, self.files), self.clock.monotonic() - began
+
+    async def machine_twice(self, look: Callable[[Files], T], window: float) -> tuple[T, T, float]:
+        """The same of what all hosts of a machine share: who asks meanwhile waits for the same two looks."""
+        if self.facts:
+            return await self.sample_twice(look, window)
+        return await self.machine.result((look, window), lambda: self.sample_twice(look, window))
 
     def provenance(self, place: Place) -> Values:
         """How the machine is seen: `locality`, and of facts their age in seconds (null if the clocks disagree)."""

@@ -57,7 +57,7 @@ async def machine(host: Host, window: Window = 1.0) -> Values:
     its host.
     """
     place = await host.local_place()
-    before, after, seconds = await host.sample_twice(_sample, window)
+    before, after, seconds = await host.machine_twice(_sample, window)
     first, last = before.memory, after.memory
     kills, ours = last.get("oom_kill"), None if host.facts else os.getpid()
     return {

@@ -1,5 +1,6 @@
 """The nodes of one deployment that are known so far, and how one tells of another."""
 
+import ipaddress
 import re
 from typing import Literal
 
@@ -16,6 +17,9 @@ from tools.server.hello import Heard
 MOST_NODES = 1000
 """Nodes that are looked at, the most that a cluster is meant to have (Redis' cluster specification); a larger
 deployment is looked at in part, and the answer says so."""
+MOST_ABROAD = 24
+"""Of them without credentials: names, and addresses that anybody on the Internet may have. A server can name any, and
+makes nobody knock at a thousand."""
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
 """Host names and addresses: a replica tells its own, and can tell anything."""
 Topology = Literal["standalone", "replication", "sentinel", "cluster"]
@@ -57,8 +61,9 @@ class Deployment:
         self.sentinels: Heard | None = None
         """Whether a sentinel was heard on a data node; null where nobody listened."""
         self.left_out = 0
-        """Nodes beyond `MOST_NODES`."""
+        """Nodes beyond `MOST_NODES` and `MOST_ABROAD`."""
         self._tokens = tokens_of(target.credentials, clock)
+        self._abroad = 0
         self._aliases: dict[str, str] = {}
         self._lives: dict[str, str] = {}
         given = target.sentinels or ((target.host or "", target.port or 0),)
@@ -95,7 +100,9 @@ class Deployment:
                 update={"role": role, "seen": member.seen if seen in ("self", "unknown") else seen}
             )
             return self.nodes[name]
-        if len(self.nodes) >= MOST_NODES:
+        abroad = not self.target.has_credentials and _is_abroad(member.host, self.target)
+        self._abroad += abroad
+        if len(self.nodes) >= MOST_NODES or (abroad and self._abroad > MOST_ABROAD):
             self.left_out += 1
             return None
         node = self._add(self.target.neighbour(member.host, member.port), member.role)
@@ -128,3 +135,12 @@ class Deployment:
         """Close every connection that is held."""
         for node in self.nodes.values():
             node.close()
+
+
+def _is_abroad(host: str, target: Target) -> bool:
+    """Whether a neighbour's host is a name, or an address that isn't private and in no network that a person named."""
+    try:
+        there = ipaddress.ip_address(host)
+    except ValueError:
+        return host != target.host
+    return there.is_global and host != target.host and not any(there in network for network in target.trust)

@@ -3,18 +3,21 @@
 import asyncio
 from datetime import UTC, datetime
 
+import pytest
+
 from evals.lab.servers import ServerKind
 from evals.lab.topologies import MASTER, sentinels
 from tools.clock import SystemClock
 from tools.connection.budget import Budget
 from tools.connection.node import Node
 from tools.connection.target import parse_target
+from tools.connection.trust import parse_network
 from tools.host.log import log_values
 from tools.host.log_lines import Line, log_lines
 from tools.records import Values
 from tools.redact import Pseudonyms
 from tools.server.cluster import parse_nodes
-from tools.server.deployment import MOST_NODES
+from tools.server.deployment import MOST_ABROAD, MOST_NODES, Deployment, Member
 from tools.server.replication import peers
 from tools.server.sentinel import MASTERS, sentinel
 from tools.server.sentinel_events import LISTED, counted
@@ -40,6 +43,26 @@ def test_of_a_large_cluster_the_failing_nodes_and_their_replicas_are_looked_at_f
     nodes = by_trouble(parse_nodes("\n".join(lines)), MOST_NODES - 1)
     assert [one.id for one in nodes[:3]] == ["id5", "id30", f"id{half + 30}"]
     assert len(nodes) == MOST_NODES and not any(one.primary for one in nodes[1 - half :])
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "trust", "learnt"),
+    [
+        ("redis://8.8.8.8", "9.9.{}.{}", (), MOST_ABROAD), ("redis://8.8.8.8", "node-{}-{}", (), MOST_ABROAD),
+        ("redis://8.8.8.8", "9.9.{}.{}", ("9.9.0.0/16",), 300), ("redis://10.0.9.9", "10.0.{}.{}", (), 300),
+        # With credentials nothing is dialled but what is trusted, which the connect itself judges.
+        ("redis://:pw@8.8.8.8", "9.9.{}.{}", (), 300),
+    ],
+)  # fmt: skip
+def test_no_server_makes_us_knock_at_a_thousand_strangers(
+    url: str, address: str, trust: tuple[str, ...], learnt: int
+) -> None:
+    target = parse_target(url, environ={}).model_copy(update={"trust": tuple(map(parse_network, trust))})
+    deployment = Deployment(target, SystemClock(), Budget(), Pseudonyms())
+    for number in range(300):
+        host = address.format(number // 200, 1 + number % 200)
+        deployment.learn(Member(host=host, port=6379, role="primary", seen="up"))
+    assert (len(deployment.nodes) - 1, deployment.left_out) == (learnt, 300 - learnt)
 
 
 def test_a_cluster_that_fits_is_looked_at_as_it_is_listed() -> None:
