@@ -58,7 +58,10 @@ UNRECORDED: Mapping[str, tuple[str, ...]] = {
         "certificate_lifetime_seconds",
         "certificate_refused",
     ),
-    "kernel_log": tuple(f"{trouble}.{what}" for trouble in TROUBLES for what in ("count", "newest_age", "what")),
+    "kernel_log": (
+        "machine_kills_60s",
+        *(f"{trouble}.{what}" for trouble in TROUBLES for what in ("count", "newest_age", "what")),
+    ),
     "large_commands": tuple(
         f"{kind}.{what}"
         for kind in ("reply", "request")

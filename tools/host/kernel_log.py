@@ -23,6 +23,8 @@ MOST = 50_000
 """Records that are read; a kernel keeps a few thousand."""
 MOST_TEXT = 1024
 """Characters of a record that are looked at."""
+RECENT = 60.0
+"""Seconds within which a kill is of now."""
 SHOWN = 20
 """Newest kills whose pids are given."""
 _KILLED = deferred(r"(?P<group>Memory cgroup )?[Oo]ut of memory(?: \(\w+\))?: Kill(?:ed)? process (?P<pid>\d+) "
@@ -71,12 +73,13 @@ async def kernel_log(host: Host) -> Values:
     """Redis and Valkey processes that the kernel killed to free memory, and trouble of the machine, from its log.
 
     `oom_kill.count` such kills of servers stand in the log (of any server of the machine, a forked child too), and
-    `oom_kill.pids` are the last of them, oldest first. `oom_kill.newest_age` (seconds), `.pid`, `.name`, `.rss_bytes`
-    and `.in_cgroup` (a control group's limit, not the machine's end) are of this server's own if its pid was seen
-    before, else of the newest: `.known_pid` says which, null where no pid is known. `others.count` are kills of other
-    programs. Of io_error, filesystem_error, hung_task (a task that waited minutes for its disk), conntrack_full (the
-    table of connections: packets are dropped), syn_flood (a port's queue of connects ran over), link_down, cpu_stuck,
-    hardware_error and neighbour_table_full `.count` is how often, `.newest_age` (seconds) the
+    `oom_kill.pids` are the last of them, oldest first. `oom_kill.newest_age` (seconds), `.pid`, `.name`,
+    `.rss_bytes` and `.in_cgroup` (a control group's limit, not the machine's end) are of this server's own if its
+    pid was seen before, else of the newest: `.known_pid` says which, null where no pid is known. `others.count` are
+    kills of other programs; `machine_kills_60s` those of the last minute, of whatever program, that the machine's
+    own end called for. Of io_error, filesystem_error, hung_task (a task that waited minutes for its disk),
+    conntrack_full (the table of connections: packets are dropped), syn_flood (a port's queue of connects ran over),
+    link_down, cpu_stuck, hardware_error and neighbour_table_full `.count` is how often, `.newest_age` (seconds) the
     last, and `.what` its device, task, port or interface. `reaches_back` is how many seconds the log reaches back.
     Needs root on most machines.
     """
@@ -96,6 +99,7 @@ async def kernel_log(host: Host) -> Values:
     values: Values = {
         **host.provenance(place), "oom_kill.count": len(servers), "others.count": len(kills) - len(servers),
         "reaches_back": round(now - oldest) if oldest is not None else None,
+        "machine_kills_60s": sum(now - kill.at <= RECENT and not kill.in_cgroup for kill in kills),
     }  # fmt: skip
     if servers:
         ours = {host.known, host.reported} - {None}

@@ -48,9 +48,17 @@ def counters(view: View, limits: Limits) -> Iterator[Complaint]:
             if name in MACHINES and (view.number("sockets", "drops.delta") is not None or is_unix(view)):
                 # The same of its own listeners is known, or it has none that they count.
                 continue
+            if name == "oom_kill" and _is_of_another_group(view):
+                continue
             if (count := view.number(tool, field) or 0) > 0:
                 seen.add(name)
                 yield complaint(f"{name} rose by {count:.0f} over the window", (tool, field))
+
+
+def _is_of_another_group(view: View) -> bool:
+    """Whether the machine's newest kills for memory were control groups', and none of them this server's own."""
+    own = view.number("process", "cgroup_oom_kills") or 0
+    return view.number("kernel_log", "machine_kills_60s") == 0 and own == 0
 
 
 def is_unix(view: View) -> bool:
