@@ -1,12 +1,33 @@
 """Access: credentials and TLS."""
 
 from agent.checks.certificates import certificate_expiry
-from agent.checks.types import Family, Found, Limits
-from agent.evidence.view import View
+from agent.checks.types import Family, Found, Limits, Placeholder
+from agent.evidence.view import Cited, View
 
 EXPIRED = "certificate has expired"
 """As OpenSSL says it."""
 ERRORS = ("NOAUTH", "WRONGPASS", "NOPERM")
+
+
+NEWEST = 6
+"""Entries of ACL LOG that a reading of `access` has one by one."""
+NAMED = 3
+"""Permissions that a sentence names."""
+
+
+def lacking(view: View) -> tuple[tuple[str, ...], tuple[Cited, ...]]:
+    """What the newest refusals of ACL LOG say that users lack, each once, with what tells it."""
+    found: dict[str, tuple[Cited, ...]] = {}
+    for at in (f"e{number}" for number in range(1, NEWEST + 1)):
+        reason, what = view.text("access", f"{at}.reason"), view.text("access", f"{at}.object")
+        if reason in ("command", "key", "channel") and what and len(found) < NAMED:
+            fields = tuple(("access", f"{at}.{field}") for field in ("reason", "user", "object"))
+            found.setdefault(f"user {view.text('access', f'{at}.user')} lacks the {reason} {what}", fields)
+    return tuple(found), tuple(one for fields in found.values() for one in fields)
+
+
+def _lacked(view: View) -> tuple[str, ...]:
+    return (("; ".join(lacking(view)[0])) or "ACL LOG names user and object",)
 
 
 def auth_failure(view: View, limits: Limits) -> Found:
@@ -14,20 +35,23 @@ def auth_failure(view: View, limits: Limits) -> Found:
     if view.unavailable("connect") in ("noauth", "wrongpass"):
         noauth = view.unavailable("connect") == "noauth"
         why = "The server wants a password, and none was given." if noauth else "The server refuses this password."
+        if not noauth and any(peer.get("connect", "auth") == "ok" for peer in view.peers):
+            why = "This node refuses the password that others of the deployment take: it was changed on a part of them."
         yield view.cause("auth-failure", 0.97, why, ("connect", "unavailable"), ("connect", "stage"))
         return
     now = [name for name in ERRORS if (view.number("info", f"errorstat_{name}.count.delta") or 0) > 0]
     if now:
         counts = ", ".join(f"{view.number('info', f'errorstat_{name}.count.delta'):.0f} {name}" for name in now)
-        why = f"Clients are refused: {counts} over the window."
         cited = [("info", f"errorstat_{name}.count.delta") for name in now]
         log = [("access", f"{reason}.count") for reason in ("auth", "command", "key", "channel")]
-        yield view.cause("auth-failure", 0.93, why, *cited, *log)
+        lacks, entries = lacking(view) if "NOPERM" in now else ((), ())
+        why = f"Clients are refused: {counts} over the window{'; ' if lacks else ''}{', '.join(lacks)}."
+        yield view.cause("auth-failure", 0.93, why, *cited, *log, *entries)
         return
     if view.get("connect", "auth") == "not-required":
         why = "The URL has a password and the server has none: clients that check the reply to AUTH fail."
         yield view.cause("auth-failure", 0.5, why, ("connect", "auth"))
-    for reason in ("auth", "command", "key"):
+    for reason in ("auth", "command", "key", "channel"):
         age = view.number("access", f"{reason}.newest_age")
         count = view.number("access", f"{reason}.count") or 0
         if age is not None and age <= limits["acl_recent_seconds"]:
@@ -67,4 +91,5 @@ FAMILY = Family(
     needs={
         "auth-failure": ("info", "access"), "tls-mismatch": (),
     },
+    placeholders=(Placeholder(name="lacked", example="user app lacks the channel orders", values=_lacked),),
 )  # fmt: skip

@@ -4,6 +4,7 @@ from agent.answer.diagnosis import Cause
 from agent.checks.cpu import main_thread_share
 from agent.checks.elections import (
     PLACEHOLDERS,
+    SHOWN,
     cut_off,
     heir,
     lost_primaries,
@@ -44,6 +45,13 @@ def slots_down(view: View, limits: Limits) -> Found:
     reach = "every key is refused for it" if whole else "their keys are refused, the others are served"
     if unserved > 0 and (by := outvoted(view)):
         yield from cut_off(view, by)
+    elif homeless := _homeless(view):
+        # Such a node is never called failed: CLUSTER INFO counts its slots as served, and no replica stands for them.
+        why = (
+            f"{homeless:.0f} of {SLOTS} slots belong to a primary that no address is known of any more: at its old one"
+        )
+        why += " another node answers, as one does that came back without its nodes.conf; clients are sent nowhere."
+        yield view.cause("cluster-slots-down", 0.97, why, *cited, ("cluster", "nodes.noaddr"))
     elif unserved > 0:
         why = f"{unserved:.0f} of {SLOTS} slots have no working primary"
         if nobody:
@@ -62,6 +70,14 @@ def slots_down(view: View, limits: Limits) -> Found:
         )
     else:
         yield view.not_("cluster-slots-down", "Every slot has a working primary.", *cited[:2])
+
+
+def _homeless(view: View) -> float:
+    """Slots of primaries whose address this node doesn't know any more."""
+    named = (f"down{number}" for number in range(1, SHOWN + 1))
+    return sum(
+        view.number("cluster", f"{at}.slots") or 0 for at in named if view.text("cluster", f"{at}.state") == "noaddr"
+    )
 
 
 def _with_heirs(view: View, cause: Cause) -> Cause:

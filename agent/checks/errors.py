@@ -29,6 +29,22 @@ MEANINGS = {
 """What errors say of what was sent."""
 
 
+GREETED_BEFORE = (7, 2)
+"""The first version that knows what libraries tell of themselves with CLIENT SETINFO."""
+LEAST_GREETED, MOST_GREETED = 1.8, 3.2
+"""Refusals for each new connection: of a library's name and of its version, and of one thing more by some."""
+
+
+def greetings_refused(view: View) -> bool:
+    """Whether all of the errors ERR are what an older server answers to a newer library that introduces itself."""
+    version = re.match(r"(\d{1,4})\.(\d{1,4})", view.text("info", "redis_version"))
+    connections = view.number("info", "total_connections_received.delta") or 0
+    count = view.number("info", "errorstat_ERR.count.delta") or 0
+    if version is None or (int(version[1]), int(version[2])) >= GREETED_BEFORE or not connections:
+        return False
+    return not _failing(view) and LEAST_GREETED <= count / connections <= MOST_GREETED
+
+
 def who(view: View, command: str) -> tuple[str, tuple[Cited, ...]]:
     """The clients whose last command was this one, as "name at address", with what tells it; empty if not seen."""
     word = command.replace("|", ":")
@@ -134,6 +150,8 @@ def client_errors(view: View, limits: Limits) -> Found:
     """One error is a large share of what one command does: somebody sends what this server can't do."""
     counted = dict(_counted(view))
     errors = {name: count for name, count in counted.items() if name not in ELSEWHERE | CUSTOMARY}
+    if "ERR" in errors and greetings_refused(view):
+        del errors["ERR"]
     if not errors and "EXECABORT" in counted and not set(counted) & ELSEWHERE:
         errors = {"EXECABORT": counted["EXECABORT"]}
     least = limits["errors_of_a_client"]

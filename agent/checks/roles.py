@@ -2,10 +2,12 @@
 
 import re
 
+from agent.checks.errors import who
 from agent.checks.failover import masters
-from agent.checks.types import Found, Limits
+from agent.checks.types import Found, Limits, Placeholder
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
+from tools.connection.target import address
 
 READONLY_WORDS = re.compile(r"\bREADONLY\b|read.?only (replica|slave)|can'?t write against", re.IGNORECASE)
 """What clients quote of a write that a replica refused."""
@@ -16,7 +18,37 @@ PRIMARY_WORDS = re.compile(
 )
 """Words of people for whom this server is no replica."""
 
-
+WRITES = (
+    "set",
+    "setex",
+    "psetex",
+    "setnx",
+    "mset",
+    "getset",
+    "getdel",
+    "append",
+    "incr",
+    "incrby",
+    "decr",
+    "hset",
+    "hmset",
+    "hdel",
+    "hincrby",
+    "lpush",
+    "rpush",
+    "lpop",
+    "rpop",
+    "sadd",
+    "srem",
+    "zadd",
+    "zincrby",
+    "zrem",
+    "xadd",
+    "del",
+    "unlink",
+    "expire",
+)
+"""What applications write with."""
 SENTINELS: tuple[Cited, ...] = (("topology", "sentinels"),)
 
 
@@ -54,6 +86,33 @@ def turned(view: View) -> tuple[bool, float | None]:
     return by_hand(view) is not None or logged is not None or calls > 0, after
 
 
+def followed_by(view: View) -> str:
+    """The node that this replica follows and that follows it, itself among them; empty where there's a primary."""
+    host, port = view.text("replication", "master_host"), view.number("replication", "master_port")
+    above = address(host, int(port)) if host and port else ""
+    own = view.node or ""
+    if above == own:
+        return own
+    primary = view.peer(above)
+    if primary is None or primary.text("replication", "role") != "slave":
+        return ""
+    host, port = primary.text("replication", "master_host"), primary.number("replication", "master_port")
+    return above if host and port and address(host, int(port)) == own else ""
+
+
+def _looped(view: View) -> tuple[str, ...]:
+    """The servers that follow each other."""
+    other = followed_by(view)
+    return (f"{view.node} and {other}" if other != view.node else other,) if other else ()
+
+
+def _writers(view: View) -> tuple[str, tuple[Cited, ...]] | None:
+    """Who writes to a writable replica, by what was its last command."""
+    if view.text("replication", "replica-read-only") != "no":
+        return None
+    return next(((by, fields) for by, fields in (who(view, one) for one in WRITES) if by), None)
+
+
 def readonly(view: View, limits: Limits) -> Found:
     """Clients write to a replica: because they were given its address, kept it, or because it's none of the team's."""
     if view.text("replication", "role") != "slave":
@@ -66,6 +125,21 @@ def readonly(view: View, limits: Limits) -> Found:
         ("replication", "master_port"), ("replication", "replica-read-only"), ("log", "role_changed.newest_age"),
         by_hand(view) or ("config_drift", "replicaof.running"), ("log", "started_age"),
     )  # fmt: skip
+    if named[0] and (loop := followed_by(view)):
+        what = "itself" if loop == view.node else f"{loop}, which follows this server in turn"
+        why = f"This server is a replica of {what}: nobody is the primary, and every write is refused"
+        why += f" ({errors:.0f} over the window)." if errors else "."
+        cause = view.cause("unexpected-replica", 0.97, why, *cited[:5])
+        more = primary.cite(("replication", "master_host"), ("replication", "master_port")) if primary else ()
+        yield cause.model_copy(update={"evidence": (*cause.evidence, *more)})
+        return
+    if not errors and (writers := _writers(view)):
+        by, fields = writers
+        why = (
+            f"This replica takes writes (replica-read-only is no), and {by} writes here: the primary and everyone else"
+        )
+        why += " never see that, and the next full sync deletes it."
+        yield view.cause("replica-write-or-stale", 0.92, why, *cited[:1], *cited[2:5], *fields)
     changed, after = turned(view)
     if errors > 0:
         why = f"{errors:.0f} writes were refused over the window: this is a replica of {named[0]}:{named[1]}"
@@ -120,3 +194,6 @@ def masterdown(view: View, limits: Limits) -> Found:
     elif mute and down:
         why = "The replica's link is down and replica-serve-stale-data is no: reads here are refused."
         yield view.cause("replica-write-or-stale", 0.75, why, *cited)
+
+
+PLACEHOLDERS = (Placeholder(name="looped", example="10.0.0.5:6379 and 10.0.0.6:6379", values=_looped),)

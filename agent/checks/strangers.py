@@ -1,10 +1,17 @@
 """Nodes that others named and that aren't what they were named as: another service, or another team's Redis."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from agent.answer.diagnosis import Cause
+from agent.evidence.report_words import mention
 from agent.evidence.view import View
 
+LOGIN_WORDS = re.compile(
+    r"\b(WRONGPASS|NOAUTH|(invalid|wrong) (username|password)|passwords?|credentials?|secrets?|authenticat\w+|auth)\b",
+    re.IGNORECASE,
+)
+"""What people say of logins that are refused."""
 MOST = 0.45
 """The probability at most of what is found at one: no cause of an incident of the deployment that was asked about."""
 _NONE = frozenset(("", "0" * 40))
@@ -20,7 +27,7 @@ def strangeness(view: View, named: View) -> str | None:
         return "what answers there doesn't speak the Redis protocol"
     if kind == "tls" and named.unavailable("connect") is None:
         return "what answers there doesn't speak TLS as the named node does"
-    if kind in ("noauth", "wrongpass") and named.get("connect", "auth") != "not-required":
+    if kind in ("noauth", "wrongpass") and named.get("connect", "auth") != "not-required" and not _fellow(view, named):
         return "what answers there takes other credentials than the named node"
     if view.last("info") is None or view.unavailable("info"):
         return None
@@ -36,6 +43,13 @@ def strangeness(view: View, named: View) -> str | None:
         if histories and known and not histories & known:
             return "what answers there is a primary of its own, whose data never came from here"
     return None
+
+
+def _fellow(view: View, named: View) -> bool:
+    """Whether it serves slots of the same cluster, where clients get along with one password, and one is reported."""
+    cluster = named.text("topology", "topology") == "cluster"
+    up = cluster and view.in_topology.get("role") == "primary" and view.in_topology.get("seen") == "up"
+    return up and mention(LOGIN_WORDS, named.symptom) is not None
 
 
 def strangers(views: Sequence[View]) -> dict[str, str]:

@@ -105,7 +105,9 @@ def _unseen(views: Sequence[View]) -> bool:
         return True
     shards = bool(views) and views[0].text("topology", "topology") == "cluster"
     return shards and any(
-        view.in_topology.get("role") == "primary" and view.unavailable("connect") == "untrusted" for view in views
+        view.in_topology.get("role") == "primary"
+        and view.unavailable("connect") in ("untrusted", "noauth", "wrongpass")
+        for view in views
     )
 
 

@@ -21,6 +21,10 @@ LIMITED, NEARLY = (("used_memory", "maxmemory"), ("connected_clients", "maxclien
 """What has a limit, each with that, and the share of it from which on it's nearly reached."""
 LOST, RELATED = 1.0, 0.4
 """How much speaks for a node that is down, and for the one at the other end of its replication."""
+YOUNG = 0.5
+"""Of the median uptime, below which a node was started anew by itself: why, and with what data, its log tells."""
+RESTARTED = 0.3
+"""How much speaks for such a node."""
 FAR = 3.0
 """Times the median of all nodes from which on it's more than chance: shards that share the work evenly, and their
 replicas, stay within twice of it."""
@@ -28,9 +32,11 @@ replicas, stay within twice of it."""
 
 def worth_depth(views: Sequence[View], findings: Sequence[Cause], limits: Limits, symptom: str) -> list[str]:
     """The names of at most `MOST` of these nodes, the first of which was named by its URL: that one, then those that
-    the symptom names, that don't answer, that have a finding or a complaint, that have far more of something than the
-    others, and a sample of the rest up to `DEPTH`."""
+    the symptom names, that don't answer, that have a finding or a complaint, that started long after the others, that
+    have far more of something than they do, and a sample of the rest up to `DEPTH`."""
     scores = {str(view.node): _trouble(view, findings, limits, symptom) for view in views}
+    for name in _restarted(views):
+        scores[name] += RESTARTED
     for view in views:
         # What becomes of a primary that is lost, its replicas tell, and of a replica that lost its link its primary.
         primary = f"{view.text('info', 'master_host')}:{view.text('info', 'master_port')}"
@@ -63,6 +69,14 @@ def _trouble(view: View, findings: Sequence[Cause], limits: Limits, symptom: str
     if view.in_topology.get("seen") == "down":
         score += 1.0
     return score + 5.0 * (str(view.node) in symptom)
+
+
+def _restarted(views: Sequence[View]) -> list[str]:
+    """The nodes that run for much less long than most; none where that are many, as in a rollout."""
+    up = {str(view.node): value for view in views if (value := view.number("info", "uptime_in_seconds")) is not None}
+    middle = statistics.median(up.values()) if up else 0.0
+    young = [name for name, value in up.items() if value < YOUNG * middle]
+    return young if len(young) <= DEPTH // 2 else []
 
 
 def _far_ahead(views: Sequence[View]) -> list[str]:

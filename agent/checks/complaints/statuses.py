@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from agent.checks.complaints.complaint import Complaint, complaint
 from agent.checks.complaints.known import COUNTERS, STATES
+from agent.checks.errors import greetings_refused
 from agent.checks.types import Limits
 from agent.evidence.view import View
 from tools.text import one_line
@@ -73,12 +74,16 @@ def _counts_trouble(name: str) -> bool:
 
 def errors(view: View, limits: Limits) -> Iterator[Complaint]:
     """Errors and failed or refused calls; one now and then is the course of things."""
-    commands = view.number("info", "total_commands_processed.delta")
+    commands, greeted = view.number("info", "total_commands_processed.delta"), greetings_refused(view)
     for (tool, field), (error, count) in _counted(view).items():
+        if greeted and error == "ERR":
+            continue
         if count >= FEW and (not commands or count >= SHARE * commands):
             yield complaint(f"{count:.0f} calls over the window ended in {error}", (tool, field))
     for field in view.fields("commandstats"):
         name, _, kind = field.removesuffix(".delta").rpartition(".")
+        if greeted and name in ("client", "hello"):
+            continue
         if field.endswith(".delta") and kind in ("failed_calls", "rejected_calls"):
             count, calls = view.number("commandstats", field) or 0, view.number("commandstats", f"{name}.calls.delta")
             # What was rejected isn't among the calls.

@@ -276,6 +276,8 @@ ACCESS: list[Row] = [
     ("a command was refused", auth_failure, {"access": {"command.count": 5, "command.newest_age": 1.0}},
      {"auth-failure": "maybe"}),
     ("a key was refused", auth_failure, {"access": {"key.count": 5, "key.newest_age": 1.0}}, {"auth-failure": "maybe"}),
+    ("a channel was refused", auth_failure, {"access": {"channel.count": 5, "channel.newest_age": 1.0}},
+     {"auth-failure": "maybe"}),
     ("all is well", auth_failure, {"connect": {"auth": "ok"}, "access": {"entries": 0}}, {}),
     ("the handshake fails", tls_mismatch, {"connect": ("tls", {"stage": "tls"})}, {"tls-mismatch": "sure"}),
     ("closed at the first command", tls_mismatch, {"connect": ("reset", {"stage": "ping"})}, {"tls-mismatch": "maybe"}),

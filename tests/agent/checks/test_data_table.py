@@ -19,6 +19,13 @@ OPEN: Values = {"bind": "0.0.0.0", "protected_mode": "no", "password_set": False
 SCRIPT, SENT = "script-missing", "client-errors"
 
 
+def greeted(errors: int, connections: int, version: str) -> Given:
+    return {"info": {
+        "errorstat_ERR.count.delta": errors * connections, "total_connections_received.delta": connections,
+        "total_commands_processed.delta": errors * connections + 10, "redis_version": version,
+    }}  # fmt: skip
+
+
 def keys(count: int, commands: Values, uptime: int = 10**6, **more: Any) -> Given:
     return {
         "keyspace": {"keys": count, **more.pop("keyspace", {})}, "commandstats": {"busy_share": 0.0, **commands},
@@ -142,6 +149,11 @@ ROWS: list[Row] = [
     ("a greeting that isn't known", client_errors,
      {"info": {"errorstat_ERR.count.delta": 9, "total_commands_processed.delta": 90},
       "commandstats": {"client|setinfo.rejected_calls.delta": 9}}, {}),
+    ("a newer library introduces itself to an older server", client_errors, greeted(3, 27, "7.0.15"), {}),
+    ("with its name and its version", client_errors, greeted(2, 27, "6.2.5"), {}),
+    ("the server knows that form", client_errors, greeted(3, 27, "8.2.3"), {SENT: "sure"}),
+    ("one error for each connection", client_errors, greeted(1, 27, "7.0.15"), {SENT: "sure"}),
+    ("many on one connection", client_errors, greeted(81, 1, "7.0.15"), {SENT: "sure"}),
     ("a group that is there already", client_errors, failed("BUSYGROUP", 9, "xgroup", 9), {}),
     ("a backup while a save runs", client_errors, failed("ERR", 9, "bgsave", 9), {}),
     ("a permission", client_errors, failed("NOPERM", 9, "set", 9), {}),

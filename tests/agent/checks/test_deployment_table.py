@@ -128,6 +128,11 @@ def writes(errors: int, log: Values | None = None, ever: int = 0, **more: Any) -
             "log": log or {}, **more}  # fmt: skip
 
 
+def written_to(read_only: str, cmds: str) -> Given:
+    given = writes(0, clients={"o1.count": 2, "o1.name": "promo", "o1.address": "10.0.0.9", "o1.cmds": cmds})
+    return {**given, "replication": {**given["replication"], "replica-read-only": read_only}}
+
+
 ALONE = LIMITS["served_as_primary_seconds"]
 WRITE, STALE, FOREIGN = "replica-write-or-stale", "stale-endpoint", "unexpected-replica"
 PROMOTED: Mapping[str, Any] = {"peers": {OTHER: primary(replication={"second_repl_offset": 1})}}
@@ -195,6 +200,16 @@ REPLICAS: list[Row] = [
      writes(1, TURNED | {"started_age": 5.0 + ALONE}, topology={"sentinels": "announced"}),
      {WRITE: "sure", FOREIGN: "hint"}),
     ("made one within a cluster", readonly, writes(1, TURNED, info={"redis_mode": "cluster"}), {WRITE: "sure"}),
+    ("it follows itself", readonly, writes(3), {FOREIGN: "sure"}, {"node": "10.0.0.2:6379"}),
+    ("it and its primary follow each other", readonly, writes(0), {FOREIGN: "sure"},
+     {"node": "10.0.0.1:6379", "peers": {"10.0.0.2:6379": {
+         "replication": {"role": "slave", "master_host": "10.0.0.1", "master_port": "6379"}}}}),
+    ("its primary follows a third", readonly, writes(0), {},
+     {"node": "10.0.0.1:6379", "peers": {"10.0.0.2:6379": {
+         "replication": {"role": "slave", "master_host": "10.0.0.3", "master_port": "6379"}}}}),
+    ("somebody writes to a writable replica", readonly, written_to("no", "get set"), {WRITE: "sure"}),
+    ("somebody reads from a writable replica", readonly, written_to("no", "get ping"), {}),
+    ("somebody tries to write to a replica that isn't", readonly, written_to("yes", "set"), {}),
     ("a primary", readonly, primary(), {}),
     ("a primary above that never was a replica", readonly, writes(1, TURNED), {WRITE: "sure", FOREIGN: "maybe"},
      {"peers": {OTHER: primary(replication={"second_repl_offset": -1})}}),
@@ -484,6 +499,10 @@ CLUSTER: list[Row] = [
     ("one unserved, and reached from here", slots_down, slots(1, down1__address=OTHER, down1__slots=1),
      {SLOTS: "maybe"}, beside({"connect": {"stage": "ping"}})),
     ("cut off", slots_down, slots(0, "fail"), {SLOTS: "likely"}),
+    ("its primary came back as another node", slots_down,
+     slots(0, down1__state="noaddr", down1__slots=4096, down1__address=":0"), {SLOTS: "sure"}),
+    ("a node without slots came back as another", slots_down,
+     slots(0, down1__state="noaddr", down1__slots=0, down1__address=":0"), {SLOTS: "not"}),
     ("no cluster", slots_down, {}, {}),
     ("several slots in a command", non_cluster_client, asked(crossed=2), {MOVED: "sure"}),
     ("once", non_cluster_client, asked(crossed=1), {MOVED: "likely"}),

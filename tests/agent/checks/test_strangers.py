@@ -63,3 +63,25 @@ def test_a_replica_that_is_down_still_is() -> None:
     down = reading(6, "connect", OTHER, "refused", stage="tcp", tcp_error="ECONNREFUSED")
     verdict = conclude([*well(), down], [PRIMARY, OTHER], load().thresholds)
     assert [cause.where for cause in verdict.findings] and not any("was named" in line for line in verdict.unknown)
+
+
+SHARDS = [
+    reading(2, "topology", None, topology="cluster", nodes=2, n1__node=PRIMARY, n1__role="primary", n1__seen="self",
+            n2__node=OTHER, n2__role="primary", n2__seen="up"),
+    reading(6, "connect", OTHER, "wrongpass", stage="auth"),
+]  # fmt: skip
+
+
+def cluster(symptom: str) -> list[Reading]:
+    return [reading(0, "symptom", None, text=symptom), *(one for one in well() if one.tool != "topology"), *SHARDS]
+
+
+def test_a_shard_with_another_password_is_the_cause_where_logins_are_reported() -> None:
+    verdict = conclude(cluster("WRONGPASS, for some keys only"), [PRIMARY, OTHER], load().thresholds)
+    assert [(cause.id, cause.where) for cause in verdict.causes] == [("auth-failure", OTHER)]
+    assert "others of the deployment take" in verdict.causes[0].why
+
+
+def test_a_shard_that_was_not_read_bars_that_all_is_well() -> None:
+    verdict = conclude(cluster("checkout is slow"), [PRIMARY, OTHER], load().thresholds)
+    assert verdict.outcome == "insufficient-evidence" and not verdict.causes

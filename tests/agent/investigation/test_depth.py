@@ -53,6 +53,13 @@ def test_a_node_that_stands_out_is(trouble: Given, at: int) -> None:
     assert NAMES[at] in chosen({NAMES[at]: trouble})
 
 
+def test_one_that_started_long_after_the_others_is_unless_many_did() -> None:
+    old, young = ({"info": {**WELL["info"], "uptime_in_seconds": up}} for up in (90_000, 300))
+    assert NAMES[29] in chosen(dict.fromkeys(NAMES, old) | {NAMES[29]: young})
+    rollout = chosen(dict.fromkeys(NAMES, old) | dict.fromkeys(NAMES[20:40], young))
+    assert {NAMES.index(name) // 8 for name in rollout} == set(range(6)), "from all over"
+
+
 def test_one_that_the_symptom_or_a_finding_names_is() -> None:
     assert NAMES[30] in chosen({}, f"errors from {NAMES[30]} since noon")
     full = Cause(id="oom-noeviction", probability=0.6, where=NAMES[31], why="full", evidence=())

@@ -179,16 +179,16 @@ def test_every_threshold_is_read_by_a_check_and_every_one_that_is_read_is_set() 
     assert limits().keys() == load().thresholds.keys()
 
 
-def _filled(given: dict[str, Values], above: dict[str, Values] | None = None) -> set[str]:
+def _filled(given: dict[str, Values], above: dict[str, Values] | None = None, own: str = "n") -> set[str]:
     """The placeholders that have a value where these readings are there, and those of its master."""
     readings = [
         # The topology is no single node's.
         Reading(id=f"r{first}{number}", tool=tool, args={}, node=None if tool == "topology" else node, at="", ms=0,
                 values=values, unavailable=None)
-        for first, node, tools in ((1, "n", given), (2, "10.0.0.2:6379", above or {}))
+        for first, node, tools in ((1, own, given), (2, "10.0.0.2:6379", above or {}))
         for number, (tool, values) in enumerate(tools.items(), 1)
     ]  # fmt: skip
-    return set(values_at(View(readings, "n")))
+    return set(values_at(View(readings, own)))
 
 
 def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
@@ -223,6 +223,8 @@ def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
     others += [{"replication": {"repl_backlog_size": 30 << 20, "backlog_seconds": 600}}]
     for given in (*others, {"persistence": stuck, "process": stuck}):
         known |= _filled(given)
+    itself: Values = {"role": "slave", "master_host": "10.0.0.1", "master_port": 6379}
+    known |= _filled({"replication": itself}, own="10.0.0.1:6379")
     assert known == EXAMPLES.keys()
 
 
