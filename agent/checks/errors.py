@@ -130,6 +130,18 @@ def _ago(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
+def greetings(view: View) -> float:
+    """Errors over the window that new connections account for, each of which a library answers by going on.
+
+    A server before 7.2 doesn't know CLIENT SETINFO, which a library sends twice; it keeps no figures of what it
+    doesn't know.
+    """
+    version = re.match(r"(\d+)\.(\d+)", view.text("info", "redis_version"))
+    if version is None or (int(version[1]), int(version[2])) >= (7, 2):
+        return 0.0
+    return 2 * (view.number("info", "total_connections_received.delta") or 0)
+
+
 def client_errors(view: View, limits: Limits) -> Found:
     """One error is a large share of what one command does: somebody sends what this server can't do."""
     counted = dict(_counted(view))
@@ -163,6 +175,8 @@ def client_errors(view: View, limits: Limits) -> Found:
         done = view.number("info", "total_commands_processed.delta") or count
         share = min(1.0, count / max(1.0, done))
         unknown = name == "ERR" and not failing
+        if unknown and count <= greetings(view):
+            return
         what = "a command or form that this server doesn't know" if unknown else "which command isn't told"
         why = f"{count:.0f} calls over the window ended in {name}, {share:.1%} of all: {what}."
         cited += [("info", "total_commands_processed.delta"), ("info", "total_error_replies.delta")]

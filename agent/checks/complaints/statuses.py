@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from agent.checks.complaints.complaint import Complaint, complaint
 from agent.checks.complaints.known import COUNTERS, STATES
+from agent.checks.errors import greetings
 from agent.checks.types import Limits
 from agent.evidence.view import View
 from tools.text import one_line
@@ -67,6 +68,8 @@ def errors(view: View, limits: Limits) -> Iterator[Complaint]:
     """Errors and failed or refused calls; one now and then is the course of things."""
     commands = view.number("info", "total_commands_processed.delta")
     for (tool, field), (error, count) in _counted(view).items():
+        if error == "ERR" and count <= greetings(view):
+            continue
         if count >= FEW and (not commands or count >= SHARE * commands):
             yield complaint(f"{count:.0f} calls over the window ended in {error}", (tool, field))
     for field in view.fields("commandstats"):
