@@ -30,6 +30,8 @@ LONG = 10_000
 """Elements from which on one key is worth looking for."""
 WORTH_MISSES, WORTH_KEYS = 0.8, 20.0
 """The hit ratio below which evictions cost something, and keys a second that stay: as the checks' own bounds."""
+LEAST_WRITES = 20.0
+"""Of one command a second, below which what grows may be a table that is resized."""
 SHORTEN = "UNLINK, EXPIRE, LTRIM, LPOP, HDEL, SREM, ZREMRANGEBYRANK and XTRIM"
 """Commands that free memory, which a full server takes."""
 
@@ -120,7 +122,7 @@ def main_writer(view: View) -> str:
     adds = [name for names in FILLS.values() for name in names] + ["append", "setrange"]
     calls = {name: view.number("commandstats", f"{name}.calls.delta") or 0 for name in adds}
     most = max(calls, key=calls.__getitem__)
-    if not seconds or not calls[most]:
+    if not seconds or calls[most] < LEAST_WRITES * seconds:
         return ""
     sent = f"{most.upper()}, {calls[most] / seconds:.0f} times a second"
     who = sender(view, most)

@@ -208,8 +208,9 @@ def ttl_leak(view: View, limits: Limits) -> Found:
         ("keyspace", "evicted_keys.delta"), ("memory", "used_memory.delta"), ("keyspace", "keys"), *HELD,
     )  # fmt: skip
     reported = MEMORY_WORDS.search(view.symptom) is not None
-    # Beside as many that do expire, only who speaks of memory means the others.
-    most = max(limits["ttl_leak_share"], HALF) if reported else limits["ttl_leak_share"]
+    # Beside as many that do expire, only who speaks of memory means the others, and only if there are very many.
+    many = reported and lasting / seconds >= 10 * limits["ttl_leak_keys_per_second"]
+    most = max(limits["ttl_leak_share"], HALF) if many else limits["ttl_leak_share"]
     leaking = lasting / seconds >= limits["ttl_leak_keys_per_second"] and share <= most
     if not leaking or (view.number("keyspace", "evicted_keys.delta") or 0) > 0 or grown < -LEAST_BYTES:
         if reported:

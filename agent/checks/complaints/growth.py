@@ -38,8 +38,9 @@ def growth(view: View, limits: Limits) -> Iterator[Complaint]:
         yield complaint(f"{scripts:.0f} scripts more are cached", ("memory", "number_of_cached_scripts.delta"))
     yield from _streams(view)
     yield from _unclaimed(view)
-    if (rate := inside_keys(view)) and mention(MEMORY_WORDS, view.symptom):
-        by = f", most written by {writer}" if (writer := main_writer(view)) else ""
+    rate, writer = inside_keys(view), main_writer(view)
+    if rate and writer and mention(MEMORY_WORDS, view.symptom):
+        by = f", most written by {writer}"
         largest = f"; of those that were weighed the largest is {found}" if (found := largest_key(view)) else ""
         yield complaint(
             f"the data grows by {rate / 1024:.0f} KiB a second inside of keys that are there already{by}{largest}",
