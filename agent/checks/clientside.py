@@ -11,7 +11,9 @@ from agent.evidence.view import Cited, View
 
 POOL_WORDS = re.compile(
     r"no connections? (is |are )?available|too many connections|max(imum)?connections ?error|maxconnectionserror|"
-    r"pool\W+(\w+\W+){0,3}(exhaust\w*|timed? ?out|time-?out|full|empty|no idle)|exhausted\W+(\w+\W+){0,3}pool|"
+    # The pool of PHP's or another server's own processes or threads holds no connections.
+    r"(?<!fpm )(?<!fpm-)(?<!thread )(?<!worker )(?<!process )pool\W+(\w+\W+){0,3}"
+    r"(exhaust\w*|timed? ?out|time-?out|full|empty|no idle)|exhausted\W+(\w+\W+){0,3}pool|"
     r"get (a |an )?(jedis |redis )?(resource|connection|client) from (the |a )?(connection )?pool|"
     r"waiting for (a |an idle )?connection|pool ?timeout ?(error|exception)",
     re.IGNORECASE,

@@ -3,6 +3,7 @@
 import re
 
 from agent.answer.diagnosis import Cause
+from agent.checks import busy
 from agent.checks.slow_commands import PLACEHOLDERS, slow_command, slowlog_off
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.checks.versus_baseline import against
@@ -104,16 +105,18 @@ def cpu_saturated(view: View, limits: Limits) -> Found:
     starving = run + wait >= 0.9 and run >= 0.5 and share >= 0.6
     rate = view.number("info", "total_commands_processed.rate") or 0
     if share < limits["cpu_main_thread_share"] and not starving:
-        slow = any(isinstance(one, Cause) for one in slow_command(view, limits))
+        # One that was only held up itself is what such a thread brings about.
+        slow = any(isinstance(one, Cause) and one.probability >= 0.5 for one in slow_command(view, limits))
         if run + wait >= NEVER_IDLE and run >= LEAST_RUN and not slow:
-            why = f"The main thread is never idle: it runs {run:.0%} of the time for {rate:.0f} commands a second, each"
-            why += f" of them cheap, and waits {wait:.0%} for a core that others on this machine have."
-            yield view.cause("cpu-saturated", 0.65, why, *cited)
+            why = f"The main thread is never idle: it runs {run:.0%} of the time and waits {wait:.0%} for a core that"
+            why += f" others on this machine have, for {rate:.0f} commands a second, {busy.with_what(view)}"
+            yield view.cause("cpu-saturated", 0.65, why, *cited, *busy.cited(view))
         else:
             yield view.not_("cpu-saturated", f"The main thread uses {share:.0%} of a core.", *cited[:2])
         return
-    why = f"The main thread uses {share:.0%} of a core for {rate:.0f} commands a second, each of them cheap."
-    yield view.cause("cpu-saturated", 0.92 if share >= limits["cpu_main_thread_share"] else 0.8, why, *cited)
+    why = f"The main thread uses {share:.0%} of a core for {rate:.0f} commands a second, {busy.with_what(view)}"
+    likely = 0.92 if share >= limits["cpu_main_thread_share"] else 0.8
+    yield view.cause("cpu-saturated", likely, why, *cited, *busy.cited(view))
 
 
 def diagnostics(view: View, limits: Limits) -> Found:
@@ -143,6 +146,7 @@ FAMILY = Family(
         "cpu-saturated": {"path-latency": 0.3},
     },
     placeholders=(
-        Placeholder(name="kill_command", example="SCRIPT KILL", values=_kill_command), *PLACEHOLDERS,
+        Placeholder(name="kill_command", example="SCRIPT KILL", values=_kill_command),
+        *busy.PLACEHOLDERS, *PLACEHOLDERS,
     ),
 )  # fmt: skip

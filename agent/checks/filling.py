@@ -9,6 +9,8 @@ LEAST_GROWTH = 0.0002
 """Of the limit a second, below which buffers that come and go look like growth over a window of seconds."""
 LEAST_BYTES = 2**17
 """Over the window, without a key more: a few clients' buffers, ours among them, come to as much."""
+LEAST_INSIDE, LEAST_INSIDE_SHARE = 65_536.0, 0.00005
+"""Bytes of data a second, and their share of all data: a queue at work was seen to grow by half as much."""
 LEAST_SHARE = 0.3
 """Of the limit in use, below which a server has only begun to work."""
 
@@ -43,6 +45,17 @@ def per_second(view: View) -> float | None:
     # INFO leaves out what didn't change.
     rate = (grown or 0) / seconds
     return rate if rate >= LEAST_GROWTH * used else 0.0
+
+
+def inside_keys(view: View) -> float:
+    """Bytes a second by which the data grew beyond what new keys such as the others take; 0 for what comes and goes."""
+    grown, seconds = view.number("memory", "used_memory_dataset.delta"), view.number("memory", "window_seconds")
+    data, keys = view.number("memory", "used_memory_dataset"), view.number("keyspace", "keys")
+    if not grown or not seconds or not data or not keys:
+        return 0.0
+    came = max(0.0, view.number("keyspace", "keys.delta") or 0)
+    rate = grown / seconds
+    return rate if came * data / keys <= grown / 2 and rate >= max(LEAST_INSIDE, LEAST_INSIDE_SHARE * data) else 0.0
 
 
 def until_gone(view: View) -> float | None:

@@ -56,10 +56,38 @@ def _grows(
     wait = length / popped if popped else None
     late = wait is None or wait >= limits["queue_wait_seconds"]
     why += "." if wait is None else f"; what is pushed now waits {wait / 60:.0f} min." if late else "."
+    blocked = ""
+    if waiting := _wait_elsewhere(view):
+        blocked = _blocked_group(view)
+        why += f" {waiting}: not for this list, which would serve them."
     outrun = popped <= limits["queue_popped_share"] * pushed
     return view.cause(
-        "queue-backlog", 0.94 if late and outrun else 0.75 if late else 0.4, why + until_full_words(view), *_cited(at)
+        "queue-backlog",
+        0.94 if late and outrun else 0.75 if late else 0.4,
+        why + until_full_words(view),
+        *_cited(at),
+        *(("clients", f"{blocked}.{field}") for field in ("cmd", "flags", "count") if blocked),
     )
+
+
+def _blocked_group(view: View) -> str:
+    """Clients that wait in a popping command, such as `g2`: not for a list that has elements, or they'd be served."""
+    for number in range(1, 21):
+        at = f"g{number}"
+        if view.text("clients", f"{at}.cmd") in POPS and "b" in view.text("clients", f"{at}.flags"):
+            return at
+    return ""
+
+
+def _wait_elsewhere(view: View) -> str:
+    """Who waits for other lists than one that has elements; empty if nobody shows."""
+    at = _blocked_group(view)
+    # A pause blocks those as well that would be served.
+    if not at or view.number("clients", "paused"):
+        return ""
+    count, name = view.number("clients", f"{at}.count") or 0, view.text("clients", f"{at}.name")
+    who = f"{count:.0f} client{'' if count == 1 else 's'}{' of ' + name if name else ''}"
+    return f"{who} {'waits' if count == 1 else 'wait'} in {view.text('clients', f'{at}.cmd').upper()}"
 
 
 def _unseen(view: View, pushed: float, popped: float) -> Found:
@@ -161,6 +189,8 @@ def _producer(view: View) -> tuple[str, ...]:
 
 
 def _consumer(view: View) -> tuple[str, ...]:
+    if _wait_elsewhere(view):
+        return ("(those that wait in a blocking pop wait for other lists: see which names they were started with)",)
     return (_who(view, POPS).removeprefix(" by ") or "(nobody who pops from it is connected now)",)
 
 

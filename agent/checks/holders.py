@@ -3,9 +3,10 @@
 import re
 from collections.abc import Sequence
 
-from agent.checks.filling import per_second, until_full, until_full_words
+from agent.checks.filling import inside_keys, per_second, until_full, until_full_words
 from agent.checks.footprint import MEMORY_WORDS
 from agent.checks.limits_reached import FULL, over, refused
+from agent.checks.senders import sender
 from agent.checks.types import Placeholder
 from agent.evidence.report_words import mention
 from agent.evidence.view import View
@@ -29,6 +30,8 @@ LONG = 10_000
 """Elements from which on one key is worth looking for."""
 WORTH_MISSES, WORTH_KEYS = 0.8, 20.0
 """The hit ratio below which evictions cost something, and keys a second that stay: as the checks' own bounds."""
+LEAST_WRITES = 20.0
+"""Of one command a second, below which what grows may be a table that is resized."""
 SHORTEN = "UNLINK, EXPIRE, LTRIM, LPOP, HDEL, SREM, ZREMRANGEBYRANK and XTRIM"
 """Commands that free memory, which a full server takes."""
 
@@ -107,6 +110,25 @@ def _single(view: View, data: float) -> tuple[list[str], float]:
     return parts, accounted
 
 
+def largest_key(view: View) -> str:
+    """The largest of the keys that were weighed, with its size; empty where none of them is worth naming."""
+    single, _ = _single(view, view.number("memory", "used_memory_dataset") or 0)
+    return single[0] if single else ""
+
+
+def main_writer(view: View) -> str:
+    """The command that adds to keys most often over the window, its rate, and whose last one it was if that shows."""
+    seconds = view.number("commandstats", "window_seconds")
+    adds = [name for names in FILLS.values() for name in names] + ["append", "setrange"]
+    calls = {name: view.number("commandstats", f"{name}.calls.delta") or 0 for name in adds}
+    most = max(calls, key=calls.__getitem__)
+    if not seconds or calls[most] < LEAST_WRITES * seconds:
+        return ""
+    sent = f"{most.upper()}, {calls[most] / seconds:.0f} times a second"
+    who = sender(view, most)
+    return f"{sent} ({who})" if who else sent
+
+
 def _in_brackets(told: Sequence[str]) -> str:
     return f" ({', '.join(told)})" if told else ""
 
@@ -158,7 +180,7 @@ def worth_weighing(view: View) -> bool:
         ) / seconds
     churns = bool(view.number("keyspace", "evicted_keys")) and hits is not None and hits <= WORTH_MISSES
     asked = mention(MEMORY_WORDS, view.symptom) is not None
-    much = (view.number("memory", "used_memory_dataset") or 0) >= LEAST_DATA
+    much = (view.number("memory", "used_memory_dataset") or 0) >= LEAST_DATA or inside_keys(view) > 0
     return (
         refused(view) > 0
         or stuck

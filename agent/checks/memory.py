@@ -14,6 +14,9 @@ from agent.evidence.view import Cited, View
 _UNITS = {"": 1, "k": 1000, "kb": 1 << 10, "m": 10**6, "mb": 1 << 20, "g": 10**9, "gb": 1 << 30}
 _MIB = 1 << 20
 
+HALF = 0.5
+"""Of the new keys: with more that expire, those that stay may be what the data is for."""
+
 
 def size(text: str) -> int | None:
     """Bytes of a configuration's size, such as 100mb; None for anything else."""
@@ -204,9 +207,13 @@ def ttl_leak(view: View, limits: Limits) -> Found:
         ("keyspace", "keys.delta"), ("keyspace", "expires.delta"), ("keyspace", "ttl_coverage"),
         ("keyspace", "evicted_keys.delta"), ("memory", "used_memory.delta"), ("keyspace", "keys"), *HELD,
     )  # fmt: skip
-    leaking = lasting / seconds >= limits["ttl_leak_keys_per_second"] and share <= limits["ttl_leak_share"]
+    reported = MEMORY_WORDS.search(view.symptom) is not None
+    # Beside as many that do expire, only who speaks of memory means the others, and only if there are very many.
+    many = reported and lasting / seconds >= 10 * limits["ttl_leak_keys_per_second"]
+    most = max(limits["ttl_leak_share"], HALF) if many else limits["ttl_leak_share"]
+    leaking = lasting / seconds >= limits["ttl_leak_keys_per_second"] and share <= most
     if not leaking or (view.number("keyspace", "evicted_keys.delta") or 0) > 0 or grown < -LEAST_BYTES:
-        if MEMORY_WORDS.search(view.symptom):
+        if reported:
             because = f"Over the window came {keys:.0f} keys, {expires:.0f} of them with a TTL."
             yield view.not_("ttl-leak", because, *cited[:3])
         return
@@ -214,8 +221,9 @@ def ttl_leak(view: View, limits: Limits) -> Found:
     usual = coverage > max(share, limits["ttl_leak_share"])
     why += ": what has come lately is kept forever." if usual else "."
     why += until_full_words(view)
-    reported = MEMORY_WORDS.search(view.symptom) is not None
     probability = (0.9 if reported else 0.6) if usual else (0.6 if reported else 0.4)
+    if share > limits["ttl_leak_share"]:
+        probability = 0.7
     yield view.cause("ttl-leak", probability, why, *cited)
 
 

@@ -4,7 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-from agent.checks.slow_remedies import QUICK, SCRIPTS, WHOLE, Work, monitor_of, remedy_of, unwanted_of
+from agent.checks.senders import sender
+from agent.checks.slow_remedies import QUICK, SCRIPTS, WHOLE, Work, monitor_of, remedy_of, unpatterned, unwanted_of
 from agent.checks.types import Found, Limits, Placeholder
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
@@ -23,6 +24,8 @@ THRESHOLDS: Mapping[str, float] = {
 """The runbook's own, for the plan, which is made of the readings alone; a test holds the two together."""
 STARVED = 0.6
 """The share of waiting from which on a command's duration says more of the machine than of the command."""
+MANY_PATTERNS = 1000
+"""Patterns from which on comparing them with each message shows: about 0.2 us for each."""
 PINGS = 20
 """PINGs below which their longest doesn't tell whether anybody waited."""
 BUSY_SHARE = 0.03
@@ -37,6 +40,14 @@ NAMED = re.compile(
     re.IGNORECASE,
 )
 """Words for what a module's commands are used for."""
+
+
+def frees(view: View, command: str) -> bool:
+    """Whether a command's time goes into freeing: RENAME has no other work than to free what it overwrites.
+
+    From 8.0 on Valkey does that in another thread by default, so what holds its RENAME up is something else.
+    """
+    return command in DELETES or (command == "RENAME" and not view.text("info", "valkey_version"))
 
 
 def in_threads(view: View, low: str) -> bool:
@@ -76,6 +87,8 @@ def slow_command(view: View, limits: Limits) -> Found:
     cited += [
         ("slowlog", f"{at}.{field}") for field in ("key", "name", "client") if view.text("slowlog", f"{at}.{field}")
     ]
+    if command == "PUBLISH":
+        cited.append(("info", "pubsub_patterns"))
     if in_threads(view, low):
         cited += [("latency_sample", "max_ms"), ("process", "main_run_share"), ("process", "main_wait_share")]
     yield view.cause("slow-on-command", probability, why, *cited)
@@ -107,7 +120,7 @@ def _suspects(view: View, limits: Limits) -> list[tuple[float, str, str]]:
 
 def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str] | None:
     low = command.lower()
-    if command.partition("|")[0] in NOT_WORK or command in DELETES:
+    if command.partition("|")[0] in NOT_WORK or frees(view, command):
         return None
     usec = view.number("slowlog", f"{command}.max_usec") or 0
     age = view.number("slowlog", f"{command}.newest_age")
@@ -134,11 +147,19 @@ def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str]
     least = limits["slow_command_usec"]
     # What walks a whole value is judged by its longest call, everything else by the average.
     own = (max(usec, each) if command in WHOLE | SCRIPTS else each) * (1 - starved)
-    if starved and (recent or each >= least) and own < least:
+    patterned = command == "PUBLISH" and _patterns(view) >= MANY_PATTERNS
+    # What the thread did run of it is much by itself.
+    heavy = (_work(view, command) is not Work.CHEAP or patterned) and (
+        share * (1 - starved) >= 0.2 and each * (1 - starved) >= limits["slow_command_usec"] / 10
+    )
+    if starved and not heavy and (recent or each >= least) and own < least:
         why = f"{long}, but the server's thread waited for a core {starved:.0%} of its time: much of that is waiting."
         return 0.45, command, why
     if calls and (each >= limits["slow_command_usec"] or (share >= 0.2 and each >= limits["slow_command_usec"] / 10)):
         costs = f"{long}, {each / 1000:.0f} ms a call on average of {calls:.0f}, and {share:.0%} of the window"
+        if patterned:
+            why = f"{costs}{who}: each message is compared with all {_patterns(view):.0f} patterns of subscribers."
+            return 0.94, command, f"{why} Everything else waits behind it."
         if _work(view, command) is Work.CHEAP:
             why = f"{costs}{who}. It's cheap by itself, so there is something behind it: a huge value, memory that is"
             return 0.6, command, f"{why} freed, or the machine."
@@ -169,6 +190,10 @@ def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str]
     if recent:
         return 0.4, command, f"{long} once, {age:.0f} s ago, and not over the window."
     return None
+
+
+def _patterns(view: View) -> float:
+    return view.number("info", "pubsub_patterns") or 0
 
 
 def _waited(view: View) -> float:
@@ -231,6 +256,8 @@ def _remedy(view: View) -> tuple[str, ...]:
     if not (command := _slow(view)):
         return ()
     who = _caller(view, command) or "the application"
+    if command == "PUBLISH" and (patterns := _patterns(view)) >= MANY_PATTERNS:
+        return (unpatterned(patterns, sender(view, "psubscribe") or "those who subscribe"),)
     return (remedy_of(command, _work(view, command), _key(view, command), who),)
 
 
@@ -243,6 +270,8 @@ def _watched_from(view: View) -> tuple[str, ...]:
     """From how many milliseconds on the latency monitor should write down what held a cheap command up."""
     command = _slow(view)
     off = view.number("config_get", "latency-monitor-threshold") == 0
+    if command == "PUBLISH" and _patterns(view) >= MANY_PATTERNS:
+        return ()
     return monitor_of(_work(view, command)) if command and off else ()
 
 

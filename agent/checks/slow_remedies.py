@@ -6,7 +6,9 @@ from enum import Enum
 WHOLE = frozenset(
     ("KEYS", "SORT", "SORT_RO", "HGETALL", "HKEYS", "HVALS", "SMEMBERS", "LRANGE", "ZRANGE", "ZREVRANGE", "SUNION",
      "SUNIONSTORE", "SINTER", "SINTERSTORE", "SDIFF", "SDIFFSTORE", "ZUNIONSTORE", "ZINTERSTORE", "SCAN", "FLUSHALL",
-     "FLUSHDB", "LREM", "LINDEX", "LINSERT", "ZRANGEBYSCORE", "XRANGE", "BITCOUNT", "BITOP", "DEBUG")
+     "FLUSHDB", "LREM", "LINDEX", "LINSERT", "LPOS", "LTRIM", "SINTERCARD", "ZRANGEBYSCORE", "ZREVRANGEBYSCORE",
+     "ZRANGEBYLEX", "ZREVRANGEBYLEX", "ZRANGESTORE", "ZREMRANGEBYSCORE", "ZREMRANGEBYRANK", "ZREMRANGEBYLEX", "ZUNION",
+     "ZINTER", "ZINTERCARD", "ZDIFF", "ZDIFFSTORE", "XRANGE", "XREVRANGE", "BITCOUNT", "BITPOS", "BITOP", "DEBUG")
 )  # fmt: skip
 """Commands whose time grows with the data that they walk through."""
 SCRIPTS = frozenset(("EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO"))
@@ -30,7 +32,8 @@ _PARTS = {
     "HGETALL": "HSCAN, or HMGET of the fields that are needed", "HKEYS": "HSCAN", "HVALS": "HSCAN",
     "SMEMBERS": "SSCAN, or SMISMEMBER of those that are asked for", "LRANGE": "LRANGE of a page, not 0 -1",
     "ZRANGE": "ZRANGE with a LIMIT or a narrower range", "ZREVRANGE": "ZREVRANGE of a page",
-    "ZRANGEBYSCORE": "ZRANGEBYSCORE with LIMIT", "XRANGE": "XRANGE with COUNT", "SORT": "a sorted set that is kept up",
+    "ZRANGEBYSCORE": "ZRANGEBYSCORE with LIMIT, from the last score on instead of by a large offset",
+    "XRANGE": "XRANGE with COUNT", "SORT": "a sorted set that is kept up",
     "SORT_RO": "a sorted set that is kept up", "LREM": "a set or a sorted set, which find a member without a walk",
     "LINDEX": "a hash by number, or the ends of the list", "LINSERT": "a sorted set",
     "BITCOUNT": "BITCOUNT over ranges", "FLUSHALL": "FLUSHALL ASYNC", "FLUSHDB": "FLUSHDB ASYNC",
@@ -126,6 +129,14 @@ def remedy_of(command: str, work: Work, key: str, who: str) -> str:
             return (
                 f"See what {command}{on} costs by its size (COMMAND DOCS {name}), and have {who} ask for less at once."
             )
+
+
+def unpatterned(patterns: float, who: str) -> str:
+    """What is done about patterns, with each of which every message is compared; `who` subscribes to them."""
+    return (
+        f"In {who} SUBSCRIBE to channels by their whole names in place of PSUBSCRIBE ({patterns:.0f} patterns now), or"
+        f" to one pattern for each process and sort there: a channel's name is looked up, a pattern is compared."
+    )
 
 
 def unwanted_of(command: str) -> tuple[str, ...]:

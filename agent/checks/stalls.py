@@ -3,7 +3,7 @@
 from agent.checks.backlog import stream_backlog
 from agent.checks.crowd import all_seen
 from agent.checks.field_expiry import fields_expire, mostly_fields
-from agent.checks.slow_commands import DELETES
+from agent.checks.slow_commands import DELETES, THRESHOLDS, frees
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.evidence.view import Cited, View
 
@@ -217,7 +217,9 @@ def big_delete(view: View, limits: Limits) -> Found:
 
 
 def _deleted(view: View, limits: Limits) -> Found:
-    for command in sorted(DELETES):
+    for command in sorted(DELETES | {"RENAME"}):
+        if not frees(view, command):
+            continue
         low, limit = command.lower(), limits["delete_usec"]
         usec, age = view.number("slowlog", f"{command}.max_usec") or 0, view.number("slowlog", f"{command}.newest_age")
         count = view.number("slowlog", f"{command}.count") or 0
@@ -231,13 +233,21 @@ def _deleted(view: View, limits: Limits) -> Found:
             # One short stall, once, is nothing that anybody reports.
             once = age <= limits["slow_once_seconds"] and usec >= LONG * limit
             chance = 0.92 if count >= 2 else 0.6 if once else 0.4
-        why = f"{command} took up to {max(usec, each) / 1000:.0f} ms to free what it deletes"
+        what = "overwrites" if command == "RENAME" else "deletes"
+        why = f"{command} took up to {max(usec, each) / 1000:.0f} ms to free what it {what}"
         why += f", {count:.0f} times in the slow log." if count else "."
         yield view.cause(
             "big-key-delete", chance, why, ("slowlog", f"{command}.max_usec"), ("slowlog", f"{command}.count"),
             ("slowlog", f"{command}.newest_age"), ("commandstats", f"{low}.usec_per_call.delta"),
             ("commandstats", f"{low}.calls.delta"), ("config_get", "lazyfree-lazy-user-del"),
         )  # fmt: skip
+
+
+def _overwritten(view: View) -> tuple[str, ...]:
+    """The value of lazyfree-lazy-server-del that helps, where a large key is overwritten."""
+    limit, each = THRESHOLDS["slow_command_usec"], view.number("commandstats", "rename.usec_per_call.delta") or 0
+    slow = max(each, view.number("slowlog", "RENAME.max_usec") or 0) >= limit
+    return ("yes",) if slow and frees(view, "RENAME") else ()
 
 
 def event(view: View, name: str) -> tuple[float, float, bool]:
@@ -278,6 +288,7 @@ FAMILY = Family(
         "big-key-delete": {"cpu-saturated": 0.5},
     },
     placeholders=(
+        Placeholder(name="overwritten", example="yes", values=_overwritten),
         Placeholder(name="monitor_id", example="7", values=_monitor_ids),
         Placeholder(name="monitors", example="3 clients", values=_monitors),
     ),

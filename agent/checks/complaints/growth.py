@@ -5,8 +5,12 @@ from collections.abc import Iterator
 
 from agent.checks.backlog import behind_seconds
 from agent.checks.complaints.complaint import MIB, Complaint, complaint
+from agent.checks.filling import inside_keys
+from agent.checks.footprint import MEMORY_WORDS
+from agent.checks.holders import largest_key, main_writer
 from agent.checks.settings import speaks_of_settings
 from agent.checks.types import Limits
+from agent.evidence.report_words import mention
 from agent.evidence.view import View
 
 KEYS = 100
@@ -34,6 +38,14 @@ def growth(view: View, limits: Limits) -> Iterator[Complaint]:
         yield complaint(f"{scripts:.0f} scripts more are cached", ("memory", "number_of_cached_scripts.delta"))
     yield from _streams(view)
     yield from _unclaimed(view)
+    rate, writer = inside_keys(view), main_writer(view)
+    if rate and writer and mention(MEMORY_WORDS, view.symptom):
+        by = f", most written by {writer}"
+        largest = f"; of those that were weighed the largest is {found}" if (found := largest_key(view)) else ""
+        yield complaint(
+            f"the data grows by {rate / 1024:.0f} KiB a second inside of keys that are there already{by}{largest}",
+            ("memory", "used_memory_dataset.delta"), ("keyspace", "keys.delta"),
+        )  # fmt: skip
     evicted, ratio = view.number("keyspace", "evicted_keys.delta"), view.number("keyspace", "hit_ratio")
     if evicted and ratio is not None and ratio <= 1 - MISSES:
         yield complaint(

@@ -15,6 +15,8 @@ OF_USED = 0.2
 NEW_PER_SECOND, COMMANDS_EACH = 20.0, 5.0
 """New connections a second, and the commands that each brings: those of a pool bring thousands."""
 UNUSED = 50
+WAIT_SECONDS = 5
+"""In WAIT, from which on a replica lags, is lost, or isn't there."""
 
 
 def clients(view: View, limits: Limits) -> Iterator[Complaint]:
@@ -28,6 +30,7 @@ def clients(view: View, limits: Limits) -> Iterator[Complaint]:
             yield complaint(f"{size / MIB:.0f} MiB of {what} wait in one client's buffer", ("clients", field))
     if (count := view.number("clients", "paused")) and not writes_go_on(view):
         yield complaint(f"{count:.0f} clients are held back in commands that don't block", ("clients", "paused"))
+    yield from _waiting_for_replicas(view)
     if count := view.number("clients", "monitors"):
         yield complaint(f"{count:.0f} clients run MONITOR", ("clients", "monitors"))
     new, done = (view.number("info", f"total_{what}.rate") for what in ("connections_received", "commands_processed"))
@@ -49,3 +52,22 @@ def clients(view: View, limits: Limits) -> Iterator[Complaint]:
     for words, what in ((POOL_WORDS, "has no connection left in its pool"), (STARVED_WORDS, "is busy itself")):
         if mention(words, view.symptom):
             yield complaint(f"the client that reports says that it {what}", ("symptom", "text"))
+
+
+def _waiting_for_replicas(view: View) -> Iterator[Complaint]:
+    """WAIT that no replica can answer, or hasn't for long; WAIT for none returns at once, so it's never by design."""
+    online = view.number("replication", "replicas_online")
+    for number in range(1, 21):
+        at = f"g{number}"
+        if view.text("clients", f"{at}.cmd") != "wait" or "b" not in view.text("clients", f"{at}.flags"):
+            continue
+        count, seconds = view.number("clients", f"{at}.count") or 0, view.number("clients", f"{at}.idle_median") or 0
+        if online != 0 and seconds < WAIT_SECONDS:
+            continue
+        name = view.text("clients", f"{at}.name") or view.text("clients", f"{at}.address")
+        who = f"{count:.0f} client{'' if count == 1 else 's'}{' of ' + name if name else ''}"
+        has = "no replica is connected" if online == 0 else f"have done so for {seconds:.0f} s"
+        yield complaint(
+            f"{who} wait in WAIT until replicas have their writes, and {has}", ("clients", f"{at}.cmd"),
+            ("replication", "replicas_online") if online == 0 else ("clients", f"{at}.idle_median"),
+        )  # fmt: skip

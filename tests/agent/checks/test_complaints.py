@@ -129,6 +129,19 @@ ROWS: tuple[tuple[str, Extra, Extra], ...] = (
     ("a buffer", {"clients": {"omem_max": 20 * MIB}}, {"clients": {"omem_max": MIB}}),
     ("a buffer that is most of what is used", {"clients": {"qbuf_max": 8 * MIB}, "info": {"used_memory": 12 * MIB}},
      {"clients": {"qbuf_max": 8 * MIB}, "info": {"used_memory": 900 * MIB}}),
+    ("a wait for a replica that isn't there",
+     {"clients": {"g1.cmd": "wait", "g1.flags": "b", "g1.count": 12, "g1.idle_median": 0},
+      "replication": {"replicas_online": 0}},
+     {"clients": {"g1.cmd": "wait", "g1.flags": "b", "g1.count": 12, "g1.idle_median": 0},
+      "replication": {"replicas_online": 1}}),
+    ("a long wait for a replica",
+     {"clients": {"g1.cmd": "wait", "g1.flags": "b", "g1.count": 12, "g1.idle_median": 5},
+      "replication": {"replicas_online": 1}},
+     {"clients": {"g1.cmd": "wait", "g1.flags": "N", "g1.count": 12, "g1.idle_median": 5},
+      "replication": {"replicas_online": 1}}),
+    ("errors that no greeting accounts for",
+     {"info": {"redis_version": "7.0.15", "errorstat_ERR.count.delta": 70, "total_connections_received.delta": 20}},
+     {"info": {"redis_version": "7.0.15", "errorstat_ERR.count.delta": 40, "total_connections_received.delta": 20}}),
     ("a pause", {"clients": {"paused": 7}}, {"clients": {"paused": 0}}),
     ("connections for a command each",
      {"info": {"total_connections_received.rate": 300.0, "total_commands_processed.rate": 400.0}},
@@ -226,3 +239,23 @@ def test_what_a_server_chose_is_short_and_on_one_line() -> None:
     shown = View([reading], NODE)
     line = nameless(shown, list(complaints(shown, LIMITS)))
     assert len(line) < 1500 and "\x1b" not in line and "\n" not in line
+
+
+INSIDE: Extra = {
+    "memory": {"used_memory_dataset.delta": 300_000, "used_memory_dataset": 30 * MIB, "window_seconds": 2.0},
+    "keyspace": {"keys": 3000, "keys.delta": 0},
+    "commandstats": {"hset.calls.delta": 900}, "clients": {"g1.cmd": "hset", "g1.name": "audit-svc"},
+    "prefixes": {"k1.key": "audit:events", "k1.bytes": 20 * MIB, "k1.type": "hash"},
+}  # fmt: skip
+
+
+def test_data_that_grows_inside_of_keys_bars_it_where_memory_is_reported() -> None:
+    (one,) = complaints(seen(INSIDE, "used memory climbs"), LIMITS)
+    assert "HSET, 450 times a second (audit-svc)" in one.what
+    assert "hash audit:events (20 MiB)" in one.what
+    assert not list(complaints(seen(INSIDE, "checkout is slow"), LIMITS))
+    # New keys such as the others account for it.
+    more: Extra = {**INSIDE, "keyspace": {"keys": 3000, "keys.delta": 25}}
+    assert not list(complaints(seen(more, "used memory climbs"), LIMITS))
+    less: Extra = {**INSIDE, "memory": {**INSIDE["memory"], "used_memory_dataset.delta": 3000}}
+    assert not list(complaints(seen(less, "used memory climbs"), LIMITS))

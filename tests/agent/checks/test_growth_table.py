@@ -67,6 +67,9 @@ def group(consumers: int, connected: float = 10, pending: int = 0, more: int = 0
 GROWTH: list[Row] = [
     ("a queue that nobody empties", queue_backlog, queue(MANY, FAST, FAST, 0), {QUEUE: "sure"}),
     ("a queue that is emptied too slowly", queue_backlog, queue(1e6, 780, 785, 5), {QUEUE: "sure"}),
+    ("a queue beside workers that wait for others", queue_backlog,
+     queue(MANY, FAST, FAST, 0, clients={"g1.cmd": "brpop", "g1.flags": "b", "g1.count": 2, "g1.name": "mailer"}),
+     {QUEUE: "sure"}),
     ("a short queue", queue_backlog, queue(MANY - 1, FAST, FAST, 0, False), {}),
     ("a short queue, and all lists were seen", queue_backlog, queue(MANY - 1, FAST, FAST, 0), {QUEUE: "not"}),
     ("a long queue that hardly grows", queue_backlog, queue(MANY, FAST - 1, FAST, 0), {}),

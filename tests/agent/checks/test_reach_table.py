@@ -354,6 +354,7 @@ BLIP = {"symptom": "since the failover it's slow"}
 CLIENTS: list[Row] = [
     ("an empty pool, the server idle", pool, quiet(), {POOL: "likely", **NOT_BLOCKED}, EMPTY),
     ("nothing reported", pool, quiet(), {}),
+    ("a pool of processes", pool, quiet(), {}, {"symptom": "Error while reading line, PHP-FPM pool is full"}),
     ("an empty pool, the server busy", pool, quiet(busy=IDLE + 0.01), {POOL: "not"}, EMPTY),
     ("an empty pool, the server a little busy", pool, quiet(busy=IDLE), {POOL: "likely", **NOT_BLOCKED}, EMPTY),
     ("an empty pool, its thread busy", pool, quiet(cpu=2 * IDLE + 0.01), {POOL: "not"}, EMPTY),

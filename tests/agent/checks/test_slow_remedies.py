@@ -68,3 +68,45 @@ def test_many_arguments_are_what_costs() -> None:
 
 def test_nothing_slow_has_no_remedy() -> None:
     assert "slow_remedy" not in values_at(view({"slowlog": {"max_usec": 5}}))
+
+
+def test_patterns_are_given_up_for_names() -> None:
+    given = {
+        "slowlog": {"PUBLISH.max_usec": 90_000, "PUBLISH.count": 3, "PUBLISH.newest_age": 1, "e1.command": "PUBLISH"},
+        "commandstats": {
+            "window_seconds": 2.0, "publish.calls.delta": 9, "publish.usec_per_call.delta": 90_000,
+        },
+        "info": {"pubsub_patterns": 20_000}, "clients": {"g1.cmd": "psubscribe", "g1.name": "socketio-pod"},
+        "config_get": {"latency-monitor-threshold": "0"},
+    }  # fmt: skip
+    values = values_at(view(given))
+    assert "In socketio-pod SUBSCRIBE" in values["slow_remedy"][0]
+    assert "latency_monitor_ms" not in values
+
+
+def test_a_large_key_is_overwritten_in_another_thread() -> None:
+    slow: Values = {"RENAME.max_usec": 744_000, "RENAME.count": 4, "RENAME.newest_age": 1}
+    assert values_at(view({"slowlog": slow}))["overwritten"] == ("yes",)
+    assert "overwritten" not in values_at(view({"slowlog": slow, "info": {"valkey_version": "8.1.8"}}))
+
+
+@pytest.mark.parametrize(
+    ("top", "each", "sent", "told"),
+    [
+        ("rpop", 0.2, 1000.0, {"busiest": ("poller",), "waiting_command": ("BRPOP in place of RPOP",)}),
+        ("get", 0.9, 1000.0, {"busiest": ("poller",)}),
+        ("get", 900.0, 1e9, {"large_values": ("what GET reads of flags:all (1.5 MB)",)}),
+        ("hset", 9000.0, 1000.0, {}),
+    ],
+)
+def test_what_relieves_a_full_core_goes_by_what_fills_it(
+    top: str, each: float, sent: float, told: dict[str, tuple[str, ...]]
+) -> None:
+    values = values_at(view({
+        "commandstats": {"top": top, "top_share": 0.9, f"{top}.usec_per_call.delta": each},
+        "clients": {"g1.cmd": top, "g1.name": "poller"},
+        "info": {"total_net_output_bytes.rate": sent, "total_commands_processed.rate": 700.0},
+        "large_commands": {"reply.command": "GET", "reply.key": "flags:all", "reply.bytes": 1_500_000},
+    }))  # fmt: skip
+    names = ("busiest", "waiting_command", "large_values")
+    assert {name: values[name] for name in names if name in values} == told

@@ -221,6 +221,12 @@ def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
     others += [{"commandstats": {"flushall.calls": 1}}, {"keyspace": {"db0.keys": 9, "keys": 9}}]
     others += [{"info": {"tracking_total_keys": 9}}]
     others += [{"replication": {"repl_backlog_size": 30 << 20, "backlog_seconds": 600}}]
+    others += [
+        {"commandstats": {"top": "rpop", "rpop.usec_per_call.delta": 3.0}},
+        {"commandstats": {"rename.usec_per_call.delta": 90_000}, "info": {"redis_version": "8.2.3"}},
+        {"info": {"total_net_output_bytes.rate": 9e7, "total_commands_processed.rate": 90.0},
+         "commandstats": {"top": "get", "get.usec_per_call.delta": 90.0}},
+    ]  # fmt: skip
     for given in (*others, {"persistence": stuck, "process": stuck}):
         known |= _filled(given)
     itself: Values = {"role": "slave", "master_host": "10.0.0.1", "master_port": 6379}

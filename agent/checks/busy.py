@@ -1,0 +1,94 @@
+"""What a busy main thread does: which command takes most of its time, who sends it, how large the replies are."""
+
+from agent.checks.senders import cited as sender_cited
+from agent.checks.senders import sender
+from agent.checks.types import Placeholder
+from agent.evidence.view import Cited, View
+
+DEAR_USEC = 1000
+"""Microseconds a call from which on a command isn't cheap."""
+LARGE_REPLY, MUCH_OUTPUT = 32_768, 20e6
+"""Bytes for each command, and bytes a second, from which on sending is the work."""
+POLLS = {
+    "lpop": "BLPOP", "rpop": "BRPOP", "lmove": "BLMOVE", "rpoplpush": "BLMOVE", "lmpop": "BLMPOP", "llen": "BRPOP",
+    "zpopmin": "BZPOPMIN", "zpopmax": "BZPOPMAX", "zmpop": "BZMPOP", "xread": "XREAD with BLOCK",
+    "xreadgroup": "XREADGROUP with BLOCK",
+}  # fmt: skip
+"""Commands with which workers ask for work, and the one that waits until there is some."""
+
+
+def _top(view: View) -> tuple[str, float]:
+    """The command that takes most of the time, in lower case, and its microseconds a call over the window."""
+    top = view.text("commandstats", "top")
+    return top, (view.number("commandstats", f"{top}.usec_per_call.delta") or 0) if top else 0.0
+
+
+def _reply_bytes(view: View) -> float:
+    """Bytes that leave the server for each command, where sending them is much of its work; else 0."""
+    sent = view.number("info", "total_net_output_bytes.rate") or 0
+    # What replicas are sent isn't a reply to anybody.
+    followed = view.number("replication", "connected_slaves") or 0
+    sent -= followed * (view.number("replication", "master_repl_offset.rate") or 0)
+    each = sent / max(1.0, view.number("info", "total_commands_processed.rate") or 0)
+    return each if each >= LARGE_REPLY and sent >= MUCH_OUTPUT else 0.0
+
+
+def with_what(view: View) -> str:
+    """How cheap its commands are, which takes most of the time, and who sent it last: the end of a sentence."""
+    top, each = _top(view)
+    share = view.number("commandstats", "top_share")
+    if not top or share is None:
+        return "each of them cheap."
+    who = sender(view, top)
+    most = f"{share:.0%} of the time in commands goes into {top.upper()}{', sent by ' + who if who else ''}"
+    if large := _reply_bytes(view):
+        sent = (view.number("info", "total_net_output_bytes.rate") or 0) / 1e6
+        return f"and sends {sent:.0f} MB a second, {large / 1000:.0f} kB for each: large values are its work; {most}."
+    if each >= DEAR_USEC:
+        return f"not all of them cheap: {most}, {each / 1000:.1f} ms a call."
+    return f"each of them cheap; {most}."
+
+
+def cited(view: View) -> tuple[Cited, ...]:
+    """What that was read from."""
+    top, each = _top(view)
+    found: tuple[Cited, ...] = (("commandstats", "top_share"), *(sender_cited(view, top) if top else ()))
+    if _reply_bytes(view):
+        return (
+            *found,
+            ("info", "total_net_output_bytes.rate"),
+            *(("large_commands", f"reply.{field}") for field in ("key", "bytes")),
+        )
+    return (*found, ("commandstats", f"{top}.usec_per_call.delta")) if each >= DEAR_USEC else found
+
+
+def _large_values(view: View) -> tuple[str, ...]:
+    """The command of the largest reply and its key, where large replies are the work."""
+    each = _reply_bytes(view)
+    if not each:
+        return ()
+    command, key = (view.text("large_commands", f"reply.{field}") for field in ("command", "key"))
+    if key and (size := view.number("large_commands", "reply.bytes")):
+        return (f"what {command} reads of {key} ({size / 1e6:.1f} MB)",)
+    return (f"the large values that {_top(view)[0].upper()} reads ({each / 1000:.0f} kB each)",)
+
+
+def _busiest(view: View) -> tuple[str, ...]:
+    """Who sends the command that takes most of the time, where it's the number of commands that costs."""
+    top, each = _top(view)
+    if _reply_bytes(view) or each >= DEAR_USEC:
+        return ()
+    return ((sender(view, top) if top else "") or "the application",)
+
+
+def _polled(view: View) -> tuple[str, ...]:
+    """The command that waits for work, in place of the one that asks for it and takes most of the time."""
+    top, _ = _top(view)
+    return (f"{POLLS[top]} in place of {top.upper()}",) if top in POLLS else ()
+
+
+PLACEHOLDERS = (
+    Placeholder(name="large_values", example="what GET reads of flags:all (1.4 MB)", values=_large_values),
+    Placeholder(name="busiest", example="order-intake", values=_busiest),
+    Placeholder(name="waiting_command", example="BRPOP in place of RPOP", values=_polled),
+)

@@ -1,0 +1,24 @@
+"""Whose clients send a command, as far as the list of clients shows."""
+
+from agent.evidence.view import Cited, View
+
+
+def sender_at(view: View, command: str) -> str:
+    """The largest group of clients whose last command it was, such as `g2`; empty where none is shown."""
+    for number in range(1, 21):
+        if view.text("clients", f"g{number}.cmd") == command:
+            return f"g{number}"
+    return ""
+
+
+def sender(view: View, command: str) -> str:
+    """The name, else the address, of those who sent a command (in lower case) last; empty where it isn't known."""
+    at = sender_at(view, command)
+    return (view.text("clients", f"{at}.name") or view.text("clients", f"{at}.address")) if at else ""
+
+
+def cited(view: View, command: str) -> tuple[Cited, ...]:
+    """What that was read from."""
+    at = sender_at(view, command)
+    name = "name" if view.text("clients", f"{at}.name") else "address"
+    return (("clients", f"{at}.cmd"), ("clients", f"{at}.{name}")) if at else ()
