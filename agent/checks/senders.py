@@ -12,9 +12,10 @@ def sender_at(view: View, command: str) -> str:
 
 
 def sender(view: View, command: str) -> str:
-    """The name, else the address, of those who sent a command (in lower case) last; empty where it isn't known."""
+    """Who sent a command (in lower case) last, by name, else by address; empty where it isn't known."""
     at = sender_at(view, command)
-    return (view.text("clients", f"{at}.name") or view.text("clients", f"{at}.address")) if at else ""
+    address = view.text("clients", f"{at}.address") if at else ""
+    return (view.text("clients", f"{at}.name") if at else "") or (f"the application at {address}" if address else "")
 
 
 def cited(view: View, command: str) -> tuple[Cited, ...]:
