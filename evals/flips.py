@@ -1,6 +1,7 @@
 """How often the first answer changes while the fault doesn't: `python -m evals.flips FAULT... [--kind K] [--times 8]`.
 
-Each fault is had once and looked at so many times, each time by a new investigation that knows nothing of the others.
+Each fault is brought about once and looked at so many times, by a new investigation each time that knows nothing of the
+others.
 What a look finds may change from one moment to the next; what is answered first shouldn't.
 """
 

@@ -46,7 +46,7 @@ def hidden_causes() -> dict[str, tuple[str, ...]]:
 
 
 NODES_SHOWN, WRONG_SHOWN = 6, 6
-"""Nodes that a line names, and nodes whose complaints without a cause are told."""
+"""Nodes that a line names, and nodes whose complaints without a cause are listed."""
 HIDDEN = hidden_causes()
 SOON_MS = 10.0
 """Milliseconds in which a server that is well answers a PING, and goes round its event loop."""

@@ -13,7 +13,7 @@ from tools.clock import Clock
 from tools.connection.node import Node
 from tools.errors import ToolError, Unanswered
 from tools.records import Reading, Record
-from tools.server.info import goes_on
+from tools.server.info import shorter_pair
 from tools.server.sentinel import sentinel
 from tools.tasks import at_once
 from tools.toolbox import Toolbox, bind
@@ -229,8 +229,8 @@ class NodeSurvey:
         if window < LEAST_WATCH or not self.node.held:
             return
         local = [tool for tool in self.host if tool != "sockets" and not self.view.unavailable(tool)]
-        goes_on(self.node)
         await at_once(
+            self._resample(window),
             self.take("info", sections=list(SECTIONS), window=window),
             # Of a handful of PINGs a single slow one would be a large share.
             *(
@@ -240,6 +240,12 @@ class NodeSurvey:
             *(self.take(tool, window=window) for tool in (*AGAIN, *local)),
         )
         await self.take("slowlog")
+
+    async def _resample(self, window: float) -> None:
+        """Begin the two samples that the readings of the second look share."""
+        # What isn't answered, each reading says itself.
+        with contextlib.suppress(ToolError):
+            await shorter_pair(self.node, window)
 
     async def sentinel(self) -> None:
         """The readings of a sentinel."""

@@ -161,20 +161,24 @@ async def pair(node: Node, window: float) -> Pair:
     return await node.shared.result(("pair", window), lambda: _pair(node, window))
 
 
-def goes_on(node: Node) -> None:
-    """Let the next pair of this node be one of INFO and of stalls alone: the others were sampled a moment ago."""
-    node.shared.kept["goes on"] = node.shared.kept.get("vitals")
+async def shorter_pair(node: Node, window: float) -> Pair:
+    """The same with INFO and the stalls alone, where a pair ended a moment ago; those who ask meanwhile share it.
+
+    Whoever needs `VITALS` as a whole finds those of the earlier pair in it.
+    """
+    before = node.shared.kept.get("vitals")
+    earlier = before if isinstance(before, dict) else None
+    return await node.shared.result(("pair", window), lambda: _pair(node, window, earlier))
 
 
-async def _pair(node: Node, window: float) -> Pair:
-    before = node.shared.kept.pop("goes on", None) if window else None
-    first = await sample(node, {} if isinstance(before, dict) else VITALS)
+async def _pair(node: Node, window: float, earlier: Mapping[str, Reply] | None = None) -> Pair:
+    first = await sample(node, VITALS if earlier is None else {})
     if not window:
         return Pair(first, first)
-    if isinstance(before, dict):
-        first.replies = before
+    if earlier is not None:
+        first.replies = earlier
     await node.clock.sleep(window)
-    last = await sample(node, {"latency": VITALS["latency"]} if isinstance(before, dict) else VITALS)
+    last = await sample(node, VITALS if earlier is None else {"latency": VITALS["latency"]})
     last.replies = node.shared.kept["vitals"] = {**first.replies, **last.replies}
     old, new = first.flat(), last.flat()
     if old.get("run_id") != new.get("run_id") or _number(new.get("uptime_in_seconds")) < _number(
