@@ -295,6 +295,17 @@ MACHINE: list[Row] = [
      {"latency_sample": {"min_ms": LEAST, "median_ms": LEAST},
       "info": {"used_cpu_user.rate": 0.69, "used_cpu_sys.rate": 0.0}},
      {PATH: "sure"}),
+    ("slow, the server is here, and the kernel connects at once", path_latency,
+     {"latency_sample": {"min_ms": LEAST, "median_ms": LEAST}, "process": {"listening": True},
+      "connect": {"tcp_ms": LEAST - 0.1}}, {}),
+    ("slow, the server is here, and the kernel's connect is as slow", path_latency,
+     {"latency_sample": {"min_ms": LEAST, "median_ms": LEAST}, "process": {"listening": True},
+      "connect": {"tcp_ms": LEAST}}, {PATH: "sure"}),
+    ("slow, and a proxy connects at once", path_latency,
+     {"latency_sample": {"min_ms": LEAST, "median_ms": LEAST}, "process": {"locality": "foreign-listener"},
+      "connect": {"tcp_ms": 0.1}}, {PATH: "sure"}),
+    ("slow, the server is here, and the connect wasn't timed", path_latency,
+     {"latency_sample": {"min_ms": LEAST, "median_ms": LEAST}, "process": {"listening": True}}, {PATH: "sure"}),
     ("no answer", path_latency, {"latency_sample": "timeout"}, {}),
 ]  # fmt: skip
 
