@@ -13,7 +13,7 @@ KINDS ?= 3
 # Without bytecode every process that a test starts compiles the program again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo chat test test-live test-lab test-llm eval golden coverage mutants attack check bench lock clean
+.PHONY: demo chat test test-live test-lab test-llm eval golden coverage mutants attack check bench docs lock clean
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
@@ -71,8 +71,15 @@ attack: $(READY)  ## Everything in evals/attacks, in minutes: an intruder, hosti
 bench: $(READY)  ## Speed and cost in one run of 5 minutes: held, broken or "can't tell here"; PARTS='nodes clients' for some
 	$(BIN)/python -m evals.bench $(PARTS)
 
+docs:  ## The pages of docs/ as a site, in docs/_build; fails on a broken link
+	test -x .venv-docs/bin/sphinx-build || $(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r docs/requirements.lock
+	.venv-docs/bin/sphinx-build --quiet --fail-on-warning --nitpicky --builder html docs docs/_build
+
 lock:  ## Pin the newest versions again
 	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra dev -o requirements.lock pyproject.toml
+	sed -n 's/^docs = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '"' | tr ',' '\n' | tr -d ' ' | \
+	  uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 -o docs/requirements.lock -
 
 clean:
-	rm -rf .venv .venv-llm dist build mutants *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage
+	rm -rf .venv .venv-llm .venv-docs docs/_build dist build mutants *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage

@@ -1,14 +1,19 @@
-"""The tables of README and ARCHITECTURE: `python -m evals.readme` writes them from the program, a test compares."""
+"""The tables of the docs and of ARCHITECTURE: `python -m evals.readme` writes them from the program, a test compares."""
 
+import argparse
+from collections.abc import Callable, Mapping
+from itertools import groupby
 from pathlib import Path
 
+from agent.answer.taxonomy import CAUSES
 from agent.cli.commands import COMMANDS as AGENT
 from agent.cli.program import parser
 from agent.runbooks.library import load
 from evals.commands import COMMANDS as EVALS
 from evals.house import ARCHITECTURE, drawn
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+ROOT = Path(__file__).resolve().parent.parent
+README, DOCS = ROOT / "README.md", ROOT / "docs"
 COMMANDS = (*AGENT, *EVALS)
 
 
@@ -20,22 +25,48 @@ def commands() -> str:
 
 
 def options() -> str:
-    """The options of triage, as --help prints them."""
-    shown = parser(COMMANDS, "")
-    (subparsers,) = [action for action in shown._actions if action.dest == "command"]
+    """The options of triage, and of each other command those that it has besides, as --help prints them."""
+    (subparsers,) = [action for action in parser(COMMANDS, "")._actions if action.dest == "command"]
     assert isinstance(subparsers.choices, dict)
-    triage = subparsers.choices["triage"]
-    rows = [
-        f"| `{', '.join(action.option_strings)}{f' {action.metavar}' if action.metavar else ''}` | {action.help} |"
-        for action in triage._actions
+    common = _options(subparsers.choices["triage"])
+    parts = [_table(common)]
+    for name, command in subparsers.choices.items():
+        if own := {option: help for option, help in _options(command).items() if option not in common}:
+            parts += [f"### {name}", _table(own)]
+    return "\n\n".join(parts)
+
+
+def _options(command: argparse.ArgumentParser) -> dict[str, str]:
+    return {
+        f"`{', '.join(action.option_strings)}{f' {action.metavar}' if action.metavar else ''}`": str(action.help)
+        for action in command._actions
         if action.option_strings and action.dest != "help"
-    ]
-    return "\n".join(["| option | meaning |", "|---|---|", *rows])
+    }
+
+
+def _table(rows: Mapping[str, str]) -> str:
+    lines = (
+        f"| {option.replace('|', chr(92) + '|')} | {help.replace('|', chr(92) + '|')} |"
+        for option, help in rows.items()
+    )
+    return "\n".join(["| option | meaning |", "|---|---|", *lines])
 
 
 def causes() -> str:
-    """The causes that a runbook has a remedy for."""
-    return ", ".join(f"`{cause}`" for book in load().runbooks for cause in book.causes)
+    """The causes that a runbook has a remedy for, by family."""
+    homes = {cause: book.name for book in load().runbooks for cause in book.causes}
+    known = [cause for cause in CAUSES.values() if cause.id in homes]
+    parts = []
+    for family, members in groupby(known, key=lambda cause: cause.family):
+        rows = (f"| `{cause.id}` | {cause.sign.replace('|', chr(92) + '|')} | {homes[cause.id]} |" for cause in members)
+        parts.append("\n".join([f"## {family}", "", "| cause | what decides | runbook |", "|---|---|---|", *rows]))
+    return "\n\n".join(parts)
+
+
+GENERATED: Mapping[Path, Mapping[str, Callable[[], str]]] = {
+    DOCS / "options.md": {"commands": commands, "options": options}, DOCS / "causes.md": {"causes": causes},
+}  # fmt: skip
+"""What is generated into which page."""
 
 
 def between(text: str, name: str, made: str) -> str:
@@ -47,10 +78,11 @@ def between(text: str, name: str, made: str) -> str:
     return f"{head}{begin}{made}\n{end}{tail}"
 
 
-def written(text: str) -> str:
-    """README with its generated parts regenerated. Raises `ValueError` where it has no place for one."""
-    for name, made in (("commands", commands()), ("options", options()), ("causes", causes())):
-        text = between(text, name, made)
+def written(page: Path) -> str:
+    """A page with its generated parts regenerated. Raises `ValueError` where it has no place for one."""
+    text = page.read_text(encoding="utf-8")
+    for name, make in GENERATED[page].items():
+        text = between(text, name, make())
     return text
 
 
@@ -62,5 +94,6 @@ def architecture(text: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in GENERATED:
+        page.write_text(written(page), encoding="utf-8")
     ARCHITECTURE.write_text(architecture(ARCHITECTURE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The conversation in README, had on a real fault in a real terminal: `python -m evals.transcript` rewrites it."""
+"""The conversation in the docs, had on a real fault in a real terminal: `python -m evals.transcript` rewrites it."""
 
 import asyncio
 import random
@@ -9,7 +9,7 @@ from itertools import groupby
 
 from evals.lab.catalogue import FAULTS
 from evals.lab.servers import installed
-from evals.readme import README, between
+from evals.readme import DOCS, between
 from evals.terminal import terminal
 
 INCIDENT = "lua-busy"
@@ -49,6 +49,7 @@ def shortened(text: str) -> str:
 
 
 if __name__ == "__main__":
-    text = README.read_text(encoding="utf-8")
+    page = DOCS / "chat.md"
+    text = page.read_text(encoding="utf-8")
     block = f"```\n{shortened(asyncio.run(conversation()))}\n```"
-    README.write_text(between(text, "chat", block), encoding="utf-8")
+    page.write_text(between(text, "chat", block), encoding="utf-8")

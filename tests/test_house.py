@@ -1,6 +1,7 @@
 """The house: who imports whom, and what the wheel brings."""
 
 import ast
+import re
 import subprocess
 import sys
 import tarfile
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from evals.house import ARCHITECTURE, circles, upward
-from evals.readme import README, architecture, written
+from evals.readme import DOCS, GENERATED, README, architecture, written
 
 ROOT = Path(__file__).resolve().parent.parent
 MAY_IMPORT = {"tools": set(), "agent": {"tools"}, "evals": {"agent", "tools"}}
@@ -114,13 +115,22 @@ def test_wheel_runs_in_a_fresh_environment(built: Path, tmp_path: Path) -> None:
     assert str(site) in shown.stdout
 
 
-def test_readme_says_what_the_program_says() -> None:
-    text = README.read_text(encoding="utf-8")
-    assert text == written(text), "run: python -m evals.readme"
-    for name in ("commands", "options", "causes", "transcript", "chat"):
-        assert f"<!-- {name} -->" in text
+@pytest.mark.parametrize("page", GENERATED, ids=lambda page: page.stem)
+def test_the_docs_say_what_the_program_says(page: Path) -> None:
+    assert page.read_text(encoding="utf-8") == written(page), "run: python -m evals.readme"
+
+
+def test_readme_is_read_in_one_go() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 120
 
 
 def test_architecture_draws_the_house_as_it_is() -> None:
     text = ARCHITECTURE.read_text(encoding="utf-8")
     assert text == architecture(text), "run: python -m evals.readme"
+
+
+@pytest.mark.parametrize("page", [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))], ids=lambda page: page.stem)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    links = (link for link in re.findall(r"\]\(([^)\s]+)\)", text) if not re.match(r"[a-z]+:|#", link))
+    assert not [link for link in links if not (page.parent / link.partition("#")[0]).exists()]

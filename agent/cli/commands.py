@@ -72,8 +72,8 @@ def _nothing(parser: argparse.ArgumentParser) -> None:
 
 
 def _runbooks(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("verb", choices=("list", "show", "check"))
-    hint = "a runbook's name or a cause's id (show); a folder (check; else the bundled ones)"
+    parser.add_argument("verb", choices=("list", "show", "check", "new"))
+    hint = "a runbook's name (show) or a cause's id (show, new); a folder (check; else the bundled ones)"
     parser.add_argument("name", nargs="?", metavar="NAME|DIR", help=hint)
 
 
@@ -98,6 +98,6 @@ COMMANDS = (
             "agent.cli.inputs:TrustInputs", "agent.cli.trust:trust_"),
     Command("host-script", "", "a read-only script for a machine that the agent can't log into; see --host-facts",
             _nothing, "agent.cli.inputs:NoInputs", "agent.cli.host_script:host_script"),
-    Command("runbooks", "list|show NAME|check [DIR]", "the runbooks, by name or cause, and a check of your own",
+    Command("runbooks", "list|show NAME|check [DIR]|new CAUSE", "the runbooks, by name or cause, and a check of your own",
             _runbooks, "agent.cli.inputs:RunbooksInputs", "agent.cli.runbooks:runbooks"),
 )  # fmt: skip

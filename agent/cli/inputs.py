@@ -247,7 +247,7 @@ class AclInputs(ServerInputs):
 class RunbooksInputs(Record):
     """`rediagnose runbooks`."""
 
-    verb: Literal["list", "show", "check"]
+    verb: Literal["list", "show", "check", "new"]
     name: str | None = None
     """A runbook or a cause; a folder to check."""
 

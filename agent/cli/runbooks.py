@@ -1,10 +1,11 @@
-"""`rediagnose runbooks`: list them, show one, check them or a folder of your own."""
+"""`rediagnose runbooks`: list them, show one, check them or a folder of your own, begin a new one."""
 
 import sys
 from pathlib import Path
 
 from agent.cli.inputs import RunbooksInputs
 from agent.cli.program import ANSWERED, FAILED
+from agent.runbooks.frame import frame
 from agent.runbooks.library import BUNDLED, load
 from agent.runbooks.lint import lint
 from tools.errors import UsageError
@@ -12,10 +13,13 @@ from tools.text import one_line
 
 
 def runbooks(inputs: RunbooksInputs) -> int:
-    """List, show or check. Raises `UsageError` for a name or folder that isn't there."""
+    """List, show, check or begin one. Raises `UsageError` for a name or folder that isn't there."""
     if inputs.verb == "check":
         return check(Path(inputs.name) if inputs.name else BUNDLED)
     library = load()
+    if inputs.verb == "new":
+        print(frame(inputs.name or "", library), end="")
+        return ANSWERED
     if inputs.verb == "list":
         for book in library.runbooks:
             print(f"{book.name}: {book.title}")

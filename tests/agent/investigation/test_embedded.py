@@ -1,4 +1,4 @@
-"""The interface for programs that embed this one: README's own example runs, and bad arguments are named."""
+"""The interface for programs that embed this one: the docs' own example runs, and bad arguments are named."""
 
 import asyncio
 import random
@@ -11,16 +11,16 @@ import pytest
 import rediagnose
 from evals.lab.catalogue import FAULTS
 from evals.lab.servers import installed
-from evals.readme import README
+from evals.readme import DOCS
 
 
 @pytest.mark.live
-async def test_readmes_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+async def test_the_docs_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(encoding="utf-8"), re.DOTALL)
     async with FAULTS["maxclients-exhausted"].begin(installed()[0], random.Random(3)) as incident:
         code = textwrap.dedent(code).replace("redis://host:6379", incident.url)
         # The example runs a loop of its own.
-        await asyncio.to_thread(exec, compile(code, "README", "exec"), {"__name__": "__main__"})
+        await asyncio.to_thread(exec, compile(code, "python.md", "exec"), {"__name__": "__main__"})
     assert "maxclients-exhausted" in capsys.readouterr().out
 
 

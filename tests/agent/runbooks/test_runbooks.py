@@ -8,6 +8,7 @@ import pytest
 
 from agent.answer.taxonomy import CAUSES
 from agent.evidence.view import View
+from agent.runbooks.frame import frame
 from agent.runbooks.library import BUNDLED, load
 from agent.runbooks.lint import SECTIONS, Finding, limits, lint, words
 from agent.runbooks.placeholders import EXAMPLES, values_at
@@ -250,6 +251,20 @@ async def test_the_command(tmp_path: Path) -> None:
     done = await rediagnose("runbooks", "check")
     assert done.status == 0
     assert f"{BUNDLED / 'stalls.md'}: 7 causes, ok" in done.out.splitlines()
+
+
+@pytest.mark.parametrize("cause", [cause for book in load().runbooks for cause in book.causes])
+def test_the_frame_of_a_new_one_passes(cause: str, tmp_path: Path) -> None:
+    (tmp_path / "ours.md").write_text(frame(cause, load()))
+    books, findings = lint(tmp_path)
+    assert not findings and books[0].causes.keys() == {cause}
+
+
+async def test_a_new_one_is_begun() -> None:
+    done = await rediagnose("runbooks", "new", "data-gone")
+    assert (done.status, done.out) == (0, frame("data-gone", load()))
+    done = await rediagnose("runbooks", "new", "data-lost")
+    assert done.status == 2 and "data-lost" in done.err and "runbooks list" in done.err
 
 
 async def test_a_runbook_is_shown_by_name_or_by_cause() -> None:

@@ -12,7 +12,7 @@ from agent.tickets.reading import parse_ticket
 from agent.tickets.summary import headline
 from agent.tickets.targets import target_of_ticket
 from agent.tickets.ticket import TicketError
-from evals.readme import README
+from evals.readme import DOCS
 from tests.standins import WebhookStandIn, serving
 from tests.ticketing import TICKETS, Desk, desk
 from tools.settings.file import load_settings
@@ -174,8 +174,10 @@ async def test_where_a_target_keeps_its_secrets(desk: Desk) -> None:
     assert (await desk.annotate(desk.ticket("c"))).status == 0
 
 
-def test_the_example_in_the_readme(tmp_path: Path) -> None:
-    (example,) = re.findall(r"^```toml\n(.*?)^```$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+def test_the_example_in_the_docs(tmp_path: Path) -> None:
+    (example,) = re.findall(
+        r"^```toml\n(.*?)^```$", (DOCS / "tickets.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
     (tmp_path / "rediagnose.toml").write_text(example)
     known = load_settings(environ={"REDIAGNOSE_CONFIG": str(tmp_path / "rediagnose.toml")})
     assert target_of_ticket(parse_ticket(alert({"service": "orders", "env": "production"})), known)[0].name == "orders"
