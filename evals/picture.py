@@ -1,4 +1,4 @@
-"""The picture and the answer in README, of a real fault in a real terminal: `python -m evals.picture` makes both anew."""
+"""The picture and the answer in README, of a real fault in a real terminal: `python -m evals.picture`."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""The tables of the docs and of ARCHITECTURE: `python -m evals.readme` writes them from the program, a test compares."""
+"""The tables of the docs and of ARCHITECTURE, written from the program: `python -m evals.readme`; a test compares."""
 
 import argparse
 from collections.abc import Callable, Mapping

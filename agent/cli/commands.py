@@ -98,6 +98,6 @@ COMMANDS = (
             "agent.cli.inputs:TrustInputs", "agent.cli.trust:trust_"),
     Command("host-script", "", "a read-only script for a machine that the agent can't log into; see --host-facts",
             _nothing, "agent.cli.inputs:NoInputs", "agent.cli.host_script:host_script"),
-    Command("runbooks", "list|show NAME|check [DIR]|new CAUSE", "the runbooks, by name or cause, and a check of your own",
+    Command("runbooks", "list|show NAME|check [DIR]|new CAUSE", "the runbooks by name or cause, and your own",
             _runbooks, "agent.cli.inputs:RunbooksInputs", "agent.cli.runbooks:runbooks"),
 )  # fmt: skip
