@@ -45,11 +45,12 @@ def _options(command: argparse.ArgumentParser) -> dict[str, str]:
 
 
 def _table(rows: Mapping[str, str]) -> str:
-    lines = (
-        f"| {option.replace('|', chr(92) + '|')} | {help.replace('|', chr(92) + '|')} |"
-        for option, help in rows.items()
-    )
+    lines = (f"| {_cell(option)} | {_cell(help)} |" for option, help in rows.items())
     return "\n".join(["| option | meaning |", "|---|---|", *lines])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def causes() -> str:
@@ -58,7 +59,7 @@ def causes() -> str:
     known = [cause for cause in CAUSES.values() if cause.id in homes]
     parts = []
     for family, members in groupby(known, key=lambda cause: cause.family):
-        rows = (f"| `{cause.id}` | {cause.sign.replace('|', chr(92) + '|')} | {homes[cause.id]} |" for cause in members)
+        rows = (f"| `{cause.id}` | {_cell(cause.sign)} | {homes[cause.id]} |" for cause in members)
         parts.append("\n".join([f"## {family}", "", "| cause | what decides | runbook |", "|---|---|---|", *rows]))
     return "\n\n".join(parts)
 

@@ -175,9 +175,8 @@ async def test_where_a_target_keeps_its_secrets(desk: Desk) -> None:
 
 
 def test_the_example_in_the_docs(tmp_path: Path) -> None:
-    (example,) = re.findall(
-        r"^```toml\n(.*?)^```$", (DOCS / "tickets.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
-    )
+    page = (DOCS / "tickets.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```toml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     (tmp_path / "rediagnose.toml").write_text(example)
     known = load_settings(environ={"REDIAGNOSE_CONFIG": str(tmp_path / "rediagnose.toml")})
     assert target_of_ticket(parse_ticket(alert({"service": "orders", "env": "production"})), known)[0].name == "orders"
