@@ -139,9 +139,12 @@ def loading() -> Iterator[None]:
     """Load what stays until the process ends: the collector would walk through all of it again and again."""
     import gc
 
+    from tools.connection.redis_parts import clients_left_out
+
     gc.disable()
     try:
-        yield
+        with clients_left_out():
+            yield
     finally:
         gc.freeze()
         gc.enable()

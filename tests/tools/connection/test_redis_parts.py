@@ -1,0 +1,40 @@
+"""redis-py's modules alone: the program's connection loads no client, and who wants one afterwards gets it."""
+
+import subprocess
+import sys
+
+import pytest
+
+ALONE = "import sys; from tools.connection.redis_parts import clients_left_out\nwith clients_left_out(): import {}\n"
+
+
+def said(program: str) -> str:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_the_program_loads_no_client() -> None:
+    shown = (
+        "import sys; from agent.cli.program import loading\n"
+        "with loading(): import tools.connection.live as live; seen = sorted(sys.modules)\n"
+        "print(live.Wire.__mro__[1].__module__, 'redis.client' in seen, 'redis.asyncio.client' in seen)"
+    )
+    assert said(shown) == "redis.asyncio.connection False False"
+
+
+@pytest.mark.parametrize("wanted", [
+    "from redis import Redis as one", "import redis.asyncio; one = redis.asyncio.Redis",
+    "from redis.asyncio import Redis as one", "from redis.cluster import RedisCluster as one",
+    "import redis.exceptions; one = redis.exceptions.RedisError", "import redis; one = redis.__version__",
+    "from redis.asyncio.connection import AbstractConnection as one",
+])  # fmt: skip
+def test_what_is_imported_afterwards_is_whole(wanted: str) -> None:
+    whole = "import redis.asyncio; print(one is not None, redis.asyncio.connection.Connection, redis.client.Redis)"
+    told = said(f"{ALONE.format('tools.connection.live')}{wanted}\n{whole}")
+    assert told == "True <class 'redis.asyncio.connection.Connection'> <class 'redis.client.Redis'>"
+
+
+def test_what_was_imported_before_stays() -> None:
+    program = f"import redis; before = redis.Redis\n{ALONE.format('tools.connection.live')}print(redis.Redis is before)"
+    assert said(program) == "True"
