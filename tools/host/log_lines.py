@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from tools.patterns import deferred
 from tools.records import Record
 
-_HEAD = deferred(
+_HEAD = re.compile(
     r"(?P<pid>\d+):(?P<role>[A-Z]) (?P<at>\d{1,2} \w{3} \d{4} [\d:]{8}|\d{4}-\d\d-\d\dT[\d:]{8}|\d{13})"
     r"(?:\.(?P<ms>\d{3}))?\S* "
     r"(?P<mark>[.*#-]) "
 )
-_LOGFMT = deferred(
+_LOGFMT = re.compile(
     r'pid=(?P<pid>\d+) role=(?P<role>[\w/]+) timestamp="(?P<at>[^"]{19,20})[^"]*" level=(?P<mark>\w+) message="?'
 )
 """The two forms of a line's head: the usual one, and Valkey's log-format logfmt."""
@@ -22,7 +22,7 @@ _PREFIX = deferred(
     r"\w{3} [ \d]\d [\d:]{8}(?:\.\d{1,9})? [\w.-]{1,64} [\w.@/-]{1,64}(?:\[\d{1,10}\])?: )?"
 )
 """What containers and the journal put before a line."""
-_REFUSED = deferred(r"\*\*\* FATAL CONFIG FILE ERROR")
+_REFUSED = re.compile(r"\*\*\* FATAL CONFIG FILE ERROR")
 """Begins what a server writes of its configuration before it has a log: without a head."""
 _LOUD = ("#", "warning")
 _CHILDREN = ("C", "RDB/AOF")
