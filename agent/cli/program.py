@@ -90,6 +90,10 @@ def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, 
     command = next(one for one in commands if one.name == name)
     import asyncio
 
+    if own:
+        from agent.cli.lean_imports import without_plugins
+
+        without_plugins()
     from tools.errors import RediagnoseError, UsageError
 
     try:
@@ -140,11 +144,11 @@ def loading() -> Iterator[None]:
     """Load what stays until the process ends: the collector would walk through all of it again and again."""
     import gc
 
-    from tools.connection.redis_parts import clients_left_out
+    from agent.cli.lean_imports import without_clients
 
     gc.disable()
     try:
-        with clients_left_out():
+        with without_clients():
             yield
     finally:
         gc.freeze()
