@@ -14,10 +14,11 @@ from agent.chat.resumed import past
 from agent.chat.session import Session
 from agent.evidence.fields import FIGURES
 from tools.errors import UsageError
+from tools.patterns import deferred
 from tools.records import Reading
 
 NOTHING = "nothing was read yet: say what was reported, or /recheck to look without a report"
-_COMMAND = re.compile(r"/([a-z]+)(?:\s+(.*))?", re.DOTALL)
+_COMMAND = deferred(r"/([a-z]+)(?:\s+(.*))?", re.DOTALL)
 
 
 class Slash(NamedTuple):

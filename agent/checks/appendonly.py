@@ -4,8 +4,9 @@ import re
 
 from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import View
+from tools.patterns import deferred
 
-EMPTY_WORDS = re.compile(
+EMPTY_WORDS = deferred(
     r"\b(empty|gone|lost|lose|missing|disappear\w*|vanish\w*|wiped|logged out|no (data|keys))\b", re.IGNORECASE
 )
 

@@ -8,8 +8,9 @@ from agent.checks.limits_reached import hardly_written
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
+from tools.patterns import deferred
 
-GONE_WORDS = re.compile(
+GONE_WORDS = deferred(
     r"\b(?:keys?|data|sessions?|carts?|entries|users|everything|all|cache|database|db|redis|records?|jobs?|orders?|it)\b"
     r"(?:(?!\b(?:no|not|never|n't)\b)[^.,;!?\n]){0,60}"
     r"\b(?:gone|vanish\w*|disappear\w*|missing|wiped|empty|emptied|deleted|flushed|logged out|lost)\b"
@@ -19,7 +20,7 @@ GONE_WORDS = re.compile(
     re.IGNORECASE,
 )
 """What a person says of data that isn't there."""
-JOB_WORDS = re.compile(
+JOB_WORDS = deferred(
     r"\b(?:jobs?|tasks?|queues?|messages?|mails?|workers?|schedules?)\b[^.;!?\n]{0,80}"
     r"\b(?:lost|los\w+|vanish\w*|gone|disappear\w*|never (?:run|ran|arrive\w*|processed)|missing|drop\w*|skipped)\b",
     re.IGNORECASE,

@@ -4,8 +4,9 @@ import re
 
 from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
+from tools.patterns import deferred
 
-MEMORY_WORDS = re.compile(
+MEMORY_WORDS = deferred(
     r"\b(memory|ram|rss|oom|out.?of.?memory\w*|used_memory|maxmemory|swap\w*|grow(s|n|ing)?|climbs?|fills?)\b",
     re.IGNORECASE,
 )

@@ -1,6 +1,5 @@
 """What holds a server's data and what fills it: the kinds of keys, the largest ones, the rate, and what is refused."""
 
-import re
 from collections.abc import Sequence
 
 from agent.checks.filling import inside_keys, per_second, until_full, until_full_words
@@ -10,6 +9,7 @@ from agent.checks.senders import sender
 from agent.checks.types import Placeholder
 from agent.evidence.report_words import mention
 from agent.evidence.view import View
+from tools.patterns import deferred
 from tools.server.command_classes import known_class
 
 COMMON = 0.1
@@ -145,7 +145,7 @@ def refused_commands(view: View) -> dict[str, float]:
     return dict(sorted(kept.items(), key=lambda item: -item[1]))
 
 
-_REJECTED = re.compile(r"(\S+)\.rejected_calls\.delta")
+_REJECTED = deferred(r"(\S+)\.rejected_calls\.delta")
 
 
 def _what_holds(view: View) -> tuple[str, ...]:

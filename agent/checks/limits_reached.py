@@ -5,10 +5,11 @@ import re
 from agent.checks.types import Found, Limits
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
+from tools.patterns import deferred
 
 FULL = 0.95
 """Share of maxmemory from which on it counts as reached."""
-REFUSED_WORDS = re.compile(
+REFUSED_WORDS = deferred(
     r"\bOOM command\b|\bOOM\b(?=.{0,40}\b(error|command|writ|refus|repl))|OutOfMemory(?:Error|Exception)|"
     r"used memory > 'maxmemory'",
     re.IGNORECASE,

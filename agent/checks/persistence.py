@@ -6,8 +6,9 @@ from agent.checks.appendonly import megabytes, since_start, tight
 from agent.checks.saving import unwritable
 from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
+from tools.patterns import deferred
 
-MEMORY_WORDS = re.compile(r"\b(memory|oom|ram|swap\w*|rss|out of mem\w*)\b", re.IGNORECASE)
+MEMORY_WORDS = deferred(r"\b(memory|oom|ram|swap\w*|rss|out of mem\w*)\b", re.IGNORECASE)
 ROOMY = 4.0
 """Times its memory that a server has free on its disk where room can't be what is missing."""
 REFUSES: tuple[Cited, ...] = (

@@ -11,8 +11,9 @@ from agent.checks.switchover import failover_stuck
 from agent.checks.syncs import sync_failed
 from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
+from tools.patterns import deferred
 
-STALE_WORDS = re.compile(
+STALE_WORDS = deferred(
     r"\b(replica\w*|slaves?|connected_slaves|stale|old data|outdated|behind|in step|in sync|syncs?|resyncs?)\b",
     re.IGNORECASE,
 )

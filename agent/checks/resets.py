@@ -5,8 +5,9 @@ import re
 from agent.checks.crowd import all_seen
 from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
+from tools.patterns import deferred
 
-IDLE_WORDS = re.compile(
+IDLE_WORDS = deferred(
     r"\b(idle|reset\w*|econnreset|epipe|broken pipe|closed|drop(s|ped|ping)?|stale|eof|disconnect\w*|overnight|"
     r"inactiv\w*|quiet|first (request|command|call|query)|after a (while|pause|break|weekend))\b",
     re.IGNORECASE,

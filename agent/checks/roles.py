@@ -8,10 +8,11 @@ from agent.checks.types import Found, Limits, Placeholder
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 from tools.connection.target import address
+from tools.patterns import deferred
 
-READONLY_WORDS = re.compile(r"\bREADONLY\b|read.?only (replica|slave)|can'?t write against", re.IGNORECASE)
+READONLY_WORDS = deferred(r"\bREADONLY\b|read.?only (replica|slave)|can'?t write against", re.IGNORECASE)
 """What clients quote of a write that a replica refused."""
-PRIMARY_WORDS = re.compile(
+PRIMARY_WORDS = deferred(
     r"\b(on the (primary|master)|(the|our) (primary|master) (is|became|turned|says|refuses)|only redis|standalone|"
     r"single (redis|server)|nobody (changed|made|set)|keys (are|have) (missing|gone))\b",
     re.IGNORECASE,

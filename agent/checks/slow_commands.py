@@ -9,6 +9,7 @@ from agent.checks.slow_remedies import QUICK, SCRIPTS, WHOLE, Work, monitor_of, 
 from agent.checks.types import Found, Limits, Placeholder
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
+from tools.patterns import deferred
 
 DELETES = frozenset(("DEL", "UNLINK", "EXPIRE", "PEXPIRE", "FLUSHDB", "FLUSHALL"))
 """Commands whose time goes into freeing what they delete."""
@@ -30,11 +31,11 @@ PINGS = 20
 """PINGs below which their longest doesn't tell whether anybody waited."""
 BUSY_SHARE = 0.03
 """Of the window: with so much of it a command of ten milliseconds comes again and again."""
-SLOW_WORDS = re.compile(
+SLOW_WORDS = deferred(
     r"\bslow(er|ly|ness)?\b|\blatenc\w+|\bspik\w+|\bfreez\w+|\bstall\w*|\bhiccup\w*|\bjitter\w*|\bp9+\b|\bsluggish\b",
     re.IGNORECASE,
 )
-NAMED = re.compile(
+NAMED = deferred(
     r"\b(ft|json|ts)\.\w+|\bv(sim|add)\b|\bsearch\w*|\bquer(y|ies)\b|\baggregat\w*|\bvector\w*|\bsimilarit\w*|"
     r"\bembedding\w*|\brecommend\w*|\btime.?series\b",
     re.IGNORECASE,

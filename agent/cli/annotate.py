@@ -28,6 +28,7 @@ from agent.tickets.ticket import NAMES, ServiceError, Ticket, TicketError
 from tools.clock import SystemClock
 from tools.connection.target import Target
 from tools.errors import UsageError
+from tools.patterns import deferred
 from tools.settings.file import load_settings
 from tools.settings.tables import Settings
 from tools.text import one_line, printable
@@ -38,7 +39,7 @@ _SHUT_OUT = {
     "dns": "its name isn't known here; check url",
 }
 """What keeps us out and says nothing of the incident, and the remedy."""
-_ABOUT_ACCESS = re.compile(
+_ABOUT_ACCESS = deferred(
     r"noauth|wrongpass|noperm|auth|password|credential|permission|log ?in|secret|acl|dns|resolv|name or service", re.I
 )
 """A report that being kept out is an answer to."""

@@ -12,6 +12,7 @@ from agent.investigation import worthwhile
 from tools.clock import Clock
 from tools.connection.node import Node
 from tools.errors import ToolError, Unanswered
+from tools.patterns import deferred
 from tools.records import Reading, Record
 from tools.server.info import shorter_pair
 from tools.server.sentinel import sentinel
@@ -37,7 +38,7 @@ HOST = ("process", "sockets", "machine")
 HOST_ONCE = ("log", "disk", "kernel_log")
 PROBE_SECONDS = 8.0
 """How long an idle connection is watched where nobody knows the period."""
-COMES_AND_GOES = re.compile(
+COMES_AND_GOES = deferred(
     r"spik|period|interm|sporadic|occasional|sometimes|regular|now and then|at times|random|blip|hiccup|stall|freez"
     r"|jitter|\bevery (few |\d+ )?(second|minute|hour)|\bat :\d\d|for a moment|p9+\b",
     re.IGNORECASE,

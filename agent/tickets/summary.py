@@ -5,9 +5,10 @@ import re
 from agent.answer.diagnosis import NAMELESS, Diagnosis, Step
 from agent.report.render import printed_value
 from agent.tickets.meanings import MEANINGS
+from tools.patterns import deferred
 from tools.records import Scalar
 
-_FIELD = re.compile(r"\b(?:[a-z]+[0-9]+|[a-z0-9]+(?:_[a-z0-9]+)+|[a-z0-9_]+\.[a-z_]+)(?:\.[a-z_]+)?\b")
+_FIELD = deferred(r"\b(?:[a-z]+[0-9]+|[a-z0-9]+(?:_[a-z0-9]+)+|[a-z0-9_]+\.[a-z_]+)(?:\.[a-z_]+)?\b")
 """What in a step's words may be a field's name."""
 _MOST_FIGURES = 6
 SURE, LIKELY = 0.9, 0.6

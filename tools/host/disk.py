@@ -11,12 +11,13 @@ from tools.host.local import Host, offload
 from tools.host.proc import Files
 from tools.host.process import plain_path
 from tools.host.process_files import ProcessFiles
+from tools.patterns import deferred
 from tools.records import Values
 from tools.toolbox import reads
 
 MOST = 5000
 """Names that are looked through in a folder."""
-_TEMPORARY = re.compile(r"temp-.*\.(rdb|aof)")
+_TEMPORARY = deferred(r"temp-.*\.(rdb|aof)")
 
 
 @reads

@@ -8,12 +8,13 @@ import stat
 from pathlib import Path
 
 from tools.files import open_regular
+from tools.patterns import deferred
 from tools.records import Record
 
 MOST = 1 << 24
 """Bytes that are read of one file."""
 CHUNK = 1 << 16
-_STAT = re.compile(r"(\d+) \((.*)\) (\S) (.*)", re.DOTALL)
+_STAT = deferred(r"(\d+) \((.*)\) (\S) (.*)", re.DOTALL)
 
 
 class Space(Record):

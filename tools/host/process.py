@@ -8,6 +8,7 @@ from tools.host.cgroup import Group, group
 from tools.host.listener import Place, program, servers
 from tools.host.local import Host, Window, offload
 from tools.host.proc import Files
+from tools.patterns import deferred
 from tools.records import Record, Values
 from tools.toolbox import reads
 
@@ -21,7 +22,7 @@ STATES = {
     "R": "running", "S": "sleeping", "D": "disk-sleep", "T": "stopped", "t": "tracing-stop", "Z": "zombie", "I": "idle",
 }  # fmt: skip
 TICKS = os.sysconf("SC_CLK_TCK")
-_PATH = re.compile(r"[A-Za-z0-9_./-]{1,256}")
+_PATH = deferred(r"[A-Za-z0-9_./-]{1,256}")
 MOST_ADDRESSES = 8
 """Addresses that are told of those where the server listens."""
 

@@ -1,17 +1,17 @@
 """Whether a process runs a Redis or Valkey server: by what its executable holds, since a name is anybody's choice."""
 
 import os
-import re
 from functools import lru_cache
 
 from tools.host.proc import Files
+from tools.patterns import deferred
 
 MOST = 128 << 20
 """Bytes of an executable that are looked through."""
 CHUNK = 1 << 20
 MARK = b"redis_version:"
 """What every server of this protocol writes into INFO, and so has in its program."""
-_PLACE = re.compile(r"\S*:\d{1,5}|unixsocket:\S+")
+_PLACE = deferred(r"\S*:\d{1,5}|unixsocket:\S+")
 """Where a server listens, as it says in its title."""
 
 

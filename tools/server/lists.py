@@ -9,6 +9,7 @@ from pydantic import Field
 from tools.connection.node import Node
 from tools.connection.protocol import ServerError
 from tools.errors import Unanswered
+from tools.patterns import deferred
 from tools.records import Values
 from tools.server.big_keys import scanned
 from tools.toolbox import reads
@@ -17,7 +18,7 @@ SHOWN = 3
 """Lists that are shown, the longest first; they are asked twice."""
 SCAN_COUNT = 1000
 """Hash slots that one SCAN looks at: about 2.5 ms."""
-_QUEUE = re.compile(
+_QUEUE = deferred(
     r"queue|job|task|work|mail|event|order|todo|pending|backlog|celery|resque|sidekiq|bull", re.IGNORECASE
 )
 

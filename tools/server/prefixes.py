@@ -11,6 +11,7 @@ from pydantic import Field
 from tools.connection.node import Node
 from tools.connection.protocol import Command, Reply
 from tools.errors import Unanswered
+from tools.patterns import deferred
 from tools.records import Values
 from tools.server.big_keys import SCAN_COUNT, scanned
 from tools.server.keyspace import share
@@ -22,9 +23,9 @@ ALIKE = 5
 """Names of a sample that begin alike, from which on they're a kind of key and no coincidence."""
 WIDE_COUNT = 1000
 """Hash slots that one SCAN for a type looks at: about 2.5 ms."""
-_VARIABLE = re.compile(r"[0-9]|(?<![a-z])[0-9a-f]{8,}(?![a-z])", re.IGNORECASE)
+_VARIABLE = deferred(r"[0-9]|(?<![a-z])[0-9a-f]{8,}(?![a-z])", re.IGNORECASE)
 _PLAIN = string.ascii_letters + string.digits
-_PARTS = re.compile(r"[:./|{}_-]")
+_PARTS = deferred(r"[:./|{}_-]")
 Collection = Literal["list", "hash", "set", "zset", "stream"]
 
 

@@ -1,6 +1,5 @@
 """Replication as one end of it tells: the link, the offsets, the backlog and what is kept for the replicas."""
 
-import re
 from collections.abc import Mapping
 
 from tools.connection.node import Node
@@ -8,6 +7,7 @@ from tools.connection.protocol import Reply, ServerError
 from tools.connection.shapes import whole_number
 from tools.connection.target import address
 from tools.errors import Unanswered
+from tools.patterns import deferred
 from tools.records import Record, Scalar, Values
 from tools.server.client_list import MOST_LISTED, fields
 from tools.server.config import read_config
@@ -33,7 +33,7 @@ PARAMETERS = (
     "repl-diskless-sync", "replica-priority", "replica-read-only", "replica-serve-stale-data",
 )  # fmt: skip
 LIMIT = "client-output-buffer-limit"
-_REPLICA = re.compile(r"slave([0-9]{1,9})\.ip")
+_REPLICA = deferred(r"slave([0-9]{1,9})\.ip")
 
 
 def peers(info: Mapping[str, Scalar]) -> list[tuple[str, int]]:
