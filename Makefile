@@ -9,6 +9,9 @@ WORKERS ?= 4
 SHARE ?= 1
 # Servers that a test of every server is run on, another few for the next test; KINDS=9 for all that are here.
 KINDS ?= 3
+# Whatever isn't empty: the live tests are measured, too.
+LIVE ?=
+MEASURE ?=
 
 # Without bytecode every process that a test starts compiles the program again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -31,13 +34,14 @@ chat: $(READY)  ## A conversation on a server of its own, written into README; n
 test: $(READY)  ## What needs no server, all recorded incidents among it: the same on every run
 	$(BIN)/python -m pytest -m "not live" -n $(CORES) --dist worksteal
 
-coverage: $(READY)  ## The same, and which branches it takes; `make check` prints that
+coverage: $(READY)  ## The same, and which branches it takes; `make check` prints that. LIVE=1 adds those of test-live
 	$(BIN)/python -m pytest -m "not live" -n $(CORES) --dist worksteal --cov --cov-report=
+	$(if $(LIVE),$(MAKE) test-live MEASURE="--cov --cov-append --cov-report=")
 
 test-live: $(READY)  ## On real servers, every kind that's installed; what measures time has the machine to itself
 	@status=0; \
-	$(BIN)/python -m pytest -m "live and not (alone or lab)" --kinds $(KINDS) -n $(WORKERS) --dist worksteal || status=$$?; \
-	$(BIN)/python -m pytest -m "alone and not lab" --kinds $(KINDS) || status=$$?; \
+	$(BIN)/python -m pytest -m "live and not (alone or lab)" --kinds $(KINDS) -n $(WORKERS) --dist worksteal $(MEASURE) || status=$$?; \
+	$(BIN)/python -m pytest -m "alone and not lab" --kinds $(KINDS) $(MEASURE) || status=$$?; \
 	exit $$status
 
 test-lab: $(READY)  ## Each fault of the lab, one by one with nothing beside it, half an hour; SHARE=20 tries each 20th
