@@ -46,9 +46,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, help="about so many at most, of modules that are drawn by their length")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    rooms = {
-        path: room for room in ROOMS for path in modules(room) if any(fnmatch(dotted(path), one) for one in options.modules)
-    }  # fmt: skip
+    rooms = {path: room for room in ROOMS for path in modules(room) if named(path, options.modules)}
     if not rooms:
         parser.error(f"no module of {', '.join(ROOMS)} is called {' or '.join(options.modules)}")
     chance = random.Random(options.seed)
@@ -63,6 +61,11 @@ def main() -> int:
 def modules(room: str) -> list[Path]:
     """The modules of a room and of those within it, relative to the project."""
     return [path.relative_to(ROOT) for path in sorted((ROOT / room).rglob("*.py"))]
+
+
+def named(path: Path, patterns: Sequence[str]) -> bool:
+    """Whether one of some patterns is of this module."""
+    return any(fnmatch(dotted(path), pattern) for pattern in patterns)
 
 
 def dotted(path: Path) -> str:
