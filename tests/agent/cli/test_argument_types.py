@@ -14,8 +14,9 @@ Type = Callable[[str], Any]
 @pytest.mark.parametrize(
     ("type_", "text", "value"),
     [
-        (positive, "0.001", 0.001), (positive, "999999", 999999.0), (price, "0", 0.0), (price, "999999999", 999999999.0),
-        (window, "0.2", 0.2), (window, "60", 60.0), (moment, "0", 0.0), (moment, "99999999", 99999999.0),
+        (positive, "0.001", 0.001), (positive, "999999", 999999.0), (price, "0", 0.0),
+        (price, "999999999", 999999999.0), (window, "0.2", 0.2), (window, "60", 60.0),
+        (moment, "0", 0.0), (moment, "99999999", 99999999.0),
         (port, "1", 1), (port, "65535", 65535), (whole, "1", 1), (whole, "12", 12),
         (network, "10.1.2.3/16", "10.1.0.0/16"), (network, " 10.1.2.3 ", "10.1.2.3/32"), (network, "::1", "::1/128"),
     ],

@@ -30,6 +30,12 @@ class Settings:
     """Whether the connection is lost at a change, which is made all the same."""
     unreadable: bool = False
     """Whether CONFIG GET is refused once a change was made."""
+    printed: dict[str, str] = field(default_factory=dict)
+    """What a value that is set is printed as, where that is something else."""
+    mute: str = ""
+    """What isn't answered any more once a change came: that `change`, or what is to be `read` after it."""
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    """Whether it has come to that."""
     changes: list[tuple[str, ...]] = field(default_factory=list)
 
 
@@ -39,7 +45,11 @@ async def settings_node(has: Settings) -> AsyncIterator[Node]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
-            reply = _reply(has, tuple(str(word) for word in await asked(reader)))
+            words = tuple(str(word) for word in await asked(reader))
+            reply = _reply(has, words)
+            if has.changes and has.mute == ("read" if words[:2] == ("CONFIG", "GET") else "change"):
+                has.reached.set()
+                await asyncio.Event().wait()
             if reply is None:
                 return
             writer.write(reply)
@@ -71,7 +81,7 @@ def _reply(has: Settings, words: tuple[str, ...]) -> bytes | None:
     if has.refusal:
         return f"-{has.refusal}\r\n".encode()
     if words[:2] == ("CONFIG", "SET"):
-        has.config[words[2]] = words[3]
+        has.config[words[2]] = has.printed.get(words[3], words[3])
     return None if has.silent else b"+OK\r\n"
 
 

@@ -1,5 +1,6 @@
 """One approved change, or none: what is checked before it, written down around it, and taken back after it."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -130,6 +131,27 @@ async def test_what_was_sent_and_not_answered_is_not_taken_for_made() -> None:
     assert log.entries[-1].why
 
 
+@pytest.mark.parametrize(("mute", "event"), [("change", "unanswered"), ("read", "applied")])
+async def test_what_is_broken_off_is_written_down_as_far_as_it_came(mute: str, event: str) -> None:
+    log, has = Log(), Settings(mute=mute)
+    async with settings_node(has) as node:
+        task = asyncio.create_task(apply(Gate(At(), log, no_room), node, *SET, before="0"))
+        await has.reached.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert log.events() == ["approved", "applying", event]
+    assert (log.entries[-1].user, log.entries[-1].step) == ("ada", "s1")
+
+
+async def test_the_value_is_written_down_as_the_server_prints_it() -> None:
+    log, has = Log(), Settings(printed={"100mb": "104857600"})
+    async with settings_node(has) as node:
+        done = await apply(Gate(At(), log, no_room), node, "CONFIG", "SET", "maxmemory", "100mb", before="0")
+    assert done.read_after == "104857600"
+    assert [one.after for one in log.entries] == ["100mb", "100mb", "104857600"]
+
+
 @pytest.mark.parametrize(("at", "sent"), [("approved", 0), ("applying", 0), ("applied", 1)])
 async def test_what_cannot_be_written_down_is_not_made_and_a_change_that_was_is_said(at: str, sent: int) -> None:
     has = Settings()
@@ -208,8 +230,10 @@ async def test_what_moved_since_is_not_taken_back() -> None:
 
 async def test_a_limit_that_no_longer_fits_is_not_taken_back_by_itself() -> None:
     rooms = [Room(), Room(clients=80)]
+    looked: list[str] = []
 
     async def look(node: str) -> Room:
+        looked.append(node)
         return rooms.pop(0)
 
     has = Settings()
@@ -218,6 +242,7 @@ async def test_a_limit_that_no_longer_fits_is_not_taken_back_by_itself() -> None
         done = await apply(gate, node, "CONFIG", "SET", "maxclients", "70", before="100")
         with pytest.raises(Forbidden, match="room for 80"):
             await gate.roll_back(node, done, "it got worse")
+        assert looked == [node.name] * 2
     assert has.config["maxclients"] == "70"
 
 
