@@ -39,8 +39,8 @@ def latency(reading: Reading) -> Markup | None:
         for power in DECADES if least <= power <= most for y in (round(HEIGHT - height(10.0**power), 1),)
     ]  # fmt: skip
     bars = [
-        tag("rect", x=round(LEFT + number * step, 2), y=round(HEIGHT - height(ms), 2), width=round(max(0.5, step * 0.8), 2),
-            height=round(height(ms), 2), class_="late" if ms > 10 else "bar")
+        tag("rect", x=round(LEFT + number * step, 2), y=round(HEIGHT - height(ms), 2),
+            width=round(max(0.5, step * 0.8), 2), height=round(height(ms), 2), class_="late" if ms > 10 else "bar")
         for number, ms in enumerate(times)
     ]  # fmt: skip
     figures = ", ".join(

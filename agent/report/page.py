@@ -34,7 +34,8 @@ def html(answer: Diagnosis) -> str:
         tag("title", f"rediagnose: {_name(answer)}"), tag("style", Markup(STYLE.read_text(encoding="utf-8"))),
     )  # fmt: skip
     top = tag(
-        "header", tag("p", _name(answer), class_=f"badge {TONES.get(answer.outcome, 'unsure')}"), tag("h1", _words(what)),
+        "header", tag("p", _name(answer), class_=f"badge {TONES.get(answer.outcome, 'unsure')}"),
+        tag("h1", _words(what)),
         tag("p", f"Reported: {_words(answer.symptom or 'nothing in particular')}", class_="soft"),
         tag("p", _target(answer), class_="soft"),
     )  # fmt: skip
@@ -144,7 +145,8 @@ def _looks(answer: Diagnosis) -> Iterator[Markup]:
         ("What changed", charts.changes),
     ):  # fmt: skip
         figures = [
-            tag("figure", tag("figcaption", tag("a", reading.id, href=f"#{reading.id}"), f" {_words(node or '')}"), figure)
+            tag("figure", tag("figcaption", tag("a", reading.id, href=f"#{reading.id}"), f" {_words(node or '')}"),
+                figure)
             for (_, node), reading in newest.items() if (figure := drawn(reading)) is not None
         ]  # fmt: skip
         if figures:
@@ -167,8 +169,10 @@ def _readings(answer: Diagnosis) -> Markup:
 
 
 def _all_cited(answer: Diagnosis) -> Iterable[Evidence]:
-    for one in (*answer.causes, *answer.findings, *answer.ruled_out):
-        yield from one.evidence
+    for cause in (*answer.causes, *answer.findings):
+        yield from cause.evidence
+    for out in answer.ruled_out:
+        yield from out.evidence
 
 
 def _reading(reading: Reading, cited: set[tuple[str, str]]) -> Markup:
