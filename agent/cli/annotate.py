@@ -172,6 +172,10 @@ def _past(ticket: Ticket) -> str | None:
 def _print(inputs: AnnotateInputs, answer: Diagnosis, written_comment: Comment) -> None:
     if inputs.format == "json":
         print(answer.to_json())
+    elif inputs.format == "html":
+        from agent.report.page import html
+
+        print(html(answer), end="")
     else:
         assert inputs.format in get_args(Form)
         print(formatted_comment(written_comment, inputs.format, _LIMITS[inputs.format]))

@@ -35,7 +35,7 @@ def _annotate(parser: argparse.ArgumentParser) -> None:
     add("ticket", metavar="TICKET|-", help=words)
     server(parser)
     add("--post", action="store_true", help="write the comment into the ticket, or update the one that's there")
-    common(parser, ("markdown", "jira", "adf", "text", "json"), approves=False)
+    common(parser, ("markdown", "jira", "adf", "text", "json", "html"), approves=False)
 
 
 def _capture(parser: argparse.ArgumentParser) -> None:

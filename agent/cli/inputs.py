@@ -159,7 +159,7 @@ class InvestigationInputs(SourceInputs):
 class PrintedInputs(InvestigationInputs):
     """An investigation whose answer is printed."""
 
-    format: Literal["text", "json", "markdown", "jira", "adf"] = "text"
+    format: Literal["text", "json", "markdown", "html", "jira", "adf"] = "text"
     notify: tuple[str, ...] = ()
     """Webhooks: URLs, or names in rediagnose.toml."""
     approve: Literal["ask", "never"] = "ask"
@@ -182,7 +182,7 @@ class ChatInputs(InvestigationInputs, Positionals):
 class AnnotateInputs(PrintedInputs, ServerInputs):
     """`rediagnose annotate`."""
 
-    format: Literal["text", "json", "markdown", "jira", "adf"] = "markdown"
+    format: Literal["text", "json", "markdown", "html", "jira", "adf"] = "markdown"
     ticket: str
     """A file, or - for stdin."""
     post: bool = False

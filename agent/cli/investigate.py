@@ -135,6 +135,10 @@ class Presenter:
             print(answer.to_json())
         elif self._inputs.format == "markdown":
             print(markdown(answer))
+        elif self._inputs.format == "html":
+            from agent.report.page import html
+
+            print(html(answer), end="")
         else:
             revealed = incident.pseudonyms.revealed() if self._inputs.reveal else None
             _coloured(self._out, text(answer, spark=self._out.is_terminal, revealed=revealed))

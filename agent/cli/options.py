@@ -60,7 +60,10 @@ def sources(parser: argparse.ArgumentParser) -> None:
 
 
 def common(
-    parser: argparse.ArgumentParser, forms: Sequence[str] = ("text", "json", "markdown"), *, approves: bool = True
+    parser: argparse.ArgumentParser,
+    forms: Sequence[str] = ("text", "json", "markdown", "html"),
+    *,
+    approves: bool = True,
 ) -> None:
     """The options of an investigation whose answer is printed; `forms` are those of it, its usual one first."""
     add = parser.add_argument
