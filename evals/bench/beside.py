@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from agent.investigation.embedded import investigate
-from evals.bench.clients import crowded, join, room
+from evals.bench.clients import crowded, room
 from evals.bench.look import SYMPTOM
 from evals.bench.paced import BATCH, SHAPES, UNSTAMPED
 from evals.bench.page import Page
@@ -80,8 +80,7 @@ async def beside(kind: ServerKind, page: Page, sizes: Sequence[int] = SIZES) -> 
 async def _measured(kind: ServerKind, size: int, page: Page, cores: Sequence[int]) -> Measured:
     measured = Measured()
     ends = time.monotonic() + min(MOST_SECONDS, page.left - 5)
-    async with crowded(kind, size) as (server, hands, wire):
-        await join(hands, server.url, 0, size)
+    async with crowded(kind, size) as (server, wire):
         try:
             os.sched_setaffinity(server.pid, cores[:1])
             os.sched_setaffinity(0, cores[1:])

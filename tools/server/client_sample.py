@@ -15,7 +15,7 @@ HOLD, TOTAL = 0.8, 6.5
 """Milliseconds that one call may hold a server, and all that are made to learn who there is."""
 LINE = 0.003
 """Milliseconds of a client's line the first time, for which the server asks the kernel for its addresses."""
-WALK = 0.0001
+VALKEY_WALK, VALKEY_8_WALK = 0.0001, 0.0002
 """Milliseconds for each client that is connected, at every call, on Valkey: it goes through all of them."""
 WHOLE = 250
 """Clients up to which they're listed in one call."""
@@ -64,9 +64,9 @@ class Pace(NamedTuple):
         return max(LEAST_CALLS, int(TOTAL / (self.walk + LINE * self.size))) * self.size
 
 
-def pace(count: int, *, walks: bool) -> Pace:
-    """The calls for so many clients, on a server that goes through all of them at each (`walks`) or doesn't."""
-    walk = WALK * count if walks else 0.0
+def pace(count: int, each: float) -> Pace:
+    """The calls for so many clients, `each` of which costs so many milliseconds of every call."""
+    walk = each * count
     return Pace(walk, int(min(BATCH, max(LEAST, (HOLD - walk) / LINE))))
 
 
@@ -85,6 +85,11 @@ class _Server(NamedTuple):
         """Whether it lists clients by their flags."""
         return (whole_number(self.valkey.partition(".")[0]) or 0) >= 9
 
+    @property
+    def walk(self) -> float:
+        """Milliseconds for each client that is connected, at every call."""
+        return 0.0 if not self.valkey else VALKEY_WALK if self.filters else VALKEY_8_WALK
+
 
 async def listed(node: Node) -> Listed:
     """The clients, or of a crowd a sample by ID, the fattest among it where INFO tells of one.
@@ -102,7 +107,7 @@ async def listed(node: Node) -> Listed:
     newest = node.client_id + AHEAD
     if newest > DENSE * count and count <= FEW:
         return await _whole(node)
-    asked, paced = _Asked(node), pace(count, walks=bool(server.valkey))
+    asked, paced = _Asked(node), pace(count, server.walk)
     try:
         if newest > DENSE * count:
             await asked.all_of(scattered(newest))
