@@ -128,7 +128,7 @@ def _of_process(host: Host, place: Place, pid: int) -> Opened | None:
 
 def _opened(files: Files, pid: int) -> Iterator[str]:
     """The paths of the process' open files that could be its log."""
-    for number in (files.names(f"/proc/{pid}/fd") or [])[:64]:
+    for number in files.names(f"/proc/{pid}/fd", 64) or []:
         target = files.link(f"/proc/{pid}/fd/{number}") or ""
         if target.startswith("/") and (target.endswith(".log") or number == "1"):
             yield target
