@@ -11,7 +11,7 @@ from tools.connection.shapes import whole_number
 from tools.errors import Unanswered
 from tools.server.client_list import Client, parse_clients
 
-HOLD, TOTAL = 0.8, 6.5
+HOLD, TOTAL = 0.7, 6.5
 """Milliseconds that one call may hold a server, and all that are made to learn who there is."""
 LINE = 0.003
 """Milliseconds of a client's line the first time, for which the server asks the kernel for its addresses."""
@@ -19,7 +19,7 @@ VALKEY_WALK, VALKEY_8_WALK = 0.0001, 0.0002
 """Milliseconds for each client that is connected, at every call, on Valkey: it goes through all of them."""
 WHOLE = 250
 """Clients up to which they're listed in one call."""
-BATCH, LEAST = 160, 64
+BATCH, LEAST = 160, 96
 """Most ids that one call asks for of those that are likely to be taken, and fewest."""
 MOST_IDS = 1000
 """Ids of one call; one that nobody has costs the server a fiftieth of a microsecond."""
@@ -29,7 +29,7 @@ DENSE = 4
 """Ids that were ever given for each client that is connected, up to which asking for ids finds them."""
 AHEAD = 50
 """Ids beyond the newest that is known: clients that came since."""
-LEAST_CALLS, MOST_CALLS = 2, 30
+LEAST_CALLS, MOST_CALLS = 4, 30
 """Calls for a sample, however long one takes, and however few of the ids are taken."""
 FAT = 2**20
 """Bytes of one client's buffers, by INFO, for which more of a crowd are looked through."""
