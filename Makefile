@@ -12,6 +12,9 @@ KINDS ?= 3
 # Whatever isn't empty: the live tests are measured, too.
 LIVE ?=
 MEASURE ?=
+# Which modules are changed, such as 'tools.gate.*'; how many changes of them, drawn by SEED; without it all.
+MUTANTS ?=
+SAMPLE ?=
 SEED ?= 1
 
 # Without bytecode every process that a test starts compiles the program again.
@@ -54,7 +57,7 @@ eval: $(READY)  ## Score the checks over all recordings; fails where they miss m
 golden: $(READY)  ## Write down anew what the recorded incidents are answered with, see tests/golden
 	$(BIN)/python -m tests.golden
 
-mutants: $(READY)  ## Small changes of tools/gate and agent/checks: which does no test notice? MUTANTS='tools.gate.*' for some modules, SAMPLE=200 for a sample by SEED=1
+mutants: $(READY)  ## Small changes of tools/gate and agent/checks, module by module: which does no test notice?
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[mutants]'
 	$(BIN)/python -m tests.mutants $(MUTANTS) $(if $(SAMPLE),--sample $(SAMPLE)) --seed $(SEED)
 

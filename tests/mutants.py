@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import json
 import random
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -113,12 +114,20 @@ def prepared(path: Path, room: str) -> Path:
     settings = {
         "source_paths": ["tools/", "agent/"], "only_mutate": [str(path)], "also_copy": COPIED,
         "pytest_add_cli_args": ["-m", "not live", "-p", "no:xdist"],
-        "pytest_add_cli_args_test_selection": [*ROOMS[room], *incidents(path)],
+        "pytest_add_cli_args_test_selection": [*concerned(path, room), *incidents(path)],
     }  # fmt: skip
     lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
     own = (ROOT / "pyproject.toml").read_text("utf-8")
     (folder / "pyproject.toml").write_text("\n".join([own, "[tool.mutmut]", *lines, ""]), "utf-8")
     return folder
+
+
+def concerned(path: Path, room: str) -> list[str]:
+    """The room's tests that name a module, or all of them where none does."""
+    named_in = re.compile(rf"\b{re.escape(dotted(path))}\b")
+    files = [file for folder in ROOMS[room] for file in sorted((ROOT / folder).rglob("test_*.py"))]
+    naming = [file for file in files if named_in.search(file.read_text("utf-8"))]
+    return [str(file.relative_to(ROOT)) for file in naming or files]
 
 
 def incidents(path: Path) -> list[str]:

@@ -94,3 +94,14 @@ async def test_what_a_user_needs_is_told_of_a_recorded_server_too() -> None:
         assert json.loads(done.out)
         plain = await rediagnose("acl", at.url)
         assert plain.status == 0 and "ACL SETUSER" in plain.out
+
+
+async def test_a_good_day_is_no_comparison_for_a_server_that_stands_still() -> None:
+    """A moment that is replayed has no rates: that is said, and the diagnosis stands without it."""
+    async with replayed(FAULT) as at:
+        answer = await triage(at.url, SYMPTOM, *WINDOW, "--baseline", str(recorded("healthy-load")))
+    checked(answer)
+    (compared,) = [reading for reading in answer["readings"] if reading["tool"] == "baseline"]
+    assert compared["unavailable"]["kind"] == "not-recorded"
+    assert compared["values"]["age_days"] > 0 and compared["values"]["other_name"] != at.node
+    assert "connection-leak" in [cause["id"] for cause in answer["causes"]]
