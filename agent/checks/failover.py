@@ -1,9 +1,10 @@
 """Sentinel and failover: whether somebody can decide, and whether there is one master."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from agent.checks.failover_reasons import STARTING
 from agent.checks.types import Family, Found, Limits
+from agent.checks.watched import PLACEHOLDERS, down, locked_out, masters, refusing_login, replicas
 from agent.evidence.view import Cited, View, ended_at
 
 LACKS = {
@@ -19,18 +20,6 @@ WRITES = (
     "incrby", "decr", "del", "unlink", "expire", "xadd", "getset", "append", "eval", "evalsha", "exec",
 )  # fmt: skip
 """Commands with which applications write."""
-
-
-def masters(view: View) -> Iterator[str]:
-    """The prefixes of the masters that a sentinel knows, such as m1."""
-    for number in range(1, 5):
-        if view.last("sentinel") and view.get("sentinel", f"m{number}.address") is not None:
-            yield f"m{number}"
-
-
-def down(view: View, at: str) -> bool:
-    """Whether this sentinel sees that master down."""
-    return view.get("sentinel", f"{at}.s_down") is True
 
 
 def noquorum(view: View, limits: Limits) -> Found:
@@ -67,13 +56,6 @@ def _says_ok(view: View, name: str) -> bool:
     )  # fmt: skip
 
 
-def replicas(view: View, at: str) -> Iterator[str]:
-    """The prefixes of the replicas that a sentinel knows of a master, such as m1.r1."""
-    for number in range(1, 9):
-        if view.get("sentinel", f"{at}.r{number}.address") is not None:
-            yield f"{at}.r{number}"
-
-
 def unpromotable(view: View, at: str) -> tuple[float, str]:
     """How surely a failover of this master would find nobody, as this sentinel tells it, and why."""
     good, count = view.number("sentinel", f"{at}.good_replicas"), view.number("sentinel", f"{at}.num-slaves") or 0
@@ -108,6 +90,8 @@ def no_good_replica(view: View, limits: Limits) -> Found:
     """A failover finds nobody to promote, as a sentinel tells it."""
     for at in masters(view):
         probability, why = unpromotable(view, at)
+        if probability >= 0.5 and down(view, at) and any(refusing_login(view, at)):
+            probability, why = 0.4, f"{why[:-1]}; but they answer us, and refuse Sentinel's login."
         cited = [("sentinel", "-failover-abort-no-good-slave.count"), *_barred(view, at)]
         if probability:
             yield view.cause("sentinel-no-good-replica", probability, why, *cited)
@@ -248,7 +232,7 @@ def sentinel_gone(view: View, limits: Limits) -> Found:
 
 
 FAMILY = Family(
-    checks=(noquorum, no_good_replica, priority, slowness, split_brain, sentinel_gone),
+    checks=(noquorum, no_good_replica, locked_out, priority, slowness, split_brain, sentinel_gone),
     needs={
         "sentinel-noquorum": ("sentinel",), "sentinel-no-good-replica": ("sentinel",),
         "slowness-failover": ("sentinel",), "split-brain": (),
@@ -258,4 +242,5 @@ FAMILY = Family(
         "slowness-failover": {"idle-drop-by-network": 0.4},
         "split-brain": {"stale-endpoint": 0.5, "unexpected-replica": 0.5, "replica-link-down": 0.6},
     },
+    placeholders=PLACEHOLDERS,
 )  # fmt: skip

@@ -3,6 +3,7 @@
 import re
 
 from agent.checks import roles, switchover, syncs
+from agent.checks.access import lacking
 from agent.checks.balancer import balancer
 from agent.checks.ends import AUTH, primary_of, refused, trouble, with_other
 from agent.checks.resyncs import SHOWN, again, resyncs, seen_below
@@ -90,12 +91,23 @@ def turned_away(view: View, limits: Limits) -> Found:
                 cause.model_copy(update={"where": peer.node}), peer, ("log", "replication_auth.newest_age")
             )
             return
-    psync = view.number("commandstats", "psync.rejected_calls.delta") or 0
-    if psync > 0:
-        why = f"A replica was refused {psync:.0f} times over the window before it could sync: it isn't authenticated."
+    psync, conf = (view.number("commandstats", f"{name}.rejected_calls.delta") or 0 for name in ("psync", "replconf"))
+    errors = [word for word in AUTH if view.number("replication", f"errorstat_{word}.count.delta")]
+    if psync > 0 or (conf > 0 and errors):
+        lacks, entries = lacking(view) if "NOPERM" in errors else ((), ())
+        if psync > 0:
+            why = f"A replica was refused {psync:.0f} times over the window before it could sync"
+            why += ": it may not." if lacks else ": it isn't authenticated."
+        else:
+            # It syncs, says how far it is, is refused, and takes the refusal in its stream for a broken link.
+            why = (
+                f"A replica's REPLCONF was refused {conf:.0f} times over the window: it is let in, and may not say how"
+            )
+            why += " far it is, so its link breaks again and again and nobody knows how far behind it is."
+        why += f" By ACL LOG {', '.join(lacks)}." if lacks else ""
         yield view.cause(
             "masterauth-mismatch", 0.94, why, ("commandstats", "psync.rejected_calls.delta"),
-            ("commandstats", "replconf.rejected_calls.delta"), *cited, ("replication", "connected_slaves"),
+            ("commandstats", "replconf.rejected_calls.delta"), *cited, ("replication", "connected_slaves"), *entries,
         )  # fmt: skip
 
 

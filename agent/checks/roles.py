@@ -3,8 +3,8 @@
 import re
 
 from agent.checks.errors import who
-from agent.checks.failover import masters
 from agent.checks.types import Found, Limits, Placeholder
+from agent.checks.watched import masters
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 from tools.connection.target import address
