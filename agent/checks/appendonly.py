@@ -4,13 +4,9 @@ import re
 
 from agent.answer.diagnosis import Cause
 from agent.checks.types import Family, Found, Limits, Placeholder
+from agent.checks.words import GONE
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
-
-EMPTY_WORDS = re.compile(
-    r"\b(empty|gone|lost|lose|missing|disappear\w*|vanish\w*|wiped|logged out|no (data|keys))\b", re.IGNORECASE
-)
-
 
 LISTED = re.compile(r"\b(append.?only\w*|aof|manifest)\b", re.IGNORECASE)
 """Words for the append-only log's files."""
@@ -145,7 +141,7 @@ def emptied(view: View, limits: Limits) -> Found:
         event = "load_done" if loaded and view.get("log", "loaded.count") is None else "loaded"
         yield view.not_("aof-enabled-by-restart", because, ("log", f"{event}.count"), ("disk", "rdb_bytes"))
         return
-    asked = EMPTY_WORDS.search(view.symptom) is not None
+    asked = mention(GONE, view.symptom) is not None
     saved = view.get("persistence", "rdb_saved_since_start") is True
     if read and dump and dump >= limits["dump_bytes"]:
         why = f"The server started with an empty append-only file and left a snapshot of {megabytes(dump)} unread"

@@ -1,23 +1,17 @@
 """Replication: whether replicas follow, what keeps them from it, and whether the primary may take writes."""
 
-import re
-
 from agent.checks import roles, switchover, syncs
 from agent.checks.access import lacking
 from agent.checks.balancer import balancer
-from agent.checks.ends import AUTH, primary_of, refused, trouble, with_other
+from agent.checks.ends import AUTH, primary_of, refused, trouble, wait_in_wait, with_other
 from agent.checks.resyncs import SHOWN, again, resyncs, seen_below
 from agent.checks.roles import masterdown, readonly
 from agent.checks.switchover import failover_stuck
 from agent.checks.syncs import sync_failed
 from agent.checks.types import Family, Found, Limits
+from agent.checks.words import STALE
+from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
-
-STALE_WORDS = re.compile(
-    r"\b(replica\w*|slaves?|connected_slaves|stale|old data|outdated|behind|in step|in sync|syncs?|resyncs?)\b",
-    re.IGNORECASE,
-)
-"""Words with which people report that a replica doesn't follow."""
 
 
 def link(view: View, limits: Limits) -> Found:
@@ -121,13 +115,17 @@ def lost(view: View, limits: Limits) -> Found:
         peer.text("replication", "role") == "slave" or peer.in_topology.get("role") == "replica" for peer in view.peers
     ):
         return
-    words = STALE_WORDS.search(view.symptom) is not None
+    words = mention(STALE, view.symptom) is not None
     why = "This primary keeps a backlog for a replica that it had within the last hour, and has none."
     cited: tuple[Cited, ...] = (
         ("replication", "connected_slaves"), ("replication", "repl_backlog_active"), ("log", "replica_lost.newest_age"),
         ("log", "replica_timeout.newest_age"),
     )  # fmt: skip
-    yield view.cause("replica-link-down", 0.75 if words else 0.45, why, *cited)
+    if waiting := wait_in_wait(view):
+        who, at = waiting
+        why += f" {who} in WAIT for it: each of their writes takes as long as that WAIT's time-out."
+        cited = (*cited, ("clients", f"{at}.cmd"), ("replication", "replicas_online"))
+    yield view.cause("replica-link-down", 0.75 if words or waiting else 0.45, why, *cited)
 
 
 def lag(view: View, limits: Limits) -> Found:

@@ -68,6 +68,7 @@ def _waiting_for_replicas(view: View) -> Iterator[Complaint]:
         who = f"{count:.0f} client{'' if count == 1 else 's'}{' of ' + name if name else ''}"
         has = "no replica is connected" if online == 0 else f"have done so for {seconds:.0f} s"
         yield complaint(
-            f"{who} wait in WAIT until replicas have their writes, and {has}", ("clients", f"{at}.cmd"),
+            f"{who} wait in WAIT until replicas have their writes, and {has}: bring one back, or"
+            " let the application ask for fewer and with a short time-out", ("clients", f"{at}.cmd"),
             ("replication", "replicas_online") if online == 0 else ("clients", f"{at}.idle_median"),
         )  # fmt: skip
