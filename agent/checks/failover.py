@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from agent.checks.failover_reasons import STARTING
 from agent.checks.types import Family, Found, Limits
 from agent.checks.watched import PLACEHOLDERS, down, locked_out, masters, refusing_login, replicas
+from agent.checks.words import SPLIT
+from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View, ended_at
 
 LACKS = {
@@ -222,6 +224,35 @@ def split_brain(view: View, limits: Limits) -> Found:
             return
 
 
+def promoted_by_hand(view: View, limits: Limits) -> Found:
+    """A replica that somebody made a primary, which takes writes: its old primary doesn't know, unless it was told."""
+    old, age = view.text("log", "switch.old"), view.number("log", "switch.age")
+    by_hand = view.text("log", "switch.event") == "promoted" and view.text("log", "switch.by") == "client"
+    if not by_hand or view.text("info", "role") != "master" or age is None or age > limits["failover_recent_seconds"]:
+        return
+    written = [f"{name}.calls.delta" for name in WRITES if view.number("commandstats", f"{name}.calls.delta")]
+    if not written or any(True for _ in view.peers_with("sentinel")):
+        return
+    other = view.peer(old)
+    if other is not None and other.text("info", "role") != "master":
+        return
+    theirs = [f"{name}.calls.delta" for name in WRITES if other and other.number("commandstats", f"{name}.calls.delta")]
+    why = f"A client made this replica of {old or 'another server'} a primary {age:.0f} s ago, and it takes writes."
+    if theirs:
+        likely, more = 0.95, " So does its old primary: what goes to the one isn't at the other."
+    elif mention(SPLIT, view.symptom) is not None:
+        likely, more = 0.6, " By the report its old primary does so too, which isn't seen from here: look at that one."
+    else:
+        likely, more = 0.35, " Whether its old primary still does isn't seen from here."
+    cause = view.cause(
+        "split-brain", likely, why + more, ("log", "switch.event"), ("log", "switch.by"), ("log", "switch.old"),
+        ("log", "switch.age"), ("info", "role"), *(("commandstats", field) for field in written[:2]),
+        *((("symptom", "text"),) if likely == 0.6 else ()),
+    )  # fmt: skip
+    also = other.cite(*(("commandstats", field) for field in theirs[:2])) if other else ()
+    yield cause.model_copy(update={"evidence": (*cause.evidence, *also)})
+
+
 def sentinel_gone(view: View, limits: Limits) -> Found:
     """A sentinel that isn't reached; the data isn't touched by that."""
     kind = view.unavailable("connect")
@@ -232,7 +263,7 @@ def sentinel_gone(view: View, limits: Limits) -> Found:
 
 
 FAMILY = Family(
-    checks=(noquorum, no_good_replica, locked_out, priority, slowness, split_brain, sentinel_gone),
+    checks=(noquorum, no_good_replica, locked_out, priority, slowness, split_brain, promoted_by_hand, sentinel_gone),
     needs={
         "sentinel-noquorum": ("sentinel",), "sentinel-no-good-replica": ("sentinel",),
         "slowness-failover": ("sentinel",), "split-brain": (),

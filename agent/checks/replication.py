@@ -116,7 +116,10 @@ def lost(view: View, limits: Limits) -> Found:
     ):
         return
     words = mention(STALE, view.symptom) is not None
+    promoted = (view.number("replication", "second_repl_offset") or 0) > 0
     why = "This primary keeps a backlog for a replica that it had within the last hour, and has none."
+    if promoted:
+        why = "This primary was a replica until it was promoted, and has no replica: its old primary doesn't follow it."
     cited: tuple[Cited, ...] = (
         ("replication", "connected_slaves"), ("replication", "repl_backlog_active"), ("log", "replica_lost.newest_age"),
         ("log", "replica_timeout.newest_age"),

@@ -66,6 +66,12 @@ DISCONNECTED = re.compile(
     re.IGNORECASE,
 )
 """Connections that died, mostly while nobody used them."""
+SPLIT = re.compile(
+    r"\bsplit[- ]?brain\w*|\b(?:two|both|2|several) (?:masters|primaries|servers|nodes|sides|redis)\b|\bdiverg\w*|"
+    r"\bhalf of (?:the|our|all)\b[^.\n]{0,60}\b(?:half|other|one)\b|\backnowledged writes?\b",
+    re.IGNORECASE,
+)
+"""Data that goes to two servers which both take themselves for the primary."""
 READONLY = re.compile(
     r"\bREADONLY\b|read.?only (replica|slave)|can'?t write against|\bwrite against a read\b", re.IGNORECASE
 )

@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.checks.cluster import hot_shard, non_cluster_client, open_slot, slots_down
-from agent.checks.failover import no_good_replica, noquorum, priority, sentinel_gone, slowness, split_brain
+from agent.checks.failover import (
+    no_good_replica,
+    noquorum,
+    priority,
+    promoted_by_hand,
+    sentinel_gone,
+    slowness,
+    split_brain,
+)
 from agent.checks.replication import lag, link, lost, noreplicas, turned_away
 from agent.checks.resyncs import resyncs, seen_below
 from agent.checks.roles import masterdown, readonly
@@ -351,6 +359,13 @@ def replaced(down: float, moved: float, **more: Any) -> Given:
                     down_of_after_of_milliseconds=5000, **more)  # fmt: skip
 
 
+def by_hand(age: float = 60, written: int = 5, by: str = "client") -> Given:
+    return {
+        "info": {"role": "master"}, "commandstats": {"set.calls.delta": written},
+        "log": {"switch.event": "promoted", "switch.by": by, "switch.old": OTHER, "switch.age": age},
+    }  # fmt: skip
+
+
 def refusing(errors: int) -> Given:
     """A node that answers us, and refuses logins or what isn't logged in."""
     return {"connect": {"stage": "ping"}, "info": {"role": "master", "errorstat_NOAUTH.count.delta": errors}}
@@ -396,6 +411,16 @@ FAILOVER: list[Row] = [
      {"peers": {OTHER: refusing(9)}}),
     ("the master answers, and refuses nobody", no_good_replica, barred("s_down", down=True), {NOBODY: "sure"},
      {"peers": {OTHER: refusing(0)}}),
+    # promoted_by_hand
+    ("made a primary by hand, and its old one takes writes", promoted_by_hand, by_hand(), {BRAIN: "sure"},
+     {"peers": {OTHER: {"info": {"role": "master"}, "commandstats": {"set.calls.delta": 3}}}}),
+    ("made a primary by hand, and the report says both", promoted_by_hand, by_hand(), {BRAIN: "maybe"},
+     {"symptom": "Half of our carts are on one server and half on the other"}),
+    ("made a primary by hand", promoted_by_hand, by_hand(), {BRAIN: "hint"}),
+    ("its old primary follows it", promoted_by_hand, by_hand(), {}, {"peers": {OTHER: {"info": {"role": "slave"}}}}),
+    ("nobody writes here", promoted_by_hand, by_hand(written=0), {}),
+    ("long ago", promoted_by_hand, by_hand(age=AGO + 1), {}),
+    ("Sentinel promoted it", promoted_by_hand, by_hand(by="sentinel"), {}),
     # locked_out
     ("the master is taken for dead, and refuses logins", locked_out, sentinel(s_down=True), {"auth-failure": "sure"},
      {"peers": {OTHER: refusing(9)}}),
