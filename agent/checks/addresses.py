@@ -4,13 +4,12 @@ import ipaddress
 import re
 
 from agent.checks.types import Family, Found, Limits, Placeholder
+from agent.checks.words import REFUSED
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 from tools.patterns import deferred
 
-REFUSED = deferred(r"\brefus\w+|\beconnrefused\b|\berrno 111\b|\berror 111\b", re.IGNORECASE)
-"""Words for a port at which nothing listens."""
-FROM_ELSEWHERE = deferred(
+FROM_ELSEWHERE = re.compile(
     r"\b(another|other|different|second|remote|new) (host|machine|server|box|node|pod|container|vm)s?\b|"
     r"\bfrom (the )?(outside|app\w*|other|pods?|containers?|remote|kubernetes|docker|my laptop)\b|\bremotely\b",
     re.IGNORECASE,

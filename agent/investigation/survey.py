@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 
 from agent.checks.holders import kind_to_find
-from agent.checks.resets import IDLE_WORDS
+from agent.checks.words import DISCONNECTED
+from agent.evidence.report_words import mention
 from agent.evidence.view import View
 from agent.investigation import worthwhile
 from tools.clock import Clock
@@ -262,7 +263,7 @@ class NodeSurvey:
             return
         period = view.number("config_get", "timeout") or 0
         keepalive = view.number("config_get", "tcp-keepalive")
-        reported = IDLE_WORDS.search(symptom) is not None
+        reported = mention(DISCONNECTED, symptom) is not None
         # Over a network something may forget idle flows; where nothing else was found, that's worth the seconds.
         distant = view.unavailable("process") == "not-local" and not self.found()
         if not (reported or keepalive == 0 or 0 < period <= PROBE_SECONDS or distant):

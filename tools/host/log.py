@@ -195,8 +195,8 @@ def log_values(
 
 _FATAL = frozenset(
     {"config_bad", "bind_failed", "nofile_too_low", "load_failed", "aof_bad_format", "rdb_short_read",
-     "aof_manifest_failed", "acl_load_failed", "module_failed", "tls_config_failed", "aof_write_error",
-     "aof_open_error"}
+     "aof_manifest_failed", "aof_part_missing", "acl_load_failed", "module_failed", "tls_config_failed",
+     "aof_write_error", "aof_open_error"}
 )  # fmt: skip
 """Events after which a server ends by itself, if nothing follows."""
 _BEFORE_START = frozenset({"starting", "overcommit", "thp", "config_loaded"})

@@ -59,9 +59,10 @@ async def lists(
     return values
 
 
-def _unlike_a_queue(name: str) -> tuple[bool, int, int]:
-    """Sorts names of queues before those of one user's or one order's list."""
-    return _QUEUE.search(name) is None, sum(map(str.isdigit, name)), len(name)
+def _unlike_a_queue(name: str) -> tuple[bool, bool, int, int]:
+    """Sorts names of their own before those of one user's list, and among either those of queues first."""
+    digits = sum(map(str.isdigit, name))
+    return digits > 0, _QUEUE.search(name) is None, digits, len(name)
 
 
 async def _lengths(node: Node, names: Sequence[str]) -> dict[str, int]:

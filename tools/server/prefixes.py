@@ -21,6 +21,8 @@ SHOWN = 3
 """Groups and keys that are shown."""
 ALIKE = 5
 """Names of a sample that begin alike, from which on they're a kind of key and no coincidence."""
+LOOKED_FOR = 2
+"""Keys of the type that was looked for that are weighed, beyond `calls` if need be."""
 WIDE_COUNT = 1000
 """Hash slots that one SCAN for a type looks at: about 2.5 ms."""
 _VARIABLE = deferred(r"[0-9]|(?<![a-z])[0-9a-f]{8,}(?![a-z])", re.IGNORECASE)
@@ -53,9 +55,11 @@ async def prefixes(
     timed = [grouped[prefix][0] for prefix in common[:2]]
     # A single key with a name of its own is a queue, an index or a leaderboard rather than one user's.
     single = sorted((name for prefix in ranked for name in grouped[prefix] if prefix not in common), key=_unlike_a_name)
+    looked_for = sorted(found, key=_unlike_a_name)[:LOOKED_FOR]
     room = calls - scans - 2 * len(timed)
-    chosen = dict.fromkeys((*timed, *sorted(found, key=_unlike_a_name)[:2], *single))
-    weighed = list(chosen)[: len(timed) + max(0, room)]
+    chosen = dict.fromkeys((*timed, *looked_for, *single))
+    # What was looked for is weighed in any case: it's why a type was given.
+    weighed = list(chosen)[: len(timed) + max(len(looked_for), room)]
     sizes, ttls = await _looked_at(node, weighed, timed)
     if names and not sizes:
         raise Unanswered("denied", "the user may weigh none of the sampled keys", {"sampled": len(names)})
