@@ -9,7 +9,7 @@ from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 from tools.patterns import deferred
 
-FROM_ELSEWHERE = re.compile(
+FROM_ELSEWHERE = deferred(
     r"\b(another|other|different|second|remote|new) (host|machine|server|box|node|pod|container|vm)s?\b|"
     r"\bfrom (the )?(outside|app\w*|other|pods?|containers?|remote|kubernetes|docker|my laptop)\b|\bremotely\b",
     re.IGNORECASE,

@@ -7,10 +7,11 @@ from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.checks.words import GONE
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
+from tools.patterns import deferred
 
-LISTED = re.compile(r"\b(append.?only\w*|aof|manifest)\b", re.IGNORECASE)
+LISTED = deferred(r"\b(append.?only\w*|aof|manifest)\b", re.IGNORECASE)
 """Words for the append-only log's files."""
-REMOVED = re.compile(
+REMOVED = deferred(
     r"\b(clean\w* up|cleanup|tid(y|ied)\w*|delet\w+|remov\w+|rm|pruned?|purged?|missing|has only|holds only|only has|"
     r"contains only|no longer there|gone|restored|moved|copied|rsync\w*|exclud\w+)\b",
     re.IGNORECASE,

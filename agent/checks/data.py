@@ -9,7 +9,6 @@ from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.checks.words import GONE, JOBS_LOST
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
-from tools.patterns import deferred
 
 POPS = (
     "blpop", "brpop", "lpop", "rpop", "blmove", "lmove", "brpoplpush", "rpoplpush", "bzpopmin", "zpopmin", "xreadgroup",

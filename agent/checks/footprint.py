@@ -4,7 +4,6 @@ from agent.checks.types import Family, Found, Limits
 from agent.checks.words import MEMORY
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
-from tools.patterns import deferred
 
 _MIB = 1 << 20
 

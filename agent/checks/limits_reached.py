@@ -4,7 +4,6 @@ from agent.checks.types import Found, Limits
 from agent.checks.words import OUT_OF_MEMORY
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
-from tools.patterns import deferred
 
 FULL = 0.95
 """Share of maxmemory from which on it counts as reached."""

@@ -6,7 +6,6 @@ from agent.checks.types import Family, Found, Limits
 from agent.checks.words import MEMORY
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
-from tools.patterns import deferred
 
 ROOMY = 4.0
 """Times its memory that a server has free on its disk where room can't be what is missing."""

@@ -12,7 +12,6 @@ from agent.checks.types import Family, Found, Limits
 from agent.checks.words import STALE
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
-from tools.patterns import deferred
 
 
 def link(view: View, limits: Limits) -> Found:

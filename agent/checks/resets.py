@@ -5,7 +5,6 @@ from agent.checks.types import Family, Found, Limits
 from agent.checks.words import DISCONNECTED
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
-from tools.patterns import deferred
 
 IN_FLIGHT_SECONDS = 5.0
 """Of the server's output, within which a large reply is gone."""

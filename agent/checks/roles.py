@@ -11,7 +11,7 @@ from agent.evidence.view import Cited, View
 from tools.connection.target import address
 from tools.patterns import deferred
 
-PRIMARY_WORDS = re.compile(
+PRIMARY_WORDS = deferred(
     r"\b(on the (primary|master)|(the|our) (primary|master) (is|became|turned|says|refuses)|only redis|standalone|"
     r"single (redis|server)|nobody (changed|made|set)|keys (are|have) (missing|gone))\b",
     re.IGNORECASE,

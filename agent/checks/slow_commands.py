@@ -32,7 +32,7 @@ PINGS = 20
 """PINGs below which their longest doesn't tell whether anybody waited."""
 BUSY_SHARE = 0.03
 """Of the window: with so much of it a command of ten milliseconds comes again and again."""
-NAMED = re.compile(
+NAMED = deferred(
     r"\b(ft|json|ts)\.\w+|\bv(sim|add)\b|\bsearch\w*|\bquer(y|ies)\b|\baggregat\w*|\bvector\w*|\bsimilarit\w*|"
     r"\bembedding\w*|\brecommend\w*|\btime.?series\b",
     re.IGNORECASE,

@@ -18,9 +18,9 @@ from tools.toolbox import reads
 
 MOST = 5000
 """Names that are looked through in a folder."""
-_NAMED = re.compile(r"^file (\S{1,255}) seq \d{1,10} type ([bi])\b", re.MULTILINE)
+_NAMED = deferred(r"^file (\S{1,255}) seq \d{1,10} type ([bi])\b", re.MULTILINE)
 """A line of the append-only log's manifest; files of the type h are history, which a start leaves alone."""
-_TEMPORARY = re.compile(r"temp-.*\.(rdb|aof)")
+_TEMPORARY = deferred(r"temp-.*\.(rdb|aof)")
 
 
 @reads

@@ -493,7 +493,7 @@ SLOW, STALLED, RECENT = LIMITS["fsync_always_ms"], LIMITS["fsync_stalled_share"]
 YOUNG, DUMP = LIMITS["empty_start_seconds"], LIMITS["dump_bytes"]
 
 
-def ended(log: Values, connect: Any = "refused", listening: bool = False) -> Given:
+def ended(log: Values | str, connect: Any = "refused", listening: bool = False) -> Given:
     return {"connect": connect, "log": log, "process": {"listening": listening}}
 
 
