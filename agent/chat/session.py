@@ -21,7 +21,6 @@ from agent.remediation.approval import Approver
 from agent.remediation.audit import ForbiddenLog, audit_log, change_log, note_proposals
 from agent.report.console import Console
 from agent.report.progress import Progress
-from agent.report.render import headline
 from tools.clock import SystemClock
 from tools.errors import Unlogged, UsageError
 from tools.gate.ledger import Log, changes_path
@@ -40,7 +39,7 @@ class Session:
         self.options, self.use = setup.options, setup.model.use
         self.console, self.audit, self.approver = console, audit, approver
         self._sources = setup.sources
-        self.progress = _Quiet(console)
+        self.progress = _Quiet(console, speaks=True)
         self.incident: Investigation | None = None
         self.turns: list[Question | Reply] = []
         self.fresh = False
@@ -124,7 +123,7 @@ class Session:
         shown.say(self.console, f"Since {since}:", "bold")
         found = moved(before, incident.toolbox.recent, causes)
         shown.moves(self.console, found, became(causes, answer.causes), self.several)
-        shown.say(self.console, headline(answer)[0], "bold")
+        shown.title(self.console, answer)
         shown.plan(self.console, answer.plan, self.several)
 
     def _checks_stand(self, incident: Investigation, why: str) -> None:

@@ -9,6 +9,7 @@ from agent.cli.options import (
     configure_acl,
     configure_change,
     connection,
+    detail,
     investigating,
     place,
     server,
@@ -27,6 +28,7 @@ def _chat(parser: argparse.ArgumentParser) -> None:
 def _triage(parser: argparse.ArgumentParser) -> None:
     place(parser)
     common(parser)
+    detail(parser)
 
 
 def _annotate(parser: argparse.ArgumentParser) -> None:

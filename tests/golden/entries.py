@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, Step
 from agent.recordings.replay import case, on_virtual_time
-from agent.report.render import text
+from agent.report.text import text
 from agent.runbooks.library import Library, load
 from evals.scoring.scenario import BUNDLED, Scenario
 from evals.scoring.switched_off import taken_for, unnamed

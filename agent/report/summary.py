@@ -3,10 +3,10 @@
 import re
 
 from agent.answer.diagnosis import NAMELESS, Diagnosis, Step
+from agent.report.meanings import MEANINGS
+from agent.report.quantities import quantity
 from agent.report.render import printed_value
-from agent.tickets.meanings import MEANINGS
 from tools.patterns import deferred
-from tools.records import Scalar
 
 _FIELD = deferred(r"\b(?:[a-z]+[0-9]+|[a-z0-9]+(?:_[a-z0-9]+)+|[a-z0-9_]+\.[a-z_]+)(?:\.[a-z_]+)?\b")
 """What in a step's words may be a field's name."""
@@ -119,23 +119,17 @@ def _measured(answer: Diagnosis) -> str:
     figures = []
     latency, info, memory = (values.get(tool, {}) for tool in ("latency_sample", "info", "memory"))
     if latency.get("median_ms") is not None:
-        slowest = printed_value(latency.get("max_ms"))
-        figures.append(f"a PING takes {printed_value(latency['median_ms'])} ms (the slowest {slowest} ms)")
+        median, slowest = (quantity(latency.get(field), "ms") for field in ("median_ms", "max_ms"))
+        figures.append(f"a PING takes {median} (the slowest {slowest})")
     if info.get("connected_clients") is not None and info.get("maxclients"):
-        figures.append(
-            f"{printed_value(info['connected_clients'])} of {printed_value(info['maxclients'])} clients are connected"
-        )
+        connected, most = (quantity(info.get(field), "count") for field in ("connected_clients", "maxclients"))
+        figures.append(f"{connected} of {most} clients are connected")
     if info.get("rejected_connections.delta") == 0:
         figures.append("none was turned away")
     if memory.get("used_memory") is not None:
-        bound = memory.get("maxmemory")
-        of = f", the limit is {_mib(bound)}" if bound else ""
-        figures.append(f"{_mib(memory['used_memory'])} of memory are used{of}")
+        of = f", the limit is {quantity(memory['maxmemory'], 'bytes')}" if memory.get("maxmemory") else ""
+        figures.append(f"{quantity(memory['used_memory'], 'bytes')} of memory are used{of}")
     return f" Measured: {', '.join(figures)}." if figures else ""
-
-
-def _mib(scalar: Scalar) -> str:
-    return f"{float(scalar) / 2**20:.1f} MiB" if isinstance(scalar, int | float) else "-"
 
 
 def address_of(answer: Diagnosis) -> str:
