@@ -100,7 +100,7 @@ def _node(
     name: str, replication: Values, cluster: Values, sentinel: Values, role: str, seen: str, lag: Sequence[str],
     failed: Reading | None,
 ) -> _Node:  # fmt: skip
-    role = _ROLES.get(str(replication.get("role")), role if role != "unknown" else "") or "server of unknown role"
+    role = _ROLES.get(str(replication.get("role")), role if role != "unknown" else "") or "server"
     said: list[str] = []
     ills: list[str] = []
     if slots := cluster.get("my_slots"):
@@ -109,7 +109,8 @@ def _node(
         ills.append(f"cluster state {cluster['cluster_state']}")
     if role == "replica" and (link := replication.get("master_link_status")) not in (None, "up"):
         since = replication.get("master_link_down_since_seconds")
-        ills.append(f"link {link}" if since is None else f"link {link} for {quantity(since, 'seconds')}")
+        is_known = isinstance(since, int | float) and since >= 0
+        ills.append(f"link {link} for {quantity(since, 'seconds')}" if is_known else f"link {link}")
     elif role == "replica":
         (ills if any("behind" in one for one in lag) else said).extend(lag)
     if quorum := sentinel.get("m1.quorum"):

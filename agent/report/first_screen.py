@@ -10,6 +10,7 @@ from agent.report.meanings import MEANINGS
 from agent.report.render import notices
 from agent.report.sections import COMMAND, Section, Styled, laid_out
 from agent.report.summary import (
+    LIKELY,
     author,
     do_first,
     explanation,
@@ -22,6 +23,8 @@ from agent.report.wrapping import wrapped
 
 LINES, LINES_OF_SEVERAL = 24, 40
 """At 80 columns."""
+WORTH_A_LINE = 0.15
+"""Probability from which what else was found is told without -v."""
 PASTED_MOST = 3
 """Commands to paste that are shown of a step."""
 _SENTENCE_END = re.compile(r"(?<=[.!?]) (?=[A-Z0-9])")
@@ -139,18 +142,17 @@ def also(answer: Diagnosis) -> Iterator[str]:
     if answer.causes and answer.failover and answer.failover.asked:
         yield sentence(answer.failover.told)
     shown = {cause.id for cause in answer.causes}
-    yield from (_other(cause, several) for cause in answer.findings if cause.id not in shown and not _is_told(answer))
-
-
-def _is_told(answer: Diagnosis) -> bool:
-    return answer.outcome == "outside-redis"
+    if answer.outcome != "outside-redis":
+        rest = [cause for cause in answer.findings if cause.id not in shown and cause.probability >= WORTH_A_LINE]
+        yield from (_other(cause, several) for cause in rest)
 
 
 def _other(cause: Cause, several: bool) -> str:
     at = f" at {cause.where}" if several and cause.where else ""
     # What is outside of Redis has no words of its own but its reason.
     meaning = MEANINGS.get(cause.id) or cause.why.strip().removesuffix(".")
-    return f"{meaning} ({cause.id}, {cause.probability:.0%}{at})."
+    perhaps = "Perhaps: " if cause.probability < LIKELY else ""
+    return f"{perhaps}{meaning} ({cause.id}, {cause.probability:.0%}{at})."
 
 
 def not_seen(answer: Diagnosis) -> Iterator[str]:

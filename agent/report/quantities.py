@@ -19,6 +19,9 @@ _OF_NAMES = (
     (re.compile(r"(?:_kbps)$"), "kbps"),
     (re.compile(r"(?:port|pid|_id|\.id|epoch|slot|errno|version|quorum|mode|line)$"), "plain"),
 )
+_SIZED = re.compile(r"(\d{1,18})([kmg]b?)", re.IGNORECASE)
+_SIZES = {"k": 10**3, "kb": 2**10, "m": 10**6, "mb": 2**20, "g": 10**9, "gb": 2**30}
+"""As the configuration file writes sizes."""
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
@@ -33,14 +36,13 @@ def quantity(value: Scalar, unit: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
+        if unit == "bytes" and (sized := _SIZED.fullmatch(value)):
+            return bytes_text(int(sized[1]) * _SIZES[sized[2].lower()])
         if unit not in ("bytes", "seconds") or not _NUMBER.fullmatch(value):
             return value if value else "empty"
         value = float(value) if "." in value else int(value)
     if value is None:
         return "none"
-    if unit in ("seconds", "ago") and value < 0:
-        # Redis' own way to say that there is none.
-        return "not known"
     if unit == "bytes":
         return bytes_text(value)
     if unit in ("seconds", "ago"):

@@ -12,8 +12,10 @@ from tools.records import Reading, Scalar
 
 TABLE = Path(__file__).with_name("field_words.txt")
 SYMPTOM = "r0"
-NOT_WORDS = ("series_ms",)
-"""Fields that are drawn, and not told."""
+NOT_WORDS = ("series_ms", "locality", "omem_max.flags", "qbuf_max.flags")
+"""Fields that say nothing by themselves."""
+OWNED = ("omem_max", "qbuf_max", "argv_mem_max", "monitor")
+"""Fields of one client, which its reading names."""
 WHO = ("name", "address", "client", "user", "key", "prefix", "slot", "group", "node")
 """The ends of fields that say whose the rest is, in the order in which it's said."""
 _ROW = re.compile(r"((?:[a-z]+\d+\.)*[a-z]+\d+)\.(.+)")
@@ -125,6 +127,9 @@ def _phrase(reading: Reading, field: str, value: Scalar, row: str = "") -> str:
     unit = (words and words.unit) or unit_of(field)
     if words and words.no is not None and (is_yes := _YES.get(value)) is not None:
         return words.yes if is_yes else words.no
+    if unit in ("seconds", "ago") and isinstance(value, int | float) and value < 0:
+        # Redis' own way to say that there was none.
+        return ""
     told = quantity(value, unit)
     if sampled and sampled[1] == "rate" and unit not in ("share", "ms", "kbps"):
         told = f"{told}/s"
@@ -132,7 +137,8 @@ def _phrase(reading: Reading, field: str, value: Scalar, row: str = "") -> str:
     text = _ONE.sub(_singular, _filled(words.yes if words else spoken, told))
     if sampled and sampled[1] == "delta" and not is_exact:
         text += f" over {_window(reading)}"
-    return text
+    owner = who(reading, field.removesuffix(".ids")) if field.removesuffix(".ids") in OWNED else ""
+    return f"{text}, of {owner}" if owner else text
 
 
 _YES: dict[Scalar, bool] = {True: True, False: False, "yes": True, "no": False}
@@ -172,7 +178,14 @@ def _words(tool: str, field: str) -> _Words | None:
                 names = found.groups()
                 name = names[-1] if names else ""
                 return words._replace(yes=_with_name(words.yes, name), no=words.no and _with_name(words.no, name))
-    return None
+    # INFO has its sections' fields as well.
+    return _plain_words().get(field)
+
+
+@cache
+def _plain_words() -> dict[str, _Words]:
+    rows = [row for section, rows in _table().items() if section != "events" for row in rows]
+    return {name: words for pattern, words in rows if "(" not in (name := re.sub(r"\\(.)", r"\1", pattern.pattern))}
 
 
 def _with_name(words: str, name: str) -> str:
