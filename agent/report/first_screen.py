@@ -21,8 +21,10 @@ from agent.report.summary import (
 from agent.report.words import all_in_words
 from agent.report.wrapping import wrapped
 
-LINES, LINES_OF_SEVERAL = 24, 40
-"""At 80 columns."""
+LINES, LINES_OF_SEVERAL = 23, 40
+"""At 80 columns; one less than a small terminal has, for the prompt."""
+END = "By"
+"""Before which arm answered."""
 WORTH_A_LINE = 0.15
 """Probability from which what else was found is told without -v."""
 PASTED_MOST = 3
@@ -39,9 +41,9 @@ def first_screen(answer: Diagnosis, width: int, more: str = "") -> list[Styled]:
 
 
 def whole_screen(answer: Diagnosis, width: int) -> list[Styled]:
-    """The same with nothing left out."""
+    """The same with nothing left out, and without its end: more follows."""
     head = [Styled(line, _style(answer)) for line in wrapped(sentence(_title(answer)), width)]
-    sections = [one for one in _sections(answer) if one.pieces and one.label not in ("Then", "More")]
+    sections = [one for one in _sections(answer) if one.pieces and one.label not in ("Then", "More", END)]
     return [*head, *laid_out(sections, width)]
 
 
@@ -75,7 +77,7 @@ def _sections(answer: Diagnosis, more: str = "") -> Iterator[Section]:
         most=6,
     )
     yield Section("More", (more or _more(answer),), least=1, rank=0, style="dim", whole=True)
-    yield Section("", (colophon(answer),), least=1, rank=0, style="dim", whole=True)
+    yield Section(END, (colophon(answer),), least=1, rank=0, style="dim", whole=True)
 
 
 def _title(answer: Diagnosis) -> str:
@@ -121,7 +123,7 @@ def do_now(answer: Diagnosis) -> Iterator[str]:
 def _step(step: Step, several: bool) -> Iterator[str]:
     if step.needs_approval:
         at = f" on {step.node}" if several and step.node else ""
-        yield f"{step.action}{at} ({step.risk}; asks for your yes)"
+        yield f"{step.action}{at} ({step.risk}; needs your yes)"
     else:
         yield sentence(step.action)
     yield from (f"{COMMAND}{line}" for line in step.paste[:PASTED_MOST])
@@ -182,7 +184,9 @@ def colophon(answer: Diagnosis) -> str:
     model, print_ = answer.model, answer.footprint
     why = "" if model.degraded or not model.why else f" ({model.why})"
     commands = f"{print_.commands} command{'s' * (print_.commands != 1)}"
-    return f"By {author(answer)}{why}; {commands} in {answer.seconds:.1f} s."
+    if model.turns:
+        commands += f", {model.turns} turn{'s' * (model.turns != 1)} of the model"
+    return f"{author(answer)}{why}; {commands} in {answer.seconds:.1f} s."
 
 
 def _sentences(text: str) -> list[str]:

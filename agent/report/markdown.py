@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from agent.answer.diagnosis import Diagnosis
 from agent.report.changes import changes, silent_sources
 from agent.report.deployment import tree
-from agent.report.first_screen import about, also, colophon, do_now, not_seen
+from agent.report.first_screen import END, about, also, colophon, do_now, not_seen
 from agent.report.markup import code_in_markdown, in_markdown, without_list_mark
 from agent.report.render import (
     citation_text,
@@ -54,7 +54,7 @@ def markdown(answer: Diagnosis) -> str:
         for r in answer.readings if r.tool != "symptom"
     ]  # fmt: skip
     lines += ["", "</details>", ""]
-    return "\n".join([*lines, in_markdown(colophon(answer)), "", in_markdown(cost_line(answer))])
+    return "\n".join([*lines, in_markdown(f"{END} {colophon(answer)}"), "", in_markdown(cost_line(answer))])
 
 
 def _top(answer: Diagnosis) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from agent.answer.diagnosis import Cause, Diagnosis
 from agent.report.detail import QUIET, READINGS, SCREEN
-from agent.report.first_screen import first_screen, one_liner, whole_screen
+from agent.report.first_screen import END, colophon, first_screen, one_liner, whole_screen
 from agent.report.render import brackets, cost_line, failover_lines, only_reported, reading_parts, step_lines
 from agent.report.sections import COMMAND, Styled
 from agent.report.wrapping import command_lines, wrapped
@@ -26,10 +26,7 @@ def text_lines(
     elif detail == SCREEN:
         lines = first_screen(answer, width)
     else:
-        top = whole_screen(answer, width)
-        # Which arm answered stands at the end.
-        *head, colophon = top
-        lines = [*head, *(Styled(row) for row in _below(answer, detail, width, spark)), colophon]
+        lines = [*whole_screen(answer, width), *(Styled(row) for row in _below(answer, detail, width, spark))]
     if revealed:
         handles = [f"  {handle} = {text!r}" for handle, text in revealed.items()]
         lines += [Styled(""), Styled("Handles"), *(Styled(row) for line in handles for row in _hung(line, width))]
@@ -49,7 +46,9 @@ def _below(answer: Diagnosis, detail: int, width: int, spark: bool) -> Iterator[
     if detail >= READINGS:
         yield "Readings"
         yield from _readings(answer, width, spark)
-        yield from ["", *wrapped(cost_line(answer), width), ""]
+        yield ""
+    yield from wrapped(f"{END} {colophon(answer)}", width)
+    yield from wrapped(cost_line(answer), width)
 
 
 def _evidence(answer: Diagnosis) -> Iterator[str]:

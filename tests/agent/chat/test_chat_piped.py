@@ -53,7 +53,7 @@ async def test_commands_without_a_model(tmp_path: Path) -> None:
     assert done.err == ""
     told = parts(done.out)
     assert "nothing was read yet" in told["/readings"]
-    assert "connection-leak" in told[TICKET] and "Do now: CONFIG SET timeout 300" in told[TICKET]
+    assert "connection-leak" in told[TICKET] and "Do now    CONFIG SET timeout 300" in told[TICKET]
     assert "r3" not in told["/readings clients"] and "unused=" in told["/readings clients"]
     assert "tcp_ms" in told["/reading r1 tcp"] and "stage" not in told["/reading r1 tcp"]
     assert "there is no reading 'r999'; there are r1 to r" in told["/reading r999"]
