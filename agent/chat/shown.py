@@ -7,7 +7,7 @@ from rich.markdown import Markdown
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, Step
 from agent.chat.changes import Moved
 from agent.report.console import Console
-from agent.report.first_screen import first_screen, one_liner
+from agent.report.first_screen import END, colophon, first_screen, one_liner
 from agent.report.render import printed_value, reading_line, step_lines
 from agent.runbooks.library import Library
 from tools.records import Reading
@@ -34,8 +34,9 @@ def answer(console: Console, diagnosis: Diagnosis) -> None:
 
 
 def title(console: Console, diagnosis: Diagnosis) -> None:
-    """What it is, in a line."""
+    """What it is, and by whom, in a line each."""
     say(console, one_liner(diagnosis), "bold")
+    say(console, f"{END} {colophon(diagnosis)}", "dim")
 
 
 def plan(console: Console, steps: Iterable[Step], several: bool) -> None:

@@ -43,7 +43,7 @@ def first_screen(answer: Diagnosis, width: int, more: str = "") -> list[Styled]:
 def whole_screen(answer: Diagnosis, width: int) -> list[Styled]:
     """The same with nothing left out, and without its end: more follows."""
     head = [Styled(line, _style(answer)) for line in wrapped(sentence(_title(answer)), width)]
-    sections = [one for one in _sections(answer) if one.pieces and one.label not in ("Then", "More", END)]
+    sections = [one for one in _sections(answer) if one.pieces and one.label not in ("Then", "More", "Note", END)]
     return [*head, *laid_out(sections, width)]
 
 
@@ -57,7 +57,7 @@ def _sections(answer: Diagnosis, more: str = "") -> Iterator[Section]:
     yield Section("", _paragraph(answer), least=2, rank=1, left_out="(More: -v.)")
     yield Section("", (" ",), least=1, rank=0)
     yield Section("Nodes", tree(answer), least=2, rank=0, joint="\n", left_out="and {} more (-v)")
-    yield Section("Note", notices(answer), least=1, rank=2, left_out="(More: -v.)", style="yellow")
+    yield Section("Note", notices(answer, cited=False), least=1, rank=2, left_out="(More: -v.)", style="yellow")
     top = answer.causes[:1]
     seen = all_in_words([cause.evidence for cause in top], answer.readings)
     yield Section(
@@ -99,7 +99,7 @@ def about(answer: Diagnosis) -> str:
     server = f"{target.server} {target.version}" if target.server else ""
     if top is None:
         whole = f", {len(target.nodes)} nodes" if len(target.nodes) > 1 else ""
-        return ", ".join(part for part in (f"{_address(answer)}{whole}", server) if part)
+        return ", ".join(part for part in (f"{answer.outcome}: {_address(answer)}{whole}", server) if part)
     where = top.where or _address(answer)
     sure = (
         f"{top.probability:.0%} sure" if not top.only_reported else f"{top.probability:.0%} sure, by the report alone"

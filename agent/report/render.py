@@ -107,8 +107,11 @@ def reading_line(reading: Reading, spark: bool) -> str:
     return "".join(reading_parts(reading, spark)).rstrip()
 
 
-def notices(answer: Diagnosis) -> list[str]:
-    """What a reader must not miss: where model and checks disagree, and what was proposed and refused."""
+def notices(answer: Diagnosis, *, cited: bool = True) -> list[str]:
+    """What a reader must not miss: where model and checks disagree, and what was proposed and refused.
+
+    `cited` says whether what the two cite stands with it.
+    """
     lines = []
     if one := answer.model.disagrees:
         whose = "the checks'" if one.stands == "checks" else "the model's"
@@ -117,7 +120,7 @@ def notices(answer: Diagnosis) -> list[str]:
         cites += f" Against it {other} cite{'s' * (one.stands == 'checks')} {brackets(one.other)}." if one.other else ""
         lines.append(
             f"Disagreement: the model says {one.model}, the checks say {one.checks}; "
-            f"{whose} answer stands. {one.why}{cites}"
+            f"{whose} answer stands. {one.why}{cites if cited else ''}"
         )
     lines += [f"Refused: {one.action} ({one.why})" for one in answer.refused]
     return lines

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from agent.answer.diagnosis import Cause, Diagnosis
 from agent.report.detail import QUIET, READINGS, SCREEN
 from agent.report.first_screen import END, colophon, first_screen, one_liner, whole_screen
-from agent.report.render import brackets, cost_line, failover_lines, only_reported, reading_parts, step_lines
+from agent.report.render import brackets, cost_line, failover_lines, notices, only_reported, reading_parts, step_lines
 from agent.report.sections import COMMAND, Styled
 from agent.report.wrapping import command_lines, wrapped
 from tools.text import one_line
@@ -54,6 +54,8 @@ def _below(answer: Diagnosis, detail: int, width: int, spark: bool) -> Iterator[
 def _evidence(answer: Diagnosis) -> Iterator[str]:
     several = len(answer.target.nodes) > 1
     yield from ["", f"Reported: {one_line(answer.symptom) or '(nothing)'}", ""]
+    if notes := notices(answer):
+        yield from ["Note", *(f"  {line}" for line in notes), ""]
     yield from _causes("Evidence", answer.causes, several, is_told=True)
     shown = [cause.id for cause in answer.causes]
     rest = [cause for cause in answer.findings if cause.id not in shown]

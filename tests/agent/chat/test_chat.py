@@ -97,7 +97,7 @@ async def test_a_signal_closes_what_is_written_down(tmp_path: Path) -> None:
         *program, "is it down?", "--record", str(file), env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    await until(process.stdout, b"By rediagnose's checks")
+    await until(process.stdout, b"By        rediagnose's checks")
     process.send_signal(signal.SIGTERM)
     await process.communicate()
     assert process.returncode == 130
@@ -153,7 +153,7 @@ async def test_with_a_model_and_resumed(tmp_path: Path) -> None:
         given = {"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": "k", "REDIAGNOSE_MODEL": "scripted"}
         async with talking(incident.url, tmp_path, TICKET, "--record", str(file), **given) as at:
             await at.until("I look at the clients first.")
-            shown = await at.until("By the model scripted, its evidence checked by code (REDIAGNOSE_MODEL)")
+            shown = await at.until("the model scripted, its evidence checked by code (REDIAGNOSE_MODEL)")
             assert "90% sure: connection-leak" in shown
             assert "One owner's clients are never used." in shown
             await at.say("who holds them?")

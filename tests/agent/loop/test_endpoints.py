@@ -486,7 +486,7 @@ async def test_where_they_disagree_both_are_shown(form: str) -> None:
         )  # fmt: skip
     said = " ".join(done.out.split())
     assert said.count("Disagreement: ") == 1
-    assert "the model says no-fault, the checks say process-down; the checks' answer stands" in said
+    assert "the model says no-fault, the checks say process-down 97%; the checks' answer stands" in said
     assert "Redis isn't running." in done.out.splitlines()[0]
 
 
