@@ -20,7 +20,9 @@ from agent.cli.program import Command
 
 def _chat(parser: argparse.ArgumentParser) -> None:
     place(parser)
-    parser.add_argument("--resume", metavar="FILE", help="go on with a recorded incident")
+    parser.add_argument(
+        "--resume", metavar="FILE|last", help="go on with a recorded incident, or with the last conversation"
+    )
     investigating(parser)
     approving(parser)
 

@@ -186,7 +186,7 @@ class ChatInputs(InvestigationInputs, Positionals):
     """`rediagnose chat`."""
 
     resume: str | None = None
-    """A recording to go on with."""
+    """A recording to go on with, or `last` for the newest conversation."""
     approve: Literal["ask", "never"] = "ask"
 
 

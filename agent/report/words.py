@@ -66,6 +66,28 @@ def in_words(evidence: Sequence[Evidence], readings: Mapping[str, Reading]) -> l
     return [phrase for phrase in phrases if phrase]
 
 
+def timed_in_words(evidences: Iterable[Sequence[Evidence]], readings: Sequence[Reading]) -> list[str]:
+    """What is cited of times: since when, for how long, how long ago."""
+    by_id = {reading.id: reading for reading in readings}
+    timed = [
+        [
+            one
+            for one in evidence
+            if (read := by_id.get(one.reading)) and _unit(read.tool, one.field) in ("seconds", "ago")
+        ]
+        for evidence in evidences
+    ]
+    return all_in_words([evidence for evidence in timed if evidence], readings)
+
+
+def _unit(tool: str, field: str) -> str:
+    row, base = _row_of(tool, field), _SAMPLED.sub("", field)
+    if row and tool in _NAMED and _ROW.fullmatch(f"{row}.x") is None:
+        tool, base = _NAMED[tool], f"x{base.removeprefix(row)}"
+    words = _words(tool, base)
+    return (words and words.unit) or unit_of(base)
+
+
 def _row_of(tool: str, field: str) -> str:
     """The row that a field belongs to; empty where it stands by itself."""
     if (row := _ROW.fullmatch(field)) is None and tool in _NAMED:
