@@ -34,7 +34,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?]) (?=[A-Z0-9])")
 
 def first_screen(answer: Diagnosis, width: int, more: str = "") -> list[Styled]:
     """The default form of the answer; `more` says where there is more, if not by the options of `triage`."""
-    head = [Styled(line, _style(answer)) for line in wrapped(sentence(_title(answer)), width)]
+    head = [Styled(line, _style(answer)) for line in wrapped(sentence(headline(answer)), width)]
     several = len(answer.target.nodes) > 1
     most = (LINES_OF_SEVERAL if several else LINES) - len(head)
     return [*head, *laid_out([section for section in _sections(answer, more) if section.pieces], width, most)]
@@ -42,7 +42,7 @@ def first_screen(answer: Diagnosis, width: int, more: str = "") -> list[Styled]:
 
 def whole_screen(answer: Diagnosis, width: int) -> list[Styled]:
     """The same with nothing left out, and without its end: more follows."""
-    head = [Styled(line, _style(answer)) for line in wrapped(sentence(_title(answer)), width)]
+    head = [Styled(line, _style(answer)) for line in wrapped(sentence(headline(answer)), width)]
     sections = [one for one in _sections(answer) if one.pieces and one.label not in ("Then", "More", "Note", END)]
     return [*head, *laid_out(sections, width)]
 
@@ -80,8 +80,10 @@ def _sections(answer: Diagnosis, more: str = "") -> Iterator[Section]:
     yield Section(END, (colophon(answer),), least=1, rank=0, style="dim", whole=True)
 
 
-def _title(answer: Diagnosis) -> str:
-    return f"Stopped by you. {headline(answer)}" if answer.interrupted else headline(answer)
+def stopped(answer: Diagnosis) -> str:
+    """That somebody ended it before it was complete; empty where nobody did."""
+    taken = sum(reading.tool != "symptom" for reading in answer.readings)
+    return f"Stopped by you, after {taken} reading{'s' * (taken != 1)}." if answer.interrupted else ""
 
 
 def _style(answer: Diagnosis) -> str:
@@ -89,8 +91,8 @@ def _style(answer: Diagnosis) -> str:
 
 
 def _paragraph(answer: Diagnosis) -> list[str]:
-    about_it = about(answer)
-    return [*([sentence(_capitalized(about_it))] if about_it else []), *_sentences(sentence(explanation(answer)))]
+    first = [part for part in (stopped(answer), sentence(_capitalized(about(answer)))) if part]
+    return [*first, *_sentences(sentence(explanation(answer)))]
 
 
 def about(answer: Diagnosis) -> str:

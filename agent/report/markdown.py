@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from agent.answer.diagnosis import Diagnosis
 from agent.report.changes import changes, silent_sources
 from agent.report.deployment import tree
-from agent.report.first_screen import END, about, also, colophon, do_now, not_seen
+from agent.report.first_screen import END, about, also, colophon, do_now, not_seen, stopped
 from agent.report.markup import code_in_markdown, in_markdown, without_list_mark
 from agent.report.render import (
     citation_text,
@@ -58,10 +58,8 @@ def markdown(answer: Diagnosis) -> str:
 
 
 def _top(answer: Diagnosis) -> Iterator[str]:
-    about_it = about(answer)
-    why = " ".join(sentence(part) for part in (about_it, explanation(answer)) if part)
-    stopped = "Stopped before its end: this is what was known by then. " if answer.interrupted else ""
-    yield from (f"**{in_markdown(sentence(headline(answer)))}** {in_markdown(stopped + why)}", "")
+    why = " ".join(sentence(part) for part in (stopped(answer), about(answer), explanation(answer)) if part)
+    yield from (f"**{in_markdown(sentence(headline(answer)))}** {in_markdown(why)}", "")
     if nodes := tree(answer):
         yield from (*(f"- {_item(line.lstrip('├└ '))}" for line in nodes), "")
     if seen := all_in_words([cause.evidence for cause in answer.causes[:1]], answer.readings):

@@ -65,7 +65,7 @@ async def test_without_a_model(kind: ServerKind, tmp_path: Path) -> None:
         assert "connection-leak" in shown
         step = re.search(rf"(s\d) {STEP} \(risky; /approve", shown)
         assert step, shown
-        assert "Without a model questions can't be answered" in await at.after("why is it so?")
+        assert "Seen: clients checkout-api at 127.0.0.1" in await at.after("why is it so?")
         assert "<- connection-leak" in await at.after("/reading clients o1.unused")
         assert "/runbook lists them" in await at.after("/runbook nothing-of-that-name")
         assert "Check o1.unused falls" in await at.after("/runbook connection-leak")
