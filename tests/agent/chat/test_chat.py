@@ -190,7 +190,7 @@ async def test_with_a_model_and_resumed(tmp_path: Path) -> None:
         well_formed(model)
         async with talking(incident.url, tmp_path, "--resume", str(file), **given) as at:
             await at.until(f"{TICKET}")
-            await at.until("connection-leak, 90%")
+            await at.until("90% sure: connection-leak")
             await at.until("/recheck looks at the server as it is now")
             asked = len(model.requests)
             await at.say("/reading r1")
