@@ -59,7 +59,10 @@ def _sections(answer: Diagnosis, more: str = "") -> Iterator[Section]:
     yield Section("Nodes", tree(answer), least=2, rank=0, joint="\n", left_out="and {} more (-v)")
     yield Section("Note", notices(answer, cited=False), least=1, rank=2, left_out="(More: -v.)", style="yellow")
     top = answer.causes[:1]
-    seen = all_in_words([cause.evidence for cause in top], answer.readings)
+    # What there is proves more than what there is none of.
+    seen = sorted(
+        all_in_words([cause.evidence for cause in top], answer.readings), key=lambda one: one.startswith("0 ")
+    )
     yield Section(
         "Seen", [*map(_capitalized, seen[:1]), *seen[1:]], least=1, rank=4, joint="; ", left_out="{} more (-v)"
     )
@@ -135,7 +138,8 @@ def _step(step: Step, several: bool) -> Iterator[str]:
 
 def _then(answer: Diagnosis) -> list[str]:
     steps = [one for one in answer.own_plan if one.is_open][1:2]
-    return [part for step in steps for part in _sentences(next(iter(_step(step, len(answer.target.nodes) > 1))))]
+    told = [next(iter(_step(step, len(answer.target.nodes) > 1))).removeprefix("Then ") for step in steps]
+    return [part for text in told for part in _sentences(text[:1].upper() + text[1:])]
 
 
 def also(answer: Diagnosis) -> Iterator[str]:
@@ -162,7 +166,7 @@ def _other(cause: Cause, several: bool) -> str:
 def not_seen(answer: Diagnosis) -> Iterator[str]:
     """What couldn't be read, a sentence each."""
     unknown = answer.unknown
-    if not answer.causes and unknown and explanation(answer) == unknown[0]:
+    if not answer.causes and unknown and unknown[0] in explanation(answer):
         # It's what the answer says first.
         unknown = unknown[1:]
     yield from (sentence(_capitalized(line)) for line in unknown if not line.startswith(NAMELESS))

@@ -48,7 +48,12 @@ def explanation(answer: Diagnosis) -> str:
         return f"It does what it should; what was reported doesn't show here now.{_measured(answer)}"
     if answer.outcome == "outside-redis":
         return next((cause.why for cause in answer.findings if cause.id == "outside-redis"), "")
-    return answer.unknown[0] if answer.unknown else "What was read in that time doesn't point anywhere."
+    lack = answer.unknown[0] if answer.unknown else "What was read in that time doesn't point anywhere."
+    if (past := answer.failover) is None or not past.asked:
+        return lack
+    # What is wrong now is more than what happened then.
+    is_wrong = lack.startswith(NAMELESS)
+    return f"{sentence(lack)} {past.told}" if is_wrong else f"{past.told} Whether all is well isn't certain: {lack}"
 
 
 def do_first(answer: Diagnosis) -> str:
@@ -57,6 +62,9 @@ def do_first(answer: Diagnosis) -> str:
         step = answer.own_plan[0]
         risky = " (risky)" if step.risk == "risky" else ""
         return f"`{step.action}` on `{step.node}`{risky}." if step.needs_approval else sentence(step.action)
+    if answer.outcome == "no-fault" and answer.failover and answer.failover.asked:
+        unsure = answer.failover.unsure
+        return f"Nothing to Redis. To learn more, find out {sentence(unsure[0])}" if unsure else "Nothing to Redis."
     if answer.outcome == "no-fault":
         return (
             "Look at the application that reported it: its connection pool, its time-outs, its host and network. "
