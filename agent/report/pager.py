@@ -1,12 +1,11 @@
 """What is longer than the terminal goes through a pager, as git's output does."""
 
-import contextlib
+import io
 import shlex
 import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from typing import TextIO, cast
 
 from agent.report.console import Console
 from agent.report.sections import Styled
@@ -37,7 +36,13 @@ def pager_command(environ: Mapping[str, str], which: Which = shutil.which) -> tu
 
 def page(lines: Sequence[Styled], command: Sequence[str], environ: Mapping[str, str]) -> bool:
     """Show lines in a pager; whether it could be started. Whoever reads may leave it whenever they like."""
-    given = {**environ, "LESS": environ.get("LESS", LESS), "LESSCHARSET": environ.get("LESSCHARSET", "utf-8")}
+    text = io.StringIO()
+    console = Console(cleaned=paged(text))
+    for line in lines:
+        console.say(line.text, line.style)
+    given = {
+        **environ, "LESS": environ.get("LESS", LESS), "LESSCHARSET": environ.get("LESSCHARSET", "utf-8"),
+    }  # fmt: skip
     try:
         pager = subprocess.Popen(command, stdin=subprocess.PIPE, env=given, text=True, encoding="utf-8")
     except OSError:
@@ -45,16 +50,7 @@ def page(lines: Sequence[Styled], command: Sequence[str], environ: Mapping[str, 
     # Ctrl-C is the pager's: it ends a search, and not the program below it.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        console = Console(cleaned=paged(cast(TextIO, pager.stdin)))
-        try:
-            for line in lines:
-                console.say(line.text, line.style)
-        except BrokenPipeError:
-            pass
-        finally:
-            with contextlib.suppress(BrokenPipeError):
-                cast(TextIO, pager.stdin).close()
-        pager.wait()
+        pager.communicate(text.getvalue())
     finally:
         signal.signal(signal.SIGINT, before)
     return True

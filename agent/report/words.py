@@ -14,6 +14,8 @@ TABLE = Path(__file__).with_name("field_words.txt")
 SYMPTOM = "r0"
 NOT_WORDS = ("series_ms", "locality", "omem_max.flags", "qbuf_max.flags")
 """Fields that say nothing by themselves."""
+SPOKEN = ("largest_overhead", "paused_reason")
+"""Fields whose values are names of the kind that fields have."""
 OWNED = ("omem_max", "qbuf_max", "argv_mem_max", "monitor")
 """Fields of one client, which its reading names."""
 WHO = ("name", "address", "client", "user", "key", "prefix", "slot", "group", "node")
@@ -23,6 +25,9 @@ _NAMED_ROW = re.compile(r"(.+?)\.(\w+(?:\.delta|\.rate)?)")
 _NAMED = {"log": "log", "kernel_log": "log", "pasted_log": "log", "sentinel": "log", "slowlog": "slowlog",
           "commandstats": "commandstats"}  # fmt: skip
 """Tools whose rows have a name, of an event or a command, and the part of the table that has their fields."""
+_LESS = re.compile(r"^-(\S+(?: [KMGT]iB)?) more")
+_OVER = re.compile(r"over the window|a call$")
+"""What says by itself that it's of the window."""
 _ONE = re.compile(r"(?<![\d.,])1 (\w+?)(ies|s)\b")
 _SAMPLED = re.compile(r"\.(delta|rate)$")
 _SLOT = "\0"
@@ -143,22 +148,21 @@ def _phrase(reading: Reading, field: str, value: Scalar, row: str = "") -> str:
     if row and _ROW.fullmatch(f"{row}.x") is None:
         tool, field = _NAMED[tool], f"x{field.removeprefix(row)}"
     base = _SAMPLED.sub("", field)
-    words = _words(tool, field)
-    is_exact = words is not None
-    words = words or _words(tool, base)
+    words = _words(tool, field) or _words(tool, base)
     unit = (words and words.unit) or unit_of(field)
     if words and words.no is not None and (is_yes := _YES.get(value)) is not None:
         return words.yes if is_yes else words.no
     if unit in ("seconds", "ago") and isinstance(value, int | float) and value < 0:
         # Redis' own way to say that there was none.
         return ""
-    told = quantity(value, unit)
+    told = _spoken(str(value)) if field in SPOKEN else quantity(value, unit)
     if sampled and sampled[1] == "rate" and unit not in ("share", "ms", "kbps"):
         told = f"{told}/s"
     spoken = _spoken(base.removeprefix(f"{row}.").removeprefix("x.") if row else base)
     text = _ONE.sub(_singular, _filled(words.yes if words else spoken, told))
-    if sampled and sampled[1] == "delta" and not is_exact:
-        text += f" over {_window(reading)}"
+    if sampled and sampled[1] == "delta":
+        text = _LESS.sub(r"\1 fewer", text)
+        text += "" if _OVER.search(text) else f" over {_window(reading)}"
     owner = who(reading, field.removesuffix(".ids")) if field.removesuffix(".ids") in OWNED else ""
     return f"{text}, of {owner}" if owner else text
 
