@@ -160,7 +160,7 @@ class Presenter:
         size = shutil.get_terminal_size((WIDTH, ROWS))
         there = self._out.is_terminal
         lines = text_lines(answer, detail=self._inputs.detail, width=size.columns, spark=there, revealed=revealed)
-        if not (there and pages and self._inputs.pager and len(lines) >= size.lines and _paged(lines)):
+        if not (sys.stdout.isatty() and pages and self._inputs.pager and len(lines) >= size.lines and _paged(lines)):
             for line in lines:
                 self._out.say(line.text, line.style)
 

@@ -1,6 +1,5 @@
 """The answer on one screen: what it is, what proves it, what to do now, what not to do, and where there is more."""
 
-import re
 from collections.abc import Iterator
 
 from agent.answer.diagnosis import NAMELESS, Cause, Diagnosis, Step
@@ -20,6 +19,7 @@ from agent.report.summary import (
 )
 from agent.report.words import all_in_words
 from agent.report.wrapping import wrapped
+from tools.patterns import deferred
 
 LINES, LINES_OF_SEVERAL = 23, 40
 """At 80 columns; one less than a small terminal has, for the prompt."""
@@ -29,7 +29,7 @@ WORTH_A_LINE = 0.15
 """Probability from which what else was found is told without -v."""
 PASTED_MOST = 3
 """Commands to paste that are shown of a step."""
-_SENTENCE_END = re.compile(r"(?<=[.!?]) (?=[A-Z0-9])")
+_SENTENCE_END = deferred(r"(?<=[.!?]) (?=[A-Z0-9])")
 
 
 def first_screen(answer: Diagnosis, width: int, more: str = "") -> list[Styled]:

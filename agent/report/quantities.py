@@ -2,6 +2,7 @@
 
 import re
 
+from tools.patterns import deferred
 from tools.records import Scalar
 
 UNITS = ("bytes", "seconds", "ms", "usec", "share", "kbps", "count", "plain", "ago")
@@ -11,18 +12,18 @@ _OF_NAMES = (
         re.compile(r"(?:^|[._-])(?:bytes|rss|used_memory(?:_peak)?|maxmemory(?:\.\w+)?|cow_size|omem_\w+|qbuf_\w+)$"),
         "bytes",
     ),
-    (re.compile(r"_(?:usec|usec_per_call)$"), "usec"),
-    (re.compile(r"_ms$"), "ms"),
-    (re.compile(r"(?:newest|oldest|log|started)_age$|\.age$"), "ago"),
-    (re.compile(r"(?:_seconds|_sec|_age|_idle_median|_seconds_ago)$"), "seconds"),
-    (re.compile(r"(?:_share|_ratio_share|_coverage)$"), "share"),
-    (re.compile(r"(?:_kbps)$"), "kbps"),
-    (re.compile(r"(?:port|pid|_id|\.id|epoch|slot|errno|version|quorum|mode|line)$"), "plain"),
+    (deferred(r"_(?:usec|usec_per_call)$"), "usec"),
+    (deferred(r"_ms$"), "ms"),
+    (deferred(r"(?:newest|oldest|log|started)_age$|\.age$"), "ago"),
+    (deferred(r"(?:_seconds|_sec|_age|_idle_median|_seconds_ago)$"), "seconds"),
+    (deferred(r"(?:_share|_ratio_share|_coverage)$"), "share"),
+    (deferred(r"(?:_kbps)$"), "kbps"),
+    (deferred(r"(?:port|pid|_id|\.id|epoch|slot|errno|version|quorum|mode|line)$"), "plain"),
 )
-_SIZED = re.compile(r"(\d{1,18})([kmg]b?)", re.IGNORECASE)
+_SIZED = deferred(r"(\d{1,18})([kmg]b?)", re.IGNORECASE)
 _SIZES = {"k": 10**3, "kb": 2**10, "m": 10**6, "mb": 2**20, "g": 10**9, "gb": 2**30}
 """As the configuration file writes sizes."""
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_NUMBER = deferred(r"-?\d+(?:\.\d+)?")
 
 
 def unit_of(field: str) -> str:

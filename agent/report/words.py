@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from agent.answer.diagnosis import Evidence
 from agent.report.quantities import UNITS, quantity, unit_of
+from tools.patterns import deferred
 from tools.records import Reading, Scalar
 
 TABLE = Path(__file__).with_name("field_words.txt")
@@ -20,16 +21,16 @@ OWNED = ("omem_max", "qbuf_max", "argv_mem_max", "monitor")
 """Fields of one client, which its reading names."""
 WHO = ("name", "address", "client", "user", "key", "prefix", "slot", "group", "node")
 """The ends of fields that say whose the rest is, in the order in which it's said."""
-_ROW = re.compile(r"((?:[a-z]+\d+\.)*[a-z]+\d+)\.(.+)")
-_NAMED_ROW = re.compile(r"(.+?)\.(\w+(?:\.delta|\.rate)?)")
+_ROW = deferred(r"((?:[a-z]+\d+\.)*[a-z]+\d+)\.(.+)")
+_NAMED_ROW = deferred(r"(.+?)\.(\w+(?:\.delta|\.rate)?)")
 _NAMED = {"log": "log", "kernel_log": "log", "pasted_log": "log", "sentinel": "log", "slowlog": "slowlog",
           "commandstats": "commandstats"}  # fmt: skip
 """Tools whose rows have a name, of an event or a command, and the part of the table that has their fields."""
-_LESS = re.compile(r"^-(\S+(?: [KMGT]iB)?) more")
-_OVER = re.compile(r"over the window|a call$")
+_LESS = deferred(r"^-(\S+(?: [KMGT]iB)?) more")
+_OVER = deferred(r"over the window|a call$")
 """What says by itself that it's of the window."""
-_ONE = re.compile(r"(?<![\d.,])1 (\w+?)(ies|s)\b")
-_SAMPLED = re.compile(r"\.(delta|rate)$")
+_ONE = deferred(r"(?<![\d.,])1 (\w+?)(ies|s)\b")
+_SAMPLED = deferred(r"\.(delta|rate)$")
 _SLOT = "\0"
 _KINDS = {
     "timeout": "no answer in time", "refused": "connection refused", "reset": "connection reset",
