@@ -9,6 +9,7 @@ from agent.cli.options import (
     configure_acl,
     configure_change,
     connection,
+    detail,
     investigating,
     place,
     server,
@@ -19,7 +20,9 @@ from agent.cli.program import Command
 
 def _chat(parser: argparse.ArgumentParser) -> None:
     place(parser)
-    parser.add_argument("--resume", metavar="FILE", help="go on with a recorded incident")
+    parser.add_argument(
+        "--resume", metavar="FILE|last", help="go on with a recorded incident, or with the last conversation"
+    )
     investigating(parser)
     approving(parser)
 
@@ -27,6 +30,7 @@ def _chat(parser: argparse.ArgumentParser) -> None:
 def _triage(parser: argparse.ArgumentParser) -> None:
     place(parser)
     common(parser)
+    detail(parser)
 
 
 def _annotate(parser: argparse.ArgumentParser) -> None:

@@ -57,7 +57,7 @@ def parser(commands: Sequence[Command], version: str, argv: Sequence[str] | None
         sub = choices.add_parser(command.name, help=command.help, description=command.help, allow_abbrev=False)
         if argv is None or command.name in argv:
             command.configure(sub)
-            sub.add_argument("-v", "--verbose", action="store_true", help="of a bug of rediagnose show where it is")
+            sub.add_argument("-v", "--verbose", action="count", help="show more: of a bug of rediagnose where it is")
     return root
 
 

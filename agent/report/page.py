@@ -6,15 +6,17 @@ from pathlib import Path
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, RuledOut, Step
 from agent.report import charts
 from agent.report.elements import Markup, joined, tag
+from agent.report.first_screen import about, do_now, stopped
 from agent.report.render import (
     cost_line,
-    headline,
     notices,
     only_reported,
     printed_value,
     reading_line,
     shown_evidence,
 )
+from agent.report.sections import COMMAND
+from agent.report.summary import explanation, headline, sentence, what_not_to_do
 from tools.records import Reading, Scalar
 from tools.text import one_line
 
@@ -27,7 +29,10 @@ TONES = {"diagnosed": "bad", "no-fault": "good"}
 
 def html(answer: Diagnosis) -> str:
     """The whole page."""
-    what, do, dont = (line.partition(": ")[2] for line in headline(answer))
+    steps = list(do_now(answer))
+    words = " ".join(line for line in steps if not line.startswith(COMMAND))
+    commands = [line.removeprefix(COMMAND) for line in steps if line.startswith(COMMAND)]
+    why = " ".join(sentence(part) for part in (stopped(answer), about(answer), explanation(answer)) if part)
     head = tag(
         "head", tag("meta", charset="utf-8"), tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
@@ -35,13 +40,15 @@ def html(answer: Diagnosis) -> str:
     )  # fmt: skip
     top = tag(
         "header", tag("p", _name(answer), class_=f"badge {TONES.get(answer.outcome, 'unsure')}"),
-        tag("h1", _words(what)),
+        tag("h1", _words(sentence(headline(answer)))), tag("p", _words(why)),
         tag("p", f"Reported: {_words(answer.symptom or 'nothing in particular')}", class_="soft"),
         tag("p", _target(answer), class_="soft"),
     )  # fmt: skip
     advice = tag(
-        "div", tag("section", tag("h2", "Do now"), tag("p", _words(do)), class_="card good-edge"),
-        tag("section", tag("h2", "Don't"), tag("p", _words(dont)), class_="card bad-edge"), class_="pair",
+        "div", tag("section", tag("h2", "Do now"), tag("p", _words(words)),
+            *(tag("p", tag("code", _words(line))) for line in commands), class_="card good-edge"),
+        tag("section", tag("h2", "Don't"), tag("p", _words(what_not_to_do(answer))), class_="card bad-edge"),
+        class_="pair",
     )  # fmt: skip
     parts = (
         top, advice, *(tag("p", _words(line), class_="notice") for line in notices(answer)), _blind(answer),
