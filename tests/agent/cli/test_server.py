@@ -116,6 +116,40 @@ def test_a_users_server_is_a_positional_on_either_side_of_an_option() -> None:
         assert resolved(acl, *args).node == "cache-7.example:6380"
 
 
+@pytest.mark.parametrize(
+    ("what", "node", "symptom"),
+    [
+        (("10.1.2.3", "it is slow"), "10.1.2.3:6379", "it is slow"),
+        (("it is slow", "cache-7.example"), "cache-7.example:6379", "it is slow"),
+        (("localhost",), "localhost:6379", ""),
+        (("[::1]",), "::1:6379", ""),
+        (("[fd00::7]:7000", "slow"), "fd00::7:7000", "slow"),
+        (("ORDERS", "slow"), "cache-7.example:6380", "slow"),
+        (("redis://a:1", "oom.kill"), "a:1", "oom.kill"),
+    ],
+)
+def test_addresses_and_names_are_servers_and_other_words_symptoms(
+    what: tuple[str, ...], node: str, symptom: str
+) -> None:
+    target, said = Positionals(what=what).target_and_symptom()
+    assert (target.node.replace("[", "").replace("]", ""), said) == (node, symptom)
+
+
+@pytest.mark.parametrize("elsewhere", ["", "redis://elsewhere:1"])
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [("ordes", "did you mean orders?"), ("cache", "--url cache"), ("slow!", "needs the server beside it")],
+)
+def test_a_word_that_could_be_either_is_asked_back(
+    word: str, said: str, elsewhere: str, monkeypatch: pytest.MonkeyPatch, program: Callable[..., Done]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", elsewhere)
+    with pytest.raises(UsageError, match=f"{word!r} is no address and no target") as asked:
+        Positionals(what=(word,)).target_and_symptom()
+    assert said in str(asked.value)
+    assert program("triage", word).status == 2
+
+
 def test_a_symptom_may_begin_with_an_address() -> None:
     seen = "https://grafana.example/d/1?from=now-1h shows time-outs"
     inputs = Positionals(what=(seen, "redis://cache-7.example:6380"))
