@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from agent.answer.diagnosis import OFFLINE, ModelUse
+from agent.answer.diagnosis import OFFLINE, Diagnosis, ModelUse, Outcome
 from agent.cli.place import ConnectionInputs, Positionals, ServerInputs, usable
 from agent.investigation.model_settings import ModelSettings
 from agent.investigation.pipeline import Setup
@@ -23,6 +23,10 @@ from tools.settings.file import settings_for
 
 _OWN = ("REDIS", "REDIAGNOSE_", "OPENAI_", "AZURE_", "GITHUB_", "JIRA_", "PAGERDUTY_")
 """How the variables of the environment begin that are read here."""
+BY_OUTCOME: Mapping[Outcome, int] = {
+    "no-fault": 0, "diagnosed": 10, "outside-redis": 10, "insufficient-evidence": 11,
+}  # fmt: skip
+"""Exit statuses with --exit-code: 0 well, 10 a fault (be it outside of Redis), 11 can't tell."""
 Inputs = TypeVar("Inputs", bound=Record)
 
 
@@ -165,6 +169,12 @@ class PrintedInputs(InvestigationInputs):
     approve: Literal["ask", "never"] = "ask"
     reveal: bool = False
     show_prompt: bool = False
+    exit_code: bool = False
+    """Whether the exit status says what the answer is."""
+
+    def status(self, answer: Diagnosis) -> int:
+        """The exit status of an answer."""
+        return BY_OUTCOME[answer.outcome] if self.exit_code else 0
 
 
 class TriageInputs(PrintedInputs, Positionals):

@@ -29,4 +29,5 @@ async def triage(inputs: TriageInputs) -> int:
             return status if await notify_all(hooks, incident.answer()) else FAILED
 
     setup = inputs.setup(target, symptom, clock)
-    return await investigate(setup, clock, finish, presenter.print, prompt_only=inputs.show_prompt)
+    show = inputs.show_prompt
+    return await investigate(setup, clock, finish, presenter.print, status=inputs.status, prompt_only=show)
