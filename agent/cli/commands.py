@@ -66,6 +66,11 @@ def _trust(parser: Parser) -> None:
     way.add_argument("--list", action="store_true", help="print the files that are trusted")
 
 
+def _completion(parser: Parser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"))
+    parser.set_defaults(root=parser.root)
+
+
 def _nothing(parser: Parser) -> None:
     pass
 
@@ -117,4 +122,11 @@ COMMANDS = (
     Command("runbooks", "list|show NAME|check [DIR]", "the runbooks, by name or cause, and a check of your own",
             _runbooks, "agent.cli.inputs:RunbooksInputs", "agent.cli.runbooks:runbooks", _SET_UP,
             ("rediagnose runbooks show maxclients-exhausted", "rediagnose runbooks check ./runbooks")),
+    Command("schema", "", "the JSON schema of an answer, as triage --format json prints it", _nothing,
+            "agent.cli.inputs:NoInputs", "agent.cli.schema:schema", _SET_UP,
+            ("rediagnose schema >answer.schema.json", "rediagnose schema | jq .properties.outcome")),
+    Command("completion", "bash|zsh|fish", "the script that makes a shell complete commands, options and files",
+            _completion, "agent.cli.inputs:CompletionInputs", "agent.cli.completion:completion", _SET_UP,
+            ("rediagnose completion bash >~/.local/share/bash-completion/completions/rediagnose",
+             "rediagnose completion fish >~/.config/fish/completions/rediagnose.fish")),
 )  # fmt: skip

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from agent.answer.diagnosis import OFFLINE, Diagnosis, ModelUse, Outcome
+from agent.cli.parsing import Parser
 from agent.cli.place import ConnectionInputs, Positionals, ServerInputs, usable
 from agent.investigation.model_settings import ModelSettings
 from agent.investigation.pipeline import Setup
@@ -273,3 +274,11 @@ class TrustInputs(Record):
 
 class NoInputs(Record):
     """A command without arguments."""
+
+
+class CompletionInputs(Record, arbitrary_types_allowed=True):
+    """`rediagnose completion`."""
+
+    shell: Literal["bash", "zsh", "fish"]
+    root: Parser
+    """The parser of all commands."""

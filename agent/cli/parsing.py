@@ -18,10 +18,11 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(
         self, *, configure: Configure | None = None, examples: Iterable[str] = (), overview: str | None = None,
-        **settings: Any,
+        root: "Parser | None" = None, **settings: Any,
     ) -> None:  # fmt: skip
-        """`configure` adds the arguments once they're needed; `overview` is all of the help."""
+        """`configure` adds the arguments once they're needed, `overview` is the whole help, `root` has all commands."""
         super().__init__(**{"argument_default": argparse.SUPPRESS, "allow_abbrev": False, **settings})
+        self.root = root or self
         self._configure = configure
         self._examples = tuple(examples)
         self._overview = overview

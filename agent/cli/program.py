@@ -52,8 +52,8 @@ def parser(commands: Sequence[Command], version: str) -> Parser:
     for command in commands:
         usage = f"rediagnose {command.name} {command.usage} [options]".replace("  ", " ")
         choices.add_parser(
-            command.name, usage=usage, description=command.help, configure=partial(_configure, command),
-            examples=command.examples,
+            command.name, usage=usage, help=command.help, description=command.help, root=root,
+            configure=partial(_configure, command), examples=command.examples,
         )  # fmt: skip
     return root
 

@@ -1,14 +1,17 @@
 """The help: what there is by what it's for, and how each command is called."""
 
+import json
 import shlex
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from agent.cli.commands import COMMANDS as AGENT
 from agent.cli.program import Command, parsed, parser
 from evals.commands import COMMANDS as EVALS
-from tests.program import Done
+from tests.program import SCHEMA, Done
 
 COMMANDS = (*AGENT, *EVALS)
 
@@ -38,3 +41,37 @@ def test_the_options_of_an_investigation_stand_in_groups(program: Callable[..., 
     shown = program("triage", "--help").out
     for title in ("the server", "being let in", "the answer", "the model", "what is looked at", "bounds"):
         assert f"\n{title}:\n" in shown
+
+
+def test_the_schema_is_the_one_that_answers_are_held_to(program: Callable[..., Done]) -> None:
+    assert json.loads(program("schema").out) == SCHEMA
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        (("tri",), ["triage"]),
+        (("triage", "--form"), ["--format"]),
+        (("triage", "--format", ""), ["text", "json", "markdown"]),
+        (("lab", "sta"), ["start"]),
+        (("replay", "inc"), ["incident.rec"]),
+    ],
+    ids=lambda value: " ".join(value),
+)
+def test_bash_completes(
+    typed: tuple[str, ...], completed: list[str], program: Callable[..., Done], tmp_path: Path
+) -> None:
+    (tmp_path / "incident.rec").touch()
+    (tmp_path / "script").write_text(program("completion", "bash").out)
+    words = f"COMP_WORDS=({shlex.join(('rediagnose', *typed))}) COMP_CWORD={len(typed)}"
+    ask = f'source ./script; {words}; _shtab_rediagnose; printf "%s\\n" "${{COMPREPLY[@]}}"'
+    done = subprocess.run(["bash", "-c", ask], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert [word.rstrip() for word in done.stdout.splitlines()] == completed
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_have_all_commands(shell: str, program: Callable[..., Done]) -> None:
+    script = program("completion", shell).out
+    for command in COMMANDS:
+        assert command.name in script
+    assert program("completion", "dash").status == 2
