@@ -10,6 +10,7 @@ from agent.answer.diagnosis import Diagnosis
 from agent.cli.hard_stop import PASSED, HardStop, hard_stop
 from agent.cli.inputs import AnnotateInputs
 from agent.cli.investigate import investigate, note
+from agent.cli.machine import with_machine
 from agent.cli.program import FAILED, INTERRUPTED, NOTHING
 from agent.investigation.investigation import Investigation
 from agent.remediation.audit import ForbiddenLog
@@ -100,7 +101,7 @@ async def look_live(inputs: AnnotateInputs, ticket: Ticket, target: Target) -> t
     if inputs.at is None and ticket.at:
         inputs = inputs.model_copy(update={"at": _past(ticket)})
     clock = SystemClock()
-    setup = inputs.setup(target, ticket.symptom, clock)
+    setup = await with_machine(inputs.setup(target, ticket.symptom, clock), inputs)
     show = inputs.show_prompt
     status = await investigate(setup, clock, finish, print_, status=inputs.status, prompt_only=show)
     return status, answers[0] if answers else None

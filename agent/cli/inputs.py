@@ -68,6 +68,12 @@ class SourceInputs(ConnectionInputs):
     """URL of a Prometheus that keeps redis_exporter's figures."""
     host_facts: str | None = None
     """File with what `host-script` printed."""
+    ssh: str | None = None
+    """Host on which the person's ssh runs the host script."""
+    pod: str | None = None
+    """NAMESPACE/POD in which kubectl runs the host script."""
+    host_port: int | None = None
+    """The server's port there; null for the target's own."""
     server_log: str | None = None
     """File of a dead server's log."""
     one_node: bool = False

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from agent.cli.argument_types import network, positive, price, whole, window
+from agent.cli.argument_types import network, port, positive, price, whole, window
 from agent.cli.parsing import Parser
 
 
@@ -54,6 +54,10 @@ def sources(parser: Parser) -> None:
         help="keeps redis_exporter's figures (rediagnose.toml, $REDIAGNOSE_PROMETHEUS)",
     )
     add("--host-facts", metavar="FILE", help="what `rediagnose host-script` printed on the server's machine")
+    hint = "run `rediagnose host-script` there over your own ssh, which asks for nothing; it only reads"
+    add("--ssh", metavar="[USER@]HOST", help=hint)
+    add("--pod", metavar="NS/NAME", help="the same in a pod, by kubectl exec; NS/NAME/CONTAINER for one of several")
+    add("--host-port", type=port, metavar="N", help="the server's port there, where a tunnel gives it another here")
     add("--server-log", metavar="FILE", help="the server's log, where it can't be found because the server is dead")
     add("--one-node", action="store_true", help="only the URL's node: none that it names is dialled or logged into")
 
