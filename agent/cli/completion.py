@@ -3,9 +3,9 @@
 import argparse
 from collections.abc import Iterator
 
-from agent.cli.inputs import CompletionInputs
 from agent.cli.parsing import Parser
 from agent.cli.program import ANSWERED
+from agent.cli.setup_inputs import CompletionInputs
 from tools.errors import UsageError
 
 _FILES, _FOLDERS = frozenset(("FILE", "TICKET|-", "A", "B")), frozenset(("DIR", "NAME|DIR"))

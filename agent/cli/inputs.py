@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from agent.answer.diagnosis import OFFLINE, Diagnosis, ModelUse, Outcome
-from agent.cli.parsing import Parser
 from agent.cli.place import ConnectionInputs, Positionals, ServerInputs, usable
 from agent.investigation.model_settings import ModelSettings
 from agent.investigation.pipeline import Setup
@@ -88,15 +87,7 @@ class SourceInputs(ConnectionInputs):
 
         Raises `UsageError` naming the option and the remedy.
         """
-        try:
-            at = parse_moment(self.at, clock.now()) if self.at else None
-        except ValueError as error:
-            raise UsageError(f"--at: {error}") from None
-        url, source = self.prometheus, "--prometheus"
-        if not url and (configured := settings_for(target).past):
-            url, source = configured.get_secret_value(), "rediagnose.toml"
-        if not url and (url := os.environ.get("REDIAGNOSE_PROMETHEUS")):
-            source = "REDIAGNOSE_PROMETHEUS"
+        history = self.history(target, clock)
         baseline = None
         if self.baseline:
             # It brings the replaying of recordings along.
@@ -105,9 +96,21 @@ class SourceInputs(ConnectionInputs):
             baseline = read_baseline(self.baseline, load())
         return Sources(
             facts=load_facts(self.host_facts) if self.host_facts else None, log=self.server_log,
-            history=History(url, clock, at, source=source), record=self.record, events=events,
-            baseline=baseline,
+            history=history, record=self.record, events=events, baseline=baseline,
         )  # fmt: skip
+
+    def history(self, target: Target | None, clock: Clock) -> History:
+        """Where the past of a target is kept, or of any. Raises `UsageError` naming the option and the remedy."""
+        try:
+            at = parse_moment(self.at, clock.now()) if self.at else None
+        except ValueError as error:
+            raise UsageError(f"--at: {error}") from None
+        url, source = self.prometheus, "--prometheus"
+        if not url and target and (configured := settings_for(target).past):
+            url, source = configured.get_secret_value(), "rediagnose.toml"
+        if not url and (url := os.environ.get("REDIAGNOSE_PROMETHEUS")):
+            source = "REDIAGNOSE_PROMETHEUS"
+        return History(url, clock, at, source=source)
 
 
 class InvestigationInputs(SourceInputs):
@@ -261,30 +264,11 @@ class AclInputs(ServerInputs):
     """Seconds for all that the server is asked."""
 
 
-class RunbooksInputs(Record):
-    """`rediagnose runbooks`."""
+class DoctorInputs(InvestigationInputs, ServerInputs):
+    """`rediagnose doctor`."""
 
-    verb: Literal["list", "show", "check"]
-    name: str | None = None
-    """A runbook or a cause; a folder to check."""
-
-
-class TrustInputs(Record):
-    """`rediagnose trust`."""
-
-    file: Path | None = None
-    """A file of settings; null for this folder's."""
-    revoke: bool = False
-    list: bool = False
-
-
-class NoInputs(Record):
-    """A command without arguments."""
-
-
-class CompletionInputs(Record, arbitrary_types_allowed=True):
-    """`rediagnose completion`."""
-
-    shell: Literal["bash", "zsh", "fish"]
-    root: Parser
-    """The parser of all commands."""
+    what: tuple[str, ...] = ()
+    """The server, where no option names it."""
+    format: Literal["text", "json"] = "text"
+    deadline: float | None = None
+    """Seconds for the whole; null for the usual ones."""

@@ -18,6 +18,26 @@ def configure_acl(parser: Parser) -> None:
     connection(parser)
 
 
+def configure_doctor(parser: Parser) -> None:
+    """Add all its arguments."""
+    add = parser.add_argument
+    add(
+        "what",
+        nargs="*",
+        default=[],
+        metavar="SERVER",
+        help="by its URL, its address or its target's name; else $REDIS_URL",
+    )
+    server(parser)
+    add("--format", choices=("text", "json"), help="of what is printed (text)")
+    add("--deadline", type=positive, metavar="SECONDS", help="for the whole (90)")
+    model(parser)
+    sources(parser)
+    parser.section("what is looked at").add_argument("--runbooks", metavar="DIR", help="your own runbooks")
+    audit(parser)
+    connection(parser)
+
+
 def place(parser: Parser) -> None:
     """The positionals of an investigation, and what may stand in place of the first."""
     words = "the server by its URL, its address or its target's name; else $REDIS_URL; the other is the symptom"

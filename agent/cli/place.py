@@ -92,17 +92,27 @@ class ServerInputs(ConnectionInputs):
         where = next(iter((*options, *words)), None)
         return None if where is None else self.target(where)
 
+    def named_or_environment(self, words: Sequence[str] = ()) -> Target | None:
+        """The server that is named, or else that of REDIS_URL; null for none. Raises `UsageError` as `named` does."""
+        if found := self.named(words):
+            return found
+        return self.target(where) if (where := os.environ.get("REDIS_URL")) else None
+
     def server(self, words: Sequence[str] = (), symptom: str = "") -> Target:
         """The server that is named, or else that of REDIS_URL. Raises `UsageError` as `named` does, or for none.
 
         `symptom` is what was taken for one, and may have been meant as a name.
         """
-        if found := self.named(words):
+        if found := self.named_or_environment(words):
             return found
-        if where := os.environ.get("REDIS_URL"):
-            return self.target(where)
         names = f"{symptom!r} names no server" if symptom else "no server is named"
         raise UsageError(f"{names}, and REDIS_URL isn't set; {REMEDY}")
+
+    def origin(self, words: Sequence[str] = ()) -> tuple[str | None, str]:
+        """What names the server, as it was given, and where that is from."""
+        ways = ((self.url, "--url"), (self.target_name, "--target"), *((word, "the command line") for word in words),
+                (os.environ.get("REDIS_URL") or None, "REDIS_URL"))  # fmt: skip
+        return next(((where, source) for where, source in ways if where is not None), (None, ""))
 
 
 class Positionals(ServerInputs):

@@ -1,8 +1,8 @@
 """`rediagnose schema`: the JSON schema of an answer."""
 
 from agent.answer.schema import SCHEMA
-from agent.cli.inputs import NoInputs
 from agent.cli.program import ANSWERED
+from agent.cli.setup_inputs import NoInputs
 
 
 def schema(inputs: NoInputs) -> int:

@@ -51,7 +51,8 @@ def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_all_that_talk_to_a_server_are_tried() -> None:
-    assert {one.name for one in TALKING} == {"triage", "chat", "annotate", "capture", "apply", "rollback", "acl"}
+    names = {"triage", "chat", "annotate", "capture", "apply", "rollback", "acl", "doctor"}
+    assert {one.name for one in TALKING} == names
 
 
 @pytest.mark.parametrize("command", TALKING, ids=lambda one: one.name)
@@ -100,7 +101,7 @@ def test_two_servers_are_one_too_many(command: Command) -> None:
         assert "hunter2" not in str(two.value)
 
 
-@pytest.mark.parametrize("name", [one.name for one in TALKING if one.name != "annotate"])
+@pytest.mark.parametrize("name", [one.name for one in TALKING if one.name not in ("annotate", "doctor")])
 def test_none_is_said_alike(name: str, program: Callable[..., Done]) -> None:
     done = program(name, *ALWAYS.get(name, ()))
     assert (done.status, done.out) == (2, "")
