@@ -78,7 +78,12 @@ def configure_eval(parser: Parser) -> None:
     )
     add("-k", metavar="EXPR", help="scenarios whose id, fault, family, cause or server holds a word; and, or, not, ()")
     add("--scenarios", metavar="DIR", help="a folder with an index.json (the bundled recordings)")
-    add("--epochs", type=whole, metavar="N", help="runs of each scenario (1); pass^8 takes 8")
+    add(
+        "--epochs",
+        type=whole,
+        metavar="N",
+        help="runs of each scenario (1); with 4 or 8 it says how often all of them are right",
+    )
     add("--jobs", type=whole, metavar="N", help="processes side by side (2)")
     add("-o", "--output", metavar="FILE", help="a line of JSON for each run; runs that are there aren't repeated")
     add("--format", choices=("text", "json", "html"), help="of what is printed (text)")
