@@ -60,10 +60,11 @@ def one_line(text: str, most: int = LINE_MOST) -> str:
 def did_you_mean(word: str, names: Iterable[str], most: int = 3) -> str:
     """The end of an error's line about a word that isn't one of the names: those that it may have been meant as."""
     # It takes a while to load, and only a mistake needs it.
-    from difflib import get_close_matches
+    from difflib import SequenceMatcher
 
-    by_lower = {name.lower(): name for name in names}
-    close = [by_lower[name] for name in get_close_matches(word.lower(), by_lower, n=most, cutoff=0.6)]
+    likeness = {name: SequenceMatcher(None, name.lower(), word.lower()).ratio() for name in names}
+    least = max(0.6, max(likeness.values(), default=0) - 0.1)
+    close = sorted((name for name in likeness if likeness[name] >= least), key=lambda name: -likeness[name])[:most]
     return f"; did you mean {' or '.join(close)}?" if close else ""
 
 

@@ -16,7 +16,7 @@ from tools.text import did_you_mean
 
 ADDRESS = deferred(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(:[0-9]{1,5})?")
 """host, host:port or [v6]:port."""
-_IPV4 = re.compile(r"\d{1,3}(\.\d{1,3}){3}")
+_IPV4 = deferred(r"\d{1,3}(\.\d{1,3}){3}")
 REMEDY = "give a URL such as redis://host:6379, or --target and a name in rediagnose.toml"
 """What helps where no server is named, in every command."""
 

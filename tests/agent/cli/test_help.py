@@ -12,6 +12,7 @@ from agent.cli.commands import COMMANDS as AGENT
 from agent.cli.program import Command, parsed, parser
 from evals.commands import COMMANDS as EVALS
 from tests.program import SCHEMA, Done
+from tools.text import did_you_mean
 
 COMMANDS = (*AGENT, *EVALS)
 
@@ -52,7 +53,7 @@ def test_the_schema_is_the_one_that_answers_are_held_to(program: Callable[..., D
     [
         (("tri",), ["triage"]),
         (("triage", "--form"), ["--format"]),
-        (("triage", "--format", ""), ["text", "json", "markdown"]),
+        (("triage", "--format", ""), ["text", "json", "markdown", "html"]),
         (("lab", "sta"), ["start"]),
         (("replay", "inc"), ["incident.rec"]),
     ],
@@ -75,3 +76,17 @@ def test_other_shells_have_all_commands(shell: str, program: Callable[..., Done]
     for command in COMMANDS:
         assert command.name in script
     assert program("completion", "dash").status == 2
+
+
+@pytest.mark.parametrize(
+    ("word", "names", "said"),
+    [
+        ("Ordrs", ["orders", "orders-eu", "cart"], "; did you mean orders?"),
+        ("order-eu", ["orders-eu", "orders-us"], "; did you mean orders-eu?"),
+        ("cache", ["cache-1", "cache-2"], "; did you mean cache-1 or cache-2?"),
+        ("zzz", ["orders"], ""),
+        ("zzz", [], ""),
+    ],
+)
+def test_what_a_word_may_mean_is_the_closest_alone(word: str, names: list[str], said: str) -> None:
+    assert did_you_mean(word, names) == said
