@@ -4,7 +4,9 @@ import dataclasses
 import shlex
 import sys
 
+from agent.cli.hard_stop import GRACE, hard_stop
 from agent.cli.inputs import SourceInputs
+from agent.cli.program import INTERRUPTED, NOTHING
 from agent.investigation.pipeline import Setup
 from agent.investigation.sources import Sources
 from tools.connection.target import Target
@@ -23,8 +25,20 @@ async def with_machine(setup: Setup, inputs: SourceInputs) -> Setup:
 
 async def sources_with_machine(sources: Sources, inputs: SourceInputs, target: Target) -> Sources:
     """The sources with what --ssh or --pod brings. Raises as `machine_facts` does."""
-    facts = await machine_facts(inputs, target)
+    if not (inputs.ssh or inputs.pod or inputs.host_port):
+        return sources
+    from tools.host.remote import DEADLINE
+
+    with hard_stop(DEADLINE + GRACE, _stuck):
+        facts = await machine_facts(inputs, target)
     return dataclasses.replace(sources, facts=facts) if facts else sources
+
+
+def _stuck(ended: bool) -> int:
+    _say(
+        "interrupted; no server was asked" if ended else "what came of the machine kept it computing; nothing was asked"
+    )
+    return INTERRUPTED if ended else NOTHING
 
 
 async def machine_facts(inputs: SourceInputs, target: Target) -> HostFacts | None:
