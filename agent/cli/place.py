@@ -45,7 +45,7 @@ class ConnectionInputs(Record):
                 return self.configured(one)
             if not ADDRESS.fullmatch(where):
                 raise UsageError(
-                    f"{where!r} is no URL, no address and no target of rediagnose.toml{_meant(where)}; {REMEDY}"
+                    f"{where!r} is no URL, no address and no target of rediagnose.toml{_meant(where)} ({REMEDY})"
                 )
             where = f"redis://{where}"
         target = usable(parse_target(where, tls=self.tls, password_file=self.password_file))
@@ -130,13 +130,14 @@ class Positionals(ServerInputs):
         if not is_named:
             places = [word for word in self.what if _is_host(word)][:1]
         symptoms = [word for word in self.what if word not in places]
+        words = [hide_secrets(word) for word in symptoms if len(word.split()) == 1]
+        if len(words) == 1 and not (is_named or places):
+            raise UsageError(_either(words[0]))
         if len(symptoms) > 1:
             raise UsageError(
                 f"{hide_secrets(symptoms[-1])!r} is a second symptom; put a symptom of several words in quotes"
             )
         symptom = hide_secrets(symptoms[0]) if symptoms else ""
-        if symptom and not (is_named or places or " " in symptom.strip()):
-            raise UsageError(_either(symptom))
         return self.server(places, symptom), symptom
 
 
@@ -159,12 +160,10 @@ def _is_host(word: str) -> bool:
 
 def _either(word: str) -> str:
     """What to say about one word that is no address and no target's name: it isn't guessed what it is."""
+    host = f"a host: {word}:6379, or --url {word}; " if ADDRESS.fullmatch(word) else ""
     return (
-        f"{word!r} is no address and no target of rediagnose.toml{_meant(word)}; a host goes with its port "
-        f"({word}:6379) or as --url {word}, and a symptom of one word needs the server beside it"
-        if ADDRESS.fullmatch(word)
-        else f"{word!r} is no address and no target of rediagnose.toml{_meant(word)}; "
-        "a symptom of one word needs the server beside it"
+        f"{word!r} is no address and no target of rediagnose.toml{_meant(word)} "
+        f"({host}a symptom of one word: name the server as well)"
     )
 
 

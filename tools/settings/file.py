@@ -97,8 +97,8 @@ def target_named(name: str, *, environ: Mapping[str, str] = os.environ, folder: 
     names = target_names(files)
     where = " and ".join(str(one.file) for one in files)
     raise UsageError(
-        f"--target {name!r}: no target has this name{did_you_mean(name, names)}; "
-        f"{where} {'has' if len(files) == 1 else 'have'} {', '.join(names) or 'none'}"
+        f"--target {name!r}: no target has this name{did_you_mean(name, names)} "
+        f"({where} {'has' if len(files) == 1 else 'have'} {', '.join(names) or 'none'})"
     )
 
 

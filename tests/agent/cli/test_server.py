@@ -139,7 +139,7 @@ def test_addresses_and_names_are_servers_and_other_words_symptoms(
 @pytest.mark.parametrize("elsewhere", ["", "redis://elsewhere:1"])
 @pytest.mark.parametrize(
     ("word", "said"),
-    [("ordes", "did you mean orders?"), ("cache", "--url cache"), ("slow!", "needs the server beside it")],
+    [("ordes", "did you mean orders?"), ("cache", "--url cache"), ("slow!", "name the server as well")],
 )
 def test_a_word_that_could_be_either_is_asked_back(
     word: str, said: str, elsewhere: str, monkeypatch: pytest.MonkeyPatch, program: Callable[..., Done]
@@ -148,7 +148,10 @@ def test_a_word_that_could_be_either_is_asked_back(
     with pytest.raises(UsageError, match=f"{word!r} is no address and no target") as asked:
         Positionals(what=(word,)).target_and_symptom()
     assert said in str(asked.value)
-    assert program("triage", word).status == 2
+    # A symptom beside it says what it is no more than the word itself.
+    for what in ((word,), (word, "requests time out"), ("requests time out", word)):
+        done = program("triage", *what)
+        assert done.status == 2 and said in done.err
 
 
 def test_a_symptom_may_begin_with_an_address() -> None:

@@ -107,7 +107,7 @@ def test_a_target_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "rediagnose.toml").write_text(GOOD)
     found = target_named("Orders", environ={}, folder=tmp_path)
     assert found.target and found.target.node == "orders.example:6379"
-    said = r"'orders2': no target has this name; did you mean orders\?; .*rediagnose.toml has orders"
+    said = r"'orders2': no target has this name; did you mean orders\? \(.*rediagnose.toml has orders\)"
     with pytest.raises(UsageError, match=said):
         target_named("orders2", environ={}, folder=tmp_path)
     with pytest.raises(UsageError, match=r"there is no rediagnose.toml here nor in"):
