@@ -24,7 +24,7 @@ def options() -> str:
     shown = parser(COMMANDS, "")
     (subparsers,) = [action for action in shown._actions if action.dest == "command"]
     assert isinstance(subparsers.choices, dict)
-    triage = subparsers.choices["triage"]
+    triage = subparsers.choices["triage"].configured()
     rows = [
         f"| `{', '.join(action.option_strings)}{f' {action.metavar}' if action.metavar else ''}` | {action.help} |"
         for action in triage._actions

@@ -10,7 +10,8 @@ from agent.answer.diagnosis import Diagnosis
 from agent.cli.hard_stop import PASSED, HardStop, hard_stop
 from agent.cli.inputs import AnnotateInputs
 from agent.cli.investigate import investigate, note
-from agent.cli.program import ANSWERED, FAILED, INTERRUPTED, NOTHING
+from agent.cli.machine import with_machine
+from agent.cli.program import FAILED, INTERRUPTED, NOTHING
 from agent.investigation.investigation import Investigation
 from agent.remediation.audit import ForbiddenLog
 from agent.tickets.comment import comment, marker_of
@@ -89,9 +90,10 @@ async def look_live(inputs: AnnotateInputs, ticket: Ticket, target: Target) -> t
     answers: list[Diagnosis] = []
 
     async def finish(incident: Investigation, forbidden: ForbiddenLog, stop: HardStop) -> int:
-        answers.append(incident.answer())
+        answer = incident.answer()
+        answers.append(answer)
         note(incident, forbidden, inputs.audit)
-        return ANSWERED
+        return inputs.status(answer)
 
     def print_(incident: Investigation, answer: Diagnosis) -> None:
         _print(inputs, answer, comment(answer, marker_of(target)))
@@ -99,8 +101,9 @@ async def look_live(inputs: AnnotateInputs, ticket: Ticket, target: Target) -> t
     if inputs.at is None and ticket.at:
         inputs = inputs.model_copy(update={"at": _past(ticket)})
     clock = SystemClock()
-    setup = inputs.setup(target, ticket.symptom, clock)
-    status = await investigate(setup, clock, finish, print_, prompt_only=inputs.show_prompt)
+    setup = await with_machine(inputs.setup(target, ticket.symptom, clock), inputs)
+    show = inputs.show_prompt
+    status = await investigate(setup, clock, finish, print_, status=inputs.status, prompt_only=show)
     return status, answers[0] if answers else None
 
 

@@ -16,6 +16,7 @@ from agent.chat.slash import COMMANDS, Chat, words_for
 from agent.cli.hard_stop import FOREVER, GRACE, PASSED, HardStop, hard_stop
 from agent.cli.inputs import ChatInputs
 from agent.cli.interruption import Interruption, interruptible
+from agent.cli.machine import with_machine
 from agent.cli.program import ANSWERED, INTERRUPTED
 from agent.cli.streams import reader_left
 from agent.cli.unhurried import Unhurried
@@ -34,7 +35,7 @@ async def chat(inputs: ChatInputs) -> int:
     """Talk until the end of the input. Raises `UsageError` for input that can't be used."""
     resumed = resumed_file(inputs)
     target, symptom = target_and_symptom(inputs, resumed)
-    setup = inputs.setup(target, symptom, SystemClock())
+    setup = await with_machine(inputs.setup(target, symptom, SystemClock()), inputs)
     if inputs.record:
         must_be_new(inputs.record)
     console, there = Console(), sys.stdin.isatty() and sys.stdout.isatty()

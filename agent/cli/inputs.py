@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from agent.answer.diagnosis import OFFLINE, ModelUse
+from agent.answer.diagnosis import OFFLINE, Diagnosis, ModelUse, Outcome
 from agent.cli.place import ConnectionInputs, Positionals, ServerInputs, usable
 from agent.investigation.model_settings import ModelSettings
 from agent.investigation.pipeline import Setup
@@ -24,6 +24,10 @@ from tools.settings.file import settings_for
 
 _OWN = ("REDIS", "REDIAGNOSE_", "OPENAI_", "AZURE_", "GITHUB_", "JIRA_", "PAGERDUTY_")
 """How the variables of the environment begin that are read here."""
+BY_OUTCOME: Mapping[Outcome, int] = {
+    "no-fault": 0, "diagnosed": 10, "outside-redis": 10, "insufficient-evidence": 11,
+}  # fmt: skip
+"""Exit statuses with --exit-code: 0 well, 10 a fault (be it outside of Redis), 11 can't tell."""
 Inputs = TypeVar("Inputs", bound=Record)
 
 
@@ -64,6 +68,12 @@ class SourceInputs(ConnectionInputs):
     """URL of a Prometheus that keeps redis_exporter's figures."""
     host_facts: str | None = None
     """File with what `host-script` printed."""
+    ssh: str | None = None
+    """Host on which the person's ssh runs the host script."""
+    pod: str | None = None
+    """NAMESPACE/POD in which kubectl runs the host script."""
+    host_port: int | None = None
+    """The server's port there; null for the target's own."""
     server_log: str | None = None
     """File of a dead server's log."""
     one_node: bool = False
@@ -78,15 +88,7 @@ class SourceInputs(ConnectionInputs):
 
         Raises `UsageError` naming the option and the remedy.
         """
-        try:
-            at = parse_moment(self.at, clock.now()) if self.at else None
-        except ValueError as error:
-            raise UsageError(f"--at: {error}") from None
-        url, source = self.prometheus, "--prometheus"
-        if not url and (configured := settings_for(target).past):
-            url, source = configured.get_secret_value(), "rediagnose.toml"
-        if not url and (url := os.environ.get("REDIAGNOSE_PROMETHEUS")):
-            source = "REDIAGNOSE_PROMETHEUS"
+        history = self.history(target, clock)
         baseline = None
         if self.baseline:
             # It brings the replaying of recordings along.
@@ -95,9 +97,21 @@ class SourceInputs(ConnectionInputs):
             baseline = read_baseline(self.baseline, load())
         return Sources(
             facts=load_facts(self.host_facts) if self.host_facts else None, log=self.server_log,
-            history=History(url, clock, at, source=source), record=self.record, events=events,
-            baseline=baseline,
+            history=history, record=self.record, events=events, baseline=baseline,
         )  # fmt: skip
+
+    def history(self, target: Target | None, clock: Clock) -> History:
+        """Where the past of a target is kept, or of any. Raises `UsageError` naming the option and the remedy."""
+        try:
+            at = parse_moment(self.at, clock.now()) if self.at else None
+        except ValueError as error:
+            raise UsageError(f"--at: {error}") from None
+        url, source = self.prometheus, "--prometheus"
+        if not url and target and (configured := settings_for(target).past):
+            url, source = configured.get_secret_value(), "rediagnose.toml"
+        if not url and (url := os.environ.get("REDIAGNOSE_PROMETHEUS")):
+            source = "REDIAGNOSE_PROMETHEUS"
+        return History(url, clock, at, source=source)
 
 
 class InvestigationInputs(SourceInputs):
@@ -171,6 +185,12 @@ class PrintedInputs(InvestigationInputs):
     pager: bool = True
     """Whether what is longer than the terminal goes through a pager."""
     show_prompt: bool = False
+    exit_code: bool = False
+    """Whether the exit status says what the answer is."""
+
+    def status(self, answer: Diagnosis) -> int:
+        """The exit status of an answer."""
+        return BY_OUTCOME[answer.outcome] if self.exit_code else 0
 
     @property
     def detail(self) -> int:
@@ -255,22 +275,11 @@ class AclInputs(ServerInputs):
     """Seconds for all that the server is asked."""
 
 
-class RunbooksInputs(Record):
-    """`rediagnose runbooks`."""
+class DoctorInputs(InvestigationInputs, ServerInputs):
+    """`rediagnose doctor`."""
 
-    verb: Literal["list", "show", "check"]
-    name: str | None = None
-    """A runbook or a cause; a folder to check."""
-
-
-class TrustInputs(Record):
-    """`rediagnose trust`."""
-
-    file: Path | None = None
-    """A file of settings; null for this folder's."""
-    revoke: bool = False
-    list: bool = False
-
-
-class NoInputs(Record):
-    """A command without arguments."""
+    what: tuple[str, ...] = ()
+    """The server, where no option names it."""
+    format: Literal["text", "json"] = "text"
+    deadline: float | None = None
+    """Seconds for the whole; null for the usual ones."""

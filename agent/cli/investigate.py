@@ -34,21 +34,28 @@ Finish = Callable[[Investigation, ForbiddenLog, HardStop], Awaitable[int]]
 """Does with a finished investigation what is to be done, in a time that it sets itself; the exit status."""
 Print = Callable[[Investigation, Diagnosis], None]
 """Prints an answer."""
+Status = Callable[[Diagnosis], int]
+"""The exit status of an answer that was given."""
 
 
-async def investigate(setup: Setup, clock: Clock, finish: Finish, print_: Print, *, prompt_only: bool = False) -> int:
+async def investigate(
+    setup: Setup, clock: Clock, finish: Finish, print_: Print, *, status: Status = lambda _: ANSWERED,
+    prompt_only: bool = False,
+) -> int:  # fmt: skip
     """One investigation with its progress on stderr; the exit status.
 
-    `finish` does with the answer what is to be done, and gives the status; `print_` prints what was known at an
-    interruption. With `prompt_only` nothing is sent to a model: what would be is printed.
+    `finish` does with the answer what is to be done, and gives the status. `print_` prints what was known at an
+    interruption, or at the deadline, of which the exit status is `status`. With `prompt_only` nothing is sent to a
+    model: what would be is printed.
     """
     with interruptible() as interruption:
-        return await _investigate(setup, clock, finish, print_, interruption, prompt_only=prompt_only)
+        return await _investigate(setup, clock, finish, print_, interruption, status, prompt_only=prompt_only)
 
 
 async def _investigate(
-    setup: Setup, clock: Clock, finish: Finish, print_: Print, interruption: Interruption, *, prompt_only: bool
-) -> int:
+    setup: Setup, clock: Clock, finish: Finish, print_: Print, interruption: Interruption, status: Status, *,
+    prompt_only: bool,
+) -> int:  # fmt: skip
     errors = lines_on(stderr=True)
     if setup.target.tls and setup.target.tls.insecure:
         errors.say("rediagnose: warning: --insecure: the server's certificate isn't verified")
@@ -62,7 +69,7 @@ async def _investigate(
         answer = incident.answer(interrupted=True) if ended else incident.cut_off()
         print_(incident, answer)
         incident.equipment.close_recording()
-        return INTERRUPTED if ended else ANSWERED
+        return INTERRUPTED if ended else status(answer)
 
     try:
         with hard_stop(setup.options.deadline + GRACE, give) as stop:
@@ -119,7 +126,7 @@ class Presenter:
             await self._decide(incident, stop)
         if asks and not is_text:
             self.print(incident, incident.answer() if logged else answer)
-        return ANSWERED
+        return self._inputs.status(answer)
 
     async def _decide(self, incident: Investigation, stop: HardStop) -> None:
         # A person is at a terminal, and has the time.

@@ -129,6 +129,11 @@ def load_facts(path: str | Path) -> HostFacts:
             raw = file.read(MOST)
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}") from None
+    return parse_facts(path, raw)
+
+
+def parse_facts(path: str | Path, raw: bytes) -> HostFacts:
+    """The facts that the script printed; `path` says in messages where they're from. Raises as `load_facts` does."""
     lines = raw.decode(errors="replace").replace("\r\n", "\n").removesuffix("\n").split("\n")
     if lines[0].rstrip() != FIRST_LINE:
         raise UsageError(f"{path}, line 1: that's no output of the host script: it begins with {FIRST_LINE!r}")

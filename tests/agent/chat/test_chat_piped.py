@@ -108,7 +108,7 @@ async def test_a_dead_server_and_bad_files(tmp_path: Path) -> None:
     ("args", "why"),
     [
         (("chat",), "REDIS_URL isn't set"),
-        (("chat", "redis://127.0.0.1:1", "--format", "json"), "unrecognized arguments"),
+        (("chat", "redis://127.0.0.1:1", "--format", "json"), "there is no option"),
         (("chat", "redis://127.0.0.1:1", "a", "b"), "'b' is a second symptom"),
         (("chat", "redis://127.0.0.1:1", "--model", "some"), "set one, or give --model offline"),
     ],
