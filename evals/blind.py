@@ -34,6 +34,8 @@ MODES: Mapping[str, Refusals] = {
     "no-host": Refusals(without_host=True),
 }
 """What isn't allowed, by name."""
+SHOWN = 150
+"""Characters of the first line of what couldn't be seen."""
 Sort = Literal["right", "named second", "also there", "can't tell", "wrong", "no-fault"]
 
 
@@ -69,7 +71,7 @@ def judged(scenario: Scenario, answered: Diagnosis) -> Sort:
     """What an answer comes to, held against what was there."""
     named = [cause.id for cause in answered.causes]
     there = {*scenario.expected, scenario.cause, *scenario.also}
-    if named[:1] and named[0] in there or (not named and answered.outcome == scenario.cause):
+    if (named and named[0] in there) or (not named and answered.outcome == scenario.cause):
         return "right"
     if not named:
         return "no-fault" if answered.outcome == "no-fault" else "can't tell"
@@ -115,13 +117,18 @@ def _report(mode: str, found: Sequence[Blind], listed: bool) -> list[str]:
     lines = [f"{mode}: {len(sick)} recorded faults"]
     counts = Counter(one.sort for one in sick)
     lines += [f"  {sort:<14} {counts[sort]:>4}  {counts[sort] / len(sick):.1%}" for sort in counts]
-    lines.append(f"  of {len(sound)} servers that were well: " + ", ".join(
-        f"{count} {sort}" for sort, count in Counter(
-            {"right": "no-fault"}.get(one.sort, one.sort) for one in sound).most_common()))
+    lines.append(
+        f"  of {len(sound)} servers that were well: "
+        + ", ".join(
+            f"{count} {sort}"
+            for sort, count in Counter({"right": "no-fault"}.get(one.sort, one.sort) for one in sound).most_common()
+        )
+    )
     if listed:
         lines += [
-            f"    {one.scenario.id} {one.scenario.fault} ({one.scenario.cause}): {one.sort}, {one.said}; {one.blind[:150]}"
-            for one in found if one.sort not in ("right",) and not (one in sick and one.sort == "can't tell")
+            f"    {one.scenario.id} {one.scenario.fault}: {one.sort}, {one.said}; {one.blind[:SHOWN]}"
+            for one in found
+            if one.sort not in ("right",) and not (one in sick and one.sort == "can't tell")
         ]
     return lines
 

@@ -2,6 +2,9 @@
 
 from tools.records import Kind, Record, Scalar
 
+CANT_TELL = "Can't tell"
+"""How the line of `unknown` begins that names what wasn't looked at, where that is why no answer is given."""
+
 
 class Evidence(Record):
     """One cited value."""

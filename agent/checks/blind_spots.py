@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from agent.answer.open_points import Blind
+from agent.answer.open_points import CANT_TELL, Blind
 from agent.answer.taxonomy import CAUSES
 from agent.checks.exclusions import excluding
 from agent.checks.types import Limits
@@ -136,10 +136,8 @@ def cant_tell(blind: Sequence[Blind], symptom: str) -> str:
         return ""
     by_kind: dict[Kind | None, list[str]] = {}
     for one in blind:
-        if one.reading == WHOLE_NODE:
-            name = f"all of {', '.join(one.nodes)}"
-        else:
-            name = NAMES.get(one.reading, one.reading)
+        whole = f"all of {', '.join(one.nodes)}"
+        name = whole if one.reading == WHOLE_NODE else NAMES.get(one.reading, one.reading)
         by_kind.setdefault(one.kind, []).append(name)
     told = [f"{_listed(names)} {_was(names)} {WHY.get(kind, str(kind))}" for kind, names in by_kind.items()]
     hides = list(dict.fromkeys(id for one in blind for id in one.hides))
@@ -150,7 +148,7 @@ def cant_tell(blind: Sequence[Blind], symptom: str) -> str:
         count = "a cause" if len(hides) == 1 else f"{len(hides)} causes"
         causes = f"{count} that would fit {fit}: {', '.join(hides)}"
     them = "it" if sum(map(len, by_kind.values())) == 1 else "they"
-    return f"{_capital('; '.join(told))}; {them} would show {causes}."
+    return f"{CANT_TELL}: {'; '.join(told)}; {them} would show {causes}."
 
 
 def _was(names: Sequence[str]) -> str:
@@ -159,7 +157,3 @@ def _was(names: Sequence[str]) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

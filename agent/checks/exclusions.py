@@ -54,12 +54,17 @@ def prompt(view: View, limits: Limits) -> tuple[Cited, ...]:
 
 
 def _is_prompt(sample: Reading) -> bool:
-    fields = ("answered", "timeouts", "min_ms", "max_ms", "over_10ms_share")
-    answered, lost, fastest, slowest, share = ((sample.values or {}).get(field) for field in fields)
-    if not all(isinstance(value, int | float) for value in (answered, lost, fastest, slowest, share)):
+    figures = [
+        value
+        for field in ("answered", "timeouts", "min_ms", "max_ms", "over_10ms_share")
+        if isinstance(value := sample.get(field), int | float)
+    ]
+    if len(figures) < 5:
         return False
+    answered, lost, fastest, slowest, share = figures
+    # On a long way every PING takes more than the share counts.
     late = share if fastest < LATE_MS else 0.0
-    return bool(answered >= LEAST_PINGS and lost == 0 and slowest - fastest < PROMPT_MS and late <= LATE_SHARE)
+    return answered >= LEAST_PINGS and lost == 0 and slowest - fastest < PROMPT_MS and late <= LATE_SHARE
 
 
 def _backlog(view: View, limits: Limits) -> tuple[Cited, ...]:

@@ -15,7 +15,10 @@ def growing_clients(view: View, limits: Limits) -> Found:
     """Every connection that came over the window stayed."""
     if not view.unavailable("clients"):
         return
-    grown, came = view.number("info", "connected_clients.delta"), view.number("info", "total_connections_received.delta")
+    grown, came = (
+        view.number("info", "connected_clients.delta"),
+        view.number("info", "total_connections_received.delta"),
+    )
     clients, seconds = view.number("info", "connected_clients"), view.number("info", "window_seconds")
     if grown is None or came is None or clients is None or seconds is None:
         return

@@ -104,7 +104,7 @@ def conclude(
     )
     if verdict.outcome != "insufficient-evidence":
         return verdict
-    unseen = [line] if is_well and (line := cant_tell(blind, views[0].symptom)) else []
+    unseen = [line] if (line := cant_tell(blind, views[0].symptom if views else "")) else []
     return verdict.model_copy(update={"unknown": (*wrong, *unseen, *unsure)})
 
 

@@ -35,7 +35,8 @@ def _what_it_is(answer: Diagnosis) -> str:
     if answer.outcome == "no-fault" and answer.failover and answer.failover.asked:
         return f"no-fault. Redis was measured and works now. {answer.failover.told}"
     if answer.outcome == "no-fault":
-        return "no-fault. Redis was measured and does what it should; what was reported isn't visible here now."
+        well = "no-fault. Redis was measured and does what it should; what was reported isn't visible here now."
+        return " ".join([well, *(one.what for one in answer.benign)])
     if answer.outcome == "outside-redis":
         outside = next((cause.why for cause in answer.findings if cause.id == "outside-redis"), "")
         return f"outside-redis. {outside}".strip()
@@ -45,7 +46,7 @@ def _what_it_is(answer: Diagnosis) -> str:
         return f"insufficient-evidence. {lack} {answer.failover.told}"
     if answer.failover and answer.failover.asked:
         return f"insufficient-evidence. {answer.failover.told} Whether all is well now isn't certain: {lack}"
-    return f"insufficient-evidence. {lack}"
+    return f"insufficient-evidence. {answer.summary or lack}"
 
 
 def only_reported(cause: Cause) -> str:
@@ -62,7 +63,7 @@ def _advice_without_plan(answer: Diagnosis) -> str:
         unsure = answer.failover.unsure
         return f"nothing to Redis. To learn more, find out {unsure[0]}." if unsure else "nothing to Redis."
     if answer.outcome == "no-fault":
-        return "look at the client: its pool, its own time-outs, its network; run this again while it happens."
+        return "nothing to Redis; run this again while it happens, and with --record to keep what it shows then."
     if answer.outcome == "outside-redis":
         return "fix what is named above, then run this again."
     return "read what is listed as unknown below, then run this again."

@@ -3,6 +3,7 @@
 import re
 
 from agent.answer.diagnosis import NAMELESS, Diagnosis, Step
+from agent.answer.open_points import CANT_TELL
 from agent.report.render import printed_value
 from agent.tickets.meanings import MEANINGS
 from tools.records import Scalar
@@ -32,6 +33,8 @@ def headline(answer: Diagnosis) -> str:
         )
     if answer.unknown and answer.unknown[0].startswith(NAMELESS):
         return NAMELESS
+    if answer.unknown and answer.unknown[0].startswith(CANT_TELL):
+        return "Can't tell whether Redis is fine: not all of it could be looked at"
     return "Not enough could be read to name a cause"
 
 
@@ -44,9 +47,12 @@ def explanation(answer: Diagnosis) -> str:
     if answer.outcome == "no-fault" and answer.failover and answer.failover.asked:
         return answer.failover.told
     if answer.outcome == "no-fault":
-        return f"It does what it should; what was reported doesn't show here now.{_measured(answer)}"
+        found = "".join(f" {one.what}" for one in answer.benign)
+        return f"It does what it should; what was reported doesn't show here now.{found or _measured(answer)}"
     if answer.outcome == "outside-redis":
         return next((cause.why for cause in answer.findings if cause.id == "outside-redis"), "")
+    if answer.summary:
+        return answer.summary
     return answer.unknown[0] if answer.unknown else "What was read in that time doesn't point anywhere."
 
 
@@ -57,10 +63,7 @@ def do_first(answer: Diagnosis) -> str:
         risky = " (risky)" if step.risk == "risky" else ""
         return f"`{step.action}` on `{step.node}`{risky}." if step.needs_approval else sentence(step.action)
     if answer.outcome == "no-fault":
-        return (
-            "Look at the application that reported it: its connection pool, its time-outs, its host and network. "
-            "If it comes and goes, run this again while it happens."
-        )
+        return "Nothing to Redis. If it comes and goes, run this again while it happens."
     if answer.outcome == "outside-redis":
         return "Fix what is named above, then run this again."
     if answer.unknown:
