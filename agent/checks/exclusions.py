@@ -127,10 +127,15 @@ def _small_forks(view: View, limits: Limits) -> tuple[Cited, ...]:
 
 
 def _no_slow_call(view: View, limits: Limits) -> tuple[Cited, ...]:
-    """By the server's own histograms, of all commands since they were reset."""
+    """By the server's own histograms, of all commands since they were reset; or no command took so long in sum."""
+    slow = limits["slow_command_usec"]
+    sums = {field: view.number("commandstats", field) for field in view.fields("commandstats")
+            if field.endswith(".usec") and field != "total.usec"}  # fmt: skip
+    commands = view.number("commandstats", "commands")
+    if commands and commands <= len(sums) and all(usec is not None and usec < slow for usec in sums.values()):
+        return (("commandstats", max(sums, key=lambda field: sums[field] or 0)),)
     if view.unavailable("latencystats") or view.get("latencystats", "tracking") is not True:
         return NONE
-    slow = limits["slow_command_usec"]
     tails = {field: view.number("latencystats", field) for field in view.fields("latencystats")
              if field.endswith((".p99.9_usec", ".window_max_usec"))}  # fmt: skip
     if not tails or any(usec is None or usec >= slow for usec in tails.values()):

@@ -13,6 +13,7 @@ from agent.cli.interruption import Interruption, interruptible
 from agent.cli.program import ANSWERED, INTERRUPTED
 from agent.cli.unhurried import Unhurried
 from agent.investigation.investigation import Investigation
+from agent.investigation.own_trouble import own_trouble
 from agent.investigation.pipeline import Setup, look, run
 from agent.remediation.approval import Decisions
 from agent.remediation.audit import ForbiddenLog, audit_log, change_log, note_proposals
@@ -22,7 +23,7 @@ from agent.report.plain import Lines, lines_on
 from agent.report.progress import Progress
 from agent.report.render import text
 from tools.clock import Clock
-from tools.errors import Unlogged
+from tools.errors import ToolError, Unlogged
 from tools.text import one_line
 
 Finish = Callable[[Investigation, ForbiddenLog, HardStop], Awaitable[int]]
@@ -104,6 +105,9 @@ class Presenter:
         """Print the answer, then ask about each step that could be made."""
         # Before anything is asked: a recording holds the plan then, whatever becomes of this process.
         answer = incident.answer()
+        if trouble := own_trouble(answer):
+            # Nothing was learned of the incident, so nothing is said of it.
+            raise ToolError(trouble)
         asks = self._asks and bool(incident.planned.changes)
         is_text = self._inputs.format == "text"
         if is_text or not asks:

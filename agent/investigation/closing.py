@@ -47,6 +47,9 @@ def summary(answer: Diagnosis) -> str:
         return next(
             (cause.why for cause in answer.findings if cause.id == "outside-redis"), "It lies outside of Redis."
         )
+    if answer.interrupted:
+        taken = sum(one.tool != "symptom" for one in answer.readings)
+        return f"Stopped by you, after {taken} reading{'' if taken == 1 else 's'}: that's too few to tell."
     lack = answer.unknown[0] if answer.unknown else "What was read doesn't point anywhere."
     if not lack.startswith(CANT_TELL):
         lack = " ".join([lack, *(line for line in answer.unknown if line.startswith(CANT_TELL))])
