@@ -157,6 +157,9 @@ def copy_on_write(view: View, limits: Limits) -> Found:
         ("machine", "memory_available_bytes"),
     )  # fmt: skip
     if share is None or sizes[largest] < limits["cow_bytes"] or share < limits["cow_share"]:
+        if "rdb_last_cow_size" in fields and "rdb_last_cow_size" not in sizes:
+            # What wasn't read may have been the largest.
+            return
         of = "" if share is None else f", {share:.0%} of the server's memory"
         because = f"A snapshot copies {megabytes(sizes[largest])}{of}."
         yield view.not_("cow-blowup", because, *cited[:2])

@@ -46,7 +46,8 @@ def slow_consumer(view: View, limits: Limits) -> Found:
         copies = view.number("replication", "sync_full.delta") or 0
         yield view.cause("slow-consumer-output", 0.4 if closed <= copies else 0.9, why, *cited)
     elif (
-        not view.unavailable("clients")
+        view.number("info", "total_connections_received") is not None
+        and not view.unavailable("clients")
         and all(view.get("clients", at) is not None for at in ("omem_max", "stalled"))
         and all_seen(view)
     ):
@@ -152,7 +153,7 @@ def idle_drop(view: View, limits: Limits) -> Found:
         elif keepalive is not None and keepalive >= limits["keepalive_seconds"]:
             why += f" tcp-keepalive is {keepalive:.0f} s, which some limits on the way are shorter than."
         yield view.cause("idle-drop-by-network", 0.95 if listed else 0.85, why, *cited)
-    elif probe.get("ping_after") is not None:
+    elif probe.get("ping_after") is not None and probe.get("idle_seconds") is not None:
         because = f"A connection that rested {probe.get('idle_seconds')} s still answers."
         yield view.not_("idle-drop-by-network", because, ("idle_probe", "ping_after"), ("idle_probe", "idle_seconds"))
 

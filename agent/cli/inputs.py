@@ -28,6 +28,9 @@ BY_OUTCOME: Mapping[Outcome, int] = {
     "no-fault": 0, "diagnosed": 10, "outside-redis": 10, "insufficient-evidence": 11,
 }  # fmt: skip
 """Exit statuses with --exit-code: 0 well, 10 a fault (be it outside of Redis), 11 can't tell."""
+FIRST_LOOK, FIRST_COMMANDS = 1.0, 20
+"""Seconds beside the window, and commands, below which not even INFO is read twice from one server."""
+SHORT_WINDOW = 0.5
 Inputs = TypeVar("Inputs", bound=Record)
 
 
@@ -146,8 +149,19 @@ class InvestigationInputs(SourceInputs):
         return load(self.runbooks)
 
     def options(self, use: ModelUse) -> Options:
-        """How the servers are looked at."""
+        """How the servers are looked at. Raises `UsageError` for a bound that can't hold even the first look."""
         deadline = self.deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
+        if deadline < self.window + FIRST_LOOK:
+            raise UsageError(
+                f"--deadline {deadline:g}: the first look takes {self.window:g} s between its two samples and about "
+                f"{FIRST_LOOK:g} s beside them; give --deadline {self.window + FIRST_LOOK:g} or more"
+                f"{', or a shorter --window' if self.window > SHORT_WINDOW else ''}"
+            )
+        if self.max_commands < FIRST_COMMANDS:
+            raise UsageError(
+                f"--max-commands {self.max_commands}: the first look at one server takes {FIRST_COMMANDS}; give that "
+                "or more"
+            )
         limits = BudgetLimits(commands=self.max_commands, pings=self.max_pings)
         return Options(window=self.window, deadline=deadline, budget=limits, one_node=self.one_node,
                        all_readings=self.all_readings)  # fmt: skip

@@ -15,6 +15,7 @@ from agent.cli.interruption import Interruption, interruptible
 from agent.cli.program import ANSWERED, INTERRUPTED
 from agent.cli.unhurried import Unhurried
 from agent.investigation.investigation import Investigation
+from agent.investigation.own_trouble import own_trouble
 from agent.investigation.pipeline import Setup, look, run
 from agent.remediation.approval import Decisions
 from agent.remediation.audit import ForbiddenLog, audit_log, change_log, note_proposals
@@ -25,7 +26,7 @@ from agent.report.progress import Progress
 from agent.report.sections import Styled
 from agent.report.text import WIDTH, text_lines
 from tools.clock import Clock
-from tools.errors import Unlogged
+from tools.errors import ToolError, Unlogged
 from tools.text import one_line
 
 ROWS = 24
@@ -117,6 +118,9 @@ class Presenter:
         """Print the answer, then ask about each step that could be made."""
         # Before anything is asked: a recording holds the plan then, whatever becomes of this process.
         answer = incident.answer()
+        if trouble := own_trouble(answer):
+            # Nothing was learned of the incident, so nothing is said of it.
+            raise ToolError(trouble)
         asks = self._asks and bool(incident.planned.changes)
         is_text = self._inputs.format == "text"
         if is_text or not asks:

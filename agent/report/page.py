@@ -69,7 +69,9 @@ def _name(answer: Diagnosis) -> str:
 
 def _target(answer: Diagnosis) -> str:
     target, began = answer.target, next((one.at for one in answer.readings), "")
-    what = f"{target.server} {target.version}, {target.topology}" if target.server else "it gave no answer"
+    met = any(one.tool in ("connect", "ping") and one.values and not one.unavailable for one in answer.readings)
+    unknown = "it answered, and didn't say what it is" if met else "it gave no answer"
+    what = f"{target.server} {target.version}, {target.topology}" if target.server else unknown
     seen = target.looked_at
     extent = f", {seen.answered} of {seen.known} nodes answered" if seen and seen.known > 1 else ""
     return _words(f"{target.url} ({what}{extent}), looked at {began or 'without a reading'}")

@@ -138,7 +138,9 @@ def cost_line(answer: Diagnosis) -> str:
     delays = [one.get("own_delay_max_ms") for one in answer.readings if one.tool == "latency_sample"]
     late = max((delay for delay in delays if isinstance(delay, int | float)), default=0)
     own = f" This program itself was late by up to {late:.0f} ms, which is in no latency." if late >= LATE_MS else ""
-    cut = " INTERRUPTED: this is what was known by then." if answer.interrupted else ""
+    taken = sum(reading.tool != "symptom" for reading in answer.readings)
+    readings = "1 reading" if taken == 1 else f"{taken} readings"
+    cut = f" Stopped by you, after {readings}: this is what was known by then." if answer.interrupted else ""
     return (
         f"Cost to the server: {print_.commands} of at most {bound.commands} commands, {print_.pings} of {bound.pings} "
         f"pings, {print_.bytes} of {bound.bytes} bytes, in {answer.seconds:.1f}{of_time} s{spent}.{own}{cut}"

@@ -3,6 +3,7 @@
 import re
 
 from agent.answer.diagnosis import NAMELESS, Diagnosis, Step
+from agent.answer.open_points import CANT_TELL
 from agent.report.meanings import MEANINGS
 from agent.report.quantities import quantity
 from agent.report.render import printed_value
@@ -33,6 +34,8 @@ def headline(answer: Diagnosis) -> str:
         )
     if answer.unknown and answer.unknown[0].startswith(NAMELESS):
         return NAMELESS
+    if answer.unknown and answer.unknown[0].startswith(CANT_TELL):
+        return "Can't tell whether Redis is fine: not all of it could be looked at"
     return "Not enough could be read to name a cause"
 
 
@@ -45,15 +48,11 @@ def explanation(answer: Diagnosis) -> str:
     if answer.outcome == "no-fault" and answer.failover and answer.failover.asked:
         return answer.failover.told
     if answer.outcome == "no-fault":
-        return f"It does what it should; what was reported doesn't show here now.{_measured(answer)}"
+        found = "".join(f" {one.what}" for one in answer.benign)
+        return f"It does what it should; what was reported doesn't show here now.{found or _measured(answer)}"
     if answer.outcome == "outside-redis":
         return next((cause.why for cause in answer.findings if cause.id == "outside-redis"), "")
-    lack = answer.unknown[0] if answer.unknown else "What was read in that time doesn't point anywhere."
-    if (past := answer.failover) is None or not past.asked:
-        return lack
-    # What is wrong now is more than what happened then.
-    is_wrong = lack.startswith(NAMELESS)
-    return f"{sentence(lack)} {past.told}" if is_wrong else f"{past.told} Whether all is well isn't certain: {lack}"
+    return answer.summary or (answer.unknown[0] if answer.unknown else "What was read doesn't point anywhere.")
 
 
 def do_first(answer: Diagnosis) -> str:
@@ -66,10 +65,7 @@ def do_first(answer: Diagnosis) -> str:
         unsure = answer.failover.unsure
         return f"Nothing to Redis. To learn more, find out {sentence(unsure[0])}" if unsure else "Nothing to Redis."
     if answer.outcome == "no-fault":
-        return (
-            "Look at the application that reported it: its connection pool, its time-outs, its host and network. "
-            "If it comes and goes, run this again while it happens."
-        )
+        return "Nothing to Redis. If it comes and goes, run this again while it happens."
     if answer.outcome == "outside-redis":
         return "Fix what is named above, then run this again."
     if answer.unknown:

@@ -16,6 +16,7 @@ _FIELD = deferred(r"cmdstat_(?P<name>.+?)\.(?P<field>\w+?)(?P<suffix>\.delta|\.r
 TELLING = (
     "xreadgroup", "lpush", "rpush", "lpop", "rpop", "blpop", "brpop", "lmpop", "blmpop", "lmove", "blmove", "rpoplpush",
     "brpoplpush", "ltrim", "bzpopmin", "zpopmin", "evalsha", "flushall", "flushdb", "config|set", "script|flush",
+    "monitor",
 )  # fmt: skip
 """Commands that are shown however little they cost: that they were called at all says what the server is used for, or
 what was done to its data."""
