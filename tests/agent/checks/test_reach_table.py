@@ -115,6 +115,10 @@ REACH: list[Row] = [
     ("INFO says that it doesn't", loading, {"info": {"loading": 0}}, {}),
     ("silent, and reads its file", loading, dropped("open", process={"loading_file": "dump.rdb"}), {LOADING: "sure"}),
     ("not connected, and reads its file", loading, dropped("tcp", process={"loading_file": "dump.rdb"}), {}),
+    ("stopped, with its file open", loading,
+     dropped("open", process={"loading_file": "dump.rdb", "stopped": True}), {}),
+    ("frozen by its group, with its file open", loading,
+     dropped("open", process={"loading_file": "dump.rdb", "cgroup_frozen": True}), {}),
     ("silent, and reads nothing", loading, dropped("open", process={"state": "R"}), {}),
     ("answers, and a file is open", loading, {"process": {"loading_file": "dump.rdb"}}, {}),
     # listen_backlog
