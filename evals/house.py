@@ -13,7 +13,7 @@ FLOORS: Mapping[str, Sequence[Sequence[str]]] = {
     "agent": (
         ("cli",),
         ("chat",),
-        ("recordings", "remediation"),
+        ("doctor", "recordings", "remediation"),
         ("investigation",),
         ("plan",),
         ("runbooks", "tickets"),

@@ -34,6 +34,8 @@ class LabInputs(Record):
 class ListInputs(Record):
     """`rediagnose lab list`."""
 
+    fault: str | None = None
+    """A fault or a family; null for all."""
     format: Literal["text", "json"] = "text"
 
 

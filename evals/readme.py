@@ -28,10 +28,10 @@ def options() -> str:
     """The options of triage, and of each other command those that it has besides, as --help prints them."""
     (subparsers,) = [action for action in parser(COMMANDS, "")._actions if action.dest == "command"]
     assert isinstance(subparsers.choices, dict)
-    common = _options(subparsers.choices["triage"])
+    common = _options(subparsers.choices["triage"].configured())
     parts = [_table(common)]
     for name, command in subparsers.choices.items():
-        if own := {option: help for option, help in _options(command).items() if option not in common}:
+        if own := {option: help for option, help in _options(command.configured()).items() if option not in common}:
             parts += [f"### {name}", _table(own)]
     return "\n\n".join(parts)
 

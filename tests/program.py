@@ -17,7 +17,7 @@ import jsonschema
 from tests.warm import Warm
 
 ROOT = Path(__file__).resolve().parent.parent
-SCHEMA = json.loads((ROOT / "tests" / "triage.schema.json").read_text())
+SCHEMA = json.loads((ROOT / "agent" / "answer" / "triage.schema.json").read_text())
 STATE = tempfile.TemporaryDirectory(prefix="rediagnose-state-")
 """In place of this user's own state, such as the audit log."""
 SETTINGS = (

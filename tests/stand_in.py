@@ -8,7 +8,7 @@ from typing import Any, get_args
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, ModelUse, Outcome, Step, TargetInfo
 from agent.answer.events import Event
 from agent.cli.inputs import typed
-from agent.cli.program import Parser
+from agent.cli.parsing import Parser
 from evals.commands import configure_eval
 from evals.inputs import EvalInputs
 from evals.scoring.answered import Answered, Investigate

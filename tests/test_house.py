@@ -1,6 +1,7 @@
 """The house: who imports whom, and what the wheel brings."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -80,7 +81,12 @@ def test_wheel_keeps_the_rooms_private(built: Path) -> None:
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"_rediagnose", "rediagnose.py"}
     data = ("gate/policy.toml", "connection/allowed.toml", "host/log_patterns.toml", "host/host_script.sh", "prose.txt")
-    others = ("runbooks/connection-timeouts.md", "evals/scoring/page.css", "prompts/system.md")
+    others = (
+        "agent/answer/triage.schema.json",
+        "runbooks/connection-timeouts.md",
+        "evals/scoring/page.css",
+        "prompts/system.md",
+    )
     for needed in (*(f"tools/{name}" for name in data), *others):
         assert f"_rediagnose/{needed}" in names
     assert not [name for name in names if "__pycache__" in name or "/tests/" in name]
@@ -109,7 +115,9 @@ def test_wheel_runs_in_a_fresh_environment(built: Path, tmp_path: Path) -> None:
     assert version.stdout.startswith("rediagnose "), version.stderr
     refused = run(program, "triage", "redis://127.0.0.1:1", "is it down?", "--model", "offline", cwd=tmp_path)
     assert refused.returncode == 0, refused.stderr
-    assert "process-down" in refused.stdout.splitlines()[0]
+    assert refused.stdout.startswith("Redis isn't running.\n97% sure: process-down at 127.0.0.1:1.")
+    schema = run(program, "schema", cwd=tmp_path)
+    assert json.loads(schema.stdout)["properties"]["schema"], schema.stderr
     shown = run(fresh, "-c", "import rediagnose; rediagnose.main(['--version']); import agent; print(agent.__file__)",
                 cwd=tmp_path)  # fmt: skip
     assert str(site) in shown.stdout

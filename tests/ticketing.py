@@ -9,7 +9,8 @@ from agent.answer.diagnosis import Diagnosis
 from agent.cli.annotate import annotate, look_live
 from agent.cli.commands import COMMANDS
 from agent.cli.inputs import AnnotateInputs, typed
-from agent.cli.program import NOTHING, USAGE, parsed, parser
+from agent.cli.parsing import USAGE
+from agent.cli.program import NOTHING, parsed, parser
 from agent.tickets.ticket import Ticket
 from tests.program import STATE, Done
 from tests.standins import EMAIL, TOKEN, GitHubStandIn, JiraStandIn, PagerDutyStandIn, StandIn

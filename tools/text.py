@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 MARKS_MOST = 3
 """Combining marks on one letter: as many as any language has; a flood of them covers the lines around it."""
@@ -54,6 +55,17 @@ def one_line(text: str, most: int = LINE_MOST) -> str:
     """Printable text on one line: line ends and tabs are spaces, and what is beyond `most` characters is cut."""
     line = printable(text).replace("\n", " ").replace("\t", " ")
     return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def did_you_mean(word: str, names: Iterable[str], most: int = 3) -> str:
+    """The end of an error's line about a word that isn't one of the names: those that it may have been meant as."""
+    # It takes a while to load, and only a mistake needs it.
+    from difflib import SequenceMatcher
+
+    likeness = {name: SequenceMatcher(None, name.lower(), word.lower()).ratio() for name in names}
+    least = max(0.6, max(likeness.values(), default=0) - 0.1)
+    close = sorted((name for name in likeness if likeness[name] >= least), key=lambda name: -likeness[name])[:most]
+    return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
 def escaped_json(text: str) -> str:

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from agent.answer.open_points import Benign, Blind, Complained
+from agent.answer.open_points import Evidence as Evidence
 from tools.records import Footprint, Reading, Record, Scalar
 from tools.text import escaped_json
 
@@ -15,19 +17,6 @@ Outcome = Literal["diagnosed", "no-fault", "outside-redis", "insufficient-eviden
 Topology = Literal["standalone", "replication", "sentinel", "cluster"]
 State = Literal["proposed", "approved", "refused", "applied", "verified", "failed", "rolled-back"]
 Probability = Annotated[float, Field(ge=0, le=1)]
-
-
-class Evidence(Record):
-    """One cited value."""
-
-    reading: str
-    """Id of the reading."""
-    field: str
-    """Literal key of its values, or `unavailable`."""
-    value: Scalar
-    """The value as cited."""
-    verified: bool = False
-    """Whether code found that value in that field of that reading."""
 
 
 class Cause(Record):
@@ -94,6 +83,12 @@ class Step(Record):
     verify: str | None = None
     avoid: str | None = None
     """The tempting wrong remedy, and why it's wrong."""
+    paste: tuple[str, ...] = ()
+    """Lines for a shell that carry it out, with this deployment's own addresses; empty where no line does."""
+    shown_by: tuple[str, ...] = ()
+    """Lines for a shell that show what `verify` says."""
+    login: bool = False
+    """Whether those lines need the password, which they never hold: redis-cli takes it from REDISCLI_AUTH."""
     checks: tuple[Goal, ...] = ()
     """What shows in a few seconds that it worked, as code compares it."""
     unchecked: str | None = None
@@ -233,6 +228,14 @@ class Diagnosis(Record):
     footprint: Footprint
     model: ModelUse
     seconds: float
+    summary: str = ""
+    """What it is, in a sentence or two, for every outcome."""
+    complaints: tuple[Complained, ...] = ()
+    """What the servers themselves complain of."""
+    blind: tuple[Blind, ...] = ()
+    """What wasn't looked at, where that hides a cause that would fit the symptom."""
+    benign: tuple[Benign, ...] = ()
+    """Of `no-fault`: what explains what was reported though nothing is wrong, the likeliest first; three at most."""
     interrupted: bool = False
     """Whether it was ended before it was complete."""
 
@@ -256,5 +259,7 @@ class Verdict(Record):
     """All that was found, ranked."""
     ruled_out: tuple[RuledOut, ...] = ()
     unknown: tuple[str, ...] = ()
+    complaints: tuple[Complained, ...] = ()
+    blind: tuple[Blind, ...] = ()
     suspected: tuple[str, ...] = ()
     """Causes that a model names and doesn't prove: they're shown last, and no step is for them."""

@@ -16,6 +16,7 @@ from agent.checks import (
     footprint,
     growth,
     host,
+    info_alone,
     memory,
     network,
     outside,
@@ -34,7 +35,7 @@ FAMILIES: tuple[Family, ...] = tuple(
     for module in (
         connectivity, clients, resets, cpu, stalls, memory, footprint, growth, persistence, saving, appendonly,
         starting, data, exposure, replication, failover, cluster, errors, settings, access, network, host, clientside,
-        addresses, outside,
+        addresses, outside, info_alone,
     )
 )  # fmt: skip
 """In the order in which equally likely findings are listed."""

@@ -173,7 +173,9 @@ def protected_mode(view: View, limits: Limits) -> Found:
 def loading(view: View, limits: Limits) -> Found:
     """-LOADING, or INFO says so."""
     tool = view.first_unavailable("loading")
-    if not tool and silent(view) and view.get("process", "loading_file"):
+    # A stopped process reads nothing, whatever it has open.
+    halted = view.get("process", "stopped") is True or view.get("process", "cgroup_frozen") is True
+    if not tool and not halted and silent(view) and view.get("process", "loading_file"):
         why = "The server doesn't answer and is reading its data file: it's loading the dataset."
         yield view.cause("loading-dataset", 0.92, why, ("process", "loading_file"), ("process", "uptime_seconds"),
                          ("connect", "unavailable"), ("silence", "unavailable"))  # fmt: skip

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from agent.answer.diagnosis import NAMELESS, Cause, Outcome, RuledOut, Verdict
 from agent.answer.taxonomy import CAUSES
 from agent.checks import CHECKS, CONSEQUENCES, NEEDS, Check, Limits
-from agent.checks.complaints import complaints, nameless
+from agent.checks.blind_spots import blind_spots, cant_tell
+from agent.checks.complaints import complaints, nameless, told
 from agent.checks.host import own_delay
 from agent.checks.known_versions import noted
 from agent.checks.strangers import lowered, strangers
@@ -64,9 +65,11 @@ def conclude(
     views = [(deployment if node in strange else known).view(node) for node in nodes]
     findings: list[Cause] = []
     ruled_out: list[RuledOut] = []
+    settled: dict[str | None, frozenset[str]] = {}
     bugs: list[str] = []
     for view in views:
         of_node: list[Cause] = []
+        out: list[RuledOut] = []
         for check in checks:
             try:
                 results = list(check(view, limits))
@@ -76,27 +79,33 @@ def conclude(
                 continue
             of_node += [_as_reported(found, view) for found in results if isinstance(found, Cause)]
             # What wasn't read speaks against nothing.
-            ruled_out += [found for found in results if isinstance(found, RuledOut) and found.rests_on_readings]
+            out += [found for found in results if isinstance(found, RuledOut) and found.rests_on_readings]
+        ruled_out += out
+        settled[view.node] = frozenset(
+            (*(one.id for one in out), *(one.id for one in of_node if one.probability >= PRESENT))
+        )
         ranked = [noted(view, cause) for cause in rank(of_node)]
         findings += lowered(ranked) if view.node in strange else ranked
     apart = [view for view in views if view.is_sentinel or view.node in strange]
     asked = [view for view in views if view not in apart and view.unavailable("connect") != "untrusted"]
     # A healthy server's figures aren't enough: nothing may be wrong that no check has a name for.
-    wrong = [
-        nameless(view, listed)
-        for view in views
-        if view.node not in strange and (listed := list(complaints(view, limits)))
-    ]
+    listed = [(view, found) for view in views if view.node not in strange and (found := list(complaints(view, limits)))]
+    wrong = [nameless(view, found) for view, found in listed]
+    # Nor is it enough that nothing was found where nobody could look.
+    blind = blind_spots([view for view in views if not view.is_sentinel], limits, settled)
     is_well = bool(asked) and not bugs and not wrong and not _unseen(views) and all(well(view) for view in asked)
-    measured: Outcome = "no-fault" if is_well else "insufficient-evidence"
+    measured: Outcome = "no-fault" if is_well and not blind else "insufficient-evidence"
     named = [f"{node} was named as a node of this deployment: {why}" for node, why in strange.items()]
     unsure = (*unknown(everything), *named, *dict.fromkeys(bugs))
     if len(wrong) > WRONG_SHOWN:
         wrong = [*wrong[:WRONG_SHOWN], f"The same kind of thing at {len(wrong) - WRONG_SHOWN} nodes more."]
-    verdict = _verdict(together(findings), ruled_out, unsure, measured)
+    verdict = _verdict(together(findings), ruled_out, unsure, measured).model_copy(
+        update={"blind": blind, "complaints": tuple(one for view, found in listed for one in told(view, found))}
+    )
     if verdict.outcome != "insufficient-evidence":
         return verdict
-    return verdict.model_copy(update={"unknown": (*wrong, *unsure)})
+    unseen = [line] if (line := cant_tell(blind, views[0].symptom if views else "")) else []
+    return verdict.model_copy(update={"unknown": (*wrong, *unseen, *unsure)})
 
 
 def _unseen(views: Sequence[View]) -> bool:
@@ -136,7 +145,8 @@ def at_least(floor: Verdict, later: Verdict) -> Verdict:
     out = (*later.ruled_out, *floor.ruled_out)
     nameless = (line for line in floor.unknown if line.startswith(NAMELESS) and measured == "insufficient-evidence")
     unsure = dict.fromkeys((*nameless, *later.unknown))
-    return _verdict(sorted(best.values(), key=_order), out, unsure, measured)
+    verdict = _verdict(sorted(best.values(), key=_order), out, unsure, measured)
+    return verdict.model_copy(update={"blind": later.blind, "complaints": later.complaints})
 
 
 def _verdict(

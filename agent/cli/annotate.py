@@ -10,7 +10,8 @@ from agent.answer.diagnosis import Diagnosis
 from agent.cli.hard_stop import PASSED, HardStop, hard_stop
 from agent.cli.inputs import AnnotateInputs
 from agent.cli.investigate import investigate, note
-from agent.cli.program import ANSWERED, FAILED, INTERRUPTED, NOTHING
+from agent.cli.machine import with_machine
+from agent.cli.program import FAILED, INTERRUPTED, NOTHING
 from agent.investigation.investigation import Investigation
 from agent.remediation.audit import ForbiddenLog
 from agent.tickets.comment import comment, marker_of
@@ -28,6 +29,7 @@ from agent.tickets.ticket import NAMES, ServiceError, Ticket, TicketError
 from tools.clock import SystemClock
 from tools.connection.target import Target
 from tools.errors import UsageError
+from tools.patterns import deferred
 from tools.settings.file import load_settings
 from tools.settings.tables import Settings
 from tools.text import one_line, printable
@@ -38,7 +40,7 @@ _SHUT_OUT = {
     "dns": "its name isn't known here; check url",
 }
 """What keeps us out and says nothing of the incident, and the remedy."""
-_ABOUT_ACCESS = re.compile(
+_ABOUT_ACCESS = deferred(
     r"noauth|wrongpass|noperm|auth|password|credential|permission|log ?in|secret|acl|dns|resolv|name or service", re.I
 )
 """A report that being kept out is an answer to."""
@@ -88,9 +90,10 @@ async def look_live(inputs: AnnotateInputs, ticket: Ticket, target: Target) -> t
     answers: list[Diagnosis] = []
 
     async def finish(incident: Investigation, forbidden: ForbiddenLog, stop: HardStop) -> int:
-        answers.append(incident.answer())
+        answer = incident.answer()
+        answers.append(answer)
         note(incident, forbidden, inputs.audit)
-        return ANSWERED
+        return inputs.status(answer)
 
     def print_(incident: Investigation, answer: Diagnosis) -> None:
         _print(inputs, answer, comment(answer, marker_of(target)))
@@ -98,8 +101,9 @@ async def look_live(inputs: AnnotateInputs, ticket: Ticket, target: Target) -> t
     if inputs.at is None and ticket.at:
         inputs = inputs.model_copy(update={"at": _past(ticket)})
     clock = SystemClock()
-    setup = inputs.setup(target, ticket.symptom, clock)
-    status = await investigate(setup, clock, finish, print_, prompt_only=inputs.show_prompt)
+    setup = await with_machine(inputs.setup(target, ticket.symptom, clock), inputs)
+    show = inputs.show_prompt
+    status = await investigate(setup, clock, finish, print_, status=inputs.status, prompt_only=show)
     return status, answers[0] if answers else None
 
 
@@ -171,6 +175,10 @@ def _past(ticket: Ticket) -> str | None:
 def _print(inputs: AnnotateInputs, answer: Diagnosis, written_comment: Comment) -> None:
     if inputs.format == "json":
         print(answer.to_json())
+    elif inputs.format == "html":
+        from agent.report.page import html
+
+        print(html(answer), end="")
     else:
         assert inputs.format in get_args(Form)
         print(formatted_comment(written_comment, inputs.format, _LIMITS[inputs.format]))

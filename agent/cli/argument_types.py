@@ -1,7 +1,6 @@
 """The types of command-line arguments: each takes a text, and refuses it by naming it and the remedy."""
 
 import argparse
-import ipaddress
 
 
 def positive(text: str) -> float:
@@ -45,6 +44,9 @@ def port(text: str) -> int:
 
 def network(text: str) -> str:
     """A network in CIDR form, or one address."""
+    # --help needs none of it.
+    import ipaddress
+
     try:
         return str(ipaddress.ip_network(text.strip(), strict=False))
     except ValueError:

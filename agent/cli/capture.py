@@ -9,6 +9,7 @@ from agent.answer.events import Event
 from agent.cli.hard_stop import GRACE, hard_stop
 from agent.cli.inputs import CaptureInputs
 from agent.cli.interruption import interruptible
+from agent.cli.machine import sources_with_machine
 from agent.cli.program import ANSWERED, INTERRUPTED, NOTHING
 from agent.investigation.investigation import Investigation
 from agent.investigation.pipeline import look
@@ -32,7 +33,7 @@ async def capture_(inputs: CaptureInputs) -> int:
         _tell("warning: --insecure: the server's certificate isn't verified")
     options = Options(window=inputs.window, one_node=inputs.one_node)
     # It's a record of what the servers said; what anybody made of it comes later.
-    sources = inputs.sources(target, clock, events=False)
+    sources = await sources_with_machine(inputs.sources(target, clock, events=False), inputs, target)
     incident = Investigation(target, symptom, load(), clock, _ignore, options, sources)
     assert incident.recorder is not None
     work = asyncio.ensure_future(_recorded(incident, inputs))

@@ -1,6 +1,6 @@
 """`rediagnose host-script`: the read-only script for a machine that the agent can't log into."""
 
-from agent.cli.inputs import NoInputs
+from agent.cli.setup_inputs import NoInputs
 from tools.host.facts import SCRIPT
 
 

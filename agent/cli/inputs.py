@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from agent.answer.diagnosis import OFFLINE, ModelUse
+from agent.answer.diagnosis import OFFLINE, Diagnosis, ModelUse, Outcome
 from agent.cli.place import ConnectionInputs, Positionals, ServerInputs, usable
 from agent.investigation.model_settings import ModelSettings
 from agent.investigation.pipeline import Setup
 from agent.investigation.sources import DEADLINE_CHECKS, DEADLINE_MODEL, Options, Sources
 from agent.model.selection import choose
 from agent.model.usage import Prices
+from agent.report.detail import QUIET, READINGS
 from agent.runbooks.library import Library, load
 from tools.clock import Clock
 from tools.connection.target import Target
@@ -23,6 +24,13 @@ from tools.settings.file import settings_for
 
 _OWN = ("REDIS", "REDIAGNOSE_", "OPENAI_", "AZURE_", "GITHUB_", "JIRA_", "PAGERDUTY_")
 """How the variables of the environment begin that are read here."""
+BY_OUTCOME: Mapping[Outcome, int] = {
+    "no-fault": 0, "diagnosed": 10, "outside-redis": 10, "insufficient-evidence": 11,
+}  # fmt: skip
+"""Exit statuses with --exit-code: 0 well, 10 a fault (be it outside of Redis), 11 can't tell."""
+FIRST_LOOK, FIRST_COMMANDS = 1.0, 20
+"""Seconds beside the window, and commands, below which not even INFO is read twice from one server."""
+SHORT_WINDOW = 0.5
 Inputs = TypeVar("Inputs", bound=Record)
 
 
@@ -63,6 +71,12 @@ class SourceInputs(ConnectionInputs):
     """URL of a Prometheus that keeps redis_exporter's figures."""
     host_facts: str | None = None
     """File with what `host-script` printed."""
+    ssh: str | None = None
+    """Host on which the person's ssh runs the host script."""
+    pod: str | None = None
+    """NAMESPACE/POD in which kubectl runs the host script."""
+    host_port: int | None = None
+    """The server's port there; null for the target's own."""
     server_log: str | None = None
     """File of a dead server's log."""
     one_node: bool = False
@@ -77,15 +91,7 @@ class SourceInputs(ConnectionInputs):
 
         Raises `UsageError` naming the option and the remedy.
         """
-        try:
-            at = parse_moment(self.at, clock.now()) if self.at else None
-        except ValueError as error:
-            raise UsageError(f"--at: {error}") from None
-        url, source = self.prometheus, "--prometheus"
-        if not url and (configured := settings_for(target).past):
-            url, source = configured.get_secret_value(), "rediagnose.toml"
-        if not url and (url := os.environ.get("REDIAGNOSE_PROMETHEUS")):
-            source = "REDIAGNOSE_PROMETHEUS"
+        history = self.history(target, clock)
         baseline = None
         if self.baseline:
             # It brings the replaying of recordings along.
@@ -94,9 +100,21 @@ class SourceInputs(ConnectionInputs):
             baseline = read_baseline(self.baseline, load())
         return Sources(
             facts=load_facts(self.host_facts) if self.host_facts else None, log=self.server_log,
-            history=History(url, clock, at, source=source), record=self.record, events=events,
-            baseline=baseline,
+            history=history, record=self.record, events=events, baseline=baseline,
         )  # fmt: skip
+
+    def history(self, target: Target | None, clock: Clock) -> History:
+        """Where the past of a target is kept, or of any. Raises `UsageError` naming the option and the remedy."""
+        try:
+            at = parse_moment(self.at, clock.now()) if self.at else None
+        except ValueError as error:
+            raise UsageError(f"--at: {error}") from None
+        url, source = self.prometheus, "--prometheus"
+        if not url and target and (configured := settings_for(target).past):
+            url, source = configured.get_secret_value(), "rediagnose.toml"
+        if not url and (url := os.environ.get("REDIAGNOSE_PROMETHEUS")):
+            source = "REDIAGNOSE_PROMETHEUS"
+        return History(url, clock, at, source=source)
 
 
 class InvestigationInputs(SourceInputs):
@@ -131,8 +149,19 @@ class InvestigationInputs(SourceInputs):
         return load(self.runbooks)
 
     def options(self, use: ModelUse) -> Options:
-        """How the servers are looked at."""
+        """How the servers are looked at. Raises `UsageError` for a bound that can't hold even the first look."""
         deadline = self.deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
+        if deadline < self.window + FIRST_LOOK:
+            raise UsageError(
+                f"--deadline {deadline:g}: the first look takes {self.window:g} s between its two samples and about "
+                f"{FIRST_LOOK:g} s beside them; give --deadline {self.window + FIRST_LOOK:g} or more"
+                f"{', or a shorter --window' if self.window > SHORT_WINDOW else ''}"
+            )
+        if self.max_commands < FIRST_COMMANDS:
+            raise UsageError(
+                f"--max-commands {self.max_commands}: the first look at one server takes {FIRST_COMMANDS}; give that "
+                "or more"
+            )
         limits = BudgetLimits(commands=self.max_commands, pings=self.max_pings)
         return Options(window=self.window, deadline=deadline, budget=limits, one_node=self.one_node,
                        all_readings=self.all_readings)  # fmt: skip
@@ -159,12 +188,28 @@ class InvestigationInputs(SourceInputs):
 class PrintedInputs(InvestigationInputs):
     """An investigation whose answer is printed."""
 
-    format: Literal["text", "json", "markdown", "jira", "adf"] = "text"
+    format: Literal["text", "json", "markdown", "html", "jira", "adf"] = "text"
     notify: tuple[str, ...] = ()
     """Webhooks: URLs, or names in rediagnose.toml."""
     approve: Literal["ask", "never"] = "ask"
     reveal: bool = False
+    verbose: int = 0
+    """How often -v was given."""
+    quiet: bool = False
+    pager: bool = True
+    """Whether what is longer than the terminal goes through a pager."""
     show_prompt: bool = False
+    exit_code: bool = False
+    """Whether the exit status says what the answer is."""
+
+    def status(self, answer: Diagnosis) -> int:
+        """The exit status of an answer."""
+        return BY_OUTCOME[answer.outcome] if self.exit_code else 0
+
+    @property
+    def detail(self) -> int:
+        """How much of the answer is printed as text."""
+        return QUIET if self.quiet else min(self.verbose, READINGS)
 
 
 class TriageInputs(PrintedInputs, Positionals):
@@ -175,14 +220,14 @@ class ChatInputs(InvestigationInputs, Positionals):
     """`rediagnose chat`."""
 
     resume: str | None = None
-    """A recording to go on with."""
+    """A recording to go on with, or `last` for the newest conversation."""
     approve: Literal["ask", "never"] = "ask"
 
 
 class AnnotateInputs(PrintedInputs, ServerInputs):
     """`rediagnose annotate`."""
 
-    format: Literal["text", "json", "markdown", "jira", "adf"] = "markdown"
+    format: Literal["text", "json", "markdown", "html", "jira", "adf"] = "markdown"
     ticket: str
     """A file, or - for stdin."""
     post: bool = False
@@ -244,22 +289,11 @@ class AclInputs(ServerInputs):
     """Seconds for all that the server is asked."""
 
 
-class RunbooksInputs(Record):
-    """`rediagnose runbooks`."""
+class DoctorInputs(InvestigationInputs, ServerInputs):
+    """`rediagnose doctor`."""
 
-    verb: Literal["list", "show", "check", "new"]
-    name: str | None = None
-    """A runbook or a cause; a folder to check."""
-
-
-class TrustInputs(Record):
-    """`rediagnose trust`."""
-
-    file: Path | None = None
-    """A file of settings; null for this folder's."""
-    revoke: bool = False
-    list: bool = False
-
-
-class NoInputs(Record):
-    """A command without arguments."""
+    what: tuple[str, ...] = ()
+    """The server, where no option names it."""
+    format: Literal["text", "json"] = "text"
+    deadline: float | None = None
+    """Seconds for the whole; null for the usual ones."""

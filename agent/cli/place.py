@@ -1,20 +1,22 @@
 """Which server the arguments mean, and how to be let in."""
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from tools.connection.target import SCHEMES, Target, Tls, parse_target
 from tools.connection.trust import parse_network
 from tools.errors import UsageError
+from tools.patterns import deferred
 from tools.records import Record
 from tools.redact import hide_secrets
-from tools.settings.file import load_settings, settings_for, target_named
-from tools.settings.tables import Settings, TargetSettings
+from tools.settings.file import all_settings, find_target, settings_for, target_named, target_names
+from tools.settings.tables import TargetSettings
+from tools.text import did_you_mean
 
-ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(:[0-9]{1,5})?")
+ADDRESS = deferred(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(:[0-9]{1,5})?")
 """host, host:port or [v6]:port."""
+_IPV4 = deferred(r"\d{1,3}(\.\d{1,3}){3}")
 REMEDY = "give a URL such as redis://host:6379, or --target and a name in rediagnose.toml"
 """What helps where no server is named, in every command."""
 
@@ -38,12 +40,13 @@ class ConnectionInputs(Record):
 
     def target(self, where: str) -> Target:
         """The target of a URL, of an address, or of a name in rediagnose.toml. Raises `UsageError`."""
-        known = load_settings()
         if "://" not in where:
-            if is_name(where, known):
-                return self.configured(target_named(where, known))
+            if one := find_target(where):
+                return self.configured(one)
             if not ADDRESS.fullmatch(where):
-                raise UsageError(f"{where!r} is no URL, no address and no target of rediagnose.toml; {REMEDY}")
+                raise UsageError(
+                    f"{where!r} is no URL, no address and no target of rediagnose.toml{_meant(where)} ({REMEDY})"
+                )
             where = f"redis://{where}"
         target = usable(parse_target(where, tls=self.tls, password_file=self.password_file))
         found = settings_for(target)
@@ -58,11 +61,6 @@ class ConnectionInputs(Record):
     def _trusting(self, target: Target) -> Target:
         named = tuple(parse_network(one) for one in self.trust)
         return target.model_copy(update={"trust": (*target.trust, *named)})
-
-
-def is_name(word: str, known: Settings) -> bool:
-    """Whether a target of the settings goes by this name."""
-    return any(one.name and one.name.lower() == word.lower() for one in known.targets)
 
 
 def usable(target: Target) -> Target:
@@ -94,17 +92,27 @@ class ServerInputs(ConnectionInputs):
         where = next(iter((*options, *words)), None)
         return None if where is None else self.target(where)
 
+    def named_or_environment(self, words: Sequence[str] = ()) -> Target | None:
+        """The server that is named, or else that of REDIS_URL; null for none. Raises `UsageError` as `named` does."""
+        if found := self.named(words):
+            return found
+        return self.target(where) if (where := os.environ.get("REDIS_URL")) else None
+
     def server(self, words: Sequence[str] = (), symptom: str = "") -> Target:
         """The server that is named, or else that of REDIS_URL. Raises `UsageError` as `named` does, or for none.
 
         `symptom` is what was taken for one, and may have been meant as a name.
         """
-        if found := self.named(words):
+        if found := self.named_or_environment(words):
             return found
-        if where := os.environ.get("REDIS_URL"):
-            return self.target(where)
         names = f"{symptom!r} names no server" if symptom else "no server is named"
         raise UsageError(f"{names}, and REDIS_URL isn't set; {REMEDY}")
+
+    def origin(self, words: Sequence[str] = ()) -> tuple[str | None, str]:
+        """What names the server, as it was given, and where that is from."""
+        ways = ((self.url, "--url"), (self.target_name, "--target"), *((word, "the command line") for word in words),
+                (os.environ.get("REDIS_URL") or None, "REDIS_URL"))  # fmt: skip
+        return next(((where, source) for where, source in ways if where is not None), (None, ""))
 
 
 class Positionals(ServerInputs):
@@ -113,12 +121,18 @@ class Positionals(ServerInputs):
     what: tuple[str, ...] = ()
 
     def target_and_symptom(self) -> tuple[Target, str]:
-        """The positional that is a URL, is host:port, or names a target is the server; another is the symptom.
+        """The positional that is a URL, is an address, or names a target is the server; another is the symptom.
 
-        Raises `UsageError` naming what is too many, or missing.
+        Raises `UsageError` naming what is too many, is missing, or could be either.
         """
         places = [word for word in self.what if _is_place(word)]
+        is_named = bool(places) or self.url is not None or self.target_name is not None
+        if not is_named:
+            places = [word for word in self.what if _is_host(word)][:1]
         symptoms = [word for word in self.what if word not in places]
+        words = [hide_secrets(word) for word in symptoms if len(word.split()) == 1]
+        if len(words) == 1 and not (is_named or places):
+            raise UsageError(_either(words[0]))
         if len(symptoms) > 1:
             raise UsageError(
                 f"{hide_secrets(symptoms[-1])!r} is a second symptom; put a symptom of several words in quotes"
@@ -128,10 +142,30 @@ class Positionals(ServerInputs):
 
 
 def _is_place(word: str) -> bool:
-    """Whether a positional is a target: a bare host name could be a word of the symptom as well."""
+    """Whether a positional can only be a server: a bare host name could be a word of the symptom as well."""
     words = word.split()
     if words and "://" in words[0]:
         # A symptom may begin with a dashboard's address; of a server's URL with more behind it the error says so.
         return len(words) == 1 or words[0].startswith(tuple(f"{scheme}://" for scheme in SCHEMES))
     match = ADDRESS.fullmatch(word)
-    return bool(match and match[2]) or (" " not in word and is_name(word, load_settings()))
+    if match and (match[2] or match[1].startswith("[") or _IPV4.fullmatch(word)):
+        return True
+    return len(words) == 1 and find_target(word) is not None
+
+
+def _is_host(word: str) -> bool:
+    """Whether a word is a host's name beyond doubt, where no server is named otherwise."""
+    return word == "localhost" or bool("." in word and ADDRESS.fullmatch(word))
+
+
+def _either(word: str) -> str:
+    """What to say about one word that is no address and no target's name: it isn't guessed what it is."""
+    host = f"a host: {word}:6379, or --url {word}; " if ADDRESS.fullmatch(word) else ""
+    return (
+        f"{word!r} is no address and no target of rediagnose.toml{_meant(word)} "
+        f"({host}a symptom of one word: name the server as well)"
+    )
+
+
+def _meant(word: str) -> str:
+    return did_you_mean(word, target_names(all_settings()))

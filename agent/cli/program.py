@@ -1,14 +1,16 @@
 """The command line: one parser for all commands, each loaded only when it's run."""
 
-import argparse
 import importlib
 import os
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from typing import Any, NamedTuple, NoReturn
+from functools import partial
+from textwrap import wrap
+from typing import Any, NamedTuple
 
+from agent.cli.parsing import USAGE, Parser
 from tools.terminal import sinks
 from tools.text import one_line
 
@@ -17,7 +19,8 @@ LINGERS = 1.0
 LOADS = 15.0
 """Seconds in which a command has to be loaded, on a machine that is busy, too; its deadline begins then."""
 NOT_LOADED = f"the program wasn't loaded within {LOADS:g} s; nothing was asked"
-ANSWERED, FAILED, USAGE, NOTHING, INTERRUPTED = 0, 1, 2, 3, 130
+ANSWERED, FAILED, NOTHING, INTERRUPTED = 0, 1, 3, 130
+EXAMPLES = ("rediagnose demo", 'rediagnose triage redis://host:6379 "checkout times out"')
 
 
 class Command(NamedTuple):
@@ -27,47 +30,65 @@ class Command(NamedTuple):
     usage: str
     """Its positionals, for the table of commands."""
     help: str
-    configure: Callable[[argparse.ArgumentParser], None]
+    configure: Callable[[Parser], None]
     """Adds its arguments."""
     inputs: str
     """`module:record` of its arguments, each by the name that the parser gives it."""
     run: str
     """`module:function`; the function takes the record and gives the exit status, or a coroutine of it."""
+    group: str
+    """Under which it stands in the help of the program."""
+    examples: tuple[str, str]
+    """How it's called, for its help."""
 
 
-class Parser(argparse.ArgumentParser):
-    """Wrong usage in one line that names the value and where help is.
-
-    An argument that isn't given isn't in the result: the records of `inputs` have the defaults.
-    """
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**{"argument_default": argparse.SUPPRESS, **settings})
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(USAGE, f"{one_line(f'{self.prog}: {message}')} (see {self.prog} --help)\n")
-
-
-def parser(commands: Sequence[Command], version: str) -> argparse.ArgumentParser:
+def parser(commands: Sequence[Command], version: str) -> Parser:
     """The parser of all commands."""
-    root = Parser(prog="rediagnose", description="An SRE agent for Redis and Valkey.", allow_abbrev=False)
+    root = Parser(prog="rediagnose", overview=overview(commands, version))
     root.add_argument("--version", action="version", version=f"rediagnose {version}")
-    choices = root.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    choices = root.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=Parser, prog="rediagnose"
+    )
     for command in commands:
-        sub = choices.add_parser(command.name, help=command.help, description=command.help, allow_abbrev=False)
-        command.configure(sub)
-        sub.add_argument("-v", "--verbose", action="store_true", help="of a bug of rediagnose show where it is")
+        usage = f"rediagnose {command.name} {command.usage} [options]".replace("  ", " ")
+        choices.add_parser(
+            command.name, usage=usage, help=command.help, description=command.help, root=root,
+            configure=partial(_configure, command), examples=command.examples,
+        )  # fmt: skip
     return root
 
 
-def parsed(root: argparse.ArgumentParser, argv: Sequence[str] | None) -> dict[str, Any]:
+def _configure(command: Command, parser: Parser) -> None:
+    command.configure(parser)
+    hint = "show more, -vv all readings; of a bug of rediagnose, where it is"
+    parser.add_argument("-v", "--verbose", action="count", help=hint)
+
+
+def overview(commands: Sequence[Command], version: str) -> str:
+    """The help of the whole program: the commands by what they're for."""
+    width = max(len(one.name) for one in commands)
+    lines = [f"rediagnose {version}: an SRE agent for Redis and Valkey.", "", "usage: rediagnose COMMAND ...", ""]
+    for group in dict.fromkeys(one.group for one in commands):
+        lines.append(group)
+        for one in commands:
+            if one.group == group:
+                head, *rest = wrap(one.help, 76 - width)
+                lines += [f"  {one.name:<{width}}  {head}", *(f"{'':<{width + 4}}{line}" for line in rest)]
+        lines.append("")
+    lines += ["examples:", *(f"  {example}" for example in EXAMPLES), ""]
+    lines.append("rediagnose COMMAND --help prints a command's options; rediagnose --version the version.")
+    return "\n".join(lines) + "\n"
+
+
+def parsed(root: Parser, argv: Sequence[str] | None) -> dict[str, Any]:
     """The arguments. A URL or a symptom may also stand behind the options, where argparse doesn't look for one."""
     args, rest = root.parse_known_args(argv)
     if rest and (any(word.startswith("-") for word in rest) or not hasattr(args, "what")):
         root.error(f"unrecognized arguments: {' '.join(rest)}")
     if rest:
         args.what = [*args.what, *rest]
-    return vars(args)
+    found: dict[str, Any] = vars(args)
+    return found
 
 
 def run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, *, own: bool = False) -> int:
@@ -81,6 +102,9 @@ def run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, *
 
 
 def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, *, own: bool) -> int:
+    if not argv:
+        print(overview(commands, version), end="")
+        return ANSWERED
     try:
         arguments = parsed(parser(commands, version), argv)
     except SystemExit as exit_:
@@ -89,6 +113,10 @@ def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, 
     command = next(one for one in commands if one.name == name)
     import asyncio
 
+    if own:
+        from agent.cli.lean_imports import without_plugins
+
+        without_plugins()
     from tools.errors import RediagnoseError, UsageError
 
     try:
@@ -139,9 +167,12 @@ def loading() -> Iterator[None]:
     """Load what stays until the process ends: the collector would walk through all of it again and again."""
     import gc
 
+    from agent.cli.lean_imports import without_clients
+
     gc.disable()
     try:
-        yield
+        with without_clients():
+            yield
     finally:
         gc.freeze()
         gc.enable()

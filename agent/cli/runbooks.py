@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from agent.cli.inputs import RunbooksInputs
 from agent.cli.program import ANSWERED, FAILED
+from agent.cli.setup_inputs import RunbooksInputs
 from agent.runbooks.frame import frame
 from agent.runbooks.library import BUNDLED, load
 from agent.runbooks.lint import lint

@@ -3,6 +3,7 @@
 from agent.cli.hard_stop import HardStop
 from agent.cli.inputs import TriageInputs
 from agent.cli.investigate import Presenter, investigate
+from agent.cli.machine import with_machine
 from agent.cli.program import FAILED
 from agent.investigation.investigation import Investigation
 from agent.remediation.audit import ForbiddenLog
@@ -28,5 +29,6 @@ async def triage(inputs: TriageInputs) -> int:
             stop.begin(NOTIFIES * len(hooks))
             return status if await notify_all(hooks, incident.answer()) else FAILED
 
-    setup = inputs.setup(target, symptom, clock)
-    return await investigate(setup, clock, finish, presenter.print, prompt_only=inputs.show_prompt)
+    setup = await with_machine(inputs.setup(target, symptom, clock), inputs)
+    show = inputs.show_prompt
+    return await investigate(setup, clock, finish, presenter.print, status=inputs.status, prompt_only=show)

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from agent.cli.inputs import TrustInputs
 from agent.cli.program import ANSWERED, FAILED
+from agent.cli.setup_inputs import TrustInputs
 from tools.errors import UsageError
 from tools.settings.file import parse_settings
 from tools.settings.tables import FILE

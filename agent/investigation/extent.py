@@ -26,6 +26,8 @@ def without_the_well(answer: Diagnosis, named: str) -> Diagnosis:
         *(one for out in answer.ruled_out for one in out.evidence),
         *(answer.failover.evidence if answer.failover else ()), *(disagrees.evidence if disagrees else ()),
         *(disagrees.other if disagrees else ()),
+        *(one for said in answer.complaints for one in said.evidence),
+        *(one for said in answer.benign for one in said.evidence),
     ]  # fmt: skip
     cited = {one.reading for one in evidence}
     told = {named, None, *(cause.where for cause in causes)}

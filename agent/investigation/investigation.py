@@ -9,6 +9,7 @@ from agent.answer.events import Answered, ChecksMade, Emit, ProposalForbidden, S
 from agent.checks.past_failover import past_failover
 from agent.checks.verdict import at_least, conclude
 from agent.evidence.view import PASTED, Readings, View
+from agent.investigation.closing import closed
 from agent.investigation.equipment import Equipment
 from agent.investigation.extent import only_glanced, without_the_well
 from agent.investigation.look import Look
@@ -247,9 +248,17 @@ class Investigation:
             refused=refusals(self.proposals.refused), readings=self.readings(), footprint=self.budget.footprint,
             model=self.use, seconds=round(self.clock.monotonic() - self.began, 3), interrupted=interrupted,
         )  # fmt: skip
+        diagnosis = self._closed(diagnosis)
         diagnosis = diagnosis if self.options.all_readings else without_the_well(diagnosis, self.node.name)
         self.emit(Answered(diagnosis=diagnosis))
         return diagnosis
+
+    def _closed(self, diagnosis: Diagnosis) -> Diagnosis:
+        try:
+            return closed(diagnosis, self._conclude(), [self.weighed.view(node) for node in self.nodes])
+        except Exception as error:
+            self.toolbox.bugs.append(bug("what an answer leaves open", error))
+            return diagnosis
 
     def _past(self) -> PastFailover | None:
         try:

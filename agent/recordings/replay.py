@@ -17,6 +17,7 @@ from agent.investigation.sources import DEADLINE_MODEL, Options, Sources
 from agent.runbooks.library import Library, load
 from tools.connection.target import Target, Tls, parse_target
 from tools.credentials import HIDDEN
+from tools.record.refusals import Refusals
 from tools.record.replay import Replay
 from tools.record.tape import Tape
 from tools.record.virtual import VirtualClock, VirtualLoop
@@ -41,10 +42,12 @@ def recorded_target(tape: Tape) -> Target:
 class Case(Investigation):
     """An investigation of a recording, with what was heard of it."""
 
-    def __init__(self, tape: Tape, symptom: str, library: Library, options: Options) -> None:
+    def __init__(
+        self, tape: Tape, symptom: str, library: Library, options: Options, refusals: Refusals | None = None
+    ) -> None:
         self.heard: list[Event] = []
         clock = VirtualClock(tape.began, asyncio.get_running_loop())
-        self.replay = Replay(tape, clock)
+        self.replay = Replay(tape, clock, refusals)
         sources = Sources(replay=self.replay)
         super().__init__(recorded_target(tape), symptom, library, clock, self.heard.append, options, sources)
 
@@ -57,16 +60,17 @@ class Case(Investigation):
 @asynccontextmanager
 async def case(
     tape: Tape, symptom: str, model: ModelSettings | None = None, library: Library | None = None,
-    conversation: ModelConversation | None = None,
+    conversation: ModelConversation | None = None, refusals: Refusals | None = None,
 ) -> AsyncIterator[Case]:  # fmt: skip
     """A recorded incident investigated up to its plan, by the checks or by a model. Needs a `VirtualLoop`.
 
-    `conversation` holds the model that is asked, where it isn't the settings' own.
+    `conversation` holds the model that is asked, where it isn't the settings' own; `refusals` is what the server
+    refuses beside what it refused then.
     """
     model = model or ModelSettings()
     deadline = tape.head.deadline if model.use.name == OFFLINE else DEADLINE_MODEL
     options = Options(window=tape.head.window, one_node=tape.head.one_node, deadline=deadline)
-    investigation = Case(tape, symptom, library or load(), options)
+    investigation = Case(tape, symptom, library or load(), options, refusals)
     try:
         await run(investigation, model, lambda: conversation)
         yield investigation

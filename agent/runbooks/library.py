@@ -16,6 +16,7 @@ from agent.answer.diagnosis import Evidence, Goal
 from agent.answer.taxonomy import CAUSES
 from tools.errors import UsageError
 from tools.files import read_regular_text
+from tools.patterns import deferred
 from tools.records import Record, Scalar
 
 BUNDLED = Path(__file__).resolve().parent.parent.parent / "runbooks"
@@ -186,7 +187,7 @@ def _bundled(path: Path) -> Runbook:
     return parse(path)
 
 
-_LIMIT = re.compile(r"^  (\w+):\n    value: (\S+)$", re.MULTILINE)
+_LIMIT = deferred(r"^  (\w+):\n    value: (\S+)$", re.MULTILINE)
 """A bound as the program's own runbooks write it: every command needs them all, and the rest of a runbook seldom."""
 
 

@@ -18,6 +18,7 @@ from agent.runbooks.library import BUNDLED, CauseNotes, Remedy, Runbook, files
 from agent.runbooks.placeholders import EXAMPLES
 from tools.errors import Forbidden, UsageError
 from tools.gate.policy import allowed_change, parse_command, refusal_of_advice
+from tools.patterns import deferred
 from tools.records import Record
 
 SECTIONS = (
@@ -35,8 +36,8 @@ _MISSING = {
     "remedies": "give one at least",
     "risk": "say safe or risky",
 }
-_ASIDE = re.compile(r"^```.*?^```$|^\|.*?$", re.DOTALL | re.MULTILINE)
-_LIMIT = re.compile(r'\blimits(?:\[|\.get\()"(\w+)"')
+_ASIDE = deferred(r"^```.*?^```$|^\|.*?$", re.DOTALL | re.MULTILINE)
+_LIMIT = deferred(r'\blimits(?:\[|\.get\()"(\w+)"')
 
 
 class Finding(Record):

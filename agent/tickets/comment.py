@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Iterator, Sequence
 
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, RuledOut, Step
+from agent.answer.open_points import Blind
+from agent.report.meanings import MEANINGS
 from agent.report.render import cost_line, figures_text, notices, printed_value, shown_evidence
-from agent.tickets.document import Block, Code, Comment, Fold, Items, Line, Para, Part, Text, words
-from agent.tickets.meanings import MEANINGS
-from agent.tickets.summary import (
+from agent.report.summary import (
     address_of,
     author,
     do_first,
@@ -18,10 +18,13 @@ from agent.tickets.summary import (
     step_figures,
     what_not_to_do,
 )
+from agent.tickets.document import Block, Code, Comment, Fold, Items, Line, Para, Part, Text, words
 from tools.connection.target import Target
 from tools.records import Reading
 
 SYMPTOM = "r0"
+HIDDEN_SHOWN = 4
+"""Causes that are named of those that a missing reading hides."""
 
 
 def marker_of(target: Target) -> str:
@@ -47,9 +50,21 @@ def _top(answer: Diagnosis) -> Iterator[Part]:
     yield Para((*words("Don't:", bold=True), Text(" "), *words(_uncapitalized(what_not_to_do(answer)))))
     if lines := notices(answer):
         yield Items(tuple(words(line) for line in lines))
+    if answer.blind and answer.outcome != "insufficient-evidence":
+        # What nobody could see isn't folded away: it's where the answer may be wrong.
+        yield Para((*words("Couldn't be seen:", bold=True), *_unseen(answer.blind)))
     yield Para(words(_source(answer)))
     if answer.interrupted:
         yield Para(words("The investigation was interrupted: this is what was known by then."))
+
+
+def _unseen(blind: Sequence[Blind]) -> Iterator[Text | Code]:
+    for number, one in enumerate(blind):
+        more = len(one.hides) - HIDDEN_SHOWN
+        hides = ", ".join(f"`{id}`" for id in one.hides[:HIDDEN_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        yield Text("; " if number else " ")
+        yield from words(f"{one.what} (it would show {hides})")
+    yield Text(".")
 
 
 def _cause_note(answer: Diagnosis) -> Line:

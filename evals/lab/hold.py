@@ -4,6 +4,7 @@ import asyncio
 import random
 import shlex
 import signal
+from collections.abc import Iterable
 from difflib import get_close_matches
 
 from agent.cli.program import ANSWERED
@@ -21,9 +22,9 @@ async def start(inputs: StartInputs) -> int:
     end_by_signal()
     try:
         async with fault.begin(kind, random.Random(inputs.seed)) as incident:
-            print(f"{incident.url}\n{incident.ticket}", flush=True)
-            if incident.arguments:
-                print(f"options: {shlex.join(incident.arguments)}", flush=True)
+            typed = shlex.join(("rediagnose", "triage", incident.url, incident.ticket, *incident.arguments))
+            print(f"{incident.url}\n{incident.ticket}\n\nIn another terminal: {typed}", flush=True)
+            print("Ctrl-C ends it.", flush=True)
             if incident.own_url:
                 print(f"(the lab's own way in: {incident.own_url})", flush=True)
             await asyncio.Event().wait()
@@ -33,10 +34,10 @@ async def start(inputs: StartInputs) -> int:
     raise AssertionError("an event that nobody sets was set")
 
 
-def known(id: str) -> Fault:
-    """The fault of an id. Raises `UsageError` naming the closest ones."""
+def known(id: str, others: Iterable[str] = ()) -> Fault:
+    """The fault of an id. Raises `UsageError` naming the closest ones, `others` that may have been meant among them."""
     if (fault := FAULTS.get(id)) is None:
-        close = get_close_matches(id, FAULTS, n=3, cutoff=0.4)
+        close = get_close_matches(id, [*FAULTS, *others], n=3, cutoff=0.4)
         raise UsageError(f"there is no fault {id!r}; " + (f"closest: {', '.join(close)}" if close else "see lab list"))
     return fault
 

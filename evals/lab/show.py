@@ -1,31 +1,33 @@
 """`rediagnose lab list`: the faults, what they're about, and which can be had here."""
 
 import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from agent.cli.program import ANSWERED
 from evals.inputs import ListInputs
 from evals.lab.catalogue import FAULTS
 from evals.lab.fault import Fault
+from evals.lab.hold import known
 from evals.lab.servers import ServerKind, installed, missing
 
 
 def show(inputs: ListInputs) -> int:
-    """Print the faults, as text or JSON."""
-    kinds = installed()
+    """Print the faults, a line each, or one in full; as text or JSON. Raises `UsageError` for a fault there isn't."""
+    kinds, families = installed(), {fault.family for fault in FAULTS.values()}
+    chosen = list(FAULTS.values())
+    if inputs.fault in families:
+        chosen = [fault for fault in chosen if fault.family == inputs.fault]
+    elif inputs.fault is not None:
+        chosen = [known(inputs.fault, families)]
     if inputs.format == "json":
         print(json.dumps({"schema": 1, "servers": [_server(kind) for kind in kinds], "missing": missing(),
-                          "faults": [fault_facts(fault, kinds) for fault in FAULTS.values()]}, indent=2))  # fmt: skip
+                          "faults": [fault_facts(fault, kinds) for fault in chosen]}, indent=2))  # fmt: skip
         return ANSWERED
-    family = ""
-    for fault in FAULTS.values():
-        if fault.family != family:
-            family = fault.family
-            print(f"\n{family}")
-        print("\n".join(_lines(fault, kinds)))
-    print(f"\nservers: {', '.join(f'{kind.name} ({kind.binary})' for kind in kinds) or 'none'}")
-    for line in missing():
-        print(f"missing: {line}")
+    if inputs.fault is not None and inputs.fault not in families:
+        print("\n".join(_in_full(chosen[0], kinds)))
+        return ANSWERED
+    print("\n".join(_overview(chosen, kinds)))
     return ANSWERED
 
 
@@ -42,16 +44,37 @@ def _server(kind: ServerKind) -> dict[str, str]:
     return {"name": kind.name, "version": kind.version, "binary": str(kind.binary)}
 
 
-def _lines(fault: Fault, kinds: list[ServerKind]) -> list[str]:
-    causes = " + ".join((fault.cause, *fault.also))
-    lines = [f"  {fault.id}" if causes == fault.id else f"  {fault.id}: {causes}"]
-    lines += [f'    "{ticket}"' for ticket in fault.tickets]
+def _overview(faults: Sequence[Fault], kinds: Sequence[ServerKind]) -> Iterator[str]:
+    width = max(len(fault.id) for fault in faults)
+    for family in dict.fromkeys(fault.family for fault in faults):
+        yield family
+        for fault in faults:
+            if fault.family == family:
+                where = [kind for kind in kinds if fault.unavailable(kind) is None]
+                causes = " + ".join((fault.cause, *fault.also))
+                notes = ["" if causes == fault.id else causes, "" if where else "not here"]
+                yield f"  {fault.id:<{width}}  {'; '.join(note for note in notes if note)}".rstrip()
+        yield ""
+    yield f"{len(faults)} faults, each with its cause where that has another name."
+    yield "rediagnose lab list FAULT shows one's tickets, rediagnose lab start FAULT starts a server that has it."
+    yield f"servers: {', '.join(kind.name for kind in kinds) or 'none'}"
+    for line in missing():
+        yield f"missing: {line}"
+
+
+def _in_full(fault: Fault, kinds: Sequence[ServerKind]) -> Iterator[str]:
+    yield f"{fault.id} ({fault.family})"
+    yield f"  cause: {' + '.join((fault.cause, *fault.also))}"
+    yield from (f'  ticket: "{ticket}"' for ticket in fault.tickets)
     if fault.twin:
-        lines.append(f"    twin: {fault.twin}")
-    lines += [f"    not here: {reason}" for reason in reasons(fault, kinds)]
-    return lines
+        yield f"  the same ticket could be about: {fault.twin}"
+    where = [kind.name for kind in kinds if fault.unavailable(kind) is None]
+    yield f"  servers: {', '.join(where) or 'none here'}"
+    yield from (f"  not here: {reason}" for reason in reasons(fault, kinds))
+    if where:
+        yield f"rediagnose lab start {fault.id}"
 
 
-def reasons(fault: Fault, kinds: list[ServerKind]) -> list[str]:
+def reasons(fault: Fault, kinds: Sequence[ServerKind]) -> list[str]:
     """Why a fault can't be had on some of these servers, each reason once."""
     return list(dict.fromkeys(reason for kind in kinds if (reason := fault.unavailable(kind))))

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from evals.lab.score import BINS, Run, Share, Total, total
 
-_HEAD = ("", "runs", "first", "all in 3", "verified", "wrong remedy", "fixed", "twins", "median s")
+_HEAD = ("", "runs", "right", "top 3", "cited right", "wrong remedy", "fixed", "twins", "median s")
 
 
 def as_text(runs: Sequence[Run], skipped: Mapping[str, str], model: str, *, interrupted: bool) -> str:
@@ -66,9 +66,9 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
 
 def _totals(of: Total, model: str) -> Iterator[str]:
     yield f"model                 {model}"
-    yield f"cause first           {_percent(of.first)}"
-    yield f"all causes in 3       {_percent(of.top3)}"
-    yield f"citations verified    {_percent(of.verified)}"
+    yield f"first cause right     {_percent(of.first)}"
+    yield f"every cause in top 3  {_percent(of.top3)}"
+    yield f"every citation holds  {_percent(of.verified)}"
     yield f"false alarms          {_percent(of.false_alarms)} on servers that were well"
     yield f"twins both right      {_percent(of.twins)}"
     yield f"wrong remedies        {of.wrong}"

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from agent.report.elements import Child, Markup, joined, tag
 from evals.scoring import plots
 from evals.scoring.estimate import Estimate
-from evals.scoring.markup import Child, Markup, joined, tag
 from evals.scoring.report import Report
 from evals.scoring.result import Result
 from evals.scoring.scenario import Scenario
@@ -30,8 +30,8 @@ def as_html(report: Report) -> str:
         tag("p", "Interrupted: these are the runs that were over by then.", class_="notice")
         if report.interrupted else None,
         _section("Safety", "What must not happen, over all runs.", _safety(report.arms)),
-        _section("Scores", "Shares of scenarios with 95 % intervals. pass^k: k runs of a scenario are all right. "
-                 "The last arms are controls: they look at nothing.", _scores(report.arms)),
+        _section("Scores", "Shares of incidents with 95 % intervals. The last arms are controls: they look at nothing.",
+                 _scores(report.arms)),
         _section("Cost", "Medians of one run; tokens and cost are means.", _cost(asked)),
         tag("h2", "Cost and calibration"),
         tag("div", _figure(f"Cause first against {unit}", dots),
@@ -71,7 +71,7 @@ def _harm(count: int, of: int | None = None) -> Markup:
 def _share(of: Estimate) -> Markup:
     if of.value is None or of.low is None or of.high is None:
         return tag("td", "-")
-    return tag("td", f"{of.value:.1%}", tag("small", f"{of.low:.0%}-{of.high:.0%}"), title=f"over {of.of}")
+    return tag("td", f"{of.value:.1%}", tag("small", f"{100 * of.low:.1f}-{100 * of.high:.1f}"), title=f"over {of.of}")
 
 
 def _safety(arms: Sequence[Summary]) -> Markup:
@@ -91,8 +91,9 @@ def _safety(arms: Sequence[Summary]) -> Markup:
 
 
 def _scores(arms: Sequence[Summary]) -> Markup:
-    head = ("arm", "pass^1", "pass^4", "pass^8", "not given away by the ticket", "all in 3", "verified", "decisive",
-            "twins both right", "false alarms", "abstained", "Brier")  # fmt: skip
+    head = ("arm", "first cause right", "4 of 4 runs right", "8 of 8 runs right", "right where it's not in the ticket",
+            "every cause in the top 3", "every citation holds", "cites what proves it", "both right, of pairs with "
+            "one ticket", "false alarms", "can't tell", "Brier score (0 is best)")  # fmt: skip
     rows = []
     for one in arms:
         shares = (one.untold, one.top3, one.verified, one.decisive, one.twins, one.false_alarms, one.abstained)
@@ -121,10 +122,13 @@ def _confusion(one: Summary) -> Markup:
     for row in expected:
         total = sum(counts.get((row, column), 0) for column in answered)
         cells = (_heat(counts.get((row, column), 0), total, right=row == column) for column in answered)
-        rows.append(tag("tr", tag("th", row, scope="row"), *cells))
+        rows.append(tag("tr", tag("th", row, scope="row"), *cells, tag("td", str(total))))
+    whole = [sum(counts.get((row, column), 0) for row in expected) for column in answered]
+    sums = (tag("td", str(count)) for count in (*whole, sum(whole)))
+    rows.append(tag("tr", tag("th", "all", scope="row"), *sums))
     return _section(
-        f"Families: {one.arm}", "Rows are what was there, columns what was answered first.",
-        _table(("", *answered), rows, "confusion"),
+        f"Families: {one.arm}", "Rows are what was there, columns what was answered first; without those attacked.",
+        _table(("", *answered, "all"), rows, "confusion"),
     )  # fmt: skip
 
 

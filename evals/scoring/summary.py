@@ -4,9 +4,9 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-from agent.answer.taxonomy import CAUSES
 from evals.lab.score import Bin, calibration
-from evals.scoring.estimate import Estimate, all_right, estimate
+from evals.scoring.estimate import Estimate, all_right, estimate, share
+from evals.scoring.families import family_of
 from evals.scoring.result import Result
 from evals.scoring.scenario import Scenario
 from tools.records import Record
@@ -124,9 +124,10 @@ def summary(
         passes={tries: passes(by, tries) for tries in TRIES}, first=_mean(by, lambda one: one.first),
         untold=_mean({id: runs for id, runs in by.items() if id not in given_away}, lambda one: one.first),
         top3=_mean(by, lambda one: one.top3), verified=_mean(by, lambda one: one.verified),
-        decisive=_mean(by, lambda one: one.decisive), twins=estimate(list(_twins(by, scenarios))),
+        decisive=_mean(by, lambda one: one.decisive), twins=share(list(_twins(by, scenarios))),
         false_alarms=_mean(benign, lambda one: one.false_alarm), abstained=_mean(by, lambda one: one.abstained),
-        brier=_mean(by, _brier), bins=tuple(calibration([term for one in plain for term in one.terms])),
+        brier=estimate(list(means(by, _brier).values())),
+        bins=tuple(calibration([term for one in plain for term in one.terms])),
         cost=_cost(valid, prices), confusion=tuple(_confusion(plain, scenarios)),
     )  # fmt: skip
 
@@ -146,13 +147,13 @@ def means(by: Groups, value: Callable[[Result], float | None]) -> dict[str, floa
 
 
 def _mean(by: Groups, value: Callable[[Result], float | None]) -> Estimate:
-    return estimate(list(means(by, value).values()))
+    return share(list(means(by, value).values()))
 
 
 def passes(by: Groups, tries: int) -> Estimate:
     """pass^k over the scenarios that ran so often."""
     enough = [runs for runs in by.values() if len(runs) >= tries]
-    return estimate([all_right(sum(one.first for one in runs), len(runs), tries) for runs in enough])
+    return share([all_right(sum(one.first for one in runs), len(runs), tries) for runs in enough])
 
 
 def _brier(one: Result) -> float | None:
@@ -212,13 +213,8 @@ def _median(numbers: Iterable[float]) -> float:
 
 def _confusion(plain: Sequence[Result], scenarios: Named) -> Iterator[Confusion]:
     counted = Counter(
-        (_family(scenarios[one.scenario].expected[0]), _family(one.causes[0] if one.causes else one.outcome))
+        (family_of(scenarios[one.scenario].expected[0]), family_of(one.causes[0] if one.causes else one.outcome))
         for one in plain
     )
     for (expected, answered), count in sorted(counted.items()):
         yield Confusion(expected=expected, answered=answered, count=count)
-
-
-def _family(answer: str) -> str:
-    """The family of a cause, or the outcome itself."""
-    return CAUSES[answer].family if answer in CAUSES else answer or "nothing"

@@ -1,31 +1,30 @@
-"""The report as text."""
+"""The report as text: a table for each question, with the arms side by side."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import get_args
 
 from evals.scoring.estimate import Estimate
+from evals.scoring.families import ATTACKED, Family, Fate, families
 from evals.scoring.report import Report
-from evals.scoring.summary import Summary
+from evals.scoring.summary import TRIES, Attacks, Summary
 
-_SAFETY = ("safety", "runs", "invalid", "wrong remedy", "past the gate", "stopped", "misled", "asked for", "executed",
-           "under attack", "without")  # fmt: skip
-_SCORES = ("arm", "pass^1", "pass^4", "pass^8", "untold", "all in 3", "verified", "decisive", "twins", "false alarms",
-           "abstained", "Brier")  # fmt: skip
-_COST = ("cost of a run", "turns", "readings", "commands", "seconds", "tokens in", "tokens out", "cost", "degraded")
 Row = tuple[str, ...]
+Said = Callable[[Summary], str]
 
 
 def as_text(report: Report) -> str:
-    """Safety first, then the scores with their 95 % intervals, what it cost, and what was missed."""
-    scenarios, runs = len(report.scenarios), report.epochs
-    lines = [f"{scenarios} scenarios, {runs} run{'s' if runs > 1 else ''} of each by an arm", ""]
-    lines += [*_table(_SAFETY, [_safety(one) for one in report.arms]), ""]
-    lines += [*_table(_SCORES, [_scores(one) for one in report.arms]), ""]
+    """Safety first, then the scores with their 95 % intervals, the families, what it cost, and what was missed."""
     asked = [one for one in report.arms if not one.control]
-    lines += [*_table(_COST, [_cost(one) for one in asked]), ""] if asked else []
+    lines = [_scope(report), "", *_safety(report.arms), "", *_scores(report.arms), ""]
+    lines += [f"Controls look at nothing. {_controls(report)}", ""]
+    for one in asked:
+        lines += [*_families(report, one.arm), ""]
+    lines += [*_cost(asked), ""] if asked else []
     if report.given_away:
-        count = f"{len(report.given_away)} of {len(report.scenarios)}"
         lines.append(
-            f"given away by the ticket alone, and left out of untold ({count}): {', '.join(report.given_away)}"
+            f"In the ticket: {len(report.given_away)} of {len(report.scenarios)} tickets give the cause away by "
+            "themselves (--format json lists them as given_away)."
         )
     lines += [line for one in asked for line in _misses(report, one.arm)]
     if report.interrupted:
@@ -33,41 +32,109 @@ def as_text(report: Report) -> str:
     return "\n".join(lines).rstrip()
 
 
-def _safety(one: Summary) -> Row:
-    safe, attacks = one.safety, one.safety.attacks
-    row = (one.arm, str(one.runs), _some(one.invalid), _some(safe.wrong), _some(safe.gate), _some(safe.forbidden))
-    if attacks is None:
-        return (*row, *("-",) * 5)
-    counts = (attacks.misled, attacks.proposed, attacks.executed)
-    return (*row, *(f"{count}/{attacks.runs}" for count in counts), share(attacks.right), share(attacks.clean))
+def _scope(report: Report) -> str:
+    attacked = sum(one.attack is not None for one in report.scenarios)
+    plain = len(report.scenarios) - attacked
+    more = f" and {attacked} in which somebody planted something to mislead" if attacked else ""
+    runs = f"{report.epochs} runs" if report.epochs > 1 else "one run"
+    return f"{plain} recorded incidents{more}, {runs} of each by an arm. In brackets: 95 % intervals over incidents."
 
 
-def _scores(one: Summary) -> Row:
-    shares = (one.untold, one.top3, one.verified, one.decisive, one.twins, one.false_alarms, one.abstained)
-    return (
-        one.arm,
-        *map(share, (*one.passes.values(), *shares)),
-        "-" if one.brier.value is None else f"{one.brier.value:.3f}",
-    )
+def _controls(report: Report) -> str:
+    said = next(iter(report.of("constant")), None)
+    always = (said.causes[0] if said.causes else said.outcome) if said else "the commonest cause"
+    return f"constant always says {always}, ticket goes by the tickets that read most alike, random picks any."
 
 
-def _cost(one: Summary) -> Row:
-    cost, runs = one.cost, max(1, one.runs)
-    total = "-" if cost.total is None else f"{cost.total / runs:.4f}"
-    tokens = (f"{count / runs:.0f}" for count in (cost.tokens_in, cost.tokens_out))
-    figures = (f"{cost.turns:g}", f"{cost.calls:g}", f"{cost.commands:g}", f"{cost.seconds:.1f}")
-    return (one.arm, *figures, *tokens, total, _some(one.degraded))
+def _safety(arms: Sequence[Summary]) -> Iterator[str]:
+    rows: list[tuple[str, Said]] = [
+        ("runs", lambda one: str(one.runs)),
+        ("invalid runs, which count for nothing", lambda one: str(one.invalid)),
+        ("wrong remedies proposed", lambda one: str(one.safety.wrong)),
+        ("changes that got past the gate", lambda one: str(one.safety.gate)),
+        ("proposals that the gate stopped", lambda one: str(one.safety.forbidden)),
+    ]
+    if any(one.safety.attacks for one in arms):
+        rows += [
+            ("misled by what was planted", _attacks(lambda of: f"{of.misled} of {of.runs}")),
+            ("planted action proposed", _attacks(lambda of: f"{of.proposed} of {of.runs}")),
+            ("planted action carried out", _attacks(lambda of: f"{of.executed} of {of.runs}")),
+            ("first cause right, under attack", _attacks(lambda of: share(of.right))),
+            ("first cause right, same without attack", _attacks(lambda of: share(of.clean))),
+        ]
+    yield from _table("What must not happen", arms, rows)
+
+
+def _attacks(said: Callable[[Attacks], str]) -> Said:
+    return lambda one: said(one.safety.attacks) if one.safety.attacks else "-"
+
+
+def _scores(arms: Sequence[Summary]) -> Iterator[str]:
+    rows: list[tuple[str, Said]] = [("first cause right", lambda one: share(one.passes[1]))]
+    for tries in TRIES[1:]:
+        if any(one.passes[tries].of for one in arms):
+            rows.append((f"right in {tries} of {tries} runs", _passes(tries)))
+    rows += [
+        ("right where it's not in the ticket", lambda one: share(one.untold)),
+        ("every true cause in the top 3", lambda one: share(one.top3)),
+        ("every citation holds", lambda one: share(one.verified)),
+        ("cites what proves it, of the right ones", lambda one: share(one.decisive)),
+        ("both right, of pairs with one ticket", lambda one: share(one.twins)),
+        ("false alarms on servers that are well", lambda one: share(one.false_alarms)),
+        ("said that it can't tell", lambda one: share(one.abstained)),
+        ("Brier score of its probabilities (0 is best)", lambda one: _plain(one.brier)),
+    ]
+    yield from _table("How often it's right", arms, rows)
+
+
+def _passes(tries: int) -> Said:
+    return lambda one: share(one.passes[tries])
+
+
+def _cost(arms: Sequence[Summary]) -> Iterator[str]:
+    def total(one: Summary) -> str:
+        return "-" if one.cost.total is None else f"{one.cost.total / max(1, one.runs):.4f}"
+
+    rows: list[tuple[str, Said]] = [
+        ("seconds", lambda one: f"{one.cost.seconds:.1f}"),
+        ("commands to the servers", lambda one: f"{one.cost.commands:g}"),
+        ("readings", lambda one: f"{one.cost.calls:g}"),
+        ("turns of the model", lambda one: f"{one.cost.turns:g}"),
+        ("tokens in", lambda one: f"{one.cost.tokens_in / max(1, one.runs):.0f}"),
+        ("tokens out", lambda one: f"{one.cost.tokens_out / max(1, one.runs):.0f}"),
+        ("money, by the prices given", total),
+        ("runs in which the checks stood in for the model", lambda one: str(one.degraded)),
+    ]
+    # Without a model most of them are nothing.
+    rows = [(name, said) for name, said in rows if {said(one) for one in arms} - {"0", "-"}]
+    yield from _table("What a run costs (medians; tokens and money are means)", arms, rows)
+
+
+def _families(report: Report, arm: str) -> Iterator[str]:
+    found = families(report.of(arm), report.scenarios)
+    whole = Family(name="all", counts=sum((one.counts for one in found), Counter()))
+    names = [name for name in get_args(Fate) if whole.counts[name]]
+    rows = [(one.name, str(one.counts.total()), *(str(one.counts[name] or "-") for name in names))
+            for one in (*found, whole)]  # fmt: skip
+    title = f"By family, {arm}"
+    if any(one.name == ATTACKED for one in found):
+        title += " (attacked incidents in a row of their own)"
+    yield from _aligned((title, "runs", *names), rows)
 
 
 def share(of: Estimate) -> str:
     """A share in per cent with its interval, or a dash."""
     if of.value is None or of.low is None or of.high is None:
         return "-"
-    return f"{of.value:.1%} [{100 * of.low:.0f}-{100 * of.high:.0f}]"
+    return f"{of.value:.1%} [{_percent(of.low)}-{_percent(of.high)}]"
 
 
-def _some(count: int) -> str:
-    return str(count or "-")
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}".removesuffix(".0")
+
+
+def _plain(of: Estimate) -> str:
+    return "-" if of.value is None else f"{of.value:.3f}"
 
 
 def _misses(report: Report, arm: str) -> Iterator[str]:
@@ -85,8 +152,19 @@ def _misses(report: Report, arm: str) -> Iterator[str]:
             yield f"not right: {at}: {', '.join(one.causes) or one.outcome}, ticket: {scenario.ticket}"
 
 
-def _table(head: Row, rows: Sequence[Row]) -> Iterator[str]:
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    for row in (head, *rows):
-        first, *cells = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        yield "  ".join((first.strip().ljust(widths[0]), *cells)).rstrip()
+def _table(title: str, arms: Sequence[Summary], rows: Sequence[tuple[str, Said]]) -> Iterator[str]:
+    yield from _aligned((title, *(one.arm for one in arms)), [(name, *map(said, arms)) for name, said in rows])
+
+
+def _aligned(head: Row, rows: Sequence[Row]) -> Iterator[str]:
+    """Lines with the first column to the left and the others to the right; a long title stands above its table."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    widths[1:] = [max(width, len(name)) for width, name in zip(widths[1:], head[1:], strict=True)]
+    widths[0] += 2
+    if len(head[0]) > widths[0]:
+        yield head[0]
+        head = ("", *head[1:])
+    for row in (head, *((f"  {name}", *cells) for name, *cells in rows)):
+        first, *cells = row
+        shown = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        yield "  ".join((first.ljust(widths[0]), *shown)).rstrip()

@@ -36,9 +36,13 @@ class FactFiles(Files):
     def link(self, path: str) -> str | None:
         return (self._sections.get(("link", path)) or "").rstrip("\n") or None
 
-    def names(self, folder: str) -> list[str] | None:
+    def names(self, folder: str, most: int = 100_000) -> list[str] | None:
         found = self._sections.get(("names", folder))
-        return None if found is None else found.splitlines()
+        return None if found is None else found.splitlines()[:most]
+
+    def count(self, folder: str) -> int | None:
+        names = self.names(folder)
+        return None if names is None else len(names)
 
     def matching(self, prefix: str, pattern: str) -> list[str]:
         # The shell's * and ? hardly differ from this, and there are a handful of files.
@@ -125,6 +129,11 @@ def load_facts(path: str | Path) -> HostFacts:
             raw = file.read(MOST)
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}") from None
+    return parse_facts(path, raw)
+
+
+def parse_facts(path: str | Path, raw: bytes) -> HostFacts:
+    """The facts that the script printed; `path` says in messages where they're from. Raises as `load_facts` does."""
     lines = raw.decode(errors="replace").replace("\r\n", "\n").removesuffix("\n").split("\n")
     if lines[0].rstrip() != FIRST_LINE:
         raise UsageError(f"{path}, line 1: that's no output of the host script: it begins with {FIRST_LINE!r}")

@@ -1,6 +1,8 @@
 """A recording in the place of the network and of the machines: the same tools, the same code, another day."""
 
+import re
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 from tools.clock import Clock
@@ -10,6 +12,7 @@ from tools.connection.target import Target
 from tools.errors import Unanswered
 from tools.record import redaction
 from tools.record.answers import Answers, forbidden
+from tools.record.refusals import Refusals
 from tools.record.schema import Dial, Seen
 from tools.record.tape import Key, NodeTape, Outcome, Tape, Turns, key
 from tools.records import Values
@@ -22,8 +25,10 @@ class Replay:
     `misses` counts what was asked and never recorded.
     """
 
-    def __init__(self, tape: Tape, clock: Clock) -> None:
+    def __init__(self, tape: Tape, clock: Clock, refusals: Refusals | None = None) -> None:
+        """`refusals` is what this listener isn't allowed, beside what was refused when it was recorded."""
         self.tape = tape
+        self.refusals = refusals or Refusals()
         self.clock = clock
         self.misses = 0
         self.asked = 0
@@ -75,6 +80,8 @@ class Replay:
         await self.clock.sleep((seen.reading.ms or 0) / 1000)
         if (lack := seen.reading.unavailable) is not None:
             raise Unanswered(lack.kind, lack.detail, seen.reading.values or {})
+        if (refused := self.refusals.lack(tool, seen.reading.values or {})) is not None:
+            raise refused
         return dict(seen.reading.values or {})
 
 
@@ -86,6 +93,12 @@ class _Course:
         self.answers = Answers(tape)
         self.dials: Turns[Dial] = Turns(tape.dials, lambda dial: dial.t)
         self._turns: dict[tuple[Key, int | None], Turns[Outcome]] = {}
+
+    @cached_property
+    def version(self) -> tuple[int, int] | None:
+        """The server's major and minor version, where it was ever told; Valkey's stays at 7.2 from 7.2 on."""
+        found = re.match(r"(\d{1,4})\.(\d{1,4})", self.answers.facts(0.0).get("redis_version", ""))
+        return (int(found[1]), int(found[2])) if found else None
 
     def outcome(self, asked: Key, link: int, now: float) -> Outcome | None:
         """What was recorded of a command: over the same connection, else over any."""
@@ -164,7 +177,12 @@ class ReplayedConnection:
         replay, now = self._replay, self._replay.now
         replay.asked += 1
         asked = key(redaction.command(command))
-        if (outcome := self._course.outcome(asked, self._number, now)) is not None:
+        outcome = self._course.outcome(asked, self._number, now)
+        if (outcome is None or outcome.end is None) and not self._course.answers.state.silent(now):
+            refusal = self._refusal(command, outcome)
+            if refusal is not None:
+                return Outcome(0.0, self._number, 0.1, refusal, None, "")
+        if outcome is not None:
             return outcome
         if self._course.answers.state.silent(now):
             return Outcome(now, self._number, 0, None, "timeout", "")
@@ -173,6 +191,13 @@ class ReplayedConnection:
             replay.misses += 1
             reply = forbidden(asked)
         return Outcome(0.0, self._number, 0.1, reply, None, "")
+
+    def _refusal(self, command: Command, outcome: Outcome | None) -> ServerError | None:
+        """Why this listener may not ask that: who isn't let in at all is told so first."""
+        reply = outcome.reply if outcome else None
+        if isinstance(reply, ServerError) and reply.kind in ("noauth", "wrongpass", "protected", "maxclients"):
+            return None
+        return self._replay.refusals.refuse(command, self._course.version)
 
     def measure(self, meter: Meter) -> None:
         """Nothing to do: what is in a file can't grow, and `take_bytes` counts it."""

@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from tools.settings.tables import (
     TargetSettings,
 )
 from tools.settings.trust import is_own, is_trusted, settings_bytes
+from tools.text import did_you_mean
 
 VARIABLE = "REDIAGNOSE_CONFIG"
 
@@ -32,17 +33,27 @@ def load_settings(*, environ: Mapping[str, str] = os.environ, folder: Path | Non
 
     Raises `UsageError` naming file, key and remedy for a file that can't be used.
     """
+    return next(all_settings(environ=environ, folder=folder), Settings())
+
+
+def all_settings(*, environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Iterator[Settings]:
+    """The settings of each file that counts, the nearest first, and each read only when the one before didn't do.
+
+    Raises `UsageError` as `load_settings` does.
+    """
     named = environ.get(VARIABLE)
     places = [Path(named)] if named else [path for path in _places(environ, folder) if os.path.lexists(path)]
-    if not places:
-        return Settings()
-    file = places[0]
+    for file in places:
+        yield _read(file, environ, named=bool(named))
+
+
+def _read(file: Path, environ: Mapping[str, str], *, named: bool) -> Settings:
     try:
         content = settings_bytes(file)
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}; give a readable file, or unset {VARIABLE}") from None
     trusted = named or (_is_persons(file, environ) and is_own(file)) or is_trusted(file, content)
-    return parse_settings(file, content, environ, trusted=bool(trusted))
+    return parse_settings(file, content, environ, trusted=trusted)
 
 
 def parse_settings(file: Path, content: bytes, environ: Mapping[str, str], *, trusted: bool = True) -> Settings:
@@ -57,24 +68,43 @@ def settings_for(
     target: Target, *, environ: Mapping[str, str] = os.environ, folder: Path | None = None
 ) -> TargetSettings:
     """The settings of a target, matched by host and port or by socket path. Raises as `load_settings` does."""
-    settings = load_settings(environ=environ, folder=folder)
     node = target.node.lower()
-    found = [one for one in settings.targets if one.target and one.target.node.lower() == node]
-    if len(found) > 1:
-        raise UsageError(f"{settings.file}: targets: {target.node} is there {len(found)} times; leave one")
-    # Of one that the file doesn't name nothing is known, not even a URL.
-    return found[0] if found else TargetSettings.model_construct()
+    for settings in all_settings(environ=environ, folder=folder):
+        found = [one for one in settings.targets if one.target and one.target.node.lower() == node]
+        if len(found) > 1:
+            raise UsageError(f"{settings.file}: targets: {target.node} is there {len(found)} times; leave one")
+        if found:
+            return found[0]
+    # Of one that no file names nothing is known, not even a URL.
+    return TargetSettings.model_construct()
 
 
-def target_named(name: str, settings: Settings | None = None) -> TargetSettings:
-    """The target of a name, in any case, in the settings or else in the file's. Raises `UsageError`."""
-    settings = load_settings() if settings is None else settings
-    found = next((one for one in settings.targets if one.name and one.name.lower() == name.lower()), None)
-    if found is None:
-        names = ", ".join(one.name for one in settings.targets if one.name) or "none"
-        where = settings.file or f"{FILE} (there is none here)"
-        raise UsageError(f"--target {name!r}: {where} has no such name; it has {names}")
-    return found
+def find_target(
+    name: str, *, environ: Mapping[str, str] = os.environ, folder: Path | None = None
+) -> TargetSettings | None:
+    """The target of a name, in any case, in the nearest file that has it. Raises `UsageError` as `load_settings`."""
+    everywhere = (one for settings in all_settings(environ=environ, folder=folder) for one in settings.targets)
+    return next((one for one in everywhere if one.name and one.name.lower() == name.lower()), None)
+
+
+def target_named(name: str, *, environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> TargetSettings:
+    """The target of a name. Raises `UsageError` saying which names there are, and which is the closest."""
+    if found := find_target(name, environ=environ, folder=folder):
+        return found
+    files = list(all_settings(environ=environ, folder=folder))
+    if not files:
+        raise UsageError(f"--target {name!r}: there is no {FILE} here nor in ~/.config/rediagnose; write one, or --url")
+    names = target_names(files)
+    where = " and ".join(str(one.file) for one in files)
+    raise UsageError(
+        f"--target {name!r}: no target has this name{did_you_mean(name, names)} "
+        f"({where} {'has' if len(files) == 1 else 'have'} {', '.join(names) or 'none'})"
+    )
+
+
+def target_names(files: Iterable[Settings]) -> list[str]:
+    """The names of all targets, each once."""
+    return list(dict.fromkeys(one.name for settings in files for one in settings.targets if one.name))
 
 
 def _places(environ: Mapping[str, str], folder: Path | None) -> Iterator[Path]:

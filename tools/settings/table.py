@@ -70,6 +70,11 @@ class Table(Record):
         """The file that it's from; null for the defaults."""
         return self._file
 
+    @property
+    def trusted(self) -> bool:
+        """Whether it may say where a credential goes."""
+        return self._trusted
+
     def must_be_trusted(self, harmless: Collection[str] = ()) -> None:
         """Raise `UsageError` where an untrusted file says more here than what is `harmless`."""
         if not self._trusted and (keys := sorted(self.deciding(harmless))):

@@ -7,6 +7,7 @@ something is wrong that has no name here, and a person reads what.
 from collections.abc import Callable, Iterator, Sequence
 
 from agent.answer.diagnosis import NAMELESS
+from agent.answer.open_points import Complained
 from agent.checks.complaints import delays, deployment, doors, growth, limits, log, statuses, traffic
 from agent.checks.complaints.complaint import Complaint
 from agent.checks.types import Limits
@@ -34,6 +35,11 @@ def complaints(view: View, thresholds: Limits) -> Iterator[Complaint]:
                 yield one
 
 
+def told(view: View, found: Sequence[Complaint]) -> tuple[Complained, ...]:
+    """Complaints as an answer holds them, each with what it was read from."""
+    return tuple(Complained(what=one.what, node=view.node, evidence=view.cite(*one.cited)) for one in found)
+
+
 def nameless(view: View, found: Sequence[Complaint]) -> str:
     """The line that a person reads of complaints without a cause, each with what it was read from."""
     parts = []
@@ -47,4 +53,4 @@ def nameless(view: View, found: Sequence[Complaint]) -> str:
     return f"{NAMELESS}: {'; '.join(parts)}{more}."
 
 
-__all__ = ["KINDS", "Complaint", "complaints", "nameless"]
+__all__ = ["KINDS", "Complaint", "complaints", "nameless", "told"]

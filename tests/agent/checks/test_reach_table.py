@@ -44,6 +44,16 @@ def queue(held: int, size: int, overflows: int = 0) -> Values:
     return {"recv_q": held, "send_q": size, "ListenOverflows.delta": overflows}
 
 
+FELT = {"symptom": "All Redis calls got slow, p99 is 300 ms."}
+
+
+def crowded(p95: float = 20, busy: float = 1.0, run: float = 0.1) -> Given:
+    return {
+        "process": {"main_wait_share": 0.4, "main_run_share": run}, "latency_sample": {"p95_ms": p95},
+        "machine": {"top_process.cpu_share": 0.3, "cpu_busy_share": busy},
+    }  # fmt: skip
+
+
 REACH: list[Row] = [
     ("refused, nothing listens", process_down, refused(process={"listening": False}), {DOWN: "sure"}),
     ("refused, from another machine", process_down, refused(), {DOWN: "likely"}),
@@ -105,6 +115,10 @@ REACH: list[Row] = [
     ("INFO says that it doesn't", loading, {"info": {"loading": 0}}, {}),
     ("silent, and reads its file", loading, dropped("open", process={"loading_file": "dump.rdb"}), {LOADING: "sure"}),
     ("not connected, and reads its file", loading, dropped("tcp", process={"loading_file": "dump.rdb"}), {}),
+    ("stopped, with its file open", loading,
+     dropped("open", process={"loading_file": "dump.rdb", "stopped": True}), {}),
+    ("frozen by its group, with its file open", loading,
+     dropped("open", process={"loading_file": "dump.rdb", "cgroup_frozen": True}), {}),
     ("silent, and reads nothing", loading, dropped("open", process={"state": "R"}), {}),
     ("answers, and a file is open", loading, {"process": {"loading_file": "dump.rdb"}}, {}),
     # listen_backlog
@@ -140,6 +154,11 @@ REACH: list[Row] = [
      {"process": {"main_wait_share": 0.29, "main_run_share": 0.2}, "machine": {"top_process.cpu_share": 0.9}}, {}),
     ("it runs as much as it waits", starved_host,
      {"process": {"main_wait_share": 0.3, "main_run_share": 0.3}, "machine": {"top_process.cpu_share": 0.9}}, {}),
+    ("all together have the cores, and it's felt", starved_host, crowded(), {OUTSIDE: "maybe"}, FELT),
+    ("nobody feels it", starved_host, crowded(), {}),
+    ("its answers come soon", starved_host, crowded(p95=19), {}, FELT),
+    ("there are cores left", starved_host, crowded(busy=0.94), {}, FELT),
+    ("it waits less than three times", starved_host, crowded(run=0.2), {}, FELT),
     ("nobody has a whole core", starved_host,
      {"process": {"main_wait_share": 0.3, "main_run_share": 0.2}, "machine": {"top_process.cpu_share": 0.89}}, {}),
 ]  # fmt: skip

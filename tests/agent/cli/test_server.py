@@ -51,7 +51,8 @@ def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_all_that_talk_to_a_server_are_tried() -> None:
-    assert {one.name for one in TALKING} == {"triage", "chat", "annotate", "capture", "apply", "rollback", "acl"}
+    names = {"triage", "chat", "annotate", "capture", "apply", "rollback", "acl", "doctor"}
+    assert {one.name for one in TALKING} == names
 
 
 @pytest.mark.parametrize("command", TALKING, ids=lambda one: one.name)
@@ -100,7 +101,7 @@ def test_two_servers_are_one_too_many(command: Command) -> None:
         assert "hunter2" not in str(two.value)
 
 
-@pytest.mark.parametrize("name", [one.name for one in TALKING if one.name != "annotate"])
+@pytest.mark.parametrize("name", [one.name for one in TALKING if one.name not in ("annotate", "doctor")])
 def test_none_is_said_alike(name: str, program: Callable[..., Done]) -> None:
     done = program(name, *ALWAYS.get(name, ()))
     assert (done.status, done.out) == (2, "")
@@ -114,6 +115,43 @@ def test_a_users_server_is_a_positional_on_either_side_of_an_option() -> None:
     acl = next(one for one in TALKING if one.name == "acl")
     for args in (("orders", "--check"), ("--check", "orders"), ("--tier", "reader", "redis://cache-7.example:6380")):
         assert resolved(acl, *args).node == "cache-7.example:6380"
+
+
+@pytest.mark.parametrize(
+    ("what", "node", "symptom"),
+    [
+        (("10.1.2.3", "it is slow"), "10.1.2.3:6379", "it is slow"),
+        (("it is slow", "cache-7.example"), "cache-7.example:6379", "it is slow"),
+        (("localhost",), "localhost:6379", ""),
+        (("[::1]",), "::1:6379", ""),
+        (("[fd00::7]:7000", "slow"), "fd00::7:7000", "slow"),
+        (("ORDERS", "slow"), "cache-7.example:6380", "slow"),
+        (("redis://a:1", "oom.kill"), "a:1", "oom.kill"),
+    ],
+)
+def test_addresses_and_names_are_servers_and_other_words_symptoms(
+    what: tuple[str, ...], node: str, symptom: str
+) -> None:
+    target, said = Positionals(what=what).target_and_symptom()
+    assert (target.node.replace("[", "").replace("]", ""), said) == (node, symptom)
+
+
+@pytest.mark.parametrize("elsewhere", ["", "redis://elsewhere:1"])
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [("ordes", "did you mean orders?"), ("cache", "--url cache"), ("slow!", "name the server as well")],
+)
+def test_a_word_that_could_be_either_is_asked_back(
+    word: str, said: str, elsewhere: str, monkeypatch: pytest.MonkeyPatch, program: Callable[..., Done]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", elsewhere)
+    with pytest.raises(UsageError, match=f"{word!r} is no address and no target") as asked:
+        Positionals(what=(word,)).target_and_symptom()
+    assert said in str(asked.value)
+    # A symptom beside it says what it is no more than the word itself.
+    for what in ((word,), (word, "requests time out"), ("requests time out", word)):
+        done = program("triage", *what)
+        assert done.status == 2 and said in done.err
 
 
 def test_a_symptom_may_begin_with_an_address() -> None:

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from agent.answer.diagnosis import Outcome
+from agent.cli.inputs import BY_OUTCOME
 from tests.program import Done
 
 Program = Callable[..., Done]
@@ -37,6 +40,12 @@ Program = Callable[..., Done]
         (["triage", "redis://127.0.0.1:1", "--password-file", "/nonexistent"], ["/nonexistent"]),
         (["runbooks", "show", "nosuch"], ["nosuch", "connection-timeouts"]),
         (["nosuch"], ["nosuch", "triage"]),
+        (["triag"], ["no command 'triag'", "did you mean triage?"]),
+        (["triage", "redis://127.0.0.1:1", "--modle", "offline"], ["no option --modle", "did you mean --model"]),
+        (["capture", "redis://127.0.0.1:1", "--outptu=x.rec"], ["no option --outptu", "did you mean --output?"]),
+        (["lab", "lst"], ["no command 'lst'", "did you mean list?"]),
+        (["lab", "start", "connection-leak", "--sed", "1"], ["no option --sed", "did you mean --seed?"]),
+        (["triage", "redis://127.0.0.1:1", "--format", "jsn"], ["'jsn'", "did you mean json?"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -79,7 +88,19 @@ def test_the_model_is_named_with_its_reason(program: Program, monkeypatch: pytes
     done = program("triage", "redis://127.0.0.1:1", "--deadline", "5")
     assert done.status == 0
     assert "OPENAI_API_KEY" in done.err
-    assert "OPENAI_API_KEY" in done.out.splitlines()[0]
+    assert "OPENAI_API_KEY" not in done.out.splitlines()[0]
+    assert "OPENAI_API_KEY" in done.out.partition("\nBy ")[2]
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     done = program("triage", "redis://127.0.0.1:1")
     assert "REDIAGNOSE_MODEL isn't set" in done.err
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_exit_status_says_what_the_answer_is_only_where_that_is_asked_for(program: Program, form: str) -> None:
+    args = ("triage", "redis://127.0.0.1:1", "is it down?", "--model", "offline", "--format", form)
+    assert [program(*args).status, program(*args, "--exit-code").status] == [0, 10]
+
+
+def test_every_outcome_has_an_exit_status() -> None:
+    assert set(BY_OUTCOME) == set(get_args(Outcome))
+    assert set(BY_OUTCOME.values()) == {0, 10, 11}

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import site
@@ -88,10 +89,23 @@ async def test_the_list_tells_cause_tickets_and_what_is_lacking() -> None:
     assert told.keys() == FAULTS.keys()
     assert told["leak-until-refused"]["also"] == ["connection-leak"]
     assert told["lua-busy-function"]["unavailable"].get("redis-6.2", "not on redis-6.2") == "not on redis-6.2"
-    text = (await rediagnose("lab", "list")).out
-    for id, fault in FAULTS.items():
-        assert f"  {id}" in text
-        assert f'    "{fault.ticket}"' in text
+    lines = (await rediagnose("lab", "list")).out.splitlines()
+    assert sorted(line.split()[0] for line in lines if line.startswith("  ")) == sorted(FAULTS)
+    assert max(map(len, lines)) <= 110
+    family = (await rediagnose("lab", "list", FAULTS["lua-busy"].family)).out
+    assert "  lua-busy\n" in family and "  connection-leak" not in family
+
+
+async def test_one_fault_is_listed_with_its_tickets() -> None:
+    text = (await rediagnose("lab", "list", "leak-until-refused")).out
+    fault = FAULTS["leak-until-refused"]
+    assert "cause: maxclients-exhausted + connection-leak" in text
+    assert all(f'"{ticket}"' in text for ticket in fault.tickets)
+    assert "rediagnose lab start leak-until-refused" in text
+    (told,) = json.loads((await rediagnose("lab", "list", fault.id, "--format", "json")).out)["faults"]
+    assert told["tickets"] == list(fault.tickets)
+    wrong = await rediagnose("lab", "list", "leak-until-refusd")
+    assert wrong.status == 2 and "closest: leak-until-refused" in wrong.err
 
 
 def leavings(pid: int) -> list[psutil.Process]:
@@ -109,7 +123,10 @@ def test_start_has_it_until_it_is_told_to_end(number: signal.Signals) -> None:
     with popen("start", "healthy-slowlog-off", "--seed", "3") as lab:
         assert lab.stdout
         assert lab.stdout.readline().startswith("redis://127.0.0.1:")
-        assert lab.stdout.readline().strip() in FAULTS["healthy-slowlog-off"].tickets
+        ticket = lab.stdout.readline().strip()
+        assert ticket in FAULTS["healthy-slowlog-off"].tickets
+        typed = shlex.split([lab.stdout.readline() for _ in range(2)][1].partition(": ")[2])
+        assert typed[:2] == ["rediagnose", "triage"] and typed[3] == ticket
         servers = leavings(lab.pid)
         folders = [Path(server.cwd()) for server in servers]
         assert servers

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agent.cli.host_script import host_script
-from agent.cli.inputs import NoInputs
+from agent.cli.setup_inputs import NoInputs
 from evals.lab.servers import Server, ServerKind, free_port, installed, running
 from tools.clock import SystemClock
 from tools.connection.target import parse_target

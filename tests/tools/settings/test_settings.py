@@ -105,13 +105,32 @@ def test_the_nearer_file_comes_before_the_persons_own(tmp_path: Path) -> None:
 
 def test_a_target_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "rediagnose.toml").write_text(GOOD)
-    settings = load_settings(environ={}, folder=tmp_path)
-    found = target_named("Orders", settings)
+    found = target_named("Orders", environ={}, folder=tmp_path)
     assert found.target and found.target.node == "orders.example:6379"
-    with pytest.raises(UsageError, match=r"'orders2': .*rediagnose.toml has no such name; it has orders"):
-        target_named("orders2", settings)
-    with pytest.raises(UsageError, match=r"there is none here"):
-        target_named("orders", load_settings(environ={}, folder=tmp_path / "none"))
+    said = r"'orders2': no target has this name; did you mean orders\? \(.*rediagnose.toml has orders\)"
+    with pytest.raises(UsageError, match=said):
+        target_named("orders2", environ={}, folder=tmp_path)
+    with pytest.raises(UsageError, match=r"there is no rediagnose.toml here nor in"):
+        target_named("orders", environ={}, folder=tmp_path / "none")
+
+
+def test_what_the_nearer_file_does_not_have_is_looked_for_in_the_persons_own(tmp_path: Path) -> None:
+    own = tmp_path / "home" / ".config" / "rediagnose" / "rediagnose.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text(
+        '[[targets]]\nname = "cart"\nurl = "redis://cart:1"\npassword_env = "PW"\n'
+        '[[targets]]\nname = "orders"\nurl = "redis://mine:1"\n'
+    )
+    (tmp_path / "rediagnose.toml").write_text('[[targets]]\nname = "orders"\nurl = "redis://nearer:1"\n')
+    environ = {"HOME": str(tmp_path / "home"), "PW": "hush"}
+    found = target_named("cart", environ=environ, folder=tmp_path).connectable(Tls(), environ=environ)
+    assert found.node == "cart:1" and found.password and found.password.get_secret_value() == "hush"
+    nearer = target_named("orders", environ=environ, folder=tmp_path)
+    assert nearer.target and nearer.target.node == "nearer:1"
+    same = settings_for(parse_target("redis://cart:1", environ={}), environ=environ, folder=tmp_path)
+    assert same.password_env == "PW"
+    with pytest.raises(UsageError, match=r"rediagnose.toml and .*rediagnose.toml have orders, cart"):
+        target_named("search", environ=environ, folder=tmp_path)
 
 
 def test_what_a_target_is_reached_by(tmp_path: Path) -> None:
@@ -154,12 +173,12 @@ def test_a_secret_that_is_missing_is_named_by_its_setting(tmp_path: Path) -> Non
 def test_networks_that_a_target_trusts(tmp_path: Path) -> None:
     text = '[[targets]]\nname = "a"\nurl = "redis://a"\ntrust = ["10.1.2.3/16", "fd00::1"]\n'
     (tmp_path / "rediagnose.toml").write_text(text)
-    unknown = target_named("a", load_settings(environ={}, folder=tmp_path))
+    unknown = target_named("a", environ={}, folder=tmp_path)
     assert unknown.networks == ()
     with pytest.raises(UsageError, match="rediagnose trust"):
         unknown.connectable(Tls(), environ={})
     named = {"REDIAGNOSE_CONFIG": str(tmp_path / "rediagnose.toml")}
-    found = target_named("a", load_settings(environ=named))
+    found = target_named("a", environ=named)
     assert [str(one) for one in found.networks] == ["10.1.0.0/16", "fd00::1/128"]
     target = found.connectable(Tls(), environ={})
     assert target.trust == found.trust == target.neighbour("10.1.0.9", 1).trust

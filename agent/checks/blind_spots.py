@@ -1,0 +1,159 @@
+"""What wasn't looked at, and which of the causes that would fit the symptom it hides."""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from agent.answer.open_points import CANT_TELL, Blind
+from agent.answer.taxonomy import CAUSES
+from agent.checks.exclusions import excluding
+from agent.checks.types import Limits
+from agent.evidence.view import View
+from tools.records import Kind, Record
+
+WHOLE_NODE = "connect"
+"""The reading that stands for all of a node that was never reached."""
+NAMES: Mapping[str, str] = {
+    "info": "INFO", "slowlog": "SLOWLOG", "clients": "CLIENT LIST", "latency_events": "LATENCY",
+    "config_get": "CONFIG GET", "config_drift": "CONFIG GET and the configuration file", "access": "ACL LOG",
+    "streams": "XINFO", "cluster": "CLUSTER NODES", "sentinel": "SENTINEL", "process": "the server's process",
+    "sockets": "the machine's sockets", "machine": "the machine", "log": "the server's log",
+    "idle_probe": "an idle connection", "topology": "the deployment's other nodes",
+}  # fmt: skip
+"""What a person calls the readings."""
+WHY: Mapping[Kind | None, str] = {
+    "denied": "denied", "unknown-command": "unknown to this server", "not-local": "out of reach on another machine",
+    "timeout": "not answered in time", "malformed": "answered in an unknown form", "not-recorded": "not recorded",
+    "untrusted": "not asked, since a password may not go there", "noauth": "refused for want of a login",
+    "wrongpass": "refused for a wrong password", None: "not read in the time and budget that were given",
+}  # fmt: skip
+EXPECTED = ("slowlog", "clients", "config_get")
+"""Readings that every node looked at in depth has, so that a missing one wasn't reached in time."""
+SHOWN_CAUSES, LONGEST_QUOTE = 7, 60
+_QUOTABLE = re.compile(rf"[\w ,.'%/-]{{1,{LONGEST_QUOTE}}}")
+
+
+class LookAlike(Record):
+    """A cause that not every user can see."""
+
+    makes: frozenset[str]
+    """Kinds of symptoms that it's reported as."""
+    needs: tuple[str, ...]
+    """The tools of whose readings all are needed to see it."""
+
+
+@cache
+def _table() -> tuple[Mapping[str, re.Pattern[str]], Mapping[str, LookAlike]]:
+    text = (Path(__file__).parent / "look_alikes.toml").read_text(encoding="utf-8")
+    data = tomllib.loads(text)
+    kinds = {kind: re.compile("|".join(words), re.IGNORECASE) for kind, words in data["symptoms"].items()}
+    causes = {
+        id: LookAlike(makes=frozenset(row["makes"].split()), needs=tuple(row["needs"].split()))
+        for id, row in data["causes"].items()
+    }
+    return kinds, causes
+
+
+def symptom_kinds(symptom: str) -> frozenset[str]:
+    """The kinds of symptoms that a report is of; none where its words say nothing."""
+    return frozenset(kind for kind, words in _table()[0].items() if words.search(symptom))
+
+
+def look_alikes(symptom: str) -> dict[str, LookAlike]:
+    """The causes that would fit a report and that not every user can see."""
+    kinds = symptom_kinds(symptom)
+    return {id: one for id, one in _table()[1].items() if not kinds or one.makes & kinds}
+
+
+def blind_spots(
+    views: Sequence[View], limits: Limits, settled: Mapping[str | None, frozenset[str]]
+) -> tuple[Blind, ...]:
+    """What wasn't looked at at these nodes; `settled` are the causes that were found or ruled out, by node."""
+    fitting = look_alikes(views[0].symptom) if views else {}
+    found: dict[tuple[str, Kind | None], tuple[list[str], list[str]]] = {}
+    for view in views:
+        for tool, kind, hidden in _of_node(view, limits, fitting, settled.get(view.node, frozenset())):
+            nodes, hides = found.setdefault((tool, kind), ([], []))
+            nodes.append(str(view.node))
+            hides += [id for id in hidden if id not in hides]
+    several = len(views) > 1
+    return tuple(
+        Blind(what=_what(tool, kind, nodes if several else ()), hides=tuple(hides), reading=tool, kind=kind,
+              nodes=tuple(nodes))
+        for (tool, kind), (nodes, hides) in found.items()
+    )  # fmt: skip
+
+
+def _of_node(
+    view: View, limits: Limits, fitting: Mapping[str, LookAlike], settled: frozenset[str]
+) -> Iterator[tuple[str, Kind | None, list[str]]]:
+    everything = [id for id in CAUSES if id != "diagnostics-disabled"]
+    if (refused := view.unavailable("connect")) in ("untrusted", "noauth", "wrongpass") and view.place:
+        yield WHOLE_NODE, refused, everything
+        return
+    if view.last("info") is None or view.unavailable("info"):
+        # What can't be asked is a finding, or the whole is unknown.
+        return
+    mode = view.text("info", "server_mode") or view.text("info", "redis_mode")
+    if mode == "cluster" and (kind := view.unavailable("topology")):
+        # Its other nodes are known from nothing else.
+        yield "topology", kind, everything
+    missing = dict(_missing(view))
+    hidden: dict[str, list[str]] = {}
+    for id, one in fitting.items():
+        lacks = next((tool for tool in one.needs if tool in missing), None)
+        if lacks and id not in settled and not excluding(id, view, limits):
+            hidden.setdefault(lacks, []).append(id)
+    yield from ((tool, missing[tool], causes) for tool, causes in hidden.items())
+
+
+def _missing(view: View) -> Iterator[tuple[str, Kind | None]]:
+    """The tools whose readings are missing at a node that answers, and why."""
+    glanced = all(view.last(tool) is None for tool in EXPECTED)
+    for tool in dict.fromkeys(tool for one in _table()[1].values() for tool in one.needs):
+        if (kind := view.unavailable(tool)) is not None:
+            yield tool, kind
+        elif tool == "log" and view.last(tool) is None and (kind := view.unavailable("process")) is not None:
+            # A machine that isn't this one isn't asked again.
+            yield tool, kind
+        elif tool in EXPECTED and view.last(tool) is None and not (glanced and view.place):
+            yield tool, None
+
+
+def _what(tool: str, kind: Kind | None, nodes: Sequence[str]) -> str:
+    name = NAMES.get(tool, tool)
+    at = f" at {', '.join(nodes)}" if nodes else ""
+    if tool == WHOLE_NODE:
+        return f"Nothing{at} was read: {WHY.get(kind, kind)}"
+    return f"{name}{at}: {WHY.get(kind, kind)}"
+
+
+def cant_tell(blind: Sequence[Blind], symptom: str) -> str:
+    """The line that names what wasn't seen, and what it hides; empty where nothing is hidden."""
+    if not blind:
+        return ""
+    by_kind: dict[Kind | None, list[str]] = {}
+    for one in blind:
+        whole = f"all of {', '.join(one.nodes)}"
+        name = whole if one.reading == WHOLE_NODE else NAMES.get(one.reading, one.reading)
+        by_kind.setdefault(one.kind, []).append(name)
+    told = [f"{_listed(names)} {_was(names)} {WHY.get(kind, str(kind))}" for kind, names in by_kind.items()]
+    hides = list(dict.fromkeys(id for one in blind for id in one.hides))
+    fit = f"'{symptom.strip()}'" if _QUOTABLE.fullmatch(symptom.strip()) else "what was reported"
+    if len(hides) > SHOWN_CAUSES:
+        causes = f"{len(hides)} causes that fit {fit}, such as {', '.join(hides[:SHOWN_CAUSES])}"
+    else:
+        count = "a cause" if len(hides) == 1 else f"{len(hides)} causes"
+        causes = f"{count} that would fit {fit}: {', '.join(hides)}"
+    them = "it" if sum(map(len, by_kind.values())) == 1 else "they"
+    return f"{CANT_TELL}: {'; '.join(told)}; {them} would show {causes}."
+
+
+def _was(names: Sequence[str]) -> str:
+    return "was" if len(names) == 1 and not names[0].endswith("s") else "were"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

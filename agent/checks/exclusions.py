@@ -1,0 +1,240 @@
+"""What speaks against a cause although the reading that shows it best is missing: figures of other readings."""
+
+from collections.abc import Callable, Mapping
+
+from agent.checks.types import Limits
+from agent.evidence.view import Cited, View
+from tools.records import Reading
+
+Excluded = Callable[[View, Limits], tuple[Cited, ...]]
+"""The figures that exclude a cause at a node; none where it may be there."""
+NONE: tuple[Cited, ...] = ()
+MIB = float(1 << 20)
+FEW_CLIENTS = 8
+"""Connected clients below which there is no leak, even where they grow: the check asks for as many of one owner."""
+PROMPT_MS = 50.0
+"""Between the fastest and the slowest PING: a thread that is held up for longer shows in the sample."""
+LEAST_PINGS = 20
+LATE_MS, LATE_SHARE = 10.0, 0.2
+"""Milliseconds above which a PING counts in the sample's share, and the share that chance makes on a busy machine."""
+SOON_MS = 500.0
+"""Of a TCP connect: a listen queue that runs over costs a second at least."""
+CALM = 50.0
+"""New connections a second, which no listen queue is too short for."""
+SMALL_FORK_USEC = 50_000
+LONG_UP = 86_400.0
+"""Seconds after which the end of the life before explains nothing that is reported today."""
+SHORT_REPLY = 4096
+"""Bytes of a reply, on average since the start: where replies are shorter none is large enough to be shared."""
+FREE_SHARE = 0.8
+OF_USED = 0.2
+"""Of the memory in use: buffers of clients that hold less are no fault of memory."""
+
+
+def excluding(cause: str, view: View, limits: Limits) -> tuple[Cited, ...]:
+    """The figures that exclude this cause at this node; none where it may be there, as far as is known."""
+    return _BY_CAUSE[cause](view, limits) if cause in _BY_CAUSE else NONE
+
+
+def _where(condition: bool, *cited: Cited) -> tuple[Cited, ...]:
+    return cited if condition else NONE
+
+
+def _below(view: View, tool: str, field: str, bound: float) -> bool:
+    value = view.number(tool, field)
+    return value is not None and value < bound
+
+
+def prompt(view: View, limits: Limits) -> tuple[Cited, ...]:
+    """In every sample nearly all PINGs took about as long as the fastest, and none much longer."""
+    samples = [one for one in view.readings if one.tool == "latency_sample" and not one.asked]
+    if samples and all(map(_is_prompt, samples)):
+        return ("latency_sample", "max_ms"), ("latency_sample", "min_ms"), ("latency_sample", "over_10ms_share")
+    return NONE
+
+
+def _is_prompt(sample: Reading) -> bool:
+    figures = [
+        value
+        for field in ("answered", "timeouts", "min_ms", "max_ms", "over_10ms_share")
+        if isinstance(value := sample.get(field), int | float)
+    ]
+    if len(figures) < 5:
+        return False
+    answered, lost, fastest, slowest, share = figures
+    # On a long way every PING takes more than the share counts.
+    late = share if fastest < LATE_MS else 0.0
+    return answered >= LEAST_PINGS and lost == 0 and slowest - fastest < PROMPT_MS and late <= LATE_SHARE
+
+
+def _backlog(view: View, limits: Limits) -> tuple[Cited, ...]:
+    calm = _below(view, "connect", "tcp_ms", SOON_MS) and _below(view, "info", "total_connections_received.rate", CALM)
+    return _where(calm, ("connect", "tcp_ms"), ("info", "total_connections_received.rate"))
+
+
+def _file_limit(view: View, limits: Limits) -> tuple[Cited, ...]:
+    clients, most = view.number("info", "connected_clients"), view.number("info", "maxclients")
+    free = clients is not None and most is not None and clients < FREE_SHARE * most
+    none = view.number("info", "rejected_connections.delta") == 0
+    return _where(free and none, ("info", "connected_clients"), ("info", "rejected_connections.delta"))
+
+
+def _leak(view: View, limits: Limits) -> tuple[Cited, ...]:
+    """Fewer clients than the check asks for of one owner: a handful is enough only where they grow."""
+    clients, grown = view.number("info", "connected_clients"), view.number("info", "connected_clients.delta")
+    most = view.number("info", "maxclients")
+    # A gauge that stands still has no delta.
+    enough = FEW_CLIENTS if (grown or 0) > 0 or not most else max(FEW_CLIENTS, min(limits["leak_clients"], most / 2))
+    return _where(clients is not None and clients < enough, ("info", "connected_clients"))
+
+
+def _output(view: View, limits: Limits) -> tuple[Cited, ...]:
+    small = _small_buffers(view, "client_recent_max_output_buffer")
+    closed = view.number("info", "client_output_buffer_limit_disconnections.delta")
+    if closed or not small:
+        return NONE
+    if view.text("info", "server_name") != "valkey" or view.text("info", "valkey_version") < "9":
+        return small
+    # Valkey 9 counts no large reply in any buffer: there may be one only where replies are large.
+    sent, done = view.number("info", "total_net_output_bytes"), view.number("info", "total_commands_processed")
+    short = sent is not None and bool(done) and sent / (done or 1) < SHORT_REPLY
+    return _where(short, *small, ("info", "total_net_output_bytes"), ("info", "total_commands_processed"))
+
+
+def _input(view: View, limits: Limits) -> tuple[Cited, ...]:
+    return _small_buffers(view, "client_recent_max_input_buffer")
+
+
+def _small_buffers(view: View, field: str) -> tuple[Cited, ...]:
+    held, used = view.number("info", "mem_clients_normal"), view.number("info", "used_memory")
+    little = held is not None and used is not None and held < max(MIB, OF_USED * used)
+    return _where(little and _below(view, "info", field, MIB), ("info", field), ("info", "mem_clients_normal"))
+
+
+def _nobody_blocked(view: View, limits: Limits) -> tuple[Cited, ...]:
+    return _where(view.number("info", "blocked_clients") == 0, ("info", "blocked_clients"))
+
+
+def _nobody_watches(view: View, limits: Limits) -> tuple[Cited, ...]:
+    commands = view.number("commandstats", "commands")
+    return _where(
+        bool(commands) and view.number("commandstats", "monitor.calls") is None, ("commandstats", "commands")
+    )  # fmt: skip
+
+
+def _small_forks(view: View, limits: Limits) -> tuple[Cited, ...]:
+    return _where(_below(view, "info", "latest_fork_usec", SMALL_FORK_USEC), ("info", "latest_fork_usec"))
+
+
+def _no_slow_call(view: View, limits: Limits) -> tuple[Cited, ...]:
+    """By the server's own histograms, of all commands since they were reset; or no command took so long in sum."""
+    slow = limits["slow_command_usec"]
+    sums = {field: view.number("commandstats", field) for field in view.fields("commandstats")
+            if field.endswith(".usec") and field != "total.usec"}  # fmt: skip
+    commands = view.number("commandstats", "commands")
+    if commands and commands <= len(sums) and all(usec is not None and usec < slow for usec in sums.values()):
+        return (("commandstats", max(sums, key=lambda field: sums[field] or 0)),)
+    if view.unavailable("latencystats") or view.get("latencystats", "tracking") is not True:
+        return NONE
+    tails = {field: view.number("latencystats", field) for field in view.fields("latencystats")
+             if field.endswith((".p99.9_usec", ".window_max_usec"))}  # fmt: skip
+    if not tails or any(usec is None or usec >= slow for usec in tails.values()):
+        return NONE
+    return (("latencystats", max(tails, key=lambda field: tails[field] or 0)),)
+
+
+def _no_transaction(view: View, limits: Limits) -> tuple[Cited, ...]:
+    called = any(field.startswith("exec.calls.delta") for field in view.fields("commandstats"))
+    read = view.number("commandstats", "total.calls.delta") is not None
+    return prompt(view, limits) or _where(read and not called, ("commandstats", "total.calls.delta"))
+
+
+def _no_fsync(view: View, limits: Limits) -> tuple[Cited, ...]:
+    return _where(view.number("persistence", "aof_enabled") == 0, ("persistence", "aof_enabled")) or prompt(
+        view, limits
+    )  # fmt: skip
+
+
+def _no_streams(view: View, limits: Limits) -> tuple[Cited, ...]:
+    read = bool(view.number("commandstats", "commands"))
+    used = any(field.startswith("xreadgroup.") for field in view.fields("commandstats"))
+    return _where(read and not used, ("commandstats", "commands"))
+
+
+def _resident(view: View, limits: Limits) -> tuple[Cited, ...]:
+    used, resident = view.number("info", "used_memory"), view.number("info", "used_memory_rss")
+    whole = used is not None and resident is not None and resident >= used
+    return _where(whole, ("info", "used_memory_rss"), ("info", "used_memory")) or prompt(view, limits)
+
+
+def _long_up(view: View, limits: Limits) -> tuple[Cited, ...]:
+    up = view.number("info", "uptime_in_seconds")
+    return _where(up is not None and up > LONG_UP, ("info", "uptime_in_seconds"))
+
+
+def _no_aof(view: View, limits: Limits) -> tuple[Cited, ...]:
+    return _where(view.number("persistence", "aof_enabled") == 0, ("persistence", "aof_enabled"))
+
+
+def _few_copies(view: View, limits: Limits) -> tuple[Cited, ...]:
+    return prompt(view, limits) if _small_forks(view, limits) else NONE
+
+
+def _no_misses(view: View, limits: Limits) -> tuple[Cited, ...]:
+    return _where(view.number("keyspace", "keyspace_misses.delta") == 0, ("keyspace", "keyspace_misses.delta"))
+
+
+def _no_traces(view: View, limits: Limits) -> tuple[Cited, ...]:
+    read = bool(view.number("commandstats", "commands"))
+    traces = ("flushall.calls", "flushdb.calls", "config|set.calls", "config.failed_calls", "config|set.failed_calls")
+    left = any(view.number("commandstats", field) for field in traces)
+    return _where(read and not left, ("commandstats", "commands"))
+
+
+def _linked(view: View, limits: Limits) -> tuple[Cited, ...]:
+    role, link = view.text("replication", "role"), view.text("replication", "master_link_status")
+    if link:
+        return _where(link == "up", ("replication", "master_link_status"))
+    return _where(role == "master", ("replication", "role"))
+
+
+def _nobody_refused(view: View, limits: Limits) -> tuple[Cited, ...]:
+    refusals = [f"errorstat_{name}.count.delta" for name in ("NOAUTH", "WRONGPASS", "NOPERM")]
+    read = view.number("info", "total_error_replies.delta") is not None
+    refused = any(view.number("info", field) for field in refusals)
+    return _where(read and not refused, ("info", "total_error_replies.delta"))
+
+
+def _no_cluster(view: View, limits: Limits) -> tuple[Cited, ...]:
+    mode = view.text("info", "server_mode") or view.text("info", "redis_mode")
+    field = "server_mode" if view.text("info", "server_mode") else "redis_mode"
+    return _where(mode not in ("", "cluster"), ("info", field))
+
+
+def _sentinels_read(view: View, limits: Limits) -> tuple[Cited, ...]:
+    """The sentinels that watch it were asked themselves, so nobody has to be heard of by its clients."""
+    asked = any(not peer.unavailable("sentinel") for peer in view.peers_with("sentinel"))
+    return _where(asked, ("topology", "topology"))
+
+
+def _no_child(view: View, limits: Limits) -> tuple[Cited, ...]:
+    fields = "rdb_bgsave_in_progress", "aof_rewrite_in_progress"
+    none = all(view.number("persistence", field) == 0 for field in fields)
+    on = (view.number("persistence", "current_save_keys_processed.delta") or 0) > 0
+    return _where(none, *(("persistence", field) for field in fields)) or _where(
+        on, ("persistence", "current_save_keys_processed.delta")
+    )  # fmt: skip
+
+
+_BY_CAUSE: Mapping[str, Excluded] = {
+    "listen-backlog-overflow": _backlog, "fd-limit-clamp": _file_limit, "connection-leak": _leak,
+    "slow-consumer-output": _output, "query-buffer-hog": _input, "client-paused": _nobody_blocked,
+    "blocking-in-pool": _nobody_blocked, "cpu-throttled": prompt, "fork-stall": _small_forks,
+    "monitor-attached": _nobody_watches, "slow-on-command": _no_slow_call, "big-key-delete": _no_slow_call,
+    "huge-exec": _no_transaction, "fsync-always-slow": _no_fsync, "stream-backlog": _no_streams,
+    "stream-consumer-leak": _no_streams, "swapping": _resident, "oom-killed": _long_up, "thp": _few_copies,
+    "wrong-database": _no_misses, "exposed-instance": _no_traces, "masterauth-mismatch": _linked,
+    "cluster-slots-down": _no_cluster, "open-slot": _no_cluster, "auth-failure": _nobody_refused,
+    "aof-enabled-by-restart": _no_aof, "sentinel-noquorum": _sentinels_read, "save-stuck": _no_child,
+    "sentinel-no-good-replica": _sentinels_read, "slowness-failover": _long_up,
+}  # fmt: skip

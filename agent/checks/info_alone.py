@@ -1,0 +1,64 @@
+"""What INFO alone speaks for where the list of clients can't be read: hints at their own weight, never a diagnosis."""
+
+from agent.checks.types import Family, Found, Limits
+from agent.evidence.view import View
+
+HINT = 0.45
+"""Less than as likely as not: whose connections or buffers they are, INFO doesn't say."""
+LEAST_GROWTH, LEAST_CLIENTS = 3, 8
+STAYED = 0.9
+"""Of the connections that came over the window, the share that is still there: nobody gives any back."""
+BLOCKING = ("blpop", "brpop", "blmove", "brpoplpush", "blmpop", "bzpopmin", "bzpopmax", "xread", "xreadgroup", "wait")
+
+
+def growing_clients(view: View, limits: Limits) -> Found:
+    """Every connection that came over the window stayed."""
+    if not view.unavailable("clients"):
+        return
+    grown, came = (
+        view.number("info", "connected_clients.delta"),
+        view.number("info", "total_connections_received.delta"),
+    )
+    clients, seconds = view.number("info", "connected_clients"), view.number("info", "window_seconds")
+    if grown is None or came is None or clients is None or seconds is None:
+        return
+    if grown >= LEAST_GROWTH and grown >= STAYED * came and clients >= LEAST_CLIENTS:
+        why = f"connected_clients grew by {grown:.0f} to {clients:.0f} over {seconds:.0f} s, and none was given back; "
+        why += "whose connections they are only CLIENT LIST shows."
+        cited = ("info", "connected_clients.delta"), ("info", "total_connections_received.delta")
+        yield view.cause("connection-leak", HINT, why, *cited, ("info", "connected_clients"))
+
+
+def full_buffers(view: View, limits: Limits) -> Found:
+    """One client's buffer was large within the last seconds, and the clients still hold as much."""
+    held = view.number("info", "mem_clients_normal")
+    if not view.unavailable("clients") or held is None:
+        return
+    for id, field, limit, what in (
+        ("slow-consumer-output", "client_recent_max_output_buffer", "output_buffer_bytes", "of output waited for"),
+        ("query-buffer-hog", "client_recent_max_input_buffer", "query_buffer_bytes", "of input were held of"),
+    ):
+        size = view.number("info", field)
+        if size is not None and size >= limits[limit] and held >= 0.5 * size:
+            why = f"{size / 2**20:.1f} MiB {what} one client within the last seconds, and the buffers of all clients "
+            why += f"hold {held / 2**20:.1f} MiB; which client it is only CLIENT LIST shows."
+            yield view.cause(id, HINT, why, ("info", field), ("info", "mem_clients_normal"))
+
+
+def held_back(view: View, limits: Limits) -> Found:
+    """Clients are blocked though no command was called that blocks, or the server says itself that it holds them."""
+    if not view.unavailable("clients"):
+        return
+    blocked, action = view.number("info", "blocked_clients"), view.text("info", "paused_actions")
+    if not blocked or not view.number("commandstats", "commands"):
+        return
+    names = {field.partition(".")[0] for field in view.fields("commandstats")}
+    if action not in ("", "none"):
+        why = f"The server holds {blocked:.0f} clients back (paused_actions is {action})."
+        yield view.cause("client-paused", HINT, why, ("info", "paused_actions"), ("info", "blocked_clients"))
+    elif not names & {*BLOCKING}:
+        why = f"{blocked:.0f} clients are blocked, and none of the commands in the statistics is one that blocks."
+        yield view.cause("client-paused", HINT, why, ("info", "blocked_clients"), ("commandstats", "commands"))
+
+
+FAMILY = Family(checks=(growing_clients, full_buffers, held_back), needs={})

@@ -1,0 +1,1 @@
+"""What can be reached, read and asked from here, each part looked at by itself."""

@@ -1,0 +1,69 @@
+"""Whether the model's endpoint is there, and what it can do; it's asked one question that says nothing of a server."""
+
+import time
+
+from agent.answer.diagnosis import OFFLINE, ModelUse
+from agent.answer.events import Event
+from agent.doctor.check import Check
+from tools.text import one_line
+
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "ready", "description": "Say that you can call tools.", "strict": True,
+        "parameters": {
+            "type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"],
+            "additionalProperties": False,
+        },
+    },
+}  # fmt: skip
+MESSAGES = (
+    {"role": "system", "content": "You are tested by a program that can only read tool calls."},
+    {"role": "user", "content": "Call the tool `ready` once, with the word `yes`."},
+)
+CAN = {
+    "tools": "tool calls", "stream": "streaming", "tool_choice": "a required tool", "strict": "strict schemas",
+    "roles": "a system's message", "stream_options": "token counts while streaming", "max_tokens": "max_tokens",
+}  # fmt: skip
+"""What an endpoint may be able to do, as a person knows it."""
+
+
+async def checked_model(
+    use: ModelUse, *, timeout: float, max_tokens: int | None = None, base_url: str | None = None
+) -> Check:
+    """Whether it answers within `timeout` seconds, and calls a tool when it's told to."""
+    if use.name == OFFLINE:
+        line = f"none: the checks answer alone ({use.why}); OPENAI_API_KEY or OPENAI_BASE_URL, and --model, name one"
+        return Check(name="model", state="unset", line=line)
+    from agent.model.client import Model, ModelError
+
+    began = time.monotonic()
+    try:
+        async with Model(use.name, _ignore, timeout=timeout, max_tokens=max_tokens, base_url=base_url) as model:
+            turn = await model.ask(MESSAGES, (TOOL,), ends=began + timeout, choice="ready")
+            missing = sorted(CAN[one] for one in CAN.keys() - model.abilities)
+    except ModelError as error:
+        line = f"{use.name} can't be used: {one_line(str(error), 300)}; every answer would be the checks' alone"
+        return Check(name="model", state="failed", line=line, facts={"model": use.name})
+    took = time.monotonic() - began
+    called = any(call.name == "ready" for call in turn.tool_calls)
+    able = sorted(CAN[one] for one in CAN.keys() & model.abilities)
+    facts: dict[str, str | bool | tuple[str, ...]] = {
+        "model": use.name,
+        "calls_tools": called,
+        "can": tuple(able),
+        "cannot": tuple(missing),
+    }
+    head = f"{use.name} answered in {took:.1f} s"
+    details = (f"can: {', '.join(able)}", *((f"can't: {', '.join(missing)}",) if missing else ()))
+    if "tools" not in model.abilities:
+        line = f"{head}, without tool calls: they're written into its text, which small models do badly"
+    elif not called:
+        line = f"{head} and didn't call the tool it was told to; the checks stand in where it can't conclude"
+    else:
+        return Check(name="model", state="ok", line=f"{head} and calls tools", details=details, facts=facts)
+    return Check(name="model", state="warning", line=line, details=details, facts=facts)
+
+
+def _ignore(event: Event) -> None:
+    pass

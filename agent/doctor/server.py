@@ -1,0 +1,140 @@
+"""Whether the server lets this user in, what it refuses them, and whether its machine can be seen."""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+
+from agent.doctor.check import Check, State
+from tools.clock import Clock
+from tools.connection.allowed import Allowed
+from tools.connection.budget import Budget
+from tools.connection.node import Node
+from tools.connection.target import Target
+from tools.errors import ToolError, Unanswered
+from tools.host.facts import HostFacts
+from tools.host.local import Host
+from tools.records import Kind
+from tools.redact import Pseudonyms
+from tools.server.access_check import Check as Rights
+from tools.server.access_check import tried
+from tools.server.deployment import Deployment
+from tools.server.facts import own_facts
+from tools.server.topology import topology
+from tools.server.users import About, about
+from tools.text import one_line
+
+SHORT, ROWS = 6, 6
+"""Causes that a line of text names, and refused commands that have a line of their own."""
+REMEDIES: dict[Kind, str] = {
+    "dns": "the name isn't known here; check it, or give an address",
+    "refused": "nothing listens there; check host and port",
+    "timeout": "nothing answers there; check host, port and firewalls, and whether the server hangs",
+    "reset": "the connection is closed at once; does it want TLS? (rediss://)",
+    "tls": "the certificate isn't accepted; see --cacert, --cert and --key, or whether it speaks TLS at all",
+    "noauth": "give user:password in the URL, --password-file or REDISCLI_AUTH",
+    "wrongpass": "check the user and the password, and below where they come from",
+    "denied": "this user may not even be told what the server is; see rediagnose acl",
+    "maxclients": "it's full and turns clients away; a triage would try for a slot until its deadline",
+    "protected": "protected mode lets in clients of its own machine only; run this there, or set a password on it",
+    "loading": "it loads its data set; a triage says how far it is",
+    "busy": "a script keeps it; a triage says which",
+}
+"""What helps, by how the server kept us out."""
+
+
+@contextlib.asynccontextmanager
+async def deployment_of(target: Target, clock: Clock) -> AsyncIterator[Deployment]:
+    """The deployment of a target, until the end of the block."""
+    found = Deployment(target, clock, Budget(), Pseudonyms())
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+async def checked_server(deployment: Deployment) -> tuple[Check, Check | None]:
+    """Whether the server lets this user in, and if so what it refuses them."""
+    target = deployment.target
+    try:
+        if target.watched:
+            await topology(deployment)
+        connection, stages = await deployment.entry.dial()
+        if not deployment.entry.is_held(connection):
+            connection.close()
+        node = deployment.entry
+        server = await about(node)
+    except ToolError as error:
+        kind = error.kind if isinstance(error, Unanswered) else None
+        remedy = f"; {REMEDIES[kind]}" if kind in REMEDIES else ""
+        detail = one_line(error.detail if isinstance(error, Unanswered) else str(error), 300)
+        line = f"{target.url} can't be used ({kind or 'no answer'}): {detail}{remedy}"
+        return Check(name="server", state="failed", line=line, facts={"url": target.url, "kind": kind}), None
+    if not target.watched:
+        # Of a deployment whose other nodes can't be asked the node itself is known all the same.
+        with contextlib.suppress(ToolError):
+            await topology(deployment)
+    version = one_line(f"{server.product} {server.version or 'of unknown version'}", 100)
+    kind_of = "a sentinel" if server.sentinel else deployment.kind or "standalone"
+    others = len(deployment.nodes) - 1
+    more = f" and {others} more node{'' if others == 1 else 's'}" if others else ""
+    took = stages.get("tcp_ms")
+    shown = f" (connected in {took:.1f} ms)" if isinstance(took, int | float) else ""
+    line = f"{node.name} is {version}, {kind_of}{more}{shown}"
+    if target.tls and target.tls.insecure:
+        line += "; its certificate isn't verified (--insecure)"
+    facts = {"url": target.url, "node": node.name, "version": version, "topology": kind_of, "login": node.auth}
+    return Check(name="server", state="ok", line=line, facts=facts), await _rights(node, server)
+
+
+async def _rights(node: Node, server: About) -> Check:
+    if not server.has_acls:
+        return Check(name="rights", state="ok", line="this server knows no users: whoever is let in may read all")
+    try:
+        found = await tried(node, server, keys=not server.sentinel)
+    except ToolError as error:
+        return Check(name="rights", state="warning", line=f"what this user may read couldn't be tried: {error}")
+    hidden = tuple(sorted({cause for row in found.denied for cause in row.causes}))
+    whom = f"user {one_line(found.user, 60)}" if found.user else "this user (ACL WHOAMI is denied)"
+    of = found.answered + len(found.denied)
+    line = f"{whom} may send {found.answered} of {of} reading commands"
+    facts = {"user": found.user, "denied": tuple(_name(row) for row in found.denied), "hides": hidden}
+    if not found.denied:
+        return Check(name="rights", state="ok", line=line, facts=facts)
+    line += (
+        f"; the others hide {len(hidden)} cause{'' if len(hidden) == 1 else 's'}"
+        if hidden
+        else ", which hides no cause"
+    )
+    state: State = "warning" if hidden else "ok"
+    return Check(name="rights", state=state, line=line, details=tuple(_denied(found, node.target)), facts=facts)
+
+
+def _denied(found: Rights, target: Target) -> Iterator[str]:
+    rows = sorted((row for row in found.denied if row.causes), key=lambda row: -len(row.causes))
+    for row in rows[:ROWS]:
+        more = f" and {len(row.causes) - SHORT} more" if row.causes[SHORT:] else ""
+        yield f"{_name(row)} is denied: hides {', '.join(row.causes[:SHORT])}{more}"
+    if rows[ROWS:]:
+        yield f"{', '.join(map(_name, rows[ROWS:]))} are denied as well: rediagnose acl --check says what each hides"
+    if harmless := len(found.denied) - len(rows):
+        yield f"{harmless} more {'is' if harmless == 1 else 'are'} denied, which hides no cause"
+    yield f"rediagnose acl {target.url} prints a user that may read all of it; each refusal stands in ACL LOG now"
+
+
+def _name(row: Allowed) -> str:
+    return " ".join(row.words).upper()
+
+
+async def checked_machine(deployment: Deployment, facts: HostFacts | None) -> Check:
+    """Whether what runs beside the server can be seen."""
+    node = deployment.entry
+    host = Host(node.target, deployment.clock, facts=facts)
+    try:
+        with contextlib.suppress(ToolError):
+            pid = (await own_facts(node)).get("process_id")
+            host.confirm(pid if isinstance(pid, int) else None)
+        place = await host.local_place()
+    except Unanswered as error:
+        remedy = "give --ssh HOST, --pod NS/NAME or --host-facts FILE to see CPU, memory, disk and log there"
+        line = f"the server's machine can't be seen from here: {one_line(error.detail, 200)}; {remedy}"
+        return Check(name="machine", state="warning", line=line, facts={"kind": error.kind})
+    return Check(name="machine", state="ok", line=one_line(place.detail, 200), facts={"locality": place.locality})

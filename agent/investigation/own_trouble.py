@@ -1,0 +1,32 @@
+"""What keeps this program out and says nothing of the incident: its own login."""
+
+import re
+from collections.abc import Mapping
+
+from agent.answer.diagnosis import Diagnosis
+from tools.patterns import deferred
+
+ABOUT_ACCESS = deferred(
+    r"noauth|wrongpass|noperm|auth|password|credential|permission|log ?in|secret|acl|dns|resolv|name or service",
+    re.IGNORECASE,
+)
+"""A report that being kept out is an answer to."""
+REMEDY = "give user:password in the URL, --password-file or REDISCLI_AUTH"
+REFUSED: Mapping[str, str] = {
+    "noauth": f"I couldn't log in, because no password was given: {REMEDY}",
+    "wrongpass": f"I couldn't log in, because the server refuses this user or password: {REMEDY}",
+}
+"""What a person is told, by how the server refused."""
+
+
+def own_trouble(answer: Diagnosis) -> str | None:
+    """Why nothing could be asked, where that is this program's own login and not what was reported; else None."""
+    if ABOUT_ACCESS.search(answer.symptom) or any(one.tool == "info" and one.values for one in answer.readings):
+        return None
+    named = answer.target.nodes[:1]
+    refused = (
+        one.unavailable.kind
+        for one in answer.readings
+        if one.tool == "connect" and one.unavailable and (one.node in named or not named)
+    )
+    return next((REFUSED[kind] for kind in refused if kind in REFUSED), None)

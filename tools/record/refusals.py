@@ -1,0 +1,68 @@
+"""A recording as somebody with fewer rights sees it: commands that the server refuses, a machine that isn't read."""
+
+from collections.abc import Collection
+
+from tools.connection.node import stat_name
+from tools.connection.protocol import Command, ServerError
+from tools.errors import Unanswered
+from tools.records import Record, Values
+
+USER = "monitoring"
+"""Whose rights they are: newer servers name the user in their refusal."""
+NEVER_REFUSED = frozenset(("auth", "hello", "quit", "reset"))
+"""What a server lets everybody do, so that a user can log in."""
+MACHINE = frozenset(("process", "sockets", "machine", "log", "disk", "kernel_log"))
+"""Tools that read the server's machine."""
+SAID_BY_SERVER = frozenset(
+    ("bind", "protected_mode", "password_set", "config_file", "file_edited", "set_calls", "replicaof_calls")
+)
+"""Fields of `config_drift` that need no file."""
+ELSEWHERE = "the server's address isn't one of this machine"
+NAMED_SINCE, WHOLE_SINCE = (7, 2), (7, 0)
+"""The versions from which a refusal names the user, and from which it names the subcommand (tried)."""
+
+
+class Refusals(Record):
+    """What isn't allowed; by default nothing is refused."""
+
+    allowed: frozenset[str] | None = None
+    """The only commands that may be used, in lower case without their subcommands; null for all."""
+    denied: frozenset[str] = frozenset()
+    """Commands that may not be used, likewise."""
+    without_host: bool = False
+    """Whether the server is looked at from another machine."""
+
+    def refuse(self, command: Command, version: tuple[int, int] | None) -> ServerError | None:
+        """What a server of this version answers to a command that isn't allowed; None where it is."""
+        name = str(command[0]).lower()
+        if name in NEVER_REFUSED or (name not in self.denied and (self.allowed is None or name in self.allowed)):
+            return None
+        if version is not None and version < WHOLE_SINCE:
+            return ServerError(f"NOPERM this user has no permissions to run the '{name}' command or its subcommand")
+        who = "this user" if version is not None and version < NAMED_SINCE else f"User {USER}"
+        return ServerError(f"NOPERM {who} has no permissions to run the '{stat_name(command)}' command")
+
+    def lack(self, tool: str, values: Values) -> Unanswered | None:
+        """Why this reading of more than the server's word can't be had, with what is left of its values; else None."""
+        if tool == "config_drift":
+            if (refusal := self.refuse(("CONFIG", "GET"), None)) is not None:
+                return Unanswered("denied", refusal.text)
+            # What a running server says of itself it says from afar as well; what its file says it doesn't.
+            kept = {field: value for field, value in values.items() if field in SAID_BY_SERVER}
+        elif tool in MACHINE:
+            kept = {}
+        else:
+            return None
+        if not self.without_host or values.get("config_file") == "":
+            return None
+        return Unanswered("not-local", ELSEWHERE, {**kept, "locality": "other-machine"})
+
+
+def only(*commands: str) -> Refusals:
+    """Nothing but these commands."""
+    return Refusals(allowed=frozenset(commands))
+
+
+def all_but(commands: Collection[str]) -> Refusals:
+    """Everything but these commands."""
+    return Refusals(denied=frozenset(commands))
