@@ -53,14 +53,16 @@ async def test_commands_without_a_model(tmp_path: Path) -> None:
     assert done.err == ""
     told = parts(done.out)
     assert "nothing was read yet" in told["/readings"]
-    assert "connection-leak" in told[TICKET] and "Do now    CONFIG SET timeout 300" in told[TICKET]
+    assert "connection-leak" in told[TICKET] and "CONFIG SET timeout 300" in told["/plan"]
     assert "r3" not in told["/readings clients"] and "unused=" in told["/readings clients"]
     assert "tcp_ms" in told["/reading r1 tcp"] and "stage" not in told["/reading r1 tcp"]
     assert "there is no reading 'r999'; there are r1 to r" in told["/reading r999"]
     assert "undo: CONFIG SET timeout 0" in told["/plan"]
     assert "there is no step 's9' in the plan; there are s1" in told["/approve s9"]
-    assert "nobody can be asked here" in told["/approve s1"] and "rediagnose apply " in told["/approve s1"]
-    assert "for a person to do" in told["/approve s2"]
+    # Where the machine is busy the path to the replay is slow, and what is to be done about that comes first.
+    approved = told["/approve s1"] + told["/approve s2"]
+    assert "nobody can be asked here" in approved and "rediagnose apply " in approved
+    assert "for a person to do" in approved
     assert "wasn't made in this conversation" in told["/rollback s1"]
     assert "clients: " in told["/runbook"]
     assert "/runbook lists them" in told["/runbook no-such"]
