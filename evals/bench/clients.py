@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, closing
 from typing import NamedTuple
 
 from evals.bench.crowd import Crowd
-from evals.bench.look import add_by_hand, best, calm, measured, triage
+from evals.bench.look import best, by_hand, calm, measured, triage
 from evals.bench.page import Page
 from evals.bench.records import Gate, Row
 from evals.bench.spent import NOTED, OWN, waited
@@ -64,18 +64,19 @@ async def clients(kind: ServerKind, page: Page, sizes: Sequence[int] = SIZES) ->
             page.note(f"{name}: not measured: {most} is what the limit of open files allows (ulimit -Hn)")
             continue
         runs = RUNS_OF_MOST if size == SIZES[-1] else RUNS
-        looks: list[Look] = []
+        looks, typed = list[Look](), None
         for number in range(runs):
-            if not page.has_time(SECONDS_A_RUN + SECONDS_A_THOUSAND * size / 1000, name):
+            if not page.has_time(SECONDS_A_RUN + SECONDS_A_THOUSAND * size / 1000, f"{name}, run {number + 1}"):
                 break
             page.say(f"clients: {name}, run {number + 1} of {runs}")
             # A new crowd for each: the first who lists a client makes the server ask the kernel for its addresses.
             async with crowded(kind, size) as (server, wire):
                 looks.append(await _look(name, server, wire))
-                if number + 1 == runs:
-                    page.row(best([look.row for look in looks]))
-                    await add_by_hand(page, name, [server], [wire])
-        _gates(page, name, size, looks)
+                typed = typed or await by_hand(name, [server], [wire])
+        if looks:
+            for row in filter(None, (best([look.row for look in looks]), typed)):
+                page.row(row)
+            _gates(page, name, size, looks)
 
 
 class Look(NamedTuple):
@@ -103,8 +104,6 @@ async def _look(name: str, server: Server, wire: Wire) -> Look:
 
 
 def _gates(page: Page, name: str, size: int, looks: Sequence[Look]) -> None:
-    if not looks:
-        return
     page.gate(calm(f"a server with {name}", [one.row for one in looks]))
     # A run that was killed hasn't shown what a triage takes.
     looks = [look for look in looks if look.row.answer]

@@ -32,13 +32,21 @@ async def cost(size: str, way: str, commands: Sequence[Sequence[str]], wires: Se
 
 async def add_by_hand(page: Page, size: str, servers: Sequence[Server], wires: Sequence[Wire]) -> None:
     """The row of what a person types at each of the servers, where redis-cli is here. Raises `OSError`."""
+    row = await by_hand(size, servers, wires)
+    if row:
+        page.row(row)
+    else:
+        page.note(f"{size} by hand: not measured: there is no redis-cli here")
+
+
+async def by_hand(size: str, servers: Sequence[Server], wires: Sequence[Wire]) -> Row | None:
+    """What a person types at each of the servers costs; null where there is no redis-cli. Raises `OSError`."""
     client = shutil.which("redis-cli") or shutil.which("valkey-cli")
     if client is None:
-        page.note(f"{size} by hand: not measured: there is no redis-cli here")
-        return
+        return None
     commands = [(client, "-h", one.host, "-p", str(one.port), *words) for one in servers for words in TYPED]
     row, _ = await cost(size, "redis-cli", commands, wires)
-    page.row(row.model_copy(update={"answer": f"{len(commands)} outputs to read"}))
+    return row.model_copy(update={"answer": f"{len(commands)} outputs to read"})
 
 
 async def triage(size: str, url: str, wires: Sequence[Wire]) -> tuple[Row, dict[str, Any]]:

@@ -145,12 +145,16 @@ async def test_a_write_to_a_replica_is_counted_there(kind: ServerKind) -> None:
 async def test_what_a_user_may_not_ask_is_unavailable_and_the_rest_is_told(kind: ServerKind) -> None:
     async with replicated(kind, replicas=1) as deployment:
         replica = deployment.replicas[0]
-        await replica.ask("ACL", "SETUSER", "reader", "on", ">pw", "-@all", "+info", "+client|setname", "+client|id")
+        for member in (replica, deployment.primary):
+            await member.ask("ACL", "SETUSER", "reader", "on", ">pw", "-@all", "+info", "+client|setname", "+client|id")
         values = await read(replication, replica, user="reader", window=0)
+        above = await read(replication, deployment.primary, user="reader", window=0)
     assert values["master_link_status"] == "up"
-    assert {values[f"{part}.unavailable"] for part in ("config", "output", "link_state")} == {"denied"}
-    assert values["output.omem_max"] is None and values["link_state"] is None
-    assert "repl-timeout" not in values
+    assert {values[f"{part}.unavailable"] for part in ("config", "link_state")} == {"denied"}
+    assert values["link_state"] is None and "repl-timeout" not in values
+    assert above["output.unavailable"] == "denied" and above["output.omem_max"] is None
+    # Who has no replicas isn't asked for their buffers.
+    assert "output.unavailable" not in values and values["output.omem_max"] == 0
 
 
 def test_peers_and_order_of_replicas() -> None:
