@@ -7,9 +7,12 @@ from agent.checks.words import SLOW
 from agent.evidence.report_words import mention
 from agent.evidence.view import View
 
+WAITS = 0.15
+"""Of the time, below which a thread seldom waits for a core."""
 STARVED = 3.0
 """Times that a thread waits for a core while it runs once, from which on it's the others that fill the machine."""
 LATE_MS = 20.0
+DEAR_USEC = 10_000
 UNREACHABLE = ("EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "EHOSTDOWN")
 
 
@@ -38,7 +41,9 @@ def starved_host(view: View, limits: Limits) -> Found:
             "outside-redis", 0.7, why, ("process", "main_wait_share"), ("machine", "top_process.cpu_share"),
             ("machine", "cpu_busy_share"),
         )  # fmt: skip
-    elif wait >= 0.3 and wait >= STARVED * run and _full(view) and _felt(view):
+    elif (
+        wait >= WAITS and wait >= STARVED * run and _full(view) and _felt(view) and not _dear(view, run / (run + wait))
+    ):
         busy_share, cores = view.number("machine", "cpu_busy_share") or 0, view.number("process", "affinity_cores")
         why = (
             f"The processor is full, and not by this server: its thread runs {run:.0%} of the time and waits {wait:.0%}"
@@ -59,6 +64,12 @@ def _full(view: View) -> bool:
     return (view.number("machine", "cpu_busy_share") or 0) >= 0.95 or (
         view.number("machine", "psi_cpu_some_avg10") or 0
     ) >= 80
+
+
+def _dear(view: View, ran: float) -> bool:
+    """Whether a command takes long by itself, of whose time the thread ran so large a share."""
+    top = view.text("commandstats", "top")
+    return (view.number("commandstats", f"{top}.usec_per_call.delta") or 0) * ran >= DEAR_USEC if top else False
 
 
 def _felt(view: View) -> bool:

@@ -21,5 +21,7 @@ def sender(view: View, command: str) -> str:
 def cited(view: View, command: str) -> tuple[Cited, ...]:
     """What that was read from."""
     at = sender_at(view, command)
+    if not at:
+        return ()
     name = "name" if view.text("clients", f"{at}.name") else "address"
-    return (("clients", f"{at}.cmd"), ("clients", f"{at}.{name}")) if at else ()
+    return ("clients", f"{at}.cmd"), ("clients", f"{at}.{name}")

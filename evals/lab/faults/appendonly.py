@@ -230,6 +230,29 @@ async def aof_corrupt_start(kind: ServerKind, rng: Random) -> AsyncIterator[Inci
             yield Incident(url=f"redis://127.0.0.1:{port}", pid=pid, server_log=here.log)
 
 
+@FAULTS.fault(
+    "aof-corrupt-start-missing", *_GONE, "Redis won't start since the disk was cleaned up.", cause="aof-corrupt-start",
+    also=("process-down",), kinds=lambda kind: kind.at_least(7), twin="process-down",
+    never=(*_NO_AOF, r"manifest\b.*\b(edit|remove)"),
+)  # fmt: skip
+async def aof_corrupt_start_missing(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """Somebody took the base file of the append-only folder for an old dump and deleted it."""
+    with place() as here:
+        await _written(kind, rng, here)
+        bases = [*here.data.rglob("*.base.*")]
+        for base in bases:
+            base.unlink()
+        if not bases:
+            raise LabError("the append-only folder has no base file")
+        port, pid = free_port(), 0
+        for _ in range(rng.randrange(1, 4)):
+            pid, status = _attempt(kind, here, port)
+            if status != 1:
+                raise LabError(f"the server ended with {status}")
+        async with application(f"redis://127.0.0.1:{port}", rng):
+            yield Incident(url=f"redis://127.0.0.1:{port}", pid=pid, server_log=here.log)
+
+
 _EMPTY = (
     "After the maintenance Redis is empty: sessions and carts are gone.",
     "All users are logged out since the restart of Redis, the keys are missing.",

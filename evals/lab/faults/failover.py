@@ -187,6 +187,32 @@ async def _heavy(route: Route, rng: Random, rounds: float) -> None:
         await asyncio.sleep(rng.uniform(2, 3.5))
 
 
+@FAULTS.fault(
+    "auth-failure-sentinels", "Sentinel reports +sdown for our Redis since the passwords were rotated. The shop works.",
+    "Alert: Sentinel has no usable replica. Redis itself answers everything.",
+    "Since the rotation of the secrets every sentinel calls the primary and its replicas down.",
+    cause="auth-failure", twin="sentinel-no-good-replica", never=(*_BY_HAND, r"requirepass", r"replica-priority"),
+)  # fmt: skip
+async def auth_failure_sentinels(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """The servers and the application have a new password, and the sentinels the old one."""
+    async with sentinels(
+        kind, replicas=rng.randrange(1, 3), down_after=rng.randrange(800, 1600), password="hush",
+    ) as deployment:  # fmt: skip
+        data = [Member(one.server, "hush2") for one in deployment.members]
+        for what in ("masterauth", "requirepass"):
+            for one in deployment.members:
+                await one.ask("CONFIG", "SET", what, "hush2")
+                if what == "requirepass":
+                    # Who is logged in stays so; a rotation is followed by a restart of the clients, sooner or later.
+                    await Member(one.server, "hush2").ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        changed = Deployment(tuple(data), deployment.sentinels)
+        async with application(changed.url, rng):
+            await fill(changed.url, rng, rng.randrange(500, 3000))
+            await until(lambda: _down(changed), "every sentinel calls the master down")
+            await asyncio.sleep(rng.uniform(1, 3))
+            yield Incident(url=url_of(changed, rng), pid=changed.primary.server.pid, own_url=changed.url)
+
+
 @FAULTS.fault("slowness-failover", *_CHANGES, twin="healthy-failover", never=_SHORTER)
 async def slowness_failover(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A job's long scripts look like deaths to the sentinels; the job follows to each new master."""

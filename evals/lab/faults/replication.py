@@ -119,6 +119,25 @@ async def masterauth_mismatch(kind: ServerKind, rng: Random) -> AsyncIterator[In
             yield Incident(url=below.url, pid=below.server.pid, own_url=above.url)
 
 
+@FAULTS.fault(
+    "masterauth-mismatch-acknowledging", *STALE, "NOPERM errors climb on our Redis since the ACL was tidied up.",
+    cause="masterauth-mismatch", twin="auth-failure", never=(PROMOTED, "requirepass", r"\+@all"),
+)  # fmt: skip
+async def masterauth_mismatch_acknowledging(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """The replicas' user may sync and no longer say how far it is: its link comes up and breaks, again and again."""
+    password = f"s3cret{rng.randrange(10**6)}"
+    async with member(kind, password) as above:
+        await above.ask("ACL", "SETUSER", "link", "on", ">x", "+ping", "+replconf", "+psync")
+        own = {"replicaof": f"127.0.0.1 {above.server.port}", "masteruser": "link", "masterauth": "x"}
+        async with member(kind, password, **own) as below, application(above.url, rng) as hands:
+            await until(partial(linked, below), "the replica's link up")
+            await fill(above.url, rng, rng.randrange(500, 3000))
+            hands.spawn(browse(below.url, Random(rng.random())))
+            await above.ask("ACL", "SETUSER", "link", "-replconf")
+            await asyncio.sleep(rng.uniform(3, 6))
+            yield Incident(url=rng.choice((above.url, below.url)), pid=below.server.pid, own_url=above.url)
+
+
 async def _cuts(between: Way, rng: Random) -> None:
     while True:
         await asyncio.sleep(rng.uniform(0.6, 1.2))

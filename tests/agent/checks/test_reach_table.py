@@ -47,9 +47,9 @@ def queue(held: int, size: int, overflows: int = 0) -> Values:
 FELT = {"symptom": "All Redis calls got slow, p99 is 300 ms."}
 
 
-def crowded(p95: float = 20, busy: float = 1.0, run: float = 0.1) -> Given:
+def crowded(p95: float = 20, busy: float = 1.0, run: float = 0.1, wait: float = 0.4) -> Given:
     return {
-        "process": {"main_wait_share": 0.4, "main_run_share": run}, "latency_sample": {"p95_ms": p95},
+        "process": {"main_wait_share": wait, "main_run_share": run}, "latency_sample": {"p95_ms": p95},
         "machine": {"top_process.cpu_share": 0.3, "cpu_busy_share": busy},
     }  # fmt: skip
 
@@ -155,6 +155,12 @@ REACH: list[Row] = [
     ("it runs as much as it waits", starved_host,
      {"process": {"main_wait_share": 0.3, "main_run_share": 0.3}, "machine": {"top_process.cpu_share": 0.9}}, {}),
     ("all together have the cores, and it's felt", starved_host, crowded(), {OUTSIDE: "maybe"}, FELT),
+    ("a command takes long by itself", starved_host,
+     {**crowded(), "commandstats": {"top": "exec", "exec.usec_per_call.delta": 50_000}}, {}, FELT),
+    ("a command takes long for the wait", starved_host,
+     {**crowded(), "commandstats": {"top": "exec", "exec.usec_per_call.delta": 49_000}}, {OUTSIDE: "maybe"}, FELT),
+    ("a value or two is sent", starved_host, crowded(run=0.02, wait=0.15), {OUTSIDE: "maybe"}, FELT),
+    ("it hardly waits", starved_host, crowded(run=0.02, wait=0.14), {}, FELT),
     ("nobody feels it", starved_host, crowded(), {}),
     ("its answers come soon", starved_host, crowded(p95=19), {}, FELT),
     ("there are cores left", starved_host, crowded(busy=0.94), {}, FELT),
