@@ -96,8 +96,9 @@ def _of_node(
 ) -> Iterator[tuple[str, Kind | None, list[str]]]:
     everything = [id for id in CAUSES if id != "diagnostics-disabled"]
     if (refused := view.unavailable("connect")) in ("untrusted", "noauth", "wrongpass") and view.place:
-        # What a replica does matters where its readers complain; a primary serves data that nobody else has.
-        if view.in_topology.get("role") == "primary" or symptom_kinds(view.symptom) & OF_REPLICAS:
+        # What a replica does matters where its readers complain; a shard's primary serves data that nobody else has.
+        shard = view.text("topology", "topology") == "cluster" and view.in_topology.get("role") == "primary"
+        if shard or symptom_kinds(view.symptom) & OF_REPLICAS:
             yield WHOLE_NODE, refused, everything
         return
     if view.last("info") is None or view.unavailable("info"):
