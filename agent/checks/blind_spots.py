@@ -31,6 +31,11 @@ WHY: Mapping[Kind | None, str] = {
 }  # fmt: skip
 EXPECTED = ("slowlog", "clients", "config_get")
 """Readings that every node looked at in depth has, so that a missing one wasn't reached in time."""
+IN_DEPTH = ("memory", "persistence", "keyspace")
+"""Readings that a glance doesn't take."""
+OF_REPLICAS = frozenset(("replicas", "failover"))
+"""Kinds of symptoms that a replica may have alone."""
+PLURAL = frozenset(("sockets", "topology"))
 SHOWN_CAUSES, LONGEST_QUOTE = 7, 60
 _QUOTABLE = re.compile(rf"[\w ,.'%/-]{{1,{LONGEST_QUOTE}}}")
 
@@ -91,7 +96,10 @@ def _of_node(
 ) -> Iterator[tuple[str, Kind | None, list[str]]]:
     everything = [id for id in CAUSES if id != "diagnostics-disabled"]
     if (refused := view.unavailable("connect")) in ("untrusted", "noauth", "wrongpass") and view.place:
-        yield WHOLE_NODE, refused, everything
+        # What a replica does matters where its readers complain; a shard's primary serves data that nobody else has.
+        shard = view.text("topology", "topology") == "cluster" and view.in_topology.get("role") == "primary"
+        if shard or symptom_kinds(view.symptom) & OF_REPLICAS:
+            yield WHOLE_NODE, refused, everything
         return
     if view.last("info") is None or view.unavailable("info"):
         # What can't be asked is a finding, or the whole is unknown.
@@ -106,19 +114,19 @@ def _of_node(
         lacks = next((tool for tool in one.needs if tool in missing), None)
         if lacks and id not in settled and not excluding(id, view, limits):
             hidden.setdefault(lacks, []).append(id)
-    yield from ((tool, missing[tool], causes) for tool, causes in hidden.items())
+    yield from ((tool, missing[tool], hidden[tool]) for tool in NAMES if tool in hidden)
 
 
 def _missing(view: View) -> Iterator[tuple[str, Kind | None]]:
     """The tools whose readings are missing at a node that answers, and why."""
-    glanced = all(view.last(tool) is None for tool in EXPECTED)
+    in_depth = any(view.last(tool) is not None for tool in (*EXPECTED, *IN_DEPTH))
     for tool in dict.fromkeys(tool for one in _table()[1].values() for tool in one.needs):
         if (kind := view.unavailable(tool)) is not None:
             yield tool, kind
         elif tool == "log" and view.last(tool) is None and (kind := view.unavailable("process")) is not None:
             # A machine that isn't this one isn't asked again.
             yield tool, kind
-        elif tool in EXPECTED and view.last(tool) is None and not (glanced and view.place):
+        elif tool in EXPECTED and view.last(tool) is None and in_depth:
             yield tool, None
 
 
@@ -137,9 +145,12 @@ def cant_tell(blind: Sequence[Blind], symptom: str) -> str:
     by_kind: dict[Kind | None, list[str]] = {}
     for one in blind:
         whole = f"all of {', '.join(one.nodes)}"
-        name = whole if one.reading == WHOLE_NODE else NAMES.get(one.reading, one.reading)
-        by_kind.setdefault(one.kind, []).append(name)
-    told = [f"{_listed(names)} {_was(names)} {WHY.get(kind, str(kind))}" for kind, names in by_kind.items()]
+        by_kind.setdefault(one.kind, []).append(whole if one.reading == WHOLE_NODE else NAMES[one.reading])
+    plural = {NAMES[tool] for tool in PLURAL}
+    told = [
+        f"{_listed(names)} {'were' if len(names) > 1 or names[0] in plural else 'was'} {WHY.get(kind, str(kind))}"
+        for kind, names in by_kind.items()
+    ]
     hides = list(dict.fromkeys(id for one in blind for id in one.hides))
     fit = f"'{symptom.strip()}'" if _QUOTABLE.fullmatch(symptom.strip()) else "what was reported"
     if len(hides) > SHOWN_CAUSES:
@@ -149,10 +160,6 @@ def cant_tell(blind: Sequence[Blind], symptom: str) -> str:
         causes = f"{count} that would fit {fit}: {', '.join(hides)}"
     them = "it" if sum(map(len, by_kind.values())) == 1 else "they"
     return f"{CANT_TELL}: {'; '.join(told)}; {them} would show {causes}."
-
-
-def _was(names: Sequence[str]) -> str:
-    return "was" if len(names) == 1 and not names[0].endswith("s") else "were"
 
 
 def _listed(names: Sequence[str]) -> str:

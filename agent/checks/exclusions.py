@@ -217,6 +217,12 @@ def _sentinels_read(view: View, limits: Limits) -> tuple[Cited, ...]:
     return _where(asked, ("topology", "topology"))
 
 
+def _seen_here(view: View, limits: Limits) -> tuple[Cited, ...]:
+    """Who listens at the address was seen on this machine, though it's no server of its own."""
+    where = view.text("process", "locality")
+    return _where(where in ("foreign-listener", "other-server", "unseen-listener"), ("process", "locality"))
+
+
 def _no_child(view: View, limits: Limits) -> tuple[Cited, ...]:
     fields = "rdb_bgsave_in_progress", "aof_rewrite_in_progress"
     none = all(view.number("persistence", field) == 0 for field in fields)
@@ -235,6 +241,6 @@ _BY_CAUSE: Mapping[str, Excluded] = {
     "stream-consumer-leak": _no_streams, "swapping": _resident, "oom-killed": _long_up, "thp": _few_copies,
     "wrong-database": _no_misses, "exposed-instance": _no_traces, "masterauth-mismatch": _linked,
     "cluster-slots-down": _no_cluster, "open-slot": _no_cluster, "auth-failure": _nobody_refused,
-    "aof-enabled-by-restart": _no_aof, "sentinel-noquorum": _sentinels_read, "save-stuck": _no_child,
-    "sentinel-no-good-replica": _sentinels_read, "slowness-failover": _long_up,
+    "bound-elsewhere": _seen_here, "aof-enabled-by-restart": _no_aof, "save-stuck": _no_child,
+    "sentinel-noquorum": _sentinels_read, "sentinel-no-good-replica": _sentinels_read, "slowness-failover": _long_up,
 }  # fmt: skip

@@ -46,8 +46,7 @@ def slow_consumer(view: View, limits: Limits) -> Found:
         copies = view.number("replication", "sync_full.delta") or 0
         yield view.cause("slow-consumer-output", 0.4 if closed <= copies else 0.9, why, *cited)
     elif (
-        view.number("info", "total_connections_received") is not None
-        and not view.unavailable("clients")
+        not view.unavailable("clients")
         and all(view.get("clients", at) is not None for at in ("omem_max", "stalled"))
         and all_seen(view)
     ):

@@ -92,7 +92,7 @@ def conclude(
     listed = [(view, found) for view in views if view.node not in strange and (found := list(complaints(view, limits)))]
     wrong = [nameless(view, found) for view, found in listed]
     # Nor is it enough that nothing was found where nobody could look.
-    blind = blind_spots([view for view in views if not view.is_sentinel], limits, settled)
+    blind = blind_spots([view for view in views if not view.is_sentinel and view.node not in strange], limits, settled)
     is_well = bool(asked) and not bugs and not wrong and not _unseen(views) and all(well(view) for view in asked)
     measured: Outcome = "no-fault" if is_well and not blind else "insufficient-evidence"
     named = [f"{node} was named as a node of this deployment: {why}" for node, why in strange.items()]

@@ -52,7 +52,10 @@ def explanation(answer: Diagnosis) -> str:
         return f"It does what it should; what was reported doesn't show here now.{found or _measured(answer)}"
     if answer.outcome == "outside-redis":
         return next((cause.why for cause in answer.findings if cause.id == "outside-redis"), "")
-    return answer.summary or (answer.unknown[0] if answer.unknown else "What was read doesn't point anywhere.")
+    if not answer.unknown:
+        return "What was read in that time doesn't point anywhere."
+    # The summary has what the readings hint at as well.
+    return answer.summary if answer.unknown[0] in answer.summary else answer.unknown[0]
 
 
 def do_first(answer: Diagnosis) -> str:

@@ -131,7 +131,9 @@ def test_the_outcomes() -> None:
     assert outcome({**WELL, "clients": {"monitors": 1}}) == "diagnosed"
     assert outcome({"connect": "dns"}) == "outside-redis"
     # neither displaces the other
-    assert outcome({**WELL, "config_get": {"slowlog-max-len": "0"}}) == "no-fault"
+    assert outcome({**WELL, "slowlog": {}, "clients": {}, "config_get": {"slowlog-max-len": "0"}}) == "no-fault"
+    # a deadline that cut the look off hides what it would have shown
+    assert outcome({**WELL, "config_get": {"timeout": "0"}}) == "insufficient-evidence"
     assert outcome({"config_get": {"slowlog-max-len": "0"}}) == "insufficient-evidence"
     # nobody asked a sentinel for data
     assert outcome({**WELL, "topology": {"n1.node": NODE, "n1.role": "sentinel"}}) == "insufficient-evidence"

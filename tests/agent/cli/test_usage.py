@@ -31,6 +31,8 @@ Program = Callable[..., Done]
         (["triage", "redis://127.0.0.1:1", "--window", "soon"], ["'soon'", "number"]),
         (["triage", "redis://127.0.0.1:1", "--window", "0"], ["'0'", "0.2"]),
         (["triage", "redis://127.0.0.1:1", "--deadline", "-1"], ["-1"]),
+        (["triage", "redis://127.0.0.1:1", "--deadline", "1"], ["--deadline 1", "--deadline 3 or more", "--window"]),
+        (["triage", "redis://127.0.0.1:1", "--max-commands", "5"], ["--max-commands 5", "20"]),
         (["triage", "redis://127.0.0.1:1", "--trust", "10.0.0.0/99"], ["'10.0.0.0/99'", "10.1.0.0/16"]),
         (["triage", "redis://127.0.0.1:1", "--runbooks", "/nonexistent"], ["/nonexistent", "folder"]),
         (["triage", "redis://127.0.0.1:1", "--model", "gpt-9"], ["gpt-9", "OPENAI_API_KEY", "offline"]),

@@ -146,7 +146,7 @@ async def test_a_primary_that_died_is_found_from_its_replica(kind: ServerKind) -
     assert ("process-down", deployment.primary.name) in [(one["id"], one["where"]) for one in answer["causes"]]
 
 
-@pytest.mark.parametrize("option", [["--max-commands", "9"], ["--max-pings", "7"]])
+@pytest.mark.parametrize("option", [["--max-commands", "20"], ["--max-pings", "7"]])
 async def test_a_small_budget_is_held_and_still_answers(kind: ServerKind, option: list[str]) -> None:
     async with running(kind) as server:
         answer = await triage(server.url, "requests time out", *option)
