@@ -57,7 +57,7 @@ def _sections(answer: Diagnosis, more: str = "") -> Iterator[Section]:
     yield Section("", _paragraph(answer), least=2, rank=1, left_out="(More: -v.)")
     yield Section("", (" ",), least=1, rank=0)
     yield Section("Nodes", tree(answer), least=2, rank=0, joint="\n", left_out="and {} more (-v)")
-    yield Section("Note", notices(answer, cited=False), least=1, rank=2, left_out="(More: -v.)", style="yellow")
+    yield Section("Note", tuple(_notes(answer)), least=2, rank=2, left_out="(More: -v.)", style="yellow")
     top = answer.causes[:1]
     # What there is proves more than what there is none of.
     seen = sorted(
@@ -81,6 +81,13 @@ def _sections(answer: Diagnosis, more: str = "") -> Iterator[Section]:
     )
     yield Section("More", (more or _more(answer),), least=1, rank=0, style="dim", whole=True)
     yield Section(END, (colophon(answer),), least=1, rank=0, style="dim", whole=True)
+
+
+def _notes(answer: Diagnosis) -> Iterator[str]:
+    """Where model and checks disagree, and what was refused: all of it, and why with -v."""
+    yield from _sentences(" ".join(notices(answer.model_copy(update={"refused": ()}), cited=False)))
+    if answer.refused:
+        yield f"Refused: {'; '.join(one.action for one in answer.refused)}."
 
 
 def stopped(answer: Diagnosis) -> str:
