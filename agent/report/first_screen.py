@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from agent.answer.diagnosis import NAMELESS, Cause, Diagnosis, Step
+from agent.answer.open_points import CANT_TELL
 from agent.report.changes import changes, silent_sources
 from agent.report.deployment import tree
 from agent.report.meanings import MEANINGS
@@ -27,6 +28,8 @@ END = "By"
 """Before which arm answered."""
 WORTH_A_LINE = 0.15
 """Probability from which what else was found is told without -v."""
+HIDDEN_MOST = 4
+"""Causes that are named of those that a missing reading hides."""
 PASTED_MOST = 3
 """Commands to paste that are shown of a step."""
 _SENTENCE_END = deferred(r"(?<=[.!?]) (?=[A-Z0-9])")
@@ -57,7 +60,7 @@ def _sections(answer: Diagnosis, more: str = "") -> Iterator[Section]:
     yield Section("", _paragraph(answer), least=2, rank=1, left_out="(More: -v.)")
     yield Section("", (" ",), least=1, rank=0)
     yield Section("Nodes", tree(answer), least=2, rank=0, joint="\n", left_out="and {} more (-v)")
-    yield Section("Note", notices(answer, cited=False), least=1, rank=2, left_out="(More: -v.)", style="yellow")
+    yield Section("Note", tuple(_notes(answer)), least=2, rank=2, left_out="(More: -v.)", style="yellow")
     top = answer.causes[:1]
     # What there is proves more than what there is none of.
     seen = sorted(
@@ -81,6 +84,14 @@ def _sections(answer: Diagnosis, more: str = "") -> Iterator[Section]:
     )
     yield Section("More", (more or _more(answer),), least=1, rank=0, style="dim", whole=True)
     yield Section(END, (colophon(answer),), least=1, rank=0, style="dim", whole=True)
+
+
+def _notes(answer: Diagnosis) -> Iterator[str]:
+    """Where model and checks disagree, and what was refused: all of it, and why with -v."""
+    for line in notices(answer.model_copy(update={"refused": ()}), cited=False):
+        yield from _sentences(line)
+    if answer.refused:
+        yield f"Refused: {'; '.join(one.action for one in answer.refused)}."
 
 
 def stopped(answer: Diagnosis) -> str:
@@ -164,12 +175,18 @@ def _other(cause: Cause, several: bool) -> str:
 
 
 def not_seen(answer: Diagnosis) -> Iterator[str]:
-    """What couldn't be read, a sentence each."""
-    unknown = answer.unknown
-    if not answer.causes and unknown and unknown[0] in explanation(answer):
-        # It's what the answer says first.
-        unknown = unknown[1:]
-    yield from (sentence(_capitalized(line)) for line in unknown if not line.startswith(NAMELESS))
+    """What couldn't be read, a sentence each: first what hides a cause that fits the report."""
+    said = explanation(answer)
+    for one in answer.blind:
+        if one.what not in said:
+            more = len(one.hides) - HIDDEN_MOST
+            hidden = ", ".join(one.hides[:HIDDEN_MOST]) + (f" and {more} more" if more > 0 else "")
+            yield sentence(f"{_capitalized(one.what)}; it would show {hidden}" if hidden else _capitalized(one.what))
+    told = tuple(f"{one.reading} (" for one in answer.blind)
+    for line in answer.unknown:
+        # What the answer says first isn't said again.
+        if not line.startswith((NAMELESS, CANT_TELL, *told)) and line not in said:
+            yield sentence(_capitalized(line))
 
 
 def _more(answer: Diagnosis) -> str:

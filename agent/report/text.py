@@ -28,8 +28,8 @@ def text_lines(
     else:
         lines = [*whole_screen(answer, width), *(Styled(row) for row in _below(answer, detail, width, spark))]
     if revealed:
-        handles = [f"  {handle} = {text!r}" for handle, text in revealed.items()]
-        lines += [Styled(""), Styled("Handles"), *(Styled(row) for line in handles for row in _hung(line, width))]
+        # What stands there is looked for and copied as it is, so it isn't wrapped.
+        lines += [Styled(""), Styled("Handles"), *(Styled(f"  {name} = {text!r}") for name, text in revealed.items())]
     return [line._replace(text=one_line(line.text)) for line in lines]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,10 @@ async def test_a_retry_storm_is_told_by_the_good_day(kind: ServerKind, tmp_path:
     assert "retry-storm" in [cause["id"] for cause in answer["causes"]]
     for id in ("retry-storm", "connection-churn"):
         assert "connections_per_second.before" in cites(answer["causes"], id, answer)
-    assert "retry-storm, 9" in told.out.splitlines()[0]
-    assert "Against the baseline (" in told.out
-    assert "connections_per_second" in told.out.split("Against the baseline (")[1]
+    said = " ".join(told.out.split())
+    assert "% sure: retry-storm at" in said
+    assert "since the baseline, 0 days ago: " in said
+    assert re.search(r"\bconnections \S+/s -> \S+/s", said.split("since the baseline, ")[1])
 
 
 @pytest.mark.alone

@@ -124,7 +124,8 @@ async def test_no_secret_leaves_through_a_model_that_looks_for_it() -> None:
             if form == "json":
                 harmless(done.answer())
             else:
-                assert "Refused: CONFIG SET protected-mode no" in done.out
+                said = " ".join(done.out.split())
+                assert "Refused: " in said and "CONFIG SET protected-mode no" in said
         assert await guarded(url) == before
     sent = b"\n".join(at.raw).decode()
     assert leaks(sent) == [] and all(secret not in sent for secret in SECRETS)
@@ -150,4 +151,6 @@ async def test_a_cause_that_is_only_reported_is_marked() -> None:
             "triage", incident.url, "No connection available in our pool", "--model", "m", "--window", "0.5",
             OPENAI_BASE_URL=at.url,
         )  # fmt: skip
-    assert "pool-exhausted, 70%. (Only reported: nothing that was measured shows it.)" in done.out.splitlines()[0]
+    said = " ".join(done.out.split())
+    assert "70% sure, by the report alone: pool-exhausted" in said
+    assert "It was only reported: nothing that was measured shows it." in said
