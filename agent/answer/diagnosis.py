@@ -94,6 +94,12 @@ class Step(Record):
     verify: str | None = None
     avoid: str | None = None
     """The tempting wrong remedy, and why it's wrong."""
+    paste: tuple[str, ...] = ()
+    """Lines for a shell that carry it out, with this deployment's own addresses; empty where no line does."""
+    shown_by: tuple[str, ...] = ()
+    """Lines for a shell that show what `verify` says."""
+    login: bool = False
+    """Whether those lines need the password, which they never hold: redis-cli takes it from REDISCLI_AUTH."""
     checks: tuple[Goal, ...] = ()
     """What shows in a few seconds that it worked, as code compares it."""
     unchecked: str | None = None

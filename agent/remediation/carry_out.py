@@ -95,7 +95,7 @@ class Outcome(Record):
 
     applied: Applied
     came: Came
-    """`unmeasured`: nothing was read that tells."""
+    """`unmeasured`: nothing was read that tells, or it was well before too."""
     goals: tuple[Seen, ...]
     worse: tuple[str, ...]
     taken_back: bool
@@ -120,7 +120,9 @@ class Outcome(Record):
             effect = f"{change.parameter} was {self.applied.read_before}, is {self.applied.read_after}"
         how = {
             "verified": helped(self.goals), "not-better": "not better",
-            "unmeasured": "what it did can't be read in seconds", "worse": f"worse: {'; '.join(self.worse)}",
+            "unmeasured": helped(self.goals) if any(one.holds for one in self.goals)
+            else "what it did can't be read in seconds",
+            "worse": f"worse: {'; '.join(self.worse)}",
         }[self.came]  # fmt: skip
         back = (
             ", taken back at once"
@@ -165,8 +167,11 @@ def _came(applied: Applied, goals: Iterable[Seen]) -> Came:
     change = applied.change
     if change.parameter is not None and not equal_values(change.parameter, change.args[3], applied.read_after):
         return "not-better"
-    known = [one.holds for one in goals if one.holds is not None]
-    return "not-better" if False in known else "verified" if known else "unmeasured"
+    known = [one for one in goals if one.holds is not None]
+    if any(one.holds is False for one in known):
+        return "not-better"
+    # What held before the step wasn't brought about by it.
+    return "unmeasured" if all(one.well_before for one in known) else "verified"
 
 
 def _note(site: Site, outcome: Outcome, approval: Approval) -> None:

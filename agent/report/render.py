@@ -219,6 +219,7 @@ def step_lines(step: Step, several: bool) -> list[str]:
     who = f"{step.risk}, asks for a yes" if step.needs_approval else "by hand"
     at = f" on {step.node}" if several and step.needs_approval else ""
     lines = [f"  {step.id} {step.action}{at}{state}", f"     {who}. {step.why}"]
+    lines += [f"     $ {line}" for line in step.paste]
     if step.kind == "config_set":
         lines.append(
             f"     now {step.before!r}; undo: {step.rollback}; lost at the next restart unless the file has it"
@@ -227,6 +228,9 @@ def step_lines(step: Step, several: bool) -> list[str]:
         lines.append(f"     undo: {step.rollback}")
     if step.verify:
         lines.append(f"     verify: {step.verify}")
+    lines += [f"     $ {line}" for line in step.shown_by]
+    if step.login and (step.paste or step.shown_by):
+        lines.append("     The password isn't in these lines: put it into REDISCLI_AUTH first.")
     return lines
 
 
