@@ -178,6 +178,8 @@ FAMILY = Family(
     placeholders=(
         Placeholder(name="asked_address", example="::1", values=_asked_addresses),
         Placeholder(name="listening_address", example="127.0.0.1", values=_listening_address),
+        Placeholder(name="listening_host", example="127.0.0.1",
+                    values=lambda view: tuple(at for at in _listening_address(view) if " " not in at)),
         Placeholder(name="announcing", example="cluster-announce-ip, cluster-announce-port", values=_announced),
         Placeholder(name="announced_node", example="10.0.0.7:6379",
                     values=lambda view: (view.node,) if view.node else ()),

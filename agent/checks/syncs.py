@@ -273,7 +273,12 @@ def _releases(view: View) -> tuple[str, ...]:
 def _needed(view: View) -> tuple[str, ...]:
     _, primary = _pairs(view)
     used = primary.number("memory", "used_memory") if primary else None
-    return (f"{used / MIB:.0f} MiB, what the primary holds",) if used else ("what the primary's used_memory is",)
+    known = f"{used / MIB:.0f} MiB, what the primary holds" if used else "the primary's used_memory (INFO memory there)"
+    return (known,)
+
+
+def _node(view: View | None) -> tuple[str, ...]:
+    return (view.node,) if view is not None and view.node else ()
 
 
 def _period(view: View) -> tuple[str, ...]:
@@ -285,5 +290,12 @@ def _period(view: View) -> tuple[str, ...]:
 PLACEHOLDERS = (
     Placeholder(name="sync_release", example="valkey 9.1.2, its primary's", values=_releases),
     Placeholder(name="sync_needed", example="25 MiB, what the primary holds", values=_needed),
+    Placeholder(name="sync_replica", example="10.0.0.2:6379", values=lambda view: _node(_pairs(view)[0])),
+    Placeholder(name="sync_primary", example="10.0.0.1:6379", values=lambda view: _node(_pairs(view)[1])),
+    Placeholder(
+        name="sync_primary_host",
+        example="10.0.0.1",
+        values=lambda view: tuple(one.rpartition(":")[0].strip("[]") for one in _node(_pairs(view)[1])),
+    ),
     Placeholder(name="sync_period", example="300", values=_period),
 )

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from string import Template
 from typing import Annotated, Literal
@@ -15,7 +15,7 @@ from tools.records import Record, Scalar
 
 Values = Mapping[str, tuple[str, ...]]
 """What placeholders stand for; of some there are several, one for each step that they make."""
-_PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_.:/@%+,= -]{0,199}")
+_PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_.:/@%+,=-]{0,199}")
 """What of a reading goes into a line for a shell: no option, and no handle, since that stands for text not shown."""
 CLI = "cli"
 """The placeholder of redis-cli with what it needs to reach a server; `$name_cli` reaches the server `$name`."""
@@ -124,18 +124,19 @@ class Remedy(Record):
         needed = {name.removesuffix(f"_{CLI}") for text in self.texts for name in Template(text).get_identifiers()}
         several = max((values[name] for name in needed if name in values), key=len, default=("",))
         made = (
-            self._with({name: of[min(number, len(of) - 1)] for name, of in values.items()}, cli)
+            self._with({
+                name: (of[min(number, len(of) - 1)],) if name in needed else of for name, of in values.items()
+            }, cli)
             for number in range(len(several))
-        )
+        )  # fmt: skip
         return [one for one in made if one is not None]
 
-    def _with(self, values: Mapping[str, str], cli: Cli) -> "Remedy | None":
-        plain = {name: shlex.quote(value) for name, value in values.items() if _PLAIN.fullmatch(value)}
-        reached = {f"{name}_{CLI}": there for name, value in values.items() if (there := cli(value))}
-        known = {**plain, **reached, **({CLI: own} if (own := cli("")) else {})}
+    def _with(self, values: Values, cli: Cli) -> "Remedy | None":
+        """It with these values: of a text's placeholder there is one, of a line's each makes a line."""
+        told = {name: of[0] for name, of in values.items() if of}
         try:
             texts = {
-                name: text and Template(text).substitute({**values, **reached})
+                name: text and Template(text).substitute(told, cli=cli("") or CLI)
                 for name, text in (
                     ("action", self.action), ("why", self.why), ("rollback", self.rollback), ("verify", self.verify)
                 )
@@ -143,9 +144,24 @@ class Remedy(Record):
         except KeyError:
             return None
         lines = {
-            name: tuple(
-                Template(line).substitute(known) for line in of if known.keys() >= set(Template(line).get_identifiers())
-            )
+            name: tuple(made for line in of for made in _lines(line, values, cli))
             for name, of in (("paste", self.paste), ("shown_by", self.shown_by))
         }
         return self.model_copy(update={**texts, **lines})
+
+
+def _lines(line: str, values: Values, cli: Cli) -> Iterator[str]:
+    """A line for a shell with its values, once for each of one that has several; none where a value isn't fit."""
+    names = Template(line).get_identifiers()
+    several = max((len(values.get(name.removesuffix(f"_{CLI}"), ())) for name in names), default=0)
+    for number in range(max(1, several)):
+        known: dict[str, str] = {}
+        for name in names:
+            of = values.get(base := name.removesuffix(f"_{CLI}"), ())
+            value = of[min(number, len(of) - 1)] if of else ""
+            if name == CLI or (name != base and value):
+                known[name] = cli(value) or ""
+            elif _PLAIN.fullmatch(value):
+                known[name] = shlex.quote(value)
+        if all(known.get(name) for name in names):
+            yield Template(line).substitute(known)

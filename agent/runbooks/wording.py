@@ -11,7 +11,18 @@ _FIELD = re.compile(
     r"|(?:recv|send)_q\b|r[0-9]+ [a-z_]+=)"
 )
 """Names under which readings keep what they read; INFO's own, which a person finds there, are none of them."""
-_OURS = frozenset(("loading_eta_seconds", "total_system_memory", "maxmemory_human", "config_file"))
+_OURS = frozenset(
+    (
+        "loading_eta_seconds",
+        "total_system_memory",
+        "maxmemory_human",
+        "config_file",
+        "nodes.conf",
+        "master_sync_read_bytes",
+        "allocator_frag_bytes",
+        "nf_conntrack_max",
+    )
+)
 _BLANK = re.compile(
     r"\b(?:HOST|PORT|PATH|FILE|NAME|KEY|GROUP|INDEX|USER|PID|ADDRESS|IP|QUERY)\b|…|\.\.\.|<[a-z_ -]+>|\$\w"
 )
