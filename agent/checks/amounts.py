@@ -1,5 +1,6 @@
 """Figures that a remedy names, as they were read, else where to see them."""
 
+import re
 from collections.abc import Callable
 
 from agent.checks.clients import DEFAULT_MAXCLIENTS, RESERVED_FDS
@@ -12,6 +13,8 @@ Values = Callable[[View], tuple[str, ...]]
 _MIB, _GIB = 1 << 20, 1 << 30
 QUEUE = 1024
 """The accept queue that is proposed."""
+SPARE = 1
+"""Processes below a control group's most at which a fork fails: threads that come and go count too."""
 _OVERHEADS = {
     "cluster": "the cluster's links and migrations (slots that move, peers that don't read from the bus)",
     "scripts": "cached scripts (send values as ARGV, so that there are few)",
@@ -41,7 +44,7 @@ def _twice(view: View) -> tuple[str, ...]:
     rss = _first(view, ("process", "rss_bytes"), ("memory", "used_memory_rss"), ("info", "used_memory_rss"))
     limit = view.number("process", "cgroup_memory_limit")
     now = f"; it's {size(limit)} now" if limit else ""
-    return (f"{size(2 * rss)}, twice what the server holds{now}" if rss else "twice used_memory_rss in INFO memory",)
+    return (f"{size(2 * rss)} (twice what the server holds{now})" if rss else "twice used_memory_rss in INFO memory",)
 
 
 def _memory_limit(view: View) -> tuple[str, ...]:
@@ -133,7 +136,7 @@ def drifted(view: View) -> dict[str, tuple[str, str]]:
 
 
 def _drifted(view: View) -> tuple[str, ...]:
-    told = [f"{name} ({file or 'nothing'} in the file, {running or 'nothing'} running)"
+    told = [f"{name} ({file or 'not'} in the file, {running or 'nothing'} running)"
             for name, (file, running) in list(drifted(view).items())[:5]]  # fmt: skip
     return (", ".join(told) or "CONFIG GET shows what runs, to be compared with the file",)
 
@@ -154,12 +157,26 @@ def _overhead(view: View) -> tuple[str, ...]:
 
 def _client_limit(view: View) -> tuple[str, ...]:
     now = view.text("config_get", "maxmemory-clients")
-    return (f"{now} now" if now else "CONFIG GET shows it",)
+    return (f"{size(int(now)) if now.isdecimal() else now} now" if now else "CONFIG GET shows it",)
 
 
 def _processes(view: View) -> tuple[str, ...]:
     now, most = view.number("process", "cgroup_pids_current"), view.number("process", "cgroup_pids_max")
-    return (f" ({now:.0f} of {most:.0f} allowed)" if now is not None and most else "",)
+    if now is None or not most:
+        return ("",)
+    return (f" ({now:.0f} of {most:.0f} allowed)",) if now + SPARE >= most else ()
+
+
+def _fork_memory(view: View) -> tuple[str, ...]:
+    """Nothing to add where memory may be what a fork lacks; no value where it's the number of processes."""
+    now, most = view.number("process", "cgroup_pids_current"), view.number("process", "cgroup_pids_max")
+    return () if now is not None and most and now + SPARE >= most else ("",)
+
+
+def _dual_channel(view: View) -> tuple[str, ...]:
+    """The release, where it has two channels for a full sync."""
+    release = re.match(r"[0-9]+", view.text("info", "valkey_version"))
+    return (f"Valkey {view.text('info', 'valkey_version')}",) if release and int(release[0]) >= 8 else ()
 
 
 def _policy(view: View) -> tuple[str, ...]:
@@ -183,7 +200,7 @@ def _write_rate(view: View) -> tuple[str, ...]:
 
 
 def _top_writer(view: View) -> tuple[str, ...]:
-    return (main_writer(view) or "the names of the keys show whose they are",)
+    return (main_writer(view) or "INFO commandstats shows the command, CLIENT LIST who sends it",)
 
 
 def _one(name: str, example: str, values: Values) -> Placeholder:
@@ -192,7 +209,7 @@ def _one(name: str, example: str, values: Values) -> Placeholder:
 
 PLACEHOLDERS = (
     _one("used_size", "25 MiB", _used),
-    _one("memory_twice", "5.6 GiB, twice what the server holds; it's 4 GiB now", _twice),
+    _one("memory_twice", "5.6 GiB (twice what the server holds; it's 4 GiB now)", _twice),
     _one("memory_limit", "4.8 GiB to 6 GiB of 8 GiB", _memory_limit),
     _one("nofile_target", "10032", _nofile),
     _one("accept_queue", "511", _queue),
@@ -210,6 +227,8 @@ PLACEHOLDERS = (
     _one("overhead", "cached scripts, 30 MiB", _overhead),
     _one("client_limit", "1048576 now", _client_limit),
     _one("processes_now", " (60 of 64 allowed)", _processes),
+    _one("fork_memory", "", _fork_memory),
+    _one("dual_channel", "Valkey 8.1.8", _dual_channel),
     _one("policy_now", "noeviction", _policy),
     _one("cpu_quota", "0.2 cores now", _quota),
     _one("fork_speed", " (160 ms for each GiB here)", _fork_speed),

@@ -77,7 +77,9 @@ def _is_silent(peer: View | None) -> bool:
 
 
 def _lags(view: View) -> tuple[str, float]:
-    """The replica that is furthest behind, and by how many bytes."""
+    """The replica that is furthest behind, and by how many bytes; of a replica itself."""
+    if view.text("replication", "role") == "slave":
+        return view.node or "", 0.0
     found = []
     for number in range(1, SHOWN + 1):
         at = f"replica{number}"
@@ -117,6 +119,15 @@ def _lost_sentinels(view: View) -> str:
     rows = [field.removesuffix(".reachable") for field, value in view.fields("sentinel").items()
             if field.startswith("m1.s") and field.endswith(".reachable") and value is False]  # fmt: skip
     return ", ".join(view.text("sentinel", f"{at}.address") for at in rows[:4])
+
+
+def _barred(view: View) -> tuple[str, ...]:
+    """The replicas whose priority of 0 bars them, as a sentinel lists them."""
+    if not view.is_sentinel:
+        return ()
+    rows = [field.removesuffix(".slave-priority") for field, value in view.fields("sentinel").items()
+            if field.startswith("m1.r") and field.endswith(".slave-priority") and value == 0]  # fmt: skip
+    return tuple(address for at in rows[:2] if (address := view.text("sentinel", f"{at}.address")))
 
 
 def _down_after(view: View) -> str:
@@ -186,15 +197,16 @@ PLACEHOLDERS = (
         lambda one: one.text("sentinel", "m1.address"), "the one that SENTINEL MASTERS shows")),
     Placeholder(name="lost_sentinels", example="10.0.0.9:26379",
                 values=_of_sentinel(_lost_sentinels, "SENTINEL SENTINELS lists them with the flag s_down")),
+    Placeholder(name="barred_replica", example="10.0.0.2:6379", values=_barred),
     Placeholder(name="down_after", example="1000 ms",
                 values=_of_sentinel(_down_after, "shown by SENTINEL MASTERS")),
     Placeholder(name="pid", example="4711", values=_pid),
     Placeholder(name="child_pid", example="4712", values=_child),
     Placeholder(name="folder", example="/var/lib/redis",
-                values=lambda view: (data_folder(view) or "the data folder (CONFIG GET dir shows it)",)),
+                values=lambda view: (data_folder(view) or "the data folder (dir in the configuration file)",)),
     Placeholder(name="data_path", example="/var/lib/redis", values=lambda view: _absolute(data_folder(view))),
     Placeholder(name="dump", example="/var/lib/redis/dump.rdb",
-                values=lambda view: (_dump(view) or "(CONFIG GET dir and CONFIG GET dbfilename show where it is)",)),
+                values=lambda view: (_dump(view) or "(dir and dbfilename in the configuration file)",)),
     Placeholder(name="dump_path", example="/var/lib/redis/dump.rdb", values=lambda view: _absolute(_dump(view))),
     Placeholder(name="server_uid", example="999", values=lambda view: _some(view.text("disk", "server_user"))),
     Placeholder(name="log_path", example="/var/log/redis/redis.log", values=_log),

@@ -197,7 +197,7 @@ PLACEHOLDERS = (
     Placeholder(name="exec_caller", example="orders at 10.0.0.7", values=lambda view: _or(
         _last("exec")(view), "the one whose last command in CLIENT LIST is exec")),
     Placeholder(name="deleter", example="orders at 10.0.0.7, on cart:9", values=lambda view: _or(
-        _logged(view, *FREES) or _last(*FREES)(view), "the slow log has its address and the key")),
+        _logged(view, *FREES) or _last(*FREES)(view), "redis-cli --bigkeys -i 0.1 finds the key")),
     Placeholder(name="refused_logins", example="ACL LOG shows refused logins of orders at 10.0.0.7 as user app.",
                 values=_refused),
     Placeholder(name="wrong_reader", example="orders at 10.0.0.7, now in database 1", values=_wrong_reader),

@@ -20,6 +20,10 @@ from tools.records import Reading
 
 UNVERIFIED = "Unverified advice of the model"
 BY_HAND = "a step by hand that the model adds"
+KEPT_ELSEWHERE = (
+    "Set {} to {} where this server's settings are kept (the provider's parameter group, or the server's own file): "
+    "CONFIG is refused here"
+)
 MOST = 8
 """Steps that a person can still take in."""
 
@@ -83,6 +87,9 @@ async def build(
         values = values_at(view, named)
         cli = partial(redis_cli, node.target)
         for remedy in (made for one in fitting for made in one.filled(values, cli)):
+            if view.is_sentinel and remedy.kind != "outside":
+                # What is set at a data node can't be set at the sentinel that found it.
+                continue
             await _add(planned, remedy, cause, notes.avoid if notes else None, node, proposals)
     for proposal in proposed:
         checks = _checks(library, proposal.change.args, ids)
@@ -175,20 +182,20 @@ async def _add(
             raise
         return
     except ToolError as error:
-        by_hand = f"{allowed.action if advised else action} (by hand: {error})"
+        if refused := isinstance(error, Unanswered) and error.kind == "unknown-command":
+            if allowed.parameter is None:
+                # Neither the server nor the proxy before it has that command, so nobody can send it.
+                return
+            action = KEPT_ELSEWHERE.format(allowed.parameter, args[3])
+        by_hand = action if refused else f"{allowed.action if advised else action} (by hand: {error})"
         by_hand = f"{UNVERIFIED}: {by_hand}" if advised else by_hand
-        pasted = remedy.model_copy(update={"paste": _by_hand(node, allowed.args, error)})
+        paste = () if refused else (sent_by_hand(node.target, allowed.args),)
+        pasted = remedy.model_copy(update={"paste": paste})
         planned.add(_outside(pasted, by_hand, cause, avoid, node).model_copy(update={"unverified": advised}))
         return
     change = proposal.change
     if change.parameter is None or not equal_values(change.parameter, args[3], change.before):
         planned.add(_step(proposal, node, remedy, avoid=avoid, checks=remedy.check), change)
-
-
-def _by_hand(node: Node, args: tuple[str, ...], error: ToolError) -> tuple[str, ...]:
-    """The line that sends it from a shell; none where the server, or a proxy before it, knows no such command."""
-    refused = isinstance(error, Unanswered) and error.kind == "unknown-command"
-    return () if refused else (sent_by_hand(node.target, args),)
 
 
 def _is_set_already(planned: Planned, change: Change) -> bool:
