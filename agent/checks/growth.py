@@ -224,6 +224,11 @@ def _waiting_at(view: View) -> str:
     return max(waiting)[1] if waiting else ""
 
 
+def _at_waiting(view: View, field: str) -> str:
+    at = _waiting_at(view)
+    return view.text("streams", f"{at[:2] if field == 'key' else at}.{field}") if at else ""
+
+
 def _waiting_group(view: View) -> tuple[str, ...]:
     """The stream whose worst group has most entries waiting, and that group."""
     if not (at := _waiting_at(view)):
@@ -248,9 +253,9 @@ FAMILY = Family(
         Placeholder(name="stream_key", example="orders:stream", values=lambda view: _group(view)[:1]),
         Placeholder(name="stream_group_name", example="workers", values=lambda view: _group(view)[1:]),
         Placeholder(name="waiting_stream", example="orders:stream", values=lambda view: _some(
-            view.text("streams", f"{_waiting_at(view)[:2]}.key"))),
+            _at_waiting(view, "key"))),
         Placeholder(name="waiting_group_name", example="workers", values=lambda view: _some(
-            view.text("streams", f"{_waiting_at(view)}.group"))),
+            _at_waiting(view, "group"))),
         Placeholder(name="queue_key", example="jobs:mail", values=lambda view: _some(view.text("lists", "l1.key"))),
     ),
 )  # fmt: skip

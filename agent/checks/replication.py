@@ -2,7 +2,7 @@
 
 import re
 
-from agent.checks import roles, switchover, syncs
+from agent.checks import roles, switchover, sync_values
 from agent.checks.balancer import balancer
 from agent.checks.ends import AUTH, primary_of, refused, trouble, with_other
 from agent.checks.resyncs import SHOWN, again, resyncs, seen_below
@@ -207,5 +207,5 @@ FAMILY = Family(
             "retry-storm": 0.5,
         },
     },
-    placeholders=(*roles.PLACEHOLDERS, *syncs.PLACEHOLDERS, *switchover.PLACEHOLDERS),
+    placeholders=(*roles.PLACEHOLDERS, *sync_values.PLACEHOLDERS, *switchover.PLACEHOLDERS),
 )  # fmt: skip

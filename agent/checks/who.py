@@ -125,7 +125,8 @@ def _holding(view: View, *fields: str) -> tuple[float, str, str]:
     """The largest of these buffers: its bytes, whose it is, and that client's id."""
     sizes = [(view.number("clients", f if f != "stalled" else "stalled.omem") or 0, f) for f in fields]
     size, field = max(sizes)
-    row = {name: view.get("clients", f"{field}.{name}") for name in ("name", "address")}
+    names = ("address",) if field == "stalled" else ("name", "address")
+    row = {name: view.get("clients", f"{field}.{name}") for name in names}
     known = view.text("clients", f"{field}.id")
     return size, named(row) if known else "", known
 

@@ -69,7 +69,10 @@ def test_without_a_majority_the_dead_come_first_and_takeover_names_the_newest_re
     assert cause.probability > 0.9
     assert "1 of 3 primaries with slots is left, no majority" in cause.why
     assert f"{ONE} (nothing listens there), {TWO} (no answer from here (timeout): it may live)" in start
-    assert f"TAKEOVER, by hand, on 10.0.0.8:6379 (for {ONE}), 10.0.0.9:6379 (for {TWO})" in takeover
+    assert (
+        f"TAKEOVER by hand, since 2 of 3 primaries are gone, on 10.0.0.8:6379 (for {ONE}), 10.0.0.9:6379 (for {TWO})"
+        in takeover
+    )
     assert "10.0.0.7" not in takeover
     assert "FORCE on" not in start + takeover
 
