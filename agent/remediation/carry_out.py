@@ -1,11 +1,11 @@
 """One step carried out: read, made through the gate, read again, and taken back at once if the server got worse."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from agent.answer.diagnosis import Goal, State, Step
-from agent.plan.goals import GUARD, Readings, Seen, helped, seen, worse
+from agent.plan.goals import GUARD, Readings, Seen, brought_about, helped, seen, worse
 from agent.report.render import figures_text
 from tools.clock import Clock
 from tools.connection.node import Node
@@ -163,15 +163,13 @@ async def carry_out(site: Site, gate: Gate, step: Step, change: Change, approval
     return outcome
 
 
-def _came(applied: Applied, goals: Iterable[Seen]) -> Came:
+def _came(applied: Applied, goals: Sequence[Seen]) -> Came:
     change = applied.change
     if change.parameter is not None and not equal_values(change.parameter, change.args[3], applied.read_after):
         return "not-better"
-    known = [one for one in goals if one.holds is not None]
-    if any(one.holds is False for one in known):
+    if any(one.holds is False for one in goals):
         return "not-better"
-    # What held before the step wasn't brought about by it.
-    return "unmeasured" if all(one.well_before for one in known) else "verified"
+    return "verified" if brought_about(goals) else "unmeasured"
 
 
 def _note(site: Site, outcome: Outcome, approval: Approval) -> None:
