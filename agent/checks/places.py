@@ -121,6 +121,14 @@ def _lost_sentinels(view: View) -> str:
     return ", ".join(view.text("sentinel", f"{at}.address") for at in rows[:4])
 
 
+def _barred_by_state(watching: View) -> str:
+    """The replicas that a sentinel can't promote as they are, and why; those that their priority bars aside."""
+    rows = [field.removesuffix(".barred") for field, value in watching.fields("sentinel").items()
+            if field.startswith("m1.r") and field.endswith(".barred") and value and value != "priority-0"]  # fmt: skip
+    told = [(watching.text("sentinel", f"{at}.address"), watching.text("sentinel", f"{at}.barred")) for at in rows[:3]]
+    return ", ".join(f"{address}, {why}" if address else why for address, why in told)
+
+
 def _barred(view: View) -> tuple[str, ...]:
     """The replicas whose priority of 0 bars them, as a sentinel lists them."""
     if not view.is_sentinel:
@@ -197,6 +205,8 @@ PLACEHOLDERS = (
         lambda one: one.text("sentinel", "m1.address"), "the one that SENTINEL MASTERS shows")),
     Placeholder(name="lost_sentinels", example="10.0.0.9:26379",
                 values=_of_sentinel(_lost_sentinels, "SENTINEL SENTINELS lists them with the flag s_down")),
+    Placeholder(name="barred", example="10.0.0.2:6379, s_down",
+                values=_of_sentinel(_barred_by_state, "SENTINEL REPLICAS shows such flags")),
     Placeholder(name="barred_replica", example="10.0.0.2:6379", values=_barred),
     Placeholder(name="down_after", example="1000 ms",
                 values=_of_sentinel(_down_after, "shown by SENTINEL MASTERS")),
