@@ -135,10 +135,11 @@ async def _add_proposed(
     cause = Cause(id="", probability=0, where=node.name, why="", evidence=())
     try:
         checks = _checks(library, parse_command(action.action), causes)
-        remedy = Remedy(
-            kind=action.kind, action=action.action, why=_without_acts(action.why), risk="risky",
-            verify=_without_acts(action.verify or "") or None, check=checks,
-        )  # fmt: skip
+        said = {"why": _without_acts(action.why), "verify": _without_acts(action.verify or "") or None}
+        # Nothing is filled into what a model says, so a $ in it is a plain one.
+        remedy = Remedy(kind=action.kind, action=action.action, why="", risk="risky", check=checks).model_copy(
+            update=said
+        )
         await _add(planned, remedy, cause, None, node, proposals, advised=True)
     except ValueError:
         # A quote that never ends: no command, so nothing that could be approved.
@@ -176,10 +177,10 @@ async def _add(
     except Forbidden as error:
         proposals.forbid(command_line(args[:4]), str(error))
         return
-    except Absent:
+    except Absent as error:
         # This version has no such parameter, or the client is gone: there is nothing to do.
         if advised:
-            raise
+            proposals.forbid(command_line(args[:4]), str(error))
         return
     except ToolError as error:
         if refused := isinstance(error, Unanswered) and error.kind == "unknown-command":
