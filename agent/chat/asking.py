@@ -1,7 +1,6 @@
 """Questions to the model about the incident at hand."""
 
 import asyncio
-import re
 import time
 
 from agent.answer.events import Question, Reply
@@ -20,12 +19,13 @@ from agent.loop.run import Limits
 from agent.loop.tool_calls import ToolCaller
 from agent.model.errors import ModelError
 from agent.model.usage import Spending
+from tools.patterns import deferred
 from tools.records import BudgetLimits
 from tools.text import printable
 
 QUESTION = BudgetLimits(commands=100, pings=60, bytes=8 << 20)
 """What a question may cost the deployment, beside what was read for the diagnosis."""
-_SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
+_SENTENCES = deferred(r"(?<=[.!?])\s+|\n+")
 NEWS_MOST, FINDINGS_MOST = 2500, 800
 
 

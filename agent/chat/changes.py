@@ -1,11 +1,11 @@
 """Two looks at the same servers: which figures moved, and what became of what was found."""
 
-import re
 from collections.abc import Iterable, Sequence
 from math import log
 
 from agent.answer.diagnosis import Cause
 from agent.evidence.fields import FIGURES
+from tools.patterns import deferred
 from tools.records import Reading, Record, Scalar
 
 NOTICED = 1.1
@@ -15,7 +15,7 @@ FLOOR = 1.0
 SMALL_MS = 1.0
 """Milliseconds below which a time says nothing about a server."""
 MOST = 15
-_AGES = re.compile(r"(.*[._])?age|.*idle_(median|max)|dns_ms")
+_AGES = deferred(r"(.*[._])?age|.*idle_(median|max)|dns_ms")
 """Fields that move by themselves."""
 
 

@@ -1,14 +1,14 @@
 """What an answer in plain text cites, compared with the readings like everything else that is claimed."""
 
-import re
 from collections.abc import Iterable
 
 from agent.answer.diagnosis import Evidence
 from agent.evidence.citations import checked
+from tools.patterns import deferred
 from tools.records import Reading
 
 MOST = 40
-_TOKEN = re.compile(
+_TOKEN = deferred(
     r"(?P<reading>\br\d{1,6}\b)|(?P<field>[A-Za-z][A-Za-z0-9_.:|#-]{0,127})=(?P<value>\"[^\"\n]{0,200}\"|[^\s;,\])`*]{1,200})"
     r"|(?P<end>\n)"
 )

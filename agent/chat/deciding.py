@@ -100,10 +100,8 @@ class Deciding:
 
     def _elsewhere(self, verb: str, step: Step, action: str) -> str:
         session = self._session
-        file = str(session.file) if session.is_kept else "FILE"
-        first = "" if session.is_kept else "/record FILE, then "
-        typed = ("rediagnose", verb, file, step.id, "--url", session.target.url, "--confirm", action)
-        return f"{first}{shlex.join(typed)}"
+        file = str(session.file) if session.file else "FILE"
+        return shlex.join(("rediagnose", verb, file, step.id, "--url", session.target.url, "--confirm", action))
 
     def _decisions(self, incident: Investigation, approver: Approver) -> Decisions:
         def show(line: str) -> None:

@@ -10,9 +10,9 @@ from agent.answer.diagnosis import OFFLINE, Diagnosis, Verdict
 from agent.answer.events import Event, Question, Reply, Resumed, Started
 from agent.chat import shown
 from agent.chat.changes import became, moved
+from agent.chat.kept import new_file
 from agent.chat.question import GIVEN_UP
 from agent.chat.resumed import Past
-from agent.chat.scratch import Scratch
 from agent.investigation.investigation import Investigation
 from agent.investigation.model_stage import ModelConversation, model_of
 from agent.investigation.pipeline import Setup, run
@@ -21,7 +21,6 @@ from agent.remediation.approval import Approver
 from agent.remediation.audit import ForbiddenLog, audit_log, change_log, note_proposals
 from agent.report.console import Console
 from agent.report.progress import Progress
-from agent.report.render import headline
 from tools.clock import SystemClock
 from tools.errors import Unlogged, UsageError
 from tools.gate.ledger import Log, changes_path
@@ -40,7 +39,7 @@ class Session:
         self.options, self.use = setup.options, setup.model.use
         self.console, self.audit, self.approver = console, audit, approver
         self._sources = setup.sources
-        self.progress = _Quiet(console)
+        self.progress = _Quiet(console, speaks=True)
         self.incident: Investigation | None = None
         self.turns: list[Question | Reply] = []
         self.fresh = False
@@ -50,21 +49,21 @@ class Session:
         self.unseen = 0
         """The number of the first reading that the model hasn't seen."""
         self._noted: set[str] = set()
-        self._folder, self._no_folder = None, ""
-        try:
-            self._folder = Scratch()
-        except OSError as error:
-            self._no_folder = f"{error.strerror or error}"
-        self.file = setup.sources.record or (self._folder.path / "incident.rec" if self._folder else None)
+        self.file, self._no_folder = setup.sources.record, ""
         """Where the conversation is written down; null where there is no place for it."""
-        self.is_kept = setup.sources.record is not None
-        """Whether that file stays."""
+        self.is_named = self.file is not None
+        """Whether a person named that file; else it's one of those that are kept by themselves."""
+        if self.file is None:
+            try:
+                self.file = new_file(SystemClock().now())
+            except OSError as error:
+                self._no_folder = f"{error.strerror or error}"
 
     @property
     def lost(self) -> str | None:
         """Why not all of what was to be kept is."""
         recorder = self.incident.recorder if self.incident else None
-        return recorder.lost if recorder and self.is_kept else None
+        return recorder.lost if recorder else None
 
     @property
     def several(self) -> bool:
@@ -84,6 +83,9 @@ class Session:
         self.incident = Investigation(
             self.target, symptom, self.library, clock, self._forbidden, self.options, sources
         )  # fmt: skip
+        if self.file and not self.is_named:
+            # What a server answers may be anybody's data.
+            self.file.chmod(0o600)
         return self.incident
 
     async def look(self, symptom: str) -> None:
@@ -124,7 +126,7 @@ class Session:
         shown.say(self.console, f"Since {since}:", "bold")
         found = moved(before, incident.toolbox.recent, causes)
         shown.moves(self.console, found, became(causes, answer.causes), self.several)
-        shown.say(self.console, headline(answer)[0], "bold")
+        shown.title(self.console, answer)
         shown.plan(self.console, answer.plan, self.several)
 
     def _checks_stand(self, incident: Investigation, why: str) -> None:
@@ -200,21 +202,14 @@ class Session:
             raise UsageError(f"this conversation isn't written down: {self._no_folder}")
         else:
             must_be_new(path)
-        self.file, self.is_kept = path, True
+        self.file, self.is_named = path, True
 
     async def close(self) -> None:
-        """Let go of servers and model, and of what wasn't kept."""
+        """Let go of servers and model."""
         if self.conversation:
             await self.conversation.model.close()
         if self.incident:
             await self.incident.close()
-        self.drop()
-
-    def drop(self) -> None:
-        """Remove what wasn't kept."""
-        if self._folder:
-            self._folder.remove()
-            self._folder = None
 
 
 def _after(readings: Iterable[Reading]) -> int:

@@ -7,21 +7,13 @@ from rich.markdown import Markdown
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, Step
 from agent.chat.changes import Moved
 from agent.report.console import Console
-from agent.report.render import (
-    citation_text,
-    cost_line,
-    headline,
-    notices,
-    printed_value,
-    reading_line,
-    shown_evidence,
-    step_lines,
-)
+from agent.report.first_screen import END, colophon, first_screen, one_liner
+from agent.report.render import printed_value, reading_line, step_lines
 from agent.runbooks.library import Library
 from tools.records import Reading
 
-HEAD = ("bold red", "bold green", "bold yellow")
-UNKNOWN_MOST = 3
+IN_CHAT = "/plan shows the steps in full, /readings what was read, /reading r1 one reading whole."
+"""Where there is more."""
 STATES = {"verified": "green", "applied": "yellow", "failed": "red", "refused": "dim", "rolled-back": "yellow"}
 
 
@@ -31,31 +23,20 @@ def say(console: Console, text: str, style: str | None = None) -> None:
 
 
 def answer(console: Console, diagnosis: Diagnosis) -> None:
-    """A diagnosis: what it is, what to do, what not to do, what supports it, and the plan in a line a step."""
+    """A diagnosis on a screen, and the plan in a line a step."""
     console.print()
-    for line, style in zip(headline(diagnosis), HEAD, strict=True):
-        say(console, line, style)
-    console.print()
-    for line in notices(diagnosis):
-        say(console, line, "yellow")
-    several = len(diagnosis.target.nodes) > 1
-    for cause in diagnosis.causes:
-        _cause(console, cause, several)
+    for line in first_screen(diagnosis, console.width, IN_CHAT):
+        say(console, line.text, line.style)
     if diagnosis.plan:
-        say(console, "Plan (nothing is changed without a yes)")
-        plan(console, diagnosis.plan, several)
-    for line in diagnosis.unknown[:UNKNOWN_MOST]:
-        say(console, f"Unknown: {line}", "dim")
-    if len(diagnosis.unknown) > UNKNOWN_MOST:
-        say(console, f"Unknown: and {len(diagnosis.unknown) - UNKNOWN_MOST} more", "dim")
-    say(console, cost_line(diagnosis), "dim")
+        console.print()
+        say(console, "Plan (nothing is changed without your yes)")
+        plan(console, diagnosis.plan, len(diagnosis.target.nodes) > 1)
 
 
-def _cause(console: Console, cause: Cause, several: bool) -> None:
-    at = f" at {cause.where}" if several and cause.where else ""
-    say(console, f"  {cause.probability:>4.0%} {cause.id}{at}: {cause.why}")
-    if cause.evidence:
-        say(console, f"       [{'; '.join(map(citation_text, shown_evidence(cause.evidence)))}]", "dim")
+def title(console: Console, diagnosis: Diagnosis) -> None:
+    """What it is, and by whom, in a line each."""
+    say(console, one_liner(diagnosis), "bold")
+    say(console, f"{END} {colophon(diagnosis)}", "dim")
 
 
 def plan(console: Console, steps: Iterable[Step], several: bool) -> None:
@@ -76,8 +57,6 @@ def steps(console: Console, plan_steps: Sequence[Step], several: bool) -> None:
         if step.avoid and step.avoid != last_avoid:
             last_avoid = step.avoid
             say(console, f"     don't: {step.avoid}")
-        if step.unchecked:
-            say(console, f"     unknown: {step.unchecked}", "yellow")
 
 
 def parting(console: Console, plan_steps: Iterable[Step]) -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Awaitable, Callable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,14 +11,18 @@ from agent.answer.diagnosis import OFFLINE
 from agent.chat import shown
 from agent.chat.asking import ask
 from agent.chat.deciding import Deciding
+from agent.chat.fixed import fixed_answer
 from agent.chat.resumed import past
 from agent.chat.session import Session
 from agent.evidence.fields import FIGURES
 from tools.errors import UsageError
+from tools.patterns import deferred
 from tools.records import Reading
 
 NOTHING = "nothing was read yet: say what was reported, or /recheck to look without a report"
-_COMMAND = re.compile(r"/([a-z]+)(?:\s+(.*))?", re.DOTALL)
+ALIKE, MEANT = 0.5, 0.8
+"""How alike a word behind a slash is to a command, and one without, to be taken for a misspelt one."""
+_COMMAND = deferred(r"/([a-z]+)(?:\s+(.*))?", re.DOTALL)
 
 
 class Slash(NamedTuple):
@@ -48,7 +53,7 @@ class Chat:
             # Pasted text may begin with a slash: a path, or somebody's trap. Only a line by itself is a command.
             await self._say(text)
         elif found[1] not in COMMANDS:
-            near = next((name for name in COMMANDS if name.startswith(found[1])), "help")
+            near = nearest(found[1]) or "help"
             shown.say(self.session.console, f"there is no /{found[1]}; did you mean /{near}? /help lists all", "yellow")
         else:
             await COMMANDS[found[1]].run(self, (found[2] or "").strip())
@@ -63,20 +68,43 @@ class Chat:
             if pasted:
                 await session.reported(text)
             await ask(session, text)
+        elif not pasted and (told := fixed_answer(text, session.incident.answer())) is not None:
+            for line in told:
+                shown.say(session.console, line)
         elif text.endswith("?") and not pasted:
             shown.say(
                 session.console,
-                "Without a model questions can't be answered. The checks, readings, runbooks and the plan are here: "
-                "/plan, /readings, /reading r1, /runbook CAUSE, /recheck. Any other words are added to the report.",
+                "Without a model only these questions are answered: who? since when? why? where? what now? is it safe? "
+                "The rest is in /plan, /readings, /reading r1, /runbook CAUSE and /recheck. Any other words are added "
+                "to the report.",
                 "yellow",
             )
+        elif not pasted and (near := meant_command(text)):
+            shown.say(session.console, f"did you mean /{near}? Words alone are added to the report", "yellow")
         else:
             await session.reported(text)
+
+
+def nearest(word: str) -> str | None:
+    """The command that a word is most like."""
+    begun = next((name for name in COMMANDS if name.startswith(word)), None)
+    return begun or next(iter(get_close_matches(word, COMMANDS, 1, ALIKE)), None)
+
+
+def meant_command(text: str) -> str | None:
+    """The command that a few words may have been meant as: its name, or nearly, and at most one word behind it."""
+    name, *rest = text.lower().split()
+    return next(iter(get_close_matches(name, COMMANDS, 1, MEANT)), None) if len(rest) <= 1 else None
 
 
 async def _help(chat: Chat, _: str) -> None:
     for name, one in COMMANDS.items():
         shown.say(chat.session.console, f"  {f'/{name} {one.usage}'.strip():<24} {one.help}")
+    if chat.session.use.name == OFFLINE:
+        shown.say(
+            chat.session.console,
+            "  who? since when? why? where? what now? is it safe? are answered from what was read.",
+        )
     words = "are added to the report" if chat.session.use.name == OFFLINE else "go to the model"
     shown.say(chat.session.console, f"  Anything else: the first words are the report; later ones {words}.")
     shown.say(
@@ -151,7 +179,7 @@ async def _runbook(chat: Chat, words: str) -> None:
 
 async def _record(chat: Chat, words: str) -> None:
     session = chat.session
-    if session.is_kept:
+    if session.is_named:
         shown.say(session.console, f"it's being recorded into {session.file} already", "yellow")
     elif not words:
         shown.say(session.console, "give a new file: /record incident.rec", "yellow")

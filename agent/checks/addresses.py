@@ -4,24 +4,24 @@ import ipaddress
 import re
 
 from agent.checks.types import Family, Found, Limits, Placeholder
+from agent.checks.words import REFUSED
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
+from tools.patterns import deferred
 
-REFUSED = re.compile(r"\brefus\w+|\beconnrefused\b|\berrno 111\b|\berror 111\b", re.IGNORECASE)
-"""Words for a port at which nothing listens."""
-FROM_ELSEWHERE = re.compile(
+FROM_ELSEWHERE = deferred(
     r"\b(another|other|different|second|remote|new) (host|machine|server|box|node|pod|container|vm)s?\b|"
     r"\bfrom (the )?(outside|app\w*|other|pods?|containers?|remote|kubernetes|docker|my laptop)\b|\bremotely\b",
     re.IGNORECASE,
 )
 """Words for a place that isn't the server's own machine."""
-REDIRECTED = re.compile(
+REDIRECTED = deferred(
     r"\bmoved\b|\bredirect\w*|\bannounce\w*|\bdiscover\w*|\btopology\b|\bslots?\b|\bfirst (request|command)\b|"
     r"\bonly (some|a part|one) of\b|\bsome (keys|commands|requests)\b|\bfailover\b",
     re.IGNORECASE,
 )
 """Words of clients that follow what a deployment tells."""
-_QUOTED = re.compile(
+_QUOTED = deferred(
     r"(?<![\w.:])(?:\[(?P<v6>[0-9a-fA-F:]{2,39})\](?::\d{1,5})?|(?P<v4>\d{1,3}(?:\.\d{1,3}){3})(?::\d{1,5})?|"
     r"(?P<bare>::1)(?::\d{1,5})?)(?![\w.])"
 )

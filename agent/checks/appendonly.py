@@ -2,12 +2,21 @@
 
 import re
 
-from agent.checks.types import Family, Found, Limits
-from agent.evidence.view import View
+from agent.answer.diagnosis import Cause
+from agent.checks.types import Family, Found, Limits, Placeholder
+from agent.checks.words import GONE
+from agent.evidence.report_words import mention
+from agent.evidence.view import Cited, View
+from tools.patterns import deferred
 
-EMPTY_WORDS = re.compile(
-    r"\b(empty|gone|lost|lose|missing|disappear\w*|vanish\w*|wiped|logged out|no (data|keys))\b", re.IGNORECASE
+LISTED = deferred(r"\b(append.?only\w*|aof|manifest)\b", re.IGNORECASE)
+"""Words for the append-only log's files."""
+REMOVED = deferred(
+    r"\b(clean\w* up|cleanup|tid(y|ied)\w*|delet\w+|remov\w+|rm|pruned?|purged?|missing|has only|holds only|only has|"
+    r"contains only|no longer there|gone|restored|moved|copied|rsync\w*|exclud\w+)\b",
+    re.IGNORECASE,
 )
+"""What people say of files that are no longer there, or of how they came to be."""
 
 
 def megabytes(size: float) -> str:
@@ -66,6 +75,9 @@ def damaged(view: View, limits: Limits) -> Found:
     """The server gave up at its start because its append-only file is damaged."""
     if not ended(view) or view.get("log", "start_failed.reason") is not None:
         return
+    if (lacks := _lacks(view)) is not None:
+        yield lacks
+        return
     bad, cut = since_start(view, "aof_bad_format"), since_start(view, "aof_truncated")
     served = since_start(view, "ready")
     cited = (
@@ -78,6 +90,37 @@ def damaged(view: View, limits: Limits) -> Found:
     elif cut is not None and served is None:
         why = "The server ends at its start: its append-only file is cut off at the end, and aof-load-truncated is no."
         yield view.cause("aof-corrupt-start", 0.95, why, ("log", "aof_truncated.count"), *cited[2:])
+
+
+LACKING: tuple[Cited, ...] = (
+    ("log", "aof_part_missing.part"), ("log", "aof_part_missing.errno"), ("log", "aof_part_missing.newest_age"),
+    ("disk", "aof_missing_base"), ("disk", "aof_missing_incr"),
+)  # fmt: skip
+"""What shows that a file of the append-only log isn't there."""
+_PARTS = {"base": "its base file, which holds nearly all of the data,", "incr": "one of its increments"}
+
+
+def missing_part(view: View) -> str:
+    """Which file of the append-only log isn't there though its manifest names it: base or incr; empty if none."""
+    if since_start(view, "aof_part_missing") is not None:
+        told = view.text("log", "aof_part_missing.errno") in ("", "No such file or directory")
+        return (view.text("log", "aof_part_missing.part") or "base") if told else ""
+    return next((part for part in _PARTS if view.number("disk", f"aof_missing_{part}")), "")
+
+
+def _lacks(view: View) -> Cause | None:
+    """The log of writes is in several files, and one of them is gone: by the log, the folder, or the report alone."""
+    if part := missing_part(view):
+        seen = since_start(view, "aof_part_missing") is not None
+        how = "The server ends at each start" if seen else "The server is down"
+        why = f"{how}: its append-only log's manifest names {_PARTS[part]} and that file isn't there."
+        return view.cause("aof-corrupt-start", 0.97 if seen else 0.8, why, *LACKING, ("connect", "unavailable"))
+    unread = view.last("log") is None or view.unavailable("log")
+    if not unread or not (LISTED.search(view.symptom) and (told := mention(REMOVED, view.symptom))):
+        return None
+    why = f"By the report files of the append-only log may be gone (“{told[0]}”), and without one of them the server "
+    why += "doesn't start. Compare the names in its manifest with the files beside it; the log's last line names one."
+    return view.cause("aof-corrupt-start", 0.45, why, ("symptom", "text"), ("connect", "unavailable"))
 
 
 def emptied(view: View, limits: Limits) -> Found:
@@ -99,7 +142,7 @@ def emptied(view: View, limits: Limits) -> Found:
         event = "load_done" if loaded and view.get("log", "loaded.count") is None else "loaded"
         yield view.not_("aof-enabled-by-restart", because, ("log", f"{event}.count"), ("disk", "rdb_bytes"))
         return
-    asked = EMPTY_WORDS.search(view.symptom) is not None
+    asked = mention(GONE, view.symptom) is not None
     saved = view.get("persistence", "rdb_saved_since_start") is True
     if read and dump and dump >= limits["dump_bytes"]:
         why = f"The server started with an empty append-only file and left a snapshot of {megabytes(dump)} unread"
@@ -220,6 +263,15 @@ def everysec(view: View, limits: Limits) -> Found:
         yield view.not_("fsync-everysec-slow", "No write had to wait for a flush since the start.", cited[1])
 
 
+def _missing(view: View) -> tuple[str, ...]:
+    return (part,) if (part := missing_part(view)) else ()
+
+
+def _to_check(view: View) -> tuple[str, ...]:
+    """What a check of the file is run on; nothing where a file is gone, since no check brings it back."""
+    return () if missing_part(view) else ("the file that the log names, or on the manifest from 7.0 on",)
+
+
 _STALLS = {"path-latency": 0.3, "fork-stall": 0.6, "process-frozen": 0.4, "connection-churn": 0.5}
 FAMILY = Family(
     checks=(refused_by_aof, damaged, emptied, always, everysec),
@@ -232,4 +284,8 @@ FAMILY = Family(
         "fsync-always-slow": _STALLS,
         "fsync-everysec-slow": _STALLS,
     },
+    placeholders=(
+        Placeholder(name="missing_aof_part", example="base", values=_missing),
+        Placeholder(name="aof_to_check", example="the manifest", values=_to_check),
+    ),
 )  # fmt: skip

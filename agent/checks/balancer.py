@@ -5,8 +5,9 @@ import re
 from agent.checks.types import Found, Limits
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
+from tools.patterns import deferred
 
-READONLY_WORDS = re.compile(
+READONLY_WORDS = deferred(
     r"\b(READONLY|read[- ]only (replica|slave)|can't write against|(some|every (second|third|other)|half of the|"
     r"now and then|at random|sometimes|in turns?)\b.{0,60}\b(writes?|SETs?|carts?|keys?|orders?|values?|missing|old|"
     r"stale|gone))",

@@ -33,6 +33,11 @@ def _reply_bytes(view: View) -> float:
     return each if each >= LARGE_REPLY and sent >= MUCH_OUTPUT else 0.0
 
 
+def sends_much(view: View) -> bool:
+    """Whether sending large replies is much of its work."""
+    return _reply_bytes(view) > 0
+
+
 def with_what(view: View) -> str:
     """How cheap its commands are, which takes most of the time, and who sent it last: the end of a sentence."""
     top, each = _top(view)

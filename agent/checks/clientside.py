@@ -8,8 +8,9 @@ from agent.checks.types import Family, Found, Limits
 from agent.checks.versus_baseline import as_ever, cited, compared, fallen, risen, times
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
+from tools.patterns import deferred
 
-POOL_WORDS = re.compile(
+POOL_WORDS = deferred(
     r"no connections? (is |are )?available|too many connections|max(imum)?connections ?error|maxconnectionserror|"
     # The pool of PHP's or another server's own processes or threads holds no connections.
     r"(?<!fpm )(?<!fpm-)(?<!thread )(?<!worker )(?<!process )pool\W+(\w+\W+){0,3}"
@@ -19,14 +20,14 @@ POOL_WORDS = re.compile(
     re.IGNORECASE,
 )
 """Words of client libraries whose own pool has no connection left: redis-py, Jedis, Lettuce, go-redis, node-redis."""
-STARVED_WORDS = re.compile(
+STARVED_WORDS = deferred(
     r"\bbusy ?= ?[1-9]\d*|\bqs: ?[1-9]\d*|\bin: ?[1-9]\d{2,}|event[- ]loop (is |was )?(block|lag|delay)\w*|"
     r"thread ?pool (is |was )?(starv|exhaust|full|busy)\w*|(gc|garbage) (pause|collect)\w*|stop-the-world|"
     r"(client|application|app|pod)s?('s)? (cpu|threads?) (is |are |at )",
     re.IGNORECASE,
 )
 """Words with which a client says that it's busy itself: StackExchange.Redis' report, an event loop that lags."""
-BLIP_WORDS = re.compile(
+BLIP_WORDS = deferred(
     r"\b(blip|hiccup|retr(y|ies|ied|ying)|outage|failover|restart\w*|incident|interruption|glitch|short (stop|break)|"
     r"reboot\w*|maintenance|stall(ed)?)\b",
     re.IGNORECASE,

@@ -8,17 +8,18 @@ from agent.checks.slow_commands import PLACEHOLDERS, slow_command, slowlog_off
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.checks.versus_baseline import against
 from agent.evidence.view import Cited, View
+from tools.patterns import deferred
 
 NEVER_IDLE, LEAST_RUN = 0.95, 0.25
 """Shares of the time in which the thread runs or is ready to, and in which it runs."""
-SAYS_WRITTEN = re.compile(
+SAYS_WRITTEN = deferred(
     r"\bunkillable\b|already executed write|script\W+(has\W+|had\W+)?(already\W+)?(wrote|written)\b", re.IGNORECASE
 )
 """Words of UNKILLABLE's own text, or a person's for it."""
 _CANNOT = r"\b((ca|could|do|does|did|has|wo)n.?t|(can|could|do|does|did|has|will)\W?not)\b"
 _NOT_ENDED = rf"(fail\w*|refus\w*|reject\w*|error\w*|{_CANNOT}|(no|without) effect)"
 _KILL = r"(script|function)\W{1,2}kill\b(?!\W+or\W+shutdown)"
-TRIED_TO_KILL = re.compile(
+TRIED_TO_KILL = deferred(
     rf"\b{_KILL}([^\w.;!?]+\w+){{0,4}}?[^\w.;!?]+{_NOT_ENDED}|{_CANNOT}\W+(\w+\W+){{0,2}}?{_KILL}", re.IGNORECASE
 )
 """Words with which people report that a script wasn't to be killed."""

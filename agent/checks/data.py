@@ -6,24 +6,10 @@ from agent.checks.errors import who
 from agent.checks.exposure import exposed
 from agent.checks.limits_reached import hardly_written
 from agent.checks.types import Family, Found, Limits, Placeholder
+from agent.checks.words import GONE, JOBS_LOST
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 
-GONE_WORDS = re.compile(
-    r"\b(?:keys?|data|sessions?|carts?|entries|users|everything|all|cache|database|db|redis|records?|jobs?|orders?|it)\b"
-    r"(?:(?!\b(?:no|not|never|n't)\b)[^.,;!?\n]){0,60}"
-    r"\b(?:gone|vanish\w*|disappear\w*|missing|wiped|empty|emptied|deleted|flushed|logged out|lost)\b"
-    r"|\bdata loss\b|\blost (?:all |our |the )?(?:data|keys|sessions)\b|\bdbsize\b[^.\n]{0,20}\b0\b"
-    r"|\bempty (?:redis|cache|database)\b|\b(?:lookups?|reads?|gets?)\b[^.\n]{0,30}\b(?:miss|nil|null|nothing)\b"
-    r"|\bcache miss(?:es)?\b|\bhit rate\b|\bfinds? nothing\b",
-    re.IGNORECASE,
-)
-"""What a person says of data that isn't there."""
-JOB_WORDS = re.compile(
-    r"\b(?:jobs?|tasks?|queues?|messages?|mails?|workers?|schedules?)\b[^.;!?\n]{0,80}"
-    r"\b(?:lost|los\w+|vanish\w*|gone|disappear\w*|never (?:run|ran|arrive\w*|processed)|missing|drop\w*|skipped)\b",
-    re.IGNORECASE,
-)
 POPS = (
     "blpop", "brpop", "lpop", "rpop", "blmove", "lmove", "brpoplpush", "rpoplpush", "bzpopmin", "zpopmin", "xreadgroup",
 )  # fmt: skip
@@ -92,7 +78,7 @@ def data_gone(view: View, limits: Limits) -> Found:
     """What took the data, of five: flushed, evicted, expired, restarted empty, synced from an empty primary."""
     if view.number("keyspace", "keys") is None or view.last("commandstats") is None:
         return
-    said, emptied = mention(GONE_WORDS, view.symptom) is not None, _emptied(view, limits)
+    said, emptied = mention(GONE, view.symptom) is not None, _emptied(view, limits)
     flushed, now = _flushes(view), _flushes(view, "calls.delta")
     evicted, expired = view.number("keyspace", "evicted_keys"), view.number("info", "expired_keys")
     keys = view.number("keyspace", "keys") or 0
@@ -224,7 +210,7 @@ def wrong_database(view: View, limits: Limits) -> Found:
     )  # fmt: skip
     why = f"{by} reads in database {db}, which holds no key; {held[full]:.0f} keys stand in database {full}"
     why += ", which no reading client has selected." if not selected.get(full) else ", where others read."
-    said = mention(GONE_WORDS, view.symptom) is not None
+    said = mention(GONE, view.symptom) is not None
     enough = misses >= limits["data_lookups"] and bool(_missing(view, limits))
     if enough and not selected.get(full):
         yield view.cause("wrong-database", 0.95 if said else 0.85, why, *cited)
@@ -250,7 +236,7 @@ def queue_evicted(view: View, limits: Limits) -> Found:
     )  # fmt: skip
     why = f"{evicted:.0f} keys were evicted since the start, {now:.0f} over the window, under {policy}, and queues live"
     why += f" here ({command.upper()} by {by or 'clients'}): a whole queue is one key, and goes without an error."
-    said = mention(JOB_WORDS, view.symptom) is not None
+    said = mention(JOBS_LOST, view.symptom) is not None
     if said:
         yield view.cause("queue-evicted", 0.94 if now else 0.85, why, *cited)
     else:

@@ -41,6 +41,20 @@ def trouble(peer: View | None) -> tuple[str, tuple[Cited, ...]] | None:
     return None
 
 
+def wait_in_wait(view: View) -> tuple[str, str] | None:
+    """Who waits in WAIT for a replica though none is connected, as the subject and verb of a sentence; and its row."""
+    if view.number("replication", "replicas_online") != 0:
+        return None
+    for number in range(1, 21):
+        at = f"g{number}"
+        if view.text("clients", f"{at}.cmd") == "wait" and "b" in view.text("clients", f"{at}.flags"):
+            count = view.number("clients", f"{at}.count") or 0
+            name = view.text("clients", f"{at}.name") or view.text("clients", f"{at}.address")
+            who = f"{count:.0f} client{'' if count == 1 else 's'}{' of ' + name if name else ''}"
+            return f"{who} {'waits' if count == 1 else 'wait'}", at
+    return None
+
+
 def refused(view: View, limits: Limits) -> str | None:
     """The error with which its primary refuses this replica's login, by the replica's own log."""
     recent = limits["replication_event_seconds"]

@@ -15,7 +15,7 @@ ELSEWHERE = frozenset(
 CUSTOMARY = frozenset(("BUSYGROUP", "NOPROTO", "UNBLOCKED", "EXECABORT"))
 """Errors that a program counts on: a group that is there already, a greeting that an old server doesn't know. An
 EXECABORT follows the error of a command that was queued."""
-GREETING = frozenset(("hello", "client", "auth", "command", "config", "cluster", "sentinel", "info", "select", "ping"))
+GREETING = frozenset(("hello", "client", "auth", "command", "config", "cluster", "sentinel", "info", "ping"))
 """Commands that a library sends by itself when it connects, and does without where they're refused."""
 SAVES = frozenset(("bgsave", "save", "bgrewriteaof"))
 """Commands that are refused while another save runs, which is no mistake of who sends them."""
@@ -166,6 +166,8 @@ def client_errors(view: View, limits: Limits) -> Found:
     command = max(near or (list(failing) if alone else []), key=failing.__getitem__, default="")
     cited: list[Cited] = [("info", f"errorstat_{name}.count.delta")]
     meaning = f" ({MEANINGS[name]})" if name in MEANINGS else ""
+    if command == "select":
+        meaning = " (a database that this server doesn't have: databases is lower, or it's a cluster, which has one)"
     if command:
         share = _share(view, command, failing[command])
         by, clients = who(view, command)

@@ -1,14 +1,13 @@
 """A server that anybody can reach, and the traces of those who did."""
 
-import re
-
 from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
+from tools.patterns import deferred
 
-LOOPBACK = re.compile(r"-?(?:127(?:\.\d{1,3}){3}|::1|localhost)")
-CRON = re.compile(r"(?:^|/)(?:cron(?:\.d|tabs?)?|\.ssh|init\.d|systemd|profile\.d)(?:/|$)")
+LOOPBACK = deferred(r"-?(?:127(?:\.\d{1,3}){3}|::1|localhost)")
+CRON = deferred(r"(?:^|/)(?:cron(?:\.d|tabs?)?|\.ssh|init\.d|systemd|profile\.d)(?:/|$)")
 """Folders into which intruders have a dump written, so that the machine runs it."""
-PLANTED = re.compile(r"authorized_keys|crontab|root|.*\.(?:so|php|jsp|sh)")
+PLANTED = deferred(r"authorized_keys|crontab|root|.*\.(?:so|php|jsp|sh)")
 """Names that such a dump gets."""
 
 

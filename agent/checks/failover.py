@@ -1,9 +1,12 @@
 """Sentinel and failover: whether somebody can decide, and whether there is one master."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from agent.checks.failover_reasons import STARTING
 from agent.checks.types import Family, Found, Limits
+from agent.checks.watched import PLACEHOLDERS, down, locked_out, masters, refusing_login, replicas
+from agent.checks.words import SPLIT
+from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View, ended_at
 
 LACKS = {
@@ -19,18 +22,6 @@ WRITES = (
     "incrby", "decr", "del", "unlink", "expire", "xadd", "getset", "append", "eval", "evalsha", "exec",
 )  # fmt: skip
 """Commands with which applications write."""
-
-
-def masters(view: View) -> Iterator[str]:
-    """The prefixes of the masters that a sentinel knows, such as m1."""
-    for number in range(1, 5):
-        if view.last("sentinel") and view.get("sentinel", f"m{number}.address") is not None:
-            yield f"m{number}"
-
-
-def down(view: View, at: str) -> bool:
-    """Whether this sentinel sees that master down."""
-    return view.get("sentinel", f"{at}.s_down") is True
 
 
 def noquorum(view: View, limits: Limits) -> Found:
@@ -67,13 +58,6 @@ def _says_ok(view: View, name: str) -> bool:
     )  # fmt: skip
 
 
-def replicas(view: View, at: str) -> Iterator[str]:
-    """The prefixes of the replicas that a sentinel knows of a master, such as m1.r1."""
-    for number in range(1, 9):
-        if view.get("sentinel", f"{at}.r{number}.address") is not None:
-            yield f"{at}.r{number}"
-
-
 def unpromotable(view: View, at: str) -> tuple[float, str]:
     """How surely a failover of this master would find nobody, as this sentinel tells it, and why."""
     good, count = view.number("sentinel", f"{at}.good_replicas"), view.number("sentinel", f"{at}.num-slaves") or 0
@@ -108,6 +92,8 @@ def no_good_replica(view: View, limits: Limits) -> Found:
     """A failover finds nobody to promote, as a sentinel tells it."""
     for at in masters(view):
         probability, why = unpromotable(view, at)
+        if probability >= 0.5 and down(view, at) and any(refusing_login(view, at)):
+            probability, why = 0.4, f"{why[:-1]}; but they answer us, and refuse Sentinel's login."
         cited = [("sentinel", "-failover-abort-no-good-slave.count"), *_barred(view, at)]
         if probability:
             yield view.cause("sentinel-no-good-replica", probability, why, *cited)
@@ -238,6 +224,35 @@ def split_brain(view: View, limits: Limits) -> Found:
             return
 
 
+def promoted_by_hand(view: View, limits: Limits) -> Found:
+    """A replica that somebody made a primary, which takes writes: its old primary doesn't know, unless it was told."""
+    old, age = view.text("log", "switch.old"), view.number("log", "switch.age")
+    by_hand = view.text("log", "switch.event") == "promoted" and view.text("log", "switch.by") == "client"
+    if not by_hand or view.text("info", "role") != "master" or age is None or age > limits["failover_recent_seconds"]:
+        return
+    written = [f"{name}.calls.delta" for name in WRITES if view.number("commandstats", f"{name}.calls.delta")]
+    if not written or any(True for _ in view.peers_with("sentinel")):
+        return
+    other = view.peer(old)
+    if other is not None and other.text("info", "role") != "master":
+        return
+    theirs = [f"{name}.calls.delta" for name in WRITES if other and other.number("commandstats", f"{name}.calls.delta")]
+    why = f"A client made this replica of {old or 'another server'} a primary {age:.0f} s ago, and it takes writes."
+    if theirs:
+        likely, more = 0.95, " So does its old primary: what goes to the one isn't at the other."
+    elif mention(SPLIT, view.symptom) is not None:
+        likely, more = 0.6, " By the report its old primary does so too, which isn't seen from here: look at that one."
+    else:
+        likely, more = 0.35, " Whether its old primary still does isn't seen from here."
+    cause = view.cause(
+        "split-brain", likely, why + more, ("log", "switch.event"), ("log", "switch.by"), ("log", "switch.old"),
+        ("log", "switch.age"), ("info", "role"), *(("commandstats", field) for field in written[:2]),
+        *((("symptom", "text"),) if likely == 0.6 else ()),
+    )  # fmt: skip
+    also = other.cite(*(("commandstats", field) for field in theirs[:2])) if other else ()
+    yield cause.model_copy(update={"evidence": (*cause.evidence, *also)})
+
+
 def sentinel_gone(view: View, limits: Limits) -> Found:
     """A sentinel that isn't reached; the data isn't touched by that."""
     kind = view.unavailable("connect")
@@ -248,7 +263,7 @@ def sentinel_gone(view: View, limits: Limits) -> Found:
 
 
 FAMILY = Family(
-    checks=(noquorum, no_good_replica, priority, slowness, split_brain, sentinel_gone),
+    checks=(noquorum, no_good_replica, locked_out, priority, slowness, split_brain, promoted_by_hand, sentinel_gone),
     needs={
         "sentinel-noquorum": ("sentinel",), "sentinel-no-good-replica": ("sentinel",),
         "slowness-failover": ("sentinel",), "split-brain": (),
@@ -258,4 +273,5 @@ FAMILY = Family(
         "slowness-failover": {"idle-drop-by-network": 0.4},
         "split-brain": {"stale-endpoint": 0.5, "unexpected-replica": 0.5, "replica-link-down": 0.6},
     },
+    placeholders=PLACEHOLDERS,
 )  # fmt: skip

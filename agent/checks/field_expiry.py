@@ -1,7 +1,7 @@
 """Fields of hashes that expire by themselves: HEXPIRE of Redis (from 7.4) and of Valkey (from 9.0)."""
 
-from agent.checks.slow_commands import SLOW_WORDS
 from agent.checks.types import Found, Limits
+from agent.checks.words import SLOW
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 
@@ -40,7 +40,7 @@ def fields_expire(view: View, limits: Limits) -> Found:
     capped = view.number("info", "expired_time_cap_reached_count.delta") or 0
     long = (view.number("latency_events", "expire-cycle.max_60s_ms") or 0) >= limits["expiry_event_ms"]
     wave = expired / window >= WAVE * limits["expired_keys_per_second"]
-    felt = expired / window >= SMALL_WAVE * limits["expired_keys_per_second"] and mention(SLOW_WORDS, view.symptom)
+    felt = expired / window >= SMALL_WAVE * limits["expired_keys_per_second"] and mention(SLOW, view.symptom)
     # Where slowness is reported, half of what it takes otherwise is worth naming.
     least = limits["expiry_ms_per_second"] / (2 if felt else 1)
     if spent / window < least or not (capped >= 2 or long or wave or felt):

@@ -4,7 +4,7 @@ from agent.checks.limits_reached import over
 from agent.evidence.view import View
 
 LEAST_SECONDS, MOST_SECONDS = 60.0, 86_400.0
-"""A time until full that is worth telling: sooner is now, later is a guess."""
+"""A time until full that is worth telling: what isn't data may be gone sooner, and later is a guess."""
 LEAST_GROWTH = 0.0002
 """Of the limit a second, below which buffers that come and go look like growth over a window of seconds."""
 LEAST_BYTES = 2**17
@@ -30,10 +30,12 @@ def until_full(view: View) -> float | None:
     if grown < LEAST_BYTES and not (view.number("keyspace", "keys.delta") or 0) > 0:
         return None
     rate = grown / seconds
-    left = (1 - share) * limit
-    if rate < LEAST_GROWTH * limit or not LEAST_SECONDS <= left / rate <= MOST_SECONDS:
+    left = (1 - share) * limit / rate
+    # Buffers fill and empty again within so short a time; data doesn't.
+    kept = (view.number("memory", "used_memory_dataset.delta") or 0) >= grown / 2
+    if rate < LEAST_GROWTH * limit or not (LEAST_SECONDS if not kept else 0) <= left <= MOST_SECONDS:
         return None
-    return left / rate
+    return left
 
 
 def per_second(view: View) -> float | None:
@@ -55,7 +57,14 @@ def inside_keys(view: View) -> float:
         return 0.0
     came = max(0.0, view.number("keyspace", "keys.delta") or 0)
     rate = grown / seconds
-    return rate if came * data / keys <= grown / 2 and rate >= max(LEAST_INSIDE, LEAST_INSIDE_SHARE * data) else 0.0
+    inside = came * _new_key(view, data / keys) <= grown / 2
+    return rate if inside and rate >= max(LEAST_INSIDE, LEAST_INSIDE_SHARE * data) else 0.0
+
+
+def _new_key(view: View, average: float) -> float:
+    """Bytes of a new key: those of common ones that were weighed, since of few keys one large one makes the mean."""
+    weighed = [size for at in ("p1", "p2", "p3") if (size := view.number("prefixes", f"{at}.key_bytes")) is not None]
+    return min(average, max(weighed)) if weighed else average
 
 
 def until_gone(view: View) -> float | None:

@@ -1,15 +1,10 @@
 """The process' own memory: fragmentation, what a peak left, swap, and the kernel's killing."""
 
-import re
-
 from agent.checks.types import Family, Found, Limits
+from agent.checks.words import MEMORY
+from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 
-MEMORY_WORDS = re.compile(
-    r"\b(memory|ram|rss|oom|out.?of.?memory\w*|used_memory|maxmemory|swap\w*|grow(s|n|ing)?|climbs?|fills?)\b",
-    re.IGNORECASE,
-)
-"""Words with which people report memory."""
 _MIB = 1 << 20
 
 
@@ -24,7 +19,7 @@ def fragmentation(view: View, limits: Limits) -> Found:
         return
     if beyond >= limits["fragmentation_bytes"] and ratio >= limits["fragmentation_ratio"]:
         why = f"{beyond / _MIB:.0f} MiB are in pages that are only partly used (ratio {ratio:.2f})."
-        yield view.cause("allocator-fragmentation", 0.94 if MEMORY_WORDS.search(view.symptom) else 0.6, why, *cited)
+        yield view.cause("allocator-fragmentation", 0.94 if mention(MEMORY, view.symptom) else 0.6, why, *cited)
     else:
         because = f"Partly used pages waste {beyond / _MIB:.0f} MiB (ratio {ratio:.2f}; a small server's says nothing)."
         yield view.not_("allocator-fragmentation", because, *cited[:2])
@@ -49,7 +44,7 @@ def after_peak(view: View, limits: Limits) -> Found:
     why = f"{used / _MIB:.0f} MiB are in use of {rss / _MIB:.0f} MiB that are resident; at the peak it was "
     why += f"{peak / _MIB:.0f} MiB, and the allocator kept the pages. New data goes into them."
     # By itself it harms nobody, so it answers a question about memory only.
-    yield view.cause("rss-after-peak", 0.92 if MEMORY_WORDS.search(view.symptom) else 0.45, why, *cited)
+    yield view.cause("rss-after-peak", 0.92 if mention(MEMORY, view.symptom) else 0.45, why, *cited)
 
 
 def swapping(view: View, limits: Limits) -> Found:

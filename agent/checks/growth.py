@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from agent.answer.diagnosis import Cause
 from agent.checks.filling import until_full_words
-from agent.checks.footprint import MEMORY_WORDS
 from agent.checks.types import Family, Found, Limits, Placeholder
+from agent.checks.words import MEMORY
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 
@@ -130,7 +130,7 @@ def tracking_table(view: View, limits: Limits) -> Found:
     added = view.number("keyspace", "keys.delta") or 0
     clients = view.number("info", "tracking_clients")
     held = items * ITEM_BYTES
-    asked = mention(MEMORY_WORDS, view.symptom) is not None
+    asked = mention(MEMORY, view.symptom) is not None
     cited: tuple[Cited, ...] = (
         ("info", "tracking_total_items"), ("info", "tracking_total_items.delta"), ("info", "tracking_total_keys"),
         ("info", "tracking_clients"), ("info", "used_memory"), ("keyspace", "keys.delta"),

@@ -1,15 +1,15 @@
 """What holds a server's data and what fills it: the kinds of keys, the largest ones, the rate, and what is refused."""
 
-import re
 from collections.abc import Sequence
 
 from agent.checks.filling import inside_keys, per_second, until_full, until_full_words
-from agent.checks.footprint import MEMORY_WORDS
 from agent.checks.limits_reached import FULL, over, refused
 from agent.checks.senders import sender
 from agent.checks.types import Placeholder
+from agent.checks.words import MEMORY
 from agent.evidence.report_words import mention
 from agent.evidence.view import View
+from tools.patterns import deferred
 from tools.server.command_classes import known_class
 
 COMMON = 0.1
@@ -26,6 +26,11 @@ FILLS = {
     "list": ("lpush", "rpush"), "hash": ("hset", "hmset", "hincrby"), "set": ("sadd",), "zset": ("zadd", "zincrby"),
     "stream": ("xadd",),
 }  # fmt: skip
+BOUNDS = {
+    "list": "LTRIM behind each push, or somebody who pops", "stream": "XADD with MAXLEN ~, or XTRIM MINID by age",
+    "zset": "ZREMRANGEBYSCORE or ZREMRANGEBYRANK of what is old",
+}  # fmt: skip
+"""By type: what keeps one key from growing on; of the others nothing tells what is old."""
 LONG = 10_000
 """Elements from which on one key is worth looking for."""
 WORTH_MISSES, WORTH_KEYS = 0.8, 20.0
@@ -116,15 +121,28 @@ def largest_key(view: View) -> str:
     return single[0] if single else ""
 
 
-def main_writer(view: View) -> str:
-    """The command that adds to keys most often over the window, its rate, and whose last one it was if that shows."""
-    seconds = view.number("commandstats", "window_seconds")
+def _adds(view: View) -> tuple[str, float]:
+    """The command that adds to keys most often over the window, and its calls."""
     adds = [name for names in FILLS.values() for name in names] + ["append", "setrange"]
     calls = {name: view.number("commandstats", f"{name}.calls.delta") or 0 for name in adds}
     most = max(calls, key=calls.__getitem__)
-    if not seconds or calls[most] < LEAST_WRITES * seconds:
+    return most, calls[most]
+
+
+def bound_of(view: View) -> str:
+    """How what is added is bounded where it's written, by the command that adds."""
+    most, _ = _adds(view)
+    kind = next((kind for kind, names in FILLS.items() if most in names), "")
+    return f"bound it where it's written: {BOUNDS.get(kind, 'a new key for each day, with a TTL')}"
+
+
+def main_writer(view: View) -> str:
+    """The command that adds to keys most often over the window, its rate, and whose last one it was if that shows."""
+    seconds = view.number("commandstats", "window_seconds")
+    most, calls = _adds(view)
+    if not seconds or calls < LEAST_WRITES * seconds:
         return ""
-    sent = f"{most.upper()}, {calls[most] / seconds:.0f} times a second"
+    sent = f"{most.upper()}, {calls / seconds:.0f} times a second"
     who = sender(view, most)
     return f"{sent} ({who})" if who else sent
 
@@ -145,7 +163,7 @@ def refused_commands(view: View) -> dict[str, float]:
     return dict(sorted(kept.items(), key=lambda item: -item[1]))
 
 
-_REJECTED = re.compile(r"(\S+)\.rejected_calls\.delta")
+_REJECTED = deferred(r"(\S+)\.rejected_calls\.delta")
 
 
 def _what_holds(view: View) -> tuple[str, ...]:
@@ -179,7 +197,7 @@ def worth_weighing(view: View) -> bool:
             (view.number("keyspace", "keys.delta") or 0) - (view.number("keyspace", "expires.delta") or 0)
         ) / seconds
     churns = bool(view.number("keyspace", "evicted_keys")) and hits is not None and hits <= WORTH_MISSES
-    asked = mention(MEMORY_WORDS, view.symptom) is not None
+    asked = mention(MEMORY, view.symptom) is not None
     much = (view.number("memory", "used_memory_dataset") or 0) >= LEAST_DATA or inside_keys(view) > 0
     return (
         refused(view) > 0

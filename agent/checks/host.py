@@ -8,17 +8,18 @@ from agent.checks.types import Family, Found, Limits
 from agent.checks.versus_baseline import against
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
+from tools.patterns import deferred
 
 STEPS = ((190, 240), (390, 460), (590, 720), (790, 920), (1290, 1500))
 """Milliseconds above the median at which a lost packet comes again: TCP's least time-out is 200 ms, then it doubles."""
 LATE = 100.0
 """Milliseconds above the median from which a PING counts as late."""
-BULK_WORDS = re.compile(
+BULK_WORDS = deferred(
     r"\b(large|big|huge|bulk\w*|megabytes?|mb|pages?|throughput|bandwidth|mbit\w*|gbit\w*|images?|blobs?|payloads?)\b",
     re.IGNORECASE,
 )
 """Words with which people report that it's the large values that are slow."""
-SAVE_WORDS = re.compile(
+SAVE_WORDS = deferred(
     r"\b(memory|rss|save|snapshot|bgsave|fork|rewrite|latency|spikes?|copy.on.write|oom)\b", re.IGNORECASE
 )
 

@@ -3,7 +3,6 @@
 A note is no evidence: it raises no probability, and says nothing where no such cause was found.
 """
 
-import re
 import tomllib
 from collections.abc import Iterator
 from datetime import date
@@ -12,13 +11,14 @@ from pathlib import Path
 
 from agent.answer.diagnosis import Cause
 from agent.evidence.view import View
+from tools.patterns import deferred
 from tools.records import Record
 
 FILE = Path(__file__).with_name("known_versions.toml")
 CRASH = "crash"
 """Stands among the causes for a life that ended in a crash."""
 Version = tuple[int, int, int]
-_VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})\.(\d{1,4})")
+_VERSION = deferred(r"(\d{1,4})\.(\d{1,4})\.(\d{1,4})")
 
 
 class KnownFault(Record):

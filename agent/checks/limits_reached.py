@@ -1,19 +1,12 @@
 """Memory that is at its limit with nothing that could give way: writes are refused, whether or not anybody tries."""
 
-import re
-
 from agent.checks.types import Found, Limits
+from agent.checks.words import OUT_OF_MEMORY
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 
 FULL = 0.95
 """Share of maxmemory from which on it counts as reached."""
-REFUSED_WORDS = re.compile(
-    r"\bOOM command\b|\bOOM\b(?=.{0,40}\b(error|command|writ|refus|repl))|OutOfMemory(?:Error|Exception)|"
-    r"used memory > 'maxmemory'",
-    re.IGNORECASE,
-)
-"""What clients quote of a write that was refused."""
 HELD: tuple[Cited, ...] = (
     ("prefixes", "p1.prefix"), ("prefixes", "p1.share"), ("prefixes", "p1.key_bytes"), ("prefixes", "k1.key"),
     ("prefixes", "k1.bytes"),
@@ -53,7 +46,7 @@ def _refuses(view: View) -> tuple[float, str] | None:
     at = f"{share:.0%} of maxmemory are in use"
     if share >= 1:
         return 0.94, f"{at}: a write that needs memory is refused, though none came within the window; reads go on."
-    if view.number("info", "errorstat_OOM.count") or mention(REFUSED_WORDS, view.symptom):
+    if view.number("info", "errorstat_OOM.count") or mention(OUT_OF_MEMORY, view.symptom):
         return 0.8, f"{at}, and writes were refused before: the next large one is refused again."
     return None
 

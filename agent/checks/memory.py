@@ -4,11 +4,12 @@ import re
 
 from agent.checks import buffers
 from agent.checks.filling import LEAST_BYTES, until_full_words
-from agent.checks.footprint import MEMORY_WORDS
 from agent.checks.holders import PLACEHOLDERS
 from agent.checks.limits_reached import FULL, HELD, hardly_written, out_of_memory, over, refused
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.checks.versus_baseline import against
+from agent.checks.words import MEMORY
+from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 
 _UNITS = {"": 1, "k": 1000, "kb": 1 << 10, "m": 10**6, "mb": 1 << 20, "g": 10**9, "gb": 1 << 30}
@@ -131,13 +132,13 @@ def nonkey_memory(view: View, limits: Limits) -> Found:
         yield view.cause("nonkey-memory", 0.94, f"{why} maxmemory is reached.", *cited)
     elif takes and (rate := _buffers_grow(view, held)):
         why += f" They grow by {rate / _MIB:.1f} MiB a second.{until_full_words(view)}"
-        yield view.cause("nonkey-memory", 0.9 if MEMORY_WORDS.search(view.symptom) else 0.8, why, *cited, *GROWS)
+        yield view.cause("nonkey-memory", 0.9 if mention(MEMORY, view.symptom) else 0.8, why, *cited, *GROWS)
     elif takes and limit and held >= limits["nonkey_share"] * limit:
         # It isn't full yet, and half of what it may have is gone.
-        asked = MEMORY_WORDS.search(view.symptom) is not None
+        asked = mention(MEMORY, view.symptom) is not None
         yield view.cause("nonkey-memory", 0.7 if asked else 0.45, why, *cited, ("memory", "maxmemory"))
     elif takes and held >= 10 * limits["nonkey_bytes"]:
-        yield view.cause("nonkey-memory", 0.7 if MEMORY_WORDS.search(view.symptom) else 0.45, why, *cited)
+        yield view.cause("nonkey-memory", 0.7 if mention(MEMORY, view.symptom) else 0.45, why, *cited)
     elif share < limits["nonkey_share"] and full:
         because = f"Buffers of clients, replicas and the AOF take {share:.0%} of the used memory."
         yield view.not_("nonkey-memory", because, ("memory", "buffers_share"), ("memory", "dataset_share"))
@@ -187,7 +188,7 @@ def script_cache(view: View, limits: Limits) -> Found:
     elif dropped >= limits["cached_scripts"] / 100:
         why = f"{dropped:.0f} scripts were dropped over the window for new ones: each call brings another."
         yield view.cause("script-cache-bloat", 0.6, why, *cited)
-    elif MEMORY_WORDS.search(view.symptom):
+    elif mention(MEMORY, view.symptom):
         yield view.not_("script-cache-bloat", f"{scripts:.0f} scripts are cached.", cited[0])
 
 
@@ -207,7 +208,7 @@ def ttl_leak(view: View, limits: Limits) -> Found:
         ("keyspace", "keys.delta"), ("keyspace", "expires.delta"), ("keyspace", "ttl_coverage"),
         ("keyspace", "evicted_keys.delta"), ("memory", "used_memory.delta"), ("keyspace", "keys"), *HELD,
     )  # fmt: skip
-    reported = MEMORY_WORDS.search(view.symptom) is not None
+    reported = mention(MEMORY, view.symptom) is not None
     # Beside as many that do expire, only who speaks of memory means the others, and only if there are very many.
     many = reported and lasting / seconds >= 10 * limits["ttl_leak_keys_per_second"]
     most = max(limits["ttl_leak_share"], HALF) if many else limits["ttl_leak_share"]

@@ -18,7 +18,11 @@ def path_latency(view: View, limits: Limits) -> Found:
         ("latency_sample", "min_ms"), ("latency_sample", "median_ms"), ("commandstats", "ping.usec_per_call"),
         ("commandstats", "busy_share"), ("connect", "tcp_ms"),
     )  # fmt: skip
-    if fastest >= limits["path_min_latency_ms"] and not busy:
+    handshake = view.number("connect", "tcp_ms")
+    # The kernel answers a handshake without the server: where it's quick and nothing lies between, its process waits.
+    quick = handshake is not None and handshake < limits["path_min_latency_ms"]
+    waits = quick and view.get("process", "listening") is True
+    if fastest >= limits["path_min_latency_ms"] and not busy and not waits:
         own = view.number("commandstats", "ping.usec_per_call")
         why = f"Even the fastest PING took {fastest:.1f} ms (median {median:.1f} ms)"
         why += f", and the server needs {own:.0f} us for one: the path costs the rest." if own is not None else "."

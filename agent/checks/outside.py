@@ -1,9 +1,15 @@
 """Positive evidence that the fault lies outside Redis: an absence of findings is none."""
 
+from agent.checks import busy
 from agent.checks.connectivity import rejected, vouched
 from agent.checks.types import Family, Found, Limits
+from agent.checks.words import SLOW
+from agent.evidence.report_words import mention
 from agent.evidence.view import View
 
+STARVED = 3.0
+"""Times that a thread waits for a core while it runs once, from which on it's the others that fill the machine."""
+LATE_MS = 20.0
 UNREACHABLE = ("EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "EHOSTDOWN")
 
 
@@ -22,7 +28,7 @@ def unreachable(view: View, limits: Limits) -> Found:
 
 
 def starved_host(view: View, limits: Limits) -> Found:
-    """Another process on the server's machine takes the cores that the server is ready to use."""
+    """Other processes on the server's machine take the cores that the server is ready to use."""
     wait = view.number("process", "main_wait_share") or 0
     run = view.number("process", "main_run_share") or 0
     other = view.number("machine", "top_process.cpu_share") or 0
@@ -32,6 +38,33 @@ def starved_host(view: View, limits: Limits) -> Found:
             "outside-redis", 0.7, why, ("process", "main_wait_share"), ("machine", "top_process.cpu_share"),
             ("machine", "cpu_busy_share"),
         )  # fmt: skip
+    elif wait >= 0.3 and wait >= STARVED * run and _full(view) and _felt(view):
+        busy_share, cores = view.number("machine", "cpu_busy_share") or 0, view.number("process", "affinity_cores")
+        why = (
+            f"The processor is full, and not by this server: its thread runs {run:.0%} of the time and waits {wait:.0%}"
+        )
+        why += f" for a core; the machine's cores are {busy_share:.0%} busy"
+        why += f", and it may use {cores:.0f} of them" if cores else ""
+        why += ". The longer a reply, the more often it's interrupted"
+        why += f": it {busy.with_what(view).removeprefix('and ')}" if busy.sends_much(view) else "."
+        yield view.cause(
+            "outside-redis", 0.65, why, ("process", "main_wait_share"), ("process", "main_run_share"),
+            ("machine", "cpu_busy_share"), ("machine", "psi_cpu_some_avg10"), ("machine", "top_process.cpu_share"),
+            ("process", "affinity_cores"), ("latency_sample", "p95_ms"), *busy.cited(view),
+        )  # fmt: skip
+
+
+def _full(view: View) -> bool:
+    """Whether the machine has no core left, by its own figures."""
+    return (view.number("machine", "cpu_busy_share") or 0) >= 0.95 or (
+        view.number("machine", "psi_cpu_some_avg10") or 0
+    ) >= 80
+
+
+def _felt(view: View) -> bool:
+    """Whether somebody reports slowness, and this server's answers are slow."""
+    late = (view.number("latency_sample", "p95_ms") or 0) >= LATE_MS
+    return late and mention(SLOW, view.symptom) is not None
 
 
 def another_protocol(view: View, limits: Limits) -> Found:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from agent.answer.diagnosis import Evidence, PastFailover
-from agent.checks.failover import masters, replicas
 from agent.checks.failover_reasons import STARTING, ago, reason
+from agent.checks.watched import masters, replicas
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View, ended_at
 from tools.patterns import deferred

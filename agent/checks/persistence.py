@@ -1,13 +1,12 @@
 """Persistence: snapshots that fail, and what they cost. The append-only file's part is in `appendonly`."""
 
-import re
-
 from agent.checks.appendonly import megabytes, since_start, tight
 from agent.checks.saving import unwritable
 from agent.checks.types import Family, Found, Limits
+from agent.checks.words import MEMORY
+from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 
-MEMORY_WORDS = re.compile(r"\b(memory|oom|ram|swap\w*|rss|out of mem\w*)\b", re.IGNORECASE)
 ROOMY = 4.0
 """Times its memory that a server has free on its disk where room can't be what is missing."""
 REFUSES: tuple[Cited, ...] = (
@@ -167,7 +166,7 @@ def copy_on_write(view: View, limits: Limits) -> Found:
     if headroom < limits["cow_headroom_share"]:
         yield view.cause("cow-blowup", 0.93, f"{why}, and {headroom:.0%} of the memory limit is left then.", *cited)
     else:
-        probability = 0.55 if MEMORY_WORDS.search(view.symptom) else 0.4
+        probability = 0.55 if mention(MEMORY, view.symptom) else 0.4
         yield view.cause("cow-blowup", probability, f"{why}; there is room for it ({headroom:.0%} left).", *cited)
 
 

@@ -1,22 +1,17 @@
 """Replication: whether replicas follow, what keeps them from it, and whether the primary may take writes."""
 
-import re
-
 from agent.checks import roles, switchover, sync_values
+from agent.checks.access import lacking
 from agent.checks.balancer import balancer
-from agent.checks.ends import AUTH, primary_of, refused, trouble, with_other
+from agent.checks.ends import AUTH, primary_of, refused, trouble, wait_in_wait, with_other
 from agent.checks.resyncs import SHOWN, again, resyncs, seen_below
 from agent.checks.roles import masterdown, readonly
 from agent.checks.switchover import failover_stuck
 from agent.checks.syncs import sync_failed
 from agent.checks.types import Family, Found, Limits
+from agent.checks.words import STALE
+from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
-
-STALE_WORDS = re.compile(
-    r"\b(replica\w*|slaves?|connected_slaves|stale|old data|outdated|behind|in step|in sync|syncs?|resyncs?)\b",
-    re.IGNORECASE,
-)
-"""Words with which people report that a replica doesn't follow."""
 
 
 def link(view: View, limits: Limits) -> Found:
@@ -90,12 +85,23 @@ def turned_away(view: View, limits: Limits) -> Found:
                 cause.model_copy(update={"where": peer.node}), peer, ("log", "replication_auth.newest_age")
             )
             return
-    psync = view.number("commandstats", "psync.rejected_calls.delta") or 0
-    if psync > 0:
-        why = f"A replica was refused {psync:.0f} times over the window before it could sync: it isn't authenticated."
+    psync, conf = (view.number("commandstats", f"{name}.rejected_calls.delta") or 0 for name in ("psync", "replconf"))
+    errors = [word for word in AUTH if view.number("replication", f"errorstat_{word}.count.delta")]
+    if psync > 0 or (conf > 0 and errors):
+        lacks, entries = lacking(view) if "NOPERM" in errors else ((), ())
+        if psync > 0:
+            why = f"A replica was refused {psync:.0f} times over the window before it could sync"
+            why += ": it may not." if lacks else ": it isn't authenticated."
+        else:
+            # It syncs, says how far it is, is refused, and takes the refusal in its stream for a broken link.
+            why = (
+                f"A replica's REPLCONF was refused {conf:.0f} times over the window: it is let in, and may not say how"
+            )
+            why += " far it is, so its link breaks again and again and nobody knows how far behind it is."
+        why += f" By ACL LOG {', '.join(lacks)}." if lacks else ""
         yield view.cause(
             "masterauth-mismatch", 0.94, why, ("commandstats", "psync.rejected_calls.delta"),
-            ("commandstats", "replconf.rejected_calls.delta"), *cited, ("replication", "connected_slaves"),
+            ("commandstats", "replconf.rejected_calls.delta"), *cited, ("replication", "connected_slaves"), *entries,
         )  # fmt: skip
 
 
@@ -109,13 +115,20 @@ def lost(view: View, limits: Limits) -> Found:
         peer.text("replication", "role") == "slave" or peer.in_topology.get("role") == "replica" for peer in view.peers
     ):
         return
-    words = STALE_WORDS.search(view.symptom) is not None
+    words = mention(STALE, view.symptom) is not None
+    promoted = (view.number("replication", "second_repl_offset") or 0) > 0
     why = "This primary keeps a backlog for a replica that it had within the last hour, and has none."
+    if promoted:
+        why = "This primary was a replica until it was promoted, and has no replica: its old primary doesn't follow it."
     cited: tuple[Cited, ...] = (
         ("replication", "connected_slaves"), ("replication", "repl_backlog_active"), ("log", "replica_lost.newest_age"),
         ("log", "replica_timeout.newest_age"),
     )  # fmt: skip
-    yield view.cause("replica-link-down", 0.75 if words else 0.45, why, *cited)
+    if waiting := wait_in_wait(view):
+        who, at = waiting
+        why += f" {who} in WAIT for it: each of their writes takes as long as that WAIT's time-out."
+        cited = (*cited, ("clients", f"{at}.cmd"), ("replication", "replicas_online"))
+    yield view.cause("replica-link-down", 0.75 if words or waiting else 0.45, why, *cited)
 
 
 def lag(view: View, limits: Limits) -> Found:

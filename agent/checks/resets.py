@@ -1,17 +1,11 @@
 """Connections that break or wait: closed by the server or on the way, held back, or kept for what they buffer."""
 
-import re
-
 from agent.checks.crowd import all_seen
 from agent.checks.types import Family, Found, Limits
+from agent.checks.words import DISCONNECTED
+from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 
-IDLE_WORDS = re.compile(
-    r"\b(idle|reset\w*|econnreset|epipe|broken pipe|closed|drop(s|ped|ping)?|stale|eof|disconnect\w*|overnight|"
-    r"inactiv\w*|quiet|first (request|command|call|query)|after a (while|pause|break|weekend))\b",
-    re.IGNORECASE,
-)
-"""Words with which people report connections that died while nobody used them."""
 IN_FLIGHT_SECONDS = 5.0
 """Of the server's output, within which a large reply is gone."""
 
@@ -111,7 +105,7 @@ def client_evicted(view: View, limits: Limits) -> Found:
         why = f"{evicted:.0f} clients were evicted over the window to keep them under maxmemory-clients {bound}."
         yield view.cause("client-evicted", 0.95, why, *cited)
     elif (view.number("info", "evicted_clients") or 0) > 0 and bound not in ("", "0", "0%"):
-        words = IDLE_WORDS.search(view.symptom) is not None
+        words = mention(DISCONNECTED, view.symptom) is not None
         why = "Clients were evicted since the start, none over the window."
         yield view.cause("client-evicted", 0.6 if words else 0.35, why, *cited)
 
@@ -126,7 +120,7 @@ def idle_timeout(view: View, limits: Limits) -> Found:
         ("symptom", "text"),
     )  # fmt: skip
     after = view.number("idle_probe", "closed_after_seconds")
-    words = IDLE_WORDS.search(view.symptom) is not None
+    words = mention(DISCONNECTED, view.symptom) is not None
     if after is not None and period - 1 <= after <= period + 4:
         why = f"timeout is {period:.0f} s, and an idle connection was closed after {after:.1f} s."
         yield view.cause("idle-timeout", 0.95, why, *cited[:3])

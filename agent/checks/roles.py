@@ -3,15 +3,15 @@
 import re
 
 from agent.checks.errors import who
-from agent.checks.failover import masters
 from agent.checks.types import Found, Limits, Placeholder
+from agent.checks.watched import masters
+from agent.checks.words import READONLY
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 from tools.connection.target import address
+from tools.patterns import deferred
 
-READONLY_WORDS = re.compile(r"\bREADONLY\b|read.?only (replica|slave)|can'?t write against", re.IGNORECASE)
-"""What clients quote of a write that a replica refused."""
-PRIMARY_WORDS = re.compile(
+PRIMARY_WORDS = deferred(
     r"\b(on the (primary|master)|(the|our) (primary|master) (is|became|turned|says|refuses)|only redis|standalone|"
     r"single (redis|server)|nobody (changed|made|set)|keys (are|have) (missing|gone))\b",
     re.IGNORECASE,
@@ -153,7 +153,7 @@ def readonly(view: View, limits: Limits) -> Found:
     elif view.text("replication", "role") == "slave" and view.text("replication", "replica-read-only") != "no":
         # A replica refuses each write, whether or not one came within the window.
         before = view.number("replication", "errorstat_READONLY.count") or 0
-        if before and mention(READONLY_WORDS, view.symptom):
+        if before and mention(READONLY, view.symptom):
             why = (
                 f"This is a replica of {named[0]}:{named[1]}, and refused {before:.0f} writes since its start, none of"
             )

@@ -6,18 +6,19 @@ from agent.checks.appendonly import since_start
 from agent.checks.types import Family, Found, Limits
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
+from tools.patterns import deferred
 
-RESTART_WORDS = re.compile(
+RESTART_WORDS = deferred(
     r"\b(restart\w*|reboot\w*|redeploy\w*|fail-?over|new pod|rescheduled|start(s|ed)? (again|anew)|power cut)\b",
     re.IGNORECASE,
 )
-BACK_WORDS = re.compile(
+BACK_WORDS = deferred(
     r"\b(back|again|return(s|ed)?|revert\w*|forg[eo]t\w*|lost|old (value|setting|limit)s?|each time|every time|"
     r"after (each|every)|surviv\w*|persist\w*|default\w*)\b",
     re.IGNORECASE,
 )
 """Together with a restart: what was fixed doesn't stay so."""
-FILE_WORDS = re.compile(
+FILE_WORDS = deferred(
     r"config(uration)? (file )?(and|differs|drift)|redis\.conf|valkey\.conf|config set\b.*\b(last|stay|survive|file)|"
     r"setting.*(not|isn't|never) (applied|in the file|kept)",
     re.IGNORECASE,

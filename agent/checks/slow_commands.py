@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from agent.checks.senders import sender
 from agent.checks.slow_remedies import QUICK, SCRIPTS, WHOLE, Work, monitor_of, remedy_of, unpatterned, unwanted_of
 from agent.checks.types import Found, Limits, Placeholder
+from agent.checks.words import SLOW
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
+from tools.patterns import deferred
 
 DELETES = frozenset(("DEL", "UNLINK", "EXPIRE", "PEXPIRE", "FLUSHDB", "FLUSHALL"))
 """Commands whose time goes into freeing what they delete."""
@@ -30,11 +32,7 @@ PINGS = 20
 """PINGs below which their longest doesn't tell whether anybody waited."""
 BUSY_SHARE = 0.03
 """Of the window: with so much of it a command of ten milliseconds comes again and again."""
-SLOW_WORDS = re.compile(
-    r"\bslow(er|ly|ness)?\b|\blatenc\w+|\bspik\w+|\bfreez\w+|\bstall\w*|\bhiccup\w*|\bjitter\w*|\bp9+\b|\bsluggish\b",
-    re.IGNORECASE,
-)
-NAMED = re.compile(
+NAMED = deferred(
     r"\b(ft|json|ts)\.\w+|\bv(sim|add)\b|\bsearch\w*|\bquer(y|ies)\b|\baggregat\w*|\bvector\w*|\bsimilarit\w*|"
     r"\bembedding\w*|\brecommend\w*|\btime.?series\b",
     re.IGNORECASE,
@@ -184,7 +182,7 @@ def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str]
         return 0.65 if newly else 0.4, command, why
     if calls >= 2 and each >= 2 * limits["walk_usec"] and share >= BUSY_SHARE and not starved:
         # Nobody waits long for one of these; who speaks of slowness may well mean them.
-        asked = mention(SLOW_WORDS, view.symptom) is not None
+        asked = mention(SLOW, view.symptom) is not None
         why = f"{long}, {each / 1000:.0f} ms a call on average of {calls:.0f}{who}; the rest waits behind it."
         return 0.6 if asked else 0.4, command, why
     if recent:

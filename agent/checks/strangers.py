@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from agent.answer.diagnosis import Cause
 from agent.evidence.report_words import mention
 from agent.evidence.view import View
+from tools.patterns import deferred
 
-LOGIN_WORDS = re.compile(
+LOGIN_WORDS = deferred(
     r"\b(WRONGPASS|NOAUTH|(invalid|wrong) (username|password)|passwords?|credentials?|secrets?|authenticat\w+|auth)\b",
     re.IGNORECASE,
 )

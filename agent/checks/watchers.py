@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 
 from agent.evidence.view import View
+from tools.patterns import deferred
 
-WORDS = re.compile(r"\bsentinels?\b|\bfail(s|ed|ing)?[- ]?over|\bsurvive|\bHA\b|high(ly)?[- ]availab", re.IGNORECASE)
+WORDS = deferred(r"\bsentinels?\b|\bfail(s|ed|ing)?[- ]?over|\bsurvive|\bHA\b|high(ly)?[- ]availab", re.IGNORECASE)
 """What a person says who counts on somebody to replace the primary."""
 HIDES = "that hides sentinel-noquorum, sentinel-no-good-replica"
 

@@ -28,6 +28,7 @@ from agent.tickets.ticket import NAMES, ServiceError, Ticket, TicketError
 from tools.clock import SystemClock
 from tools.connection.target import Target
 from tools.errors import UsageError
+from tools.patterns import deferred
 from tools.settings.file import load_settings
 from tools.settings.tables import Settings
 from tools.text import one_line, printable
@@ -38,7 +39,7 @@ _SHUT_OUT = {
     "dns": "its name isn't known here; check url",
 }
 """What keeps us out and says nothing of the incident, and the remedy."""
-_ABOUT_ACCESS = re.compile(
+_ABOUT_ACCESS = deferred(
     r"noauth|wrongpass|noperm|auth|password|credential|permission|log ?in|secret|acl|dns|resolv|name or service", re.I
 )
 """A report that being kept out is an answer to."""
@@ -171,6 +172,10 @@ def _past(ticket: Ticket) -> str | None:
 def _print(inputs: AnnotateInputs, answer: Diagnosis, written_comment: Comment) -> None:
     if inputs.format == "json":
         print(answer.to_json())
+    elif inputs.format == "html":
+        from agent.report.page import html
+
+        print(html(answer), end="")
     else:
         assert inputs.format in get_args(Form)
         print(formatted_comment(written_comment, inputs.format, _LIMITS[inputs.format]))

@@ -5,10 +5,12 @@ import contextlib
 import signal
 import sys
 from collections.abc import Coroutine
+from pathlib import Path
 
 from agent.answer.diagnosis import OFFLINE
-from agent.chat import shown
+from agent.chat import kept, shown
 from agent.chat.line import Pipe, Terminal
+from agent.chat.resumed import past
 from agent.chat.session import Session
 from agent.chat.slash import COMMANDS, Chat, words_for
 from agent.cli.hard_stop import FOREVER, GRACE, PASSED, HardStop, hard_stop
@@ -20,7 +22,8 @@ from agent.cli.unhurried import Unhurried
 from agent.remediation.terminal import TerminalApprover
 from agent.report.console import Console
 from tools.clock import SystemClock
-from tools.errors import RediagnoseError, bug
+from tools.connection.target import Target
+from tools.errors import RediagnoseError, UsageError, bug
 from tools.record.recorder import must_be_new
 
 CLOSES = 5.0
@@ -29,7 +32,8 @@ CLOSES = 5.0
 
 async def chat(inputs: ChatInputs) -> int:
     """Talk until the end of the input. Raises `UsageError` for input that can't be used."""
-    target, symptom = inputs.target_and_symptom()
+    resumed = resumed_file(inputs)
+    target, symptom = target_and_symptom(inputs, resumed)
     setup = inputs.setup(target, symptom, SystemClock())
     if inputs.record:
         must_be_new(inputs.record)
@@ -40,10 +44,30 @@ async def chat(inputs: ChatInputs) -> int:
         if there and inputs.approve == "ask":
             session.approver = Unhurried(TerminalApprover(console), stop)
         with stop.telling(talk.decisions.break_off):
-            return await _talk(inputs, talk, symptom, stop, there=there)
+            return await _talk(resumed, talk, symptom, stop, there=there)
 
 
-async def _talk(inputs: ChatInputs, talk: Chat, symptom: str, stop: HardStop, *, there: bool) -> int:
+def resumed_file(inputs: ChatInputs) -> Path | None:
+    """The recording to go on with. Raises `UsageError` where the last one is asked for and there is none."""
+    if inputs.resume != kept.LAST:
+        return Path(inputs.resume) if inputs.resume else None
+    if found := kept.newest():
+        return found
+    raise UsageError("--resume last: no conversation was kept yet; give a recording's file")
+
+
+def target_and_symptom(inputs: ChatInputs, resumed: Path | None) -> tuple[Target, str]:
+    """The server and what was reported. Raises `UsageError`.
+
+    A conversation that this program kept says by itself which server it's about; of any other recording the server is
+    named, since no address in a file that may be anybody's is dialled.
+    """
+    if resumed and kept.is_ours(resumed) and not (inputs.what or inputs.url or inputs.target_name):
+        return inputs.target(past(resumed).answer.target.url.replace("***@", "")), ""
+    return inputs.target_and_symptom()
+
+
+async def _talk(resumed: Path | None, talk: Chat, symptom: str, stop: HardStop, *, there: bool) -> int:
     session, console, target = talk.session, talk.session.console, talk.session.target
     lines = Terminal(COMMANDS, lambda name: words_for(talk, name)) if there else Pipe(console)
     use = session.use
@@ -53,13 +77,13 @@ async def _talk(inputs: ChatInputs, talk: Chat, symptom: str, stop: HardStop, *,
         shown.say(console, "warning: --insecure: the server's certificate isn't verified", "yellow")
     try:
         with interruptible() as interruption:
-            if inputs.resume:
-                await _work(talk, f"/resume {inputs.resume}", stop)
+            if resumed:
+                await _work(talk, f"/resume {resumed}", stop)
             if interruption.has_come():
                 return INTERRUPTED
             if symptom and session.incident is None:
                 await _work(talk, symptom, stop)
-            elif not inputs.resume:
+            elif not resumed:
                 shown.say(console, "What was reported? (the ticket's words, an error, a stack trace)")
             await _converse(talk, lines, interruption, stop)
             if interruption.has_come():
@@ -75,9 +99,17 @@ async def _talk(inputs: ChatInputs, talk: Chat, symptom: str, stop: HardStop, *,
             shown.say(console, f"not recorded in full: {session.lost}", "red")
     if session.incident:
         shown.parting(console, [*session.incident.planned.steps, *session.incident.planned.done])
-        ending = f"recorded: {session.file}" if session.is_kept else "not recorded; /record FILE would have kept it"
-        shown.say(console, ending, "dim")
+        shown.say(console, _ending(session), "dim")
     return ANSWERED
+
+
+def _ending(session: Session) -> str:
+    """Where the conversation is, and how it goes on."""
+    if session.file is None or session.lost:
+        return "not recorded"
+    if session.is_named:
+        return f"recorded: {session.file}"
+    return f"kept in {session.file}; rediagnose chat --resume last goes on with it"
 
 
 def _cut_off(talk: Chat, ended: bool) -> int:
@@ -89,9 +121,7 @@ def _cut_off(talk: Chat, ended: bool) -> int:
     if incident := session.incident:
         shown.answer(session.console, incident.answer(interrupted=True) if ended else incident.cut_off())
         incident.equipment.close_recording()
-    kept = f"recorded: {session.file}" if session.is_kept else "not recorded"
-    shown.say(session.console, f"rediagnose: {why}: the conversation ends here; {kept}", "red")
-    session.drop()
+    shown.say(session.console, f"rediagnose: {why}: the conversation ends here; {_ending(session)}", "red")
     return INTERRUPTED if ended else ANSWERED
 
 

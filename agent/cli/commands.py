@@ -9,6 +9,7 @@ from agent.cli.options import (
     configure_acl,
     configure_change,
     connection,
+    detail,
     investigating,
     place,
     server,
@@ -19,7 +20,9 @@ from agent.cli.program import Command
 
 def _chat(parser: argparse.ArgumentParser) -> None:
     place(parser)
-    parser.add_argument("--resume", metavar="FILE", help="go on with a recorded incident")
+    parser.add_argument(
+        "--resume", metavar="FILE|last", help="go on with a recorded incident, or with the last conversation"
+    )
     investigating(parser)
     approving(parser)
 
@@ -27,6 +30,7 @@ def _chat(parser: argparse.ArgumentParser) -> None:
 def _triage(parser: argparse.ArgumentParser) -> None:
     place(parser)
     common(parser)
+    detail(parser)
 
 
 def _annotate(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +39,7 @@ def _annotate(parser: argparse.ArgumentParser) -> None:
     add("ticket", metavar="TICKET|-", help=words)
     server(parser)
     add("--post", action="store_true", help="write the comment into the ticket, or update the one that's there")
-    common(parser, ("markdown", "jira", "adf", "text", "json"), approves=False)
+    common(parser, ("markdown", "jira", "adf", "text", "json", "html"), approves=False)
 
 
 def _capture(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from agent.investigation.pipeline import Setup
 from agent.investigation.sources import DEADLINE_CHECKS, DEADLINE_MODEL, Options, Sources
 from agent.model.selection import choose
 from agent.model.usage import Prices
+from agent.report.detail import QUIET, READINGS
 from agent.runbooks.library import Library, load
 from tools.clock import Clock
 from tools.connection.target import Target
@@ -159,12 +160,22 @@ class InvestigationInputs(SourceInputs):
 class PrintedInputs(InvestigationInputs):
     """An investigation whose answer is printed."""
 
-    format: Literal["text", "json", "markdown", "jira", "adf"] = "text"
+    format: Literal["text", "json", "markdown", "html", "jira", "adf"] = "text"
     notify: tuple[str, ...] = ()
     """Webhooks: URLs, or names in rediagnose.toml."""
     approve: Literal["ask", "never"] = "ask"
     reveal: bool = False
+    verbose: int = 0
+    """How often -v was given."""
+    quiet: bool = False
+    pager: bool = True
+    """Whether what is longer than the terminal goes through a pager."""
     show_prompt: bool = False
+
+    @property
+    def detail(self) -> int:
+        """How much of the answer is printed as text."""
+        return QUIET if self.quiet else min(self.verbose, READINGS)
 
 
 class TriageInputs(PrintedInputs, Positionals):
@@ -175,14 +186,14 @@ class ChatInputs(InvestigationInputs, Positionals):
     """`rediagnose chat`."""
 
     resume: str | None = None
-    """A recording to go on with."""
+    """A recording to go on with, or `last` for the newest conversation."""
     approve: Literal["ask", "never"] = "ask"
 
 
 class AnnotateInputs(PrintedInputs, ServerInputs):
     """`rediagnose annotate`."""
 
-    format: Literal["text", "json", "markdown", "jira", "adf"] = "markdown"
+    format: Literal["text", "json", "markdown", "html", "jira", "adf"] = "markdown"
     ticket: str
     """A file, or - for stdin."""
     post: bool = False

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import os
+import shutil
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from agent.answer.diagnosis import Diagnosis
@@ -18,13 +20,16 @@ from agent.remediation.approval import Decisions
 from agent.remediation.audit import ForbiddenLog, audit_log, change_log, note_proposals
 from agent.remediation.site import site_of
 from agent.report.markdown import markdown
-from agent.report.plain import Lines, lines_on
+from agent.report.plain import lines_on
 from agent.report.progress import Progress
-from agent.report.render import text
+from agent.report.sections import Styled
+from agent.report.text import WIDTH, text_lines
 from tools.clock import Clock
 from tools.errors import Unlogged
 from tools.text import one_line
 
+ROWS = 24
+"""Of a terminal that doesn't say how many it has."""
 Finish = Callable[[Investigation, ForbiddenLog, HardStop], Awaitable[int]]
 """Does with a finished investigation what is to be done, in a time that it sets itself; the exit status."""
 Print = Callable[[Investigation, Diagnosis], None]
@@ -98,6 +103,7 @@ class Presenter:
     def __init__(self, inputs: PrintedInputs) -> None:
         self._inputs = inputs
         self._out = lines_on()
+        self._printed = False
         self._asks = inputs.approve == "ask" and sys.stdin.isatty() and sys.stderr.isatty()
 
     async def finish(self, incident: Investigation, forbidden: ForbiddenLog, stop: HardStop) -> int:
@@ -107,7 +113,7 @@ class Presenter:
         asks = self._asks and bool(incident.planned.changes)
         is_text = self._inputs.format == "text"
         if is_text or not asks:
-            self.print(incident, answer)
+            self.print(incident, answer, pages=True)
         logged = note(incident, forbidden, self._inputs.audit)
         if asks and logged:
             await self._decide(incident, stop)
@@ -129,16 +135,34 @@ class Presenter:
             await decisions.all(offer_undo=True)
         stop.begin(FOREVER)
 
-    def print(self, incident: Investigation, answer: Diagnosis) -> None:
-        """Print an answer in the form that was asked for."""
+    def print(self, incident: Investigation, answer: Diagnosis, *, pages: bool = False) -> None:
+        """Print an answer in the form that was asked for, once: who breaks a question off has read it.
+
+        `pages` says that a person has the time to look through it.
+        """
+        if self._printed:
+            return
+        self._printed = True
         if self._inputs.format == "json":
             print(answer.to_json())
         elif self._inputs.format == "markdown":
             print(markdown(answer))
+        elif self._inputs.format == "html":
+            from agent.report.page import html
+
+            print(html(answer), end="")
         else:
             revealed = incident.pseudonyms.revealed() if self._inputs.reveal else None
-            _coloured(self._out, text(answer, spark=self._out.is_terminal, revealed=revealed))
+            self._print_text(answer, revealed, pages=pages)
         sys.stdout.flush()
+
+    def _print_text(self, answer: Diagnosis, revealed: Mapping[str, str] | None, *, pages: bool) -> None:
+        size = shutil.get_terminal_size((WIDTH, ROWS))
+        there = self._out.is_terminal
+        lines = text_lines(answer, detail=self._inputs.detail, width=size.columns, spark=there, revealed=revealed)
+        if not (sys.stdout.isatty() and pages and self._inputs.pager and len(lines) >= size.lines and _paged(lines)):
+            for line in lines:
+                self._out.say(line.text, line.style)
 
 
 def note(incident: Investigation, forbidden: ForbiddenLog, audit: Path | None) -> bool:
@@ -151,11 +175,9 @@ def note(incident: Investigation, forbidden: ForbiddenLog, audit: Path | None) -
     return True
 
 
-def _coloured(out: Lines, answer: str) -> None:
-    if not out.is_terminal:
-        print(answer)
-        return
-    styles = ("bold red", "bold green", "bold yellow")
-    for number, line in enumerate(answer.split("\n")):
-        style = styles[number] if number < len(styles) else None
-        out.say(line, style)
+def _paged(lines: Sequence[Styled]) -> bool:
+    """Whether a pager showed it."""
+    from agent.report.pager import page, pager_command
+
+    command = pager_command(os.environ)
+    return bool(command) and page(lines, command, os.environ)

@@ -60,7 +60,10 @@ def sources(parser: argparse.ArgumentParser) -> None:
 
 
 def common(
-    parser: argparse.ArgumentParser, forms: Sequence[str] = ("text", "json", "markdown"), *, approves: bool = True
+    parser: argparse.ArgumentParser,
+    forms: Sequence[str] = ("text", "json", "markdown", "html"),
+    *,
+    approves: bool = True,
 ) -> None:
     """The options of an investigation whose answer is printed; `forms` are those of it, its usual one first."""
     add = parser.add_argument
@@ -137,3 +140,10 @@ def configure_change(parser: argparse.ArgumentParser) -> None:
     add("--deadline", type=positive, metavar="SECONDS", help=hint)
     audit(parser)
     connection(parser)
+
+
+def detail(parser: argparse.ArgumentParser) -> None:
+    """The options that say how much of an answer is printed as text; -v every command has."""
+    add = parser.add_argument
+    add("-q", "--quiet", action="store_true", help="one line: what it is, how sure, and where (-v, -vv: more)")
+    add("--no-pager", dest="pager", action="store_false", help="print what is longer than the terminal at once")

@@ -1,19 +1,19 @@
 """Which server the arguments mean, and how to be let in."""
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from tools.connection.target import SCHEMES, Target, Tls, parse_target
 from tools.connection.trust import parse_network
 from tools.errors import UsageError
+from tools.patterns import deferred
 from tools.records import Record
 from tools.redact import hide_secrets
 from tools.settings.file import load_settings, settings_for, target_named
 from tools.settings.tables import Settings, TargetSettings
 
-ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(:[0-9]{1,5})?")
+ADDRESS = deferred(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(:[0-9]{1,5})?")
 """host, host:port or [v6]:port."""
 REMEDY = "give a URL such as redis://host:6379, or --target and a name in rediagnose.toml"
 """What helps where no server is named, in every command."""

@@ -48,15 +48,16 @@ class Parser(argparse.ArgumentParser):
         self.exit(USAGE, f"{one_line(f'{self.prog}: {message}')} (see {self.prog} --help)\n")
 
 
-def parser(commands: Sequence[Command], version: str) -> argparse.ArgumentParser:
-    """The parser of all commands."""
+def parser(commands: Sequence[Command], version: str, argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
+    """The parser of all commands; with `argv` only those that are named there know their arguments."""
     root = Parser(prog="rediagnose", description="An SRE agent for Redis and Valkey.", allow_abbrev=False)
     root.add_argument("--version", action="version", version=f"rediagnose {version}")
     choices = root.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     for command in commands:
         sub = choices.add_parser(command.name, help=command.help, description=command.help, allow_abbrev=False)
-        command.configure(sub)
-        sub.add_argument("-v", "--verbose", action="store_true", help="of a bug of rediagnose show where it is")
+        if argv is None or command.name in argv:
+            command.configure(sub)
+            sub.add_argument("-v", "--verbose", action="count", help="show more: of a bug of rediagnose where it is")
     return root
 
 
@@ -82,13 +83,17 @@ def run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, *
 
 def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, *, own: bool) -> int:
     try:
-        arguments = parsed(parser(commands, version), argv)
+        arguments = parsed(parser(commands, version, argv), argv)
     except SystemExit as exit_:
         return int(exit_.code or 0)
     name = str(arguments["command"])
     command = next(one for one in commands if one.name == name)
     import asyncio
 
+    if own:
+        from agent.cli.lean_imports import without_plugins
+
+        without_plugins()
     from tools.errors import RediagnoseError, UsageError
 
     try:
@@ -139,9 +144,12 @@ def loading() -> Iterator[None]:
     """Load what stays until the process ends: the collector would walk through all of it again and again."""
     import gc
 
+    from agent.cli.lean_imports import without_clients
+
     gc.disable()
     try:
-        yield
+        with without_clients():
+            yield
     finally:
         gc.freeze()
         gc.enable()

@@ -1,17 +1,17 @@
 """Which of two readings of a tool saw more: what saw less adds to what is known, and never erases it."""
 
-import re
 from collections.abc import Sequence
 from enum import Enum
 
+from tools.patterns import deferred
 from tools.records import Reading, Scalar
 
 GAUGES = ("info",)
 """Tools whose fields tell a state, unless their name says that they're of the window."""
 AS_LONG = 0.9
 """A window that is so much of another one is as long: both are as long as the server was slow."""
-_OF_WINDOW = re.compile(r"\.(delta|rate)$|^window_seconds$")
-_PLACE = re.compile(r"^([a-z]+)\d+\.")
+_OF_WINDOW = deferred(r"\.(delta|rate)$|^window_seconds$")
+_PLACE = deferred(r"^([a-z]+)\d+\.")
 """A place of a ranking, such as `o1` in `o1.count`: two rankings can't be mixed."""
 
 

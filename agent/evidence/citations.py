@@ -2,14 +2,14 @@
 
 import difflib
 import json
-import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 
 from agent.answer.diagnosis import Cause, Evidence, RuledOut
+from tools.patterns import deferred
 from tools.records import Reading, Scalar
 
-_NUMBER = re.compile(r"[-+]?\d{1,30}(\.\d{1,30})?([eE][-+]?\d{1,2})?")
+_NUMBER = deferred(r"[-+]?\d{1,30}(\.\d{1,30})?([eE][-+]?\d{1,2})?")
 PROPOSING = ("propose_config_set",)
 """Tools whose readings repeat what they were given: nothing that could be evidence."""
 SHOWN = 300

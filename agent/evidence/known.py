@@ -8,8 +8,10 @@ import re
 from functools import cache
 from pathlib import Path
 
+from tools.patterns import deferred
+
 FILE = Path(__file__).with_name("fields.txt")
-_PIECES = re.compile(r"[#*]|[^#*]+")
+_PIECES = deferred(r"[#*]|[^#*]+")
 
 
 @cache

@@ -7,9 +7,10 @@ from operator import itemgetter
 
 from agent.answer.diagnosis import Cause, Evidence, RuledOut
 from agent.evidence.breadth import merged
+from tools.patterns import deferred
 from tools.records import Kind, Reading, Scalar
 
-_NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,2})?", re.IGNORECASE)
+_NUMBER = deferred(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,2})?", re.IGNORECASE)
 """As servers write one. `float` takes more: "nan", "inf", other alphabets' digits."""
 Merged = tuple[Reading, dict[str, Reading]]
 """What readings of a tool tell together, and by field the one that its value is of."""

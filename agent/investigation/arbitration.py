@@ -10,10 +10,11 @@ from agent.investigation.scales import Scales
 from agent.loop.submission import LAST, Conclusion
 from tools.gate.advice import act_of
 from tools.gate.policy import refusal_of_advice
+from tools.patterns import deferred
 
 LOOKED_AT = ("KEYS", "DEBUG")
 """Commands that a reason may name as what clients do."""
-_ADVISES = re.compile(r"\b(run|execute|apply|safe|approved|now|then|fix)\b", re.IGNORECASE)
+_ADVISES = deferred(r"\b(run|execute|apply|safe|approved|now|then|fix)\b", re.IGNORECASE)
 
 
 def surest(checks: Verdict) -> Cause | None:

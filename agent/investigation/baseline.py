@@ -1,6 +1,5 @@
 """What changed since a good day: the figures of a recording beside those of now, as a reading that can be cited."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from agent.checks.versus_baseline import floor
 from agent.evidence.view import View
 from tools.clock import Clock
 from tools.errors import ToolError, Unanswered
+from tools.patterns import deferred
 from tools.records import Reading, Record, Values
 from tools.toolbox import Tool, Toolbox, bind, reads
 
@@ -25,7 +25,7 @@ CHANGES = 5
 """Figures that are listed first, those that changed most."""
 NOTICED = 1.5
 """Times, or its inverse, from which a change is listed among the first."""
-_ERROR = re.compile(r"errorstat_(\w+)\.count\.rate")
+_ERROR = deferred(r"errorstat_(\w+)\.count\.rate")
 
 
 class Baseline(Record):

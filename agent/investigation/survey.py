@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable, Sequence
 
 from agent.checks.holders import kind_to_find
-from agent.checks.resets import IDLE_WORDS
+from agent.checks.words import DISCONNECTED
+from agent.evidence.report_words import mention
 from agent.evidence.view import View
 from agent.investigation import worthwhile
 from tools.clock import Clock
 from tools.connection.node import Node
 from tools.errors import ToolError, Unanswered
+from tools.patterns import deferred
 from tools.records import Reading, Record
 from tools.server.info import shorter_pair
 from tools.server.sentinel import sentinel
@@ -37,7 +39,7 @@ HOST = ("process", "sockets", "machine")
 HOST_ONCE = ("log", "disk", "kernel_log")
 PROBE_SECONDS = 8.0
 """How long an idle connection is watched where nobody knows the period."""
-COMES_AND_GOES = re.compile(
+COMES_AND_GOES = deferred(
     r"spik|period|interm|sporadic|occasional|sometimes|regular|now and then|at times|random|blip|hiccup|stall|freez"
     r"|jitter|\bevery (few |\d+ )?(second|minute|hour)|\bat :\d\d|for a moment|p9+\b",
     re.IGNORECASE,
@@ -261,7 +263,7 @@ class NodeSurvey:
             return
         period = view.number("config_get", "timeout") or 0
         keepalive = view.number("config_get", "tcp-keepalive")
-        reported = IDLE_WORDS.search(symptom) is not None
+        reported = mention(DISCONNECTED, symptom) is not None
         # Over a network something may forget idle flows; where nothing else was found, that's worth the seconds.
         distant = view.unavailable("process") == "not-local" and not self.found()
         if not (reported or keepalive == 0 or 0 < period <= PROBE_SECONDS or distant):

@@ -22,7 +22,9 @@ def streams_are_used(view: View) -> bool:
 def lists_fill_up(view: View) -> bool:
     """Whether far more is pushed to lists than popped: then which of them grows is worth some commands."""
     pushed, popped = called(view, PUSHES) or 0, called(view, POPS) or 0
-    return pushed >= MANY_PUSHES and popped < MOST_POPPED * pushed
+    # Who cuts a list behind each push keeps its last elements, and it doesn't grow.
+    cut = called(view, ("ltrim",)) or 0
+    return pushed >= MANY_PUSHES and popped + cut < MOST_POPPED * pushed
 
 
 def size_matters(view: View) -> bool:

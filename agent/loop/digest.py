@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from agent.answer.diagnosis import Cause
 from agent.evidence.fields import SHOWN
+from tools.patterns import deferred
 from tools.records import Reading, Scalar
 
-ALARMING = re.compile(
+ALARMING = deferred(
     r"(rejected_connections|evicted_\w+|expired_keys|errorstat_.*|sync_(full|partial_err)|aof_delayed_fsync|"
     r"acl_access_denied_\w+|total_error_replies|client_\w+_disconnections|.*\.(rejected|failed)_calls)(\.count)?\.delta|"
     r"[^.]+\.usec\.delta|peer1\..*|T?ListenDrops\.delta|TCP\w+\.delta"

@@ -11,6 +11,7 @@ from agent.model.request import Wire
 from agent.model.response import ToolCall
 from agent.model.usage import Spending
 from tools.errors import ToolError
+from tools.patterns import deferred
 from tools.records import Reading
 from tools.toolbox import Toolbox
 
@@ -19,7 +20,7 @@ MOST_CALLS = 8
 """Tools called in one answer: the server may be sick."""
 RUNBOOK_MOST = 6000
 CONCLUDE = f"No more readings: call {SUBMIT} now, with what the readings show. insufficient-evidence is an answer."
-_CHANGING = re.compile(
+_CHANGING = deferred(
     r"appl|approv|confirm|exec|command|config_?set|^set|flush|shut|kill|restart|roll_?back|del|write|shell|bash|redis",
     re.IGNORECASE,
 )

@@ -17,14 +17,15 @@ from agent.answer.diagnosis import ModelUse
 from agent.model.request import Wire, refused_ability
 from tools.errors import RediagnoseError
 from tools.http import redirect, retry_after
+from tools.patterns import deferred
 from tools.redact import hide_secrets
 from tools.text import printable
 
 if TYPE_CHECKING:
     from openai import APIStatusError
 
-_KEYS = re.compile(r"\b[sp]k-[\w*.-]{6,}|\bBearer \S+|[\w-]{32,}")
-_OVERFLOW = re.compile(
+_KEYS = deferred(r"\b[sp]k-[\w*.-]{6,}|\bBearer \S+|[\w-]{32,}")
+_OVERFLOW = deferred(
     r"context[_ -]?(length|window|size|limit)|"
     r"(prompt|input|request|conversation|messages?) (is|are)? ?too (long|large)|"
     r"too many (input |prompt )?tokens|reduce the length|(input|prompt) token count|tokens must be reduced|"

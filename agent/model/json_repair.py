@@ -3,11 +3,13 @@
 import json
 import re
 
+from tools.patterns import deferred
+
 MOST = 200_000
 """Characters beyond which nothing is repaired."""
-_FENCE = re.compile(r"```\w{0,32}")
-_SPACE = re.compile(r"\s+")
-_WORD = re.compile(r"[A-Za-z0-9_.+-]+")
+_FENCE = deferred(r"```\w{0,32}")
+_SPACE = deferred(r"\s+")
+_WORD = deferred(r"[A-Za-z0-9_.+-]+")
 _PLAIN = {"True": "true", "False": "false", "None": "null", "undefined": "null"}
 _CLOSES = {"{": "}", "[": "]"}
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from agent.model.plain_text import Wire as Wire
 from agent.model.plain_text import alternating_turns, as_plain_text
+from tools.patterns import deferred
 
 REASONING = "reasoning_content"
 """A message's own reasoning: kept for endpoints that expect it back, and sent to no other."""
@@ -24,7 +25,7 @@ _PATTERNS = {
 ABILITIES = frozenset(_PATTERNS)
 """What an endpoint is assumed to understand until it refuses it: `roles` is a system's message and two messages of
 one side in a row, `forget` a conversation without the model's own reasoning."""
-_UNABLE = re.compile(r"support|cannot|can't|unable|not allowed|not implemented|requires?\b", re.IGNORECASE)
+_UNABLE = deferred(r"support|cannot|can't|unable|not allowed|not implemented|requires?\b", re.IGNORECASE)
 
 
 def request_body(

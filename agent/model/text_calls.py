@@ -7,22 +7,23 @@ from typing import Any
 
 from agent.model.json_repair import is_object, repaired_json
 from agent.model.response import ToolCall, new_id
+from tools.patterns import deferred
 
 MOST, WORK, DEPTH = 60_000, 200_000, 3
 """Characters that are looked at, those of all objects that are tried, and how deep a call may be wrapped."""
-_THOUGHT = re.compile(r"\A.*</think>|<think>.*", re.DOTALL)
+_THOUGHT = deferred(r"\A.*</think>|<think>.*", re.DOTALL)
 _NAME = r"(?:functions?\.)?([A-Za-z_]\w{0,63})"
-_BEFORE = re.compile(
+_BEFORE = deferred(
     rf"(?:<?function=\s*{_NAME}\s*>|\[TOOL_CALLS\]\s*{_NAME}\s*(?:\[ARGS\])?|<tool_call>\s*{_NAME}|<invoke[^>]*{_NAME}\">)"
     r"\s*\Z"
 )
 """A name right before an object of arguments."""
-_TAGGED = re.compile(
+_TAGGED = deferred(
     rf"<function={_NAME}>\s{{0,64}}"
     r"((?:<parameter=\w{1,64}>(?:(?!<function=).){0,20000}?</parameter>\s{0,64}){0,64})(?=</function>|</tool_call>|\Z)",
     re.DOTALL,
 )
-_PARAMETER = re.compile(r"<parameter=(\w{1,64})>\n?((?:(?!<parameter=).){0,20000}?)\n?</parameter>", re.DOTALL)
+_PARAMETER = deferred(r"<parameter=(\w{1,64})>\n?((?:(?!<parameter=).){0,20000}?)\n?</parameter>", re.DOTALL)
 _NAMES = ("name", "tool", "tool_name", "function_name", "function")
 _ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input")
 

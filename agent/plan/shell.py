@@ -1,11 +1,11 @@
 """Lines for a person's own shell: how redis-cli reaches a node as this program does, with no secret in it."""
 
-import re
 import shlex
 
 from tools.connection.target import Target
+from tools.patterns import deferred
 
-_ADDRESS = re.compile(
+_ADDRESS = deferred(
     r"(?P<host>[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}(%[A-Za-z0-9_.-]{1,32})?\]):(?P<port>[0-9]{1,5})"
 )
 

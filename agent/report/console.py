@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from typing import TextIO
 
 from rich.console import Console as _Console
 from rich.console import ConsoleOptions, RenderableType
@@ -17,9 +18,10 @@ from tools.text import one_line, printable
 class Console(_Console):
     """Rich's console without markup, emoji codes, guessed colours and links, onto stdout or stderr."""
 
-    def __init__(self, *, stderr: bool = False) -> None:
-        stream = sys.stderr if stderr else sys.stdout
-        super().__init__(file=styled(stream), markup=False, emoji=False, highlight=False)
+    def __init__(self, *, stderr: bool = False, cleaned: TextIO | None = None) -> None:
+        """`cleaned` is a sink that is printed onto instead of these."""
+        stream = cleaned or styled(sys.stderr if stderr else sys.stdout)
+        super().__init__(file=stream, markup=False, emoji=False, highlight=False)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """What is rendered, its text cleaned: here text and our own styling are still apart."""
@@ -51,4 +53,4 @@ def show_moving(line: Live, text: str) -> None:
 
 
 def _moving(text: str) -> Spinner:
-    return Spinner("dots", text=Text(one_line(text)), style="status.spinner")
+    return Spinner("dots", text=Text(one_line(text), no_wrap=True, overflow="ellipsis"), style="status.spinner")

@@ -1,26 +1,30 @@
 """The answer as Markdown: the same short top, the evidence below."""
 
+from collections.abc import Iterator
+
 from agent.answer.diagnosis import Diagnosis
+from agent.report.changes import changes, silent_sources
+from agent.report.deployment import tree
+from agent.report.first_screen import END, about, also, colophon, do_now, not_seen, stopped
 from agent.report.markup import code_in_markdown, in_markdown, without_list_mark
 from agent.report.render import (
-    baseline_lines,
     citation_text,
     cost_line,
     failover_lines,
     figures_text,
-    headline,
     notices,
     only_reported,
     shown_evidence,
 )
+from agent.report.sections import COMMAND
+from agent.report.summary import explanation, headline, sentence, what_not_to_do
+from agent.report.words import all_in_words
+from tools.text import one_line
 
 
 def markdown(answer: Diagnosis) -> str:
     """The answer as Markdown: the same short top, the evidence below."""
-    what, do, dont = headline(answer)
-    lines = [_labelled(what), "", _labelled(do), "", _labelled(dont), ""]
-    if notes := notices(answer):
-        lines += [*(f"- {_item(line)}" for line in notes), ""]
+    lines = [*_top(answer)]
     if happened := failover_lines(answer):
         lines += [f"- {_item(line.strip())}" for line in happened[1:] if line] + [""]
     if answer.causes:
@@ -30,8 +34,6 @@ def markdown(answer: Diagnosis) -> str:
             f"{'; '.join(_code_cell(citation_text(e)) for e in shown_evidence(c.evidence))}{only_reported(c)} |"
             for c in answer.causes
         ] + [""]
-    if compared := baseline_lines(answer):
-        lines += [f"- {_item(line.strip())}" if line.startswith(" ") else _item(line) for line in compared]
     shown = [cause.id for cause in answer.causes]
     if not answer.model.alone and (rest := [cause for cause in answer.findings if cause.id not in shown]):
         lines += ["What the checks found besides:", ""]
@@ -52,14 +54,31 @@ def markdown(answer: Diagnosis) -> str:
         for r in answer.readings if r.tool != "symptom"
     ]  # fmt: skip
     lines += ["", "</details>", ""]
-    if answer.unknown:
-        lines += ["Unknown:", "", *(f"- {_item(line)}" for line in answer.unknown), ""]
-    return "\n".join([*lines, in_markdown(cost_line(answer))])
+    return "\n".join([*lines, in_markdown(f"{END} {colophon(answer)}"), "", in_markdown(cost_line(answer))])
 
 
-def _labelled(line: str) -> str:
-    head, _, rest = line.partition(": ")
-    return f"**{in_markdown(head)}:** {in_markdown(rest)}"
+def _top(answer: Diagnosis) -> Iterator[str]:
+    why = " ".join(sentence(part) for part in (stopped(answer), about(answer), explanation(answer)) if part)
+    yield from (f"**{in_markdown(sentence(headline(answer)))}** {in_markdown(why)}", "")
+    if nodes := tree(answer):
+        yield from (*(f"- {_item(line.lstrip('├└ '))}" for line in nodes), "")
+    if seen := all_in_words([cause.evidence for cause in answer.causes[:1]], answer.readings):
+        yield from (f"**Seen:** {in_markdown(sentence('; '.join(seen)))}", "")
+    if changed := changes(answer):
+        yield from (f"**Changed:** {in_markdown(sentence('; '.join(changed)))}", "")
+    steps = list(do_now(answer))
+    words = [line for line in steps if not line.startswith(COMMAND)]
+    yield from (f"**Do now:** {in_markdown(' '.join(words))}", "")
+    if commands := [line.removeprefix(COMMAND) for line in steps if line.startswith(COMMAND)]:
+        # No command that is meant has a fence in it.
+        yield from ("```sh", *(one_line(line).replace("```", "` ` `") for line in commands), "```", "")
+    yield from (f"**Don't:** {in_markdown(what_not_to_do(answer))}", "")
+    if others := list(also(answer)):
+        yield from (f"**Also:** {in_markdown(' '.join(others))}", "")
+    if notes := notices(answer):
+        yield from (*(f"- {_item(line)}" for line in notes), "")
+    if unseen := [*silent_sources(answer), *not_seen(answer)]:
+        yield from ("**Not seen:**", "", *(f"- {_item(line)}" for line in unseen), "")
 
 
 def _item(line: str) -> str:

@@ -2,17 +2,18 @@
 
 import re
 
+from tools.patterns import deferred
 from tools.text import one_line, printable
 
 JOINER = "&#8203;"
 """Breaks a mention, a reference or a link and isn't seen: a zero-width space, written so that a sink lets it pass."""
 _SPACE = "\u200b"
-_SCHEME = re.compile(r"(?i)[a-z0-9+.-](?=://)|(?:mailto|xmpp|tel|sms|data|javascript)(?=:\S)")
-_WWW = re.compile(r"(?i)(www)(?=\.)")
-_SMILEY = re.compile(r":(?=(?:100|1234|[\w+-]*[A-Za-z_+-][\w+-]*):)")
-_MENTION = re.compile(r"@(?=\w)|#(?=\w)|(?<=GH-)(?=\d)|(?<=gh-)(?=\d)")
-_DOMAIN = re.compile(r"(?<=[A-Za-z0-9-])\.(?=[A-Za-z]{2,24}(?![\w-]))")
-_LINK = re.compile(r"\](?=[(\[:])|!(?=\[)")
+_SCHEME = deferred(r"(?i)[a-z0-9+.-](?=://)|(?:mailto|xmpp|tel|sms|data|javascript)(?=:\S)")
+_WWW = deferred(r"(?i)(www)(?=\.)")
+_SMILEY = deferred(r":(?=(?:100|1234|[\w+-]*[A-Za-z_+-][\w+-]*):)")
+_MENTION = deferred(r"@(?=\w)|#(?=\w)|(?<=GH-)(?=\d)|(?<=gh-)(?=\d)")
+_DOMAIN = deferred(r"(?<=[A-Za-z0-9-])\.(?=[A-Za-z]{2,24}(?![\w-]))")
+_LINK = deferred(r"\](?=[(\[:])|!(?=\[)")
 _LOOKALIKES = str.maketrans({"*": "\u2217", "`": "'", "~": "\u223c", "|": "\u00a6"})
 """What a chat takes for bold, code, struck or hidden text, and has no escape for."""
 

@@ -16,28 +16,28 @@ from agent.answer.events import (
     Started,
 )
 from agent.report.plain import Lines
-from agent.report.render import figures_text, sparkline
-from tools.records import Reading
-from tools.text import one_line, printable
+from tools.text import printable
 
 if TYPE_CHECKING:
     from rich.live import Live
-    from rich.text import Text
 
     from agent.report.console import Console
 
 
 class Progress:
-    """Shows the stream of events; does nothing but say which model it is where stderr isn't a terminal."""
+    """One line that moves and vanishes; where stderr is no terminal, which arm answers and what it was refused."""
 
-    def __init__(self, console: Lines) -> None:
-        self.console = console
+    def __init__(self, console: Lines, *, speaks: bool = False) -> None:
+        """`speaks` lets a model's words through as they come, and what stays of it: nothing else prints them."""
+        self.console, self.speaks = console, speaks
+        self._taken, self._found = 0, ""
         self._status: Live | None = None
         self._running: dict[str, str] = {}
         self._speaking = False
 
     def __enter__(self) -> "Progress":
         self._running.clear()
+        self._taken, self._found = 0, ""
         if self.console.is_terminal:
             from agent.report.console import moving_line
 
@@ -76,45 +76,41 @@ class Progress:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Started):
-            how = "checks alone" if event.model == "offline" else f"model {event.model}"
-            self.console.say(f"rediagnose: {how} ({event.why_model})")
+            # On a terminal the answer's last line says so, and a notice of its own would stay there.
+            if self._status is None:
+                how = "checks alone" if event.model == "offline" else f"model {event.model}"
+                self.console.say(f"rediagnose: {how} ({event.why_model})")
         elif isinstance(event, ModelFailed):
-            self.console.say(f"rediagnose: the checks' answer stands: {event.why}")
+            self._notice(f"rediagnose: the checks' answer stands: {event.why}")
         elif isinstance(event, ProposalForbidden):
-            self.console.say(f"rediagnose: forbidden: {event.action}: {event.why}")
+            self._notice(f"rediagnose: forbidden: {event.action}: {event.why}")
         elif self._status is not None:
             self._live(event, self._status)
 
+    def _notice(self, line: str) -> None:
+        """A line that stays, where the answer doesn't come on the same terminal and says it."""
+        if self._status is None or self.speaks:
+            self.console.say(line)
+
     def _live(self, event: Event, status: "Live") -> None:
         if isinstance(event, ModelText):
-            self._speak(event.text, status)
+            if self.speaks:
+                self._speak(event.text, status)
             return
         self._fall_silent(status)
         if isinstance(event, ReadingBegun):
             self._running[event.begun.id] = event.begun.tool
         elif isinstance(event, ReadingTaken):
             self._running.pop(event.reading.id, None)
-            if event.reading.tool != "symptom":
-                self._terminal.print(_line(event.reading), soft_wrap=True)
-        elif isinstance(event, ChecksMade):
-            found = ", ".join(f"{cause.id} {cause.probability:.0%}" for cause in event.findings[:3]) or "nothing"
-            self.console.say(f"checks: {found}", "bold")
-        elif isinstance(event, ModelRetried):
-            self.console.say(f"asking again in {event.seconds:.1f} s: {event.why}", "yellow")
-        waiting = f"turn {event.turn}" if isinstance(event, ModelAsked) else ", ".join(self._running.values())
+            self._taken += event.reading.tool != "symptom"
+        elif isinstance(event, ChecksMade) and event.findings:
+            self._found = f"; so far {event.findings[0].id} {event.findings[0].probability:.0%}"
+        if isinstance(event, ModelRetried):
+            now = f"asking again in {event.seconds:.1f} s: {event.why}"
+        elif isinstance(event, ModelAsked):
+            now = f"the model's turn {event.turn}"
+        else:
+            now = ", ".join(dict.fromkeys(self._running.values())) or "thinking"
         from agent.report.console import show_moving
 
-        show_moving(status, waiting or "thinking")
-
-
-def _line(reading: Reading) -> "Text":
-    from rich.text import Text
-
-    line = Text(f"{one_line(reading.id):<4} ", style="dim")
-    line.append(f"{one_line(reading.tool):<14}", style="red" if reading.unavailable else "green")
-    line.append(f" {reading.ms or 0:8.1f} ms  ", style="dim")
-    line.append(one_line(figures_text(reading)), style="default")
-    series = (reading.values or {}).get("series_ms")
-    if series:
-        line.append(f"  {sparkline(str(series))}", style="cyan")
-    return line
+        show_moving(status, f"{self._taken} readings{self._found}; {now}")

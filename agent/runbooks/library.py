@@ -12,6 +12,7 @@ from agent.answer.taxonomy import CAUSES
 from agent.runbooks.remedy import Remedy
 from tools.errors import UsageError
 from tools.files import read_regular_text
+from tools.patterns import deferred
 from tools.records import Record
 
 BUNDLED = Path(__file__).resolve().parent.parent.parent / "runbooks"
@@ -110,7 +111,7 @@ def _bundled(path: Path) -> Runbook:
     return parse(path)
 
 
-_LIMIT = re.compile(r"^  (\w+):\n    value: (\S+)$", re.MULTILINE)
+_LIMIT = deferred(r"^  (\w+):\n    value: (\S+)$", re.MULTILINE)
 """A bound as the program's own runbooks write it: every command needs them all, and the rest of a runbook seldom."""
 
 

@@ -14,6 +14,7 @@ from agent.runbooks.front_matter import split
 from agent.runbooks.library import BUNDLED, CauseNotes, Runbook, files
 from agent.runbooks.lint_remedy import unreadable, wrong
 from tools.errors import UsageError
+from tools.patterns import deferred
 from tools.records import Record
 
 SECTIONS = (
@@ -31,8 +32,8 @@ _MISSING = {
     "remedies": "give one at least",
     "risk": "say safe or risky",
 }
-_ASIDE = re.compile(r"^```.*?^```$|^\|.*?$", re.DOTALL | re.MULTILINE)
-_LIMIT = re.compile(r'\blimits(?:\[|\.get\()"(\w+)"')
+_ASIDE = deferred(r"^```.*?^```$|^\|.*?$", re.DOTALL | re.MULTILINE)
+_LIMIT = deferred(r'\blimits(?:\[|\.get\()"(\w+)"')
 
 
 class Finding(Record):

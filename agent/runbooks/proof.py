@@ -4,11 +4,12 @@ import re
 
 from agent.answer.diagnosis import Evidence
 from agent.runbooks.library import Library
+from tools.patterns import deferred
 
 _GENERIC = ("delta", "rate", "count", "newest_age", "age", "max", "last", "error", "calls")
 """Parts of a field's name that don't tell what it's about."""
 
-_SPECIFIC = re.compile(r"[_\d|A-Z-]")
+_SPECIFIC = deferred(r"[_\d|A-Z-]")
 
 
 def names(text: str, cited: Evidence) -> bool:

@@ -1,6 +1,5 @@
 """A remedy: what cures a cause, in words and as lines for a shell, and which form of the cause it's for."""
 
-import re
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -11,11 +10,12 @@ from pydantic import Field, model_validator
 
 from agent.answer.compare import compare
 from agent.answer.diagnosis import Evidence, Goal
+from tools.patterns import deferred
 from tools.records import Record, Scalar
 
 Values = Mapping[str, tuple[str, ...]]
 """What placeholders stand for; of some there are several, one for each step that they make."""
-_PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_.:/@%+,=-]{0,199}")
+_PLAIN = deferred(r"[A-Za-z0-9_./][A-Za-z0-9_.:/@%+,=-]{0,199}")
 """What of a reading goes into a line for a shell: no option, and no handle, since that stands for text not shown."""
 CLI = "cli"
 """The placeholder of redis-cli with what it needs to reach a server; `$name_cli` reaches the server `$name`."""

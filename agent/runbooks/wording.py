@@ -1,8 +1,8 @@
 """What a text for people on call mustn't hold: readings' names for their fields, and blanks to be filled."""
 
-import re
+from tools.patterns import deferred
 
-_FIELD = re.compile(
+_FIELD = deferred(
     r"(?<![\w.$/:-])(?:"
     r"[\w|+-]+\.(?:delta|rate|count|age|newest_age|max_usec|usec_per_call|before|failed|file|running)\b"
     r"|(?:o|g|e|n|s|r|k|p|l|m|c|hot|down|open|peer|slot|heard|last|migration|replica|changed|db)[0-9]+\.[a-z_]\w*"
@@ -23,7 +23,7 @@ _OURS = frozenset(
         "nf_conntrack_max",
     )
 )
-_BLANK = re.compile(
+_BLANK = deferred(
     r"\b(?:HOST|PORT|PATH|FILE|NAME|KEY|GROUP|INDEX|USER|PID|ADDRESS|IP|QUERY)\b|…|\.\.\.|<[a-z_ -]+>|\$\w"
 )
 """What stands for something that a reader would have to know."""

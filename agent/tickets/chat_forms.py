@@ -5,8 +5,8 @@ from typing import Any
 
 from agent.answer.diagnosis import Diagnosis
 from agent.report.markup import in_plain_chat, unexpanded
+from agent.report.summary import address_of, author, do_first, explanation, headline, measured_at, what_not_to_do
 from agent.tickets.document import Code, words
-from agent.tickets.summary import address_of, author, do_first, explanation, headline, measured_at, what_not_to_do
 from agent.tickets.ticket import Ticket
 from tools.text import one_line
 

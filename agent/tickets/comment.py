@@ -4,10 +4,9 @@ import hashlib
 from collections.abc import Iterator, Sequence
 
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, RuledOut, Step
+from agent.report.meanings import MEANINGS
 from agent.report.render import cost_line, figures_text, notices, printed_value, shown_evidence
-from agent.tickets.document import Block, Code, Comment, Fold, Items, Line, Para, Part, Text, words
-from agent.tickets.meanings import MEANINGS
-from agent.tickets.summary import (
+from agent.report.summary import (
     address_of,
     author,
     do_first,
@@ -18,6 +17,7 @@ from agent.tickets.summary import (
     step_figures,
     what_not_to_do,
 )
+from agent.tickets.document import Block, Code, Comment, Fold, Items, Line, Para, Part, Text, words
 from tools.connection.target import Target
 from tools.records import Reading
 

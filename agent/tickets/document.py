@@ -1,10 +1,11 @@
 """A comment before it has a form: its top, and what's folded away below."""
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_CODE = re.compile(
+from tools.patterns import deferred
+
+_CODE = deferred(
     r"`(?P<quoted>[^`\n]+)`|(?P<plain>\b[a-z]+#\d+\b|(?:https?|ftp|rediss?|mailto|unix)(?::|\+sentinel:)//\S+|\bwww\.\S+"
     r"|[+~&-]?@[A-Za-z]\w*)"
 )

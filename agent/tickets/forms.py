@@ -11,13 +11,14 @@ from typing import Any
 from agent.report.markup import JOINER, code_in_markdown, in_markdown, unlinked, without_list_mark
 from agent.tickets.document import Code, Comment, Inline, Items, Line, Para, Part
 from agent.tickets.service import Form
+from tools.patterns import deferred
 from tools.text import printable
 
 _FEW = 6
 """Lines of evidence in a note."""
-_EMOTICON = re.compile(r"\((?=(?:[xynib!?/+*-]|on|off|\*[rgby]|flag|flagoff)\))|(?<=[:;])(?=[)(DPp])")
-_WIKI_EDGES = re.compile(r"(?<![A-Za-z0-9])[-+_^~*]|[-+_^~*](?![A-Za-z0-9])")
-_WIKI_ALWAYS = re.compile(r"[{}\[\]|!]")
+_EMOTICON = deferred(r"\((?=(?:[xynib!?/+*-]|on|off|\*[rgby]|flag|flagoff)\))|(?<=[:;])(?=[)(DPp])")
+_WIKI_EDGES = deferred(r"(?<![A-Za-z0-9])[-+_^~*]|[-+_^~*](?![A-Za-z0-9])")
+_WIKI_ALWAYS = deferred(r"[{}\[\]|!]")
 
 
 def formatted_comment(comment: Comment, form: Form, limit: int) -> str:

@@ -11,10 +11,10 @@ from pydantic import SecretStr
 
 from agent.answer.diagnosis import Diagnosis
 from agent.report.markup import in_chat, unlinked
+from agent.report.summary import address_of, author, do_first, explanation, headline, measured_at, what_not_to_do
 from agent.tickets.chat_forms import FORMS, form_of, is_discord
 from agent.tickets.document import Code, words
 from agent.tickets.rest import PATIENCE
-from agent.tickets.summary import address_of, author, do_first, explanation, headline, measured_at, what_not_to_do
 from agent.tickets.ticket import ServiceError, Ticket
 from tools.errors import UsageError
 from tools.http import Redirect, redirect, web_url

@@ -4,10 +4,11 @@ import re
 from typing import Any
 
 from agent.tickets.ticket import Labels, Place, Ticket, foreign_comment, object_of, origin, text_of, time_of
+from tools.patterns import deferred
 
 _REPOSITORY = r"(?!\.{1,2}/)[\w.-]+/(?!\.{1,2}(?:/|$))[\w.-]+"
-_ISSUE = re.compile(rf"https?://[^/]+/(?:api/v3/)?(?:repos/)?({_REPOSITORY})/(?:issues|pull)/(\d{{1,12}})/?", re.ASCII)
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_ISSUE = deferred(rf"https?://[^/]+/(?:api/v3/)?(?:repos/)?({_REPOSITORY})/(?:issues|pull)/(\d{{1,12}})/?", re.ASCII)
+_COMMENT = deferred(r"<!--.*?-->", re.DOTALL)
 """Instructions in an issue's template."""
 
 

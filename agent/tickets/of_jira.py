@@ -1,13 +1,13 @@
 """A Jira issue: a webhook, or the object of REST API 2 (text) and 3 (Atlassian Document Format)."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from agent.tickets.of_github import split_labels
 from agent.tickets.ticket import Place, Ticket, foreign_comment, object_of, origin, text_of, time_of
+from tools.patterns import deferred
 
-_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,100}-[0-9]{1,12}")
+_KEY = deferred(r"[A-Za-z][A-Za-z0-9_]{0,100}-[0-9]{1,12}")
 _BLOCKS = frozenset(("paragraph", "heading", "listItem", "codeBlock", "tableRow", "blockquote", "panel", "rule"))
 
 

@@ -4,12 +4,12 @@ TicketError            nothing could be answered: exit status 3
   ServiceError         a ticket's service refused or failed; one line says what to do
 """
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from tools.errors import RediagnoseError
+from tools.patterns import deferred
 from tools.records import Record
 from tools.redact import hide_secrets
 from tools.text import printable
@@ -24,7 +24,7 @@ Labels = Mapping[str, tuple[str, ...]]
 LONGEST = 1500
 """Characters of a ticket that are read as the symptom, as many as a model gets."""
 _LOOKED_AT = 4 * LONGEST
-_MARKER = re.compile(r"rediagnose:[0-9a-f]{16}")
+_MARKER = deferred(r"rediagnose:[0-9a-f]{16}")
 
 
 class TicketError(RediagnoseError):

@@ -12,7 +12,8 @@ DEAD = "redis://127.0.0.1:1"
 """Where nothing listens: the quickest diagnosis that there is."""
 HARD = 90.0
 """Seconds after which a try hangs."""
-_SETTINGS = ("REDIS", "REDIAGNOSE_", "OPENAI_", "AZURE_", "GITHUB_", "GH_", "JIRA_", "PAGERDUTY_", "XDG_")
+_SETTINGS = ("REDIS", "REDIAGNOSE_", "OPENAI_", "AZURE_", "GITHUB_", "GH_", "JIRA_", "PAGERDUTY_", "XDG_", "COVERAGE_")
+"""What coverage measures writes files: a process whose disk or files are taken away would fail by that."""
 
 
 class Ran(NamedTuple):

@@ -13,7 +13,7 @@ from agent.investigation.investigation import Investigation
 from agent.investigation.sources import Options, Sources
 from agent.recordings.replay import on_virtual_time, recorded_target
 from agent.report.markdown import markdown
-from agent.report.render import text
+from agent.report.text import text
 from agent.runbooks.library import Library, load
 from evals.attacks._replies import SERVERS, Twist, of_one_mind
 from evals.attacks._server import hostile

@@ -15,13 +15,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from agent.investigation.embedded import investigate
-from evals.bench.clients import crowded, join, room
+from evals.bench.clients import crowded, room
 from evals.bench.look import SYMPTOM
 from evals.bench.paced import BATCH, SHAPES, UNSTAMPED
 from evals.bench.page import Page
-from evals.bench.ratio import Batch, Segment, interval, pair_ratios
+from evals.bench.ratio import Batch, Segment, Slice, interval, pair_ratios, undisturbed
 from evals.bench.records import Gate
-from evals.bench.spent import ROOT, Served, forget, served, waited
+from evals.bench.spent import ROOT, Served, forget, served
 from evals.lab.servers import Server, ServerKind, leash
 from evals.lab.wire import Wire
 
@@ -37,8 +37,6 @@ QUIET = 2.5
 LONGEST_LOAD = 600.0
 """Seconds after which a load ends although nobody ended it."""
 RATIO_AT_MOST = 1.10
-WAITED_AT_MOST = 0.005
-"""Share of the time that the server waits for its core, beyond which its p99 is what else runs there."""
 APPLICATION = tuple(shape.split()[0].lower() for shape, _ in SHAPES)
 
 
@@ -54,8 +52,7 @@ class Measured:
         self.without: list[Served] = []
         self.with_: list[Served] = []
         self.took: list[Batch] = []
-        self.waited = 0.0
-        """Seconds for which the server could have run and had no core."""
+        self.held: list[Slice] = []
 
 
 async def beside(kind: ServerKind, page: Page, sizes: Sequence[int] = SIZES) -> None:
@@ -80,20 +77,18 @@ async def beside(kind: ServerKind, page: Page, sizes: Sequence[int] = SIZES) -> 
 async def _measured(kind: ServerKind, size: int, page: Page, cores: Sequence[int]) -> Measured:
     measured = Measured()
     ends = time.monotonic() + min(MOST_SECONDS, page.left - 5)
-    async with crowded(kind, size) as (server, hands, wire):
-        await join(hands, server.url, 0, size)
+    async with crowded(kind, size) as (server, wire):
         try:
             os.sched_setaffinity(server.pid, cores[:1])
             os.sched_setaffinity(0, cores[1:])
-            async with _load(server, cores[1], measured.took):
+            async with _load(server, cores[1], measured):
                 await asyncio.sleep(1)
-                long, before = QUIET, waited(server.pid)
+                long = QUIET
                 for number in range(PAIRS):
                     if time.monotonic() + 2 * long > ends:
                         break
                     page.say(f"beside: {size} clients, pair {number + 1} of {PAIRS}")
                     long = await _pair(measured, server, wire, long, quiet_first=number % 2 == 0)
-                    measured.waited = waited(server.pid) - before
         finally:
             os.sched_setaffinity(0, cores)
     return measured
@@ -118,11 +113,11 @@ async def _pair(measured: Measured, server: Server, wire: Wire, long: float, *, 
 
 
 @asynccontextmanager
-async def _load(server: Server, core: int, took: list[Batch]) -> AsyncIterator[None]:
-    """An application on a core, whose batches are in `took` when the block is over. Raises `LoadFailed`."""
+async def _load(server: Server, core: int, measured: Measured) -> AsyncIterator[None]:
+    """An application on a core, whose batches are in `measured` when the block is over. Raises `LoadFailed`."""
     process = await asyncio.create_subprocess_exec(
         *leash(), "taskset", "--cpu-list", str(core), sys.executable, "-m", "evals.bench.paced", server.host,
-        str(server.port), str(RATE), str(LONGEST_LOAD), stdout=asyncio.subprocess.PIPE, cwd=ROOT,
+        str(server.port), str(server.pid), str(RATE), str(LONGEST_LOAD), stdout=asyncio.subprocess.PIPE, cwd=ROOT,
     )  # fmt: skip
     assert process.stdout is not None
     try:
@@ -138,29 +133,32 @@ async def _load(server: Server, core: int, took: list[Batch]) -> AsyncIterator[N
         status = await process.wait()
     if status:
         raise LoadFailed(f"the load ended with status {status}")
-    took += [(float(at), float(ms)) for at, ms in (line.split() for line in out.decode().splitlines())]
+    for word, *figures in (line.split() for line in out.decode().splitlines()):
+        if word == "took":
+            at, ms = map(float, figures)
+            measured.took.append((at, ms))
+        else:
+            began, ended, lost = map(float, figures)
+            measured.held.append((began, ended, lost))
 
 
 def judged(gate: Gate, measured: Measured, page: Page) -> Gate:
-    """The gate with what was measured, or why it can't be told; the server's own word is noted beside it."""
-    ratios = pair_ratios(measured.took, measured.pairs)
+    """The gate with what was measured, or why it can't be told; the server's own word is noted beside it.
+
+    What others did on the server's core is no triage's doing: the slices in which they held it are left out of both.
+    """
+    took = undisturbed(measured.took, measured.held)
+    left_out = 1 - len(took) / len(measured.took) if measured.took else 0.0
+    ratios = pair_ratios(took, measured.pairs)
     page.note(_servers_word(measured))
+    why = (
+        f"of {RATE} batches a second of {BATCH} commands {left_out:.0%} are left out, as others held the server's core"
+    )
     known = interval(ratios)
     if known is None:
-        return gate.model_copy(update={"why": f"{len(ratios)} of {PAIRS} pairs have enough batches"})
+        return gate.model_copy(update={"why": f"{len(ratios)} of {PAIRS} pairs have enough batches: {why}"})
     value, low, high = known
-    why = f"{len(ratios)} pairs, {RATE} batches a second of {BATCH} commands"
-    compared = gate.model_copy(update={"value": value, "low": low, "high": high, "why": why})
-    return _excused(compared, measured) if compared.outcome == "broken" else compared
-
-
-def _excused(gate: Gate, measured: Measured) -> Gate:
-    """Nothing is called broken where the server waited for its core for as long as makes a p99."""
-    share = measured.waited / sum(ended - began for pair in measured.pairs for began, ended in pair)
-    if share <= WAITED_AT_MOST:
-        return gate
-    why = f"it came as {gate.value:.3g}, but others held the server's core for {share:.1%} of the time"
-    return gate.model_copy(update={"value": None, "low": None, "high": None, "why": why})
+    return gate.model_copy(update={"value": value, "low": low, "high": high, "why": f"{len(ratios)} pairs; {why}"})
 
 
 def _servers_word(measured: Measured) -> str:

@@ -54,11 +54,16 @@ async def triage(size: str, url: str, wires: Sequence[Wire]) -> tuple[Row, dict[
 
 
 def best(rows: Sequence[Row]) -> Row:
-    """The cheapest of those that gave an answer: what else runs only adds. Its answer is what all of them gave."""
+    """The least of each figure among those that gave an answer: what else runs only adds. All their answers."""
     said = [row.answer or "no answer" for row in rows]
     counts = {one: said.count(one) for one in dict.fromkeys(said)}
     told = said[0] if len(counts) == 1 else ", ".join(f"{one} {count} of {len(said)}" for one, count in counts.items())
-    return min(rows, key=lambda row: (not row.answer, row.cpu)).model_copy(update={"answer": told})
+    good = [row for row in rows if row.answer] or rows
+    least = {
+        name: min((one for row in good if (one := getattr(row, name)) is not None), default=None)
+        for name in ("wall", "served", "longest", "cycle")
+    }
+    return min(good, key=lambda row: row.cpu).model_copy(update={"answer": told, **least})
 
 
 def measured(name: str, values: Sequence[float], limit: float, unit: str, waited: Sequence[float] = ()) -> Gate:

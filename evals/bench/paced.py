@@ -1,9 +1,11 @@
 """A load of its own process for the bench: batches of cheap commands, paced, each timed by the kernel.
 
-`python -m evals.bench.paced HOST PORT RATE SECONDS` sends RATE batches a second over a pool of connections, until the
-time is over or it's sent SIGTERM. It prints `ready` as it begins, and in the end a line `at ms` for each batch, `at` in
-seconds of `time.monotonic`, which all processes of a machine share. A batch takes from when it was written to when the
-kernel had its reply, however late this program reads it: what else runs on this processor isn't in it.
+`python -m evals.bench.paced HOST PORT PID RATE SECONDS` sends RATE batches a second over a pool of connections, until
+the time is over or it's sent SIGTERM. It prints `ready` as it begins, and in the end a line `took AT MS` for each
+batch, AT in seconds of `time.monotonic`, which all processes of a machine share, and a line `held BEGIN END SECONDS`
+for each slice of time: how long others held the core of the server, whose PID that is. A batch takes from when it was
+written to when the kernel had its reply, however late this program reads it: what else runs on this processor isn't in
+it.
 """
 
 import random
@@ -12,6 +14,7 @@ import socket
 import sys
 import time
 
+from evals.bench.spent import scheduled
 from tools.connection.arrival import StampedSocket, Stamps
 
 BATCH = 50
@@ -21,6 +24,10 @@ POOL = 64
 KEYS = 1000
 SHAPES = (("SET bench:app:%04d abcdefgh\r\n", 5), ("EXISTS bench:app:%04d\r\n", 4), ("STRLEN bench:app:%04d\r\n", 4))
 """Commands, and the bytes of the reply of each, once all keys are there."""
+SLICE = 20
+"""Batches of one slice of time."""
+WAKING = 15e-6
+"""Seconds that a process needs each time to get a core that is free."""
 UNSTAMPED = 4
 """Exit status where the kernel doesn't say when bytes arrive."""
 
@@ -62,7 +69,22 @@ def batches(rng: random.Random) -> list[tuple[bytes, int]]:
     return made
 
 
-def main(host: str, port: int, rate: float, seconds: float) -> int:
+class Slices:
+    """How long others held a process' core, a slice of time after the other."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._before = (time.monotonic(), *scheduled(pid))
+        self.held: list[tuple[float, float, float]] = []
+
+    def cut(self) -> None:
+        """End a slice, and begin the next."""
+        began, delay, turns = self._before
+        self._before = now, delay_now, turns_now = (time.monotonic(), *scheduled(self._pid))
+        self.held.append((began, now, max(0.0, delay_now - delay - WAKING * (turns_now - turns))))
+
+
+def main(host: str, port: int, pid: int, rate: float, seconds: float) -> int:
     """Send until the time is over, then print."""
     ended = False
 
@@ -79,6 +101,7 @@ def main(host: str, port: int, rate: float, seconds: float) -> int:
     made = batches(random.Random(1))
     print("ready", flush=True)
     took: list[tuple[float, float]] = []
+    slices = Slices(pid)
     starts = [0.0] * POOL
     ends = time.monotonic() + seconds
     count, due = 0, time.monotonic()
@@ -99,9 +122,12 @@ def main(host: str, port: int, rate: float, seconds: float) -> int:
         starts[at] = due if late else caller.stamps.sent
         count += 1
         due += 1 / rate
-    sys.stdout.write("".join(f"{at:.6f} {ms:.4f}\n" for at, ms in took))
+        if count % SLICE == 0:
+            slices.cut()
+    sys.stdout.write("".join(f"took {at:.6f} {ms:.4f}\n" for at, ms in took))
+    sys.stdout.write("".join(f"held {began:.6f} {ended:.6f} {lost:.6f}\n" for began, ended, lost in slices.held))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])))
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5])))

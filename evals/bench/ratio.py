@@ -1,5 +1,6 @@
 """How many times as slow: a p99 with over one without, out of pairs of segments, and how well that is known."""
 
+import bisect
 import math
 import random
 import statistics
@@ -14,6 +15,22 @@ Batch = tuple[float, float]
 """When it was sent, in seconds of `time.monotonic`, and the milliseconds that it took."""
 Segment = tuple[float, float]
 """Begin and end in seconds of `time.monotonic`."""
+
+Slice = tuple[float, float, float]
+"""Begin and end, in the same seconds, of a short time, and for how long others held the server's core in it."""
+HELD_AT_MOST = 0.0003
+"""Seconds of that, beyond which what was slow in a slice may be others' work."""
+
+
+def undisturbed(took: Sequence[Batch], held: Sequence[Slice]) -> list[Batch]:
+    """The batches of slices in which the server had its core, from when they were sent until they were answered."""
+    ends = [ended for _, ended, _ in held]
+
+    def disturbed(at: float) -> bool:
+        number = bisect.bisect_left(ends, at)
+        return number == len(held) or held[number][2] > HELD_AT_MOST
+
+    return [(at, ms) for at, ms in took if not disturbed(at) and not disturbed(at + ms / 1000)]
 
 
 def p99(took: Sequence[Batch], segment: Segment) -> float | None:

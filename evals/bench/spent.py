@@ -123,10 +123,16 @@ def _most_memory(pid: int) -> float | None:
 
 def waited(pid: int) -> float:
     """Seconds that a process could have run and had no core, since it began; 0 where the system doesn't tell."""
+    return scheduled(pid)[0]
+
+
+def scheduled(pid: int) -> tuple[float, int]:
+    """The same, and how many times it was given a core."""
     try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
-    except (OSError, ValueError, IndexError):
-        return 0.0
+        _, delay, turns = Path(f"/proc/{pid}/schedstat").read_text().split()
+        return int(delay) / 1e9, int(turns)
+    except (OSError, ValueError):
+        return 0.0, 0
 
 
 async def forget(wires: Sequence[Wire]) -> None:

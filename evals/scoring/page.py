@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from agent.report.elements import Child, Markup, joined, tag
 from evals.scoring import plots
 from evals.scoring.estimate import Estimate
-from evals.scoring.markup import Child, Markup, joined, tag
 from evals.scoring.report import Report
 from evals.scoring.result import Result
 from evals.scoring.scenario import Scenario

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from evals.scoring.markup import Markup, joined, tag
+from agent.report.elements import Markup, joined, tag
 from evals.scoring.summary import Summary
 
 WIDTH, HEIGHT = 480, 300

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, Step
 from agent.recordings.replay import case, on_virtual_time
-from agent.report.render import text
+from agent.report.text import text
 from agent.runbooks.library import Library, load
 from evals.scoring.scenario import BUNDLED, Scenario
 from evals.scoring.switched_off import taken_for, unnamed
@@ -17,7 +17,6 @@ from tools.record.tape import Tape
 
 FOLDER = Path(__file__).parent
 REWRITE = "make golden"
-SCREEN_LINES, SCREEN_COLUMNS = 24, 160
 UNNAMED = "without its check: "
 _UNNAMED = re.compile(rf"^{UNNAMED}(.+)", re.MULTILINE)
 _HEAD = re.compile(r"^=== (\w+)", re.MULTILINE)
@@ -69,7 +68,7 @@ def entry(scenario: Scenario, answered: Diagnosis) -> str:
         *_part("ruled out", (f"{out.id} {_citations(out.evidence)}" for out in answered.ruled_out)),
         *_part("unknown", answered.unknown),
         "first screen:",
-        *(f"  | {line}".rstrip() for line in _screen(text(answered))),
+        *(f"  | {line}".rstrip() for line in text(answered).splitlines()),
         "",
         "",
     ])  # fmt: skip
@@ -104,8 +103,3 @@ def _citations(evidence: Sequence[Evidence]) -> str:
 def _step(step: Step) -> str:
     change = f" ({step.before} -> {step.after}; undo: {step.rollback})" if step.needs_approval else ""
     return f"{step.id} {step.kind} {step.risk} at {step.node or 'no node'}: {step.action}{change}"
-
-
-def _screen(shown: str) -> list[str]:
-    lines = shown.splitlines()[:SCREEN_LINES]
-    return [line if len(line) <= SCREEN_COLUMNS else f"{line[: SCREEN_COLUMNS - 1]}…" for line in lines]

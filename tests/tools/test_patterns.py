@@ -9,7 +9,7 @@ import pytest
 
 import agent
 import tools
-from tools.patterns import _Deferred, compiled, deferred, literals
+from tools.patterns import _Deferred, compiled, deferred, literals, possible
 
 
 def test_a_deferred_pattern_is_a_pattern() -> None:
@@ -37,6 +37,15 @@ def test_every_deferred_pattern_compiles() -> None:
 ])  # fmt: skip
 def test_what_is_certain_of_a_pattern_is_in_all_that_it_matches(text: str, certain: list[str]) -> None:
     assert list(literals(text)) == certain
+
+
+@pytest.mark.parametrize(("pattern", "text", "may"), [
+    (deferred(r"one (\d+)|two"), "one x", True), (deferred(r"one (\d+)|two"), "three", False),
+    (deferred("word", re.IGNORECASE), "WORD", True), (deferred("a b", re.VERBOSE), "ab", True),
+    (re.compile("one"), "two", True),
+])  # fmt: skip
+def test_what_cannot_match_is_seen_without_the_pattern(pattern: re.Pattern[str], text: str, may: bool) -> None:
+    assert possible(pattern, text) is may
 
 
 def test_a_mistake_shows_on_first_use() -> None:

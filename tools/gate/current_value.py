@@ -1,14 +1,14 @@
 """The value on a server before a change, which must be the same when it's made."""
 
 import hashlib
-import re
 
 from tools.connection.node import Node
 from tools.errors import Forbidden
 from tools.gate.policy import Change
+from tools.patterns import deferred
 from tools.server.config import read_config
 
-_PLAIN = re.compile(r"[A-Za-z0-9_.:-]{1,32}")
+_PLAIN = deferred(r"[A-Za-z0-9_.:-]{1,32}")
 
 
 async def current_value(node: Node, change: Change) -> str | None:

@@ -14,6 +14,7 @@ from tools.host.proc import Files
 from tools.host.process import arguments, config_argument, plain_path
 from tools.host.process_files import Opened, ProcessFiles
 from tools.host.server_program import has_open, has_title, names_config
+from tools.patterns import deferred
 from tools.records import Record, Scalar, Values
 from tools.redact import HIDDEN, hide_secrets, is_secret
 from tools.toolbox import reads
@@ -33,7 +34,7 @@ KNOWN = (
 """Where to look for a file that nobody named; it counts only if its port is the target's."""
 _REPEATED = frozenset({"save", "client-output-buffer-limit", "user", "rename-command", "loadmodule", "sentinel"})
 _UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1024, "m": 1000**2, "mb": 1024**2, "g": 1000**3, "gb": 1024**3}
-_AMOUNT = re.compile(r"(-?\d+)(b|kb?|mb?|gb?|)", re.IGNORECASE)
+_AMOUNT = deferred(r"(-?\d+)(b|kb?|mb?|gb?|)", re.IGNORECASE)
 _CLASSES = {"normal": "normal", "slave": "replica", "replica": "replica", "pubsub": "pubsub"}
 _RENAMED = {
     "lua-time-limit": "busy-reply-threshold", "masterauth": "primaryauth", "masteruser": "primaryuser",

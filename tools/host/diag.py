@@ -1,9 +1,11 @@
 """The TCP sockets of one port, as `ss` sees them: from the kernel's inet_diag, else from /proc/net/tcp."""
 
+import contextlib
 import os
 import socket
 import struct
 import time
+from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
@@ -18,15 +20,21 @@ STATES = (
 PATIENCE = 2.0
 """Seconds for the whole dump."""
 _NETLINK_SOCK_DIAG = 4
-_SOCK_DIAG_BY_FAMILY, _NLMSG_ERROR, _NLMSG_DONE = 20, 2, 3
+_SOCK_DIAG_BY_FAMILY, _TCPDIAG_GETSOCK, _NLMSG_ERROR, _NLMSG_DONE = 20, 18, 2, 3
 _REQUEST_DUMP = 0x301
 _LISTENING = 1 << STATES.index("listen")
+ALL = 0xFFFFFFFF
+_LARGEST = 1 << 16
+"""Bytes of a datagram: the kernel fills half of it at most."""
 _BYTECODE = 1
 _SKMEMINFO, _DROPS = 7, 8
 """The attribute that holds a socket's memory figures, and the place of its drops among them (linux/sock_diag.h)."""
 _PORT_AT_LEAST, _PORT_AT_MOST = 2, 3
 _HEADER = struct.Struct("=IHHII")
-_MESSAGE = struct.Struct("=BBBB2s2s16s16s12xIIIII")
+_ALIKE = "=16x4s4x32s16x8s"
+_MESSAGE = struct.Struct(f"{_ALIKE}4xI")
+"""Behind the header family, state, timer and retransmissions; both addresses, both queues, and the inode
+(linux/inet_diag.h)."""
 
 
 class Socket(NamedTuple):
@@ -48,25 +56,24 @@ class Socket(NamedTuple):
     """What the processes that hold it know it by; 0 for one that nobody holds."""
     drops: int | None = None
     """Of a listener: connections that it had to drop since it began to listen; null where the kernel didn't say."""
+    alike: int = 1
+    """How many are alike in all but the inode, which is then 0: thousands of clients come from a few addresses."""
 
 
 def tcp_sockets(port: int) -> tuple[list[Socket], str]:
     """The sockets whose local port this is, and where that was read: "inet_diag", "proc", or "" for nowhere."""
-    try:
-        found = list(dump(socket.AF_INET, port))
-        if os.path.exists("/proc/net/tcp6"):
-            found += dump(socket.AF_INET6, port)
-        return found, "inet_diag"
-    except (AttributeError, OSError):
-        # No Linux, no such module in the kernel, or a sandbox that forbids netlink.
-        return read_tables(Files(), port)
+    # Each dump goes through all sockets of the machine, so both families are asked for at once where that is known.
+    for families in ((socket.AF_UNSPEC,), _families()):
+        with contextlib.suppress(AttributeError, OSError):
+            return [one for family in families for one in _alike(family, port)], "inet_diag"
+    # No Linux, no such module in the kernel, or a sandbox that forbids netlink.
+    return read_tables(Files(), port)
 
 
 def listening(port: int) -> list[Socket]:
     """The sockets that listen at a port. Raises `OSError` where no table of them can be read."""
     try:
-        families = [socket.AF_INET, *([socket.AF_INET6] if os.path.exists("/proc/net/tcp6") else [])]
-        return [one for family in families for one in dump(family, port, _LISTENING)]
+        return [_listener(one) for family in _families() for one in _messages(family, port, _LISTENING)]
     except (AttributeError, OSError):
         found, source = read_tables(Files(), port)
         if not source:
@@ -81,27 +88,62 @@ def read_tables(files: Files, port: int) -> tuple[list[Socket], str]:
     return found, "proc" if any(tables) else ""
 
 
-def dump(family: int, port: int, states: int = 0xFFFFFFFF) -> Iterator[Socket]:
-    """The sockets of one address family from inet_diag, those whose state's bit is in `states`.
+def _families() -> list[int]:
+    return [socket.AF_INET, *([socket.AF_INET6] if os.path.exists("/proc/net/tcp6") else [])]
 
-    Raises `OSError` where the kernel refuses or is silent."""
+
+def _alike(family: int, port: int) -> Iterator[Socket]:
+    """The sockets of one address family or of both, those together that are alike. Raises `OSError` as `_dump` does."""
+    counts = Counter[tuple[bytes, ...]]()
+    for data, length in _dump(family, port, ALL):
+        # Counted without a step of Python for each: they may be ten thousand.
+        counts.update(Counter(struct.iter_unpack(f"{_ALIKE}{length - struct.calcsize(_ALIKE)}x", data)))
+    for (state, addresses, queues), count in counts.items():
+        yield _of(state, addresses, queues)._replace(alike=count)
+
+
+def _messages(family: int, port: int, states: int) -> Iterator[bytes]:
+    for data, length in _dump(family, port, states):
+        yield from (data[at : at + length] for at in range(0, len(data), length))
+
+
+def _dump(family: int, port: int, states: int) -> Iterator[tuple[bytes, int]]:
+    """What the kernel tells of the sockets whose state's bit is in `states`: messages of one length, and that length.
+
+    Raises `OSError` where the kernel refuses or is silent.
+    """
     ends = time.monotonic() + PATIENCE
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as link:
         link.settimeout(PATIENCE)
         link.send(_request(family, port, states))
         while time.monotonic() < ends:
-            data = link.recv(1 << 18)
-            at = 0
-            while at + _HEADER.size <= len(data):
-                length, kind, *_ = _HEADER.unpack_from(data, at)
+            data = link.recv(_LARGEST)
+            for some in [data] if _is_uniform(data) else _split(data):
+                length, kind, *_ = _HEADER.unpack_from(some)
                 if kind == _NLMSG_DONE:
                     return
                 if kind == _NLMSG_ERROR:
-                    (number,) = struct.unpack_from("=i", data, at + _HEADER.size)
+                    (number,) = struct.unpack_from("=i", some, _HEADER.size)
                     raise OSError(-number, "inet_diag refused")
-                yield _socket(family, data[at + _HEADER.size : at + length])
-                at += (length + 3) & ~3
+                if length < _MESSAGE.size:
+                    raise OSError("inet_diag tells too little")
+                yield some, length
     raise TimeoutError("inet_diag didn't finish")
+
+
+def _is_uniform(data: bytes) -> bool:
+    """Whether all of a datagram's messages have the length and the kind of the first, as they mostly have."""
+    length, *_ = _HEADER.unpack_from(data)
+    count, rest = divmod(len(data), max(length, _HEADER.size))
+    return not rest and all(data[at::length] == data[at : at + 1] * count for at in range(6))
+
+
+def _split(data: bytes) -> Iterator[bytes]:
+    at = 0
+    while at + _HEADER.size <= len(data):
+        length, *_ = _HEADER.unpack_from(data, at)
+        yield data[at : at + length]
+        at += max(_HEADER.size, (length + 3) & ~3)
 
 
 def _request(family: int, port: int, states: int) -> bytes:
@@ -109,20 +151,29 @@ def _request(family: int, port: int, states: int) -> bytes:
     # an opcode, where to go on if it holds, where if it doesn't (past the end rejects), and a second word: the port.
     condition = struct.Struct("=BBHBBH")
     code = condition.pack(_PORT_AT_LEAST, 8, 20, 0, 0, port) + condition.pack(_PORT_AT_MOST, 8, 12, 0, 0, port)
-    wanted = 1 << (_SKMEMINFO - 1) if states == _LISTENING else 0
-    body = struct.pack("=BBBxI48x", family, socket.IPPROTO_TCP, wanted, states)
-    body += struct.pack("=HH", 4 + len(code), _BYTECODE) + code
-    return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _REQUEST_DUMP, 1, 0) + body
+    filtered = struct.pack("=HH", 4 + len(code), _BYTECODE) + code
+    if family == socket.AF_UNSPEC:
+        # The older request, the one that has no family: so it's of both.
+        kind, body = _TCPDIAG_GETSOCK, struct.pack("=4x48xI4x", states)
+    else:
+        wanted = 1 << (_SKMEMINFO - 1) if states == _LISTENING else 0
+        kind, body = _SOCK_DIAG_BY_FAMILY, struct.pack("=BBBxI48x", family, socket.IPPROTO_TCP, wanted, states)
+    return _HEADER.pack(_HEADER.size + len(body + filtered), kind, _REQUEST_DUMP, 1, 0) + body + filtered
 
 
-def _socket(family: int, message: bytes) -> Socket:
-    _, state, timer, retransmits, _, _, source, peer, _, recv_q, send_q, _, inode = _MESSAGE.unpack_from(message)
+def _listener(message: bytes) -> Socket:
+    state, addresses, queues, inode = _MESSAGE.unpack_from(message)
+    return _of(state, addresses, queues)._replace(inode=inode, drops=_drops(message[_MESSAGE.size :]))
+
+
+def _of(state: bytes, addresses: bytes, queues: bytes) -> Socket:
+    family, number, timer, retransmits = state
+    recv_q, send_q = struct.unpack("=II", queues)
     size = 4 if family == socket.AF_INET else 16
     return Socket(
-        state=STATES[state] if state < len(STATES) else "none",
-        address=_address(family, source[:size]), peer=_address(family, peer[:size]),
+        state=STATES[number] if number < len(STATES) else "none",
+        address=_address(family, addresses[:size]), peer=_address(family, addresses[16 : 16 + size]),
         recv_q=recv_q, send_q=send_q, retransmits=retransmits if timer == 1 else 0,
-        inode=inode, drops=_drops(message[_MESSAGE.size :]),
     )  # fmt: skip
 
 

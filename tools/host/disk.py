@@ -3,6 +3,7 @@
 import os
 import os.path
 import re
+from collections.abc import Sequence
 
 from tools.errors import Unanswered
 from tools.host.config_file import Configuration, configuration
@@ -11,12 +12,15 @@ from tools.host.local import Host, offload
 from tools.host.proc import Files
 from tools.host.process import plain_path
 from tools.host.process_files import ProcessFiles
+from tools.patterns import deferred
 from tools.records import Values
 from tools.toolbox import reads
 
 MOST = 5000
 """Names that are looked through in a folder."""
-_TEMPORARY = re.compile(r"temp-.*\.(rdb|aof)")
+_NAMED = deferred(r"^file (\S{1,255}) seq \d{1,10} type ([bi])\b", re.MULTILINE)
+"""A line of the append-only log's manifest; files of the type h are history, which a start leaves alone."""
+_TEMPORARY = deferred(r"temp-.*\.(rdb|aof)")
 
 
 @reads
@@ -26,9 +30,10 @@ async def disk(host: Host) -> Values:
     `dir_*` is of the data folder, `log_*` of the log's. Sizes in bytes; `free` is what a user who isn't root may still
     write, `used_share` 0 to 1 of that; `inodes_*` are null where the file system doesn't count them. `read_only` is
     how it's mounted. `temp_count` and `temp_bytes` are of temp-*.rdb and temp-*.aof: one that is being written, or the
-    leftovers of saves that were cut off. `dir_owner` and `dir_mode` are the folder's user and its rights in octal,
-    `server_user` is the server's own, and `dir_writable` whether that one may make a file there; `dir_gone` is true
-    where the folder that the process works in was deleted.
+    leftovers of saves that were cut off. `aof_missing_base` and `aof_missing_incr` count files that the append-only
+    log's manifest names and that aren't there. `dir_owner` and `dir_mode` are the folder's user and its rights in
+    octal, `server_user` is the server's own, and `dir_writable` whether that one may make a file there; `dir_gone` is
+    true where the folder that the process works in was deleted.
     """
     place = await host.local_place()
     values = await offload(_disk_values, host, place)
@@ -118,7 +123,8 @@ def _mount(files: Files, pid: int | None, path: str) -> tuple[str | None, bool |
 
 def _data_files(files: Files, folder: str, config: Configuration) -> Values:
     if not folder or (names := files.names(folder)) is None:
-        fields = ("rdb_bytes", "rdb_files", "aof_bytes", "aof_files", "temp_bytes", "temp_count")
+        fields = ("rdb_bytes", "rdb_files", "aof_bytes", "aof_files", "aof_missing_base", "aof_missing_incr",
+                  "temp_bytes", "temp_count")  # fmt: skip
         return dict.fromkeys(fields)
     rdb, aof = config.values.get("dbfilename", "dump.rdb"), config.values.get("appendfilename", "appendonly.aof")
     parts = config.values.get("appenddirname", "appendonlydir")
@@ -138,5 +144,16 @@ def _data_files(files: Files, folder: str, config: Configuration) -> Values:
     values: Values = {}
     values["rdb_bytes"], values["rdb_files"] = summed([f"{folder}/{name}" for name in dumps])
     values["aof_bytes"], values["aof_files"] = summed(logs)
+    gone = _missing(files.text(f"{folder}/{parts}/{aof}.manifest"), inside)
+    values["aof_missing_base"], values["aof_missing_incr"] = gone
     values["temp_bytes"], values["temp_count"] = summed([f"{folder}/{name}" for name in temporary])
     return values
+
+
+def _missing(manifest: str | None, names: Sequence[str]) -> tuple[int | None, int | None]:
+    """How many base files and increments a manifest names that aren't beside it; null where there is none."""
+    if manifest is None:
+        return None, None
+    named = [(found[1], found[2]) for found in _NAMED.finditer(manifest)]
+    base, incr = (sum(kind == of and name not in names for name, kind in named) for of in "bi")
+    return base, incr

@@ -36,9 +36,13 @@ class FactFiles(Files):
     def link(self, path: str) -> str | None:
         return (self._sections.get(("link", path)) or "").rstrip("\n") or None
 
-    def names(self, folder: str) -> list[str] | None:
+    def names(self, folder: str, most: int = 100_000) -> list[str] | None:
         found = self._sections.get(("names", folder))
-        return None if found is None else found.splitlines()
+        return None if found is None else found.splitlines()[:most]
+
+    def count(self, folder: str) -> int | None:
+        names = self.names(folder)
+        return None if names is None else len(names)
 
     def matching(self, prefix: str, pattern: str) -> list[str]:
         # The shell's * and ? hardly differ from this, and there are a handful of files.

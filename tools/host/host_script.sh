@@ -179,6 +179,7 @@ still() {
             for file in "$folder/$dump" "$folder"/*.rdb "$folder"/*.aof* "$folder"/temp-*; do
                 [ -f "$file" ] && size "$file" "$file"
             done
+            for file in "$folder"/*.manifest; do lines "$file" '^file '; done
         done
     fi
     awk '{split($4, option, ","); print "-", $2, $3, option[1]}' "/proc/${pid:-self}/mounts" 2>/dev/null | head -n 1000 |

@@ -15,19 +15,20 @@ from tools.errors import Unanswered
 from tools.host.diag import listening
 from tools.host.proc import Files
 from tools.host.server_program import is_server
+from tools.patterns import deferred
 from tools.records import Record
 from tools.redact import PLAIN
 
 Locality = Literal[
     "local", "no-listener", "other-machine", "foreign-listener", "unseen-listener", "other-server", "host-facts",
 ]  # fmt: skip
-SERVERS = re.compile(r"(redis|valkey|keydb)[0-9.-]*(server|sentinel)[0-9.-]*|dragonfly([-_.].*)?", re.IGNORECASE)
+SERVERS = deferred(r"(redis|valkey|keydb)[0-9.-]*(server|sentinel)[0-9.-]*|dragonfly([-_.].*)?", re.IGNORECASE)
 """Names of the programs that speak this protocol as a server; proxies, exporters and clients aren't among them."""
 
 STAND_IN = "127.82.69.80"
 """Where a replay listens on the port of a node that refuses connections: that port isn't this machine's own affair."""
 
-_SOCKET = re.compile(r"socket:\[(\d{1,20})\]")
+_SOCKET = deferred(r"socket:\[(\d{1,20})\]")
 
 
 class Place(Record):

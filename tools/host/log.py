@@ -128,7 +128,7 @@ def _of_process(host: Host, place: Place, pid: int) -> Opened | None:
 
 def _opened(files: Files, pid: int) -> Iterator[str]:
     """The paths of the process' open files that could be its log."""
-    for number in (files.names(f"/proc/{pid}/fd") or [])[:64]:
+    for number in files.names(f"/proc/{pid}/fd", 64) or []:
         target = files.link(f"/proc/{pid}/fd/{number}") or ""
         if target.startswith("/") and (target.endswith(".log") or number == "1"):
             yield target
@@ -195,8 +195,8 @@ def log_values(
 
 _FATAL = frozenset(
     {"config_bad", "bind_failed", "nofile_too_low", "load_failed", "aof_bad_format", "rdb_short_read",
-     "aof_manifest_failed", "acl_load_failed", "module_failed", "tls_config_failed", "aof_write_error",
-     "aof_open_error"}
+     "aof_manifest_failed", "aof_part_missing", "acl_load_failed", "module_failed", "tls_config_failed",
+     "aof_write_error", "aof_open_error"}
 )  # fmt: skip
 """Events after which a server ends by itself, if nothing follows."""
 _BEFORE_START = frozenset({"starting", "overcommit", "thp", "config_loaded"})

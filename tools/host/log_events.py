@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from tools.host.log_lines import Line
-from tools.patterns import deferred, literals
+from tools.patterns import deferred, possible
 from tools.records import Record, Scalar
 
 Level = Literal["info", "warning", "critical"]
@@ -19,8 +19,6 @@ class Pattern(NamedTuple):
     name: str
     level: Level
     match: re.Pattern[str]
-    has: tuple[str, ...]
-    """Of which every line has one that it matches, looked for first; empty where that isn't known."""
 
 
 class Event(Record):
@@ -36,8 +34,7 @@ class Event(Record):
 def _patterns() -> tuple[Pattern, ...]:
     data = tomllib.loads((Path(__file__).parent / "log_patterns.toml").read_text(encoding="utf-8"))
     return tuple(
-        Pattern(name=name, level=one["level"], match=deferred(one["match"], re.MULTILINE), has=literals(one["match"]))
-        for name, one in data.items()
+        Pattern(name=name, level=one["level"], match=deferred(one["match"], re.MULTILINE)) for name, one in data.items()
     )
 
 
@@ -51,8 +48,7 @@ def classify(line: Line) -> Event | None:
     """The event of a line, or None if no pattern matches it."""
     text = line.text[:LONGEST]
     for pattern in PATTERNS:
-        likely = not pattern.has or any(one in text for one in pattern.has)
-        if likely and (found := pattern.match.search(text)):
+        if possible(pattern.match, text) and (found := pattern.match.search(text)):
             figures = {name: _figure(value) for name, value in found.groupdict().items() if value is not None}
             return Event(name=pattern.name, level=pattern.level, at=line.at, figures=figures, pid=line.pid)
     return None

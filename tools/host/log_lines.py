@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from tools.patterns import deferred
 from tools.records import Record
 
 _HEAD = re.compile(
@@ -15,7 +16,7 @@ _LOGFMT = re.compile(
     r'pid=(?P<pid>\d+) role=(?P<role>[\w/]+) timestamp="(?P<at>[^"]{19,20})[^"]*" level=(?P<mark>\w+) message="?'
 )
 """The two forms of a line's head: the usual one, and Valkey's log-format logfmt."""
-_PREFIX = re.compile(
+_PREFIX = deferred(
     r"(?:[\w.-]{1,64}\s{1,40}\| )?"
     r"(?:\d{4}-\d\d-\d\d[T ][\d:.,]{8,20}(?:Z|[+-]\d\d:?\d\d)? (?:std(?:out|err) [FP] )?|"
     r"\w{3} [ \d]\d [\d:]{8}(?:\.\d{1,9})? [\w.-]{1,64} [\w.@/-]{1,64}(?:\[\d{1,10}\])?: )?"

@@ -8,6 +8,7 @@ from tools.host.cgroup import Group, group
 from tools.host.listener import Place, program, servers
 from tools.host.local import Host, Window, offload
 from tools.host.proc import Files
+from tools.patterns import deferred
 from tools.records import Record, Values
 from tools.toolbox import reads
 
@@ -21,7 +22,7 @@ STATES = {
     "R": "running", "S": "sleeping", "D": "disk-sleep", "T": "stopped", "t": "tracing-stop", "Z": "zombie", "I": "idle",
 }  # fmt: skip
 TICKS = os.sysconf("SC_CLK_TCK")
-_PATH = re.compile(r"[A-Za-z0-9_./-]{1,256}")
+_PATH = deferred(r"[A-Za-z0-9_./-]{1,256}")
 MOST_ADDRESSES = 8
 """Addresses that are told of those where the server listens."""
 
@@ -179,20 +180,19 @@ def _sizes(files: Files, folder: str) -> Values:
 
 def _files(files: Files, folder: str) -> Values:
     """Open files, for which the user must be the process's own or root, and their limits from /proc/PID/limits."""
-    opened = files.names(f"{folder}/fd")
     found = re.search(r"^Max open files +(\w+) +(\w+)", files.text(f"{folder}/limits") or "", re.MULTILINE)
     soft, hard = (int(limit) if limit.isdecimal() else None for limit in found.groups()) if found else (None, None)
     allowed = max(0, soft - RESERVED_FDS) if soft is not None else None
     return {
-        "num_fds": len(opened) if opened is not None else None, "nofile_soft": soft, "nofile_hard": hard,
+        "num_fds": files.count(f"{folder}/fd"), "nofile_soft": soft, "nofile_hard": hard,
         "nofile_maxclients": allowed,
     }  # fmt: skip
 
 
 def _loading(files: Files, folder: str) -> bool | None:
     """Whether it's reading a data file, from /proc/PID/fd: a server that loads may stay mute for long stretches."""
-    numbers = files.names(f"{folder}/fd")
-    for number in (numbers or [])[:LOW_FDS]:
+    numbers = files.names(f"{folder}/fd", LOW_FDS)
+    for number in numbers or []:
         name = files.link(f"{folder}/fd/{number}") or ""
         if name.endswith((".rdb", ".aof")):
             flags = re.search(r"^flags:\s+(\d+)", files.text(f"{folder}/fdinfo/{number}") or "", re.MULTILINE)

@@ -7,7 +7,7 @@ from typing import Literal
 from tools.connection.shapes import whole_number
 from tools.connection.target import address
 from tools.host.log_lines import Line
-from tools.patterns import deferred
+from tools.patterns import deferred, possible
 from tools.records import Record, Values
 
 By = Literal[
@@ -38,7 +38,6 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("demoted", r"Configuration change detected\. Reconfiguring myself as a replica of "),
 )  # fmt: skip
 _COMPILED = tuple((name, deferred(pattern)) for name, pattern in _RULES)
-_ANY = deferred("|".join(re.sub(r"\(\?P<\w+>", "(?:", pattern) for _, pattern in _RULES))
 _CLIENT_PLACE = deferred(r"\baddr=([0-9a-fA-F.:\[\]]{3,60})")
 _SENTINEL = deferred(r"\bname=sentinel-[0-9a-f]{8}-cmd\b")
 
@@ -66,9 +65,9 @@ def switches(lines: Iterable[Line]) -> tuple[Switch, ...]:
     last: dict[str, float | None] = {}
     above: str | None = None
     for line in lines:
-        if _ANY.match(line.text) is None:
+        if (rule := _rule(line.text)) is None:
             continue
-        name, told = next((name, told) for name, pattern in _COMPILED if (told := pattern.match(line.text)) is not None)
+        name, told = rule
         groups = told.groupdict()
         place = _place(groups.get("host"), groups.get("port"))
         if name == "epoch":
@@ -82,6 +81,13 @@ def switches(lines: Iterable[Line]) -> tuple[Switch, ...]:
                 above = None
         last[name] = line.at
     return tuple(found)
+
+
+def _rule(text: str) -> tuple[str, re.Match[str]] | None:
+    for name, pattern in _COMPILED:
+        if possible(pattern, text) and (told := pattern.match(text)) is not None:
+            return name, told
+    return None
 
 
 def _switch(

@@ -1,17 +1,19 @@
 """Whether a process runs a Redis or Valkey server: by what its executable holds, since a name is anybody's choice."""
 
 import os
-import re
 from functools import lru_cache
 
 from tools.host.proc import Files
+from tools.patterns import deferred
 
 MOST = 128 << 20
 """Bytes of an executable that are looked through."""
 CHUNK = 1 << 20
 MARK = b"redis_version:"
 """What every server of this protocol writes into INFO, and so has in its program."""
-_PLACE = re.compile(r"\S*:\d{1,5}|unixsocket:\S+")
+LOW_FDS = 256
+"""File descriptors to look through for a file that a server has opened at its start."""
+_PLACE = deferred(r"\S*:\d{1,5}|unixsocket:\S+")
 """Where a server listens, as it says in its title."""
 
 
@@ -61,6 +63,6 @@ def _is_title(text: str) -> bool:
 
 
 def has_open(files: Files, pid: int, path: str) -> bool:
-    """Whether a process has a file open."""
-    numbers = files.names(f"/proc/{pid}/fd") or []
-    return any(files.link(f"/proc/{pid}/fd/{number}") == path for number in numbers[:4096])
+    """Whether a process has had a file open since it began: later numbers are its clients', which may be thousands."""
+    numbers = files.names(f"/proc/{pid}/fd", LOW_FDS) or []
+    return any(files.link(f"/proc/{pid}/fd/{number}") == path for number in numbers)

@@ -86,17 +86,20 @@ def _tcp_values(place: Place, found: list[Socket], asked: list[int]) -> Values:
     listeners = [one for one in found if one.state == "listen" and one.address in place.addresses]
     others = [one for one in found if one.state != "listen" and (everywhere or one.address in place.addresses)]
     limits = [one.send_q for one in listeners if one.send_q is not None] or asked
-    states = Counter(one.state for one in others)
+    states, peers = Counter[str](), Counter[str]()
+    for one in others:
+        states[one.state] += one.alike
+        # One that waits for its last segment to be forgotten is no peer any more.
+        if one.state != "time_wait":
+            peers[one.peer] += one.alike
     values: Values = {
-        "recv_q": sum(one.recv_q for one in listeners) if listeners else None,
-        "send_q": max(limits, default=None), "listeners": len(listeners),
+        "recv_q": sum(one.alike * one.recv_q for one in listeners) if listeners else None,
+        "send_q": max(limits, default=None), "listeners": sum(one.alike for one in listeners),
         **{state: states[state] for state in COUNTED},
-        "unread_bytes": sum(one.recv_q for one in others), "unacked_bytes": sum(one.send_q or 0 for one in others),
-        "retransmitting": sum(one.retransmits > 0 for one in others),
+        "unread_bytes": sum(one.alike * one.recv_q for one in others),
+        "unacked_bytes": sum(one.alike * (one.send_q or 0) for one in others),
+        "retransmitting": sum(one.alike for one in others if one.retransmits > 0), "peers": len(peers),
     }  # fmt: skip
-    # One that waits for its last segment to be forgotten is no peer any more.
-    peers = Counter(one.peer for one in others if one.state != "time_wait")
-    values["peers"] = len(peers)
     for rank, (address, count) in enumerate(sorted(peers.items(), key=lambda one: (-one[1], one[0]))[:PEERS], 1):
         values |= {f"peer{rank}.address": address, f"peer{rank}.count": count}
     return values

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from tools.host.directives import DIRECTIVES
 from tools.host.log_lines import Line
 from tools.host.process import plain_path
-from tools.patterns import deferred
+from tools.patterns import deferred, possible
 from tools.records import Record, Scalar, Values
 
 Rules = tuple[tuple[str, re.Pattern[str]], ...]
@@ -141,7 +141,7 @@ def start_failure(lines: Sequence[tuple[Line, str | None]]) -> Values:
 
 def _failure(text: str) -> Values:
     for reason, pattern in _RULES:
-        if found := pattern.search(text):
+        if possible(pattern, text) and (found := pattern.search(text)):
             if reason == "dump-corrupt" and _OF_AOF.search(text):
                 return {}
             values: Values = {"reason": reason}

@@ -130,7 +130,9 @@ class Recorder:
             self._compress(self.path.with_name(f".{self.path.name}.{os.getpid()}"))
 
     def _compress(self, packed: Path) -> None:
-        file = os.fdopen(os.open(packed, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), "wb")
+        # Who may read what is written so far may read the rest, and nobody else.
+        mode = self.path.stat().st_mode & 0o666
+        file = os.fdopen(os.open(packed, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "wb")
         try:
             # Without a time in it: the same incident gives the same file.
             level = 9 if self.path.stat().st_size < LARGE else 1

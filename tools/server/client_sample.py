@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from tools.connection.node import Node
@@ -10,28 +11,32 @@ from tools.connection.shapes import whole_number
 from tools.errors import Unanswered
 from tools.server.client_list import Client, parse_clients
 
-WHOLE = 300
-"""Clients up to which they're listed in one call: a line takes the server about 3 µs, and 1 ms isn't noticed."""
-BATCH = 250
-"""Ids that one call asks for where there are more."""
-SAMPLED = 2500
-"""Clients of a crowd that are looked at, up to which all are: 10 ms of the server's time, and they tell who comes."""
-CALLS = 20
-"""Most calls for that."""
-VALKEY_CALLS, VALKEY_BATCH, VALKEY_SEARCHED = 8, 64, 12
-"""The same on Valkey, which goes through all its clients at each call: 0.4 ms for 10,000 of them (9.1), 2 ms (8.1)."""
+HOLD, TOTAL = 0.7, 6.5
+"""Milliseconds that one call may hold a server, and all that are made to learn who there is."""
+LINE = 0.003
+"""Milliseconds of a client's line the first time, for which the server asks the kernel for its addresses."""
+VALKEY_WALK, VALKEY_8_WALK = 0.0001, 0.0002
+"""Milliseconds for each client that is connected, at every call, on Valkey: it goes through all of them."""
+WHOLE = 250
+"""Clients up to which they're listed in one call."""
+BATCH, LEAST = 160, 96
+"""Most ids that one call asks for of those that are likely to be taken, and fewest."""
 MOST_IDS = 1000
-"""Ids of one call; one that nobody has costs the server a twentieth of a microsecond."""
+"""Ids of one call; one that nobody has costs the server a fiftieth of a microsecond."""
 FEW = 1000
 """Clients up to which one call lists them where their ids lie far apart; it holds the server some 3 ms."""
 DENSE = 4
 """Ids that were ever given for each client that is connected, up to which asking for ids finds them."""
-AHEAD = 250
+AHEAD = 50
 """Ids beyond the newest that is known: clients that came since."""
+LEAST_CALLS, MOST_CALLS = 4, 30
+"""Calls for a sample, however long one takes, and however few of the ids are taken."""
 FAT = 2**20
 """Bytes of one client's buffers, by INFO, for which more of a crowd are looked through."""
-SEARCHED = 80
+SEARCHED, VALKEY_SEARCHED = 120, 12
 """Most calls of that."""
+FLAGGED = ("blocked_clients", "pubsub_clients", "tracking_clients", "watching_clients")
+"""What INFO counts of those that CLIENT LIST flags."""
 PRACTICALLY = 0.98
 """Share of the clients that were counted by which all are seen: some leave between the count and the list."""
 _GOLDEN = (math.sqrt(5) - 1) / 2
@@ -45,6 +50,47 @@ class Listed(NamedTuple):
     """How many there are."""
 
 
+class Pace(NamedTuple):
+    """How a crowd is asked for by ID so that nobody notices."""
+
+    walk: float
+    """Milliseconds of each call beside its lines."""
+    size: int
+    """Ids of one call."""
+
+    @property
+    def lines(self) -> int:
+        """Clients that can be listed in all, where all the ids are taken."""
+        return max(LEAST_CALLS, int(TOTAL / (self.walk + LINE * self.size))) * self.size
+
+
+def pace(count: int, each: float) -> Pace:
+    """The calls for so many clients, `each` of which costs so many milliseconds of every call."""
+    walk = each * count
+    return Pace(walk, int(min(BATCH, max(LEAST, (HOLD - walk) / LINE))))
+
+
+class _Server(NamedTuple):
+    """What INFO says of the clients, and of what the server can do."""
+
+    figures: Mapping[str, str]
+    valkey: str
+    """Its version, empty for another product."""
+
+    def number(self, name: str) -> int | None:
+        return whole_number(self.figures.get(name, ""))
+
+    @property
+    def filters(self) -> bool:
+        """Whether it lists clients by their flags."""
+        return (whole_number(self.valkey.partition(".")[0]) or 0) >= 9
+
+    @property
+    def walk(self) -> float:
+        """Milliseconds for each client that is connected, at every call."""
+        return 0.0 if not self.valkey else VALKEY_WALK if self.filters else VALKEY_8_WALK
+
+
 async def listed(node: Node) -> Listed:
     """The clients, or of a crowd a sample by ID, the fattest among it where INFO tells of one.
 
@@ -55,19 +101,20 @@ async def listed(node: Node) -> Listed:
     count = whole_number(figures.get("connected_clients", ""))
     if count is None or count <= WHOLE:
         return await _whole(node)
+    server = _Server(figures, (await _info(node, "server")).get("valkey_version", ""))
     if node.client_id is None:
         node.client_id = whole_number(str(await node.one("CLIENT", "ID"))) or 1
     newest = node.client_id + AHEAD
     if newest > DENSE * count and count <= FEW:
         return await _whole(node)
-    asked = _Asked(node)
+    asked, paced = _Asked(node), pace(count, server.walk)
     try:
         if newest > DENSE * count:
             await asked.all_of(scattered(newest))
-        elif count <= SAMPLED:
-            await asked.down_from(newest)
+        elif count <= paced.lines:
+            await asked.down_from(newest, paced.size)
         else:
-            await _sample(asked, figures, newest, count)
+            await _sample(asked, server, spread(newest, paced.size), count, paced)
     except _CantList:
         if count <= FEW:
             return await _whole(node)
@@ -91,17 +138,30 @@ async def _whole(node: Node) -> Listed:
     return Listed(every, len(every))
 
 
-async def _sample(asked: "_Asked", figures: Mapping[str, str], newest: int, count: int) -> None:
+async def _sample(asked: "_Asked", server: _Server, blocks: Iterator[range], count: int, paced: Pace) -> None:
     """Some of a crowd; and more of it as long as INFO tells of a buffer that none of them has."""
-    valkey = "valkey_version" in await _info(asked.node, "server")
-    size = VALKEY_BATCH * (1 if count > 2 * SAMPLED else 2) if valkey else BATCH
-    calls = VALKEY_CALLS if valkey else CALLS
-    most = calls + (VALKEY_SEARCHED if valkey else SEARCHED)
-    for number, ids in enumerate(spread(newest, size)):
-        enough = number >= calls or len(asked.found) >= SAMPLED
-        if enough and not (number < most and hides_fat(figures, asked.found.values())):
+    spent = 0.0
+    for number, ids in enumerate(islice(blocks, MOST_CALLS), 1):
+        spent += paced.walk + LINE * await asked.by_id(ids)
+        if number >= LEAST_CALLS and spent + paced.walk + LINE * paced.size > TOTAL:
+            break
+    if server.filters and _are_few(server, asked.found.values(), count):
+        # All that are blocked, monitor, subscribe or watch, by a single walk.
+        await asked.by(("NOT-FLAGS", "N"))
+    elif hides_fat(server.figures, asked.found.values()) and 0 < (server.number("pubsub_clients") or 0) <= BATCH:
+        # Output mostly piles up for subscribers.
+        await asked.by(("TYPE", "pubsub"))
+    for ids in islice(blocks, VALKEY_SEARCHED if server.valkey else SEARCHED):
+        if not hides_fat(server.figures, asked.found.values()):
             return
-        await asked.by(ids)
+        await asked.by_id(ids)
+
+
+def _are_few(server: _Server, found: Collection[Client], count: int) -> bool:
+    """Whether the clients that have a flag are so few that one call lists all of them, by INFO and by the sample."""
+    counted = sum(server.number(name) or 0 for name in FLAGGED)
+    flagged = sum(client.flags != "N" for client in found)
+    return counted <= BATCH and flagged * count <= BATCH * len(found)
 
 
 class _CantList(Exception):
@@ -115,27 +175,32 @@ class _Asked:
         self.node = node
         self.found: dict[int, Client] = {}
 
-    async def by(self, ids: Sequence[int]) -> int:
-        """Ask for some; how many of them there are."""
-        (reply,) = await self.node.ask(("CLIENT", "LIST", "ID", *ids))
+    async def by(self, words: Sequence[str | int]) -> int:
+        """Ask for those that some words choose; how many of them there are."""
+        (reply,) = await self.node.ask(("CLIENT", "LIST", *words))
         if isinstance(reply, ServerError) and reply.kind is None:
             raise _CantList
         came = parse_clients(str(self.node.value(reply)))
         self.found |= {client.id: client for client in came}
         return len(came)
 
+    async def by_id(self, ids: Sequence[int]) -> int:
+        """Ask for some ids; how many of them are taken."""
+        return await self.by(("ID", *ids))
+
     async def all_of(self, calls: Iterable[Sequence[int]]) -> None:
         """Ask for all of some calls' ids."""
         for ids in calls:
-            await self.by(ids)
+            await self.by_id(ids)
 
-    async def down_from(self, newest: int) -> None:
-        """Ask for every id, in larger steps where fewer of them are taken."""
-        size = BATCH
+    async def down_from(self, newest: int, size: int) -> None:
+        """Ask for every id, twice as many in a call where few of them are taken."""
+        step = size
         while newest > 0:
-            came = await self.by(range(max(1, newest - size + 1), newest + 1))
-            newest -= size
-            size = min(MOST_IDS, 2 * size) if came < BATCH / 4 else size if came <= BATCH else BATCH
+            came = await self.by_id(range(max(1, newest - step + 1), newest + 1))
+            newest -= step
+            # Should all of the next be taken, that's still 1 ms of lines.
+            step = 2 * size if came < size / 4 else size
 
 
 def spread(newest: int, size: int) -> Iterator[range]:

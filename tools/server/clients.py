@@ -39,7 +39,7 @@ async def clients(
     An owner's `cmds` are its clients' last commands. `db0.clients` of them selected database 0 and `db0.readers` of
     those looked something up last, with the name and address of one. Each with count, idle and age in seconds, and
     buffers in bytes; `unused` did nothing since connecting. `listed` of `connected` clients were seen (`share_seen`);
-    of more than 2,500 it's a sample by ID. `paused` counts clients blocked in a command that doesn't block, the
+    of more than some 1,700 it's a sample by ID. `paused` counts clients blocked in a command that doesn't block, the
     longest of them for `paused_idle_max` seconds; `threaded` those whose module's command only reads, which works on
     in a thread of its own. `stalled` are those whose output doesn't move; `monitor.ids` are the oldest of `monitors`;
     `omem_max`, `qbuf_max` and `argv_mem_max` name the largest buffers and their client, as far as the same client

@@ -8,6 +8,7 @@ from tools.connection.protocol import Reply, ServerError
 from tools.connection.shapes import whole_number
 from tools.connection.target import address
 from tools.errors import Unanswered
+from tools.patterns import deferred
 from tools.records import Record, Values
 from tools.server.config import read_config
 from tools.server.hot_keys import hot_keys
@@ -26,7 +27,7 @@ PARAMETERS = [
     "cluster-slot-stats-enabled",
 ]  # fmt: skip
 REDIRECTS = ("MOVED", "ASK", "TRYAGAIN", "CROSSSLOT", "CLUSTERDOWN")
-_MESSAGES = re.compile(r"cluster_stats_messages_(fail|auth-req|auth-ack|update|mfstart|)_?(sent|received)")
+_MESSAGES = deferred(r"cluster_stats_messages_(fail|auth-req|auth-ack|update|mfstart|)_?(sent|received)")
 HEARD_WITHIN_MS, MOST_HEARD = 1800, 24
 """Below the window of a reading: who was heard then lived when the readings had begun."""
 STATES = ("ok", "pfail", "fail", "handshake", "noaddr")

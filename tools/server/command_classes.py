@@ -1,7 +1,6 @@
 """What a command does: whether it writes, waits by design, or belongs to a module. The server is asked where we don't
 know."""
 
-import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,22 +8,23 @@ from pathlib import Path
 from tools.connection.node import Node
 from tools.connection.protocol import ServerError
 from tools.errors import Unanswered
+from tools.patterns import deferred
 from tools.records import Record
 
 MOST_ASKED = 32
 """Names of one COMMAND INFO: a server with every module has some hundreds, and those in use are few."""
-_NAME = re.compile(r"[a-z0-9_.-]{1,64}")
+_NAME = deferred(r"[a-z0-9_.-]{1,64}")
 
 _KNOWN: dict[str, frozenset[str]] = {
     kind: frozenset(names.split())
     for kind, names in tomllib.loads(Path(__file__).with_name("commands.toml").read_text("utf-8")).items()
 }
 
-_MODULE = re.compile(
+_MODULE = deferred(
     r"[a-z0-9_-]+\.[a-z0-9_.-]+|v(add|sim|rem|card|dim|emb|links|info|ismember|getattr|setattr|randmember|range)"
 )
 """Names of modules' commands: with a dot, and those of vector sets."""
-_MODULE_WRITES = re.compile(
+_MODULE_WRITES = deferred(
     r"json\.(set|mset|merge|del|forget|num\w+|str(append)|arr(append|insert|pop|trim)|toggle|clear)|"
     r"ts\.(add|madd|create|createrule|alter|del|deleterule|incrby|decrby)|v(add|rem|setattr)|"
     r"ft\.(create|alter|drop\w*|add|del|alias\w+|sug(add|del)|dict(add|del)|syn\w*update)|"

@@ -1,18 +1,18 @@
 """INFO commandstats over a window: which commands cost the server its time."""
 
-import re
 from collections import Counter
 from typing import Annotated
 
 from pydantic import Field
 
 from tools.connection.node import Node
+from tools.patterns import deferred
 from tools.records import Scalar, Values
 from tools.server.command_classes import known_classes
 from tools.server.info import Window, pair
 from tools.toolbox import reads
 
-_FIELD = re.compile(r"cmdstat_(?P<name>.+?)\.(?P<field>\w+?)(?P<suffix>\.delta|\.rate)?")
+_FIELD = deferred(r"cmdstat_(?P<name>.+?)\.(?P<field>\w+?)(?P<suffix>\.delta|\.rate)?")
 TELLING = (
     "xreadgroup", "lpush", "rpush", "lpop", "rpop", "blpop", "brpop", "lmpop", "blmpop", "lmove", "blmove", "rpoplpush",
     "brpoplpush", "ltrim", "bzpopmin", "zpopmin", "evalsha", "flushall", "flushdb", "config|set", "script|flush",

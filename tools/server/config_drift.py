@@ -9,13 +9,14 @@ from tools.errors import Unanswered
 from tools.host.config_file import canonical_name, configuration, drift, equal_values, why_unread
 from tools.host.local import Host, offload
 from tools.host.process import plain_path
+from tools.patterns import deferred
 from tools.records import Values
 from tools.redact import hide_secrets, is_secret
 from tools.toolbox import reads
 
 CLOSE = 5.0
 """Seconds after the start in which whoever starts a server may still write its file."""
-_COUNTED = re.compile(r"^cmdstat_([\w|-]{1,64}):calls=(\d{1,19})", re.MULTILINE)
+_COUNTED = deferred(r"^cmdstat_([\w|-]{1,64}):calls=(\d{1,19})", re.MULTILINE)
 SHOWN = 20
 """Parameters that are shown, in their order."""
 DEFAULTS = {

@@ -1,7 +1,6 @@
 """The nodes of one deployment that are known so far, and how one tells of another."""
 
 import ipaddress
-import re
 from typing import Literal
 
 from tools.clock import Clock
@@ -10,6 +9,7 @@ from tools.connection.network import Network, SystemNetwork
 from tools.connection.node import Node
 from tools.connection.target import Target, address
 from tools.connection.tokens import tokens_of
+from tools.patterns import deferred
 from tools.records import Record
 from tools.redact import Pseudonyms
 from tools.server.hello import Heard
@@ -20,7 +20,7 @@ deployment is looked at in part, and the answer says so."""
 MOST_ABROAD = 24
 """Of them without credentials: names, and addresses that anybody on the Internet may have. A server can name any, and
 makes nobody knock at a thousand."""
-_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
+_NAME = deferred(r"[A-Za-z0-9_.:-]{1,253}")
 """Host names and addresses: a replica tells its own, and can tell anything."""
 Topology = Literal["standalone", "replication", "sentinel", "cluster"]
 Role = Literal["primary", "replica", "sentinel", "unknown"]

@@ -5,6 +5,7 @@ import re
 from tools.connection.node import Node
 from tools.connection.protocol import Command, Reply, ServerError
 from tools.errors import Unanswered
+from tools.patterns import deferred
 from tools.records import Scalar, Values
 
 FAILED = (ServerError, Unanswered)
@@ -13,8 +14,8 @@ LONGEST = 600
 """Characters of advice that are kept."""
 MOST_ADVICE = 8192
 """Characters of advice that are looked at."""
-_POINT = re.compile(r"\s*(?:-|\*|\d{1,3}\.)\s+(\S.*)?")
-_END = re.compile(r"[.!?](?=\s|$)")
+_POINT = deferred(r"\s*(?:-|\*|\d{1,3}\.)\s+(\S.*)?")
+_END = deferred(r"[.!?](?=\s|$)")
 """Of a sentence."""
 
 

@@ -1,18 +1,18 @@
 """The sentinels that watch a data node, as they announce themselves on it."""
 
-import re
 from typing import Literal
 
 from tools.connection.node import PATIENCE, Node
 from tools.connection.protocol import Reply, ServerError
 from tools.connection.shapes import whole_number
 from tools.errors import Unanswered
+from tools.patterns import deferred
 
 CHANNEL = "__sentinel__:hello"
 PERIOD = 2.0
 """Seconds between two announcements of one sentinel."""
 STEP = 0.1
-_CLIENT = re.compile(r"\bname=sentinel-[0-9a-f]{8}-pubsub\b")
+_CLIENT = deferred(r"\bname=sentinel-[0-9a-f]{8}-pubsub\b")
 
 
 Heard = Literal["announced", "silent", "none", "not-asked"]

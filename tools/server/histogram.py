@@ -1,7 +1,6 @@
 """How long commands took on the server: INFO latencystats, and LATENCY HISTOGRAM over a window."""
 
 import math
-import re
 from collections.abc import Callable
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from pydantic import Field
 from tools.connection.node import Node
 from tools.connection.protocol import Reply, ServerError
 from tools.errors import Unanswered
+from tools.patterns import deferred
 from tools.records import Record, Scalar, Values
 from tools.server.doctor import FAILED, answers, unavailable
 from tools.server.info import Pair, Window, pair
@@ -18,8 +18,8 @@ from tools.toolbox import reads
 ASK: tuple[str, str] = ("LATENCY", "HISTOGRAM")
 NAMED = 40
 """Commands whose second histogram is asked for: those that took most of the window."""
-_PERCENTILE = re.compile(r"latency_percentiles_usec_(?P<name>.+)\.(?P<share>p\d+(\.\d+)?)")
-_CALLS = re.compile(r"cmdstat_(?P<name>.+)\.(?P<field>calls|calls\.delta|usec|usec\.delta)")
+_PERCENTILE = deferred(r"latency_percentiles_usec_(?P<name>.+)\.(?P<share>p\d+(\.\d+)?)")
+_CALLS = deferred(r"cmdstat_(?P<name>.+)\.(?P<field>calls|calls\.delta|usec|usec\.delta)")
 
 
 class Histogram(Record):

@@ -12,6 +12,7 @@ from tools.connection.node import Node, stat_name
 from tools.connection.protocol import Command, Reply, ServerError
 from tools.connection.shapes import whole_number
 from tools.errors import Unanswered
+from tools.patterns import deferred
 from tools.records import Scalar, Values
 from tools.redact import Pseudonyms
 from tools.toolbox import reads
@@ -22,7 +23,7 @@ Section = Literal[
     "server", "clients", "memory", "persistence", "stats", "replication", "cpu", "errorstats", "cluster", "keyspace",
     "modules", "threads", "tls",
 ]  # fmt: skip
-COUNTERS = re.compile(
+COUNTERS = deferred(
     r"total_(?!system)\w+|rejected_connections|expired_(keys|subkeys|fields|time_cap_reached_count)|evicted_\w+|"
     r"keyspace_(hits|misses)|sync_(full|partial_ok|partial_err)|used_cpu_\w+|used_active_time_\w+|errorstat_\w+\.count|"
     r"acl_access_denied_\w+|client_(query|output)_buffer_limit_disconnections|aof_delayed_fsync|rdb_saves|"
@@ -30,7 +31,7 @@ COUNTERS = re.compile(
     r"slave_expires_tracked_keys|dump_payload_sanitizations|instantaneous_eventloop_cycles_per_sec"
 )
 """Fields that only ever grow; the others are gauges."""
-_NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
+_NUMBER = deferred(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 MOST_FIELDS = 8192
 """Fields of one section that are kept: a server with every module's commands has about half of them."""
 MOST_SECTIONS = 64
@@ -239,8 +240,8 @@ def parse_info(text: str, pseudonyms: Pseudonyms) -> dict[str, dict[str, Scalar]
 
 _BEGIN, _END = "\r\nconnected_slaves:", "\r\nmaster_replid:"
 """What stands before and behind the replicas' lines."""
-_REPLICA = re.compile(r"(slave\d+:ip=)(.{0,1024})(,port=\d+,state=\w+,offset=\d+,lag=-?\d+(?:,\w+=[\w.:-]+)*)")
-_BESIDE = re.compile(r"(min_slaves_|replicas_|master_failover_)\w+:[\w-]*")
+_REPLICA = deferred(r"(slave\d+:ip=)(.{0,1024})(,port=\d+,state=\w+,offset=\d+,lag=-?\d+(?:,\w+=[\w.:-]+)*)")
+_BESIDE = deferred(r"(min_slaves_|replicas_|master_failover_)\w+:[\w-]*")
 
 
 def _honest(text: str, pseudonyms: Pseudonyms) -> str:
@@ -259,7 +260,7 @@ def _honest(text: str, pseudonyms: Pseudonyms) -> str:
     return "".join((before, begin, count, "\r\n", "\r\n".join(remaining), end, after))
 
 
-_COMPOUND = re.compile(r"[\w.-]+=[^,]*(,[\w.-]+=[^,]*)*")
+_COMPOUND = deferred(r"[\w.-]+=[^,]*(,[\w.-]+=[^,]*)*")
 
 
 def _scalar(raw: str) -> Scalar:

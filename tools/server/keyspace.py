@@ -3,15 +3,16 @@
 import re
 
 from tools.connection.node import Node
+from tools.patterns import deferred
 from tools.records import Scalar, Values
 from tools.server.info import Window, pair
 from tools.toolbox import reads
 
 DATABASES = 16
 """Databases that are shown, those with most keys first; the totals are of all."""
-_DB = re.compile(r"(db\d+)\.(keys|expires|avg_ttl)(\.delta)?")
+_DB = deferred(r"(db\d+)\.(keys|expires|avg_ttl)(\.delta)?")
 _POWERS = ("", "K", "M", "G", "T", "P")
-_SIZES = re.compile(r"db\d{1,9}_distrib_(strings|lists|sets|zsets|hashes|streams)_(?:sizes|items)\.(\d{1,4})([KMGTP]?)")
+_SIZES = deferred(r"db\d{1,9}_distrib_(strings|lists|sets|zsets|hashes|streams)_(?:sizes|items)\.(\d{1,4})([KMGTP]?)")
 _GAUGES = (
     "expired_stale_perc", "expired_keys_with_volatile_items_stale_perc", "evicted_keys", "lazyfree_pending_objects",
     "slave_expires_tracked_keys", "maxmemory_policy",

@@ -9,6 +9,7 @@ from pydantic import Field
 from tools.connection.node import Node
 from tools.connection.protocol import ServerError
 from tools.errors import Unanswered
+from tools.patterns import deferred
 from tools.records import Values
 from tools.server.big_keys import scanned
 from tools.toolbox import reads
@@ -17,7 +18,7 @@ SHOWN = 3
 """Lists that are shown, the longest first; they are asked twice."""
 SCAN_COUNT = 1000
 """Hash slots that one SCAN looks at: about 2.5 ms."""
-_QUEUE = re.compile(
+_QUEUE = deferred(
     r"queue|job|task|work|mail|event|order|todo|pending|backlog|celery|resque|sidekiq|bull", re.IGNORECASE
 )
 
@@ -58,9 +59,10 @@ async def lists(
     return values
 
 
-def _unlike_a_queue(name: str) -> tuple[bool, int, int]:
-    """Sorts names of queues before those of one user's or one order's list."""
-    return _QUEUE.search(name) is None, sum(map(str.isdigit, name)), len(name)
+def _unlike_a_queue(name: str) -> tuple[bool, bool, int, int]:
+    """Sorts names of their own before those of one user's list, and among either those of queues first."""
+    digits = sum(map(str.isdigit, name))
+    return digits > 0, _QUEUE.search(name) is None, digits, len(name)
 
 
 async def _lengths(node: Node, names: Sequence[str]) -> dict[str, int]:

@@ -1,9 +1,8 @@
 """Persistence: what RDB and AOF came to, what a fork costs, and whether writes are refused for it."""
 
-import re
-
 from tools.connection.node import Node
 from tools.errors import ToolError, Unanswered
+from tools.patterns import deferred
 from tools.records import Scalar, Values
 from tools.server.config import read_config
 from tools.server.info import Pair, Window, pair
@@ -19,7 +18,7 @@ CONFIG = (
 FORK_RATE_FROM = 64 * 2**20
 """Bytes of used_memory from which a fork's time per GB means anything."""
 COW = ("rdb_last_cow_size", "aof_last_cow_size", "current_cow_size", "current_cow_peak")
-_PATH = re.compile(r"[A-Za-z0-9_./:-]{1,128}")
+_PATH = deferred(r"[A-Za-z0-9_./:-]{1,128}")
 
 
 @reads

@@ -11,6 +11,7 @@ from pydantic import Field
 from tools.connection.node import Node
 from tools.connection.protocol import Command, Reply
 from tools.errors import Unanswered
+from tools.patterns import deferred
 from tools.records import Values
 from tools.server.big_keys import SCAN_COUNT, scanned
 from tools.server.keyspace import share
@@ -20,11 +21,13 @@ SHOWN = 3
 """Groups and keys that are shown."""
 ALIKE = 5
 """Names of a sample that begin alike, from which on they're a kind of key and no coincidence."""
+LOOKED_FOR = 2
+"""Keys of the type that was looked for that are weighed, beyond `calls` if need be."""
 WIDE_COUNT = 1000
 """Hash slots that one SCAN for a type looks at: about 2.5 ms."""
-_VARIABLE = re.compile(r"[0-9]|(?<![a-z])[0-9a-f]{8,}(?![a-z])", re.IGNORECASE)
+_VARIABLE = deferred(r"[0-9]|(?<![a-z])[0-9a-f]{8,}(?![a-z])", re.IGNORECASE)
 _PLAIN = string.ascii_letters + string.digits
-_PARTS = re.compile(r"[:./|{}_-]")
+_PARTS = deferred(r"[:./|{}_-]")
 Collection = Literal["list", "hash", "set", "zset", "stream"]
 
 
@@ -52,9 +55,11 @@ async def prefixes(
     timed = [grouped[prefix][0] for prefix in common[:2]]
     # A single key with a name of its own is a queue, an index or a leaderboard rather than one user's.
     single = sorted((name for prefix in ranked for name in grouped[prefix] if prefix not in common), key=_unlike_a_name)
+    looked_for = sorted(found, key=_unlike_a_name)[:LOOKED_FOR]
     room = calls - scans - 2 * len(timed)
-    chosen = dict.fromkeys((*timed, *sorted(found, key=_unlike_a_name)[:2], *single))
-    weighed = list(chosen)[: len(timed) + max(0, room)]
+    chosen = dict.fromkeys((*timed, *looked_for, *single))
+    # What was looked for is weighed in any case: it's why a type was given.
+    weighed = list(chosen)[: len(timed) + max(len(looked_for), room)]
     sizes, ttls = await _looked_at(node, weighed, timed)
     if names and not sizes:
         raise Unanswered("denied", "the user may weigh none of the sampled keys", {"sampled": len(names)})

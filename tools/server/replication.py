@@ -1,6 +1,5 @@
 """Replication as one end of it tells: the link, the offsets, the backlog and what is kept for the replicas."""
 
-import re
 from collections.abc import Mapping
 
 from tools.connection.node import Node
@@ -8,6 +7,7 @@ from tools.connection.protocol import Reply, ServerError
 from tools.connection.shapes import whole_number
 from tools.connection.target import address
 from tools.errors import Unanswered
+from tools.patterns import deferred
 from tools.records import Record, Scalar, Values
 from tools.server.client_list import MOST_LISTED, fields
 from tools.server.config import read_config
@@ -33,7 +33,7 @@ PARAMETERS = (
     "repl-diskless-sync", "replica-priority", "replica-read-only", "replica-serve-stale-data",
 )  # fmt: skip
 LIMIT = "client-output-buffer-limit"
-_REPLICA = re.compile(r"slave([0-9]{1,9})\.ip")
+_REPLICA = deferred(r"slave([0-9]{1,9})\.ip")
 
 
 def peers(info: Mapping[str, Scalar]) -> list[tuple[str, int]]:
@@ -107,7 +107,7 @@ async def replication(node: Node, window: Window = 2.0) -> Values:
     if "master_failover_state" in changed:
         values["master_failover_state.before"] = both.first.flat().get("master_failover_state")
     values |= _written(both) | _replicas(node, both)
-    values |= await _limits(node) | await _link(node, str(changed["role"]))
+    values |= await _limits(node) | await _link(node, changed)
     if values["role"] == "slave":
         return values
     needed, good = values.get("min-replicas-to-write"), values.get("min_slaves_good_slaves")
@@ -169,10 +169,14 @@ async def _limits(node: Node) -> Values:
     return values
 
 
-async def _link(node: Node, role: str) -> Values:
-    listed, told = await node.ask(("CLIENT", "LIST", "TYPE", "replica"), ("ROLE",))
+async def _link(node: Node, info: Mapping[str, Scalar]) -> Values:
+    # To look for replicas a server goes through all of its clients, which may be thousands.
+    listed: Reply = ""
+    if info.get("connected_slaves") != 0:
+        (listed,) = await node.ask(("CLIENT", "LIST", "TYPE", "replica"))
     values = _output(listed)
-    if role == "slave":
+    if info["role"] == "slave":
+        (told,) = await node.ask(("ROLE",))
         known = isinstance(told, list) and len(told) > 3
         values["link_state"] = str(told[3]) if known else None
         if isinstance(told, ServerError):

@@ -1,6 +1,5 @@
 """Whether an address is one server's: what several connections to it reach."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -9,11 +8,12 @@ from pydantic import Field
 from tools.connection.node import PATIENCE, Node
 from tools.connection.shapes import checked
 from tools.errors import Unanswered
+from tools.patterns import deferred
 from tools.records import Scalar, Values
 from tools.server.info import parse_info
 from tools.toolbox import reads
 
-_RUN = re.compile("[0-9a-f]{40}")
+_RUN = deferred("[0-9a-f]{40}")
 _ROLES = ("master", "slave", "sentinel")
 
 

@@ -1,6 +1,5 @@
 """What a sentinel announces while one listens."""
 
-import re
 from collections.abc import Iterable
 
 from tools.connection.node import PATIENCE, Node
@@ -8,13 +7,14 @@ from tools.connection.protocol import Reply, ServerError
 from tools.connection.shapes import whole_number
 from tools.connection.target import address
 from tools.errors import Unanswered
+from tools.patterns import deferred
 from tools.records import Values
 
 LISTED = 256
 """Events that are counted at most, and as many that decide; `events.left_out` counts the rest."""
-_DECIDES = re.compile(r"[+-][so]down|[+-]tilt|\+switch-master|\+promoted-slave|-failover-abort-[a-z-]{1,40}")
+_DECIDES = deferred(r"[+-][so]down|[+-]tilt|\+switch-master|\+promoted-slave|-failover-abort-[a-z-]{1,40}")
 """What isn't pushed out by chatter, however much follows."""
-_EVENT = re.compile(r"[+-][a-z-]{2,40}")
+_EVENT = deferred(r"[+-][a-z-]{2,40}")
 _INSTANCES = ("master", "slave", "sentinel")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from tools.connection.node import Node
 from tools.connection.protocol import Command, ServerError
 from tools.connection.shapes import whole_number
+from tools.patterns import deferred
 from tools.records import Record, Values
 from tools.server.info import Sample
 
@@ -24,15 +25,15 @@ _ENDS = (
 )  # fmt: skip
 """States that end a migration; any other is of one that goes on."""
 _REASONS = (
-    ("memory", re.compile(r"out of memory|\bOOM\b", re.IGNORECASE)),
-    ("protocol", re.compile(r"protocol error|invalid CRLF", re.IGNORECASE)),
-    ("timeout", re.compile(r"time[ds]?[ -]?out|no ack", re.IGNORECASE)),
-    ("auth", re.compile(r"\b(NOAUTH|NOPERM|WRONGPASS)\b|authenticat", re.IGNORECASE)),
-    ("connection", re.compile(r"connection|unable to connect|lost", re.IGNORECASE)),
+    ("memory", deferred(r"out of memory|\bOOM\b", re.IGNORECASE)),
+    ("protocol", deferred(r"protocol error|invalid CRLF", re.IGNORECASE)),
+    ("timeout", deferred(r"time[ds]?[ -]?out|no ack", re.IGNORECASE)),
+    ("auth", deferred(r"\b(NOAUTH|NOPERM|WRONGPASS)\b|authenticat", re.IGNORECASE)),
+    ("connection", deferred(r"connection|unable to connect|lost", re.IGNORECASE)),
 )
 """Why it failed, by the words of its message: they may be the peer's."""
 
-_SLOTS = re.compile(r"[0-9]{1,5}(-[0-9]{1,5})?([ ,][0-9 ,-]{0,200})?")
+_SLOTS = deferred(r"[0-9]{1,5}(-[0-9]{1,5})?([ ,][0-9 ,-]{0,200})?")
 
 
 class Migration(Record):

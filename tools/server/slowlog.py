@@ -1,12 +1,12 @@
 """SLOWLOG, or COMMANDLOG where that replaced it: what ran long on the server, or was large."""
 
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from tools.connection.node import CLIENT_NAME, Node
 from tools.connection.protocol import Command, ServerError
+from tools.patterns import deferred
 from tools.records import Record, Values
 from tools.server.command_keys import CONTAINERS, first_key
 from tools.toolbox import reads
@@ -20,7 +20,7 @@ FAR_BACK = 600
 """Seconds that the newest entries should reach back; where many come in less, what is worse may stand behind them."""
 OF_THE_WORST = 8
 """Of the entries that are shown, those that are there for their cost and not for their age."""
-_MORE = re.compile(r"\.\.\. \(([0-9]{1,9}) more arguments\)")
+_MORE = deferred(r"\.\.\. \(([0-9]{1,9}) more arguments\)")
 REDACTED = "(redacted)"
 """What the server logs in place of a secret."""
 

@@ -33,7 +33,14 @@ def members(view: View, limits: Limits) -> Iterator[Complaint]:
         yield complaint(f"{missing:.0f} good replicas are missing", ("replication", "good_replicas_missing"))
     lost = view.number("replication", "connected_slaves") == 0 and view.number("replication", "repl_backlog_active")
     if lost and view.text("replication", "role") == "master":
-        yield complaint("it had a replica and has none", ("replication", "connected_slaves"))
+        # A backlog may also be left of its own time as a replica.
+        if (view.number("replication", "second_repl_offset") or 0) > 0:
+            yield complaint(
+                "it was a replica until it was promoted, and has none itself", ("replication", "connected_slaves"),
+                ("replication", "second_repl_offset"),
+            )  # fmt: skip
+        else:
+            yield complaint("it had a replica and has none", ("replication", "connected_slaves"))
     yield from _replicas(view)
     own = main_thread_share(view)
     others = [main_thread_share(peer) for peer in view.peers] if own is not None and own >= HOT else []

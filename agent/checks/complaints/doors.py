@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from agent.checks.addresses import FROM_ELSEWHERE, REFUSED, asked_address, is_local_only
+from agent.checks.addresses import FROM_ELSEWHERE, asked_address, is_local_only
 from agent.checks.complaints.complaint import Complaint, complaint
 from agent.checks.exposure import exposed
 from agent.checks.types import Limits
+from agent.checks.words import REFUSED
 from agent.evidence.report_words import mention
 from agent.evidence.view import View
 from tools.patterns import deferred

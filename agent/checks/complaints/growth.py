@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 from agent.checks.backlog import behind_seconds
 from agent.checks.complaints.complaint import MIB, Complaint, complaint
-from agent.checks.filling import inside_keys
-from agent.checks.footprint import MEMORY_WORDS
-from agent.checks.holders import largest_key, main_writer
+from agent.checks.filling import inside_keys, until_full_words
+from agent.checks.holders import bound_of, largest_key, main_writer
 from agent.checks.settings import speaks_of_settings
 from agent.checks.types import Limits
+from agent.checks.words import MEMORY
 from agent.evidence.report_words import mention
 from agent.evidence.view import View
 
@@ -39,11 +39,13 @@ def growth(view: View, limits: Limits) -> Iterator[Complaint]:
     yield from _streams(view)
     yield from _unclaimed(view)
     rate, writer = inside_keys(view), main_writer(view)
-    if rate and writer and mention(MEMORY_WORDS, view.symptom):
+    if rate and writer and mention(MEMORY, view.symptom):
         by = f", most written by {writer}"
         largest = f"; of those that were weighed the largest is {found}" if (found := largest_key(view)) else ""
         yield complaint(
-            f"the data grows by {rate / 1024:.0f} KiB a second inside of keys that are there already{by}{largest}",
+            f"the data grows by {rate / 1024:.0f} KiB a second inside of keys that are there already{by}{largest}"
+            f"{until_full_words(view).rstrip('.').replace(' At', '; at', 1).replace(' There', '; there', 1)}"
+            f"; {bound_of(view)}",
             ("memory", "used_memory_dataset.delta"), ("keyspace", "keys.delta"),
         )  # fmt: skip
     evicted, ratio = view.number("keyspace", "evicted_keys.delta"), view.number("keyspace", "hit_ratio")

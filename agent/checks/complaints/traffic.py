@@ -1,10 +1,12 @@
 """Buffers, pauses and connections that a well-behaved application doesn't have."""
 
+import re
 from collections.abc import Iterator
 
 from agent.checks.clientside import POOL_WORDS, STARVED_WORDS
 from agent.checks.complaints.complaint import MIB, Complaint, complaint
 from agent.checks.resets import flows_in, flows_out, writes_go_on
+from agent.checks.senders import sender
 from agent.checks.types import Limits
 from agent.evidence.report_words import mention
 from agent.evidence.view import View
@@ -17,6 +19,13 @@ NEW_PER_SECOND, COMMANDS_EACH = 20.0, 5.0
 UNUSED = 50
 WAIT_SECONDS = 5
 """In WAIT, from which on a replica lags, is lost, or isn't there."""
+TRANSACTIONS, GIVEN_UP = 20, 0.5
+"""EXECs over the window from which on they're judged, and the writes for each below which most ran nothing."""
+MESSAGES = 5
+UNHEARD = re.compile(
+    r"\b(?:messages?|events?|notifications?|updates?|subscri\w+|consumers?|pub/?sub|channels?)\b", re.IGNORECASE
+)
+"""What people name who miss what was published: nobody who hears a message is by design elsewhere."""
 
 
 def clients(view: View, limits: Limits) -> Iterator[Complaint]:
@@ -31,6 +40,7 @@ def clients(view: View, limits: Limits) -> Iterator[Complaint]:
     if (count := view.number("clients", "paused")) and not writes_go_on(view):
         yield complaint(f"{count:.0f} clients are held back in commands that don't block", ("clients", "paused"))
     yield from _waiting_for_replicas(view)
+    yield from _in_vain(view)
     if count := view.number("clients", "monitors"):
         yield complaint(f"{count:.0f} clients run MONITOR", ("clients", "monitors"))
     new, done = (view.number("info", f"total_{what}.rate") for what in ("connections_received", "commands_processed"))
@@ -54,6 +64,30 @@ def clients(view: View, limits: Limits) -> Iterator[Complaint]:
             yield complaint(f"the client that reports says that it {what}", ("symptom", "text"))
 
 
+def _in_vain(view: View) -> Iterator[Complaint]:
+    """Work that comes to nothing without any error: transactions that are given up, messages that nobody hears."""
+    done = view.number("commandstats", "exec.calls.delta") or 0
+    watched = view.number("commandstats", "watch.calls.delta") or 0
+    ran = view.number("commandstats", "writes.calls.delta")
+    # What was queued is only counted where it ran.
+    if ran is not None and done >= TRANSACTIONS and watched >= 0.9 * done and ran <= GIVEN_UP * done:
+        who = sender(view, "exec") or sender(view, "watch")
+        yield complaint(
+            f"of {done:.0f} transactions behind WATCH{f' ({who})' if who else ''} at most {ran:.0f} ran anything:"
+            " others change the watched keys meanwhile; one script or INCRBY does the same in one step",
+            ("commandstats", "exec.calls.delta"), ("commandstats", "writes.calls.delta"),
+        )  # fmt: skip
+    sent = view.number("commandstats", "publish.calls.delta") or 0
+    heard = [view.number("info", name) for name in ("pubsub_channels", "pubsub_patterns")]
+    if sent >= MESSAGES and heard == [0, 0] and mention(UNHEARD, view.symptom):
+        who = sender(view, "publish")
+        yield complaint(
+            f"{sent:.0f} messages were published over the window{f' by {who}' if who else ''}, and nobody subscribes to"
+            " anything at this node: compare the server and the names of the channels on both sides",
+            ("commandstats", "publish.calls.delta"), ("info", "pubsub_channels"),
+        )  # fmt: skip
+
+
 def _waiting_for_replicas(view: View) -> Iterator[Complaint]:
     """WAIT that no replica can answer, or hasn't for long; WAIT for none returns at once, so it's never by design."""
     online = view.number("replication", "replicas_online")
@@ -68,6 +102,7 @@ def _waiting_for_replicas(view: View) -> Iterator[Complaint]:
         who = f"{count:.0f} client{'' if count == 1 else 's'}{' of ' + name if name else ''}"
         has = "no replica is connected" if online == 0 else f"have done so for {seconds:.0f} s"
         yield complaint(
-            f"{who} wait in WAIT until replicas have their writes, and {has}", ("clients", f"{at}.cmd"),
+            f"{who} wait in WAIT until replicas have their writes, and {has}: bring one back, or"
+            " let the application ask for fewer and with a short time-out", ("clients", f"{at}.cmd"),
             ("replication", "replicas_online") if online == 0 else ("clients", f"{at}.idle_median"),
         )  # fmt: skip

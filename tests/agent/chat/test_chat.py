@@ -65,7 +65,7 @@ async def test_without_a_model(kind: ServerKind, tmp_path: Path) -> None:
         assert "connection-leak" in shown
         step = re.search(rf"(s\d) {STEP} \(risky; /approve", shown)
         assert step, shown
-        assert "Without a model questions can't be answered" in await at.after("why is it so?")
+        assert "Seen: clients checkout-api at 127.0.0.1" in await at.after("why is it so?")
         assert "<- connection-leak" in await at.after("/reading clients o1.unused")
         assert "/runbook lists them" in await at.after("/runbook nothing-of-that-name")
         assert "Check o1.unused falls" in await at.after("/runbook connection-leak")
@@ -97,7 +97,7 @@ async def test_a_signal_closes_what_is_written_down(tmp_path: Path) -> None:
         *program, "is it down?", "--record", str(file), env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    await until(process.stdout, b"Cost to the server")
+    await until(process.stdout, b"By        rediagnose's checks")
     process.send_signal(signal.SIGTERM)
     await process.communicate()
     assert process.returncode == 130
@@ -153,7 +153,8 @@ async def test_with_a_model_and_resumed(tmp_path: Path) -> None:
         given = {"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": "k", "REDIAGNOSE_MODEL": "scripted"}
         async with talking(incident.url, tmp_path, TICKET, "--record", str(file), **given) as at:
             await at.until("I look at the clients first.")
-            shown = await at.until("What it is (model scripted: REDIAGNOSE_MODEL): connection-leak, 90%")
+            shown = await at.until("the model scripted, its evidence checked by code (REDIAGNOSE_MODEL)")
+            assert "90% sure: connection-leak" in shown
             assert "One owner's clients are never used." in shown
             await at.say("who holds them?")
             await at.until("It's the owner o1 with")
@@ -189,7 +190,7 @@ async def test_with_a_model_and_resumed(tmp_path: Path) -> None:
         well_formed(model)
         async with talking(incident.url, tmp_path, "--resume", str(file), **given) as at:
             await at.until(f"{TICKET}")
-            await at.until("connection-leak, 90%")
+            await at.until("90% sure: connection-leak")
             await at.until("/recheck looks at the server as it is now")
             asked = len(model.requests)
             await at.say("/reading r1")

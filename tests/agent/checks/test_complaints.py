@@ -38,6 +38,12 @@ def seen(extra: Extra, symptom: str = "") -> View:
 EMPTY: Extra = {"keyspace": {"keys": 0, "keyspace_misses.delta": 60, "hit_ratio": 0.0}}
 ROWS: tuple[tuple[str, Extra, Extra], ...] = (
     ("a status of INFO", {"info": {"rdb_last_bgsave_status": "err"}}, {"info": {"rdb_last_bgsave_status": "ok"}}),
+    ("transactions that are given up",
+     {"commandstats": {"exec.calls.delta": 200, "watch.calls.delta": 200, "writes.calls.delta": 100}},
+     {"commandstats": {"exec.calls.delta": 200, "watch.calls.delta": 200, "writes.calls.delta": 101}}),
+    ("transactions without WATCH",
+     {"commandstats": {"exec.calls.delta": 200, "watch.calls.delta": 180, "writes.calls.delta": 0}},
+     {"commandstats": {"exec.calls.delta": 200, "watch.calls.delta": 179, "writes.calls.delta": 0}}),
     ("a child that stands still", {"process": {"child_state": "T"}}, {"process": {"child_state": "S"}}),
     ("a folder of the system's", {"persistence": {"config.dir": "/etc/cron.d"}},
      {"persistence": {"config.dir": "/var/lib/redis"}}),
@@ -259,3 +265,15 @@ def test_data_that_grows_inside_of_keys_bars_it_where_memory_is_reported() -> No
     assert not list(complaints(seen(more, "used memory climbs"), LIMITS))
     less: Extra = {**INSIDE, "memory": {**INSIDE["memory"], "used_memory_dataset.delta": 3000}}
     assert not list(complaints(seen(less, "used memory climbs"), LIMITS))
+
+
+def test_messages_that_nobody_hears_are_told_to_who_misses_them() -> None:
+    sent: Extra = {"commandstats": {"publish.calls.delta": 50}, "info": {"pubsub_channels": 0, "pubsub_patterns": 0}}
+    heard: Extra = {**sent, "info": {"pubsub_channels": 1, "pubsub_patterns": 0}}
+    missed = "Our mailer gets none of the order events"
+
+    def told(extra: Extra, symptom: str) -> list[str]:
+        return [one.what for one in complaints(seen(extra, symptom), LIMITS)]
+
+    assert "nobody subscribes" in " ".join(told(sent, missed))
+    assert told(sent, "Redis is slow") == told(heard, missed) == []

@@ -144,6 +144,7 @@ ROWS: list[Row] = [
     ("a wrong type", client_errors, failed("WRONGTYPE", FEW, "zadd", round(FEW / LARGE)), {SENT: "sure"}),
     ("a wrong type now and then", client_errors, failed("WRONGTYPE", FEW - 1, "zadd", FEW - 1), {}),
     ("a wrong type among many", client_errors, failed("WRONGTYPE", FEW, "zadd", 1000), {}),
+    ("a database that isn't there", client_errors, failed("ERR", FEW, "select", FEW), {SENT: "sure"}),
     ("an unknown command", client_errors,
      {"info": {"errorstat_ERR.count.delta": 9, "total_commands_processed.delta": 90}}, {SENT: "sure"}),
     ("a greeting of which an old server keeps no figures", client_errors,

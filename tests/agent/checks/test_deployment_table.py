@@ -4,11 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.checks.cluster import hot_shard, non_cluster_client, open_slot, slots_down
-from agent.checks.failover import no_good_replica, noquorum, priority, sentinel_gone, slowness, split_brain
+from agent.checks.failover import (
+    no_good_replica,
+    noquorum,
+    priority,
+    promoted_by_hand,
+    sentinel_gone,
+    slowness,
+    split_brain,
+)
 from agent.checks.replication import lag, link, lost, noreplicas, turned_away
 from agent.checks.resyncs import resyncs, seen_below
 from agent.checks.roles import masterdown, readonly
 from agent.checks.types import Check
+from agent.checks.watched import locked_out
 from tests.agent.checks.rows import LIMITS, Expected, Given, Row, found, table
 from tools.records import Values
 
@@ -91,6 +100,11 @@ LINKS: list[Row] = [
      {"peers": {OTHER: replica(log={"replication_auth.newest_age": 1})}}),
     ("a replica is down for another reason", turned_away, primary(), {}, {"peers": {OTHER: replica()}}),
     ("PSYNC is refused", turned_away, primary(commandstats={"psync.rejected_calls.delta": 1}), {AUTH: "sure"}),
+    ("REPLCONF is refused", turned_away,
+     primary(commandstats={"replconf.rejected_calls.delta": 6}, replication={"errorstat_NOPERM.count.delta": 6}),
+     {AUTH: "sure"}),
+    ("REPLCONF is refused for another reason", turned_away, primary(commandstats={"replconf.rejected_calls.delta": 6}),
+     {}),
     ("PSYNC isn't refused", turned_away, primary(commandstats={"psync.rejected_calls.delta": 0}), {}),
     ("a replica refuses", turned_away, replica(), {}),
     # lost
@@ -345,6 +359,18 @@ def replaced(down: float, moved: float, **more: Any) -> Given:
                     down_of_after_of_milliseconds=5000, **more)  # fmt: skip
 
 
+def by_hand(age: float = 60, written: int = 5, by: str = "client") -> Given:
+    return {
+        "info": {"role": "master"}, "commandstats": {"set.calls.delta": written},
+        "log": {"switch.event": "promoted", "switch.by": by, "switch.old": OTHER, "switch.age": age},
+    }  # fmt: skip
+
+
+def refusing(errors: int) -> Given:
+    """A node that answers us, and refuses logins or what isn't logged in."""
+    return {"connect": {"stage": "ping"}, "info": {"role": "master", "errorstat_NOAUTH.count.delta": errors}}
+
+
 def survivor(uptime: float = 1000, stall: float = 0, age: float = 1) -> Given:
     return {"info": {"uptime_in_seconds": uptime, "role": "master"}, "slowlog": {"max_usec": stall, "newest_age": age}}
 
@@ -381,6 +407,31 @@ FAILOVER: list[Row] = [
     ("may pass", no_good_replica, barred("no-ping", "stale-info", down=True), {NOBODY: "hint"}),
     ("one may pass, one may not", no_good_replica, barred("no-ping", "link-down", down=True), {NOBODY: "sure"}),
     ("may not pass, the master down", no_good_replica, barred("s_down", down=True), {NOBODY: "sure"}),
+    ("they refuse Sentinel's login", no_good_replica, barred("s_down", down=True), {NOBODY: "hint"},
+     {"peers": {OTHER: refusing(9)}}),
+    ("the master answers, and refuses nobody", no_good_replica, barred("s_down", down=True), {NOBODY: "sure"},
+     {"peers": {OTHER: refusing(0)}}),
+    # promoted_by_hand
+    ("made a primary by hand, and its old one takes writes", promoted_by_hand, by_hand(), {BRAIN: "sure"},
+     {"peers": {OTHER: {"info": {"role": "master"}, "commandstats": {"set.calls.delta": 3}}}}),
+    ("made a primary by hand, and the report says both", promoted_by_hand, by_hand(), {BRAIN: "maybe"},
+     {"symptom": "Half of our carts are on one server and half on the other"}),
+    ("made a primary by hand", promoted_by_hand, by_hand(), {BRAIN: "hint"}),
+    ("its old primary follows it", promoted_by_hand, by_hand(), {}, {"peers": {OTHER: {"info": {"role": "slave"}}}}),
+    ("nobody writes here", promoted_by_hand, by_hand(written=0), {}),
+    ("long ago", promoted_by_hand, by_hand(age=AGO + 1), {}),
+    ("Sentinel promoted it", promoted_by_hand, by_hand(by="sentinel"), {}),
+    # locked_out
+    ("the master is taken for dead, and refuses logins", locked_out, sentinel(s_down=True), {"auth-failure": "sure"},
+     {"peers": {OTHER: refusing(9)}}),
+    ("a replica is taken for dead, and refuses logins", locked_out, barred("s_down"), {"auth-failure": "sure"},
+     {"peers": {"10.0.1.1:6379": refusing(9)}}),
+    ("a replica that has priority 0 refuses logins", locked_out, barred("priority-0"), {},
+     {"peers": {"10.0.1.1:6379": refusing(9)}}),
+    ("the master is up, and refuses logins", locked_out, sentinel(s_down=False), {}, {"peers": {OTHER: refusing(9)}}),
+    ("the master is dead", locked_out, sentinel(s_down=True), {}, {"peers": {OTHER: {"connect": "refused"}}}),
+    ("the master is taken for dead, and refuses nobody", locked_out, sentinel(s_down=True), {},
+     {"peers": {OTHER: refusing(0)}}),
     ("priority 0, the master up", no_good_replica, barred("priority-0"), {NOBODY: "sure"}),
     ("link down, the master up", no_good_replica, barred("link-down"), {NOBODY: "sure"}),
     ("they don't answer, the master up", no_good_replica, barred("s_down"), {NOBODY: "hint"}),

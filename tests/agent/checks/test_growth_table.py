@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agent.checks.filling import LEAST_SHARE, MOST_SECONDS, duration, until_full
+from agent.checks.filling import LEAST_SHARE, MOST_SECONDS, duration, inside_keys, until_full
 from agent.checks.growth import consumer_leak, queue_backlog, tracking_table
 from agent.checks.types import Check
 from tests.agent.checks.rows import LIMITS, Expected, Given, Row, found, table, view
@@ -138,3 +138,31 @@ def test_a_limit_gets_no_time_that_makes_no_sense() -> None:
 
 def test_a_time_is_said_in_one_unit() -> None:
     assert [duration(seconds) for seconds in (90, 1500, 7200)] == ["90 s", "25 min", "2 h"]
+
+
+def inside(came: float, **prefixes: int) -> float:
+    """Of 20 MiB in 400 keys, most of it in one, to which 2 MiB came within two seconds beside so many new keys."""
+    return inside_keys(view({
+        "memory": {"used_memory_dataset": 20 * MIB, "used_memory_dataset.delta": 2 * MIB, "window_seconds": 2.0},
+        "keyspace": {"keys": 400, "keys.delta": came},
+        "prefixes": {name.replace("_", ".", 1): value for name, value in prefixes.items()},
+    }))  # fmt: skip
+
+
+def test_one_large_key_is_no_measure_of_new_ones() -> None:
+    assert inside(0) == MIB
+    assert inside(80) == 0
+    assert inside(80, p1_key_bytes=400, p2_key_bytes=600) == MIB
+    assert inside(80, p1_key_bytes=400, p2_key_bytes=40_000) == 0
+
+
+def test_what_is_full_within_a_minute_is_told_where_it_is_data() -> None:
+    def left(data: int) -> float | None:
+        memory: Values = {
+            "maxmemory_used_share": 0.7, "maxmemory": 100 * MIB, "used_memory.delta": 2 * MIB, "window_seconds": 2.0,
+            "used_memory_dataset.delta": data, "maxmemory_policy": "noeviction",
+        }  # fmt: skip
+        return until_full(view({"memory": memory}))
+
+    assert left(MIB) == pytest.approx(30)
+    assert left(MIB - 1) is None

@@ -493,7 +493,7 @@ SLOW, STALLED, RECENT = LIMITS["fsync_always_ms"], LIMITS["fsync_stalled_share"]
 YOUNG, DUMP = LIMITS["empty_start_seconds"], LIMITS["dump_bytes"]
 
 
-def ended(log: Values, connect: Any = "refused", listening: bool = False) -> Given:
+def ended(log: Values | str, connect: Any = "refused", listening: bool = False) -> Given:
     return {"connect": connect, "log": log, "process": {"listening": listening}}
 
 
@@ -554,6 +554,20 @@ APPENDONLY: list[Row] = [
     ("cut off, and it served", damaged, ended({"aof_truncated.newest_age": 5.0, "ready.newest_age": 4.0}), {}),
     ("a bad format, and it's up", damaged,
      ended({"end": "failed", "aof_bad_format.newest_age": 5.0}, {"stage": "ping"}), {}),
+    ("its base file is gone", damaged,
+     ended({"end": "failed", "aof_part_missing.newest_age": 5.0, "aof_part_missing.part": "base"}), {CORRUPT: "sure"}),
+    ("a part is gone in a life before", damaged,
+     ended({"end": "stops", "aof_part_missing.newest_age": 9.0, "started_age": 4.0}), {}),
+    ("a part may not be read", damaged,
+     ended({"aof_part_missing.newest_age": 5.0, "aof_part_missing.errno": "Permission denied"}), {}),
+    ("the manifest names a base that isn't there", damaged, {**ended("not-local"), "disk": {"aof_missing_base": 1}},
+     {CORRUPT: "likely"}),
+    ("all that the manifest names is there", damaged,
+     {**ended("not-local"), "disk": {"aof_missing_base": 0, "aof_missing_incr": 0}}, {}),
+    ("by the report alone", damaged, ended("not-local"), {CORRUPT: "hint"},
+     {"symptom": "Redis won't start since the disk was cleaned up; appendonlydir has only the manifest"}),
+    ("the report is of another thing", damaged, ended("not-local"), {},
+     {"symptom": "Redis won't start since appendonly was switched on"}),
     ("nothing damaged", damaged, ended({"end": "failed"}), {}),
     # emptied
     ("a snapshot left out, the file created", emptied,

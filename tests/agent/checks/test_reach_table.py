@@ -44,6 +44,16 @@ def queue(held: int, size: int, overflows: int = 0) -> Values:
     return {"recv_q": held, "send_q": size, "ListenOverflows.delta": overflows}
 
 
+FELT = {"symptom": "All Redis calls got slow, p99 is 300 ms."}
+
+
+def crowded(p95: float = 20, busy: float = 1.0, run: float = 0.1) -> Given:
+    return {
+        "process": {"main_wait_share": 0.4, "main_run_share": run}, "latency_sample": {"p95_ms": p95},
+        "machine": {"top_process.cpu_share": 0.3, "cpu_busy_share": busy},
+    }  # fmt: skip
+
+
 REACH: list[Row] = [
     ("refused, nothing listens", process_down, refused(process={"listening": False}), {DOWN: "sure"}),
     ("refused, from another machine", process_down, refused(), {DOWN: "likely"}),
@@ -140,6 +150,11 @@ REACH: list[Row] = [
      {"process": {"main_wait_share": 0.29, "main_run_share": 0.2}, "machine": {"top_process.cpu_share": 0.9}}, {}),
     ("it runs as much as it waits", starved_host,
      {"process": {"main_wait_share": 0.3, "main_run_share": 0.3}, "machine": {"top_process.cpu_share": 0.9}}, {}),
+    ("all together have the cores, and it's felt", starved_host, crowded(), {OUTSIDE: "maybe"}, FELT),
+    ("nobody feels it", starved_host, crowded(), {}),
+    ("its answers come soon", starved_host, crowded(p95=19), {}, FELT),
+    ("there are cores left", starved_host, crowded(busy=0.94), {}, FELT),
+    ("it waits less than three times", starved_host, crowded(run=0.2), {}, FELT),
     ("nobody has a whole core", starved_host,
      {"process": {"main_wait_share": 0.3, "main_run_share": 0.2}, "machine": {"top_process.cpu_share": 0.89}}, {}),
 ]  # fmt: skip
@@ -295,6 +310,17 @@ MACHINE: list[Row] = [
      {"latency_sample": {"min_ms": LEAST, "median_ms": LEAST},
       "info": {"used_cpu_user.rate": 0.69, "used_cpu_sys.rate": 0.0}},
      {PATH: "sure"}),
+    ("slow, the server is here, and the kernel connects at once", path_latency,
+     {"latency_sample": {"min_ms": LEAST, "median_ms": LEAST}, "process": {"listening": True},
+      "connect": {"tcp_ms": LEAST - 0.1}}, {}),
+    ("slow, the server is here, and the kernel's connect is as slow", path_latency,
+     {"latency_sample": {"min_ms": LEAST, "median_ms": LEAST}, "process": {"listening": True},
+      "connect": {"tcp_ms": LEAST}}, {PATH: "sure"}),
+    ("slow, and a proxy connects at once", path_latency,
+     {"latency_sample": {"min_ms": LEAST, "median_ms": LEAST}, "process": {"locality": "foreign-listener"},
+      "connect": {"tcp_ms": 0.1}}, {PATH: "sure"}),
+    ("slow, the server is here, and the connect wasn't timed", path_latency,
+     {"latency_sample": {"min_ms": LEAST, "median_ms": LEAST}, "process": {"listening": True}}, {PATH: "sure"}),
     ("no answer", path_latency, {"latency_sample": "timeout"}, {}),
 ]  # fmt: skip
 

@@ -14,7 +14,7 @@ from agent.investigation.model_settings import ModelSettings
 from agent.investigation.model_stage import think
 from agent.investigation.sources import Options
 from agent.report.markdown import markdown
-from agent.report.render import text
+from agent.report.text import text
 from agent.runbooks.library import Library, load
 from evals.lab.servers import installed, running
 from tests.fuzzed import fuzzed

@@ -112,7 +112,7 @@ class Came:
 
 async def run(
     incident: Incident, script: Script | Iterable[Move], *, turns: int = 6, seconds: float = 20.0,
-    tokens: int = 400_000, timeout: float = 5.0, bare: bool = False,
+    tokens: int = 400_000, timeout: float = 30.0, bare: bool = False,
 ) -> Came:  # fmt: skip
     concluded, failed = None, None
     limits = Limits(turns=turns, tokens=tokens, ends=time.monotonic() + seconds)

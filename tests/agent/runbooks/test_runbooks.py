@@ -243,7 +243,7 @@ def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
     ]
     others += [{"persistence": {"rdb_last_bgsave_status": "err"}, "disk": {name: value}}
                for name, value in (("dir_gone", True), ("dir_read_only", True), ("dir_writable", False))]  # fmt: skip
-    others += [{"log": {f"{event}.newest_age": 1}} for event in ("no_space", "fork_failed")]
+    others += [{"log": {f"{event}.newest_age": 1}} for event in ("no_space", "fork_failed", "aof_part_missing")]
     others.append({"cluster": {"down1.address": "10.0.0.1:6379", "down1.state": "fail", "down1.slots": 5461}})
     others += [{"commandstats": {"flushall.calls": 1}}, {"keyspace": {"db0.keys": 9, "keys": 9}}]
     others += [{"info": {"tracking_total_keys": 9}}]
@@ -278,6 +278,8 @@ def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
                       "lists": {"l1.key": "jobs"},
                       "streams": {"s1.key": "orders", "s1.g1.group": "g", "s1.g1.consumers": 9,
                                   "s1.g1.lag": 9}})  # fmt: skip
+    locked: Values = {"m1.address": "10.0.0.2:6379", "m1.name": "m", "m1.s_down": True}
+    known |= _filled({"sentinel": locked}, {"info": {"errorstat_NOAUTH.count.delta": 3}})
     itself: Values = {"role": "slave", "master_host": "10.0.0.1", "master_port": 6379}
     known |= _filled({"replication": itself}, own="10.0.0.1:6379")
     assert known == EXAMPLES.keys()

@@ -9,13 +9,13 @@ import pytest
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, Step, TargetInfo
 from agent.answer.taxonomy import CAUSES
 from agent.recordings.replay import case, on_virtual_time
+from agent.report.meanings import MEANINGS
+from agent.report.summary import headline
 from agent.tickets.comment import comment, marker_of
 from agent.tickets.document import Code, Comment, Fold, Items, Para, Text, words
 from agent.tickets.forms import formatted_comment
-from agent.tickets.meanings import MEANINGS
 from agent.tickets.notify import slack
 from agent.tickets.service import Form
-from agent.tickets.summary import headline
 from evals.scoring.scenario import BUNDLED, Scenario, load
 from tests.commented import FORMS, LIMITS, MARKER, sound_markdown, sound_wiki
 from tests.standins import valid_adf

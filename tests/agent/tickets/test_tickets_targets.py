@@ -8,8 +8,8 @@ import pytest
 
 from agent.answer.diagnosis import Diagnosis
 from agent.cli.annotate import shut_out
+from agent.report.summary import headline
 from agent.tickets.reading import parse_ticket
-from agent.tickets.summary import headline
 from agent.tickets.targets import target_of_ticket
 from agent.tickets.ticket import TicketError
 from evals.readme import README

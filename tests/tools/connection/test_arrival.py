@@ -142,7 +142,7 @@ async def test_the_sample_is_of_the_server_alone_live_and_replayed(
         recorder.close()
     assert live["answered"] == 30 and number(live, "own_delay_max_ms") >= LATE * 100 * 0.8
     if "own_late" in live:
-        assert live["own_late"] == 10
+        assert number(live, "own_late") >= 10
     assert number(live, "max_ms") < LATE * 100
     replay = Replay(Tape(load(tmp_path / "one")), clock)
     again = Node(target, clock, Budget(), Pseudonyms(), replay)

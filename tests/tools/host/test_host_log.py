@@ -196,6 +196,8 @@ HEAD = "1234:M 31 Jan 2026 02:05:07.123 # "
         ('Closing client that reached max query buffer length: id=3 (qbuf initial bytes: "*3")', "query_buffer"),
         ("Unable to partial resync with replica 10.0.0.2:6379 for lack of backlog (Replica request was: 12).",
          "no_backlog"),
+        ("Unable to obtain the AOF file appendonly.aof.2.base.rdb length. stat: No such file or directory",
+         "aof_part_missing"),
         ("Bad file format reading the append only file appendonly.aof.1.incr.aof: make a backup", "aof_bad_format"),
         ("Slot migration {name: fd1c, operation: import, source_node_id: 8d67, slots: 0-200} failed due to OOM",
          "slot_migration_failed"),

@@ -3,11 +3,12 @@
 import re
 
 from agent.answer.diagnosis import NAMELESS, Diagnosis, Step
+from agent.report.meanings import MEANINGS
+from agent.report.quantities import quantity
 from agent.report.render import printed_value
-from agent.tickets.meanings import MEANINGS
-from tools.records import Scalar
+from tools.patterns import deferred
 
-_FIELD = re.compile(r"\b(?:[a-z]+[0-9]+|[a-z0-9]+(?:_[a-z0-9]+)+|[a-z0-9_]+\.[a-z_]+)(?:\.[a-z_]+)?\b")
+_FIELD = deferred(r"\b(?:[a-z]+[0-9]+|[a-z0-9]+(?:_[a-z0-9]+)+|[a-z0-9_]+\.[a-z_]+)(?:\.[a-z_]+)?\b")
 """What in a step's words may be a field's name."""
 _MOST_FIGURES = 6
 SURE, LIKELY = 0.9, 0.6
@@ -47,7 +48,12 @@ def explanation(answer: Diagnosis) -> str:
         return f"It does what it should; what was reported doesn't show here now.{_measured(answer)}"
     if answer.outcome == "outside-redis":
         return next((cause.why for cause in answer.findings if cause.id == "outside-redis"), "")
-    return answer.unknown[0] if answer.unknown else "What was read in that time doesn't point anywhere."
+    lack = answer.unknown[0] if answer.unknown else "What was read in that time doesn't point anywhere."
+    if (past := answer.failover) is None or not past.asked:
+        return lack
+    # What is wrong now is more than what happened then.
+    is_wrong = lack.startswith(NAMELESS)
+    return f"{sentence(lack)} {past.told}" if is_wrong else f"{past.told} Whether all is well isn't certain: {lack}"
 
 
 def do_first(answer: Diagnosis) -> str:
@@ -56,6 +62,9 @@ def do_first(answer: Diagnosis) -> str:
         step = answer.own_plan[0]
         risky = " (risky)" if step.risk == "risky" else ""
         return f"`{step.action}` on `{step.node}`{risky}." if step.needs_approval else sentence(step.action)
+    if answer.outcome == "no-fault" and answer.failover and answer.failover.asked:
+        unsure = answer.failover.unsure
+        return f"Nothing to Redis. To learn more, find out {sentence(unsure[0])}" if unsure else "Nothing to Redis."
     if answer.outcome == "no-fault":
         return (
             "Look at the application that reported it: its connection pool, its time-outs, its host and network. "
@@ -118,23 +127,17 @@ def _measured(answer: Diagnosis) -> str:
     figures = []
     latency, info, memory = (values.get(tool, {}) for tool in ("latency_sample", "info", "memory"))
     if latency.get("median_ms") is not None:
-        slowest = printed_value(latency.get("max_ms"))
-        figures.append(f"a PING takes {printed_value(latency['median_ms'])} ms (the slowest {slowest} ms)")
+        median, slowest = (quantity(latency.get(field), "ms") for field in ("median_ms", "max_ms"))
+        figures.append(f"a PING takes {median} (the slowest {slowest})")
     if info.get("connected_clients") is not None and info.get("maxclients"):
-        figures.append(
-            f"{printed_value(info['connected_clients'])} of {printed_value(info['maxclients'])} clients are connected"
-        )
+        connected, most = (quantity(info.get(field), "count") for field in ("connected_clients", "maxclients"))
+        figures.append(f"{connected} of {most} clients are connected")
     if info.get("rejected_connections.delta") == 0:
         figures.append("none was turned away")
     if memory.get("used_memory") is not None:
-        bound = memory.get("maxmemory")
-        of = f", the limit is {_mib(bound)}" if bound else ""
-        figures.append(f"{_mib(memory['used_memory'])} of memory are used{of}")
+        of = f", the limit is {quantity(memory['maxmemory'], 'bytes')}" if memory.get("maxmemory") else ""
+        figures.append(f"{quantity(memory['used_memory'], 'bytes')} of memory are used{of}")
     return f" Measured: {', '.join(figures)}." if figures else ""
-
-
-def _mib(scalar: Scalar) -> str:
-    return f"{float(scalar) / 2**20:.1f} MiB" if isinstance(scalar, int | float) else "-"
 
 
 def address_of(answer: Diagnosis) -> str:

@@ -1,0 +1,121 @@
+"""What can be answered without a model: who, since when, why, where, what now, is it safe; out of the last answer."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from agent.answer.diagnosis import Cause, Diagnosis
+from agent.report.changes import changes
+from agent.report.deployment import tree
+from agent.report.first_screen import do_now
+from agent.report.summary import explanation, sentence, what_not_to_do
+from agent.report.words import all_in_words, timed_in_words, who
+from tools.records import Reading
+
+OWNERS = 3
+"""Owners of connections that are named where no cause names anybody."""
+_SHORT = 8
+"""Words up to which a line without a question mark is taken for one of these questions."""
+
+
+class _Question(NamedTuple):
+    words: re.Pattern[str]
+    answer: Callable[[Diagnosis], Iterator[str]]
+
+
+def fixed_answer(text: str, answer: Diagnosis) -> list[str] | None:
+    """The answer to one of these questions, a line each; None for any other text."""
+    is_question = text.endswith("?")
+    if not is_question and len(text.split()) > _SHORT:
+        return None
+    for question in _QUESTIONS:
+        found = question.words.search(text)
+        # Without a question mark it may be a part of the report: then it has to begin as a question.
+        if found and (is_question or not found.start()):
+            return list(question.answer(answer))
+    return None
+
+
+def _who(answer: Diagnosis) -> Iterator[str]:
+    top = answer.causes[:1]
+    cited = [phrase for phrase, _ in _owners(top, answer.readings)]
+    if cited:
+        yield from (sentence(phrase) for phrase in dict.fromkeys(cited))
+        return
+    groups = [one for one in answer.readings if one.tool == "clients" and one.values]
+    if not groups:
+        yield "Nobody was read: CLIENT LIST couldn't be asked for."
+        return
+    yield "The readings blame nobody. Most connections are held by:"
+    for reading in groups[-1:]:
+        for row in (f"o{number}" for number in range(1, OWNERS + 1)):
+            if whose := who(reading, row):
+                yield f"  {whose}: {reading.get(f'{row}.count')} connections"
+
+
+def _owners(causes: Iterable[Cause], readings: Iterable[Reading]) -> Iterator[tuple[str, str]]:
+    """Phrases that name somebody, and whom."""
+    by_id = {reading.id: reading for reading in readings}
+    for cause in causes:
+        for one in cause.evidence:
+            reading = by_id.get(one.reading)
+            row = one.field if reading and who(reading, one.field) else one.field.rpartition(".")[0]
+            if reading and row and (whose := who(reading, row)):
+                for phrase in all_in_words([cause.evidence], list(by_id.values())):
+                    if whose in phrase:
+                        yield phrase, whose
+
+
+def _since(answer: Diagnosis) -> Iterator[str]:
+    yield from (f"{phrase[:1].upper()}{phrase[1:]}." for phrase in changes(answer))
+    times = timed_in_words([cause.evidence for cause in answer.causes], answer.readings)
+    yield from (f"{phrase[:1].upper()}{phrase[1:]}." for phrase in times)
+    if not times and not changes(answer):
+        at = min((one.at for one in answer.readings if one.tool != "symptom"), default="")
+        seen = f" It was so at {at}, when this was read." if at else ""
+        yield f"The readings don't say since when.{seen} --prometheus or --baseline would."
+
+
+def _why(answer: Diagnosis) -> Iterator[str]:
+    yield sentence(explanation(answer))
+    if seen := all_in_words([cause.evidence for cause in answer.causes[:1]], answer.readings):
+        yield f"Seen: {sentence('; '.join(seen))}"
+
+
+def _where(answer: Diagnosis) -> Iterator[str]:
+    if answer.causes and answer.causes[0].where:
+        yield f"At {answer.causes[0].where}."
+    yield from tree(answer)
+
+
+def _what_now(answer: Diagnosis) -> Iterator[str]:
+    yield from do_now(answer)
+    yield f"Don't: {what_not_to_do(answer)}"
+    if any(step.needs_approval and step.is_open for step in answer.plan):
+        yield "/plan shows the steps in full, /approve s1 asks about one."
+
+
+def _is_safe(answer: Diagnosis) -> Iterator[str]:
+    step = next((one for one in answer.own_plan if one.is_open), None)
+    if step is None:
+        yield "There is no step to take, so nothing can go wrong by one."
+        return
+    yield f"{step.id} {sentence(step.action)} It's {step.risk}. {sentence(step.why)}"
+    yield sentence(f"It's taken back by: {step.rollback}" if step.rollback else "Nothing has to be taken back")
+    if step.unchecked:
+        yield sentence(f"Not checked: {step.unchecked}")
+    yield f"Don't: {what_not_to_do(answer)}"
+    yield "Nothing is changed without your yes."
+
+
+_QUESTIONS = tuple(
+    _Question(re.compile(words, re.IGNORECASE), answer)
+    for words, answer in (
+        (r"\b(?:since when|how long|when did|from when)\b", _since),
+        (r"\b(?:is (?:it|that|this) (?:safe|risky|dangerous)|how safe|safe to|how risky)\b", _is_safe),
+        (r"\b(?:who|whose|which (?:client|app|application|service|team|user|owner)s?)\b", _who),
+        (r"\b(?:what (?:now|next|to do|should|do (?:i|we))|how (?:do|can|should) (?:i|we)|now what)\b", _what_now),
+        (r"\b(?:where|which (?:node|server|shard|replica)s?)\b", _where),
+        (r"\b(?:why|how come|what makes you|what (?:is|was) (?:it|wrong))\b", _why),
+    )
+)  # fmt: skip

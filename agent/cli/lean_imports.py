@@ -1,0 +1,62 @@
+"""What isn't loaded of libraries in a process of the program's own, where nobody else uses them: a tenth of a start.
+
+pydantic looks for plugins in what every installed package declares; none has a part in this program, and none is to see
+what it reads. redis-py's packages import its clients, pools and Cluster, of which a connection needs nothing. Nothing
+depends on either: where a library changes its modules' names, all of it is loaded again.
+"""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec, module_from_spec
+from types import ModuleType
+from typing import Any
+
+PLUGINS, METADATA, PACKAGES = "pydantic.plugin._loader", "importlib.metadata", ("redis", "redis.asyncio")
+
+
+class _Later(ModuleType):
+    """A module whose code runs when it's first asked for a name."""
+
+    def __getattr__(self, name: str) -> Any:
+        self.__class__ = ModuleType  # type: ignore[assignment]
+        assert self.__spec__ is not None and self.__spec__.loader is not None
+        self.__spec__.loader.exec_module(self)
+        return getattr(self, name)
+
+
+def without_plugins() -> None:
+    """Let pydantic have no plugins, and what tells what is installed be loaded by whoever asks that."""
+    none = ModuleType(PLUGINS)
+    none.get_plugins = tuple  # type: ignore[attr-defined]
+    sys.modules.setdefault(PLUGINS, none)
+    if METADATA not in sys.modules:
+        later = _unexecuted(METADATA)
+        later.__class__ = _Later
+        sys.modules[METADATA] = importlib.metadata = later
+
+
+@contextmanager
+def without_clients() -> Iterator[None]:
+    """While this lasts modules of redis-py are imported without the code of their packages.
+
+    Afterwards they're taken out of `sys.modules`: whoever imports redis-py later gets all of it, anew. What is loaded
+    already stays as it is. Only while there's one thread.
+    """
+    if PACKAGES[0] in sys.modules:
+        yield
+        return
+    try:
+        for name in PACKAGES:
+            sys.modules[name] = _unexecuted(name)
+        yield
+    finally:
+        for name in [one for one in sys.modules if one.partition(".")[0] == PACKAGES[0]]:
+            del sys.modules[name]
+
+
+def _unexecuted(name: str) -> Any:
+    spec = find_spec(name)
+    assert spec is not None, f"{name} isn't installed"
+    return module_from_spec(spec)

@@ -1,0 +1,119 @@
+"""What a page draws of a reading, as SVG and tables: a reading that has nothing to draw gives None."""
+
+import math
+from collections.abc import Sequence
+
+from agent.report.elements import Markup, joined, tag
+from agent.report.render import printed_value
+from tools.records import Reading, Scalar, Values
+from tools.text import one_line
+
+WIDTH, HEIGHT, LEFT, BOTTOM = 640, 150, 76, 6
+DECADES = range(-2, 5)
+"""Powers of ten of a millisecond that a line may stand for."""
+POINTS = 400
+"""Most PINGs of one sample that are drawn."""
+CHANGES = 10
+OWNERS = 8
+
+
+def latency(reading: Reading) -> Markup | None:
+    """A latency sample: one bar for each PING, on a logarithmic scale, since one that hangs dwarfs the others."""
+    values = reading.values or {}
+    times = _numbers(values.get("series_ms"))[:POINTS]
+    if reading.tool != "latency_sample" or not times:
+        return None
+    least = math.floor(math.log10(max(0.01, min(times))))
+    most = max(least + 1, math.ceil(math.log10(max(0.01, *times))))
+    step = (WIDTH - LEFT) / len(times)
+
+    def height(ms: float) -> float:
+        share = (math.log10(max(0.01, ms)) - least) / (most - least)
+        return max(1.0, min(1.0, share) * (HEIGHT - BOTTOM))
+
+    lines = [
+        joined(
+            tag("line", x1=LEFT, x2=WIDTH, y1=y, y2=y, class_="grid"),
+            tag("text", f"{10.0**power:g} ms", x=LEFT - 6, y=min(HEIGHT - 2, max(11.0, y + 4)), text_anchor="end"),
+        )
+        for power in DECADES if least <= power <= most for y in (round(HEIGHT - height(10.0**power), 1),)
+    ]  # fmt: skip
+    bars = [
+        tag("rect", x=round(LEFT + number * step, 2), y=round(HEIGHT - height(ms), 2),
+            width=round(max(0.5, step * 0.8), 2), height=round(height(ms), 2), class_="late" if ms > 10 else "bar")
+        for number, ms in enumerate(times)
+    ]  # fmt: skip
+    figures = ", ".join(
+        f"{name} {printed_value(values[field])} ms"
+        for name, field in (("fastest", "min_ms"), ("median", "median_ms"), ("slowest", "max_ms")) if field in values
+    )  # fmt: skip
+    lost = values.get("timeouts")
+    about = f"{len(times)} PINGs: {figures}" + (f"; {lost} without an answer" if lost else "")
+    drawn = tag("svg", tag("title", about), *lines, *bars, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img")
+    return joined(drawn, tag("p", about, class_="soft"))
+
+
+def memory(reading: Reading) -> Markup | None:
+    """Who holds a server's memory: its keys, buffers and tables, and what the allocator wastes."""
+    values = reading.values or {}
+    used = values.get("used_memory")
+    if reading.tool != "memory" or not isinstance(used, int) or used <= 0:
+        return None
+    owners = [("the keys and their values", values.get("used_memory_dataset"))]
+    owners += [(field[6:].replace("_", " "), value) for field, value in values.items() if field.startswith("owner.")]
+    owners += [("the server itself at its start", values.get("used_memory_startup"))]
+    owners += [("fragmentation (not in used_memory)", values.get("allocator_frag_bytes"))]
+    held = [(name, value) for name, value in owners if isinstance(value, int) and value >= 0.001 * used]
+    rows = [_bar(name, value, used) for name, value in sorted(held, key=lambda one: -one[1])[:OWNERS]]
+    limit = values.get("maxmemory")
+    of = f" of {binary(limit)} maxmemory" if isinstance(limit, int) and limit else ", without a maxmemory"
+    rss = values.get("used_memory_rss")
+    resident = f"; {binary(rss)} resident" if isinstance(rss, int) else ""
+    return joined(tag("table", tag("tbody", *rows), class_="bars"),
+                  tag("p", f"used_memory is {binary(used)}{of}{resident}.", class_="soft"))  # fmt: skip
+
+
+def _bar(name: str, held: int, used: int) -> Markup:
+    filled = tag("div", class_="filled", style=f"width: {min(1.0, held / used):.1%}")
+    return tag(
+        "tr", tag("th", one_line(name), scope="row"), tag("td", tag("div", filled, class_="meter")),
+        tag("td", binary(held)),
+    )  # fmt: skip
+
+
+def changes(reading: Reading) -> Markup | None:
+    """What changed most, against a good day or against the minutes before."""
+    values = reading.values or {}
+    if reading.tool not in ("baseline", "history"):
+        return None
+    rows = [_change(values, number) for number in range(1, CHANGES + 1) if f"changed{number}.field" in values]
+    against = f"a recording that is {printed_value(values.get('age_days'))} days old"
+    since = f"{printed_value(values.get('minutes'))} minutes before the page" if reading.tool == "history" else against
+    if not rows:
+        return tag("p", f"Nothing stands out against {since}.", class_="soft")
+    heads = tag("tr", *(tag("th", name, scope="col") for name in ("", "before", "now", "since")))
+    return joined(tag("table", tag("thead", heads), tag("tbody", *rows)), tag("p", f"Against {since}.", class_="soft"))
+
+
+def _change(values: Values, number: int) -> Markup:
+    field, own = str(values[f"changed{number}.field"]), f"changed{number}"
+    # The history has a change's figures under its number, a baseline under the figure's name.
+    under = own if f"{own}.before" in values else field
+    now = values.get(f"{under}.at", values.get(f"{under}.now"))
+    cells: Sequence[Scalar] = (values.get(f"{under}.before"), now, values.get(f"{own}.when"))
+    return tag(
+        "tr", tag("th", one_line(field), scope="row"), *(tag("td", one_line(printed_value(cell))) for cell in cells)
+    )
+
+
+def _numbers(series: Scalar) -> list[float]:
+    return [float(part) for part in str(series).split()] if series else []
+
+
+def binary(size: float) -> str:
+    """Bytes as people read them, in powers of 1024."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"

@@ -1,0 +1,209 @@
+"""The answer on one screen: what it is, what proves it, what to do now, what not to do, and where there is more."""
+
+from collections.abc import Iterator
+
+from agent.answer.diagnosis import NAMELESS, Cause, Diagnosis, Step
+from agent.report.changes import changes, silent_sources
+from agent.report.deployment import tree
+from agent.report.meanings import MEANINGS
+from agent.report.render import notices
+from agent.report.sections import COMMAND, Section, Styled, laid_out
+from agent.report.summary import (
+    LIKELY,
+    author,
+    do_first,
+    explanation,
+    headline,
+    sentence,
+    what_not_to_do,
+)
+from agent.report.words import all_in_words
+from agent.report.wrapping import wrapped
+from tools.patterns import deferred
+
+LINES, LINES_OF_SEVERAL = 23, 40
+"""At 80 columns; one less than a small terminal has, for the prompt."""
+END = "By"
+"""Before which arm answered."""
+WORTH_A_LINE = 0.15
+"""Probability from which what else was found is told without -v."""
+PASTED_MOST = 3
+"""Commands to paste that are shown of a step."""
+_SENTENCE_END = deferred(r"(?<=[.!?]) (?=[A-Z0-9])")
+
+
+def first_screen(answer: Diagnosis, width: int, more: str = "") -> list[Styled]:
+    """The default form of the answer; `more` says where there is more, if not by the options of `triage`."""
+    head = [Styled(line, _style(answer)) for line in wrapped(sentence(headline(answer)), width)]
+    several = len(answer.target.nodes) > 1
+    most = (LINES_OF_SEVERAL if several else LINES) - len(head)
+    return [*head, *laid_out([section for section in _sections(answer, more) if section.pieces], width, most)]
+
+
+def whole_screen(answer: Diagnosis, width: int) -> list[Styled]:
+    """The same with nothing left out, and without its end: more follows."""
+    head = [Styled(line, _style(answer)) for line in wrapped(sentence(headline(answer)), width)]
+    sections = [one for one in _sections(answer) if one.pieces and one.label not in ("Then", "More", "Note", END)]
+    return [*head, *laid_out(sections, width)]
+
+
+def one_liner(answer: Diagnosis) -> str:
+    """What it is, how sure and where, in a line."""
+    about_it = about(answer)
+    return f"{headline(answer)}{f' ({about_it})' if about_it else ''}."
+
+
+def _sections(answer: Diagnosis, more: str = "") -> Iterator[Section]:
+    yield Section("", _paragraph(answer), least=2, rank=1, left_out="(More: -v.)")
+    yield Section("", (" ",), least=1, rank=0)
+    yield Section("Nodes", tree(answer), least=2, rank=0, joint="\n", left_out="and {} more (-v)")
+    yield Section("Note", notices(answer, cited=False), least=1, rank=2, left_out="(More: -v.)", style="yellow")
+    top = answer.causes[:1]
+    # What there is proves more than what there is none of.
+    seen = sorted(
+        all_in_words([cause.evidence for cause in top], answer.readings), key=lambda one: one.startswith("0 ")
+    )
+    yield Section(
+        "Seen", [*map(_capitalized, seen[:1]), *seen[1:]], least=1, rank=4, joint="; ", left_out="{} more (-v)"
+    )
+    yield Section("Changed", changes(answer), least=1, rank=5, joint="; ", left_out="{} more (-v)")
+    yield Section("Do now", tuple(do_now(answer)), least=3, rank=0, joint="\n", style="bold green")
+    yield Section("Then", tuple(_then(answer)), least=0, rank=8, left_out="(More: -v.)")
+    yield Section("Don't", _sentences(_capitalized(what_not_to_do(answer))), least=1, rank=3, style="yellow")
+    yield Section("Also", tuple(also(answer)), least=1, rank=6, left_out="And {} more (-v).")
+    yield Section(
+        "Not seen",
+        (*map(sentence, silent_sources(answer)), *not_seen(answer)),
+        least=1,
+        rank=7,
+        left_out="And {} more (-v).",
+        most=6,
+    )
+    yield Section("More", (more or _more(answer),), least=1, rank=0, style="dim", whole=True)
+    yield Section(END, (colophon(answer),), least=1, rank=0, style="dim", whole=True)
+
+
+def stopped(answer: Diagnosis) -> str:
+    """That somebody ended it before it was complete; empty where nobody did."""
+    taken = sum(reading.tool != "symptom" for reading in answer.readings)
+    return f"Stopped by you, after {taken} reading{'s' * (taken != 1)}." if answer.interrupted else ""
+
+
+def _style(answer: Diagnosis) -> str:
+    return {"no-fault": "bold green", "insufficient-evidence": "bold yellow"}.get(answer.outcome, "bold red")
+
+
+def _paragraph(answer: Diagnosis) -> list[str]:
+    first = [part for part in (stopped(answer), sentence(_capitalized(about(answer)))) if part]
+    return [*first, *_sentences(sentence(explanation(answer)))]
+
+
+def about(answer: Diagnosis) -> str:
+    """How sure it is, which cause, and of which server."""
+    target, top = answer.target, answer.causes[0] if answer.causes else None
+    server = f"{target.server} {target.version}" if target.server else ""
+    if top is None:
+        whole = f", {len(target.nodes)} nodes" if len(target.nodes) > 1 else ""
+        return ", ".join(part for part in (f"{answer.outcome}: {_address(answer)}{whole}", server) if part)
+    where = top.where or _address(answer)
+    sure = (
+        f"{top.probability:.0%} sure" if not top.only_reported else f"{top.probability:.0%} sure, by the report alone"
+    )
+    return f"{sure}: {top.id} at {where}{f', {server}' if server else ''}"
+
+
+def _address(answer: Diagnosis) -> str:
+    return answer.target.url.replace("***@", "")
+
+
+def do_now(answer: Diagnosis) -> Iterator[str]:
+    """The first thing to do, and the commands for it, which begin with a prompt."""
+    step = next((one for one in answer.own_plan if one.is_open), None)
+    if step is None:
+        yield _plain(do_first(answer))
+        return
+    yield from _step(step, len(answer.target.nodes) > 1)
+
+
+def _step(step: Step, several: bool) -> Iterator[str]:
+    if step.needs_approval:
+        at = f" on {step.node}" if several and step.node else ""
+        yield f"{step.action}{at} ({step.risk}; needs your yes)"
+    else:
+        yield sentence(step.action)
+    yield from (f"{COMMAND}{line}" for line in step.paste[:PASTED_MOST])
+    if step.paste and step.login:
+        yield "(redis-cli takes the password from REDISCLI_AUTH)"
+
+
+def _then(answer: Diagnosis) -> list[str]:
+    steps = [one for one in answer.own_plan if one.is_open][1:2]
+    told = [next(iter(_step(step, len(answer.target.nodes) > 1))).removeprefix("Then ") for step in steps]
+    return [part for text in told for part in _sentences(text[:1].upper() + text[1:])]
+
+
+def also(answer: Diagnosis) -> Iterator[str]:
+    """What else was found."""
+    several = len(answer.target.nodes) > 1
+    for cause in answer.causes[1:]:
+        yield _other(cause, several)
+    if answer.causes and answer.failover and answer.failover.asked:
+        yield sentence(answer.failover.told)
+    shown = {cause.id for cause in answer.causes}
+    if answer.outcome != "outside-redis":
+        rest = [cause for cause in answer.findings if cause.id not in shown and cause.probability >= WORTH_A_LINE]
+        yield from (_other(cause, several) for cause in rest)
+
+
+def _other(cause: Cause, several: bool) -> str:
+    at = f" at {cause.where}" if several and cause.where else ""
+    # What is outside of Redis has no words of its own but its reason.
+    meaning = MEANINGS.get(cause.id) or cause.why.strip().removesuffix(".")
+    perhaps = "Perhaps: " if cause.probability < LIKELY else ""
+    return f"{perhaps}{meaning} ({cause.id}, {cause.probability:.0%}{at})."
+
+
+def not_seen(answer: Diagnosis) -> Iterator[str]:
+    """What couldn't be read, a sentence each."""
+    unknown = answer.unknown
+    if not answer.causes and unknown and unknown[0] in explanation(answer):
+        # It's what the answer says first.
+        unknown = unknown[1:]
+    yield from (sentence(_capitalized(line)) for line in unknown if not line.startswith(NAMELESS))
+
+
+def _more(answer: Diagnosis) -> str:
+    steps = len(answer.plan) - 1
+    parts = [
+        *(["the evidence"] if answer.causes or answer.findings else []),
+        *(["what was ruled out"] if answer.ruled_out else []),
+        *([f"{steps} more step{'s' * (steps > 1)} of the plan"] if steps > 0 else []),
+    ]
+    if not parts:
+        return "-vv shows all readings."
+    listed = ", ".join(parts[:-1]) + (" and " if parts[1:] else "") + parts[-1]
+    return f"-v shows {listed}, -vv all readings too."
+
+
+def colophon(answer: Diagnosis) -> str:
+    """Which arm answered, and what it cost."""
+    model, print_ = answer.model, answer.footprint
+    why = "" if model.degraded or not model.why else f" ({model.why})"
+    commands = f"{print_.commands} command{'s' * (print_.commands != 1)}"
+    if model.turns:
+        commands += f", {model.turns} turn{'s' * (model.turns != 1)} of the model"
+    return f"{author(answer)}{why}; {commands} in {answer.seconds:.1f} s."
+
+
+def _sentences(text: str) -> list[str]:
+    return _SENTENCE_END.split(text)
+
+
+def _plain(text: str) -> str:
+    return text.replace("`", "")
+
+
+def _capitalized(text: str) -> str:
+    """A sentence's begin, unless its first word is a name as Redis writes it."""
+    head = text.split(" ", 1)[0]
+    return text[:1].upper() + text[1:] if head.isalpha() and head.islower() else text

@@ -1,0 +1,56 @@
+"""What is longer than the terminal goes through a pager, as git's output does."""
+
+import io
+import shlex
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+
+from agent.report.console import Console
+from agent.report.sections import Styled
+from tools.terminal import paged
+
+USUAL = "less"
+LESS = "FRX"
+"""Of less: end by itself where all is on one screen, keep the colours, leave the screen as it is."""
+Which = Callable[[str], str | None]
+"""Finds a program."""
+NONE = ("", "cat")
+"""Values of PAGER that ask for none."""
+
+
+def pager_command(environ: Mapping[str, str], which: Which = shutil.which) -> tuple[str, ...]:
+    """The words of the pager's command line; none where the environment wants none, or there is none."""
+    named = environ.get("REDIAGNOSE_PAGER", environ.get("PAGER"))
+    if named is None:
+        return (USUAL,) if which(USUAL) else ()
+    if named.strip() in NONE:
+        return ()
+    try:
+        words = tuple(shlex.split(named))
+    except ValueError:
+        return ()
+    return words if words and which(words[0]) else ()
+
+
+def page(lines: Sequence[Styled], command: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Show lines in a pager; whether it could be started. Whoever reads may leave it whenever they like."""
+    text = io.StringIO()
+    console = Console(cleaned=paged(text))
+    for line in lines:
+        console.say(line.text, line.style)
+    given = {
+        **environ, "LESS": environ.get("LESS", LESS), "LESSCHARSET": environ.get("LESSCHARSET", "utf-8"),
+    }  # fmt: skip
+    try:
+        pager = subprocess.Popen(command, stdin=subprocess.PIPE, env=given, text=True, encoding="utf-8")
+    except OSError:
+        return False
+    # Ctrl-C is the pager's: it ends a search, and not the program below it.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        pager.communicate(text.getvalue())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return True

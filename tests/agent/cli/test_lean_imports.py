@@ -1,0 +1,42 @@
+"""Libraries in part: the program loads no client of redis-py and no plugin, and who wants a client gets it."""
+
+import subprocess
+import sys
+
+import pytest
+
+LEAN = "import sys; from agent.cli.lean_imports import without_clients\nwith without_clients(): import {}\n"
+
+
+def said(program: str) -> str:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_the_program_loads_no_client_and_looks_for_no_plugin() -> None:
+    shown = (
+        "import sys; from agent.cli.lean_imports import without_plugins; without_plugins()\n"
+        "import tools.errors; from agent.cli.program import loading\n"
+        "with loading(): import agent.cli.triage, tools.connection.live as live; seen = sorted(sys.modules)\n"
+        "print(live.Wire.__mro__[1].__module__, *(name in seen for name in ('redis.client', 'email', 'zipfile')))\n"
+        "import importlib.metadata; print(importlib.metadata.version('pydantic') == __import__('pydantic').VERSION)"
+    )
+    assert said(shown).split() == ["redis.asyncio.connection", "False", "False", "False", "True"]
+
+
+@pytest.mark.parametrize("wanted", [
+    "from redis import Redis as one", "import redis.asyncio; one = redis.asyncio.Redis",
+    "from redis.asyncio import Redis as one", "from redis.cluster import RedisCluster as one",
+    "import redis.exceptions; one = redis.exceptions.RedisError", "import redis; one = redis.__version__",
+    "from redis.asyncio.connection import AbstractConnection as one",
+])  # fmt: skip
+def test_what_is_imported_afterwards_is_whole(wanted: str) -> None:
+    whole = "import redis.asyncio; print(one is not None, redis.asyncio.connection.Connection, redis.client.Redis)"
+    told = said(f"{LEAN.format('tools.connection.live')}{wanted}\n{whole}")
+    assert told == "True <class 'redis.asyncio.connection.Connection'> <class 'redis.client.Redis'>"
+
+
+def test_what_was_imported_before_stays() -> None:
+    program = f"import redis; before = redis.Redis\n{LEAN.format('tools.connection.live')}print(redis.Redis is before)"
+    assert said(program) == "True"

@@ -1,0 +1,97 @@
+"""The answer as one HTML file: whole, of its own, and without an element that somebody else's words made."""
+
+from collections import Counter
+from html.parser import HTMLParser
+
+import pytest
+
+from agent.answer.diagnosis import Diagnosis
+from agent.report.charts import binary
+from agent.report.page import html
+from evals.scoring.scenario import BUNDLED, load
+from tests.agent.report.test_markup import WORDS, hostile
+from tests.golden.entries import answer
+
+SCENARIOS = {one.id: one for one in load(BUNDLED)}
+SHOWN = ("s0257", "s0100", "s0172", "s0242", "s0049", "s0046")
+"""A full server, a cluster, sentinels, a healthy server with hostile names, a frozen one, a dead one."""
+LOADING = {"script", "img", "iframe", "object", "embed", "link", "form", "base", "video", "audio"}
+
+
+class Page(HTMLParser):
+    """What a page is made of."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags, self.ids = Counter[str](), Counter[str]()
+        self.links, self.attributes, self.words = list[str](), set[str](), list[str]()
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags[tag] += 1
+        self.attributes |= set(given)
+        self.ids.update(value for name, value in attrs if name == "id" and value)
+        if tag == "a":
+            self.links.append(given.get("href") or "")
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+@pytest.fixture(params=SHOWN, scope="module")
+def answered(request: pytest.FixtureRequest) -> Diagnosis:
+    return answer(SCENARIOS[request.param])
+
+
+def test_a_page_loads_nothing_and_runs_nothing(answered: Diagnosis) -> None:
+    page = Page(html(answered))
+    assert not LOADING & set(page.tags)
+    assert not any(name.startswith("on") or name == "src" for name in page.attributes)
+    assert page.links and all(link.startswith("#") for link in page.links)
+
+
+def test_each_citation_leads_to_its_value_in_its_reading(answered: Diagnosis) -> None:
+    page = Page(html(answered))
+    assert {link[1:] for link in page.links} <= set(page.ids)
+    assert max(page.ids.values()) == 1
+
+
+def test_a_page_has_what_the_text_has(answered: Diagnosis) -> None:
+    page = Page(html(answered))
+    shown = " ".join(page.words)
+    for cause in answered.causes:
+        assert cause.id in shown and " ".join(cause.why.split()) in shown
+    for step in answered.plan:
+        assert step.action in shown
+    for line in answered.unknown:
+        assert line in shown
+    assert all(reading.id in page.ids for reading in answered.readings if reading.tool != "symptom")
+
+
+def test_a_full_server_is_drawn_with_its_latency_and_its_memory() -> None:
+    page = html(answer(SCENARIOS["s0257"]))
+    assert page.count("<rect") == 60 and "60 PINGs: fastest 0.137 ms" in page
+    assert "used_memory is 11.1 MiB of 11.0 MiB maxmemory" in page
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_words_of_others_make_no_element(words: str) -> None:
+    of_others, plain = Page(html(hostile(words))), Page(html(hostile("words")))
+    assert of_others.tags == plain.tags and of_others.attributes == plain.attributes
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (102400, "100 KiB"),
+        (11534336, "11.0 MiB"),
+        (2**50, "1024.0 TiB"),
+    ],
+)
+def test_bytes_are_printed_as_people_read_them(size: int, shown: str) -> None:
+    assert binary(size) == shown
