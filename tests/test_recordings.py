@@ -8,12 +8,14 @@ import pytest
 
 from agent.answer.diagnosis import Diagnosis
 from agent.evidence.known import is_known
+from agent.evidence.view import Readings
 from evals.lab.catalogue import FAULTS
 from evals.scoring.scenario import BUNDLED, Scenario, load
 from evals.unknown_fields import is_explained
 from tests.commented import sound_comment
 from tests.golden.entries import FOLDER, REWRITE, answer, entries, entry, golden_file
 from tests.program import checked
+from tests.remedied import all_faults
 from tests.screened import sound_screens
 
 SCENARIOS = load(BUNDLED)
@@ -51,6 +53,8 @@ def test_the_answer_is_the_golden_one(scenario: Scenario) -> None:
     fields = {(one.tool, field) for one in answered.readings for field in one.values or {}}
     assert [one for one in fields if not is_known(*one)] == [], "run python -m evals.fields"
     assert [one for one in fields if not is_explained(*one)] == [], "weigh it, or say in unremarkable.toml why not"
+    deployment = Readings(answered.readings)
+    assert all_faults(answered.plan, {node: deployment.view(node) for node in deployment.nodes}) == []
     # An answer that says what's wrong says what to do, and no other one does.
     assert bool(answered.plan) == (answered.outcome == "diagnosed")
     if scenario.file == f"{scenario.id}.jsonl.gz":

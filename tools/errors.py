@@ -3,6 +3,7 @@
 RediagnoseError
   UsageError        the person's input is wrong: exit status 2
   ToolError         a tool was called wrongly; the text goes back to whoever called it
+    Absent          what it's about isn't there
     BudgetSpent     the incident's bound on commands, pings, bytes or time is reached
     Unanswered      the server or the host gave no answer: becomes `unavailable` with its kind
   GateError         a change was stopped
@@ -33,6 +34,10 @@ class UsageError(RediagnoseError):
 
 class ToolError(RediagnoseError):
     """A tool can't do what was asked; the message says what to do instead."""
+
+
+class Absent(ToolError):
+    """The server has no such parameter, or no such client any more."""
 
 
 class BudgetSpent(ToolError):

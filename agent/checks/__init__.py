@@ -3,6 +3,7 @@
 from agent.checks import (
     access,
     addresses,
+    amounts,
     appendonly,
     clients,
     clientside,
@@ -21,12 +22,14 @@ from agent.checks import (
     network,
     outside,
     persistence,
+    places,
     replication,
     resets,
     saving,
     settings,
     stalls,
     starting,
+    who,
 )
 from agent.checks.types import Check, Family, Found, Limits, Placeholder
 
@@ -47,7 +50,11 @@ CONSEQUENCES: dict[str, dict[str, float]] = {}
 for _family in FAMILIES:
     for _cause, _effects in _family.consequences.items():
         CONSEQUENCES.setdefault(_cause, {}).update(_effects)
-PLACEHOLDERS: tuple[Placeholder, ...] = tuple(one for family in FAMILIES for one in family.placeholders)
+PLACEHOLDERS: tuple[Placeholder, ...] = (
+    *(one for family in FAMILIES for one in family.placeholders), *who.PLACEHOLDERS, *places.PLACEHOLDERS,
+    *amounts.PLACEHOLDERS,
+)  # fmt: skip
+
 
 __all__ = [
     "CHECKS", "CONSEQUENCES", "FAMILIES", "NEEDS", "PLACEHOLDERS", "Check", "Family", "Found", "Limits", "Placeholder",

@@ -162,6 +162,13 @@ def _listening_address(view: View) -> tuple[str, ...]:
     return (at,) if (at := view.text("process", "listens_elsewhere") or " and ".join(_listens(view))) else ()
 
 
+def _listening_node(view: View) -> tuple[str, ...]:
+    """The address that listens, with this node's port."""
+    port = (view.node or "").rpartition(":")[2]
+    hosts = [at for at in _listening_address(view) if " " not in at]
+    return tuple(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host in hosts if port.isdecimal())
+
+
 def _announced(view: View) -> tuple[str, ...]:
     """What is set at the node itself so that it announces another address."""
     if view.node is None or not is_called_up(view):
@@ -178,6 +185,8 @@ FAMILY = Family(
     placeholders=(
         Placeholder(name="asked_address", example="::1", values=_asked_addresses),
         Placeholder(name="listening_address", example="127.0.0.1", values=_listening_address),
+        Placeholder(name="listening_node", example="127.0.0.1",
+                    values=_listening_node),
         Placeholder(name="announcing", example="cluster-announce-ip, cluster-announce-port", values=_announced),
         Placeholder(name="announced_node", example="10.0.0.7:6379",
                     values=lambda view: (view.node,) if view.node else ()),

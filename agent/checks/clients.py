@@ -128,14 +128,6 @@ def churn(view: View, limits: Limits) -> Found:
         yield view.cause("connection-churn", 0.35, why, *cited)
 
 
-def _owner(view: View) -> tuple[str, ...]:
-    """Who holds most connections, in brackets; the field to look at where that isn't known."""
-    address, count = view.text("clients", "o1.address"), view.text("clients", "o1.count")
-    if not address:
-        return ("(o1 in clients)",)
-    return (f"({' '.join(filter(None, (view.text('clients', 'o1.name'), 'at', address)))}, {count} connections)",)
-
-
 def _maxclients_target(view: View) -> tuple[str, ...]:
     """A higher maxclients that the file limit allows."""
     limit = view.number("info", "maxclients") or view.number("config_get", "maxclients")
@@ -159,7 +151,6 @@ FAMILY = Family(
         "fd-limit-clamp": {"maxclients-exhausted": 0.95},
     },
     placeholders=(
-        Placeholder(name="owner", example="(orders at 10.0.0.7, 111 connections)", values=_owner),
         Placeholder(name="maxclients_target", example="10000", values=_maxclients_target),
     ),
 )  # fmt: skip

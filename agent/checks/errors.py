@@ -205,7 +205,7 @@ def failing_command(view: View) -> tuple[str, ...]:
     """The command with most failures over the window, with who sends it."""
     failing = _failing(view)
     if not failing:
-        return ("what it sends",)
+        return ("the refused command (INFO commandstats shows which one fails)",)
     command = max(failing, key=failing.__getitem__)
     by, _ = who(view, command)
     return (f"{command.upper()} by {by}" if by else command.upper(),)

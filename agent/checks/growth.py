@@ -179,19 +179,23 @@ def consumer_leak(view: View, limits: Limits) -> Found:
         return
 
 
+def _some(text: str) -> tuple[str, ...]:
+    return (text,) if text else ()
+
+
 def _queue(view: View) -> tuple[str, ...]:
     """The list that grows; the way to find it where it wasn't seen."""
-    return (view.text("lists", "l1.key") or "(find it by redis-cli --bigkeys -i 0.1)",)
+    return (view.text("lists", "l1.key") or "the longest list (redis-cli --bigkeys -i 0.1 finds it)",)
 
 
 def _producer(view: View) -> tuple[str, ...]:
-    return (_who(view, PUSHES).removeprefix(" by ") or "(the clients whose cmd is lpush or rpush)",)
+    return (_who(view, PUSHES).removeprefix(" by ") or "(whose last command in CLIENT LIST is lpush or rpush)",)
 
 
 def _consumer(view: View) -> tuple[str, ...]:
     if _wait_elsewhere(view):
-        return ("(those that wait in a blocking pop wait for other lists: see which names they were started with)",)
-    return (_who(view, POPS).removeprefix(" by ") or "(nobody who pops from it is connected now)",)
+        return ("those that wait in a blocking pop wait for other lists; check the names that they were started with",)
+    return (_who(view, POPS).removeprefix(" by ") or "nobody who pops from it is connected now",)
 
 
 def _group(view: View) -> tuple[str, ...]:
@@ -202,20 +206,33 @@ def _group(view: View) -> tuple[str, ...]:
         if isinstance(value, int) and (match := re.fullmatch(r"((s\d+)\.g\d+)\.consumers", field))
     ]
     if not counted:
-        return ("KEY GROUP",)
+        return ()
     _, at, stream = max(counted)
-    return (f"{view.text('streams', f'{stream}.key')} {view.text('streams', f'{at}.group')}",)
+    return view.text("streams", f"{stream}.key"), view.text("streams", f"{at}.group")
 
 
-def _waiting_group(view: View) -> tuple[str, ...]:
-    """The stream whose worst group has most entries waiting, and that group."""
+def _named_group(view: View) -> tuple[str, ...]:
+    return (" ".join(_group(view)) or "for the stream and the group with most consumers (XINFO GROUPS)",)
+
+
+def _waiting_at(view: View) -> str:
+    """The worst group of the stream with most entries waiting, such as s1.g1; empty where there is none."""
     waiting = [
         ((view.number("streams", f"{at}.lag") or 0) + (view.number("streams", f"{at}.pending") or 0), at)
         for at in (f"s{number}.g1" for number in range(1, 6)) if view.get("streams", f"{at}.group") is not None
     ]  # fmt: skip
-    if not waiting:
+    return max(waiting)[1] if waiting else ""
+
+
+def _at_waiting(view: View, field: str) -> str:
+    at = _waiting_at(view)
+    return view.text("streams", f"{at[:2] if field == 'key' else at}.{field}") if at else ""
+
+
+def _waiting_group(view: View) -> tuple[str, ...]:
+    """The stream whose worst group has most entries waiting, and that group."""
+    if not (at := _waiting_at(view)):
         return ("the one with most lag and pending in XINFO GROUPS",)
-    at = max(waiting)[1]
     return (f"{view.text('streams', at[:2] + '.key')}, group {view.text('streams', f'{at}.group')}",)
 
 
@@ -232,6 +249,13 @@ FAMILY = Family(
         Placeholder(name="producer", example="order-intake (4 connections)", values=_producer),
         Placeholder(name="consumer", example="mailer (2 connections)", values=_consumer),
         Placeholder(name="waiting_group", example="orders:stream, group workers", values=_waiting_group),
-        Placeholder(name="stream_group", example="orders:stream workers", values=_group),
+        Placeholder(name="stream_group", example="orders:stream workers", values=_named_group),
+        Placeholder(name="stream_key", example="orders:stream", values=lambda view: _group(view)[:1]),
+        Placeholder(name="stream_group_name", example="workers", values=lambda view: _group(view)[1:]),
+        Placeholder(name="waiting_stream", example="orders:stream", values=lambda view: _some(
+            _at_waiting(view, "key"))),
+        Placeholder(name="waiting_group_name", example="workers", values=lambda view: _some(
+            _at_waiting(view, "group"))),
+        Placeholder(name="queue_key", example="jobs:mail", values=lambda view: _some(view.text("lists", "l1.key"))),
     ),
 )  # fmt: skip

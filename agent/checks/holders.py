@@ -167,7 +167,7 @@ _REJECTED = deferred(r"(\S+)\.rejected_calls\.delta")
 
 
 def _what_holds(view: View) -> tuple[str, ...]:
-    return (held(view) or "not sampled, redis-cli --memkeys -i 0.1 tells",)
+    return (held(view) or "it wasn't sampled, and redis-cli --memkeys -i 0.1 shows it",)
 
 
 def _what_is_refused(view: View) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Replication: whether replicas follow, what keeps them from it, and whether the primary may take writes."""
 
-from agent.checks import roles, switchover, syncs
+from agent.checks import roles, switchover, sync_values
 from agent.checks.access import lacking
 from agent.checks.balancer import balancer
 from agent.checks.ends import AUTH, primary_of, refused, trouble, wait_in_wait, with_other
@@ -220,5 +220,5 @@ FAMILY = Family(
             "retry-storm": 0.5,
         },
     },
-    placeholders=(*roles.PLACEHOLDERS, *syncs.PLACEHOLDERS, *switchover.PLACEHOLDERS),
+    placeholders=(*roles.PLACEHOLDERS, *sync_values.PLACEHOLDERS, *switchover.PLACEHOLDERS),
 )  # fmt: skip

@@ -92,17 +92,17 @@ def remedy_of(command: str, work: Work, key: str, who: str) -> str:
         case Work.SCRIPT:
             return f"Bound the loop of the script that {who} runs by {command}, or do its work in parts of a few ms."
         case Work.SEARCH:
-            index = key or "INDEX"
+            index = key or "(FT._LIST names them)"
             query = "AGGREGATE" if command == "FT.AGGREGATE" else "SEARCH"
             how = "filter before GROUPBY and LOAD less" if query == "AGGREGATE" else "ask for fewer rows by LIMIT"
             return (
-                f"Take the query that {who} sends by {command} to index {index}, and see by FT.PROFILE {index} {query}"
-                f" QUERY ... where its time goes; then {how}, make sorted and grouped fields SORTABLE, and avoid * and"
+                f"Take the query that {who} sends by {command} to index {index}, and see with FT.PROFILE {index}"
+                f" {query} where its time goes; then {how}, make sorted and grouped fields SORTABLE, and avoid * and"
                 f" leading wildcards."
             )
         case Work.JSON if command in ("JSON.GET", "JSON.MGET"):
             return (
-                f"In {who} read only the paths that are needed of {of} (JSON.GET KEY $.path), and split the document."
+                f"In {who} read only the paths that are needed of {of} (JSON.GET with a path), and split the document."
             )
         case Work.JSON:
             return (

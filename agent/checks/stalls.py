@@ -9,8 +9,6 @@ from agent.evidence.view import Cited, View
 
 FEW = 100
 """Keys that may be gone over the window and each be big."""
-MOST_MONITORS = 4
-"""Monitors that a plan ends, each by a step of its own."""
 
 
 def cpu_throttled(view: View, limits: Limits) -> Found:
@@ -256,19 +254,6 @@ def event(view: View, name: str) -> tuple[float, float, bool]:
     return spikes, longest, view.get("latency_events", f"{name}.new") is True
 
 
-def _monitor_ids(view: View) -> tuple[str, ...]:
-    return tuple(view.text("clients", "monitor.ids").split()[:MOST_MONITORS])
-
-
-def _monitors(view: View) -> tuple[str, ...]:
-    """How many clients run MONITOR, and how many of them the plan ends; the field to look at where it isn't known."""
-    count = view.number("clients", "monitors") or 0
-    if not _monitor_ids(view):
-        return ("monitors in clients",)
-    clients = f"{count:.0f} client{'s' if count > 1 else ''}"
-    return (f"{clients}, of which this plan ends {MOST_MONITORS}" if count > MOST_MONITORS else clients,)
-
-
 FAMILY = Family(
     checks=(cpu_throttled, mass_expiry, fork_stall, monitor_attached, huge_exec, big_delete, stream_backlog),
     needs={
@@ -289,7 +274,5 @@ FAMILY = Family(
     },
     placeholders=(
         Placeholder(name="overwritten", example="yes", values=_overwritten),
-        Placeholder(name="monitor_id", example="7", values=_monitor_ids),
-        Placeholder(name="monitors", example="3 clients", values=_monitors),
     ),
 )  # fmt: skip

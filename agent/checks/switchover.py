@@ -46,4 +46,10 @@ def _replica(view: View) -> tuple[str, ...]:
     return (name,) if (name := _waited_for(view)) else ()
 
 
-PLACEHOLDERS = (Placeholder(name="failover_replica", example="10.0.0.2:6379", values=_replica),)
+PLACEHOLDERS = (
+    Placeholder(name="failover_replica", example="10.0.0.2:6379", values=_replica),
+    Placeholder(name="failover_host", example="10.0.0.2",
+                values=lambda view: tuple(one.rpartition(":")[0].strip("[]") for one in _replica(view))),
+    Placeholder(name="failover_port", example="6379",
+                values=lambda view: tuple(one.rpartition(":")[2] for one in _replica(view))),
+)  # fmt: skip

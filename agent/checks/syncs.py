@@ -5,7 +5,7 @@ from typing import Literal
 
 from agent.checks.ends import primary_of, refused, trouble, with_other
 from agent.checks.resyncs import FULL, again, cut_off
-from agent.checks.types import Found, Limits, Placeholder
+from agent.checks.types import Found, Limits
 from agent.evidence.view import Cited, View
 from tools.records import Record
 
@@ -39,7 +39,7 @@ def _age(view: View | None, event: str) -> float:
     return float("inf") if age is None else age
 
 
-def _release(view: View | None) -> tuple[str, tuple[int, int]] | None:
+def release_of(view: View | None) -> tuple[str, tuple[int, int]] | None:
     """The product and its major and minor version, as INFO tells them."""
     for product in ("valkey", "redis"):
         parts = view.text("info", f"{product}_version").split(".") if view else []
@@ -50,13 +50,13 @@ def _release(view: View | None) -> tuple[str, tuple[int, int]] | None:
 
 def named_release(view: View | None) -> str:
     """The server's program and version for a person, such as "redis 6.2.5"."""
-    known = _release(view)
+    known = release_of(view)
     return f"{known[0]} {view.text('info', f'{known[0]}_version')}" if known and view else "an unknown version"
 
 
 def older(replica: View, primary: View | None) -> bool:
     """Whether the replica's program is known to be older than the primary's, in the dumps that it can read."""
-    below, above = _release(replica), _release(primary)
+    below, above = release_of(replica), release_of(primary)
     if below is None or above is None:
         return False
     if below[0] == above[0]:
@@ -253,37 +253,3 @@ def _died(view: View) -> Found:
         return
     why = "This replica got no memory while it loaded its primary's copy, and ended: it'll end the same way again."
     yield view.cause("sync-failed", 0.975, why, *MEMORY, ("connect", "unavailable"), ("log", "full_resync.newest_age"))
-
-
-def _pairs(view: View) -> tuple[View, View | None]:
-    """The replica and its primary, of which `view` is the one or the other."""
-    if view.text("replication", "role") != "master":
-        return view, primary_of(view)
-    others = view.peers_with("replication")
-    below = [peer for peer in others if peer.text("replication", "master_link_status") == "down"]
-    return (below[0] if below else view), view
-
-
-def _releases(view: View) -> tuple[str, ...]:
-    replica, primary = _pairs(view)
-    known = primary is not None and primary.node != replica.node
-    return (f"{named_release(primary)}, its primary's",) if known and _release(primary) else ()
-
-
-def _needed(view: View) -> tuple[str, ...]:
-    _, primary = _pairs(view)
-    used = primary.number("memory", "used_memory") if primary else None
-    return (f"{used / MIB:.0f} MiB, what the primary holds",) if used else ("what the primary's used_memory is",)
-
-
-def _period(view: View) -> tuple[str, ...]:
-    """Five times as long, and five minutes at least."""
-    now = view.number("replication", "repl-timeout")
-    return (f"{max(300, 5 * now):.0f}",) if now else ()
-
-
-PLACEHOLDERS = (
-    Placeholder(name="sync_release", example="valkey 9.1.2, its primary's", values=_releases),
-    Placeholder(name="sync_needed", example="25 MiB, what the primary holds", values=_needed),
-    Placeholder(name="sync_period", example="300", values=_period),
-)

@@ -2,20 +2,28 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 
 from agent.answer.diagnosis import Action, Cause, Goal, Step
 from agent.evidence.view import Readings
-from agent.runbooks.library import Library, Remedy
+from agent.plan.shell import redis_cli, sent_by_hand
+from agent.runbooks.library import Library
 from agent.runbooks.placeholders import values_at
+from agent.runbooks.remedy import Remedy
 from tools.connection.node import Node
-from tools.errors import Forbidden, ToolError
+from tools.errors import Absent, Forbidden, ToolError, Unanswered
 from tools.gate.advice import act_of, repeats
+from tools.gate.equality import equal_values
 from tools.gate.policy import Change, allowed_change, command_line, parse_command, refusal_of_advice
 from tools.gate.proposals import Proposal, Proposals
 from tools.records import Reading
 
 UNVERIFIED = "Unverified advice of the model"
 BY_HAND = "a step by hand that the model adds"
+KEPT_ELSEWHERE = (
+    "Set {} to {} where this server's settings are kept (the provider's parameter group, or the server's own file): "
+    "CONFIG is refused here"
+)
 MOST = 8
 """Steps that a person can still take in."""
 
@@ -73,16 +81,21 @@ async def build(
     for cause in causes:
         notes = library.notes(cause.id)
         node = nodes.get(cause.where or "", first)
-        fitting = [one for one in notes.remedies if one.fits(cause.evidence, ids)] if notes else []
+        view = deployment.view(node.name)
+        fitting = [one for one in notes.remedies if one.fits(cause.evidence, ids, view.fields)] if notes else []
         named = {name for one in fitting for name in one.placeholders}
-        values = values_at(deployment.view(node.name), named)
-        for remedy in fitting:
-            for text in filled(remedy, values):
-                await _add(planned, remedy, text, cause, notes.avoid if notes else None, node, proposals)
+        values = values_at(view, named)
+        cli = partial(redis_cli, node.target)
+        for remedy in (made for one in fitting for made in one.filled(values, cli)):
+            if view.is_sentinel and remedy.kind != "outside":
+                # What is set at a data node can't be set at the sentinel that found it.
+                continue
+            await _add(planned, remedy, cause, notes.avoid if notes else None, node, proposals)
     for proposal in proposed:
         checks = _checks(library, proposal.change.args, ids)
         reworded = proposal.model_copy(update={"why": _without_acts(proposal.why)})
-        planned.add(_step(reworded, avoid=None, verify=None, checks=checks), proposal.change)
+        at = nodes.get(proposal.change.node, first)
+        planned.add(_step(reworded, at, avoid=None, checks=checks), proposal.change)
     for action in sorted(actions, key=lambda one: one.kind == "outside"):
         if action.kind == "outside":
             _add_advice(planned, action, library, ids, first, proposals)
@@ -122,11 +135,12 @@ async def _add_proposed(
     cause = Cause(id="", probability=0, where=node.name, why="", evidence=())
     try:
         checks = _checks(library, parse_command(action.action), causes)
-        remedy = Remedy(
-            kind=action.kind, action=action.action, why=_without_acts(action.why), risk="risky",
-            verify=_without_acts(action.verify or "") or None, check=checks,
-        )  # fmt: skip
-        await _add(planned, remedy, action.action, cause, None, node, proposals, advised=True)
+        said = {"why": _without_acts(action.why), "verify": _without_acts(action.verify or "") or None}
+        # Nothing is filled into what a model says, so a $ in it is a plain one.
+        remedy = Remedy(kind=action.kind, action=action.action, why="", risk="risky", check=checks).model_copy(
+            update=said
+        )
+        await _add(planned, remedy, cause, None, node, proposals, advised=True)
     except ValueError:
         # A quote that never ends: no command, so nothing that could be approved.
         proposals.forbid(action.action, "it isn't one command")
@@ -140,26 +154,17 @@ def _checks(library: Library, args: Sequence[str], causes: Collection[str]) -> t
     return tuple(goal.model_copy(update=own.get((goal.tool, goal.field))) for goal in goals)
 
 
-def filled(remedy: Remedy, values: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """The remedy's action once for each value of a placeholder that has several; none where a value isn't known."""
-    several = max((values[name] for name in remedy.placeholders if name in values), key=len, default=("",))
-    actions = (
-        remedy.filled({name: of[min(number, len(of) - 1)] for name, of in values.items()})
-        for number in range(len(several))
-    )
-    return [action for action in actions if action is not None]
-
-
 async def _add(
-    planned: Planned, remedy: Remedy, action: str, cause: Cause, avoid: str | None, node: Node, proposals: Proposals,
+    planned: Planned, remedy: Remedy, cause: Cause, avoid: str | None, node: Node, proposals: Proposals,
     *, advised: bool = False,
 ) -> None:  # fmt: skip
     """A step of a remedy; `advised` says that it's a model's and no runbook's."""
+    action = remedy.action
     if remedy.kind == "outside":
-        if why := refusal_of_advice(action):
+        if why := next(filter(None, map(refusal_of_advice, (action, *remedy.lines))), None):
             proposals.forbid(action, why)
             return
-        planned.add(_outside(remedy, action, cause, avoid))
+        planned.add(_outside(remedy, action, cause, avoid, node))
         return
     args = parse_command(action)
     try:
@@ -172,13 +177,26 @@ async def _add(
     except Forbidden as error:
         proposals.forbid(command_line(args[:4]), str(error))
         return
-    except ToolError as error:
-        by_hand = f"{allowed.action if advised else action} (by hand: {error})"
-        by_hand = f"{UNVERIFIED}: {by_hand}" if advised else by_hand
-        planned.add(_outside(remedy, by_hand, cause, avoid).model_copy(update={"unverified": advised}))
+    except Absent as error:
+        # This version has no such parameter, or the client is gone: there is nothing to do.
+        if advised:
+            proposals.forbid(command_line(args[:4]), str(error))
         return
-    if proposal.change.parameter is None or proposal.change.before != args[3]:
-        planned.add(_step(proposal, avoid=avoid, verify=remedy.verify, checks=remedy.check), proposal.change)
+    except ToolError as error:
+        if refused := isinstance(error, Unanswered) and error.kind == "unknown-command":
+            if allowed.parameter is None:
+                # Neither the server nor the proxy before it has that command, so nobody can send it.
+                return
+            action = KEPT_ELSEWHERE.format(allowed.parameter, args[3])
+        by_hand = action if refused else f"{allowed.action if advised else action} (by hand: {error})"
+        by_hand = f"{UNVERIFIED}: {by_hand}" if advised else by_hand
+        paste = () if refused else (sent_by_hand(node.target, allowed.args),)
+        pasted = remedy.model_copy(update={"paste": paste})
+        planned.add(_outside(pasted, by_hand, cause, avoid, node).model_copy(update={"unverified": advised}))
+        return
+    change = proposal.change
+    if change.parameter is None or not equal_values(change.parameter, args[3], change.before):
+        planned.add(_step(proposal, node, remedy, avoid=avoid, checks=remedy.check), change)
 
 
 def _is_set_already(planned: Planned, change: Change) -> bool:
@@ -191,19 +209,25 @@ def _is_set_already(planned: Planned, change: Change) -> bool:
     )
 
 
-def _step(proposal: Proposal, *, avoid: str | None, verify: str | None, checks: Sequence[Goal] = ()) -> Step:
+def _step(
+    proposal: Proposal, node: Node, remedy: Remedy | None = None, *, avoid: str | None, checks: Sequence[Goal] = ()
+) -> Step:  # fmt: skip
     change = proposal.change
     undo = change.undo
     return Step(
         id="s0", kind="config_set" if change.parameter else "command", node=change.node, action=change.action,
         before=change.before, after=change.args[3] if change.parameter else None, why=proposal.why, risk=change.risk,
-        needs_approval=True, rollback=command_line(undo) if undo else None, verify=verify, avoid=avoid,
+        needs_approval=True, rollback=command_line(undo) if undo else None, avoid=avoid,
+        verify=remedy.verify if remedy else None, shown_by=remedy.shown_by if remedy else (),
+        paste=(sent_by_hand(node.target, change.args),), login=node.target.has_credentials,
         checks=tuple(checks), unchecked=proposal.unchecked,
     )  # fmt: skip
 
 
-def _outside(remedy: Remedy, action: str, cause: Cause, avoid: str | None) -> Step:
+def _outside(remedy: Remedy, action: str, cause: Cause, avoid: str | None, node: Node) -> Step:
+    asks = any("redis-cli" in line for line in remedy.lines)
     return Step(
         id="s0", kind="outside", node=cause.where, action=action, why=remedy.why, risk=remedy.risk,
-        needs_approval=False, rollback=remedy.rollback, verify=remedy.verify, avoid=avoid,
+        needs_approval=False, rollback=remedy.rollback, verify=remedy.verify, avoid=avoid, paste=remedy.paste,
+        shown_by=remedy.shown_by, login=asks and node.target.has_credentials,
     )  # fmt: skip

@@ -68,6 +68,11 @@ def helped(goals: Sequence[Seen]) -> str:
     return "what was measured is well, and was before" if all(one.well_before for one in felt) else "it helped"
 
 
+def brought_about(goals: Sequence[Seen]) -> bool:
+    """Whether anything holds that didn't before: a step that changed nothing isn't what made it hold."""
+    return any(one.holds and not one.well_before for one in goals)
+
+
 def worse(before: Readings, after: Readings) -> Iterator[str]:
     """What got worse, a sentence each; nothing where it can't be compared."""
 

@@ -1,11 +1,11 @@
 """One step carried out: read, made through the gate, read again, and taken back at once if the server got worse."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from agent.answer.diagnosis import Goal, State, Step
-from agent.plan.goals import GUARD, Readings, Seen, helped, seen, worse
+from agent.plan.goals import GUARD, Readings, Seen, brought_about, helped, seen, worse
 from agent.report.render import figures_text
 from tools.clock import Clock
 from tools.connection.node import Node
@@ -95,7 +95,7 @@ class Outcome(Record):
 
     applied: Applied
     came: Came
-    """`unmeasured`: nothing was read that tells."""
+    """`unmeasured`: nothing was read that tells, or it was well before too."""
     goals: tuple[Seen, ...]
     worse: tuple[str, ...]
     taken_back: bool
@@ -120,7 +120,9 @@ class Outcome(Record):
             effect = f"{change.parameter} was {self.applied.read_before}, is {self.applied.read_after}"
         how = {
             "verified": helped(self.goals), "not-better": "not better",
-            "unmeasured": "what it did can't be read in seconds", "worse": f"worse: {'; '.join(self.worse)}",
+            "unmeasured": helped(self.goals) if any(one.holds for one in self.goals)
+            else "what it did can't be read in seconds",
+            "worse": f"worse: {'; '.join(self.worse)}",
         }[self.came]  # fmt: skip
         back = (
             ", taken back at once"
@@ -161,12 +163,13 @@ async def carry_out(site: Site, gate: Gate, step: Step, change: Change, approval
     return outcome
 
 
-def _came(applied: Applied, goals: Iterable[Seen]) -> Came:
+def _came(applied: Applied, goals: Sequence[Seen]) -> Came:
     change = applied.change
     if change.parameter is not None and not equal_values(change.parameter, change.args[3], applied.read_after):
         return "not-better"
-    known = [one.holds for one in goals if one.holds is not None]
-    return "not-better" if False in known else "verified" if known else "unmeasured"
+    if any(one.holds is False for one in goals):
+        return "not-better"
+    return "verified" if brought_about(goals) else "unmeasured"
 
 
 def _note(site: Site, outcome: Outcome, approval: Approval) -> None:

@@ -1,23 +1,19 @@
 """Runbooks: Markdown with front matter; one source for people, the model and the checks."""
 
 import re
-import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from string import Template
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
-from agent.answer.compare import compare
-from agent.answer.diagnosis import Evidence, Goal
 from agent.answer.taxonomy import CAUSES
+from agent.runbooks.remedy import Remedy
 from tools.errors import UsageError
 from tools.files import read_regular_text
 from tools.patterns import deferred
-from tools.records import Record, Scalar
+from tools.records import Record
 
 BUNDLED = Path(__file__).resolve().parent.parent.parent / "runbooks"
 
@@ -29,78 +25,6 @@ class Threshold(Record):
     unit: str
     why: str
     """Where the number comes from."""
-
-
-class Clue(Record):
-    """A value among a cause's evidence."""
-
-    field: Annotated[str, Field(min_length=1, max_length=128)]
-    """Its field's name, in which `*` stands for anything."""
-    op: Literal["==", "!=", "<", "<=", ">", ">="]
-    value: Scalar = None
-
-    def holds(self, evidence: Iterable[Evidence]) -> bool:
-        """Whether the evidence has such a field with such a value."""
-        found = (one.value for one in evidence if fnmatchcase(one.field, self.field))
-        return any(compare(value, self.op, self.value) for value in found if value is not None)
-
-
-class Remedy(Record):
-    """One way to cure a cause."""
-
-    kind: Literal["config_set", "command", "outside"]
-    action: str
-    """The exact command with `$placeholders`, or what a person does."""
-    why: str
-    risk: Literal["safe", "risky"]
-    rollback: str | None = None
-    verify: str | None = None
-    check: tuple[Goal, ...] = ()
-    """Of what is sent: what shows in a few seconds that it worked, as code compares it."""
-    when: tuple[Clue, ...] = ()
-    """Evidence of the form of the cause that this cures, where it has several: without any of these it's left out."""
-    unless: tuple[Clue, ...] = ()
-    """Evidence of another form of the cause, which this doesn't cure: any of these leaves it out."""
-    after: tuple[str, ...] = ()
-    """Causes that stand in its way, so that their own remedies come first: any of these leaves it out."""
-
-    @model_validator(mode="after")
-    def _one_command(self) -> "Remedy":
-        """What is sent has to be one whole command, and a `$` a placeholder."""
-        if self.kind != "outside":
-            try:
-                shlex.split(self.action)
-            except ValueError as error:
-                raise ValueError(f"{self.action!r} isn't one command: {error}") from None
-        if not Template(self.action).is_valid():
-            raise ValueError(f"{self.action!r} has a $ that begins no placeholder; write $$ for a plain one")
-        return self
-
-    @property
-    def placeholders(self) -> tuple[str, ...]:
-        """The names that the action's values are looked up by."""
-        return tuple(Template(self.action).get_identifiers())
-
-    def fits(self, evidence: Sequence[Evidence], causes: Collection[str]) -> bool:
-        """Whether it's for the form that the cause has by its evidence, and none of its blockers is among `causes`."""
-        meant = not self.when or any(clue.holds(evidence) for clue in self.when)
-        return meant and not any(clue.holds(evidence) for clue in self.unless) and not set(self.after) & set(causes)
-
-    def same_as(self, command: Sequence[str]) -> bool:
-        """Whether it sends this command, or sets this parameter, whatever the value."""
-        if self.kind == "outside":
-            return False
-        own, other = [[word.lower() for word in words] for words in (shlex.split(self.action), command)]
-        if own[:2] == ["config", "set"]:
-            return own[:3] == other[:3]
-        return len(own) == len(other) and all(a == b or a.startswith("$") for a, b in zip(own, other, strict=True))
-
-    def filled(self, values: Mapping[str, str]) -> str | None:
-        """The action with its placeholders filled, or None where a value isn't known."""
-        try:
-            return Template(self.action).substitute(values)
-        except KeyError:
-            return None
 
 
 class CauseNotes(Record):

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from string import Template
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -11,13 +10,10 @@ from pydantic import ValidationError
 from agent import checks
 from agent.answer.diagnosis import Outcome
 from agent.answer.taxonomy import CAUSES
-from agent.evidence.fields import FIGURES
-from agent.evidence.known import is_known
 from agent.runbooks.front_matter import split
-from agent.runbooks.library import BUNDLED, CauseNotes, Remedy, Runbook, files
-from agent.runbooks.placeholders import EXAMPLES
-from tools.errors import Forbidden, UsageError
-from tools.gate.policy import allowed_change, parse_command, refusal_of_advice
+from agent.runbooks.library import BUNDLED, CauseNotes, Runbook, files
+from agent.runbooks.lint_remedy import unreadable, wrong
+from tools.errors import UsageError
 from tools.patterns import deferred
 from tools.records import Record
 
@@ -133,64 +129,23 @@ def _book(book: Runbook, *, ours: bool) -> Iterator[Finding]:
             remedy="remove it; the checks don't read it from here",
         )  # fmt: skip
     for cause, notes in book.causes.items():
-        yield from _notes(book.path, f"causes.{cause}", notes)
+        yield from _notes(book.path, f"causes.{cause}", notes, ours=ours)
 
 
-def _notes(path: Path, at: str, notes: CauseNotes) -> Iterator[Finding]:
+def _notes(path: Path, at: str, notes: CauseNotes, *, ours: bool) -> Iterator[Finding]:
     if not notes.avoid.strip():
         yield Finding(file=path, place=f"{at}.avoid", value="", problem="is empty", remedy=_MISSING["avoid"])
     for number, remedy in enumerate(notes.remedies, 1):
-        for field, value, problem, cure in _remedy(remedy):
+        for field, value, problem, cure in wrong(remedy):
             yield Finding(
                 file=path, place=f"{at}.remedies.{number}.{field}", value=_short(value), problem=problem, remedy=cure
             )  # fmt: skip
-
-
-def _remedy(remedy: Remedy) -> Iterator[tuple[str, str, str, str]]:
-    """The field, its value, what's wrong with it, and what to do."""
-    if not remedy.verify:
-        yield "verify", "", "is missing", "say which reading shows that it worked"
-    for goal in remedy.check:
-        if goal.tool not in FIGURES:
-            yield "check", goal.tool, "is no tool that reads", f"take one of {', '.join(FIGURES)}"
-        elif not is_known(goal.tool, goal.field):
-            yield "check", f"{goal.tool} {goal.field}", "is no field of that tool", "take a field of its readings"
-    for cause in remedy.after:
-        if cause not in CAUSES:
-            yield "after", cause, "is no cause", "take an id of `rediagnose runbooks list`"
-    if remedy.kind == "outside" and remedy.check:
-        yield "check", remedy.action, "is read for what is sent from here only", "leave it out; verify is for a person"
-    if remedy.kind == "outside" and remedy.risk == "risky" and not remedy.rollback:
-        yield "rollback", "", "is missing for a risky step", "say how it's taken back, or that nothing takes it back"
-    for field, text in (("why", remedy.why), ("verify", remedy.verify), ("rollback", remedy.rollback)):
-        for name in Template(text or "").get_identifiers():
-            yield field, f"${name}", "is never filled", "only an action's placeholders are; write it out"
-    unfilled = [name for name in Template(remedy.action).get_identifiers() if name not in EXAMPLES]
-    for name in unfilled:
-        known = ", ".join(f"${known}" for known in EXAMPLES)
-        yield "action", f"${name}", "is filled by nothing", f"take one of {known}, or write the value out"
-    if not unfilled and (filled := remedy.filled(EXAMPLES)) is not None:
-        yield from _action(remedy, filled)
-
-
-def _action(remedy: Remedy, action: str) -> Iterator[tuple[str, str, str, str]]:
-    if remedy.kind == "outside":
-        if why := refusal_of_advice(action):
-            yield "action", action, f"never becomes a step: {why}", "propose something else"
-        return
-    args = parse_command(action)
-    setting = tuple(arg.upper() for arg in args[:2]) == ("CONFIG", "SET")
-    if setting != (remedy.kind == "config_set"):
-        right = "config_set" if setting else "command"
-        yield "kind", remedy.kind, f"doesn't fit {action}", f"write {right}"
-        return
-    try:
-        risk = allowed_change("", args).risk
-    except Forbidden as error:
-        yield "action", action, f"never becomes a step: {error}", "write kind: outside, and what a person does instead"
-        return
-    if risk == "risky" and remedy.risk == "safe":
-        yield "risk", remedy.risk, f"isn't what policy says of {action}", "write risky"
+        for field, found in unreadable(remedy):
+            yield Finding(
+                file=path, place=f"{at}.remedies.{number}.{field}", value=found,
+                problem="is a field's name or a blank, which a person on call can't act on",
+                remedy="take a placeholder, or say in words how to get it", error=ours,
+            )  # fmt: skip
 
 
 def _body(book: Runbook, *, ours: bool) -> Iterator[Finding]:

@@ -195,7 +195,8 @@ def _step(step: Step) -> Line:
         lines.append(sentence(f"It worked if: {step.verify}"))
     if step.unchecked:
         lines.append(sentence(f"Not checked: {step.unchecked}"))
-    return (*words(f"{step.id} ({how}{at}):"), Text(" "), *action, Text(" "), *words(" ".join(lines)))
+    pasted = [part for line in step.paste for part in (Text(" "), Code(line))]
+    return (*words(f"{step.id} ({how}{at}):"), Text(" "), *action, *pasted, Text(" "), *words(" ".join(lines)))
 
 
 def _ruled_out_and_unknown(out: Sequence[RuledOut], unknown: Sequence[str], tools: dict[str, str]) -> Iterator[Part]:

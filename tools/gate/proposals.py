@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from tools.connection.node import Node
-from tools.errors import Forbidden, ToolError, Unanswered
+from tools.errors import Absent, Forbidden, ToolError, Unanswered
 from tools.gate.bounds import Room, check_room
 from tools.gate.current_value import current_value
 from tools.gate.policy import Change, allowed_change, canonical_name, command_line, spellings
@@ -80,14 +80,14 @@ class Proposals:
             names = spellings(change.parameter)
             known = await read_config(node, names)
             if (name := next((name for name in names if name in known), None)) is None:
-                raise ToolError(f"{node.name} has no parameter {names[0]!r}; propose one that CONFIG GET shows")
+                raise Absent(f"{node.name} has no parameter {names[0]!r}; propose one that CONFIG GET shows")
             args = ("CONFIG", "SET", name, change.args[3])
             return change.model_copy(update={"args": args, "before": str(known[name])})
         if not node.held:
             raise Unanswered("timeout", f"no connection to {node.name} is held that {change.action} could go through")
         before = await current_value(node, change)
         if change.client is not None and before is None:
-            raise ToolError(f"{node.name} has no client {change.client}; look at clients again")
+            raise Absent(f"{node.name} has no client {change.client}; look at clients again")
         return change.model_copy(update={"before": before})
 
 

@@ -10,7 +10,6 @@ import pytest
 from agent.answer.diagnosis import Cause
 from agent.checks.cluster import slots_down
 from agent.evidence.view import View
-from agent.plan.build import filled
 from agent.runbooks.library import load
 from agent.runbooks.placeholders import values_at
 from evals.lab.catalogue import FAULTS
@@ -57,7 +56,7 @@ def told(given: Values, peers: Mapping[str, Given]) -> tuple[Cause, list[str], V
     notes, values = load().notes("cluster-slots-down"), values_at(one)
     assert notes
     fitting = [remedy for remedy in notes.remedies if remedy.fits(cause.evidence, {cause.id})]
-    return cause, [text for remedy in fitting for text in filled(remedy, values)], one
+    return cause, [one.action for remedy in fitting for one in remedy.filled(values, str)], one
 
 
 def test_without_a_majority_the_dead_come_first_and_takeover_names_the_newest_replica_of_each() -> None:
@@ -70,7 +69,10 @@ def test_without_a_majority_the_dead_come_first_and_takeover_names_the_newest_re
     assert cause.probability > 0.9
     assert "1 of 3 primaries with slots is left, no majority" in cause.why
     assert f"{ONE} (nothing listens there), {TWO} (no answer from here (timeout): it may live)" in start
-    assert f"TAKEOVER, by hand, on 10.0.0.8:6379 (for {ONE}), 10.0.0.9:6379 (for {TWO})" in takeover
+    assert (
+        f"TAKEOVER by hand, since 2 of 3 primaries are gone, on 10.0.0.8:6379 (for {ONE}), 10.0.0.9:6379 (for {TWO})"
+        in takeover
+    )
     assert "10.0.0.7" not in takeover
     assert "FORCE on" not in start + takeover
 

@@ -24,9 +24,9 @@ def test_what_ends_a_script(given: Given, expected: tuple[str, ...]) -> None:
 
 def test_who_holds_most_connections() -> None:
     owner = {"o1.address": "10.0.0.7", "o1.name": "orders", "o1.count": 111}
-    assert values_at(view({"clients": owner}))["owner"] == ("(orders at 10.0.0.7, 111 connections)",)
-    assert values_at(view({"clients": {**owner, "o1.name": ""}}))["owner"] == ("(at 10.0.0.7, 111 connections)",)
-    assert values_at(view({}))["owner"] == ("(o1 in clients)",)
+    assert values_at(view({"clients": owner}))["owner"] == ("orders at 10.0.0.7, 111 connections",)
+    assert values_at(view({"clients": {**owner, "o1.name": ""}}))["owner"] == ("10.0.0.7, 111 connections",)
+    assert values_at(view({}))["owner"] == ("the one with most lines in CLIENT LIST",)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_the_monitors_that_a_plan_ends(ids: str, count: int, ended: tuple[str, .
 
 
 def test_monitors_whose_ids_are_not_known() -> None:
-    assert values_at(view({"clients": {"monitors": 2}}))["monitors"] == ("monitors in clients",)
+    assert values_at(view({"clients": {"monitors": 2}}))["monitors"] == ("its lines in CLIENT LIST have flags=O",)
     assert unknown_to({"clients": {"monitors": 2}}, "monitor_id")
 
 

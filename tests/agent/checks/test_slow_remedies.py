@@ -33,8 +33,8 @@ def remedies(command: str, key: str = "", args: int = 2, *, module: bool = False
     [
         ("KEYS", "", "In shop at 10.0.0.7 replace KEYS by SCAN"),
         ("HGETALL", "catalog", "replace HGETALL on catalog by HSCAN"),
-        ("FT.AGGREGATE", "idx", "FT.PROFILE idx AGGREGATE QUERY"),
-        ("FT.SEARCH", "idx", "FT.PROFILE idx SEARCH QUERY"),
+        ("FT.AGGREGATE", "idx", "FT.PROFILE idx AGGREGATE"),
+        ("FT.SEARCH", "idx", "FT.PROFILE idx SEARCH"),
         ("JSON.GET", "doc", "only the paths that are needed of doc"),
         ("JSON.SET", "doc", "only the path that is meant of doc"),
         ("VSIM", "v", "VSIM on v a smaller EF"),

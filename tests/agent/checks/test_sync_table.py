@@ -166,9 +166,9 @@ def test_the_reason_chooses_the_remedy() -> None:
     version, disk = _remedies(replica(FORMAT), **above()), _remedies(replica(WRITE, NEW, **SMALL), **above())
     memory, late = _remedies(replica(MEMORY, NEW), **above()), _remedies(replica(TIMED, NEW), **above(0))
     alone = _remedies(primary())
-    assert "$sync_release" in version and "data folder (CONFIG GET dir" not in version
-    assert "CONFIG GET dir" in disk and "$sync_release" not in disk and "repl-timeout" not in disk
-    assert "memory limit" in memory and "CONFIG GET dir" not in memory
+    assert "$sync_release" in version and "data folder room" not in version
+    assert "data folder room" in disk and "$sync_release" not in disk and "repl-timeout" not in disk
+    assert "memory limit" in memory and "data folder room" not in memory
     assert "repl-timeout $sync_period" in late and "memory limit" not in late
     assert "own log" in alone and "$sync" not in alone
     assert "own log" not in version + disk + memory + late
@@ -188,7 +188,7 @@ def test_a_frozen_replica_is_no_reason_to_promote_anybody() -> None:
         (cause,) = process_frozen(view(given), LIMITS)
         assert hasattr(cause, "probability")
         fitting = [one.action for one in notes.remedies if one.fits(cause.evidence, {"process-frozen"})]
-        assert any("power it off" in action for action in fitting) == wanted, role
+        assert any("power the primary's machine off" in action for action in fitting) == wanted, role
         assert any("It's a replica" in action for action in fitting) != wanted, role
 
 

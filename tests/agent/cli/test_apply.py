@@ -22,7 +22,7 @@ from agent.cli.apply import apply
 from agent.cli.commands import COMMANDS
 from agent.cli.inputs import ChangeInputs, typed
 from agent.cli.program import parsed, parser
-from agent.plan.goals import helped, seen
+from agent.plan.goals import brought_about, helped, seen
 from agent.remediation.applied import alone
 from evals.lab.catalogue import FAULTS
 from evals.lab.servers import Server, ServerKind, installed, running
@@ -380,15 +380,18 @@ def drain(terminal: int, printed: bytearray) -> None:
 
 
 @pytest.mark.parametrize(
-    ("op", "value", "before", "after", "holds", "said"),
+    ("op", "value", "before", "after", "holds", "said", "verified"),
     [
-        ("==", 0, 24, 0, True, "it helped"), ("==", 0, 0, 0, True, "was before"), ("<", 50, None, 7.5, True, "helped"),
-        ("falls", None, 9, 8, True, "it helped"), ("falls", None, None, 8, None, "later"),
-        ("!=", "no", "no", "ok", True, ""), ("==", False, True, False, True, "it helped"),
-        (">", 1, 5, None, None, "later"), ("grows", None, 1, 1, False, ""),
+        ("==", 0, 24, 0, True, "it helped", True), ("==", 0, 0, 0, True, "was before", False),
+        ("<", 50, None, 7.5, True, "helped", True), ("falls", None, 9, 8, True, "it helped", True),
+        ("falls", None, None, 8, None, "later", False), ("!=", "no", "no", "ok", True, "", True),
+        ("==", False, True, False, True, "it helped", True), (">", 1, 5, None, None, "later", False),
+        ("grows", None, 1, 1, False, "", False),
     ],
 )  # fmt: skip
-def test_goals_are_compared(op: Any, value: Any, before: Any, after: Any, holds: bool | None, said: str) -> None:
+def test_goals_are_compared(
+    op: Any, value: Any, before: Any, after: Any, holds: bool | None, said: str, verified: bool
+) -> None:  # fmt: skip
     def at(scalar: Any) -> dict[str, Reading]:
         values = {} if scalar is None else {"f": scalar}
         return {"info": Reading(id="r1", tool="info", args={}, node="n", at="", ms=1, values=values, unavailable=None)}
@@ -396,3 +399,4 @@ def test_goals_are_compared(op: Any, value: Any, before: Any, after: Any, holds:
     one = seen(Goal(tool="info", field="f", op=op, value=value), at(before), at(after))
     assert one.holds is holds
     assert said in helped([one])
+    assert brought_about([one]) is verified

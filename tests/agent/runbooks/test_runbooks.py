@@ -30,7 +30,7 @@ causes:
         action: CONFIG SET maxclients 5000
         why: Our hosts have the memory for 5000.
         risk: risky
-        verify: info has rejected_connections.delta 0.
+        verify: info shows the same rejected_connections twice.
       - kind: outside
         action: Call the owner of the largest pool $owner.
         why: They know what they deployed.
@@ -73,7 +73,7 @@ BAD: dict[str, tuple[Callable[[str], str], str, str, str]] = {
                  "causes.maxclients-exhausted.avoid", "", "is missing"),
     "empty avoid": (changed('"Restarting it: all clients come back at once."', '""'),
                     "causes.maxclients-exhausted.avoid", "", "is empty"),
-    "no verify": (changed("        verify: info has rejected_connections.delta 0.\n", ""),
+    "no verify": (changed("        verify: info shows the same rejected_connections twice.\n", ""),
                   "causes.maxclients-exhausted.remedies.1.verify", "", "is missing"),
     "no rollback": (changed("        rollback: Nothing to take back.\n", ""),
                     "causes.maxclients-exhausted.remedies.2.rollback", "", "is missing"),
@@ -103,8 +103,21 @@ BAD: dict[str, tuple[Callable[[str], str], str, str, str]] = {
                        "causes.maxclients-exhausted.remedies.1.after", "warp-core", "is no cause"),
     "unfilled placeholder": (changed("$owner", "$pager"), "causes.maxclients-exhausted.remedies.2.action", "$pager",
                              "is filled by nothing"),
-    "a placeholder elsewhere": (changed("connected_clients falls", "$owner falls"),
-                                "causes.maxclients-exhausted.remedies.2.verify", "$owner", "is never filled"),
+    "an unfilled placeholder elsewhere": (changed("connected_clients falls", "$pager falls"),
+                                          "causes.maxclients-exhausted.remedies.2.verify", "$pager",
+                                          "is filled by nothing"),
+    "an unfilled placeholder in a line": (changed("why: They know", 'paste: ["$pager PING"]\n        why: They know'),
+                                          "causes.maxclients-exhausted.remedies.2.paste", "$pager",
+                                          "is filled by nothing"),
+    "an open quote in a line": (changed("why: They know", 'paste: ["$cli GET \\"a"]\n        why: They know'),
+                                "causes.maxclients-exhausted.remedies.2.paste", "GET", "isn't a line for a shell"),
+    "a destructive line": (changed("why: They know", 'shown_by: ["$cli FLUSHALL"]\n        why: They know'),
+                           "causes.maxclients-exhausted.remedies.2.paste", "FLUSHALL", "never becomes a step"),
+    "a line beside what is sent": (changed("verify: info", 'paste: ["$cli PING"]\n        verify: info'),
+                                   "causes.maxclients-exhausted.remedies.1.paste", "$cli PING", "is made of the"),
+    "a misspelt reading": (changed("verify: info", "unless: [{tool: info, field: rejected, op: '>', value: 1}]\n"
+                                   "        verify: info"),
+                           "causes.maxclients-exhausted.remedies.1.when", "info rejected", "is no field of that tool"),
     "its own threshold": (changed("causes:\n", "thresholds: {leak_clients: {value: 1, unit: u, why: w}}\ncauses:\n"),
                           "thresholds", "leak_clients", "bundled"),
     "no body": (lambda text: FRONT, "body", "", "is empty"),
@@ -133,6 +146,20 @@ def test_what_is_only_worth_a_look_is_a_warning(tmp_path: Path) -> None:
         ("book0.md", "## First minute", False), ("book0.md", "228 lines", False),
         ("book1.md", "maxclients-exhausted", False),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("rejected_connections.delta is 0", "rejected_connections.delta"), ("o1.count falls", "o1.count"),
+        ("connect to HOST", "HOST"), ("call it again...", "..."), ("dir_writable is true", "dir_writable"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_field_or_a_blank_in_what_people_read_is_named(text: str, named: str, ours: bool, tmp_path: Path) -> None:
+    changed_text = GOOD.replace("connected_clients falls.", text).replace("name: ours", "name: book0")
+    told = [one for one in found(tmp_path, changed_text, ours=ours) if one.place.endswith("remedies.2.verify")]
+    assert [(one.value, one.error) for one in told] == [(named, ours)]
 
 
 def test_what_takes_more_than_three_minutes_is_an_error_in_ours(tmp_path: Path) -> None:
@@ -230,6 +257,28 @@ def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
     ]  # fmt: skip
     for given in (*others, {"persistence": stuck, "process": stuck}):
         known |= _filled(given)
+    # What a line for a shell names: this node's own address, files, processes, keys and clients.
+    at = "10.0.0.9:26379"
+    known |= _filled({"process": {"listens_at": "127.0.0.1", "pid": 7, "listening": True},
+                      "replication": {"role": "master", "replica1.address": "10.0.0.3:6379"}}, own=at)  # fmt: skip
+    known |= _filled({"topology": {"n1.node": at, "n1.role": "sentinel"},
+                      "sentinel": {"m1.name": "mymaster", "m1.address": "10.0.0.1:6379", "m1.r1.slave-priority": 0,
+                                   "m1.r1.address": "10.0.0.3:6379"}}, own=at)  # fmt: skip
+    known |= _filled({"topology": {"n1.node": at, "n1.role": "primary", "n2.node": "b", "n2.role": "replica"}}, own=at)
+    known |= _filled({"cluster": {"my_role": "replica", "down1.address": "10.0.0.1:6379", "down1.state": "fail",
+                                  "down1.role": "primary", "down1.slots": 5461},
+                      "replication": {"master_host": "10.0.0.1", "master_port": 6379}}, own=at)  # fmt: skip
+    known |= _filled({"disk": {"dir": "/data", "server_user": 999}, "persistence": {"config.dbfilename": "dump.rdb"},
+                      "log": {"file": "/var/log/redis.log", "start_failed.file": "/data/dump.rdb"},
+                      "config_drift": {"config_file": "/etc/redis.conf", "timeout.running": "0"},
+                      "process": stuck, "sockets": {"somaxconn": 128},
+                      "info": {"valkey_version": "8.1.8"}})  # fmt: skip
+    known |= _filled({"clients": {"omem_max": 9, "omem_max.id": 7, "omem_max.address": "10.0.0.5", "qbuf_max": 9,
+                                  "qbuf_max.id": 8, "qbuf_max.address": "10.0.0.6"},
+                      "prefixes": {"p1.prefix": "order:"}, "memory": {"maxmemory_policy": "noeviction"},
+                      "lists": {"l1.key": "jobs"},
+                      "streams": {"s1.key": "orders", "s1.g1.group": "g", "s1.g1.consumers": 9,
+                                  "s1.g1.lag": 9}})  # fmt: skip
     locked: Values = {"m1.address": "10.0.0.2:6379", "m1.name": "m", "m1.s_down": True}
     known |= _filled({"sentinel": locked}, {"info": {"errorstat_NOAUTH.count.delta": 3}})
     itself: Values = {"role": "slave", "master_host": "10.0.0.1", "master_port": 6379}
