@@ -21,6 +21,19 @@ def mostly_fields(view: View) -> tuple[Cited, ...]:
     return tuple(("info", name) for name in COUNTERS if (view.number("info", name) or 0) > keys)
 
 
+def _between(view: View, limits: Limits) -> Found:
+    """A quiet window between two waves, as this life's counters tell of them."""
+    name = max(COUNTERS, key=lambda one: view.number("info", one) or 0)
+    gone, up = view.number("info", name) or 0, view.number("info", "uptime_in_seconds") or 0
+    capped = view.number("info", "expired_time_cap_reached_count") or 0
+    often = up > 0 and gone / up >= limits["expired_keys_per_second"]
+    if often and capped >= 2 and mention(SLOW, view.symptom):
+        why = f"No wave came within the window, but {gone:.0f} fields of hashes expired in the {up:.0f} s since the"
+        why += f" start, and the expiry cycle ran out of its time {capped:.0f} times: they come in waves."
+        yield view.cause("mass-expiry", 0.6, why, ("info", name), ("info", "expired_time_cap_reached_count"),
+                         ("info", "uptime_in_seconds"))  # fmt: skip
+
+
 def fields_expire(view: View, limits: Limits) -> Found:
     """So many fields expire at once that the expiry cycle holds clients up.
 
@@ -31,6 +44,7 @@ def fields_expire(view: View, limits: Limits) -> Found:
     name, expired = max(counts.items(), key=lambda one: one[1], default=("", 0.0))
     spent = view.number("keyspace", "expire_cycle_cpu_milliseconds.delta")
     if spent is None or expired / window < limits["expired_keys_per_second"]:
+        yield from _between(view, limits)
         return
     cited: tuple[Cited, ...] = (
         ("info", f"{name}.delta"), ("keyspace", "expire_cycle_cpu_milliseconds.delta"),

@@ -2,6 +2,7 @@
 
 from agent.checks import busy
 from agent.checks.connectivity import rejected, vouched
+from agent.checks.host import own_delay
 from agent.checks.types import Family, Found, Limits
 from agent.checks.words import SLOW
 from agent.evidence.report_words import mention
@@ -74,7 +75,8 @@ def _dear(view: View, ran: float) -> bool:
 
 def _felt(view: View) -> bool:
     """Whether somebody reports slowness, and this server's answers are slow."""
-    late = (view.number("latency_sample", "p95_ms") or 0) >= LATE_MS
+    # Who shares the machine waits as well, by the same crowd: that's no sign of the server's being slower than others.
+    late = (view.number("latency_sample", "p95_ms") or 0) >= max(LATE_MS, 1.5 * own_delay(view, "p95"))
     return late and mention(SLOW, view.symptom) is not None
 
 

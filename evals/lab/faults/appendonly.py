@@ -23,12 +23,12 @@ _REFUSED = (
     "Since tonight no write reaches Redis any more: MISCONF. Reads work.",
     "checkout can't store carts, every SET fails with a MISCONF error. GET is fine.",
 )
-_GONE = (
+GONE = (
     "Redis can't be reached any more, the health check went red at once.",
     "Since a few minutes ago every Redis call of checkout fails with 'Connection refused'.",
     "Redis doesn't come back after the restart: connection refused.",
 )
-_NO_AOF = (r"appendonly no", r"\b(rm|delete|remove)\b.*\b(aof|appendonly)\b", r"\bflush(all|db)\b", r"appendfsync no\b")
+NO_AOF = (r"appendonly no", r"\b(rm|delete|remove)\b.*\b(aof|appendonly)\b", r"\bflush(all|db)\b", r"appendfsync no\b")
 
 
 async def _status(url: str, field: str) -> str:
@@ -54,7 +54,7 @@ async def _until_full(server: Server, rng: Random) -> None:
 
 @FAULTS.fault(
     "aof-disk-full", *_REFUSED, "MISCONF Errors writing to the AOF file, on every write since 20 minutes ago.",
-    needs=own_disk, twin="bgsave-disk-full", never=_NO_AOF,
+    needs=own_disk, twin="bgsave-disk-full", never=NO_AOF,
 )  # fmt: skip
 async def aof_disk_full(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """The file grew until the disk was full."""
@@ -67,8 +67,8 @@ async def aof_disk_full(kind: ServerKind, rng: Random) -> AsyncIterator[Incident
 
 
 @FAULTS.fault(
-    "aof-disk-full-ended", *_GONE[:2], cause="aof-disk-full", also=("process-down",), needs=own_disk,
-    twin="process-down", never=_NO_AOF,
+    "aof-disk-full-ended", *GONE[:2], cause="aof-disk-full", also=("process-down",), needs=own_disk,
+    twin="process-down", never=NO_AOF,
 )  # fmt: skip
 async def aof_disk_full_ended(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """With appendfsync always a server that can't write any more ends itself."""
@@ -90,7 +90,7 @@ _SLOW = (
 )
 
 
-@FAULTS.fault("fsync-always-slow", *_SLOW, needs=available, twin="path-latency", never=_NO_AOF)
+@FAULTS.fault("fsync-always-slow", *_SLOW, needs=available, twin="path-latency", never=NO_AOF)
 async def fsync_always_slow(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """Every write waits for a disk that takes long."""
     watched = rng.choice(("0", "0", "100"))
@@ -138,7 +138,7 @@ async def _delayed(server: Server) -> None:
     raise LabError("no write had to wait for the disk")
 
 
-@FAULTS.fault("fsync-everysec-slow", *_STOPS, needs=available, twin="slow-on-command", never=_NO_AOF)
+@FAULTS.fault("fsync-everysec-slow", *_STOPS, needs=available, twin="slow-on-command", never=NO_AOF)
 async def fsync_everysec_slow(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """The flush of each second takes longer than two: the next write waits for it."""
     with shim() as disk, place() as here:
@@ -151,7 +151,7 @@ async def fsync_everysec_slow(kind: ServerKind, rng: Random) -> AsyncIterator[In
 
 @FAULTS.fault(
     "fsync-everysec-slow-rewrite", *_STOPS, cause="fsync-everysec-slow", needs=available, twin="slow-on-command",
-    never=_NO_AOF,
+    never=NO_AOF,
 )  # fmt: skip
 async def fsync_everysec_slow_rewrite(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A rewrite of the file takes the disk's time, and the flush of each second waits behind it."""
@@ -172,7 +172,7 @@ def _newest(folder: Path) -> Path:
     return max(folder.rglob("*.aof"), key=lambda path: (path.stat().st_size, path.name))
 
 
-async def _written(kind: ServerKind, rng: Random, here: Place, **more: str) -> None:
+async def written(kind: ServerKind, rng: Random, here: Place, **more: str) -> None:
     """A life of a server that ends by a power cut."""
     async with (
         server_in(kind, here, appendonly="yes", appendfsync="always", aof_load_truncated="no", **more) as server,
@@ -193,7 +193,7 @@ def _damage(path: Path, rng: Random, *, tail: bool) -> None:
     path.write_bytes(data[:at] + b"\0" * rng.randrange(8, 64) + data[at + 64 :])
 
 
-def _attempt(kind: ServerKind, here: Place, port: int) -> tuple[int, int]:
+def attempt(kind: ServerKind, here: Place, port: int) -> tuple[int, int]:
     """One start that fails; the pid and the exit status."""
     file = here.log.with_name("redis.conf")
     lines = {
@@ -212,41 +212,18 @@ def _attempt(kind: ServerKind, here: Place, port: int) -> tuple[int, int]:
 
 
 @FAULTS.fault(
-    "aof-corrupt-start", *_GONE, also=("process-down",), twin="process-down",
-    never=(*_NO_AOF, r"aof-load-truncated"),
+    "aof-corrupt-start", *GONE, also=("process-down",), twin="process-down",
+    never=(*NO_AOF, r"aof-load-truncated"),
 )  # fmt: skip
 async def aof_corrupt_start(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """The file is damaged in its middle, or cut off where that isn't allowed: the server gives up."""
     with place() as here:
-        await _written(kind, rng, here)
+        await written(kind, rng, here)
         _damage(_newest(here.data), rng, tail=rng.random() < 0.25)
         port, pid = free_port(), 0
         # A supervisor tries again and again.
         for _ in range(rng.randrange(1, 5)):
-            pid, status = _attempt(kind, here, port)
-            if status != 1:
-                raise LabError(f"the server ended with {status}")
-        async with application(f"redis://127.0.0.1:{port}", rng):
-            yield Incident(url=f"redis://127.0.0.1:{port}", pid=pid, server_log=here.log)
-
-
-@FAULTS.fault(
-    "aof-corrupt-start-missing", *_GONE, "Redis won't start since the disk was cleaned up.", cause="aof-corrupt-start",
-    also=("process-down",), kinds=lambda kind: kind.at_least(7), twin="process-down",
-    never=(*_NO_AOF, r"manifest\b.*\b(edit|remove)"),
-)  # fmt: skip
-async def aof_corrupt_start_missing(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
-    """Somebody took the base file of the append-only folder for an old dump and deleted it."""
-    with place() as here:
-        await _written(kind, rng, here)
-        bases = [*here.data.rglob("*.base.*")]
-        for base in bases:
-            base.unlink()
-        if not bases:
-            raise LabError("the append-only folder has no base file")
-        port, pid = free_port(), 0
-        for _ in range(rng.randrange(1, 4)):
-            pid, status = _attempt(kind, here, port)
+            pid, status = attempt(kind, here, port)
             if status != 1:
                 raise LabError(f"the server ended with {status}")
         async with application(f"redis://127.0.0.1:{port}", rng):
@@ -264,7 +241,7 @@ _EMPTY = (
     "aof-enabled-by-restart",
     *_EMPTY,
     twin="healthy-new-and-empty",
-    never=(r"\bBGSAVE\b", r"BGREWRITEAOF", *_NO_AOF[1:]),
+    never=(r"\bBGSAVE\b", r"BGREWRITEAOF", *NO_AOF[1:]),
 )
 async def aof_enabled_by_restart(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """The file said appendonly yes at the last start, and there was only a snapshot."""
@@ -295,7 +272,7 @@ async def healthy_new_and_empty(kind: ServerKind, rng: Random) -> AsyncIterator[
 async def healthy_truncated_tail(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """The last command of the file was cut off by a power cut; the server left it out and went on."""
     with place() as here:
-        await _written(kind, rng, here)
+        await written(kind, rng, here)
         _damage(_newest(here.data), rng, tail=True)
         async with (
             server_in(kind, here, appendonly="yes", aof_load_truncated="yes") as server,

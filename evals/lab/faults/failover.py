@@ -189,7 +189,6 @@ async def _heavy(route: Route, rng: Random, rounds: float) -> None:
 
 @FAULTS.fault(
     "auth-failure-sentinels", "Sentinel reports +sdown for our Redis since the passwords were rotated. The shop works.",
-    "Alert: Sentinel has no usable replica. Redis itself answers everything.",
     "Since the rotation of the secrets every sentinel calls the primary and its replicas down.",
     cause="auth-failure", twin="sentinel-no-good-replica", never=(*_BY_HAND, r"requirepass", r"replica-priority"),
 )  # fmt: skip
@@ -203,7 +202,6 @@ async def auth_failure_sentinels(kind: ServerKind, rng: Random) -> AsyncIterator
             for one in deployment.members:
                 await one.ask("CONFIG", "SET", what, "hush2")
                 if what == "requirepass":
-                    # Who is logged in stays so; a rotation is followed by a restart of the clients, sooner or later.
                     await Member(one.server, "hush2").ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         changed = Deployment(tuple(data), deployment.sentinels)
         async with application(changed.url, rng):

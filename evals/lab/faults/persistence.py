@@ -10,7 +10,7 @@ from random import Random
 from hiredis import ReplyError
 
 from evals.lab.fault import NO_FAULT, Family, Incident
-from evals.lab.faults import appendonly, saving, startfiles, starting
+from evals.lab.faults import appendfiles, appendonly, saving, startfiles, starting
 from evals.lab.group import control_group, limits
 from evals.lab.machine import Place, own_disk, place, server_in
 from evals.lab.servers import LabError, Server, ServerKind
@@ -20,6 +20,7 @@ from evals.lab.wire import LOST, Wire, dial
 
 FAULTS = Family("persistence")
 FAULTS.update(appendonly.FAULTS)
+FAULTS.update(appendfiles.FAULTS)
 FAULTS.update(starting.FAULTS)
 FAULTS.update(startfiles.FAULTS)
 FAULTS.update(saving.FAULTS)

@@ -22,6 +22,15 @@ GONE, SPENT, EXPIRY = LIMITS["expired_keys_per_second"], LIMITS["expiry_ms_per_s
 SLOWNESS = {"symptom": "calls are slow now and then"}
 
 
+def between(gone: float, capped: int) -> Given:
+    """A minute of a server in which so many fields expired, none of them within the window."""
+    info: Values = {
+        "expired_fields": gone, "expired_fields.delta": 0, "expired_time_cap_reached_count": capped,
+        "uptime_in_seconds": 60, "window_seconds": 2.0,
+    }  # fmt: skip
+    return {"info": info, "keyspace": {"expire_cycle_cpu_milliseconds.delta": 0}}
+
+
 def expiring(fields: float, milliseconds: float, **more: Values) -> Given:
     """Fields of hashes that expire each second, and what the expiry cycle takes of it."""
     return {
@@ -218,6 +227,10 @@ CORES: list[Row] = [
     ("less than a small wave", fields_expire, expiring(3 * GONE - 1, 2 * SPENT), {EXPIRY: "not"}, SLOWNESS),
     ("a cycle that ran out of time", fields_expire,
      expiring(GONE, SPENT, latency_events={"expire-cycle.max_60s_ms": LIMITS["expiry_event_ms"]}), {EXPIRY: "sure"}),
+    ("between two waves", fields_expire, between(GONE * 60, 2), {EXPIRY: "maybe"}, SLOWNESS),
+    ("between two waves, and nobody is held up", fields_expire, between(GONE * 60, 2), {}),
+    ("few fields since the start", fields_expire, between(GONE * 60 - 1, 2), {}, SLOWNESS),
+    ("the cycle always had the time", fields_expire, between(GONE * 60, 1), {}, SLOWNESS),
     ("few fields", fields_expire, expiring(GONE - 1, 2 * SPENT), {}, SLOWNESS),
     ("never idle, without a core of its own", cpu_saturated, thread(0.5, main_run_share=0.25, main_wait_share=0.7),
      {CPU: "maybe"}),
