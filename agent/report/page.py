@@ -5,6 +5,7 @@ from pathlib import Path
 
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, RuledOut, Step
 from agent.report import charts
+from agent.report.deployment import tree
 from agent.report.elements import Markup, joined, tag
 from agent.report.first_screen import about, do_now, stopped
 from agent.report.render import (
@@ -51,8 +52,8 @@ def html(answer: Diagnosis) -> str:
         class_="pair",
     )  # fmt: skip
     parts = (
-        top, advice, *(tag("p", _words(line), class_="notice") for line in notices(answer)), _blind(answer),
-        _causes("Causes", answer.causes), _plan(answer.plan), *_looks(answer), _causes("Less likely", _rest(answer)),
+        top, advice, *(tag("p", _words(line), class_="notice") for line in notices(answer)), _nodes(answer),
+        _blind(answer), _causes("Causes", answer.causes), _plan(answer.plan), *_looks(answer), _causes("Less likely", _rest(answer)),
         _ruled_out(answer.ruled_out), _readings(answer), tag("p", _words(cost_line(answer)), class_="soft"),
     )  # fmt: skip
     return f"<!doctype html>\n{tag('html', head, tag('body', tag('main', *parts)), lang='en')}\n"
@@ -90,6 +91,11 @@ def _blind(answer: Diagnosis) -> Markup:
     if not answer.unknown:
         return Markup("")
     return _section("Couldn't be seen", tag("ul", *(tag("li", _words(line)) for line in answer.unknown), class_="card"))
+
+
+def _nodes(answer: Diagnosis) -> Markup:
+    drawn = tree(answer)
+    return _section("Nodes", tag("pre", "\n".join(map(_words, drawn)), class_="card")) if drawn else Markup("")
 
 
 def _causes(title: str, causes: Sequence[Cause]) -> Markup:
@@ -139,10 +145,12 @@ def _step(step: Step) -> Markup:
         ("Not instead", step.avoid),
     )  # fmt: skip
     rows = (joined(tag("dt", name), tag("dd", _words(text))) for name, text in facts if text)
+    lines = [joined(tag("dt", "Command"), tag("dd", tag("code", _words(line)))) for line in step.paste]
+    shown = [joined(tag("dt", "Shown by"), tag("dd", tag("code", _words(line)))) for line in step.shown_by]
     state = f", {step.state}" if step.state != "proposed" else ""
     return tag(
         "li", tag("p", tag("strong", step.id), " ", action), tag("p", _words(f"{who}{at}{state}"), class_="soft"),
-        tag("dl", *rows), class_="card",
+        tag("dl", *lines, *rows, *shown), class_="card",
     )  # fmt: skip
 
 
