@@ -53,8 +53,9 @@ def html(answer: Diagnosis) -> str:
     )  # fmt: skip
     parts = (
         top, advice, *(tag("p", _words(line), class_="notice") for line in notices(answer)), _nodes(answer),
-        _blind(answer), _causes("Causes", answer.causes), _plan(answer.plan), *_looks(answer), _causes("Less likely", _rest(answer)),
-        _ruled_out(answer.ruled_out), _readings(answer), tag("p", _words(cost_line(answer)), class_="soft"),
+        _blind(answer), _causes("Causes", answer.causes), _plan(answer.plan), *_looks(answer),
+        _causes("Less likely", _rest(answer)), _ruled_out(answer.ruled_out), _readings(answer),
+        tag("p", _words(cost_line(answer)), class_="soft"),
     )  # fmt: skip
     return f"<!doctype html>\n{tag('html', head, tag('body', tag('main', *parts)), lang='en')}\n"
 
