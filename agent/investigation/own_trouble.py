@@ -14,9 +14,8 @@ ABOUT_ACCESS = deferred(
 REMEDY = "give user:password in the URL, --password-file or REDISCLI_AUTH"
 REFUSED: Mapping[str, str] = {
     "noauth": f"I couldn't log in, because no password was given: {REMEDY}",
-    "wrongpass": f"I couldn't log in, because the server refuses this user or password: {REMEDY}",
 }
-"""What a person is told, by how the server refused."""
+"""What a person is told, by how the server refused. A password that was given may be the applications' own."""
 
 
 def own_trouble(answer: Diagnosis) -> str | None:

@@ -222,7 +222,7 @@ async def test_ctrl_c_leaves_a_whole_file(tmp_path: Path) -> None:
         assert await process.wait() == 130
     recording = load(file)
     assert not recording.cut
-    assert "Stopped by you, after" in out
+    assert "INTERRUPTED, it ends there" in out
     assert not [line for line in recording.lines if getattr(line, "end", None)]
     assert causes(await replayed(file)) == ("no-fault", [])
 

@@ -35,7 +35,7 @@ async def test_what_was_typed_before_the_question_approves_nothing(typed: str, t
             sys.executable, str(ROOT / "rediagnose.py"), "triage", incident.url, incident.ticket, "--model", "offline",
         )  # fmt: skip
         async with terminal(command, {"XDG_STATE_HOME": str(tmp_path), "TERM": "xterm-256color"}, width=200) as at:
-            await at.until("checks alone")
+            await at.until("readings")
             for _ in range(3):
                 await at.type(typed)
             await at.until(ASKS)
