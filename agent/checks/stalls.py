@@ -1,6 +1,7 @@
 """Stalls of the one thread that leave no slow command behind, or one that isn't the client's fault."""
 
 from agent.checks.backlog import stream_backlog
+from agent.checks.counted import times
 from agent.checks.crowd import all_seen
 from agent.checks.field_expiry import fields_expire, mostly_fields
 from agent.checks.slow_commands import DELETES, THRESHOLDS, frees
@@ -233,7 +234,7 @@ def _deleted(view: View, limits: Limits) -> Found:
             chance = 0.92 if count >= 2 else 0.6 if once else 0.4
         what = "overwrites" if command == "RENAME" else "deletes"
         why = f"{command} took up to {max(usec, each) / 1000:.0f} ms to free what it {what}"
-        why += f", {count:.0f} times in the slow log." if count else "."
+        why += f", {times(count)} in the slow log." if count else "."
         yield view.cause(
             "big-key-delete", chance, why, ("slowlog", f"{command}.max_usec"), ("slowlog", f"{command}.count"),
             ("slowlog", f"{command}.newest_age"), ("commandstats", f"{low}.usec_per_call.delta"),
