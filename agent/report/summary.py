@@ -30,7 +30,9 @@ def headline(answer: Diagnosis) -> str:
         if answer.target.server:
             return "Redis is fine; the problem is elsewhere"
         kinds = {reading.unavailable.kind for reading in answer.readings if reading.unavailable}
-        return "The server's name doesn't resolve" if "dns" in kinds else "The problem lies between the clients and Redis"
+        return (
+            "The server's name doesn't resolve" if "dns" in kinds else "The problem lies between the clients and Redis"
+        )
     if answer.unknown and answer.unknown[0].startswith(NAMELESS):
         return NAMELESS
     if answer.unknown and answer.unknown[0].startswith(CANT_TELL):

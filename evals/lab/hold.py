@@ -36,7 +36,9 @@ async def start(inputs: StartInputs) -> int:
 
 def _typed(words: Iterable[str]) -> str:
     """A command as a person would type it: an apostrophe stands in double quotes where a shell allows it."""
-    return " ".join(f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word) for word in words)
+    return " ".join(
+        f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word) for word in words
+    )
 
 
 def known(id: str, others: Iterable[str] = ()) -> Fault:

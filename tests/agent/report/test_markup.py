@@ -91,3 +91,7 @@ def test_a_webhook_gets_the_form_of_its_service(url: str, form: str) -> None:
 def test_plain_words_stay_as_they_are() -> None:
     for plain in ("The limit of 112 clients is reached", "3.5 ms of 10.0.0.1:6379", "connected_clients is 80 %"):
         assert in_chat(plain) == unlinked(plain) == plain
+
+
+def test_what_breaks_a_link_stays_whole_itself() -> None:
+    assert in_markdown("redis://h, www.x, #7") == "redis&#8203;://h, www&#8203;.x, #&#8203;7"
