@@ -161,7 +161,7 @@ async def _add(
 ) -> None:  # fmt: skip
     """A step of a remedy; `advised` says that it's a model's and no runbook's.
 
-    `written` is a runbook's sentence before the readings filled it: a client's name in it, such as debug, advises nothing.
+    `written` is a runbook's sentence before the readings filled it: a client's name, such as debug, advises nothing.
     """
     action = remedy.action
     if remedy.kind == "outside":

@@ -8,7 +8,7 @@ from markdown_it import MarkdownIt
 
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, Step
 from agent.report.markdown import markdown
-from agent.report.markup import in_chat, unlinked
+from agent.report.markup import in_chat, in_markdown, unlinked
 from agent.tickets.chat_forms import discord, google_chat, teams
 from agent.tickets.notify import generic, slack, webhooks
 from tests.stand_in import answer
