@@ -231,6 +231,8 @@ def _deleted(view: View, limits: Limits) -> Found:
         if not now and age is not None and age <= 60:
             # One short stall, once, is nothing that anybody reports.
             once = age <= limits["slow_once_seconds"] and usec >= LONG * limit
+            # Among very many that only set a time to live one may be long because the thread waited for a core.
+            once = once and not ("EXPIRE" in command and (view.number("commandstats", f"{low}.calls.delta") or 0) > FEW)
             chance = 0.92 if count >= 2 else 0.6 if once else 0.4
         what = "overwrites" if command == "RENAME" else "deletes"
         why = f"{command} took up to {max(usec, each) / 1000:.0f} ms to free what it {what}"
