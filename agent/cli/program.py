@@ -60,7 +60,7 @@ def parser(commands: Sequence[Command], version: str) -> Parser:
 
 def _configure(command: Command, parser: Parser) -> None:
     command.configure(parser)
-    hint = "show more, -vv all readings; of a bug of rediagnose, where it is"
+    hint = "show more; -vv shows all readings too, and either says where rediagnose itself failed"
     parser.add_argument("-v", "--verbose", action="count", help=hint)
 
 

@@ -40,6 +40,8 @@ _READ_AS = {
 }  # fmt: skip
 """Readings whose names aren't the words for what they read."""
 _READ = deferred(rf"(?:(?<=^)|(?<=, ))(?:{'|'.join(_READ_AS)})(?=[ ,])")
+_KIND = deferred(r"(?<= \()[a-z]+(?:-[a-z]+)*: (?=.*\) can't be read)")
+"""The kind of what is unavailable; what stands behind it says the same in words."""
 _COMMAND_LINE = deferred(r"-\w|[0-7]{3,4}\b")
 """How a command of a shell goes on behind its name: by an option or a file's mode."""
 _SENTENCE_END = deferred(r"(?<=[.!?]) (?=[A-Z0-9])")
@@ -196,7 +198,7 @@ def not_seen(answer: Diagnosis) -> Iterator[str]:
     for line in answer.unknown:
         # What the answer says first isn't said again.
         if not line.startswith((NAMELESS, CANT_TELL, *told)) and line not in said:
-            yield sentence(_capitalized(_READ.sub(lambda found: _READ_AS[found[0]], line)))
+            yield sentence(_capitalized(_READ.sub(lambda found: _READ_AS[found[0]], _KIND.sub("", line, count=1))))
 
 
 def _more(answer: Diagnosis) -> str:
