@@ -54,7 +54,7 @@ def answer(
     outcome: Outcome = next((one for one in get_args(Outcome) if said and one == said[0]), "diagnosed")
     causes = [_cause(id, cited, probability) for id in said if outcome == "diagnosed"]
     return Diagnosis(
-        symptom="", target=TargetInfo(url=""), outcome=outcome, causes=tuple(causes),
+        symptom="slow", target=TargetInfo(url=""), outcome=outcome, causes=tuple(causes),
         findings=tuple(_cause(id, cited, probability) for id in found), ruled_out=(), unknown=(), plan=tuple(plan),
         readings=(REPORT, BUSY, INFO), footprint=Footprint(commands=commands, pings=0, bytes=0),
         model=use or ModelUse(name="offline"), seconds=seconds,

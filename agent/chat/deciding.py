@@ -37,7 +37,7 @@ class Deciding:
         if session.approver is None:
             shown.say(
                 console,
-                "nobody can be asked here (no terminal, or --approve never); "
+                "there is nobody to ask (no terminal, or --approve never); "
                 f"{self._elsewhere('apply', step, step.action)}",
                 "yellow",
             )

@@ -9,7 +9,9 @@ from agent.investigation.investigation import Investigation
 from agent.investigation.model_stage import prompt_of
 from agent.loop.run import offered_tools
 from agent.loop.transcript import Transcript
+from agent.remediation.applied import as_it_stands
 from tools.errors import UsageError
+from tools.gate.ledger import Ledger, changes_path
 from tools.record.load import load
 from tools.record.schema import Happened
 from tools.records import Record
@@ -45,7 +47,8 @@ def past(path: Path) -> Past:
             turns.append(event)
     if diagnosis is None:
         raise UsageError(f"{path}: there is no answer in it; give a recording of chat or triage --record")
-    return Past(answer=diagnosis, turns=tuple(turns))
+    plan = as_it_stands(diagnosis.plan, Ledger(changes_path(path)).read())
+    return Past(answer=diagnosis.model_copy(update={"plan": plan}), turns=tuple(turns))
 
 
 def remembered(incident: Investigation, turns: list[Question | Reply]) -> Transcript:

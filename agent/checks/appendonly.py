@@ -58,7 +58,8 @@ def refused_by_aof(view: View, limits: Limits) -> Found:
     if status != "err" or view.number("persistence", "aof_enabled") == 0:
         return
     waits = view.number("persistence", "aof_buffer_length") or 0
-    why = f"The append-only file can't be written, and {megabytes(waits)} wait for it; writes are refused with MISCONF."
+    waiting = megabytes(waits) if waits >= 2**20 else f"{waits / 1024:.0f} KiB"
+    why = f"The append-only file can't be written, and {waiting} wait for it; writes are refused with MISCONF."
     if space:
         yield view.cause("aof-disk-full", 0.97, f"No space is left on the disk. {why}", *cited)
     else:

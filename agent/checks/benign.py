@@ -170,7 +170,7 @@ def _quick(view: View) -> Iterator[tuple[str, list[Cited]]]:
     busy, pings = view.number("commandstats", "busy_share"), view.number("latency_sample", "answered")
     if median is not None and slowest is not None and busy is not None and pings:
         yield (
-            f"{pings:.0f} PINGs took {median:.2g} ms in the middle and {slowest:.2g} ms at most, and commands take "
+            f"Of {pings:.0f} PINGs the median took {median:.2g} ms and the slowest {slowest:.2g} ms, and commands take "
             f"{busy:.1%} of the server's time.",
             [("latency_sample", "median_ms"), ("latency_sample", "max_ms"), ("commandstats", "busy_share")],
         )

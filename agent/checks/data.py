@@ -2,6 +2,7 @@
 
 import re
 
+from agent.checks.counted import times
 from agent.checks.errors import who
 from agent.checks.exposure import exposed
 from agent.checks.limits_reached import hardly_written
@@ -91,7 +92,7 @@ def data_gone(view: View, limits: Limits) -> Found:
     by, clients = _flushers(view)
     if (now and (view.number("keyspace", "keys.delta") or 0) < 0) or (flushed and said):
         names = " and ".join(name.upper() for name in FLUSHES if view.number("commandstats", f"{name}.calls"))
-        why = f"Flushed: {names} was called {flushed:.0f} times since the start"
+        why = f"Flushed: {names} was called {times(flushed)} since the start"
         why += f", {now:.0f} of them within the window" if now else ""
         why += f", by {by}" if by else "; the client that did it isn't connected any more"
         probability = 0.94 if said and (emptied or now) else 0.6 if now else 0.4
@@ -138,7 +139,7 @@ def _unsaid(view: View, limits: Limits, flushed: float, lived: bool, others: str
     why = (
         "Synced from an empty primary: this replica had data in this life and copied a primary without any" if synced
         else f"Restarted empty: it started {up:.0f} s ago without snapshots or an append-only file" if restarted
-        else f"Flushed: FLUSHALL or FLUSHDB was called {flushed:.0f} times since the start"
+        else f"Flushed: FLUSHALL or FLUSHDB was called {times(flushed)} since the start"
     )  # fmt: skip
     # A cache that is emptied on purpose is filled again by those who miss.
     empty = view.number("keyspace", "keys") == 0

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from agent.checks.counted import times
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.evidence.view import Cited, View
 
@@ -121,7 +122,7 @@ def _lost(view: View) -> tuple[str, tuple[Cited, ...]]:
     """How the scripts were lost, as far as it's told."""
     flushed = view.number("commandstats", "script|flush.calls")
     if flushed:
-        return f"SCRIPT FLUSH was called {flushed:.0f} times", (("commandstats", "script|flush.calls"),)
+        return f"SCRIPT FLUSH was called {times(flushed)}", (("commandstats", "script|flush.calls"),)
     dropped = view.number("info", "evicted_scripts.delta")
     if dropped:
         return (

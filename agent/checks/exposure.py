@@ -1,5 +1,6 @@
 """A server that anybody can reach, and the traces of those who did."""
 
+from agent.checks.counted import times
 from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
 from tools.patterns import deferred
@@ -72,7 +73,7 @@ def _traces(view: View) -> list[tuple[str, bool | None, Cited]]:
             found.append((what, None, ("commandstats", f"{name}.failed_calls")))
     for name in ("flushall", "flushdb"):
         if calls := view.number("commandstats", f"{name}.calls"):
-            found.append((f"{name.upper()} was called {calls:.0f} times", False, ("commandstats", f"{name}.calls")))
+            found.append((f"{name.upper()} was called {times(calls)}", False, ("commandstats", f"{name}.calls")))
     for event, what in (
         ("security_attack", "the log tells of a web page or scanner that spoke to it"),
         ("module_failed", "a module was to be loaded and couldn't be"),

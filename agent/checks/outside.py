@@ -20,7 +20,7 @@ UNREACHABLE = ("EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "EHOSTDOWN")
 def unresolved(view: View, limits: Limits) -> Found:
     """The server's name isn't resolved here."""
     if view.unavailable("connect") == "dns" and not vouched(view):
-        why = "The server's name isn't resolved: the fault is in DNS or in the URL, before any Redis."
+        why = "The server's name doesn't resolve: the fault is in DNS or in the URL, and Redis was never reached."
         yield view.cause("outside-redis", 0.9, why, ("connect", "unavailable"))
 
 

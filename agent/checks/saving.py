@@ -68,7 +68,7 @@ def save_path(view: View, limits: Limits) -> Found:
     logged = _logged(view, "rdb_write_error") is not None
     free = view.number("disk", "dir_free_bytes")
     why = f"The last snapshot failed because {_SAID[reason]}: {where(view)}"
-    why += f"; room isn't what is missing ({megabytes(free)} are free)" if free is not None else ""
+    why += f"; the disk isn't full ({megabytes(free)} are free)" if free is not None else ""
     why += ", and writes are refused with MISCONF." if view.get("persistence", "writes_refused") is True else "."
     yield view.cause(
         "save-path-unwritable", 0.97 if logged else 0.85, why, ("log", "rdb_write_error.errno"),

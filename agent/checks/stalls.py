@@ -1,6 +1,7 @@
 """Stalls of the one thread that leave no slow command behind, or one that isn't the client's fault."""
 
 from agent.checks.backlog import stream_backlog
+from agent.checks.counted import times
 from agent.checks.crowd import all_seen
 from agent.checks.field_expiry import fields_expire, mostly_fields
 from agent.checks.slow_commands import DELETES, THRESHOLDS, frees
@@ -230,10 +231,12 @@ def _deleted(view: View, limits: Limits) -> Found:
         if not now and age is not None and age <= 60:
             # One short stall, once, is nothing that anybody reports.
             once = age <= limits["slow_once_seconds"] and usec >= LONG * limit
+            # Among very many that only set a time to live one may be long because the thread waited for a core.
+            once = once and not ("EXPIRE" in command and (view.number("commandstats", f"{low}.calls.delta") or 0) > FEW)
             chance = 0.92 if count >= 2 else 0.6 if once else 0.4
         what = "overwrites" if command == "RENAME" else "deletes"
         why = f"{command} took up to {max(usec, each) / 1000:.0f} ms to free what it {what}"
-        why += f", {count:.0f} times in the slow log." if count else "."
+        why += f", {times(count)} in the slow log." if count else "."
         yield view.cause(
             "big-key-delete", chance, why, ("slowlog", f"{command}.max_usec"), ("slowlog", f"{command}.count"),
             ("slowlog", f"{command}.newest_age"), ("commandstats", f"{low}.usec_per_call.delta"),

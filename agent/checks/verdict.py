@@ -276,7 +276,7 @@ def _unknown(view: View) -> Iterator[str]:
     if late := view.number("latency_sample", "own_late"):
         longest = view.number("latency_sample", "own_delay_max_ms") or 0
         pings = "1 PING isn't" if late == 1 else f"{late:.0f} PINGs aren't"
-        yield f"{pings} in the latency: this program itself was late then, by up to {longest:.0f} ms"
+        yield f"{pings} counted in the latency: rediagnose itself was held up then, by up to {longest:.0f} ms"
     seen = view.number("clients", "share_seen")
     if seen is not None and seen < 1:
         yield f"{seen:.0%} of the clients were looked at"

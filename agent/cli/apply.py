@@ -201,11 +201,9 @@ def _confirmed(inputs: ChangeInputs, target: Target, action: str) -> None:
         where = ("--url", target.url) if inputs.target_name is None else ("--target", inputs.target_name)
         typed = shlex.join(("rediagnose", inputs.command, str(inputs.file), inputs.step, *where, "--confirm", action))
         given = (
-            f"--confirm {inputs.confirm!r} is another action"
-            if inputs.confirm
-            else "nobody can be asked here (no terminal)"
+            f"--confirm {inputs.confirm!r} is another action" if inputs.confirm else "there is no terminal to ask in"
         )
-        raise _Stopped(f"{given}; if it's what you want: {typed}")
+        raise _Stopped(f"{given}; to approve it all the same: {typed}")
 
 
 async def _channel(inputs: ChangeInputs, site: Site, request: ApprovalRequest, stop: HardStop) -> str:

@@ -86,11 +86,12 @@ async def build(
         named = {name for one in fitting for name in one.placeholders}
         values = values_at(view, named)
         cli = partial(redis_cli, node.target)
-        for remedy in (made for one in fitting for made in one.filled(values, cli)):
+        for written, remedy in ((one, made) for one in fitting for made in one.filled(values, cli)):
             if view.is_sentinel and remedy.kind != "outside":
                 # What is set at a data node can't be set at the sentinel that found it.
                 continue
-            await _add(planned, remedy, cause, notes.avoid if notes else None, node, proposals)
+            avoid = notes.avoid if notes else None
+            await _add(planned, remedy, cause, avoid, node, proposals, written=written.action)
     for proposal in proposed:
         checks = _checks(library, proposal.change.args, ids)
         reworded = proposal.model_copy(update={"why": _without_acts(proposal.why)})
@@ -156,12 +157,15 @@ def _checks(library: Library, args: Sequence[str], causes: Collection[str]) -> t
 
 async def _add(
     planned: Planned, remedy: Remedy, cause: Cause, avoid: str | None, node: Node, proposals: Proposals,
-    *, advised: bool = False,
+    *, advised: bool = False, written: str | None = None,
 ) -> None:  # fmt: skip
-    """A step of a remedy; `advised` says that it's a model's and no runbook's."""
+    """A step of a remedy; `advised` says that it's a model's and no runbook's.
+
+    `written` is a runbook's sentence before the readings filled it: a client's name, such as debug, advises nothing.
+    """
     action = remedy.action
     if remedy.kind == "outside":
-        if why := next(filter(None, map(refusal_of_advice, (action, *remedy.lines))), None):
+        if why := next(filter(None, map(refusal_of_advice, (written or action, *remedy.lines))), None):
             proposals.forbid(action, why)
             return
         planned.add(_outside(remedy, action, cause, avoid, node))

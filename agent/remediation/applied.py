@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
-from agent.answer.diagnosis import Diagnosis, Step
+from agent.answer.diagnosis import Diagnosis, State, Step
 from agent.answer.events import Answered, event_of
 from tools.errors import GateError, UsageError
 from tools.files import open_regular
@@ -91,6 +91,21 @@ def sent_change(step: Step, change: Change, entries: Sequence[Entry]) -> SentCha
         elif (one.event == "failed" and not one.restores) or one.event == "rolled-back":
             found = None
     return found
+
+
+def as_it_stands(plan: Sequence[Step], entries: Sequence[Entry]) -> tuple[Step, ...]:
+    """A recorded plan with what was made of its steps since, whoever did it."""
+    return tuple(step.model_copy(update={"state": _state(step, entries)}) for step in plan)
+
+
+def _state(step: Step, entries: Sequence[Entry]) -> State:
+    state = step.state
+    for one in _of(step, entries):
+        if one.event == "rolled-back":
+            state = "rolled-back"
+        elif one.event == "applied" and not one.restores and state not in ("applied", "verified"):
+            state = "applied"
+    return state
 
 
 def _of(step: Step, entries: Iterable[Entry]) -> Iterable[Entry]:

@@ -32,6 +32,18 @@ HIDDEN_MOST = 4
 """Causes that are named of those that a missing reading hides."""
 PASTED_MOST = 3
 """Commands to paste that are shown of a step."""
+_READ_AS = {
+    "latency_sample": "the PINGs' latency", "slowlog": "the slow log", "config_get": "the configuration",
+    "info": "INFO", "clients": "the list of clients", "log": "the log", "disk": "the disk", "process": "the process",
+    "sockets": "the sockets", "machine": "the machine",
+    "kernel_log": "the kernel's log", "latency_events": "the latency events", "config_drift": "the file's settings",
+}  # fmt: skip
+"""Readings whose names aren't the words for what they read."""
+_READ = deferred(rf"(?:(?<=^)|(?<=, ))(?:{'|'.join(_READ_AS)})(?=[ ,])")
+_KIND = deferred(r"(?<= \()[a-z]+(?:-[a-z]+)*: (?=.*\) can't be read)")
+"""The kind of what is unavailable; what stands behind it says the same in words."""
+_COMMAND_LINE = deferred(r"-\w|[0-7]{3,4}\b")
+"""How a command of a shell goes on behind its name: by an option or a file's mode."""
 _SENTENCE_END = deferred(r"(?<=[.!?]) (?=[A-Z0-9])")
 
 
@@ -186,7 +198,7 @@ def not_seen(answer: Diagnosis) -> Iterator[str]:
     for line in answer.unknown:
         # What the answer says first isn't said again.
         if not line.startswith((NAMELESS, CANT_TELL, *told)) and line not in said:
-            yield sentence(_capitalized(line))
+            yield sentence(_capitalized(_READ.sub(lambda found: _READ_AS[found[0]], _KIND.sub("", line, count=1))))
 
 
 def _more(answer: Diagnosis) -> str:
@@ -221,6 +233,7 @@ def _plain(text: str) -> str:
 
 
 def _capitalized(text: str) -> str:
-    """A sentence's begin, unless its first word is a name as Redis writes it."""
-    head = text.split(" ", 1)[0]
-    return text[:1].upper() + text[1:] if head.isalpha() and head.islower() else text
+    """A sentence's begin, unless it begins with a command of a shell, or a name as Redis writes it."""
+    head, _, rest = text.partition(" ")
+    is_word = head.isalpha() and head.islower() and not _COMMAND_LINE.match(rest)
+    return text[:1].upper() + text[1:] if is_word else text

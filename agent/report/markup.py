@@ -25,9 +25,11 @@ def in_markdown(text: str) -> str:
     text = re.sub(r"([\\`*\[\]~|])", r"\\\1", one_line(text, len(text) + 1))
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
+    # References first: the joiner holds a # of its own.
+    text = _MENTION.sub(lambda found: found[0] + JOINER, text)
     text = _SCHEME.sub(rf"\g<0>{JOINER}", text)
     text = _WWW.sub(rf"\1{JOINER}", text)
-    return _SMILEY.sub(f":{JOINER}", _MENTION.sub(lambda found: found[0] + JOINER, text))
+    return _SMILEY.sub(f":{JOINER}", text)
 
 
 def code_in_markdown(text: str) -> str:

@@ -119,7 +119,7 @@ def _evidence(evidence: Sequence[Evidence]) -> Markup:
     if not cited:
         return Markup("")
     items = (tag("li", _citation(one)) for one in cited)
-    return tag("details", tag("summary", f"Evidence: {len(cited)} values"), tag("ul", *items))
+    return tag("details", tag("summary", f"Evidence: {len(cited)} value{'s' * (len(cited) != 1)}"), tag("ul", *items))
 
 
 def _citation(one: Evidence) -> Markup:

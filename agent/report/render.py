@@ -137,7 +137,11 @@ def cost_line(answer: Diagnosis) -> str:
     of_time = f" of {bound.seconds:g}" if bound.seconds else ""
     delays = [one.get("own_delay_max_ms") for one in answer.readings if one.tool == "latency_sample"]
     late = max((delay for delay in delays if isinstance(delay, int | float)), default=0)
-    own = f" This program itself was late by up to {late:.0f} ms, which is in no latency." if late >= LATE_MS else ""
+    own = (
+        f" rediagnose itself was held up for up to {late:.0f} ms, which isn't counted in any latency."
+        if late >= LATE_MS
+        else ""
+    )
     taken = sum(reading.tool != "symptom" for reading in answer.readings)
     readings = "1 reading" if taken == 1 else f"{taken} readings"
     cut = f" Stopped by you, after {readings}: this is what was known by then." if answer.interrupted else ""

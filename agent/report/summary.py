@@ -25,12 +25,13 @@ def headline(answer: Diagnosis) -> str:
     if answer.outcome == "no-fault" and answer.failover and answer.failover.asked:
         return "Redis works now; what is known of the failover"
     if answer.outcome == "no-fault":
-        return "Redis is fine: nothing was found that explains this"
+        return f"Redis is fine: nothing was found {'that explains this' if answer.symptom.strip() else 'wrong'}"
     if answer.outcome == "outside-redis":
+        if answer.target.server:
+            return "Redis is fine; the problem is elsewhere"
+        kinds = {reading.unavailable.kind for reading in answer.readings if reading.unavailable}
         return (
-            "Redis is fine; the problem is elsewhere"
-            if answer.target.server
-            else "The problem lies between the clients and Redis"
+            "The server's name doesn't resolve" if "dns" in kinds else "The problem lies between the clients and Redis"
         )
     if answer.unknown and answer.unknown[0].startswith(NAMELESS):
         return NAMELESS
@@ -49,7 +50,8 @@ def explanation(answer: Diagnosis) -> str:
         return answer.failover.told
     if answer.outcome == "no-fault":
         found = "".join(f" {one.what}" for one in answer.benign)
-        return f"It does what it should; what was reported doesn't show here now.{found or _measured(answer)}"
+        reported = "; what was reported doesn't show here now" if answer.symptom.strip() else ""
+        return f"It does what it should{reported}.{found or _measured(answer)}"
     if answer.outcome == "outside-redis":
         return next((cause.why for cause in answer.findings if cause.id == "outside-redis"), "")
     if not answer.unknown:

@@ -129,6 +129,8 @@ def _row(reading: Reading, row: str, cited: Sequence[Evidence]) -> str:
         if not (is_numbered and one.field.rpartition(".")[2] in WHO)
     ]
     title = f"{noun} {whose}".strip()
+    # Keys whose names begin with `cart:`: a second colon behind it would read like a part of them.
+    title += "*" * title.endswith(":")
     return f"{title}: {', '.join(said)}" if said else title if whose else ""
 
 

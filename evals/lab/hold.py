@@ -22,7 +22,7 @@ async def start(inputs: StartInputs) -> int:
     end_by_signal()
     try:
         async with fault.begin(kind, random.Random(inputs.seed)) as incident:
-            typed = shlex.join(("rediagnose", "triage", incident.url, incident.ticket, *incident.arguments))
+            typed = _typed(("rediagnose", "triage", incident.url, incident.ticket, *incident.arguments))
             print(f"{incident.url}\n{incident.ticket}\n\nIn another terminal: {typed}", flush=True)
             print("Ctrl-C ends it.", flush=True)
             if incident.own_url:
@@ -32,6 +32,13 @@ async def start(inputs: StartInputs) -> int:
         # Told to end, and everything is gone.
         return ANSWERED
     raise AssertionError("an event that nobody sets was set")
+
+
+def _typed(words: Iterable[str]) -> str:
+    """A command as a person would type it: an apostrophe stands in double quotes where a shell allows it."""
+    return " ".join(
+        f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word) for word in words
+    )
 
 
 def known(id: str, others: Iterable[str] = ()) -> Fault:

@@ -76,7 +76,7 @@ _WHY = {
     "socket": "the server writes its log to a socket, as systemd's journal is: journalctl -u with its unit",
     "null": "the server's log goes to /dev/null: set logfile",
     "terminal": "the server's log goes to a terminal",
-    "other": "the log's file isn't known, or may not be read by this user: give CONFIG GET logfile, or run as root",
+    "other": "the log's file isn't known, or may not be read by this user: name it by --server-log, or run as root",
 }
 
 

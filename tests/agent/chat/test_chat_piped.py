@@ -61,7 +61,7 @@ async def test_commands_without_a_model(tmp_path: Path) -> None:
     assert "there is no step 's9' in the plan; there are s1" in told["/approve s9"]
     # Where the machine is busy the path to the replay is slow, and what is to be done about that comes first.
     approved = told["/approve s1"] + told["/approve s2"]
-    assert "nobody can be asked here" in approved and "rediagnose apply " in approved
+    assert "there is nobody to ask" in approved and "rediagnose apply " in approved
     assert "for a person to do" in approved
     assert "wasn't made in this conversation" in told["/rollback s1"]
     assert "clients: " in told["/runbook"]

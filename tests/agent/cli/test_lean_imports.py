@@ -5,6 +5,10 @@ import sys
 
 import pytest
 
+from agent.cli.commands import COMMANDS as AGENT
+from agent.cli.program import Command
+from evals.commands import COMMANDS as EVALS
+
 LEAN = "import sys; from agent.cli.lean_imports import without_clients\nwith without_clients(): import {}\n"
 
 
@@ -17,8 +21,9 @@ def said(program: str) -> str:
 def test_the_program_loads_no_client_and_looks_for_no_plugin() -> None:
     shown = (
         "import sys; from agent.cli.lean_imports import without_plugins; without_plugins()\n"
-        "import tools.errors; from agent.cli.program import loading\n"
-        "with loading(): import agent.cli.triage, tools.connection.live as live; seen = sorted(sys.modules)\n"
+        "import tools.errors; from agent.cli.commands import COMMANDS; from agent.cli.program import loading\n"
+        "with loading(COMMANDS[0]):\n"
+        "    import agent.cli.triage, tools.connection.live as live; seen = sorted(sys.modules)\n"
         "print(live.Wire.__mro__[1].__module__, *(name in seen for name in ('redis.client', 'email', 'zipfile')))\n"
         "import importlib.metadata; print(importlib.metadata.version('pydantic') == __import__('pydantic').VERSION)"
     )
@@ -40,3 +45,16 @@ def test_what_is_imported_afterwards_is_whole(wanted: str) -> None:
 def test_what_was_imported_before_stays() -> None:
     program = f"import redis; before = redis.Redis\n{LEAN.format('tools.connection.live')}print(redis.Redis is before)"
     assert said(program) == "True"
+
+
+@pytest.mark.parametrize("command", [*AGENT, *EVALS], ids=lambda command: command.name)
+def test_every_command_loads_in_a_process_of_its_own(command: Command) -> None:
+    own = (
+        "import importlib, rediagnose; from agent.cli.lean_imports import without_plugins; without_plugins()\n"
+        "from agent.cli.commands import COMMANDS as AGENT; from evals.commands import COMMANDS as EVALS\n"
+        "from agent.cli.program import loading\n"
+        f"command = next(one for one in (*AGENT, *EVALS) if one.name == {command.name!r})\n"
+        "with loading(command): importlib.import_module(command.run.partition(':')[0])\n"
+        "print('loaded')"
+    )
+    assert said(own) == "loaded"

@@ -8,7 +8,7 @@ from markdown_it import MarkdownIt
 
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, Step
 from agent.report.markdown import markdown
-from agent.report.markup import in_chat, unlinked
+from agent.report.markup import in_chat, in_markdown, unlinked
 from agent.tickets.chat_forms import discord, google_chat, teams
 from agent.tickets.notify import generic, slack, webhooks
 from tests.stand_in import answer
@@ -91,3 +91,7 @@ def test_a_webhook_gets_the_form_of_its_service(url: str, form: str) -> None:
 def test_plain_words_stay_as_they_are() -> None:
     for plain in ("The limit of 112 clients is reached", "3.5 ms of 10.0.0.1:6379", "connected_clients is 80 %"):
         assert in_chat(plain) == unlinked(plain) == plain
+
+
+def test_what_breaks_a_link_stays_whole_itself() -> None:
+    assert in_markdown("redis://h, www.x, #7") == "redis&#8203;://h, www&#8203;.x, #&#8203;7"

@@ -4,7 +4,8 @@ from agent.answer.diagnosis import ModelUse, Refused
 from agent.answer.open_points import Blind
 from agent.report.detail import EVIDENCE, QUIET
 from agent.report.text import text
-from tests.stand_in import answer, step
+from tests.stand_in import BUSY, answer, step
+from tools.records import Unavailable
 
 WELL = "Redis is fine: nothing was found that explains this."
 
@@ -28,7 +29,7 @@ def test_what_hides_a_cause_that_fits_is_said_first_and_once() -> None:
         update={"blind": (blind,), "unknown": ("log can't be read", "slowlog (denied: NOPERM) can't be read")}
     )
     said = flat(text(given))
-    assert "Not seen SLOWLOG: denied; it would show slow-on-command, big-key-delete. Log can't be read." in said
+    assert "Not seen SLOWLOG: denied; it would show slow-on-command, big-key-delete. The log can't be read." in said
     assert "NOPERM" not in said
 
 
@@ -38,6 +39,32 @@ def test_all_that_was_refused_is_named_and_why_with_v() -> None:
     assert "Note Refused: FLUSHALL; CONFIG SET dir /tmp." in flat(text(given))
     assert "Refused: FLUSHALL (deleting data)" in text(given, detail=EVIDENCE)
     assert "Note" not in text(answer("no-fault"))
+
+
+def test_without_a_report_nothing_is_said_of_one() -> None:
+    given = flat(text(answer("no-fault").model_copy(update={"symptom": ""})))
+    assert given.startswith("Redis is fine: nothing was found wrong.") and "reported" not in given
+
+
+def test_a_command_of_a_shell_keeps_its_case() -> None:
+    for avoid, shown in (("kill -9; it loses", "kill -9; it"), ("chmod 777, running", "chmod 777,"),
+                         ("sending it again", "Sending it")):  # fmt: skip
+        given = answer("maxclients-exhausted", plan=(step("CONFIG SET x 1", avoid=avoid),))
+        assert f"Don't {shown}" in flat(text(given))
+
+
+def test_a_name_that_does_not_resolve_is_said_first() -> None:
+    unavailable = BUSY.model_copy(update={"unavailable": Unavailable(kind="dns", detail="no such name")})
+    given = answer("outside-redis").model_copy(update={"readings": (unavailable,)})
+    assert text(given).startswith("The server's name doesn't resolve.")
+
+
+def test_what_could_not_be_read_has_words() -> None:
+    unknown = "info, slowlog, clients, config_get weren't read, because there was no connection (busy)"
+    given = answer("no-fault").model_copy(update={"unknown": (unknown, "latency_sample (misconf: M) can't be read")})
+    said = flat(text(given))
+    assert "INFO, the slow log, the list of clients, the configuration weren't read" in said
+    assert "The PINGs' latency (M) can't be read" in said
 
 
 def test_who_stopped_it_reads_so() -> None:
