@@ -15,6 +15,7 @@ from agent.chat.question import GIVEN_UP
 from agent.chat.resumed import Past
 from agent.investigation.investigation import Investigation
 from agent.investigation.model_stage import ModelConversation, model_of
+from agent.investigation.own_trouble import own_trouble
 from agent.investigation.pipeline import Setup, run
 from agent.model.errors import ModelError
 from agent.remediation.approval import Approver
@@ -22,7 +23,7 @@ from agent.remediation.audit import ForbiddenLog, audit_log, change_log, note_pr
 from agent.report.console import Console
 from agent.report.progress import Progress
 from tools.clock import SystemClock
-from tools.errors import Unlogged, UsageError
+from tools.errors import ToolError, Unlogged, UsageError
 from tools.gate.ledger import Log, changes_path
 from tools.record.recorder import must_be_new
 from tools.records import Reading
@@ -101,6 +102,9 @@ class Session:
             answer = incident.answer()
         self.fresh = True
         self.settled(incident)
+        if trouble := own_trouble(answer):
+            # Nothing was learned of the incident, so nothing is said of it.
+            raise ToolError(f"{trouble}; then begin the conversation again")
         shown.answer(self.console, answer)
         self.console.print()
 

@@ -1,6 +1,5 @@
 """`rediagnose annotate`: a ticket or an alert in, a comment out. It only reads, whatever the ticket says."""
 
-import re
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from agent.cli.investigate import investigate, note
 from agent.cli.machine import with_machine
 from agent.cli.program import FAILED, INTERRUPTED, NOTHING
 from agent.investigation.investigation import Investigation
+from agent.investigation.own_trouble import ABOUT_ACCESS, own_trouble
 from agent.remediation.audit import ForbiddenLog
 from agent.tickets.comment import comment, marker_of
 from agent.tickets.document import Comment
@@ -29,21 +29,10 @@ from agent.tickets.ticket import NAMES, ServiceError, Ticket, TicketError
 from tools.clock import SystemClock
 from tools.connection.target import Target
 from tools.errors import UsageError
-from tools.patterns import deferred
 from tools.settings.file import load_settings
 from tools.settings.tables import Settings
 from tools.text import one_line, printable
 
-_SHUT_OUT = {
-    "noauth": "it wants a password; give the target password_env or password_file",
-    "wrongpass": "it refuses this user or password; check password_env or password_file",
-    "dns": "its name isn't known here; check url",
-}
-"""What keeps us out and says nothing of the incident, and the remedy."""
-_ABOUT_ACCESS = deferred(
-    r"noauth|wrongpass|noperm|auth|password|credential|permission|log ?in|secret|acl|dns|resolv|name or service", re.I
-)
-"""A report that being kept out is an answer to."""
 _LIMITS: dict[Form, int] = {"markdown": GitHub.limit, "jira": Jira.limit, "adf": Jira.limit, "text": PagerDuty.limit}
 Look = Callable[[AnnotateInputs, Ticket, Target], Awaitable[tuple[int, Diagnosis | None]]]
 """What looks at the server that a ticket means: the exit status so far, and the answer if there is one."""
@@ -76,6 +65,10 @@ async def annotate(inputs: AnnotateInputs, patience: float = PATIENCE, look: Loo
         status, answer = await (look or look_live)(inputs, ticket, target)
         if answer is None:
             return status
+        if trouble := own_trouble(answer):
+            # Nothing was learned of the incident, so nothing is said of it.
+            lost = ". Nothing was posted" if inputs.post else ""
+            raise TicketError(f"{target.url}: {trouble}, or password_env or password_file of the target{lost}")
         written_comment = comment(answer, marker_of(target))
         _print(inputs, answer, written_comment)
         with hard_stop(POSTS, _stuck(ticket, "whether the comment or the notifications arrived isn't known")):
@@ -114,8 +107,8 @@ async def _hand_out(
     """Post the comment and notify; the exit status."""
     link = ""
     if service:
-        if kind := shut_out(answer, ticket):
-            raise TicketError(f"{target.url} doesn't let rediagnose in: {_SHUT_OUT[kind]}. Nothing was posted")
+        if is_unknown_name(answer):
+            raise TicketError(f"{target.url}: its name isn't known here; check url. Nothing was posted")
         try:
             posted = await service.write(
                 written_comment.marker, formatted_comment(written_comment, service.form, service.limit)
@@ -159,12 +152,11 @@ def meant_target(inputs: AnnotateInputs, ticket: Ticket, known: Settings) -> tup
     return inputs.configured(found), f"{found.name}: {why}" if found.name else why
 
 
-def shut_out(answer: Diagnosis, ticket: Ticket) -> str | None:
-    """How the server kept us out where that is no answer to the ticket, which isn't about access; else null."""
+def is_unknown_name(answer: Diagnosis) -> bool:
+    """Whether the server's name doesn't resolve here, and that is no answer to the ticket."""
     kinds = {one.unavailable.kind for one in answer.readings if one.tool == "connect" and one.unavailable}
     reached = any(one.tool == "info" and one.values for one in answer.readings)
-    found = next((kind for kind in _SHUT_OUT if kind in kinds), None)
-    return None if reached or _ABOUT_ACCESS.search(ticket.symptom) else found
+    return "dns" in kinds and not reached and not ABOUT_ACCESS.search(answer.symptom)
 
 
 def _past(ticket: Ticket) -> str | None:

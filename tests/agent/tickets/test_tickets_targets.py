@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.answer.diagnosis import Diagnosis
-from agent.cli.annotate import shut_out
+from agent.cli.annotate import is_unknown_name
 from agent.report.summary import headline
 from agent.tickets.reading import parse_ticket
 from agent.tickets.targets import target_of_ticket
@@ -186,9 +186,9 @@ def test_the_example_in_the_docs(tmp_path: Path) -> None:
 async def test_a_name_that_is_not_known_here_is_no_answer(desk: Desk) -> None:
     done = await desk.annotate("ticket.txt", "--url", "redis://127.0.0.1:1", "--format", "json")
     answer = Diagnosis.model_validate_json(done.out.replace('"kind": "refused"', '"kind": "dns"'))
-    assert shut_out(answer, parse_ticket("checkout is slow")) == "dns"
-    assert shut_out(answer, parse_ticket("redis: Name or service not known")) is None
-    assert shut_out(Diagnosis.model_validate_json(done.out), parse_ticket("checkout is slow")) is None
+    assert is_unknown_name(answer.model_copy(update={"symptom": "checkout is slow"}))
+    assert not is_unknown_name(answer.model_copy(update={"symptom": "redis: Name or service not known"}))
+    assert not is_unknown_name(Diagnosis.model_validate_json(done.out))
     assert (
         headline(answer.model_copy(update={"outcome": "outside-redis", "causes": ()}))
         == "The problem lies between the clients and Redis"
