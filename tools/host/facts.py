@@ -13,8 +13,10 @@ from tools.host.proc import Files, Space, Task, parse_task, space_of
 
 SCRIPT = Path(__file__).parent / "host_script.sh"
 FIRST_LINE = "rediagnose host facts 1"
-MOST = 64 << 20
-"""Bytes of a file of facts."""
+MOST = 16 << 20
+"""Bytes of a file of facts: room for 150,000 connections."""
+LINES_MOST, SECTIONS_MOST = 250_000, 10_000
+"""Short lines and empty sections take many times their own size here."""
 SECTIONS = frozenset({"text", "tail", "link", "names", "size", "modified", "space", "tasks"})
 HEADS = frozenset({"port", "pid", "config", "log", "sample", "taken", "end"})
 Sections = Mapping[tuple[str, str], str]
@@ -77,13 +79,13 @@ class HostFacts:
     def __init__(self, heads: Mapping[str, str], first: Sections, last: Sections) -> None:
         self.first: Files = FactFiles(first)
         self.last: Files = FactFiles({**first, **last})
-        self.port = int(heads["port"])
-        self.pid = int(heads["pid"]) if heads["pid"] != "-" else None
+        self.port = _number(heads["port"], 1, 65535)
+        self.pid = _number(heads["pid"], 1, 1 << 31) if heads["pid"] != "-" else None
         self.config = heads["config"] if heads["config"] != "-" else None
         """The configuration file that the script found."""
         self.log = heads["log"] if heads["log"] != "-" else None
         """The log that the script found."""
-        self.taken = float(heads["taken"])
+        self.taken = float(_number(heads["taken"], 0, 1 << 40))
         """Seconds since the epoch, by that machine's clock."""
         self.seconds = round(_uptime(self.last) - _uptime(self.first), 3)
         """Between the two samples."""
@@ -118,8 +120,17 @@ class HostFacts:
         return {self.pid, *(int(number) for number in (found[1].split() if found else ()))}
 
 
+def _number(text: str, least: int, most: int) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 20 and least <= int(text) <= most):
+        raise ValueError(text[:40])
+    return int(text)
+
+
 def _uptime(files: Files) -> float:
-    return float((files.text("/proc/uptime") or "0").split()[0])
+    seconds = float(next(iter((files.text("/proc/uptime") or "0").split()), "no uptime"))
+    if not 0 <= seconds < 1e11:
+        raise ValueError(str(seconds))
+    return seconds
 
 
 def load_facts(path: str | Path) -> HostFacts:
@@ -134,6 +145,8 @@ def load_facts(path: str | Path) -> HostFacts:
 
 def parse_facts(path: str | Path, raw: bytes) -> HostFacts:
     """The facts that the script printed; `path` says in messages where they're from. Raises as `load_facts` does."""
+    if raw.count(b"\n") > LINES_MOST or raw.count(b"\n@") > SECTIONS_MOST:
+        raise UsageError(f"{path}: it has more lines or sections than the host script prints; {_REMEDY}")
     lines = raw.decode(errors="replace").replace("\r\n", "\n").removesuffix("\n").split("\n")
     if lines[0].rstrip() != FIRST_LINE:
         raise UsageError(f"{path}, line 1: that's no output of the host script: it begins with {FIRST_LINE!r}")

@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import signal
+from asyncio.subprocess import Process, SubprocessStreamProtocol
 from collections.abc import Mapping
 
 from tools.errors import Unanswered, UsageError
@@ -53,16 +54,16 @@ async def gather(
 
     Raises `Unanswered` saying why there are none, `UsageError` where the program isn't here.
     """
-    name = command[0]
+    name, loop = command[0], asyncio.get_running_loop()
     clean = {key: value for key, value in environ.items() if not key.startswith(_OWN)}
     try:
         # A session of its own: it's ended as a whole, and asks nothing of the terminal.
-        process = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env=clean, start_new_session=True,
-        )  # fmt: skip
+        transport, protocol = await loop.subprocess_exec(
+            lambda: SubprocessStreamProtocol(1 << 16, loop), *command, env=clean, start_new_session=True
+        )
     except OSError as error:
         raise UsageError(f"{name} can't be run here: {error.strerror}") from None
+    process = Process(transport, protocol, loop)
     try:
         async with asyncio.timeout(deadline):
             out, said = await _exchanged(process, most)
@@ -72,6 +73,9 @@ async def gather(
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        # Its end isn't told before its pipes have ended: of what nobody reads any more, or what left that session and
+        # holds one open, that would be never.
+        transport.close()
         await process.wait()
     if status:
         last = one_line(said.decode(errors="replace").strip().split("\n")[-1], 300)
@@ -82,7 +86,7 @@ async def gather(
         raise Unanswered("malformed", str(error)) from None
 
 
-async def _exchanged(process: asyncio.subprocess.Process, most: int) -> tuple[bytes, bytes]:
+async def _exchanged(process: Process, most: int) -> tuple[bytes, bytes]:
     """What the program printed, given the script. Raises `Unanswered` for more than can be of it."""
     assert process.stdin and process.stdout and process.stderr
     try:

@@ -4,6 +4,8 @@ A small real program stands in for ssh and kubectl: it writes down what it was c
 """
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,23 @@ async def test_what_fails_is_said(stand_in: Path, body: str, kind: str, why: str
     with pytest.raises(Unanswered, match=why) as failed:
         await gather((str(stand_in),), most=1 << 20)
     assert failed.value.kind == kind
+
+
+async def test_a_flood_that_does_not_end_is_left(stand_in: Path) -> None:
+    said(stand_in, "exec cat /dev/zero")
+    with pytest.raises(Unanswered, match="more than 1 MiB"):
+        async with asyncio.timeout(120):
+            await gather((str(stand_in),), most=1 << 20, deadline=60)
+
+
+async def test_what_left_the_session_and_holds_the_output_open_is_not_waited_for(stand_in: Path) -> None:
+    said(stand_in, 'setsid sleep 300 & echo $! >"$0.pid"; echo no >&2; exit 7')
+    try:
+        with pytest.raises(Unanswered, match=r"wasn't done in 1 s"):
+            async with asyncio.timeout(120):
+                await gather((str(stand_in),), deadline=1)
+    finally:
+        os.kill(int(Path(f"{stand_in}.pid").read_text()), signal.SIGKILL)
 
 
 async def test_what_hangs_is_ended_with_all_that_it_started(stand_in: Path) -> None:
