@@ -16,7 +16,7 @@ NAMED = 3
 
 
 def lacking(view: View) -> tuple[tuple[str, ...], tuple[Cited, ...]]:
-    """What the newest refusals of ACL LOG say that users lack, each once, with what tells it."""
+    """What the newest refusals of ACL LOG say that users lack, each once, with the fields that show it."""
     found: dict[str, tuple[Cited, ...]] = {}
     for at in (f"e{number}" for number in range(1, NEWEST + 1)):
         reason, what = view.text("access", f"{at}.reason"), view.text("access", f"{at}.object")

@@ -26,7 +26,7 @@ NAMES: Mapping[str, str] = {
 WHY: Mapping[Kind | None, str] = {
     "denied": "denied", "unknown-command": "unknown to this server", "not-local": "out of reach on another machine",
     "timeout": "not answered in time", "malformed": "answered in an unknown form", "not-recorded": "not recorded",
-    "untrusted": "not asked, since a password may not go there", "noauth": "refused for want of a login",
+    "untrusted": "not asked, since a password may not go there", "noauth": "refused, because there was no login",
     "wrongpass": "refused for a wrong password", None: "not read in the time and budget that were given",
 }  # fmt: skip
 EXPECTED = ("slowlog", "clients", "config_get")

@@ -101,7 +101,7 @@ def silent(view: View) -> bool:
 
 
 def _role(view: View) -> tuple[Cited, ...]:
-    """What tells this node's role: what to do about a replica isn't what to do about a primary."""
+    """The fields that show this node's role: what to do about a replica isn't what to do about a primary."""
     fields = view.fields("topology")
     at = next((n for n in range(1, len(fields)) if fields.get(f"n{n}.node") == view.node), None)
     return (("topology", f"n{at}.role"),) if at else ()

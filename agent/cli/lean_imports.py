@@ -27,7 +27,7 @@ class _Later(ModuleType):
 
 
 def without_plugins() -> None:
-    """Let pydantic have no plugins, and what tells what is installed be loaded by whoever asks that."""
+    """Let pydantic have no plugins, and load the list of what is installed only when somebody asks for it."""
     none = ModuleType(PLUGINS)
     none.get_plugins = tuple  # type: ignore[attr-defined]
     sys.modules.setdefault(PLUGINS, none)

@@ -15,7 +15,7 @@ REMEDY = "give user:password in the URL, --password-file or REDISCLI_AUTH"
 REFUSED: Mapping[str, str] = {
     "noauth": f"I couldn't log in, because no password was given: {REMEDY}",
 }
-"""What a person is told, by how the server refused. A password that was given may be the applications' own."""
+"""What a person reads, by how the server refused. A password that was given may be the applications' own."""
 
 
 def own_trouble(answer: Diagnosis) -> str | None:

@@ -8,7 +8,7 @@ from agent.report.words import field_in_words
 from tools.records import Reading, Scalar
 
 MOST = 5
-"""Fields of one reading that are told."""
+"""Fields of one reading that are shown."""
 UNASKED = "no Prometheus was named"
 
 

@@ -27,7 +27,7 @@ LINES, LINES_OF_SEVERAL = 23, 40
 END = "By"
 """Before which arm answered."""
 WORTH_A_LINE = 0.15
-"""Probability from which what else was found is told without -v."""
+"""Probability from which another finding is shown without -v."""
 HIDDEN_MOST = 4
 """Causes that are named of those that a missing reading hides."""
 PASTED_MOST = 3

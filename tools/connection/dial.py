@@ -45,7 +45,7 @@ class Stream(asyncio.StreamReaderProtocol):
 
 
 MOST_REFUSED = 4
-"""Addresses of a name that are told of those which refused."""
+"""Addresses of a name that are named of those which refused."""
 Opened = tuple[asyncio.Transport, Stream]
 
 

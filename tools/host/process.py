@@ -24,7 +24,7 @@ STATES = {
 TICKS = os.sysconf("SC_CLK_TCK")
 _PATH = deferred(r"[A-Za-z0-9_./-]{1,256}")
 MOST_ADDRESSES = 8
-"""Addresses that are told of those where the server listens."""
+"""Addresses that are named of those where the server listens."""
 
 
 class Sample(Record):

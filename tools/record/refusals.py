@@ -47,7 +47,7 @@ class Refusals(Record):
         if tool == "config_drift":
             if (refusal := self.refuse(("CONFIG", "GET"), None)) is not None:
                 return Unanswered("denied", refusal.text)
-            # What a running server says of itself it says from afar as well; what its file says it doesn't.
+            # What a running server says of itself it says remotely as well; what its file says it doesn't.
             kept = {field: value for field, value in values.items() if field in SAID_BY_SERVER}
         elif tool in MACHINE:
             kept = {}

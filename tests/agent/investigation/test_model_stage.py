@@ -93,7 +93,7 @@ async def test_what_passes_is_survived(moves: tuple[Move, ...]) -> None:
     assert answer["causes"][0]["evidence"][0]["verified"]
 
 
-async def test_a_citation_that_is_never_mended_is_shown_and_ranks_behind() -> None:
+async def test_a_citation_that_is_never_corrected_is_shown_and_ranks_behind() -> None:
     wrong = submit(cause("lua-busy", {"reading": "r1", "field": "unavailable", "value": "busy"}))
     answer = await run(installed()[0], wrong)
     assert answer["causes"][0]["id"] == "auth-failure"

@@ -181,7 +181,7 @@ async def test_a_diagnosis_written_as_text_is_one(form: str) -> None:
         '{"sections": ["cpu"], "window": 1, ',
     ],
 )  # fmt: skip
-async def test_broken_arguments_are_mended(text: str) -> None:
+async def test_broken_arguments_are_repaired(text: str) -> None:
     came = await run([Say(calls=(Call(name="info", arguments=text),)), FINE])
     assert came.read == [("info", GIVEN)]
     assert json.loads(came.requests[-1]["messages"][2]["tool_calls"][0]["function"]["arguments"]) == GIVEN
@@ -195,7 +195,7 @@ async def test_broken_arguments_are_mended(text: str) -> None:
         ('{"a": "cut o', None), ('{"a":', None), ("no object", None), ('{"a": [1, 2}', None), ("{" * 9000, None),
     ],
 )  # fmt: skip
-def test_what_is_mended_and_what_is_not(text: str, as_: object) -> None:
+def test_what_is_repaired_and_what_is_not(text: str, as_: object) -> None:
     told = repaired_json(text)
     assert told == text if as_ is None else json.loads(told) == as_
 

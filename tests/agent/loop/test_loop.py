@@ -253,14 +253,14 @@ async def test_a_failing_endpoint_is_told_from_a_failing_model(incident: Inciden
     assert talk.error is not None and not isinstance(talk.error, EndpointError)
 
 
-async def test_a_wrong_citation_is_mended(incident: Incident) -> None:
+async def test_a_wrong_citation_is_corrected(incident: Incident) -> None:
     wrong = cause("maxclients-exhausted", evidence("r2", "maxclient", "65"))
     came = await run(incident, [submit("diagnosed", wrong), submit("diagnosed", FULL)])
     assert came.concluded.causes[0].evidence[0].verified
     assert "r2 (config_get) has no field 'maxclient'; closest: maxclients" in came.told[0]
 
 
-async def test_a_wrong_citation_that_is_never_mended_costs_the_rank(incident: Incident) -> None:
+async def test_a_wrong_citation_that_is_never_corrected_costs_the_rank(incident: Incident) -> None:
     came = await run(incident, lambda _: submit("diagnosed", WRONG, FULL))
     assert [one.id for one in came.concluded.causes] == ["maxclients-exhausted", "cpu-saturated"]
     assert [one.evidence[0].verified for one in came.concluded.causes] == [True, False]
