@@ -47,7 +47,7 @@ def greetings_refused(view: View) -> bool:
 
 
 def who(view: View, command: str) -> tuple[str, tuple[Cited, ...]]:
-    """The clients whose last command was this one, as "name at address", with the fields that show it; empty if not seen."""
+    """The clients whose last command was this one, as "name at address", and the fields for it; empty if not seen."""
     word = command.replace("|", ":")
     for number in range(1, 21):
         at = f"o{number}"

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 
 from agent.report.elements import Markup, joined, tag
 from agent.report.render import printed_value
@@ -91,7 +92,7 @@ def changes(reading: Reading) -> Markup | None:
     since = f"{printed_value(values.get('minutes'))} minutes before the page" if reading.tool == "history" else against
     if not rows:
         return tag("p", f"Nothing stands out against {since}.", class_="soft")
-    heads = tag("tr", *(tag("th", name, scope="col") for name in ("", "before", "now", "since")))
+    heads = tag("tr", *(tag("th", name, scope="col") for name in ("", "before", "now", "since", "")))
     return joined(tag("table", tag("thead", heads), tag("tbody", *rows)), tag("p", f"Against {since}.", class_="soft"))
 
 
@@ -101,9 +102,34 @@ def _change(values: Values, number: int) -> Markup:
     under = own if f"{own}.before" in values else field
     now = values.get(f"{under}.at", values.get(f"{under}.now"))
     cells: Sequence[Scalar] = (values.get(f"{under}.before"), now, values.get(f"{own}.when"))
-    return tag(
-        "tr", tag("th", one_line(field), scope="row"), *(tag("td", one_line(printed_value(cell))) for cell in cells)
-    )
+    course = tag("td", _course(values, under, values.get(f"{own}.when")))
+    shown = (tag("td", one_line(printed_value(cell))) for cell in cells)
+    return tag("tr", tag("th", one_line(field), scope="row"), *shown, course)
+
+
+def _course(values: Values, under: str, when: Scalar) -> Markup | None:
+    """The figure's course as far as it's known: level until it left its band, where it was farthest, and now."""
+    levels = [values.get(f"{under}.{part}") for part in ("before", "at", "now")]
+    known = [float(level) for level in levels if isinstance(level, int | float) and not isinstance(level, bool)]
+    times = [_seconds(values.get(name)) for name in ("start", "end")] + [_seconds(when)]
+    start, end, left = times
+    if len(known) < 3 or start is None or end is None or left is None or not start < end:
+        return None
+    share = min(1.0, max(0.0, (left - start) / (end - start)))
+    most, least = max(known), min(known)
+    span = (most - least) or 1.0
+    y = [round(20 - 16 * (level - least) / span, 1) for level in known]
+    x = [round(2 + 116 * share, 1), round(2 + 116 * (share + (1 - share) / 2), 1)]
+    path = f"M2 {y[0]} L{x[0]} {y[0]} L{x[0]} {y[1]} L{x[1]} {y[1]} L118 {y[2]}"
+    title = tag("title", f"{printed_value(known[0])}, then {printed_value(known[1])}, now {printed_value(known[2])}")
+    return tag("svg", title, tag("path", d=path, class_="course"), viewBox="0 0 120 24", role="img", class_="small")
+
+
+def _seconds(moment: Scalar) -> float | None:
+    try:
+        return datetime.fromisoformat(str(moment)).timestamp() if moment else None
+    except ValueError:
+        return None
 
 
 def _numbers(series: Scalar) -> list[float]:

@@ -6,11 +6,12 @@ from html.parser import HTMLParser
 import pytest
 
 from agent.answer.diagnosis import Diagnosis
-from agent.report.charts import binary
+from agent.report.charts import binary, changes
 from agent.report.page import html
 from evals.scoring.scenario import BUNDLED, load
 from tests.agent.report.test_markup import WORDS, hostile
 from tests.golden.entries import answer
+from tools.records import Reading, Values
 
 SCENARIOS = {one.id: one for one in load(BUNDLED)}
 SHOWN = ("s0257", "s0100", "s0172", "s0242", "s0049", "s0046")
@@ -95,3 +96,28 @@ def test_words_of_others_make_no_element(words: str) -> None:
 )
 def test_bytes_are_printed_as_people_read_them(size: int, shown: str) -> None:
     assert binary(size) == shown
+
+
+HISTORY: Values = {
+    "minutes": 30, "start": "2026-11-30T00:00:00Z", "end": "2026-11-30T01:00:00Z", "changed1.field": "used_memory",
+    "changed1.before": 100, "changed1.at": 300, "changed1.now": 200, "changed1.when": "2026-11-30T00:30:00Z",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "path"),
+    [
+        ({}, "M2 20.0 L60.0 20.0 L60.0 4.0 L89.0 4.0 L118 12.0"),
+        ({"changed1.when": "2026-11-30T00:00:00Z"}, "M2 20.0 L2.0 20.0 L2.0 4.0 L60.0 4.0 L118 12.0"),
+        ({"changed1.when": "soon"}, None),
+        ({"changed1.at": None}, None),
+        ({"changed1.at": "inf"}, None),
+        ({"end": "2026-11-30T00:00:00Z"}, None),
+    ],
+)
+def test_what_changed_is_drawn_from_when_it_left_its_band(changed: Values, path: str | None) -> None:
+    reading = Reading(id="r1", tool="history", args={}, node="n", at="2026-11-30T01:00:00Z", ms=1.0,
+                      values={**HISTORY, **changed}, unavailable=None)  # fmt: skip
+    drawn = changes(reading)
+    assert drawn is not None and "used_memory" in drawn
+    assert (f'd="{path}"' in drawn) if path else "<path" not in drawn
