@@ -195,10 +195,15 @@ def not_seen(answer: Diagnosis) -> Iterator[str]:
             hidden = ", ".join(one.hides[:HIDDEN_MOST]) + (f" and {more} more" if more > 0 else "")
             yield sentence(f"{_capitalized(one.what)}; it would show {hidden}" if hidden else _capitalized(one.what))
     told = tuple(f"{one.reading} (" for one in answer.blind)
+    # Fine is said only where nothing of it hides a cause that fits: listing all that it could hide would unsay that.
+    fine = answer.outcome == "no-fault"
     for line in answer.unknown:
         # What the answer says first isn't said again.
         if not line.startswith((NAMELESS, CANT_TELL, *told)) and line not in said:
-            yield sentence(_capitalized(_READ.sub(lambda found: _READ_AS[found[0]], _KIND.sub("", line, count=1))))
+            shown = line.partition("; that hides ")[0] if fine else line
+            yield sentence(_capitalized(_READ.sub(lambda found: _READ_AS[found[0]], _KIND.sub("", shown, count=1))))
+    if fine and any("; that hides " in line for line in answer.unknown):
+        yield "None of that hides a cause that fits this report."
 
 
 def _more(answer: Diagnosis) -> str:
