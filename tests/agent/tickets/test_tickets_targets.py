@@ -191,5 +191,5 @@ async def test_a_name_that_is_not_known_here_is_no_answer(desk: Desk) -> None:
     assert shut_out(Diagnosis.model_validate_json(done.out), parse_ticket("checkout is slow")) is None
     assert (
         headline(answer.model_copy(update={"outcome": "outside-redis", "causes": ()}))
-        == "The problem lies between the clients and Redis"
+        == "The server's name doesn't resolve"
     )
