@@ -52,7 +52,7 @@ def _group(view: View, limits: Limits, at: str) -> Iterator[Cause]:
         if nobody:
             yield view.cause("stream-backlog", 0.95, f"{why}, and no consumer comes for them.", *cited)
         elif more > 0:
-            yield view.cause("stream-backlog", 0.94, f"{why}, {more:.0f} more than at the window's begin.", *cited)
+            yield view.cause("stream-backlog", 0.94, f"{why}, {more:.0f} more than when the window began.", *cited)
         else:
             yield view.cause("stream-backlog", 0.6, f"{why}; over the window they didn't become more.", *cited)
     elif lag is None and behind is not None and behind >= limits["behind_seconds"] and added:

@@ -50,8 +50,8 @@ def _waste(view: View) -> Iterator[tuple[str, list[Cited]]]:
     ratio, waste = view.number("info", "mem_fragmentation_ratio"), view.number("info", "mem_fragmentation_bytes")
     if ratio is not None and waste is not None and ratio >= WASTE_RATIO and 0 <= waste < REST_BYTES:
         yield (
-            f"A ratio of {ratio:g} is {waste / MIB:.0f} MiB of waste, which is below active-defrag-ignore-bytes "
-            "(100 MiB unless it was set): that rests, and is no fault.",
+            f"A fragmentation ratio of {ratio:g} is {waste / MIB:.0f} MiB of waste, below active-defrag-ignore-bytes "
+            "(100 MiB unless it was set): so little is no fault.",
             [("info", "mem_fragmentation_ratio"), ("info", "mem_fragmentation_bytes")],
         )
 

@@ -67,7 +67,7 @@ def held(view: View) -> str:
     single, second = _single(view, data)
     whole = view.get("prefixes", "complete") is True
     names = "all names" if whole else f"{sampled:.0f} names"
-    parts = [f"of {keys:.0f} keys {', '.join(common)}, by {names} that were looked at"] if common else []
+    parts = [f"of {keys:.0f} keys {', '.join(common)}, judged by {names}"] if common else []
     if single:
         parts.append(f"large by {'itself' if len(single) == 1 else 'themselves'}: {', '.join(single)}")
     if data >= LEAST_DATA and first + second < UNSEEN * data:

@@ -125,10 +125,10 @@ def idle_timeout(view: View, limits: Limits) -> Found:
         why = f"timeout is {period:.0f} s, and an idle connection was closed after {after:.1f} s."
         yield view.cause("idle-timeout", 0.95, why, *cited[:3])
     elif period <= limits["idle_timeout_seconds"]:
-        why = f"timeout is {period:.0f} s: a pooled connection that rests for longer is closed by the server."
+        why = f"timeout is {period:.0f} s: a pooled connection that is idle for longer is closed by the server."
         yield view.cause("idle-timeout", 0.8 if words else 0.45, why, *(cited if words else cited[:3]))
     elif words:
-        why = f"timeout is {period:.0f} s: a connection that rests for longer is closed by the server."
+        why = f"timeout is {period:.0f} s: a connection that is idle for longer is closed by the server."
         yield view.cause("idle-timeout", 0.6, why, cited[0], cited[3])
 
 

@@ -23,7 +23,7 @@ def choose(asked: str | None, environ: Mapping[str, str] = os.environ) -> ModelU
     if asked and not there:
         raise UsageError(f"--model {asked}: neither {PLACES} is set; set one, or give --model offline")
     if not there:
-        return ModelUse(name=OFFLINE, why="no model endpoint is set")
+        return ModelUse(name=OFFLINE, why="no OPENAI_API_KEY or other endpoint is set")
     name = asked or environ.get("REDIAGNOSE_MODEL")
     if not name:
         return ModelUse(name=OFFLINE, why="REDIAGNOSE_MODEL isn't set")

@@ -16,6 +16,7 @@ from tools.gate.advice import act_of, repeats
 from tools.gate.equality import equal_values
 from tools.gate.policy import Change, allowed_change, command_line, parse_command, refusal_of_advice
 from tools.gate.proposals import Proposal, Proposals
+from tools.patterns import deferred
 from tools.records import Reading
 
 UNVERIFIED = "Unverified advice of the model"
@@ -24,6 +25,8 @@ KEPT_ELSEWHERE = (
     "Set {} to {} where this server's settings are kept (the provider's parameter group, or the server's own file): "
     "CONFIG is refused here"
 )
+_CLIENT = deferred(r"(?<![\w.:-])[\w.:-]{1,32} at (?=[\[:\d])")
+"""A client's name before its address, as the checks write it."""
 MOST = 8
 """Steps that a person can still take in."""
 
@@ -86,12 +89,11 @@ async def build(
         named = {name for one in fitting for name in one.placeholders}
         values = values_at(view, named)
         cli = partial(redis_cli, node.target)
-        for written, remedy in ((one, made) for one in fitting for made in one.filled(values, cli)):
+        for remedy in (made for one in fitting for made in one.filled(values, cli)):
             if view.is_sentinel and remedy.kind != "outside":
                 # What is set at a data node can't be set at the sentinel that found it.
                 continue
-            avoid = notes.avoid if notes else None
-            await _add(planned, remedy, cause, avoid, node, proposals, written=written.action)
+            await _add(planned, remedy, cause, notes.avoid if notes else None, node, proposals)
     for proposal in proposed:
         checks = _checks(library, proposal.change.args, ids)
         reworded = proposal.model_copy(update={"why": _without_acts(proposal.why)})
@@ -157,15 +159,14 @@ def _checks(library: Library, args: Sequence[str], causes: Collection[str]) -> t
 
 async def _add(
     planned: Planned, remedy: Remedy, cause: Cause, avoid: str | None, node: Node, proposals: Proposals,
-    *, advised: bool = False, written: str | None = None,
+    *, advised: bool = False,
 ) -> None:  # fmt: skip
-    """A step of a remedy; `advised` says that it's a model's and no runbook's.
-
-    `written` is a runbook's sentence before the readings filled it: a client's name, such as debug, advises nothing.
-    """
+    """A step of a remedy; `advised` says that it's a model's and no runbook's."""
     action = remedy.action
     if remedy.kind == "outside":
-        if why := next(filter(None, map(refusal_of_advice, (written or action, *remedy.lines))), None):
+        # A client that is called debug advises nothing.
+        said = _CLIENT.sub("", action)
+        if why := next(filter(None, map(refusal_of_advice, (said, *remedy.lines))), None):
             proposals.forbid(action, why)
             return
         planned.add(_outside(remedy, action, cause, avoid, node))

@@ -3,6 +3,10 @@
 import unicodedata
 from collections.abc import Iterator
 
+from tools.patterns import deferred
+
+_UNIT = deferred(r"(?<=\d) (?=(?:s|ms|µs|min|h|[KMGT]iB)(?!\w))")
+"""Between a figure and its unit, which stay on one line."""
 LEAST = 20
 """Columns below which nothing can be laid out; a narrower terminal breaks the lines itself."""
 
@@ -45,7 +49,8 @@ def command_lines(command: str, width: int, first: str, rest: str) -> list[str]:
 
 
 def _words(text: str, most: int) -> Iterator[str]:
-    for word in text.split():
+    for joined in _UNIT.sub("\0", text).split():
+        word = joined.replace("\0", " ")
         if cells(word) <= most:
             yield word
             continue

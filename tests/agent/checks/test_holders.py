@@ -24,18 +24,18 @@ def data(mib: float, **prefixes: object) -> Given:
     [
         (data(20, **ORDERS, **SESSIONS),
          "of 10000 keys 90% are order:* (about 17.6 MiB, without a TTL), 10% session:* (about 1000 KiB, with a TTL), "
-         "by 100 names that were looked at"),
+         "judged by 100 names"),
         (data(20, **{**ORDERS, "p1.prefix": "", "p1.ttl_ms": None}),
-         "of 10000 keys 90% are without a common beginning (about 17.6 MiB), by 100 names that were looked at"),
+         "of 10000 keys 90% are without a common beginning (about 17.6 MiB), judged by 100 names"),
         (data(20, **ORDERS, **{"k1.key": "jobs", "k1.bytes": 2 * MIB, "k1.type": "list"}),
-         "of 10000 keys 90% are order:* (about 17.6 MiB, without a TTL), by 100 names that were looked at; "
+         "of 10000 keys 90% are order:* (about 17.6 MiB, without a TTL), judged by 100 names; "
          "large by itself: list jobs (2 MiB)"),
         (data(100, **ORDERS),
-         "of 10000 keys 90% are order:* (about 17.6 MiB, without a TTL), by 100 names that were looked at; "
+         "of 10000 keys 90% are order:* (about 17.6 MiB, without a TTL), judged by 100 names; "
          "what was weighed accounts for 17.6 MiB of 100 MiB: a few large keys hold the rest, and "
          "redis-cli --memkeys -i 0.1 finds them"),
         ({**data(100, **ORDERS), "keyspace": {"db0.keys": 10_000, "longest.strings": 32 * MIB}},
-         "of 10000 keys 90% are order:* (about 17.6 MiB, without a TTL), by 100 names that were looked at; "
+         "of 10000 keys 90% are order:* (about 17.6 MiB, without a TTL), judged by 100 names; "
          "what was weighed accounts for 17.6 MiB of 100 MiB: a few large keys hold the rest "
          "(a string has 32 MiB or more), and redis-cli --memkeys -i 0.1 finds them"),
         ({"keyspace": {"db0.keys": 10}}, ""), (data(1), ""),

@@ -58,3 +58,8 @@ def test_a_long_command_stays_one_for_a_shell() -> None:
     pasted = "\n".join(lines).removeprefix("$ ")
     done = subprocess.run(["sh", "-c", pasted], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == words
+
+
+def test_a_figure_and_its_unit_stay_on_one_line() -> None:
+    assert wrapped("it was measured in 2.2 s, and 12 MiB", 21) == ["it was measured in", "2.2 s, and 12 MiB"]
+    assert wrapped("it was measured in 3 seconds", 21) == ["it was measured in 3", "seconds"]

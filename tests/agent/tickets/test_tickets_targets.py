@@ -191,5 +191,5 @@ async def test_a_name_that_is_not_known_here_is_no_answer(desk: Desk) -> None:
     assert not is_unknown_name(Diagnosis.model_validate_json(done.out))
     assert (
         headline(answer.model_copy(update={"outcome": "outside-redis", "causes": ()}))
-        == "The problem lies between the clients and Redis"
+        == "The server's name doesn't resolve"
     )
