@@ -1,7 +1,7 @@
 """Connectivity: whether the server can be reached at all, and what stands in between."""
 
 from agent.checks.addresses import is_announced_wrongly, is_called_up
-from agent.checks.types import Family, Found, Limits
+from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.evidence.view import Cited, View
 
 SMALL_BACKLOG = 128
@@ -39,6 +39,8 @@ def rejected(view: View) -> str | None:
     return None
 
 
+SHOWN_OTHERS = 3
+"""Other servers that are named."""
 _ENDS = {
     "shutdown": " Its log ends with an orderly shutdown{age}: somebody or something stopped it (SIGTERM, SHUTDOWN).",
     "crash": " Its log ends with a crash{age}{signal}: keep that report, and see whether a later release fixes it.",
@@ -54,6 +56,22 @@ def last_words(view: View) -> str:
     return _ENDS.get(view.text("log", "end"), "").format(
         age=f" {age:.0f} s ago" if age is not None else "", signal=f" by signal {signal:.0f}" if signal else ""
     )
+
+
+def other_servers(view: View) -> list[str]:
+    """Where the machine's other servers listen, at the address that was asked or at every one, as HOST:PORT."""
+    asked = view.text("connect", "address")
+    if not asked or view.get("process", "listening") is not False:
+        return []
+    found = [one.rpartition(":") for one in view.text("process", "servers_listen_at").split()]
+    wild = "[::]" if ":" in asked else "0.0.0.0"
+    host = f"[{asked}]" if ":" in asked else asked
+    return list(dict.fromkeys(f"{host}:{port}" for at, _, port in found if at in (host, wild)))
+
+
+def _other_server(view: View) -> tuple[str, ...]:
+    # Of several nobody knows which was meant.
+    return (at[0],) if len(at := other_servers(view)) == 1 else ()
 
 
 def process_down(view: View, limits: Limits) -> Found:
@@ -77,7 +95,12 @@ def process_down(view: View, limits: Limits) -> Found:
     if listening is False:
         why = "The connection is refused at once, and nothing listens there."
         told = ("log", "end"), ("log", "log_age"), ("log", "crash.signal")
-        yield view.cause("process-down", 0.97, f"{why}{last_words(view)}", *cited, *told)
+        why += last_words(view)
+        if others := other_servers(view):
+            at = " and ".join(others[:SHOWN_OTHERS])
+            why += f" On this machine a server listens at {at}: if that one was meant, the URL has the wrong port."
+            told = *told, ("process", "servers_listen_at")
+        yield view.cause("process-down", 0.97, why, *cited, *told)
     elif listening is True:
         yield view.cause(
             "firewall-drop", 0.7,
@@ -240,4 +263,5 @@ FAMILY = Family(
     consequences={
         "loading-dataset": {"cpu-saturated": 0.3, "process-frozen": 0.3},
     },
+    placeholders=(Placeholder(name="other_server", example="127.0.0.1:6380", values=_other_server),),
 )  # fmt: skip

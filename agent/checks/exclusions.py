@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
+from agent.checks.addresses import quoted_addresses
+from agent.checks.failover import failed_over_otherwise
+from agent.checks.settings import speaks_of_settings
 from agent.checks.types import Limits
 from agent.evidence.view import Cited, View
 from tools.records import Reading
@@ -27,6 +30,8 @@ LONG_UP = 86_400.0
 SHORT_REPLY = 4096
 """Bytes of a reply, on average since the start: where replies are shorter none is large enough to be shared."""
 FREE_SHARE = 0.8
+COPIED_SHARE = 0.3
+"""Of the resident memory: huge pages that make a save copy less than this cost nothing that is felt."""
 OF_USED = 0.2
 """Of the memory in use: buffers of clients that hold less are no fault of memory."""
 
@@ -172,12 +177,22 @@ def _long_up(view: View, limits: Limits) -> tuple[Cited, ...]:
     return _where(up is not None and up > LONG_UP, ("info", "uptime_in_seconds"))
 
 
+def _no_recent_end(view: View, limits: Limits) -> tuple[Cited, ...]:
+    up = view.number("info", "uptime_in_seconds")
+    return _where(up is not None and up > limits["oom_recent_seconds"], ("info", "uptime_in_seconds"))
+
+
 def _no_aof(view: View, limits: Limits) -> tuple[Cited, ...]:
     return _where(view.number("persistence", "aof_enabled") == 0, ("persistence", "aof_enabled"))
 
 
 def _few_copies(view: View, limits: Limits) -> tuple[Cited, ...]:
-    return prompt(view, limits) if _small_forks(view, limits) else NONE
+    """Forks are short, and either nobody is held up or the last save copied little of the memory."""
+    copied, resident = view.number("persistence", "rdb_last_cow_size"), view.number("info", "used_memory_rss")
+    if not (small := _small_forks(view, limits)):
+        return NONE
+    little = copied is not None and resident is not None and copied < COPIED_SHARE * resident
+    return prompt(view, limits) or _where(little, *small, ("persistence", "rdb_last_cow_size"))
 
 
 def _no_misses(view: View, limits: Limits) -> tuple[Cited, ...]:
@@ -223,6 +238,42 @@ def _seen_here(view: View, limits: Limits) -> tuple[Cited, ...]:
     return _where(where in ("foreign-listener", "other-server", "unseen-listener"), ("process", "locality"))
 
 
+def _binds_everywhere(view: View, limits: Limits) -> tuple[Cited, ...]:
+    """It listens at every address of the version that the report is about; whoever can't see its sockets reads that."""
+    bind = view.get("config_drift", "bind")
+    if not isinstance(bind, str):
+        return NONE
+    listens = {one.removeprefix("-") for one in bind.split()} or {"*", "::*"}
+    about_v6 = any(":" in one for one in quoted_addresses(view.symptom)) or "localhost" in view.symptom.lower()
+    everywhere = bool(listens & {"*", "0.0.0.0"}) and (not about_v6 or bool(listens & {"::*", "::"}))
+    return _where(everywhere, ("config_drift", "bind"))
+
+
+def _where_it_listens(view: View, limits: Limits) -> tuple[Cited, ...]:
+    return _seen_here(view, limits) or _binds_everywhere(view, limits)
+
+
+def _never_set(view: View, limits: Limits) -> tuple[Cited, ...]:
+    """Nothing was set since the start: the file could only have been edited, which a report of the file would say."""
+    if speaks_of_settings(view.symptom):
+        return NONE
+    counted = view.number("config_drift", "set_calls") == 0
+    setting = "config|set.calls", "config.calls", "config|resetstat.calls"
+    listed = bool(view.number("commandstats", "commands"))
+    never = listed and not any(view.number("commandstats", field) for field in setting)
+    return _where(counted, ("config_drift", "set_calls")) or _where(never, ("commandstats", "commands"))
+
+
+def _no_slow_failover(view: View, limits: Limits) -> tuple[Cited, ...]:
+    """Without Sentinel there's none of this kind, and one that followed a death had another reason."""
+    if view.peers_with("sentinel"):
+        return _long_up(view, limits) or failed_over_otherwise(view, limits)
+    if view.text("topology", "topology") == "cluster":
+        return (("topology", "topology"),)
+    listed = view.last("clients") is not None and not view.unavailable("clients")
+    return _where(listed and view.get("topology", "topology") is not None, ("topology", "topology"))
+
+
 def _no_child(view: View, limits: Limits) -> tuple[Cited, ...]:
     fields = "rdb_bgsave_in_progress", "aof_rewrite_in_progress"
     none = all(view.number("persistence", field) == 0 for field in fields)
@@ -238,9 +289,10 @@ _BY_CAUSE: Mapping[str, Excluded] = {
     "blocking-in-pool": _nobody_blocked, "cpu-throttled": prompt, "fork-stall": _small_forks,
     "monitor-attached": _nobody_watches, "slow-on-command": _no_slow_call, "big-key-delete": _no_slow_call,
     "huge-exec": _no_transaction, "fsync-always-slow": _no_fsync, "stream-backlog": _no_streams,
-    "stream-consumer-leak": _no_streams, "swapping": _resident, "oom-killed": _long_up, "thp": _few_copies,
+    "stream-consumer-leak": _no_streams, "swapping": _resident, "oom-killed": _no_recent_end, "thp": _few_copies,
     "wrong-database": _no_misses, "exposed-instance": _no_traces, "masterauth-mismatch": _linked,
     "cluster-slots-down": _no_cluster, "open-slot": _no_cluster, "auth-failure": _nobody_refused,
-    "bound-elsewhere": _seen_here, "aof-enabled-by-restart": _no_aof, "save-stuck": _no_child,
-    "sentinel-noquorum": _sentinels_read, "sentinel-no-good-replica": _sentinels_read, "slowness-failover": _long_up,
+    "bound-elsewhere": _where_it_listens, "config-drift": _never_set, "aof-enabled-by-restart": _no_aof,
+    "save-stuck": _no_child, "sentinel-noquorum": _sentinels_read, "sentinel-no-good-replica": _sentinels_read,
+    "slowness-failover": _no_slow_failover,
 }  # fmt: skip

@@ -150,6 +150,29 @@ def slowness(view: View, limits: Limits) -> Found:
             return
 
 
+def failed_over_otherwise(view: View, limits: Limits) -> tuple[Cited, ...]:
+    """What shows without anybody's log that the last failover had another reason, or is too long ago to be meant.
+
+    A sentinel counts from the failover, or from its own start after it: the failover was then or before.
+    """
+    data = [one for one in (view, *view.peers) if not one.is_sentinel]
+    watched = [(sentinel, at) for sentinel in view.peers_with("sentinel") for at in masters(sentinel)]
+    for sentinel, at in watched:
+        epoch, since = (
+            sentinel.number("sentinel", f"{at}.{field}") for field in ("config-epoch", "role-reported-time")
+        )
+        reading = sentinel.last("sentinel")
+        if epoch == 0:
+            continue
+        if reading is None or epoch is None or since is None:
+            return ()
+        latest = ended_at(reading) - since / 1000
+        started = any(latest - STARTING <= _started(one) < float("inf") for one in data)
+        if not started and since / 1000 <= limits["failover_recent_seconds"]:
+            return ()
+    return (("info", "uptime_in_seconds"), ("info", "role")) if watched else ()
+
+
 def _started(view: View) -> float:
     """When this server was started, in seconds since the epoch, by itself or its machine; endless if nobody tells."""
     told = (view.moment(*field) for field in (("info", "uptime_in_seconds"), ("process", "uptime_seconds")))

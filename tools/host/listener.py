@@ -25,6 +25,10 @@ Locality = Literal[
 SERVERS = deferred(r"(redis|valkey|keydb)[0-9.-]*(server|sentinel)[0-9.-]*|dragonfly([-_.].*)?", re.IGNORECASE)
 """Names of the programs that speak this protocol as a server; proxies, exporters and clients aren't among them."""
 
+BUS = 10_000
+"""What a cluster node's bus adds to its port, if nobody set it otherwise."""
+USUAL = 6379
+"""The port that nearly every server has."""
 STAND_IN = "127.82.69.80"
 """Where a replay listens on the port of a node that refuses connections: that port isn't this machine's own affair."""
 
@@ -227,6 +231,21 @@ def servers(files: Files) -> list[int]:
     """The pids of the machine's server processes: zombies and forked children (a BGSAVE) aren't counted."""
     found = {one.pid: one.parent for one in files.tasks() if SERVERS.fullmatch(one.name) and one.state != "Z"}
     return [pid for pid, parent in found.items() if parent not in found]
+
+
+def listening_at(pids: Iterable[int], near: int) -> list[str]:
+    """Where these servers listen, as ADDRESS:PORT, first those whose port is most like the one that was asked for.
+
+    A cluster's bus, 10,000 above its port, is left out.
+    """
+    found: list[tuple[str, int]] = []
+    for pid in pids:
+        with contextlib.suppress(psutil.Error):
+            held = psutil.Process(pid).net_connections("tcp")
+            places = {(plain_address(one.laddr.ip), one.laddr.port) for one in held if one.status == psutil.CONN_LISTEN}
+            found += [(host, port) for host, port in places if (host, port - BUS) not in places]
+    found.sort(key=lambda one: (one[1] != USUAL, abs(one[1] - near), one[0]))
+    return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in found]
 
 
 def plain_name(name: str) -> str:

@@ -5,7 +5,7 @@ import re
 
 from tools.errors import Unanswered
 from tools.host.cgroup import Group, group
-from tools.host.listener import Place, program, servers
+from tools.host.listener import Place, listening_at, program, servers
 from tools.host.local import Host, Window, offload
 from tools.host.proc import Files
 from tools.patterns import deferred
@@ -23,6 +23,8 @@ STATES = {
 }  # fmt: skip
 TICKS = os.sysconf("SC_CLK_TCK")
 _PATH = deferred(r"[A-Za-z0-9_./-]{1,256}")
+MOST_SERVERS = 32
+"""Other servers of the machine that are asked where they listen."""
 MOST_ADDRESSES = 8
 """Addresses that are named of those where the server listens."""
 
@@ -62,7 +64,8 @@ async def process(host: Host, window: Window = 1.0) -> Values:
     them AnonHugePages is what transparent huge pages took); null where they may not be seen or the process is larger
     than 4 GB (`smaps_skipped`). `thp_enabled` is false where the process switched huge pages off for itself.
     `io_*.rate` is storage traffic in bytes per second. Where nobody listens `listening` is false and
-    `redis_processes` counts the servers of the machine; `listens_at` are the addresses where somebody does. `child_*`
+    `redis_processes` counts the servers of the machine; `listens_at` are the addresses where somebody does, and
+    `servers_listen_at` those of the machine's other servers, with their ports. `child_*`
     is of the child that it forked to save or rewrite. Linux only; elsewhere almost all is null.
     """
     place = await host.local_place()
@@ -85,9 +88,11 @@ async def process(host: Host, window: Window = 1.0) -> Values:
 
 
 def _values_without_listener(host: Host, place: Place) -> Values:
-    values: Values = {
-        "listening": False, "redis_processes": len(servers(host.files)), "listens_elsewhere": place.elsewhere,
-    }  # fmt: skip
+    pids = servers(host.files)
+    values: Values = {"listening": False, "redis_processes": len(pids), "listens_elsewhere": place.elsewhere}
+    others = listening_at(pids[:MOST_SERVERS], host.target.port) if host.facts is None and host.target.port else []
+    if others:
+        values["servers_listen_at"] = " ".join(others[:MOST_ADDRESSES])
     # The process may outlive its listener: a shutdown that saves, or a zombie that nobody has reaped.
     known = host.known
     if known is not None and program(known)[1] and (left := host.files.task(f"/proc/{known}/stat")):

@@ -13,9 +13,7 @@ NEVER_REFUSED = frozenset(("auth", "hello", "quit", "reset"))
 """What a server lets everybody do, so that a user can log in."""
 MACHINE = frozenset(("process", "sockets", "machine", "log", "disk", "kernel_log"))
 """Tools that read the server's machine."""
-SAID_BY_SERVER = frozenset(
-    ("bind", "protected_mode", "password_set", "config_file", "file_edited", "set_calls", "replicaof_calls")
-)
+SAID_BY_SERVER = frozenset(("bind", "protected_mode", "password_set", "config_file", "set_calls", "replicaof_calls"))
 """Fields of `config_drift` that need no file."""
 ELSEWHERE = "the server's address isn't one of this machine"
 NAMED_SINCE, WHOLE_SINCE = (7, 2), (7, 0)

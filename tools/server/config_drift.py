@@ -59,7 +59,11 @@ async def config_drift(node: Node, host: Host) -> Values:
     if named == "":
         found: dict[str, str] = {}
     else:
-        place = await host.local_place()
+        try:
+            place = await host.local_place()
+        except Unanswered as error:
+            # What the server says of itself it says from afar as well.
+            raise Unanswered(error.kind, error.detail, {**values, **(error.values or {})}) from None
         values |= host.provenance(place)
         read = await offload(configuration, host, place)
         if not read.files:

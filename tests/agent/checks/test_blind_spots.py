@@ -85,6 +85,16 @@ def test_a_long_report_is_not_read_out() -> None:
         ("client-paused", {"info": {}}, False),
         ("oom-killed", {"info": {"uptime_in_seconds": 900_000}}, True),
         ("oom-killed", {"info": {"uptime_in_seconds": 9}}, False),
+        ("oom-killed", {"info": {"uptime_in_seconds": 8000}}, True),
+        ("thp", {"info": {"latest_fork_usec": 900, "used_memory_rss": 9_000_000},
+                 "persistence": {"rdb_last_cow_size": 400_000}}, True),
+        ("thp", {"info": {"latest_fork_usec": 900, "used_memory_rss": 9_000_000},
+                 "persistence": {"rdb_last_cow_size": 8_000_000}}, False),
+        ("config-drift", {"commandstats": {"commands": 4}}, True),
+        ("config-drift", {"commandstats": {"commands": 4, "config|set.calls": 1}}, False),
+        ("slowness-failover", {"topology": {"topology": "cluster"}}, True),
+        ("slowness-failover", {"topology": {"topology": "replication"}, "clients": {}}, True),
+        ("slowness-failover", {"topology": {"topology": "replication"}, "clients": "denied"}, False),
         ("monitor-attached", {"commandstats": {"commands": 12}}, True),
         ("monitor-attached", {"commandstats": {"commands": 12, "monitor.calls": 1}}, False),
         ("slow-on-command", {"commandstats": {"commands": 1, "get.usec": 900}}, True),
@@ -93,3 +103,41 @@ def test_a_long_report_is_not_read_out() -> None:
 )  # fmt: skip
 def test_other_figures_exclude_a_cause_only_where_they_were_read(cause: str, given: Given, excluded: bool) -> None:
     assert bool(excluding(cause, view(given), LIMITS)) is excluded
+
+
+@pytest.mark.parametrize(
+    ("cause", "symptom", "drift", "excluded"),
+    [
+        ("config-drift", "checkout is slow, see the config", {"set_calls": 0}, True),
+        ("config-drift", "checkout is slow, see the config", {"set_calls": 2}, False),
+        ("config-drift", "redis.conf says something else than what runs", {"set_calls": 0}, False),
+        ("bound-elsewhere", "connection refused from the pods", {"bind": "* -::*"}, True),
+        ("bound-elsewhere", "connection refused from the pods", {"bind": "127.0.0.1"}, False),
+        ("bound-elsewhere", "connection refused at [::1]:6379", {"bind": "0.0.0.0"}, False),
+        ("bound-elsewhere", "connection refused at [::1]:6379", {"bind": ""}, True),
+    ],
+)  # fmt: skip
+def test_the_server_says_from_afar_what_excludes_a_cause(
+    cause: str, symptom: str, drift: dict[str, object], excluded: bool
+) -> None:
+    assert bool(excluding(cause, view({"config_drift": drift}, symptom=symptom), LIMITS)) is excluded
+
+
+@pytest.mark.parametrize(
+    ("sentinel", "up", "excluded"),
+    [
+        ({"m1.config-epoch": 1, "m1.role-reported-time": 20_000}, 900, False),
+        ({"m1.config-epoch": 1, "m1.role-reported-time": 20_000}, 5, True),
+        ({"m1.config-epoch": 1, "m1.role-reported-time": 3_600_000}, 90_000, True),
+        ({"m1.config-epoch": 0, "m1.role-reported-time": 20_000}, 900, True),
+        ({"m1.config-epoch": 1}, 900, False),
+    ],
+)  # fmt: skip
+def test_a_failover_that_a_death_explains_or_that_is_old_is_no_slowness(
+    sentinel: dict[str, object], up: int, excluded: bool
+) -> None:
+    given = view(
+        {"info": {"uptime_in_seconds": up}, "topology": {"topology": "sentinel"}},
+        peers={"s:1": {"sentinel": {"m1.address": "n", **sentinel}}},
+    )
+    assert bool(excluding("slowness-failover", given, LIMITS)) is excluded

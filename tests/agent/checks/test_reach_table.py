@@ -56,6 +56,8 @@ def crowded(p95: float = 20, busy: float = 1.0, run: float = 0.1, wait: float = 
 
 REACH: list[Row] = [
     ("refused, nothing listens", process_down, refused(process={"listening": False}), {DOWN: "sure"}),
+    ("refused, and another server listens at another port", process_down,
+     refused(process={"listening": False, "servers_listen_at": "127.0.0.1:6380 10.0.0.9:6379"}), {DOWN: "sure"}),
     ("refused, from another machine", process_down, refused(), {DOWN: "likely"}),
     ("no socket there", process_down, refused("ENOENT"), {DOWN: "likely"}),
     ("refused by another error", process_down, refused("EACCES"), {}),

@@ -22,7 +22,7 @@ from tools.clock import SystemClock
 from tools.connection.target import parse_target
 from tools.errors import Unanswered
 from tools.host.diag import Socket, parse_table, tcp_sockets
-from tools.host.listener import SERVERS, plain_name
+from tools.host.listener import SERVERS, listening_at, plain_name
 from tools.host.local import Host
 from tools.host.machine import machine
 from tools.host.proc import Files
@@ -239,6 +239,14 @@ async def test_a_restart_asks_for_info_again(start: Start) -> None:
     assert caught.value.kind == "restarted"
     host.confirm(again.pid)
     assert (await process(host, 0.1))["pid"] == again.pid
+
+
+async def test_the_other_servers_are_said_where_nobody_listens(start: Start) -> None:
+    gone, other = await start(), await start()
+    gone.kill()
+    values = await process(gone.host())
+    assert values["servers_listen_at"]
+    assert listening_at([other.pid], gone.port) == [f"127.0.0.1:{other.port}"]
 
 
 async def test_a_server_at_another_address(start: Start) -> None:
