@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from tools.errors import Unanswered
@@ -86,14 +87,13 @@ async def kernel_log(host: Host) -> Values:
     place = await host.local_place()
     if host.facts:
         raise Unanswered("not-local", "the facts of another machine don't hold its kernel's log")
-    records = await offload(_records)
-    if isinstance(records, OSError):
-        detail = f"the kernel's log can't be read ({records.strerror}): journalctl -k, or dmesg as root"
-        raise Unanswered("denied", detail, host.provenance(place))
     now = time.clock_gettime(time.CLOCK_MONOTONIC)
-    # They're in the order in which they were written.
-    oldest = next((at for record in records if (at := _at(record)) is not None), None)
-    records = [record for record in records if is_relevant(record)]
+    # A process that looks at many servers of this machine needn't read thousands of records for each.
+    found = await offload(_records, int(now))
+    if isinstance(found, OSError):
+        detail = f"the kernel's log can't be read ({found.strerror}): journalctl -k, or dmesg as root"
+        raise Unanswered("denied", detail, host.provenance(place))
+    oldest, records = found
     kills = [kill for record in records if (kill := parse_kill(record)) is not None]
     servers = [kill for kill in kills if SERVERS.fullmatch(kill.name)]
     values: Values = {
@@ -126,18 +126,23 @@ def troubles(records: Iterable[str], now: float) -> Values:
     return values
 
 
-def _records() -> list[str] | OSError:
+@lru_cache(maxsize=1)
+def _records(second: int) -> tuple[float | None, list[str]] | OSError:
+    """How far back the log reaches, and its relevant records; read once in each second that a caller names."""
     try:
         # A blocking reader would never reach the end.
         file = os.open(DEVICE, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as error:
         return error
     try:
-        return list(_read(file))
+        # They're in the order in which they were written.
+        records = list(_read(file))
     except OSError as error:
         return error
     finally:
         os.close(file)
+    oldest = next((at for record in records if (at := _at(record)) is not None), None)
+    return oldest, [record for record in records if is_relevant(record)]
 
 
 def _read(file: int) -> Iterator[str]:
