@@ -35,7 +35,8 @@ class Readings:
         self._by_node: dict[str | None, list[tuple[int, Reading]]] = {None: []}
         for place, reading in enumerate(self.all):
             self._by_node.setdefault(reading.node, []).append((place, reading))
-        self._shared: dict[str, Merged] | None = None
+        self._taken: dict[str | None, dict[str, list[Reading]]] = {}
+        self._shared: dict[str, Merged] = {}
         self._having: dict[str, tuple[str, ...]] = {}
         self._places: dict[str, str] | None = None
 
@@ -56,18 +57,26 @@ class Readings:
         found = sorted([*self._by_node[None], *self._by_node.get(node, ())], key=itemgetter(0))
         return tuple(reading for _, reading in found)
 
-    def merged(self, node: str | None) -> "dict[str, Merged]":
-        """By tool, what the readings of a node and those of none tell together."""
+    def merged(self, node: str | None, tool: str) -> Merged | None:
+        """What a tool's readings of a node and those of none tell together; None where there is none."""
         if node is None:
-            return _by_tool(self.all)
-        if self._shared is None:
-            self._shared = _by_tool(reading for _, reading in self._by_node[None])
-        own = {reading.tool for _, reading in self._by_node.get(node, ())}
+            taken = [reading for reading in self.all if reading.tool == tool]
+            return merged(taken) if taken else None
+        if tool in self._of_tools(node):
+            both = tool in self._of_tools(None)
+            return merged([one for one in self.of(node) if one.tool == tool] if both else self._of_tools(node)[tool])
         # Of a large deployment what is of no node is long, and the same for all its nodes.
-        return {
-            **{tool: whole for tool, whole in self._shared.items() if tool not in own},
-            **_by_tool(reading for reading in self.of(node) if reading.tool in own),
-        }
+        if tool not in self._shared and tool in self._of_tools(None):
+            self._shared[tool] = merged(self._of_tools(None)[tool])
+        return self._shared.get(tool)
+
+    def _of_tools(self, node: str | None) -> dict[str, list[Reading]]:
+        """The readings of one node, or those of none, by tool."""
+        if node not in self._taken:
+            by_tool = self._taken[node] = dict[str, list[Reading]]()
+            for _, reading in self._by_node.get(node, ()):
+                by_tool.setdefault(reading.tool, []).append(reading)
+        return self._taken[node]
 
     def having(self, tool: str) -> tuple[str, ...]:
         """The nodes that there is a reading of this tool of, in the order in which their first readings came."""
@@ -81,7 +90,7 @@ class Readings:
     def place(self, node: str | None) -> str | None:
         """Under which name, such as n7, a node stands in the deployment's topology; None where it doesn't."""
         if self._places is None:
-            whole = self.merged("").get("topology")
+            whole = self.merged("", "topology")
             values = (whole[0].values or {}) if whole else {}
             named = ((field, str(node)) for field, node in values.items() if field.endswith(".node"))
             self._places = {}
@@ -96,13 +105,6 @@ class Readings:
         return self.views[node]
 
 
-def _by_tool(readings: Iterable[Reading]) -> dict[str, Merged]:
-    by_tool: dict[str, list[Reading]] = {}
-    for reading in readings:
-        by_tool.setdefault(reading.tool, []).append(reading)
-    return {tool: merged(taken) for tool, taken in by_tool.items()}
-
-
 class View:
     """The readings of one node, and those that are of none."""
 
@@ -110,12 +112,7 @@ class View:
         self.deployment = readings if isinstance(readings, Readings) else Readings(readings)
         self.readings = self.deployment.of(node)
         self.node = node
-        together = self.deployment.merged(node)
-        self._whole = {tool: whole for tool, (whole, _) in together.items()}
-        self._held = {tool: held for tool, (_, held) in together.items()}
-        if PASTED in self._whole and ((own := self._whole.get("log")) is None or own.unavailable):
-            # What a person could read stands in for what couldn't be read from here.
-            self._whole["log"], self._held["log"] = self._whole[PASTED], self._held[PASTED]
+        self._together: dict[str, Merged | None] = {}
         self._rows: dict[tuple[str, str], dict[int, dict[str, Scalar]]] = {}
 
     @property
@@ -150,7 +147,18 @@ class View:
 
     def last(self, tool: str) -> Reading | None:
         """What a tool's readings tell together, as a reading with the newest one's id; None where there is none."""
-        return self._whole.get(tool)
+        together = self._of(tool)
+        return together[0] if together else None
+
+    def _of(self, tool: str) -> Merged | None:
+        """What a tool's readings tell together: many readings are never asked for, so it's made on first use."""
+        if tool not in self._together:
+            found = self.deployment.merged(self.node, tool)
+            if tool == "log" and (found is None or found[0].unavailable):
+                # What a person could read stands in for what couldn't be read from here.
+                found = self.deployment.merged(self.node, PASTED) or found
+            self._together[tool] = found
+        return self._together[tool]
 
     def get(self, tool: str, field: str) -> Scalar:
         """A value, or None where it wasn't read."""
@@ -235,7 +243,8 @@ class View:
 
     def _holding(self, tool: str, field: str) -> Reading | None:
         if field != "unavailable":
-            return self._held.get(tool, {}).get(field)
+            together = self._of(tool)
+            return together[1].get(field) if together else None
         # A kind of unavailable may stand in an earlier reading of the tool than the newest.
         having = [one for one in self.readings if one.tool == tool and one.unavailable]
         own = [one for one in having if not one.asked]

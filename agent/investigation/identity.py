@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 
 from agent.answer.diagnosis import TargetInfo, Topology
-from agent.evidence.view import View
+from agent.evidence.view import Readings, View
 from tools.records import Reading
 
 
 def target_info(url: str, readings: Sequence[Reading], names: tuple[str, ...], kind: Topology | None) -> TargetInfo:
     """The named node's version, or that of the first that told; `kind` where the deployment's form is known."""
     info = TargetInfo(url=url, nodes=names)
+    of_info = Readings(one for one in readings if one.tool == "info")
     for name in names:
-        view = View(readings, name)
+        view = of_info.view(name)
         own = (view.get("info", f"{product}_version") for product in ("valkey", "dragonfly", "redis"))
         version = next((one for one in own if one is not None), None)
         if version is not None:

@@ -19,6 +19,8 @@ READ_RUNBOOK = "read_runbook"
 MOST_CALLS = 8
 """Tools called in one answer: the server may be sick."""
 RUNBOOK_MOST = 6000
+HOPELESS: frozenset[str | None] = frozenset(("not-local", "unknown-command"))
+"""Kinds of unavailable that another call doesn't change."""
 CONCLUDE = f"No more readings: call {SUBMIT} now, with what the readings show. insufficient-evidence is an answer."
 _CHANGING = deferred(
     r"appl|approv|confirm|exec|command|config_?set|^set|flush|shut|kill|restart|roll_?back|del|write|shell|bash|redis",
@@ -32,18 +34,38 @@ Refuse = Callable[[str, str], None]
 
 
 def offered_tools(toolbox: Toolbox, *, runbooks: bool = True) -> list[Wire]:
-    """The tools that the model is given, always the same in the same order.
+    """The tools that the model is given, in a fixed order: those that by the readings so far could tell it something.
 
     A description is cut to its first paragraph; the rest, on what the fields mean, comes with a tool's first answer.
     """
-    tools = toolbox.schemas()
+    spared = _pointless(toolbox.readings)
+    tools = [tool for tool in toolbox.schemas() if tool["function"]["name"] not in spared]
     for tool in tools:
         function = tool["function"]
-        tool["function"] = {**function, "description": _paragraphs(function["description"])[0]}
+        # An argument that there isn't is refused at the call, whether or not each schema says so.
+        parameters = {name: part for name, part in function["parameters"].items() if name != "additionalProperties"}
+        description = _paragraphs(function["description"])[0]
+        tool["function"] = {**function, "description": description, "parameters": parameters}
     name = {"type": "string", "description": "Its name in the list, or a cause's id."}
     parameters = {"type": "object", "properties": {"name": name}, "required": ["name"], "additionalProperties": False}
     runbook = {"name": READ_RUNBOOK, "description": "The text of a runbook.", "parameters": parameters}
     return [*tools, *([{"type": "function", "function": runbook}] if runbooks else []), schema()]
+
+
+def _pointless(readings: Sequence[Reading]) -> set[str]:
+    """Tools that have nothing to tell: of a machine that isn't seen from here, a cluster that is none, a past that
+    nobody keeps. Each takes room in every request; one that is called all the same answers."""
+    kinds: dict[str, set[str | None]] = {}
+    for one in readings:
+        kinds.setdefault(one.tool, set()).add(one.unavailable.kind if one.unavailable else None)
+    pointless = {tool for tool, seen in kinds.items() if seen <= HOPELESS}
+    modes = {one.get("server_mode") or one.get("redis_mode") for one in readings if one.tool == "info"}
+    if modes and modes <= {"standalone", "sentinel"}:
+        pointless.add("cluster")
+    if "info" in kinds and "history" not in kinds:
+        # Where somebody keeps it, it's read along with INFO.
+        pointless.add("history")
+    return pointless
 
 
 class ToolCaller:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 from tools.clock import Clock
 from tools.connection.allowed import must_read
@@ -289,5 +290,10 @@ class Node:
 
 def stat_name(command: Command) -> str:
     """The name that INFO commandstats gives a command: `config|get`; before 7.0 it's `config`, counted by both."""
-    first = str(command[0]).lower()
-    return f"{first}|{str(command[1]).lower()}" if first in _WITH_SUBCOMMAND and len(command) > 1 else first
+    return _stat_name(*command[:2])
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _stat_name(word: str | int, *second: str | int) -> str:
+    first = str(word).lower()
+    return f"{first}|{str(second[0]).lower()}" if first in _WITH_SUBCOMMAND and second else first

@@ -23,6 +23,7 @@ _INTEGER = re.compile(rb"[+-]?[0-9]{1,19}")
 _LISTS = {b"*": 1, b"~": 1, b">": 1, b"%": 2, b"|": 2}
 _LINES = frozenset((b"+", b"-", b":", b"_", b",", b"#", b"("))
 _BULKS = frozenset((b"$", b"=", b"!"))
+_KINDS = _LINES | _BULKS | _LISTS.keys()
 
 
 class NotTheProtocol(Exception):
@@ -106,7 +107,7 @@ class ReplyParser:
         if self._at >= len(self._buffer):
             return MISSING
         kind = bytes(self._buffer[self._at : self._at + 1])
-        if kind not in _LINES and kind not in _BULKS and kind not in _LISTS:
+        if kind not in _KINDS:
             raise NotTheProtocol(f"Protocol error, got {kind.decode('latin-1')!r} as reply type byte")
         end = self._buffer.find(b"\r\n", max(self._at + 1, self._seen - 1), self._at + MOST_LINE)
         if end < 0:
@@ -155,6 +156,8 @@ class ReplyParser:
 
 def _count(kind: bytes, line: bytes) -> int | None:
     """A header's number; null for -1. Raises `NotTheProtocol` for what is none, a stream's "?" among it."""
+    if line.isdigit() and len(line) <= 15:
+        return int(line)
     if not _COUNT.fullmatch(line):
         raise NotTheProtocol(f"no length behind {kind.decode()}")
     return None if line == b"-1" else int(line)
@@ -162,6 +165,8 @@ def _count(kind: bytes, line: bytes) -> int | None:
 
 def _of_line(kind: bytes, line: bytes) -> Reply:
     if kind == b":":
+        if line.isdigit() and len(line) <= 18:
+            return int(line)
         if not _INTEGER.fullmatch(line) or not -(2**63) <= (number := int(line)) < 2**63:
             raise NotTheProtocol("an integer that is none of 64 bits")
         return number

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from tools.connection.protocol import Command, MalformedReply, Reply, ServerError
 
@@ -96,6 +97,8 @@ def pairs(value: Shape, known: Mapping[str, Shape] | None = None, *, needs: tupl
     def holds(reply: Reply) -> bool:
         if not isinstance(reply, list) or len(reply) % 2 or not all(map(is_text, reply[::2])):
             return False
+        if not of and not needs:
+            return all(map(value, reply[1::2]))
         there = set(reply[::2])
         return all(map(there.__contains__, needs)) and all(
             of.get(name, value)(part) for name, part in zip(reply[::2], reply[1::2], strict=True)
@@ -165,7 +168,12 @@ _CONTAINERS = frozenset(name.partition("|")[0] for name in (*SHAPES, *MOST) if "
 
 
 def _name(command: Command) -> str:
-    words = [str(word).lower() for word in command[:2]]
+    return _named(*command[:2])
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _named(*first: str | int) -> str:
+    words = [str(word).lower() for word in first]
     return "|".join(words) if words and words[0] in _CONTAINERS else "".join(words[:1])
 
 

@@ -3,6 +3,7 @@
 import os.path
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Protocol
 
 from tools.errors import Unanswered
@@ -228,6 +229,7 @@ def _words(line: str) -> list[str]:
     return [re.sub(r"\\(.)", r"\1", double or single) or bare for double, single, bare in found]
 
 
+@lru_cache(maxsize=2048)
 def canonical_name(name: str) -> str:
     """A parameter's one name among its aliases: replica for slave, listpack for ziplist, primary for master."""
     name = name.lower()

@@ -68,6 +68,9 @@ class FactFiles(Files):
         lines = (self._sections.get(("tasks", "all")) or "").splitlines()
         return [one for line in lines if (one := parse_task(line))]
 
+    def task(self, path: str | Path) -> Task | None:
+        return parse_task(self.text(path) or "")
+
     def _numbers(self, kind: str, path: str) -> list[int]:
         words = (self._sections.get((kind, path)) or "").split()
         return [int(word) for word in words] if all(word.isdecimal() for word in words) else []

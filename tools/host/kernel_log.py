@@ -5,7 +5,9 @@ Nothing else in it leaves.
 
 import os
 import re
+import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -86,14 +88,12 @@ async def kernel_log(host: Host) -> Values:
     place = await host.local_place()
     if host.facts:
         raise Unanswered("not-local", "the facts of another machine don't hold its kernel's log")
-    records = await offload(_records)
-    if isinstance(records, OSError):
-        detail = f"the kernel's log can't be read ({records.strerror}): journalctl -k, or dmesg as root"
+    found = await offload(_LOG.relevant)
+    if isinstance(found, OSError):
+        detail = f"the kernel's log can't be read ({found.strerror}): journalctl -k, or dmesg as root"
         raise Unanswered("denied", detail, host.provenance(place))
     now = time.clock_gettime(time.CLOCK_MONOTONIC)
-    # They're in the order in which they were written.
-    oldest = next((at for record in records if (at := _at(record)) is not None), None)
-    records = [record for record in records if is_relevant(record)]
+    oldest, records = found
     kills = [kill for record in records if (kill := parse_kill(record)) is not None]
     servers = [kill for kill in kills if SERVERS.fullmatch(kill.name)]
     values: Values = {
@@ -126,18 +126,33 @@ def troubles(records: Iterable[str], now: float) -> Values:
     return values
 
 
-def _records() -> list[str] | OSError:
-    try:
-        # A blocking reader would never reach the end.
-        file = os.open(DEVICE, os.O_RDONLY | os.O_NONBLOCK)
-    except OSError as error:
-        return error
-    try:
-        return list(_read(file))
-    except OSError as error:
-        return error
-    finally:
-        os.close(file)
+class _Log:
+    """The kernel's log as far as it was read: a process that looks at many servers reads on where it was."""
+
+    def __init__(self) -> None:
+        self._reading = threading.Lock()
+        self._file: int | None = None
+        self._oldest: float | None = None
+        self._relevant: deque[str] = deque(maxlen=MOST)
+
+    def relevant(self) -> tuple[float | None, list[str]] | OSError:
+        """When its oldest record was written, in seconds since boot, and the relevant records, oldest first."""
+        with self._reading:
+            try:
+                if self._file is None:
+                    # A blocking reader would never reach the end.
+                    self._file = os.open(DEVICE, os.O_RDONLY | os.O_NONBLOCK)
+                for record in _read(self._file):
+                    if self._oldest is None:
+                        self._oldest = _at(record)
+                    if is_relevant(record):
+                        self._relevant.append(record)
+            except OSError as error:
+                return error
+            return self._oldest, list(self._relevant)
+
+
+_LOG = _Log()
 
 
 def _read(file: int) -> Iterator[str]:

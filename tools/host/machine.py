@@ -3,12 +3,13 @@
 import os
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from tools.host.listener import plain_name
 from tools.host.local import Host, Window, offload
-from tools.host.proc import Files
+from tools.host.proc import Files, Task
 from tools.host.process import TICKS
-from tools.records import Record, Values
+from tools.records import Values
 from tools.toolbox import reads
 
 CPU = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
@@ -22,15 +23,7 @@ PAGE = 4096
 """Bytes of the unit in which /proc/vmstat counts swapped pages."""
 
 
-class Busy(Record):
-    """One process and the CPU time that it has used."""
-
-    name: str
-    parent: int
-    seconds: float
-
-
-class Sample(Record):
+class Sample(NamedTuple):
     """Counters of the machine at one moment; empty where the system doesn't have them."""
 
     cpu: Mapping[str, float]
@@ -41,7 +34,7 @@ class Sample(Record):
     """Of loopback."""
     memory: Mapping[str, int]
     """/proc/vmstat."""
-    busy: Mapping[tuple[int, int], Busy]
+    tasks: Mapping[tuple[int, int], Task]
     """By pid and start: a reused number is another process."""
 
 
@@ -80,13 +73,9 @@ def _sample(files: Files) -> Sample:
         fields, kind = counters.split(), sums[name.strip() == "lo"]
         for field, column in NET:
             kind[field] = kind.get(field, 0) + int(fields[column])
-    busy = {
-        (one.pid, one.start): Busy(name=one.name, parent=one.parent, seconds=(one.user + one.system) / TICKS)
-        for one in files.tasks()
-    }
     return Sample(
         cpu=dict(zip(CPU, map(float, spent), strict=False)), net=sums[False], lo=sums[True],
-        memory=files.pairs("/proc/vmstat"), busy=busy,
+        memory=files.pairs("/proc/vmstat"), tasks={(one.pid, one.start): one for one in files.tasks()},
     )  # fmt: skip
 
 
@@ -148,17 +137,17 @@ def _pressure(files: Files) -> Values:
 
 
 def _busiest(before: Sample, after: Sample, seconds: float, server: int | None, ours: int | None) -> Values:
-    used: list[tuple[float, int, Busy]] = []
-    for (pid, start), busy in after.busy.items():
-        if pid not in (server, ours):
-            earlier = before.busy.get((pid, start))
-            used.append((busy.seconds - (earlier.seconds if earlier else 0.0), pid, busy))
-    top = max(used, key=lambda one: one[0], default=None)
-    if top is None or top[0] <= 0 or seconds <= 0:
+    def ticks(task: Task) -> int:
+        earlier = before.tasks.get((task.pid, task.start))
+        return task.user + task.system - (earlier.user + earlier.system if earlier else 0)
+
+    others = [one for one in after.tasks.values() if one.pid not in (server, ours)]
+    top = max(others, key=ticks, default=None)
+    if top is None or ticks(top) <= 0 or seconds <= 0:
         nobody: Values = dict.fromkeys(("top_process.name", "top_process.pid", "top_process.child_of_server"))
         return {**nobody, "top_process.cpu_share": 0.0}
     return {
-        "top_process.name": plain_name(top[2].name), "top_process.pid": top[1],
-        "top_process.cpu_share": round(top[0] / seconds, 3),
-        "top_process.child_of_server": server is not None and top[2].parent == server,
+        "top_process.name": plain_name(top.name), "top_process.pid": top.pid,
+        "top_process.cpu_share": round(ticks(top) / TICKS / seconds, 3),
+        "top_process.child_of_server": server is not None and top.parent == server,
     }  # fmt: skip

@@ -3,18 +3,18 @@
 import glob
 import itertools
 import os
-import re
 import stat
 from pathlib import Path
+from typing import NamedTuple
 
 from tools.files import open_regular
-from tools.patterns import deferred
 from tools.records import Record
 
 MOST = 1 << 24
 """Bytes that are read of one file."""
 CHUNK = 1 << 16
-_STAT = deferred(r"(\d+) \((.*)\) (\S) (.*)", re.DOTALL)
+LONGEST_STAT = 4096
+"""Bytes of a task's stat file, at most: fifty numbers and a name of 15 characters."""
 
 
 class Space(Record):
@@ -30,7 +30,7 @@ class Space(Record):
     inodes_free: int
 
 
-class Task(Record):
+class Task(NamedTuple):
     """One thread of /proc/PID/task/TID/stat, or a whole process of /proc/PID/stat."""
 
     pid: int
@@ -127,6 +127,15 @@ class Files:
         pids = (name for name in self.names("/proc") or [] if name.isdecimal())
         return [one for pid in pids if (one := self.task(f"/proc/{pid}/stat"))]
 
+    def children(self, pid: int) -> list[Task]:
+        """The processes that one has forked; the kernel lists them by the thread that did, where it was built to."""
+        threads = self.names(f"/proc/{pid}/task") or []
+        lists = [self.text(f"/proc/{pid}/task/{thread}/children") for thread in threads]
+        if not lists or None in lists:
+            return [one for one in self.tasks() if one.parent == pid]
+        numbers = " ".join(filter(None, lists)).split()
+        return [one for number in numbers if (one := self.task(f"/proc/{number}/stat"))]
+
     def number(self, path: str | Path) -> int | None:
         """A file's only number; None for "max" and for no file."""
         try:
@@ -146,7 +155,18 @@ class Files:
 
     def task(self, path: str | Path) -> Task | None:
         """A task's stat file, or None."""
-        return parse_task(self.text(path) or "")
+        return parse_task(self._stat(path))
+
+    def _stat(self, path: str | Path) -> str:
+        # All processes' are read again and again, and the kernel hands one of them out in one piece.
+        try:
+            file = os.open(path, os.O_RDONLY)
+            try:
+                return os.read(file, LONGEST_STAT).decode(errors="replace")
+            finally:
+                os.close(file)
+        except OSError:
+            return ""
 
     def schedstat(self, path: str | Path) -> tuple[float, float] | None:
         """Seconds that a task ran and seconds that it was ready to run and waited for a core (kernel's schedstat)."""
@@ -163,11 +183,12 @@ def space_of(unit: int, blocks: int, free: int, available: int, inodes: int, ino
 
 def parse_task(line: str) -> Task | None:
     """A line of a stat file: the name is in brackets and may itself hold spaces and brackets."""
-    found = _STAT.match(line)
-    fields = found[4].split() if found else []
-    if found is None or len(fields) < 19:
+    head, _, tail = line.rpartition(") ")
+    pid, opened, name = head.partition(" (")
+    fields = tail.split(None, 20)
+    if not opened or not pid.isdecimal() or len(fields) < 20:
         return None
     return Task(
-        pid=int(found[1]), name=found[2], state=found[3], parent=int(fields[0]), major_faults=int(fields[8]),
-        user=int(fields[10]), system=int(fields[11]), start=int(fields[18]),
+        pid=int(pid), name=name, state=fields[0], parent=int(fields[1]), major_faults=int(fields[9]),
+        user=int(fields[11]), system=int(fields[12]), start=int(fields[19]),
     )  # fmt: skip

@@ -154,7 +154,7 @@ def _state(files: Files, folder: str) -> Values:
 def _child(files: Files, pid: int | None) -> Values:
     """The forked child that saves or rewrites: the youngest with the server's own name."""
     own = files.task(f"/proc/{pid}/stat")
-    children = [one for one in files.tasks() if one.parent == pid and one.state != "Z"] if own else []
+    children = [one for one in files.children(own.pid) if one.state != "Z"] if own else []
     child = max(children, key=lambda one: one.start, default=None)
     uptime = (files.text("/proc/uptime") or "").split()
     if child is None or not uptime:

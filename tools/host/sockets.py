@@ -76,7 +76,8 @@ def _drops(host: Host, place: Place) -> int | None:
 
 def _counters(files: Files) -> dict[str, int | None]:
     """Machine-wide counters since boot, from /proc/net/netstat and /proc/net/snmp."""
-    tables = {(file, group): files.table(f"/proc/net/{file}", group) for _, file, group, _ in COUNTERS}
+    groups = {(file, group) for _, file, group, _ in COUNTERS}
+    tables = {(file, group): files.table(f"/proc/net/{file}", group) for file, group in groups}
     return {ours: tables[file, group].get(name) for ours, file, group, name in COUNTERS}
 
 

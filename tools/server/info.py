@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from sys import intern
 from typing import Annotated, Literal
 
@@ -80,6 +81,7 @@ class Pair:
     def __init__(self, first: Sample, last: Sample) -> None:
         self.first = first
         self.last = last
+        self._grown: dict[str, Values] = {}
 
     @property
     def seconds(self) -> float:
@@ -88,21 +90,35 @@ class Pair:
 
     def changes(self, sections: frozenset[str]) -> Values:
         """The last sample with `.delta` of every number, and `.rate` of every counter."""
-        before, values = self.first.flat(sections), self.last.flat(sections)
-        for field, value in list(values.items()):
+        values = self.last.flat(sections)
+        for section in filter(sections.__contains__, self.last.sections):
+            if section not in self._grown:
+                # Many readings of one pair want the same.
+                self._grown[section] = self._compared(section)
+            values.update(self._grown[section])
+        return values
+
+    def _compared(self, section: str) -> Values:
+        before: Values = self.first.sections.get(section, {})
+        grown: Values = {}
+        for field, value in self.last.sections[section].items():
             old = before.get(field, 0 if field.startswith(("cmdstat_", "errorstat_")) else None)
             if not _is_number(value) or not _is_number(old):
                 continue
-            counter = COUNTERS.fullmatch(field) is not None or field.startswith("cmdstat_")
-            delta = _number(value) - _number(old) - (own_part(field, self.first.own, self.last.own) if counter else 0)
-            if counter:
-                delta = max(delta, 0)
-                values[intern(f"{field}.delta")] = _tidy(delta)
+            delta = _number(value) - _number(old)
+            if _is_counter(field):
+                delta = max(delta - own_part(field, self.first.own, self.last.own), 0)
+                grown[intern(f"{field}.delta")] = _tidy(delta)
                 if self.seconds > 0:
-                    values[intern(f"{field}.rate")] = round(delta / self.seconds, 3)
+                    grown[intern(f"{field}.rate")] = round(delta / self.seconds, 3)
             elif delta:
-                values[intern(f"{field}.delta")] = _tidy(delta)
-        return values
+                grown[intern(f"{field}.delta")] = _tidy(delta)
+        return grown
+
+
+@lru_cache(maxsize=MOST_FIELDS)
+def _is_counter(field: str) -> bool:
+    return COUNTERS.fullmatch(field) is not None or field.startswith("cmdstat_")
 
 
 def own_part(field: str, first: OwnTraffic, last: OwnTraffic) -> int:
@@ -228,7 +244,7 @@ def parse_info(text: str, pseudonyms: Pseudonyms) -> dict[str, dict[str, Scalar]
         if name.startswith("errorstat_"):
             # A script chooses the word, be there a colon in it.
             name = "errorstat_" + pseudonyms.plain("error", name.removeprefix("errorstat_"))
-        if _COMPOUND.fullmatch(raw) and not name.startswith("listener"):
+        if "=" in raw and _COMPOUND.fullmatch(raw) and not name.startswith("listener"):
             for part in raw[: LONGEST_NAME * LONGEST_TEXT].split(","):
                 key, _, value = part.partition("=")
                 if len(key) <= LONGEST_NAME:
@@ -264,6 +280,8 @@ _COMPOUND = deferred(r"[\w.-]+=[^,]*(,[\w.-]+=[^,]*)*")
 
 
 def _scalar(raw: str) -> Scalar:
+    if raw.isdecimal() and raw.isascii() and len(raw) <= 20:
+        return int(raw)
     if _NUMBER.fullmatch(raw):
         return float(raw) if "." in raw else int(raw)
     return raw if len(raw) <= LONGEST_TEXT else raw[:LONGEST_TEXT] + "…"
