@@ -111,7 +111,10 @@ def _change(values: Values, number: int) -> Markup:
 def _course(values: Values, under: str, when: Scalar) -> Markup | None:
     """The figure's course as far as it's known: level until it left its band, where it was farthest, and now."""
     levels = [values.get(f"{under}.{part}") for part in ("before", "at", "now")]
-    known = [float(level) for level in levels if isinstance(level, int | float) and not isinstance(level, bool)]
+    known = [
+        float(level) for level in levels
+        if isinstance(level, int | float) and not isinstance(level, bool) and abs(level) < FIGURES_END
+    ]  # fmt: skip
     times = [_seconds(values.get(name)) for name in ("start", "end")] + [_seconds(when)]
     start, end, left = times
     if len(known) < 3 or start is None or end is None or left is None or not start < end:

@@ -141,3 +141,11 @@ def test_no_figure_keeps_a_page_from_being_made(tool: str, field: str, value: Sc
     )
     page = html(full.model_copy(update={"readings": readings}))
     assert not any(f'{of}="{bad}' in page for of in ("x", "y", "width", "height") for bad in ("nan", "inf", "-inf"))
+
+
+@pytest.mark.parametrize("value", CROOKED, ids=[str(number) for number in range(len(CROOKED))])
+def test_no_figure_of_the_past_keeps_it_from_being_drawn(value: Scalar) -> None:
+    crooked = {field: value for field in HISTORY if field.startswith("changed1.") and field != "changed1.field"}
+    drawn = changes(Reading(id="r1", tool="history", args={}, node="n", at="", ms=0, values={**HISTORY, **crooked},
+                            unavailable=None))  # fmt: skip
+    assert drawn is not None and "used_memory" in drawn
