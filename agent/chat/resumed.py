@@ -26,13 +26,16 @@ class Past(Record):
     """As it stood last."""
     turns: tuple[Question | Reply, ...]
     """What was said, in turn."""
+    url: str
+    """The target that this recording was made of, which isn't always the one that the answer in it names."""
 
 
 def past(path: Path) -> Past:
     """The incident of a recording. Raises `UsageError` naming the file and the remedy."""
     diagnosis: Diagnosis | None = None
     turns: list[Question | Reply] = []
-    for line in load(path).lines:
+    recording = load(path)
+    for line in recording.lines:
         if not isinstance(line, Happened) or line.event.get("type") not in _TYPES:
             continue
         try:
@@ -48,7 +51,7 @@ def past(path: Path) -> Past:
     if diagnosis is None:
         raise UsageError(f"{path}: there is no answer in it; give a recording of chat or triage --record")
     plan = as_it_stands(diagnosis.plan, Ledger(changes_path(path)).read())
-    return Past(answer=diagnosis.model_copy(update={"plan": plan}), turns=tuple(turns))
+    return Past(answer=diagnosis.model_copy(update={"plan": plan}), turns=tuple(turns), url=recording.head.url)
 
 
 def remembered(incident: Investigation, turns: list[Question | Reply]) -> Transcript:

@@ -199,7 +199,9 @@ class Session:
             self.incident.recorder.move(path)
             if self.file and (changes := changes_path(self.file)).exists():
                 try:
-                    changes_path(path).write_bytes(changes.read_bytes())
+                    # Made anew: a link that somebody put there would lead the changes into another file.
+                    with open(changes_path(path), "xb") as file:
+                        file.write(changes.read_bytes())
                 except OSError as error:
                     raise UsageError(f"{changes_path(path)}: {error.strerror}; the changes are in {changes}") from None
         elif self.incident:

@@ -8,6 +8,30 @@ from agent.checks.types import Placeholder
 from agent.evidence.view import View
 
 Values = Callable[[View], tuple[str, ...]]
+_SYSTEM = frozenset(
+    ("/", one)
+    for one in (
+        "bin",
+        "boot",
+        "dev",
+        "etc",
+        "lib",
+        "lib32",
+        "lib64",
+        "libx32",
+        "proc",
+        "root",
+        "run",
+        "sbin",
+        "sys",
+        "usr",
+    )
+)
+_SHARED = frozenset(
+    ("/", "/home", "/media", "/mnt", "/opt", "/srv", "/tmp", "/var", "/var/cache", "/var/lib", "/var/log", "/var/run",
+     "/var/spool", "/var/tmp")
+)  # fmt: skip
+"""Folders that are nobody's to give to a server's user, and, with all below, the system's own."""
 
 
 def _some(value: str) -> tuple[str, ...]:
@@ -162,6 +186,13 @@ def _absolute(path: str) -> tuple[str, ...]:
     return (path,) if PurePosixPath(path).is_absolute() else ()
 
 
+def _own_folder(view: View) -> tuple[str, ...]:
+    """Its folder, unless it's one of the system's or of several: a server may be started in /, or say that it was."""
+    path = PurePosixPath(data_folder(view))
+    is_shared = str(path) in _SHARED or path.parts[:2] in _SYSTEM or ".." in path.parts or str(path).startswith("//")
+    return () if is_shared else _absolute(str(path))
+
+
 def _dump(view: View) -> str:
     folder, name = data_folder(view), view.text("persistence", "config.dbfilename")
     return f"{folder.rstrip('/')}/{name}" if folder and name else ""
@@ -215,6 +246,7 @@ PLACEHOLDERS = (
     Placeholder(name="folder", example="/var/lib/redis",
                 values=lambda view: (data_folder(view) or "the data folder (dir in the configuration file)",)),
     Placeholder(name="data_path", example="/var/lib/redis", values=lambda view: _absolute(data_folder(view))),
+    Placeholder(name="own_folder", example="/var/lib/redis", values=_own_folder),
     Placeholder(name="dump", example="/var/lib/redis/dump.rdb",
                 values=lambda view: (_dump(view) or "(dir and dbfilename in the configuration file)",)),
     Placeholder(name="dump_path", example="/var/lib/redis/dump.rdb", values=lambda view: _absolute(_dump(view))),

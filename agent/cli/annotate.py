@@ -65,7 +65,7 @@ async def annotate(inputs: AnnotateInputs, patience: float = PATIENCE, look: Loo
         status, answer = await (look or look_live)(inputs, ticket, target)
         if answer is None:
             return status
-        if trouble := own_trouble(answer):
+        if trouble := own_trouble(answer, own_password=True):
             # Nothing was learned of the incident, so nothing is said of it.
             lost = ". Nothing was posted" if inputs.post else ""
             raise TicketError(f"{target.url}: {trouble}, or password_env or password_file of the target{lost}")

@@ -64,7 +64,7 @@ def target_and_symptom(inputs: ChatInputs, resumed: Path | None) -> tuple[Target
     named, since no address in a file that may be anybody's is dialled.
     """
     if resumed and kept.is_ours(resumed) and not (inputs.what or inputs.url or inputs.target_name):
-        return inputs.target(past(resumed).answer.target.url.replace("***@", "")), ""
+        return inputs.target(past(resumed).url.replace("***@", "")), ""
     return inputs.target_and_symptom()
 
 

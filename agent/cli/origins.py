@@ -96,9 +96,15 @@ def _model(inputs: DoctorInputs, environ: Mapping[str, str]) -> Iterator[Origin]
         ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY") if azure else ("OPENAI_BASE_URL", "OPENAI_API_KEY")
     )
     place = environ.get(variable)
-    yield Origin(name="model's endpoint", value=hide_secrets(place) if place else "https://api.openai.com/v1",
+    yield Origin(name="model's endpoint", value=_without_query(hide_secrets(place)) if place else "https://api.openai.com/v1",
                  source=variable if place else NOWHERE)  # fmt: skip
     yield Origin(name="model's key", value="set" if environ.get(key) else None, source=key)
+
+
+def _without_query(url: str) -> str:
+    """A URL without its query, whose words may be keys under any name."""
+    head, mark, _ = url.partition("?")
+    return f"{head}?***" if mark else head
 
 
 def _rest(inputs: DoctorInputs, target: Target | None, environ: Mapping[str, str]) -> Iterator[Origin]:

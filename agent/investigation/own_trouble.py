@@ -14,12 +14,17 @@ ABOUT_ACCESS = deferred(
 REMEDY = "give user:password in the URL, --password-file or REDISCLI_AUTH"
 REFUSED: Mapping[str, str] = {
     "noauth": f"I couldn't log in, because no password was given: {REMEDY}",
+    "wrongpass": f"I couldn't log in, because the server refuses this user or password: {REMEDY}",
 }
-"""What a person reads, by how the server refused. A password that was given may be the applications' own."""
+"""What a person reads, by how the server refused."""
 
 
-def own_trouble(answer: Diagnosis) -> str | None:
-    """Why nothing could be asked, where that is this program's own login and not what was reported; else None."""
+def own_trouble(answer: Diagnosis, *, own_password: bool = False) -> str | None:
+    """Why nothing could be asked, where that is this program's own login and not what was reported; else None.
+
+    A password that a person gave may be the applications', and that it's refused their incident: only one that is our own
+    (`own_password`), as of the settings, is no answer.
+    """
     if ABOUT_ACCESS.search(answer.symptom) or any(one.tool == "info" and one.values for one in answer.readings):
         return None
     named = answer.target.nodes[:1]
@@ -28,4 +33,5 @@ def own_trouble(answer: Diagnosis) -> str | None:
         for one in answer.readings
         if one.tool == "connect" and one.unavailable and (one.node in named or not named)
     )
-    return next((REFUSED[kind] for kind in refused if kind in REFUSED), None)
+    known = REFUSED if own_password else {"noauth": REFUSED["noauth"]}
+    return next((known[kind] for kind in refused if kind in known), None)

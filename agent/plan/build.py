@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import partial
 
 from agent.answer.diagnosis import Action, Cause, Goal, Step
 from agent.evidence.view import Readings
-from agent.plan.shell import redis_cli, sent_by_hand
+from agent.plan.shell import sent_by_hand, ways
 from agent.runbooks.library import Library
 from agent.runbooks.placeholders import values_at
 from agent.runbooks.remedy import Remedy
@@ -88,7 +87,7 @@ async def build(
         fitting = [one for one in notes.remedies if one.fits(cause.evidence, ids, view.fields)] if notes else []
         named = {name for one in fitting for name in one.placeholders}
         values = values_at(view, named)
-        cli = partial(redis_cli, node.target)
+        cli = ways(node.target, deployment)
         for remedy in (made for one in fitting for made in one.filled(values, cli)):
             if view.is_sentinel and remedy.kind != "outside":
                 # What is set at a data node can't be set at the sentinel that found it.
@@ -195,7 +194,9 @@ async def _add(
             action = KEPT_ELSEWHERE.format(allowed.parameter, args[3])
         by_hand = action if refused else f"{allowed.action if advised else action} (by hand: {error})"
         by_hand = f"{UNVERIFIED}: {by_hand}" if advised else by_hand
-        paste = () if refused else (sent_by_hand(node.target, allowed.args),)
+        # A node that another one named and that was never logged in to may be anybody's.
+        is_strange = node.target.named_from is not None and node.target.has_credentials and node.auth is None
+        paste = () if refused or is_strange else (sent_by_hand(node.target, allowed.args),)
         pasted = remedy.model_copy(update={"paste": paste})
         planned.add(_outside(pasted, by_hand, cause, avoid, node).model_copy(update={"unverified": advised}))
         return

@@ -1,13 +1,18 @@
 """Lines for a person's own shell: how redis-cli reaches a node as this program does, with no secret in it."""
 
 import shlex
+from collections.abc import Callable
 
+from agent.evidence.view import Readings
 from tools.connection.target import Target
 from tools.patterns import deferred
 
 _ADDRESS = deferred(
     r"(?P<host>[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}(%[A-Za-z0-9_.-]{1,32})?\]):(?P<port>[0-9]{1,5})"
 )
+
+_UNDIALLED = ("untrusted", "dns", "not-recorded")
+"""Kinds of what wasn't read by which an address wasn't judged, or not let through."""
 
 
 def redis_cli(target: Target, address: str = "") -> str | None:
@@ -32,6 +37,37 @@ def redis_cli(target: Target, address: str = "") -> str | None:
     if target.username:
         words += ["--user", target.username]
     return shlex.join(words)
+
+
+def ways(target: Target, readings: Readings) -> Callable[[str], str | None]:
+    """`redis_cli` for a target's whole deployment, with None of where its password doesn't go.
+
+    A server can name any address as its primary's or its replica's, and redis-cli sends REDISCLI_AUTH wherever it's
+    pointed: so only to the target's own hosts, and to what was dialled with the password from here.
+    """
+
+    def way(address: str) -> str | None:
+        there = address or target.node
+        is_safe = not target.has_credentials or _is_own(target, there) or _dialled(readings, there)
+        return redis_cli(target, address) if is_safe else None
+
+    return way
+
+
+def _is_own(target: Target, address: str) -> bool:
+    if target.named_from is None and address == target.node:
+        return True
+    return address.rpartition(":")[0].strip("[]") in (target.named_from or (target.host,))
+
+
+def _dialled(readings: Readings, address: str) -> bool:
+    if address not in readings.nodes:
+        return False
+    found = [one for one in readings.of(address) if one.node == address]
+    lost = [one.unavailable.kind for one in found if one.unavailable]
+    return "untrusted" not in lost and any(one.values or one.unavailable for one in found if not (
+        one.unavailable and one.unavailable.kind in _UNDIALLED
+    ))  # fmt: skip
 
 
 def sent_by_hand(target: Target, args: tuple[str, ...]) -> str:

@@ -16,6 +16,8 @@ POINTS = 400
 """Most PINGs of one sample that are drawn."""
 CHANGES = 10
 OWNERS = 8
+FIGURES_END = 1 << 63
+"""What isn't below it isn't drawn: no server has it, and a float may not hold it."""
 
 
 def latency(reading: Reading) -> Markup | None:
@@ -57,19 +59,18 @@ def latency(reading: Reading) -> Markup | None:
 def memory(reading: Reading) -> Markup | None:
     """Who holds a server's memory: its keys, buffers and tables, and what the allocator wastes."""
     values = reading.values or {}
-    used = values.get("used_memory")
-    if reading.tool != "memory" or not isinstance(used, int) or used <= 0:
+    used = _bytes(values.get("used_memory"))
+    if reading.tool != "memory" or not used:
         return None
     owners = [("the keys and their values", values.get("used_memory_dataset"))]
     owners += [(field[6:].replace("_", " "), value) for field, value in values.items() if field.startswith("owner.")]
     owners += [("the server itself at its start", values.get("used_memory_startup"))]
     owners += [("fragmentation (not in used_memory)", values.get("allocator_frag_bytes"))]
-    held = [(name, value) for name, value in owners if isinstance(value, int) and value >= 0.001 * used]
+    held = [(name, size) for name, value in owners if (size := _bytes(value)) and size >= 0.001 * used]
     rows = [_bar(name, value, used) for name, value in sorted(held, key=lambda one: -one[1])[:OWNERS]]
-    limit = values.get("maxmemory")
-    of = f" of {binary(limit)} maxmemory" if isinstance(limit, int) and limit else ", without a maxmemory"
-    rss = values.get("used_memory_rss")
-    resident = f"; {binary(rss)} resident" if isinstance(rss, int) else ""
+    limit, rss = _bytes(values.get("maxmemory")), _bytes(values.get("used_memory_rss"))
+    of = f" of {binary(limit)} maxmemory" if limit else ", without a maxmemory"
+    resident = f"; {binary(rss)} resident" if rss else ""
     return joined(tag("table", tag("tbody", *rows), class_="bars"),
                   tag("p", f"used_memory is {binary(used)}{of}{resident}.", class_="soft"))  # fmt: skip
 
@@ -110,7 +111,10 @@ def _change(values: Values, number: int) -> Markup:
 def _course(values: Values, under: str, when: Scalar) -> Markup | None:
     """The figure's course as far as it's known: level until it left its band, where it was farthest, and now."""
     levels = [values.get(f"{under}.{part}") for part in ("before", "at", "now")]
-    known = [float(level) for level in levels if isinstance(level, int | float) and not isinstance(level, bool)]
+    known = [
+        float(level) for level in levels
+        if isinstance(level, int | float) and not isinstance(level, bool) and abs(level) < FIGURES_END
+    ]  # fmt: skip
     times = [_seconds(values.get(name)) for name in ("start", "end")] + [_seconds(when)]
     start, end, left = times
     if len(known) < 3 or start is None or end is None or left is None or not start < end:
@@ -133,7 +137,20 @@ def _seconds(moment: Scalar) -> float | None:
 
 
 def _numbers(series: Scalar) -> list[float]:
-    return [float(part) for part in str(series).split()] if series else []
+    """The figures of a series; none where anything in it isn't one."""
+    if not isinstance(series, str | int | float) or isinstance(series, bool):
+        return []
+    try:
+        found = [float(part) for part in str(series).split()]
+    except ValueError:
+        return []
+    return found if all(0 <= one < FIGURES_END for one in found) else []
+
+
+def _bytes(value: Scalar) -> int:
+    """An amount of memory; 0 of what is none."""
+    is_one = isinstance(value, int) and not isinstance(value, bool) and 0 < value < FIGURES_END
+    return int(value) if is_one and value else 0
 
 
 def binary(size: float) -> str:

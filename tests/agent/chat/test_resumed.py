@@ -1,13 +1,21 @@
 """A resumed conversation: nothing is weaker for the readings' not saying who asked for them."""
 
+from pathlib import Path
+
+import pytest
+
 from agent.answer.diagnosis import Cause, Evidence, Verdict
-from agent.answer.events import Event
+from agent.answer.events import Event, Resumed
+from agent.chat import kept
+from agent.cli.chat import target_and_symptom
+from agent.cli.inputs import ChatInputs
 from agent.investigation.investigation import Investigation
 from agent.investigation.sources import Options
 from agent.runbooks.library import load
 from tests.stand_in import answer
 from tools.clock import SystemClock
 from tools.connection.target import parse_target
+from tools.record.schema import Happened, Head
 from tools.records import Reading
 
 
@@ -30,3 +38,19 @@ def test_a_narrower_reading_of_a_recorded_model_erases_nothing() -> None:
     found = incident.check()
     assert found.outcome == "diagnosed" and found.causes[0].id == cause.id
     assert found.causes[0].probability >= cause.probability
+
+
+def test_a_kept_conversation_goes_on_at_its_own_server_whatever_was_resumed_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    clock = SystemClock()
+    base = answer("maxclients-exhausted")
+    foreign = base.model_copy(update={"target": base.target.model_copy(update={"url": "redis://evil.example:6379"})})
+    event = Resumed(diagnosis=foreign, said=()).model_dump(mode="json", by_alias=True)
+    # Killed just behind the line that took the foreign recording over.
+    file = kept.new_file(clock.now())
+    lines = (Head(at=clock.now().isoformat(), url="redis://***@127.0.0.1:7"), Happened(t=0, event=event))
+    file.write_text("".join(f"{line.model_dump_json()}\n" for line in lines))
+    target, _ = target_and_symptom(ChatInputs(resume="last"), kept.newest())
+    assert target.node == "127.0.0.1:7"

@@ -101,3 +101,15 @@ def test_a_higher_maxmemory(given: Given, expected: float | None) -> None:
 def test_the_maxmemory_of_before(given: Given, expected: float | None) -> None:
     before = values_at(view(given)).get("maxmemory_before")
     assert before == (None if expected is None else (f"{expected:.0f}",))
+
+
+@pytest.mark.parametrize(
+    ("folder", "own"),
+    [
+        ("/var/lib/redis", True), ("/data", True), ("/srv/cache-7", True), ("/home/app/redis", True), ("/", False),
+        ("/etc", False), ("/etc/redis", False), ("/usr/../data", False), ("//etc", False), ("/./etc/", False),
+        ("/root/x", False), ("/var", False), ("/tmp", False), ("/tmp/", False), ("relative", False),
+    ],
+)  # fmt: skip
+def test_no_folder_of_the_system_is_given_to_a_servers_user(folder: str, own: bool) -> None:
+    assert ("own_folder" in values_at(view({"disk": {"dir": folder}}))) is own

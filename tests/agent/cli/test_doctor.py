@@ -134,3 +134,13 @@ async def test_a_prometheus_says_whether_it_has_this_server(kind: ServerKind) ->
     assert "has this server" in checks(there)["prometheus"]["line"]
     assert checks(absent)["prometheus"]["state"] == "failed"
     assert "none of them is" in checks(absent)["prometheus"]["line"]
+
+
+async def test_no_key_in_an_endpoints_url_is_printed() -> None:
+    url = "http://u:hush@127.0.0.1:1/v1?api-key=hush&sig=hush"
+    done = await rediagnose(
+        "doctor", "--format", "json", "--model", "m", OPENAI_API_KEY="hush", OPENAI_BASE_URL=url,
+        REDIAGNOSE_PROMETHEUS="http://u:hush@127.0.0.1:1/?token=hush",
+    )  # fmt: skip
+    assert settings(done)["model's endpoint"] == ("http://***@127.0.0.1:1/v1?***", "OPENAI_BASE_URL")
+    assert "hush" not in done.out + done.err

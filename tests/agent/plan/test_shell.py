@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.plan.shell import redis_cli, sent_by_hand
+from agent.evidence.view import Readings
+from agent.plan.shell import redis_cli, sent_by_hand, ways
 from tools.connection.target import Tls, parse_target
+from tools.records import Kind, Reading, Unavailable
 
 
 @pytest.mark.parametrize(
@@ -45,3 +47,31 @@ def test_a_command_is_quoted_for_a_shell() -> None:
     line = sent_by_hand(parse_target("redis://h:6379"), args)
     assert shlex.split(line)[-len(args) :] == list(args)
     assert sent_by_hand(parse_target("redis://h:6379"), ("CONFIG", "SET", "save", "")).endswith("save ''")
+
+
+def at(node: str, kind: Kind | None = None) -> Reading:
+    lost = Unavailable(kind=kind, detail="") if kind else None
+    return Reading(
+        id="r1", tool="connect", args={}, node=node, at="", ms=0, values=None if kind else {"stage": "open"},
+        unavailable=lost,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("readings", "has_way"),
+    [
+        ((), False), ((at("203.0.113.9:6379"),), True), ((at("203.0.113.9:6379", "refused"),), True),
+        ((at("203.0.113.9:6379", "timeout"),), True), ((at("203.0.113.9:6379", "untrusted"),), False),
+        ((at("203.0.113.9:6379", "dns"),), False), ((at("203.0.113.9:6380"),), False),
+    ],
+)  # fmt: skip
+def test_no_line_takes_the_password_where_it_was_not_sent_from_here(
+    readings: tuple[Reading, ...], has_way: bool
+) -> None:
+    address, known = "203.0.113.9:6379", Readings(readings)
+    assert (ways(parse_target("redis://:s3cret@h:1"), known)(address) is not None) is has_way
+    assert ways(parse_target("redis://h:1", environ={}), known)(address)
+    neighbour = parse_target("redis://:s3cret@h:1").neighbour("10.0.0.9", 6379)
+    assert (ways(neighbour, known)(address) is not None) is has_way
+    assert ways(neighbour, known)("h:6380") and not ways(neighbour, known)("")
+    assert ways(parse_target("unix:///run/a?password=s3cret"), known)("")

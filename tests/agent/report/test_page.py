@@ -11,7 +11,7 @@ from agent.report.page import html
 from evals.scoring.scenario import BUNDLED, load
 from tests.agent.report.test_markup import WORDS, hostile
 from tests.golden.entries import answer
-from tools.records import Reading, Values
+from tools.records import Reading, Scalar, Values
 
 SCENARIOS = {one.id: one for one in load(BUNDLED)}
 SHOWN = ("s0257", "s0100", "s0172", "s0242", "s0049", "s0046")
@@ -121,3 +121,31 @@ def test_what_changed_is_drawn_from_when_it_left_its_band(changed: Values, path:
     drawn = changes(reading)
     assert drawn is not None and "used_memory" in drawn
     assert (f'd="{path}"' in drawn) if path else "<path" not in drawn
+
+
+CROOKED = (10**400, 2**64, -1, 0, float("nan"), float("inf"), 1e308, "nan 1", "inf 1", "x y", "1e999 2", True, None, "")
+"""Figures that no server has, and what is no figure."""
+
+
+@pytest.mark.parametrize("value", CROOKED, ids=[str(number) for number in range(len(CROOKED))])
+@pytest.mark.parametrize(
+    ("tool", "field"),
+    [("latency_sample", "series_ms"), *(("memory", of) for of in ("used_memory", "owner.x", "maxmemory",
+                                                                  "used_memory_rss"))],
+)  # fmt: skip
+def test_no_figure_keeps_a_page_from_being_made(tool: str, field: str, value: Scalar) -> None:
+    full = answer(SCENARIOS["s0257"])
+    readings = tuple(
+        one.model_copy(update={"values": {**(one.values or {}), field: value}}) if one.tool == tool else one
+        for one in full.readings
+    )
+    page = html(full.model_copy(update={"readings": readings}))
+    assert not any(f'{of}="{bad}' in page for of in ("x", "y", "width", "height") for bad in ("nan", "inf", "-inf"))
+
+
+@pytest.mark.parametrize("value", CROOKED, ids=[str(number) for number in range(len(CROOKED))])
+def test_no_figure_of_the_past_keeps_it_from_being_drawn(value: Scalar) -> None:
+    crooked = {field: value for field in HISTORY if field.startswith("changed1.") and field != "changed1.field"}
+    drawn = changes(Reading(id="r1", tool="history", args={}, node="n", at="", ms=0, values={**HISTORY, **crooked},
+                            unavailable=None))  # fmt: skip
+    assert drawn is not None and "used_memory" in drawn
