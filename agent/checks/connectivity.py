@@ -94,7 +94,7 @@ def process_down(view: View, limits: Limits) -> Found:
         return
     if listening is False:
         why = "The connection is refused at once, and nothing listens there."
-        told = ("log", "end"), ("log", "log_age"), ("log", "crash.signal")
+        told: tuple[Cited, ...] = ("log", "end"), ("log", "log_age"), ("log", "crash.signal")
         why += last_words(view)
         if others := other_servers(view):
             at = " and ".join(others[:SHOWN_OTHERS])

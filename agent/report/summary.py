@@ -36,7 +36,8 @@ def headline(answer: Diagnosis) -> str:
     if answer.unknown and answer.unknown[0].startswith(NAMELESS):
         return NAMELESS
     if answer.unknown and answer.unknown[0].startswith(CANT_TELL):
-        return "Can't tell whether Redis is fine: not all of it could be looked at"
+        # What nobody could see is the answer, and never folded away or cut.
+        return answer.unknown[0].strip().removesuffix(".")
     return "Not enough could be read to name a cause"
 
 
@@ -56,6 +57,9 @@ def explanation(answer: Diagnosis) -> str:
         return next((cause.why for cause in answer.findings if cause.id == "outside-redis"), "")
     if not answer.unknown:
         return "What was read in that time doesn't point anywhere."
+    if answer.unknown[0].startswith(CANT_TELL):
+        # The headline says it.
+        return answer.summary.replace(answer.unknown[0], "", 1).strip()
     # The summary has what the readings hint at as well.
     return answer.summary if answer.unknown[0] in answer.summary else answer.unknown[0]
 

@@ -11,7 +11,9 @@ from agent.checks import NEEDS
 from agent.checks.blind_spots import blind_spots, cant_tell, look_alikes, symptom_kinds
 from agent.checks.exclusions import excluding
 from agent.evidence.view import View
-from evals.blind import faults
+from agent.report.first_screen import first_screen, one_liner
+from agent.report.summary import explanation, headline
+from evals.blind import MODES, answer, faults
 from evals.scoring.scenario import BUNDLED, Scenario, load
 from tests.agent.checks.rows import LIMITS, Given, view
 
@@ -141,3 +143,13 @@ def test_a_failover_that_a_death_explains_or_that_is_old_is_no_slowness(
         peers={"s:1": {"sentinel": {"m1.address": "n", **sentinel}}},
     )
     assert bool(excluding("slowness-failover", given, LIMITS)) is excluded
+
+
+def test_what_nobody_could_see_is_line_one_once() -> None:
+    scenario = next(one for one in load(BUNDLED) if one.id == "s0150")
+    answered = answer(scenario, MODES["no-host"])
+    line = headline(answered)
+    assert line.startswith("Can't tell: the server's process was out of reach on another machine; it would show ")
+    assert "Can't tell" not in explanation(answered)
+    assert one_liner(answered).startswith(line)
+    assert "".join(one.text for one in first_screen(answered, 80)).count("Can't tell") == 1
