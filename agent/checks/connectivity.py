@@ -94,12 +94,12 @@ def process_down(view: View, limits: Limits) -> Found:
         return
     if listening is False:
         why = "The connection is refused at once, and nothing listens there."
-        told: tuple[Cited, ...] = ("log", "end"), ("log", "log_age"), ("log", "crash.signal")
+        told: list[Cited] = [("log", "end"), ("log", "log_age"), ("log", "crash.signal")]
         why += last_words(view)
         if others := other_servers(view):
             at = " and ".join(others[:SHOWN_OTHERS])
             why += f" On this machine a server listens at {at}: if that one was meant, the URL has the wrong port."
-            told = *told, ("process", "servers_listen_at")
+            told.append(("process", "servers_listen_at"))
         yield view.cause("process-down", 0.97, why, *cited, *told)
     elif listening is True:
         yield view.cause(

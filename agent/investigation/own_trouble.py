@@ -22,8 +22,8 @@ REFUSED: Mapping[str, str] = {
 def own_trouble(answer: Diagnosis, *, own_password: bool = False) -> str | None:
     """Why nothing could be asked, where that is this program's own login and not what was reported; else None.
 
-    A password that a person gave may be the applications', and that it's refused their incident: only one that is our own
-    (`own_password`), as of the settings, is no answer.
+    A password that a person gave may be the applications', and its refusal the incident. Only the refusal of one that
+    is our own (`own_password`), as of the settings, is no answer.
     """
     if ABOUT_ACCESS.search(answer.symptom) or any(one.tool == "info" and one.values for one in answer.readings):
         return None
