@@ -255,6 +255,9 @@ def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
         {"info": {"total_net_output_bytes.rate": 9e7, "total_commands_processed.rate": 90.0},
          "commandstats": {"top": "get", "get.usec_per_call.delta": 90.0}},
     ]  # fmt: skip
+    others.append({
+        "connect": {"address": "127.0.0.1"}, "process": {"listening": False, "servers_listen_at": "127.0.0.1:6380"},
+    })  # fmt: skip
     for given in (*others, {"persistence": stuck, "process": stuck}):
         known |= _filled(given)
     # What a line for a shell names: this node's own address, files, processes, keys and clients.

@@ -39,7 +39,7 @@ def runs(file: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.live
 @pytest.mark.alone
-async def test_faults_are_had_scored_mended_and_not_repeated(tmp_path: Path) -> None:
+async def test_faults_are_had_scored_remedied_and_not_repeated(tmp_path: Path) -> None:
     file = tmp_path / "runs.jsonl"
     done = await rediagnose("lab", "run", *QUICK, "--first-seed", "4", "--format", "json", "-o", str(file))
     assert done.status == 0, done.err
@@ -66,7 +66,7 @@ async def test_faults_are_had_scored_mended_and_not_repeated(tmp_path: Path) -> 
     rows = {line.split()[0]: line.split()[1:] for line in again.out.splitlines() if line.startswith(QUICK)}
     assert rows["maxclients-exhausted"][:6] == ["1", "1/1", "1/1", "1/1", "-", "1/1"]
     assert rows.keys() >= set(QUICK)
-    for part in ("cause first           100.0% (3 of 3)", "false alarms          0.0% (0 of 1)", "Brier score"):
+    for part in ("first cause right     100.0% (3 of 3)", "false alarms          0.0% (0 of 1)", "Brier score"):
         assert part in again.out
 
 
