@@ -72,4 +72,5 @@ if __name__ == "__main__":
     PICTURE.write_text(picture(coloured), encoding="utf-8")
     # A port is another one each time.
     readme = README.read_text(encoding="utf-8")
-    README.write_text(between(readme, "answer", f"```\n{re.sub(r':[0-9]{5}', ':6379', text)}\n```"), encoding="utf-8")
+    usual = re.sub(r"(:|-p )[0-9]{5}", r"\g<1>6379", text)
+    README.write_text(between(readme, "answer", f"```\n{usual}\n```"), encoding="utf-8")

@@ -35,6 +35,8 @@ async def conversation() -> str:
                 await at.after("/recheck")
                 await at.say("/quit")
                 shown = await at.until("kept in")
+    # A person's own state folder is there.
+    shown = shown.replace(state, "~/.local/state")
     return f"$ rediagnose chat {incident.url}\n{shown}"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from agent.checks.senders import sender
 from agent.checks.slow_remedies import QUICK, SCRIPTS, WHOLE, Work, monitor_of, remedy_of, unpatterned, unwanted_of
 from agent.checks.types import Found, Limits, Placeholder
-from agent.checks.words import SLOW
+from agent.checks.words import SLOW, TIMED_OUT
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 from tools.patterns import deferred
@@ -30,6 +30,8 @@ MANY_PATTERNS = 1000
 """Patterns from which on comparing them with each message shows: about 0.2 us for each."""
 PINGS = 20
 """PINGs below which their longest doesn't tell whether anybody waited."""
+HELD_UP_USEC = 1_000_000
+"""Microseconds of one command in which whoever waits gives up: time-outs of clients are about that long."""
 BUSY_SHARE = 0.03
 """Of the window: with so much of it a command of ten milliseconds comes again and again."""
 NAMED = deferred(
@@ -184,6 +186,10 @@ def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str]
         # Nobody waits long for one of these; who speaks of slowness may well mean them.
         asked = mention(SLOW, view.symptom) is not None
         why = f"{long}, {each / 1000:.0f} ms a call on average of {calls:.0f}{who}; the rest waits behind it."
+        return 0.6 if asked else 0.4, command, why
+    if recent and usec >= HELD_UP_USEC and age is not None and age <= limits["slow_once_seconds"]:
+        asked = any(mention(words, view.symptom) is not None for words in (SLOW, TIMED_OUT))
+        why = f"{long} once, {age:.0f} s ago{who}, and nobody was served meanwhile; it doesn't run now."
         return 0.6 if asked else 0.4, command, why
     if recent:
         return 0.4, command, f"{long} once, {age:.0f} s ago, and not over the window."

@@ -45,6 +45,10 @@ OUT_OF_MEMORY = deferred(
     re.IGNORECASE,
 )
 """What clients quote of a write that was refused because memory is full."""
+TIMED_OUT = deferred(
+    r"\btim(?:e|es|ed|ing)[- ]?outs?\b|\bdeadline exceeded\b|\bno (?:answer|response|reply)\b", re.IGNORECASE
+)
+"""What people and clients say where they waited in vain."""
 SLOW = deferred(
     r"\bslow(er|ly|ness|ed|s)?\b|\blatenc\w+|\bspik\w+|\bfreez\w+|\bfroze\b|\bstall\w*|\bhiccup\w*|\bjitter\w*|\bp9+\b|"
     r"\bsluggish\b|\blaggy\b|\bcrawl\w*|\bunresponsive\b|"

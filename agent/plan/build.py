@@ -156,6 +156,11 @@ def _checks(library: Library, args: Sequence[str], causes: Collection[str]) -> t
     return tuple(goal.model_copy(update=own.get((goal.tool, goal.field))) for goal in goals)
 
 
+def without_clients(action: str) -> str:
+    """An action without the names of clients that it says: one that is called debug advises nothing."""
+    return _CLIENT.sub("", action)
+
+
 async def _add(
     planned: Planned, remedy: Remedy, cause: Cause, avoid: str | None, node: Node, proposals: Proposals,
     *, advised: bool = False,
@@ -163,8 +168,7 @@ async def _add(
     """A step of a remedy; `advised` says that it's a model's and no runbook's."""
     action = remedy.action
     if remedy.kind == "outside":
-        # A client that is called debug advises nothing.
-        said = _CLIENT.sub("", action)
+        said = without_clients(action)
         if why := next(filter(None, map(refusal_of_advice, (said, *remedy.lines))), None):
             proposals.forbid(action, why)
             return
