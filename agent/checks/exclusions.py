@@ -98,7 +98,8 @@ def _output(view: View, limits: Limits) -> tuple[Cited, ...]:
     closed = view.number("info", "client_output_buffer_limit_disconnections.delta")
     if closed or not small:
         return NONE
-    if view.text("info", "server_name") != "valkey" or view.text("info", "valkey_version") < "9":
+    release = view.text("info", "valkey_version").partition(".")[0]
+    if view.text("info", "server_name") != "valkey" or (release.isdecimal() and int(release) < 9):
         return small
     # Valkey 9 counts no large reply in any buffer: there may be one only where replies are large.
     sent, done = view.number("info", "total_net_output_bytes"), view.number("info", "total_commands_processed")
