@@ -51,7 +51,9 @@ def past(path: Path) -> Past:
     if diagnosis is None:
         raise UsageError(f"{path}: there is no answer in it; give a recording of chat or triage --record")
     plan = as_it_stands(diagnosis.plan, Ledger(changes_path(path)).read())
-    return Past(answer=diagnosis.model_copy(update={"plan": plan}), turns=tuple(turns), url=recording.head.url)
+    # Whoever wrote the file wrote its lines, and a person pastes what stands here: a new look makes them anew.
+    bare = tuple(step.model_copy(update={"paste": (), "shown_by": ()}) for step in plan)
+    return Past(answer=diagnosis.model_copy(update={"plan": bare}), turns=tuple(turns), url=recording.head.url)
 
 
 def remembered(incident: Investigation, turns: list[Question | Reply]) -> Transcript:
