@@ -1,10 +1,10 @@
 """What a page draws of a reading, as SVG and tables: a reading that has nothing to draw gives None."""
 
 import math
-from collections.abc import Sequence
 from datetime import datetime
 
 from agent.report.elements import Markup, joined, tag
+from agent.report.quantities import bytes_text, quantity, unit_of
 from agent.report.render import printed_value
 from tools.records import Reading, Scalar, Values
 from tools.text import one_line
@@ -69,17 +69,17 @@ def memory(reading: Reading) -> Markup | None:
     held = [(name, size) for name, value in owners if (size := _bytes(value)) and size >= 0.001 * used]
     rows = [_bar(name, value, used) for name, value in sorted(held, key=lambda one: -one[1])[:OWNERS]]
     limit, rss = _bytes(values.get("maxmemory")), _bytes(values.get("used_memory_rss"))
-    of = f" of {binary(limit)} maxmemory" if limit else ", without a maxmemory"
-    resident = f"; {binary(rss)} resident" if rss else ""
+    of = f" of {bytes_text(limit)} maxmemory" if limit else ", without a maxmemory"
+    resident = f"; {bytes_text(rss)} resident" if rss else ""
     return joined(tag("table", tag("tbody", *rows), class_="bars"),
-                  tag("p", f"used_memory is {binary(used)}{of}{resident}.", class_="soft"))  # fmt: skip
+                  tag("p", f"used_memory is {bytes_text(used)}{of}{resident}.", class_="soft"))  # fmt: skip
 
 
 def _bar(name: str, held: int, used: int) -> Markup:
     filled = tag("div", class_="filled", style=f"width: {min(1.0, held / used):.1%}")
     return tag(
         "tr", tag("th", one_line(name), scope="row"), tag("td", tag("div", filled, class_="meter")),
-        tag("td", binary(held)),
+        tag("td", bytes_text(held)),
     )  # fmt: skip
 
 
@@ -93,7 +93,8 @@ def changes(reading: Reading) -> Markup | None:
     since = f"{printed_value(values.get('minutes'))} minutes before the page" if reading.tool == "history" else against
     if not rows:
         return tag("p", f"Nothing stands out against {since}.", class_="soft")
-    heads = tag("tr", *(tag("th", name, scope="col") for name in ("", "before", "now", "since", "")))
+    moment = "at the page" if reading.tool == "history" else "now"
+    heads = tag("tr", *(tag("th", name, scope="col") for name in ("", "before", moment, "since", "")))
     return joined(tag("table", tag("thead", heads), tag("tbody", *rows)), tag("p", f"Against {since}.", class_="soft"))
 
 
@@ -101,10 +102,13 @@ def _change(values: Values, number: int) -> Markup:
     field, own = str(values[f"changed{number}.field"]), f"changed{number}"
     # The history has a change's figures under its number, a baseline under the figure's name.
     under = own if f"{own}.before" in values else field
-    now = values.get(f"{under}.at", values.get(f"{under}.now"))
-    cells: Sequence[Scalar] = (values.get(f"{under}.before"), now, values.get(f"{own}.when"))
+    figures, unit = (
+        (values.get(f"{under}.before"), values.get(f"{under}.at", values.get(f"{under}.now"))),
+        unit_of(field),
+    )
+    cells = (*(quantity(one, unit) for one in figures), printed_value(values.get(f"{own}.when")))
     course = tag("td", _course(values, under, values.get(f"{own}.when")))
-    shown = (tag("td", one_line(printed_value(cell))) for cell in cells)
+    shown = (tag("td", one_line(cell)) for cell in cells)
     return tag("tr", tag("th", one_line(field), scope="row"), *shown, course)
 
 
@@ -151,12 +155,3 @@ def _bytes(value: Scalar) -> int:
     """An amount of memory; 0 of what is none."""
     is_one = isinstance(value, int) and not isinstance(value, bool) and 0 < value < FIGURES_END
     return int(value) if is_one and value else 0
-
-
-def binary(size: float) -> str:
-    """Bytes as people read them, in powers of 1024."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"

@@ -26,6 +26,10 @@ _SIZES = {"k": 10**3, "kb": 2**10, "m": 10**6, "mb": 2**20, "g": 10**9, "gb": 2*
 _NUMBER = deferred(r"-?\d+(?:\.\d+)?")
 
 
+BEYOND = 1e21
+"""Above any amount that a server or a machine has."""
+
+
 def unit_of(field: str) -> str:
     """What a field counts, as far as its name tells."""
     base = re.sub(r"\.(?:delta|rate|before|now|at)$", "", field)
@@ -38,10 +42,14 @@ def quantity(value: Scalar, unit: str) -> str:
         return "yes" if value else "no"
     if isinstance(value, str):
         if unit == "bytes" and (sized := _SIZED.fullmatch(value)):
-            return bytes_text(int(sized[1]) * _SIZES[sized[2].lower()])
-        if unit not in ("bytes", "seconds") or not _NUMBER.fullmatch(value):
+            value = int(sized[1]) * _SIZES[sized[2].lower()]
+        elif unit not in ("bytes", "seconds") or not _NUMBER.fullmatch(value):
             return value if value else "empty"
-        value = float(value) if "." in value else int(value)
+        else:
+            value = float(value) if "." in value else int(value)
+    if isinstance(value, int | float) and not abs(value) < BEYOND:
+        # No amount of anything: a server may say what it likes.
+        return "a figure that can't be"
     if value is None:
         return "none"
     if unit == "bytes":

@@ -1,4 +1,4 @@
-"""No fault is called well because nobody could look: recordings replayed with commands refused, or from afar.
+"""No fault is called well because nobody could look: recordings replayed with commands refused, or remotely.
 
 `python -m evals.blind` does it for all of them; here it's a sample of each mode.
 """

@@ -62,7 +62,7 @@ async def config_drift(node: Node, host: Host) -> Values:
         try:
             place = await host.local_place()
         except Unanswered as error:
-            # What the server says of itself it says from afar as well.
+            # What the server says of itself it says remotely as well.
             raise Unanswered(error.kind, error.detail, {**values, **(error.values or {})}) from None
         values |= host.provenance(place)
         read = await offload(configuration, host, place)

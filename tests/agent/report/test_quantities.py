@@ -22,6 +22,8 @@ from tools.records import Scalar
         (63, "usec", "63 µs"), (142_000, "usec", "142 ms"), (0.9964, "share", "99.6%"), (0.0005, "share", "0.05%"),
         (1471028, "count", "1,471,028"), (6379, "plain", "6379"), (True, "count", "yes"), (None, "count", "none"),
         ("", "count", "empty"), (22.1, "count", "22.1"),
+        (10**400, "bytes", "a figure that can't be"), (float("inf"), "ms", "a figure that can't be"),
+        (float("nan"), "seconds", "a figure that can't be"),
     ],
 )  # fmt: skip
 def test_a_quantity_is_in_the_unit_in_which_it_is_said(value: Scalar, unit: str, read: str) -> None:

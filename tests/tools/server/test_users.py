@@ -29,13 +29,13 @@ ONLY_VALKEY = {"valkey": "8.1"}
         (about(None), "ping", None, None),
         (about("8.1", "valkey"), "commandlog|get", ONLY_VALKEY, None),
         (about("8.0.9", "valkey"), "commandlog|get", ONLY_VALKEY, "it came with Valkey 8.1"),
-        # The other product's command is told by that one's version.
+        # The other product's command is decided by that one's version.
         (about("8.2"), "commandlog|get", ONLY_VALKEY, "it came with Valkey 8.1"),
-        # Where subcommands are told, that decides, whatever the version.
+        # Where subcommands are known, that decides, whatever the version.
         (about("6.2", known=frozenset({"memory|stats"}), subcommands=True), "memory|stats", NEW, None),
         (about("7.2", known=frozenset({"memory"}), subcommands=True), "memory|stats", NEW,
          "this server doesn't have it, or only under another name"),
-        # Where only commands are told, the version has to do as well.
+        # Where only commands are known, the version has to do as well.
         (about("6.2", known=frozenset({"memory"})), "memory|stats", None, None),
         (about("6.2", known=frozenset({"memory"})), "memory|stats", NEW, "it came with Redis 7.0"),
         (about("6.2", known=frozenset()), "memory|stats", None, "this server doesn't have it, or only under another"),
