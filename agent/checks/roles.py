@@ -113,6 +113,15 @@ def _writers(view: View) -> tuple[str, tuple[Cited, ...]] | None:
     return next(((by, fields) for by, fields in (who(view, one) for one in WRITES) if by), None)
 
 
+def _left_alone(view: View) -> bool:
+    """Whether only its primary is connected to a replica that a look came to by itself: nobody writes here any more."""
+    rows = view.rows("clients", "g")
+    links = bool(rows) and all("M" in str(row.get("flags")) for row in rows.values())
+    whole = view.number("clients", "share_seen") == 1 and view.number("clients", "g_groups") == len(rows)
+    newcomers = view.number("info", "total_connections_received.delta")
+    return links and whole and newcomers == 0 and view.node != next(iter(view.deployment.nodes), None)
+
+
 def readonly(view: View, limits: Limits) -> Found:
     """Clients write to a replica: because they were given its address, kept it, or because it's none of the team's."""
     if view.text("replication", "role") != "slave":
@@ -153,7 +162,7 @@ def readonly(view: View, limits: Limits) -> Found:
     elif view.text("replication", "role") == "slave" and view.text("replication", "replica-read-only") != "no":
         # A replica refuses each write, whether or not one came within the window.
         before = view.number("replication", "errorstat_READONLY.count") or 0
-        if before and mention(READONLY, view.symptom):
+        if before and mention(READONLY, view.symptom) and not _left_alone(view):
             why = (
                 f"This is a replica of {named[0]}:{named[1]}, and refused {before:.0f} writes since its start, none of"
             )

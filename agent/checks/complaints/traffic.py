@@ -26,6 +26,12 @@ UNHEARD = re.compile(
     r"\b(?:messages?|events?|notifications?|updates?|subscri\w+|consumers?|pub/?sub|channels?)\b", re.IGNORECASE
 )
 """What people name who miss what was published: nobody who hears a message is by design elsewhere."""
+KEY_EVENTS = re.compile(
+    r"__key(?:space|event)\S{0,64}|notify-keyspace-events|\bkey-?space[- ](?:notification|event)s?\b|"
+    r"\b(?:key[- ])?(?:expir\w+|eviction|delet\w+) (?:event|notification|callback|listener|handler|message|hook)s?\b",
+    re.IGNORECASE,
+)
+"""Notifications about keys, which a server doesn't send unless it's configured to."""
 
 
 def clients(view: View, limits: Limits) -> Iterator[Complaint]:
@@ -41,6 +47,7 @@ def clients(view: View, limits: Limits) -> Iterator[Complaint]:
         yield complaint(f"{count:.0f} clients are held back in commands that don't block", ("clients", "paused"))
     yield from _waiting_for_replicas(view)
     yield from _in_vain(view)
+    yield from _unsent(view)
     if count := view.number("clients", "monitors"):
         yield complaint(f"{count:.0f} clients run MONITOR", ("clients", "monitors"))
     new, done = (view.number("info", f"total_{what}.rate") for what in ("connections_received", "commands_processed"))
@@ -86,6 +93,25 @@ def _in_vain(view: View) -> Iterator[Complaint]:
             " anything at this node: compare the server and the names of the channels on both sides",
             ("commandstats", "publish.calls.delta"), ("info", "pubsub_channels"),
         )  # fmt: skip
+
+
+def _unsent(view: View) -> Iterator[Complaint]:
+    """Notifications about keys that a report misses and that this server isn't configured to send."""
+    enabled = view.get("config_get", "notify-keyspace-events")
+    said = mention(KEY_EVENTS, view.symptom)
+    if not isinstance(enabled, str) or not said:
+        return
+    if not enabled or not set(enabled) & set("KE"):
+        lacks = "it sends none"
+    elif "expir" in said[0].lower() and not set(enabled) & set("Ax"):
+        lacks = "that leaves out expired keys"
+    else:
+        return
+    yield complaint(
+        f'notify-keyspace-events is "{enabled}": {lacks}. Ex sends __keyevent@0__:expired, KEA everything'
+        " (CONFIG SET notify-keyspace-events takes effect at once)",
+        ("config_get", "notify-keyspace-events"),
+    )
 
 
 def _waiting_for_replicas(view: View) -> Iterator[Complaint]:

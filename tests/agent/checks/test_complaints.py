@@ -267,6 +267,26 @@ def test_data_that_grows_inside_of_keys_bars_it_where_memory_is_reported() -> No
     assert not list(complaints(seen(less, "used memory climbs"), LIMITS))
 
 
+@pytest.mark.parametrize(
+    ("value", "symptom", "says"),
+    [
+        ("", "Nothing reacts to __keyevent@0__:expired since the move", "it sends none"),
+        ("x", "Our keyspace notifications never arrive", "it sends none"),
+        ("Eg$", "The key expiry listener isn't called any more", "leaves out expired keys"),
+        ("Eg$", "Our keyspace notifications never arrive", None),
+        ("xE", "The key expiry listener isn't called any more", None),
+        ("AKE", "Nothing reacts to __keyevent@0__:expired since the move", None),
+        ("", "checkout is slow", None),
+        (None, "Our keyspace notifications never arrive", None),
+    ],
+)
+def test_notifications_about_keys_that_are_off_bar_it_where_they_are_missed(
+    value: str | None, symptom: str, says: str | None
+) -> None:
+    said = [one.what for one in complaints(seen({"config_get": {"notify-keyspace-events": value}}, symptom), LIMITS)]
+    assert [says is not None and says in what for what in said] == ([True] if says else [])
+
+
 def test_messages_that_nobody_hears_are_told_to_who_misses_them() -> None:
     sent: Extra = {"commandstats": {"publish.calls.delta": 50}, "info": {"pubsub_channels": 0, "pubsub_patterns": 0}}
     heard: Extra = {**sent, "info": {"pubsub_channels": 1, "pubsub_patterns": 0}}
