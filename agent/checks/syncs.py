@@ -96,7 +96,7 @@ def failure(replica: View, primary: View | None, limits: Limits) -> Failure | No
     if primary is not None and (cut_off(primary, limits) or trouble(primary)):
         return None
     attempts = replica.number("info", "master_current_sync_attempts")
-    if attempts and attempts >= ATTEMPTS:
+    if attempts and attempts >= ATTEMPTS and (going_on or _begun(replica, primary, attempts)):
         return _again_and_again(replica, primary, attempts)
     if not going_on or primary is None:
         return None
@@ -113,6 +113,16 @@ def failure(replica: View, primary: View | None, limits: Limits) -> Failure | No
         return Failure(reason="unknown", probability=0.75, why=why, below=(
             ("log", "sync_load_failed.count"), ("log", "sync_load_failed.newest_age")))  # fmt: skip
     return None
+
+
+def _begun(replica: View, primary: View | None, attempts: float) -> bool:
+    """Whether a replica's attempts get as far as a copy: one that its primary can't be reached by counts as well."""
+    if replica.text("replication", "link_state") == "sync" or replica.number("info", "master_sync_in_progress"):
+        return True
+    down = replica.number("replication", "master_link_down_since_seconds")
+    if down is not None and _age(replica, "full_resync") < down:
+        return True
+    return primary is not None and (primary.number("info", "sync_full") or 0) >= attempts
 
 
 def _again_and_again(replica: View, primary: View | None, attempts: float) -> Failure:
