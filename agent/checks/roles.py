@@ -135,8 +135,8 @@ def readonly(view: View, limits: Limits) -> Found:
         by_hand(view) or ("config_drift", "replicaof.running"), ("log", "started_age"),
     )  # fmt: skip
     if named[0] and (loop := followed_by(view)):
-        what = "itself" if loop == view.node else f"{loop}, which follows this server in turn"
-        why = f"This server is a replica of {what}: nobody is the primary, and every write is refused"
+        what = "itself" if loop == view.node else f"{loop}, which in turn replicates from this server"
+        why = f"This server is a replica of {what}: there is no primary, and every write is refused"
         why += f" ({errors:.0f} over the window)." if errors else "."
         cause = view.cause("unexpected-replica", 0.97, why, *cited[:5])
         more = primary.cite(("replication", "master_host"), ("replication", "master_port")) if primary else ()
@@ -145,9 +145,10 @@ def readonly(view: View, limits: Limits) -> Found:
     if not errors and (writers := _writers(view)):
         by, fields = writers
         why = (
-            f"This replica takes writes (replica-read-only is no), and {by} writes here: the primary and everyone else"
+            f"This replica accepts writes (replica-read-only is no), and {by} "
+            "writes here: the primary and all other nodes"
         )
-        why += " never see that, and the next full sync deletes it."
+        why += " never see those writes, and the next full sync deletes them."
         yield view.cause("replica-write-or-stale", 0.92, why, *cited[:1], *cited[2:5], *fields)
     changed, after = turned(view)
     if errors > 0:
@@ -163,10 +164,8 @@ def readonly(view: View, limits: Limits) -> Found:
         # A replica refuses each write, whether or not one came within the window.
         before = view.number("replication", "errorstat_READONLY.count") or 0
         if before and mention(READONLY, view.symptom) and not _left_alone(view):
-            why = (
-                f"This is a replica of {named[0]}:{named[1]}, and refused {before:.0f} writes since its start, none of"
-            )
-            why += " them within the window: whoever still writes to it is refused."
+            why = f"This is a replica of {named[0]}:{named[1]}, and refused {before:.0f} writes since startup, none of"
+            why += " them within the window: clients that still write to it are refused."
             counted = ("replication", "errorstat_READONLY.count")
             yield view.cause("replica-write-or-stale", 0.75, why, counted, *cited[:5], ("symptom", "text"))
     drift = view.last("config_drift")
@@ -176,15 +175,16 @@ def readonly(view: View, limits: Limits) -> Found:
         words = PRIMARY_WORDS.search(view.symptom) is not None
         served = after is not None and after >= limits["served_as_primary_seconds"]
         why = (
-            f"At run time this server was made a replica of {named[0]}:{named[1]}, which its configuration doesn't name"
+            f"This server was made a replica of {named[0]}:{named[1]} at runtime; "
+            "its configuration doesn't name that server"
         )
-        why += f", after it had stood alone for {after:.0f} s" if served else ""
+        why += f", after it had run standalone for {after:.0f} s" if served else ""
         why += "; clients still write to it." if errors > 0 else "."
         likely = (0.98 if served else 0.85 if words else 0.6) if errors > 0 else 0.7 if words and served else 0.4
         if watched := view.text("topology", "sentinels") in ("announced", "silent"):
             likely = min(likely, 0.4)
-        who = "A sentinel watches this server and does that at a failover; ask it" if watched else ""
-        who = who or "If nobody meant that, somebody else did it"
+        who = "A sentinel watches this server and does this during a failover; ask the sentinel" if watched else ""
+        who = who or "If nobody did this on purpose, an intruder may have"
         yield view.cause("unexpected-replica", likely, f"{why} {who}.", *cited, *SENTINELS[not watched :])
 
 
@@ -198,7 +198,7 @@ def masterdown(view: View, limits: Limits) -> Found:
         ("replication", "master_link_status"), ("replication", "role"),
     )  # fmt: skip
     if errors > 0:
-        why = f"The replica's link is down and it may not serve old data: {errors:.0f} commands were refused."
+        why = f"The replica's link is down and it isn't allowed to serve old data: {errors:.0f} commands were refused."
         yield view.cause("replica-write-or-stale", 0.96, why, *cited)
     elif mute and down:
         why = "The replica's link is down and replica-serve-stale-data is no: reads here are refused."

@@ -455,7 +455,7 @@ FAILOVER: list[Row] = [
     # slowness
     ("replaced, and all live", slowness, survivor(), {SLOWNESS: "likely"}, watched(replaced(60, 50))),
     ("replaced, and one is new", slowness, survivor(62), {}, watched(replaced(60, 50))),
-    ("replaced, and it just lived through it", slowness, survivor(62.5), {SLOWNESS: "likely"},
+    ("replaced, and it just alive throughout", slowness, survivor(62.5), {SLOWNESS: "likely"},
      watched(replaced(60, 50))),
     ("replaced, and held up by a command", slowness, survivor(stall=5e6 * PART), {SLOWNESS: "sure"},
      watched(replaced(60, 50))),
