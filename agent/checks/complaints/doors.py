@@ -28,6 +28,12 @@ def doors(view: View, limits: Limits) -> Iterator[Complaint]:
     folder = view.text("persistence", "config.dir")
     if FOREIGN.fullmatch(folder):
         yield complaint(f"its data is written to {folder}", ("persistence", "config.dir"))
+    servers = view.number("same_server", "runs") or 0
+    if servers > 1 and "master" in view.text("same_server", "roles").split(","):
+        yield complaint(
+            f"connections to this one address reach {servers:.0f} different servers",
+            ("same_server", "runs"), ("same_server", "roles"),
+        )  # fmt: skip
     if not exposed(view):
         return
     for name, kind in (("flushall", "calls"), ("config|set", "failed_calls")):
