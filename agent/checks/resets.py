@@ -6,6 +6,8 @@ from agent.checks.words import DISCONNECTED
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 
+DROPPED_SECONDS = 60.0
+"""Since the log's newest line on a client over its output limit, within which it's of the present."""
 IN_FLIGHT_SECONDS = 5.0
 """Of the server's output, within which a large reply is gone."""
 
@@ -45,12 +47,37 @@ def slow_consumer(view: View, limits: Limits) -> Found:
         # Replicas are cut off by their own limit, and begin a whole copy.
         copies = view.number("replication", "sync_full.delta") or 0
         yield view.cause("slow-consumer-output", 0.4 if closed <= copies else 0.9, why, *cited)
+    elif dropped := _dropped(view):
+        reported = mention(DISCONNECTED, view.symptom) is not None
+        times = "a client" if dropped == 1 else f"{dropped:.0f} times a client"
+        why = f"The log says that {times} was disconnected because its output buffer was over the limit."
+        likely = (0.9 if reported else 0.7) if dropped > 1 else 0.6 if reported else 0.35
+        yield view.cause("slow-consumer-output", likely, why, *LOGGED, *cited[:1])
     elif (
         not view.unavailable("clients")
         and all(view.get("clients", at) is not None for at in ("omem_max", "stalled"))
         and all_seen(view)
     ):
         yield view.not_("slow-consumer-output", "No client has much output waiting.", ("clients", "omem_max"))
+
+
+LOGGED: tuple[Cited, ...] = (
+    ("log", "output_limit.count"), ("log", "output_limit.newest_age"), ("log", "output_limit.flags"),
+)  # fmt: skip
+
+
+def _dropped(view: View) -> float:
+    """How often the log says so of a client just now: before Redis 7.4 no counter does, and it connects again at once.
+
+    Replicas are cut off by their own limit, and begin a whole copy.
+    """
+    age, life = view.number("log", "output_limit.newest_age"), view.number("log", "started_age")
+    if age is None or age > DROPPED_SECONDS or (life is not None and age > life):
+        return 0
+    flags = view.text("log", "output_limit.flags")
+    if "S" in flags or (not flags and view.number("replication", "connected_slaves") != 0):
+        return 0
+    return view.number("log", "output_limit.count") or 1
 
 
 def query_buffer(view: View, limits: Limits) -> Found:

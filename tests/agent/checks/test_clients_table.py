@@ -140,6 +140,17 @@ def probe(**values: Any) -> Given:
 
 
 IDLE = {"symptom": "connections are reset after a pause"}
+OUTPUT = "slow-consumer-output"
+
+
+def logged(times: int, age: float, flags: str | None = "P", started: float = 9000.0) -> Given:
+    log: Values = {"output_limit.count": times, "output_limit.newest_age": age, "started_age": started}
+    replicas = {"connected_slaves": 1}
+    return {"clients": {"stalled": 0, "omem_max": 0, "omem_max.flags": ""}, "replication": replicas,
+            "log": log | ({"output_limit.flags": flags} if flags else {})}  # fmt: skip
+
+
+LOST: Mapping[str, Any] = {"symptom": "A subscriber drops and comes back all the time: Connection closed by server."}
 RESETS: list[Row] = [
     # slow_consumer
     ("an output of the limit", slow_consumer, {"clients": {"omem_max": OUT, "omem_max.flags": "N"}},
@@ -157,6 +168,14 @@ RESETS: list[Row] = [
     ("a monitor that doesn't move", slow_consumer, {"clients": {"omem_max": 0, "stalled": 1, "stalled.flags": "O"}},
      {"slow-consumer-output": "not"}),
     ("buffers unread", slow_consumer, {"clients": {"connected": 5, "stalled": 0}}, {}),
+    ("the log says who was over the limit", slow_consumer, logged(12, 3.0), {OUTPUT: "likely"}),
+    ("the log says so, and so does the report", slow_consumer, logged(12, 3.0), {OUTPUT: "sure"}, LOST),
+    ("once, and reported", slow_consumer, logged(1, 3.0), {OUTPUT: "maybe"}, LOST),
+    ("once, and not reported", slow_consumer, logged(1, 3.0), {OUTPUT: "hint"}),
+    ("over the limit an hour ago", slow_consumer, logged(12, 3600.0), {OUTPUT: "not"}, LOST),
+    ("over the limit in an earlier life", slow_consumer, logged(12, 30.0, started=20.0), {OUTPUT: "not"}, LOST),
+    ("a replica over the limit", slow_consumer, logged(12, 3.0, "S"), {OUTPUT: "not"}, LOST),
+    ("of whom isn't known, and there are replicas", slow_consumer, logged(12, 3.0, None), {OUTPUT: "not"}, LOST),
     ("closed over its limit", slow_consumer, {"info": {"client_output_buffer_limit_disconnections.delta": 1}},
      {"slow-consumer-output": "sure"}),
     ("clients weren't read", slow_consumer, {"clients": "denied"}, {}),
