@@ -79,8 +79,9 @@ def _began_empty(view: View, limits: Limits) -> bool:
 
 
 def may_have_begun_empty(view: View, limits: Limits) -> bool:
-    """Whether a restart may have taken data, and no log says whether this server is a new one."""
-    unknown = not _lived_before(view) and view.number("log", "started_age") is None
+    """Whether a restart may have taken the data that is said to be gone, and no log says whether it's a new server."""
+    said = mention(GONE, view.symptom) is not None
+    unknown = said and not _lived_before(view) and view.number("log", "started_age") is None
     return unknown and _emptied(view, limits) and _began_empty(view, limits)
 
 

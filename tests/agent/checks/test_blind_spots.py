@@ -101,11 +101,6 @@ def test_a_long_report_is_not_read_out() -> None:
         ("slowness-failover", {"topology": {"topology": "cluster"}}, True),
         ("slowness-failover", {"topology": {"topology": "replication"}, "clients": {}}, True),
         ("slowness-failover", {"topology": {"topology": "replication"}, "clients": "denied"}, False),
-        ("data-gone", {**UNKEPT, "info": {"uptime_in_seconds": 9}}, False),
-        ("data-gone", {**UNKEPT, "info": {"uptime_in_seconds": 9}, "log": {"started_age": 9.0}}, True),
-        ("data-gone", {**UNKEPT, "info": {"uptime_in_seconds": 900_000}}, True),
-        ("data-gone", {**UNKEPT, "info": {"uptime_in_seconds": 9}, "replication": {"second_repl_offset": 99}}, True),
-        ("data-gone", {**UNKEPT, "info": {"uptime_in_seconds": 9}, "persistence": {"config.save": "900 1"}}, True),
         ("monitor-attached", {"commandstats": {"commands": 12}}, True),
         ("monitor-attached", {"commandstats": {"commands": 12, "monitor.calls": 1}}, False),
         ("slow-on-command", {"commandstats": {"commands": 1, "get.usec": 900}}, True),
@@ -114,6 +109,23 @@ def test_a_long_report_is_not_read_out() -> None:
 )  # fmt: skip
 def test_other_figures_exclude_a_cause_only_where_they_were_read(cause: str, given: Given, excluded: bool) -> None:
     assert bool(excluding(cause, view(given), LIMITS)) is excluded
+
+
+@pytest.mark.parametrize(
+    ("given", "symptom", "excluded"),
+    [
+        ({"info": {"uptime_in_seconds": 9}}, "our sessions are gone", False),
+        ({"info": {"uptime_in_seconds": 9}}, "the cart is as it was before", True),
+        ({"info": {"uptime_in_seconds": 9}, "log": {"started_age": 9.0}}, "our sessions are gone", True),
+        ({"info": {"uptime_in_seconds": 900_000}}, "our sessions are gone", True),
+        ({"info": {"uptime_in_seconds": 9}, "replication": {"second_repl_offset": 99}}, "our sessions are gone", True),
+        ({"info": {"uptime_in_seconds": 9}, "persistence": {"config.save": "900 1"}}, "our sessions are gone", True),
+    ],
+)  # fmt: skip
+def test_a_server_that_began_empty_is_a_blind_spot_while_no_log_was_read(
+    given: Given, symptom: str, excluded: bool
+) -> None:
+    assert bool(excluding("data-gone", view({**UNKEPT, **given}, symptom=symptom), LIMITS)) is excluded
 
 
 @pytest.mark.parametrize(
