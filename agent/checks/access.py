@@ -1,8 +1,11 @@
 """Access: credentials and TLS."""
 
+import re
+
 from agent.checks.certificates import certificate_expiry
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.evidence.view import Cited, View
+from tools.patterns import deferred
 
 EXPIRED = "certificate has expired"
 """As OpenSSL says it."""
@@ -11,6 +14,10 @@ ERRORS = ("NOAUTH", "WRONGPASS", "NOPERM")
 
 NEWEST = 6
 """Entries of ACL LOG that a reading of `access` has one by one."""
+ABOUT_LOGIN = deferred(
+    r"noauth|wrongpass|\bauth\w*|password|credential|log(ged)? ?in\b|\bacl\b|permission|secret", re.IGNORECASE
+)
+"""Words of whoever isn't let in."""
 NAMED = 3
 """Permissions that a sentence names."""
 
@@ -28,6 +35,21 @@ def lacking(view: View) -> tuple[tuple[str, ...], tuple[Cited, ...]]:
 
 def _lacked(view: View) -> tuple[str, ...]:
     return (("; ".join(lacking(view)[0])) or "ACL LOG names user and object",)
+
+
+def _from_here(view: View) -> tuple[Cited, ...]:
+    """What shows that every wrong password of ACL LOG came from this program's own address, of clients without a name.
+
+    A refused login of this program is such a client: it can't name itself before it's let in.
+    """
+    here, count = view.text("clients", "own_address"), view.number("access", "auth.count") or 0
+    shown = [at for at in (f"e{number}" for number in range(1, NEWEST + 1))
+             if view.text("access", f"{at}.reason") == "auth"]  # fmt: skip
+    if not here or sum(view.number("access", f"{at}.count") or 0 for at in shown) < count:
+        return ()
+    if any(view.text("access", f"{at}.client") or view.text("access", f"{at}.address") != here for at in shown):
+        return ()
+    return ("clients", "own_address"), *(("access", f"{at}.address") for at in shown)
 
 
 def auth_failure(view: View, limits: Limits) -> Found:
@@ -63,6 +85,12 @@ def auth_failure(view: View, limits: Limits) -> Found:
             often = count >= 3 and age <= 60 and (view.number("access", f"{reason}.users") or 1) <= count / 2
             why = f"ACL LOG shows refusals (reason {reason}), the last one {age:.0f} s ago."
             cited = [("access", f"{reason}.count"), ("access", f"{reason}.newest_age")]
+            if not often and reason == "auth" and (own := _from_here(view)):
+                if not ABOUT_LOGIN.search(view.symptom):
+                    # As likely a password that was mistyped at this very program, or beside it.
+                    continue
+                why += " They came from where this program runs, by clients without a name: perhaps its own of before."
+                cited += own
             yield view.cause("auth-failure", 0.6 if often else 0.35, why, *cited)
             return
 

@@ -49,7 +49,8 @@ def _is_covered(address: str, listens: tuple[str, ...]) -> bool:
     return address in listens or _ANY[ipaddress.ip_address(address).version] in listens
 
 
-def _is_loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
+    """Whether it's an address that only its own machine reaches."""
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
@@ -59,7 +60,7 @@ def _is_loopback(address: str) -> bool:
 def is_local_only(view: View) -> bool:
     """Whether it's known to listen on loopback alone."""
     listens = _listens(view)
-    return bool(listens) and all(map(_is_loopback, listens))
+    return bool(listens) and all(map(is_loopback, listens))
 
 
 def asked_address(view: View) -> str:
@@ -91,7 +92,7 @@ def bound_elsewhere(view: View, limits: Limits) -> Found:
         return
     at, asked, cited = " and ".join(listens), asked_address(view), (*cited, ("symptom", "text"))
     local_only = is_local_only(view)
-    if asked and (local_only or _is_loopback(asked)):
+    if asked and (local_only or is_loopback(asked)):
         name = "" if asked not in view.text("connect", "refused_addresses") else " (the name stands for both)"
         why = f"The server listens only at {at}; nothing listens at {asked}{name}, so connections there are refused."
         yield view.cause("bound-elsewhere", 0.88, why, *cited)

@@ -45,6 +45,7 @@ def rejected(view: View) -> str | None:
 
 SHOWN_OTHERS = 3
 """Other servers that are named."""
+SENTINEL = "26379"
 _ENDS = {
     "shutdown": " Its log ends with an orderly shutdown{age}: somebody or something stopped it (SIGTERM, SHUTDOWN).",
     "crash": " Its log ends with a crash{age}{signal}: keep the crash report, "
@@ -64,7 +65,9 @@ def last_words(view: View) -> str:
 
 
 def other_servers(view: View) -> list[str]:
-    """Where the machine's other servers listen, at the address that was asked or at every one, as HOST:PORT."""
+    """Where other servers of the host that was asked can be reached by the same address, as HOST:PORT."""
+    if elsewhere := view.text("other_ports", "servers_at").split():
+        return elsewhere
     asked = view.text("connect", "address")
     if not asked or view.get("process", "listening") is not False:
         return []
@@ -72,6 +75,25 @@ def other_servers(view: View) -> list[str]:
     wild = "[::]" if ":" in asked else "0.0.0.0"
     host = f"[{asked}]" if ":" in asked else asked
     return list(dict.fromkeys(f"{host}:{port}" for at, _, port in found if at in (host, wild)))
+
+
+def wrong_port(view: View) -> tuple[str, tuple[Cited, ...]]:
+    """The sentence on the servers that do answer at the host that was asked, and what shows them; empty without any."""
+    if found := other_servers(view):
+        at = " and ".join(found[:SHOWN_OTHERS])
+        if not view.text("other_ports", "servers_at"):
+            why = f" A server on this machine listens at {at}: if you meant that one, the URL has the wrong port."
+            return why, (("process", "servers_listen_at"),)
+        kind = " (the usual port of a sentinel)" if [one.rpartition(":")[2] for one in found] == [SENTINEL] else ""
+        why = f" On that host Redis answers at {at}{kind}: if you meant that one, the URL has the wrong port."
+        return why, (("other_ports", "servers_at"),)
+    if secured := view.text("other_ports", "tls_at").split():
+        at = " and ".join(secured[:SHOWN_OTHERS])
+        why = (
+            f" On that host something that wants TLS answers at {at}: if you meant that one, the URL is rediss://{at}."
+        )
+        return why if len(secured) == 1 else f"{why.partition(':')[0]}.", (("other_ports", "tls_at"),)
+    return "", ()
 
 
 def _other_server(view: View) -> tuple[str, ...]:
@@ -101,11 +123,8 @@ def process_down(view: View, limits: Limits) -> Found:
         why = "The connection is refused at once, and nothing listens there."
         told: list[Cited] = [("log", "end"), ("log", "log_age"), ("log", "crash.signal")]
         why += last_words(view)
-        if others := other_servers(view):
-            at = " and ".join(others[:SHOWN_OTHERS])
-            why += f" A server on this machine listens at {at}: if you meant that one, the URL has the wrong port."
-            told.append(("process", "servers_listen_at"))
-        yield view.cause("process-down", 0.97, why, *cited, *told)
+        meant, shown = wrong_port(view)
+        yield view.cause("process-down", 0.97, why + meant, *cited, *told, *shown)
     elif listening is True:
         yield view.cause(
             "firewall-drop", 0.7,
@@ -116,12 +135,14 @@ def process_down(view: View, limits: Limits) -> Found:
         # `firewall_drop` reports it.
         return
     else:
-        yield view.cause(
-            "process-down", 0.85,
-            "The connection is refused at once. Seen from another machine, a firewall "
-        "that rejects with TCP resets looks the same.",
-            *cited,
-        )  # fmt: skip
+        meant, shown = wrong_port(view)
+        why = "The connection is refused at once: nothing listens at that port, or a firewall rejects what comes to it."
+        if not meant:
+            why = (
+                "The connection is refused at once. Seen from another machine, a firewall "
+                "that rejects with TCP resets looks the same."
+            )
+        yield view.cause("process-down", 0.85, why + meant, *cited, *shown)
 
 
 def silent(view: View) -> bool:
@@ -195,8 +216,11 @@ def firewall_drop(view: View, limits: Limits) -> Found:
     if overflowing(view):
         yield view.not_("firewall-drop", "The listener's own queue is full.", ("sockets", "recv_q"))
         return
+    meant, shown = wrong_port(view)
     why = "The TCP connection attempt times out: packets are dropped on the way, or the host is down."
-    yield view.cause("firewall-drop", 0.85, why, *cited, ("process", "listening"))
+    if shown:
+        why = "The TCP connection attempt times out: packets to this port are dropped on the way."
+    yield view.cause("firewall-drop", 0.85, why + meant, *cited, ("process", "listening"), *shown)
     yield view.not_("process-down", "If only the process were dead, the host would refuse at once.", *cited)
 
 

@@ -72,7 +72,17 @@ def _began_empty(view: View, limits: Limits) -> bool:
     up = view.number("info", "uptime_in_seconds")
     if up is None or up > limits["data_young_seconds"] or not _unkept(view):
         return False
+    if (view.number("replication", "second_repl_offset") or 0) > 0:
+        # Before it was promoted it was a replica, and copied what its primary had.
+        return False
     return view.get("log", "loaded.count") is None and view.number("log", "load_done.keys") in (None, 0)
+
+
+def may_have_begun_empty(view: View, limits: Limits) -> bool:
+    """Whether a restart may have taken the data that is said to be gone, and no log says whether it's a new server."""
+    said = mention(GONE, view.symptom) is not None
+    unknown = said and not _lived_before(view) and view.number("log", "started_age") is None
+    return unknown and _emptied(view, limits) and _began_empty(view, limits)
 
 
 def data_gone(view: View, limits: Limits) -> Found:
@@ -105,12 +115,13 @@ def data_gone(view: View, limits: Limits) -> Found:
     up = view.number("info", "uptime_in_seconds") or 0
     # A log that begins with this very start tells of a server that is new, not of one that was restarted.
     new = not lived and view.number("log", "started_age") is not None
-    removed = not lived and (evicted or (new and expired and expired >= _NEARLY_ALL * max(keys, 1)))
+    removed = not lived and (evicted or (expired and expired >= _NEARLY_ALL * max(keys, 1)))
     if view.text("info", "role") == "slave" and _synced_empty(view, limits):
         why = f"Synced from an empty primary: this replica copied it and now has {keys:.0f} keys. {others}"
         yield view.cause("data-gone", 0.85, why, *cited, *_SYNCED)
     elif _began_empty(view, limits) and not (removed and _missing(view, limits)):
-        likely = 0.93 if lived else 0.3 if new else 0.75 if emptied else 0.45
+        # Where no log tells, a server that holds keys may as well be new.
+        likely = 0.93 if lived else 0.3 if new else 0.75 if emptied and not keys else 0.45
         why = f"Restarted empty: it started {up:.0f} s ago, keeps neither snapshots nor an append-only file, and loaded"
         why += f" nothing; {keys:.0f} keys have been added since. {others}"
         more = (("persistence", "config.save"), ("persistence", "aof_enabled"), ("log", "previous_pid"),

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
-from agent.checks.addresses import quoted_addresses
+from agent.checks.data import may_have_begun_empty
 from agent.checks.failover import failed_over_otherwise
+from agent.checks.listening import NONE, where, where_it_listens
 from agent.checks.settings import speaks_of_settings
 from agent.checks.types import Limits
 from agent.evidence.view import Cited, View
@@ -11,7 +12,6 @@ from tools.records import Reading
 
 Excluded = Callable[[View, Limits], tuple[Cited, ...]]
 """The figures that exclude a cause at a node; none where it may be there."""
-NONE: tuple[Cited, ...] = ()
 MIB = float(1 << 20)
 FEW_CLIENTS = 8
 """Connected clients below which there is no leak, even where they grow: the check asks for as many of one owner."""
@@ -39,10 +39,6 @@ OF_USED = 0.2
 def excluding(cause: str, view: View, limits: Limits) -> tuple[Cited, ...]:
     """The figures that exclude this cause at this node; none where it may be there, as far as is known."""
     return _BY_CAUSE[cause](view, limits) if cause in _BY_CAUSE else NONE
-
-
-def _where(condition: bool, *cited: Cited) -> tuple[Cited, ...]:
-    return cited if condition else NONE
 
 
 def _below(view: View, tool: str, field: str, bound: float) -> bool:
@@ -74,14 +70,14 @@ def _is_prompt(sample: Reading) -> bool:
 
 def _backlog(view: View, limits: Limits) -> tuple[Cited, ...]:
     calm = _below(view, "connect", "tcp_ms", SOON_MS) and _below(view, "info", "total_connections_received.rate", CALM)
-    return _where(calm, ("connect", "tcp_ms"), ("info", "total_connections_received.rate"))
+    return where(calm, ("connect", "tcp_ms"), ("info", "total_connections_received.rate"))
 
 
 def _file_limit(view: View, limits: Limits) -> tuple[Cited, ...]:
     clients, most = view.number("info", "connected_clients"), view.number("info", "maxclients")
     free = clients is not None and most is not None and clients < FREE_SHARE * most
     none = view.number("info", "rejected_connections.delta") == 0
-    return _where(free and none, ("info", "connected_clients"), ("info", "rejected_connections.delta"))
+    return where(free and none, ("info", "connected_clients"), ("info", "rejected_connections.delta"))
 
 
 def _leak(view: View, limits: Limits) -> tuple[Cited, ...]:
@@ -90,7 +86,7 @@ def _leak(view: View, limits: Limits) -> tuple[Cited, ...]:
     most = view.number("info", "maxclients")
     # A gauge that stands still has no delta.
     enough = FEW_CLIENTS if (grown or 0) > 0 or not most else max(FEW_CLIENTS, min(limits["leak_clients"], most / 2))
-    return _where(clients is not None and clients < enough, ("info", "connected_clients"))
+    return where(clients is not None and clients < enough, ("info", "connected_clients"))
 
 
 def _output(view: View, limits: Limits) -> tuple[Cited, ...]:
@@ -104,7 +100,7 @@ def _output(view: View, limits: Limits) -> tuple[Cited, ...]:
     # Valkey 9 counts no large reply in any buffer: there may be one only where replies are large.
     sent, done = view.number("info", "total_net_output_bytes"), view.number("info", "total_commands_processed")
     short = sent is not None and bool(done) and sent / (done or 1) < SHORT_REPLY
-    return _where(short, *small, ("info", "total_net_output_bytes"), ("info", "total_commands_processed"))
+    return where(short, *small, ("info", "total_net_output_bytes"), ("info", "total_commands_processed"))
 
 
 def _input(view: View, limits: Limits) -> tuple[Cited, ...]:
@@ -114,22 +110,22 @@ def _input(view: View, limits: Limits) -> tuple[Cited, ...]:
 def _small_buffers(view: View, field: str) -> tuple[Cited, ...]:
     held, used = view.number("info", "mem_clients_normal"), view.number("info", "used_memory")
     little = held is not None and used is not None and held < max(MIB, OF_USED * used)
-    return _where(little and _below(view, "info", field, MIB), ("info", field), ("info", "mem_clients_normal"))
+    return where(little and _below(view, "info", field, MIB), ("info", field), ("info", "mem_clients_normal"))
 
 
 def _nobody_blocked(view: View, limits: Limits) -> tuple[Cited, ...]:
-    return _where(view.number("info", "blocked_clients") == 0, ("info", "blocked_clients"))
+    return where(view.number("info", "blocked_clients") == 0, ("info", "blocked_clients"))
 
 
 def _nobody_watches(view: View, limits: Limits) -> tuple[Cited, ...]:
     commands = view.number("commandstats", "commands")
-    return _where(
+    return where(
         bool(commands) and view.number("commandstats", "monitor.calls") is None, ("commandstats", "commands")
     )  # fmt: skip
 
 
 def _small_forks(view: View, limits: Limits) -> tuple[Cited, ...]:
-    return _where(_below(view, "info", "latest_fork_usec", SMALL_FORK_USEC), ("info", "latest_fork_usec"))
+    return where(_below(view, "info", "latest_fork_usec", SMALL_FORK_USEC), ("info", "latest_fork_usec"))
 
 
 def _no_slow_call(view: View, limits: Limits) -> tuple[Cited, ...]:
@@ -152,11 +148,11 @@ def _no_slow_call(view: View, limits: Limits) -> tuple[Cited, ...]:
 def _no_transaction(view: View, limits: Limits) -> tuple[Cited, ...]:
     called = any(field.startswith("exec.calls.delta") for field in view.fields("commandstats"))
     read = view.number("commandstats", "total.calls.delta") is not None
-    return prompt(view, limits) or _where(read and not called, ("commandstats", "total.calls.delta"))
+    return prompt(view, limits) or where(read and not called, ("commandstats", "total.calls.delta"))
 
 
 def _no_fsync(view: View, limits: Limits) -> tuple[Cited, ...]:
-    return _where(view.number("persistence", "aof_enabled") == 0, ("persistence", "aof_enabled")) or prompt(
+    return where(view.number("persistence", "aof_enabled") == 0, ("persistence", "aof_enabled")) or prompt(
         view, limits
     )  # fmt: skip
 
@@ -164,27 +160,27 @@ def _no_fsync(view: View, limits: Limits) -> tuple[Cited, ...]:
 def _no_streams(view: View, limits: Limits) -> tuple[Cited, ...]:
     read = bool(view.number("commandstats", "commands"))
     used = any(field.startswith("xreadgroup.") for field in view.fields("commandstats"))
-    return _where(read and not used, ("commandstats", "commands"))
+    return where(read and not used, ("commandstats", "commands"))
 
 
 def _resident(view: View, limits: Limits) -> tuple[Cited, ...]:
     used, resident = view.number("info", "used_memory"), view.number("info", "used_memory_rss")
     whole = used is not None and resident is not None and resident >= used
-    return _where(whole, ("info", "used_memory_rss"), ("info", "used_memory")) or prompt(view, limits)
+    return where(whole, ("info", "used_memory_rss"), ("info", "used_memory")) or prompt(view, limits)
 
 
 def _long_up(view: View, limits: Limits) -> tuple[Cited, ...]:
     up = view.number("info", "uptime_in_seconds")
-    return _where(up is not None and up > LONG_UP, ("info", "uptime_in_seconds"))
+    return where(up is not None and up > LONG_UP, ("info", "uptime_in_seconds"))
 
 
 def _no_recent_end(view: View, limits: Limits) -> tuple[Cited, ...]:
     up = view.number("info", "uptime_in_seconds")
-    return _where(up is not None and up > limits["oom_recent_seconds"], ("info", "uptime_in_seconds"))
+    return where(up is not None and up > limits["oom_recent_seconds"], ("info", "uptime_in_seconds"))
 
 
 def _no_aof(view: View, limits: Limits) -> tuple[Cited, ...]:
-    return _where(view.number("persistence", "aof_enabled") == 0, ("persistence", "aof_enabled"))
+    return where(view.number("persistence", "aof_enabled") == 0, ("persistence", "aof_enabled"))
 
 
 def _few_copies(view: View, limits: Limits) -> tuple[Cited, ...]:
@@ -193,65 +189,53 @@ def _few_copies(view: View, limits: Limits) -> tuple[Cited, ...]:
     if not (small := _small_forks(view, limits)):
         return NONE
     little = copied is not None and resident is not None and copied < COPIED_SHARE * resident
-    return prompt(view, limits) or _where(little, *small, ("persistence", "rdb_last_cow_size"))
+    return prompt(view, limits) or where(little, *small, ("persistence", "rdb_last_cow_size"))
 
 
 def _no_misses(view: View, limits: Limits) -> tuple[Cited, ...]:
-    return _where(view.number("keyspace", "keyspace_misses.delta") == 0, ("keyspace", "keyspace_misses.delta"))
+    return where(view.number("keyspace", "keyspace_misses.delta") == 0, ("keyspace", "keyspace_misses.delta"))
 
 
 def _no_traces(view: View, limits: Limits) -> tuple[Cited, ...]:
     read = bool(view.number("commandstats", "commands"))
     traces = ("flushall.calls", "flushdb.calls", "config|set.calls", "config.failed_calls", "config|set.failed_calls")
     left = any(view.number("commandstats", field) for field in traces)
-    return _where(read and not left, ("commandstats", "commands"))
+    return where(read and not left, ("commandstats", "commands"))
 
 
 def _linked(view: View, limits: Limits) -> tuple[Cited, ...]:
     role, link = view.text("replication", "role"), view.text("replication", "master_link_status")
     if link:
-        return _where(link == "up", ("replication", "master_link_status"))
-    return _where(role == "master", ("replication", "role"))
+        return where(link == "up", ("replication", "master_link_status"))
+    return where(role == "master", ("replication", "role"))
 
 
 def _nobody_refused(view: View, limits: Limits) -> tuple[Cited, ...]:
     refusals = [f"errorstat_{name}.count.delta" for name in ("NOAUTH", "WRONGPASS", "NOPERM")]
     read = view.number("info", "total_error_replies.delta") is not None
     refused = any(view.number("info", field) for field in refusals)
-    return _where(read and not refused, ("info", "total_error_replies.delta"))
+    return where(read and not refused, ("info", "total_error_replies.delta"))
 
 
 def _no_cluster(view: View, limits: Limits) -> tuple[Cited, ...]:
     mode = view.text("info", "server_mode") or view.text("info", "redis_mode")
     field = "server_mode" if view.text("info", "server_mode") else "redis_mode"
-    return _where(mode not in ("", "cluster"), ("info", field))
+    return where(mode not in ("", "cluster"), ("info", field))
 
 
 def _sentinels_read(view: View, limits: Limits) -> tuple[Cited, ...]:
     """The sentinels that watch it were asked themselves, so nobody has to be heard of by its clients."""
     asked = any(not peer.unavailable("sentinel") for peer in view.peers_with("sentinel"))
-    return _where(asked, ("topology", "topology"))
+    return where(asked, ("topology", "topology"))
 
 
-def _seen_here(view: View, limits: Limits) -> tuple[Cited, ...]:
-    """Who listens at the address was seen on this machine, though it's no server of its own."""
-    where = view.text("process", "locality")
-    return _where(where in ("foreign-listener", "other-server", "unseen-listener"), ("process", "locality"))
+def _listens(view: View, limits: Limits) -> tuple[Cited, ...]:
+    return where_it_listens(view)
 
 
-def _binds_everywhere(view: View, limits: Limits) -> tuple[Cited, ...]:
-    """It listens at every address of the version that the report is about; whoever can't see its sockets reads that."""
-    bind = view.get("config_drift", "bind")
-    if not isinstance(bind, str):
-        return NONE
-    listens = {one.removeprefix("-") for one in bind.split()} or {"*", "::*"}
-    about_v6 = any(":" in one for one in quoted_addresses(view.symptom)) or "localhost" in view.symptom.lower()
-    everywhere = bool(listens & {"*", "0.0.0.0"}) and (not about_v6 or bool(listens & {"::*", "::"}))
-    return _where(everywhere, ("config_drift", "bind"))
-
-
-def _where_it_listens(view: View, limits: Limits) -> tuple[Cited, ...]:
-    return _seen_here(view, limits) or _binds_everywhere(view, limits)
+def _no_empty_start(view: View, limits: Limits) -> tuple[Cited, ...]:
+    kept = ("persistence", "config.save"), ("persistence", "aof_enabled"), ("info", "uptime_in_seconds")
+    return where(not may_have_begun_empty(view, limits), *kept)
 
 
 def _never_set(view: View, limits: Limits) -> tuple[Cited, ...]:
@@ -262,7 +246,7 @@ def _never_set(view: View, limits: Limits) -> tuple[Cited, ...]:
     setting = "config|set.calls", "config.calls", "config|resetstat.calls"
     listed = bool(view.number("commandstats", "commands"))
     never = listed and not any(view.number("commandstats", field) for field in setting)
-    return _where(counted, ("config_drift", "set_calls")) or _where(never, ("commandstats", "commands"))
+    return where(counted, ("config_drift", "set_calls")) or where(never, ("commandstats", "commands"))
 
 
 def _no_slow_failover(view: View, limits: Limits) -> tuple[Cited, ...]:
@@ -272,14 +256,14 @@ def _no_slow_failover(view: View, limits: Limits) -> tuple[Cited, ...]:
     if view.text("topology", "topology") == "cluster":
         return (("topology", "topology"),)
     listed = view.last("clients") is not None and not view.unavailable("clients")
-    return _where(listed and view.get("topology", "topology") is not None, ("topology", "topology"))
+    return where(listed and view.get("topology", "topology") is not None, ("topology", "topology"))
 
 
 def _no_child(view: View, limits: Limits) -> tuple[Cited, ...]:
     fields = "rdb_bgsave_in_progress", "aof_rewrite_in_progress"
     none = all(view.number("persistence", field) == 0 for field in fields)
     on = (view.number("persistence", "current_save_keys_processed.delta") or 0) > 0
-    return _where(none, *(("persistence", field) for field in fields)) or _where(
+    return where(none, *(("persistence", field) for field in fields)) or where(
         on, ("persistence", "current_save_keys_processed.delta")
     )  # fmt: skip
 
@@ -293,7 +277,7 @@ _BY_CAUSE: Mapping[str, Excluded] = {
     "stream-consumer-leak": _no_streams, "swapping": _resident, "oom-killed": _no_recent_end, "thp": _few_copies,
     "wrong-database": _no_misses, "exposed-instance": _no_traces, "masterauth-mismatch": _linked,
     "cluster-slots-down": _no_cluster, "open-slot": _no_cluster, "auth-failure": _nobody_refused,
-    "bound-elsewhere": _where_it_listens, "config-drift": _never_set, "aof-enabled-by-restart": _no_aof,
+    "bound-elsewhere": _listens, "config-drift": _never_set, "aof-enabled-by-restart": _no_aof,
     "save-stuck": _no_child, "sentinel-noquorum": _sentinels_read, "sentinel-no-good-replica": _sentinels_read,
-    "slowness-failover": _no_slow_failover,
+    "slowness-failover": _no_slow_failover, "data-gone": _no_empty_start,
 }  # fmt: skip

@@ -1,7 +1,7 @@
 """Positive evidence that the fault lies outside Redis: an absence of findings is none."""
 
 from agent.checks import busy
-from agent.checks.connectivity import rejected, vouched
+from agent.checks.connectivity import rejected, vouched, wrong_port
 from agent.checks.host import own_delay
 from agent.checks.types import Family, Found, Limits
 from agent.checks.words import SLOW
@@ -85,7 +85,10 @@ def another_protocol(view: View, limits: Limits) -> Found:
     """Something else than a Redis server listens there."""
     if view.get("connect", "speaks_resp") is False and view.unavailable("connect") != "tls":
         why = "What listens there doesn't speak the Redis protocol: the URL names another service's port."
-        yield view.cause("outside-redis", 0.9, why, ("connect", "speaks_resp"), ("connect", "unavailable"))
+        meant, shown = wrong_port(view)
+        yield view.cause(
+            "outside-redis", 0.9, why + meant, ("connect", "speaks_resp"), ("connect", "unavailable"), *shown
+        )
 
 
 FAMILY = Family(

@@ -28,6 +28,8 @@ STARVED = 0.6
 """The share of waiting from which on a command's duration says more of the machine than of the command."""
 MANY_PATTERNS = 1000
 """Patterns from which on comparing them with each message shows: about 0.2 us for each."""
+OFTEN = 0.1
+"""The share of the time from which on who holds the main thread up holds up one PING in twenty by half a call."""
 PINGS = 20
 """PINGs below which their longest doesn't tell whether anybody waited."""
 HELD_UP_USEC = 1_000_000
@@ -63,7 +65,17 @@ def in_threads(view: View, low: str) -> bool:
     if run is not None and wait is not None and run + wait < 0.7 * share:
         return True
     longest, pings = view.number("latency_sample", "max_ms"), view.number("latency_sample", "answered") or 0
+    if share >= OFTEN and pings >= PINGS and _ran_little(view, share):
+        # What held the main thread up for so much of the time would have held up more than one PING in twenty.
+        late = view.number("latency_sample", "p95_ms")
+        return late is not None and late * 1000 < each / 2
     return longest is not None and pings >= PINGS and longest * 1000 < each / 4
+
+
+def _ran_little(view: View, share: float) -> bool:
+    """Whether the main thread's processor time, by the server's own count, is far less than such a share."""
+    spent = [view.number("info", f"used_cpu_{of}_main_thread.rate") for of in ("user", "sys")]
+    return all(one is not None for one in spent) and sum(one or 0 for one in spent) < 0.5 * share
 
 
 def slow_command(view: View, limits: Limits) -> Found:
@@ -91,6 +103,7 @@ def slow_command(view: View, limits: Limits) -> Found:
         cited.append(("info", "pubsub_patterns"))
     if in_threads(view, low):
         cited += [("latency_sample", "max_ms"), ("process", "main_run_share"), ("process", "main_wait_share")]
+        cited += [("info", "used_cpu_user_main_thread.rate"), ("info", "used_cpu_sys_main_thread.rate")]
     yield view.cause("slow-on-command", probability, why, *cited)
 
 

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from agent.cli.parsing import Parser
 from agent.cli.program import ANSWERED
 from agent.cli.setup_inputs import CompletionInputs
+from agent.cli.target_completion import TARGETS
 from tools.errors import UsageError
 
 _FILES, _FOLDERS = frozenset(("FILE", "TICKET|-", "A", "B")), frozenset(("DIR", "NAME|DIR"))
 """Metavariables of what is completed as the name of a file, or of a folder."""
+_SERVERS = frozenset(("SERVER", "SERVER|SYMPTOM", "TARGET"))
+"""Those of what may be the name of a target."""
 
 
 def completion(inputs: CompletionInputs) -> int:
@@ -22,6 +25,8 @@ def completion(inputs: CompletionInputs) -> int:
         if action.metavar in _FILES | _FOLDERS:
             # The library looks for this attribute.
             setattr(action, "complete", shtab.FILE if action.metavar in _FILES else shtab.DIRECTORY)  # noqa: B010
+        elif action.dest == "target_name" or action.metavar in _SERVERS:
+            setattr(action, "complete", TARGETS)  # noqa: B010
     print(shtab.complete(inputs.root, shell=inputs.shell))
     return ANSWERED
 

@@ -18,6 +18,7 @@ from tools.server.access_check import Check as Rights
 from tools.server.access_check import tried
 from tools.server.deployment import Deployment
 from tools.server.facts import own_facts
+from tools.server.other_ports import answering, may_be_tried
 from tools.server.topology import topology
 from tools.server.users import About, about
 from tools.text import one_line
@@ -40,6 +41,8 @@ REMEDIES: dict[Kind, str] = {
     "busy": "a script is blocking it; a triage shows which one",
 }
 """What helps, by how the server kept us out."""
+AT_A_WRONG_PORT: frozenset[Kind | None] = frozenset(("refused", "timeout", "reset"))
+"""How a port keeps us out at which no such server listens."""
 
 
 @contextlib.asynccontextmanager
@@ -68,6 +71,8 @@ async def checked_server(deployment: Deployment) -> tuple[Check, Check | None]:
         remedy = f"; {REMEDIES[kind]}" if kind in REMEDIES else ""
         detail = one_line(error.detail if isinstance(error, Unanswered) else str(error), 300)
         line = f"{target.url} can't be used ({kind or 'no answer'}): {detail}{remedy}"
+        if kind in AT_A_WRONG_PORT and may_be_tried(target):
+            line += await _elsewhere(deployment)
         return Check(name="server", state="failed", line=line, facts={"url": target.url, "kind": kind}), None
     if not target.watched:
         # Of a deployment whose other nodes can't be asked the node itself is known all the same.
@@ -84,6 +89,13 @@ async def checked_server(deployment: Deployment) -> tuple[Check, Check | None]:
         line += "; its certificate isn't verified (--insecure)"
     facts = {"url": target.url, "node": node.name, "version": version, "topology": kind_of, "login": node.auth}
     return Check(name="server", state="ok", line=line, facts=facts), await _rights(node, server)
+
+
+async def _elsewhere(deployment: Deployment) -> str:
+    """What answers at other ports of the same host, as the end of a line; empty where nothing does."""
+    found = await answering(deployment.target, deployment.budget)
+    servers = [at if answer == "redis" else f"{at} (with TLS)" for at, answer in found.items()]
+    return f"; Redis answers at {' and '.join(servers)}: was that one meant?" if servers else ""
 
 
 async def _rights(node: Node, server: About) -> Check:

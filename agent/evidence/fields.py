@@ -46,6 +46,7 @@ FIGURES = {
     "history": ("at", "changed1.field", "changed1.before", "changed1.at", "changed2.field", "changed3.field"),
     "baseline": ("age_days", "other_name", "changed1.field", "changed2.field", "changed3.field"),
     "same_server": ("connections", "runs", "roles"),
+    "other_ports": ("servers_at", "tls_at"),
     "idle_probe": ("idle_seconds", "closed_by_peer", "closed_after_seconds", "ping_after", "still_listed"),
     "process": ("listening", "state", "nofile_soft", "num_fds", "cpu_share"),
     "sockets": ("established", "time_wait", "close_wait", "recv_q", "send_q", "ListenOverflows.delta"),

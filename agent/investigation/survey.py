@@ -133,6 +133,8 @@ class NodeSurvey:
         elif first and first.unavailable and self.log and not here:
             # A person may name the log though its machine can't be seen, or something else listens there by now.
             await self.take("log")
+        if first and first.unavailable and self.named and not here and worthwhile.port_may_be_wrong(first):
+            await self.take("other_ports")
         kind = first.unavailable.kind if first and first.unavailable else None
         if kind == "maxclients":
             await self._hunt()

@@ -30,6 +30,7 @@ from tools.server.latency import latency_sample
 from tools.server.latency_events import latency_events
 from tools.server.lists import lists
 from tools.server.memory import memory
+from tools.server.other_ports import may_be_tried, other_ports
 from tools.server.persistence import persistence
 from tools.server.prefixes import prefixes
 from tools.server.replication import replication
@@ -67,6 +68,9 @@ def tools_of(
     if not sentinel:
         yield _bound(config_drift, (node, host), node, replay)
         yield _bound(history, (node, past), node, replay)
+        # A recording from before there was this tool isn't asked for it.
+        if ("other_ports", node.name) in replay.tape.seen if replay else may_be_tried(node.target):
+            yield _bound(other_ports, (node,), node, replay)
         yield bind(propose_config_set, node, proposals, node=node.name)
 
 

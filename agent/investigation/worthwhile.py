@@ -7,11 +7,21 @@ from agent.checks.growth import POPS, PUSHES, called
 from agent.checks.holders import worth_weighing
 from agent.evidence.report_words import mention
 from agent.evidence.view import View
+from tools.records import Reading
 
 LARGE_RATE, LARGE = 1e6, 2**20
 """Bytes a second that leave a server, and bytes that wait for a client, from which on single sizes matter."""
 MANY_PUSHES, MOST_POPPED = 10.0, 0.9
 """Pushes a second from which on lists are looked at, and the pops for each that keep up with them."""
+
+
+def port_may_be_wrong(connected: Reading) -> bool:
+    """Whether a connect failed as it does at a port where no such server listens."""
+    if connected.get("speaks_resp") is False:
+        return connected.get("unavailable") != "tls"
+    lost, error = connected.get("unavailable"), connected.get("tcp_error")
+    closed = lost == "refused" and error == "ECONNREFUSED" and not connected.get("icmp")
+    return closed or (lost == "timeout" and connected.get("stage") == "tcp")
 
 
 def streams_are_used(view: View) -> bool:

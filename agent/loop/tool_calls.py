@@ -58,7 +58,8 @@ def _pointless(readings: Sequence[Reading]) -> set[str]:
     kinds: dict[str, set[str | None]] = {}
     for one in readings:
         kinds.setdefault(one.tool, set()).add(one.unavailable.kind if one.unavailable else None)
-    pointless = {tool for tool, seen in kinds.items() if seen <= HOPELESS}
+    # Where the URL's port may be wrong, the others were tried before a model is asked.
+    pointless = {"other_ports", *(tool for tool, seen in kinds.items() if seen <= HOPELESS)}
     modes = {one.get("server_mode") or one.get("redis_mode") for one in readings if one.tool == "info"}
     if modes and modes <= {"standalone", "sentinel"}:
         pointless.add("cluster")

@@ -109,7 +109,7 @@ def _machines(incident: Investigation, recorder: Recorder) -> Toolbox:
         tools = tools_of(
             node, incident.equipment.hosts[name], incident.proposals, incident.equipment.past, sentinel=sentinel
         )
-        box.add(tool for tool in tools if tool.name in NOT_THE_SERVERS - {"history"})
+        box.add(tool for tool in tools if tool.name in NOT_THE_SERVERS - {"history", "other_ports"})
     return box
 
 

@@ -83,8 +83,8 @@ def _shortened(section: Section, width: int, most: int) -> list[str]:
     if not section.least or most < 1:
         return []
     if "{}" in section.left_out:
-        told = section.left_out.format(len(section.pieces)).removeprefix("And ")
-        return _lines(section, [told], width)[:most]
+        count = len(section.pieces)
+        return _lines(section, [f"{count} thing{'' if count == 1 else 's'}, shown by -v."], width)[:most]
     words = section.pieces[0].split()
     while len(words) > 1 and len(lines := _lines(section, [" ".join(words), _MORE], width)) > most:
         words.pop()

@@ -101,6 +101,10 @@ class Target(Record):
         hosts = tuple(host for host, _ in self.sentinels) or ((self.host,) if self.host else ())
         return self.at(host, port).model_copy(update={"named_from": hosts})
 
+    def bare_at(self, port: int) -> "Target":
+        """Another port of the same host, with nothing else of what the URL gives."""
+        return Target(host=self.host, port=port)
+
     @property
     def has_credentials(self) -> bool:
         """Whether there is a password or a token that could be given away."""

@@ -43,7 +43,8 @@ async def clients(
     longest of them for `paused_idle_max` seconds; `threaded` those whose module's command only reads, which works on
     in a thread of its own. `stalled` are those whose output doesn't move; `monitor.ids` are the oldest of `monitors`;
     `omem_max`, `qbuf_max` and `argv_mem_max` name the largest buffers and their client, as far as the same client
-    held them at each of two or three looks within a second: a reply in flight doesn't count.
+    held them at each of two or three looks within a second: a reply in flight doesn't count. `own_address` is where
+    this program comes from, as the server sees it.
     """
     every, connected = await listed(node)
     seen = [client for client in every if client.id != node.client_id and client.name != CLIENT_NAME]
@@ -61,6 +62,8 @@ async def clients(
         "unused": sum(client.unused for client in seen),
         "omem_sum": sum(client.omem for client in seen), "qbuf_sum": sum(client.qbuf for client in seen),
     }  # fmt: skip
+    if own := next((client.host for client in every if client.id == node.client_id), None):
+        values["own_address"] = node.pseudonyms.plain("address", own)
     if monitors := sorted(client.id for client in seen if "O" in client.flags):
         values |= {"monitor.id": monitors[0], "monitor.ids": " ".join(str(id) for id in monitors[:MONITORS])}
     if paused:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from random import Random
 
 from hiredis import ReplyError
@@ -151,6 +151,7 @@ async def _pushes(url: str, rng: Random, queue: str) -> None:
         await wire.close()
 
 
+@asynccontextmanager
 async def _beside(kind: ServerKind, rng: Random, policy: str) -> AsyncIterator[Incident]:
     async with running(kind, maxmemory="12mb", maxmemory_policy=policy) as server, crew() as hands:
         wire = await hands.dial(server.url)
@@ -169,10 +170,11 @@ async def _beside(kind: ServerKind, rng: Random, policy: str) -> AsyncIterator[I
 @FAULTS.fault("queue-evicted", *_JOBS, twin="eviction-churn", never=(r"CONFIG SET maxmemory \d", *_OVERWRITES))
 async def queue_evicted(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """Queues live in a cache that evicts any key."""
-    async for incident in _beside(kind, rng, rng.choice(("allkeys-lru", "allkeys-random", "allkeys-lfu"))):
+    async with _beside(kind, rng, rng.choice(("allkeys-lru", "allkeys-random", "allkeys-lfu"))) as incident:
         yield incident
 
 
+@asynccontextmanager
 async def _opened(kind: ServerKind, rng: Random, traces: bool, beyond: str = "") -> AsyncIterator[Incident]:
     where = f"127.0.0.1 {beyond}".strip()
     async with running(kind, bind=where, protected_mode="no") as server, crew() as hands:
@@ -202,16 +204,15 @@ async def exposed_instance(kind: ServerKind, rng: Random) -> AsyncIterator[Incid
 
     The address is this end of a cable that leads to a namespace of ours: nobody else reaches it.
     """
-    async with namespace() as space:
-        async for incident in _opened(kind, rng, True, space.outside):
-            yield incident
+    async with namespace() as space, _opened(kind, rng, True, space.outside) as incident:
+        yield incident
 
 
 @FAULTS.fault("healthy-development-server", "Is it a problem that our Redis has no password?", cause=NO_FAULT,
               twin="exposed-instance")  # fmt: skip
 async def healthy_development_server(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """Without a password and protected mode, on loopback only."""
-    async for incident in _opened(kind, rng, False):
+    async with _opened(kind, rng, False) as incident:
         yield incident
 
 

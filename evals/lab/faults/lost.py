@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from random import Random
 
@@ -29,6 +29,7 @@ async def _pages(hands: Crew, url: str, count: int, size: int) -> None:
     await hands.drop(wire)
 
 
+@asynccontextmanager
 async def _beside(kind: ServerKind, rng: Random, asked: str, pages: int) -> AsyncIterator[Incident]:
     """Sessions on a server that evicts any key, and `pages` MiB of pages that a batch wrote after them."""
     limit, count = rng.randrange(10, 30), rng.randrange(3000, 9000)
@@ -51,7 +52,7 @@ async def _beside(kind: ServerKind, rng: Random, asked: str, pages: int) -> Asyn
               never=(*_OVERWRITES, r"restart\b.*\bserver"))  # fmt: skip
 async def evicted(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A batch of pages pushed the sessions out of a server that is configured as a cache; it's over."""
-    async for incident in _beside(kind, rng, "session:", 3):
+    async with _beside(kind, rng, "session:", 3) as incident:
         yield incident
 
 
@@ -59,10 +60,11 @@ async def evicted(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
               cause=NO_FAULT, twin="data-gone-evicted")  # fmt: skip
 async def healthy_evicted(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A cache that evicted pages which nobody asks for; what is asked for is here."""
-    async for incident in _beside(kind, rng, "page:", 2):
+    async with _beside(kind, rng, "page:", 2) as incident:
         yield incident
 
 
+@asynccontextmanager
 async def _emptied(kind: ServerKind, rng: Random, at_replica: bool, keeps: bool) -> AsyncIterator[Incident]:
     """A primary that restarts, and the replica that copies what it then has."""
     with place() as here, place() as other:
@@ -114,7 +116,7 @@ async def _follows(replica: Member, primary: Member) -> bool:
 def _synced(id: str, at_replica: bool, *tickets: str) -> None:
     @FAULTS.fault(id, *tickets, cause="data-gone", twin="healthy-primary-restart", never=_OVERWRITES)
     async def make(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
-        async for incident in _emptied(kind, rng, at_replica, False):
+        async with _emptied(kind, rng, at_replica, False) as incident:
             yield incident
 
 
@@ -131,6 +133,6 @@ async def healthy_primary_restart(kind: ServerKind, rng: Random) -> AsyncIterato
     """A primary that saved before it was restarted: its replica copied all of it again."""
     async with AsyncExitStack() as stack:
         at_replica = rng.random() < 0.5
-        async for incident in _emptied(kind, rng, at_replica, True):
+        async with _emptied(kind, rng, at_replica, True) as incident:
             await stack.enter_async_context(application(incident.url, rng, rate=5)) if not at_replica else None
             yield incident

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from random import Random
 
 from hiredis import ReplyError
@@ -84,6 +84,7 @@ async def healthy_script_again(kind: ServerKind, rng: Random) -> AsyncIterator[I
         yield Incident(url=server.url, pid=server.pid)
 
 
+@asynccontextmanager
 async def _failing(kind: ServerKind, rng: Random, command: tuple[Argument, ...]) -> AsyncIterator[Incident]:
     async with running(kind) as server, crew() as hands, application(server.url, rng):
         await fill(server.url, rng, rng.randrange(500, 3000))
@@ -99,7 +100,7 @@ async def _failing(kind: ServerKind, rng: Random, command: tuple[Argument, ...])
 def _errors(id: str, *command: Argument) -> None:
     @FAULTS.fault(id, *_DEPLOYED, cause="client-errors", twin="healthy-wrongtype-now-and-then", never=_NO_RESETS)
     async def make(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
-        async for incident in _failing(kind, rng, command):
+        async with _failing(kind, rng, command) as incident:
             yield incident
 
 

@@ -29,7 +29,7 @@ async def start_failed_acl(kind: ServerKind, rng: Random) -> AsyncIterator[Incid
         more = {"aclfile": str(file)} if how != "inline" else {"user": "app on >secret ~app:* +@nonsense"}
         if how == "rule":
             file.write_text("\n".join(rules) + "\n")
-        async for incident in failing(kind, rng, here, more):
+        async with failing(kind, rng, here, more) as incident:
             yield incident
 
 
@@ -44,7 +44,7 @@ async def start_failed_module(kind: ServerKind, rng: Random) -> AsyncIterator[In
         if rng.random() < 0.5:
             file.write_bytes(b"\x7fELF" + rng.randbytes(3000))
             file.chmod(0o755)
-        async for incident in failing(kind, rng, here, {"loadmodule": str(file)}):
+        async with failing(kind, rng, here, {"loadmodule": str(file)}) as incident:
             yield incident
 
 
@@ -63,7 +63,7 @@ async def start_failed_tls(kind: ServerKind, rng: Random) -> AsyncIterator[Incid
             "tls-port": str(free_port()), "tls-cert-file": str(names["cert"]), "tls-key-file": str(names["key"]),
             "tls-ca-cert-file": str(names["ca"]),
         }  # fmt: skip
-        async for incident in failing(kind, rng, here, more):
+        async with failing(kind, rng, here, more) as incident:
             yield incident
 
 
@@ -76,12 +76,11 @@ async def start_failed_port(kind: ServerKind, rng: Random) -> AsyncIterator[Inci
     """Something else listens at its port: the server of before, or a program that is no server at all."""
     with place() as here, place() as other:
         if rng.random() < 0.6:
-            async with server_in(kind, other) as server:
-                async for incident in failing(kind, rng, here, {}, port=server.port):
-                    yield incident
+            async with server_in(kind, other) as server, failing(kind, rng, here, {}, port=server.port) as incident:
+                yield incident
         else:
             with socket.create_server(("127.0.0.1", 0)) as listener:
-                async for incident in failing(kind, rng, here, {}, port=listener.getsockname()[1]):
+                async with failing(kind, rng, here, {}, port=listener.getsockname()[1]) as incident:
                     yield incident
 
 
@@ -119,7 +118,7 @@ async def start_failed_permission(kind: ServerKind, rng: Random) -> AsyncIterato
         # 6.2 has no folder of append-only files.
         places = ("configuration", "dump", "log", "folder", *(("parts",) if kind.at_least(7) else ()))
         more = _lock(here, rng.choice(places))
-        async for incident in failing(kind, rng, here, more, user=NOBODY):
+        async with failing(kind, rng, here, more, user=NOBODY) as incident:
             yield incident
 
 

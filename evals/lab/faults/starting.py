@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 
@@ -69,6 +70,7 @@ def _joined(here: Place, kept: Path) -> Path:
     return whole
 
 
+@asynccontextmanager
 async def failing(
     kind: ServerKind, rng: Random, here: Place, more: Mapping[str, str], *, user: int | None = None,
     port: int | None = None, pasted: bool = False, ticket: str = "",
@@ -116,7 +118,7 @@ async def start_failed_config(kind: ServerKind, rng: Random) -> AsyncIterator[In
     with place() as here:
         if rng.random() < 0.6:
             await saved(kind, rng, here)
-        async for incident in failing(kind, rng, here, _edits(kind, rng)):
+        async with failing(kind, rng, here, _edits(kind, rng)) as incident:
             yield incident
 
 
@@ -126,7 +128,7 @@ async def start_failed_config(kind: ServerKind, rng: Random) -> AsyncIterator[In
 async def start_failed_pasted(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """The same, and all there is of the log stands in the ticket."""
     with place() as here:
-        async for incident in failing(kind, rng, here, _edits(kind, rng), pasted=True, ticket=rng.choice(GONE)):
+        async with failing(kind, rng, here, _edits(kind, rng), pasted=True, ticket=rng.choice(GONE)) as incident:
             yield incident
 
 
@@ -166,7 +168,7 @@ async def start_failed_dump_version(kind: ServerKind, rng: Random) -> AsyncItera
                 await asyncio.sleep(1)
                 await wire.close()
         here.log.unlink()
-        async for incident in failing(kind, rng, here, more):
+        async with failing(kind, rng, here, more) as incident:
             yield incident
 
 
@@ -180,7 +182,7 @@ async def start_failed_dump_foreign(kind: ServerKind, rng: Random) -> AsyncItera
     with place() as here:
         await saved(next(one for one in installed() if one.name == "valkey-9.1"), rng, here)
         here.log.unlink()
-        async for incident in failing(kind, rng, here, {}):
+        async with failing(kind, rng, here, {}) as incident:
             yield incident
 
 
@@ -196,5 +198,5 @@ async def start_failed_dump_corrupt(kind: ServerKind, rng: Random) -> AsyncItera
         data = dump.read_bytes()
         at = rng.randrange(len(data) // 4, 3 * len(data) // 4)
         dump.write_bytes(data[:at] if rng.random() < 0.6 else data[:at] + b"\xf7" * 512 + data[at + 512 :])
-        async for incident in failing(kind, rng, here, {}):
+        async with failing(kind, rng, here, {}) as incident:
             yield incident

@@ -17,6 +17,10 @@ from evals.blind import MODES, answer, faults
 from evals.scoring.scenario import BUNDLED, Scenario, load
 from tests.agent.checks.rows import LIMITS, Given, view
 
+UNKEPT: Given = {
+    "persistence": {"config.save": "", "aof_enabled": 0},
+    "keyspace": {"keys": 40, "hit_ratio": 0.01, "keyspace_hits.delta": 1, "keyspace_misses.delta": 99},
+}
 TABLE = tomllib.loads((Path(agent.checks.blind_spots.__file__).parent / "look_alikes.toml").read_text())
 INFO: dict[str, object] = {
     "connected_clients": 120, "connected_clients.delta": 0, "maxclients": 10000, "used_memory": 5_000_000,
@@ -40,8 +44,8 @@ def test_every_cause_is_shown_by_info_or_has_what_shows_it() -> None:
 @pytest.mark.parametrize("scenario", faults(load(BUNDLED)), ids=lambda one: one.id)
 def test_a_recorded_fault_fits_its_own_report_where_it_could_be_hidden(scenario: Scenario) -> None:
     cause, ticket = scenario.cause, scenario.ticket
-    if cause not in TABLE["causes"] or cause in ("start-failed", "cluster-slots-down", "oom-killed"):
-        # A server that isn't there is seen to be so.
+    if cause not in TABLE["causes"] or cause in ("start-failed", "cluster-slots-down", "oom-killed", "data-gone"):
+        # A server that isn't there is seen to be so, and what took data, but for a restart, is counted.
         return
     assert cause in look_alikes(ticket) or symptom_kinds(ticket) == {"errors"}
 
@@ -108,6 +112,23 @@ def test_other_figures_exclude_a_cause_only_where_they_were_read(cause: str, giv
 
 
 @pytest.mark.parametrize(
+    ("given", "symptom", "excluded"),
+    [
+        ({"info": {"uptime_in_seconds": 9}}, "our sessions are gone", False),
+        ({"info": {"uptime_in_seconds": 9}}, "the cart is as it was before", True),
+        ({"info": {"uptime_in_seconds": 9}, "log": {"started_age": 9.0}}, "our sessions are gone", True),
+        ({"info": {"uptime_in_seconds": 900_000}}, "our sessions are gone", True),
+        ({"info": {"uptime_in_seconds": 9}, "replication": {"second_repl_offset": 99}}, "our sessions are gone", True),
+        ({"info": {"uptime_in_seconds": 9}, "persistence": {"config.save": "900 1"}}, "our sessions are gone", True),
+    ],
+)  # fmt: skip
+def test_a_server_that_began_empty_is_a_blind_spot_while_no_log_was_read(
+    given: Given, symptom: str, excluded: bool
+) -> None:
+    assert bool(excluding("data-gone", view({**UNKEPT, **given}, symptom=symptom), LIMITS)) is excluded
+
+
+@pytest.mark.parametrize(
     ("cause", "symptom", "drift", "excluded"),
     [
         ("config-drift", "checkout is slow, see the config", {"set_calls": 0}, True),
@@ -117,6 +138,12 @@ def test_other_figures_exclude_a_cause_only_where_they_were_read(cause: str, giv
         ("bound-elsewhere", "connection refused from the pods", {"bind": "127.0.0.1"}, False),
         ("bound-elsewhere", "connection refused at [::1]:6379", {"bind": "0.0.0.0"}, False),
         ("bound-elsewhere", "connection refused at [::1]:6379", {"bind": ""}, True),
+        ("bound-elsewhere", "connection refused at 192.0.2.2:6379", {"bind": "127.0.0.1 192.0.2.2"}, True),
+        ("bound-elsewhere", "connection refused at 192.0.2.2:6379", {"bind": "127.0.0.1 -192.0.2.2"}, False),
+        ("bound-elsewhere", "connection refused at 192.0.2.3:6379", {"bind": "127.0.0.1 192.0.2.2"}, False),
+        ("bound-elsewhere", "connection refused from the pods", {"bind": "127.0.0.1 192.0.2.2"}, True),
+        ("bound-elsewhere", "can't connect to Redis: [Errno 113] No route to host", {}, True),
+        ("bound-elsewhere", "can't connect to Redis: [Errno 111] Connection refused, or no route to host", {}, False),
     ],
 )  # fmt: skip
 def test_the_server_says_from_afar_what_excludes_a_cause(

@@ -270,6 +270,17 @@ RESETS: list[Row] = [
 ]  # fmt: skip
 
 
+def from_here(given: Given, address: str = "10.0.0.5", client: str = "") -> Given:
+    """Wrong passwords that all came from one address, where this program comes from 10.0.0.5."""
+    newest = {
+        "e1.reason": "auth",
+        "e1.count": given["access"]["auth.count"],
+        "e1.address": address,
+        "e1.client": client,
+    }
+    return {**given, "access": {**given["access"], **newest}, "clients": {"own_address": "10.0.0.5"}}
+
+
 def acl(count: int, age: float, users: int = 1) -> Given:
     return {"access": {"auth.count": count, "auth.newest_age": age, "auth.users": users}}
 
@@ -287,6 +298,13 @@ ACCESS: list[Row] = [
     ("a password that isn't wanted", auth_failure, {"connect": {"auth": "not-required"}}, {"auth-failure": "maybe"}),
     ("three tries in the last minute", auth_failure, acl(3, 60), {"auth-failure": "maybe"}),
     ("two tries", auth_failure, acl(2, 60), {"auth-failure": "hint"}),
+    ("two tries from this program's address", auth_failure, from_here(acl(2, 60)), {}),
+    ("two tries from this program's address, asked about", auth_failure, from_here(acl(2, 60)),
+     {"auth-failure": "hint"}, {"symptom": "checkout can't log in"}),
+    ("two tries from another address", auth_failure, from_here(acl(2, 60), "10.0.0.6"), {"auth-failure": "hint"}),
+    ("two tries of a client with a name", auth_failure, from_here(acl(2, 60), client="orders"),
+     {"auth-failure": "hint"}),
+    ("three tries from this program's address", auth_failure, from_here(acl(3, 60)), {"auth-failure": "maybe"}),
     ("three tries a while ago", auth_failure, acl(3, 61), {"auth-failure": "hint"}),
     ("tries of as many users as half", auth_failure, acl(4, 5, 2), {"auth-failure": "maybe"}),
     ("tries of ever other users", auth_failure, acl(4, 5, 3), {"auth-failure": "hint"}),

@@ -72,6 +72,12 @@ def rests(run: float, wait: float) -> dict[str, Any]:
     return {"process": {"main_run_share": run, "main_wait_share": wait}}
 
 
+def from_afar(p95_ms: float, ran: float) -> dict[str, Any]:
+    """What a server tells of its main thread, and PINGs of which only the longest took a call's time."""
+    info = {"used_cpu_user_main_thread.rate": ran, "used_cpu_sys_main_thread.rate": 0.01}
+    return {"info": info, "latency_sample": {"p95_ms": p95_ms, "max_ms": USEC / 1000, "answered": 60}}
+
+
 def thread(user: float, system: float = 0.0, **process: float) -> Given:
     info: Values = {"used_cpu_user_main_thread.rate": user, "used_cpu_sys_main_thread.rate": system}
     return {"info": info, **({"process": dict(process)} if process else {})}
@@ -120,6 +126,12 @@ SLOWEST: list[Row] = [
      aggregates() | pings(1, 19), {SLOW: "sure"}),
     ("a module's, and the main thread rests", slow_command,
      aggregates("VSIM", 600_000) | rests(0.1, 0.1), {SLOW: "hint"}),
+    ("a module's, and the main thread rests by the server's own count", slow_command,
+     aggregates("VSIM", 600_000) | from_afar(USEC / 2001, 0.1), {SLOW: "hint"}),
+    ("a module's, and PINGs wait by the server's own count", slow_command,
+     aggregates("VSIM", 600_000) | from_afar(USEC / 2000, 0.1), {SLOW: "sure"}),
+    ("a module's, and the main thread works by the server's own count", slow_command,
+     aggregates("VSIM", 600_000) | from_afar(USEC / 2001, 0.15), {SLOW: "sure"}),
     ("a module's, and the main thread waits for a core", slow_command,
      aggregates("VSIM", 600_000) | rests(0.1, 0.12), {SLOW: "sure"}),
     ("cheap, again and again, on a core of its own", slow_command,

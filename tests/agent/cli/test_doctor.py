@@ -33,7 +33,7 @@ async def test_a_server_that_is_not_there_is_said_with_what_helps() -> None:
     done = await rediagnose("doctor", "redis://:hush@127.0.0.1:1", "--format", "json", REDISCLI_AUTH="other")
     assert done.status == 1
     assert checks(done)["server"]["state"] == "failed"
-    assert checks(done)["server"]["line"].endswith("ECONNREFUSED; nothing listens there; check host and port")
+    assert "ECONNREFUSED; nothing listens there; check host and port" in checks(done)["server"]["line"]
     assert settings(done)["password"] == ("set", "the URL")
     assert "hush" not in done.out + done.err
 

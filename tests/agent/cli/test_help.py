@@ -1,6 +1,7 @@
 """The help: what there is by what it's for, and how each command is called."""
 
 import json
+import os
 import shlex
 import subprocess
 from collections.abc import Callable
@@ -68,6 +69,34 @@ def test_bash_completes(
     ask = f'source ./script; {words}; _shtab_rediagnose; printf "%s\\n" "${{COMPREPLY[@]}}"'
     done = subprocess.run(["bash", "-c", ask], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert [word.rstrip() for word in done.stdout.splitlines()] == completed
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        (("triage", "ord"), ["orders", "orders-eu"]),
+        (("triage", "--target", ""), ["orders", "orders-eu", "cache"]),
+        (("doctor", "c"), ["cache"]),
+        (("acl", "-t", "x"), []),
+    ],
+)
+def test_bash_completes_the_names_of_targets(
+    typed: tuple[str, ...], completed: list[str], program: Callable[..., Done], tmp_path: Path
+) -> None:
+    (tmp_path / "script").write_text(program("completion", "bash").out)
+    (tmp_path / "rediagnose.toml").write_text(
+        '[[targets]]\nname = "orders"\nurl = "redis://10.0.0.1"\n[[notify]]\nname = "oncall"\n'
+        "[[targets]]\n  name='orders-eu'\n[[targets]]\nname = \"$(touch bad)\"\n"
+    )
+    own = tmp_path / "config" / "rediagnose"
+    own.mkdir(parents=True)
+    (own / "rediagnose.toml").write_text('[[targets]]\nurl = "redis://10.0.0.3"\nname = "cache" # ours\n')
+    words = f"COMP_WORDS=({shlex.join(('rediagnose', *typed))}) COMP_CWORD={len(typed)}"
+    ask = f'source ./script; {words}; _shtab_rediagnose; printf "%s\\n" "${{COMPREPLY[@]}}"'
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    done = subprocess.run(["bash", "-c", ask], cwd=tmp_path, capture_output=True, text=True, check=True, env=environ)
+    assert done.stdout.split() == completed
+    assert not (tmp_path / "bad").exists()
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

@@ -140,6 +140,17 @@ def test_start_has_it_until_it_is_told_to_end(number: signal.Signals) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.live
+def test_a_fault_that_is_made_by_a_part_of_another_ends_in_silence() -> None:
+    with popen("start", "start-failed-config", "--seed", "3") as lab:
+        assert lab.stdout and lab.stderr
+        while "Ctrl-C ends it" not in lab.stdout.readline():
+            assert lab.poll() is None
+        os.kill(lab.pid, signal.SIGINT)
+        assert lab.wait(timeout=20) == 0
+        assert lab.stderr.read() == ""
+
+
 def servers_of(pid: int) -> list[psutil.Process]:
     """The servers among what a process started; others come and go meanwhile."""
     found = []
