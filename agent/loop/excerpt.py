@@ -26,7 +26,8 @@ def excerpt(text: str, section: str | None = None, most: int = PART_MOST) -> str
             return None
         shown, level, chosen = parts[found]
         for _, below, more in parts[found + 1 :]:
-            if below <= level:
+            # All of it stands below the title.
+            if level == 1 or below <= level:
                 break
             chosen += more
     others = ", ".join(name for name in names if name != shown)

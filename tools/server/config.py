@@ -16,8 +16,8 @@ LONGEST = 2048
 """Characters of a value that are read."""
 MOST_MATCHED = 64
 """Parameters that are shown of what globs match; a server has some 250."""
-Parameter = Annotated[str, Field(pattern=r"^[A-Za-z0-9*?-]{1,64}$")]
-"""A name or a glob."""
+Parameter = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.?-]*(\*[A-Za-z0-9_.?-]*){0,2}$")]
+"""A name or a glob. Matching many stars takes a server time that grows with each."""
 
 
 @reads

@@ -2,7 +2,7 @@
 
 from agent.investigation.investigation import Investigation
 from agent.investigation.sources import Options
-from agent.loop.tool_calls import offered_tools
+from agent.loop.offered import offered_tools
 from agent.runbooks.library import load
 from tools.clock import SystemClock
 from tools.connection.target import parse_target
