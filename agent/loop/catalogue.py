@@ -18,13 +18,16 @@ REPLICAS = ("replica-link-down", "masterauth-mismatch", "backlog-too-small", "re
 AOF = ("aof-disk-full", "fsync-always-slow", "fsync-everysec-slow", "aof-rewrite-failing", "aof-corrupt-start")
 
 
-def catalogue(causes: Iterable[RootCause], readings: Sequence[Reading] = (), ruled_out: Collection[str] = ()) -> str:
+def catalogue(
+    causes: Iterable[RootCause], readings: Sequence[Reading] = (), ruled_out: Collection[str] = (),
+    found: Collection[str] = (),
+) -> str:  # fmt: skip
     """The causes with their decisive evidence, one line each; by their ids alone those that can hardly be.
 
-    These are causes that the checks ruled out by what they measured, or of what isn't there.
+    These are causes that the checks ruled out by what they measured and found nowhere, or of what isn't there.
     """
     listed = list(causes)
-    unlikely = {*ruled_out, *_absent(listed, readings)}
+    unlikely = {*ruled_out, *_absent(listed, readings)} - {*found}
     lines = [f"{cause.id}: {cause.sign}" for cause in listed if cause.id not in unlikely]
     ids = ", ".join(cause.id for cause in listed if cause.id in unlikely)
     return "\n".join([*lines, *([f"Unlikely by these readings: {ids}"] if ids else [])])

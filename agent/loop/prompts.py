@@ -45,7 +45,7 @@ def compose(
     parts = {
         "symptom": block_quote(symptom),
         "findings": findings_text(found, FINDINGS_MOST),
-        "causes": catalogue(causes.values(), readings, ruled_out),
+        "causes": catalogue(causes.values(), readings, ruled_out, {cause.id for cause in found}),
         "runbooks": "\n".join(f"- {name}: {title}" for name, title in runbooks.items()) or "none of your team's own",
     }
     system = _system((FOLDER / "aids.md").read_text(encoding="utf-8"))

@@ -133,7 +133,8 @@ class ToolCaller:
         except ToolError as error:
             return f"error: {error}"
         shown = excerpt(text, section if isinstance(section, str) and section else None)
-        return shown or f"error: {READ_RUNBOOK}: {name} has no section {section!r}; it has {', '.join(sections(text))}"
+        known = f"it has {', '.join(sections(text))}"
+        return shown or f"error: {READ_RUNBOOK}: {name[:64]} has no section {str(section)[:64]!r}; {known}"
 
 
 def _given(call: ToolCall) -> dict[str, Any]:
