@@ -144,8 +144,8 @@ def findings_text(findings: Iterable[Cause], most: int) -> str:
     lines: list[str] = []
     for cause in findings:
         cited = "; ".join(f"{one.reading} {one.field}={literal(one.value)}" for one in cause.evidence)
-        where = f" at {cause.where}" if cause.where else ""
-        line = f"- {cause.id} {cause.probability:.2f}{where}: {cause.why} [{cited}]"
+        where = f" (at {cause.where})" if cause.where else ""
+        line = f"- {cause.id} {cause.probability:.2f}: {cause.why}{where} [{cited}]"
         if sum(map(len, lines)) + len(line) > most:
             lines.append("…")
             break

@@ -62,7 +62,7 @@ def test_a_reading_that_a_finding_cites_is_shown_of_any_node() -> None:
 def test_findings_name_their_node() -> None:
     evidence = (Evidence(reading="r3", field="connected_clients", value=64, verified=True),)
     cause = Cause(id="thp", probability=0.9, where="b:2", why="Why.", evidence=evidence)
-    assert findings_text([cause], 500) == "- thp 0.90 at b:2: Why. [r3 connected_clients=64]"
+    assert findings_text([cause], 500) == "- thp 0.90: Why. (at b:2) [r3 connected_clients=64]"
 
 
 @pytest.mark.parametrize("fields", [5, 60])
