@@ -42,6 +42,7 @@ UNRECORDED: Mapping[str, tuple[str, ...]] = {
     "access": tuple(f"{reason}.{name}" for reason in ("key", "channel") for name in ("count", "newest_age", "users")),
     "baseline": ("*.before", "*.now", "*.ratio", "age_days", "other_name", "found", "changed#.field"),
     "config_drift": ("*.differs",),
+    "config_get": ("left_out",),
     "sockets": ("drops", "drops.delta"),
     "cluster": (
         "migrations",

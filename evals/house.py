@@ -27,6 +27,7 @@ FLOORS: Mapping[str, Sequence[Sequence[str]]] = {
         ("settings",),
         ("host", "past"),
         ("connection", "toolbox"),
+        ("arguments",),
         ("redact", "errors", "http", "terminal"),
         ("credentials",),
         ("records", "clock", "tasks", "text", "files", "patterns"),

@@ -12,6 +12,7 @@ TOOLS = (
     "info",
     "clients",
     "read_runbook",
+    "reading",
     "submit_diagnosis",
     "submit_diagnosis",
     "propose_config_set",

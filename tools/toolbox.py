@@ -2,16 +2,15 @@
 
 import asyncio
 import inspect
-import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from inspect import cleandoc
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic_core import ArgsKwargs
+from pydantic import ConfigDict, Field, TypeAdapter
 
+from tools.arguments import asks_for_less, given_arguments, is_number, validated
 from tools.clock import Clock, iso_time
 from tools.errors import BudgetSpent, Bug, ToolError, Unanswered, UsageError, bug
 from tools.records import Reading, Record, Scalar, Unavailable, Values
@@ -40,7 +39,7 @@ _OMITTED = frozenset(
     ("title", "default", "minimum", "maximum", "exclusiveMinimum", "minLength", "maxLength", "minItems", "maxItems",
      "pattern")
 )  # fmt: skip
-"""What a schema leaves out: it would cost room in every prompt; the call checks it, and its error explains it."""
+"""What a schema leaves out: it would cost room in every prompt, and a call is kept within its bounds."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,8 @@ class Tool:
             for part in (prop, prop.get("items", {})):
                 for unsaid in _OMITTED & set(part):
                     del part[unsaid]
+            # The names that a list may hold are the field's own; those that aren't known are passed over.
+            prop.get("items", {}).pop("enum", None)
             if isinstance(prop.get("anyOf"), list):
                 # An argument that may be left out needn't be nullable as well.
                 prop |= next(one for one in prop.pop("anyOf") if one.get("type") != "null")
@@ -199,20 +200,18 @@ class Toolbox:
     async def call(self, name: str, args: Mapping[str, Any] | str = "{}", *, asked: bool = False) -> Reading:
         """Call a tool by name with arguments as a mapping or as JSON text; `asked` if it's a model that does.
 
+        A number outside its bounds is taken to the nearest one; the reading's `args` say with what it was taken.
         Raises `ToolError` for an unknown name or node, arguments that don't fit, or a spent budget: the text tells
         the caller what to change. What the server or host doesn't answer in time is a reading, not an error.
         """
-        given = _arguments(name, args)
+        given = given_arguments(name, args)
         tool = self._resolve(name, given.pop("node", None))
         if self.ends is not None and self._clock.monotonic() >= self.ends:
             raise BudgetSpent("the incident's time is over; conclude from what was read")
-        try:
-            arguments = tool.adapter.validate_python(ArgsKwargs((), given))
-        except ValidationError as error:
-            raise ToolError(f"{name}: {_problems(error)}") from None
+        given, arguments = validated(name, tool.adapter, given)
         begun, began = self._begin(name, given, tool.node), self._clock.monotonic()
-        begun = begun.model_copy(update={"asked": asked, "hasty": asked and _asks_for_less(tool, given)})
-        most = DEADLINE + sum(float(given[key]) for key in ("window", "seconds") if _is_number(given.get(key)))
+        begun = begun.model_copy(update={"asked": asked, "hasty": asked and asks_for_less(tool.adapter, given)})
+        most = DEADLINE + sum(float(given[key]) for key in ("window", "seconds") if is_number(given.get(key)))
         try:
             async with asyncio.timeout(most):
                 values = await tool.call(**arguments)
@@ -267,34 +266,3 @@ class Toolbox:
         self.readings.append(reading)
         self._notify(reading)
         return reading
-
-
-def _asks_for_less(tool: Tool, given: Mapping[str, Any]) -> bool:
-    defaults = {name: one.get("default") for name, one in tool.adapter.json_schema().get("properties", {}).items()}
-    return any(
-        _is_number(value) and _is_number(default := defaults.get(name)) and value < default
-        for name, value in given.items()
-    )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _arguments(name: str, args: Mapping[str, Any] | str) -> dict[str, Any]:
-    if not isinstance(args, str):
-        return dict(args)
-    try:
-        parsed = json.loads(args or "{}")
-    except ValueError as error:
-        raise ToolError(f"{name}: the arguments aren't JSON ({error}); send one JSON object") from None
-    if not isinstance(parsed, dict):
-        raise ToolError(f"{name}: the arguments are a JSON {type(parsed).__name__}; send one JSON object")
-    return parsed
-
-
-def _problems(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(str(part) for part in problem['loc']) or 'arguments'}: {problem['msg']}"
-        for problem in error.errors(include_url=False)
-    )

@@ -73,20 +73,20 @@ fsync-everysec-slow: aof_delayed_fsync grows
 aof-corrupt-start: exit 1, "Bad file format" in the log
 aof-enabled-by-restart: empty after appendonly came by the file
 cow-blowup: rdb_last_cow_size close to used memory
-start-failed: refused, and the log's last life ends in what made it give up at its start
-save-path-unwritable: rdb_last_bgsave_status:err, and its folder can't be written by the server's user
+start-failed: refused; its log says why it gave up at the start
+save-path-unwritable: rdb_last_bgsave_status:err, its folder isn't writable
 save-stuck: a child that saves or rewrites doesn't get on
-aof-rewrite-failing: aof_last_bgrewrite_status:err, the append-only file grows
+aof-rewrite-failing: aof_last_bgrewrite_status:err, the file grows
 
 data
-data-gone: flushed, evicted, expired, restarted empty or synced from an empty primary, by the counters of each
-wrong-database: lookups miss in a database without keys, and the keys stand in another
+data-gone: flushed, evicted, expired, restarted empty or synced from an empty primary
+wrong-database: lookups miss in an empty database, another has the keys
 queue-evicted: allkeys-* evicts while queues live here
 exposed-instance: anybody may come in from elsewhere, and somebody did
 
 replication and failover
 replica-link-down: master_link_status:down
-masterauth-mismatch: a replica never syncs, its master counts NOAUTH
+masterauth-mismatch: a replica never syncs, its primary counts NOAUTH
 backlog-too-small: sync_partial_err grows
 replica-output-loop: sync_full grows with total_forks
 sync-failed: whole copies begin again and again, none is kept
@@ -109,7 +109,7 @@ open-slot: slots migrating or importing
 hot-shard: one node's CPU far above the others'
 
 addresses and clients
-script-missing: errorstat_NOSCRIPT grows with evalsha's failed calls
+script-missing: errorstat_NOSCRIPT grows
 client-errors: one error is a large share of one command's calls
 
 configuration and access
@@ -120,7 +120,7 @@ tls-mismatch: TLS to a plain port hangs, plain to a TLS port resets
 
 network and host
 packet-loss: p99 in steps of 200 or 400 ms; retransmits
-path-latency: even the fastest PING is slow, the server's own times aren't
+path-latency: even the fastest PING is slow, the server isn't
 bandwidth-cap: output flat at the link's rate
 thp: transparent huge pages in the process's memory
 
@@ -131,8 +131,8 @@ client-starved: the client's own threads are busy
 retry-storm: load stays far above the usual after a blip
 
 addresses and clients
-bound-elsewhere: nothing listens at the address that is asked, and the server at another
-announced-address-unreachable: nothing answers at an address that the deployment tells, and its node lives
+bound-elsewhere: nothing listens at this address; the server does at another
+announced-address-unreachable: an announced address is dead, its node lives
 """
 
 

@@ -149,9 +149,13 @@ def prompt_of(incident: Investigation, tools: list[Wire], *, bare: bool = False)
     """What a conversation about an incident begins with."""
     if bare:
         return compose_unaided(incident.symptom)
-    titles = {book.name: book.title for book in incident.library.runbooks}
-    findings = incident.verdict.findings if incident.verdict else ()
-    return compose(incident.symptom, incident.readings(), findings, titles, tools)
+    # The program's own are found by the causes' ids; what a team wrote has names that nobody else knows.
+    titles = {book.name: book.title for book in incident.library.teams}
+    verdict = incident.verdict
+    findings, ruled_out = (verdict.findings, verdict.ruled_out) if verdict else ((), ())
+    return compose(
+        incident.symptom, incident.readings(), findings, titles, tools, ruled_out=[one.id for one in ruled_out]
+    )
 
 
 def read(incident: Investigation, name: str) -> str:
@@ -165,7 +169,7 @@ def read(incident: Investigation, name: str) -> str:
 
 def show_prompt(incident: Investigation, settings: ModelSettings) -> str:
     """The body of the first request, exactly as it would leave."""
-    tools = offered_tools(incident.toolbox)
-    name = incident.use.name
-    body = request_body(name, prompt_of(incident, tools).messages(), tools, max_tokens=settings.max_tokens)
+    tools = offered_tools(incident.toolbox, runbooks=not settings.bare)
+    prompt = prompt_of(incident, tools, bare=settings.bare)
+    body = request_body(incident.use.name, prompt.messages(), tools, max_tokens=settings.max_tokens)
     return escaped_json(json.dumps(body, ensure_ascii=False, indent=2))

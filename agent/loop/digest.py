@@ -2,7 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from itertools import groupby
+from typing import NamedTuple
 
 from agent.answer.diagnosis import Cause
 from agent.evidence.fields import SHOWN
@@ -15,58 +18,110 @@ ALARMING = deferred(
     r"[^.]+\.usec\.delta|peer1\..*|T?ListenDrops\.delta|TCP\w+\.delta"
 )
 """Fields that are shown where they aren't zero."""
-APART = ("connect", "info", "replication", "cluster", "sentinel")
-"""Tools whose readings distinguish one node of a deployment from another."""
-NAMED_SHARE = 0.6
-"""Of the digest, where there are several nodes."""
-LINE_MOST, READING_MOST, WORD_MOST = 420, 4000, 90
+TROUBLE = deferred(
+    r"(rejected_connections|evicted_\w+|errorstat_.*|sync_(full|partial_err)|aof_delayed_fsync|acl_access_denied_\w+|"
+    r"client_\w+_disconnections|.*\.(rejected|failed)_calls)(\.count)?\.delta|T?ListenDrops\.delta"
+)
+"""Those of them that are no part of everyday work."""
+WHO = ("info", "cluster", "sentinel")
+"""Tools whose readings are shown of each node before others."""
+VITAL = ("latency_sample", "clients", "memory", "slowlog", "config_get", "process", "persistence", "replication")
+"""Tools whose readings of the first node are shown next."""
+APART = {
+    "info": r"role|uptime_in_seconds|connected_clients|used_memory|maxmemory|master_link_status|connected_slaves|"
+    r"db0\.keys|total_commands_processed\.rate|used_cpu_(user|sys)_main_thread\.rate",
+    "replication": SHOWN["replication"], "cluster": SHOWN["cluster"], "sentinel": SHOWN["sentinel"],
+}  # fmt: skip
+"""Tools whose readings distinguish one node of a deployment from another, and the fields that do."""
+LINE_MOST, READING_MOST, WORD_MOST, LEFT_MOST = 420, 4000, 90, 300
 
 
-def digest(readings: Iterable[Reading], most: int) -> str:
+class _Line(NamedTuple):
+    """A line of the digest."""
+
+    node: str | None
+    reading: Reading
+    rank: int
+    """0 is shown before all others."""
+    text: str
+
+
+def digest(readings: Iterable[Reading], most: int, cited: Collection[str] = ()) -> str:
     """The vital signs, a line for each reading under its node; at most so many bytes.
 
-    Of further nodes only what distinguishes them is shown: who answers, their role, and what is alarming.
+    Of further nodes only what distinguishes them is shown: who answers, their role, and what is alarming. Where not
+    all fits, the readings that findings cite come first, then what failed or is in trouble; what is left out is named.
     """
-    taken = [reading for reading in readings if reading.tool != "symptom"]
-    newest = {(reading.node, reading.tool): reading.id for reading in taken}
-    by_node: dict[str | None, list[Reading]] = {}
-    for reading in taken:
-        # A longer look replaces a first glance, but not a failure.
-        if reading.unavailable or newest[reading.node, reading.tool] == reading.id:
-            by_node.setdefault(reading.node, []).append(reading)
+    ordered = _lines([reading for reading in readings if reading.tool != "symptom"], frozenset(cited))
+    heads = sum(len(node or "all nodes") + 2 for node in {line.node for line in ordered})
+    whole = heads + sum(len(line.text.encode()) + 1 for line in ordered)
+    # What is left out takes a line of its own.
+    room = most if whole <= most else most - LEFT_MOST
+    used, shown, headed = 0, set[int](), set[str | None]()
+    for number, line in sorted(enumerate(ordered), key=lambda one: one[1].rank):
+        takes = len(line.text.encode()) + 1 + (line.node not in headed) * (len(line.node or "all nodes") + 2)
+        if used + takes <= room:
+            used += takes
+            shown.add(number)
+            headed.add(line.node)
+    lines = list[str]()
+    for node, of_node in groupby((ordered[number] for number in sorted(shown)), key=lambda line: line.node):
+        lines += [f"{node or 'all nodes'}:", *(line.text for line in of_node)]
+    left = [f"{line.reading.id} {line.reading.tool}" for number, line in enumerate(ordered) if number not in shown]
+    return "\n".join([*lines, *([_named(left)] if left else [])]) or "none"
+
+
+def _lines(readings: Sequence[Reading], cited: frozenset[str]) -> list[_Line]:
+    newest = {(reading.node, reading.tool): reading.id for reading in readings}
+    nodes = list(dict.fromkeys(reading.node for reading in readings if reading.node is not None))
+    lines = list[_Line]()
     # What is of no node comes first: which nodes there are.
-    ordered = sorted(by_node.items(), key=lambda item: item[0] is not None)
-    named = next((node for node, _ in ordered if node is not None), None)
-    several = sum(node is not None for node in by_node) > 1
-    lines, used, left = [], 0, 0
-    for node, of_node in ordered:
-        shown = of_node if node in (named, None) else [one for one in of_node if _is_distinctive(one)]
-        # The named node leaves room for the others.
-        bound = most * NAMED_SHARE if several and node == named else most
-        for line in [f"{node or 'all nodes'}:", *map(vital_line, shown)]:
-            if used + len(line.encode()) + 1 > bound - 40:
-                left += 1
-                continue
-            used += len(line.encode()) + 1
-            lines.append(line)
-    if left:
-        lines.append(f"… and {left} lines more")
-    return "\n".join(lines) or "none"
+    for node in dict.fromkeys((*([None] if any(one.node is None for one in readings) else []), *nodes)):
+        for one in readings:
+            # A longer look replaces a first glance, but not a failure, and not what a finding rests on.
+            kept = one.unavailable or newest[node, one.tool] == one.id or one.id in cited if one.node == node else False
+            first = node in (None, *nodes[:1])
+            if kept and (first or one.tool in APART or _is_trouble(one) or one.id in cited):
+                apart = None if first or one.id in cited else APART.get(one.tool)
+                lines.append(_Line(node, one, _rank(one, cited, first=first), vital_line(one, apart)))
+    return lines
 
 
-def _is_distinctive(reading: Reading) -> bool:
-    alarming = any(value and ALARMING.fullmatch(field) for field, value in (reading.values or {}).items())
-    return reading.unavailable is not None or reading.tool in APART or alarming
+def _named(left: Sequence[str]) -> str:
+    """Says what was left out, so that it can be opened."""
+    named = list[str]()
+    for one in left:
+        if sum(len(name) + 2 for name in named) + len(one) > LEFT_MOST - 60:
+            break
+        named.append(one)
+    more = f" and {len(left) - len(named)} more" if len(left) > len(named) else ""
+    return f"… {len(left)} lines left out: {', '.join(named)}{more}"
 
 
-def vital_line(reading: Reading) -> str:
-    """A reading in a line."""
+def _rank(reading: Reading, cited: Collection[str], *, first: bool) -> int:
+    if reading.id in cited:
+        return 0
+    if reading.node is None or _is_trouble(reading):
+        return 1
+    if reading.tool in WHO:
+        return 2
+    return 3 if reading.tool in (VITAL if first else APART) else 4
+
+
+def _is_trouble(reading: Reading) -> bool:
+    """Whether a reading failed, or shows what nobody wants."""
+    grown = any(value and TROUBLE.fullmatch(field) for field, value in (reading.values or {}).items())
+    return reading.unavailable is not None or grown
+
+
+def vital_line(reading: Reading, notable: str | None = None) -> str:
+    """A reading in a line; `notable` are other fields than those that matter first of its tool."""
     head = f"{reading.id} {reading.tool}"
     if reading.unavailable:
         head += f" unavailable={reading.unavailable.kind}"
     values = reading.values or {}
     parts, used = [], len(head)
-    for field in first_fields(reading):
+    for field in first_fields(reading, notable):
         part = f"{field}={literal(values[field])}"
         if (used := used + len(part) + 1) > LINE_MOST:
             break
@@ -75,21 +130,22 @@ def vital_line(reading: Reading) -> str:
     return " ".join([head, *parts, *([f"+{rest}"] if rest else [])])
 
 
-def first_fields(reading: Reading) -> list[str]:
+def first_fields(reading: Reading, shown: str | None = None) -> list[str]:
     """The fields to show first: what is alarming, then what matters, without what is null."""
     values = {field: value for field, value in (reading.values or {}).items() if value is not None}
     alarms = () if reading.tool == "latencystats" else values.items()
     alarming = [field for field, value in alarms if value and ALARMING.fullmatch(field)]
-    notable = re.compile(SHOWN.get(reading.tool, ".*"))
+    notable = re.compile(shown or SHOWN.get(reading.tool, ".*"))
     return [*alarming, *(field for field in values if field not in alarming and notable.fullmatch(field))]
 
 
 def findings_text(findings: Iterable[Cause], most: int) -> str:
-    """The checks' ranking with its evidence; at most so many characters."""
+    """The checks' ranking with its evidence and each one's node; at most so many characters."""
     lines: list[str] = []
     for cause in findings:
         cited = "; ".join(f"{one.reading} {one.field}={literal(one.value)}" for one in cause.evidence)
-        line = f"- {cause.id} {cause.probability:.2f}: {cause.why} [{cited}]"
+        where = f" (at {cause.where})" if cause.where else ""
+        line = f"- {cause.id} {cause.probability:.2f}: {cause.why}{where} [{cited}]"
         if sum(map(len, lines)) + len(line) > most:
             lines.append("…")
             break
@@ -97,16 +153,21 @@ def findings_text(findings: Iterable[Cause], most: int) -> str:
     return "\n".join(lines) or "nothing"
 
 
-def reading_json(reading: Reading, about: str = "", times: int = 1) -> str:
-    """A reading as JSON for the model, cut to a bounded size; `about` explains its fields.
+def reading_json(
+    reading: Reading, said: Mapping[str, object] | None = None, *, most: int = READING_MOST, fields: str | None = None
+) -> str:
+    """A reading as JSON for the model, cut to a bounded size; `said` is what else is to be said of it.
 
-    `times` is how often it was taken with these arguments by now.
+    `fields` is a glob of the fields that are shown.
     """
     values = reading.values or {}
     first = first_fields(reading)
+    ordered = [*first, *(field for field in values if field not in first)]
+    if fields is not None:
+        ordered = [field for field in ordered if fnmatchcase(field, fields)]
     shown: dict[str, Scalar] = {}
-    room = READING_MOST
-    for field in [*first, *(field for field in values if field not in first)]:
+    room = most
+    for field in ordered:
         value = values[field]
         room -= len(field) + len(json.dumps(value)) + 4
         if room < 0:
@@ -115,15 +176,9 @@ def reading_json(reading: Reading, about: str = "", times: int = 1) -> str:
     content: dict[str, object] = {"id": reading.id, "tool": reading.tool, "node": reading.node, "ms": reading.ms}
     content["values"] = shown if reading.values is not None else None
     content["unavailable"] = reading.unavailable.model_dump() if reading.unavailable else None
-    if left := len(values) - len(shown):
-        content["more"] = (
-            f"{left} more fields; ask for less at once (fewer sections, a smaller top or count) to see them"
-        )
-    if times > 1:
-        content["again"] = f"taken {times} times now with these arguments; a window is always a new one"
-    if about:
-        content["about"] = about
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    if left := len(ordered) - len(shown):
+        content["more"] = f"{left} more fields; open them by reading with this id and a glob of their names as `fields`"
+    return json.dumps({**content, **(said or {})}, ensure_ascii=False, separators=(",", ":"))
 
 
 def literal(value: Scalar) -> str:

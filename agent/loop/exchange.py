@@ -3,8 +3,8 @@
 from collections.abc import Collection
 
 from agent.answer.events import Emit, ModelAnswered, ModelAsked
+from agent.loop.offered import OPEN_READING, READ_RUNBOOK, offered_tools
 from agent.loop.submission import SUBMIT
-from agent.loop.tool_calls import READ_RUNBOOK, offered_tools
 from agent.loop.transcript import Transcript
 from agent.model.client import Model
 from agent.model.errors import ModelError, Overflow
@@ -31,7 +31,7 @@ class Dialogue:
         self._emit = emit
         self._cited = cited
         self._tools = offered_tools(toolbox, runbooks=runbooks)
-        self._names = {*toolbox.tools, SUBMIT} | ({READ_RUNBOOK} if runbooks else set())
+        self._names = {*toolbox.tools, SUBMIT, OPEN_READING} | ({READ_RUNBOOK} if runbooks else set())
         self._too_long: int | None = None
         """Bytes of a request that the endpoint found too long; no later one is as long."""
 

@@ -1,11 +1,13 @@
 """The first messages to the model, from the Markdown in `prompts/`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from string import Template
 
 from agent.answer.diagnosis import Cause
 from agent.answer.taxonomy import CAUSES, RootCause
+from agent.loop.catalogue import catalogue
 from agent.loop.digest import digest, findings_text
 from agent.model.request import Wire, request_size
 from tools.records import Reading, Record
@@ -13,10 +15,10 @@ from tools.records import Reading, Record
 FOLDER = Path(__file__).resolve().parent.parent.parent / "prompts"
 """Beside `agent/`, in a checkout and in the wheel alike."""
 FIRST_BYTES = 20_000
-"""Most bytes of the first request, its tools included; a digest of at least `DIGEST_LEAST` always fits in."""
-FURTHER_NODE, MOST_FURTHER = 700, 8
-"""Bytes of the digest for each node after the first, and how many of them count."""
-DIGEST_MOST, DIGEST_LEAST, FINDINGS_MOST, SYMPTOM_MOST = 4000, 1000, 1500, 1500
+"""Bytes of the first request, its tools included, that aren't passed where the least of a digest fits in."""
+DIGEST_MOST, DIGEST_LEAST, FINDINGS_MOST, SYMPTOM_MOST = 4500, 2500, 1500, 1500
+FURTHER_MOST, FURTHER_LEAST, MOST_FURTHER = 700, 250, 8
+"""Bytes of the digest for each node after the first, at most and at least, and how many of them count."""
 
 
 class Prompt(Record):
@@ -32,23 +34,39 @@ class Prompt(Record):
 
 def compose(
     symptom: str, readings: Sequence[Reading], findings: Iterable[Cause], runbooks: Mapping[str, str],
-    tools: Sequence[Wire], causes: Mapping[str, RootCause] = CAUSES,
+    tools: Sequence[Wire], causes: Mapping[str, RootCause] = CAUSES, ruled_out: Collection[str] = (),
 ) -> Prompt:  # fmt: skip
-    """The prompt of an incident; `runbooks` gives titles by name. The digest takes what room the rest leaves."""
+    """The prompt of an incident; `runbooks` gives titles by name, `ruled_out` the causes that the checks ruled out.
+
+    The digest takes what room the rest leaves.
+    """
     template = Template((FOLDER / "incident.md").read_text(encoding="utf-8"))
+    found = tuple(findings)
     parts = {
         "symptom": block_quote(symptom),
-        "findings": findings_text(findings, FINDINGS_MOST),
-        "causes": catalogue(causes.values()),
-        "runbooks": "\n".join(f"- {name}: {title}" for name, title in runbooks.items()) or "none",
+        "findings": findings_text(found, FINDINGS_MOST),
+        "causes": catalogue(causes.values(), readings, ruled_out, {cause.id for cause in found}),
+        "runbooks": "\n".join(f"- {name}: {title}" for name, title in runbooks.items()) or "none of your team's own",
     }
     system = _system((FOLDER / "aids.md").read_text(encoding="utf-8"))
     empty = Prompt(system=system, first=template.substitute(parts, digest=""))
     room = FIRST_BYTES - request_size(empty.messages(), tools)
     # More nodes need more room.
-    further = FURTHER_NODE * min(MOST_FURTHER, len({reading.node for reading in readings if reading.node}) - 1)
-    shown = digest(readings, max(DIGEST_LEAST, min(DIGEST_MOST, room)) + max(0, further))
-    return Prompt(system=system, first=template.substitute(parts, digest=shown).strip())
+    further = max(0, min(MOST_FURTHER, len({reading.node for reading in readings if reading.node}) - 1))
+    most = max(DIGEST_LEAST + FURTHER_LEAST * further, min(DIGEST_MOST + FURTHER_MOST * further, room))
+    cited = {one.reading for cause in found for one in cause.evidence}
+    return Prompt(system=system, first=template.substitute(parts, digest=_digest_of(readings, most, cited)).strip())
+
+
+def _digest_of(readings: Sequence[Reading], most: int, cited: Collection[str]) -> str:
+    """The digest in so many bytes as it's sent, where a quote and the end of a line take two."""
+    room = most
+    while True:
+        shown = digest(readings, room, cited)
+        over = len(json.dumps(shown, ensure_ascii=False).encode()) - 2 - most
+        if over <= 0 or over >= room:
+            return shown
+        room -= over
 
 
 def compose_unaided(symptom: str, causes: Mapping[str, RootCause] = CAUSES) -> Prompt:
@@ -60,11 +78,6 @@ def compose_unaided(symptom: str, causes: Mapping[str, RootCause] = CAUSES) -> P
 
 def _system(aids: str) -> str:
     return Template((FOLDER / "system.md").read_text(encoding="utf-8")).substitute(aids=aids.strip()).strip()
-
-
-def catalogue(causes: Iterable[RootCause]) -> str:
-    """The causes, one line each."""
-    return "\n".join(f"{cause.id}: {cause.sign}" for cause in causes)
 
 
 def block_quote(text: str) -> str:

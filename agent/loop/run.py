@@ -5,9 +5,9 @@ from collections.abc import Callable, Collection
 from agent.answer.diagnosis import Cause
 from agent.answer.events import Emit
 from agent.loop.exchange import Dialogue
+from agent.loop.offered import offered_tools as offered_tools
 from agent.loop.submission import SUBMIT, Conclusion, parse, problems, settle
 from agent.loop.tool_calls import CONCLUDE, ReadRunbook, Refuse, ToolCaller
-from agent.loop.tool_calls import offered_tools as offered_tools
 from agent.loop.transcript import Transcript
 from agent.model.client import Model
 from agent.model.errors import ModelError

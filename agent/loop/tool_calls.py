@@ -1,13 +1,16 @@
-"""The tools that a model is given, and the answers to its calls."""
+"""The answers to a model's calls of tools."""
 
 import asyncio
 import json
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
+from agent.loop.changes import since
 from agent.loop.digest import reading_json
-from agent.loop.submission import SUBMIT, schema
-from agent.model.request import Wire
+from agent.loop.excerpt import excerpt, sections
+from agent.loop.offered import OPEN_READING, READ_RUNBOOK, paragraphs
+from agent.loop.submission import SUBMIT
 from agent.model.response import ToolCall
 from agent.model.usage import Spending
 from tools.errors import ToolError
@@ -15,12 +18,12 @@ from tools.patterns import deferred
 from tools.records import Reading
 from tools.toolbox import Toolbox
 
-READ_RUNBOOK = "read_runbook"
 MOST_CALLS = 8
 """Tools called in one answer: the server may be sick."""
-RUNBOOK_MOST = 6000
-HOPELESS: frozenset[str | None] = frozenset(("not-local", "unknown-command"))
-"""Kinds of unavailable that another call doesn't change."""
+STORED_MOST = 12_000
+"""Bytes of a stored reading that is opened."""
+MOST_NAMED = 40
+"""Readings that are named where another one was asked for."""
 CONCLUDE = f"No more readings: call {SUBMIT} now, with what the readings show. insufficient-evidence is an answer."
 _CHANGING = deferred(
     r"appl|approv|confirm|exec|command|config_?set|^set|flush|shut|kill|restart|roll_?back|del|write|shell|bash|redis",
@@ -31,42 +34,6 @@ ReadRunbook = Callable[[str], str]
 """The text of a runbook by name or by a cause's id; raises `ToolError` naming those that there are."""
 Refuse = Callable[[str, str], None]
 """Is called with what was asked for and refused, and why."""
-
-
-def offered_tools(toolbox: Toolbox, *, runbooks: bool = True) -> list[Wire]:
-    """The tools that the model is given, in a fixed order: those that by the readings so far could tell it something.
-
-    A description is cut to its first paragraph; the rest, on what the fields mean, comes with a tool's first answer.
-    """
-    spared = _pointless(toolbox.readings)
-    tools = [tool for tool in toolbox.schemas() if tool["function"]["name"] not in spared]
-    for tool in tools:
-        function = tool["function"]
-        # An argument that there isn't is refused at the call, whether or not each schema says so.
-        parameters = {name: part for name, part in function["parameters"].items() if name != "additionalProperties"}
-        description = _paragraphs(function["description"])[0]
-        tool["function"] = {**function, "description": description, "parameters": parameters}
-    name = {"type": "string", "description": "Its name in the list, or a cause's id."}
-    parameters = {"type": "object", "properties": {"name": name}, "required": ["name"], "additionalProperties": False}
-    runbook = {"name": READ_RUNBOOK, "description": "The text of a runbook.", "parameters": parameters}
-    return [*tools, *([{"type": "function", "function": runbook}] if runbooks else []), schema()]
-
-
-def _pointless(readings: Sequence[Reading]) -> set[str]:
-    """Tools that have nothing to tell: of a machine that isn't seen from here, a cluster that is none, a past that
-    nobody keeps. Each takes room in every request; one that is called all the same answers."""
-    kinds: dict[str, set[str | None]] = {}
-    for one in readings:
-        kinds.setdefault(one.tool, set()).add(one.unavailable.kind if one.unavailable else None)
-    # Where the URL's port may be wrong, the others were tried before a model is asked.
-    pointless = {"other_ports", *(tool for tool, seen in kinds.items() if seen <= HOPELESS)}
-    modes = {one.get("server_mode") or one.get("redis_mode") for one in readings if one.tool == "info"}
-    if modes and modes <= {"standalone", "sentinel"}:
-        pointless.add("cluster")
-    if "info" in kinds and "history" not in kinds:
-        # Where somebody keeps it, it's read along with INFO.
-        pointless.add("history")
-    return pointless
 
 
 class ToolCaller:
@@ -92,7 +59,7 @@ class ToolCaller:
     async def carry_out(self, calls: Sequence[ToolCall], *, closing: bool) -> list[str]:
         """The answers to calls, in their order."""
         for call in calls:
-            if call.name not in (*self._toolbox.tools, READ_RUNBOOK) and _CHANGING.search(call.name):
+            if call.name not in (*self._toolbox.tools, READ_RUNBOOK, OPEN_READING) and _CHANGING.search(call.name):
                 self._refuse(f"{call.name[:64]} {call.arguments[:120]}", "the model called it; there is no such tool")
         if closing:
             return [self._conclude] * len(calls)
@@ -104,42 +71,83 @@ class ToolCaller:
     async def _answer(self, call: ToolCall) -> str:
         if call.name == READ_RUNBOOK and self._read_runbook is not None:
             return self._runbook(call, self._read_runbook)
+        if call.name == OPEN_READING:
+            return self._stored(call)
         try:
             # The reserve is for the conclusion.
             async with asyncio.timeout(max(0.1, self._spending.left - self._spending.reserve)):
                 reading = await self._toolbox.call(call.name, call.arguments, asked=True)
         except ToolError as error:
-            further = [READ_RUNBOOK] * self.reads_runbooks + [SUBMIT]
+            further = [OPEN_READING, *[READ_RUNBOOK] * self.reads_runbooks, SUBMIT]
             more = f", {', '.join(further)}" if call.name not in self._toolbox.tools else ""
             return f"error: {error}{more}"
         except TimeoutError:
             return f"error: the time for readings ended before {call.name} answered. {self._conclude}"
         except RecursionError:
             return f"error: {call.name}: the arguments are nested too deeply; send one flat JSON object"
-        about = _paragraphs(self._toolbox.tools[call.name].description)[1]
-        first = call.name not in self._explained
-        self._explained.add(call.name)
-        return reading_json(reading, about if first else "", self._times(reading))
+        said: dict[str, object] = {
+            "bounds": _kept_within(call, reading),
+            "since": self._since(reading),
+            "again": self._again(reading),
+        }
+        return reading_json(reading, {name: text for name, text in said.items() if text} | self._about(reading.tool))
 
-    def _times(self, reading: Reading) -> int:
+    def _about(self, tool: str) -> dict[str, object]:
+        """What a tool's fields mean: said once."""
+        known = self._toolbox.tools.get(tool)
+        about = paragraphs(known.description)[1] if known and tool not in self._explained else ""
+        self._explained.add(tool)
+        return {"about": about} if about else {}
+
+    def _again(self, reading: Reading) -> str:
         """How often a reading was taken with the same arguments, this time included: deltas may need it again."""
         same = (reading.tool, reading.node, reading.args)
-        return sum((one.tool, one.node, one.args) == same for one in self._toolbox.readings)
+        times = sum((one.tool, one.node, one.args) == same for one in self._toolbox.readings)
+        return f"taken {times} times now with these arguments; a window is always a new one" if times > 1 else ""
+
+    def _since(self, reading: Reading) -> dict[str, object] | None:
+        found = since(self._toolbox.readings, reading, self._toolbox.tools[reading.tool].adapter)
+        if found is None:
+            return None
+        told: dict[str, object] = {"reading": found.reading, "seconds": found.seconds}
+        told["changed"] = list(found.lines) or "nothing"
+        return told | ({"more": f"{found.left_out} more fields changed"} if found.left_out else {})
+
+    def _stored(self, call: ToolCall) -> str:
+        given = _given(call)
+        id, fields = (given.get(name) for name in ("id", "fields"))
+        stored = next((one for one in self._toolbox.readings if one.id == id), None)
+        if stored is None:
+            known = ", ".join(f"{one.id} {one.tool}" for one in self._toolbox.readings[-MOST_NAMED:])
+            return f"error: {OPEN_READING}: there is no reading {str(id)[:20]!r}; the newest are {known}"
+        glob = fields if isinstance(fields, str) and fields else None
+        return reading_json(stored, {"at": stored.at} | self._about(stored.tool), most=STORED_MOST, fields=glob)
 
     def _runbook(self, call: ToolCall, read: ReadRunbook) -> str:
-        try:
-            given = json.loads(call.arguments)
-        except (ValueError, RecursionError):
-            given = None
-        name = given.get("name") if isinstance(given, dict) else None
+        given = _given(call)
+        name, section = given.get("name"), given.get("section")
         if not isinstance(name, str):
             return f'error: {READ_RUNBOOK}: send one JSON object such as {{"name": "..."}}'
         try:
-            return read(name)[:RUNBOOK_MOST]
+            text = read(name)
         except ToolError as error:
             return f"error: {error}"
+        shown = excerpt(text, section if isinstance(section, str) and section else None)
+        known = f"it has {', '.join(sections(text))}"
+        return shown or f"error: {READ_RUNBOOK}: {name[:64]} has no section {str(section)[:64]!r}; {known}"
 
 
-def _paragraphs(description: str) -> tuple[str, str]:
-    first, _, rest = description.partition("\n\n")
-    return " ".join(first.split()), " ".join(rest.split())
+def _given(call: ToolCall) -> dict[str, Any]:
+    """The arguments of a call of the loop's own tools; none where they can't be read."""
+    try:
+        given = json.loads(call.arguments)
+    except (ValueError, RecursionError):
+        return {}
+    return given if isinstance(given, dict) else {}
+
+
+def _kept_within(call: ToolCall, reading: Reading) -> str:
+    """Says which arguments were taken to a bound."""
+    given = _given(call)
+    other = [f"{name}={json.dumps(value)}" for name, value in reading.args.items() if given.get(name) != value]
+    return f"taken with {', '.join(other)}, as far as the tool goes" if other else ""

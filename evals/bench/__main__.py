@@ -38,7 +38,7 @@ PARTS: Mapping[str, Measure] = {
     "start-up": start_up, "packages": packages, "prompt": prompt, "beside": beside, "clients": clients, "nodes": nodes,
     "targets": targets,
 }  # fmt: skip
-SHARES: Mapping[str, float] = {"packages": 30, "beside": 110, "clients": 65, "nodes": 70, "targets": 60}
+SHARES: Mapping[str, float] = {"packages": 30, "prompt": 40, "beside": 110, "clients": 65, "nodes": 70, "targets": 60}
 """Seconds that a part takes on a machine that has nothing else to do, 10 where it isn't named.
 
 Of what is left each part has its share, so that a slow one leaves the others theirs; what it leaves is theirs too.

@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import json
 import random
+import re
 import statistics
 import sys
 
 from agent.investigation.investigation import Investigation
+from agent.investigation.model_stage import prompt_of
 from agent.investigation.sources import Options
-from agent.loop.prompts import compose
 from agent.loop.run import offered_tools
 from agent.model.request import request_size
 from agent.runbooks.library import load
@@ -30,6 +31,9 @@ ROUNDS = 10
 PIP_WITHIN = 20.0
 HELP_AT_MOST, PROMPT_AT_MOST, PACKAGES_AT_MOST, SNAPSHOT_AT_MOST = 4.0, 20_000, 26, 25.0
 """Times `python -c pass`, bytes, packages, and milliseconds for two samples of the vital signs."""
+UNDER_LOAD = "a healthy server under load"
+INCIDENTS = {UNDER_LOAD: "healthy-load", "a server with a fault": "connection-leak", "a cluster": "healthy-cluster"}
+"""What a model's first request is measured on."""
 
 
 async def start_up(kind: ServerKind, page: Page) -> None:
@@ -75,23 +79,31 @@ async def packages(kind: ServerKind, page: Page) -> None:
 
 async def prompt(kind: ServerKind, page: Page) -> None:
     """How large the first request to a model is, and how fast two samples are, on a healthy node under load."""
-    page.say("prompt: a healthy server under load")
-    async with FAULTS["healthy-load"].begin(kind, random.Random(1)) as incident:
-        target = parse_target(incident.url, environ={})
-        case = Investigation(target, SYMPTOM, load(), SystemClock(), lambda event: None, Options())
-        try:
-            verdict = await case.survey()
-            titles = {book.name: book.title for book in case.library.runbooks}
-            tools = offered_tools(case.toolbox)
-            first = compose(case.symptom, case.readings(), verdict.findings, titles, tools)
-        finally:
-            await case.close()
-        size = request_size(first.messages(), tools)
-        took = await _samples(incident.url)
-    page.gate(Gate(name="first request to a model", limit=PROMPT_AT_MOST, exact=True, unit="bytes", value=size,
-                   low=size, high=size, why=f"outcome {verdict.outcome}"))  # fmt: skip
-    page.gate(Gate(name="two samples of the vital signs, the window aside", limit=SNAPSHOT_AT_MOST, unit="ms",
-                   value=statistics.median(took), low=min(took), high=statistics.median(took)))  # fmt: skip
+    for what, fault in INCIDENTS.items():
+        page.say(f"prompt: {what}")
+        async with FAULTS[fault].begin(kind, random.Random(1)) as incident:
+            size, left_out, outcome = await _first_request(incident.url)
+            took = await _samples(incident.url) if what == UNDER_LOAD else []
+        page.gate(Gate(name=f"first request to a model, {what}", limit=PROMPT_AT_MOST, exact=True, unit="bytes",
+                       value=size, low=size, high=size, why=f"outcome {outcome}"))  # fmt: skip
+        page.note(f"{what}: {left_out} lines of readings are left out of the first request")
+        if took:
+            page.gate(Gate(name="two samples of the vital signs, the window aside", limit=SNAPSHOT_AT_MOST, unit="ms",
+                           value=statistics.median(took), low=min(took), high=statistics.median(took)))  # fmt: skip
+
+
+async def _first_request(url: str) -> tuple[int, int, str]:
+    """Bytes of an incident's first request, the readings' lines that it leaves out, and the checks' outcome."""
+    target = parse_target(url, environ={})
+    case = Investigation(target, SYMPTOM, load(), SystemClock(), lambda event: None, Options())
+    try:
+        verdict = await case.survey()
+        tools = offered_tools(case.toolbox)
+        first = prompt_of(case, tools)
+    finally:
+        await case.close()
+    left_out = re.search(r"^… (\d+) lines left out", first.first, re.MULTILINE)
+    return request_size(first.messages(), tools), int(left_out[1]) if left_out else 0, verdict.outcome
 
 
 async def _samples(url: str) -> list[float]:

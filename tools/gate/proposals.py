@@ -95,9 +95,9 @@ class Proposals:
 async def propose_config_set(
     node: Node,
     proposals: Proposals,
-    parameter: Annotated[str, Field(max_length=64, description="One parameter's name.")],
+    parameter: Annotated[str, Field(max_length=64)],
     value: Annotated[str, Field(max_length=256)],
-    why: Annotated[str, Field(max_length=400, description="What it fixes, for the person who decides.")],
+    why: Annotated[str, Field(max_length=400, description="For the person who decides")],
 ) -> Values:
     """Propose one CONFIG SET; a person decides. Nothing is changed.
 

@@ -25,7 +25,7 @@ _TEMPORARY = deferred(r"temp-.*\.(rdb|aof)")
 
 @reads
 async def disk(host: Host) -> Values:
-    """Space and inodes where the server keeps its data and its log, and what its RDB and AOF files take.
+    """Space and inodes where the server keeps its data and its log.
 
     `dir_*` is of the data folder, `log_*` of the log's. Sizes in bytes; `free` is what a user who isn't root may still
     write, `used_share` 0 to 1 of that; `inodes_*` are null where the file system doesn't count them. `read_only` is

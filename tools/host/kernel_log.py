@@ -72,7 +72,7 @@ class Kill(Record):
 
 @reads
 async def kernel_log(host: Host) -> Values:
-    """Redis and Valkey processes that the kernel killed to free memory, and trouble of the machine, from its log.
+    """The kernel's log: out-of-memory kills, trouble of the machine.
 
     `oom_kill.count` such kills of servers stand in the log (of any server of the machine, a forked child too), and
     `oom_kill.pids` are the last of them, oldest first. `oom_kill.newest_age` (seconds), `.pid`, `.name`,

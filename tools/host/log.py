@@ -32,7 +32,7 @@ _DESTINATIONS = (("pipe:", "pipe"), ("socket:", "socket"), ("/dev/null", "null")
 
 @reads
 async def log(host: Host, lines: Annotated[int, Field(ge=1, le=2000)] = 200) -> Values:
-    """The tail of the server's log as counted events (restarts, fork, disk, replication, limits).
+    """The tail of the server's log, as counted events.
 
     `<event>.count` and `<event>.newest_age` (seconds) of what the last `lines` say, and of what is critical in this
     life and stands only before them (`earlier_critical` counts those lines), with figures inside them such as

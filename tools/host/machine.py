@@ -40,7 +40,7 @@ class Sample(NamedTuple):
 
 @reads
 async def machine(host: Host, window: Window = 1.0) -> Values:
-    """The server's machine: CPU, load, memory, swap, network, pressure, the busiest other process.
+    """The machine: CPU, memory, swap, network, pressure, busiest process.
 
     `cpu_*_share` are of all cores together, `top_process.cpu_share` of one core; that process is neither the server
     nor this program. Sizes in bytes; `.rate` is per second and `.delta` over the window. `net_*` sums the interfaces

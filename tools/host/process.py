@@ -55,7 +55,7 @@ class Gone(Exception):
 
 @reads
 async def process(host: Host, window: Window = 1.0) -> Values:
-    """The server's process on its machine (ps): state, memory, file limit, CPU, scheduling, control group.
+    """The server's process: state, memory, file limit, CPU, control group.
 
     `state` is /proc's letter (T stopped, D uninterruptible, Z zombie), `stopped` T or t. Sizes in bytes. Shares are
     of one core over the window: `cpu_share` of all threads, `main_cpu_share` of the main thread, `main_run_share` and

@@ -25,7 +25,7 @@ _UNIX_LISTENS, _UNIX_CONNECTED, _UNIX_CONNECTING = 0x10000, 3, 2
 
 @reads
 async def sockets(host: Host, window: Window = 1.0) -> Values:
-    """The server's sockets (the runbook's netstat): its listen queue, its connections by TCP state.
+    """The server's sockets: its listen queue, connections by TCP state.
 
     `recv_q` connections wait to be accepted in a queue for `send_q` (of several listeners the sum and the largest;
     null where it isn't told); above it new ones are dropped. Connections by state are the server's side, those not

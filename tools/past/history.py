@@ -66,10 +66,10 @@ def parse_moment(text: str, now: datetime) -> datetime:
 async def history(
     node: Node,
     source: History,
-    at: Annotated[str | None, Field(description="When the page came: 14:05 or ISO 8601.")] = None,
+    at: Annotated[str | None, Field(description="When it began: 14:05 or ISO 8601")] = None,
     minutes: Annotated[int, Field(ge=1, le=720)] = 30,
 ) -> Values:
-    """Prometheus' figures before, at and after the page, and what changed most against its own past.
+    """Prometheus' figures before, at and after the page, and what changed most.
 
     `at` is the page's time (UTC), `start` and `end` what was looked at, in steps of `step_seconds` of which each has
     its largest value (its smallest, of what is bad when low). `<field>.before` is the median of the minutes before,

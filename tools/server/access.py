@@ -17,7 +17,7 @@ SHOWN = 6
 
 @reads
 async def access(node: Node) -> Values:
-    """Who the agent is to the server, and ACL LOG by reason: who was refused, how often, how long ago.
+    """Who the agent is to the server; ACL LOG: who was refused, how often, when.
 
     `user` is the agent's own, `user.default` whether it's the default one. Per reason (auth is WRONGPASS; command,
     key and channel are NOPERM) `<reason>.count`, `.newest_age` in seconds and `.users`, how many names were refused;

@@ -36,7 +36,7 @@ class Seen(Record):
 
 @reads
 async def big_keys(node: Node, calls: Annotated[int, Field(ge=10, le=300)] = 120) -> Values:
-    """A bounded sample of the keys of the URL's database, and the largest of them.
+    """A bounded sample of the database's keys, the largest first.
 
     `sampled` keys of `dbsize` were looked at (`share_seen`): with a small share the largest of all is most likely not
     among them. `k1` is the largest: `.key`, `.type`, `.bytes`, `.length` (elements; bytes of a string), `.ttl_ms` (-1

@@ -34,7 +34,7 @@ async def clients(
     node: Node,
     groups: Annotated[int, Field(ge=1, le=20)] = 6,
 ) -> Values:
-    """Who is connected: by owner (`o1`) and by owner, command and flags (`g1`), most first; buffers.
+    """Who is connected, by owner (`o1`) and by command and flags (`g1`); buffers.
 
     An owner's `cmds` are its clients' last commands. `db0.clients` of them selected database 0 and `db0.readers` of
     those looked something up last, with the name and address of one. Each with count, idle and age in seconds, and

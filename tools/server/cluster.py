@@ -124,7 +124,7 @@ def _slot(text: str) -> int | None:
 
 @reads
 async def cluster(node: Node, window: Window = 2.0) -> Values:
-    """The cluster as this node sees it: state, slots, failed nodes, open slots, own share, redirects.
+    """The cluster as this node sees it: state, slots, failed nodes, redirects.
 
     `slots_unserved` are slots without a working primary, `down1` the first node that isn't ok (`.state` is fail where
     the majority agrees, pfail where only this node says so). Only a slot's own two nodes tell that it's open:

@@ -32,7 +32,7 @@ async def commandstats(
     window: Window = 2.0,
     top: Annotated[int, Field(ge=1, le=50)] = 12,
 ) -> Values:
-    """Calls, time and failures of each command, since the start and over the window.
+    """Calls, time and failures by command.
 
     `<command>.<field>` is since the start, `<command>.<field>.delta` over the window (usec_per_call.delta is the
     mean cost of the calls within it). What was refused or failed is shown however cheap it is, commands that only this

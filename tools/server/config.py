@@ -1,5 +1,7 @@
 """CONFIG GET, secrets hidden by the names that come back."""
 
+import fnmatch
+import re
 from typing import Annotated
 
 from pydantic import Field
@@ -12,7 +14,10 @@ from tools.toolbox import reads
 
 LONGEST = 2048
 """Characters of a value that are read."""
-Parameter = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+MOST_MATCHED = 64
+"""Parameters that are shown of what globs match; a server has some 250."""
+Parameter = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.?-]*(\*[A-Za-z0-9_.?-]*){0,2}$")]
+"""A name or a glob. Matching many stars takes a server time that grows with each."""
 
 
 @reads
@@ -20,16 +25,25 @@ async def config_get(
     node: Node,
     parameters: Annotated[list[Parameter], Field(min_length=1, max_length=32)],
 ) -> Values:
-    """CONFIG GET: running values. Secrets come as ***.
+    """Running values by name or glob; secrets come as ***.
 
-    A parameter that this server doesn't have is null.
+    A parameter that this server doesn't have is null. `left_out` is how many more a glob matched.
     """
     read = await read_config(node, parameters)
-    return {name: read.get(name.lower()) for name in parameters}
+    exact = [name for name in parameters if not _is_glob(name)]
+    shown: Values = {name: read.get(name.lower()) for name in exact}
+    named = {name.lower() for name in exact}
+    matched = [name for name in read if name not in named]
+    shown |= {name: read[name] for name in matched[:MOST_MATCHED]}
+    return {**shown, "left_out": left} if (left := len(matched[MOST_MATCHED:])) else shown
+
+
+def _is_glob(name: str) -> bool:
+    return "*" in name or "?" in name
 
 
 async def read_config(node: Node, parameters: list[str]) -> dict[str, Scalar]:
-    """Running values by lower-case name.
+    """Running values by lower-case name, of a glob all that it matches.
 
     Before 7.0 CONFIG GET takes one name: several are then had by reading all, which costs less than a command each.
     """
@@ -39,7 +53,12 @@ async def read_config(node: Node, parameters: list[str]) -> dict[str, Scalar]:
         node.one_config = True
         (reply,) = await node.ask(("CONFIG", "GET", "*"))
     wanted = {name.lower() for name in parameters}
-    return {name: value for name, value in _pairs(node, reply).items() if name in wanted}
+    globs = [re.compile(fnmatch.translate(name)) for name in wanted if _is_glob(name)]
+    return {
+        name: value
+        for name, value in _pairs(node, reply).items()
+        if name in wanted or any(glob.match(name) for glob in globs)
+    }
 
 
 def _pairs(node: Node, reply: Reply) -> dict[str, Scalar]:

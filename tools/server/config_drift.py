@@ -32,7 +32,7 @@ DEFAULTS = {
 
 @reads
 async def config_drift(node: Node, host: Host) -> Values:
-    """CONFIG GET against the configuration file: what a restart would change. A file needs the server's machine.
+    """Running values against the configuration file.
 
     `<param>.file` and `<param>.running` for each that differs, `drifted` how many do; `.file` is null for one that
     the file leaves out and that doesn't run with its built-in value (set at run time or by an argument): those are

@@ -19,7 +19,7 @@ SILENT_FOR = 6.5
 
 @reads
 async def connect(node: Node, timeout: Timeout = PATIENCE) -> Values:
-    """A new connection, each stage timed apart: dns, tcp, tls, auth, first PING.
+    """A new connection, timed by stage: dns, tcp, tls, auth, PING.
 
     Milliseconds in dns_ms, tcp_ms, tls_ms, auth_ms, first_ping_ms. `stage` is where it stands or failed.
     Of a connect that failed, `icmp` is the network's own error (prohibited, port-, host-, net-unreachable) and
@@ -57,7 +57,7 @@ async def ping(node: Node, timeout: Timeout = PATIENCE) -> Values:
 
 @reads
 async def silence(node: Node, seconds: Annotated[float, Field(ge=1, le=12)] = SILENT_FOR) -> Values:
-    """What a server that doesn't answer still does: accept, answer late, reject an unknown command.
+    """What a server that doesn't answer still does.
 
     An unknown command that is answered while PING hangs is CLIENT PAUSE ALL; -BUSY after 5 s is a script; neither
     for over 6 s is a process that doesn't run. Ends as soon as it's clear.

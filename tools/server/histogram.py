@@ -52,7 +52,7 @@ async def latencystats(
     window: Window = 2.0,
     top: Annotated[int, Field(ge=1, le=40)] = 10,
 ) -> Values:
-    """Percentiles of each command's time on the server, since the start and within the window.
+    """Percentiles of each command's time on the server.
 
     `<command>.p50_usec`, `.p99_usec` and `.p99.9_usec` are since the start, in microseconds; `.window_p50_usec`,
     `.window_p99_usec` and `.window_max_usec` are of the `.calls.delta` calls within the window, as upper bounds of

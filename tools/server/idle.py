@@ -18,7 +18,7 @@ async def idle_probe(
     node: Node,
     seconds: Annotated[float, Field(ge=1, le=15)] = 8.0,
 ) -> Values:
-    """Open one more connection, let it rest, and see whether it lived.
+    """Open another connection, leave it idle, and see whether it lives.
 
     `closed_by_peer` after `closed_after_seconds`; else `ping_after` is PONG, timeout or reset. `still_listed` tells
     whether the server still lists that connection as a client.

@@ -211,7 +211,7 @@ async def info(
     sections: Annotated[list[Section], Field(min_length=1)],
     window: Window = 2.0,
 ) -> Values:
-    """INFO sampled twice: the last values, `.delta` over the window, `.rate` a second.
+    """INFO sampled twice.
 
     This program's own connections, commands and errors are taken out of the deltas. `window_seconds` is the window.
     """

@@ -25,7 +25,7 @@ _COUNTERS = (
 
 @reads
 async def keyspace(node: Node, window: Window = 2.0) -> Values:
-    """Keys with and without a TTL by database; what expired, was evicted, hit and missed over the window.
+    """Keys and TTLs by database; expired, evicted, hits and misses.
 
     `ttl_coverage` is expires/keys (null without keys), `avg_ttl` in milliseconds. `expired_keys.delta`,
     `evicted_keys.delta`, `keyspace_hits.delta` and `keyspace_misses.delta` are over the window, `hit_ratio` of the

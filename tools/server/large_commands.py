@@ -17,7 +17,7 @@ LATELY = 600
 
 @reads
 async def large_commands(node: Node) -> Values:
-    """The largest reply and the largest request of the last ten minutes, where the server keeps them (Valkey 8.1).
+    """The largest reply and request of the last ten minutes (Valkey 8.1).
 
     For each of `reply` and `request`: `.count` of them stand in the log's newest 16 (those above
     commandlog-reply-larger-than and commandlog-request-larger-than, 1 MiB by default), and of the largest `.bytes`,

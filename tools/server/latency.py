@@ -24,7 +24,7 @@ async def latency_sample(
     count: Annotated[int, Field(ge=1, le=200)] = 60,
     seconds: Annotated[float, Field(ge=0, le=30)] = 2.0,
 ) -> Values:
-    """PINGs spread over a time, as redis-cli --latency: min to max in milliseconds.
+    """PINGs spread over `seconds`: min to max in ms.
 
     `over_10ms_share` is the share above 10 ms, `timeouts` those without a reply in 2 s. Measured from here, over the
     held connection. `series_ms` are the slowest of up to 60 slices in turn, as in --latency-history. A reply counts

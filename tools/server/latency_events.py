@@ -36,7 +36,7 @@ class Event(Record):
 
 @reads
 async def latency_events(node: Node, window: Window = 2.0) -> Values:
-    """Stalls that the server measured itself, by event (command, fork...), and its doctor's advice.
+    """Stalls that the server measured itself, by event.
 
     `<event>.last_ms` and `.age` (seconds) are of the latest spike, `.max_ms` of the worst, `.new` tells whether one
     came within the window (null: it can't be told); `.spikes_60s`, `.max_60s_ms`, `.spikes_600s` and `.max_600s_ms`

@@ -29,7 +29,7 @@ async def lists(
     calls: Annotated[int, Field(ge=6, le=100)] = 12,
     window: Annotated[float, Field(ge=0, le=10)] = 0.8,
 ) -> Values:
-    """Lists of the URL's database and their lengths, the longest first, found by a bounded SCAN.
+    """Lists by a bounded SCAN, the longest first, and how they grow.
 
     `l1.key`, `l1.length` in elements, `l1.length.delta` over the window. `lists` were found, `looked_at` asked; names
     as queues have them come first. `complete` says whether the search saw all keys and asked every list. Elements are

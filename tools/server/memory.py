@@ -37,7 +37,7 @@ MOVES = frozenset(
 
 @reads
 async def memory(node: Node, window: Window = 2.0) -> Values:
-    """Memory by owner, fragmentation, use of maxmemory and MEMORY DOCTOR; bytes, deltas over the window.
+    """Memory by owner, fragmentation, use of maxmemory.
 
     INFO memory and what MEMORY STATS adds, under their own names. `owner.<name>` are the bytes that aren't data:
     clients, replication_backlog, aof_buffer, scripts and functions (their Lua memory included, which isn't part of

@@ -23,7 +23,7 @@ _PATH = deferred(r"[A-Za-z0-9_./:-]{1,128}")
 
 @reads
 async def persistence(node: Node, window: Window = 2.0) -> Values:
-    """RDB and AOF: status, ages, forks, copy-on-write, settings, and whether writes are refused.
+    """RDB and AOF: status, ages, forks, refused writes.
 
     INFO persistence with deltas, ages and times in seconds, sizes in bytes. `rdb_last_save_age` counts from the start
     where nothing was saved since (`rdb_saved_since_start`). `fork_usec_per_gb` is latest_fork_usec per GB of

@@ -35,9 +35,9 @@ Collection = Literal["list", "hash", "set", "zset", "stream"]
 async def prefixes(
     node: Node,
     calls: Annotated[int, Field(ge=4, le=20)] = 6,
-    kind: Annotated[Collection | None, Field(description="A type of which a large key is looked for besides.")] = None,
+    kind: Annotated[Collection | None, Field(description="Look for a large one of this type too")] = None,
 ) -> Values:
-    """How key names begin, by a small sample, and what a few of those keys weigh; cheaper than big_keys.
+    """What key names begin with, and what a few of them weigh.
 
     `p1.prefix` is how most of the `sampled` names of the URL's database begin, `p1.share` their share of the sample,
     `p1.key_bytes` what one of them takes (MEMORY USAGE with its default samples; null where none was weighed),

@@ -84,7 +84,7 @@ def attached(info: Mapping[str, Scalar]) -> list[Attached]:
 
 @reads
 async def replication(node: Node, window: Window = 2.0) -> Values:
-    """Replication from this end: link, offsets, each replica's lag, backlog, syncs, buffers, limits.
+    """Replication from this end: link, offsets, lag, backlog, syncs.
 
     On a replica `master_link_status` and `link_state` (connect: waits to try again; connecting, handshake, sync,
     connected; a refused replica passes through all but the last) tell of the link up. `replica1` is the replica that is

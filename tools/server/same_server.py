@@ -19,7 +19,7 @@ _ROLES = ("master", "slave", "sentinel")
 
 @reads
 async def same_server(node: Node, connections: Annotated[int, Field(ge=1, le=4)] = 2) -> Values:
-    """Open so many more connections to the node's address, and compare who answers: a balancer spreads them.
+    """Open more connections to the address, and compare who answers.
 
     `runs` is how many different servers (run_ids) answered, `roles` what they are; `c1` is the held connection, each
     with `.run` (the first 8 digits), `.role`, `.port` of its own, and `.uptime` in seconds.

@@ -14,7 +14,7 @@ FUNCTIONS_SINCE = 7
 
 @reads
 async def script(node: Node) -> Values:
-    """What runs while the server says -BUSY: `running` is script, function, module or null for nothing.
+    """What runs while the server says -BUSY.
 
     `role` is the server's own (a script can't write on a read-only replica). Of a function `command` is FCALL or
     FCALL_RO, which never writes, and `duration_ms` how long it has run; of a script neither is known, and of

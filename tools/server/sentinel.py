@@ -201,7 +201,7 @@ async def sentinel(
     window: Window = 2.0,
     master: Annotated[str | None, Field(description="Name of one master; null for all.")] = None,
 ) -> Values:
-    """A sentinel's view: masters, quorum, replicas it could promote, other sentinels, and new events.
+    """A sentinel's view: masters, quorum, replicas, events.
 
     Per master `m1.flags`, `.ckquorum` (ok, no-quorum, no-majority, no-quorum-no-majority) with `.usable_sentinels`,
     and `.good_replicas`: how many replicas it could promote now. Per replica `m1.r1.barred` says why it couldn't

@@ -47,7 +47,7 @@ async def slowlog(
     count: Annotated[int, Field(ge=1, le=64)] = 32,
     log: Log = "slow",
 ) -> Values:
-    """Newest entries of the slow log (or of large requests or replies) by command.
+    """Newest entries of the slow log, by command.
 
     Durations are in microseconds (`usec`, `max_usec`), sizes of the large ones in bytes (`bytes`, `max_bytes`), ages
     in seconds. `len` is the log's length; where the newest came within ten minutes, older ones are read as well, and

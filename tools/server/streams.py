@@ -47,11 +47,11 @@ class Stream:
 @reads
 async def streams(
     node: Node,
-    keys: Annotated[Sequence[str], Field(max_length=10, description="Keys or their handles; none: search.")] = (),
+    keys: Annotated[Sequence[str], Field(max_length=10, description="Keys or handles; none: search")] = (),
     calls: Annotated[int, Field(ge=20, le=200)] = 60,
     window: Annotated[float, Field(ge=0, le=10)] = 1.0,
 ) -> Values:
-    """Streams, their groups' pending and lag, worst first; found by a bounded SCAN or given.
+    """Streams and their groups' pending and lag, worst first.
 
     `s1.length` in entries; per group `s1.g1.group`, `.pending` (delivered, not acknowledged), `.lag` (not delivered
     yet; null before 7.0, and where deletions hide it), `.consumers`, `.entries-read`, `.last-delivered-id`, `.idle_ms`

@@ -26,7 +26,7 @@ HOPS = 4
 
 @reads
 async def topology(deployment: Deployment) -> Values:
-    """Which nodes belong to this deployment, as those that were given tell it.
+    """Which nodes belong to this deployment.
 
     `topology` is standalone, replication, sentinel or cluster. Per node `n1.node`, `.role`, and `.seen`: how the node
     that told of it sees it (up, down), which can differ from what is seen from here; `self` for the teller. Of more

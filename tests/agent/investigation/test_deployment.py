@@ -212,5 +212,5 @@ async def test_a_model_names_the_node_that_it_asks(kind: ServerKind) -> None:
         first = compose(case.symptom, case.readings(), (), {}, offered_tools(case.toolbox)).first
         await case.close()
     assert (reading.node, reading.get("role")) == (replica, "slave")
-    assert "node" in tools["replication"] and "node" not in tools["topology"]
+    assert "node" in tools["replication"] and "topology" not in tools
     assert f"{deployment.primary.name}:" in first and f"{replica}:" in first

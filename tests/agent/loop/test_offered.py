@@ -2,7 +2,7 @@
 
 from agent.investigation.investigation import Investigation
 from agent.investigation.sources import Options
-from agent.loop.tool_calls import offered_tools
+from agent.loop.offered import offered_tools
 from agent.runbooks.library import load
 from tools.clock import SystemClock
 from tools.connection.target import parse_target
@@ -41,3 +41,36 @@ def test_a_machine_that_is_not_seen_from_here() -> None:
     away = [read(tool, here=False) for tool in MACHINE]
     assert not offered(*away) & MACHINE
     assert "machine" in offered(*away, read("machine", {"cores": 2}, node="127.0.0.1:2"))
+
+
+def test_a_primary_that_is_alone() -> None:
+    alone: Values = {**STANDALONE, "role": "master", "connected_slaves": 0}
+    topology = read("topology", {"topology": "standalone", "sentinels": "none"})
+    names = offered(read("info", alone), topology, read("replication", {"role": "master"}))
+    assert not names & {"topology", "replication", "same_server", "cluster"}
+    joined = offered(read("info", {**alone, "connected_slaves": 1}), topology, read("replication", {"role": "master"}))
+    assert joined >= {"replication", "same_server"}
+    assert "same_server" in offered(read("info", alone), topology, read("same_server", {"runs": 2}))
+
+
+def test_a_server_that_answers_at_once() -> None:
+    prompt = (read("connect", {"stage": "ping"}), read("latency_sample", {"answered": 60}))
+    assert not offered(*prompt) & {"ping", "silence", "script"}
+    busy = Reading(
+        id="r9", tool="memory", args={}, node="127.0.0.1:1", at="2026-01-31T02:05:07Z", ms=1.0, values=None,
+        unavailable=Unavailable(kind="busy", detail="-BUSY"),
+    )  # fmt: skip
+    assert offered(*prompt, busy) >= {"ping", "silence", "script"}
+
+
+def test_a_server_without_keys() -> None:
+    keyed = {"big_keys", "prefixes", "lists", "streams"}
+    assert not offered(read("keyspace", {"keys": 0})) & keyed
+    assert offered(read("keyspace", {"keys": 1})) >= keyed
+
+
+def test_a_server_that_keeps_no_large_commands() -> None:
+    assert "large_commands" not in offered(read("info", {"redis_version": "8.2.0"}))
+    assert "large_commands" not in offered(read("info", {"redis_version": "7.2.4", "valkey_version": "8.0.9"}))
+    assert "large_commands" in offered(read("info", {"redis_version": "7.2.4", "valkey_version": "8.1.0"}))
+    assert "large_commands" in offered(read("info", here=False))

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from agent.evidence.known import fields, is_known
-from agent.loop.tool_calls import RUNBOOK_MOST
+from agent.loop.excerpt import PART_MOST, excerpt, sections
 from agent.runbooks.library import BUNDLED, CauseNotes, Runbook, load
 from agent.runbooks.lint import SECTIONS
 
@@ -31,9 +31,22 @@ def test_a_body_has_the_form_of_the_first(book: Runbook) -> None:
     assert command is not None and command[1].startswith("rediagnose triage redis")
 
 
+@pytest.mark.parametrize("cause", sorted(CAUSES.keys() - BOOKS.keys()))
+def test_a_cause_is_what_a_model_gets_first(cause: str) -> None:
+    text = load().text(cause) or ""
+    first, _, others = (excerpt(text) or "").partition("\n\nSections (`section`): ")
+    assert first == CAUSES[cause].paragraph(cause).strip() and len(first.encode()) < 1200
+    assert {*SECTIONS} <= {*others.split(", ")}
+
+
 @pytest.mark.parametrize("book", BOOKS.values(), ids=BOOKS)
-def test_the_causes_are_within_what_a_model_is_given(book: Runbook) -> None:
-    assert 0 < book.body.lstrip().index("## Application side") <= RUNBOOK_MOST
+def test_each_section_but_all_causes_is_within_what_a_model_gets(book: Runbook) -> None:
+    text = book.body.lstrip()
+    for name in sections(text):
+        shown = excerpt(text, name) or ""
+        assert shown.count("```") % 2 == 0
+        assert "bytes more" not in shown or name in ("Causes", "Application side")
+        assert len(shown.encode()) < PART_MOST + 1000
 
 
 @pytest.mark.parametrize("book", BOOKS.values(), ids=BOOKS)

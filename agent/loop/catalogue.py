@@ -1,0 +1,47 @@
+"""The causes that a diagnosis may name, as the model is shown them."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from agent.answer.taxonomy import RootCause
+from agent.loop import shape
+from tools.records import Reading
+
+UNREACHED = ("process-down", "process-frozen", "firewall-drop", "protected-mode-denied", "loading-dataset",
+             "start-failed", "aof-corrupt-start")  # fmt: skip
+"""A node that takes connections and answers at once has none of them."""
+SENTINELS = ("sentinel-noquorum", "sentinel-no-good-replica", "slowness-failover")
+REPLICAS = ("replica-link-down", "masterauth-mismatch", "backlog-too-small", "replica-output-loop", "sync-failed",
+            "failover-stuck", "replica-lag", "unexpected-replica", "split-brain")  # fmt: skip
+"""Causes that need a replica, or a primary that has one."""
+
+
+AOF = ("aof-disk-full", "fsync-always-slow", "fsync-everysec-slow", "aof-rewrite-failing", "aof-corrupt-start")
+
+
+def catalogue(
+    causes: Iterable[RootCause], readings: Sequence[Reading] = (), ruled_out: Collection[str] = (),
+    found: Collection[str] = (),
+) -> str:  # fmt: skip
+    """The causes with their decisive evidence, one line each; by their ids alone those that can hardly be.
+
+    These are causes that the checks ruled out by what they measured and found nowhere, or of what isn't there.
+    """
+    listed = list(causes)
+    unlikely = {*ruled_out, *_absent(listed, readings)} - {*found}
+    lines = [f"{cause.id}: {cause.sign}" for cause in listed if cause.id not in unlikely]
+    ids = ", ".join(cause.id for cause in listed if cause.id in unlikely)
+    return "\n".join([*lines, *([f"Unlikely by these readings: {ids}"] if ids else [])])
+
+
+def _absent(causes: Iterable[RootCause], readings: Sequence[Reading]) -> Iterator[str]:
+    """Causes of what a deployment doesn't have."""
+    if shape.all_prompt(readings):
+        yield from UNREACHED
+    if shape.no_cluster(readings):
+        yield from (cause.id for cause in causes if cause.family == "cluster")
+    if shape.no_sentinel(readings):
+        yield from SENTINELS
+    if shape.alone(readings):
+        yield from REPLICAS
+    if shape.no_aof(readings):
+        yield from AOF

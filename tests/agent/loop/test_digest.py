@@ -1,0 +1,80 @@
+"""What a model is shown first: all readings where there is room, and those that matter where there is none."""
+
+import re
+
+import pytest
+
+from agent.answer.diagnosis import Cause, Evidence
+from agent.loop.digest import digest, findings_text, reading_json
+from agent.loop.prompts import FIRST_BYTES, compose
+from agent.model.request import request_size
+from tools.records import Reading, Unavailable, Values
+
+TOOLS = ("info", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+"""One that each node is told by, and some that show all their fields."""
+
+
+def read(id: int, tool: str, values: Values | None = None, *, node: str | None = "a:1", gone: bool = False) -> Reading:
+    why = Unavailable(kind="timeout", detail="no answer in 2 s") if gone else None
+    return Reading(
+        id=f"r{id}", tool=tool, args={}, node=node, at="2026-01-31T02:05:07Z", ms=1.0, values=values, unavailable=why
+    )
+
+
+def looked_at(*nodes: str, fields: int = 12) -> list[Reading]:
+    values: Values = {f"field_number_{n}": n for n in range(fields)}
+    listed = [(node, tool) for node in nodes for tool in TOOLS]
+    return [read(number, tool, values, node=node) for number, (node, tool) in enumerate(listed, 1)]
+
+
+def test_all_of_it_where_there_is_room() -> None:
+    readings = looked_at("a:1")
+    shown = digest(readings, 4000)
+    assert shown.splitlines()[0] == "a:1:" and "left out" not in shown
+    assert [line.split()[1] for line in shown.splitlines()[1:]] == list(TOOLS)
+    assert digest(readings, len(shown.encode()) + 1) == shown
+
+
+@pytest.mark.parametrize("most", [1000, 1300, 1600])
+def test_what_a_finding_cites_comes_first(most: int) -> None:
+    readings = [*looked_at("a:1"), read(50, "slowlog", {"entries": 9}), read(60, "clients", gone=True, node="b:2")]
+    shown = digest(readings, most, cited={"r50", "r8"})
+    assert len(shown.encode()) <= most
+    assert "r50 slowlog entries=9" in shown
+    named = re.findall(r"(r\d+) \w+", shown)
+    assert len(named) == len(set(named)), "each is shown or named as left out"
+    assert "r8 seventh" in shown.partition("left out")[0] and "r60 clients unavailable=timeout" in shown
+    assert "lines left out" in shown
+
+
+def test_each_node_is_told_from_the_others() -> None:
+    shown = digest(looked_at("a:1", "b:2", "c:3"), 9000)
+    assert [line for line in shown.splitlines() if line.endswith(":")] == ["a:1:", "b:2:", "c:3:"]
+    assert shown.count(" info ") == 3 and shown.count(" third ") == 1
+
+
+def test_a_reading_that_a_finding_cites_is_shown_of_any_node() -> None:
+    readings = looked_at("a:1", "b:2")
+    cited = next(one.id for one in readings if (one.node, one.tool) == ("b:2", "third"))
+    assert f"{cited} third" in digest(readings, 9000, cited={cited})
+
+
+def test_findings_name_their_node() -> None:
+    evidence = (Evidence(reading="r3", field="connected_clients", value=64, verified=True),)
+    cause = Cause(id="thp", probability=0.9, where="b:2", why="Why.", evidence=evidence)
+    assert findings_text([cause], 500) == "- thp 0.90: Why. (at b:2) [r3 connected_clients=64]"
+
+
+@pytest.mark.parametrize("fields", [5, 60])
+@pytest.mark.parametrize("nodes", [("a:1",), ("a:1", "b:2", "c:3")])
+def test_the_first_request_has_its_bound(fields: int, nodes: tuple[str, ...]) -> None:
+    tools = [{"type": "function", "function": {"name": f"t{n}", "description": "x" * 150}} for n in range(36)]
+    prompt = compose("it hangs", looked_at(*nodes, fields=fields), (), {}, tools)
+    assert request_size(prompt.messages(), tools) <= FIRST_BYTES
+
+
+def test_a_reading_is_cut_and_says_how_the_rest_is_had() -> None:
+    reading = read(4, "info", {f"field_{n}": "x" * 50 for n in range(300)})
+    assert len(reading_json(reading)) < 4500 and "more fields; open them by reading" in reading_json(reading)
+    assert reading_json(reading, fields="field_29?").count("field_29") == 10
+    assert "more" not in reading_json(reading, fields="field_29?")
