@@ -59,6 +59,8 @@ def _pointless(readings: Sequence[Reading]) -> set[str]:
     for one in readings:
         kinds.setdefault(one.tool, set()).add(one.unavailable.kind if one.unavailable else None)
     pointless = {tool for tool, seen in kinds.items() if seen <= HOPELESS}
+    if "log" in pointless:
+        pointless.add("log_events")
     modes = {one.get("server_mode") or one.get("redis_mode") for one in readings if one.tool == "info"}
     if modes and modes <= {"standalone", "sentinel"}:
         pointless.add("cluster")
