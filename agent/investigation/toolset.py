@@ -17,7 +17,6 @@ from tools.host.sockets import sockets
 from tools.past.history import History, history
 from tools.server.access import access
 from tools.server.big_keys import big_keys
-from tools.server.client import client
 from tools.server.client_groups import client_groups
 from tools.server.clients import clients
 from tools.server.cluster import cluster
@@ -35,6 +34,7 @@ from tools.server.latency_events import latency_events
 from tools.server.lists import lists
 from tools.server.memory import memory
 from tools.server.named_keys import named_keys
+from tools.server.one_client import one_client
 from tools.server.persistence import persistence
 from tools.server.prefixes import prefixes
 from tools.server.replication import replication
@@ -55,7 +55,7 @@ SERVER = (
     replication, cluster, keyspace, big_keys, prefixes, streams, lists, access, config_get, idle_probe,
     same_server, script, large_commands,
 )  # fmt: skip
-DEEPER = (named_keys, client_groups, client, series)
+DEEPER = (named_keys, client_groups, one_client, series)
 """What only a model asks for: the survey does without."""
 HOST = (process, sockets, machine, disk, log, log_events, kernel_log)
 

@@ -14,7 +14,9 @@ from tools.server.info import note_version, own_part, parse_info
 from tools.toolbox import reads
 
 MOST_FIELDS, MOST_SECONDS = 4, 10.0
-"""Fields that are followed, and for how long: eleven commands at most."""
+"""Fields that are followed, and for how long: fourteen commands at most."""
+REPEATED = 2
+"""Looks that may be an earlier one once more, as a recording's first is."""
 CLOCK = "server_time_usec"
 
 
@@ -38,22 +40,23 @@ async def series(node: Node, fields: list[str], seconds: Annotated[float, Field(
     """
     asked = list(dict.fromkeys(fields))
     kept, seconds = asked[:MOST_FIELDS], max(1.0, min(seconds, MOST_SECONDS))
-    first, whole = await _look(node, ("everything",))
+    _, whole = await _look(node, ("everything",))
     note_version(node, whole.get("server", {}))
     known = {section: having for section, having in whole.items() if PLAIN.fullmatch(section)}
     homes = {name: section for section, having in known.items() for name in kept if name in having}
     if not homes:
         raise ToolError("series: INFO has none of these fields; name them as a reading of info does")
-    moments, began = [first], node.clock.monotonic()
     # Before 7.0 INFO takes one section only.
     together = node.version is not None and node.version >= (7, 0)
     sections = tuple(dict.fromkeys(("server", *homes.values()))) if together else ("everything",)
+    first, _ = await _look(node, sections)
+    moments, began = [first], node.clock.monotonic()
     extra: Values = {}
     if absent := [name for name in kept if name not in homes]:
         extra["absent"] = " ".join(node.pseudonyms.plain("field", name) for name in absent)
     if len(asked) > len(kept):
         extra["left_out"] = len(asked) - len(kept)
-    for second in range(1, int(seconds) + 1):
+    for second in range(1, int(seconds) + 1 + REPEATED):
         await node.clock.sleep(max(0.0, began + second - node.clock.monotonic()))
         try:
             moment, _ = await _look(node, sections)
@@ -65,6 +68,8 @@ async def series(node: Node, fields: list[str], seconds: Annotated[float, Field(
         # What a recording implies between two looks is the earlier one once more.
         if moment.at > moments[-1].at:
             moments.append(moment)
+        if len(moments) > int(seconds):
+            break
     if len(moments) < 2:
         raise Unanswered("not-recorded", "there is one look at INFO only, and no series", extra)
     return extra | _drawn(moments, homes)

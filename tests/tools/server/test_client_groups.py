@@ -8,8 +8,8 @@ from evals.lab.servers import ServerKind, running
 from evals.lab.wire import crew
 from tests.looking import looking, number, within
 from tools.errors import Unanswered
-from tools.server.client import client
 from tools.server.client_groups import By, client_groups, name_pattern
+from tools.server.one_client import one_client
 
 
 @pytest.mark.parametrize(
@@ -69,9 +69,9 @@ async def test_one_client_twice(kind: ServerKind) -> None:
         await wire.ask("CLIENT", "SETNAME", "run:FLUSHALL(now)")
         await wire.ask("SELECT", 3)
         id = int(str(await wire.ask("CLIENT", "ID")))
-        values = await within(node, client(node, id), wire.ask("SELECT", 4))
-        quiet = await client(node, id)
-        gone = await client(node, 10**30)
+        values = await within(node, one_client(node, id), wire.ask("SELECT", 4))
+        quiet = await one_client(node, id)
+        gone = await one_client(node, 10**30)
     assert (values["id"], values["listed"], values["left"]) == (id, True, False)
     assert (values["name"], values["addr"], values["user"]) == ("client#1", "127.0.0.1", "default")
     assert (values["db"], values["db.delta"], values["cmd"], values["cmd.before"]) == (4, 1, "select", "client:id")
@@ -85,7 +85,7 @@ async def test_a_client_that_leaves_meanwhile(kind: ServerKind) -> None:
     async with running(kind) as server, looking(server) as (node, wire), crew() as hands:
         other = await hands.dial(server.url)
         id = int(str(await other.ask("CLIENT", "ID")))
-        values = await within(node, client(node, id), wire.ask("CLIENT", "KILL", "ID", id))
+        values = await within(node, one_client(node, id), wire.ask("CLIENT", "KILL", "ID", id))
     assert (values["listed"], values["left"], values["moved"]) == (False, True, None)
     assert values["addr"] == "127.0.0.1"
 
@@ -93,7 +93,7 @@ async def test_a_client_that_leaves_meanwhile(kind: ServerKind) -> None:
 async def test_who_may_not_list_clients(kind: ServerKind) -> None:
     async with running(kind) as server, looking(server, "app") as (node, wire):
         await wire.ask("ACL", "SETUSER", "app", "on", ">pw", "~*", "+ping", "+info")
-        for tool in (client_groups(node), client(node, 1)):
+        for tool in (client_groups(node), one_client(node, 1)):
             with pytest.raises(Unanswered) as caught:
                 await tool
             assert caught.value.kind == "denied"

@@ -21,10 +21,10 @@ from tools.connection.target import parse_target
 from tools.errors import ToolError
 from tools.redact import Pseudonyms
 from tools.server.big_keys import big_keys
-from tools.server.client import client
 from tools.server.info import info
 from tools.server.keyspace import keyspace
 from tools.server.named_keys import named_keys
+from tools.server.one_client import one_client
 from tools.server.replication import replication
 from tools.server.streams import streams
 from tools.toolbox import ToolFunction
@@ -40,7 +40,7 @@ SECRETS = (PASSWORD, "MASTERpw-8302", "AUTHpw-8303", "HELLOpw-8304", "USERpw-830
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "info": {"sections": ["server", "clients", "stats", "replication", "errorstats", "keyspace"]},
     "config_get": {"parameters": ["requirepass", "masterauth", "maxmemory"]},
-    "latency_sample": {"count": 3, "seconds": 0.1}, "idle_probe": {"seconds": 1.0}, "client": {"id": 1},
+    "latency_sample": {"count": 3, "seconds": 0.1}, "idle_probe": {"seconds": 1.0}, "one_client": {"id": 1},
     "series": {"fields": ["errorstat_ERR.count", "used_memory", CLAIM, "errorstat_error#1.count"], "seconds": 1.0},
 }  # fmt: skip
 """What the tools are called with, where their defaults won't do."""
@@ -147,7 +147,7 @@ async def test_no_tool_repeats_anything(kind: ServerKind) -> None:
                 told[name] = str(await tool(node, **quick, **ARGUMENTS.get(name, {})))
             except ToolError as error:
                 told[name] = str(error)
-        ids = asyncio.gather(*(client(node, id) for id in range(1, 15)))
+        ids = asyncio.gather(*(one_client(node, id) for id in range(1, 15)))
         keys = [f"key#{number}" for number in range(1, 6)]
         told |= {"client of each id": str(await ids), "keys by handle": str(await named_keys(node, [*keys, CLAIM]))}
         node.close()
