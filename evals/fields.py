@@ -78,6 +78,26 @@ UNRECORDED: Mapping[str, tuple[str, ...]] = {
     "replication": _SYNC_UNDER_WAY,
     "commandstats": ("*.module",),
     "clients": ("threaded", "threaded_cmd"),
+    "one_client": (
+        *("name", "addr", "laddr", "user", "cmd", "flags", "db", "age", "idle", "omem", "qbuf", "tot-mem"),
+        *("*.delta", "*.before"),
+    ),
+    "client_groups": tuple(
+        f"g#.{what}"
+        for what in (
+            *("name", "address", "command", "user", "count", "cmds", "names", "addresses", "idle_median", "idle_max"),
+            *("blocked", "memory_sum", "omem_sum", "qbuf_sum"),
+        )
+    ),
+    "named_keys": tuple(
+        f"k#.{what}"
+        for what in (
+            *("key", "type", "error", "encoding", "bytes", "ttl_ms", "idle_seconds", "freq"),
+            *("length", "length.delta", "length.rate"),
+        )
+    ),
+    "series": ("*.t#", "*.min", "*.max", "*.slope"),
+    "log_events": tuple(f"e#.{what}" for what in ("event", "level", "at", "age", "errno")),
     "sentinel": ("+sdown.master.count", "+sdown.master.address"),
     "history": tuple(f"changed#.{name}" for name in ("field", "before", "at", "now", "ratio", "when")),
 }

@@ -9,12 +9,15 @@ from tools.host.disk import disk
 from tools.host.kernel_log import kernel_log
 from tools.host.local import Host
 from tools.host.log import log
+from tools.host.log_history import log_events
+from tools.host.log_history import recorded as recorded_events
 from tools.host.machine import machine
 from tools.host.process import process
 from tools.host.sockets import sockets
 from tools.past.history import History, history
 from tools.server.access import access
 from tools.server.big_keys import big_keys
+from tools.server.client_groups import client_groups
 from tools.server.clients import clients
 from tools.server.cluster import cluster
 from tools.server.commandstats import commandstats
@@ -30,6 +33,8 @@ from tools.server.latency import latency_sample
 from tools.server.latency_events import latency_events
 from tools.server.lists import lists
 from tools.server.memory import memory
+from tools.server.named_keys import named_keys
+from tools.server.one_client import one_client
 from tools.server.other_ports import may_be_tried, other_ports
 from tools.server.persistence import persistence
 from tools.server.prefixes import prefixes
@@ -37,6 +42,7 @@ from tools.server.replication import replication
 from tools.server.same_server import same_server
 from tools.server.script import script
 from tools.server.sentinel import sentinel as sentinel_
+from tools.server.series import series
 from tools.server.slowlog import slowlog
 from tools.server.streams import streams
 from tools.toolbox import Tool, ToolFunction, bind
@@ -50,7 +56,9 @@ SERVER = (
     replication, cluster, keyspace, big_keys, prefixes, streams, lists, access, config_get, idle_probe,
     same_server, script, large_commands,
 )  # fmt: skip
-HOST = (process, sockets, machine, disk, log, kernel_log)
+DEEPER = (named_keys, client_groups, one_client, series)
+"""What only a model asks for: the survey does without."""
+HOST = (process, sockets, machine, disk, log, log_events, kernel_log)
 
 
 def tools_of(
@@ -60,7 +68,7 @@ def tools_of(
 
     In a replay what is more than the server's word (its machine, its past) is read from the recording.
     """
-    of_node = (*REACHING, info, sentinel_, clients, access) if sentinel else (*REACHING, *SERVER)
+    of_node = (*REACHING, info, sentinel_, clients, access) if sentinel else (*REACHING, *SERVER, *DEEPER)
     for tool in of_node:
         yield bind(tool, node, node=node.name)
     for of_host in HOST:
@@ -76,4 +84,6 @@ def tools_of(
 
 def _bound(fn: ToolFunction, given: tuple[object, ...], node: Node, replay: "Replay | None") -> Tool:
     instead = replay.reading(fn.__name__, node.name) if replay else None
+    if instead is not None and fn is log_events:
+        instead = recorded_events(instead)
     return bind(fn, *given, node=node.name, instead=instead)

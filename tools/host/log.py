@@ -48,14 +48,8 @@ async def log(host: Host, lines: Annotated[int, Field(ge=1, le=2000)] = 200) -> 
     `directive`, `file`, `format` of a dump, `errno`, the server's `version`) and how often in a row (`count`). Where
     the log isn't a file, `destination` says what it is.
     """
-    # A person who names a log knows whose it is, though another listens at the address by now.
-    named = host.log_path is not None and host.log_user is None
-    place = await (host.place() if named else host.local_place())
-    found = await offload(_find_log, host, place)
-    if isinstance(found, dict):
-        raise Unanswered(
-            "not-local", _WHY.get(str(found.get("destination")), _WHY["other"]), host.provenance(place) | found
-        )
+    named = _is_named(host)
+    place, found = await located(host)
     now = host.facts.taken if host.facts else host.clock.now().timestamp()
     every = list(log_lines(found.text))
     read = every[-lines:]
@@ -64,6 +58,23 @@ async def log(host: Host, lines: Annotated[int, Field(ge=1, le=2000)] = 200) -> 
         **host.provenance(place), "destination": "file", "file": plain_path(found.path), "file_bytes": found.size,
         **log_values(read, found.modified, now, ended=ended, earlier=every[:-lines]),
     }  # fmt: skip
+
+
+async def located(host: Host) -> tuple[Place, Opened]:
+    """Where the server is, and the tail of its log. Raises `Unanswered` where that isn't to be had from here."""
+    # A person who names a log knows whose it is, though another listens at the address by now.
+    place = await (host.place() if _is_named(host) else host.local_place())
+    found = await offload(_find_log, host, place)
+    if isinstance(found, dict):
+        raise Unanswered(
+            "not-local", _WHY.get(str(found.get("destination")), _WHY["other"]), host.provenance(place) | found
+        )
+    return place, found
+
+
+def _is_named(host: Host) -> bool:
+    """Whether a person said where the log is."""
+    return host.log_path is not None and host.log_user is None
 
 
 def _numbers(host: Host, place: Place) -> set[int]:
@@ -153,6 +164,12 @@ def _tail_of(files: ProcessFiles, path: str) -> Opened | None:
     return files.read(files.absolute(path), TAIL, tail=True)
 
 
+def zone_shift(lines: Sequence[Line], modified: float | None) -> int | None:
+    """Seconds from the lines' times to those of UTC; None where nothing tells."""
+    last = next((line.at for line in reversed(lines) if line.at is not None), None)
+    return round((modified - last) / ZONE) * ZONE if modified is not None and last is not None else None
+
+
 def log_values(
     lines: list[Line], modified: float | None, now: float, *, ended: bool, earlier: Sequence[Line] = ()
 ) -> Values:
@@ -161,7 +178,7 @@ def log_values(
     Of the `earlier` ones count the changes of the primary, and what is critical, of this life, and not in the others.
     """
     moments = [line.at for line in lines if line.at is not None]
-    shift = round((modified - moments[-1]) / ZONE) * ZONE if modified is not None and moments else None
+    shift = zone_shift(lines, modified)
 
     def age(at: float | None) -> float | None:
         return round(max(0.0, now - at - shift), 1) if at is not None and shift is not None else None

@@ -15,7 +15,8 @@ from tools.records import Reading
 from tools.redact import Pseudonyms
 
 NOT_THE_SERVERS = frozenset(
-    ("process", "sockets", "machine", "disk", "log", "kernel_log", "config_drift", "history", "baseline", "other_ports")
+    ("process", "sockets", "machine", "disk", "log", "log_events", "kernel_log", "config_drift", "history", "baseline",
+     "other_ports")
 )  # fmt: skip
 """Tools whose readings are of more than what the server answers: replayed as they were."""
 

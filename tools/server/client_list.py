@@ -39,6 +39,8 @@ class Client(NamedTuple):
     """Bytes that it took from its socket so far, where the server tells (Valkey 9)."""
     commands: int | None
     """Commands that it has ended so far, where the server tells (Redis 8, Valkey 9)."""
+    user: str
+    """The ACL user that it's known as."""
 
     @property
     def unused(self) -> bool:
@@ -79,5 +81,5 @@ def _client(fields: dict[str, str]) -> Client:
         qbuf=number("qbuf"), argv_mem=number("argv-mem"), omem=number("omem"), oll=number("oll"),
         tot_mem=number("tot-mem"), db=number("db"), events=fields.get("events", ""),
         sent=number("tot-net-out") if "tot-net-out" in fields else None,
-        commands=number("tot-cmds") if "tot-cmds" in fields else None,
+        commands=number("tot-cmds") if "tot-cmds" in fields else None, user=fields.get("user", ""),
     )  # fmt: skip

@@ -40,6 +40,7 @@ def test_a_standalone_server_without_a_past() -> None:
 def test_a_machine_that_is_not_seen_from_here() -> None:
     away = [read(tool, here=False) for tool in MACHINE]
     assert not offered(*away) & MACHINE
+    assert "log_events" in offered(read("log", {"lines": 3})) and "log_events" not in offered(*away)
     assert "machine" in offered(*away, read("machine", {"cores": 2}, node="127.0.0.1:2"))
 
 

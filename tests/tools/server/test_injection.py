@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from agent.investigation.toolset import REACHING, SERVER
+from agent.investigation.toolset import DEEPER, REACHING, SERVER
 from evals.lab.servers import Server, ServerKind, running
 from evals.lab.wire import LOST, Crew, Wire, crew
 from tests.program import rediagnose
@@ -23,6 +23,8 @@ from tools.redact import Pseudonyms
 from tools.server.big_keys import big_keys
 from tools.server.info import info
 from tools.server.keyspace import keyspace
+from tools.server.named_keys import named_keys
+from tools.server.one_client import one_client
 from tools.server.replication import replication
 from tools.server.streams import streams
 from tools.toolbox import ToolFunction
@@ -38,10 +40,11 @@ SECRETS = (PASSWORD, "MASTERpw-8302", "AUTHpw-8303", "HELLOpw-8304", "USERpw-830
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "info": {"sections": ["server", "clients", "stats", "replication", "errorstats", "keyspace"]},
     "config_get": {"parameters": ["requirepass", "masterauth", "maxmemory"]},
-    "latency_sample": {"count": 3, "seconds": 0.1}, "idle_probe": {"seconds": 1.0},
+    "latency_sample": {"count": 3, "seconds": 0.1}, "idle_probe": {"seconds": 1.0}, "one_client": {"id": 1},
+    "series": {"fields": ["errorstat_ERR.count", "used_memory", CLAIM, "errorstat_error#1.count"], "seconds": 1.0},
 }  # fmt: skip
 """What the tools are called with, where their defaults won't do."""
-TOOLS: tuple[ToolFunction, ...] = (*REACHING[:2], *SERVER, keyspace, big_keys, streams)
+TOOLS: tuple[ToolFunction, ...] = (*REACHING[:2], *SERVER, *DEEPER, keyspace, big_keys, streams)
 
 
 async def tolerant(wire: Wire, *command: str | int | bytes) -> None:
@@ -144,10 +147,14 @@ async def test_no_tool_repeats_anything(kind: ServerKind) -> None:
                 told[name] = str(await tool(node, **quick, **ARGUMENTS.get(name, {})))
             except ToolError as error:
                 told[name] = str(error)
+        ids = asyncio.gather(*(one_client(node, id) for id in range(1, 15)))
+        keys = [f"key#{number}" for number in range(1, 6)]
+        told |= {"client of each id": str(await ids), "keys by handle": str(await named_keys(node, [*keys, CLAIM]))}
         node.close()
     assert {name: found for name, text in told.items() if (found := leaks(text))} == {}
     assert "key#" in told["slowlog"] and "key#" in told["big_keys"] and "group#1" in told["streams"]
-    assert "client#" in told["clients"]
+    assert "client#" in told["clients"] and "client#" in told["client of each id"]
+    assert "key#" in told["keys by handle"] and "key#" in told["named_keys"]
     behind = pseudonyms.revealed()
     assert any(TOKEN in text for text in behind.values())
     for secret in SECRETS[:-1]:
