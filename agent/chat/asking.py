@@ -6,10 +6,10 @@ import time
 from agent.answer.events import Question, Reply
 from agent.answer.taxonomy import CAUSES
 from agent.chat import shown
-from agent.chat.cited import citations
 from agent.chat.question import NOW, Answer, answer, message
 from agent.chat.resumed import remembered
 from agent.chat.session import Session
+from agent.evidence.cited import citations
 from agent.investigation.arbitration import advises
 from agent.investigation.investigation import Investigation
 from agent.investigation.model_stage import PLANNING, counted, read, review, weighed

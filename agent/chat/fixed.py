@@ -8,7 +8,7 @@ from agent.answer.diagnosis import Cause, Diagnosis
 from agent.report.changes import changes
 from agent.report.deployment import tree
 from agent.report.first_screen import do_now
-from agent.report.summary import explanation, sentence, what_not_to_do
+from agent.report.summary import explanation, headline, seen_evidence, sentence, what_not_to_do
 from agent.report.words import all_in_words, timed_in_words, who
 from tools.records import Reading
 
@@ -77,8 +77,8 @@ def _since(answer: Diagnosis) -> Iterator[str]:
 
 
 def _why(answer: Diagnosis) -> Iterator[str]:
-    yield sentence(explanation(answer))
-    if seen := all_in_words([cause.evidence for cause in answer.causes[:1]], answer.readings):
+    yield sentence(explanation(answer) or headline(answer))
+    if seen := all_in_words(seen_evidence(answer), answer.readings):
         yield f"Seen: {sentence('; '.join(seen))}"
 
 

@@ -105,6 +105,7 @@ def settled(done: Conclusion, checks: Verdict, scales: Scales) -> Verdict:
         outcome=done.outcome, causes=(*ranked, *low)[:3], findings=checks.findings,
         ruled_out=(*disproved, *(out for out in checks.ruled_out if out.id not in named)),
         unknown=tuple(dict.fromkeys((*done.unknown, *checks.unknown))), suspected=tuple(one.id for one in low),
+        summary=done.summary, evidence=done.evidence,
     )  # fmt: skip
 
 
@@ -162,7 +163,12 @@ def without_advice(done: Conclusion, refuse: Callable[[str, str], None]) -> Conc
         refuse("a reason that the model gives", why)
         return f"(The model's reason is left out: {why}.)"
 
+    summary = done.summary
+    if why := advises(summary):
+        refuse("a summary that the model gives", why)
+        summary = ""
     return done.model_copy(update={
+        "summary": summary,
         "causes": tuple(one.model_copy(update={"why": clean(one.why)}) for one in done.causes),
         "ruled_out": tuple(one.model_copy(update={"because": clean(one.because)}) for one in done.ruled_out),
         "unknown": tuple(map(clean, done.unknown)),

@@ -141,7 +141,7 @@ def _merged(done: Conclusion, checks: Verdict) -> Verdict:
     return Verdict(
         outcome=done.outcome, causes=done.causes, findings=checks.findings,
         ruled_out=(*done.ruled_out, *(out for out in checks.ruled_out if out.id not in named)),
-        unknown=tuple(dict.fromkeys((*done.unknown, *checks.unknown))),
+        unknown=tuple(dict.fromkeys((*done.unknown, *checks.unknown))), summary=done.summary, evidence=done.evidence,
     )  # fmt: skip
 
 
@@ -155,12 +155,13 @@ def prompt_of(incident: Investigation, tools: list[Wire], *, bare: bool = False)
 
 
 def read(incident: Investigation, name: str) -> str:
-    """A runbook's text. Raises `ToolError` naming those that there are."""
+    """A runbook's text, behind what the plan would do by it. Raises `ToolError` naming those that there are."""
     text = incident.library.text(name)
     if text is None:
         known = ", ".join(book.name for book in incident.library.runbooks)
         raise ToolError(f"there is no runbook {name!r}; there are {known}")
-    return text
+    steps = incident.library.steps(name, [one.id for one in incident.verdict.findings] if incident.verdict else [])
+    return f"Steps, by what `plan` calls them:\n{steps}\n\n{text}" if steps else text
 
 
 def show_prompt(incident: Investigation, settings: ModelSettings) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from agent.answer.events import Emit, ModelAnswered, ModelAsked
-from agent.loop.submission import SUBMIT
+from agent.loop.claims import SUBMIT
 from agent.loop.tool_calls import READ_RUNBOOK, offered_tools
 from agent.loop.transcript import Transcript
 from agent.model.client import Model

@@ -5,8 +5,9 @@ import json
 import re
 from collections.abc import Callable, Sequence
 
+from agent.loop.claims import SUBMIT
 from agent.loop.digest import reading_json
-from agent.loop.submission import SUBMIT, schema
+from agent.loop.submission_schema import schema
 from agent.model.request import Wire
 from agent.model.response import ToolCall
 from agent.model.usage import Spending

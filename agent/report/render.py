@@ -122,6 +122,9 @@ def notices(answer: Diagnosis, *, cited: bool = True) -> list[str]:
             f"Disagreement: the model says {one.model}, the checks say {one.checks}; "
             f"{whose} answer stands. {one.why}{cites if cited else ''}"
         )
+    for left in answer.dropped:
+        whose = "the model leaves it out" if left.by == "model" else "it would contradict the plan"
+        lines.append(f"Left out: {left.action} ({whose}: {left.why.strip().removesuffix('.')})")
     lines += [f"Refused: {one.action} ({one.why})" for one in answer.refused]
     return lines
 

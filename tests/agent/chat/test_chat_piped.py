@@ -12,8 +12,8 @@ from subprocess import PIPE
 import pytest
 
 from agent.answer.events import Question, Reply
-from agent.chat.cited import citations
 from agent.chat.resumed import past
+from agent.evidence.cited import citations
 from evals.endpoint import Body, Call, Move, Say, Status, endpoint
 from tests.program import ROOT, Done, rediagnose
 from tests.replayed import replayed
