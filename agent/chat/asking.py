@@ -10,7 +10,7 @@ from agent.chat.question import NOW, Answer, answer, message
 from agent.chat.resumed import remembered
 from agent.chat.session import Session
 from agent.evidence.cited import citations
-from agent.investigation.arbitration import advises
+from agent.investigation.arbitration import advice_in
 from agent.investigation.investigation import Investigation
 from agent.investigation.model_stage import PLANNING, counted, read, review, weighed
 from agent.loop.digest import digest, findings_text
@@ -19,13 +19,11 @@ from agent.loop.run import Limits
 from agent.loop.tool_calls import ToolCaller
 from agent.model.errors import ModelError
 from agent.model.usage import Spending
-from tools.patterns import deferred
 from tools.records import BudgetLimits
 from tools.text import printable
 
 QUESTION = BudgetLimits(commands=100, pings=60, bytes=8 << 20)
 """What a question may cost the deployment, beside what was read for the diagnosis."""
-_SENTENCES = deferred(r"(?<=[.!?])\s+|\n+")
 NEWS_MOST, FINDINGS_MOST = 2500, 800
 
 
@@ -109,10 +107,9 @@ def _replied(session: Session, incident: Investigation, came: Answer) -> None:
     if not session.console.is_terminal:
         shown.say(session.console, text)
     shown.citations(session.console, reply.cited, incident.toolbox.readings)
-    for sentence in _SENTENCES.split(text):
+    for sentence, why in advice_in(text):
         # It was streamed already: what it repeats of an intruder's words can only be warned of.
-        if why := advises(sentence):
-            incident.proposals.forbid(sentence, f"don't: {why}")
+        incident.proposals.forbid(sentence, f"don't: {why}")
 
 
 def _news(session: Session, incident: Investigation) -> str:

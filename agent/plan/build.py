@@ -14,6 +14,7 @@ from agent.runbooks.remedy import Remedy
 from tools.connection.node import Node
 from tools.errors import Absent, Forbidden, ToolError, Unanswered
 from tools.gate.advice import act_of, repeats
+from tools.gate.dissuasion import without_refused
 from tools.gate.equality import equal_values
 from tools.gate.policy import Change, allowed_change, command_line, parse_command, refusal_of_advice
 from tools.gate.proposals import Proposal, Proposals
@@ -134,7 +135,8 @@ def _add_advice(
 
 def _without_acts(text: str) -> str:
     """A model's reason, or nothing where it tells a person to do what nobody should."""
-    return "" if act_of(text, urged=True) or refusal_of_advice(text) else text
+    left = without_refused(text)
+    return "" if act_of(left, urged=True) or refusal_of_advice(left) else text
 
 
 async def _add_proposed(
