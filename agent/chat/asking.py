@@ -9,6 +9,7 @@ from agent.chat import shown
 from agent.chat.question import NOW, Answer, answer, message
 from agent.chat.resumed import remembered
 from agent.chat.session import Session
+from agent.chat.told import plan_lines, wrong_citations
 from agent.evidence.cited import citations
 from agent.investigation.arbitration import advice_in
 from agent.investigation.investigation import Investigation
@@ -113,12 +114,13 @@ def _replied(session: Session, incident: Investigation, came: Answer) -> None:
 
 
 def _news(session: Session, incident: Investigation) -> str:
-    """What the model hasn't seen yet: readings, what the checks make of them, steps that were decided."""
+    """What the model hasn't seen yet: readings and what follows from them, its wrong citations, and the plan."""
     new = [one for one in incident.toolbox.readings if int(one.id[1:]) >= session.unseen]
     lines = [digest(new, NEWS_MOST)] if new else []
     if incident.verdict:
         found = findings_text(incident.verdict.causes, FINDINGS_MOST)
         lines.append(f"What stands now: {incident.verdict.outcome}\n{found}")
-    steps = (*incident.planned.steps, *incident.planned.done)
-    lines += [f"{step.id} {step.action}: {step.state}" for step in steps if not step.is_open]
+    lines += [f"Wrong in your last answer: {one}" for one in wrong_citations(session.turns, incident.toolbox.readings)]
+    plan = plan_lines((*incident.planned.steps, *incident.planned.done), incident.planned.dropped)
+    lines += ["The plan now:", *plan] if plan else ["There is no step in the plan."]
     return "\n".join(lines)

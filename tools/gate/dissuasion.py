@@ -13,9 +13,10 @@ _ACT = (
 )
 _ALSO = rf"(?:,?[ \t]+(?:or|nor)[ \t]+(?:to[ \t]+)?{_ACT})*"
 _BEFORE = deferred(
-    r"\b(?:do[ ]not|don['\u2019]?t|must[ ]not|mustn['\u2019]?t|should[ ]not|shouldn['\u2019]?t|never|would[ ]not|wouldn['\u2019]?t|"
-    r"will[ ]not|won['\u2019]?t|cannot|can['\u2019]?t|not[ ]going[ ]to|no[ ](?:need|reason)[ ]to|refuse[ ]to|avoid|against|"
-    r"instead[ ]of|rather[ ]than|(?:not[ ]safe|unsafe|dangerous)[ ]to)"
+    r"\b(?:do[ ]not|don['\u2019]?t|must[ ]not|mustn['\u2019]?t|should[ ]not|shouldn['\u2019]?t|"
+    r"never|would[ ]not|wouldn['\u2019]?t|"
+    r"will[ ]not|won['\u2019]?t|cannot|can['\u2019]?t|not[ ]going[ ]to|no[ ](?:need|reason)[ ]to|refuse[ ]to|"
+    r"avoid|against|instead[ ]of|rather[ ]than|(?:not[ ]safe|unsafe|dangerous)[ ]to)"
     r"(?:[ \t]+(?:ever|run|running|execut(?:e|ing)|us(?:e|ing)|call|calling|issu(?:e|ing)|send|sending|try|trying|"
     rf"recommend|advise|suggest|propose|type|apply|perform(?:ing)?|to|an?|the|any))*[ \t]+{_ACT}{_ALSO}",
     re.IGNORECASE,

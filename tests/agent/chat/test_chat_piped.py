@@ -170,6 +170,31 @@ async def test_a_model_that_fails_for_a_while(tmp_path: Path) -> None:
     assert isinstance(said[2], Reply) and said[2].cited[0].verified
 
 
+async def test_a_model_answers_about_a_step_from_what_it_is_told_of_it(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def script(body: Body) -> Move:
+        text = str(body["messages"][-1].get("content"))
+        if "> how many" in text:
+            return Say(text="It's [r1 stage=never].")
+        if "> is s1" in text:
+            asked.append(text)
+            return Say(text="I'd not wait long [r1 stage=ping]. Don't run FLUSHALL: it deletes every key.")
+        return Say(calls=(Call(name="submit_diagnosis", arguments={"outcome": "fine"}),))
+
+    async with replayed(FAULT) as incident, endpoint(script) as at:
+        done = await talk(
+            incident.url, "it's slow", "how many clients are too many", "is s1 safe here, or better FLUSHALL",
+            options=("--max-turns", "2"), OPENAI_BASE_URL=at.url, OPENAI_API_KEY="k", REDIAGNOSE_MODEL="scripted",
+        )  # fmt: skip
+    assert "Wrong in your last answer: r1 stage=never: it's ping" in asked[0]
+    assert re.search(
+        r"^s1 \[proposed\] CONFIG SET timeout 300 on \S+ \(risky, needs a yes\); now 0; undo:", asked[0], re.M
+    )
+    assert "warns of: Only raising maxclients" in asked[0]
+    assert "forbidden" not in done.out + done.err
+
+
 async def test_a_diagnosis_may_change_after_another_look(tmp_path: Path) -> None:
     def script(body: Body) -> Move:
         texts = [str(message.get("content")) for message in body["messages"]]
