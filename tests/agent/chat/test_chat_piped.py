@@ -202,7 +202,8 @@ async def test_a_diagnosis_may_change_after_another_look(tmp_path: Path) -> None
         evidence = [{"reading": found[1], "field": found[2], "value": int(found[3])}]
         likely = 0.8 if "> conclude anew" in texts[-1] else 0.9
         cause = {"id": "connection-leak", "probability": likely, "where": None, "why": "seen", "evidence": evidence}
-        given = {"outcome": "diagnosed", "causes": [cause], "ruled_out": [], "unknown": [], "actions": []}
+        said = "An owner's clients are never used."
+        given = {"outcome": "diagnosed", "summary": said, "causes": [cause], "ruled_out": [], "unknown": [], "plan": []}
         return Say(calls=(Call(name="submit_diagnosis", arguments=given),))
 
     async with replayed(FAULT) as incident, endpoint(script) as at:
