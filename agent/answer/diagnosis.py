@@ -206,6 +206,8 @@ class ModelUse(Record):
     turns: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+    tokens_cached: int = 0
+    """Those of `tokens_in` that the provider had in its cache."""
     estimated: bool = False
     """Whether the endpoint didn't count the tokens of some answer, so that they're estimated by its size."""
     cost: float | None = None

@@ -18,6 +18,7 @@ from agent.loop.submission import Conclusion
 from agent.loop.transcript import Transcript
 from agent.model.client import Model
 from agent.model.errors import EndpointError, ModelError
+from agent.model.provider import abilities_of
 from agent.model.request import Wire, request_body
 from tools.errors import ToolError
 from tools.text import escaped_json
@@ -90,7 +91,7 @@ def model_of(incident: Investigation, settings: ModelSettings) -> Model:
     """The incident's model. Raises `ModelError` for an endpoint that can't be one."""
     return Model(
         incident.use.name, incident.emit, timeout=settings.timeout, max_tokens=settings.max_tokens,
-        base_url=settings.base_url,
+        base_url=settings.base_url, extras=settings.extras,
     )  # fmt: skip
 
 
@@ -168,5 +169,8 @@ def show_prompt(incident: Investigation, settings: ModelSettings) -> str:
     """The body of the first request, exactly as it would leave."""
     tools = offered_tools(incident.toolbox)
     name = incident.use.name
-    body = request_body(name, prompt_of(incident, tools).messages(), tools, max_tokens=settings.max_tokens)
+    body = request_body(
+        name, prompt_of(incident, tools).messages(), tools, max_tokens=settings.max_tokens, extras=settings.extras,
+        abilities=abilities_of(settings.extras, settings.base_url),
+    )  # fmt: skip
     return escaped_json(json.dumps(body, ensure_ascii=False, indent=2))

@@ -135,7 +135,8 @@ def cost_line(answer: Diagnosis) -> str:
     model = answer.model
     money = f", cost {model.cost:g}" if model.cost is not None else ""
     about = "about " if model.estimated else ""
-    tokens = f"{about}{model.tokens_in}+{model.tokens_out} tokens"
+    cached = f" ({model.tokens_cached} of them cached)" if model.tokens_cached else ""
+    tokens = f"{about}{model.tokens_in}{cached}+{model.tokens_out} tokens"
     spent = f"; model {model.turns} turns, {tokens}{money}" if model.turns else ""
     of_time = f" of {bound.seconds:g}" if bound.seconds else ""
     delays = [one.get("own_delay_max_ms") for one in answer.readings if one.tool == "latency_sample"]
