@@ -104,7 +104,7 @@ def _contradicted(one: Draft, kept: Sequence[Draft], drafts: Sequence[Draft]) ->
     for other in warners:
         avoid = other.step.avoid
         if avoid and other is not one and other.ref and _warns(avoid, one):
-            return f"the plan warns of it: {avoid}"
+            return f"the plan warns of it: {re.split('[;:]', avoid)[0]}"
     return None
 
 

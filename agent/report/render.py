@@ -123,8 +123,8 @@ def notices(answer: Diagnosis, *, cited: bool = True) -> list[str]:
             f"{whose} answer stands. {one.why}{cites if cited else ''}"
         )
     for left in answer.dropped:
-        whose = "the model leaves it out" if left.by == "model" else "it would contradict the plan"
-        lines.append(f"Left out: {left.action} ({whose}: {left.why.strip().removesuffix('.')})")
+        whose = "the model leaves it out: " if left.by == "model" else ""
+        lines.append(f"Left out: {left.action} ({whose}{left.why.strip().removesuffix('.')}).")
     lines += [f"Refused: {one.action} ({one.why})" for one in answer.refused]
     return lines
 
