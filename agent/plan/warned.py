@@ -27,7 +27,7 @@ def warned(change: Change, avoid: str) -> bool:
 def _means(change: Change, clause: str) -> bool:
     terms = _TERMS.findall(clause)
     if change.parameter is None:
-        return " ".join(change.args).lower() in clause
+        return re.search(rf"(?<![\w-]){re.escape(' '.join(change.args).lower())}(?![\w-])", clause) is not None
     name, value = change.parameter.lower(), change.args[3].lower()
     by_value = len(value) > 3 and any(fnmatchcase(value, term) for term in terms if len(term) > 3)
     if by_value and (name in terms or not re.fullmatch(r"[\d.]+[kmgb]*", value)):
@@ -36,7 +36,7 @@ def _means(change: Change, clause: str) -> bool:
         return False
     if terms == [name] or clause in (f"{name} {value}", f"{name} {value} as the fix"):
         return True
-    if value in ("no", "") and _OFF.search(clause):
+    if value == "no" and _OFF.search(clause):
         return True
     before, after = _amount(name, change.before or ""), _amount(name, value)
     if before is None or after is None:

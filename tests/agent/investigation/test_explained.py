@@ -52,7 +52,7 @@ def test_line_one_of_every_form_is_the_models_summary() -> None:
     assert markdown(answer).startswith(f"**{SUMMARY}**")
     assert f"<h1>{SUMMARY}</h1>" in html(answer)
     shown = SUMMARY.removesuffix(".")
-    assert shown in ticket_form(comment(answer, "m")).splitlines()[1]
+    assert shown in ticket_form(comment(answer, "m")).split("\n\n")[1]
     assert slack(answer, None, "")["text"].startswith(f"*{shown}*")
     assert generic(answer, None, "")["title"] == shown
     assert shown in discord(answer, None, "")["content"].splitlines()[0]
