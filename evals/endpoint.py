@@ -1,11 +1,10 @@
-"""A scripted chat-completions endpoint: real HTTP on loopback, in the format of OpenAI, with an endpoint's faults."""
+"""A scripted model's endpoint: real HTTP on loopback, in OpenAI's two formats, with an endpoint's faults."""
 
 import asyncio
 import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from typing import Any
 
 import uvicorn
 from httpx2 import ASGITransport, ReadError
@@ -14,38 +13,13 @@ from httpx2 import Response as HttpResponse
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
+from evals.said import Body as Body
+from evals.said import Call as Call
+from evals.said import Say as Say
+from evals.said import response_events, whole_response
 from tools.records import Record
 
-Body = dict[str, Any]
-"""A request or a piece of an answer, in the endpoint's form."""
 SSE, JSON = "text/event-stream", "application/json"
-
-
-class Call(Record):
-    """A tool call to make."""
-
-    name: str
-    arguments: str | dict[str, Any] = "{}"
-    """As text it's sent as it is, broken or not."""
-    id: str | None = None
-    """None for one of the endpoint's own."""
-
-
-class Say(Record):
-    """Answer with text, tool calls or both."""
-
-    text: str = ""
-    calls: tuple[Call, ...] = ()
-    usage: tuple[int, int] | None = (1000, 50)
-    """Tokens in and out; None for an endpoint that doesn't tell."""
-    plain: bool = False
-    """Answer with one JSON body even where a stream was asked for."""
-    length: bool = False
-    """Say that the answer was cut at the most tokens."""
-    more: Mapping[str, Any] = {}
-    """More fields of the message, such as a reasoning model's `reasoning_content`."""
-    reason: str | None = None
-    """Another reason for the end, such as `content_filter`."""
 
 
 class Cut(Record):
@@ -115,6 +89,7 @@ class Endpoint:
         self.paths.append(f"{request.url.path}?{request.url.query}")
         self.headers.append(dict(request.headers))
         move = self._script(body)
+        in_items = request.url.path.endswith("/responses")
         if isinstance(move, Hang) and move.after is None:
             await self._gone(receive)
         elif isinstance(move, Status):
@@ -123,15 +98,21 @@ class Endpoint:
         elif isinstance(move, Raw):
             await _send(send, move.body, move.content_type)
         elif isinstance(move, Say) and (move.plain or not body.get("stream")):
-            await _send(send, json.dumps(_completion(move)), JSON)
+            await _send(send, json.dumps(whole_response(move) if in_items else _completion(move)), JSON)
         else:
-            await self._stream(move, body, receive, send)
+            await self._stream(move, body, receive, send, in_items=in_items)
 
-    async def _stream(self, move: Say | Cut | Hang, body: Body, receive: Receive, send: Send) -> None:
+    async def _stream(
+        self, move: Say | Cut | Hang, body: Body, receive: Receive, send: Send, *, in_items: bool
+    ) -> None:
         message = move if isinstance(move, Say) else move.after
         assert message is not None
         usage = bool(body.get("stream_options", {}).get("include_usage"))
-        lines = [f"data: {json.dumps(chunk)}\n\n" for chunk in _chunks(message, usage=usage)] + ["data: [DONE]\n\n"]
+        if in_items:
+            lines = [f"event: {one['type']}\ndata: {json.dumps(one)}\n\n" for one in response_events(message)]
+        else:
+            lines = [f"data: {json.dumps(chunk)}\n\n" for chunk in _chunks(message, usage=usage)]
+            lines.append("data: [DONE]\n\n")
         await send(_start(200, SSE))
         for line in lines if isinstance(move, Say) else lines[: move.lines if isinstance(move, Cut) else 2]:
             await send({"type": "http.response.body", "body": line.encode(), "more_body": True})
@@ -230,7 +211,9 @@ def _reason(message: Say) -> str:
 
 def _usage(message: Say) -> Body:
     tokens_in, tokens_out = message.usage or (0, 0)
-    return {"prompt_tokens": tokens_in, "completion_tokens": tokens_out, "total_tokens": tokens_in + tokens_out}
+    details = {"prompt_tokens_details": {"cached_tokens": message.cached}} if message.cached else {}
+    all_ = tokens_in + tokens_out
+    return {"prompt_tokens": tokens_in, "completion_tokens": tokens_out, "total_tokens": all_, **details}
 
 
 def _completion(said: Say) -> Body:

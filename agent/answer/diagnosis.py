@@ -112,6 +112,22 @@ class Action(Record):
     why: str
     verify: str | None = None
     avoid: str | None = None
+    step: str | None = None
+    """Which of the runbooks' steps is meant, such as `thp/1`; null for one that a model adds."""
+    drop: bool = False
+    """Whether it's left out of the plan, for the reason in `why`."""
+
+
+class Dropped(Record):
+    """A step that the plan would have, and doesn't."""
+
+    action: str
+    node: str | None
+    why: str
+    by: Literal["model", "plan"]
+    """Whether the model leaves it out, or it contradicts another step."""
+    avoid: str | None = None
+    """What its runbook warns of, which holds all the same."""
 
 
 class LookedAt(Record):
@@ -190,6 +206,8 @@ class ModelUse(Record):
     turns: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+    tokens_cached: int = 0
+    """Those of `tokens_in` that the provider had in its cache."""
     estimated: bool = False
     """Whether the endpoint didn't count the tokens of some answer, so that they're estimated by its size."""
     cost: float | None = None
@@ -230,6 +248,12 @@ class Diagnosis(Record):
     seconds: float
     summary: str = ""
     """What it is, in a sentence or two, for every outcome."""
+    summary_by: Literal["checks", "model"] = "checks"
+    """Whose words those are."""
+    evidence: tuple[Evidence, ...] = ()
+    """What a model's outcome rests on, beside what the causes cite."""
+    dropped: tuple[Dropped, ...] = ()
+    """Steps that were left out of the plan, each with the reason."""
     complaints: tuple[Complained, ...] = ()
     """What the servers themselves complain of."""
     blind: tuple[Blind, ...] = ()
@@ -261,5 +285,9 @@ class Verdict(Record):
     unknown: tuple[str, ...] = ()
     complaints: tuple[Complained, ...] = ()
     blind: tuple[Blind, ...] = ()
+    summary: str = ""
+    """A model's words for what it is; empty where they aren't the answer's."""
+    evidence: tuple[Evidence, ...] = ()
+    """What a model's outcome rests on."""
     suspected: tuple[str, ...] = ()
     """Causes that a model names and doesn't prove: they're shown last, and no step is for them."""

@@ -57,6 +57,13 @@ class ModelText(Record):
     text: str
 
 
+class ModelThought(Record):
+    """A piece of what the model says of its thinking, which is no part of its answer."""
+
+    type: Literal["model-thought"] = "model-thought"
+    text: str
+
+
 class ModelAnswered(Record):
     """A turn of the model ended."""
 
@@ -134,8 +141,8 @@ class Answered(Record):
 
 
 Event = Annotated[
-    Started | ReadingBegun | ReadingTaken | ChecksMade | ModelAsked | ModelText | ModelAnswered | ModelRetried
-    | ModelFailed | ProposalForbidden | StepChanged | Question | Reply | Resumed | Answered,
+    Started | ReadingBegun | ReadingTaken | ChecksMade | ModelAsked | ModelText | ModelThought | ModelAnswered
+    | ModelRetried | ModelFailed | ProposalForbidden | StepChanged | Question | Reply | Resumed | Answered,
     Field(discriminator="type"),
 ]  # fmt: skip
 Emit = Callable[[Event], None]

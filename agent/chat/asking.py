@@ -6,11 +6,12 @@ import time
 from agent.answer.events import Question, Reply
 from agent.answer.taxonomy import CAUSES
 from agent.chat import shown
-from agent.chat.cited import citations
 from agent.chat.question import NOW, Answer, answer, message
 from agent.chat.resumed import remembered
 from agent.chat.session import Session
-from agent.investigation.arbitration import advises
+from agent.chat.told import plan_lines, wrong_citations
+from agent.evidence.cited import citations
+from agent.investigation.arbitration import advice_in
 from agent.investigation.investigation import Investigation
 from agent.investigation.model_stage import PLANNING, counted, read, review, weighed
 from agent.loop.digest import digest, findings_text
@@ -19,13 +20,11 @@ from agent.loop.run import Limits
 from agent.loop.tool_calls import ToolCaller
 from agent.model.errors import ModelError
 from agent.model.usage import Spending
-from tools.patterns import deferred
 from tools.records import BudgetLimits
 from tools.text import printable
 
 QUESTION = BudgetLimits(commands=100, pings=60, bytes=8 << 20)
 """What a question may cost the deployment, beside what was read for the diagnosis."""
-_SENTENCES = deferred(r"(?<=[.!?])\s+|\n+")
 NEWS_MOST, FINDINGS_MOST = 2500, 800
 
 
@@ -109,19 +108,19 @@ def _replied(session: Session, incident: Investigation, came: Answer) -> None:
     if not session.console.is_terminal:
         shown.say(session.console, text)
     shown.citations(session.console, reply.cited, incident.toolbox.readings)
-    for sentence in _SENTENCES.split(text):
+    for sentence, why in advice_in(text):
         # It was streamed already: what it repeats of an intruder's words can only be warned of.
-        if why := advises(sentence):
-            incident.proposals.forbid(sentence, f"don't: {why}")
+        incident.proposals.forbid(sentence, f"don't: {why}")
 
 
 def _news(session: Session, incident: Investigation) -> str:
-    """What the model hasn't seen yet: readings, what the checks make of them, steps that were decided."""
+    """What the model hasn't seen yet: readings and what follows from them, its wrong citations, and the plan."""
     new = [one for one in incident.toolbox.readings if int(one.id[1:]) >= session.unseen]
     lines = [digest(new, NEWS_MOST)] if new else []
     if incident.verdict:
         found = findings_text(incident.verdict.causes, FINDINGS_MOST)
         lines.append(f"What stands now: {incident.verdict.outcome}\n{found}")
-    steps = (*incident.planned.steps, *incident.planned.done)
-    lines += [f"{step.id} {step.action}: {step.state}" for step in steps if not step.is_open]
+    lines += [f"Wrong in your last answer: {one}" for one in wrong_citations(session.turns, incident.toolbox.readings)]
+    plan = plan_lines((*incident.planned.steps, *incident.planned.done), incident.planned.dropped)
+    lines += ["The plan now:", *plan] if plan else ["There is no step in the plan."]
     return "\n".join(lines)

@@ -8,12 +8,13 @@ from agent.answer.diagnosis import Cause, Diagnosis
 from agent.report.changes import changes
 from agent.report.deployment import tree
 from agent.report.first_screen import do_now
-from agent.report.summary import explanation, sentence, what_not_to_do
+from agent.report.summary import explanation, headline, seen_evidence, sentence, what_not_to_do
 from agent.report.words import all_in_words, timed_in_words, who
 from tools.records import Reading
 
 OWNERS = 3
 """Owners of connections that are named where no cause names anybody."""
+_STEP = re.compile(r"\bs\d+\b")
 _SHORT = 8
 """Words up to which a line without a question mark is taken for one of these questions."""
 
@@ -32,7 +33,9 @@ def fixed_answer(text: str, answer: Diagnosis) -> list[str] | None:
         found = question.words.search(text)
         # Without a question mark it may be a part of the report: then it has to begin as a question.
         if found and (is_question or not found.start()):
-            return list(question.answer(answer))
+            named = _STEP.findall(text)
+            plan = tuple(step for step in answer.plan if step.id in named) if named else answer.plan
+            return list(question.answer(answer.model_copy(update={"plan": plan})))
     return None
 
 
@@ -77,8 +80,8 @@ def _since(answer: Diagnosis) -> Iterator[str]:
 
 
 def _why(answer: Diagnosis) -> Iterator[str]:
-    yield sentence(explanation(answer))
-    if seen := all_in_words([cause.evidence for cause in answer.causes[:1]], answer.readings):
+    yield sentence(explanation(answer) or headline(answer))
+    if seen := all_in_words(seen_evidence(answer), answer.readings):
         yield f"Seen: {sentence('; '.join(seen))}"
 
 
@@ -112,7 +115,7 @@ _QUESTIONS = tuple(
     _Question(re.compile(words, re.IGNORECASE), answer)
     for words, answer in (
         (r"\b(?:since when|how long|when did|from when)\b", _since),
-        (r"\b(?:is (?:it|that|this) (?:safe|risky|dangerous)|how safe|safe to|how risky)\b", _is_safe),
+        (r"\b(?:is (?:it|that|this|s\d+) (?:safe|risky|dangerous)|how safe|safe to|how risky)\b", _is_safe),
         (r"\b(?:who|whose|which (?:client|app|application|service|team|user|owner)s?)\b", _who),
         (r"\b(?:what (?:now|next|to do|should|do (?:i|we))|how (?:do|can|should) (?:i|we)|now what)\b", _what_now),
         (r"\b(?:where|which (?:node|server|shard|replica)s?)\b", _where),

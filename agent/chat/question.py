@@ -4,10 +4,11 @@ from collections.abc import Collection
 from pathlib import Path
 from string import Template
 
+from agent.loop.claims import SUBMIT, parse
 from agent.loop.exchange import Dialogue
 from agent.loop.prompts import FOLDER, block_quote
 from agent.loop.run import ACCEPTED, PROBLEMS_MOST, SUPERSEDED, Review
-from agent.loop.submission import SUBMIT, Conclusion, parse, problems, settle
+from agent.loop.submission import Conclusion, problems, settle
 from agent.loop.tool_calls import ToolCaller
 from agent.model.errors import ModelError
 from agent.model.response import ToolCall
@@ -66,6 +67,7 @@ async def answer(
                     causes,
                     spending,
                     correctable=corrections < MOST_CORRECTIONS and not closing,
+                    first=not corrections,
                 )
                 if review and isinstance(judged, Conclusion) and not closing and (objection := review(judged)):
                     judged, review = f"Not accepted yet. {objection}", None
@@ -90,14 +92,15 @@ async def answer(
 
 
 def _judged(
-    call: ToolCall, readings: list[Reading], causes: Collection[str], spending: Spending, *, correctable: bool
-) -> Conclusion | str:
+    call: ToolCall, readings: list[Reading], causes: Collection[str], spending: Spending, *, correctable: bool,
+    first: bool,
+) -> Conclusion | str:  # fmt: skip
     """The diagnosis that was submitted, or what is wrong with it."""
     try:
         submission = parse(call.arguments)
     except ToolError as error:
         return f"error: {error}"
-    wrong = problems(submission, readings, causes, None)
+    wrong = problems(submission, readings, causes, None, first=first)
     if not wrong or not correctable:
         # What was said of an earlier diagnosis isn't said of this one.
         use = spending.use.model_copy(update={"degraded": None, "disagrees": None})

@@ -188,7 +188,8 @@ class Session:
         incident.planned.recall(answer.plan)
         incident.verdict = Verdict(
             outcome=answer.outcome, causes=answer.causes, findings=answer.findings, ruled_out=answer.ruled_out,
-            unknown=answer.unknown,
+            unknown=answer.unknown, summary=answer.summary if answer.summary_by == "model" else "",
+            evidence=answer.evidence,
         )  # fmt: skip
         incident.floor = incident.verdict
         self.turns = list(past.turns)

@@ -6,6 +6,7 @@ from rich.markdown import Markdown
 
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, Step
 from agent.chat.changes import Moved
+from agent.chat.told import why_not
 from agent.report.console import Console
 from agent.report.first_screen import END, colophon, first_screen, one_liner
 from agent.report.render import printed_value, reading_line, step_lines
@@ -104,9 +105,7 @@ def citations(console: Console, cited_: Sequence[Evidence], taken: Sequence[Read
     for one in cited_:
         if one.verified:
             continue
-        read = by_id.get(one.reading)
-        has = read is not None and read.has(one.field)
-        why = f"it's {printed_value(read.get(one.field))}" if read and has else "there is no such value"
+        why = why_not(by_id.get(one.reading), one.field)
         say(console, f"wrong: {one.reading} {one.field}={printed_value(one.value)} ({why})", "bold yellow")
     good = sum(one.verified for one in cited_)
     if good:

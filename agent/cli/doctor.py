@@ -65,11 +65,14 @@ async def _checks(
     inputs: DoctorInputs, target: Target | None, past: History, clock: Clock, seconds: float
 ) -> list[Check]:
     use = choose(inputs.model)
+    extras = inputs.extras(use)
     # Slow endpoints are real, and the server doesn't wait for one.
     async with asyncio.TaskGroup() as group:
         model = group.create_task(
-            checked_model(use, timeout=min(inputs.model_timeout, seconds), max_tokens=inputs.max_tokens)
-        )
+            checked_model(
+                use, timeout=min(inputs.model_timeout, seconds), max_tokens=inputs.max_tokens, extras=extras
+            )
+        )  # fmt: skip
         others = group.create_task(_servers(inputs, target, past, clock))
     return [*others.result(), model.result(), _kept(inputs.audit)]
 

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from agent.answer.diagnosis import OFFLINE, Diagnosis, ModelUse, Outcome
+from agent.cli.model_inputs import ModelInputs
 from agent.cli.place import ConnectionInputs, Positionals, ServerInputs, usable
-from agent.investigation.model_settings import ModelSettings
 from agent.investigation.pipeline import Setup
 from agent.investigation.sources import DEADLINE_CHECKS, DEADLINE_MODEL, Options, Sources
 from agent.model.selection import choose
-from agent.model.usage import Prices
 from agent.report.detail import QUIET, READINGS
 from agent.runbooks.library import Library, load
 from tools.clock import Clock
@@ -117,24 +116,13 @@ class SourceInputs(ConnectionInputs):
         return History(url, clock, at, source=source)
 
 
-class InvestigationInputs(SourceInputs):
+class InvestigationInputs(SourceInputs, ModelInputs):
     """How an investigation goes about it."""
 
-    model: str | None = None
-    """`offline` for the checks alone; null for what the environment says."""
     window: float = 2.0
     """Seconds between the two samples."""
     deadline: float | None = None
     """Seconds for the whole; null for the usual ones."""
-    model_timeout: float = 60.0
-    """Seconds for one answer of the model."""
-    max_tokens: int | None = None
-    max_turns: int = 12
-    max_total_tokens: int = 400_000
-    price_in: float | None = None
-    """Of a million tokens."""
-    price_out: float | None = None
-    max_cost: float | None = None
     max_commands: int = 400
     max_pings: int = 200
     runbooks: Path | None = None
@@ -165,16 +153,6 @@ class InvestigationInputs(SourceInputs):
         limits = BudgetLimits(commands=self.max_commands, pings=self.max_pings)
         return Options(window=self.window, deadline=deadline, budget=limits, one_node=self.one_node,
                        all_readings=self.all_readings)  # fmt: skip
-
-    def model_settings(self, use: ModelUse) -> ModelSettings:
-        """How the model is asked. Raises `UsageError` for a bound on the cost without the prices it needs."""
-        if self.max_cost is not None and None in (self.price_in, self.price_out):
-            raise UsageError("--max-cost needs --price-in and --price-out, the prices per million tokens")
-        return ModelSettings(
-            use=use, timeout=self.model_timeout, max_tokens=self.max_tokens, turns=self.max_turns,
-            total_tokens=self.max_total_tokens, cost=self.max_cost,
-            prices=Prices(of_in=self.price_in, of_out=self.price_out),
-        )  # fmt: skip
 
     def setup(self, target: Target, symptom: str, clock: Clock, *, events: bool = True) -> Setup:
         """All that the investigation is made of. Raises `UsageError` for options that can't be used."""

@@ -169,10 +169,13 @@ def model(parser: Parser) -> None:
     add("--model", metavar="NAME", help="`offline` for the checks alone (default: $REDIAGNOSE_MODEL if there is a key)")
     add("--model-timeout", type=positive, metavar="SECONDS", help="time limit for one answer of the model (60)")
     add("--max-tokens", type=whole, metavar="N", help="most tokens in one answer of the model")
+    efforts = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+    add("--reasoning-effort", choices=efforts, help="how much a reasoning model thinks (rediagnose.toml)")
     add("--max-turns", type=whole, metavar="N", help="most turns the model may take (12)")
     add("--max-total-tokens", type=whole, metavar="N", help="most tokens for the model over all turns (400000)")
     add("--price-in", type=price, metavar="PRICE", help="price per million tokens sent to the model, in any currency")
     add("--price-out", type=price, metavar="PRICE", help="price per million tokens that the model writes")
+    add("--price-cached", type=price, metavar="PRICE", help="price per million of those sent that were cached")
     add("--max-cost", type=price, metavar="PRICE", help="the most that the model may cost at these prices")
 
 

@@ -5,6 +5,7 @@ import time
 from agent.answer.diagnosis import OFFLINE, ModelUse
 from agent.answer.events import Event
 from agent.doctor.check import Check
+from agent.model.extras import NOTHING, Extras
 from tools.text import one_line
 
 TOOL = {
@@ -24,13 +25,15 @@ MESSAGES = (
 CAN = {
     "tools": "tool calls", "stream": "streaming", "tool_choice": "a required tool", "strict": "strict schemas",
     "roles": "a system's message", "stream_options": "token counts while streaming", "max_tokens": "max_tokens",
+    "responses": "the Responses form",
 }  # fmt: skip
 """What an endpoint may be able to do, as a person knows it."""
 
 
 async def checked_model(
-    use: ModelUse, *, timeout: float, max_tokens: int | None = None, base_url: str | None = None
-) -> Check:
+    use: ModelUse, *, timeout: float, max_tokens: int | None = None, base_url: str | None = None,
+    extras: Extras = NOTHING,
+) -> Check:  # fmt: skip
     """Whether it answers within `timeout` seconds, and calls a tool when it's told to."""
     if use.name == OFFLINE:
         line = (
@@ -41,9 +44,10 @@ async def checked_model(
 
     began = time.monotonic()
     try:
-        async with Model(use.name, _ignore, timeout=timeout, max_tokens=max_tokens, base_url=base_url) as model:
+        async with Model(use.name, _ignore, timeout=timeout, max_tokens=max_tokens, base_url=base_url,
+                         extras=extras) as model:  # fmt: skip
             turn = await model.ask(MESSAGES, (TOOL,), ends=began + timeout, choice="ready")
-            missing = sorted(CAN[one] for one in CAN.keys() - model.abilities)
+            missing = sorted(CAN[one] for one in CAN.keys() - model.abilities - {"responses"})
     except ModelError as error:
         line = f"{use.name} can't be used: {one_line(str(error), 300)}; all answers would come from the checks alone"
         return Check(name="model", state="failed", line=line, facts={"model": use.name})

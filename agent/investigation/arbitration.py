@@ -1,7 +1,7 @@
 """A model's conclusion against that of the checks: which one is the answer, and what is said of the other."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from agent.answer.diagnosis import Cause, Disagreement, Evidence, Verdict
 from agent.checks.verdict import PRESENT
@@ -9,9 +9,11 @@ from agent.investigation.marks import only_reported
 from agent.investigation.scales import Scales
 from agent.loop.submission import LAST, Conclusion
 from tools.gate.advice import act_of
+from tools.gate.dissuasion import without_refused
 from tools.gate.policy import refusal_of_advice
 from tools.patterns import deferred
 
+_SENTENCES = deferred(r"(?<=[.!?])\s+|\n+")
 LOOKED_AT = ("KEYS", "DEBUG")
 """Commands that a reason may name as what clients do."""
 _ADVISES = deferred(r"\b(run|execute|apply|safe|approved|now|then|fix)\b", re.IGNORECASE)
@@ -105,6 +107,7 @@ def settled(done: Conclusion, checks: Verdict, scales: Scales) -> Verdict:
         outcome=done.outcome, causes=(*ranked, *low)[:3], findings=checks.findings,
         ruled_out=(*disproved, *(out for out in checks.ruled_out if out.id not in named)),
         unknown=tuple(dict.fromkeys((*done.unknown, *checks.unknown))), suspected=tuple(one.id for one in low),
+        summary=done.summary, evidence=done.evidence,
     )  # fmt: skip
 
 
@@ -162,7 +165,12 @@ def without_advice(done: Conclusion, refuse: Callable[[str, str], None]) -> Conc
         refuse("a reason that the model gives", why)
         return f"(The model's reason is left out: {why}.)"
 
+    summary = done.summary
+    if why := advises(summary):
+        refuse("a summary that the model gives", why)
+        summary = ""
     return done.model_copy(update={
+        "summary": summary,
         "causes": tuple(one.model_copy(update={"why": clean(one.why)}) for one in done.causes),
         "ruled_out": tuple(one.model_copy(update={"because": clean(one.because)}) for one in done.ruled_out),
         "unknown": tuple(map(clean, done.unknown)),
@@ -171,6 +179,19 @@ def without_advice(done: Conclusion, refuse: Callable[[str, str], None]) -> Conc
 
 def advises(text: str) -> str | None:
     """Why nobody should do what a text tells them to; null where it tells them nothing of the kind."""
+    return _advised(without_refused(text))
+
+
+def advice_in(text: str) -> Iterator[tuple[str, str]]:
+    """The sentences of a text that tell a person to do what nobody should, each with why."""
+    # What a sentence refuses another one may take back, so that's decided on the whole.
+    parts = (_SENTENCES.split(one) for one in (text, without_refused(text)))
+    for sentence, left in zip(*parts, strict=True):
+        if why := _advised(left):
+            yield sentence, why
+
+
+def _advised(text: str) -> str | None:
     if act := act_of(text, urged=True):
         return f"{act[0]}: {act[1]}"
     why = refusal_of_advice(text)

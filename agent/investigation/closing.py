@@ -12,14 +12,19 @@ HINTED = 0.3
 """Probability from which a finding is worth a word where no cause is named."""
 
 
-def closed(answer: Diagnosis, checked: Verdict, views: Sequence[View]) -> Diagnosis:
-    """The answer with all of that; `checked` is what the checks make of the readings, whoever answered."""
+def closed(answer: Diagnosis, checked: Verdict, views: Sequence[View], said: str = "") -> Diagnosis:
+    """The answer with all of that; `checked` is what the checks make of the readings, whoever answered.
+
+    `said` is a model's own summary of the answer, if it's the model's.
+    """
     causes = [cause for cause in answer.causes if cause.probability >= 0.5]
     whole = answer.model_copy(update={
         "complaints": tuple(_explained(one, causes) for one in checked.complaints),
         "blind": tuple(kept for one in checked.blind if (kept := _still_hidden(one, answer.causes)).hides),
         "benign": benign(views) if answer.outcome == "no-fault" else (),
     })  # fmt: skip
+    if said and not whole.interrupted:
+        return whole.model_copy(update={"summary": said, "summary_by": "model"})
     return whole.model_copy(update={"summary": summary(whole)})
 
 

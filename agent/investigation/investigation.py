@@ -221,8 +221,7 @@ class Investigation:
 
     async def round_off(self) -> None:
         """After an interruption: a plan for what is known, if it can be had at once. The person wants the prompt."""
-        task = asyncio.current_task()
-        if task is not None:
+        if task := asyncio.current_task():
             task.uncancel()
         if not self.planned.steps:
             with contextlib.suppress(TimeoutError, RediagnoseError):
@@ -247,15 +246,16 @@ class Investigation:
             plan=(*self.planned.steps, *self.planned.done), failover=self._past(),
             refused=refusals(self.proposals.refused), readings=self.readings(), footprint=self.budget.footprint,
             model=self.use, seconds=round(self.clock.monotonic() - self.began, 3), interrupted=interrupted,
+            evidence=verdict.evidence, dropped=tuple(self.planned.dropped),
         )  # fmt: skip
-        diagnosis = self._closed(diagnosis)
+        diagnosis = self._closed(diagnosis, verdict.summary)
         diagnosis = diagnosis if self.options.all_readings else without_the_well(diagnosis, self.node.name)
         self.emit(Answered(diagnosis=diagnosis))
         return diagnosis
 
-    def _closed(self, diagnosis: Diagnosis) -> Diagnosis:
+    def _closed(self, diagnosis: Diagnosis, said: str) -> Diagnosis:
         try:
-            return closed(diagnosis, self._conclude(), [self.weighed.view(node) for node in self.nodes])
+            return closed(diagnosis, self._conclude(), [self.weighed.view(node) for node in self.nodes], said)
         except Exception as error:
             self.toolbox.bugs.append(bug("what the answer leaves open", error))
             return diagnosis

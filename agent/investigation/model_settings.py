@@ -1,6 +1,7 @@
 """Which model is asked, and how; apart from the asking, which the checks alone never load."""
 
 from agent.answer.diagnosis import OFFLINE, ModelUse
+from agent.model.extras import Extras
 from agent.model.usage import Prices
 from tools.records import Record
 
@@ -22,6 +23,8 @@ class ModelSettings(Record):
     """Most money of all answers together, by `prices`; null for no bound."""
     prices: Prices = Prices()
     """What tokens cost."""
+    extras: Extras = Extras()
+    """What each request says beside the conversation."""
     bare: bool = False
     """Give it the tools alone: no digest, no findings and no runbooks, and no checks that stand in for its answer."""
     base_url: str | None = None

@@ -18,6 +18,7 @@ from agent.loop.submission import Conclusion
 from agent.loop.transcript import Transcript
 from agent.model.client import Model
 from agent.model.errors import EndpointError, ModelError
+from agent.model.provider import abilities_of
 from agent.model.request import Wire, request_body
 from tools.errors import ToolError
 from tools.text import escaped_json
@@ -90,7 +91,7 @@ def model_of(incident: Investigation, settings: ModelSettings) -> Model:
     """The incident's model. Raises `ModelError` for an endpoint that can't be one."""
     return Model(
         incident.use.name, incident.emit, timeout=settings.timeout, max_tokens=settings.max_tokens,
-        base_url=settings.base_url,
+        base_url=settings.base_url, extras=settings.extras,
     )  # fmt: skip
 
 
@@ -141,7 +142,7 @@ def _merged(done: Conclusion, checks: Verdict) -> Verdict:
     return Verdict(
         outcome=done.outcome, causes=done.causes, findings=checks.findings,
         ruled_out=(*done.ruled_out, *(out for out in checks.ruled_out if out.id not in named)),
-        unknown=tuple(dict.fromkeys((*done.unknown, *checks.unknown))),
+        unknown=tuple(dict.fromkeys((*done.unknown, *checks.unknown))), summary=done.summary, evidence=done.evidence,
     )  # fmt: skip
 
 
@@ -159,17 +160,21 @@ def prompt_of(incident: Investigation, tools: list[Wire], *, bare: bool = False)
 
 
 def read(incident: Investigation, name: str) -> str:
-    """A runbook's text. Raises `ToolError` naming those that there are."""
+    """A runbook's text, behind what the plan would do by it. Raises `ToolError` naming those that there are."""
     text = incident.library.text(name)
     if text is None:
         known = ", ".join(book.name for book in incident.library.runbooks)
         raise ToolError(f"there is no runbook {name!r}; there are {known}")
-    return text
+    steps = incident.library.steps(name, [one.id for one in incident.verdict.findings] if incident.verdict else [])
+    return f"Steps, by what `plan` calls them:\n{steps}\n\n{text}" if steps else text
 
 
 def show_prompt(incident: Investigation, settings: ModelSettings) -> str:
     """The body of the first request, exactly as it would leave."""
     tools = offered_tools(incident.toolbox, runbooks=not settings.bare)
-    prompt = prompt_of(incident, tools, bare=settings.bare)
-    body = request_body(incident.use.name, prompt.messages(), tools, max_tokens=settings.max_tokens)
+    name = incident.use.name
+    body = request_body(
+        name, prompt_of(incident, tools, bare=settings.bare).messages(), tools, max_tokens=settings.max_tokens,
+        extras=settings.extras, abilities=abilities_of(settings.extras, settings.base_url),
+    )  # fmt: skip
     return escaped_json(json.dumps(body, ensure_ascii=False, indent=2))

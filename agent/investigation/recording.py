@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from agent.answer.events import Emit, Event, ReadingBegun, ReadingTaken
+from agent.answer.events import Emit, Event, ModelThought, ReadingBegun, ReadingTaken
 
 if TYPE_CHECKING:
     from tools.record.recorder import Recorder
@@ -18,7 +18,7 @@ def heard_by(recorder: "Recorder | None", emit: Emit, *, events: bool = True) ->
         if isinstance(event, ReadingTaken):
             recorder.reading(event.reading)
         beside = isinstance(event, ReadingTaken) and event.reading.tool in NOT_THE_SERVERS
-        if events and not beside and not isinstance(event, ReadingBegun):
+        if events and not beside and not isinstance(event, ReadingBegun | ModelThought):
             recorder.event(event.model_dump(mode="json", by_alias=True))
         emit(event)
 

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 
 from agent.answer.events import Emit, ModelAnswered, ModelAsked
+from agent.loop.claims import SUBMIT
 from agent.loop.offered import OPEN_READING, READ_RUNBOOK, offered_tools
-from agent.loop.submission import SUBMIT
 from agent.loop.transcript import Transcript
 from agent.model.client import Model
 from agent.model.errors import ModelError, Overflow

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from agent.loop import shape
-from agent.loop.submission import schema
+from agent.loop.submission_schema import schema
 from agent.model.request import Wire
 from tools.records import Reading
 from tools.toolbox import Toolbox

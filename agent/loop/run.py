@@ -4,9 +4,10 @@ from collections.abc import Callable, Collection
 
 from agent.answer.diagnosis import Cause
 from agent.answer.events import Emit
+from agent.loop.claims import SUBMIT, parse
 from agent.loop.exchange import Dialogue
 from agent.loop.offered import offered_tools as offered_tools
-from agent.loop.submission import SUBMIT, Conclusion, parse, problems, settle
+from agent.loop.submission import Conclusion, problems, settle
 from agent.loop.tool_calls import CONCLUDE, ReadRunbook, Refuse, ToolCaller
 from agent.loop.transcript import Transcript
 from agent.model.client import Model
@@ -125,7 +126,7 @@ class _Conversation:
             if self._unusable > UNUSABLE or not correctable:
                 raise ModelError(f"the model's diagnosis can't be read: {str(error)[:160]}") from None
             return f"error: {error}{f' {CUT}' if turn.finish_reason == 'length' else ''}"
-        wrong = problems(submission, readings, self._causes, self._found)
+        wrong = problems(submission, readings, self._causes, self._found, first=not self._corrections)
         if not wrong or not correctable or self._corrections >= CORRECTIONS:
             done = settle(submission, readings, self._causes, self._spending.use)
             if correctable and self._review and (objection := self._review(done)):

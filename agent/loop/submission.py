@@ -1,115 +1,21 @@
-"""The tool that ends an investigation: what the model submits, its mistakes, and the conclusion from it."""
+"""The tool that ends an investigation: the mistakes of what is submitted, and the conclusion from it."""
 
-import json
-import math
 from collections.abc import Collection, Sequence
-from typing import Annotated, Any, Literal, get_args
-
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from agent.answer.diagnosis import Action, Cause, Evidence, ModelUse, Outcome, RuledOut
+from agent.evidence.citations import checked, verify, verify_ruled_out
 from agent.evidence.citations import problems as citation_problems
-from agent.evidence.citations import verify, verify_ruled_out
+from agent.evidence.cited import false_claims
+from agent.loop.claims import Citation, Claim, RuledOutClaim, Submission
 from agent.model.errors import ModelError
-from agent.model.request import Wire
-from agent.model.response import whole_escapes
-from tools.errors import ToolError
-from tools.records import Reading, Record, Scalar
+from tools.records import Reading, Record
+from tools.redact import hide_secrets
 
-SUBMIT = "submit_diagnosis"
 MOST_CAUSES, MOST_LINES = 3, 10
+SUMMARY_MOST = 320
+"""Characters of a summary: about four lines of a small terminal."""
 LAST = "diagnostics-disabled"
 """Ranks last, and is never the whole of an answer."""
-
-
-def _one_line(value: object) -> object:
-    """Text on one line, without control characters: it goes to a terminal and a report."""
-    text = value if isinstance(value, str) else "" if value is None else json.dumps(value)
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:600]
-
-
-def _probability(value: object) -> object:
-    """A probability, from text and per cent too; none given is as likely as not."""
-    if value is None:
-        return 0.5
-    if isinstance(value, str):
-        try:
-            value = float(value.strip().rstrip("%")) / (100 if value.strip().endswith("%") else 1)
-        except ValueError:
-            return value
-    return value / 100 if isinstance(value, int | float) and 1 < value <= 100 else value
-
-
-def _id_form(value: object) -> object:
-    return value.strip().lower().replace("_", "-").replace(" ", "-") if isinstance(value, str) else value
-
-
-def _as_list(value: object) -> object:
-    return [] if value is None else value if isinstance(value, list) else [value]
-
-
-def _scalar(value: object) -> object:
-    if isinstance(value, float) and not math.isfinite(value):
-        # JSON can carry 1e999 in, and nothing like it out.
-        return str(value)
-    return value if value is None or isinstance(value, str | int | float | bool) else json.dumps(value)
-
-
-Line = Annotated[str, BeforeValidator(_one_line)]
-Id = Annotated[str, BeforeValidator(_id_form)]
-
-
-class _Lenient(Record):
-    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
-
-
-class Citation(_Lenient):
-    """One cited value, as submitted."""
-
-    reading: str
-    field: str
-    value: Annotated[Scalar, BeforeValidator(_scalar)] = None
-
-
-Citations = Annotated[tuple[Citation, ...], BeforeValidator(_as_list)]
-
-
-class Claim(_Lenient):
-    """One cause, as submitted."""
-
-    id: Id
-    probability: Annotated[float, BeforeValidator(_probability), Field(ge=0, le=1)] = 0.5
-    where: str | None = None
-    why: Line = ""
-    evidence: Citations = ()
-
-
-class RuledOutClaim(_Lenient):
-    """One look-alike that is ruled out, as submitted."""
-
-    id: Id
-    because: Line = ""
-    evidence: Citations = ()
-
-
-class SubmittedAction(_Lenient):
-    """A step that the model would add to the plan, as submitted."""
-
-    kind: Annotated[Literal["config_set", "command", "outside"], BeforeValidator(lambda kind: kind or "outside")]
-    action: Line
-    why: Line = ""
-    verify: Line | None = None
-    avoid: Line | None = None
-
-
-class Submission(_Lenient):
-    """What the model submits."""
-
-    outcome: Annotated[Outcome, BeforeValidator(_id_form)]
-    causes: Annotated[tuple[Claim, ...], BeforeValidator(_as_list)] = ()
-    ruled_out: Annotated[tuple[RuledOutClaim, ...], BeforeValidator(_as_list)] = ()
-    unknown: Annotated[tuple[Line, ...], BeforeValidator(_as_list)] = ()
-    actions: Annotated[tuple[SubmittedAction, ...], BeforeValidator(_as_list)] = ()
 
 
 class Conclusion(Record):
@@ -121,7 +27,12 @@ class Conclusion(Record):
     ruled_out: tuple[RuledOut, ...]
     unknown: tuple[str, ...]
     actions: tuple[Action, ...]
+    """Its plan, in its order."""
     use: ModelUse
+    summary: str = ""
+    """What it is, in its words; empty where it says nothing, or something that the readings don't."""
+    evidence: tuple[Evidence, ...] = ()
+    """What the outcome rests on, beside what the causes cite."""
 
     @property
     def grounded(self) -> bool:
@@ -129,24 +40,14 @@ class Conclusion(Record):
         return not self.causes or any(one.verified for one in self.causes[0].evidence)
 
 
-def parse(text: str) -> Submission:
-    """What was submitted, taken leniently. Raises `ToolError` for what can't be understood, in words for the model."""
-    try:
-        given = json.loads(text or "{}", parse_constant=str)
-        if isinstance(given, str):
-            given = json.loads(whole_escapes(given), parse_constant=str)
-        return Submission.model_validate(given)
-    except ValidationError as error:
-        wrong = (f"{'.'.join(map(str, one['loc'])) or 'arguments'}: {one['msg']}" for one in error.errors()[:8])
-        raise ToolError(f"{SUBMIT}: {'; '.join(wrong)}") from None
-    except (ValueError, RecursionError) as error:
-        raise ToolError(f"{SUBMIT}: the arguments aren't one whole JSON object ({error}); send it again") from None
-
-
 def problems(
-    submission: Submission, readings: Sequence[Reading], known: Collection[str], checks: Cause | None = None
-) -> list[str]:
-    """What the model has to correct, in words for it; empty if nothing. `checks` is the checks' surest cause."""
+    submission: Submission, readings: Sequence[Reading], known: Collection[str], checks: Cause | None = None, *,
+    first: bool = True,
+) -> list[str]:  # fmt: skip
+    """What the model has to correct, in words for it; empty if nothing. `checks` is the checks' surest cause.
+
+    What is merely missing is asked for the `first` time only: without it there is an answer too.
+    """
     found: list[str] = []
     ids = [claim.id for claim in submission.causes]
     if submission.outcome == "diagnosed" and not ids:
@@ -170,7 +71,17 @@ def problems(
         and not any(out.id == checks.id and out.evidence for out in submission.ruled_out)
     ):
         found.append(f"the checks find {checks.id}: name it under causes too, or rule it out by what was measured")
-    return found
+    found += citation_problems("evidence", _evidence(submission.evidence), readings)
+    found += [f"summary: {why}" for why in false_claims(submission.summary, readings)]
+    return found + (_missing(submission) if first else [])
+
+
+def _missing(submission: Submission) -> list[str]:
+    found = [] if submission.summary else ["summary: say in two sentences what it is, for the person on call"]
+    if submission.outcome != "diagnosed" and not submission.evidence:
+        found.append(f"evidence: cite what shows {submission.outcome}; what couldn't be read is cited as unavailable")
+    unreasoned = (n for n, one in enumerate(submission.plan) if one.drop and not one.why)
+    return found + [f"plan[{n}]: a step is dropped with a reason, under why" for n in unreasoned]
 
 
 def settle(submission: Submission, readings: Sequence[Reading], known: Collection[str], use: ModelUse) -> Conclusion:
@@ -199,8 +110,21 @@ def settle(submission: Submission, readings: Sequence[Reading], known: Collectio
     return Conclusion(
         outcome=submission.outcome, causes=tuple(sorted(causes.values(), key=_rank)[:MOST_CAUSES]),
         ruled_out=tuple(ruled_out.values())[:MOST_LINES], unknown=tuple(filter(None, submission.unknown))[:MOST_LINES],
-        actions=tuple(Action(**one.model_dump()) for one in submission.actions if one.action)[:MOST_LINES], use=use,
+        actions=tuple(Action(**one.model_dump()) for one in submission.steps)[:MOST_LINES], use=use,
+        summary=_summary(submission, readings), evidence=checked(_evidence(submission.evidence), readings)[:MOST_LINES],
     )  # fmt: skip
+
+
+def _summary(submission: Submission, readings: Sequence[Reading]) -> str:
+    """The summary as far as it goes into a first line; none where it claims what isn't so."""
+    text = hide_secrets(submission.summary)
+    if false_claims(text, readings):
+        return ""
+    if len(text) <= SUMMARY_MOST:
+        return text
+    cut = text[:SUMMARY_MOST]
+    whole = max(cut.rfind(end) for end in (". ", "! ", "? "))
+    return cut[: whole + 1] if whole > 0 else f"{cut.rsplit(' ', 1)[0]}…"
 
 
 def _rank(cause: Cause) -> tuple[bool, bool, float]:
@@ -217,51 +141,3 @@ def _at_node(cause: Cause, where: str | None, readings: Sequence[Reading], nodes
     of_evidence = next((reading.node for reading in readings if reading.id in cited and reading.node), None)
     node = where if where in nodes else of_evidence or (nodes[0] if len(nodes) == 1 else None)
     return cause.model_copy(update={"where": node})
-
-
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object", "properties": properties, "required": list(properties), "additionalProperties": False,
-    }  # fmt: skip
-
-
-def _list(of: dict[str, Any], description: str | None = None) -> dict[str, Any]:
-    return {"type": "array", "items": of} | ({"description": description} if description else {})
-
-
-def schema() -> Wire:
-    """The tool's strict schema: every field is required, and one that may be absent is null."""
-    text, maybe = {"type": "string"}, {"type": ["string", "null"]}
-    evidence = _list(
-        _object({"reading": text, "field": text, "value": {"type": ["string", "number", "boolean", "null"]}})
-    )
-    parameters = _object(
-        {
-            "outcome": {"type": "string", "enum": list(get_args(Outcome))},
-            "causes": _list(
-                _object(
-                    {
-                        "id": text, "probability": {"type": "number"}, "where": maybe,
-                        "why": text, "evidence": evidence,
-                    }
-                ),
-                "At most 3, likeliest first; empty unless diagnosed. `where` is a node.",
-            ),
-            "ruled_out": _list(_object({"id": text, "because": text, "evidence": evidence}), "Look-alikes."),
-            "unknown": _list(text, "What couldn't be read, and what that hides."),
-            "actions": _list(
-                _object(
-                    {
-                        "kind": {"type": "string", "enum": ["config_set", "command", "outside"]}, "action": text,
-                        "why": text, "verify": maybe, "avoid": maybe,
-                    }
-                ),
-                "Only steps that no runbook has. `avoid`: the tempting wrong remedy.",
-            ),
-        }
-    )  # fmt: skip
-    description = "End the investigation. Each evidence cites a reading's id, a literal field of it and its value."
-    return {
-        "type": "function",
-        "function": {"name": SUBMIT, "description": description, "strict": True, "parameters": parameters},
-    }

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from agent.loop.changes import since
+from agent.loop.claims import SUBMIT
 from agent.loop.digest import reading_json
 from agent.loop.excerpt import excerpt, sections
 from agent.loop.offered import OPEN_READING, READ_RUNBOOK, paragraphs
-from agent.loop.submission import SUBMIT
 from agent.model.response import ToolCall
 from agent.model.usage import Spending
 from tools.errors import ToolError

@@ -9,6 +9,7 @@ from agent.loop.prompts import Prompt
 from agent.model.json_repair import is_object
 from agent.model.request import REASONING, Wire
 from agent.model.response import ToolCall, Turn, new_id
+from agent.model.responses_form import ITEMS
 from tools.records import Reading
 
 TEXT_MOST, EXTRA_MOST = 20_000, 20_000
@@ -44,6 +45,8 @@ class Transcript:
             message["tool_calls"] = [_sendable_call(call) for call in own]
         if turn.reasoning:
             message[REASONING] = turn.reasoning[:TEXT_MOST]
+        if turn.sealed:
+            message[ITEMS] = list(turn.sealed)
         if turn.text or turn.tool_calls:
             self.messages.append(message)
         return own

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from agent.answer.events import Emit, ModelRetried, ModelText
+from agent.answer.events import Emit, ModelRetried, ModelText, ModelThought
 from agent.model.errors import AbilityRefused, EndpointError, Retryable, error_of_event, error_of_status
 from agent.model.errors import ModelError as ModelError
-from agent.model.provider import api_key_of, openai_client
-from agent.model.request import ABILITIES, Wire, request_body
+from agent.model.extras import NOTHING, Extras
+from agent.model.provider import abilities_of, api_key_of, openai_client
+from agent.model.request import Wire, request_body
 from agent.model.response import AnswerPieces, Turn
+from agent.model.response_items import ResponseItems
 from tools.text import printable
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ ATTEMPTS = 4
 _SSE = (b":", b"event:", b"id:", b"retry:")
 MOST_BYTES = 8 * 2**20
 """Of one answer: what is longer is no answer."""
+Gathering = AnswerPieces | ResponseItems
 
 
 class Model:
@@ -38,7 +41,7 @@ class Model:
     def __init__(
         self, name: str, emit: Emit, *, timeout: float = 60.0, max_tokens: int | None = None,
         base_url: str | None = None, api_key: str | None = None, backoff: float = 0.5,
-        transport: "AsyncBaseTransport | None" = None,
+        transport: "AsyncBaseTransport | None" = None, extras: Extras = NOTHING,
     ) -> None:  # fmt: skip
         """`backoff` is the first wait in seconds after a failure; `transport` stands in the network's place."""
         self.name = name
@@ -46,7 +49,9 @@ class Model:
         """Seconds for one answer, to its last byte."""
         self.max_tokens = max_tokens
         """Most tokens of one answer."""
-        self.abilities = set(ABILITIES)
+        self.extras = extras
+        """What each request says beside the conversation."""
+        self.abilities = abilities_of(extras, base_url)
         """What the endpoint is taken to understand."""
         self._emit = emit
         self._jitter = wait_random_exponential(multiplier=backoff, max=8)
@@ -95,8 +100,9 @@ class Model:
 
         while True:
             body = request_body(
-                self.name, messages, tools, choice=choice, max_tokens=self.max_tokens, abilities=self.abilities
-            )
+                self.name, messages, tools, choice=choice, max_tokens=self.max_tokens, abilities=self.abilities,
+                extras=self.extras,
+            )  # fmt: skip
             retrying = AsyncRetrying(
                 retry=retry_if_exception_type(Retryable), stop=over, wait=self._wait,
                 before_sleep=self._retried, reraise=True,
@@ -132,10 +138,12 @@ class Model:
         if seconds <= 0:
             raise ModelError("the deadline passed before the model could be asked")
         # The whole of an answer is bounded: the client's own time-out restarts with every byte.
-        create = self._client.chat.completions.with_streaming_response.create
+        client, more = self._client, dict(self.extras.fields)
+        chat, own = "messages" in body, {name: given for name, given in body.items() if name not in more}
+        create: Any = (client.chat.completions if chat else client.responses).with_streaming_response.create
         try:
-            async with asyncio.timeout(seconds), create(**body, timeout=seconds) as response:
-                return await self._read(response, streamed="stream" in body)
+            async with asyncio.timeout(seconds), create(**own, extra_body=more, timeout=seconds) as response:
+                return await self._read(response, streamed="stream" in body, chat=chat)
         except (TimeoutError, APIConnectionError, RequestError, OSError) as error:
             # The client's exceptions end at the request: a body that breaks off raises those of the library below it.
             if "timeout" in type(error).__name__.lower():
@@ -147,10 +155,11 @@ class Model:
             # ValueError is a key or a header that can't be sent; its text may hold the key.
             raise EndpointError(f"the model's endpoint can't be asked ({type(error).__name__})") from None
 
-    async def _read(self, response: "AsyncAPIResponse[Any]", *, streamed: bool) -> Turn:
+    async def _read(self, response: "AsyncAPIResponse[Any]", *, streamed: bool, chat: bool) -> Turn:
         from httpx2 import RequestError
 
-        gathering, plain, done, events = AnswerPieces(), bytearray(), False, False
+        gathering: Gathering = AnswerPieces() if chat else ResponseItems()
+        plain, done, events = bytearray(), False, False
         try:
             async with aclosing(_lines(response)) as lines:
                 async for line in lines:
@@ -174,15 +183,27 @@ class Model:
             raise Retryable("the model's answer was cut off in the middle")
         return gathering.turn()
 
-    def _feed(self, gathering: AnswerPieces, data: bytes) -> None:
+    def _feed(self, gathering: Gathering, data: bytes) -> None:
         try:
             chunk = json.loads(data)
         except (ValueError, RecursionError):
             raise Retryable("the model's endpoint sent something that isn't JSON") from None
-        if isinstance(chunk, dict) and chunk.get("error"):
-            raise error_of_event(chunk["error"], self._key)
-        if text := gathering.feed(chunk):
+        if why := _failure(chunk):
+            raise error_of_event(why, self._key)
+        text = gathering.feed(chunk)
+        if gathering.thought:
+            self._emit(ModelThought(text=printable(gathering.thought)))
+        if text:
             self._emit(ModelText(text=printable(text)))
+
+
+def _failure(chunk: object) -> object:
+    """What an event says of a failure; null where it tells of none."""
+    if not isinstance(chunk, dict):
+        return None
+    whole = chunk.get("response")
+    inner = whole.get("error") if isinstance(whole, dict) else None
+    return chunk.get("error") or inner or (chunk if chunk.get("type") == "error" else None)
 
 
 async def _lines(response: "AsyncAPIResponse[Any]") -> AsyncGenerator[bytes, None]:

@@ -1,9 +1,14 @@
 """Where the model is: an endpoint of OpenAI's form, or a deployment at Azure."""
 
+import contextlib
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from agent.model.errors import EndpointError
+from agent.model.extras import Extras
+from agent.model.request import ABILITIES
 from agent.model.selection import at_azure
 from tools.http import ACCEPTED, bounded
 
@@ -13,6 +18,23 @@ MOST_BYTES = 9 * 2**20
 if TYPE_CHECKING:
     from httpx2 import AsyncBaseTransport
     from openai import AsyncOpenAI
+
+
+RESPONDING = "api.openai.com"
+"""The host that is known to have the Responses form."""
+
+
+def abilities_of(extras: Extras, base_url: str | None, environ: Mapping[str, str] = os.environ) -> set[str]:
+    """What an endpoint is taken to understand before it was asked."""
+    named = base_url or environ.get("OPENAI_BASE_URL")
+    host = None if at_azure(environ) else RESPONDING
+    if named:
+        # What is no address is reported where the client is made of it.
+        with contextlib.suppress(ValueError):
+            host = None
+            host = urlsplit(named).hostname
+    form = extras.form or ("responses" if host == RESPONDING else "chat")
+    return {*ABILITIES, *({"responses"} if form == "responses" else ())}
 
 
 def api_key_of(given: str | None, base_url: str | None) -> str:

@@ -5,14 +5,18 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from agent.model.extras import NOTHING, Extras
 from agent.model.plain_text import Wire as Wire
 from agent.model.plain_text import alternating_turns, as_plain_text
+from agent.model.responses_form import ITEMS, flat_tools, refused_in_responses, responses_body
 from tools.patterns import deferred
 
 REASONING = "reasoning_content"
 """A message's own reasoning: kept for endpoints that expect it back, and sent to no other."""
 _PATTERNS = {
     "forget": REASONING,
+    "cache": r"cache[_ ]?control|content\b.{0,60}\b(string|str)\b",
+    "effort": r"reasoning[_ ]?effort|\beffort\b",
     "stream_options": r"stream_options|include_usage",
     "max_tokens": r"max_tokens",
     "tool_choice": r"tool[_ ]choice",
@@ -22,18 +26,29 @@ _PATTERNS = {
     "roles": r"system (role|message|prompt)|roles? must|must alternate|developer instruction",
     "tools": r"\btools?\b|function.?call|jinja",
 }
-ABILITIES = frozenset(_PATTERNS)
+ABILITIES = frozenset({*_PATTERNS, "sealed", "summary"})
 """What an endpoint is assumed to understand until it refuses it: `roles` is a system's message and two messages of
-one side in a row, `forget` a conversation without the model's own reasoning."""
+one side in a row, `forget` a conversation without the model's own reasoning. Beside these there is `responses`, a form
+that is asked for only where it's known to be there."""
 _UNABLE = deferred(r"support|cannot|can't|unable|not allowed|not implemented|requires?\b", re.IGNORECASE)
 
 
 def request_body(
     model: str, messages: Sequence[Wire], tools: Sequence[Wire], *, choice: str | None = None,
-    max_tokens: int | None = None, abilities: Collection[str] = ABILITIES,
+    max_tokens: int | None = None, abilities: Collection[str] = ABILITIES, extras: Extras = NOTHING,
 ) -> Wire:  # fmt: skip
     """The body of one request. `choice` names the one tool that must be called."""
-    sent = messages if "forget" not in abilities else [_without_reasoning(message) for message in messages]
+    if "responses" in abilities:
+        strict = "strict" in abilities
+        shown = flat_tools(tools if strict else map(loosened_schema, tools), strict=strict)
+        return responses_body(
+            model, [_without((REASONING,), one) for one in messages], shown, choice=choice, max_tokens=max_tokens,
+            abilities=abilities, extras=extras,
+        )  # fmt: skip
+    hidden = (ITEMS, REASONING) if "forget" in abilities else (ITEMS,)
+    sent: Sequence[Wire] = [_without(hidden, message) for message in messages]
+    if extras.marks_cache(model) and {"cache", "roles", "tools"} <= set(abilities):
+        sent = [*map(_cached, sent[:2]), *sent[2:]]
     if "tools" not in abilities:
         sent = as_plain_text(sent, [loosened_schema(tool) for tool in tools])
     elif "parallel" not in abilities:
@@ -50,16 +65,22 @@ def request_body(
         body["stream"] = True
         if "stream_options" in abilities:
             body["stream_options"] = {"include_usage": True}
-    return body
+    if extras.effort and "effort" in abilities:
+        body["reasoning_effort"] = extras.effort
+    return body | dict(extras.fields)
 
 
 def refused_ability(status: int, error: str, body: Wire) -> str | None:
     """The ability that an endpoint's error is about, if the request used it."""
+    if "input" in body:
+        return refused_in_responses(status, error, body)
     if status in (401, 403, 429) or (status not in (400, 422) and not _UNABLE.search(error)):
         return None
     messages, tools = body["messages"], body.get("tools") or ()
     used = {
         "forget": any(message["role"] == "assistant" and REASONING not in message for message in messages),
+        "cache": any(isinstance(message.get("content"), list) for message in messages),
+        "effort": "reasoning_effort" in body,
         "stream_options": "stream_options" in body,
         "max_tokens": "max_tokens" in body,
         "tool_choice": "tool_choice" in body,
@@ -73,8 +94,16 @@ def refused_ability(status: int, error: str, body: Wire) -> str | None:
     return next((ability for ability in named if used[ability]), None)
 
 
-def _without_reasoning(message: Wire) -> Wire:
-    return {key: value for key, value in message.items() if key != REASONING}
+def _without(names: Collection[str], message: Wire) -> Wire:
+    return {key: value for key, value in message.items() if key not in names}
+
+
+def _cached(message: Wire) -> Wire:
+    """A message of the part that stays the same, marked for the provider's cache."""
+    if not isinstance(message.get("content"), str):
+        return message
+    part = {"type": "text", "text": message["content"], "cache_control": {"type": "ephemeral"}}
+    return {**message, "content": [part]}
 
 
 def serial_calls(messages: Iterable[Wire]) -> list[Wire]:

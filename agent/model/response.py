@@ -35,6 +35,10 @@ class Turn(Record):
     finish_reason: str | None
     refusal: str = ""
     """The model's words where it refuses, which some endpoints separate from its text."""
+    tokens_cached: int = 0
+    """Those of the tokens in that the provider had in its cache."""
+    sealed: tuple[dict[str, Any], ...] = ()
+    """Its reasoning as it goes back to an endpoint of the Responses form, which nobody can read."""
     reasoning: str = ""
     """Its reasoning, if the endpoint sends it: not part of its answer."""
 
@@ -55,14 +59,17 @@ class AnswerPieces:
         self._refusal: list[str] = []
         self._reasoning: list[str] = []
         self._calls: list[_PartialCall] = []
-        self._tokens = (0, 0)
+        self.thought = ""
+        """What the newest piece adds to what the model says of its thinking."""
+        self._tokens = (0, 0, 0)
 
     def feed(self, chunk: object) -> str:
         """Take a chunk or a whole completion; the text that it added. What isn't understood is passed over."""
+        self.thought = ""
         if not isinstance(chunk, dict):
             return ""
         if isinstance(usage := chunk.get("usage"), dict):
-            self._tokens = (_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
+            self._tokens = usage_of(usage)
         choices = chunk.get("choices")
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             return ""
@@ -76,9 +83,11 @@ class AnswerPieces:
         for piece in pieces if isinstance(pieces, list) else ():
             if isinstance(piece, dict):
                 self._slot(piece).add(piece)
-        self._refusal.append(_whole_letters(_text(delta.get("refusal"))))
-        self._reasoning.append(_whole_letters(_text(delta.get(REASONING))))
-        text = _whole_letters(_text(delta.get("content")))
+        self._refusal.append(whole_letters(_text(delta.get("refusal"))))
+        self._reasoning.append(whole_letters(_text(delta.get(REASONING))))
+        # Some endpoints call it by a shorter name, and want none of it back.
+        self.thought = self._reasoning[-1] or whole_letters(_text(delta.get("reasoning")))
+        text = whole_letters(_text(delta.get("content")))
         self._text.append(text)
         return text
 
@@ -90,10 +99,11 @@ class AnswerPieces:
                 # An id that is missing or given twice would tie an answer to the wrong call.
                 id = slot.id if slot.id and slot.id not in {call.id for call in calls} else new_id()
                 calls.append(ToolCall(id=id, name=slot.name, arguments=whole_escapes(slot.arguments), extra=slot.extra))
-        tokens_in, tokens_out = self._tokens
+        tokens_in, tokens_out, cached = self._tokens
         return Turn(
             text="".join(self._text), tool_calls=tuple(calls), tokens_in=tokens_in, tokens_out=tokens_out,
             finish_reason=self.finish_reason, refusal="".join(self._refusal), reasoning="".join(self._reasoning),
+            tokens_cached=cached,
         )  # fmt: skip
 
     def _slot(self, piece: dict[str, Any]) -> "_PartialCall":
@@ -101,7 +111,7 @@ class AnswerPieces:
         index = index if isinstance(index, int) else None
         known = [slot for slot in self._calls if slot.index == index] if index is not None else self._calls
         if isinstance(id, str) and id:
-            known = [slot for slot in known if slot.id in (_whole_letters(id)[:ID_MOST], "")]
+            known = [slot for slot in known if slot.id in (sound_id(id), "")]
         # Some endpoints give every parallel call the same index, or none: then a new id, or a name after arguments
         # have begun, starts the next call.
         elif index is None and name and known and known[-1].begun:
@@ -137,15 +147,15 @@ class _PartialCall:
 
     def add(self, piece: dict[str, Any]) -> None:
         if isinstance(id := piece.get("id"), str) and id:
-            self.id = _whole_letters(id)[:ID_MOST]
+            self.id = sound_id(id)
         if isinstance(extra := piece.get("extra_content"), dict):
             self.extra = extra
         function = _function(piece)
         name, arguments = function.get("name"), function.get("arguments")
         if isinstance(name, str) and name != self.name and len(self.name) < ID_MOST:
-            self.name += _whole_letters(name)[:ID_MOST]
+            self.name += whole_letters(name)[:ID_MOST]
         if isinstance(arguments, str):
-            self._arguments.append(_whole_letters(arguments))
+            self._arguments.append(whole_letters(arguments))
         elif isinstance(arguments, dict):
             # Against the format, and common: an object in place of its JSON text.
             self._arguments = [json.dumps(arguments)]
@@ -162,7 +172,7 @@ def _text(content: object) -> str:
     return content if isinstance(content, str) else ""
 
 
-def _whole_letters(text: str) -> str:
+def whole_letters(text: str) -> str:
     """Text without halves of letters (lone surrogates), which can be neither sent back nor printed."""
     return text.encode("utf-8", "replace").decode()
 
@@ -172,9 +182,27 @@ def whole_escapes(arguments: str) -> str:
     if "\\ud" not in arguments.lower():
         return arguments
     try:
-        return _whole_letters(json.dumps(json.loads(arguments), ensure_ascii=False))
+        return whole_letters(json.dumps(json.loads(arguments), ensure_ascii=False))
     except (ValueError, RecursionError):
         return arguments
+
+
+def sound_id(id: str) -> str:
+    """An id or a name, whole letters of it and bounded."""
+    return whole_letters(id)[:ID_MOST]
+
+
+def usage_of(usage: object) -> tuple[int, int, int]:
+    """Tokens in, out, and those in that were cached, by whatever names an endpoint has for them."""
+    if not isinstance(usage, dict):
+        return 0, 0, 0
+    details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
+    of_details = details.get("cached_tokens") if isinstance(details, dict) else None
+    names = ("prompt_cache_hit_tokens", "cache_read_input_tokens")
+    cached = next(filter(None, map(_count, (of_details, *map(usage.get, names)))), 0)
+    tokens_in = _count(usage.get("prompt_tokens")) or _count(usage.get("input_tokens"))
+    tokens_out = _count(usage.get("completion_tokens")) or _count(usage.get("output_tokens"))
+    return tokens_in, tokens_out, min(cached, tokens_in)
 
 
 def _count(tokens: object) -> int:

@@ -24,12 +24,17 @@ class Prices(Record):
 
     of_in: Price | None = None
     of_out: Price | None = None
+    of_cached: Price | None = None
+    """Of those in that the provider had in its cache; null where they cost what the others do."""
 
-    def cost(self, tokens_in: int, tokens_out: int) -> float | None:
-        """What so many tokens cost; null without any price."""
+    def cost(self, tokens_in: int, tokens_out: int, cached: int = 0) -> float | None:
+        """What so many tokens cost, `cached` of those in from the cache; null without any price."""
         if self.of_in is None and self.of_out is None:
             return None
-        return round((tokens_in * (self.of_in or 0) + tokens_out * (self.of_out or 0)) / MILLION, 6)
+        of_in = self.of_in or 0
+        of_cached = of_in if self.of_cached is None else self.of_cached
+        spent = (tokens_in - cached) * of_in + cached * of_cached + tokens_out * (self.of_out or 0)
+        return round(spent / MILLION, 6)
 
 
 class Limits(Record):
@@ -70,10 +75,11 @@ class Spending:
             written = len(turn.text) + sum(len(call.arguments) for call in turn.tool_calls)
             tokens_in, tokens_out = sent // BYTES_PER_TOKEN, written // BYTES_PER_TOKEN
         use = self.use
+        all_cached = use.tokens_cached + turn.tokens_cached
         all_in, all_out = use.tokens_in + tokens_in, use.tokens_out + tokens_out
         self.use = use.model_copy(update={
-            "turns": use.turns + 1, "tokens_in": all_in, "tokens_out": all_out,
-            "cost": self.limits.prices.cost(all_in, all_out), "estimated": use.estimated or estimated,
+            "turns": use.turns + 1, "tokens_in": all_in, "tokens_out": all_out, "tokens_cached": all_cached,
+            "cost": self.limits.prices.cost(all_in, all_out, all_cached), "estimated": use.estimated or estimated,
         })  # fmt: skip
         self._largest_tokens = max(self._largest_tokens, tokens_in + tokens_out)
         self._largest_cost = max(self._largest_cost, self.limits.prices.cost(tokens_in, tokens_out) or 0)

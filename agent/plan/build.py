@@ -1,10 +1,12 @@
 """The plan: remedies from the runbooks and the model's proposals, each classified, none carried out."""
 
-import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from agent.answer.diagnosis import Action, Cause, Goal, Step
 from agent.evidence.view import Readings
+from agent.plan.arrangement import Placed, consistent, meant, ordered
+from agent.plan.drafts import Draft
+from agent.plan.planned import Planned as Planned
 from agent.plan.shell import sent_by_hand, ways
 from agent.runbooks.library import Library
 from agent.runbooks.placeholders import values_at
@@ -12,11 +14,13 @@ from agent.runbooks.remedy import Remedy
 from tools.connection.node import Node
 from tools.errors import Absent, Forbidden, ToolError, Unanswered
 from tools.gate.advice import act_of, repeats
+from tools.gate.dissuasion import without_refused
 from tools.gate.equality import equal_values
 from tools.gate.policy import Change, allowed_change, command_line, parse_command, refusal_of_advice
 from tools.gate.proposals import Proposal, Proposals
 from tools.patterns import deferred
 from tools.records import Reading
+from tools.server.command_classes import known_class
 
 UNVERIFIED = "Unverified advice of the model"
 BY_HAND = "a manual step that the model adds"
@@ -24,48 +28,10 @@ KEPT_ELSEWHERE = (
     "Set {} to {} where this server's settings are kept (the provider's parameter group, or the server's own file): "
     "CONFIG is refused here"
 )
+_COMMAND_WORDS = 4
+"""Words up to which a line that begins with a command's name in small letters is taken for one."""
 _CLIENT = deferred(r"(?<![\w.:-])[\w.:-]{1,32} at (?=[\[:\d])")
 """A client's name before its address, as the checks write it."""
-MOST = 8
-"""Steps that a person can still take in."""
-
-
-class Planned:
-    """Steps and the changes that they'd make.
-
-    A plan that replaces another keeps the steps that were acted on, under `done`, and the ids of the same steps.
-    """
-
-    def __init__(self, before: "Planned | None" = None) -> None:
-        known = [*before.steps, *before.done] if before else []
-        self.steps: list[Step] = []
-        self.changes: dict[str, Change] = {}
-        """The exact change of each step that can be applied from here, by the step's id."""
-        self.done: list[Step] = [step for step in known if not step.is_open]
-        self._open = {_same(step): step.id for step in known if step.is_open}
-        self._last: int = before._last if before else 0
-
-    def add(self, step: Step, change: Change | None = None) -> None:
-        """Append a step unless the same action is there already."""
-        if len(self.steps) >= MOST or (step.action, step.node) in [(one.action, one.node) for one in self.steps]:
-            return
-        if (id := self._open.get(_same(step))) is None:
-            self._last += 1
-            id = f"s{self._last}"
-        numbered = step.model_copy(update={"id": id})
-        self.steps.append(numbered)
-        if change is not None:
-            self.changes[numbered.id] = change
-
-    def recall(self, steps: Iterable[Step]) -> None:
-        """Take over a recorded plan. It allows nothing: no step of it has a change that could be applied."""
-        self.steps = list(steps)
-        self._last = max((int(step.id[1:]) for step in self.steps), default=0)
-
-
-def _same(step: Step) -> tuple[str, str | None]:
-    """What makes a step of a plan the same as one of the plan before: of what a person does, figures may differ."""
-    return (step.action if step.needs_approval else re.sub(r"\d+", "#", step.action)), step.node
 
 
 async def build(
@@ -77,37 +43,79 @@ async def build(
     A cause that names no node, and what the model adds, goes to the first of `nodes`. `before` is the plan until now.
     """
     planned = Planned(before)
-    proposed = list(proposals.pending)
+    proposed = [one for one in proposals.pending if (one.change.node, one.change.args) not in planned.ours]
     first, deployment = next(iter(nodes.values())), Readings(readings)
     ids = {cause.id for cause in causes}
+    drafts: list[Draft] = []
     for cause in causes:
         notes = library.notes(cause.id)
         node = nodes.get(cause.where or "", first)
         view = deployment.view(node.name)
-        fitting = [one for one in notes.remedies if one.fits(cause.evidence, ids, view.fields)] if notes else []
-        named = {name for one in fitting for name in one.placeholders}
+        numbered = enumerate(notes.remedies if notes else (), 1)
+        fitting = [(number, one) for number, one in numbered if one.fits(cause.evidence, ids, view.fields)]
+        named = {name for _, one in fitting for name in one.placeholders}
         values = values_at(view, named)
         cli = ways(node.target, deployment)
-        for remedy in (made for one in fitting for made in one.filled(values, cli)):
+        for number, remedy in ((number, made) for number, one in fitting for made in one.filled(values, cli)):
             if view.is_sentinel and remedy.kind != "outside":
                 # What is set at a data node can't be set at the sentinel that found it.
                 continue
-            await _add(planned, remedy, cause, notes.avoid if notes else None, node, proposals)
+            ref = f"{cause.id}/{number}"
+            await _add(drafts, remedy, cause, notes.avoid if notes else None, node, proposals, ref=ref)
+    planned.ours |= {(one.change.node, one.change.args) for one in drafts if one.change}
     for proposal in proposed:
         checks = _checks(library, proposal.change.args, ids)
         reworded = proposal.model_copy(update={"why": _without_acts(proposal.why)})
         at = nodes.get(proposal.change.node, first)
-        planned.add(_step(reworded, at, avoid=None, checks=checks), proposal.change)
-    for action in sorted(actions, key=lambda one: one.kind == "outside"):
-        if action.kind == "outside":
-            _add_advice(planned, action, library, ids, first, proposals)
-        else:
-            await _add_proposed(planned, action, library, ids, first, proposals)
+        drafts.append(Draft(step=_step(reworded, at, avoid=None, checks=checks), change=proposal.change))
+    known = {step.id: step.action for step in before.steps} if before else {}
+    said = await _said(actions, drafts, known, library, ids, first, proposals)
+    arranged, left_out = ordered(drafts, said, _without_acts)
+    kept, contradicting = consistent(arranged)
+    for draft in kept:
+        planned.add(draft)
+    planned.dropped = [*left_out, *contradicting]
     return planned
 
 
+async def _said(
+    actions: Sequence[Action], drafts: Sequence[Draft], known: Mapping[str, str], library: Library,
+    causes: Collection[str], node: Node, proposals: Proposals,
+) -> list[Placed]:  # fmt: skip
+    """What a model says of the plan: in its order if it says where any of `drafts` goes, else commands first.
+
+    `known` are the actions of the plan until now, by the steps' ids.
+    """
+    said: list[Placed] = []
+    for action in actions:
+        if earlier := known.get(action.step or ""):
+            # One of its own stands in no runbook, and has to be made again.
+            action = action.model_copy(update={"action": earlier.removeprefix(UNVERIFIED).lstrip(": ")})
+        own: list[Draft] = []
+        if meant(action, drafts):
+            said.append((action, None))
+            continue
+        if not action.action or action.drop:
+            continue
+        if action.kind == "outside" or not is_command(action.action):
+            _add_advice(own, action, library, causes, node, proposals)
+        else:
+            await _add_proposed(own, action, library, causes, node, proposals)
+        said += [(action, one) for one in own]
+    in_order = any(one is None for _, one in said)
+    return said if in_order else sorted(said, key=lambda one: one[0].kind == "outside")
+
+
+def is_command(text: str) -> bool:
+    """Whether a text is meant as a command of Redis; a sentence that begins with the name of one isn't."""
+    words = text.split()
+    first = words[0] if words else ""
+    named = known_class(first.lower()) is not None or (first.isascii() and first.isupper() and len(first) > 1)
+    return named and (first.isupper() or len(words) <= _COMMAND_WORDS)
+
+
 def _add_advice(
-    planned: Planned, action: Action, library: Library, causes: Collection[str], node: Node, proposals: Proposals
+    drafts: list[Draft], action: Action, library: Library, causes: Collection[str], node: Node, proposals: Proposals
 ) -> None:
     """What a model would have a person do: refused in our words where nobody should, else shown as what it is."""
     if act := act_of(action.action):
@@ -122,16 +130,17 @@ def _add_advice(
         id="s0", kind="outside", node=node.name, action=f"{UNVERIFIED}: {action.action}", why=_without_acts(action.why),
         risk="risky", needs_approval=False, verify=_without_acts(action.verify or "") or None, unverified=True,
     )  # fmt: skip
-    planned.add(advised)
+    drafts.append(Draft(step=advised))
 
 
 def _without_acts(text: str) -> str:
     """A model's reason, or nothing where it tells a person to do what nobody should."""
-    return "" if act_of(text, urged=True) or refusal_of_advice(text) else text
+    left = without_refused(text)
+    return "" if act_of(left, urged=True) or refusal_of_advice(left) else text
 
 
 async def _add_proposed(
-    planned: Planned, action: Action, library: Library, causes: Collection[str], node: Node, proposals: Proposals
+    drafts: list[Draft], action: Action, library: Library, causes: Collection[str], node: Node, proposals: Proposals
 ) -> None:  # fmt: skip
     """A step that the model would add: classified like any proposal, forbidden ones left out."""
     cause = Cause(id="", probability=0, where=node.name, why="", evidence=())
@@ -142,7 +151,7 @@ async def _add_proposed(
         remedy = Remedy(kind=action.kind, action=action.action, why="", risk="risky", check=checks).model_copy(
             update=said
         )
-        await _add(planned, remedy, cause, None, node, proposals, advised=True)
+        await _add(drafts, remedy, cause, None, node, proposals)
     except ValueError:
         # A quote that never ends: no command, so nothing that could be approved.
         proposals.forbid(action.action, "it isn't one command")
@@ -162,22 +171,22 @@ def without_clients(action: str) -> str:
 
 
 async def _add(
-    planned: Planned, remedy: Remedy, cause: Cause, avoid: str | None, node: Node, proposals: Proposals,
-    *, advised: bool = False,
+    drafts: list[Draft], remedy: Remedy, cause: Cause, avoid: str | None, node: Node, proposals: Proposals,
+    *, ref: str = "",
 ) -> None:  # fmt: skip
-    """A step of a remedy; `advised` says that it's a model's and no runbook's."""
-    action = remedy.action
+    """A step of a remedy; `ref` says of which one of the runbooks', and is empty for a model's."""
+    action, advised = remedy.action, not ref
     if remedy.kind == "outside":
         said = without_clients(action)
         if why := next(filter(None, map(refusal_of_advice, (said, *remedy.lines))), None):
             proposals.forbid(action, why)
             return
-        planned.add(_outside(remedy, action, cause, avoid, node))
+        drafts.append(Draft(step=_outside(remedy, action, cause, avoid, node), ref=ref))
         return
     args = parse_command(action)
     try:
         allowed = allowed_change(node.name, args)
-        if not advised and _is_set_already(planned, allowed):
+        if not advised and _is_set_already(drafts, allowed):
             return
         if not node.held:
             raise ToolError("there is no open connection to send it through")
@@ -202,20 +211,23 @@ async def _add(
         is_strange = node.target.named_from is not None and node.target.has_credentials and node.auth is None
         paste = () if refused or is_strange else (sent_by_hand(node.target, allowed.args),)
         pasted = remedy.model_copy(update={"paste": paste})
-        planned.add(_outside(pasted, by_hand, cause, avoid, node).model_copy(update={"unverified": advised}))
+        step = _outside(pasted, by_hand, cause, avoid, node).model_copy(update={"unverified": advised})
+        drafts.append(Draft(step=step, ref=ref))
         return
     change = proposal.change
     if change.parameter is None or not equal_values(change.parameter, args[3], change.before):
-        planned.add(_step(proposal, node, remedy, avoid=avoid, checks=remedy.check), change)
+        step = _step(proposal, node, remedy, avoid=avoid, checks=remedy.check)
+        drafts.append(Draft(step=step, change=change, ref=ref))
 
 
-def _is_set_already(planned: Planned, change: Change) -> bool:
+def _is_set_already(drafts: Sequence[Draft], change: Change) -> bool:
     """Whether a likelier cause's step sets the same parameter, to which a second one would put another value."""
     # Of the output limits each command sets one class of clients.
     part = change.args[3].split()[:1] if change.parameter == "client-output-buffer-limit" else []
     return change.parameter is not None and any(
         (one.node, one.parameter) == (change.node, change.parameter) and one.args[3].split()[: len(part)] == part
-        for one in planned.changes.values()
+        for one in (draft.change for draft in drafts)
+        if one is not None
     )
 
 

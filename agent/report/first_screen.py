@@ -15,6 +15,7 @@ from agent.report.summary import (
     do_first,
     explanation,
     headline,
+    seen_evidence,
     sentence,
     what_not_to_do,
 )
@@ -73,11 +74,8 @@ def _sections(answer: Diagnosis, more: str = "") -> Iterator[Section]:
     yield Section("", (" ",), least=1, rank=0)
     yield Section("Nodes", tree(answer), least=2, rank=0, joint="\n", left_out="and {} more (-v)")
     yield Section("Note", tuple(_notes(answer)), least=2, rank=2, left_out="(More: -v.)", style="yellow")
-    top = answer.causes[:1]
     # What there is proves more than what there is none of.
-    seen = sorted(
-        all_in_words([cause.evidence for cause in top], answer.readings), key=lambda one: one.startswith("0 ")
-    )
+    seen = sorted(all_in_words(seen_evidence(answer), answer.readings), key=lambda one: one.startswith("0 "))
     yield Section(
         "Seen", [*map(_capitalized, seen[:1]), *seen[1:]], least=1, rank=4, joint="; ", left_out="{} more (-v)"
     )

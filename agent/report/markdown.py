@@ -17,7 +17,7 @@ from agent.report.render import (
     shown_evidence,
 )
 from agent.report.sections import COMMAND
-from agent.report.summary import explanation, headline, sentence, what_not_to_do
+from agent.report.summary import explanation, headline, seen_evidence, sentence, what_not_to_do
 from agent.report.words import all_in_words
 from tools.text import one_line
 
@@ -62,7 +62,7 @@ def _top(answer: Diagnosis) -> Iterator[str]:
     yield from (f"**{in_markdown(sentence(headline(answer)))}** {in_markdown(why)}", "")
     if nodes := tree(answer):
         yield from (*(f"- {_item(line.lstrip('├└ '))}" for line in nodes), "")
-    if seen := all_in_words([cause.evidence for cause in answer.causes[:1]], answer.readings):
+    if seen := all_in_words(seen_evidence(answer), answer.readings):
         yield from (f"**Seen:** {in_markdown(sentence('; '.join(seen)))}", "")
     if changed := changes(answer):
         yield from (f"**Changed:** {in_markdown(sentence('; '.join(changed)))}", "")

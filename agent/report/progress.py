@@ -10,18 +10,23 @@ from agent.answer.events import (
     ModelFailed,
     ModelRetried,
     ModelText,
+    ModelThought,
     ProposalForbidden,
     ReadingBegun,
     ReadingTaken,
     Started,
 )
 from agent.report.plain import Lines
-from tools.text import printable
+from tools.text import one_line, printable
 
 if TYPE_CHECKING:
     from rich.live import Live
 
     from agent.report.console import Console
+
+
+THOUGHT_KEPT, THOUGHT_SHOWN = 400, 56
+"""Characters of what a model says of its thinking that are kept, and those that are shown: one line, that moves."""
 
 
 class Progress:
@@ -34,6 +39,7 @@ class Progress:
         self._status: Live | None = None
         self._running: dict[str, str] = {}
         self._speaking = False
+        self._thought = ""
 
     def __enter__(self) -> "Progress":
         self._running.clear()
@@ -108,9 +114,19 @@ class Progress:
         if isinstance(event, ModelRetried):
             now = f"retrying in {event.seconds:.1f} s: {event.why}"
         elif isinstance(event, ModelAsked):
+            self._thought = ""
             now = f"model turn {event.turn}"
+        elif isinstance(event, ModelThought):
+            self._thought = f"{self._thought}{event.text}"[-THOUGHT_KEPT:]
+            now = f"thinking: {_newest(self._thought)}"
         else:
             now = ", ".join(dict.fromkeys(self._running.values())) or "thinking"
         from agent.report.console import show_moving
 
         show_moving(status, f"{self._taken} readings{self._found}; {now}")
+
+
+def _newest(thought: str) -> str:
+    """The end of a thought, on one line and from a word's begin."""
+    line = " ".join(one_line(thought).replace("*", "").split())
+    return line if len(line) <= THOUGHT_SHOWN else f"\u2026{line[-THOUGHT_SHOWN:].partition(' ')[2]}"

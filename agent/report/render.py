@@ -122,6 +122,9 @@ def notices(answer: Diagnosis, *, cited: bool = True) -> list[str]:
             f"Disagreement: the model says {one.model}, the checks say {one.checks}; "
             f"{whose} answer stands. {one.why}{cites if cited else ''}"
         )
+    for left in answer.dropped:
+        whose = "the model leaves it out: " if left.by == "model" else ""
+        lines.append(f"Left out: {left.action} ({whose}{left.why.strip().removesuffix('.')}).")
     lines += [f"Refused: {one.action} ({one.why})" for one in answer.refused]
     return lines
 
@@ -132,7 +135,8 @@ def cost_line(answer: Diagnosis) -> str:
     model = answer.model
     money = f", cost {model.cost:g}" if model.cost is not None else ""
     about = "about " if model.estimated else ""
-    tokens = f"{about}{model.tokens_in}+{model.tokens_out} tokens"
+    cached = f" ({model.tokens_cached} of them cached)" if model.tokens_cached else ""
+    tokens = f"{about}{model.tokens_in}{cached}+{model.tokens_out} tokens"
     spent = f"; model {model.turns} turns, {tokens}{money}" if model.turns else ""
     of_time = f" of {bound.seconds:g}" if bound.seconds else ""
     delays = [one.get("own_delay_max_ms") for one in answer.readings if one.tool == "latency_sample"]

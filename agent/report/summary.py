@@ -1,8 +1,9 @@
 """An answer in a few sentences, for tickets and webhooks alike."""
 
 import re
+from collections.abc import Sequence
 
-from agent.answer.diagnosis import NAMELESS, Diagnosis, Step
+from agent.answer.diagnosis import NAMELESS, Diagnosis, Evidence, Step
 from agent.answer.open_points import CANT_TELL
 from agent.report.meanings import MEANINGS
 from agent.report.quantities import quantity
@@ -17,7 +18,9 @@ SURE, LIKELY = 0.9, 0.6
 
 
 def headline(answer: Diagnosis) -> str:
-    """What it is, in a line of plain words, without markup or a full stop."""
+    """What it is, in plain words, without markup or a full stop: a model's own where its answer stands."""
+    if answer.summary_by == "model" and answer.summary:
+        return answer.summary.strip().removesuffix(".")
     if answer.causes:
         top = answer.causes[0]
         sure = "" if top.probability >= SURE else "Probably: " if top.probability >= LIKELY else "Perhaps: "
@@ -43,8 +46,15 @@ def headline(answer: Diagnosis) -> str:
 
 def explanation(answer: Diagnosis) -> str:
     """Why: what was seen."""
+    if answer.summary_by == "model" and answer.outcome != "diagnosed":
+        # It says why itself; what nobody could see, and what happened, it can't leave out.
+        lacks = [line for line in answer.unknown if line.startswith((NAMELESS, CANT_TELL))]
+        told = [answer.failover.told] if answer.failover and answer.failover.asked else []
+        return " ".join(sentence(line) for line in (*told, *lacks[:2]))
     if answer.causes:
         top = answer.causes[0]
+        if answer.summary_by == "model" and top.why.strip(" .") in answer.summary:
+            return ""
         only = " It was only reported; no measurement confirms it." if top.only_reported else ""
         return top.why + only
     if answer.outcome == "no-fault" and answer.failover and answer.failover.asked:
@@ -62,6 +72,11 @@ def explanation(answer: Diagnosis) -> str:
         return answer.summary.replace(answer.unknown[0], "", 1).strip()
     # The summary has what the readings hint at as well.
     return answer.summary if answer.unknown[0] in answer.summary else answer.unknown[0]
+
+
+def seen_evidence(answer: Diagnosis) -> list[Sequence[Evidence]]:
+    """What the answer rests on first: the likeliest cause's evidence, or a model's for its outcome."""
+    return [cause.evidence for cause in answer.causes[:1]] or [answer.evidence]
 
 
 def do_first(answer: Diagnosis) -> str:
@@ -84,7 +99,9 @@ def do_first(answer: Diagnosis) -> str:
 
 def what_not_to_do(answer: Diagnosis) -> str:
     """The tempting mistake."""
-    if avoid := next((step.avoid for step in answer.own_plan if step.avoid), None):
+    # A step that was left out leaves its warning behind.
+    warnings = (*(step.avoid for step in answer.own_plan), *(one.avoid for one in answer.dropped))
+    if avoid := next(filter(None, warnings), None):
         return sentence(avoid)
     if answer.outcome in ("no-fault", "outside-redis"):
         return "restart or tune Redis: no reading points to it."

@@ -56,6 +56,8 @@ def _evidence(answer: Diagnosis) -> Iterator[str]:
     yield from ["", f"Reported: {one_line(answer.symptom) or '(nothing)'}", ""]
     if notes := notices(answer):
         yield from ["Note", *(f"  {line}" for line in notes), ""]
+    if answer.evidence:
+        yield from (f"{answer.outcome} rests on", f"       {brackets(answer.evidence)}", "")
     yield from _causes("Evidence", answer.causes, several, is_told=True)
     shown = [cause.id for cause in answer.causes]
     rest = [cause for cause in answer.findings if cause.id not in shown]

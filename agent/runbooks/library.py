@@ -15,6 +15,8 @@ from tools.files import read_regular_text
 from tools.patterns import deferred
 from tools.records import Record
 
+_STEP_MOST = 110
+"""Characters of a remedy's action that name it to a model."""
 BUNDLED = Path(__file__).resolve().parent.parent.parent / "runbooks"
 
 
@@ -93,6 +95,16 @@ class Library(Record):
             return book.body.lstrip("\n")
         home = next((book for book in self.runbooks if name in book.causes), None)
         return f"{home.paragraph(name)}{home.body.lstrip()}" if home else None
+
+    def steps(self, name: str, causes: Collection[str]) -> str:
+        """A cause's remedies, or of a runbook those of `causes`, a line each with what a plan's order calls them."""
+        book = self.read(name)
+        meant = [cause for cause in causes if cause in book.causes] if book else [name]
+        known = [(cause, notes) for cause in meant if (notes := self.notes(cause))]
+        return "\n".join(
+            f"{cause}/{number}: {one.action[:_STEP_MOST]}" for cause, notes in known
+            for number, one in enumerate(notes.remedies, 1)
+        )  # fmt: skip
 
 
 def load(own: Path | None = None) -> Library:

@@ -96,7 +96,8 @@ def _cause(id: str, probability: float, *evidence: Body, where: str | None = Non
 def _submit(outcome: str, causes: Sequence[Body] = (), out: Sequence[Body] = (), by_hand: Sequence[str] = ()) -> Say:
     actions = [{"kind": "outside", "action": one, "why": "It helps.", "verify": None, "avoid": None} for one in by_hand]
     return Say(calls=(Call(name="submit_diagnosis", arguments={
-        "outcome": outcome, "causes": list(causes), "ruled_out": list(out), "unknown": [], "actions": actions,
+        "outcome": outcome, "summary": "All figures point there.", "causes": list(causes), "ruled_out": list(out),
+        "unknown": [], "evidence": [one for each in out for one in each["evidence"]][:3], "actions": actions,
     }),))  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from tools.connection.credentials import Credentials
 from tools.connection.target import Target, Tls, parse_target
 from tools.connection.trust import Network, parse_network
 from tools.errors import UsageError
+from tools.settings.model_table import ModelTable
 from tools.settings.secret_source import SecretSource
 from tools.settings.table import BesideFile, Table, Text, context_of, problem
 
@@ -239,6 +240,7 @@ class Settings(Table):
     github: GitHubSettings = GitHubSettings()
     jira: JiraSettings = JiraSettings()
     pagerduty: PagerDutySettings = PagerDutySettings()
+    model: ModelTable = ModelTable()
     notify: Annotated[tuple[NotifySettings, ...], Field(strict=False)] = ()
 
     def destinations(self) -> list[str]:
@@ -254,6 +256,8 @@ class Settings(Table):
             f"{name}: {one.url or 'its own address'}, by {', '.join(one.deciding())}"
             for name, one in services if one.deciding()
         ]  # fmt: skip
+        if keys := self.model.deciding():
+            lines.append(f"model: each request, by {', '.join(keys)}")
         return lines + [f"notify: {one.name}, by {', '.join(one.deciding(('name', 'form')))}" for one in self.notify]
 
     @model_validator(mode="after")

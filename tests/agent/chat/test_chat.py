@@ -142,7 +142,14 @@ def engineer(body: Body) -> Move:
         "id": "connection-leak", "probability": 0.9, "where": None, "why": "One owner's clients are never used.",
         "evidence": [found(body, "clients", "o1.unused")],
     }  # fmt: skip
-    given = {"outcome": "diagnosed", "causes": [cause], "ruled_out": [], "unknown": [], "actions": []}
+    given = {
+        "outcome": "diagnosed",
+        "summary": "One owner's clients are never used.",
+        "causes": [cause],
+        "ruled_out": [],
+        "unknown": [],
+        "actions": [],
+    }
     return Say(calls=(Call(name="submit_diagnosis", arguments=given),))
 
 

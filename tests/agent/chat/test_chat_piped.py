@@ -12,8 +12,8 @@ from subprocess import PIPE
 import pytest
 
 from agent.answer.events import Question, Reply
-from agent.chat.cited import citations
 from agent.chat.resumed import past
+from agent.evidence.cited import citations
 from evals.endpoint import Body, Call, Move, Say, Status, endpoint
 from tests.program import ROOT, Done, rediagnose
 from tests.replayed import replayed
@@ -170,6 +170,31 @@ async def test_a_model_that_fails_for_a_while(tmp_path: Path) -> None:
     assert isinstance(said[2], Reply) and said[2].cited[0].verified
 
 
+async def test_a_model_answers_about_a_step_from_what_it_is_told_of_it(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def script(body: Body) -> Move:
+        text = str(body["messages"][-1].get("content"))
+        if "> how many" in text:
+            return Say(text="It's [r1 stage=never].")
+        if "> is s1" in text:
+            asked.append(text)
+            return Say(text="I'd not wait long [r1 stage=ping]. Don't run FLUSHALL: it deletes every key.")
+        return Say(calls=(Call(name="submit_diagnosis", arguments={"outcome": "fine"}),))
+
+    async with replayed(FAULT) as incident, endpoint(script) as at:
+        done = await talk(
+            incident.url, "it's slow", "how many clients are too many", "is s1 safe here, or better FLUSHALL",
+            options=("--max-turns", "2"), OPENAI_BASE_URL=at.url, OPENAI_API_KEY="k", REDIAGNOSE_MODEL="scripted",
+        )  # fmt: skip
+    assert "Wrong in your last answer: r1 stage=never: it's ping" in asked[0]
+    assert re.search(
+        r"^s1 \[proposed\] CONFIG SET timeout 300 on \S+ \(risky, needs a yes\); now 0; undo:", asked[0], re.M
+    )
+    assert "warns of: Only raising maxclients" in asked[0]
+    assert "forbidden" not in done.out + done.err
+
+
 async def test_a_diagnosis_may_change_after_another_look(tmp_path: Path) -> None:
     def script(body: Body) -> Move:
         texts = [str(message.get("content")) for message in body["messages"]]
@@ -177,7 +202,8 @@ async def test_a_diagnosis_may_change_after_another_look(tmp_path: Path) -> None
         evidence = [{"reading": found[1], "field": found[2], "value": int(found[3])}]
         likely = 0.8 if "> conclude anew" in texts[-1] else 0.9
         cause = {"id": "connection-leak", "probability": likely, "where": None, "why": "seen", "evidence": evidence}
-        given = {"outcome": "diagnosed", "causes": [cause], "ruled_out": [], "unknown": [], "actions": []}
+        said = "An owner's clients are never used."
+        given = {"outcome": "diagnosed", "summary": said, "causes": [cause], "ruled_out": [], "unknown": [], "plan": []}
         return Say(calls=(Call(name="submit_diagnosis", arguments=given),))
 
     async with replayed(FAULT) as incident, endpoint(script) as at:

@@ -37,6 +37,8 @@ def incident() -> Diagnosis:
         ("where is it?", "At 127.0.0.1:6379."),
         ("what now?", "CONFIG SET timeout 300"),
         ("is it safe?", "CONFIG SET timeout 0"),
+        ("is s1 safe here?", "CONFIG SET timeout 0"),
+        ("is s7 safe here?", "no step to take"),
     ],
 )
 def test_a_fixed_question_is_answered_from_the_readings(question: str, said: str) -> None:

@@ -17,7 +17,10 @@ RIGHT = {"reading": "r1", "field": "unavailable", "value": "wrongpass"}
 
 
 def submit(*causes: dict[str, Any], outcome: str = "diagnosed", **more: Any) -> Say:
-    given = {"outcome": outcome, "causes": list(causes), "ruled_out": [], "unknown": [], "actions": [], **more}
+    given = {
+        "outcome": outcome, "summary": "It says so itself.", "causes": list(causes), "ruled_out": [], "unknown": [],
+        "evidence": [{"reading": "r0", "field": "text", "value": TICKET}], "actions": [], **more,
+    }  # fmt: skip
     return Say(calls=(Call(name="submit_diagnosis", arguments=given),))
 
 

@@ -18,9 +18,10 @@ import pytest
 from agent.answer.diagnosis import Cause, Evidence
 from agent.answer.events import Event
 from agent.answer.taxonomy import CAUSES
+from agent.loop.claims import SUBMIT
 from agent.loop.prompts import compose
 from agent.loop.run import Limits, investigate, offered_tools
-from agent.loop.submission import SUBMIT, Conclusion
+from agent.loop.submission import Conclusion
 from agent.loop.transcript import Transcript
 from agent.model.client import Model
 from agent.model.errors import ModelError
@@ -108,7 +109,10 @@ async def run(
 
 
 def submit(outcome: str = "no-fault", *causes: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"outcome": outcome, "causes": list(causes), "ruled_out": [], "unknown": [], "actions": [], **more}
+    return {
+        "outcome": outcome, "summary": "It's plain to see.", "causes": list(causes), "ruled_out": [], "unknown": [],
+        "evidence": [{"reading": "r0", "field": "text", "value": SYMPTOM}], "plan": [], **more,
+    }  # fmt: skip
 
 
 FINE = Say(calls=(Call(name=SUBMIT, arguments=submit()),))

