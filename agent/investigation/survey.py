@@ -11,6 +11,8 @@ from agent.evidence.report_words import mention
 from agent.evidence.view import View
 from agent.investigation import worthwhile
 from tools.clock import Clock
+from tools.connection.arrival import Lateness
+from tools.connection.live import OWN_SHARE
 from tools.connection.node import Node
 from tools.errors import ToolError, Unanswered
 from tools.patterns import deferred
@@ -116,7 +118,11 @@ class NodeSurvey:
         """Connect, whatever it takes; whether the server can be asked more. A failure calls for a look at the host."""
         async with asyncio.TaskGroup() as group:
             connecting = group.create_task(self.take("connect"))
-            done, _ = await asyncio.wait({connecting}, timeout=PROMPTLY)
+            with Lateness() as lateness:
+                done, _ = await asyncio.wait({connecting}, timeout=PROMPTLY)
+                if not done and lateness.seconds > PROMPTLY * OWN_SHARE:
+                    # It's this program that is slow, as with many servers at once: their machine would tell nothing.
+                    done, _ = await asyncio.wait({connecting}, timeout=lateness.seconds)
             quick = connecting.result() if done else None
             if not done or (quick and quick.unavailable and quick.unavailable.kind != "untrusted"):
                 for tool in self.host:
