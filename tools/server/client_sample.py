@@ -11,7 +11,7 @@ from tools.connection.shapes import whole_number
 from tools.errors import Unanswered
 from tools.server.client_list import Client, parse_clients
 
-HOLD, TOTAL = 0.7, 6.5
+HOLD, TOTAL = 0.6, 6.5
 """Milliseconds that one call may hold a server, and all that are made to learn who there is."""
 LINE = 0.003
 """Milliseconds of a client's line the first time, for which the server asks the kernel for its addresses."""
@@ -20,7 +20,7 @@ VALKEY_WALK, VALKEY_8_WALK = 0.00017, 0.0002
 single id. Where the processor has them at hand it's a tenth of it; a busy server's are elsewhere."""
 WHOLE = 250
 """Clients up to which they're listed in one call."""
-BATCH, LEAST = 140, 96
+BATCH, LEAST = 160, 96
 """Most ids that one call asks for of those that are likely to be taken, and fewest."""
 MOST_IDS = 1000
 """Ids of one call; one that nobody has costs the server a fiftieth of a microsecond."""
