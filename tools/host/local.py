@@ -101,7 +101,9 @@ class Host:
         return first.seen, last.seen, last.at - first.at
 
     async def _moment(self, look: Callable[[Files], T], age: float) -> Moment[T]:
-        return self.moments.known(look, age) or await offload(self.moments.take, look, self.files, age)
+        if moment := self.moments.known(look, age):
+            return moment
+        return await offload(self.moments.take, look, self.files, age)
 
     def provenance(self, place: Place) -> Values:
         """How the machine is seen: `locality`, and of facts their age in seconds (null if the clocks disagree)."""
