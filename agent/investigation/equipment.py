@@ -14,7 +14,6 @@ from tools.clock import Clock
 from tools.connection.budget import Budget
 from tools.connection.network import Network
 from tools.connection.node import Node
-from tools.connection.shared import SharedCalls
 from tools.connection.target import Target
 from tools.gate.bounds import room_of
 from tools.gate.proposals import Proposals
@@ -52,7 +51,6 @@ class Equipment:
         self.budget = Budget(limits)
         self.deployment = Deployment(target, clock, self.budget, self.pseudonyms, self._network())
         self.hosts: dict[str, Host] = {}
-        self._machine = SharedCalls()
         self.in_depth: tuple[str, ...] = ()
         """The servers among the nodes that were looked at in depth; the others got a glance."""
         self.proposals = Proposals(on_forbidden, lambda node: room_of(self.toolbox.readings, node))
@@ -121,14 +119,16 @@ class Equipment:
         for node in self.deployment.nodes.values():
             if node.name not in self.hosts:
                 self.equip_node(node)
+            host = self.hosts[node.name]
+            if host.reported is None:
+                # Who knows its pid needn't look for the server among all processes.
+                host.confirm(node.process_id)
 
     def equip_node(self, node: Node) -> None:
         """Give one node its machine and its tools."""
         named, replay, sentinel = node is self.node, self.sources.replay, self.is_sentinel(node)
         facts = self.sources.facts if named else None
-        host = self.hosts[node.name] = Host(
-            node.target, self.clock, facts=facts, pseudonyms=self.pseudonyms, machine=self._machine
-        )  # fmt: skip
+        host = self.hosts[node.name] = Host(node.target, self.clock, facts=facts, pseudonyms=self.pseudonyms)
         if named:
             host.log_path = self.sources.log
         self.toolbox.add(tools_of(node, host, self.proposals, self.past, sentinel=sentinel, replay=replay))

@@ -11,6 +11,7 @@ from agent.evidence.report_words import mention
 from agent.evidence.view import View
 from agent.investigation import worthwhile
 from tools.clock import Clock
+from tools.connection.live import OWN_SHARE
 from tools.connection.node import Node
 from tools.errors import ToolError, Unanswered
 from tools.patterns import deferred
@@ -116,7 +117,12 @@ class NodeSurvey:
         """Connect, whatever it takes; whether the server can be asked more. A failure calls for a look at the host."""
         async with asyncio.TaskGroup() as group:
             connecting = group.create_task(self.take("connect"))
+            loop = asyncio.get_running_loop()
+            due = loop.time() + PROMPTLY
             done, _ = await asyncio.wait({connecting}, timeout=PROMPTLY)
+            if not done and loop.time() - due > PROMPTLY * OWN_SHARE:
+                # It's this program that is slow, as with many servers at once: their machine would tell nothing.
+                done, _ = await asyncio.wait({connecting}, timeout=PROMPTLY)
             quick = connecting.result() if done else None
             if not done or (quick and quick.unavailable and quick.unavailable.kind != "untrusted"):
                 for tool in self.host:

@@ -57,6 +57,7 @@ class Node:
         """Of a sentinel: the names of the masters that the deployment is about; it may watch others' as well."""
         self.version: tuple[int, int] | None = None
         """redis_version's major and minor, once INFO was seen (Valkey's stays at 7.2)."""
+        self.process_id: int | None = None  # INFO's, as it was when the node first told of itself.
         self.one_config = False
         """Whether its CONFIG GET takes one name only, as before Redis 7.0."""
         self.classes: dict[str, frozenset[str]] = {}

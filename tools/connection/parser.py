@@ -18,6 +18,9 @@ MOST_LINE = 2**16
 """Bytes of a line at most: a simple string, an error, a number or a header."""
 MOST_UNDECODABLE = 2**16
 """Bytes above which a text that isn't UTF-8 is no reply: each such byte takes four characters to show."""
+LONGEST_PLAIN = 21
+"""Bytes of a usual number or of a string's header with its end: 18 digits are always a number of 64 bits."""
+_NUMBER, _STRING = b":$"
 _COUNT = re.compile(rb"-1|[0-9]{1,15}")
 _INTEGER = re.compile(rb"[+-]?[0-9]{1,19}")
 _LISTS = {b"*": 1, b"~": 1, b">": 1, b"%": 2, b"|": 2}
@@ -94,6 +97,7 @@ class ReplyParser:
                 if not top.dropped:
                     top.items.append(value)
                 if top.left:
+                    self._take_plain(top, most)
                     break
                 self._open.pop()
                 if top.dropped:
@@ -102,6 +106,37 @@ class ReplyParser:
             else:
                 self._taken = self._elements = 0
                 return value
+
+    def _take_plain(self, top: _Open, most: int) -> None:
+        """Take a list's next elements, but for its last, as long as they're usual strings and numbers and came whole.
+
+        Nearly all are. Whatever is unusual about one is for `_value` to see.
+        """
+        if top.dropped:
+            return
+        buffer, at, before = self._buffer, self._at, len(top.items)
+        ends = at + most - self._taken
+        for _ in range(min(top.left, MOST_ELEMENTS - self._elements) - 1):
+            end = buffer.find(b"\r\n", at, at + LONGEST_PLAIN)
+            line = buffer[at + 1 : end]
+            if end < 0 or not line.isdigit():
+                break
+            if buffer[at] == _NUMBER:
+                top.items.append(int(line))
+                at = end + 2
+            elif buffer[at] == _STRING and (stop := end + 2 + int(line)) <= ends and buffer.startswith(b"\r\n", stop):
+                try:
+                    top.items.append(buffer[end + 2 : stop].decode())
+                except UnicodeDecodeError:
+                    break
+                at = stop + 2
+            else:
+                break
+        more = len(top.items) - before
+        top.left -= more
+        self._elements += more
+        self._taken += at - self._at
+        self._at = self._seen = at
 
     def _value(self, most: int) -> object:
         if self._at >= len(self._buffer):

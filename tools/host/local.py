@@ -8,10 +8,10 @@ from typing import Annotated, Protocol, TypeVar
 from pydantic import Field
 
 from tools.clock import Clock
-from tools.connection.shared import SharedCalls
 from tools.connection.target import Target
 from tools.errors import Unanswered
 from tools.host.listener import Place, find_listener, is_running, plain_address
+from tools.host.moments import THIS_MACHINE, Moment, Moments
 from tools.host.proc import Files
 from tools.host.process_files import User
 from tools.records import Values
@@ -23,6 +23,8 @@ DEADLINE = 10.0
 FRESH = 3.0
 """Seconds for which a listener isn't looked for again while its process lives: looking through all sockets of a machine
 costs more than all else that is read of it."""
+SLACK = 1 / 8
+"""Of a window: how old a look at the machine may be at its beginning and at its end."""
 OLD = 3600.0
 """Seconds after which facts count as old."""
 T = TypeVar("T")
@@ -53,14 +55,14 @@ class Host:
 
     def __init__(
         self, target: Target, clock: Clock, *, facts: Facts | None = None, pseudonyms: Pseudonyms | None = None,
-        machine: SharedCalls | None = None,
+        moments: Moments = THIS_MACHINE,
     ) -> None:  # fmt: skip
-        """`machine` is one for all hosts of an investigation: what they share of a machine is read once."""
+        """`moments` are those of the machine, which all its servers share."""
         self.target = target
         self.clock = clock
         self.facts = facts
         self.pseudonyms = pseudonyms or Pseudonyms()
-        self.machine = machine or SharedCalls()
+        self.moments = moments
         self.files = facts.last if facts else Files()
         self.config_file: str | None = None
         """INFO's config_file; null where nobody asked, empty for a server without one."""
@@ -90,10 +92,18 @@ class Host:
         return first, await offload(look, self.files), self.clock.monotonic() - began
 
     async def machine_twice(self, look: Callable[[Files], T], window: float) -> tuple[T, T, float]:
-        """The same of what all hosts of a machine share: who asks meanwhile waits for the same two looks."""
+        """The same of what all servers of a machine share: a look that another one has just taken will do."""
         if self.facts:
             return await self.sample_twice(look, window)
-        return await self.machine.result((look, window), lambda: self.sample_twice(look, window))
+        first = await self._moment(look, window * SLACK)
+        await self.clock.sleep(window)
+        last = await self._moment(look, window * SLACK)
+        return first.seen, last.seen, last.at - first.at
+
+    async def _moment(self, look: Callable[[Files], T], age: float) -> Moment[T]:
+        if moment := self.moments.known(look, age):
+            return moment
+        return await offload(self.moments.take, look, self.files, age)
 
     def provenance(self, place: Place) -> Values:
         """How the machine is seen: `locality`, and of facts their age in seconds (null if the clocks disagree)."""

@@ -1,6 +1,7 @@
 """What a node says of itself, asked for in one round trip."""
 
 from tools.connection.node import Node
+from tools.connection.shapes import whole_number
 from tools.errors import RediagnoseError, Unanswered
 from tools.records import Values
 from tools.server.info import note_version, parse_info
@@ -18,6 +19,7 @@ async def own_facts(node: Node) -> Values:
     if not {"role", "redis_mode", "server_mode"} & set(facts):
         raise Unanswered("malformed", f"{node.name}: INFO without a role or a mode")
     note_version(node, facts)
+    node.process_id = whole_number(str(facts.get("process_id", "")))
     return facts
 
 

@@ -103,9 +103,9 @@ class Pair:
         grown: Values = {}
         for field, value in self.last.sections[section].items():
             old = before.get(field, 0 if field.startswith(("cmdstat_", "errorstat_")) else None)
-            if not _is_number(value) or not _is_number(old):
+            if not isinstance(value, int | float) or not isinstance(old, int | float):
                 continue
-            delta = _number(value) - _number(old)
+            delta = value - old
             if _is_counter(field):
                 delta = max(delta - own_part(field, self.first.own, self.last.own), 0)
                 grown[intern(f"{field}.delta")] = _tidy(delta)
@@ -131,7 +131,7 @@ def own_part(field: str, first: OwnTraffic, last: OwnTraffic) -> int:
         return last.rejected - first.rejected
     if field == "total_error_replies":
         return last.errors.total() - first.errors.total()
-    if match := re.fullmatch(r"errorstat_(\w+)\.count", field):
+    if field.startswith("errorstat_") and (match := re.fullmatch(r"errorstat_(\w+)\.count", field)):
         return last.errors[match[1]] - first.errors[match[1]]
     if match := re.fullmatch(r"cmdstat_([\w|]+)\.(calls|rejected_calls|failed_calls)", field):
         name = match[1]

@@ -78,6 +78,32 @@ def test_too_many_values_are_refused(data: bytes) -> None:
         parsed(data, pieces=2**16)
 
 
+def test_lists_come_out_the_same_whole_and_byte_by_byte() -> None:
+    rng = random.Random(7)
+
+    def one(depth: int) -> bytes:
+        kind = rng.randrange(9 if depth < 4 else 8)
+        text = rng.choice((b"", b"a", b"maxmemory", b"a\r\nb", "é".encode(), b"\xff\xfe", b"x" * 300))
+        if kind < 4:
+            return b"$%d\r\n%s\r\n" % (len(text), text)
+        if kind == 8:
+            count = rng.randrange(6)
+            return b"*%d\r\n%s" % (count, b"".join(one(depth + 1) for _ in range(count)))
+        number = rng.choice((0, -3, 10**6, 10**17, 2**63 - 1, -(2**63)))
+        return (b":%d\r\n" % number, b":+7\r\n", b"$-1\r\n", b"+OK\r\n")[kind - 4]
+
+    for _ in range(500):
+        data = b"*8\r\n" + b"".join(one(1) for _ in range(8))
+        assert parsed(data) == parsed(data, pieces=1)
+
+
+def test_a_list_of_usual_strings_is_held_to_its_bytes_too() -> None:
+    data = b"*100\r\n" + b"$9\r\nmaxmemory\r\n" * 100
+    assert parsed(data, most=len(data)) == [["maxmemory"] * 100]
+    with pytest.raises(TooLarge):
+        parsed(data, most=len(data) // 2)
+
+
 def test_any_bytes_end_in_replies_or_in_a_refusal() -> None:
     rng = random.Random(4)
     pieces = [b"\r\n", b"$", b"*", b"%", b"|", b">", b"~", b"(", b"=", b":", b"+", b"-", b"#", b"_", b",", b"!", b"0"]
