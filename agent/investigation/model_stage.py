@@ -166,7 +166,12 @@ def read(incident: Investigation, name: str) -> str:
         known = ", ".join(book.name for book in incident.library.runbooks)
         raise ToolError(f"there is no runbook {name!r}; there are {known}")
     steps = incident.library.steps(name, [one.id for one in incident.verdict.findings] if incident.verdict else [])
-    return f"Steps, by what `plan` calls them:\n{steps}\n\n{text}" if steps else text
+    if not steps:
+        return text
+    title, line, rest = text.partition("\n")
+    # Behind the title, since what stands before it would be a section of its own.
+    before, behind = (title + line, rest) if title.startswith("#") else ("", text)
+    return f"{before}Steps, by what `plan` calls them:\n{steps}\n\n{behind}"
 
 
 def show_prompt(incident: Investigation, settings: ModelSettings) -> str:
