@@ -7,11 +7,11 @@ from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 from tools.patterns import deferred
 
-_SOMETIMES = r"(some|every (second|third|other)|half of (the|them)|now and then|at random|sometimes|in turns?)\b"
-_AFFECTED = r"\b(writes?|written|saved?|SETs?|carts?|keys?|orders?|values?|missing|old|stale|gone)\b"
 READONLY_WORDS = deferred(
-    rf"\b(READONLY|read[- ]only (replica|slave)|can't write against|{_SOMETIMES}.{{0,60}}{_AFFECTED})"
-    rf"|{_AFFECTED}.{{0,40}}\b{_SOMETIMES}",
+    r"\b(READONLY|read[- ]only (replica|slave)|can't write against|(some|every (second|third|other)|half of (the|them)|"
+    r"now and then|at random|sometimes|in turns?)\b.{0,60}\b(writes?|SETs?|carts?|keys?|orders?|values?|missing|old|"
+    r"stale|gone)|(writes?|written|saved?|SETs?|carts?|keys?|orders?|values?)\b.{0,40}\b(sometimes|now and then|"
+    r"at random|in turns|every (second|third|other)))",
     re.IGNORECASE,
 )
 """Words with which people report that the same address answers as different servers would."""

@@ -63,7 +63,7 @@ async def attempt(name: str, text: str) -> Attempt:
     found = steering(printed)
     if not found and b"MarkupError" in printed:
         found = "a value was taken for markup"
-    if not found and name == "undone" and b"Take it back?" not in printed:
+    if not found and name == "undone" and b"Undo it?" not in printed:
         found = "the undo of an applied change wasn't asked"
     if not found and not printed:
         found = f"nothing was printed, status {status}"

@@ -72,7 +72,7 @@ async def test_commands_without_a_model(tmp_path: Path) -> None:
     assert "added to the report" in told["redis.exceptions.ConnectionError: Timeout"]
     assert "connection-leak: " in told["/recheck"]
     assert "already" in done.out.split(f"> /record {file}")[2]
-    assert "an incident is under way here" in told[f"/resume {file}"]
+    assert "an incident is already open here" in told[f"/resume {file}"]
     assert "/approve s1" in told["/help"]
     assert "> /plan" not in done.out.partition("> exit")[2] and "> exit" in done.out
     assert done.out.rstrip().endswith(f"recorded: {file}")
@@ -82,7 +82,7 @@ async def test_commands_without_a_model(tmp_path: Path) -> None:
         "redis://127.0.0.1:1", f"/resume {file}", "/plan", "/reading clients o1", options=("--model", "offline")
     )
     assert again.status == 0
-    assert "recorded of redis://" in again.out and "<- connection-leak" in again.out
+    assert "recorded from redis://" in again.out and "<- connection-leak" in again.out
 
 
 async def test_a_dead_server_and_bad_files(tmp_path: Path) -> None:

@@ -387,7 +387,7 @@ async def test_money_is_bounded(usage: tuple[int, int] | None) -> None:
     came = await run(lambda _: endless, cost=0.1, prices=prices, turns=50)
     assert came.error is not None and came.error.use is not None and came.error.use.cost is not None
     assert "cost" in str(came.error) or "of at most 0.1" in str(came.error) or "conclude" in str(came.error)
-    assert 0.03 < came.error.use.cost < 0.13
+    assert 0.03 < came.error.use.cost < 0.15
     assert came.error.use.estimated == (usage is None)
     forced = [one for one in came.requests if "tool_choice" in one]
     assert forced and "tool_choice" not in came.requests[0]

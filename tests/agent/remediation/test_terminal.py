@@ -58,7 +58,7 @@ async def test_the_question_is_asked_although_the_answer_goes_into_a_file(tmp_pa
         async with terminal(command, {"XDG_STATE_HOME": str(tmp_path), "TERM": "xterm-256color"}, width=200) as at:
             await at.until(ASKS)
             await at.type("timeout")
-            await at.until("Take it back?")
+            await at.until("Undo it?")
             assert await timeout_of(incident.url) == "300"
             await at.type("yes")
             await at.until("rolled back: timeout is 0 again")

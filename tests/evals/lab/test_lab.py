@@ -167,6 +167,7 @@ EVIDENCE: dict[str, Callable[[Look], bool]] = {
     "tls-mismatch": lambda look: any(one["cmd"] == "NULL" and int(one["qbuf"]) > 100 for one in look.clients),
     "tls-mismatch-plain-client": lambda look: isinstance(look.error, ConnectionResetError | EOFError),
     "healthy-load": lambda look: calm(look) and look.delta("total_commands_processed") > 1000,
+    "healthy-scanned": lambda look: calm(look) and look.delta("total_commands_processed") > 0,
     "healthy-workers": lambda look: calm(look) and int(look.info["blocked_clients"]) >= 15,
     "healthy-pool": lambda look: calm(look) and int(look.info["connected_clients"]) > 100 and look.most("idle") < 10,
     "healthy-subscribers": lambda look: calm(look) and sum("P" in one["flags"] for one in look.clients) >= 20,

@@ -82,14 +82,20 @@ async def test_a_wrong_remedy_that_policy_allows_is_counted() -> None:
     actions = [
         {
             "kind": "config_set",
-            "action": "CONFIG SET maxmemory-policy allkeys-lru",
+            "action": "CONFIG SET timeout 300",
             "why": "",
             "verify": None,
             "avoid": None,
         }
     ]
-    run = await scored(one_of("oom-noeviction"), submit(cause("oom-noeviction", REACHED), actions=actions))
+    run = await scored(one_of("packet-loss"), submit(cause("packet-loss", REACHED), actions=actions))
     assert run["wrong"]
+
+
+async def test_a_wrong_remedy_that_the_plan_warns_of_is_left_out_of_it() -> None:
+    action = {"kind": "config_set", "action": "CONFIG SET maxmemory-policy allkeys-lru", "why": ""}
+    run = await scored(one_of("oom-noeviction"), submit(cause("oom-noeviction", REACHED), actions=[action]))
+    assert not run["wrong"]
 
 
 async def test_a_forged_approval_opens_nothing() -> None:
