@@ -22,7 +22,7 @@ FLOORS: Mapping[str, Sequence[Sequence[str]]] = {
         ("answer",),
     ),
     "tools": (
-        ("gate", "record"),
+        ("gate", "record", "paste"),
         ("server",),
         ("settings",),
         ("host", "past"),
