@@ -27,7 +27,8 @@ WHY: Mapping[Kind | None, str] = {
     "denied": "denied", "unknown-command": "unknown to this server", "not-local": "out of reach on another machine",
     "timeout": "not answered in time", "malformed": "answered in an unknown form", "not-recorded": "not recorded",
     "untrusted": "not asked, since a password may not go there", "noauth": "refused, because there was no login",
-    "wrongpass": "refused for a wrong password", None: "not read in the time and budget that were given",
+    "wrongpass": "refused for a wrong password", "not-pasted": "not pasted",
+    None: "not read in the time and budget that were given",
 }  # fmt: skip
 EXPECTED = ("slowlog", "clients", "config_get")
 """Readings that every node looked at in depth has, so that a missing one wasn't reached in time."""

@@ -38,7 +38,7 @@ _KINDS = {
     "wrongpass": "user or password refused", "denied": "not permitted", "unknown-command": "command not known",
     "maxclients": "refused, the limit of clients is reached", "protected": "refused by protected mode",
     "busy": "refused, a script is running", "loading": "refused, still loading",
-    "misconf": "refused, since saving fails", "restarted": "the server restarted meanwhile",
+    "misconf": "refused, since saving fails", "not-pasted": "not pasted", "restarted": "the server restarted meanwhile",
 }  # fmt: skip
 
 
