@@ -46,6 +46,35 @@ class Blind(Record):
     """Where."""
 
 
+class Pasted(Record):
+    """What a person pasted in place of a server: it's as old as it is, and nobody knows what was left out."""
+
+    what: tuple[str, ...]
+    """Its pieces, such as INFO and SLOWLOG."""
+    node: str | None
+    """The server's address; null where it wasn't pasted."""
+    at: str
+    """When it was, as far as it tells: ISO 8601, UTC."""
+    samples: int
+    """How often INFO was pasted of one life of the server: with two there are rates, with one averages of its life."""
+    seconds: float | None = None
+    """Between the first and the last of them."""
+    unrecognised: tuple[str, ...] = ()
+    """What is in it and wasn't understood: where, and how it begins."""
+    others: tuple[str, ...] = ()
+    """Servers that are in it as well, and weren't looked at."""
+    ask_for: tuple[str, ...] = ()
+    """Lines for a shell whose output is missing most, the decisive one first."""
+
+    @property
+    def told(self) -> str:
+        """Where the answer comes from, in a sentence."""
+        whose = self.node or "a server whose address isn't in it"
+        twice = f", twice within {self.seconds:,.0f} s" if self.samples > 1 and self.seconds else ""
+        of = f"{', '.join(self.what)} of {whose}" if self.what else "nothing that was recognised"
+        return f"From a paste: {of} at {self.at[11:16]} UTC on {self.at[:10]}{twice}; not a live look."
+
+
 class Benign(Record):
     """Something that was read and that explains what was reported, though nothing is wrong."""
 

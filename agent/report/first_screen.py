@@ -117,7 +117,8 @@ def _style(answer: Diagnosis) -> str:
 
 
 def _paragraph(answer: Diagnosis) -> list[str]:
-    first = [part for part in (stopped(answer), sentence(_capitalized(about(answer)))) if part]
+    pasted = answer.pasted.told if answer.pasted else ""
+    first = [part for part in (pasted, stopped(answer), sentence(_capitalized(about(answer)))) if part]
     return [*first, *_sentences(sentence(explanation(answer)))]
 
 
@@ -128,7 +129,7 @@ def about(answer: Diagnosis) -> str:
     if top is None:
         whole = f", {len(target.nodes)} nodes" if len(target.nodes) > 1 else ""
         return ", ".join(part for part in (f"{answer.outcome}: {_address(answer)}{whole}", server) if part)
-    where = top.where or _address(answer)
+    where = _address(answer) if answer.pasted or not top.where else top.where
     sure = (
         f"{top.probability:.0%} sure" if not top.only_reported else f"{top.probability:.0%} sure, by the report alone"
     )
@@ -136,6 +137,8 @@ def about(answer: Diagnosis) -> str:
 
 
 def _address(answer: Diagnosis) -> str:
+    if answer.pasted and answer.pasted.node is None:
+        return "the pasted server"
     return answer.target.url.replace("***@", "")
 
 
@@ -144,6 +147,8 @@ def do_now(answer: Diagnosis) -> Iterator[str]:
     step = next((one for one in answer.own_plan if one.is_open), None)
     if step is None:
         yield _plain(do_first(answer))
+        if answer.pasted and answer.outcome == "insufficient-evidence":
+            yield from (f"{COMMAND}{line}" for line in answer.pasted.ask_for[:PASTED_MOST])
         return
     yield from _step(step, len(answer.target.nodes) > 1)
 

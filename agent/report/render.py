@@ -112,7 +112,7 @@ def notices(answer: Diagnosis, *, cited: bool = True) -> list[str]:
 
     `cited` says whether what the two cite stands with it.
     """
-    lines = []
+    lines = [*([answer.pasted.told] if answer.pasted and cited else []), *_of_paste(answer)]
     if one := answer.model.disagrees:
         whose = "the checks'" if one.stands == "checks" else "the model's"
         cites = f" {brackets(one.evidence)}" if one.evidence else ""
@@ -123,6 +123,17 @@ def notices(answer: Diagnosis, *, cited: bool = True) -> list[str]:
             f"{whose} answer stands. {one.why}{cites if cited else ''}"
         )
     lines += [f"Refused: {one.action} ({one.why})" for one in answer.refused]
+    return lines
+
+
+def _of_paste(answer: Diagnosis) -> list[str]:
+    """What of a paste wasn't used."""
+    if answer.pasted is None:
+        return []
+    lines = [f"Not looked at: {one}, which is in the paste as well." for one in answer.pasted.others]
+    if unknown := answer.pasted.unrecognised:
+        more = f" and {len(unknown) - 2} more" if len(unknown) > 2 else ""
+        lines.append(f"Not recognised: {'; '.join(unknown[:2])}{more}.")
     return lines
 
 

@@ -1,0 +1,50 @@
+"""`--paste`: what a person pasted, in the place of a server."""
+
+import asyncio
+
+from agent.answer.diagnosis import OFFLINE
+from agent.cli.inputs import AnnotateInputs, TriageInputs
+from agent.cli.investigate import Finish, Print, investigate
+from agent.investigation.pipeline import Setup
+from agent.investigation.sources import DEADLINE_CHECKS, DEADLINE_MODEL, Options, Sources
+from agent.model.selection import choose
+from agent.pastes.incident import Incident, read_pastes
+from agent.pastes.keeping import keep
+from agent.recordings.replay import recorded_target
+from tools.record.replay import Replay
+from tools.record.virtual import VirtualClock, VirtualLoop
+
+Inputs = TriageInputs | AnnotateInputs
+
+
+def investigate_paste(inputs: Inputs, symptom: str, finish: Finish, print_: Print) -> int:
+    """Investigate what was pasted on a time of its own; the exit status. Raises `UsageError`."""
+    return investigate_incident(inputs, read_pastes(inputs.paste, symptom), finish, print_)
+
+
+def investigate_incident(inputs: Inputs, incident: Incident, finish: Finish, print_: Print) -> int:
+    """The same of what was read already."""
+    if inputs.record:
+        keep(incident, inputs.record)
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(_investigate(inputs, incident, finish, print_))
+
+
+async def _investigate(inputs: Inputs, incident: Incident, finish: Finish, print_: Print) -> int:
+    setup, clock = setup_of(inputs, incident)
+    show = inputs.show_prompt
+    return await investigate(setup, clock, finish, print_, status=inputs.status, prompt_only=show)
+
+
+def setup_of(inputs: Inputs, incident: Incident) -> tuple[Setup, VirtualClock]:
+    """What an investigation of a paste is made of, and its clock; needs a `VirtualLoop` that runs."""
+    use, tape = choose(inputs.model), incident.tape
+    deadline = inputs.deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
+    clock = VirtualClock(tape.began, asyncio.get_running_loop())
+    setup = Setup(
+        target=recorded_target(tape), symptom=tape.head.symptom, library=inputs.library(),
+        model=inputs.model_settings(use),
+        options=Options(window=tape.head.window, deadline=deadline, one_node=tape.head.one_node),
+        sources=Sources(replay=Replay(tape, clock), pasted=incident.told),
+    )  # fmt: skip
+    return setup, clock
