@@ -1,0 +1,178 @@
+"""From a text to its pieces. One pass over its lines; each form knows how its first line looks."""
+
+from collections.abc import Callable, Iterator
+
+from tools.connection.shapes import SHAPES
+from tools.paste.found import Found, hidden, of_reply
+from tools.paste.human import BEGINS, SCALAR, parse, scalar
+from tools.paste.lines import Lines, moment
+from tools.paste.logs import LOGS
+from tools.paste.modes import MODES
+from tools.paste.pieces import Piece, Recognised, Stretch
+from tools.paste.prompts import Prompt, prompt
+from tools.paste.raw import raw
+from tools.paste.replies import identified
+from tools.paste.texts import TEXTS, inline
+from tools.text import one_line
+
+MOST_PIECES = 2000
+"""Pieces of one text; more are no incident's."""
+MOST_STRETCHES = 100
+_WORDS = 80
+"""Characters of a stretch that are told."""
+_SPAN = 100_000
+"""Lines of one list at most."""
+Recogniser = Callable[[Lines, int, Prompt | None], Found | None]
+
+
+def numbered(lines: Lines, at: int, above: Prompt | None) -> Found | None:
+    """redis-cli's list with numbers, or a single value below its prompt."""
+    first = BEGINS.match(lines[at].text)
+    if not first:
+        return _scalar(lines, at, above)
+    column = first.end("list")
+    end = at + 1
+    while end < min(len(lines), at + _SPAN) and not lines[end].fence:
+        text = lines[end].text
+        found = BEGINS.match(text)
+        if (
+            found
+            and found["list"].lstrip().startswith(("1) ", "1# ", "1~ "))
+            and found.end("list") <= column
+            and _top(found["list"])
+        ):
+            break
+        if not found and not _goes_on(lines, end):
+            break
+        end += 1
+    while end > at + 1 and lines[end - 1].blank:
+        end -= 1
+    try:
+        value, cut = parse([text for text in lines.texts(at, end) if text.strip()])
+    except ValueError:
+        return None
+    found_reply = identified(value, above.command if above and above.typed else None, cut) or identified(
+        value, None, cut
+    )
+    return of_reply(end, found_reply, above) if found_reply else None
+
+
+def _top(written: str) -> bool:
+    """Whether the numbers that begin a line begin a list, as far as there is no indentation."""
+    return not written[0].isspace() and written.split()[0][:-1] == "1"
+
+
+def _goes_on(lines: Lines, at: int) -> bool:
+    """Whether a line without a number belongs to the list: a text's wrapped end, or a gap."""
+    text = lines[at].text
+    if lines[at].blank:
+        return BEGINS.match(lines[at + 1].text) is not None
+    before = lines[at - 1].text
+    opened = before.count('"') - before.count('\\"')
+    if opened % 2 == 1 and text.rstrip().endswith('"'):
+        return True
+    return text.strip() in ("...", "…", "[...]", "....") and BEGINS.match(lines[at + 1].text) is not None
+
+
+def _scalar(lines: Lines, at: int, above: Prompt | None) -> Found | None:
+    if above is None or above.command is None or not above.typed or not SCALAR.fullmatch(lines[at].text):
+        return None
+    if not _is_known(above.command):
+        return None
+    found = identified(scalar(lines[at].text), above.command)
+    return of_reply(at + 1, found, above) if found else None
+
+
+def _is_known(command: tuple[str, ...]) -> bool:
+    name = "|".join(command[:2]).lower()
+    return name in SHAPES or command[0].lower() in SHAPES
+
+
+RECOGNISERS: tuple[Recogniser, ...] = (*LOGS, numbered, *TEXTS, *MODES, raw)
+
+
+def recognise(text: str, source: str) -> Recognised:
+    """The pieces of a text, and what of it couldn't be recognised."""
+    lines = Lines(text)
+    pieces: list[Piece] = []
+    unknown: list[Stretch] = []
+    for found in _found(lines):
+        begin, what = found
+        if isinstance(what, int):
+            pieces += _quoted(lines, begin, what, source)
+            if len(unknown) < MOST_STRETCHES and (stretch := _stretch(lines, begin, what, source)):
+                unknown.append(stretch)
+        elif len(pieces) < MOST_PIECES:
+            pieces.append(_piece(lines, begin, what, source))
+    return Recognised(pieces=tuple(pieces), unrecognised=tuple(unknown))
+
+
+def _found(lines: Lines) -> Iterator[tuple[int, Found | int]]:
+    """Each piece by its first line, and each stretch that is none, with its end."""
+    above: Prompt | None = None
+    at = 0
+    unknown: int | None = None
+    while at < len(lines):
+        line = lines[at]
+        if line.blank:
+            if line.fence and unknown is not None:
+                yield unknown, at
+                unknown = None
+            at += 1
+            continue
+        if asked := prompt(line.text):
+            found = None
+        else:
+            found = next((one for how in RECOGNISERS if (one := how(lines, at, above)) is not None), None)
+        if (asked or found) and unknown is not None:
+            yield unknown, at
+            unknown = None
+        if asked:
+            above = asked
+            at += 1
+        elif found:
+            yield at, found
+            at, above = max(found.end, at + 1), None
+        else:
+            unknown = at if unknown is None else unknown
+            # What stands below a command and isn't known ends its output only where it was prose.
+            above = above if above and above.mode else None
+            at += 1
+    if unknown is not None:
+        yield unknown, len(lines)
+
+
+def _piece(lines: Lines, begin: int, found: Found, source: str) -> Piece:
+    stamp = lines[begin].stamp
+    return Piece(
+        form=found.form, command=found.command, reply=found.reply, text=found.text, values=found.values,
+        source=_place(source, begin, found.end), node=found.node, cut=found.cut,
+        at=found.at if found.at is not None else moment(stamp) if stamp else None,
+    )  # fmt: skip
+
+
+def _quoted(lines: Lines, begin: int, end: int, source: str) -> Iterator[Piece]:
+    """What prose quotes of INFO, as an INFO of a few fields."""
+    fields: dict[str, str] = {}
+    for at in range(begin, min(end, begin + 2000)):
+        for name, value in inline(lines[at].text).items():
+            fields.setdefault(name, value)
+    if fields:
+        text = "".join(f"{name}:{value}\r\n" for name, value in fields.items())
+        yield Piece(
+            form="info", command=("INFO",), reply=text, text=text.replace("\r\n", "\n"), cut=True,
+            source=_place(source, begin, end),
+        )  # fmt: skip
+
+
+def _stretch(lines: Lines, begin: int, end: int, source: str) -> Stretch | None:
+    head = [text for text in lines.texts(begin, min(end, begin + 20)) if text.strip()]
+    if not head:
+        return None
+    count = sum(not lines[at].blank for at in range(begin, min(end, begin + 10_000)))
+    words = one_line(hidden(text[:2000] for text in head), _WORDS)
+    return Stretch(source=_place(source, begin, end), lines=count, words=words)
+
+
+def _place(source: str, begin: int, end: int) -> str:
+    return f"{source}:{begin + 1}" if end - begin <= 1 else f"{source}:{begin + 1}-{end}"
