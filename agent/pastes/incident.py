@@ -8,7 +8,6 @@ from agent.pastes.recording import moment_of, recording_of
 from agent.pastes.servers import Server, servers_of
 from tools.clock import iso_time
 from tools.errors import UsageError
-from tools.paste.gather import gather
 from tools.paste.pieces import Piece, Recognised, Stretch
 from tools.paste.recognise import recognise
 from tools.record.schema import Line
@@ -43,6 +42,8 @@ class Incident:
 
 def read_pastes(paths: Sequence[str], symptom: str) -> Incident:
     """The incident that files, folders and archives hold, or stdin. Raises `UsageError` where nothing is recognised."""
+    from tools.paste.gather import gather
+
     return incident_of([recognise(text, source) for source, text in gather(paths)], symptom)
 
 

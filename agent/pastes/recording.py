@@ -70,7 +70,8 @@ def _lines(server: Server, link: int, window: float, now: float) -> Iterator[Lin
         reading = Reading(
             id=f"r{number}", tool=tool, args={}, node=node, at=iso_time(now), ms=0.0, values=values, unavailable=None
         )
-        yield Seen(t=window, reading=reading)
+        # It holds at any moment, so that nobody waits for it.
+        yield Seen(t=0.0, reading=reading)
 
 
 def _samples(moments: Sequence[Moment], window: float) -> Iterator[tuple[float, tuple[str, ...], Any]]:

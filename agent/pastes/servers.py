@@ -1,6 +1,6 @@
 """Which server each piece is of, and of which moment."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from agent.pastes.sections import Sections, number, of_figures, parsed, together, word
@@ -123,19 +123,14 @@ def _named(found: list[Server], node: str, current: Server | None) -> Server:
 
 
 def _add(server: Server, piece: Piece, info: Sections) -> None:
-    """Put an INFO to its moment: parts of one look go together, a part that comes again is a later look."""
-    last = server.moments[-1] if server.moments else None
-    if last is not None and _same_moment(last, info):
-        last.info = together((last.info, info))
-        last.pieces.append(piece)
-    else:
+    """Put an INFO to its moment: what tells another uptime is of another moment, parts without one go to the last."""
+    last, uptime = (server.moments[-1] if server.moments else None), number(info, "uptime_in_seconds")
+    if last is None or (uptime is not None and last.uptime not in (None, uptime)):
         server.moments.append(Moment(info, [piece]))
-
-
-def _same_moment(last: Moment, info: Sections) -> bool:
-    known = {(section, name) for section, fields in last.info.items() for name in fields}
-    again = {(section, name) for section, fields in info.items() for name in fields} & known
-    return all(last.info[section][name] == info[section][name] for section, name in again)
+        return
+    # What prose quotes is weaker than what the server printed.
+    last.info = together((info, last.info) if piece.cut and uptime is None else (last.info, info))
+    last.pieces.append(piece)
 
 
 def _settle(server: Server) -> None:
@@ -147,8 +142,3 @@ def _settle(server: Server) -> None:
             newest = max(server.moments, key=lambda one: (one.at or 0.0, server.moments.index(one)))
             server.moments = [one for one in server.moments if word(one.info, "run_id") == word(newest.info, "run_id")]
         server.moments.sort(key=lambda one: one.uptime or 0)
-
-
-def named(forms: Sequence[str]) -> str:
-    """Some names in a line, each once."""
-    return ", ".join(dict.fromkeys(forms))
