@@ -35,6 +35,8 @@ class Found(NamedTuple):
     cut: bool = False
     at: float | None = None
     node: str | None = None
+    others: tuple["Found", ...] = ()
+    """Further pieces of the same lines."""
 
 
 def of_reply(end: int, found: Reply, above: Prompt | None = None) -> Found:

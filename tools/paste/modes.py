@@ -36,6 +36,7 @@ _LATENCY = re.compile(
 )
 _LATENCY_RAW = re.compile(r"\s*(?P<min>\d{1,7}) (?P<max>\d{1,7}) (?P<avg>\d{1,7}\.\d\d) (?P<samples>\d{1,9})\s*")
 _INTRINSIC = re.compile(r"\s*Max latency so far: (?P<max>\d{1,12}) microseconds")
+_RANGE = deferred(r"\s*-- \d{1,6}\.\d{1,3} seconds range.*")
 _INTRINSIC_END = deferred(r"\s*(?:\d+ total runs \(avg latency.*|Worst run took .*)")
 _TYPES = {"hashs": "hash", "streams": "stream", "strings": "string", "lists": "list", "sets": "set", "zsets": "zset"}
 
@@ -119,10 +120,12 @@ def latency(lines: Lines, at: int, above: Prompt | None) -> Found | None:
         text = lines[at].text
         if "avg:" in text and (found := list(_LATENCY.finditer(text))):
             rows.append(found[-1])
-        elif above and above.mode == "latency-cli" and (raw := _LATENCY_RAW.fullmatch(text)):
+        elif (raw := _LATENCY_RAW.fullmatch(text)) and int(raw["min"]) <= float(raw["avg"]) <= int(raw["max"]):
             rows.append(raw)
         elif worst := _INTRINSIC.match(text):
             worst_usec = int(worst["max"])
+        elif rows and _RANGE.fullmatch(text):
+            pass
         elif worst_usec is None or not (_INTRINSIC_END.fullmatch(text) or not text):
             break
         at += 1

@@ -23,7 +23,7 @@ _REFUSAL_KEYS = frozenset(
     ("count", "reason", "context", "object", "username", "age-seconds", "client-info", "entry-id", "timestamp-created",
      "timestamp-last-updated")
 )  # fmt: skip
-_STATS_KEY = deferred(r"[a-z][a-z0-9._-]{2,60}|db\.\d{1,5}")
+_STATS_KEY = deferred(r"[a-z][A-Za-z0-9._-]{2,60}|db\.\d{1,5}")
 _NUMBER = deferred(r"-?\d{1,19}(?:\.\d{1,20})?(?:e[+-]\d{1,3})?|nan|-?inf")
 _WORDS = 48
 """Lines of one entry of a log at most: a server keeps 32 arguments of a command."""
@@ -154,8 +154,8 @@ def _records(lines: Lines, at: int, above: Prompt | None, first: str, command: t
         rows[-1] += (name, int(value) if name == "count" and _DECIMAL.fullmatch(value) else value)
         at += 2
     asked = above.command if above and above.command and above.command[: len(command)] == command else None
-    value: Any = rows[0] if asked and asked[:2] == ("SENTINEL", "MASTER") and rows else rows
-    found = identified(value, asked) if rows else None
+    whole: Any = rows[0] if asked and asked[:2] == ("SENTINEL", "MASTER") and rows else rows
+    found = identified(whole, asked) if rows else None
     return of_reply(at, found, above) if found else None
 
 

@@ -1,17 +1,22 @@
 """From a text to its pieces. One pass over its lines; each form knows how its first line looks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from tools.connection.shapes import SHAPES
+from tools.paste.configuration import config_file
 from tools.paste.found import Found, hidden, of_reply
 from tools.paste.human import BEGINS, SCALAR, parse, scalar
+from tools.paste.kubernetes import KUBERNETES
 from tools.paste.lines import Lines, moment
 from tools.paste.logs import LOGS
+from tools.paste.metrics import exposition
 from tools.paste.modes import MODES
 from tools.paste.pieces import Piece, Recognised, Stretch
 from tools.paste.prompts import Prompt, prompt
 from tools.paste.raw import raw
 from tools.paste.replies import identified
+from tools.paste.services import Point, named, of_points, table
+from tools.paste.structured import Structured
 from tools.paste.texts import TEXTS, inline
 from tools.text import one_line
 
@@ -88,7 +93,8 @@ def _is_known(command: tuple[str, ...]) -> bool:
     return name in SHAPES or command[0].lower() in SHAPES
 
 
-RECOGNISERS: tuple[Recogniser, ...] = (*LOGS, numbered, *TEXTS, *MODES, raw)
+PLAIN: tuple[Recogniser, ...] = (*LOGS, numbered, *TEXTS, *MODES, raw, exposition, table, *KUBERNETES, config_file)
+"""The forms that are lines of text, the most certain first."""
 
 
 def recognise(text: str, source: str) -> Recognised:
@@ -96,18 +102,25 @@ def recognise(text: str, source: str) -> Recognised:
     lines = Lines(text)
     pieces: list[Piece] = []
     unknown: list[Stretch] = []
-    for found in _found(lines):
-        begin, what = found
+    structured = Structured(lambda inner: _pieces_of(inner, PLAIN))
+    for begin, what in _found(lines, (*PLAIN, structured)):
         if isinstance(what, int):
             pieces += _quoted(lines, begin, what, source)
             if len(unknown) < MOST_STRETCHES and (stretch := _stretch(lines, begin, what, source)):
                 unknown.append(stretch)
         elif len(pieces) < MOST_PIECES:
-            pieces.append(_piece(lines, begin, what, source))
+            pieces += (_piece(lines, begin, one, source) for one in (what, *what.others))
     return Recognised(pieces=tuple(pieces), unrecognised=tuple(unknown))
 
 
-def _found(lines: Lines) -> Iterator[tuple[int, Found | int]]:
+def _pieces_of(lines: Lines, recognisers: Sequence[Recogniser]) -> Iterator[Found]:
+    """The pieces of a text inside of another."""
+    for _, what in _found(lines, recognisers):
+        if not isinstance(what, int):
+            yield from (what._replace(others=()), *what.others)
+
+
+def _found(lines: Lines, recognisers: Sequence[Recogniser]) -> Iterator[tuple[int, Found | int]]:
     """Each piece by its first line, and each stretch that is none, with its end."""
     above: Prompt | None = None
     at = 0
@@ -123,7 +136,7 @@ def _found(lines: Lines) -> Iterator[tuple[int, Found | int]]:
         if asked := prompt(line.text):
             found = None
         else:
-            found = next((one for how in RECOGNISERS if (one := how(lines, at, above)) is not None), None)
+            found = next((one for how in recognisers if (one := how(lines, at, above)) is not None), None)
         if (asked or found) and unknown is not None:
             yield unknown, at
             unknown = None
@@ -152,17 +165,20 @@ def _piece(lines: Lines, begin: int, found: Found, source: str) -> Piece:
 
 
 def _quoted(lines: Lines, begin: int, end: int, source: str) -> Iterator[Piece]:
-    """What prose quotes of INFO, as an INFO of a few fields."""
+    """What prose quotes: fields of INFO as an INFO of a few fields, and a service's metrics."""
     fields: dict[str, str] = {}
+    points: list[Point] = []
     for at in range(begin, min(end, begin + 2000)):
-        for name, value in inline(lines[at].text).items():
+        text = lines[at].text
+        for name, value in inline(text).items():
             fields.setdefault(name, value)
+        points += named(text)
     if fields:
         text = "".join(f"{name}:{value}\r\n" for name, value in fields.items())
-        yield Piece(
-            form="info", command=("INFO",), reply=text, text=text.replace("\r\n", "\n"), cut=True,
-            source=_place(source, begin, end),
-        )  # fmt: skip
+        found = Found(end, "info", text.replace("\r\n", "\n"), ("INFO",), text, cut=True)
+        yield _piece(lines, begin, found, source)
+    if points and (metrics := of_points(end, points, hidden(lines.texts(begin, min(end, begin + 200))))):
+        yield _piece(lines, begin, metrics._replace(cut=True), source)
 
 
 def _stretch(lines: Lines, begin: int, end: int, source: str) -> Stretch | None:

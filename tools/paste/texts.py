@@ -34,15 +34,16 @@ _NODE = deferred(r"\s*[0-9a-f]{40} \S{0,300} (?:[a-z?!-]+,?){1,8} (?:-|[0-9a-f]{
 _DOCTORS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
     (
         ("LATENCY", "DOCTOR"),
-        deferred(r"\s*(?:Dave, (?:I have observed|no latency)|I'm sorry, Dave|.{0,40}latency spikes? in this)"),
+        deferred(
+            r"\s*(?:(?:Dave, )?(?:I have observed|no) latency spikes? |I'm sorry, Dave|"
+            r"(?:No )?[Ll]atency spikes? (?:is|are|was|were) (?:\w+ )?observed|"
+            r".{0,40}Latency monitoring is disabled in this)"
+        ),
     ),
-    (
-        ("MEMORY", "DOCTOR"),
-        deferred(r"\s*(?:Hi |Sam, )?(?:Sam, (?:this instance|I (?:can't|detected|have)|there)|Hi Sam)"),
-    ),
+    (("MEMORY", "DOCTOR"), deferred(r"\s*(?:Hi Sam, |Sam, (?:this instance|I ))")),
 )
 _DOCTOR_LINE = deferred(
-    r"\s*(?:\d{1,3}\. [\w-]+: |- |\* |I have a few advice|I (?:detected|can't find)|While |Please|I'm here|  )"
+    r"\s*(?:\d{1,3}\. [\w-]+: |- |\* |(?:I have a few|Here is some) advice|I (?:detected|can't find)|While |Please|I'm here|  )"
 )
 _ERROR_WORDS = (
     "ERR|OOM|MISCONF|READONLY|NOAUTH|WRONGPASS|NOPERM|LOADING|BUSY|CLUSTERDOWN|MOVED|ASK|CROSSSLOT|TRYAGAIN|MASTERDOWN|"
