@@ -53,7 +53,7 @@ class Pasted(Record):
     """Its pieces, such as INFO and SLOWLOG."""
     node: str | None
     """The server's address; null where it wasn't pasted."""
-    at: str
+    at: str | None
     """When it was, as far as it tells: ISO 8601, UTC."""
     samples: int
     """How often INFO was pasted of one life of the server: with two there are rates, with one averages of its life."""
@@ -72,7 +72,8 @@ class Pasted(Record):
         whose = self.node or "a server whose address isn't in it"
         twice = f", twice within {self.seconds:,.0f} s" if self.samples > 1 and self.seconds else ""
         of = f"{', '.join(self.what)} of {whose}" if self.what else "nothing that was recognised"
-        return f"From a paste: {of} at {self.at[11:16]} UTC on {self.at[:10]}{twice}; not a live look."
+        when = f" at {self.at[11:16]} UTC on {self.at[:10]}" if self.at else ", nobody knows of when"
+        return f"From a paste: {of}{when}{twice}; not a live look."
 
 
 class Benign(Record):

@@ -20,6 +20,7 @@ NAMES: Mapping[str, str] = {
     "config_get": "CONFIG GET", "config_drift": "CONFIG GET and the configuration file", "access": "ACL LOG",
     "streams": "XINFO", "cluster": "CLUSTER NODES", "sentinel": "SENTINEL", "process": "the server's process",
     "sockets": "the machine's sockets", "machine": "the machine", "log": "the server's log",
+    "latency_sample": "the latency of PINGs", "disk": "the disk", "kernel_log": "the kernel's log",
     "idle_probe": "an idle connection", "topology": "the deployment's other nodes",
 }  # fmt: skip
 """What a person calls the readings."""

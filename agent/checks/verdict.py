@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from agent.answer.diagnosis import NAMELESS, Cause, Outcome, RuledOut, Verdict
 from agent.answer.taxonomy import CAUSES
 from agent.checks import CHECKS, CONSEQUENCES, NEEDS, Check, Limits
-from agent.checks.blind_spots import blind_spots, cant_tell
+from agent.checks.blind_spots import NAMES, blind_spots, cant_tell
 from agent.checks.complaints import complaints, nameless, told
 from agent.checks.host import own_delay
 from agent.checks.known_versions import noted
@@ -259,11 +259,20 @@ def unknown(views: Sequence[View]) -> list[str]:
 
 
 def _unknown(view: View) -> Iterator[str]:
+    missing: list[str] = []
     for tool, hidden in HIDDEN.items():
         reading = view.last(tool)
         if reading is not None and reading.unavailable is not None:
+            if reading.unavailable.kind == "not-pasted":
+                missing.append(tool)
+                continue
             of = f"{tool} ({reading.unavailable.kind}: {reading.unavailable.detail})"
             yield f"{of} can't be read; that hides {', '.join(hidden)}"
+    if missing:
+        hides = list(dict.fromkeys(id for tool in missing for id in HIDDEN[tool]))
+        more = f" and {len(hides) - NODES_SHOWN} more" if len(hides) > NODES_SHOWN else ""
+        names = ", ".join(dict.fromkeys(NAMES.get(tool, "INFO") for tool in missing))
+        yield f"not pasted: {names}; that hides {', '.join(hides[:NODES_SHOWN])}{more}"
     refused = (reading := view.last("connect")) and reading.unavailable
     if refused and refused.kind == "untrusted":
         yield refused.detail

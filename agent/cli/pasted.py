@@ -1,6 +1,7 @@
 """`--paste`: what a person pasted, in the place of a server."""
 
 import asyncio
+import sys
 
 from agent.answer.diagnosis import OFFLINE
 from agent.cli.inputs import AnnotateInputs, TriageInputs
@@ -19,7 +20,7 @@ Inputs = TriageInputs | AnnotateInputs
 
 def investigate_paste(inputs: Inputs, symptom: str, finish: Finish, print_: Print) -> int:
     """Investigate what was pasted on a time of its own; the exit status. Raises `UsageError`."""
-    return investigate_incident(inputs, read_pastes(inputs.paste, symptom), finish, print_)
+    return investigate_incident(inputs, read_pastes(inputs.paste, symptom, sys.stdin.buffer), finish, print_)
 
 
 def investigate_incident(inputs: Inputs, incident: Incident, finish: Finish, print_: Print) -> int:

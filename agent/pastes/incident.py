@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from agent.answer.open_points import Pasted
 from agent.pastes.recording import moment_of, recording_of
 from agent.pastes.servers import Server, servers_of
 from tools.clock import iso_time
-from tools.errors import UsageError
+from tools.errors import ToolError, UsageError
+from tools.paste.gather import Text, gather
 from tools.paste.pieces import Piece, Recognised, Stretch
 from tools.paste.recognise import recognise
 from tools.record.schema import Line
@@ -40,11 +42,23 @@ class Incident:
     told: Pasted
 
 
-def read_pastes(paths: Sequence[str], symptom: str) -> Incident:
-    """The incident that files, folders and archives hold, or stdin. Raises `UsageError` where nothing is recognised."""
-    from tools.paste.gather import gather
+def read_pastes(paths: Sequence[str], symptom: str, stdin: BinaryIO | None = None) -> Incident:
+    """The incident that files, folders and archives hold, or stdin.
 
-    return incident_of([recognise(text, source) for source, text in gather(paths)], symptom)
+    Raises `UsageError` for what can't be read, or where nothing is recognised.
+    """
+    try:
+        texts = list(gather(paths, stdin))
+    except ToolError as error:
+        raise UsageError(f"--paste: {error}") from None
+    return incident_of(map(recognised, texts), symptom)
+
+
+def recognised(text: Text) -> Recognised:
+    """What is in one text; of one that wasn't read, why."""
+    if text.refused is None:
+        return recognise(text.text, text.source)
+    return Recognised(pieces=(), unrecognised=(Stretch(source=text.source, lines=0, words=text.refused),))
 
 
 def incident_of(found: Iterable[Recognised], symptom: str) -> Incident:
@@ -79,11 +93,14 @@ def _told(servers: Sequence[Server], known: Sequence[Server], stretches: Sequenc
     uptimes = [one.uptime for one in first.moments if one.uptime is not None]
     return Pasted(
         what=tuple(dict.fromkeys(NAMES.get(form, "other replies") for form in forms)), node=first.node,
-        at=iso_time(moment_of(first)), samples=len(first.moments),
+        at=None if (at := moment_of(first)) is None else iso_time(at), samples=len(first.moments),
         seconds=float(uptimes[-1] - uptimes[0]) if len(uptimes) > 1 else None,
         unrecognised=tuple(
-            f"{one.source} ({one.lines} line{'s' * (one.lines != 1)}: {one_line(one.words, WORDS_MOST)})"
-            for one in stretches[:STRETCHES]
+            f"{one.source} ({_many(one.lines)}{one_line(one.words, WORDS_MOST)})" for one in stretches[:STRETCHES]
         ),
         others=tuple(one.name for one in servers if one not in known),
     )  # fmt: skip
+
+
+def _many(lines: int) -> str:
+    return "" if not lines else "1 line: " if lines == 1 else f"{lines} lines: "

@@ -9,6 +9,9 @@ from tools.host.pasted_log import ZONES
 from tools.paste.pieces import Piece
 from tools.records import Values
 
+OOM_KILLED = "OOMKilled"
+PARTIAL = frozenset(("process",))
+"""Tools of whose reading a paste has a part only."""
 LINES = 5000
 """Lines of a log that count: the newest."""
 
@@ -40,7 +43,18 @@ def _given(pieces: Sequence[Piece], now: float, is_up: bool) -> Values:
     return {name: value for piece in pieces for name, value in (piece.values or {}).items()}
 
 
+def _pod(pieces: Sequence[Piece], now: float, is_up: bool) -> Values:
+    """What Kubernetes says of the server's container, under the names that its process has for the same."""
+    told = _given(pieces, now, is_up)
+    killed = OOM_KILLED in (told.get("last_state.reason"), told.get("state.reason"))
+    limit = told.get("limits.memory")
+    return {
+        **told, "oom_killed": killed, **({"cgroup_oom_kills": 1} if killed else {}),
+        **({"cgroup_memory_limit": limit} if isinstance(limit, int) else {}),
+    }  # fmt: skip
+
+
 _READ: tuple[tuple[str, str, Callable[[Sequence[Piece], float, bool], Values]], ...] = (
-    ("log", "server-log", _log), ("kernel_log", "kernel-log", _given), ("process", "kubernetes", _given),
+    ("log", "server-log", _log), ("kernel_log", "kernel-log", _given), ("process", "kubernetes", _pod),
     ("latency_sample", "latency-cli", _given), ("big_keys", "bigkeys", _given),
 )  # fmt: skip

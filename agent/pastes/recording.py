@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from agent.pastes.machine import seen_of
+from agent.pastes.machine import PARTIAL, seen_of
 from agent.pastes.sections import written
 from agent.pastes.servers import Moment, Server
 from tools.clock import iso_time
 from tools.paste.pieces import Piece
 from tools.record.load import Recording
 from tools.record.schema import Ask, Dial, Head, Line, Seen
-from tools.records import Reading
+from tools.records import Reading, Unavailable
 
 WINDOW = 2.0
 """Seconds of the recording between two samples, however long lay between them: the server's own clock tells that."""
@@ -31,7 +31,7 @@ _FIXED = {
 def recording_of(servers: Sequence[Server], symptom: str) -> Recording:
     """The recording of these servers, the named one first."""
     first = servers[0]
-    now = moment_of(first)
+    now = moment_of(first) or time.time()
     sampled = len(first.moments) > 1
     window = WINDOW if sampled else 0.0
     began = datetime.fromtimestamp(now - window, UTC)
@@ -45,14 +45,14 @@ def recording_of(servers: Sequence[Server], symptom: str) -> Recording:
     return Recording(Path("paste"), head, lines, cut=False)
 
 
-def moment_of(server: Server) -> float:
-    """When the last of what was pasted was, as far as it tells; else now."""
+def moment_of(server: Server) -> float | None:
+    """When the last of what was pasted was, as far as it tells."""
     by_server = [at for one in server.moments if (at := one.at) is not None]
     if by_server:
         return max(by_server)
     told = [one.at for one in server.others if one.at is not None]
     logged = [float(row[1]) for one in server.others if one.form == "slowlog" for row in _rows(one.reply)]
-    return min(time.time(), max((*told, *logged), default=time.time()))
+    return min(time.time(), max((*told, *logged))) if told or logged else None
 
 
 def _rows(reply: Any) -> list[Any]:
@@ -67,8 +67,9 @@ def _lines(server: Server, link: int, window: float, now: float) -> Iterator[Lin
     for t, command, reply in told:
         yield Ask(t=t, node=node, link=link, ms=0.0, commands=(command,), replies=(reply,))
     for number, (tool, values) in enumerate(seen_of(server, now).items(), 1):
+        lack = Unavailable(kind="not-pasted", detail="only a part of it was pasted") if tool in PARTIAL else None
         reading = Reading(
-            id=f"r{number}", tool=tool, args={}, node=node, at=iso_time(now), ms=0.0, values=values, unavailable=None
+            id=f"r{number}", tool=tool, args={}, node=node, at=iso_time(now), ms=0.0, values=values, unavailable=lack
         )
         # It holds at any moment, so that nobody waits for it.
         yield Seen(t=0.0, reading=reading)

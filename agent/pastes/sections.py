@@ -13,6 +13,7 @@ _BY_BEGIN = (
     ("io_thread_", "threads"),
 )  # fmt: skip
 _DATABASE, _REPLICA = re.compile(r"db\d+"), re.compile(r"slave\d+")
+_PART = re.compile(r"(?P<name>db\d+|cmdstat_[^.]+|errorstat_[^.]+|slave\d+)\.(?P<part>\w+)")
 _LINE = re.compile(r"[A-Za-z][^\s:]{0,127}:")
 Sections = dict[str, dict[str, str]]
 """Field to value as it was written, by section."""
@@ -51,8 +52,15 @@ def of_figures(values: Mapping[str, Scalar]) -> Sections:
     """Figures that something else keeps under INFO's names, as INFO has them."""
     found: Sections = {}
     for name, value in values.items():
-        if name in _table() and value is not None and not isinstance(value, bool):
+        if value is None or isinstance(value, bool):
+            continue
+        if name in _table():
             found.setdefault(section_of(name), {})[name] = str(value)
+        elif match := _PART.fullmatch(name):
+            # Such as db0.keys and cmdstat_get.calls, which INFO has in one line.
+            fields = found.setdefault(section_of(match["name"]), {})
+            before = fields.get(match["name"])
+            fields[match["name"]] = f"{before + ',' if before else ''}{match['part']}={value}"
     return found
 
 

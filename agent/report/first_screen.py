@@ -129,15 +129,20 @@ def about(answer: Diagnosis) -> str:
     if top is None:
         whole = f", {len(target.nodes)} nodes" if len(target.nodes) > 1 else ""
         return ", ".join(part for part in (f"{answer.outcome}: {_address(answer)}{whole}", server) if part)
-    where = _address(answer) if answer.pasted or not top.where else top.where
+    where = _address(answer) if _is_unnamed(answer) or not top.where else top.where
     sure = (
         f"{top.probability:.0%} sure" if not top.only_reported else f"{top.probability:.0%} sure, by the report alone"
     )
     return f"{sure}: {top.id} at {where}{f', {server}' if server else ''}"
 
 
+def _is_unnamed(answer: Diagnosis) -> bool:
+    """Whether it's a paste from which nobody knows the server's address."""
+    return answer.pasted is not None and answer.pasted.node is None
+
+
 def _address(answer: Diagnosis) -> str:
-    if answer.pasted and answer.pasted.node is None:
+    if _is_unnamed(answer):
         return "the pasted server"
     return answer.target.url.replace("***@", "")
 
@@ -151,6 +156,8 @@ def do_now(answer: Diagnosis) -> Iterator[str]:
             yield from (f"{COMMAND}{line}" for line in answer.pasted.ask_for[:PASTED_MOST])
         return
     yield from _step(step, len(answer.target.nodes) > 1)
+    if _is_unnamed(answer) and step.action.split(" ")[0].isupper():
+        yield "(Give redis-cli the server's own -h and -p: its address isn't in the paste.)"
 
 
 def _step(step: Step, several: bool) -> Iterator[str]:

@@ -77,8 +77,10 @@ def do_first(answer: Diagnosis) -> str:
         return "Nothing to Redis. If it comes and goes, run this again while it happens."
     if answer.outcome == "outside-redis":
         return "Fix what is named above, then run this again."
+    if answer.pasted and answer.pasted.samples == 1 and len(answer.pasted.ask_for) == 1:
+        return "Paste INFO once more, a minute later: only a second sample shows what goes on now."
     if answer.pasted:
-        return "Paste what is missing as well."
+        return "Paste what is missing as well, what hides most first."
     if answer.unknown:
         return "Run this again on the server's own host, or make readable what is listed as unknown below."
     return "Run this again with a longer --deadline, on the server's own host if you can."

@@ -217,10 +217,10 @@ class Node:
 
     def value(self, reply: Reply) -> Reply:
         """The reply, unless it's an error: then `Unanswered` with its kind, or `ToolError`."""
-        if isinstance(reply, MalformedReply | NotPasted):
-            raise Unanswered(reply.kind or "malformed", f"{self.name}: {reply.text}")
+        if isinstance(reply, MalformedReply):
+            raise Unanswered("malformed", f"{self.name}: {reply.text}")
         if isinstance(reply, ServerError):
-            text = self.pseudonyms.error(reply.text)
+            text = reply.text if isinstance(reply, NotPasted) else self.pseudonyms.error(reply.text)
             if reply.kind is None:
                 raise ToolError(f"{self.name} replied {text}")
             raise Unanswered(reply.kind, text)
