@@ -5,6 +5,9 @@ from tools.records import Kind, Record, Scalar
 CANT_TELL = "Can't tell"
 """How the line of `unknown` begins that names what wasn't looked at, where that is why no answer is given."""
 
+PASTED_THEN = "The paste shows"
+"""How the line of `unknown` begins that tells of a fault in a paste which the server doesn't show now."""
+
 
 class Evidence(Record):
     """One cited value."""
@@ -74,6 +77,19 @@ class Pasted(Record):
         of = f"{', '.join(self.what)} of {whose}" if self.what else "nothing that was recognised"
         when = f" at {self.at[11:16]} UTC on {self.at[:10]}" if self.at else ", nobody knows of when"
         return f"From a paste: {of}{when}{twice}; not a live look."
+
+
+class Then(Record):
+    """What a paste showed of the time before somebody looked at the server itself."""
+
+    told: str
+    """Where it's from, in a sentence."""
+    causes: tuple[str, ...]
+    """Ids of the causes that the paste shows."""
+    meaning: str
+    """The first of them in plain words; empty where there is none."""
+    changed: tuple[str, ...]
+    """What differs decisively, each as `then ..., now ...`."""
 
 
 class Benign(Record):

@@ -1,9 +1,10 @@
 """`--paste`: what a person pasted, in the place of a server."""
 
 import asyncio
+import dataclasses
 import sys
 
-from agent.answer.diagnosis import OFFLINE
+from agent.answer.diagnosis import OFFLINE, Diagnosis
 from agent.cli.inputs import AnnotateInputs, TriageInputs
 from agent.cli.investigate import Finish, Print, investigate
 from agent.investigation.pipeline import Setup
@@ -11,7 +12,7 @@ from agent.investigation.sources import DEADLINE_CHECKS, DEADLINE_MODEL, Options
 from agent.model.selection import choose
 from agent.pastes.incident import Incident, read_pastes
 from agent.pastes.keeping import keep
-from agent.recordings.replay import recorded_target
+from agent.recordings.replay import case, on_virtual_time, recorded_target
 from tools.record.replay import Replay
 from tools.record.virtual import VirtualClock, VirtualLoop
 
@@ -49,3 +50,20 @@ def setup_of(inputs: Inputs, incident: Incident) -> tuple[Setup, VirtualClock]:
         sources=Sources(replay=Replay(tape, clock), pasted=incident.told),
     )  # fmt: skip
     return setup, clock
+
+
+async def with_then(setup: Setup, inputs: Inputs) -> Setup:
+    """The same with what was pasted beside the server: what it shows of then. Raises `UsageError`."""
+    incident = read_pastes(inputs.paste, setup.symptom, sys.stdin.buffer)
+    then = await answered(incident, setup)
+    return dataclasses.replace(setup, sources=dataclasses.replace(setup.sources, then=then))
+
+
+async def answered(incident: Incident, setup: Setup) -> Diagnosis:
+    """The checks' answer to a paste alone; its time is its own, so it has a thread of its own."""
+
+    async def investigate() -> Diagnosis:
+        async with case(incident.tape, setup.symptom, library=setup.library, pasted=incident.told) as found:
+            return found.answer()
+
+    return await asyncio.to_thread(on_virtual_time, investigate())

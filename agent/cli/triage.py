@@ -33,6 +33,10 @@ async def _triage(inputs: TriageInputs) -> int:
     presenter = Presenter(inputs)
     finish = _finish(inputs, presenter)
     setup = await with_machine(inputs.setup(target, symptom, clock), inputs)
+    if inputs.paste:
+        from agent.cli.pasted import with_then
+
+        setup = await with_then(setup, inputs)
     show = inputs.show_prompt
     return await investigate(setup, clock, finish, presenter.print, status=inputs.status, prompt_only=show)
 

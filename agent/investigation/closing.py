@@ -6,6 +6,7 @@ from agent.answer.diagnosis import NAMELESS, Cause, Diagnosis, Step, Verdict
 from agent.answer.open_points import CANT_TELL, Blind, Complained, Pasted
 from agent.checks.benign import benign
 from agent.evidence.view import View
+from agent.investigation.sources import Sources
 from agent.report.meanings import MEANINGS
 
 HINTED = 0.3
@@ -75,9 +76,13 @@ def summary(answer: Diagnosis) -> str:
     return f"{told}{speaks}".strip()
 
 
-def with_paste(answer: Diagnosis, pasted: Pasted | None) -> Diagnosis:
+def with_paste(answer: Diagnosis, sources: Sources) -> Diagnosis:
     """The answer with what was pasted, and lines that print what hides most of the causes that would fit."""
-    if pasted is None:
+    if sources.then is not None:
+        from agent.investigation.then import with_then
+
+        return with_then(answer, sources.then)
+    if (pasted := sources.pasted) is None:
         return answer
     lines = tuple(dict.fromkeys(_lines(answer, pasted)))[:LINES_MOST]
     return answer.model_copy(update={

@@ -248,7 +248,7 @@ class Investigation:
             refused=refusals(self.proposals.refused), readings=self.readings(), footprint=self.budget.footprint,
             model=self.use, seconds=round(self.clock.monotonic() - self.began, 3), interrupted=interrupted,
         )  # fmt: skip
-        diagnosis = with_paste(self._closed(diagnosis), self.equipment.sources.pasted)
+        diagnosis = with_paste(self._closed(diagnosis), self.equipment.sources)
         diagnosis = diagnosis if self.options.all_readings else without_the_well(diagnosis, self.node.name)
         self.emit(Answered(diagnosis=diagnosis))
         return diagnosis

@@ -82,6 +82,9 @@ def _sections(answer: Diagnosis, more: str = "") -> Iterator[Section]:
         "Seen", [*map(_capitalized, seen[:1]), *seen[1:]], least=1, rank=4, joint="; ", left_out="{} more (-v)"
     )
     yield Section("Changed", changes(answer), least=1, rank=5, joint="; ", left_out="{} more (-v)")
+    if answer.then:
+        told = [answer.then.told, *(sentence(_capitalized(line)) for line in answer.then.changed)]
+        yield Section("Paste", told, least=2, rank=4, left_out="And {} more (-v).")
     yield Section("Do now", tuple(do_now(answer)), least=3, rank=0, joint="\n", style="bold green")
     yield Section("Then", tuple(_then(answer)), least=0, rank=8, left_out="(More: -v.)")
     yield Section("Don't", _sentences(_capitalized(what_not_to_do(answer))), least=1, rank=3, style="yellow")

@@ -129,7 +129,7 @@ def notices(answer: Diagnosis, *, cited: bool = True) -> list[str]:
 def _of_paste(answer: Diagnosis) -> list[str]:
     """What of a paste wasn't used."""
     if answer.pasted is None:
-        return []
+        return [" ".join((answer.then.told, *answer.then.changed))] if answer.then else []
     lines = [f"Not looked at: {one}, which is in the paste as well." for one in answer.pasted.others]
     if unknown := answer.pasted.unrecognised:
         more = f" and {len(unknown) - 2} more" if len(unknown) > 2 else ""

@@ -3,7 +3,7 @@
 import re
 
 from agent.answer.diagnosis import NAMELESS, Diagnosis, Step
-from agent.answer.open_points import CANT_TELL
+from agent.answer.open_points import CANT_TELL, PASTED_THEN
 from agent.report.meanings import MEANINGS
 from agent.report.quantities import quantity
 from agent.report.render import printed_value
@@ -33,6 +33,8 @@ def headline(answer: Diagnosis) -> str:
         return (
             "The server's name doesn't resolve" if "dns" in kinds else "The problem lies between the clients and Redis"
         )
+    if answer.then and answer.unknown and answer.unknown[0].startswith(PASTED_THEN):
+        return f"What was pasted doesn't show any more: {answer.then.meaning}"
     if answer.unknown and answer.unknown[0].startswith(NAMELESS):
         return NAMELESS
     if answer.unknown and answer.unknown[0].startswith(CANT_TELL):
