@@ -271,7 +271,7 @@ def _unknown(view: View) -> Iterator[str]:
     if missing:
         hides = list(dict.fromkeys(id for tool in missing for id in HIDDEN[tool]))
         more = f" and {len(hides) - NODES_SHOWN} more" if len(hides) > NODES_SHOWN else ""
-        names = ", ".join(dict.fromkeys(NAMES.get(tool, "INFO") for tool in missing))
+        names = ", ".join(dict.fromkeys(NAMES[tool] for tool in missing if tool in NAMES))
         yield f"not pasted: {names}; that hides {', '.join(hides[:NODES_SHOWN])}{more}"
     refused = (reading := view.last("connect")) and reading.unavailable
     if refused and refused.kind == "untrusted":

@@ -3,16 +3,23 @@
 import asyncio
 import dataclasses
 import sys
+from collections.abc import Sequence
 
 from agent.answer.diagnosis import OFFLINE, Diagnosis
 from agent.cli.inputs import AnnotateInputs, TriageInputs
 from agent.cli.investigate import Finish, Print, investigate
+from agent.cli.program import NOTHING
+from agent.investigation.model_settings import ModelSettings
 from agent.investigation.pipeline import Setup
 from agent.investigation.sources import DEADLINE_CHECKS, DEADLINE_MODEL, Options, Sources
 from agent.model.selection import choose
-from agent.pastes.incident import Incident, read_pastes
+from agent.pastes.incident import Incident, gathered, incident_of, read_pastes, recognised, shows_a_server
 from agent.pastes.keeping import keep
 from agent.recordings.replay import case, on_virtual_time, recorded_target
+from agent.runbooks.library import Library
+from agent.tickets.ticket import Ticket
+from tools.connection.target import Target
+from tools.paste.recognise import recognise
 from tools.record.replay import Replay
 from tools.record.virtual import VirtualClock, VirtualLoop
 
@@ -54,16 +61,43 @@ def setup_of(inputs: Inputs, incident: Incident) -> tuple[Setup, VirtualClock]:
 
 async def with_then(setup: Setup, inputs: Inputs) -> Setup:
     """The same with what was pasted beside the server: what it shows of then. Raises `UsageError`."""
-    incident = read_pastes(inputs.paste, setup.symptom, sys.stdin.buffer)
-    then = await answered(incident, setup)
+    return await with_incident(setup, read_pastes(inputs.paste, setup.symptom, sys.stdin.buffer))
+
+
+async def with_incident(setup: Setup, incident: Incident) -> Setup:
+    """The same of what was read already."""
+    then = await _answered(incident, ModelSettings(), setup.library)
     return dataclasses.replace(setup, sources=dataclasses.replace(setup.sources, then=then))
 
 
-async def answered(incident: Incident, setup: Setup) -> Diagnosis:
-    """The checks' answer to a paste alone; its time is its own, so it has a thread of its own."""
+async def _answered(incident: Incident, model: ModelSettings, library: Library) -> Diagnosis:
+    """The answer to a paste alone; its time is its own, so it has a thread of its own."""
 
     async def investigate() -> Diagnosis:
-        async with case(incident.tape, setup.symptom, library=setup.library, pasted=incident.told) as found:
+        tape = incident.tape
+        async with case(tape, tape.head.symptom, model, library, pasted=incident.told) as found:
             return found.answer()
 
     return await asyncio.to_thread(on_virtual_time, investigate())
+
+
+def incident_in(paths: Sequence[str], text: str, symptom: str) -> Incident | None:
+    """What files hold, and a ticket's own text; null where nothing of a server is in that. Raises `UsageError`."""
+    found = recognise(text, "the ticket")
+    if not paths and not any(map(shows_a_server, found.pieces)):
+        return None
+    # What a ticket says in its own words is the report, and needs no understanding here.
+    own = found.model_copy(update={"unrecognised": ()})
+    return incident_of([own, *map(recognised, gathered(paths, sys.stdin.buffer))], symptom)
+
+
+async def look_at_paste(
+    inputs: AnnotateInputs, ticket: Ticket, target: Target, incident: Incident | None
+) -> tuple[int, Diagnosis | None]:
+    """The answer to what is pasted in a ticket, where no server is named; and its exit status."""
+    if incident is None:
+        return NOTHING, None
+    if inputs.record:
+        keep(incident, inputs.record)
+    answer = await _answered(incident, inputs.model_settings(choose(inputs.model)), inputs.library())
+    return inputs.status(answer), answer

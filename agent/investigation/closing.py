@@ -13,10 +13,8 @@ HINTED = 0.3
 """Probability from which a finding is worth a word where no cause is named."""
 HOSTLESS = ".invalid"
 """How the host ends that stands for an address which isn't in a paste (RFC 6761): no line for a shell has it."""
-ASKED = (
-    "info", "slowlog", "clients", "latency_events", "config_get", "access", "cluster", "sentinel", "memory",
-)  # fmt: skip
-"""Readings in the order in which they're asked for, where they hide as many causes."""
+ALWAYS = ("slowlog", "clients", "latency_events")
+"""Readings that are asked for whatever they hide: they tell of more than a symptom's look-alikes."""
 COMMANDS = {
     "info": "INFO everything", "slowlog": "--no-raw SLOWLOG GET 128", "clients": "CLIENT LIST",
     "latency_events": "--no-raw LATENCY LATEST", "config_get": "--no-raw CONFIG GET timeout",
@@ -85,6 +83,11 @@ def with_paste(answer: Diagnosis, sources: Sources) -> Diagnosis:
     if (pasted := sources.pasted) is None:
         return answer
     lines = tuple(dict.fromkeys(_lines(answer, pasted)))[:LINES_MOST]
+    if pasted.node is None:
+        # There is no such host: who reads it would look for one.
+        unplaced = {name: tuple(one.model_copy(update={"where": None}) for one in getattr(answer, name))
+                    for name in ("causes", "findings")}  # fmt: skip
+        answer = answer.model_copy(update=unplaced)
     return answer.model_copy(update={
         "pasted": pasted.model_copy(update={"ask_for": lines}), "plan": tuple(map(_by_hand, answer.plan)),
     })  # fmt: skip
@@ -93,9 +96,10 @@ def with_paste(answer: Diagnosis, sources: Sources) -> Diagnosis:
 def _by_hand(step: Step) -> Step:
     """A step that a person carries out elsewhere; no line of it leads to a host that doesn't exist."""
     paste, shown_by = (tuple(one for one in lines if HOSTLESS not in one) for lines in (step.paste, step.shown_by))
-    return step.model_copy(
-        update={"kind": "outside", "needs_approval": False, "paste": paste, "shown_by": shown_by}
-    )  # fmt: skip
+    return step.model_copy(update={
+        "kind": "outside", "needs_approval": False, "paste": paste, "shown_by": shown_by,
+        "node": None if HOSTLESS in (step.node or "") else step.node,
+    })  # fmt: skip
 
 
 def _lines(answer: Diagnosis, pasted: Pasted) -> Iterator[str]:
@@ -104,9 +108,9 @@ def _lines(answer: Diagnosis, pasted: Pasted) -> Iterator[str]:
     if "INFO" not in pasted.what:
         yield f"{cli} {COMMANDS['info']}"
     missing = {one.reading: len(one.hides) for one in answer.blind if one.kind == "not-pasted"}
-    for tool in sorted((tool for tool in ASKED if tool in missing), key=lambda tool: -missing[tool]):
-        if tool in COMMANDS:
-            yield f"{cli} {COMMANDS[tool]}"
+    seen = {one.tool for one in answer.readings if not (one.unavailable and one.unavailable.kind == "not-pasted")}
+    first = sorted((tool for tool in COMMANDS if tool in missing), key=lambda tool: -missing[tool])
+    yield from (f"{cli} {COMMANDS[tool]}" for tool in (*first, *(tool for tool in ALWAYS if tool not in seen)))
     if pasted.samples == 1:
         # Only growth tells what goes on now.
         yield f"{cli} {COMMANDS['info']}"

@@ -27,7 +27,7 @@ def with_then(answer: Diagnosis, then: Diagnosis) -> Diagnosis:
     if answer.outcome != "no-fault" or not was_wrong:
         return whole
     more = f": {'; '.join(changed)}" if changed else ""
-    line = f"{PASTED_THEN} {was_wrong[:1].lower()}{was_wrong[1:]}; the server doesn't show it now{more}."
+    line = f"{PASTED_THEN}: {was_wrong}; the server doesn't show it now{more}."
     then_ = whole.then.model_copy(update={"meaning": was_wrong}) if whole.then else None
     return whole.model_copy(update={
         "outcome": "insufficient-evidence", "summary": line, "unknown": (line, *answer.unknown), "benign": (),

@@ -27,6 +27,9 @@ NAMES = {
     "error": "an error reply", "client-error": "a client's error",
 }  # fmt: skip
 """What a person calls a form."""
+EVIDENCE = frozenset(NAMES) - {"error", "client-error", "server-log", "config-file"}
+"""Forms that say something of a server beside what a report says anyway: a log's lines in it are read as such."""
+FIELDS_LEAST = 5
 ERRORS, ERROR_MOST = 3, 300
 """Errors that are taken into the report, and characters of each."""
 WORDS_MOST, STRETCHES = 60, 20
@@ -47,11 +50,15 @@ def read_pastes(paths: Sequence[str], symptom: str, stdin: BinaryIO | None = Non
 
     Raises `UsageError` for what can't be read, or where nothing is recognised.
     """
+    return incident_of(map(recognised, gathered(paths, stdin)), symptom)
+
+
+def gathered(paths: Sequence[str], stdin: BinaryIO | None = None) -> list[Text]:
+    """The texts of files, folders and archives, or stdin. Raises `UsageError` for what can't be read."""
     try:
-        texts = list(gather(paths, stdin))
+        return list(gather(paths, stdin))
     except ToolError as error:
         raise UsageError(f"--paste: {error}") from None
-    return incident_of(map(recognised, texts), symptom)
 
 
 def recognised(text: Text) -> Recognised:
@@ -79,6 +86,12 @@ def incident_of(found: Iterable[Recognised], symptom: str) -> Incident:
     recording = recording_of(known, _reported(symptom, pieces))
     told = _told(servers, known, stretches)
     return Incident(tape=Tape(recording), lines=tuple(recording.lines), told=told)
+
+
+def shows_a_server(piece: Piece) -> bool:
+    """Whether a piece in somebody's words says something of a server beside what a report says anyway."""
+    # A sentence that names a field or two is still a sentence.
+    return piece.form in EVIDENCE and (piece.form != "info" or piece.text.count("\n") >= FIELDS_LEAST)
 
 
 def _reported(symptom: str, pieces: Sequence[Piece]) -> str:

@@ -132,7 +132,7 @@ def about(answer: Diagnosis) -> str:
     if top is None:
         whole = f", {len(target.nodes)} nodes" if len(target.nodes) > 1 else ""
         return ", ".join(part for part in (f"{answer.outcome}: {_address(answer)}{whole}", server) if part)
-    where = _address(answer) if _is_unnamed(answer) or not top.where else top.where
+    where = top.where or _address(answer)
     sure = (
         f"{top.probability:.0%} sure" if not top.only_reported else f"{top.probability:.0%} sure, by the report alone"
     )

@@ -79,8 +79,12 @@ def do_first(answer: Diagnosis) -> str:
         return "Nothing to Redis. If it comes and goes, run this again while it happens."
     if answer.outcome == "outside-redis":
         return "Fix what is named above, then run this again."
+    if answer.then and answer.unknown and answer.unknown[0].startswith(PASTED_THEN):
+        return "Nothing to Redis for now. Run this again while it happens, or look into what ended it."
     if answer.pasted and answer.pasted.samples == 1 and len(answer.pasted.ask_for) == 1:
         return "Paste INFO once more, a minute later: only a second sample shows what goes on now."
+    if answer.pasted and not answer.pasted.ask_for:
+        return "Run this again against the server itself: what is missing can't be pasted."
     if answer.pasted:
         return "Paste what is missing as well, what hides most first."
     if answer.unknown:
