@@ -9,6 +9,8 @@ from tools.patterns import deferred
 MOST_DEPTH = 16
 """How deep lists may lie in one another, as the protocol's parser has it."""
 MOST_ITEMS = 2**18
+MOST_WRAPPED = 8
+"""Lines that one value goes on for."""
 _INDEX = re.compile(r"\s*(?P<number>\d{1,9})(?P<sign>[)#~])(?=\s)")
 _VALUE = re.compile(
     r'\s*(?:"(?P<text>(?:[^"\\]|\\.)*)"|\(integer\) (?P<integer>[+-]?\d{1,19})\b|\((?P<nil>nil)\)|'
@@ -118,7 +120,7 @@ def parse(lines: Sequence[str]) -> tuple[list[Any], bool]:
     while at < len(lines):
         line = lines[at]
         at += 1
-        position, begins = 0, aligned
+        position, begins, joined = 0, aligned, 0
         while position < len(line):
             if found := _INDEX.match(line, position):
                 nested = _INDEX.match(line, found.end()) is not None
@@ -131,10 +133,10 @@ def parse(lines: Sequence[str]) -> tuple[list[Any], bool]:
                 count += 1
                 if arrow := _ARROW.match(line, position):
                     position, reader.open = arrow.end(), True
-            elif line[position:].lstrip().startswith('"') and at < len(lines) and len(line) < 2**16:
+            elif joined < MOST_WRAPPED and at < len(lines) and line[position:].lstrip().startswith('"'):
                 # A long text that a mail or a terminal has wrapped.
                 line += lines[at]
-                at += 1
+                at, joined = at + 1, joined + 1
             else:
                 reader.cut |= bool(line[position:].strip())
                 break

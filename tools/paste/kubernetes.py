@@ -47,7 +47,7 @@ _OURS = re.compile(r"redis|valkey|keydb|dragonfly|sentinel", re.IGNORECASE)
 def describe(lines: Lines, at: int, above: Prompt | None) -> Found | None:
     """`kubectl describe pod`, or a part of it: its servers' containers, and its events."""
     first = lines[at].text
-    if not _BEGINS.fullmatch(first) or (first.startswith("Name:") and not _is_pod(lines, at)):
+    if ":" not in first or not _BEGINS.fullmatch(first) or (first.startswith("Name:") and not _is_pod(lines, at)):
         return None
     begin = at
     at += 1
@@ -168,9 +168,15 @@ def amount(text: str) -> int | float | str:
 def tables(lines: Lines, at: int, above: Prompt | None) -> Found | None:
     """`kubectl get pods` and `kubectl get events`; of pods those that may be servers."""
     first = lines[at].text
+    if "/" not in first and "READY" not in first and "LAST SEEN" not in first:
+        return None
     if _PODS.fullmatch(first) or _POD.fullmatch(first):
         return _pods(lines, at)
-    if _EVENTS.fullmatch(first) or ((found := _EVENT.fullmatch(first)) and "/" in found["rest"].split(" ")[0]):
+    if _EVENTS.fullmatch(first) or (
+        ("Warning" in first or "Normal" in first)
+        and (found := _EVENT.fullmatch(first))
+        and "/" in found["rest"].split(" ")[0]
+    ):
         events: dict[str, int] = {}
         begin = at
         at += bool(_EVENTS.fullmatch(first))

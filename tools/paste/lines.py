@@ -82,12 +82,16 @@ class Lines:
             at = text.find("\n", at + 1)
         self._starts.append(len(text) + 1)
         self._clean: dict[int, Line] = {}
+        self.furthest = 0
+        """The last line that was looked at since somebody put this back."""
 
     def __len__(self) -> int:
         return len(self._starts) - 1
 
     def __getitem__(self, at: int) -> Line:
         """A line; behind the last one there's a boundary."""
+        if at > self.furthest:
+            self.furthest = at
         found = self._clean.get(at)
         if found is None:
             if not 0 <= at < len(self):

@@ -40,6 +40,19 @@ _KERNEL = deferred(
     r"neighbou?r.{0,20}table overflow"
 )
 """What a line says that only the kernel writes."""
+_WORDS = (
+    "emory",
+    "oom-",
+    "blocked for",
+    "/O error",
+    "conntrack",
+    "SYN flood",
+    "lockup",
+    "EXT4-fs",
+    "Hardware",
+    "overflow",
+)
+"""Of these one is in each: to look for them is cheaper."""
 
 
 class _Kept:
@@ -146,9 +159,12 @@ def _is_kernel(lines: Lines, at: int) -> bool:
     text = line.text
     if not text:
         return False
-    if _BOOT.match(text) or _WALL.match(text):
+    if text.lstrip()[:1] in ("[", "<") and (_BOOT.match(text) or _WALL.match(text)):
         return True
-    return _KERNEL.search(text[:1024]) is not None and not HEAD.match(text)
+    if "]" in text[:48] and _BOOT.match(text):
+        return True
+    text = text[:1024]
+    return any(word in text for word in _WORDS) and _KERNEL.search(text) is not None and not HEAD.match(text)
 
 
 def _stamped(text: str, stamp: str) -> tuple[float, str, bool]:

@@ -78,9 +78,9 @@ def prompt(line: str) -> Prompt | None:
         return Prompt(command(_words(found["rest"])), named if ":" in named or named[0] == "/" else None)
     if "-cli" in line and (found := _SHELL.fullmatch(line)):
         return _of_shell(found["rest"])
-    if _OTHER.fullmatch(line):
+    if ("$ " in line or "# " in line or "% " in line) and _OTHER.fullmatch(line):
         return Prompt(None, None)
-    if (found := _BARE.fullmatch(line)) and not line.lstrip().startswith('"'):
+    if len(line) < 96 and (found := _BARE.fullmatch(line)) and not line.lstrip().startswith('"'):
         return Prompt(command(_words(found["command"])), None, typed=False)
     return None
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from tools.connection.shapes import SHAPES
 from tools.paste.configuration import config_file
-from tools.paste.found import Found, hidden, of_reply
+from tools.paste.found import ELIDED, Found, hidden, of_reply
 from tools.paste.human import BEGINS, SCALAR, parse, scalar
 from tools.paste.kubernetes import KUBERNETES
 from tools.paste.lines import Lines, moment
@@ -18,6 +18,7 @@ from tools.paste.replies import identified
 from tools.paste.services import Point, named, of_points, table
 from tools.paste.structured import Structured
 from tools.paste.texts import TEXTS, inline
+from tools.patterns import deferred
 from tools.text import one_line
 
 MOST_PIECES = 2000
@@ -27,6 +28,13 @@ _WORDS = 80
 """Characters of a stretch that are told."""
 _SPAN = 100_000
 """Lines of one list at most."""
+_NOISE = deferred(
+    r"\s*(?:Warning: Using a password with|Defaulted container|Unable to use a TTY|WARNING: .{0,40}password|"
+    r"OK\s*$|QUEUED\s*$|\(\d{1,6}\.\d\ds\)\s*$|\d{1,6}\.\d{1,3}s\s*$)"
+)
+"""What redis-cli and kubectl print beside a reply."""
+_FAR = 100
+"""Lines that a form may look ahead without anything coming of it."""
 Recogniser = Callable[[Lines, int, Prompt | None], Found | None]
 
 
@@ -125,6 +133,8 @@ def _found(lines: Lines, recognisers: Sequence[Recogniser]) -> Iterator[tuple[in
     above: Prompt | None = None
     at = 0
     unknown: int | None = None
+    elided = False
+    barred: dict[Recogniser, int] = {}
     while at < len(lines):
         line = lines[at]
         if line.blank:
@@ -136,7 +146,7 @@ def _found(lines: Lines, recognisers: Sequence[Recogniser]) -> Iterator[tuple[in
         if asked := prompt(line.text):
             found = None
         else:
-            found = next((one for how in recognisers if (one := how(lines, at, above)) is not None), None)
+            found = _first(lines, at, above, recognisers, barred)
         if (asked or found) and unknown is not None:
             yield unknown, at
             unknown = None
@@ -144,15 +154,41 @@ def _found(lines: Lines, recognisers: Sequence[Recogniser]) -> Iterator[tuple[in
             above = asked
             at += 1
         elif found:
+            end = max(found.end, at + 1)
+            gap = bool(ELIDED.fullmatch(lines[end].text)) and not lines[end].blank
+            if gap or elided:
+                found = found._replace(cut=True)
             yield at, found
-            at, above = max(found.end, at + 1), None
+            at, above, elided = end + gap, None, False
+        elif unknown is None and (ELIDED.fullmatch(line.text) or _NOISE.match(line.text)):
+            elided = elided or not _NOISE.match(line.text)
+            at += 1
         else:
-            unknown = at if unknown is None else unknown
+            unknown, elided = at if unknown is None else unknown, False
             # What stands below a command and isn't known ends its output only where it was prose.
             above = above if above and above.mode else None
             at += 1
     if unknown is not None:
         yield unknown, len(lines)
+
+
+def _first(
+    lines: Lines, at: int, above: Prompt | None, recognisers: Sequence[Recogniser], barred: dict[Recogniser, int]
+) -> Found | None:
+    """What the first form that knows it makes of a line.
+
+    One that read on for long and found nothing isn't asked again within what it has read: else a paste of many such
+    beginnings would take the square of its length.
+    """
+    for how in recognisers:
+        if at < barred.get(how, 0):
+            continue
+        lines.furthest = at
+        if (found := how(lines, at, above)) is not None:
+            return found
+        if lines.furthest - at > _FAR:
+            barred[how] = lines.furthest
+    return None
 
 
 def _piece(lines: Lines, begin: int, found: Found, source: str) -> Piece:

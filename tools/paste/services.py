@@ -29,6 +29,8 @@ def _service_name(name: str) -> str | None:
     name = name.strip().strip("\"'").removeprefix("AWS/ElastiCache ").removeprefix("AWS/MemoryDB ")
     if name in metric_names()["cloudwatch"]:
         return metric_names()["cloudwatch"][name] or name
+    if "/" not in name:
+        return None
     path = re.sub(r"^(?:redis|memorystore)\.googleapis\.com/(?:instance/|cluster/)?(?:node/)?", "", name)
     if path in metric_names()["memorystore"]:
         return metric_names()["memorystore"][path] or path

@@ -43,7 +43,8 @@ _DOCTORS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
     (("MEMORY", "DOCTOR"), deferred(r"\s*(?:Hi Sam, |Sam, (?:this instance|I ))")),
 )
 _DOCTOR_LINE = deferred(
-    r"\s*(?:\d{1,3}\. [\w-]+: |- |\* |(?:I have a few|Here is some) advice|I (?:detected|can't find)|While |Please|I'm here|  )"
+    r"\s*(?:\d{1,3}\. [\w-]+: |- |\* |(?:I have a few|Here is some) advice|I (?:detected|can't find)|"
+    r"While |Please|I'm here|  )"
 )
 _ERROR_WORDS = (
     "ERR|OOM|MISCONF|READONLY|NOAUTH|WRONGPASS|NOPERM|LOADING|BUSY|CLUSTERDOWN|MOVED|ASK|CROSSSLOT|TRYAGAIN|MASTERDOWN|"
@@ -193,7 +194,9 @@ def _run(lines: Lines, at: int, above: Prompt | None, each: re.Pattern[str], com
 def doctors(lines: Lines, at: int, above: Prompt | None) -> Found | None:
     """What LATENCY DOCTOR and MEMORY DOCTOR say."""
     text = lines[at].text
-    command = next((name for name, begins in _DOCTORS if begins.match(text)), None)
+    command = None
+    if "atency" in text or "Sam" in text[:12] or "Dave" in text[:24]:
+        command = next((name for name, begins in _DOCTORS if begins.match(text)), None)
     if above and above.command and above.command[1:2] == ("DOCTOR",):
         command = above.command[:2]
     if command is None:
@@ -215,9 +218,40 @@ def doctors(lines: Lines, at: int, above: Prompt | None) -> Found | None:
                  node=above.node if above else None)  # fmt: skip
 
 
+_UNREACHED = deferred(
+    r"\s*(?:Could not connect to (?:Redis|Valkey|Server) at (?P<node>\S{1,300}): |"
+    r"(?:I/O )?[Ee]rror: (?=Server closed|Connection|"
+    r"Broken|I/O))(?P<why>[A-Z][^\n]{0,300})"
+)
+_WHY = (
+    ("refused", "Connection refused"), ("timeout", "timed out"), ("timeout", "temporarily unavailable"),
+    ("dns", "not known"), ("dns", "name resolution"), ("reset", "reset by peer"), ("reset", "Server closed"),
+    ("reset", "Broken pipe"),    ("tls", "SSL"), ("tls", "certificate"), ("unreachable", "No route"), ("unreachable", "unreachable"),
+)  # fmt: skip
+_AUTH_FAILED = deferred(r"\s*(?:Warning: )?AUTH failed: (?P<why>[^\n]{1,300})")
+
+
+def unreached(lines: Lines, at: int, above: Prompt | None) -> Found | None:
+    """What redis-cli says where it reached no server, or lost it: `kind` is why."""
+    text = lines[at].text
+    node = above.node if above else None
+    if "AUTH failed" not in text and "onnect" not in text and "rror: " not in text:
+        return None
+    if failed := _AUTH_FAILED.fullmatch(text):
+        said = error(failed["why"])
+        return Found(at + 1, "error", said["error"], ("AUTH",), said, node=node)
+    found = _UNREACHED.fullmatch(text)
+    if not found:
+        return None
+    kind = next((kind for kind, words in _WHY if words in found["why"]), "other")
+    return Found(at + 1, "client-error", hide_secrets(text.strip()), values={"client": "redis-cli", "kind": kind},
+                 node=hide_secrets(found["node"]) if found["node"] else node)  # fmt: skip
+
+
 def errors(lines: Lines, at: int, above: Prompt | None) -> Found | None:
     """A server's error, alone on its line."""
-    found = _ERROR.fullmatch(lines[at].text)
+    text = lines[at].text
+    found = _ERROR.fullmatch(text) if "(error)" in text or text.lstrip()[:2].lstrip("-").isupper() else None
     if not found:
         return None
     said = error((found["shown"] or found["raw"]).strip())
@@ -226,4 +260,6 @@ def errors(lines: Lines, at: int, above: Prompt | None) -> Found | None:
     return Found(at + 1, "error", said["error"], None, said, node=above.node if above else None)
 
 
-TEXTS: tuple[Callable[[Lines, int, Prompt | None], Found | None], ...] = (info, clients, cluster_nodes, doctors, errors)
+TEXTS: tuple[Callable[[Lines, int, Prompt | None], Found | None], ...] = (
+    info, clients, cluster_nodes, doctors, unreached, errors,
+)  # fmt: skip
