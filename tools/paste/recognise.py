@@ -92,7 +92,10 @@ def _scalar(lines: Lines, at: int, above: Prompt | None) -> Found | None:
         return None
     if not _is_known(above.command):
         return None
-    found = identified(scalar(lines[at].text), above.command)
+    try:
+        found = identified(scalar(lines[at].text), above.command)
+    except ValueError:
+        return None
     return of_reply(at + 1, found, above) if found else None
 
 
