@@ -188,7 +188,7 @@ def _config(lines: Lines, at: int, above: Prompt | None) -> Found | None:
         if not is_known and not asked and 2 * known < len(pairs) // 2 + 1:
             break
         value = lines[at + 1].text.strip() if not lines[at + 1].fence else ""
-        if value in DIRECTIVES and "-" in value and name != "rename-command":
+        if value in DIRECTIVES and ("-" in value or lines[at + 2].text.strip() not in DIRECTIVES):
             value, at = "", at - 1
         pairs += (name, value)
         known += is_known

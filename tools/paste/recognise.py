@@ -21,8 +21,8 @@ from tools.paste.texts import TEXTS, inline
 from tools.patterns import deferred
 from tools.text import one_line
 
-MOST_PIECES = 2000
-"""Pieces of one text; more are no incident's."""
+MOST_PIECES = 500
+"""Pieces of one text; more are no incident's, and what stands behind them isn't read."""
 MOST_STRETCHES = 100
 _WORDS = 80
 """Characters of a stretch that are told."""
@@ -92,7 +92,10 @@ def _scalar(lines: Lines, at: int, above: Prompt | None) -> Found | None:
         return None
     if not _is_known(above.command):
         return None
-    found = identified(scalar(lines[at].text), above.command)
+    try:
+        found = identified(scalar(lines[at].text), above.command)
+    except ValueError:
+        return None
     return of_reply(at + 1, found, above) if found else None
 
 
@@ -116,8 +119,12 @@ def recognise(text: str, source: str) -> Recognised:
             pieces += _quoted(lines, begin, what, source)
             if len(unknown) < MOST_STRETCHES and (stretch := _stretch(lines, begin, what, source)):
                 unknown.append(stretch)
-        elif len(pieces) < MOST_PIECES:
+        else:
             pieces += (_piece(lines, begin, one, source) for one in (what, *what.others))
+            if len(pieces) >= MOST_PIECES:
+                if stretch := _stretch(lines, what.end, len(lines), source):
+                    unknown.append(stretch)
+                break
     return Recognised(pieces=tuple(pieces), unrecognised=tuple(unknown))
 
 
@@ -143,10 +150,8 @@ def _found(lines: Lines, recognisers: Sequence[Recogniser]) -> Iterator[tuple[in
                 unknown = None
             at += 1
             continue
-        if asked := prompt(line.text):
-            found = None
-        else:
-            found = _first(lines, at, above, recognisers, barred)
+        asked = prompt(line.text)
+        found = None if asked else _first(lines, at, above, recognisers, barred)
         if (asked or found) and unknown is not None:
             yield unknown, at
             unknown = None

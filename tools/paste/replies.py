@@ -123,7 +123,14 @@ def _fitting(command: tuple[str, ...], value: Any, cut: bool) -> Reply | None:
         if not shape(value):
             rows = [row for row in value if isinstance(row, list) and shape([row])]
             value, cut = rows or (value[:-1] if len(value) % 2 else value), True
+        cut = cut or _ends_early(value)
     return Reply(command, value, cut) if fits(command, value) else None
+
+
+def _ends_early(value: Sequence[Any]) -> bool:
+    """Whether the last row has less than the others, as where a paste ended within it."""
+    rows = [row for row in value if isinstance(row, list)]
+    return len(rows) > 1 and len(rows) == len(value) and len(rows[-1]) < min(map(len, rows[:-1]))
 
 
 def fits(command: tuple[str, ...], value: Any) -> bool:

@@ -101,6 +101,8 @@ def table(lines: Lines, at: int, above: Prompt | None) -> Found | None:
             if metric and figure is not None:
                 points.append(Point(metric, figure, when))
             at += 1
+    if not points:
+        return None
     return of_points(at, points, hidden(lines.texts(begin, min(at, begin + 500))), above.node if above else None)
 
 

@@ -226,7 +226,8 @@ _UNREACHED = deferred(
 _WHY = (
     ("refused", "Connection refused"), ("timeout", "timed out"), ("timeout", "temporarily unavailable"),
     ("dns", "not known"), ("dns", "name resolution"), ("reset", "reset by peer"), ("reset", "Server closed"),
-    ("reset", "Broken pipe"),    ("tls", "SSL"), ("tls", "certificate"), ("unreachable", "No route"), ("unreachable", "unreachable"),
+    ("reset", "Broken pipe"), ("tls", "SSL"), ("tls", "certificate"), ("unreachable", "No route"),
+    ("unreachable", "unreachable"),
 )  # fmt: skip
 _AUTH_FAILED = deferred(r"\s*(?:Warning: )?AUTH failed: (?P<why>[^\n]{1,300})")
 
