@@ -9,6 +9,7 @@ from agent.checks.blind_spots import NAMES, blind_spots, cant_tell
 from agent.checks.complaints import complaints, nameless, told
 from agent.checks.host import own_delay
 from agent.checks.known_versions import noted
+from agent.checks.lifetime import hints, of_the_whole_life
 from agent.checks.strangers import lowered, strangers
 from agent.checks.watchers import unheard
 from agent.evidence.view import PASTED, Readings, View
@@ -67,6 +68,7 @@ def conclude(
     ruled_out: list[RuledOut] = []
     settled: dict[str | None, frozenset[str]] = {}
     bugs: list[str] = []
+    averages = of_the_whole_life(known)
     for view in views:
         of_node: list[Cause] = []
         out: list[RuledOut] = []
@@ -80,6 +82,8 @@ def conclude(
             of_node += [_as_reported(found, view) for found in results if isinstance(found, Cause)]
             # What wasn't read speaks against nothing.
             out += [found for found in results if isinstance(found, RuledOut) and found.rests_on_readings]
+        if averages is not None:
+            of_node += hints(averages.view(str(view.node)), view, of_node, checks, limits)
         ruled_out += out
         settled[view.node] = frozenset(
             (*(one.id for one in out), *(one.id for one in of_node if one.probability >= PRESENT))
