@@ -86,7 +86,7 @@ def configure_eval(parser: Parser) -> None:
     )
     add("--jobs", type=whole, metavar="N", help="processes side by side (2)")
     add("-o", "--output", metavar="FILE", help="a line of JSON for each run; runs that are there aren't repeated")
-    add("--format", choices=("text", "json", "html"), help="of what is printed (text)")
+    add("--format", choices=("text", "json", "html"), help="output format (text)")
     add("--gate", metavar="FILE", help="the scenarios known to be missed; 1 if another is, or a wrong remedy proposed")
     add("--price-in", type=price, metavar="PRICE", help="of a million tokens in")
     add("--price-out", type=price, metavar="PRICE", help="of a million tokens out")
@@ -98,7 +98,7 @@ def configure_eval(parser: Parser) -> None:
 
 
 def _format(parser: Parser) -> None:
-    parser.add_argument("--format", choices=("text", "json"), help="of what is printed (text)")
+    parser.add_argument("--format", choices=("text", "json"), help="output format (text)")
 
 
 _TRY = "Try and measure"

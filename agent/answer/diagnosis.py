@@ -11,7 +11,7 @@ from tools.text import escaped_json
 
 OFFLINE = "offline"
 """The name that stands for no model."""
-NAMELESS = "Something is wrong that I have no name for"
+NAMELESS = "Something is wrong, but I have no name for it"
 """How the line of `unknown` begins that tells of the server's own complaints without a cause."""
 Outcome = Literal["diagnosed", "no-fault", "outside-redis", "insufficient-evidence"]
 Topology = Literal["standalone", "replication", "sentinel", "cluster"]

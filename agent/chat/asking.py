@@ -46,10 +46,10 @@ async def ask(session: Session, text: str) -> None:
                 await incident.plan(incident.verdict or incident.check())
     except asyncio.CancelledError:
         await session.interrupted(incident)
-        shown.say(session.console, "interrupted: what stands above isn't checked", "yellow")
+        shown.say(session.console, "interrupted: the answer above wasn't checked", "yellow")
         return
     except ModelError as error:
-        shown.say(session.console, f"the model gives no answer: {error}. The commands work without it (/help).", "red")
+        shown.say(session.console, f"the model didn't answer: {error}. The commands work without it (/help).", "red")
         return
     finally:
         incident.toolbox.ends = None

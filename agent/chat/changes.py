@@ -74,7 +74,7 @@ def became(before: Sequence[Cause], after: Sequence[Cause]) -> list[str]:
     lines = []
     for cause in before:
         is_ = now.pop(cause.id, None)
-        how = f"{is_.probability:.0%}" if is_ else "not found any more"
+        how = f"{is_.probability:.0%}" if is_ else "no longer found"
         lines.append(f"{cause.id}: {cause.probability:.0%} -> {how}")
     return [*lines, *(f"{cause.id}: new, {cause.probability:.0%}. {cause.why}" for cause in now.values())]
 

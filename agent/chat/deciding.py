@@ -32,24 +32,24 @@ class Deciding:
             shown.say(console, f"{id} is for a person to do: {step.action}")
             return
         if not step.is_open:
-            shown.say(console, f"{id} is {step.state} already")
+            shown.say(console, f"{id} is already {step.state}")
             return
         if session.approver is None:
             shown.say(
                 console,
-                "there is nobody to ask (no terminal, or --approve never); "
-                f"{self._elsewhere('apply', step, step.action)}",
+                f"nobody can be asked (no terminal, or --approve never); {self._elsewhere('apply', step, step.action)}",
                 "yellow",
             )
             return
         if not session.fresh:
-            shown.say(console, "The plan is a recorded one: first what there is now.")
+            shown.say(console, "The plan comes from a recording, so the server is looked at again first.")
             await session.recheck()
             if (step := self._step(id)) is None:
                 return
         if (change := incident.planned.changes.get(id)) is None:
             shown.say(
-                console, f"{id} can't be made from here: what it was for isn't found any more, or its value moved"
+                console,
+                f"{id} can't be applied from here: the problem it was for is no longer found, or the value has changed",
             )
             return
         try:
@@ -61,7 +61,7 @@ class Deciding:
             incident.answer()
         if outcome is not None:
             self._outcomes[id] = outcome
-            back = f"; /rollback {id} takes it back" if change.undo and not outcome.taken_back else ""
+            back = f"; /rollback {id} undoes it" if change.undo and not outcome.taken_back else ""
             shown.say(console, f"/recheck looks at everything again{back}", "dim")
 
     def break_off(self, why: str) -> None:
@@ -77,10 +77,10 @@ class Deciding:
             return
         if session.approver is None or (outcome := self._outcomes.get(id)) is None:
             undo = step.rollback or "its undo"
-            shown.say(console, f"{id} wasn't made in this conversation; {self._elsewhere('rollback', step, undo)}")
+            shown.say(console, f"{id} wasn't applied in this conversation; {self._elsewhere('rollback', step, undo)}")
             return
         if step.state not in ("applied", "verified") or not step.rollback:
-            shown.say(console, f"{id} is {step.state}; there is nothing to take back")
+            shown.say(console, f"{id} is {step.state}; there is nothing to undo")
             return
         try:
             await self._decisions(incident, session.approver).take_back(step, outcome)
@@ -94,7 +94,7 @@ class Deciding:
         planned = session.incident.planned if session.incident else None
         known = [*planned.steps, *planned.done] if planned else []
         if (step := next((one for one in known if one.id == id), None)) is None:
-            there = ", ".join(one.id for one in known) or "none; say what was reported first"
+            there = ", ".join(one.id for one in known) or "none; first say what was reported"
             shown.say(session.console, f"there is no step {id!r} in the plan; there are {there}", "yellow")
         return step
 

@@ -44,9 +44,9 @@ def _who(answer: Diagnosis) -> Iterator[str]:
         return
     groups = [one for one in answer.readings if one.tool == "clients" and one.values]
     if not groups:
-        yield "Nobody was read: CLIENT LIST couldn't be asked for."
+        yield "The clients are unknown: CLIENT LIST couldn't be read."
         return
-    yield "The readings blame nobody. Most connections are held by:"
+    yield "The readings don't point to any client. Most connections are held by:"
     for reading in groups[-1:]:
         for row in (f"o{number}" for number in range(1, OWNERS + 1)):
             if whose := who(reading, row):
@@ -72,8 +72,8 @@ def _since(answer: Diagnosis) -> Iterator[str]:
     yield from (f"{phrase[:1].upper()}{phrase[1:]}." for phrase in times)
     if not times and not changes(answer):
         at = min((one.at for one in answer.readings if one.tool != "symptom"), default="")
-        seen = f" It was so at {at}, when this was read." if at else ""
-        yield f"The readings don't say since when.{seen} --prometheus or --baseline would."
+        seen = f" It was already so at {at}, when this was read." if at else ""
+        yield f"The readings don't show since when.{seen} --prometheus or --baseline would show it."
 
 
 def _why(answer: Diagnosis) -> Iterator[str]:
@@ -92,20 +92,20 @@ def _what_now(answer: Diagnosis) -> Iterator[str]:
     yield from do_now(answer)
     yield f"Don't: {what_not_to_do(answer)}"
     if any(step.needs_approval and step.is_open for step in answer.plan):
-        yield "/plan shows the steps in full, /approve s1 asks about one."
+        yield "/plan shows the steps in full; /approve s1 asks you about one of them."
 
 
 def _is_safe(answer: Diagnosis) -> Iterator[str]:
     step = next((one for one in answer.own_plan if one.is_open), None)
     if step is None:
-        yield "There is no step to take, so nothing can go wrong by one."
+        yield "There is no step to take, so there is no risk."
         return
     yield f"{step.id} {sentence(step.action)} It's {step.risk}. {sentence(step.why)}"
-    yield sentence(f"It's taken back by: {step.rollback}" if step.rollback else "Nothing has to be taken back")
+    yield sentence(f"To undo it: {step.rollback}" if step.rollback else "There is nothing to undo")
     if step.unchecked:
         yield sentence(f"Not checked: {step.unchecked}")
     yield f"Don't: {what_not_to_do(answer)}"
-    yield "Nothing is changed without your yes."
+    yield "Nothing is changed without your approval."
 
 
 _QUESTIONS = tuple(

@@ -27,7 +27,7 @@ def new_file(now: datetime) -> Path:
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = place.stat()
     if found.st_uid != os.geteuid():
-        raise PermissionError(f"{place} belongs to somebody else")
+        raise PermissionError(f"{place} belongs to another user")
     if stat.S_IMODE(found.st_mode) != 0o700:
         place.chmod(0o700)
     for old in kept()[MOST - 1 :]:

@@ -16,9 +16,9 @@ from tools.errors import ToolError
 from tools.records import Reading, Record
 from tools.toolbox import Toolbox
 
-NOW = "No more readings: answer now, in plain text, with what was read."
-EMPTY = "That was empty. Answer the question in plain text."
-GIVEN_UP = "Not carried out: the person interrupted."
+NOW = "No more readings: answer now, in plain text, from what was read."
+EMPTY = "That answer was empty. Answer the question in plain text."
+GIVEN_UP = "Not carried out: the user interrupted."
 MOST_CORRECTIONS = 2
 """How often a diagnosis with a wrong citation goes back."""
 TEMPLATE: Path = FOLDER / "question.md"
@@ -82,11 +82,11 @@ async def answer(
             empty += 1
             if empty > 1:
                 filtered = turn.refusal or turn.finish_reason == "content_filter"
-                raise ModelError("the model refuses to answer" if filtered else "the model answers with nothing")
+                raise ModelError("the model refused to answer" if filtered else "the model returned an empty answer")
             transcript.add_user_message(EMPTY)
     if concluded:
         return Answer(text="", concluded=concluded)
-    raise ModelError(f"the model gave no answer in {spending.limits.turns} turns")
+    raise ModelError(f"the model didn't answer within {spending.limits.turns} turns")
 
 
 def _judged(

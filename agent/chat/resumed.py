@@ -49,7 +49,7 @@ def past(path: Path) -> Past:
         elif isinstance(event, Question | Reply):
             turns.append(event)
     if diagnosis is None:
-        raise UsageError(f"{path}: there is no answer in it; give a recording of chat or triage --record")
+        raise UsageError(f"{path}: it contains no answer; give a recording of chat or triage --record")
     plan = as_it_stands(diagnosis.plan, Ledger(changes_path(path)).read())
     # Whoever wrote the file wrote its lines, and a person pastes what stands here: a new look makes them anew.
     bare = tuple(step.model_copy(update={"paste": (), "shown_by": ()}) for step in plan)

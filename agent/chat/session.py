@@ -104,7 +104,7 @@ class Session:
         self.settled(incident)
         if trouble := own_trouble(answer):
             # Nothing was learned of the incident, so nothing is said of it.
-            raise ToolError(f"{trouble}; then begin the conversation again")
+            raise ToolError(f"{trouble}; then start the conversation again")
         shown.answer(self.console, answer)
         self.console.print()
 
@@ -118,11 +118,14 @@ class Session:
         try:
             with self.progress:
                 verdict = await incident.look_again()
-                self._checks_stand(incident, "the newest look is the checks'; ask, and the model judges it")
+                self._checks_stand(
+                    incident,
+                    "the latest look was judged by the checks alone; ask a question to have the model judge it",
+                )
                 await incident.plan(verdict)
         except asyncio.CancelledError:
             await self.interrupted(incident)
-            shown.say(self.console, "interrupted: what was found before stands", "yellow")
+            shown.say(self.console, "interrupted: the earlier findings still apply", "yellow")
             return
         self.fresh = True
         answer = incident.answer()
@@ -147,9 +150,9 @@ class Session:
         await incident.plan(incident.check())
         answer = incident.answer()
         self.settled(incident)
-        shown.say(self.console, "added to the report (r0), and weighed by the checks again")
+        shown.say(self.console, "added to the report (r0), and the checks ran again")
         if became(causes, answer.causes) == became(causes, causes):
-            shown.say(self.console, "  nothing else follows from it", "dim")
+            shown.say(self.console, "  the findings didn't change", "dim")
         else:
             shown.answer(self.console, answer)
 
@@ -205,7 +208,7 @@ class Session:
                 except OSError as error:
                     raise UsageError(f"{changes_path(path)}: {error.strerror}; the changes are in {changes}") from None
         elif self.incident:
-            raise UsageError(f"this conversation isn't written down: {self._no_folder}")
+            raise UsageError(f"this conversation isn't being saved: {self._no_folder}")
         else:
             must_be_new(path)
         self.file, self.is_named = path, True

@@ -12,7 +12,7 @@ from agent.report.render import printed_value, reading_line, step_lines
 from agent.runbooks.library import Library
 from tools.records import Reading
 
-IN_CHAT = "/plan shows the steps in full, /readings what was read, /reading r1 one reading whole."
+IN_CHAT = "/plan shows the steps in full, /readings lists what was read, and /reading r1 shows one reading in full."
 """Where there is more."""
 STATES = {"verified": "green", "applied": "yellow", "failed": "red", "refused": "dim", "rolled-back": "yellow"}
 
@@ -29,7 +29,7 @@ def answer(console: Console, diagnosis: Diagnosis) -> None:
         say(console, line.text, line.style)
     if diagnosis.plan:
         console.print()
-        say(console, "Plan (nothing is changed without your yes)")
+        say(console, "Plan (nothing is changed without your approval)")
         plan(console, diagnosis.plan, len(diagnosis.target.nodes) > 1)
 
 
@@ -63,7 +63,9 @@ def parting(console: Console, plan_steps: Iterable[Step]) -> None:
     """What was changed and stands when the conversation ends."""
     for step in plan_steps:
         if step.state in ("applied", "verified") and step.rollback:
-            say(console, f"{step.id} {step.action} stands until the next restart; undo: {step.rollback}", "yellow")
+            say(
+                console, f"{step.id} {step.action} is in effect until the next restart; undo: {step.rollback}", "yellow"
+            )
 
 
 def readings(console: Console, taken: Sequence[Reading]) -> None:
@@ -93,7 +95,7 @@ def reading(console: Console, one: Reading, fields: Sequence[str], causes: Itera
         whose = f"   <- {by[field]}" if field in by else ""
         say(console, f"  {field:<{width}} = {printed_value(of)}{whose}", "bold" if whose else None)
     if not chosen:
-        say(console, f"  no field holds {', '.join(fields)}" if fields else "  no values", "dim")
+        say(console, f"  no field matches {', '.join(fields)}" if fields else "  no values", "dim")
 
 
 def citations(console: Console, cited_: Sequence[Evidence], taken: Sequence[Reading]) -> None:
@@ -104,13 +106,13 @@ def citations(console: Console, cited_: Sequence[Evidence], taken: Sequence[Read
             continue
         read = by_id.get(one.reading)
         has = read is not None and read.has(one.field)
-        why = f"it's {printed_value(read.get(one.field))}" if read and has else "there is nothing of that"
-        say(console, f"not so: {one.reading} {one.field}={printed_value(one.value)} ({why})", "bold yellow")
+        why = f"it's {printed_value(read.get(one.field))}" if read and has else "there is no such value"
+        say(console, f"wrong: {one.reading} {one.field}={printed_value(one.value)} ({why})", "bold yellow")
     good = sum(one.verified for one in cited_)
     if good:
-        say(console, f"checked: {good} of {len(cited_)} cited values stand in their readings", "dim")
+        say(console, f"checked: {good} of {len(cited_)} cited values match their readings", "dim")
     elif not cited_:
-        say(console, "this answer cites no reading: take it as an opinion", "yellow")
+        say(console, "this answer cites no reading: treat it as an opinion", "yellow")
 
 
 def moves(console: Console, found: Sequence[Moved], causes: Sequence[str], several: bool) -> None:
@@ -125,7 +127,7 @@ def moves(console: Console, found: Sequence[Moved], causes: Sequence[str], sever
         line = f"  {at}{move.tool}{field}: {was} -> {now} ({move.reading})"
         say(console, line, "bold" if move.cited else None)
     if not found:
-        say(console, "  no vital sign moved by more than a tenth", "dim")
+        say(console, "  no vital sign changed by more than 10 %", "dim")
 
 
 def runbooks(console: Console, library: Library, shown: Sequence[str]) -> None:

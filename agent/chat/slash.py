@@ -19,7 +19,7 @@ from tools.errors import UsageError
 from tools.patterns import deferred
 from tools.records import Reading
 
-NOTHING = "nothing was read yet: say what was reported, or /recheck to look without a report"
+NOTHING = "nothing has been read yet: say what was reported, or use /recheck to look without a report"
 ALIKE, MEANT = 0.5, 0.8
 """How alike a word behind a slash is to a command, and one without, to be taken for a misspelt one."""
 _COMMAND = deferred(r"/([a-z]+)(?:\s+(.*))?", re.DOTALL)
@@ -80,7 +80,7 @@ class Chat:
                 "yellow",
             )
         elif not pasted and (near := meant_command(text)):
-            shown.say(session.console, f"did you mean /{near}? Words alone are added to the report", "yellow")
+            shown.say(session.console, f"did you mean /{near}? Text without a slash is added to the report", "yellow")
         else:
             await session.reported(text)
 
@@ -103,12 +103,13 @@ async def _help(chat: Chat, _: str) -> None:
     if chat.session.use.name == OFFLINE:
         shown.say(
             chat.session.console,
-            "  who? since when? why? where? what now? is it safe? are answered from what was read.",
+            "  who? since when? why? where? what now? is it safe? are answered from the readings.",
         )
-    words = "are added to the report" if chat.session.use.name == OFFLINE else "go to the model"
-    shown.say(chat.session.console, f"  Anything else: the first words are the report; later ones {words}.")
+    words = "is added to the report" if chat.session.use.name == OFFLINE else "goes to the model"
+    shown.say(chat.session.console, f"  Anything else: the first text you type is the report; later text {words}.")
     shown.say(
-        chat.session.console, "  Several lines can be pasted. Alt-Enter begins a line, Ctrl-C interrupts, Ctrl-D ends."
+        chat.session.console,
+        "  You can paste several lines. Alt-Enter starts a new line, Ctrl-C interrupts, Ctrl-D ends.",
     )
 
 
@@ -170,9 +171,7 @@ async def _runbook(chat: Chat, words: str) -> None:
     if not words:
         shown.runbooks(session.console, session.library, found)
     elif (text := session.library.text(words)) is None:
-        shown.say(
-            session.console, f"there is no runbook {words!r}, and no cause of that name; /runbook lists them", "yellow"
-        )
+        shown.say(session.console, f"there is no runbook and no cause named {words!r}; /runbook lists them", "yellow")
     else:
         shown.runbook(session.console, text)
 
@@ -180,20 +179,18 @@ async def _runbook(chat: Chat, words: str) -> None:
 async def _record(chat: Chat, words: str) -> None:
     session = chat.session
     if session.is_named:
-        shown.say(session.console, f"it's being recorded into {session.file} already", "yellow")
+        shown.say(session.console, f"this conversation is already being recorded to {session.file}", "yellow")
     elif not words:
         shown.say(session.console, "give a new file: /record incident.rec", "yellow")
     else:
         session.keep(Path(os.path.expanduser(words)))
-        shown.say(
-            session.console, f"recorded into {words} from the beginning; /resume {words} goes on with it another day"
-        )
+        shown.say(session.console, f"recording to {words}, from the beginning; /resume {words} continues it later")
 
 
 async def _resume(chat: Chat, words: str) -> None:
     session = chat.session
     if session.incident is not None:
-        raise UsageError("an incident is under way here; begin another conversation for the recorded one")
+        raise UsageError("an incident is already open here; start another conversation for the recorded one")
     if not words:
         raise UsageError("give a recording: /resume incident.rec")
     recorded = past(Path(os.path.expanduser(words)))
@@ -202,11 +199,11 @@ async def _resume(chat: Chat, words: str) -> None:
     report = next(iter(answer.symptom.splitlines()), "") or "(no report)"
     shown.say(session.console, f"{words}: {report} ({answer.target.url}, {_day(answer.readings)})", "bold")
     if _place(answer.target.url) != _place(session.target.url):
-        shown.say(session.console, f"recorded of {answer.target.url}, and this is {session.target.url}", "yellow")
+        shown.say(session.console, f"recorded from {answer.target.url}, but this is {session.target.url}", "yellow")
     shown.answer(session.console, answer)
     if recorded.turns:
-        shown.say(session.console, f"{len(recorded.turns)} questions and answers are at hand again", "dim")
-    shown.say(session.console, "That is what was read then. /recheck looks at the server as it is now.", "yellow")
+        shown.say(session.console, f"{len(recorded.turns)} questions and answers were restored", "dim")
+    shown.say(session.console, "These readings are from then. /recheck looks at the server as it is now.", "yellow")
 
 
 def _place(url: str) -> str:
@@ -233,16 +230,16 @@ async def _quit(chat: Chat, _: str) -> None:
 
 COMMANDS: dict[str, Slash] = {
     "help": Slash("", "these commands", _help),
-    "plan": Slash("", "the steps in full: why, undo, what shows that it worked", _plan),
-    "approve": Slash("s1", "ask about one step; on a yes make it and measure it", _approve),
-    "rollback": Slash("s1", "take back a step that was made here", _rollback),
-    "readings": Slash("[TOOL]", "what was read, a line each", _readings),
-    "reading": Slash("r4 [FIELD]", "one reading whole, or fields of it", _reading),
-    "recheck": Slash("", "the same vital signs again, and what changed", _recheck),
-    "runbook": Slash("[NAME]", "a runbook, by its name or a cause", _runbook),
-    "record": Slash("FILE", "keep this conversation, from its beginning on", _record),
-    "resume": Slash("FILE", "go on with a recorded one", _resume),
-    "reveal": Slash("[client#1]", "what stands behind a handle", _reveal),
+    "plan": Slash("", "the steps in full: why, how to undo, how to tell that it worked", _plan),
+    "approve": Slash("s1", "ask about one step; if you approve, apply and measure it", _approve),
+    "rollback": Slash("s1", "undo a step that was applied here", _rollback),
+    "readings": Slash("[TOOL]", "all readings, one line each", _readings),
+    "reading": Slash("r4 [FIELD]", "one reading in full, or some of its fields", _reading),
+    "recheck": Slash("", "read the vital signs again and show what changed", _recheck),
+    "runbook": Slash("[NAME]", "show a runbook, by its name or a cause", _runbook),
+    "record": Slash("FILE", "save this conversation, from its beginning", _record),
+    "resume": Slash("FILE", "continue a recorded conversation", _resume),
+    "reveal": Slash("[client#1]", "show the name behind a handle", _reveal),
     "quit": Slash("", "end (Ctrl-D)", _quit),
 }
 GOODBYE = ("quit", "exit", ":q", "/exit", "/q")

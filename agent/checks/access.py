@@ -34,9 +34,12 @@ def auth_failure(view: View, limits: Limits) -> Found:
     """The server refuses who asks, or what they ask: us, or others over the window."""
     if view.unavailable("connect") in ("noauth", "wrongpass"):
         noauth = view.unavailable("connect") == "noauth"
-        why = "The server wants a password, and none was given." if noauth else "The server refuses this password."
+        why = "The server requires a password, and none was given." if noauth else "The server refuses this password."
         if not noauth and any(peer.get("connect", "auth") == "ok" for peer in view.peers):
-            why = "This node refuses the password that others of the deployment take: it was changed on a part of them."
+            why = (
+                "This node refuses the password that other nodes of the deployment "
+                "accept: it was changed on only some of them."
+            )
         yield view.cause("auth-failure", 0.97, why, ("connect", "unavailable"), ("connect", "stage"))
         return
     now = [name for name in ERRORS if (view.number("info", f"errorstat_{name}.count.delta") or 0) > 0]
@@ -49,7 +52,7 @@ def auth_failure(view: View, limits: Limits) -> Found:
         yield view.cause("auth-failure", 0.93, why, *cited, *log, *entries)
         return
     if view.get("connect", "auth") == "not-required":
-        why = "The URL has a password and the server has none: clients that check the reply to AUTH fail."
+        why = "The URL has a password but the server has none, so clients that check the reply to AUTH fail."
         yield view.cause("auth-failure", 0.5, why, ("connect", "auth"))
     for reason in ("auth", "command", "key", "channel"):
         age = view.number("access", f"{reason}.newest_age")
@@ -58,7 +61,7 @@ def auth_failure(view: View, limits: Limits) -> Found:
             # One mistyped password isn't an incident; a client that keeps trying is, and it keeps its name. Anybody can
             # put names into this log, another one each time.
             often = count >= 3 and age <= 60 and (view.number("access", f"{reason}.users") or 1) <= count / 2
-            why = f"ACL LOG holds refusals (reason {reason}), the last {age:.0f} s ago."
+            why = f"ACL LOG shows refusals (reason {reason}), the last one {age:.0f} s ago."
             cited = [("access", f"{reason}.count"), ("access", f"{reason}.newest_age")]
             yield view.cause("auth-failure", 0.6 if often else 0.35, why, *cited)
             return
@@ -70,7 +73,7 @@ def tls_mismatch(view: View, limits: Limits) -> Found:
     cited = ("connect", "unavailable"), ("connect", "stage")
     if kind == "tls":
         if (refused := view.text("connect", "certificate_refused")) == EXPIRED:
-            why = "The server's certificate has expired: every client that verifies it is refused by its own side."
+            why = "The server's certificate has expired: every client that verifies it refuses to connect."
             yield view.cause("tls-mismatch", 0.96, why, *cited, ("connect", "certificate_refused"))
             return
         detail = (reading := view.last("connect")) and reading.unavailable and reading.unavailable.detail
@@ -79,10 +82,13 @@ def tls_mismatch(view: View, limits: Limits) -> Found:
     elif kind == "reset" and stage in ("open", "ping") and view.get("connect", "speaks_resp") is not False:
         local = view.get("process", "listening") is True
         if view.get("process", "locality") == "foreign-listener":
-            why = "TCP connects and is closed at once; what listens is a proxy, whose way to the server may be broken."
+            why = (
+                "TCP connects and is closed at once; a proxy is listening there, "
+                "and its path to the server may be broken."
+            )
             yield view.cause("tls-mismatch", 0.35, why, *cited, ("process", "locality"))
             return
-        why = "TCP connects and the first plain command is answered by closing: the port may want TLS."
+        why = "TCP connects, but the server closes the connection at the first plain command: the port may expect TLS."
         yield view.cause("tls-mismatch", 0.85 if local else 0.6, why, *cited)
 
 

@@ -81,28 +81,28 @@ def bound_elsewhere(view: View, limits: Limits) -> Found:
     )  # fmt: skip
     if refused and view.get("process", "listening") is False and elsewhere and not is_called_up(view):
         asked = view.text("connect", "address")
-        why = f"Nothing listens at {asked or 'this address'}; a server on the same port listens at {elsewhere} only."
+        why = f"Nothing listens at {asked or 'this address'}; a server on the same port listens only at {elsewhere}."
         yield view.cause("bound-elsewhere", 0.9, why, *cited)
-        yield view.not_("process-down", "A server runs there, at another address.", ("process", "listens_elsewhere"))
+        yield view.not_(
+            "process-down", "A server runs there, at a different address.", ("process", "listens_elsewhere")
+        )
         return
     if refused or not listens or view.is_sentinel or not mention(REFUSED, view.symptom):
         return
     at, asked, cited = " and ".join(listens), asked_address(view), (*cited, ("symptom", "text"))
     local_only = is_local_only(view)
     if asked and (local_only or _is_loopback(asked)):
-        name = "" if asked not in view.text("connect", "refused_addresses") else " (the name means both)"
-        why = f"The server listens at {at} only; at {asked}{name} nothing listens, and a connect is refused."
+        name = "" if asked not in view.text("connect", "refused_addresses") else " (the name stands for both)"
+        why = f"The server listens only at {at}; nothing listens at {asked}{name}, so connections there are refused."
         yield view.cause("bound-elsewhere", 0.88, why, *cited)
     elif asked:
-        why = (
-            f"The server listens at {at}, and the report names {asked}: if that's where it's looked for, it's refused."
-        )
+        why = f"The server listens at {at}, but the report names {asked}: connections to that address are refused."
         yield view.cause("bound-elsewhere", 0.55, why, *cited)
     elif local_only and mention(FROM_ELSEWHERE, view.symptom):
-        why = f"The server listens at {at} only, which no other machine or container reaches: there it's refused."
+        why = f"The server listens only at {at}, which no other machine or container can reach: they are refused."
         yield view.cause("bound-elsewhere", 0.85, why, *cited)
     elif not local_only:
-        because = f"The server listens at {at}, and no address that was named lacks."
+        because = f"The server listens at {at}, which covers every address that was named."
         yield view.not_("bound-elsewhere", because, ("process", "listens_at"))
 
 
@@ -127,7 +127,7 @@ def is_announced_wrongly(view: View) -> bool:
 
 
 def announced(view: View, limits: Limits) -> Found:
-    """The deployment tells its clients an address at which nothing answers, though that node lives."""
+    """The deployment gives its clients an address at which nothing answers, though that node lives."""
     lost = view.unavailable("connect")
     if not is_called_up(view) or view.is_sentinel or lost not in ("refused", "timeout"):
         return
@@ -141,13 +141,13 @@ def announced(view: View, limits: Limits) -> Found:
         ("topology", f"{at}.node"), ("topology", f"{at}.seen"), ("connect", "unavailable"), ("connect", "tcp_error"),
         ("connect", "stage"), ("process", "listening"),
     ]  # fmt: skip
-    link = "the cluster's bus hears from it" if clustered else "its replication link is up"
+    link = "the cluster bus hears from it" if clustered else "its replication link is up"
     how = "refused" if lost == "refused" else "never answered"
-    why = f"Clients are sent to {view.node}, where a connect is {how}, and yet {link}: that address is wrong"
-    why += "." if nothing else ", or it isn't reached from here only."
+    why = f"Clients are sent to {view.node}, where a connection is {how}, yet {link}: that address is wrong"
+    why += "." if nothing else ", or it just can't be reached from here."
     if is_announced_wrongly(view):
         yield view.cause("announced-address-unreachable", 0.95, why, *cited)
-        yield view.not_("process-down", f"Its process lives: {link}.", *cited[:2])
+        yield view.not_("process-down", f"Its process is alive: {link}.", *cited[:2])
     elif lives and not nothing:
         told = mention(REDIRECTED, view.symptom) is not None or (view.node or "-") in view.symptom
         cited += [("symptom", "text")] if told else []
@@ -155,7 +155,7 @@ def announced(view: View, limits: Limits) -> Found:
 
 
 def _asked_addresses(view: View) -> tuple[str, ...]:
-    return (asked,) if (asked := asked_address(view)) else ("the address that is refused",)
+    return (asked,) if (asked := asked_address(view)) else ("the address at which connections are refused",)
 
 
 def _listening_address(view: View) -> tuple[str, ...]:

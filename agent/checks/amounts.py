@@ -17,7 +17,7 @@ SPARE = 1
 """Processes below a control group's most at which a fork fails: threads that come and go count too."""
 _OVERHEADS = {
     "cluster": "the cluster's links and migrations (slots that move, peers that don't read from the bus)",
-    "scripts": "cached scripts (send values as ARGV, so that there are few)",
+    "scripts": "cached scripts (pass values as ARGV, so that there are few)",
     "functions": "loaded functions (FUNCTION LIST shows them)",
     "hashtable_main": "the table of the keys itself (fewer and larger keys, such as hashes, need less)",
     "hashtable_expires": "the table of the keys' TTLs",
@@ -44,7 +44,7 @@ def _twice(view: View) -> tuple[str, ...]:
     rss = _first(view, ("process", "rss_bytes"), ("memory", "used_memory_rss"), ("info", "used_memory_rss"))
     limit = view.number("process", "cgroup_memory_limit")
     now = f"; it's {size(limit)} now" if limit else ""
-    return (f"{size(2 * rss)} (twice what the server holds{now})" if rss else "twice used_memory_rss in INFO memory",)
+    return (f"{size(2 * rss)} (twice what the server uses{now})" if rss else "twice used_memory_rss in INFO memory",)
 
 
 def _memory_limit(view: View) -> tuple[str, ...]:
@@ -63,7 +63,7 @@ def _nofile(view: View) -> tuple[str, ...]:
 
 def _queue(view: View) -> tuple[str, ...]:
     length = view.number("sockets", "send_q")
-    return (f"{length:.0f}" if length else "its present length (Send-Q of ss -ltn)",)
+    return (f"{length:.0f}" if length else "its current length (Send-Q in ss -ltn)",)
 
 
 def _queue_settings(view: View) -> tuple[str, ...]:
@@ -82,7 +82,7 @@ def _somaxconn(view: View) -> tuple[str, ...]:
 def _loading_left(view: View) -> tuple[str, ...]:
     left = _first(view, ("persistence", "loading_eta_seconds"), ("info", "loading_eta_seconds"))
     if left is None:
-        return ("until loading is 0 in INFO persistence",)
+        return ("until INFO persistence shows loading:0",)
     return (f"about {left:.0f} s more" if left < 120 else f"about {left / 60:.0f} min more",)
 
 
@@ -111,7 +111,7 @@ def _migration(view: View) -> tuple[str, ...]:
     if not get["slots"]:
         return ("the log says which slots and why",)
     way = "from" if get["operation"] == "import" else "to"
-    reasons = {"memory": "the importing node has no memory left", "connection": "the connection between them broke"}
+    reasons = {"memory": "the importing node has run out of memory", "connection": "the connection between them broke"}
     why = reasons.get(get["reason"], get["reason"])
     return (f"slots {get['slots']} {way} {get['peer']}" + (f", {why}" if why else ""),)
 
@@ -138,7 +138,7 @@ def drifted(view: View) -> dict[str, tuple[str, str]]:
 def _drifted(view: View) -> tuple[str, ...]:
     told = [f"{name} ({file or 'not'} in the file, {running or 'nothing'} running)"
             for name, (file, running) in list(drifted(view).items())[:5]]  # fmt: skip
-    return (", ".join(told) or "CONFIG GET shows what runs, to be compared with the file",)
+    return (", ".join(told) or "CONFIG GET shows the running values, to compare with the file",)
 
 
 def _other_process(view: View) -> tuple[str, ...]:
@@ -146,7 +146,7 @@ def _other_process(view: View) -> tuple[str, ...]:
     limit = view.number("process", "cgroup_memory_limit")
     if limit:
         return (f"the group's limit is {size(limit)}",)
-    return (f"{size(free)} are available" if free is not None else "ps shows who holds it",)
+    return (f"{size(free)} is available" if free is not None else "ps shows what uses it",)
 
 
 def _overhead(view: View) -> tuple[str, ...]:
@@ -196,7 +196,7 @@ def _fork_speed(view: View) -> tuple[str, ...]:
 
 def _write_rate(view: View) -> tuple[str, ...]:
     rate = view.number("replication", "master_repl_offset.rate")
-    return (f"{size(rate)} a second are written now." if rate and rate > 1 else "INFO replication shows the offset.",)
+    return (f"{size(rate)} a second is being written." if rate and rate > 1 else "INFO replication shows the offset.",)
 
 
 def _top_writer(view: View) -> tuple[str, ...]:
@@ -209,7 +209,7 @@ def _one(name: str, example: str, values: Values) -> Placeholder:
 
 PLACEHOLDERS = (
     _one("used_size", "25 MiB", _used),
-    _one("memory_twice", "5.6 GiB (twice what the server holds; it's 4 GiB now)", _twice),
+    _one("memory_twice", "5.6 GiB (twice what the server uses; it's 4 GiB now)", _twice),
     _one("memory_limit", "4.8 GiB to 6 GiB of 8 GiB", _memory_limit),
     _one("nofile_target", "10032", _nofile),
     _one("accept_queue", "511", _queue),
@@ -219,11 +219,11 @@ PLACEHOLDERS = (
     _one("lost_of", "2 of 3 primaries", _lost_of),
     _one("unassigned_slots", "5461", _unassigned),
     _one("open_slot", "slot 7 to 10.0.0.2:6379", _open_slot),
-    _one("migration", "slots 0-200 from 10.0.0.2:6379, the importing node has no memory left", _migration),
+    _one("migration", "slots 0-200 from 10.0.0.2:6379, the importing node has run out of memory", _migration),
     _one("hot_slot", "it's in slot 7", _hot_slot),
     _one("drifted", "maxclients (343 in the file, 4330 running)", _drifted),
     _one("drifted_name", "maxclients", lambda view: tuple(drifted(view))),
-    _one("other_process", "112 MiB are available", _other_process),
+    _one("other_process", "112 MiB is available", _other_process),
     _one("overhead", "cached scripts, 30 MiB", _overhead),
     _one("client_limit", "1048576 now", _client_limit),
     _one("processes_now", " (60 of 64 allowed)", _processes),
@@ -232,6 +232,6 @@ PLACEHOLDERS = (
     _one("policy_now", "noeviction", _policy),
     _one("cpu_quota", "0.2 cores now", _quota),
     _one("fork_speed", " (160 ms for each GiB here)", _fork_speed),
-    _one("write_rate", "1.2 MiB a second are written now.", _write_rate),
+    _one("write_rate", "1.2 MiB a second is being written.", _write_rate),
     _one("top_writer", "SET, 300 times a second (orders)", _top_writer),
 )

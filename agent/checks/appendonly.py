@@ -48,20 +48,20 @@ def refused_by_aof(view: View, limits: Limits) -> Found:
     )  # fmt: skip
     space = since_start(view, "no_space") is not None
     if ended(view) and view.text("log", "end") == "failed" and since_start(view, "aof_write_error") is not None:
-        why = "The server ended itself because it couldn't write the append-only file"
-        why += ": no space was left on the disk." if space else "."
+        why = "The server exited because it couldn't write the append-only file"
+        why += ": the disk was full." if space else "."
         yield view.cause("aof-disk-full", 0.96 if space else 0.93, why, ("log", "end"), *cited[2:7])
         return
     status = view.text("persistence", "aof_last_write_status")
     if status == "ok" and view.number("persistence", "aof_enabled") == 1:
-        yield view.not_("aof-disk-full", "The last write to the append-only file went well.", cited[0])
+        yield view.not_("aof-disk-full", "The last write to the append-only file succeeded.", cited[0])
     if status != "err" or view.number("persistence", "aof_enabled") == 0:
         return
     waits = view.number("persistence", "aof_buffer_length") or 0
     waiting = megabytes(waits) if waits >= 2**20 else f"{waits / 1024:.0f} KiB"
     why = f"The append-only file can't be written, and {waiting} wait for it; writes are refused with MISCONF."
     if space:
-        yield view.cause("aof-disk-full", 0.97, f"No space is left on the disk. {why}", *cited)
+        yield view.cause("aof-disk-full", 0.97, f"The disk is full. {why}", *cited)
     else:
         # A full disk is nearly the only reason for a short write to an open file.
         yield view.cause("aof-disk-full", 0.94 if tight(view, limits) else 0.85, why, *cited)
@@ -86,10 +86,10 @@ def damaged(view: View, limits: Limits) -> Found:
         ("log", "started.count"), ("log", "started_age"), ("connect", "unavailable"), ("process", "listening"),
     )  # fmt: skip
     if bad is not None and view.text("log", "end") == "failed":
-        why = "The server ends at each start: its append-only file has a bad format. A tail that is cut off would load."
+        why = "The server exits at every start: its append-only file is corrupt, not just truncated at the end."
         yield view.cause("aof-corrupt-start", 0.97, why, *cited)
     elif cut is not None and served is None:
-        why = "The server ends at its start: its append-only file is cut off at the end, and aof-load-truncated is no."
+        why = "The server exits at startup: its append-only file is truncated at the end, and aof-load-truncated is no."
         yield view.cause("aof-corrupt-start", 0.95, why, ("log", "aof_truncated.count"), *cited[2:])
 
 
@@ -98,7 +98,7 @@ LACKING: tuple[Cited, ...] = (
     ("disk", "aof_missing_base"), ("disk", "aof_missing_incr"),
 )  # fmt: skip
 """What shows that a file of the append-only log isn't there."""
-_PARTS = {"base": "its base file, which holds nearly all of the data,", "incr": "one of its increments"}
+_PARTS = {"base": "its base file, which holds nearly all the data", "incr": "one of its incremental files"}
 
 
 def missing_part(view: View) -> str:
@@ -113,14 +113,14 @@ def _lacks(view: View) -> Cause | None:
     """The log of writes is in several files, and one of them is gone: by the log, the folder, or the report alone."""
     if part := missing_part(view):
         seen = since_start(view, "aof_part_missing") is not None
-        how = "The server ends at each start" if seen else "The server is down"
-        why = f"{how}: its append-only log's manifest names {_PARTS[part]} and that file isn't there."
+        how = "The server exits at every start" if seen else "The server is down"
+        why = f"{how}: the manifest of its append-only file names {_PARTS[part]}, but that file doesn't exist."
         return view.cause("aof-corrupt-start", 0.97 if seen else 0.8, why, *LACKING, ("connect", "unavailable"))
     unread = view.last("log") is None or view.unavailable("log")
     if not unread or not (LISTED.search(view.symptom) and (told := mention(REMOVED, view.symptom))):
         return None
-    why = f"By the report files of the append-only log may be gone (“{told[0]}”), and without one of them the server "
-    why += "doesn't start. Compare the names in its manifest with the files beside it; the log's last line names one."
+    why = f"According to the report, files of the append-only log may be gone (“{told[0]}”); if one is, the server "
+    why += "can't start. Compare the names in its manifest with the files next to it; the log names the missing one."
     return view.cause("aof-corrupt-start", 0.45, why, ("symptom", "text"), ("connect", "unavailable"))
 
 
@@ -139,21 +139,21 @@ def emptied(view: View, limits: Limits) -> Found:
         ("persistence", "config.save"),
     )  # fmt: skip
     if loaded or dump == 0:
-        because = "The server loaded its data when it started." if loaded else "There's no snapshot that it left out."
+        because = "The server loaded its data when it started." if loaded else "There is no snapshot that it skipped."
         event = "load_done" if loaded and view.get("log", "loaded.count") is None else "loaded"
         yield view.not_("aof-enabled-by-restart", because, ("log", f"{event}.count"), ("disk", "rdb_bytes"))
         return
     asked = mention(GONE, view.symptom) is not None
     saved = view.get("persistence", "rdb_saved_since_start") is True
     if read and dump and dump >= limits["dump_bytes"]:
-        why = f"The server started with an empty append-only file and left a snapshot of {megabytes(dump)} unread"
-        why += "; a snapshot was written over it since." if saved else "; the next snapshot would overwrite it."
+        why = f"The server started with an empty append-only file and didn't load a snapshot of {megabytes(dump)}"
+        why += "; a new snapshot has since overwritten it." if saved else "; the next snapshot will overwrite it."
         yield view.cause("aof-enabled-by-restart", 0.4 if saved else 0.95 if created else 0.9, why, *cited)
     elif dump and dump >= limits["dump_bytes"] and asked and not saved and _begun_empty(view):
-        why = f"It started {uptime:.0f} s ago with an append-only file that began empty, beside a snapshot of "
+        why = f"It started {uptime:.0f} s ago with an empty append-only file, next to a snapshot of "
         yield view.cause("aof-enabled-by-restart", 0.75, f"{why}{megabytes(dump)}.", *cited)
     elif dump is None and asked and not saved:
-        why = f"It started {uptime:.0f} s ago with an append-only file; whether a snapshot was left out can't be seen."
+        why = f"It started {uptime:.0f} s ago with an append-only file; a snapshot may have been skipped."
         yield view.cause("aof-enabled-by-restart", 0.45, why, *cited)
 
 
@@ -208,24 +208,29 @@ def always(view: View, limits: Limits) -> Found:
     slow = limits["fsync_always_ms"]
     if longest >= slow:
         why = (
-            f"Flushing the append-only file took up to {longest:.0f} ms over the last minute; everything waits for it."
+            f"Flushing the append-only file took up to {longest:.0f} ms within "
+            "the last minute; everything waits for it."
         )
         yield view.cause("fsync-always-slow", 0.96, why, *cited)
         return
-    why = "appendfsync is always: every write waits until the disk has it"
+    why = "appendfsync is always: every write waits until it is on the disk"
     idle = _idle(view)
     waits = slowest >= slow and (stalled or 0) >= limits["fsync_stalled_share"]
     if outside is not None and outside >= limits["fsync_stalled_share"] and idle and writes:
         why += (
-            f", and the server spends {min(outside, 1):.0%} of its time waiting, outside of commands and without CPU."
+            f", and the server spends {min(outside, 1):.0%} of its time waiting, "
+            "outside commands and without using CPU."
         )
         yield view.cause("fsync-always-slow", 0.94 if waits else 0.88, why, *cited[2:])
     elif waits and writes and outside is None and idle and (view.number("commandstats", "busy_share") or 0) < 0.2:
         far = view.unavailable("process") is not None
-        why += f". It's silent for {stalled:.0%} of the time, up to {slowest:.0f} ms, and needs no CPU meanwhile."
+        why += (
+            f". It doesn't respond for {stalled:.0%} of the time, up to {slowest:.0f} "
+            "ms at once, and uses no CPU meanwhile."
+        )
         yield view.cause("fsync-always-slow", 0.6 if far else 0.9, why, *cited[2:])
     elif stalled is not None and not waits and writes:
-        because = f"Every write is flushed, and the slowest answer took {slowest:.1f} ms."
+        because = f"Every write is flushed, and the slowest reply took {slowest:.1f} ms."
         yield view.not_("fsync-always-slow", because, ("latency_sample", "max_ms"), cited[2])
 
 
@@ -246,22 +251,22 @@ def everysec(view: View, limits: Limits) -> Found:
     )  # fmt: skip
     why = "The disk takes longer than 2 s to flush the append-only file, and the next write waits for it"
     busy = view.number("persistence", "aof_rewrite_in_progress") or view.number("persistence", "rdb_bgsave_in_progress")
-    why += "; a child that writes a whole file is on the same disk." if busy else "."
+    why += "; a child process is writing a whole file to the same disk." if busy else "."
     if now > 0:
         yield view.cause("fsync-everysec-slow", 0.95, why, *cited)
     elif age is not None and age <= limits["fsync_recent_seconds"]:
         yield view.cause("fsync-everysec-slow", 0.92, f"{why} The log said so {age:.0f} s ago.", *cited)
     elif spike >= limits["fsync_always_ms"]:
         yield view.cause(
-            "fsync-everysec-slow", 0.9, f"{why} It took up to {spike:.0f} ms over the last minute.", *cited
+            "fsync-everysec-slow", 0.9, f"{why} It took up to {spike:.0f} ms within the last minute.", *cited
         )
     elif delayed and pending and age is None:
-        yield view.cause("fsync-everysec-slow", 0.6, f"{why} A flush is under way.", *cited)
+        yield view.cause("fsync-everysec-slow", 0.6, f"{why} A flush is in progress.", *cited)
     elif delayed:
         why = f"{delayed:.0f} writes had to wait for the disk since the server started, none over the window."
         yield view.cause("fsync-everysec-slow", 0.3, why, *cited)
     elif delayed == 0:
-        yield view.not_("fsync-everysec-slow", "No write had to wait for a flush since the start.", cited[1])
+        yield view.not_("fsync-everysec-slow", "No write has had to wait for a flush since startup.", cited[1])
 
 
 def _missing(view: View) -> tuple[str, ...]:
@@ -270,7 +275,7 @@ def _missing(view: View) -> tuple[str, ...]:
 
 def _to_check(view: View) -> tuple[str, ...]:
     """What a check of the file is run on; nothing where a file is gone, since no check brings it back."""
-    return () if missing_part(view) else ("the file that the log names, or on the manifest from 7.0 on",)
+    return () if missing_part(view) else ("the file named in the log, or on the manifest from 7.0 on",)
 
 
 _STALLS = {"path-latency": 0.3, "fork-stall": 0.6, "process-frozen": 0.4, "connection-churn": 0.5}

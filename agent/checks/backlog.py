@@ -48,22 +48,26 @@ def _group(view: View, limits: Limits, at: str) -> Iterator[Cause]:
     cited += [("streams", f"{stream}.key"), ("streams", f"{stream}.length.delta"), ("commandstats", "xadd.calls.delta")]
     if lag is not None and lag >= many:
         more = read("lag.delta") or 0
-        why = f"{lag:.0f} entries wait to be read in {label}"
+        why = f"{lag:.0f} entries are waiting to be read in {label}"
         if nobody:
-            yield view.cause("stream-backlog", 0.95, f"{why}, and no consumer comes for them.", *cited)
+            yield view.cause("stream-backlog", 0.95, f"{why}, and no consumer fetches them.", *cited)
         elif more > 0:
-            yield view.cause("stream-backlog", 0.94, f"{why}, {more:.0f} more than when the window began.", *cited)
+            yield view.cause("stream-backlog", 0.94, f"{why}, {more:.0f} more than at the start of the window.", *cited)
         else:
-            yield view.cause("stream-backlog", 0.6, f"{why}; over the window they didn't become more.", *cited)
+            yield view.cause("stream-backlog", 0.6, f"{why}; their number didn't grow over the window.", *cited)
     elif lag is None and behind is not None and behind >= limits["behind_seconds"] and added:
-        why = f"What was read last in {label} is {behind:.0f} s old while new entries come in"
+        why = f"The last entry read in {label} is {behind:.0f} s old, while new entries keep arriving"
         yield view.cause("stream-backlog", 0.93, f"{why}: the consumers are that far behind.", *cited)
     if pending >= many and grows > 0:
-        why = f"{pending:.0f} entries of {label} were read and not acknowledged, {grows:.0f} more over the window."
+        why = (
+            f"{pending:.0f} entries of {label} have been read but not acknowledged, "
+            f"{grows:.0f} more than at the start of the window."
+        )
         yield view.cause("stream-backlog", 0.93, why, *cited)
     elif pending >= many / 2 and grows >= 0 and silent >= limits["consumer_silent_seconds"]:
         why = (
-            f"{pending:.0f} entries of {label} are held without an acknowledgement, by a consumer that didn't come for"
+            f"{pending:.0f} entries of {label} have not been acknowledged by a "
+            "consumer that hasn't fetched anything for"
         )
         yield view.cause("stream-backlog", 0.85, f"{why} {silent:.0f} s.", *cited)
 

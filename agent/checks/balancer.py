@@ -7,10 +7,11 @@ from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 from tools.patterns import deferred
 
+_SOMETIMES = r"(some|every (second|third|other)|half of (the|them)|now and then|at random|sometimes|in turns?)\b"
+_AFFECTED = r"\b(writes?|written|saved?|SETs?|carts?|keys?|orders?|values?|missing|old|stale|gone)\b"
 READONLY_WORDS = deferred(
-    r"\b(READONLY|read[- ]only (replica|slave)|can't write against|(some|every (second|third|other)|half of the|"
-    r"now and then|at random|sometimes|in turns?)\b.{0,60}\b(writes?|SETs?|carts?|keys?|orders?|values?|missing|old|"
-    r"stale|gone))",
+    rf"\b(READONLY|read[- ]only (replica|slave)|can't write against|{_SOMETIMES}.{{0,60}}{_AFFECTED})"
+    rf"|{_AFFECTED}.{{0,40}}\b{_SOMETIMES}",
     re.IGNORECASE,
 )
 """Words with which people report that the same address answers as different servers would."""
@@ -32,7 +33,7 @@ def balancer(view: View, limits: Limits) -> Found:
         return
     if runs <= 1:
         if (count := view.number("same_server", "connections") or 0) > 1:
-            because = f"{count:.0f} connections to this address reached one and the same server."
+            because = f"{count:.0f} connections to this address all reached the same server."
             yield view.not_("balancer-over-replicas", because, *cited[:3])
         return
     uptimes = [view.number("same_server", f"c{n}.uptime") for n in range(1, SEEN)]
@@ -48,12 +49,12 @@ def balancer(view: View, limits: Limits) -> Found:
     why = f"{count:.0f} connections to this one address reached {runs:.0f} different servers"
     if roles == {"slave"}:
         # A name for reads alone is made so on purpose.
-        why += ", all of them replicas: it's an address for reads only."
+        why += ", all of them replicas: this address is for reads only."
         yield view.cause("balancer-over-replicas", 0.6 if errors else 0.3, why, *cited)
     elif "slave" in roles:
-        why += ", a primary and a replica: which one a client gets is chance"
-        why += ", and those that get the replica are refused (READONLY)." if errors else "."
+        why += ", a primary and a replica: it is chance which one a client gets"
+        why += ", and writes that reach the replica are refused (READONLY)." if errors else "."
         yield view.cause("balancer-over-replicas", 0.985 if errors else 0.9 if told else 0.6, why, *cited)
     else:
-        why += ", each of them a primary of its own: what one client writes another one doesn't find."
+        why += ", each of them a separate primary: one client can't find what another has written."
         yield view.cause("balancer-over-replicas", 0.9, why, *cited)

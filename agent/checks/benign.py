@@ -30,7 +30,7 @@ def _saving(view: View) -> Iterator[tuple[str, list[Cited]]]:
     copied = view.number("persistence", "current_cow_size")
     more = f", and has copied {copied / MIB:.0f} MiB so far" if copied else ""
     yield (
-        f"A BGSAVE child{who} has been running{since}{more}: a second process and its memory belong to the snapshot.",
+        f"A BGSAVE child{who} has been running{since}{more}: the second process and its memory belong to the snapshot.",
         [("persistence", "rdb_bgsave_in_progress"), ("persistence", "rdb_current_bgsave_time_sec"),
          ("process", "child_pid"), ("persistence", "current_cow_size")],
     )  # fmt: skip
@@ -39,9 +39,9 @@ def _saving(view: View) -> Iterator[tuple[str, list[Cited]]]:
 def _saved(view: View) -> Iterator[tuple[str, list[Cited]]]:
     if view.text("persistence", "rdb_last_bgsave_status") == "ok":
         changes = view.number("persistence", "rdb_changes_since_last_save")
-        since = f"; {changes:.0f} changes since the last" if changes is not None else ""
+        since = f"; {changes:.0f} changes since the last one" if changes is not None else ""
         yield (
-            f"No snapshot fails (rdb_last_bgsave_status is ok{since}), so no write is refused with MISCONF now.",
+            f"Snapshots succeed (rdb_last_bgsave_status is ok{since}), so no write is refused with MISCONF now.",
             [("persistence", "rdb_last_bgsave_status"), ("persistence", "rdb_changes_since_last_save")],
         )
 
@@ -50,8 +50,9 @@ def _waste(view: View) -> Iterator[tuple[str, list[Cited]]]:
     ratio, waste = view.number("info", "mem_fragmentation_ratio"), view.number("info", "mem_fragmentation_bytes")
     if ratio is not None and waste is not None and ratio >= WASTE_RATIO and 0 <= waste < REST_BYTES:
         yield (
-            f"A fragmentation ratio of {ratio:g} is {waste / MIB:.0f} MiB of waste, below active-defrag-ignore-bytes "
-            "(100 MiB unless it was set): so little is no fault.",
+            f"A fragmentation ratio of {ratio:g} means {waste / MIB:.0f} MiB of "
+            "waste, below active-defrag-ignore-bytes "
+            "(100 MiB by default): too little to be a fault.",
             [("info", "mem_fragmentation_ratio"), ("info", "mem_fragmentation_bytes")],
         )
 
@@ -65,22 +66,22 @@ def _limit(view: View) -> Iterator[tuple[str, list[Cited]]]:
     replica = view.text("replication", "role") == "slave"
     if most and replica and used > most:
         yield (
-            f"A replica ignores maxmemory: {(used - most) / MIB:.0f} MiB more than its {most / MIB:.0f} MiB are in "
-            "use, and would be evicted at a promotion; raise its maxmemory before that.",
+            f"A replica ignores maxmemory: {(used - most) / MIB:.0f} MiB more than its {most / MIB:.0f} MiB is in "
+            "use, and would be evicted after a promotion; raise its maxmemory before that.",
             [*cited, ("replication", "role")],
         )
     elif most and used >= FULL * most and policy.startswith("allkeys"):
         gone, hits = view.number("info", "evicted_keys.delta") or 0, view.number("keyspace", "hit_ratio")
         found = f", and {hits:.0%} of the lookups hit" if hits else ""
         yield (
-            f"A cache is full by design: it evicts by {policy} at its {most / MIB:.0f} MiB ({gone:.0f} keys over the "
+            f"A cache is full by design: this one evicts by {policy} at {most / MIB:.0f} MiB ({gone:.0f} keys over the "
             f"window{found}).",
             [*cited, ("info", "maxmemory_policy"), ("info", "evicted_keys.delta"), ("keyspace", "hit_ratio")],
         )
     elif most and used < FULL * most:
-        yield f"{used / MIB:.0f} of {most / MIB:.0f} MiB are in use: there is room for writes now.", cited
+        yield f"{used / MIB:.0f} of {most / MIB:.0f} MiB is in use: there is room for writes now.", cited
     elif not most:
-        yield f"{used / MIB:.0f} MiB are in use, and maxmemory sets no limit.", cited
+        yield f"{used / MIB:.0f} MiB is in use, and maxmemory sets no limit.", cited
 
 
 def _young(view: View) -> Iterator[tuple[str, list[Cited]]]:
@@ -88,7 +89,7 @@ def _young(view: View) -> Iterator[tuple[str, list[Cited]]]:
     if up is not None and up < YOUNG:
         found = ""
         if hits is not None and hits < WARM:
-            found = f", and {hits:.0%} of the lookups hit over the window: a cache fills up again after a start"
+            found = f", and {hits:.0%} of the lookups hit over the window: a cache has to fill up again after a restart"
         yield (
             f"The server has been up for {up:.0f} s{found}.",
             [("info", "uptime_in_seconds"), ("keyspace", "hit_ratio")],
@@ -103,10 +104,10 @@ def _let_in(view: View) -> Iterator[tuple[str, list[Cited]]]:
     ]  # fmt: skip
     of = f"{clients:.0f} of {most:.0f} clients are connected" if clients is not None and most else ""
     if ever == 0:
-        yield f"rejected_connections is 0 since the start: it wasn't this server that turned clients away; {of}.", cited
+        yield f"rejected_connections is 0 since startup: this server has turned no clients away; {of}.", cited
     elif ever and now == 0:
         yield (
-            f"{ever:.0f} connections were rejected since the start, and none over the window; {of}.",
+            f"{ever:.0f} connections were rejected since startup, but none over the window; {of}.",
             [*cited, ("info", "rejected_connections.delta")],
         )
 
@@ -119,8 +120,8 @@ def _steady(view: View) -> Iterator[tuple[str, list[Cited]]]:
     )
     if clients is not None and most and clients < FEW_FREE * most and grown <= 0 and came is not None:
         yield (
-            f"{clients:.0f} of {most:.0f} clients are connected, and their number doesn't grow; {came:g} new ones "
-            "come a second.",
+            f"{clients:.0f} of {most:.0f} clients are connected, and their number isn't growing; {came:g} new ones "
+            "connect per second.",
             [("info", "connected_clients"), ("info", "maxclients"), ("info", "total_connections_received.rate")],
         )
 
@@ -130,7 +131,7 @@ def _waiting(view: View) -> Iterator[tuple[str, list[Cited]]]:
     called = [name for name in BLOCKS if view.number("commandstats", f"{name}.calls")]
     if blocked and called:
         yield (
-            f"{blocked:.0f} clients are blocked, as {called[0].upper()} is meant to: workers wait for work.",
+            f"{blocked:.0f} clients are blocked in {called[0].upper()}, as intended: workers are waiting for work.",
             [("info", "blocked_clients"), ("commandstats", f"{called[0]}.calls")],
         )
 
@@ -140,7 +141,7 @@ def _expiring(view: View) -> Iterator[tuple[str, list[Cited]]]:
     share = view.number("keyspace", "ttl_coverage")
     if gone and seconds and share:
         yield (
-            f"{gone:.0f} keys expired over {seconds:.0f} s, as their time to live says: {share:.0%} of the keys "
+            f"{gone:.0f} keys expired over {seconds:.0f} s because of their time to live: {share:.0%} of the keys "
             "have one.",
             [("info", "expired_keys.delta"), ("keyspace", "ttl_coverage")],
         )
@@ -151,7 +152,7 @@ def _nothing_lost(view: View) -> Iterator[tuple[str, list[Cited]]]:
     flushed = any(view.number("commandstats", f"{name}.calls") for name in ("flushall", "flushdb"))
     if evicted == 0 and keys and not flushed and view.number("commandstats", "commands"):
         yield (
-            f"{keys:.0f} keys are there; since the start nothing was evicted or flushed.",
+            f"{keys:.0f} keys exist; nothing has been evicted or flushed since startup.",
             [("keyspace", "keys"), ("info", "evicted_keys"), ("commandstats", "commands")],
         )
 
@@ -160,7 +161,8 @@ def _old_entries(view: View) -> Iterator[tuple[str, list[Cited]]]:
     age, took = view.number("slowlog", "newest_age"), view.number("slowlog", "max_usec")
     if age is not None and took and age > OLD_ENTRY:
         yield (
-            f"The slow log's newest entry is {age:.0f} s old (the slowest took {took / 1000:.0f} ms): nothing since.",
+            f"The slow log's newest entry is {age:.0f} s old (the slowest took "
+            f"{took / 1000:.0f} ms), and there has been nothing since.",
             [("slowlog", "newest_age"), ("slowlog", "max_usec")],
         )
 
@@ -170,7 +172,8 @@ def _quick(view: View) -> Iterator[tuple[str, list[Cited]]]:
     busy, pings = view.number("commandstats", "busy_share"), view.number("latency_sample", "answered")
     if median is not None and slowest is not None and busy is not None and pings:
         yield (
-            f"Of {pings:.0f} PINGs the median took {median:.2g} ms and the slowest {slowest:.2g} ms, and commands take "
+            f"Of {pings:.0f} PINGs, the median took {median:.2g} ms and the slowest "
+            f"{slowest:.2g} ms, and commands take up "
             f"{busy:.1%} of the server's time.",
             [("latency_sample", "median_ms"), ("latency_sample", "max_ms"), ("commandstats", "busy_share")],
         )
@@ -179,9 +182,9 @@ def _quick(view: View) -> Iterator[tuple[str, list[Cited]]]:
 def _few_errors(view: View) -> Iterator[tuple[str, list[Cited]]]:
     new, ever = (view.number("info", f"total_error_replies{part}") for part in (".delta", ""))
     if new == 0 and ever is not None:
-        before = f"; {ever:.0f} since the start" if ever else ""
+        before = f"; {ever:.0f} since startup" if ever else ""
         yield (
-            f"No call ended in an error over the window{before}.",
+            f"No call returned an error over the window{before}.",
             [("info", "total_error_replies.delta"), ("info", "total_error_replies")],
         )
 
@@ -189,7 +192,7 @@ def _few_errors(view: View) -> Iterator[tuple[str, list[Cited]]]:
 def _linked(view: View) -> Iterator[tuple[str, list[Cited]]]:
     link, ago = view.text("replication", "master_link_status"), view.number("replication", "master_last_io_seconds_ago")
     if link == "up":
-        heard = f", and heard of it {ago:.0f} s ago" if ago is not None and ago >= 0 else ""
+        heard = f", and last heard from it {ago:.0f} s ago" if ago is not None and ago >= 0 else ""
         yield (
             f"The replica is connected to its primary{heard}.",
             [("replication", "master_link_status"), ("replication", "master_last_io_seconds_ago")],
@@ -204,7 +207,7 @@ def _whole_cluster(view: View) -> Iterator[tuple[str, list[Cited]]]:
         slots = view.number("cluster", "cluster_slots_ok")
         serves = f", and {slots:.0f} slots are served" if slots is not None else ""
         yield (
-            f"cluster_state is ok{serves}: no key is out of reach now.",
+            f"cluster_state is ok{serves}: every key is reachable now.",
             [("cluster", "cluster_state"), ("cluster", "cluster_slots_ok")],
         )
 
@@ -212,7 +215,10 @@ def _whole_cluster(view: View) -> Iterator[tuple[str, list[Cited]]]:
 def _closed_door(view: View) -> Iterator[tuple[str, list[Cited]]]:
     bind = view.text("config_drift", "bind")
     if bind and all(LOOPBACK.fullmatch(address) for address in bind.split()):
-        yield f"It listens on loopback only ({bind}): nobody comes in from elsewhere.", [("config_drift", "bind")]
+        yield (
+            (f"It listens only on loopback ({bind}): nobody can connect from another machine."),
+            [("config_drift", "bind")],
+        )
     elif view.get("config_drift", "password_set") is True:
         yield "The default user has a password.", [("config_drift", "password_set")]
 

@@ -26,10 +26,11 @@ NAMES: Mapping[str, str] = {
 """What a person calls the readings."""
 WHY: Mapping[Kind | None, str] = {
     "denied": "denied", "unknown-command": "unknown to this server", "not-local": "out of reach on another machine",
-    "timeout": "not answered in time", "malformed": "answered in an unknown form", "not-recorded": "not recorded",
-    "untrusted": "not asked, since a password may not go there", "noauth": "refused, because there was no login",
-    "wrongpass": "refused for a wrong password", "not-pasted": "not pasted",
-    None: "not read in the time and budget that were given",
+    "timeout": "not answered in time", "malformed": "answered in an unknown format", "not-recorded": "not recorded",
+    "untrusted": "not asked, because the password may not be sent "
+        "there", "noauth": "refused, because the client wasn't logged in",
+    "wrongpass": "refused because of a wrong password", "not-pasted": "not pasted",
+    None: "not read within the time and budget given",
 }  # fmt: skip
 EXPECTED = ("slowlog", "clients", "config_get")
 """Readings that every node looked at in depth has, so that a missing one wasn't reached in time."""
@@ -159,7 +160,7 @@ def cant_tell(blind: Sequence[Blind], symptom: str) -> str:
         causes = f"{len(hides)} causes that fit {fit}, such as {', '.join(hides[:SHOWN_CAUSES])}"
     else:
         count = "a cause" if len(hides) == 1 else f"{len(hides)} causes"
-        causes = f"{count} that would fit {fit}: {', '.join(hides)}"
+        causes = f"{count} that fit {fit}: {', '.join(hides)}"
     them = "it" if sum(map(len, by_kind.values())) == 1 else "they"
     return f"{CANT_TELL}: {'; '.join(told)}; {them} would show {causes}."
 

@@ -45,10 +45,13 @@ def with_what(view: View) -> str:
     if not top or share is None:
         return "each of them cheap."
     who = sender(view, top)
-    most = f"{share:.0%} of the time in commands goes into {top.upper()}{', sent by ' + who if who else ''}"
+    most = f"{share:.0%} of the command time is spent in {top.upper()}{', sent by ' + who if who else ''}"
     if large := _reply_bytes(view):
         sent = (view.number("info", "total_net_output_bytes.rate") or 0) / 1e6
-        return f"and sends {sent:.0f} MB a second, {large / 1000:.0f} kB for each: large values are its work; {most}."
+        return (
+            f"and sends {sent:.0f} MB a second, {large / 1000:.0f} kB per command: "
+            f"its work is serving large values; {most}."
+        )
     if each >= DEAR_USEC:
         return f"not all of them cheap: {most}, {each / 1000:.1f} ms a call."
     return f"each of them cheap; {most}."
@@ -89,11 +92,11 @@ def _busiest(view: View) -> tuple[str, ...]:
 def _polled(view: View) -> tuple[str, ...]:
     """The command that waits for work, in place of the one that asks for it and takes most of the time."""
     top, _ = _top(view)
-    return (f"{POLLS[top]} in place of {top.upper()}",) if top in POLLS else ()
+    return (f"{POLLS[top]} instead of {top.upper()}",) if top in POLLS else ()
 
 
 PLACEHOLDERS = (
     Placeholder(name="large_values", example="what GET reads of flags:all (1.4 MB)", values=_large_values),
     Placeholder(name="busiest", example="order-intake", values=_busiest),
-    Placeholder(name="waiting_command", example="BRPOP in place of RPOP", values=_polled),
+    Placeholder(name="waiting_command", example="BRPOP instead of RPOP", values=_polled),
 )

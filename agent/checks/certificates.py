@@ -27,11 +27,11 @@ def certificate_expiry(view: View, limits: Limits) -> Found:
     if chance is None:
         return
     if left <= 0:
-        why = f"{whose} expired {-left / DAY:.1f} days ago: whoever verifies it is refused by its own side."
+        why = f"{whose} expired {-left / DAY:.1f} days ago: every client that verifies it refuses to connect."
         yield view.cause("tls-mismatch", chance, why, *cited)
     elif is_late(view, left, cited):
         when = f"{left / DAY:.0f} days" if left >= 2 * DAY else f"{left / 3600:.0f} hours"
-        why = f"{whose} expires in {when}; from then on whoever verifies it is refused."
+        why = f"{whose} expires in {when}; from then on, clients that verify it will refuse to connect."
         yield view.cause("tls-mismatch", chance, why, *cited)
 
 
@@ -49,4 +49,4 @@ def known_ends(view: View) -> Iterator[tuple[float, str, tuple[Cited, ...]]]:
     for whose in OWN:
         serial, field = view.text("info", f"tls_{whose}_cert_serial"), f"tls_{whose}_cert_expires_in_seconds"
         if serial not in ("", "none") and (left := view.number("info", field)) is not None:
-            yield left, f"The server's {whose} certificate (as INFO has it)", (("info", field),)
+            yield left, f"The server's {whose} certificate (according to INFO)", (("info", field),)

@@ -35,13 +35,13 @@ def maxclients(view: View, limits: Limits) -> Found:
     if full:
         limit = view.number("info", "maxclients")
         of = f"{limit:.0f} clients" if limit else "clients"
-        why = f"The server is at its limit of {of} and turns new ones away."
+        why = f"The server has reached its limit of {of} and turns new ones away."
         yield view.cause("maxclients-exhausted", 0.96, why, *cited)
     elif share is not None and share > limits["clients_of_maxclients_share"]:
-        why = f"{share:.0%} of maxclients are in use; none was turned away over the window."
+        why = f"{share:.0%} of maxclients is in use; nobody was turned away over the window."
         yield view.cause("maxclients-exhausted", 0.4, why, *cited[1:])
     elif share is not None and view.number("info", "rejected_connections.delta") is not None:
-        because = f"{share:.0%} of maxclients are in use, and no connection was rejected over the window."
+        because = f"{share:.0%} of maxclients is in use, and no connection was rejected over the window."
         yield view.not_("maxclients-exhausted", because, *cited[1:])
 
 
@@ -59,14 +59,20 @@ def fd_limit(view: View, limits: Limits) -> Found:
         clamped = limit == soft - RESERVED_FDS and limit < DEFAULT_MAXCLIENTS
         unread = limit is None and full and soft - RESERVED_FDS < DEFAULT_MAXCLIENTS
         if starved:
-            why = f"The process has {fds:.0f} of its {soft:.0f} file descriptors open: it can't accept any more."
+            why = (
+                f"The process has {fds:.0f} of its {soft:.0f} file descriptors "
+                "open, so it can't accept more connections."
+            )
             yield view.cause("fd-limit-clamp", 0.97, why, *cited)
         elif clamped or unread:
-            why = f"The file limit of {soft:.0f} leaves {soft - RESERVED_FDS:.0f} clients; CONFIG SET can't go above."
+            why = (
+                f"The file limit of {soft:.0f} leaves room for {soft - RESERVED_FDS:.0f} "
+                "clients; CONFIG SET can't go above that."
+            )
             asked = re.search(r"max ?clients|file descriptor|ulimit|nofile|too many open", view.symptom, re.IGNORECASE)
             yield view.cause("fd-limit-clamp", 0.98 if full else 0.9 if asked else 0.3, why, *cited)
     elif limit and full and _power_of_two(int(limit) + RESERVED_FDS):
-        why = f"maxclients is {limit:.0f}, which is a file limit of {limit + RESERVED_FDS:.0f} less 32."
+        why = f"maxclients is {limit:.0f}, which is a file limit of {limit + RESERVED_FDS:.0f} minus 32."
         yield view.cause("fd-limit-clamp", 0.6, why, *cited)
 
 
@@ -91,9 +97,9 @@ def leak(view: View, limits: Limits) -> Found:
         if unused / count < 0.6 or idle < limits["leak_idle_seconds"] or not (unused >= enough or few):
             continue
         owner = view.text("clients", f"{at}.name") or view.text("clients", f"{at}.address")
-        why = f"{unused:.0f} of {count:.0f} clients of {owner} did nothing since they connected"
+        why = f"{unused:.0f} of {count:.0f} clients of {owner} have done nothing since they connected"
         cites = [("clients", f"{at}.{field}") for field in ("unused", "count", "idle_median", "address")]
-        why += ", and their number grows." if growing else "."
+        why += ", and their number is growing." if growing else "."
         likely = 0.92 if growing else 0.8 if unused >= enough else 0.6
         cause = view.cause("connection-leak", likely, why, *cites, ("info", "connected_clients.delta"))
         yield weigh(view, limits, cause, [f"{at}_clients"], out=True)
@@ -115,7 +121,9 @@ def churn(view: View, limits: Limits) -> Found:
         yield view.not_("connection-churn", f"{rate:.1f} new connections a second.", cited[0])
         return
     each = commands / rate
-    why = f"{rate:.0f} new connections a second for {commands:.0f} commands a second: {each:.1f} commands each."
+    why = (
+        f"{rate:.0f} new connections a second for {commands:.0f} commands a second: {each:.1f} commands per connection."
+    )
     refused = sum(view.number("info", f"errorstat_{name}.count.rate") or 0 for name in REFUSALS)
     if refused >= rate / 2:
         # Whoever is refused and comes again has no other trouble.

@@ -92,7 +92,7 @@ def pool(view: View, limits: Limits) -> Found:
         return
     if not (calm := idle(view, limits)):
         if calm is False:
-            because = "The server isn't idle, so connections may be held for as long as it takes to answer."
+            because = "The server isn't idle, so connections may simply be waiting for its answers."
             refused = view.first_unavailable("maxclients")
             held_back = [(refused, "unavailable")] if refused else []
             held_back += [("clients", "paused")] if view.number("clients", "paused") else []
@@ -105,11 +105,11 @@ def pool(view: View, limits: Limits) -> Found:
     resting = _held(view, limits, owners)
     used = view.number("info", "connected_clients")
     clients = "" if used is None else f" ({used:.0f} clients)"
-    reported = f"The client reports that its pool has no connection left; the server is idle{clients}"
+    reported = f"The client reports that its connection pool is exhausted, while the server is idle{clients}"
     cited: tuple[Cited, ...] = (("symptom", "text"), *IDLE_CITED)
     if at := blocked or some:
         who = _who(view, at)
-        why = f"{reported}, and the connections of {who} wait in a command that blocks: they hold its pool."
+        why = f"{reported}, and the connections of {who} are waiting in a blocking command: they occupy its pool."
         group = _group(view, at)
         likely = 0.93 if not resting else 0.45
         yield view.cause(
@@ -118,12 +118,14 @@ def pool(view: View, limits: Limits) -> Found:
         )  # fmt: skip
     if not blocked or resting:
         rests = [("clients", f"{resting}.{field}") for field in ("count", "idle_median")] if resting else []
-        why = f"{reported}, so they are all taken within the application."
+        why = f"{reported}, so they are all in use within the application."
         if resting:
-            why = f"{reported}; the connections of {_who(view, resting)} rest, taken and not given back."
+            why = (
+                f"{reported}; the connections of {_who(view, resting)} are idle: taken from the pool and not returned."
+            )
         yield view.cause("pool-exhausted", 0.9 if resting else 0.45 if some else 0.8, why, *cited, *rests)
     if not blocked and not some and view.number("clients", "blocked") is not None and all_seen(view):
-        because = "No owner's connections wait in a command that blocks."
+        because = "No application's connections are waiting in a blocking command."
         yield view.not_("blocking-in-pool", because, ("clients", "blocked"))
 
 
@@ -147,7 +149,9 @@ def starved(view: View, limits: Limits) -> Found:
     if words is None:
         return
     if idle(view, limits):
-        why = f"The client's own report says that it's busy ({words[0]}), and the server is idle and answers promptly."
+        why = (
+            f"The client's own report says that it is busy ({words[0]}), while the server is idle and answers promptly."
+        )
         yield view.cause("client-starved", 0.8, why, ("symptom", "text"), *IDLE_CITED[:3])
     elif idle(view, limits) is False and view.last("commandstats") and view.last("latency_sample"):
         yield view.not_("client-starved", "The server itself isn't idle.", *IDLE_CITED[:2])
@@ -168,28 +172,28 @@ def retry_storm(view: View, limits: Limits) -> Found:
 
 
 def _storm_since(view: View, limits: Limits, rate: float) -> Found:
-    """Against the good day: many times its connections and commands, for the same data."""
+    """Compared with the baseline: many times its connections and commands, for the same data."""
     reported = mention(BLIP_WORDS, view.symptom) is not None
     cites: tuple[Cited, ...] = (("info", "total_connections_received.rate"), *cited(*BUSIER, *UNMOVED))
     if all(as_ever(view, limits, figure) for figure in BUSIER):
         if reported or rate >= limits["churn_connections_per_second"]:
-            yield view.not_("retry-storm", f"As on the good day: {compared(view, BUSIER)}.", *cites)
+            yield view.not_("retry-storm", f"As in the baseline: {compared(view, BUSIER)}.", *cites)
         return
     far = (times(view, BUSIER[0]) or 0) >= limits["storm_ratio"] and risen(view, limits, BUSIER[1])
     if rate < limits["churn_connections_per_second"] or not far:
         if reported:
-            yield view.not_("retry-storm", f"Against the good day: {compared(view, BUSIER)}.", *cites)
+            yield view.not_("retry-storm", f"Compared with the baseline: {compared(view, BUSIER)}.", *cites)
         return
     moved = [one for one in UNMOVED if risen(view, limits, one) or fallen(view, limits, one)]
-    why = f"Against the good day: {compared(view, BUSIER)}"
+    why = f"Compared with the baseline: {compared(view, BUSIER)}"
     if moved:
-        why += f"; yet {compared(view, moved)}, so it may be other work, not the same tried again."
+        why += f"; but {compared(view, moved)}, so it may be different work and not retries."
         yield view.cause("retry-storm", 0.6 if reported else 0.35, why, *cites)
     elif reported:
-        why += ", for the same data: what was reported is over, and its load stays."
+        why += ", for the same data: the reported incident is over, but the load has stayed."
         yield view.cause("retry-storm", 0.93, why, ("symptom", "text"), *cites)
     else:
-        yield view.cause("retry-storm", 0.7, f"{why}, for the same data: they look like retries.", *cites)
+        yield view.cause("retry-storm", 0.7, f"{why}, for the same data: these look like retries.", *cites)
 
 
 def _storm_ever(view: View, limits: Limits) -> Found:
@@ -208,15 +212,20 @@ def _storm_ever(view: View, limits: Limits) -> Found:
     times = rate / max(usual, 0.1)
     if rate < limits["churn_connections_per_second"] or times < limits["storm_ratio"]:
         if mention(BLIP_WORDS, view.symptom):
-            because = f"{rate:.0f} new connections a second, {usual:.1f} on average before."
+            because = f"{rate:.0f} new connections a second, compared with {usual:.1f} on average before."
             yield view.not_("retry-storm", because, cites[0], cites[1], cites[6])
         return
-    why = f"{rate:.0f} new connections and {commands:.0f} commands a second, {usual:.1f} and {usually:.0f} before"
+    why = (
+        f"{rate:.0f} new connections and {commands:.0f} commands a second, compared "
+        f"with {usual:.1f} and {usually:.0f} before"
+    )
     if mention(BLIP_WORDS, view.symptom):
-        why += ": what was reported is over, and its load stays."
+        why += ": the reported incident is over, but the load has stayed."
         yield view.cause("retry-storm", 0.88, why, *cites, ("symptom", "text"))
     else:
-        yield view.cause("retry-storm", 0.45, f"{why}: they may be retries, or a new way to connect.", *cites)
+        yield view.cause(
+            "retry-storm", 0.45, f"{why}: these may be retries, or clients now connect differently.", *cites
+        )
 
 
 def _before(view: View, counter: str) -> float | None:

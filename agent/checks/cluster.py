@@ -42,20 +42,20 @@ def slots_down(view: View, limits: Limits) -> Found:
     if unserved is None:
         return
     whole = view.text("cluster", "cluster-require-full-coverage") != "no"
-    reach = "every key is refused for it" if whole else "their keys are refused, the others are served"
+    reach = "every key is refused as a result" if whole else "their keys are refused, while the others are served"
     if unserved > 0 and (by := outvoted(view)):
         yield from cut_off(view, by)
     elif homeless := _homeless(view):
         # Such a node is never called failed: CLUSTER INFO counts its slots as served, and no replica stands for them.
         why = (
-            f"{homeless:.0f} of {SLOTS} slots belong to a primary that no address is known of any more: at its old one"
+            f"{homeless:.0f} of {SLOTS} slots belong to a primary whose address is no longer known: at its old address"
         )
-        why += " another node answers, as one does that came back without its nodes.conf; clients are sent nowhere."
+        why += " a different node answers, as happens after a restart without nodes.conf; clients are sent nowhere."
         yield view.cause("cluster-slots-down", 0.97, why, *cited, ("cluster", "nodes.noaddr"))
     elif unserved > 0:
         why = f"{unserved:.0f} of {SLOTS} slots have no working primary"
         if nobody:
-            why += f", {nobody:.0f} of them belong to nobody"
+            why += f", and {nobody:.0f} of them belong to no node"
         why += told(view) + without_majority(view)
         # What only this node suspects may be its own link.
         agreed = failed or nobody or state == "fail" or _unreached(view, view.text("cluster", "down1.address"))
@@ -63,7 +63,8 @@ def slots_down(view: View, limits: Limits) -> Found:
         yield _with_heirs(view, cause)
     elif state == "fail":
         why = (
-            "This node says that the cluster is down although every slot has a primary: it's cut off from the majority."
+            "This node says that the cluster is down although every slot has a "
+            "primary: it is cut off from the majority."
         )
         yield view.cause(
             "cluster-slots-down", 0.85, why, *cited, ("cluster", "nodes.pfail"), ("cluster", "disconnected")
@@ -106,19 +107,24 @@ def non_cluster_client(view: View, limits: Limits) -> Found:
     )  # fmt: skip
     share = moved / max(1.0, moved + done)
     if crossed > 0:
-        why = f"{crossed:.0f} commands over the window had keys of several slots (CROSSSLOT); that never works here."
+        why = (
+            f"{crossed:.0f} commands over the window used keys from several slots "
+            "(CROSSSLOT), which never works in a cluster."
+        )
         yield view.cause("non-cluster-client", 0.94 if crossed > 1 else 0.85, why, *cited)
     elif moved > 1 and share >= limits["moved_share"]:
         why = f"{moved:.0f} commands over the window, {share:.0%}, were sent to the wrong node (MOVED)"
-        yield view.cause("non-cluster-client", 0.94, f"{why}: that client doesn't know the slots.", *cited)
+        yield view.cause(
+            "non-cluster-client", 0.94, f"{why}: that client doesn't know which node serves which slot.", *cited
+        )
     elif moved > 0:
-        why = f"{moved:.0f} commands over the window got MOVED, as a client does while it learns the slots again."
+        why = f"{moved:.0f} commands over the window got MOVED, as happens while a client refreshes its slot map."
         yield view.cause("non-cluster-client", 0.35, why, *cited)
     elif view.number("info", "total_error_replies") is not None and not any(
         view.number("info", f"errorstat_{name}.count") for name in ("MOVED", "CROSSSLOT")
     ):
         # A server that counts errors lists only those that occurred.
-        because = "No client got MOVED or CROSSSLOT since the start."
+        because = "No client has got MOVED or CROSSSLOT since startup."
         yield view.not_("non-cluster-client", because, ("info", "total_error_replies"), cited[3])
 
 
@@ -139,9 +145,11 @@ def open_slot(view: View, limits: Limits) -> Found:
     asked = sum(view.number("info", f"errorstat_{word}.count.delta") or 0 for word in ("ASK", "TRYAGAIN"))
     what = f"{migrating + importing:.0f} slots are open here ({migrating:.0f} migrating, {importing:.0f} importing)"
     if _moving(view):
-        yield view.cause("open-slot", 0.4, f"{what}, and their keys are being moved: a migration is under way.", *cited)
+        yield view.cause(
+            "open-slot", 0.4, f"{what}, and their keys are being moved: a migration is in progress.", *cited
+        )
         return
-    why = f"{what}, and nobody moves their keys"
+    why = f"{what}, but nothing is moving their keys"
     why += f"; {asked:.0f} commands over the window got ASK or TRYAGAIN." if asked else "."
     yield view.cause("open-slot", 0.95 if asked else 0.88, why, *cited)
 
@@ -182,7 +190,7 @@ def hot_shard(view: View, limits: Limits) -> Found:
         return
     hot = cpu >= limits["hot_shard_cpu"] and cpu >= factor * idle
     why = f"This node runs {mine:.0f} commands a second and uses {cpu:.0%} of a core"
-    why += f", the others {usual:.0f} and {idle:.0%}"
+    why += f", while the others run {usual:.0f} and use {idle:.0%}"
     share = view.number("cluster", "my_share")
     why += f", and it has {share:.0%} of the slots." if share is not None else "."
     why += _hottest(view, factor)
@@ -197,7 +205,7 @@ def _hottest(view: View, factor: float) -> str:
     told = ""
     first, second = (view.number("cluster", f"hot{number}.cpu_usec") for number in (1, 2))
     if first and first >= factor * (second or 0):
-        told += f" Slot {view.text('cluster', 'hot1.slot')} has taken {first / 1e6:.1f} s of CPU, the next one"
+        told += f" Slot {view.text('cluster', 'hot1.slot')} has taken {first / 1e6:.1f} s of CPU, the next busiest"
         told += f" {(second or 0) / 1e6:.1f} s."
     if (share := view.number("cluster", "hotkey1.share")) is not None and share >= HOT_KEY:
         told += f" The key {view.text('cluster', 'hotkey1.key')} took {share:.0%} of the CPU while HOTKEYS counted."

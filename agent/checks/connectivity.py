@@ -20,7 +20,9 @@ def vouched(view: View) -> bool:
 
 def unreachable_from_here(view: View) -> Found:
     """The finding about a node that its peers see up."""
-    why = "This node isn't reached from here, and its peers see it up: its address may be one of their own network."
+    why = (
+        "This node can't be reached from here, but its peers see it as up: its address may belong to their own network."
+    )
     yield view.cause("firewall-drop", 0.3, why, ("connect", "unavailable"), ("connect", "stage"))
 
 
@@ -31,11 +33,13 @@ def rejected(view: View) -> str | None:
     """Why the ICMP error that answered the connect is a rule's doing, or None: a host refuses TCP without ICMP."""
     icmp, own = view.text("connect", "icmp"), view.get("connect", "icmp_from") == view.get("connect", "address")
     if icmp == "prohibited":
-        return "The connect is answered with ICMP's administratively prohibited: a firewall rule rejects it."
+        return 'The connection attempt is answered with ICMP "administratively prohibited": a firewall rule rejects it.'
     if icmp == "port-unreachable":
-        return "The connect is answered by ICMP, and not by TCP as a closed port does: a firewall rule rejects it."
+        return (
+            "The connection attempt is answered by ICMP, not by TCP as a closed port would: a firewall rule rejects it."
+        )
     if icmp in ("host-unreachable", "net-unreachable") and own:
-        return "The host itself says that it can't be reached: a firewall rule rejects the connect."
+        return "The host itself reports that it can't be reached: a firewall rule rejects the connection."
     return None
 
 
@@ -43,8 +47,9 @@ SHOWN_OTHERS = 3
 """Other servers that are named."""
 _ENDS = {
     "shutdown": " Its log ends with an orderly shutdown{age}: somebody or something stopped it (SIGTERM, SHUTDOWN).",
-    "crash": " Its log ends with a crash{age}{signal}: keep that report, and see whether a later release fixes it.",
-    "failed": " Its log ends with an error{age} over which it gave up.",
+    "crash": " Its log ends with a crash{age}{signal}: keep the crash report, "
+        "and check whether a later release fixes it.",
+    "failed": " Its log ends with a fatal error{age}.",
     "stops": " Its log just stops{age}: it was killed from outside.",
 }  # fmt: skip
 """What the end of a log says of a death."""
@@ -98,13 +103,13 @@ def process_down(view: View, limits: Limits) -> Found:
         why += last_words(view)
         if others := other_servers(view):
             at = " and ".join(others[:SHOWN_OTHERS])
-            why += f" On this machine a server listens at {at}: if that one was meant, the URL has the wrong port."
+            why += f" A server on this machine listens at {at}: if you meant that one, the URL has the wrong port."
             told.append(("process", "servers_listen_at"))
         yield view.cause("process-down", 0.97, why, *cited, *told)
     elif listening is True:
         yield view.cause(
             "firewall-drop", 0.7,
-            "The connection is refused although a server listens at that address: a rule rejects it.", *cited,
+            "The connection is refused although a server listens at that address: a firewall rule rejects it.", *cited,
         )  # fmt: skip
         yield view.not_("process-down", "A server listens at that address.", ("process", "listening"))
     elif rejected(view):
@@ -113,7 +118,8 @@ def process_down(view: View, limits: Limits) -> Found:
     else:
         yield view.cause(
             "process-down", 0.85,
-            "The connection is refused at once. From another machine a firewall that rejects by TCP looks the same.",
+            "The connection is refused at once. Seen from another machine, a firewall "
+        "that rejects with TCP resets looks the same.",
             *cited,
         )  # fmt: skip
 
@@ -144,20 +150,26 @@ def process_frozen(view: View, limits: Limits) -> Found:
     queue, role = ("sockets", "recv_q"), _role(view)
     if stopped is True or view.get("process", "cgroup_frozen") is True:
         how = "stopped (state T)" if stopped is True else "frozen by its control group"
-        why = f"The process is {how}: the kernel accepts connections, and nothing answers."
+        why = f"The process is {how}: the kernel accepts connections, but nothing answers."
         cited = *cited, ("process", "cgroup_frozen")
         yield view.cause("process-frozen", 0.97, why, *cited, queue, *role)
     elif silence is not None and mute:
         if state == "D":
-            why = "The process is in uninterruptible sleep (state D), and nothing was answered: storage or memory."
+            why = (
+                "The process is in uninterruptible sleep (state D) and doesn't "
+                "answer: it is waiting for storage or memory."
+            )
             yield view.cause("process-frozen", 0.9, why, *cited, *role)
         elif view.last("process") is None or view.unavailable("process"):
-            why = f"TCP connects, and nothing came back in {waited:.1f} s, longer than a script stays mute."
+            why = (
+                f"TCP connects, but nothing came back in {waited:.1f} s, longer "
+                "than a running script would stay silent."
+            )
             # Behind a proxy's own listener the silence may be the proxy's.
             proxied = view.get("process", "locality") == "foreign-listener"
             yield view.cause("process-frozen", 0.55 if proxied else 0.8, why, *cited, ("connect", "tcp_ms"), *role)
         else:
-            why = f"TCP connects, nothing came back in {waited:.1f} s, and yet the process isn't stopped."
+            why = f"TCP connects and nothing came back in {waited:.1f} s, yet the process isn't stopped."
             yield view.cause("process-frozen", 0.4, why, *cited)
     elif silence is not None and silence.get("ping_answered") is True:
         yield view.not_("process-frozen", "The server answers.", ("silence", "ping_answered"))
@@ -170,7 +182,9 @@ def firewall_drop(view: View, limits: Limits) -> Found:
         yield view.cause(
             "firewall-drop", 0.92, why_not, ("connect", "unavailable"), *REJECTED, ("connect", "tcp_error")
         )
-        yield view.not_("process-down", "A dead process on a live host refuses by TCP.", *REJECTED)
+        yield view.not_(
+            "process-down", "If only the process were dead, the host would refuse with a TCP reset.", *REJECTED
+        )
         return
     if view.unavailable("connect") != "timeout" or view.get("connect", "stage") != "tcp":
         return
@@ -181,15 +195,18 @@ def firewall_drop(view: View, limits: Limits) -> Found:
     if overflowing(view):
         yield view.not_("firewall-drop", "The listener's own queue is full.", ("sockets", "recv_q"))
         return
-    why = "The TCP connect runs into its time-out: packets are dropped on the way, or the host is gone."
+    why = "The TCP connection attempt times out: packets are dropped on the way, or the host is down."
     yield view.cause("firewall-drop", 0.85, why, *cited, ("process", "listening"))
-    yield view.not_("process-down", "A dead process on a live host refuses at once.", *cited)
+    yield view.not_("process-down", "If only the process were dead, the host would refuse at once.", *cited)
 
 
 def protected_mode(view: View, limits: Limits) -> Found:
     """The greeting is -DENIED."""
     if tool := view.first_unavailable("protected"):
-        why = "The server refuses every connection that isn't from loopback: protected-mode, and no password is set."
+        why = (
+            "The server refuses every connection that isn't from loopback: "
+            "protected mode is on, and no password is set."
+        )
         yield view.cause("protected-mode-denied", 0.98, why, (tool, "unavailable"))
 
 
@@ -199,7 +216,7 @@ def loading(view: View, limits: Limits) -> Found:
     # A stopped process reads nothing, whatever it has open.
     halted = view.get("process", "stopped") is True or view.get("process", "cgroup_frozen") is True
     if not tool and not halted and silent(view) and view.get("process", "loading_file"):
-        why = "The server doesn't answer and is reading its data file: it's loading the dataset."
+        why = "The server doesn't answer and is reading its data file: it is loading its dataset."
         yield view.cause("loading-dataset", 0.92, why, ("process", "loading_file"), ("process", "uptime_seconds"),
                          ("connect", "unavailable"), ("silence", "unavailable"))  # fmt: skip
     elif tool or view.number("info", "loading") == 1:
@@ -240,7 +257,10 @@ def listen_backlog(view: View, limits: Limits) -> Found:
         ("info", "rejected_connections.delta"),
     )  # fmt: skip
     if overflowing(view) and limit is not None:
-        why = f"{queued:.0f} connections wait to be accepted in a queue for {limit:.0f}, {dropped:.0f} were dropped."
+        why = (
+            f"{queued:.0f} connections are waiting to be accepted in a queue for "
+            f"{limit:.0f}, and {dropped:.0f} were dropped."
+        )
         small = limit <= SMALL_BACKLOG
         # A long queue that is full is what a stopped process leaves behind; a short one fills by itself.
         yield view.cause("listen-backlog-overflow", 0.98 if small else 0.8, why, *cited)
@@ -248,10 +268,10 @@ def listen_backlog(view: View, limits: Limits) -> Found:
         why = f"{dropped:.0f} connections were dropped over the window because a listen queue was full."
         yield view.cause("listen-backlog-overflow", 0.85, why, *cited)
     elif dropped > 0:
-        why = "Listen queues on this machine overflowed over the window; which one isn't known."
+        why = "Listen queues on this machine overflowed over the window; it isn't known which."
         yield view.cause("listen-backlog-overflow", 0.4, why, *cited)
     elif queued == 0 and counted is not None:
-        yield view.not_("listen-backlog-overflow", "Nothing waits to be accepted.", *cited[:3])
+        yield view.not_("listen-backlog-overflow", "No connection is waiting to be accepted.", *cited[:3])
 
 
 FAMILY = Family(

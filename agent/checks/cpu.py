@@ -59,18 +59,23 @@ def lua_busy(view: View, limits: Limits) -> Found:
     wrote, tried = SAYS_WRITTEN.search(view.symptom), TRIED_TO_KILL.search(view.symptom)
     # Of a function SCRIPT KILL fails in any case: it's the wrong one of two.
     if wrote or (tried and (view.get("script", "running") != "function" or "function" in tried[0].lower())):
-        how = "it was answered with UNKILLABLE, or wrote" if wrote else "an attempt to kill it failed"
-        why = f"{what} is running, and by the report {how}: what has written isn't ended halfway."
+        how = "the answer was UNKILLABLE, or it has written" if wrote else "an attempt to kill it failed"
+        why = (
+            f"{what} is running, and according to the report {how}: a script that has written can't be stopped halfway."
+        )
         yield view.cause("lua-unkillable", 0.85 if wrote else 0.7, why, ("symptom", "text"), *cited)
         if wrote:
-            yield view.not_("lua-busy", "By the report it has written already.", ("symptom", "text"))
+            yield view.not_("lua-busy", "According to the report, it has already written.", ("symptom", "text"))
         else:
-            why = f"{what} is running and {for_long}; by the report a kill failed, but not with what error."
+            why = (
+                f"{what} is running and {for_long}; according to the report an attempt "
+                "to kill it failed, but not with which error."
+            )
             yield view.cause("lua-busy", 0.3, why, *cited)
         return
-    unread = "Whether it wrote already can't be read; only an attempt to kill it shows that."
+    unread = "It can't be read whether it has already written; only an attempt to kill it shows that."
     yield view.cause("lua-busy", 0.65, f"{what} is running and {for_long}. {unread}", *cited)
-    why = f"{what} is running. {unread} If SCRIPT KILL or FUNCTION KILL answers UNKILLABLE, this is it."
+    why = f"{what} is running. {unread} If SCRIPT KILL or FUNCTION KILL answers UNKILLABLE, this is the cause."
     yield view.cause("lua-unkillable", 0.35, why, *cited)
 
 
@@ -84,9 +89,9 @@ def _what_runs(view: View) -> str:
 def _cannot_write(view: View) -> str | None:
     """Why what runs can't have written, or None."""
     if view.get("script", "command") == "FCALL_RO":
-        return "FCALL_RO runs functions that can't write, so a kill ends it."
+        return "FCALL_RO runs functions that can't write, so it can be killed."
     if view.get("script", "role") == "replica":
-        return "This is a replica, on which scripts don't write (unless replica-read-only is no), so a kill ends it."
+        return "This is a replica, where scripts can't write (unless replica-read-only is no), so it can be killed."
     return None
 
 
@@ -109,8 +114,11 @@ def cpu_saturated(view: View, limits: Limits) -> Found:
         # One that was only held up itself is what such a thread brings about.
         slow = any(isinstance(one, Cause) and one.probability >= 0.5 for one in slow_command(view, limits))
         if run + wait >= NEVER_IDLE and run >= LEAST_RUN and not slow:
-            why = f"The main thread is never idle: it runs {run:.0%} of the time and waits {wait:.0%} for a core that"
-            why += f" others on this machine have, for {rate:.0f} commands a second, {busy.with_what(view)}"
+            why = (
+                f"The main thread is never idle: it runs {run:.0%} of the time "
+                f"and waits {wait:.0%} of it for a core that"
+            )
+            why += f" other processes are using, for {rate:.0f} commands a second, {busy.with_what(view)}"
             yield view.cause("cpu-saturated", 0.65, why, *cited, *busy.cited(view))
         else:
             yield view.not_("cpu-saturated", f"The main thread uses {share:.0%} of a core.", *cited[:2])
@@ -123,7 +131,7 @@ def cpu_saturated(view: View, limits: Limits) -> Found:
 def diagnostics(view: View, limits: Limits) -> Found:
     """The slow log was switched off: what ran long isn't known."""
     if slowlog_off(view):
-        why = "The slow log is switched off, so which commands ran long isn't known."
+        why = "The slow log is switched off, so it isn't known which commands were slow."
         cited = ("config_get", "slowlog-log-slower-than"), ("config_get", "slowlog-max-len")
         yield view.cause("diagnostics-disabled", 0.9, why, *cited)
 

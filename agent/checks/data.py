@@ -92,9 +92,9 @@ def data_gone(view: View, limits: Limits) -> Found:
     by, clients = _flushers(view)
     if (now and (view.number("keyspace", "keys.delta") or 0) < 0) or (flushed and said):
         names = " and ".join(name.upper() for name in FLUSHES if view.number("commandstats", f"{name}.calls"))
-        why = f"Flushed: {names} was called {times(flushed)} since the start"
+        why = f"Flushed: {names} was called {times(flushed)} since startup"
         why += f", {now:.0f} of them within the window" if now else ""
-        why += f", by {by}" if by else "; the client that did it isn't connected any more"
+        why += f", by {by}" if by else "; the client that did it is no longer connected"
         probability = 0.94 if said and (emptied or now) else 0.6 if now else 0.4
         yield view.cause("data-gone", probability, f"{why}; {keys:.0f} keys are here now. {others}", *cited, *clients)
         return
@@ -107,24 +107,24 @@ def data_gone(view: View, limits: Limits) -> Found:
     new = not lived and view.number("log", "started_age") is not None
     removed = not lived and (evicted or (new and expired and expired >= _NEARLY_ALL * max(keys, 1)))
     if view.text("info", "role") == "slave" and _synced_empty(view, limits):
-        why = f"Synced from an empty primary: this replica copied it, and has {keys:.0f} keys. {others}"
+        why = f"Synced from an empty primary: this replica copied it and now has {keys:.0f} keys. {others}"
         yield view.cause("data-gone", 0.85, why, *cited, *_SYNCED)
     elif _began_empty(view, limits) and not (removed and _missing(view, limits)):
         likely = 0.93 if lived else 0.3 if new else 0.75 if emptied else 0.45
         why = f"Restarted empty: it started {up:.0f} s ago, keeps neither snapshots nor an append-only file, and loaded"
-        why += f" nothing; {keys:.0f} keys came since. {others}"
+        why += f" nothing; {keys:.0f} keys have been added since. {others}"
         more = (("persistence", "config.save"), ("persistence", "aof_enabled"), ("log", "previous_pid"),
                 ("log", "started_age"), ("log", "previous_end"), ("disk", "rdb_bytes"),
                 ("info", "connected_slaves"))  # fmt: skip
         yield view.cause("data-gone", likely, why, ("info", "uptime_in_seconds"), *more, *cited)
     elif evicted and _missing(view, limits) and evicted >= limits["data_removed_share"] * (keys + evicted):
         policy = view.text("memory", "maxmemory_policy")
-        why = f"Evicted: {evicted:.0f} keys were removed since the start to make room ({policy}). {others}"
+        why = f"Evicted: {evicted:.0f} keys have been removed since startup to make room ({policy}). {others}"
         likely = 0.85 if hardly_written(view) else 0.7
         yield view.cause("data-gone", likely, why, ("keyspace", "evicted_keys"), ("memory", "maxmemory_policy"), *cited)
     elif expired and emptied and _missing(view, limits) and expired >= _NEARLY_ALL * max(keys, 1):
         why = (
-            f"Expired: the time to live of {expired:.0f} keys ended since the start; {keys:.0f} keys are here. {others}"
+            f"Expired: the time to live of {expired:.0f} keys has ended since startup; {keys:.0f} keys remain. {others}"
         )
         yield view.cause("data-gone", 0.75, why, ("info", "expired_keys"), ("commandstats", "expire.calls"), *cited)
 
@@ -137,13 +137,16 @@ def _unsaid(view: View, limits: Limits, flushed: float, lived: bool, others: str
         return
     up = view.number("info", "uptime_in_seconds") or 0
     why = (
-        "Synced from an empty primary: this replica had data in this life and copied a primary without any" if synced
+        "Synced from an empty primary: this replica had data since its last "
+        "start and then copied a primary without any" if synced
         else f"Restarted empty: it started {up:.0f} s ago without snapshots or an append-only file" if restarted
-        else f"Flushed: FLUSHALL or FLUSHDB was called {times(flushed)} since the start"
+        else f"Flushed: FLUSHALL or FLUSHDB was called {times(flushed)} since startup"
     )  # fmt: skip
     # A cache that is emptied on purpose is filled again by those who miss.
     empty = view.number("keyspace", "keys") == 0
-    why += f", and clients look up what isn't here{'' if empty else '; a cache may mean it so'}. {others}"
+    why += (
+        f", and clients look up keys that don't exist{'' if empty else ', which can be normal for a cache'}. {others}"
+    )
     yield view.cause("data-gone", 0.6 if empty else UNSAID, why, ("log", "previous_pid"), *_SYNCED,
                      ("persistence", "config.save"), ("persistence", "aof_enabled"), *cited)  # fmt: skip
 
@@ -168,12 +171,12 @@ def _others(view: View, flushed: float, evicted: float | None, expired: float | 
     up, role = view.number("info", "uptime_in_seconds") or 0, view.text("info", "role")
     loaded = view.get("log", "loaded.count") is not None or view.get("log", "load_done.count") is not None
     parts = [
-        f"flushes {flushed:.0f}", f"evicted {evicted:.0f}" if evicted is not None else "evicted not read",
-        f"expired {expired:.0f}" if expired is not None else "expired not read",
-        f"up {up:.0f} s{' and data was loaded at its start' if loaded else ''}",
-        "a replica of another server" if role == "slave" else "no replica now",
+        f"flushes {flushed:.0f}", f"evicted {evicted:.0f}" if evicted is not None else "evictions not read",
+        f"expired {expired:.0f}" if expired is not None else "expiries not read",
+        f"up {up:.0f} s{' and data was loaded at startup' if loaded else ''}",
+        "a replica of another server" if role == "slave" else "not a replica now",
     ]  # fmt: skip
-    return f"By the counters since the start: {', '.join(parts)}."
+    return f"Counters since startup: {', '.join(parts)}."
 
 
 def _databases(view: View) -> dict[int, float]:
@@ -209,8 +212,8 @@ def wrong_database(view: View, limits: Limits) -> Found:
         ("keyspace", f"db{full}.keys"), ("clients", f"db{full}.readers"), ("keyspace", "keyspace_misses.delta"),
         ("keyspace", "hit_ratio"),
     )  # fmt: skip
-    why = f"{by} reads in database {db}, which holds no key; {held[full]:.0f} keys stand in database {full}"
-    why += ", which no reading client has selected." if not selected.get(full) else ", where others read."
+    why = f"{by} reads in database {db}, which has no keys; {held[full]:.0f} keys are in database {full}"
+    why += ", which no reading client has selected." if not selected.get(full) else ", where other clients read."
     said = mention(GONE, view.symptom) is not None
     enough = misses >= limits["data_lookups"] and bool(_missing(view, limits))
     if enough and not selected.get(full):
@@ -235,8 +238,14 @@ def queue_evicted(view: View, limits: Limits) -> Found:
         ("memory", "maxmemory_policy"), ("keyspace", "evicted_keys"), ("keyspace", "evicted_keys.delta"),
         ("commandstats", f"{command}.calls"), ("memory", "maxmemory_used_share"), *clients,
     )  # fmt: skip
-    why = f"{evicted:.0f} keys were evicted since the start, {now:.0f} over the window, under {policy}, and queues live"
-    why += f" here ({command.upper()} by {by or 'clients'}): a whole queue is one key, and goes without an error."
+    why = (
+        f"{evicted:.0f} keys were evicted since startup, {now:.0f} over the "
+        f"window, under {policy}, and there are queues"
+    )
+    why += (
+        f" here ({command.upper()} by {by or 'clients'}): a queue is a single "
+        "key, and can be evicted without any error."
+    )
     said = mention(JOBS_LOST, view.symptom) is not None
     if said:
         yield view.cause("queue-evicted", 0.94 if now else 0.85, why, *cited)

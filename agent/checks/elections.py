@@ -51,13 +51,13 @@ def seen_from_here(view: View, address: str) -> str:
     if peer is None:
         return "not looked at from here"
     if peer.get("process", "stopped") is True:
-        return "its process is stopped, and may go on"
+        return "its process is stopped and may be resumed"
     kind = peer.unavailable("connect")
     if kind == "refused":
         return "nothing listens there"
     if kind is None and peer.last("connect") is not None:
-        return "it answers from here: it lives, and the others don't reach its bus"
-    return f"no answer from here ({kind}): it may live" if kind else ""
+        return "it answers from here: it is alive, but the others can't reach its cluster bus"
+    return f"no answer from here ({kind}): it may still be alive" if kind else ""
 
 
 def heir(view: View, address: str) -> View | None:
@@ -74,7 +74,7 @@ def heir(view: View, address: str) -> View | None:
 def obstacle(replica: View) -> tuple[str, tuple[Cited, ...]]:
     """Why this replica doesn't stand for election though a majority could elect it, and what shows it."""
     if replica.text("cluster", "cluster-replica-no-failover") == "yes":
-        return "cluster-replica-no-failover is yes there", (("cluster", "cluster-replica-no-failover"),)
+        return "it has cluster-replica-no-failover yes", (("cluster", "cluster-replica-no-failover"),)
     told = replica.text("log", "failover_aborted.reason")
     gone = replica.number("replication", "master_link_down_since_seconds")
     factor = replica.number("cluster", "cluster-replica-validity-factor")
@@ -84,8 +84,8 @@ def obstacle(replica: View) -> tuple[str, tuple[Cited, ...]]:
     oldest = timeout / 1000 * (1 + (VALIDITY if factor is None else factor)) + period
     aged = gone is not None and factor != 0 and gone > oldest
     if aged or told.startswith("Disconnected from"):
-        why = "its data is too old by cluster-replica-validity-factor there"
-        why += f": its link has been down for {gone:.0f} s, of {oldest:.0f} s allowed" if aged else ""
+        why = "its data is too old according to its cluster-replica-validity-factor"
+        why += f": its link has been down for {gone:.0f} s of the {oldest:.0f} s allowed" if aged else ""
         return why, (
             ("replication", "master_link_down_since_seconds"), ("cluster", "cluster-replica-validity-factor"),
             ("cluster", "cluster-node-timeout"), ("log", "failover_aborted.reason"),
@@ -100,12 +100,12 @@ def told(view: View) -> str:
         return ""
     if len(lost) == 1:
         seen, living = view.text("cluster", f"{lost[0].at}.state"), view.number("cluster", f"{lost[0].at}.replicas_ok")
-        replicas = {0: "no replica of it is alive", 1: "1 replica of it is alive"}
-        which = replicas.get(int(living or 0), f"{living or 0:.0f} replicas of it are alive")
+        replicas = {0: "none of its replicas is alive", 1: "1 of its replicas is alive"}
+        which = replicas.get(int(living or 0), f"{living or 0:.0f} of its replicas are alive")
         text = f": {lost[0].address} is seen as {seen}, and {which}"
         replica = heir(view, lost[0].address) if living else None
         stands = obstacle(replica)[0] if replica and view.get("cluster", "majority") is not False else ""
-        return text + (f", which doesn't stand for election, since {stands}" if stands else "")
+        return text + (f", which doesn't stand for election because {stands}" if stands else "")
     names = ", ".join(one.address for one in lost[:MOST_NAMED])
     more = f" and {len(lost) - MOST_NAMED} more" if len(lost) > MOST_NAMED else ""
     return f": the primaries {names}{more} are gone"
@@ -118,13 +118,13 @@ def without_majority(view: View) -> str:
     left, gone = view.number("cluster", "primaries_ok") or 0, len(list(lost_primaries(view)))
     are = "is" if left == 1 else "are"
     of = f" of {left + gone:.0f}" if 0 < gone < SHOWN else ""
-    return f"; {left:.0f}{of} primaries with slots {are} left, no majority, so no replica can be elected"
+    return f"; only {left:.0f}{of} primaries with slots {are} left, which is no majority, so no replica can be elected"
 
 
 def cut_off(view: View, by: View) -> Found:
     """This node sees no majority while another one does."""
-    why = f"This node sees no majority of the primaries, while {by.node} sees one and says that the cluster is ok"
-    why += ": it's this node that is cut off, and only its clients are refused."
+    why = f"This node can't see a majority of the primaries, while {by.node} can and says that the cluster is ok"
+    why += ": this node is cut off, and only its own clients are refused."
     cause = view.cause(
         "cluster-slots-down", 0.9, why, ("cluster", "cluster_state"), ("cluster", "primaries_ok"),
         ("cluster", "nodes.pfail"), ("cluster", "disconnected"),
@@ -148,7 +148,7 @@ def _heirs(view: View) -> tuple[str, ...]:
     for one in list(lost_primaries(view))[:MOST_NAMED]:
         if replica := heir(view, one.address):
             found.append(f"{replica.node} (for {one.address})")
-    return (", ".join(found),) if found else ("the replica of each failed primary that has the newest data",)
+    return (", ".join(found),) if found else ("the replica with the newest data for each failed primary",)
 
 
 def _elected(view: View) -> tuple[str, ...]:
@@ -158,16 +158,16 @@ def _elected(view: View) -> tuple[str, ...]:
         replica = heir(view, one.address)
         why = obstacle(replica)[0] if replica else ""
         if replica:
-            after = f"; {why}" if why else "; an election may be under way: wait 10 s and look again first"
+            after = f"; {why}" if why else "; an election may be in progress: wait 10 s and look again first"
             found.append(f"{replica.node} (for {one.address}{after})")
-    return (", ".join(found),) if found else ("the replica that lives",)
+    return (", ".join(found),) if found else ("the replica that is alive",)
 
 
 PLACEHOLDERS = (
     Placeholder(name="failed_primaries", example="10.0.0.1:6379 (nothing listens there)", values=_failed),
     Placeholder(name="heirs", example="10.0.0.5:6379 (for 10.0.0.1:6379)", values=_heirs),
     Placeholder(
-        name="elected", example="10.0.0.5:6379 (for 10.0.0.1:6379; cluster-replica-no-failover is yes there)",
+        name="elected", example="10.0.0.5:6379 (for 10.0.0.1:6379; it has cluster-replica-no-failover yes)",
         values=_elected,
     ),
 )  # fmt: skip

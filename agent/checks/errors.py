@@ -22,9 +22,9 @@ SAVES = frozenset(("bgsave", "save", "bgrewriteaof"))
 """Commands that are refused while another save runs, which is no mistake of who sends them."""
 _EVALSHA = ("evalsha", "evalsha_ro")
 MEANINGS = {
-    "WRONGTYPE": "the key holds another type than the command is for",
-    "NOGROUP": "the stream or its consumer group isn't there",
-    "ERR": "wrong arguments, a value of the wrong form, or a command that isn't known here",
+    "WRONGTYPE": "the key holds a different type from the one the command needs",
+    "NOGROUP": "the stream or its consumer group doesn't exist",
+    "ERR": "wrong arguments, a malformed value, or a command that this server doesn't know",
     "EXECABORT": "a command of the transaction was refused when it was queued",
 }
 """What errors say of what was sent."""
@@ -110,11 +110,11 @@ def script_missing(view: View, limits: Limits) -> Found:
     why += f"; {told}." if told else "."
     cited += [*more, *clients]
     if count >= limits["errors_of_a_client"] and share >= limits["errors_share"]:
-        yield view.cause("script-missing", 0.95, f"{why} The client doesn't load it again.", *cited)
+        yield view.cause("script-missing", 0.95, f"{why} The client doesn't reload it.", *cited)
     elif count >= limits["errors_of_a_client"] and share >= limits["errors_share_few"]:
         yield view.cause("script-missing", 0.7, why, *cited)
     else:
-        because = f"{why} Now and then is how a client learns that it has to load its script."
+        because = f"{why} An occasional one is normal: it tells a client to load its script."
         yield view.cause("script-missing", 0.2, because, *cited)
 
 
@@ -126,7 +126,7 @@ def _lost(view: View) -> tuple[str, tuple[Cited, ...]]:
     dropped = view.number("info", "evicted_scripts.delta")
     if dropped:
         return (
-            f"the server drops what EVAL brought for newer scripts ({dropped:.0f} over the window)",
+            f"the server drops scripts loaded by EVAL to make room for newer ones ({dropped:.0f} over the window)",
             (("info", "evicted_scripts.delta"),),
         )
     offset = view.number("info", "second_repl_offset")
@@ -137,7 +137,7 @@ def _lost(view: View) -> tuple[str, tuple[Cited, ...]]:
         )
     up = view.number("info", "uptime_in_seconds")
     if up is not None and up < 7 * 86_400:
-        return f"it started {_ago(up)} ago, and a start begins without scripts", (("info", "uptime_in_seconds"),)
+        return f"it started {_ago(up)} ago, and a server starts without scripts", (("info", "uptime_in_seconds"),)
     return "", ()
 
 
@@ -168,12 +168,14 @@ def client_errors(view: View, limits: Limits) -> Found:
     cited: list[Cited] = [("info", f"errorstat_{name}.count.delta")]
     meaning = f" ({MEANINGS[name]})" if name in MEANINGS else ""
     if command == "select":
-        meaning = " (a database that this server doesn't have: databases is lower, or it's a cluster, which has one)"
+        meaning = (
+            " (a database that this server doesn't have: `databases` is lower, or it is a cluster, which has only one)"
+        )
     if command:
         share = _share(view, command, failing[command])
         by, clients = who(view, command)
-        why = f"{count:.0f} calls over the window ended in {name}{meaning}: {share:.0%} of {command.upper()}'s calls"
-        why += f", which {by} sends." if by else "; who sends them wasn't seen in CLIENT LIST."
+        why = f"{count:.0f} calls over the window failed with {name}{meaning}: {share:.0%} of {command.upper()}'s calls"
+        why += f", which {by} sends." if by else "; CLIENT LIST didn't show who sends them."
         cited += [
             ("commandstats", f"{command}.failed_calls.delta"), ("commandstats", f"{command}.rejected_calls.delta"),
             ("commandstats", f"{command}.calls.delta"), *clients,
@@ -184,8 +186,8 @@ def client_errors(view: View, limits: Limits) -> Found:
         done = view.number("info", "total_commands_processed.delta") or count
         share = min(1.0, count / max(1.0, done))
         unknown = name == "ERR" and not failing
-        what = "a command or form that this server doesn't know" if unknown else "which command isn't told"
-        why = f"{count:.0f} calls over the window ended in {name}, {share:.1%} of all: {what}."
+        what = "a command or form that this server doesn't know" if unknown else "which command isn't known"
+        why = f"{count:.0f} calls over the window failed with {name}, {share:.1%} of all: {what}."
         cited += [("info", "total_commands_processed.delta"), ("info", "total_error_replies.delta")]
         large, some = share >= limits["errors_share_few"], share >= limits["errors_share_all"]
         greeting = any(

@@ -34,19 +34,19 @@ def exposed_instance(view: View, limits: Limits) -> Found:
         return
     if not exposed(view):
         if bind and all(LOOPBACK.fullmatch(address) for address in bind.split()):
-            yield view.not_("exposed-instance", f"It listens on loopback only ({bind}).", cited[0])
+            yield view.not_("exposed-instance", f"It listens only on loopback ({bind}).", cited[0])
         elif view.get("config_drift", "password_set") is True:
             yield view.not_("exposed-instance", "The default user has a password.", cited[2])
         elif view.text("config_drift", "protected_mode") == "yes":
-            yield view.not_("exposed-instance", "Protected mode lets in nobody from elsewhere.", cited[1])
+            yield view.not_("exposed-instance", "Protected mode admits nobody from other machines.", cited[1])
         return
     traces = list(_traces(view))
-    why = f"It listens on {bind or 'every address'} without a password and without protected mode, and the default user"
+    why = f"It listens on {bind or 'every address'} without a password or protected mode, and the default user"
     why += " may do everything"
     told_of = [one for one in traces if one[1] is not None]
     if traces and not told_of:
         told = "; ".join(one[0] for one in traces)
-        yield view.cause("exposed-instance", 0.45, f"{why}. It may be an operator's: {told}.", *cited,
+        yield view.cause("exposed-instance", 0.45, f"{why}. This may have been an operator: {told}.", *cited,
                          *(one[2] for one in traces))  # fmt: skip
     elif traces:
         strong = any(one[1] for one in traces)
@@ -55,7 +55,7 @@ def exposed_instance(view: View, limits: Limits) -> Found:
         probability = 0.96 if strong else 0.88 if len(traces) > 1 else 0.8
         yield view.cause("exposed-instance", probability, f"{why}. Traces: {told}.", *cited, *(t[2] for t in traces))
     else:
-        yield view.cause("exposed-instance", 0.4, f"{why}; no trace of a stranger was read.", *cited)
+        yield view.cause("exposed-instance", 0.4, f"{why}; there is no sign of an intruder.", *cited)
 
 
 def _traces(view: View) -> list[tuple[str, bool | None, Cited]]:
@@ -63,20 +63,20 @@ def _traces(view: View) -> list[tuple[str, bool | None, Cited]]:
     found: list[tuple[str, bool | None, Cited]] = []
     folder, file = view.text("persistence", "config.dir"), view.text("persistence", "config.dbfilename")
     if CRON.search(folder):
-        found.append((f"its dump would be written into {folder}", True, ("persistence", "config.dir")))
+        found.append((f"its dump would be written to {folder}", True, ("persistence", "config.dir")))
     if file and PLANTED.fullmatch(file):
         found.append((f"its dump would be called {file}", True, ("persistence", "config.dbfilename")))
     for name in ("config|set", "config"):
         if failed := view.number("commandstats", f"{name}.failed_calls"):
             # Of which parameter isn't counted: a mistyped name is refused like dir and dbfilename.
-            what = f"{failed:.0f} CONFIG SETs were refused, of dir and dbfilename or of another parameter"
+            what = f"{failed:.0f} CONFIG SETs were refused, for dir and dbfilename or another parameter"
             found.append((what, None, ("commandstats", f"{name}.failed_calls")))
     for name in ("flushall", "flushdb"):
         if calls := view.number("commandstats", f"{name}.calls"):
             found.append((f"{name.upper()} was called {times(calls)}", False, ("commandstats", f"{name}.calls")))
     for event, what in (
-        ("security_attack", "the log tells of a web page or scanner that spoke to it"),
-        ("module_failed", "a module was to be loaded and couldn't be"),
+        ("security_attack", "the log shows that a web page or scanner connected to it"),
+        ("module_failed", "an attempt to load a module failed"),
     ):
         if view.number("log", f"{event}.count"):
             found.append((what, True, ("log", f"{event}.count")))

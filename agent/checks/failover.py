@@ -41,11 +41,9 @@ def noquorum(view: View, limits: Limits) -> Found:
             yield view.not_("sentinel-noquorum", because, *cited[:3])
         elif answer in LACKS:
             known = (view.number("sentinel", f"{at}.num-other-sentinels") or 0) + 1
-            why = f"Sentinel can't fail {name} over: {usable or 0:.0f} of {known:.0f} sentinels can be reached"
+            why = f"Sentinel can't fail {name} over: only {usable or 0:.0f} of {known:.0f} sentinels can be reached"
             why += f", too few for {LACKS[answer]} (quorum {quorum or 0:.0f})"
-            why += (
-                ", and the master is down." if down(view, at) else "; the master is up, so it's for the next failure."
-            )
+            why += ", and the master is down." if down(view, at) else "; this matters at the next failure."
             # One sentinel that is cut off is no obstacle to those that reach each other.
             alone = any(_says_ok(peer, name) for peer in view.peers_with("sentinel"))
             yield view.cause("sentinel-noquorum", 0.4 if alone else 0.98 if down(view, at) else 0.96, why, *cited)
@@ -72,13 +70,13 @@ def unpromotable(view: View, at: str) -> tuple[float, str]:
     if not count:
         return (0.9 if down(view, at) else 0.3), f"{name} has no replica that Sentinel could promote."
     if aborted:
-        return 0.98, f"{why}: the failover was aborted for it within the window."
+        return 0.98, f"{why}: a failover was aborted because of this within the window."
     if reasons and all(reason in PASSING for reason in reasons):
-        return 0.4, f"{why}, which may pass."
+        return 0.4, f"{why}, which may be temporary."
     if down(view, at):
         return 0.975, f"{why}, and the master is down."
     if any(reason in ("priority-0", "link-down") for reason in reasons):
-        return 0.93, f"{why}; the master is up, so it's for the next failure."
+        return 0.93, f"{why}; the master is up, so this matters at the next failure."
     return 0.4, f"{why}: they don't answer Sentinel, and the master is up."
 
 
@@ -93,7 +91,7 @@ def no_good_replica(view: View, limits: Limits) -> Found:
     for at in masters(view):
         probability, why = unpromotable(view, at)
         if probability >= 0.5 and down(view, at) and any(refusing_login(view, at)):
-            probability, why = 0.4, f"{why[:-1]}; but they answer us, and refuse Sentinel's login."
+            probability, why = 0.4, f"{why[:-1]}; but they answer from here, and refuse Sentinel's login."
         cited = [("sentinel", "-failover-abort-no-good-slave.count"), *_barred(view, at)]
         if probability:
             yield view.cause("sentinel-no-good-replica", probability, why, *cited)
@@ -111,7 +109,7 @@ def priority(view: View, limits: Limits) -> Found:
             probability, _ = unpromotable(sentinel, at)
             if not mine or probability < 0.5:
                 continue
-            why = "replica-priority is 0 here, which forbids a promotion, and Sentinel has nobody else to promote"
+            why = "replica-priority is 0 here, which forbids a promotion, and Sentinel has no other replica to promote"
             why += ": the master is down." if down(sentinel, at) else "."
             cause = view.cause("sentinel-no-good-replica", min(probability + 0.005, 0.985), why,
                                ("replication", "slave_priority"), ("replication", "replica-priority"))  # fmt: skip
@@ -133,14 +131,12 @@ def slowness(view: View, limits: Limits) -> Found:
             after = (sentinel.number("sentinel", f"{at}.down-after-milliseconds") or 0) * 1000
             enough = max(after * limits["stall_of_down_after"], limits["slow_command_usec"])
             stalled = next((one for one in data if _stall(one, limits) >= enough), None)
-            why = (
-                f"Sentinel took the master for dead {age:.0f} s ago and replaced it; every server has lived through it"
-            )
+            why = f"Sentinel considered the master dead {age:.0f} s ago and replaced it; no server had died"
             if stalled:
                 why += f": a command held one up for {_stall(stalled, limits) / 1e6:.1f} s"
                 why += f", and down-after-milliseconds is {after / 1000:.0f}."
             else:
-                why += ": it stood still, or the sentinels' network did."
+                why += ": the server stalled, or the sentinels' network did."
             cause = view.cause("slowness-failover", 0.96 if stalled else 0.75, why, ("info", "uptime_in_seconds"),
                                ("process", "uptime_seconds"), ("info", "role"))  # fmt: skip
             limit = ("sentinel", f"{at}.down-after-milliseconds"), ("sentinel", f"{at}.config-epoch")
@@ -233,9 +229,9 @@ def split_brain(view: View, limits: Limits) -> Found:
             since = sentinel.number("log", "odown.newest_age") or view.number("info", "uptime_in_seconds") or 0
             # A master that came back is one until Sentinel looks at it the next time.
             young = since < limits["rejoin_seconds"]
-            why = f"Sentinel's master is {named}, and this node is a master as well"
-            why += " and still takes writes, which will be lost" if written else "; no write came over the window"
-            why += ", if it isn't made a replica within seconds." if young else "."
+            why = f"Sentinel's master is {named}, but this node is a master too"
+            why += " and accepts writes, which will be lost" if written else "; it received no writes over the window"
+            why += ", unless it becomes a replica within seconds." if young else "."
             probability = (0.6 if young else 0.97) if written else 0.4 if young else 0.85
             cause = view.cause(
                 "split-brain", probability, why, ("info", "role"), *(("commandstats", field) for field in written[:2]),
@@ -260,13 +256,13 @@ def promoted_by_hand(view: View, limits: Limits) -> Found:
     if other is not None and other.text("info", "role") != "master":
         return
     theirs = [f"{name}.calls.delta" for name in WRITES if other and other.number("commandstats", f"{name}.calls.delta")]
-    why = f"A client made this replica of {old or 'another server'} a primary {age:.0f} s ago, and it takes writes."
+    why = f"A client made this replica of {old or 'another server'} a primary {age:.0f} s ago, and it accepts writes."
     if theirs:
-        likely, more = 0.95, " So does its old primary: what goes to the one isn't at the other."
+        likely, more = 0.95, " So does its old primary: what is written to one is missing from the other."
     elif mention(SPLIT, view.symptom) is not None:
-        likely, more = 0.6, " By the report its old primary does so too, which isn't seen from here: look at that one."
+        likely, more = 0.6, " According to the report its old primary does too; check it: we can't see it from here."
     else:
-        likely, more = 0.35, " Whether its old primary still does isn't seen from here."
+        likely, more = 0.35, " Whether its old primary still does can't be seen from here."
     cause = view.cause(
         "split-brain", likely, why + more, ("log", "switch.event"), ("log", "switch.by"), ("log", "switch.old"),
         ("log", "switch.age"), ("info", "role"), *(("commandstats", field) for field in written[:2]),
@@ -280,7 +276,7 @@ def sentinel_gone(view: View, limits: Limits) -> Found:
     """A sentinel that isn't reached; the data isn't touched by that."""
     kind = view.unavailable("connect")
     if view.is_sentinel and kind in ("refused", "timeout"):
-        why = "This sentinel isn't reached; no data is. Whether the others can still decide is a question of its own."
+        why = "This sentinel can't be reached; no data is affected. Check whether the others can still decide."
         yield view.cause("process-down" if kind == "refused" else "process-frozen", 0.4, why,
                          ("connect", "unavailable"), ("process", "listening"), ("process", "stopped"))  # fmt: skip
 

@@ -29,28 +29,28 @@ def reason(views: Sequence[View], old: str, at: float, dead: bool) -> tuple[str,
         return (
             "",
             [],
-            [] if not dead else ["why the old primary was called dead: it isn't among the nodes that were read"],
+            [] if not dead else ["why the old primary was considered dead: it isn't among the nodes that were read"],
         )
     if kind := was.unavailable("connect"):
         ended = _ended(was, "end")
-        text = f"{old} doesn't answer now either ({kind}): it most likely died{ended or ' or was cut off'}."
+        text = f"{old} still doesn't answer ({kind}): it most likely died{ended or ' or was cut off'}."
         return text, [*was.cite(("connect", "unavailable"), ("log", "end"))], []
     up, started = was.number("info", "uptime_in_seconds"), was.moment("info", "uptime_in_seconds")
     if up is None or started is None:
-        return "", [], [f"why {old} was called dead: its uptime_in_seconds wasn't read"]
+        return "", [], [f"why {old} was considered dead: its uptime_in_seconds wasn't read"]
     cited: list[Cited] = [("info", "uptime_in_seconds")]
     if started >= at - STARTING:
         ended = _ended(was, "previous_end")
-        text = f"{old} has been up for {ago(up)} only: it died or was stopped before, and was started again"
+        text = f"{old} has only been up for {ago(up)}: it died or was stopped before that, and was started again"
         text += f" {ago(started - at)} after the change" if started - at > STARTING else ""
         text += f"; {ended.removeprefix(', ')}." if ended else "."
-        lack = [] if ended else [f"how {old} ended: the end of its log's life before, and the kernel's log of then"]
+        lack = [] if ended else [f"how {old} ended: the log of its previous run, and the kernel log from that time"]
         return text, [*was.cite(*cited, ("log", "previous_end"))], lack
     slow = _slow_at(was, at)
-    text = f"{old} lived through it (up for {ago(up)}), so it was slow or out of reach"
+    text = f"{old} was alive throughout (up for {ago(up)}), so it was slow or unreachable"
     if slow is None:
-        text += ": no command of then is in its slow log, so its process, its machine or the network stood still."
-        unsure = [f"what held {old} up: its machine's metrics and the network's of then"]
+        text += ": its slow log has no command from that time, so its process, its machine or the network stalled."
+        unsure = [f"what held {old} up: the metrics of its machine and the network from that time"]
         return text, [*was.cite(*cited, ("slowlog", "entries"))], unsure
     took, command = was.number("slowlog", f"{slow}.usec") or 0, was.text("slowlog", f"{slow}.command")
     text += f": {command} took {took / 1e6:.1f} s there at about that time."
@@ -60,8 +60,8 @@ def reason(views: Sequence[View], old: str, at: float, dead: bool) -> tuple[str,
 
 def _ended(view: View, field: str) -> str:
     words = {
-        "shutdown": ", its log says that it was shut down", "crash": ", its log says that it crashed",
-        "stops": ", its log just stops: it was killed from outside", "failed": ", its log says that it gave up",
+        "shutdown": ", and its log says that it was shut down", "crash": ", and its log says that it crashed",
+        "stops": ", and its log just stops: it was killed from outside", "failed": ", and its log says that it gave up",
     }  # fmt: skip
     return words.get(view.text("log", field), "")
 

@@ -28,8 +28,8 @@ def _between(view: View, limits: Limits) -> Found:
     capped = view.number("info", "expired_time_cap_reached_count") or 0
     often = up > 0 and gone / up >= limits["expired_keys_per_second"]
     if often and capped >= 2 and mention(SLOW, view.symptom):
-        why = f"No wave came within the window, but {gone:.0f} fields of hashes expired in the {up:.0f} s since the"
-        why += f" start, and the expiry cycle ran out of its time {capped:.0f} times: they come in waves."
+        why = f"There was no wave within the window, but {gone:.0f} hash fields have expired in the {up:.0f} s since"
+        why += f" startup, and the expiry cycle ran out of time {capped:.0f} times: they expire in waves."
         yield view.cause("mass-expiry", 0.6, why, ("info", name), ("info", "expired_time_cap_reached_count"),
                          ("info", "uptime_in_seconds"))  # fmt: skip
 
@@ -58,9 +58,9 @@ def fields_expire(view: View, limits: Limits) -> Found:
     # Where slowness is reported, half of what it takes otherwise is worth naming.
     least = limits["expiry_ms_per_second"] / (2 if felt else 1)
     if spent / window < least or not (capped >= 2 or long or wave or felt):
-        because = f"{expired:.0f} fields of hashes expired over the window, and the expiry cycle kept up with them."
+        because = f"{expired:.0f} hash fields expired over the window, and the expiry cycle kept up with them."
         yield view.not_("mass-expiry", because, *cited[:2])
         return
-    why = f"{expired:.0f} fields of hashes expired over the window, which took the expiry cycle {spent / window:.0f} ms"
+    why = f"{expired:.0f} hash fields expired over the window, which took the expiry cycle {spent / window:.0f} ms"
     why += " of each second: all clients wait while it catches up."
     yield view.cause("mass-expiry", 0.92 if capped >= 2 or long else 0.75 if wave else 0.6, why, *cited)

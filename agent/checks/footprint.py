@@ -19,10 +19,13 @@ def fragmentation(view: View, limits: Limits) -> Found:
     if beyond is None or ratio is None:
         return
     if beyond >= limits["fragmentation_bytes"] and ratio >= limits["fragmentation_ratio"]:
-        why = f"{beyond / _MIB:.0f} MiB are in pages that are only partly used (ratio {ratio:.2f})."
+        why = f"{beyond / _MIB:.0f} MiB is in pages that are only partly used (ratio {ratio:.2f})."
         yield view.cause("allocator-fragmentation", 0.94 if mention(MEMORY, view.symptom) else 0.6, why, *cited)
     else:
-        because = f"Partly used pages waste {beyond / _MIB:.0f} MiB (ratio {ratio:.2f}; a small server's says nothing)."
+        because = (
+            f"Partly used pages waste {beyond / _MIB:.0f} MiB (ratio {ratio:.2f}; "
+            "on a small server the ratio means nothing)."
+        )
         yield view.not_("allocator-fragmentation", because, *cited[:2])
 
 
@@ -42,8 +45,8 @@ def after_peak(view: View, limits: Limits) -> Found:
     )  # fmt: skip
     if retained is None or retained < limits["fragmentation_bytes"] or peak < limits["rss_peak_ratio"] * used:
         return
-    why = f"{used / _MIB:.0f} MiB are in use of {rss / _MIB:.0f} MiB that are resident; at the peak it was "
-    why += f"{peak / _MIB:.0f} MiB, and the allocator kept the pages. New data goes into them."
+    why = f"{used / _MIB:.0f} MiB of {rss / _MIB:.0f} MiB resident is in use; the peak was "
+    why += f"{peak / _MIB:.0f} MiB, and the allocator has kept the pages. New data will reuse them."
     # By itself it harms nobody, so it answers a question about memory only.
     yield view.cause("rss-after-peak", 0.92 if mention(MEMORY, view.symptom) else 0.45, why, *cited)
 
@@ -59,18 +62,19 @@ def swapping(view: View, limits: Limits) -> Found:
     if swapped is None:
         if used and rss and used >= limits["fragmentation_bytes"] and rss < limits["swapped_rss_share"] * used:
             why = (
-                f"Only {rss / _MIB:.0f} of {used / _MIB:.0f} MiB are resident: the rest is in swap, or not touched yet."
+                f"Only {rss / _MIB:.0f} of {used / _MIB:.0f} MiB is resident: the "
+                "rest is in swap or hasn't been touched yet."
             )
             yield view.cause("swapping", 0.6, why, ("memory", "used_memory_rss"), *cited[4:5])
         return
     if swapped >= limits["swap_bytes"] and faults >= limits["swap_faults"]:
-        why = f"{swapped / _MIB:.0f} MiB of the process are in swap, and it had to fetch pages {faults:.0f} times"
-        yield view.cause("swapping", 0.95, f"{why} over the window; each time every client waits.", *cited)
+        why = f"{swapped / _MIB:.0f} MiB of the process is in swap, and it had to fetch pages {faults:.0f} times"
+        yield view.cause("swapping", 0.95, f"{why} over the window; every client waits each time.", *cited)
     elif swapped >= limits["swap_bytes"]:
-        why = f"{swapped / _MIB:.0f} MiB of the process are in swap; none of it was needed over the window."
+        why = f"{swapped / _MIB:.0f} MiB of the process is in swap; none of it was needed over the window."
         yield view.cause("swapping", 0.4, why, *cited)
     elif swapped == 0:
-        yield view.not_("swapping", "Nothing of the process is in swap.", cited[0])
+        yield view.not_("swapping", "None of the process is in swap.", cited[0])
 
 
 def oom_killed(view: View, limits: Limits) -> Found:
@@ -108,10 +112,10 @@ def oom_killed(view: View, limits: Limits) -> Found:
             why += " known, since the server's own log wasn't read."
             yield view.cause("oom-killed", 0.6 if alone else 0.2, why, *cited)
         elif ended == "stops":
-            why = "The server's log just stops: it was killed from outside; by whom, the kernel's log may say."
+            why = "The server's log just stops: it was killed from outside; the kernel's log may say by what."
             yield view.cause("oom-killed", 0.4, why, *cited)
         elif ended:
-            yield view.not_("oom-killed", f"The server's log ends by itself ({ended}).", ("log", "end"))
+            yield view.not_("oom-killed", f"The server's log ends with its own exit ({ended}).", ("log", "end"))
         return
     yield from _restarted(view, limits, age, kills, cited)
 
@@ -134,7 +138,10 @@ def _by_kubernetes(view: View) -> Cause | None:
 KILLED = 137
 """The status of a container that was ended by SIGKILL."""
 SINCE: Cited = "kernel_log", "reaches_back"
-NO_KILL = "The server's log just stops, and the kernel's log, which reaches back further, has no kill for memory then."
+NO_KILL = (
+    "The server's log just stops, but the kernel's log, which goes back "
+    "further, shows no out-of-memory kill at that time."
+)
 
 
 def _would_know(view: View, ended: float | None) -> bool:
@@ -172,10 +179,13 @@ def _restarted(view: View, limits: Limits, age: float | None, kills: float, cite
     if kills == 0 and (another or age is None) and _would_know(view, started):
         yield view.not_("oom-killed", NO_KILL, ("log", "previous_end"), ("log", "started_age"), cited[0], SINCE)
     elif kills > 0 or before:
-        why = f"The server started {uptime:.0f} s ago, its life before just stops in the log, and the kernel killed it"
+        why = f"The server started {uptime:.0f} s ago; the log of its previous run just stops, and the kernel killed it"
         yield view.cause("oom-killed", 0.95, f"{why} because memory ran out.", *cited)
     else:
-        why = f"The server started {uptime:.0f} s ago, and its life before just stops in the log: killed from outside."
+        why = (
+            f"The server started {uptime:.0f} s ago, and the log of its previous "
+            "run just stops: it was killed from outside."
+        )
         yield view.cause("oom-killed", 0.35, why, *cited)
 
 

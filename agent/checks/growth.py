@@ -41,7 +41,7 @@ def queue_backlog(view: View, limits: Limits) -> Found:
             return
     complete, longest = view.get("lists", "complete") is True, view.number("lists", "l1.length")
     if complete and longest is not None and longest < many:
-        because = f"All lists were looked at, and the longest has {longest:.0f} elements."
+        because = f"All lists were checked, and the longest has {longest:.0f} elements."
         yield view.not_("queue-backlog", because, ("lists", "l1.length"), ("lists", "complete"))
     elif not complete and pushed >= fast and popped <= limits["queue_popped_share"] * pushed:
         yield from _unseen(view, pushed, popped)
@@ -55,11 +55,11 @@ def _grows(
     # Where workers get the batch done soon it's a queue at work.
     wait = length / popped if popped else None
     late = wait is None or wait >= limits["queue_wait_seconds"]
-    why += "." if wait is None else f"; what is pushed now waits {wait / 60:.0f} min." if late else "."
+    why += "." if wait is None else f"; an element pushed now waits {wait / 60:.0f} min." if late else "."
     blocked = ""
     if waiting := _wait_elsewhere(view):
         blocked = _blocked_group(view)
-        why += f" {waiting}: not for this list, which would serve them."
+        why += f" {waiting}: they wait for a different list, since this one has elements."
     outrun = popped <= limits["queue_popped_share"] * pushed
     return view.cause(
         "queue-backlog",
@@ -97,8 +97,11 @@ def _unseen(view: View, pushed: float, popped: float) -> Found:
     window = view.number("commandstats", "window_seconds") or 1
     if keys is None or keys > 0.05 * pushed * window or bounded > 0.05 * pushed or grown <= 0:
         return
-    why = f"{pushed:.0f} pushes a second{_who(view, PUSHES)} come for {popped:.0f} pops{_who(view, POPS)}, memory grows"
-    why += " and the number of keys doesn't: a list fills up. It isn't among the lists that were looked at."
+    why = (
+        f"{pushed:.0f} pushes a second{_who(view, PUSHES)} compare with "
+        f"{popped:.0f} pops{_who(view, POPS)}; memory grows"
+    )
+    why += " but the number of keys doesn't: a list is filling up. It isn't among the lists that were checked."
     yield view.cause("queue-backlog", 0.7, why + until_full_words(view), *_cited("l1")[3:])
 
 
@@ -136,16 +139,20 @@ def tracking_table(view: View, limits: Limits) -> Found:
         ("info", "tracking_clients"), ("info", "used_memory"), ("keyspace", "keys.delta"),
         ("memory", "used_memory.delta"),
     )  # fmt: skip
-    why = f"Client-side caching makes the server remember {items:.0f} interests in {keys:.0f} keys"
+    why = f"Client-side caching makes the server track {items:.0f} entries for {keys:.0f} keys"
     why += f" for {clients:.0f} clients" if clients is not None else ""
-    why += f", by rough count {held / _MIB:.0f} MiB of {used / _MIB:.0f} MiB in use" if used else ""
+    why += f", roughly {held / _MIB:.0f} MiB of the {used / _MIB:.0f} MiB in use" if used else ""
     much = bool(used) and held >= limits["tracking_share"] * used and items >= limits["tracking_items"]
     grows = more >= limits["tracking_items_per_window"] and added <= 0.1 * more
     if much and grows:
-        why += f"; {more:.0f} more came over the window while the keys didn't become more." + until_full_words(view)
+        why += (f"; {more:.0f} were added over the window, while the number of keys didn't grow.") + until_full_words(
+            view
+        )
         yield view.cause("tracking-table-growth", 0.94 if asked else 0.8, why, *cited)
     elif much:
-        yield view.cause("tracking-table-growth", 0.7 if asked else 0.4, f"{why}; none came over the window.", *cited)
+        yield view.cause(
+            "tracking-table-growth", 0.7 if asked else 0.4, f"{why}; none were added over the window.", *cited
+        )
     elif asked:
         because = f"Client-side caching's table has {items:.0f} entries, about {held / _MIB:.1f} MiB."
         yield view.not_("tracking-table-growth", because, cited[0], cited[4])
@@ -167,9 +174,9 @@ def consumer_leak(view: View, limits: Limits) -> Found:
         at, stream = match[1], match[2]
         pending, more = view.number("streams", f"{at}.pending") or 0, view.number("streams", f"{at}.consumers.delta")
         group = f"{view.text('streams', f'{stream}.key')}, group {view.text('streams', f'{at}.group')}"
-        why = f"{group} has {consumers:.0f} consumers while {connected:.0f} clients are connected, and"
-        why += f" {pending:.0f} entries are pending: nearly all of them are names that nobody uses any more"
-        why += f"; {more:.0f} came over the window." if more and more > 0 else "."
+        why = f"{group} has {consumers:.0f} consumers while only {connected:.0f} clients are connected, and"
+        why += f" {pending:.0f} entries are pending: nearly all the consumers are names that nobody uses any more"
+        why += f"; {more:.0f} were added over the window." if more and more > 0 else "."
         likely = 0.93 if pending < consumers else 0.6
         yield view.cause(
             "stream-consumer-leak", likely, why, ("streams", field), ("streams", f"{at}.consumers.delta"),
@@ -194,8 +201,10 @@ def _producer(view: View) -> tuple[str, ...]:
 
 def _consumer(view: View) -> tuple[str, ...]:
     if _wait_elsewhere(view):
-        return ("those that wait in a blocking pop wait for other lists; check the names that they were started with",)
-    return (_who(view, POPS).removeprefix(" by ") or "nobody who pops from it is connected now",)
+        return (
+            "the clients in a blocking pop are waiting for other lists; check which list names they were started with",
+        )
+    return (_who(view, POPS).removeprefix(" by ") or "no client that pops from it is connected now",)
 
 
 def _group(view: View) -> tuple[str, ...]:
@@ -212,7 +221,7 @@ def _group(view: View) -> tuple[str, ...]:
 
 
 def _named_group(view: View) -> tuple[str, ...]:
-    return (" ".join(_group(view)) or "for the stream and the group with most consumers (XINFO GROUPS)",)
+    return (" ".join(_group(view)) or "for the stream and the group with the most consumers (XINFO GROUPS)",)
 
 
 def _waiting_at(view: View) -> str:
@@ -232,7 +241,7 @@ def _at_waiting(view: View, field: str) -> str:
 def _waiting_group(view: View) -> tuple[str, ...]:
     """The stream whose worst group has most entries waiting, and that group."""
     if not (at := _waiting_at(view)):
-        return ("the one with most lag and pending in XINFO GROUPS",)
+        return ("the one with the most lag and pending entries in XINFO GROUPS",)
     return (f"{view.text('streams', at[:2] + '.key')}, group {view.text('streams', f'{at}.group')}",)
 
 

@@ -27,8 +27,8 @@ FILLS = {
     "stream": ("xadd",),
 }  # fmt: skip
 BOUNDS = {
-    "list": "LTRIM behind each push, or somebody who pops", "stream": "XADD with MAXLEN ~, or XTRIM MINID by age",
-    "zset": "ZREMRANGEBYSCORE or ZREMRANGEBYRANK of what is old",
+    "list": "LTRIM after each push, or a client that pops", "stream": "XADD with MAXLEN ~, or XTRIM MINID by age",
+    "zset": "ZREMRANGEBYSCORE or ZREMRANGEBYRANK of old entries",
 }  # fmt: skip
 """By type: what keeps one key from growing on; of the others nothing tells what is old."""
 LONG = 10_000
@@ -59,7 +59,7 @@ def held(view: View) -> str:
         return ""
     all_keys, keys = view.number("keyspace", "keys") or 0, view.number("keyspace", f"db{db:.0f}.keys") or 0
     if keys < all_keys / 2:
-        return f"of {all_keys:.0f} keys only {keys:.0f} are in database {db:.0f}, the one that was looked at"
+        return f"of {all_keys:.0f} keys only {keys:.0f} are in database {db:.0f}, the one that was checked"
     if not keys or not sampled:
         return ""
     data = view.number("memory", "used_memory_dataset") or 0
@@ -69,10 +69,10 @@ def held(view: View) -> str:
     names = "all names" if whole else f"{sampled:.0f} names"
     parts = [f"of {keys:.0f} keys {', '.join(common)}, judged by {names}"] if common else []
     if single:
-        parts.append(f"large by {'itself' if len(single) == 1 else 'themselves'}: {', '.join(single)}")
+        parts.append(f"large on {'its' if len(single) == 1 else 'their'} own: {', '.join(single)}")
     if data >= LEAST_DATA and first + second < UNSEEN * data:
         rest = (
-            f"what was weighed accounts for {_bytes(first + second)} of {_bytes(data)}: a few large keys hold the rest"
+            f"the sampled keys account for {_bytes(first + second)} of {_bytes(data)}: a few large keys hold the rest"
         )
         if (most := longest(view)) is not None:
             rest += f" (the longest of the {most[0]} has {most[1]:.0f} elements or more)"
@@ -98,7 +98,7 @@ def _common(view: View, keys: float) -> tuple[list[str], float]:
             told = [f"about {_bytes(mass)}"] if mass is not None else []
             told += ["without a TTL" if ttl == -1 else "with a TTL"] if ttl is not None and ttl >= -1 else []
             prefix = view.text("prefixes", f"{at}.prefix")
-            name = f"{prefix}*" if prefix else "without a common beginning"
+            name = f"{prefix}*" if prefix else "without a common prefix"
             parts.append(f"{share:.0%} {'are ' if not parts else ''}{name}{_in_brackets(told)}")
     return parts, accounted
 
@@ -133,7 +133,7 @@ def bound_of(view: View) -> str:
     """How what is added is bounded where it's written, by the command that adds."""
     most, _ = _adds(view)
     kind = next((kind for kind, names in FILLS.items() if most in names), "")
-    return f"bound it where it's written: {BOUNDS.get(kind, 'a new key for each day, with a TTL')}"
+    return f"limit it where it is written: {BOUNDS.get(kind, 'a new key for each day, with a TTL')}"
 
 
 def main_writer(view: View) -> str:
@@ -172,7 +172,7 @@ def _what_holds(view: View) -> tuple[str, ...]:
 
 def _what_is_refused(view: View) -> tuple[str, ...]:
     names = [name.upper() for name in refused_commands(view)][:4]
-    which = ", ".join(names) or "SET, LPUSH, HSET, XADD, LMOVE and whatever else adds"
+    which = ", ".join(names) or "SET, LPUSH, HSET, XADD, LMOVE and everything else that adds data"
     return (f"{which} {'is' if len(names) == 1 else 'are'} refused; {SHORTEN} work",)
 
 
@@ -183,7 +183,7 @@ def _how_it_fills(view: View) -> tuple[str, ...]:
         # At the limit what is left moves with every reply.
         return ("",)
     if rate <= 0:
-        return (" Memory doesn't grow just now.",)
+        return (" Memory isn't growing right now.",)
     return (f" Memory grows by {_bytes(rate)} a second.{until_full_words(view)}",)
 
 

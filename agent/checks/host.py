@@ -61,13 +61,18 @@ def packet_loss(view: View, limits: Limits) -> Found:
         return
     if not stepped or behind > pings / 2 or stepped < behind / 2:
         if not behind:
-            because = f"No PING came a TCP time-out late; the slowest took {view.text('latency_sample', 'max_ms')} ms."
+            because = (
+                f"No PING was late by a TCP time-out; the slowest took {view.text('latency_sample', 'max_ms')} ms."
+            )
             yield view.not_("packet-loss", because, ("latency_sample", "max_ms"))
         return
     if not _quiet(view, limits):
         return
-    why = f"{stepped} of {pings} PINGs came 200 ms or a multiple late, as TCP sends again, and half within "
-    why += f"{median:.1f} ms; the server has no slow command."
+    why = (
+        f"{stepped} of {pings} PINGs were late by 200 ms or a multiple, as when "
+        "TCP retransmits, while half took at most "
+    )
+    why += f"{median:.1f} ms; the server has no slow commands."
     yield view.cause("packet-loss", 0.92 if stepped >= 3 else 0.7 if stepped == 2 else 0.45, why, *cited)
 
 
@@ -87,7 +92,7 @@ def _dropped(view: View, limits: Limits) -> Found:
     if age is not None and age <= limits["conntrack_full_seconds"]:
         why = f"The kernel dropped packets {age:.0f} s ago because its table of connections (nf_conntrack) is full."
         cited = ("kernel_log", "conntrack_full.newest_age"), ("kernel_log", "conntrack_full.count")
-        yield view.cause("packet-loss", 0.85, f"{why} New connections to this machine suffer first.", *cited)
+        yield view.cause("packet-loss", 0.85, f"{why} New connections to this machine are affected first.", *cited)
 
 
 def _sent_again(view: View) -> Found:
@@ -96,10 +101,10 @@ def _sent_again(view: View) -> Found:
     waiting = view.number("sockets", "retransmitting") or 0
     cited = ("sockets", "TCPRetransSegs.delta"), ("sockets", "TCPOutSegs.delta"), ("sockets", "retransmitting")
     if again == 0:
-        yield view.not_("packet-loss", "No segment was sent again on the server's machine.", *cited)
+        yield view.not_("packet-loss", "The server's machine retransmitted no segments.", *cited)
     elif again and out and again >= 5 and again >= 0.01 * out and waiting >= 2:
-        why = f"{again:.0f} of {out:.0f} segments of this machine were sent again over the window, and {waiting:.0f}"
-        why += " of the server's connections wait for an acknowledgement that is overdue."
+        why = f"{again:.0f} of {out:.0f} segments of this machine were retransmitted over the window, and {waiting:.0f}"
+        why += " of the server's connections are waiting for an overdue acknowledgement."
         words = re.search(r"p99|\b[246]00 ?ms|retrans|loss|lost|single|now and then", view.symptom, re.IGNORECASE)
         yield view.cause("packet-loss", 0.6 if words else 0.4, why, *cited)
 
@@ -133,7 +138,7 @@ def bandwidth(view: View, limits: Limits) -> Found:
     throttled = (view.number("process", "cgroup_nr_throttled.delta") or 0) > 0
     if not _quiet(view, limits) or starved or throttled:
         return
-    why = f"{sent / 1000:.0f} kB a second leave the server, {each / 1000:.0f} kB for each command"
+    why = f"{sent / 1000:.0f} kB a second leave the server, {each / 1000:.0f} kB per command"
     if size := view.number("large_commands", "reply.bytes"):
         on = view.text("large_commands", "reply.key")
         why += f" (the largest {size / 1e6:.1f} MB, {view.text('large_commands', 'reply.command')} on {on or 'no key'})"
@@ -142,12 +147,14 @@ def bandwidth(view: View, limits: Limits) -> Found:
     # From the server's own machine no PING waits behind what goes out.
     queued = not here(view) and share >= 0.2 and (view.number("latency_sample", "p95_ms") or 0) >= 4 * fastest
     if queued and stepped <= behind / 2 + 1:
-        why += f"; the fastest PING takes {fastest:.1f} ms, {share:.0%} wait behind them, and the server is idle."
+        why += (
+            f"; the fastest PING takes {fastest:.1f} ms, {share:.0%} wait behind these replies, and the server is idle."
+        )
         yield view.cause("bandwidth-cap", 0.9 if words else 0.82, why, *cited)
     elif _flat(view):
         # Traffic that is simply even looks the same, unless much of it waits in the kernel.
         waits = (view.number("sockets", "unacked_bytes") or 0) >= limits["bulk_output_bytes"] and here(view)
-        why += ", at an even rate over the window, while the server is idle: the rate may be the link's."
+        why += ", at a steady rate over the window, while the server is idle: the rate may be the link's limit."
         likely = 0.75 if waits else 0.45
         cited = (*cited, ("sockets", "unacked_bytes"))
         yield view.cause("bandwidth-cap", likely if words else likely - 0.15, why, *cited)
@@ -172,11 +179,11 @@ def huge_pages(view: View, limits: Limits) -> Found:
         return
     share = pages / rss
     if pages < limits["huge_pages_bytes"] or share < limits["huge_pages_share"]:
-        yield view.not_("thp", f"{pages / 2**20:.0f} MiB of the server's memory are in huge pages.", *cited[:4])
+        yield view.not_("thp", f"{pages / 2**20:.0f} MiB of the server's memory is in huge pages.", *cited[:4])
         return
     copied = view.number("persistence", "rdb_last_cow_size") or view.number("info", "rdb_last_cow_size") or 0
     felt = copied >= 0.3 * rss or (view.number("info", "latest_fork_usec") or 0) >= 100_000
-    why = f"{share:.0%} of the server's memory ({pages / 2**20:.0f} MiB) are in transparent huge pages"
+    why = f"{share:.0%} of the server's memory ({pages / 2**20:.0f} MiB) is in transparent huge pages"
     why += ", and the last save copied much of it." if felt else "."
     words = mention(SAVE_WORDS, view.symptom) is not None
     yield view.cause("thp", 0.75 if felt and words else 0.6 if felt else 0.4, why, *cited)

@@ -23,8 +23,8 @@ def growing_clients(view: View, limits: Limits) -> Found:
     if grown is None or came is None or clients is None or seconds is None:
         return
     if grown >= LEAST_GROWTH and grown >= STAYED * came and clients >= LEAST_CLIENTS:
-        why = f"connected_clients grew by {grown:.0f} to {clients:.0f} over {seconds:.0f} s, and none was given back; "
-        why += "whose connections they are only CLIENT LIST shows."
+        why = f"connected_clients grew by {grown:.0f} to {clients:.0f} over {seconds:.0f} s, and none was closed; "
+        why += "only CLIENT LIST shows whose connections they are."
         cited = ("info", "connected_clients.delta"), ("info", "total_connections_received.delta")
         yield view.cause("connection-leak", HINT, why, *cited, ("info", "connected_clients"))
 
@@ -35,13 +35,13 @@ def full_buffers(view: View, limits: Limits) -> Found:
     if not view.unavailable("clients") or held is None:
         return
     for id, field, limit, what in (
-        ("slow-consumer-output", "client_recent_max_output_buffer", "output_buffer_bytes", "of output waited for"),
-        ("query-buffer-hog", "client_recent_max_input_buffer", "query_buffer_bytes", "of input were held of"),
+        ("slow-consumer-output", "client_recent_max_output_buffer", "output_buffer_bytes", "of output was waiting for"),
+        ("query-buffer-hog", "client_recent_max_input_buffer", "query_buffer_bytes", "of input was held from"),
     ):
         size = view.number("info", field)
         if size is not None and size >= limits[limit] and held >= 0.5 * size:
             why = f"{size / 2**20:.1f} MiB {what} one client within the last seconds, and the buffers of all clients "
-            why += f"hold {held / 2**20:.1f} MiB; which client it is only CLIENT LIST shows."
+            why += f"hold {held / 2**20:.1f} MiB; only CLIENT LIST shows which client it is."
             yield view.cause(id, HINT, why, ("info", field), ("info", "mem_clients_normal"))
 
 
@@ -54,10 +54,10 @@ def held_back(view: View, limits: Limits) -> Found:
         return
     names = {field.partition(".")[0] for field in view.fields("commandstats")}
     if action not in ("", "none"):
-        why = f"The server holds {blocked:.0f} clients back (paused_actions is {action})."
+        why = f"The server is holding back {blocked:.0f} clients (paused_actions is {action})."
         yield view.cause("client-paused", HINT, why, ("info", "paused_actions"), ("info", "blocked_clients"))
     elif not names & {*BLOCKING}:
-        why = f"{blocked:.0f} clients are blocked, and none of the commands in the statistics is one that blocks."
+        why = f"{blocked:.0f} clients are blocked, but none of the commands in the statistics is a blocking one."
         yield view.cause("client-paused", HINT, why, ("info", "blocked_clients"), ("commandstats", "commands"))
 
 

@@ -35,7 +35,7 @@ class KnownFault(Record):
     causes: tuple[str, ...]
     """What it may stand behind."""
     what: str
-    """For a person, behind "it's known that"."""
+    """For a person, after "A known issue of ...:"."""
     source: str
     """Where it's said."""
     commands: str | None = None
@@ -75,7 +75,7 @@ def notes(view: View, cause: str) -> Iterator[str]:
             if one.commands is not None and not any(field.startswith(one.commands) for field in called):
                 continue
             until = f"fixed in {one.fixed}" if one.fixed else f"seen up to {one.last}"
-            yield f"Of {product} {text} it's known that {one.what} ({until}; {one.source})."
+            yield f"A known issue of {product} {text}: {one.what} ({until}; {one.source})."
 
 
 def noted(view: View, cause: Cause) -> Cause:

@@ -40,14 +40,16 @@ def _refuses(view: View) -> tuple[float, str] | None:
     """How likely it is that writes are refused now, with what says so; None where nothing does."""
     share = over(view)
     if errors := refused(view):
-        return 0.95, f"{errors:.0f} commands were refused over the window because memory is full; reads go on."
+        return 0.95, f"{errors:.0f} commands were refused over the window because memory is full; reads still work."
     if share is None or share < FULL:
         return None
-    at = f"{share:.0%} of maxmemory are in use"
+    at = f"{share:.0%} of maxmemory is in use"
     if share >= 1:
-        return 0.94, f"{at}: a write that needs memory is refused, though none came within the window; reads go on."
+        return 0.94, (
+            f"{at}: a write that needs memory is refused, though there was none within the window; reads still work."
+        )
     if view.number("info", "errorstat_OOM.count") or mention(OUT_OF_MEMORY, view.symptom):
-        return 0.8, f"{at}, and writes were refused before: the next large one is refused again."
+        return 0.8, f"{at}, and writes were refused before: the next large one will be refused again."
     return None
 
 
@@ -57,12 +59,12 @@ def out_of_memory(view: View, limits: Limits) -> Found:
     refuses, share = _refuses(view), over(view)
     if refuses is None:
         if view.number("info", "errorstat_OOM.count") and share is not None and share < FULL:
-            because = f"Writes were refused because memory was full; now {share:.0%} of maxmemory are in use."
+            because = f"Writes were refused because memory was full; now {share:.0%} of maxmemory is in use."
             yield view.not_("oom-noeviction", because, CITED[2], CITED[5])
         return
     likely, why = refuses
     if policy == "noeviction":
-        yield view.cause("oom-noeviction", likely, f"{why} The policy is noeviction: nothing makes room.", *CITED)
+        yield view.cause("oom-noeviction", likely, f"{why} The policy is noeviction, so nothing makes room.", *CITED)
         yield view.not_("oom-volatile-no-ttl", "The policy is noeviction.", CITED[1])
     elif policy.startswith("volatile-"):
         yield from _few_expire(view, limits, likely, why, policy)
@@ -79,7 +81,7 @@ def _few_expire(view: View, limits: Limits, likely: float, why: str, policy: str
     share = 0.0 if keys == 0 else view.number("keyspace", "ttl_coverage")
     cited, tried = (*CITED, *TTLS), refused(view) > 0
     if share is None or keys is None:
-        why += f" {policy} may evict only keys with a TTL; how many have one wasn't read."
+        why += f" {policy} may evict only keys with a TTL; it wasn't read how many have one."
         yield view.cause("oom-volatile-no-ttl", 0.6 if tried else 0.45, why, *cited)
     elif share <= limits["volatile_ttl_share"]:
         # A few that expire still make room for the next write, so only a refusal shows that they don't.

@@ -38,7 +38,7 @@ def eviction_churn(view: View, limits: Limits) -> Found:
     share = over(view)
     if evicted == 0 and (view.number("keyspace", "evicted_keys") or 0) > 0 and share is not None and share < FULL:
         # In a full cache nothing is evicted while nobody writes; the next write evicts again.
-        because = f"Keys were evicted since the start, none over the window; {share:.0%} of maxmemory are in use."
+        because = f"Keys were evicted since startup, but none over the window; {share:.0%} of maxmemory is in use."
         yield view.not_("eviction-churn", because, cited[0], cited[3])
     if not evicted or hits is None or ratio is None:
         return
@@ -47,14 +47,14 @@ def eviction_churn(view: View, limits: Limits) -> Found:
     enough = hits + misses >= limits["eviction_lookups"] and evicted >= misses / 10
     if enough and ratio <= limits["eviction_hit_ratio"] and hardly_written(view):
         # A full cache evicts a few for any buffer too, ours included.
-        why += " But hardly anything is written: what is missed was evicted before."
+        why += " But hardly anything is being written: the missing keys were evicted earlier."
         yield view.cause("eviction-churn", 0.4, why, *cited, ("commandstats", "writes.calls.delta"))
     elif enough and ratio <= limits["eviction_hit_ratio"]:
         yield view.cause("eviction-churn", 0.93, why, *cited)
     elif enough and ratio <= (1 + limits["eviction_hit_ratio"]) / 2:
         yield view.cause("eviction-churn", 0.48, why, *cited)
     else:
-        because = f"Keys are evicted, and {ratio:.0%} of the lookups hit: a full cache at work."
+        because = f"Keys are evicted, but {ratio:.0%} of the lookups hit: a full cache working normally."
         yield view.not_("eviction-churn", because, *cited[:3])
 
 
@@ -76,24 +76,24 @@ def maxmemory_shrunk(view: View, limits: Limits) -> Found:
     )  # fmt: skip
     if logged == limit and before is not None:
         recent = age is None or age <= limits["shrunk_recent_seconds"]
-        why = f"maxmemory was set to {limit / _MIB:.0f} MiB while {before / _MIB:.0f} MiB were in use"
+        why = f"maxmemory was set to {limit / _MIB:.0f} MiB while {before / _MIB:.0f} MiB was in use"
         if age is not None:
             why += f", {age:.0f} s ago"
         if evicted:
             yield view.cause(
-                "maxmemory-shrunk", 0.96 if recent else 0.45, f"{why}: what no longer fitted was evicted.", *cited
+                "maxmemory-shrunk", 0.96 if recent else 0.45, f"{why}: keys that no longer fit were evicted.", *cited
             )
         else:
             # No key went, so what people see is that nothing can be written.
             yield view.cause("maxmemory-shrunk", 0.75 if recent else 0.45, f"{why}; nothing was evicted.", *cited)
     elif peak >= limits["shrunk_peak_ratio"] * limit:
         lowered = _lower_than_file(view, limit)
-        why = f"Up to {peak / _MIB:.0f} MiB were in use, and maxmemory is {limit / _MIB:.0f} MiB: it was set lower"
-        why += " than the configuration file has it." if lowered else " since, or something beside the keys took it."
+        why = f"Up to {peak / _MIB:.0f} MiB was in use, but maxmemory is {limit / _MIB:.0f} MiB: it was lowered"
+        why += " below the configuration file's value." if lowered else ", or something other than keys used it."
         likely = 0.9 if lowered else 0.55 if logged is None else 0.4
         yield view.cause("maxmemory-shrunk", likely if evicted else min(likely, 0.75), why, *cited[3:])
     else:
-        because = f"No more than {peak / _MIB:.0f} MiB were ever in use under the limit of {limit / _MIB:.0f} MiB."
+        because = f"No more than {peak / _MIB:.0f} MiB was ever in use under the limit of {limit / _MIB:.0f} MiB."
         yield view.not_("maxmemory-shrunk", because, ("memory", "used_memory_peak"), ("memory", "maxmemory"))
 
 
@@ -125,7 +125,7 @@ def nonkey_memory(view: View, limits: Limits) -> Found:
         ("memory", "dataset_share"), ("memory", "maxmemory_used_share"), ("memory", f"owner.{owner}"),
     )  # fmt: skip
     full = (view.number("memory", "maxmemory_used_share") or 0) >= FULL
-    why = f"{held / _MIB:.0f} MiB, {share:.0%} of the used memory, are buffers, most of them {owner}'s; "
+    why = f"{held / _MIB:.0f} MiB, {share:.0%} of the used memory, is buffers, most of them {owner}'s; "
     why += f"the data takes {data:.0%}." if data is not None else "the data takes the rest."
     takes = held >= limits["nonkey_bytes"] and share >= limits["nonkey_share"]
     if takes and full and held >= limits["nonkey_share"] * limit:
@@ -181,12 +181,12 @@ def script_cache(view: View, limits: Limits) -> Found:
     why = f"{scripts:.0f} scripts are cached, {held / _MIB:.1f} MiB"
     large = held >= limits["script_bytes"]
     if many and grows:
-        why += f", {more:.0f} more over the window: the same code comes with other values written into it."
+        why += f", {more:.0f} more over the window: the same code keeps arriving with different values written into it."
         yield view.cause("script-cache-bloat", 0.94, why, *cited)
     elif many:
         yield view.cause("script-cache-bloat", 0.7 if large else 0.4, f"{why}, none new over the window.", *cited)
     elif dropped >= limits["cached_scripts"] / 100:
-        why = f"{dropped:.0f} scripts were dropped over the window for new ones: each call brings another."
+        why = f"{dropped:.0f} scripts were dropped over the window to make room for new ones: each call brings another."
         yield view.cause("script-cache-bloat", 0.6, why, *cited)
     elif mention(MEMORY, view.symptom):
         yield view.not_("script-cache-bloat", f"{scripts:.0f} scripts are cached.", cited[0])
@@ -215,12 +215,15 @@ def ttl_leak(view: View, limits: Limits) -> Found:
     leaking = lasting / seconds >= limits["ttl_leak_keys_per_second"] and share <= most
     if not leaking or (view.number("keyspace", "evicted_keys.delta") or 0) > 0 or grown < -LEAST_BYTES:
         if reported:
-            because = f"Over the window came {keys:.0f} keys, {expires:.0f} of them with a TTL."
+            because = f"{keys:.0f} keys were added over the window, {expires:.0f} of them with a TTL."
             yield view.not_("ttl-leak", because, *cited[:3])
         return
-    why = f"{lasting:.0f} keys without a TTL came over the window and {passing:.0f} with one; {coverage:.0%} have one"
+    why = (
+        f"{lasting:.0f} keys without a TTL and {passing:.0f} with one were "
+        f"added over the window; {coverage:.0%} have one"
+    )
     usual = coverage > max(share, limits["ttl_leak_share"])
-    why += ": what has come lately is kept forever." if usual else "."
+    why += ": recently added keys are kept forever." if usual else "."
     why += until_full_words(view)
     probability = (0.9 if reported else 0.6) if usual else (0.6 if reported else 0.4)
     if share > limits["ttl_leak_share"]:

@@ -25,7 +25,11 @@ def path_latency(view: View, limits: Limits) -> Found:
     if fastest >= limits["path_min_latency_ms"] and not busy and not waits:
         own = view.number("commandstats", "ping.usec_per_call")
         why = f"Even the fastest PING took {fastest:.1f} ms (median {median:.1f} ms)"
-        why += f", and the server needs {own:.0f} us for one: the path costs the rest." if own is not None else "."
+        why += (
+            (f", while the server needs {own:.0f} us for one: the rest is spent on the network path.")
+            if own is not None
+            else "."
+        )
         steady = median <= 4 * fastest
         yield view.cause("path-latency", 0.94 if steady else 0.75, why, *cited)
     elif fastest < limits["path_min_latency_ms"]:

@@ -20,14 +20,14 @@ UNREACHABLE = ("EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "EHOSTDOWN")
 def unresolved(view: View, limits: Limits) -> Found:
     """The server's name isn't resolved here."""
     if view.unavailable("connect") == "dns" and not vouched(view):
-        why = "The server's name doesn't resolve: the fault is in DNS or in the URL, and Redis was never reached."
+        why = "The server's name doesn't resolve: the problem is in DNS or in the URL, and Redis was never reached."
         yield view.cause("outside-redis", 0.9, why, ("connect", "unavailable"))
 
 
 def unreachable(view: View, limits: Limits) -> Found:
     """The network says that there's no way to the host."""
     if view.get("connect", "tcp_error") in UNREACHABLE and not vouched(view) and not rejected(view):
-        why = "The network reports that the host can't be reached: routing, or the host is down."
+        why = "The network reports that the host can't be reached: a routing problem, or the host is down."
         yield view.cause("outside-redis", 0.9, why, ("connect", "unavailable"), ("connect", "tcp_error"))
 
 
@@ -37,7 +37,7 @@ def starved_host(view: View, limits: Limits) -> Found:
     run = view.number("process", "main_run_share") or 0
     other = view.number("machine", "top_process.cpu_share") or 0
     if wait >= 0.3 and wait > run and other >= 0.9:
-        why = f"The server waits {wait:.0%} of the time for a core that another process uses."
+        why = f"The server spends {wait:.0%} of the time waiting for a core that another process is using."
         yield view.cause(
             "outside-redis", 0.7, why, ("process", "main_wait_share"), ("machine", "top_process.cpu_share"),
             ("machine", "cpu_busy_share"),
@@ -47,11 +47,12 @@ def starved_host(view: View, limits: Limits) -> Found:
     ):
         busy_share, cores = view.number("machine", "cpu_busy_share") or 0, view.number("process", "affinity_cores")
         why = (
-            f"The processor is full, and not by this server: its thread runs {run:.0%} of the time and waits {wait:.0%}"
+            "The processor is busy, but not because of this server: its thread runs "
+            f"{run:.0%} of the time and waits {wait:.0%} of it"
         )
         why += f" for a core; the machine's cores are {busy_share:.0%} busy"
         why += f", and it may use {cores:.0f} of them" if cores else ""
-        why += ". The longer a reply, the more often it's interrupted"
+        why += ". The longer a reply takes, the more often it is interrupted"
         why += f": it {busy.with_what(view).removeprefix('and ')}" if busy.sends_much(view) else "."
         yield view.cause(
             "outside-redis", 0.65, why, ("process", "main_wait_share"), ("process", "main_run_share"),
@@ -83,7 +84,7 @@ def _felt(view: View) -> bool:
 def another_protocol(view: View, limits: Limits) -> Found:
     """Something else than a Redis server listens there."""
     if view.get("connect", "speaks_resp") is False and view.unavailable("connect") != "tls":
-        why = "What listens there answers, and not in the Redis protocol: the URL names another service's port."
+        why = "What listens there doesn't speak the Redis protocol: the URL names another service's port."
         yield view.cause("outside-redis", 0.9, why, ("connect", "speaks_resp"), ("connect", "unavailable"))
 
 

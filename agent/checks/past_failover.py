@@ -99,7 +99,7 @@ def _of_logs(views: Sequence[View], found: list[_Told], is_asked: bool) -> PastF
         unsure += more
     count = max((view.number("log", "switch.count") or 1) for view in views if view.node in {one.node for one in same})
     if count > 1:
-        text.append(f"It's the newest of {count:.0f} that one log tells.")
+        text.append(f"It is the newest of {count:.0f} changes in one log.")
     return PastFailover(
         at=f"{moment:%Y-%m-%dT%H:%M:%SZ}", old=old or None, new=new or None, by=by,
         told=" ".join(filter(None, text)), evidence=tuple(dict.fromkeys(evidence)), unsure=tuple(unsure),
@@ -149,40 +149,52 @@ def _who(
     views: Sequence[View], by: str, same: Sequence[_Told], down: tuple[View, Cited] | None, new: str, old: str
 ) -> tuple[str, list[Evidence], list[str]]:
     evidence = list(down[0].cite(down[1])) if down else []
-    asker = "who asked for it: the server keeps no name; the automation's and the shells' histories of then do"
+    asker = (
+        "who asked for it: the server doesn't record a name; check the history "
+        "of your automation and shells from that time"
+    )
     client = next((view for view in views if view.get("log", "switch.client") is not None
                    and view.node in {one.node for one in same}), None)  # fmt: skip
     if by == "sentinel-manual":
         text = (
-            "Somebody asked for it (SENTINEL FAILOVER, by a person or a script): no sentinel had called a primary dead."
+            "Somebody asked for it (SENTINEL FAILOVER, by a person or a script): "
+            "no sentinel had declared a primary dead."
         )
         theirs = [view for view in views if view.text("log", "switch.by") == by]
         return text, [*theirs[0].cite(("log", "switch.by"))], [asker]
     if by == "failover-command":
         return (
-            "Somebody asked for it by FAILOVER: a planned switch, and the old primary handed over in sync.",
+            "Somebody asked for it with FAILOVER: a planned switch, and the old primary handed over in sync.",
             [],
             [asker],
         )
     if by == "cluster-manual":
-        return f"Somebody asked for it by CLUSTER FAILOVER on {new or 'a replica'}; the primaries agreed.", [], [asker]
+        return (
+            (f"Somebody asked for it with CLUSTER FAILOVER on {new or 'a replica'}; the primaries agreed."),
+            [],
+            [asker],
+        )
     if by == "cluster-takeover":
         text = (
-            f"Somebody had {new or 'a replica'} take over by CLUSTER FAILOVER TAKEOVER, without the primaries' votes."
+            f"Somebody made {new or 'a replica'} take over with CLUSTER FAILOVER "
+            "TAKEOVER, without the primaries' votes."
         )
         return text, evidence, [asker]
     if by == "client":
         at = client.text("log", "switch.client") if client else ""
-        text = f"A client{f' at {at}' if at else ''} asked for it by REPLICAOF; no sentinel and no cluster decided it."
+        text = (
+            f"A client{f' at {at}' if at else ''} asked for it with REPLICAOF; "
+            "neither a sentinel nor the cluster decided it."
+        )
         return text, [*client.cite(("log", "switch.client"))] if client else [], [asker]
     if by == "cluster":
-        dead = f", after {old or 'the old one'} had been called failed" if down else ""
+        dead = f", after {old or 'the old one'} had been marked as failed" if down else ""
         return f"The cluster's primaries elected {new or 'a replica'}{dead}.", evidence, []
     if down:
-        return "Sentinel decided it: it had called the old primary dead (+odown) before.", evidence, []
+        return "Sentinel decided it: it had declared the old primary dead (+odown).", evidence, []
     unread = [str(view.node) for view in views if view.is_sentinel and view.number("log", "switch.age") is None]
     where = f" ({', '.join(unread)})" if unread else ""
-    text = "Sentinel carried it out; nothing that was read says that it had called the old primary dead before."
+    text = "Sentinel carried it out; nothing that was read says that it had declared the old primary dead first."
     lack = "whether it had (+odown) or somebody asked for it (Executing user requested FAILOVER)"
     return text, [], [f"{lack}: the log of the sentinel that led it{where}"]
 
@@ -206,7 +218,7 @@ def _of_state(views: Sequence[View], is_asked: bool) -> PastFailover | None:
             view.number("sentinel", f"{at}.role-reported-time"),
             view.number("sentinel", f"{at}.config-epoch"),
         )
-        text.append(f"{new} became the primary by a failover of Sentinel's (config-epoch {epoch or 0:.0f})")
+        text.append(f"{new} became the primary in a Sentinel failover (config-epoch {epoch or 0:.0f})")
         least = promoted.number("replication", "output.oldest_age") if promoted else None
         # A replica attaches anew when the primary changes, and a sentinel's memory begins anew when it's started.
         if since and least is not None and abs(since / 1000 - least) <= ATTACHING:
@@ -222,8 +234,8 @@ def _of_state(views: Sequence[View], is_asked: bool) -> PastFailover | None:
     elif promoted:
         up, least = promoted.number("info", "uptime_in_seconds"), promoted.number("replication", "output.oldest_age")
         text.append(f"{new} was a replica and was promoted (second_repl_offset is set)")
-        text.append(f", at most {ago(up)} ago, since when it has been up" if up else "")
-        text.append(f", and at least {ago(least)} ago, since when a replica has been attached." if least else ".")
+        text.append(f", at most {ago(up)} ago, when it was started" if up else "")
+        text.append(f", and at least {ago(least)} ago, since a replica has been attached that long." if least else ".")
     if promoted:
         evidence += promoted.cite(("replication", "second_repl_offset"), ("info", "uptime_in_seconds"),
                                   ("replication", "output.oldest_age"))  # fmt: skip
@@ -240,8 +252,8 @@ def _nothing(views: Sequence[View]) -> PastFailover:
     evidence += [
         one for view in views for at in masters(view) for one in view.cite(("sentinel", f"{at}.config-epoch"))
     ][:2]
-    text = "No failover shows in what was read: no node remembers a promotion in this life of it"
-    text += ", and the logs that were read tell none." if any(view.number("log", "lines") for view in views) else "."
-    lack = "what was before the logs that were read begin or the nodes were started: older logs, and the sentinels'"
+    text = "No failover is visible in what was read: no node remembers a promotion since it was started"
+    text += ", and the logs that were read show none." if any(view.number("log", "lines") for view in views) else "."
+    lack = "what happened before these logs begin or the nodes were started: see older logs, and the sentinels'"
     return PastFailover(at=None, old=None, new=None, by="unknown", told=text, evidence=tuple(evidence), unsure=(lack,),
                         asked=True)  # fmt: skip

@@ -28,7 +28,7 @@ def failed_snapshot(view: View, limits: Limits) -> Found:
     """The last snapshot failed: for lack of space or of a process, or because its child was killed."""
     status = view.text("persistence", "rdb_last_bgsave_status")
     if status == "ok":
-        because = "The last snapshot went well, or none was tried yet."
+        because = "The last snapshot succeeded, or none has been attempted yet."
         yield view.not_("bgsave-disk-full", because, REFUSES[0])
         yield view.not_("fork-denied", because, REFUSES[0], ("persistence", "aof_last_bgrewrite_status"))
     rewrite = view.text("persistence", "aof_last_bgrewrite_status")
@@ -52,7 +52,7 @@ def failed_snapshot(view: View, limits: Limits) -> Found:
 def _denied(view: View, reason: str | None, after: str) -> Found:
     held, most = view.number("process", "cgroup_pids_current"), view.number("process", "cgroup_pids_max")
     full = held is not None and most is not None and held >= most
-    why = "The kernel denied the server a second process, which a snapshot needs"
+    why = "The kernel didn't let the server create a second process, which a snapshot needs"
     if full:
         why += f": its control group has {held:.0f} of {most:.0f} processes and threads"
     yield view.cause(
@@ -62,7 +62,7 @@ def _denied(view: View, reason: str | None, after: str) -> Found:
         ("persistence", "rdb_last_bgsave_time_sec"), *REFUSES,
     )  # fmt: skip
     if (free := view.number("disk", "dir_free_bytes")) is not None:
-        because = f"The child never came to write anything; {megabytes(free)} are free on the disk."
+        because = f"The child process never wrote anything; {megabytes(free)} is free on the disk."
         yield view.not_("bgsave-disk-full", because, ("disk", "dir_free_bytes"), ("log", "fork_failed.count"))
 
 
@@ -80,14 +80,14 @@ def _killed(view: View, after: str) -> Found:
     kills = (view.number("process", "cgroup_oom_kills") or 0) + (view.number("machine", "oom_kill.delta") or 0)
     short = kills > 0 or _headroom(view, view.number("process", "rss_bytes") or 0, False) <= 0
     why = f"The child that wrote the snapshot was killed by signal {signal:.0f}"
-    why += ": with the pages that it copies the server's memory went over the limit" if short else ""
+    why += ": the pages that it copies took the server's memory over the limit" if short else ""
     yield view.cause(
         "cow-blowup", (0.95 if short else 0.75) if signal == 9 else 0.4, why + after, ("log", "bgsave_error.signal"),
         ("log", "bgsave_error.newest_age"), ("process", "cgroup_oom_kills"), ("process", "rss_bytes"),
         ("process", "cgroup_memory_limit"), ("persistence", "current_cow_size"), *REFUSES,
     )  # fmt: skip
     yield view.not_(
-        "bgsave-disk-full", "The child was killed; the disk didn't stop it.", ("log", "bgsave_error.signal")
+        "bgsave-disk-full", "The child process was killed; the disk wasn't the problem.", ("log", "bgsave_error.signal")
     )
 
 
@@ -97,11 +97,11 @@ def _no_room(view: View, limits: Limits, reason: str | None, after: str) -> Foun
         ("disk", "dir_used_share"), ("disk", "rdb_bytes"), *REFUSES,
     )  # fmt: skip
     free, used = view.number("disk", "dir_free_bytes"), view.number("info", "used_memory")
-    left = f"; {megabytes(free)} are free there now" if free is not None else ""
+    left = f"; {megabytes(free)} is free there now" if free is not None else ""
     if reason == "space":
         why = f"The last snapshot failed because the disk is full{left}{after}"
         yield view.cause("bgsave-disk-full", 0.96, why, *cited)
-        yield view.not_("fork-denied", "The child was forked, and the disk stopped it.", ("log", "no_space.count"))
+        yield view.not_("fork-denied", "The child process was created; the disk stopped it.", ("log", "no_space.count"))
     elif tight(view, limits):
         yield view.cause(
             "bgsave-disk-full", 0.9, f"The last snapshot failed, and the disk is full{left}{after}", *cited
@@ -109,16 +109,21 @@ def _no_room(view: View, limits: Limits, reason: str | None, after: str) -> Foun
     elif free is not None and used is not None and free >= ROOMY * used:
         # It may have been full then; now it isn't, and nothing says that it was.
         why = (
-            f"The last snapshot failed{left}{after} Nothing says that room was missing; what it was, the log would say."
+            f"The last snapshot failed{left}{after} Nothing shows that the disk "
+            "was full; the log would say what it was."
         )
         yield view.cause("bgsave-disk-full", 0.4, why, *cited, ("log", "rdb_write_error.count"))
     elif view.last("log") is None or view.unavailable("log"):
         why = (
-            f"The last snapshot failed after its child was forked{left}{after} The log would say why: mostly the disk."
+            f"The last snapshot failed after its child process started{left}{after} "
+            "The log would say why: usually the disk."
         )
         yield view.cause("bgsave-disk-full", 0.6, why, *cited, ("persistence", "total_forks"))
     else:
-        why = f"The last snapshot failed{left}{after} The log names no full disk: permissions, read-only?"
+        why = (
+            f"The last snapshot failed{left}{after} The log doesn't mention a full disk: "
+            "check permissions, or whether it is read-only."
+        )
         yield view.cause(
             "bgsave-disk-full", 0.5 if after != "." else 0.4, why, *cited, ("log", "rdb_write_error.count"),
             ("disk", "dir_read_only"),
@@ -167,7 +172,7 @@ def copy_on_write(view: View, limits: Limits) -> Found:
     why = f"A snapshot makes the server copy {megabytes(sizes[largest])} of pages, {share:.0%} of its memory"
     headroom = _headroom(view, sizes[largest], bool(saving))
     if headroom < limits["cow_headroom_share"]:
-        yield view.cause("cow-blowup", 0.93, f"{why}, and {headroom:.0%} of the memory limit is left then.", *cited)
+        yield view.cause("cow-blowup", 0.93, f"{why}, which leaves {headroom:.0%} of the memory limit.", *cited)
     else:
         probability = 0.55 if mention(MEMORY, view.symptom) else 0.4
         yield view.cause("cow-blowup", probability, f"{why}; there is room for it ({headroom:.0%} left).", *cited)

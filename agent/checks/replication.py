@@ -29,7 +29,7 @@ def link(view: View, limits: Limits) -> Found:
     up = status == "up"
     if up and (quiet is None or quiet < max(limits["replica_silent_seconds"], 2 * period + 1)):
         if quiet is not None:
-            because = f"The link is up, and its last byte came {quiet:.0f} s ago."
+            because = f"The link is up, and its last byte arrived {quiet:.0f} s ago."
             yield view.not_("replica-link-down", because, *cited[:4])
         return
     primary = primary_of(view)
@@ -44,13 +44,13 @@ def link(view: View, limits: Limits) -> Found:
         why = f"The link to the primary is down because the primary {sick[0]}."
         yield with_other(view.cause("replica-link-down", 0.4, why, *cited), primary, *sick[1])
     elif primary and again(primary, limits):
-        why = "The link is down between two syncs of a row that the primary shows the reason for."
+        why = "The link is down between two of a series of syncs; the primary shows the reason."
         yield view.cause("replica-link-down", 0.35, why, *cited)
     elif up:
-        why = f"The link counts as up, and nothing came over it for {quiet:.0f} s, pings included."
+        why = f"The link counts as up, but nothing has come over it for {quiet:.0f} s, not even pings."
         yield with_other(view.cause("replica-link-down", 0.85, why, *cited), primary, ("connect", "stage"))
     elif view.number("replication", "master_sync_in_progress") == 1:
-        why = "The replica is receiving a whole copy; until then its link counts as down."
+        why = "The replica is receiving a full copy; until that is done its link counts as down."
         yield view.cause("replica-link-down", 0.45, why, ("replication", "master_sync_in_progress"), *cited)
     else:
         down = view.number("replication", "master_link_down_since_seconds") or 0
@@ -78,7 +78,7 @@ def turned_away(view: View, limits: Limits) -> Found:
     below = [peer for peer in others if peer.text("replication", "master_link_status") == "down"]
     for peer in below:
         if refused(peer, limits):
-            why = f"The replica at {peer.node} is refused each time it tries to follow: its masterauth is wrong."
+            why = f"The replica at {peer.node} is refused each time it tries to connect: its masterauth is wrong."
             cause = view.cause("masterauth-mismatch", 0.95, why, *cited)
             # It's the replica's setting that has to be fixed.
             yield with_other(
@@ -91,14 +91,15 @@ def turned_away(view: View, limits: Limits) -> Found:
         lacks, entries = lacking(view) if "NOPERM" in errors else ((), ())
         if psync > 0:
             why = f"A replica was refused {psync:.0f} times over the window before it could sync"
-            why += ": it may not." if lacks else ": it isn't authenticated."
+            why += ": it has no permission." if lacks else ": it isn't logged in."
         else:
             # It syncs, says how far it is, is refused, and takes the refusal in its stream for a broken link.
             why = (
-                f"A replica's REPLCONF was refused {conf:.0f} times over the window: it is let in, and may not say how"
+                f"A replica's REPLCONF was refused {conf:.0f} times over the window: it "
+                "can log in, but isn't allowed to report how"
             )
-            why += " far it is, so its link breaks again and again and nobody knows how far behind it is."
-        why += f" By ACL LOG {', '.join(lacks)}." if lacks else ""
+            why += " far it has got, so its link keeps breaking and nobody knows how far behind it is."
+        why += f" According to ACL LOG, {', '.join(lacks)}." if lacks else ""
         yield view.cause(
             "masterauth-mismatch", 0.94, why, ("commandstats", "psync.rejected_calls.delta"),
             ("commandstats", "replconf.rejected_calls.delta"), *cited, ("replication", "connected_slaves"), *entries,
@@ -117,7 +118,7 @@ def lost(view: View, limits: Limits) -> Found:
         return
     words = mention(STALE, view.symptom) is not None
     promoted = (view.number("replication", "second_repl_offset") or 0) > 0
-    why = "This primary keeps a backlog for a replica that it had within the last hour, and has none."
+    why = "This primary keeps a backlog for a replica that it had within the last hour, but has no replica now."
     if promoted:
         why = "This primary was a replica until it was promoted, and has no replica: its old primary doesn't follow it."
     cited: tuple[Cited, ...] = (
@@ -149,14 +150,14 @@ def lag(view: View, limits: Limits) -> Found:
         far = behind >= limits["replica_lag_bytes"] and behind >= limits["replica_lag_seconds"] * rate
         if not far and quiet < limits["replica_silent_seconds"]:
             if acknowledged is not None:
-                yield view.not_("replica-lag", "Every replica acknowledges what was written a moment ago.", *cited[:3])
+                yield view.not_("replica-lag", "Every replica acknowledges writes within moments.", *cited[:3])
             return
         name = view.text("replication", f"{at}.address")
         peer = view.peer(name)
         since = f", and hasn't acknowledged anything for {quiet:.0f} s" if quiet > 1 else ""
         why = f"The replica at {name} is {behind / 2**20:.1f} MiB behind{since}"
         sick = trouble(peer)
-        why += f", because it {sick[0]}." if sick else f"; {rate / 1024:.0f} KiB a second are written."
+        why += f", because it {sick[0]}." if sick else f"; {rate / 1024:.0f} KiB a second is being written."
         cause = view.cause("replica-lag", 0.4 if sick else 0.93, why, *cited)
         # The replica, or the way to it, has to be fixed.
         cause = cause.model_copy(update={"where": peer.node if peer else view.node})
@@ -176,11 +177,11 @@ def noreplicas(view: View, limits: Limits) -> Found:
     if missing > 0 or errors > 0:
         needed = view.number("replication", "min-replicas-to-write")
         of = f"min-replicas-to-write is {needed:.0f}, and" if needed else "Of the replicas that a write needs"
-        why = f"{of} {missing:.0f} good replicas are missing; {errors:.0f} writes were refused over the window."
+        why = f"{of} {missing:.0f} healthy replicas are missing; {errors:.0f} writes were refused over the window."
         sick = any(trouble(peer) for peer in view.peers)
         yield view.cause("noreplicas", (0.92 if sick else 0.96) if errors else 0.85, why, *cited)
     elif view.number("replication", "errorstat_NOREPLICAS.count") and view.number(*cited[1]) == 0:
-        because = "Writes were refused since the start; now no good replica is missing."
+        because = "Writes were refused since startup; now no healthy replica is missing."
         yield view.not_("noreplicas", because, cited[1], cited[3])
 
 

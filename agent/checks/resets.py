@@ -21,27 +21,27 @@ def slow_consumer(view: View, limits: Limits) -> Found:
     stalled, stalled_flags = view.number("clients", "stalled") or 0, set(view.text("clients", "stalled.flags"))
     large = omem >= limits["output_buffer_bytes"] and not set(flags) & set("SMO")
     if large and flows_out(view, "omem_max", omem):
-        why = f"{omem / 2**20:.1f} MiB of output were on their way to one client at the moment, which takes them."
+        why = f"{omem / 2**20:.1f} MiB of output was on its way to one client, which is reading it."
         moved = ("info", "total_net_output_bytes.rate"), ("clients", "omem_max.idle")
         yield view.cause("slow-consumer-output", 0.3, why, *cited, *moved)
     elif large:
         kind = "subscriber" if "P" in flags else "client"
-        why = f"A {kind} doesn't read: {omem / 2**20:.1f} MiB of output wait for it in the server's memory."
+        why = f"A {kind} isn't reading: {omem / 2**20:.1f} MiB of output is waiting for it in the server's memory."
         if (size := view.number("large_commands", "reply.bytes")) and kind == "client":
             key, command = (view.text("large_commands", f"reply.{field}") for field in ("key", "command"))
-            why += f" The largest reply of late: {size / 2**20:.1f} MiB to {command}{f' on {key}' if key else ''}."
+            why += f" The largest recent reply: {size / 2**20:.1f} MiB to {command}{f' on {key}' if key else ''}."
             cited = (*cited, ("large_commands", "reply.bytes"), ("large_commands", "reply.command"))
         yield view.cause("slow-consumer-output", 0.94, why, *cited)
     elif stalled and not stalled_flags & set("MO") and not flows_out(
         view, "stalled", view.number("clients", "stalled.omem") or 0
     ):  # fmt: skip
-        why = "Output waits for a client that takes none of it; this server doesn't count large replies in omem."
+        why = "Output is waiting for a client that reads none of it; this server doesn't count large replies in omem."
         yield view.cause(
             "slow-consumer-output", 0.88, why, ("clients", "stalled"), ("clients", "stalled.flags"),
             ("clients", "stalled.cmd"), ("clients", "stalled.id"),
         )  # fmt: skip
     elif closed > 0:
-        why = f"{closed:.0f} clients were closed over the window because their output buffer was over the limit."
+        why = f"{closed:.0f} clients were disconnected over the window because their output buffer was over the limit."
         # Replicas are cut off by their own limit, and begin a whole copy.
         copies = view.number("replication", "sync_full.delta") or 0
         yield view.cause("slow-consumer-output", 0.4 if closed <= copies else 0.9, why, *cited)
@@ -64,13 +64,13 @@ def query_buffer(view: View, limits: Limits) -> Found:
             continue
         nothing = view.text("clients", f"{field}.cmd") == "NULL"
         if flows_in(view, field, max(total, size)):
-            why = f"{size / 2**20:.1f} MiB of input were held at the moment, by a client whose requests end."
+            why = f"{size / 2**20:.1f} MiB of input was being held, from a client that completes its requests."
             cited = ("clients", field), ("clients", f"{field}.cmd"), ("info", "total_net_input_bytes.rate")
             yield view.cause("query-buffer-hog", 0.3, why, *cited)
             return
-        why = f"Unfinished commands hold {max(total, size) / 2**20:.1f} MiB of the server's memory"
+        why = f"Unfinished commands take up {max(total, size) / 2**20:.1f} MiB of the server's memory"
         yield view.cause(
-            "query-buffer-hog", 0.94 if nothing else 0.85, f"{why}, {size / 2**20:.1f} MiB of it one client's.",
+            "query-buffer-hog", 0.94 if nothing else 0.85, f"{why}, {size / 2**20:.1f} MiB of it for one client.",
             ("clients", field), ("clients", f"{field}.cmd"), ("clients", f"{field}.id"), ("clients", "qbuf_sum"),
         )  # fmt: skip
         return
@@ -106,7 +106,7 @@ def client_evicted(view: View, limits: Limits) -> Found:
         yield view.cause("client-evicted", 0.95, why, *cited)
     elif (view.number("info", "evicted_clients") or 0) > 0 and bound not in ("", "0", "0%"):
         words = mention(DISCONNECTED, view.symptom) is not None
-        why = "Clients were evicted since the start, none over the window."
+        why = "Clients were evicted since startup, but none over the window."
         yield view.cause("client-evicted", 0.6 if words else 0.35, why, *cited)
 
 
@@ -144,16 +144,19 @@ def idle_drop(view: View, limits: Limits) -> Found:
     )  # fmt: skip
     if died:
         listed = probe.get("still_listed") is True
-        why = "A connection died while it was idle, and the server's timeout is 0: something on the way forgot it"
+        why = (
+            "A connection died while it was idle, and the server's timeout is "
+            "0: something on the network path dropped it"
+        )
         why += "; the server still lists its client." if listed else "."
         keepalive = view.number("config_get", "tcp-keepalive")
         if keepalive == 0:
-            why += " tcp-keepalive is off, so the server sends nothing while a connection rests."
+            why += " tcp-keepalive is off, so the server sends nothing while a connection is idle."
         elif keepalive is not None and keepalive >= limits["keepalive_seconds"]:
-            why += f" tcp-keepalive is {keepalive:.0f} s, which some limits on the way are shorter than."
+            why += f" tcp-keepalive is {keepalive:.0f} s, and some time limits on network paths are shorter than that."
         yield view.cause("idle-drop-by-network", 0.95 if listed else 0.85, why, *cited)
     elif probe.get("ping_after") is not None and probe.get("idle_seconds") is not None:
-        because = f"A connection that rested {probe.get('idle_seconds')} s still answers."
+        because = f"A connection that was idle for {probe.get('idle_seconds')} s still answers."
         yield view.not_("idle-drop-by-network", because, ("idle_probe", "ping_after"), ("idle_probe", "idle_seconds"))
 
 
@@ -179,28 +182,36 @@ def paused(view: View, limits: Limits) -> Found:
         ("silence", "ping_answered"),
     )  # fmt: skip
     if view.get("silence", "unknown_command_answered") is True and view.get("silence", "ping_answered") is False:
-        why = "PING hangs, and an unknown command is answered at once: the server runs and holds its clients back."
+        why = (
+            "PING hangs, but an unknown command is answered at once: the server "
+            "is running and holding its clients back."
+        )
         yield view.cause("client-paused", 0.95, why, *cited)
     elif waiting > 0 and view.text("replication", "master_failover_state") not in NO_FAILOVER:
-        why = f"{waiting:.0f} clients wait for a FAILOVER that is under way; nobody paused them by hand."
+        why = f"{waiting:.0f} clients are waiting for a FAILOVER in progress; nobody paused them manually."
         yield view.cause("client-paused", 0.4, why, *cited, ("replication", "master_failover_state"))
     elif reason not in ("", "none"):
         why = f"The server says that clients are paused ({view.text('info', 'paused_actions')})."
         yield view.cause("client-paused", 0.96, why, *cited)
     elif waiting > 0:
-        why = f"{waiting:.0f} clients are blocked in {view.text('clients', 'paused_cmd')}, which doesn't block"
+        why = (
+            f"{waiting:.0f} clients are blocked in {view.text('clients', 'paused_cmd')}, which isn't a blocking command"
+        )
         if not written:
             why += ", and nobody writes." if written == 0 else "."
             # What the server says of itself may be a moment older than the list.
             yield view.cause("client-paused", 0.4 if reason == "none" else 0.93, why, *cited)
         elif reason == "none" or writes_go_on(view):
-            because = f"{why}, but a pause holds all writes back, and {written:.0f} were carried out over the window."
+            because = f"{why}, but a pause holds back all writes, and {written:.0f} were carried out over the window."
             yield view.not_("client-paused", because, *cited)
         else:
-            why += f"; {written:.0f} writes were still carried out over the window, so it has only begun or is none."
+            why += (
+                f"; {written:.0f} writes were still carried out over the window, so "
+                "it either only just began or isn't a pause."
+            )
             yield view.cause("client-paused", 0.6 if waiting > 1 else 0.3, why, *cited)
     elif (view.number("clients", "threaded") or 0) > 0 and reason == "none":
-        because = "The server says that no client is paused; those that wait do so for a module's own threads."
+        because = "The server says that no client is paused; the waiting ones are waiting for a module's own threads."
         yield view.not_("client-paused", because, ("info", "paused_reason"), ("clients", "threaded"))
 
 

@@ -77,11 +77,11 @@ def resyncs(view: View, limits: Limits) -> Found:
     ongoing, likely = again(view, limits), cut_off(view, limits)
     failed = view.number("replication", "sync_partial_err.delta") or 0
     if ongoing and likely:
-        why = "Replicas are sent whole copies again and again: what is written meanwhile is over their output limit"
-        why += ", so they're cut off and start again."
+        why = "Replicas are sent full copies again and again: the writes in the meantime exceed their output limit"
+        why += ", so they are cut off and start again."
         below = _full_below(view, limits)
         if below is not None:
-            why += f" The buffer of {below.node}, which keeps such writes first (two channels), is full as well."
+            why += f" The buffer of {below.node}, which stores such writes first (two channels), is full as well."
         cause = view.cause(
             "replica-output-loop", likely, why, *FULL,
             ("replication", "sync_partial_err"), ("log", "output_limit.count"), ("log", "output_limit.newest_age"),
@@ -112,12 +112,14 @@ def seen_below(view: View, limits: Limits) -> Found:
     )  # fmt: skip
     if cut >= count - 1:
         why = (
-            f"The replica was sent {count:.0f} whole copies, each after its link broke: the backlog didn't reach back."
+            f"The replica was sent {count:.0f} full copies, each after its link "
+            "broke: the backlog didn't reach back far enough."
         )
         yield view.cause("backlog-too-small", 0.7, why, *cited)
     elif during >= 2:
         why = (
-            f"The replica was sent {count:.0f} whole copies and lost the link during them: cut off by an output limit?"
+            f"The replica was sent {count:.0f} full copies and lost the link during "
+            "them: was it cut off by an output limit?"
         )
         yield view.cause("replica-output-loop", 0.6, why, *cited)
 
@@ -133,16 +135,16 @@ def _backlog(view: View, limits: Limits, ongoing: bool, failed: float) -> Found:
     refused = view.number("replication", "sync_partial_err") or 0
     size = (view.number("replication", "repl-backlog-size") or 0) / 2**20
     why = f"A backlog of {size:.2f} MiB"
-    why += f" holds {bridges:.1f} s of what is written" if bridges is not None else " doesn't hold what was missed"
+    why += f" covers {bridges:.1f} s of writes" if bridges is not None else " doesn't cover what was missed"
     if failed > 0:
         explained = short or _recent(view, "no_backlog", limits)
-        of = f"{failed:.0f} partial syncs were refused over the window, each of them became a whole copy"
+        of = f"{failed:.0f} partial syncs were refused over the window, and each became a full copy"
         yield view.cause("backlog-too-small", 0.95 if explained else 0.6, f"{why}: {of}.", *cited)
         if view.number("replication", "output.omem_max") is not None:
-            because = "No replica was over its output limit."
+            because = "No replica exceeded its output limit."
             yield view.not_("replica-output-loop", because, ("replication", "output.omem_max"), FULL[1])
     elif ongoing and refused >= 2 and (short or _recent(view, "no_backlog", limits)):
-        why += f", and partial syncs are refused ({refused:.0f} since the start, none within this very window)."
+        why += f", and partial syncs are refused ({refused:.0f} since startup, none within this window)."
         yield view.cause("backlog-too-small", 0.85, why, *cited)
     elif refused:
-        yield view.cause("backlog-too-small", 0.25, "Partial syncs were refused since the start, none now.", *cited)
+        yield view.cause("backlog-too-small", 0.25, "Partial syncs were refused since startup, but none now.", *cited)

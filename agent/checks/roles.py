@@ -113,6 +113,15 @@ def _writers(view: View) -> tuple[str, tuple[Cited, ...]] | None:
     return next(((by, fields) for by, fields in (who(view, one) for one in WRITES) if by), None)
 
 
+def _left_alone(view: View) -> bool:
+    """Whether only its primary is connected to a replica that a look came to by itself: nobody writes here any more."""
+    rows = view.rows("clients", "g")
+    links = bool(rows) and all("M" in str(row.get("flags")) for row in rows.values())
+    whole = view.number("clients", "share_seen") == 1 and view.number("clients", "g_groups") == len(rows)
+    newcomers = view.number("info", "total_connections_received.delta")
+    return links and whole and newcomers == 0 and view.node != next(iter(view.deployment.nodes), None)
+
+
 def readonly(view: View, limits: Limits) -> Found:
     """Clients write to a replica: because they were given its address, kept it, or because it's none of the team's."""
     if view.text("replication", "role") != "slave":
@@ -126,8 +135,8 @@ def readonly(view: View, limits: Limits) -> Found:
         by_hand(view) or ("config_drift", "replicaof.running"), ("log", "started_age"),
     )  # fmt: skip
     if named[0] and (loop := followed_by(view)):
-        what = "itself" if loop == view.node else f"{loop}, which follows this server in turn"
-        why = f"This server is a replica of {what}: nobody is the primary, and every write is refused"
+        what = "itself" if loop == view.node else f"{loop}, which in turn replicates from this server"
+        why = f"This server is a replica of {what}: there is no primary, and every write is refused"
         why += f" ({errors:.0f} over the window)." if errors else "."
         cause = view.cause("unexpected-replica", 0.97, why, *cited[:5])
         more = primary.cite(("replication", "master_host"), ("replication", "master_port")) if primary else ()
@@ -136,9 +145,10 @@ def readonly(view: View, limits: Limits) -> Found:
     if not errors and (writers := _writers(view)):
         by, fields = writers
         why = (
-            f"This replica takes writes (replica-read-only is no), and {by} writes here: the primary and everyone else"
+            f"This replica accepts writes (replica-read-only is no), and {by} "
+            "writes here: the primary and all other nodes"
         )
-        why += " never see that, and the next full sync deletes it."
+        why += " never see those writes, and the next full sync deletes them."
         yield view.cause("replica-write-or-stale", 0.92, why, *cited[:1], *cited[2:5], *fields)
     changed, after = turned(view)
     if errors > 0:
@@ -153,11 +163,9 @@ def readonly(view: View, limits: Limits) -> Found:
     elif view.text("replication", "role") == "slave" and view.text("replication", "replica-read-only") != "no":
         # A replica refuses each write, whether or not one came within the window.
         before = view.number("replication", "errorstat_READONLY.count") or 0
-        if before and mention(READONLY, view.symptom):
-            why = (
-                f"This is a replica of {named[0]}:{named[1]}, and refused {before:.0f} writes since its start, none of"
-            )
-            why += " them within the window: whoever still writes to it is refused."
+        if before and mention(READONLY, view.symptom) and not _left_alone(view):
+            why = f"This is a replica of {named[0]}:{named[1]}, and refused {before:.0f} writes since startup, none of"
+            why += " them within the window: clients that still write to it are refused."
             counted = ("replication", "errorstat_READONLY.count")
             yield view.cause("replica-write-or-stale", 0.75, why, counted, *cited[:5], ("symptom", "text"))
     drift = view.last("config_drift")
@@ -167,15 +175,16 @@ def readonly(view: View, limits: Limits) -> Found:
         words = PRIMARY_WORDS.search(view.symptom) is not None
         served = after is not None and after >= limits["served_as_primary_seconds"]
         why = (
-            f"At run time this server was made a replica of {named[0]}:{named[1]}, which its configuration doesn't name"
+            f"This server was made a replica of {named[0]}:{named[1]} at runtime; "
+            "its configuration doesn't name that server"
         )
-        why += f", after it had stood alone for {after:.0f} s" if served else ""
+        why += f", after it had run standalone for {after:.0f} s" if served else ""
         why += "; clients still write to it." if errors > 0 else "."
         likely = (0.98 if served else 0.85 if words else 0.6) if errors > 0 else 0.7 if words and served else 0.4
         if watched := view.text("topology", "sentinels") in ("announced", "silent"):
             likely = min(likely, 0.4)
-        who = "A sentinel watches this server and does that at a failover; ask it" if watched else ""
-        who = who or "If nobody meant that, somebody else did it"
+        who = "A sentinel watches this server and does this during a failover; ask the sentinel" if watched else ""
+        who = who or "If nobody did this on purpose, an intruder may have"
         yield view.cause("unexpected-replica", likely, f"{why} {who}.", *cited, *SENTINELS[not watched :])
 
 
@@ -189,7 +198,7 @@ def masterdown(view: View, limits: Limits) -> Found:
         ("replication", "master_link_status"), ("replication", "role"),
     )  # fmt: skip
     if errors > 0:
-        why = f"The replica's link is down and it may not serve old data: {errors:.0f} commands were refused."
+        why = f"The replica's link is down and it isn't allowed to serve old data: {errors:.0f} commands were refused."
         yield view.cause("replica-write-or-stale", 0.96, why, *cited)
     elif mute and down:
         why = "The replica's link is down and replica-serve-stale-data is no: reads here are refused."

@@ -13,8 +13,8 @@ _ERRNOS = {
 }  # fmt: skip
 """The system's words for why a file couldn't be opened, to the reasons that choose a remedy."""
 _SAID = {
-    "permission": "its user may not write there", "read-only": "the file system is mounted read-only",
-    "missing": "that folder isn't there any more", "not-a-directory": "what is there is no folder",
+    "permission": "its user isn't allowed to write there", "read-only": "the file system is mounted read-only",
+    "missing": "that folder no longer exists", "not-a-directory": "it isn't a folder",
 }  # fmt: skip
 RIGHTS: tuple[Cited, ...] = tuple(
     ("disk", name) for name in (
@@ -62,13 +62,15 @@ def save_path(view: View, limits: Limits) -> Found:
     """The last snapshot failed because its folder can't be written, whatever the disk has free."""
     status = ("persistence", "rdb_last_bgsave_status")
     if view.text(*status) == "ok":
-        yield view.not_("save-path-unwritable", "The last snapshot was written, or none was tried yet.", status)
+        yield view.not_(
+            "save-path-unwritable", "The last snapshot was written, or none has been attempted yet.", status
+        )
     if (reason := unwritable(view)) is None:
         return
     logged = _logged(view, "rdb_write_error") is not None
     free = view.number("disk", "dir_free_bytes")
     why = f"The last snapshot failed because {_SAID[reason]}: {where(view)}"
-    why += f"; the disk isn't full ({megabytes(free)} are free)" if free is not None else ""
+    why += f"; the disk isn't full ({megabytes(free)} is free)" if free is not None else ""
     why += ", and writes are refused with MISCONF." if view.get("persistence", "writes_refused") is True else "."
     yield view.cause(
         "save-path-unwritable", 0.97 if logged else 0.85, why, ("log", "rdb_write_error.errno"),
@@ -76,9 +78,9 @@ def save_path(view: View, limits: Limits) -> Found:
         ("persistence", "config.dir"), *RIGHTS, ("persistence", "writes_refused"),
     )  # fmt: skip
     if logged:
-        because = f"The log says that {_SAID[reason]}; no space was missed."
+        because = f"The log says that {_SAID[reason]}; the disk wasn't full."
         yield view.not_("bgsave-disk-full", because, ("log", "rdb_write_error.errno"), ("disk", "dir_free_bytes"))
-        yield view.not_("fork-denied", "The child was forked; what it couldn't do is open its file.",
+        yield view.not_("fork-denied", "The child process was created, but it couldn't open its file.",
                         ("log", "rdb_write_error.errno"))  # fmt: skip
 
 
@@ -86,7 +88,7 @@ def rewrite_failing(view: View, limits: Limits) -> Found:
     """Rewrites of the append-only file fail, so it grows without end."""
     status = ("persistence", "aof_last_bgrewrite_status")
     if view.text(*status) == "ok" and view.number("persistence", "aof_enabled") == 1:
-        yield view.not_("aof-rewrite-failing", "The last rewrite went well, or none was tried yet.", status)
+        yield view.not_("aof-rewrite-failing", "The last rewrite succeeded, or none has been attempted yet.", status)
     if view.text(*status) != "err" or view.number("persistence", "aof_enabled") != 1:
         return
     reason, age = _rewrite_reason(view)
@@ -96,9 +98,9 @@ def rewrite_failing(view: View, limits: Limits) -> Found:
     base, size = (view.number("persistence", f"aof_{name}_size") for name in ("base", "current"))
     times = f"The last {count:.0f} rewrites" if count and count > 1 else "The last rewrite"
     why = f"{times} of the append-only file failed, and it grows"
-    why += f" ({megabytes(size)} now, {megabytes(base)} after the last one that went well)" if size and base else ""
+    why += f" ({megabytes(size)} now, {megabytes(base)} after the last one that succeeded)" if size and base else ""
     why += {
-        "fork": ": the kernel denied the server a second process.", "disk": ": no space was left on the disk.",
+        "fork": ": the kernel didn't let the server create a second process.", "disk": ": the disk was full.",
     }.get(reason, f": {_SAID[reason]}, {where(view)}." if reason in _SAID else "; the log would say why.")  # fmt: skip
     yield view.cause(
         "aof-rewrite-failing", 0.95 if age is not None else 0.9 if reason else 0.75, why, status,
@@ -157,16 +159,18 @@ def stuck(view: View, limits: Limits) -> Found:
         why = f"The child that writes the {what} has run for {seconds:.0f} s"
         why += f" (the last one took {usual:.0f} s)" if usual is not None else ""
         if state in ("T", "t"):
-            why += f" and is stopped (state {state}): it doesn't get on, and no other save can begin."
+            why += f" and is stopped (state {state}): it makes no progress, and no other save can start."
             yield view.cause("save-stuck", 0.96, why, *cited)
         elif long and state == "D" and not moved:
-            yield view.cause("save-stuck", 0.92, f"{why} and waits for its disk (state D).", *cited)
+            yield view.cause("save-stuck", 0.92, f"{why} and is waiting for its disk (state D).", *cited)
         elif long and not moved and not syncing:
             keys = view.number("persistence", "current_save_keys_processed")
-            why += f", and it stands at {keys:.0f} keys." if keys is not None else "."
+            why += f", and is stuck at {keys:.0f} keys." if keys is not None else "."
             yield view.cause("save-stuck", 0.85 if usual is not None else 0.6, why, *cited)
         elif moved:
-            yield view.not_("save-stuck", "The child gets on.", ("persistence", "current_save_keys_processed"))
+            yield view.not_(
+                "save-stuck", "The child process is making progress.", ("persistence", "current_save_keys_processed")
+            )
 
 
 def _place(*reasons: str) -> Callable[[View], tuple[str, ...]]:

@@ -47,12 +47,13 @@ def config_drift(view: View, limits: Limits) -> Found:
     )  # fmt: skip
     if not names:
         if view.number("config_drift", "drifted") == 0 and not view.number("config_drift", "includes_unread"):
-            yield view.not_("config-drift", "What runs is what the configuration file says.", *counted[::2])
+            yield view.not_("config-drift", "The running values match the configuration file.", *counted[::2])
         return
     calls, edited = view.number("config_drift", "set_calls"), view.get("config_drift", "file_edited") is True
     if calls == 0 and not edited:
         because = (
-            "CONFIG SET was never called since the start: what isn't the file's is an argument of the command line."
+            "CONFIG SET hasn't been called since startup: the values that differ "
+            "from the file come from the command line."
         )
         yield view.not_("config-drift", because, ("config_drift", "set_calls"), *counted)
         return
@@ -79,14 +80,20 @@ def config_drift(view: View, limits: Limits) -> Found:
     argued = without and not bare and calls is None and since_start(view, "config_loaded") is not None
     what = f"{', '.join(names[:SHOWN])} {'run' if len(names) > 1 else 'runs'} with"
     if calls == 0:
-        why = f"{what} another value than the file's, which was edited after the start: a restart brings its value."
+        why = (
+            f"{what} a different value from the file, which was edited after "
+            "startup: a restart applies the file's value."
+        )
     elif without and not bare:
-        why = f"{what} another value than the built-in one, and the server was started without a file: what CONFIG SET "
-        why += "changed is lost at a restart, what arguments of the command line say comes back."
+        why = (
+            f"{what} a different value from the built-in one, and the server was "
+            "started without a file: what CONFIG SET "
+        )
+        why += "changed is lost at a restart, and the command-line arguments apply again."
     else:
-        why = f"{what} another value than {'the built-in one' if without else 'in the file'}"
+        why = f"{what} a different value from {'the built-in one' if without else 'the file'}"
         why += ": the server was started without a file, so" if without else ", so"
-        why += " a restart brings the old one back."
+        why += " a restart brings back the old one."
     sure = bool(written) or bare or (without and bool(calls))
     if speaks_of_settings(view.symptom):
         likely = 0.93 if written else 0.8 if bare else 0.65 if sure else 0.45 if argued else 0.5

@@ -8,10 +8,10 @@ LATELY, HOUR = 600.0, 3600.0
 SILENT = 60.0
 """Seconds without a word from the other end, after which one that runs is stuck; heartbeats come each second."""
 REASONS = {
-    "memory": "the node that they go to has no memory for them",
-    "protocol": "what their new node reads is damaged on the way",
+    "memory": "the target node has no memory for them",
+    "protocol": "the data that the target node reads is damaged on the way",
     "timeout": "the other end was silent for too long",
-    "auth": "the two nodes don't let each other in",
+    "auth": "the two nodes refuse each other's login",
     "connection": "the connection between the two nodes is lost",
 }
 
@@ -32,14 +32,15 @@ def failed_migration(view: View, limits: Limits) -> Found:
     way = f"from {peer} to this node" if importing else f"from this node to {peer}"
     if state == "running":
         if age >= SILENT:
-            why = f"Slots {slots} are on their way {way}, and nothing was heard of it for {age:.0f} s."
+            why = f"Slots {slots} are being moved {way}, but there has been no sign of progress for {age:.0f} s."
             yield view.cause("open-slot", 0.6, why, *cited)
         return
     reason = view.text("cluster", "migration1.reason")
     because = f": {REASONS[reason]}" if reason in REASONS else ""
-    times = f"the last of {failures:.0f} that did" if failures > 1 else "once"
+    times = f"the last of {failures:.0f} failures" if failures > 1 else "once"
     why = (
-        f"Slots {slots} didn't go {way}: the migration failed {age:.0f} s ago ({times}){because}. They stay where they"
+        f"Slots {slots} weren't moved {way}: the migration failed {age:.0f} s "
+        f"ago ({times}){because}. They stay where they"
     )
     why += " were, and are served there."
     # Of the two ends the one that they go to knows why: there it's said with more certainty.

@@ -23,7 +23,7 @@ THRESHOLDS: Mapping[str, float] = {
     "slow_command_usec": 50_000, "cheap_command_usec": 200, "walk_usec": 5_000, "slow_recent_seconds": 600,
     "slow_once_seconds": 10,
 }  # fmt: skip
-"""The runbook's own, for the plan, which is made of the readings alone; a test holds the two together."""
+"""The runbook's own, for the plan, which is derived from the readings alone; a test holds the two together."""
 STARVED = 0.6
 """The share of waiting from which on a command's duration says more of the machine than of the command."""
 MANY_PATTERNS = 1000
@@ -138,9 +138,7 @@ def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str]
     who = _by(view, command)
     if in_threads(view, low):
         asked = mention(NAMED, view.symptom) is not None or command in view.symptom.upper().split()
-        why = (
-            f"{long}, {each / 1000:.0f} ms a call, in threads of its own: its callers wait{who}, and nobody else does."
-        )
+        why = f"{long}, {each / 1000:.0f} ms a call, in its own threads: only its callers wait{who}."
         slow = each >= limits["slow_command_usec"]
         return (0.7 if slow and asked else 0.4, command, why) if slow or recent else None
     starved = _waited(view)
@@ -153,26 +151,32 @@ def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str]
         share * (1 - starved) >= 0.2 and each * (1 - starved) >= limits["slow_command_usec"] / 10
     )
     if starved and not heavy and (recent or each >= least) and own < least:
-        why = f"{long}, but the server's thread waited for a core {starved:.0%} of its time: much of that is waiting."
+        why = (
+            f"{long}, but the server's thread spent {starved:.0%} of its time "
+            "waiting for a core: much of it is waiting."
+        )
         return 0.45, command, why
     if calls and (each >= limits["slow_command_usec"] or (share >= 0.2 and each >= limits["slow_command_usec"] / 10)):
-        costs = f"{long}, {each / 1000:.0f} ms a call on average of {calls:.0f}, and {share:.0%} of the window"
+        costs = f"{long}, {each / 1000:.0f} ms a call on average over {calls:.0f}, and {share:.0%} of the window"
         if patterned:
             why = f"{costs}{who}: each message is compared with all {_patterns(view):.0f} patterns of subscribers."
             return 0.94, command, f"{why} Everything else waits behind it."
         if _work(view, command) is Work.CHEAP:
-            why = f"{costs}{who}. It's cheap by itself, so there is something behind it: a huge value, memory that is"
+            why = (
+                f"{costs}{who}. The command itself is cheap, so there is something "
+                "behind it: a huge value, memory being"
+            )
             return 0.6, command, f"{why} freed, or the machine."
         return 0.94, command, f"{costs}{who}; everything else waits behind it."
     if recent and calls and each < 5 * limits["cheap_command_usec"] and command not in WHOLE | SCRIPTS:
-        why = f"{long}, yet {each:.0f} us on average of {calls:.0f} calls: something held it up while it ran."
+        why = f"{long}, yet {each:.0f} us on average over {calls:.0f} calls: something held it up while it ran."
         return 0.4, command, why
     if recent and command in QUICK:
-        return 0.4, command, f"{long}, and is cheap by itself: something held the server up while it ran."
+        return 0.4, command, f"{long}, although the command itself is cheap: something held the server up while it ran."
     if recent and count >= 2 and calls:
-        return 0.92, command, f"{long}, again and again{who}; everything else waits behind it."
+        return 0.92, command, f"{long}, repeatedly{who}; everything else waits behind it."
     if command in WHOLE and calls and leads and young and each >= limits["walk_usec"]:
-        why = f"{long} and most of the server's time, again and again{who}; the rest waits behind it."
+        why = f"{long} and most of the server's time, repeatedly{who}; everything else waits behind it."
         return 0.85, command, why
     if recent and count >= 2 and age is not None and age <= 60:
         why = f"{long}, {count:.0f} times, last {age:.0f} s ago{who}; everything else waits behind it."
@@ -185,14 +189,14 @@ def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str]
     if calls >= 2 and each >= 2 * limits["walk_usec"] and share >= BUSY_SHARE and not starved:
         # Nobody waits long for one of these; who speaks of slowness may well mean them.
         asked = mention(SLOW, view.symptom) is not None
-        why = f"{long}, {each / 1000:.0f} ms a call on average of {calls:.0f}{who}; the rest waits behind it."
+        why = f"{long}, {each / 1000:.0f} ms a call on average over {calls:.0f}{who}; everything else waits behind it."
         return 0.6 if asked else 0.4, command, why
     if recent and usec >= HELD_UP_USEC and age is not None and age <= limits["slow_once_seconds"]:
         asked = any(mention(words, view.symptom) is not None for words in (SLOW, TIMED_OUT))
-        why = f"{long} once, {age:.0f} s ago{who}, and nobody was served meanwhile; it doesn't run now."
+        why = f"{long} once, {age:.0f} s ago{who}, and nobody was served in the meantime; it isn't running now."
         return 0.6 if asked else 0.4, command, why
     if recent:
-        return 0.4, command, f"{long} once, {age:.0f} s ago, and not over the window."
+        return 0.4, command, f"{long} once, {age:.0f} s ago, and not within the window."
     return None
 
 
@@ -280,7 +284,7 @@ def _watched_from(view: View) -> tuple[str, ...]:
 
 
 PLACEHOLDERS = (
-    Placeholder(name="slow_remedy", example="In checkout-api replace KEYS by SCAN.", values=_remedy),
+    Placeholder(name="slow_remedy", example="In checkout-api replace KEYS with SCAN.", values=_remedy),
     Placeholder(name="unwanted_command", example="-keys", values=_unwanted),
     Placeholder(name="latency_monitor_ms", example="100", values=_watched_from),
 )

@@ -29,13 +29,13 @@ MANY = 500
 _UNWANTED = frozenset(("KEYS", "DEBUG"))
 """Commands that no application needs."""
 _PARTS = {
-    "HGETALL": "HSCAN, or HMGET of the fields that are needed", "HKEYS": "HSCAN", "HVALS": "HSCAN",
-    "SMEMBERS": "SSCAN, or SMISMEMBER of those that are asked for", "LRANGE": "LRANGE of a page, not 0 -1",
+    "HGETALL": "HSCAN, or HMGET of only the fields you need", "HKEYS": "HSCAN", "HVALS": "HSCAN",
+    "SMEMBERS": "SSCAN, or SMISMEMBER of only the members you need", "LRANGE": "LRANGE of a page, not 0 -1",
     "ZRANGE": "ZRANGE with a LIMIT or a narrower range", "ZREVRANGE": "ZREVRANGE of a page",
-    "ZRANGEBYSCORE": "ZRANGEBYSCORE with LIMIT, from the last score on instead of by a large offset",
-    "XRANGE": "XRANGE with COUNT", "SORT": "a sorted set that is kept up",
-    "SORT_RO": "a sorted set that is kept up", "LREM": "a set or a sorted set, which find a member without a walk",
-    "LINDEX": "a hash by number, or the ends of the list", "LINSERT": "a sorted set",
+    "ZRANGEBYSCORE": "ZRANGEBYSCORE with LIMIT, starting from the last score instead of a large offset",
+    "XRANGE": "XRANGE with COUNT", "SORT": "a sorted set kept up to date",
+    "SORT_RO": "a sorted set kept up to date", "LREM": "a set or a sorted set, which find a member without a scan",
+    "LINDEX": "a hash keyed by number, or only the ends of the list", "LINSERT": "a sorted set",
     "BITCOUNT": "BITCOUNT over ranges", "FLUSHALL": "FLUSHALL ASYNC", "FLUSHDB": "FLUSHDB ASYNC",
 }  # fmt: skip
 """What takes the place of a walk."""
@@ -83,59 +83,59 @@ def remedy_of(command: str, work: Work, key: str, who: str) -> str:
     on, of = (f" on {key}" if key else ""), key or "its key"
     match work:
         case Work.KEYSPACE if command == "SCAN":
-            return f"In {who} give SCAN a COUNT of a few hundred: a large one is as long a stall as KEYS."
+            return f"In {who} give SCAN a COUNT of a few hundred: a large COUNT stalls the server as long as KEYS does."
         case Work.KEYSPACE:
-            return f"In {who} replace KEYS by SCAN with a COUNT of a few hundred, or keep the names in a set."
+            return f"In {who} replace KEYS with SCAN and a COUNT of a few hundred, or keep the names in a set."
         case Work.WALK:
-            instead = _PARTS.get(command, "a smaller range, or a result that is kept ready")
-            return f"In {who} replace {command}{on} by {instead}, and split {of} if it's huge."
+            instead = _PARTS.get(command, "a smaller range, or a precomputed result")
+            return f"In {who} replace {command}{on} with {instead}, and split {of} if it is huge."
         case Work.SCRIPT:
-            return f"Bound the loop of the script that {who} runs by {command}, or do its work in parts of a few ms."
+            return f"Limit the loop in the script that {who} runs with {command}, or do its work in parts of a few ms."
         case Work.SEARCH:
             index = key or "(FT._LIST names them)"
             query = "AGGREGATE" if command == "FT.AGGREGATE" else "SEARCH"
-            how = "filter before GROUPBY and LOAD less" if query == "AGGREGATE" else "ask for fewer rows by LIMIT"
+            how = "filter before GROUPBY and LOAD less" if query == "AGGREGATE" else "ask for fewer rows with LIMIT"
             return (
-                f"Take the query that {who} sends by {command} to index {index}, and see with FT.PROFILE {index}"
+                f"Take the query that {who} sends with {command} to index {index}, and check with FT.PROFILE {index}"
                 f" {query} where its time goes; then {how}, make sorted and grouped fields SORTABLE, and avoid * and"
                 f" leading wildcards."
             )
         case Work.JSON if command in ("JSON.GET", "JSON.MGET"):
-            return (
-                f"In {who} read only the paths that are needed of {of} (JSON.GET with a path), and split the document."
-            )
+            return f"In {who} read only the paths you need from {of} (JSON.GET with a path), and split the document."
         case Work.JSON:
-            return (
-                f"In {who} change only the path that is meant of {of}, not the whole document, and split the document."
-            )
+            return f"In {who} change only the relevant path of {of}, not the whole document, and split the document."
         case Work.VECTOR if command == "VSIM":
             return (
                 f"In {who} give VSIM{on} a smaller EF and COUNT, without TRUTH and NOTHREAD; quantise the set"
                 f" (Q8 or BIN), or split it."
             )
         case Work.VECTOR:
-            return f"In {who} let {command}{on} come at a steady rate: VADD with CAS prepares its work in a thread."
+            return f"In {who} send {command}{on} at a steady rate: VADD with CAS prepares its work in a thread."
         case Work.SERIES:
-            return f"In {who} ask {command}{on} for a shorter range, or for one that a rule (TS.CREATERULE) compacts."
+            return (
+                f"In {who} ask {command}{on} for a shorter range, or for one that "
+                "is compacted by a rule (TS.CREATERULE)."
+            )
         case Work.MANY:
             return f"In {who} send {command}{on} with a few hundred arguments at a time: each one counts."
         case Work.CHEAP:
             return (
-                f"Look for what is behind {command} before it's blamed: how large {of} is (MEMORY USAGE), whether what"
+                f"Look for what is behind {command} before you blame it: how large {of} is (MEMORY USAGE), whether what"
                 f" {who} overwrites is a large key, and eviction, swap or the disk in LATENCY LATEST."
             )
         case _:
             name = command.lower()
             return (
-                f"See what {command}{on} costs by its size (COMMAND DOCS {name}), and have {who} ask for less at once."
+                f"Check how the cost of {command}{on} grows with size (COMMAND DOCS "
+                f"{name}), and have {who} ask for less at once."
             )
 
 
 def unpatterned(patterns: float, who: str) -> str:
     """What is done about patterns, with each of which every message is compared; `who` subscribes to them."""
     return (
-        f"In {who} SUBSCRIBE to channels by their whole names in place of PSUBSCRIBE ({patterns:.0f} patterns now), or"
-        f" to one pattern for each process and sort there: a channel's name is looked up, a pattern is compared."
+        f"In {who} SUBSCRIBE to channels by their full names instead of PSUBSCRIBE ({patterns:.0f} patterns now), or"
+        " to one pattern per process and filter there: a channel name is looked up, but every pattern is compared."
     )
 
 

@@ -24,18 +24,21 @@ def cpu_throttled(view: View, limits: Limits) -> Found:
         ("slowlog", "max_usec"),
     )  # fmt: skip
     if not throttled:
-        because = "The control group's share of the cores wasn't used up over the window."
+        because = "The control group didn't use up its CPU quota over the window."
         yield view.not_("cpu-throttled", because, *cited[:2])
         return
     share = throttled / max(periods or 0, 1)
     quota = view.number("process", "cgroup_cpu_quota") or 0
-    why = f"Its control group may use {quota:.2f} cores and was held in {throttled:.0f} of {periods or 0:.0f} periods"
-    why += f", {held:.1f} s in all: the server waits although the machine's CPU looks free."
+    why = (
+        f"Its control group may use {quota:.2f} cores and was throttled in "
+        f"{throttled:.0f} of {periods or 0:.0f} periods"
+    )
+    why += f", {held:.1f} s in all: the server waits although the machine's CPU looks idle."
     often = share >= limits["throttled_periods_share"] and throttled >= 2
     yield view.cause("cpu-throttled", 0.96 if often else 0.45, why, *cited)
     main = view.number("process", "main_cpu_share")
     if often and main is not None and main < 0.7:
-        because = "The main thread gets far less than a core: its control group is held back."
+        because = "The main thread gets far less than a core: its control group is throttled."
         yield view.not_("cpu-saturated", because, ("process", "main_cpu_share"), cited[0])
 
 
@@ -60,12 +63,12 @@ def mass_expiry(view: View, limits: Limits) -> Found:
         why += f" {stale:.0f} % of the sampled keys are overdue: all clients wait while it catches up."
         yield view.cause("mass-expiry", 0.94 if spent is not None else 0.8, why, *cited)
     elif many and capped and long:
-        why = f"{expired:.0f} keys expired over the window, more than the expiry cycle gets done in its time."
+        why = f"{expired:.0f} keys expired over the window, more than the expiry cycle can remove in its time."
         yield view.cause("mass-expiry", 0.65, why, *cited)
     elif spikes >= 2 and longest >= limits["expiry_event_ms"] and not _few_and_big(view, limits):
         why = f"The server recorded {spikes:.0f} expiry cycles of up to {longest:.0f} ms within a minute"
         fields = mostly_fields(view)
-        why += ": it's fields of hashes that expire." if fields else "."
+        why += ": what expires is hash fields." if fields else "."
         events = [("latency_events", f"expire-cycle.{field}") for field in ("spikes_60s", "max_60s_ms", "age")]
         yield view.cause("mass-expiry", 0.7, why, *events, *cited[:3], *fields)
     elif capped and late:
@@ -103,19 +106,19 @@ def fork_stall(view: View, limits: Limits) -> Found:
         ("info", "latest_fork_usec"), ("info", "total_forks.delta"), ("persistence", "fork_usec_per_gb"),
         ("persistence", "rdb_last_save_age"), ("persistence", "config.save"), ("latency_events", "fork.max_60s_ms"),
     )  # fmt: skip
-    long = f"The last fork took {took / 1000:.0f} ms, in which nobody is served"
+    long = f"The last fork took {took / 1000:.0f} ms, during which nobody was served"
     if took < limits["fork_usec"]:
         if took:
             yield view.not_("fork-stall", f"The last fork took {took / 1000:.1f} ms.", *cited[:2])
     elif forks:
-        yield view.cause("fork-stall", 0.94, f"{long}, and {forks:.0f} came within the window.", *cited)
+        yield view.cause("fork-stall", 0.94, f"{long}, and there were {forks:.0f} forks within the window.", *cited)
     elif spikes >= 2 and longest * 1000 >= limits["fork_usec"]:
         why = f"{long}; {spikes:.0f} such forks were recorded within a minute."
         yield view.cause("fork-stall", 0.88, why, *cited, ("latency_events", "fork.spikes_60s"))
     elif saved and age is not None and age <= limits["fork_recent_seconds"]:
         yield view.cause("fork-stall", 0.6, f"{long}, and a snapshot was completed {age:.0f} s ago.", *cited)
     else:
-        yield view.cause("fork-stall", 0.35, f"{long}; none came within the window.", *cited)
+        yield view.cause("fork-stall", 0.35, f"{long}; there was none within the window.", *cited)
 
 
 def monitor_attached(view: View, limits: Limits) -> Found:
@@ -132,7 +135,10 @@ def monitor_attached(view: View, limits: Limits) -> Found:
         return
     rate = view.number("info", "total_commands_processed.rate") or 0
     who = "1 client runs" if monitors == 1 else f"{monitors:.0f} clients run"
-    why = f"{who} MONITOR: each of {rate:.0f} commands a second is sent to {'it' if monitors == 1 else 'each'} as well."
+    why = (
+        f"{who} MONITOR: each of {rate:.0f} commands a second is also sent to "
+        f"{'it' if monitors == 1 else 'each of them'}."
+    )
     shown = [field.removesuffix("cmd") for field in view.fields("clients") if view.get("clients", field) == "monitor"]
     groups = [("clients", f"{at}{name}") for at in shown[:1] if at[0] == "g" for name in ("flags", "cmd", "address")]
     busy = rate >= limits["monitored_commands_per_second"]
@@ -160,7 +166,7 @@ def huge_exec(view: View, limits: Limits) -> Found:
         return
     spikes, spike, _ = event(view, "command")
     inner = max(_recent(view, limits), default=0)
-    nothing = "the slow log, which EXEC skips, doesn't explain it"
+    nothing = "the slow log doesn't explain it, since it skips EXEC"
     # One slow command inside a transaction is in the slow log under its own name.
     if calls and each >= limit:
         why = f"EXEC took {each / 1000:.0f} ms on average over the window; {nothing}."
@@ -169,10 +175,10 @@ def huge_exec(view: View, limits: Limits) -> Found:
         why = f"The longest EXEC of the window took up to {longest / 1000:.0f} ms; {nothing}."
         yield view.cause("huge-exec", 0.85 if inner < limit else 0.4, why, *cited)
     elif ever >= limit and spikes >= 2 and spike * 1000 >= limit and inner < spike * 500:
-        why = f"EXEC takes {ever / 1000:.0f} ms on average since the start; commands of up to {spike:.0f} ms were"
+        why = f"EXEC takes {ever / 1000:.0f} ms on average since startup; commands of up to {spike:.0f} ms were"
         yield view.cause("huge-exec", 0.8, f"{why} recorded {spikes:.0f} times within a minute, and {nothing}.", *cited)
     elif ever >= limit:
-        why = f"EXEC takes {ever / 1000:.0f} ms on average since the start, and none came within the window."
+        why = f"EXEC has taken {ever / 1000:.0f} ms on average since startup, but there was none within the window."
         yield view.cause("huge-exec", 0.45 if inner < limit else 0.3, why, *cited[1:])
     else:
         yield view.not_("huge-exec", f"EXEC takes {ever / 1000:.1f} ms on average.", *cited[:3])
@@ -197,13 +203,13 @@ def big_delete(view: View, limits: Limits) -> Found:
     cycle = ("keyspace", "expire_cycle_cpu_milliseconds.delta")
     if _each_is_slow(view, limits):
         spent, expired = view.number(*cycle) or 0, view.number("keyspace", "expired_keys.delta") or 0
-        why = f"{expired:.0f} keys expired over the window and cost the expiry cycle {spent:.0f} ms: they're big, and"
+        why = f"{expired:.0f} keys expired over the window and cost the expiry cycle {spent:.0f} ms: they are big, and"
         yield view.cause(
-            "big-key-delete", 0.93, f"{why} freed by the thread that runs the commands.", cycle,
+            "big-key-delete", 0.93, f"{why} are freed by the thread that runs the commands.", cycle,
             ("keyspace", "expired_keys.delta"), ("config_get", "lazyfree-lazy-expire"),
             ("latency_events", "expire-del.max_60s_ms"),
         )  # fmt: skip
-        because = "Few keys expired over the window; it's the size of each that costs."
+        because = "Few keys expired over the window; the cost comes from the size of each."
         yield view.not_("mass-expiry", because, ("keyspace", "expired_keys.delta"), cycle)
     for name in ("expire-del", "eviction-del"):
         spikes, longest, new = event(view, name)

@@ -13,9 +13,9 @@ FORMATS = {
 }  # fmt: skip
 """The releases that write each version of a dump's format (RDB_VERSION in their rdb.h)."""
 _ERRNOS = {
-    "permission": "permission denied", "missing": "it isn't there", "read-only": "the file system is read-only",
-    "not-a-directory": "a part of its path is no folder", "is-a-directory": "it's a folder", "no-space": "disk full",
-    "not-a-module": "it's no module for this machine", "other-version": "it's built for another release",
+    "permission": "permission denied", "missing": "it doesn't exist", "read-only": "the file system is read-only",
+    "not-a-directory": "part of its path isn't a folder", "is-a-directory": "it's a folder", "no-space": "disk full",
+    "not-a-module": "it isn't a module for this machine", "other-version": "it's built for another release",
     "other-machine": "it's built for another machine", "no-such-address": "this machine doesn't have that address",
     "in-use": "it's in use",
 }  # fmt: skip
@@ -52,9 +52,9 @@ def _config(view: View) -> str:
     problem, version = _field(view, "problem"), _field(view, "version")
     of = f" by {version}" if version else ""
     if _field(view, "directive") == "tls-port" and problem != "value":
-        return f"its program is built without TLS{of and f' ({version})'}, and {_line(view)} asks for it"
+        return f"its binary was built without TLS{of and f' ({version})'}, but {_line(view)} asks for it"
     if problem == "unknown":
-        return f"{_line(view)}, isn't understood{of}: the directive isn't known, or its arguments don't fit"
+        return f"{_line(view)}, isn't understood{of}: the directive is unknown, or its arguments are wrong"
     if problem == "value":
         return f"{_line(view)}, has a value that isn't accepted{of}"
     return f"{_line(view)} can't be used{_because(view)}"
@@ -64,7 +64,7 @@ def _dump_version(view: View) -> str:
     number, version = view.number("log", f"{START}.format"), _field(view, "version")
     written = FORMATS.get(int(number or 0), "a newer release")
     return (
-        f"its dump was written by a newer or another server than this one{f' ({version})' if version else ''}: "
+        f"its dump was written by a newer or different server{f' ({version})' if version else ''}: "
         f"format {number:.0f}, {written}"
     )
 
@@ -72,10 +72,10 @@ def _dump_version(view: View) -> str:
 def _dump_corrupt(view: View) -> str:
     if _field(view, "problem") == "signature":
         return (
-            "its dump doesn't begin as one that it knows: it's damaged, no dump at all, or written by Valkey 9 or "
-            "newer, whose dumps begin with VALKEY"
+            "its dump doesn't start like one that it knows: it is damaged, isn't a dump, or was written by Valkey 9 or "
+            "newer, whose dumps start with VALKEY"
         )
-    return "its dump is damaged or cut off"
+    return "its dump is damaged or truncated"
 
 
 def _acl(view: View) -> str:
@@ -89,7 +89,7 @@ def _acl(view: View) -> str:
 
 def _module(view: View) -> str:
     if kind := _field(view, "type"):
-        return f"its data holds values of the module type {kind}, and no module that knows it is loaded"
+        return f"its data contains values of the module type {kind}, but no module that knows it is loaded"
     return f"the module {_field(view, 'file') or 'that the log names'} can't be loaded{_because(view)}"
 
 
@@ -100,15 +100,15 @@ def _tls(view: View) -> str:
 
 
 def _port(view: View) -> str:
-    return f"something else listens at {_field(view, 'address') or 'its address'} already"
+    return f"something else already listens at {_field(view, 'address') or 'its address'}"
 
 
 def _permission(view: View) -> str:
     file, address = _field(view, "file"), _field(view, "address")
     if address:
-        return f"it may not listen at {address}: a port below 1024 is for root"
+        return f"it isn't allowed to listen at {address}: ports below 1024 are for root"
     if _field(view, "directive"):
-        return f"{_line(view)} names what its user may not open{_because(view)}"
+        return f"{_line(view)} names a file that its user may not open{_because(view)}"
     return f"its user may not read or write {file or 'its data files'} (permission denied)"
 
 
@@ -135,7 +135,9 @@ def start_failed(view: View, limits: Limits) -> Found:
         return
     count = view.number("log", f"{START}.count") or 1
     tries = (
-        f"The server gave up at each of its last {count:.0f} starts" if count > 1 else "The server gave up at its start"
+        f"The server gave up during each of its last {count:.0f} starts"
+        if count > 1
+        else "The server gave up during startup"
     )
     why = f"{tries}: {_WHY[reason](view)}."
     cited: tuple[Cited, ...] = (
@@ -145,7 +147,9 @@ def start_failed(view: View, limits: Limits) -> Found:
     )  # fmt: skip
     yield view.cause("start-failed", 0.97 if gone else 0.9 if another else 0.75, why, *cited)
     if gone:
-        yield view.not_("oom-killed", "The server's log ends by itself, at its start.", ("log", f"{START}.reason"))
+        yield view.not_(
+            "oom-killed", "The server's log ends during startup, with its own exit.", ("log", f"{START}.reason")
+        )
 
 
 def _known(phrase: Callable[[View], str], *reasons: str) -> Callable[[View], tuple[str, ...]]:

@@ -27,14 +27,14 @@ def strangeness(view: View, named: View) -> str | None:
     if view.get("connect", "speaks_resp") is False:
         return "what answers there doesn't speak the Redis protocol"
     if kind == "tls" and named.unavailable("connect") is None:
-        return "what answers there doesn't speak TLS as the named node does"
+        return "what answers there doesn't speak TLS, unlike the named node"
     if kind in ("noauth", "wrongpass") and named.get("connect", "auth") != "not-required" and not _fellow(view, named):
-        return "what answers there takes other credentials than the named node"
+        return "what answers there accepts different credentials from the named node"
     if view.last("info") is None or view.unavailable("info"):
         return None
     if named.text("topology", "topology") == "cluster":
         mode = view.text("info", "server_mode") or view.text("info", "redis_mode")
-        return "what answers there is no node of a cluster" if mode and mode != "cluster" else None
+        return "what answers there isn't a cluster node" if mode and mode != "cluster" else None
     if view.in_topology.get("role") == "replica" and view.text("info", "role") == "master":
         histories = {view.text("info", name) for name in ("master_replid", "master_replid2")} - _NONE
         known = {
@@ -42,7 +42,7 @@ def strangeness(view: View, named: View) -> str | None:
             for name in ("master_replid", "master_replid2")
         } - _NONE  # fmt: skip
         if histories and known and not histories & known:
-            return "what answers there is a primary of its own, whose data never came from here"
+            return "what answers there is an independent primary, whose data never came from here"
     return None
 
 

@@ -25,9 +25,9 @@ def failover_stuck(view: View, limits: Limits) -> Found:
     )  # fmt: skip
     name, age = _waited_for(view), view.number("log", "failover.newest_age")
     peer = view.peer(name)
-    why = f"A FAILOVER has been under way here ({state})"
+    why = f"A FAILOVER has been in progress here ({state})"
     why += f" for {age:.0f} s" if age is not None else " since before the first look"
-    why += ", and writes wait until it's over. It waits for"
+    why += ", and writes wait until it is over. It is waiting for"
     why += f" the replica at {name}" if name else " a replica"
     sick, silent = trouble(peer), view.number("replication", "replica1.lag") or 0
     if sick:

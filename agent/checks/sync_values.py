@@ -25,7 +25,9 @@ def _needed(view: View) -> tuple[str, ...]:
     _, primary = _pairs(view)
     used = primary.number("memory", "used_memory") if primary else None
     known = (
-        f"{used / MIB:.0f} MiB (what the primary holds)" if used else "the primary's used_memory (INFO memory there)"
+        f"{used / MIB:.0f} MiB (as much as the primary uses)"
+        if used
+        else "the primary's used_memory (INFO memory there)"
     )
     return (known,)
 
@@ -46,7 +48,7 @@ def _period(view: View) -> tuple[str, ...]:
 
 PLACEHOLDERS = (
     Placeholder(name="sync_release", example="valkey 9.1.2, its primary's", values=_releases),
-    Placeholder(name="sync_needed", example="25 MiB (what the primary holds)", values=_needed),
+    Placeholder(name="sync_needed", example="25 MiB (as much as the primary uses)", values=_needed),
     Placeholder(name="sync_replica", example="10.0.0.2:6379", values=lambda view: _node(_pairs(view)[0])),
     Placeholder(name="sync_primary", example="10.0.0.1:6379", values=lambda view: _node(_pairs(view)[1])),
     Placeholder(name="sync_primary_host", example="10.0.0.1", values=_primary_host),

@@ -89,14 +89,14 @@ def failure(replica: View, primary: View | None, limits: Limits) -> Failure | No
         return Failure(reason="replica-disk", probability=0.97, why=_disk_words(replica, primary), below=disk,
                        above=(("memory", "used_memory"), *FULL))  # fmt: skip
     if _age(replica, "oom_allocating") <= lately and going_on:
-        why = "The replica gets no memory for its primary's data, so each whole copy is given up."
+        why = "The replica can't get enough memory for its primary's data, so it gives up every full copy."
         return Failure(reason="replica-memory", probability=0.95, why=why, below=MEMORY)
     if (timed_out := _timed_out(replica, primary, limits)) is not None:
         return timed_out
     if primary is not None and (cut_off(primary, limits) or trouble(primary)):
         return None
     attempts = replica.number("info", "master_current_sync_attempts")
-    if attempts and attempts >= ATTEMPTS:
+    if attempts and attempts >= ATTEMPTS and (going_on or _begun(replica, primary, attempts)):
         return _again_and_again(replica, primary, attempts)
     if not going_on or primary is None:
         return None
@@ -109,18 +109,28 @@ def failure(replica: View, primary: View | None, limits: Limits) -> Failure | No
         return Failure(reason="replica-disk", probability=0.85, why=why, below=disk,
                        above=(("memory", "used_memory"), *FULL))  # fmt: skip
     if _age(replica, "sync_load_failed") <= lately:
-        why = "The replica gives up each whole copy of its primary's data; its own log says why."
+        why = "The replica gives up every full copy of its primary's data; its own log says why."
         return Failure(reason="unknown", probability=0.75, why=why, below=(
             ("log", "sync_load_failed.count"), ("log", "sync_load_failed.newest_age")))  # fmt: skip
     return None
 
 
+def _begun(replica: View, primary: View | None, attempts: float) -> bool:
+    """Whether a replica's attempts get as far as a copy: one that its primary can't be reached by counts as well."""
+    if replica.text("replication", "link_state") == "sync" or replica.number("info", "master_sync_in_progress"):
+        return True
+    down = replica.number("replication", "master_link_down_since_seconds")
+    if down is not None and _age(replica, "full_resync") < down:
+        return True
+    return primary is not None and (primary.number("info", "sync_full") or 0) >= attempts
+
+
 def _again_and_again(replica: View, primary: View | None, attempts: float) -> Failure:
     """What a replica's own count of its attempts says (from Redis 8.2 on), where no log says why they end."""
     period = primary.number("replication", "repl-timeout") if primary else None
-    why = f"The replica has begun {attempts:.0f} copies since its link went down, and kept none of them"
+    why = f"The replica has started {attempts:.0f} copies since its link went down, but kept none of them"
     short = period is not None and period < SHORT_PERIOD
-    why += f"; its primary gives one up after {period:.0f} s without an answer (repl-timeout)." if short else "."
+    why += f"; its primary gives up after {period:.0f} s without an answer (repl-timeout)." if short else "."
     below: tuple[Cited, ...] = (
         ("info", "master_current_sync_attempts"), ("log", "full_resync.count"), ("log", "full_resync.newest_age"),
         ("info", "master_sync_read_bytes.delta"),
@@ -148,18 +158,18 @@ def _version_words(replica: View, primary: View | None) -> str:
     of = f" (dump format {form:.0f})" if form else ""
     return (
         f"This replica runs {named_release(replica)} and can't read what its primary ({named_release(primary)}) "
-        f"sends{of}: each whole copy is dropped and asked for again."
+        f"sends{of}: each full copy is dropped and requested again."
     )
 
 
 def _disk_words(replica: View, primary: View | None) -> str:
     error, free = replica.text("log", "sync_write_failed.error"), replica.number("disk", "dir_free_bytes")
-    what = error if error and error != "No space left on device" else "it has no room"
+    what = error if error and error != "No space left on device" else "the disk is full"
     needed = primary.number("memory", "used_memory") if primary else None
     why = f"The replica can't write its primary's copy into its data folder: {what}"
-    why += f"; {free / MIB:.1f} MiB are free there" if free is not None else ""
-    why += f", and the primary holds {needed / MIB:.0f} MiB." if needed is not None else "."
-    return f"{why} Each copy is dropped and asked for again."
+    why += f"; {free / MIB:.1f} MiB is free there" if free is not None else ""
+    why += f", and the primary has {needed / MIB:.0f} MiB of data." if needed is not None else "."
+    return f"{why} Each copy is dropped and requested again."
 
 
 def _timed_out(replica: View, primary: View | None, limits: Limits) -> Failure | None:
@@ -177,11 +187,11 @@ def _timed_out(replica: View, primary: View | None, limits: Limits) -> Failure |
         ("replication", "master_sync_last_io_seconds_ago"),
     )  # fmt: skip
     # It counts the silence, not how long the copy takes.
-    why = "Each whole copy stops on its way: when nothing has moved for as long as repl-timeout says "
-    why += f"({period:.0f} s) it's given up, {times:.0f} times by the log."
+    why = "Every full copy stalls on the way: when nothing has moved for as long as repl-timeout "
+    why += f"({period:.0f} s) it is given up, {times:.0f} times according to the log."
     arrived = replica.number("replication", "master_sync_read_bytes")
     if arrived and replica.number("replication", "master_sync_read_bytes.delta") == 0:
-        why += f" Of the one under way {arrived / MIB:.1f} MiB came, and no byte more over the window."
+        why += f" The current one has received {arrived / MIB:.1f} MiB, and not one more byte over the window."
     return Failure(
         reason="timeout", probability=0.95 if times > 1 else 0.85, why=why, below=cited,
         above=(*cited[:3], ("memory", "used_memory"), *FULL), at_primary=ages[0] > ages[1],
@@ -238,9 +248,9 @@ def _above_alone(view: View, limits: Limits) -> Found:
     elif _often(view) and not backlog:
         begun, window = view.number("replication", "sync_full.delta") or 0, view.number("replication", "window_seconds")
         name = view.text("replication", "replica1.address")
-        why = f"{begun:.0f} whole copies were begun within {window or 2:.0f} s, and none of them is kept"
+        why = f"{begun:.0f} full copies were started within {window or 2:.0f} s, and none of them was kept"
         why += f" ({name})" if name else ""
-        why += ": the replica drops what it's sent. Neither an output limit nor the backlog explains it; its log does."
+        why += ": the replica drops what it is sent. Neither an output limit nor the backlog explains it; its log will."
         yield view.cause("sync-failed", 0.88, why, *FULL, ("replication", "connected_slaves"),
                          ("replication", "replica1.address"), ("replication", "replica1.state"),
                          ("log", "replica_lost.count"), ("replication", "sync_partial_err"))  # fmt: skip
@@ -251,5 +261,7 @@ def _died(view: View) -> Found:
     last, ended = _age(view, "full_resync"), view.number("log", "log_age")
     if last == float("inf") or ended is None or _age(view, "oom_allocating") > ended + 5:
         return
-    why = "This replica got no memory while it loaded its primary's copy, and ended: it'll end the same way again."
+    why = (
+        "This replica ran out of memory while loading its primary's copy, and exited: it will exit the same way again."
+    )
     yield view.cause("sync-failed", 0.975, why, *MEMORY, ("connect", "unavailable"), ("log", "full_resync.newest_age"))

@@ -77,7 +77,7 @@ def conclude(
                 results = list(check(view, limits))
             except Exception as error:
                 # Nobody meant it, and what the other checks found stands all the same.
-                bugs.append(f"{bug(f'the check {check.__name__}', error)}; what it would find isn't known")
+                bugs.append(f"{bug(f'the check {check.__name__}', error)}; it isn't known what it would find")
                 continue
             of_node += [_as_reported(found, view) for found in results if isinstance(found, Cause)]
             # What wasn't read speaks against nothing.
@@ -99,10 +99,10 @@ def conclude(
     blind = blind_spots([view for view in views if not view.is_sentinel and view.node not in strange], limits, settled)
     is_well = bool(asked) and not bugs and not wrong and not _unseen(views) and all(well(view) for view in asked)
     measured: Outcome = "no-fault" if is_well and not blind else "insufficient-evidence"
-    named = [f"{node} was named as a node of this deployment: {why}" for node, why in strange.items()]
+    named = [f"{node} is listed as a node of this deployment, but {why}" for node, why in strange.items()]
     unsure = (*unknown(everything), *named, *dict.fromkeys(bugs))
     if len(wrong) > WRONG_SHOWN:
-        wrong = [*wrong[:WRONG_SHOWN], f"The same kind of thing at {len(wrong) - WRONG_SHOWN} nodes more."]
+        wrong = [*wrong[:WRONG_SHOWN], f"The same is true of {len(wrong) - WRONG_SHOWN} more nodes."]
     verdict = _verdict(together(findings), ruled_out, unsure, measured).model_copy(
         update={"blind": blind, "complaints": tuple(one for view, found in listed for one in told(view, found))}
     )
@@ -285,16 +285,25 @@ def _unknown(view: View) -> Iterator[str]:
     if view.unavailable("connect") and unread:
         yield f"{', '.join(unread)} weren't read, because there was no connection ({view.unavailable('connect')})"
     if view.number("config_get", "latency-monitor-threshold") == 0:
-        yield "latency-monitor-threshold is 0, the default: the server keeps no record of latency events"
+        yield "latency-monitor-threshold is 0, the default: the server records no latency events"
     if late := view.number("latency_sample", "own_late"):
         longest = view.number("latency_sample", "own_delay_max_ms") or 0
         pings = "1 PING isn't" if late == 1 else f"{late:.0f} PINGs aren't"
-        yield f"{pings} counted in the latency: rediagnose itself was held up then, by up to {longest:.0f} ms"
+        yield (
+            f"{pings} counted in the latency, because rediagnose itself was held "
+            f"up at the time, by up to {longest:.0f} ms"
+        )
     seen = view.number("clients", "share_seen")
     if seen is not None and seen < 1:
-        yield f"{seen:.0%} of the clients were looked at"
+        yield f"{seen:.0%} of the clients were checked"
     if left := view.number("topology", "left_out"):
-        yield f"{left:.0f} nodes more belong to this deployment and weren't looked at; those called down came first"
+        yield (
+            f"{left:.0f} more nodes belong to this deployment and weren't checked; "
+            "nodes reported as down were checked first"
+        )
     if left := view.number("sentinel", "masters.left_out"):
-        yield f"{left:.0f} masters more are watched here and weren't looked at one by one; those called down came first"
+        yield (
+            f"{left:.0f} more masters are watched here and weren't checked one by one; "
+            "masters reported as down were checked first"
+        )
     yield from unheard(view)

@@ -77,10 +77,10 @@ def weigh(
     changed += [figure for figure in falls if fallen(view, limits, figure)]
     if changed:
         likely = round(min(0.97, cause.probability + RAISED * (1 - cause.probability)), 3)
-        why = f"{cause.why.rstrip('.')}. Unlike on the good day: {compared(view, changed)}."
+        why = f"{cause.why.rstrip('.')}. Unlike in the baseline: {compared(view, changed)}."
         likely = max(likely, cause.probability)
     elif known and all(as_ever(view, limits, figure) for figure in known):
-        changed, same = known, f"As on the good day: {compared(view, known)}."
+        changed, same = known, f"As in the baseline: {compared(view, known)}."
         if out:
             return view.not_(cause.id, same, *cited(*known))
         likely, why = min(AT_MOST, LOWERED * cause.probability), f"{cause.why.rstrip('.')}. {same}"

@@ -47,8 +47,11 @@ def locked_out(view: View, limits: Limits) -> Found:
         first, name = refuse[0], view.text("sentinel", f"{at}.name")
         errors = [(word, first.number("info", f"errorstat_{word}.count.delta") or 0) for word in AUTH]
         counts = ", ".join(f"{count:.0f} {word}" for word, count in errors if count)
-        why = f"Sentinel takes {len(refuse)} of the nodes of {name} for dead that answer here and refuse logins"
-        why += f" ({counts} over the window): its own login is refused (auth-pass, auth-user). As long as it is, it"
+        why = f"Sentinel considers {len(refuse)} nodes of {name} dead that answer from here but refuse logins"
+        why += (
+            f" ({counts} over the window): Sentinel's own login is refused "
+            "(auth-pass, auth-user). Until that is fixed, it"
+        )
         why += " can't fail over."
         cause = view.cause("auth-failure", 0.98, why, ("sentinel", f"{at}.s_down"), ("sentinel", f"{at}.flags"),
                            ("sentinel", f"{at}.last-ok-ping-reply"), ("sentinel", f"{at}.good_replicas"),

@@ -17,10 +17,16 @@ def unheard(view: View) -> Iterator[str]:
     if view.is_sentinel or topology == "sentinel":
         return
     if heard == "announced":
-        yield f"a sentinel announced itself on a data node and couldn't be asked from here; {HIDES}"
+        yield f"a sentinel announced itself on a data node but couldn't be queried from here; {HIDES}"
     elif heard == "silent":
-        yield f"a sentinel is connected to the primary and didn't announce itself in 2.5 s: ask it directly; {HIDES}"
+        yield (
+            "a sentinel is connected to the primary but didn't announce itself "
+            f"within 2.5 s: query it directly; {HIDES}"
+        )
     elif heard == "not-asked" and WORDS.search(view.symptom):
-        yield f"whether sentinels watch this can't be told with this user: give a sentinel's URL; {HIDES}"
+        yield f"this user can't see whether sentinels watch this server: give a sentinel's URL; {HIDES}"
     elif heard == "none" and WORDS.search(view.symptom):
-        yield "no sentinel is connected here: if some should watch this primary, they are down, or watch another one"
+        yield (
+            "no sentinel is connected here: if sentinels should be watching this "
+            "primary, they are down or watch another one"
+        )

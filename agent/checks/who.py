@@ -43,7 +43,7 @@ def _number(row: Mapping[str, Scalar], field: str) -> float:
 def _owner(view: View) -> tuple[str, ...]:
     """Who holds most connections."""
     first = next(iter(_owners(view)), {})
-    return _or(_connections(first) if named(first) else "", "the one with most lines in CLIENT LIST")
+    return _or(_connections(first) if named(first) else "", "the one with the most lines in CLIENT LIST")
 
 
 def _leaking(view: View) -> Mapping[str, Scalar]:
@@ -52,8 +52,8 @@ def _leaking(view: View) -> Mapping[str, Scalar]:
 
 def _leaker(view: View) -> tuple[str, ...]:
     row = _leaking(view)
-    unused = f", of which {row['unused']} did nothing since they connected" if row.get("unused") else ""
-    return _or(f"{_connections(row)}{unused}" if named(row) else "", "the one with most idle lines in CLIENT LIST")
+    unused = f", of which {row['unused']} have done nothing since they connected" if row.get("unused") else ""
+    return _or(f"{_connections(row)}{unused}" if named(row) else "", "the one with the most idle lines in CLIENT LIST")
 
 
 def _leaker_address(view: View) -> tuple[str, ...]:
@@ -104,8 +104,9 @@ def _refused(view: View) -> tuple[str, ...]:
     told = [f"{named({'name': row.get('client'), 'address': row.get('address')})} as user {row.get('user')}"
             for row in rows[:3] if row.get("address")]  # fmt: skip
     return _or(
-        f"ACL LOG shows refused logins of {'; '.join(told)}." if told else "",
-        "ACL LOG lists user and address of a wrong password, but nothing of clients that send none (NOAUTH).",
+        f"ACL LOG shows refused logins by {'; '.join(told)}." if told else "",
+        "ACL LOG lists the user and address for a wrong password, but has "
+        "nothing about clients that send none (NOAUTH).",
     )
 
 
@@ -118,7 +119,9 @@ def _wrong_reader(view: View) -> tuple[str, ...]:
             keys = view.number("keyspace", f"{at}.keys") or 0
             row = {name: view.get("clients", f"{at}.{name}") for name in ("name", "address")}
             found.append((keys, f"{named(row)}, now in database {at.removeprefix('db')}" if named(row) else ""))
-    return _or(min(found, default=(0, ""))[1], "its line in CLIENT LIST has another db than the keys in INFO keyspace")
+    return _or(
+        min(found, default=(0, ""))[1], "its line in CLIENT LIST has a different db from the keys in INFO keyspace"
+    )
 
 
 def _holding(view: View, *fields: str) -> tuple[float, str, str]:
@@ -171,7 +174,7 @@ def _monitors(view: View) -> tuple[str, ...]:
     if not ids:
         return _or(by, "its lines in CLIENT LIST have flags=O")
     clients = f"{count:.0f} client{'s' if count > 1 else ''}"
-    clients += f", of which this plan ends {MOST_MONITORS}" if count > MOST_MONITORS else ""
+    clients += f", of which this plan disconnects {MOST_MONITORS}" if count > MOST_MONITORS else ""
     return (f"{clients}: {by}" if by else clients,)
 
 
@@ -199,7 +202,7 @@ PLACEHOLDERS = (
         _last("exec")(view), "the one whose last command in CLIENT LIST is exec")),
     Placeholder(name="deleter", example="orders at 10.0.0.7, on cart:9", values=lambda view: _or(
         _logged(view, *FREES) or _last(*FREES)(view), "redis-cli --bigkeys -i 0.1 finds the key")),
-    Placeholder(name="refused_logins", example="ACL LOG shows refused logins of orders at 10.0.0.7 as user app.",
+    Placeholder(name="refused_logins", example="ACL LOG shows refused logins by orders at 10.0.0.7 as user app.",
                 values=_refused),
     Placeholder(name="wrong_reader", example="orders at 10.0.0.7, now in database 1", values=_wrong_reader),
     Placeholder(name="reader", example="orders at 10.0.0.7 (client 7, 30 MiB unread)",

@@ -23,9 +23,9 @@ from tools.text import one_line
 SHORT = 8
 """Causes that a line of text names."""
 PURPOSE: dict[UserTier, str] = {
-    "reader": "enough for every reading but those of keys",
-    "key-reader": "the reader, and sizes, kinds and names of keys: for big keys and streams",
-    "writer": "the reader, and what policy lets you approve",
+    "reader": "enough for every reading except those of keys",
+    "key-reader": "what the reader may do, plus the sizes, types and names of keys: for big keys and streams",
+    "writer": "what the reader may do, plus the changes that policy lets you approve",
 }
 
 
@@ -34,7 +34,7 @@ async def acl(inputs: AclInputs) -> int:
     target = _target(inputs)
 
     def give(ended: bool) -> int:
-        why = "interrupted" if ended else f"{target.node} kept it computing for {inputs.deadline:g} s"
+        why = "interrupted" if ended else f"{target.node} kept this program busy for {inputs.deadline:g} s"
         print(one_line(f"rediagnose acl: {why}; nothing was changed"), file=sys.stderr)
         return INTERRUPTED if ended else NOTHING
 
@@ -43,7 +43,7 @@ async def acl(inputs: AclInputs) -> int:
             async with asyncio.timeout(inputs.deadline):
                 server, users, check = await _asked(inputs, target)
         except TimeoutError:
-            raise RediagnoseError(f"{target.node} can't be asked: no end in {inputs.deadline:g} s") from None
+            raise RediagnoseError(f"{target.node} didn't finish answering within {inputs.deadline:g} s") from None
     if inputs.format == "json":
         print(json.dumps(_json(target, server, users, check), indent=2))
     else:
@@ -67,7 +67,7 @@ async def _asked(inputs: AclInputs, target: Target) -> tuple[About, list[User], 
         keys = not server.sentinel and inputs.tier in (None, "key-reader")
         check = await tried(node, server, keys=keys) if inputs.check else None
     except Unanswered as error:
-        raise RediagnoseError(f"{node.name} can't be asked ({error.kind}): {error.detail}") from None
+        raise RediagnoseError(f"{node.name} can't be queried ({error.kind}): {error.detail}") from None
     finally:
         node.close()
     return server, users, check
@@ -77,7 +77,7 @@ def _target(inputs: AclInputs) -> Target:
     target = inputs.server(inputs.what)
     if target.watched:
         raise UsageError(
-            f"URL {target.url}: each node has users of its own; give the redis:// URL of one, or a sentinel's"
+            f"URL {target.url}: each node has its own users; give the redis:// URL of one node or of a sentinel"
         )
     return target
 
@@ -98,7 +98,10 @@ def _printed(target: Target, server: About, users: Iterable[User]) -> Iterator[s
             yield f"#   {rule} {hole}"
         for left in one.left_out:
             yield f"#   without {left.rule}: {left.why}"
-    yield "\n# Put a password for CHANGE-ME. A user is lost at the next restart unless ACL SAVE or the file keeps it."
+    yield (
+        "\n# Replace CHANGE-ME with a password. A user is lost at the next restart "
+        "unless ACL SAVE or the config file keeps it."
+    )
 
 
 def _checked(target: Target, server: About, check: Check) -> Iterator[str]:
@@ -110,9 +113,9 @@ def _checked(target: Target, server: About, check: Check) -> Iterator[str]:
             more = f" and {len(row.causes) - SHORT} more" if row.causes[SHORT:] else ""
             yield f"  denied  {_named([row]):<20} hides {', '.join(row.causes[:SHORT])}{more}"
     if harmless := [row for row in check.denied if not row.causes]:
-        yield f"  denied  and hiding no cause: {_named(harmless)}"
+        yield f"  denied, but hiding no cause: {_named(harmless)}"
     if check.denied:
-        yield f"rediagnose acl {target.url} prints the users that may."
+        yield f"rediagnose acl {target.url} prints users that are allowed to."
     if check.absent:
         yield f"Not on this server: {_named(check.absent)}"
 

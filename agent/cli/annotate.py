@@ -72,7 +72,7 @@ async def annotate(inputs: AnnotateInputs, patience: float = PATIENCE, look: Loo
         with hard_stop(POSTS, _stuck(ticket, "nothing was investigated and nothing posted")):
             over = await service.look() if service else None
         if over:
-            raise TicketError(f"this {ticket.name} is {over} by now; nothing was investigated and nothing posted")
+            raise TicketError(f"this {ticket.name} is now {over}; nothing was investigated and nothing posted")
         if ticket.closed:
             _say(f"this {ticket.name} is {ticket.closed}")
         status, answer = await (look or look_live)(inputs, ticket, target, incident)
@@ -84,7 +84,7 @@ async def annotate(inputs: AnnotateInputs, patience: float = PATIENCE, look: Loo
             raise TicketError(f"{target.url}: {trouble}, or password_env or password_file of the target{lost}")
         written_comment = comment(answer, marker_of(target))
         _print(inputs, answer, written_comment)
-        with hard_stop(POSTS, _stuck(ticket, "whether the comment or the notifications arrived isn't known")):
+        with hard_stop(POSTS, _stuck(ticket, "it isn't known whether the comment or the notifications arrived")):
             return await _hand_out(ticket, target, service, hooks, patience, answer, written_comment, status)
     finally:
         if service:
@@ -151,7 +151,7 @@ async def _hand_out(
     link = ""
     if service:
         if is_unknown_name(answer):
-            raise TicketError(f"{target.url}: its name isn't known here; check url. Nothing was posted")
+            raise TicketError(f"{target.url}: this host name can't be resolved; check url. Nothing was posted")
         try:
             posted = await service.write(
                 written_comment.marker, formatted_comment(written_comment, service.form, service.limit)

@@ -72,7 +72,7 @@ async def _watched(inputs: ChangeInputs, step: Step, work: Work) -> int:
         try:
             course.close(why)
         except Unlogged as error:
-            print(one_line(f"rediagnose {inputs.command}: that can't be written down: {error}"), file=sys.stderr)
+            print(one_line(f"rediagnose {inputs.command}: the change can't be recorded: {error}"), file=sys.stderr)
 
     with (
         hard_stop(inputs.deadline + GRACE, lambda ended: INTERRUPTED if ended else FAILED) as stop,
@@ -97,7 +97,7 @@ async def _apply(inputs: ChangeInputs, site: Site, step: Step, change: Change, s
     now = await current_value(site.nodes[change.node], change)
     if now != change.before:
         gone = "gone" if now is None else repr(now)
-        why = f"it's {gone} now and was {change.before!r} when the plan was made; triage again"
+        why = f"it is {gone} now but was {change.before!r} when the plan was made; run triage again"
         site.log(change_entry(site.clock, "stopped", change, why=why, step=step.id))
         raise Moved(why)
     request = ApprovalRequest(step=step.id, change=change, unchecked=await _unchecked(site, change))
@@ -114,7 +114,7 @@ async def rollback(inputs: ChangeInputs) -> int:
     async def work(course: Course, stop: HardStop) -> int:
         change = _classified(step, course)
         if (restored := change.reversal) is None:
-            raise GateError(f"nothing takes back {change.action}")
+            raise GateError(f"{change.action} can't be undone")
         _may_return(restored, step, inputs, course)
         with alone(path):
             now, outcome_text = await _take_back(inputs, target, step, change, restored, course, stop)
@@ -144,18 +144,21 @@ async def _take_back(
     """What stood there, and what came of it. Raises `GateError` where it isn't ours to take back."""
     journal = Ledger(changes_path(inputs.file))
     if (done := sent_change(step, change, journal.read())) is None:
-        raise GateError(f"{journal.path} has nothing of {step.id} that was applied and not taken back")
+        raise GateError(f"{journal.path} has no change of {step.id} that was applied and not yet rolled back")
     _confirmed(inputs, target, restored.action)
     async with reached(target, change.node, log, inputs.window, vouches(inputs.audit)) as site:
         now = await current_value(site.nodes[change.node], change)
         restored = restored.model_copy(update={"before": now})
         if now is not None and equal_values(change.parameter or "", restored.args[3], now):
-            outcome_text = f"{change.parameter} is {now} already; nothing was sent"
+            outcome_text = f"{change.parameter} is already {now}; nothing was sent"
             log(change_entry(site.clock, "rolled-back", restored, why=outcome_text, step=step.id))
             return now, outcome_text
         if not done.still_holds(now):
             ours = done.after if done.after is not None else change.args[3]
-            why = f"{change.parameter} is {now!r} now and was set to {ours!r}: it isn't ours to take back"
+            why = (
+                f"{change.parameter} is {now!r} now but was set to {ours!r} by this step: "
+                "somebody changed it since, so it isn't rolled back"
+            )
             log(change_entry(site.clock, "stopped", restored, why=why, step=step.id))
             raise Moved(why)
         return now, await _roll_back(inputs, site, step, restored, stop)
@@ -169,7 +172,7 @@ async def _roll_back(inputs: ChangeInputs, site: Site, step: Step, restored: Cha
     channel = await _channel(inputs, site, request, stop)
     approval = gate.approve(restored, by=current_user(), channel=channel, step=step.id)
     done = await roll_back(site, gate, restored, approval)
-    return f"{restored.parameter} was {done.read_before}, is {done.read_after} again"
+    return f"{restored.parameter} was {done.read_before} and is {done.read_after} again"
 
 
 async def _unchecked(site: Site, change: Change) -> str | None:
@@ -201,9 +204,11 @@ def _confirmed(inputs: ChangeInputs, target: Target, action: str) -> None:
         where = ("--url", target.url) if inputs.target_name is None else ("--target", inputs.target_name)
         typed = shlex.join(("rediagnose", inputs.command, str(inputs.file), inputs.step, *where, "--confirm", action))
         given = (
-            f"--confirm {inputs.confirm!r} is another action" if inputs.confirm else "there is no terminal to ask in"
+            f"--confirm {inputs.confirm!r} names a different action"
+            if inputs.confirm
+            else "there is no terminal to ask in"
         )
-        raise _Stopped(f"{given}; to approve it all the same: {typed}")
+        raise _Stopped(f"{given}; to approve it anyway: {typed}")
 
 
 async def _channel(inputs: ChangeInputs, site: Site, request: ApprovalRequest, stop: HardStop) -> str:

@@ -31,7 +31,7 @@ def moment(text: str) -> float:
     """A moment of a recording, in seconds from its begin."""
     number = _number(text)
     if not 0 <= number < 1e8:
-        raise argparse.ArgumentTypeError(f"{text!r}: give seconds from the recording's begin, 0 or more")
+        raise argparse.ArgumentTypeError(f"{text!r}: give seconds from the start of the recording, 0 or more")
     return number
 
 

@@ -54,7 +54,7 @@ def resumed_file(inputs: ChatInputs) -> Path | None:
         return Path(inputs.resume) if inputs.resume else None
     if found := kept.newest():
         return found
-    raise UsageError("--resume last: no conversation was kept yet; give a recording's file")
+    raise UsageError("--resume last: no conversation has been saved yet; give a recording's file")
 
 
 def target_and_symptom(inputs: ChatInputs, resumed: Path | None) -> tuple[Target, str]:
@@ -85,7 +85,7 @@ async def _talk(resumed: Path | None, talk: Chat, symptom: str, stop: HardStop, 
             if symptom and session.incident is None:
                 await _work(talk, symptom, stop)
             elif not resumed:
-                shown.say(console, "What was reported? (the ticket's words, an error, a stack trace)")
+                shown.say(console, "What was reported? (the text of the ticket, an error, a stack trace)")
             await _converse(talk, lines, interruption, stop)
             if interruption.has_come():
                 return INTERRUPTED
@@ -110,7 +110,7 @@ def _ending(session: Session) -> str:
         return "not recorded"
     if session.is_named:
         return f"recorded: {session.file}"
-    return f"kept in {session.file}; rediagnose chat --resume last goes on with it"
+    return f"kept in {session.file}; rediagnose chat --resume last resumes it"
 
 
 def _cut_off(talk: Chat, ended: bool) -> int:

@@ -20,9 +20,7 @@ from agent.cli.program import Command
 
 def _chat(parser: Parser) -> None:
     place(parser)
-    parser.add_argument(
-        "--resume", metavar="FILE|last", help="go on with a recorded incident, or with the last conversation"
-    )
+    parser.add_argument("--resume", metavar="FILE|last", help="resume a recorded incident, or the last conversation")
     investigating(parser)
     approving(parser)
 
@@ -35,40 +33,49 @@ def _triage(parser: Parser) -> None:
 
 def _annotate(parser: Parser) -> None:
     add = parser.add_argument
-    words = "a file, or - for stdin: JSON of a ticket or an alert, or plain text; it says the server if no option does"
+    words = (
+        "a file, or - for stdin: a ticket or alert as JSON, or plain text; it names the server unless an option does"
+    )
     add("ticket", metavar="TICKET|-", help=words)
     server(parser)
-    add("--post", action="store_true", help="write the comment into the ticket, or update the one that's there")
+    add("--post", action="store_true", help="post the comment to the ticket, or update the existing one")
     common(parser, ("markdown", "jira", "adf", "text", "json", "html"), approves=False)
 
 
 def _capture(parser: Parser) -> None:
     add = parser.add_argument
     place(parser)
-    add("-o", "--output", dest="record", required=True, metavar="FILE", help="a new file; nothing is overwritten")
-    add("--duration", type=positive, metavar="SECONDS", help="after the first readings (20)")
-    add("--every", type=window, metavar="SECONDS", help="between two looks at the vital signs (2)")
-    add("--window", type=window, metavar="SECONDS", help="between the two samples at the start (2)")
-    add("--deadline", type=positive, metavar="SECONDS", help="for the whole (90, and --duration)")
+    add(
+        "-o",
+        "--output",
+        dest="record",
+        required=True,
+        metavar="FILE",
+        help="a new file; an existing one is never overwritten",
+    )
+    add("--duration", type=positive, metavar="SECONDS", help="how long to record after the first readings (20)")
+    add("--every", type=window, metavar="SECONDS", help="time between two readings of the vital signs (2)")
+    add("--window", type=window, metavar="SECONDS", help="time between the two samples at the start (2)")
+    add("--deadline", type=positive, metavar="SECONDS", help="time limit for the whole command (90, plus --duration)")
     sources(parser)
     connection(parser)
 
 
 def _replay(parser: Parser) -> None:
     add = parser.add_argument
-    add("file", metavar="FILE", help="what --record wrote")
-    add("--port", type=port, metavar="N", help="of the first node; further nodes get free ones (a free one)")
+    add("file", metavar="FILE", help="a recording written by --record")
+    add("--port", type=port, metavar="N", help="port of the first node; other nodes get free ports (a free port)")
     time = parser.add_mutually_exclusive_group()
-    time.add_argument("--speed", type=positive, metavar="X", help="how fast the recording's time runs (1)")
-    time.add_argument("--at", type=moment, metavar="SECONDS", help="stand still at this moment of the recording")
+    time.add_argument("--speed", type=positive, metavar="X", help="how fast to play the recording (1)")
+    time.add_argument("--at", type=moment, metavar="SECONDS", help="stay at this moment of the recording")
 
 
 def _trust(parser: Parser) -> None:
     add = parser.add_argument
-    add("file", nargs="?", metavar="FILE", help="the file (rediagnose.toml of this folder)")
+    add("file", nargs="?", metavar="FILE", help="the file (rediagnose.toml in this folder)")
     way = parser.add_mutually_exclusive_group()
-    way.add_argument("--revoke", action="store_true", help="trust it no more")
-    way.add_argument("--list", action="store_true", help="print the files that are trusted")
+    way.add_argument("--revoke", action="store_true", help="stop trusting the file")
+    way.add_argument("--list", action="store_true", help="list the trusted files")
 
 
 def _completion(parser: Parser) -> None:
@@ -82,58 +89,60 @@ def _nothing(parser: Parser) -> None:
 
 def _runbooks(parser: Parser) -> None:
     parser.add_argument("verb", choices=("list", "show", "check", "new"))
-    hint = "a runbook's name (show) or a cause's id (show, new); a folder (check; else the bundled ones)"
+    hint = "a runbook's name (show), a cause's id (show, new) or a folder (check; default: the bundled runbooks)"
     parser.add_argument("name", nargs="?", metavar="NAME|DIR", help=hint)
 
 
 _LOOK, _CHANGE, _RECORD, _SET_UP = "Investigate", "Change something", "Record and replay", "Set up"
 COMMANDS = (
-    Command("triage", "[SERVER] [SYMPTOM]", "investigate; the answer on stdout", _triage,
+    Command("triage", "[SERVER] [SYMPTOM]", "investigate, and print the answer on stdout", _triage,
             "agent.cli.inputs:TriageInputs", "agent.cli.triage:triage", _LOOK,
             ('rediagnose triage redis://host:6379 "checkout times out"',
              "rediagnose triage orders --exit-code --format json")),
-    Command("chat", "[SERVER] [SYMPTOM]", "the same as a conversation: questions, readings, the plan step by step",
+    Command("chat", "[SERVER] [SYMPTOM]", "the same as a conversation: ask questions, take readings, "
+        "go through the plan step by step",
             _chat, "agent.cli.inputs:ChatInputs", "agent.cli.chat:chat", _LOOK,
             ('rediagnose chat redis://host:6379 "checkout times out"',
              "rediagnose chat --resume incident.rec")),
-    Command("annotate", "TICKET|-", "a ticket or alert in (JSON or text), a comment out; --post sends it", _annotate,
+    Command("annotate", "TICKET|-", "turn a ticket or alert (JSON or text) into a comment; --post sends it", _annotate,
             "agent.cli.inputs:AnnotateInputs", "agent.cli.annotate:annotate", _LOOK,
             ("rediagnose annotate alert.json --post",
              "rediagnose annotate - --target orders --format jira <ticket.txt")),
-    Command("apply", "FILE STEP --url URL", "carry out one step of a recorded plan, approved again",
+    Command("apply", "FILE STEP --url URL", "carry out one step of a recorded plan, after asking again",
             configure_change, "agent.cli.inputs:ChangeInputs", "agent.cli.apply:apply", _CHANGE,
             ("rediagnose apply incident.rec s1 --url redis://host:6379",
              "rediagnose apply incident.rec s1 -t orders --confirm 'CONFIG SET maxclients 10000'")),
-    Command("rollback", "FILE STEP --url URL", "take a step back that was applied",
+    Command("rollback", "FILE STEP --url URL", "undo a step that was applied",
             configure_change, "agent.cli.inputs:ChangeInputs", "agent.cli.apply:rollback", _CHANGE,
             ("rediagnose rollback incident.rec s1 --url redis://host:6379",
              "rediagnose rollback incident.rec s1 -t orders --confirm 'CONFIG SET maxclients 64'")),
-    Command("capture", "[SERVER] [SYMPTOM] -o FILE", "record the full diagnostic state, for a replay or as a baseline",
+    Command("capture", "[SERVER] [SYMPTOM] -o FILE", "record the full diagnostic state, to replay it or as a baseline",
             _capture, "agent.cli.inputs:CaptureInputs", "agent.cli.capture:capture_", _RECORD,
             ("rediagnose capture redis://host:6379 -o calm.rec",
              "rediagnose capture orders -o incident.rec --duration 60")),
     Command("replay", "FILE", "serve a recording as Redis endpoints on loopback, for any client", _replay,
             "agent.cli.inputs:ReplayInputs", "agent.cli.replay:replay", _RECORD,
             ("rediagnose replay incident.rec --port 7000", "rediagnose replay incident.rec --at 12")),
-    Command("doctor", "[SERVER]", "what can be reached, read and asked from here, and which settings say so",
+    Command("doctor", "[SERVER]", "show what can be reached and read from here, and where each setting comes from",
             configure_doctor, "agent.cli.inputs:DoctorInputs", "agent.cli.doctor:doctor", _SET_UP,
             ("rediagnose doctor redis://host:6379", "rediagnose doctor orders --format json")),
-    Command("acl", "[SERVER]", "the least-privilege users for a server, and what the current one can't read",
+    Command("acl", "[SERVER]", "print least-privilege users for a server, or what the current user can't read",
             configure_acl, "agent.cli.inputs:AclInputs", "agent.cli.acl:acl", _SET_UP,
             ("rediagnose acl redis://host:6379 --tier reader", "rediagnose acl orders --check")),
-    Command("trust", "[FILE]", "let a folder's rediagnose.toml say where credentials go, until it changes", _trust,
+    Command("trust", "[FILE]", "trust a folder's rediagnose.toml to say where "
+        "credentials go, until the file changes", _trust,
             "agent.cli.setup_inputs:TrustInputs", "agent.cli.trust:trust_", _SET_UP,
             ("rediagnose trust", "rediagnose trust --list")),
-    Command("host-script", "", "a read-only script for a machine that the agent can't log into; see --host-facts",
+    Command("host-script", "", "print a read-only script to run on the server's machine; see --host-facts",
             _nothing, "agent.cli.setup_inputs:NoInputs", "agent.cli.host_script:host_script", _SET_UP,
             ("rediagnose host-script >facts.sh", "rediagnose host-script | ssh host sh -s -- 6379 >facts.txt")),
-    Command("runbooks", "list|show NAME|check [DIR]|new CAUSE", "the runbooks by name or cause, and your own",
+    Command("runbooks", "list|show NAME|check [DIR]|new CAUSE", "list, show and check runbooks, bundled or your own",
             _runbooks, "agent.cli.setup_inputs:RunbooksInputs", "agent.cli.runbooks:runbooks", _SET_UP,
             ("rediagnose runbooks show maxclients-exhausted", "rediagnose runbooks check ./runbooks")),
-    Command("schema", "", "the JSON schema of an answer, as triage --format json prints it", _nothing,
+    Command("schema", "", "print the JSON schema of an answer, as triage --format json prints it", _nothing,
             "agent.cli.setup_inputs:NoInputs", "agent.cli.schema:schema", _SET_UP,
             ("rediagnose schema >answer.schema.json", "rediagnose schema | jq .properties.outcome")),
-    Command("completion", "bash|zsh|fish", "the script that makes a shell complete commands, options and files",
+    Command("completion", "bash|zsh|fish", "print a shell's completion script for commands, options and files",
             _completion, "agent.cli.setup_inputs:CompletionInputs", "agent.cli.completion:completion", _SET_UP,
             ("rediagnose completion bash >~/.local/share/bash-completion/completions/rediagnose",
              "rediagnose completion fish >~/.config/fish/completions/rediagnose.fish")),

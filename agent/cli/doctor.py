@@ -44,7 +44,7 @@ async def doctor(inputs: DoctorInputs) -> int:
     seconds = inputs.deadline or DEADLINE
 
     def give(ended: bool) -> int:
-        why = "interrupted" if ended else f"no end in {seconds:g} s"
+        why = "interrupted" if ended else f"no answer within {seconds:g} s"
         print(one_line(f"rediagnose doctor: {why}; nothing was changed"), file=sys.stderr)
         return INTERRUPTED if ended else NOTHING
 
@@ -53,7 +53,7 @@ async def doctor(inputs: DoctorInputs) -> int:
             async with asyncio.timeout(seconds):
                 checks = await _checks(inputs, target, past, clock, seconds)
         except TimeoutError:
-            raise RediagnoseError(f"no end in {seconds:g} s; nothing was changed") from None
+            raise RediagnoseError(f"no answer within {seconds:g} s; nothing was changed") from None
     if inputs.format == "json":
         print(json.dumps(_json(checks, settings), indent=2))
     else:

@@ -34,7 +34,7 @@ ROUNDS_OFF = 1.0
 LAST_WORDS = 3.0
 """Seconds for what is printed then; after that the process ends without it."""
 FOREVER = float("inf")
-PASSED = "the deadline passed while something computed"
+PASSED = "the deadline passed during a computation"
 Give = Callable[[bool], int]
 """Prints what is known, told whether a person ended it; the exit status."""
 
@@ -125,7 +125,7 @@ class HardStop:
             self._end()
         if self._survives and now >= self._breaks and self._still > TICK and _in_a_callback(frame):
             self._breaks = FOREVER
-            raise BrokenOff("it took longer than there was time")
+            raise BrokenOff("it took longer than the time available")
 
     def _turn(self) -> None:
         self._turned = True

@@ -48,7 +48,7 @@ def _decoded(name: str, value: object) -> object:
         return value
     text = value.encode(errors="surrogateescape").decode(errors="replace")
     if text != value and (name != "what" or "://" in text.split(" ", 1)[0]):
-        raise UsageError(f"{name.replace('_', '-')}: it holds bytes that aren't UTF-8; write it in UTF-8")
+        raise UsageError(f"{name.replace('_', '-')}: it contains bytes that aren't UTF-8; use UTF-8")
     return text.replace("\0", "") if name == "what" else text
 
 
@@ -59,7 +59,7 @@ def check_environment(environ: Mapping[str, str]) -> None:
             try:
                 value.encode()
             except UnicodeEncodeError:
-                raise UsageError(f"{name}: its value holds bytes that aren't UTF-8; write it in UTF-8") from None
+                raise UsageError(f"{name}: its value contains bytes that aren't UTF-8; use UTF-8") from None
 
 
 class SourceInputs(ConnectionInputs):
@@ -169,7 +169,7 @@ class InvestigationInputs(SourceInputs):
     def model_settings(self, use: ModelUse) -> ModelSettings:
         """How the model is asked. Raises `UsageError` for a bound on the cost without the prices it needs."""
         if self.max_cost is not None and None in (self.price_in, self.price_out):
-            raise UsageError("--max-cost needs --price-in and --price-out, the prices of a million tokens")
+            raise UsageError("--max-cost needs --price-in and --price-out, the prices per million tokens")
         return ModelSettings(
             use=use, timeout=self.model_timeout, max_tokens=self.max_tokens, turns=self.max_turns,
             total_tokens=self.max_total_tokens, cost=self.max_cost,

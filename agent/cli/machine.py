@@ -36,7 +36,9 @@ async def sources_with_machine(sources: Sources, inputs: SourceInputs, target: T
 
 def _stuck(ended: bool) -> int:
     _say(
-        "interrupted; no server was asked" if ended else "what came of the machine kept it computing; nothing was asked"
+        "interrupted; no server was queried"
+        if ended
+        else "the facts about the machine took too long to process; no server was queried"
     )
     return INTERRUPTED if ended else NOTHING
 
@@ -49,11 +51,11 @@ async def machine_facts(inputs: SourceInputs, target: Target) -> HostFacts | Non
     ways = [f"--{name}" for name in ("ssh", "pod") if getattr(inputs, name)]
     if not ways:
         if inputs.host_port:
-            raise UsageError("--host-port says where --ssh or --pod looks; give one of them as well")
+            raise UsageError("--host-port only works together with --ssh or --pod; give one of them as well")
         return None
     if len(ways) > 1 or inputs.host_facts:
         both = [*ways, *(["--host-facts"] if inputs.host_facts else [])]
-        raise UsageError(f"{' and '.join(both)} say the same of one machine; give one")
+        raise UsageError(f"{' and '.join(both)} all describe the same machine; give only one")
     from tools.host.remote import gather, in_pod, over_ssh
 
     if inputs.ssh:
@@ -61,13 +63,13 @@ async def machine_facts(inputs: SourceInputs, target: Target) -> HostFacts | Non
     else:
         assert inputs.pod
         command = in_pod(inputs.pod, inputs.host_port or _port_in_pod(target))
-    _say(f"running, as `rediagnose host-script` prints it and read-only: {shlex.join(command)}")
+    _say(f"running the read-only script that `rediagnose host-script` prints:  {shlex.join(command)}")
     try:
         facts = await gather(command)
     except Unanswered as error:
-        _say(f"nothing of the server's machine: {error.detail}; going on without it")
+        _say(f"nothing could be read about the server's machine: {error.detail}; continuing without it")
         return None
-    _say(f"it saw {f'process {facts.pid}' if facts.pid else 'no server that it can tell'} at port {facts.port}")
+    _say(f"found {f'process {facts.pid}' if facts.pid else 'no server that it recognises'} at port {facts.port}")
     return facts
 
 

@@ -9,12 +9,22 @@ from agent.cli.parsing import Parser
 def configure_acl(parser: Parser) -> None:
     """Add all its arguments."""
     add = parser.add_argument
-    add("what", nargs="*", default=[], metavar="SERVER", help="one node, a data node or a sentinel; else $REDIS_URL")
+    add(
+        "what",
+        nargs="*",
+        default=[],
+        metavar="SERVER",
+        help="one node: a data node or a sentinel (default: $REDIS_URL)",
+    )
     server(parser)
-    add("--check", action="store_true", help="try what the URL's user can read, and which causes the rest hides")
-    add("--tier", choices=("reader", "key-reader", "writer"), help="one user only (all)")
-    add("--format", choices=("text", "json"), help="of the answer on stdout (text)")
-    add("--deadline", type=positive, metavar="SECONDS", help="for all that the server is asked (60)")
+    add(
+        "--check",
+        action="store_true",
+        help="check what the URL's user can read, and which causes the refused commands hide",
+    )
+    add("--tier", choices=("reader", "key-reader", "writer"), help="print only this user (all)")
+    add("--format", choices=("text", "json"), help="format of the answer on stdout (text)")
+    add("--deadline", type=positive, metavar="SECONDS", help="time limit for all queries to the server (60)")
     connection(parser)
 
 
@@ -26,11 +36,11 @@ def configure_doctor(parser: Parser) -> None:
         nargs="*",
         default=[],
         metavar="SERVER",
-        help="by its URL, its address or its target's name; else $REDIS_URL",
+        help="the server's URL, address or target name (default: $REDIS_URL)",
     )
     server(parser)
-    add("--format", choices=("text", "json"), help="of what is printed (text)")
-    add("--deadline", type=positive, metavar="SECONDS", help="for the whole (90)")
+    add("--format", choices=("text", "json"), help="output format (text)")
+    add("--deadline", type=positive, metavar="SECONDS", help="time limit for the whole command (90)")
     model(parser)
     sources(parser)
     parser.section("what is looked at").add_argument("--runbooks", metavar="DIR", help="your own runbooks")
@@ -40,7 +50,7 @@ def configure_doctor(parser: Parser) -> None:
 
 def place(parser: Parser) -> None:
     """The positionals of an investigation, and what may stand in place of the first."""
-    words = "the server by its URL, its address or its target's name; else $REDIS_URL; the other is the symptom"
+    words = "the server's URL, address or target name (default: $REDIS_URL), and the symptom, in any order"
     parser.add_argument("what", nargs="*", default=[], metavar="SERVER|SYMPTOM", help=words)
     server(parser)
 
@@ -48,38 +58,53 @@ def place(parser: Parser) -> None:
 def server(parser: Parser) -> None:
     """The options that name the server, in every command that talks to one."""
     add = parser.section("the server").add_argument
-    add("--url", metavar="URL", help="of the server, or its host or host:port")
-    add("-t", "--target", dest="target_name", metavar="NAME", help="of the server in rediagnose.toml")
+    add("--url", metavar="URL", help="the server's URL, host or host:port")
+    add("-t", "--target", dest="target_name", metavar="NAME", help="the server's name in rediagnose.toml")
 
 
 def connection(parser: Parser) -> None:
     """Add the options that say how to be let in."""
-    add = parser.section("being let in").add_argument
-    add("--password-file", metavar="FILE", help="its first line is the password")
-    add("--cacert", metavar="FILE", help="authorities to trust (rediss://)")
+    add = parser.section("connecting and logging in").add_argument
+    add("--password-file", metavar="FILE", help="a file whose first line is the password")
+    add("--cacert", metavar="FILE", help="CA certificates to trust (rediss://)")
     add("--cert", metavar="FILE", help="client certificate")
     add("--key", metavar="FILE", help="client key")
     add("--insecure", action="store_true", help="don't verify the server's certificate")
-    hint = "a network such as 10.1.0.0/16, in which nodes that the server names get its password too; may be repeated"
+    hint = "a network such as 10.1.0.0/16; nodes in it that the server names are sent the password too; may be repeated"
     add("--trust", action="append", type=network, metavar="CIDR", help=hint)
 
 
 def sources(parser: Parser) -> None:
     """The options that say what is looked at besides the servers, and how far."""
     add = parser.section("what is looked at").add_argument
-    add("--at", metavar="TIME", help="when it was reported, such as 14:05: what the history is compared around (now)")
+    add(
+        "--at",
+        metavar="TIME",
+        help="when the problem was reported, such as 14:05; the history is compared around that time (now)",
+    )
     add(
         "--prometheus",
         metavar="URL",
-        help="keeps redis_exporter's figures (rediagnose.toml, $REDIAGNOSE_PROMETHEUS)",
+        help="a Prometheus with redis_exporter's metrics (rediagnose.toml, $REDIAGNOSE_PROMETHEUS)",
     )
-    add("--host-facts", metavar="FILE", help="what `rediagnose host-script` printed on the server's machine")
-    hint = "run `rediagnose host-script` there over your own ssh, which asks for nothing; it only reads"
+    add("--host-facts", metavar="FILE", help="the output of `rediagnose host-script` from the server's machine")
+    hint = "run the read-only host script on that machine over your own ssh, without any prompt"
     add("--ssh", metavar="[USER@]HOST", help=hint)
-    add("--pod", metavar="NS/NAME", help="the same in a pod, by kubectl exec; NS/NAME/CONTAINER for one of several")
-    add("--host-port", type=port, metavar="N", help="the server's port there, where a tunnel gives it another here")
-    add("--server-log", metavar="FILE", help="the server's log, where it can't be found because the server is dead")
-    add("--one-node", action="store_true", help="only the URL's node: none that it names is dialled or logged into")
+    add(
+        "--pod", metavar="NS/NAME", help="the same in a pod, with kubectl exec; NS/NAME/CONTAINER to choose a container"
+    )
+    add(
+        "--host-port",
+        type=port,
+        metavar="N",
+        help="the server's port on that machine, if a tunnel gives it a different one here",
+    )
+    add("--server-log", metavar="FILE", help="the server's log, for when it can't be found because the server is down")
+    add(
+        "--one-node",
+        action="store_true",
+        help="look only at the URL's node, and connect to none of the nodes that it names",
+    )
 
 
 def common(
@@ -90,9 +115,9 @@ def common(
 ) -> None:
     """The options of an investigation whose answer is printed; `forms` are those of it, its usual one first."""
     add = parser.section("the answer").add_argument
-    add("--format", choices=forms, help=f"of the answer on stdout ({forms[0]})")
-    add("--all-readings", action="store_true", help="of a large deployment's nodes that are well, too")
-    hint = "exit with 0 where the server is well, 10 where a fault was found, 11 where it can't be told"
+    add("--format", choices=forms, help=f"format of the answer on stdout ({forms[0]})")
+    add("--all-readings", action="store_true", help="in a large deployment, print the readings of healthy nodes too")
+    hint = "exit with 0 if the server is healthy, 10 if a fault was found, 11 if it can't be decided"
     add("--exit-code", action="store_true", help=hint)
     investigating(parser)
     hint = "INFO, SLOWLOG GET, CLIENT LIST, a log ... as copied, a folder or an archive of them, instead of a server"
@@ -101,19 +126,19 @@ def common(
         "--notify",
         action="append",
         metavar="WHERE",
-        help="a webhook: its URL, or its name in rediagnose.toml",
+        help="a webhook to notify: its URL, or its name in rediagnose.toml",
     )
     if approves:
         approving(parser)
-        add("--reveal", action="store_true", help="print what stands behind the handles, such as client#1")
-    add("--show-prompt", action="store_true", help="print exactly what would leave for the model; send nothing")
+        add("--reveal", action="store_true", help="print the real names behind handles such as client#1")
+    add("--show-prompt", action="store_true", help="print exactly what would be sent to the model, and send nothing")
 
 
 def approving(parser: Parser) -> None:
     """The option that says whether a person is asked."""
     ways = ("ask", "never")
     parser.section("the answer").add_argument(
-        "--approve", choices=ways, help="ask about each change; `never` without a terminal"
+        "--approve", choices=ways, help="ask about each change, or never (the default without a terminal)"
     )
 
 
@@ -122,14 +147,19 @@ def investigating(parser: Parser) -> None:
     model(parser)
     sources(parser)
     add = parser.section("what is looked at").add_argument
-    add("--baseline", metavar="FILE", help="a recording of a calm hour, to compare with (see capture)")
-    add("--runbooks", metavar="DIR", help="your own runbooks; they come before the bundled ones")
+    add("--baseline", metavar="FILE", help="a recording from a healthy time to compare with (see capture)")
+    add("--runbooks", metavar="DIR", help="your own runbooks, which take precedence over the bundled ones")
     add = parser.section("bounds").add_argument
-    add("--window", type=window, metavar="SECONDS", help="between the two samples (2)")
-    add("--deadline", type=positive, metavar="SECONDS", help="for the whole (30 for the checks, 180 with a model)")
-    add("--max-commands", type=whole, metavar="N", help="for the incident, and 40 for each further node (400)")
-    add("--max-pings", type=whole, metavar="N", help="of latency samples, for the incident (200)")
-    hint = "write the incident down, for replay, apply, rollback and others to look at"
+    add("--window", type=window, metavar="SECONDS", help="time between the two samples (2)")
+    add(
+        "--deadline",
+        type=positive,
+        metavar="SECONDS",
+        help="time limit for everything (30 for the checks, 180 with a model)",
+    )
+    add("--max-commands", type=whole, metavar="N", help="most commands per incident; each further node adds 40 (400)")
+    add("--max-pings", type=whole, metavar="N", help="most latency samples per incident (200)")
+    hint = "record the incident, for replay, apply, rollback and to share with others"
     parser.section("the answer").add_argument("--record", metavar="FILE", help=hint)
     audit(parser)
     connection(parser)
@@ -138,32 +168,32 @@ def investigating(parser: Parser) -> None:
 def model(parser: Parser) -> None:
     """The options that say which model answers, and what it may cost."""
     add = parser.section("the model").add_argument
-    add("--model", metavar="NAME", help="`offline` for the checks alone; default: $REDIAGNOSE_MODEL if there is a key")
-    add("--model-timeout", type=positive, metavar="SECONDS", help="for one answer of the model (60)")
-    add("--max-tokens", type=whole, metavar="N", help="most tokens of one answer of the model")
-    add("--max-turns", type=whole, metavar="N", help="most turns of the model (12)")
-    add("--max-total-tokens", type=whole, metavar="N", help="most tokens of the model, all turns (400000)")
-    add("--price-in", type=price, metavar="PRICE", help="of a million tokens sent to the model, in any currency")
-    add("--price-out", type=price, metavar="PRICE", help="of a million tokens that the model writes")
-    add("--max-cost", type=price, metavar="PRICE", help="most that the model may cost, by these prices")
+    add("--model", metavar="NAME", help="`offline` for the checks alone (default: $REDIAGNOSE_MODEL if there is a key)")
+    add("--model-timeout", type=positive, metavar="SECONDS", help="time limit for one answer of the model (60)")
+    add("--max-tokens", type=whole, metavar="N", help="most tokens in one answer of the model")
+    add("--max-turns", type=whole, metavar="N", help="most turns the model may take (12)")
+    add("--max-total-tokens", type=whole, metavar="N", help="most tokens for the model over all turns (400000)")
+    add("--price-in", type=price, metavar="PRICE", help="price per million tokens sent to the model, in any currency")
+    add("--price-out", type=price, metavar="PRICE", help="price per million tokens that the model writes")
+    add("--max-cost", type=price, metavar="PRICE", help="the most that the model may cost at these prices")
 
 
 def audit(parser: Parser) -> None:
     """Add the option that says where changes are written down."""
-    hint = "where changes are written down before they're made (~/.local/state/rediagnose/audit.jsonl)"
+    hint = "where changes are recorded before they are made (~/.local/state/rediagnose/audit.jsonl)"
     parser.section("the answer").add_argument("--audit", metavar="FILE", help=hint)
 
 
 def configure_change(parser: Parser) -> None:
     """Add all their arguments."""
     add = parser.add_argument
-    add("file", metavar="FILE", help="a recording, as triage --record wrote it")
+    add("file", metavar="FILE", help="a recording written by triage --record")
     add("step", metavar="STEP", help="the step's id in its plan, such as s1")
     server(parser)
-    add("--confirm", metavar="ACTION", help="the exact action, as the yes of somebody who has no terminal")
-    add("--format", choices=("text", "json"), help="of the outcome on stdout (text)")
-    add("--window", type=window, metavar="SECONDS", help="of each look before and after (2)")
-    hint = "until the question, and again for the change with the looks before and after it (90)"
+    add("--confirm", metavar="ACTION", help="the exact action, to approve it without a terminal")
+    add("--format", choices=("text", "json"), help="format of the outcome on stdout (text)")
+    add("--window", type=window, metavar="SECONDS", help="time between the samples of each look, before and after (2)")
+    hint = "time limit up to the question, and again for the change with the looks before and after (90)"
     add("--deadline", type=positive, metavar="SECONDS", help=hint)
     audit(parser)
     connection(parser)
@@ -172,5 +202,5 @@ def configure_change(parser: Parser) -> None:
 def detail(parser: Parser) -> None:
     """The options that say how much of an answer is printed as text; -v every command has."""
     add = parser.add_argument
-    add("-q", "--quiet", action="store_true", help="one line: what it is, how sure, and where (-v, -vv: more)")
-    add("--no-pager", dest="pager", action="store_false", help="print what is longer than the terminal at once")
+    add("-q", "--quiet", action="store_true", help="print one line: the cause, how sure, and where (-v, -vv: more)")
+    add("--no-pager", dest="pager", action="store_false", help="print long output directly instead of through a pager")

@@ -40,12 +40,12 @@ def origins(inputs: DoctorInputs, target: Target | None, environ: Mapping[str, s
 def _files(environ: Mapping[str, str]) -> Iterator[Origin]:
     found = list(all_settings(environ=environ))
     for one in found:
-        says = "trusted" if one.trusted else "not trusted: it says nothing about credentials (rediagnose trust)"
+        says = "trusted" if one.trusted else "not trusted, so it isn't used for credentials (rediagnose trust)"
         names = ", ".join(target_names([one])) or "none with a name"
         source = VARIABLE if environ.get(VARIABLE) else "found"
         yield Origin(name="file of settings", value=f"{one.file}, {says}; targets: {names}", source=source)
     if not found:
-        yield Origin(name="file of settings", value=None, source="no rediagnose.toml here nor in ~/.config/rediagnose")
+        yield Origin(name="file of settings", value=None, source="no rediagnose.toml here or in ~/.config/rediagnose")
 
 
 def _server(inputs: DoctorInputs, target: Target | None, environ: Mapping[str, str]) -> Iterator[Origin]:
@@ -75,7 +75,7 @@ def _credentials(
         return Origin(name="credentials", value=target.credentials.type, source=f"{known.file}: credentials")
     if target.password is None:
         return Origin(name="password", value=None, source="none is given")
-    value = f"set, of user {target.username}" if target.username else "set"
+    value = f"set, for user {target.username}" if target.username else "set"
     source = "REDISCLI_AUTH"
     if "://" in where and parse_target(where, environ={}).password:
         source = "the URL"
@@ -96,7 +96,8 @@ def _model(inputs: DoctorInputs, environ: Mapping[str, str]) -> Iterator[Origin]
         ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY") if azure else ("OPENAI_BASE_URL", "OPENAI_API_KEY")
     )
     place = environ.get(variable)
-    yield Origin(name="model's endpoint", value=_without_query(hide_secrets(place)) if place else "https://api.openai.com/v1",
+    yield Origin(name="model's "
+        "endpoint", value=_without_query(hide_secrets(place)) if place else "https://api.openai.com/v1",
                  source=variable if place else NOWHERE)  # fmt: skip
     yield Origin(name="model's key", value="set" if environ.get(key) else None, source=key)
 

@@ -17,7 +17,7 @@ from tools.text import did_you_mean
 ADDRESS = deferred(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(:[0-9]{1,5})?")
 """host, host:port or [v6]:port."""
 _IPV4 = deferred(r"\d{1,3}(\.\d{1,3}){3}")
-REMEDY = "give a URL such as redis://host:6379, or --target and a name in rediagnose.toml"
+REMEDY = "give a URL such as redis://host:6379, or --target with a name from rediagnose.toml"
 """What helps where no server is named, in every command."""
 
 
@@ -45,7 +45,7 @@ class ConnectionInputs(Record):
                 return self.configured(one)
             if not ADDRESS.fullmatch(where):
                 raise UsageError(
-                    f"{where!r} is no URL, no address and no target of rediagnose.toml{_meant(where)} ({REMEDY})"
+                    f"{where!r} isn't a URL, an address or a target in rediagnose.toml{_meant(where)} ({REMEDY})"
                 )
             where = f"redis://{where}"
         target = usable(parse_target(where, tls=self.tls, password_file=self.password_file))
@@ -88,7 +88,7 @@ class ServerInputs(ConnectionInputs):
         options = [word for word in (self.url, self.target_name) if word is not None]
         if len(options) + len(words) > 1:
             extra = hide_secrets([*options, *words][-1])
-            raise UsageError(f"{extra!r} is a second server; name one, by its URL, by --url or by --target")
+            raise UsageError(f"{extra!r} is a second server; name only one, by its URL, --url or --target")
         if self.target_name is not None:
             return self.configured(target_named(self.target_name))
         where = next(iter((*options, *words)), None)
@@ -107,7 +107,7 @@ class ServerInputs(ConnectionInputs):
         """
         if found := self.named_or_environment(words):
             return found
-        names = f"{symptom!r} names no server" if symptom else "no server is named"
+        names = f"{symptom!r} doesn't name a server" if symptom else "no server is named"
         raise UsageError(f"{names}, and REDIS_URL isn't set; {REMEDY}")
 
     def origin(self, words: Sequence[str] = ()) -> tuple[str | None, str]:
@@ -175,7 +175,7 @@ def _either(word: str) -> str:
     """What to say about one word that is no address and no target's name: it isn't guessed what it is."""
     host = f"a host: {word}:6379, or --url {word}; " if ADDRESS.fullmatch(word) else ""
     return (
-        f"{word!r} is no address and no target of rediagnose.toml{_meant(word)} "
+        f"{word!r} isn't an address or a target in rediagnose.toml{_meant(word)} "
         f"({host}a symptom of one word: name the server as well)"
     )
 

@@ -60,7 +60,7 @@ def parser(commands: Sequence[Command], version: str) -> Parser:
 
 def _configure(command: Command, parser: Parser) -> None:
     command.configure(parser)
-    hint = "show more; -vv shows all readings too, and either says where rediagnose itself failed"
+    hint = "show more; -vv shows all readings too; both show where rediagnose itself failed"
     parser.add_argument("-v", "--verbose", action="count", help=hint)
 
 
@@ -76,7 +76,7 @@ def overview(commands: Sequence[Command], version: str) -> str:
                 lines += [f"  {one.name:<{width}}  {head}", *(f"{'':<{width + 4}}{line}" for line in rest)]
         lines.append("")
     lines += ["examples:", *(f"  {example}" for example in EXAMPLES), ""]
-    lines.append("rediagnose COMMAND --help prints a command's options; rediagnose --version the version.")
+    lines.append("rediagnose COMMAND --help prints a command's options; rediagnose --version prints the version.")
     return "\n".join(lines) + "\n"
 
 

@@ -35,7 +35,7 @@ def _begun(recording: Recording, tape: Tape, served: Served, at: float | None) -
     cut = "; its end is missing" if recording.cut else ""
     shown = {_plain(node): f"redis://{LOOPBACK}:{port}" for node, port in served.ports.items()}
     width = max(map(len, shown), default=0)
-    when = "" if at is None else f"; standing still at {at:g} s"
+    when = "" if at is None else f"; stopped at {at:g} s"
     return "\n".join([
         f"Symptom   {_plain(tape.head.symptom) or '(none was given)'}",
         f"Recorded  {_plain(tape.head.at)}, {tape.ends:.1f} s{cut}{when}",
@@ -45,11 +45,11 @@ def _begun(recording: Recording, tape: Tape, served: Served, at: float | None) -
 
 
 def _over(served: Served) -> str:
-    asked = f"{served.asked} commands were asked"
+    asked = f"{served.asked} commands were received"
     if not (missed := served.misses.total()):
         return f"{asked}, all of them recorded or implied."
     names = ", ".join(f"{_plain(name)} {count}" for name, count in served.misses.most_common())
-    return f"{asked}; {missed} had never been recorded and were refused: {names}"
+    return f"{asked}; {missed} were not in the recording and were refused: {names}"
 
 
 def _plain(text: str) -> str:

@@ -77,7 +77,7 @@ class Sink(io.RawIOBase):
     def _tell(self, instead: "Sink") -> None:
         if not self._told and self.lost:
             self._told = True
-            instead.write(f"rediagnose: {self._name}: {self.lost.strerror}; it's said here instead\n".encode())
+            instead.write(f"rediagnose: {self._name}: {self.lost.strerror}; writing it here instead\n".encode())
             instead.write(bytes(self._kept))
             self._kept.clear()
 

@@ -21,7 +21,7 @@ def trust_(inputs: TrustInputs) -> int:
         return ANSWERED
     if inputs.revoke:
         count = revoke(file)
-        print(f"{file}: {'not trusted any more' if count else 'it was not trusted'}")
+        print(f"{file}: {'no longer trusted' if count else 'it was not trusted'}")
         return ANSWERED if count else FAILED
     try:
         content = settings_bytes(file)

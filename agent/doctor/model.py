@@ -33,7 +33,9 @@ async def checked_model(
 ) -> Check:
     """Whether it answers within `timeout` seconds, and calls a tool when it's told to."""
     if use.name == OFFLINE:
-        line = f"none: the checks answer alone ({use.why}); OPENAI_API_KEY or OPENAI_BASE_URL, and --model, name one"
+        line = (
+            f"none: the checks answer alone ({use.why}); to use one, set OPENAI_API_KEY or OPENAI_BASE_URL, and --model"
+        )
         return Check(name="model", state="unset", line=line)
     from agent.model.client import Model, ModelError
 
@@ -43,7 +45,7 @@ async def checked_model(
             turn = await model.ask(MESSAGES, (TOOL,), ends=began + timeout, choice="ready")
             missing = sorted(CAN[one] for one in CAN.keys() - model.abilities)
     except ModelError as error:
-        line = f"{use.name} can't be used: {one_line(str(error), 300)}; every answer would be the checks' alone"
+        line = f"{use.name} can't be used: {one_line(str(error), 300)}; all answers would come from the checks alone"
         return Check(name="model", state="failed", line=line, facts={"model": use.name})
     took = time.monotonic() - began
     called = any(call.name == "ready" for call in turn.tool_calls)
@@ -57,9 +59,9 @@ async def checked_model(
     head = f"{use.name} answered in {took:.1f} s"
     details = (f"can: {', '.join(able)}", *((f"can't: {', '.join(missing)}",) if missing else ()))
     if "tools" not in model.abilities:
-        line = f"{head}, without tool calls: they're written into its text, which small models do badly"
+        line = f"{head} without tool calls: it has to write them into its text, which small models do badly"
     elif not called:
-        line = f"{head} and didn't call the tool it was told to; the checks stand in where it can't conclude"
+        line = f"{head} but didn't call the tool it was told to call; the checks answer when it can't"
     else:
         return Check(name="model", state="ok", line=f"{head} and calls tools", details=details, facts=facts)
     return Check(name="model", state="warning", line=line, details=details, facts=facts)

@@ -16,7 +16,10 @@ RECENT = timedelta(hours=1)
 async def checked_prometheus(past: History, node: Node | None) -> Check:
     """Whether it answers, and how it knows the node; without a node, whether it knows any server."""
     if past.url is None:
-        line = "none is named; --prometheus URL, or prometheus= in rediagnose.toml, shows what changed and since when"
+        line = (
+            "none is configured; with --prometheus URL, or prometheus= in rediagnose.toml, "
+            "an answer shows what changed and since when"
+        )
         return Check(name="prometheus", state="unset", line=line)
     from tools.past.instance import find_instance
     from tools.past.prometheus import Prometheus
@@ -32,7 +35,7 @@ async def checked_prometheus(past: History, node: Node | None) -> Check:
             began = (now - RECENT).timestamp()
             values = (await find_instance(prometheus, node, began, now.timestamp())).values
     except TimeoutError:
-        return Check(name="prometheus", state="failed", line=f"it gave no answer in {past.deadline:g} s")
+        return Check(name="prometheus", state="failed", line=f"it didn't answer within {past.deadline:g} s")
     except Unanswered as error:
         line = f"it can't be used ({error.kind}): {one_line(error.detail, 300)}"
         return Check(name="prometheus", state="failed", line=line, facts={"kind": error.kind})

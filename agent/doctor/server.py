@@ -25,18 +25,19 @@ from tools.text import one_line
 SHORT, ROWS = 6, 6
 """Causes that a line of text names, and refused commands that have a line of their own."""
 REMEDIES: dict[Kind, str] = {
-    "dns": "the name isn't known here; check it, or give an address",
+    "dns": "the name can't be resolved here; check it, or give an address",
     "refused": "nothing listens there; check host and port",
     "timeout": "nothing answers there; check host, port and firewalls, and whether the server hangs",
-    "reset": "the connection is closed at once; does it want TLS? (rediss://)",
-    "tls": "the certificate isn't accepted; see --cacert, --cert and --key, or whether it speaks TLS at all",
+    "reset": "the connection is closed at once; does it expect TLS? (rediss://)",
+    "tls": "the certificate isn't accepted; see --cacert, --cert and --key, and check whether it speaks TLS at all",
     "noauth": "give user:password in the URL, --password-file or REDISCLI_AUTH",
-    "wrongpass": "check the user and the password, and below where they come from",
-    "denied": "this user may not even be told what the server is; see rediagnose acl",
-    "maxclients": "it's full and turns clients away; a triage would try for a slot until its deadline",
-    "protected": "protected mode lets in clients of its own machine only; run this there, or set a password on it",
-    "loading": "it loads its data set; a triage says how far it is",
-    "busy": "a script keeps it; a triage says which",
+    "wrongpass": "check the user and the password; below you see where they come from",
+    "denied": "this user may not even ask which server this is; see rediagnose acl",
+    "maxclients": "it is full and turns clients away; a triage keeps trying for a slot until its deadline",
+    "protected": "protected mode only admits clients on the same machine; run this "
+    "there, or set a password on the server",
+    "loading": "it is loading its data set; a triage shows how far it is",
+    "busy": "a script is blocking it; a triage shows which one",
 }
 """What helps, by how the server kept us out."""
 
@@ -87,11 +88,15 @@ async def checked_server(deployment: Deployment) -> tuple[Check, Check | None]:
 
 async def _rights(node: Node, server: About) -> Check:
     if not server.has_acls:
-        return Check(name="rights", state="ok", line="this server knows no users: whoever is let in may read all")
+        return Check(
+            name="rights",
+            state="ok",
+            line="this server has no users: every client that can connect can read everything",
+        )
     try:
         found = await tried(node, server, keys=not server.sentinel)
     except ToolError as error:
-        return Check(name="rights", state="warning", line=f"what this user may read couldn't be tried: {error}")
+        return Check(name="rights", state="warning", line=f"this user's permissions couldn't be checked: {error}")
     hidden = tuple(sorted({cause for row in found.denied for cause in row.causes}))
     whom = f"user {one_line(found.user, 60)}" if found.user else "this user (ACL WHOAMI is denied)"
     of = found.answered + len(found.denied)
@@ -114,10 +119,13 @@ def _denied(found: Rights, target: Target) -> Iterator[str]:
         more = f" and {len(row.causes) - SHORT} more" if row.causes[SHORT:] else ""
         yield f"{_name(row)} is denied: hides {', '.join(row.causes[:SHORT])}{more}"
     if rows[ROWS:]:
-        yield f"{', '.join(map(_name, rows[ROWS:]))} are denied as well: rediagnose acl --check says what each hides"
+        yield f"{', '.join(map(_name, rows[ROWS:]))} are also denied: rediagnose acl --check shows what each hides"
     if harmless := len(found.denied) - len(rows):
-        yield f"{harmless} more {'is' if harmless == 1 else 'are'} denied, which hides no cause"
-    yield f"rediagnose acl {target.url} prints a user that may read all of it; each refusal stands in ACL LOG now"
+        yield (
+            f"{harmless} more {'is' if harmless == 1 else 'are'} denied, but "
+            f"hide{'s' if harmless == 1 else ''} no cause"
+        )
+    yield f"rediagnose acl {target.url} prints a user that may read everything; each refusal is now in ACL LOG"
 
 
 def _name(row: Allowed) -> str:

@@ -83,7 +83,7 @@ async def baseline(beside: BaselineComparison) -> Values:
         before[owner], now[owner] = count
     compared = {name: (before.get(name), now.get(name)) for name in dict.fromkeys((*before, *now))}
     if not (has_figures(old) and has_figures(new)):
-        raise Unanswered("not-recorded", f"{beside.node} didn't tell its figures, so nothing can be compared", values)
+        raise Unanswered("not-recorded", f"{beside.node} didn't report its figures, so nothing can be compared", values)
     pairs: dict[str, tuple[float, float]] = {}
     for name, (was, is_) in compared.items():
         if name.startswith("errors."):

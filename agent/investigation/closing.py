@@ -56,19 +56,19 @@ def summary(answer: Diagnosis) -> str:
         return f"{meaning} {first.why}{also}"
     if answer.outcome == "no-fault":
         found = " ".join(one.what for one in answer.benign)
-        return " ".join(filter(None, ("Redis was measured and does what it should.", past, found)))
+        return " ".join(filter(None, ("Redis was measured and works normally.", past, found)))
     if answer.outcome == "outside-redis":
         return next(
-            (cause.why for cause in answer.findings if cause.id == "outside-redis"), "It lies outside of Redis."
+            (cause.why for cause in answer.findings if cause.id == "outside-redis"), "The problem is outside Redis."
         )
     if answer.interrupted:
         taken = sum(one.tool != "symptom" for one in answer.readings)
-        return f"Stopped by you, after {taken} reading{'' if taken == 1 else 's'}: that's too few to tell."
-    lack = answer.unknown[0] if answer.unknown else "What was read doesn't point anywhere."
+        return f"Stopped by you, after {taken} reading{'' if taken == 1 else 's'}, which is too few to tell."
+    lack = answer.unknown[0] if answer.unknown else "What was read doesn't point to a cause."
     if not lack.startswith(CANT_TELL):
         lack = " ".join([lack, *(line for line in answer.unknown if line.startswith(CANT_TELL))])
     hint = next((one for one in answer.findings if one.probability >= HINTED), None)
-    speaks = f" What was read hints at {hint.id} ({hint.probability:.0%}): {hint.why}" if hint else ""
+    speaks = f" The readings hint at {hint.id} ({hint.probability:.0%}): {hint.why}" if hint else ""
     # What is wrong now is more than what happened then.
     told = f"{lack} {past}" if lack.startswith(NAMELESS) else f"{past} {lack}"
     return f"{told}{speaks}".strip()

@@ -9,7 +9,8 @@ def only_glanced(info: TargetInfo) -> Iterator[str]:
     """What a glance leaves unknown, where nodes got no more than that."""
     if info.looked_at and (glanced := info.looked_at.glanced):
         yield (
-            f"{glanced} of {len(info.nodes)} nodes got a glance only (INFO, command statistics, PINGs): their "
+            f"{glanced} of {len(info.nodes)} nodes were only looked at briefly "
+            "(INFO, command statistics, PINGs): their "
             "clients, configuration, logs and hosts weren't read; name one in the URL to look at it in depth"
         )
 

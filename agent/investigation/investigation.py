@@ -211,7 +211,7 @@ class Investigation:
                     causes, self.library, self._weighable(), self.nodes, self.proposals, self.actions, self.planned
                 )
         except TimeoutError:
-            self._unplanned = "the values that a plan would change can't be read in time: there are no steps"
+            self._unplanned = "the values that a plan would change couldn't be read in time, so there are no steps"
         except RediagnoseError:
             raise
         except Exception as error:
@@ -231,7 +231,7 @@ class Investigation:
 
     def cut_off(self) -> Diagnosis:
         """The answer of an investigation that is stuck: made without waiting for anything."""
-        self._unplanned = "the deadline passed while something computed: what was read by then is what there is"
+        self._unplanned = "the deadline passed during a computation: the answer uses only what had been read by then"
         self.verdict = self._conclude()
         if self.use.name != OFFLINE:
             self.use = self.use.model_copy(update={"degraded": f"model {self.use.name}: the deadline passed"})
@@ -257,28 +257,28 @@ class Investigation:
         try:
             return closed(diagnosis, self._conclude(), [self.weighed.view(node) for node in self.nodes])
         except Exception as error:
-            self.toolbox.bugs.append(bug("what an answer leaves open", error))
+            self.toolbox.bugs.append(bug("what the answer leaves open", error))
             return diagnosis
 
     def _past(self) -> PastFailover | None:
         try:
             return past_failover([self.weighed.view(node) for node in self.nodes])
         except Exception as error:
-            self.toolbox.bugs.append(bug("what is known of a failover", error))
+            self.toolbox.bugs.append(bug("what is known about a failover", error))
             return None
 
     def _unsettled(self) -> Iterator[str]:
         if self._unplanned:
             yield self._unplanned
         for one in dict.fromkeys(map(str, self.toolbox.bugs)):
-            yield f"{one}; what it would tell isn't known"
+            yield f"{one}; what it would have shown isn't known"
 
     def _unproven(self) -> Iterator[str]:
         yield from only_glanced(self.target_info())
         if self.target.tls and self.target.tls.insecure:
-            yield "the server's certificate wasn't verified (--insecure): that it's the server isn't proven"
+            yield "the server's certificate wasn't verified (--insecure): it may not be the right server"
         if any(reading.get("facts_old") is True for reading in self.toolbox.readings):
-            yield "the host's facts (--host-facts) are older than an hour: the machine may look different now"
+            yield "the host's facts (--host-facts) are more than an hour old: the machine may look different now"
 
     def readings(self) -> tuple[Reading, ...]:
         """The readings so far, by number."""

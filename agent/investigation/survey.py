@@ -24,7 +24,7 @@ PARAMETERS = (
     "maxclients", "timeout", "tcp-keepalive", "tcp-backlog", "maxmemory-clients", "client-output-buffer-limit",
     "client-query-buffer-limit", "slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold",
     "busy-reply-threshold", "lua-time-limit", "maxmemory", "maxmemory-policy", "hz", "io-threads", "activedefrag",
-    "lazyfree-lazy-expire", "lazyfree-lazy-user-del", "appendfsync", "save", "logfile",
+    "lazyfree-lazy-expire", "lazyfree-lazy-user-del", "appendfsync", "save", "logfile", "notify-keyspace-events",
 )  # fmt: skip
 SECTIONS = (
     "server", "clients", "memory", "persistence", "stats", "replication", "cpu", "errorstats", "keyspace", "tls",

@@ -19,7 +19,7 @@ from tools.patterns import deferred
 from tools.records import Reading
 
 UNVERIFIED = "Unverified advice of the model"
-BY_HAND = "a step by hand that the model adds"
+BY_HAND = "a manual step that the model adds"
 KEPT_ELSEWHERE = (
     "Set {} to {} where this server's settings are kept (the provider's parameter group, or the server's own file): "
     "CONFIG is refused here"
@@ -116,7 +116,7 @@ def _add_advice(
     for cause in causes:
         notes = library.notes(cause)
         if notes and repeats(action.action, notes.avoid):
-            proposals.forbid(f"{BY_HAND}: what the runbook of {cause} warns of", notes.avoid)
+            proposals.forbid(f"{BY_HAND}: the runbook of {cause} warns against it", notes.avoid)
             return
     advised = Step(
         id="s0", kind="outside", node=node.name, action=f"{UNVERIFIED}: {action.action}", why=_without_acts(action.why),
@@ -180,7 +180,7 @@ async def _add(
         if not advised and _is_set_already(planned, allowed):
             return
         if not node.held:
-            raise ToolError("no connection is held that it could go through")
+            raise ToolError("there is no open connection to send it through")
         proposal = await proposals.propose(node, args, remedy.why)
     except Forbidden as error:
         proposals.forbid(command_line(args[:4]), str(error))

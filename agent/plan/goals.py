@@ -64,8 +64,8 @@ def helped(goals: Sequence[Seen]) -> str:
     """What goals that all hold say: a setting that reads back as it was set hasn't helped anyone yet."""
     felt = [one for one in goals if one.goal.tool != "config_get" and one.holds]
     if not felt:
-        return "it's in force; what it changes shows later"
-    return "what was measured is well, and was before" if all(one.well_before for one in felt) else "it helped"
+        return "it is in effect; the result will only show later"
+    return "the measured values are healthy, and were before" if all(one.well_before for one in felt) else "it helped"
 
 
 def brought_about(goals: Sequence[Seen]) -> bool:
@@ -81,7 +81,7 @@ def worse(before: Readings, after: Readings) -> Iterator[str]:
         return one, other
 
     if (kind := _lost(before, after)) is not None:
-        yield f"the server doesn't answer any more ({kind})"
+        yield f"the server no longer answers ({kind})"
     for field, what in (("total_error_replies.delta", "error replies"), ("rejected_connections.delta", "rejections")):
         one, other = figures("info", field)
         if one is not None and other is not None and other > MORE * one and other - one >= (FEW if one else 1):

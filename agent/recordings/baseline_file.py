@@ -22,7 +22,7 @@ def read_baseline(path: Path, library: Library) -> Baseline:
     with ThreadPoolExecutor(1) as pool:
         found = pool.submit(on_virtual_time, _investigated(path, tape, library)).result()
     if not found.nodes:
-        raise UsageError(f"--baseline {path}: no server told its figures in it; record one while all is well")
+        raise UsageError(f"--baseline {path}: it has no server's figures; record one while everything is healthy")
     return found
 
 

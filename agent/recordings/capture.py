@@ -57,7 +57,7 @@ async def capture(
     investigation's bounds are raised by what this takes, and its own readings stay as they were.
     """
     if incident.recorder is None:
-        raise ValueError("an investigation that isn't recorded can't be captured; give it Sources(record=...)")
+        raise ValueError("an investigation that isn't recorded can't be captured; pass Sources(record=...)")
     clock, began = incident.clock, incident.clock.monotonic()
     machines = _machines(incident, incident.recorder)
     looks = [_Look(incident, node, machines) for node in incident.nodes.values()]
@@ -80,7 +80,7 @@ async def capture(
         moments, due = moments + 1, due + every
         tell(f"{min(due - every, duration):.0f} of {duration:g} s: {_there(looks)} answered")
     await clock.sleep(max(0.0, duration - (clock.monotonic() - began)))
-    tell("the whole state once more" if not light else f"the whole state of {_several(len(looks), 'node')}")
+    tell("the whole state again" if not light else f"the whole state of {_several(len(looks), 'node')}")
     await at_once(*(look.whole() for look in looks))
     answered = sum(look.answers for look in looks)
     return Captured(

@@ -24,7 +24,7 @@ def alone(path: Path) -> Iterator[None]:
         try:
             flock(file, LOCK_EX | LOCK_NB)
         except BlockingIOError:
-            raise GateError(f"another process is carrying out a step of {path}; wait until it has ended") from None
+            raise GateError(f"another process is carrying out a step of {path}; wait until it has finished") from None
         yield
 
 
@@ -34,7 +34,7 @@ def answer_of(path: Path) -> Diagnosis:
     events = (line.event for line in reversed(recording.lines) if isinstance(line, Happened))
     last = next((event for event in events if event.get("type") == "answered"), None)
     if last is None:
-        raise UsageError(f"{path}: there is no answer in it; give a recording of triage --record")
+        raise UsageError(f"{path}: it contains no answer; give a recording of triage --record")
     try:
         event = event_of(last)
     except ValueError as error:
@@ -56,7 +56,7 @@ def step_of(answer: Diagnosis, id: str, path: Path) -> Step:
 def recorded_change(step: Step) -> Change:
     """The change that a recorded step would make, as policy has it today. Raises `GateError`."""
     if step.kind == "outside" or step.node is None:
-        raise GateError(f"{step.id} is for a person to do; it's described, and nothing of it is applied from here")
+        raise GateError(f"{step.id} is for a person to do; it can't be applied from here")
     try:
         args = parse_command(step.action)
     except ValueError:
@@ -84,7 +84,9 @@ def sent_change(step: Step, change: Change, entries: Sequence[Entry]) -> SentCha
     for one in _of(step, entries):
         if one.event == "applying" and not one.restores:
             if one.args != change.args or one.before != change.before:
-                raise GateError(f"{one.action} was applied for {step.id}, and its plan says otherwise; undo it by hand")
+                raise GateError(
+                    f"{one.action} was applied for {step.id}, but its plan says something else; undo it by hand"
+                )
             found = SentChange(change=change, after=None)
         elif one.event == "applied" and found is not None:
             found = found.model_copy(update={"after": one.after})

@@ -48,7 +48,9 @@ class ApprovalRequest(Record):
         if self.unchecked:
             rows.append(f"   unknown {self.unchecked}")
         if not self.takes_back:
-            rows.append(f"   undo    {_short(command_line(change.undo)) if change.undo else 'nothing takes it back'}")
+            rows.append(
+                f"   undo    {_short(command_line(change.undo)) if change.undo else 'nothing; it cannot be undone'}"
+            )
         return [one_line(row) for row in rows]
 
 
@@ -178,7 +180,7 @@ class Decisions:
         try:
             self._course.close(why)
         except Unlogged as error:
-            self._show(f"{step.id}: that can't be written down: {error}")
+            self._show(f"{step.id}: the change can't be recorded: {error}")
         if (state := self._course.came_to) is not None:
             self._note(step.model_copy(update={"state": state}), said)
 
@@ -191,5 +193,5 @@ def restoring(applied: Applied) -> Change:
     """The change that takes back what was applied, if its value still stands. Raises `GateError` where none does."""
     reversal = applied.change.reversal
     if reversal is None or applied.read_after is None:
-        raise GateError(f"nothing takes back {applied.change.action}")
+        raise GateError(f"{applied.change.action} can't be undone")
     return reversal.model_copy(update={"before": applied.read_after})

@@ -117,17 +117,17 @@ class Outcome(Record):
         if change.parameter is None:
             effect = f"{change.action} -> {self.applied.reply}"
         else:
-            effect = f"{change.parameter} was {self.applied.read_before}, is {self.applied.read_after}"
+            effect = f"{change.parameter} was {self.applied.read_before} and is now {self.applied.read_after}"
         how = {
             "verified": helped(self.goals), "not-better": "not better",
             "unmeasured": helped(self.goals) if any(one.holds for one in self.goals)
-            else "what it did can't be read in seconds",
+            else "its effect can't be measured within seconds",
             "worse": f"worse: {'; '.join(self.worse)}",
         }[self.came]  # fmt: skip
         back = (
-            ", taken back at once"
+            ", rolled back at once"
             if self.taken_back
-            else f", and not taken back: {self.not_undone}"
+            else f", and not rolled back: {self.not_undone}"
             if self.not_undone
             else ""
         )
@@ -154,7 +154,7 @@ async def carry_out(site: Site, gate: Gate, step: Step, change: Change, approval
         except RediagnoseError as error:
             not_undone = str(error)
     elif bad:
-        not_undone = "nothing takes it back"
+        not_undone = "it can't be undone"
     outcome = Outcome(
         applied=applied, came="worse" if bad else _came(applied, goals), goals=tuple(goals), worse=bad,
         taken_back=taken_back, not_undone=not_undone, before=tuple(before.values()), after=tuple(after.values()),
@@ -186,7 +186,7 @@ async def roll_back(site: Site, gate: Gate, restored: Change, approval: Approval
     """Put back what stood before, after a yes of its own. Raises `GateError` where the value is no longer ours."""
     done = await gate.apply(site.nodes[restored.node], restored, approval)
     if not equal_values(restored.parameter or "", restored.args[3], done.read_after):
-        raise GateError(f"{restored.parameter} is {done.read_after!r} after {restored.action}; look at it")
+        raise GateError(f"{restored.parameter} is {done.read_after!r} after {restored.action}; check it")
     return done
 
 
@@ -199,7 +199,7 @@ def outcome_lines(outcome: Outcome) -> list[str]:
         rows += [f"  {when}  {one.id} {one.tool}  {figures_text(one)}" for one in readings if one.tool in tools]
     if change.undo is not None and not outcome.taken_back:
         rows.append(f"  undo    {command_line(change.undo)}")
-        rows.append("  A runtime change is lost at the next restart. To keep it, put this into the configuration file:")
+        rows.append("  A runtime change is lost at the next restart. To keep it, add this to the configuration file:")
         rows += [f"    {line}" for line in file_lines(change)]
     return rows
 

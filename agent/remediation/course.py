@@ -53,15 +53,15 @@ def _said(last: Entry) -> str:
     """What the last entry about a change says of it."""
     what, at = last.action, last.node
     if last.event in ("applying", "unanswered"):
-        back = " back" if last.restores else ""
-        return f"{what} was sent{back} to {at}, and no answer to it was read: read whether it was made, don't assume"
+        undo = " to undo the change" if last.restores else ""
+        return f"{what} was sent to {at}{undo}, but no answer was read: check whether it took effect, don't assume"
     if last.event in ("applied", "unmeasured"):
-        now = f"; it read {last.after!r} then" if last.after is not None else ""
-        return f"{what} was made on {at}{now}; whether it helped wasn't measured"
+        now = f"; it then read {last.after!r}" if last.after is not None else ""
+        return f"{what} was applied on {at}{now}; whether it helped was not measured"
     if last.event == "rolled-back":
-        return f"{what} was made on {at}, which took a change back"
+        return f"{what} was applied on {at}, which undid a change"
     if last.event in ("verified", "not-better", "worse"):
-        return f"{what} was made on {at} and measured: {last.why}"
+        return f"{what} was applied on {at} and measured: {last.why}"
     if last.event == "failed":
         return f"{at} refused {what}: {last.why}"
     return f"{what} was not sent"

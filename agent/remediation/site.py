@@ -37,7 +37,7 @@ async def reached(
                 raise Unanswered(topology.unavailable.kind, topology.unavailable.detail)
         if (node := equipment.deployment.nodes.get(name)) is None:
             known = ", ".join(equipment.deployment.nodes)
-            raise GateError(f"the step is for {name}, and {target.url} is no deployment of it (it has {known})")
+            raise GateError(f"the step is for {name}, which isn't part of {target.url} (it has {known})")
         equipment.equip_node(node)
         await _let_in(node)
         equipment.hosts[name].confirm(await _process(node))

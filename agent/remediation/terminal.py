@@ -27,7 +27,7 @@ class TerminalApprover:
             style = "yellow" if line.startswith(("   unknown", "   risk    risky")) else ""
             self._console.say(line, style)
         words = answers(request)
-        verb = "Take it back" if request.takes_back else "Apply it"
+        verb = "Undo it" if request.takes_back else "Apply it"
         return (await _line(f"   {verb}? Type {' or '.join(words)}; anything else is no: ")).strip().lower() in words
 
 

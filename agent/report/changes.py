@@ -22,7 +22,7 @@ def changes(answer: Diagnosis) -> list[str]:
 def silent_sources(answer: Diagnosis) -> list[str]:
     """What Prometheus or a baseline was asked for and didn't tell, and why."""
     lines = dict.fromkeys(
-        f"{'Prometheus' if one.tool == 'history' else 'the baseline'} told nothing: {one.unavailable.detail}"
+        f"{'Prometheus' if one.tool == 'history' else 'the baseline'} has no figures: {one.unavailable.detail}"
         for one in answer.readings
         if one.tool in ("history", "baseline") and one.unavailable and UNASKED not in one.unavailable.detail
     )

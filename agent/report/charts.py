@@ -64,7 +64,7 @@ def memory(reading: Reading) -> Markup | None:
         return None
     owners = [("the keys and their values", values.get("used_memory_dataset"))]
     owners += [(field[6:].replace("_", " "), value) for field, value in values.items() if field.startswith("owner.")]
-    owners += [("the server itself at its start", values.get("used_memory_startup"))]
+    owners += [("the server itself at startup", values.get("used_memory_startup"))]
     owners += [("fragmentation (not in used_memory)", values.get("allocator_frag_bytes"))]
     held = [(name, size) for name, value in owners if (size := _bytes(value)) and size >= 0.001 * used]
     rows = [_bar(name, value, used) for name, value in sorted(held, key=lambda one: -one[1])[:OWNERS]]

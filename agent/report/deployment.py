@@ -39,7 +39,7 @@ def tree(answer: Diagnosis) -> list[str]:
         others = "the other " if shown else ""
         lines.append(f"{others}{_counted(rest)} well")
     if len(ill) > MOST and not small:
-        lines.append(f"{len(ill) - MOST} more nodes that aren't well")
+        lines.append(f"{len(ill) - MOST} more unhealthy nodes")
     return [*lines, *_sentinels([one for one in nodes if one.role == "sentinel"])]
 
 

@@ -134,7 +134,7 @@ def about(answer: Diagnosis) -> str:
         return ", ".join(part for part in (f"{answer.outcome}: {_address(answer)}{whole}", server) if part)
     where = top.where or _address(answer)
     sure = (
-        f"{top.probability:.0%} sure" if not top.only_reported else f"{top.probability:.0%} sure, by the report alone"
+        f"{top.probability:.0%} sure" if not top.only_reported else f"{top.probability:.0%} sure, from the report alone"
     )
     return f"{sure}: {top.id} at {where}{f', {server}' if server else ''}"
 
@@ -166,12 +166,12 @@ def do_now(answer: Diagnosis) -> Iterator[str]:
 def _step(step: Step, several: bool) -> Iterator[str]:
     if step.needs_approval:
         at = f" on {step.node}" if several and step.node else ""
-        yield f"{step.action}{at} ({step.risk}; needs your yes)"
+        yield f"{step.action}{at} ({step.risk}; needs your approval)"
     else:
         yield sentence(step.action)
     yield from (f"{COMMAND}{line}" for line in step.paste[:PASTED_MOST])
     if step.paste and step.login:
-        yield "(redis-cli takes the password from REDISCLI_AUTH)"
+        yield "(redis-cli reads the password from REDISCLI_AUTH)"
 
 
 def _then(answer: Diagnosis) -> list[str]:

@@ -36,7 +36,7 @@ def markdown(answer: Diagnosis) -> str:
         ] + [""]
     shown = [cause.id for cause in answer.causes]
     if not answer.model.alone and (rest := [cause for cause in answer.findings if cause.id not in shown]):
-        lines += ["What the checks found besides:", ""]
+        lines += ["What else the checks found:", ""]
         lines += [
             f"- {code_in_markdown(cause.id)} {cause.probability:.0%}: {in_markdown(cause.why)}" for cause in rest
         ] + [""]
@@ -44,7 +44,7 @@ def markdown(answer: Diagnosis) -> str:
         lines += ["| step | action | risk | undo |", "|---|---|---|---|"]
         lines += [
             f"| {in_markdown(s.id)} | {_code_cell(s.action) if s.needs_approval else in_markdown(s.action)} "
-            f"| {s.risk}{', needs a yes' if s.needs_approval else ', by hand'}, {s.state} "
+            f"| {s.risk}{', needs approval' if s.needs_approval else ', by hand'}, {s.state} "
             f"| {_code_cell(s.rollback) if s.rollback and s.needs_approval else in_markdown(s.rollback or '-')} |"
             for s in answer.plan
         ] + [""]

@@ -72,7 +72,7 @@ def _name(answer: Diagnosis) -> str:
 def _target(answer: Diagnosis) -> str:
     target, began = answer.target, next((one.at for one in answer.readings), "")
     met = any(one.tool in ("connect", "ping") and one.values and not one.unavailable for one in answer.readings)
-    unknown = "it answered, and didn't say what it is" if met else "it gave no answer"
+    unknown = "it answered but didn't say what it is" if met else "it didn't answer"
     what = f"{target.server} {target.version}, {target.topology}" if target.server else unknown
     seen = target.looked_at
     extent = f", {seen.answered} of {seen.known} nodes answered" if seen and seen.known > 1 else ""
@@ -133,13 +133,13 @@ def _anchor(reading: str, field: str) -> str:
 
 
 def _plan(plan: Sequence[Step]) -> Markup:
-    about = "Nothing is changed without a yes to the exact command."
+    about = "Nothing is changed until a person approves the exact command."
     return _section("Plan", tag("ol", *(_step(step) for step in plan)), about=about) if plan else Markup("")
 
 
 def _step(step: Step) -> Markup:
     action = tag("code", _words(step.action)) if step.needs_approval else _words(step.action)
-    who = f"{step.risk}, asks for a yes" if step.needs_approval else "by hand"
+    who = f"{step.risk}, needs approval" if step.needs_approval else "by hand"
     at = f" on {step.node}" if step.node else ""
     facts = (
         ("Why", step.why), ("Now", step.before), ("Undo", step.rollback), ("Check", step.verify),
@@ -181,9 +181,7 @@ def _ruled_out(ruled_out: Sequence[RuledOut]) -> Markup:
 def _readings(answer: Diagnosis) -> Markup:
     cited = {(one.reading, one.field) for one in _all_cited(answer)}
     taken = (reading for reading in answer.readings if reading.tool != "symptom")
-    return _section(
-        "Readings", *(_reading(reading, cited) for reading in taken), about="Marked values are those that are cited."
-    )
+    return _section("Readings", *(_reading(reading, cited) for reading in taken), about="The cited values are marked.")
 
 
 def _all_cited(answer: Diagnosis) -> Iterable[Evidence]:

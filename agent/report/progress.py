@@ -81,7 +81,7 @@ class Progress:
                 how = "checks alone" if event.model == "offline" else f"model {event.model}"
                 self.console.say(f"rediagnose: {how} ({event.why_model})")
         elif isinstance(event, ModelFailed):
-            self._notice(f"rediagnose: the checks' answer stands: {event.why}")
+            self._notice(f"rediagnose: the checks' answer is used: {event.why}")
         elif isinstance(event, ProposalForbidden):
             self._notice(f"rediagnose: forbidden: {event.action}: {event.why}")
         elif self._status is not None:
@@ -106,9 +106,9 @@ class Progress:
         elif isinstance(event, ChecksMade) and event.findings:
             self._found = f"; so far {event.findings[0].id} {event.findings[0].probability:.0%}"
         if isinstance(event, ModelRetried):
-            now = f"asking again in {event.seconds:.1f} s: {event.why}"
+            now = f"retrying in {event.seconds:.1f} s: {event.why}"
         elif isinstance(event, ModelAsked):
-            now = f"the model's turn {event.turn}"
+            now = f"model turn {event.turn}"
         else:
             now = ", ".join(dict.fromkeys(self._running.values())) or "thinking"
         from agent.report.console import show_moving

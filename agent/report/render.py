@@ -13,7 +13,7 @@ SPARKS = "▁▂▃▄▅▆▇█"
 
 def only_reported(cause: Cause) -> str:
     """What is added to a cause that only the report supports."""
-    return " (Only reported: nothing that was measured shows it.)" if cause.only_reported else ""
+    return " (Only reported: no measurement confirms it.)" if cause.only_reported else ""
 
 
 def printed_value(scalar: Scalar) -> str:
@@ -74,12 +74,12 @@ def brackets(evidence: Sequence[Evidence]) -> str:
 def step_lines(step: Step, several: bool) -> list[str]:
     """A step with what a person has to know to decide on it."""
     state = "" if step.state == "proposed" else f" [{step.state}]"
-    who = f"{step.risk}, asks for a yes" if step.needs_approval else "by hand"
+    who = f"{step.risk}, needs approval" if step.needs_approval else "by hand"
     at = f" on {step.node}" if several and step.needs_approval else ""
     lines = [f"  {step.id} {step.action}{at}{state}", f"     {who}. {step.why}"]
     if step.kind == "config_set":
         lines.append(
-            f"     now {step.before!r}; undo: {step.rollback}; lost at the next restart unless the file has it"
+            f"     now {step.before!r}; undo: {step.rollback}; lost at the next restart unless it is in the config file"
         )
     elif step.rollback:
         lines.append(f"     undo: {step.rollback}")
@@ -88,7 +88,7 @@ def step_lines(step: Step, several: bool) -> list[str]:
         lines.append(f"     verify: {step.verify}")
     lines += [f"     $ {line}" for line in step.shown_by]
     if step.login and (step.paste or step.shown_by):
-        lines.append("     redis-cli takes the password from REDISCLI_AUTH")
+        lines.append("     redis-cli reads the password from REDISCLI_AUTH")
     if step.unchecked:
         lines.append(f"     not checked: {step.unchecked}")
     return lines

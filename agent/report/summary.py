@@ -23,9 +23,9 @@ def headline(answer: Diagnosis) -> str:
         sure = "" if top.probability >= SURE else "Probably: " if top.probability >= LIKELY else "Perhaps: "
         return sure + MEANINGS.get(top.id, top.id)
     if answer.outcome == "no-fault" and answer.failover and answer.failover.asked:
-        return "Redis works now; what is known of the failover"
+        return "Redis works now; this is what is known about the failover"
     if answer.outcome == "no-fault":
-        return f"Redis is fine: nothing was found {'that explains this' if answer.symptom.strip() else 'wrong'}"
+        return f"Redis is fine: nothing was found {'that explains the report' if answer.symptom.strip() else 'wrong'}"
     if answer.outcome == "outside-redis":
         if answer.target.server:
             return "Redis is fine; the problem is elsewhere"
@@ -47,18 +47,18 @@ def explanation(answer: Diagnosis) -> str:
     """Why: what was seen."""
     if answer.causes:
         top = answer.causes[0]
-        only = " It was only reported: nothing that was measured shows it." if top.only_reported else ""
+        only = " It was only reported; no measurement confirms it." if top.only_reported else ""
         return top.why + only
     if answer.outcome == "no-fault" and answer.failover and answer.failover.asked:
         return answer.failover.told
     if answer.outcome == "no-fault":
         found = "".join(f" {one.what}" for one in answer.benign)
-        reported = "; what was reported doesn't show here now" if answer.symptom.strip() else ""
-        return f"It does what it should{reported}.{found or _measured(answer)}"
+        reported = "; the reported problem isn't visible from here right now" if answer.symptom.strip() else ""
+        return f"It works normally{reported}.{found or _measured(answer)}"
     if answer.outcome == "outside-redis":
         return next((cause.why for cause in answer.findings if cause.id == "outside-redis"), "")
     if not answer.unknown:
-        return "What was read in that time doesn't point anywhere."
+        return "What was read in that time doesn't point to a cause."
     if answer.unknown[0].startswith(CANT_TELL):
         # The headline says it.
         return answer.summary.replace(answer.unknown[0], "", 1).strip()
@@ -74,13 +74,13 @@ def do_first(answer: Diagnosis) -> str:
         return f"`{step.action}` on `{step.node}`{risky}." if step.needs_approval else sentence(step.action)
     if answer.outcome == "no-fault" and answer.failover and answer.failover.asked:
         unsure = answer.failover.unsure
-        return f"Nothing to Redis. To learn more, find out {sentence(unsure[0])}" if unsure else "Nothing to Redis."
+        return f"Leave Redis alone. To learn more, find out {sentence(unsure[0])}" if unsure else "Leave Redis alone."
     if answer.outcome == "no-fault":
-        return "Nothing to Redis. If it comes and goes, run this again while it happens."
+        return "Leave Redis alone. If the problem comes and goes, run this again while it happens."
     if answer.outcome == "outside-redis":
-        return "Fix what is named above, then run this again."
+        return "Fix the problem named above, then run this again."
     if answer.then and answer.unknown and answer.unknown[0].startswith(PASTED_THEN):
-        return "Nothing to Redis for now. Run this again while it happens, or look into what ended it."
+        return "Leave Redis alone for now. Run this again while it happens, or look into what ended it."
     if answer.pasted and answer.pasted.samples == 1 and len(answer.pasted.ask_for) == 1:
         return "Paste INFO once more, a minute later: only a second sample shows what goes on now."
     if answer.pasted and not answer.pasted.ask_for:
@@ -88,7 +88,7 @@ def do_first(answer: Diagnosis) -> str:
     if answer.pasted:
         return "Paste what is missing as well, what hides most first."
     if answer.unknown:
-        return "Run this again on the server's own host, or make readable what is listed as unknown below."
+        return "Run this again on the server's own host, or allow access to what is listed as unknown below."
     return "Run this again with a longer --deadline, on the server's own host if you can."
 
 
@@ -97,8 +97,8 @@ def what_not_to_do(answer: Diagnosis) -> str:
     if avoid := next((step.avoid for step in answer.own_plan if step.avoid), None):
         return sentence(avoid)
     if answer.outcome in ("no-fault", "outside-redis"):
-        return "restart or tune Redis: nothing that was read points to it."
-    return "restart Redis before what it still knows was read: a restart wipes it."
+        return "restart or tune Redis: no reading points to it."
+    return "restart Redis before its counters and logs have been read: a restart wipes them."
 
 
 def author(answer: Diagnosis) -> str:
@@ -107,7 +107,7 @@ def author(answer: Diagnosis) -> str:
     if model.degraded:
         return f"rediagnose's checks ({sentence(model.degraded).removesuffix('.')})"
     alone = "rediagnose's checks, without a language model"
-    return alone if model.alone else f"the model {model.name}, its evidence checked by code"
+    return alone if model.alone else f"the model {model.name}, with its evidence checked by code"
 
 
 def measured_at(answer: Diagnosis) -> str:
@@ -146,12 +146,12 @@ def _measured(answer: Diagnosis) -> str:
         figures.append(f"a PING takes {median} (the slowest {slowest})")
     if info.get("connected_clients") is not None and info.get("maxclients"):
         connected, most = (quantity(info.get(field), "count") for field in ("connected_clients", "maxclients"))
-        figures.append(f"{connected} of {most} clients are connected")
+        figures.append(f"{connected} of at most {most} clients are connected")
     if info.get("rejected_connections.delta") == 0:
         figures.append("none was turned away")
     if memory.get("used_memory") is not None:
         of = f", the limit is {quantity(memory['maxmemory'], 'bytes')}" if memory.get("maxmemory") else ""
-        figures.append(f"{quantity(memory['used_memory'], 'bytes')} of memory are used{of}")
+        figures.append(f"{quantity(memory['used_memory'], 'bytes')} of memory is used{of}")
     return f" Measured: {', '.join(figures)}." if figures else ""
 
 

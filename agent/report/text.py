@@ -59,10 +59,10 @@ def _evidence(answer: Diagnosis) -> Iterator[str]:
     yield from _causes("Evidence", answer.causes, several, is_told=True)
     shown = [cause.id for cause in answer.causes]
     rest = [cause for cause in answer.findings if cause.id not in shown]
-    yield from _causes("Less likely" if answer.model.alone else "What the checks found besides", rest, several)
+    yield from _causes("Less likely" if answer.model.alone else "What else the checks found", rest, several)
     yield from failover_lines(answer)
     if answer.plan:
-        yield "Plan (nothing is changed without your yes)"
+        yield "Plan (nothing is changed without your approval)"
         for step in answer.plan:
             yield from step_lines(step, several)
         yield ""
@@ -99,7 +99,7 @@ def _readings(answer: Diagnosis, width: int, spark: bool) -> Iterator[str]:
                 head, figures = reading_parts(reading, spark)
                 yield from wrapped(figures, width, head)
     if several and (untold := len(set(known) - set(nodes))):
-        yield from wrapped(f"{untold} nodes more, at which nothing was found; --all-readings lists them too", width)
+        yield from wrapped(f"{untold} more nodes on which nothing was found; --all-readings lists them too", width)
 
 
 def _hung(line: str, width: int) -> list[str]:

@@ -34,11 +34,12 @@ _SAMPLED = deferred(r"\.(delta|rate)$")
 _SLOT = "\0"
 _KINDS = {
     "timeout": "no answer in time", "refused": "connection refused", "reset": "connection reset",
-    "dns": "its name isn't known", "tls": "TLS failed", "noauth": "wants a password",
-    "wrongpass": "user or password refused", "denied": "not permitted", "unknown-command": "command not known",
-    "maxclients": "refused, the limit of clients is reached", "protected": "refused by protected mode",
-    "busy": "refused, a script is running", "loading": "refused, still loading",
-    "misconf": "refused, since saving fails", "not-pasted": "not pasted", "restarted": "the server restarted meanwhile",
+    "dns": "its name can't be resolved", "tls": "TLS failed", "noauth": "wants a password",
+    "wrongpass": "user or password rejected", "denied": "not permitted", "unknown-command": "unknown command",
+    "maxclients": "refused because the client limit is reached", "protected": "refused by protected mode",
+    "busy": "refused because a script is running", "loading": "refused because it is still loading",
+    "misconf": "refused because saving fails", "not-pasted": "not pasted",
+    "restarted": "the server restarted in the meantime",
 }  # fmt: skip
 
 

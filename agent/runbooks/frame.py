@@ -9,12 +9,12 @@ from tools.errors import UsageError
 
 _WIDTH = 110
 _BELONGS = {
-    "Symptoms": "What your users and your dashboards show.",
+    "Symptoms": "What your users see and your dashboards show.",
     "First minute": "What to look at first, command by command.",
-    "Diagnostics": "Which readings decide, and where your graphs of them are.",
+    "Diagnostics": "Which readings decide, and where to find your graphs of them.",
     "Application side": "Which applications use this server, who owns them, and what they can do.",
-    "Metrics and alerts": "Which alert comes before it, and at which value.",
-    "Emergency response": "Who decides, who is called, and what must not be done.",
+    "Metrics and alerts": "Which alert fires first, and at which value.",
+    "Emergency response": "Who decides, whom to call, and what must not be done.",
 }
 """What belongs into each section of a body."""
 
@@ -26,9 +26,9 @@ def frame(cause: str, library: Library) -> str:
         raise UsageError(f"runbooks new {cause}: there is no such cause; `rediagnose runbooks list` shows all")
     return f"""---
 name: our-{cause}
-title: {cause} at our place
+title: {cause} here
 symptoms:
-  - the words by which your tickets report it
+  - the words in which your tickets report it
 causes:
   {cause}:
     evidence: >-
@@ -37,12 +37,12 @@ causes:
 {_folded(notes.avoid, 6)}
     remedies:
       - kind: outside
-        action: Write here what your team does first, and who is called.
+        action: Write here what your team does first, and whom to call.
         why: Write here why it helps.
         risk: safe
         verify: Write here what shows that it helped.
 ---
-# {cause} at our place
+# {cause} here
 
 The remedy above comes before the bundled ones, which `rediagnose runbooks show {cause}` prints.
 
@@ -51,7 +51,7 @@ The remedy above comes before the bundled ones, which `rediagnose runbooks show 
 
 
 def _body(cause: str) -> str:
-    belongs = {**_BELONGS, "Causes": f"### {cause}\n\nWhy it happens at your place."}
+    belongs = {**_BELONGS, "Causes": f"### {cause}\n\nWhy it happens in your environment."}
     return "\n\n".join(f"## {section}\n\n{belongs[section]}" for section in SECTIONS)
 
 

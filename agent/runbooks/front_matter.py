@@ -28,7 +28,7 @@ def split(path: Path) -> tuple[dict[str, Any], str]:
     try:
         front = yaml.load(match["front"], _Strict)
     except yaml.YAMLError as error:
-        raise UsageError(f"runbook {path}: the front matter isn't YAML: {' '.join(str(error).split())}") from None
+        raise UsageError(f"runbook {path}: the front matter isn't valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(front, dict):
         raise UsageError(f"runbook {path}: the front matter isn't a mapping; begin with name:, title: and causes:")
     return front, match["body"]
@@ -41,6 +41,6 @@ class _Strict(Loader):
         seen: set[str] = set()
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands there twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} appears twice", key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)

@@ -135,7 +135,7 @@ def files(folder: Path) -> Iterable[Path]:
             f"runbooks {folder}: {error.strerror or error}; give a readable folder of Markdown runbooks"
         ) from None
     if not found:
-        raise UsageError(f"runbooks {folder}: it holds no runbook; put Markdown files with front matter there")
+        raise UsageError(f"runbooks {folder}: it contains no runbook; put Markdown files with front matter there")
     return found
 
 

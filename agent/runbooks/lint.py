@@ -27,9 +27,9 @@ LONGEST = 200
 MOST_WORDS = 750
 """Words of a body that a person reads in three minutes; code is copied and tables are looked up, so neither counts."""
 _MISSING = {
-    "avoid": "name the tempting wrong remedy, and why it's wrong",
-    "evidence": "name the readings' fields that decide",
-    "remedies": "give one at least",
+    "avoid": "name the tempting wrong remedy and say why it is wrong",
+    "evidence": "name the reading fields that decide",
+    "remedies": "give at least one",
     "risk": "say safe or risky",
 }
 _ASIDE = deferred(r"^```.*?^```$|^\|.*?$", re.DOTALL | re.MULTILINE)
@@ -92,8 +92,8 @@ def _unknown(path: Path, front: dict[str, Any]) -> Iterator[Finding]:
         for place, id in places.items():
             if id not in CAUSES:
                 yield Finding(
-                    file=path, place=place, value=str(id), problem="is no cause",
-                    remedy="take an id of `rediagnose runbooks list`",
+                    file=path, place=place, value=str(id), problem="isn't a cause",
+                    remedy="use an id from `rediagnose runbooks list`",
                 )  # fmt: skip
 
 
@@ -107,9 +107,9 @@ def _malformed(path: Path, error: ValidationError | TypeError) -> Iterator[Findi
         yield Finding(
             file=path, place=".".join(str(part) for part in one["loc"]),
             value="" if missing else _short(str(one["input"])),
-            problem="is missing" if missing else "is no key" if extra else one["msg"],
+            problem="is missing" if missing else "isn't a known key" if extra else one["msg"],
             remedy=_MISSING.get(str(last), "write it") if missing else "remove it" if extra
-            else "write it as runbooks/connection-timeouts.md does",
+            else "write it the way runbooks/connection-timeouts.md does",
         )  # fmt: skip
 
 
@@ -125,8 +125,8 @@ def _book(book: Runbook, *, ours: bool) -> Iterator[Finding]:
         )  # fmt: skip
     for name in () if ours else book.thresholds:
         yield Finding(
-            file=book.path, place="thresholds", value=name, problem="is set by the bundled runbooks only",
-            remedy="remove it; the checks don't read it from here",
+            file=book.path, place="thresholds", value=name, problem="can only be set by the bundled runbooks",
+            remedy="remove it; the checks don't read it from your runbooks",
         )  # fmt: skip
     for cause, notes in book.causes.items():
         yield from _notes(book.path, f"causes.{cause}", notes, ours=ours)
@@ -143,15 +143,17 @@ def _notes(path: Path, at: str, notes: CauseNotes, *, ours: bool) -> Iterator[Fi
         for field, found in unreadable(remedy):
             yield Finding(
                 file=path, place=f"{at}.remedies.{number}.{field}", value=found,
-                problem="is a field's name or a blank, which a person on call can't act on",
-                remedy="take a placeholder, or say in words how to get it", error=ours,
+                problem="is a field name or a blank, which an engineer on call can't act on",
+                remedy="use a placeholder, or say in words how to find the value", error=ours,
             )  # fmt: skip
 
 
 def _body(book: Runbook, *, ours: bool) -> Iterator[Finding]:
     lines = book.body.splitlines()
     if not book.body.strip():
-        yield Finding(file=book.path, place="body", value="", problem="is empty", remedy="write what a person reads")
+        yield Finding(
+            file=book.path, place="body", value="", problem="is empty", remedy="write it for a person to read"
+        )
         return
     heads = [line.removeprefix("## ").strip().lower() for line in lines if line.startswith("## ")]
     for section in SECTIONS:
@@ -163,7 +165,7 @@ def _body(book: Runbook, *, ours: bool) -> Iterator[Finding]:
     for cause in book.causes:
         if cause not in book.body:
             yield Finding(
-                file=book.path, place="body", value=cause, problem="isn't explained there",
+                file=book.path, place="body", value=cause, problem="isn't explained in the body",
                 remedy="add its evidence, look-alikes and remedy under ## Causes", error=ours,
             )  # fmt: skip
     if len(lines) > LONGEST:
@@ -173,7 +175,7 @@ def _body(book: Runbook, *, ours: bool) -> Iterator[Finding]:
         )  # fmt: skip
     if (count := words(book.body)) > MOST_WORDS:
         yield Finding(
-            file=book.path, place="body", value=f"{count} words", problem="is more than is read in three minutes",
+            file=book.path, place="body", value=f"{count} words", problem="is more than anyone reads in three minutes",
             remedy=f"shorten it to {MOST_WORDS}, or split the runbook", error=ours,
         )  # fmt: skip
 
@@ -190,15 +192,15 @@ def _together(books: Sequence[Runbook], *, ours: bool) -> Iterator[Finding]:
     for book in books:
         if book.name in names:
             yield Finding(
-                file=book.path, place="name", value=book.name, problem=f"is {names[book.name]}'s name too",
+                file=book.path, place="name", value=book.name, problem=f"is also the name of {names[book.name]}",
                 remedy="give it another",
             )  # fmt: skip
         names.setdefault(book.name, book.path)
         for cause in book.causes:
             if cause in homes:
                 yield Finding(
-                    file=book.path, place=f"causes.{cause}", value=cause, problem=f"is in {homes[cause]} too",
-                    remedy="leave it in one", error=ours,
+                    file=book.path, place=f"causes.{cause}", value=cause, problem=f"is also in {homes[cause]}",
+                    remedy="keep it in only one", error=ours,
                 )  # fmt: skip
             homes.setdefault(cause, book.path)
 
@@ -208,7 +210,7 @@ def _ours(folder: Path, books: Sequence[Runbook]) -> Iterator[Finding]:
     homeless = [id for id in CAUSES if not any(id in book.causes for book in books)]
     for id in homeless:
         yield Finding(
-            file=folder, place="causes", value=id, problem="is in no runbook", remedy="give it a home in one"
+            file=folder, place="causes", value=id, problem="isn't in any runbook", remedy="add it to one"
         )  # fmt: skip
     read = limits()
     set_by: dict[str, tuple[Path, float]] = {}
@@ -217,19 +219,19 @@ def _ours(folder: Path, books: Sequence[Runbook]) -> Iterator[Finding]:
             place, value = f"thresholds.{name}", f"{limit.value:g} {limit.unit}"
             if name in set_by:
                 path, other = set_by[name]
-                problem = f"{'is set' if other == limit.value else f'is {other:g}'} in {path} too"
-                yield Finding(file=book.path, place=place, value=value, problem=problem, remedy="leave it in one")
+                problem = f"{'is also set' if other == limit.value else f'is {other:g}'} in {path}"
+                yield Finding(file=book.path, place=place, value=value, problem=problem, remedy="keep it in only one")
             elif name not in read:
                 yield Finding(
-                    file=book.path, place=place, value=value, problem="is read by no check",
-                    remedy="read it in one, or write it into the body as an alert",
+                    file=book.path, place=place, value=value, problem="isn't read by any check",
+                    remedy="use it in a check, or write it into the body as an alert",
                 )  # fmt: skip
             set_by.setdefault(name, (book.path, limit.value))
     for name, where in read.items():
         if name not in set_by:
             yield Finding(
-                file=where, place="limits", value=name, problem="is set by no runbook",
-                remedy="add it to the thresholds of the check's runbook",
+                file=where, place="limits", value=name, problem="isn't set by any runbook",
+                remedy="add it to the thresholds in the check's runbook",
             )  # fmt: skip
 
 

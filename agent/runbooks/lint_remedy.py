@@ -20,27 +20,27 @@ def wrong(remedy: Remedy) -> Iterator[tuple[str, str, str, str]]:
         yield "verify", "", "is missing", "say which reading shows that it worked"
     for goal in remedy.check:
         if goal.tool not in FIGURES:
-            yield "check", goal.tool, "is no tool that reads", f"take one of {', '.join(FIGURES)}"
+            yield "check", goal.tool, "isn't a reading tool", f"use one of {', '.join(FIGURES)}"
         elif not is_known(goal.tool, goal.field):
-            yield "check", f"{goal.tool} {goal.field}", "is no field of that tool", "take a field of its readings"
+            yield "check", f"{goal.tool} {goal.field}", "isn't a field of that tool", "use a field from its readings"
     for cause in remedy.after:
         if cause not in CAUSES:
-            yield "after", cause, "is no cause", "take an id of `rediagnose runbooks list`"
+            yield "after", cause, "isn't a cause", "use an id from `rediagnose runbooks list`"
     if remedy.kind == "outside" and remedy.check:
-        yield "check", remedy.action, "is read for what is sent from here only", "leave it out; verify is for a person"
+        yield "check", remedy.action, "is only read for commands sent from here", "remove it; verify is for a person"
     if remedy.kind == "outside" and remedy.risk == "risky" and not remedy.rollback:
-        yield "rollback", "", "is missing for a risky step", "say how it's taken back, or that nothing takes it back"
+        yield "rollback", "", "is missing from a risky step", "say how to undo it, or that it can't be undone"
     for clue in (*remedy.when, *remedy.unless):
         if clue.tool is not None and not is_known(clue.tool, clue.field):
-            yield "when", f"{clue.tool} {clue.field}", "is no field of that tool", "take a field of its readings"
+            yield "when", f"{clue.tool} {clue.field}", "isn't a field of that tool", "use a field from its readings"
     if remedy.kind != "outside" and remedy.paste:
-        yield "paste", remedy.paste[0], "is made of the command that is sent", "leave it out"
+        yield "paste", remedy.paste[0], "is derived from the command that is sent", "remove it"
     texts = (("action", (remedy.action,)), ("why", (remedy.why,)), ("rollback", (remedy.rollback or "",)),
              ("verify", (remedy.verify or "",)), ("paste", remedy.paste), ("shown_by", remedy.shown_by))  # fmt: skip
     unknown = [(field, name) for field, lines in texts for line in lines for name in _unknown_names(line)]
     for field, name in unknown:
         known = ", ".join(f"${known}" for known in EXAMPLES)
-        yield field, f"${name}", "is filled by nothing", f"take one of {known}, or write the value out"
+        yield field, f"${name}", "isn't filled in by anything", f"use one of {known}, or write out the value"
     for filled in () if unknown else remedy.filled({name: (text,) for name, text in EXAMPLES.items()}, _example_cli):
         yield from _action(remedy, filled.action)
         for line in filled.lines:
@@ -49,7 +49,7 @@ def wrong(remedy: Remedy) -> Iterator[tuple[str, str, str, str]]:
             try:
                 shlex.split(line)
             except ValueError as error:
-                yield "paste", line, f"isn't a line for a shell: {error}", "close its quotes"
+                yield "paste", line, f"isn't a valid shell command: {error}", "close its quotes"
 
 
 def _unknown_names(text: str) -> list[str]:
@@ -91,4 +91,4 @@ def _action(remedy: Remedy, action: str) -> Iterator[tuple[str, str, str, str]]:
         yield "action", action, f"never becomes a step: {error}", "write kind: outside, and what a person does instead"
         return
     if risk == "risky" and remedy.risk == "safe":
-        yield "risk", remedy.risk, f"isn't what policy says of {action}", "write risky"
+        yield "risk", remedy.risk, f"isn't what policy says about {action}", "write risky"

@@ -81,7 +81,7 @@ class Remedy(Record):
                 raise ValueError(f"{self.action!r} isn't one command: {error}") from None
         for text in (*self.texts, *self.lines):
             if not Template(text).is_valid():
-                raise ValueError(f"{text!r} has a $ that begins no placeholder; write $$ for a plain one")
+                raise ValueError(f"{text!r} has a $ that doesn't start a placeholder; write $$ for a literal one")
         return self
 
     @property

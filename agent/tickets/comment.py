@@ -55,7 +55,7 @@ def _top(answer: Diagnosis) -> Iterator[Part]:
         yield Para((*words("Couldn't be seen:", bold=True), *_unseen(answer.blind)))
     yield Para(words(_source(answer)))
     if answer.interrupted:
-        yield Para(words("The investigation was interrupted: this is what was known by then."))
+        yield Para(words("The investigation was interrupted; this is what was known at that point."))
 
 
 def _unseen(blind: Sequence[Blind]) -> Iterator[Text | Code]:
@@ -96,7 +96,8 @@ def _step_note(answer: Diagnosis) -> Line:
     if step.needs_approval:
         url = address_of(answer)
         lines.append(
-            f"Nothing does it by itself: `rediagnose triage {url}` in a terminal asks for your yes, makes the change, "
+            f"Nothing does this automatically: `rediagnose triage {url}` in a terminal "
+            "asks for your approval, makes the change, "
             "and measures whether it helped."
         )
     if figures := step_figures(step, answer):
@@ -128,7 +129,7 @@ def _source(answer: Diagnosis) -> str:
     at = f"{'' if target.server else ','} at {measured_at(answer)}" if measured_at(answer) else ""
     return (
         f"Looked at `{address_of(answer)}`{server}{several}{at}. Found by {author(answer)}. "
-        "Nothing was changed: rediagnose only read."
+        "Nothing was changed: rediagnose only read data."
     )
 
 
@@ -136,13 +137,13 @@ def _silence(answer: Diagnosis) -> str:
     """How a server that didn't say what it is behaved."""
     kinds = [one.unavailable.kind for one in answer.readings if one.tool == "connect" and one.unavailable]
     if answer.target.url.startswith("redis+sentinel:"):
-        return "has no master that was reached"
+        return "has no master that could be reached"
     if "noauth" in kinds or "wrongpass" in kinds:
         return "refused rediagnose's own login"
     stages = [one.get("stage") for one in answer.readings if one.tool == "connect"]
     if not stages or stages[-1] in (None, "dns", "tcp"):
         return "wasn't reached"
-    return "was reached and didn't say what it is"
+    return "was reached but didn't say what it is"
 
 
 def _folds(answer: Diagnosis) -> Iterator[Fold]:
@@ -188,7 +189,7 @@ def _citation(one: Evidence, tools: dict[str, str]) -> Line:
 
 def _step(step: Step) -> Line:
     action: Line = (Code(step.action), Text(".")) if step.needs_approval else words(sentence(step.action))
-    how = f"{step.risk}, needs a yes" if step.needs_approval else f"{step.risk}, by hand"
+    how = f"{step.risk}, needs approval" if step.needs_approval else f"{step.risk}, by hand"
     at = f", on `{step.node}`" if step.node and step.needs_approval else ""
     lines = [sentence(step.why)]
     if step.rollback:

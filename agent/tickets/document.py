@@ -83,7 +83,7 @@ class Comment(NamedTuple):
                 left -= _size(part)
             if parts:
                 folds.append(Fold(fold.title, tuple(parts)))
-        gone = Para(words(f"{self.rows - rows} more lines didn't fit in here; `rediagnose triage` prints them all."))
+        gone = Para(words(f"{self.rows - rows} more lines didn't fit here; `rediagnose triage` prints them all."))
         return Comment(self.top, (*folds, Fold("Cut", (gone,))), self.marker)
 
 

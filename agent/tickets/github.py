@@ -29,7 +29,7 @@ class GitHub:
         url = known.url or environ.get("GITHUB_API_URL") or ""
         if not url and place.api not in (None, *_OWN):
             raise UsageError(
-                f"--post: the issue says that it's at {place.api}, which gets no token unless you say so: "
+                f"--post: the issue says it is at {place.api}, which isn't sent a token unless you allow it: "
                 f"set GITHUB_API_URL, or api under [github]"
             )
         headers = {

@@ -31,14 +31,16 @@ class Jira:
         url = known.url or environ.get(source, "")
         if not url:
             raise UsageError(
-                "--post: where is Jira? Set JIRA_URL, or url under [jira]; the issue's own word isn't taken"
+                "--post: where is Jira? Set JIRA_URL, or url under [jira]; the address in the issue isn't trusted"
             )
         base = checked_base(url, "[jira] url" if known.url else source)
         token, where = credential(known.token, _TOKENS, "jira", environ)
         person = known.person or next((environ[name] for name in _PEOPLE if environ.get(name)), "")
         cloud = ".atlassian.net" in base or "api.atlassian.com" in base
         if cloud and not person:
-            raise UsageError("--post: Jira Cloud needs the account's e-mail beside its token: set JIRA_EMAIL, or email")
+            raise UsageError(
+                "--post: Jira Cloud needs the account's e-mail as well as its token: set JIRA_EMAIL, or email"
+            )
         # Cloud needs an e-mail beside the token; Data Center takes the token alone.
         self._chosen = known.version is not None or ".atlassian.net" in base
         self.version = known.version or (3 if cloud or person else 2)
@@ -61,7 +63,7 @@ class Jira:
             if error.status == 404 and not self._chosen:
                 other = 2 if self.version == 3 else 3
                 raise ServiceError(
-                    f"{error}; if it has API {other} only, set api = {other} under [jira]", 404
+                    f"{error}; if it only has API {other}, set api = {other} under [jira]", 404
                 ) from None
             raise
         issue = object_of(answer.data)

@@ -53,7 +53,7 @@ def _webhook(given: str, known: Settings, environ: Mapping[str, str]) -> Webhook
     if found is None:
         names = ", ".join(one.name for one in known.notify) or "none"
         where = known.file or "rediagnose.toml (there is none here)"
-        raise UsageError(f"--notify {given!r}: neither a URL nor a name of [[notify]] in {where}; it has {names}")
+        raise UsageError(f"--notify {given!r}: neither a URL nor a [[notify]] name in {where}; it has {names}")
     url = found.url.read(environ).get_secret_value()
     _host(url, found.url.where)
     return Webhook(name=found.name, url=SecretStr(url), form=found.form or _form(url))
@@ -62,7 +62,7 @@ def _webhook(given: str, known: Settings, environ: Mapping[str, str]) -> Webhook
 def _host(url: str, source: str) -> str:
     parsed = web_url(url)
     if parsed is None:
-        raise UsageError(f"{source}: not a webhook's URL; write https://HOST/PATH")
+        raise UsageError(f"{source}: not a webhook URL; use https://HOST/PATH")
     return parsed.host
 
 
@@ -109,11 +109,11 @@ async def notify(
     except (httpx2.HTTPError, OSError) as error:
         raise ServiceError(f"--notify {webhook.name}: not sent ({type(error).__name__}); check its URL") from None
     if moved:
-        why = f"it redirects to {moved.where}, which gets nothing; give the URL that it ends at"
+        why = f"it redirects to {moved.where}, to which nothing is sent; give the final URL"
         raise ServiceError(f"--notify {webhook.name}: {why}", status)
     if not 200 <= status < 300:
         raise ServiceError(
-            f"--notify {webhook.name}: it answered {status}; check its URL, and that it's still on", status
+            f"--notify {webhook.name}: it answered {status}; check its URL and that it is still enabled", status
         )
 
 

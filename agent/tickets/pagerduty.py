@@ -34,7 +34,7 @@ class PagerDuty:
         token, source = credential(known.token, _TOKENS, "pagerduty", environ)
         person = known.person or next((environ[name] for name in _PEOPLE if environ.get(name)), "")
         if not person.isascii() or not person.isprintable():
-            raise UsageError("--post: PAGERDUTY_FROM isn't an e-mail address that a header can carry")
+            raise UsageError("--post: PAGERDUTY_FROM isn't an e-mail address that can be sent in a header")
         url = known.url or environ.get("PAGERDUTY_API_URL") or (place.api if place.api in _OWN else API) or API
         headers = {
             "Accept": "application/vnd.pagerduty+json;version=2", "Authorization": f"Token token={token}",
@@ -63,8 +63,8 @@ class PagerDuty:
                 return self._posted(updated=True)
             if await self._own(marker) is not None:
                 raise ServiceError(
-                    f"PagerDuty: its earlier note can't be updated (PUT answered {answer}), and a second one isn't "
-                    "added; delete that note, or write with its author's token", answer,
+                    f"PagerDuty: its earlier note can't be updated (PUT returned {answer}), and a second one isn't "
+                    "added; delete that note, or use its author's token", answer,
                 )  # fmt: skip
         await self._ask("POST", f"{self._incident}/notes", note)
         return self._posted()
@@ -74,7 +74,7 @@ class PagerDuty:
             return (await self._rest.ask(method, path, note, take=take)).status
         except ServiceError as error:
             if error.status == 400 and not self._person:
-                raise ServiceError(f"{error}; an account's key needs a user's e-mail: set PAGERDUTY_FROM") from None
+                raise ServiceError(f"{error}; an account-level key needs a user's e-mail: set PAGERDUTY_FROM") from None
             raise
 
     async def _own(self, marker: str) -> dict[str, Any] | None:

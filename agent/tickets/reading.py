@@ -53,7 +53,10 @@ def _bytes(name: str) -> bytes:
         why = error.strerror or str(error)
         hint = "give a file, or - for stdin"
         if "://" in name:
-            hint = "it's never fetched from here; give its JSON as a file or on stdin, and a server by --url"
+            hint = (
+                "tickets are never fetched by URL; give the ticket's JSON as a "
+                "file or on stdin, and the server with --url"
+            )
         raise UsageError(f"{printable(name[:200])}: {why}; {hint}") from None
 
 
@@ -83,15 +86,19 @@ def parse_ticket(text: str, where: str = "the ticket") -> Ticket:
         if text[0] == "[":
             return of_text(text)
         place = f"line {error.lineno}, column {error.colno}"
-        raise UsageError(f"{where}: broken JSON at {place}: {error.msg}; give it whole, or {ACCEPTED}") from None
+        raise UsageError(
+            f"{where}: invalid JSON at {place}: {error.msg}; give the complete JSON, or {ACCEPTED}"
+        ) from None
     except (RecursionError, ValueError):
-        raise UsageError(f"{where}: JSON that can't be read: it nests too deep or holds a number too long") from None
+        raise UsageError(
+            f"{where}: JSON that can't be read: it is nested too deeply or contains a number that is too long"
+        ) from None
     if isinstance(body, list):
         if is_alert({"alerts": body}):
             # As Alertmanager's own API lists them.
             return of_alerts({"alerts": body})
         if len(body) != 1 or not isinstance(body[0], dict):
-            raise UsageError(f"{where}: a list of {len(body)} in JSON; give one ticket at a time: {ACCEPTED}")
+            raise UsageError(f"{where}: a JSON list of {len(body)}; give one ticket at a time: {ACCEPTED}")
         body = body[0]
     if isinstance(body.get("body"), str) and "headers" in body and body["body"].lstrip().startswith("{"):
         # A webhook as a gateway hands it on, with the request around it.
@@ -100,7 +107,7 @@ def parse_ticket(text: str, where: str = "the ticket") -> Ticket:
         if is_one(body):
             return ticket_of(body)
     keys = ", ".join(printable(str(key)[:40]) for key in list(body)[:8]) or "none"
-    raise UsageError(f"{where}: JSON of no known form (its keys: {keys}); give {ACCEPTED}")
+    raise UsageError(f"{where}: JSON in an unknown form (its keys: {keys}); give {ACCEPTED}")
 
 
 def of_text(text: str) -> Ticket:

@@ -48,7 +48,7 @@ def checked_base(url: str, source: str) -> str:
     """The base URL of an API, without its trailing slash. Raises `UsageError` naming `source`."""
     parsed = web_url(url)
     if parsed is None or parsed.userinfo or parsed.query:
-        raise UsageError(f"{source}: not the address of an API; write https://HOST, without credentials")
+        raise UsageError(f"{source}: not the address of an API; use https://HOST, without credentials")
     return url.rstrip("/")
 
 
@@ -64,7 +64,7 @@ def credential(
             raise UsageError(f"--post: no token: set {names[0]}, or token_env or token_file under [{section}]")
         token = environ[source].strip()
     if not token.isascii() or not token.isprintable():
-        raise UsageError(f"--post: {source} isn't a token: it has letters that no header can carry")
+        raise UsageError(f"--post: {source} isn't a token: it has characters that can't be sent in a header")
     return token, source
 
 
@@ -113,8 +113,8 @@ class Rest:
         if moved := redirect(answer.status, answer.headers, httpx2.URL(url)):
             at = self._at(method, path)
             if moved.stays:
-                raise ServiceError(f"{at} redirects; was it moved or renamed? Give the ticket as it's called now")
-            raise ServiceError(f"{at} redirects to {moved.where}, which gets no token; set that address")
+                raise ServiceError(f"{at} redirects; was it moved or renamed? Give the ticket's current name")
+            raise ServiceError(f"{at} redirects to {moved.where}, which isn't sent the token; use that address instead")
         return self._checked(method, path, answer, text, take)
 
     async def _request(self, method: str, url: str, path: str, body: Any) -> tuple[Answer, bytes]:
@@ -132,7 +132,7 @@ class Rest:
         except (TimeoutError, httpx2.TimeoutException):
             raise ServiceError(f"{at} gave no answer in {self._patience:g} s{_retry_hint(method)}") from None
         except httpx2.ConnectError as error:
-            failed = ServiceError(f"{at} isn't reached: {_why(error)}; check its address, the network and the proxy")
+            failed = ServiceError(f"{at} can't be reached: {_why(error)}; check its address, the network and the proxy")
             raise _Retryable(failed, 0.5) from None
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             failed = ServiceError(f"{at}: the connection broke ({type(error).__name__}){_retry_hint(method)}")
@@ -149,7 +149,7 @@ class Rest:
         status, at = answer.status, self._at(method, path)
         if 200 <= status < 300:
             if data is None and status != 204:
-                raise ServiceError(f"{at} answered {status} and not in JSON; check its address, {self.base}")
+                raise ServiceError(f"{at} answered {status} without JSON; check its address, {self.base}")
             return answer._replace(data=data)
         if status in take:
             return answer._replace(data=data)
@@ -157,9 +157,11 @@ class Rest:
         if status == 429 or (status == 403 and _is_rate_limited(answer.headers)):
             raise self._too_many_requests(at, status, answer.headers)
         if status in (401, 403):
-            raise ServiceError(f"{at} answered {status}{message}; check {self._source} and what it may do", status)
+            raise ServiceError(f"{at} answered {status}{message}; check {self._source} and its permissions", status)
         if status in (404, 410):
-            raise ServiceError(f"{at} answered {status}{message}; it's gone, or {self._source} may not see it", status)
+            raise ServiceError(
+                f"{at} answered {status}{message}; it no longer exists, or {self._source} has no access to it", status
+            )
         failed = ServiceError(f"{at} answered {status}{message}", status)
         if method == "GET" and status in (502, 503, 504):
             raise _Retryable(failed, min(retry_after(answer.headers) or 0.5, _MOST_WAIT))
@@ -190,7 +192,7 @@ def _wait(state: RetryCallState) -> float:
 def _retry_hint(method: str) -> str:
     if method == "GET":
         return "; run it again"
-    return "; it may have been written all the same: the next run finds it then, and updates it"
+    return "; it may have been written anyway: if so, the next run finds and updates it"
 
 
 def _is_rate_limited(headers: Mapping[str, str]) -> bool:

@@ -30,7 +30,7 @@ def target_of_ticket(ticket: Ticket, known: Settings) -> tuple[TargetSettings, s
     """
     if not known.targets:
         where = "rediagnose.toml (there is none here)" if known.file is None else str(known.file)
-        raise UsageError(f"which server? give --url (REDIS_URL isn't it), or write into {where}: {EXAMPLE}")
+        raise UsageError(f"which server? Give --url (REDIS_URL isn't used here), or add to {where}: {EXAMPLE}")
     found: dict[int, Fit] = {}
     for labels in ticket.labels:
         found |= _best([(n, fit) for n, one in enumerate(known.targets) if (fit := _by_labels(one, labels))])
@@ -42,11 +42,11 @@ def target_of_ticket(ticket: Ticket, known: Settings) -> tuple[TargetSettings, s
         return known.targets[number], fit.why
     if found:
         each = "; ".join(f"{_display_name(known.targets[n], n)} ({fit.why})" for n, fit in sorted(found.items()))
-        raise TicketError(f"this {ticket.name} fits several targets: {each}; say which by --target or --url")
+        raise TicketError(f"this {ticket.name} fits several targets: {each}; choose one with --target or --url")
     rule = 'match = { LABEL = "VALUE" }' if any(ticket.labels) else 'text = ["WORDS"]'
     raise TicketError(
-        f"no target of {known.file} fits this {ticket.name}. It has {_labels_text(ticket)}; the targets are "
-        f"{_targets(known.targets)}. Give the right one {rule}, or say --target or --url"
+        f"no target in {known.file} fits this {ticket.name}. It has {_labels_text(ticket)}; the targets are "
+        f"{_targets(known.targets)}. Give the right one {rule}, or use --target or --url"
     )
 
 

@@ -79,7 +79,7 @@ class Ticket(Record):
 def foreign_comment(comment: str) -> str:
     """A comment that an event is about. Raises `TicketError` for one of our own, which would be answered forever."""
     if _MARKER.search(comment):
-        raise TicketError("that event is about a comment of rediagnose's own; nothing is to be done")
+        raise TicketError("that event is about one of rediagnose's own comments; there is nothing to do")
     return comment
 
 

@@ -49,10 +49,10 @@ def held_up(view: View, limits: Limits) -> Iterator[Complaint]:
         )
     for field in ("expired_subkeys.delta", "expired_fields.delta"):
         if window and (gone := view.number("info", field) or 0) >= FIELDS * window:
-            yield complaint(f"{gone:.0f} fields of hashes expired over {window:.0f} s", ("info", field))
+            yield complaint(f"{gone:.0f} hash fields expired over {window:.0f} s", ("info", field))
     child = view.text("process", "child_state")
     if child in STANDING:
-        yield complaint(f"a child of the server stands still (state {child})", ("process", "child_state"))
+        yield complaint(f"a child process of the server is stopped (state {child})", ("process", "child_state"))
     if (run := view.number("process", "main_run_share")) is not None and run >= FULL_CORE:
         yield complaint(
             f"the main thread uses {run:.0%} of a core", ("process", "main_run_share"), figures=("cpu_share",)

@@ -28,19 +28,20 @@ def members(view: View, limits: Limits) -> Iterator[Complaint]:
             yield complaint(f"{field} is {count:.0f}", ("cluster", field))
     age = view.number("cluster", "migration1.age")
     if view.text("cluster", "migration1.state") == "failed" and age is not None and age <= HOUR:
-        yield complaint(f"the newest migration of slots failed {age:.0f} s ago", ("cluster", "migration1.state"))
+        yield complaint(f"the latest slot migration failed {age:.0f} s ago", ("cluster", "migration1.state"))
     if missing := view.number("replication", "good_replicas_missing"):
-        yield complaint(f"{missing:.0f} good replicas are missing", ("replication", "good_replicas_missing"))
+        yield complaint(f"{missing:.0f} healthy replicas are missing", ("replication", "good_replicas_missing"))
     lost = view.number("replication", "connected_slaves") == 0 and view.number("replication", "repl_backlog_active")
     if lost and view.text("replication", "role") == "master":
         # A backlog may also be left of its own time as a replica.
         if (view.number("replication", "second_repl_offset") or 0) > 0:
             yield complaint(
-                "it was a replica until it was promoted, and has none itself", ("replication", "connected_slaves"),
+                "it was a replica until it was promoted, and has "
+        "no replica itself", ("replication", "connected_slaves"),
                 ("replication", "second_repl_offset"),
             )  # fmt: skip
         else:
-            yield complaint("it had a replica and has none", ("replication", "connected_slaves"))
+            yield complaint("it had a replica and now has none", ("replication", "connected_slaves"))
     yield from _replicas(view)
     own = main_thread_share(view)
     others = [main_thread_share(peer) for peer in view.peers] if own is not None and own >= HOT else []
@@ -54,9 +55,9 @@ def members(view: View, limits: Limits) -> Iterator[Complaint]:
 def _sentinels(view: View) -> Iterator[Complaint]:
     for field, value in view.fields("sentinel").items():
         if re.fullmatch(r"m\d+\.ckquorum", field) and str(value) != "ok":
-            yield complaint(f"Sentinel's check of the quorum says {value}", ("sentinel", field))
+            yield complaint(f"Sentinel's quorum check says {value}", ("sentinel", field))
         elif re.fullmatch(r"m\d+\.([rs]\d+\.)?flags", field) and re.search(r"[so]_down|disconnected", str(value)):
-            yield complaint(f"a sentinel calls a member {value}", ("sentinel", field))
+            yield complaint(f"a sentinel considers a member {value}", ("sentinel", field))
         elif re.fullmatch(r"m\d+\.s\d+\.reachable", field) and value is False:
             yield complaint("a sentinel can't be reached", ("sentinel", field))
 

@@ -30,20 +30,20 @@ def growth(view: View, limits: Limits) -> Iterator[Complaint]:
     without = keys - expires if keys is not None and expires is not None else 0
     if keys and keys >= KEYS and without >= 0.8 * keys and view.number("keyspace", "expires"):
         yield complaint(
-            f"{without:.0f} keys more have no TTL, beside others that have one",
+            f"{without:.0f} more keys have no TTL, while others have one",
             ("keyspace", "keys.delta"),
             figures=("kept_keys_per_second",),
         )
     if (scripts := view.number("memory", "number_of_cached_scripts.delta") or 0) >= SCRIPTS:
-        yield complaint(f"{scripts:.0f} scripts more are cached", ("memory", "number_of_cached_scripts.delta"))
+        yield complaint(f"{scripts:.0f} more scripts are cached", ("memory", "number_of_cached_scripts.delta"))
     yield from _streams(view)
     yield from _unclaimed(view)
     rate, writer = inside_keys(view), main_writer(view)
     if rate and writer and mention(MEMORY, view.symptom):
-        by = f", most written by {writer}"
-        largest = f"; of those that were weighed the largest is {found}" if (found := largest_key(view)) else ""
+        by = f", mostly written by {writer}"
+        largest = f"; the largest of the sampled keys is {found}" if (found := largest_key(view)) else ""
         yield complaint(
-            f"the data grows by {rate / 1024:.0f} KiB a second inside of keys that are there already{by}{largest}"
+            f"the data grows by {rate / 1024:.0f} KiB a second inside existing keys{by}{largest}"
             f"{until_full_words(view).rstrip('.').replace(' At', '; at', 1).replace(' There', '; there', 1)}"
             f"; {bound_of(view)}",
             ("memory", "used_memory_dataset.delta"), ("keyspace", "keys.delta"),
@@ -66,13 +66,13 @@ def growth(view: View, limits: Limits) -> Iterator[Complaint]:
     rss, used = view.number("memory", "used_memory_rss"), view.number("memory", "used_memory")
     if rss and used and rss - used >= WASTE and rss >= WASTE_RATIO * used:
         yield complaint(
-            f"{(rss - used) / MIB:.0f} MiB are resident and not in use",
+            f"{(rss - used) / MIB:.0f} MiB is resident but not in use",
             ("memory", "used_memory_rss"), ("memory", "used_memory"),
         )  # fmt: skip
     given = view.number("config_drift", "set_calls") == 0 and view.get("config_drift", "file_edited") is not True
     drifted = 0.0 if given else view.number("config_drift", "drifted") or 0
     if drifted > 0 and speaks_of_settings(view.symptom):
-        yield complaint(f"{drifted:.0f} settings aren't those of the file", ("config_drift", "drifted"))
+        yield complaint(f"{drifted:.0f} settings differ from the file", ("config_drift", "drifted"))
 
 
 def _unclaimed(view: View) -> Iterator[Complaint]:

@@ -41,7 +41,7 @@ def limits(view: View, thresholds: Limits) -> Iterator[Complaint]:
     left = until_full(view)
     if left is not None and left <= SOON and (share or 0) >= HALF:
         yield complaint(
-            f"maxmemory is reached in {duration(left)} if memory grows on as over the window",
+            f"maxmemory will be reached in {duration(left)} if memory keeps growing as it did over the window",
             ("memory", "used_memory.delta"), ("memory", "maxmemory_used_share"), figures=("kept_keys_per_second",),
         )  # fmt: skip
     for has, most, what in PAIRS:
@@ -49,11 +49,13 @@ def limits(view: View, thresholds: Limits) -> Iterator[Complaint]:
         if used and limit and used >= NEARLY * limit:
             yield complaint(f"{used:.0f} of {limit:.0f} {what} are in use", has, most)
     if view.unavailable("connect") == "maxclients":
-        yield complaint("it turns us away: too many clients", ("connect", "unavailable"))
+        yield complaint("it turns rediagnose away: too many clients", ("connect", "unavailable"))
     yield from _memory_limit(view)
     for seconds, whose, cited in known_ends(view):
         if seconds <= WEEK and is_late(view, seconds, cited):
-            yield complaint(f"{whose} ends in {duration(seconds)}" if seconds > 0 else f"{whose} has ended", *cited)
+            yield complaint(
+                f"{whose} expires in {duration(seconds)}" if seconds > 0 else f"{whose} has expired", *cited
+            )
 
 
 def _memory_limit(view: View) -> Iterator[Complaint]:
@@ -61,7 +63,7 @@ def _memory_limit(view: View) -> Iterator[Complaint]:
     saves = any(view.number("persistence", f"{what}_in_progress") for what in ("rdb_bgsave", "aof_rewrite"))
     copied = max(view.number("persistence", name) or 0 for name in ("current_cow_peak", "rdb_last_cow_size"))
     if has and most and (needs := has + (copied if saves else 0)) >= OF_CGROUP * most:
-        during = " with what the save copies" if saves and copied else ""
+        during = " including what the save copies" if saves and copied else ""
         yield complaint(
             f"the process has {needs / most:.0%} of its memory limit{during}",
             ("process", "rss_bytes"), ("process", "cgroup_memory_limit"),
@@ -75,6 +77,6 @@ def machine(view: View, thresholds: Limits) -> Iterator[Complaint]:
     swapped, faults = view.number("process", "swap_bytes"), view.number("process", "major_faults.delta")
     if swapped and swapped >= MIB and faults and faults >= 10:
         yield complaint(
-            f"{swapped / MIB:.0f} MiB are in swap, and pages were fetched {faults:.0f} times over the window",
+            f"{swapped / MIB:.0f} MiB is in swap, and pages were fetched {faults:.0f} times over the window",
             ("process", "swap_bytes"), ("process", "major_faults.delta"),
         )  # fmt: skip

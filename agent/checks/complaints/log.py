@@ -70,11 +70,14 @@ def _machine(view: View) -> Iterator[Complaint]:
         age, what = view.number("kernel_log", f"{name}.newest_age"), view.text("kernel_log", f"{name}.what")
         if age is not None and age < MINUTES:
             at = f" ({what})" if what else ""
-            yield complaint(f"{said}{at}, the kernel says, {age:.0f} s ago", ("kernel_log", f"{name}.newest_age"))
+            yield complaint(
+                f"{said}{at} according to the kernel, {age:.0f} s ago", ("kernel_log", f"{name}.newest_age")
+            )
     age = view.number("kernel_log", "syn_flood.newest_age")
     if age is not None and age < MINUTES and view.text("kernel_log", "syn_flood.what") in ports:
         yield complaint(
-            f"its queue of connects ran over, the kernel says, {age:.0f} s ago", ("kernel_log", "syn_flood.newest_age")
+            f"its connection queue overflowed according to the kernel, {age:.0f} s ago",
+            ("kernel_log", "syn_flood.newest_age"),
         )
 
 
@@ -86,7 +89,7 @@ def lives(view: View, limits: Limits) -> Iterator[Complaint]:
     if (end := view.text("log", "previous_end")) in bad and age is not None and age < HOUR:
         known = " ".join(notes(view, CRASH)) if end == CRASH else ""
         yield complaint(
-            f"the life before this one ended in {end}, {age:.0f} s ago{f' ({known})' if known else ''}",
+            f"its previous run ended in {end}, {age:.0f} s ago{f' ({known})' if known else ''}",
             ("log", "previous_end"),
         )  # fmt: skip
     if (end := view.text("log", "end")) in ("crash", "failed", "stops"):
@@ -99,12 +102,12 @@ def lives(view: View, limits: Limits) -> Iterator[Complaint]:
         beside = age is not None and abs(killed - age) <= BEFORE_START and view.number("process", "cgroup_oom_kills")
         if its_own or beside:
             yield complaint(
-                f"the kernel killed it for its memory {killed:.0f} s ago", ("kernel_log", "oom_kill.newest_age")
+                f"the kernel killed it because memory ran out {killed:.0f} s ago", ("kernel_log", "oom_kill.newest_age")
             )
     yield from _machine(view)
     up = view.number("info", "uptime_in_seconds")
     unread = (view.number("disk", "rdb_bytes") or 0) > 0 and view.get("persistence", "rdb_saved_since_start") is False
     if up is not None and up < HOUR and unread and view.number("persistence", "aof_base_size") == 0:
         yield complaint(
-            "it began with an empty append-only file beside a dump that it didn't read", ("disk", "rdb_bytes")
+            "it started with an empty append-only file, next to a dump that it didn't read", ("disk", "rdb_bytes")
         )

@@ -79,7 +79,7 @@ def errors(view: View, limits: Limits) -> Iterator[Complaint]:
         if greeted and error == "ERR":
             continue
         if count >= FEW and (not commands or count >= SHARE * commands):
-            yield complaint(f"{count:.0f} calls over the window ended in {error}", (tool, field))
+            yield complaint(f"{count:.0f} calls over the window failed with {error}", (tool, field))
     for field in view.fields("commandstats"):
         name, _, kind = field.removesuffix(".delta").rpartition(".")
         if greeted and name in ("client", "hello"):

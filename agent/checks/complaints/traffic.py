@@ -26,6 +26,12 @@ UNHEARD = re.compile(
     r"\b(?:messages?|events?|notifications?|updates?|subscri\w+|consumers?|pub/?sub|channels?)\b", re.IGNORECASE
 )
 """What people name who miss what was published: nobody who hears a message is by design elsewhere."""
+KEY_EVENTS = re.compile(
+    r"__key(?:space|event)\S{0,64}|notify-keyspace-events|\bkey-?space[- ](?:notification|event)s?\b|"
+    r"\b(?:key[- ])?(?:expir\w+|eviction|delet\w+) (?:event|notification|callback|listener|handler|message|hook)s?\b",
+    re.IGNORECASE,
+)
+"""Notifications about keys, which a server doesn't send unless it's configured to."""
 
 
 def clients(view: View, limits: Limits) -> Iterator[Complaint]:
@@ -36,17 +42,18 @@ def clients(view: View, limits: Limits) -> Iterator[Complaint]:
         if (flows_out if field == "omem_max" else flows_in)(view, field, size):
             continue
         if size >= MUCH or (used and size >= MIB and size >= OF_USED * used):
-            yield complaint(f"{size / MIB:.0f} MiB of {what} wait in one client's buffer", ("clients", field))
+            yield complaint(f"{size / MIB:.0f} MiB of {what} is waiting in one client's buffer", ("clients", field))
     if (count := view.number("clients", "paused")) and not writes_go_on(view):
-        yield complaint(f"{count:.0f} clients are held back in commands that don't block", ("clients", "paused"))
+        yield complaint(f"{count:.0f} clients are held back in commands that shouldn't block", ("clients", "paused"))
     yield from _waiting_for_replicas(view)
     yield from _in_vain(view)
+    yield from _unsent(view)
     if count := view.number("clients", "monitors"):
         yield complaint(f"{count:.0f} clients run MONITOR", ("clients", "monitors"))
     new, done = (view.number("info", f"total_{what}.rate") for what in ("connections_received", "commands_processed"))
     if new is not None and done is not None and new >= NEW_PER_SECOND and done <= COMMANDS_EACH * new:
         yield complaint(
-            f"{new:.0f} new connections a second came for {done:.0f} commands",
+            f"{new:.0f} new connections a second were opened for {done:.0f} commands",
             ("info", "total_connections_received.rate"),
             figures=("connections_per_second",),
         )
@@ -56,12 +63,12 @@ def clients(view: View, limits: Limits) -> Iterator[Complaint]:
             f"{unused:.0f} connections of one owner were never used", ("clients", "o1.unused"), figures=("o1_clients",)
         )
     if view.get("idle_probe", "closed_by_peer") is True:
-        yield complaint("an idle connection of ours was closed", ("idle_probe", "closed_by_peer"))
+        yield complaint("an idle connection of rediagnose was closed", ("idle_probe", "closed_by_peer"))
     if (after := view.text("idle_probe", "ping_after")) in ("timeout", "reset"):
-        yield complaint(f"an idle connection of ours was lost ({after})", ("idle_probe", "ping_after"))
+        yield complaint(f"an idle connection of rediagnose was lost ({after})", ("idle_probe", "ping_after"))
     for words, what in ((POOL_WORDS, "has no connection left in its pool"), (STARVED_WORDS, "is busy itself")):
         if mention(words, view.symptom):
-            yield complaint(f"the client that reports says that it {what}", ("symptom", "text"))
+            yield complaint(f"the reporting client says that it {what}", ("symptom", "text"))
 
 
 def _in_vain(view: View) -> Iterator[Complaint]:
@@ -73,8 +80,8 @@ def _in_vain(view: View) -> Iterator[Complaint]:
     if ran is not None and done >= TRANSACTIONS and watched >= 0.9 * done and ran <= GIVEN_UP * done:
         who = sender(view, "exec") or sender(view, "watch")
         yield complaint(
-            f"of {done:.0f} transactions behind WATCH{f' ({who})' if who else ''} at most {ran:.0f} ran anything:"
-            " others change the watched keys meanwhile; one script or INCRBY does the same in one step",
+            f"of {done:.0f} transactions after WATCH{f' ({who})' if who else ''}, at most {ran:.0f} executed anything:"
+            " other clients change the watched keys in the meantime; a script or INCRBY does the same in one step",
             ("commandstats", "exec.calls.delta"), ("commandstats", "writes.calls.delta"),
         )  # fmt: skip
     sent = view.number("commandstats", "publish.calls.delta") or 0
@@ -83,9 +90,28 @@ def _in_vain(view: View) -> Iterator[Complaint]:
         who = sender(view, "publish")
         yield complaint(
             f"{sent:.0f} messages were published over the window{f' by {who}' if who else ''}, and nobody subscribes to"
-            " anything at this node: compare the server and the names of the channels on both sides",
+            " anything on this node: compare the server and the channel names on both sides",
             ("commandstats", "publish.calls.delta"), ("info", "pubsub_channels"),
         )  # fmt: skip
+
+
+def _unsent(view: View) -> Iterator[Complaint]:
+    """Notifications about keys that a report misses and that this server isn't configured to send."""
+    enabled = view.get("config_get", "notify-keyspace-events")
+    said = mention(KEY_EVENTS, view.symptom)
+    if not isinstance(enabled, str) or not said:
+        return
+    if not enabled or not set(enabled) & set("KE"):
+        lacks = "it sends none"
+    elif "expir" in said[0].lower() and not set(enabled) & set("Ax"):
+        lacks = "that leaves out expired keys"
+    else:
+        return
+    yield complaint(
+        f'notify-keyspace-events is "{enabled}": {lacks}. Ex sends __keyevent@0__:expired, KEA everything'
+        " (CONFIG SET notify-keyspace-events takes effect at once)",
+        ("config_get", "notify-keyspace-events"),
+    )
 
 
 def _waiting_for_replicas(view: View) -> Iterator[Complaint]:
@@ -103,6 +129,6 @@ def _waiting_for_replicas(view: View) -> Iterator[Complaint]:
         has = "no replica is connected" if online == 0 else f"have done so for {seconds:.0f} s"
         yield complaint(
             f"{who} wait in WAIT until replicas have their writes, and {has}: bring one back, or"
-            " let the application ask for fewer and with a short time-out", ("clients", f"{at}.cmd"),
+            " have the application ask for fewer replicas and use a short time-out", ("clients", f"{at}.cmd"),
             ("replication", "replicas_online") if online == 0 else ("clients", f"{at}.idle_median"),
         )  # fmt: skip

@@ -7,7 +7,7 @@ from random import Random
 
 from redis.exceptions import RedisError
 
-from evals.lab.fault import Family, Incident
+from evals.lab.fault import NO_FAULT, Family, Incident
 from evals.lab.servers import ServerKind, running
 from evals.lab.traffic import application, application_name, connect, fill, key
 from evals.lab.wire import crew, dial
@@ -109,4 +109,33 @@ async def auth_failure_permissions(kind: ServerKind, rng: Random) -> AsyncIterat
                 theirs = _with(server.url, secret, user)
                 hands.spawn(_try_in_vain(theirs, Random(rng.random()), application_name(rng), rng.uniform(0.3, 0.7)))
             await asyncio.sleep(0.5)
+            yield Incident(url=url, pid=server.pid, own_url=url)
+
+
+async def _speaks_http(host: str, port: int) -> None:
+    """One request such as a scanner or a health check makes; the server logs it and hangs up."""
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(b"POST /status HTTP/1.1\r\nHost: cache.internal\r\nConnection: close\r\n\r\n")
+        # What a server hadn't read yet when it hung up comes back as a reset; before Redis 7 it asks for the password.
+        with suppress(ConnectionError, TimeoutError):
+            await asyncio.wait_for(reader.read(), 1)
+    finally:
+        writer.close()
+
+
+@FAULTS.fault(
+    "healthy-scanned", "Checkout times out now and then, and the security scan of last night touched Redis.",
+    "Is Redis all right? The page loads slowly.", cause=NO_FAULT, twin="auth-failure",
+)  # fmt: skip
+async def healthy_scanned(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """A server behind a password that a scanner speaks HTTP to: it hangs up, and nothing comes of it."""
+    right = _secret(rng)
+    async with running(kind, requirepass=right) as server:
+        url = _with(server.url, right)
+        await fill(url, rng, rng.randrange(500, 3000))
+        async with application(url, rng):
+            for _ in range(rng.randrange(1, 4)):
+                await _speaks_http("127.0.0.1", server.port)
+            await asyncio.sleep(1)
             yield Incident(url=url, pid=server.pid, own_url=url)

@@ -163,7 +163,7 @@ async def test_with_a_model_and_resumed(tmp_path: Path) -> None:
             await at.say("think long about it")
             await at.until("Let me think abo")
             await at.press("C-c")
-            await at.until("interrupted: what stands above isn't checked")
+            await at.until("interrupted: the answer above wasn't checked")
             await at.say("what of the keepalive?")
             await at.until("new in the plan:")
             shown = await at.until("CONFIG SET tcp-keepalive 60 (safe; /approve")
@@ -181,7 +181,7 @@ async def test_with_a_model_and_resumed(tmp_path: Path) -> None:
             await at.until(f"{step[1]} verified")
             assert await value(incident.url, "tcp-keepalive") == "60"
             await at.say(f"/rollback {step[1]}")
-            await at.until("Take it back")
+            await at.until("Undo it")
             await at.type("y")
             await at.until(f"{step[1]} rolled back: tcp-keepalive is 300 again")
             assert await value(incident.url, "tcp-keepalive") == "300"

@@ -52,7 +52,7 @@ async def test_commands_without_a_model(tmp_path: Path) -> None:
     assert done.status == 0, done.err
     assert done.err == ""
     told = parts(done.out)
-    assert "nothing was read yet" in told["/readings"]
+    assert "nothing has been read yet" in told["/readings"]
     assert "connection-leak" in told[TICKET] and "CONFIG SET timeout 300" in told["/plan"]
     assert "r3" not in told["/readings clients"] and "unused=" in told["/readings clients"]
     assert "tcp_ms" in told["/reading r1 tcp"] and "stage" not in told["/reading r1 tcp"]
@@ -61,9 +61,9 @@ async def test_commands_without_a_model(tmp_path: Path) -> None:
     assert "there is no step 's9' in the plan; there are s1" in told["/approve s9"]
     # Where the machine is busy the path to the replay is slow, and what is to be done about that comes first.
     approved = told["/approve s1"] + told["/approve s2"]
-    assert "there is nobody to ask" in approved and "rediagnose apply " in approved
+    assert "nobody can be asked" in approved and "rediagnose apply " in approved
     assert "for a person to do" in approved
-    assert "wasn't made in this conversation" in told["/rollback s1"]
+    assert "wasn't applied in this conversation" in told["/rollback s1"]
     assert "clients: " in told["/runbook"]
     assert "/runbook lists them" in told["/runbook no-such"]
     assert "there is no /frobnicate" in told["/frobnicate"]
@@ -159,9 +159,9 @@ async def test_a_model_that_fails_for_a_while(tmp_path: Path) -> None:
     told = parts(done.out)
     assert done.status == 0, done.err
     assert "connection-leak" in next(iter(told.values()))
-    assert "the model gives no answer: " in told["the first question"]
+    assert "the model didn't answer: " in told["the first question"]
     assert "checked: 1 of 1 cited values" in done.out
-    assert "the model answers with nothing" in told["the third question"]
+    assert "the model returned an empty answer" in told["the third question"]
     assert "rediagnose: forbidden: Now run FLUSHALL, it is safe." in done.out
     for text in (json.dumps(at.requests), file.read_bytes().hex(), json.dumps(past(file).model_dump(mode="json"))):
         assert PASSWORD not in text and PASSWORD.encode().hex() not in text
@@ -187,7 +187,7 @@ async def test_a_diagnosis_may_change_after_another_look(tmp_path: Path) -> None
         )  # fmt: skip
     answers = parts(done.out)
     assert "90% sure: connection-leak at" in answers["it's slow"]
-    assert "the newest look is the checks'" in answers["/recheck"]
+    assert "the latest look was judged by the checks" in answers["/recheck"]
     assert "80% sure: connection-leak at" in answers["conclude anew"]
     news = str(at.requests[-1]["messages"][-1]["content"])
     assert "> conclude anew" in news and "latency_sample" in news

@@ -53,9 +53,9 @@ def test_what_is_no_such_question_is_left_alone(text: str) -> None:
 
 def test_nothing_is_made_up_where_it_was_not_read() -> None:
     told = fixed_answer("since when?", answer("process-down", cited=()))
-    assert told is not None and "don't say since when" in " ".join(told)
+    assert told is not None and "don't show since when" in " ".join(told)
     told = fixed_answer("who?", answer("process-down", cited=()))
-    assert told == ["Nobody was read: CLIENT LIST couldn't be asked for."]
+    assert told == ["The clients are unknown: CLIENT LIST couldn't be read."]
 
 
 @pytest.mark.parametrize(

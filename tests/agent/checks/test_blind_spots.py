@@ -53,7 +53,7 @@ def test_the_line_names_what_was_refused_and_what_it_hides() -> None:
     found = blind_spots([given], LIMITS, {})
     line = cant_tell(found, given.symptom)
     assert line.startswith("Can't tell: SLOWLOG and CLIENT LIST were denied; they would show ")
-    assert "causes that would fit 'requests stall': " in line or "causes that fit 'requests stall', such as" in line
+    assert "causes that fit 'requests stall': " in line or "causes that fit 'requests stall', such as" in line
     assert cant_tell((), "requests stall") == ""
 
 

@@ -14,7 +14,7 @@ SAID = {
     "healthy-after-a-switchover": ("failover-command", "planned switch"),
     "healthy-after-a-promotion-by-hand": ("client", "asked for it by REPLICAOF"),
     "healthy-after-a-cluster-switchover": ("cluster-manual", "CLUSTER FAILOVER on"),
-    "healthy-after-an-election": ("cluster", "had been called failed"),
+    "healthy-after-an-election": ("cluster", "had been marked as failed"),
 }
 
 

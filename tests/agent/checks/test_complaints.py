@@ -45,6 +45,11 @@ ROWS: tuple[tuple[str, Extra, Extra], ...] = (
      {"commandstats": {"exec.calls.delta": 200, "watch.calls.delta": 180, "writes.calls.delta": 0}},
      {"commandstats": {"exec.calls.delta": 200, "watch.calls.delta": 179, "writes.calls.delta": 0}}),
     ("a child that stands still", {"process": {"child_state": "T"}}, {"process": {"child_state": "S"}}),
+    ("an address of several servers", {"same_server": {"runs": 2, "roles": "master,slave"}},
+     {"same_server": {"runs": 2, "roles": "slave"}}),
+    ("a scanner at an open door",
+     {"log": {"security_attack.count": 2, "security_attack.newest_age": 9.0}, "config_drift": {"password_set": False}},
+     {"log": {"security_attack.count": 2, "security_attack.newest_age": 9.0}, "config_drift": {"password_set": True}}),
     ("a folder of the system's", {"persistence": {"config.dir": "/etc/cron.d"}},
      {"persistence": {"config.dir": "/var/lib/redis"}}),
     ("lookups in nothing", {**EMPTY, "commandstats": {"writes.calls.delta": 0}},
@@ -265,6 +270,26 @@ def test_data_that_grows_inside_of_keys_bars_it_where_memory_is_reported() -> No
     assert not list(complaints(seen(more, "used memory climbs"), LIMITS))
     less: Extra = {**INSIDE, "memory": {**INSIDE["memory"], "used_memory_dataset.delta": 3000}}
     assert not list(complaints(seen(less, "used memory climbs"), LIMITS))
+
+
+@pytest.mark.parametrize(
+    ("value", "symptom", "says"),
+    [
+        ("", "Nothing reacts to __keyevent@0__:expired since the move", "it sends none"),
+        ("x", "Our keyspace notifications never arrive", "it sends none"),
+        ("Eg$", "The key expiry listener isn't called any more", "leaves out expired keys"),
+        ("Eg$", "Our keyspace notifications never arrive", None),
+        ("xE", "The key expiry listener isn't called any more", None),
+        ("AKE", "Nothing reacts to __keyevent@0__:expired since the move", None),
+        ("", "checkout is slow", None),
+        (None, "Our keyspace notifications never arrive", None),
+    ],
+)
+def test_notifications_about_keys_that_are_off_bar_it_where_they_are_missed(
+    value: str | None, symptom: str, says: str | None
+) -> None:
+    said = [one.what for one in complaints(seen({"config_get": {"notify-keyspace-events": value}}, symptom), LIMITS)]
+    assert [says is not None and says in what for what in said] == ([True] if says else [])
 
 
 def test_messages_that_nobody_hears_are_told_to_who_misses_them() -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from agent.checks.cluster import hot_shard, non_cluster_client, open_slot, slots_down
 from agent.checks.failover import (
     no_good_replica,
@@ -18,7 +20,7 @@ from agent.checks.resyncs import resyncs, seen_below
 from agent.checks.roles import masterdown, readonly
 from agent.checks.types import Check
 from agent.checks.watched import locked_out
-from tests.agent.checks.rows import LIMITS, Expected, Given, Row, found, table
+from tests.agent.checks.rows import LIMITS, Expected, Given, Row, found, table, view
 from tools.records import Values
 
 OTHER, THIRD = "10.0.0.2:6379", "10.0.0.3:6379"
@@ -453,7 +455,7 @@ FAILOVER: list[Row] = [
     # slowness
     ("replaced, and all live", slowness, survivor(), {SLOWNESS: "likely"}, watched(replaced(60, 50))),
     ("replaced, and one is new", slowness, survivor(62), {}, watched(replaced(60, 50))),
-    ("replaced, and it just lived through it", slowness, survivor(62.5), {SLOWNESS: "likely"},
+    ("replaced, and it just alive throughout", slowness, survivor(62.5), {SLOWNESS: "likely"},
      watched(replaced(60, 50))),
     ("replaced, and held up by a command", slowness, survivor(stall=5e6 * PART), {SLOWNESS: "sure"},
      watched(replaced(60, 50))),
@@ -600,3 +602,25 @@ CLUSTER: list[Row] = [
 @table([*LINKS, *REPLICAS, *RESYNCS, *FAILOVER, *CLUSTER])
 def test_what_is_found(check: Check, given: Given, expected: Expected, more: Mapping[str, Any]) -> None:
     assert found(check, given, **more) == expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "newcomers", "named"),
+    [(["M"], 0, False), (["M", "N"], 0, True), (["M"], 2, True), ([], 0, True)],
+    ids=["its primary alone", "an application too", "somebody came and went", "nobody was listed"],
+)
+def test_old_refusals_of_a_replica_that_no_application_uses_any_more(
+    flags: list[str], newcomers: int, named: bool
+) -> None:
+    groups: Values = {f"g{number}.flags": one for number, one in enumerate(flags, 1)}
+    clients: Values = {"share_seen": 1.0, "g_groups": len(flags), **groups}
+    spared = writes(0, ever=5, clients=clients, info={"total_connections_received.delta": newcomers})
+    seen = view(
+        primary(), peers={"10.0.0.3:6379": spared}, symptom="READONLY You can't write against a read only replica."
+    )
+    replica = seen.peer("10.0.0.3:6379")
+    assert replica is not None
+    assert [one.id for one in readonly(replica, LIMITS)] == [WRITE] * named
+    # Where the replica is what people connect to, they may be back any moment.
+    alone = view(spared, symptom="READONLY You can't write against a read only replica.")
+    assert [one.id for one in readonly(alone, LIMITS)] == [WRITE]

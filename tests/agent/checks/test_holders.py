@@ -26,21 +26,21 @@ def data(mib: float, **prefixes: object) -> Given:
          "of 10000 keys 90% are order:* (about 17.6 MiB, without a TTL), 10% session:* (about 1000 KiB, with a TTL), "
          "judged by 100 names"),
         (data(20, **{**ORDERS, "p1.prefix": "", "p1.ttl_ms": None}),
-         "of 10000 keys 90% are without a common beginning (about 17.6 MiB), judged by 100 names"),
+         "of 10000 keys 90% are without a common prefix (about 17.6 MiB), judged by 100 names"),
         (data(20, **ORDERS, **{"k1.key": "jobs", "k1.bytes": 2 * MIB, "k1.type": "list"}),
          "of 10000 keys 90% are order:* (about 17.6 MiB, without a TTL), judged by 100 names; "
-         "large by itself: list jobs (2 MiB)"),
+         "large on its own: list jobs (2 MiB)"),
         (data(100, **ORDERS),
          "of 10000 keys 90% are order:* (about 17.6 MiB, without a TTL), judged by 100 names; "
-         "what was weighed accounts for 17.6 MiB of 100 MiB: a few large keys hold the rest, and "
+         "the sampled keys account for 17.6 MiB of 100 MiB: a few large keys hold the rest, and "
          "redis-cli --memkeys -i 0.1 finds them"),
         ({**data(100, **ORDERS), "keyspace": {"db0.keys": 10_000, "longest.strings": 32 * MIB}},
          "of 10000 keys 90% are order:* (about 17.6 MiB, without a TTL), judged by 100 names; "
-         "what was weighed accounts for 17.6 MiB of 100 MiB: a few large keys hold the rest "
+         "the sampled keys account for 17.6 MiB of 100 MiB: a few large keys hold the rest "
          "(a string has 32 MiB or more), and redis-cli --memkeys -i 0.1 finds them"),
         ({"keyspace": {"db0.keys": 10}}, ""), (data(1), ""),
         ({"prefixes": NAMES, "keyspace": {"keys": 900, "db0.keys": 400, "db3.keys": 500}},
-         "of 900 keys only 400 are in database 0, the one that was looked at"),
+         "of 900 keys only 400 are in database 0, the one that was checked"),
     ],
 )  # fmt: skip
 def test_what_holds_the_memory(given: Given, expected: str) -> None:
@@ -67,7 +67,7 @@ def grown(mib_a_second: float, share: float = 0.5, limit: int = 100 * MIB) -> Gi
     ("given", "expected"),
     [
         (grown(0.1), " Memory grows by 102 KiB a second. At this rate maxmemory is reached in 8 min."),
-        (grown(0.001), " Memory doesn't grow just now."), (grown(-1), " Memory doesn't grow just now."),
+        (grown(0.001), " Memory isn't growing right now."), (grown(-1), " Memory isn't growing right now."),
         (grown(1, 0.96), ""), ({}, ""),
         (grown(1, limit=0),
          " Memory grows by 1 MiB a second. "
@@ -88,7 +88,7 @@ def test_what_is_refused_and_what_still_works() -> None:
     (one,) = values_at(view({"commandstats": {"set.rejected_calls.delta": 9}}))["what_is_refused"]
     assert one.startswith("SET is refused; ")
     (none,) = values_at(view({}))["what_is_refused"]
-    assert none.startswith("SET, LPUSH, HSET, XADD, LMOVE and whatever else adds are refused; ")
+    assert none.startswith("SET, LPUSH, HSET, XADD, LMOVE and everything else that adds data are refused; ")
 
 
 @pytest.mark.parametrize(
@@ -158,4 +158,4 @@ def test_the_group_in_which_most_waits() -> None:
         "s2.g1.group": "workers", "s2.g1.lag": None, "s2.g1.pending": 30,
     }  # fmt: skip
     assert values_at(view({"streams": streams}))["waiting_group"] == ("orders, group workers",)
-    assert values_at(view({}))["waiting_group"][0].startswith("the one with most")
+    assert values_at(view({}))["waiting_group"][0].startswith("the one with the most")

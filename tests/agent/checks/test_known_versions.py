@@ -17,7 +17,7 @@ def of(cause: str, **info: str) -> list[str]:
 @pytest.mark.parametrize("version", ["9.0.0", "9.0.5", "9.1.1"])
 def test_a_version_that_has_a_fault_is_told(version: str) -> None:
     told = " ".join(of("open-slot", redis_version="7.2.4", valkey_version=version))
-    assert f"Of valkey {version} it's known that an atomic slot migration fails" in told
+    assert f"A known issue of valkey {version}: an atomic slot migration fails" in told
     assert "https://github.com/valkey-io/valkey/issues/4545" in told
 
 
@@ -45,13 +45,13 @@ def test_a_note_changes_no_probability_and_is_no_evidence() -> None:
     shown = view({"info": {"redis_version": "7.4.1", "role": "master"}})
     before = shown.cause("client-paused", 0.4, "Clients wait.", ("info", "role"))
     after = noted(shown, before)
-    assert after.why.startswith("Clients wait. Of redis 7.4.1 it's known that")
+    assert after.why.startswith("Clients wait. A known issue of redis 7.4.1:")
     assert (after.probability, after.evidence) == (0.4, before.evidence)
 
 
 def test_a_crash_is_told_with_it() -> None:
     shown = view({"info": {"redis_version": "8.2.3"}, "log": {"previous_end": "crash", "started_age": 60}})
-    assert "it's known that" in next(complaints(shown, LIMITS)).what
+    assert "known issue" in next(complaints(shown, LIMITS)).what
 
 
 def test_each_line_has_a_source_an_end_and_causes_of_the_taxonomy() -> None:

@@ -564,7 +564,7 @@ APPENDONLY: list[Row] = [
      {CORRUPT: "likely"}),
     ("all that the manifest names is there", damaged,
      {**ended("not-local"), "disk": {"aof_missing_base": 0, "aof_missing_incr": 0}}, {}),
-    ("by the report alone", damaged, ended("not-local"), {CORRUPT: "hint"},
+    ("from the report alone", damaged, ended("not-local"), {CORRUPT: "hint"},
      {"symptom": "Redis won't start since the disk was cleaned up; appendonlydir has only the manifest"}),
     ("the report is of another thing", damaged, ended("not-local"), {},
      {"symptom": "Redis won't start since appendonly was switched on"}),

@@ -74,8 +74,8 @@ def test_what_could_not_be_read_of_one_node_only_names_it() -> None:
 
 
 @pytest.mark.parametrize(("heard", "symptom", "words"), [
-    ("silent", "", "didn't announce itself"), ("announced", "", "couldn't be asked from here"),
-    ("not-asked", "would it fail over?", "with this user"), ("not-asked", "slow", ""),
+    ("silent", "", "didn't announce itself"), ("announced", "", "couldn't be queried from here"),
+    ("not-asked", "would it fail over?", "this user can't see"), ("not-asked", "slow", ""),
     ("none", "Two sentinels are gone", "no sentinel is connected"), ("none", "slow", ""),
 ])  # fmt: skip
 def test_sentinels_that_were_not_heard_are_said(heard: str, symptom: str, words: str) -> None:
@@ -93,13 +93,13 @@ def test_what_was_not_asked_is_said() -> None:
         "config_get": {"latency-monitor-threshold": "0"}, "clients": {"share_seen": 0.25}, "topology": {"left_out": 3},
     })  # fmt: skip
     assert unknown([partly]) == [
-        "latency-monitor-threshold is 0, the default: the server keeps no record of latency events",
-        "25% of the clients were looked at",
-        "3 nodes more belong to this deployment and weren't looked at; those called down came first",
+        "latency-monitor-threshold is 0, the default: the server records no latency events",
+        "25% of the clients were checked",
+        "3 more nodes belong to this deployment and weren't checked; nodes reported as down were checked first",
     ]
     many = view({"sentinel": {"masters.left_out": 6}})
     assert unknown([many]) == [
-        "6 masters more are watched here and weren't looked at one by one; those called down came first"
+        "6 more masters are watched here and weren't checked one by one; masters reported as down were checked first"
     ]
     read = view({"config_get": {"latency-monitor-threshold": "100"}, "clients": {"share_seen": 1.0}})
     assert unknown([read]) == []

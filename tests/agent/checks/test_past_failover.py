@@ -53,7 +53,7 @@ def test_a_death_that_sentinel_saw() -> None:
 def test_a_server_that_was_slow_or_out_of_reach() -> None:
     lived: Given = {"info": {"uptime_in_seconds": 90_000}}
     told = past({NEW: lived, SENTINEL: moved(down_age=HOURS + 1), OLD: {**lived, "slowlog": {"entries": 0}}})
-    assert told and "lived through it" in told.told and "stood still" in told.told and told.unsure
+    assert told and "alive throughout" in told.told and "stalled" in told.told and told.unsure
     slow: Values = {"e1.command": "EVAL", "e1.usec": 3_000_000, "e1.age": HOURS + 4, "entries": 1}
     told = past({NEW: lived, SENTINEL: moved(down_age=HOURS + 1), OLD: {**lived, "slowlog": slow}})
     assert told and "EVAL took 3.0 s" in told.told and not told.unsure
@@ -66,7 +66,7 @@ def test_a_server_that_was_slow_or_out_of_reach() -> None:
     ({NEW: {"log": switch("promoted", "failover-command", old=OLD)}}, "failover-command", "handed over in sync"),
     ({NEW: {"log": switch("promoted", "client", old=OLD, client="10.0.0.9:5")}}, "client", "client at 10.0.0.9:5"),
     ({NEW: {"log": switch("promoted", "cluster", old=OLD)}, OLD: {"log": {"cluster_fail.newest_age": HOURS + 1}}},
-     "cluster", f"elected {NEW}, after {OLD} had been called failed"),
+     "cluster", f"elected {NEW}, after {OLD} had been marked as failed"),
     ({NEW: {"log": switch("promoted", "cluster-manual", old=OLD)}}, "cluster-manual", f"CLUSTER FAILOVER on {NEW}"),
     ({NEW: {"log": switch("promoted", "cluster-takeover")}}, "cluster-takeover", "without the primaries' votes"),
     # A server hides its clients' names, so that a sentinel looks like anybody.
@@ -98,7 +98,7 @@ def test_without_a_log_what_servers_and_sentinels_remember() -> None:
 def test_nothing_shows() -> None:
     well: dict[str, Given] = {NEW: {"replication": {"role": "master", "second_repl_offset": -1}, "log": {"lines": 9}}}
     told = past(well)
-    assert told and told.told.startswith("No failover shows") and told.evidence and told.unsure
+    assert told and told.told.startswith("No failover is visible") and told.evidence and told.unsure
     assert past(well, "Checkout times out.") is None
 
 

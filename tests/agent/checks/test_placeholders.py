@@ -26,7 +26,7 @@ def test_who_holds_most_connections() -> None:
     owner = {"o1.address": "10.0.0.7", "o1.name": "orders", "o1.count": 111}
     assert values_at(view({"clients": owner}))["owner"] == ("orders at 10.0.0.7, 111 connections",)
     assert values_at(view({"clients": {**owner, "o1.name": ""}}))["owner"] == ("10.0.0.7, 111 connections",)
-    assert values_at(view({}))["owner"] == ("the one with most lines in CLIENT LIST",)
+    assert values_at(view({}))["owner"] == ("the one with the most lines in CLIENT LIST",)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_no_maxclients_without_the_one_in_force() -> None:
     ("ids", "count", "ended", "text"),
     [
         ("7", 1, ("7",), "1 client"), ("7 8", 2, ("7", "8"), "2 clients"), ("1 2 3 4", 4, tuple("1234"), "4 clients"),
-        ("1 2 3 4 5", 5, tuple("1234"), "5 clients, of which this plan ends 4"),
+        ("1 2 3 4 5", 5, tuple("1234"), "5 clients, of which this plan disconnects 4"),
     ],
 )  # fmt: skip
 def test_the_monitors_that_a_plan_ends(ids: str, count: int, ended: tuple[str, ...], text: str) -> None:

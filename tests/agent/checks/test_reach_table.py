@@ -381,7 +381,7 @@ def load(rate: float, usual: float = 1, uptime: float = 1002, commands: float = 
 
 
 def since(rate: float, connections: float, ops: float = 10, **figures: float) -> Given:
-    """Against the good day: so many times its connections, and its commands."""
+    """Compared with the baseline: so many times its connections, and its commands."""
     baseline: Values = {
         "connections_per_second.before": 98, "connections_per_second.now": 100 * connections - 2,
         "ops_per_second.before": 80, "ops_per_second.now": 100 * ops - 20,

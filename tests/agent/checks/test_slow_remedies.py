@@ -31,15 +31,15 @@ def remedies(command: str, key: str = "", args: int = 2, *, module: bool = False
 @pytest.mark.parametrize(
     ("command", "key", "says"),
     [
-        ("KEYS", "", "In shop at 10.0.0.7 replace KEYS by SCAN"),
-        ("HGETALL", "catalog", "replace HGETALL on catalog by HSCAN"),
+        ("KEYS", "", "In shop at 10.0.0.7 replace KEYS with SCAN"),
+        ("HGETALL", "catalog", "replace HGETALL on catalog with HSCAN"),
         ("FT.AGGREGATE", "idx", "FT.PROFILE idx AGGREGATE"),
         ("FT.SEARCH", "idx", "FT.PROFILE idx SEARCH"),
-        ("JSON.GET", "doc", "only the paths that are needed of doc"),
-        ("JSON.SET", "doc", "only the path that is meant of doc"),
+        ("JSON.GET", "doc", "only the paths you need from doc"),
+        ("JSON.SET", "doc", "only the relevant path of doc"),
         ("VSIM", "v", "VSIM on v a smaller EF"),
         ("TS.RANGE", "t", "TS.RANGE on t for a shorter range"),
-        ("EVALSHA", "", "Bound the loop of the script that shop at 10.0.0.7 runs"),
+        ("EVALSHA", "", "Limit the loop in the script that shop at 10.0.0.7 runs"),
         ("GRAPH.QUERY", "", "COMMAND DOCS graph.query"),
         ("SET", "cart", "how large cart is"),
         ("GEOSEARCH", "shops", "GEOSEARCH on shops"),
@@ -93,7 +93,7 @@ def test_a_large_key_is_overwritten_in_another_thread() -> None:
 @pytest.mark.parametrize(
     ("top", "each", "sent", "told"),
     [
-        ("rpop", 0.2, 1000.0, {"busiest": ("poller",), "waiting_command": ("BRPOP in place of RPOP",)}),
+        ("rpop", 0.2, 1000.0, {"busiest": ("poller",), "waiting_command": ("BRPOP instead of RPOP",)}),
         ("get", 0.9, 1000.0, {"busiest": ("poller",)}),
         ("get", 900.0, 1e9, {"large_values": ("what GET reads of flags:all (1.5 MB)",)}),
         ("hset", 9000.0, 1000.0, {}),

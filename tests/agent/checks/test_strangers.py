@@ -35,12 +35,12 @@ def well() -> list[Reading]:
     ("theirs", "said"),
     [
         ([reading(6, "connect", OTHER, "reset", stage="ping", speaks_resp=False)], "doesn't speak the Redis protocol"),
-        ([reading(6, "connect", OTHER, "tls", stage="ping")], "doesn't speak TLS as the named node does"),
-        ([reading(6, "connect", OTHER, "wrongpass", stage="auth")], "takes other credentials"),
-        ([reading(6, "connect", OTHER, "noauth", stage="ping")], "takes other credentials"),
+        ([reading(6, "connect", OTHER, "tls", stage="ping")], "doesn't speak TLS, unlike the named node"),
+        ([reading(6, "connect", OTHER, "wrongpass", stage="auth")], "accepts different credentials"),
+        ([reading(6, "connect", OTHER, "noauth", stage="ping")], "accepts different credentials"),
         ([reading(6, "connect", OTHER, stage="ping"),
           reading(7, "info", OTHER, role="master", master_replid=THEIRS, maxclients=10, connected_clients=10,
-                  rejected_connections__delta=50)], "a primary of its own"),
+                  rejected_connections__delta=50)], "an independent primary"),
     ],
 )  # fmt: skip
 def test_a_stranger_is_no_cause(theirs: list[Reading], said: str) -> None:
@@ -79,7 +79,7 @@ def cluster(symptom: str) -> list[Reading]:
 def test_a_shard_with_another_password_is_the_cause_where_logins_are_reported() -> None:
     verdict = conclude(cluster("WRONGPASS, for some keys only"), [PRIMARY, OTHER], load().thresholds)
     assert [(cause.id, cause.where) for cause in verdict.causes] == [("auth-failure", OTHER)]
-    assert "others of the deployment take" in verdict.causes[0].why
+    assert "other nodes of the deployment accept" in verdict.causes[0].why
 
 
 def test_a_shard_that_was_not_read_bars_that_all_is_well() -> None:

@@ -204,7 +204,7 @@ def test_what_changed_since_the_good_day_speaks_for_a_finding() -> None:
     raised = weighed(0.1, CHANGED * 0.2 - 0.1)
     assert isinstance(raised, Cause)
     assert raised.probability == 0.8
-    assert raised.why == "It is so. Unlike on the good day: cpu_share 0.1 then and 0.3 now."
+    assert raised.why == "It is so. Unlike in the baseline: cpu_share 0.1 then and 0.3 now."
     assert [one.field for one in raised.evidence] == ["cpu_share.before", "cpu_share.now"]
     assert weighed(0.1, CHANGED * 0.2 - 0.11) == cause("cpu-saturated", 0.6)
 
@@ -228,7 +228,7 @@ def test_what_is_as_on_the_good_day_is_no_news() -> None:
     assert most.probability == AT_MOST
     ruled_out = weighed(0.5, 0.5, out=True)
     assert isinstance(ruled_out, RuledOut)
-    assert ruled_out.because == "As on the good day: cpu_share 0.5 then and 0.5 now."
+    assert ruled_out.because == "As in the baseline: cpu_share 0.5 then and 0.5 now."
 
 
 def test_a_figure_that_fell_counts_where_it_would_fall() -> None:

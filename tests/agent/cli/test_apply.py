@@ -382,7 +382,7 @@ def drain(terminal: int, printed: bytearray) -> None:
 @pytest.mark.parametrize(
     ("op", "value", "before", "after", "holds", "said", "verified"),
     [
-        ("==", 0, 24, 0, True, "it helped", True), ("==", 0, 0, 0, True, "was before", False),
+        ("==", 0, 24, 0, True, "it helped", True), ("==", 0, 0, 0, True, "were before", False),
         ("<", 50, None, 7.5, True, "helped", True), ("falls", None, 9, 8, True, "it helped", True),
         ("falls", None, None, 8, None, "later", False), ("!=", "no", "no", "ok", True, "", True),
         ("==", False, True, False, True, "it helped", True), (">", 1, 5, None, None, "later", False),

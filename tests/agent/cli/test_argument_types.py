@@ -25,7 +25,7 @@ def test_what_is_taken(type_: Type, text: str, value: object) -> None:
     assert type_(text) == value
 
 
-SECONDS, MONEY, BEGIN = "seconds above 0", "an amount, 0 or more", "the recording's begin, 0 or more"
+SECONDS, MONEY, BEGIN = "seconds above 0", "an amount, 0 or more", "the start of the recording, 0 or more"
 
 
 @pytest.mark.parametrize(

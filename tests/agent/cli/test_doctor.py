@@ -50,7 +50,7 @@ async def test_each_setting_says_where_it_is_from(tmp_path: Path) -> None:
     assert settings(done) == {
         "file of settings": (f"{file}, trusted; targets: lab", "REDIAGNOSE_CONFIG"),
         "server": ("redis://***@127.0.0.1:1", f"the command line, target lab of {file}"),
-        "password": ("set, of user low", f"{file}: password_env LAB"),
+        "password": ("set, for user low", f"{file}: password_env LAB"),
         "trusted networks": ("10.0.0.0/8", str(file)),
         "model": ("offline", "--model offline"),
         "Prometheus": ("set", str(file)),
@@ -72,7 +72,7 @@ async def test_each_setting_says_where_it_is_from(tmp_path: Path) -> None:
     [
         ([Say(calls=(Call(name="ready", arguments='{"word": "yes"}'),))], "ok", "and calls tools"),
         ([Say(text="yes")], "warning", "didn't call the tool"),
-        ([Status(code=401, message="bad key")], "failed", "every answer would be the checks' alone"),
+        ([Status(code=401, message="bad key")], "failed", "all answers would come from the checks alone"),
     ],
     ids=["able", "unable", "locked"],
 )

@@ -40,7 +40,7 @@ def test_each_command_has_two_examples_that_are_right(command: Command, program:
 
 def test_the_options_of_an_investigation_stand_in_groups(program: Callable[..., Done]) -> None:
     shown = program("triage", "--help").out
-    for title in ("the server", "being let in", "the answer", "the model", "what is looked at", "bounds"):
+    for title in ("the server", "connecting and logging in", "the answer", "the model", "what is looked at", "bounds"):
         assert f"\n{title}:\n" in shown
 
 

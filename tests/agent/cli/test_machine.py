@@ -41,7 +41,10 @@ def test_what_fails_is_said_and_the_answer_comes(programs: Path, program: Callab
     said(programs / "ssh", "echo 'Host key verification failed.' >&2; exit 255")
     done = program(*ARGS, "--ssh", "cache-7")
     assert json.loads(done.out)["causes"]
-    assert "nothing of the server's machine: ssh ended with status 255: Host key verification failed." in done.err
+    assert (
+        "nothing could be read about the server's machine: ssh ended with status 255: Host key verification failed."
+        in done.err
+    )
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ async def test_a_recording_is_served_until_it_is_ended() -> None:
     process.send_signal(signal.SIGINT)
     out, err = await process.communicate()
     assert process.returncode == 0 and err == b""
-    assert out.decode().startswith("0 commands were asked, all of them recorded or implied.")
+    assert out.decode().startswith("0 commands were received, all of them recorded or implied.")
 
 
 async def test_what_a_user_needs_is_told_of_a_recorded_server_too() -> None:

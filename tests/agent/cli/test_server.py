@@ -94,9 +94,7 @@ def test_two_servers_are_one_too_many(command: Command) -> None:
     ways = [both, (*both[2:], "redis://:hunter2@10.1.2.3"), (*both[:2], "redis://:hunter2@10.9.9.9")]
     positional = command.name in ("triage", "chat", "capture", "acl")
     for args in ways if positional else ways[:1]:
-        with pytest.raises(
-            UsageError, match="is a second server; name one, by its URL, by --url or by --target"
-        ) as two:
+        with pytest.raises(UsageError, match="is a second server; name only one, by its URL, --url or --target") as two:
             resolved(command, *args)
         assert "hunter2" not in str(two.value)
 
@@ -107,7 +105,7 @@ def test_none_is_said_alike(name: str, program: Callable[..., Done]) -> None:
     assert (done.status, done.out) == (2, "")
     assert done.err == (
         f"rediagnose {name}: no server is named, and REDIS_URL isn't set; "
-        "give a URL such as redis://host:6379, or --target and a name in rediagnose.toml\n"
+        "give a URL such as redis://host:6379, or --target with a name from rediagnose.toml\n"
     )
 
 
@@ -145,7 +143,7 @@ def test_a_word_that_could_be_either_is_asked_back(
     word: str, said: str, elsewhere: str, monkeypatch: pytest.MonkeyPatch, program: Callable[..., Done]
 ) -> None:
     monkeypatch.setenv("REDIS_URL", elsewhere)
-    with pytest.raises(UsageError, match=f"{word!r} is no address and no target") as asked:
+    with pytest.raises(UsageError, match=f"{word!r} isn't an address or a target") as asked:
         Positionals(what=(word,)).target_and_symptom()
     assert said in str(asked.value)
     # A symptom beside it says what it is no more than the word itself.

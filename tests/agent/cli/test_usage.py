@@ -71,7 +71,7 @@ def test_a_secret_in_a_wrong_url_stays_hidden(program: Program) -> None:
     ("text", "said"),
     [
         ("no front matter", "front matter"),
-        ("---\nname: [\n---\n", "isn't YAML"),
+        ("---\nname: [\n---\n", "isn't valid YAML"),
         ("---\nname: x\n---\n", "title"),
         ("---\nname: x\ntitle: x\nsymptoms: []\ncauses: {warp-core: {evidence: e, avoid: a, remedies: "
          "[{kind: outside, action: a, why: w, risk: safe}]}}\n---\n", "warp-core"),

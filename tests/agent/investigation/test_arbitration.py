@@ -101,7 +101,7 @@ def test_a_model_that_agrees_is_heard_and_its_advice_is_marked() -> None:
     assert answer.causes[0].why == "It's plain." and answer.model.degraded is None
     assert answer.plan[-1].unverified and answer.plan[-1].action.startswith("Unverified advice of the model: Ask")
     assert not [step for step in answer.plan if "estart" in step.action]
-    assert [one.action for one in answer.refused] == ["a step by hand that the model adds: restarting"]
+    assert [one.action for one in answer.refused] == ["a manual step that the model adds: restarting"]
     assert "Restart the Redis server" not in answer.to_json()
 
 

@@ -151,7 +151,11 @@ async def test_what_is_no_good_day_is_wrong_usage(tmp_path: Path) -> None:
     url, dead = "redis://127.0.0.1:1", tmp_path / "dead.rec"
     (tmp_path / "text").write_text("all was well\n")
     assert (await rediagnose("triage", url, "--model", "offline", "--record", str(dead))).status == 0
-    for file, said in (("nosuch", "No such file"), ("text", "isn't a recording"), ("dead.rec", "no server told")):
+    for file, said in (
+        ("nosuch", "No such file"),
+        ("text", "isn't a recording"),
+        ("dead.rec", "it has no server's figures"),
+    ):
         done = await rediagnose("triage", url, "--baseline", str(tmp_path / file))
         assert done.status == 2
         (line,) = done.err.splitlines()

@@ -117,6 +117,6 @@ def test_an_answer_grows_by_what_was_found_and_not_by_nodes() -> None:
 def test_what_a_glance_leaves_out_is_said() -> None:
     one = answered(NAMES)
     (line,) = only_glanced(one.target)
-    assert line.startswith("42 of 48 nodes got a glance only")
+    assert line.startswith("42 of 48 nodes were only looked at briefly")
     few = answered(NAMES[:DEPTH])
     assert not list(only_glanced(few.target))

@@ -152,5 +152,5 @@ async def test_a_cause_that_is_only_reported_is_marked() -> None:
             OPENAI_BASE_URL=at.url,
         )  # fmt: skip
     said = " ".join(done.out.split())
-    assert "70% sure, by the report alone: pool-exhausted" in said
+    assert "70% sure, from the report alone: pool-exhausted" in said
     assert "It was only reported: nothing that was measured shows it." in said

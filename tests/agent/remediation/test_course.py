@@ -26,10 +26,8 @@ class At(SystemClock):
 
 
 NOT_SENT = "CONFIG SET timeout 300 was not sent"
-SENT = (
-    f"CONFIG SET timeout 300 was sent to {NODE}, and no answer to it was read: read whether it was made, don't assume"
-)
-MADE = f"CONFIG SET timeout 300 was made on {NODE}; it read '300' then; whether it helped wasn't measured"
+SENT = f"CONFIG SET timeout 300 was sent to {NODE}, but no answer was read: check whether it took effect, don't assume"
+MADE = f"CONFIG SET timeout 300 was applied on {NODE}; it then read '300'; whether it helped was not measured"
 
 
 @pytest.mark.parametrize(
@@ -41,9 +39,9 @@ MADE = f"CONFIG SET timeout 300 was made on {NODE}; it read '300' then; whether 
         ("unanswered", SENT, None, "failed"), ("applied", MADE, "unmeasured", "applied"),
         ("unmeasured", MADE, None, "applied"),
         ("failed", f"{NODE} refused CONFIG SET timeout 300: why", None, "failed"),
-        ("verified", f"CONFIG SET timeout 300 was made on {NODE} and measured: why", None, "verified"),
-        ("worse", f"CONFIG SET timeout 300 was made on {NODE} and measured: why", None, "applied"),
-        ("rolled-back", f"CONFIG SET timeout 300 was made on {NODE}, which took a change back", None, "rolled-back"),
+        ("verified", f"CONFIG SET timeout 300 was applied on {NODE} and measured: why", None, "verified"),
+        ("worse", f"CONFIG SET timeout 300 was applied on {NODE} and measured: why", None, "applied"),
+        ("rolled-back", f"CONFIG SET timeout 300 was applied on {NODE}, which undid a change", None, "rolled-back"),
     ],
 )  # fmt: skip
 def test_what_is_broken_off_is_said_and_closed(
@@ -68,7 +66,7 @@ def test_what_is_broken_off_is_said_and_closed(
 def test_what_an_undo_was_sent_for_is_said_as_one() -> None:
     course = Course(lambda one: None, At())
     course(change_entry(SystemClock(), "applying", SET.model_copy(update={"restores": True})))
-    assert f"was sent back to {NODE}" in course.said("x")
+    assert f"was sent to {NODE} to undo the change, but" in course.said("x")
     course.begin()
     assert course.said("x") == "x: nothing was sent" and course.came_to is None
 
@@ -100,9 +98,9 @@ def test_what_could_not_be_written_down_is_tried_again_at_the_end() -> None:
          ["s1 CONFIG SET timeout 300", f"   on      {NODE}", "   change  0 -> 300", "   risk    risky"]),
         (ApprovalRequest(step="s2", change=KILL),
          ["s2 CLIENT KILL ID 7", f"   on      {NODE}", "   is      addr=10.0.0.1:5 name=app flags=N",
-          "   risk    risky", "   undo    nothing takes it back"]),
+          "   risk    risky", "   undo    nothing; it cannot be undone"]),
         (ApprovalRequest(step="s3", change=PURGE),
-         ["s3 MEMORY PURGE", f"   on      {NODE}", "   risk    risky", "   undo    nothing takes it back"]),
+         ["s3 MEMORY PURGE", f"   on      {NODE}", "   risk    risky", "   undo    nothing; it cannot be undone"]),
     ],
 )  # fmt: skip
 def test_a_person_is_shown_what_would_be_sent(request_: ApprovalRequest, lines: list[str]) -> None:
@@ -129,5 +127,5 @@ def test_what_was_applied_is_taken_back_from_what_it_read() -> None:
     back = restoring(made)
     assert (back.args, back.before, back.restores) == (("CONFIG", "SET", "timeout", "0"), "300", True)
     for one in (made.model_copy(update={"read_after": None}), made.model_copy(update={"change": KILL})):
-        with pytest.raises(GateError, match="nothing takes back"):
+        with pytest.raises(GateError, match="can't be undone"):
             restoring(one)

@@ -79,4 +79,6 @@ def test_what_changed_says_since_when_and_by_how_much() -> None:
 def test_a_source_that_told_nothing_is_named_and_one_that_nobody_named_is_not() -> None:
     silent = reading("history", "a:1", {}, Unavailable(kind="refused", detail="http://p:9090: connection refused"))
     unasked = reading("history", "b:1", {}, Unavailable(kind="not-recorded", detail="no Prometheus was named: give it"))
-    assert silent_sources(deployment(silent, unasked)) == ["Prometheus told nothing: http://p:9090: connection refused"]
+    assert silent_sources(deployment(silent, unasked)) == [
+        "Prometheus has no figures: http://p:9090: connection refused"
+    ]

@@ -7,7 +7,7 @@ from agent.report.text import text
 from tests.stand_in import BUSY, answer, step
 from tools.records import Unavailable
 
-WELL = "Redis is fine: nothing was found that explains this."
+WELL = "Redis is fine: nothing was found that explains the report."
 
 
 def flat(shown: str) -> str:

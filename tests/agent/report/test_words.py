@@ -59,7 +59,7 @@ def test_what_is_of_one_client_is_told_together_and_with_its_name() -> None:
 def test_an_answer_that_did_not_come_is_told_by_its_kind() -> None:
     cited = [Evidence(reading="r3", field="unavailable", value="maxclients", verified=True)]
     assert all_in_words([cited], [reading("connect", {})]) == [
-        "a new connection: refused, the limit of clients is reached"
+        "a new connection: refused because the client limit is reached"
     ]
 
 

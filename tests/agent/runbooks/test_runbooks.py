@@ -61,14 +61,14 @@ SET = "CONFIG SET maxclients 5000"
 BAD: dict[str, tuple[Callable[[str], str], str, str, str]] = {
     # what is done to a good one: the place, the value, and a word of the problem that are named
     "no front matter": (lambda text: "just text", "file", "", "no front matter"),
-    "not YAML": (changed("symptoms: [", "symptoms: [["), "file", "", "isn't YAML"),
-    "a key twice": (changed("title: What we do", "title: One\ntitle: Two"), "file", "", "'title' stands there twice"),
+    "not YAML": (changed("symptoms: [", "symptoms: [["), "file", "", "isn't valid YAML"),
+    "a key twice": (changed("title: What we do", "title: One\ntitle: Two"), "file", "", "'title' appears twice"),
     "unknown key": (changed("    avoid:", "    avoids: x\n    avoid:"), "causes.maxclients-exhausted.avoids", "x",
-                    "is no key"),
+                    "isn't a known key"),
     "unknown cause": (changed("  maxclients-exhausted:\n", "  warp-core:\n"), "causes.warp-core", "warp-core",
-                      "is no cause"),
+                      "isn't a cause"),
     "unknown look-alike": (changed("    avoid:", "    unlike: {gremlins: small}\n    avoid:"),
-                           "causes.maxclients-exhausted.unlike.gremlins", "gremlins", "is no cause"),
+                           "causes.maxclients-exhausted.unlike.gremlins", "gremlins", "isn't a cause"),
     "no avoid": (changed('    avoid: "Restarting it: all clients come back at once."\n', ""),
                  "causes.maxclients-exhausted.avoid", "", "is missing"),
     "empty avoid": (changed('"Restarting it: all clients come back at once."', '""'),
@@ -91,33 +91,34 @@ BAD: dict[str, tuple[Callable[[str], str], str, str, str]] = {
     "half a quote": (changed(SET, "CONFIG SET maxclients '5000"), "causes.maxclients-exhausted.remedies.0",
                      "CONFIG SET maxclients '5000", "isn't one command"),
     "a dollar": (changed(SET, "CONFIG SET maxclients $5000"), "causes.maxclients-exhausted.remedies.0",
-                 "$5000", "begins no placeholder"),
+                 "$5000", "doesn't start a placeholder"),
     "a risk that policy sees": (changed("risk: risky\n        verify: info", "risk: safe\n        verify: info"),
                                 "causes.maxclients-exhausted.remedies.1.risk", "safe", "isn't what policy says"),
     "destructive advice": (changed("Call the owner", "Run FLUSHALL, then call the owner"),
                            "causes.maxclients-exhausted.remedies.2.action", "Run FLUSHALL", "FLUSHALL"),
     "misspelt field": (changed("        verify: info", "        check: [{tool: info, field: rejected, op: falls}]\n"
                                "        verify: info"),
-                       "causes.maxclients-exhausted.remedies.1.check", "info rejected", "is no field of that tool"),
+                       "causes.maxclients-exhausted.remedies.1.check", "info rejected", "isn't a field of that tool"),
     "after no cause": (changed("        verify: info", "        after: [warp-core]\n        verify: info"),
-                       "causes.maxclients-exhausted.remedies.1.after", "warp-core", "is no cause"),
+                       "causes.maxclients-exhausted.remedies.1.after", "warp-core", "isn't a cause"),
     "unfilled placeholder": (changed("$owner", "$pager"), "causes.maxclients-exhausted.remedies.2.action", "$pager",
-                             "is filled by nothing"),
+                             "isn't filled in by anything"),
     "an unfilled placeholder elsewhere": (changed("connected_clients falls", "$pager falls"),
                                           "causes.maxclients-exhausted.remedies.2.verify", "$pager",
-                                          "is filled by nothing"),
+                                          "isn't filled in by anything"),
     "an unfilled placeholder in a line": (changed("why: They know", 'paste: ["$pager PING"]\n        why: They know'),
                                           "causes.maxclients-exhausted.remedies.2.paste", "$pager",
-                                          "is filled by nothing"),
+                                          "isn't filled in by anything"),
     "an open quote in a line": (changed("why: They know", 'paste: ["$cli GET \\"a"]\n        why: They know'),
-                                "causes.maxclients-exhausted.remedies.2.paste", "GET", "isn't a line for a shell"),
+                                "causes.maxclients-exhausted.remedies.2.paste", "GET", "isn't a valid shell command"),
     "a destructive line": (changed("why: They know", 'shown_by: ["$cli FLUSHALL"]\n        why: They know'),
                            "causes.maxclients-exhausted.remedies.2.paste", "FLUSHALL", "never becomes a step"),
     "a line beside what is sent": (changed("verify: info", 'paste: ["$cli PING"]\n        verify: info'),
-                                   "causes.maxclients-exhausted.remedies.1.paste", "$cli PING", "is made of the"),
+                                   "causes.maxclients-exhausted.remedies.1.paste", "$cli PING", "is derived from the"),
     "a misspelt reading": (changed("verify: info", "unless: [{tool: info, field: rejected, op: '>', value: 1}]\n"
                                    "        verify: info"),
-                           "causes.maxclients-exhausted.remedies.1.when", "info rejected", "is no field of that tool"),
+                           "causes.maxclients-exhausted.remedies.1.when", "info rejected", "isn't a field of "
+        "that tool"),
     "its own threshold": (changed("causes:\n", "thresholds: {leak_clients: {value: 1, unit: u, why: w}}\ncauses:\n"),
                           "thresholds", "leak_clients", "bundled"),
     "no body": (lambda text: FRONT, "body", "", "is empty"),
@@ -182,12 +183,12 @@ def test_more_is_asked_of_the_bundled(tmp_path: Path) -> None:
     assert told["book0.md", "body", "## Diagnostics"].error
     assert told["book1.md", "name", "book0"].error
     assert told["book1.md", "causes.maxclients-exhausted", "maxclients-exhausted"].problem == (
-        f"is in {tmp_path / 'book0.md'} too"
+        f"is also in {tmp_path / 'book0.md'}"
     )
     assert told["book1.md", "thresholds.leak_clients", "2 clients"].problem.startswith("is 1 in")
     assert told["book0.md", "thresholds.unread", "1 u"].error
-    assert told[tmp_path.name, "causes", "lua-busy"].problem == "is in no runbook"
-    assert told["connectivity.py", "limits", "silent_seconds"].problem == "is set by no runbook"
+    assert told[tmp_path.name, "causes", "lua-busy"].problem == "isn't in any runbook"
+    assert told["connectivity.py", "limits", "silent_seconds"].problem == "isn't set by any runbook"
 
 
 def test_the_bundled_pass() -> None:

@@ -107,7 +107,7 @@ async def test_a_comment_that_is_refused_is_printed_and_nothing_is_half_posted(
     # Only what says that it wasn't taken is tried again.
     assert tries == (2 if fault.status == 429 or (fault.status == 403) else 1)
     if fault in (HANG, CUT, DRIP):
-        assert "the next run finds it" in line
+        assert "the next run finds and updates it" in line
     elif fault.status != 302:
         assert str(fault.status) in line
 
@@ -163,7 +163,7 @@ async def test_a_closed_ticket_is_left_alone(desk: Desk) -> None:
         # The webhook is old, and the issue was closed meanwhile.
         app.state = "closed"
         done = await desk.annotate("github_issues_opened.json", "--url", DEAD, "--post")
-        assert done.status == 3 and "closed by now" in done.err and done.out == ""
+        assert done.status == 3 and "now closed" in done.err and done.out == ""
         assert app.sent("POST", "PATCH") == []
         done = await desk.annotate("github_issue_closed.json", "--url", DEAD)
         assert done.status == 0 and "is closed" in done.err and "process-down" in done.out
@@ -180,7 +180,7 @@ async def test_a_ticket_that_is_closed_by_now(desk: Desk, service: str) -> None:
         elif isinstance(app, PagerDutyStandIn):
             app.status = "resolved"
         done = await desk.annotate(ticket, "--url", DEAD, "--post")
-    assert done.status == 3 and "by now" in done.err and done.out == ""
+    assert done.status == 3 and "is now" in done.err and done.out == ""
     assert app.sent("POST", "PUT", "PATCH") == []
 
 
@@ -270,19 +270,22 @@ async def test_a_redirect_takes_no_token_along(desk: Desk) -> None:
         desk.serve(app)
         app.faults = {"GET": [Fault(301, "", {"location": f"{other.url}/repos/x/y/issues/1347"})]}
         done = await desk.annotate("github_issue.json", "--url", DEAD, "--post")
-        assert done.status == 3 and f"redirects to {other.url.removeprefix('http://')}, which gets no token" in done.err
+        assert (
+            done.status == 3
+            and f"redirects to {other.url.removeprefix('http://')}, which isn't sent the token" in done.err
+        )
         assert other.seen == []
         # One that stays with the service is what a renamed repository answers with.
         app.faults = {f"GET {PLACE}/issues/1347": [Fault(301, "", {"location": "/user"})]}
         done = await desk.annotate("github_issue.json", "--url", DEAD, "--post")
-        assert done.status == 3 and "Give the ticket as it's called now" in done.err
+        assert done.status == 3 and "Give the ticket's current name" in done.err
 
 
 async def test_nobody_there(desk: Desk) -> None:
     desk.patch.setenv("GITHUB_API_URL", "http://127.0.0.1:1")
     desk.patch.setenv("GITHUB_TOKEN", TOKEN)
     done = await desk.annotate("github_issue.json", "--url", DEAD, "--post")
-    assert done.status == 3 and "isn't reached" in done.err and "refused" in done.err.lower()
+    assert done.status == 3 and "can't be reached" in done.err and "refused" in done.err.lower()
 
 
 async def test_an_account_key_without_a_person_is_told_what_it_lacks(desk: Desk) -> None:

@@ -79,7 +79,7 @@ def test_nulls_in_any_place(name: str) -> None:
             try:
                 assert isinstance(parse_ticket(json.dumps(copy)).symptom, str)
             except UsageError as error:
-                assert "no known form" in str(error)
+                assert "unknown form" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -102,12 +102,12 @@ def test_json_with_a_mark_in_front(tmp_path: Path) -> None:
     [
         ("", "it's empty"),
         (" \n\t\0", "it's empty"),
-        ('{"action": "opened",\n "issue": {', "broken JSON at line 2"),
+        ('{"action": "opened",\n "issue": {', "invalid JSON at line 2"),
         ('{"foo": 1, "bar": 2}', "its keys: foo, bar"),
         ("{}", "its keys: none"),
-        ('[{"a": 1}, {"b": 2}]', "a list of 2"),
+        ('[{"a": 1}, {"b": 2}]', "a JSON list of 2"),
         ("[" * 100_000, ""),
-        ('{"a":' * 100_000, "nests too deep"),
+        ('{"a":' * 100_000, "nested too deeply"),
     ],
 )
 def test_what_cannot_be_read(tmp_path: Path, text: str, said: str) -> None:

@@ -97,7 +97,7 @@ def test_text(tmp_path: Path, text: str, name: str) -> None:
 
 @pytest.mark.parametrize("text", ["nobody can login", "reorders are slow", "orders-eu is slow", "127.0.0.1:16 hangs"])
 def test_text_that_fits_nothing(tmp_path: Path, text: str) -> None:
-    with pytest.raises(TicketError, match="no target of"):
+    with pytest.raises(TicketError, match="no target in"):
         chosen(tmp_path, text)
 
 

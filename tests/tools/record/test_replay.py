@@ -231,7 +231,7 @@ async def test_the_program_serves_and_ends_cleanly(incident: Incident) -> None:
     process.send_signal(signal.SIGTERM)
     out, err = await process.communicate()
     assert (process.returncode, err) == (0, b"")
-    assert "1 had never been recorded and were refused: get 1" in out.decode()
+    assert "1 were not in the recording and were refused: get 1" in out.decode()
 
 
 async def test_wrong_usage_names_the_remedy(incident: Incident) -> None:
