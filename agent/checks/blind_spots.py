@@ -167,3 +167,11 @@ def cant_tell(blind: Sequence[Blind], symptom: str) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def unpasted(tools: Sequence[str], hidden: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """What nobody pasted, in one line, and which causes all of that hides."""
+    hides = list(dict.fromkeys(id for tool in tools for id in hidden[tool]))
+    more = f" and {len(hides) - SHOWN_CAUSES} more" if len(hides) > SHOWN_CAUSES else ""
+    if names := ", ".join(dict.fromkeys(NAMES[tool] for tool in tools if tool in NAMES)):
+        yield f"not pasted: {names}; that hides {', '.join(hides[:SHOWN_CAUSES])}{more}"

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from agent.answer.diagnosis import Cause, Evidence
 from agent.checks.types import Check, Limits
 from agent.evidence.view import Readings, View
+from tools.errors import bug
 from tools.records import Reading, Scalar, Values
 from tools.server.info import COUNTERS
 
@@ -68,12 +69,20 @@ def _commands(given: Values, uptime: float) -> Values:
 
 
 def hints(
-    averages: View, view: View, found: Iterable[Cause], checks: Sequence[Check], limits: Limits
+    averages: Readings | None, view: View, found: Iterable[Cause], checks: Sequence[Check], limits: Limits
 ) -> Iterator[Cause]:
     """What the checks find by averages alone, as hints that cite what was pasted."""
-    known = {cause.id for cause in found}
+    if averages is None:
+        return
+    known, whole = {cause.id for cause in found}, averages.view(str(view.node))
     for check in checks:
-        for one in check(averages, limits):
+        try:
+            results = list(check(whole, limits))
+        except Exception as error:
+            # What was pasted itself was weighed without it.
+            bug(f"the check {check.__name__}, by averages", error)
+            continue
+        for one in results:
             if isinstance(one, Cause) and one.id not in known:
                 yield one.model_copy(update={
                     "probability": round(min(MOST, one.probability * WEIGHT), 3), "why": f"{_BEGIN}{one.why}",

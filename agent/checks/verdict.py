@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from agent.answer.diagnosis import NAMELESS, Cause, Outcome, RuledOut, Verdict
 from agent.answer.taxonomy import CAUSES
 from agent.checks import CHECKS, CONSEQUENCES, NEEDS, Check, Limits
-from agent.checks.blind_spots import NAMES, blind_spots, cant_tell
+from agent.checks.blind_spots import blind_spots, cant_tell, unpasted
 from agent.checks.complaints import complaints, nameless, told
 from agent.checks.host import own_delay
 from agent.checks.known_versions import noted
@@ -82,8 +82,7 @@ def conclude(
             of_node += [_as_reported(found, view) for found in results if isinstance(found, Cause)]
             # What wasn't read speaks against nothing.
             out += [found for found in results if isinstance(found, RuledOut) and found.rests_on_readings]
-        if averages is not None:
-            of_node += hints(averages.view(str(view.node)), view, of_node, checks, limits)
+        of_node += hints(averages, view, of_node, checks, limits)
         ruled_out += out
         settled[view.node] = frozenset(
             (*(one.id for one in out), *(one.id for one in of_node if one.probability >= PRESENT))
@@ -263,20 +262,12 @@ def unknown(views: Sequence[View]) -> list[str]:
 
 
 def _unknown(view: View) -> Iterator[str]:
-    missing: list[str] = []
     for tool, hidden in HIDDEN.items():
         reading = view.last(tool)
-        if reading is not None and reading.unavailable is not None:
-            if reading.unavailable.kind == "not-pasted":
-                missing.append(tool)
-                continue
+        if reading is not None and reading.unavailable is not None and reading.unavailable.kind != "not-pasted":
             of = f"{tool} ({reading.unavailable.kind}: {reading.unavailable.detail})"
             yield f"{of} can't be read; that hides {', '.join(hidden)}"
-    if missing:
-        hides = list(dict.fromkeys(id for tool in missing for id in HIDDEN[tool]))
-        more = f" and {len(hides) - NODES_SHOWN} more" if len(hides) > NODES_SHOWN else ""
-        names = ", ".join(dict.fromkeys(NAMES[tool] for tool in missing if tool in NAMES))
-        yield f"not pasted: {names}; that hides {', '.join(hides[:NODES_SHOWN])}{more}"
+    yield from unpasted([tool for tool in HIDDEN if view.unavailable(tool) == "not-pasted"], HIDDEN)
     refused = (reading := view.last("connect")) and reading.unavailable
     if refused and refused.kind == "untrusted":
         yield refused.detail

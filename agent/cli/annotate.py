@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, get_args
 
 from agent.answer.diagnosis import Diagnosis
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from agent.pastes.incident import Incident
 
 _LIMITS: dict[Form, int] = {"markdown": GitHub.limit, "jira": Jira.limit, "adf": Jira.limit, "text": PagerDuty.limit}
-Look = Callable[[AnnotateInputs, Ticket, Target, "Incident | None"], Awaitable[tuple[int, Diagnosis | None]]]
+Look = Callable[[AnnotateInputs, Ticket, Target], Awaitable[tuple[int, Diagnosis | None]]]
 """What looks at the server that a ticket means: the exit status so far, and the answer if there is one."""
 LEAST_LINES = 3
 """Lines of a ticket in which something may be pasted."""
@@ -67,7 +68,8 @@ async def annotate(inputs: AnnotateInputs, patience: float = PATIENCE, look: Loo
                 raise
             from agent.cli.pasted import look_at_paste
 
-            look, target, why = look_at_paste, target_of(incident), "no server is named: what is pasted in it"
+            look = partial(look_at_paste, incident=incident)
+            target, why = target_of(incident), "no server is named: what is pasted in it"
         _say(f"{target.url} ({why})")
         with hard_stop(POSTS, _stuck(ticket, "nothing was investigated and nothing posted")):
             over = await service.look() if service else None
@@ -75,7 +77,7 @@ async def annotate(inputs: AnnotateInputs, patience: float = PATIENCE, look: Loo
             raise TicketError(f"this {ticket.name} is now {over}; nothing was investigated and nothing posted")
         if ticket.closed:
             _say(f"this {ticket.name} is {ticket.closed}")
-        status, answer = await (look or look_live)(inputs, ticket, target, incident)
+        status, answer = await (look or partial(look_live, incident=incident))(inputs, ticket, target)
         if answer is None:
             return status
         if trouble := own_trouble(answer, own_password=True):

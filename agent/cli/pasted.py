@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from agent.answer.diagnosis import OFFLINE, Diagnosis
 from agent.cli.inputs import AnnotateInputs, TriageInputs
 from agent.cli.investigate import Finish, Print, investigate
-from agent.cli.program import NOTHING
 from agent.investigation.model_settings import ModelSettings
 from agent.investigation.pipeline import Setup
 from agent.investigation.sources import DEADLINE_CHECKS, DEADLINE_MODEL, Options, Sources
@@ -92,11 +91,9 @@ def incident_in(paths: Sequence[str], text: str, symptom: str) -> Incident | Non
 
 
 async def look_at_paste(
-    inputs: AnnotateInputs, ticket: Ticket, target: Target, incident: Incident | None
+    inputs: AnnotateInputs, ticket: Ticket, target: Target, incident: Incident
 ) -> tuple[int, Diagnosis | None]:
     """The answer to what is pasted in a ticket, where no server is named; and its exit status."""
-    if incident is None:
-        return NOTHING, None
     if inputs.record:
         keep(incident, inputs.record)
     answer = await _answered(incident, inputs.model_settings(choose(inputs.model)), inputs.library())
