@@ -158,7 +158,7 @@ async def test_with_a_model_and_resumed(tmp_path: Path) -> None:
             assert "One owner's clients are never used." in shown
             await at.say("who holds them?")
             await at.until("It's the owner o1 with")
-            await at.until("not so: r1 stage=never (it's ping)")
+            await at.until("wrong: r1 stage=never (it's ping)")
             await at.until("checked: 1 of 2 cited values stand in their readings")
             await at.say("think long about it")
             await at.until("Let me think abo")

@@ -12,7 +12,7 @@ FIRST = {
     "client-paused": "CLIENT UNPAUSE",
     "client-paused-all": "Find who sends CLIENT PAUSE",
     "cluster-slots-down-partial": "Bring the failed node back",
-    "cluster-slots-down-unassigned": "Slots belong to nobody",
+    "cluster-slots-down-unassigned": "Slots belong to no node",
     "stream-backlog": "Start more consumers",
     "stream-backlog-abandoned": "Entries of a consumer that is gone",
     "stream-backlog-unacknowledged": "Entries of a consumer that is gone",

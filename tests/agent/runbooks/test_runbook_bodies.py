@@ -71,7 +71,7 @@ def test_a_body_says_what_the_plan_does(cause: str) -> None:
         elif remedy.risk == "risky" and remedy.rollback:
             # Forms of one cause may be taken back in the same way.
             back |= {remedy.rollback} if not remedy.rollback.startswith("None") else set()
-    assert doing.count("back: ") >= len(back)
+    assert doing.count("undo: ") >= len(back)
     verified = " ".join(text for one in notes.remedies for text in (one.verify or "", *one.shown_by))
     named = re.findall(r"`([^`]+)`", checking.split("**Don't**")[0])
     assert [name for name in named if name not in verified and not is_read(name)] == []
