@@ -22,7 +22,8 @@ FLOORS: Mapping[str, Sequence[Sequence[str]]] = {
         ("answer",),
     ),
     "tools": (
-        ("gate", "record", "paste"),
+        ("paste",),
+        ("gate", "record"),
         ("server",),
         ("settings",),
         ("host", "past"),
