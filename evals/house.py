@@ -22,8 +22,8 @@ FLOORS: Mapping[str, Sequence[Sequence[str]]] = {
         ("answer",),
     ),
     "tools": (
-        ("paste",),
-        ("gate", "record"),
+        ("gate", "paste"),
+        ("record",),
         ("server",),
         ("settings",),
         ("host", "past"),
