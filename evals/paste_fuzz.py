@@ -59,7 +59,7 @@ def _thinned(lines: list[str], chance: random.Random) -> list[str]:
 
 
 def _flipped(lines: list[str], chance: random.Random) -> list[str]:
-    letters = list("\n".join(lines))
+    letters = list("\n".join(lines)) or [" "]
     for _ in range(chance.randint(1, 30)):
         letters[chance.randrange(len(letters))] = chr(chance.randrange(32, 127))
     return "".join(letters).split("\n")

@@ -83,6 +83,9 @@ def _slowlog(lines: Lines, at: int, above: Prompt | None) -> Found | None:
         if not words:
             cut = True
             break
+        if not rest and len(words) > 2 and words[-2:] == ["", ""]:
+            # The server's own client has neither an address nor a name.
+            words, rest = words[:-2], ["", ""]
         cut |= not rest
         rows.append([*head, words, *rest])
         while lines[at].blank and not lines[at].fence and at < len(lines) and _begins_entry(lines, at + 1):

@@ -98,10 +98,9 @@ def test_members_never_leave_the_archive(tmp_path: Path) -> None:
 def test_links_pipes_and_what_isnt_there(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/etc/passwd")
     os.mkfifo(tmp_path / "pipe")
-    assert [one.refused for one in gather([tmp_path])] == [
-        "a link, which isn't followed",
-        "it's a pipe, not a regular file",
-    ] or [one.text for one in gather([tmp_path])] == ["", ""]
+    assert [(one.source.rpartition("/")[2], one.refused) for one in gather([tmp_path])] == [
+        ("link", "a link, which isn't followed"), ("pipe", "it's a pipe, not a regular file"),
+    ]  # fmt: skip
     for path in (tmp_path / "gone", tmp_path / "pipe"):
         with pytest.raises(ToolError):
             list(gather([path]))

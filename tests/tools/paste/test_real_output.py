@@ -24,7 +24,8 @@ NUMBERED_ONLY = {"ROLE": ("ROLE",), "LATENCY HISTORY command": ("LATENCY", "HIST
 @pytest.fixture
 async def busy(kind: ServerKind) -> AsyncIterator[Server]:
     config = {"slowlog-log-slower-than": "0", "latency-monitor-threshold": "1"}
-    async with await start(kind, config=config) as server:
+    server = await start(kind, config=config)
+    try:
         loop = "for i = 1, 3000000 do end return 1"
         for command in (
             ["EVAL", loop, "0"],
@@ -34,6 +35,8 @@ async def busy(kind: ServerKind) -> AsyncIterator[Server]:
         ):
             cli(server, *command)
         yield server
+    finally:
+        await server.stop()
 
 
 def cli(server: Server, *words: str) -> str:
@@ -74,4 +77,4 @@ async def test_its_modes_and_its_log_are_recognised(busy: Server) -> None:
     assert only(cli(busy, "--bigkeys")).values is not None
     assert only(cli(busy, "--memkeys")).form == "bigkeys"
     assert only(cli(busy, "--latency", "--raw")).form == "latency-cli"
-    assert only(busy.log()).form == "server-log"
+    assert only(busy.log.read_text(encoding="utf-8")).form == "server-log"

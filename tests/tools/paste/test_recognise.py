@@ -169,6 +169,8 @@ def test_raw_output_is_read_as_far_as_its_values_show_their_place() -> None:
     assert [row[3:] for row in slowlog.reply] == [
         [["KEYS", "(redacted)"], "10.1.2.3:51234", ""], [["HGETALL", "big"], "10.1.2.3:51234", "app"],
     ]  # fmt: skip
+    own = only("1\n1769824507\n9\nCONFIG\nGET\n\n\n0\n1769824506\n10\nCONFIG\nGET\n\n")
+    assert not own.cut and [row[3:] for row in own.reply] == [[["CONFIG", "GET"], "", ""]] * 2
     lost = only("requirepass\nmaxmemory\n100\nmasterauth\nmaxclients\n10\nmaxmemory-policy\nnoeviction\n")
     assert dict(zip(lost.reply[::2], lost.reply[1::2], strict=True))["maxmemory-policy"] == "noeviction"
     sentinel = only("name\nmymaster\nip\n10.0.0.1\nport\n6379\nnum-slaves\n2\nquorum\n2\n")
