@@ -78,6 +78,10 @@ UNRECORDED: Mapping[str, tuple[str, ...]] = {
     "replication": _SYNC_UNDER_WAY,
     "commandstats": ("*.module",),
     "clients": ("threaded", "threaded_cmd"),
+    "process": (
+        *("oom_killed", "pod", "container", "namespace", "ready", "status", "restart_count", "image", "event.*.count"),
+        *(f"{of}{what}" for of in ("state", "last_state") for what in ("", ".reason", ".exit_code", ".finished")),
+    ),
     "one_client": (
         *("name", "addr", "laddr", "user", "cmd", "flags", "db", "age", "idle", "omem", "qbuf", "tot-mem"),
         *("*.delta", "*.before"),

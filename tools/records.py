@@ -11,7 +11,7 @@ Values = dict[str, Scalar]
 Kind = Literal[
     "timeout", "refused", "reset", "dns", "tls", "noauth", "wrongpass", "denied", "unknown-command", "maxclients",
     "protected", "busy", "loading", "misconf", "restarted", "not-recorded", "not-local", "malformed",
-    "untrusted",
+    "untrusted", "not-pasted",
 ]  # fmt: skip
 KINDS: tuple[str, ...] = get_args(Kind)
 

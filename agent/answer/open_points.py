@@ -5,6 +5,9 @@ from tools.records import Kind, Record, Scalar
 CANT_TELL = "Can't tell"
 """How the line of `unknown` begins that names what wasn't looked at, where that is why no answer is given."""
 
+PASTED_THEN = "The paste shows"
+"""How the line of `unknown` begins that tells of a fault in a paste which the server doesn't show now."""
+
 
 class Evidence(Record):
     """One cited value."""
@@ -44,6 +47,49 @@ class Blind(Record):
     """Why it wasn't read; null where there was no time or no budget left for it."""
     nodes: tuple[str, ...]
     """Where."""
+
+
+class Pasted(Record):
+    """What a person pasted in place of a server: it's as old as it is, and nobody knows what was left out."""
+
+    what: tuple[str, ...]
+    """Its pieces, such as INFO and SLOWLOG."""
+    node: str | None
+    """The server's address; null where it wasn't pasted."""
+    at: str | None
+    """When it was, as far as it tells: ISO 8601, UTC."""
+    samples: int
+    """How often INFO was pasted of one life of the server: with two there are rates, with one averages of its life."""
+    seconds: float | None = None
+    """Between the first and the last of them."""
+    unrecognised: tuple[str, ...] = ()
+    """What is in it and wasn't understood: where, and how it begins."""
+    others: tuple[str, ...] = ()
+    """Servers that are in it as well, and weren't looked at."""
+    ask_for: tuple[str, ...] = ()
+    """Lines for a shell whose output is missing most, the decisive one first."""
+
+    @property
+    def told(self) -> str:
+        """Where the answer comes from, in a sentence."""
+        whose = self.node or "a server whose address isn't in it"
+        twice = f", twice within {self.seconds:,.0f} s" if self.samples > 1 and self.seconds else ""
+        of = f"{', '.join(self.what)} of {whose}" if self.what else "nothing that was recognised"
+        when = f" at {self.at[11:16]} UTC on {self.at[:10]}" if self.at else ", nobody knows of when"
+        return f"From a paste: {of}{when}{twice}; not a live look."
+
+
+class Then(Record):
+    """What a paste showed of the time before somebody looked at the server itself."""
+
+    told: str
+    """Where it's from, in a sentence."""
+    causes: tuple[str, ...]
+    """Ids of the causes that the paste shows."""
+    meaning: str
+    """The first of them in plain words; empty where there is none."""
+    changed: tuple[str, ...]
+    """What differs decisively, each as `then ..., now ...`."""
 
 
 class Benign(Record):

@@ -20,6 +20,7 @@ NAMES: Mapping[str, str] = {
     "config_get": "CONFIG GET", "config_drift": "CONFIG GET and the configuration file", "access": "ACL LOG",
     "streams": "XINFO", "cluster": "CLUSTER NODES", "sentinel": "SENTINEL", "process": "the server's process",
     "sockets": "the machine's sockets", "machine": "the machine", "log": "the server's log",
+    "latency_sample": "the latency of PINGs", "disk": "the disk", "kernel_log": "the kernel's log",
     "idle_probe": "an idle connection", "topology": "the deployment's other nodes",
 }  # fmt: skip
 """What a person calls the readings."""
@@ -28,7 +29,8 @@ WHY: Mapping[Kind | None, str] = {
     "timeout": "not answered in time", "malformed": "answered in an unknown format", "not-recorded": "not recorded",
     "untrusted": "not asked, because the password may not be sent "
         "there", "noauth": "refused, because the client wasn't logged in",
-    "wrongpass": "refused because of a wrong password", None: "not read within the time and budget given",
+    "wrongpass": "refused because of a wrong password", "not-pasted": "not pasted",
+    None: "not read within the time and budget given",
 }  # fmt: skip
 EXPECTED = ("slowlog", "clients", "config_get")
 """Readings that every node looked at in depth has, so that a missing one wasn't reached in time."""
@@ -165,3 +167,11 @@ def cant_tell(blind: Sequence[Blind], symptom: str) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def unpasted(tools: Sequence[str], hidden: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """What nobody pasted, in one line, and which causes all of that hides."""
+    hides = list(dict.fromkeys(id for tool in tools for id in hidden[tool]))
+    more = f" and {len(hides) - SHOWN_CAUSES} more" if len(hides) > SHOWN_CAUSES else ""
+    if names := ", ".join(dict.fromkeys(NAMES[tool] for tool in tools if tool in NAMES)):
+        yield f"not pasted: {names}; that hides {', '.join(hides[:SHOWN_CAUSES])}{more}"

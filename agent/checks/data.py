@@ -1,8 +1,7 @@
 """Data that isn't there: what took it, whether it stands in another database, and queues that are evicted."""
 
-import re
-
 from agent.checks.counted import times
+from agent.checks.databases import missing, right_database, wrong_database
 from agent.checks.errors import who
 from agent.checks.exposure import exposed
 from agent.checks.limits_reached import hardly_written
@@ -25,18 +24,9 @@ UNSAID = 0.45
 _MIB = 1 << 20
 
 
-def _missing(view: View, limits: Limits) -> bool | None:
-    """Whether most lookups miss; None where too few are made to tell."""
-    hits, ratio = view.number("keyspace", "keyspace_hits.delta"), view.number("keyspace", "hit_ratio")
-    misses = view.number("keyspace", "keyspace_misses.delta") or 0
-    if hits is None or ratio is None or hits + misses < limits["data_lookups"]:
-        return None
-    return ratio <= limits["data_hit_ratio"]
-
-
 def _emptied(view: View, limits: Limits) -> bool:
     """Whether much less is here than there was: no key, a peak far above, or lookups that miss."""
-    return view.number("keyspace", "keys") == 0 or bool(_missing(view, limits)) or _shrunk(view)
+    return view.number("keyspace", "keys") == 0 or bool(missing(view, limits)) or _shrunk(view)
 
 
 def _shrunk(view: View) -> bool:
@@ -119,7 +109,7 @@ def data_gone(view: View, limits: Limits) -> Found:
     if view.text("info", "role") == "slave" and _synced_empty(view, limits):
         why = f"Synced from an empty primary: this replica copied it and now has {keys:.0f} keys. {others}"
         yield view.cause("data-gone", 0.85, why, *cited, *_SYNCED)
-    elif _began_empty(view, limits) and not (removed and _missing(view, limits)):
+    elif _began_empty(view, limits) and not (removed and missing(view, limits)):
         # Where no log tells, a server that holds keys may as well be new.
         likely = 0.93 if lived else 0.3 if new else 0.75 if emptied and not keys else 0.45
         why = f"Restarted empty: it started {up:.0f} s ago, keeps neither snapshots nor an append-only file, and loaded"
@@ -128,12 +118,12 @@ def data_gone(view: View, limits: Limits) -> Found:
                 ("log", "started_age"), ("log", "previous_end"), ("disk", "rdb_bytes"),
                 ("info", "connected_slaves"))  # fmt: skip
         yield view.cause("data-gone", likely, why, ("info", "uptime_in_seconds"), *more, *cited)
-    elif evicted and _missing(view, limits) and evicted >= limits["data_removed_share"] * (keys + evicted):
+    elif evicted and missing(view, limits) and evicted >= limits["data_removed_share"] * (keys + evicted):
         policy = view.text("memory", "maxmemory_policy")
         why = f"Evicted: {evicted:.0f} keys have been removed since startup to make room ({policy}). {others}"
         likely = 0.85 if hardly_written(view) else 0.7
         yield view.cause("data-gone", likely, why, ("keyspace", "evicted_keys"), ("memory", "maxmemory_policy"), *cited)
-    elif expired and emptied and _missing(view, limits) and expired >= _NEARLY_ALL * max(keys, 1):
+    elif expired and emptied and missing(view, limits) and expired >= _NEARLY_ALL * max(keys, 1):
         why = (
             f"Expired: the time to live of {expired:.0f} keys has ended since startup; {keys:.0f} keys remain. {others}"
         )
@@ -144,7 +134,7 @@ def _unsaid(view: View, limits: Limits, flushed: float, lived: bool, others: str
     """Data that is gone and that nobody speaks of: clients look it up in vain, and it's known what took it."""
     synced = view.text("info", "role") == "slave" and _synced_empty(view, limits)
     restarted = lived and _began_empty(view, limits)
-    if not (_missing(view, limits) and (restarted or (_shrunk(view) and (synced or flushed)))):
+    if not (missing(view, limits) and (restarted or (_shrunk(view) and (synced or flushed)))):
         return
     up = view.number("info", "uptime_in_seconds") or 0
     why = (
@@ -190,49 +180,6 @@ def _others(view: View, flushed: float, evicted: float | None, expired: float | 
     return f"Counters since startup: {', '.join(parts)}."
 
 
-def _databases(view: View) -> dict[int, float]:
-    """Keys by database, of those that have any."""
-    return {
-        int(match[1]): view.number("keyspace", field) or 0
-        for field in view.fields("keyspace") if (match := re.fullmatch(r"db(\d{1,9})\.keys", field))
-    }  # fmt: skip
-
-
-def wrong_database(view: View, limits: Limits) -> Found:
-    """Lookups miss in a database without keys, while the keys stand in another that nobody who reads has selected."""
-    held = _databases(view)
-    selected = {
-        int(match[1]): view.number("clients", f"db{match[1]}.readers") or 0
-        for field in view.fields("clients") if (match := re.fullmatch(r"db(\d{1,9})\.clients", field))
-    }  # fmt: skip
-    misses = view.number("keyspace", "keyspace_misses.delta") or 0
-    if not held or not selected or (view.number("clients", "share_seen") or 0) < 1:
-        return
-    if len(held) < (view.number("keyspace", "databases") or 0):
-        # Of many databases only the largest are shown: one that isn't may well hold keys.
-        return
-    full = max(held, key=held.__getitem__)
-    here = [db for db, readers in selected.items() if db != full and readers and not held.get(db)]
-    if not here or held[full] < limits["database_keys"]:
-        return
-    db = max(here, key=selected.__getitem__)
-    name, address = view.text("clients", f"db{db}.name"), view.text("clients", f"db{db}.address")
-    by = f"{name} at {address}" if name else address
-    cited = (
-        ("clients", f"db{db}.readers"), ("clients", f"db{db}.name"), ("clients", f"db{db}.address"),
-        ("keyspace", f"db{full}.keys"), ("clients", f"db{full}.readers"), ("keyspace", "keyspace_misses.delta"),
-        ("keyspace", "hit_ratio"),
-    )  # fmt: skip
-    why = f"{by} reads in database {db}, which has no keys; {held[full]:.0f} keys are in database {full}"
-    why += ", which no reading client has selected." if not selected.get(full) else ", where other clients read."
-    said = mention(GONE, view.symptom) is not None
-    enough = misses >= limits["data_lookups"] and bool(_missing(view, limits))
-    if enough and not selected.get(full):
-        yield view.cause("wrong-database", 0.95 if said else 0.85, why, *cited)
-    elif misses >= limits["data_lookups"]:
-        yield view.cause("wrong-database", 0.75 if said else 0.45, why, *cited)
-
-
 def queue_evicted(view: View, limits: Limits) -> Found:
     """Any key may be evicted, keys are, and work is taken out of queues here: jobs are evicted with the rest."""
     policy, evicted = view.text("memory", "maxmemory_policy"), view.number("keyspace", "evicted_keys")
@@ -275,12 +222,6 @@ def flushed_by(view: View) -> tuple[str, ...]:
 def flush_rights(view: View) -> tuple[str, ...]:
     """The ACL rule's user, where data was flushed and the door isn't open to all."""
     return ("the applications' users",) if _flushes(view) and not exposed(view) else ()
-
-
-def right_database(view: View) -> tuple[str, ...]:
-    """The database with most keys."""
-    held = _databases(view)
-    return (str(max(held, key=held.__getitem__)),) if held else ()
 
 
 FAMILY = Family(

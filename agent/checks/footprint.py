@@ -1,5 +1,6 @@
 """The process' own memory: fragmentation, what a peak left, swap, and the kernel's killing."""
 
+from agent.answer.diagnosis import Cause
 from agent.checks.types import Family, Found, Limits
 from agent.checks.words import MEMORY
 from agent.evidence.report_words import mention
@@ -85,6 +86,9 @@ def oom_killed(view: View, limits: Limits) -> Found:
         ("kernel_log", "oom_kill.in_cgroup"), ("process", "cgroup_oom_kills"), ("process", "cgroup_memory_limit"),
         ("process", "listening"), ("machine", "oom_kill"),
     )  # fmt: skip
+    if (killed := _by_kubernetes(view)) is not None:
+        yield killed
+        return
     if view.is_sentinel:
         # What the kernel killed on this machine is a data node as a rule.
         return
@@ -116,6 +120,23 @@ def oom_killed(view: View, limits: Limits) -> Found:
     yield from _restarted(view, limits, age, kills, cited)
 
 
+def _by_kubernetes(view: View) -> Cause | None:
+    """What Kubernetes says of its container's end, where that is known."""
+    cited: tuple[Cited, ...] = (
+        ("process", "oom_killed"), ("process", "last_state.reason"), ("process", "last_state.exit_code"),
+        ("process", "cgroup_memory_limit"), ("process", "restart_count"),
+    )  # fmt: skip
+    if view.get("process", "oom_killed") is True:
+        why = "Kubernetes says that the server's container was killed because it reached its memory limit (OOMKilled)."
+        return view.cause("oom-killed", 0.92, why, *cited)
+    if view.number("process", "last_state.exit_code") == KILLED and not view.number("process", "event.Killing.count"):
+        why = "The server's container ended with status 137: it was killed from outside, often for its memory."
+        return view.cause("oom-killed", 0.4, why, *cited[1:])
+    return None
+
+
+KILLED = 137
+"""The status of a container that was ended by SIGKILL."""
 SINCE: Cited = "kernel_log", "reaches_back"
 NO_KILL = (
     "The server's log just stops, but the kernel's log, which goes back "

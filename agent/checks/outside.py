@@ -1,10 +1,11 @@
 """Positive evidence that the fault lies outside Redis: an absence of findings is none."""
 
 from agent.checks import busy
-from agent.checks.connectivity import rejected, vouched, wrong_port
+from agent.checks.connectivity import rejected, vouched
 from agent.checks.host import own_delay
 from agent.checks.types import Family, Found, Limits
 from agent.checks.words import SLOW
+from agent.checks.wrong_port import wrong_port
 from agent.evidence.report_words import mention
 from agent.evidence.view import View
 

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
+from agent.checks.freeing import frees
 from agent.checks.senders import sender
 from agent.checks.slow_remedies import QUICK, SCRIPTS, WHOLE, Work, monitor_of, remedy_of, unpatterned, unwanted_of
 from agent.checks.types import Found, Limits, Placeholder
@@ -12,8 +13,6 @@ from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 from tools.patterns import deferred
 
-DELETES = frozenset(("DEL", "UNLINK", "EXPIRE", "PEXPIRE", "FLUSHDB", "FLUSHALL"))
-"""Commands whose time goes into freeing what they delete."""
 NOT_WORK = frozenset(
     ("INFO", "CLIENT", "CONFIG", "SLOWLOG", "COMMANDLOG", "PING", "AUTH", "SUBSCRIBE", "REPLCONF", "EXEC", "BGSAVE",
      "BGREWRITEAOF", "PSYNC", "SYNC")
@@ -42,14 +41,6 @@ NAMED = deferred(
     re.IGNORECASE,
 )
 """Words for what a module's commands are used for."""
-
-
-def frees(view: View, command: str) -> bool:
-    """Whether a command's time goes into freeing: RENAME has no other work than to free what it overwrites.
-
-    From 8.0 on Valkey does that in another thread by default, so what holds its RENAME up is something else.
-    """
-    return command in DELETES or (command == "RENAME" and not view.text("info", "valkey_version"))
 
 
 def in_threads(view: View, low: str) -> bool:

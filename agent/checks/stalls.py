@@ -4,7 +4,8 @@ from agent.checks.backlog import stream_backlog
 from agent.checks.counted import times
 from agent.checks.crowd import all_seen
 from agent.checks.field_expiry import fields_expire, mostly_fields
-from agent.checks.slow_commands import DELETES, THRESHOLDS, frees
+from agent.checks.freeing import DELETES, frees
+from agent.checks.slow_commands import THRESHOLDS
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.evidence.view import Cited, View
 

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from agent.answer.diagnosis import NAMELESS, Cause, Outcome, RuledOut, Verdict
 from agent.answer.taxonomy import CAUSES
 from agent.checks import CHECKS, CONSEQUENCES, NEEDS, Check, Limits
-from agent.checks.blind_spots import blind_spots, cant_tell
+from agent.checks.blind_spots import blind_spots, cant_tell, unpasted
 from agent.checks.complaints import complaints, nameless, told
 from agent.checks.host import own_delay
 from agent.checks.known_versions import noted
+from agent.checks.lifetime import hints, of_the_whole_life
 from agent.checks.strangers import lowered, strangers
 from agent.checks.watchers import unheard
 from agent.evidence.view import PASTED, Readings, View
@@ -67,6 +68,7 @@ def conclude(
     ruled_out: list[RuledOut] = []
     settled: dict[str | None, frozenset[str]] = {}
     bugs: list[str] = []
+    averages = of_the_whole_life(known)
     for view in views:
         of_node: list[Cause] = []
         out: list[RuledOut] = []
@@ -80,6 +82,7 @@ def conclude(
             of_node += [_as_reported(found, view) for found in results if isinstance(found, Cause)]
             # What wasn't read speaks against nothing.
             out += [found for found in results if isinstance(found, RuledOut) and found.rests_on_readings]
+        of_node += hints(averages, view, of_node, checks, limits)
         ruled_out += out
         settled[view.node] = frozenset(
             (*(one.id for one in out), *(one.id for one in of_node if one.probability >= PRESENT))
@@ -261,9 +264,10 @@ def unknown(views: Sequence[View]) -> list[str]:
 def _unknown(view: View) -> Iterator[str]:
     for tool, hidden in HIDDEN.items():
         reading = view.last(tool)
-        if reading is not None and reading.unavailable is not None:
+        if reading is not None and reading.unavailable is not None and reading.unavailable.kind != "not-pasted":
             of = f"{tool} ({reading.unavailable.kind}: {reading.unavailable.detail})"
             yield f"{of} can't be read; that hides {', '.join(hidden)}"
+    yield from unpasted([tool for tool in HIDDEN if view.unavailable(tool) == "not-pasted"], HIDDEN)
     refused = (reading := view.last("connect")) and reading.unavailable
     if refused and refused.kind == "untrusted":
         yield refused.detail

@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import get_args
+from functools import partial
+from typing import TYPE_CHECKING, get_args
 
 from agent.answer.diagnosis import Diagnosis
 from agent.cli.hard_stop import PASSED, HardStop, hard_stop
@@ -33,9 +34,14 @@ from tools.settings.file import load_settings
 from tools.settings.tables import Settings
 from tools.text import one_line, printable
 
+if TYPE_CHECKING:
+    from agent.pastes.incident import Incident
+
 _LIMITS: dict[Form, int] = {"markdown": GitHub.limit, "jira": Jira.limit, "adf": Jira.limit, "text": PagerDuty.limit}
 Look = Callable[[AnnotateInputs, Ticket, Target], Awaitable[tuple[int, Diagnosis | None]]]
 """What looks at the server that a ticket means: the exit status so far, and the answer if there is one."""
+LEAST_LINES = 3
+"""Lines of a ticket in which something may be pasted."""
 POSTS = 90.0
 """Seconds for what a ticket's service and the webhooks are asked, before and after the investigation each."""
 
@@ -54,7 +60,16 @@ async def annotate(inputs: AnnotateInputs, patience: float = PATIENCE, look: Loo
         raise TicketError(f"this {ticket.name} is {ticket.closed}; nothing was investigated and nothing posted")
     service = service_of(ticket, known, patience) if inputs.post else None
     try:
-        target, why = meant_target(inputs, ticket, known)
+        incident = pasted_in(inputs, ticket)
+        try:
+            target, why = meant_target(inputs, ticket, known)
+        except (UsageError, TicketError):
+            if incident is None:
+                raise
+            from agent.cli.pasted import look_at_paste
+
+            look = partial(look_at_paste, incident=incident)
+            target, why = target_of(incident), "no server is named: what is pasted in it"
         _say(f"{target.url} ({why})")
         with hard_stop(POSTS, _stuck(ticket, "nothing was investigated and nothing posted")):
             over = await service.look() if service else None
@@ -62,7 +77,7 @@ async def annotate(inputs: AnnotateInputs, patience: float = PATIENCE, look: Loo
             raise TicketError(f"this {ticket.name} is now {over}; nothing was investigated and nothing posted")
         if ticket.closed:
             _say(f"this {ticket.name} is {ticket.closed}")
-        status, answer = await (look or look_live)(inputs, ticket, target)
+        status, answer = await (look or partial(look_live, incident=incident))(inputs, ticket, target)
         if answer is None:
             return status
         if trouble := own_trouble(answer, own_password=True):
@@ -78,8 +93,30 @@ async def annotate(inputs: AnnotateInputs, patience: float = PATIENCE, look: Loo
             await service.close()
 
 
-async def look_live(inputs: AnnotateInputs, ticket: Ticket, target: Target) -> tuple[int, Diagnosis | None]:
-    """Investigate; the exit status so far, and the answer if there is one."""
+def pasted_in(inputs: AnnotateInputs, ticket: Ticket) -> "Incident | None":
+    """What is pasted into a ticket or beside it; null where nothing of a server is recognised. Raises `UsageError`."""
+    if not inputs.paste and f"{ticket.title}\n{ticket.text}".count("\n") < LEAST_LINES:
+        return None
+    # It brings the replaying of recordings along.
+    from agent.cli.pasted import incident_in
+
+    return incident_in(inputs.paste, f"{ticket.title}\n{ticket.text}", ticket.symptom)
+
+
+def target_of(incident: "Incident") -> Target:
+    """Where a paste is from."""
+    from agent.recordings.replay import recorded_target
+
+    return recorded_target(incident.tape)
+
+
+async def look_live(
+    inputs: AnnotateInputs, ticket: Ticket, target: Target, incident: "Incident | None" = None
+) -> tuple[int, Diagnosis | None]:
+    """Investigate; the exit status so far, and the answer if there is one.
+
+    What was pasted is told beside it, or is the answer where the server can't be reached.
+    """
     answers: list[Diagnosis] = []
 
     async def finish(incident: Investigation, forbidden: ForbiddenLog, stop: HardStop) -> int:
@@ -95,8 +132,16 @@ async def look_live(inputs: AnnotateInputs, ticket: Ticket, target: Target) -> t
         inputs = inputs.model_copy(update={"at": _past(ticket)})
     clock = SystemClock()
     setup = await with_machine(inputs.setup(target, ticket.symptom, clock), inputs)
+    if incident is not None:
+        from agent.cli.pasted import with_incident
+
+        setup = await with_incident(setup, incident)
     show = inputs.show_prompt
     status = await investigate(setup, clock, finish, print_, status=inputs.status, prompt_only=show)
+    then = setup.sources.then
+    if then is not None and answers and not any(one.tool == "info" and one.values for one in answers[0].readings):
+        _say(f"{target.url} wasn't reached: what is pasted is the answer")
+        return inputs.status(then), then
     return status, answers[0] if answers else None
 
 

@@ -120,6 +120,8 @@ def common(
     hint = "exit with 0 if the server is healthy, 10 if a fault was found, 11 if it can't be decided"
     add("--exit-code", action="store_true", help=hint)
     investigating(parser)
+    hint = "INFO, SLOWLOG GET, CLIENT LIST, a log ... as copied, a folder or an archive of them, instead of a server"
+    parser.section("what is looked at").add_argument("--paste", action="append", metavar="FILE|-", help=hint)
     add(
         "--notify",
         action="append",

@@ -77,6 +77,8 @@ class ServerInputs(ConnectionInputs):
     """Its URL, its host:port, or its name in rediagnose.toml."""
     target_name: str | None = None
     """Its name in rediagnose.toml."""
+    paste: tuple[str, ...] = ()
+    """Files, folders, archives or - for stdin, with what a person copied from it."""
 
     def named(self, words: Sequence[str] = ()) -> Target | None:
         """The server that an option or one of the positional `words` names; null where none does.
@@ -139,6 +141,17 @@ class Positionals(ServerInputs):
             )
         symptom = hide_secrets(symptoms[0]) if symptoms else ""
         return self.server(places, symptom), symptom
+
+    def names_server(self) -> bool:
+        """Whether the arguments name a server; the environment doesn't count."""
+        return self.url is not None or self.target_name is not None or any(map(_is_place, self.what))
+
+    def symptom(self) -> str:
+        """The symptom, where no server is named. Raises `UsageError` for a second one."""
+        if len(self.what) > 1:
+            extra = hide_secrets(self.what[-1])
+            raise UsageError(f"{extra!r} is a second symptom; put a symptom of several words in quotes")
+        return hide_secrets(self.what[0]) if self.what else ""
 
 
 def _is_place(word: str) -> bool:

@@ -1,15 +1,27 @@
 """What an answer says beside its causes: a summary, the servers' complaints, what wasn't seen, and what is no fault."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from agent.answer.diagnosis import NAMELESS, Cause, Diagnosis, Verdict
-from agent.answer.open_points import CANT_TELL, Blind, Complained
+from agent.answer.diagnosis import NAMELESS, Cause, Diagnosis, Step, Verdict
+from agent.answer.open_points import CANT_TELL, Blind, Complained, Pasted
 from agent.checks.benign import benign
 from agent.evidence.view import View
+from agent.investigation.sources import Sources
 from agent.report.meanings import MEANINGS
 
 HINTED = 0.3
 """Probability from which a finding is worth a word where no cause is named."""
+HOSTLESS = ".invalid"
+"""How the host ends that stands for an address which isn't in a paste (RFC 6761): no line for a shell has it."""
+ALWAYS = ("slowlog", "clients", "latency_events")
+"""Readings that are asked for whatever they hide: they tell of more than a symptom's look-alikes."""
+COMMANDS = {
+    "info": "INFO everything", "slowlog": "--no-raw SLOWLOG GET 128", "clients": "CLIENT LIST",
+    "latency_events": "--no-raw LATENCY LATEST", "config_get": "--no-raw CONFIG GET timeout",
+    "access": "--no-raw ACL LOG", "cluster": "CLUSTER NODES", "sentinel": "--no-raw SENTINEL MASTERS",
+}  # fmt: skip
+"""What prints each of them."""
+LINES_MOST = 3
 
 
 def closed(answer: Diagnosis, checked: Verdict, views: Sequence[View], said: str = "") -> Diagnosis:
@@ -65,3 +77,45 @@ def summary(answer: Diagnosis) -> str:
     # What is wrong now is more than what happened then.
     told = f"{lack} {past}" if lack.startswith(NAMELESS) else f"{past} {lack}"
     return f"{told}{speaks}".strip()
+
+
+def with_paste(answer: Diagnosis, sources: Sources) -> Diagnosis:
+    """The answer with what was pasted, and lines that print what hides most of the causes that would fit."""
+    if sources.then is not None:
+        from agent.investigation.then import with_then
+
+        return with_then(answer, sources.then)
+    if (pasted := sources.pasted) is None:
+        return answer
+    lines = tuple(dict.fromkeys(_lines(answer, pasted)))[:LINES_MOST]
+    if pasted.node is None:
+        # There is no such host: who reads it would look for one.
+        unplaced = {name: tuple(one.model_copy(update={"where": None}) for one in getattr(answer, name))
+                    for name in ("causes", "findings")}  # fmt: skip
+        answer = answer.model_copy(update=unplaced)
+    return answer.model_copy(update={
+        "pasted": pasted.model_copy(update={"ask_for": lines}), "plan": tuple(map(_by_hand, answer.plan)),
+    })  # fmt: skip
+
+
+def _by_hand(step: Step) -> Step:
+    """A step that a person carries out elsewhere; no line of it leads to a host that doesn't exist."""
+    paste, shown_by = (tuple(one for one in lines if HOSTLESS not in one) for lines in (step.paste, step.shown_by))
+    return step.model_copy(update={
+        "kind": "outside", "needs_approval": False, "paste": paste, "shown_by": shown_by,
+        "node": None if HOSTLESS in (step.node or "") else step.node,
+    })  # fmt: skip
+
+
+def _lines(answer: Diagnosis, pasted: Pasted) -> Iterator[str]:
+    host, _, port = (pasted.node or "").rpartition(":")
+    cli = f"redis-cli -h {host.strip('[]')} -p {port}" if host and port.isdecimal() else "redis-cli"
+    if "INFO" not in pasted.what:
+        yield f"{cli} {COMMANDS['info']}"
+    missing = {one.reading: len(one.hides) for one in answer.blind if one.kind == "not-pasted"}
+    seen = {one.tool for one in answer.readings if not (one.unavailable and one.unavailable.kind == "not-pasted")}
+    first = sorted((tool for tool in COMMANDS if tool in missing), key=lambda tool: -missing[tool])
+    yield from (f"{cli} {COMMANDS[tool]}" for tool in (*first, *(tool for tool in ALWAYS if tool not in seen)))
+    if pasted.samples == 1:
+        # Only growth tells what goes on now.
+        yield f"{cli} {COMMANDS['info']}"

@@ -9,7 +9,7 @@ from agent.answer.events import Answered, ChecksMade, Emit, ProposalForbidden, S
 from agent.checks.past_failover import past_failover
 from agent.checks.verdict import at_least, conclude
 from agent.evidence.view import PASTED, Readings, View
-from agent.investigation.closing import closed
+from agent.investigation.closing import closed, with_paste
 from agent.investigation.equipment import Equipment
 from agent.investigation.extent import only_glanced, without_the_well
 from agent.investigation.look import Look
@@ -248,7 +248,7 @@ class Investigation:
             model=self.use, seconds=round(self.clock.monotonic() - self.began, 3), interrupted=interrupted,
             evidence=verdict.evidence, dropped=tuple(self.planned.dropped),
         )  # fmt: skip
-        diagnosis = self._closed(diagnosis, verdict.summary)
+        diagnosis = with_paste(self._closed(diagnosis, verdict.summary), self.equipment.sources)
         diagnosis = diagnosis if self.options.all_readings else without_the_well(diagnosis, self.node.name)
         self.emit(Answered(diagnosis=diagnosis))
         return diagnosis

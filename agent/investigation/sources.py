@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from tools.records import BudgetLimits, Record
 
 if TYPE_CHECKING:
+    from agent.answer.diagnosis import Diagnosis
+    from agent.answer.open_points import Pasted
+
     # Most investigations have none of them.
     from agent.investigation.baseline import Baseline
     from tools.host.local import Facts
@@ -33,6 +36,10 @@ class Sources:
     """A good day to compare with; null for none."""
     events: bool = True
     """Whether the investigation's own events are written down too."""
+    pasted: "Pasted | None" = None
+    """What was pasted, where that is what `replay` has; else null."""
+    then: "Diagnosis | None" = None
+    """The answer to what was pasted beside the servers; null where nothing was."""
     replay: "Replay | None" = None
     """A recording in the place of the servers and their machines; null for the real ones."""
 

@@ -115,6 +115,10 @@ class NodeSurvey:
 
     async def reach(self) -> bool:
         """Connect, whatever it takes; whether the server can be asked more. A failure calls for a look at the host."""
+        if not self.toolbox.has("connect", self.node.name):
+            # A paste: all there is of its machine, and what the server's replies are is seen by asking.
+            await at_once(*(self.take(tool) for tool in (*self.host, *HOST_ONCE)))
+            return True
         async with asyncio.TaskGroup() as group:
             connecting = group.create_task(self.take("connect"))
             loop = asyncio.get_running_loop()
@@ -204,7 +208,7 @@ class NodeSurvey:
         self.confirm(self.view)
         view = self.view
         await at_once(
-            *(self.take(tool) for tool in HOST_ONCE if not view.unavailable("process")),
+            *(self.take(tool) for tool in HOST_ONCE if not view.unavailable("process") and view.last(tool) is None),
             *(self.take("streams", calls=28) for _ in range(worthwhile.streams_are_used(view))),
             *(self.take("lists", calls=7) for _ in range(worthwhile.lists_fill_up(view))),
             *(self.take("prefixes", kind=kind_to_find(view)) for _ in range(worthwhile.memory_matters(view))),

@@ -59,6 +59,10 @@ SERVER = (
 DEEPER = (named_keys, client_groups, one_client, series)
 """What only a model asks for: the survey does without."""
 HOST = (process, sockets, machine, disk, log, log_events, kernel_log)
+TIMED = frozenset(("connect", "ping", "silence", "script", "same_server"))
+"""What only a connection of this program's own tells: of a paste there is none."""
+MEASURED = frozenset(("latency_sample", "big_keys", "idle_probe"))
+"""What a person measures by other means than the commands that this program sends."""
 
 
 def tools_of(
@@ -69,8 +73,10 @@ def tools_of(
     In a replay what is more than the server's word (its machine, its past) is read from the recording.
     """
     of_node = (*REACHING, info, sentinel_, clients, access) if sentinel else (*REACHING, *SERVER, *DEEPER)
+    pasted = replay if replay and replay.pasted else None
     for tool in of_node:
-        yield bind(tool, node, node=node.name)
+        if pasted is None or tool.__name__ not in TIMED:
+            yield _bound(tool, (node,), node, pasted if tool.__name__ in MEASURED else None)
     for of_host in HOST:
         yield _bound(of_host, (host,), node, replay)
     if not sentinel:

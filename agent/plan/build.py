@@ -205,7 +205,9 @@ async def _add(
                 # Neither the server nor the proxy before it has that command, so nobody can send it.
                 return
             action = KEPT_ELSEWHERE.format(allowed.parameter, args[3])
-        by_hand = action if refused else f"{allowed.action if advised else action} (by hand: {error})"
+        # A paste needn't have the value that stood there.
+        is_plain = refused or (isinstance(error, Unanswered) and error.kind == "not-pasted" and not advised)
+        by_hand = action if is_plain else f"{allowed.action if advised else action} (by hand: {error})"
         by_hand = f"{UNVERIFIED}: {by_hand}" if advised else by_hand
         # A node that another one named and that was never logged in to may be anybody's.
         is_strange = node.target.named_from is not None and node.target.has_credentials and node.auth is None

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from agent.answer.diagnosis import OFFLINE
 from agent.answer.events import Event
+from agent.answer.open_points import Pasted
 from agent.investigation.investigation import Investigation
 from agent.investigation.model_settings import ModelSettings
 from agent.investigation.model_stage import ModelConversation
@@ -43,12 +44,18 @@ class Case(Investigation):
     """An investigation of a recording, with what was heard of it."""
 
     def __init__(
-        self, tape: Tape, symptom: str, library: Library, options: Options, refusals: Refusals | None = None
+        self,
+        tape: Tape,
+        symptom: str,
+        library: Library,
+        options: Options,
+        refusals: Refusals | None = None,
+        pasted: Pasted | None = None,
     ) -> None:
         self.heard: list[Event] = []
         clock = VirtualClock(tape.began, asyncio.get_running_loop())
         self.replay = Replay(tape, clock, refusals)
-        sources = Sources(replay=self.replay)
+        sources = Sources(replay=self.replay, pasted=pasted)
         super().__init__(recorded_target(tape), symptom, library, clock, self.heard.append, options, sources)
 
     @property
@@ -60,17 +67,17 @@ class Case(Investigation):
 @asynccontextmanager
 async def case(
     tape: Tape, symptom: str, model: ModelSettings | None = None, library: Library | None = None,
-    conversation: ModelConversation | None = None, refusals: Refusals | None = None,
+    conversation: ModelConversation | None = None, refusals: Refusals | None = None, pasted: Pasted | None = None,
 ) -> AsyncIterator[Case]:  # fmt: skip
     """A recorded incident investigated up to its plan, by the checks or by a model. Needs a `VirtualLoop`.
 
     `conversation` holds the model that is asked, where it isn't the settings' own; `refusals` is what the server
-    refuses beside what it refused then.
+    refuses beside what it refused then; `pasted` says what was pasted, where that is what the recording is made of.
     """
     model = model or ModelSettings()
     deadline = tape.head.deadline if model.use.name == OFFLINE else DEADLINE_MODEL
     options = Options(window=tape.head.window, one_node=tape.head.one_node, deadline=deadline)
-    investigation = Case(tape, symptom, library or load(), options, refusals)
+    investigation = Case(tape, symptom, library or load(), options, refusals, pasted)
     try:
         await run(investigation, model, lambda: conversation)
         yield investigation

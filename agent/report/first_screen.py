@@ -80,6 +80,9 @@ def _sections(answer: Diagnosis, more: str = "") -> Iterator[Section]:
         "Seen", [*map(_capitalized, seen[:1]), *seen[1:]], least=1, rank=4, joint="; ", left_out="{} more (-v)"
     )
     yield Section("Changed", changes(answer), least=1, rank=5, joint="; ", left_out="{} more (-v)")
+    if answer.then:
+        told = [answer.then.told, *(sentence(_capitalized(line)) for line in answer.then.changed)]
+        yield Section("Paste", told, least=2, rank=4, left_out="And {} more (-v).")
     yield Section("Do now", tuple(do_now(answer)), least=3, rank=0, joint="\n", style="bold green")
     yield Section("Then", tuple(_then(answer)), least=0, rank=8, left_out="(More: -v.)")
     yield Section("Don't", _sentences(_capitalized(what_not_to_do(answer))), least=1, rank=3, style="yellow")
@@ -115,7 +118,8 @@ def _style(answer: Diagnosis) -> str:
 
 
 def _paragraph(answer: Diagnosis) -> list[str]:
-    first = [part for part in (stopped(answer), sentence(_capitalized(about(answer)))) if part]
+    pasted = answer.pasted.told if answer.pasted else ""
+    first = [part for part in (pasted, stopped(answer), sentence(_capitalized(about(answer)))) if part]
     return [*first, *_sentences(sentence(explanation(answer)))]
 
 
@@ -133,7 +137,14 @@ def about(answer: Diagnosis) -> str:
     return f"{sure}: {top.id} at {where}{f', {server}' if server else ''}"
 
 
+def _is_unnamed(answer: Diagnosis) -> bool:
+    """Whether it's a paste from which nobody knows the server's address."""
+    return answer.pasted is not None and answer.pasted.node is None
+
+
 def _address(answer: Diagnosis) -> str:
+    if _is_unnamed(answer):
+        return "the pasted server"
     return answer.target.url.replace("***@", "")
 
 
@@ -142,8 +153,12 @@ def do_now(answer: Diagnosis) -> Iterator[str]:
     step = next((one for one in answer.own_plan if one.is_open), None)
     if step is None:
         yield _plain(do_first(answer))
+        if answer.pasted and answer.outcome == "insufficient-evidence":
+            yield from (f"{COMMAND}{line}" for line in answer.pasted.ask_for[:PASTED_MOST])
         return
     yield from _step(step, len(answer.target.nodes) > 1)
+    if _is_unnamed(answer) and step.action.split(" ")[0].isupper():
+        yield "(Give redis-cli the server's own -h and -p: its address isn't in the paste.)"
 
 
 def _step(step: Step, several: bool) -> Iterator[str]:

@@ -112,7 +112,7 @@ def notices(answer: Diagnosis, *, cited: bool = True) -> list[str]:
 
     `cited` says whether what the two cite stands with it.
     """
-    lines = []
+    lines = [*([answer.pasted.told] if answer.pasted and cited else []), *_of_paste(answer, cited)]
     if one := answer.model.disagrees:
         whose = "the checks'" if one.stands == "checks" else "the model's"
         cites = f" {brackets(one.evidence)}" if one.evidence else ""
@@ -126,6 +126,17 @@ def notices(answer: Diagnosis, *, cited: bool = True) -> list[str]:
         whose = "the model leaves it out: " if left.by == "model" else ""
         lines.append(f"Left out: {left.action} ({whose}{left.why.strip().removesuffix('.')}).")
     lines += [f"Refused: {one.action} ({one.why})" for one in answer.refused]
+    return lines
+
+
+def _of_paste(answer: Diagnosis, whole: bool) -> list[str]:
+    """What of a paste wasn't used."""
+    if answer.pasted is None:
+        return ["; ".join((answer.then.told, *answer.then.changed))] if answer.then and whole else []
+    lines = [f"Not looked at: {one}, which is in the paste as well." for one in answer.pasted.others]
+    if unknown := answer.pasted.unrecognised:
+        more = f" and {len(unknown) - 2} more" if len(unknown) > 2 else ""
+        lines.append(f"Not recognised: {'; '.join(unknown[:2])}{more}.")
     return lines
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from agent.answer.diagnosis import NAMELESS, Diagnosis, Evidence, Step
-from agent.answer.open_points import CANT_TELL
+from agent.answer.open_points import CANT_TELL, PASTED_THEN
 from agent.report.meanings import MEANINGS
 from agent.report.quantities import quantity
 from agent.report.render import printed_value
@@ -36,6 +36,8 @@ def headline(answer: Diagnosis) -> str:
         return (
             "The server's name doesn't resolve" if "dns" in kinds else "The problem lies between the clients and Redis"
         )
+    if answer.then and answer.unknown and answer.unknown[0].startswith(PASTED_THEN):
+        return f"What was pasted doesn't show any more: {answer.then.meaning}"
     if answer.unknown and answer.unknown[0].startswith(NAMELESS):
         return NAMELESS
     if answer.unknown and answer.unknown[0].startswith(CANT_TELL):
@@ -92,6 +94,14 @@ def do_first(answer: Diagnosis) -> str:
         return "Leave Redis alone. If the problem comes and goes, run this again while it happens."
     if answer.outcome == "outside-redis":
         return "Fix the problem named above, then run this again."
+    if answer.then and answer.unknown and answer.unknown[0].startswith(PASTED_THEN):
+        return "Leave Redis alone for now. Run this again while it happens, or look into what ended it."
+    if answer.pasted and answer.pasted.samples == 1 and len(answer.pasted.ask_for) == 1:
+        return "Paste INFO once more, a minute later: only a second sample shows what goes on now."
+    if answer.pasted and not answer.pasted.ask_for:
+        return "Run this again against the server itself: what is missing can't be pasted."
+    if answer.pasted:
+        return "Paste what is missing as well, what hides most first."
     if answer.unknown:
         return "Run this again on the server's own host, or allow access to what is listed as unknown below."
     return "Run this again with a longer --deadline, on the server's own host if you can."

@@ -38,7 +38,8 @@ _KINDS = {
     "wrongpass": "user or password rejected", "denied": "not permitted", "unknown-command": "unknown command",
     "maxclients": "refused because the client limit is reached", "protected": "refused by protected mode",
     "busy": "refused because a script is running", "loading": "refused because it is still loading",
-    "misconf": "refused because saving fails", "restarted": "the server restarted in the meantime",
+    "misconf": "refused because saving fails", "not-pasted": "not pasted",
+    "restarted": "the server restarted in the meantime",
 }  # fmt: skip
 
 

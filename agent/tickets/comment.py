@@ -118,6 +118,8 @@ def _next_step(steps: Sequence[Step]) -> Line:
 
 
 def _source(answer: Diagnosis) -> str:
+    if answer.pasted:
+        return f"Found by {author(answer)}. No server was asked, and nothing was changed."
     target = answer.target
     server = f" ({target.server} {target.version})" if target.server else f", which {_silence(answer)}"
     more = len(target.nodes) - 1

@@ -85,7 +85,9 @@ class Budget:
 class OwnTraffic:
     """What this program did to one node: its calls by commandstats name, its connections and its errors."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, counts: bool = True) -> None:
+        """Without `counts` there is none in what is looked at: copies are empty."""
+        self._counts = counts
         self.calls: Counter[str] = Counter()
         """Commands that were answered with a value, by their commandstats name."""
         self.connections = 0
@@ -99,7 +101,9 @@ class OwnTraffic:
 
     def copy(self) -> "OwnTraffic":
         """The counts as they are now."""
-        other = OwnTraffic()
+        other = OwnTraffic(counts=self._counts)
+        if not self._counts:
+            return other
         other.calls, other.errors, other.refused = self.calls.copy(), self.errors.copy(), self.refused.copy()
         other.connections, other.rejected = self.connections, self.rejected
         return other

@@ -13,6 +13,10 @@ from tools.connection.target import Target
 class Network(Protocol):
     """What connects to the nodes."""
 
+    @property
+    def pasted(self) -> bool:
+        """Whether it's what a person pasted: nothing in it is this program's own traffic, and parts are missing."""
+
     def connection(self, target: Target) -> Connection:
         """A connection to an endpoint, not opened yet."""
 
@@ -22,6 +26,8 @@ class Network(Protocol):
 
 class SystemNetwork:
     """This machine's own network."""
+
+    pasted = False
 
     def __init__(self) -> None:
         self._lateness = Lateness()

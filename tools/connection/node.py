@@ -10,7 +10,7 @@ from tools.connection.allowed import must_read
 from tools.connection.budget import Budget, OwnTraffic
 from tools.connection.connection import Connection, Timed
 from tools.connection.network import Network, SystemNetwork
-from tools.connection.protocol import Command, MalformedReply, Reply, ServerError
+from tools.connection.protocol import Command, MalformedReply, NotPasted, Reply, ServerError
 from tools.connection.shapes import checked
 from tools.connection.shared import SharedCalls
 from tools.connection.target import Target
@@ -46,7 +46,7 @@ class Node:
         self.network = network or SystemNetwork()
         if target.password is not None:
             pseudonyms.add_secret(target.password.get_secret_value())
-        self.own = OwnTraffic()
+        self.own = OwnTraffic(counts=not self.network.pasted)
         self.client_id: int | None = None
         """CLIENT ID of the connection that is held."""
         self.auth: str | None = None
@@ -221,7 +221,7 @@ class Node:
         if isinstance(reply, MalformedReply):
             raise Unanswered("malformed", f"{self.name}: {reply.text}")
         if isinstance(reply, ServerError):
-            text = self.pseudonyms.error(reply.text)
+            text = reply.text if isinstance(reply, NotPasted) else self.pseudonyms.error(reply.text)
             if reply.kind is None:
                 raise ToolError(f"{self.name} replied {text}")
             raise Unanswered(reply.kind, text)

@@ -37,6 +37,14 @@ class MalformedReply(ServerError):
         return "malformed"
 
 
+class NotPasted(ServerError):
+    """What takes the place of a reply that a person didn't paste; `text` is our own words."""
+
+    @property
+    def kind(self) -> Kind | None:
+        return "not-pasted"
+
+
 _BY_HEAD: dict[str, Kind] = {
     "NOAUTH": "noauth", "WRONGPASS": "wrongpass", "NOPERM": "denied", "DENIED": "protected", "BUSY": "busy",
     "LOADING": "loading", "MISCONF": "misconf",

@@ -155,7 +155,7 @@ def _head(path: Path, text: bytes) -> Head:
         raise UsageError(f"{path}, line 1: {error}; {_FOREIGN}") from None
     except (ValidationError, ValueError) as error:
         if (version := _version(text)) is not None and version not in READABLE:
-            known = " and ".join(map(str, READABLE))
+            known = f"{', '.join(map(str, READABLE[:-1]))} and {READABLE[-1]}"
             raise UsageError(
                 f"{path}, line 1: version {version!r:.20} of the format, and this program reads {known}"
             ) from None

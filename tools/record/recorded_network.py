@@ -22,6 +22,10 @@ class RecordedNetwork:
         self._recorder = recorder
         self._network = network or SystemNetwork()
 
+    @property
+    def pasted(self) -> bool:
+        return self._network.pasted
+
     def connection(self, target: Target) -> Connection:
         self._recorder.links += 1
         return RecordedConnection(self._network.connection(target), self._recorder, self._recorder.links)

@@ -11,9 +11,9 @@ from pydantic import Field, TypeAdapter
 
 from tools.records import Reading, Record, Unavailable, Values
 
-VERSION: Literal[2] = 2
-READABLE = (1, 2)
-"""In version 1 a PING's own delay isn't told."""
+VERSION: Literal[3] = 3
+READABLE = (1, 2, 3)
+"""In version 1 a PING's own delay isn't told, and before version 3 nothing is pasted."""
 Seconds = Annotated[float, Field(ge=0, le=1e8, allow_inf_nan=False)]
 Milliseconds = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
 Number = Annotated[int, Field(ge=0, lt=2**53)]
@@ -24,20 +24,22 @@ class Head(Record):
     """The first line."""
 
     type: Literal["rediagnose-recording"] = "rediagnose-recording"
-    version: Literal[1, 2] = VERSION
+    version: Literal[1, 2, 3] = VERSION
     at: Annotated[str, Field(max_length=40)]
     """When it began: ISO 8601 with its offset."""
     url: Address
     """The target, without its secrets."""
     symptom: str = ""
-    window: Annotated[Seconds, Field(gt=0)] = 2.0
-    """Seconds between the two samples of the investigation."""
+    window: Seconds = 2.0
+    """Seconds between the two samples of the investigation; 0 where there is one only."""
     deadline: Annotated[Seconds, Field(gt=0)] = 30.0
     """Seconds that the investigation had."""
     one_node: bool = False
     """Whether only the URL's node was looked at."""
     history: bool = False
     """Whether somebody kept the past."""
+    pasted: bool = False
+    """Whether it's made of what a person pasted: what isn't in it was never asked for."""
 
 
 class Dial(Record):

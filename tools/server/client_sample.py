@@ -100,8 +100,8 @@ async def listed(node: Node) -> Listed:
     """
     figures = await _info(node, "clients")
     count = whole_number(figures.get("connected_clients", ""))
-    if count is None or count <= WHOLE:
-        return await _whole(node)
+    if count is None or count <= WHOLE or node.network.pasted:
+        return await _whole(node, count or 0)
     server = _Server(figures, (await _info(node, "server")).get("valkey_version", ""))
     if node.client_id is None:
         node.client_id = whole_number(str(await node.one("CLIENT", "ID"))) or 1
@@ -130,13 +130,13 @@ async def _info(node: Node, section: str) -> dict[str, str]:
     return dict(line.partition(":")[::2] for line in str(text).splitlines())
 
 
-async def _whole(node: Node) -> Listed:
+async def _whole(node: Node, counted: int = 0) -> Listed:
     every = parse_clients(str(await node.one("CLIENT", "LIST")))
     if not every:
         # This connection at least would be in it.
         raise Unanswered("malformed", f"{node.name}: CLIENT LIST without a client")
-    # All of them: INFO's count was of a moment before.
-    return Listed(every, len(every))
+    # All of them: INFO's count was of a moment before. A paste may be a part, though.
+    return Listed(every, max(len(every), counted if node.network.pasted else 0))
 
 
 async def _sample(asked: "_Asked", server: _Server, blocks: Iterator[range], count: int, paced: Pace) -> None:

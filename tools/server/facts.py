@@ -3,7 +3,7 @@
 from tools.connection.node import Node
 from tools.connection.shapes import whole_number
 from tools.errors import RediagnoseError, Unanswered
-from tools.records import Values
+from tools.records import Kind, Values
 from tools.server.info import note_version, parse_info
 
 
@@ -17,7 +17,8 @@ async def own_facts(node: Node) -> Values:
         for field, value in fields.items()
     }
     if not {"role", "redis_mode", "server_mode"} & set(facts):
-        raise Unanswered("malformed", f"{node.name}: INFO without a role or a mode")
+        kind: Kind = "not-pasted" if node.network.pasted else "malformed"
+        raise Unanswered(kind, f"{node.name}: INFO without a role or a mode")
     note_version(node, facts)
     node.process_id = whole_number(str(facts.get("process_id", "")))
     return facts

@@ -1,6 +1,5 @@
 """INFO: parsed, sampled twice over a window, and freed of this program's own traffic."""
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from sys import intern
@@ -16,6 +15,7 @@ from tools.errors import Unanswered
 from tools.patterns import deferred
 from tools.records import Scalar, Values
 from tools.redact import Pseudonyms
+from tools.server.own_part import own_part
 from tools.toolbox import reads
 
 Window = Annotated[float, Field(ge=0, le=60)]
@@ -65,6 +65,11 @@ class Sample:
         self.replies = replies
         """By name in `VITALS`; a `ServerError` where the server refused that one."""
 
+    @property
+    def uptime(self) -> float:
+        """Seconds that the server has run for, or 0 where it doesn't tell."""
+        return _number(self.sections.get("server", {}).get("uptime_in_seconds"))
+
     def flat(self, sections: frozenset[str] | None = None) -> Values:
         """The fields of some sections, or of all."""
         return {
@@ -86,11 +91,14 @@ class Pair:
     @property
     def seconds(self) -> float:
         """The window as it really was."""
-        return self.last.seconds - self.first.seconds
+        return max(self.last.seconds - self.first.seconds, self.last.uptime - self.first.uptime - 1)
 
     def changes(self, sections: frozenset[str]) -> Values:
         """The last sample with `.delta` of every number, and `.rate` of every counter."""
         values = self.last.flat(sections)
+        if self.first is self.last:
+            # Nothing was compared: 0 would say that nothing happened.
+            return values
         for section in filter(sections.__contains__, self.last.sections):
             if section not in self._grown:
                 # Many readings of one pair want the same.
@@ -121,26 +129,6 @@ def _is_counter(field: str) -> bool:
     return COUNTERS.fullmatch(field) is not None or field.startswith("cmdstat_")
 
 
-def own_part(field: str, first: OwnTraffic, last: OwnTraffic) -> int:
-    """How much of a counter's growth between two samples was this program's."""
-    if field == "total_commands_processed":
-        return last.calls.total() - first.calls.total()
-    if field == "total_connections_received":
-        return last.connections - first.connections
-    if field == "rejected_connections":
-        return last.rejected - first.rejected
-    if field == "total_error_replies":
-        return last.errors.total() - first.errors.total()
-    if field.startswith("errorstat_") and (match := re.fullmatch(r"errorstat_(\w+)\.count", field)):
-        return last.errors[match[1]] - first.errors[match[1]]
-    if match := re.fullmatch(r"cmdstat_([\w|]+)\.(calls|rejected_calls|failed_calls)", field):
-        name = match[1]
-        # Which of the two a refusal was isn't known here: it was this program's in either case.
-        before, now = (first.calls, last.calls) if match[2] == "calls" else (first.refused, last.refused)
-        return sum(now[call] - before[call] for call in now if call == name or call.startswith(f"{name}|"))
-    return 0
-
-
 async def sample(node: Node, vitals: Mapping[str, Command] = VITALS) -> Sample:
     """One sample in one round trip. Raises `Unanswered` where INFO isn't answered."""
     first, *others = await node.ask(("INFO", "everything"), *vitals.values())
@@ -159,9 +147,9 @@ async def sample(node: Node, vitals: Mapping[str, Command] = VITALS) -> Sample:
         text = str(await node.one("INFO"))
     sections = parse_info(text, node.pseudonyms)
     flat = {field: value for fields in sections.values() for field, value in fields.items()}
-    if flat.get("redis_mode") != "sentinel" != flat.get("server_mode") and (
-        lacks := [name for name in DECISIVE if not _is_number(flat.get(name))]
-    ):
+    lacks = [name for name in DECISIVE if not _is_number(flat.get(name))]
+    # A person may have pasted a part.
+    if lacks and not node.network.pasted and flat.get("redis_mode") != "sentinel" != flat.get("server_mode"):
         raise Unanswered("malformed", f"{node.name}: INFO without {', '.join(lacks)}")
     server = sections.get("server", {})
     note_version(node, server)

@@ -10,7 +10,8 @@ from tools.connection.node import Node
 from tools.errors import ToolError, Unanswered
 from tools.records import Scalar, Values
 from tools.redact import PLAIN
-from tools.server.info import note_version, own_part, parse_info
+from tools.server.info import note_version, parse_info
+from tools.server.own_part import own_part
 from tools.toolbox import reads
 
 MOST_FIELDS, MOST_SECONDS = 4, 10.0

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from agent.checks.data import data_gone, queue_evicted, wrong_database
+from agent.checks.data import data_gone, queue_evicted
+from agent.checks.databases import wrong_database
 from agent.checks.errors import client_errors, script_missing
 from agent.checks.exposure import exposed_instance
 from agent.checks.types import Check

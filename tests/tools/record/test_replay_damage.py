@@ -214,7 +214,7 @@ def test_a_cut_one_loads_up_to_its_last_whole_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (WHOLE.replace(b'"version":2', b'"version":3'), "version 3 of the format, and this program reads 1 and 2"),
+        (WHOLE.replace(b'"version":3', b'"version":4'), "version 4 of the format, and this program reads 1, 2 and 3"),
         (b'{"some":"json"}\n', "line 1: at: Field required"),
         (WHOLE.replace(b'"link":1,"ms":9.0', b'"link":-1,"ms":9.0'), "line 6: ask.link"),
         (WHOLE.replace(b'"ms":9.0', b'"ms":NaN'), "line 6: ask.ms"),

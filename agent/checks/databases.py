@@ -1,0 +1,66 @@
+"""Lookups that miss, and the database in which their keys are."""
+
+import re
+
+from agent.checks.types import Found, Limits
+from agent.checks.words import GONE
+from agent.evidence.report_words import mention
+from agent.evidence.view import View
+
+
+def missing(view: View, limits: Limits) -> bool | None:
+    """Whether most lookups miss; None where too few are made to tell."""
+    hits, ratio = view.number("keyspace", "keyspace_hits.delta"), view.number("keyspace", "hit_ratio")
+    misses = view.number("keyspace", "keyspace_misses.delta") or 0
+    if hits is None or ratio is None or hits + misses < limits["data_lookups"]:
+        return None
+    return ratio <= limits["data_hit_ratio"]
+
+
+def databases(view: View) -> dict[int, float]:
+    """Keys by database, of those that have any."""
+    return {
+        int(match[1]): view.number("keyspace", field) or 0
+        for field in view.fields("keyspace") if (match := re.fullmatch(r"db(\d{1,9})\.keys", field))
+    }  # fmt: skip
+
+
+def wrong_database(view: View, limits: Limits) -> Found:
+    """Lookups miss in a database without keys, while the keys stand in another that nobody who reads has selected."""
+    held = databases(view)
+    selected = {
+        int(match[1]): view.number("clients", f"db{match[1]}.readers") or 0
+        for field in view.fields("clients") if (match := re.fullmatch(r"db(\d{1,9})\.clients", field))
+    }  # fmt: skip
+    misses = view.number("keyspace", "keyspace_misses.delta") or 0
+    if not held or not selected or (view.number("clients", "share_seen") or 0) < 1:
+        return
+    if len(held) < (view.number("keyspace", "databases") or 0):
+        # Of many databases only the largest are shown: one that isn't may well hold keys.
+        return
+    full = max(held, key=held.__getitem__)
+    here = [db for db, readers in selected.items() if db != full and readers and not held.get(db)]
+    if not here or held[full] < limits["database_keys"]:
+        return
+    db = max(here, key=selected.__getitem__)
+    name, address = view.text("clients", f"db{db}.name"), view.text("clients", f"db{db}.address")
+    by = f"{name} at {address}" if name else address
+    cited = (
+        ("clients", f"db{db}.readers"), ("clients", f"db{db}.name"), ("clients", f"db{db}.address"),
+        ("keyspace", f"db{full}.keys"), ("clients", f"db{full}.readers"), ("keyspace", "keyspace_misses.delta"),
+        ("keyspace", "hit_ratio"),
+    )  # fmt: skip
+    why = f"{by} reads in database {db}, which has no keys; {held[full]:.0f} keys are in database {full}"
+    why += ", which no reading client has selected." if not selected.get(full) else ", where other clients read."
+    said = mention(GONE, view.symptom) is not None
+    enough = misses >= limits["data_lookups"] and bool(missing(view, limits))
+    if enough and not selected.get(full):
+        yield view.cause("wrong-database", 0.95 if said else 0.85, why, *cited)
+    elif misses >= limits["data_lookups"]:
+        yield view.cause("wrong-database", 0.75 if said else 0.45, why, *cited)
+
+
+def right_database(view: View) -> tuple[str, ...]:
+    """The database with most keys."""
+    held = databases(view)
+    return (str(max(held, key=held.__getitem__)),) if held else ()

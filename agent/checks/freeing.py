@@ -1,0 +1,14 @@
+"""Commands whose time goes into freeing memory."""
+
+from agent.evidence.view import View
+
+DELETES = frozenset(("DEL", "UNLINK", "EXPIRE", "PEXPIRE", "FLUSHDB", "FLUSHALL"))
+"""Commands whose time goes into freeing what they delete."""
+
+
+def frees(view: View, command: str) -> bool:
+    """Whether a command's time goes into freeing: RENAME has no other work than to free what it overwrites.
+
+    From 8.0 on Valkey does that in another thread by default, so what holds its RENAME up is something else.
+    """
+    return command in DELETES or (command == "RENAME" and not view.text("info", "valkey_version"))

@@ -1,0 +1,100 @@
+"""`--paste`: what a person pasted, in the place of a server."""
+
+import asyncio
+import dataclasses
+import sys
+from collections.abc import Sequence
+
+from agent.answer.diagnosis import OFFLINE, Diagnosis
+from agent.cli.inputs import AnnotateInputs, TriageInputs
+from agent.cli.investigate import Finish, Print, investigate
+from agent.investigation.model_settings import ModelSettings
+from agent.investigation.pipeline import Setup
+from agent.investigation.sources import DEADLINE_CHECKS, DEADLINE_MODEL, Options, Sources
+from agent.model.selection import choose
+from agent.pastes.incident import Incident, gathered, incident_of, read_pastes, recognised, shows_a_server
+from agent.pastes.keeping import keep
+from agent.recordings.replay import case, on_virtual_time, recorded_target
+from agent.runbooks.library import Library
+from agent.tickets.ticket import Ticket
+from tools.connection.target import Target
+from tools.paste.recognise import recognise
+from tools.record.replay import Replay
+from tools.record.virtual import VirtualClock, VirtualLoop
+
+Inputs = TriageInputs | AnnotateInputs
+
+
+def investigate_paste(inputs: Inputs, symptom: str, finish: Finish, print_: Print) -> int:
+    """Investigate what was pasted on a time of its own; the exit status. Raises `UsageError`."""
+    return investigate_incident(inputs, read_pastes(inputs.paste, symptom, sys.stdin.buffer), finish, print_)
+
+
+def investigate_incident(inputs: Inputs, incident: Incident, finish: Finish, print_: Print) -> int:
+    """The same of what was read already."""
+    if inputs.record:
+        keep(incident, inputs.record)
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(_investigate(inputs, incident, finish, print_))
+
+
+async def _investigate(inputs: Inputs, incident: Incident, finish: Finish, print_: Print) -> int:
+    setup, clock = setup_of(inputs, incident)
+    show = inputs.show_prompt
+    return await investigate(setup, clock, finish, print_, status=inputs.status, prompt_only=show)
+
+
+def setup_of(inputs: Inputs, incident: Incident) -> tuple[Setup, VirtualClock]:
+    """What an investigation of a paste is made of, and its clock; needs a `VirtualLoop` that runs."""
+    use, tape = choose(inputs.model), incident.tape
+    deadline = inputs.deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
+    clock = VirtualClock(tape.began, asyncio.get_running_loop())
+    setup = Setup(
+        target=recorded_target(tape), symptom=tape.head.symptom, library=inputs.library(),
+        model=inputs.model_settings(use),
+        options=Options(window=tape.head.window, deadline=deadline, one_node=tape.head.one_node),
+        sources=Sources(replay=Replay(tape, clock), pasted=incident.told),
+    )  # fmt: skip
+    return setup, clock
+
+
+async def with_then(setup: Setup, inputs: Inputs) -> Setup:
+    """The same with what was pasted beside the server: what it shows of then. Raises `UsageError`."""
+    return await with_incident(setup, read_pastes(inputs.paste, setup.symptom, sys.stdin.buffer))
+
+
+async def with_incident(setup: Setup, incident: Incident) -> Setup:
+    """The same of what was read already."""
+    then = await _answered(incident, ModelSettings(), setup.library)
+    return dataclasses.replace(setup, sources=dataclasses.replace(setup.sources, then=then))
+
+
+async def _answered(incident: Incident, model: ModelSettings, library: Library) -> Diagnosis:
+    """The answer to a paste alone; its time is its own, so it has a thread of its own."""
+
+    async def investigate() -> Diagnosis:
+        tape = incident.tape
+        async with case(tape, tape.head.symptom, model, library, pasted=incident.told) as found:
+            return found.answer()
+
+    return await asyncio.to_thread(on_virtual_time, investigate())
+
+
+def incident_in(paths: Sequence[str], text: str, symptom: str) -> Incident | None:
+    """What files hold, and a ticket's own text; null where nothing of a server is in that. Raises `UsageError`."""
+    found = recognise(text, "the ticket")
+    if not paths and not any(map(shows_a_server, found.pieces)):
+        return None
+    # What a ticket says in its own words is the report, and needs no understanding here.
+    own = found.model_copy(update={"unrecognised": ()})
+    return incident_of([own, *map(recognised, gathered(paths, sys.stdin.buffer))], symptom)
+
+
+async def look_at_paste(
+    inputs: AnnotateInputs, ticket: Ticket, target: Target, incident: Incident
+) -> tuple[int, Diagnosis | None]:
+    """The answer to what is pasted in a ticket, where no server is named; and its exit status."""
+    if inputs.record:
+        keep(incident, inputs.record)
+    answer = await _answered(incident, inputs.model_settings(choose(inputs.model)), inputs.library())
+    return inputs.status(answer), answer

@@ -1,0 +1,60 @@
+"""Readings out of pieces that are no replies: logs, what Kubernetes says, what redis-cli measured."""
+
+from collections.abc import Callable, Sequence
+
+from agent.pastes.servers import Server
+from tools.host.log import log_values
+from tools.host.log_lines import log_lines
+from tools.host.pasted_log import ZONES
+from tools.paste.pieces import Piece
+from tools.records import Values
+
+OOM_KILLED = "OOMKilled"
+PARTIAL = frozenset(("process",))
+"""Tools of whose reading a paste has a part only."""
+LINES = 5000
+"""Lines of a log that count: the newest."""
+
+
+def seen_of(server: Server, now: float) -> dict[str, Values]:
+    """By tool: what was pasted of more than the server's replies."""
+    found: dict[str, Values] = {}
+    for tool, form, read in _READ:
+        pieces = [piece for piece in server.others if piece.form == form]
+        if pieces and (values := read(pieces, now, bool(server.moments))):
+            found[tool] = values
+    return found
+
+
+def _log(pieces: Sequence[Piece], now: float, is_up: bool) -> Values:
+    """The log as `log` reads it; of the zone of its times only that they're of the past."""
+    text = "\n".join(piece.text for piece in pieces)
+    lines = list(log_lines(text))
+    if not lines:
+        return {}
+    last = next((line.at for line in reversed(lines) if line.at is not None), None)
+    modified = None if last is None else last if abs(now - last) > ZONES else now
+    values = log_values(lines[-LINES:], modified, now, ended=not is_up, earlier=lines[:-LINES])
+    return {"destination": "pasted", **values}
+
+
+def _given(pieces: Sequence[Piece], now: float, is_up: bool) -> Values:
+    """What a piece's own figures say, as they are."""
+    return {name: value for piece in pieces for name, value in (piece.values or {}).items()}
+
+
+def _pod(pieces: Sequence[Piece], now: float, is_up: bool) -> Values:
+    """What Kubernetes says of the server's container, under the names that its process has for the same."""
+    told = _given(pieces, now, is_up)
+    killed = OOM_KILLED in (told.get("last_state.reason"), told.get("state.reason"))
+    limit = told.get("limits.memory")
+    return {
+        **told, "oom_killed": killed, **({"cgroup_oom_kills": 1} if killed else {}),
+        **({"cgroup_memory_limit": limit} if isinstance(limit, int) else {}),
+    }  # fmt: skip
+
+
+_READ: tuple[tuple[str, str, Callable[[Sequence[Piece], float, bool], Values]], ...] = (
+    ("log", "server-log", _log), ("kernel_log", "kernel-log", _given), ("process", "kubernetes", _pod),
+    ("latency_sample", "latency-cli", _given), ("big_keys", "bigkeys", _given),
+)  # fmt: skip

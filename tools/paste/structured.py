@@ -1,0 +1,280 @@
+"""JSON, Python's own notation and redis-cli's CSV: what tools and services export."""
+
+import ast
+import csv
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from tools.host.directives import DIRECTIVES
+from tools.paste.found import Found, of_reply, of_text, safe
+from tools.paste.kubernetes import of_objects
+from tools.paste.lines import LONGEST, Lines
+from tools.paste.metrics import of_samples
+from tools.paste.prompts import Prompt
+from tools.paste.raw import raw
+from tools.paste.replies import Reply, identified
+from tools.paste.services import of_cloud
+from tools.paste.texts import known
+
+_MOST_PYTHON = 128 * 1024
+"""Characters of Python's notation: what is built of it takes a hundred times as much."""
+_MOST_NESTED = 500
+_MOST_INNER = 4 * 2**20
+"""Characters of a text inside of a structure."""
+_SLOWLOG_NAMES = (
+    ("id", "Id", "slowlog_id"),
+    ("start_time", "timestamp", "time", "unix_time", "Time", "startTime", "executed_at"),
+    ("duration", "duration_us", "durationUs", "execution_time", "executionTime", "exec_time", "Duration", "usec"),
+    ("command", "args", "arguments", "Args", "cmd", "Command"),
+    ("client_address", "source", "clientAddress", "client", "ClientAddr", "client_ip"),
+    ("client_name", "clientName", "ClientName", "name"),
+)
+"""What libraries and tools call the parts of SLOWLOG's entries."""
+
+
+Inner = Callable[[Lines], Iterable[Found]]
+
+
+class Structured:
+    """Reads structures out of one text; what fails is bounded in all, however often one begins."""
+
+    def __init__(self, inner: Inner) -> None:
+        self._inner = inner
+        """Finds the pieces of a text that stands in a structure."""
+        self._budget: int | None = None
+        self._done = 0
+        """The line before which all structures were read already."""
+
+    def __call__(self, lines: Lines, at: int, above: Prompt | None) -> Found | None:
+        """What a structure that begins on this line consists of."""
+        text = lines[at].text.lstrip()
+        if at < self._done or not text:
+            return None
+        if text[0] in "{[":
+            return self._json(lines, at, above)
+        if text[0] in '"-0123456789' and "," in text:
+            return _csv(lines, at, above)
+        if text.startswith(('"# Server', "'# Server", "b'# Server", 'b"# Server')) or text.count("\\r\\n") > 3:
+            return self._quoted(lines, at, above)
+        return None
+
+    def _json(self, lines: Lines, at: int, above: Prompt | None) -> Found | None:
+        if self._budget is None:
+            self._budget = 4 * len(lines.text) + LONGEST
+        if self._budget <= 0:
+            return None
+        begin = lines.start(at)
+        begin += len(lines.text[begin : begin + 256]) - len(lines.text[begin : begin + 256].lstrip())
+        value, end = None, at + 1
+        try:
+            value, stop = json.JSONDecoder().raw_decode(lines.text, begin)
+            end = lines.line_of(stop - 1) + 1
+            self._budget -= (stop - begin) // 2
+        except (ValueError, RecursionError) as error:
+            self._budget -= getattr(error, "pos", begin + LONGEST) - begin + 64
+            value, end = self._cleaned(lines, at)
+        if value is None:
+            return None
+        pieces = list(self._pieces(value, end, above, 0))
+        if not pieces:
+            self._done = end
+            return None
+        return pieces[0]._replace(others=tuple(pieces[1:_MOST_NESTED]))
+
+    def _cleaned(self, lines: Lines, at: int) -> tuple[Any, int]:
+        """A structure in lines that had quotes or numbers before them, or one in Python's notation."""
+        assert self._budget is not None
+        taken: list[str] = []
+        size = depth = 0
+        end = at
+        while end < len(lines) and not lines[end].fence and size < _MOST_PYTHON:
+            text = lines[end].text
+            taken.append(text)
+            size += len(text) + 1
+            depth += text.count("{") + text.count("[") - text.count("}") - text.count("]")
+            end += 1
+            if depth <= 0:
+                break
+        self._budget -= size
+        whole = "\n".join(taken)
+        for read in (json.loads, ast.literal_eval):
+            try:
+                return read(whole.strip()), end
+            except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+                continue
+        return None, at + 1
+
+    def _quoted(self, lines: Lines, at: int, above: Prompt | None) -> Found | None:
+        """A text with its line ends written out, as a program shows it."""
+        text = lines[at].text.strip().removeprefix("b")[:LONGEST]
+        inner = text.strip("\"'").replace("\\r\\n", "\n").replace("\\n", "\n")
+        pieces = list(self._of_text(inner, at + 1))
+        return pieces[0]._replace(others=tuple(pieces[1:_MOST_NESTED])) if pieces else None
+
+    def _pieces(self, value: Any, end: int, above: Prompt | None, depth: int) -> Iterator[Found]:
+        """What a value is, or what is in it."""
+        value = _text(value)
+        if depth > 6:
+            return
+        command = above.command if above and above.typed else None
+        if isinstance(value, str):
+            if value.count("\n") > 1:
+                yield from self._of_text(value, end)
+            return
+        if not isinstance(value, dict | list | tuple):
+            return
+        if found := of_objects(end, value) or of_cloud(end, value) or _prometheus(end, value):
+            yield found
+            return
+        if isinstance(value, dict) and (found := _info(value, end, above)):
+            yield found
+            return
+        rows = _slowlog(value) if isinstance(value, list | tuple) else None
+        reply = identified(rows, ("SLOWLOG", "GET")) if rows else None
+        if reply is None:
+            flat = _flat(value)
+            reply = _config(value) if isinstance(value, dict) else None
+            reply = reply or identified(flat) or (identified(flat, command) if command and depth == 0 else None)
+        if reply:
+            yield of_reply(end, reply, above)
+            return
+        parts = value.values() if isinstance(value, dict) else value
+        for number, part in enumerate(parts):
+            if number >= _MOST_NESTED:
+                return
+            yield from self._pieces(part, end, above, depth + 1)
+
+    def _of_text(self, text: str, end: int) -> Iterator[Found]:
+        """The pieces of a text inside of a structure."""
+        for found in self._inner(Lines(text[:_MOST_INNER])):
+            yield found._replace(end=end)
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return value
+
+
+def _flat(value: Any, depth: int = 0) -> Any:
+    """A value as RESP2 has it: names and values in turn, numbers whole or as text."""
+    value = _text(value)
+    if depth > 12:
+        return None
+    if isinstance(value, dict):
+        return [one for name, part in value.items() for one in (_text(name), _flat(part, depth + 1))]
+    if isinstance(value, list | tuple):
+        return [_flat(one, depth + 1) for one in value]
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return str(value)[:40]
+    return value if value is None or isinstance(value, int | str) else str(value)[:1024]
+
+
+def _info(value: Mapping[Any, Any], end: int, above: Prompt | None) -> Found | None:
+    """INFO as an object of its fields, or of its sections."""
+    fields: dict[str, str] = {}
+    for name, part in value.items():
+        if isinstance(part, dict) and (known(str(name)) or not any(known(str(one)) for one in part)):
+            if known(str(name)) and all(not isinstance(one, dict | list) for one in part.values()):
+                fields[str(name)] = ",".join(f"{one}={_shown(figure)}" for one, figure in part.items())
+        elif isinstance(part, dict):
+            fields |= {str(one): _shown(figure) for one, figure in part.items() if not isinstance(figure, dict | list)}
+        elif not isinstance(part, list | tuple):
+            fields[str(name)] = _shown(part)
+    names = [name for name in fields if known(name)]
+    if len(names) < 3 or 2 * len(names) < len(fields) or any("-" in name and name in DIRECTIVES for name in fields):
+        return None
+    lines = [safe(f"{name}:{figure}") for name, figure in fields.items() if re.fullmatch(r"[\w.|@:-]{1,128}", name)]
+    return of_text(end, ("INFO",), lines, False, above)
+
+
+def _shown(figure: Any) -> str:
+    figure = _text(figure)
+    if isinstance(figure, bool):
+        return str(int(figure))
+    return re.sub(r"[\r\n]+", " ", str(figure))[:2048] if figure is not None else ""
+
+
+def _config(value: Mapping[Any, Any]) -> Reply | None:
+    names = [str(_text(name)) for name in value]
+    if sum(name in DIRECTIVES for name in names) * 2 < len(names) or not names:
+        return None
+    if not any("-" in name for name in names) and len(names) < 2:
+        return None
+    pairs = [one for name, part in value.items() for one in (str(_text(name)), _shown(part))]
+    return identified(pairs, ("CONFIG", "GET"))
+
+
+def _slowlog(value: Any) -> list[Any] | None:
+    """SLOWLOG's entries as objects."""
+    rows: list[Any] = []
+    for one in value[:20_000]:
+        if not isinstance(one, dict):
+            return None
+        parts = [next((one[name] for name in names if name in one), None) for names in _SLOWLOG_NAMES]
+        number, when, took, words, address, name = map(_text, parts)
+        if isinstance(when, int | float) and when > 1e11:
+            when /= 1000
+        if not isinstance(when, int | float) or not isinstance(took, int | float) or words is None:
+            return None
+        if not (0 <= when < 1e11 and 0 <= took < 2**62):
+            return None
+        texts = (
+            words.split(" ")
+            if isinstance(words, str)
+            else [str(_text(word)) for word in words]
+            if isinstance(words, list | tuple)
+            else []
+        )
+        if not texts:
+            return None
+        rest = [address, name or ""] if isinstance(address, str) and isinstance(name or "", str) else []
+        rows.append([number if isinstance(number, int) else 0, int(when), int(took), texts[:128], *rest])
+    return rows
+
+
+def _prometheus(end: int, value: Any) -> Found | None:
+    """An answer of Prometheus' own interface."""
+    data = value.get("data", value) if isinstance(value, dict) else value
+    results = data.get("result") if isinstance(data, dict) else data
+    if not isinstance(results, list):
+        return None
+    samples = []
+    for one in results[:20_000]:
+        if not isinstance(one, dict) or not isinstance(one.get("metric"), dict):
+            return None
+        labels = {str(name): str(text)[:1024] for name, text in one["metric"].items()}
+        point = one.get("value") or (
+            one["values"][-1] if isinstance(one.get("values"), list) and one["values"] else None
+        )
+        if not isinstance(point, list) or len(point) != 2:
+            return None
+        try:
+            samples.append((labels.pop("__name__", ""), labels, float(point[1]), float(point[0])))
+        except (TypeError, ValueError, OverflowError):
+            return None
+    return of_samples(end, [one for one in samples if one[0].startswith(("redis_", "valkey_"))], "")
+
+
+def _csv(lines: Lines, at: int, above: Prompt | None) -> Found | None:
+    """redis-cli's CSV: all of a reply on one line, and nothing that says where a list begins."""
+    text = lines[at].text.strip()
+    if text.count('"') < 2 or len(text) >= LONGEST:
+        return None
+    try:
+        row = next(csv.reader([text]), [])
+    except csv.Error:
+        return None
+    if len(row) < 2:
+        return None
+    found = raw(Lines("\n".join(one.replace("\n", " ").replace("\r", " ") for one in row)), 0, above)
+    if found and found.form != "config":
+        return found._replace(end=at + 1)
+    reply = identified([int(one) if re.fullmatch(r"-?\d{1,18}", one) else one for one in row]) or identified(row)
+    return of_reply(at + 1, reply, above) if reply else None
