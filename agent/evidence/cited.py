@@ -31,7 +31,7 @@ def citations(text: str, readings: Iterable[Reading]) -> tuple[Evidence, ...]:
 
 
 _FIGURE = deferred(
-    r"(?<![\w.:/=#@+-])(?P<figure>\d{1,3}(?:,\d{3})+|\d{3,15}(?:\.\d{1,6})?)(?![\w.,:/=-]*\w)"
+    r"(?<![\w.:/=#@+-])(?P<figure>\d{1,3}(?:,\d{3}){1,6}|\d{3,15}(?:\.\d{1,6})?)(?![\w.,:/=-]{0,64}\w)"
     r"(?! ?(?:[kKMGT]?i?[bB](?:ytes)?\b|%|per\b|[munµ]?s\b|min|hours?\b|days?\b|milli|micro|seconds?\b|[KMGT]\b))"
 )
 """A number that stands by itself, of three digits or more, in no unit that could have been converted."""
