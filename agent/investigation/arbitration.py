@@ -46,8 +46,8 @@ def doubt(done: Conclusion, checks: Verdict, scales: Scales) -> str | None:
     if only_reported(first) and checks.outcome != "insufficient-evidence":
         return f"its first cause, {first.id}, is only reported, and nothing that was measured supports it"
     return None if _holds_up(first, checks, scales) else (
-        f"it says {_claims(done)}, and of what it cites the checks weighed all that could show it"
-        + (f" and find {found.id}" if found else f": {checks.outcome}")
+        f"it says {_claims(done)}, and the checks already weighed everything it cites that could show it"
+        + (f" and found {found.id}" if found else f": {checks.outcome}")
     )  # fmt: skip
 
 
@@ -123,9 +123,9 @@ def objection(done: Conclusion, checks: Verdict, scales: Scales) -> str | None:
     against = "\n".join(f"  against {out.id} [{_cited(out.evidence)}]" for out in done.ruled_out)
     sides = "\n".join(filter(None, [f"The checks, {checks.outcome}:", ours, f"You, {done.outcome}:", yours, against]))
     return (
-        f"This wouldn't stand: {why}.\n{sides}\n"
-        "What they weighed already changes nothing. Cite a newer reading as wide as theirs of a field that the finding "
-        "cites, or a field that the runbook names and they didn't look at; else name what they find first."
+        f"This wouldn't be accepted: {why}.\n{sides}\n"
+        "Repeating what they weighed changes nothing. Cite a newer reading, as wide as theirs, of a field the finding "
+        "cites, or a field that the runbook names and they didn't look at; otherwise name their first finding first."
     )
 
 
@@ -142,7 +142,7 @@ def disagreement(done: Conclusion, checks: Verdict, doubted: str | None) -> Disa
     of_model = (*(theirs[0].evidence if theirs else ()), *(one for out in done.ruled_out[:1] for one in out.evidence))
     of_checks = ours[0].evidence if ours else ()
     if doubted:
-        why, evidence = f"The model's answer doesn't stand: {doubted}.", of_checks
+        why, evidence = f"The model's answer was not accepted: {doubted}.", of_checks
     elif ours and (out := next((one for one in done.ruled_out if one.id == ours[0].id), None)):
         why, evidence = f"The model rules {out.id} out: {out.because}", out.evidence
     elif theirs:
@@ -163,7 +163,7 @@ def without_advice(done: Conclusion, refuse: Callable[[str, str], None]) -> Conc
         if (why := advises(text)) is None:
             return text
         refuse("a reason that the model gives", why)
-        return f"(The model's reason is left out: {why}.)"
+        return f"(The model's reason was left out: {why}.)"
 
     summary = done.summary
     if why := advises(summary):

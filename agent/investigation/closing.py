@@ -69,7 +69,7 @@ def summary(answer: Diagnosis) -> str:
     if answer.interrupted:
         taken = sum(one.tool != "symptom" for one in answer.readings)
         return f"Stopped by you, after {taken} reading{'' if taken == 1 else 's'}, which is too few to tell."
-    lack = answer.unknown[0] if answer.unknown else "What was read doesn't point to a cause."
+    lack = answer.unknown[0] if answer.unknown else "The readings don't point to a cause."
     if not lack.startswith(CANT_TELL):
         lack = " ".join([lack, *(line for line in answer.unknown if line.startswith(CANT_TELL))])
     hint = next((one for one in answer.findings if one.probability >= HINTED), None)

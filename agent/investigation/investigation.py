@@ -230,7 +230,7 @@ class Investigation:
 
     def cut_off(self) -> Diagnosis:
         """The answer of an investigation that is stuck: made without waiting for anything."""
-        self._unplanned = "the deadline passed during a computation: the answer uses only what had been read by then"
+        self._unplanned = "the deadline passed during a computation, so the answer uses only what had been read by then"
         self.verdict = self._conclude()
         if self.use.name != OFFLINE:
             self.use = self.use.model_copy(update={"degraded": f"model {self.use.name}: the deadline passed"})
@@ -271,7 +271,7 @@ class Investigation:
         if self._unplanned:
             yield self._unplanned
         for one in dict.fromkeys(map(str, self.toolbox.bugs)):
-            yield f"{one}; what it would have shown isn't known"
+            yield f"{one}; what it would have shown is unknown"
 
     def _unproven(self) -> Iterator[str]:
         yield from only_glanced(self.target_info())

@@ -66,7 +66,7 @@ async def think(
                 )  # fmt: skip
     except asyncio.CancelledError:
         # Whoever interrupts gets what is known so far, the readings that the model asked for among it.
-        _failed(incident, incident.check(), "interrupted before it concluded")
+        _failed(incident, incident.check(), "interrupted before it reached a conclusion")
         raise
     except ModelError as error:
         if error.use is not None:
@@ -116,7 +116,7 @@ def review(incident: Investigation, done: Conclusion) -> str | None:
 
 def _failed(incident: Investigation, checks: Verdict, why: str, *, endpoint: bool = False) -> Verdict:
     incident.use = incident.use.model_copy(update={"degraded": f"model {incident.use.name}: {why}"})
-    incident.proposals.withdraw("the model proposed it, and its diagnosis doesn't stand")
+    incident.proposals.withdraw("the model proposed it, but its diagnosis was not accepted")
     incident.emit(ModelFailed(why=why, endpoint=endpoint))
     return checks
 
@@ -127,7 +127,7 @@ def _beside(checks: Verdict, done: Conclusion) -> Verdict:
     others = [cause for cause in done.causes if cause.id not in known]
     if checks.outcome != "diagnosed":
         suspicions = tuple(
-            f"the model suspects {cause.id} and has no verified evidence: {cause.why}" for cause in others
+            f"the model suspects {cause.id} but has no verified evidence: {cause.why}" for cause in others
         )
         return checks.model_copy(update={"unknown": (*checks.unknown, *suspicions)})
     least = min(cause.probability for cause in checks.causes)
@@ -171,7 +171,7 @@ def read(incident: Investigation, name: str) -> str:
     title, line, rest = text.partition("\n")
     # Behind the title, since what stands before it would be a section of its own.
     before, behind = (title + line, rest) if title.startswith("#") else ("", text)
-    return f"{before}Steps, by what `plan` calls them:\n{steps}\n\n{behind}"
+    return f"{before}Steps, by their names in `plan`:\n{steps}\n\n{behind}"
 
 
 def show_prompt(incident: Investigation, settings: ModelSettings) -> str:

@@ -30,7 +30,7 @@ def catalogue(
     unlikely = {*ruled_out, *_absent(listed, readings)} - {*found}
     lines = [f"{cause.id}: {cause.sign}" for cause in listed if cause.id not in unlikely]
     ids = ", ".join(cause.id for cause in listed if cause.id in unlikely)
-    return "\n".join([*lines, *([f"Unlikely by these readings: {ids}"] if ids else [])])
+    return "\n".join([*lines, *([f"Unlikely given these readings: {ids}"] if ids else [])])
 
 
 def _absent(causes: Iterable[RootCause], readings: Sequence[Reading]) -> Iterator[str]:

@@ -136,4 +136,4 @@ def parse(text: str) -> Submission:
         wrong = (f"{'.'.join(map(str, one['loc'])) or 'arguments'}: {one['msg']}" for one in error.errors()[:8])
         raise ToolError(f"{SUBMIT}: {'; '.join(wrong)}") from None
     except (ValueError, RecursionError) as error:
-        raise ToolError(f"{SUBMIT}: the arguments aren't one whole JSON object ({error}); send it again") from None
+        raise ToolError(f"{SUBMIT}: the arguments aren't one complete JSON object ({error}); send it again") from None

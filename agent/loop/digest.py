@@ -177,7 +177,7 @@ def reading_json(
     content["values"] = shown if reading.values is not None else None
     content["unavailable"] = reading.unavailable.model_dump() if reading.unavailable else None
     if left := len(ordered) - len(shown):
-        content["more"] = f"{left} more fields; open them by reading with this id and a glob of their names as `fields`"
+        content["more"] = f"{left} more fields; open them with `reading`, this id and a glob of their names as `fields`"
     return json.dumps({**content, **(said or {})}, ensure_ascii=False, separators=(",", ":"))
 
 

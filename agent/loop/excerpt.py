@@ -76,7 +76,7 @@ def _shortened(text: str, most: int) -> str:
         used += len(block.encode())
         if used > most:
             left = len("".join(blocks[number:]).encode())
-            return f"{''.join(taken).rstrip()}\n(… {left} bytes more, in the runbook)".lstrip()
+            return f"{''.join(taken).rstrip()}\n(… {left} more bytes in the runbook)".lstrip()
         taken.append(block)
     return "".join(taken)
 

@@ -27,11 +27,16 @@ def offered_tools(toolbox: Toolbox, *, runbooks: bool = True) -> list[Wire]:
         parameters = {name: part for name, part in function["parameters"].items() if name != "additionalProperties"}
         description = paragraphs(function["description"])[0]
         tool["function"] = {**function, "description": description, "parameters": parameters}
-    own = [_tool(OPEN_READING, "Open a reading taken before; costs the server nothing.", "id",
-                 fields={**_TEXT, "description": "Glob: only these"})]  # fmt: skip
+    own = [_tool(OPEN_READING, "Open an earlier reading; costs the server nothing.", "id",
+                 fields={**_TEXT, "description": "Glob: only these fields"})]  # fmt: skip
     if runbooks:
         own.append(
-            _tool(READ_RUNBOOK, "A runbook's part: by a cause's id that cause, else the start.", "name", section=_TEXT)
+            _tool(
+                READ_RUNBOOK,
+                "Part of a runbook: that of a cause, by its id; otherwise the start.",
+                "name",
+                section=_TEXT,
+            )
         )
     return [*tools, *own, schema()]
 

@@ -23,12 +23,12 @@ CORRECTIONS, REMINDERS, UNUSABLE, CLOSINGS = 2, 2, 3, 4
 asked to conclude."""
 PROBLEMS_MOST = 12
 LAST_BUT_ONE = f"One answer is left after this one. Conclude: call {SUBMIT} unless a reading is decisive."
-REMIND = f"That was no tool call, and only {SUBMIT} ends the investigation. Call it, or a tool that reads."
+REMIND = f"That was not a tool call. Only {SUBMIT} ends the investigation: call it, or a tool that reads."
 ACCEPTED = "Accepted."
-SUPERSEDED = "Passed over: several were submitted, and the last one counts."
+SUPERSEDED = "Ignored: several were submitted, and the last one counts."
 Review = Callable[[Conclusion], str | None]
 """Says why a conclusion wouldn't stand, in words for the model; null where it would."""
-CUT = "It was cut off at the most tokens of an answer: be shorter."
+CUT = "It was cut off at the token limit of an answer: be shorter."
 
 
 async def investigate(
@@ -55,7 +55,7 @@ async def investigate(
                 return concluded
     except ModelError as error:
         raise type(error)(str(error), spending.use) from None
-    raise ModelError(f"the model came to no diagnosis in {limits.turns} turns", spending.use)
+    raise ModelError(f"the model reached no diagnosis in {limits.turns} turns", spending.use)
 
 
 class _Conversation:
@@ -82,7 +82,7 @@ class _Conversation:
         closing = self._spending.must_conclude(number)
         self._closings += closing
         if self._closings > CLOSINGS:
-            raise ModelError(f"the model was asked {CLOSINGS} times to conclude and doesn't call {SUBMIT}")
+            raise ModelError(f"the model was asked {CLOSINGS} times to conclude but didn't call {SUBMIT}")
         if closing or number == self._spending.limits.turns - 1:
             self._transcript.add_user_message(CONCLUDE if closing else LAST_BUT_ONE)
         return await self._dialogue.ask(number, SUBMIT if closing else None)
@@ -112,9 +112,9 @@ class _Conversation:
         filtered = turn.finish_reason == "content_filter"
         if self._reminders > 1 and (turn.refusal or filtered):
             words = " ".join(turn.refusal.split())[:120]
-            raise ModelError(f"the model refuses: {words}" if words else "the provider's filter takes the answer away")
+            raise ModelError(f"the model refused: {words}" if words else "the provider's filter removed the answer")
         if self._reminders > REMINDERS:
-            raise ModelError(f"the model answers in text and doesn't call {SUBMIT}")
+            raise ModelError(f"the model answered in text and didn't call {SUBMIT}")
         self._transcript.add_user_message(f"{REMIND} {CUT}" if turn.finish_reason == "length" else REMIND)
 
     def _judge(self, call: ToolCall, turn: Turn, *, correctable: bool) -> Conclusion | str:
@@ -136,6 +136,6 @@ class _Conversation:
         self._corrections += 1
         listed = "\n".join(f"- {problem}" for problem in wrong[:PROBLEMS_MOST])
         return (
-            f"Not accepted yet:\n{listed}\nMend this: cite what the readings show, or drop the claim. "
+            f"Not accepted yet:\n{listed}\nFix this: cite what the readings show, or drop the claim. "
             f"Then call {SUBMIT} again with the whole diagnosis."
         )

@@ -51,18 +51,18 @@ def problems(
     found: list[str] = []
     ids = [claim.id for claim in submission.causes]
     if submission.outcome == "diagnosed" and not ids:
-        found.append("outcome is diagnosed and no cause is named")
+        found.append("outcome is diagnosed, but no cause is named")
     if submission.outcome != "diagnosed" and ids:
-        found.append(f"causes must be empty where outcome is {submission.outcome}; else say diagnosed")
+        found.append(f"causes must be empty when outcome is {submission.outcome}; otherwise set it to diagnosed")
     if submission.outcome == "diagnosed" and set(ids) == {LAST}:
-        found.append(f"{LAST} alone is no fault: name the fault, or choose another outcome and put it under unknown")
+        found.append(f"{LAST} alone isn't a fault: name the fault, or choose another outcome and put it under unknown")
     sides: tuple[tuple[str, Sequence[Claim | RuledOutClaim]], ...] = (
         ("causes", submission.causes), ("ruled_out", submission.ruled_out),
     )  # fmt: skip
     for name, claims in sides:
         for number, claim in enumerate(claims):
             if claim.id not in known:
-                found.append(f"{name}[{number}]: there is no cause {claim.id!r}; take an id of the list")
+                found.append(f"{name}[{number}]: there is no cause {claim.id!r}; use an id from the list")
             found += citation_problems(f"{name}[{number}] {claim.id}", _evidence(claim.evidence), readings)
     found += [f"causes[{n}] {claim.id}: no evidence" for n, claim in enumerate(submission.causes) if not claim.evidence]
     if (
@@ -70,18 +70,18 @@ def problems(
         and checks.id not in ids
         and not any(out.id == checks.id and out.evidence for out in submission.ruled_out)
     ):
-        found.append(f"the checks find {checks.id}: name it under causes too, or rule it out by what was measured")
+        found.append(f"the checks found {checks.id}: name it under causes too, or rule it out with a measurement")
     found += citation_problems("evidence", _evidence(submission.evidence), readings)
     found += [f"summary: {why}" for why in false_claims(submission.summary, readings)]
     return found + (_missing(submission) if first else [])
 
 
 def _missing(submission: Submission) -> list[str]:
-    found = [] if submission.summary else ["summary: say in two sentences what it is, for the person on call"]
+    found = [] if submission.summary else ["summary: say in two sentences what is wrong, for the engineer on call"]
     if submission.outcome != "diagnosed" and not submission.evidence:
-        found.append(f"evidence: cite what shows {submission.outcome}; what couldn't be read is cited as unavailable")
+        found.append(f"evidence: cite what shows {submission.outcome}; cite what couldn't be read as unavailable")
     unreasoned = (n for n, one in enumerate(submission.plan) if one.drop and not one.why)
-    return found + [f"plan[{n}]: a step is dropped with a reason, under why" for n in unreasoned]
+    return found + [f"plan[{n}]: a dropped step needs a reason under why" for n in unreasoned]
 
 
 def settle(submission: Submission, readings: Sequence[Reading], known: Collection[str], use: ModelUse) -> Conclusion:
@@ -99,7 +99,7 @@ def settle(submission: Submission, readings: Sequence[Reading], known: Collectio
             )  # fmt: skip
             causes[claim.id] = _at_node(verify(cause, readings), claim.where, readings, nodes)
     if submission.outcome == "diagnosed" and not set(causes) - {LAST}:
-        raise ModelError("the model said diagnosed and named no cause that counts")
+        raise ModelError("the model answered diagnosed but named no valid cause")
     ruled_out = {
         out.id: verify_ruled_out(
             RuledOut(id=out.id, because=out.because, evidence=_evidence(out.evidence)), readings

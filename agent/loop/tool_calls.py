@@ -24,7 +24,7 @@ STORED_MOST = 12_000
 """Bytes of a stored reading that is opened."""
 MOST_NAMED = 40
 """Readings that are named where another one was asked for."""
-CONCLUDE = f"No more readings: call {SUBMIT} now, with what the readings show. insufficient-evidence is an answer."
+CONCLUDE = f"No more readings: call {SUBMIT} now with what the readings show. insufficient-evidence is a valid answer."
 _CHANGING = deferred(
     r"appl|approv|confirm|exec|command|config_?set|^set|flush|shut|kill|restart|roll_?back|del|write|shell|bash|redis",
     re.IGNORECASE,
@@ -60,10 +60,12 @@ class ToolCaller:
         """The answers to calls, in their order."""
         for call in calls:
             if call.name not in (*self._toolbox.tools, READ_RUNBOOK, OPEN_READING) and _CHANGING.search(call.name):
-                self._refuse(f"{call.name[:64]} {call.arguments[:120]}", "the model called it; there is no such tool")
+                self._refuse(
+                    f"{call.name[:64]} {call.arguments[:120]}", "the model called it, but there is no such tool"
+                )
         if closing:
             return [self._conclude] * len(calls)
-        beyond = [f"Not called: at most {MOST_CALLS} at once. Ask again for what you still need."]
+        beyond = [f"Not called: at most {MOST_CALLS} calls at once. Ask again for what you still need."]
         async with asyncio.TaskGroup() as group:
             answers = [group.create_task(self._answer(call)) for call in calls[:MOST_CALLS]]
         return [*(answer.result() for answer in answers), *beyond * max(0, len(calls) - MOST_CALLS)]
@@ -103,7 +105,7 @@ class ToolCaller:
         """How often a reading was taken with the same arguments, this time included: deltas may need it again."""
         same = (reading.tool, reading.node, reading.args)
         times = sum((one.tool, one.node, one.args) == same for one in self._toolbox.readings)
-        return f"taken {times} times now with these arguments; a window is always a new one" if times > 1 else ""
+        return f"now taken {times} times with these arguments; each takes a new window" if times > 1 else ""
 
     def _since(self, reading: Reading) -> dict[str, object] | None:
         found = since(self._toolbox.readings, reading, self._toolbox.tools[reading.tool].adapter)
@@ -150,4 +152,4 @@ def _kept_within(call: ToolCall, reading: Reading) -> str:
     """Says which arguments were taken to a bound."""
     given = _given(call)
     other = [f"{name}={json.dumps(value)}" for name, value in reading.args.items() if given.get(name) != value]
-    return f"taken with {', '.join(other)}, as far as the tool goes" if other else ""
+    return f"taken with {', '.join(other)}, the tool's limits" if other else ""
