@@ -25,7 +25,7 @@ SECTIONS = (
 LONGEST = 200
 """The most lines of a body that a person will read in an incident."""
 MOST_WORDS = 750
-"""The most words of a body that a person can read in three minutes; code is copied and tables looked up: they don't count."""
+"""The most words of a body, for three minutes of reading; code is copied and tables looked up: they don't count."""
 _MISSING = {
     "avoid": "name the tempting wrong remedy and say why it is wrong",
     "evidence": "name the reading fields that decide",
