@@ -1,4 +1,4 @@
-"""The tool that ends an investigation: the mistakes of what is submitted, and the conclusion from it."""
+"""The tool that ends an investigation: the errors in a submission, and the conclusion from it."""
 
 from collections.abc import Collection, Sequence
 
@@ -15,7 +15,7 @@ MOST_CAUSES, MOST_LINES = 3, 10
 SUMMARY_MOST = 320
 """Characters of a summary: about four lines of a small terminal."""
 LAST = "diagnostics-disabled"
-"""Ranks last, and is never the whole of an answer."""
+"""Ranks last, and is never the only cause of an answer."""
 
 
 class Conclusion(Record):
@@ -30,9 +30,9 @@ class Conclusion(Record):
     """Its plan, in its order."""
     use: ModelUse
     summary: str = ""
-    """What it is, in its words; empty where it says nothing, or something that the readings don't."""
+    """Its summary; empty if it gives none, or claims what the readings don't show."""
     evidence: tuple[Evidence, ...] = ()
-    """What the outcome rests on, beside what the causes cite."""
+    """The evidence for the outcome, besides what the causes cite."""
 
     @property
     def grounded(self) -> bool:
@@ -44,9 +44,10 @@ def problems(
     submission: Submission, readings: Sequence[Reading], known: Collection[str], checks: Cause | None = None, *,
     first: bool = True,
 ) -> list[str]:  # fmt: skip
-    """What the model has to correct, in words for it; empty if nothing. `checks` is the checks' surest cause.
+    """What the model has to correct, worded for it; empty if nothing.
 
-    What is merely missing is asked for the `first` time only: without it there is an answer too.
+    `checks` is the checks' surest cause. What is merely missing is only requested the `first` time: the answer is valid
+    without it.
     """
     found: list[str] = []
     ids = [claim.id for claim in submission.causes]
@@ -116,7 +117,7 @@ def settle(submission: Submission, readings: Sequence[Reading], known: Collectio
 
 
 def _summary(submission: Submission, readings: Sequence[Reading]) -> str:
-    """The summary as far as it goes into a first line; none where it claims what isn't so."""
+    """The summary, cut to what fits a first line; none if it claims something untrue."""
     text = hide_secrets(submission.summary)
     if false_claims(text, readings):
         return ""
@@ -136,7 +137,7 @@ def _evidence(citations: Sequence[Citation]) -> tuple[Evidence, ...]:
 
 
 def _at_node(cause: Cause, where: str | None, readings: Sequence[Reading], nodes: list[str]) -> Cause:
-    """The cause at the node that the model names, else at the one that its evidence is of."""
+    """The cause at the node that the model names, otherwise at the node of its evidence."""
     cited = {one.reading for one in cause.evidence if one.verified}
     of_evidence = next((reading.node for reading in readings if reading.id in cited and reading.node), None)
     node = where if where in nodes else of_evidence or (nodes[0] if len(nodes) == 1 else None)

@@ -1,4 +1,4 @@
-"""The tool that ends an investigation, as it's described to a model."""
+"""The tool that ends an investigation, as described to a model."""
 
 from typing import Any, get_args
 
@@ -18,7 +18,7 @@ def _list(of: dict[str, Any], description: str | None = None) -> dict[str, Any]:
 
 
 def schema() -> Wire:
-    """The tool's strict schema: every field is required, and one that may be absent is null."""
+    """The tool's strict schema: every field is required, and an absent one is null."""
     text, maybe = {"type": "string"}, {"type": ["string", "null"]}
     evidence = _list(
         _object({"reading": text, "field": text, "value": {"type": ["string", "number", "boolean", "null"]}})

@@ -19,21 +19,21 @@ from tools.records import Reading
 from tools.toolbox import Toolbox
 
 MOST_CALLS = 8
-"""Tools called in one answer: the server may be sick."""
+"""Most tools called in one answer: the server may be struggling."""
 STORED_MOST = 12_000
-"""Bytes of a stored reading that is opened."""
+"""Most bytes of a stored reading that is opened."""
 MOST_NAMED = 40
-"""Readings that are named where another one was asked for."""
+"""How many readings are named if one that doesn't exist was requested."""
 CONCLUDE = f"No more readings: call {SUBMIT} now with what the readings show. insufficient-evidence is a valid answer."
 _CHANGING = deferred(
     r"appl|approv|confirm|exec|command|config_?set|^set|flush|shut|kill|restart|roll_?back|del|write|shell|bash|redis",
     re.IGNORECASE,
 )
-"""Names of tools that would change something: there are none, and a person sees that one was called."""
+"""Names of tools that would change something: none exist, and a person is told that one was called."""
 ReadRunbook = Callable[[str], str]
-"""The text of a runbook by name or by a cause's id; raises `ToolError` naming those that there are."""
+"""The text of a runbook, by its name or a cause's id; raises `ToolError` naming the available ones."""
 Refuse = Callable[[str, str], None]
-"""Is called with what was asked for and refused, and why."""
+"""Called with what was requested but refused, and why."""
 
 
 class ToolCaller:
@@ -43,7 +43,7 @@ class ToolCaller:
         self, toolbox: Toolbox, read_runbook: ReadRunbook | None, spending: Spending, refuse: Refuse,
         conclude: str = CONCLUDE,
     ) -> None:  # fmt: skip
-        """`conclude` is the model's instruction once nothing more is read."""
+        """`conclude` is the instruction to the model once nothing more may be read."""
         self._toolbox = toolbox
         self._read_runbook = read_runbook
         self._spending = spending
@@ -95,14 +95,14 @@ class ToolCaller:
         return reading_json(reading, {name: text for name, text in said.items() if text} | self._about(reading.tool))
 
     def _about(self, tool: str) -> dict[str, object]:
-        """What a tool's fields mean: said once."""
+        """What a tool's fields mean; said only once."""
         known = self._toolbox.tools.get(tool)
         about = paragraphs(known.description)[1] if known and tool not in self._explained else ""
         self._explained.add(tool)
         return {"about": about} if about else {}
 
     def _again(self, reading: Reading) -> str:
-        """How often a reading was taken with the same arguments, this time included: deltas may need it again."""
+        """How often a reading was taken with the same arguments, including this time: deltas may need a repeat."""
         same = (reading.tool, reading.node, reading.args)
         times = sum((one.tool, one.node, one.args) == same for one in self._toolbox.readings)
         return f"now taken {times} times with these arguments; each takes a new window" if times > 1 else ""
@@ -140,7 +140,7 @@ class ToolCaller:
 
 
 def _given(call: ToolCall) -> dict[str, Any]:
-    """The arguments of a call of the loop's own tools; none where they can't be read."""
+    """The arguments of a call to the loop's own tools; empty if they can't be read."""
     try:
         given = json.loads(call.arguments)
     except (ValueError, RecursionError):
@@ -149,7 +149,7 @@ def _given(call: ToolCall) -> dict[str, Any]:
 
 
 def _kept_within(call: ToolCall, reading: Reading) -> str:
-    """Says which arguments were taken to a bound."""
+    """Says which arguments were limited to a bound."""
     given = _given(call)
     other = [f"{name}={json.dumps(value)}" for name, value in reading.args.items() if given.get(name) != value]
     return f"taken with {', '.join(other)}, the tool's limits" if other else ""
