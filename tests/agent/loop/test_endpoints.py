@@ -325,7 +325,7 @@ async def test_a_conversation_that_is_too_long_is_shortened(code: int, message: 
 
     def move(body: Body) -> Move:
         nonlocal asked
-        if len(json.dumps(body["messages"])) > 16_500:
+        if len(json.dumps(body["messages"])) > 16_900:
             return Status(code=code, message=message)
         asked += 1
         if asked < 5:

@@ -195,7 +195,7 @@ async def test_files_that_the_script_did_not_print(tmp_path: Path) -> None:
         ("".join(lines[:30] + lines[31:]), f"it says {len(lines)} lines and has {len(lines) - 1}"),
         ("".join([*lines[:9], "Last login: Friday\n", *lines[9:]]), "line 10: this isn't from the host script"),
         (whole + "\nroot@host:~# \n", "something follows the end"),
-        (whole.replace("@taken ", "@token "), "isn't of the host script"),
+        (whole.replace("@taken ", "@token "), "isn't from the host script"),
     ):
         file.write_text(damaged)
         with pytest.raises(UsageError, match="facts") as caught:
