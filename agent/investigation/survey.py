@@ -114,7 +114,10 @@ class NodeSurvey:
         return self._seen
 
     async def reach(self) -> bool:
-        """Connect, whatever it takes; returns whether the server can be asked more. A failure calls for a look at the host."""
+        """Connect, whatever it takes; returns whether the server can be asked more.
+
+        A failure calls for a look at the host.
+        """
         if not self.toolbox.has("connect", self.node.name):
             # A paste: all there is of its machine, and what the server's replies are is seen by asking.
             await at_once(*(self.take(tool) for tool in (*self.host, *HOST_ONCE)))

@@ -71,8 +71,8 @@ async def case(
 ) -> AsyncIterator[Case]:  # fmt: skip
     """A recorded incident investigated up to its plan, by the checks or by a model.
 
-    `conversation` holds the model that is asked, where it isn't the settings' own; `refusals` is what the server
-    refuses beside what it refused then; `pasted` says what was pasted, where that is what the recording is made of.
+    `conversation` holds the model to ask if it isn't the one in the settings; `refusals` is what the server refuses in
+    addition to what it refused then; `pasted` says what was pasted, if that is what the recording is made of.
     """
     model = model or ModelSettings()
     deadline = tape.head.deadline if model.use.name == OFFLINE else DEADLINE_MODEL

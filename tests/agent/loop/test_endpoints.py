@@ -358,7 +358,8 @@ async def test_an_overflow_in_the_stream() -> None:
 async def test_a_repeated_reading_is_counted_and_said() -> None:
     same = Say(calls=(Call(name="info", arguments={"sections": ["clients"]}),))
     came = await run([same, same, FINE])
-    assert [json.loads(text)["again"].split(" with")[0] for text in came.told] == ["now taken 2 times", "now taken 3 times"]
+    again = [json.loads(text)["again"].split(" with")[0] for text in came.told]
+    assert again == ["now taken 2 times", "now taken 3 times"]
 
 
 async def test_the_fixed_part_is_the_same_on_the_wire() -> None:
