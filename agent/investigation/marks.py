@@ -1,24 +1,24 @@
-"""What an answer says about its own causes and proposals: what rests on the report alone, and what was refused."""
+"""What an answer says about its own causes and proposals: what only the report supports, and what was refused."""
 
 from collections.abc import Iterable, Mapping
 
 from agent.answer.diagnosis import Cause, Refused
 
 REPORT = "r0"
-"""The reading that is what somebody said."""
+"""The reading that holds what somebody said."""
 
 
 def marked(causes: Iterable[Cause]) -> tuple[Cause, ...]:
-    """Causes, each with whether nothing but the report supports it."""
+    """Causes, each with whether only the report supports it."""
     return tuple(cause.model_copy(update={"only_reported": only_reported(cause)}) for cause in causes)
 
 
 def only_reported(cause: Cause) -> bool:
-    """Whether all that is proven of a cause is that somebody said so."""
+    """Whether the only proof of a cause is that somebody said so."""
     proven = {one.reading for one in cause.evidence if one.verified}
     return proven == {REPORT}
 
 
 def refusals(reasons: Mapping[str, str]) -> tuple[Refused, ...]:
-    """What was refused, by action with the reason."""
+    """What was refused, by action, with the reason."""
     return tuple(Refused(action=action, why=why) for action, why in reasons.items())

@@ -67,7 +67,7 @@ async def config_drift(node: Node, host: Host) -> Values:
         values |= host.provenance(place)
         read = await offload(configuration, host, place)
         if not read.files:
-            why = why_unread(read) if read.unconfirmed else "can't be read here, or isn't known"
+            why = why_unread(read) if read.unconfirmed else "can't be read here, or its path isn't known"
             detail = f"the configuration file {why}"
             raise Unanswered("not-local", detail, values)
         found = dict(read.values)
