@@ -75,7 +75,7 @@ class Pasted(Record):
         whose = self.node or "a server whose address isn't in it"
         twice = f", twice within {self.seconds:,.0f} s" if self.samples > 1 and self.seconds else ""
         of = f"{', '.join(self.what)} of {whose}" if self.what else "nothing that was recognised"
-        when = f" at {self.at[11:16]} UTC on {self.at[:10]}" if self.at else ", nobody knows of when"
+        when = f" at {self.at[11:16]} UTC on {self.at[:10]}" if self.at else ", at an unknown time"
         return f"From a paste: {of}{when}{twice}; not a live look."
 
 

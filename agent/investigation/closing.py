@@ -93,8 +93,10 @@ def with_paste(answer: Diagnosis, sources: Sources) -> Diagnosis:
         unplaced = {name: tuple(one.model_copy(update={"where": None}) for one in getattr(answer, name))
                     for name in ("causes", "findings")}  # fmt: skip
         answer = answer.model_copy(update=unplaced)
+    free = answer.footprint.model_copy(update={"commands": 0, "pings": 0, "bytes": 0})
     return answer.model_copy(update={
         "pasted": pasted.model_copy(update={"ask_for": lines}), "plan": tuple(map(_by_hand, answer.plan)),
+        "footprint": free,
     })  # fmt: skip
 
 

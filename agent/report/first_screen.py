@@ -236,7 +236,9 @@ def colophon(answer: Diagnosis) -> str:
     """Which arm answered, and what it cost."""
     model, print_ = answer.model, answer.footprint
     why = "" if model.degraded or not model.why else f" ({model.why})"
-    commands = f"{print_.commands} command{'s' * (print_.commands != 1)}"
+    commands = (
+        f"{print_.commands} command{'s' * (print_.commands != 1)}" if not answer.pasted else "no server was asked"
+    )
     if model.turns:
         commands += f", {model.turns} turn{'s' * (model.turns != 1)} of the model"
     return f"{author(answer)}{why}; {commands} in {answer.seconds:.1f} s."

@@ -160,6 +160,8 @@ def cost_line(answer: Diagnosis) -> str:
     taken = sum(reading.tool != "symptom" for reading in answer.readings)
     readings = "1 reading" if taken == 1 else f"{taken} readings"
     cut = f" Stopped by you, after {readings}: this is what was known by then." if answer.interrupted else ""
+    if answer.pasted:
+        return f"No server was asked.{cut}"
     return (
         f"Cost to the server: {print_.commands} of at most {bound.commands} commands, {print_.pings} of {bound.pings} "
         f"pings, {print_.bytes} of {bound.bytes} bytes, in {answer.seconds:.1f}{of_time} s{spent}.{own}{cut}"
