@@ -9,6 +9,11 @@ from tools.records import Reading
 from tools.toolbox import Toolbox
 
 READ_RUNBOOK, OPEN_READING = "read_runbook", "reading"
+FOLDED = frozenset(
+    ("connect", "commandstats", "latencystats", "latency_events", "clients", "memory", "persistence", "keyspace",
+     "access", "replication", "cluster", "process", "sockets", "machine", "disk", "log", "kernel_log", "config_drift")
+)  # fmt: skip
+"""Tools whose arguments hardly matter: `reading` takes one that was read again, in place of a tool of its own."""
 HOPELESS: frozenset[str | None] = frozenset(("not-local", "unknown-command"))
 """Kinds of unavailability that another call wouldn't change."""
 _TEXT: Wire = {"type": "string"}
@@ -27,8 +32,11 @@ def offered_tools(toolbox: Toolbox, *, runbooks: bool = True) -> list[Wire]:
         parameters = {name: part for name, part in function["parameters"].items() if name != "additionalProperties"}
         description = paragraphs(function["description"])[0]
         tool["function"] = {**function, "description": description, "parameters": parameters}
-    own = [_tool(OPEN_READING, "Open an earlier reading; costs the server nothing.", "id",
-                 fields={**_TEXT, "description": "Glob: only these fields"})]  # fmt: skip
+    again: Wire = {"type": "boolean", "description": "Take it anew, and say what changed"}
+    fields: Wire = {**_TEXT, "description": "Glob: only these"}
+    elsewhere = {"node": {**_TEXT, "description": "With `again`: another node"}} if len(toolbox.nodes) > 1 else {}
+    own = [_tool(OPEN_READING, "Open an earlier reading whole; costs the server nothing unless taken again.", "id",
+                 fields=fields, again=again, **elsewhere)]  # fmt: skip
     if runbooks:
         own.append(
             _tool(
@@ -62,6 +70,7 @@ def _pointless(readings: Sequence[Reading]) -> set[str]:
     pointless = {"other_ports", *(tool for tool in read if shape.kinds(shape.of_tool(readings, tool)) <= HOPELESS)}
     if "log" in pointless:
         pointless.add("log_events")
+    pointless |= {tool for tool in FOLDED & read if None in shape.kinds(shape.of_tool(readings, tool))}
     if "info" in read and "history" not in read:
         # If there is a history, it's read along with INFO.
         pointless.add("history")

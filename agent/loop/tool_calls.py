@@ -74,7 +74,13 @@ class ToolCaller:
         if call.name == READ_RUNBOOK and self._read_runbook is not None:
             return self._runbook(call, self._read_runbook)
         if call.name == OPEN_READING:
-            return self._stored(call)
+            given = _given(call)
+            stored = next((one for one in self._toolbox.readings if one.id == given.get("id")), None)
+            if stored is None or given.get("again") is not True or stored.tool not in self._toolbox.tools:
+                return self._stored(given, stored)
+            node = given.get("node") or stored.node
+            arguments = {**stored.args, **({"node": node} if len(self._toolbox.nodes) > 1 else {})}
+            call = call.model_copy(update={"name": stored.tool, "arguments": json.dumps(arguments)})
         try:
             # The reserve is for the conclusion.
             async with asyncio.timeout(max(0.1, self._spending.left - self._spending.reserve)):
@@ -115,10 +121,8 @@ class ToolCaller:
         told["changed"] = list(found.lines) or "nothing"
         return told | ({"more": f"{found.left_out} more fields changed"} if found.left_out else {})
 
-    def _stored(self, call: ToolCall) -> str:
-        given = _given(call)
+    def _stored(self, given: dict[str, Any], stored: Reading | None) -> str:
         id, fields = (given.get(name) for name in ("id", "fields"))
-        stored = next((one for one in self._toolbox.readings if one.id == id), None)
         if stored is None:
             known = ", ".join(f"{one.id} {one.tool}" for one in self._toolbox.readings[-MOST_NAMED:])
             return f"error: {OPEN_READING}: there is no reading {str(id)[:20]!r}; the newest are {known}"
