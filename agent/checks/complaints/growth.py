@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from agent.checks.backlog import behind_seconds
 from agent.checks.complaints.complaint import MIB, Complaint, complaint
 from agent.checks.filling import inside_keys, until_full_words
+from agent.checks.growth import POPS, PUSHES, called
 from agent.checks.holders import bound_of, largest_key, main_writer
 from agent.checks.settings import speaks_of_settings
 from agent.checks.types import Limits
@@ -21,6 +22,8 @@ TRACKED, CONSUMERS = 50_000, 500
 BEHIND_SECONDS = 300.0
 WASTE, WASTE_RATIO = 100 * MIB, 1.5
 MISSES = 0.5
+KEEPS_UP = 0.9
+"""Elements taken for each that is pushed, from which on a queue is at work."""
 LOOKUPS = 20
 
 
@@ -39,7 +42,7 @@ def growth(view: View, limits: Limits) -> Iterator[Complaint]:
     yield from _streams(view)
     yield from _unclaimed(view)
     rate, writer = inside_keys(view), main_writer(view)
-    if rate and writer and mention(MEMORY, view.symptom):
+    if rate and writer and mention(MEMORY, view.symptom) and not _a_queue_at_work(view, writer):
         by = f", mostly written by {writer}"
         largest = f"; the largest of the sampled keys is {found}" if (found := largest_key(view)) else ""
         yield complaint(
@@ -73,6 +76,16 @@ def growth(view: View, limits: Limits) -> Iterator[Complaint]:
     drifted = 0.0 if given else view.number("config_drift", "drifted") or 0
     if drifted > 0 and speaks_of_settings(view.symptom):
         yield complaint(f"{drifted:.0f} settings differ from the file", ("config_drift", "drifted"))
+
+
+def _a_queue_at_work(view: View, writer: str) -> bool:
+    """Whether what grows is pushed to lists that are all short, or popped as fast: a burst that workers will take."""
+    if not writer.startswith(("LPUSH", "RPUSH")):
+        return False
+    taken, pushed = called(view, (*POPS, "ltrim")) or 0, called(view, PUSHES) or 0
+    lengths = [row.get("length") for row in view.rows("lists", "l").values()]
+    short = bool(lengths) and all(isinstance(length, int) and length < ENTRIES for length in lengths)
+    return short or taken >= KEEPS_UP * pushed
 
 
 def _unclaimed(view: View) -> Iterator[Complaint]:

@@ -292,6 +292,19 @@ def test_notifications_about_keys_that_are_off_bar_it_where_they_are_missed(
     assert [says is not None and says in what for what in said] == ([True] if says else [])
 
 
+def test_a_burst_of_jobs_in_short_lists_is_no_growth() -> None:
+    pushed: Extra = {**INSIDE, "commandstats": {"lpush.calls.delta": 300}}
+    short, long = ({**pushed, "lists": {"l1.length": length}} for length in (999, 1000))
+    assert not list(complaints(seen(short, "used memory climbs"), LIMITS))
+    kept_up, behind = (
+        {**pushed, "commandstats": {"lpush.calls.delta": 300, "rpop.calls.delta": taken, "window_seconds": 2.0}}
+        for taken in (270, 269)
+    )
+    assert not list(complaints(seen(kept_up, "used memory climbs"), LIMITS))
+    for grows in (pushed, long, behind, {**INSIDE, "lists": {"l1.length": 5}}):
+        assert len(list(complaints(seen(grows, "used memory climbs"), LIMITS))) == 1
+
+
 def test_messages_that_nobody_hears_are_told_to_who_misses_them() -> None:
     sent: Extra = {"commandstats": {"publish.calls.delta": 50}, "info": {"pubsub_channels": 0, "pubsub_patterns": 0}}
     heard: Extra = {**sent, "info": {"pubsub_channels": 1, "pubsub_patterns": 0}}
