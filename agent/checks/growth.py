@@ -106,7 +106,7 @@ def _unseen(view: View, pushed: float, popped: float) -> Found:
 
 
 def _who(view: View, commands: Iterable[str]) -> str:
-    """Whose clients send these commands, as far as the list of clients shows."""
+    """Whose clients send these commands, as far as the client list shows."""
     for number in range(1, 21):
         at = f"g{number}"
         if view.text("clients", f"{at}.cmd") in commands:
