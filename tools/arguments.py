@@ -1,4 +1,4 @@
-"""The arguments of a tool as a caller gives them: read, kept within their bounds, and held against the defaults."""
+"""The arguments of a tool as given by a caller: parsed, kept within their bounds, and compared with the defaults."""
 
 import json
 import math
@@ -14,7 +14,7 @@ Adapter = TypeAdapter[dict[str, Any]]
 
 
 def given_arguments(name: str, args: Mapping[str, Any] | str) -> dict[str, Any]:
-    """Arguments out of a mapping or JSON text. Raises `ToolError`."""
+    """Arguments from a mapping or JSON text. Raises `ToolError`."""
     if not isinstance(args, str):
         return dict(args)
     try:
@@ -27,15 +27,15 @@ def given_arguments(name: str, args: Mapping[str, Any] | str) -> dict[str, Any]:
 
 
 def validated(name: str, adapter: Adapter, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What is asked for, and the call's arguments, the defaults among them. Raises `ToolError`: it says what to change.
+    """What is requested, and the call's arguments including defaults.
 
-    What is asked for is what was given, with numbers taken to the nearest bound, and lists cut to what fits and is
-    known: a caller that asks for a little too much gets what there is.
+    Raises `ToolError`, which says what to change. What is requested is what was given, with numbers clamped to the
+    nearest bound and lists cut to what fits and is known: a caller that asks for a little too much gets what there is.
     """
     try:
         return dict(given), _call_of(adapter, given)
     except ValidationError:
-        # The schema costs far more than the call, so it's made for what doesn't fit alone.
+        # The schema costs far more than the call, so it's only built for what doesn't fit.
         known = adapter.json_schema().get("properties", {})
     kept = {key: _bounded(value, _plain(known.get(key, {}))) for key, value in given.items()}
     try:
@@ -65,7 +65,7 @@ def _bounded(value: Any, schema: Mapping[str, Any]) -> Any:
             return most
         if least is not None and value < least:
             return least
-        # There is no least number above a bound that is excluded: a tenth of what is allowed is a short one.
+        # There is no smallest number above an exclusive bound: a tenth of what is allowed is a small one.
         return most / 10 if above is not None and most is not None and value <= above else value
     if isinstance(value, list) and schema.get("type") == "array":
         allowed = schema.get("items", {}).get("enum")
@@ -75,13 +75,13 @@ def _bounded(value: Any, schema: Mapping[str, Any]) -> Any:
 
 
 def deviating(adapter: Adapter, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that aren't what the tool does by itself."""
+    """The arguments that differ from the tool's defaults."""
     known = adapter.json_schema().get("properties", {})
     return {key: value for key, value in given.items() if value != known.get(key, {}).get("default")}
 
 
 def asks_for_less(adapter: Adapter, given: Mapping[str, Any]) -> bool:
-    """Whether a number is below the tool's own."""
+    """Whether a number is below the tool's default."""
     defaults = {name: one.get("default") for name, one in adapter.json_schema().get("properties", {}).items()}
     return any(
         is_number(value) and is_number(default := defaults.get(name)) and value < default
@@ -90,5 +90,5 @@ def asks_for_less(adapter: Adapter, given: Mapping[str, Any]) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    """Whether it's a number, and no boolean."""
+    """Whether it's a number, not a boolean."""
     return isinstance(value, int | float) and not isinstance(value, bool)

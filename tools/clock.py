@@ -1,4 +1,4 @@
-"""Time as an argument, so that a recorded incident runs on its own."""
+"""Time as an argument, so that a recorded incident runs on its own time."""
 
 import asyncio
 import time
@@ -18,10 +18,10 @@ class Clock(Protocol):
         """The wall time, in UTC."""
 
     def monotonic(self) -> float:
-        """Seconds that never go back."""
+        """Seconds that never go backwards."""
 
     async def sleep(self, seconds: float) -> None:
-        """Wait for so many seconds."""
+        """Wait for this many seconds."""
 
 
 class SystemClock:

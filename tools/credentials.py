@@ -1,7 +1,7 @@
 """Credentials in free text (symptoms, tickets, errors): found by the form in which people and programs write them.
 
-A form with a mark of its own (a URL, `name=value`, a quoted command, a prompt) hides all that is in it. A bare
-command word in a sentence, as in "AUTH fails with WRONGPASS", hides what follows unless that is a word of prose.
+A form with a marker of its own (a URL, `name=value`, a quoted command, a prompt) hides everything in it. A bare command
+word in a sentence, as in "AUTH fails with WRONGPASS", hides what follows unless that is a word of prose.
 """
 
 import re
@@ -17,7 +17,7 @@ SECRET_NAMES = (
 )  # fmt: skip
 """Parameters that are secret, or half of one."""
 SECRET_LOOKING = deferred(r"pass(?!ive)|secret|auth-?token|access-?token|api-?key|credential", re.IGNORECASE)
-"""Names of parameters, a module's for instance, whose values count as secrets."""
+"""Names of parameters, for instance of modules, whose values count as secrets."""
 KNOWN_PARAMETER = deferred(
     r"maxmemory(-\w+)*|maxclients|timeout|tcp-(keepalive|backlog)|save|appendonly|appendfsync|hz|dynamic-hz|databases|"
     r"(auto-)?aof-[\w-]+|no-appendfsync-on-rewrite|(slowlog|commandlog|latency|client|repl|replica|slave|cluster|rdb|"
@@ -26,13 +26,13 @@ KNOWN_PARAMETER = deferred(
     r"oom-score-adj|disable-thp|tracking-table-max-keys|proto-max-bulk-len|shutdown-[\w-]+",
     re.IGNORECASE,
 )
-"""Parameters whose values are no secrets; what isn't here could be a module's password."""
+"""Parameters whose values aren't secret; anything not listed could be a module's password."""
 MOST_TEXT = 2**20
-"""Characters of one text that are kept."""
+"""Most characters of one text that are kept."""
 NEARBY = 512
-"""Characters behind a command within which a rule says that what follows is no prose."""
+"""Characters after a command within which a rule shows that what follows isn't prose."""
 _LONG_WORD = deferred(r"\S{2048,}")
-"""Longer than any word of prose, and as long as some tokens: hidden as a whole."""
+"""Longer than any word of prose, and as long as some tokens: hidden in full."""
 _LONG_SPACE = deferred(r"(\s{256})\s+")
 PROSE = frozenset(Path(__file__).with_name("prose.txt").read_text(encoding="utf-8").split())
 """Words that follow a command's name in a sentence."""
@@ -61,11 +61,11 @@ def _hidden_word(word: str) -> str:
 
 
 Replacement = tuple[str, int]
-"""What replaces a match, and where in the text to go on: what was looked at and left isn't looked at again."""
+"""What replaces a match, and where to continue in the text: what was examined and left isn't examined again."""
 
 
 def _hide_all(match: re.Match[str]) -> Replacement:
-    """What follows `head` hidden word by word."""
+    """Hides what follows `head` word by word."""
     return match["head"] + _words_hidden(match["rest"]), match.end()
 
 
@@ -74,7 +74,7 @@ def _words_hidden(rest: str) -> str:
 
 
 def _unless_prose(words: int) -> Callable[[re.Match[str]], Replacement]:
-    """So many words behind `head` hidden, as long as they aren't words of prose."""
+    """Hides this many words after `head`, as long as they aren't words of prose."""
 
     def hide(match: re.Match[str]) -> Replacement:
         text, out, at = match.string, match["head"], match.end("head")
@@ -91,7 +91,7 @@ def _unless_prose(words: int) -> Callable[[re.Match[str]], Replacement]:
 
 
 def _hide_config_values(match: re.Match[str]) -> Replacement:
-    """CONFIG SET's pairs: a value stays only where its parameter is known and no secret."""
+    """CONFIG SET's pairs: a value stays only if its parameter is known and not secret."""
     text, out, at = match.string, match["head"], match.end("head")
     while (named := _NEXT_WORD.match(text, at)) and _PARAMETER.fullmatch(named["word"]):
         name = named["word"].strip("\"'").lower()
@@ -124,7 +124,7 @@ def _hide_acl_line(match: re.Match[str]) -> Replacement:
 
 
 def _hide_in_command_line(match: re.Match[str]) -> Replacement:
-    """A command line of redis-cli and its kin: -a, and AUTH in any case."""
+    """A command line of redis-cli and similar tools: -a, and AUTH in any case."""
     return _replace_matches(_AUTH_WORD, _hide_all, _replace_matches(_OPTION_A, _hide_all, match[0])), match.end()
 
 
@@ -146,20 +146,20 @@ def _replace_matches(pattern: re.Pattern[str], how: Callable[[re.Match[str]], Re
 _EACH_WORD = deferred(rf"({_SPACE})|{_WORD}")
 _NEXT_WORD = deferred(rf"(?P<space>{_SPACE})(?P<word>{_WORD})")
 _UNLIKELY = deferred(rf"{_SPACE}[-(\[]")
-"""How no password begins that follows a bare word."""
+"""What a password after a bare word never begins with."""
 _PARAMETER = deferred(r"[\"']?[A-Za-z][^\s]{0,127}")
 _RULES = deferred(rf"(?:{_SPACE}[^\n]+)+")
 _OPTION_A = deferred(rf"(?P<head>\s-a\s+)(?P<rest>{_WORD})")
 _AUTH_WORD = deferred(rf"(?i)(?P<head>\sauth(?=\s))(?P<rest>(?:[ \t]+{_WORD}){{1,2}})")
 _AFTER = rf"(?:{_SPACE}{_WORD})"
 _B = r"(?:\b|(?<=\\n))"
-"""Where a command's name begins: also behind an escaped line end."""
+"""Where a command's name begins: also after an escaped line break."""
 _Q = r"[\"'`]?"
 _MARKS = deferred(
     r"://|@|pass|pwd|secret|token|api|auth|credential|bearer|user|config|(?:redis|valkey|keydb)-|[0-9a-f]{64}",
     re.IGNORECASE,
 )
-"""Without any of these no form below is there: most texts that are looked through have none."""
+"""Without any of these none of the forms below occurs: most texts have none."""
 _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Replacement]], ...] = (
     # Redis URLs up to their last @, for passwords that weren't encoded; others up to the first, within the authority.
     (_compile(r"(?P<scheme>(?:rediss?|valkeys?|unix|redis\+\w+)://)(?:(?!://)\S)*@"), _hide_userinfo),
@@ -200,7 +200,7 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Replacement]], ..
 
 
 def hide_secrets(text: str) -> str:
-    """The text with the credentials in it hidden, in whatever form they were written; the rest stays readable."""
+    """The text with its credentials hidden, in whatever form they were written; the rest stays readable."""
     if len(text) > MOST_TEXT:
         text = f"{text[:MOST_TEXT]}… ({len(text) - MOST_TEXT} characters more)"
     text = _LONG_SPACE.sub(r"\1", _LONG_WORD.sub(HIDDEN, text))

@@ -4,12 +4,12 @@ RediagnoseError
   UsageError        the person's input is wrong: exit status 2
   ToolError         a tool was called wrongly; the text goes back to whoever called it
     Absent          what it's about isn't there
-    BudgetSpent     the incident's bound on commands, pings, bytes or time is reached
+    BudgetSpent     the incident's limit on commands, pings, bytes or time is reached
     Unanswered      the server or the host gave no answer: becomes `unavailable` with its kind
   GateError         a change was stopped
     Forbidden       policy forbids it, whoever asks
     Moved           the value is not the one that the approval was given for
-    Unlogged        it can't be written down, so it isn't done
+    Unlogged        it can't be logged, so it isn't done
 """
 
 import logging
@@ -20,7 +20,7 @@ from pathlib import PurePath
 from tools.records import Kind, Record, Scalar
 
 LOGGER = logging.getLogger("rediagnose")
-"""Hears of every exception that nobody meant. A program that embeds this one may listen; else nothing is printed."""
+"""Receives every unexpected exception. A program that embeds this one may listen; otherwise nothing is printed."""
 LOGGER.addHandler(logging.NullHandler())
 
 
@@ -37,15 +37,15 @@ class ToolError(RediagnoseError):
 
 
 class Absent(ToolError):
-    """The server has no such parameter, or no such client any more."""
+    """The server has no such parameter, or no longer has such a client."""
 
 
 class BudgetSpent(ToolError):
-    """The incident's bound is reached; nothing more is sent to the server."""
+    """The incident's limit is reached; nothing more is sent to the server."""
 
 
 class Unanswered(ToolError):
-    """No answer, and which kind of none. `values` holds what was read before it failed."""
+    """No answer, and why, as a kind. `values` holds what was read before the failure."""
 
     def __init__(self, kind: Kind, detail: str, values: Mapping[str, Scalar] | None = None) -> None:
         super().__init__(f"{kind}: {detail}")
@@ -55,19 +55,19 @@ class Unanswered(ToolError):
 
 
 class Bug(Record):
-    """An exception that nobody meant, and where: it's said in the answer, which stands without that part."""
+    """An unexpected exception and its place: it's reported in the answer, which stands without that part."""
 
     where: str
     """The tool or the check."""
     what: str
-    """The exception's type and the line of this program that raised it; nothing of its text, which may be others'."""
+    """The exception's type and the line of this program that raised it, without its text, which may be untrusted."""
 
     def __str__(self) -> str:
         return f"a bug of rediagnose in {self.where}: {self.what}"
 
 
 def bug(where: str, error: BaseException) -> Bug:
-    """The line about an exception that nobody meant; the logger `rediagnose` hears of it, with where it was raised."""
+    """The line about an unexpected exception; the logger `rediagnose` gets it too, with where it was raised."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
@@ -90,4 +90,4 @@ class Moved(GateError):
 
 
 class Unlogged(GateError):
-    """A change, or what becomes of it, can't be written down; the message names the file."""
+    """A change or its outcome can't be logged; the message names the file."""

@@ -1,4 +1,4 @@
-"""Files that somebody names: regular ones only, opened without waiting, and never read without a bound."""
+"""Files that somebody names: only regular ones, opened without blocking, and never read without a bound."""
 
 import errno
 import os
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 MOST_TEXT = 4 * 2**20
-"""Bytes of a file of text, such as settings or a runbook: what is larger isn't one."""
+"""Most bytes of a text file, such as settings or a runbook: anything larger isn't one."""
 MOST_SECRET = 64 * 2**10
-"""Bytes of a file that holds a secret or a certificate."""
+"""Most bytes of a file with a secret or a certificate."""
 MOST_BUNDLE = 16 * 2**20
 """Bytes of a file of certificates."""
 _KINDS = (
@@ -19,7 +19,7 @@ _KINDS = (
 
 
 def state_folder() -> Path:
-    """Where this program keeps what outlives it. Raises `OSError` for a user who has no home."""
+    """Where this program keeps its state. Raises `OSError` for a user without a home directory."""
     if state := os.environ.get("XDG_STATE_HOME"):
         return Path(state) / "rediagnose"
     try:
@@ -29,19 +29,19 @@ def state_folder() -> Path:
 
 
 def must_be_regular(path: str | Path, most: int | None = None) -> None:
-    """Raise `OSError` where this is no regular file, or has more than `most` bytes; for what others open."""
+    """Raise `OSError` if this isn't a regular file or exceeds `most` bytes; for files that others open."""
     os.close(_opened(path, most))
 
 
 def open_regular(path: str | Path) -> BinaryIO:
-    """A regular file, open for reading. Raises `OSError` for anything else, at once: a pipe isn't waited for."""
+    """A regular file, open for reading. Raises `OSError` at once for anything else: a pipe isn't waited for."""
     return os.fdopen(_opened(path), "rb")
 
 
 def read_regular(path: str | Path, most: int = MOST_TEXT) -> bytes:
-    """What is in a regular file of at most so many bytes. Raises `OSError`, for a larger one too."""
+    """The content of a regular file of at most this many bytes. Raises `OSError`, also for a larger one."""
     with open_regular(path) as file:
-        # The size that a file system tells isn't always the file's: those of /proc have none.
+        # The size that a file system reports isn't always the file's: those in /proc have none.
         content = file.read(most + 1)
     if len(content) > most:
         raise OSError(errno.EFBIG, f"larger than {most} bytes", os.fspath(path))
@@ -49,19 +49,19 @@ def read_regular(path: str | Path, most: int = MOST_TEXT) -> bytes:
 
 
 def read_regular_text(path: str | Path, most: int = MOST_TEXT) -> str:
-    """The text in a regular file. Raises `OSError`, and `UnicodeDecodeError` where it isn't UTF-8."""
+    """The text in a regular file. Raises `OSError`, and `UnicodeDecodeError` if it isn't UTF-8."""
     return read_regular(path, most).decode().replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _opened(path: str | Path, most: int | None = None) -> int:
     try:
-        # Asked first: to open a device can do something by itself, and a pipe's writer would notice.
+        # Checked first: opening a device can have effects, and a pipe's writer would notice.
         _check(os.stat(path), path, most)
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except ValueError:
         raise OSError(errno.EINVAL, "not a valid file name", repr(os.fspath(path))) from None
     try:
-        # Asked again, since another file may have taken its place.
+        # Checked again, since another file may have replaced it.
         _check(os.fstat(descriptor), path, most)
     except OSError:
         os.close(descriptor)

@@ -13,18 +13,18 @@ import httpx2
 from tools.text import printable
 
 MOST_OF_ERROR = 2**16
-"""Bytes of an error's body that are read: more says nothing more."""
+"""Most bytes of an error's body that are read: more adds nothing."""
 _PIECE = 2**16
 _ENCODINGS = ("gzip", "x-gzip", "deflate")
 ACCEPTED = {"Accept-Encoding": "gzip, deflate"}
-"""What an answer may be packed in: what can be unpacked piece by piece within a bound."""
+"""Encodings an answer may use: those that can be decompressed piece by piece within a bound."""
 
 
 def bounded(most: int) -> dict[str, list[Callable[[httpx2.Response], Awaitable[None]]]]:
-    """Event hooks of a client whose answers have at most so many bytes, packed or unpacked, whoever reads them.
+    """Event hooks of a client whose answers have at most this many bytes, compressed or not, whoever reads them.
 
-    More raises `httpx2.ReadError` while it's read; an error's body ends at `MOST_OF_ERROR`. They hold for what a
-    library reads by itself too.
+    More raises `httpx2.ReadError` while reading; an error's body ends at `MOST_OF_ERROR`. They also apply to what a
+    library reads by itself.
     """
 
     async def bound(response: httpx2.Response) -> None:
@@ -77,7 +77,7 @@ class _Bounded(httpx2.AsyncByteStream):
 
 
 def web_url(text: str) -> httpx2.URL | None:
-    """The URL of a text; null for what is none, or not of HTTP."""
+    """The URL in a text; null if it isn't one, or not HTTP."""
     try:
         url = httpx2.URL(text)
     except (httpx2.InvalidURL, ValueError):
@@ -86,16 +86,16 @@ def web_url(text: str) -> httpx2.URL | None:
 
 
 class Redirect(NamedTuple):
-    """Where an endpoint sends a client. No client here goes there: it would take a token, a body or a prompt along."""
+    """Where an endpoint redirects a client. No client here follows: it would take a token, a body or a prompt along."""
 
     where: str
-    """Host, and port if it's named, as it may be printed."""
+    """Host, and port if given, in a printable form."""
     stays: bool
     """Whether that is the same scheme, host and port."""
 
 
 def redirect(status: int, headers: Mapping[str, str], asked: httpx2.URL) -> Redirect | None:
-    """The redirect that an answer is; null for any other answer."""
+    """The redirect in an answer; null for any other answer."""
     if not 300 <= status < 400:
         return None
     try:
@@ -108,7 +108,7 @@ def redirect(status: int, headers: Mapping[str, str], asked: httpx2.URL) -> Redi
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that an endpoint asks to be left alone for, in any of its headers."""
+    """Seconds for which an endpoint asks to be left alone, in any of its headers."""
     if (ms := _seconds(headers.get("retry-after-ms"))) is not None:
         return ms / 1000
     given = headers.get("retry-after")

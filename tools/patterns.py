@@ -1,4 +1,4 @@
-"""Regular expressions that are compiled when they're first used: of hundreds one incident needs a few dozen."""
+"""Regular expressions that are compiled on first use: of hundreds, one incident needs a few dozen."""
 
 import re
 from functools import cached_property
@@ -10,9 +10,9 @@ _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 
 
 def deferred(text: str, flags: int = 0) -> re.Pattern[str]:
-    """A pattern as `re.compile` gives it, compiled on first use. Its text is a constant: a mistake shows only then.
+    """A pattern like that of `re.compile`, compiled on first use.
 
-    It isn't what a match has as its `re`: nothing can be compared with that.
+    Its text is a constant: an error only shows then. It isn't the `re` of a match, so don't compare it with that.
     """
     return cast("re.Pattern[str]", _Deferred(text, flags))
 
@@ -28,7 +28,7 @@ def literals(text: str) -> tuple[str, ...]:
         if depth == 0 and first == "|":
             alternatives.append([""])
         elif depth == 0 and first in "?*{":
-            # What stands before it need not be there.
+            # What precedes it needn't be there.
             runs[-1] = runs[-1][:-1]
             runs.append("")
         elif depth == 0 and first in _PLAIN:

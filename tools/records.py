@@ -1,4 +1,4 @@
-"""The records that tools hand on: frozen, typed, flat."""
+"""The records that tools return: frozen, typed, flat."""
 
 from typing import Annotated, Literal, get_args
 
@@ -32,16 +32,16 @@ class Unavailable(Record):
 
 
 class Reading(Record):
-    """One call of a tool and what came of it."""
+    """One call of a tool and its result."""
 
     id: Annotated[str, Field(pattern=r"^r[0-9]+$")]
-    """`r0` is the symptom; the others count up in the order in which they were begun."""
+    """`r0` is the symptom; the others count up in the order in which they began."""
     tool: str
     """The tool's name."""
     args: dict[str, Scalar | list[str]]
-    """The arguments that it was called with."""
+    """The arguments it was called with."""
     node: str | None
-    """host:port or unix:PATH; null for a reading that is of no node."""
+    """host:port or unix:PATH; null for a reading without a node."""
     at: str
     """When it began: ISO 8601, UTC, whole seconds."""
     ms: float | None

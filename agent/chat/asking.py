@@ -24,7 +24,7 @@ from tools.records import BudgetLimits
 from tools.text import printable
 
 QUESTION = BudgetLimits(commands=100, pings=60, bytes=8 << 20)
-"""What a question may cost the deployment, beside what was read for the diagnosis."""
+"""What a question may cost the deployment on top of the diagnosis."""
 NEWS_MOST, FINDINGS_MOST = 2500, 800
 
 
@@ -109,12 +109,12 @@ def _replied(session: Session, incident: Investigation, came: Answer) -> None:
         shown.say(session.console, text)
     shown.citations(session.console, reply.cited, incident.toolbox.readings)
     for sentence, why in advice_in(text):
-        # It was streamed already: what it repeats of an intruder's words can only be warned of.
+        # It was already streamed: if it repeats an intruder's words, we can only warn about it.
         incident.proposals.forbid(sentence, f"don't: {why}")
 
 
 def _news(session: Session, incident: Investigation) -> str:
-    """What the model hasn't seen yet: readings and what follows from them, its wrong citations, and the plan."""
+    """What the model hasn't seen yet: readings and the conclusions from them, its wrong citations, and the plan."""
     new = [one for one in incident.toolbox.readings if int(one.id[1:]) >= session.unseen]
     lines = [digest(new, NEWS_MOST)] if new else []
     if incident.verdict:

@@ -1,4 +1,4 @@
-"""Two looks at the same servers: which figures moved, and what became of what was found."""
+"""Two looks at the same servers: which figures changed, and what became of the findings."""
 
 from collections.abc import Iterable, Sequence
 from math import log
@@ -9,18 +9,18 @@ from tools.patterns import deferred
 from tools.records import Reading, Record, Scalar
 
 NOTICED = 1.1
-"""Figures that are larger or smaller by less than this factor count as the same: servers that are well vary by that."""
+"""Figures that differ by less than this factor count as the same: healthy servers vary that much."""
 FLOOR = 1.0
-"""Added to both sides of a ratio: from nothing to a little isn't a change without bound."""
+"""Added to both sides of a ratio, so that a change from nothing to a little isn't infinite."""
 SMALL_MS = 1.0
-"""Milliseconds below which a time says nothing about a server."""
+"""Least milliseconds that say anything about a server."""
 MOST = 15
 _AGES = deferred(r"(.*[._])?age|.*idle_(median|max)|dns_ms")
-"""Fields that move by themselves."""
+"""Fields that change by themselves."""
 
 
 class Moved(Record):
-    """A figure of one node that isn't what it was."""
+    """A figure of one node that has changed."""
 
     node: str | None
     tool: str
@@ -34,7 +34,7 @@ class Moved(Record):
 
     @property
     def factor(self) -> float:
-        """How much it moved, as the logarithm of a ratio; text that changed counts as much as a factor of e."""
+        """How much it changed, as the logarithm of a ratio; changed text counts as a factor of e."""
         one, other = _number(self.was), _number(self.now)
         if one is None or other is None:
             return 1.0
@@ -42,9 +42,9 @@ class Moved(Record):
 
 
 def moved(before: Iterable[Reading], after: Iterable[Reading], causes: Sequence[Cause]) -> list[Moved]:
-    """The figures that moved, those that a cause cited first, then those that moved most.
+    """The figures that changed: first those that a cause cited, then those that changed most.
 
-    Of what was read several times in the earlier look the first counts: later ones may be from after a step.
+    Of repeated readings in the earlier look, the first counts: later ones may be from after a step.
     """
     old, new = _by_tool(reversed(list(before))), _by_tool(after)
     cited = {(one.reading, one.field) for cause in causes for one in cause.evidence}
@@ -53,7 +53,7 @@ def moved(before: Iterable[Reading], after: Iterable[Reading], causes: Sequence[
         if (was := old.get(key)) is None:
             continue
         named = [field for id, field in cited if id == was.id]
-        # What couldn't be read before, or can't be now, is one change and not one of each figure.
+        # Becoming readable or unreadable is one change, not one for each figure.
         figures = () if was.unavailable or now.unavailable else FIGURES.get(now.tool, ())
         for field in dict.fromkeys((*named, "unavailable", *figures)):
             one, other = was.get(field), now.get(field)
@@ -69,7 +69,7 @@ def moved(before: Iterable[Reading], after: Iterable[Reading], causes: Sequence[
 
 
 def became(before: Sequence[Cause], after: Sequence[Cause]) -> list[str]:
-    """What became of each cause, in a line each; what is new stands last."""
+    """What became of each cause, one line each, new ones last."""
     now = {cause.id: cause for cause in after}
     lines = []
     for cause in before:

@@ -1,4 +1,4 @@
-"""Steps of the plan, decided on in a conversation: each asked about again, made through the gate, measured."""
+"""Steps of the plan decided on in a conversation: each is asked about again, applied through the gate and measured."""
 
 import shlex
 
@@ -23,7 +23,7 @@ class Deciding:
         self._under_way: Decisions | None = None
 
     async def approve(self, id: str) -> None:
-        """Ask about one step, make its change on a yes, and say what came of it."""
+        """Ask about one step, make its change if approved, and report the outcome."""
         session = self._session
         incident, console = session.incident, session.console
         if (step := self._step(id)) is None or incident is None:
@@ -65,12 +65,12 @@ class Deciding:
             shown.say(console, f"/recheck looks at everything again{back}", "dim")
 
     def break_off(self, why: str) -> None:
-        """Say and write down what became of a change that is under way."""
+        """Report and log what became of a change in progress."""
         if self._under_way is not None:
             self._under_way.break_off(why)
 
     async def rollback(self, id: str) -> None:
-        """Take back a step that was made in this conversation, after a yes."""
+        """Roll back a step that was applied in this conversation, if approved."""
         session = self._session
         incident, console = session.incident, session.console
         if (step := self._step(id)) is None or incident is None:

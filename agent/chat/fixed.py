@@ -1,4 +1,4 @@
-"""What can be answered without a model: who, since when, why, where, what now, is it safe; out of the last answer."""
+"""Questions answered without a model, from the last answer: who, since when, why, where, what now, is it safe."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -13,10 +13,10 @@ from agent.report.words import all_in_words, timed_in_words, who
 from tools.records import Reading
 
 OWNERS = 3
-"""Owners of connections that are named where no cause names anybody."""
+"""How many owners of connections are named if no cause names anybody."""
 _STEP = re.compile(r"\bs\d+\b")
 _SHORT = 8
-"""Words up to which a line without a question mark is taken for one of these questions."""
+"""Most words of a line without a question mark that is taken for one of these questions."""
 
 
 class _Question(NamedTuple):
@@ -25,13 +25,13 @@ class _Question(NamedTuple):
 
 
 def fixed_answer(text: str, answer: Diagnosis) -> list[str] | None:
-    """The answer to one of these questions, a line each; None for any other text."""
+    """The answer to one of these questions, as lines; None for any other text."""
     is_question = text.endswith("?")
     if not is_question and len(text.split()) > _SHORT:
         return None
     for question in _QUESTIONS:
         found = question.words.search(text)
-        # Without a question mark it may be a part of the report: then it has to begin as a question.
+        # Without a question mark it may be part of the report, so it has to begin like a question.
         if found and (is_question or not found.start()):
             named = _STEP.findall(text)
             plan = tuple(step for step in answer.plan if step.id in named) if named else answer.plan
@@ -57,7 +57,7 @@ def _who(answer: Diagnosis) -> Iterator[str]:
 
 
 def _owners(causes: Iterable[Cause], readings: Iterable[Reading]) -> Iterator[tuple[str, str]]:
-    """Phrases that name somebody, and whom."""
+    """Phrases that name a client or owner, and who that is."""
     by_id = {reading.id: reading for reading in readings}
     for cause in causes:
         for one in cause.evidence:

@@ -1,4 +1,4 @@
-"""Conversations that are kept by themselves: the newest few, in the state folder, for nobody else to read."""
+"""Conversations that are kept automatically: the newest few, in the state folder, readable only by their user."""
 
 import contextlib
 import os
@@ -10,19 +10,19 @@ from tools.files import state_folder
 from tools.gate.ledger import changes_path
 
 LAST = "last"
-"""What stands for the newest conversation where a file is named."""
+"""The word for the newest conversation in place of a file name."""
 MOST = 20
-"""Conversations that are kept; an older one makes room for a new one."""
+"""How many conversations are kept; the oldest makes room for a new one."""
 SUFFIX = ".rec"
 
 
 def folder() -> Path:
-    """Where they are. Raises `OSError` for a user who has no home."""
+    """Where they are. Raises `OSError` for a user without a home directory."""
     return state_folder() / "chats"
 
 
 def new_file(now: datetime) -> Path:
-    """A file for a conversation that begins, which isn't there yet. Raises `OSError` where there's no place for it."""
+    """A file that doesn't exist yet, for a new conversation. Raises `OSError` if there is no place for it."""
     place = folder()
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = place.stat()
@@ -36,7 +36,7 @@ def new_file(now: datetime) -> Path:
 
 
 def kept() -> list[Path]:
-    """The conversations, the newest first; none where there is no such folder."""
+    """The conversations, newest first; empty if there is no such folder."""
     with contextlib.suppress(OSError):
         return sorted((one for one in folder().glob(f"*{SUFFIX}") if one.is_file()), reverse=True)
     return []
@@ -48,7 +48,7 @@ def newest() -> Path | None:
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a file is one of them, so that the server that it names was named by this user."""
+    """Whether a file is one of them, so that this user named the server in it."""
     with contextlib.suppress(OSError):
         found = path.lstat()
         is_there = path.resolve().parent == folder().resolve()

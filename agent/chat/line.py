@@ -1,4 +1,4 @@
-"""Where a person types: a terminal with history, completion and pasted lines; or a pipe, without any of that."""
+"""Where a person types: a terminal with history, completion and pasting, or a pipe without any of that."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from tools.redact import hide_secrets
 from tools.terminal import styled
 
 FILES = ("record", "resume")
-"""Commands that a file follows."""
+"""Commands that take a file."""
 PROMPT, MORE = "> ", "  "
 
 
@@ -46,7 +46,7 @@ class Terminal:
         )  # fmt: skip
 
     async def line(self) -> str | None:
-        """What a person entered, several lines if they pasted so; null for the end."""
+        """What a person entered, several lines if pasted; null at the end."""
         try:
             text: str = await self._lines.prompt_async(PROMPT)
         except KeyboardInterrupt:
@@ -58,13 +58,13 @@ class Terminal:
 
 
 class Pipe:
-    """Lines from a pipe or a file, each shown as it's taken; nobody is there to say yes."""
+    """Lines from a pipe or a file, each echoed as it's read; there is nobody to approve anything."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._lines: asyncio.Queue[str] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
-        # Nothing waits for this thread at the end: it may stand before an input that never comes.
+        # Nothing waits for this thread at the end: it may be blocked on input that never comes.
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
@@ -72,7 +72,7 @@ class Pipe:
             try:
                 text = sys.stdin.readline()
             except (OSError, ValueError):
-                # The terminal is gone, or what stdin is can't be read: that is its end.
+                # The terminal is gone or stdin can't be read: treat that as the end.
                 text = ""
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._lines.put_nowait, text)
@@ -88,7 +88,7 @@ class Pipe:
 
 
 class _Commands(Completer):
-    """Completes commands, and what may follow them."""
+    """Completes commands and what may follow them."""
 
     def __init__(self, names: tuple[str, ...], words: Callable[[str], list[str]]) -> None:
         self._names = names
@@ -109,10 +109,10 @@ class _Commands(Completer):
 
 
 class _SafeHistory(FileHistory):
-    """A file of what was typed, without what is written like a credential."""
+    """A file of what was typed, without anything that looks like a credential."""
 
     def store_string(self, string: str) -> None:
-        # A disk that is full keeps no history, and ends no conversation.
+        # A full disk keeps no history, but doesn't end the conversation.
         with contextlib.suppress(OSError, ValueError):
             super().store_string(hide_secrets(string))
 
@@ -125,6 +125,6 @@ def _history() -> History:
         file.touch(mode=0o600)
         must_be_regular(file)
     except OSError:
-        # A conversation goes on without it.
+        # A conversation continues without it.
         return InMemoryHistory()
     return _SafeHistory(str(file))

@@ -1,4 +1,4 @@
-"""One question of the person on call, answered by the model in words, from readings old and new."""
+"""One question from the engineer on call, answered by the model in text, from readings old and new."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -21,21 +21,21 @@ NOW = "No more readings: answer now, in plain text, from what was read."
 EMPTY = "That answer was empty. Answer the question in plain text."
 GIVEN_UP = "Not carried out: the user interrupted."
 MOST_CORRECTIONS = 2
-"""How often a diagnosis with a wrong citation goes back."""
+"""How often a diagnosis with a wrong citation is sent back."""
 TEMPLATE: Path = FOLDER / "question.md"
 
 
 class Answer(Record):
-    """What came of a question."""
+    """The result of a question."""
 
     text: str
-    """The model's words; empty where it only changed its diagnosis."""
+    """The model's text; empty if it only changed its diagnosis."""
     concluded: Conclusion | None
-    """Its new diagnosis; null where the one it gave before stands."""
+    """Its new diagnosis; null if the previous one stands."""
 
 
 def message(question: str, news: str) -> str:
-    """A question as the model gets it; `news` is what it hasn't seen yet."""
+    """A question as sent to the model; `news` is what it hasn't seen yet."""
     template = Template(TEMPLATE.read_text(encoding="utf-8"))
     return template.substitute(question=block_quote(question), news=news or "nothing").strip()
 
@@ -44,7 +44,7 @@ async def answer(
     dialogue: Dialogue, caller: ToolCaller, spending: Spending, toolbox: Toolbox, causes: Collection[str],
     review: Review | None = None,
 ) -> Answer:  # fmt: skip
-    """The answer to the conversation's last message. `review` is asked once of a diagnosis. Raises `ModelError`."""
+    """The answer to the conversation's last message. `review` is applied once to a diagnosis. Raises `ModelError`."""
     transcript, concluded, empty, corrections = dialogue.transcript, None, 0, 0
     for number in range(1, spending.limits.turns + 1):
         if why := spending.exceeded_bound():
@@ -95,14 +95,14 @@ def _judged(
     call: ToolCall, readings: list[Reading], causes: Collection[str], spending: Spending, *, correctable: bool,
     first: bool,
 ) -> Conclusion | str:  # fmt: skip
-    """The diagnosis that was submitted, or what is wrong with it."""
+    """The submitted diagnosis, or what is wrong with it."""
     try:
         submission = parse(call.arguments)
     except ToolError as error:
         return f"error: {error}"
     wrong = problems(submission, readings, causes, None, first=first)
     if not wrong or not correctable:
-        # What was said of an earlier diagnosis isn't said of this one.
+        # What was said about an earlier diagnosis doesn't apply to this one.
         use = spending.use.model_copy(update={"degraded": None, "disagrees": None})
         return settle(submission, readings, causes, use)
     return "\n".join(["Not accepted yet:", *(f"- {problem}" for problem in wrong[:PROBLEMS_MOST])])

@@ -1,4 +1,4 @@
-"""A recorded incident as a conversation can go on with it."""
+"""A recorded incident in a form that a conversation can resume."""
 
 from pathlib import Path
 
@@ -20,18 +20,18 @@ _TYPES = ("answered", "question", "reply", "resumed")
 
 
 class Past(Record):
-    """What a recording holds of an incident."""
+    """What a recording contains of an incident."""
 
     answer: Diagnosis
-    """As it stood last."""
+    """Its last state."""
     turns: tuple[Question | Reply, ...]
-    """What was said, in turn."""
+    """What was said, in order."""
     url: str
-    """The target that this recording was made of, which isn't always the one that the answer in it names."""
+    """The target that was recorded, which isn't always the one named in its answer."""
 
 
 def past(path: Path) -> Past:
-    """The incident of a recording. Raises `UsageError` naming the file and the remedy."""
+    """The incident in a recording. Raises `UsageError` with the file and the remedy."""
     diagnosis: Diagnosis | None = None
     turns: list[Question | Reply] = []
     recording = load(path)
@@ -51,13 +51,13 @@ def past(path: Path) -> Past:
     if diagnosis is None:
         raise UsageError(f"{path}: it contains no answer; give a recording of chat or triage --record")
     plan = as_it_stands(diagnosis.plan, Ledger(changes_path(path)).read())
-    # Whoever wrote the file wrote its lines, and a person pastes what stands here: a new look makes them anew.
+    # Its lines come from whoever wrote the file, and a person would paste them: a new look creates them again.
     bare = tuple(step.model_copy(update={"paste": (), "shown_by": ()}) for step in plan)
     return Past(answer=diagnosis.model_copy(update={"plan": bare}), turns=tuple(turns), url=recording.head.url)
 
 
 def remembered(incident: Investigation, turns: list[Question | Reply]) -> Transcript:
-    """A conversation with a model that begins with what was read, and goes on with what was said before."""
+    """A conversation with a model that begins with what was read and continues with what was said before."""
     transcript = Transcript(prompt_of(incident, offered_tools(incident.toolbox)))
     for one in turns:
         if isinstance(one, Question):

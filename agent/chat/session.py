@@ -35,7 +35,7 @@ class Session:
     def __init__(
         self, setup: Setup, console: Console, *, audit: Path | None = None, approver: Approver | None = None
     ) -> None:
-        """`approver` is null where nobody is there to approve anything; `audit` null for the usual log."""
+        """`approver` is null if nobody can approve anything; `audit` is null for the default log."""
         self.target, self.library, self.settings = setup.target, setup.library, setup.model
         self.options, self.use = setup.options, setup.model.use
         self.console, self.audit, self.approver = console, audit, approver
@@ -44,16 +44,16 @@ class Session:
         self.incident: Investigation | None = None
         self.turns: list[Question | Reply] = []
         self.fresh = False
-        """Whether the servers were looked at in this conversation: what was resumed may be long ago."""
+        """Whether the servers were examined in this conversation: resumed readings may be old."""
         self._forbidden = ForbiddenLog(self.progress)
         self.conversation: ModelConversation | None = None
         self.unseen = 0
         """The number of the first reading that the model hasn't seen."""
         self._noted: set[str] = set()
         self.file, self._no_folder = setup.sources.record, ""
-        """Where the conversation is written down; null where there is no place for it."""
+        """Where the conversation is recorded; null if there is no place for it."""
         self.is_named = self.file is not None
-        """Whether a person named that file; else it's one of those that are kept by themselves."""
+        """Whether a person named that file; otherwise it's one that is kept automatically."""
         if self.file is None:
             try:
                 self.file = new_file(SystemClock().now())
@@ -62,7 +62,7 @@ class Session:
 
     @property
     def lost(self) -> str | None:
-        """Why not all of what was to be kept is."""
+        """Why not everything could be kept."""
         recorder = self.incident.recorder if self.incident else None
         return recorder.lost if recorder else None
 
@@ -73,11 +73,11 @@ class Session:
 
     @property
     def log(self) -> Log:
-        """Where changes are written down."""
+        """Where changes are logged."""
         return change_log(self.audit, self.file)
 
     def begin(self, symptom: str) -> Investigation:
-        """Begin the conversation's incident. Raises `UsageError` where it can't be recorded."""
+        """Begin the conversation's incident. Raises `UsageError` if it can't be recorded."""
         clock = SystemClock()
         self._forbidden = ForbiddenLog(self.progress)
         sources = replace(self._sources, record=self.file)
@@ -103,7 +103,7 @@ class Session:
         self.fresh = True
         self.settled(incident)
         if trouble := own_trouble(answer):
-            # Nothing was learned of the incident, so nothing is said of it.
+            # Nothing was learned about the incident, so nothing is said about it.
             raise ToolError(f"{trouble}; then start the conversation again")
         shown.answer(self.console, answer)
         self.console.print()
@@ -141,7 +141,7 @@ class Session:
             incident.use = incident.use.model_copy(update={"degraded": why, "disagrees": None})
 
     async def reported(self, text: str) -> None:
-        """Add to what was reported, and let the checks weigh the readings again."""
+        """Add to the report and let the checks weigh the readings again."""
         assert self.incident is not None
         incident, causes = self.incident, self.incident.verdict.causes if self.incident.verdict else ()
         incident.report(text)
@@ -157,20 +157,20 @@ class Session:
             shown.answer(self.console, answer)
 
     def model(self, incident: Investigation) -> ModelConversation | None:
-        """The model of this conversation; null for an endpoint that can't be one."""
+        """The model of this conversation; null for an unusable endpoint."""
         if self.conversation is None:
             with contextlib.suppress(ModelError):
                 self.conversation = ModelConversation(model_of(incident, self.settings))
         return self.conversation
 
     async def interrupted(self, incident: Investigation) -> None:
-        """Bring to an end what Ctrl-C broke off."""
+        """Finish what Ctrl-C interrupted."""
         await incident.round_off()
         if self.conversation and self.conversation.transcript:
             self.conversation.transcript.close_open_calls(GIVEN_UP)
 
     def settled(self, incident: Investigation, *, seen: bool = True) -> None:
-        """Write down what was proposed; `seen` says whether the model knows all readings."""
+        """Log what was proposed; `seen` says whether the model knows all readings."""
         if seen:
             self.unseen = _after(incident.toolbox.readings)
         try:
@@ -179,7 +179,7 @@ class Session:
             shown.say(self.console, f"no step can be applied: {error}", "red")
 
     def resume(self, past: Past) -> None:
-        """Go on with a recorded incident: its readings, its plan and what was said are at hand again."""
+        """Resume a recorded incident: its readings, its plan and what was said are available again."""
         answer: Diagnosis = past.answer
         incident = self.begin(answer.symptom)
         incident.start(self.use)
@@ -198,12 +198,12 @@ class Session:
         incident.answer()
 
     def keep(self, path: Path) -> None:
-        """Keep what is written down in this file, from the beginning on. Raises `UsageError`."""
+        """Keep the recording in this file, from the beginning. Raises `UsageError`."""
         if self.incident and self.incident.recorder:
             self.incident.recorder.move(path)
             if self.file and (changes := changes_path(self.file)).exists():
                 try:
-                    # Made anew: a link that somebody put there would lead the changes into another file.
+                    # Created afresh: a link placed there would redirect the changes to another file.
                     with open(changes_path(path), "xb") as file:
                         file.write(changes.read_bytes())
                 except OSError as error:
@@ -215,7 +215,7 @@ class Session:
         self.file, self.is_named = path, True
 
     async def close(self) -> None:
-        """Let go of servers and model."""
+        """Release the servers and the model."""
         if self.conversation:
             await self.conversation.model.close()
         if self.incident:
@@ -223,12 +223,12 @@ class Session:
 
 
 def _after(readings: Iterable[Reading]) -> int:
-    """The number of the reading that comes next."""
+    """The number of the next reading."""
     return 1 + max((int(one.id[1:]) for one in readings), default=0)
 
 
 class _Quiet(Progress):
-    """Progress of a conversation, which said at its begin what answers."""
+    """Progress of a conversation, which said at its start what answers."""
 
     def __call__(self, event: Event) -> None:
         if not isinstance(event, Started):

@@ -1,4 +1,4 @@
-"""What a conversation prints: short, since the person is in the middle of an incident; commands show the rest."""
+"""What a conversation prints: brief, since the person is in the middle of an incident; commands show the rest."""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,17 +14,17 @@ from agent.runbooks.library import Library
 from tools.records import Reading
 
 IN_CHAT = "/plan shows the steps in full, /readings lists what was read, and /reading r1 shows one reading in full."
-"""Where there is more."""
+"""Where to see more."""
 STATES = {"verified": "green", "applied": "yellow", "failed": "red", "refused": "dim", "rolled-back": "yellow"}
 
 
 def say(console: Console, text: str, style: str | None = None) -> None:
-    """Print a line as it is: nothing in it is markup."""
+    """Print a line verbatim: nothing in it is markup."""
     console.say(text, style, wrap=console.is_terminal)
 
 
 def answer(console: Console, diagnosis: Diagnosis) -> None:
-    """A diagnosis on a screen, and the plan in a line a step."""
+    """A diagnosis on one screen, and the plan with one line per step."""
     console.print()
     for line in first_screen(diagnosis, console.width, IN_CHAT):
         say(console, line.text, line.style)
@@ -35,7 +35,7 @@ def answer(console: Console, diagnosis: Diagnosis) -> None:
 
 
 def title(console: Console, diagnosis: Diagnosis) -> None:
-    """What it is, and by whom, in a line each."""
+    """What it is and who found it, one line each."""
     say(console, one_liner(diagnosis), "bold")
     say(console, f"{END} {colophon(diagnosis)}", "dim")
 
@@ -50,7 +50,7 @@ def plan(console: Console, steps: Iterable[Step], several: bool) -> None:
 
 
 def steps(console: Console, plan_steps: Sequence[Step], several: bool) -> None:
-    """The plan in full: why, what stands there now, the undo, and what shows that it worked."""
+    """The plan in full: why, the current value, the undo, and what shows that it worked."""
     last_avoid = ""
     for step in plan_steps:
         for number, line in enumerate(step_lines(step, several)):
@@ -61,7 +61,7 @@ def steps(console: Console, plan_steps: Sequence[Step], several: bool) -> None:
 
 
 def parting(console: Console, plan_steps: Iterable[Step]) -> None:
-    """What was changed and stands when the conversation ends."""
+    """What was changed and remains so when the conversation ends."""
     for step in plan_steps:
         if step.state in ("applied", "verified") and step.rollback:
             say(
@@ -70,7 +70,7 @@ def parting(console: Console, plan_steps: Iterable[Step]) -> None:
 
 
 def readings(console: Console, taken: Sequence[Reading]) -> None:
-    """A line for each reading, node by node where there are several."""
+    """A line for each reading, node by node if there are several."""
     nodes = list(dict.fromkeys(reading.node for reading in taken))
     for node in nodes:
         if len(nodes) > 1:
@@ -80,7 +80,7 @@ def readings(console: Console, taken: Sequence[Reading]) -> None:
 
 
 def reading(console: Console, one: Reading, fields: Sequence[str], causes: Iterable[Cause]) -> None:
-    """A reading whole, or the fields whose names hold one of these words; with who cites which."""
+    """A whole reading, or the fields whose names contain one of these words, with what cites them."""
     at = f" of {one.node}" if one.node else ""
     args = " ".join(f"{name}={given}" for name, given in one.args.items() if name != "node")
     took = f", {one.ms:.1f} ms" if one.ms is not None else ""
@@ -100,7 +100,7 @@ def reading(console: Console, one: Reading, fields: Sequence[str], causes: Itera
 
 
 def citations(console: Console, cited_: Sequence[Evidence], taken: Sequence[Reading]) -> None:
-    """Whether what an answer cites stands in the readings."""
+    """Whether the readings have what an answer cites."""
     by_id = {one.id: one for one in taken}
     for one in cited_:
         if one.verified:
@@ -130,7 +130,7 @@ def moves(console: Console, found: Sequence[Moved], causes: Sequence[str], sever
 
 
 def runbooks(console: Console, library: Library, shown: Sequence[str]) -> None:
-    """The runbooks by name, those for what was found first."""
+    """The runbooks by name, first those for the findings."""
     books = sorted(library.runbooks, key=lambda book: not set(book.causes) & set(shown))
     for book in books:
         say(console, f"  {book.name}: {book.title}", "bold" if set(book.causes) & set(shown) else None)

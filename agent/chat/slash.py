@@ -1,4 +1,4 @@
-"""The commands of a conversation; what doesn't begin with one of them is said to the model, or reported."""
+"""The commands of a conversation; anything else is said to the model or added to the report."""
 
 import os
 import re
@@ -21,7 +21,7 @@ from tools.records import Reading
 
 NOTHING = "nothing has been read yet: say what was reported, or use /recheck to look without a report"
 ALIKE, MEANT = 0.5, 0.8
-"""How alike a word behind a slash is to a command, and one without, to be taken for a misspelt one."""
+"""Similarity at which a word is taken for a misspelt command, with and without a slash."""
 _COMMAND = deferred(r"/([a-z]+)(?:\s+(.*))?", re.DOTALL)
 
 
@@ -34,7 +34,7 @@ class Slash(NamedTuple):
 
 
 class Chat:
-    """A conversation that understands what is typed."""
+    """A conversation that interprets what is typed."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -42,7 +42,7 @@ class Chat:
         self.over = False
 
     async def take(self, text: str) -> None:
-        """What a person typed or pasted: a command in one line, or words."""
+        """Handle what a person typed or pasted: a one-line command, or text."""
         text = text.strip()
         if text in GOODBYE:
             self.over = True
@@ -50,7 +50,7 @@ class Chat:
             return
         found = _COMMAND.fullmatch(text)
         if found is None or "\n" in text:
-            # Pasted text may begin with a slash: a path, or somebody's trap. Only a line by itself is a command.
+            # Pasted text may begin with a slash, as a path or a trap. Only a single line is a command.
             await self._say(text)
         elif found[1] not in COMMANDS:
             near = nearest(found[1]) or "help"
@@ -86,13 +86,13 @@ class Chat:
 
 
 def nearest(word: str) -> str | None:
-    """The command that a word is most like."""
+    """The command most similar to a word."""
     begun = next((name for name in COMMANDS if name.startswith(word)), None)
     return begun or next(iter(get_close_matches(word, COMMANDS, 1, ALIKE)), None)
 
 
 def meant_command(text: str) -> str | None:
-    """The command that a few words may have been meant as: its name, or nearly, and at most one word behind it."""
+    """The command that a few words may have meant: its name, or nearly, and at most one word after it."""
     name, *rest = text.lower().split()
     return next(iter(get_close_matches(name, COMMANDS, 1, MEANT)), None) if len(rest) <= 1 else None
 
@@ -126,7 +126,7 @@ async def _readings(chat: Chat, words: str) -> None:
 async def _reading(chat: Chat, words: str) -> None:
     console, taken = chat.session.console, _taken(chat)
     name, *fields = words.split() or [""]
-    # Of a tool's name the newest reading is meant.
+    # A tool's name means its newest reading.
     found = next((one for one in reversed(taken) if name in (one.id, one.tool)), None)
     incident = chat.session.incident
     if found is None and name == "r0" and incident:
@@ -243,7 +243,7 @@ COMMANDS: dict[str, Slash] = {
     "quit": Slash("", "end (Ctrl-D)", _quit),
 }
 GOODBYE = ("quit", "exit", ":q", "/exit", "/q")
-"""Words that end a conversation too: nobody reports them."""
+"""Words that also end a conversation: nobody would report them."""
 
 
 def words_for(chat: Chat, name: str) -> list[str]:

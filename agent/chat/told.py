@@ -1,4 +1,4 @@
-"""What a model is told with each question: the plan as it stands, and which of its own citations were wrong."""
+"""What a model is told with each question: the current plan, and which of its own citations were wrong."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -8,11 +8,11 @@ from agent.report.render import printed_value
 from tools.records import Reading
 
 STEPS_MOST, LINE_MOST, WRONG_MOST = 2500, 420, 8
-"""Bytes of the plan and characters of one step, and how many wrong citations are told of."""
+"""Most bytes of the plan, characters of one step, and wrong citations that are reported."""
 
 
 def plan_lines(steps: Iterable[Step], dropped: Iterable[Dropped]) -> list[str]:
-    """The steps, each with its state and what decides on it, and what was left out."""
+    """The steps, each with its state and what is needed to decide on it, and what was left out."""
     lines: list[str] = []
     for line in (*map(_step, steps), *(f"left out: {one.action} ({one.why})" for one in dropped)):
         if sum(len(one.encode()) for one in lines) + len(line.encode()) > STEPS_MOST:
@@ -34,7 +34,7 @@ def _step(step: Step) -> str:
 
 
 def wrong_citations(turns: Sequence[Question | Reply], readings: Iterable[Reading]) -> Iterator[str]:
-    """What the last answer cites and the readings don't have, each with what they have."""
+    """What the last answer cites but the readings don't have, each with what they do have."""
     last = next((one for one in reversed(turns) if isinstance(one, Reply)), None)
     by_id = {one.id: one for one in readings}
     for one in [cited for cited in last.cited if not cited.verified][:WRONG_MOST] if last else ():
@@ -43,5 +43,5 @@ def wrong_citations(turns: Sequence[Question | Reply], readings: Iterable[Readin
 
 
 def why_not(reading: Reading | None, field: str) -> str:
-    """What a reading has in place of what was cited of it."""
+    """What a reading has in place of a wrong citation."""
     return f"it's {printed_value(reading.get(field))}" if reading and reading.has(field) else "there is no such value"

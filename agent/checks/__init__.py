@@ -46,7 +46,7 @@ CHECKS: tuple[Check, ...] = tuple(check for family in FAMILIES for check in fami
 NEEDS: dict[str, tuple[str, ...]] = {cause: tools for family in FAMILIES for cause, tools in family.needs.items()}
 """The tools whose readings each cause can't be recognised without."""
 CONSEQUENCES: dict[str, dict[str, float]] = {}
-"""What each cause explains away, of all families."""
+"""What each cause explains away, across all families."""
 for _family in FAMILIES:
     for _cause, _effects in _family.consequences.items():
         CONSEQUENCES.setdefault(_cause, {}).update(_effects)

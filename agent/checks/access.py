@@ -8,22 +8,23 @@ from agent.evidence.view import Cited, View
 from tools.patterns import deferred
 
 EXPIRED = "certificate has expired"
-"""As OpenSSL says it."""
+"""In OpenSSL's words."""
 ERRORS = ("NOAUTH", "WRONGPASS", "NOPERM")
 
 
 NEWEST = 6
-"""Entries of ACL LOG that a reading of `access` has one by one."""
+"""How many entries of ACL LOG a reading of `access` lists individually."""
 ABOUT_LOGIN = deferred(
     r"noauth|wrongpass|\bauth\w*|password|credential|log(ged)? ?in\b|\bacl\b|permission|secret", re.IGNORECASE
 )
-"""Words of whoever isn't let in."""
+"""Words of people who can't log in."""
 NAMED = 3
-"""Permissions that a sentence names."""
+"""How many permissions a sentence names."""
 
 
 def lacking(view: View) -> tuple[tuple[str, ...], tuple[Cited, ...]]:
-    """What the newest refusals of ACL LOG say that users lack, each once, with the fields that show it."""
+    """Permissions that users lack according to the newest refusals in ACL LOG, each once, with the fields that show
+    it."""
     found: dict[str, tuple[Cited, ...]] = {}
     for at in (f"e{number}" for number in range(1, NEWEST + 1)):
         reason, what = view.text("access", f"{at}.reason"), view.text("access", f"{at}.object")
@@ -38,9 +39,9 @@ def _lacked(view: View) -> tuple[str, ...]:
 
 
 def _from_here(view: View) -> tuple[Cited, ...]:
-    """What shows that every wrong password of ACL LOG came from this program's own address, of clients without a name.
+    """What shows that every wrong password in ACL LOG came from this program's own address, from unnamed clients.
 
-    A refused login of this program is such a client: it can't name itself before it's let in.
+    A refused login of this program looks like that: it can't set a name before it's logged in.
     """
     here, count = view.text("clients", "own_address"), view.number("access", "auth.count") or 0
     shown = [at for at in (f"e{number}" for number in range(1, NEWEST + 1))
@@ -53,7 +54,7 @@ def _from_here(view: View) -> tuple[Cited, ...]:
 
 
 def auth_failure(view: View, limits: Limits) -> Found:
-    """The server refuses who asks, or what they ask: us, or others over the window."""
+    """The server refuses a login or a command: ours, or others' over the window."""
     if view.unavailable("connect") in ("noauth", "wrongpass"):
         noauth = view.unavailable("connect") == "noauth"
         why = "The server requires a password, and none was given." if noauth else "The server refuses this password."
@@ -81,13 +82,13 @@ def auth_failure(view: View, limits: Limits) -> Found:
         count = view.number("access", f"{reason}.count") or 0
         if age is not None and age <= limits["acl_recent_seconds"]:
             # One mistyped password isn't an incident; a client that keeps trying is, and it keeps its name. Anybody can
-            # put names into this log, another one each time.
+            # put names into this log, a different one each time.
             often = count >= 3 and age <= 60 and (view.number("access", f"{reason}.users") or 1) <= count / 2
             why = f"ACL LOG shows refusals (reason {reason}), the last one {age:.0f} s ago."
             cited = [("access", f"{reason}.count"), ("access", f"{reason}.newest_age")]
             if not often and reason == "auth" and (own := _from_here(view)):
                 if not ABOUT_LOGIN.search(view.symptom):
-                    # As likely a password that was mistyped at this very program, or beside it.
+                    # It may just as well be a password mistyped for this program itself.
                     continue
                 why += " They came from where this program runs, by clients without a name: perhaps its own of before."
                 cited += own

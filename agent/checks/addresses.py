@@ -1,4 +1,4 @@
-"""Addresses: where a server listens against where it's looked for, and what a deployment tells its clients to dial."""
+"""Addresses: where a server listens versus where it's looked for, and what a deployment tells its clients to dial."""
 
 import ipaddress
 import re
@@ -20,7 +20,7 @@ REDIRECTED = deferred(
     r"\bonly (some|a part|one) of\b|\bsome (keys|commands|requests)\b|\bfailover\b",
     re.IGNORECASE,
 )
-"""Words of clients that follow what a deployment tells."""
+"""Words of clients that follow addresses a deployment announces."""
 _QUOTED = deferred(
     r"(?<![\w.:])(?:\[(?P<v6>[0-9a-fA-F:]{2,39})\](?::\d{1,5})?|(?P<v4>\d{1,3}(?:\.\d{1,3}){3})(?::\d{1,5})?|"
     r"(?P<bare>::1)(?::\d{1,5})?)(?![\w.])"
@@ -29,7 +29,7 @@ _ANY = {4: "0.0.0.0", 6: "::"}
 
 
 def quoted_addresses(text: str) -> tuple[str, ...]:
-    """The IP addresses that a report names, as they're written there."""
+    """The IP addresses in a report, as written there."""
     found = []
     for match in _QUOTED.finditer(text):
         word = match["v6"] or match["v4"] or match["bare"]
@@ -41,7 +41,7 @@ def quoted_addresses(text: str) -> tuple[str, ...]:
 
 
 def _listens(view: View) -> tuple[str, ...]:
-    """The addresses where it listens; none for a Unix socket, and where that isn't known."""
+    """The addresses where it listens; empty for a Unix socket, or if unknown."""
     return tuple(one for one in view.text("process", "listens_at").split() if re.fullmatch(r"[0-9a-fA-F:.]+", one))
 
 
@@ -50,7 +50,7 @@ def _is_covered(address: str, listens: tuple[str, ...]) -> bool:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether it's an address that only its own machine reaches."""
+    """Whether only its own machine can reach this address."""
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
@@ -58,13 +58,13 @@ def is_loopback(address: str) -> bool:
 
 
 def is_local_only(view: View) -> bool:
-    """Whether it's known to listen on loopback alone."""
+    """Whether it's known to listen only on loopback."""
     listens = _listens(view)
     return bool(listens) and all(map(is_loopback, listens))
 
 
 def asked_address(view: View) -> str:
-    """The address at which it's looked for and doesn't listen; empty where none is known."""
+    """The address at which it's looked for but doesn't listen; empty if none is known."""
     if view.unavailable("connect") == "refused":
         return view.text("connect", "address")
     listens = _listens(view)
@@ -108,7 +108,7 @@ def bound_elsewhere(view: View, limits: Limits) -> Found:
 
 
 def is_called_up(view: View) -> bool:
-    """Whether the deployment names this address for a node that it sees up, by its bus or its link, then or since."""
+    """Whether the deployment names this address for a node that it saw up then or since, by its bus or its link."""
     return view.in_topology.get("seen") == "up" or _is_heard(view)
 
 
@@ -119,16 +119,16 @@ def _is_heard(view: View) -> bool:
 
 
 def is_announced_wrongly(view: View) -> bool:
-    """Whether nothing listens where clients are sent, and that node lives."""
+    """Whether nothing listens where clients are sent although that node is alive."""
     if not is_called_up(view) or view.is_sentinel or view.unavailable("connect") != "refused":
         return False
-    # A cluster takes a while to call a node down; a replica's link ends with its process.
+    # A cluster takes a while to mark a node as down; a replica's link ends with its process.
     lives = _is_heard(view) if any(peer.fields("cluster") for peer in view.peers_with("cluster")) else True
     return lives and view.get("process", "listening") is False
 
 
 def announced(view: View, limits: Limits) -> Found:
-    """The deployment gives its clients an address at which nothing answers, though that node lives."""
+    """The deployment gives its clients an address where nothing answers, although that node is alive."""
     lost = view.unavailable("connect")
     if not is_called_up(view) or view.is_sentinel or lost not in ("refused", "timeout"):
         return
@@ -171,7 +171,7 @@ def _listening_node(view: View) -> tuple[str, ...]:
 
 
 def _announced(view: View) -> tuple[str, ...]:
-    """What is set at the node itself so that it announces another address."""
+    """The settings of the node itself that make it announce another address."""
     if view.node is None or not is_called_up(view):
         return ()
     if any(peer.fields("cluster") for peer in view.peers_with("cluster")):

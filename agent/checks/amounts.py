@@ -1,4 +1,4 @@
-"""Figures that a remedy names, as they were read, else where to see them."""
+"""Figures for remedies, as read, or else where to see them."""
 
 import re
 from collections.abc import Callable
@@ -14,7 +14,7 @@ _MIB, _GIB = 1 << 20, 1 << 30
 QUEUE = 1024
 """The accept queue that is proposed."""
 SPARE = 1
-"""Processes below a control group's most at which a fork fails: threads that come and go count too."""
+"""Processes short of a control group's maximum at which forks fail: short-lived threads count too."""
 _OVERHEADS = {
     "cluster": "the cluster's links and migrations (slots that move, peers that don't read from the bus)",
     "scripts": "cached scripts (pass values as ARGV, so that there are few)",
@@ -127,7 +127,7 @@ def _hot_slot(view: View) -> tuple[str, ...]:
 
 
 def drifted(view: View) -> dict[str, tuple[str, str]]:
-    """The parameters that run with another value than the file's, with both."""
+    """The parameters whose running value differs from the file's, with both values."""
     names = [field.removesuffix(".running") for field in view.fields("config_drift") if field.endswith(".running")]
     return {
         name: (view.text("config_drift", f"{name}.file"), view.text("config_drift", f"{name}.running"))
@@ -168,13 +168,13 @@ def _processes(view: View) -> tuple[str, ...]:
 
 
 def _fork_memory(view: View) -> tuple[str, ...]:
-    """Nothing to add where memory may be what a fork lacks; no value where it's the number of processes."""
+    """Nothing to add if a fork may lack memory; no value if it lacks processes."""
     now, most = view.number("process", "cgroup_pids_current"), view.number("process", "cgroup_pids_max")
     return () if now is not None and most and now + SPARE >= most else ("",)
 
 
 def _dual_channel(view: View) -> tuple[str, ...]:
-    """The release, where it has two channels for a full sync."""
+    """The release, if it uses two channels for a full sync."""
     release = re.match(r"[0-9]+", view.text("info", "valkey_version"))
     return (f"Valkey {view.text('info', 'valkey_version')}",) if release and int(release[0]) >= 8 else ()
 

@@ -1,4 +1,4 @@
-"""The append-only file: a disk that is full or slow, a damaged file, and one that came by a restart."""
+"""The append-only file: a full or slow disk, a damaged file, and one that a restart introduced."""
 
 import re
 
@@ -16,22 +16,22 @@ REMOVED = deferred(
     r"contains only|no longer there|gone|restored|moved|copied|rsync\w*|exclud\w+)\b",
     re.IGNORECASE,
 )
-"""What people say of files that are no longer there, or of how they came to be."""
+"""What people say about files that are gone, or how that happened."""
 
 
 def megabytes(size: float) -> str:
-    """A size as people say it."""
+    """A size as people write it."""
     return f"{size / 2**20:.0f} MiB" if size >= 10 * 2**20 else f"{size / 2**20:.1f} MiB"
 
 
 def since_start(view: View, event: str) -> float | None:
-    """Seconds since the newest such line of the log, if this life of the server wrote it."""
+    """Seconds since the newest such log line, if the current server process wrote it."""
     age, started = view.number("log", f"{event}.newest_age"), view.number("log", "started_age")
     return age if age is not None and (started is None or age <= started) else None
 
 
 def tight(view: View, limits: Limits) -> bool:
-    """Whether the data's disk is about full, or too small for a copy of the data."""
+    """Whether the data's disk is nearly full, or too small for a copy of the data."""
     free, used = view.number("disk", "dir_free_bytes"), view.number("disk", "dir_used_share")
     held = view.number("info", "used_memory")
     if view.number("disk", "dir_inodes_free") == 0 or (free is not None and held is not None and free < held / 2):
@@ -40,7 +40,7 @@ def tight(view: View, limits: Limits) -> bool:
 
 
 def refused_by_aof(view: View, limits: Limits) -> Found:
-    """The append-only file can't be written; with appendfsync always the server ends over it."""
+    """The append-only file can't be written; with appendfsync always the server then exits."""
     cited = (
         ("persistence", "aof_last_write_status"), ("persistence", "aof_buffer_length"), ("log", "no_space.count"),
         ("log", "no_space.newest_age"), ("log", "aof_write_error.count"), ("disk", "dir_free_bytes"),
@@ -63,7 +63,7 @@ def refused_by_aof(view: View, limits: Limits) -> Found:
     if space:
         yield view.cause("aof-disk-full", 0.97, f"The disk is full. {why}", *cited)
     else:
-        # A full disk is nearly the only reason for a short write to an open file.
+        # A full disk is almost the only reason for a short write to an open file.
         yield view.cause("aof-disk-full", 0.94 if tight(view, limits) else 0.85, why, *cited)
 
 
@@ -97,12 +97,12 @@ LACKING: tuple[Cited, ...] = (
     ("log", "aof_part_missing.part"), ("log", "aof_part_missing.errno"), ("log", "aof_part_missing.newest_age"),
     ("disk", "aof_missing_base"), ("disk", "aof_missing_incr"),
 )  # fmt: skip
-"""What shows that a file of the append-only log isn't there."""
+"""What shows that a file of the append-only log is missing."""
 _PARTS = {"base": "its base file, which holds nearly all the data", "incr": "one of its incremental files"}
 
 
 def missing_part(view: View) -> str:
-    """Which file of the append-only log isn't there though its manifest names it: base or incr; empty if none."""
+    """Which file of the append-only log is missing although its manifest names it: base or incr; empty if none."""
     if since_start(view, "aof_part_missing") is not None:
         told = view.text("log", "aof_part_missing.errno") in ("", "No such file or directory")
         return (view.text("log", "aof_part_missing.part") or "base") if told else ""
@@ -110,7 +110,7 @@ def missing_part(view: View) -> str:
 
 
 def _lacks(view: View) -> Cause | None:
-    """The log of writes is in several files, and one of them is gone: by the log, the folder, or the report alone."""
+    """One of the files of the append-only log is missing, according to the log, the folder, or only the report."""
     if part := missing_part(view):
         seen = since_start(view, "aof_part_missing") is not None
         how = "The server exits at every start" if seen else "The server is down"
@@ -125,7 +125,7 @@ def _lacks(view: View) -> Cause | None:
 
 
 def emptied(view: View, limits: Limits) -> Found:
-    """Started with an append-only file that didn't exist yet: the snapshot beside it wasn't loaded."""
+    """Started with an append-only file that didn't exist yet, so that the snapshot beside it wasn't loaded."""
     uptime = view.number("info", "uptime_in_seconds")
     if view.number("persistence", "aof_enabled") != 1 or uptime is None or uptime > limits["empty_start_seconds"]:
         return
@@ -163,7 +163,7 @@ def _begun_empty(view: View) -> bool:
 
 
 def _stalled(view: View) -> float | None:
-    """The share of the latency sample's time for which an answer was waited for."""
+    """The share of the latency sample's time spent waiting for an answer."""
     mean, answered = view.number("latency_sample", "mean_ms"), view.number("latency_sample", "answered")
     window = view.number("persistence", "window_seconds")
     if mean is None or not answered or not window:
@@ -173,14 +173,14 @@ def _stalled(view: View) -> float | None:
 
 
 def _outside_commands(view: View) -> float | None:
-    """The share of the window that the event loop was busy with something else than commands (7.2 and later)."""
+    """The share of the window for which the event loop was busy with something other than commands (7.2 and later)."""
     loop, commands = (view.number("info", f"eventloop_duration_{what}sum.delta") for what in ("", "cmd_"))
     window = view.number("persistence", "window_seconds")
     return (loop - (commands or 0)) / 1e6 / window if loop is not None and window else None
 
 
 def _idle(view: View) -> bool | None:
-    """Whether the server's main thread sleeps most of the time, though nothing keeps it from running."""
+    """Whether the server's main thread sleeps most of the time although nothing keeps it from running."""
     ran, waited = view.number("process", "main_run_share"), view.number("process", "main_wait_share")
     if ran is None:
         used = [view.number("info", f"used_cpu_{kind}.rate") for kind in ("sys", "user")]
@@ -191,7 +191,7 @@ def _idle(view: View) -> bool | None:
 
 
 def always(view: View, limits: Limits) -> Found:
-    """With appendfsync always the thread that runs commands sleeps in the disk's flush after each round of writes."""
+    """With appendfsync always the thread that runs commands sleeps in a disk flush after each round of writes."""
     if view.text("persistence", "config.appendfsync") != "always" or view.number("persistence", "aof_enabled") != 1:
         return
     event, stalled, outside = "aof-fsync-always", _stalled(view), _outside_commands(view)
@@ -274,7 +274,7 @@ def _missing(view: View) -> tuple[str, ...]:
 
 
 def _to_check(view: View) -> tuple[str, ...]:
-    """What a check of the file is run on; nothing where a file is gone, since no check brings it back."""
+    """What the file check runs on; empty if a file is missing, since no check brings it back."""
     return () if missing_part(view) else ("the file named in the log, or on the manifest from 7.0 on",)
 
 

@@ -9,7 +9,7 @@ from agent.evidence.view import Cited, View
 
 
 def stream_backlog(view: View, limits: Limits) -> Found:
-    """A group's entries wait to be read or to be acknowledged, and their number doesn't fall."""
+    """Entries of a group wait to be read or acknowledged, and their number doesn't fall."""
     groups = [
         field.removesuffix(".pending")
         for field in view.fields("streams")
@@ -24,7 +24,7 @@ def stream_backlog(view: View, limits: Limits) -> Found:
 
 
 def _is_known(view: View, at: str) -> bool:
-    """Whether it was read what a group holds, and what waits for it: its lag, or the age of what it read last."""
+    """Whether we read what a group holds and what waits for it: its lag, or the age of its last read entry."""
     waits = view.number("streams", f"{at}.lag") is not None or behind_seconds(view, at) is not None
     return waits and view.number("streams", f"{at}.pending") is not None
 
@@ -73,7 +73,7 @@ def _group(view: View, limits: Limits, at: str) -> Iterator[Cause]:
 
 
 def behind_seconds(view: View, at: str) -> float | None:
-    """Seconds from the last delivered entry until now, where IDs are times as the server gives them."""
+    """Seconds from the last delivered entry until now, if IDs are the server's own timestamps."""
     match = re.fullmatch(r"(\d{13})-\d+", view.text("streams", f"{at}.last-delivered-id"))
     now = view.number("info", "server_time_usec")
     if match is None or now is None:

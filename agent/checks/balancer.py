@@ -1,4 +1,5 @@
-"""One address that leads to several servers: a balancer, a service or a name in front of a primary and its replicas."""
+"""One address that leads to several servers: a load balancer, a service or a name in front of a primary and its
+replicas."""
 
 import re
 
@@ -14,15 +15,15 @@ READONLY_WORDS = deferred(
     r"at random|in turns|every (second|third|other)))",
     re.IGNORECASE,
 )
-"""Words with which people report that the same address answers as different servers would."""
+"""Words with which people report that one address answers like different servers."""
 YOUNG = 3
-"""Seconds of uptime up to which another run_id may be the same server, restarted meanwhile."""
+"""With an uptime up to this many seconds, another run_id may be the same server, restarted meanwhile."""
 SEEN = 5
-"""Connections that are compared at most."""
+"""The most connections that are compared."""
 
 
 def balancer(view: View, limits: Limits) -> Found:
-    """Connections to the address that was given reach servers with different run_ids."""
+    """Connections to the given address reach servers with different run_ids."""
     runs, roles = view.number("same_server", "runs"), set(view.text("same_server", "roles").split(","))
     cited: tuple[Cited, ...] = (
         ("same_server", "runs"), ("same_server", "roles"), ("same_server", "connections"),
@@ -48,7 +49,7 @@ def balancer(view: View, limits: Limits) -> Found:
     count = view.number("same_server", "connections") or 0
     why = f"{count:.0f} connections to this one address reached {runs:.0f} different servers"
     if roles == {"slave"}:
-        # A name for reads alone is made so on purpose.
+        # A name only for reads does that on purpose.
         why += ", all of them replicas: this address is for reads only."
         yield view.cause("balancer-over-replicas", 0.6 if errors else 0.3, why, *cited)
     elif "slave" in roles:

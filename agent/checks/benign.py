@@ -1,4 +1,4 @@
-"""What explains a report although nothing is wrong: answers to the question that was asked, each from a reading."""
+"""Explanations for a report although nothing is wrong, each from a reading."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -12,9 +12,9 @@ from tools.patterns import deferred
 SHOWN = 3
 MIB = float(1 << 20)
 WASTE_RATIO, REST_BYTES = 1.4, 100 * MIB
-"""mem_fragmentation_ratio from which on people ask, and active-defrag-ignore-bytes as it is by default."""
+"""The mem_fragmentation_ratio at which people ask, and the default of active-defrag-ignore-bytes."""
 YOUNG, WARM = 600.0, 0.9
-"""Seconds since a start in which a cache may still fill up, and the share of hits from which on it's full."""
+"""Seconds after a start in which a cache may still be filling, and the hit ratio at which it is full."""
 FULL = 0.95
 FEW_FREE = 0.5
 OLD_ENTRY = 60.0
@@ -227,7 +227,7 @@ Explains = Callable[[View], Iterator[tuple[str, list[Cited]]]]
 
 
 class _Question(NamedTuple):
-    """What somebody asks, by its words, and what may answer it, the best first."""
+    """Questions, by their words, and what may answer them, best first."""
 
     words: re.Pattern[str]
     answers: tuple[Explains, ...]
@@ -257,11 +257,11 @@ QUESTIONS = (
           _saving, _quick, _old_entries),
     _asks(r"error|exception|fail", _few_errors, _quick),
 )  # fmt: skip
-"""In the order in which what is asked most precisely comes first."""
+"""In order, the most specific question first."""
 
 
 def benign(views: Sequence[View]) -> tuple[Benign, ...]:
-    """What was read at the named node, or the first that has something to say, that answers the report's question."""
+    """What was read at the named node, or at the first with something to say, that answers the report's question."""
     found: dict[str, Benign] = {}
     asked = [question for question in QUESTIONS if views and question.words.search(views[0].symptom)]
     for explain in dict.fromkeys(one for question in asked for one in question.answers):

@@ -1,4 +1,4 @@
-"""What wasn't looked at, and which of the causes that would fit the symptom it hides."""
+"""What wasn't examined, and which of the causes that would fit the symptom that hides."""
 
 import re
 import tomllib
@@ -14,7 +14,7 @@ from agent.evidence.view import View
 from tools.records import Kind, Record
 
 WHOLE_NODE = "connect"
-"""The reading that stands for all of a node that was never reached."""
+"""The reading that represents everything about a node that was never reached."""
 NAMES: Mapping[str, str] = {
     "info": "INFO", "slowlog": "SLOWLOG", "clients": "CLIENT LIST", "latency_events": "LATENCY",
     "config_get": "CONFIG GET", "config_drift": "CONFIG GET and the configuration file", "access": "ACL LOG",
@@ -23,7 +23,7 @@ NAMES: Mapping[str, str] = {
     "latency_sample": "the latency of PINGs", "disk": "the disk", "kernel_log": "the kernel's log",
     "idle_probe": "an idle connection", "topology": "the deployment's other nodes",
 }  # fmt: skip
-"""What a person calls the readings."""
+"""Names of the readings for people."""
 WHY: Mapping[Kind | None, str] = {
     "denied": "denied", "unknown-command": "unknown to this server", "not-local": "out of reach on another machine",
     "timeout": "not answered in time", "malformed": "answered in an unknown format", "not-recorded": "not recorded",
@@ -33,11 +33,11 @@ WHY: Mapping[Kind | None, str] = {
     None: "not read within the time and budget given",
 }  # fmt: skip
 EXPECTED = ("slowlog", "clients", "config_get")
-"""Readings that every node looked at in depth has, so that a missing one wasn't reached in time."""
+"""Readings that every node examined in depth has, so that a missing one wasn't taken in time."""
 IN_DEPTH = ("memory", "persistence", "keyspace")
 """Readings that a glance doesn't take."""
 OF_REPLICAS = frozenset(("replicas", "failover"))
-"""Kinds of symptoms that a replica may have alone."""
+"""Kinds of symptoms that a replica alone may have."""
 PLURAL = frozenset(("sockets", "topology"))
 SHOWN_CAUSES, LONGEST_QUOTE = 7, 60
 _QUOTABLE = re.compile(rf"[\w ,.'%/-]{{1,{LONGEST_QUOTE}}}")
@@ -47,9 +47,9 @@ class LookAlike(Record):
     """A cause that not every user can see."""
 
     makes: frozenset[str]
-    """Kinds of symptoms that it's reported as."""
+    """Kinds of symptoms as which it is reported."""
     needs: tuple[str, ...]
-    """The tools of whose readings all are needed to see it."""
+    """The tools whose readings are all needed to see it."""
 
 
 @cache
@@ -65,7 +65,7 @@ def _table() -> tuple[Mapping[str, re.Pattern[str]], Mapping[str, LookAlike]]:
 
 
 def symptom_kinds(symptom: str) -> frozenset[str]:
-    """The kinds of symptoms that a report is of; none where its words say nothing."""
+    """The kinds of symptoms in a report; empty if its words don't say."""
     return frozenset(kind for kind, words in _table()[0].items() if words.search(symptom))
 
 
@@ -78,7 +78,7 @@ def look_alikes(symptom: str) -> dict[str, LookAlike]:
 def blind_spots(
     views: Sequence[View], limits: Limits, settled: Mapping[str | None, frozenset[str]]
 ) -> tuple[Blind, ...]:
-    """What wasn't looked at at these nodes; `settled` are the causes that were found or ruled out, by node."""
+    """What wasn't examined at these nodes; `settled` are the causes that were found or ruled out, by node."""
     fitting = look_alikes(views[0].symptom) if views else {}
     found: dict[tuple[str, Kind | None], tuple[list[str], list[str]]] = {}
     for view in views:
@@ -99,17 +99,17 @@ def _of_node(
 ) -> Iterator[tuple[str, Kind | None, list[str]]]:
     everything = [id for id in CAUSES if id != "diagnostics-disabled"]
     if (refused := view.unavailable("connect")) in ("untrusted", "noauth", "wrongpass") and view.place:
-        # What a replica does matters where its readers complain; a shard's primary serves data that nobody else has.
+        # A replica matters if its readers complain; a shard's primary serves data that nobody else has.
         shard = view.text("topology", "topology") == "cluster" and view.in_topology.get("role") == "primary"
         if shard or symptom_kinds(view.symptom) & OF_REPLICAS:
             yield WHOLE_NODE, refused, everything
         return
     if view.last("info") is None or view.unavailable("info"):
-        # What can't be asked is a finding, or the whole is unknown.
+        # A node that can't be asked is a finding, or everything is unknown.
         return
     mode = view.text("info", "server_mode") or view.text("info", "redis_mode")
     if mode == "cluster" and (kind := view.unavailable("topology")):
-        # Its other nodes are known from nothing else.
+        # Nothing else shows its other nodes.
         yield "topology", kind, everything
     missing = dict(_missing(view))
     hidden: dict[str, list[str]] = {}
@@ -121,13 +121,13 @@ def _of_node(
 
 
 def _missing(view: View) -> Iterator[tuple[str, Kind | None]]:
-    """The tools whose readings are missing at a node that answers, and why."""
+    """The tools whose readings are missing at a responsive node, and why."""
     in_depth = any(view.last(tool) is not None for tool in (*EXPECTED, *IN_DEPTH))
     for tool in dict.fromkeys(tool for one in _table()[1].values() for tool in one.needs):
         if (kind := view.unavailable(tool)) is not None:
             yield tool, kind
         elif tool == "log" and view.last(tool) is None and (kind := view.unavailable("process")) is not None:
-            # A machine that isn't this one isn't asked again.
+            # A machine other than this one isn't asked again.
             yield tool, kind
         elif tool in EXPECTED and view.last(tool) is None and in_depth:
             yield tool, None

@@ -1,21 +1,21 @@
-"""Whose the memory is that isn't data, as a plan names it: the backlog, the fullest client, the tracking table."""
+"""Who uses the memory that isn't data, for a plan: the backlog, the fullest client, the tracking table."""
 
 from agent.checks.types import Placeholder
 from agent.evidence.view import View
 
 OUTAGE = 60.0
-"""Seconds of a replica's absence that its primary's backlog has to bridge: the default of repl-timeout."""
+"""Seconds of a replica's absence that its primary's backlog has to cover: the default of repl-timeout."""
 LEAST_BACKLOG = 1 << 20
 """Bytes: the default of repl-backlog-size."""
 WORTH = 0.75
-"""Of its size, above which a smaller backlog wins too little."""
+"""Share of its size above which a smaller backlog gains too little."""
 TABLE_SHARE = 4
-"""One in so many of the keys that are tracked is kept: what is dropped is read again."""
+"""One in this many tracked keys is kept: what is dropped is read again."""
 _MIB = 1 << 20
 
 
 def _backlog_target(view: View) -> tuple[str, ...]:
-    """A smaller backlog, in bytes, that still bridges an outage at the rate of today; none where little is won."""
+    """A smaller backlog, in bytes, that still covers an outage at the current rate; none if that gains little."""
     size, bridges = view.number("replication", "repl_backlog_size"), view.number("replication", "backlog_seconds")
     if not size or not bridges:
         return ()
@@ -39,7 +39,7 @@ def _fullest_client(view: View) -> tuple[str, ...]:
 
 
 def _tracked_keys(view: View) -> tuple[str, ...]:
-    """A bound for the table of client-side caching, in keys, below what it holds now."""
+    """A limit for the client-side caching table, in keys, below its current size."""
     keys = view.number("info", "tracking_total_keys")
     return (f"{max(100, keys // TABLE_SHARE):.0f}",) if keys else ()
 

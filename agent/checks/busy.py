@@ -1,4 +1,4 @@
-"""What a busy main thread does: which command takes most of its time, who sends it, how large the replies are."""
+"""What a busy main thread does: which command takes most of its time, who sends it, and how large the replies are."""
 
 from agent.checks.senders import cited as sender_cited
 from agent.checks.senders import sender
@@ -6,9 +6,9 @@ from agent.checks.types import Placeholder
 from agent.evidence.view import Cited, View
 
 DEAR_USEC = 1000
-"""Microseconds a call from which on a command isn't cheap."""
+"""Microseconds per call at which a command is no longer cheap."""
 LARGE_REPLY, MUCH_OUTPUT = 32_768, 20e6
-"""Bytes for each command, and bytes a second, from which on sending is the work."""
+"""Bytes per command, and bytes per second, at which sending is most of the work."""
 POLLS = {
     "lpop": "BLPOP", "rpop": "BRPOP", "lmove": "BLMOVE", "rpoplpush": "BLMOVE", "lmpop": "BLMPOP", "llen": "BRPOP",
     "zpopmin": "BZPOPMIN", "zpopmax": "BZPOPMAX", "zmpop": "BZMPOP", "xread": "XREAD with BLOCK",
@@ -18,13 +18,13 @@ POLLS = {
 
 
 def _top(view: View) -> tuple[str, float]:
-    """The command that takes most of the time, in lower case, and its microseconds a call over the window."""
+    """The command that takes most of the time, in lower case, and its microseconds per call over the window."""
     top = view.text("commandstats", "top")
     return top, (view.number("commandstats", f"{top}.usec_per_call.delta") or 0) if top else 0.0
 
 
 def _reply_bytes(view: View) -> float:
-    """Bytes that leave the server for each command, where sending them is much of its work; else 0."""
+    """Bytes sent by the server per command, if sending them is much of its work; else 0."""
     sent = view.number("info", "total_net_output_bytes.rate") or 0
     # What replicas are sent isn't a reply to anybody.
     followed = view.number("replication", "connected_slaves") or 0
@@ -39,7 +39,7 @@ def sends_much(view: View) -> bool:
 
 
 def with_what(view: View) -> str:
-    """How cheap its commands are, which takes most of the time, and who sent it last: the end of a sentence."""
+    """How cheap its commands are, which takes most of the time, and who sent it last, as the end of a sentence."""
     top, each = _top(view)
     share = view.number("commandstats", "top_share")
     if not top or share is None:
@@ -71,7 +71,7 @@ def cited(view: View) -> tuple[Cited, ...]:
 
 
 def _large_values(view: View) -> tuple[str, ...]:
-    """The command of the largest reply and its key, where large replies are the work."""
+    """The command and key of the largest reply, if large replies are the work."""
     each = _reply_bytes(view)
     if not each:
         return ()
@@ -82,7 +82,7 @@ def _large_values(view: View) -> tuple[str, ...]:
 
 
 def _busiest(view: View) -> tuple[str, ...]:
-    """Who sends the command that takes most of the time, where it's the number of commands that costs."""
+    """Who sends the command that takes most of the time, if the number of commands is what costs."""
     top, each = _top(view)
     if _reply_bytes(view) or each >= DEAR_USEC:
         return ()
@@ -90,7 +90,7 @@ def _busiest(view: View) -> tuple[str, ...]:
 
 
 def _polled(view: View) -> tuple[str, ...]:
-    """The command that waits for work, in place of the one that asks for it and takes most of the time."""
+    """The command that waits for work, to replace the one that polls for it and takes most of the time."""
     top, _ = _top(view)
     return (f"{POLLS[top]} instead of {top.upper()}",) if top in POLLS else ()
 

@@ -1,4 +1,4 @@
-"""Certificates that end soon, or have ended: as the handshake showed them, or as the server says."""
+"""Certificates that expire soon or have expired, according to the handshake or the server."""
 
 from collections.abc import Iterator
 
@@ -7,23 +7,23 @@ from agent.evidence.view import Cited, View
 
 DAY = 86_400.0
 CHANCES: tuple[tuple[float, float], ...] = ((0, 0.9), (DAY, 0.6), (7 * DAY, 0.4), (30 * DAY, 0.2))
-"""Seconds that are left at most, and the chance that this is what is wrong: 30, 7 and 1 days ahead are what people are
-commonly warned by; only the last day's is part of an answer."""
+"""Most seconds left, and the chance that this is the problem: warnings 30, 7 and 1 days ahead are common; only the last
+day's is part of an answer."""
 OF_LIFE = 0.1
-"""Of its whole life: one that is made for a day is renewed in the last hours of it."""
+"""Share of its whole lifetime: one issued for a day is renewed in its last hours."""
 OWN = ("server", "client", "ca")
 """Which certificates INFO's section `tls` tells of, from Valkey 9.1 on (from documentation: its package here is built
 without TLS, and then the numbers are 0 beside a serial of "none")."""
 
 
 def certificate_expiry(view: View, limits: Limits) -> Found:
-    """The certificate that ends first, of those that are known."""
+    """The known certificate that expires first."""
     known = list(known_ends(view))
     if not known:
         return
     left, whose, cited = min(known)
     chance = next((chance for most, chance in CHANCES if left <= most), None)
-    # One that is valid rules nothing out: a client that doesn't know its authority is refused all the same.
+    # A valid one rules nothing out: a client that doesn't know its authority refuses it anyway.
     if chance is None:
         return
     if left <= 0:
@@ -36,13 +36,13 @@ def certificate_expiry(view: View, limits: Limits) -> Found:
 
 
 def is_late(view: View, left: float, cited: tuple[Cited, ...]) -> bool:
-    """Whether a certificate that ends in `left` seconds should have been renewed: its life is nearly over."""
+    """Whether a certificate that expires in `left` seconds should have been renewed: its lifetime is nearly over."""
     length = view.number("connect", "certificate_lifetime_seconds") if cited[0][0] == "connect" else None
     return length is None or left <= OF_LIFE * length
 
 
 def known_ends(view: View) -> Iterator[tuple[float, str, tuple[Cited, ...]]]:
-    """Seconds until each certificate ends, whose it is, and where that stands."""
+    """Seconds until each certificate expires, whose it is, and the field that says so."""
     if (left := view.number("connect", "certificate_expires_in_seconds")) is not None:
         cited = ("connect", "certificate_expires_in_seconds"), ("connect", "certificate_lifetime_seconds")
         yield left, "The server's certificate", cited

@@ -1,4 +1,4 @@
-"""Clients: who is connected, and who may not be."""
+"""Clients: who is connected, and who is kept out."""
 
 import re
 
@@ -8,9 +8,9 @@ from agent.evidence.view import View
 
 DEFAULT_MAXCLIENTS = 10000
 RESERVED_FDS = 32
-"""File descriptors that the server keeps for itself: maxclients can't be above the limit less these."""
+"""File descriptors that the server reserves: maxclients can't exceed the limit minus these."""
 REFUSALS = ("MISCONF", "OOM", "READONLY", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN", "NOAUTH", "WRONGPASS", "NOPERM")
-"""Errors after which an application gives its connection up and comes back, though no pool is missing."""
+"""Errors after which an application drops its connection and reconnects, although it has a pool."""
 
 
 def exhausted(view: View) -> tuple[bool, float | None]:
@@ -46,7 +46,7 @@ def maxclients(view: View, limits: Limits) -> Found:
 
 
 def fd_limit(view: View, limits: Limits) -> Found:
-    """maxclients is just what the file limit leaves, so raising it by CONFIG SET can't work."""
+    """maxclients is exactly what the file limit leaves, so raising it with CONFIG SET can't work."""
     soft, fds = view.number("process", "nofile_soft"), view.number("process", "num_fds")
     limit = view.number("info", "maxclients") or view.number("config_get", "maxclients")
     full, _ = exhausted(view)
@@ -81,7 +81,7 @@ def _power_of_two(number: int) -> bool:
 
 
 def leak(view: View, limits: Limits) -> Found:
-    """Many clients of one owner that did nothing since they connected."""
+    """Many clients of one owner that have done nothing since they connected."""
     limit = view.number("info", "maxclients") or DEFAULT_MAXCLIENTS
     growing = (view.number("info", "connected_clients.delta") or 0) > 0
     enough = max(8, min(limits["leak_clients"], limit / 2))
@@ -92,7 +92,7 @@ def leak(view: View, limits: Limits) -> Found:
         if count is None or unused is None or idle is None:
             return
         more = risen(view, limits, f"{at}_clients")
-        # Against the good day a handful is enough, where the owner had a few then.
+        # Compared with the good day a handful is enough, if the owner had few then.
         few = unused >= (max(8, enough * 0.4) if growing else 8) and (growing or more)
         if unused / count < 0.6 or idle < limits["leak_idle_seconds"] or not (unused >= enough or few):
             continue
@@ -126,7 +126,7 @@ def churn(view: View, limits: Limits) -> Found:
     )
     refused = sum(view.number("info", f"errorstat_{name}.count.rate") or 0 for name in REFUSALS)
     if refused >= rate / 2:
-        # Whoever is refused and comes again has no other trouble.
+        # A refused client that reconnects has no other problem.
         yield view.cause("connection-churn", 0.45, why, *cited)
     elif each <= limits["churn_commands_per_connection"]:
         yield view.cause("connection-churn", 0.93, why, *cited)

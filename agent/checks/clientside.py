@@ -1,4 +1,4 @@
-"""The client's side: a server that is idle while its clients wait, or that is asked far more than it's used to."""
+"""The client's side: a server that is idle while its clients wait, or that gets far more requests than usual."""
 
 import re
 

@@ -6,21 +6,21 @@ from agent.checks.wrong_port import other_server, wrong_port
 from agent.evidence.view import Cited, View
 
 SMALL_BACKLOG = 128
-"""A listen queue up to this is small by itself; the default of tcp-backlog is 511, of somaxconn 4096."""
+"""A listen queue up to this size is small in itself; the default of tcp-backlog is 511, of somaxconn 4096."""
 
 
 def vouched(view: View) -> bool:
-    """Whether its peers see this node up although it isn't reached from here, on another machine.
+    """Whether its peers see this node, on another machine, up although it can't be reached from here.
 
-    Addresses that a deployment tells of itself are its own: a container's or a private network's can't be dialled
-    from everywhere.
+    A deployment's addresses are internal to it: those of a container or a private network can't be dialled from
+    everywhere.
     """
     seen_here = view.get("process", "locality") in ("local", "no-listener", "host-facts")
     return not seen_here and view.in_topology.get("seen") == "up"
 
 
 def unreachable_from_here(view: View) -> Found:
-    """The finding about a node that its peers see up."""
+    """The finding for a node that its peers see up."""
     why = (
         "This node can't be reached from here, but its peers see it as up: its address may belong to their own network."
     )
@@ -31,7 +31,8 @@ REJECTED: tuple[Cited, ...] = (("connect", "icmp"), ("connect", "icmp_from"))
 
 
 def rejected(view: View) -> str | None:
-    """Why the ICMP error that answered the connect is a rule's doing, or None: a host refuses TCP without ICMP."""
+    """Why the ICMP error that answered the connect comes from a firewall rule, or None: a host refuses TCP without
+    ICMP."""
     icmp, own = view.text("connect", "icmp"), view.get("connect", "icmp_from") == view.get("connect", "address")
     if icmp == "prohibited":
         return 'The connection attempt is answered with ICMP "administratively prohibited": a firewall rule rejects it.'
@@ -51,11 +52,11 @@ _ENDS = {
     "failed": " Its log ends with a fatal error{age}.",
     "stops": " Its log just stops{age}: it was killed from outside.",
 }  # fmt: skip
-"""What the end of a log says of a death."""
+"""What the end of a log says about a death."""
 
 
 def last_words(view: View) -> str:
-    """How a server that is gone ended, by its log; empty where that can't be read."""
+    """How a vanished server ended, according to its log; empty if that can't be read."""
     age, signal = view.number("log", "log_age"), view.number("log", "crash.signal")
     return _ENDS.get(view.text("log", "end"), "").format(
         age=f" {age:.0f} s ago" if age is not None else "", signal=f" by signal {signal:.0f}" if signal else ""
@@ -67,10 +68,10 @@ def process_down(view: View, limits: Limits) -> Found:
     if view.unavailable("connect") != "refused" or view.get("connect", "tcp_error") not in ("ECONNREFUSED", "ENOENT"):
         return
     if view.is_sentinel:
-        # No data is behind it: the quorum says what its absence means.
+        # It holds no data: the quorum says what its absence means.
         return
     if is_announced_wrongly(view):
-        # `announced` reports it: that process lives.
+        # `announced` reports it: that process is alive.
         return
     if vouched(view):
         yield from unreachable_from_here(view)
@@ -112,14 +113,14 @@ def silent(view: View) -> bool:
 
 
 def _role(view: View) -> tuple[Cited, ...]:
-    """The fields that show this node's role: what to do about a replica isn't what to do about a primary."""
+    """The fields that show this node's role: the remedy for a replica differs from that for a primary."""
     fields = view.fields("topology")
     at = next((n for n in range(1, len(fields)) if fields.get(f"n{n}.node") == view.node), None)
     return (("topology", f"n{at}.role"),) if at else ()
 
 
 def process_frozen(view: View, limits: Limits) -> Found:
-    """TCP accepts and nothing is answered for longer than a script stays mute; the process is stopped."""
+    """TCP connects but nothing answers for longer than a script stays silent; the process is stopped."""
     stopped, state = view.get("process", "stopped"), view.get("process", "state")
     silence = view.last("silence")
     if view.is_sentinel:
@@ -147,7 +148,7 @@ def process_frozen(view: View, limits: Limits) -> Found:
                 f"TCP connects, but nothing came back in {waited:.1f} s, longer "
                 "than a running script would stay silent."
             )
-            # Behind a proxy's own listener the silence may be the proxy's.
+            # Behind a proxy's listener, the silence may be the proxy's.
             proxied = view.get("process", "locality") == "foreign-listener"
             yield view.cause("process-frozen", 0.55 if proxied else 0.8, why, *cited, ("connect", "tcp_ms"), *role)
         else:
@@ -158,7 +159,7 @@ def process_frozen(view: View, limits: Limits) -> Found:
 
 
 def firewall_drop(view: View, limits: Limits) -> Found:
-    """The connect itself runs into its time-out, or ICMP answers it: packets are dropped or rejected on the way."""
+    """The connect itself times out, or ICMP answers it: packets are dropped or rejected on the way."""
     why_not, here = rejected(view), view.get("process", "listening") is not None
     if why_not and view.unavailable("connect") and not here and not vouched(view):
         yield view.cause(
@@ -214,18 +215,18 @@ def loading(view: View, limits: Limits) -> Found:
 
 
 def overflows(view: View) -> float | None:
-    """Connections that a full listen queue dropped over the window: this server's own where the kernel tells, else the
-    whole machine's."""
+    """Connections that a full listen queue dropped over the window: this server's own if the kernel reports them, else
+    the whole machine's."""
     own = view.number("sockets", "drops.delta")
     return own if own is not None else view.number("sockets", "ListenOverflows.delta")
 
 
 def overflowing(view: View) -> bool:
-    """Whether the listener's queue holds more than its limit, or overflowed while the connect ran into its time-out."""
+    """Whether the listener's queue holds more than its limit, or overflowed while the connect timed out."""
     queued, limit = view.number("sockets", "recv_q"), view.number("sockets", "send_q")
     if queued is None or not limit:
         return False
-    # A queue that is emptied now and then is seen empty as well; what was dropped meanwhile is counted.
+    # A queue that is sometimes emptied may be seen empty; what was dropped meanwhile is counted.
     dropped = (overflows(view) or 0) > 0 and view.get("connect", "stage") == "tcp"
     return queued > limit or (dropped and limit <= SMALL_BACKLOG)
 
@@ -247,7 +248,7 @@ def listen_backlog(view: View, limits: Limits) -> Found:
             f"{limit:.0f}, and {dropped:.0f} were dropped."
         )
         small = limit <= SMALL_BACKLOG
-        # A long queue that is full is what a stopped process leaves behind; a short one fills by itself.
+        # A full long queue is what a stopped process leaves behind; a short one fills up by itself.
         yield view.cause("listen-backlog-overflow", 0.98 if small else 0.8, why, *cited)
     elif dropped > 0 and limit is not None and (own or limit <= SMALL_BACKLOG):
         why = f"{dropped:.0f} connections were dropped over the window because a listen queue was full."

@@ -1,4 +1,4 @@
-"""Counts as a sentence has them."""
+"""Counts as written in a sentence."""
 
 
 def times(count: float) -> str:

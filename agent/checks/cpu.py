@@ -11,24 +11,24 @@ from agent.evidence.view import Cited, View
 from tools.patterns import deferred
 
 NEVER_IDLE, LEAST_RUN = 0.95, 0.25
-"""Shares of the time in which the thread runs or is ready to, and in which it runs."""
+"""Shares of the time for which the thread runs or is ready to, and for which it runs."""
 SAYS_WRITTEN = deferred(
     r"\bunkillable\b|already executed write|script\W+(has\W+|had\W+)?(already\W+)?(wrote|written)\b", re.IGNORECASE
 )
-"""Words of UNKILLABLE's own text, or a person's for it."""
+"""Words from UNKILLABLE's own text, or a person's for it."""
 _CANNOT = r"\b((ca|could|do|does|did|has|wo)n.?t|(can|could|do|does|did|has|will)\W?not)\b"
 _NOT_ENDED = rf"(fail\w*|refus\w*|reject\w*|error\w*|{_CANNOT}|(no|without) effect)"
 _KILL = r"(script|function)\W{1,2}kill\b(?!\W+or\W+shutdown)"
 TRIED_TO_KILL = deferred(
     rf"\b{_KILL}([^\w.;!?]+\w+){{0,4}}?[^\w.;!?]+{_NOT_ENDED}|{_CANNOT}\W+(\w+\W+){{0,2}}?{_KILL}", re.IGNORECASE
 )
-"""Words with which people report that a script wasn't to be killed."""
+"""Words with which people report that a script couldn't be killed."""
 
 
 def main_thread_share(view: View) -> float | None:
-    """CPU seconds a second of the main thread over the window, from INFO; None where INFO doesn't have it.
+    """CPU seconds per second of the main thread over the window, from INFO; None if INFO doesn't have it.
 
-    With I/O threads the process' CPU, which may be above 1, says nothing of it, and on Valkey from 9.0 the main
+    With I/O threads the process' CPU, which may exceed 1, says nothing about it, and on Valkey from 9.0 the main
     thread's time without its waiting for them is `used_active_time_main_thread` (from documentation).
     """
     used = [view.number("info", f"used_cpu_{kind}_main_thread.rate") for kind in ("sys", "user")]
@@ -57,7 +57,7 @@ def lua_busy(view: View, limits: Limits) -> Found:
         yield view.not_("lua-unkillable", why, *fields)
         return
     wrote, tried = SAYS_WRITTEN.search(view.symptom), TRIED_TO_KILL.search(view.symptom)
-    # Of a function SCRIPT KILL fails in any case: it's the wrong one of two.
+    # For a function SCRIPT KILL always fails: it's the wrong one of the two.
     if wrote or (tried and (view.get("script", "running") != "function" or "function" in tried[0].lower())):
         how = "the answer was UNKILLABLE, or it has written" if wrote else "an attempt to kill it failed"
         why = (
@@ -107,11 +107,11 @@ def cpu_saturated(view: View, limits: Limits) -> Found:
         ("info", "total_commands_processed.rate"), ("commandstats", "top"), ("process", "main_run_share"),
         ("process", "main_wait_share"),
     )  # fmt: skip
-    # A thread that is ready to run and has to wait for a core is as busy as one that runs.
+    # A thread that is ready to run but has to wait for a core is as busy as one that runs.
     starving = run + wait >= 0.9 and run >= 0.5 and share >= 0.6
     rate = view.number("info", "total_commands_processed.rate") or 0
     if share < limits["cpu_main_thread_share"] and not starving:
-        # One that was only held up itself is what such a thread brings about.
+        # A command that was merely delayed itself is the consequence of such a thread.
         slow = any(isinstance(one, Cause) and one.probability >= 0.5 for one in slow_command(view, limits))
         if run + wait >= NEVER_IDLE and run >= LEAST_RUN and not slow:
             why = (
@@ -129,7 +129,7 @@ def cpu_saturated(view: View, limits: Limits) -> Found:
 
 
 def diagnostics(view: View, limits: Limits) -> Found:
-    """The slow log was switched off: what ran long isn't known."""
+    """The slow log was switched off, so it's unknown what ran long."""
     if slowlog_off(view):
         why = "The slow log is switched off, so it isn't known which commands were slow."
         cited = ("config_get", "slowlog-log-slower-than"), ("config_get", "slowlog-max-len")
@@ -137,7 +137,7 @@ def diagnostics(view: View, limits: Limits) -> Found:
 
 
 def _kill_command(view: View) -> tuple[str, ...]:
-    """The command that ends what runs: the error names it where it's a function."""
+    """The command that ends what is running: the error names it for a function."""
     errors = " ".join(one.unavailable.detail for one in view.readings if one.unavailable)
     return ("FUNCTION KILL" if "FUNCTION KILL" in errors else "SCRIPT KILL",)
 

@@ -1,4 +1,4 @@
-"""What holds of all clients, and what of those that were looked at only."""
+"""What is true of all clients, and what only of those that were seen."""
 
 from agent.evidence.view import View
 

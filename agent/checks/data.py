@@ -1,4 +1,4 @@
-"""Data that isn't there: what took it, whether it stands in another database, and queues that are evicted."""
+"""Missing data: what removed it, whether it is in another database, and queues that are evicted."""
 
 from agent.checks.counted import times
 from agent.checks.databases import missing, right_database, wrong_database
@@ -16,21 +16,21 @@ POPS = (
 """Commands by which work is taken out of a queue."""
 FLUSHES = ("flushall", "flushdb")
 _TWICE = 2.0
-"""The peak's data against today's, from which on much was removed."""
+"""Ratio of the peak's data to the current data at which much was removed."""
 _NEARLY_ALL = 20.0
-"""Keys that expired for each that is here: keys that end one by one leave as many that don't yet."""
+"""Expired keys per remaining key: keys that expire one by one leave as many that haven't yet."""
 UNSAID = 0.45
-"""How likely data is missed that nobody speaks of."""
+"""How likely data is missing that nobody mentions."""
 _MIB = 1 << 20
 
 
 def _emptied(view: View, limits: Limits) -> bool:
-    """Whether much less is here than there was: no key, a peak far above, or lookups that miss."""
+    """Whether there is much less than before: no keys, a peak far above, or lookups that miss."""
     return view.number("keyspace", "keys") == 0 or bool(missing(view, limits)) or _shrunk(view)
 
 
 def _shrunk(view: View) -> bool:
-    """Whether far more was held in this life than is now."""
+    """Whether this run of the server held far more than it does now."""
     peak, used = view.number("memory", "used_memory_peak"), view.number("memory", "used_memory")
     base = view.number("memory", "used_memory_startup") or 0
     return peak is not None and used is not None and peak - used >= _MIB / 2 and peak - base >= _TWICE * (used - base)
@@ -49,7 +49,7 @@ def _flushers(view: View) -> tuple[str, tuple[Cited, ...]]:
 
 
 def _unkept(view: View) -> bool:
-    """Whether a restart begins empty: neither snapshots nor an append-only file, and no dump that was loaded."""
+    """Whether a restart begins empty: neither snapshots nor an append-only file, and no loaded dump."""
     off = view.get("persistence", "config.save") == "" and view.number("persistence", "aof_enabled") == 0
     return off and not (view.number("disk", "rdb_bytes") or 0)
 
@@ -69,14 +69,14 @@ def _began_empty(view: View, limits: Limits) -> bool:
 
 
 def may_have_begun_empty(view: View, limits: Limits) -> bool:
-    """Whether a restart may have taken the data that is said to be gone, and no log says whether it's a new server."""
+    """Whether a restart may have lost the data that is reported missing, and no log says whether the server is new."""
     said = mention(GONE, view.symptom) is not None
     unknown = said and not _lived_before(view) and view.number("log", "started_age") is None
     return unknown and _emptied(view, limits) and _began_empty(view, limits)
 
 
 def data_gone(view: View, limits: Limits) -> Found:
-    """What took the data, of five: flushed, evicted, expired, restarted empty, synced from an empty primary."""
+    """What removed the data, one of five: flushed, evicted, expired, restarted empty, synced from an empty primary."""
     if view.number("keyspace", "keys") is None or view.last("commandstats") is None:
         return
     said, emptied = mention(GONE, view.symptom) is not None, _emptied(view, limits)
@@ -103,14 +103,14 @@ def data_gone(view: View, limits: Limits) -> Found:
         yield from _unsaid(view, limits, flushed, lived, others, cited)
         return
     up = view.number("info", "uptime_in_seconds") or 0
-    # A log that begins with this very start tells of a server that is new, not of one that was restarted.
+    # A log that begins with this very start indicates a new server, not a restarted one.
     new = not lived and view.number("log", "started_age") is not None
     removed = not lived and (evicted or (expired and expired >= _NEARLY_ALL * max(keys, 1)))
     if view.text("info", "role") == "slave" and _synced_empty(view, limits):
         why = f"Synced from an empty primary: this replica copied it and now has {keys:.0f} keys. {others}"
         yield view.cause("data-gone", 0.85, why, *cited, *_SYNCED)
     elif _began_empty(view, limits) and not (removed and missing(view, limits)):
-        # Where no log tells, a server that holds keys may as well be new.
+        # Without a log, a server that holds keys may as well be new.
         likely = 0.93 if lived else 0.3 if new else 0.75 if emptied and not keys else 0.45
         why = f"Restarted empty: it started {up:.0f} s ago, keeps neither snapshots nor an append-only file, and loaded"
         why += f" nothing; {keys:.0f} keys have been added since. {others}"
@@ -131,7 +131,7 @@ def data_gone(view: View, limits: Limits) -> Found:
 
 
 def _unsaid(view: View, limits: Limits, flushed: float, lived: bool, others: str, cited: tuple[Cited, ...]) -> Found:
-    """Data that is gone and that nobody speaks of: clients look it up in vain, and it's known what took it."""
+    """Missing data that nobody mentions: clients look it up in vain, and it's known what removed it."""
     synced = view.text("info", "role") == "slave" and _synced_empty(view, limits)
     restarted = lived and _began_empty(view, limits)
     if not (missing(view, limits) and (restarted or (_shrunk(view) and (synced or flushed)))):
@@ -143,7 +143,7 @@ def _unsaid(view: View, limits: Limits, flushed: float, lived: bool, others: str
         else f"Restarted empty: it started {up:.0f} s ago without snapshots or an append-only file" if restarted
         else f"Flushed: FLUSHALL or FLUSHDB was called {times(flushed)} since startup"
     )  # fmt: skip
-    # A cache that is emptied on purpose is filled again by those who miss.
+    # A cache emptied on purpose is refilled by clients that miss.
     empty = view.number("keyspace", "keys") == 0
     why += (
         f", and clients look up keys that don't exist{'' if empty else ', which can be normal for a cache'}. {others}"
@@ -157,10 +157,10 @@ _SYNCED: tuple[Cited, ...] = ("info", "role"), ("log", "full_resync.count"), ("l
 
 def _synced_empty(view: View, limits: Limits) -> bool:
     if _shrunk(view) and view.number("log", "load_done.keys") == 0 and (view.number("log", "load_done.count") or 0) > 0:
-        # What it loaded last was empty, after it had held data in this life.
+        # What it last loaded was empty, after it had held data in this run.
         return True
     primaries = [peer for peer in view.peers if peer.text("info", "role") == "master"]
-    # A primary that was new with its replica never had what is missed.
+    # A primary as new as its replica never had what is missing.
     return any(
         _began_empty(peer, limits) and (_lived_before(peer) or peer.number("keyspace", "keys") == 0)
         for peer in primaries
@@ -181,7 +181,7 @@ def _others(view: View, flushed: float, evicted: float | None, expired: float | 
 
 
 def queue_evicted(view: View, limits: Limits) -> Found:
-    """Any key may be evicted, keys are, and work is taken out of queues here: jobs are evicted with the rest."""
+    """Any key may be evicted, keys are being evicted, and queues are consumed here: jobs are evicted with the rest."""
     policy, evicted = view.text("memory", "maxmemory_policy"), view.number("keyspace", "evicted_keys")
     now = view.number("keyspace", "evicted_keys.delta") or 0
     pops = {name: count for name in POPS if (count := view.number("commandstats", f"{name}.calls"))}
@@ -212,7 +212,7 @@ def queue_evicted(view: View, limits: Limits) -> Found:
 
 
 def flushed_by(view: View) -> tuple[str, ...]:
-    """Who flushed, where that's the reason."""
+    """Who flushed, if that's the reason."""
     if not _flushes(view):
         return ()
     by, _ = _flushers(view)
@@ -220,7 +220,7 @@ def flushed_by(view: View) -> tuple[str, ...]:
 
 
 def flush_rights(view: View) -> tuple[str, ...]:
-    """The ACL rule's user, where data was flushed and the door isn't open to all."""
+    """The user for the ACL rule, if data was flushed and the server isn't open to all."""
     return ("the applications' users",) if _flushes(view) and not exposed(view) else ()
 
 

@@ -9,7 +9,7 @@ from agent.evidence.view import View
 
 
 def missing(view: View, limits: Limits) -> bool | None:
-    """Whether most lookups miss; None where too few are made to tell."""
+    """Whether most lookups miss; None if there are too few to tell."""
     hits, ratio = view.number("keyspace", "keyspace_hits.delta"), view.number("keyspace", "hit_ratio")
     misses = view.number("keyspace", "keyspace_misses.delta") or 0
     if hits is None or ratio is None or hits + misses < limits["data_lookups"]:
@@ -18,7 +18,7 @@ def missing(view: View, limits: Limits) -> bool | None:
 
 
 def databases(view: View) -> dict[int, float]:
-    """Keys by database, of those that have any."""
+    """Keys by database, for databases that have any."""
     return {
         int(match[1]): view.number("keyspace", field) or 0
         for field in view.fields("keyspace") if (match := re.fullmatch(r"db(\d{1,9})\.keys", field))
@@ -26,7 +26,7 @@ def databases(view: View) -> dict[int, float]:
 
 
 def wrong_database(view: View, limits: Limits) -> Found:
-    """Lookups miss in a database without keys, while the keys stand in another that nobody who reads has selected."""
+    """Lookups miss in a database without keys, while the keys are in another that no reader has selected."""
     held = databases(view)
     selected = {
         int(match[1]): view.number("clients", f"db{match[1]}.readers") or 0
@@ -36,7 +36,7 @@ def wrong_database(view: View, limits: Limits) -> Found:
     if not held or not selected or (view.number("clients", "share_seen") or 0) < 1:
         return
     if len(held) < (view.number("keyspace", "databases") or 0):
-        # Of many databases only the largest are shown: one that isn't may well hold keys.
+        # Of many databases only the largest are shown: others may well have keys.
         return
     full = max(held, key=held.__getitem__)
     here = [db for db, readers in selected.items() if db != full and readers and not held.get(db)]

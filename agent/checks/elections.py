@@ -1,4 +1,4 @@
-"""Whether a cluster's replicas can be elected in a failed primary's place, and which one of each should be."""
+"""Whether a cluster's replicas can be elected to replace a failed primary, and which one of each should be."""
 
 from collections.abc import Iterator
 
@@ -7,15 +7,15 @@ from agent.evidence.view import Cited, View
 from tools.records import Record
 
 SHOWN = 8
-"""Failed nodes that a reading of `cluster` names one by one."""
+"""How many failed nodes a reading of `cluster` lists individually."""
 MOST_NAMED = 6
-"""Nodes that a step names one by one."""
+"""How many nodes a step lists individually."""
 VALIDITY, TIMEOUT_MS = 10, 15_000
-"""cluster-replica-validity-factor and cluster-node-timeout where nobody set them."""
+"""Defaults of cluster-replica-validity-factor and cluster-node-timeout."""
 
 
 class Lost(Record):
-    """A primary whose slots nobody serves, as one node of the cluster sees it."""
+    """A primary whose slots nobody serves, as seen by one node of the cluster."""
 
     at: str
     """The prefix of its fields, such as down1."""
@@ -24,7 +24,7 @@ class Lost(Record):
 
 
 def lost_primaries(view: View) -> Iterator[Lost]:
-    """The failed primaries that take slots with them, the largest first."""
+    """The failed primaries whose slots are lost, largest first."""
     for number in range(1, SHOWN + 1):
         at = f"down{number}"
         slots, state = view.number("cluster", f"{at}.slots"), view.text("cluster", f"{at}.state")
@@ -33,7 +33,7 @@ def lost_primaries(view: View) -> Iterator[Lost]:
 
 
 def outvoted(view: View) -> View | None:
-    """A node that sees a majority of primaries where this one doesn't, and is cut off then; None if nobody does."""
+    """A node that sees a majority of primaries while this one doesn't, and so is cut off; None if there is none."""
     if view.get("cluster", "majority") is not False:
         return None
     return next((peer for peer in view.peers_with("cluster") if peer.get("cluster", "majority") is True
@@ -41,12 +41,12 @@ def outvoted(view: View) -> View | None:
 
 
 def peer_at(view: View, address: str) -> View | None:
-    """The view of the node of that address, this one's too; None where nothing was read of it."""
+    """The view of the node at that address, including this one; None if nothing was read from it."""
     return view if view.node == address else view.peer(address)
 
 
 def seen_from_here(view: View, address: str) -> str:
-    """How a failed node looks from here, where that decides whether it may live: of the rest an empty text."""
+    """How a failed node looks from here, if that decides whether it may be alive; otherwise empty."""
     peer = peer_at(view, address)
     if peer is None:
         return "not looked at from here"
@@ -61,7 +61,7 @@ def seen_from_here(view: View, address: str) -> str:
 
 
 def heir(view: View, address: str) -> View | None:
-    """Of the replicas that followed a primary and answer, the one that received most; None where none answers."""
+    """Among the responsive replicas of a primary, the one that received most; None if none answers."""
     host, _, port = address.rpartition(":")
     having = [
         one for one in (view, *view.peers_with("cluster"))
@@ -72,7 +72,7 @@ def heir(view: View, address: str) -> View | None:
 
 
 def obstacle(replica: View) -> tuple[str, tuple[Cited, ...]]:
-    """Why this replica doesn't stand for election though a majority could elect it, and what shows it."""
+    """Why this replica doesn't stand for election although a majority could elect it, and what shows that."""
     if replica.text("cluster", "cluster-replica-no-failover") == "yes":
         return "it has cluster-replica-no-failover yes", (("cluster", "cluster-replica-no-failover"),)
     told = replica.text("log", "failover_aborted.reason")
@@ -80,7 +80,7 @@ def obstacle(replica: View) -> tuple[str, tuple[Cited, ...]]:
     factor = replica.number("cluster", "cluster-replica-validity-factor")
     timeout = replica.number("cluster", "cluster-node-timeout") or TIMEOUT_MS
     period = replica.number("replication", "repl-ping-replica-period") or 10
-    # The time that it takes to call the primary failed isn't held against it.
+    # The time until the primary is marked as failed isn't counted against it.
     oldest = timeout / 1000 * (1 + (VALIDITY if factor is None else factor)) + period
     aged = gone is not None and factor != 0 and gone > oldest
     if aged or told.startswith("Disconnected from"):
@@ -94,7 +94,7 @@ def obstacle(replica: View) -> tuple[str, tuple[Cited, ...]]:
 
 
 def told(view: View) -> str:
-    """Who is gone and who could follow, as the end of a sentence about slots that nobody serves."""
+    """Who is gone and who could take over, as the end of a sentence about unserved slots."""
     lost = list(lost_primaries(view))
     if not lost:
         return ""
@@ -112,7 +112,7 @@ def told(view: View) -> str:
 
 
 def without_majority(view: View) -> str:
-    """That nobody can be elected, as the end of a sentence; empty where a majority is left."""
+    """That nobody can be elected, as the end of a sentence; empty if a majority remains."""
     if view.get("cluster", "majority") is not False:
         return ""
     left, gone = view.number("cluster", "primaries_ok") or 0, len(list(lost_primaries(view)))
@@ -143,7 +143,7 @@ def _failed(view: View) -> tuple[str, ...]:
 
 
 def _heirs(view: View) -> tuple[str, ...]:
-    """For each failed primary the replica that should follow it."""
+    """For each failed primary the replica that should replace it."""
     found = []
     for one in list(lost_primaries(view))[:MOST_NAMED]:
         if replica := heir(view, one.address):

@@ -1,4 +1,5 @@
-"""The two ends of a replication link: who is above a replica, and what is wrong with a node as its peers suffer it."""
+"""The two ends of a replication link: who is above a replica, and what is wrong with a node from its peers' point of
+view."""
 
 from agent.answer.diagnosis import Cause
 from agent.checks.types import Limits
@@ -6,11 +7,11 @@ from agent.evidence.view import Cited, View
 from tools.connection.target import address
 
 AUTH = ("NOAUTH", "WRONGPASS", "NOPERM")
-"""Errors by which a login, or what it may do, is refused."""
+"""Errors that refuse a login or a permission."""
 
 
 def primary_of(view: View) -> View | None:
-    """The view of the node that this replica follows, or None where it isn't known."""
+    """The view of the node that this replica follows; None if unknown."""
     host, port = view.text("replication", "master_host"), view.number("replication", "master_port")
     named = address(host, int(port)) if host and port else ""
     if found := view.peer(named):
@@ -20,7 +21,7 @@ def primary_of(view: View) -> View | None:
 
 
 def trouble(peer: View | None) -> tuple[str, tuple[Cited, ...]] | None:
-    """What's wrong with a node itself, such that who talks to it suffers; None where nothing is known to be."""
+    """What is wrong with a node itself that affects its peers; None if nothing is known."""
     if peer is None:
         return None
     if peer.get("process", "stopped") is True or peer.get("process", "cgroup_frozen") is True:
@@ -35,14 +36,14 @@ def trouble(peer: View | None) -> tuple[str, tuple[Cited, ...]] | None:
     )
     if kind in words:
         return words[kind], (("connect", "unavailable"),)
-    # A listener that isn't the server is a proxy: its silence is the way's, not the primary's.
+    # A listener that isn't the server is a proxy: its silence is that of the path, not of the primary.
     if silent and peer.get("process", "locality") != "foreign-listener":
         return "doesn't answer", (("connect", "unavailable"), ("silence", "unavailable"))
     return None
 
 
 def wait_in_wait(view: View) -> tuple[str, str] | None:
-    """Who waits in WAIT for a replica though none is connected, as the subject and verb of a sentence; and its row."""
+    """Who waits in WAIT for a replica although none is connected, as subject and verb of a sentence; and its row."""
     if view.number("replication", "replicas_online") != 0:
         return None
     for number in range(1, 21):
@@ -56,7 +57,7 @@ def wait_in_wait(view: View) -> tuple[str, str] | None:
 
 
 def refused(view: View, limits: Limits) -> str | None:
-    """The error with which its primary refuses this replica's login, by the replica's own log."""
+    """The error with which its primary refuses this replica's login, according to the replica's log."""
     recent = limits["replication_event_seconds"]
     for event in ("replication_aborted", "replication_refused"):
         age, error = view.number("log", f"{event}.newest_age"), view.text("log", f"{event}.error")
@@ -67,6 +68,6 @@ def refused(view: View, limits: Limits) -> str | None:
 
 
 def with_other(cause: Cause, other: View | None, *cited: Cited) -> Cause:
-    """A cause with evidence of another node beside its own."""
+    """A cause with evidence from another node besides its own."""
     more = other.cite(*cited) if other else ()
     return cause.model_copy(update={"evidence": (*cause.evidence, *more)})

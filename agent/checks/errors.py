@@ -1,4 +1,4 @@
-"""Errors of one client: what it sends is refused, whoever runs the server."""
+"""Errors of one client: what it sends is refused by any server."""
 
 import re
 from collections.abc import Iterator
@@ -12,14 +12,16 @@ ELSEWHERE = frozenset(
      "MASTERDOWN", "NOMASTERLINK", "MISCONF", "LOADING", "BUSY", "UNKILLABLE", "NOTBUSY", "NOREPLICAS", "NOSCRIPT",
      "OOM", "INPROG", "NOGOODSLAVE", "IOERR", "NOQUORUM")
 )  # fmt: skip
-"""Errors by which the server tells of its own state, or which have a cause of their own."""
+"""Errors that report the server's own state, or that have a cause of their own."""
 CUSTOMARY = frozenset(("BUSYGROUP", "NOPROTO", "UNBLOCKED", "EXECABORT"))
-"""Errors that a program counts on: a group that is there already, a greeting that an old server doesn't know. An
-EXECABORT follows the error of a command that was queued."""
+"""Errors that a program expects: a group that already exists, a greeting that an old server doesn't know.
+
+An EXECABORT follows the error of a queued command.
+"""
 GREETING = frozenset(("hello", "client", "auth", "command", "config", "cluster", "sentinel", "info", "ping"))
-"""Commands that a library sends by itself when it connects, and does without where they're refused."""
+"""Commands that a library sends by itself when it connects, and can do without if refused."""
 SAVES = frozenset(("bgsave", "save", "bgrewriteaof"))
-"""Commands that are refused while another save runs, which is no mistake of who sends them."""
+"""Commands that are refused while another save runs, which isn't their sender's mistake."""
 _EVALSHA = ("evalsha", "evalsha_ro")
 MEANINGS = {
     "WRONGTYPE": "the key holds a different type from the one the command needs",
@@ -27,17 +29,17 @@ MEANINGS = {
     "ERR": "wrong arguments, a malformed value, or a command that this server doesn't know",
     "EXECABORT": "a command of the transaction was refused when it was queued",
 }
-"""What errors say of what was sent."""
+"""What errors say about what was sent."""
 
 
 GREETED_BEFORE = (7, 2)
-"""The first version that knows what libraries tell of themselves with CLIENT SETINFO."""
+"""The first version that supports CLIENT SETINFO, with which libraries introduce themselves."""
 LEAST_GREETED, MOST_GREETED = 1.8, 3.2
-"""Refusals for each new connection: of a library's name and of its version, and of one thing more by some."""
+"""Refusals per new connection: of a library's name and version, and of one more thing by some."""
 
 
 def greetings_refused(view: View) -> bool:
-    """Whether all of the errors ERR are what an older server answers to a newer library that introduces itself."""
+    """Whether all ERR errors are an older server's answers to a newer library that introduces itself."""
     version = re.match(r"(\d{1,4})\.(\d{1,4})", view.text("info", "redis_version"))
     connections = view.number("info", "total_connections_received.delta") or 0
     count = view.number("info", "errorstat_ERR.count.delta") or 0
@@ -73,7 +75,7 @@ def _failing(view: View) -> dict[str, float]:
 
 
 def _share(view: View, command: str, failed: float) -> float:
-    """The part of a command's calls over the window that failed; what was refused isn't among the calls."""
+    """The share of a command's calls over the window that failed; refused calls aren't counted."""
     calls = view.number("commandstats", f"{command}.calls.delta") or 0
     refused = view.number("commandstats", f"{command}.rejected_calls.delta") or 0
     return min(1.0, failed / max(1.0, calls + refused))
@@ -89,7 +91,7 @@ def _counted(view: View) -> Iterator[tuple[str, float]]:
 
 
 def script_missing(view: View, limits: Limits) -> Found:
-    """EVALSHA of scripts that the server doesn't have, again and again: nobody loads them again."""
+    """EVALSHA of scripts that the server doesn't have, again and again: nobody reloads them."""
     count = view.number("info", "errorstat_NOSCRIPT.count.delta")
     if view.number("info", "total_error_replies") is None and count is None:
         return
@@ -121,7 +123,7 @@ def script_missing(view: View, limits: Limits) -> Found:
 
 
 def _lost(view: View) -> tuple[str, tuple[Cited, ...]]:
-    """How the scripts were lost, as far as it's told."""
+    """How the scripts were lost, as far as known."""
     flushed = view.number("commandstats", "script|flush.calls")
     if flushed:
         return f"SCRIPT FLUSH was called {times(flushed)}", (("commandstats", "script|flush.calls"),)
@@ -150,7 +152,7 @@ def _ago(seconds: float) -> str:
 
 
 def client_errors(view: View, limits: Limits) -> Found:
-    """One error is a large share of what one command does: somebody sends what this server can't do."""
+    """A large share of one command's calls fail with one error: somebody sends what this server can't do."""
     counted = dict(_counted(view))
     errors = {name: count for name, count in counted.items() if name not in ELSEWHERE | CUSTOMARY}
     if "ERR" in errors and greetings_refused(view):
@@ -163,7 +165,7 @@ def client_errors(view: View, limits: Limits) -> Found:
         return
     name, count = max(found, key=lambda one: one[1])
     failing = _failing(view)
-    # What the server's own state refuses fails too: only a command whose failures are as many as the errors is meant.
+    # Calls refused because of the server's state fail too: only a command with as many failures as errors is meant.
     near = [one for one in failing if abs(failing[one] - count) <= max(2.0, 0.25 * count)]
     alone = not set(counted) & ELSEWHERE and len(errors) == 1
     command = max(near or (list(failing) if alone else []), key=failing.__getitem__, default="")
@@ -184,7 +186,7 @@ def client_errors(view: View, limits: Limits) -> Found:
         ]  # fmt: skip
         large, some = share >= limits["errors_share"], share >= limits["errors_share_few"]
     else:
-        # Of a command that it doesn't know a server keeps no figures.
+        # A server keeps no figures for a command it doesn't know.
         done = view.number("info", "total_commands_processed.delta") or count
         share = min(1.0, count / max(1.0, done))
         unknown = name == "ERR" and not failing
@@ -223,7 +225,7 @@ def script_caller(view: View) -> tuple[str, ...]:
 
 
 def script_writer(view: View) -> tuple[str, ...]:
-    """Who brings scripts."""
+    """Who loads scripts."""
     seen = (who(view, command)[0] for command in ("eval", "script|load", "script"))
     return (next((by for by in seen if by), "the application that sends EVAL or SCRIPT LOAD"),)
 

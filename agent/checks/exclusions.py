@@ -1,4 +1,4 @@
-"""What speaks against a cause although the reading that shows it best is missing: figures of other readings."""
+"""Figures that exclude a cause although the reading that shows it best is missing."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,33 +11,33 @@ from agent.evidence.view import Cited, View
 from tools.records import Reading
 
 Excluded = Callable[[View, Limits], tuple[Cited, ...]]
-"""The figures that exclude a cause at a node; none where it may be there."""
+"""The figures that exclude a cause at a node; empty if it may be present."""
 MIB = float(1 << 20)
 FEW_CLIENTS = 8
-"""Connected clients below which there is no leak, even where they grow: the check asks for as many of one owner."""
+"""Fewer connected clients than this can't be a leak even if they grow: the check requires as many of one owner."""
 PROMPT_MS = 50.0
-"""Between the fastest and the slowest PING: a thread that is held up for longer shows in the sample."""
+"""Difference of the fastest and the slowest PING: a thread held up for longer shows in the sample."""
 LEAST_PINGS = 20
 LATE_MS, LATE_SHARE = 10.0, 0.2
-"""Milliseconds above which a PING counts in the sample's share, and the share that chance makes on a busy machine."""
+"""Milliseconds above which a PING counts as slow, and the share of these that chance produces on a busy machine."""
 SOON_MS = 500.0
-"""Of a TCP connect: a listen queue that runs over costs a second at least."""
+"""Time of a TCP connect: an overflowing listen queue costs at least a second."""
 CALM = 50.0
-"""New connections a second, which no listen queue is too short for."""
+"""New connections per second for which no listen queue is too short."""
 SMALL_FORK_USEC = 50_000
 LONG_UP = 86_400.0
-"""Seconds after which the end of the life before explains nothing that is reported today."""
+"""Seconds after which the end of the previous run doesn't explain anything reported now."""
 SHORT_REPLY = 4096
-"""Bytes of a reply, on average since the start: where replies are shorter none is large enough to be shared."""
+"""Average bytes per reply since the start: if replies are shorter, none is large enough to be shared."""
 FREE_SHARE = 0.8
 COPIED_SHARE = 0.3
-"""Of the resident memory: huge pages that make a save copy less than this cost nothing that is felt."""
+"""Share of the resident memory: huge pages that make a save copy less than this cost nothing noticeable."""
 OF_USED = 0.2
-"""Of the memory in use: buffers of clients that hold less are no fault of memory."""
+"""Share of the memory in use: client buffers that hold less aren't a memory fault."""
 
 
 def excluding(cause: str, view: View, limits: Limits) -> tuple[Cited, ...]:
-    """The figures that exclude this cause at this node; none where it may be there, as far as is known."""
+    """The figures that exclude this cause at this node; empty if it may be present, as far as is known."""
     return _BY_CAUSE[cause](view, limits) if cause in _BY_CAUSE else NONE
 
 
@@ -63,7 +63,7 @@ def _is_prompt(sample: Reading) -> bool:
     if len(figures) < 5:
         return False
     answered, lost, fastest, slowest, share = figures
-    # On a long way every PING takes more than the share counts.
+    # On a long path every PING exceeds the limit for slow ones.
     late = share if fastest < LATE_MS else 0.0
     return answered >= LEAST_PINGS and lost == 0 and slowest - fastest < PROMPT_MS and late <= LATE_SHARE
 
@@ -81,10 +81,10 @@ def _file_limit(view: View, limits: Limits) -> tuple[Cited, ...]:
 
 
 def _leak(view: View, limits: Limits) -> tuple[Cited, ...]:
-    """Fewer clients than the check asks for of one owner: a handful is enough only where they grow."""
+    """Fewer clients than the check requires of one owner: a handful is enough only if they grow."""
     clients, grown = view.number("info", "connected_clients"), view.number("info", "connected_clients.delta")
     most = view.number("info", "maxclients")
-    # A gauge that stands still has no delta.
+    # An unchanged gauge has no delta.
     enough = FEW_CLIENTS if (grown or 0) > 0 or not most else max(FEW_CLIENTS, min(limits["leak_clients"], most / 2))
     return where(clients is not None and clients < enough, ("info", "connected_clients"))
 
@@ -97,7 +97,7 @@ def _output(view: View, limits: Limits) -> tuple[Cited, ...]:
     release = view.text("info", "valkey_version").partition(".")[0]
     if view.text("info", "server_name") != "valkey" or (release.isdecimal() and int(release) < 9):
         return small
-    # Valkey 9 counts no large reply in any buffer: there may be one only where replies are large.
+    # Valkey 9 counts no large reply in any buffer: there can be one only if replies are large.
     sent, done = view.number("info", "total_net_output_bytes"), view.number("info", "total_commands_processed")
     short = sent is not None and bool(done) and sent / (done or 1) < SHORT_REPLY
     return where(short, *small, ("info", "total_net_output_bytes"), ("info", "total_commands_processed"))
@@ -129,7 +129,7 @@ def _small_forks(view: View, limits: Limits) -> tuple[Cited, ...]:
 
 
 def _no_slow_call(view: View, limits: Limits) -> tuple[Cited, ...]:
-    """By the server's own histograms, of all commands since they were reset; or no command took so long in sum."""
+    """By the server's own histograms of all commands since they were reset; or no command took that long in total."""
     slow = limits["slow_command_usec"]
     sums = {field: view.number("commandstats", field) for field in view.fields("commandstats")
             if field.endswith(".usec") and field != "total.usec"}  # fmt: skip
@@ -224,7 +224,7 @@ def _no_cluster(view: View, limits: Limits) -> tuple[Cited, ...]:
 
 
 def _sentinels_read(view: View, limits: Limits) -> tuple[Cited, ...]:
-    """The sentinels that watch it were asked themselves, so nobody has to be heard of by its clients."""
+    """The sentinels that watch it were asked themselves, so they needn't be found through its clients."""
     asked = any(not peer.unavailable("sentinel") for peer in view.peers_with("sentinel"))
     return where(asked, ("topology", "topology"))
 
@@ -239,7 +239,8 @@ def _no_empty_start(view: View, limits: Limits) -> tuple[Cited, ...]:
 
 
 def _never_set(view: View, limits: Limits) -> tuple[Cited, ...]:
-    """Nothing was set since the start: the file could only have been edited, which a report of the file would say."""
+    """Nothing was set since the start: the file could only have been edited, which a report about the file would
+    say."""
     if speaks_of_settings(view.symptom):
         return NONE
     counted = view.number("config_drift", "set_calls") == 0
@@ -250,7 +251,7 @@ def _never_set(view: View, limits: Limits) -> tuple[Cited, ...]:
 
 
 def _no_slow_failover(view: View, limits: Limits) -> tuple[Cited, ...]:
-    """Without Sentinel there's none of this kind, and one that followed a death had another reason."""
+    """Without Sentinel there is no failover of this kind, and one that followed a death had another reason."""
     if view.peers_with("sentinel"):
         return _long_up(view, limits) or failed_over_otherwise(view, limits)
     if view.text("topology", "topology") == "cluster":

@@ -7,24 +7,24 @@ from tools.patterns import deferred
 
 LOOPBACK = deferred(r"-?(?:127(?:\.\d{1,3}){3}|::1|localhost)")
 CRON = deferred(r"(?:^|/)(?:cron(?:\.d|tabs?)?|\.ssh|init\.d|systemd|profile\.d)(?:/|$)")
-"""Folders into which intruders have a dump written, so that the machine runs it."""
+"""Folders into which intruders have a dump written so that the machine executes it."""
 PLANTED = deferred(r"authorized_keys|crontab|root|.*\.(?:so|php|jsp|sh)")
-"""Names that such a dump gets."""
+"""Names given to such a dump."""
 
 
 def exposed(view: View) -> bool:
-    """Whether it's open beyond loopback, without a password, for a user that may do everything, by its settings."""
+    """Whether its settings leave it open beyond loopback, without a password, to a user that may do everything."""
     bind, protected = view.text("config_drift", "bind"), view.text("config_drift", "protected_mode")
     if view.get("config_drift", "password_set") is not False or protected != "no":
         return False
-    # Without a password in the URL an ACL may still ask for one: then this program would be no default user.
+    # Without a password in the URL an ACL may still require one: then this program wouldn't be the default user.
     if view.get("access", "user.default") is not True:
         return False
     return not bind or any(not LOOPBACK.fullmatch(address) for address in bind.split())
 
 
 def exposed_instance(view: View, limits: Limits) -> Found:
-    """Open to everybody, with traces of somebody who wasn't meant to come."""
+    """Open to everybody, with traces of somebody unwelcome."""
     bind = view.text("config_drift", "bind")
     cited: tuple[Cited, ...] = (
         ("config_drift", "bind"), ("config_drift", "protected_mode"), ("config_drift", "password_set"),
@@ -51,7 +51,7 @@ def exposed_instance(view: View, limits: Limits) -> Found:
     elif traces:
         strong = any(one[1] for one in traces)
         told = "; ".join(one[0] for one in traces)
-        # What an operator leaves as well is less of an accident beside another trace.
+        # A trace that an operator might leave too is less likely innocent beside another one.
         probability = 0.96 if strong else 0.88 if len(traces) > 1 else 0.8
         yield view.cause("exposed-instance", probability, f"{why}. Traces: {told}.", *cited, *(t[2] for t in traces))
     else:
@@ -59,7 +59,7 @@ def exposed_instance(view: View, limits: Limits) -> Found:
 
 
 def _traces(view: View) -> list[tuple[str, bool | None, Cited]]:
-    """What a stranger left, each with whether it's proof enough by itself; None where an operator leaves as much."""
+    """What a stranger left, each with whether it's proof enough by itself; None if an operator leaves the same."""
     found: list[tuple[str, bool | None, Cited]] = []
     folder, file = view.text("persistence", "config.dir"), view.text("persistence", "config.dbfilename")
     if CRON.search(folder):
@@ -68,7 +68,7 @@ def _traces(view: View) -> list[tuple[str, bool | None, Cited]]:
         found.append((f"its dump would be called {file}", True, ("persistence", "config.dbfilename")))
     for name in ("config|set", "config"):
         if failed := view.number("commandstats", f"{name}.failed_calls"):
-            # Of which parameter isn't counted: a mistyped name is refused like dir and dbfilename.
+            # It isn't counted by parameter: a mistyped name is refused like dir and dbfilename.
             what = f"{failed:.0f} CONFIG SETs were refused, for dir and dbfilename or another parameter"
             found.append((what, None, ("commandstats", f"{name}.failed_calls")))
     for name in ("flushall", "flushdb"):

@@ -1,4 +1,4 @@
-"""Sentinel and failover: whether somebody can decide, and whether there is one master."""
+"""Sentinel and failover: whether a decision is possible, and whether there is exactly one master."""
 
 from collections.abc import Sequence
 
@@ -14,9 +14,9 @@ LACKS = {
     "no-majority": "the majority",
     "no-quorum-no-majority": "the quorum and the majority",
 }
-"""CKQUORUM's answers that say that nobody can decide, and what there are too few sentinels for."""
+"""CKQUORUM's answers that mean that no decision is possible, and what there are too few sentinels for."""
 PASSING = ("stale-info", "no-ping")
-"""Why a replica is barred for a moment only, as a rule."""
+"""Reasons that usually bar a replica only for a moment."""
 WRITES = (
     "set", "setex", "mset", "hset", "hdel", "lpush", "rpush", "lpop", "rpop", "sadd", "srem", "zadd", "zrem", "incr",
     "incrby", "decr", "del", "unlink", "expire", "xadd", "getset", "append", "eval", "evalsha", "exec",
@@ -25,7 +25,7 @@ WRITES = (
 
 
 def noquorum(view: View, limits: Limits) -> Found:
-    """Too few sentinels are reached to agree on a failover, or to allow it."""
+    """Too few sentinels can be reached to agree on a failover, or to authorise it."""
     for at in masters(view):
         answer, name = view.text("sentinel", f"{at}.ckquorum"), view.text("sentinel", f"{at}.name")
         cited = [
@@ -44,7 +44,7 @@ def noquorum(view: View, limits: Limits) -> Found:
             why = f"Sentinel can't fail {name} over: only {usable or 0:.0f} of {known:.0f} sentinels can be reached"
             why += f", too few for {LACKS[answer]} (quorum {quorum or 0:.0f})"
             why += ", and the master is down." if down(view, at) else "; this matters at the next failure."
-            # One sentinel that is cut off is no obstacle to those that reach each other.
+            # One isolated sentinel is no obstacle to those that reach each other.
             alone = any(_says_ok(peer, name) for peer in view.peers_with("sentinel"))
             yield view.cause("sentinel-noquorum", 0.4 if alone else 0.98 if down(view, at) else 0.96, why, *cited)
 
@@ -57,7 +57,7 @@ def _says_ok(view: View, name: str) -> bool:
 
 
 def unpromotable(view: View, at: str) -> tuple[float, str]:
-    """How surely a failover of this master would find nobody, as this sentinel tells it, and why."""
+    """How certainly a failover of this master would find no replica, according to this sentinel, and why."""
     good, count = view.number("sentinel", f"{at}.good_replicas"), view.number("sentinel", f"{at}.num-slaves") or 0
     aborted = (view.number("sentinel", "-failover-abort-no-good-slave.count") or 0) > 0
     name = view.text("sentinel", f"{at}.name")
@@ -87,7 +87,7 @@ def _barred(view: View, at: str) -> list[Cited]:
 
 
 def no_good_replica(view: View, limits: Limits) -> Found:
-    """A failover finds nobody to promote, as a sentinel tells it."""
+    """A failover finds no replica to promote, according to a sentinel."""
     for at in masters(view):
         probability, why = unpromotable(view, at)
         if probability >= 0.5 and down(view, at) and any(refusing_login(view, at)):
@@ -100,7 +100,7 @@ def no_good_replica(view: View, limits: Limits) -> Found:
 
 
 def priority(view: View, limits: Limits) -> Found:
-    """The same as the replica tells it that must not be promoted: that is where it can be fixed."""
+    """The same from the replica that must not be promoted: that is where it can be fixed."""
     if view.text("replication", "role") != "slave" or view.number("replication", "slave_priority") != 0:
         return
     for sentinel in view.peers_with("sentinel"):
@@ -119,7 +119,7 @@ def priority(view: View, limits: Limits) -> Found:
 
 
 def slowness(view: View, limits: Limits) -> Found:
-    """A failover that no death explains: every server has lived through it. Told at each of them."""
+    """A failover that no death explains: every server ran through it. Reported at each of them."""
     sentinels = view.peers_with("sentinel")
     data = [one for one in (view, *view.peers) if not one.is_sentinel] if sentinels else []
     for sentinel in (peer for peer in sentinels if view in data):
@@ -147,9 +147,9 @@ def slowness(view: View, limits: Limits) -> Found:
 
 
 def failed_over_otherwise(view: View, limits: Limits) -> tuple[Cited, ...]:
-    """What shows without anybody's log that the last failover had another reason, or is too long ago to be meant.
+    """What shows without a log that the last failover had another reason, or is too long ago to be meant.
 
-    A sentinel counts from the failover, or from its own start after it: the failover was then or before.
+    A sentinel counts from the failover or from its own later start: the failover was then or before.
     """
     data = [one for one in (view, *view.peers) if not one.is_sentinel]
     watched = [(sentinel, at) for sentinel in view.peers_with("sentinel") for at in masters(sentinel)]
@@ -170,13 +170,14 @@ def failed_over_otherwise(view: View, limits: Limits) -> tuple[Cited, ...]:
 
 
 def _started(view: View) -> float:
-    """When this server was started, in seconds since the epoch, by itself or its machine; endless if nobody tells."""
+    """When this server was started, in seconds since the epoch, according to itself or its machine; infinite if
+    unknown."""
     told = (view.moment(*field) for field in (("info", "uptime_in_seconds"), ("process", "uptime_seconds")))
     return next((at for at in told if at is not None), float("inf"))
 
 
 def _moment(sentinel: View, age: float | None, signs: Sequence[Cited]) -> float | None:
-    """When a failover began that a sentinel tells of, in seconds since the epoch."""
+    """When a failover reported by a sentinel began, in seconds since the epoch."""
     logged = [at for tool, field in signs if tool == "log" and (at := sentinel.moment(tool, field)) is not None
               and field.endswith("_age")]  # fmt: skip
     reading = sentinel.last("sentinel")
@@ -186,7 +187,7 @@ def _moment(sentinel: View, age: float | None, signs: Sequence[Cited]) -> float 
 
 
 def _failed_over(view: View, at: str, limits: Limits) -> tuple[float | None, list[Cited]]:
-    """How long ago this sentinel took its master for dead and moved on, in seconds, or None; and what shows it."""
+    """How many seconds ago this sentinel considered its master dead and failed over, or None; and what shows it."""
     events = [("sentinel", f"{name}.{field}") for name, field in (
         ("+sdown", "master.count"), ("+sdown", "master.address"), ("+switch-master", "from"), ("+switch-master", "to"),
     )]  # fmt: skip
@@ -194,7 +195,7 @@ def _failed_over(view: View, at: str, limits: Limits) -> tuple[float | None, lis
         return view.number("sentinel", "window_seconds") or 0, events
     # A planned failover has no +odown; only a master is ever objectively down.
     dead, moved = view.number("log", "odown.newest_age"), view.number("log", "failover.newest_age")
-    # The epoch of what's in force grows with a failover that was carried through.
+    # The config epoch grows with a completed failover.
     if dead is None or moved is None or not view.number("sentinel", f"{at}.config-epoch"):
         return None, []
     age = max(dead, moved)
@@ -210,7 +211,7 @@ def _stall(view: View, limits: Limits) -> float:
 
 
 def split_brain(view: View, limits: Limits) -> Found:
-    """A node that takes itself for the master while the sentinels name another."""
+    """A node that considers itself the master while the sentinels name another."""
     if view.text("info", "role") != "master":
         return
     for sentinel in view.peers_with("sentinel"):
@@ -227,7 +228,7 @@ def split_brain(view: View, limits: Limits) -> Found:
                 continue
             written = [f"{name}.calls.delta" for name in WRITES if view.number("commandstats", f"{name}.calls.delta")]
             since = sentinel.number("log", "odown.newest_age") or view.number("info", "uptime_in_seconds") or 0
-            # A master that came back is one until Sentinel looks at it the next time.
+            # A returning master remains one until Sentinel next looks at it.
             young = since < limits["rejoin_seconds"]
             why = f"Sentinel's master is {named}, but this node is a master too"
             why += " and accepts writes, which will be lost" if written else "; it received no writes over the window"
@@ -244,7 +245,7 @@ def split_brain(view: View, limits: Limits) -> Found:
 
 
 def promoted_by_hand(view: View, limits: Limits) -> Found:
-    """A replica that somebody made a primary, which takes writes: its old primary doesn't know, unless it was told."""
+    """A replica that somebody made a primary and that accepts writes: its old primary doesn't know unless told."""
     old, age = view.text("log", "switch.old"), view.number("log", "switch.age")
     by_hand = view.text("log", "switch.event") == "promoted" and view.text("log", "switch.by") == "client"
     if not by_hand or view.text("info", "role") != "master" or age is None or age > limits["failover_recent_seconds"]:
@@ -273,7 +274,7 @@ def promoted_by_hand(view: View, limits: Limits) -> Found:
 
 
 def sentinel_gone(view: View, limits: Limits) -> Found:
-    """A sentinel that isn't reached; the data isn't touched by that."""
+    """A sentinel that can't be reached; the data isn't affected."""
     kind = view.unavailable("connect")
     if view.is_sentinel and kind in ("refused", "timeout"):
         why = "This sentinel can't be reached; no data is affected. Check whether the others can still decide."
@@ -288,7 +289,7 @@ FAMILY = Family(
         "slowness-failover": ("sentinel",), "split-brain": (),
     },
     consequences={
-        # A node that becomes a replica has to close its clients.
+        # A node that becomes a replica has to close its clients' connections.
         "slowness-failover": {"idle-drop-by-network": 0.4},
         "split-brain": {"stale-endpoint": 0.5, "unexpected-replica": 0.5, "replica-link-down": 0.6},
     },

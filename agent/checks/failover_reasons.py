@@ -1,4 +1,4 @@
-"""Why an old primary was called dead, by what it's like now: whether it died, or lived through it and was slow."""
+"""Why an old primary was considered dead, judging by its current state: whether it died, or survived and was slow."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,11 @@ from agent.checks.elections import peer_at
 from agent.evidence.view import Cited, View
 
 AROUND = 30.0
-"""Seconds around a change in which a command that took long belongs to it."""
+"""Seconds around a change within which a long command belongs to it."""
 SLOW_USEC = 200_000
-"""Of a command that is worth naming beside a failover: sentinels and nodes wait longer than that as a rule."""
+"""Least duration of a command worth naming with a failover: sentinels and nodes usually wait longer."""
 STARTING = 2.0
-"""Seconds that a server's clock and a log's differ at most."""
+"""Most seconds that a server's clock and a log's differ."""
 
 
 def ago(seconds: float) -> str:
@@ -23,7 +23,7 @@ def ago(seconds: float) -> str:
 
 
 def reason(views: Sequence[View], old: str, at: float, dead: bool) -> tuple[str, list[Evidence], list[str]]:
-    """Why the primary that was replaced then was called dead: a sentence, what shows it, and what isn't known."""
+    """Why the replaced primary was considered dead: a sentence, what shows it, and what isn't known."""
     was = peer_at(views[0], old) if old else None
     if was is None or not dead:
         return (
@@ -67,7 +67,7 @@ def _ended(view: View, field: str) -> str:
 
 
 def _slow_at(view: View, at: float) -> str | None:
-    """The entry of the slow log that may have held a node up at that time: the longest of them."""
+    """The longest slow log entry that may have held a node up at that time."""
     near = []
     for number in range(1, 33):
         then, took = view.moment("slowlog", f"e{number}.age"), view.number("slowlog", f"e{number}.usec") or 0

@@ -1,4 +1,4 @@
-"""Fields of hashes that expire by themselves: HEXPIRE of Redis (from 7.4) and of Valkey (from 9.0)."""
+"""Hash fields that expire: HEXPIRE of Redis (7.4 and later) and Valkey (9.0 and later)."""
 
 from agent.checks.types import Found, Limits
 from agent.checks.words import SLOW
@@ -6,23 +6,23 @@ from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 
 COUNTERS = ("expired_subkeys", "expired_fields")
-"""What counts them: Redis' name and Valkey's."""
+"""The counters: Redis' name and Valkey's."""
 WAVE = 10
-"""Times the bound of keys a second that make a wave of fields: by trial on Redis 8.2 and Valkey 9.1 9,000 fields a
-second, evenly spread, went unnoticed, and 300,000 at once made PINGs take 26 to 230 ms."""
+"""Multiple of the bound for keys per second that makes a wave of fields: in trials on Redis 8.2 and Valkey 9.1 9,000
+fields a second, evenly spread, went unnoticed, and 300,000 at once made PINGs take 26 to 230 ms."""
 SMALL_WAVE = 3
-"""Times the same bound, from which on a report of slowness is believed: chosen below the 50,000 a second in waves that
+"""Multiple of the same bound at which a report of slowness is believed: chosen below the 50,000 a second in waves that
 made single PINGs take 10 ms, and above what went unnoticed."""
 
 
 def mostly_fields(view: View) -> tuple[Cited, ...]:
-    """The counter of fields that expired since the start, where it's above that of whole keys; nothing else."""
+    """The counter of fields expired since the start, if it exceeds that of whole keys."""
     keys = view.number("info", "expired_keys") or 0
     return tuple(("info", name) for name in COUNTERS if (view.number("info", name) or 0) > keys)
 
 
 def _between(view: View, limits: Limits) -> Found:
-    """A quiet window between two waves, as this life's counters tell of them."""
+    """A quiet window between two waves, according to the counters of this run."""
     name = max(COUNTERS, key=lambda one: view.number("info", one) or 0)
     gone, up = view.number("info", name) or 0, view.number("info", "uptime_in_seconds") or 0
     capped = view.number("info", "expired_time_cap_reached_count") or 0
@@ -37,7 +37,7 @@ def _between(view: View, limits: Limits) -> Found:
 def fields_expire(view: View, limits: Limits) -> Found:
     """So many fields expire at once that the expiry cycle holds clients up.
 
-    Valkey counts cycles that ran out of their time for them; Redis, which bounds their number a cycle, doesn't.
+    Valkey counts cycles that ran out of time for them; Redis, which limits their number per cycle, doesn't.
     """
     counts = {name: count for name in COUNTERS if (count := view.number("info", f"{name}.delta")) is not None}
     window = view.number("info", "window_seconds") or 2
@@ -55,7 +55,7 @@ def fields_expire(view: View, limits: Limits) -> Found:
     long = (view.number("latency_events", "expire-cycle.max_60s_ms") or 0) >= limits["expiry_event_ms"]
     wave = expired / window >= WAVE * limits["expired_keys_per_second"]
     felt = expired / window >= SMALL_WAVE * limits["expired_keys_per_second"] and mention(SLOW, view.symptom)
-    # Where slowness is reported, half of what it takes otherwise is worth naming.
+    # If slowness is reported, half of the usual amount is worth naming.
     least = limits["expiry_ms_per_second"] / (2 if felt else 1)
     if spent / window < least or not (capped >= 2 or long or wave or felt):
         because = f"{expired:.0f} hash fields expired over the window, and the expiry cycle kept up with them."

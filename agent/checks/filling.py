@@ -1,25 +1,25 @@
-"""When a limit will be reached, where what fills it grows evenly."""
+"""When a limit will be reached, if what fills it grows evenly."""
 
 from agent.checks.limits_reached import over
 from agent.evidence.view import View
 
 LEAST_SECONDS, MOST_SECONDS = 60.0, 86_400.0
-"""A time until full that is worth telling: what isn't data may be gone sooner, and later is a guess."""
+"""Times until full that are worth reporting: what isn't data may be gone sooner, and anything later is a guess."""
 LEAST_GROWTH = 0.0002
-"""Of the limit a second, below which buffers that come and go look like growth over a window of seconds."""
+"""Share of the limit per second below which short-lived buffers look like growth over a window of seconds."""
 LEAST_BYTES = 2**17
-"""Over the window, without a key more: a few clients' buffers, ours among them, come to as much."""
+"""Bytes over the window without a new key: a few clients' buffers, including ours, amount to as much."""
 LEAST_INSIDE, LEAST_INSIDE_SHARE = 65_536.0, 0.00005
-"""Bytes of data a second, and their share of all data: a queue at work was seen to grow by half as much."""
+"""Bytes of data per second, and their share of all data: a working queue was seen to grow by half as much."""
 LEAST_SHARE = 0.3
-"""Of the limit in use, below which a server has only begun to work."""
+"""Share of the limit in use below which a server has only begun to work."""
 
 
 def until_full(view: View) -> float | None:
-    """Seconds until maxmemory is reached at the window's rate; None where nothing grows, or something gives way.
+    """Seconds until maxmemory is reached at the window's rate; None if nothing grows or something gives way.
 
-    It's told only where the growth has something that holds it (keys, or a buffer), since memory itself goes up and
-    down with every reply, and where nothing may be evicted.
+    It is only reported if something accounts for the growth (keys or a buffer), since memory itself goes up and down
+    with every reply, and if nothing may be evicted.
     """
     share, limit = over(view), view.number("memory", "maxmemory")
     grown, seconds = view.number("memory", "used_memory.delta"), view.number("memory", "window_seconds")
@@ -39,18 +39,19 @@ def until_full(view: View) -> float | None:
 
 
 def per_second(view: View) -> float | None:
-    """Bytes a second by which the memory grew over the window; 0 for what comes and goes, None where it isn't known."""
+    """Bytes per second by which the memory grew over the window; 0 for short-lived changes, None if unknown."""
     grown, seconds = view.number("memory", "used_memory.delta"), view.number("memory", "window_seconds")
     used = view.number("memory", "used_memory")
     if not seconds or not used:
         return None
-    # INFO leaves out what didn't change.
+    # INFO omits what didn't change.
     rate = (grown or 0) / seconds
     return rate if rate >= LEAST_GROWTH * used else 0.0
 
 
 def inside_keys(view: View) -> float:
-    """Bytes a second by which the data grew beyond what new keys such as the others take; 0 for what comes and goes."""
+    """Bytes per second by which the data grew beyond what new keys of the usual size take; 0 for short-lived
+    changes."""
     grown, seconds = view.number("memory", "used_memory_dataset.delta"), view.number("memory", "window_seconds")
     data, keys = view.number("memory", "used_memory_dataset"), view.number("keyspace", "keys")
     if not grown or not seconds or not data or not keys:
@@ -62,13 +63,13 @@ def inside_keys(view: View) -> float:
 
 
 def _new_key(view: View, average: float) -> float:
-    """Bytes of a new key: those of common ones that were weighed, since of few keys one large one makes the mean."""
+    """Bytes of a new key, from measured common ones, since among few keys one large one dominates the mean."""
     weighed = [size for at in ("p1", "p2", "p3") if (size := view.number("prefixes", f"{at}.key_bytes")) is not None]
     return min(average, max(weighed)) if weighed else average
 
 
 def until_gone(view: View) -> float | None:
-    """Seconds until the memory of the machine or its control group is used up, where no maxmemory ends it before."""
+    """Seconds until the memory of the machine or its control group is used up, if no maxmemory stops it before."""
     rate, free = per_second(view), view.number("machine", "memory_available_bytes")
     group, rss = view.number("process", "cgroup_memory_limit"), view.number("memory", "used_memory_rss")
     if view.number("memory", "maxmemory") != 0 or not rate:
@@ -78,7 +79,7 @@ def until_gone(view: View) -> float | None:
 
 
 def until_full_words(view: View) -> str:
-    """When there is no room left, as a sentence with a space before it; empty where it isn't known."""
+    """When no room will be left, as a sentence with a leading space; empty if unknown."""
     if (seconds := until_full(view)) is not None:
         return f" At this rate maxmemory is reached in {duration(seconds)}."
     if (seconds := until_gone(view)) is not None:
@@ -87,7 +88,7 @@ def until_full_words(view: View) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time as a person says it, in one unit."""
+    """A duration as a person says it, in one unit."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"

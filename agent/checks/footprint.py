@@ -1,4 +1,4 @@
-"""The process' own memory: fragmentation, what a peak left, swap, and the kernel's killing."""
+"""The process' own memory: fragmentation, what a peak left, swap, and OOM kills."""
 
 from agent.answer.diagnosis import Cause
 from agent.checks.types import Family, Found, Limits
@@ -10,7 +10,7 @@ _MIB = 1 << 20
 
 
 def fragmentation(view: View, limits: Limits) -> Found:
-    """The allocator holds pages that are mostly empty; only where it tells, and only in large."""
+    """The allocator holds pages that are mostly empty; only if it reports that, and only if it's a lot."""
     beyond, ratio = view.number("memory", "allocator_frag_bytes"), view.number("memory", "allocator_frag_ratio")
     cited = (
         ("memory", "allocator_frag_bytes"), ("memory", "allocator_frag_ratio"), ("memory", "used_memory"),
@@ -37,7 +37,8 @@ def after_peak(view: View, limits: Limits) -> Found:
     if not peak or not used or rss is None:
         return
     if retained is None and source == "rss":
-        # This allocator doesn't tell; what is resident beyond the data, and was in use at the peak, is the bound.
+        # This allocator doesn't report it; what is resident beyond the data and was in use at the peak is an upper
+        # bound.
         retained = min(rss, peak) - used
     cited = (
         ("memory", "allocator_rss_bytes"), ("memory", "used_memory_peak"), ("memory", "used_memory"),
@@ -47,12 +48,12 @@ def after_peak(view: View, limits: Limits) -> Found:
         return
     why = f"{used / _MIB:.0f} MiB of {rss / _MIB:.0f} MiB resident is in use; the peak was "
     why += f"{peak / _MIB:.0f} MiB, and the allocator has kept the pages. New data will reuse them."
-    # By itself it harms nobody, so it answers a question about memory only.
+    # By itself it harms nobody, so it only answers a question about memory.
     yield view.cause("rss-after-peak", 0.92 if mention(MEMORY, view.symptom) else 0.45, why, *cited)
 
 
 def swapping(view: View, limits: Limits) -> Found:
-    """Part of the process lies in swap, and it's being fetched back while clients wait."""
+    """Part of the process is in swap and is being read back while clients wait."""
     swapped, faults = view.number("process", "swap_bytes"), view.number("process", "major_faults.delta") or 0
     cited: tuple[Cited, ...] = (
         ("process", "swap_bytes"), ("process", "major_faults.delta"), ("machine", "swap_in_bytes.rate"),
@@ -90,12 +91,12 @@ def oom_killed(view: View, limits: Limits) -> Found:
         yield killed
         return
     if view.is_sentinel:
-        # What the kernel killed on this machine is a data node as a rule.
+        # What the kernel killed on this machine is usually a data node.
         return
     if view.unavailable("connect") == "refused" and view.get("process", "listening") is False:
         last, ended = view.number("log", "log_age"), view.text("log", "end")
         cited = *cited, ("log", "end"), ("log", "log_age")
-        # A kill that is older than its last line was another server's.
+        # A kill older than its last log line was of another server.
         if _another(view, "end_pid"):
             age = None
         seen = age is not None and (last is None or age <= last + 2)
@@ -106,7 +107,7 @@ def oom_killed(view: View, limits: Limits) -> Found:
             why = f"The kernel killed {name} because memory ran out {age:.0f} s ago, and the server's log just stops."
             yield view.cause("oom-killed", 0.97, why, *cited)
         elif age is not None and last is None and age <= limits["oom_recent_seconds"]:
-            # It doesn't say whose process that was; another server that lives makes it less likely to be this one's.
+            # It doesn't say whose process that was; another running server makes it less likely to be this one's.
             alone = view.number("process", "redis_processes") == 0 and age <= limits["oom_fresh_seconds"]
             why = f"The kernel killed a {name} because memory ran out {age:.0f} s ago; whether it was this one isn't"
             why += " known, since the server's own log wasn't read."
@@ -121,7 +122,7 @@ def oom_killed(view: View, limits: Limits) -> Found:
 
 
 def _by_kubernetes(view: View) -> Cause | None:
-    """What Kubernetes says of its container's end, where that is known."""
+    """What Kubernetes says about its container's end, if known."""
     cited: tuple[Cited, ...] = (
         ("process", "oom_killed"), ("process", "last_state.reason"), ("process", "last_state.exit_code"),
         ("process", "cgroup_memory_limit"), ("process", "restart_count"),
@@ -145,15 +146,16 @@ NO_KILL = (
 
 
 def _would_know(view: View, ended: float | None) -> bool:
-    """Whether the kernel's log was read and reaches back beyond an end so many seconds ago, with a minute to spare."""
+    """Whether the kernel's log was read and reaches back beyond an end this many seconds ago, with a minute to
+    spare."""
     reaches = view.number("kernel_log", "reaches_back")
     return reaches is not None and ended is not None and reaches >= ended + 60
 
 
 def _another(view: View, life: str) -> bool:
-    """Whether the kernel names the servers that it killed, and this life in the log is none of them.
+    """Whether the kernel names the servers that it killed, and this run in the log isn't among them.
 
-    A control group's count is of all that share it; in a container the first process is 1 to itself and something
+    A control group's count covers all processes in it; in a container the first process is 1 to itself and something
     else to the kernel.
     """
     killed, pid = view.text("kernel_log", "oom_kill.pids").split(), view.number("log", life)

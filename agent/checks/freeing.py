@@ -7,8 +7,8 @@ DELETES = frozenset(("DEL", "UNLINK", "EXPIRE", "PEXPIRE", "FLUSHDB", "FLUSHALL"
 
 
 def frees(view: View, command: str) -> bool:
-    """Whether a command's time goes into freeing: RENAME has no other work than to free what it overwrites.
+    """Whether a command's time goes into freeing: RENAME has no other work than freeing what it overwrites.
 
-    From 8.0 on Valkey does that in another thread by default, so what holds its RENAME up is something else.
+    From 8.0 on, Valkey does that in another thread by default, so something else holds its RENAME up.
     """
     return command in DELETES or (command == "RENAME" and not view.text("info", "valkey_version"))

@@ -1,4 +1,4 @@
-"""What grows because nobody takes it away: a queue, the table of client-side caching, a group's consumers."""
+"""What grows because nobody removes it: a queue, the client-side caching table, a group's consumers."""
 
 import re
 from collections.abc import Iterable
@@ -15,12 +15,12 @@ POPS = ("lpop", "rpop", "blpop", "brpop", "lmpop", "blmpop", "lmove", "blmove", 
 BOUNDS = ("ltrim", "lrem", "del", "unlink")
 """Commands that keep lists short without taking their elements one by one."""
 ITEM_BYTES = 100
-"""Of one client's interest in one key, in the table of client-side caching."""
+"""Bytes of one client's interest in one key, in the client-side caching table."""
 _MIB = 1 << 20
 
 
 def called(view: View, names: Iterable[str]) -> float | None:
-    """Calls of some commands a second over the window; None where they weren't read."""
+    """Calls of some commands per second over the window; None if they weren't read."""
     seconds = view.number("commandstats", "window_seconds")
     if not seconds:
         return None
@@ -52,7 +52,7 @@ def _grows(
 ) -> Cause:  # fmt: skip
     why = f"The list {view.text('lists', f'{at}.key')} has {length:.0f} elements and grows by {rate:.0f} a second: "
     why += f"{pushed:.0f} pushes a second{_who(view, PUSHES)}, {popped:.0f} pops{_who(view, POPS)}"
-    # Where workers get the batch done soon it's a queue at work.
+    # If workers finish the batch soon, it's a working queue.
     wait = length / popped if popped else None
     late = wait is None or wait >= limits["queue_wait_seconds"]
     why += "." if wait is None else f"; an element pushed now waits {wait / 60:.0f} min." if late else "."
@@ -71,7 +71,7 @@ def _grows(
 
 
 def _blocked_group(view: View) -> str:
-    """Clients that wait in a popping command, such as `g2`: not for a list that has elements, or they'd be served."""
+    """Clients that wait in a popping command, such as `g2`: not for a list with elements, or they would be served."""
     for number in range(1, 21):
         at = f"g{number}"
         if view.text("clients", f"{at}.cmd") in POPS and "b" in view.text("clients", f"{at}.flags"):
@@ -80,9 +80,9 @@ def _blocked_group(view: View) -> str:
 
 
 def _wait_elsewhere(view: View) -> str:
-    """Who waits for other lists than one that has elements; empty if nobody shows."""
+    """Who waits for lists other than one with elements; empty if nobody is seen."""
     at = _blocked_group(view)
-    # A pause blocks those as well that would be served.
+    # A pause also blocks those that would be served.
     if not at or view.number("clients", "paused"):
         return ""
     count, name = view.number("clients", f"{at}.count") or 0, view.text("clients", f"{at}.name")
@@ -91,7 +91,7 @@ def _wait_elsewhere(view: View) -> str:
 
 
 def _unseen(view: View, pushed: float, popped: float) -> Found:
-    """Pushes far above the pops, where the list wasn't among those that were looked at."""
+    """Pushes far above the pops, if the list wasn't among those examined."""
     bounded, keys = called(view, BOUNDS) or 0, view.number("keyspace", "keys.delta")
     grown = view.number("memory", "used_memory.delta") or 0
     window = view.number("commandstats", "window_seconds") or 1
@@ -106,7 +106,7 @@ def _unseen(view: View, pushed: float, popped: float) -> Found:
 
 
 def _who(view: View, commands: Iterable[str]) -> str:
-    """Whose clients send these commands, as far as the list of clients shows."""
+    """Whose clients send these commands, as far as the client list shows."""
     for number in range(1, 21):
         at = f"g{number}"
         if view.text("clients", f"{at}.cmd") in commands:
@@ -125,7 +125,7 @@ def _cited(at: str) -> tuple[Cited, ...]:
 
 
 def tracking_table(view: View, limits: Limits) -> Found:
-    """The server remembers for each client which keys it has read, and that is much or grows while the keys don't."""
+    """The server remembers which keys each client has read, and that is a lot, or grows while the keys don't."""
     items, keys = view.number("info", "tracking_total_items"), view.number("info", "tracking_total_keys")
     if not items or keys is None:
         return
@@ -159,7 +159,7 @@ def tracking_table(view: View, limits: Limits) -> Found:
 
 
 def consumer_leak(view: View, limits: Limits) -> Found:
-    """A group that has far more consumers than there are clients, and nothing that waits for them."""
+    """A group with far more consumers than there are clients, and nothing waiting for them."""
     connected = view.number("info", "connected_clients")
     if connected is None:
         return
@@ -191,7 +191,7 @@ def _some(text: str) -> tuple[str, ...]:
 
 
 def _queue(view: View) -> tuple[str, ...]:
-    """The list that grows; the way to find it where it wasn't seen."""
+    """The list that grows, or how to find it if it wasn't seen."""
     return (view.text("lists", "l1.key") or "the longest list (redis-cli --bigkeys -i 0.1 finds it)",)
 
 

@@ -1,4 +1,5 @@
-"""What holds a server's data and what fills it: the kinds of keys, the largest ones, the rate, and what is refused."""
+"""What a server's data consists of and what fills it: the kinds of keys, the largest ones, the rate, and what is
+refused."""
 
 from collections.abc import Sequence
 
@@ -13,11 +14,11 @@ from tools.patterns import deferred
 from tools.server.command_classes import known_class
 
 COMMON = 0.1
-"""Share of a sample from which on a kind of key is worth naming."""
+"""Least share of a sample at which a kind of key is worth naming."""
 LARGE_SHARE = 0.05
-"""Share of the data from which on a single key is worth naming, if it has a megabyte."""
+"""Least share of the data at which a single key is worth naming, if it has a megabyte."""
 UNSEEN = 0.5
-"""Share of the data that keys such as those that were weighed account for, below which a few large ones hold it."""
+"""If keys like those measured account for less than this share of the data, a few large ones hold it."""
 LEAST_DATA = 4 << 20
 """Bytes of data below which a sample of names says nothing about memory."""
 _MIB = 1 << 20
@@ -30,19 +31,19 @@ BOUNDS = {
     "list": "LTRIM after each push, or a client that pops", "stream": "XADD with MAXLEN ~, or XTRIM MINID by age",
     "zset": "ZREMRANGEBYSCORE or ZREMRANGEBYRANK of old entries",
 }  # fmt: skip
-"""By type: what keeps one key from growing on; of the others nothing tells what is old."""
+"""By type: what keeps a single key from growing; for other types nothing shows what is old."""
 LONG = 10_000
-"""Elements from which on one key is worth looking for."""
+"""Fewest elements for a key to be worth looking for."""
 WORTH_MISSES, WORTH_KEYS = 0.8, 20.0
-"""The hit ratio below which evictions cost something, and keys a second that stay: as the checks' own bounds."""
+"""The hit ratio below which evictions cost something, and keys per second that stay: the checks' own bounds."""
 LEAST_WRITES = 20.0
-"""Of one command a second, below which what grows may be a table that is resized."""
+"""Calls of one command per second below which growth may be a table being resized."""
 SHORTEN = "UNLINK, EXPIRE, LTRIM, LPOP, HDEL, SREM, ZREMRANGEBYRANK and XTRIM"
-"""Commands that free memory, which a full server takes."""
+"""Commands that free memory, which a full server accepts."""
 
 
 def longest(view: View) -> tuple[str, float] | None:
-    """The type with the most elements in one key, as Redis 8.0 and newer tell, and at least how many."""
+    """The type with the most elements in one key, as Redis 8.0 and newer report, and a lower bound of how many."""
     found = [(length, kind) for kind in TYPES if (length := view.number("keyspace", f"longest.{kind}"))]
     most = max(found, default=None)
     return None if most is None else (most[1], most[0])
@@ -53,7 +54,7 @@ def _bytes(held: float) -> str:
 
 
 def held(view: View) -> str:
-    """Which keys hold the data, as a sentence without a full stop; empty where they weren't sampled."""
+    """Which keys hold the data, as a sentence without a full stop; empty if they weren't sampled."""
     sampled, db = view.number("prefixes", "sampled"), view.number("prefixes", "db")
     if sampled is None or db is None:
         return ""
@@ -84,7 +85,7 @@ def held(view: View) -> str:
 
 
 def _common(view: View, keys: float) -> tuple[list[str], float]:
-    """The kinds of keys that are worth naming, and the bytes that those that were weighed account for."""
+    """The kinds of keys worth naming, and the bytes that the measured ones account for."""
     parts: list[str] = []
     accounted = 0.0
     for at in ("p1", "p2", "p3"):
@@ -116,7 +117,7 @@ def _single(view: View, data: float) -> tuple[list[str], float]:
 
 
 def largest_key(view: View) -> str:
-    """The largest of the keys that were weighed, with its size; empty where none of them is worth naming."""
+    """The largest measured key, with its size; empty if none is worth naming."""
     single, _ = _single(view, view.number("memory", "used_memory_dataset") or 0)
     return single[0] if single else ""
 
@@ -137,7 +138,7 @@ def bound_of(view: View) -> str:
 
 
 def main_writer(view: View) -> str:
-    """The command that adds to keys most often over the window, its rate, and whose last one it was if that shows."""
+    """The command that adds to keys most often over the window, its rate, and whose last command it was, if seen."""
     seconds = view.number("commandstats", "window_seconds")
     most, calls = _adds(view)
     if not seconds or calls < LEAST_WRITES * seconds:
@@ -152,7 +153,7 @@ def _in_brackets(told: Sequence[str]) -> str:
 
 
 def refused_commands(view: View) -> dict[str, float]:
-    """Commands of which calls were refused over the window that are refused where memory is full, the most first."""
+    """Commands with refused calls over the window that are refused when memory is full, most first."""
     names = (match[1] for name in view.fields("commandstats") if (match := _REJECTED.fullmatch(name)))
     counted = {name: view.number("commandstats", f"{name}.rejected_calls.delta") or 0 for name in names}
     kept = {
@@ -177,10 +178,10 @@ def _what_is_refused(view: View) -> tuple[str, ...]:
 
 
 def _how_it_fills(view: View) -> tuple[str, ...]:
-    """How fast it grows and until when there is room, with a space before; empty if it isn't known."""
+    """How fast it grows and until when there is room, with a leading space; empty if unknown."""
     rate = per_second(view)
     if rate is None or (over(view) or 0) >= FULL:
-        # At the limit what is left moves with every reply.
+        # At the limit, the remaining room changes with every reply.
         return ("",)
     if rate <= 0:
         return (" Memory isn't growing right now.",)
@@ -188,7 +189,7 @@ def _how_it_fills(view: View) -> tuple[str, ...]:
 
 
 def worth_weighing(view: View) -> bool:
-    """Whether memory is what this is about, so that a few commands for which keys hold it are well spent."""
+    """Whether this is about memory, so that a few commands to find which keys hold it are worthwhile."""
     share, seconds = over(view), view.number("keyspace", "window_seconds")
     stuck = share is not None and share >= FULL and not view.text("memory", "maxmemory_policy").startswith("allkeys")
     hits, lasting = view.number("keyspace", "hit_ratio"), 0.0
@@ -210,7 +211,7 @@ def worth_weighing(view: View) -> bool:
 
 
 def kind_to_find(view: View) -> str | None:
-    """The type of which a large key is likely, by the server's own figures or by what is written; None without one."""
+    """The type of a likely large key, by the server's own figures or by what is written; None without one."""
     if (most := longest(view)) is not None:
         return most[0].removesuffix("es" if most[0] == "hashes" else "s") if most[1] >= LONG else None
     called = {

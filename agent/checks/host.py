@@ -1,4 +1,4 @@
-"""The machine and the network under the server: packets that are lost, a link that is full, huge pages."""
+"""The machine and network under the server: lost packets, a full link, huge pages."""
 
 import re
 from typing import Literal
@@ -11,21 +11,22 @@ from agent.evidence.view import Cited, View
 from tools.patterns import deferred
 
 STEPS = ((190, 240), (390, 460), (590, 720), (790, 920), (1290, 1500))
-"""Milliseconds above the median at which a lost packet comes again: TCP's least time-out is 200 ms, then it doubles."""
+"""Milliseconds above the median at which a lost packet is retransmitted: TCP's least timeout is 200 ms, then it
+doubles."""
 LATE = 100.0
-"""Milliseconds above the median from which a PING counts as late."""
+"""Milliseconds above the median at which a PING counts as late."""
 BULK_WORDS = deferred(
     r"\b(large|big|huge|bulk\w*|megabytes?|mb|pages?|throughput|bandwidth|mbit\w*|gbit\w*|images?|blobs?|payloads?)\b",
     re.IGNORECASE,
 )
-"""Words with which people report that it's the large values that are slow."""
+"""Words with which people report that large values are slow."""
 SAVE_WORDS = deferred(
     r"\b(memory|rss|save|snapshot|bgsave|fork|rewrite|latency|spikes?|copy.on.write|oom)\b", re.IGNORECASE
 )
 
 
 def _quiet(view: View, limits: Limits) -> bool:
-    """Whether the server itself has no long work to show: neither now nor in the last minutes."""
+    """Whether the server itself shows no long work, neither now nor in the last minutes."""
     busy, share = view.number("commandstats", "busy_share"), main_thread_share(view)
     if busy is None or busy > limits["idle_busy_share"] or (share or 0) > 0.7:
         return False
@@ -35,7 +36,7 @@ def _quiet(view: View, limits: Limits) -> bool:
 
 
 def late(view: View) -> tuple[int, int, int]:
-    """PINGs of the sample, those that came late, and of these the ones that came a TCP time-out late."""
+    """PINGs of the sample, the late ones, and among these the ones late by a TCP timeout."""
     median = view.number("latency_sample", "median_ms") or 0
     took = [float(word) - median for word in view.text("latency_sample", "series_ms").split()]
     behind = [value for value in took if value >= LATE]
@@ -44,7 +45,7 @@ def late(view: View) -> tuple[int, int, int]:
 
 
 def packet_loss(view: View, limits: Limits) -> Found:
-    """Most PINGs are fast, and single ones come 200 or 400 ms late: the time after which TCP sends again."""
+    """Most PINGs are fast, and single ones are 200 or 400 ms late: the time after which TCP retransmits."""
     pings, behind, stepped = late(view)
     median, answered = view.number("latency_sample", "median_ms"), view.number("latency_sample", "answered")
     if not pings or median is None or not answered:
@@ -55,7 +56,7 @@ def packet_loss(view: View, limits: Limits) -> Found:
         ("sockets", "TCPRetransSegs.delta"), ("sockets", "retransmitting"),
     )  # fmt: skip
     if here(view):
-        # What is asked from here crosses no network; what the server sends to others may.
+        # Requests from here cross no network; what the server sends to others may.
         yield from _dropped(view, limits)
         yield from _sent_again(view)
         return
@@ -82,7 +83,7 @@ def here(view: View) -> bool:
 
 
 def own_delay(view: View, which: Literal["p95", "max"]) -> float:
-    """Milliseconds that this program itself waited for a processor, where the server shares them; else 0."""
+    """Milliseconds that this program itself waited for a processor, if the server shares them; else 0."""
     return (view.number("latency_sample", f"own_delay_{which}_ms") or 0) if here(view) else 0.0
 
 
@@ -96,7 +97,7 @@ def _dropped(view: View, limits: Limits) -> Found:
 
 
 def _sent_again(view: View) -> Found:
-    """What the server's own machine had to send again, to clients elsewhere."""
+    """What the server's machine had to retransmit to clients elsewhere."""
     again, out = view.number("sockets", "TCPRetransSegs.delta"), view.number("sockets", "TCPOutSegs.delta")
     waiting = view.number("sockets", "retransmitting") or 0
     cited = ("sockets", "TCPRetransSegs.delta"), ("sockets", "TCPOutSegs.delta"), ("sockets", "retransmitting")
@@ -111,7 +112,7 @@ def _sent_again(view: View) -> Found:
 
 @against("output_kbps")
 def bandwidth(view: View, limits: Limits) -> Found:
-    """Large replies fill the link: PINGs wait behind them, or not at all, and the server is idle."""
+    """Large replies fill the link: PINGs wait behind them or get lost, and the server is idle."""
     sent = view.number("info", "total_net_output_bytes.rate")
     commands = view.number("info", "total_commands_processed.rate")
     fastest, share = view.number("latency_sample", "min_ms"), view.number("latency_sample", "over_10ms_share")
@@ -128,7 +129,7 @@ def bandwidth(view: View, limits: Limits) -> Found:
     )  # fmt: skip
     if each < limits["bulk_reply_bytes"] or sent < limits["bulk_output_bytes"]:
         if commands < 1:
-            # Who asks for nothing within the window shows nothing of the replies.
+            # Clients that ask for nothing within the window show nothing about the replies.
             return
         because = f"Replies are small ({each:.0f} bytes each, {sent / 1000:.0f} kB a second)."
         yield view.not_("bandwidth-cap", because, *cited[:2])
@@ -144,7 +145,7 @@ def bandwidth(view: View, limits: Limits) -> Found:
         why += f" (the largest {size / 1e6:.1f} MB, {view.text('large_commands', 'reply.command')} on {on or 'no key'})"
         cited = (*cited, ("large_commands", "reply.bytes"), ("large_commands", "reply.command"))
     words = mention(BULK_WORDS, view.symptom) is not None
-    # From the server's own machine no PING waits behind what goes out.
+    # On the server's own machine no PING waits behind outgoing data.
     queued = not here(view) and share >= 0.2 and (view.number("latency_sample", "p95_ms") or 0) >= 4 * fastest
     if queued and stepped <= behind / 2 + 1:
         why += (
@@ -152,7 +153,7 @@ def bandwidth(view: View, limits: Limits) -> Found:
         )
         yield view.cause("bandwidth-cap", 0.9 if words else 0.82, why, *cited)
     elif _flat(view):
-        # Traffic that is simply even looks the same, unless much of it waits in the kernel.
+        # Merely steady traffic looks the same, unless much of it waits in the kernel.
         waits = (view.number("sockets", "unacked_bytes") or 0) >= limits["bulk_output_bytes"] and here(view)
         why += ", at a steady rate over the window, while the server is idle: the rate may be the link's limit."
         likely = 0.75 if waits else 0.45
@@ -161,7 +162,7 @@ def bandwidth(view: View, limits: Limits) -> Found:
 
 
 def _flat(view: View) -> bool:
-    """Whether the output stood at one rate: before, after and on average."""
+    """Whether the output stayed at one rate: before, after and on average."""
     after = view.number("info", "instantaneous_output_kbps") or 0
     before = after - (view.number("info", "instantaneous_output_kbps.delta") or 0)
     mean = (view.number("info", "total_net_output_bytes.rate") or 0) / 1024

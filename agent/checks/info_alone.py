@@ -1,18 +1,18 @@
-"""What INFO alone speaks for where the list of clients can't be read: hints at their own weight, never a diagnosis."""
+"""What INFO alone suggests if the client list can't be read: hints with a weight of their own, never a diagnosis."""
 
 from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import View
 
 HINT = 0.45
-"""Less than as likely as not: whose connections or buffers they are, INFO doesn't say."""
+"""Below 50 %: INFO doesn't say whose connections or buffers they are."""
 LEAST_GROWTH, LEAST_CLIENTS = 3, 8
 STAYED = 0.9
-"""Of the connections that came over the window, the share that is still there: nobody gives any back."""
+"""Share of the connections opened over the window that remain: nobody closes any."""
 BLOCKING = ("blpop", "brpop", "blmove", "brpoplpush", "blmpop", "bzpopmin", "bzpopmax", "xread", "xreadgroup", "wait")
 
 
 def growing_clients(view: View, limits: Limits) -> Found:
-    """Every connection that came over the window stayed."""
+    """Every connection opened over the window remained."""
     if not view.unavailable("clients"):
         return
     grown, came = (
@@ -46,7 +46,7 @@ def full_buffers(view: View, limits: Limits) -> Found:
 
 
 def held_back(view: View, limits: Limits) -> Found:
-    """Clients are blocked though no command was called that blocks, or the server says itself that it holds them."""
+    """Clients are blocked although no blocking command was called, or the server itself says that it holds them."""
     if not view.unavailable("clients"):
         return
     blocked, action = view.number("info", "blocked_clients"), view.text("info", "paused_actions")

@@ -1,6 +1,6 @@
-"""Faults that a server's version is known for, as a note beside what they may stand behind.
+"""Faults that a server's version is known for, as a note beside causes they may explain.
 
-A note is no evidence: it raises no probability, and says nothing where no such cause was found.
+A note isn't evidence: it raises no probability, and isn't shown if no such cause was found.
 """
 
 import tomllib
@@ -16,30 +16,30 @@ from tools.records import Record
 
 FILE = Path(__file__).with_name("known_versions.toml")
 CRASH = "crash"
-"""Stands among the causes for a life that ended in a crash."""
+"""Among the causes, stands for a run that ended in a crash."""
 Version = tuple[int, int, int]
 _VERSION = deferred(r"(\d{1,4})\.(\d{1,4})\.(\d{1,4})")
 
 
 class KnownFault(Record):
-    """A fault of released versions, with where it's said."""
+    """A fault of released versions, with its source."""
 
     product: str
     """redis or valkey."""
     since: str
     """The first version that has it."""
     fixed: str | None = None
-    """The first that doesn't; null where none is known."""
+    """The first that doesn't; null if none is known."""
     last: str | None = None
-    """The newest that was seen to have it, where no fix is known."""
+    """The newest that was seen to have it, if no fix is known."""
     causes: tuple[str, ...]
-    """What it may stand behind."""
+    """The causes it may explain."""
     what: str
     """For a person, after "A known issue of ...:"."""
     source: str
-    """Where it's said."""
+    """Its source."""
     commands: str | None = None
-    """How the commands begin that it takes, such as "ft." of a search index."""
+    """Prefix of the commands it needs, such as "ft." for a search index."""
 
     def has(self, version: Version) -> bool:
         """Whether a version has it."""
@@ -54,7 +54,7 @@ def known_faults() -> tuple[KnownFault, ...]:
 
 
 def read_on() -> date:
-    """The day on which the sources were read last."""
+    """The day on which the sources were last read."""
     read: date = tomllib.loads(FILE.read_text("utf-8"))["read"]
     return read
 
@@ -65,7 +65,7 @@ def _parsed(text: str) -> Version | None:
 
 
 def notes(view: View, cause: str) -> Iterator[str]:
-    """What the server's own version is known for that may stand behind a cause."""
+    """Known faults of the server's version that may explain a cause."""
     product = "valkey" if view.text("info", "valkey_version") else "redis"
     text = view.text("info", f"{product}_version")
     version = _parsed(text)

@@ -1,4 +1,4 @@
-"""What a server's averages since its start hint at, where one sample is all there is of it."""
+"""What a server's averages since its start suggest, if there is only one sample of it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -10,15 +10,17 @@ from tools.records import Reading, Scalar, Values
 from tools.server.info import COUNTERS
 
 WEIGHT, MOST = 0.5, 0.45
-"""What a finding by averages counts of what it would count by a window, and at most: less than present. Most of what
-happened since the start is over."""
+"""Weight of a finding by averages relative to one by a window, and its maximum: less than present.
+
+Most of what happened since the start is over.
+"""
 SAMPLED = ("info", "memory", "persistence", "replication", "keyspace")
 _OF_COMMANDS = (".calls", ".usec", ".rejected_calls", ".failed_calls")
 _BEGIN = "By its averages since the start only: "
 
 
 def of_the_whole_life(readings: Readings) -> Readings | None:
-    """The readings of a one-sample paste with all that was counted as growth over the whole life; None of any other."""
+    """The readings of a one-sample paste with counters as growth over the whole uptime; None for anything else."""
     if not any(one.unavailable and one.unavailable.kind == "not-pasted" for one in readings.all):
         return None
     uptimes = {one.node: up for one in readings.all if _is_single(one) and (up := _uptime(one))}
@@ -71,7 +73,7 @@ def _commands(given: Values, uptime: float) -> Values:
 def hints(
     averages: Readings | None, view: View, found: Iterable[Cause], checks: Sequence[Check], limits: Limits
 ) -> Iterator[Cause]:
-    """What the checks find by averages alone, as hints that cite what was pasted."""
+    """What the checks find by averages alone, as hints that cite the paste."""
     if averages is None:
         return
     known, whole = {cause.id for cause in found}, averages.view(str(view.node))
@@ -79,7 +81,7 @@ def hints(
         try:
             results = list(check(whole, limits))
         except Exception as error:
-            # What was pasted itself was weighed without it.
+            # The paste itself was weighed without it.
             bug(f"the check {check.__name__}, by averages", error)
             continue
         for one in results:
@@ -91,7 +93,7 @@ def hints(
 
 
 def _as_read(one: Evidence, view: View) -> Evidence | None:
-    """What is cited as it was read: a counter for its growth."""
+    """Citations as they were read: a counter in place of its growth."""
     field = one.field.removesuffix(".delta").removesuffix(".rate")
     read = next((reading for reading in view.readings if reading.id == one.reading and reading.has(field)), None)
     return one.model_copy(update={"field": field, "value": read.get(field)}) if read else None

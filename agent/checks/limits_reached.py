@@ -1,4 +1,4 @@
-"""Memory that is at its limit with nothing that could give way: writes are refused, whether or not anybody tries."""
+"""Memory at its limit with nothing that could be evicted: writes are refused, whether or not anybody tries."""
 
 from agent.checks.types import Found, Limits
 from agent.checks.words import OUT_OF_MEMORY
@@ -6,7 +6,7 @@ from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 
 FULL = 0.95
-"""Share of maxmemory from which on it counts as reached."""
+"""Share of maxmemory at which it counts as reached."""
 HELD: tuple[Cited, ...] = (
     ("prefixes", "p1.prefix"), ("prefixes", "p1.share"), ("prefixes", "p1.key_bytes"), ("prefixes", "k1.key"),
     ("prefixes", "k1.bytes"),
@@ -25,19 +25,19 @@ def refused(view: View) -> float:
 
 
 def hardly_written(view: View) -> bool:
-    """Whether what lookups miss isn't written back: then it isn't evicted again."""
+    """Whether what lookups miss isn't written back: then it can't be evicted again."""
     writes, misses = view.number("commandstats", "writes.calls.delta"), view.number("keyspace", "keyspace_misses.delta")
     return writes is not None and writes < (misses or 0) / 10
 
 
 def over(view: View) -> float | None:
-    """The share of maxmemory in use where the server minds it: a replica leaves that to its primary."""
+    """The share of maxmemory in use if the server enforces it: a replica leaves that to its primary."""
     follows = "slave" in (view.text("info", "role"), view.text("replication", "role"))
     return None if follows else view.number("memory", "maxmemory_used_share")
 
 
 def _refuses(view: View) -> tuple[float, str] | None:
-    """How likely it is that writes are refused now, with what says so; None where nothing does."""
+    """How likely it is that writes are refused now, with what says so; None if nothing does."""
     share = over(view)
     if errors := refused(view):
         return 0.95, f"{errors:.0f} commands were refused over the window because memory is full; reads still work."
@@ -69,7 +69,7 @@ def out_of_memory(view: View, limits: Limits) -> Found:
     elif policy.startswith("volatile-"):
         yield from _few_expire(view, limits, likely, why, policy)
     elif refused(view):
-        # Where every key may go, a refusal means that there is none left, or that eviction is too slow.
+        # If every key may be evicted, a refusal means that none is left or that eviction is too slow.
         yield view.cause("oom-noeviction", 0.4, f"{why} {policy or 'Its policy'} doesn't make room.", *CITED)
         if evicted:
             yield view.not_("oom-volatile-no-ttl", f"The policy is {policy}.", CITED[1], CITED[3])
@@ -77,14 +77,14 @@ def out_of_memory(view: View, limits: Limits) -> Found:
 
 def _few_expire(view: View, limits: Limits, likely: float, why: str, policy: str) -> Found:
     keys = view.number("keyspace", "keys")
-    # Without keys there is no share of them; without the reading it isn't known.
+    # Without keys there is no share; without the reading it isn't known.
     share = 0.0 if keys == 0 else view.number("keyspace", "ttl_coverage")
     cited, tried = (*CITED, *TTLS), refused(view) > 0
     if share is None or keys is None:
         why += f" {policy} may evict only keys with a TTL; it wasn't read how many have one."
         yield view.cause("oom-volatile-no-ttl", 0.6 if tried else 0.45, why, *cited)
     elif share <= limits["volatile_ttl_share"]:
-        # A few that expire still make room for the next write, so only a refusal shows that they don't.
+        # Even a few that expire make room for the next write, so only a refusal shows that they don't.
         few = not tried and bool(view.number("keyspace", "expires"))
         why += f" {policy} may evict only keys with a TTL, and {share:.1%} of {keys:.0f} have one."
         yield view.cause("oom-volatile-no-ttl", min(likely, 0.6) if few else likely, why, *cited)

@@ -1,4 +1,4 @@
-"""That a server listens where it's looked for, by other figures than its sockets."""
+"""Evidence other than its sockets that a server listens where it's looked for."""
 
 import re
 
@@ -11,23 +11,23 @@ from tools.patterns import deferred
 UNREACHED = deferred(
     r"no route to host|ehostunreach|enetunreach|errno 1(01|13)\b|network is unreachable", re.IGNORECASE
 )
-"""Errors of a connect that got no answer of the port's."""
+"""Connect errors without an answer from the port."""
 NONE: tuple[Cited, ...] = ()
 
 
 def where(condition: bool, *cited: Cited) -> tuple[Cited, ...]:
-    """The figures where the condition holds."""
+    """The figures if the condition holds."""
     return cited if condition else NONE
 
 
 def _seen_here(view: View) -> tuple[Cited, ...]:
-    """Who listens at the address was seen on this machine, though it's no server of its own."""
+    """The listener at the address was seen on this machine, although it isn't the server's own."""
     seen = view.text("process", "locality")
     return where(seen in ("foreign-listener", "other-server", "unseen-listener"), ("process", "locality"))
 
 
 def _binds_everywhere(view: View) -> tuple[Cited, ...]:
-    """It listens at every address of the version that the report is about; whoever can't see its sockets reads that."""
+    """It listens on every address of the IP version in the report; this can be read without seeing its sockets."""
     bind = view.get("config_drift", "bind")
     if not isinstance(bind, str):
         return NONE
@@ -38,11 +38,11 @@ def _binds_everywhere(view: View) -> tuple[Cited, ...]:
 
 
 def _binds_what_is_asked(view: View) -> tuple[Cited, ...]:
-    """It's configured to listen at each address that the report names, or to more than loopback where none is named."""
+    """It's configured to listen on each address in the report, or on more than loopback if none is named."""
     bind = view.get("config_drift", "bind")
     if not isinstance(bind, str):
         return NONE
-    # An address after a dash may be missing: the server starts all the same.
+    # An address after a dash may be missing: the server starts anyway.
     listens, asked = [one for one in bind.split() if not one.startswith("-")], quoted_addresses(view.symptom)
     if asked:
         return where(set(asked) <= set(listens), ("config_drift", "bind"), ("symptom", "text"))
@@ -58,6 +58,6 @@ def _another_error(view: View) -> tuple[Cited, ...]:
 
 
 def where_it_listens(view: View) -> tuple[Cited, ...]:
-    """What speaks against a server that listens elsewhere although its sockets weren't seen."""
+    """What contradicts that a server listens elsewhere although its sockets weren't seen."""
     ways = (_seen_here, _binds_everywhere, _binds_what_is_asked, _another_error)
     return next((cited for way in ways if (cited := way(view))), NONE)

@@ -16,18 +16,18 @@ _UNITS = {"": 1, "k": 1000, "kb": 1 << 10, "m": 10**6, "mb": 1 << 20, "g": 10**9
 _MIB = 1 << 20
 
 HALF = 0.5
-"""Of the new keys: with more that expire, those that stay may be what the data is for."""
+"""Share of the new keys: if more of them expire, those that stay may be there on purpose."""
 
 
 def size(text: str) -> int | None:
-    """Bytes of a configuration's size, such as 100mb; None for anything else."""
+    """Bytes of a size in a configuration, such as 100mb; None for anything else."""
     match = re.fullmatch(r"(\d+)([a-z]*)", text.strip().lower())
     return int(match[1]) * _UNITS[match[2]] if match and match[2] in _UNITS else None
 
 
 @against("evicted_per_second", falls=("hit_ratio",))
 def eviction_churn(view: View, limits: Limits) -> Found:
-    """Keys are evicted and asked for again. A full cache that is nearly always hit is as it should be."""
+    """Keys are evicted and requested again. A full cache that nearly always hits is as it should be."""
     evicted, rate = view.number("keyspace", "evicted_keys.delta"), view.number("keyspace", "evicted_keys.rate") or 0
     hits, misses = view.number("keyspace", "keyspace_hits.delta"), view.number("keyspace", "keyspace_misses.delta") or 0
     ratio = view.number("keyspace", "hit_ratio")
@@ -46,7 +46,7 @@ def eviction_churn(view: View, limits: Limits) -> Found:
     why = f"{rate:.0f} keys a second are evicted, and {missed:.0%} of the lookups miss: the working set doesn't fit."
     enough = hits + misses >= limits["eviction_lookups"] and evicted >= misses / 10
     if enough and ratio <= limits["eviction_hit_ratio"] and hardly_written(view):
-        # A full cache evicts a few for any buffer too, ours included.
+        # A full cache also evicts a few for any buffer, including ours.
         why += " But hardly anything is being written: the missing keys were evicted earlier."
         yield view.cause("eviction-churn", 0.4, why, *cited, ("commandstats", "writes.calls.delta"))
     elif enough and ratio <= limits["eviction_hit_ratio"]:
@@ -59,7 +59,7 @@ def eviction_churn(view: View, limits: Limits) -> Found:
 
 
 def maxmemory_shrunk(view: View, limits: Limits) -> Found:
-    """maxmemory was set below what was in use: the log says so; else the file, or a peak far above the limit."""
+    """maxmemory was set below what was in use, according to the log, or else the file or a peak far above the limit."""
     limit, peak = view.number("memory", "maxmemory"), view.number("memory", "used_memory_peak")
     evicted = view.number("keyspace", "evicted_keys") or 0
     stuck = view.text("memory", "maxmemory_policy") == "noeviction" and (over(view) or 0) >= 1
@@ -84,7 +84,7 @@ def maxmemory_shrunk(view: View, limits: Limits) -> Found:
                 "maxmemory-shrunk", 0.96 if recent else 0.45, f"{why}: keys that no longer fit were evicted.", *cited
             )
         else:
-            # No key went, so what people see is that nothing can be written.
+            # No key was evicted, so what people see is that nothing can be written.
             yield view.cause("maxmemory-shrunk", 0.75 if recent else 0.45, f"{why}; nothing was evicted.", *cited)
     elif peak >= limits["shrunk_peak_ratio"] * limit:
         lowered = _lower_than_file(view, limit)
@@ -99,7 +99,7 @@ def maxmemory_shrunk(view: View, limits: Limits) -> Found:
 
 def _lower_than_file(view: View, limit: float) -> bool:
     if view.number("config_drift", "maxmemory.running") is None or view.number("config_drift", "set_calls") == 0:
-        # Nobody has set it since the start: it stands on the command line.
+        # Nobody has set it since the start: it is on the command line.
         return False
     written = size(view.text("config_drift", "maxmemory.file") or "0")
     return written is not None and (written == 0 or written > limit)
@@ -108,13 +108,13 @@ def _lower_than_file(view: View, limit: float) -> bool:
 GROWS: tuple[Cited, ...] = (
     ("memory", "mem_clients_normal.delta"), ("memory", "mem_clients_slaves.delta"), ("memory", "mem_aof_buffer.delta"),
 )  # fmt: skip
-"""Buffers without a bound of their own; the replication backlog has one."""
+"""Buffers without a limit of their own; the replication backlog has one."""
 GROWTH_SHARE = 0.01
-"""Of what buffers hold, a second."""
+"""Share of what buffers hold, per second."""
 
 
 def nonkey_memory(view: View, limits: Limits) -> Found:
-    """What isn't data takes much of the memory, and the server is full or growing for it."""
+    """Something other than data takes much of the memory, and the server is full or growing because of it."""
     owner, held = view.text("memory", "largest_overhead"), view.number("memory", "buffers_bytes")
     limit, share = view.number("memory", "maxmemory") or 0, view.number("memory", "buffers_share")
     data = view.number("memory", "dataset_share")
@@ -134,7 +134,7 @@ def nonkey_memory(view: View, limits: Limits) -> Found:
         why += f" They grow by {rate / _MIB:.1f} MiB a second.{until_full_words(view)}"
         yield view.cause("nonkey-memory", 0.9 if mention(MEMORY, view.symptom) else 0.8, why, *cited, *GROWS)
     elif takes and limit and held >= limits["nonkey_share"] * limit:
-        # It isn't full yet, and half of what it may have is gone.
+        # It isn't full yet, but half of what it may use is gone.
         asked = mention(MEMORY, view.symptom) is not None
         yield view.cause("nonkey-memory", 0.7 if asked else 0.45, why, *cited, ("memory", "maxmemory"))
     elif takes and held >= 10 * limits["nonkey_bytes"]:
@@ -145,7 +145,7 @@ def nonkey_memory(view: View, limits: Limits) -> Found:
 
 
 def _buffers_grow(view: View, held: float) -> float | None:
-    """Bytes a second by which buffers grow that have no bound of their own; None where they don't, or for a moment."""
+    """Bytes per second by which buffers without a limit of their own grow; None if they don't, or only briefly."""
     seconds = view.number("memory", "window_seconds")
     if not seconds:
         return None
@@ -159,14 +159,14 @@ def _buffers_grow(view: View, held: float) -> float | None:
         kept = sum(view.number("clients", name) or 0 for name in ("omem_max", "qbuf_max", "argv_mem_max"))
         return rate if kept >= held / 2 else None
     if field == "mem_clients_slaves.delta":
-        # While a replica gets its whole copy, what is written meanwhile waits for it.
+        # During a replica's full sync, what is written meanwhile waits for it.
         online, all_of_them = (view.number("replication", name) for name in ("replicas_online", "connected_slaves"))
         return rate if online is not None and online == all_of_them else None
     return rate
 
 
 def script_cache(view: View, limits: Limits) -> Found:
-    """Every call brings another script, and the server keeps them, or is busy dropping them."""
+    """Every call brings another script, and the server keeps them or is busy dropping them."""
     scripts, more = view.number("memory", "number_of_cached_scripts"), view.number(
         "memory", "number_of_cached_scripts.delta")  # fmt: skip
     dropped, held = view.number("info", "evicted_scripts.delta") or 0, view.number("memory", "owner.scripts") or 0
@@ -200,7 +200,7 @@ def ttl_leak(view: View, limits: Limits) -> Found:
     if keys is None or expires is None or coverage is None or not seconds:
         return
     expired = view.number("keyspace", "expired_keys.delta") or 0
-    # What came with a TTL and went again isn't in either difference; what stays is keys less those that expire.
+    # Keys that came with a TTL and went again aren't in either difference; what stays is keys minus those that expire.
     lasting, passing = keys - expires, max(0.0, expires) + expired
     share = passing / (lasting + passing) if lasting > 0 else 1.0
     grown = view.number("memory", "used_memory.delta") or 0
@@ -209,7 +209,7 @@ def ttl_leak(view: View, limits: Limits) -> Found:
         ("keyspace", "evicted_keys.delta"), ("memory", "used_memory.delta"), ("keyspace", "keys"), *HELD,
     )  # fmt: skip
     reported = mention(MEMORY, view.symptom) is not None
-    # Beside as many that do expire, only who speaks of memory means the others, and only if there are very many.
+    # Beside as many that do expire, only a report about memory means the others, and only if there are very many.
     many = reported and lasting / seconds >= 10 * limits["ttl_leak_keys_per_second"]
     most = max(limits["ttl_leak_share"], HALF) if many else limits["ttl_leak_share"]
     leaking = lasting / seconds >= limits["ttl_leak_keys_per_second"] and share <= most
@@ -234,7 +234,7 @@ def ttl_leak(view: View, limits: Limits) -> Found:
 def _room(view: View) -> float | None:
     """The highest maxmemory in bytes that the machine and its control group have room for; None if unknown."""
     limit, free = view.number("memory", "maxmemory"), view.number("machine", "memory_available_bytes")
-    # Half of what is free is left to a fork's copies and to the buffers; of a control group's limit 30 %.
+    # Half of what is free is left for a fork's copies and for buffers; of a control group's limit, 30 %.
     bounds = [limit + free / 2] if limit and free is not None else []
     if (group := view.number("process", "cgroup_memory_limit")) is not None:
         bounds.append(0.7 * group)
@@ -242,23 +242,23 @@ def _room(view: View) -> float | None:
 
 
 def maxmemory_target(view: View) -> tuple[str, ...]:
-    """A higher maxmemory, in bytes, where there is room for one."""
+    """A higher maxmemory, in bytes, if there is room for one."""
     limit, room = view.number("memory", "maxmemory"), _room(view)
     if not limit or room is None:
         return ()
-    # Less than a tenth more than what is in use is full again at once.
+    # With less than a tenth above what is in use, it would be full again at once.
     held = limit * max(1.0, view.number("memory", "maxmemory_used_share") or 0)
     target = min(max(2 * limit, 1.25 * held), room)
     return (f"{target:.0f}",) if target >= 1.1 * held else ()
 
 
 def maxmemory_before(view: View) -> tuple[str, ...]:
-    """The maxmemory from before it was set lower, in bytes, where it's known and there is room for it."""
+    """The maxmemory before it was lowered, in bytes, if known and there is room for it."""
     limit, room = view.number("memory", "maxmemory"), _room(view)
     before = size(view.text("config_drift", "maxmemory.file")) or view.number("log", "maxmemory_below_use.used")
     if not limit or room is None or not before or before <= limit:
         return ()
-    # The log only tells what was in use then; what is in use now has to fit too, or the step would be refused.
+    # The log only says what was in use then; what is in use now has to fit too, or the step would be refused.
     before = max(before, 1.1 * limit * (view.number("memory", "maxmemory_used_share") or 0))
     return (f"{before:.0f}",) if before <= room else ()
 
@@ -273,7 +273,7 @@ FAMILY = Family(
     consequences={
         # Refused applications reconnect and try again.
         "oom-noeviction": {"connection-churn": 0.4},
-        # The few keys that do expire are evicted first, and are missed.
+        # The few keys that do expire are evicted first, and are then missed.
         "oom-volatile-no-ttl": {"connection-churn": 0.4, "eviction-churn": 0.5},
         "maxmemory-shrunk": {
             "eviction-churn": 0.6, "config-drift": 0.6, "oom-noeviction": 0.8, "oom-volatile-no-ttl": 0.8,

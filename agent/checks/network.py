@@ -1,4 +1,4 @@
-"""The network, as far as the server's own times tell it apart from the server."""
+"""The network, as far as the server's own times distinguish it from the server."""
 
 from agent.checks.cpu import main_thread_share
 from agent.checks.types import Family, Found, Limits
@@ -8,7 +8,7 @@ from agent.evidence.view import View
 
 @against("latency_min_ms")
 def path_latency(view: View, limits: Limits) -> Found:
-    """Even the fastest PING is slow, and the server's own times aren't."""
+    """Even the fastest PING is slow, but the server's own times aren't."""
     fastest, median = view.number("latency_sample", "min_ms"), view.number("latency_sample", "median_ms")
     if fastest is None or median is None:
         return
@@ -19,7 +19,7 @@ def path_latency(view: View, limits: Limits) -> Found:
         ("commandstats", "busy_share"), ("connect", "tcp_ms"),
     )  # fmt: skip
     handshake = view.number("connect", "tcp_ms")
-    # The kernel answers a handshake without the server: where it's quick and nothing lies between, its process waits.
+    # The kernel answers a handshake without the server: if it's quick and nothing is in between, its process waits.
     quick = handshake is not None and handshake < limits["path_min_latency_ms"]
     waits = quick and view.get("process", "listening") is True
     if fastest >= limits["path_min_latency_ms"] and not busy and not waits:

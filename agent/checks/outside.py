@@ -1,4 +1,4 @@
-"""Positive evidence that the fault lies outside Redis: an absence of findings is none."""
+"""Positive evidence that the fault is outside Redis: an absence of findings isn't enough."""
 
 from agent.checks import busy
 from agent.checks.connectivity import rejected, vouched
@@ -10,23 +10,23 @@ from agent.evidence.report_words import mention
 from agent.evidence.view import View
 
 WAITS = 0.15
-"""Of the time, below which a thread seldom waits for a core."""
+"""Share of the time below which a thread seldom waits for a core."""
 STARVED = 3.0
-"""Times that a thread waits for a core while it runs once, from which on it's the others that fill the machine."""
+"""Ratio of a thread's waiting for a core to its running at which others fill the machine."""
 LATE_MS = 20.0
 DEAR_USEC = 10_000
 UNREACHABLE = ("EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "EHOSTDOWN")
 
 
 def unresolved(view: View, limits: Limits) -> Found:
-    """The server's name isn't resolved here."""
+    """The server's name can't be resolved here."""
     if view.unavailable("connect") == "dns" and not vouched(view):
         why = "The server's name doesn't resolve: the problem is in DNS or in the URL, and Redis was never reached."
         yield view.cause("outside-redis", 0.9, why, ("connect", "unavailable"))
 
 
 def unreachable(view: View, limits: Limits) -> Found:
-    """The network says that there's no way to the host."""
+    """The network says that there is no route to the host."""
     if view.get("connect", "tcp_error") in UNREACHABLE and not vouched(view) and not rejected(view):
         why = "The network reports that the host can't be reached: a routing problem, or the host is down."
         yield view.cause("outside-redis", 0.9, why, ("connect", "unavailable"), ("connect", "tcp_error"))
@@ -70,20 +70,20 @@ def _full(view: View) -> bool:
 
 
 def _dear(view: View, ran: float) -> bool:
-    """Whether a command takes long by itself, of whose time the thread ran so large a share."""
+    """Whether a command takes long by itself, given the share of its time for which the thread ran."""
     top = view.text("commandstats", "top")
     return (view.number("commandstats", f"{top}.usec_per_call.delta") or 0) * ran >= DEAR_USEC if top else False
 
 
 def _felt(view: View) -> bool:
-    """Whether somebody reports slowness, and this server's answers are slow."""
-    # Who shares the machine waits as well, by the same crowd: that's no sign of the server's being slower than others.
+    """Whether slowness is reported and this server's answers are slow."""
+    # We share the machine and wait for the same crowd: that doesn't show that the server is slower than others.
     late = (view.number("latency_sample", "p95_ms") or 0) >= max(LATE_MS, 1.5 * own_delay(view, "p95"))
     return late and mention(SLOW, view.symptom) is not None
 
 
 def another_protocol(view: View, limits: Limits) -> Found:
-    """Something else than a Redis server listens there."""
+    """Something other than a Redis server listens there."""
     if view.get("connect", "speaks_resp") is False and view.unavailable("connect") != "tls":
         why = "What listens there doesn't speak the Redis protocol: the URL names another service's port."
         meant, shown = wrong_port(view)

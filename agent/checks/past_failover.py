@@ -1,4 +1,4 @@
-"""What is known of the newest change of the primary: when, from whom to whom, who decided it, and why."""
+"""What is known about the most recent change of the primary: when, from whom to whom, who decided it, and why."""
 
 import re
 from collections.abc import Sequence
@@ -18,20 +18,20 @@ WORDS = deferred(
     r"(changed|switched|moved) (its|our|the) (primary|master)|(became|is now) (the |a )?(primary|master|replica))\b",
     re.IGNORECASE,
 )
-"""What a person says who asks for a change of the primary that was."""
+"""What people say who ask about a past change of the primary."""
 _YET_TO_COME = deferred(
     r"\b(would|will|could|can|should|does|doesn'?t|do|don'?t|may|must|to|no|automatic|isn'?t)\b[^.?!;]{0,40}\Z",
     re.IGNORECASE,
 )
-"""What stands before the word where it's about one that may come, or didn't."""
+"""What precedes the word if it's about a change that may come, or didn't happen."""
 ATTACHING = 20.0
-"""Seconds within which the other replicas follow a new primary: sentinels see a new role every ten."""
+"""Seconds within which the other replicas follow a new primary: sentinels notice a new role every ten."""
 TOGETHER = 300.0
-"""Seconds within which what several logs tell is the same change."""
+"""Seconds within which reports in several logs are the same change."""
 
 
 class _Told(Record):
-    """A change as one node's log tells it."""
+    """A change according to one node's log."""
 
     node: str
     event: str
@@ -43,12 +43,13 @@ class _Told(Record):
 
 
 def asked(symptom: str) -> bool:
-    """Whether a report asks for a change of the primary that was."""
+    """Whether a report asks about a past change of the primary."""
     return (found := mention(WORDS, symptom)) is not None and not _YET_TO_COME.search(symptom[: found.start()])
 
 
 def past_failover(views: Sequence[View]) -> PastFailover | None:
-    """The newest change of the primary, as far as the readings tell; None where none shows and nobody asked for one."""
+    """The most recent change of the primary, as far as the readings show; None if there is no sign of one and nobody
+    asked."""
     symptom = next((view.symptom for view in views if view.symptom), "")
     is_asked = asked(symptom)
     found = [one for view in views if (one := _told(view)) is not None]
@@ -76,7 +77,7 @@ def _told(view: View) -> _Told | None:
 def _of_logs(views: Sequence[View], found: list[_Told], is_asked: bool) -> PastFailover:
     newest = max(found, key=lambda one: one.at)
     same = [one for one in found if newest.at - one.at <= TOGETHER]
-    # Whoever was promoted or moved on knows the moment; the old primary may hear of it much later.
+    # A node that was promoted or repointed knows the moment; the old primary may learn of it much later.
     order = ("switched", "promoted", "demoted")
     told = min(same, key=lambda one: (order.index(one.event), one.by == "sentinel", -one.at))
     same = [one for one in same if abs(one.at - told.at) <= TOGETHER]
@@ -126,17 +127,17 @@ def _ends(old: str, new: str) -> str:
 
 
 def _decided(views: Sequence[View], same: Sequence[_Told]) -> str:
-    """Who decided, by all logs together."""
+    """Who decided, according to all logs together."""
     kinds = {one.by for one in same}
     order = ("sentinel-manual", "failover-command", "cluster-takeover", "cluster-manual", "cluster", "sentinel")
     by = next((kind for kind in order if kind in kinds), "client")
-    # A server may hide the names of its clients, a sentinel's among them.
+    # A server may hide its clients' names, including a sentinel's.
     watched = any(view.number("sentinel", f"{at}.config-epoch") for view in views for at in masters(view))
     return "sentinel" if by == "client" and watched else by
 
 
 def _called_dead(views: Sequence[View], at: float) -> tuple[View, Cited] | None:
-    """Who had called the old primary dead before the change."""
+    """Who had considered the old primary dead before the change."""
     for view in views:
         for field in ("switch.down_age", "cluster_fail.newest_age", "odown.newest_age"):
             before = view.moment("log", field)
@@ -220,7 +221,7 @@ def _of_state(views: Sequence[View], is_asked: bool) -> PastFailover | None:
         )
         text.append(f"{new} became the primary in a Sentinel failover (config-epoch {epoch or 0:.0f})")
         least = promoted.number("replication", "output.oldest_age") if promoted else None
-        # A replica attaches anew when the primary changes, and a sentinel's memory begins anew when it's started.
+        # A replica reconnects when the primary changes, and a sentinel's memory starts afresh when it is started.
         if since and least is not None and abs(since / 1000 - least) <= ATTACHING:
             at_ = datetime.fromtimestamp(_read_at(view, "sentinel") - since / 1000, UTC)
             moment = f"{at_:%Y-%m-%dT%H:%M:%SZ}"

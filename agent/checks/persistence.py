@@ -8,7 +8,7 @@ from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 
 ROOMY = 4.0
-"""Times its memory that a server has free on its disk where room can't be what is missing."""
+"""Multiple of its memory free on its disk at which space can't be the problem."""
 REFUSES: tuple[Cited, ...] = (
     ("persistence", "rdb_last_bgsave_status"), ("persistence", "writes_refused"), ("persistence", "writes_refused_by"),
     ("persistence", "errorstat_MISCONF.count.delta"),
@@ -16,7 +16,7 @@ REFUSES: tuple[Cited, ...] = (
 
 
 def _reason(view: View) -> str | None:
-    """The newest of the log's reasons for a snapshot that failed in this life of the server."""
+    """The newest reason in the log for a failed snapshot in this run of the server."""
     reasons = {"fork": "fork_failed", "space": "no_space"}
     if view.number("log", "bgsave_error.signal") is not None:
         reasons["killed"] = "bgsave_error"
@@ -25,7 +25,7 @@ def _reason(view: View) -> str | None:
 
 
 def failed_snapshot(view: View, limits: Limits) -> Found:
-    """The last snapshot failed: for lack of space or of a process, or because its child was killed."""
+    """The last snapshot failed: no space, no process, or its child was killed."""
     status = view.text("persistence", "rdb_last_bgsave_status")
     if status == "ok":
         because = "The last snapshot succeeded, or none has been attempted yet."
@@ -39,7 +39,7 @@ def failed_snapshot(view: View, limits: Limits) -> Found:
     reason = _reason(view)
     rewritten = view.number("persistence", "aof_enabled") == 1 and reason in ("fork", "space")
     if unwritable(view) or (status != "err" and rewritten):
-        # Causes of their own: a folder that can't be written, and rewrites of a file that is in use.
+        # Separate causes: a folder that can't be written, and rewrites of a file in use.
         return
     if reason == "killed":
         yield from _killed(view, after)
@@ -67,7 +67,8 @@ def _denied(view: View, reason: str | None, after: str) -> Found:
 
 
 def _never_forked(view: View) -> bool:
-    """Whether attempts were more than forks. 6.2 counts no attempts, and a fork that failed as one: no child ended."""
+    """Whether there were more attempts than forks. 6.2 counts no attempts, and counts a failed fork as one: no child
+    ended."""
     tried, forks = view.number("persistence", "rdb_saves"), view.number("persistence", "total_forks")
     if tried is None or forks is None:
         running = view.number("persistence", "rdb_bgsave_in_progress")
@@ -134,14 +135,14 @@ def _headroom(view: View, copied: float, saving: bool) -> float:
     """The share of its memory limit, or of the machine's memory, that a snapshot leaves."""
     limit, held = view.number("process", "cgroup_memory_limit"), view.number("process", "rss_bytes")
     if limit and held is not None:
-        # What the group uses is mostly cache of the files that it writes, which gives way.
+        # What the group uses is mostly cache of the files it writes, which can be reclaimed.
         return max(0.0, 1 - (held + copied) / limit)
     total, left = view.number("machine", "memory_total_bytes"), view.number("machine", "memory_available_bytes")
     return max(0.0, left - (0 if saving else copied)) / total if total and left is not None else 1.0
 
 
 def copy_on_write(view: View, limits: Limits) -> Found:
-    """Much of the data is copied while it's saved: memory goes up by as much."""
+    """Much of the data is copied during a save: memory grows by as much."""
     saving = view.number("persistence", "rdb_bgsave_in_progress") or view.number(
         "persistence", "aof_rewrite_in_progress"
     )

@@ -1,4 +1,4 @@
-"""Where something is that a remedy is about: addresses, processes, files, as they were read, else how to find them."""
+"""Where the things are that a remedy is about: addresses, processes, files, as read, or else how to find them."""
 
 from collections.abc import Callable
 from pathlib import PurePosixPath
@@ -31,7 +31,7 @@ _SHARED = frozenset(
     ("/", "/home", "/media", "/mnt", "/opt", "/srv", "/tmp", "/var", "/var/cache", "/var/lib", "/var/log", "/var/run",
      "/var/spool", "/var/tmp")
 )  # fmt: skip
-"""Folders that are nobody's to give to a server's user, and, with all below, the system's own."""
+"""Folders that must never be given to a server's user, and the system's own, including everything below."""
 
 
 def _some(value: str) -> tuple[str, ...]:
@@ -54,7 +54,7 @@ def _own(part: int | None) -> Values:
 
 
 def primary_address(view: View) -> str:
-    """Of a replica, its primary's address."""
+    """For a replica, its primary's address."""
     host, port = view.text("replication", "master_host"), view.text("replication", "master_port")
     host, port = host or view.text("info", "master_host"), port or view.text("info", "master_port")
     if not host or not port:
@@ -80,7 +80,7 @@ def _roles(view: View) -> list[tuple[str, str, str]]:
 
 
 def _peer(view: View) -> tuple[str, ...]:
-    """Who knows more while this node doesn't answer: of a replica the primary, of a primary a replica."""
+    """Who knows more while this node doesn't answer: the primary of a replica, a replica of a primary."""
     mine = view.in_topology.get("role")
     wanted = "primary" if mine == "replica" else "replica"
     others = [address for address, role, seen in _roles(view) if role == wanted and address != view.node]
@@ -101,7 +101,7 @@ def _is_silent(peer: View | None) -> bool:
 
 
 def _lags(view: View) -> tuple[str, float]:
-    """The replica that is furthest behind, and by how many bytes; of a replica itself."""
+    """The replica that is furthest behind, and by how many bytes; for a replica, itself."""
     if view.text("replication", "role") == "slave":
         return view.node or "", 0.0
     found = []
@@ -146,7 +146,7 @@ def _lost_sentinels(view: View) -> str:
 
 
 def _barred_by_state(watching: View) -> str:
-    """The replicas that a sentinel can't promote as they are, and why; those that their priority bars aside."""
+    """The replicas that a sentinel can't currently promote, and why, except those barred by their priority."""
     rows = [field.removesuffix(".barred") for field, value in watching.fields("sentinel").items()
             if field.startswith("m1.r") and field.endswith(".barred") and value and value != "priority-0"]  # fmt: skip
     told = [(watching.text("sentinel", f"{at}.address"), watching.text("sentinel", f"{at}.barred")) for at in rows[:3]]
@@ -178,7 +178,7 @@ def _child(view: View) -> tuple[str, ...]:
 
 
 def data_folder(view: View) -> str:
-    """The folder of the server's files; empty where it wasn't read."""
+    """The folder of the server's files; empty if it wasn't read."""
     return view.text("disk", "dir") or view.text("persistence", "config.dir")
 
 
@@ -187,7 +187,7 @@ def _absolute(path: str) -> tuple[str, ...]:
 
 
 def _own_folder(view: View) -> tuple[str, ...]:
-    """Its folder, unless it's one of the system's or of several: a server may be started in /, or say that it was."""
+    """Its folder, unless it's a system or shared folder: a server may be started in /, or claim that it was."""
     path = PurePosixPath(data_folder(view))
     is_shared = str(path) in _SHARED or path.parts[:2] in _SYSTEM or ".." in path.parts or str(path).startswith("//")
     return () if is_shared else _absolute(str(path))

@@ -1,4 +1,4 @@
-"""Replication: whether replicas follow, what keeps them from it, and whether the primary may take writes."""
+"""Replication: whether replicas follow, what prevents it, and whether the primary may accept writes."""
 
 from agent.checks import roles, switchover, sync_values
 from agent.checks.access import lacking
@@ -63,14 +63,14 @@ def _refused_above(primary: View | None) -> str | None:
     if primary is None or primary.number("replication", "connected_slaves") != 0:
         return None
     counts = {word: primary.number("replication", f"errorstat_{word}.count.delta") or 0 for word in AUTH}
-    # Replicas try once a second; who isn't let in asks for a replica's things.
+    # Replicas retry once a second; a refused one sends a replica's commands.
     asked = any((primary.number("commandstats", f"{name}.rejected_calls.delta") or 0) > 0 for name in ("psync", "ping"))
     worst = max(counts, key=lambda word: counts[word])
     return worst if asked and counts[worst] > 0 else None
 
 
 def turned_away(view: View, limits: Limits) -> Found:
-    """A primary that refuses a replica: the errors that it counts are that replica's."""
+    """A primary that refuses a replica: the errors it counts are that replica's."""
     if view.text("replication", "role") != "master":
         return
     cited: tuple[Cited, ...] = tuple(("replication", f"errorstat_{word}.count.delta") for word in AUTH)
@@ -80,7 +80,7 @@ def turned_away(view: View, limits: Limits) -> Found:
         if refused(peer, limits):
             why = f"The replica at {peer.node} is refused each time it tries to connect: its masterauth is wrong."
             cause = view.cause("masterauth-mismatch", 0.95, why, *cited)
-            # It's the replica's setting that has to be fixed.
+            # The replica's setting has to be fixed.
             yield with_other(
                 cause.model_copy(update={"where": peer.node}), peer, ("log", "replication_auth.newest_age")
             )
@@ -93,7 +93,7 @@ def turned_away(view: View, limits: Limits) -> Found:
             why = f"A replica was refused {psync:.0f} times over the window before it could sync"
             why += ": it has no permission." if lacks else ": it isn't logged in."
         else:
-            # It syncs, says how far it is, is refused, and takes the refusal in its stream for a broken link.
+            # It syncs, reports its offset, is refused, and takes the refusal in its stream for a broken link.
             why = (
                 f"A replica's REPLCONF was refused {conf:.0f} times over the window: it "
                 "can log in, but isn't allowed to report how"
@@ -107,11 +107,11 @@ def turned_away(view: View, limits: Limits) -> Found:
 
 
 def lost(view: View, limits: Limits) -> Found:
-    """The primary had a replica within the hour and has none: it keeps the backlog for it."""
+    """The primary had a replica within the hour but has none now: it keeps the backlog for it."""
     none = view.number("replication", "connected_slaves") == 0
     if view.text("replication", "role") != "master" or not none:
         return
-    # Where the replica is known, its own readings tell more.
+    # If the replica is known, its own readings show more.
     if view.number("replication", "repl_backlog_active") != 1 or any(
         peer.text("replication", "role") == "slave" or peer.in_topology.get("role") == "replica" for peer in view.peers
     ):
@@ -133,7 +133,7 @@ def lost(view: View, limits: Limits) -> Found:
 
 
 def lag(view: View, limits: Limits) -> Found:
-    """A replica acknowledges less than what is written, or nothing at all."""
+    """A replica acknowledges less than is written, or nothing at all."""
     if not view.number("replication", "connected_slaves"):
         return
     rate = view.number("replication", "master_repl_offset.rate") or 0
@@ -159,7 +159,7 @@ def lag(view: View, limits: Limits) -> Found:
         sick = trouble(peer)
         why += f", because it {sick[0]}." if sick else f"; {rate / 1024:.0f} KiB a second is being written."
         cause = view.cause("replica-lag", 0.4 if sick else 0.93, why, *cited)
-        # The replica, or the way to it, has to be fixed.
+        # The replica or the path to it has to be fixed.
         cause = cause.model_copy(update={"where": peer.node if peer else view.node})
         yield with_other(cause, peer, ("replication", "slave_repl_offset"), *(sick[1] if sick else ()))
         return
@@ -212,7 +212,7 @@ FAMILY = Family(
         "balancer-over-replicas": {
             "replica-write-or-stale": 0.4, "stale-endpoint": 0.4, "unexpected-replica": 0.3, "split-brain": 0.5,
         },
-        # What holds the writers back is the failover; nobody paused them, and UNPAUSE frees nothing.
+        # The failover holds the writers back; nobody paused them, and UNPAUSE releases nothing.
         "failover-stuck": {"client-paused": 0.3, "replica-lag": 0.4, "connection-leak": 0.6, "path-latency": 0.3},
         "replica-write-or-stale": {"connection-churn": 0.3, "retry-storm": 0.5},
         "stale-endpoint": {"replica-write-or-stale": 0.4, "connection-churn": 0.3, "retry-storm": 0.5},

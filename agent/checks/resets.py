@@ -1,4 +1,4 @@
-"""Connections that break or wait: closed by the server or on the way, held back, or kept for what they buffer."""
+"""Connections that break or wait: closed by the server or on the way, held back, or notable for what they buffer."""
 
 from agent.checks.crowd import all_seen
 from agent.checks.types import Family, Found, Limits
@@ -7,9 +7,9 @@ from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 
 DROPPED_SECONDS = 60.0
-"""Since the log's newest line on a client over its output limit, within which it's of the present."""
+"""Seconds since the newest log line about a client over its output limit for it to be current."""
 IN_FLIGHT_SECONDS = 5.0
-"""Of the server's output, within which a large reply is gone."""
+"""Seconds of the server's output within which a large reply is sent."""
 
 
 def slow_consumer(view: View, limits: Limits) -> Found:
@@ -44,7 +44,7 @@ def slow_consumer(view: View, limits: Limits) -> Found:
         )  # fmt: skip
     elif closed > 0:
         why = f"{closed:.0f} clients were disconnected over the window because their output buffer was over the limit."
-        # Replicas are cut off by their own limit, and begin a whole copy.
+        # Replicas are cut off by a limit of their own, and begin a full sync.
         copies = view.number("replication", "sync_full.delta") or 0
         yield view.cause("slow-consumer-output", 0.4 if closed <= copies else 0.9, why, *cited)
     elif dropped := _dropped(view):
@@ -67,9 +67,9 @@ LOGGED: tuple[Cited, ...] = (
 
 
 def _dropped(view: View) -> float:
-    """How often the log says so of a client just now: before Redis 7.4 no counter does, and it connects again at once.
+    """How often the log recently says so of a client: before Redis 7.4 no counter does, and it reconnects at once.
 
-    Replicas are cut off by their own limit, and begin a whole copy.
+    Replicas are cut off by a limit of their own, and begin a full sync.
     """
     age, life = view.number("log", "output_limit.newest_age"), view.number("log", "started_age")
     if age is None or age > DROPPED_SECONDS or (life is not None and age > life):
@@ -85,7 +85,7 @@ def query_buffer(view: View, limits: Limits) -> Found:
     total = view.number("clients", "qbuf_sum") or 0
     for field in ("qbuf_max", "argv_mem_max"):
         size = view.number("clients", field) or 0
-        # Many that each hold a part of a megabyte are the same fault as one that holds many.
+        # Many that each hold part of a megabyte are the same fault as one that holds several.
         together = size >= limits["query_buffer_bytes"] / 8 and total >= 8 * limits["query_buffer_bytes"]
         if size < limits["query_buffer_bytes"] and not together:
             continue
@@ -104,9 +104,9 @@ def query_buffer(view: View, limits: Limits) -> Found:
 
 
 def flows_out(view: View, at: str, size: float) -> bool:
-    """Whether what waits for an ordinary client is on its way: it took some just now, and as much goes out in seconds.
+    """Whether what waits for an ordinary client is in flight: it just took some, and as much goes out within seconds.
 
-    Servers that tell what each client was sent have said so already.
+    Servers that report what each client was sent have already shown that.
     """
     if "P" in view.text("clients", f"{at}.flags") or view.number("clients", f"{at}.idle") != 0:
         return False
@@ -115,7 +115,8 @@ def flows_out(view: View, at: str, size: float) -> bool:
 
 
 def flows_in(view: View, field: str, size: float) -> bool:
-    """Whether what a client's buffer holds is on its way: its command is called, and far more came in meanwhile."""
+    """Whether what a client's buffer holds is in flight: its command is being called, and far more came in
+    meanwhile."""
     name = view.text("clients", f"{field}.cmd")
     if name in ("", "NULL") or not view.number("commandstats", f"{name}.calls.delta"):
         return False
@@ -160,7 +161,7 @@ def idle_timeout(view: View, limits: Limits) -> Found:
 
 
 def idle_drop(view: View, limits: Limits) -> Found:
-    """An idle flow dies on the way although the server keeps it."""
+    """An idle connection dies on the way although the server keeps it."""
     probe = view.last("idle_probe")
     if probe is None or probe.unavailable or (view.number("config_get", "timeout") or 0) > 0:
         return
@@ -192,10 +193,10 @@ NO_FAILOVER = ("", "no-failover")
 
 
 def writes_go_on(view: View) -> bool:
-    """Whether other clients' writes were carried out while the oldest of the blocked clients already waited."""
+    """Whether other clients' writes were executed while the longest-blocked client was already waiting."""
     written, idle = view.number("commandstats", "writes.calls.delta"), view.number("clients", "paused_idle_max")
     window = view.number("commandstats", "window_seconds") or 2
-    # Whole seconds, and the list of clients was read a moment behind the window.
+    # These are whole seconds, and the client list was read a moment after the window.
     return bool(written) and idle is not None and idle >= window + 1
 
 
@@ -226,7 +227,7 @@ def paused(view: View, limits: Limits) -> Found:
         )
         if not written:
             why += ", and nobody writes." if written == 0 else "."
-            # What the server says of itself may be a moment older than the list.
+            # What the server says about itself may be slightly older than the list.
             yield view.cause("client-paused", 0.4 if reason == "none" else 0.93, why, *cited)
         elif reason == "none" or writes_go_on(view):
             because = f"{why}, but a pause holds back all writes, and {written:.0f} were carried out over the window."

@@ -1,4 +1,4 @@
-"""Whole copies again and again: the replica is cut off while it's sent one, or the backlog doesn't reach back."""
+"""Repeated full syncs: the replica is cut off during one, or the backlog doesn't reach back far enough."""
 
 from agent.checks.ends import with_other
 from agent.checks.types import Found, Limits
@@ -14,7 +14,7 @@ FULL_BELOW: tuple[Cited, ...] = (
 )  # fmt: skip
 """What a replica shows whose own buffer was full."""
 SHOWN = 8
-"""Replicas that the reading shows one by one."""
+"""How many replicas the reading lists individually."""
 
 
 def _recent(view: View, event: str, limits: Limits) -> bool:
@@ -23,7 +23,7 @@ def _recent(view: View, event: str, limits: Limits) -> bool:
 
 
 def _copying(view: View) -> bool:
-    """Whether a replica is being sent a whole copy at this moment."""
+    """Whether a replica is being sent a full copy right now."""
     states = (view.text("replication", f"replica{number}.state") for number in range(1, SHOWN + 1))
     return any(state not in ("", "online") for state in states) or any(
         peer.number("replication", "master_sync_in_progress") == 1 for peer in view.peers_with("replication")
@@ -31,7 +31,8 @@ def _copying(view: View) -> bool:
 
 
 def again(view: View, limits: Limits) -> bool:
-    """Whether this primary sends whole copies again and again: over the window, or by its log or a replica's."""
+    """Whether this primary sends full copies again and again: over the window, or according to its log or a
+    replica's."""
     if (view.number("replication", "sync_full.delta") or 0) > 0:
         return True
     copying = _copying(view)
@@ -39,14 +40,14 @@ def again(view: View, limits: Limits) -> bool:
     for one in (view, *replicas):
         count = sum(one.number("log", f"{event}.count") or 0 for event in ("full_resync", "no_backlog"))
         new = any(_recent(one, event, limits) for event in ("full_resync", "no_backlog"))
-        # The first copy is everybody's, the second may have been one break.
+        # Every replica gets a first copy, and a second may be from a single break.
         if count >= 3 and (new or copying):
             return True
     return False
 
 
 def cut_off(view: View, limits: Limits) -> float:
-    """How likely it is that replicas are cut off for the output that waits for them."""
+    """How likely it is that replicas are cut off because of the output waiting for them."""
     closed = (view.number("info", "client_output_buffer_limit_disconnections.delta") or 0) > 0
     if closed or _recent(view, "output_limit", limits):
         return 0.95
@@ -58,20 +59,20 @@ def cut_off(view: View, limits: Limits) -> float:
     if (view.number("replication", "output.omem_max") or 0) >= limit:
         return 0.9
     holds = limit / rate if rate > 0 else float("inf")
-    # The first copy is everybody's; a limit that holds the writes of seconds can't outlast a second one either.
+    # Every replica gets a first copy; a limit that only holds seconds of writes won't survive a second one either.
     if holds >= limits["output_limit_seconds"] or (view.number("replication", "sync_full") or 0) < 3:
         return 0
     return 0.85 if holds < limits["output_limit_seconds"] / 2 else 0.6
 
 
 def _full_below(view: View, limits: Limits) -> View | None:
-    """The replica whose own buffer for what is written during a copy was full lately: it has one with two channels."""
+    """The replica whose own buffer for writes during a copy was recently full: it has one if two channels are used."""
     below = (peer for peer in view.peers if peer.text("replication", "role") == "slave")
     return next((peer for peer in below if _recent(peer, "sync_buffer_full", limits)), None)
 
 
 def resyncs(view: View, limits: Limits) -> Found:
-    """Tell the two reasons for whole copies apart."""
+    """Distinguish the two reasons for full copies."""
     if view.text("replication", "role") != "master":
         return
     ongoing, likely = again(view, limits), cut_off(view, limits)
@@ -91,14 +92,14 @@ def resyncs(view: View, limits: Limits) -> Found:
         )  # fmt: skip
         yield with_other(cause, below, *FULL_BELOW) if below is not None else cause
         if likely > 0.6:
-            # Who was cut off and asks for the rest is refused as well; that's the consequence.
+            # A replica that was cut off and asks for the rest is refused too; that's a consequence.
             yield view.not_("backlog-too-small", "The output limit cuts the replica off.", *FULL[:2])
             return
     yield from _backlog(view, limits, ongoing, failed)
 
 
 def seen_below(view: View, limits: Limits) -> Found:
-    """What a replica's own log says of whole copies where its primary can't be asked."""
+    """What a replica's own log says about full copies if its primary can't be asked."""
     others = view.peers_with("replication")
     if view.text("replication", "role") != "slave" or any(peer.text("replication", "role") for peer in others):
         return

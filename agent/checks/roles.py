@@ -1,4 +1,4 @@
-"""Who is a replica, and who takes it for a primary: READONLY and MASTERDOWN."""
+"""Who is a replica, and who mistakes it for a primary: READONLY and MASTERDOWN."""
 
 import re
 
@@ -16,7 +16,7 @@ PRIMARY_WORDS = deferred(
     r"single (redis|server)|nobody (changed|made|set)|keys (are|have) (missing|gone))\b",
     re.IGNORECASE,
 )
-"""Words of people for whom this server is no replica."""
+"""Words of people who think this server isn't a replica."""
 
 WRITES = (
     "set",
@@ -48,22 +48,22 @@ WRITES = (
     "unlink",
     "expire",
 )
-"""What applications write with."""
+"""Commands with which applications write."""
 SENTINELS: tuple[Cited, ...] = (("topology", "sentinels"),)
 
 
 def by_hand(view: View) -> Cited | None:
-    """The field that shows that it's a replica at run time and not by its file, or None."""
+    """The field that shows that it's a replica at run time but not by its file, or None."""
     if view.number("config_drift", "replicaof_calls") == 0:
-        # It was started as one, by an argument of its command line.
+        # It was started as one, by a command-line argument.
         return None
-    # Both names of the parameter are listed, and either may be the one that is read.
+    # Both names of the parameter are listed; either may be the one that was read.
     names = ("replicaof.running", "slaveof.running")
     return next((("config_drift", name) for name in names if view.text("config_drift", name)), None)
 
 
 def promoted(primary: View | None) -> bool:
-    """Whether the node above was a replica itself before: then there was a failover."""
+    """Whether the node above used to be a replica itself: then there was a failover."""
     return primary is not None and (primary.number("replication", "second_repl_offset") or -1) > 0
 
 
@@ -79,7 +79,7 @@ def arranged(view: View) -> bool:
 
 
 def turned(view: View) -> tuple[bool, float | None]:
-    """Whether it was made a replica while it ran, and how many seconds after its start where that's known."""
+    """Whether it was made a replica while running, and how many seconds after its start, if known."""
     logged, started = view.number("log", "role_changed.newest_age"), view.number("log", "started_age")
     calls = sum(view.number("commandstats", f"{name}.calls") or 0 for name in ("replicaof", "slaveof"))
     after = started - logged if logged is not None and started is not None else None
@@ -87,7 +87,7 @@ def turned(view: View) -> tuple[bool, float | None]:
 
 
 def followed_by(view: View) -> str:
-    """The node that this replica follows and that follows it, itself among them; empty where there's a primary."""
+    """The nodes that follow each other in a circle, including this one; empty if there is a primary."""
     host, port = view.text("replication", "master_host"), view.number("replication", "master_port")
     above = address(host, int(port)) if host and port else ""
     own = view.node or ""
@@ -107,14 +107,15 @@ def _looped(view: View) -> tuple[str, ...]:
 
 
 def _writers(view: View) -> tuple[str, tuple[Cited, ...]] | None:
-    """Who writes to a writable replica, by what was its last command."""
+    """Who writes to a writable replica, by its last command."""
     if view.text("replication", "replica-read-only") != "no":
         return None
     return next(((by, fields) for by, fields in (who(view, one) for one in WRITES) if by), None)
 
 
 def _left_alone(view: View) -> bool:
-    """Whether only its primary is connected to a replica that a look came to by itself: nobody writes here any more."""
+    """Whether only its primary is connected to a replica that wasn't named by the URL: nobody writes here any
+    longer."""
     rows = view.rows("clients", "g")
     links = bool(rows) and all("M" in str(row.get("flags")) for row in rows.values())
     whole = view.number("clients", "share_seen") == 1 and view.number("clients", "g_groups") == len(rows)
@@ -123,7 +124,7 @@ def _left_alone(view: View) -> bool:
 
 
 def readonly(view: View, limits: Limits) -> Found:
-    """Clients write to a replica: because they were given its address, kept it, or because it's none of the team's."""
+    """Clients write to a replica: because they were given its address, kept it, or because it isn't meant to be one."""
     if view.text("replication", "role") != "slave":
         return
     errors = view.number("replication", "errorstat_READONLY.count.delta") or 0
@@ -169,7 +170,7 @@ def readonly(view: View, limits: Limits) -> Found:
             counted = ("replication", "errorstat_READONLY.count")
             yield view.cause("replica-write-or-stale", 0.75, why, counted, *cited[:5], ("symptom", "text"))
     drift = view.last("config_drift")
-    # What made it a replica wrote it into the file as well, as sentinels do.
+    # Whatever made it a replica also wrote that to the file, as sentinels do.
     rewritten = drift is not None and not drift.unavailable and by_hand(view) is None
     if changed and not rewritten and not promoted(primary) and not arranged(view):
         words = PRIMARY_WORDS.search(view.symptom) is not None
@@ -189,7 +190,7 @@ def readonly(view: View, limits: Limits) -> Found:
 
 
 def masterdown(view: View, limits: Limits) -> Found:
-    """A replica that answers nothing while its link is down."""
+    """A replica that doesn't answer while its link is down."""
     errors = view.number("replication", "errorstat_MASTERDOWN.count.delta") or 0
     mute = view.text("replication", "replica-serve-stale-data") == "no"
     down = view.text("replication", "master_link_status") == "down"

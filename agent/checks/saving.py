@@ -1,4 +1,4 @@
-"""Saves and rewrites that can't be written where they should go, or that don't get on."""
+"""Saves and rewrites that can't be written where they should go, or that make no progress."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ _ERRNOS = {
     "No such file or directory": "missing", "Stale file handle": "missing", "Not a directory": "not-a-directory",
     "Is a directory": "not-a-directory",
 }  # fmt: skip
-"""The system's words for why a file couldn't be opened, to the reasons that choose a remedy."""
+"""The system's words for why a file couldn't be opened, mapped to the reasons that choose a remedy."""
 _SAID = {
     "permission": "its user isn't allowed to write there", "read-only": "the file system is mounted read-only",
     "missing": "that folder no longer exists", "not-a-directory": "it isn't a folder",
@@ -22,7 +22,7 @@ RIGHTS: tuple[Cited, ...] = tuple(
     )
 )  # fmt: skip
 OTHERS = ("no_space", "fork_failed")
-"""What the log says where a save failed for another reason."""
+"""What the log says if a save failed for another reason."""
 
 
 def _seen(view: View) -> str | None:
@@ -35,7 +35,7 @@ def _seen(view: View) -> str | None:
 
 
 def _logged(view: View, event: str) -> str | None:
-    """The reason in the log's newest line of an event, if it's of this life and none of another reason is newer."""
+    """The reason in the newest log line of an event, if it's from this run and no line with another reason is newer."""
     age = since_start(view, event)
     if age is None or any((other := since_start(view, name)) is not None and other < age for name in OTHERS):
         return None
@@ -52,14 +52,14 @@ def unwritable(view: View) -> str | None:
 
 
 def where(view: View) -> str:
-    """The data's folder with what is known of its rights."""
+    """The data's folder with what is known about its permissions."""
     folder = view.text("disk", "dir") or view.text("persistence", "config.dir") or "the folder that dir names"
     owner, mode, user = (view.text("disk", name) for name in ("dir_owner", "dir_mode", "server_user"))
     return folder + (f" (owner {owner}, mode {mode}; the server runs as user {user})" if owner and user else "")
 
 
 def save_path(view: View, limits: Limits) -> Found:
-    """The last snapshot failed because its folder can't be written, whatever the disk has free."""
+    """The last snapshot failed because its folder can't be written, however much space the disk has."""
     status = ("persistence", "rdb_last_bgsave_status")
     if view.text(*status) == "ok":
         yield view.not_(
@@ -111,11 +111,11 @@ def rewrite_failing(view: View, limits: Limits) -> Found:
 
 
 _EVENTS = {"fork": "fork_failed", "disk": "no_space", "path": "aof_open_error"}
-"""By reason for which a rewrite fails: the log's event."""
+"""The log event for each reason why a rewrite fails."""
 
 
 def _rewrite_reason(view: View) -> tuple[str, float | None]:
-    """The reason, with the age of the line that tells it."""
+    """The reason, with the age of the line that shows it."""
     ages = {
         reason: age for reason, event in _EVENTS.items() if (age := since_start(view, event)) is not None
     }  # fmt: skip
@@ -133,7 +133,7 @@ _RUNS = (
 
 
 def stuck(view: View, limits: Limits) -> Found:
-    """A child that saves or rewrites is stopped, or stands still for many times what the last one took."""
+    """A child that saves or rewrites is stopped, or has stalled for many times as long as the last one took."""
     for running, took, last, what in _RUNS:
         if view.number("persistence", running) != 1:
             continue

@@ -1,10 +1,10 @@
-"""Whose clients send a command, as far as the list of clients shows."""
+"""Whose clients send a command, as far as the client list shows."""
 
 from agent.evidence.view import Cited, View
 
 
 def sender_at(view: View, command: str) -> str:
-    """The largest group of clients whose last command it was, such as `g2`; empty where none is shown."""
+    """The largest group of clients whose last command it was, such as `g2`; empty if none is shown."""
     for number in range(1, 21):
         if view.text("clients", f"g{number}.cmd") == command:
             return f"g{number}"
@@ -12,7 +12,7 @@ def sender_at(view: View, command: str) -> str:
 
 
 def sender(view: View, command: str) -> str:
-    """Who sent a command (in lower case) last, by name, else by address; empty where it isn't known."""
+    """Who last sent a command (in lower case), by name or else by address; empty if unknown."""
     at = sender_at(view, command)
     address = view.text("clients", f"{at}.address") if at else ""
     return (view.text("clients", f"{at}.name") if at else "") or (f"the application at {address}" if address else "")

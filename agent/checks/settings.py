@@ -17,7 +17,7 @@ BACK_WORDS = deferred(
     r"after (each|every)|surviv\w*|persist\w*|default\w*)\b",
     re.IGNORECASE,
 )
-"""Together with a restart: what was fixed doesn't stay so."""
+"""Words that, with a restart, mean that a fix doesn't last."""
 FILE_WORDS = deferred(
     r"config(uration)? (file )?(and|differs|drift)|redis\.conf|valkey\.conf|config set\b.*\b(last|stay|survive|file)|"
     r"setting.*(not|isn't|never) (applied|in the file|kept)",
@@ -27,16 +27,17 @@ SHOWN = 6
 
 
 def drifted(view: View) -> list[str]:
-    """The parameters whose running value isn't the file's, as far as they're shown."""
+    """The shown parameters whose running value differs from the file's."""
     found = (re.fullmatch(r"(.+)\.(running|differs)", field) for field in view.fields("config_drift"))
     return list(dict.fromkeys(match[1] for match in found if match))
 
 
 def config_drift(view: View, limits: Limits) -> Found:
-    """What runs isn't what a restart brings: a hint by itself, the cause where the trouble came with a restart.
+    """The running values aren't those a restart would bring: a hint by itself, the cause if the trouble began with a
+    restart.
 
-    Arguments of the command line are configuration too. They can't be read (a server writes its title over them), but
-    what differs though nobody called CONFIG SET was given there.
+    Command-line arguments are configuration too. They can't be read (a server overwrites them with its title), but what
+    differs without any CONFIG SET call was given there.
     """
     reading = view.last("config_drift")
     if reading is None or reading.unavailable:
@@ -59,11 +60,11 @@ def config_drift(view: View, limits: Limits) -> Found:
         return
     written = [name for name in names if view.text("config_drift", f"{name}.file") != ""]
     if calls == 0:
-        # The file is newer than the process: what it doesn't say comes from the command line, and stays.
+        # The file is newer than the process: what it doesn't contain comes from the command line, and stays.
         names = written
         if not names:
             return
-    # What the ticket names comes first.
+    # What the report names comes first.
     reported = [
         name for name in names if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", view.symptom, re.IGNORECASE)
     ]
@@ -74,9 +75,9 @@ def config_drift(view: View, limits: Limits) -> Found:
     )  # fmt: skip
     cited = (*cited, ("config_drift", "set_calls"), ("config_drift", "file_edited"), ("log", "no_config.count"))
     without = view.get("config_drift", "config_file") == ""
-    # Started with neither a file nor an argument, everything that isn't built in was set since.
+    # If started with neither a file nor an argument, everything that isn't a default was set since.
     bare = without and since_start(view, "no_config") is not None
-    # It read arguments then, since there is no file; which ones, nobody knows who can't count CONFIG SET's calls.
+    # It must have had arguments, since there is no file; which ones can't be known without a count of CONFIG SET calls.
     argued = without and not bare and calls is None and since_start(view, "config_loaded") is not None
     what = f"{', '.join(names[:SHOWN])} {'run' if len(names) > 1 else 'runs'} with"
     if calls == 0:
@@ -103,7 +104,7 @@ def config_drift(view: View, limits: Limits) -> Found:
 
 
 def speaks_of_settings(symptom: str) -> bool:
-    """Whether a report is of settings that don't last, or of the file."""
+    """Whether a report is about settings that don't last, or about the file."""
     returns = mention(RESTART_WORDS, symptom) and BACK_WORDS.search(symptom)
     return returns is not None or FILE_WORDS.search(symptom) is not None
 

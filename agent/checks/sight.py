@@ -1,4 +1,4 @@
-"""What the checks of a cause looked at: a value that they weighed already says nothing new for it or against it."""
+"""What the checks of a cause looked at: a value they already weighed says nothing new for or against it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
@@ -13,11 +13,11 @@ from tools.records import Kind, Reading, Scalar
 Looked = tuple[str | None, str, str]
 """(node, tool, field)"""
 ANY = "*"
-"""In a field's place: all fields of the reading were looked at."""
+"""In place of a field: all fields of the reading were looked at."""
 
 
 class _Noting(View):
-    """A view that notes what it's asked for."""
+    """A view that records what it's asked for."""
 
     def __init__(self, readings: Readings, node: str | None, noted: set[Looked]) -> None:
         super().__init__(readings, node)
@@ -50,7 +50,7 @@ class _Noting(View):
 
 
 def looked_at(cause: str, readings: Sequence[Reading], nodes: Sequence[str], limits: Limits) -> set[Looked]:
-    """What the checks that can find a cause read of these readings; of a node's view also what is of no node."""
+    """What the checks that can find a cause read from these readings, including readings without a node."""
     noted: set[Looked] = set()
     deployment = Readings(readings)
     for node in nodes:
@@ -69,12 +69,12 @@ def checks_of(cause: str) -> tuple[Check, ...]:
 
 @cache
 def _named(check: Check) -> frozenset[str]:
-    """The causes that a check names in its code and in that of the helpers that it calls."""
+    """The causes that a check names in its code and in that of its helpers."""
     found: set[str] = set()
     ahead, known = [check], set[object]()
     while ahead:
         function = ahead.pop()
-        # A decorated check is the one below its decorator.
+        # Look below a check's decorator.
         while hasattr(function, "__wrapped__"):
             function = function.__wrapped__
         if function in known or not isinstance(function, FunctionType):

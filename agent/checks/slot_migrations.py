@@ -1,12 +1,12 @@
-"""Migrations of whole slots (Valkey from 9.0, Redis from 8.4) that fail, so that the slots stay where they were."""
+"""Migrations of whole slots (Valkey 9.0, Redis 8.4 and later) that fail, so that the slots stay where they were."""
 
 from agent.checks.types import Found, Limits
 from agent.evidence.view import Cited, View
 
 LATELY, HOUR = 600.0, 3600.0
-"""Seconds: a failure of the last minutes is what is reported now, one of the last hour may be."""
+"""Seconds: a failure in the last minutes is what is reported now, one in the last hour may be."""
 SILENT = 60.0
-"""Seconds without a word from the other end, after which one that runs is stuck; heartbeats come each second."""
+"""Seconds of silence from the other end after which a running one is stuck; heartbeats come every second."""
 REASONS = {
     "memory": "the target node has no memory for them",
     "protocol": "the data that the target node reads is damaged on the way",
@@ -17,7 +17,7 @@ REASONS = {
 
 
 def failed_migration(view: View, limits: Limits) -> Found:
-    """The newest migration failed or goes on no more; its reason is best known to the node that they go to."""
+    """The newest migration failed or has stopped; the node the slots go to knows the reason best."""
     state, age = view.text("cluster", "migration1.state"), view.number("cluster", "migration1.age")
     failures = view.number("cluster", "migrations_failed") or 0
     cited: tuple[Cited, ...] = (
@@ -43,7 +43,7 @@ def failed_migration(view: View, limits: Limits) -> Found:
         f"ago ({times}){because}. They stay where they"
     )
     why += " were, and are served there."
-    # Of the two ends the one that they go to knows why: there it's said with more certainty.
+    # The receiving end knows why: there it's reported with more certainty.
     known = 0.03 if importing and because else 0.0
     chance = 0.4 if age > LATELY else 0.9 if failures > 1 else 0.75
     yield view.cause("open-slot", chance + known, why, *cited)

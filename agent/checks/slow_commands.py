@@ -1,4 +1,4 @@
-"""Slow commands: which, on what key, at what cost and by whom, and what holds nobody up although it takes long."""
+"""Slow commands: which, on what key, at what cost and by whom, and what takes long without holding anybody up."""
 
 import re
 from collections import Counter
@@ -17,24 +17,24 @@ NOT_WORK = frozenset(
     ("INFO", "CLIENT", "CONFIG", "SLOWLOG", "COMMANDLOG", "PING", "AUTH", "SUBSCRIBE", "REPLCONF", "EXEC", "BGSAVE",
      "BGREWRITEAOF", "PSYNC", "SYNC")
 )  # fmt: skip
-"""Commands that cost by something else than a client's own work: EXEC by what it holds, others by their fork."""
+"""Commands whose cost isn't a client's own work: EXEC by what it contains, others by their fork."""
 THRESHOLDS: Mapping[str, float] = {
     "slow_command_usec": 50_000, "cheap_command_usec": 200, "walk_usec": 5_000, "slow_recent_seconds": 600,
     "slow_once_seconds": 10,
 }  # fmt: skip
-"""The runbook's own, for the plan, which is derived from the readings alone; a test holds the two together."""
+"""The runbook's own value, for the plan, which is derived only from readings; a test keeps the two in step."""
 STARVED = 0.6
-"""The share of waiting from which on a command's duration says more of the machine than of the command."""
+"""The share of waiting at which a command's duration says more about the machine than about the command."""
 MANY_PATTERNS = 1000
-"""Patterns from which on comparing them with each message shows: about 0.2 us for each."""
+"""Number of patterns at which comparing them with each message becomes noticeable: about 0.2 us each."""
 OFTEN = 0.1
-"""The share of the time from which on who holds the main thread up holds up one PING in twenty by half a call."""
+"""The share of time at which whatever holds up the main thread delays one PING in twenty by half a call."""
 PINGS = 20
-"""PINGs below which their longest doesn't tell whether anybody waited."""
+"""Fewest PINGs for the longest of them to show whether anybody waited."""
 HELD_UP_USEC = 1_000_000
-"""Microseconds of one command in which whoever waits gives up: time-outs of clients are about that long."""
+"""Microseconds of one command after which waiting clients give up: client timeouts are about that long."""
 BUSY_SHARE = 0.03
-"""Of the window: with so much of it a command of ten milliseconds comes again and again."""
+"""Share of the window at which a command of ten milliseconds recurs."""
 NAMED = deferred(
     r"\b(ft|json|ts)\.\w+|\bv(sim|add)\b|\bsearch\w*|\bquer(y|ies)\b|\baggregat\w*|\bvector\w*|\bsimilarit\w*|"
     r"\bembedding\w*|\brecommend\w*|\btime.?series\b",
@@ -44,7 +44,7 @@ NAMED = deferred(
 
 
 def in_threads(view: View, low: str) -> bool:
-    """Whether a module's command took its time in threads of its own: the main thread did less, or nobody waited."""
+    """Whether a module's command took its time in its own threads: the main thread did less, or nobody waited."""
     each = view.number("commandstats", f"{low}.usec_per_call.delta") or 0
     calls = view.number("commandstats", f"{low}.calls.delta") or 0
     if view.get("commandstats", f"{low}.module") is not True or calls < 2 or not each:
@@ -52,29 +52,29 @@ def in_threads(view: View, low: str) -> bool:
     share = (view.number("commandstats", f"{low}.usec.delta") or 0) / 1e6
     share /= view.number("commandstats", "window_seconds") or 2
     run, wait = view.number("process", "main_run_share"), view.number("process", "main_wait_share")
-    # A thread that waits for a core is at work, too, so all of that share would be in these two.
+    # A thread waiting for a core is at work too, so all of that share would be in these two.
     if run is not None and wait is not None and run + wait < 0.7 * share:
         return True
     longest, pings = view.number("latency_sample", "max_ms"), view.number("latency_sample", "answered") or 0
     if share >= OFTEN and pings >= PINGS and _ran_little(view, share):
-        # What held the main thread up for so much of the time would have held up more than one PING in twenty.
+        # Anything that held up the main thread for so much of the time would have delayed more than one PING in twenty.
         late = view.number("latency_sample", "p95_ms")
         return late is not None and late * 1000 < each / 2
     return longest is not None and pings >= PINGS and longest * 1000 < each / 4
 
 
 def _ran_little(view: View, share: float) -> bool:
-    """Whether the main thread's processor time, by the server's own count, is far less than such a share."""
+    """Whether the main thread's CPU time, by the server's own count, is far below such a share."""
     spent = [view.number("info", f"used_cpu_{of}_main_thread.rate") for of in ("user", "sys")]
     return all(one is not None for one in spent) and sum(one or 0 for one in spent) < 0.5 * share
 
 
 def slow_command(view: View, limits: Limits) -> Found:
-    """The slow log and commandstats name one costly command; durations there leave out waiting behind others."""
+    """The slow log and commandstats name one costly command; their durations exclude waiting behind others."""
     best = _best(view, limits)
     if best is None:
         slowest = view.number("slowlog", "max_usec")
-        # An empty slow log says something only where it's known to be on.
+        # An empty slow log only means something if it's known to be on.
         known = bool(slowest) or view.number("config_get", "slowlog-log-slower-than") is not None
         if slowest is not None and slowest < limits["slow_command_usec"] and known and not slowlog_off(view):
             because = f"The slowest entry of the slow log took {slowest / 1000:.1f} ms."
@@ -147,10 +147,10 @@ def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str]
         return (0.7 if slow and asked else 0.4, command, why) if slow or recent else None
     starved = _waited(view)
     least = limits["slow_command_usec"]
-    # What walks a whole value is judged by its longest call, everything else by the average.
+    # Commands that walk a whole value are judged by their longest call, all others by the average.
     own = (max(usec, each) if command in WHOLE | SCRIPTS else each) * (1 - starved)
     patterned = command == "PUBLISH" and _patterns(view) >= MANY_PATTERNS
-    # What the thread did run of it is much by itself.
+    # What the thread did run of it is a lot by itself.
     heavy = (_work(view, command) is not Work.CHEAP or patterned) and (
         share * (1 - starved) >= 0.2 and each * (1 - starved) >= limits["slow_command_usec"] / 10
     )
@@ -186,12 +186,12 @@ def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str]
         why = f"{long}, {count:.0f} times, last {age:.0f} s ago{who}; everything else waits behind it."
         return 0.88, command, why
     if recent and command in WHOLE:
-        # Once and then no more is history, unless it has only just happened.
+        # A one-off is history, unless it has only just happened.
         newly = age is not None and age <= limits["slow_once_seconds"]
         why = f"{long}, last {age:.0f} s ago{who}; everything else waited behind it."
         return 0.65 if newly else 0.4, command, why
     if calls >= 2 and each >= 2 * limits["walk_usec"] and share >= BUSY_SHARE and not starved:
-        # Nobody waits long for one of these; who speaks of slowness may well mean them.
+        # Nobody waits long for one of these, but a report of slowness may well mean them.
         asked = mention(SLOW, view.symptom) is not None
         why = f"{long}, {each / 1000:.0f} ms a call on average over {calls:.0f}{who}; everything else waits behind it."
         return 0.6 if asked else 0.4, command, why
@@ -209,9 +209,9 @@ def _patterns(view: View) -> float:
 
 
 def _waited(view: View) -> float:
-    """The share of the main thread's time at work in which it waited for a core; 0 where it's little or unknown.
+    """The share of the main thread's working time spent waiting for a core; 0 if small or unknown.
 
-    The server's figures are wall time, so they hold as much of waiting.
+    The server's figures are wall time, so they contain that much waiting.
     """
     run, wait = view.number("process", "main_run_share"), view.number("process", "main_wait_share")
     if run is None or wait is None or run + wait < 0.1:
@@ -221,13 +221,13 @@ def _waited(view: View) -> float:
 
 
 def _entry(view: View, command: str) -> str:
-    """Where the newest entry of a command stands in the slow log, such as `e3`; one that isn't there if none is."""
+    """The position of a command's newest slow log entry, such as `e3`; a nonexistent one if there is none."""
     rows = view.rows("slowlog", "e").items()
     return next((f"e{number}" for number, row in rows if row.get("command") == command), "e1")
 
 
 def _entries(view: View, command: str, *fields: str) -> tuple[str, ...]:
-    """The commonest values of some fields of a command's entries in the slow log, empty ones in an unknown's place."""
+    """The most common values of some fields of a command's slow log entries; empty for unknown ones."""
     own = (row for row in view.rows("slowlog", "e").values() if row.get("command") == command)
     seen = Counter(values for row in own if any(values := tuple(str(row.get(field) or "") for field in fields)))
     return seen.most_common(1)[0][0] if seen else ("",) * len(fields)
@@ -264,7 +264,7 @@ def _slow(view: View) -> str:
 
 
 def _remedy(view: View) -> tuple[str, ...]:
-    """What the one who sends the slow command should do, by its kind, on its key."""
+    """What the sender of the slow command should do, by its kind and key."""
     if not (command := _slow(view)):
         return ()
     who = _caller(view, command) or "the application"
@@ -274,12 +274,12 @@ def _remedy(view: View) -> tuple[str, ...]:
 
 
 def _unwanted(view: View) -> tuple[str, ...]:
-    """What an application never needs, as an ACL rule; nothing that it lives by."""
+    """What an application never needs, as an ACL rule; never a command it depends on."""
     return unwanted_of(_slow(view))
 
 
 def _watched_from(view: View) -> tuple[str, ...]:
-    """From how many milliseconds on the latency monitor should write down what held a cheap command up."""
+    """The milliseconds from which the latency monitor should record what delayed a cheap command."""
     command = _slow(view)
     off = view.number("config_get", "latency-monitor-threshold") == 0
     if command == "PUBLISH" and _patterns(view) >= MANY_PATTERNS:

@@ -10,22 +10,22 @@ WHOLE = frozenset(
      "ZRANGEBYLEX", "ZREVRANGEBYLEX", "ZRANGESTORE", "ZREMRANGEBYSCORE", "ZREMRANGEBYRANK", "ZREMRANGEBYLEX", "ZUNION",
      "ZINTER", "ZINTERCARD", "ZDIFF", "ZDIFFSTORE", "XRANGE", "XREVRANGE", "BITCOUNT", "BITPOS", "BITOP", "DEBUG")
 )  # fmt: skip
-"""Commands whose time grows with the data that they walk through."""
+"""Commands whose time grows with the data they walk through."""
 SCRIPTS = frozenset(("EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO"))
 QUICK = frozenset(
     ("GET", "SET", "SETEX", "SETNX", "GETEX", "INCR", "INCRBY", "DECR", "EXISTS", "TTL", "PTTL", "TYPE", "HGET", "HLEN",
      "SISMEMBER", "SCARD", "LLEN", "ZSCORE", "ZCARD")
 )  # fmt: skip
-"""Commands that touch one value: where they take long now and then, the process was held up in them."""
+"""Commands that touch one value: if they are slow occasionally, the process was held up during them."""
 CHEAP = QUICK | frozenset(
     ("APPEND", "PSETEX", "GETSET", "GETDEL", "DECRBY", "INCRBYFLOAT", "SETRANGE", "SETBIT", "GETBIT", "STRLEN", "MSET",
      "HSET", "HMSET", "HSETNX", "HDEL", "HEXISTS", "HINCRBY", "HINCRBYFLOAT", "LPUSH", "RPUSH", "LPUSHX", "RPUSHX",
      "LPOP", "RPOP", "LMOVE", "RPOPLPUSH", "SADD", "SREM", "SPOP", "SMOVE", "ZADD", "ZREM", "ZINCRBY", "ZPOPMIN",
      "ZPOPMAX", "ZRANK", "XADD", "XACK", "XLEN", "PFADD", "PERSIST", "RENAME", "PUBLISH", "EXPIREAT", "PEXPIREAT")
 )  # fmt: skip
-"""Commands that cost little by themselves, however large what they touch; with many arguments each of them counts."""
+"""Commands that are cheap however large the value they touch; with many arguments, each argument counts."""
 MANY = 500
-"""Arguments from which their number alone costs."""
+"""Number of arguments that alone is costly."""
 _UNWANTED = frozenset(("KEYS", "DEBUG"))
 """Commands that no application needs."""
 _PARTS = {
@@ -38,7 +38,7 @@ _PARTS = {
     "LINDEX": "a hash keyed by number, or only the ends of the list", "LINSERT": "a sorted set",
     "BITCOUNT": "BITCOUNT over ranges", "FLUSHALL": "FLUSHALL ASYNC", "FLUSHDB": "FLUSHDB ASYNC",
 }  # fmt: skip
-"""What takes the place of a walk."""
+"""What replaces a walk."""
 
 
 class Work(Enum):
@@ -58,7 +58,7 @@ class Work(Enum):
 
     @classmethod
     def of(cls, command: str, arguments: int, *, module: bool) -> "Work":
-        """The kind of a command in upper case, with the most arguments that were seen of it."""
+        """The kind of a command in upper case, given the most arguments seen."""
         prefixes = {"FT.": cls.SEARCH, "JSON.": cls.JSON, "TS.": cls.SERIES}
         for prefix, work in prefixes.items():
             if command.startswith(prefix):
@@ -132,7 +132,7 @@ def remedy_of(command: str, work: Work, key: str, who: str) -> str:
 
 
 def unpatterned(patterns: float, who: str) -> str:
-    """What is done about patterns, with each of which every message is compared; `who` subscribes to them."""
+    """What to do about patterns, each of which is compared with every message; `who` subscribes to them."""
     return (
         f"In {who} SUBSCRIBE to channels by their full names instead of PSUBSCRIBE ({patterns:.0f} patterns now), or"
         " to one pattern per process and filter there: a channel name is looked up, but every pattern is compared."
@@ -140,10 +140,10 @@ def unpatterned(patterns: float, who: str) -> str:
 
 
 def unwanted_of(command: str) -> tuple[str, ...]:
-    """The ACL rule that takes it away, for what no application needs; none for what one may live by."""
+    """The ACL rule that removes it, if no application needs it; none if one may depend on it."""
     return (f"-{command.lower()}",) if command in _UNWANTED else ()
 
 
 def monitor_of(work: Work) -> tuple[str, ...]:
-    """The latency monitor's threshold, where a cheap command hides what held it up."""
+    """The latency monitor's threshold, if it's hidden what delayed a cheap command."""
     return ("100",) if work is Work.CHEAP else ()

@@ -1,4 +1,4 @@
-"""Stalls of the one thread that leave no slow command behind, or one that isn't the client's fault."""
+"""Stalls of the main thread that leave no slow command behind, or one that isn't the client's fault."""
 
 from agent.checks.backlog import stream_backlog
 from agent.checks.counted import times
@@ -10,11 +10,11 @@ from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.evidence.view import Cited, View
 
 FEW = 100
-"""Keys that may be gone over the window and each be big."""
+"""Most keys that may disappear over the window and each be big."""
 
 
 def cpu_throttled(view: View, limits: Limits) -> Found:
-    """The kernel holds the server's control group back because it used up its share of the cores."""
+    """The kernel throttles the server's control group because it used up its CPU quota."""
     periods, throttled = (view.number("process", f"cgroup_nr_{name}.delta") for name in ("periods", "throttled"))
     if throttled is None:
         return
@@ -44,7 +44,7 @@ def cpu_throttled(view: View, limits: Limits) -> Found:
 
 
 def mass_expiry(view: View, limits: Limits) -> Found:
-    """So many keys expire at once that the expiry cycle runs out of its time."""
+    """So many keys expire at once that the expiry cycle runs out of time."""
     expired, capped = (view.number("info", f"expired_{name}.delta") for name in ("keys", "time_cap_reached_count"))
     stale, window = view.number("info", "expired_stale_perc"), view.number("info", "window_seconds") or 2
     if expired is None:
@@ -78,20 +78,20 @@ def mass_expiry(view: View, limits: Limits) -> Found:
     elif found := list(fields_expire(view, limits)):
         yield from found
     elif (not expired or capped is not None) and not view.number("info", "expired_time_cap_reached_count"):
-        # Where the cycle ever ran out of its time, waves come, and this window may lie between two of them.
+        # If the cycle ever ran out of time, there are waves, and this window may be between two of them.
         because = f"{expired:.0f} keys expired over the window, and the expiry cycle kept up with them."
         yield view.not_("mass-expiry", because, *cited[:3])
 
 
 def _each_is_slow(view: View, limits: Limits) -> bool:
-    """Whether the time of the expiry cycle went into few keys: those are big."""
+    """Whether the expiry cycle's time went into few keys, which are then big."""
     expired = view.number("keyspace", "expired_keys.delta") or 0
     spent = (view.number("keyspace", "expire_cycle_cpu_milliseconds.delta") or 0) * 1000
     return 0 < expired <= FEW and spent >= limits["delete_usec"] and spent / expired >= limits["delete_usec"] / 4
 
 
 def _few_and_big(view: View, limits: Limits) -> bool:
-    """Whether the recorded expiry cycles were long for single keys."""
+    """Whether the recorded expiry cycles were long because of single keys."""
     return _each_is_slow(view, limits) or event(view, "expire-del")[1] >= event(view, "expire-cycle")[1] / 2
 
 
@@ -123,7 +123,7 @@ def fork_stall(view: View, limits: Limits) -> Found:
 
 
 def monitor_attached(view: View, limits: Limits) -> Found:
-    """Somebody watches every command with MONITOR, and the server writes each of them once more for each watcher."""
+    """Somebody watches every command with MONITOR, and the server writes each one again for each watcher."""
     monitors = view.number("clients", "monitors")
     if monitors is None:
         return
@@ -148,7 +148,7 @@ def monitor_attached(view: View, limits: Limits) -> Found:
 
 
 def huge_exec(view: View, limits: Limits) -> Found:
-    """A transaction of very many commands, each of them fast: EXEC runs them in one go and skips the slow log."""
+    """A transaction of very many fast commands: EXEC runs them in one go and isn't in the slow log."""
     calls, each = (
         view.number("commandstats", "exec.calls.delta") or 0,
         view.number("commandstats", "exec.usec_per_call.delta") or 0,
@@ -186,7 +186,7 @@ def huge_exec(view: View, limits: Limits) -> Found:
 
 
 def _recent(view: View, limits: Limits) -> list[float]:
-    """The longest times in the slow log, of the last minute, of commands that aren't cheap all the other times."""
+    """The longest times in the slow log in the last minute, of commands that aren't otherwise cheap."""
     names = [field.removesuffix(".newest_age") for field in view.fields("slowlog") if field.endswith(".newest_age")]
     young = [name for name in names if name and (view.number("slowlog", f"{name}.newest_age") or 0) <= 60]
     cheap = 5 * limits["cheap_command_usec"]
@@ -195,7 +195,7 @@ def _recent(view: View, limits: Limits) -> list[float]:
 
 
 LONG = 4
-"""So many times the limit is long for something that happened once."""
+"""This multiple of the limit is long for something that happened once."""
 
 
 def big_delete(view: View, limits: Limits) -> Found:
@@ -214,7 +214,7 @@ def big_delete(view: View, limits: Limits) -> Found:
         yield view.not_("mass-expiry", because, ("keyspace", "expired_keys.delta"), cycle)
     for name in ("expire-del", "eviction-del"):
         spikes, longest, new = event(view, name)
-        # Among very many deletions one may be long for another reason: the table of keys shrinks.
+        # Among very many deletions one may be long for another reason: the key table shrinks.
         among = view.number("info", f"{'expired' if name == 'expire-del' else 'evicted'}_keys.delta") or 0
         if longest * 1000 >= limits["delete_usec"] and (new or spikes >= 2) and among <= FEW:
             why = f"The server recorded {name} of up to {longest:.0f} ms, {spikes:.0f} times within a minute."
@@ -236,7 +236,7 @@ def _deleted(view: View, limits: Limits) -> Found:
             continue
         chance = 0.95 if now else 0.4
         if not now and age is not None and age <= 60:
-            # One short stall, once, is nothing that anybody reports.
+            # Nobody reports a single short stall.
             once = age <= limits["slow_once_seconds"] and usec >= LONG * limit
             # Among very many that only set a time to live one may be long because the thread waited for a core.
             once = once and not ("EXPIRE" in command and (view.number("commandstats", f"{low}.calls.delta") or 0) > FEW)
@@ -252,7 +252,7 @@ def _deleted(view: View, limits: Limits) -> Found:
 
 
 def _overwritten(view: View) -> tuple[str, ...]:
-    """The value of lazyfree-lazy-server-del that helps, where a large key is overwritten."""
+    """The value of lazyfree-lazy-server-del that helps if a large key is overwritten."""
     limit, each = THRESHOLDS["slow_command_usec"], view.number("commandstats", "rename.usec_per_call.delta") or 0
     slow = max(each, view.number("slowlog", "RENAME.max_usec") or 0) >= limit
     return ("yes",) if slow and frees(view, "RENAME") else ()

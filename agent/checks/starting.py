@@ -1,4 +1,4 @@
-"""A server that is gone because it gave up at its start: what its log's last words name."""
+"""A server that is gone because it failed to start, for the reason that its log ends with."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ _ERRNOS = {
     "in-use": "it's in use",
 }  # fmt: skip
 LOOSE = frozenset({"timeout", "dns", "reset"})
-"""How a server that isn't there looks from behind a service or a balancer."""
+"""How a missing server looks from behind a service or a load balancer."""
 
 
 def _field(view: View, name: str) -> str:
@@ -33,7 +33,7 @@ def _because(view: View) -> str:
 
 
 def _line(view: View) -> str:
-    """The line and the directive of the configuration, as far as they're told."""
+    """The line and the directive of the configuration, as far as known."""
     line, directive, like = (_field(view, name) for name in ("line", "directive", "like"))
     file, address = _field(view, "file"), _field(view, "address")
     what = f"line {line} of the configuration" if line else ""
@@ -123,7 +123,7 @@ NAMED = (
 
 
 def start_failed(view: View, limits: Limits) -> Found:
-    """The log's last life never served, and it says why; nothing that answers is that life."""
+    """The last run in the log never served, and says why; nothing that answers is that run."""
     reason = _field(view, "reason")
     if reason not in _WHY:
         return

@@ -1,4 +1,4 @@
-"""Nodes that others named and that aren't what they were named as: another service, or another team's Redis."""
+"""Nodes named by others that aren't what they were named as: another service, or another team's Redis."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -12,17 +12,17 @@ LOGIN_WORDS = deferred(
     r"\b(WRONGPASS|NOAUTH|(invalid|wrong) (username|password)|passwords?|credentials?|secrets?|authenticat\w+|auth)\b",
     re.IGNORECASE,
 )
-"""What people say of logins that are refused."""
+"""What people say about refused logins."""
 MOST = 0.45
-"""The probability at most of what is found at one: no cause of an incident of the deployment that was asked about."""
+"""Highest probability of findings at such a node: they don't cause an incident of the deployment in question."""
 _NONE = frozenset(("", "0" * 40))
 
 
 def strangeness(view: View, named: View) -> str | None:
-    """Why a node, named by others, isn't one of the deployment of the `named` node; None where nothing shows that."""
+    """Why a node named by others doesn't belong to the deployment of the `named` node; None if nothing shows that."""
     kind = view.unavailable("connect")
     if named.last("info") is None or named.unavailable("info"):
-        # What isn't known of itself can't tell who belongs to it.
+        # A node that isn't known itself can't show who belongs to it.
         return None
     if view.get("connect", "speaks_resp") is False:
         return "what answers there doesn't speak the Redis protocol"
@@ -47,7 +47,7 @@ def strangeness(view: View, named: View) -> str | None:
 
 
 def _fellow(view: View, named: View) -> bool:
-    """Whether it serves slots of the same cluster, where clients get along with one password, and one is reported."""
+    """Whether it serves slots of the same cluster, whose clients use one password, and a refused login is reported."""
     cluster = named.text("topology", "topology") == "cluster"
     up = cluster and view.in_topology.get("role") == "primary" and view.in_topology.get("seen") == "up"
     return up and mention(LOGIN_WORDS, named.symptom) is not None
@@ -62,5 +62,5 @@ def strangers(views: Sequence[View]) -> dict[str, str]:
 
 
 def lowered(causes: Iterable[Cause]) -> list[Cause]:
-    """The findings at a stranger, which are no causes."""
+    """The findings at a stranger, which aren't causes."""
     return [cause.model_copy(update={"probability": min(cause.probability, MOST)}) for cause in causes]

@@ -1,4 +1,4 @@
-"""A switchover by FAILOVER that doesn't come to its end: writes wait for a replica that doesn't catch up."""
+"""A switchover by FAILOVER that doesn't finish: writes wait for a replica that doesn't catch up."""
 
 from agent.checks.ends import trouble, with_other
 from agent.checks.types import Found, Limits, Placeholder
@@ -8,12 +8,12 @@ NONE = ("", "no-failover")
 
 
 def _waited_for(view: View) -> str:
-    """The replica that is worst off: a FAILOVER goes on as soon as the one that it may take has caught up."""
+    """The worst replica: a FAILOVER continues as soon as the replica it may use has caught up."""
     return view.text("replication", "replica1.address")
 
 
 def failover_stuck(view: View, limits: Limits) -> Found:
-    """The primary holds its writers back for a FAILOVER, and has done so for the whole window at least."""
+    """The primary has held its writers back for a FAILOVER for at least the whole window."""
     state, before = (view.text("replication", f"master_failover_state{at}") for at in ("", ".before"))
     if state in NONE:
         return
@@ -34,7 +34,7 @@ def failover_stuck(view: View, limits: Limits) -> Found:
         why += f", which {sick[0]}"
     elif silent > 1:
         why += f", which has acknowledged nothing for {silent:.0f} s"
-    # A switchover that goes well is over within a second or so.
+    # A successful switchover is over within about a second.
     stuck = before not in NONE or (age is not None and age >= limits["failover_seconds"])
     cause = view.cause(
         "failover-stuck", 0.985 if stuck else 0.45, f"{why}. Without a TIMEOUT it never gives up.", *cited

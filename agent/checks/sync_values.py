@@ -1,4 +1,4 @@
-"""What remedies for copies that never succeed are filled with, from both ends."""
+"""Values for the remedies of full syncs that never succeed, from both ends."""
 
 from agent.checks.ends import primary_of
 from agent.checks.syncs import MIB, named_release, release_of
@@ -7,7 +7,7 @@ from agent.evidence.view import View
 
 
 def _pairs(view: View) -> tuple[View, View | None]:
-    """The replica and its primary, of which `view` is the one or the other."""
+    """The replica and its primary; `view` is one of the two."""
     if view.text("replication", "role") != "master":
         return view, primary_of(view)
     others = view.peers_with("replication")
@@ -41,7 +41,7 @@ def _primary_host(view: View) -> tuple[str, ...]:
 
 
 def _period(view: View) -> tuple[str, ...]:
-    """Five times as long, and five minutes at least."""
+    """Five times as long, but at least five minutes."""
     now = view.number("replication", "repl-timeout")
     return (f"{max(300, 5 * now):.0f}",) if now else ()
 

@@ -1,4 +1,4 @@
-"""Whole copies that never succeed: what keeps a replica from taking its primary's data, seen from either end."""
+"""Full syncs that never succeed: what keeps a replica from taking its primary's data, seen from either end."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -12,11 +12,11 @@ from tools.records import Record
 Reason = Literal["dump-version", "replica-disk", "replica-memory", "timeout", "unknown"]
 MIB = 2**20
 ATTEMPTS = 3
-"""Copies begun since the link went down, of which none was kept: one is usual, a second may be a coincidence."""
+"""Copies begun since the link went down, none of them completed: one is usual, a second may be a coincidence."""
 SHORT_PERIOD = 30.0
 """Seconds of repl-timeout below the built-in 60, which a large copy doesn't always keep."""
 VALKEY_AS_REDIS = (7, 2)
-"""What Valkey's dumps can be read by at least, and what it reads at most of Redis' own."""
+"""The oldest version that reads Valkey's dumps, and the newest version of Redis' dumps that Valkey reads."""
 
 
 class Failure(Record):
@@ -26,21 +26,21 @@ class Failure(Record):
     probability: float
     why: str
     below: tuple[Cited, ...]
-    """What the replica's own readings show of it."""
+    """What the replica's own readings show about it."""
     above: tuple[Cited, ...] = FULL
     """What the primary's show."""
     at_primary: bool = False
-    """Whether it's the primary's setting that ends them."""
+    """Whether the primary's setting ends them."""
 
 
 def _age(view: View | None, event: str) -> float:
-    """Seconds since an event of the log; infinite where there is none."""
+    """Seconds since a log event; infinite if there is none."""
     age = view.number("log", f"{event}.newest_age") if view else None
     return float("inf") if age is None else age
 
 
 def release_of(view: View | None) -> tuple[str, tuple[int, int]] | None:
-    """The product and its major and minor version, as INFO tells them."""
+    """The product and its major and minor version, according to INFO."""
     for product in ("valkey", "redis"):
         parts = view.text("info", f"{product}_version").split(".") if view else []
         if len(parts) > 1 and parts[0].isdecimal() and parts[1].isdecimal():
@@ -55,7 +55,7 @@ def named_release(view: View | None) -> str:
 
 
 def older(replica: View, primary: View | None) -> bool:
-    """Whether the replica's program is known to be older than the primary's, in the dumps that it can read."""
+    """Whether the replica is known to be too old to read the primary's dumps."""
     below, above = release_of(replica), release_of(primary)
     if below is None or above is None:
         return False
@@ -67,7 +67,7 @@ def older(replica: View, primary: View | None) -> bool:
 
 
 def failure(replica: View, primary: View | None, limits: Limits) -> Failure | None:
-    """Why the whole copies of a replica fail, or None where none do or their failure has another name."""
+    """Why a replica's full syncs fail; None if none do or their failure has another name."""
     lately = limits["replication_event_seconds"]
     if replica.text("replication", "master_link_status") != "down" or refused(replica, limits):
         return None
@@ -116,7 +116,7 @@ def failure(replica: View, primary: View | None, limits: Limits) -> Failure | No
 
 
 def _begun(replica: View, primary: View | None, attempts: float) -> bool:
-    """Whether a replica's attempts get as far as a copy: one that its primary can't be reached by counts as well."""
+    """Whether a replica's attempts get as far as a copy: attempts that can't reach the primary are counted too."""
     if replica.text("replication", "link_state") == "sync" or replica.number("info", "master_sync_in_progress"):
         return True
     down = replica.number("replication", "master_link_down_since_seconds")
@@ -126,7 +126,7 @@ def _begun(replica: View, primary: View | None, attempts: float) -> bool:
 
 
 def _again_and_again(replica: View, primary: View | None, attempts: float) -> Failure:
-    """What a replica's own count of its attempts says (from Redis 8.2 on), where no log says why they end."""
+    """What a replica's own count of attempts says (Redis 8.2 and later), if no log says why they end."""
     period = primary.number("replication", "repl-timeout") if primary else None
     why = f"The replica has started {attempts:.0f} copies since its link went down, but kept none of them"
     short = period is not None and period < SHORT_PERIOD
@@ -173,7 +173,7 @@ def _disk_words(replica: View, primary: View | None) -> str:
 
 
 def _timed_out(replica: View, primary: View | None, limits: Limits) -> Failure | None:
-    # Each attempt lasts as long as the shorter of the two time-outs, and the next one may be on its way.
+    # Each attempt lasts as long as the shorter of the two timeouts, and the next one may have begun.
     periods = [view.number("replication", "repl-timeout") or 60 for view in (replica, primary) if view]
     lately = max(periods, default=60) + limits["replication_event_seconds"]
     ages = [_age(view, "sync_timeout") for view in (replica, primary)]
@@ -199,7 +199,7 @@ def _timed_out(replica: View, primary: View | None, limits: Limits) -> Failure |
 
 
 def _failures(view: View, limits: Limits) -> Iterator[tuple[View, Failure]]:
-    """The replicas of a primary whose copies fail, each with its reason."""
+    """The replicas of a primary whose full syncs fail, each with its reason."""
     for peer in view.peers_with("replication"):
         above = primary_of(peer) if peer.text("replication", "role") == "slave" else None
         if above is not None and above.node == view.node and (failed := failure(peer, view, limits)):
@@ -207,7 +207,7 @@ def _failures(view: View, limits: Limits) -> Iterator[tuple[View, Failure]]:
 
 
 def sync_failed(view: View, limits: Limits) -> Found:
-    """A replica whose whole copies all fail: at the replica, at its primary, and at a replica that died of it."""
+    """A replica whose full syncs all fail: at the replica, at its primary, and at a replica that died from it."""
     if view.text("replication", "role") == "slave":
         primary = primary_of(view)
         if failed := failure(view, primary, limits):
@@ -220,7 +220,7 @@ def sync_failed(view: View, limits: Limits) -> Found:
         for peer, failed in _failures(view, limits):
             found = True
             cause = view.cause("sync-failed", failed.probability - 0.01, failed.why, *failed.above)
-            # It's the replica that has to be put right, or the way to it.
+            # The replica or the path to it has to be fixed.
             where = view.node if failed.at_primary else peer.node
             yield with_other(cause.model_copy(update={"where": where}), peer, *failed.below)
         if not found:
@@ -230,14 +230,14 @@ def sync_failed(view: View, limits: Limits) -> Found:
 
 
 def _above_alone(view: View, limits: Limits) -> Found:
-    """What a primary shows of a replica that can't be looked at."""
+    """What a primary shows about a replica that can't be examined."""
     if cut_off(view, limits) or any(refused(peer, limits) for peer in view.peers_with("replication")):
         return
     if (view.number("commandstats", "psync.rejected_calls.delta") or 0) > 0:
         return
     timed_out = _timed_out(view, None, limits)
     short = view.number("replication", "backlog_seconds")
-    # Who was away for longer than the backlog reaches back is sent one copy, and takes it.
+    # A replica that was away for longer than the backlog covers is sent one copy, and takes it.
     backlog = _age(view, "no_backlog") <= limits["replication_event_seconds"] or (
         (view.number("replication", "sync_partial_err.delta") or 0) > 0
         and short is not None and short < limits["backlog_seconds"]
@@ -257,7 +257,7 @@ def _above_alone(view: View, limits: Limits) -> Found:
 
 
 def _died(view: View) -> Found:
-    """A replica that ended while it loaded its primary's copy: its last words are of memory."""
+    """A replica that ended while loading its primary's copy: its last log lines are about memory."""
     last, ended = _age(view, "full_resync"), view.number("log", "log_age")
     if last == float("inf") or ended is None or _age(view, "oom_allocating") > ended + 5:
         return

@@ -10,7 +10,7 @@ Limits = Mapping[str, float]
 """Thresholds by name, from the bundled runbooks."""
 Found = Iterator[Cause | RuledOut]
 Check = Callable[[View, Limits], Found]
-"""Yields what the readings speak for, and what they speak against."""
+"""Yields what the readings support and what they contradict."""
 
 
 class Placeholder(Record):
@@ -18,18 +18,18 @@ class Placeholder(Record):
 
     name: str
     example: str
-    """A value as it may be, for the linter."""
+    """An example value, for the linter."""
     values: Callable[[View], tuple[str, ...]]
-    """Its values at a node, one for each step that they make; none where they aren't known."""
+    """Its values at a node, one for each step that they make; empty if unknown."""
 
 
 class Family(Record):
-    """Checks of one kind, and what has to be known of the causes that they find."""
+    """Checks of one family, and what has to be known about the causes they find."""
 
     checks: tuple[Check, ...]
     needs: Mapping[str, tuple[str, ...]]
-    """By cause: the tools whose readings it can't be recognised without; none where any of several will do."""
+    """By cause: the tools whose readings are required to recognise it; empty if any of several will do."""
     consequences: Mapping[str, Mapping[str, float]] = {}
-    """What a cause brings with it: present, it explains the other away by this factor."""
+    """The consequences of a cause: if present, it explains the other away by this factor."""
     placeholders: tuple[Placeholder, ...] = ()
-    """What its causes' remedies are filled with."""
+    """The placeholders of its causes' remedies."""

@@ -1,4 +1,4 @@
-"""From findings to an answer: causes compete, consequences give way, and what's missing is named."""
+"""From findings to an answer: causes compete, consequences give way, and what is missing is named."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -18,22 +18,22 @@ from tools.records import Reading
 from tools.server.info import DECISIVE
 
 PRESENT = 0.5
-"""A cause that is as likely as not is part of the answer."""
+"""A cause of at least 50 % is part of the answer."""
 REPORT, REPORTED = "r0", 0.45
-"""The reading of what was reported, and what a finding comes to that rests on it alone."""
+"""The reading of the report, and the probability of a finding that only the report supports."""
 TOOLS = (
     "info", "commandstats", "latency_sample", "latency_events", "slowlog", "clients", "memory", "persistence",
     "replication", "cluster", "sentinel", "keyspace", "config_get", "config_drift", "access", "process", "sockets",
     "machine", "log", "disk", "idle_probe", "baseline",
 )  # fmt: skip
-"""Tools in the order in which their missing readings are named; the others come behind them."""
+"""Tools in the order in which their missing readings are named; the others follow."""
 NAMED_FIRST = (
     "maxclients-exhausted", "connection-churn", "cpu-saturated", "client-evicted", "auth-failure", "eviction-churn",
     "oom-noeviction", "huge-exec", "fork-stall", "fsync-always-slow", "nonkey-memory", "allocator-fragmentation",
     "rss-after-peak", "replica-link-down", "replica-lag", "ttl-leak", "idle-timeout", "diagnostics-disabled",
     "packet-loss", "oom-killed", "masterauth-mismatch",
 )  # fmt: skip
-"""Causes that are named first where a missing reading hides several; the others follow in the taxonomy's order."""
+"""Causes that are named first if a missing reading hides several; the others follow in the taxonomy's order."""
 
 
 def hidden_causes() -> dict[str, tuple[str, ...]]:
@@ -48,20 +48,20 @@ def hidden_causes() -> dict[str, tuple[str, ...]]:
 
 
 NODES_SHOWN, WRONG_SHOWN = 6, 6
-"""Nodes that a line names, and nodes whose complaints without a cause are listed."""
+"""How many nodes a line names, and how many nodes' unexplained complaints are listed."""
 HIDDEN = hidden_causes()
 SOON_MS = 10.0
-"""Milliseconds in which a server that is well answers a PING, and goes round its event loop."""
+"""Milliseconds within which a healthy server answers a PING, and completes a turn of its event loop."""
 
 
 def conclude(
     readings: Iterable[Reading] | Readings, nodes: Sequence[str], limits: Limits, checks: Sequence[Check] = CHECKS
 ) -> Verdict:
-    """What the checks make of the readings of a deployment's nodes."""
+    """What the checks conclude from the readings of a deployment's nodes."""
     deployment = readings if isinstance(readings, Readings) else Readings(readings)
     everything = [deployment.view(node) for node in nodes]
     strange = strangers(everything)
-    # What one of the nodes makes of its peers isn't to rest on what a stranger says.
+    # Conclusions of a node about its peers must not be based on what a stranger says.
     known = Readings(one for one in deployment.all if one.node not in strange) if strange else deployment
     views = [(deployment if node in strange else known).view(node) for node in nodes]
     findings: list[Cause] = []
@@ -76,11 +76,11 @@ def conclude(
             try:
                 results = list(check(view, limits))
             except Exception as error:
-                # Nobody meant it, and what the other checks found stands all the same.
+                # It is a bug, and what the other checks found still stands.
                 bugs.append(f"{bug(f'the check {check.__name__}', error)}; it isn't known what it would find")
                 continue
             of_node += [_as_reported(found, view) for found in results if isinstance(found, Cause)]
-            # What wasn't read speaks against nothing.
+            # What wasn't read contradicts nothing.
             out += [found for found in results if isinstance(found, RuledOut) and found.rests_on_readings]
         of_node += hints(averages, view, of_node, checks, limits)
         ruled_out += out
@@ -94,7 +94,7 @@ def conclude(
     # A healthy server's figures aren't enough: nothing may be wrong that no check has a name for.
     listed = [(view, found) for view in views if view.node not in strange and (found := list(complaints(view, limits)))]
     wrong = [nameless(view, found) for view, found in listed]
-    # Nor is it enough that nothing was found where nobody could look.
+    # Nor is it enough that nothing was found where nothing could be seen.
     blind = blind_spots([view for view in views if not view.is_sentinel and view.node not in strange], limits, settled)
     is_well = bool(asked) and not bugs and not wrong and not _unseen(views) and all(well(view) for view in asked)
     measured: Outcome = "no-fault" if is_well and not blind else "insufficient-evidence"
@@ -112,7 +112,7 @@ def conclude(
 
 
 def _unseen(views: Sequence[View]) -> bool:
-    """Whether a part of the deployment that serves data of its own wasn't looked at."""
+    """Whether a part of the deployment that serves its own data wasn't examined."""
     if any(view.number("topology", "left_out") for view in views[:1]):
         return True
     shards = bool(views) and views[0].text("topology", "topology") == "cluster"
@@ -124,7 +124,7 @@ def _unseen(views: Sequence[View]) -> bool:
 
 
 def _as_reported(cause: Cause, view: View) -> Cause:
-    """A finding that rests on nothing but a report and the log's lines in it is less likely than not."""
+    """A finding that only a report and the log lines in it support stays below 50 %."""
     pasted = view.last(PASTED)
     cited = {one.reading for one in cause.evidence}
     if pasted is None or pasted.id not in cited or any(cited - {pasted.id, REPORT}):
@@ -135,10 +135,10 @@ def _as_reported(cause: Cause, view: View) -> Cause:
 def at_least(floor: Verdict, later: Verdict) -> Verdict:
     """The later of two verdicts, with nothing in it weaker than in the earlier one.
 
-    `floor` is of the readings that were taken without a model, `later` of those that it asked for as well.
+    `floor` is from the readings that were taken without a model, `later` includes those it requested.
     """
     best = {cause.id: cause for cause in floor.findings}
-    # What was found without the model stays as it is, and ahead of what its readings bring.
+    # What was found without the model stays unchanged, and ahead of what its readings add.
     most = min((cause.probability for cause in floor.findings if cause.probability >= PRESENT), default=1.0)
     for cause in later.findings:
         before = best[cause.id].probability if cause.id in best else 0.0
@@ -168,8 +168,8 @@ def _verdict(
 
 
 def first_apart(causes: Sequence[Cause]) -> list[Cause]:
-    """In their order; of more than three those come last whose node an earlier one names already, as that which is
-    down or behind: there is something else to be said."""
+    """In order; if more than three, those come last whose node an earlier one already names as down or behind, since
+    there is something else to say."""
     if len(causes) <= 3:
         return list(causes)
     first, later, named = list[Cause](), list[Cause](), set[object]()
@@ -180,7 +180,7 @@ def first_apart(causes: Sequence[Cause]) -> list[Cause]:
 
 
 def rank(findings: Sequence[Cause]) -> list[Cause]:
-    """A node's findings by probability, consequences explained away, a switched-off diagnostic last."""
+    """A node's findings by probability, with consequences explained away and a switched-off diagnostic last."""
     best: dict[str, Cause] = {}
     for cause in findings:
         if cause.id not in best or best[cause.id].probability < cause.probability:
@@ -197,7 +197,7 @@ def rank(findings: Sequence[Cause]) -> list[Cause]:
 
 
 def together(findings: Sequence[Cause]) -> list[Cause]:
-    """The findings of all nodes: one of each cause, where it's likeliest, with the other nodes that have it named."""
+    """The findings of all nodes: one per cause, at its most likely node, naming the other nodes that have it."""
     by_id: dict[str, list[Cause]] = {}
     for cause in sorted(findings, key=_order):
         by_id.setdefault(cause.id, []).append(cause)
@@ -211,7 +211,7 @@ def together(findings: Sequence[Cause]) -> list[Cause]:
 
 
 def named_nodes(names: Sequence[str]) -> str:
-    """The names in a line; of many the first, and how many more."""
+    """The names in one line; if many, the first ones and how many more."""
     more = len(names) - NODES_SHOWN
     return ", ".join(names) if more <= 0 else f"{', '.join(names[:NODES_SHOWN])} and {more} more"
 
@@ -241,7 +241,8 @@ def _answers_soon(view: View) -> bool:
 
 
 def _is_soon_by_its_own_figures(view: View) -> bool:
-    """Of a server whose PINGs say nothing of it: this program was too late to time them, or waited as long itself."""
+    """For a server whose PINGs say nothing about it: this program was too late to time them, or waited as long
+    itself."""
     answered, late = view.number("latency_sample", "answered"), view.number("latency_sample", "own_late") or 0
     untimed = bool(answered) and late >= (answered or 0) / 2
     waited = own_delay(view, "p95") >= (view.number("latency_sample", "p95_ms") or float("inf"))
@@ -252,7 +253,7 @@ def _is_soon_by_its_own_figures(view: View) -> bool:
 
 
 def unknown(views: Sequence[View]) -> list[str]:
-    """What could not be read, and which causes that hides; what holds of some nodes only says of which."""
+    """What could not be read, and which causes that hides; what applies only to some nodes says to which."""
     lines: dict[str, list[str]] = {}
     for view in views:
         for line in _unknown(view):

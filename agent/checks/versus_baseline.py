@@ -1,4 +1,4 @@
-"""A finding weighed against the good day: what was the same then says nothing, what changed since supports it."""
+"""A finding weighed against the good day: what is unchanged says nothing, what changed supports it."""
 
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -13,11 +13,11 @@ FLOORS: dict[str, float] = {
     "expires_share": 0.1, "hit_ratio": 0.1, "cpu_share": 0.1, "busy_share": 0.1, "output_kbps": 20, "input_kbps": 20,
     "latency_min_ms": 0.5, "latency_p50_ms": 1, "latency_p99_ms": 3, "evicted_per_second": 5, "expired_per_second": 10,
 }  # fmt: skip
-"""What is added to both sides of a ratio, so that nearly nothing against nothing at all is no change."""
+"""What is added to both sides of a ratio, so that nearly nothing versus nothing isn't a change."""
 OTHER_FLOOR, OWNER_FLOOR = 0.5, 6.0
-"""Of one kind of error a second, and of one owner's clients."""
+"""Added for errors of one kind per second, and for one owner's clients."""
 RAISED, LOWERED, AT_MOST = 0.5, 0.5, 0.4
-"""How far towards certainty a change takes a finding; what is left of one that is as ever, and how much at most."""
+"""How far towards certainty a change takes a finding; what is left of an unchanged one, and its maximum."""
 
 
 def floor(figure: str) -> float:
@@ -26,7 +26,7 @@ def floor(figure: str) -> float:
 
 
 def times(view: View, figure: str) -> float | None:
-    """How many times the good day's figure it is now, by and large; None where one of them isn't known."""
+    """Roughly how many times the good day's figure it is now; None if either is unknown."""
     before, now = (view.number("baseline", f"{figure}.{when}") for when in ("before", "now"))
     if before is None or now is None:
         return None
@@ -46,7 +46,7 @@ def fallen(view: View, limits: Limits, figure: str) -> bool:
 
 
 def as_ever(view: View, limits: Limits, figure: str) -> bool:
-    """Whether it's the good day's, give or take what a day brings."""
+    """Whether it's about the good day's, within normal variation."""
     ratio, same = times(view, figure), limits["baseline_same_ratio"]
     return ratio is not None and 1 / same <= ratio <= same
 
@@ -57,7 +57,7 @@ def cited(*figures: str) -> tuple[Cited, ...]:
 
 
 def compared(view: View, figures: Sequence[str]) -> str:
-    """Some figures of that day and of now, in words."""
+    """Some figures of that day and now, in words."""
     return ", ".join(
         f"{figure} {view.number('baseline', f'{figure}.before'):g} then and "
         f"{view.number('baseline', f'{figure}.now'):g} now"
@@ -68,9 +68,9 @@ def compared(view: View, figures: Sequence[str]) -> str:
 def weigh(
     view: View, limits: Limits, cause: Cause, rises: Sequence[str], falls: Sequence[str] = (), *, out: bool = False
 ) -> Cause | RuledOut:
-    """A finding by the figures that would rise or fall with it: raised by a change, lowered where all are as ever.
+    """A finding weighed by the figures that would rise or fall with it: raised by a change, lowered without one.
 
-    With `out` what is as ever rules it out. Without a baseline it's returned as it is.
+    With `out`, unchanged figures rule it out. Without a baseline it's returned unchanged.
     """
     known = [figure for figure in (*rises, *falls) if times(view, figure) is not None]
     changed = [figure for figure in rises if risen(view, limits, figure)]

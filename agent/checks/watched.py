@@ -1,4 +1,4 @@
-"""What a sentinel watches: its masters and their replicas, and whether they let it in."""
+"""What a sentinel watches: its masters and their replicas, and whether they accept its login."""
 
 from collections.abc import Iterator
 
@@ -27,7 +27,7 @@ def replicas(view: View, at: str) -> Iterator[str]:
 
 
 def refusing_login(view: View, at: str) -> Iterator[View]:
-    """The nodes of a master that this sentinel calls down, that answer us, and that refuse logins over the window."""
+    """The nodes of a master that this sentinel considers down, but that answer us and refuse logins over the window."""
     called = [f"{at}.address"] if down(view, at) else []
     called += [f"{one}.address" for one in replicas(view, at) if view.text("sentinel", f"{one}.barred") == "s_down"]
     for field in called:
@@ -39,7 +39,7 @@ def refusing_login(view: View, at: str) -> Iterator[View]:
 
 
 def locked_out(view: View, limits: Limits) -> Found:
-    """A sentinel takes nodes for dead that answer: their password or their users were changed, not its auth-pass."""
+    """A sentinel considers responsive nodes dead: their password or users were changed, but not its auth-pass."""
     for at in masters(view):
         refuse = list(refusing_login(view, at))
         if not refuse:

@@ -1,4 +1,4 @@
-"""Whether anybody watches a primary, where only the address of a data node was given."""
+"""Whether anybody watches a primary, if only the address of a data node was given."""
 
 import re
 from collections.abc import Iterator
@@ -7,12 +7,12 @@ from agent.evidence.view import View
 from tools.patterns import deferred
 
 WORDS = deferred(r"\bsentinels?\b|\bfail(s|ed|ing)?[- ]?over|\bsurvive|\bHA\b|high(ly)?[- ]availab", re.IGNORECASE)
-"""What a person says who counts on somebody to replace the primary."""
+"""What people say who rely on something to replace the primary."""
 HIDES = "that hides sentinel-noquorum, sentinel-no-good-replica"
 
 
 def unheard(view: View) -> Iterator[str]:
-    """What isn't known of the sentinels, since none was heard on the data node; nothing where that doesn't matter."""
+    """What isn't known about the sentinels, since none was heard on the data node; empty if that doesn't matter."""
     heard, topology = view.text("topology", "sentinels"), view.text("topology", "topology")
     if view.is_sentinel or topology == "sentinel":
         return

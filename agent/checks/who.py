@@ -1,4 +1,4 @@
-"""Who is meant in a remedy: the client's name and address as they were read, else how to see them."""
+"""Who a remedy is about: the client's name and address as read, or else how to see them."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -10,7 +10,7 @@ from tools.records import Scalar
 
 _MIB = 1 << 20
 YOUNG = 1
-"""Seconds that all clients of an owner are old at most where it opens a connection for each request."""
+"""Highest age in seconds of all clients of an owner that opens a connection for each request."""
 WRITES = ("set", "hset", "incr", "lpush", "rpush", "zadd", "sadd", "xadd", "del", "expire", "setex", "incrby")
 SCRIPTS = ("eval", "evalsha", "fcall", "eval_ro", "evalsha_ro", "fcall_ro")
 FREES = ("del", "unlink", "rename", "hdel", "lrem", "zremrangebyrank", "zremrangebyscore")
@@ -125,7 +125,7 @@ def _wrong_reader(view: View) -> tuple[str, ...]:
 
 
 def _holding(view: View, *fields: str) -> tuple[float, str, str]:
-    """The largest of these buffers: its bytes, whose it is, and that client's id."""
+    """The largest of these buffers: its bytes, its owner, and that client's id."""
     sizes = [(view.number("clients", f if f != "stalled" else "stalled.omem") or 0, f) for f in fields]
     size, field = max(sizes)
     names = ("address",) if field == "stalled" else ("name", "address")
@@ -179,7 +179,7 @@ def _monitors(view: View) -> tuple[str, ...]:
 
 
 MOST_MONITORS = 4
-"""Monitors that a plan ends, each by a step of its own."""
+"""The most monitors that a plan ends, each by a step of its own."""
 READERS = ("omem_max", "stalled")
 SENDERS = ("qbuf_max", "argv_mem_max")
 

@@ -1,6 +1,6 @@
-"""How people say things in a report: one list of words for each meaning, whichever check asks.
+"""How people say things in a report: one list of words per meaning, whichever check asks.
 
-What is denied isn't meant (`mention`), unless the denial is itself how it's said: "jobs never run".
+What is denied isn't meant (`mention`), unless the denial is itself the expression: "jobs never run".
 """
 
 import re
@@ -24,31 +24,31 @@ GONE = deferred(
     r"|\bcache miss(?:es)?\b|\bhit rate\b|\bfinds? nothing\b|\bstarts? from (?:scratch|zero|nothing)\b",
     re.IGNORECASE,
 )
-"""Data that isn't there any more, and what users see of that."""
+"""Data that is gone, and what users see of that."""
 JOBS_LOST = deferred(
     r"\b(?:jobs?|tasks?|queues?|messages?|mails?|workers?|schedules?|notifications?|events?|orders?)\b[^.;!?\n]{0,80}"
     r"(?:\b(?:lost|los\w+|vanish\w*|gone|disappear\w*|missing|drop\w*|skipped|unprocessed|swallowed|silently|"
     rf"fall(?:s|ing)? through)|(?:\bnever|\bnot|n['\u2019]t) (?:be |been |being |get |got )?{_PAST})\b",
     re.IGNORECASE,
 )
-"""Work that was put into Redis and that nobody did."""
+"""Work that was put into Redis but nobody did."""
 MEMORY = deferred(
     r"\b(memory|ram|rss|oom|out.?of.?memory\w*|used_memory|maxmemory|swap\w*|grow(s|n|ing|th)?|grew|climb(s|ed|ing)?|"
     r"fill(s|ed|ing)?|leak(s|ed|ing)?|bloat\w*|balloon\w*)\b",
     re.IGNORECASE,
 )
-"""Memory: how much of it, and that it becomes more."""
+"""Memory: how much, and that it grows."""
 OUT_OF_MEMORY = deferred(
     r"\bOOM command\b|\bOOM\b(?=.{0,40}\b(error|command|writ|refus|repl))|OutOfMemory(?:Error|Exception)|"
     r"used memory > 'maxmemory'|\bcommand not allowed when used memory\b|"
     r"\b(?:maxmemory|memory limit) (?:is |was |has been |got )?(?:reached|hit|exceeded|exhausted)\b",
     re.IGNORECASE,
 )
-"""What clients quote of a write that was refused because memory is full."""
+"""What clients quote of a write refused because memory is full."""
 TIMED_OUT = deferred(
     r"\btim(?:e|es|ed|ing)[- ]?outs?\b|\bdeadline exceeded\b|\bno (?:answer|response|reply)\b", re.IGNORECASE
 )
-"""What people and clients say where they waited in vain."""
+"""What people and clients say if they waited in vain."""
 SLOW = deferred(
     r"\bslow(er|ly|ness|ed|s)?\b|\blatenc\w+|\bspik\w+|\bfreez\w+|\bfroze\b|\bstall\w*|\bhiccup\w*|\bjitter\w*|\bp9+\b|"
     r"\bsluggish\b|\blaggy\b|\bcrawl\w*|\bunresponsive\b|"
@@ -77,7 +77,7 @@ SPLIT = deferred(
     r"\bhalf of (?:the|our|all)\b[^.\n]{0,60}\b(?:half|other|one)\b|\backnowledged writes?\b",
     re.IGNORECASE,
 )
-"""Data that goes to two servers which both take themselves for the primary."""
+"""Data that goes to two servers which both consider themselves the primary."""
 READONLY = deferred(
     r"\bREADONLY\b|read.?only (replica|slave)|can'?t write against|\bwrite against a read\b", re.IGNORECASE
 )

@@ -1,14 +1,14 @@
-"""Other servers of the host that was asked, where nothing answers at the port in the URL."""
+"""Other servers of the host in the URL, if nothing answers on its port."""
 
 from agent.evidence.view import Cited, View
 
 SHOWN_OTHERS = 3
-"""Other servers that are named."""
+"""The most other servers that are named."""
 SENTINEL = "26379"
 
 
 def other_servers(view: View) -> list[str]:
-    """Where other servers of the host that was asked can be reached by the same address, as HOST:PORT."""
+    """Where other servers of the host can be reached under the same address, as HOST:PORT."""
     if elsewhere := view.text("other_ports", "servers_at").split():
         return elsewhere
     asked = view.text("connect", "address")
@@ -21,7 +21,7 @@ def other_servers(view: View) -> list[str]:
 
 
 def wrong_port(view: View) -> tuple[str, tuple[Cited, ...]]:
-    """The sentence on the servers that do answer at the host that was asked, and what shows them; empty without any."""
+    """The sentence on servers that do answer at the host, and what shows them; empty if there are none."""
     if found := other_servers(view):
         at = " and ".join(found[:SHOWN_OTHERS])
         if not view.text("other_ports", "servers_at"):
@@ -40,5 +40,5 @@ def wrong_port(view: View) -> tuple[str, tuple[Cited, ...]]:
 
 
 def other_server(view: View) -> tuple[str, ...]:
-    """The one that was meant, if there is one only: of several nobody knows which."""
+    """The one that was meant, if there is only one: among several, nobody knows which."""
     return (at[0],) if len(at := other_servers(view)) == 1 else ()

@@ -1,1 +1,1 @@
-"""The command line: options, the commands, and what ends with argparse."""
+"""The command line: the options, the commands, and everything that depends on argparse."""

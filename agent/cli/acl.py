@@ -1,4 +1,4 @@
-"""`rediagnose acl`: the least-privilege users for the server at hand, and what the current one can't read."""
+"""`rediagnose acl`: the least-privilege users for a given server, and what the current user can't read."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from tools.server.users import About, User, UserTier, about, user
 from tools.text import one_line
 
 SHORT = 8
-"""Causes that a line of text names."""
+"""The most causes named on one line."""
 PURPOSE: dict[UserTier, str] = {
     "reader": "enough for every reading except those of keys",
     "key-reader": "what the reader may do, plus the sizes, types and names of keys: for big keys and streams",
@@ -59,7 +59,7 @@ async def _asked(inputs: AclInputs, target: Target) -> tuple[About, list[User], 
             raise RediagnoseError(
                 f"{node.name} ({_version(server)}) has no ACL command: it's older than 6.0, or the command was renamed"
             )
-        # A Sentinel holds no keys, and no step changes one.
+        # A Sentinel has no keys, and no step changes one.
         tiers: tuple[UserTier, ...] = (
             ("reader",) if server.sentinel else (inputs.tier,) if inputs.tier else get_args(UserTier)
         )

@@ -39,18 +39,18 @@ if TYPE_CHECKING:
 
 _LIMITS: dict[Form, int] = {"markdown": GitHub.limit, "jira": Jira.limit, "adf": Jira.limit, "text": PagerDuty.limit}
 Look = Callable[[AnnotateInputs, Ticket, Target], Awaitable[tuple[int, Diagnosis | None]]]
-"""What looks at the server that a ticket means: the exit status so far, and the answer if there is one."""
+"""Investigates the server that a ticket means: returns the exit status so far, and the answer if there is one."""
 LEAST_LINES = 3
-"""Lines of a ticket in which something may be pasted."""
+"""Most lines of a ticket that are searched for pasted output."""
 POSTS = 90.0
-"""Seconds for what a ticket's service and the webhooks are asked, before and after the investigation each."""
+"""Seconds for the requests to a ticket service and webhooks, before and after the investigation each."""
 
 
 async def annotate(inputs: AnnotateInputs, patience: float = PATIENCE, look: Look | None = None) -> int:
-    """Read a ticket, investigate the server that it means, and print the comment; with --post write it as well.
+    """Read a ticket, investigate the server it means, and print the comment; with --post, write it as well.
 
-    `patience` is how many seconds a service may take for one answer, `look` what investigates.
-    Raises `UsageError` for input that can't be used, `TicketError` where no server is named or none may be asked.
+    `patience` is how many seconds a service may take for one answer, `look` investigates. Raises `UsageError` for input
+    that can't be used, `TicketError` if no server is named or none may be asked.
     """
     ticket = read_ticket(inputs.ticket)
     known = load_settings()
@@ -81,7 +81,7 @@ async def annotate(inputs: AnnotateInputs, patience: float = PATIENCE, look: Loo
         if answer is None:
             return status
         if trouble := own_trouble(answer, own_password=True):
-            # Nothing was learned of the incident, so nothing is said of it.
+            # Nothing was learned about the incident, so nothing is said about it.
             lost = ". Nothing was posted" if inputs.post else ""
             raise TicketError(f"{target.url}: {trouble}, or password_env or password_file of the target{lost}")
         written_comment = comment(answer, marker_of(target))
@@ -94,17 +94,17 @@ async def annotate(inputs: AnnotateInputs, patience: float = PATIENCE, look: Loo
 
 
 def pasted_in(inputs: AnnotateInputs, ticket: Ticket) -> "Incident | None":
-    """What is pasted into a ticket or beside it; null where nothing of a server is recognised. Raises `UsageError`."""
+    """What is pasted into a ticket or given with it; null if no server output is recognised. Raises `UsageError`."""
     if not inputs.paste and f"{ticket.title}\n{ticket.text}".count("\n") < LEAST_LINES:
         return None
-    # It brings the replaying of recordings along.
+    # It imports the replaying of recordings.
     from agent.cli.pasted import incident_in
 
     return incident_in(inputs.paste, f"{ticket.title}\n{ticket.text}", ticket.symptom)
 
 
 def target_of(incident: "Incident") -> Target:
-    """Where a paste is from."""
+    """Where a paste comes from."""
     from agent.recordings.replay import recorded_target
 
     return recorded_target(incident.tape)
@@ -113,9 +113,9 @@ def target_of(incident: "Incident") -> Target:
 async def look_live(
     inputs: AnnotateInputs, ticket: Ticket, target: Target, incident: "Incident | None" = None
 ) -> tuple[int, Diagnosis | None]:
-    """Investigate; the exit status so far, and the answer if there is one.
+    """Investigate; returns the exit status so far, and the answer if there is one.
 
-    What was pasted is told beside it, or is the answer where the server can't be reached.
+    What was pasted is reported beside it, or is the answer if the server can't be reached.
     """
     answers: list[Diagnosis] = []
 
@@ -149,7 +149,7 @@ async def _hand_out(
     ticket: Ticket, target: Target, service: Service | None, hooks: Sequence[Webhook], patience: float,
     answer: Diagnosis, written_comment: Comment, status: int,
 ) -> int:  # fmt: skip
-    """Post the comment and notify; the exit status."""
+    """Post the comment and notify; returns the exit status."""
     link = ""
     if service:
         if is_unknown_name(answer):
@@ -176,11 +176,11 @@ def _stuck(ticket: Ticket, so: str) -> Callable[[bool], int]:
 
 
 def service_of(ticket: Ticket, known: Settings, patience: float) -> Service:
-    """Where a ticket's comments are. Raises `UsageError` for one that can't have any, or without a token."""
+    """Where a ticket's comments are. Raises `UsageError` for a ticket that can't have any, or without a token."""
     if ticket.place is None:
         what = "plain text has" if ticket.source == "text" else f"an {NAMES[ticket.source]} has"
         raise UsageError(f"--post: {what.replace('an Grafana', 'a Grafana')} no comments; use --notify")
-    # Where a token goes isn't for a folder's file to say.
+    # A folder's file must not decide where a token goes.
     {"github": known.github, "jira": known.jira}.get(ticket.source, known.pagerduty).must_be_trusted()
     if ticket.source == "github":
         return GitHub(ticket.place, known.github, patience=patience)
@@ -198,14 +198,14 @@ def meant_target(inputs: AnnotateInputs, ticket: Ticket, known: Settings) -> tup
 
 
 def is_unknown_name(answer: Diagnosis) -> bool:
-    """Whether the server's name doesn't resolve here, and that is no answer to the ticket."""
+    """Whether the server's name doesn't resolve here, which doesn't answer the ticket."""
     kinds = {one.unavailable.kind for one in answer.readings if one.tool == "connect" and one.unavailable}
     reached = any(one.tool == "info" and one.values for one in answer.readings)
     return "dns" in kinds and not reached and not ABOUT_ACCESS.search(answer.symptom)
 
 
 def _past(ticket: Ticket) -> str | None:
-    """The ticket's own time as --at takes it; a clock that's ahead there is none."""
+    """The ticket's own time in the form of --at; none if the ticket's clock is ahead."""
     return ticket.at.isoformat() if ticket.at and ticket.at <= datetime.now(UTC) else None
 
 

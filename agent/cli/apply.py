@@ -1,4 +1,5 @@
-"""`rediagnose apply` and `rediagnose rollback`: one step of a recorded plan, approved again, in its own process."""
+"""`rediagnose apply` and `rediagnose rollback`: one step of a recorded plan, approved again, in a process of its
+own."""
 
 import asyncio
 import json
@@ -35,11 +36,14 @@ Work = Callable[[Course, HardStop], Awaitable[int]]
 
 
 class _Stopped(GateError):
-    """Nobody said yes."""
+    """Nobody approved."""
 
 
 async def apply(inputs: ChangeInputs) -> int:
-    """Carry out one step; 1 if it was refused, moved or made nothing better. Raises `UsageError` or `Unanswered`."""
+    """Carry out one step; 1 if it was refused, its value moved or it improved nothing.
+
+    Raises `UsageError` or `Unanswered`.
+    """
     path, target = inputs.file, inputs.server()
     step = step_of(answer_of(path), inputs.step, path)
 
@@ -57,14 +61,14 @@ async def apply(inputs: ChangeInputs) -> int:
 
 
 async def _watched(inputs: ChangeInputs, step: Step, work: Work) -> int:
-    """The status of the work. However it ends, what became of the change is said and stands in the log."""
+    """The status of the work. However it ends, what became of the change is reported and logged."""
     try:
         course = Course(change_log(inputs.audit, inputs.file), SystemClock())
     except GateError as error:
         return _refused(inputs, step, error)
 
     def broken_off(why: str) -> None:
-        # Said first: what can't be written any more may not come back.
+        # Reported first: a log that can no longer be written may hang.
         said = course.said(why)
         if inputs.format == "json":
             _print(inputs, step, {"outcome": "broken-off", "why": said}, [])
@@ -107,7 +111,7 @@ async def _apply(inputs: ChangeInputs, site: Site, step: Step, change: Change, s
 
 
 async def rollback(inputs: ChangeInputs) -> int:
-    """Take a step back; 1 if the value is no longer the one that was applied. Raises as `apply` does."""
+    """Roll back a step; 1 if the value is no longer the one that was applied. Raises like `apply`."""
     path, target = inputs.file, inputs.server()
     step = step_of(answer_of(path), inputs.step, path)
 
@@ -128,7 +132,7 @@ async def rollback(inputs: ChangeInputs) -> int:
 
 
 def _may_return(restored: Change, step: Step, inputs: ChangeInputs, log: Log) -> None:
-    """Raise `Forbidden` where neither the audit log nor policy's bounds speak for an old value; a recording can't."""
+    """Raise `Forbidden` if neither the audit log nor the policy's bounds vouch for an old value; a recording can't."""
     if vouches(inputs.audit)(restored):
         return
     try:
@@ -141,7 +145,7 @@ def _may_return(restored: Change, step: Step, inputs: ChangeInputs, log: Log) ->
 async def _take_back(
     inputs: ChangeInputs, target: Target, step: Step, change: Change, restored: Change, log: Log, stop: HardStop
 ) -> tuple[str | None, str]:
-    """What stood there, and what came of it. Raises `GateError` where it isn't ours to take back."""
+    """The previous value and the outcome. Raises `GateError` if it isn't ours to roll back."""
     journal = Ledger(changes_path(inputs.file))
     if (done := sent_change(step, change, journal.read())) is None:
         raise GateError(f"{journal.path} has no change of {step.id} that was applied and not yet rolled back")
@@ -176,7 +180,8 @@ async def _roll_back(inputs: ChangeInputs, site: Site, step: Step, restored: Cha
 
 
 async def _unchecked(site: Site, change: Change) -> str | None:
-    """What a person should know of a value: of an old one, which may come back whatever has happened meanwhile, too."""
+    """What a person should know about a value, including an old one, which may be restored whatever happened
+    meanwhile."""
     if change.parameter is None:
         return None
     try:
@@ -187,7 +192,7 @@ async def _unchecked(site: Site, change: Change) -> str | None:
 
 
 def _classified(step: Step, log: Log) -> Change:
-    """The step's change; what policy forbids is written down first. Raises `GateError`."""
+    """The step's change; what policy forbids is logged first. Raises `GateError`."""
     try:
         return recorded_change(step)
     except Forbidden as error:
@@ -196,7 +201,7 @@ def _classified(step: Step, log: Log) -> Change:
 
 
 def _confirmed(inputs: ChangeInputs, target: Target, action: str) -> None:
-    """Without a terminal a yes is the exact action. Raises `GateError` saying what to type."""
+    """Without a terminal, approval is the exact action. Raises `GateError` saying what to type."""
     if inputs.confirm is None and sys.stdin.isatty() and sys.stderr.isatty():
         return
     if inputs.confirm != action:
@@ -212,7 +217,7 @@ def _confirmed(inputs: ChangeInputs, target: Target, action: str) -> None:
 
 
 async def _channel(inputs: ChangeInputs, site: Site, request: ApprovalRequest, stop: HardStop) -> str:
-    """The channel through which somebody said yes; what follows has its own time. Raises `GateError` for a no."""
+    """The channel through which somebody approved; what follows has its own time. Raises `GateError` for a no."""
     if inputs.confirm is not None:
         stop.begin(inputs.deadline + GRACE)
         return "--confirm"

@@ -1,4 +1,4 @@
-"""The types of command-line arguments: each takes a text, and refuses it by naming it and the remedy."""
+"""The types of command-line arguments: each takes a text, or refuses it with the text and the remedy."""
 
 import argparse
 
@@ -12,7 +12,7 @@ def positive(text: str) -> float:
 
 
 def price(text: str) -> float:
-    """An amount of money, 0 for what is free."""
+    """An amount of money; 0 for free."""
     number = _number(text)
     if not 0 <= number < 1e9:
         raise argparse.ArgumentTypeError(f"{text!r}: give an amount, 0 or more")
@@ -28,7 +28,7 @@ def window(text: str) -> float:
 
 
 def moment(text: str) -> float:
-    """A moment of a recording, in seconds from its begin."""
+    """A moment of a recording, in seconds from its start."""
     number = _number(text)
     if not 0 <= number < 1e8:
         raise argparse.ArgumentTypeError(f"{text!r}: give seconds from the start of the recording, 0 or more")
@@ -44,7 +44,7 @@ def port(text: str) -> int:
 
 def network(text: str) -> str:
     """A network in CIDR form, or one address."""
-    # --help needs none of it.
+    # --help doesn't need it.
     import ipaddress
 
     try:

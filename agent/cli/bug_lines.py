@@ -1,4 +1,4 @@
-"""Bugs on stderr: a line for each, and where it was raised for who asks for it."""
+"""Bugs on stderr: one line each, with where it was raised on request."""
 
 import contextlib
 import logging
@@ -10,7 +10,7 @@ from tools.text import one_line
 
 
 class BugLines(logging.Handler):
-    """Prints each bug once. Never an exception's own text, which may be others' words or a secret."""
+    """Prints each bug once; never an exception's own text, which may be untrusted or a secret."""
 
     def __init__(self, *, verbose: bool) -> None:
         super().__init__(logging.ERROR)
@@ -30,7 +30,7 @@ class BugLines(logging.Handler):
 
 @contextlib.contextmanager
 def bug_lines(*, verbose: bool) -> Iterator[None]:
-    """While this lasts bugs are printed."""
+    """Bugs are printed within this context."""
     lines = BugLines(verbose=verbose)
     LOGGER.addHandler(lines)
     try:

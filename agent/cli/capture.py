@@ -21,18 +21,18 @@ from tools.clock import SystemClock
 from tools.text import one_line
 
 BESIDES = 90.0
-"""Seconds that the first readings, and the whole states at the start and at the end, may take."""
+"""Seconds for the first readings and the whole states at the start and end."""
 PASSED = "THE DEADLINE PASSED"
 
 
 async def capture_(inputs: CaptureInputs) -> int:
-    """Record, and say in a line what was recorded. Raises `UsageError` for input that can't be used."""
+    """Record, and report in one line what was recorded. Raises `UsageError` for input that can't be used."""
     target, symptom = inputs.target_and_symptom()
     clock = SystemClock()
     if target.tls and target.tls.insecure:
         _tell("warning: --insecure: the server's certificate isn't verified")
     options = Options(window=inputs.window, one_node=inputs.one_node)
-    # It's a record of what the servers said; what anybody made of it comes later.
+    # It's a record of what the servers said; conclusions come later.
     sources = await sources_with_machine(inputs.sources(target, clock, events=False), inputs, target)
     incident = Investigation(target, symptom, load(), clock, _ignore, options, sources)
     assert incident.recorder is not None
@@ -52,7 +52,7 @@ async def capture_(inputs: CaptureInputs) -> int:
                 done = await asyncio.shield(work)
         except (TimeoutError, asyncio.CancelledError) as error:
             passed = isinstance(error, TimeoutError)
-            # Closed first: what is given up from here on isn't the server's silence.
+            # Closed first: what is abandoned from here on must not look like the server's silence.
             recorder.close()
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)

@@ -28,7 +28,7 @@ from tools.errors import RediagnoseError, UsageError, bug
 from tools.record.recorder import must_be_new
 
 CLOSES = 5.0
-"""Seconds for letting go of servers and model at the end."""
+"""Seconds for releasing the servers and the model at the end."""
 
 
 async def chat(inputs: ChatInputs) -> int:
@@ -49,7 +49,7 @@ async def chat(inputs: ChatInputs) -> int:
 
 
 def resumed_file(inputs: ChatInputs) -> Path | None:
-    """The recording to go on with. Raises `UsageError` where the last one is asked for and there is none."""
+    """The recording to resume. Raises `UsageError` if the last one is requested and there is none."""
     if inputs.resume != kept.LAST:
         return Path(inputs.resume) if inputs.resume else None
     if found := kept.newest():
@@ -60,8 +60,8 @@ def resumed_file(inputs: ChatInputs) -> Path | None:
 def target_and_symptom(inputs: ChatInputs, resumed: Path | None) -> tuple[Target, str]:
     """The server and what was reported. Raises `UsageError`.
 
-    A conversation that this program kept says by itself which server it's about; of any other recording the server is
-    named, since no address in a file that may be anybody's is dialled.
+    A conversation kept by this program itself says which server it's about. For any other recording the server has to
+    be named, since an address in a file that may be anybody's is never dialled.
     """
     if resumed and kept.is_ours(resumed) and not (inputs.what or inputs.url or inputs.target_name):
         return inputs.target(past(resumed).url.replace("***@", "")), ""
@@ -90,7 +90,7 @@ async def _talk(resumed: Path | None, talk: Chat, symptom: str, stop: HardStop, 
             if interruption.has_come():
                 return INTERRUPTED
     except asyncio.CancelledError:
-        # A signal. What is written down is closed as at any other end; the terminal may be gone.
+        # A signal. The recording is closed as at any other end; the terminal may be gone.
         return INTERRUPTED
     finally:
         stop.begin(CLOSES)
@@ -105,7 +105,7 @@ async def _talk(resumed: Path | None, talk: Chat, symptom: str, stop: HardStop, 
 
 
 def _ending(session: Session) -> str:
-    """Where the conversation is, and how it goes on."""
+    """The state of the conversation, and how it continues."""
     if session.file is None or session.lost:
         return "not recorded"
     if session.is_named:
@@ -114,7 +114,7 @@ def _ending(session: Session) -> str:
 
 
 def _cut_off(talk: Chat, ended: bool) -> int:
-    """Say what is known of a conversation that is stuck, and keep what is to be kept; the exit status."""
+    """Report what is known in a conversation that is stuck, and keep its recording; returns the exit status."""
     session = talk.session
     with contextlib.suppress(Exception):
         session.progress.pause()
@@ -127,9 +127,9 @@ def _cut_off(talk: Chat, ended: bool) -> int:
 
 
 async def _converse(talk: Chat, lines: Terminal | Pipe, interruption: Interruption, stop: HardStop) -> None:
-    # A signal that came while work was done has ended that: the work itself rounds it off.
+    # A signal during work has ended that work, which finishes up itself.
     while not (talk.over or interruption.has_come() or reader_left()):
-        # Whoever types takes the time that it takes, but the editor has to be alive.
+        # A person may take any time to type, but the editor has to be alive.
         with stop.person(FOREVER):
             text = await lines.line()
         if text is None:
@@ -138,7 +138,10 @@ async def _converse(talk: Chat, lines: Terminal | Pipe, interruption: Interrupti
 
 
 async def _work(talk: Chat, text: str, stop: HardStop) -> None:
-    """Do what a line asks for. Neither Ctrl-C nor a fault of ours ends the conversation; what can't be done is said."""
+    """Do what a line asks for.
+
+    Neither Ctrl-C nor a bug of ours ends the conversation; what can't be done is reported.
+    """
     stop.begin(talk.session.options.deadline + GRACE)
     try:
         await _interruptible(talk.take(text), stop)
@@ -159,6 +162,6 @@ async def _interruptible(work: Coroutine[object, object, None], stop: HardStop) 
             await task
         except asyncio.CancelledError:
             if not task.cancelled():
-                # Not this work but the whole is to end.
+                # Not just this work but everything is to end.
                 task.cancel()
                 raise

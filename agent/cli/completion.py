@@ -1,4 +1,4 @@
-"""`rediagnose completion`: what makes a shell complete commands, options, their values and files."""
+"""`rediagnose completion`: makes a shell complete commands, options, their values and files."""
 
 import argparse
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from agent.cli.target_completion import TARGETS
 from tools.errors import UsageError
 
 _FILES, _FOLDERS = frozenset(("FILE", "TICKET|-", "A", "B")), frozenset(("DIR", "NAME|DIR"))
-"""Metavariables of what is completed as the name of a file, or of a folder."""
+"""Metavariables that are completed as file names, or as folder names."""
 _SERVERS = frozenset(("SERVER", "SERVER|SYMPTOM", "TARGET"))
-"""Those of what may be the name of a target."""
+"""Metavariables that may be the name of a target."""
 
 
 def completion(inputs: CompletionInputs) -> int:
-    """Print the script of a shell. Raises `UsageError` where the library isn't there."""
+    """Print the script for a shell. Raises `UsageError` if the library isn't installed."""
     try:
         import shtab
     except ImportError:

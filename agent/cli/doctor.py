@@ -1,4 +1,4 @@
-"""`rediagnose doctor`: what can be reached, read and asked from here, and which settings say so."""
+"""`rediagnose doctor`: what can be reached, read and asked from here, and which settings apply."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ MARKS = {"ok": "ok", "warning": "warning", "failed": "FAILED", "unset": "-"}
 
 
 async def doctor(inputs: DoctorInputs) -> int:
-    """Look at each part, and print what came of it; 1 where something that is named can't be used.
+    """Examine each part and print the results; 1 if something that is named can't be used.
 
     Raises `UsageError` for options and files that can't be used.
     """
@@ -66,7 +66,7 @@ async def _checks(
 ) -> list[Check]:
     use = choose(inputs.model)
     extras = inputs.extras(use)
-    # Slow endpoints are real, and the server doesn't wait for one.
+    # Slow endpoints exist, and the server check doesn't wait for one.
     async with asyncio.TaskGroup() as group:
         model = group.create_task(
             checked_model(
@@ -89,7 +89,7 @@ async def _servers(inputs: DoctorInputs, target: Target | None, past: History, c
 
 
 def _kept(audit: Path | None) -> Check:
-    """Whether what is changed could be written down, without which nothing is."""
+    """Whether changes could be logged, without which none are made."""
     try:
         path = audit or audit_path()
     except Unlogged as error:

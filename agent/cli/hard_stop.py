@@ -1,7 +1,7 @@
-"""The deadline held from outside: what is known is printed although nothing in the program comes to an end.
+"""The deadline enforced from outside: what is known is printed even if nothing in the program finishes.
 
-A busy event loop hears nothing. A timer's signal interrupts whatever Python runs, so the answer is
-given from there, and the process ends with it. A program that embeds this one has its own signals: none is touched.
+A busy event loop notices nothing. A timer signal interrupts whatever Python runs, so the answer is given from there and
+the process ends with it. A program that embeds this one has its own signals: none are touched.
 """
 
 import asyncio
@@ -20,31 +20,31 @@ from typing import Any
 from agent.cli.interruption import SIGNALS
 
 TICK = 0.25
-"""Seconds between two looks at whether the event loop still turns, and whether the time is over."""
+"""Seconds between checks of whether the event loop still turns and whether the time is up."""
 GRACE = 1.9 - TICK
-"""Seconds behind the deadline after which nothing is waited for any more."""
+"""Seconds after the deadline at which waiting ends."""
 AFTER_A_SIGNAL = 2.0 - TICK
-"""Seconds after Ctrl-C, SIGTERM or a lost terminal, the same."""
+"""The same after Ctrl-C, SIGTERM or a lost terminal."""
 STANDS_STILL = 5.0
-"""Seconds without a turn of the loop after which nobody can be asked anything any more."""
+"""Seconds without a turn of the loop after which a person can no longer be asked anything."""
 BROKEN_OFF = 0.2
-"""Seconds behind the deadline, or after a signal, at which what computes is broken off where something can go on."""
+"""Seconds after the deadline, or after a signal, at which a computation is aborted if something can continue."""
 ROUNDS_OFF = 1.0
-"""Seconds more for what goes on afterwards, as long as the loop turns."""
+"""Extra seconds for what continues afterwards, as long as the loop turns."""
 LAST_WORDS = 3.0
-"""Seconds for what is printed then; after that the process ends without it."""
+"""Seconds for printing then; after that the process ends without it."""
 FOREVER = float("inf")
 PASSED = "the deadline passed during a computation"
 Give = Callable[[bool], int]
-"""Prints what is known, told whether a person ended it; the exit status."""
+"""Prints what is known, given whether a person ended it; returns the exit status."""
 
 
 class BrokenOff(Exception):
-    """Raised within what computes past its time, so that the rest can go on."""
+    """Raised within a computation that exceeds its time, so that the rest can continue."""
 
 
 class HardStop:
-    """Watches the time and the event loop; what is past its end is ended, with what is known."""
+    """Watches the time and the event loop, and ends what exceeds its time with what is known."""
 
     def __init__(self, give: Give, *, survives: bool) -> None:
         self._give, self._survives = give, survives
@@ -61,7 +61,7 @@ class HardStop:
             self._terminal = sys.stdin.fileno(), termios.tcgetattr(sys.stdin.fileno())
 
     def begin(self, seconds: float) -> None:
-        """Let something begin that may take so many seconds, whatever came before it."""
+        """Start something that may take this many seconds, whatever came before it."""
         self._ended = False
         self._end_in(seconds, seconds - GRACE)
 
@@ -71,7 +71,7 @@ class HardStop:
 
     @contextlib.contextmanager
     def person(self, seconds: float) -> Iterator[None]:
-        """While a person is asked, who takes the time that it takes; what follows has so many seconds."""
+        """For while a person is asked, who may take any time; what follows has this many seconds."""
         self._persons += 1
         try:
             yield
@@ -82,7 +82,7 @@ class HardStop:
 
     @contextlib.contextmanager
     def telling(self, tell: Callable[[str], None]) -> Iterator[None]:
-        """While this lasts `tell` is called first with why the process ends."""
+        """Within this context `tell` is called first with why the process ends."""
         self._told.append(tell)
         try:
             yield
@@ -91,7 +91,7 @@ class HardStop:
 
     @contextlib.contextmanager
     def hearing(self) -> Iterator[None]:
-        """While this lasts a signal has to be heeded, in seconds, by whoever hears it now."""
+        """Within this context whoever receives a signal has to heed it within seconds."""
         before: dict[int, Any] = {}
 
         def hurry(number: int, frame: FrameType | None) -> None:
@@ -117,7 +117,7 @@ class HardStop:
         self._turned, now = False, time.monotonic()
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._turn)
-        # Where more is to come, what is just rounding off is let.
+        # If more is to come, what is just finishing is left alone.
         late = self._ends + (ROUNDS_OFF if self._survives and self._still <= TICK else 0.0)
         if now >= late and (self._ended or not self._persons):
             self._end()
@@ -150,9 +150,9 @@ class HardStop:
 
 @contextlib.contextmanager
 def hard_stop(seconds: float, give: Give, *, survives: bool = False) -> Iterator[HardStop]:
-    """End the process after so many seconds, or soon after a signal that isn't heeded, with what `give` prints.
+    """End the process after this many seconds, or soon after an unheeded signal, with what `give` prints.
 
-    With `survives` what computes past its time is broken off first, by an exception within it.
+    With `survives`, a computation that exceeds its time is first aborted by an exception within it.
     """
     stop = HardStop(give, survives=survives)
     stop.begin(seconds)
@@ -170,7 +170,7 @@ def hard_stop(seconds: float, give: Give, *, survives: bool = False) -> Iterator
 
 
 def _in_a_callback(frame: FrameType | None) -> bool:
-    """Whether a frame is within something that the event loop called: only there an exception is somebody's."""
+    """Whether a frame is within something that the event loop called: only there is an exception handled."""
     outer = frame.f_back if frame else None
     while outer is not None and outer.f_code is not Handle._run.__code__:
         outer = outer.f_back

@@ -5,6 +5,6 @@ from tools.host.facts import SCRIPT
 
 
 def host_script(inputs: NoInputs) -> int:
-    """Print the script: it's run where the server is, and what it prints is given as --host-facts FILE."""
+    """Print the script: it is run on the server's machine, and its output is given as --host-facts FILE."""
     print(SCRIPT.read_text(encoding="utf-8"), end="")
     return 0

@@ -22,13 +22,13 @@ from tools.records import BudgetLimits, Record
 from tools.settings.file import settings_for
 
 _OWN = ("REDIS", "REDIAGNOSE_", "OPENAI_", "AZURE_", "GITHUB_", "JIRA_", "PAGERDUTY_")
-"""How the variables of the environment begin that are read here."""
+"""Prefix of the environment variables that are read here."""
 BY_OUTCOME: Mapping[Outcome, int] = {
     "no-fault": 0, "diagnosed": 10, "outside-redis": 10, "insufficient-evidence": 11,
 }  # fmt: skip
-"""Exit statuses with --exit-code: 0 well, 10 a fault (be it outside of Redis), 11 can't tell."""
+"""Exit statuses with --exit-code: 0 healthy, 10 a fault (even outside Redis), 11 can't tell."""
 FIRST_LOOK, FIRST_COMMANDS = 1.0, 20
-"""Seconds beside the window, and commands, below which not even INFO is read twice from one server."""
+"""Least seconds beside the window, and commands, with which INFO can be read twice from one server."""
 SHORT_WINDOW = 0.5
 Inputs = TypeVar("Inputs", bound=Record)
 
@@ -40,7 +40,8 @@ def typed(inputs: type[Inputs], arguments: Mapping[str, object]) -> Inputs:
 
 
 def _decoded(name: str, value: object) -> object:
-    """An argument as text: of a symptom, bytes that aren't UTF-8 are left out; a place or a name isn't guessed at."""
+    """An argument as text: bytes that aren't UTF-8 are dropped from a symptom, but an address or a name isn't
+    guessed."""
     if isinstance(value, list | tuple):
         return [_decoded(name, one) for one in value]
     if not isinstance(value, str):
@@ -52,7 +53,7 @@ def _decoded(name: str, value: object) -> object:
 
 
 def check_environment(environ: Mapping[str, str]) -> None:
-    """Raise `UsageError` naming a variable of ours, or of those we read, whose value isn't UTF-8."""
+    """Raise `UsageError` naming a variable that we read whose value isn't UTF-8."""
     for name, value in environ.items():
         if name.startswith(_OWN) and not value.isascii():
             try:
@@ -67,11 +68,11 @@ class SourceInputs(ConnectionInputs):
     at: str | None = None
     """When it was reported."""
     prometheus: str | None = None
-    """URL of a Prometheus that keeps redis_exporter's figures."""
+    """URL of a Prometheus that has redis_exporter's figures."""
     host_facts: str | None = None
-    """File with what `host-script` printed."""
+    """File with the output of `host-script`."""
     ssh: str | None = None
-    """Host on which the person's ssh runs the host script."""
+    """Host on which the user's ssh runs the host script."""
     pod: str | None = None
     """NAMESPACE/POD in which kubectl runs the host script."""
     host_port: int | None = None
@@ -79,21 +80,21 @@ class SourceInputs(ConnectionInputs):
     server_log: str | None = None
     """File of a dead server's log."""
     one_node: bool = False
-    """Look at the URL's node only."""
+    """Look only at the URL's node."""
     baseline: Path | None = None
     """A recording of a good day."""
     record: Path | None = None
-    """Where the incident is written down."""
+    """Where the incident is recorded."""
 
     def sources(self, target: Target, clock: Clock, *, events: bool = True) -> Sources:
-        """What may be looked at besides the servers; `events` says whether a recording holds what was made of it.
+        """What may be looked at besides the servers; `events` says whether a recording contains the conclusions too.
 
-        Raises `UsageError` naming the option and the remedy.
+        Raises `UsageError` with the option and the remedy.
         """
         history = self.history(target, clock)
         baseline = None
         if self.baseline:
-            # It brings the replaying of recordings along.
+            # It imports the replaying of recordings.
             from agent.recordings.baseline_file import read_baseline
 
             baseline = read_baseline(self.baseline, load())
@@ -103,7 +104,7 @@ class SourceInputs(ConnectionInputs):
         )  # fmt: skip
 
     def history(self, target: Target | None, clock: Clock) -> History:
-        """Where the past of a target is kept, or of any. Raises `UsageError` naming the option and the remedy."""
+        """Where the history of a target, or of any, is kept. Raises `UsageError` with the option and the remedy."""
         try:
             at = parse_moment(self.at, clock.now()) if self.at else None
         except ValueError as error:
@@ -117,27 +118,27 @@ class SourceInputs(ConnectionInputs):
 
 
 class InvestigationInputs(SourceInputs, ModelInputs):
-    """How an investigation goes about it."""
+    """How an investigation proceeds."""
 
     window: float = 2.0
     """Seconds between the two samples."""
     deadline: float | None = None
-    """Seconds for the whole; null for the usual ones."""
+    """Seconds for the whole; null for the default."""
     max_commands: int = 400
     max_pings: int = 200
     runbooks: Path | None = None
     """A team's own runbooks."""
     audit: Path | None = None
-    """The audit log; null for the usual one."""
+    """The audit log; null for the default one."""
     all_readings: bool = False
-    """Whether the answer holds the readings of a large deployment's nodes that are well."""
+    """Whether the answer contains the readings of a large deployment's healthy nodes."""
 
     def library(self) -> Library:
         """The runbooks. Raises `UsageError`."""
         return load(self.runbooks)
 
     def options(self, use: ModelUse) -> Options:
-        """How the servers are looked at. Raises `UsageError` for a bound that can't hold even the first look."""
+        """How the servers are examined. Raises `UsageError` for a limit too small even for the first look."""
         deadline = self.deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
         if deadline < self.window + FIRST_LOOK:
             raise UsageError(
@@ -155,7 +156,7 @@ class InvestigationInputs(SourceInputs, ModelInputs):
                        all_readings=self.all_readings)  # fmt: skip
 
     def setup(self, target: Target, symptom: str, clock: Clock, *, events: bool = True) -> Setup:
-        """All that the investigation is made of. Raises `UsageError` for options that can't be used."""
+        """Everything the investigation is made of. Raises `UsageError` for options that can't be used."""
         use = choose(self.model)
         return Setup(
             target=usable(target), symptom=symptom, library=self.library(), model=self.model_settings(use),
@@ -175,10 +176,10 @@ class PrintedInputs(InvestigationInputs):
     """How often -v was given."""
     quiet: bool = False
     pager: bool = True
-    """Whether what is longer than the terminal goes through a pager."""
+    """Whether output longer than the terminal goes through a pager."""
     show_prompt: bool = False
     exit_code: bool = False
-    """Whether the exit status says what the answer is."""
+    """Whether the exit status reflects the answer."""
 
     def status(self, answer: Diagnosis) -> int:
         """The exit status of an answer."""
@@ -198,7 +199,7 @@ class ChatInputs(InvestigationInputs, Positionals):
     """`rediagnose chat`."""
 
     resume: str | None = None
-    """A recording to go on with, or `last` for the newest conversation."""
+    """A recording to resume, or `last` for the newest conversation."""
     approve: Literal["ask", "never"] = "ask"
 
 
@@ -220,7 +221,7 @@ class CaptureInputs(SourceInputs, Positionals):
     duration: float = 20.0
     """Seconds after the first readings."""
     every: float = 2.0
-    """Seconds between two looks at the vital signs."""
+    """Seconds between two samples of the vital signs."""
     deadline: float | None = None
     """Seconds for the whole; null for 90 and the duration."""
 
@@ -230,11 +231,11 @@ class ReplayInputs(Record):
 
     file: Path
     port: int | None = None
-    """Of the first node; null for a free one."""
+    """The port of the first node; null for a free one."""
     speed: float = 1.0
     """How fast the recording's time runs."""
     at: float | None = None
-    """Seconds into the recording at which its time is stopped; null where it runs."""
+    """Seconds into the recording at which its time is stopped; null to let it run."""
 
 
 class ChangeInputs(ServerInputs):
@@ -246,12 +247,13 @@ class ChangeInputs(ServerInputs):
     step: str
     """The step's id in its plan."""
     confirm: str | None = None
-    """The exact action, as the yes of somebody who has no terminal."""
+    """The exact action, as approval without a terminal."""
     format: Literal["text", "json"] = "text"
     window: float = 2.0
-    """Seconds of each look before and after."""
+    """Seconds for each look before and after."""
     deadline: float = 90.0
-    """Seconds until the question, and again for what is approved: the looks, and taking it back if it got worse."""
+    """Seconds until the question, and again for what is approved: the looks, and rolling it back if things got
+    worse."""
     audit: Path | None = None
 
 
@@ -259,19 +261,19 @@ class AclInputs(ServerInputs):
     """`rediagnose acl`."""
 
     what: tuple[str, ...] = ()
-    """The server, where no option names it."""
+    """The server, if no option names it."""
     check: bool = False
     tier: Literal["reader", "key-reader", "writer"] | None = None
     format: Literal["text", "json"] = "text"
     deadline: float = 60.0
-    """Seconds for all that the server is asked."""
+    """Seconds for everything the server is asked."""
 
 
 class DoctorInputs(InvestigationInputs, ServerInputs):
     """`rediagnose doctor`."""
 
     what: tuple[str, ...] = ()
-    """The server, where no option names it."""
+    """The server, if no option names it."""
     format: Literal["text", "json"] = "text"
     deadline: float | None = None
-    """Seconds for the whole; null for the usual ones."""
+    """Seconds for the whole; null for the default."""

@@ -13,19 +13,19 @@ SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )  # fmt: skip
 PATIENCE = 3
-"""Which of several signals ends the process at once, whatever it's doing."""
+"""The number of the signal that ends the process at once, whatever it is doing."""
 AFTER_THE_SECOND = 3.0
-"""Seconds after a second signal in which what runs has to come to its end; then the process ends without it."""
+"""Seconds after a second signal within which what runs has to finish; then the process ends without it."""
 
 
 class Interruption:
-    """Cancels a task at a signal: the first ends the work, the second what is still done after it."""
+    """Cancels a task on a signal: the first ends the work, the second what is still done after it."""
 
     def __init__(self, task: "asyncio.Future[Any]") -> None:
         self.came = 0
         """How many signals came."""
         self.closing = False
-        """Whether what runs mustn't be cancelled any more: files are being closed."""
+        """Whether what runs must no longer be cancelled: files are being closed."""
         self._task, self._loop = task, asyncio.get_running_loop()
         self._last: threading.Timer | None = None
 
@@ -35,7 +35,7 @@ class Interruption:
             # Even a write that waits for a reader ends here.
             _leave()
         if self.came == PATIENCE - 1:
-            # A thread: it isn't kept from it by what the main one computes.
+            # A thread, so that the main thread's computation can't delay it.
             self._last = threading.Timer(AFTER_THE_SECOND, _leave)
             self._last.daemon = True
             self._last.start()
@@ -47,7 +47,7 @@ class Interruption:
         return self.came > 0
 
     def over(self) -> None:
-        """What was interrupted has come to its end: a cancellation that is still on its way would hit what follows."""
+        """What was interrupted has finished: a cancellation still pending would hit what follows."""
         self.closing = True
         if self._last is not None:
             self._last.cancel()
@@ -61,11 +61,11 @@ class Interruption:
 def interruptible(
     task: "asyncio.Future[Any] | None" = None, numbers: Sequence[int] = SIGNALS
 ) -> Iterator[Interruption]:
-    """While this lasts signals cancel a task, by default this one; what is ignored stays so, as under nohup."""
+    """Within this context signals cancel a task, by default this one; ignored signals stay ignored, as under nohup."""
     task = task or asyncio.current_task()
     assert task is not None
     interruption, before = Interruption(task), {}
-    # Outside of the main thread there are no signals.
+    # Outside the main thread there are no signals.
     with contextlib.suppress(ValueError):
         for number in numbers:
             if signal.getsignal(number) is not signal.SIG_IGN:

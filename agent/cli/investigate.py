@@ -30,13 +30,13 @@ from tools.errors import ToolError, Unlogged
 from tools.text import one_line
 
 ROWS = 24
-"""Of a terminal that doesn't say how many it has."""
+"""Lines of a terminal that doesn't say how many it has."""
 Finish = Callable[[Investigation, ForbiddenLog, HardStop], Awaitable[int]]
-"""Does with a finished investigation what is to be done, in a time that it sets itself; the exit status."""
+"""Does what is needed with a finished investigation, in a time it sets itself; returns the exit status."""
 Print = Callable[[Investigation, Diagnosis], None]
 """Prints an answer."""
 Status = Callable[[Diagnosis], int]
-"""The exit status of an answer that was given."""
+"""The exit status for an answer that was given."""
 
 
 async def investigate(
@@ -45,9 +45,9 @@ async def investigate(
 ) -> int:  # fmt: skip
     """One investigation with its progress on stderr; the exit status.
 
-    `finish` does with the answer what is to be done, and gives the status. `print_` prints what was known at an
-    interruption, or at the deadline, of which the exit status is `status`. With `prompt_only` nothing is sent to a
-    model: what would be is printed.
+    `finish` does what is needed with the answer and returns the status. `print_` prints what was known at an
+    interruption or at the deadline, for which the exit status is `status`. With `prompt_only` nothing is sent to a
+    model; what would be sent is printed.
     """
     with interruptible() as interruption:
         return await _investigate(setup, clock, finish, print_, interruption, status, prompt_only=prompt_only)
@@ -82,7 +82,7 @@ async def _investigate(
                     print(show_prompt(incident, setup.model))
                     return ANSWERED
                 await run(incident, setup.model)
-            # Who reads what is printed may take their time.
+            # The reader may take their time.
             stop.begin(FOREVER)
             return await finish(incident, forbidden, stop)
     except asyncio.CancelledError:
@@ -106,7 +106,7 @@ async def _rounded_off(incident: Investigation) -> None:
 
 
 class Presenter:
-    """Prints the answer, and asks about its steps where a person is there to say yes."""
+    """Prints the answer, and asks about its steps if a person is there to approve."""
 
     def __init__(self, inputs: PrintedInputs) -> None:
         self._inputs = inputs
@@ -116,10 +116,10 @@ class Presenter:
 
     async def finish(self, incident: Investigation, forbidden: ForbiddenLog, stop: HardStop) -> int:
         """Print the answer, then ask about each step that could be made."""
-        # Before anything is asked: a recording holds the plan then, whatever becomes of this process.
+        # Before anything is asked, so that a recording has the plan whatever becomes of this process.
         answer = incident.answer()
         if trouble := own_trouble(answer):
-            # Nothing was learned of the incident, so nothing is said of it.
+            # Nothing was learned about the incident, so nothing is said about it.
             raise ToolError(trouble)
         asks = self._asks and bool(incident.planned.changes)
         is_text = self._inputs.format == "text"
@@ -133,7 +133,7 @@ class Presenter:
         return self._inputs.status(answer)
 
     async def _decide(self, incident: Investigation, stop: HardStop) -> None:
-        # A person is at a terminal, and has the time.
+        # A person at a terminal may take any time.
         from agent.remediation.terminal import TerminalApprover
         from agent.report.console import Console
 
@@ -147,9 +147,9 @@ class Presenter:
         stop.begin(FOREVER)
 
     def print(self, incident: Investigation, answer: Diagnosis, *, pages: bool = False) -> None:
-        """Print an answer in the form that was asked for, once: who breaks a question off has read it.
+        """Print an answer in the requested form, once: whoever aborts a question has already read it.
 
-        `pages` says that a person has the time to look through it.
+        `pages` says that a person has time to page through it.
         """
         if self._printed:
             return
@@ -177,7 +177,7 @@ class Presenter:
 
 
 def note(incident: Investigation, forbidden: ForbiddenLog, audit: Path | None) -> bool:
-    """Write down what was proposed; whether it could be, without which nothing is applied."""
+    """Log what was proposed; returns whether that worked, without which nothing is applied."""
     try:
         note_proposals(incident, forbidden, audit_log(audit))
     except Unlogged as error:

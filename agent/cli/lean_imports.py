@@ -1,8 +1,9 @@
-"""What isn't loaded of libraries in a process of the program's own, where nobody else uses them: a tenth of a start.
+"""Parts of libraries that the program's own process doesn't load, since nothing else uses them: a tenth of the
+start-up.
 
-pydantic looks for plugins in what every installed package declares; none has a part in this program, and none is to see
-what it reads. redis-py's packages import its clients, pools and Cluster, of which a connection needs nothing. Nothing
-depends on either: where a library changes its modules' names, all of it is loaded again.
+pydantic looks for plugins in what every installed package declares; none has a role in this program, and none should
+see what it reads. redis-py's packages import its clients, pools and Cluster, none of which a connection needs. Nothing
+depends on this: if a library renames its modules, all of it is loaded again.
 """
 
 import importlib
@@ -17,7 +18,7 @@ PLUGINS, METADATA, PACKAGES = "pydantic.plugin._loader", "importlib.metadata", (
 
 
 class _Later(ModuleType):
-    """A module whose code runs when it's first asked for a name."""
+    """A module whose code runs when a name is first looked up in it."""
 
     def __getattr__(self, name: str) -> Any:
         self.__class__ = ModuleType  # type: ignore[assignment]
@@ -27,7 +28,7 @@ class _Later(ModuleType):
 
 
 def without_plugins() -> None:
-    """Let pydantic have no plugins, and load the list of what is installed only when somebody asks for it."""
+    """Give pydantic no plugins, and load the list of installed packages only on request."""
     none = ModuleType(PLUGINS)
     none.get_plugins = tuple  # type: ignore[attr-defined]
     sys.modules.setdefault(PLUGINS, none)
@@ -39,10 +40,10 @@ def without_plugins() -> None:
 
 @contextmanager
 def without_clients() -> Iterator[None]:
-    """While this lasts modules of redis-py are imported without the code of their packages.
+    """Within this context modules of redis-py are imported without the code of their packages.
 
-    Afterwards they're taken out of `sys.modules`: whoever imports redis-py later gets all of it, anew. What is loaded
-    already stays as it is. Only while there's one thread.
+    Afterwards they are removed from `sys.modules`: whoever imports redis-py later gets all of it afresh. What is
+    already loaded stays as it is. Only for use while there is one thread.
     """
     if PACKAGES[0] in sys.modules:
         yield

@@ -1,4 +1,4 @@
-"""What is known of the server's machine, gathered there before the look where that was asked for."""
+"""What is known about the server's machine, collected there before the look if requested."""
 
 import dataclasses
 import shlex
@@ -15,7 +15,7 @@ from tools.host.facts import HostFacts
 from tools.text import one_line
 
 POD_PORT = 6379
-"""A server's port in its pod, where a port-forward gives it another here."""
+"""A server's port in its pod, where a port-forward gives it another one here."""
 
 
 async def with_machine(setup: Setup, inputs: SourceInputs) -> Setup:
@@ -44,9 +44,9 @@ def _stuck(ended: bool) -> int:
 
 
 async def machine_facts(inputs: SourceInputs, target: Target) -> HostFacts | None:
-    """The facts that --ssh or --pod brings, saying what is run; null where none was asked for or it failed.
+    """The facts that --ssh or --pod brings, announcing what is run; null if none was requested or it failed.
 
-    Raises `UsageError` for options that can't be used, or together.
+    Raises `UsageError` for options that can't be used, or not together.
     """
     ways = [f"--{name}" for name in ("ssh", "pod") if getattr(inputs, name)]
     if not ways:
@@ -74,7 +74,7 @@ async def machine_facts(inputs: SourceInputs, target: Target) -> HostFacts | Non
 
 
 def _port_in_pod(target: Target) -> int:
-    """The target's port, unless it's one of this machine: then it's forwarded, and says nothing of the pod."""
+    """The target's port, unless it's on this machine: then it's forwarded, and says nothing about the pod."""
     is_here = target.host is None or target.host in ("localhost", "::1") or target.host.startswith("127.")
     return POD_PORT if is_here else target.port or POD_PORT
 

@@ -1,4 +1,4 @@
-"""Which model answers, how it's asked and what it may cost, as the command line says it."""
+"""Which model answers, how it's asked and what it may cost, according to the command line."""
 
 from typing import cast
 
@@ -23,14 +23,14 @@ class ModelInputs(Record):
     max_turns: int = 12
     max_total_tokens: int = 400_000
     price_in: float | None = None
-    """Of a million tokens."""
+    """Per million tokens."""
     price_out: float | None = None
     price_cached: float | None = None
-    """Of those in that the provider had in its cache; null for the price of the others."""
+    """Per million input tokens that the provider had in its cache; null for the price of the others."""
     max_cost: float | None = None
 
     def model_settings(self, use: ModelUse) -> ModelSettings:
-        """How the model is asked. Raises `UsageError` for a bound on the cost without the prices it needs."""
+        """How the model is asked. Raises `UsageError` for a cost limit without the prices it needs."""
         if self.max_cost is not None and None in (self.price_in, self.price_out):
             raise UsageError("--max-cost needs --price-in and --price-out, the prices per million tokens")
         return ModelSettings(
@@ -40,7 +40,10 @@ class ModelInputs(Record):
         )  # fmt: skip
 
     def extras(self, use: ModelUse) -> Extras:
-        """What each request says beside the conversation. Raises `UsageError` where an untrusted file says any."""
+        """What each request contains besides the conversation.
+
+        Raises `UsageError` if an untrusted file sets any of it.
+        """
         effort = cast("Effort | None", self.reasoning_effort)
         if use.name == OFFLINE:
             return Extras(effort=effort)

@@ -49,7 +49,7 @@ def configure_doctor(parser: Parser) -> None:
 
 
 def place(parser: Parser) -> None:
-    """The positionals of an investigation, and what may stand in place of the first."""
+    """The positionals of an investigation, and what may replace the first."""
     words = "the server's URL, address or target name (default: $REDIS_URL), and the symptom, in any order"
     parser.add_argument("what", nargs="*", default=[], metavar="SERVER|SYMPTOM", help=words)
     server(parser)
@@ -63,7 +63,7 @@ def server(parser: Parser) -> None:
 
 
 def connection(parser: Parser) -> None:
-    """Add the options that say how to be let in."""
+    """Add the options for logging in."""
     add = parser.section("connecting and logging in").add_argument
     add("--password-file", metavar="FILE", help="a file whose first line is the password")
     add("--cacert", metavar="FILE", help="CA certificates to trust (rediss://)")
@@ -113,7 +113,7 @@ def common(
     *,
     approves: bool = True,
 ) -> None:
-    """The options of an investigation whose answer is printed; `forms` are those of it, its usual one first."""
+    """The options of an investigation whose answer is printed; `forms` are its formats, the default first."""
     add = parser.section("the answer").add_argument
     add("--format", choices=forms, help=f"format of the answer on stdout ({forms[0]})")
     add("--all-readings", action="store_true", help="in a large deployment, print the readings of healthy nodes too")
@@ -182,7 +182,7 @@ def model(parser: Parser) -> None:
 
 
 def audit(parser: Parser) -> None:
-    """Add the option that says where changes are written down."""
+    """Add the option that says where changes are logged."""
     hint = "where changes are recorded before they are made (~/.local/state/rediagnose/audit.jsonl)"
     parser.section("the answer").add_argument("--audit", metavar="FILE", help=hint)
 
@@ -203,7 +203,7 @@ def configure_change(parser: Parser) -> None:
 
 
 def detail(parser: Parser) -> None:
-    """The options that say how much of an answer is printed as text; -v every command has."""
+    """The options that say how much of an answer is printed as text; every command has -v."""
     add = parser.add_argument
     add("-q", "--quiet", action="store_true", help="print one line: the cause, how sure, and where (-v, -vv: more)")
     add("--no-pager", dest="pager", action="store_false", help="print long output directly instead of through a pager")

@@ -1,4 +1,4 @@
-"""Which settings count, and where each came from: an option, the environment, a file, or nowhere."""
+"""Which settings apply, and where each came from: an option, the environment, a file, or nowhere."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -22,13 +22,13 @@ class Origin(Record):
 
     name: str
     value: str | None
-    """As it may be shown; null where there is none."""
+    """The value as it may be shown; null if there is none."""
     source: str
-    """The option, the variable or the file that says so."""
+    """The option, variable or file it came from."""
 
 
 def origins(inputs: DoctorInputs, target: Target | None, environ: Mapping[str, str] = os.environ) -> list[Origin]:
-    """All that decide what is asked, and with which credentials. No secret is among them."""
+    """All settings that decide what is asked and with which credentials. They include no secret."""
     return [
         *_files(environ),
         *_server(inputs, target, environ),
@@ -103,7 +103,7 @@ def _model(inputs: DoctorInputs, environ: Mapping[str, str]) -> Iterator[Origin]
 
 
 def _without_query(url: str) -> str:
-    """A URL without its query, whose words may be keys under any name."""
+    """A URL without its query, which may contain keys under any name."""
     head, mark, _ = url.partition("?")
     return f"{head}?***" if mark else head
 

@@ -1,4 +1,4 @@
-"""The parser of the command line: help in groups and with examples, and wrong usage in one line."""
+"""The command-line parser: help in groups with examples, and wrong usage in one line."""
 
 import argparse
 from collections.abc import Callable, Iterable, Sequence
@@ -11,16 +11,18 @@ Configure = Callable[["Parser"], None]
 
 
 class Parser(argparse.ArgumentParser):
-    """One command's parser. Wrong usage names the value and where help is.
+    """One command's parser.
 
-    An argument that isn't given isn't in the result: the records of `inputs` have the defaults.
+    Wrong usage names the value and where to find help. An argument that isn't given isn't in the result: the records in
+    `inputs` have the defaults.
     """
 
     def __init__(
         self, *, configure: Configure | None = None, examples: Iterable[str] = (), overview: str | None = None,
         root: "Parser | None" = None, **settings: Any,
     ) -> None:  # fmt: skip
-        """`configure` adds the arguments once they're needed, `overview` is the whole help, `root` has all commands."""
+        """`configure` adds the arguments once they are needed, `overview` is the whole help, `root` has all
+        commands."""
         super().__init__(**{"argument_default": argparse.SUPPRESS, "allow_abbrev": False, **settings})
         self.root = root or self
         self._configure = configure
@@ -29,13 +31,13 @@ class Parser(argparse.ArgumentParser):
         self._sections: dict[str, argparse._ArgumentGroup] = {}
 
     def section(self, title: str) -> "argparse._ArgumentGroup":
-        """The options under this title of the help."""
+        """The options under this title in the help."""
         if title not in self._sections:
             self._sections[title] = self.add_argument_group(title)
         return self._sections[title]
 
     def configured(self) -> "Parser":
-        """The parser with its arguments: each command's are added only where they're needed."""
+        """The parser with its arguments: each command's are added only when needed."""
         if self._configure:
             configure, self._configure = self._configure, None
             configure(self)
@@ -50,7 +52,7 @@ class Parser(argparse.ArgumentParser):
         return super().format_help() + (f"\nexamples:\n{shown}" if shown else "")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse does it. An option that there isn't is said first: what follows from it only confuses."""
+        """As in argparse, but an unknown option is reported first: the errors that follow from it only confuse."""
         self.configured()
         given = [] if args is None else list(args)
         if not any(isinstance(action, argparse._SubParsersAction) for action in self._actions):
@@ -74,5 +76,5 @@ class Parser(argparse.ArgumentParser):
         raise argparse.ArgumentError(action, f"{value!r} isn't one of {', '.join(names)}{closest}")
 
     def error(self, message: str) -> NoReturn:
-        """Say it in one line, and end."""
+        """Report it in one line and exit."""
         self.exit(USAGE, f"{one_line(f'{self.prog}: {message}')} (see {self.prog} --help)\n")

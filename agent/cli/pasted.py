@@ -1,4 +1,4 @@
-"""`--paste`: what a person pasted, in the place of a server."""
+"""`--paste`: pasted output in place of a server."""
 
 import asyncio
 import dataclasses
@@ -26,12 +26,12 @@ Inputs = TriageInputs | AnnotateInputs
 
 
 def investigate_paste(inputs: Inputs, symptom: str, finish: Finish, print_: Print) -> int:
-    """Investigate what was pasted on a time of its own; the exit status. Raises `UsageError`."""
+    """Investigate what was pasted, on its own time; returns the exit status. Raises `UsageError`."""
     return investigate_incident(inputs, read_pastes(inputs.paste, symptom, sys.stdin.buffer), finish, print_)
 
 
 def investigate_incident(inputs: Inputs, incident: Incident, finish: Finish, print_: Print) -> int:
-    """The same of what was read already."""
+    """The same for what was already read."""
     if inputs.record:
         keep(incident, inputs.record)
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
@@ -45,7 +45,7 @@ async def _investigate(inputs: Inputs, incident: Incident, finish: Finish, print
 
 
 def setup_of(inputs: Inputs, incident: Incident) -> tuple[Setup, VirtualClock]:
-    """What an investigation of a paste is made of, and its clock; needs a `VirtualLoop` that runs."""
+    """The setup of an investigation of a paste, and its clock; needs a running `VirtualLoop`."""
     use, tape = choose(inputs.model), incident.tape
     deadline = inputs.deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
     clock = VirtualClock(tape.began, asyncio.get_running_loop())
@@ -59,18 +59,18 @@ def setup_of(inputs: Inputs, incident: Incident) -> tuple[Setup, VirtualClock]:
 
 
 async def with_then(setup: Setup, inputs: Inputs) -> Setup:
-    """The same with what was pasted beside the server: what it shows of then. Raises `UsageError`."""
+    """The same with output pasted besides the server, which shows the state back then. Raises `UsageError`."""
     return await with_incident(setup, read_pastes(inputs.paste, setup.symptom, sys.stdin.buffer))
 
 
 async def with_incident(setup: Setup, incident: Incident) -> Setup:
-    """The same of what was read already."""
+    """The same for what was already read."""
     then = await _answered(incident, ModelSettings(), setup.library)
     return dataclasses.replace(setup, sources=dataclasses.replace(setup.sources, then=then))
 
 
 async def _answered(incident: Incident, model: ModelSettings, library: Library) -> Diagnosis:
-    """The answer to a paste alone; its time is its own, so it has a thread of its own."""
+    """The answer to a paste alone; since its time is its own, it runs in a thread of its own."""
 
     async def investigate() -> Diagnosis:
         tape = incident.tape
@@ -81,11 +81,11 @@ async def _answered(incident: Incident, model: ModelSettings, library: Library) 
 
 
 def incident_in(paths: Sequence[str], text: str, symptom: str) -> Incident | None:
-    """What files hold, and a ticket's own text; null where nothing of a server is in that. Raises `UsageError`."""
+    """What the files and a ticket's own text contain; null if there is no server output in it. Raises `UsageError`."""
     found = recognise(text, "the ticket")
     if not paths and not any(map(shows_a_server, found.pieces)):
         return None
-    # What a ticket says in its own words is the report, and needs no understanding here.
+    # A ticket's own words are the report, and needn't be recognised here.
     own = found.model_copy(update={"unrecognised": ()})
     return incident_of([own, *map(recognised, gathered(paths, sys.stdin.buffer))], symptom)
 
@@ -93,7 +93,7 @@ def incident_in(paths: Sequence[str], text: str, symptom: str) -> Incident | Non
 async def look_at_paste(
     inputs: AnnotateInputs, ticket: Ticket, target: Target, incident: Incident
 ) -> tuple[int, Diagnosis | None]:
-    """The answer to what is pasted in a ticket, where no server is named; and its exit status."""
+    """The answer to what is pasted in a ticket that names no server, and its exit status."""
     if inputs.record:
         keep(incident, inputs.record)
     answer = await _answered(incident, inputs.model_settings(choose(inputs.model)), inputs.library())

@@ -1,4 +1,4 @@
-"""Which server the arguments mean, and how to be let in."""
+"""Which server the arguments mean, and how to log in."""
 
 import os
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ ADDRESS = deferred(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9]
 """host, host:port or [v6]:port."""
 _IPV4 = deferred(r"\d{1,3}(\.\d{1,3}){3}")
 REMEDY = "give a URL such as redis://host:6379, or --target with a name from rediagnose.toml"
-"""What helps where no server is named, in every command."""
+"""What helps if no server is named, in every command."""
 
 
 class ConnectionInputs(Record):
-    """How to be let in; named as redis-cli names it."""
+    """How to log in; named as in redis-cli."""
 
     password_file: Path | None = None
     """Its first line is the password."""
@@ -31,7 +31,7 @@ class ConnectionInputs(Record):
     key: Path | None = None
     insecure: bool = False
     trust: tuple[str, ...] = ()
-    """Networks in which nodes that others name may be visited, and given the credentials."""
+    """Networks in which nodes named by others may be visited and sent the credentials."""
 
     @property
     def tls(self) -> Tls:
@@ -50,7 +50,7 @@ class ConnectionInputs(Record):
             where = f"redis://{where}"
         target = usable(parse_target(where, tls=self.tls, password_file=self.password_file))
         found = settings_for(target)
-        # The URL's own password comes first, and then the file may be anybody's.
+        # The URL's own password takes precedence, and then it doesn't matter whose the file is.
         identity = found.identity if target.password is None else None
         return self._trusting(target.model_copy(update={"credentials": identity, "trust": found.networks}))
 
@@ -78,12 +78,12 @@ class ServerInputs(ConnectionInputs):
     target_name: str | None = None
     """Its name in rediagnose.toml."""
     paste: tuple[str, ...] = ()
-    """Files, folders, archives or - for stdin, with what a person copied from it."""
+    """Files, folders, archives or - for stdin, with output copied from it."""
 
     def named(self, words: Sequence[str] = ()) -> Target | None:
-        """The server that an option or one of the positional `words` names; null where none does.
+        """The server that an option or one of the positional `words` names; null if none does.
 
-        Raises `UsageError` where more than one is named, or where the one can't be used.
+        Raises `UsageError` if more than one is named, or if it can't be used.
         """
         options = [word for word in (self.url, self.target_name) if word is not None]
         if len(options) + len(words) > 1:
@@ -95,15 +95,15 @@ class ServerInputs(ConnectionInputs):
         return None if where is None else self.target(where)
 
     def named_or_environment(self, words: Sequence[str] = ()) -> Target | None:
-        """The server that is named, or else that of REDIS_URL; null for none. Raises `UsageError` as `named` does."""
+        """The server that is named, or else that of REDIS_URL; null for none. Raises `UsageError` like `named`."""
         if found := self.named(words):
             return found
         return self.target(where) if (where := os.environ.get("REDIS_URL")) else None
 
     def server(self, words: Sequence[str] = (), symptom: str = "") -> Target:
-        """The server that is named, or else that of REDIS_URL. Raises `UsageError` as `named` does, or for none.
+        """The server that is named, or else that of REDIS_URL.
 
-        `symptom` is what was taken for one, and may have been meant as a name.
+        Raises `UsageError` like `named`, or for none. `symptom` was taken for one, but may have been meant as a name.
         """
         if found := self.named_or_environment(words):
             return found
@@ -111,7 +111,7 @@ class ServerInputs(ConnectionInputs):
         raise UsageError(f"{names}, and REDIS_URL isn't set; {REMEDY}")
 
     def origin(self, words: Sequence[str] = ()) -> tuple[str | None, str]:
-        """What names the server, as it was given, and where that is from."""
+        """What names the server, as given, and where that came from."""
         ways = ((self.url, "--url"), (self.target_name, "--target"), *((word, "the command line") for word in words),
                 (os.environ.get("REDIS_URL") or None, "REDIS_URL"))  # fmt: skip
         return next(((where, source) for where, source in ways if where is not None), (None, ""))
@@ -123,9 +123,9 @@ class Positionals(ServerInputs):
     what: tuple[str, ...] = ()
 
     def target_and_symptom(self) -> tuple[Target, str]:
-        """The positional that is a URL, is an address, or names a target is the server; another is the symptom.
+        """The positional that is a URL, an address or a target's name is the server; another is the symptom.
 
-        Raises `UsageError` naming what is too many, is missing, or could be either.
+        Raises `UsageError` with what is too much, missing or ambiguous.
         """
         places = [word for word in self.what if _is_place(word)]
         is_named = bool(places) or self.url is not None or self.target_name is not None
@@ -147,7 +147,7 @@ class Positionals(ServerInputs):
         return self.url is not None or self.target_name is not None or any(map(_is_place, self.what))
 
     def symptom(self) -> str:
-        """The symptom, where no server is named. Raises `UsageError` for a second one."""
+        """The symptom, if no server is named. Raises `UsageError` for a second one."""
         if len(self.what) > 1:
             extra = hide_secrets(self.what[-1])
             raise UsageError(f"{extra!r} is a second symptom; put a symptom of several words in quotes")
@@ -155,10 +155,10 @@ class Positionals(ServerInputs):
 
 
 def _is_place(word: str) -> bool:
-    """Whether a positional can only be a server: a bare host name could be a word of the symptom as well."""
+    """Whether a positional can only be a server: a bare host name could also be a word of the symptom."""
     words = word.split()
     if words and "://" in words[0]:
-        # A symptom may begin with a dashboard's address; of a server's URL with more behind it the error says so.
+        # A symptom may begin with a dashboard's address; for a server's URL with more after it, the error says so.
         return len(words) == 1 or words[0].startswith(tuple(f"{scheme}://" for scheme in SCHEMES))
     match = ADDRESS.fullmatch(word)
     if match and (match[2] or match[1].startswith("[") or _IPV4.fullmatch(word)):
@@ -167,12 +167,12 @@ def _is_place(word: str) -> bool:
 
 
 def _is_host(word: str) -> bool:
-    """Whether a word is a host's name beyond doubt, where no server is named otherwise."""
+    """Whether a word is clearly a host name, if no server is named otherwise."""
     return word == "localhost" or bool("." in word and ADDRESS.fullmatch(word))
 
 
 def _either(word: str) -> str:
-    """What to say about one word that is no address and no target's name: it isn't guessed what it is."""
+    """What to say about one word that is neither an address nor a target's name: its meaning isn't guessed."""
     host = f"a host: {word}:6379, or --url {word}; " if ADDRESS.fullmatch(word) else ""
     return (
         f"{word!r} isn't an address or a target in rediagnose.toml{_meant(word)} "

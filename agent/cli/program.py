@@ -1,4 +1,4 @@
-"""The command line: one parser for all commands, each loaded only when it's run."""
+"""The command line: one parser for all commands, each loaded only when run."""
 
 import importlib
 import os
@@ -15,9 +15,9 @@ from tools.terminal import sinks
 from tools.text import one_line
 
 LINGERS = 1.0
-"""Seconds after the last word in which what was begun in other threads may come to its end."""
+"""Seconds after the last output for work in other threads to finish."""
 LOADS = 15.0
-"""Seconds in which a command has to be loaded, on a machine that is busy, too; its deadline begins then."""
+"""Seconds within which a command has to be loaded, even on a busy machine; its deadline starts then."""
 NOT_LOADED = f"the program wasn't loaded within {LOADS:g} s; nothing was asked"
 ANSWERED, FAILED, NOTHING, INTERRUPTED = 0, 1, 3, 130
 EXAMPLES = ("rediagnose demo", 'rediagnose triage redis://host:6379 "checkout times out"')
@@ -33,13 +33,13 @@ class Command(NamedTuple):
     configure: Callable[[Parser], None]
     """Adds its arguments."""
     inputs: str
-    """`module:record` of its arguments, each by the name that the parser gives it."""
+    """`module:record` of its arguments, each under the name the parser gives it."""
     run: str
     """`module:function`; the function takes the record and gives the exit status, or a coroutine of it."""
     group: str
-    """Under which it stands in the help of the program."""
+    """Its group in the program's help."""
     examples: tuple[str, str]
-    """How it's called, for its help."""
+    """Usage examples for its help."""
 
 
 def parser(commands: Sequence[Command], version: str) -> Parser:
@@ -65,7 +65,7 @@ def _configure(command: Command, parser: Parser) -> None:
 
 
 def overview(commands: Sequence[Command], version: str) -> str:
-    """The help of the whole program: the commands by what they're for."""
+    """The help of the whole program: the commands by purpose."""
     width = max(len(one.name) for one in commands)
     lines = [f"rediagnose {version}: an SRE agent for Redis and Valkey.", "", "usage: rediagnose COMMAND ...", ""]
     for group in dict.fromkeys(one.group for one in commands):
@@ -81,7 +81,7 @@ def overview(commands: Sequence[Command], version: str) -> str:
 
 
 def parsed(root: Parser, argv: Sequence[str] | None) -> dict[str, Any]:
-    """The arguments. A URL or a symptom may also stand behind the options, where argparse doesn't look for one."""
+    """The arguments. A URL or a symptom may also come after the options, where argparse doesn't look for one."""
     args, rest = root.parse_known_args(argv)
     if rest and (any(word.startswith("-") for word in rest) or not hasattr(args, "what")):
         root.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -94,8 +94,8 @@ def parsed(root: Parser, argv: Sequence[str] | None) -> dict[str, Any]:
 def run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, *, own: bool = False) -> int:
     """Parse, load the one command, run it; errors as one line and an exit status.
 
-    `own` says that the process is the program's own, and ends with it.
-    Whatever is printed within goes through a sink: a value, a name or an argument can't steer the terminal.
+    `own` says that the process is the program's own and ends with it. Everything printed goes through a sink, so no
+    value, name or argument can control the terminal.
     """
     with sinks():
         return _run(commands, version, argv, own=own)
@@ -149,7 +149,7 @@ def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, 
         sys.stderr.close()
         return ANSWERED
     except OSError as error:
-        # The machine's: no room, too many files, a device that failed.
+        # The machine's fault: no room, too many files, a failed device.
         print(f"rediagnose {name}: {error}", file=sys.stderr)
         return NOTHING
     except Exception as error:
@@ -164,12 +164,12 @@ def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, 
 
 @contextmanager
 def loading(command: Command) -> Iterator[None]:
-    """Load what stays until the process ends: the collector would walk through all of it again and again."""
+    """Load what stays until the process ends: the garbage collector would otherwise walk through it again and again."""
     import gc
 
     from agent.cli.lean_imports import without_clients
 
-    # The lab's applications are clients of redis-py's.
+    # The lab's applications use redis-py's clients.
     lean = command.run.startswith("agent.")
     gc.disable()
     try:
@@ -186,7 +186,7 @@ async def _interruptible(work: Coroutine[Any, Any, int], ending: ExitStack | Non
     with interruptible():
         status = await work
     if ending is not None:
-        # All was said: a thread that is stuck, such as a name's resolution, doesn't keep the process.
+        # Everything was printed: a stuck thread, such as a name resolution, must not keep the process alive.
         leaves = threading.Timer(LINGERS, leave, (status,))
         leaves.daemon = True
         leaves.start()
@@ -195,7 +195,7 @@ async def _interruptible(work: Coroutine[Any, Any, int], ending: ExitStack | Non
 
 
 def leave(status: int) -> None:
-    """End the process now, whatever its threads do; what was printed is."""
+    """End the process now, whatever its threads do; what was printed is flushed."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()

@@ -53,5 +53,5 @@ def _over(served: Served) -> str:
 
 
 def _plain(text: str) -> str:
-    """Others' text, short and on one line."""
+    """Untrusted text, short and on one line."""
     return one_line(text, 500)

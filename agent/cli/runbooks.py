@@ -13,7 +13,7 @@ from tools.text import one_line
 
 
 def runbooks(inputs: RunbooksInputs) -> int:
-    """List, show, check or begin one. Raises `UsageError` for a name or folder that isn't there."""
+    """List, show, check or begin one. Raises `UsageError` for a name or folder that doesn't exist."""
     if inputs.verb == "check":
         return check(Path(inputs.name) if inputs.name else BUNDLED)
     library = load()
@@ -34,7 +34,7 @@ def runbooks(inputs: RunbooksInputs) -> int:
 
 
 def check(folder: Path) -> int:
-    """Print what's wrong, a line each, and what was looked at; 1 if any of it is an error."""
+    """Print the problems, one line each, and what was examined; 1 if any is an error."""
     books, findings = lint(folder)
     for finding in findings:
         print(one_line(str(finding)))

@@ -6,6 +6,6 @@ from agent.cli.setup_inputs import NoInputs
 
 
 def schema(inputs: NoInputs) -> int:
-    """Print what `--format json` holds to."""
+    """Print the schema that `--format json` follows."""
     print(SCHEMA.read_text(encoding="utf-8"), end="")
     return ANSWERED

@@ -1,4 +1,4 @@
-"""What the options of the commands mean that set the program up and talk to no server, typed."""
+"""The typed options of the commands that set the program up without talking to a server."""
 
 from pathlib import Path
 from typing import Literal

@@ -1,4 +1,5 @@
-"""Standard input and output that never end an answer: closed, full, gone, or of an encoding with too few letters."""
+"""Standard input and output that never break an answer: closed, full, gone, or with an encoding that lacks
+characters."""
 
 import codecs
 import contextlib
@@ -10,13 +11,13 @@ import sys
 from typing import TextIO
 
 MOST_KEPT = 8 * 2**20
-"""Bytes of output that are said again on stderr where stdout turns out not to take them."""
+"""Most bytes of output repeated on stderr if stdout turns out not to accept them."""
 PATIENCE = 30.0
-"""Seconds that an output may take nothing, where it isn't one that waits by itself."""
+"""Seconds for which an output may accept nothing, if it doesn't block by itself."""
 
 
 ESCAPED = "rediagnose-escaped"
-"""How what an encoding lacks is written: as JSON has it, so that JSON stays JSON."""
+"""How characters that an encoding lacks are written: as JSON escapes, so that JSON stays JSON."""
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
@@ -28,18 +29,18 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
 
 
 class Sink(io.RawIOBase):
-    """A descriptor to write to. It never raises: what it doesn't take goes to another one, whole, or is left out."""
+    """A descriptor to write to. It never raises: what it doesn't accept goes to another one in full, or is dropped."""
 
     def __init__(self, descriptor: int, name: str, instead: "Sink | None" = None, lost: OSError | None = None) -> None:
         self.lost = lost
-        """Why it takes nothing any more."""
+        """Why it no longer accepts anything."""
         self._descriptor, self._name, self._instead = descriptor, name, instead
         self._kept = bytearray()
         self._told = False
 
     @property
     def gone(self) -> bool:
-        """Whether its reader has left: a pipe's on purpose, such as `head`."""
+        """Whether its reader has left, as the reader of a pipe may on purpose, such as `head`."""
         return self.lost is not None and self.lost.errno == errno.EPIPE
 
     def writable(self) -> bool:
@@ -83,10 +84,10 @@ class Sink(io.RawIOBase):
 
 
 def open_streams() -> None:
-    """Put streams that never raise in the place of this process's own. Before anything opens a file or a socket."""
+    """Replace this process's own streams with ones that never raise, before anything opens a file or a socket."""
     closed = [number for number in range(3) if not _is_open(number)]
     for number in closed:
-        # Else the next file or socket would get this number, and be read or written as if it were the terminal.
+        # Otherwise the next file or socket would get this number, and be read or written as if it were the terminal.
         with contextlib.suppress(OSError):
             descriptor = os.open(os.devnull, os.O_RDWR)
             if descriptor != number:
@@ -105,12 +106,12 @@ def open_streams() -> None:
 
 
 def reader_left() -> bool:
-    """Whether nobody reads stdout any more."""
+    """Whether nobody reads stdout any longer."""
     return (sink := _sink(sys.stdout)) is not None and sink.lost is not None and (sink.gone or not sink._told)
 
 
 def unsaid() -> bool:
-    """Whether what was printed reached neither stdout nor stderr, and nobody left on purpose."""
+    """Whether output reached neither stdout nor stderr, and no reader left on purpose."""
     out, errors = _sink(sys.stdout), _sink(sys.stderr)
     if out is None or errors is None:
         return False

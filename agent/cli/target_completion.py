@@ -1,4 +1,4 @@
-"""How a shell completes the names of targets: it reads rediagnose.toml itself, and runs no program of ours for it."""
+"""How a shell completes target names: it reads rediagnose.toml itself, without running our program."""
 
 _READ = r"""
 for file in "${REDIAGNOSE_CONFIG:-rediagnose.toml}" "${XDG_CONFIG_HOME:-$HOME/.config}/rediagnose/rediagnose.toml"; do
@@ -11,7 +11,7 @@ for file in "${REDIAGNOSE_CONFIG:-rediagnose.toml}" "${XDG_CONFIG_HOME:-$HOME/.c
   [ -n "$REDIAGNOSE_CONFIG" ] && break
 done 2>/dev/null
 """
-# Only plain names: bash expands what it's given, and whoever wrote a folder's file may be a stranger.
+# Only plain names: bash expands what it is given, and a folder's file may be written by a stranger.
 TARGETS = {
     "bash": "_rediagnose_targets",
     "zsh": "_rediagnose_targets",

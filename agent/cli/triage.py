@@ -20,10 +20,10 @@ def triage(inputs: TriageInputs) -> int | Coroutine[Any, Any, int]:
     """Investigate and print the answer. Raises `UsageError` for input that can't be used."""
     if not inputs.paste or inputs.names_server():
         return _triage(inputs)
-    # It brings the replaying of recordings along.
+    # It imports the replaying of recordings.
     from agent.cli.pasted import investigate_paste
 
-    # Nobody can say yes to a change of a server that isn't there.
+    # Nobody can approve a change to a server that isn't there.
     presenter = Presenter(inputs.model_copy(update={"approve": "never"}))
     return investigate_paste(inputs, inputs.symptom(), _finish(inputs, presenter), presenter.print)
 
@@ -42,10 +42,10 @@ async def _triage(inputs: TriageInputs) -> int:
 
 
 def _finish(inputs: TriageInputs, presenter: Presenter) -> Finish:
-    """What is done with an answer: it's printed, and those hear of it that are to."""
+    """What is done with an answer: it is printed, and sent to those to be notified."""
     if not inputs.notify:
         return presenter.finish
-    # They load on first use: most investigations notify nobody.
+    # Loaded on first use: most investigations notify nobody.
     from agent.tickets.notify import notify_all, webhooks
 
     hooks = webhooks(inputs.notify)

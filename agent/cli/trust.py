@@ -1,4 +1,4 @@
-"""`rediagnose trust`: let a folder's rediagnose.toml say where credentials go, for as long as it stays as it is."""
+"""`rediagnose trust`: let a folder's rediagnose.toml decide where credentials go, as long as it is unchanged."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ from tools.text import printable
 
 
 def trust_(inputs: TrustInputs) -> int:
-    """Trust a file, and print what it's trusted with. Raises `UsageError` for a file that can't be used."""
+    """Trust a file, and print what it is trusted with. Raises `UsageError` for a file that can't be used."""
     file = inputs.file or Path(FILE)
     if inputs.list:
         for one in trusted_files():

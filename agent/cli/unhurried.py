@@ -1,14 +1,14 @@
-"""A person who is asked takes the time that it takes: no deadline runs meanwhile."""
+"""A person who is asked may take any time: no deadline runs meanwhile."""
 
 from agent.cli.hard_stop import GRACE, HardStop
 from agent.remediation.approval import ApprovalRequest, Approver
 
 CHANGES = 90.0
-"""Seconds for a change with the looks before and after it, and for taking it back where the server got worse."""
+"""Seconds for a change with the looks before and after it, and for rolling it back if the server got worse."""
 
 
 class Unhurried:
-    """Asks as another does, while the time stands still; what is approved then has its own."""
+    """Asks like another approver while the deadline is paused; what is then approved has its own."""
 
     def __init__(self, approver: Approver, stop: HardStop, seconds: float = CHANGES) -> None:
         self._approver, self._stop, self._seconds = approver, stop, seconds

@@ -1,4 +1,4 @@
-"""The chat client: one answer of the model, whole or not at all."""
+"""The chat client: one answer of the model, complete or not at all."""
 
 import asyncio
 import json
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from openai._response import AsyncAPIResponse
 
 ATTEMPTS = 4
-"""Failures in a row after which the endpoint isn't asked any more."""
+"""Failures in a row after which the endpoint is no longer asked."""
 _SSE = (b":", b"event:", b"id:", b"retry:")
 MOST_BYTES = 8 * 2**20
-"""Of one answer: what is longer is no answer."""
+"""Limit of one answer: anything longer isn't an answer."""
 Gathering = AnswerPieces | ResponseItems
 
 
 class Model:
     """A model behind a chat-completions endpoint. What the endpoint refuses is remembered.
 
-    Endpoint and key come from the environment unless they're given (`provider`). Raises `ModelError` for an
+    Endpoint and key come from the environment unless given (`provider`). Raises `ModelError` for an
     unusable endpoint.
     """
 
@@ -43,16 +43,16 @@ class Model:
         base_url: str | None = None, api_key: str | None = None, backoff: float = 0.5,
         transport: "AsyncBaseTransport | None" = None, extras: Extras = NOTHING,
     ) -> None:  # fmt: skip
-        """`backoff` is the first wait in seconds after a failure; `transport` stands in the network's place."""
+        """`backoff` is the first wait in seconds after a failure; `transport` replaces the network."""
         self.name = name
         self.timeout = timeout
         """Seconds for one answer, to its last byte."""
         self.max_tokens = max_tokens
         """Most tokens of one answer."""
         self.extras = extras
-        """What each request says beside the conversation."""
+        """What each request contains besides the conversation."""
         self.abilities = abilities_of(extras, base_url)
-        """What the endpoint is taken to understand."""
+        """What the endpoint is assumed to understand."""
         self._emit = emit
         self._jitter = wait_random_exponential(multiplier=backoff, max=8)
         self._key = api_key_of(api_key, base_url)
@@ -72,7 +72,7 @@ class Model:
         await self._client.close()
 
     def reset_failures(self) -> None:
-        """Allow an endpoint that was given up another try: a person asks again."""
+        """Give an abandoned endpoint another try: a person asks again."""
         self._failures, self._given_up = 0, None
 
     async def ask(
@@ -80,7 +80,7 @@ class Model:
     ) -> Turn:
         """One answer, before `ends` (seconds of `time.monotonic`). `choice` names a tool that must be called.
 
-        Raises `ModelError`; an endpoint that was given up isn't asked again.
+        Raises `ModelError`; an abandoned endpoint isn't asked again.
         """
         if self._given_up:
             raise EndpointError(self._given_up)
@@ -139,7 +139,7 @@ class Model:
         seconds = min(self.timeout, ends - time.monotonic())
         if seconds <= 0:
             raise ModelError("the deadline passed before the model could be asked")
-        # The whole of an answer is bounded: the client's own time-out restarts with every byte.
+        # The time of the whole answer is bounded: the client's own timeout restarts with every byte.
         client, more = self._client, dict(self.extras.fields)
         chat, own = "messages" in body, {name: given for name, given in body.items() if name not in more}
         create: Any = (client.chat.completions if chat else client.responses).with_streaming_response.create
@@ -147,14 +147,15 @@ class Model:
             async with asyncio.timeout(seconds), create(**own, extra_body=more, timeout=seconds) as response:
                 return await self._read(response, streamed="stream" in body, chat=chat)
         except (TimeoutError, APIConnectionError, RequestError, OSError) as error:
-            # The client's exceptions end at the request: a body that breaks off raises those of the library below it.
+            # The client's exceptions cover only the request: a body that breaks off raises those of the underlying
+            # library.
             if "timeout" in type(error).__name__.lower():
                 raise Retryable(f"the model's endpoint gave no complete answer within {seconds:.3g} s") from None
             raise Retryable(f"the connection to the model's endpoint failed ({_root(error)})") from None
         except APIStatusError as error:
             raise error_of_status(error, body, self._key) from None
         except (OpenAIError, ValueError) as error:
-            # ValueError is a key or a header that can't be sent; its text may hold the key.
+            # ValueError is a key or a header that can't be sent; its text may contain the key.
             raise EndpointError(f"the model's endpoint can't be used ({type(error).__name__})") from None
 
     async def _read(self, response: "AsyncAPIResponse[Any]", *, streamed: bool, chat: bool) -> Turn:
@@ -200,7 +201,7 @@ class Model:
 
 
 def _failure(chunk: object) -> object:
-    """What an event says of a failure; null where it tells of none."""
+    """The failure that an event reports; null if none."""
     if not isinstance(chunk, dict):
         return None
     whole = chunk.get("response")
@@ -209,7 +210,7 @@ def _failure(chunk: object) -> object:
 
 
 async def _lines(response: "AsyncAPIResponse[Any]") -> AsyncGenerator[bytes, None]:
-    # Split at newlines only: a text may hold other characters that str.splitlines takes for the end of a line.
+    # Split at newlines only: a text may contain other characters that str.splitlines treats as line breaks.
     rest, size = bytearray(), 0
     async for chunk in response.iter_bytes():
         size += len(chunk)

@@ -1,6 +1,6 @@
 """How an endpoint fails, and what follows: ask again, ask for less, or give up on the model.
 
-ModelError          the model gives no answer; the checks' counts
+ModelError          the model gives no answer; the checks' answer is used
   EndpointError     the endpoint failed, which shows nothing about the model behind it
   Overflow          the conversation is too long for the model: it may be shortened and asked again
 Again               the endpoint failed in a way that may pass
@@ -35,12 +35,12 @@ _OVERFLOW = deferred(
 
 
 class ModelError(RediagnoseError):
-    """The model gave no answer that can be used; one line says why, without any key. The checks' answer counts."""
+    """The model gave no usable answer; one line says why, without any key. The checks' answer is used."""
 
     def __init__(self, why: str, use: ModelUse | None = None) -> None:
         super().__init__(why)
         self.use = use
-        """What was spent until then, where it's known."""
+        """What was spent until then, if known."""
 
 
 class EndpointError(ModelError):
@@ -69,7 +69,7 @@ class AbilityRefused(Exception):
 
 
 def error_of_status(error: "APIStatusError", body: Wire, key: str) -> Exception:
-    """The error of an answer's status."""
+    """The error for an answer's status."""
     if moved := redirect(error.status_code, error.response.headers, httpx2.URL(str(error.request.url))):
         where = endpoint_message(moved.where, key)
         return EndpointError(
@@ -83,7 +83,7 @@ def error_of_status(error: "APIStatusError", body: Wire, key: str) -> Exception:
     if ability := refused_ability(status, text, body):
         return AbilityRefused(ability)
     if status in (401, 403):
-        # Its message may repeat a part of the key.
+        # Its message may repeat part of the key.
         return EndpointError(f"the model's endpoint answered {status}; check the key (OPENAI_API_KEY)")
     if status == 404:
         return EndpointError(f"{why}; check the model's name, {body['model']!r}, and OPENAI_BASE_URL")
@@ -93,7 +93,7 @@ def error_of_status(error: "APIStatusError", body: Wire, key: str) -> Exception:
 
 
 def error_of_event(body: object, key: str) -> Exception:
-    """The error of an event in the middle of a stream."""
+    """The error for an event in the middle of a stream."""
     text = endpoint_message(body, key)
     kind = Overflow if _OVERFLOW.search(json.dumps(body, default=str)) else Retryable
     return kind(f"the model's endpoint sent an error: {text}")

@@ -1,4 +1,4 @@
-"""What a request says beside the conversation: how long to think, what to keep in a cache, in which form."""
+"""What a request contains besides the conversation: how long to think, what to cache, and in which form."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -10,22 +10,22 @@ Form = Literal["chat", "responses"]
 
 
 class Extras(Record):
-    """What a person set of it; nothing is what the endpoint does by itself."""
+    """What a person has set; unset fields leave the endpoint's defaults."""
 
     effort: Effort | None = None
     """How much a reasoning model thinks."""
     fields: Mapping[str, Any] = {}
-    """More fields of each request, as they are."""
+    """Additional fields of each request, sent unchanged."""
     cache: bool | None = None
-    """Whether the part that stays the same is marked for the provider's cache; null where the model's name says it."""
+    """Whether the part that stays the same is marked for the provider's cache; null to decide by the model's name."""
     form: Form | None = None
-    """Chat completions or responses; null for what the endpoint is known to have."""
+    """Chat completions or responses; null for whichever the endpoint is known to have."""
 
     def marks_cache(self, model: str) -> bool:
-        """Whether a request of this model marks what stays the same: some providers keep nothing unasked."""
+        """Whether requests to this model mark what stays the same: some providers cache only on request."""
         named = any(word in model.lower() for word in ("claude", "anthropic/"))
         return named if self.cache is None else self.cache
 
 
 NOTHING = Extras()
-"""Nothing beside the conversation."""
+"""Nothing besides the conversation."""

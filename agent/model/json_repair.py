@@ -1,4 +1,4 @@
-"""Repairs arguments that are almost JSON: the usual mistakes of small models; nothing is guessed."""
+"""Repairs arguments that are almost JSON: the usual mistakes of small models, without guessing."""
 
 import json
 import re
@@ -15,11 +15,11 @@ _CLOSES = {"{": "}", "[": "]"}
 
 
 def repaired_json(text: str, *, cut: bool = False) -> str:
-    """The text as one JSON object where it can be read as one, else the text as it was.
+    """The text as one JSON object if it can be read as one, else unchanged.
 
-    Code fences and words around it are taken off; single quotes, bare names, Python's True, False and None, line
-    breaks in strings, trailing commas and missing brackets at the end are repaired. If the answer was `cut` at its
-    token limit, no end is added.
+    Code fences and surrounding words are removed; single quotes, bare names, Python's True, False and None, line breaks
+    in strings, trailing commas and missing brackets at the end are repaired. If the answer was `cut` at its token
+    limit, no end is added.
     """
     if is_object(text) or len(text) > MOST or "{" not in text:
         return text
@@ -39,7 +39,7 @@ def is_object(text: str) -> bool:
 
 
 def _read(text: str, *, closing: bool) -> str | None:
-    """The first object of a text, piece by piece; null where it isn't one or doesn't end."""
+    """The first object in a text, piece by piece; null if there is none or it doesn't end."""
     out: list[str] = []
     open_: list[str] = []
     at = text.find("{")
@@ -81,7 +81,7 @@ def _read(text: str, *, closing: bool) -> str | None:
 
 
 def _closing_quote(text: str, start: int) -> int | None:
-    """Where a string ends: an apostrophe within single quotes doesn't end it."""
+    """Where a string ends: an apostrophe inside single quotes doesn't end it."""
     quote, at = text[start], start + 1
     while at < len(text):
         if text[at] == "\\":

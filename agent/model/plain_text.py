@@ -41,7 +41,8 @@ def _call_text(call: Wire) -> str:
 
 
 def alternating_turns(messages: Iterable[Wire], *, keep_system: bool = False) -> list[Wire]:
-    """The conversation with the system's message inside the first of the user, and no two of one side in a row."""
+    """The conversation with the system message inside the first user message, and never two messages from one side in a
+    row."""
     turns: list[Wire] = []
     for message in messages:
         role = "user" if message["role"] == "system" and not keep_system else message["role"]

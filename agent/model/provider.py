@@ -1,4 +1,4 @@
-"""Where the model is: an endpoint of OpenAI's form, or a deployment at Azure."""
+"""Where the model is: an OpenAI-style endpoint, or a deployment on Azure."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from agent.model.selection import at_azure
 from tools.http import ACCEPTED, bounded
 
 MOST_BYTES = 9 * 2**20
-"""Of one answer, more than what is taken for one."""
+"""Limit of one answer on the wire, above what is accepted as one."""
 
 if TYPE_CHECKING:
     from httpx2 import AsyncBaseTransport
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 RESPONDING = "api.openai.com"
-"""The host that is known to have the Responses form."""
+"""The host known to support the Responses API."""
 
 
 def abilities_of(extras: Extras, base_url: str | None, environ: Mapping[str, str] = os.environ) -> set[str]:
-    """What an endpoint is taken to understand before it was asked."""
+    """What an endpoint is assumed to understand before it was asked."""
     named = base_url or environ.get("OPENAI_BASE_URL")
     host = None if at_azure(environ) else RESPONDING
     if named:
-        # What is no address is reported where the client is made of it.
+        # An invalid address is reported where the client is created from it.
         with contextlib.suppress(ValueError):
             host = None
             host = urlsplit(named).hostname
@@ -38,7 +38,7 @@ def abilities_of(extras: Extras, base_url: str | None, environ: Mapping[str, str
 
 
 def api_key_of(given: str | None, base_url: str | None) -> str:
-    """The key to send. Local endpoints take none, and the client insists on one."""
+    """The key to send. Local endpoints need none, but the client insists on one."""
     name = "AZURE_OPENAI_API_KEY" if base_url is None and at_azure(os.environ) else "OPENAI_API_KEY"
     return (given or os.environ.get(name) or "none").strip()
 
@@ -46,16 +46,16 @@ def api_key_of(given: str | None, base_url: str | None) -> str:
 def openai_client(
     key: str, base_url: str | None, timeout: float, transport: "AsyncBaseTransport | None" = None
 ) -> "AsyncOpenAI":
-    """The client, without retries of its own. Raises `EndpointError` for an address that can't be one.
+    """The client, without retries of its own.
 
-    `transport` carries its requests in the network's place.
+    Raises `EndpointError` for an invalid address. `transport` carries its requests in place of the network.
     """
-    # It takes most of a second to load, which the checks alone shouldn't cost.
+    # It takes most of a second to load, which the checks alone shouldn't have to pay.
     from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAsyncHttpxClient
 
     def unmoved(seconds: float) -> DefaultAsyncHttpxClient:
-        # The library's own would take the prompt to wherever a redirect points. Answers are bounded below the library,
-        # which reads an error's body by itself and whole.
+        # The library's own client would send the prompt wherever a redirect points. Answers are bounded below the
+        # library, which reads an error's body in full by itself.
         return DefaultAsyncHttpxClient(
             follow_redirects=False, timeout=seconds, transport=transport, headers=ACCEPTED,
             event_hooks=bounded(MOST_BYTES),

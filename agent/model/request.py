@@ -1,4 +1,4 @@
-"""What is sent to a chat-completions endpoint, and what of it an endpoint may refuse."""
+"""What is sent to a chat-completions endpoint, and which parts an endpoint may refuse."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from agent.model.responses_form import ITEMS, flat_tools, refused_in_responses, 
 from tools.patterns import deferred
 
 REASONING = "reasoning_content"
-"""A message's own reasoning: kept for endpoints that expect it back, and sent to no other."""
+"""A message's own reasoning: kept for endpoints that expect it back, and sent to no others."""
 _PATTERNS = {
     "forget": REASONING,
     "cache": r"cache[_ ]?control|content\b.{0,60}\b(string|str)\b",
@@ -27,9 +27,9 @@ _PATTERNS = {
     "tools": r"\btools?\b|function.?call|jinja",
 }
 ABILITIES = frozenset({*_PATTERNS, "sealed", "summary"})
-"""What an endpoint is assumed to understand until it refuses it: `roles` is a system's message and two messages of
-one side in a row, `forget` a conversation without the model's own reasoning. Beside these there is `responses`, a form
-that is asked for only where it's known to be there."""
+"""What an endpoint is assumed to understand until it refuses it: `roles` means a system message and two messages from
+one side in a row, `forget` a conversation without the model's own reasoning. There is also `responses`, a form that is
+used only where it is known to be supported."""
 _UNABLE = deferred(r"support|cannot|can't|unable|not allowed|not implemented|requires?\b", re.IGNORECASE)
 
 
@@ -99,7 +99,7 @@ def _without(names: Collection[str], message: Wire) -> Wire:
 
 
 def _cached(message: Wire) -> Wire:
-    """A message of the part that stays the same, marked for the provider's cache."""
+    """A message from the part that stays the same, marked for the provider's cache."""
     if not isinstance(message.get("content"), str):
         return message
     part = {"type": "text", "text": message["content"], "cache_control": {"type": "ephemeral"}}
@@ -122,7 +122,7 @@ def serial_calls(messages: Iterable[Wire]) -> list[Wire]:
 
 
 def loosened_schema(schema: Any) -> Any:
-    """A tool without what only strict schemas have: some endpoints refuse it, and the answer is checked here anyway."""
+    """A tool without strict-schema keys: some endpoints refuse them, and the answer is checked here anyway."""
     if isinstance(schema, list):
         return [loosened_schema(part) for part in schema]
     if not isinstance(schema, dict):

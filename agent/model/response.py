@@ -1,4 +1,4 @@
-"""One answer of the model, gathered from whatever form an endpoint sends it in."""
+"""One answer of the model, collected from whatever form an endpoint sends it in."""
 
 import json
 from typing import Any
@@ -8,18 +8,18 @@ from agent.model.request import REASONING
 from tools.records import Record
 
 ID_MOST = 200
-"""Characters of a call's id, and of its tool's name."""
+"""Most characters of a call's id and of its tool's name."""
 MOST_CALLS = 64
-"""Calls of one answer that are taken: each delta is looked up among them."""
+"""The most calls taken from one answer: each delta is looked up among them."""
 
 
 class ToolCall(Record):
-    """The model's call of a tool."""
+    """A tool call by the model."""
 
     id: str
     name: str
     arguments: str
-    """JSON text as the model wrote it, which may be broken."""
+    """JSON text as the model wrote it; may be broken."""
     extra: dict[str, Any] | None = None
     """What has to go back to the endpoint with the call: some sign calls."""
 
@@ -31,25 +31,25 @@ class Turn(Record):
     tool_calls: tuple[ToolCall, ...]
     tokens_in: int
     tokens_out: int
-    """Tokens as the endpoint counts them; 0 where it doesn't say."""
+    """Tokens as counted by the endpoint; 0 if it doesn't say."""
     finish_reason: str | None
     refusal: str = ""
-    """The model's words where it refuses, which some endpoints separate from its text."""
+    """The model's words if it refuses, which some endpoints separate from its text."""
     tokens_cached: int = 0
-    """Those of the tokens in that the provider had in its cache."""
+    """How many of the input tokens the provider had in its cache."""
     sealed: tuple[dict[str, Any], ...] = ()
-    """Its reasoning as it goes back to an endpoint of the Responses form, which nobody can read."""
+    """Its encrypted reasoning, to be sent back to an endpoint of the Responses form."""
     reasoning: str = ""
     """Its reasoning, if the endpoint sends it: not part of its answer."""
 
 
 def new_id() -> str:
-    """An id for a call that has none of its own; some endpoints take nine letters and digits only."""
+    """An id for a call that has none; some endpoints accept only nine letters and digits."""
     return uuid4().hex[:9]
 
 
 class AnswerPieces:
-    """The pieces of an answer so far; a whole message is one large piece."""
+    """The pieces of an answer so far; a complete message is one large piece."""
 
     def __init__(self) -> None:
         self.finish_reason: str | None = None
@@ -60,11 +60,11 @@ class AnswerPieces:
         self._reasoning: list[str] = []
         self._calls: list[_PartialCall] = []
         self.thought = ""
-        """What the newest piece adds to what the model says of its thinking."""
+        """What the newest piece adds to the model's reported thinking."""
         self._tokens = (0, 0, 0)
 
     def feed(self, chunk: object) -> str:
-        """Take a chunk or a whole completion; the text that it added. What isn't understood is passed over."""
+        """Take a chunk or a complete completion; returns the text it added. What isn't understood is skipped."""
         self.thought = ""
         if not isinstance(chunk, dict):
             return ""
@@ -85,18 +85,18 @@ class AnswerPieces:
                 self._slot(piece).add(piece)
         self._refusal.append(whole_letters(_text(delta.get("refusal"))))
         self._reasoning.append(whole_letters(_text(delta.get(REASONING))))
-        # Some endpoints call it by a shorter name, and want none of it back.
+        # Some endpoints use a shorter name for it, and want none of it back.
         self.thought = self._reasoning[-1] or whole_letters(_text(delta.get("reasoning")))
         text = whole_letters(_text(delta.get("content")))
         self._text.append(text)
         return text
 
     def turn(self) -> Turn:
-        """The answer as far as it was gathered."""
+        """The answer as collected so far."""
         calls: list[ToolCall] = []
         for slot in self._calls:
             if slot.name or slot.arguments:
-                # An id that is missing or given twice would tie an answer to the wrong call.
+                # A missing or duplicate id would tie an answer to the wrong call.
                 id = slot.id if slot.id and slot.id not in {call.id for call in calls} else new_id()
                 calls.append(ToolCall(id=id, name=slot.name, arguments=whole_escapes(slot.arguments), extra=slot.extra))
         tokens_in, tokens_out, cached = self._tokens
@@ -117,7 +117,7 @@ class AnswerPieces:
         elif index is None and name and known and known[-1].begun:
             known = []
         if not known and len(self._calls) >= MOST_CALLS:
-            # What comes of these goes nowhere.
+            # The results of these are discarded.
             return _PartialCall(index)
         if not known:
             self._calls.append(_PartialCall(index))
@@ -157,7 +157,7 @@ class _PartialCall:
         if isinstance(arguments, str):
             self._arguments.append(whole_letters(arguments))
         elif isinstance(arguments, dict):
-            # Against the format, and common: an object in place of its JSON text.
+            # Common, although against the format: an object in place of its JSON text.
             self._arguments = [json.dumps(arguments)]
 
 
@@ -173,12 +173,12 @@ def _text(content: object) -> str:
 
 
 def whole_letters(text: str) -> str:
-    """Text without halves of letters (lone surrogates), which can be neither sent back nor printed."""
+    """Text without lone surrogates, which can be neither sent back nor printed."""
     return text.encode("utf-8", "replace").decode()
 
 
 def whole_escapes(arguments: str) -> str:
-    """JSON text without halves of letters (lone surrogates) in its escapes either."""
+    """JSON text without lone surrogates, also in its escapes."""
     if "\\ud" not in arguments.lower():
         return arguments
     try:
@@ -188,12 +188,12 @@ def whole_escapes(arguments: str) -> str:
 
 
 def sound_id(id: str) -> str:
-    """An id or a name, whole letters of it and bounded."""
+    """An id or a name, without lone surrogates and bounded."""
     return whole_letters(id)[:ID_MOST]
 
 
 def usage_of(usage: object) -> tuple[int, int, int]:
-    """Tokens in, out, and those in that were cached, by whatever names an endpoint has for them."""
+    """Tokens in, out, and cached input tokens, under whatever names an endpoint uses."""
     if not isinstance(usage, dict):
         return 0, 0, 0
     details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")

@@ -1,4 +1,4 @@
-"""One answer in the Responses form, gathered from its events or taken whole."""
+"""One answer in the Responses form, collected from its events or taken as a whole."""
 
 import json
 from typing import Any
@@ -6,20 +6,20 @@ from typing import Any
 from agent.model.response import MOST_CALLS, ToolCall, Turn, new_id, sound_id, usage_of, whole_escapes, whole_letters
 
 ITEMS_MOST = 20_000
-"""Characters of sealed reasoning that are kept."""
+"""Most characters of encrypted reasoning that are kept."""
 _THOUGHTS = ("response.reasoning_summary_text.delta", "response.reasoning_text.delta")
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
 
 
 class ResponseItems:
-    """The pieces of an answer so far; a whole response is its last event."""
+    """The pieces of an answer so far; a complete response is its last event."""
 
     def __init__(self) -> None:
         self.finish_reason: str | None = None
         self.answered = False
-        """Whether anything of an answer was seen."""
+        """Whether any part of an answer was seen."""
         self.thought = ""
-        """What the newest piece adds to what the model says of its thinking."""
+        """What the newest piece adds to the model's reported thinking."""
         self._text: list[str] = []
         self._refusal: list[str] = []
         self._calls: dict[object, dict[str, str]] = {}
@@ -27,7 +27,7 @@ class ResponseItems:
         self._tokens = (0, 0, 0)
 
     def feed(self, event: object) -> str:
-        """Take an event or a whole response; the text that it added. What isn't understood is passed over."""
+        """Take an event or a complete response; returns the text it added. What isn't understood is skipped."""
         self.thought = ""
         if not isinstance(event, dict):
             return ""
@@ -82,7 +82,7 @@ class ResponseItems:
         elif item.get("type") == "reasoning" and isinstance(sealed, str) and len(sealed) <= ITEMS_MOST:
             known = {one.get("id") for one in self._sealed}
             if item.get("id") not in known and len(self._sealed) < MOST_CALLS:
-                # What it says of its thinking stays here: only the sealed part has to go back.
+                # Its reported thinking stays here: only the encrypted part has to be sent back.
                 self._sealed.append({"type": "reasoning", "id": item.get("id"), "summary": [],
                                      "encrypted_content": sealed})  # fmt: skip
 
@@ -102,7 +102,7 @@ class ResponseItems:
         return call
 
     def turn(self) -> Turn:
-        """The answer as far as it was gathered."""
+        """The answer as collected so far."""
         calls: list[ToolCall] = []
         for one in self._calls.values():
             id = one["id"] if one["id"] and one["id"] not in {call.id for call in calls} else new_id()

@@ -1,4 +1,4 @@
-"""A request as the Responses form has it, and what of it an endpoint may refuse."""
+"""A request in the Responses form, and which parts an endpoint may refuse."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -7,7 +7,7 @@ from agent.model.extras import Extras
 from agent.model.plain_text import Wire
 
 ITEMS = "reasoning_items"
-"""A message's own reasoning as that form sends it, sealed: it goes back with the calls that came of it."""
+"""A message's own encrypted reasoning in that form: it is sent back with the calls that resulted from it."""
 SEALED = "reasoning.encrypted_content"
 _PATTERNS = {
     "sealed": r"encrypted",
@@ -24,7 +24,7 @@ def responses_body(
     model: str, messages: Sequence[Wire], tools: Sequence[Wire], *, choice: str | None, max_tokens: int | None,
     abilities: Collection[str], extras: Extras,
 ) -> Wire:  # fmt: skip
-    """The body of one request. Nothing of it is kept at the provider's: the conversation is sent whole each time."""
+    """The body of one request. The provider stores nothing: the whole conversation is sent each time."""
     body: Wire = {"model": model, "input": list(_items(messages)), "tools": list(tools), "store": False}
     if choice and "tool_choice" in abilities:
         body["tool_choice"] = {"type": "function", "name": choice}
@@ -43,7 +43,7 @@ def responses_body(
 
 
 def flat_tools(tools: Iterable[Wire], *, strict: bool) -> list[Wire]:
-    """Tools as this form has them; what isn't said to be loose is strict there."""
+    """Tools in this form, which are strict unless declared otherwise."""
     return [
         {"type": "function", **tool["function"], "strict": strict and bool(tool["function"].get("strict"))}
         for tool in tools

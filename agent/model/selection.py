@@ -10,7 +10,7 @@ PLACES = "OPENAI_API_KEY, OPENAI_BASE_URL nor AZURE_OPENAI_ENDPOINT"
 
 
 def at_azure(environ: Mapping[str, str]) -> bool:
-    """Whether the model is a deployment at Azure; an explicit OPENAI_BASE_URL comes before it."""
+    """Whether the model is a deployment on Azure; an explicit OPENAI_BASE_URL takes precedence."""
     return bool(environ.get("AZURE_OPENAI_ENDPOINT")) and not environ.get("OPENAI_BASE_URL")
 
 

@@ -1,4 +1,4 @@
-"""Tool calls that a model wrote into its text, as small models and servers without a parser for them do."""
+"""Tool calls that a model wrote into its text, as happens with small models and servers without a parser for them."""
 
 import json
 import re
@@ -10,14 +10,14 @@ from agent.model.response import ToolCall, new_id
 from tools.patterns import deferred
 
 MOST, WORK, DEPTH = 60_000, 200_000, 3
-"""Characters that are looked at, those of all objects that are tried, and how deep a call may be wrapped."""
+"""Most characters examined, most characters of all objects tried, and how deeply a call may be wrapped."""
 _THOUGHT = deferred(r"\A.*</think>|<think>.*", re.DOTALL)
 _NAME = r"(?:functions?\.)?([A-Za-z_]\w{0,63})"
 _BEFORE = deferred(
     rf"(?:<?function=\s*{_NAME}\s*>|\[TOOL_CALLS\]\s*{_NAME}\s*(?:\[ARGS\])?|<tool_call>\s*{_NAME}|<invoke[^>]*{_NAME}\">)"
     r"\s*\Z"
 )
-"""A name right before an object of arguments."""
+"""A name directly before an object of arguments."""
 _TAGGED = deferred(
     rf"<function={_NAME}>\s{{0,64}}"
     r"((?:<parameter=\w{1,64}>(?:(?!<function=).){0,20000}?</parameter>\s{0,64}){0,64})(?=</function>|</tool_call>|\Z)",
@@ -29,11 +29,11 @@ _ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input")
 
 
 def calls_in_text(text: str, known: Collection[str], *, submit: str, quoted: str = "") -> tuple[ToolCall, ...]:
-    """The calls of known tools in a text, in their order; none where it's prose.
+    """The calls of known tools in a text, in order; empty if it's prose.
 
     Fenced or bare JSON with a name and arguments, `<tool_call>…`, `[TOOL_CALLS] …` and `<function=NAME>…` are
-    understood, and the arguments of `submit` without its name. What stands literally in `quoted`, somebody else's
-    words that the model may repeat, is no call.
+    understood, and the arguments of `submit` without its name. What appears literally in `quoted`, other people's words
+    that the model may repeat, isn't a call.
     """
     text = _THOUGHT.sub("", text[:MOST])
     calls = list(_tagged(text, known)) or list(_objects(text, known, submit, quoted))
@@ -68,13 +68,13 @@ def _objects(text: str, known: Collection[str], submit: str, quoted: str) -> Ite
         elif not found and given is not None and isinstance(given.get("outcome"), str) and "causes" in given:
             found = [(submit, json.dumps(given))]
         yield from found
-        # What couldn't be read may hold something that can.
+        # What couldn't be parsed may contain something that can.
         before = at = end if given is not None else at + 1
         at = text.find("{", at)
 
 
 def _end(text: str, start: int) -> int:
-    """Where the object that begins here ends, or the text's end."""
+    """Where the object that begins here ends, or the end of the text."""
     depth, inside, at = 0, False, start
     while at < len(text):
         letter = text[at]
@@ -95,12 +95,12 @@ def _loaded(text: str) -> dict[str, Any] | None:
 
 
 def _calls(given: dict[str, Any], known: Collection[str], depth: int = 0) -> Iterator[tuple[str, str]]:
-    """The call that an object is, or those that it wraps."""
+    """The call that an object represents, or those it wraps."""
     name = next((given[key] for key in _NAMES if isinstance(given.get(key), str)), "")
     name = re.sub(r"\Afunctions?\.", "", name.strip())
     if name in known:
         arguments: Any = next((given[key] for key in _ARGUMENTS if key in given), {})
-        # A tool's description repeated is no call of it.
+        # Repeating a tool's description isn't a call.
         if "description" not in given and not (isinstance(arguments, dict) and "properties" in arguments):
             yield name, arguments if isinstance(arguments, str) else json.dumps(arguments)
         return

@@ -1,4 +1,4 @@
-"""The limits of what a model may cost in an investigation, and what it has cost."""
+"""The limits on what a model may cost in an investigation, and what it has cost."""
 
 import time
 from typing import TYPE_CHECKING, Annotated
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 RESERVE = 0.25
 """The share of the time, of the tokens and of the money that is reserved for the conclusion."""
 BYTES_PER_TOKEN = 4
-"""About, where an endpoint doesn't count."""
+"""Roughly, if an endpoint doesn't count."""
 MILLION = 1_000_000
 Price = Annotated[float, Field(ge=0)]
 
 
 class Prices(Record):
-    """What a million tokens cost, in any currency; null where that isn't known."""
+    """What a million tokens cost, in any currency; null if unknown."""
 
     of_in: Price | None = None
     of_out: Price | None = None
     of_cached: Price | None = None
-    """Of those in that the provider had in its cache; null where they cost what the others do."""
+    """Price of input tokens that the provider had in its cache; null if they cost the same as others."""
 
     def cost(self, tokens_in: int, tokens_out: int, cached: int = 0) -> float | None:
-        """What so many tokens cost, `cached` of those in from the cache; null without any price."""
+        """What this many tokens cost, with `cached` of the input tokens from the cache; null without prices."""
         if self.of_in is None and self.of_out is None:
             return None
         of_in = self.of_in or 0
@@ -38,7 +38,7 @@ class Prices(Record):
 
 
 class Limits(Record):
-    """The bounds of a model's part."""
+    """The limits of a model's part."""
 
     turns: Annotated[int, Field(ge=1)] = 12
     """Most answers."""
@@ -48,14 +48,14 @@ class Limits(Record):
     """Most money, by `prices`; null for no bound."""
     prices: Prices = Prices()
     ends: float
-    """The deadline in seconds of `time.monotonic`: an endpoint takes real time, also where the incident is replayed."""
+    """The deadline in seconds of `time.monotonic`: an endpoint takes real time even when the incident is replayed."""
 
 
 class Spending:
     """A model's use, measured against its limits."""
 
     def __init__(self, name: str, limits: Limits, spent: ModelUse | None = None) -> None:
-        """`spent` is what the same bounds on tokens and money were used for before."""
+        """`spent` is what was already used of the same limits on tokens and money."""
         self.use = spent or ModelUse(name=name)
         self.limits = limits
         self.reserve = RESERVE * (limits.ends - time.monotonic())
@@ -68,7 +68,7 @@ class Spending:
         return self.limits.ends - time.monotonic()
 
     def add(self, turn: "Turn", sent: int) -> None:
-        """Count an answer to a request of so many bytes; where the endpoint doesn't count, by its size."""
+        """Count an answer to a request of this many bytes; if the endpoint doesn't count tokens, by its size."""
         tokens_in, tokens_out = turn.tokens_in, turn.tokens_out
         estimated = not (tokens_in or tokens_out)
         if estimated:
@@ -90,7 +90,8 @@ class Spending:
         return self.use.tokens_in + self.use.tokens_out
 
     def must_conclude(self, number: int) -> bool:
-        """Whether this answer has to be the conclusion: the last turn, or possibly the last that the limits allow."""
+        """Whether this answer has to be the conclusion: it's the last turn, or may be the last that the limits
+        allow."""
         bounds: list[tuple[float, float, float]] = [(self.tokens, self._largest_tokens, self.limits.tokens)]
         if self.limits.cost is not None:
             bounds.append((self.use.cost or 0, self._largest_cost, self.limits.cost))
@@ -98,7 +99,7 @@ class Spending:
         return number >= self.limits.turns or self.left < self.reserve or near
 
     def exceeded_bound(self) -> str | None:
-        """Which bound is spent, so that nothing more is asked; null if none is."""
+        """Which limit is used up, so that nothing more is asked; null if none is."""
         if self.tokens >= self.limits.tokens:
             return f"the model spent {self.tokens} of {self.limits.tokens} tokens without reaching a diagnosis"
         if self.limits.cost is not None and (self.use.cost or 0) >= self.limits.cost > 0:

@@ -1,1 +1,1 @@
-"""Targets, the connection that is held to each node, and what may be sent over it."""
+"""Targets, the connection to each node, and what may be sent over it."""

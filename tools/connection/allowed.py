@@ -1,4 +1,4 @@
-"""The one table of what reading tools may send, and the check that every command of theirs goes through."""
+"""The one table of what reading tools may send, and the check that each of their commands passes."""
 
 import re
 import tomllib
@@ -11,7 +11,7 @@ from tools.records import Record
 
 Tier = Literal["always", "database", "reader", "sentinel", "key-reader"]
 MOST_ARGUMENTS = 1024
-"""Arguments of one command at most."""
+"""Most arguments of one command."""
 _DATA: dict[str, Any] = tomllib.loads((Path(__file__).parent / "allowed.toml").read_text(encoding="utf-8"))
 _NUMBER = re.compile(r"[0-9]{1,19}")
 
@@ -28,19 +28,19 @@ class Allowed(Record):
     tier: Tier
     """Who is granted it."""
     tools: tuple[str, ...]
-    """The tools that send it; none where it's allowed and not used yet."""
+    """The tools that send it; empty if it's allowed but not used yet."""
     forms: tuple[tuple[str, ...], ...]
     """The arguments that may follow, each form word by word."""
     cheapest: tuple[str, ...]
     """The arguments of its cheapest form."""
     since: Mapping[str, str] | None
-    """By product, the version that brought it; null for one that 6.2 has."""
+    """By product, the version that introduced it; null for one that 6.2 has."""
     causes: tuple[str, ...]
     """The causes that lose evidence without it."""
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The command's own words, as they're sent."""
+        """The command's own words, as sent."""
         return tuple(self.name.upper().split("|"))
 
 
@@ -60,13 +60,13 @@ TABLE: dict[str, Allowed] = {
 }
 """Every command that may be sent, by name."""
 ON_SENTINEL: frozenset[str] = frozenset(_DATA["sentinel-also"]["names"])
-"""The reader's commands that a Sentinel has as well."""
+"""The reader's commands that a Sentinel also has."""
 CONTAINERS = {name.partition("|")[0] for name in TABLE if "|" in name}
-"""Commands that have subcommands, each a name of its own."""
+"""Commands with subcommands, each a name of its own."""
 
 
 def must_read(command: Command) -> None:
-    """Pass a command of the table. Raises `NotAReading` for any other, whatever its case and spacing."""
+    """Pass a command that is in the table. Raises `NotAReading` for any other, whatever its case and spacing."""
     words = [str(word) for word in command]
     head = 2 if words and words[0].lower() in CONTAINERS else 1
     name = "|".join(words[:head]).lower()
@@ -80,7 +80,7 @@ def must_read(command: Command) -> None:
 
 
 def _shown(name: str) -> str:
-    """A command's name for a message: what was put in its place could be anything."""
+    """A command's name for a message: what was passed as one could be anything."""
     return name if re.fullmatch(r"[a-z0-9.|-]{1,40}", name) else "what was given"
 
 

@@ -1,4 +1,4 @@
-"""When a byte left and when one arrived, by the kernel's clock: what this process was late for is out of it."""
+"""When bytes left and arrived, by the kernel's clock, which excludes this process' own lateness."""
 
 import asyncio
 import contextlib
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 SO_TIMESTAMPNS = 35
-"""Linux' option of that name, since 4.14 for TCP too; the module `socket` doesn't have it."""
+"""Linux' option of that name, since 4.14 also for TCP; the module `socket` lacks it."""
 _TIMESPEC = struct.Struct("=qq")
 _MOST_AGE = 60.0
-"""Seconds: an older stamp says that the wall clock was set meanwhile."""
+"""Seconds: an older stamp means that the wall clock was set meanwhile."""
 _TICK = 0.005
-"""Seconds between two looks at whether the event loop is on time."""
+"""Seconds between checks of whether the event loop is on time."""
 
 
 @dataclass
@@ -27,11 +27,11 @@ class Stamps:
     sent: float | None = None
     """When it was last written to."""
     arrived: float | None = None
-    """When what was read last had arrived at this machine; null where the system doesn't tell."""
+    """When the last bytes read had arrived at this machine; null if the system doesn't report it."""
 
 
 class StampedSocket(socket.socket):
-    """A TCP socket that notes when its bytes leave and arrive. It's read by asyncio's own transports."""
+    """A TCP socket that notes when its bytes leave and arrive. asyncio's own transports read it."""
 
     def __init__(self, family: socket.AddressFamily, stamps: Stamps) -> None:
         super().__init__(family, socket.SOCK_STREAM)
@@ -67,11 +67,12 @@ class StampedSocket(socket.socket):
 
 
 class Lateness:
-    """How late the event loop runs, measured while anybody has entered it: one for all connections of a process."""
+    """How late the event loop runs, measured while anybody is inside the context: one for all connections of a
+    process."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        """All delays so far together; what it grows by while a reply is waited for may be in that reply's time."""
+        """All delays so far in total; its growth while waiting for a reply may be part of that reply's time."""
         self._entered = 0
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None

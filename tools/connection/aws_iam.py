@@ -18,18 +18,18 @@ from tools.connection.credentials import AwsIam, Token
 from tools.errors import UsageError
 
 LIVES = 900
-"""Seconds that a token is good for at most, by AWS."""
+"""Seconds for which AWS accepts a token at most."""
 
 
 class _Bounded(URLLib3Session):  # type: ignore[misc]
-    """A session whose answers end, in bytes and seconds; it follows no redirect."""
+    """A session whose answers are bounded in bytes and seconds; it follows no redirects."""
 
     def send(self, request: Any) -> Any:
         ends = time.monotonic() + SECONDS
         request.stream_output = True
         response = super().send(request)
         try:
-            # As the library itself keeps what it has read.
+            # As the library itself stores what it has read.
             response._content = bounded_body(response.raw, response.headers, ends=ends)
         except (urllib3.exceptions.HTTPError, BodyTooLarge) as error:
             raise HTTPClientError(error=error) from None
@@ -40,7 +40,8 @@ class _Bounded(URLLib3Session):  # type: ignore[misc]
 
 
 def _bound(session: Session) -> None:
-    """Let all that asks for keys do so within bounds: a container's and a machine's services, and AWS' own clients."""
+    """Make everything that asks for keys do so within bounds: a container's and a machine's services, and AWS' own
+    clients."""
     bounded = _Bounded(timeout=SECONDS)
     session.register("before-send", lambda request, **_: bounded.send(request))
     for provider in session.get_component("credential_provider").providers:
@@ -50,7 +51,7 @@ def _bound(session: Session) -> None:
 
 
 def aws_request(credentials: AwsIam) -> Callable[[], Token]:
-    """What signs a token; it may ask for keys and block, and raises `UsageError` where there are none."""
+    """What signs a token; it may ask for keys and block, and raises `UsageError` if there are none."""
     session = Session(profile=credentials.profile)
     _bound(session)
     parameters = {"Action": "connect", "User": credentials.user}

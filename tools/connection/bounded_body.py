@@ -1,6 +1,6 @@
 """The body of an identity service's answer, bounded in bytes and seconds, for the libraries that ask for tokens.
 
-They read what comes until its end, in a thread that nobody can stop: so it's read for them.
+They read until the end, in a thread that nobody can stop, so it's read for them.
 """
 
 import time
@@ -14,17 +14,17 @@ _PIECE = 2**14
 
 
 class BodyTooLarge(OSError):
-    """An answer that is larger, or takes longer, than any token does."""
+    """An answer that is larger or takes longer than any token."""
 
 
 def bounded_body(raw: Any, headers: Any, *, ends: float) -> bytes:
-    """What a urllib3 response has in its body. Raises `BodyTooLarge`; `ends` is when, in `time.monotonic` seconds."""
+    """The body of a urllib3 response. Raises `BodyTooLarge`; `ends` is the deadline in `time.monotonic` seconds."""
     packed = str(headers.get("content-encoding") or "identity").strip().lower()
     if packed != "identity":
         raise BodyTooLarge("compressed in a way that wasn't requested")
     body = bytearray()
     while True:
-        # One piece as it comes: a slow sender doesn't hold it until the piece is full.
+        # One piece as it arrives: a slow sender must not delay it until the piece is full.
         piece = raw.read1(_PIECE, decode_content=False)
         if not piece:
             return bytes(body)

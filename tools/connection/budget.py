@@ -1,4 +1,4 @@
-"""What the investigation sends: counted, bounded, and known by name so that it can be taken out of the evidence."""
+"""What the investigation sends: counted, bounded, and known by name so that it can be excluded from the evidence."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from tools.errors import BudgetSpent
 from tools.records import BudgetLimits, Footprint
 
 PER_NODE = 40
-"""Commands that the first readings of one node take at most."""
+"""Most commands that the first readings of one node take."""
 
 PINGS_PER_NODE, SHARING = 5, 6
-"""PINGs of one node of a large deployment, and how many nodes share an investigation's own."""
+"""PINGs for one node of a large deployment, and how many nodes share an investigation's own."""
 KEPT_BYTES = 2**20
-"""Bytes that are kept back along with commands."""
+"""Bytes that are reserved along with commands."""
 
 
 class Budget:
@@ -29,22 +29,22 @@ class Budget:
         self._kept = 0
 
     def allow(self, more: BudgetLimits) -> None:
-        """Raise the bounds by so much: what goes on from here is more than an investigation."""
+        """Raise the limits by this much: what follows is more than an investigation."""
         self._base = self._base.model_copy(
             update={name: getattr(self._base, name) + getattr(more, name) for name in ("commands", "pings", "bytes")}
         )
         self.widen(self._nodes)
 
     def widen(self, nodes: int) -> None:
-        """Allow for so many nodes: the bound on commands grows with each after the first, that on PINGs with each of
-        which there are more than `SHARING`."""
+        """Allow for this many nodes: the limit on commands grows with each after the first, that on PINGs with each
+        beyond `SHARING`."""
         self._nodes = nodes
         commands = self._base.commands + PER_NODE * max(0, nodes - 1)
         pings = self._base.pings + PINGS_PER_NODE * max(0, nodes - SHARING)
         self.limits = self._base.model_copy(update={"commands": commands, "pings": pings})
 
     def grant(self, *, commands: int, pings: int, bytes: int) -> None:
-        """Allow for a step that a person said yes to: a spent bound must not keep it from being taken back."""
+        """Allow for an approved step: a spent budget must not prevent its rollback."""
         base, bound = self._base, self.limits
         self._base = base.model_copy(update={"commands": base.commands + commands})
         more = {"commands": bound.commands + commands, "pings": bound.pings + pings, "bytes": bound.bytes + bytes}
@@ -52,7 +52,7 @@ class Budget:
 
     @contextmanager
     def keeping(self, commands: int) -> Iterator[None]:
-        """Keep so many commands back for what comes after the block: whoever reads in it can't use up all of them."""
+        """Reserve this many commands for what follows the block, so that readings within it can't use them up."""
         self._kept += commands
         try:
             yield
@@ -65,7 +65,7 @@ class Budget:
         return Footprint(commands=self.commands, pings=self.pings, bytes=self.bytes, budget=self.limits)
 
     def transfer(self, more: int) -> bool:
-        """Count bytes as they come; whether all nodes together are still within the bound."""
+        """Count bytes as they arrive; returns whether all nodes together are still within the limit."""
         self.bytes += more
         return self.bytes <= self.limits.bytes
 
@@ -86,12 +86,12 @@ class OwnTraffic:
     """What this program did to one node: its calls by commandstats name, its connections and its errors."""
 
     def __init__(self, *, counts: bool = True) -> None:
-        """Without `counts` there is none in what is looked at: copies are empty."""
+        """Without `counts` nothing observed contains any of it: copies are empty."""
         self._counts = counts
         self.calls: Counter[str] = Counter()
         """Commands that were answered with a value, by their commandstats name."""
         self.connections = 0
-        """Connections that the server let in."""
+        """Connections that the server accepted."""
         self.rejected = 0
         """Connections that the server turned away at its limit."""
         self.errors: Counter[str] = Counter()

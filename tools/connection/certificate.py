@@ -1,4 +1,4 @@
-"""When a certificate ends, from its own bytes: ssl decodes only those that it verified."""
+"""When a certificate expires, from its own bytes: ssl decodes only those it verified."""
 
 import calendar
 import re
@@ -12,7 +12,7 @@ _SEQUENCE, _VERSION, _UTC, _GENERALIZED = 0x30, 0xA0, 0x17, 0x18
 
 
 class Validity(Record):
-    """The seconds of a certificate's life."""
+    """The start and end of a certificate's lifetime."""
 
     begins: int
     """In seconds since 1970."""
@@ -21,7 +21,7 @@ class Validity(Record):
 
 
 def validity(der: bytes) -> Validity | None:
-    """When a certificate (X.509, in DER) begins and ends; None for anything that isn't one."""
+    """The lifetime of a certificate (X.509, in DER); None for anything else."""
     try:
         if len(der) > MOST_BYTES:
             return None

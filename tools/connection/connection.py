@@ -1,4 +1,4 @@
-"""A connection to a node, as everything above it sees one: live, recorded or replayed."""
+"""A connection to a node, as seen by everything above it: live, recorded or replayed."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
@@ -8,15 +8,15 @@ from tools.connection.target import Target
 from tools.records import Values
 
 Meter = Callable[[int], bool]
-"""Counts so many bytes more; whether they're still within the bound."""
+"""Counts this many more bytes; returns whether they are still within the limit."""
 
 
 class Progress:
-    """How far a dial has come; it grows as the stages pass."""
+    """How far a dial has got; it grows as the stages pass."""
 
     def __init__(self) -> None:
         self.stage = "dns"
-        """The stage that it's in: dns, tcp, tls, auth, open."""
+        """The current stage: dns, tcp, tls, auth, open."""
         self.stages: Values = {}
         """`<stage>_ms` of each stage passed, in milliseconds, and the address that was dialled."""
 
@@ -26,19 +26,19 @@ class Timed(NamedTuple):
 
     reply: Reply
     seconds: float
-    """From the sending of its command to its arrival at this machine, as far as the system tells."""
+    """From sending its command to its arrival at this machine, as far as the system reports it."""
     own_seconds: float | None
-    """How late this program was with sending and reading; null where nobody measured it."""
+    """How late this program was with sending and reading; null if not measured."""
     is_known: bool
-    """Whether `own_seconds` is out of `seconds`; if it isn't, up to so much of them may have been our own."""
+    """Whether `own_seconds` is excluded from `seconds`; if not, up to that much of them may have been our own."""
 
 
 class Connection(Protocol):
     """A connection whose every failure is an `Unanswered` with its kind.
 
-    Replies that come after their call timed out are dropped when they come, so a slow server doesn't cost the
-    connection its slot. A goodbye (an error that the server writes before it closes) is kept even where the
-    closing beat our own writing. It never connects again by itself.
+    Replies that arrive after their call timed out are dropped, so a slow server doesn't cost the connection its slot. A
+    goodbye (an error that the server writes before it closes) is kept even if the close overtook our own write. It
+    never reconnects by itself.
     """
 
     target: Target
@@ -61,19 +61,19 @@ class Connection(Protocol):
         """Send one command; its reply and the time that it took. Raises as `exchange` does."""
 
     def measure(self, meter: Meter) -> None:
-        """Have bytes counted as they come, and the connection ended where they're too many."""
+        """Have bytes counted as they arrive, and the connection ended if there are too many."""
 
     def take_bytes(self) -> int:
-        """The bytes sent and received since this was last called, but for those that a meter has counted."""
+        """The bytes sent and received since the last call, except those that a meter has counted."""
 
     def take_unasked(self) -> list[Reply]:
-        """The replies that came although no command asked for them, oldest first: a subscriber's messages."""
+        """The replies that no command asked for, oldest first: a subscriber's messages."""
 
     async def closed(self, timeout: float) -> bool:
         """Whether the peer closed the connection within `timeout` seconds."""
 
     def on_lost(self, callback: Callable[[], None]) -> None:
-        """Have this called once the peer has closed the connection, before anything that waits learns of it."""
+        """Have this called once the peer has closed the connection, before any waiter learns of it."""
 
     def close(self) -> None:
         """Close at once, without waiting for the peer."""

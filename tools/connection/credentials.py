@@ -1,4 +1,4 @@
-"""Credentials that are tokens of a cloud's identity service: whose, and where they come from."""
+"""Credentials that are tokens of a cloud's identity service: for whom, and where they come from."""
 
 from typing import Annotated, Any, Literal
 
@@ -14,7 +14,7 @@ class EntraId(Record):
     identity: Literal["default", "managed"] = "default"
     """`default` is what Azure's own tools use (the environment, a workload or managed identity, `az login`)."""
     client_id: str | None = None
-    """Of a user-assigned managed identity."""
+    """Client id of a user-assigned managed identity."""
     user: str | None = None
     """The Redis user; null for the token's own object id."""
     scope: str = "https://redis.azure.com/.default"
@@ -44,9 +44,9 @@ Credentials = Annotated[EntraId | AwsIam, Field(discriminator="type"), BeforeVal
 
 
 class Token(Record):
-    """A token and whom it's for."""
+    """A token and its user."""
 
     username: str
     secret: SecretStr
     ends: float
-    """When it ends: seconds since 1970."""
+    """When it expires: seconds since 1970."""

@@ -19,9 +19,9 @@ from tools.records import Kind
 
 
 class Stream(asyncio.StreamReaderProtocol):
-    """A stream that shows what arrives, and that ends behind what came before the end, however it was ended.
+    """A stream that shows what arrives, and ends only after everything that came before the end, however it ended.
 
-    asyncio's own forgets what was not yet read when the peer resets the connection: a full server's goodbye.
+    asyncio's own discards unread data when the peer resets the connection, such as a full server's goodbye.
     """
 
     def __init__(
@@ -45,14 +45,14 @@ class Stream(asyncio.StreamReaderProtocol):
 
 
 MOST_REFUSED = 4
-"""Addresses of a name that are named of those which refused."""
+"""Most addresses of a name that are listed as refusing."""
 Opened = tuple[asyncio.Transport, Stream]
 
 
 async def dial(target: Target, progress: Progress, stream: Callable[[], Stream], stamps: Stamps) -> Opened:
-    """Connect `stream()` to the target; `stamps` tells of its bytes.
+    """Connect `stream()` to the target; `stamps` has the times of its bytes.
 
-    Raises `Unanswered`, its values the stages that were passed. A dial that fails or is cancelled leaves no socket.
+    Raises `Unanswered`, with the passed stages as values. A dial that fails or is cancelled leaves no socket.
     """
     loop = asyncio.get_running_loop()
     if target.path is not None:
@@ -70,7 +70,7 @@ async def dial(target: Target, progress: Progress, stream: Callable[[], Stream],
     failure = Unanswered("dns", f"{target.host}: no address", progress.stages)
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if target.named_from is not None:
-        # What was resolved is what is judged and dialled: a name may mean another address a moment later.
+        # The resolved address is what is judged and dialled: a name may mean another address a moment later.
         addresses = await _trusted(target, addresses, progress)
     refused: list[str] = []
     for address in addresses:
@@ -96,14 +96,14 @@ async def dial(target: Target, progress: Progress, stream: Callable[[], Stream],
 
 
 async def _trusted(target: Target, addresses: list[str], progress: Progress) -> list[str]:
-    """The addresses of a neighbour that may be dialled. Raises `Unanswered` ("untrusted") where none may."""
+    """The addresses of a neighbour that may be dialled. Raises `Unanswered` ("untrusted") if none may."""
     hosts = [await _addresses(host) for host in target.named_from or ()]
     given = frozenset(plain(one) for some in hosts for one in some) if hosts else frozenset((plain("127.0.0.1"),))
     tls = target.tls
     trusted = Trusted(
         given=given, own=own_addresses(given), networks=target.trust,
         credentials=target.has_credentials,
-        # The system's authorities vouch for everybody's names, the attacker's among them.
+        # The system's authorities vouch for everybody's names, including an attacker's.
         verified=tls is not None and tls.cacert is not None and tls.check_hostname and not tls.insecure,
     )  # fmt: skip
     may, why_not = allowed(addresses, trusted)
@@ -127,7 +127,7 @@ async def _connect(sock: socket.socket, address: str, port: int, progress: Progr
         await asyncio.get_running_loop().sock_connect(sock, (address, port))
         icmp.listen(sock, on=False)
     except BaseException:
-        # Of a connect that ran into its time-out too: the kernel tries again after an error.
+        # Also for a connect that timed out: the kernel retries after an error.
         progress.stages |= icmp.last_error(sock)
         raise
 

@@ -20,7 +20,7 @@ from tools.redact import hide_secrets
 
 
 class _Bounded(requests.Session):
-    """A session whose answers end, in bytes and seconds, and that follows no redirect and takes no netrc."""
+    """A session whose answers are bounded in bytes and seconds, and that follows no redirects and uses no netrc."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def entra_request(credentials: EntraId) -> Callable[[], Token]:
-    """What asks for a token; it blocks, and raises `UsageError` where none is given."""
+    """What asks for a token; it blocks, and raises `UsageError` if none is given."""
     if credentials.identity == "managed":
         identity = (
             UserAssignedManagedIdentity(client_id=credentials.client_id)

@@ -1,4 +1,4 @@
-"""A live connection: its bytes counted and bounded as they arrive, its late replies kept apart."""
+"""A live connection: its bytes are counted and bounded as they arrive, its late replies kept apart."""
 
 import asyncio
 import time
@@ -17,11 +17,11 @@ from tools.errors import Unanswered
 from tools.records import Kind
 
 MOST_UNASKED = 4096
-"""Replies that nobody asked for which are held at most; one more ends the connection."""
+"""Most unsolicited replies that are held; one more ends the connection."""
 MOST_UNASKED_BYTES = 2**20
-"""Bytes of them."""
+"""Most bytes of them."""
 OWN_SHARE = 0.1
-"""Of a time-out: if the event loop ran later than this, a reply may lie here unread."""
+"""Share of a timeout: if the event loop ran later than this, a reply may be waiting here unread."""
 _Arrived = tuple[Reply, float | None]
 """A reply, and when it had arrived, in monotonic seconds."""
 
@@ -42,7 +42,7 @@ class LiveConnection:
         self._wire = Wire(self._dial, self._most)
         self._reading: asyncio.Task[None] | None = None
         self._waiting: deque[tuple[asyncio.Future[_Arrived], Command]] = deque()
-        """Whoever waits for a reply, or did until it was late, with what was asked."""
+        """Callers that wait for a reply, or did until it was late, with what was asked."""
         self._unasked: deque[Reply] = deque()
         self._end: Unanswered | None = None
         self._ended = asyncio.Event()
@@ -66,7 +66,7 @@ class LiveConnection:
                 late = lateness.seconds
                 await asyncio.wait({opening}, timeout=timeout)
                 if not opening.done() and lateness.seconds - late > timeout * OWN_SHARE:
-                    # It may have been let in while this program was at something else.
+                    # It may have been accepted while this program was busy elsewhere.
                     await asyncio.wait({opening}, timeout=min(timeout, lateness.seconds - late))
             if not opening.done():
                 detail = f"no answer in stage {progress.stage} for {timeout:g} s"
@@ -115,7 +115,7 @@ class LiveConnection:
             try:
                 _, missing = await asyncio.wait(futures, timeout=timeout)
                 if missing and lateness.seconds - late > timeout * OWN_SHARE:
-                    # It was this program that hadn't come to read: the server gets its time back.
+                    # This program hadn't got round to reading: the server gets that time back.
                     _, missing = await asyncio.wait(missing, timeout=min(timeout, lateness.seconds - late))
                 if missing:
                     raise Unanswered("timeout", f"{commands[0][0]}: no reply in {timeout:g} s")
@@ -131,7 +131,7 @@ class LiveConnection:
         futures: list[asyncio.Future[_Arrived]] = [loop.create_future() for _ in commands]
         self._waiting.extend(zip(futures, commands, strict=True))
         self._count(self._wire.write(commands))
-        # What a server says before it's asked is its answer: it may close with it.
+        # What a server says unprompted is its answer: it may close afterwards.
         while self._unasked and self._waiting:
             self._deliver(self._unasked.popleft())
         if self._unasked:
@@ -143,7 +143,7 @@ class LiveConnection:
         self._meter = meter
 
     def _count(self, more: int) -> bool:
-        """Count bytes, by whoever measures them as they come or for `take_bytes`; whether they're still allowed."""
+        """Count bytes, with the meter if there is one or for `take_bytes`; returns whether they are still allowed."""
         if self._meter is not None:
             return self._meter(more)
         self._bytes += more

@@ -1,4 +1,4 @@
-"""The way to the nodes: this machine's network, or something in its place."""
+"""The way to the nodes: this machine's network, or a replacement."""
 
 import asyncio
 import socket
@@ -21,7 +21,7 @@ class Network(Protocol):
         """A connection to an endpoint, not opened yet."""
 
     async def addresses(self, host: str, port: int) -> list[str]:
-        """The addresses of a name, each once. Raises `OSError` where it has none."""
+        """The addresses of a name, each once. Raises `OSError` if it has none."""
 
 
 class SystemNetwork:

@@ -1,4 +1,4 @@
-"""A node of the deployment, and the one connection that is held to it."""
+"""A node of the deployment, and the one connection kept to it."""
 
 import asyncio
 import contextlib
@@ -29,9 +29,9 @@ _WITH_SUBCOMMAND = frozenset(
 
 
 class Node:
-    """Asks one node over a connection that it holds.
+    """Asks one node over a connection that it keeps.
 
-    The connection is kept: on a full server there may never be another, and a change has to go through it.
+    On a full server there may never be another, and a change has to go through it.
     """
 
     def __init__(
@@ -48,20 +48,20 @@ class Node:
             pseudonyms.add_secret(target.password.get_secret_value())
         self.own = OwnTraffic(counts=not self.network.pasted)
         self.client_id: int | None = None
-        """CLIENT ID of the connection that is held."""
+        """CLIENT ID of the open connection."""
         self.auth: str | None = None
-        """What AUTH came to: "ok", "not-required" (the server has no password), or null where there was none."""
+        """The result of AUTH: "ok", "not-required" (the server has no password), or null if there was none."""
         self.lenient = False
-        """Whether a refused AUTH is passed over: a sentinel often has no password although its data nodes have one."""
+        """Whether to ignore a refused AUTH: a sentinel often has no password although its data nodes have one."""
         self.masters: set[str] = set()
-        """Of a sentinel: the names of the masters that the deployment is about; it may watch others' as well."""
+        """For a sentinel: the names of this deployment's masters; it may watch others as well."""
         self.version: tuple[int, int] | None = None
         """redis_version's major and minor, once INFO was seen (Valkey's stays at 7.2)."""
-        self.process_id: int | None = None  # INFO's, as it was when the node first told of itself.
+        self.process_id: int | None = None  # From INFO, as it was when the node first reported about itself.
         self.one_config = False
-        """Whether its CONFIG GET takes one name only, as before Redis 7.0."""
+        """Whether its CONFIG GET takes only one name, as before Redis 7.0."""
         self.classes: dict[str, frozenset[str]] = {}
-        """The flags of commands that aren't the core's, as the server told them, by name in lower case."""
+        """The flags of non-core commands as reported by the server, by name in lower case."""
         self.shared = SharedCalls()
         """Readings that several tools wait for at the same time."""
         self._tokens = tokens or tokens_of(target.credentials, clock)
@@ -76,11 +76,11 @@ class Node:
 
     @property
     def held(self) -> bool:
-        """Whether a usable connection is held."""
+        """Whether there is a usable open connection."""
         return self._connection is not None and self._connection.usable
 
     async def auth_commands(self) -> list[Command]:
-        """The AUTH to send on a new connection, if there is one to send. Raises `UsageError` where a token lacks."""
+        """The AUTH to send on a new connection, if any. Raises `UsageError` if a token is missing."""
         if self._tokens is not None:
             if not self.target.private:
                 raise UsageError(f"{self.name}: a token is only sent over TLS; use rediss:// in its URL")
@@ -93,7 +93,7 @@ class Node:
         return [("AUTH", *name, self.target.password.get_secret_value())]
 
     def new_connection(self) -> Connection:
-        """A connection that isn't open yet; what crosses it counts against the investigation's bytes as it comes."""
+        """A connection that isn't open yet; its traffic counts against the investigation's bytes as it arrives."""
         connection = self.network.connection(self.target)
         connection.measure(self.budget.transfer)
         return connection
@@ -103,7 +103,7 @@ class Node:
         return self._connection is connection
 
     async def dial(self, timeout: float = PATIENCE) -> tuple[Connection, Values]:
-        """A new connection, let in and named, with the time of each stage in milliseconds.
+        """A new connection, logged in and named, with the time of each stage in milliseconds.
 
         It becomes the held one if none is. Raises `Unanswered` with the stages that were passed as values.
         """
@@ -115,7 +115,7 @@ class Node:
             await connection.open(timeout)
             values = connection.progress.stages
             await self._let_in(connection, auth, max(0.05, ends - self.clock.monotonic()))
-            # A connection that was turned away ran none of its commands.
+            # A refused connection ran none of its commands.
             self.budget.spend(commands=2 + bool(self.target.db) + len(auth))
         except Unanswered as error:
             self.own.rejected += error.kind == "maxclients"
@@ -139,11 +139,11 @@ class Node:
         self._connection = connection
         if self._tokens is not None:
             self._stop_renewing()
-            # As long as the connection is held: a server closes it when the token ends, and its slot is gone.
+            # As long as the connection is kept: a server closes it when the token expires, and its slot is gone.
             self._renewing = asyncio.create_task(self._renew(self._tokens, connection, auth))
 
     async def _renew(self, tokens: Tokens, connection: Connection, shown: Sequence[Command]) -> None:
-        """Show each new token on the held connection before the one that let it in ends."""
+        """Present each new token on the open connection before the one it logged in with expires."""
         while connection.usable:
             await self.clock.sleep(max(0.1, tokens.renewed_in))
             try:
@@ -153,7 +153,7 @@ class Node:
                     await self._exchange(connection, auth, PATIENCE)
                     shown = auth
             except ToolError:
-                # A silence is for the readings to name.
+                # Silence is left for the readings to name.
                 continue
             except UsageError:
                 # The server closes the connection then, and the next call says why there is no other.
@@ -181,7 +181,7 @@ class Node:
                 self.auth = "ok"
             connection.progress.stage = "open"
         with contextlib.suppress(Unanswered):
-            # A mute server doesn't make a connection less of one: what it says next is for the caller to see.
+            # A silent server doesn't make a connection unusable: the caller will see what it says next.
             _, number, *_ = await self._exchange(connection, hello, min(timeout, 1.0))
             if isinstance(number, int) and not self.held:
                 self.client_id = number
@@ -191,7 +191,7 @@ class Node:
     async def ask(self, *commands: Command, timeout: float = PATIENCE) -> list[Reply]:
         """Send commands in one round trip; each reply is a value or a `ServerError`.
 
-        Raises `Unanswered` where there is no connection or no reply, `BudgetSpent` where the bound is reached, and
+        Raises `Unanswered` if there is no connection or no reply, `BudgetSpent` if the limit is reached, and
         `NotAReading`, a bug, for a command that isn't in `allowed.toml`: then none of them is sent.
         """
         for command in commands:
@@ -199,7 +199,10 @@ class Node:
         return await self._send(commands, timeout)
 
     async def change(self, command: Command, timeout: float = PATIENCE) -> Reply:
-        """Send one command that may change the server; its reply. The gate's own: after policy, and a person's yes."""
+        """Send one command that may change the server; returns its reply.
+
+        Only for the gate: after policy and a person's approval.
+        """
         (reply,) = await self._send((command,), timeout)
         return reply
 
@@ -241,7 +244,7 @@ class Node:
         return timed
 
     async def connection(self, timeout: float = PATIENCE) -> Connection:
-        """The held connection, opened if there is none."""
+        """The open connection, created if there is none."""
         async with self._opening:
             if self._connection is None or not self._connection.usable:
                 self._connection = None
@@ -266,9 +269,9 @@ class Node:
         self.budget.spend(transferred=connection.take_bytes())
 
     async def hunt(self, until: float) -> bool:
-        """Try for a slot of a full server until then (the clock's monotonic seconds), and keep the one it gets.
+        """Try for a slot of a full server until then (the clock's monotonic seconds), and keep it.
 
-        Raises `Unanswered` where the server turns out to refuse for another reason.
+        Raises `Unanswered` if the server turns out to refuse for another reason.
         """
         pause = 0.05
         while not self.held and self.clock.monotonic() < until:
@@ -282,7 +285,7 @@ class Node:
         return self.held
 
     def close(self) -> None:
-        """Close the held connection."""
+        """Close the open connection."""
         self._stop_renewing()
         if self._connection is not None:
             self._connection.close()

@@ -1,8 +1,7 @@
-"""The Redis protocol: replies out of bytes as they arrive, each held to its bounds.
+"""The Redis protocol: replies parsed from bytes as they arrive, each within its bounds.
 
-Nothing is set aside for what a header promises: a reply costs what has come of it. What a server that was never asked
-for RESP3 sends in it is read as the nearest that RESP2 has, so that a reply is a text, a number, null, a list or an
-error, whatever comes.
+Nothing is allocated for what a header promises: a reply costs only what has arrived. RESP3 from a server that was never
+asked for it is read as the nearest RESP2 type, so a reply is always a text, a number, null, a list or an error.
 """
 
 import re
@@ -11,13 +10,13 @@ from typing import Final
 from tools.connection.protocol import Reply, ServerError
 
 MOST_ELEMENTS = 2**18
-"""Values of one reply at most, those inside of others among them."""
+"""Most values of one reply, including nested ones."""
 MOST_DEPTH = 16
-"""How deep lists may lie in one another."""
+"""How deeply lists may be nested."""
 MOST_LINE = 2**16
-"""Bytes of a line at most: a simple string, an error, a number or a header."""
+"""Most bytes of a line: a simple string, an error, a number or a header."""
 MOST_UNDECODABLE = 2**16
-"""Bytes above which a text that isn't UTF-8 is no reply: each such byte takes four characters to show."""
+"""Most bytes of a text that isn't UTF-8: each such byte takes four characters to show."""
 LONGEST_PLAIN = 21
 """Bytes of a usual number or of a string's header with its end: 18 digits are always a number of 64 bits."""
 _NUMBER, _STRING = b":$"
@@ -30,11 +29,11 @@ _KINDS = _LINES | _BULKS | _LISTS.keys()
 
 
 class NotTheProtocol(Exception):
-    """What came isn't the Redis protocol; the message says where it began not to be."""
+    """What arrived isn't the Redis protocol; the message says where it deviates."""
 
 
 class TooLarge(Exception):
-    """A reply is more than its bounds; the message says which."""
+    """A reply exceeds its bounds; the message says which."""
 
 
 class _Missing:
@@ -45,26 +44,26 @@ MISSING: Final = _Missing()
 
 
 class _Open:
-    """A list whose elements are still coming."""
+    """A list whose elements are still arriving."""
 
     def __init__(self, left: int, *, dropped: bool) -> None:
         self.left = left
         self.dropped = dropped
-        """Whether it's attributes: they belong to the reply behind them, and nobody asked for any."""
+        """Whether it's attributes: they belong to the reply after them, and nobody asked for any."""
         self.items: list[Reply] = []
 
 
 class ReplyParser:
-    """Takes bytes, gives replies. After an exception it isn't used any more."""
+    """Takes bytes, returns replies. It must not be used after an exception."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._at = 0
         self._seen = 0
-        """How far the line at hand was searched for its end."""
+        """How far the current line was searched for its end."""
         self._open: list[_Open] = []
         self._taken = 0
-        """Bytes of the reply at hand that are parsed already."""
+        """Bytes of the current reply that are already parsed."""
         self._elements = 0
 
     def feed(self, data: bytes) -> None:
@@ -75,7 +74,7 @@ class ReplyParser:
         self._buffer += data
 
     def reply(self, most: int) -> Reply | _Missing:
-        """The next reply of at most so many bytes, or `MISSING`. Raises `NotTheProtocol` and `TooLarge`."""
+        """The next reply of at most this many bytes, or `MISSING`. Raises `NotTheProtocol` and `TooLarge`."""
         while True:
             value = self._value(most)
             if value is MISSING:
@@ -108,9 +107,9 @@ class ReplyParser:
                 return value
 
     def _take_plain(self, top: _Open, most: int) -> None:
-        """Take a list's next elements, but for its last, as long as they're usual strings and numbers and came whole.
+        """Take a list's next elements, except its last, as long as they are ordinary strings and numbers and complete.
 
-        Nearly all are. Whatever is unusual about one is for `_value` to see.
+        Nearly all are. Anything unusual is left to `_value`.
         """
         if top.dropped:
             return
@@ -190,7 +189,7 @@ class ReplyParser:
 
 
 def _count(kind: bytes, line: bytes) -> int | None:
-    """A header's number; null for -1. Raises `NotTheProtocol` for what is none, a stream's "?" among it."""
+    """A header's number; null for -1. Raises `NotTheProtocol` for anything else, including a stream's "?"."""
     if line.isdigit() and len(line) <= 15:
         return int(line)
     if not _COUNT.fullmatch(line):

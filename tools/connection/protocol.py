@@ -1,4 +1,4 @@
-"""The Redis protocol as the rest sees it: commands, replies, errors and what they mean."""
+"""The Redis protocol as seen by the rest: commands, replies, errors and what they mean."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +21,7 @@ class ServerError(Exception):
 
     @property
     def kind(self) -> Kind | None:
-        """The kind of unavailable that this error means, or None where it means none."""
+        """The kind of unavailability that this error means, or None."""
         head = self.text.split(" ", 1)[0]
         if head in _BY_HEAD:
             return _BY_HEAD[head]
@@ -30,7 +30,7 @@ class ServerError(Exception):
 
 
 class MalformedReply(ServerError):
-    """What takes the place of a reply that isn't of its command's shape; `text` is our own words."""
+    """Replaces a reply that doesn't have its command's shape; `text` is in our own words."""
 
     @property
     def kind(self) -> Kind | None:
@@ -38,7 +38,7 @@ class MalformedReply(ServerError):
 
 
 class NotPasted(ServerError):
-    """What takes the place of a reply that a person didn't paste; `text` is our own words."""
+    """Replaces a reply that a person didn't paste; `text` is in our own words."""
 
     @property
     def kind(self) -> Kind | None:

@@ -1,9 +1,9 @@
 """redis-py's connection under ours, and the one place that knows private names of redis-py.
 
-What a library for applications does to keep them going would here be a change of what is measured. So it neither
-retries nor connects again, sends no HELLO and no CLIENT SETINFO, asks for no maintenance notifications, takes the
-first word off no error, and doesn't close where a read or a write fails. Its parsers set aside what a header promises,
-hundreds of megabytes for a dozen bytes, so replies are parsed by ours. Loaded on first use: it takes 0.2 s.
+What a library does to keep applications going would here change what is measured. So it neither retries nor reconnects,
+sends no HELLO or CLIENT SETINFO, requests no maintenance notifications, strips the first word from no error, and
+doesn't close when a read or a write fails. Its parsers allocate what a header promises, hundreds of megabytes for a
+dozen bytes, so ours parses the replies. Loaded on first use: it takes 0.2 s.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from tools.connection.protocol import Command, Reply
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 PRIVATE_NAMES = ("_connect", "_host_error", "_reader", "_writer", "_parser")
-"""What isn't part of redis-py's documented interface: a test tells when one of them is gone."""
+"""Names outside redis-py's documented interface: a test fails when one of them is gone."""
 
 
 class BoundedParser(AsyncBaseParser):
-    """Our parser in place of redis-py's: it reads a piece of the socket at a time, and holds a reply to its bound."""
+    """Our parser in place of redis-py's: it reads the socket piece by piece, and keeps a reply within its bound."""
 
     def __init__(self, socket_read_size: int) -> None:
         super().__init__(socket_read_size)
@@ -40,7 +40,7 @@ class BoundedParser(AsyncBaseParser):
         self._stream = None
 
     async def can_read(self) -> bool:
-        # redis-py asks it of a connection that it takes out of a pool; there is none here.
+        # redis-py asks this of a connection taken from a pool; there is none here.
         return False
 
     async def can_read_destructive(self) -> bool:

@@ -1,4 +1,4 @@
-"""What shape a reply to each command has, and how long it may be: the one edge at which replies are validated."""
+"""The shape and maximum length of the reply to each command: the one place where replies are validated."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from functools import lru_cache
 from tools.connection.protocol import Command, MalformedReply, Reply, ServerError
 
 Shape = Callable[[Reply], bool]
-"""Whether a reply is what a server says to the command."""
+"""Whether a reply is what a server answers to the command."""
 MIB = 2**20
 _WHOLE = re.compile(r"[0-9]{1,19}")
 _NAME = re.compile(r"[^\x00-\x1f]{1,255}")
@@ -15,17 +15,17 @@ _FRACTION = re.compile(r"-?[0-9]{1,19}(\.[0-9]{1,19})?")
 
 
 def whole_number(text: str) -> int | None:
-    """A whole number of at most 63 bits, in plain digits, else null. `int` takes more than servers say."""
+    """A whole number of at most 63 bits, in plain digits, else null. `int` accepts more than servers send."""
     return number if _WHOLE.fullmatch(text) and (number := int(text)) < 2**63 else None
 
 
 def is_text(reply: Reply) -> bool:
-    """A string, be it empty."""
+    """A string, possibly empty."""
     return isinstance(reply, str)
 
 
 def is_name(reply: Reply) -> bool:
-    """What is asked about by this name later: text that a command of the table may carry."""
+    """A name used in later commands: text that a command of the table may carry."""
     return isinstance(reply, str) and _NAME.fullmatch(reply) is not None
 
 
@@ -45,7 +45,7 @@ def is_positive(reply: Reply) -> bool:
 
 
 def is_any(reply: Reply) -> bool:
-    """Whatever comes: nothing is read of it, or only what it's found to be."""
+    """Anything: it isn't read, or only as far as it's recognised."""
     return True
 
 
@@ -75,7 +75,7 @@ def each(shape: Shape) -> Shape:
 
 
 def starts(*shapes: Shape) -> Shape:
-    """A list that begins with these; newer servers may say more."""
+    """A list that begins with these; newer servers may add more."""
 
     def holds(reply: Reply) -> bool:
         if not isinstance(reply, list) or len(reply) < len(shapes):
@@ -91,7 +91,7 @@ def either(*shapes: Shape) -> Shape:
 
 
 def pairs(value: Shape, known: Mapping[str, Shape] | None = None, *, needs: tuple[str, ...] = ()) -> Shape:
-    """Names and values in turn. Those that are known have a shape of their own; some there have to be."""
+    """Alternating names and values. Known names have a shape of their own; some are required."""
     of = known or {}
 
     def holds(reply: Reply) -> bool:
@@ -157,13 +157,16 @@ SHAPES: dict[str, Shape] = {
     "object|encoding": maybe(is_text), "object|idletime": maybe(is_count), "object|freq": maybe(is_count),
     "command|info": each(maybe(starts(is_text))), "function|stats": pairs(is_any), "config|set": _OK,
 }  # fmt: skip
-"""By the command's name in ACL rules. A command that isn't here is asked for a recording only, and nothing reads it."""
+"""By the command's name in ACL rules.
+
+A command that isn't here is only sent for recordings, and nothing reads its reply.
+"""
 MOST: dict[str, int] = {
     "client|list": 8 * MIB, "slowlog|get": 4 * MIB, "commandlog|get": 4 * MIB, "acl|log": 4 * MIB,
     "cluster|nodes": 4 * MIB, "cluster|slots": 4 * MIB, "cluster|shards": 4 * MIB, "info": 4 * MIB, "scan": 4 * MIB,
     "command|info": 4 * MIB, "latency|histogram": 4 * MIB, "xinfo|consumers": 2 * MIB, "xinfo|groups": 2 * MIB,
 }  # fmt: skip
-"""Bytes of a reply at most, where a command's may be longer than `USUAL`."""
+"""Most bytes of a reply, for commands whose replies may be longer than `USUAL`."""
 USUAL = MIB
 _CONTAINERS = frozenset(name.partition("|")[0] for name in (*SHAPES, *MOST) if "|" in name)
 
@@ -179,12 +182,12 @@ def _named(*first: str | int) -> str:
 
 
 def most_bytes(command: Command) -> int:
-    """Bytes that a reply to a command may have."""
+    """Most bytes of the reply to a command."""
     return MOST.get(_name(command), USUAL)
 
 
 def checked(command: Command, reply: Reply) -> Reply:
-    """The reply, or a `MalformedReply` in its place where no server says that to this command."""
+    """The reply, or a `MalformedReply` in its place if no server answers this command that way."""
     shape = SHAPES.get(_name(command), is_any)
     if isinstance(reply, ServerError) or shape(reply):
         return reply
@@ -192,7 +195,7 @@ def checked(command: Command, reply: Reply) -> Reply:
 
 
 def described(reply: Reply) -> str:
-    """What came, in our own words: others' text isn't repeated, and its length is bounded."""
+    """What arrived, in our own words: untrusted text isn't repeated, and the length is bounded."""
     if reply is None:
         return "null"
     if isinstance(reply, str):

@@ -14,9 +14,9 @@ class _Call:
 
 
 class SharedCalls:
-    """Calls by their key: who asks for one while it's under way waits for that one.
+    """Calls by key: whoever asks for one in progress waits for it.
 
-    It ends with the last of those who wait for it.
+    It is cancelled with the last of its waiters.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class SharedCalls:
         """What one of them leaves for another, by name."""
 
     async def result(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """What `work` returns or raises, begun here or before."""
+        """What `work` returns or raises, whether begun here or before."""
         call = self._calls.get(key)
         if call is None:
             call = self._calls[key] = _Call(asyncio.create_task(work()))

@@ -37,7 +37,7 @@ class Tls(Record):
     """Whether the server's certificate has to name the host."""
 
     def context(self) -> ssl.SSLContext:
-        """An SSL context of these settings. Raises `UsageError` naming the file that can't be used."""
+        """An SSL context with these settings. Raises `UsageError` naming the file that can't be used."""
         try:
             if self.cacert:
                 must_be_regular(self.cacert, MOST_BUNDLE)
@@ -61,7 +61,7 @@ class Tls(Record):
 
 
 class Target(Record):
-    """One endpoint, and how to be let in."""
+    """One endpoint, and how to log in."""
 
     host: str | None
     """Host name or address; null for a Unix socket."""
@@ -73,7 +73,7 @@ class Target(Record):
     username: str | None = None
     password: SecretStr | None = None
     credentials: Credentials | None = None
-    """Of a cloud's identity service, whose tokens are used in place of a password."""
+    """The cloud identity service whose tokens replace a password."""
     tls: Tls | None = None
     """Null for plain TCP."""
     sentinels: tuple[tuple[str, int], ...] = ()
@@ -81,9 +81,9 @@ class Target(Record):
     master: str | None = None
     """Of a Sentinel URL: the name under which the sentinels watch the master."""
     trust: tuple[Network, ...] = ()
-    """Networks in which a node that another one names may be given the credentials."""
+    """Networks in which a node named by another one may be sent the credentials."""
     named_from: tuple[str, ...] | None = None
-    """Of a node that another one named: the URL's hosts, none for a Unix socket. Null for what the URL names."""
+    """For a node named by another one: the URL's hosts, none for a Unix socket. Null for what the URL names."""
 
     @property
     def watched(self) -> bool:
@@ -97,12 +97,12 @@ class Target(Record):
         )
 
     def neighbour(self, host: str, port: int) -> "Target":
-        """A node that another one named: it's dialled only where `tools.connection.trust` lets it be."""
+        """A node named by another one: it's dialled only if `tools.connection.trust` allows it."""
         hosts = tuple(host for host, _ in self.sentinels) or ((self.host,) if self.host else ())
         return self.at(host, port).model_copy(update={"named_from": hosts})
 
     def bare_at(self, port: int) -> "Target":
-        """Another port of the same host, with nothing else of what the URL gives."""
+        """Another port of the same host, without anything else from the URL."""
         return Target(host=self.host, port=port)
 
     @property
@@ -112,7 +112,7 @@ class Target(Record):
 
     @property
     def private(self) -> bool:
-        """Whether nobody between here and there can read what is sent: TLS, a Unix socket or loopback."""
+        """Whether nobody in between can read what is sent: TLS, a Unix socket or loopback."""
         host = (self.host or "").partition("%")[0]
         with contextlib.suppress(ValueError):
             return self.tls is not None or self.path is not None or ipaddress.ip_address(host).is_loopback
@@ -186,7 +186,7 @@ _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+(%[\w.-]+)?\]|[A-Za-z0-9_]([A-Za-z0-9._
 
 
 def _merged(tls: Tls, query: Query) -> Tls:
-    """The TLS settings that were given apart, and for the rest those of the URL."""
+    """The TLS settings given separately, completed by those of the URL."""
     return Tls(
         cacert=tls.cacert or query.cacert, cert=tls.cert or query.cert, key=tls.key or query.key,
         insecure=tls.insecure or query.insecure, check_hostname=tls.check_hostname and query.check_hostname,
@@ -256,7 +256,7 @@ def _shown(url: str) -> str:
     scheme, marker, rest = url.partition("://")
     before, _, after = rest.partition("?")
     if "@" in after:
-        # Either a password with a ? in it, or one with an @ in the query.
+        # Either a password containing a ?, or one in the query containing an @.
         return repr(f"{scheme}{marker}***")
     shown = "***@" + before.rpartition("@")[2] if "@" in before else before
     return repr(scheme + marker + shown + ("?***" if after else ""))

@@ -1,4 +1,4 @@
-"""Tokens that are always good: asked for when one is needed, and again before it ends."""
+"""Tokens that are always valid: requested when one is needed, and again before it expires."""
 
 import asyncio
 import contextlib
@@ -11,16 +11,16 @@ from tools.connection.credentials import AwsIam, EntraId, Token
 from tools.errors import UsageError
 
 RENEWED_AT = 0.75
-"""The part of a token's remaining life after which a new one is asked for."""
+"""The share of a token's remaining lifetime after which a new one is requested."""
 ASKED_AGAIN = 1.0
-"""Seconds at least between two requests for a token."""
+"""Least seconds between two requests for a token."""
 WITHIN = 15.0
 """Seconds that the identity service may take."""
 T = TypeVar("T")
 
 
 class Tokens:
-    """A token that is always good, shared by the nodes of a deployment."""
+    """A token that is always valid, shared by the nodes of a deployment."""
 
     def __init__(self, request: Callable[[], Token], clock: Clock) -> None:
         self._request = request
@@ -35,7 +35,7 @@ class Tokens:
         return max(0.0, self._renewed_at - self._clock.monotonic())
 
     async def current(self) -> Token:
-        """The token, a new one where it's time. Raises `UsageError` where there is none that is good."""
+        """The token, renewed if due. Raises `UsageError` if there is no valid one."""
         async with self._lock:
             if self._token is None or not self.renewed_in:
                 await self._renew()
@@ -51,11 +51,11 @@ class Tokens:
         except TimeoutError:
             why = f"the identity service gave no token within {WITHIN:g} s; check that it can be reached from here"
             self._must_be_good(UsageError(f"credentials: {why}"))
-        # The service may give the same one again until shortly before its end.
+        # The service may return the same one until shortly before it expires.
         self._renewed_at = self._clock.monotonic() + max(ASKED_AGAIN, RENEWED_AT * self._left)
 
     def _must_be_good(self, error: UsageError) -> None:
-        """Raise the error, unless the token that was there before is still good."""
+        """Raise the error, unless the previous token is still valid."""
         if self._left <= 0:
             raise error from None
 
@@ -65,7 +65,7 @@ class Tokens:
 
 
 def tokens_of(credentials: EntraId | AwsIam | None, clock: Clock) -> Tokens | None:
-    """The tokens for these credentials, none where there are none. Raises `UsageError` naming the missing extra."""
+    """The tokens for these credentials; None without any. Raises `UsageError` naming the missing extra."""
     if credentials is None:
         return None
     try:
@@ -88,7 +88,7 @@ _EXTRAS: Mapping[str, str] = {"entra": "azure", "aws-iam": "aws"}
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
-    """What blocking work returns. Its thread doesn't keep the program from ending, as an executor's does."""
+    """The result of blocking work. Its thread doesn't keep the program from ending, unlike an executor's."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 

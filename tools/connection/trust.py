@@ -1,7 +1,7 @@
-"""Where a neighbour, a node that another one named, may be dialled, and where the credentials may go.
+"""Where a neighbour (a node named by another one) may be dialled, and where the credentials may go.
 
-A server can name any address as its replica's, its cluster's or its primary's. What the person named is theirs: the
-hosts of the URL, and the networks of `--trust`. All here is judged by the address that is dialled, never by a name.
+A server can name any address as its replica's, its cluster's or its primary's. What the person named is trusted: the
+hosts of the URL, and the networks of `--trust`. Everything is judged by the address that is dialled, never by a name.
 """
 
 import ipaddress
@@ -14,7 +14,7 @@ from tools.records import Record
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 SEGMENT = {4: 24, 6: 64}
-"""Bits of a network's address, by version: private addresses that share them lie in one segment."""
+"""Bits of a network address, by version: private addresses that share them are in one segment."""
 _INNER = tuple(
     ipaddress.ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 )  # fmt: skip
@@ -34,18 +34,18 @@ _COMPATIBLE = ipaddress.IPv6Network("::/96")
 
 
 class Trusted(Record):
-    """What a neighbour's address is held against."""
+    """What a neighbour's address is compared with."""
 
     given: frozenset[Address]
-    """Addresses of the URL's own hosts, as it names them: what lies in a private segment with one is trusted."""
+    """Addresses of the URL's own hosts, as named there: what shares a private segment with one is trusted."""
     own: frozenset[Address]
-    """The same, and all of this machine's where one of them is."""
+    """The same, plus all of this machine's if one of them is."""
     networks: tuple[Network, ...] = ()
     """Networks that the person named."""
     credentials: bool = False
-    """Whether there are any to give away."""
+    """Whether there are credentials to give away."""
     verified: bool = False
-    """Whether the connection is let in by a certificate that the person's own authority has signed."""
+    """Whether the peer's certificate is verified against an authority that the person named."""
 
 
 def parse_network(text: str) -> Network:
@@ -60,7 +60,7 @@ def plain(text: str) -> Address:
 
 
 def _translated(there: Address) -> Address:
-    """The IPv4 address that a gateway would make of an IPv6 one, or the address itself."""
+    """The IPv4 address to which a gateway would translate an IPv6 one, or the address itself."""
     if isinstance(there, ipaddress.IPv6Address):
         if there.sixtofour or there.teredo:
             return there.sixtofour or (there.teredo or (there, there))[1]
@@ -70,7 +70,7 @@ def _translated(there: Address) -> Address:
 
 
 def own_addresses(given: Iterable[Address]) -> frozenset[Address]:
-    """The addresses of hosts that have these; of this machine it's all of its own."""
+    """The addresses of hosts that have these; for this machine, all of its own."""
     given = frozenset(given)
     here = {plain(one.address) for of_one in psutil.net_if_addrs().values() for one in of_one if _is_address(one)}
     local = any(one.is_loopback or one.is_unspecified or one in here for one in given)
@@ -86,9 +86,9 @@ def _is_address(one: object) -> bool:
 
 
 def refusal(address: str, trusted: Trusted) -> str | None:
-    """Why a neighbour's address isn't dialled, and the option that allows it; None where it may be.
+    """Why a neighbour's address isn't dialled, and the option that allows it; None if it may be.
 
-    It's dialled with the credentials then, if there are any.
+    It's then dialled with the credentials, if there are any.
     """
     there = plain(address)
     loopback = there.is_loopback and any(one.is_loopback for one in trusted.own)
@@ -128,6 +128,6 @@ def _same_segment(one: Address, other: Address) -> bool:
 
 
 def allowed(addresses: Sequence[str], trusted: Trusted) -> tuple[list[str], str]:
-    """Those of a name's addresses that may be dialled, and why the first of the others may not."""
+    """The addresses of a name that may be dialled, and why the first of the others may not."""
     judged = [(one, refusal(one, trusted)) for one in addresses]
     return [one for one, why in judged if why is None], next((why for _, why in judged if why), "it has no address")

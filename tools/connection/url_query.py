@@ -1,4 +1,4 @@
-"""The query of a Redis URL: the words that client libraries take there, as people paste them."""
+"""The query of a Redis URL: the parameters that client libraries accept there, as people paste them."""
 
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -14,14 +14,14 @@ IGNORED = frozenset(
      "pool_timeout", "protocol", "read_timeout", "retry_on_timeout", "socket_connect_timeout", "socket_keepalive",
      "socket_read_size", "socket_timeout", "socket_type", "timeout", "write_timeout")
 )  # fmt: skip
-"""How an application's client goes about it: nothing that a diagnosis would take over."""
+"""Settings of an application's client that a diagnosis doesn't use."""
 _VERIFY = {"required": True, "optional": True, "none": False}
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _MEANT = "db, username, password, ssl_ca_certs, ssl_certfile, ssl_keyfile, ssl_cert_reqs and ssl_check_hostname"
 
 
 class Query(Record):
-    """What a URL's query says of the connection; null where it says nothing."""
+    """What a URL's query says about the connection; null where it says nothing."""
 
     db: str | None = None
     username: str | None = None
@@ -36,7 +36,7 @@ class Query(Record):
 
     @property
     def about_tls(self) -> bool:
-        """Whether any of it is for TLS only."""
+        """Whether any of it is only for TLS."""
         return bool(self.cacert or self.cert or self.key or self.insecure or not self.check_hostname)
 
 
@@ -47,7 +47,7 @@ _FIELDS = {
 
 
 def parse_query(shown: str, text: str) -> Query:
-    """What a query says. Raises `UsageError` naming the word that isn't known or whose value can't be used.
+    """What a query says. Raises `UsageError` naming the parameter that is unknown or has an unusable value.
 
     `shown` is the URL for messages, without its secrets.
     """

@@ -1,4 +1,4 @@
-"""What a model tells a person to do by hand: which of it nobody should do, and why; the rest is unverified advice."""
+"""What a model tells a person to do by hand: what nobody should do, and why; the rest is unverified advice."""
 
 import re
 import tomllib
@@ -32,9 +32,9 @@ _COMMON = frozenset(
 
 
 def act_of(text: str, *, urged: bool = False) -> tuple[str, str] | None:
-    """The act that nobody should be told to do, and why, that a text names; null where it names none.
+    """The act in a text that nobody should be told to do, and why; null if there is none.
 
-    `urged` is for prose, in which an act may be told of: then only what is urged counts.
+    `urged` is for prose, which may merely mention an act: then only what is urged counts.
     """
     for plain in _readable(text):
         negated = [match.end() for match in _NEGATED.finditer(plain)]
@@ -48,7 +48,7 @@ def act_of(text: str, *, urged: bool = False) -> tuple[str, str] | None:
 
 
 def repeats(text: str, avoided: str) -> bool:
-    """Whether a text tells to do what a runbook's `avoid` warns of: it has all the words that make up the warning."""
+    """Whether a text advises what a runbook's `avoid` warns against: it has all the words of the warning."""
     head = re.split(r"[;,]|\bwhich\b|\bfor\b", avoided)[0]
     terms = {_stem(word) for word in re.findall(r"[A-Za-z0-9_@+-]{2,}", head)} - _COMMON
     held = {_stem(word) for plain in _readable(text) for word in re.findall(r"[A-Za-z0-9_@+-]{2,}", plain)}
@@ -60,7 +60,7 @@ def _stem(word: str) -> str:
 
 
 def _readable(text: str) -> tuple[str, ...]:
-    """The ways to read a text: without marks and what can't be seen, l e t t e r s joined, in one alphabet."""
+    """The ways to read a text: without marks and invisible characters, with l e t t e r s joined, in one alphabet."""
     whole = _visible(unicodedata.normalize("NFKC", text)).casefold()
     plain = unicodedata.normalize("NFC", _visible(unicodedata.normalize("NFKD", text))).casefold()
     joined = _SPACED.sub(lambda match: re.sub(r"[\s._*-]", "", match[0]), plain)

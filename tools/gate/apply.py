@@ -1,4 +1,4 @@
-"""Carrying out one approved change: the value is read again, the change logged, sent, and its result read."""
+"""Carrying out one approved change: the value is read again, the change is logged and sent, and its result is read."""
 
 import contextlib
 import secrets
@@ -16,24 +16,24 @@ from tools.gate.policy import Change, allowed_change, canonical_name
 from tools.records import Record
 
 VALID_FOR = timedelta(minutes=5)
-"""How long an approval holds: the server that it was given for is changing."""
+"""How long an approval is valid: the server it was given for keeps changing."""
 LIMITED = ("maxclients", "maxmemory")
 """Parameters whose values the machine limits."""
 ReadRoom = Callable[[str], Awaitable[Room]]
-"""Looks at a node's machine and data, now."""
+"""Examines a node's machine and data now."""
 Stood = Callable[[Change], bool]
-"""Whether a change puts back what stood there before a change that this program wrote down."""
+"""Whether a change restores the value from before a change that this program logged."""
 
 
 class Approval(Record):
-    """A person's yes to one exact change. Only `Gate.approve` makes one that the gate takes."""
+    """A person's approval of one exact change. Only `Gate.approve` creates one that the gate accepts."""
 
     change: Change
     """Node, command, value read before."""
     by: str
     """Who approved it."""
     channel: str
-    """Through which channel."""
+    """The channel it came through."""
     expires: datetime
     step: str | None = None
     """The plan's step."""
@@ -42,7 +42,7 @@ class Approval(Record):
 
 
 def as_new(change: Change) -> None:
-    """Raise `Forbidden` where a value that is put back couldn't be set as a new one: nobody vouches that it stood."""
+    """Raise `Forbidden` if a value to restore couldn't be set as a new one: nobody vouches for it."""
     try:
         allowed_change(change.node, change.args)
     except Forbidden as error:
@@ -59,7 +59,7 @@ class Applied(Record):
     read_before: str | None
     """The value just before the change."""
     read_after: str | None
-    """CONFIG SET: the value just after it, as the server prints it; null where that couldn't be read."""
+    """CONFIG SET: the value just after it, as the server prints it; null if it couldn't be read."""
     reply: str
 
 
@@ -69,10 +69,10 @@ def never_stood(change: Change) -> bool:
 
 
 class Gate:
-    """Applies approved changes, each approval once, and nothing that can't be written down first."""
+    """Applies approved changes, each approval once, and nothing that can't be logged first."""
 
     def __init__(self, clock: Clock, log: Log, look: ReadRoom, stood: Stood = never_stood) -> None:
-        """`stood` vouches for a value that is put back; where it doesn't, the bounds of a new value hold."""
+        """`stood` vouches for a restored value; if it doesn't, the bounds of a new value apply."""
         self._clock = clock
         self._log = log
         self._look = look
@@ -82,7 +82,7 @@ class Gate:
         self._applied: list[Applied] = []
 
     def approve(self, change: Change, *, by: str, channel: str, step: str | None = None) -> Approval:
-        """An approval, made now and written down. For approving channels only: no tool reaches this."""
+        """An approval, created now and logged. Only for approving channels: no tool reaches this."""
         approval = Approval(
             change=change, by=by, channel=channel, expires=self._clock.now() + VALID_FOR, step=step,
             token=secrets.token_hex(16),
@@ -109,9 +109,9 @@ class Gate:
         return await self._send(node, change, before, approval)
 
     async def roll_back(self, node: Node, applied: Applied, why: str, *, step: str | None = None) -> Applied:
-        """Undo at once a change that this gate made: the person who approved it was warned of this.
+        """Undo at once a change made by this gate: the person who approved it was told of this.
 
-        Raises as `apply` does, and `Forbidden` if the old value no longer fits: that needs a person.
+        Raises like `apply`, and `Forbidden` if the old value no longer fits: that needs a person.
         """
         restored = applied.change.reversal
         if applied not in self._applied or restored is None:
@@ -132,12 +132,12 @@ class Gate:
         check_room(name, change.args[3], room, restores=change.restores)
 
     def _is_known(self, change: Change) -> bool:
-        """Whether what is put back stood there before: this gate changed it, or the audit log says so."""
+        """Whether the restored value was set before: this gate changed it, or the audit log says so."""
         own = [one.change.reversal for one in self._applied if one.change.node == change.node]
         return any(one is not None and one.args == change.args for one in own) or self._stood(change)
 
     def _check(self, node: Node, change: Change, approval: Approval) -> None:
-        # Policy has the first and the last word, whatever a change claims.
+        # The policy has the first and the last word, whatever a change claims.
         if allowed_change(change.node, change.args, change.before, restores=change.restores) != change:
             raise GateError(f"{change.action} isn't the change that policy derives from it")
         if approval.change != change or change.node != node.name:
@@ -167,7 +167,7 @@ class Gate:
                 f"{change.action} was sent but not answered ({error}): check whether it took effect, don't assume"
             ) from None
         except BaseException:
-            # Broken off, by Ctrl-C or what not: it may have been sent all the same.
+            # Interrupted, by Ctrl-C or otherwise: it may have been sent anyway.
             with contextlib.suppress(Unlogged):
                 self._note("unanswered", change, by, why="interrupted before its answer was read")
             raise

@@ -1,4 +1,4 @@
-"""Whether a parameter may have a value: by the policy's bounds, and by what the machine and the data allow."""
+"""Whether a parameter may have a value, by the policy's bounds and by what the machine and the data allow."""
 
 import re
 from collections.abc import Sequence
@@ -8,14 +8,14 @@ from tools.errors import Forbidden
 from tools.records import Reading, Record, Scalar
 
 RESERVED_FDS = 32
-"""File descriptors that the server keeps for itself."""
+"""File descriptors that the server reserves for itself."""
 _UNITS = {
     "": 1, "b": 1, "k": 1000, "kb": 1 << 10, "m": 10**6, "mb": 1 << 20, "g": 10**9, "gb": 1 << 30,
 }  # fmt: skip
 
 
 def size(text: str) -> int | None:
-    """Bytes of a size as a configuration writes it, such as 64mb; None for anything else."""
+    """Bytes of a size as written in a configuration, such as 64mb; None for anything else."""
     match = re.fullmatch(r"([0-9]{1,18})([a-zA-Z]{0,2})", text)
     unit = _UNITS.get(match[2].lower()) if match else None
     return int(match[1]) * unit if match and unit else None
@@ -55,7 +55,7 @@ class Room(Record):
 
 
 def room_of(readings: Sequence[Reading], node: str) -> Room:
-    """The room by the newest readings of a node (`process`, `machine`, `memory` or `info`)."""
+    """The room according to the newest readings of a node (`process`, `machine`, `memory` or `info`)."""
     newest: dict[tuple[str, str], Scalar] = {}
     for reading in readings:
         # One machine may be read once for several nodes of it.
@@ -80,9 +80,10 @@ def room_of(readings: Sequence[Reading], node: str) -> Room:
 
 
 def check_room(name: str, value: str, room: Room, *, restores: bool = False) -> str | None:
-    """What couldn't be checked, in a sentence, or null. Raises `Forbidden` where there's no room for a value.
+    """What couldn't be checked, in a sentence, or null.
 
-    `restores` says that it stood there before: then it may lock new clients out, as it did.
+    Raises `Forbidden` if there is no room for a value. `restores` means that it was set before: then it may lock new
+    clients out, as it did.
     """
     if name == "maxclients":
         if not restores and room.connected is not None and int(value) <= room.connected:
@@ -94,7 +95,7 @@ def check_room(name: str, value: str, room: Room, *, restores: bool = False) -> 
             )
         return None if room.clients is not None else "The file limit of the process isn't known from here."
     if name == "maxmemory" and (limit := size(value)):
-        # 0 is no limit: as a new value it's out of bounds, as an old one it evicts nothing.
+        # 0 means no limit: as a new value it's out of bounds, as an old one it evicts nothing.
         if room.memory is not None and limit > room.memory:
             raise Forbidden(f"maxmemory {value}: the machine or its control group has {room.memory} bytes")
         if room.used is not None and limit < room.used:

@@ -1,4 +1,4 @@
-"""The value on a server before a change, which must be the same when it's made."""
+"""The value on a server before a change, which must still be the same when the change is made."""
 
 import hashlib
 
@@ -12,7 +12,7 @@ _PLAIN = deferred(r"[A-Za-z0-9_.:-]{1,32}")
 
 
 async def current_value(node: Node, change: Change) -> str | None:
-    """A CONFIG SET's value, or who the client of a CLIENT KILL is; null where there is none. Raises `Forbidden`."""
+    """A CONFIG SET's value, or the identity of a CLIENT KILL's client; null if there is none. Raises `Forbidden`."""
     if change.parameter is not None:
         value = (await read_config(node, [change.parameter])).get(change.parameter)
         return None if value is None else str(value)
@@ -20,7 +20,7 @@ async def current_value(node: Node, change: Change) -> str | None:
 
 
 async def _client(node: Node, id: int) -> str | None:
-    """The client of an id in one line. Ids aren't reused, but a connection's role may change."""
+    """The client with an id, in one line. Ids aren't reused, but a connection's role may change."""
     listed = str(await node.one("CLIENT", "LIST", "ID", id))
     rows = [dict(part.partition("=")[::2] for part in line.split(" ")) for line in listed.splitlines()]
     row = next((row for row in rows if row.get("id") == str(id)), None)
@@ -35,5 +35,5 @@ async def _client(node: Node, id: int) -> str | None:
 
 
 def _identifier(text: str) -> str:
-    """What a client chose: as it is if short and plain, else a digest that is the same in any process."""
+    """Text chosen by a client: unchanged if short and plain, else a digest that is the same in any process."""
     return text if not text or _PLAIN.fullmatch(text) else f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:16]}"

@@ -1,4 +1,4 @@
-"""What a text speaks against: an act that it refuses in words isn't one that it advises."""
+"""What a text rejects: an act that it tells people not to do isn't one it advises."""
 
 import re
 
@@ -21,7 +21,7 @@ _BEFORE = deferred(
     rf"recommend|advise|suggest|propose|type|apply|perform(?:ing)?|to|an?|the|any))*[ \t]+{_ACT}{_ALSO}",
     re.IGNORECASE,
 )
-"""A refusal, with nothing between it and the act but what carries it there."""
+"""A refusal, with nothing between it and the act except connecting words."""
 _AFTER = deferred(
     rf"{_ACT}{_ALSO}[ \t]+(?:(?:is|are|would[ ]be)[ ](?:not|never)[ ](?:safe|"
     r"an?[ ](?:option|answer|fix|remedy|solution)|"
@@ -32,18 +32,18 @@ _AFTER = deferred(
     r"would[ ](?:delete|destroy|wipe|lose|empty|drop|remove|erase|throw))\b",
     re.IGNORECASE,
 )
-"""An act of which a sentence that begins with it says what harm it does."""
+"""An act whose harm is stated by a sentence that begins with it."""
 _TURNS = deferred(
     r"\b(?:until|unless|except|before|without|only|yet|later|twice|enough|but|however|(?:al)?though|still|anyway|right|"
     r"fine|ok(?:ay)?|safe|good|best|fix\w*|solv\w*|help\w*|needed|want\w*)\b|\?\s*$",
     re.IGNORECASE,
 )
-"""What behind a refusal may take it back, or put a condition on it."""
+"""What, after a refusal, may revoke it or make it conditional."""
 _DOUBLED = deferred(
     r"\b(?:not|\w+n['\u2019]t|dont|never|no|nothing|without|stop|ignor\w*|forget|disregard\w*|wrong|myth|why)\b",
     re.IGNORECASE,
 )
-"""What before a refusal may turn it round."""
+"""What, before a refusal, may reverse it."""
 _TAKEN_BACK = deferred(
     r"(?<!n['\u2019]t )(?<!not )(?<!never )\b(?:(?:do|run|execute|apply|use|send|type)[ ](?:it|that|this|them|so)|"
     r"go[ ]ahead|"
@@ -53,11 +53,11 @@ _TAKEN_BACK = deferred(
 _SENTENCES = deferred(r"[^.!?;\n]*[.!?;\n]*")
 _OPENING = deferred(r"\s*(?:no|sorry)?[,:.]?\s*", re.IGNORECASE)
 SAID = "…"
-"""Stands in the place of what was refused."""
+"""Replaces what was refused."""
 
 
 def without_refused(text: str) -> str:
-    """The text without the acts that it plainly refuses; all of it where anything may take a refusal back."""
+    """The text without the acts that it clearly rejects; all of it if anything may revoke a refusal."""
     if _TAKEN_BACK.search(text):
         return text
     return _SENTENCES.sub(lambda found: _unspoken(found[0]), text)

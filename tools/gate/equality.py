@@ -1,4 +1,4 @@
-"""Whether what a server prints is the value that it was given, and how a file writes it."""
+"""Whether what a server prints is the value it was given, and how a file writes it."""
 
 import re
 
@@ -9,7 +9,7 @@ _CLASSES = {"slave": "replica"}
 
 
 def equal_values(parameter: str, given: str, printed: str | None) -> bool:
-    """Whether a parameter that was set to `given` would be printed like that: servers reformat sizes and flags."""
+    """Whether a parameter set to `given` would be printed like that: servers reformat sizes and flags."""
     if printed is None:
         return False
     if given == printed:

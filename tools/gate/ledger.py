@@ -24,11 +24,11 @@ AuditEvent = Literal[
     "verified", "not-better", "unmeasured", "worse", "rolled-back",
 ]  # fmt: skip
 MOST = 16 * 2**20
-"""Bytes of a recording's changes that are read: what is larger isn't one of ours."""
+"""Most bytes of a recording's changes that are read: anything larger isn't ours."""
 
 
 MOST_TRUSTED = 256 * 2**20
-"""Bytes of the audit log that are looked through, its newest."""
+"""How many of the audit log's newest bytes are searched."""
 MOST_LINE = 2**20
 
 
@@ -39,34 +39,34 @@ class Entry(Record):
     """ISO 8601, UTC."""
     event: AuditEvent
     user: str
-    """Who runs the program; of an approval who gave it."""
+    """Who runs the program; for an approval, who gave it."""
     host: str
     """Where it runs."""
     pid: int
     node: str
-    """What it's about: host:port or unix:PATH."""
+    """The node: host:port or unix:PATH."""
     action: str
     args: tuple[str, ...] = ()
     """The command, word by word."""
     before: str | None = None
     """What was read before."""
     after: str | None = None
-    """CONFIG SET: what it's set to; of what was applied, what was read afterwards."""
+    """CONFIG SET: the new value; once applied, what was read afterwards."""
     channel: str | None = None
-    """Through which channel it was approved."""
+    """The channel through which it was approved."""
     why: str = ""
     step: str | None = None
     """The plan's step."""
     restores: bool = False
-    """Whether it puts back what stood before a change."""
+    """Whether it restores the value before a change."""
 
 
 Log = Callable[[Entry], None]
-"""Writes an entry down, or raises `Unlogged`."""
+"""Writes an entry, or raises `Unlogged`."""
 
 
 def current_user() -> str:
-    """Who runs this program, as the system knows them."""
+    """Who runs this program, according to the system."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -93,7 +93,7 @@ def forbidden_entry(clock: Clock, node: str, action: str, why: str) -> Entry:
 
 
 def audit_path() -> Path:
-    """The audit log's default path. Raises `Unlogged` where there is none."""
+    """The audit log's default path. Raises `Unlogged` if there is none."""
     try:
         return state_folder() / "audit.jsonl"
     except OSError as error:
@@ -106,13 +106,13 @@ def changes_path(recording: Path) -> Path:
 
 
 class Ledger:
-    """A file of entries that only grows."""
+    """An append-only file of entries."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def __call__(self, one: Entry) -> None:
-        """Append an entry and wait until it's on the disk. Raises `Unlogged`."""
+        """Append an entry and wait until it's on disk. Raises `Unlogged`."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             new = not self.path.exists()
@@ -139,7 +139,7 @@ class Ledger:
         os.fsync(file)
 
     def _sync_folder(self) -> None:
-        """A new file's name is in its folder, which has to reach the disk as well."""
+        """A new file's name is in its folder, which has to reach the disk too."""
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:
             with contextlib.suppress(OSError):
@@ -148,7 +148,7 @@ class Ledger:
             os.close(folder)
 
     def trusted(self) -> Iterator[Entry]:
-        """The entries that count as proof, of the newest part of a long file: none where others may write the file."""
+        """The entries that count as proof, from the newest part of a long file; none if others may write the file."""
         try:
             with open_regular(self.path) as file:
                 found = os.fstat(file.fileno())
@@ -156,14 +156,14 @@ class Ledger:
                     return
                 file.seek(max(0, found.st_size - MOST_TRUSTED))
                 while line := file.readline(MOST_LINE):
-                    # What was cut, or is another program's, proves nothing.
+                    # A truncated entry, or one of another program, proves nothing.
                     with contextlib.suppress(ValidationError):
                         yield Entry.model_validate_json(line)
         except OSError:
             return
 
     def read(self) -> list[Entry]:
-        """The whole entries, oldest first; none where there is no such file. Raises `UsageError`."""
+        """The complete entries, oldest first; empty if there is no such file. Raises `UsageError`."""
         try:
             with open_regular(self.path) as file:
                 raw = file.read(MOST + 1)
@@ -188,7 +188,7 @@ class Ledger:
 
 
 def stood_before(entries: Iterable[Entry], change: Change) -> bool:
-    """Whether entries say that a change was made of this node's parameter, and that this value stood there before."""
+    """Whether entries say that this node's parameter was changed and had this value before."""
     name = canonical_name(change.parameter or "")
     return any(
         one.event in ("applying", "applied") and not one.restores and one.node == change.node
@@ -199,7 +199,7 @@ def stood_before(entries: Iterable[Entry], change: Change) -> bool:
 
 
 def write_to_all(*logs: Log) -> Log:
-    """Each of several, in turn; the first that fails ends it."""
+    """Each of several in turn; the first failure ends it."""
 
     def write(one: Entry) -> None:
         for log in logs:

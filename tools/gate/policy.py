@@ -1,4 +1,4 @@
-"""Which change is safe, which is risky, which is never made: by parameter and by command, from data."""
+"""Which change is safe, risky or never made: by parameter and by command, from data."""
 
 import re
 import shlex
@@ -21,20 +21,20 @@ _PLAIN = deferred(r"[\x20-\x7e]*")
 """Characters of a value: no look-alike letters, nothing that ends a line or a string."""
 
 VALUE_MOST = 1000
-"""Characters of a value, also of one that is restored: a question shows all that would be sent."""
+"""Most characters of a value, even a restored one: a question shows everything that would be sent."""
 
 
 class Change(Record):
-    """One exact change of one node."""
+    """One exact change to one node."""
 
     node: str
     """host:port or unix:PATH."""
     args: tuple[str, ...]
-    """The command, word by word, as it's sent."""
+    """The command, word by word, as sent."""
     risk: Risk
     before: str | None = None
-    """What was read before and must be unchanged when the change is made: of a CONFIG SET the value, of a CLIENT KILL
-    who the client is."""
+    """What was read before and must be unchanged when the change is made: the value for a CONFIG SET, the client's
+    identity for a CLIENT KILL."""
     restores: bool = False
     """Whether it restores the value before a change of ours: the bounds of new values don't apply then."""
 
@@ -55,12 +55,12 @@ class Change(Record):
 
     @property
     def undo(self) -> tuple[str, ...] | None:
-        """The command that takes it back, or None where nothing does."""
+        """The command that undoes it, or None if nothing does."""
         return None if self.parameter is None or self.before is None else (*self.args[:3], self.before)
 
     @property
     def reversal(self) -> "Change | None":
-        """The change that takes this one back, of which only what it finds isn't known yet."""
+        """The change that undoes this one; only the value it will find isn't known yet."""
         return None if self.undo is None else self.model_copy(update={"args": self.undo, "restores": True})
 
 
@@ -80,20 +80,20 @@ def _escaped(char: str) -> str:
 
 
 def canonical_name(parameter: str) -> str:
-    """The one name of a parameter, whatever its case and alias."""
+    """The canonical name of a parameter, whatever its case and alias."""
     name = parameter.lower()
     return str(_POLICY["aliases"].get(name, name))
 
 
 def spellings(parameter: str) -> list[str]:
-    """The names of a parameter, the one name first: an older server knows it by another."""
+    """The names of a parameter, the canonical one first: an older server knows it by another."""
     name = canonical_name(parameter)
     return [name, *(alias for alias, one in _POLICY["aliases"].items() if one == name)]
 
 
 def config_risk(parameter: str, value: str, *, restores: bool = False) -> Risk:
     """The risk of setting a parameter. Raises `Forbidden` with the reason."""
-    # Before any folding of case: that turns some letters of other alphabets into ASCII.
+    # Before any case folding, which turns some letters of other alphabets into ASCII.
     if not _NAME.fullmatch(parameter):
         raise Forbidden(f"{parameter!r} isn't the name of one parameter; propose one parameter at a time")
     name = canonical_name(parameter)
@@ -130,7 +130,7 @@ _SETTING = deferred(r"\bCONFIG\s+SET\s+([A-Za-z0-9-]+)\s+(\"[^\"]*\"|'[^']*'|\S+
 
 
 def refusal_of_advice(text: str) -> str | None:
-    """Why untrusted advice in free text can't be a step: it holds a command that policy forbids. Null if it can."""
+    """Why untrusted advice in free text can't be a step: it contains a command that policy forbids. Null if it can."""
     if match := _DESTRUCTIVE.search(text):
         return f"{' '.join(match[0].split()).upper()} is never advised from here"
     for name, value in _SETTING.findall(text):
@@ -166,7 +166,7 @@ def allowed_change(node: str, args: tuple[str, ...], before: str | None = None, 
 
 
 def parse_command(action: str) -> tuple[str, ...]:
-    """A remedy's action as a command; a CONFIG SET's value is all that follows the parameter."""
+    """A remedy's action as a command; a CONFIG SET's value is everything after the parameter."""
     words = shlex.split(action)
     if [word.upper() for word in words[:2]] == ["CONFIG", "SET"] and len(words) > 4:
         return (*words[:3], " ".join(words[3:]))

@@ -16,11 +16,11 @@ from tools.server.config import read_config
 from tools.toolbox import proposes
 
 ACTION_MOST, REFUSED_MOST = 200, 20
-"""Characters of a refused proposal, and how many of them are reported."""
+"""Most characters of a refused proposal, and how many of them are reported."""
 
 
 class Proposal(Record):
-    """A change that somebody proposed and nobody approved."""
+    """A change that was proposed but not approved."""
 
     change: Change
     why: str
@@ -38,10 +38,10 @@ class Proposals:
     def __init__(
         self, on_forbidden: Callable[[str, str], None], room: Callable[[str], Room] = _unknown_room
     ) -> None:  # fmt: skip
-        """`room` gives what is known of a node's machine and data."""
+        """`room` returns what is known about a node's machine and data."""
         self.pending: list[Proposal] = []
         self.refused: dict[str, str] = {}
-        """What was proposed and isn't offered to anybody, and why."""
+        """What was proposed but isn't offered, and why."""
         self._on_forbidden = on_forbidden
         self._room = room
 
@@ -59,7 +59,7 @@ class Proposals:
         self.pending.clear()
 
     async def propose(self, node: Node, args: tuple[str, ...], why: str) -> Proposal:
-        """A proposal with the value read now. Raises `Forbidden`, or `Unanswered` where the value can't be read."""
+        """A proposal with the value read now. Raises `Forbidden`, or `Unanswered` if the value can't be read."""
         try:
             change = allowed_change(node.name, args)
             unchecked = None
@@ -101,7 +101,7 @@ async def propose_config_set(
 ) -> Values:
     """Propose one CONFIG SET; a person decides. Nothing is changed.
 
-    Gives the value read before, the risk class and the rollback. Forbidden parameters are refused with the reason.
+    Returns the value read before, the risk class and the rollback. Forbidden parameters are refused with the reason.
     """
     try:
         proposal = await proposals.propose(node, ("CONFIG", "SET", parameter, value), why)

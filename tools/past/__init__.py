@@ -1,1 +1,1 @@
-"""The past of a server, from Prometheus."""
+"""A server's history, from Prometheus."""

@@ -1,4 +1,4 @@
-"""What changed: each figure before, at and after the page, the most unusual ones first."""
+"""What changed: each figure before, at and after the alert, most unusual first."""
 
 import re
 from collections.abc import Sequence
@@ -25,7 +25,8 @@ class Window(NamedTuple):
     end: float
     now: float
     lead: float
-    """Before the page an alert had to hold for minutes, and a person took some: the page's minutes are both sides."""
+    """The condition had to hold for minutes before the alert, and a person took some to react: the alert's minutes
+    cover both sides."""
 
     @property
     def spans(self) -> Spans:
@@ -87,7 +88,7 @@ def _identity(series: Series) -> tuple[str, ...]:
 
 
 def _figure_of(pseudonyms: Pseudonyms, series: Series) -> tuple[str, Figure] | None:
-    """A series' key and figure; text that others wrote into a label enters the key only as a plain name or a handle."""
+    """A series' key and figure; untrusted text in a label enters the key only as a plain name or a handle."""
     name = series.labels.get("figure", "")
     for label, prefix in PREFIX.items():
         if (text := series.labels.get(label)) and (figure := labelled_figure(name, label)):

@@ -14,7 +14,7 @@ class Figure(NamedTuple):
     """INFO's name; `.rate` is per second."""
     expression: str
     floor: float
-    """The smallest spread that counts, in the figure's unit: less than that is noise, however steady it was."""
+    """The smallest spread that counts, in the figure's unit: anything less is noise, however steady the figure was."""
     words: tuple[str, str] | None = None
     """INFO's words for 0 and for 1."""
 
@@ -28,8 +28,11 @@ def _rate(field: str, metric: str, floor: float) -> Figure:
 
 
 def _rates(label: str, metric: str, scale: str = "1") -> str:
-    """The rate of a counter for each value of a label. One that is new since the window began counted from nothing,
-    if the server was scraped then; rate() alone would leave out all that it counted until its first scrape."""
+    """The rate of a counter for each value of a label.
+
+    One that appeared since the window began counted from zero, if the server was scraped then; rate() alone would omit
+    what it counted until its first scrape.
+    """
     now, then = f"max by ({label}) ({metric}{{S,L}})", f"max by ({label}) ({metric}{{S,L}} offset {{W}}s)"
     new = f"({now} unless {then}) and on () (max(redis_up{{S}} offset {{W}}s) == 1)"
     return f"(({new}) / {{W}} or max by ({label}) (rate({metric}{{S,L}}[{{W}}s]))) * {scale}"
@@ -90,7 +93,7 @@ STARTED = Figure(
     "or (timestamp(redis_uptime_in_seconds{S}) - redis_uptime_in_seconds{S}))",
     5,
 )
-"""When the server began, Unix seconds: a step is a restart."""
+"""When the server started, in Unix seconds: a step is a restart."""
 _BY_LABEL = {
     "cmd": (
         Figure("usec.rate", _rates("cmd", "redis_commands_duration_seconds_total", "1e6"), 5000),
@@ -102,13 +105,13 @@ _BY_LABEL = {
         Figure("expires", "max by (db) (max_over_time(redis_db_keys_expiring{S,L}[{G}s]))", 50),
     ),
 }
-"""Figures of which there is one for each value of a label."""
+"""Figures with one series per value of a label."""
 _PLACES = re.compile(r"\{(?:S|S,L|G|W)\}")
 PREFIX = {"cmd": "cmdstat_", "err": "errorstat_", "db": ""}
 
 
 def _growth(label: str, metric: str) -> str:
-    """How much a counter grew, for each value of a label; all of it where there was none when the time began."""
+    """How much a counter grew, per value of a label; its whole value if it didn't exist at the start."""
     then = f"max by ({label}) ({metric}{{S}} offset {{G}}s)"
     grew = f"max by ({label}) (increase({metric}{{S}}[{{G}}s])) and {then}"
     return f"({grew} or max by ({label}) (last_over_time({metric}{{S}}[{{G}}s])))"
@@ -139,7 +142,7 @@ def figures_query(instance: str, values: Mapping[str, list[str]], step: int, win
 
 
 def labelled_figure(figure: str, label: str) -> Figure | None:
-    """The figure of that name which is of a label's values."""
+    """The per-label figure with this name."""
     return next((one for one in _BY_LABEL.get(label, ()) if one.field == figure), None)
 
 
@@ -149,7 +152,7 @@ def _labelled_query(figure: Figure, instance: str, label: str, step: int, window
 
 
 def _filled(expression: str, instance: str, label: str, step: int, window: int) -> str:
-    # One pass, so that a label's value that looks like a place to fill in stays what it is.
+    # One pass, so that a label value that looks like a placeholder stays unchanged.
     both = ",".join(filter(None, (instance, label)))
     filled = {"{S}": f"{{{instance}}}", "{S,L}": f"{{{both}}}", "{G}": f"{step}", "{W}": f"{window}"}
     return _PLACES.sub(lambda match: filled[match[0]], expression)

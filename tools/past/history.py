@@ -1,4 +1,4 @@
-"""The past, from Prometheus: the same figures before, at and after the page, and which of them changed."""
+"""The past, from Prometheus: the same figures before, at and after the alert, and which of them changed."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -27,21 +27,21 @@ class History:
         deadline: float = DEADLINE,
     ) -> None:  # fmt: skip
         self.url: str | None = None
-        """Of a Prometheus, perhaps with credentials; null where none was named."""
+        """URL of a Prometheus, perhaps with credentials; null if none was named."""
         self.clock = clock
         self.at = at
-        """When the page came; null for now."""
+        """When the alert came; null for now."""
         self.deadline = deadline
-        """Seconds that Prometheus may take for all of it."""
+        """Seconds that Prometheus may take in total."""
         if url:
-            # Nobody else waits for HTTP's library.
+            # Imported here, so that nobody else waits for the HTTP library.
             from tools.past.prometheus import checked_url
 
             self.url = checked_url(url, source)
 
 
 def parse_moment(text: str, now: datetime) -> datetime:
-    """The moment that a person means: 14:05 was today or yesterday, without an offset it's this machine's time.
+    """The moment that a person means: 14:05 was today or yesterday; without an offset it's this machine's time.
 
     Raises `ValueError` with the remedy.
     """
@@ -50,7 +50,7 @@ def parse_moment(text: str, now: datetime) -> datetime:
         if clock := _TIME.fullmatch(text.strip()):
             hour, minute, second = (int(part or 0) for part in clock.groups())
             naive = datetime(local.year, local.month, local.day, hour, minute, second)
-            # Made local after the day is taken away: the day before may have had another offset.
+            # Localised after subtracting the day: the day before may have had another offset.
             when = naive.astimezone()
             when = when if when <= local else (naive - timedelta(days=1)).astimezone()
         else:

@@ -13,9 +13,9 @@ _OF_INFO = frozenset(
     ("__name__", "role", "redis_version", "redis_build_id", "redis_mode", "os", "maxmemory_policy", "tcp_port",
      "run_id", "process_id", "master_replid", "valkey_version", "valkey_release_stage", "availability_zone")
 )  # fmt: skip
-"""Labels of redis_instance_info that say what the server is; the others say where it was scraped."""
+"""Labels of redis_instance_info that describe the server; the others describe where it was scraped."""
 _ADDRESSED = ("instance", "addr", "target")
-"""Labels that hold a server's address, by the ways in which exporters are commonly configured."""
+"""Labels that hold a server's address in common exporter configurations."""
 
 
 class Instance(NamedTuple):
@@ -30,8 +30,8 @@ class Instance(NamedTuple):
 async def find_instance(prometheus: Prometheus, node: Node, start: float, end: float) -> Instance:
     """The node's instance among those scraped from start to end (Unix seconds).
 
-    By the run_id that the server itself says; where that isn't scraped yet or the server is mute, by its address.
-    Raises `Unanswered`, not-recorded where there is none.
+    By the run_id that the server reports; if that isn't scraped yet or the server is silent, by its address. Raises
+    `Unanswered`, not-recorded if there is none.
     """
     if run_id := await _run_id(node):
         found = await prometheus.series(f"redis_instance_info{{run_id={promql_string(run_id)}}}", start, end)
@@ -40,7 +40,7 @@ async def find_instance(prometheus: Prometheus, node: Node, start: float, end: f
     for by, match in _by_address(node):
         if found := await prometheus.series(match, start, end):
             return _instance(found, by, node.pseudonyms)
-    # As many as ten days old: whether it ever knew any Redis is the question.
+    # Up to ten days old: the question is whether it ever knew any Redis.
     counted = await prometheus.query("count(count by (job, instance) (last_over_time(redis_up[10d])))", end)
     known = int(counted[0].points[-1][1]) if counted and counted[0].points else 0
     detail = f"{prometheus.name} has {known} Redis instances, but none of them is {node.name}"
@@ -51,7 +51,7 @@ async def _run_id(node: Node) -> str | None:
     try:
         (reply,) = await node.ask(("INFO", "server"))
     except (Unanswered, BudgetSpent):
-        # A mute server still has a past.
+        # A silent server still has a past.
         return None
     match = re.search(r"^run_id:([0-9a-f]{8,64})\s*$", str(reply), re.MULTILINE)
     return match[1] if match else None

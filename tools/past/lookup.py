@@ -1,4 +1,4 @@
-"""What Prometheus keeps of a node: its instance, and its figures over a window."""
+"""What Prometheus has about a node: its instance, and its figures over a window."""
 
 import asyncio
 import math
@@ -20,7 +20,7 @@ POINTS = 120
 """Most points of one series."""
 _UNKNOWN_INTERVAL = 15.0
 _RESTART = 5.0
-"""Seconds that a server's start may wander by: it's a difference of two clocks in whole seconds."""
+"""Seconds by which a server's start may vary: it's a difference of two clocks in whole seconds."""
 
 
 async def look_up(node: Node, url: str, deadline: float, window: Window) -> Values:
@@ -50,7 +50,7 @@ async def _comparison(prometheus: Prometheus, node: Node, instance: Instance, wi
     interval = _interval(raw)
     every_seconds = max(1, round(interval or _UNKNOWN_INTERVAL))
     step = math.ceil(span / (POINTS - 1) / every_seconds) * every_seconds
-    # A range of one scrape is empty where that scrape came a little late; rate needs some of them.
+    # A range of one scrape is empty if that scrape came a little late; rate needs several.
     asked = figures_query(instance.selector, _names(listed), max(step, 2 * every_seconds), max(step, 4 * every_seconds))
     pending = [prometheus.query_range(asked, window.end - step * (span // step), window.end, step)]
     if window.now - window.end > step:
@@ -70,7 +70,7 @@ async def _comparison(prometheus: Prometheus, node: Node, instance: Instance, wi
 
 
 async def _answers(*queries: Coroutine[Any, Any, list[Series]]) -> list[list[Series]]:
-    """The answers to queries that run at once. Raises the first `Unanswered`, which ends the others."""
+    """The answers to concurrent queries. Raises the first `Unanswered`, which ends the others."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(query) for query in queries]

@@ -15,7 +15,7 @@ from tools.http import ACCEPTED, bounded, redirect, web_url
 from tools.records import Kind
 
 MOST_BYTES = 8 * 2**20
-"""Bytes of one answer after which it isn't read on."""
+"""Most bytes that are read of one answer."""
 _ERROR_TYPES = frozenset(("timeout", "canceled", "execution", "bad_data", "internal", "unavailable", "not_found"))
 _BY_ERROR_TYPE: dict[str, Kind] = {"timeout": "timeout", "canceled": "timeout", "unavailable": "busy"}
 _BY_STATUS: dict[int, Kind] = {403: "denied", 407: "denied", 429: "busy", 502: "busy", 503: "busy", 504: "timeout"}
@@ -26,7 +26,7 @@ class Series(NamedTuple):
 
     labels: dict[str, str]
     points: list[tuple[float, float]]
-    """Unix time in seconds and value, in order; what isn't a finite number is left out."""
+    """Unix time in seconds and value, in order; non-finite values are left out."""
 
 
 def checked_url(url: str, source: str) -> str:
@@ -37,7 +37,10 @@ def checked_url(url: str, source: str) -> str:
 
 
 class Prometheus:
-    """A client of one Prometheus. Every failure is an `Unanswered` with its kind; no message holds the credentials."""
+    """A client of one Prometheus.
+
+    Every failure is an `Unanswered` with its kind; no message contains the credentials.
+    """
 
     def __init__(self, url: str, timeout: float) -> None:
         self._url = httpx2.URL(url)

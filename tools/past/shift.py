@@ -5,36 +5,36 @@ from statistics import median
 from typing import NamedTuple
 
 BAND = 4.0
-"""Spreads from the median that are still the figure's usual noise."""
+"""Spreads from the median that are still normal noise."""
 ENOUGH = 5
-"""Points without which there is no before to compare with."""
+"""Fewest points for a "before" to compare with."""
 _SHARE = 0.05
 """A spread is at least this share of the median."""
 _ALIKE = 0.8
-"""Share of the page's excursion that an earlier one must reach to be the same thing again, as of a nightly job."""
+"""Share of the alert's excursion that an earlier one must reach to count as a recurrence, as with a nightly job."""
 Points = Sequence[tuple[float, float]]
 
 
 class Spans(NamedTuple):
-    """The moments that part a series, in Unix seconds."""
+    """The moments that divide a series, in Unix seconds."""
 
     page: float
-    """Where the page's minutes begin: what lies before is the comparison."""
+    """Where the alert's minutes begin: what comes before is the baseline."""
     after: float
     """Where they end."""
 
 
 class Shift(NamedTuple):
-    """One figure before the page and at it."""
+    """One figure before and at the alert."""
 
     before: float | None
-    """Median of what lies before; None without any."""
+    """Median of the values before; None without any."""
     at: float | None
-    """The value of the page's minutes that is farthest from it; None where there is none."""
+    """The value in the alert's minutes that is farthest from it; None if there is none."""
     spreads: float
     """How far that is, in spreads (1.4826 times the median absolute deviation, and never below the floor)."""
     when: float | None
-    """When the excursion that `at` belongs to left the band, Unix seconds; None where it didn't."""
+    """When the excursion that `at` belongs to left the band, in Unix seconds; None if it didn't."""
     seconds: float
     """How long it stayed out, up to the last point."""
     seen_before: bool
@@ -42,12 +42,12 @@ class Shift(NamedTuple):
 
     @property
     def changed(self) -> bool:
-        """Whether it left its band in the page's minutes."""
+        """Whether it left its band in the alert's minutes."""
         return self.when is not None
 
 
 def shift(points: Points, spans: Spans, floor: float) -> Shift:
-    """Compare the page's minutes with what was before; `floor` is the smallest spread that counts."""
+    """Compare the alert's minutes with what was before; `floor` is the smallest spread that counts."""
     before = [value for at, value in points if at < spans.page]
     paged = [index for index, (at, _) in enumerate(points) if spans.page <= at <= spans.after]
     usual = median(before) if before else None

@@ -1,1 +1,1 @@
-"""What a server says of itself: one tool a module."""
+"""What a server says about itself: one tool per module."""

@@ -10,9 +10,9 @@ from tools.server.doctor import unavailable
 from tools.toolbox import reads
 
 ENTRIES = 32
-"""Entries of ACL LOG that are read: a name in it can be 16 kB long."""
+"""Most entries of ACL LOG that are read: a name in it can be 16 kB long."""
 SHOWN = 6
-"""Entries that are shown one by one."""
+"""Most entries that are shown individually."""
 
 
 @reads
@@ -22,9 +22,9 @@ async def access(node: Node) -> Values:
     `user` is the agent's own, `user.default` whether it's the default one. Per reason (auth is WRONGPASS; command,
     key and channel are NOPERM) `<reason>.count`, `.newest_age` in seconds and `.users`, how many names were refused;
     `e1` to `e6` are the newest entries with `reason`, `count`, `age`, `user`, `object`, `context`, `client`,
-    `address`. A name that was given with a wrong password is always a handle: it can be a password itself. A missing
+    `address`. A name given with a wrong password is always a handle: it can be a password itself. A missing
     password isn't in the log (that is errorstat_NOAUTH). This program's own refusals are left out of `entries`;
-    with `own.unavailable` it could tell them by its user only, and left that user's other nameless clients out too.
+    with `own.unavailable` it could recognise them only by its user, and left that user's other unnamed clients out too.
     """
     me, log = await node.ask(("ACL", "WHOAMI"), ("ACL", "LOG", ENTRIES))
     if isinstance(me, ServerError) and isinstance(log, ServerError):
@@ -73,7 +73,7 @@ def _client(entry: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _own(node: Node, entry: Mapping[str, Any], user: str | None) -> bool:
-    """Whether it's this program's. With a `user` its nameless clients are taken for this program."""
+    """Whether it's this program's. With a `user`, that user's unnamed clients count as this program."""
     client = _client(entry)
     if user is not None and not client.get("name") and entry.get("username") == user:
         return True
@@ -84,7 +84,7 @@ def _shown(node: Node, reason: str, entry: Mapping[str, Any]) -> Values:
     client, user = _client(entry), str(entry.get("username", ""))
     plain = node.pseudonyms.plain
     if reason == "auth" and user != "default":
-        # Whoever swaps the two arguments of AUTH writes the password here, so not even a plain one passes.
+        # Swapping the two arguments of AUTH puts the password here, so not even a plain name passes.
         user = f"the name {user}"
     what = reason if reason in ("key", "channel") else "command"
     return {

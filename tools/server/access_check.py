@@ -11,11 +11,11 @@ class Check(Record):
     """What the current user can read."""
 
     user: str | None
-    """As ACL WHOAMI says, plain or a handle; null where it may not be asked."""
+    """As ACL WHOAMI says, plain or a handle; null if it may not be asked."""
     answered: int
-    """Commands that were answered, be it with an error of their own."""
+    """Commands that were answered, even with an error of their own."""
     denied: tuple[Allowed, ...]
-    """Commands that the user may not send."""
+    """Commands that the user isn't allowed to send."""
     absent: tuple[Allowed, ...]
     """Commands that this server doesn't have."""
 
@@ -23,11 +23,11 @@ class Check(Record):
 async def tried(node: Node, server: About, *, keys: bool) -> Check:
     """Try each reading command once in its cheapest form, all in one round trip; the connection is closed after it.
 
-    Each refused one leaves an entry in ACL LOG. Raises `Unanswered` where the server doesn't answer.
+    Each refused one leaves an entry in ACL LOG. Raises `Unanswered` if the server doesn't answer.
     """
     rows = readable(server, node.target.db, keys=keys)
     absent = [row for row in rows if server.version and missing(server, row.name, row.since)]
-    # After a subscription nothing else is answered on its connection.
+    # After subscribing, nothing else is answered on that connection.
     there = sorted((row for row in rows if row not in absent), key=lambda row: row.name == "psubscribe")
     replies = await node.ask(*(_cheapest(row, node.target.db) for row in there))
     node.close()

@@ -14,35 +14,35 @@ from tools.server.keyspace import share
 from tools.toolbox import reads
 
 TOP = 8
-"""Keys that are shown, the largest first."""
+"""The most keys that are shown, largest first."""
 SCAN_COUNT = 100
 """Hash slots that one SCAN looks at: about 0.25 ms."""
 BATCH = 16
-"""Keys that are looked at in one round trip."""
+"""Keys examined in one round trip."""
 LENGTH = {"string": "STRLEN", "list": "LLEN", "set": "SCARD", "zset": "ZCARD", "hash": "HLEN", "stream": "XLEN"}
 
 
 class Seen(Record):
-    """A key that was looked at."""
+    """A key that was examined."""
 
     key: str
     type: str
     """As TYPE names it; a module's type too."""
     bytes: int | None
-    """By MEMORY USAGE with its default samples; null where it may not be asked."""
+    """By MEMORY USAGE with its default samples; null if not allowed."""
     ttl_ms: int | None
-    """-1 without a time to live; null where it may not be asked."""
+    """-1 without a time to live; null if not allowed."""
 
 
 @reads
 async def big_keys(node: Node, calls: Annotated[int, Field(ge=10, le=300)] = 120) -> Values:
-    """A bounded sample of the database's keys, the largest first.
+    """A bounded sample of the database's keys, largest first.
 
     `sampled` keys of `dbsize` were looked at (`share_seen`): with a small share the largest of all is most likely not
     among them. `k1` is the largest: `.key`, `.type`, `.bytes`, `.length` (elements; bytes of a string), `.ttl_ms` (-1
     without a time to live). Per type `<type>.count` and `<type>.bytes`; `no_ttl_share` of the sample has no time to
-    live. `complete` says whether every key was looked at, `gone` counts keys that went away or whose names can't be
-    sent back, `denied` those that the user may not read; `calls` is what it cost.
+    live. `complete` says whether every key was examined, `gone` counts keys that disappeared or whose names can't be
+    sent back, `denied` those that the user may not read; `calls` is the cost.
     """
     (size,) = await node.ask(("DBSIZE",))
     dbsize = None if isinstance(size, ServerError) and size.kind == "denied" else int(node.value(size))
@@ -90,7 +90,7 @@ async def big_keys(node: Node, calls: Annotated[int, Field(ge=10, le=300)] = 120
 
 
 def _affordable(commands: int) -> int:
-    """Keys that so many commands can look at: three for each, and one more for each of the largest."""
+    """How many keys this many commands can examine: three each, and one more for each of the largest."""
     return max(1, commands // 4 if commands < 4 * TOP else (commands - TOP) // 3)
 
 
@@ -113,9 +113,10 @@ async def _lengths(node: Node, top: Iterable[Seen]) -> dict[str, Scalar]:
 async def scanned(
     node: Node, enough: int, calls: int, kind: str | None = None, count: int = SCAN_COUNT
 ) -> tuple[list[str], int, bool]:
-    """Key names by SCAN until there are `enough`, at most so many calls; with the calls made and whether all were seen.
+    """Key names by SCAN until there are `enough`, within a number of calls; with the calls made and whether all were
+    seen.
 
-    It's the calls that are bounded, not the hits: SCAN of a type that nothing has walks the whole keyspace.
+    The calls are bounded, not the hits: SCAN for a type that no key has walks the whole keyspace.
     """
     names: dict[str, None] = {}
     cursor, calls_made = "0", 0

@@ -1,4 +1,4 @@
-"""Clients brought together by what they have in common: how they're called, where they are, what they did last."""
+"""Clients grouped by what they have in common: their name, their address, their last command."""
 
 import re
 import statistics
@@ -17,11 +17,11 @@ from tools.toolbox import reads
 
 By = Literal["name", "address", "command", "user"]
 SHOWN = 10
-"""Groups that are shown, the largest first."""
+"""The most groups that are shown, largest first."""
 COMMANDS = 3
-"""Last commands of a group that are shown, the most frequent first."""
+"""The most last commands shown of a group, most frequent first."""
 LONGEST = 256
-"""Characters of a name that are looked at."""
+"""Characters of a name that are examined."""
 _UUID = deferred(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _HEX = deferred(r"(?=[a-f]*[0-9])[0-9a-f]{8,}", re.IGNORECASE)
 _WORD = deferred(r"[A-Za-z0-9]+")
@@ -34,8 +34,8 @@ async def client_groups(node: Node, by: By = "name") -> Values:
     """Clients grouped by name pattern (numbers and ids as *), address, last command or user, largest first.
 
     `g1.name`, or what they were grouped by, with `.count` and `.share` of those seen; `.names` and `.addresses` are how
-    many different ones are among them, `.cmds` their last commands. Idle in seconds; memory and buffers in bytes, where
-    the server tells. `unnamed` have no name. `listed` of `connected` clients were seen (`share_seen`): of a crowd it's
+    many different ones there are, `.cmds` their last commands. Idle in seconds; memory and buffers in bytes, if the
+    server reports them. `unnamed` have no name. `listed` of `connected` clients were seen (`share_seen`): of many it's
     a sample by ID.
     """
     every, connected = await listed(node)
@@ -58,7 +58,7 @@ async def client_groups(node: Node, by: By = "name") -> Values:
 
 
 def name_pattern(name: str) -> str:
-    """A client's name with what varies from one to the next as `*`: numbers, ids, hexadecimal digests."""
+    """A client's name with the varying parts as `*`: numbers, ids, hexadecimal digests."""
 
     def general(word: re.Match[str]) -> str:
         if not any(map(str.isdigit, word[0])):
@@ -94,7 +94,7 @@ def _described(node: Node, at: str, by: By, key: str, members: list[Client]) -> 
 
 
 def _shown_name(node: Node, pattern: str, members: list[Client]) -> str:
-    """The pattern if it's plain but for its stars, else a handle: of a name where that holds a secret."""
+    """The pattern if it's plain apart from its stars, else a handle; that of the name if it contains a secret."""
     secret = next((client.name for client in members if node.pseudonyms.knows(client.name)), None)
     if secret is not None:
         return node.pseudonyms.plain("client", secret)

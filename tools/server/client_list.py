@@ -5,7 +5,7 @@ from typing import NamedTuple
 from tools.connection.shapes import whole_number
 
 MOST_LISTED = 20_000
-"""Lines of one reply that are read, and words of one line: no server that is asked so says more."""
+"""Most lines of one reply, and words of one line, that are read: no server queried this way sends more."""
 MOST_WORDS = 128
 BLOCKING = frozenset(
     ("blpop", "brpop", "brpoplpush", "blmove", "blmpop", "bzpopmin", "bzpopmax", "bzmpop", "xread", "xreadgroup",
@@ -21,7 +21,7 @@ class Client(NamedTuple):
     host: str
     name: str
     cmd: str
-    """Last command, lower case; "NULL" for none so far."""
+    """Last command, in lower case; "NULL" if none yet."""
     flags: str
     age: int
     idle: int
@@ -32,19 +32,19 @@ class Client(NamedTuple):
     oll: int
     tot_mem: int
     db: int
-    """The database that it selected."""
+    """The database it selected."""
     events: str
     """r, w or both: w while output waits for the socket."""
     sent: int | None
-    """Bytes that it took from its socket so far, where the server tells (Valkey 9)."""
+    """Bytes read from its socket so far, if the server reports them (Valkey 9)."""
     commands: int | None
-    """Commands that it has ended so far, where the server tells (Redis 8, Valkey 9)."""
+    """Commands completed so far, if the server reports them (Redis 8, Valkey 9)."""
     user: str
-    """The ACL user that it's known as."""
+    """Its ACL user."""
 
     @property
     def unused(self) -> bool:
-        """Whether it did nothing since the second in which it connected."""
+        """Whether it has done nothing since the second in which it connected."""
         return self.age - self.idle <= 1 and "b" not in self.flags and not self.subscriber
 
     @property

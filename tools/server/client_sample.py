@@ -1,4 +1,4 @@
-"""Which clients are looked at: all of a few, and of a crowd as many as the server lists without making anybody wait."""
+"""Which clients are examined: all of a few, and of many as many as the server lists without making anybody wait."""
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -12,39 +12,41 @@ from tools.errors import Unanswered
 from tools.server.client_list import Client, parse_clients
 
 HOLD, TOTAL = 0.6, 6.5
-"""Milliseconds that one call may hold a server, and all that are made to learn who there is."""
+"""Milliseconds for which one call, and all calls together, may hold a server."""
 LINE = 0.003
-"""Milliseconds of a client's line the first time, for which the server asks the kernel for its addresses."""
+"""Milliseconds for a client's line the first time, when the server asks the kernel for its addresses."""
 VALKEY_WALK, VALKEY_8_WALK = 0.00017, 0.0002
-"""Milliseconds for each client that is connected, at every call, on Valkey: it goes through all of them, be it for a
-single id. Where the processor has them at hand it's a tenth of it; a busy server's are elsewhere."""
+"""Milliseconds per connected client in every call on Valkey, which goes through all of them even for a single id.
+
+If they are in the processor's cache it's a tenth of that; on a busy server they aren't.
+"""
 WHOLE = 250
-"""Clients up to which they're listed in one call."""
+"""Up to this many clients are listed in one call."""
 BATCH, LEAST = 160, 96
-"""Most ids that one call asks for of those that are likely to be taken, and fewest."""
+"""Most and fewest ids that one call asks for if they are likely to exist."""
 MOST_IDS = 1000
-"""Ids of one call; one that nobody has costs the server a fiftieth of a microsecond."""
+"""Most ids in one call; an unused one costs the server a fiftieth of a microsecond."""
 FEW = 1000
-"""Clients up to which one call lists them where their ids lie far apart; it holds the server some 3 ms."""
+"""Up to this many clients are listed in one call if their ids are far apart; it holds the server for about 3 ms."""
 DENSE = 4
-"""Ids that were ever given for each client that is connected, up to which asking for ids finds them."""
+"""Ids ever issued per connected client up to which asking by id finds them."""
 AHEAD = 50
-"""Ids beyond the newest that is known: clients that came since."""
+"""Ids beyond the newest known one: clients that connected since."""
 LEAST_CALLS, MOST_CALLS = 4, 30
-"""Calls for a sample, however long one takes, and however few of the ids are taken."""
+"""Most calls for a sample, however long one takes and however few of the ids exist."""
 FAT = 2**20
-"""Bytes of one client's buffers, by INFO, for which more of a crowd are looked through."""
+"""Bytes of one client's buffers, according to INFO, for which more of many clients are examined."""
 SEARCHED, VALKEY_SEARCHED = 120, 12
-"""Most calls of that."""
+"""Most calls for that."""
 FLAGGED = ("blocked_clients", "pubsub_clients", "tracking_clients", "watching_clients")
-"""What INFO counts of those that CLIENT LIST flags."""
+"""INFO's counters for the flags of CLIENT LIST."""
 PRACTICALLY = 0.98
-"""Share of the clients that were counted by which all are seen: some leave between the count and the list."""
+"""Share of the counted clients that counts as all: some leave between the count and the list."""
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 class Listed(NamedTuple):
-    """The clients that were looked at."""
+    """The clients that were examined."""
 
     clients: list[Client]
     connected: int
@@ -52,27 +54,27 @@ class Listed(NamedTuple):
 
 
 class Pace(NamedTuple):
-    """How a crowd is asked for by ID so that nobody notices."""
+    """How to query many clients by ID without anybody noticing."""
 
     walk: float
-    """Milliseconds of each call beside its lines."""
+    """Milliseconds of each call besides its lines."""
     size: int
-    """Ids of one call."""
+    """Ids in one call."""
 
     @property
     def lines(self) -> int:
-        """Clients that can be listed in all, where all the ids are taken."""
+        """How many clients can be listed in total, if all the ids exist."""
         return max(LEAST_CALLS, int(TOTAL / (self.walk + LINE * self.size))) * self.size
 
 
 def pace(count: int, each: float) -> Pace:
-    """The calls for so many clients, `each` of which costs so many milliseconds of every call."""
+    """The calls for this many clients, each of which costs `each` milliseconds in every call."""
     walk = each * count
     return Pace(walk, int(min(BATCH, max(LEAST, (HOLD - walk) / LINE))))
 
 
 class _Server(NamedTuple):
-    """What INFO says of the clients, and of what the server can do."""
+    """What INFO says about the clients and the server's abilities."""
 
     figures: Mapping[str, str]
     valkey: str
@@ -88,12 +90,12 @@ class _Server(NamedTuple):
 
     @property
     def walk(self) -> float:
-        """Milliseconds for each client that is connected, at every call."""
+        """Milliseconds per connected client in every call."""
         return 0.0 if not self.valkey else VALKEY_WALK if self.filters else VALKEY_8_WALK
 
 
 async def listed(node: Node) -> Listed:
-    """The clients, or of a crowd a sample by ID, the fattest among it where INFO tells of one.
+    """The clients, or of many a sample by ID, including the largest if INFO indicates one.
 
     Raises `Unanswered`: malformed for a list without a client, unknown-command for a crowd on a server that doesn't
     list by ID (before 6.2).
@@ -121,7 +123,7 @@ async def listed(node: Node) -> Listed:
             return await _whole(node)
         raise Unanswered("unknown-command", f"{count} clients, but this server can't list them by ID") from None
     found = list(asked.found.values())
-    # Who is missing of a few has left since they were counted.
+    # If there are few, a missing one has left since they were counted.
     return Listed(found, len(found) if PRACTICALLY * count <= len(found) else count)
 
 
@@ -133,21 +135,21 @@ async def _info(node: Node, section: str) -> dict[str, str]:
 async def _whole(node: Node, counted: int = 0) -> Listed:
     every = parse_clients(str(await node.one("CLIENT", "LIST")))
     if not every:
-        # This connection at least would be in it.
+        # At least this connection would be in it.
         raise Unanswered("malformed", f"{node.name}: CLIENT LIST shows no client")
     # All of them: INFO's count was of a moment before. A paste may be a part, though.
     return Listed(every, max(len(every), counted if node.network.pasted else 0))
 
 
 async def _sample(asked: "_Asked", server: _Server, blocks: Iterator[range], count: int, paced: Pace) -> None:
-    """Some of a crowd; and more of it as long as INFO tells of a buffer that none of them has."""
+    """Some of many; and more as long as INFO indicates a buffer that none of them has."""
     spent = 0.0
     for number, ids in enumerate(islice(blocks, MOST_CALLS), 1):
         spent += paced.walk + LINE * await asked.by_id(ids)
         if number >= LEAST_CALLS and spent + paced.walk + LINE * paced.size > TOTAL:
             break
     if server.filters and _are_few(server, asked.found.values(), count):
-        # All that are blocked, monitor, subscribe or watch, by a single walk.
+        # All that are blocked, monitor, subscribe or watch, in a single walk.
         await asked.by(("NOT-FLAGS", "N"))
     elif hides_fat(server.figures, asked.found.values()) and 0 < (server.number("pubsub_clients") or 0) <= BATCH:
         # Output mostly piles up for subscribers.
@@ -159,7 +161,7 @@ async def _sample(asked: "_Asked", server: _Server, blocks: Iterator[range], cou
 
 
 def _are_few(server: _Server, found: Collection[Client], count: int) -> bool:
-    """Whether the clients that have a flag are so few that one call lists all of them, by INFO and by the sample."""
+    """Whether so few clients have a flag that one call lists them all, according to INFO and the sample."""
     counted = sum(server.number(name) or 0 for name in FLAGGED)
     flagged = sum(client.flags != "N" for client in found)
     return counted <= BATCH and flagged * count <= BATCH * len(found)
@@ -177,7 +179,7 @@ class _Asked:
         self.found: dict[int, Client] = {}
 
     async def by(self, words: Sequence[str | int]) -> int:
-        """Ask for those that some words choose; how many of them there are."""
+        """Query the clients that some arguments select; returns how many there are."""
         (reply,) = await self.node.ask(("CLIENT", "LIST", *words))
         if isinstance(reply, ServerError) and reply.kind is None:
             raise _CantList
@@ -186,35 +188,35 @@ class _Asked:
         return len(came)
 
     async def by_id(self, ids: Sequence[int]) -> int:
-        """Ask for some ids; how many of them are taken."""
+        """Query some ids; returns how many of them exist."""
         return await self.by(("ID", *ids))
 
     async def all_of(self, calls: Iterable[Sequence[int]]) -> None:
-        """Ask for all of some calls' ids."""
+        """Query all ids of some calls."""
         for ids in calls:
             await self.by_id(ids)
 
     async def down_from(self, newest: int, size: int) -> None:
-        """Ask for every id, twice as many in a call where few of them are taken."""
+        """Query every id, with twice as many per call if few of them exist."""
         step = size
         while newest > 0:
             came = await self.by_id(range(max(1, newest - step + 1), newest + 1))
             newest -= step
-            # Should all of the next be taken, that's still 1 ms of lines.
+            # Even if all of the next ones exist, that is still 1 ms of lines.
             step = 2 * size if came < size / 4 else size
 
 
 def spread(newest: int, size: int) -> Iterator[range]:
     """The ids up to the newest in blocks: the newest first, then whatever divides the range best so far.
 
-    Ids count up by one for each connection that was ever let in, so that a block is of those that came together.
+    Ids increase by one for each accepted connection, so a block covers clients that came together.
     """
     blocks = [range(max(1, end - size + 1), end + 1) for end in range(newest, 0, -size)]
     yield from (blocks[number] for number in (0, *sorted(range(1, len(blocks)), key=lambda at: at * _GOLDEN % 1)))
 
 
 def scattered(newest: int) -> Iterator[Sequence[int]]:
-    """Ids to ask for where most clients that ever came have left: the newest, then evenly over the range."""
+    """Ids to query if most clients that ever connected have left: the newest, then evenly over the range."""
     recent = range(max(1, newest - MOST_IDS + 1), newest + 1)
     for begin in range(len(recent), 0, -BATCH):
         yield recent[max(0, begin - BATCH) : begin]
@@ -226,7 +228,7 @@ def scattered(newest: int) -> Iterator[Sequence[int]]:
 
 
 def hides_fat(figures: Mapping[str, str], found: Collection[Client]) -> bool:
-    """Whether INFO's largest buffers of the last seconds are no client's that was looked at."""
+    """Whether INFO's largest buffers of the last seconds belong to no examined client."""
     sizes = (
         ("client_recent_max_output_buffer", max((one.omem for one in found), default=0)),
         ("client_recent_max_input_buffer", max((max(one.qbuf, one.argv_mem) for one in found), default=0)),

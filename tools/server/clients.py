@@ -1,4 +1,4 @@
-"""CLIENT LIST, grouped; of a crowd a sample."""
+"""CLIENT LIST, grouped; a sample if there are many."""
 
 import statistics
 from collections import Counter
@@ -17,16 +17,16 @@ from tools.server.second_look import Later, is_held, lasting, looked_again, stal
 from tools.toolbox import reads
 
 LAST_COMMANDS = 6
-"""Last commands of an owner's clients that are shown, the most frequent."""
+"""The most last commands shown of an owner's clients, by frequency."""
 DATABASES = 8
-"""Databases whose clients are counted, those with most first."""
+"""Most databases whose clients are counted, those with most clients first."""
 READS = frozenset(
     ("get", "mget", "exists", "getex", "getrange", "strlen", "hget", "hmget", "hgetall", "hexists", "lrange", "lindex",
      "llen", "smembers", "sismember", "zrange", "zrangebyscore", "zscore", "xrange", "xread", "ttl", "type", "scan")
 )  # fmt: skip
-"""Commands by which a client is known to look something up."""
+"""Commands that show that a client looks something up."""
 MONITORS = 8
-"""Monitors whose ids are listed, the oldest."""
+"""Most monitors whose ids are listed, the oldest."""
 
 
 @reads
@@ -36,15 +36,15 @@ async def clients(
 ) -> Values:
     """Who is connected, by owner (`o1`) and by command and flags (`g1`); buffers.
 
-    An owner's `cmds` are its clients' last commands. `db0.clients` of them selected database 0 and `db0.readers` of
-    those looked something up last, with the name and address of one. Each with count, idle and age in seconds, and
-    buffers in bytes; `unused` did nothing since connecting. `listed` of `connected` clients were seen (`share_seen`);
-    of more than some 1,700 it's a sample by ID. `paused` counts clients blocked in a command that doesn't block, the
-    longest of them for `paused_idle_max` seconds; `threaded` those whose module's command only reads, which works on
-    in a thread of its own. `stalled` are those whose output doesn't move; `monitor.ids` are the oldest of `monitors`;
-    `omem_max`, `qbuf_max` and `argv_mem_max` name the largest buffers and their client, as far as the same client
-    held them at each of two or three looks within a second: a reply in flight doesn't count. `own_address` is where
-    this program comes from, as the server sees it.
+    An owner's `cmds` are its clients' last commands. `db0.clients` have database 0 selected, and `db0.readers` of those
+    last looked something up, with the name and address of one. Each with count, idle and age in seconds, and buffers in
+    bytes; `unused` have done nothing since connecting. `listed` of `connected` clients were seen (`share_seen`); above
+    about 1,700 it's a sample by ID. `paused` counts clients blocked in a command that doesn't block, the longest of
+    them for `paused_idle_max` seconds; `threaded` those in a read-only module command, which continues in a thread of
+    its own. `stalled` are those whose output doesn't move; `monitor.ids` are the oldest of `monitors`; `omem_max`,
+    `qbuf_max` and `argv_mem_max` name the largest buffers and their client, if the same client held them in each of two
+    or three looks within a second: a reply in flight doesn't count. `own_address` is this program's address as the
+    server sees it.
     """
     every, connected = await listed(node)
     seen = [client for client in every if client.id != node.client_id and client.name != CLIENT_NAME]
@@ -89,7 +89,7 @@ async def clients(
 async def _held_up(node: Node, seen: list[Client], later: Later) -> tuple[list[Client], list[Client]]:
     """Clients that stay blocked in a command that doesn't block, and those whose module works for them in a thread.
 
-    A pause that held a command back which only reads would have held back CLIENT LIST too.
+    A pause that holds a read-only command back would also have held back CLIENT LIST.
     """
     blocked = [client for client in seen if "b" in client.flags]
     classes = await known_classes(node, {client.cmd.lower() for client in blocked})

@@ -18,9 +18,9 @@ from tools.toolbox import reads
 
 SLOTS = 16384
 MOST_NODES = 1000
-"""Nodes that are read; a cluster isn't to have more."""
+"""Most nodes that are read; a cluster isn't meant to have more."""
 SHOWN = 8
-"""Nodes that are down, and open slots, that are shown one by one."""
+"""Most down nodes, and open slots, that are shown individually."""
 PARAMETERS = [
     "cluster-node-timeout", "cluster-require-full-coverage", "cluster-allow-reads-when-down",
     "cluster-replica-validity-factor", "cluster-replica-no-failover", "cluster-migration-barrier",
@@ -29,7 +29,7 @@ PARAMETERS = [
 REDIRECTS = ("MOVED", "ASK", "TRYAGAIN", "CROSSSLOT", "CLUSTERDOWN")
 _MESSAGES = deferred(r"cluster_stats_messages_(fail|auth-req|auth-ack|update|mfstart|)_?(sent|received)")
 HEARD_WITHIN_MS, MOST_HEARD = 1800, 24
-"""Below the window of a reading: who was heard then lived when the readings had begun."""
+"""Shorter than a reading's window: a node heard within it was alive when the readings had begun."""
 STATES = ("ok", "pfail", "fail", "handshake", "noaddr")
 
 
@@ -38,7 +38,7 @@ class ClusterNode(Record):
 
     id: str
     host: str
-    """Address; empty where this node doesn't know it (itself, before anybody met it)."""
+    """Address; empty if this node doesn't know it (its own, before it met anybody)."""
     port: int
     hostname: str
     """The announced host name, else empty."""
@@ -50,15 +50,15 @@ class ClusterNode(Record):
     """connected or disconnected: the bus link from the asked node."""
     epoch: int
     pong: int
-    """When the asked node last heard from it, in milliseconds of its clock; 0 for itself, and before it ever did."""
+    """When the asked node last heard from it, in milliseconds of its clock; 0 for itself, and if it never did."""
     slots: int
     """How many slots it serves."""
     ranges: tuple[tuple[int, int], ...]
     """First and last slot of each run."""
     migrating: dict[int, str]
-    """Slot to the id of the node that it goes to; only a node's own line tells."""
+    """Slot to the id of the node it goes to; only a node's own line says so."""
     importing: dict[int, str]
-    """Slot to the id of the node that it comes from; only a node's own line tells."""
+    """Slot to the id of the node it comes from; only a node's own line says so."""
     myself: bool
 
     @property
@@ -74,7 +74,7 @@ class ClusterNode(Record):
 
 
 def parse_nodes(text: str) -> tuple[ClusterNode, ...]:
-    """The lines of CLUSTER NODES, of any version; what isn't a node's line is left out."""
+    """The lines of CLUSTER NODES, of any version; anything else is left out."""
     lines = text.split("\n", MOST_NODES)[:MOST_NODES]
     return tuple(node for line in lines if (node := _node(line.rstrip("\r").split(" "))) is not None)
 
@@ -127,14 +127,14 @@ async def cluster(node: Node, window: Window = 2.0) -> Values:
     """The cluster as this node sees it: state, slots, failed nodes, redirects.
 
     `slots_unserved` are slots without a working primary, `down1` the first node that isn't ok (`.state` is fail where
-    the majority agrees, pfail where only this node says so). Only a slot's own two nodes tell that it's open:
-    `open1.slot`, `.direction` (migrating or importing), `.peer` and `.keys`, the keys that are still here. `my_share`
-    is this node's part of all slots, `share_max` the largest. `errorstat_MOVED.count.delta` and its like are what
-    clients were told over the window. `heard1` and on are nodes whose bus spoke to this one in the last two seconds,
-    whatever their own port does. `slot1` holds the most keys, where the server tells, and `hot1` took the most CPU
-    (cluster-slot-stats-enabled); `hotkey1` is the key that took most, where HOTKEYS counts (Redis 8.6). `migration1` is
-    the newest move of whole slots, with `.state` (running, done, failed, cancelled), `.reason` and `.age` in
-    seconds. Not a cluster: unknown-command.
+    the majority agrees, pfail where only this node says so). Only a slot's own two nodes report that it's open:
+    `open1.slot`, `.direction` (migrating or importing), `.peer` and `.keys`, the keys still here. `my_share` is this
+    node's part of all slots, `share_max` the largest. `errorstat_MOVED.count.delta` and the like are what clients were
+    told over the window. `heard1` etc. are nodes heard on the bus in the last two seconds, whatever their own port
+    does. `slot1` has the most keys, if the server reports it, and `hot1` took the most CPU
+    (cluster-slot-stats-enabled); `hotkey1` is the key that took most, if HOTKEYS counts (Redis 8.6). `migration1` is
+    the newest move of whole slots, with `.state` (running, done, failed, cancelled), `.reason` and `.age` in seconds.
+    Not a cluster: unknown-command.
     """
     first = _info(node, await _ask_info(node))
     both = await pair(node, window)
@@ -194,7 +194,7 @@ def _nodes(node: Node, nodes: tuple[ClusterNode, ...]) -> Values:
     values: Values = {f"nodes.{state}": states[state] for state in STATES}
     values |= {
         "nodes": len(nodes), "primaries": len(primaries), "replicas": sum(one.master is not None for one in nodes),
-        # Primaries with slots vote; who is only suspected doesn't answer either.
+        # Primaries with slots vote; a merely suspected one doesn't answer either.
         "primaries_ok": sum(one.state == "ok" for one in serving),
         "majority": 2 * sum(one.state == "ok" for one in serving) > len(serving) if serving else None,
         "primaries_without_slots": len(primaries) - len(serving),
@@ -204,7 +204,7 @@ def _nodes(node: Node, nodes: tuple[ClusterNode, ...]) -> Values:
         "share_min": round(min((one.slots for one in serving), default=0) / SLOTS, 4),
     }  # fmt: skip
     bad = [one for one in nodes if one.state != "ok" or (one.link_state != "connected" and not one.myself)]
-    # What takes slots with it comes first.
+    # Nodes with slots come first.
     for number, one in enumerate(sorted(bad, key=lambda one: -one.slots)[:SHOWN], 1):
         values |= {
             f"down{number}.address": _address(node, one), f"down{number}.state": one.state,
@@ -216,7 +216,7 @@ def _nodes(node: Node, nodes: tuple[ClusterNode, ...]) -> Values:
 
 
 def _heard(node: Node, nodes: tuple[ClusterNode, ...], both: Pair) -> Values:
-    """Who was heard from on the bus within the last moment, by the asked node's clock."""
+    """Nodes heard on the bus a moment ago, by the asked node's clock."""
     now = both.last.flat(frozenset({"server"})).get("server_time_usec")
     if not isinstance(now, int):
         return {}

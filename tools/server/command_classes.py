@@ -1,5 +1,7 @@
-"""What a command does: whether it writes, waits by design, or belongs to a module. The server is asked where we don't
-know."""
+"""What a command does: whether it writes, waits by design, or belongs to a module.
+
+The server is asked if we don't know.
+"""
 
 import tomllib
 from collections.abc import Iterable
@@ -12,7 +14,7 @@ from tools.patterns import deferred
 from tools.records import Record
 
 MOST_ASKED = 32
-"""Names of one COMMAND INFO: a server with every module has some hundreds, and those in use are few."""
+"""Most names in one COMMAND INFO: a server with every module has some hundreds, and few are in use."""
 _NAME = deferred(r"[a-z0-9_.-]{1,64}")
 
 _KNOWN: dict[str, frozenset[str]] = {
@@ -23,14 +25,14 @@ _KNOWN: dict[str, frozenset[str]] = {
 _MODULE = deferred(
     r"[a-z0-9_-]+\.[a-z0-9_.-]+|v(add|sim|rem|card|dim|emb|links|info|ismember|getattr|setattr|randmember|range)"
 )
-"""Names of modules' commands: with a dot, and those of vector sets."""
+"""Names of module commands: those with a dot, and those of vector sets."""
 _MODULE_WRITES = deferred(
     r"json\.(set|mset|merge|del|forget|num\w+|str(append)|arr(append|insert|pop|trim)|toggle|clear)|"
     r"ts\.(add|madd|create|createrule|alter|del|deleterule|incrby|decrby)|v(add|rem|setattr)|"
     r"ft\.(create|alter|drop\w*|add|del|alias\w+|sug(add|del)|dict(add|del)|syn\w*update)|"
     r"(bf|cf|cms|topk|tdigest)\.(reserve|add|addnx|madd|insert|insertnx|del|init\w+|incrby|merge|create|reset|loadchunk)"
 )
-"""Which of them write, where the server doesn't say."""
+"""Which of them write, if the server doesn't say."""
 
 
 class CommandClass(Record):
@@ -38,16 +40,16 @@ class CommandClass(Record):
 
     writes: bool
     may_replicate: bool = False
-    """Whether a pause of writes holds it back though it isn't a write."""
+    """Whether a pause of writes holds it back although it isn't a write."""
     blocks: bool = False
     """Whether it may keep its client waiting by design."""
     module: bool = False
     needs_memory: bool = False
-    """Whether it's refused at maxmemory where nothing may be evicted."""
+    """Whether it's refused at maxmemory if nothing may be evicted."""
 
 
 def known_class(name: str) -> CommandClass | None:
-    """What a command of the core does, by its name in lower case; None for any other."""
+    """What a core command does, by its name in lower case; None for any other."""
     first = name.partition("|")[0]
     kinds = {kind for kind, names in _KNOWN.items() if first in names}
     if not kinds:
@@ -59,23 +61,23 @@ def known_class(name: str) -> CommandClass | None:
 
 
 def guessed_class(name: str) -> CommandClass | None:
-    """What a module's command does, by its name in lower case alone; None where that says nothing."""
+    """What a module command does, judged only by its name in lower case; None if that says nothing."""
     if _MODULE.fullmatch(name) is None:
         return None
     return CommandClass(writes=_MODULE_WRITES.fullmatch(name) is not None, module=True)
 
 
 async def command_classes(node: Node, names: Iterable[str]) -> dict[str, CommandClass]:
-    """What these commands do, by their names in lower case; of some nothing is known.
+    """What these commands do, by their names in lower case, where known.
 
-    COMMAND INFO is asked once for the names that aren't the core's, and what it said is kept; where it's refused, what
-    a name implies stands. Raises `Unanswered` where the server says nothing.
+    COMMAND INFO is asked once for names that aren't the core's, and its answer is kept; if it's refused, what a name
+    implies is used. Raises `Unanswered` if the server doesn't answer.
     """
     wanted = list(dict.fromkeys(name.lower() for name in names))
     unknown = [name for name in wanted if known_class(name) is None and _NAME.fullmatch(name)]
     new = [name for name in unknown if name not in node.classes][:MOST_ASKED]
     if new:
-        # Before it's answered, so that readings of the same moment don't ask the same.
+        # Before it's answered, so that concurrent readings don't ask again.
         node.classes.update({name: _flags(guessed_class(name)) for name in new})
         (reply,) = await node.ask(("COMMAND", "INFO", *new))
         if not isinstance(reply, ServerError) and isinstance(reply, list):
@@ -90,7 +92,7 @@ async def command_classes(node: Node, names: Iterable[str]) -> dict[str, Command
 
 
 async def known_classes(node: Node, names: Iterable[str]) -> dict[str, CommandClass]:
-    """The same, from what is known alone where the server can't be asked."""
+    """The same, only from what is known if the server can't be asked."""
     try:
         return await command_classes(node, names)
     except Unanswered:

@@ -1,4 +1,4 @@
-"""Where a command has its first key, for commands with none of a secret's kind in front of it."""
+"""The position of a command's first key, for commands without anything secret before it."""
 
 import re
 from collections.abc import Sequence
@@ -37,10 +37,10 @@ CONTAINERS = frozenset(
 
 
 def first_key(args: Sequence[str]) -> str | None:
-    """The first key of a command as it was sent; None where there is none, or its place isn't known."""
+    """The first key of a command as sent; None if there is none or its position is unknown."""
     command = args[0].upper()
     if command in _READS:
-        # STREAMS may also be a group's or a consumer's name, which stand in front.
+        # STREAMS may also be a group's or consumer's name, which come first.
         begin = 4 if command == "XREADGROUP" else 1
         at = next((n + 1 for n, word in enumerate(args) if n >= begin and word.upper() == "STREAMS"), 0)
     elif command in _SCRIPTS:

@@ -18,11 +18,11 @@ TELLING = (
     "brpoplpush", "ltrim", "bzpopmin", "zpopmin", "evalsha", "flushall", "flushdb", "config|set", "script|flush",
     "monitor",
 )  # fmt: skip
-"""Commands that are shown however little they cost: that they were called at all says what the server is used for, or
+"""Commands that are shown however little they cost: their being called at all shows what the server is used for, or
 what was done to its data."""
 REFUSALS = ("rejected_calls", "failed_calls")
 MOST_REFUSED = 32
-"""Commands that are shown besides for what was refused or failed of them: first over the window, then the most."""
+"""How many more commands are shown for refused or failed calls: first those over the window, then the most."""
 _SHOWN = ("calls", "usec", "usec_per_call", "rejected_calls", "failed_calls")
 
 
@@ -35,11 +35,11 @@ async def commandstats(
     """Calls, time and failures by command.
 
     `<command>.<field>` is since the start, `<command>.<field>.delta` over the window (usec_per_call.delta is the
-    mean cost of the calls within it). What was refused or failed is shown however cheap it is, commands that only this
-    program called come last. `total.usec.delta` sums all commands, `top` names the costliest of the window,
-    `top_share` is its share of that time. usec leaves out queueing and the network. `writes.calls.delta` are the calls
-    of all commands that write, as far as the server or the names tell; `<command>.module` is true of a module's, whose
-    time may be that of threads of its own.
+    mean cost of the calls within it). Refused or failed ones are shown however cheap, and commands that only this
+    program called come last. `total.usec.delta` sums all commands, `top` names the costliest of the window, `top_share`
+    is its share of that time. usec leaves out queueing and the network. `writes.calls.delta` are the calls of all
+    writing commands, as far as the server or the names show; `<command>.module` is true for a module's, whose time may
+    be that of its own threads.
     """
     both = await pair(node, window)
     rows = _rows(both.changes(frozenset({"commandstats"})))
@@ -83,7 +83,7 @@ async def commandstats(
 
 
 def _refused(rows: dict[str, dict[str, Scalar]]) -> list[str]:
-    """Commands of which calls were refused or failed: a cut by cost would take these first, since they cost nothing."""
+    """Commands with refused or failed calls: a cut by cost would drop these first, since they cost nothing."""
 
     def times(name: str) -> tuple[float, float]:
         row = rows[name]

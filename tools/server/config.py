@@ -1,4 +1,4 @@
-"""CONFIG GET, secrets hidden by the names that come back."""
+"""CONFIG GET, with secrets hidden by the names in the reply."""
 
 import fnmatch
 import re
@@ -15,9 +15,9 @@ from tools.toolbox import reads
 LONGEST = 2048
 """Characters of a value that are read."""
 MOST_MATCHED = 64
-"""Parameters that are shown of what globs match; a server has some 250."""
+"""Most parameters shown for globs; a server has about 250."""
 Parameter = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.?-]*(\*[A-Za-z0-9_.?-]*){0,2}$")]
-"""A name or a glob. Matching many stars takes a server time that grows with each."""
+"""A name or a glob. Each additional star costs the server more time."""
 
 
 @reads
@@ -43,9 +43,9 @@ def _is_glob(name: str) -> bool:
 
 
 async def read_config(node: Node, parameters: list[str]) -> dict[str, Scalar]:
-    """Running values by lower-case name, of a glob all that it matches.
+    """Running values by lower-case name; for a glob, everything it matches.
 
-    Before 7.0 CONFIG GET takes one name: several are then had by reading all, which costs less than a command each.
+    Before 7.0 CONFIG GET takes one name: several are then read by fetching all, which costs less than a command each.
     """
     names = ["*"] if node.one_config and len(parameters) > 1 else parameters
     (reply,) = await node.ask(("CONFIG", "GET", *names))

@@ -1,4 +1,4 @@
-"""What runs against what the configuration file says: a restart brings the file's values back."""
+"""Running values compared with the configuration file: a restart brings the file's values back."""
 
 import re
 from collections.abc import Mapping
@@ -15,10 +15,10 @@ from tools.redact import hide_secrets, is_secret
 from tools.toolbox import reads
 
 CLOSE = 5.0
-"""Seconds after the start in which whoever starts a server may still write its file."""
+"""Seconds after the start in which whatever starts a server may still write its file."""
 _COUNTED = deferred(r"^cmdstat_([\w|-]{1,64}):calls=(\d{1,19})", re.MULTILINE)
 SHOWN = 20
-"""Parameters that are shown, in their order."""
+"""Most parameters that are shown, in order."""
 DEFAULTS = {
     "maxmemory": "0", "maxmemory-policy": "noeviction", "maxclients": "10000", "timeout": "0", "tcp-keepalive": "300",
     "appendonly": "no", "appendfsync": "everysec", "no-appendfsync-on-rewrite": "no",
@@ -27,21 +27,21 @@ DEFAULTS = {
     "requirepass": "", "client-output-buffer-limit":
         "normal 0 0 0 replica 268435456 67108864 60 pubsub 33554432 8388608 60",
 }  # fmt: skip
-"""What the built-in values were in every version from 6.2 on, of parameters whose change matters."""
+"""Defaults in every version since 6.2 of parameters whose change matters."""
 
 
 @reads
 async def config_drift(node: Node, host: Host) -> Values:
     """Running values against the configuration file.
 
-    `<param>.file` and `<param>.running` for each that differs, `drifted` how many do; `.file` is null for one that
-    the file leaves out and that doesn't run with its built-in value (set at run time or by an argument): those are
-    `only_running`. `bind`, `protected_mode` and `password_set` say who may come in. A secret that differs is reported
-    as `<param>.differs` only. `config_file` is its path; empty means that the server was started without one, so CONFIG
-    REWRITE fails and every change ends with the process. `set_calls` and `replicaof_calls` say how often CONFIG SET,
-    and REPLICAOF or FAILOVER, were called since the start; null where the server doesn't tell. Where both are 0 all
-    that differs was given on the command line, as containers and charts do, unless `file_edited` is true: the file was
-    written since the start.
+    `<param>.file` and `<param>.running` for each that differs, `drifted` how many do; `.file` is null for one that the
+    file omits and that doesn't have its default value (set at run time or by an argument): those are `only_running`.
+    `bind`, `protected_mode` and `password_set` say who may connect. A secret that differs is reported as
+    `<param>.differs` only. `config_file` is its path; empty means that the server was started without one, so CONFIG
+    REWRITE fails and every change is lost with the process. `set_calls` and `replicaof_calls` say how often CONFIG SET,
+    and REPLICAOF or FAILOVER, were called since the start; null if the server doesn't report it. If both are 0,
+    everything that differs was given on the command line, as containers and charts do, unless `file_edited` is true:
+    the file was written since the start.
     """
     about, stats, reply = await node.ask(("INFO", "server"), ("INFO", "commandstats"), ("CONFIG", "GET", "*"))
     named = None
@@ -62,7 +62,7 @@ async def config_drift(node: Node, host: Host) -> Values:
         try:
             place = await host.local_place()
         except Unanswered as error:
-            # What the server says of itself it says remotely as well.
+            # The server also reports about itself remotely.
             raise Unanswered(error.kind, error.detail, {**values, **(error.values or {})}) from None
         values |= host.provenance(place)
         read = await offload(configuration, host, place)
@@ -79,7 +79,7 @@ async def config_drift(node: Node, host: Host) -> Values:
 
 
 def _calls(node: Node, stats: object) -> Values:
-    """How often what changes settings was called since the start; null for all where the counters were reset."""
+    """How often commands that change settings were called since the start; null for all if the counters were reset."""
     unknown: Values = {"set_calls": None, "replicaof_calls": None}
     if isinstance(stats, ServerError):
         return unknown
@@ -88,11 +88,10 @@ def _calls(node: Node, stats: object) -> Values:
         return unknown
     replicaof = sum(counted.get(name, 0) for name in ("replicaof", "slaveof", "failover"))
     if "config" in counted:
-        # Before 7.0 all sub-commands are one. What is left of them may be reading as well.
-        # A call that failed is one as well.
+        # Before 7.0 all subcommands are counted together, failed calls and reading ones included.
         kinds = node.own.calls, node.own.refused
         own = sum(count for kind in kinds for name, count in kind.items() if name.partition("|")[0] == "config")
-        # The CONFIG GET that was asked along with it came after these figures.
+        # The CONFIG GET in the same round trip came after these figures.
         others = counted["config"] > own - 1
         return {"set_calls": None if others else 0, "replicaof_calls": replicaof}
     return {"set_calls": counted.get("config|set", 0), "replicaof_calls": replicaof}
@@ -104,7 +103,7 @@ def _number(about: object, field: str) -> int | None:
 
 
 def _door(running: Mapping[str, str]) -> Values:
-    """What decides who may come in, as far as it's told."""
+    """What decides who may connect, as far as known."""
     shown = {"bind": running.get("bind"), "protected_mode": running.get("protected-mode")}
     values: Values = {name: value[:200] for name, value in shown.items() if value is not None}
     return {**values, "password_set": bool(running["requirepass"]) if "requirepass" in running else None}

@@ -14,19 +14,18 @@ from tools.toolbox import reads
 
 Timeout = Annotated[float, Field(gt=0, le=10)]
 SILENT_FOR = 6.5
-"""Seconds of silence before anything is named: a script is mute for busy-reply-threshold (5 s by default)."""
+"""Seconds of silence before anything is named: a script is silent for busy-reply-threshold (5 s by default)."""
 
 
 @reads
 async def connect(node: Node, timeout: Timeout = PATIENCE) -> Values:
     """A new connection, timed by stage: dns, tcp, tls, auth, PING.
 
-    Milliseconds in dns_ms, tcp_ms, tls_ms, auth_ms, first_ping_ms. `stage` is where it stands or failed.
-    Of a connect that failed, `icmp` is the network's own error (prohibited, port-, host-, net-unreachable) and
-    `icmp_from` who sent it; a closed port is refused without one. `refused_addresses` are those of a name's that
-    refused, though another may have taken the connection. Over TLS `certificate_expires_in_seconds` is what is
-    left of the server's certificate, of `certificate_lifetime_seconds` in all, and `certificate_refused` why it isn't
-    trusted.
+    Milliseconds in dns_ms, tcp_ms, tls_ms, auth_ms, first_ping_ms. `stage` is where it is or failed. Of a failed
+    connect, `icmp` is the network's own error (prohibited, port-, host-, net-unreachable) and `icmp_from` who sent it;
+    a closed port is refused without one. `refused_addresses` are those of a name's addresses that refused, although
+    another may have accepted. Over TLS `certificate_expires_in_seconds` is what remains of the server's certificate, of
+    `certificate_lifetime_seconds` in total, and `certificate_refused` why it isn't trusted.
     """
     held = node.held
     connection, values = await node.dial(timeout)
@@ -59,8 +58,8 @@ async def ping(node: Node, timeout: Timeout = PATIENCE) -> Values:
 async def silence(node: Node, seconds: Annotated[float, Field(ge=1, le=12)] = SILENT_FOR) -> Values:
     """What a server that doesn't answer still does.
 
-    An unknown command that is answered while PING hangs is CLIENT PAUSE ALL; -BUSY after 5 s is a script; neither
-    for over 6 s is a process that doesn't run. Ends as soon as it's clear.
+    An unknown command that is answered while PING hangs means CLIENT PAUSE ALL; -BUSY after 5 s means a script; neither
+    for over 6 s means a process that doesn't run. Ends as soon as it's clear.
     """
     connection = node.new_connection()
     values: Values = {"tcp_accepts": False, "ping_answered": False, "unknown_command_answered": False}

@@ -1,4 +1,4 @@
-"""The nodes of one deployment that are known so far, and how one tells of another."""
+"""The known nodes of one deployment, and how one reports another."""
 
 import ipaddress
 from typing import Literal
@@ -15,13 +15,15 @@ from tools.redact import Pseudonyms
 from tools.server.hello import Heard
 
 MOST_NODES = 1000
-"""Nodes that are looked at, the most that a cluster is meant to have (Redis' cluster specification); a larger
-deployment is looked at in part, and the answer says so."""
+"""Most nodes that are examined, which is what a cluster is meant to have at most (Redis' cluster specification); a
+larger deployment is examined in part, and the answer says so."""
 MOST_ABROAD = 24
-"""Of them without credentials: names, and addresses that anybody on the Internet may have. A server can name any, and
-makes nobody knock at a thousand."""
+"""Most of them without credentials: names, and addresses that anybody on the Internet may have.
+
+A server can name any, but must not make us knock on a thousand doors.
+"""
 _NAME = deferred(r"[A-Za-z0-9_.:-]{1,253}")
-"""Host names and addresses: a replica tells its own, and can tell anything."""
+"""Host names and addresses: a replica reports its own, and can claim anything."""
 Topology = Literal["standalone", "replication", "sentinel", "cluster"]
 Role = Literal["primary", "replica", "sentinel", "unknown"]
 Seen = Literal["self", "up", "down", "unknown"]
@@ -34,7 +36,7 @@ class Member(Record):
     port: int
     role: Role
     seen: Seen
-    """How the reporting node sees it: from here it may look different."""
+    """How the reporting node sees it; it may look different from here."""
 
     @property
     def name(self) -> str:
@@ -57,9 +59,9 @@ class Deployment:
         self.members: dict[str, Member] = {}
         """By name; the reporting node's view of each."""
         self.kind: Topology | None = None
-        """Null until a node has said it."""
+        """Null until a node has reported it."""
         self.sentinels: Heard | None = None
-        """Whether a sentinel was heard on a data node; null where nobody listened."""
+        """Whether a sentinel was heard on a data node; null if nobody listened."""
         self.left_out = 0
         """Nodes beyond `MOST_NODES` and `MOST_ABROAD`."""
         self._tokens = tokens_of(target.credentials, clock)
@@ -70,7 +72,7 @@ class Deployment:
         for host, port in given:
             self._add(target.at(host, port) if target.watched else target, "sentinel" if target.watched else "unknown")
         self.entry = next(iter(self.nodes.values()))
-        """The node that the URL names; of a Sentinel URL the master once it's known, and the first sentinel before."""
+        """The node that the URL names; for a Sentinel URL the master once known, and the first sentinel before that."""
 
     def _add(self, target: Target, role: Role) -> Node:
         node = Node(target, self.clock, self.budget, self.pseudonyms, self.network, self._tokens)
@@ -85,11 +87,12 @@ class Deployment:
         return self.members[node.name].role == "sentinel"
 
     def tells(self, node: Node, role: Role) -> None:
-        """What a node says that it is itself."""
+        """What a node says about itself."""
         self.members[node.name] = self.members[node.name].model_copy(update={"role": role, "seen": "self"})
 
     def learn(self, member: Member) -> Node | None:
-        """The node of a member, made if it's new; None beyond the bound, and for a place that can't be dialled."""
+        """The node of a member, created if it's new; None beyond the limit, and for an address that can't be
+        dialled."""
         if not _NAME.fullmatch(member.host) or not 0 < member.port < 65536:
             return None
         name = self._aliases.get(member.name, member.name)
@@ -110,7 +113,7 @@ class Deployment:
         return node
 
     def same(self, node: Node, run_id: str) -> bool:
-        """Whether a node is one that is known under another address; it's forgotten then."""
+        """Whether a node is already known under another address; it is then forgotten."""
         if not run_id:
             return False
         known = self._lives.setdefault(run_id, node.name)
@@ -132,13 +135,13 @@ class Deployment:
             self._aliases[name] = node.name
 
     def close(self) -> None:
-        """Close every connection that is held."""
+        """Close every open connection."""
         for node in self.nodes.values():
             node.close()
 
 
 def _is_abroad(host: str, target: Target) -> bool:
-    """Whether a neighbour's host is a name, or an address that isn't private and in no network that a person named."""
+    """Whether a neighbour's host is a name, or an address that is neither private nor in a network a person named."""
     try:
         there = ipaddress.ip_address(host)
     except ValueError:

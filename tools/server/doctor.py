@@ -1,4 +1,4 @@
-"""What LATENCY DOCTOR and MEMORY DOCTOR say, without the theatre; and parts of a reading that fail alone."""
+"""What LATENCY DOCTOR and MEMORY DOCTOR say, without the theatre; and parts of a reading that fail separately."""
 
 import re
 
@@ -9,7 +9,7 @@ from tools.patterns import deferred
 from tools.records import Scalar, Values
 
 FAILED = (ServerError, Unanswered)
-"""What takes a reply's place where there is none."""
+"""What replaces a missing reply."""
 LONGEST = 600
 """Characters of advice that are kept."""
 MOST_ADVICE = 8192
@@ -20,7 +20,7 @@ _END = deferred(r"[.!?](?=\s|$)")
 
 
 async def answers(node: Node, *commands: Command) -> list[Reply]:
-    """As `Node.ask`, for what comes on top of a reading: where nothing is answered each reply is the `Unanswered`."""
+    """Like `Node.ask`, for extra parts of a reading: without an answer each reply is the `Unanswered`."""
     try:
         return await node.ask(*commands)
     except Unanswered as error:
@@ -43,7 +43,7 @@ def unavailable(node: Node, error: ServerError | Unanswered) -> Scalar:
 
 
 def first_sentences(text: str, most: int = 150) -> str:
-    """As many whole sentences as fit into `most` characters, at least the first."""
+    """As many complete sentences as fit into `most` characters, at least the first."""
     ends = [match.end() for match in _END.finditer(text)]
     fitting = [end for end in ends if end <= most] or ends[:1]
     return (text[: fitting[-1]] if fitting else text).strip()

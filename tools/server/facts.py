@@ -1,4 +1,4 @@
-"""What a node says of itself, asked for in one round trip."""
+"""What a node says about itself, asked in one round trip."""
 
 from tools.connection.node import Node
 from tools.connection.shapes import whole_number
@@ -8,7 +8,7 @@ from tools.server.info import note_version, parse_info
 
 
 async def own_facts(node: Node) -> Values:
-    """INFO's sections server and replication. Raises `Unanswered` where they aren't answered, or say neither."""
+    """INFO's sections server and replication. Raises `Unanswered` if they aren't answered, or contain neither."""
     server, replication = await node.ask(("INFO", "server"), ("INFO", "replication"))
     facts: Values = {
         field: value

@@ -16,14 +16,14 @@ _CLIENT = deferred(r"\bname=sentinel-[0-9a-f]{8}-pubsub\b")
 
 
 Heard = Literal["announced", "silent", "none", "not-asked"]
-"""Whether a sentinel announced itself; silent is one that has a connection here and said nothing in that time."""
+"""Whether a sentinel announced itself; silent means that one is connected here but said nothing in that time."""
 
 
 async def sentinel_of(node: Node) -> tuple[Heard, tuple[str, int] | None]:
     """Whether a sentinel that watches this node was heard, and the host and port of the first.
 
     Only where a client has a sentinel's name is the channel listened to, for as long as the first announcement takes. A
-    user of its own isn't assumed to have the right to: the refusal would stand in ACL LOG.
+    non-default user isn't assumed to have the right to: the refusal would appear in ACL LOG.
     """
     if node.target.username not in (None, "default"):
         return "not-asked", None
@@ -37,7 +37,7 @@ async def sentinel_of(node: Node) -> tuple[Heard, tuple[str, int] | None]:
         heard = "silent"
         place = await _announced(node)
     except Unanswered:
-        # What else there is to read of the deployment stands without it.
+        # The rest of the deployment can be read without it.
         return heard, None
     return ("announced", place) if place else (heard, None)
 
@@ -63,7 +63,10 @@ async def _announced(node: Node) -> tuple[str, int] | None:
 
 
 def _place(message: Reply) -> tuple[str, int] | None:
-    """The place in one announcement: ip,port,runid,epoch,name,ip,port,epoch of its primary. Anybody may publish one."""
+    """The address in one announcement: ip,port,runid,epoch,name,ip,port,epoch of its primary.
+
+    Anybody may publish one.
+    """
     if not isinstance(message, list) or len(message) != 3 or str(message[1]) != CHANNEL:
         return None
     words = str(message[2])[:512].split(",")

@@ -17,7 +17,7 @@ from tools.toolbox import reads
 
 ASK: tuple[str, str] = ("LATENCY", "HISTOGRAM")
 NAMED = 40
-"""Commands whose second histogram is asked for: those that took most of the window."""
+"""How many commands a second histogram is requested for: those that took most of the window."""
 _PERCENTILE = deferred(r"latency_percentiles_usec_(?P<name>.+)\.(?P<share>p\d+(\.\d+)?)")
 _CALLS = deferred(r"cmdstat_(?P<name>.+)\.(?P<field>calls|calls\.delta|usec|usec\.delta)")
 
@@ -30,14 +30,14 @@ class Histogram(Record):
     """Upper bound in microseconds, about a power of two, to calls; what took longer than 1 s counts as 1 s."""
 
     def since(self, first: "Histogram | None") -> "Histogram":
-        """What came after the first. A RESETSTAT in between leaves what came after that."""
+        """The calls after the first histogram. A RESETSTAT in between leaves those after it."""
         if first is None or first.calls > self.calls:
             return self
         left = {bound: count - first.buckets.get(bound, 0) for bound, count in self.buckets.items()}
         return Histogram(calls=self.calls - first.calls, buckets={at: count for at, count in left.items() if count > 0})
 
     def at(self, share: float) -> int | None:
-        """The bound in microseconds that this share of the calls kept to."""
+        """The bound in microseconds that this share of the calls stayed within."""
         left = math.ceil(share * sum(self.buckets.values()))
         for bound in sorted(self.buckets):
             left -= self.buckets[bound]
@@ -57,7 +57,7 @@ async def latencystats(
     `<command>.p50_usec`, `.p99_usec` and `.p99.9_usec` are since the start, in microseconds; `.window_p50_usec`,
     `.window_p99_usec` and `.window_max_usec` are of the `.calls.delta` calls within the window, as upper bounds of
     buckets that double. Queueing and the network aren't in it. `slowest` has the highest p99 of the window. This
-    program's own calls are taken out; where others call the same command, `.own_calls` of the distribution are ours.
+    program's own calls are excluded; if others call the same command, `.own_calls` of the distribution are ours.
     `tracking` false: the server has latency-tracking off.
     """
     began = node.clock.monotonic()
@@ -116,7 +116,7 @@ def histograms(reply: Reply) -> dict[str, Histogram]:
 
 
 def _window(found: Histogram, own: int) -> dict[str, Scalar]:
-    """The calls of others, and how long they took; where ours are among them their number is given."""
+    """The calls of others, and how long they took; if ours are among them, their number is given."""
     if found.calls <= own:
         return {"calls.delta": 0}
     values: dict[str, Scalar] = {

@@ -1,4 +1,4 @@
-"""HOTKEYS GET of Redis (8.6): which keys took the CPU, where somebody has it counted.
+"""HOTKEYS GET of Redis (8.6): which keys took the CPU, if somebody has that counted.
 
 From documentation: no such server was at hand. It's only read: HOTKEYS START would change what the server does.
 """
@@ -15,7 +15,7 @@ SHOWN = 3
 
 
 async def hot_keys(node: Node) -> Values:
-    """The keys that took most CPU while they were counted; empty where nobody has them counted. One command at most."""
+    """The keys that took most CPU while counted; empty if nobody has them counted. At most one command."""
     if node.version is None or node.version < SINCE:
         return {}
     (reply,) = await node.ask(("HOTKEYS", "GET"))

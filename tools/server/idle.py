@@ -1,4 +1,4 @@
-"""Whether an idle connection lives: the one thing that no counter tells."""
+"""Whether an idle connection survives: the one thing that no counter shows."""
 
 from typing import Annotated
 
@@ -18,9 +18,9 @@ async def idle_probe(
     node: Node,
     seconds: Annotated[float, Field(ge=1, le=15)] = 8.0,
 ) -> Values:
-    """Open another connection, leave it idle, and see whether it lives.
+    """Open another connection, leave it idle, and see whether it survives.
 
-    `closed_by_peer` after `closed_after_seconds`; else `ping_after` is PONG, timeout or reset. `still_listed` tells
+    `closed_by_peer` after `closed_after_seconds`; else `ping_after` is PONG, timeout or reset. `still_listed` says
     whether the server still lists that connection as a client.
     """
     connection, _ = await node.dial(PATIENCE)
@@ -38,7 +38,7 @@ async def _rest(node: Node, connection: Connection, number: int | None, seconds:
     values: Values = {"idle_seconds": seconds, "closed_by_peer": False, "ping_after": None, "still_listed": None}
     while (left := began + seconds - node.clock.monotonic()) > 0 and not values["closed_by_peer"]:
         values["closed_by_peer"] = await connection.closed(min(1.0, left))
-        # What crosses the same path must not go idle with it.
+        # Other connections on the same path must not go idle with it.
         if not values["closed_by_peer"] and node.held:
             await node.ask(("PING",))
     if values["closed_by_peer"]:

@@ -19,7 +19,7 @@ from tools.server.own_part import own_part
 from tools.toolbox import reads
 
 Window = Annotated[float, Field(ge=0, le=60)]
-"""Seconds between the two samples; 0 takes one only. Said once, to a model in its system prompt."""
+"""Seconds between the two samples; 0 takes only one. Explained once, to a model in its system prompt."""
 Section = Literal[
     "server", "clients", "memory", "persistence", "stats", "replication", "cpu", "errorstats", "cluster", "keyspace",
     "modules", "threads", "tls",
@@ -34,26 +34,26 @@ COUNTERS = deferred(
 """Fields that only ever grow; the others are gauges."""
 _NUMBER = deferred(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 MOST_FIELDS = 8192
-"""Fields of one section that are kept: a server with every module's commands has about half of them."""
+"""Most fields of one section that are kept: a server with every module's commands has about half as many."""
 MOST_SECTIONS = 64
 LONGEST_NAME, LONGEST_TEXT = 128, 512
-"""Characters of a field's name, above which there is no such field, and of a text, which is cut there."""
+"""Most characters of a field name, beyond which it's no field, and of a text, which is cut there."""
 LONGEST_REPLICA = 1024
-"""Characters of a replica's line: its address is the only part that it chooses."""
+"""Characters of a replica's line: its address is the only part it chooses."""
 DECISIVE = ("uptime_in_seconds", "connected_clients", "used_memory", "total_commands_processed")
-"""Numbers without which an INFO says nothing of a data node; no version and no managed service leaves them out."""
+"""Numbers without which an INFO says nothing about a data node; no version and no managed service omits them."""
 
 
 VITALS: dict[str, Command] = {
     "latency": ("LATENCY", "LATEST"), "slowlog_len": ("SLOWLOG", "LEN"), "memory": ("MEMORY", "STATS"),
 }  # fmt: skip
-"""What is taken along with INFO in one round trip, by the name under which a sample holds the reply."""
+"""What is read along with INFO in one round trip, by the name under which a sample keeps the reply."""
 
 
 class Sample:
     """The vital signs of one moment: INFO, and the replies of `VITALS`.
 
-    `seconds` is the server's own clock where it tells; `own` is what was this program's by then.
+    `seconds` is the server's own clock if it reports it; `own` is this program's share by then.
     """
 
     def __init__(
@@ -63,11 +63,11 @@ class Sample:
         self.seconds = seconds
         self.own = own
         self.replies = replies
-        """By name in `VITALS`; a `ServerError` where the server refused that one."""
+        """By name in `VITALS`; a `ServerError` if the server refused that one."""
 
     @property
     def uptime(self) -> float:
-        """Seconds that the server has run for, or 0 where it doesn't tell."""
+        """The server's uptime in seconds; 0 if it doesn't report it."""
         return _number(self.sections.get("server", {}).get("uptime_in_seconds"))
 
     def flat(self, sections: frozenset[str] | None = None) -> Values:
@@ -81,7 +81,7 @@ class Sample:
 
 
 class Pair:
-    """Two samples of one server life."""
+    """Two samples of one run of a server."""
 
     def __init__(self, first: Sample, last: Sample) -> None:
         self.first = first
@@ -90,14 +90,14 @@ class Pair:
 
     @property
     def seconds(self) -> float:
-        """The window as it really was."""
+        """The actual window."""
         return max(self.last.seconds - self.first.seconds, self.last.uptime - self.first.uptime - 1)
 
     def changes(self, sections: frozenset[str]) -> Values:
         """The last sample with `.delta` of every number, and `.rate` of every counter."""
         values = self.last.flat(sections)
         if self.first is self.last:
-            # Nothing was compared: 0 would say that nothing happened.
+            # Nothing was compared: 0 would mean that nothing happened.
             return values
         for section in filter(sections.__contains__, self.last.sections):
             if section not in self._grown:
@@ -130,11 +130,11 @@ def _is_counter(field: str) -> bool:
 
 
 async def sample(node: Node, vitals: Mapping[str, Command] = VITALS) -> Sample:
-    """One sample in one round trip. Raises `Unanswered` where INFO isn't answered."""
+    """One sample in one round trip. Raises `Unanswered` if INFO isn't answered."""
     first, *others = await node.ask(("INFO", "everything"), *vitals.values())
     text = str(node.value(first))
     own = node.own.copy()
-    # The INFO that is being answered isn't counted in its own figures, nor is what comes behind it.
+    # The INFO being answered isn't counted in its own figures, nor is what follows it.
     own.calls["info"] -= 1
     for command, reply in zip(vitals.values(), others, strict=True):
         if isinstance(reply, ServerError):
@@ -159,17 +159,17 @@ async def sample(node: Node, vitals: Mapping[str, Command] = VITALS) -> Sample:
 
 
 async def pair(node: Node, window: float) -> Pair:
-    """Two samples, `window` seconds apart; callers that ask at the same time share them.
+    """Two samples, `window` seconds apart; concurrent callers share them.
 
-    Raises `Unanswered`, of kind restarted where the server's life ended in between.
+    Raises `Unanswered`, of kind restarted if the server restarted in between.
     """
     return await node.shared.result(("pair", window), lambda: _pair(node, window))
 
 
 async def shorter_pair(node: Node, window: float) -> Pair:
-    """The same with INFO and the stalls alone, where a pair ended a moment ago; those who ask meanwhile share it.
+    """The same with only INFO and the stalls, if a pair ended a moment ago; concurrent callers share it.
 
-    Whoever needs `VITALS` as a whole finds those of the earlier pair in it.
+    It contains the earlier pair's `VITALS` for those who need them in full.
     """
     before = node.shared.kept.get("vitals")
     earlier = before if isinstance(before, dict) else None
@@ -201,14 +201,14 @@ async def info(
 ) -> Values:
     """INFO sampled twice.
 
-    This program's own connections, commands and errors are taken out of the deltas. `window_seconds` is the window.
+    This program's own connections, commands and errors are excluded from the deltas. `window_seconds` is the window.
     """
     both = await pair(node, window)
     return {"window_seconds": round(both.seconds, 3), **both.changes(frozenset(sections))}
 
 
 def note_version(node: Node, fields: Mapping[str, Scalar]) -> None:
-    """Remember a node's version from fields of INFO, so that what it can't know isn't asked."""
+    """Remember a node's version from fields of INFO, so that what it doesn't support isn't asked."""
     major, _, rest = str(fields.get("redis_version", "")).partition(".")
     minor = rest.partition(".")[0]
     first, second = whole_number(major), whole_number(minor)
@@ -223,14 +223,14 @@ def parse_info(text: str, pseudonyms: Pseudonyms) -> dict[str, dict[str, Scalar]
     for line in _honest(text, pseudonyms).split("\r\n"):
         if line.startswith("#"):
             name = line[1:LONGEST_NAME].strip().lower()
-            # What stands behind too many sections is in none.
+            # What follows too many sections is in none.
             fields = sections.setdefault(name, {}) if name in sections or len(sections) < MOST_SECTIONS else {}
             continue
         name, colon, raw = line.rpartition(":") if line.startswith("errorstat_") else line.partition(":")
         if not colon or len(name) > LONGEST_NAME or len(fields) >= MOST_FIELDS:
             continue
         if name.startswith("errorstat_"):
-            # A script chooses the word, be there a colon in it.
+            # A script chooses the word, which may contain a colon.
             name = "errorstat_" + pseudonyms.plain("error", name.removeprefix("errorstat_"))
         if "=" in raw and _COMPOUND.fullmatch(raw) and not name.startswith("listener"):
             for part in raw[: LONGEST_NAME * LONGEST_TEXT].split(","):
@@ -243,13 +243,13 @@ def parse_info(text: str, pseudonyms: Pseudonyms) -> dict[str, dict[str, Scalar]
 
 
 _BEGIN, _END = "\r\nconnected_slaves:", "\r\nmaster_replid:"
-"""What stands before and behind the replicas' lines."""
+"""What comes before and after the replicas' lines."""
 _REPLICA = deferred(r"(slave\d+:ip=)(.{0,1024})(,port=\d+,state=\w+,offset=\d+,lag=-?\d+(?:,\w+=[\w.:-]+)*)")
 _BESIDE = deferred(r"(min_slaves_|replicas_|master_failover_)\w+:[\w-]*")
 
 
 def _honest(text: str, pseudonyms: Pseudonyms) -> str:
-    """INFO without what a replica made up: it names its own address, in any characters, line ends too."""
+    """INFO without what a replica made up: it names its own address, in any characters including line breaks."""
 
     before, begin, rest = text.partition(_BEGIN)
     body, end, after = rest.rpartition(_END)

@@ -9,7 +9,7 @@ from tools.server.info import Window, pair
 from tools.toolbox import reads
 
 DATABASES = 16
-"""Databases that are shown, those with most keys first; the totals are of all."""
+"""Most databases that are shown, those with most keys first; the totals cover all."""
 _DB = deferred(r"(db\d+)\.(keys|expires|avg_ttl)(\.delta)?")
 _POWERS = ("", "K", "M", "G", "T", "P")
 _SIZES = deferred(r"db\d{1,9}_distrib_(strings|lists|sets|zsets|hashes|streams)_(?:sizes|items)\.(\d{1,4})([KMGTP]?)")
@@ -33,8 +33,8 @@ async def keyspace(node: Node, window: Window = 2.0) -> Values:
     a TTL that were overdue), `expired_time_cap_reached_count.delta` (cycles that ran out of time) and
     `expire_cycle_cpu_milliseconds.delta`. Fields of hashes that expired are `expired_subkeys.delta` on Redis (7.4) and
     `expired_fields.delta` on Valkey (9.0). `lazyfree_pending_objects` wait to be freed. Databases beyond the 16 largest
-    are in the totals only. Redis from 8.0 on tells sizes: `longest.<type>` is what the longest list, set, zset or hash
-    has in elements at least, `longest.strings` in bytes.
+    are in the totals only. Redis 8.0 and later report sizes: `longest.<type>` is a lower bound of the elements in the
+    longest list, set, zset or hash, `longest.strings` in bytes.
     """
     both = await pair(node, window)
     read = both.changes(frozenset({"keyspace", "stats", "memory"}))
@@ -65,7 +65,7 @@ async def keyspace(node: Node, window: Window = 2.0) -> Values:
 
 
 def _longest(sizes: Values) -> Values:
-    """Of a distribution by powers of two the largest there is of each type."""
+    """For each type, the largest in a distribution by powers of two."""
     found: dict[str, int] = {}
     for name, count in sizes.items():
         if (match := _SIZES.fullmatch(name)) and _n(count):
@@ -79,5 +79,5 @@ def _n(value: Scalar) -> int:
 
 
 def share(part: float, whole: float) -> float | None:
-    """A part of a whole; null where there is no whole."""
+    """A part of a whole; null without a whole."""
     return round(part / whole, 4) if whole else None

@@ -10,9 +10,9 @@ from tools.toolbox import reads
 
 LOGS = {"reply": "large-reply", "request": "large-request"}
 MOST = 16
-"""Entries of each that are read."""
+"""Most entries of each that are read."""
 LATELY = 600
-"""Seconds that an entry is of now."""
+"""Seconds for which an entry counts as current."""
 
 
 @reads

@@ -12,10 +12,10 @@ from tools.records import Kind, Values
 from tools.toolbox import reads
 
 SLOW_MS = 10.0
-"""Above this a PING counts as slow: the customary alert on average latency."""
+"""Above this a PING counts as slow: the usual alert threshold for average latency."""
 SERIES = 60
 OWN_FLOOR = 0.001
-"""Seconds below which it doesn't matter whose they are."""
+"""Seconds below which it doesn't matter whose delay it is."""
 
 
 @reads
@@ -28,9 +28,9 @@ async def latency_sample(
 
     `over_10ms_share` is the share above 10 ms, `timeouts` those without a reply in 2 s. Measured from here, over the
     held connection. `series_ms` are the slowest of up to 60 slices in turn, as in --latency-history. A reply counts
-    from when it arrived at this machine, however late this program came to read it: `own_delay_p95_ms` and
-    `own_delay_max_ms` are that delay. Where the system doesn't tell when it arrived, PINGs whose time may be mostly
-    our own are left out of the figures: `own_late` of them.
+    from when it arrived at this machine, however late this program read it: `own_delay_p95_ms` and `own_delay_max_ms`
+    are that delay. If the system doesn't report the arrival, PINGs whose time may be mostly our own are left out of the
+    figures: `own_late` of them.
     """
     clock, timeouts = node.clock, 0
     took: list[float] = []
@@ -72,13 +72,13 @@ async def latency_sample(
 
 
 def is_own(timed: Timed) -> bool:
-    """Whether most of the time may have been our own, where that can't be told apart."""
+    """Whether most of the time may have been our own, if that can't be distinguished."""
     own = timed.own_seconds
     return own is not None and not timed.is_known and own > max(OWN_FLOOR, timed.seconds / 2)
 
 
 def _own(delays: list[float], late: int) -> Values:
-    """How late this program was, in milliseconds; nothing where nobody measured it."""
+    """How late this program was, in milliseconds; empty if not measured."""
     if not delays:
         return {}
     ranked = sorted(delays)
@@ -90,7 +90,7 @@ def _own(delays: list[float], late: int) -> Values:
 
 
 def figures(took: list[float]) -> Values:
-    """Distribution of some durations in milliseconds; nothing where there are none."""
+    """Distribution of some durations in milliseconds; empty if there are none."""
     if not took:
         return {}
     ranked = sorted(took)

@@ -1,4 +1,4 @@
-"""LATENCY: the stalls that the server measured itself, by event."""
+"""LATENCY: the stalls that the server itself measured, by event."""
 
 from typing import Any
 
@@ -29,20 +29,20 @@ class Event(Record):
     last: int
     max: int
     total: int | None
-    """Sum of all spikes, where the server tells (Valkey 9)."""
+    """Sum of all spikes, if the server reports it (Valkey 9)."""
     count: int | None
-    """How many spikes there were, where the server tells (Valkey 9)."""
+    """How many spikes there were, if the server reports it (Valkey 9)."""
 
 
 @reads
 async def latency_events(node: Node, window: Window = 2.0) -> Values:
-    """Stalls that the server measured itself, by event.
+    """Stalls that the server itself measured, by event.
 
-    `<event>.last_ms` and `.age` (seconds) are of the latest spike, `.max_ms` of the worst, `.new` tells whether one
-    came within the window (null: it can't be told); `.spikes_60s`, `.max_60s_ms`, `.spikes_600s` and `.max_600s_ms`
-    are of the last 60 and 600 s (spikes of one second count once, 160 are kept). `worst` is the event with the
-    longest spike of the last 600 s.
-    Only what takes at least `monitor_threshold_ms` is an event: with `monitor_enabled` false no events mean nothing.
+    `<event>.last_ms` and `.age` (seconds) are of the latest spike, `.max_ms` of the worst, `.new` says whether one
+    occurred within the window (null: unknown); `.spikes_60s`, `.max_60s_ms`, `.spikes_600s` and `.max_600s_ms` are of
+    the last 60 and 600 s (spikes of one second count once, 160 are kept). `worst` is the event with the longest spike
+    of the last 600 s. Only what takes at least `monitor_threshold_ms` is an event: with `monitor_enabled` false no
+    events mean nothing.
     """
     both = await pair(node, window)
     latest = both.last.replies["latency"]
@@ -51,7 +51,7 @@ async def latency_events(node: Node, window: Window = 2.0) -> Values:
     threshold, *spikes = await answers(node, ("CONFIG", "GET", THRESHOLD), *history)
     advice: Reply = ""
     if events or isinstance(latest, ServerError) or isinstance(threshold, FAILED) or not threshold:
-        # Of no events it has nothing to say, but whether any could have been recorded.
+        # Without events it only says whether any could have been recorded.
         (advice,) = await answers(node, ("LATENCY", "DOCTOR"))
     values: Values = {"window_seconds": round(both.seconds, 3)}
     values |= _monitor(node, threshold, advice) | doctor(node, advice)
@@ -81,14 +81,14 @@ async def latency_events(node: Node, window: Window = 2.0) -> Values:
 
 
 def server_time(node: Node, sample: Sample) -> int:
-    """The server's Unix time as of a sample, or this machine's where INFO doesn't tell."""
+    """The server's Unix time as of a sample, or this machine's if INFO doesn't report it."""
     usec = sample.flat(frozenset({"server"})).get("server_time_usec")
     return usec // 1_000_000 if isinstance(usec, int) else int(node.clock.now().timestamp())
 
 
 def _monitor(node: Node, threshold: Reply, advice: Reply) -> Values:
     if isinstance(threshold, FAILED) or not threshold:
-        # Without CONFIG the doctor still says it, as long as there was no event.
+        # Without CONFIG the doctor still says so, as long as there was no event.
         off = "monitoring is disabled" in str(advice)
         values: Values = {"monitor_threshold_ms": None, "monitor_enabled": False if off else None}
         return values | ({"config.unavailable": unavailable(node, threshold)} if threshold else {})
@@ -107,7 +107,7 @@ def _event(row: list[Any]) -> Event:
 
 
 def _before(both: Pair) -> dict[str, Event] | None:
-    """The events as the window began; null where there is no window, or they couldn't be read."""
+    """The events when the window began; null if there is no window or they couldn't be read."""
     reply = both.first.replies["latency"]
     if both.first is both.last or isinstance(reply, ServerError):
         return None
@@ -124,7 +124,7 @@ def _described(event: Event, now: int) -> dict[str, Scalar]:
 def _new(before: Event | None, after: Event, began: int) -> bool | None:
     if before is None or (before.at, before.last, before.count) != (after.at, after.last, after.count):
         return True
-    # A second spike within one second shows only where it's longer, or where the server counts them.
+    # A second spike within the same second only shows if it's longer, or if the server counts them.
     return None if after.count is None and after.at >= began else False
 
 

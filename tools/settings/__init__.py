@@ -1,1 +1,1 @@
-"""rediagnose.toml: what is known of each target beforehand, and where tickets and notifications go."""
+"""rediagnose.toml: what is known about each target beforehand, and where tickets and notifications go."""

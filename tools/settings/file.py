@@ -38,9 +38,9 @@ def load_settings(*, environ: Mapping[str, str] = os.environ, folder: Path | Non
 
 
 def all_settings(*, environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Iterator[Settings]:
-    """The settings of each file that counts, the nearest first, and each read only when the one before didn't do.
+    """The settings of each applicable file, nearest first, each read only if the previous one didn't suffice.
 
-    Raises `UsageError` as `load_settings` does.
+    Raises `UsageError` like `load_settings`.
     """
     named = environ.get(VARIABLE)
     places = [Path(named)] if named else [path for path in _places(environ, folder) if os.path.lexists(path)]
@@ -58,7 +58,7 @@ def _read(file: Path, environ: Mapping[str, str], *, named: bool) -> Settings:
 
 
 def parse_settings(file: Path, content: bytes, environ: Mapping[str, str], *, trusted: bool = True) -> Settings:
-    """The settings of a file's content. What isn't trusted says nothing about credentials. Raises `UsageError`."""
+    """The settings in a file's content. An untrusted file can't set anything about credentials. Raises `UsageError`."""
     try:
         return Settings.model_validate(_parsed(file, content), context=Context(file, environ, trusted))
     except ValidationError as error:
@@ -68,7 +68,7 @@ def parse_settings(file: Path, content: bytes, environ: Mapping[str, str], *, tr
 def settings_for(
     target: Target, *, environ: Mapping[str, str] = os.environ, folder: Path | None = None
 ) -> TargetSettings:
-    """The settings of a target, matched by host and port or by socket path. Raises as `load_settings` does."""
+    """The settings of a target, matched by host and port or by socket path. Raises like `load_settings`."""
     node = target.node.lower()
     for settings in all_settings(environ=environ, folder=folder):
         found = [one for one in settings.targets if one.target and one.target.node.lower() == node]
@@ -76,20 +76,23 @@ def settings_for(
             raise UsageError(f"{settings.file}: targets: {target.node} appears {len(found)} times; keep one")
         if found:
             return found[0]
-    # Of one that no file names nothing is known, not even a URL.
+    # Nothing is known about a target that no file names, not even a URL.
     return TargetSettings.model_construct()
 
 
 def find_target(
     name: str, *, environ: Mapping[str, str] = os.environ, folder: Path | None = None
 ) -> TargetSettings | None:
-    """The target of a name, in any case, in the nearest file that has it. Raises `UsageError` as `load_settings`."""
+    """The target with this name, in any letter case, in the nearest file that has it.
+
+    Raises `UsageError` like `load_settings`.
+    """
     everywhere = (one for settings in all_settings(environ=environ, folder=folder) for one in settings.targets)
     return next((one for one in everywhere if one.name and one.name.lower() == name.lower()), None)
 
 
 def target_named(name: str, *, environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> TargetSettings:
-    """The target of a name. Raises `UsageError` saying which names there are, and which is the closest."""
+    """The target with this name. Raises `UsageError` with the existing names and the closest one."""
     if found := find_target(name, environ=environ, folder=folder):
         return found
     files = list(all_settings(environ=environ, folder=folder))
@@ -118,7 +121,7 @@ def _places(environ: Mapping[str, str], folder: Path | None) -> Iterator[Path]:
 
 
 def _is_persons(file: Path, environ: Mapping[str, str]) -> bool:
-    """Whether it's the person's own file, also where that is this folder's."""
+    """Whether it's the user's own file, even if it is in this folder."""
     own = list(_places(environ, None))[1:]
     return any(file.absolute() == one.absolute() for one in own)
 
@@ -154,7 +157,7 @@ _FAULTS = {
 
 
 def _explanation(error: ValidationError) -> str:
-    """The first of the problems in a line: the key, what is wrong with its value, and the remedy."""
+    """The first problem, in one line: the key, what is wrong with its value, and the remedy."""
     first = error.errors(include_url=False)[0]
     keys = [part for part in first["loc"] if isinstance(part, str)]
     where = "".join(f" {part + 1}" if isinstance(part, int) else f": {part}" for part in first["loc"])[2:]

@@ -18,7 +18,7 @@ OURS = frozenset({
     "background", "response_format", "text", "prompt", "web_search_options", "modalities", "extra_headers",
     "extra_query", "extra_body", "timeout",
 })  # fmt: skip
-"""Fields that say what is asked and what is kept: they're this program's, or something would leave by them."""
+"""Fields that say what is asked and what is stored: only this program may set them, or data could leak through them."""
 
 
 def _fields(value: Any) -> object:
@@ -41,13 +41,13 @@ class ModelTable(Table):
     """How a model's endpoint is asked."""
 
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
-    """How much a reasoning model thinks; --reasoning-effort comes before it."""
+    """How much a reasoning model thinks; --reasoning-effort takes precedence."""
     cache_control: bool | None = None
-    """Whether what stays the same is marked for the provider's cache; null where the model's name says it."""
+    """Whether what stays the same is marked for the provider's cache; null to decide by the model's name."""
     form: Literal["chat", "responses"] | None = None
-    """Which form of a request the endpoint takes; null for what it's known to have."""
+    """Which form of a request the endpoint accepts; null for the one it's known to support."""
     request: Annotated[Mapping[str, Any], BeforeValidator(_fields)] = {}
-    """More fields of each request."""
+    """Additional fields of each request."""
 
     def _untrusted(self, what: str) -> UsageError:
         return UsageError(

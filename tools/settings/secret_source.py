@@ -1,4 +1,4 @@
-"""Where a secret is, so that no file of settings holds one."""
+"""Where a secret is, so that no settings file contains one."""
 
 import os
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ class SecretSource(Record):
     file: Path | None = None
 
     def read(self, environ: Mapping[str, str] = os.environ) -> SecretStr:
-        """The secret. Raises `UsageError` naming the variable or the file where it isn't there."""
+        """The secret. Raises `UsageError` naming the variable or file if it isn't there."""
         if self.env is not None:
             if not (value := environ.get(self.env, "").strip()):
                 raise UsageError(f"{self.where}: {self.env} isn't set; set it")

@@ -24,7 +24,7 @@ FILE = "rediagnose.toml"
 
 
 class Context(NamedTuple):
-    """What a table of the file is read with."""
+    """The context in which a table of the file is read."""
 
     file: Path
     environ: Mapping[str, str]
@@ -37,7 +37,7 @@ def context_of(info: ValidationInfo) -> Context:
 
 
 def _beside_file(path: object, info: ValidationInfo) -> object:
-    """A path relative to the settings' own file, as the person who wrote it there means it."""
+    """A path relative to the settings file itself, as its author means it."""
     return context_of(info).file.parent / os.path.expanduser(path) if isinstance(path, str) and path else path
 
 
@@ -67,7 +67,7 @@ class Table(Record):
 
     @property
     def file(self) -> Path | None:
-        """The file that it's from; null for the defaults."""
+        """The file it comes from; null for the defaults."""
         return self._file
 
     @property
@@ -76,12 +76,12 @@ class Table(Record):
         return self._trusted
 
     def must_be_trusted(self, harmless: Collection[str] = ()) -> None:
-        """Raise `UsageError` where an untrusted file says more here than what is `harmless`."""
+        """Raise `UsageError` if an untrusted file sets more here than what is `harmless`."""
         if not self._trusted and (keys := sorted(self.deciding(harmless))):
             raise self._untrusted(", ".join(keys))
 
     def deciding(self, harmless: Collection[str] = ()) -> list[str]:
-        """The keys that say where a credential goes, or which: all but those that are known to be `harmless`."""
+        """The keys that decide where a credential goes, or which one: all except those known to be `harmless`."""
         fields = type(self).model_fields
         return [fields[name].alias or name for name in fields if name in self.model_fields_set - set(harmless)]
 

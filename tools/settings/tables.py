@@ -49,23 +49,23 @@ def _prometheus_url(value: object) -> object:
 
 
 def _about_tls(tls: Tls | None) -> bool:
-    """Whether a URL says who is believed, or by which certificate this program shows itself."""
+    """Whether a URL decides who is trusted, or which certificate this program presents."""
     return tls is not None and tls != Tls()
 
 
 HARMLESS = ("name", "url", "match", "text")
-"""Keys of a target that an untrusted file may have: it's dialled then, and sent no password."""
+"""Keys of a target that an untrusted file may have: it is then dialled, but sent no password."""
 
 
 class TargetSettings(Table):
-    """One target; empty for one that the file doesn't name."""
+    """One target; empty for one the file doesn't name."""
 
     name: Text | None = None
-    """What people call it."""
+    """Its name for people."""
     url: SecretStr | None = None
-    """Its URL as the file has it."""
+    """Its URL as written in the file."""
     url_env: Text | None = None
-    """Where its URL is, if it holds a password; or `url_file`."""
+    """Where its URL is, if it contains a password; or `url_file`."""
     url_file: BesideFile | None = None
     password_env: Text | None = None
     password_file: BesideFile | None = None
@@ -75,13 +75,13 @@ class TargetSettings(Table):
     cert: BesideFile | None = None
     key: BesideFile | None = None
     trust: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = ()
-    """Networks in which nodes that the server names may be visited, and given its password."""
+    """Networks in which nodes that the server names may be visited and sent its password."""
     prometheus: Annotated[SecretStr, BeforeValidator(_prometheus_url)] | None = None
-    """URL of the Prometheus that keeps its figures; it may hold credentials."""
+    """URL of the Prometheus that has its figures; may contain credentials."""
     match: Annotated[tuple[Mapping[str, tuple[str, ...]], ...], BeforeValidator(_label_rules)] = ()
-    """Labels of a ticket that means it: any of these, with any of its patterns for each of its labels."""
+    """Labels of a ticket that means this target: any of these tables, with any of the patterns for each label."""
     text: Annotated[tuple[str, ...], BeforeValidator(_patterns)] = ()
-    """Words or phrases of a ticket that means it: any of these."""
+    """Words or phrases of a ticket that means this target: any of these."""
     _target: Target | None = PrivateAttr(None)
 
     @model_validator(mode="after")
@@ -93,7 +93,7 @@ class TargetSettings(Table):
         if self.credentials and (self.password_env or self.password_file):
             raise problem("credentials: given as well as a password; keep only one")
         if is_elsewhere and not self._trusted:
-            # It's reported when this target is asked for.
+            # Reported when this target is used.
             return self
         source = self.url_source
         try:
@@ -110,18 +110,21 @@ class TargetSettings(Table):
 
     @property
     def networks(self) -> tuple[Network, ...]:
-        """Its `trust`; none where the file isn't trusted itself."""
+        """Its `trust`; empty if the file itself isn't trusted."""
         return self.trust if self._trusted else ()
 
     @property
     def target(self) -> Target | None:
-        """Where it is, without its credentials; null if its URL is in a variable or a file that isn't there."""
+        """Its address, without credentials; null if its URL is in a variable or file that doesn't exist."""
         return self._target
 
     def connectable(
         self, tls: Tls, password_file: Path | None = None, environ: Mapping[str, str] = os.environ
     ) -> Target:
-        """The target with all it's reached by; `tls` comes before its own certificates. Raises `UsageError`."""
+        """The target with everything needed to reach it; `tls` takes precedence over its own certificates.
+
+        Raises `UsageError`.
+        """
         self.must_be_trusted(HARMLESS)
         if not self._trusted and (password_file or environ.get("REDISCLI_AUTH") or tls.cert):
             raise self._untrusted("url")
@@ -138,26 +141,26 @@ class TargetSettings(Table):
         target = parse_target(
             url.get_secret_value(), tls=tls.model_copy(update=own), password_file=password_file, environ=environ
         )
-        # A token takes the place of REDISCLI_AUTH's password as well.
+        # A token also replaces REDISCLI_AUTH's password.
         password = None if self.credentials else self.password.read(environ) if self.password else target.password
         given = {"password": password, "credentials": self.credentials, "trust": self.trust}
         return target.model_copy(update=given)
 
     @property
     def url_source(self) -> SecretSource | None:
-        """Where its URL is, if that holds a password."""
+        """Where its URL is, if that contains a password."""
         return self._source("url")
 
     @property
     def past(self) -> SecretStr | None:
-        """URL of its Prometheus. Raises `UsageError` where an untrusted file names one."""
+        """URL of its Prometheus. Raises `UsageError` if an untrusted file names one."""
         if self.prometheus and not self._trusted:
             raise self._untrusted("prometheus")
         return self.prometheus
 
     @property
     def identity(self) -> Credentials | None:
-        """Its `credentials`. Raises `UsageError` where an untrusted file names some."""
+        """Its `credentials`. Raises `UsageError` if an untrusted file names any."""
         if self.credentials and not self._trusted:
             raise self._untrusted("credentials")
         return self.credentials
@@ -244,7 +247,7 @@ class Settings(Table):
     notify: Annotated[tuple[NotifySettings, ...], Field(strict=False)] = ()
 
     def destinations(self) -> list[str]:
-        """What of it says where a credential goes: a line for each table and each target, for a person to judge."""
+        """What decides where a credential goes: a line per table and target, for a person to judge."""
         lines = [
             f"targets: {one.name or (one.target.node if one.target else '')}: "
             f"{one.target.url if one.target else 'url_env or url_file'}"

@@ -1,7 +1,7 @@
-"""Which files of settings say where a credential goes: the user's own, the one that was named, and what was trusted.
+"""Which settings files may decide where a credential goes: the user's own, the one that was named, and trusted ones.
 
-What was trusted is this very content at this very path, and that of the files in its folder by which it says so: any
-change takes it back.
+Trust covers exactly this content at exactly this path, and that of the files in its folder that it refers to: any
+change revokes it.
 """
 
 import contextlib
@@ -16,19 +16,19 @@ from tools.errors import UsageError
 from tools.files import read_regular, state_folder
 
 MOST = 2**20
-"""Bytes of a file of settings."""
+"""Most bytes of a settings file."""
 _MOST_MARK = 2**14
 _DECIDING = ("url_file", "cacert")
-"""Keys that name a file whose content says where a credential goes."""
+"""Keys that name a file whose content decides where a credential goes."""
 
 
 def settings_bytes(file: Path) -> bytes:
-    """What is in a file of settings. Raises `OSError`."""
+    """The content of a settings file. Raises `OSError`."""
     return read_regular(file, MOST)
 
 
 def is_own(file: Path) -> bool:
-    """Whether a file is this user's beyond doubt: no link, theirs or root's, and nobody else may write it."""
+    """Whether a file is certainly this user's: not a link, owned by them or root, and writable by nobody else."""
     try:
         found = os.lstat(file)
     except OSError:
@@ -46,7 +46,7 @@ def is_trusted(file: Path, content: bytes) -> bool:
 
 
 def trust(file: Path, content: bytes) -> None:
-    """Trust this content of this file. Raises `UsageError` where that can't be kept."""
+    """Trust this content of this file. Raises `UsageError` if that can't be stored."""
     try:
         mark = _mark(file, content)
         mark.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -59,7 +59,7 @@ def trust(file: Path, content: bytes) -> None:
 
 
 def revoke(file: Path) -> int:
-    """Trust no content of this file any more; how many were."""
+    """Trust no content of this file any longer; returns how many were trusted."""
     marks = [mark for mark, place in _marks() if place == str(_place(file))]
     for mark in marks:
         mark.unlink(missing_ok=True)
@@ -67,7 +67,7 @@ def revoke(file: Path) -> int:
 
 
 def trusted_files() -> list[Path]:
-    """The files of which some content is trusted."""
+    """The files that have some trusted content."""
     return sorted({Path(place) for _, place in _marks()})
 
 
@@ -83,7 +83,7 @@ def _mark(file: Path, content: bytes) -> Path:
 
 
 def _fingerprint(file: Path) -> bytes:
-    """Of what is in a file; empty where there is none yet."""
+    """A digest of a file's content; empty if there is none yet."""
     try:
         return hashlib.sha256(settings_bytes(file)).digest()
     except OSError:
@@ -91,9 +91,9 @@ def _fingerprint(file: Path) -> bytes:
 
 
 def _deciding(file: Path, content: bytes) -> list[Path]:
-    """The files that come with the folder, and in which it stands where credentials go.
+    """The files that come with the folder and decide where credentials go.
 
-    What lies elsewhere isn't the folder's to change: a secret that is mounted may be renewed.
+    The folder can't change files elsewhere: a mounted secret may be renewed.
     """
     try:
         tables = tomllib.loads(content.decode())

@@ -8,14 +8,14 @@ HOUR = 3600.0
 
 
 class Complaint(Record):
-    """One thing that is wrong by the server's own words or figures."""
+    """One thing that is wrong according to the server's own words or figures."""
 
     what: str
     """For a person, as a part of a sentence."""
     cited: tuple[Cited, ...]
     """(tool, field), the decisive one first."""
     figures: tuple[str, ...] = ()
-    """Figures of a good day: where all of them are as they were then, it's none."""
+    """Figures of a good day: if they are all as they were then, it isn't a complaint."""
 
 
 def complaint(what: str, *cited: Cited, figures: tuple[str, ...] = ()) -> Complaint:

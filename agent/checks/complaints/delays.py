@@ -1,4 +1,4 @@
-"""What held the server up, by its own clocks or by ours."""
+"""What held the server up, by its own clocks or ours."""
 
 from collections.abc import Iterator
 
@@ -9,29 +9,30 @@ from agent.checks.types import Limits
 from agent.evidence.view import View
 
 SLOW_USEC = 100_000
-"""Of one command in the slow log: a tenth of a second in which nobody else is served."""
+"""Duration of one command in the slow log: a tenth of a second in which nobody else is served."""
 LATELY = 60.0
-"""Seconds that an entry is of now."""
+"""Most seconds of age for an entry to be current."""
 SLOW_CALL_USEC = 10_000
 BUSY_SHARE = 0.03
-"""A command's own share of the window, together with so slow a call: it comes again and again."""
+"""A command's own share of the window, together with a call this slow: it recurs."""
 EVENT_MS = 100.0
-"""Of latency's events, as latency-monitor-threshold is commonly set."""
+"""Duration of a latency event, as latency-monitor-threshold is commonly set."""
 FORK_USEC = 50_000
 EXPIRE_SHARE = 0.1
-"""Of the window that went into the expiry cycle; active-expire-effort allows a quarter at most."""
+"""Share of the window spent in the expiry cycle; active-expire-effort allows at most a quarter."""
 FIELDS = 30_000
-"""Fields of hashes a second that expire: at 50,000 in waves single PINGs took 10 ms."""
+"""Hash fields that expire per second: at 50,000 in waves, single PINGs took 10 ms."""
 FULL_CORE = 0.9
 STANDING = ("T", "t", "Z", "X")
-"""States of a process that doesn't run, as Linux tells them."""
+"""States of a process that doesn't run, as in Linux."""
 LATE_MS, LATE_SHARE, LATE_PINGS = 50.0, 0.05, 3
 SILENT_MS = 500.0
 
 
 def held_up(view: View, limits: Limits) -> Iterator[Complaint]:
-    """Slow commands, events, forks and expiry; a thread without a rest; PINGs that came late."""
-    # Where this program waited as long for a processor of the same machine, so did the server: by its clocks too.
+    """Slow commands, events, forks and expiry; a thread without idle time; late PINGs."""
+    # If this program waited as long for a processor of the same machine, so did the server, which its own clocks
+    # include.
     waited = own_delay(view, "max")
     yield from _commands(view, waited)
     for field in view.fields("latency_events"):
@@ -79,7 +80,7 @@ def _commands(view: View, waited: float) -> Iterator[Complaint]:
             continue
         name = field.removesuffix(".usec_per_call.delta")
         if in_threads(view, name):
-            # Its callers wait, and nobody behind them.
+            # Its callers wait, but nobody after them.
             continue
         each, spent = view.number("commandstats", field), view.number("commandstats", f"{name}.usec.delta")
         if each is not None and each >= SLOW_CALL_USEC and (spent or 0) / 1e6 >= BUSY_SHARE * window:

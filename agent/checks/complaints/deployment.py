@@ -1,4 +1,4 @@
-"""What peers, sentinels and the cluster say of each other."""
+"""What peers, sentinels and the cluster say about each other."""
 
 import re
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ from agent.checks.types import Limits
 from agent.evidence.view import View
 
 MOVING = ("migrate", "restore", "restore-asking")
-"""Commands that move a slot's keys: while they're called an open slot is the course of things."""
+"""Commands that move a slot's keys: while they're called, an open slot is normal."""
 HOT, COLD = 0.4, 0.05
-"""Of a core: a node that works and nodes that don't."""
+"""Shares of a core: of a node that works and of nodes that don't."""
 
 
 def members(view: View, limits: Limits) -> Iterator[Complaint]:
-    """Members that are called down, slots that nobody serves, replicas that are missing or behind."""
+    """Members considered down, unserved slots, replicas that are missing or behind."""
     yield from _sentinels(view)
     counted = ["slots_unserved", "nodes.fail", "nodes.pfail"]
     moving = ("slots_migrating", "slots_importing")
@@ -33,7 +33,7 @@ def members(view: View, limits: Limits) -> Iterator[Complaint]:
         yield complaint(f"{missing:.0f} healthy replicas are missing", ("replication", "good_replicas_missing"))
     lost = view.number("replication", "connected_slaves") == 0 and view.number("replication", "repl_backlog_active")
     if lost and view.text("replication", "role") == "master":
-        # A backlog may also be left of its own time as a replica.
+        # A backlog may also remain from its own time as a replica.
         if (view.number("replication", "second_repl_offset") or 0) > 0:
             yield complaint(
                 "it was a replica until it was promoted, and has "

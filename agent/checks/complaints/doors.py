@@ -1,4 +1,4 @@
-"""Where a server can be reached and by whom, against what is reported and what was done there."""
+"""Where and by whom a server can be reached, compared with the report and with what was done there."""
 
 from collections.abc import Iterator
 
@@ -12,11 +12,11 @@ from agent.evidence.view import View
 from tools.patterns import deferred
 
 FOREIGN = deferred(r"/(etc|usr|bin|sbin|boot|proc|sys|root/\.ssh|home/[^/]+/\.ssh|var/spool/cron\w*|var/www)(/.*)?")
-"""Folders where nobody keeps a server's data."""
+"""Folders in which nobody keeps a server's data."""
 
 
 def doors(view: View, limits: Limits) -> Iterator[Complaint]:
-    """A refused connect where it isn't known to listen, a folder of the system's, and an open door that was used."""
+    """A refused connect where it isn't known to listen, a system folder, and an open door that was used."""
     listens = ("process", "listens_at")
     if view.get("process", "listening") is True and mention(REFUSED, view.symptom):
         if asked := asked_address(view):

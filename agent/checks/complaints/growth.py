@@ -1,4 +1,4 @@
-"""What grows while it should come and go, and what is kept without use."""
+"""What grows although it should come and go, and what is kept unused."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from agent.evidence.report_words import mention
 from agent.evidence.view import View
 
 KEYS = 100
-"""Keys that came over the window, from which on their kind is judged."""
+"""Fewest new keys over the window for their kind to be judged."""
 SCRIPTS = 5
 ENTRIES, MORE_ENTRIES = 1000, 10
 TRACKED, CONSUMERS = 50_000, 500
@@ -28,7 +28,7 @@ LOOKUPS = 20
 
 
 def growth(view: View, limits: Limits) -> Iterator[Complaint]:
-    """Keys, scripts, streams, memory; and settings that a restart would take back, where the report is of that."""
+    """Keys, scripts, streams, memory; and settings that a restart would revert, if the report is about that."""
     keys, expires = view.number("keyspace", "keys.delta"), view.number("keyspace", "expires.delta")
     without = keys - expires if keys is not None and expires is not None else 0
     if keys and keys >= KEYS and without >= 0.8 * keys and view.number("keyspace", "expires"):
@@ -59,7 +59,7 @@ def growth(view: View, limits: Limits) -> Iterator[Complaint]:
         )  # fmt: skip
     misses = view.number("keyspace", "keyspace_misses.delta") or 0
     written = view.number("commandstats", "writes.calls.delta")
-    # A cache is written to by those who miss something.
+    # A cache is written to by clients that missed something.
     if misses >= LOOKUPS and ratio == 0 and written == 0:
         keys_ = view.number("keyspace", "keys") or 0
         yield complaint(
@@ -89,7 +89,7 @@ def _a_queue_at_work(view: View, writer: str) -> bool:
 
 
 def _unclaimed(view: View) -> Iterator[Complaint]:
-    """What is kept for those who don't come for it: elements of lists, interests of caches, names of consumers."""
+    """What is kept for clients that don't fetch it: list elements, cache interests, consumer names."""
     seconds = view.number("lists", "window_seconds") or 2.0
     for number, row in view.rows("lists", "l").items():
         length, more = row.get("length"), row.get("length.delta")

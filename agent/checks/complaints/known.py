@@ -1,4 +1,4 @@
-"""What complaints.toml says: states, counters and events of the log that are complaints."""
+"""What complaints.toml contains: states, counters and log events that are complaints."""
 
 import re
 import tomllib
@@ -12,18 +12,18 @@ _DATA = tomllib.loads((Path(__file__).parent / "complaints.toml").read_text(enco
 
 
 class Event(Record):
-    """What a critical line of the log complains of."""
+    """What a critical log line complains about."""
 
     what: str
-    """For a person, behind "the log says that"."""
+    """For a person, after "the log says that"."""
     over: tuple[tuple[str, str, Scalar], ...] = ()
-    """(tool, field, value): where the server says so, it's over."""
+    """(tool, field, value): if the server says so, it's over."""
     seconds: float = 86_400
-    """After which an event that didn't come again is the past."""
+    """Seconds after which an event that didn't recur is history."""
 
 
 STATES: Mapping[str, frozenset[str]] = {field: frozenset(well) for field, well in _DATA["states"].items()}
-"""Fields besides `*_status` that tell a state, and what they hold where nothing is wrong."""
+"""Fields besides `*_status` that hold a state, and their values when nothing is wrong."""
 COUNTERS: tuple[re.Pattern[str], ...] = tuple(deferred(pattern) for pattern in _DATA["counters"]["patterns"])
-"""Names of counters that a healthy server doesn't move."""
+"""Names of counters that don't move on a healthy server."""
 EVENTS: Mapping[str, Event] = {name: Event.model_validate(event) for name, event in _DATA["events"].items()}

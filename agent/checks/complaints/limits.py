@@ -1,4 +1,4 @@
-"""What is full or nearly so with nothing that could give way, and what the machine says of the process."""
+"""What is full or nearly so and can't make room, and what the machine says about the process."""
 
 from collections.abc import Iterator
 
@@ -9,17 +9,17 @@ from agent.checks.types import Limits
 from agent.evidence.view import Cited, View
 
 NEARLY = 0.9
-"""Of a limit that refuses what is over it."""
+"""Share of a limit that refuses whatever exceeds it."""
 NEARLY_OUT_OF_MEMORY = 0.95
-"""Of maxmemory, where nothing may be evicted."""
+"""Share of maxmemory, if nothing may be evicted."""
 OVER = 1.1
-"""Of maxmemory: eviction doesn't keep up, or there is none."""
+"""Share of maxmemory: eviction doesn't keep up, or there is none."""
 HALF, SOON = 0.5, 1800.0
-"""Of maxmemory in use, and seconds until it's reached: then somebody has to act today."""
+"""Share of maxmemory in use, and seconds until it's reached: then somebody has to act today."""
 WEEK = 7 * 86_400.0
-"""Seconds before the end of a certificate in which somebody has to renew it."""
+"""Seconds before a certificate expires in which somebody has to renew it."""
 OF_CGROUP = 0.75
-"""Of the memory that the process' group may have, with what a save copies."""
+"""Share of the memory limit of the process' group, including what a save copies."""
 PAIRS: tuple[tuple[Cited, Cited, str], ...] = (
     (("info", "connected_clients"), ("info", "maxclients"), "clients"),
     (("process", "num_fds"), ("process", "nofile_soft"), "open files"),
@@ -28,9 +28,9 @@ PAIRS: tuple[tuple[Cited, Cited, str], ...] = (
 
 
 def limits(view: View, thresholds: Limits) -> Iterator[Complaint]:
-    """Memory, clients, files and processes against what is allowed."""
+    """Memory, clients, files and processes compared with their limits."""
     share, policy = view.number("memory", "maxmemory_used_share"), view.text("memory", "maxmemory_policy")
-    # A replica doesn't evict by itself: it's as full as its primary lets it be.
+    # A replica doesn't evict by itself: it is as full as its primary lets it be.
     if share is not None and view.text("info", "role") != "slave":
         stuck = policy == "noeviction" or (policy.startswith("volatile") and not view.number("keyspace", "expires"))
         if share >= OVER or (stuck and share >= NEARLY_OUT_OF_MEMORY):
@@ -71,7 +71,7 @@ def _memory_limit(view: View) -> Iterator[Complaint]:
 
 
 def machine(view: View, thresholds: Limits) -> Iterator[Complaint]:
-    """A process that is stopped, waits for a disk, or lies in swap."""
+    """A process that is stopped, waits for a disk, or is swapped out."""
     if (state := view.text("process", "state")) in ("T", "t", "D"):
         yield complaint(f"the process is in state {state}", ("process", "state"))
     swapped, faults = view.number("process", "swap_bytes"), view.number("process", "major_faults.delta")

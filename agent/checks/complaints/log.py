@@ -1,4 +1,4 @@
-"""What the log says of this life, and how the lives before it ended."""
+"""What the log says about this run of the server, and how earlier runs ended."""
 
 from collections.abc import Iterator
 
@@ -11,17 +11,17 @@ from agent.checks.types import Limits
 from agent.evidence.view import View
 
 DOWN = ("sdown", "odown")
-"""A sentinel's events that say so of a member."""
+"""A sentinel's events that say so about a member."""
 BEFORE_START = 30.0
-"""Seconds between the kernel's killing a server and the start of the next one, at most."""
+"""Most seconds between the kernel killing a server and the next start."""
 
 
 MINUTES = 600.0
-"""Seconds that trouble of the machine is of now."""
+"""Most seconds of age for machine trouble to be current."""
 
 
 def events(view: View, limits: Limits) -> Iterator[Complaint]:
-    """Critical events of this life that nothing has made good since."""
+    """Critical events of this run that nothing has resolved since."""
     life = view.number("log", "started_age")
     for field in view.fields("log"):
         name, _, kind = field.rpartition(".")
@@ -42,13 +42,13 @@ def events(view: View, limits: Limits) -> Iterator[Complaint]:
 
 
 def _replaced(view: View, name: str) -> bool:
-    """Whether the primary that a sentinel called down was replaced then, and was started again since."""
+    """Whether the primary that a sentinel considered down was then replaced and has been restarted since."""
     called, moved = (view.moment("log", field) for field in (f"{name}.newest_age", "switch.age"))
     old = peer_at(view, view.text("log", "switch.old"))
     started = old.moment("info", "uptime_in_seconds") if old else None
     if called is None or moved is None or started is None or view.get("sentinel", "m1.s_down"):
         return False
-    # Whoever lived through it wasn't dead.
+    # A server that ran through it wasn't dead.
     return called <= moved and started >= called - STARTING
 
 
@@ -60,11 +60,11 @@ MACHINES = {
     "hardware_error": "the hardware reports an error",
     "neighbour_table_full": "the ARP table is full",
 }  # fmt: skip
-"""What the kernel says of the machine under a server, in words."""
+"""What the kernel says about a server's machine, in words."""
 
 
 def _machine(view: View) -> Iterator[Complaint]:
-    """Trouble of the machine within some minutes, as its kernel tells it."""
+    """Machine trouble of the last minutes, according to its kernel."""
     ports = {view.text("info", "tcp_port"), str(view.node).rpartition(":")[2]}
     for name, said in MACHINES.items():
         age, what = view.number("kernel_log", f"{name}.newest_age"), view.text("kernel_log", f"{name}.what")
@@ -82,9 +82,9 @@ def _machine(view: View) -> Iterator[Complaint]:
 
 
 def lives(view: View, limits: Limits) -> Iterator[Complaint]:
-    """A life that ended in a crash, or by the kernel's hand, and one that began without its data."""
+    """A run that ended in a crash or was killed by the kernel, and one that began without its data."""
     age = view.number("log", "started_age")
-    # A start that failed is over with the next one.
+    # A failed start is over with the next one.
     bad = (CRASH,) if view.get("log", "previous_served") is False else (CRASH, "failed")
     if (end := view.text("log", "previous_end")) in bad and age is not None and age < HOUR:
         known = " ".join(notes(view, CRASH)) if end == CRASH else ""

@@ -1,4 +1,4 @@
-"""Statuses that aren't ok, counters that a healthy server doesn't move, and errors that are a share of the calls."""
+"""Statuses that aren't ok, counters that don't move on a healthy server, and errors that are a large share of calls."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -14,21 +14,21 @@ from tools.text import one_line
 TOOLS = ("info", "persistence", "replication", "cluster")
 """Tools that carry INFO's fields; each field counts once."""
 WELL = frozenset(("ok", "up", "none", "online", ""))
-"""What a status says that complains of nothing."""
+"""Status values that aren't complaints."""
 MACHINES = ("ListenDrops", "ListenOverflows")
-"""Counters of the whole machine, which say nothing of this server where its own listeners' drops are known."""
+"""Counters of the whole machine, which say nothing about this server if its own listeners' drops are known."""
 LONGEST = 64
-"""Characters of a field and of a status that are shown: a server may choose both."""
+"""Most characters of a field and of a status that are shown: a server can choose both."""
 FEW = 2
-"""Errors over a window that are the course of things: a client that loads its script again, one wrong key."""
+"""Errors over a window that are normal: a client that reloads its script, one wrong key."""
 SHARE = 0.005
-"""Of all commands, from which on errors aren't the course of things."""
+"""Share of all commands at which errors are no longer normal."""
 COMMAND_SHARE = 0.05
 """The same of one command's calls."""
 
 
 def statuses(view: View, limits: Limits) -> Iterator[Complaint]:
-    """Any status that isn't ok, those of versions to come among them."""
+    """Any status that isn't ok, including those of future versions."""
     seen = set[str]()
     for tool in TOOLS:
         for field, value in view.fields(tool).items():
@@ -39,7 +39,7 @@ def statuses(view: View, limits: Limits) -> Iterator[Complaint]:
 
 
 def counters(view: View, limits: Limits) -> Iterator[Complaint]:
-    """What a healthy server doesn't count up, and did over the window."""
+    """Counters that don't move on a healthy server but moved over the window."""
     seen = set[str]()
     for tool in (*TOOLS, "sockets", "process", "machine"):
         for field in view.fields(tool):
@@ -47,7 +47,7 @@ def counters(view: View, limits: Limits) -> Iterator[Complaint]:
             if kind != "delta" or name in seen or not _counts_trouble(name):
                 continue
             if name in MACHINES and (view.number("sockets", "drops.delta") is not None or is_unix(view)):
-                # The same of its own listeners is known, or it has none that they count.
+                # The same is known for its own listeners, or it has none that these counters cover.
                 continue
             if name == "oom_kill" and _is_of_another_group(view):
                 continue
@@ -57,7 +57,7 @@ def counters(view: View, limits: Limits) -> Iterator[Complaint]:
 
 
 def _is_of_another_group(view: View) -> bool:
-    """Whether the machine's newest kills for memory were control groups', and none of them this server's own."""
+    """Whether the machine's newest OOM kills were in control groups, none of them this server's."""
     own = view.number("process", "cgroup_oom_kills") or 0
     return view.number("kernel_log", "machine_kills_60s") == 0 and own == 0
 
@@ -73,7 +73,7 @@ def _counts_trouble(name: str) -> bool:
 
 
 def errors(view: View, limits: Limits) -> Iterator[Complaint]:
-    """Errors and failed or refused calls; one now and then is the course of things."""
+    """Errors and failed or refused calls; an occasional one is normal."""
     commands, greeted = view.number("info", "total_commands_processed.delta"), greetings_refused(view)
     for (tool, field), (error, count) in _counted(view).items():
         if greeted and error == "ERR":
@@ -86,7 +86,7 @@ def errors(view: View, limits: Limits) -> Iterator[Complaint]:
             continue
         if field.endswith(".delta") and kind in ("failed_calls", "rejected_calls"):
             count, calls = view.number("commandstats", field) or 0, view.number("commandstats", f"{name}.calls.delta")
-            # What was rejected isn't among the calls.
+            # Rejected calls aren't counted among the calls.
             if count >= FEW and count >= COMMAND_SHARE * ((calls or 0) + count):
                 yield complaint(
                     f"{count:.0f} calls of {name} were {kind.removesuffix('_calls')} over the window",

@@ -12,30 +12,30 @@ from agent.evidence.report_words import mention
 from agent.evidence.view import View
 
 MUCH = 16 * MIB
-"""Bytes in one client's buffer; less is much where the server holds little else."""
+"""Bytes in one client's buffer; less is a lot if the server holds little else."""
 OF_USED = 0.2
 NEW_PER_SECOND, COMMANDS_EACH = 20.0, 5.0
-"""New connections a second, and the commands that each brings: those of a pool bring thousands."""
+"""New connections per second, and commands per connection: those of a pool send thousands."""
 UNUSED = 50
 WAIT_SECONDS = 5
-"""In WAIT, from which on a replica lags, is lost, or isn't there."""
+"""Seconds in WAIT at which a replica lags, is lost or isn't there."""
 TRANSACTIONS, GIVEN_UP = 20, 0.5
-"""EXECs over the window from which on they're judged, and the writes for each below which most ran nothing."""
+"""Fewest EXECs over the window to be judged, and the writes per EXEC below which most ran nothing."""
 MESSAGES = 5
 UNHEARD = re.compile(
     r"\b(?:messages?|events?|notifications?|updates?|subscri\w+|consumers?|pub/?sub|channels?)\b", re.IGNORECASE
 )
-"""What people name who miss what was published: nobody who hears a message is by design elsewhere."""
+"""Words of people who miss published messages: elsewhere a message without a receiver is by design."""
 KEY_EVENTS = re.compile(
     r"__key(?:space|event)\S{0,64}|notify-keyspace-events|\bkey-?space[- ](?:notification|event)s?\b|"
     r"\b(?:key[- ])?(?:expir\w+|eviction|delet\w+) (?:event|notification|callback|listener|handler|message|hook)s?\b",
     re.IGNORECASE,
 )
-"""Notifications about keys, which a server doesn't send unless it's configured to."""
+"""Keyspace notifications, which a server doesn't send unless configured to."""
 
 
 def clients(view: View, limits: Limits) -> Iterator[Complaint]:
-    """What the list of clients shows, and what a client says of itself."""
+    """What the client list shows, and what a client says about itself."""
     used = view.number("info", "used_memory") or 0
     for field, what in (("omem_max", "output"), ("qbuf_max", "input"), ("argv_mem_max", "arguments")):
         size = view.number("clients", field) or 0
@@ -72,11 +72,11 @@ def clients(view: View, limits: Limits) -> Iterator[Complaint]:
 
 
 def _in_vain(view: View) -> Iterator[Complaint]:
-    """Work that comes to nothing without any error: transactions that are given up, messages that nobody hears."""
+    """Work that fails silently: aborted transactions, messages that nobody receives."""
     done = view.number("commandstats", "exec.calls.delta") or 0
     watched = view.number("commandstats", "watch.calls.delta") or 0
     ran = view.number("commandstats", "writes.calls.delta")
-    # What was queued is only counted where it ran.
+    # Queued commands are only counted if they ran.
     if ran is not None and done >= TRANSACTIONS and watched >= 0.9 * done and ran <= GIVEN_UP * done:
         who = sender(view, "exec") or sender(view, "watch")
         yield complaint(
@@ -96,7 +96,7 @@ def _in_vain(view: View) -> Iterator[Complaint]:
 
 
 def _unsent(view: View) -> Iterator[Complaint]:
-    """Notifications about keys that a report misses and that this server isn't configured to send."""
+    """Keyspace notifications that a report misses and this server isn't configured to send."""
     enabled = view.get("config_get", "notify-keyspace-events")
     said = mention(KEY_EVENTS, view.symptom)
     if not isinstance(enabled, str) or not said:
@@ -115,7 +115,8 @@ def _unsent(view: View) -> Iterator[Complaint]:
 
 
 def _waiting_for_replicas(view: View) -> Iterator[Complaint]:
-    """WAIT that no replica can answer, or hasn't for long; WAIT for none returns at once, so it's never by design."""
+    """WAIT that no replica can answer, or hasn't for long; WAIT for 0 replicas returns at once, so this is never by
+    design."""
     online = view.number("replication", "replicas_online")
     for number in range(1, 21):
         at = f"g{number}"
