@@ -25,6 +25,7 @@ MOST_PAGES, MOST_LISTED = 20, 1000
 """Pages of a server's list of tools that are asked for, and tools of it that are looked at."""
 SHOWN = 200
 """Characters of what a server says about an error."""
+logging.getLogger("mcp").setLevel(logging.CRITICAL)
 for _name in ("mcp", "client"):
     # The SDK's lines hold what servers send; without this they'd go to the terminal.
     logging.getLogger(_name).addHandler(logging.NullHandler())
