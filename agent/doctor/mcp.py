@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-from agent.doctor.check import Check
+from agent.doctor.check import Check, State
 from tools.errors import UsageError
 from tools.mcp.server import McpServer
 from tools.records import SAID
@@ -45,5 +45,5 @@ async def _reached(name: str, place: str, server: McpServer) -> Check:
         line = f"nothing of it can be asked: {'; '.join(found.problems)}"
         return Check(name=name, state="failed", line=line, facts=facts)
     line = f"{place} answered in {took:.1f} s; a model may ask {', '.join(tools)}"
-    state = "warning" if found.problems else "ok"
+    state: State = "warning" if found.problems else "ok"
     return Check(name=name, state=state, line=line, details=found.problems, facts=facts)

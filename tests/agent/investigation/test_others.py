@@ -1,7 +1,9 @@
-"""A model asks a team's own MCP servers: what they say is cited as words, recorded, replayed, and proves nothing alone."""
+"""A model asks a team's own MCP servers: what they say is cited, recorded and replayed, and proves nothing alone."""
 
 import json
 import sys
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +88,8 @@ async def test_what_a_server_says_is_cited_and_stands_beside_what_was_measured(t
     assert on_virtual_time_in_a_thread(again).values == reading["values"]
 
 
-def on_virtual_time_in_a_thread(main: Any) -> Reading:
+def on_virtual_time_in_a_thread(main: Callable[[], Coroutine[object, object, Reading]]) -> Reading:
     """A loop of its own, while the test's own one waits."""
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(lambda: on_virtual_time(main())).result()
 
