@@ -23,7 +23,7 @@ def said(server: str, answer: Mapping[str, Any], hide: Hide) -> Values:
     values: Values = {SAID_BY: server}
     room, left = MOST_BYTES, 0
     for field, value in _fields(answer):
-        name, kept = _name(field), _kept(value, hide)
+        name, kept = _name(hide(field)), _kept(value, hide)
         room -= len(name.encode()) + len(str(kept).encode())
         if len(values) > MOST_FIELDS or room < 0:
             left += 1

@@ -1,6 +1,7 @@
 """Which of a server's tools are offered to a model, and as what: made anew, so that little of the server's is in it."""
 
 import inspect
+import json
 import keyword
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,7 +17,11 @@ from tools.toolbox import Tool
 
 DESCRIPTION, ARGUMENT = 160, 60
 """Characters of what a server says about a tool, and about an argument of it."""
-MOST_ARGUMENTS, MOST_CHOICES, MOST_CHOICE, MOST_TEXT, MOST_ITEMS = 8, 12, 40, 1000, 20
+MOST_ARGUMENTS, MOST_TEXT, MOST_ITEMS = 8, 1000, 20
+MOST_CHOICES, MOST_CHOICE, MOST_OF_CHOICES = 12, 40, 160
+"""Choices of one argument, characters of one and of them all; where there are more, it takes any text."""
+MOST_OFFERED = 10_000
+"""Bytes of the schemas of all tools of all servers: they stand in every request."""
 _WIRE = re.compile(r"[^A-Za-z0-9_-]")
 _MOST_NAME = 64
 _ARGUMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}")
@@ -53,6 +58,20 @@ def offer(server: McpServer, listed: list[mcp_types.Tool], call: Call) -> Offer:
         except ValueError as error:
             problems.append(f"{allowed} isn't offered: {error}")
     return Offer(tuple(tools.values()), tuple(problems))
+
+
+def within(offers: Mapping[str, Offer], most: int = MOST_OFFERED) -> dict[str, Offer]:
+    """The offers of several servers as far as they fit into a request, in the settings' order."""
+    kept: dict[str, Offer] = {}
+    for name, one in offers.items():
+        tools: list[Tool] = []
+        for tool in one.tools:
+            most -= len(json.dumps(tool.schema(), ensure_ascii=False).encode())
+            tools += [tool] if most >= 0 else []
+        left = [tool.name for tool in one.tools if tool not in tools]
+        why = f"{', '.join(left)} would make each request too long; allow fewer tools" if left else ""
+        kept[name] = Offer(tuple(tools), (*one.problems, *([why] if why else ())))
+    return kept
 
 
 def _tool(server: McpServer, tool: mcp_types.Tool, call: Call) -> Tool:
@@ -137,6 +156,5 @@ def _kind(schema: object) -> Any:
 
 
 def _are_choices(choices: list[Any]) -> bool:
-    return 0 < len(choices) <= MOST_CHOICES and all(
-        isinstance(one, str) and one.isprintable() and len(one) <= MOST_CHOICE for one in choices
-    )
+    texts = [one for one in choices if isinstance(one, str) and one.isprintable() and len(one) <= MOST_CHOICE]
+    return 0 < len(texts) == len(choices) <= MOST_CHOICES and sum(map(len, texts)) <= MOST_OF_CHOICES

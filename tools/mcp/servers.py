@@ -7,7 +7,7 @@ from typing import Any
 from tools.errors import BudgetSpent, Unanswered
 from tools.mcp.answer import said, words
 from tools.mcp.connection import SHOWN, Connection
-from tools.mcp.offered import Offer, offer
+from tools.mcp.offered import Offer, offer, within
 from tools.mcp.server import McpServer
 from tools.records import SAID_BY, Values
 from tools.redact import Pseudonyms
@@ -31,7 +31,7 @@ class McpServers:
         """What each of them offers, by its name; all are asked at once, and none is waited for beyond its time."""
         async with asyncio.TaskGroup() as group:
             tasks = {one.server.name: group.create_task(self._reach(one)) for one in self._connections}
-        return {name: task.result() for name, task in tasks.items()}
+        return within({name: task.result() for name, task in tasks.items()})
 
     async def _reach(self, connection: Connection) -> Offer:
         server = connection.server

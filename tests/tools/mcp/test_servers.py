@@ -21,6 +21,7 @@ from evals.lab.servers import free_port
 from tools.clock import SystemClock
 from tools.errors import BudgetSpent, ToolError
 from tools.mcp.answer import MOST_BYTES, MOST_FIELDS
+from tools.mcp.offered import MOST_OFFERED
 from tools.mcp.server import McpServer
 from tools.mcp.servers import MOST_CALLS, McpServers
 from tools.records import Reading
@@ -364,3 +365,21 @@ async def test_a_refusal_over_http_has_its_kind(status: int, kind: str) -> None:
 async def test_an_endpoint_that_wants_a_token_from_the_start_says_so() -> None:
     async with served(endpoint_that(Response(status_code=401), on="initialize")) as url, reached(web(url)) as team:
         assert team.problems == ("wrongpass: odd answered 401; give a token that it takes as token_env",)
+
+
+async def test_tools_that_would_fill_the_request_are_left_out_and_named() -> None:
+    names = tuple(f"tool{number}" for number in range(16))
+    servers = [hostile("many", *names).model_copy(update={"name": f"odd{number}"}) for number in range(4)]
+    async with reached(*servers) as team:
+        size = len(json.dumps([tool["function"] for tool in team.schemas()]))
+        assert 8_000 < size <= MOST_OFFERED
+        assert team.problems[-1].endswith("odd3__tool15 would make each request too long; allow fewer tools")
+
+
+def test_only_what_is_named_like_a_secret_is_hidden_everywhere() -> None:
+    given = {"AWS_REGION": "eu-west-1", "GITHUB_TOKEN": "hush-hush", "API_KEY": "1", "KUBECONFIG": "/etc/kube.conf"}
+    server = McpServer(
+        name="odd", tools=("look",), command="x", headers={"Authorization": SecretStr("Bearer hush-2")},
+        environment={name: SecretStr(value) for name, value in given.items()},
+    )  # fmt: skip
+    assert server.secrets == ("hush-hush", "hush-2")
