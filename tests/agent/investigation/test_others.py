@@ -1,6 +1,7 @@
 """A model asks a team's own MCP servers: what they say is cited, recorded and replayed, and proves nothing alone."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from agent.recordings.replay import case, on_virtual_time
 from agent.report.render import figures_text
 from agent.report.words import in_words
 from evals.endpoint import Call, Endpoint, Move, Say, endpoint
-from tests.program import Done, rediagnose
+from tests.program import ROOT, Done, rediagnose
 from tests.replayed import replayed
 from tools.record.load import load
 from tools.record.tape import Tape
@@ -169,3 +170,21 @@ def test_each_form_says_whose_words_they_are() -> None:
     assert figures_text(SAID) == "said by deploys, not measured: line1=12:03 checkout v43"
     cited = Evidence(reading="r9", field="line1", value="12:03 checkout v43", verified=True)
     assert in_words([cited], {"r9": SAID}) == ["deploys says (not measured) line1: 12:03 checkout v43"]
+
+
+def test_without_the_extra_it_is_said_what_to_install(tmp_path: Path) -> None:
+    # What is marked absent in `sys.modules` is so for whoever looks for it.
+    code = "import sys; sys.modules['mcp'] = None; import rediagnose; sys.exit(rediagnose.main(sys.argv[1:]))"
+    environ = {"PATH": "/usr/bin:/bin", "REDIAGNOSE_CONFIG": settings(tmp_path), "HOME": str(tmp_path)}
+    given = ("triage", "redis://127.0.0.1:1", "slow", "--window", "0.5", "--model")
+    keys = {"OPENAI_BASE_URL": "http://127.0.0.1:1/v1", "OPENAI_API_KEY": "x"}
+    for model, status, why in (
+        ("scripted", 2, "pip install 'rediagnose[mcp]', or take [[mcp]] out"),
+        ("offline", 0, ""),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *given, model], cwd=ROOT, env=environ | keys, capture_output=True, text=True,
+            check=False, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == status
+        assert why in done.stderr
