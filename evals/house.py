@@ -26,7 +26,7 @@ FLOORS: Mapping[str, Sequence[Sequence[str]]] = {
         ("record",),
         ("server",),
         ("settings",),
-        ("host", "past"),
+        ("host", "mcp", "past"),
         ("connection", "toolbox"),
         ("arguments",),
         ("redact", "errors", "http", "terminal"),

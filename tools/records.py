@@ -14,6 +14,8 @@ Kind = Literal[
     "untrusted", "not-pasted",
 ]  # fmt: skip
 KINDS: tuple[str, ...] = get_args(Kind)
+SAID, SAID_BY = "__", "said_by"
+"""What stands between a server's name and its tool's where nothing is measured, and the field that says whose words."""
 
 
 class Record(BaseModel):
@@ -55,6 +57,11 @@ class Reading(Record):
     hasty: Annotated[bool, Field(exclude=True)] = False
     """Whether a model asked for less than the tool does by itself, such as a shorter wait: nothing follows from it."""
 
+    @property
+    def said_by(self) -> str | None:
+        """The name of the team's own server whose words it is; null for what was measured."""
+        return said_by(self.tool)
+
     def get(self, field: str) -> Scalar:
         """The value of a field as it is cited, or null: `unavailable` gives the kind."""
         if field == "unavailable":
@@ -64,6 +71,12 @@ class Reading(Record):
     def has(self, field: str) -> bool:
         """Whether the field exists in this reading."""
         return (field == "unavailable" and self.unavailable is not None) or field in (self.values or {})
+
+
+def said_by(tool: str) -> str | None:
+    """The server of the team's own that a tool asks; null for a tool of this program."""
+    name, mark, _ = tool.partition(SAID)
+    return name if mark else None
 
 
 class BudgetLimits(Record):

@@ -54,6 +54,8 @@ class Tool:
     """What makes arguments of what a caller gave."""
     call: ToolFunction
     """The function, without those of its arguments that are bound."""
+    takes_node: bool = False
+    """Whether `node` would be an argument of its own, and not which of the nodes it's bound to."""
 
     def schema(self) -> dict[str, Any]:
         """The tool in the form that chat completions take."""
@@ -205,7 +207,8 @@ class Toolbox:
         the caller what to change. What the server or host doesn't answer in time is a reading, not an error.
         """
         given = given_arguments(name, args)
-        tool = self._resolve(name, given.pop("node", None))
+        known = self.tools.get(name)
+        tool = self._resolve(name, None if known and known.takes_node else given.pop("node", None))
         if self.ends is not None and self._clock.monotonic() >= self.ends:
             raise BudgetSpent("the incident's time is up; conclude from what was read")
         given, arguments = validated(name, tool.adapter, given)

@@ -68,6 +68,7 @@ async def _answer(session: Session, incident: Investigation, text: str) -> Answe
     if conversation is None:
         raise ModelError("its endpoint can't be one")
     conversation.model.reset_failures()
+    await incident.equipment.others.reach()
     seconds = session.options.deadline
     incident.budget.allow(QUESTION)
     incident.toolbox.ends = incident.clock.monotonic() + seconds

@@ -122,6 +122,7 @@ def _cut_off(talk: Chat, ended: bool) -> int:
     if incident := session.incident:
         shown.answer(session.console, incident.answer(interrupted=True) if ended else incident.cut_off())
         incident.equipment.close_recording()
+        incident.equipment.others.kill()
     shown.say(session.console, f"rediagnose: {why}: the conversation ends here; {_ending(session)}", "red")
     return INTERRUPTED if ended else ANSWERED
 

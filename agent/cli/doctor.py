@@ -17,6 +17,7 @@ from agent.cli.origins import Origin, origins
 from agent.cli.place import REMEDY
 from agent.cli.program import ANSWERED, FAILED, INTERRUPTED, NOTHING
 from agent.doctor.check import Check
+from agent.doctor.mcp import checked_mcp
 from agent.doctor.model import checked_model
 from agent.doctor.prometheus import checked_prometheus
 from agent.doctor.server import checked_machine, checked_server, deployment_of
@@ -27,6 +28,7 @@ from tools.errors import RediagnoseError, Unlogged
 from tools.gate.ledger import audit_path
 from tools.host.facts import load_facts
 from tools.past.history import History
+from tools.settings.file import load_settings
 from tools.text import one_line
 
 DEADLINE = 90.0
@@ -73,8 +75,9 @@ async def _checks(
                 use, timeout=min(inputs.model_timeout, seconds), max_tokens=inputs.max_tokens, extras=extras
             )
         )  # fmt: skip
+        asked = group.create_task(checked_mcp(load_settings().mcp))
         others = group.create_task(_servers(inputs, target, past, clock))
-    return [*others.result(), model.result(), _kept(inputs.audit)]
+    return [*others.result(), model.result(), *asked.result(), _kept(inputs.audit)]
 
 
 async def _servers(inputs: DoctorInputs, target: Target | None, past: History, clock: Clock) -> list[Check]:

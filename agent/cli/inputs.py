@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -160,7 +161,8 @@ class InvestigationInputs(SourceInputs, ModelInputs):
         use = choose(self.model)
         return Setup(
             target=usable(target), symptom=symptom, library=self.library(), model=self.model_settings(use),
-            options=self.options(use), sources=self.sources(target, clock, events=events),
+            options=self.options(use),
+            sources=replace(self.sources(target, clock, events=events), mcp=self.mcp_servers(use)),
         )  # fmt: skip
 
 

@@ -70,6 +70,7 @@ async def _investigate(
         answer = incident.answer(interrupted=True) if ended else incident.cut_off()
         print_(incident, answer)
         incident.equipment.close_recording()
+        incident.equipment.others.kill()
         return INTERRUPTED if ended else status(answer)
 
     try:
@@ -79,6 +80,7 @@ async def _investigate(
                     await look(incident, setup.model.use)
                     from agent.investigation.model_stage import show_prompt
 
+                    await incident.equipment.others.reach()
                     print(show_prompt(incident, setup.model))
                     return ANSWERED
                 await run(incident, setup.model)

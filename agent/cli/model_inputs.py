@@ -1,6 +1,7 @@
 """Which model answers, how it's asked and what it may cost, according to the command line."""
 
-from typing import cast
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, cast
 
 from agent.answer.diagnosis import OFFLINE, ModelUse
 from agent.investigation.model_settings import ModelSettings
@@ -8,6 +9,9 @@ from agent.model.extras import Effort, Extras
 from agent.model.usage import Prices
 from tools.errors import UsageError
 from tools.records import Record
+
+if TYPE_CHECKING:
+    from tools.mcp.server import McpServer
 
 
 class ModelInputs(Record):
@@ -54,3 +58,21 @@ class ModelInputs(Record):
         return Extras(
             effort=effort or table.reasoning_effort, fields=table.request, cache=table.cache_control, form=table.form
         )
+
+    def mcp_servers(self, use: ModelUse) -> "tuple[McpServer, ...]":
+        """The team's own servers that the model may ask; none without a model.
+
+        Raises `UsageError` where an untrusted file names some, a secret of theirs is missing, or what asks them is.
+        """
+        if use.name == OFFLINE:
+            return ()
+        from tools.settings.file import load_settings
+
+        settings = load_settings()
+        servers = tuple(one.server() for one in settings.mcp)
+        if servers and find_spec("mcp") is None:
+            raise UsageError(
+                f"{settings.file}: mcp: what asks these servers isn't installed; pip install 'rediagnose[mcp]', or "
+                "take [[mcp]] out"
+            )
+        return servers

@@ -4,8 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from agent.answer.diagnosis import Cause, Disagreement, Evidence, Verdict
-from agent.checks.verdict import PRESENT
-from agent.investigation.marks import only_reported
+from agent.checks.verdict import PRESENT, REPORTED
 from agent.investigation.scales import Scales
 from agent.loop.submission import LAST, Conclusion
 from tools.gate.advice import act_of
@@ -43,7 +42,7 @@ def doubt(done: Conclusion, checks: Verdict, scales: Scales) -> str | None:
         return f"it gives {first.id} {first.probability:.0%} and cites nothing that was measured against it"
     if ahead:
         return f"it says {_claims(done)} and cites nothing that was measured against {ahead.id}"
-    if only_reported(first) and checks.outcome != "insufficient-evidence":
+    if scales.only_reported(first) and checks.outcome != "insufficient-evidence":
         return f"its first cause, {first.id}, is only reported, and nothing that was measured supports it"
     return None if _holds_up(first, checks, scales) else (
         f"it says {_claims(done)}, and the checks already weighed everything it cites that could show it"
@@ -90,10 +89,13 @@ def settled(done: Conclusion, checks: Verdict, scales: Scales) -> Verdict:
             rest.append(one)
     for one in done.causes:
         if one.id not in found:
-            (proven if _holds_up(one, checks, scales) else suspected).append(one)
+            # As sure as the checks are of what was only reported: nobody measured it.
+            sure = min(one.probability, REPORTED) if scales.only_reported(one) else one.probability
+            held = one.model_copy(update={"probability": sure})
+            (proven if _holds_up(one, checks, scales) else suspected).append(held)
     if done.outcome != "diagnosed":
         rest = []
-    elif done.causes and done.causes[0] in proven:
+    elif done.causes and done.causes[0].id in {one.id for one in proven}:
         proven, rest = proven[:1], [*rest, *proven[1:]]
     else:
         rest, proven = [*rest, *proven], []

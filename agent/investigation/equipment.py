@@ -8,6 +8,7 @@ from agent.answer.diagnosis import LookedAt, TargetInfo
 from agent.evidence.view import View
 from agent.investigation.baseline import BaselineComparison, tools_against
 from agent.investigation.identity import target_info
+from agent.investigation.others import Others
 from agent.investigation.sources import Sources
 from agent.investigation.toolset import tools_of
 from tools.clock import Clock
@@ -55,6 +56,7 @@ class Equipment:
         """The servers among the nodes examined in depth; the others got only a glance."""
         self.proposals = Proposals(on_forbidden, lambda node: room_of(self.toolbox.readings, node))
         self.toolbox = Toolbox([bind(topology, self.deployment)] if finds_others else [], clock, on_call)
+        self.others = Others(self.sources, self.toolbox, self.pseudonyms)
 
     def _recorder(self) -> "Recorder | None":
         if self.sources.record is None:

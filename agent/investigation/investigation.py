@@ -238,13 +238,13 @@ class Investigation:
 
     def answer(self, *, interrupted: bool = False) -> Diagnosis:
         """The answer as it stands."""
-        verdict = self.verdict or self._conclude()
+        verdict, read = self.verdict or self._conclude(), self.readings()
         diagnosis = Diagnosis(
-            symptom=self.symptom, target=self.target_info(), outcome=verdict.outcome, causes=marked(verdict.causes),
-            findings=marked(verdict.findings), ruled_out=verdict.ruled_out,
-            unknown=(*verdict.unknown, *self._unproven(), *self._unsettled()),
+            symptom=self.symptom, target=self.target_info(), outcome=verdict.outcome,
+            causes=marked(verdict.causes, read), findings=marked(verdict.findings, read), ruled_out=verdict.ruled_out,
+            unknown=(*verdict.unknown, *self._unproven(), *self._unsettled(), *self.equipment.others.problems),
             plan=(*self.planned.steps, *self.planned.done), failover=self._past(),
-            refused=refusals(self.proposals.refused), readings=self.readings(), footprint=self.budget.footprint,
+            refused=refusals(self.proposals.refused), readings=read, footprint=self.budget.footprint,
             model=self.use, seconds=round(self.clock.monotonic() - self.began, 3), interrupted=interrupted,
             evidence=verdict.evidence, dropped=tuple(self.planned.dropped),
         )  # fmt: skip
@@ -296,5 +296,5 @@ class Investigation:
     async def close(self) -> None:
         """Close what is open."""
         self.equipment.close()
-        await asyncio.sleep(0)
+        await self.equipment.others.close()
         self.equipment.close_recording()

@@ -1,22 +1,29 @@
 """What an answer says about its own causes and proposals: what only the report supports, and what was refused."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from agent.answer.diagnosis import Cause, Refused
+from tools.records import Reading
 
 REPORT = "r0"
 """The reading that holds what somebody said."""
 
 
-def marked(causes: Iterable[Cause]) -> tuple[Cause, ...]:
-    """Causes, each with whether only the report supports it."""
-    return tuple(cause.model_copy(update={"only_reported": only_reported(cause)}) for cause in causes)
+def words_of(readings: Iterable[Reading]) -> frozenset[str]:
+    """The readings that are what somebody said: the report, and what the team's own servers answered."""
+    return frozenset((REPORT, *(one.id for one in readings if one.said_by is not None)))
 
 
-def only_reported(cause: Cause) -> bool:
-    """Whether the only proof of a cause is that somebody said so."""
+def marked(causes: Iterable[Cause], readings: Iterable[Reading]) -> tuple[Cause, ...]:
+    """Causes, each with whether nothing but somebody's words supports it."""
+    words = words_of(readings)
+    return tuple(cause.model_copy(update={"only_reported": only_reported(cause, words)}) for cause in causes)
+
+
+def only_reported(cause: Cause, words: Collection[str]) -> bool:
+    """Whether all that is proven of a cause is that somebody said so; `words` are the readings of that kind."""
     proven = {one.reading for one in cause.evidence if one.verified}
-    return proven == {REPORT}
+    return bool(proven) and proven <= set(words)
 
 
 def refusals(reasons: Mapping[str, str]) -> tuple[Refused, ...]:

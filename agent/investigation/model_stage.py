@@ -44,6 +44,7 @@ async def think(
     If anything goes wrong, the checks' verdict stands and the use says why. `conversation` holds the model to ask, and
     continues afterwards.
     """
+    await incident.equipment.others.reach()
     # An endpoint takes real time, whatever clock the incident uses.
     ends = time.monotonic() + incident.ends - incident.clock.monotonic()
     limits = Limits(

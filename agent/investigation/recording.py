@@ -12,12 +12,12 @@ def heard_by(recorder: "Recorder | None", emit: Emit, *, events: bool = True) ->
     """Passes events on and writes them to the recording too; without `events`, only what a replay needs."""
     if recorder is None:
         return emit
-    from tools.record.recorder import NOT_THE_SERVERS
+    from tools.record.recorder import is_kept
 
     def both(event: Event) -> None:
         if isinstance(event, ReadingTaken):
             recorder.reading(event.reading)
-        beside = isinstance(event, ReadingTaken) and event.reading.tool in NOT_THE_SERVERS
+        beside = isinstance(event, ReadingTaken) and is_kept(event.reading)
         if events and not beside and not isinstance(event, ReadingBegun | ModelThought):
             recorder.event(event.model_dump(mode="json", by_alias=True))
         emit(event)

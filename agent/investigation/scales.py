@@ -8,7 +8,7 @@ from agent.checks.sight import ANY, Looked, looked_at
 from agent.checks.verdict import PRESENT
 from agent.evidence.view import View
 from agent.investigation.investigation import Investigation
-from agent.investigation.marks import REPORT
+from agent.investigation.marks import only_reported, words_of
 from agent.loop.submission import Conclusion
 from agent.runbooks.library import Library
 from agent.runbooks.proof import difference_text, names, proof_text
@@ -28,6 +28,7 @@ class Scales:
         self._library = library
         self._now = {cause.id: cause for cause in now.findings}
         self._by_id = {reading.id: reading for reading in readings}
+        self._words = words_of(readings)
         self._views = {node: View(readings, node) for node in nodes}
         self._looked: dict[str, set[Looked]] = {}
 
@@ -41,6 +42,10 @@ class Scales:
             names(text, one) and not self._weighed(cause.id, one) and not (only_news and self._was_known(one))
             for one in self._telling(cause.evidence)
         )
+
+    def only_reported(self, cause: Cause) -> bool:
+        """Whether nothing but somebody's words speaks for a cause."""
+        return only_reported(cause, self._words)
 
     def overcomes(self, done: Conclusion, found: Cause) -> bool:
         """Whether what a model cites contradicts a finding.
@@ -75,7 +80,7 @@ class Scales:
     def _counts(self, one: Evidence) -> bool:
         """Whether a citation is verified and from a reading that no other was wider than."""
         reading = self._by_id.get(one.reading)
-        if not one.verified or one.reading == REPORT or reading is None:
+        if not one.verified or one.reading in self._words or reading is None:
             return False
         if one.field == "unavailable":
             # A failed reading that a model requested may be its own doing.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     # Most investigations have none of them.
     from agent.investigation.baseline import Baseline
     from tools.host.local import Facts
+    from tools.mcp.server import McpServer
     from tools.past.history import History
     from tools.record.replay import Replay
 
@@ -30,6 +31,8 @@ class Sources:
     """Path of the named server's log, for a dead server; null to find it."""
     history: "History | None" = None
     """Where the history is kept; null for none."""
+    mcp: "tuple[McpServer, ...]" = ()
+    """A team's own servers that a model may ask."""
     record: Path | None = None
     """Where the incident is recorded; null for nowhere."""
     baseline: "Baseline | None" = None

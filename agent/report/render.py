@@ -1,13 +1,16 @@
 """Pieces of an answer for people: values, citations, steps and readings, one line each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, Step
 from agent.evidence.fields import FIGURES
-from tools.records import Reading, Scalar
+from tools.records import SAID_BY, Reading, Scalar
+from tools.text import one_line
 
 LATE_MS = 10
 """Least lateness of this program, in milliseconds, that is mentioned."""
+SAID_MOST = 160
+"""Characters of what another server said, in a line of a reading."""
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -44,9 +47,16 @@ def figures_text(reading: Reading) -> str:
         for field in FIGURES.get(reading.tool, ())
         if values.get(field) is not None
     ]
+    if reading.said_by:
+        picked = [f"said by {reading.said_by}, not measured: {_said(values)}"]
     if reading.unavailable:
         picked.insert(0, f"unavailable={reading.unavailable.kind}")
     return " ".join(picked)
+
+
+def _said(values: Mapping[str, Scalar]) -> str:
+    told = [f"{field}={printed_value(value)}" for field, value in values.items() if field != SAID_BY]
+    return one_line("; ".join(told), SAID_MOST) or "nothing"
 
 
 def sparkline(series: str) -> str:

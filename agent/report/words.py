@@ -65,7 +65,9 @@ def in_words(evidence: Sequence[Evidence], readings: Mapping[str, Reading]) -> l
     for one in cited:
         reading = readings[one.reading]
         row = _row_of(reading.tool, one.field)
-        if not row:
+        if reading.said_by:
+            phrases.setdefault(f"{reading.said_by} says (not measured) {one.field}: {one.value}", None)
+        elif not row:
             phrases.setdefault(_phrase(reading, one.field, one.value), None)
         elif (one.reading, row) not in told:
             told.add((one.reading, row))

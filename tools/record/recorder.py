@@ -21,6 +21,11 @@ NOT_THE_SERVERS = frozenset(
 """Tools whose readings are of more than what the server answers: replayed as they were."""
 
 
+def is_kept(reading: Reading) -> bool:
+    """Whether a reading is of more than the servers' replies, so that it can't be made of them anew."""
+    return reading.tool in NOT_THE_SERVERS or reading.said_by is not None
+
+
 _MACHINES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """What is wrong with the machine, and not with the name of a file."""
 LARGE = 8 * 2**20
@@ -83,7 +88,7 @@ class Recorder:
 
     def reading(self, reading: Reading) -> None:
         """A reading that was taken: kept if it's of more than the servers' replies."""
-        if reading.tool in NOT_THE_SERVERS:
+        if is_kept(reading):
             began = max(0.0, round(self.now - (reading.ms or 0) / 1000, 6))
             self.write(Seen(t=began, reading=reading))
 

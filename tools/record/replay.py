@@ -62,15 +62,15 @@ class Replay:
         if (ahead := moment - self.now) > 0:
             await self.clock.sleep(ahead)
 
-    def reading(self, tool: str, node: str) -> ToolFunction:
-        """What stands in a tool's place: the recorded readings of this node, whatever is asked."""
+    def reading(self, tool: str, node: str | None) -> ToolFunction:
+        """What stands in a tool's place: the recorded readings of this node or of none, whatever is asked."""
 
         async def read(**asked: Any) -> Values:
             return await self._read(tool, node)
 
         return read
 
-    async def _read(self, tool: str, node: str) -> Values:
+    async def _read(self, tool: str, node: str | None) -> Values:
         at = tool, node
         if at not in self._seen:
             self._seen[at] = Turns(self.tape.seen.get(at, ()), lambda seen: seen.t)

@@ -12,6 +12,7 @@ from tools.connection.credentials import AwsIam, EntraId
 from tools.connection.target import Target
 from tools.errors import UsageError
 from tools.records import Record
+from tools.settings.mcp_table import McpTable
 from tools.settings.model_table import ModelTable
 from tools.settings.table import Context
 from tools.settings.tables import (
@@ -138,9 +139,12 @@ def _parsed(file: Path, content: bytes) -> dict[str, Any]:
 _TABLES: dict[str, type[Record]] = {
     "targets": TargetSettings, "github": GitHubSettings, "jira": JiraSettings, "pagerduty": PagerDutySettings,
     "notify": NotifySettings, "model": ModelTable, "entra": EntraId, "aws-iam": AwsIam,
+    "mcp": McpTable,
 }  # fmt: skip
 _REMEDIES = {
-    "targets": "write [[targets]] above each", "notify": "write [[notify]] above each", "github": "write [github]",
+    "targets": "write [[targets]] above each", "notify": "write [[notify]] above each",
+    "mcp": "write [[mcp]] above each", "mcp.name": 'write name = "deploys"',
+    "mcp.tools": 'write tools = ["list_deploys"]', "github": "write [github]",
     "jira": "write [jira]", "pagerduty": "write [pagerduty]", "model": "write [model]",
     "model.reasoning_effort": 'write "low", "medium" or "high"', "model.form": 'write "chat" or "responses"',
     "model.cache_control": "write true or false", "jira.api": "write 3 for Jira Cloud, 2 for others",
@@ -172,5 +176,5 @@ def _explanation(error: ValidationError) -> str:
 
 def _known_keys(section: list[str]) -> str:
     if not section:
-        return "write [[targets]], [github], [jira], [pagerduty], [model] or [[notify]]"
+        return "write [[targets]], [github], [jira], [pagerduty], [model], [[mcp]] or [[notify]]"
     return f"there are {', '.join(field.alias or name for name, field in _TABLES[section[-1]].model_fields.items())}"

@@ -11,6 +11,7 @@ from tools.connection.credentials import Credentials
 from tools.connection.target import Target, Tls, parse_target
 from tools.connection.trust import Network, parse_network
 from tools.errors import UsageError
+from tools.settings.mcp_table import MOST_SERVERS, McpTable
 from tools.settings.model_table import ModelTable
 from tools.settings.secret_source import SecretSource
 from tools.settings.table import BesideFile, Table, Text, context_of, problem
@@ -245,6 +246,7 @@ class Settings(Table):
     pagerduty: PagerDutySettings = PagerDutySettings()
     model: ModelTable = ModelTable()
     notify: Annotated[tuple[NotifySettings, ...], Field(strict=False)] = ()
+    mcp: Annotated[tuple[McpTable, ...], Field(strict=False)] = ()
 
     def destinations(self) -> list[str]:
         """What decides where a credential goes: a line per table and target, for a person to judge."""
@@ -261,12 +263,17 @@ class Settings(Table):
         ]  # fmt: skip
         if keys := self.model.deciding():
             lines.append(f"model: each request, by {', '.join(keys)}")
+        lines += [f"mcp: {one.name}: {one.place}, asked by {', '.join(one.tools)}" for one in self.mcp]
         return lines + [f"notify: {one.name}, by {', '.join(one.deciding(('name', 'form')))}" for one in self.notify]
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
-        for key, tables in (("targets", self.targets), ("notify", self.notify)):
+        named: tuple[tuple[str, tuple[TargetSettings | NotifySettings | McpTable, ...]], ...]
+        named = (("targets", self.targets), ("notify", self.notify), ("mcp", self.mcp))
+        for key, tables in named:
             names = [table.name for table in tables]
             if twice := next((name for name in names if name and names.count(name) > 1), None):
                 raise problem(f"{key}: the name {twice!r} appears {names.count(twice)} times; keep one")
+        if len(self.mcp) > MOST_SERVERS:
+            raise problem(f"mcp: {len(self.mcp)} servers; leave {MOST_SERVERS} of them")
         return self

@@ -18,8 +18,8 @@ from tools.files import read_regular, state_folder
 MOST = 2**20
 """Most bytes of a settings file."""
 _MOST_MARK = 2**14
-_DECIDING = ("url_file", "cacert")
-"""Keys that name a file whose content decides where a credential goes."""
+_DECIDING = ("url_file", "cacert", "command", "args")
+"""Keys that name a file whose content decides where a credential goes, or what is started."""
 
 
 def settings_bytes(file: Path) -> bytes:
@@ -100,7 +100,8 @@ def _deciding(file: Path, content: bytes) -> list[Path]:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError):
         return []
     rows = [row for table in tables.values() for row in (table if isinstance(table, list) else [table])]
-    named = {row[key] for row in rows if isinstance(row, dict) for key in _DECIDING if isinstance(row.get(key), str)}
+    values = (row.get(key) for row in rows if isinstance(row, dict) for key in _DECIDING)
+    named = {one for value in values for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)}
     folder = _place(file).parent
     places = [folder / os.path.expanduser(name) for name in sorted(named) if name and "\0" not in name]
     return [place for place in places if place.is_relative_to(folder) or _place(place).is_relative_to(folder)]

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, ModelUse, RuledOut, Verdict
-from agent.checks.verdict import conclude
+from agent.checks.verdict import REPORTED, conclude
 from agent.evidence.citations import checked
 from agent.investigation.arbitration import doubt, objection, settled
 from agent.investigation.scales import Scales
@@ -16,7 +16,7 @@ from evals.scoring.scenario import BUNDLED, Scenario
 from evals.scoring.scenario import load as scenarios
 from tests.agent.checks.rows import LIMITS, NODE
 from tests.agent.evidence.test_breadth import reading
-from tools.records import Reading
+from tools.records import Reading, Values
 
 SCENARIOS = {one.id: one for one in scenarios(BUNDLED)}
 LIBRARY = load()
@@ -171,3 +171,21 @@ def test_a_cause_that_isnt_related_doesnt_win_by_the_same_citation() -> None:
     readings = [REFUSED, LOG]
     told_apart = Evidence(reading="r2", field="replication_auth.count", value=30)
     assert judged(conclusion(told_apart, readings=readings, id="swapping"), readings)[0]
+
+
+def test_the_same_figure_in_another_servers_words_doesnt() -> None:
+    values: Values = {"said_by": "logs", **(LOG.values or {})}
+    readings = [REFUSED, LOG.model_copy(update={"tool": "logs__find", "node": None, "values": values, "asked": True})]
+    told_apart = Evidence(reading="r2", field="replication_auth.count", value=30)
+    assert judged(conclusion(told_apart, readings=readings), readings)[0]
+
+
+def test_what_another_server_says_is_no_surer_than_a_report_where_nothing_was_measured() -> None:
+    said = LOG.model_copy(update={"tool": "logs__find", "node": None, "asked": True})
+    done = conclusion(readings=[said]).model_copy(update={"ruled_out": ()})
+    checks = Verdict(
+        outcome="insufficient-evidence", findings=(done.causes[0].model_copy(update={"probability": 0.2}),)
+    )
+    scales = Scales([said], [NODE], LIBRARY, checks)
+    assert doubt(done, checks, scales) is None
+    assert [one.probability for one in settled(done, checks, scales).causes] == [REPORTED]
