@@ -16,6 +16,8 @@ Merged = tuple[Reading, dict[str, Reading]]
 """What readings of a tool tell together, and by field the one that its value is of."""
 PASTED = "pasted_log"
 """The reading of a log's lines in the report."""
+CLIENT_ERRORS = "client_errors"
+"""The reading of clients' errors in the report."""
 Cited = tuple[str, str]
 """(tool, field): the field of the newest reading of that tool that saw enough to tell it."""
 

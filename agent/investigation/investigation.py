@@ -8,13 +8,14 @@ from agent.answer.diagnosis import OFFLINE, Action, Diagnosis, ModelUse, PastFai
 from agent.answer.events import Answered, ChecksMade, Emit, ProposalForbidden, Started, of_toolbox
 from agent.checks.past_failover import past_failover
 from agent.checks.verdict import at_least, conclude
-from agent.evidence.view import PASTED, Readings, View
+from agent.evidence.view import Readings, View
 from agent.investigation.closing import closed, with_paste
 from agent.investigation.equipment import Equipment
 from agent.investigation.extent import only_glanced, without_the_well
 from agent.investigation.look import Look
 from agent.investigation.marks import marked, refusals
 from agent.investigation.recording import heard_by
+from agent.investigation.reported import note_reported
 from agent.investigation.sources import Options, Sources
 from agent.plan.build import Planned, build
 from agent.runbooks.library import Library
@@ -22,7 +23,6 @@ from tools.clock import Clock
 from tools.connection.node import Node
 from tools.connection.target import Target
 from tools.errors import RediagnoseError, bug
-from tools.host.pasted_log import pasted_log
 from tools.records import Reading
 
 ROUND_OFF = 1.5
@@ -106,11 +106,6 @@ class Investigation:
         self.toolbox.note_symptom(self.symptom)
         return await self._look()
 
-    def _note_lines(self) -> None:
-        """What the log's lines in the report say, as a reading."""
-        if pasted := pasted_log(self.symptom, self.clock.now().timestamp()):
-            self.toolbox.note(PASTED, pasted)
-
     async def look_again(self) -> Verdict:
         """Take them again, with as much time and as large a budget again; what was read before is history then.
 
@@ -133,7 +128,7 @@ class Investigation:
         return verdict
 
     async def _look(self) -> Verdict:
-        self._note_lines()
+        note_reported(self.toolbox, self.symptom, self.clock)
         look = Look(
             self.equipment, self.options, self.symptom, self._looked, self._conclude, lambda: self.weighed,
             self.library.thresholds,
@@ -240,8 +235,8 @@ class Investigation:
         """The answer as it stands."""
         verdict = self.verdict or self._conclude()
         diagnosis = Diagnosis(
-            symptom=self.symptom, target=self.target_info(), outcome=verdict.outcome, causes=marked(verdict.causes),
-            findings=marked(verdict.findings), ruled_out=verdict.ruled_out,
+            symptom=self.symptom, target=self.target_info(), outcome=verdict.outcome, causes=marked(verdict.causes, self.toolbox.readings),
+            findings=marked(verdict.findings, self.toolbox.readings), ruled_out=verdict.ruled_out,
             unknown=(*verdict.unknown, *self._unproven(), *self._unsettled()),
             plan=(*self.planned.steps, *self.planned.done), failover=self._past(),
             refused=refusals(self.proposals.refused), readings=self.readings(), footprint=self.budget.footprint,

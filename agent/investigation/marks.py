@@ -3,20 +3,23 @@
 from collections.abc import Iterable, Mapping
 
 from agent.answer.diagnosis import Cause, Refused
+from agent.evidence.view import CLIENT_ERRORS
+from tools.records import Reading
 
 REPORT = "r0"
 """The reading that is what somebody said."""
 
 
-def marked(causes: Iterable[Cause]) -> tuple[Cause, ...]:
-    """Causes, each with whether nothing but the report supports it."""
-    return tuple(cause.model_copy(update={"only_reported": only_reported(cause)}) for cause in causes)
+def marked(causes: Iterable[Cause], readings: Iterable[Reading] = ()) -> tuple[Cause, ...]:
+    """Causes, each with whether nothing but the report supports it, or what readings took from it."""
+    told = frozenset((REPORT, *(one.id for one in readings if one.tool == CLIENT_ERRORS)))
+    return tuple(cause.model_copy(update={"only_reported": only_reported(cause, told)}) for cause in causes)
 
 
-def only_reported(cause: Cause) -> bool:
+def only_reported(cause: Cause, told: frozenset[str] = frozenset((REPORT,))) -> bool:
     """Whether all that is proven of a cause is that somebody said so."""
     proven = {one.reading for one in cause.evidence if one.verified}
-    return proven == {REPORT}
+    return bool(proven) and proven <= told
 
 
 def refusals(reasons: Mapping[str, str]) -> tuple[Refused, ...]:

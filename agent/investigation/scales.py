@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from agent.answer.diagnosis import Cause, Evidence, Verdict
 from agent.checks.sight import ANY, Looked, looked_at
 from agent.checks.verdict import PRESENT
-from agent.evidence.view import View
+from agent.evidence.view import CLIENT_ERRORS, View
 from agent.investigation.investigation import Investigation
 from agent.investigation.marks import REPORT
 from agent.loop.submission import Conclusion
@@ -74,7 +74,7 @@ class Scales:
     def _counts(self, one: Evidence) -> bool:
         """Whether a citation is verified and of a reading that nothing saw more than."""
         reading = self._by_id.get(one.reading)
-        if not one.verified or one.reading == REPORT or reading is None:
+        if not one.verified or one.reading == REPORT or reading is None or reading.tool == CLIENT_ERRORS:
             return False
         if one.field == "unavailable":
             # What a model asked for and didn't get may be its own doing.

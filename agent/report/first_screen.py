@@ -79,6 +79,8 @@ def _sections(answer: Diagnosis, more: str = "") -> Iterator[Section]:
     yield Section(
         "Seen", [*map(_capitalized, seen[:1]), *seen[1:]], least=1, rank=4, joint="; ", left_out="{} more (-v)"
     )
+    says = [one.told for one in answer.client_says if one.told != sentence(headline(answer))]
+    yield Section("Client", says, least=4, rank=2, left_out="And {} more (-v).")
     yield Section("Changed", changes(answer), least=1, rank=5, joint="; ", left_out="{} more (-v)")
     if answer.then:
         told = [answer.then.told, *(sentence(_capitalized(line)) for line in answer.then.changed)]

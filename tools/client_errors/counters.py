@@ -73,7 +73,9 @@ def judged(form: Form, found: Mapping[str, Scalar]) -> Judged:
 def _of_threads(own: Judged, found: Mapping[str, Scalar]) -> Judged | None:
     """The application's own threads are the ones that are short."""
     if found.get("reader_taken"):
-        return own._replace(side="client", weight=0.75, means="the application's own work took the thread that reads the replies")
+        return own._replace(
+            side="client", weight=0.75, means="the application's own work took the thread that reads the replies"
+        )
     for kind, what in (("workers", "worker"), ("iocp", "I/O")):
         busy, least = _number(found, f"{kind}_busy"), _number(found, f"{kind}_min")
         if busy > least >= 1:

@@ -28,7 +28,9 @@ def milliseconds(text: str) -> float | None:
     if found is None:
         return None
     number, unit = float(found[1]), found[2]
-    short = "ms" if unit.startswith("mil") or unit in ("", "ms") else "us" if unit.startswith(("mic", "us")) else unit[0]
+    short = (
+        "ms" if unit.startswith("mil") or unit in ("", "ms") else "us" if unit.startswith(("mic", "us")) else unit[0]
+    )
     return round(number * _UNITS[short], 3) if short in _UNITS else None
 
 

@@ -10,6 +10,7 @@ from tools.client_errors.figures import figures
 from tools.client_errors.records import ClientError
 from tools.client_errors.table import FOREIGN, Form, Table, table
 from tools.credentials import hide_secrets
+from tools.patterns import deferred
 from tools.text import one_line
 
 MARKS = (
@@ -30,6 +31,8 @@ NEAR = 6000
 """Characters in which a trace's frames stand."""
 LINE = 4000
 """Characters on either side up to which a line is one."""
+_SEEN = deferred(r"\[seen (\d{1,9}) times\]$")
+"""What is put behind an error that stood there more often."""
 MOST = 12
 """Different errors of a text that are told."""
 
@@ -64,7 +67,7 @@ def client_errors(text: str) -> tuple[ClientError, ...]:
         else:
             errors[key] = _error(text, hit)
             extra = more.pop(f"{hit.form.library} {hit.form.name}", 0)
-            errors[key] = errors[key].model_copy(update={"count": 1 + extra})
+            errors[key] = errors[key].model_copy(update={"count": errors[key].count + extra})
     return tuple(sorted(errors.values(), key=lambda one: -one.weight)[:MOST])
 
 
@@ -167,9 +170,11 @@ def _error(text: str, hit: _Hit) -> ClientError:
     if form.library == "StackExchange.Redis":
         found |= counters(around)
     verdict = judged(form, found)
+    seen = _SEEN.search(text, hit.begin, line[1])
     return ClientError(
         library=hit.library, name=form.name, stage=verdict.stage, side=verdict.side, weight=verdict.weight,
         means=verdict.means, code=form.code, figures=found,
+        count=int(seen[1]) if seen else 1,
         text=one_line(hide_secrets(text[max(line[0], hit.begin - AHEAD) : min(line[1], hit.begin + TOLD)].strip()), TOLD),
-        before=text[max(line[0], hit.begin - AHEAD) : hit.begin],
+        place=hit.begin, before=text[max(line[0], hit.begin - AHEAD) : hit.begin],
     )  # fmt: skip

@@ -36,5 +36,7 @@ class ClientError(Record):
     """How often it was found."""
     text: str
     """The line, without secrets."""
+    place: int = 0
+    """Where in the text it stands."""
     before: str = ""
     """What stands before it on the line: a denial would."""

@@ -229,7 +229,7 @@ CASES: tuple[Case, ...] = (
 
 OTHERS: tuple[str, ...] = (
     "TimeoutError: upstream http://search.internal:9200 gave no answer; the page was served from Redis",
-    "psycopg2.OperationalError: connection to server at \"db\" (10.0.0.5), port 5432 failed: Connection refused",
+    'psycopg2.OperationalError: connection to server at "db" (10.0.0.5), port 5432 failed: Connection refused',
     "org.postgresql.util.PSQLException: Connection to db:5432 refused.\n\tat org.postgresql.core.v3.X.open(X.java:3)\n"
     "Caused by: java.net.ConnectException: Connection refused\n\tat java.base/sun.nio.ch.Net.pollConnect(Native Method)",
     "java.sql.SQLTransientConnectionException: HikariPool-1 - Connection is not available, request timed out after 30000ms.",

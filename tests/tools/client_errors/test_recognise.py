@@ -48,7 +48,9 @@ def test_it_is_known_in_a_line_of_json(case: Case) -> None:
 
 
 def test_two_libraries_in_one_text_are_two() -> None:
-    text = "\n\n".join(("redis.exceptions.ConnectionError: No connection available.", "x: redis: connection pool timeout"))
+    text = "\n\n".join(
+        ("redis.exceptions.ConnectionError: No connection available.", "x: redis: connection pool timeout")
+    )
     assert {one.library for one in client_errors(text)} == {"redis-py", "go-redis"}
 
 
