@@ -1,4 +1,4 @@
-"""What clients' own errors say: whom they accuse, and which cause that would be where nobody could look at the server."""
+"""What clients' own errors say, and which cause that would be where nobody could look at the server."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple

@@ -235,7 +235,8 @@ class Investigation:
         """The answer as it stands."""
         verdict = self.verdict or self._conclude()
         diagnosis = Diagnosis(
-            symptom=self.symptom, target=self.target_info(), outcome=verdict.outcome, causes=marked(verdict.causes, self.toolbox.readings),
+            symptom=self.symptom, target=self.target_info(), outcome=verdict.outcome,
+            causes=marked(verdict.causes, self.toolbox.readings),
             findings=marked(verdict.findings, self.toolbox.readings), ruled_out=verdict.ruled_out,
             unknown=(*verdict.unknown, *self._unproven(), *self._unsettled()),
             plan=(*self.planned.steps, *self.planned.done), failover=self._past(),

@@ -1,6 +1,5 @@
 """StackExchange.Redis' counters: what its timeout messages say of its own threads, its queue and its socket."""
 
-import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ _QUEUED = deferred(r"QueuedItems=(\d{1,9})")
 _MANAGER = deferred(r"\bmgr: (\d{1,5}) of (\d{1,5}) available")
 _TIMES = deferred(r"(\d{1,9})ms elapsed, timeout is (\d{1,9})ms|Timeout performing [A-Z][\w|-]{1,30} \((\d{1,9})ms\)")
 _THEFT = deferred(r"possible thread-theft|rs: CompletePendingMessage")
+_TAKEN = "the application's own work took the thread that reads the replies"
 MUCH = 64 * 1024
 """Bytes that a socket's buffer holds: as many unread ones mean that nobody fetches them."""
 
@@ -73,21 +73,20 @@ def judged(form: Form, found: Mapping[str, Scalar]) -> Judged:
 def _of_threads(own: Judged, found: Mapping[str, Scalar]) -> Judged | None:
     """The application's own threads are the ones that are short."""
     if found.get("reader_taken"):
-        return own._replace(
-            side="client", weight=0.75, means="the application's own work took the thread that reads the replies"
-        )
+        return own._replace(side="client", weight=0.75, means=_TAKEN)
     for kind, what in (("workers", "worker"), ("iocp", "I/O")):
         busy, least = _number(found, f"{kind}_busy"), _number(found, f"{kind}_min")
         if busy > least >= 1:
             queued = _number(found, "workers_queued")
             waiting = f", {queued:,.0f} pieces of work wait for one" if queued else ""
             means = (
-                f"{busy:,.0f} {what} threads are busy where {least:,.0f} are there at once and more come slowly{waiting}: "
+                f"{busy:,.0f} {what} threads are busy, the pool starts with {least:,.0f} and grows slowly{waiting}: "
                 "the application's own threads are starved"
             )
             return own._replace(side="client", weight=0.85 if queued else 0.75, means=_with_queue(means, found))
     if found.get("own_free") == 0 and _number(found, "own_threads"):
-        means = f"all {_number(found, 'own_threads'):,.0f} threads of its own are busy: the client's own threads are starved"
+        threads = f"all {_number(found, 'own_threads'):,.0f} threads of its own are busy"
+        means = f"{threads}: the client's own threads are starved"
         return own._replace(side="client", weight=0.7, means=_with_queue(means, found))
     return None
 

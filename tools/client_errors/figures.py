@@ -9,7 +9,8 @@ _DURATION = deferred(r"(\d{1,9}(?:\.\d{1,18})?) ?([a-z]{0,14})")
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0, "h": 3_600_000.0, "n": 1e-6}
 """Milliseconds."""
 _ENDPOINT = deferred(
-    r"(?:(?:rediss?|tcp|tls)://(?:[^\s@/]{0,80}@)?|serverEndpoint: |addr=(?:rediss?://)?|R:[\w.-]{0,80}/|connecting to |Redis (?:at|on) )"
+    r"(?:(?:rediss?|tcp|tls)://(?:[^\s@/]{0,80}@)?|serverEndpoint: |addr=(?:rediss?://)?|R:[\w.-]{0,80}/|"
+    r"connecting to |Redis (?:at|on) )"
     r"(?P<host>[\w.-]{1,80}:\d{2,5})\b|->(?P<peer>\d{1,3}(?:\.\d{1,3}){3}:\d{2,5})\b"
 )
 _MORE: tuple[tuple[str, re.Pattern[str]], ...] = (

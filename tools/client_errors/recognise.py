@@ -24,7 +24,7 @@ MARKS = (
 SHORT = 200
 """Characters up to which a report is short."""
 TRIES, HITS = 400, 40
-"""Places of a form that are looked at, and those that count as found by themselves: more of the same are only counted."""
+"""Places of a form that are looked at, and those that count by themselves: of more of the same only the number."""
 AHEAD, BEHIND, TOLD = 300, 3000, 1500
 """Characters of a line before a certain text and behind it that are looked at, and those that are kept."""
 NEAR = 6000
@@ -170,11 +170,11 @@ def _error(text: str, hit: _Hit) -> ClientError:
     if form.library == "StackExchange.Redis":
         found |= counters(around)
     verdict = judged(form, found)
+    told = text[max(line[0], hit.begin - AHEAD) : min(line[1], hit.begin + TOLD)].strip()
     seen = _SEEN.search(text, hit.begin, line[1])
     return ClientError(
         library=hit.library, name=form.name, stage=verdict.stage, side=verdict.side, weight=verdict.weight,
         means=verdict.means, code=form.code, figures=found,
-        count=int(seen[1]) if seen else 1,
-        text=one_line(hide_secrets(text[max(line[0], hit.begin - AHEAD) : min(line[1], hit.begin + TOLD)].strip()), TOLD),
+        count=int(seen[1]) if seen else 1, text=one_line(hide_secrets(told), TOLD),
         place=hit.begin, before=text[max(line[0], hit.begin - AHEAD) : hit.begin],
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """What an error of a client library says."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -30,7 +31,7 @@ class ClientError(Record):
     """That in words, as a part of a sentence about the client."""
     code: str = ""
     """The first word of the server's error reply, such as OOM; empty where the server didn't refuse."""
-    figures: dict[str, Scalar] = {}
+    figures: Mapping[str, Scalar] = Field(default_factory=dict)
     """What it carries: timeout_ms, endpoint, command, pool_size and the like."""
     count: int = 1
     """How often it was found."""

@@ -1,5 +1,7 @@
 """Errors of client libraries as people paste them, and what each says. All of them are made up."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from tools.client_errors.records import Side, Stage
@@ -13,14 +15,15 @@ class Case(NamedTuple):
     stage: Stage
     side: Side
     text: str
-    figures: dict[str, object] = {}
+    figures: Mapping[str, object] = MappingProxyType({})
 
 
 SE = "StackExchange.Redis"
 CASES: tuple[Case, ...] = (
     # StackExchange.Redis
     Case(SE, "reply-timeout", "reply", "client",
-         "StackExchange.Redis.RedisTimeoutException: Timeout performing HGETALL (5000ms), next: HGETALL cart:17, inst: 2,"
+         "StackExchange.Redis.RedisTimeoutException: Timeout performing HGETALL (5000ms), next: HGETALL cart:17,"
+         " inst: 2,"
          " qu: 0, qs: 312, aw: False, bw: SpinningDown, rs: ReadAsync, ws: Idle, in: 0, in-pipe: 0, out-pipe: 0,"
          " serverEndpoint: cache-3.internal:6380, mc: 1/1/0, mgr: 10 of 10 available, clientName: shop-7f9,"
          " IOCP: (Busy=0,Free=1000,Min=8,Max=1000), WORKER: (Busy=61,Free=32706,Min=8,Max=32767),"
@@ -28,9 +31,11 @@ CASES: tuple[Case, ...] = (
          {"unanswered": 312, "workers_busy": 61, "workers_min": 8, "workers_queued": 840, "timeout_ms": 5000,
           "command": "HGETALL", "endpoint": "cache-3.internal:6380", "own_free": 10}),
     Case(SE, "reply-timeout", "reply", "server",
-         "StackExchange.Redis.RedisTimeoutException: Timeout awaiting response (outbound=1KiB, inbound=0KiB, 2311ms elapsed,"
+         "StackExchange.Redis.RedisTimeoutException: Timeout awaiting response (outbound=1KiB, inbound=0KiB, 2311ms"
+         " elapsed,"
          " timeout is 2000ms), command=GET, next: GET price:9, inst: 0, qu: 0, qs: 88, aw: False, bw: SpinningDown,"
-         " rs: ReadAsync, ws: Idle, in: 0, in-pipe: 0, out-pipe: 0, last-in: 41, cur-in: 0, sync-ops: 3, async-ops: 77410,"
+         " rs: ReadAsync, ws: Idle, in: 0, in-pipe: 0, out-pipe: 0, last-in: 41, cur-in: 0, sync-ops: 3, async-ops:"
+         " 77410,"
          " serverEndpoint: 10.4.0.9:6379, conn-sec: 811.2, aoc: 0, mc: 1/1/0, mgr: 9 of 10 available,"
          " IOCP: (Busy=0,Free=1000,Min=100,Max=1000), WORKER: (Busy=3,Free=32764,Min=100,Max=32767), v: 2.7.17.27058",
          {"unanswered": 88, "elapsed_ms": 2311, "timeout_ms": 2000, "endpoint": "10.4.0.9:6379"}),
@@ -38,25 +43,31 @@ CASES: tuple[Case, ...] = (
          "Timeout awaiting response (outbound=0KiB, inbound=4096KiB, 5120ms elapsed, timeout is 5000ms), command=HMGET,"
          " inst: 0, qu: 4, qs: 20, aw: False, rs: DequeueResult, ws: Idle, in: 4194304, in-pipe: 131072, out-pipe: 0,"
          " serverEndpoint: 10.4.0.9:6379, mgr: 10 of 10 available, IOCP: (Busy=0,Free=1000,Min=32,Max=1000),"
-         " WORKER: (Busy=5,Free=32762,Min=32,Max=32767), v: 2.6.66.47313\n   at StackExchange.Redis.RedisDatabase.HashGet()",
+         " WORKER: (Busy=5,Free=32762,Min=32,Max=32767), v: 2.6.66.47313\n   at"
+         " StackExchange.Redis.RedisDatabase.HashGet()",
          {"unread_bytes": 4194304, "unsent": 4}),
     Case(SE, "reply-timeout", "reply", "client",
-         "StackExchange.Redis.RedisTimeoutException: Timeout performing EVAL (3000ms), active: EVAL ** possible thread-theft"
+         "StackExchange.Redis.RedisTimeoutException: Timeout performing EVAL (3000ms), active: EVAL ** possible"
+         " thread-theft"
          " indicated; see https://stackexchange.github.io/StackExchange.Redis/ThreadTheft **, inst: 0, qu: 0, qs: 1,"
          " rs: CompletePendingMessageSync, ws: Idle, in: 0", {"reader_taken": True}),
     Case(SE, "reply-timeout", "reply", "client",
-         "System.TimeoutException: Timeout performing GET user:5, inst: 1, mgr: Inactive, queue: 6, qu=0, qs=6, qc=0, wr=0/0,"
+         "System.TimeoutException: Timeout performing GET user:5, inst: 1, mgr: Inactive, queue: 6, qu=0, qs=6,"
+         " qc=0, wr=0/0,"
          " in=0/0, IOCP: (Busy=9,Free=991,Min=4,Max=1000), WORKER: (Busy=0,Free=32767,Min=4,Max=32767)"
          "\n   at StackExchange.Redis.ConnectionMultiplexer.ExecuteSyncImpl[T](Message message)",
          {"iocp_busy": 9, "iocp_min": 4, "unanswered": 6}),
     Case(SE, "backlog-timeout", "send", "network",
-         "StackExchange.Redis.RedisConnectionException: The message timed out in the backlog attempting to send because no"
+         "StackExchange.Redis.RedisConnectionException: The message timed out in the backlog attempting to send"
+         " because no"
          " connection became available (5000ms) - Last Connection Exception: SocketFailure, command=GET, timeout: 5000,"
          " inst: 0, qu: 44, qs: 0, aw: False, bw: CheckingForTimeout, in: 0, serverEndpoint: cache:6379,"
-         " mgr: 10 of 10 available, IOCP: (Busy=0,Free=1000,Min=32,Max=1000), WORKER: (Busy=1,Free=32766,Min=32,Max=32767)",
+         " mgr: 10 of 10 available, IOCP: (Busy=0,Free=1000,Min=32,Max=1000), WORKER:"
+         " (Busy=1,Free=32766,Min=32,Max=32767)",
          {"unsent": 44, "timeout_ms": 5000.0}),
     Case(SE, "no-connection", "connect", "network",
-         "StackExchange.Redis.RedisConnectionException: No connection is available to service this operation: SET basket:4;"
+         "StackExchange.Redis.RedisConnectionException: No connection is available to service this operation: SET"
+         " basket:4;"
          " UnableToConnect on cache-1:6379/Interactive", {"command": "SET"}),
     # redis-py
     Case("redis-py", "pool-empty", "pool", "client",
@@ -66,17 +77,22 @@ CASES: tuple[Case, ...] = (
     Case("redis-py", "pool-empty", "pool", "client", "redis.exceptions.ConnectionError: No connection available."),
     Case("redis-py", "pool-empty", "pool", "client", "redis.exceptions.MaxConnectionsError: Too many connections"),
     Case("redis-py", "reply-timeout", "reply", "unclear",
-         "redis.exceptions.TimeoutError: Timeout reading from cache.internal:6379", {"endpoint": "cache.internal:6379"}),
-    Case("redis-py", "connect-timeout", "connect", "network", "redis.exceptions.TimeoutError: Timeout connecting to server"),
+         "redis.exceptions.TimeoutError: Timeout reading from cache.internal:6379",
+         {"endpoint": "cache.internal:6379"}),
+    Case("redis-py", "connect-timeout", "connect", "network", "redis.exceptions.TimeoutError: Timeout connecting to"
+         " server"),
     Case("redis-py", "refused", "connect", "server",
          "redis.exceptions.ConnectionError: Error 111 connecting to 10.0.7.7:6379. Connection refused.",
          {"endpoint": "10.0.7.7:6379"}),
     Case("redis-py", "unresolved", "dns", "network",
-         "redis.exceptions.ConnectionError: Error -3 connecting to cache.internal:6379. Temporary failure in name resolution."),
+         "redis.exceptions.ConnectionError: Error -3 connecting to cache.internal:6379. Temporary failure in name"
+         " resolution."),
     Case("redis-py", "closed", "closed", "network",
-         "redis.exceptions.ConnectionError: Error while reading from 10.0.7.7:6379 : (104, 'Connection reset by peer')"),
+         "redis.exceptions.ConnectionError: Error while reading from 10.0.7.7:6379 : (104, 'Connection reset by"
+         " peer')"),
     Case("redis-py", "tls", "tls", "unclear",
-         "redis.exceptions.ConnectionError: Error 1 connecting to cache:6380. [SSL: CERTIFICATE_VERIFY_FAILED] certificate"
+         "redis.exceptions.ConnectionError: Error 1 connecting to cache:6380. [SSL: CERTIFICATE_VERIFY_FAILED]"
+         " certificate"
          " verify failed: unable to get local issuer certificate (_ssl.c:1006)."),
     Case("redis-py", "out-of-memory", "error-reply", "server",
          "redis.exceptions.OutOfMemoryError: command not allowed when used memory > 'maxmemory'."),
@@ -97,7 +113,8 @@ CASES: tuple[Case, ...] = (
     Case("jedis", "refused", "connect", "server",
          "redis.clients.jedis.exceptions.JedisConnectionException: Failed to connect to cache:6379.\n"
          "\tat redis.clients.jedis.DefaultJedisSocketFactory.createSocket(DefaultJedisSocketFactory.java:110)\n"
-         "Caused by: java.net.ConnectException: Connection refused\n\tat java.base/sun.nio.ch.Net.pollConnect(Native Method)"),
+         "Caused by: java.net.ConnectException: Connection refused\n\tat java.base/sun.nio.ch.Net.pollConnect(Native"
+         " Method)"),
     Case("jedis", "reply-timeout", "reply", "unclear",
          "redis.clients.jedis.exceptions.JedisConnectionException: java.net.SocketTimeoutException: Read timed out\n"
          "\tat redis.clients.jedis.util.RedisInputStream.ensureFill(RedisInputStream.java:205)"),
@@ -110,19 +127,22 @@ CASES: tuple[Case, ...] = (
     # lettuce, Spring
     Case("lettuce", "reply-timeout", "reply", "unclear",
          "org.springframework.dao.QueryTimeoutException: Redis command timed out; nested exception is"
-         " io.lettuce.core.RedisCommandTimeoutException: Command timed out after 1 minute(s)", {"timeout_ms": 60_000.0}),
+         " io.lettuce.core.RedisCommandTimeoutException: Command timed out after 1 minute(s)",
+         {"timeout_ms": 60_000.0}),
     Case("lettuce", "queue-full", "send", "client",
-         "io.lettuce.core.RedisException: Request queue size exceeded: 65536. Commands are not accepted until the queue size"
+         "io.lettuce.core.RedisException: Request queue size exceeded: 65536. Commands are not accepted until the"
+         " queue size"
          " drops."),
     Case("lettuce", "refused", "connect", "server",
          "org.springframework.data.redis.RedisConnectionFailureException: Unable to connect to Redis\n"
-         "\tat org.springframework.data.redis.connection.lettuce.LettuceConnectionFactory.getNativeConnection(X.java:1)\n"
+         "\tat org.springframework.data.redis.connection.lettuce.LettuceConnectionFactory.create(X.java:1)\n"
          "Caused by: io.lettuce.core.RedisConnectionException: Unable to connect to cache/<unresolved>:6379\n"
          "\tat io.lettuce.core.RedisConnectionException.create(RedisConnectionException.java:78)\n"
-         "Caused by: io.netty.channel.AbstractChannel$AnnotatedConnectException: Connection refused: cache/10.0.0.3:6379"),
+         "Caused by: io.netty.channel.AbstractChannel$AnnotatedConnectException: Connection refused:"
+         " cache/10.0.0.3:6379"),
     Case("lettuce", "pool-empty", "pool", "client",
          "org.springframework.data.redis.connection.PoolException: Could not get a resource from the pool\n"
-         "\tat org.springframework.data.redis.connection.lettuce.LettucePoolingConnectionProvider.getConnection(L.java:99)\n"
+         "\tat org.springframework.data.redis.connection.lettuce.LettucePoolingProvider.get(L.java:99)\n"
          "\tat io.lettuce.core.support.ConnectionPoolSupport.create(ConnectionPoolSupport.java:12)"),
     Case("lettuce", "unconnected", "connect", "network",
          "io.lettuce.core.RedisException: Currently not connected. Commands are rejected."),
@@ -136,15 +156,18 @@ CASES: tuple[Case, ...] = (
          " client=[addr=redis://10.9.9.9:6379]]]], command: (HGET), params: [a, b] after 3 retry attempts",
          {"pool_idle": 0, "pool_waiting": 57, "command": "HGET", "retries": 3, "endpoint": "10.9.9.9:6379"}),
     Case("redisson", "reply-timeout", "reply", "unclear",
-         "org.redisson.client.RedisResponseTimeoutException: Redis server response timeout (3000 ms) occured after 3 retry"
+         "org.redisson.client.RedisResponseTimeoutException: Redis server response timeout (3000 ms) occured after 3"
+         " retry"
          " attempts, is non-idempotent command: false. command: (EVALSHA)", {"timeout_ms": 3000.0, "retries": 3}),
     Case("redisson", "pool-empty", "pool", "client",
-         "org.redisson.client.RedisTimeoutException: Unable to acquire connection! RedissonPromise@1. Increase connection pool"
+         "org.redisson.client.RedisTimeoutException: Unable to acquire connection! RedissonPromise@1. Increase"
+         " connection pool"
          " size. Node source: NodeSource [slot=0]"),
     # Go
     Case("go-redis", "pool-empty", "pool", "client", "ERR cart: redis: connection pool timeout"),
     Case("go-redis", "connect-timeout", "connect", "network",
-         "dial tcp 10.1.1.1:6379: i/o timeout\ngithub.com/redis/go-redis/v9/internal/pool.(*ConnPool).dialConn(0xc0001)",
+         "dial tcp 10.1.1.1:6379: i/o"
+         " timeout\ngithub.com/redis/go-redis/v9/internal/pool.(*ConnPool).dialConn(0xc0001)",
          {"endpoint": "10.1.1.1:6379"}),
     Case("go-redis", "reply-timeout", "reply", "unclear",
          "redis: 2026/01/02 03:04:05 pubsub.go:168: redis: discarding bad PubSub connection: read tcp"
@@ -164,7 +187,8 @@ CASES: tuple[Case, ...] = (
     Case("ioredis", "reply-timeout", "reply", "unclear",
          "Error: Command timed out\n    at Timeout._onTimeout (/app/node_modules/ioredis/built/Command.js:192:33)"),
     Case("ioredis", "slots-unknown", "redirect", "network",
-         "ClusterAllFailedError: Failed to refresh slots cache.\n    at tryNode (/app/node_modules/ioredis/built/cluster.js:1)"),
+         "ClusterAllFailedError: Failed to refresh slots cache.\n    at tryNode"
+         " (/app/node_modules/ioredis/built/cluster.js:1)"),
     Case("node-redis", "closed", "closed", "network",
          "Redis Client Error SocketClosedUnexpectedlyError: Socket closed unexpectedly"),
     Case("node-redis", "connect-timeout", "connect", "network",
@@ -184,7 +208,8 @@ CASES: tuple[Case, ...] = (
          "Predis\\Connection\\ConnectionException: Error while reading line from the server. [tcp://cache:6379]",
          {"endpoint": "cache:6379"}),
     Case("predis", "refused", "connect", "server",
-         "Predis\\Connection\\ConnectionException: Connection refused [tcp://127.0.0.1:6379] in AbstractConnection.php:155"),
+         "Predis\\Connection\\ConnectionException: Connection refused [tcp://127.0.0.1:6379] in"
+         " AbstractConnection.php:155"),
     # Ruby
     Case("redis-rb", "reply-timeout", "reply", "unclear",
          "RedisClient::ReadTimeoutError: Waited 1.0 seconds", {"timeout_ms": 1000.0}),
@@ -195,14 +220,16 @@ CASES: tuple[Case, ...] = (
          "  gems/sidekiq-7.1.2/lib/sidekiq/redis_connection.rb:11:in `with'",
          {"timeout_ms": 1000.0, "pool_idle": 0, "pool_size": 5}),
     Case("sidekiq", "event-late", "reply", "unclear",
-         "WARN: Your Redis network connection is performing extremely poorly.\nLast RTT readings were [99731, 88912], ideally"
+         "WARN: Your Redis network connection is performing extremely poorly.\nLast RTT readings were [99731,"
+         " 88912], ideally"
          " these should be < 1000. Sidekiq"),
     # Celery
     Case("celery", "refused", "connect", "server",
          "[2026-01-02 03:04:05,678: ERROR/MainProcess] consumer: Cannot connect to redis://:**@cache:6379/0: Error 111"
          " connecting to cache:6379. Connection refused.."),
     Case("celery", "closed", "closed", "network",
-         "[2026-01-02 03:04:05,678: WARNING/MainProcess] consumer: Connection to broker lost. Trying to re-establish the"
+         "[2026-01-02 03:04:05,678: WARNING/MainProcess] consumer: Connection to broker lost. Trying to re-establish"
+         " the"
          " connection...\n  File \"/x/celery/worker/consumer/consumer.py\", line 340, in start"),
     # Rust, C, the command line
     Case("redis-rs", "reply-timeout", "reply", "unclear", "RedisError: Io Error: timed out"),
@@ -231,8 +258,10 @@ OTHERS: tuple[str, ...] = (
     "TimeoutError: upstream http://search.internal:9200 gave no answer; the page was served from Redis",
     'psycopg2.OperationalError: connection to server at "db" (10.0.0.5), port 5432 failed: Connection refused',
     "org.postgresql.util.PSQLException: Connection to db:5432 refused.\n\tat org.postgresql.core.v3.X.open(X.java:3)\n"
-    "Caused by: java.net.ConnectException: Connection refused\n\tat java.base/sun.nio.ch.Net.pollConnect(Native Method)",
-    "java.sql.SQLTransientConnectionException: HikariPool-1 - Connection is not available, request timed out after 30000ms.",
+    "Caused by: java.net.ConnectException: Connection refused\n\tat java.base/sun.nio.ch.Net.pollConnect(Native"
+    " Method)",
+    "java.sql.SQLTransientConnectionException: HikariPool-1 - Connection is not available, request timed out after"
+    " 30000ms.",
     "requests.exceptions.ReadTimeout: HTTPSConnectionPool(host='redis.example', port=443): Read timed out.",
     "asyncio.exceptions.TimeoutError",
     "ActiveRecord::ConnectionTimeoutError: could not obtain a connection from the pool within 5.000 seconds",

@@ -9,7 +9,8 @@ from tools.client_errors.table import table
 
 LIBRARIES = {
     "redis-py", "jedis", "lettuce", "redisson", "go-redis", "ioredis", "node-redis", "StackExchange.Redis", "phpredis",
-    "predis", "sidekiq", "celery", "bullmq", "redis-rb", "redis-cli", "Spring Data Redis", "aioredis", "fred", "redis-rs",
+    "predis", "sidekiq", "celery", "bullmq", "redis-rb", "redis-cli", "Spring Data Redis", "aioredis", "fred",
+    "redis-rs",
 }  # fmt: skip
 
 
@@ -56,7 +57,7 @@ def test_two_libraries_in_one_text_are_two() -> None:
 
 def test_the_nearest_frames_say_whose_an_error_is() -> None:
     ours = "redis.clients.jedis.exceptions.JedisConnectionException: java.net.SocketTimeoutException: Read timed out\n"
-    theirs = "java.net.SocketTimeoutException: Read timed out\n\tat com.mysql.cj.protocol.ReadAheadInputStream.fill(R.java)\n"
+    theirs = "java.net.SocketTimeoutException: Read timed out\n\tat com.mysql.cj.protocol.Stream.fill(R.java)\n"
     (found,) = client_errors(ours + "\tat a.b.C.d(C.java:1)\n" * 30 + theirs)
     assert (found.library, found.count) == ("jedis", 1)
 
@@ -68,7 +69,8 @@ def test_repetitions_are_counted() -> None:
 
 def test_what_is_kept_of_a_line_has_no_password_in_it() -> None:
     (found,) = client_errors(
-        "consumer: Cannot connect to redis://:hunter2secret@cache:6379/0: Error 111 connecting to cache:6379. Connection refused."
+        "consumer: Cannot connect to redis://:hunter2secret@cache:6379/0: Error 111 connecting to cache:6379."
+        " Connection refused."
     )
     assert "hunter2secret" not in repr(found.model_dump(exclude={"before"}))
     assert found.figures["endpoint"] == "cache:6379"
