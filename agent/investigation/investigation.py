@@ -15,7 +15,7 @@ from agent.investigation.extent import only_glanced, without_the_well
 from agent.investigation.look import Look
 from agent.investigation.marks import marked, refusals
 from agent.investigation.recording import heard_by
-from agent.investigation.reported import note_reported
+from agent.investigation.reported import note_client_errors, note_lines
 from agent.investigation.sources import Options, Sources
 from agent.plan.build import Planned, build
 from agent.runbooks.library import Library
@@ -128,7 +128,7 @@ class Investigation:
         return verdict
 
     async def _look(self) -> Verdict:
-        note_reported(self.toolbox, self.symptom, self.clock)
+        note_lines(self.toolbox, self.symptom, self.clock)
         look = Look(
             self.equipment, self.options, self.symptom, self._looked, self._conclude, lambda: self.weighed,
             self.library.thresholds,
@@ -147,6 +147,7 @@ class Investigation:
                 raise error from None
             self.toolbox.bugs.append(bug("the look at the servers", error))
             self.equipment.equip()
+        note_client_errors(self.toolbox, self.symptom)
         return self.check()
 
     def report(self, text: str) -> None:

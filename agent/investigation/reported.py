@@ -9,10 +9,17 @@ from tools.host.pasted_log import pasted_log
 from tools.toolbox import Toolbox
 
 
-def note_reported(toolbox: Toolbox, symptom: str, clock: Clock) -> None:
-    """Note what a report quotes, each kind as a reading of its own that is of no node."""
+def note_lines(toolbox: Toolbox, symptom: str, clock: Clock) -> None:
+    """Note the lines of a log that a report quotes, as a reading of no node."""
     if pasted := pasted_log(symptom, clock.now().timestamp()):
         toolbox.note(PASTED, pasted)
+
+
+def note_client_errors(toolbox: Toolbox, symptom: str) -> None:
+    """Note the errors of clients that a report quotes, as a reading of no node.
+
+    It comes last: which readings are taken isn't for a client's words to say.
+    """
     said = (one for one in client_errors(symptom) if not denied(one.before))
     if values := client_error_values(said):
         toolbox.note(CLIENT_ERRORS, values)

@@ -33,6 +33,8 @@ LINE = 4000
 """Characters on either side up to which a line is one."""
 _SEEN = deferred(r"\[seen (\d{1,9}) times\]$")
 """What is put behind an error that stood there more often."""
+_NAME = deferred(r"(?:[\w$]{1,80}(?:[.\\]|::)){1,12}[\w$]{0,80}:?\s{0,4}\Z")
+"""The exception's own name before its text: it's no clause."""
 MOST = 12
 """Different errors of a text that are told."""
 
@@ -176,5 +178,5 @@ def _error(text: str, hit: _Hit) -> ClientError:
         library=hit.library, name=form.name, stage=verdict.stage, side=verdict.side, weight=verdict.weight,
         means=verdict.means, code=form.code, figures=found,
         count=int(seen[1]) if seen else 1, text=one_line(hide_secrets(told), TOLD),
-        place=hit.begin, before=text[max(line[0], hit.begin - AHEAD) : hit.begin],
+        place=hit.begin, before=_NAME.sub("", text[max(line[0], hit.begin - AHEAD) : hit.begin]),
     )  # fmt: skip
