@@ -103,8 +103,8 @@ def _of_queues(own: Judged, found: Mapping[str, Scalar]) -> Judged | None:
     unsent, unanswered = _number(found, "unsent"), _number(found, "unanswered")
     if own.stage != "send" and unanswered and not unread and _has_rest(found):
         means = (
-            f"{unanswered:,.0f} commands are sent and unanswered, nothing of a reply has arrived and its threads aren't "
-            "busy: the server or the way to it is slow"
+            f"{unanswered:,.0f} commands are sent and unanswered, nothing of a reply has arrived and its threads "
+            "aren't busy: the server or the way to it is slow"
         )
         return own._replace(side="server", weight=0.45, means=means)
     if unsent and not unanswered:

@@ -1,11 +1,15 @@
 """What clients' errors are to the checks: evidence of their own, below what was measured."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from agent.checks.client_errors import client_says, suggested
 from agent.checks.clientside import pool, starved
 from agent.checks.complaints.traffic import _of_clients
+from agent.checks.types import Check
 from agent.evidence.report_words import denied
 from agent.evidence.view import CLIENT_ERRORS
-from tests.agent.checks.rows import Given, Row, found, table, view
+from tests.agent.checks.rows import Expected, Given, Row, found, table, view
 from tools.client_errors.reading import client_error_values
 from tools.client_errors.recognise import client_errors
 from tools.records import Values
@@ -55,7 +59,9 @@ CLIENTS: list[Row] = [
 
 
 @table(CLIENTS)
-def test_clients_errors_count_as_what_was_measured_allows(check, given, expected, more) -> None:  # type: ignore[no-untyped-def]
+def test_clients_errors_count_as_what_was_measured_allows(
+    check: Check, given: Given, expected: Expected, more: Mapping[str, Any]
+) -> None:
     assert found(check, given, **more) == expected
 
 
