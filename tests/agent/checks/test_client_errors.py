@@ -78,8 +78,8 @@ def test_every_suggested_cause_is_one() -> None:
 def test_the_line_says_who_what_and_the_figures() -> None:
     (said,) = client_says(view({CLIENT_ERRORS: counted(61, 8)}))
     assert said.told == (
-        "The client (StackExchange.Redis) says: 40 commands wait for a reply, 61 worker threads are busy, the pool starts"
-        " with 8 and grows slowly: the application's own threads are starved (command GET, time-out 5 s)."
+        "The client (StackExchange.Redis) says: 40 commands wait for a reply, 61 worker threads are busy, the pool"
+        " starts with 8 and grows slowly: the application's own threads are starved (command GET, time-out 5 s)."
     )
     assert (said.side, said.stage) == ("client", "reply")
     assert all(one.verified for one in said.evidence)
