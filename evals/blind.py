@@ -98,12 +98,12 @@ def faults(scenarios: Sequence[Scenario]) -> list[Scenario]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Print it; a minute of a core for each mode."""
     parser = argparse.ArgumentParser(prog="python -m evals.blind", description=__doc__)
-    parser.add_argument("modes", nargs="*", metavar="MODE", help=f"of {', '.join(MODES)}; all of them by default")
+    parser.add_argument("modes", nargs="*", metavar="MODE", help=f"any of {', '.join(MODES)}; all by default")
     parser.add_argument("--jobs", type=int, default=None, help="processes; as many as there are cores by default")
-    parser.add_argument("--list", action="store_true", help="name each incident that isn't answered rightly")
+    parser.add_argument("--list", action="store_true", help="name each incident that isn't answered correctly")
     given = parser.parse_args(argv)
     if lost := [mode for mode in given.modes if mode not in MODES]:
-        parser.error(f"{lost[0]!r} is no mode; give some of {', '.join(MODES)}")
+        parser.error(f"{lost[0]!r} isn't a mode; give any of {', '.join(MODES)}")
     scenarios = load(BUNDLED)
     with ProcessPoolExecutor(given.jobs) as pool:
         for mode in given.modes or MODES:
@@ -118,7 +118,7 @@ def _report(mode: str, found: Sequence[Blind], listed: bool) -> list[str]:
     counts = Counter(one.sort for one in sick)
     lines += [f"  {sort:<14} {counts[sort]:>4}  {counts[sort] / len(sick):.1%}" for sort in counts]
     lines.append(
-        f"  of {len(sound)} servers that were well: "
+        f"  of {len(sound)} healthy servers: "
         + ", ".join(
             f"{count} {sort}"
             for sort, count in Counter({"right": "no-fault"}.get(one.sort, one.sort) for one in sound).most_common()

@@ -15,7 +15,7 @@ def _demo(parser: Parser) -> None:
 def seed(text: str) -> int:
     """A whole number, 0 among them."""
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number from 0 on")
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number, 0 or more")
     return int(text)
 
 
@@ -23,37 +23,37 @@ def _lab(parser: Parser) -> None:
     verbs = parser.add_subparsers(
         dest="verb", metavar="VERB", prog=parser.prog, required=True, parser_class=type(parser)
     )
-    shown = verbs.add_parser("list", help="the faults, and which can be had here")
+    shown = verbs.add_parser("list", help="the faults, and which can be reproduced here")
     shown.add_argument(
-        "fault", nargs="?", metavar="FAULT", help="one fault: its tickets, its causes, where it can be had"
+        "fault", nargs="?", metavar="FAULT", help="one fault: its tickets, its causes, the servers that can have it"
     )
     _format(shown)
-    start = verbs.add_parser("start", help="have one until Ctrl-C; its traffic ends by itself after 10 minutes",
+    start = verbs.add_parser("start", help="reproduce one until Ctrl-C; its traffic stops by itself after 10 minutes",
                              allow_abbrev=False)  # fmt: skip
-    start.add_argument("fault", metavar="FAULT", help="an id of `lab list`")
+    start.add_argument("fault", metavar="FAULT", help="an id from `lab list`")
     start.add_argument("--kind", metavar="KIND", help="the server, such as redis-7.0 (the first that can)")
     start.add_argument("--seed", type=seed, metavar="N", help="varies sizes, names and timing (0)")
-    run = verbs.add_parser("run", help="have faults, triage them, and score the answers")
+    run = verbs.add_parser("run", help="reproduce faults, triage them, and score the answers")
     add = run.add_argument
-    add("faults", nargs="+", metavar="FAULT", help="ids of `lab list`, families of it, or all")
+    add("faults", nargs="+", metavar="FAULT", help="ids or families from `lab list`, or all")
     add("--model", metavar="NAME", help="what answers; `offline` for the checks alone (offline)")
     add(
         "--seeds",
         type=whole,
         metavar="N",
-        help="runs of each fault; with the first its twin gets the same ticket (1)",
+        help="runs of each fault; in the first its twin gets the same ticket (1)",
     )
     add("--first-seed", type=seed, metavar="S", help="the first of them (0)")
-    add("--kind", metavar="KIND", help="a server, `all`, or one in turn (rotate)")
-    add("--jobs", type=whole, metavar="N", help="runs side by side (2)")
-    add("-o", "--output", metavar="FILE", help="a line of JSON for each run; runs that are there aren't repeated")
+    add("--kind", metavar="KIND", help="a server, `all`, or each in turn (rotate)")
+    add("--jobs", type=whole, metavar="N", help="runs in parallel (2)")
+    add("-o", "--output", metavar="FILE", help="a file with a line of JSON per run; runs already in it aren't repeated")
     _format(run)
-    record = verbs.add_parser("record", help="have faults and write them down, to be evaluated")
-    record.add_argument("folder", metavar="DIR", help="where the recordings and their index go")
-    record.add_argument("faults", nargs="+", metavar="FAULT", help="ids of `lab list`, families of it, or all")
-    record.add_argument("--kinds", type=whole, metavar="N", help="servers that each is recorded on (2)")
+    record = verbs.add_parser("record", help="reproduce faults and record them for evaluation")
+    record.add_argument("folder", metavar="DIR", help="folder for the recordings and their index")
+    record.add_argument("faults", nargs="+", metavar="FAULT", help="ids or families from `lab list`, or all")
+    record.add_argument("--kinds", type=whole, metavar="N", help="servers that each fault is recorded on (2)")
     record.add_argument("--first-seed", type=seed, metavar="S", help="of the first server (0)")
-    record.add_argument("--jobs", type=whole, metavar="N", help="recordings side by side (2)")
+    record.add_argument("--jobs", type=whole, metavar="N", help="recordings in parallel (2)")
 
 
 def price(text: str) -> float:
@@ -63,7 +63,7 @@ def price(text: str) -> float:
     except ValueError:
         number = -1.0
     if not 0 <= number < 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r}: give a price of a million tokens, such as 2.5")
+        raise argparse.ArgumentTypeError(f"{text!r}: give a price per million tokens, such as 2.5")
     return number
 
 
@@ -74,24 +74,32 @@ def configure_eval(parser: Parser) -> None:
         "--arm",
         action="append",
         metavar="NAME",
-        help="offline, a model's name, or `model` for $REDIAGNOSE_MODEL; NAME-bare is given the tools alone (offline)",
+        help="offline, a model's name, or `model` for $REDIAGNOSE_MODEL; NAME-bare gets only the tools (offline)",
     )
-    add("-k", metavar="EXPR", help="scenarios whose id, fault, family, cause or server holds a word; and, or, not, ()")
+    add(
+        "-k",
+        metavar="EXPR",
+        help="scenarios whose id, fault, family, cause or server contains a word; and, or, not, ()",
+    )
     add("--scenarios", metavar="DIR", help="a folder with an index.json (the bundled recordings)")
     add(
         "--epochs",
         type=whole,
         metavar="N",
-        help="runs of each scenario (1); with 4 or 8 it says how often all of them are right",
+        help="runs of each scenario (1); with 4 or 8 the report says how often all are right",
     )
-    add("--jobs", type=whole, metavar="N", help="processes side by side (2)")
-    add("-o", "--output", metavar="FILE", help="a line of JSON for each run; runs that are there aren't repeated")
+    add("--jobs", type=whole, metavar="N", help="processes in parallel (2)")
+    add("-o", "--output", metavar="FILE", help="a file with a line of JSON per run; runs already in it aren't repeated")
     add("--format", choices=("text", "json", "html"), help="output format (text)")
-    add("--gate", metavar="FILE", help="the scenarios known to be missed; 1 if another is, or a wrong remedy proposed")
-    add("--price-in", type=price, metavar="PRICE", help="of a million tokens in")
-    add("--price-out", type=price, metavar="PRICE", help="of a million tokens out")
+    add(
+        "--gate",
+        metavar="FILE",
+        help="the scenarios known to be missed; exit status 1 if any other is missed or a wrong remedy is proposed",
+    )
+    add("--price-in", type=price, metavar="PRICE", help="price per million input tokens")
+    add("--price-out", type=price, metavar="PRICE", help="price per million output tokens")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", prog=parser.prog, parser_class=type(parser))
-    both = verbs.add_parser("compare", help="what changed between two reports in JSON")
+    both = verbs.add_parser("compare", help="what changed between two JSON reports")
     both.add_argument("before", metavar="A")
     both.add_argument("after", metavar="B")
     _format(both)
@@ -107,7 +115,7 @@ COMMANDS = (
             "evals.inputs:DemoInputs", "evals.demo:demo", _TRY,
             ("rediagnose demo", "rediagnose demo --approve never --format json")),
     Command("lab", "list [FAULT]|start FAULT|run FAULT...|record DIR FAULT...",
-            "real servers with real faults, and how well they're recognised", _lab,
+            "real servers with real faults, and how well they are diagnosed", _lab,
             "evals.inputs:LabInputs", "evals.lab_verbs:lab", _TRY,
             ("rediagnose lab list connection-leak", "rediagnose lab start connection-leak")),
     Command("eval", "[compare A B]", "score arms over recorded incidents, or compare two scores", configure_eval,

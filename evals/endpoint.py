@@ -61,7 +61,7 @@ Script = Callable[[Body], Move]
 def in_turn(moves: Iterable[Move]) -> Script:
     """A script that makes one move after the other and then refuses."""
     left = iter(moves)
-    return lambda _: next(left, Status(code=400, message="the script is over"))
+    return lambda _: next(left, Status(code=400, message="the script has ended"))
 
 
 class Endpoint:

@@ -71,7 +71,7 @@ class Terminal:
                 while (shown := await self.screen()).count(text) < times:
                     await asyncio.sleep(POLL)
         except TimeoutError:
-            raise TimeoutError(f"{text!r} isn't there {times} times within {seconds:g} s:\n{shown}") from None
+            raise TimeoutError(f"{text!r} didn't appear {times} times within {seconds:g} s:\n{shown}") from None
         return shown
 
     async def ready(self, seconds: float = 30) -> None:
@@ -83,7 +83,7 @@ class Terminal:
                     await asyncio.sleep(POLL)
                     lines = (await self.screen()).rstrip().splitlines()
         except TimeoutError:
-            raise TimeoutError(f"there is no prompt within {seconds:g} s:\n" + "\n".join(lines)) from None
+            raise TimeoutError(f"no prompt appeared within {seconds:g} s:\n" + "\n".join(lines)) from None
 
     async def ended(self, seconds: float = 30) -> None:
         """Wait until the program has ended. Raises `TimeoutError`; tmux doesn't always draw that it has."""
@@ -105,7 +105,7 @@ class Terminal:
                     await asyncio.sleep(POLL)
                     lines = (await self.screen()).rstrip().splitlines()
         except TimeoutError:
-            raise TimeoutError(f"{typed!r} had no end within {seconds:g} s:\n" + "\n".join(lines)) from None
+            raise TimeoutError(f"{typed!r} didn't finish within {seconds:g} s:\n" + "\n".join(lines)) from None
         return "\n".join(lines[begun - 1 :])
 
 

@@ -46,7 +46,7 @@ def shortened(text: str) -> str:
     for is_reading, run in groupby(text.rstrip().splitlines(), key=lambda line: bool(READING.match(line))):
         rows = [row.rstrip() for row in run]
         cut = len(rows) - SHOWN if is_reading and len(rows) > SHOWN + 1 else 0
-        lines += [*rows[: len(rows) - cut], *([f"… {cut} readings more"] if cut else [])]
+        lines += [*rows[: len(rows) - cut], *([f"… {cut} more readings"] if cut else [])]
     return "\n".join(line for line in lines if not line.startswith("Pane is dead"))
 
 

@@ -59,7 +59,7 @@ def _opened(path: str | Path, most: int | None = None) -> int:
         _check(os.stat(path), path, most)
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except ValueError:
-        raise OSError(errno.EINVAL, "not a name that a file can have", repr(os.fspath(path))) from None
+        raise OSError(errno.EINVAL, "not a valid file name", repr(os.fspath(path))) from None
     try:
         # Asked again, since another file may have taken its place.
         _check(os.fstat(descriptor), path, most)
@@ -72,6 +72,6 @@ def _opened(path: str | Path, most: int | None = None) -> int:
 def _check(found: os.stat_result, path: str | Path, most: int | None) -> None:
     if not stat.S_ISREG(found.st_mode):
         kind = next((name for is_one, name in _KINDS if is_one(found.st_mode)), "something else")
-        raise OSError(errno.EINVAL, f"it's {kind}, not a regular file", os.fspath(path))
+        raise OSError(errno.EINVAL, f"it is {kind}, not a regular file", os.fspath(path))
     if most is not None and found.st_size > most:
         raise OSError(errno.EFBIG, f"larger than {most} bytes", os.fspath(path))

@@ -32,7 +32,7 @@ def bounded(most: int) -> dict[str, list[Callable[[httpx2.Response], Awaitable[N
         packed = response.headers.get("content-encoding", "identity").strip().lower()
         response.headers.pop("content-encoding", None)
         if packed not in ("", "identity", *_ENCODINGS):
-            raise httpx2.DecodingError("packed in a way that nobody asked for", request=response.request)
+            raise httpx2.DecodingError("compressed in a way that wasn't requested", request=response.request)
         unpack = zlib.decompressobj(47) if packed in _ENCODINGS else None
         cut = response.status_code >= 400
         response.stream = _Bounded(response.stream, min(most, MOST_OF_ERROR) if cut else most, unpack, cut=cut)

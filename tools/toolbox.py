@@ -207,7 +207,7 @@ class Toolbox:
         given = given_arguments(name, args)
         tool = self._resolve(name, given.pop("node", None))
         if self.ends is not None and self._clock.monotonic() >= self.ends:
-            raise BudgetSpent("the incident's time is over; conclude from what was read")
+            raise BudgetSpent("the incident's time is up; conclude from what was read")
         given, arguments = validated(name, tool.adapter, given)
         begun, began = self._begin(name, given, tool.node), self._clock.monotonic()
         begun = begun.model_copy(update={"asked": asked, "hasty": asked and asks_for_less(tool.adapter, given)})
@@ -220,7 +220,7 @@ class Toolbox:
             return self._add_reading(begun, began, error.values or None, unavailable)
         except TimeoutError:
             return self._add_reading(
-                begun, began, None, Unavailable(kind="timeout", detail=f"{name}: no end in {most:g} s")
+                begun, began, None, Unavailable(kind="timeout", detail=f"{name}: not finished after {most:g} s")
             )
         except (ToolError, UsageError):
             raise
@@ -233,12 +233,12 @@ class Toolbox:
 
     def _resolve(self, name: str, node: Any) -> Tool:
         if name not in self.tools:
-            raise ToolError(f"there is no tool {name!r}; there are {', '.join(self.tools)}")
+            raise ToolError(f"there is no tool {name!r}; available are {', '.join(self.tools)}")
         if node is None or self.tools[name].node is None:
             return self.tools[name]
         if (name, node) not in self._at:
             having = ", ".join(str(at) for known, at in self._at if known == name)
-            raise ToolError(f"{name}: there is no node {node!r} for it; there are {having}")
+            raise ToolError(f"{name}: it has no node {node!r}; available are {having}")
         return self._at[name, node]
 
     def _begin(self, tool: str, args: dict[str, Any], node: str | None) -> PendingCall:

@@ -4,7 +4,7 @@ from tools.records import Scalar
 
 
 def compare(value: Scalar, op: str, other: Scalar) -> bool | None:
-    """Whether two values compare so, numbers as numbers; null where one is none and the comparison needs one."""
+    """Whether the comparison holds, numbers compared as numbers; null where it needs a number and one isn't."""
     one, two = _number(value), _number(other)
     if op in ("==", "!="):
         equal = one == two if one is not None and two is not None else str(value) == str(other)

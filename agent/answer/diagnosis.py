@@ -10,9 +10,9 @@ from tools.records import Footprint, Reading, Record, Scalar
 from tools.text import escaped_json
 
 OFFLINE = "offline"
-"""The name that stands for no model."""
+"""The name that means no model."""
 NAMELESS = "Something is wrong, but I have no name for it"
-"""How the line of `unknown` begins that tells of the server's own complaints without a cause."""
+"""Prefix of the `unknown` line about the server's own complaints that no cause explains."""
 Outcome = Literal["diagnosed", "no-fault", "outside-redis", "insufficient-evidence"]
 Topology = Literal["standalone", "replication", "sentinel", "cluster"]
 State = Literal["proposed", "approved", "refused", "applied", "verified", "failed", "rolled-back"]
@@ -27,16 +27,16 @@ class Cause(Record):
     probability: Probability
     """The chance that this cause is present; causes don't exclude each other."""
     where: str | None
-    """The node that it's about."""
+    """The node it is about."""
     why: str
-    """One or two sentences for the person on call."""
+    """One or two sentences for the engineer on call."""
     evidence: tuple[Evidence, ...]
     only_reported: bool = False
-    """Whether nothing but the report (r0) supports it: it was reported, not measured."""
+    """Whether only the report (r0) supports it: it was reported, not measured."""
 
 
 class RuledOut(Record):
-    """A look-alike that the readings speak against."""
+    """A look-alike that the readings contradict."""
 
     id: str
     because: str
@@ -44,7 +44,7 @@ class RuledOut(Record):
 
     @property
     def rests_on_readings(self) -> bool:
-        """Whether any value that it cites was read."""
+        """Whether any value it cites was read."""
         return any(one.value is not None for one in self.evidence)
 
 
@@ -56,11 +56,11 @@ class Goal(Record):
     op: Literal["==", "!=", "<", "<=", ">", ">=", "falls", "grows"]
     """`falls` and `grows` compare with the reading before the step."""
     value: Scalar = None
-    """What the field is compared with."""
+    """What the field's value is compared with."""
 
     @property
     def text(self) -> str:
-        """As a person reads it."""
+        """In words for a person."""
         return f"{self.tool} {self.field} {self.op}" + ("" if self.op in ("falls", "grows") else f" {self.value}")
 
 
@@ -71,30 +71,30 @@ class Step(Record):
     kind: Literal["config_set", "command", "outside"]
     node: str | None
     action: str
-    """The exact command, or for `outside` what a person does."""
+    """The exact command, or what a person does for `outside`."""
     before: str | None = None
-    """What was read before: of a CONFIG SET the value, of a CLIENT KILL who the client is."""
+    """What was read before: the value for a CONFIG SET, the client's identity for a CLIENT KILL."""
     after: str | None = None
     why: str
     risk: Literal["safe", "risky"]
     needs_approval: bool
-    """False only for `outside`: nothing of that is carried out here."""
+    """False only for `outside`, which is never carried out here."""
     rollback: str | None = None
     verify: str | None = None
     avoid: str | None = None
     """The tempting wrong remedy, and why it's wrong."""
     paste: tuple[str, ...] = ()
-    """Lines for a shell that carry it out, with this deployment's own addresses; empty where no line does."""
+    """Shell commands that carry it out, with this deployment's own addresses; empty if none does."""
     shown_by: tuple[str, ...] = ()
-    """Lines for a shell that show what `verify` says."""
+    """Shell commands that show what `verify` says."""
     login: bool = False
-    """Whether those lines need the password, which they never hold: redis-cli takes it from REDISCLI_AUTH."""
+    """Whether those lines need the password. They never contain it: redis-cli takes it from REDISCLI_AUTH."""
     checks: tuple[Goal, ...] = ()
-    """What shows in a few seconds that it worked, as code compares it."""
+    """What shows within a few seconds that it worked, in a form that code compares."""
     unchecked: str | None = None
-    """What of its value couldn't be checked against the machine."""
+    """What couldn't be checked about its value against the machine."""
     unverified: bool = False
-    """Whether it's a model's own advice, which no runbook has and no policy classified."""
+    """Whether it's a model's own advice, which is in no runbook and wasn't classified by the policy."""
     state: State = "proposed"
 
     @property
@@ -104,22 +104,22 @@ class Step(Record):
 
 
 class Action(Record):
-    """Something that is to be done, as it was proposed: policy has still to classify it."""
+    """Something to be done, as proposed: the policy still has to classify it."""
 
     kind: Literal["config_set", "command", "outside"]
     action: str
-    """The command, or for `outside` what a person does."""
+    """The command, or what a person does for `outside`."""
     why: str
     verify: str | None = None
     avoid: str | None = None
     step: str | None = None
-    """Which of the runbooks' steps is meant, such as `thp/1`; null for one that a model adds."""
+    """Which runbook step is meant, such as `thp/1`; null for one that a model adds."""
     drop: bool = False
-    """Whether it's left out of the plan, for the reason in `why`."""
+    """Whether to leave it out of the plan, for the reason in `why`."""
 
 
 class Dropped(Record):
-    """A step that the plan would have, and doesn't."""
+    """A step that was left out of the plan."""
 
     action: str
     node: str | None
@@ -127,24 +127,24 @@ class Dropped(Record):
     by: Literal["model", "plan"]
     """Whether the model leaves it out, or it contradicts another step."""
     avoid: str | None = None
-    """What its runbook warns of, which holds all the same."""
+    """What its runbook warns against, which still applies."""
 
 
 class LookedAt(Record):
     """How much of a deployment was looked at."""
 
     known: int
-    """Nodes that the deployment has, as far as is known; sentinels among them."""
+    """Nodes known to be in the deployment, including sentinels."""
     answered: int
     """Those that answered."""
     in_depth: tuple[str, ...]
-    """The servers among them that all readings were taken of."""
+    """The servers among them of which all readings were taken."""
     glanced: int = 0
-    """Of a large deployment: the others that answered, of which the cheapest readings were taken."""
+    """In a large deployment: the others that answered, of which only the cheapest readings were taken."""
 
 
 class TargetInfo(Record):
-    """What was looked at; null where the server was never reached."""
+    """What was examined; null if the server was never reached."""
 
     url: str
     server: str | None = None
@@ -152,18 +152,18 @@ class TargetInfo(Record):
     topology: Topology | None = None
     nodes: tuple[str, ...] = ()
     looked_at: LookedAt | None = None
-    """Null in answers of versions that didn't say it."""
+    """Null in answers of versions that didn't report it."""
 
 
 class Refused(Record):
-    """Something that was proposed or called for, and neither done nor taken into the plan."""
+    """Something that was proposed or called but neither done nor included in the plan."""
 
     action: str
     why: str
 
 
 class Disagreement(Record):
-    """Where a model and the checks come to different answers."""
+    """A disagreement between a model's answer and that of the checks."""
 
     model: str
     """The model's first cause, or its outcome."""
@@ -171,35 +171,35 @@ class Disagreement(Record):
     """The checks' first cause, or their outcome."""
     stands: Literal["model", "checks"]
     why: str
-    """What speaks for the one that is the answer."""
+    """The argument for the one that became the answer."""
     evidence: tuple[Evidence, ...] = ()
-    """What the side that stands cites."""
+    """What the side that was accepted cites."""
     other: tuple[Evidence, ...] = ()
     """What the other side cites."""
 
 
 class PastFailover(Record):
-    """The newest change of the primary that is over, as far as the readings tell."""
+    """The most recent completed change of the primary, as far as the readings show."""
 
     at: str | None
-    """When, in UTC to the second; null where only a bound is known, or none."""
+    """When, in UTC to the second; null if only a bound or nothing is known."""
     old: str | None
     new: str | None
-    """The primary before it and after it; null where it isn't known."""
+    """The primary before and after it; null if unknown."""
     by: str
     """Who decided: sentinel, sentinel-manual, cluster, cluster-manual, cluster-takeover, failover-command, client,
-    unknown. Those with `manual` and the last three but unknown were asked for by somebody."""
+    unknown. Those with `manual`, and cluster-takeover, failover-command and client, were requested by somebody."""
     told: str
     """All of it for a person, with the likely reason."""
     evidence: tuple[Evidence, ...]
     unsure: tuple[str, ...]
-    """What isn't known of it, each with what would tell."""
+    """What isn't known about it, each with what would show it."""
     asked: bool
-    """Whether the report asks for it: only then it's among the first lines."""
+    """Whether the report asks about it: only then is it among the first lines."""
 
 
 class ModelUse(Record):
-    """Which model answered and what it cost."""
+    """Which model answered, and what it cost."""
 
     name: str
     """`offline` for the checks alone."""
@@ -207,17 +207,17 @@ class ModelUse(Record):
     tokens_in: int = 0
     tokens_out: int = 0
     tokens_cached: int = 0
-    """Those of `tokens_in` that the provider had in its cache."""
+    """How many of `tokens_in` the provider had in its cache."""
     estimated: bool = False
-    """Whether the endpoint didn't count the tokens of some answer, so that they're estimated by its size."""
+    """Whether the endpoint didn't report the tokens of some answer, so that they are estimated from its size."""
     cost: float | None = None
-    """By the prices that were given; null without."""
+    """At the prices that were given; null without any."""
     disagrees: Disagreement | None = None
-    """Null where the model and the checks agree, or one of them says nothing."""
+    """Null if the model and the checks agree, or if either has no answer."""
     degraded: str | None = None
-    """Why the answer is the checks' although a model was asked."""
+    """Why the checks' answer was used although a model was asked."""
     why: str = ""
-    """Why this model, or why none."""
+    """Why this model, or why no model."""
 
     @property
     def alone(self) -> bool:
@@ -226,7 +226,7 @@ class ModelUse(Record):
 
 
 class Diagnosis(Record):
-    """The whole answer, in the contract's form."""
+    """The whole answer, in the form of the contract."""
 
     schema_: Annotated[Literal[1], Field(alias="schema")] = 1
     symptom: str
@@ -238,28 +238,28 @@ class Diagnosis(Record):
     unknown: tuple[str, ...]
     plan: tuple[Step, ...]
     failover: PastFailover | None = None
-    """The newest change of the primary that is over; null where none shows and the report asks for none."""
+    """The most recent completed change of the primary; null if there is no sign of one and the report doesn't ask."""
     refused: tuple[Refused, ...] = ()
-    """What was proposed and policy forbids, or isn't offered since its diagnosis doesn't stand; and calls of tools that
-    would change something."""
+    """What was proposed but is forbidden by policy, or isn't offered because its diagnosis wasn't accepted; and calls
+    of tools that would change something."""
     readings: tuple[Reading, ...]
     footprint: Footprint
     model: ModelUse
     seconds: float
     summary: str = ""
-    """What it is, in a sentence or two, for every outcome."""
+    """What is wrong, in a sentence or two, for every outcome."""
     summary_by: Literal["checks", "model"] = "checks"
-    """Whose words those are."""
+    """Who wrote the summary."""
     evidence: tuple[Evidence, ...] = ()
-    """What a model's outcome rests on, beside what the causes cite."""
+    """The evidence for a model's outcome, besides what the causes cite."""
     dropped: tuple[Dropped, ...] = ()
-    """Steps that were left out of the plan, each with the reason."""
+    """Steps left out of the plan, each with the reason."""
     complaints: tuple[Complained, ...] = ()
-    """What the servers themselves complain of."""
+    """What the servers themselves complain about."""
     blind: tuple[Blind, ...] = ()
-    """What wasn't looked at, where that hides a cause that would fit the symptom."""
+    """What wasn't examined, where that hides a cause that would fit the symptom."""
     benign: tuple[Benign, ...] = ()
-    """Of `no-fault`: what explains what was reported though nothing is wrong, the likeliest first; three at most."""
+    """For `no-fault`: what explains the report although nothing is wrong, most likely first; at most three."""
     client_says: tuple[ClientSays, ...] = ()
     """What the errors say that clients report; empty where none is in the report or the paste."""
     pasted: Pasted | None = None
@@ -267,7 +267,7 @@ class Diagnosis(Record):
     then: Then | None = None
     """What was pasted beside a server that was looked at; null where nothing was."""
     interrupted: bool = False
-    """Whether it was ended before it was complete."""
+    """Whether it was stopped before it was complete."""
 
     @property
     def own_plan(self) -> tuple[Step, ...]:
@@ -280,20 +280,20 @@ class Diagnosis(Record):
 
 
 class Verdict(Record):
-    """What the checks, or a model, conclude from the readings."""
+    """What the checks or a model conclude from the readings."""
 
     outcome: Outcome
     causes: tuple[Cause, ...] = ()
     """Ranked, at most three."""
     findings: tuple[Cause, ...] = ()
-    """All that was found, ranked."""
+    """Everything that was found, ranked."""
     ruled_out: tuple[RuledOut, ...] = ()
     unknown: tuple[str, ...] = ()
     complaints: tuple[Complained, ...] = ()
     blind: tuple[Blind, ...] = ()
     summary: str = ""
-    """A model's words for what it is; empty where they aren't the answer's."""
+    """A model's summary; empty if the answer doesn't use it."""
     evidence: tuple[Evidence, ...] = ()
-    """What a model's outcome rests on."""
+    """The evidence for a model's outcome."""
     suspected: tuple[str, ...] = ()
-    """Causes that a model names and doesn't prove: they're shown last, and no step is for them."""
+    """Causes that a model names but doesn't prove: they are shown last and get no steps."""

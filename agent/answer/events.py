@@ -19,7 +19,7 @@ class Started(Record):
     symptom: str
     model: str
     why_model: str
-    """Why this model, or why none."""
+    """Why this model, or why no model."""
 
 
 class ReadingBegun(Record):
@@ -51,14 +51,14 @@ class ModelAsked(Record):
 
 
 class ModelText(Record):
-    """A piece of what the model says, as it streams."""
+    """A piece of the model's text, as it streams."""
 
     type: Literal["model-text"] = "model-text"
     text: str
 
 
 class ModelThought(Record):
-    """A piece of what the model says of its thinking, which is no part of its answer."""
+    """A piece of the model's reported thinking, which isn't part of its answer."""
 
     type: Literal["model-thought"] = "model-thought"
     text: str
@@ -74,26 +74,26 @@ class ModelAnswered(Record):
 
 
 class ModelRetried(Record):
-    """The endpoint failed and is asked again."""
+    """The endpoint failed and will be asked again."""
 
     type: Literal["model-retried"] = "model-retried"
     attempt: int
     seconds: float
-    """How long it waits before it asks again."""
+    """Seconds until it is asked again."""
     why: str
 
 
 class ModelFailed(Record):
-    """The model was given up; the checks' answer stands."""
+    """The model was abandoned; the checks' answer stands."""
 
     type: Literal["model-failed"] = "model-failed"
     why: str
     endpoint: bool = False
-    """Whether its endpoint failed: that says nothing of the model."""
+    """Whether its endpoint failed, which says nothing about the model."""
 
 
 class ProposalForbidden(Record):
-    """A proposed change that policy forbids; it's never a step."""
+    """A proposed change that policy forbids; it never becomes a step."""
 
     type: Literal["proposal-forbidden"] = "proposal-forbidden"
     action: str
@@ -101,7 +101,7 @@ class ProposalForbidden(Record):
 
 
 class StepChanged(Record):
-    """A step was asked about, approved, refused, applied, verified, failed or rolled back."""
+    """A step was put to a person, approved, refused, applied, verified, failed or rolled back."""
 
     type: Literal["step-changed"] = "step-changed"
     step: Step
@@ -116,21 +116,21 @@ class Question(Record):
 
 
 class Reply(Record):
-    """What the model answered to that."""
+    """What the model replied."""
 
     type: Literal["reply"] = "reply"
     text: str
     cited: tuple[Evidence, ...] = ()
-    """The values that it cites, each with whether it stands in its reading."""
+    """The values it cites, each with whether its reading has it."""
 
 
 class Resumed(Record):
-    """A recorded conversation goes on."""
+    """A recorded conversation is resumed."""
 
     type: Literal["resumed"] = "resumed"
     diagnosis: Diagnosis
     said: tuple[Question | Reply, ...]
-    """What was said in it, in turn."""
+    """What was said in it, in order."""
 
 
 class Answered(Record):
@@ -154,10 +154,10 @@ def _adapter() -> TypeAdapter[Event]:
 
 
 def event_of(data: object) -> Event:
-    """The event that a recording holds as JSON's values. Raises `ValidationError`."""
+    """The event in a recording's JSON values. Raises `ValidationError`."""
     return _adapter().validate_python(data)
 
 
 def of_toolbox(emit: Emit) -> Callable[[PendingCall | Reading], None]:
-    """What a toolbox notifies of, as events."""
+    """A toolbox's notifications, as events."""
     return lambda what: emit(ReadingTaken(reading=what) if isinstance(what, Reading) else ReadingBegun(begun=what))

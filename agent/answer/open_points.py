@@ -1,9 +1,9 @@
-"""What an answer leaves open, or settles, beside its causes: complaints, what wasn't seen, and what is no fault."""
+"""What an answer leaves open or settles besides its causes: complaints, blind spots, and benign explanations."""
 
 from tools.records import Kind, Record, Scalar
 
 CANT_TELL = "Can't tell"
-"""How the line of `unknown` begins that names what wasn't looked at, where that is why no answer is given."""
+"""Prefix of the `unknown` line about what wasn't examined, where that is why no answer is given."""
 
 PASTED_THEN = "The paste shows"
 """How the line of `unknown` begins that tells of a fault in a paste which the server doesn't show now."""
@@ -13,9 +13,9 @@ class Evidence(Record):
     """One cited value."""
 
     reading: str
-    """Id of the reading."""
+    """The reading's id."""
     field: str
-    """Literal key of its values, or `unavailable`."""
+    """The literal key among its values, or `unavailable`."""
     value: Scalar
     """The value as cited."""
     verified: bool = False
@@ -23,28 +23,28 @@ class Evidence(Record):
 
 
 class Complained(Record):
-    """Something that is wrong by a server's own words or figures."""
+    """Something that is wrong according to a server's own words or figures."""
 
     what: str
-    """For a person, as a part of a sentence."""
+    """For a person, as part of a sentence."""
     node: str | None
     evidence: tuple[Evidence, ...]
     """Where it was read, the decisive value first."""
     explained_by: str | None = None
-    """The cause among those of the answer that rests on the same value; null where none does."""
+    """The cause in the answer that cites the same value; null if none does."""
 
 
 class Blind(Record):
-    """Something that wasn't looked at, and which of the causes that fit the symptom it would show."""
+    """Something that wasn't examined, and which of the causes that fit the symptom it would show."""
 
     what: str
     """For a person: what it is and why it wasn't read."""
     hides: tuple[str, ...]
-    """Ids of the causes; all that could be there where a whole node wasn't seen."""
+    """Ids of the causes; all possible ones if a whole node wasn't seen."""
     reading: str
     """The tool that would have read it."""
     kind: Kind | None
-    """Why it wasn't read; null where there was no time or no budget left for it."""
+    """Why it wasn't read; null if there was no time or budget left for it."""
     nodes: tuple[str, ...]
     """Where."""
 
@@ -75,7 +75,7 @@ class Pasted(Record):
         whose = self.node or "a server whose address isn't in it"
         twice = f", twice within {self.seconds:,.0f} s" if self.samples > 1 and self.seconds else ""
         of = f"{', '.join(self.what)} of {whose}" if self.what else "nothing that was recognised"
-        when = f" at {self.at[11:16]} UTC on {self.at[:10]}" if self.at else ", nobody knows of when"
+        when = f" at {self.at[11:16]} UTC on {self.at[:10]}" if self.at else ", at an unknown time"
         return f"From a paste: {of}{when}{twice}; not a live look."
 
 
@@ -109,7 +109,7 @@ class ClientSays(Record):
 
 
 class Benign(Record):
-    """Something that was read and that explains what was reported, though nothing is wrong."""
+    """Something that was read and explains the report although nothing is wrong."""
 
     what: str
     """A sentence for a person, with its figures."""

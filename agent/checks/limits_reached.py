@@ -45,9 +45,9 @@ def _refuses(view: View) -> tuple[float, str] | None:
         return None
     at = f"{share:.0%} of maxmemory is in use"
     if share >= 1:
-        return 0.94, (
-            f"{at}: a write that needs memory is refused, though there was none within the window; reads still work."
-        )
+        # From one sample nothing is known of what came meanwhile.
+        quiet = ", though there was none within the window" if view.number("info", "window_seconds") else ""
+        return 0.94, f"{at}: a write that needs memory is refused{quiet}; reads still work."
     if view.number("info", "errorstat_OOM.count") or mention(OUT_OF_MEMORY, view.symptom):
         return 0.8, f"{at}, and writes were refused before: the next large one will be refused again."
     return None

@@ -1,1 +1,1 @@
-"""What can be reached, read and asked from here, each part looked at by itself."""
+"""What can be reached, read and asked from here, each part examined separately."""

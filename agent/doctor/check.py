@@ -1,4 +1,4 @@
-"""What looking at one part came to."""
+"""The result of examining one part."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -9,12 +9,11 @@ State = Literal["ok", "warning", "failed", "unset"]
 
 
 class Check(Record):
-    """One part: the server, its machine, Prometheus, the model, or what can be written here."""
+    """One part: the server, its machine, Prometheus, the model, or the files written here."""
 
     name: str
     state: State
-    """`warning` where a triage goes on and sees less, `failed` where what was asked for can't be used, `unset` where
-    nothing was asked for."""
+    """`warning`: a triage goes on but sees less; `failed`: a setting can't be used; `unset`: there was no setting."""
     line: str
     details: tuple[str, ...] = ()
     facts: Mapping[str, Scalar | tuple[str, ...]] = {}

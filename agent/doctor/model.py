@@ -1,4 +1,4 @@
-"""Whether the model's endpoint is there, and what it can do; it's asked one question that says nothing of a server."""
+"""Whether the model's endpoint answers, and what it can do; its one question reveals nothing about a server."""
 
 import time
 
@@ -27,14 +27,14 @@ CAN = {
     "roles": "a system's message", "stream_options": "token counts while streaming", "max_tokens": "max_tokens",
     "responses": "the Responses form",
 }  # fmt: skip
-"""What an endpoint may be able to do, as a person knows it."""
+"""What an endpoint may be able to do, in words for a person."""
 
 
 async def checked_model(
     use: ModelUse, *, timeout: float, max_tokens: int | None = None, base_url: str | None = None,
     extras: Extras = NOTHING,
 ) -> Check:  # fmt: skip
-    """Whether it answers within `timeout` seconds, and calls a tool when it's told to."""
+    """Whether it answers within `timeout` seconds and calls a tool when told to."""
     if use.name == OFFLINE:
         line = (
             f"none: the checks answer alone ({use.why}); to use one, set OPENAI_API_KEY or OPENAI_BASE_URL, and --model"

@@ -1,4 +1,4 @@
-"""Whether a Prometheus is there, and whether it has this server."""
+"""Whether Prometheus answers, and whether it has this server."""
 
 import asyncio
 from datetime import timedelta
@@ -10,11 +10,11 @@ from tools.past.history import History
 from tools.text import one_line
 
 RECENT = timedelta(hours=1)
-"""What is asked for: a server that was scraped within it is known."""
+"""The range of the query: a server that was scraped within it is known."""
 
 
 async def checked_prometheus(past: History, node: Node | None) -> Check:
-    """Whether it answers, and how it knows the node; without a node, whether it knows any server."""
+    """Whether it answers, and under which name it knows the node; without a node, whether it knows any server."""
     if past.url is None:
         line = (
             "none is configured; with --prometheus URL, or prometheus= in rediagnose.toml, "

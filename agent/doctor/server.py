@@ -1,4 +1,4 @@
-"""Whether the server lets this user in, what it refuses them, and whether its machine can be seen."""
+"""Whether the server admits this user, what it refuses them, and whether its machine can be seen."""
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
@@ -24,7 +24,7 @@ from tools.server.users import About, about
 from tools.text import one_line
 
 SHORT, ROWS = 6, 6
-"""Causes that a line of text names, and refused commands that have a line of their own."""
+"""The most causes named on one line, and refused commands that get a line each."""
 REMEDIES: dict[Kind, str] = {
     "dns": "the name can't be resolved here; check it, or give an address",
     "refused": "nothing listens there; check host and port",
@@ -40,9 +40,9 @@ REMEDIES: dict[Kind, str] = {
     "loading": "it is loading its data set; a triage shows how far it is",
     "busy": "a script is blocking it; a triage shows which one",
 }
-"""What helps, by how the server kept us out."""
+"""The remedy, by how the server refused us."""
 AT_A_WRONG_PORT: frozenset[Kind | None] = frozenset(("refused", "timeout", "reset"))
-"""How a port keeps us out at which no such server listens."""
+"""How a port refuses us when no such server listens on it."""
 
 
 @contextlib.asynccontextmanager
@@ -56,7 +56,7 @@ async def deployment_of(target: Target, clock: Clock) -> AsyncIterator[Deploymen
 
 
 async def checked_server(deployment: Deployment) -> tuple[Check, Check | None]:
-    """Whether the server lets this user in, and if so what it refuses them."""
+    """Whether the server admits this user, and if so what it refuses them."""
     target = deployment.target
     try:
         if target.watched:
@@ -75,7 +75,7 @@ async def checked_server(deployment: Deployment) -> tuple[Check, Check | None]:
             line += await _elsewhere(deployment)
         return Check(name="server", state="failed", line=line, facts={"url": target.url, "kind": kind}), None
     if not target.watched:
-        # Of a deployment whose other nodes can't be asked the node itself is known all the same.
+        # If a deployment's other nodes can't be asked, the node itself is still known.
         with contextlib.suppress(ToolError):
             await topology(deployment)
     version = one_line(f"{server.product} {server.version or 'of unknown version'}", 100)
@@ -92,7 +92,7 @@ async def checked_server(deployment: Deployment) -> tuple[Check, Check | None]:
 
 
 async def _elsewhere(deployment: Deployment) -> str:
-    """What answers at other ports of the same host, as the end of a line; empty where nothing does."""
+    """What answers on other ports of the same host, as the end of a line; empty if nothing does."""
     found = await answering(deployment.target, deployment.budget)
     servers = [at if answer == "redis" else f"{at} (with TLS)" for at, answer in found.items()]
     return f"; Redis answers at {' and '.join(servers)}: was that one meant?" if servers else ""
@@ -145,7 +145,7 @@ def _name(row: Allowed) -> str:
 
 
 async def checked_machine(deployment: Deployment, facts: HostFacts | None) -> Check:
-    """Whether what runs beside the server can be seen."""
+    """Whether the server's machine can be seen."""
     node = deployment.entry
     host = Host(node.target, deployment.clock, facts=facts)
     try:

@@ -1,4 +1,4 @@
-"""Which of two readings of a tool saw more: what saw less adds to what is known, and never erases it."""
+"""Which of two readings of a tool saw more: the narrower one adds to what is known and never erases it."""
 
 from collections.abc import Sequence
 from enum import Enum
@@ -7,16 +7,16 @@ from tools.patterns import deferred
 from tools.records import Reading, Scalar
 
 GAUGES = ("info",)
-"""Tools whose fields tell a state, unless their name says that they're of the window."""
+"""Tools whose fields hold a state, unless the name says that a field covers the window."""
 AS_LONG = 0.9
-"""A window that is so much of another one is as long: both are as long as the server was slow."""
+"""A window of at least this share of another counts as equally long: a slow server stretches both."""
 _OF_WINDOW = deferred(r"\.(delta|rate)$|^window_seconds$")
 _PLACE = deferred(r"^([a-z]+)\d+\.")
-"""A place of a ranking, such as `o1` in `o1.count`: two rankings can't be mixed."""
+"""A position in a ranking, such as `o1` in `o1.count`: two rankings can't be mixed."""
 
 
 class Breadth(Enum):
-    """How much a reading saw, held against an earlier one of the same tool."""
+    """How much a reading saw, compared with an earlier one of the same tool."""
 
     WHOLE = "as much"
     PART = "some of the fields, those as well"
@@ -24,7 +24,7 @@ class Breadth(Enum):
 
 
 def breadth(newer: Reading, older: Reading) -> Breadth:
-    """How much the newer of two readings saw. What only one was given counts as less: defaults aren't known."""
+    """How much the newer of two readings saw. Arguments of only one count as narrower: defaults aren't known."""
     part = False
     for name in {*newer.args, *older.args} - {"node"}:
         one, other = _given(newer, name), _given(older, name)
@@ -38,9 +38,9 @@ def breadth(newer: Reading, older: Reading) -> Breadth:
 
 
 def merged(taken: Sequence[Reading]) -> tuple[Reading, dict[str, Reading]]:
-    """What all readings of one tool at one node tell together, and by field the one that its value is of.
+    """The combined values of all readings of one tool at one node, and by field the reading that supplied the value.
 
-    The newest value wins, unless its reading saw less. What a model asked for and couldn't be read takes nothing away.
+    The newest value wins unless its reading saw less. A failed reading that a model asked for removes nothing.
     """
     whole = taken[0]
     held = dict.fromkeys(whole.values or {}, whole)
@@ -55,7 +55,7 @@ def merged(taken: Sequence[Reading]) -> tuple[Reading, dict[str, Reading]]:
         saw_less = {key for key, one in earlier.items() if breadth(newer, one) is Breadth.LESS}
         places = {place[1] for field in newer.values or {} if (place := _PLACE.match(field))}
         if saw is not Breadth.LESS:
-            # The newer ranking stands in the older one's place.
+            # The newer ranking replaces the older one.
             held = {
                 field: one for field, one in held.items() if (at := _PLACE.match(field)) is None or at[1] not in places
             }
@@ -66,7 +66,7 @@ def merged(taken: Sequence[Reading]) -> tuple[Reading, dict[str, Reading]]:
             state = newer.tool in GAUGES and not _OF_WINDOW.search(field)
             if field not in held or state or id(held[field]) not in saw_less:
                 held[field] = newer
-        # What the next one is held against is the one that saw most.
+        # The next one is compared with the reading that saw most.
         args = newer.args if saw is Breadth.WHOLE else whole.args
         unavailable = whole.unavailable if newer.asked and newer.unavailable else newer.unavailable
         whole = newer.model_copy(

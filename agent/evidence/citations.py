@@ -1,4 +1,4 @@
-"""Citations: whether a reading really holds the value that is cited of it."""
+"""Citations: whether a reading really has the value cited from it."""
 
 import difflib
 import json
@@ -11,7 +11,7 @@ from tools.records import Reading, Scalar
 
 _NUMBER = deferred(r"[-+]?\d{1,30}(\.\d{1,30})?([eE][-+]?\d{1,2})?")
 PROPOSING = ("propose_config_set",)
-"""Tools whose readings repeat what they were given: nothing that could be evidence."""
+"""Tools whose readings repeat their input, so they can't be evidence."""
 SHOWN = 300
 """Most characters of a value in a message."""
 
@@ -27,7 +27,7 @@ def verify_ruled_out(out: RuledOut, readings: Iterable[Reading]) -> RuledOut:
 
 
 def checked(evidence: Sequence[Evidence], readings: Iterable[Reading]) -> tuple[Evidence, ...]:
-    """The evidence, each with whether its reading holds that value in that field."""
+    """The evidence, each with whether its reading has that value in that field."""
     by_id = {reading.id: reading for reading in readings}
 
     def holds(one: Evidence) -> bool:
@@ -40,7 +40,7 @@ def checked(evidence: Sequence[Evidence], readings: Iterable[Reading]) -> tuple[
 
 
 def problems(at: str, evidence: Sequence[Evidence], readings: Iterable[Reading]) -> list[str]:
-    """What is wrong with citations, in words for the model; `at` says where they stand."""
+    """What is wrong with citations, worded for the model; `at` says where they are."""
     by_id = {reading.id: reading for reading in readings}
     found = []
     for number, one in enumerate(checked(evidence, by_id.values())):
@@ -50,7 +50,7 @@ def problems(at: str, evidence: Sequence[Evidence], readings: Iterable[Reading])
 
 
 def matches(cited: Scalar, actual: Scalar) -> bool:
-    """Whether a cited value is the actual one: numbers at the precision that they're cited with, the rest exactly."""
+    """Whether a cited value matches the actual one: numbers at the precision cited, everything else exactly."""
     claimed, found = _number(cited), _number(actual)
     if claimed is None or found is None or (isinstance(cited, str) and isinstance(actual, str)):
         # A model may put a value of any type in quotes.

@@ -1,4 +1,4 @@
-"""What an answer in plain text cites, compared with the readings like everything else that is claimed."""
+"""Citations in a plain-text answer, compared with the readings like every other claim."""
 
 from collections.abc import Iterable, Sequence
 
@@ -16,12 +16,12 @@ _TOKEN = deferred(
 
 
 def citations(text: str, readings: Iterable[Reading]) -> tuple[Evidence, ...]:
-    """What is cited as `r4 field=value`, each with whether it stands there; several fields may follow one id."""
+    """Citations such as `r4 field=value`, each with whether the reading has it; several fields may follow one id."""
     found: dict[Evidence, None] = {}
     reading: str | None = None
     for token in _TOKEN.finditer(text):
         if token["field"] is None:
-            # A line ends what an id is said about.
+            # An id applies up to the end of its line.
             reading = token["reading"]
         elif reading is not None:
             value = token["value"]
@@ -31,17 +31,17 @@ def citations(text: str, readings: Iterable[Reading]) -> tuple[Evidence, ...]:
 
 
 _FIGURE = deferred(
-    r"(?<![\w.:/=#@+-])(?P<figure>\d{1,3}(?:,\d{3})+|\d{3,15}(?:\.\d{1,6})?)(?![\w.,:/=-]*\w)"
+    r"(?<![\w.:/=#@+-])(?P<figure>\d{1,3}(?:,\d{3}){1,6}|\d{3,15}(?:\.\d{1,6})?)(?![\w.,:/=-]{0,64}\w)"
     r"(?! ?(?:[kKMGT]?i?[bB](?:ytes)?\b|%|per\b|[munµ]?s\b|min|hours?\b|days?\b|milli|micro|seconds?\b|[KMGT]\b))"
 )
-"""A number that stands by itself, of three digits or more, in no unit that could have been converted."""
+"""A number on its own, with three or more digits and without a unit that could have been converted."""
 _NUMBER = deferred(r"\d+(?:\.\d+)?")
 
 
 def false_claims(text: str, readings: Sequence[Reading]) -> list[str]:
-    """What a text says that the readings don't, in words for a model: a citation that isn't so, or a figure of nowhere.
+    """What a text says that the readings don't, worded for a model: a wrong citation, or a figure of nowhere.
 
-    A round figure may be an estimate, and one in a unit may be converted; neither can be compared.
+    A round figure may be an estimate and one with a unit may be converted, so neither can be compared.
     """
     cited = citations(text, readings)
     found = [problem.partition(": ")[2] for problem in citation_problems("summary", cited, readings)]

@@ -1,4 +1,4 @@
-"""Which fields of a reading matter first: to a person, and to a model."""
+"""Which fields of a reading matter most to a person and to a model."""
 
 FIGURES = {
     "connect": ("stage", "dns_ms", "tcp_ms", "tls_ms", "auth_ms", "first_ping_ms"),
@@ -57,7 +57,7 @@ FIGURES = {
     "sockets": ("established", "time_wait", "close_wait", "recv_q", "send_q", "ListenOverflows.delta"),
     "machine": ("cpu_busy_share", "memory_available_bytes", "top_process.cpu_share"),
 }  # fmt: skip
-"""The figures of each tool that a person looks at first."""
+"""The figures of each tool that a person reads first."""
 
 SHOWN: dict[str, str] = {
     "connect": r"stage|auth|\w+_ms",
@@ -105,4 +105,4 @@ SHOWN: dict[str, str] = {
     "machine": r"cores|cpu_busy_share|cpu_steal_share|load1|memory_available_bytes|top_process\.(name|cpu_share)|"
     r"transparent_hugepage",
 }
-"""The fields of each tool that matter first; of a tool that isn't here, all."""
+"""The most important fields of each tool; all fields for a tool that isn't listed."""

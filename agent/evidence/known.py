@@ -1,6 +1,6 @@
-"""Which fields the tools' readings have, by the generated list: a misspelt one would never be there, and never fail.
+"""Which fields the tools' readings have, from a generated list: a misspelt one would silently never match.
 
-`python -m evals.fields` writes the list from all recordings and from the tools' code. In a line of it `#` stands for a
+`python -m evals.fields` writes the list from all recordings and from the tools' code. In its lines `#` stands for a
 number and `*` for a name.
 """
 
@@ -27,7 +27,7 @@ def fields() -> dict[str, tuple[str, ...]]:
 
 
 def is_known(tool: str, field: str) -> bool:
-    """Whether a tool's readings may have a field, `*` in which stands for anything; every reading has `unavailable`."""
+    """Whether a tool's readings can have a field (`*` in it matches anything); every reading has `unavailable`."""
     if field == "unavailable":
         return True
     if "*" in field:
@@ -38,7 +38,7 @@ def is_known(tool: str, field: str) -> bool:
 
 @cache
 def examples(tool: str) -> tuple[str, ...]:
-    """Each field of a tool as it may be, with a number and a name in a pattern's places."""
+    """Each field of a tool by example, with a number and a name filled into the patterns."""
     return tuple(name.replace("#", "1").replace("*", "x") for name in fields().get(tool, ()))
 
 

@@ -1,4 +1,4 @@
-"""Words of a report, read as they're meant: what somebody says did not happen isn't reported."""
+"""Words of a report, read as meant: what it says did not happen isn't reported."""
 
 import re
 
@@ -12,16 +12,16 @@ _DENIED = deferred(
     r"surviv\w*|outlive\w*|outlast\w*|last|persist|stay|stick|hold|keep|remain)\b)\w{1,32}){0,2}\W{0,4}\Z",
     re.IGNORECASE,
 )
-"""A denial and at most two words behind it: "did not restart", "no recent restart", "without any restart".
+"""A denial and at most two words after it: "did not restart", "no recent restart", "without any restart".
 
-But what a setting didn't survive did happen.
+But where a setting "didn't survive a restart", the restart did happen.
 """
 _BEFORE = 120
-"""Characters before a word in which it may be denied."""
+"""How many characters before a word are searched for a denial."""
 
 
 def mention(words: re.Pattern[str], text: str) -> re.Match[str] | None:
-    """The first of these words that a report says and doesn't deny."""
+    """The first of these words that a report uses without denying it."""
     for match in words.finditer(text):
         if not denied(text[max(0, match.start() - _BEFORE) : match.start()]):
             return match

@@ -1,4 +1,4 @@
-"""Readings as checks look at them: what each tool's readings tell together, numbers as numbers, citations at hand."""
+"""Readings as the checks see them: combined per tool, numbers as numbers, citations at hand."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -11,15 +11,15 @@ from tools.patterns import deferred
 from tools.records import Kind, Reading, Scalar
 
 _NUMBER = deferred(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,2})?", re.IGNORECASE)
-"""As servers write one. `float` takes more: "nan", "inf", other alphabets' digits."""
+"""A number as servers write it. `float` accepts more: "nan", "inf", digits of other scripts."""
 Merged = tuple[Reading, dict[str, Reading]]
-"""What readings of a tool tell together, and by field the one that its value is of."""
+"""The combined values of a tool's readings, and by field the reading that supplied the value."""
 PASTED = "pasted_log"
-"""The reading of a log's lines in the report."""
+"""The reading of log lines found in the report."""
 CLIENT_ERRORS = "client_errors"
 """The reading of clients' errors in the report."""
 Cited = tuple[str, str]
-"""(tool, field): the field of the newest reading of that tool that saw enough to tell it."""
+"""(tool, field): the field in the newest reading of that tool that was wide enough to have it."""
 
 
 def ended_at(reading: Reading) -> float:
@@ -28,12 +28,12 @@ def ended_at(reading: Reading) -> float:
 
 
 class Readings:
-    """The readings of a deployment by node, sorted once for the views of all its nodes."""
+    """The readings of a deployment by node, grouped once for the views of all its nodes."""
 
     def __init__(self, readings: Iterable[Reading]) -> None:
         self.all = tuple(readings)
         self.views: dict[str, View] = {}
-        """Those that were made of nodes so far."""
+        """The views of nodes created so far."""
         self._by_node: dict[str | None, list[tuple[int, Reading]]] = {None: []}
         for place, reading in enumerate(self.all):
             self._by_node.setdefault(reading.node, []).append((place, reading))
@@ -44,36 +44,36 @@ class Readings:
 
     @property
     def by_name(self) -> Collection[str | None]:
-        """The same as a set to look a name up in."""
+        """The same as a set, for lookups."""
         return self._by_node.keys()
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """The nodes that there are readings of, in the order in which they came."""
+        """The nodes that have readings, in order of appearance."""
         return tuple(node for node in self._by_node if node is not None)
 
     def of(self, node: str | None) -> tuple[Reading, ...]:
-        """The readings of a node and those that are of none, in turn; all of them where no node is given."""
+        """The readings of a node and those without a node, in order; all of them if no node is given."""
         if node is None:
             return self.all
         found = sorted([*self._by_node[None], *self._by_node.get(node, ())], key=itemgetter(0))
         return tuple(reading for _, reading in found)
 
     def merged(self, node: str | None, tool: str) -> Merged | None:
-        """What a tool's readings of a node and those of none tell together; None where there is none."""
+        """The combined readings of a tool at a node and without a node; None if there are none."""
         if node is None:
             taken = [reading for reading in self.all if reading.tool == tool]
             return merged(taken) if taken else None
         if tool in self._of_tools(node):
             both = tool in self._of_tools(None)
             return merged([one for one in self.of(node) if one.tool == tool] if both else self._of_tools(node)[tool])
-        # Of a large deployment what is of no node is long, and the same for all its nodes.
+        # In a large deployment the readings without a node are long, and the same for all its nodes.
         if tool not in self._shared and tool in self._of_tools(None):
             self._shared[tool] = merged(self._of_tools(None)[tool])
         return self._shared.get(tool)
 
     def _of_tools(self, node: str | None) -> dict[str, list[Reading]]:
-        """The readings of one node, or those of none, by tool."""
+        """The readings of one node, or those without a node, by tool."""
         if node not in self._taken:
             by_tool = self._taken[node] = dict[str, list[Reading]]()
             for _, reading in self._by_node.get(node, ()):
@@ -81,7 +81,7 @@ class Readings:
         return self._taken[node]
 
     def having(self, tool: str) -> tuple[str, ...]:
-        """The nodes that there is a reading of this tool of, in the order in which their first readings came."""
+        """The nodes that have a reading of this tool, in the order of their first readings."""
         if tool not in self._having:
             self._having[tool] = tuple(
                 node for node, taken in self._by_node.items()
@@ -90,7 +90,7 @@ class Readings:
         return self._having[tool]
 
     def place(self, node: str | None) -> str | None:
-        """Under which name, such as n7, a node stands in the deployment's topology; None where it doesn't."""
+        """The name, such as n7, of a node in the deployment's topology; None if it isn't there."""
         if self._places is None:
             whole = self.merged("", "topology")
             values = (whole[0].values or {}) if whole else {}
@@ -101,14 +101,14 @@ class Readings:
         return self._places.get(str(node))
 
     def view(self, node: str) -> "View":
-        """A node's view, made once."""
+        """A node's view, created once."""
         if node not in self.views:
             self.views[node] = View(self, node)
         return self.views[node]
 
 
 class View:
-    """The readings of one node, and those that are of none."""
+    """The readings of one node, and those without a node."""
 
     def __init__(self, readings: "Iterable[Reading] | Readings", node: str | None) -> None:
         self.deployment = readings if isinstance(readings, Readings) else Readings(readings)
@@ -124,20 +124,20 @@ class View:
 
     @property
     def peers(self) -> "tuple[View, ...]":
-        """The other nodes of the deployment, as their own readings show them."""
+        """The other nodes of the deployment, each seen through its own readings."""
         return tuple(self.deployment.view(node) for node in self.deployment.nodes if node != self.node)
 
     def peers_with(self, tool: str) -> "tuple[View, ...]":
-        """Those of which there is a reading of this tool: of a large deployment far fewer than all."""
+        """The peers that have a reading of this tool: in a large deployment, far fewer than all."""
         return tuple(self.deployment.view(node) for node in self.deployment.having(tool) if node != self.node)
 
     def peer(self, node: str | None) -> "View | None":
-        """The other node of this name; None where nothing was read of it."""
+        """The other node with this name; None if nothing was read from it."""
         known = node is not None and node != self.node and node in self.deployment.by_name
         return self.deployment.view(str(node)) if known else None
 
     def rows(self, tool: str, letter: str) -> dict[int, dict[str, Scalar]]:
-        """A ranking's rows by number, such as `e1.command`, `e1.usec` and `e2.command` of the letter e, in order."""
+        """A ranking's rows by number, in order, such as `e1.command`, `e1.usec` and `e2.command` for the letter e."""
         if (tool, letter) not in self._rows:
             rows: dict[int, dict[str, Scalar]] = {}
             for field, value in self.fields(tool).items():
@@ -148,16 +148,16 @@ class View:
         return self._rows[tool, letter]
 
     def last(self, tool: str) -> Reading | None:
-        """What a tool's readings tell together, as a reading with the newest one's id; None where there is none."""
+        """A tool's combined readings, as one reading with the newest one's id; None if there are none."""
         together = self._of(tool)
         return together[0] if together else None
 
     def _of(self, tool: str) -> Merged | None:
-        """What a tool's readings tell together: many readings are never asked for, so it's made on first use."""
+        """A tool's combined readings, computed on first use, since many are never asked for."""
         if tool not in self._together:
             found = self.deployment.merged(self.node, tool)
             if tool == "log" and (found is None or found[0].unavailable):
-                # What a person could read stands in for what couldn't be read from here.
+                # What a person could read replaces what couldn't be read from here.
                 found = self.deployment.merged(self.node, PASTED) or found
             self._together[tool] = found
         return self._together[tool]
@@ -168,7 +168,7 @@ class View:
         return reading.get(field) if reading else None
 
     def number(self, tool: str, field: str) -> float | None:
-        """A number, read from text where the server gave text; None where there is none."""
+        """A number, parsed where the server gave text; None if there is none."""
         value = self.get(tool, field)
         if isinstance(value, bool):
             return float(value)
@@ -177,43 +177,43 @@ class View:
         return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else None
 
     def moment(self, tool: str, field: str) -> float | None:
-        """When that began which a field tells in seconds until its reading's end; in seconds since the epoch.
+        """When something began whose age in seconds a field gives as of its reading's end; since the epoch.
 
-        Ages of several readings don't compare: one takes a glance, another waits for its window.
+        Ages from different readings aren't comparable: one reading takes an instant, another waits for its window.
         """
         seconds, reading = self.number(tool, field), self._holding(tool, field)
         return None if seconds is None or reading is None else ended_at(reading) - seconds
 
     def text(self, tool: str, field: str) -> str:
-        """A value as text; empty where it wasn't read."""
+        """A value as text; empty if it wasn't read."""
         value = self.get(tool, field)
         return "" if value is None else str(value)
 
     def unavailable(self, tool: str) -> Kind | None:
-        """The kind for which the newest reading of a tool is unavailable; what a model asked for in vain isn't one."""
+        """The kind of unavailability of a tool's newest reading; failed readings that a model asked for don't count."""
         reading = self.last(tool)
         return reading.unavailable.kind if reading and reading.unavailable else None
 
     def first_unavailable(self, *kinds: Kind) -> str | None:
-        """The tool of the first reading that is unavailable for one of these kinds."""
+        """The tool of the first reading that is unavailable with one of these kinds."""
         for reading in self.readings:
             if reading.unavailable and reading.unavailable.kind in kinds and not reading.asked:
                 return reading.tool
         return None
 
     def fields(self, tool: str) -> dict[str, Scalar]:
-        """All values that a tool's readings tell together."""
+        """All combined values of a tool's readings."""
         reading = self.last(tool)
         return dict(reading.values or {}) if reading else {}
 
     @property
     def place(self) -> str | None:
-        """Under which name, such as n7, this node stands in the deployment's topology."""
+        """This node's name, such as n7, in the deployment's topology."""
         return self.deployment.place(self.node)
 
     @property
     def in_topology(self) -> dict[str, Scalar]:
-        """This node in the deployment's topology: its role, and how its peers see it; empty if nothing."""
+        """This node in the deployment's topology: its role and how its peers see it; empty if it isn't there."""
         at = self.place
         if at is None:
             return {}
@@ -235,7 +235,7 @@ class View:
         return self.text("symptom", "text")
 
     def cite(self, *cited: Cited) -> tuple[Evidence, ...]:
-        """Evidence of those fields that were read; of the rest, none."""
+        """Evidence from those fields that were read; none from the others."""
         found: list[Evidence] = []
         for tool, field in cited:
             reading = self._holding(tool, field)
@@ -247,7 +247,7 @@ class View:
         if field != "unavailable":
             together = self._of(tool)
             return together[1].get(field) if together else None
-        # A kind of unavailable may stand in an earlier reading of the tool than the newest.
+        # The unavailable kind may be in an earlier reading of the tool than the newest.
         having = [one for one in self.readings if one.tool == tool and one.unavailable]
         own = [one for one in having if not one.asked]
         return next(reversed(own or (having if self.unavailable(tool) else [])), None)
@@ -257,5 +257,5 @@ class View:
         return Cause(id=id, probability=probability, where=self.node, why=why, evidence=self.cite(*cited))
 
     def not_(self, id: str, because: str, *cited: Cited) -> RuledOut:
-        """A cause that the readings speak against."""
+        """A cause that the readings contradict."""
         return RuledOut(id=id, because=because, evidence=self.cite(*cited))

@@ -1,4 +1,4 @@
-"""A model's conclusion against that of the checks: which one is the answer, and what is said of the other."""
+"""A model's conclusion versus that of the checks: which one is the answer, and what is said about the other."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -15,22 +15,22 @@ from tools.patterns import deferred
 
 _SENTENCES = deferred(r"(?<=[.!?])\s+|\n+")
 LOOKED_AT = ("KEYS", "DEBUG")
-"""Commands that a reason may name as what clients do."""
+"""Commands that a reason may mention as something clients do."""
 _ADVISES = deferred(r"\b(run|execute|apply|safe|approved|now|then|fix)\b", re.IGNORECASE)
 
 
 def surest(checks: Verdict) -> Cause | None:
-    """What the checks are surest of, if it's likely: a model has to name it too, or to disprove it."""
+    """What the checks are surest of, if it's likely: a model has to name it too or disprove it."""
     return next((cause for cause in standing(checks) if cause.id != LAST), None)
 
 
 def standing(checks: Verdict) -> tuple[Cause, ...]:
-    """The checks' findings that are as likely as not, whatever the outcome."""
+    """The checks' findings of at least 50 %, whatever the outcome."""
     return tuple(cause for cause in checks.findings if cause.probability >= PRESENT)
 
 
 def doubt(done: Conclusion, checks: Verdict, scales: Scales) -> str | None:
-    """Why the model's conclusion isn't the answer, or null where it is."""
+    """Why the model's conclusion isn't the answer; null if it is."""
     if done.outcome != "diagnosed":
         return _doubt_of_outcome(done, checks, scales)
     if not done.grounded:
@@ -46,8 +46,8 @@ def doubt(done: Conclusion, checks: Verdict, scales: Scales) -> str | None:
     if only_reported(first) and checks.outcome != "insufficient-evidence":
         return f"its first cause, {first.id}, is only reported, and nothing that was measured supports it"
     return None if _holds_up(first, checks, scales) else (
-        f"it says {_claims(done)}, and of what it cites the checks weighed all that could show it"
-        + (f" and find {found.id}" if found else f": {checks.outcome}")
+        f"it says {_claims(done)}, and the checks already weighed everything it cites that could show it"
+        + (f" and found {found.id}" if found else f": {checks.outcome}")
     )  # fmt: skip
 
 
@@ -57,26 +57,26 @@ def _doubt_of_outcome(done: Conclusion, checks: Verdict, scales: Scales) -> str 
     if unrefuted := next((one for one in standing(checks) if one.id != LAST and not scales.overcomes(done, one)), None):
         return f"it says {done.outcome} and cites nothing that was measured against {unrefuted.id}"
     if checks.outcome in ("no-fault", "insufficient-evidence"):
-        # Nothing can be cited for an outcome, so it rests on what was measured.
+        # Nothing can be cited for an outcome, so it is based on what was measured.
         return f"it says {done.outcome}, and what was measured says {checks.outcome}"
     return None
 
 
 def _holds_up(cause: Cause, checks: Verdict, scales: Scales) -> bool:
-    """Whether a cause that the model names counts: the checks find it, or it cites what they didn't weigh."""
+    """Whether a cause that the model names counts: the checks found it, or it cites what they didn't weigh."""
     if any(one.id == cause.id for one in standing(checks)):
         return True
     if checks.outcome == "insufficient-evidence" and any(one.id == cause.id for one in checks.findings):
         return any(one.verified for one in cause.evidence)
     if cause.id in {out.id for out in checks.ruled_out if out.evidence}:
         return False
-    # A server that was measured and is well is so by all that was read.
+    # Everything that was read shows that a measured, healthy server is healthy.
     return scales.proves(cause, only_news=checks.outcome == "no-fault")
 
 
 def settled(done: Conclusion, checks: Verdict, scales: Scales) -> Verdict:
-    """The model's answer where it stands: with the checks' findings that it neither names nor disproves, and its
-    unproven causes last."""
+    """The model's answer if accepted: with the checks' findings that it neither names nor disproves, and its unproven
+    causes last."""
     found = {one.id: one for one in standing(checks)}
     said = {one.id: one for one in done.causes}
     rest: list[Cause] = []
@@ -112,7 +112,8 @@ def settled(done: Conclusion, checks: Verdict, scales: Scales) -> Verdict:
 
 
 def objection(done: Conclusion, checks: Verdict, scales: Scales) -> str | None:
-    """What the model reads once where its conclusion wouldn't stand: both sides, and what could decide; else null."""
+    """What the model is told once if its conclusion wouldn't be accepted: both sides, and what could decide; else
+    null."""
     why = doubt(done, checks, scales)
     if why is None:
         return None
@@ -123,9 +124,9 @@ def objection(done: Conclusion, checks: Verdict, scales: Scales) -> str | None:
     against = "\n".join(f"  against {out.id} [{_cited(out.evidence)}]" for out in done.ruled_out)
     sides = "\n".join(filter(None, [f"The checks, {checks.outcome}:", ours, f"You, {done.outcome}:", yours, against]))
     return (
-        f"This wouldn't stand: {why}.\n{sides}\n"
-        "What they weighed already changes nothing. Cite a newer reading as wide as theirs of a field that the finding "
-        "cites, or a field that the runbook names and they didn't look at; else name what they find first."
+        f"This wouldn't be accepted: {why}.\n{sides}\n"
+        "Repeating what they weighed changes nothing. Cite a newer reading, as wide as theirs, of a field the finding "
+        "cites, or a field that the runbook names and they didn't look at; otherwise name their first finding first."
     )
 
 
@@ -134,7 +135,7 @@ def _cited(evidence: Iterable[Evidence]) -> str:
 
 
 def disagreement(done: Conclusion, checks: Verdict, doubted: str | None) -> Disagreement | None:
-    """What the two say, where that isn't the same, what each of them cites, and why one of them stands."""
+    """What the two say if they differ, what each cites, and why one of them was accepted."""
     ours, theirs = checks.causes[:1], done.causes[:1]
     if [cause.id for cause in ours] == [cause.id for cause in theirs] and checks.outcome == done.outcome:
         return None
@@ -142,7 +143,7 @@ def disagreement(done: Conclusion, checks: Verdict, doubted: str | None) -> Disa
     of_model = (*(theirs[0].evidence if theirs else ()), *(one for out in done.ruled_out[:1] for one in out.evidence))
     of_checks = ours[0].evidence if ours else ()
     if doubted:
-        why, evidence = f"The model's answer doesn't stand: {doubted}.", of_checks
+        why, evidence = f"The model's answer was not accepted: {doubted}.", of_checks
     elif ours and (out := next((one for one in done.ruled_out if one.id == ours[0].id), None)):
         why, evidence = f"The model rules {out.id} out: {out.because}", out.evidence
     elif theirs:
@@ -163,7 +164,7 @@ def without_advice(done: Conclusion, refuse: Callable[[str, str], None]) -> Conc
         if (why := advises(text)) is None:
             return text
         refuse("a reason that the model gives", why)
-        return f"(The model's reason is left out: {why}.)"
+        return f"(The model's reason was left out: {why}.)"
 
     summary = done.summary
     if why := advises(summary):
@@ -178,13 +179,13 @@ def without_advice(done: Conclusion, refuse: Callable[[str, str], None]) -> Conc
 
 
 def advises(text: str) -> str | None:
-    """Why nobody should do what a text tells them to; null where it tells them nothing of the kind."""
+    """Why nobody should do what a text tells them to; null if it tells them nothing of the kind."""
     return _advised(without_refused(text))
 
 
 def advice_in(text: str) -> Iterator[tuple[str, str]]:
-    """The sentences of a text that tell a person to do what nobody should, each with why."""
-    # What a sentence refuses another one may take back, so that's decided on the whole.
+    """The sentences of a text that tell a person to do what nobody should, each with the reason."""
+    # One sentence may revoke what another refuses, so this is decided on the whole text.
     parts = (_SENTENCES.split(one) for one in (text, without_refused(text)))
     for sentence, left in zip(*parts, strict=True):
         if why := _advised(left):

@@ -1,4 +1,4 @@
-"""What changed since a good day: the figures of a recording beside those of now, as a reading that can be cited."""
+"""What changed since a good day: a recording's figures beside the current ones, as a citable reading."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
 
 DAY = 86400
 OWNERS = 6
-"""Owners of clients that are compared."""
+"""How many client owners are compared."""
 CHANGES = 5
-"""Figures that are listed first, those that changed most."""
+"""How many of the most changed figures are listed first."""
 NOTICED = 1.5
-"""Times, or its inverse, from which a change is listed among the first."""
+"""Least factor, or its inverse, of a change listed among the first."""
 _ERROR = deferred(r"errorstat_(\w+)\.count\.rate")
 
 
 class Baseline(Record):
-    """What was read of a deployment on a good day."""
+    """What was read from a deployment on a good day."""
 
     path: str
     began: datetime
     """When the recording began."""
     readings: tuple[Reading, ...]
     nodes: tuple[str, ...]
-    """The nodes that told their figures."""
+    """The nodes that reported their figures."""
     found: tuple[str, ...] = ()
-    """Causes that the checks saw even then."""
+    """Causes that the checks already saw then."""
 
 
 @dataclass(frozen=True)
 class BaselineComparison:
-    """One node now, and where its good day is."""
+    """One node now, and where to find its good day."""
 
     baseline: Baseline
     node: str
@@ -56,11 +56,11 @@ class BaselineComparison:
 
 @reads
 async def baseline(beside: BaselineComparison) -> Values:
-    """The figures of a good day beside those of now: `<figure>.before`, `.now`, and `.ratio` (null where before is 0).
+    """The figures of a good day beside the current ones: `<figure>.before`, `.now`, and `.ratio` (null if before is 0).
 
-    Rates are per second over the window of each: `window_seconds` then. `o1_clients` are those of the owner o1 in
-    clients, then and now. `changed1.field` changed most, then `changed2.field`; `age_days` is the recording's age,
-    `found` what the checks saw even on that day, `other_name` the node's name then where it had another.
+    Rates are per second over the window of each: `window_seconds` then. `o1_clients` are those of owner o1 in clients,
+    then and now. `changed1.field` changed most, then `changed2.field`; `age_days` is the recording's age, `found` what
+    the checks already saw on that day, `other_name` the node's name then if it was different.
     """
     then = beside.baseline
     at = beside.node if beside.node in then.nodes else None
@@ -99,12 +99,12 @@ async def baseline(beside: BaselineComparison) -> Values:
 
 
 def has_figures(view: View) -> bool:
-    """Whether a node told its figures."""
+    """Whether a node reported its figures."""
     return view.number("info", "total_commands_processed.rate") is not None
 
 
 def figures(view: View) -> dict[str, float | None]:
-    """The figures that are compared, as a node's readings have them."""
+    """The figures to compare, from a node's readings."""
     info, keyspace = _of(view, "info"), _of(view, "keyspace")
     seconds = keyspace("window_seconds")
     keys, expires = keyspace("keys.delta"), keyspace("expires.delta")
@@ -137,9 +137,9 @@ def _of(view: View, tool: str) -> Callable[[str], float | None]:
 
 
 def _owners(old: View, new: View) -> dict[str, tuple[float | None, float | None]]:
-    """The clients of each owner that is shown now, then and now, by its place in clients."""
+    """Then and now, the clients of each owner shown now, by its position in clients."""
     then = {_owner(old, at): old.number("clients", f"{at}.count") for at in _shown(old)}
-    # What isn't among those that were shown then wasn't there, if all were shown.
+    # An owner that wasn't shown then wasn't there, if all were shown.
     all_shown = old.number("clients", "o_groups") == len(then) and old.number("clients", "share_seen") == 1
     absent = 0.0 if all_shown else None
     return {
@@ -152,7 +152,7 @@ def _shown(view: View) -> list[str]:
 
 
 def _owner(view: View, at: str) -> str:
-    """Whose clients they are: by their name; else by their address, which may be a proxy's."""
+    """Whose clients they are: by name, or else by address, which may be a proxy's."""
     return view.text("clients", f"{at}.name") or view.text("clients", f"{at}.address")
 
 
@@ -167,7 +167,7 @@ def _tidy(number: float) -> float | int:
 
 
 def tools_against(beside: BaselineComparison | None, node: str, replay: "Replay | None") -> Iterator[Tool]:
-    """The tool of one node, where there is a good day to compare with; of a replay where one was compared with."""
+    """The tool of one node, if there is a good day to compare with; in a replay, if one was compared with."""
     if replay is not None and ("baseline", node) in replay.tape.seen:
         yield bind(baseline, None, node=node, instead=replay.reading("baseline", node))
     elif beside is not None:
@@ -175,11 +175,11 @@ def tools_against(beside: BaselineComparison | None, node: str, replay: "Replay 
 
 
 async def compare(toolbox: Toolbox) -> None:
-    """Take the reading of each node that has one; it costs the servers nothing."""
+    """Take the reading for each node that has one; it costs the servers nothing."""
     for node in toolbox.nodes:
         if toolbox.has("baseline", node):
             try:
                 await toolbox.call("baseline", {"node": node})
             except ToolError:
-                # The time is over: what was read stands by itself.
+                # The time is up: the other readings stand on their own.
                 return

@@ -1,4 +1,4 @@
-"""What an answer says beside its causes: a summary, the servers' complaints, what wasn't seen, and what is no fault."""
+"""What an answer says besides its causes: a summary, the servers' complaints, blind spots, and benign explanations."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,7 +11,7 @@ from agent.investigation.sources import Sources
 from agent.report.meanings import MEANINGS
 
 HINTED = 0.3
-"""Probability from which a finding is worth a word where no cause is named."""
+"""Least probability at which a finding is mentioned if no cause is named."""
 HOSTLESS = ".invalid"
 """How the host ends that stands for an address which isn't in a paste (RFC 6761): no line for a shell has it."""
 ALWAYS = ("slowlog", "clients", "latency_events")
@@ -26,9 +26,9 @@ LINES_MOST = 3
 
 
 def closed(answer: Diagnosis, checked: Verdict, views: Sequence[View], said: str = "") -> Diagnosis:
-    """The answer with all of that; `checked` is what the checks make of the readings, whoever answered.
+    """The answer with all of that; `checked` is the checks' conclusion, whoever answered.
 
-    `said` is a model's own summary of the answer, if it's the model's.
+    `said` is the model's summary if the answer is the model's.
     """
     causes = [cause for cause in answer.causes if cause.probability >= 0.5]
     whole = answer.model_copy(update={
@@ -54,7 +54,7 @@ def _still_hidden(one: Blind, causes: Sequence[Cause]) -> Blind:
 
 
 def summary(answer: Diagnosis) -> str:
-    """What it is, in a sentence or two, for every outcome."""
+    """What is wrong, in a sentence or two, for every outcome."""
     past = answer.failover.told if answer.failover and answer.failover.asked else ""
     if answer.causes:
         first, *others = answer.causes
@@ -71,12 +71,12 @@ def summary(answer: Diagnosis) -> str:
     if answer.interrupted:
         taken = sum(one.tool != "symptom" for one in answer.readings)
         return f"Stopped by you, after {taken} reading{'' if taken == 1 else 's'}, which is too few to tell."
-    lack = answer.unknown[0] if answer.unknown else "What was read doesn't point to a cause."
+    lack = answer.unknown[0] if answer.unknown else "The readings don't point to a cause."
     if not lack.startswith(CANT_TELL):
         lack = " ".join([lack, *(line for line in answer.unknown if line.startswith(CANT_TELL))])
     hint = next((one for one in answer.findings if one.probability >= HINTED), None)
     speaks = f" The readings hint at {hint.id} ({hint.probability:.0%}): {hint.why}" if hint else ""
-    # What is wrong now is more than what happened then.
+    # What is wrong now matters more than what happened then.
     told = f"{lack} {past}" if lack.startswith(NAMELESS) else f"{past} {lack}"
     says = f"{answer.client_says[0].told} " if answer.client_says and answer.target.server is None else ""
     return f"{says}{told}{speaks}".strip()
@@ -96,8 +96,10 @@ def with_paste(answer: Diagnosis, sources: Sources) -> Diagnosis:
         unplaced = {name: tuple(one.model_copy(update={"where": None}) for one in getattr(answer, name))
                     for name in ("causes", "findings")}  # fmt: skip
         answer = answer.model_copy(update=unplaced)
+    free = answer.footprint.model_copy(update={"commands": 0, "pings": 0, "bytes": 0})
     return answer.model_copy(update={
         "pasted": pasted.model_copy(update={"ask_for": lines}), "plan": tuple(map(_by_hand, answer.plan)),
+        "footprint": free,
     })  # fmt: skip
 
 

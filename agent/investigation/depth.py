@@ -1,4 +1,4 @@
-"""Of a large deployment: the nodes that are looked at in depth, chosen by what a glance at all of them showed."""
+"""In a large deployment: the nodes examined in depth, chosen by what a glance at all of them showed."""
 
 import statistics
 from collections.abc import Sequence
@@ -9,36 +9,38 @@ from agent.checks.types import Limits
 from agent.evidence.view import View
 
 ALL, DEPTH, MOST = 6, 6, 10
-"""Nodes of a deployment that are all looked at in depth, those of a larger one, and at most if more are in trouble."""
+"""The most nodes that are all examined in depth, how many of a larger deployment, and the most if more are in
+trouble."""
 SUSPECTED = 0.3
-"""Probability of a finding that makes its node worth a closer look."""
+"""Least probability of a finding that makes its node worth a closer look."""
 FIGURES = (
     ("commandstats", "busy_share"), ("latency_sample", "median_ms"), ("info", "used_memory"),
     ("info", "connected_clients"), ("info", "instantaneous_ops_per_sec"), ("info", "blocked_clients"),
 )  # fmt: skip
-"""What a node may have far more of than the others."""
+"""Figures of which a node may have far more than the others."""
 LIMITED, NEARLY = (("used_memory", "maxmemory"), ("connected_clients", "maxclients")), 0.9
-"""What has a limit, each with that, and the share of it from which on it's nearly reached."""
+"""Figures with their limits, and the share of a limit at which it counts as nearly reached."""
 LOST, RELATED = 1.0, 0.4
-"""How much speaks for a node that is down, and for the one at the other end of its replication."""
+"""The weight of a node that is down, and of the one at the other end of its replication."""
 YOUNG = 0.5
-"""Of the median uptime, below which a node was started anew by itself: why, and with what data, its log tells."""
+"""Share of the median uptime below which a node restarted on its own: its log shows why, and with what data."""
 RESTARTED = 0.3
-"""How much speaks for such a node."""
+"""The weight of such a node."""
 FAR = 3.0
-"""Times the median of all nodes from which on it's more than chance: shards that share the work evenly, and their
-replicas, stay within twice of it."""
+"""Multiple of the median of all nodes that is more than chance: evenly loaded shards and their replicas stay within
+twice the median."""
 
 
 def worth_depth(views: Sequence[View], findings: Sequence[Cause], limits: Limits, symptom: str) -> list[str]:
     """The names of at most `MOST` of these nodes, the first of which was named by its URL: that one, then those that
-    the symptom names, that don't answer, that have a finding or a complaint, that started long after the others, that
-    have far more of something than they do, and a sample of the rest up to `DEPTH`."""
+    the symptom names, don't answer, have a finding or a complaint, started long after the others or have far more of
+    something than they do, and a sample of the rest up to `DEPTH`."""
     scores = {str(view.node): _trouble(view, findings, limits, symptom) for view in views}
     for name in _restarted(views):
         scores[name] += RESTARTED
     for view in views:
-        # What becomes of a primary that is lost, its replicas tell, and of a replica that lost its link its primary.
+        # The replicas of a lost primary show what happened to it, and the primary of a replica that lost its link
+        # likewise.
         primary = f"{view.text('info', 'master_host')}:{view.text('info', 'master_port')}"
         if scores.get(primary, 0.0) >= LOST:
             scores[str(view.node)] += RELATED
@@ -59,7 +61,7 @@ def _trouble(view: View, findings: Sequence[Cause], limits: Limits, symptom: str
         return 0.0
     worst = max((cause.probability for cause in findings if cause.where == view.node), default=0.0)
     score = worst if worst >= SUSPECTED else 0.0
-    # How many complaints there are says little of which is worse; that there are any, that this isn't one of the rest.
+    # The number of complaints says little about which node is worse; having any sets it apart from the rest.
     score += 0.2 * min(5, sum(1 for _ in complaints(view, limits)))
     if view.last("info") is None or view.first_unavailable("timeout", "refused", "reset", "dns", "tls"):
         score += 2.0
@@ -72,7 +74,7 @@ def _trouble(view: View, findings: Sequence[Cause], limits: Limits, symptom: str
 
 
 def _restarted(views: Sequence[View]) -> list[str]:
-    """The nodes that run for much less long than most; none where that are many, as in a rollout."""
+    """The nodes that have been up much shorter than most; none if there are many, as in a rollout."""
     up = {str(view.node): value for view in views if (value := view.number("info", "uptime_in_seconds")) is not None}
     middle = statistics.median(up.values()) if up else 0.0
     young = [name for name, value in up.items() if value < YOUNG * middle]
@@ -80,7 +82,7 @@ def _restarted(views: Sequence[View]) -> list[str]:
 
 
 def _far_ahead(views: Sequence[View]) -> list[str]:
-    """The node that leads in each figure, if it's far ahead of the middle, the farthest first."""
+    """The node that leads in each figure, if it's far above the median; the farthest first."""
     ahead = dict[str, float]()
     for tool, field in FIGURES:
         values = {str(view.node): value for view in views if (value := view.number(tool, field)) is not None}
@@ -94,6 +96,6 @@ def _far_ahead(views: Sequence[View]) -> list[str]:
 
 
 def _spread(names: Sequence[str]) -> list[str]:
-    """All of them, each next one far from those before: what stands side by side is often alike."""
+    """All of them, each far from the previous ones: neighbours are often alike."""
     step = max(1, len(names) // DEPTH)
     return [names[at] for start in range(step) for at in range(start, len(names), step)]

@@ -1,4 +1,4 @@
-"""An investigation as a program that embeds this one makes it; `rediagnose` hands it out."""
+"""Investigations for programs that embed this one; exported by `rediagnose`."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,11 +24,11 @@ async def investigate(
 ) -> Diagnosis:  # fmt: skip
     """Look at a deployment and say what is wrong with it. Nothing on a server is changed.
 
-    `url` is what the command line takes: redis://, rediss://, unix://, or redis+sentinel://h1:p1,h2:p2/MASTER.
-    `model` names a model of the endpoint that the environment gives, null the one of REDIAGNOSE_MODEL; by default
-    nothing leaves, and the checks answer. `window` is the seconds between the two samples, `deadline` the seconds for
-    the whole (30, with a model 180). `trust` are networks (CIDR) in which nodes that the server names may be given its
-    password. `on_event` hears of each reading as it's taken.
+    `url` is as on the command line: redis://, rediss://, unix://, or redis+sentinel://h1:p1,h2:p2/MASTER.
+    `model` names a model of the endpoint set in the environment, null the one in REDIAGNOSE_MODEL; by default nothing
+    is sent and the checks answer. `window` is the seconds between the two samples, `deadline` the seconds for the whole
+    (30, with a model 180). `trust` are networks (CIDR) in which nodes that the server names may be sent its password.
+    `on_event` receives each reading as it is taken.
 
     A server that is dead or refuses us is an answer too. Raises `UsageError` for arguments that can't be used.
     """

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from tools.record.recorder import Recorder
 
 OnCall = Callable[[PendingCall | Reading], None]
-"""Hears of each call of a tool, as it begins and as it ends."""
+"""Notified of each tool call when it begins and when it ends."""
 OnForbidden = Callable[[str, str], None]
-"""Hears of a proposal that policy forbids: the action, and why."""
+"""Notified of a proposal that policy forbids: the action, and why."""
 
 
 class Equipment:
@@ -41,7 +41,7 @@ class Equipment:
         self, target: Target, clock: Clock, on_call: OnCall, *, limits: BudgetLimits | None = None,
         sources: Sources | None = None, finds_others: bool = True, on_forbidden: OnForbidden = lambda action, why: None,
     ) -> None:  # fmt: skip
-        """`finds_others` says whether the deployment's other nodes are looked for."""
+        """`finds_others` says whether to look for the deployment's other nodes."""
         self.target = target
         self.clock = clock
         self.sources = sources or Sources()
@@ -52,14 +52,14 @@ class Equipment:
         self.deployment = Deployment(target, clock, self.budget, self.pseudonyms, self._network())
         self.hosts: dict[str, Host] = {}
         self.in_depth: tuple[str, ...] = ()
-        """The servers among the nodes that were looked at in depth; the others got a glance."""
+        """The servers among the nodes examined in depth; the others got only a glance."""
         self.proposals = Proposals(on_forbidden, lambda node: room_of(self.toolbox.readings, node))
         self.toolbox = Toolbox([bind(topology, self.deployment)] if finds_others else [], clock, on_call)
 
     def _recorder(self) -> "Recorder | None":
         if self.sources.record is None:
             return None
-        # Loaded where it's used: most investigations aren't recorded.
+        # Imported where it's used: most investigations aren't recorded.
         from tools.record.recorder import Recorder
 
         return Recorder(self.sources.record, self.clock, self.pseudonyms)
@@ -73,7 +73,7 @@ class Equipment:
 
     @property
     def node(self) -> Node:
-        """The node that the URL names: of a Sentinel URL the master, once it's known."""
+        """The node that the URL names; for a Sentinel URL the master, once known."""
         return self.deployment.entry
 
     @property
@@ -84,18 +84,18 @@ class Equipment:
 
     @property
     def keeps_past(self) -> bool:
-        """Whether somebody keeps the servers' past."""
+        """Whether there is a history of the servers."""
         replay = self.sources.replay
         return replay.tape.head.history if replay else self.past.url is not None
 
     def names_log(self, node: Node) -> bool:
-        """Whether a person named the node's log; in a recording where one was read."""
+        """Whether a person named the node's log; in a recording, whether one was read."""
         replay = self.sources.replay
         return ("log", node.name) in replay.tape.seen if replay else bool(self.sources.log) and node is self.node
 
     @property
     def info(self) -> TargetInfo:
-        """What the servers said of themselves."""
+        """What the servers reported about themselves."""
         info = target_info(self.target.url, self.toolbox.readings, tuple(self.nodes), self.deployment.kind)
         read = {one.node for one in self.toolbox.readings if one.tool in ("info", "sentinel") and not one.unavailable}
         glanced = {node.name for node in self.nodes.values() if not self.is_sentinel(node)} & read - {*self.in_depth}
@@ -106,7 +106,7 @@ class Equipment:
         return info.model_copy(update={"looked_at": seen})
 
     def view(self, node: Node | None = None) -> View:
-        """The recent readings of a node, of the named one where none is given."""
+        """The recent readings of a node; of the named one by default."""
         return View(self.toolbox.recent, (node or self.node).name)
 
     def is_sentinel(self, node: Node) -> bool:
@@ -114,14 +114,14 @@ class Equipment:
         return self.deployment.is_sentinel(node)
 
     def equip(self) -> None:
-        """Give each node that is new its tools."""
+        """Give each new node its tools."""
         self.budget.widen(len(self.deployment.nodes))
         for node in self.deployment.nodes.values():
             if node.name not in self.hosts:
                 self.equip_node(node)
             host = self.hosts[node.name]
             if host.reported is None:
-                # Who knows its pid needn't look for the server among all processes.
+                # With the pid known, there is no need to look for the server among all processes.
                 host.confirm(node.process_id)
 
     def equip_node(self, node: Node) -> None:
@@ -144,14 +144,14 @@ class Equipment:
         )  # fmt: skip
 
     def confirm(self, node: Node, view: View) -> None:
-        """Take over what a server said of its own process and files."""
+        """Take over what a server reported about its process and files."""
         host, pid = self.hosts[node.name], view.number("info", "process_id")
         host.confirm(int(pid) if pid else None)
         host.config_file = _text(view, "info", "config_file")
         host.logfile = _text(view, "config_get", "logfile")
 
     def close(self) -> None:
-        """Close the connections; the recording is closed by `close_recording`, after what they still write."""
+        """Close the connections; `close_recording` closes the recording, after they have written their last."""
         self.deployment.close()
 
     def close_recording(self) -> None:

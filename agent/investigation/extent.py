@@ -1,4 +1,4 @@
-"""How much of a deployment was looked at, and what of it an answer holds."""
+"""How much of a deployment was examined, and which of its readings an answer contains."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from agent.answer.diagnosis import Diagnosis, Evidence, TargetInfo
 
 
 def only_glanced(info: TargetInfo) -> Iterator[str]:
-    """What a glance leaves unknown, where nodes got no more than that."""
+    """What remains unknown about nodes that got only a glance."""
     if info.looked_at and (glanced := info.looked_at.glanced):
         yield (
             f"{glanced} of {len(info.nodes)} nodes were only looked at briefly "
@@ -16,8 +16,10 @@ def only_glanced(info: TargetInfo) -> Iterator[str]:
 
 
 def without_the_well(answer: Diagnosis, named: str) -> Diagnosis:
-    """The answer on a large deployment without the readings of those servers that are well: it grows by what was
-    found, not by nodes. Those of the `named` node stay, and all that is cited."""
+    """The answer about a large deployment without the readings of healthy servers: it grows with findings, not nodes.
+
+    Those of the `named` node stay, and everything that is cited.
+    """
     if not answer.target.looked_at or not answer.target.looked_at.glanced:
         return answer
     causes = (*answer.causes, *answer.findings)

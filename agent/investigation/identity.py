@@ -1,4 +1,4 @@
-"""What the servers said of themselves: product, version, and how they belong together."""
+"""What the servers reported about themselves: product, version, and how they belong together."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from tools.records import Reading
 
 
 def target_info(url: str, readings: Sequence[Reading], names: tuple[str, ...], kind: Topology | None) -> TargetInfo:
-    """The named node's version, or that of the first that told; `kind` where the deployment's form is known."""
+    """The named node's version, or that of the first that reported one; `kind` if the topology is known."""
     info = TargetInfo(url=url, nodes=names)
     of_info = Readings(one for one in readings if one.tool == "info")
     for name in names:
@@ -22,7 +22,7 @@ def target_info(url: str, readings: Sequence[Reading], names: tuple[str, ...], k
 
 
 def _product(view: View) -> str:
-    """valkey, redis, or whatever else speaks the protocol; KeyDB gives itself away by its MVCC."""
+    """valkey, redis, or whatever else speaks the protocol; KeyDB is recognised by its MVCC."""
     fields = view.fields("info")
     for product, sign in (("valkey", "valkey_version"), ("dragonfly", "dragonfly_version"), ("keydb", "mvcc_depth")):
         if sign in fields:

@@ -26,9 +26,9 @@ from tools.errors import RediagnoseError, bug
 from tools.records import Reading
 
 ROUND_OFF = 1.5
-"""Seconds for the plan of an interrupted investigation, and for any that begins at the deadline."""
+"""Seconds for the plan of an interrupted investigation, and for any plan begun at the deadline."""
 LEAST = 0.2
-"""Seconds of a look whose deadline has passed before it began."""
+"""Seconds for a look whose deadline had passed before it began."""
 
 
 class Investigation:
@@ -63,8 +63,8 @@ class Investigation:
         self._unplanned = ""
         self.verdict: Verdict | None = None
         self.floor: Verdict | None = None
-        """What the checks had found of readings that were taken over from a recording: it doesn't say who asked for
-        which, so nothing that follows from them now is weaker."""
+        """What the checks had found in readings taken over from a recording: it doesn't say who asked for which, so
+        nothing concluded from them now is weaker."""
         self._weighed: Readings | None = None
         self._found: tuple[Readings, list[str], Verdict] | None = None
         self.use = ModelUse(name=OFFLINE)
@@ -73,7 +73,7 @@ class Investigation:
 
     @property
     def node(self) -> Node:
-        """The node that the URL names: of a Sentinel URL the master, once it's known."""
+        """The node that the URL names; for a Sentinel URL the master, once known."""
         return self.equipment.node
 
     @property
@@ -92,7 +92,7 @@ class Investigation:
         return self._looked + self.options.deadline
 
     def start(self, use: ModelUse) -> None:
-        """Announce what begins."""
+        """Announce the investigation."""
         self.use = use
         if self.recorder:
             self.recorder.begin(
@@ -102,14 +102,14 @@ class Investigation:
         self.emit(Started(target=self.target.url, symptom=self.symptom, model=use.name, why_model=use.why))
 
     async def survey(self) -> Verdict:
-        """Take the first readings of every node, and let the checks conclude."""
+        """Take the first readings of every node and let the checks conclude."""
         self.toolbox.note_symptom(self.symptom)
         return await self._look()
 
     async def look_again(self) -> Verdict:
-        """Take them again, with as much time and as large a budget again; what was read before is history then.
+        """Take them again, with the same time and budget as at first; earlier readings then become history.
 
-        Where that is interrupted, what stood before stands.
+        If that is interrupted, the previous state remains.
         """
         before = self.toolbox.look_again()
         self._looked = self.clock.monotonic()
@@ -137,10 +137,10 @@ class Investigation:
             async with asyncio.timeout(max(LEAST, self.ends - self.clock.monotonic())):
                 await look.take()
         except TimeoutError:
-            # What was read by the deadline is what there is.
+            # What was read by the deadline has to do.
             self.equipment.equip()
         except Exception as error:
-            # What runs at once fails as a group.
+            # What runs concurrently fails as a group.
             while isinstance(error, ExceptionGroup):
                 error = error.exceptions[0]
             if isinstance(error, RediagnoseError):
@@ -151,21 +151,21 @@ class Investigation:
         return self.check()
 
     def report(self, text: str) -> None:
-        """Add to what was reported; it stays reading r0."""
+        """Add to the report; it stays reading r0."""
         self.symptom = f"{self.symptom}\n{self.pseudonyms.hide(text)}".strip()
         self.toolbox.note_symptom(self.symptom)
 
     def concluded(self, readings: Sequence[Reading] | Readings) -> Verdict:
-        """What the checks make of readings."""
+        """What the checks conclude from readings."""
         return conclude(readings, list(self.nodes), self.library.thresholds)
 
     def _weighable(self) -> list[Reading]:
-        """The recent readings from which anything follows."""
+        """The recent readings that conclusions may use."""
         return [reading for reading in self.toolbox.recent if not reading.hasty]
 
     @property
     def weighed(self) -> Readings:
-        """The recent readings from which anything follows, with the views that were made of them so far."""
+        """The recent readings that conclusions may use, with the views created of them so far."""
         recent = self._weighable()
         if self._weighed is None or self._weighed.all != tuple(recent):
             self._weighed = Readings(recent)
@@ -182,20 +182,20 @@ class Investigation:
         return at_least(self.floor, found) if self.floor else found
 
     def check(self) -> Verdict:
-        """What the checks make of the readings so far: what a model asked for adds to it, and takes nothing away."""
+        """What the checks conclude from the readings so far: what a model requested adds to it and removes nothing."""
         self.verdict = self._conclude()
         self.emit(ChecksMade(findings=self.verdict.findings))
         return self.verdict
 
     def weighed_again(self) -> Verdict:
-        """The same without a word of it to anybody."""
+        """The same without announcing it."""
         return self._conclude()
 
     async def plan(self, verdict: Verdict) -> None:
-        """Build the plan of a verdict; nothing is carried out. A cause that was only suspected gets no step."""
+        """Build the plan for a verdict; nothing is carried out. A cause that is only suspected gets no step."""
         self.verdict = verdict
         found = {cause.id: cause.evidence for cause in verdict.findings}
-        # Which form of a cause it is, the checks' evidence tells as well.
+        # The checks' evidence also shows which form of a cause it is.
         causes = [
             cause.model_copy(update={"evidence": tuple(dict.fromkeys((*cause.evidence, *found.get(cause.id, ()))))})
             for cause in verdict.causes
@@ -212,11 +212,11 @@ class Investigation:
             raise
         except Exception as error:
             self.toolbox.bugs.append(bug("the plan", error))
-        # From here on a person decides, and takes the time that it takes.
+        # From here on a person decides, and takes as long as needed.
         self.toolbox.ends = None
 
     async def round_off(self) -> None:
-        """After an interruption: a plan for what is known, if it can be had at once. The person wants the prompt."""
+        """After an interruption: a plan for what is known, if it's ready at once. The person wants the prompt back."""
         if task := asyncio.current_task():
             task.uncancel()
         if not self.planned.steps:
@@ -225,8 +225,8 @@ class Investigation:
                     await self.plan(self.verdict or self.check())
 
     def cut_off(self) -> Diagnosis:
-        """The answer of an investigation that is stuck: made without waiting for anything."""
-        self._unplanned = "the deadline passed during a computation: the answer uses only what had been read by then"
+        """The answer of an investigation that is stuck, built without waiting for anything."""
+        self._unplanned = "the deadline passed during a computation, so the answer uses only what had been read by then"
         self.verdict = self._conclude()
         if self.use.name != OFFLINE:
             self.use = self.use.model_copy(update={"degraded": f"model {self.use.name}: the deadline passed"})
@@ -268,7 +268,7 @@ class Investigation:
         if self._unplanned:
             yield self._unplanned
         for one in dict.fromkeys(map(str, self.toolbox.bugs)):
-            yield f"{one}; what it would have shown isn't known"
+            yield f"{one}; what it would have shown is unknown"
 
     def _unproven(self) -> Iterator[str]:
         yield from only_glanced(self.target_info())
@@ -282,7 +282,7 @@ class Investigation:
         return tuple(sorted(self.toolbox.readings, key=lambda reading: int(reading.id[1:])))
 
     def target_info(self) -> TargetInfo:
-        """What the servers said of themselves."""
+        """What the servers reported about themselves."""
         return self.equipment.info
 
     def changed(self, step: Step) -> None:
@@ -291,7 +291,7 @@ class Investigation:
         self.planned.done = [step if known.id == step.id else known for known in self.planned.done]
 
     async def close(self) -> None:
-        """Close what is held."""
+        """Close what is open."""
         self.equipment.close()
         await asyncio.sleep(0)
         self.equipment.close_recording()

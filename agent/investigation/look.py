@@ -1,6 +1,6 @@
-"""One look at a deployment: the named node first, then all that are found, then longer where nothing was.
+"""One look at a deployment: the named node first, then all others, then a longer look if nothing was found.
 
-Of a large one all nodes get a glance, and those that it made stand out are looked at in depth.
+In a large one all nodes get a glance, and those that stand out are examined in depth.
 """
 
 import asyncio
@@ -18,22 +18,22 @@ from tools.connection.node import Node
 from tools.errors import ToolError
 
 SURVEY = 30.0
-"""Most seconds of the first readings, a hunt for a slot among them; the rest is the model's."""
+"""Most seconds for the first readings, including a hunt for a slot; the rest is for the model."""
 MOST_PINGS, ALL_PINGS = 60, 180
-"""PINGs of one node's latency sample, and of all nodes' together."""
+"""PINGs in one node's latency sample, and of all nodes together."""
 AT_ONCE = 200
-"""Nodes that are glanced at together: each holds a connection, and a process may often have 1,024 files at most."""
+"""Nodes that are glanced at concurrently: each holds a connection, and a process is often limited to 1,024 files."""
 
 
 class Look:
-    """Takes the readings that an investigation begins with, of every node."""
+    """Takes an investigation's first readings of every node."""
 
     def __init__(
         self, equipment: Equipment, options: Options, symptom: str, began: float, conclude: Callable[[], Verdict],
         weighed: Callable[[], Readings], limits: Limits,
     ) -> None:  # fmt: skip
-        """`began` is when it began, in the clock's monotonic seconds; `conclude` what the checks make of what was
-        read so far, `weighed` that itself."""
+        """`began` is when it began, in the clock's monotonic seconds; `conclude` gives what the checks conclude so far,
+        `weighed` the readings themselves."""
         self._equipment = equipment
         self._options = options
         self._symptom = symptom
@@ -43,11 +43,11 @@ class Look:
         self._limits = limits
 
     async def take(self) -> None:
-        """Take them; what can't be read is a reading that says so."""
+        """Take them; what can't be read becomes a reading that says so."""
         equipment, reached = self._equipment, dict[str, bool]()
         watched = equipment.target.watched
         if not watched:
-            # The named node first: it tells of the others.
+            # The named node first: it names the others.
             reached[equipment.node.name] = await self._survey(equipment.node, MOST_PINGS).reach()
         if watched or (reached[equipment.node.name] and not self._options.one_node):
             await self._look_around()
@@ -73,7 +73,7 @@ class Look:
         return bool(self._conclude().causes)
 
     async def _glance(self, nodes: Sequence[Node], reached: dict[str, bool]) -> list[Node]:
-        """Read what is cheap of all of these nodes; those that deserve more."""
+        """Read what is cheap from all these nodes; returns those that deserve more."""
         free = asyncio.Semaphore(AT_ONCE)
 
         async def glance(node: Node) -> None:
@@ -91,12 +91,12 @@ class Look:
         reached |= {node.name: True for node in nodes if node.held and not readings.view(node.name).unavailable("info")}
         chosen = worth_depth(views, self._conclude().findings, self._limits, self._symptom)
         for name in chosen:
-            # Who knows its pid needn't look for the server among all processes.
+            # With the pid known, there is no need to look for the server among all processes.
             equipment.confirm(equipment.nodes[name], readings.view(name))
         return [equipment.nodes[name] for name in chosen]
 
     async def _widen(self, nodes: Sequence[Node]) -> None:
-        """What the servers themselves keep of the past, of those that got no more than a glance: nothing was found."""
+        """The servers' own records of the past, of those that only got a glance, since nothing was found."""
         free = asyncio.Semaphore(AT_ONCE)
 
         async def remember(node: Node) -> None:
@@ -114,7 +114,7 @@ class Look:
             async with asyncio.timeout(max(0.5, self._ends - equipment.clock.monotonic())):
                 await equipment.toolbox.call("topology")
         except (ToolError, TimeoutError):
-            # A spent budget or deadline: the nodes that are known are looked at.
+            # The budget or deadline is used up: only the known nodes are examined.
             pass
         equipment.equip()
         equipment.toolbox.prefer(equipment.node.name)
@@ -141,7 +141,7 @@ class Look:
         def confirm(view: View) -> None:
             equipment.confirm(node, view)
 
-        # One machine is read once, however many of the nodes run on it; at a glance it isn't read.
+        # A machine is read once, however many nodes run on it; a glance doesn't read it.
         shared = in_depth and node is not equipment.node and (
             equipment.view().get("machine", "locality") in ("local", "no-listener")
         )  # fmt: skip
@@ -153,5 +153,5 @@ class Look:
 
 
 def _pings(nodes: int) -> int:
-    """PINGs for each of so many nodes: all of them together stay within the bound."""
+    """PINGs for each of this many nodes, so that all together stay within the limit."""
     return max(5, min(MOST_PINGS, ALL_PINGS // max(1, nodes)))

@@ -1,4 +1,4 @@
-"""Which model is asked, and how; apart from the asking, which the checks alone never load."""
+"""Which model is asked, and how; separate from the code that asks, which the checks alone never load."""
 
 from agent.answer.diagnosis import OFFLINE, ModelUse
 from agent.model.extras import Extras
@@ -24,8 +24,8 @@ class ModelSettings(Record):
     prices: Prices = Prices()
     """What tokens cost."""
     extras: Extras = Extras()
-    """What each request says beside the conversation."""
+    """What each request contains besides the conversation."""
     bare: bool = False
-    """Give it the tools alone: no digest, no findings and no runbooks, and no checks that stand in for its answer."""
+    """Give it only the tools: no digest, findings or runbooks, and no checks to replace its answer."""
     base_url: str | None = None
     """Where the model is; null for what the environment says."""

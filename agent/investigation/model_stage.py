@@ -1,4 +1,4 @@
-"""The model's part of an investigation, and what stands when it fails."""
+"""The model's part of an investigation, and what remains if it fails."""
 
 import asyncio
 import json
@@ -24,11 +24,11 @@ from tools.errors import ToolError
 from tools.text import escaped_json
 
 PLANNING = 40
-"""Commands that are kept back from a model: the plan reads the value before each change."""
+"""Commands reserved from the model's budget: the plan reads the value before each change."""
 
 
 class ModelConversation:
-    """A model that goes on being asked after its diagnosis, and the conversation with it."""
+    """A model that continues to be asked after its diagnosis, and the conversation with it."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -39,11 +39,12 @@ class ModelConversation:
 async def think(
     incident: Investigation, checks: Verdict, settings: ModelSettings, conversation: ModelConversation | None = None
 ) -> Verdict:
-    """Let the model conclude. Whatever goes wrong with it, the checks' verdict stands, and the use says why.
+    """Let the model conclude.
 
-    `conversation` holds the model that's asked, and goes on after it.
+    If anything goes wrong, the checks' verdict stands and the use says why. `conversation` holds the model to ask, and
+    continues afterwards.
     """
-    # An endpoint takes real time, whatever clock the incident has.
+    # An endpoint takes real time, whatever clock the incident uses.
     ends = time.monotonic() + incident.ends - incident.clock.monotonic()
     limits = Limits(
         turns=settings.turns, tokens=settings.total_tokens, cost=settings.cost, prices=settings.prices, ends=ends
@@ -65,8 +66,8 @@ async def think(
                     review=None if settings.bare else lambda done: review(incident, done),
                 )  # fmt: skip
     except asyncio.CancelledError:
-        # Whoever interrupts gets what is known so far, the readings that the model asked for among it.
-        _failed(incident, incident.check(), "interrupted before it concluded")
+        # After an interruption the answer uses what is known so far, including readings that the model requested.
+        _failed(incident, incident.check(), "interrupted before it reached a conclusion")
         raise
     except ModelError as error:
         if error.use is not None:
@@ -77,7 +78,7 @@ async def think(
 
 
 def counted(incident: Investigation) -> Emit:
-    """Whoever listens to an incident, and its own count of what the model costs."""
+    """Passes an incident's events on and counts what the model costs."""
 
     def listener(event: Event) -> None:
         if isinstance(event, ModelAnswered):
@@ -88,7 +89,7 @@ def counted(incident: Investigation) -> Emit:
 
 
 def model_of(incident: Investigation, settings: ModelSettings) -> Model:
-    """The incident's model. Raises `ModelError` for an endpoint that can't be one."""
+    """The incident's model. Raises `ModelError` for an endpoint that can't be used."""
     return Model(
         incident.use.name, incident.emit, timeout=settings.timeout, max_tokens=settings.max_tokens,
         base_url=settings.base_url, extras=settings.extras,
@@ -96,7 +97,7 @@ def model_of(incident: Investigation, settings: ModelSettings) -> Model:
 
 
 def weighed(incident: Investigation, done: Conclusion, *, bare: bool = False) -> Verdict:
-    """What stands after the model has concluded: its answer or the checks', with the use saying why."""
+    """The result after the model has concluded: its answer or the checks', with the use saying why."""
     done = without_advice(done, incident.proposals.forbid)
     incident.use = done.use.model_copy(update={"why": incident.use.why})
     latest = incident.check()
@@ -110,24 +111,24 @@ def weighed(incident: Investigation, done: Conclusion, *, bare: bool = False) ->
 
 
 def review(incident: Investigation, done: Conclusion) -> str | None:
-    """What a model gets to read about a conclusion that wouldn't stand, or null."""
+    """What a model is told about a conclusion that wouldn't be accepted; null if it would."""
     return objection(done, incident.weighed_again(), scales_of(incident))
 
 
 def _failed(incident: Investigation, checks: Verdict, why: str, *, endpoint: bool = False) -> Verdict:
     incident.use = incident.use.model_copy(update={"degraded": f"model {incident.use.name}: {why}"})
-    incident.proposals.withdraw("the model proposed it, and its diagnosis doesn't stand")
+    incident.proposals.withdraw("the model proposed it, but its diagnosis was not accepted")
     incident.emit(ModelFailed(why=why, endpoint=endpoint))
     return checks
 
 
 def _beside(checks: Verdict, done: Conclusion) -> Verdict:
-    """The checks' verdict with the model's unproven causes behind it, marked by their unverified evidence."""
+    """The checks' verdict followed by the model's unproven causes, marked by their unverified evidence."""
     known = {cause.id for cause in checks.causes}
     others = [cause for cause in done.causes if cause.id not in known]
     if checks.outcome != "diagnosed":
         suspicions = tuple(
-            f"the model suspects {cause.id} and has no verified evidence: {cause.why}" for cause in others
+            f"the model suspects {cause.id} but has no verified evidence: {cause.why}" for cause in others
         )
         return checks.model_copy(update={"unknown": (*checks.unknown, *suspicions)})
     least = min(cause.probability for cause in checks.causes)
@@ -150,7 +151,7 @@ def prompt_of(incident: Investigation, tools: list[Wire], *, bare: bool = False)
     """What a conversation about an incident begins with."""
     if bare:
         return compose_unaided(incident.symptom)
-    # The program's own are found by the causes' ids; what a team wrote has names that nobody else knows.
+    # The program's own are found by cause id; a team's have names that nobody else knows.
     titles = {book.name: book.title for book in incident.library.teams}
     verdict = incident.verdict
     findings, ruled_out = (verdict.findings, verdict.ruled_out) if verdict else ((), ())
@@ -160,7 +161,7 @@ def prompt_of(incident: Investigation, tools: list[Wire], *, bare: bool = False)
 
 
 def read(incident: Investigation, name: str) -> str:
-    """A runbook's text, behind what the plan would do by it. Raises `ToolError` naming those that there are."""
+    """A runbook's text, after the steps that the plan takes from it. Raises `ToolError` naming the available ones."""
     text = incident.library.text(name)
     if text is None:
         known = ", ".join(book.name for book in incident.library.runbooks)
@@ -169,9 +170,9 @@ def read(incident: Investigation, name: str) -> str:
     if not steps:
         return text
     title, line, rest = text.partition("\n")
-    # Behind the title, since what stands before it would be a section of its own.
+    # After the title, since anything before it would be a section of its own.
     before, behind = (title + line, rest) if title.startswith("#") else ("", text)
-    return f"{before}Steps, by what `plan` calls them:\n{steps}\n\n{behind}"
+    return f"{before}Steps, by their names in `plan`:\n{steps}\n\n{behind}"
 
 
 def show_prompt(incident: Investigation, settings: ModelSettings) -> str:

@@ -1,4 +1,4 @@
-"""What keeps this program out and says nothing of the incident: its own login."""
+"""What keeps this program out but says nothing about the incident: its own login."""
 
 import re
 from collections.abc import Mapping
@@ -10,20 +10,20 @@ ABOUT_ACCESS = deferred(
     r"noauth|wrongpass|noperm|auth|password|credential|permission|log ?in|secret|acl|dns|resolv|name or service",
     re.IGNORECASE,
 )
-"""A report that being kept out is an answer to."""
+"""Reports that a refused login answers."""
 REMEDY = "give user:password in the URL, --password-file or REDISCLI_AUTH"
 REFUSED: Mapping[str, str] = {
     "noauth": f"I couldn't log in, because no password was given: {REMEDY}",
     "wrongpass": f"I couldn't log in, because the server refuses this user or password: {REMEDY}",
 }
-"""What a person reads, by how the server refused."""
+"""The message for a person, by how the server refused."""
 
 
 def own_trouble(answer: Diagnosis, *, own_password: bool = False) -> str | None:
-    """Why nothing could be asked, where that is this program's own login and not what was reported; else None.
+    """Why nothing could be asked, if the reason is this program's own login and not what was reported; else None.
 
-    A password that a person gave may be the applications', and its refusal the incident. Only the refusal of one that
-    is our own (`own_password`), as of the settings, is no answer.
+    A password that a person gave may be the applications' own, and its refusal the incident. Only the refusal of our
+    own password (`own_password`), such as one from the settings, isn't an answer.
     """
     if ABOUT_ACCESS.search(answer.symptom) or any(one.tool == "info" and one.values for one in answer.readings):
         return None

@@ -1,4 +1,4 @@
-"""From a symptom to a plan: the one way that every command, the evaluation and embedding programs take."""
+"""From a symptom to a plan: the one path that every command, the evaluation and embedding programs take."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Setup:
-    """All that an investigation is made of, but for the clock that it runs on and who hears of it."""
+    """Everything an investigation is made of, except its clock and who receives its events."""
 
     target: Target
     symptom: str
@@ -29,14 +29,14 @@ class Setup:
     sources: Sources
 
     def investigation(self, clock: Clock, emit: Emit) -> Investigation:
-        """An investigation that hasn't begun yet. Raises `UsageError` where it can't be recorded."""
+        """An investigation that hasn't begun yet. Raises `UsageError` if it can't be recorded."""
         return Investigation(
             self.target, self.symptom, self.library, clock, emit, self.options, self.sources
         )  # fmt: skip
 
 
 async def look(investigation: Investigation, use: ModelUse) -> Verdict:
-    """Begin, and take the first readings: the checks' verdict. `use` is the model that is to judge it later."""
+    """Begin and take the first readings, up to the checks' verdict. `use` is the model that will judge it later."""
     investigation.start(use)
     return await investigation.survey()
 
@@ -48,7 +48,7 @@ async def run(
 ) -> Verdict:
     """Look, let the model conclude if there is one, and plan; nothing is changed.
 
-    `conversation` gives the conversation with a model that goes on being asked afterwards. Whatever goes wrong with
+    `conversation` is the conversation with a model that continues to be asked afterwards. If anything goes wrong with
     the model, the checks' verdict stands.
     """
     verdict = await look(investigation, model.use)

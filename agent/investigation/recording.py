@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def heard_by(recorder: "Recorder | None", emit: Emit, *, events: bool = True) -> Emit:
-    """Whoever listens, and the recording too; without `events` only what a replay needs goes into that."""
+    """Passes events on and writes them to the recording too; without `events`, only what a replay needs."""
     if recorder is None:
         return emit
     from tools.record.recorder import NOT_THE_SERVERS

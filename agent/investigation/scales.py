@@ -1,4 +1,5 @@
-"""What a model cites, weighed: only what the checks didn't weigh already can speak for a cause or against a finding."""
+"""Weighing a model's citations: only what the checks didn't already weigh can support a cause or contradict a
+finding."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,14 +15,14 @@ from agent.runbooks.proof import difference_text, names, proof_text
 from tools.records import Reading, Scalar
 
 _NOTHING: tuple[Scalar, ...] = (0, 0.0, None, False, "", "0", "ok", "up", "no", "none", "online", "connected", "-")
-"""Values that say that something isn't there, or that it's well."""
+"""Values that mean that something isn't there or is fine."""
 
 
 class Scales:
-    """The readings of an incident and what the checks made of them."""
+    """An incident's readings and what the checks concluded from them."""
 
     def __init__(self, readings: Sequence[Reading], nodes: Sequence[str], library: Library, now: Verdict) -> None:
-        """`now` is the checks' verdict on all readings, the newest value winning, whatever they found before."""
+        """`now` is the checks' verdict on all readings, with the newest values, whatever they found before."""
         self._readings = readings
         self._nodes = nodes
         self._library = library
@@ -31,9 +32,9 @@ class Scales:
         self._looked: dict[str, set[Looked]] = {}
 
     def proves(self, cause: Cause, *, only_news: bool) -> bool:
-        """Whether something that is cited for a cause decides it, and the checks of it didn't look at that.
+        """Whether something cited for a cause decides it and its checks didn't look at that.
 
-        `only_news` leaves out all that was read before the model asked.
+        `only_news` ignores everything that was read before the model asked.
         """
         text = proof_text(self._library, cause.id)
         return any(
@@ -42,10 +43,10 @@ class Scales:
         )
 
     def overcomes(self, done: Conclusion, found: Cause) -> bool:
-        """Whether what a model cites speaks against a finding.
+        """Whether what a model cites contradicts a finding.
 
-        Either a newer value of what it cites, by which the checks don't find it any more, or what distinguishes
-        its first cause from the finding by the runbooks, if the checks of neither looked at that.
+        Either a newer value of what the finding cites, with which the checks no longer find it, or what distinguishes
+        its first cause from the finding according to the runbooks, if the checks of neither looked at that.
         """
         out = [one for out in done.ruled_out if out.id == found.id for one in out.evidence]
         own = {(self._tool(one), one.field) for one in found.evidence}
@@ -72,12 +73,12 @@ class Scales:
                 yield one
 
     def _counts(self, one: Evidence) -> bool:
-        """Whether a citation is verified and of a reading that nothing saw more than."""
+        """Whether a citation is verified and from a reading that no other was wider than."""
         reading = self._by_id.get(one.reading)
         if not one.verified or one.reading == REPORT or reading is None or reading.tool == CLIENT_ERRORS:
             return False
         if one.field == "unavailable":
-            # What a model asked for and didn't get may be its own doing.
+            # A failed reading that a model requested may be its own doing.
             return not reading.asked
         views = [self._views[reading.node]] if reading.node in self._views else list(self._views.values())
         return any(cited.reading == one.reading for view in views for cited in view.cite((reading.tool, one.field)))
@@ -88,7 +89,7 @@ class Scales:
         return any(other.tool == reading.tool and other.has(one.field) for other in own)
 
     def _weighed(self, cause: str, one: Evidence) -> bool:
-        """Whether the checks of a cause looked at a field, or at its tool's reading and had no use for the field."""
+        """Whether the checks of a cause looked at a field, or at its tool's reading without using the field."""
         if cause not in self._looked:
             noted = looked_at(cause, self._readings, self._nodes, self._library.thresholds)
             fields = {(node, ANY, _plain(field)) for node, _, field in noted}
@@ -104,11 +105,11 @@ class Scales:
 
 
 def scales_of(incident: Investigation) -> Scales:
-    """What a model's citations are weighed by, as things stand."""
+    """What a model's citations are currently weighed with."""
     weighed = incident.weighed
     return Scales(weighed.all, list(incident.nodes), incident.library, incident.concluded(weighed))
 
 
 def _plain(field: str) -> str:
-    # One figure goes by its name in INFO and by that of the parameter.
+    # One figure has a name in INFO and another as a parameter.
     return field.replace("-", "_").lower()

@@ -1,4 +1,4 @@
-"""The first minute, always the same: what can be read is read, and silence is probed before it's named."""
+"""The first minute, always the same: what can be read is read, and silence is probed before it is named."""
 
 import asyncio
 import contextlib
@@ -33,31 +33,31 @@ SECTIONS = (
 WINDOWED = ("commandstats", "latencystats", "latency_events", "memory", "persistence", "replication", "keyspace")
 """Readings that share the two samples of the window."""
 AGAIN = ("commandstats", "latencystats", "latency_events", "keyspace")
-"""Those of them whose second look tells more than INFO's own does."""
+"""Those of them whose second sample shows more than INFO's."""
 ONCE = ("slowlog", "clients", "access", "config_drift")
-"""Readings of one moment."""
+"""Readings of a single moment."""
 HOST = ("process", "sockets", "machine")
 HOST_ONCE = ("log", "disk", "kernel_log")
 PROBE_SECONDS = 8.0
-"""How long an idle connection is watched where nobody knows the period."""
+"""How long an idle connection is watched if the period is unknown."""
 COMES_AND_GOES = deferred(
     r"spik|period|interm|sporadic|occasional|sometimes|regular|now and then|at times|random|blip|hiccup|stall|freez"
     r"|jitter|\bevery (few |\d+ )?(second|minute|hour)|\bat :\d\d|for a moment|p9+\b",
     re.IGNORECASE,
 )
-"""What a person says of something that isn't there all the time: a short look may fall in between."""
+"""What a person says about something intermittent: a short look may miss it."""
 ENOUGH = 20
-"""PINGs below which a distribution says nothing."""
+"""Fewest PINGs for a meaningful distribution."""
 WATCH, LEAST_WATCH = 8.0, 4.0
-"""Seconds of the longer look that follows then, and those below which it tells no more than the first one."""
+"""Seconds of the longer look that follows then, and the least for it to show more than the first one."""
 PROMPTLY = 0.3
-"""Seconds within which a server that's well lets a client in; after that its host is looked at meanwhile."""
+"""Seconds within which a healthy server accepts a client; after that its host is examined meanwhile."""
 GLANCE = 0.2
 """Seconds between the two samples of the first look at the machine."""
 GLANCE_PINGS, GLANCE_WINDOW = 5, 1.0
-"""PINGs and seconds of the first look at a node of many."""
+"""PINGs and seconds of the first look at one node of many."""
 RESERVE = 6.0
-"""Seconds kept back from a hunt for a slot, for the readings that follow it."""
+"""Seconds reserved from a hunt for a slot, for the readings that follow."""
 
 
 class Pace(Record):
@@ -72,7 +72,7 @@ class Pace(Record):
 
 
 Confirm = Callable[[View], None]
-"""Shown what was read of a node, for what the server says of its own process and files."""
+"""Receives a node's readings, for what the server reports about its process and files."""
 
 
 class NodeSurvey:
@@ -88,16 +88,16 @@ class NodeSurvey:
         self.pace = pace
         self.confirm = confirm
         self.found = found
-        """Whether the readings so far already tell a cause."""
+        """Whether the readings so far already show a cause."""
         self.host = host
         """The readings of its machine: what nodes share is read once."""
         self.past = past
-        """Whether the history is read: somebody keeps it."""
+        """Whether to read the history: there is one."""
         self.log = log
         """Whether a person named its log."""
         self._seen: View | None = None
         self.named = named
-        """Whether it's the one whose address was given."""
+        """Whether it is the node whose address was given."""
 
     @property
     def left(self) -> float:
@@ -106,7 +106,7 @@ class NodeSurvey:
 
     @property
     def view(self) -> View:
-        """What was read of this node so far; of its peers nothing is in it."""
+        """What was read from this node so far, without its peers."""
         name = self.node.name
         own = [one for one in self.toolbox.recent if one.node is None or one.node == name]
         if self._seen is None or self._seen.all != tuple(own):
@@ -114,7 +114,10 @@ class NodeSurvey:
         return self._seen
 
     async def reach(self) -> bool:
-        """Connect, whatever it takes; whether the server can be asked more. A failure calls for a look at the host."""
+        """Connect, whatever it takes; returns whether the server can be asked more.
+
+        A failure calls for a look at the host.
+        """
         if not self.toolbox.has("connect", self.node.name):
             # A paste: all there is of its machine, and what the server's replies are is seen by asking.
             await at_once(*(self.take(tool) for tool in (*self.host, *HOST_ONCE)))
@@ -125,7 +128,7 @@ class NodeSurvey:
             due = loop.time() + PROMPTLY
             done, _ = await asyncio.wait({connecting}, timeout=PROMPTLY)
             if not done and loop.time() - due > PROMPTLY * OWN_SHARE:
-                # It's this program that is slow, as with many servers at once: their machine would tell nothing.
+                # This program is slow, as with many servers at once: their machine would show nothing.
                 done, _ = await asyncio.wait({connecting}, timeout=PROMPTLY)
             quick = connecting.result() if done else None
             if not done or (quick and quick.unavailable and quick.unavailable.kind != "untrusted"):
@@ -134,14 +137,14 @@ class NodeSurvey:
         first = connecting.result()
         lost = first is not None and first.unavailable is not None and first.get("stage") == "tcp"
         if lost and self.view.unavailable("connect") == "timeout" and self.view.unavailable("process") == "not-local":
-            # On a path that loses packets one connect in many fails, on one that is closed all do.
+            # On a lossy path one connect in many fails, on a closed one all do.
             first = await self.take("connect") or first
         here = not self.view.unavailable("process")
         if first and first.unavailable and first.unavailable.kind == "refused" and here:
-            # What is left of a server that is gone: its last words, and the disk that it wrote to.
+            # What remains of a server that has gone: its last log lines, and the disk it wrote to.
             await at_once(*(self.take(tool) for tool in HOST_ONCE))
         elif first and first.unavailable and self.log and not here:
-            # A person may name the log though its machine can't be seen, or something else listens there by now.
+            # A person may name the log although its machine can't be seen, or something else listens there by now.
             await self.take("log")
         if first and first.unavailable and self.named and not here and worthwhile.port_may_be_wrong(first):
             await self.take("other_ports")
@@ -154,14 +157,14 @@ class NodeSurvey:
         return self.node.held and kind not in ("noauth", "wrongpass")
 
     async def take(self, tool: str, **args: object) -> Reading | None:
-        """One reading, or None where there is no such tool, no time or no budget left."""
+        """One reading; None if there is no such tool, or no time or budget left."""
         if not self.toolbox.has(tool, self.node.name) or self.left < 0.5:
             return None
         try:
             async with asyncio.timeout(max(0.5, self.left)):
                 return await self.toolbox.call(tool, {**args, "node": self.node.name})
         except (ToolError, TimeoutError):
-            # A spent budget or deadline: what was read so far is what there is.
+            # The budget or deadline is used up: what was read so far has to do.
             return None
 
     async def _hunt(self) -> None:
@@ -169,15 +172,15 @@ class NodeSurvey:
             await self.node.hunt(self.pace.ends - RESERVE - self.pace.window)
 
     async def _speaks_again(self) -> bool:
-        """Probe a silence; whether the server answers in the end."""
+        """Probe a silence; returns whether the server answers in the end."""
         if self.view.get("process", "stopped") is True:
             return False
-        # A glance is too short to tell a process that is held back from one that waits.
+        # A glance is too short to distinguish a process that is held back from one that waits.
         longer = [tool for tool in self.host if tool == "process" and not self.view.unavailable(tool)]
         await at_once(self.take("silence"), *(self.take(tool, window=self.pace.window) for tool in longer))
         if self.view.get("silence", "ping_answered") is not True:
             return False
-        # It was held up and runs again: what held it up is in its own records now.
+        # It was held up and runs again: its own records now show the reason.
         await self.take("connect")
         return True
 
@@ -188,7 +191,7 @@ class NodeSurvey:
             await self.take("script")
             return
         sections, window = list(SECTIONS), self.pace.window
-        # A host that isn't this machine is not asked again.
+        # A host that isn't this machine isn't examined again.
         local = [tool for tool in self.host if not self.view.unavailable(tool)]
         opened = await at_once(
             self.take("info", sections=sections, window=window),
@@ -220,7 +223,7 @@ class NodeSurvey:
         )  # fmt: skip
 
     async def glance(self, reached: bool | None) -> None:
-        """The cheapest readings from which one sees whether a node is worth more: two commands, twice."""
+        """The cheapest readings that show whether a node is worth more: two commands, twice."""
         if reached is None:
             first = await self.take("connect")
             reached = first is not None and not first.unavailable
@@ -233,12 +236,12 @@ class NodeSurvey:
         )  # fmt: skip
 
     async def remember(self) -> None:
-        """What a server that got no more than a glance keeps of its past."""
+        """The records of the past of a server that only got a glance."""
         if self.view.last("info") is not None and not self.view.unavailable("info"):
             await at_once(self.take("slowlog"), self.take("latency_events", window=0))
 
     async def watch(self, pings: int) -> None:
-        """A longer look at what changes, after one in which nothing was found, with so many PINGs at most."""
+        """A longer look at what changes, after one that found nothing, with at most this many PINGs."""
         window = min(WATCH, self.left - RESERVE)
         if window < LEAST_WATCH or not self.node.held:
             return
@@ -246,7 +249,7 @@ class NodeSurvey:
         await at_once(
             self._resample(window),
             self.take("info", sections=list(SECTIONS), window=window),
-            # Of a handful of PINGs a single slow one would be a large share.
+            # Among a handful of PINGs a single slow one would be a large share.
             *(
                 self.take("latency_sample", count=min(pings, self.pace.pings), seconds=window)
                 for _ in range(pings >= ENOUGH)
@@ -257,26 +260,26 @@ class NodeSurvey:
 
     async def _resample(self, window: float) -> None:
         """Begin the two samples that the readings of the second look share."""
-        # What isn't answered, each reading says itself.
+        # Each reading reports itself what wasn't answered.
         with contextlib.suppress(ToolError):
             await shorter_pair(self.node, window)
 
     async def sentinel(self) -> None:
         """The readings of a sentinel."""
         if not self.toolbox.has("sentinel", self.node.name):
-            # Named by its own URL, it was given its tools before it told what it is.
+            # Named by its own URL, it was given its tools before it reported what it is.
             self.toolbox.add([bind(sentinel, self.node, node=self.node.name)])
         await at_once(self.take("sentinel", window=self.pace.window), self.take("log"))
 
     async def idle(self, symptom: str) -> None:
-        """Whether an idle connection lives, where the report or the settings ask for it."""
+        """Whether an idle connection survives, if the report or the settings call for it."""
         view = self.view
         if self.left <= PROBE_SECONDS + 3 or not self.node.held:
             return
         period = view.number("config_get", "timeout") or 0
         keepalive = view.number("config_get", "tcp-keepalive")
         reported = mention(DISCONNECTED, symptom) is not None
-        # Over a network something may forget idle flows; where nothing else was found, that's worth the seconds.
+        # On a network something may drop idle connections; if nothing else was found, that is worth the seconds.
         distant = view.unavailable("process") == "not-local" and not self.found()
         if not (reported or keepalive == 0 or 0 < period <= PROBE_SECONDS or distant):
             return

@@ -57,7 +57,7 @@ SERVER = (
     same_server, script, large_commands,
 )  # fmt: skip
 DEEPER = (named_keys, client_groups, one_client, series)
-"""What only a model asks for: the survey does without."""
+"""Tools that only a model uses: the survey does without."""
 HOST = (process, sockets, machine, disk, log, log_events, kernel_log)
 TIMED = frozenset(("connect", "ping", "silence", "script", "same_server"))
 """What only a connection of this program's own tells: of a paste there is none."""
@@ -68,9 +68,9 @@ MEASURED = frozenset(("latency_sample", "big_keys", "idle_probe"))
 def tools_of(
     node: Node, host: Host, proposals: Proposals, past: History, *, sentinel: bool, replay: "Replay | None" = None
 ) -> Iterator[Tool]:
-    """The tools of one node, in a fixed order; a sentinel has those that make sense of one.
+    """The tools of one node, in a fixed order; a sentinel has those that make sense for one.
 
-    In a replay what is more than the server's word (its machine, its past) is read from the recording.
+    In a replay, what goes beyond the server's replies (its machine, its past) is read from the recording.
     """
     of_node = (*REACHING, info, sentinel_, clients, access) if sentinel else (*REACHING, *SERVER, *DEEPER)
     pasted = replay if replay and replay.pasted else None
@@ -82,7 +82,7 @@ def tools_of(
     if not sentinel:
         yield _bound(config_drift, (node, host), node, replay)
         yield _bound(history, (node, past), node, replay)
-        # A recording from before there was this tool isn't asked for it.
+        # A recording from before this tool existed isn't asked for it.
         if ("other_ports", node.name) in replay.tape.seen if replay else may_be_tried(node.target):
             yield _bound(other_ports, (node,), node, replay)
         yield bind(propose_config_set, node, proposals, node=node.name)

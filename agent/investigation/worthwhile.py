@@ -10,13 +10,13 @@ from agent.evidence.view import View
 from tools.records import Reading
 
 LARGE_RATE, LARGE = 1e6, 2**20
-"""Bytes a second that leave a server, and bytes that wait for a client, from which on single sizes matter."""
+"""Least bytes per second leaving a server, and bytes waiting for a client, at which individual sizes matter."""
 MANY_PUSHES, MOST_POPPED = 10.0, 0.9
-"""Pushes a second from which on lists are looked at, and the pops for each that keep up with them."""
+"""Pushes per second at which lists are examined, and the pops per push that keep up with them."""
 
 
 def port_may_be_wrong(connected: Reading) -> bool:
-    """Whether a connect failed as it does at a port where no such server listens."""
+    """Whether a connect failed as it does on a port without such a server."""
     if connected.get("speaks_resp") is False:
         return connected.get("unavailable") != "tls"
     lost, error = connected.get("unavailable"), connected.get("tcp_error")
@@ -25,20 +25,20 @@ def port_may_be_wrong(connected: Reading) -> bool:
 
 
 def streams_are_used(view: View) -> bool:
-    """Whether consumer groups are read: then what waits in them is worth some commands."""
+    """Whether consumer groups are read from: then what waits in them is worth some commands."""
     return any(field.startswith("xreadgroup.") for field in view.fields("commandstats"))
 
 
 def lists_fill_up(view: View) -> bool:
-    """Whether far more is pushed to lists than popped: then which of them grows is worth some commands."""
+    """Whether far more is pushed to lists than popped: then finding the one that grows is worth some commands."""
     pushed, popped = called(view, PUSHES) or 0, called(view, POPS) or 0
-    # Who cuts a list behind each push keeps its last elements, and it doesn't grow.
+    # A list that is trimmed after each push keeps its last elements and doesn't grow.
     cut = called(view, ("ltrim",)) or 0
     return pushed >= MANY_PUSHES and popped + cut < MOST_POPPED * pushed
 
 
 def size_matters(view: View) -> bool:
-    """Whether the largest replies and requests are asked for: the server lists them, and something is large."""
+    """Whether to read the largest replies and requests: the server lists them, and something is large."""
     version = re.match(r"(\d+)\.(\d+)", view.text("info", "valkey_version"))
     listed = version is not None and (int(version[1]), int(version[2])) >= (8, 1)
     waiting = max(view.number("clients", field) or 0 for field in ("omem_max", "qbuf_max"))
@@ -46,15 +46,15 @@ def size_matters(view: View) -> bool:
 
 
 def memory_matters(view: View) -> bool:
-    """Whether the keys that hold the memory are worth some commands; a list that fills up is known already."""
+    """Whether the keys that hold the memory are worth some commands; a list that fills up is already known."""
     return worth_weighing(view) and not lists_fill_up(view)
 
 
 def connections_to_compare(view: View, mode: str, named: bool) -> tuple[int, ...]:
-    """How many connections more are compared, where something says that the address may be several servers'."""
+    """How many more connections to compare, if something suggests that the address belongs to several servers."""
     told = mention(READONLY_WORDS, view.symptom)
     refused = (view.number("info", "errorstat_READONLY.count") or 0) > 0
-    # Another program that listens at the address passes connections on; where there are replicas, perhaps to them.
+    # Another program listening at the address forwards connections; if there are replicas, perhaps to them.
     passed_on = view.get("process", "locality") == "foreign-listener" and (
         view.text("replication", "role") == "slave" or (view.number("replication", "connected_slaves") or 0) > 0
     )

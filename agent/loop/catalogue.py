@@ -1,4 +1,4 @@
-"""The causes that a diagnosis may name, as the model is shown them."""
+"""The causes that a diagnosis may name, as shown to the model."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
@@ -8,7 +8,7 @@ from tools.records import Reading
 
 UNREACHED = ("process-down", "process-frozen", "firewall-drop", "protected-mode-denied", "loading-dataset",
              "start-failed", "aof-corrupt-start")  # fmt: skip
-"""A node that takes connections and answers at once has none of them."""
+"""A node that accepts connections and answers at once has none of these."""
 SENTINELS = ("sentinel-noquorum", "sentinel-no-good-replica", "slowness-failover")
 REPLICAS = ("replica-link-down", "masterauth-mismatch", "backlog-too-small", "replica-output-loop", "sync-failed",
             "failover-stuck", "replica-lag", "unexpected-replica", "split-brain")  # fmt: skip
@@ -22,19 +22,20 @@ def catalogue(
     causes: Iterable[RootCause], readings: Sequence[Reading] = (), ruled_out: Collection[str] = (),
     found: Collection[str] = (),
 ) -> str:  # fmt: skip
-    """The causes with their decisive evidence, one line each; by their ids alone those that can hardly be.
+    """The causes with their decisive evidence, one line each; unlikely ones only by id.
 
-    These are causes that the checks ruled out by what they measured and found nowhere, or of what isn't there.
+    Unlikely are causes that the checks ruled out by measurement and found nowhere, and those of things that aren't
+    there.
     """
     listed = list(causes)
     unlikely = {*ruled_out, *_absent(listed, readings)} - {*found}
     lines = [f"{cause.id}: {cause.sign}" for cause in listed if cause.id not in unlikely]
     ids = ", ".join(cause.id for cause in listed if cause.id in unlikely)
-    return "\n".join([*lines, *([f"Unlikely by these readings: {ids}"] if ids else [])])
+    return "\n".join([*lines, *([f"Unlikely given these readings: {ids}"] if ids else [])])
 
 
 def _absent(causes: Iterable[RootCause], readings: Sequence[Reading]) -> Iterator[str]:
-    """Causes of what a deployment doesn't have."""
+    """Causes of things that a deployment doesn't have."""
     if shape.all_prompt(readings):
         yield from UNREACHED
     if shape.no_cluster(readings):

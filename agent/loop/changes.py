@@ -1,4 +1,4 @@
-"""What a tool that is called anew says against what it said before."""
+"""What a tool that is called again reports compared with before."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -10,26 +10,26 @@ from tools.records import Reading, Record, Scalar
 
 LINES_MOST, LINE_BYTES = 40, 1500
 HOW_LONG = frozenset(("window", "seconds", "count", "timeout", "sections", "parameters"))
-"""Arguments that don't change what a field is of: how long it's looked, and for how much of it."""
+"""Arguments that don't change the meaning of a field: how long to look, and at how much."""
 ALIKE = 0.2
-"""Windows that differ by no more than this share have deltas that can be compared."""
+"""Deltas are comparable if their windows differ by no more than this share."""
 
 
 class Since(Record):
-    """How a reading differs from the one before it."""
+    """How a reading differs from the previous one."""
 
     reading: str
     """The earlier one's id."""
     seconds: float
-    """How much later this one was begun."""
+    """How much later this one began."""
     lines: tuple[str, ...]
-    """`field: before -> now`, what matters first; empty where nothing differs."""
+    """`field: before -> now`, most important first; empty if nothing differs."""
     left_out: int = 0
     """How many more fields differ."""
 
 
 def since(readings: Sequence[Reading], now: Reading, adapter: Adapter) -> Since | None:
-    """What changed since the newest reading of the same tool, node and question; null where there is none."""
+    """What changed since the newest reading of the same tool, node and arguments; null if there is none."""
     same = (
         one
         for one in reversed(readings)
@@ -64,7 +64,7 @@ def _differences(before: Reading, now: Reading) -> Iterator[str]:
     if before.get("unavailable") != now.get("unavailable"):
         yield _line("unavailable", before.get("unavailable"), now.get("unavailable"))
     comparable = _alike(old.get("window_seconds"), new.get("window_seconds"))
-    # What wasn't asked for before isn't new, and what isn't asked for now isn't gone.
+    # What wasn't requested before isn't new, and what isn't requested now isn't gone.
     came, went = _covers(before, now), _covers(now, before)
     for field in dict.fromkeys((*first_fields(now), *first_fields(before), *new)):
         if field == "window_seconds" or (field.endswith(".delta") and not comparable):
@@ -75,7 +75,7 @@ def _differences(before: Reading, now: Reading) -> Iterator[str]:
 
 
 def _covers(one: Reading, other: Reading) -> bool:
-    """Whether a reading looked for all that another did."""
+    """Whether a reading covered everything that another did."""
     if one.values is None:
         return False
     return all(

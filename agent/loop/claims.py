@@ -1,4 +1,4 @@
-"""What a model submits, as it wrote it and as it's taken: leniently."""
+"""What a model submits, as written and as leniently interpreted."""
 
 import json
 import math
@@ -21,7 +21,7 @@ def _one_line(value: object) -> object:
 
 
 def _probability(value: object) -> object:
-    """A probability, from text and per cent too; none given is as likely as not."""
+    """A probability, also from text or a percentage; if none is given, 50 %."""
     if value is None:
         return 0.5
     if isinstance(value, str):
@@ -42,7 +42,7 @@ def _as_list(value: object) -> object:
 
 def _scalar(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
-        # JSON can carry 1e999 in, and nothing like it out.
+        # JSON can carry 1e999 in, but nothing like it out.
         return str(value)
     return value if value is None or isinstance(value, str | int | float | bool) else json.dumps(value)
 
@@ -89,17 +89,17 @@ class RuledOutClaim(_Lenient):
 
 
 class SubmittedStep(_Lenient):
-    """A step of the plan, as submitted: one of the runbooks', or one that the model adds."""
+    """A step of the plan, as submitted: one of the runbooks', or one the model adds."""
 
     step: str | None = None
-    """Which of the runbooks' steps is meant; null for one of the model's own."""
+    """Which runbook step is meant; null for one of the model's own."""
     kind: Annotated[Literal["config_set", "command", "outside"], BeforeValidator(_kind)] = "outside"
     action: Line = ""
     why: Line = ""
     verify: Line | None = None
     avoid: Line | None = None
     drop: Annotated[bool, BeforeValidator(bool)] = False
-    """Whether it's left out of the plan."""
+    """Whether to leave it out of the plan."""
 
 
 Steps = Annotated[tuple[SubmittedStep, ...], BeforeValidator(_as_list)]
@@ -111,22 +111,22 @@ class Submission(_Lenient):
     outcome: Annotated[Outcome, BeforeValidator(_id_form)]
     summary: Line = ""
     evidence: Citations = ()
-    """What the outcome rests on, beside what the causes cite."""
+    """The evidence for the outcome, besides what the causes cite."""
     causes: Annotated[tuple[Claim, ...], BeforeValidator(_as_list)] = ()
     ruled_out: Annotated[tuple[RuledOutClaim, ...], BeforeValidator(_as_list)] = ()
     unknown: Annotated[tuple[Line, ...], BeforeValidator(_as_list)] = ()
     plan: Steps = ()
     actions: Steps = ()
-    """Steps of its own, by the name that they had before the plan could be ordered."""
+    """Steps of its own, under the name they had before plans could be ordered."""
 
     @property
     def steps(self) -> tuple[SubmittedStep, ...]:
-        """All steps that say anything, in their order."""
+        """All non-empty steps, in order."""
         return tuple(one for one in (*self.plan, *self.actions) if one.action or one.step)
 
 
 def parse(text: str) -> Submission:
-    """What was submitted, taken leniently. Raises `ToolError` for what can't be understood, in words for the model."""
+    """The submission, leniently interpreted. Raises `ToolError` for what can't be understood, worded for the model."""
     try:
         given = json.loads(text or "{}", parse_constant=str)
         if isinstance(given, str):
@@ -136,4 +136,4 @@ def parse(text: str) -> Submission:
         wrong = (f"{'.'.join(map(str, one['loc'])) or 'arguments'}: {one['msg']}" for one in error.errors()[:8])
         raise ToolError(f"{SUBMIT}: {'; '.join(wrong)}") from None
     except (ValueError, RecursionError) as error:
-        raise ToolError(f"{SUBMIT}: the arguments aren't one whole JSON object ({error}); send it again") from None
+        raise ToolError(f"{SUBMIT}: the arguments aren't one complete JSON object ({error}); send it again") from None

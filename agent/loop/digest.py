@@ -1,4 +1,4 @@
-"""Readings as the model is shown them: the vital signs in a line each, or one reading whole."""
+"""Readings as shown to the model: the vital signs in one line each, or one reading in full."""
 
 import json
 import re
@@ -17,14 +17,14 @@ ALARMING = deferred(
     r"acl_access_denied_\w+|total_error_replies|client_\w+_disconnections|.*\.(rejected|failed)_calls)(\.count)?\.delta|"
     r"[^.]+\.usec\.delta|peer1\..*|T?ListenDrops\.delta|TCP\w+\.delta"
 )
-"""Fields that are shown where they aren't zero."""
+"""Fields that are shown if they aren't zero."""
 TROUBLE = deferred(
     r"(rejected_connections|evicted_\w+|errorstat_.*|sync_(full|partial_err)|aof_delayed_fsync|acl_access_denied_\w+|"
     r"client_\w+_disconnections|.*\.(rejected|failed)_calls)(\.count)?\.delta|T?ListenDrops\.delta"
 )
-"""Those of them that are no part of everyday work."""
+"""Those of them that don't occur in normal operation."""
 WHO = ("info", "cluster", "sentinel")
-"""Tools whose readings are shown of each node before others."""
+"""Tools whose readings are shown first, for every node."""
 VITAL = ("latency_sample", "clients", "memory", "slowlog", "config_get", "process", "persistence", "replication")
 """Tools whose readings of the first node are shown next."""
 APART = {
@@ -42,15 +42,16 @@ class _Line(NamedTuple):
     node: str | None
     reading: Reading
     rank: int
-    """0 is shown before all others."""
+    """0 is shown first."""
     text: str
 
 
 def digest(readings: Iterable[Reading], most: int, cited: Collection[str] = ()) -> str:
-    """The vital signs, a line for each reading under its node; at most so many bytes.
+    """The vital signs, one line per reading under its node, within a limit of bytes.
 
-    Of further nodes only what distinguishes them is shown: who answers, their role, and what is alarming. Where not
-    all fits, the readings that findings cite come first, then what failed or is in trouble; what is left out is named.
+    Of further nodes only what distinguishes them is shown: whether they answer, their role, and what is alarming. If
+    not everything fits, the readings that findings cite come first, then what failed or is in trouble; what is left out
+    is named.
     """
     ordered = _lines([reading for reading in readings if reading.tool != "symptom"], frozenset(cited))
     heads = sum(len(node or "all nodes") + 2 for node in {line.node for line in ordered})
@@ -75,10 +76,10 @@ def _lines(readings: Sequence[Reading], cited: frozenset[str]) -> list[_Line]:
     newest = {(reading.node, reading.tool): reading.id for reading in readings}
     nodes = list(dict.fromkeys(reading.node for reading in readings if reading.node is not None))
     lines = list[_Line]()
-    # What is of no node comes first: which nodes there are.
+    # Readings without a node come first: they say which nodes there are.
     for node in dict.fromkeys((*([None] if any(one.node is None for one in readings) else []), *nodes)):
         for one in readings:
-            # A longer look replaces a first glance, but not a failure, and not what a finding rests on.
+            # A longer look replaces a first glance, but not a failure and not what a finding cites.
             kept = one.unavailable or newest[node, one.tool] == one.id or one.id in cited if one.node == node else False
             first = node in (None, *nodes[:1])
             if kept and (first or one.tool in APART or _is_trouble(one) or one.id in cited):
@@ -88,7 +89,7 @@ def _lines(readings: Sequence[Reading], cited: frozenset[str]) -> list[_Line]:
 
 
 def _named(left: Sequence[str]) -> str:
-    """Says what was left out, so that it can be opened."""
+    """Names what was left out, so that it can be opened."""
     named = list[str]()
     for one in left:
         if sum(len(name) + 2 for name in named) + len(one) > LEFT_MOST - 60:
@@ -109,13 +110,13 @@ def _rank(reading: Reading, cited: Collection[str], *, first: bool) -> int:
 
 
 def _is_trouble(reading: Reading) -> bool:
-    """Whether a reading failed, or shows what nobody wants."""
+    """Whether a reading failed or shows something undesirable."""
     grown = any(value and TROUBLE.fullmatch(field) for field, value in (reading.values or {}).items())
     return reading.unavailable is not None or grown
 
 
 def vital_line(reading: Reading, notable: str | None = None) -> str:
-    """A reading in a line; `notable` are other fields than those that matter first of its tool."""
+    """A reading in one line; `notable` are fields to show instead of its tool's most important ones."""
     head = f"{reading.id} {reading.tool}"
     if reading.unavailable:
         head += f" unavailable={reading.unavailable.kind}"
@@ -131,7 +132,7 @@ def vital_line(reading: Reading, notable: str | None = None) -> str:
 
 
 def first_fields(reading: Reading, shown: str | None = None) -> list[str]:
-    """The fields to show first: what is alarming, then what matters, without what is null."""
+    """The fields to show first: alarming ones, then important ones, without nulls."""
     values = {field: value for field, value in (reading.values or {}).items() if value is not None}
     alarms = () if reading.tool == "latencystats" else values.items()
     alarming = [field for field, value in alarms if value and ALARMING.fullmatch(field)]
@@ -140,7 +141,7 @@ def first_fields(reading: Reading, shown: str | None = None) -> list[str]:
 
 
 def findings_text(findings: Iterable[Cause], most: int) -> str:
-    """The checks' ranking with its evidence and each one's node; at most so many characters."""
+    """The checks' ranking with its evidence and nodes, within a limit of characters."""
     lines: list[str] = []
     for cause in findings:
         cited = "; ".join(f"{one.reading} {one.field}={literal(one.value)}" for one in cause.evidence)
@@ -156,9 +157,9 @@ def findings_text(findings: Iterable[Cause], most: int) -> str:
 def reading_json(
     reading: Reading, said: Mapping[str, object] | None = None, *, most: int = READING_MOST, fields: str | None = None
 ) -> str:
-    """A reading as JSON for the model, cut to a bounded size; `said` is what else is to be said of it.
+    """A reading as JSON for the model, cut to a bounded size; `said` is anything else to say about it.
 
-    `fields` is a glob of the fields that are shown.
+    `fields` is a glob for the fields to show.
     """
     values = reading.values or {}
     first = first_fields(reading)
@@ -177,12 +178,12 @@ def reading_json(
     content["values"] = shown if reading.values is not None else None
     content["unavailable"] = reading.unavailable.model_dump() if reading.unavailable else None
     if left := len(ordered) - len(shown):
-        content["more"] = f"{left} more fields; open them by reading with this id and a glob of their names as `fields`"
+        content["more"] = f"{left} more fields; open them with `reading`, this id and a glob of their names as `fields`"
     return json.dumps({**content, **(said or {})}, ensure_ascii=False, separators=(",", ":"))
 
 
 def literal(value: Scalar) -> str:
-    """A value as it can be cited."""
+    """A value in the form in which it can be cited."""
     text = value if isinstance(value, str) else json.dumps(value)
     if not text or " " in text:
         text = json.dumps(text, ensure_ascii=False)

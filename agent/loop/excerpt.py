@@ -1,4 +1,4 @@
-"""What a model is shown of a runbook: one part at a time, and the names of the others."""
+"""What a model sees of a runbook: one part at a time, and the names of the others."""
 
 import re
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ _FENCE = re.compile(r"\s*(```+|~~~+)")
 
 
 def excerpt(text: str, section: str | None = None, most: int = PART_MOST) -> str | None:
-    """The beginning of a runbook up to its next heading, or the section of a name; then which others there are.
+    """The beginning of a runbook up to its next heading, or a named section; then a list of the others.
 
-    Null where there is no such section. A text that begins with a cause's own paragraph gives that one first.
+    Null if there is no such section. A text that begins with a cause's own paragraph gives that one first.
     """
     parts = list(_parts(text))
     names = list(dict.fromkeys(name for name, _, _ in parts if name))
@@ -26,7 +26,7 @@ def excerpt(text: str, section: str | None = None, most: int = PART_MOST) -> str
             return None
         shown, level, chosen = parts[found]
         for _, below, more in parts[found + 1 :]:
-            # All of it stands below the title.
+            # All of it is below the title.
             if level == 1 or below <= level:
                 break
             chosen += more
@@ -60,7 +60,7 @@ def _parts(text: str) -> Iterator[tuple[str, int, str]]:
 
 
 def _fence_after(line: str, fence: str) -> str:
-    """The fence that code is within after a line; empty outside of code."""
+    """The code fence that is open after a line; empty outside code."""
     found = _FENCE.match(line)
     if not fence:
         return found[1] if found else ""
@@ -69,20 +69,20 @@ def _fence_after(line: str, fence: str) -> str:
 
 
 def _shortened(text: str, most: int) -> str:
-    """The first blocks that fit: a line is never cut, nor is code torn apart."""
+    """The first blocks that fit: neither a line nor a code block is ever split."""
     taken, used = list[str](), 0
     blocks = list(_blocks(text))
     for number, block in enumerate(blocks):
         used += len(block.encode())
         if used > most:
             left = len("".join(blocks[number:]).encode())
-            return f"{''.join(taken).rstrip()}\n(… {left} bytes more, in the runbook)".lstrip()
+            return f"{''.join(taken).rstrip()}\n(… {left} more bytes in the runbook)".lstrip()
         taken.append(block)
     return "".join(taken)
 
 
 def _blocks(text: str) -> Iterator[str]:
-    """A line each, and code in one piece."""
+    """One line each, and code in one piece."""
     code, fence = "", ""
     for line in text.splitlines(keepends=True):
         fence = _fence_after(line, fence)

@@ -1,4 +1,4 @@
-"""One exchange after the other with a model, in a conversation that fits into its context."""
+"""Exchanges with a model, in a conversation that fits into its context."""
 
 from collections.abc import Collection
 
@@ -23,7 +23,7 @@ class Dialogue:
         self, model: Model, toolbox: Toolbox, transcript: Transcript, spending: Spending, emit: Emit, *,
         runbooks: bool, cited: Collection[tuple[str, str]],
     ) -> None:  # fmt: skip
-        """`cited` are readings and their fields that stay in sight when the conversation has to be shortened."""
+        """`cited` are readings and fields that stay visible when the conversation has to be shortened."""
         self.transcript = transcript
         self._model = model
         self._toolbox = toolbox
@@ -33,7 +33,7 @@ class Dialogue:
         self._tools = offered_tools(toolbox, runbooks=runbooks)
         self._names = {*toolbox.tools, SUBMIT, OPEN_READING} | ({READ_RUNBOOK} if runbooks else set())
         self._too_long: int | None = None
-        """Bytes of a request that the endpoint found too long; no later one is as long."""
+        """Bytes of a request that the endpoint rejected as too long; later ones stay shorter."""
 
     async def ask(self, number: int, choice: str | None = None) -> Turn:
         """The answer of turn `number`; `choice` names a tool that must be called. Raises `ModelError`."""
@@ -49,7 +49,7 @@ class Dialogue:
         return request_size(self.transcript.messages, self._tools)
 
     async def _fitting(self, choice: str | None) -> Turn:
-        """An answer to the conversation, shortened as far as the endpoint needs."""
+        """An answer to the conversation, which is shortened as far as the endpoint requires."""
         while True:
             while self._too_long is not None and self._size >= self._too_long:
                 if not self.transcript.shorten(self._toolbox.readings, self._cited):
@@ -64,7 +64,7 @@ class Dialogue:
                     raise ModelError(f"the incident doesn't fit into the model's context: {error}") from None
 
     def calls(self, turn: Turn) -> list[ToolCall]:
-        """The calls of an answer, also those in its text, with their arguments repaired."""
+        """The calls in an answer, including those written in its text, with their arguments repaired."""
         reported = next((str(one.get("text")) for one in self._toolbox.readings if one.tool == "symptom"), "")
         calls = turn.tool_calls or calls_in_text(turn.text, self._names, submit=SUBMIT, quoted=reported)
         cut = turn.finish_reason == "length"

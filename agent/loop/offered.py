@@ -1,4 +1,4 @@
-"""The tools that a model is offered: those that by the readings so far could tell it something."""
+"""The tools offered to a model: those that, given the readings so far, could tell it something."""
 
 from collections.abc import Sequence
 
@@ -9,29 +9,42 @@ from tools.records import Reading
 from tools.toolbox import Toolbox
 
 READ_RUNBOOK, OPEN_READING = "read_runbook", "reading"
+FOLDED = frozenset(
+    ("connect", "commandstats", "latencystats", "latency_events", "clients", "memory", "persistence", "keyspace",
+     "access", "replication", "cluster", "process", "sockets", "machine", "disk", "log", "kernel_log", "config_drift")
+)  # fmt: skip
+"""Tools whose arguments hardly matter: `reading` takes one that was read again, in place of a tool of its own."""
 HOPELESS: frozenset[str | None] = frozenset(("not-local", "unknown-command"))
-"""Kinds of unavailable that another call doesn't change."""
+"""Kinds of unavailability that another call wouldn't change."""
 _TEXT: Wire = {"type": "string"}
 
 
 def offered_tools(toolbox: Toolbox, *, runbooks: bool = True) -> list[Wire]:
-    """The tools that the model is given, in a fixed order: those that by the readings so far could tell it something.
+    """The tools given to the model, in a fixed order: those that, given the readings so far, could tell it something.
 
-    A description is cut to its first paragraph; the rest, on what the fields mean, comes with a tool's first answer.
+    A description is cut to its first paragraph; the rest, on the meaning of fields, comes with a tool's first answer.
     """
     spared = _pointless(toolbox.readings)
     tools = [tool for tool in toolbox.schemas() if tool["function"]["name"] not in spared]
     for tool in tools:
         function = tool["function"]
-        # An argument that there isn't is refused at the call, whether or not each schema says so.
+        # An unknown argument is refused at the call, whether or not the schema says so.
         parameters = {name: part for name, part in function["parameters"].items() if name != "additionalProperties"}
         description = paragraphs(function["description"])[0]
         tool["function"] = {**function, "description": description, "parameters": parameters}
-    own = [_tool(OPEN_READING, "Open a reading taken before; costs the server nothing.", "id",
-                 fields={**_TEXT, "description": "Glob: only these"})]  # fmt: skip
+    again: Wire = {"type": "boolean", "description": "Take it anew, and say what changed"}
+    fields: Wire = {**_TEXT, "description": "Glob: only these"}
+    elsewhere = {"node": {**_TEXT, "description": "With `again`: another node"}} if len(toolbox.nodes) > 1 else {}
+    own = [_tool(OPEN_READING, "Open an earlier reading whole; costs the server nothing unless taken again.", "id",
+                 fields=fields, again=again, **elsewhere)]  # fmt: skip
     if runbooks:
         own.append(
-            _tool(READ_RUNBOOK, "A runbook's part: by a cause's id that cause, else the start.", "name", section=_TEXT)
+            _tool(
+                READ_RUNBOOK,
+                "Part of a runbook: that of a cause, by its id; otherwise the start.",
+                "name",
+                section=_TEXT,
+            )
         )
     return [*tools, *own, schema()]
 
@@ -48,28 +61,29 @@ def _tool(name: str, description: str, required: str, **optional: Wire) -> Wire:
 
 
 def _pointless(readings: Sequence[Reading]) -> set[str]:
-    """Tools that have nothing to tell here, such as of a machine that isn't seen or a cluster that is none.
+    """Tools that have nothing to report here, such as for a machine that can't be seen or without a cluster.
 
-    Each takes room in every request; one that is called all the same answers.
+    Each takes room in every request; one that is called anyway still answers.
     """
     read = {one.tool for one in readings}
-    # Where the URL's port may be wrong, the others were tried before a model is asked.
+    # If the URL's port may be wrong, the others were tried before the model is asked.
     pointless = {"other_ports", *(tool for tool in read if shape.kinds(shape.of_tool(readings, tool)) <= HOPELESS)}
     if "log" in pointless:
         pointless.add("log_events")
+    pointless |= {tool for tool in FOLDED & read if None in shape.kinds(shape.of_tool(readings, tool))}
     if "info" in read and "history" not in read:
-        # Where somebody keeps it, it's read along with INFO.
+        # If there is a history, it's read along with INFO.
         pointless.add("history")
     if shape.no_cluster(readings):
         pointless.add("cluster")
     if shape.has_read(readings, "topology"):
-        # Each look asks all nodes that are known.
+        # Every look asks all known nodes.
         pointless.add("topology")
     if shape.alone(readings):
-        # Nobody is at the other end, and what it says of itself stands in the reading that was taken.
+        # There is nobody at the other end, and its own state is in the reading already taken.
         pointless |= {"replication"} & read
     if shape.alone(readings) or not shape.no_cluster(readings):
-        # No balancer stands in front of a primary that is alone, or of nodes that clients tell apart.
+        # There is no balancer in front of a lone primary, or of nodes that clients distinguish.
         pointless |= {"same_server"} - read if shape.has_read(readings, "info") else set()
     if shape.all_prompt(readings):
         pointless |= {"ping", "silence", "script"} - read
@@ -77,13 +91,13 @@ def _pointless(readings: Sequence[Reading]) -> set[str]:
         pointless |= {"big_keys", "prefixes", "lists", "streams"} - read
     infos = shape.of_tool(readings, "info")
     if "large_commands" in read or (infos and all(map(_keeps_no_sizes, infos))):
-        # What was read is of ten minutes; slowlog reads the same logs.
+        # The reading covers ten minutes; slowlog reads the same logs.
         pointless.add("large_commands")
     return pointless
 
 
 def _keeps_no_sizes(info: Reading) -> bool:
-    """Whether a server is no Valkey of at least 8.1, whose log of large commands there is to read."""
+    """Whether a server isn't Valkey 8.1 or later, which has a log of large commands."""
     told = str(info.get("valkey_version") or "0.0").split(".")
     numbers = [int(part) for part in told[:2] if part.isdecimal()]
     return info.get("redis_version") is not None and numbers < [8, 1]

@@ -13,16 +13,16 @@ from agent.model.request import Wire, request_size
 from tools.records import Reading, Record
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "prompts"
-"""Beside `agent/`, in a checkout and in the wheel alike."""
+"""Beside `agent/`, both in a checkout and in the wheel."""
 FIRST_BYTES = 20_000
-"""Bytes of the first request, its tools included, that aren't passed where the least of a digest fits in."""
+"""Limit in bytes of the first request, including its tools, if the minimal digest fits within it."""
 DIGEST_MOST, DIGEST_LEAST, FINDINGS_MOST, SYMPTOM_MOST = 4500, 2500, 1500, 1500
 FURTHER_MOST, FURTHER_LEAST, MOST_FURTHER = 700, 250, 8
-"""Bytes of the digest for each node after the first, at most and at least, and how many of them count."""
+"""Most and least bytes of the digest per node after the first, and how many nodes count."""
 
 
 class Prompt(Record):
-    """The part of a conversation that stays the same, byte for byte."""
+    """The part of a conversation that stays identical, byte for byte."""
 
     system: str
     first: str
@@ -36,9 +36,9 @@ def compose(
     symptom: str, readings: Sequence[Reading], findings: Iterable[Cause], runbooks: Mapping[str, str],
     tools: Sequence[Wire], causes: Mapping[str, RootCause] = CAUSES, ruled_out: Collection[str] = (),
 ) -> Prompt:  # fmt: skip
-    """The prompt of an incident; `runbooks` gives titles by name, `ruled_out` the causes that the checks ruled out.
+    """The prompt for an incident; `runbooks` gives titles by name, `ruled_out` the causes that the checks ruled out.
 
-    The digest takes what room the rest leaves.
+    The digest takes the room that the rest leaves.
     """
     template = Template((FOLDER / "incident.md").read_text(encoding="utf-8"))
     found = tuple(findings)
@@ -59,7 +59,7 @@ def compose(
 
 
 def _digest_of(readings: Sequence[Reading], most: int, cited: Collection[str]) -> str:
-    """The digest in so many bytes as it's sent, where a quote and the end of a line take two."""
+    """The digest within a number of bytes as sent, where a quote and a line break take two each."""
     room = most
     while True:
         shown = digest(readings, room, cited)
@@ -70,7 +70,7 @@ def _digest_of(readings: Sequence[Reading], most: int, cited: Collection[str]) -
 
 
 def compose_unaided(symptom: str, causes: Mapping[str, RootCause] = CAUSES) -> Prompt:
-    """The prompt of a model that is given the tools alone: it finds the readings by itself."""
+    """The prompt for a model that only has the tools: it takes the readings itself."""
     template = Template((FOLDER / "bare.md").read_text(encoding="utf-8"))
     first = template.substitute(symptom=block_quote(symptom), causes=catalogue(causes.values()))
     return Prompt(system=_system(""), first=first.strip())
@@ -81,7 +81,7 @@ def _system(aids: str) -> str:
 
 
 def block_quote(text: str) -> str:
-    """Somebody's words, set off line by line so that they can't pass for ours."""
+    """Someone's words, quoted line by line so that they can't be mistaken for ours."""
     printable = "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text).encode()
     shown = printable[:SYMPTOM_MOST].decode(errors="ignore") + ("…" if len(printable) > SYMPTOM_MOST else "")
     return "\n".join(f"> {line}" for line in shown.splitlines()) or "> (nothing)"

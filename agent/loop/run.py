@@ -1,4 +1,4 @@
-"""The model's investigation: ask, carry out what it calls for, and end with what it submits."""
+"""The model's investigation: ask it, carry out its calls, and end with its submission."""
 
 from collections.abc import Callable, Collection
 
@@ -19,16 +19,15 @@ from tools.errors import ToolError
 from tools.toolbox import Toolbox
 
 CORRECTIONS, REMINDERS, UNUSABLE, CLOSINGS = 2, 2, 3, 4
-"""How often the model may correct a citation, answer without a tool, and submit what can't be read, and how often it's
-asked to conclude."""
+"""How often the model may correct citations, answer without a tool, submit the unreadable, and be asked to conclude."""
 PROBLEMS_MOST = 12
 LAST_BUT_ONE = f"One answer is left after this one. Conclude: call {SUBMIT} unless a reading is decisive."
-REMIND = f"That was no tool call, and only {SUBMIT} ends the investigation. Call it, or a tool that reads."
+REMIND = f"That was not a tool call. Only {SUBMIT} ends the investigation: call it, or a tool that reads."
 ACCEPTED = "Accepted."
-SUPERSEDED = "Passed over: several were submitted, and the last one counts."
+SUPERSEDED = "Ignored: several were submitted, and the last one counts."
 Review = Callable[[Conclusion], str | None]
-"""Says why a conclusion wouldn't stand, in words for the model; null where it would."""
-CUT = "It was cut off at the most tokens of an answer: be shorter."
+"""Says why a conclusion wouldn't be accepted, worded for the model; null if it would."""
+CUT = "It was cut off at the token limit of an answer: be shorter."
 
 
 async def investigate(
@@ -36,12 +35,11 @@ async def investigate(
     causes: Collection[str], read_runbook: ReadRunbook | None, found: Cause | None = None,
     refuse: Refuse = lambda action, why: None, review: Review | None = None,
 ) -> Conclusion:  # fmt: skip
-    """Let the model investigate and conclude, without runbooks if it's given none to read. `transcript` grows.
+    """Let the model investigate and conclude, without runbooks if `read_runbook` is null.
 
-    Raises `ModelError`, with what was spent in its `use`.
-
-    `found` is the checks' surest cause: the model names it too, or cites what contradicts it. `review` says why a
-    conclusion wouldn't stand; the model is asked once more.
+    `transcript` grows. Raises `ModelError`, with what was spent in its `use`. `found` is the checks' surest cause: the
+    model has to name it too, or cite what contradicts it. `review` says why a conclusion wouldn't be accepted; the
+    model is then asked once more.
     """
     spending = Spending(model.name, limits)
     caller = ToolCaller(toolbox, read_runbook, spending, refuse)
@@ -55,7 +53,7 @@ async def investigate(
                 return concluded
     except ModelError as error:
         raise type(error)(str(error), spending.use) from None
-    raise ModelError(f"the model came to no diagnosis in {limits.turns} turns", spending.use)
+    raise ModelError(f"the model reached no diagnosis in {limits.turns} turns", spending.use)
 
 
 class _Conversation:
@@ -82,18 +80,18 @@ class _Conversation:
         closing = self._spending.must_conclude(number)
         self._closings += closing
         if self._closings > CLOSINGS:
-            raise ModelError(f"the model was asked {CLOSINGS} times to conclude and doesn't call {SUBMIT}")
+            raise ModelError(f"the model was asked {CLOSINGS} times to conclude but didn't call {SUBMIT}")
         if closing or number == self._spending.limits.turns - 1:
             self._transcript.add_user_message(CONCLUDE if closing else LAST_BUT_ONE)
         return await self._dialogue.ask(number, SUBMIT if closing else None)
 
     async def take(self, number: int, turn: Turn) -> Conclusion | None:
-        """Carry out an answer's calls; returns the conclusion once it's accepted."""
+        """Carry out an answer's calls; returns the conclusion once it is accepted."""
         calls = self._transcript.add_answer(turn, self._dialogue.calls(turn))
         submitted = next((call for call in reversed(calls) if call.name == SUBMIT), None)
         others = [call for call in calls if call.name != SUBMIT]
         closing = self._spending.must_conclude(number)
-        # Before the submission is judged: it may cite what is read along with it.
+        # Before judging the submission, which may cite readings taken in the same answer.
         done = await self._caller.carry_out(others, closing=closing)
         answers = dict(zip([call.id for call in others], done, strict=True))
         if submitted:
@@ -112,9 +110,9 @@ class _Conversation:
         filtered = turn.finish_reason == "content_filter"
         if self._reminders > 1 and (turn.refusal or filtered):
             words = " ".join(turn.refusal.split())[:120]
-            raise ModelError(f"the model refuses: {words}" if words else "the provider's filter takes the answer away")
+            raise ModelError(f"the model refused: {words}" if words else "the provider's filter removed the answer")
         if self._reminders > REMINDERS:
-            raise ModelError(f"the model answers in text and doesn't call {SUBMIT}")
+            raise ModelError(f"the model answered in text and didn't call {SUBMIT}")
         self._transcript.add_user_message(f"{REMIND} {CUT}" if turn.finish_reason == "length" else REMIND)
 
     def _judge(self, call: ToolCall, turn: Turn, *, correctable: bool) -> Conclusion | str:
@@ -136,6 +134,6 @@ class _Conversation:
         self._corrections += 1
         listed = "\n".join(f"- {problem}" for problem in wrong[:PROBLEMS_MOST])
         return (
-            f"Not accepted yet:\n{listed}\nMend this: cite what the readings show, or drop the claim. "
+            f"Not accepted yet:\n{listed}\nFix this: cite what the readings show, or drop the claim. "
             f"Then call {SUBMIT} again with the whole diagnosis."
         )

@@ -1,11 +1,11 @@
-"""What the readings say of a deployment's shape, as far as it rules something out for good."""
+"""What the readings say about a deployment's shape, as far as that definitely rules something out."""
 
 from collections.abc import Collection, Iterable, Sequence
 
 from tools.records import Reading
 
 PROMPT = ("connect", "latency_sample")
-"""Readings that a server which answers at once leaves."""
+"""Readings that a responsive server leaves."""
 SILENT = frozenset(("timeout", "busy", "reset"))
 
 
@@ -15,42 +15,42 @@ def of_tool(readings: Iterable[Reading], tool: str) -> list[Reading]:
 
 
 def has_read(readings: Iterable[Reading], tool: str) -> bool:
-    """Whether a tool was answered each time."""
+    """Whether a tool got an answer every time."""
     return kinds(of_tool(readings, tool)) == {None}
 
 
 def kinds(readings: Iterable[Reading]) -> set[str | None]:
-    """The kinds of unavailable among readings; null for one that was had."""
+    """The kinds of unavailability among readings; null for a successful one."""
     return {one.unavailable.kind if one.unavailable else None for one in readings}
 
 
 def no_cluster(readings: Sequence[Reading]) -> bool:
-    """Whether each node says that it's in no cluster."""
+    """Whether every node says that it isn't in a cluster."""
     return _each(of_tool(readings, "info"), ("server_mode", "redis_mode"), {"standalone", "sentinel"})
 
 
 def alone(readings: Sequence[Reading]) -> bool:
-    """Whether there is one node, a primary without replicas and outside of a cluster."""
+    """Whether there is only one node, a primary without replicas and not in a cluster."""
     infos = of_tool(readings, "info")
     single = len({one.node for one in infos}) == 1 and no_cluster(readings) and no_sentinel(readings)
     return single and _each(infos, ("connected_slaves",), {0}) and _each(infos, ("role",), {"master"})
 
 
 def no_sentinel(readings: Sequence[Reading]) -> bool:
-    """Whether no sentinel watches, as far as it was looked for."""
+    """Whether no sentinel is watching, as far as was checked."""
     told = of_tool(readings, "topology")
     watched = any(one.get("topology") == "sentinel" or one.get("sentinels") == "announced" for one in told)
     return bool(told) and not watched and not of_tool(readings, "sentinel")
 
 
 def all_prompt(readings: Sequence[Reading]) -> bool:
-    """Whether each node took a connection and answered, and no reading met with silence."""
+    """Whether every node accepted a connection and answered, and no reading met with silence."""
     asked = [of_tool(readings, tool) for tool in PROMPT]
     return all(asked) and all(kinds(of) == {None} for of in asked) and not kinds(readings) & SILENT
 
 
 def no_keys(readings: Sequence[Reading]) -> bool:
-    """Whether each node that was asked holds nothing."""
+    """Whether every node that was asked is empty."""
     return _each(of_tool(readings, "keyspace"), ("keys",), {0})
 
 
@@ -60,7 +60,7 @@ def no_aof(readings: Sequence[Reading]) -> bool:
 
 
 def _each(readings: Collection[Reading], fields: Sequence[str], wanted: Collection[object]) -> bool:
-    """Whether there are readings, and each has one of these values; one that doesn't tell has none."""
+    """Whether there are readings and each has one of these values; one that lacks the field doesn't."""
     return bool(readings) and all(
         next((value for field in fields if (value := one.get(field)) is not None), None) in wanted for one in readings
     )

@@ -1,4 +1,4 @@
-"""The tool that ends an investigation: the mistakes of what is submitted, and the conclusion from it."""
+"""The tool that ends an investigation: the errors in a submission, and the conclusion from it."""
 
 from collections.abc import Collection, Sequence
 
@@ -15,7 +15,7 @@ MOST_CAUSES, MOST_LINES = 3, 10
 SUMMARY_MOST = 320
 """Characters of a summary: about four lines of a small terminal."""
 LAST = "diagnostics-disabled"
-"""Ranks last, and is never the whole of an answer."""
+"""Ranks last, and is never the only cause of an answer."""
 
 
 class Conclusion(Record):
@@ -30,9 +30,9 @@ class Conclusion(Record):
     """Its plan, in its order."""
     use: ModelUse
     summary: str = ""
-    """What it is, in its words; empty where it says nothing, or something that the readings don't."""
+    """Its summary; empty if it gives none, or claims what the readings don't show."""
     evidence: tuple[Evidence, ...] = ()
-    """What the outcome rests on, beside what the causes cite."""
+    """The evidence for the outcome, besides what the causes cite."""
 
     @property
     def grounded(self) -> bool:
@@ -44,25 +44,26 @@ def problems(
     submission: Submission, readings: Sequence[Reading], known: Collection[str], checks: Cause | None = None, *,
     first: bool = True,
 ) -> list[str]:  # fmt: skip
-    """What the model has to correct, in words for it; empty if nothing. `checks` is the checks' surest cause.
+    """What the model has to correct, worded for it; empty if nothing.
 
-    What is merely missing is asked for the `first` time only: without it there is an answer too.
+    `checks` is the checks' surest cause. What is merely missing is only requested the `first` time: the answer is valid
+    without it.
     """
     found: list[str] = []
     ids = [claim.id for claim in submission.causes]
     if submission.outcome == "diagnosed" and not ids:
-        found.append("outcome is diagnosed and no cause is named")
+        found.append("outcome is diagnosed, but no cause is named")
     if submission.outcome != "diagnosed" and ids:
-        found.append(f"causes must be empty where outcome is {submission.outcome}; else say diagnosed")
+        found.append(f"causes must be empty when outcome is {submission.outcome}; otherwise set it to diagnosed")
     if submission.outcome == "diagnosed" and set(ids) == {LAST}:
-        found.append(f"{LAST} alone is no fault: name the fault, or choose another outcome and put it under unknown")
+        found.append(f"{LAST} alone isn't a fault: name the fault, or choose another outcome and put it under unknown")
     sides: tuple[tuple[str, Sequence[Claim | RuledOutClaim]], ...] = (
         ("causes", submission.causes), ("ruled_out", submission.ruled_out),
     )  # fmt: skip
     for name, claims in sides:
         for number, claim in enumerate(claims):
             if claim.id not in known:
-                found.append(f"{name}[{number}]: there is no cause {claim.id!r}; take an id of the list")
+                found.append(f"{name}[{number}]: there is no cause {claim.id!r}; use an id from the list")
             found += citation_problems(f"{name}[{number}] {claim.id}", _evidence(claim.evidence), readings)
     found += [f"causes[{n}] {claim.id}: no evidence" for n, claim in enumerate(submission.causes) if not claim.evidence]
     if (
@@ -70,18 +71,18 @@ def problems(
         and checks.id not in ids
         and not any(out.id == checks.id and out.evidence for out in submission.ruled_out)
     ):
-        found.append(f"the checks find {checks.id}: name it under causes too, or rule it out by what was measured")
+        found.append(f"the checks found {checks.id}: name it under causes too, or rule it out with a measurement")
     found += citation_problems("evidence", _evidence(submission.evidence), readings)
     found += [f"summary: {why}" for why in false_claims(submission.summary, readings)]
     return found + (_missing(submission) if first else [])
 
 
 def _missing(submission: Submission) -> list[str]:
-    found = [] if submission.summary else ["summary: say in two sentences what it is, for the person on call"]
+    found = [] if submission.summary else ["summary: say in two sentences what is wrong, for the engineer on call"]
     if submission.outcome != "diagnosed" and not submission.evidence:
-        found.append(f"evidence: cite what shows {submission.outcome}; what couldn't be read is cited as unavailable")
+        found.append(f"evidence: cite what shows {submission.outcome}; cite what couldn't be read as unavailable")
     unreasoned = (n for n, one in enumerate(submission.plan) if one.drop and not one.why)
-    return found + [f"plan[{n}]: a step is dropped with a reason, under why" for n in unreasoned]
+    return found + [f"plan[{n}]: a dropped step needs a reason under why" for n in unreasoned]
 
 
 def settle(submission: Submission, readings: Sequence[Reading], known: Collection[str], use: ModelUse) -> Conclusion:
@@ -99,7 +100,7 @@ def settle(submission: Submission, readings: Sequence[Reading], known: Collectio
             )  # fmt: skip
             causes[claim.id] = _at_node(verify(cause, readings), claim.where, readings, nodes)
     if submission.outcome == "diagnosed" and not set(causes) - {LAST}:
-        raise ModelError("the model said diagnosed and named no cause that counts")
+        raise ModelError("the model answered diagnosed but named no valid cause")
     ruled_out = {
         out.id: verify_ruled_out(
             RuledOut(id=out.id, because=out.because, evidence=_evidence(out.evidence)), readings
@@ -116,7 +117,7 @@ def settle(submission: Submission, readings: Sequence[Reading], known: Collectio
 
 
 def _summary(submission: Submission, readings: Sequence[Reading]) -> str:
-    """The summary as far as it goes into a first line; none where it claims what isn't so."""
+    """The summary, cut to what fits a first line; none if it claims something untrue."""
     text = hide_secrets(submission.summary)
     if false_claims(text, readings):
         return ""
@@ -136,7 +137,7 @@ def _evidence(citations: Sequence[Citation]) -> tuple[Evidence, ...]:
 
 
 def _at_node(cause: Cause, where: str | None, readings: Sequence[Reading], nodes: list[str]) -> Cause:
-    """The cause at the node that the model names, else at the one that its evidence is of."""
+    """The cause at the node that the model names, otherwise at the node of its evidence."""
     cited = {one.reading for one in cause.evidence if one.verified}
     of_evidence = next((reading.node for reading in readings if reading.id in cited and reading.node), None)
     node = where if where in nodes else of_evidence or (nodes[0] if len(nodes) == 1 else None)

@@ -19,21 +19,21 @@ from tools.records import Reading
 from tools.toolbox import Toolbox
 
 MOST_CALLS = 8
-"""Tools called in one answer: the server may be sick."""
+"""Most tools called in one answer: the server may be struggling."""
 STORED_MOST = 12_000
-"""Bytes of a stored reading that is opened."""
+"""Most bytes of a stored reading that is opened."""
 MOST_NAMED = 40
-"""Readings that are named where another one was asked for."""
-CONCLUDE = f"No more readings: call {SUBMIT} now, with what the readings show. insufficient-evidence is an answer."
+"""How many readings are named if one that doesn't exist was requested."""
+CONCLUDE = f"No more readings: call {SUBMIT} now with what the readings show. insufficient-evidence is a valid answer."
 _CHANGING = deferred(
     r"appl|approv|confirm|exec|command|config_?set|^set|flush|shut|kill|restart|roll_?back|del|write|shell|bash|redis",
     re.IGNORECASE,
 )
-"""Names of tools that would change something: there are none, and a person sees that one was called."""
+"""Names of tools that would change something: none exist, and a person is told that one was called."""
 ReadRunbook = Callable[[str], str]
-"""The text of a runbook by name or by a cause's id; raises `ToolError` naming those that there are."""
+"""The text of a runbook, by its name or a cause's id; raises `ToolError` naming the available ones."""
 Refuse = Callable[[str, str], None]
-"""Is called with what was asked for and refused, and why."""
+"""Called with what was requested but refused, and why."""
 
 
 class ToolCaller:
@@ -43,7 +43,7 @@ class ToolCaller:
         self, toolbox: Toolbox, read_runbook: ReadRunbook | None, spending: Spending, refuse: Refuse,
         conclude: str = CONCLUDE,
     ) -> None:  # fmt: skip
-        """`conclude` is the model's instruction once nothing more is read."""
+        """`conclude` is the instruction to the model once nothing more may be read."""
         self._toolbox = toolbox
         self._read_runbook = read_runbook
         self._spending = spending
@@ -60,10 +60,12 @@ class ToolCaller:
         """The answers to calls, in their order."""
         for call in calls:
             if call.name not in (*self._toolbox.tools, READ_RUNBOOK, OPEN_READING) and _CHANGING.search(call.name):
-                self._refuse(f"{call.name[:64]} {call.arguments[:120]}", "the model called it; there is no such tool")
+                self._refuse(
+                    f"{call.name[:64]} {call.arguments[:120]}", "the model called it, but there is no such tool"
+                )
         if closing:
             return [self._conclude] * len(calls)
-        beyond = [f"Not called: at most {MOST_CALLS} at once. Ask again for what you still need."]
+        beyond = [f"Not called: at most {MOST_CALLS} calls at once. Ask again for what you still need."]
         async with asyncio.TaskGroup() as group:
             answers = [group.create_task(self._answer(call)) for call in calls[:MOST_CALLS]]
         return [*(answer.result() for answer in answers), *beyond * max(0, len(calls) - MOST_CALLS)]
@@ -72,7 +74,13 @@ class ToolCaller:
         if call.name == READ_RUNBOOK and self._read_runbook is not None:
             return self._runbook(call, self._read_runbook)
         if call.name == OPEN_READING:
-            return self._stored(call)
+            given = _given(call)
+            stored = next((one for one in self._toolbox.readings if one.id == given.get("id")), None)
+            if stored is None or given.get("again") is not True or stored.tool not in self._toolbox.tools:
+                return self._stored(given, stored)
+            node = given.get("node") or stored.node
+            arguments = {**stored.args, **({"node": node} if len(self._toolbox.nodes) > 1 else {})}
+            call = call.model_copy(update={"name": stored.tool, "arguments": json.dumps(arguments)})
         try:
             # The reserve is for the conclusion.
             async with asyncio.timeout(max(0.1, self._spending.left - self._spending.reserve)):
@@ -93,17 +101,17 @@ class ToolCaller:
         return reading_json(reading, {name: text for name, text in said.items() if text} | self._about(reading.tool))
 
     def _about(self, tool: str) -> dict[str, object]:
-        """What a tool's fields mean: said once."""
+        """What a tool's fields mean; said only once."""
         known = self._toolbox.tools.get(tool)
         about = paragraphs(known.description)[1] if known and tool not in self._explained else ""
         self._explained.add(tool)
         return {"about": about} if about else {}
 
     def _again(self, reading: Reading) -> str:
-        """How often a reading was taken with the same arguments, this time included: deltas may need it again."""
+        """How often a reading was taken with the same arguments, including this time: deltas may need a repeat."""
         same = (reading.tool, reading.node, reading.args)
         times = sum((one.tool, one.node, one.args) == same for one in self._toolbox.readings)
-        return f"taken {times} times now with these arguments; a window is always a new one" if times > 1 else ""
+        return f"now taken {times} times with these arguments; each takes a new window" if times > 1 else ""
 
     def _since(self, reading: Reading) -> dict[str, object] | None:
         found = since(self._toolbox.readings, reading, self._toolbox.tools[reading.tool].adapter)
@@ -113,10 +121,8 @@ class ToolCaller:
         told["changed"] = list(found.lines) or "nothing"
         return told | ({"more": f"{found.left_out} more fields changed"} if found.left_out else {})
 
-    def _stored(self, call: ToolCall) -> str:
-        given = _given(call)
+    def _stored(self, given: dict[str, Any], stored: Reading | None) -> str:
         id, fields = (given.get(name) for name in ("id", "fields"))
-        stored = next((one for one in self._toolbox.readings if one.id == id), None)
         if stored is None:
             known = ", ".join(f"{one.id} {one.tool}" for one in self._toolbox.readings[-MOST_NAMED:])
             return f"error: {OPEN_READING}: there is no reading {str(id)[:20]!r}; the newest are {known}"
@@ -138,7 +144,7 @@ class ToolCaller:
 
 
 def _given(call: ToolCall) -> dict[str, Any]:
-    """The arguments of a call of the loop's own tools; none where they can't be read."""
+    """The arguments of a call to the loop's own tools; empty if they can't be read."""
     try:
         given = json.loads(call.arguments)
     except (ValueError, RecursionError):
@@ -147,7 +153,7 @@ def _given(call: ToolCall) -> dict[str, Any]:
 
 
 def _kept_within(call: ToolCall, reading: Reading) -> str:
-    """Says which arguments were taken to a bound."""
+    """Says which arguments were limited to a bound."""
     given = _given(call)
     other = [f"{name}={json.dumps(value)}" for name, value in reading.args.items() if given.get(name) != value]
-    return f"taken with {', '.join(other)}, as far as the tool goes" if other else ""
+    return f"taken with {', '.join(other)}, the tool's limits" if other else ""

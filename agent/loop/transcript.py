@@ -1,4 +1,4 @@
-"""The conversation with a model, as it's sent: it only grows at its end, until it must be shortened."""
+"""The conversation with a model, as sent: it only grows at its end until it has to be shortened."""
 
 import json
 import re
@@ -13,13 +13,13 @@ from agent.model.responses_form import ITEMS
 from tools.records import Reading
 
 TEXT_MOST, EXTRA_MOST = 20_000, 20_000
-"""Characters of an answer's text, and of what has to go back to an endpoint with a call, that are kept."""
+"""How many characters are kept of an answer's text, and of what has to be sent back with a call."""
 SHORT_MOST = 300
-"""Characters that are left of what isn't a reading, once the conversation is shortened."""
+"""How many characters remain of what isn't a reading once the conversation is shortened."""
 WRITTEN = "Answers to what you wrote:"
-"""Heads the answers to calls that were written as text."""
+"""Heading for the answers to calls that were written as text."""
 Cited = Collection[tuple[str, str]]
-"""Readings and their fields that have to stay in sight."""
+"""Readings and their fields that have to stay visible."""
 
 
 class Transcript:
@@ -31,13 +31,13 @@ class Transcript:
         self._ids: set[str] = set()
 
     def add_user_message(self, text: str) -> None:
-        """Append a message to the model, unless it's the last already."""
+        """Append a message to the model, unless it is already the last one."""
         message: Wire = {"role": "user", "content": text}
         if self.messages[-1] != message:
             self.messages.append(message)
 
     def add_answer(self, turn: Turn, calls: Iterable[ToolCall]) -> list[ToolCall]:
-        """Append an answer; its calls, with ids that no earlier call has."""
+        """Append an answer; returns its calls, with ids that no earlier call has."""
         own = [call if call.id not in self._ids else call.model_copy(update={"id": new_id()}) for call in calls]
         self._ids.update(call.id for call in own)
         message: Wire = {"role": "assistant", "content": turn.text[:TEXT_MOST] or None}
@@ -52,14 +52,14 @@ class Transcript:
         return own
 
     def add_results(self, turn: Turn, answers: Iterable[tuple[ToolCall, str]]) -> None:
-        """Append the answers to a turn's calls, in the way in which they were made."""
+        """Append the answers to a turn's calls, in the same form as the calls."""
         if turn.tool_calls:
             self.messages += [{"role": "tool", "tool_call_id": call.id, "content": text} for call, text in answers]
         elif lines := [f"{call.name}: {text}" for call, text in answers]:
             self.add_user_message("\n".join([WRITTEN, *lines]))
 
     def close_open_calls(self, why: str) -> None:
-        """Answer the calls that were given up, since a conversation can't continue with an open one."""
+        """Answer the abandoned calls, since a conversation can't continue with an open one."""
         answered = {message["tool_call_id"] for message in self.messages if message["role"] == "tool"}
         last = next((message for message in reversed(self.messages) if message["role"] == "assistant"), {})
         for call in last.get("tool_calls") or ():
@@ -67,9 +67,9 @@ class Transcript:
                 self.messages.append({"role": "tool", "tool_call_id": call["id"], "content": why})
 
     def shorten(self, readings: Iterable[Reading], cited: Cited) -> bool:
-        """Make older answers of tools short: a reading becomes its line of the digest; whether there was anything.
+        """Shorten older tool answers: a reading becomes its line of the digest; returns whether any was.
 
-        What a finding cites stays whole at first, as does the newest answer; later it keeps the cited fields.
+        What a finding cites stays complete at first, as does the newest answer; later only the cited fields are kept.
         """
         by_id = {reading.id: reading for reading in readings}
         return any(self._shorten(by_id, cited, hard=hard) for hard in (False, True))
@@ -105,7 +105,7 @@ def _short(text: str, by_id: dict[str, Reading], cited: Cited, *, spared: set[st
 
 
 def _sendable_call(call: ToolCall) -> Wire:
-    """A call as it's sent back: endpoints refuse a conversation with a broken one, whose answer is an error anyway."""
+    """A call as sent back: endpoints refuse a conversation with a broken call, whose answer is an error anyway."""
     name = re.sub(r"[^A-Za-z0-9_-]", "_", call.name)[:64] or "unnamed"
     arguments = call.arguments if is_object(call.arguments) and len(call.arguments) <= TEXT_MOST else "{}"
     echoed: Wire = {"id": call.id, "type": "function", "function": {"name": name, "arguments": arguments}}

@@ -113,9 +113,11 @@ class Model:
                 self.abilities.discard(error.ability)
             except Retryable as error:
                 tried = f"asked {asked} times" if asked > 1 else "asked once"
-                near = "" if self._failures >= ATTEMPTS else ", and the deadline doesn't allow another"
+                near = "" if self._failures >= ATTEMPTS else ", and the deadline leaves no time for another"
                 why = f"{error} ({tried}{near})"
-                self._given_up = f"{why}; after {ATTEMPTS} failures in a row it isn't asked again" if not near else None
+                self._given_up = (
+                    f"{why}; after {ATTEMPTS} failures in a row it won't be asked again" if not near else None
+                )
                 raise EndpointError(why) from None
             else:
                 self._failures = 0
@@ -147,13 +149,13 @@ class Model:
         except (TimeoutError, APIConnectionError, RequestError, OSError) as error:
             # The client's exceptions end at the request: a body that breaks off raises those of the library below it.
             if "timeout" in type(error).__name__.lower():
-                raise Retryable(f"the model's endpoint gave no whole answer within {seconds:.3g} s") from None
+                raise Retryable(f"the model's endpoint gave no complete answer within {seconds:.3g} s") from None
             raise Retryable(f"the connection to the model's endpoint failed ({_root(error)})") from None
         except APIStatusError as error:
             raise error_of_status(error, body, self._key) from None
         except (OpenAIError, ValueError) as error:
             # ValueError is a key or a header that can't be sent; its text may hold the key.
-            raise EndpointError(f"the model's endpoint can't be asked ({type(error).__name__})") from None
+            raise EndpointError(f"the model's endpoint can't be used ({type(error).__name__})") from None
 
     async def _read(self, response: "AsyncAPIResponse[Any]", *, streamed: bool, chat: bool) -> Turn:
         from httpx2 import RequestError

@@ -73,8 +73,8 @@ def error_of_status(error: "APIStatusError", body: Wire, key: str) -> Exception:
     if moved := redirect(error.status_code, error.response.headers, httpx2.URL(str(error.request.url))):
         where = endpoint_message(moved.where, key)
         return EndpointError(
-            f"the model's endpoint answered {error.status_code} and points to {where}, which gets no prompt; "
-            "if that's the right one, set its address (OPENAI_BASE_URL)"
+            f"the model's endpoint answered {error.status_code} and redirects to {where}, which isn't sent the prompt; "
+            "if that is the right one, set its address (OPENAI_BASE_URL)"
         )
     status, message, text = error.status_code, endpoint_message(error.body, key), json.dumps(error.body, default=str)
     why = f"the model's endpoint answered {status}{f' ({message})' if message else ''}"

@@ -7,9 +7,9 @@ from typing import Any
 Wire = dict[str, Any]
 """A message or a tool in the endpoint's own form."""
 HOW = (
-    "You call a tool by writing this, with its name and arguments, and nothing else:\n"
+    "To call a tool, write this with its name and arguments, and nothing else:\n"
     '<tool_call>{"name": "...", "arguments": {...}}</tool_call>\n'
-    "Several may follow one another. The answers come in the next message. The tools:"
+    "You may write several in a row. The answers come in the next message. The tools:"
 )
 
 

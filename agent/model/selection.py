@@ -23,7 +23,7 @@ def choose(asked: str | None, environ: Mapping[str, str] = os.environ) -> ModelU
     if asked and not there:
         raise UsageError(f"--model {asked}: neither {PLACES} is set; set one, or give --model offline")
     if not there:
-        return ModelUse(name=OFFLINE, why="no OPENAI_API_KEY or other endpoint is set")
+        return ModelUse(name=OFFLINE, why="neither OPENAI_API_KEY nor another endpoint is set")
     name = asked or environ.get("REDIAGNOSE_MODEL")
     if not name:
         return ModelUse(name=OFFLINE, why="REDIAGNOSE_MODEL isn't set")
@@ -31,7 +31,7 @@ def choose(asked: str | None, environ: Mapping[str, str] = os.environ) -> ModelU
     if not at_azure(environ):
         return ModelUse(name=name, why=why)
     if not environ.get("OPENAI_API_VERSION"):
-        raise UsageError("AZURE_OPENAI_ENDPOINT is set and OPENAI_API_VERSION isn't; set it, such as 2024-10-21")
+        raise UsageError("AZURE_OPENAI_ENDPOINT is set but OPENAI_API_VERSION isn't; set it, for example to 2024-10-21")
     if not (environ.get("AZURE_OPENAI_API_KEY") or environ.get("AZURE_OPENAI_AD_TOKEN")):
-        raise UsageError("AZURE_OPENAI_ENDPOINT is set and AZURE_OPENAI_API_KEY isn't; set it, or --model offline")
-    return ModelUse(name=name, why=f"{why}, at Azure")
+        raise UsageError("AZURE_OPENAI_ENDPOINT is set but AZURE_OPENAI_API_KEY isn't; set it, or use --model offline")
+    return ModelUse(name=name, why=f"{why}, on Azure")

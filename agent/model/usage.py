@@ -100,7 +100,7 @@ class Spending:
     def exceeded_bound(self) -> str | None:
         """Which bound is spent, so that nothing more is asked; null if none is."""
         if self.tokens >= self.limits.tokens:
-            return f"the model spent {self.tokens} tokens of {self.limits.tokens} without a diagnosis"
+            return f"the model spent {self.tokens} of {self.limits.tokens} tokens without reaching a diagnosis"
         if self.limits.cost is not None and (self.use.cost or 0) >= self.limits.cost > 0:
-            return f"the model spent {self.use.cost:g} of at most {self.limits.cost:g} without a diagnosis"
+            return f"the model spent {self.use.cost:g} of at most {self.limits.cost:g} without reaching a diagnosis"
         return None

@@ -1,4 +1,4 @@
-"""One plan out of the runbooks' steps and a model's: its order, and nothing in it that contradicts the rest."""
+"""One plan from the runbooks' steps and a model's: its order, and no step that contradicts another."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -14,16 +14,16 @@ from tools.patterns import deferred
 
 _SETS = deferred(r"\bCONFIG\s+SET\s+([A-Za-z0-9-]{1,64})\s+(\"[^\"]*\"|'[^']*'|\S+)", re.IGNORECASE)
 Placed = tuple[Action, Draft | None]
-"""What a model says of the plan, and the step of its own that came of it; null where it means one of the runbooks'."""
+"""What a model says about a step of the plan, and its own step if it added one; null if it means a runbook's."""
 
 
 def ordered(
     drafts: Sequence[Draft], said: Sequence[Placed], clean: Callable[[str], str]
 ) -> tuple[list[Draft], list[Dropped]]:
-    """The runbooks' steps in the order that a model gives them, its own among them, and those that it drops.
+    """The runbooks' steps in a model's order, with its own steps among them, and the steps it drops.
 
-    What it doesn't name follows in its own order. `clean` gives a reason without what nobody should be told. One of
-    the runbooks' steps always stays.
+    Steps it doesn't name follow in their original order. `clean` removes from a reason what nobody should be told. At
+    least one of the runbooks' steps always stays.
     """
     left, placed, dropped = list(drafts), list[Draft](), list[Dropped]()
     names_any = False
@@ -37,7 +37,7 @@ def ordered(
         if action.drop and why and sum(bool(one.ref) for one in (*left, *placed)) > 1:
             dropped.append(_dropped(found, why, "model"))
         elif action.drop:
-            # Without a reason it stays, and in its place.
+            # Without a reason it stays where it is.
             continue
         else:
             placed.append(found)
@@ -46,7 +46,7 @@ def ordered(
 
 
 def meant(action: Action, drafts: Sequence[Draft]) -> Draft | None:
-    """The step that a model means, by its reference or by its words; null where there is none like it."""
+    """The step that a model means, by its reference or its wording; null if there is no such step."""
     named, text = (action.step or "").strip().lower(), _plain(action.action)
     by_ref = next((one for one in drafts if one.ref and one.ref == named), None)
     return by_ref or next((one for one in drafts if text and _plain(one.step.action) == text), None)
@@ -57,7 +57,7 @@ def _plain(action: str) -> str:
 
 
 def consistent(drafts: Iterable[Draft]) -> tuple[list[Draft], list[Dropped]]:
-    """The steps that don't contradict one another, the earlier one standing, and those that would have."""
+    """The steps that don't contradict each other (the earlier one stays), and those that would have."""
     drafts = list(drafts)
     kept, dropped = list[Draft](), list[Dropped]()
     for one in drafts:
@@ -72,7 +72,7 @@ def consistent(drafts: Iterable[Draft]) -> tuple[list[Draft], list[Dropped]]:
 
 
 def _same(one: Draft, other: Draft) -> bool:
-    """Whether both do the same, however it's written."""
+    """Whether both do the same, however they are written."""
     if one.step.node != other.step.node:
         return False
     if one.step.action == other.step.action:
@@ -83,23 +83,23 @@ def _same(one: Draft, other: Draft) -> bool:
 
 
 def _settings(draft: Draft) -> dict[str, str]:
-    """The parameters that a step sets, also where a person is told to."""
+    """The parameters that a step sets, including those it tells a person to set."""
     if draft.change:
         return {canonical_name(draft.change.parameter): draft.change.args[3]} if draft.change.parameter else {}
     return {canonical_name(name): value.strip("\"'.,;") for name, value in _SETS.findall(draft.step.action)}
 
 
 def _contradicted(one: Draft, kept: Sequence[Draft], drafts: Sequence[Draft]) -> str | None:
-    """What of the plan speaks against a step; null where nothing does."""
+    """What in the plan contradicts a step; null if nothing does."""
     for other in kept:
         if other.step.node == one.step.node:
             theirs = _settings(other)
             for name, value in _settings(one).items():
-                # Of the output limits each command sets one class of clients.
+                # Each command for output limits sets one class of clients.
                 is_set = name in theirs and _part(name, value) == _part(name, theirs[name])
                 if is_set and not equal_values(name, value, theirs[name]):
                     return f"another step sets {name} to {theirs[name]}"
-    # A model's own is held against all warnings, a runbook's against those of the causes before its own.
+    # A model's step is checked against all warnings, a runbook's against those of the causes before its own.
     warners = drafts if one.is_own else [other for other in kept if other.cause != one.cause]
     for other in warners:
         avoid = other.step.avoid

@@ -1,4 +1,4 @@
-"""The plan: remedies from the runbooks and the model's proposals, each classified, none carried out."""
+"""The plan: remedies from the runbooks and proposals from the model, each classified, none carried out."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -29,9 +29,9 @@ KEPT_ELSEWHERE = (
     "CONFIG is refused here"
 )
 _COMMAND_WORDS = 4
-"""Words up to which a line that begins with a command's name in small letters is taken for one."""
+"""Most words in a line that still counts as a command if it begins with a command's name in lower case."""
 _CLIENT = deferred(r"(?<![\w.:-])[\w.:-]{1,32} at (?=[\[:\d])")
-"""A client's name before its address, as the checks write it."""
+"""A client's name before its address, as written by the checks."""
 
 
 async def build(
@@ -40,7 +40,7 @@ async def build(
 ) -> Planned:  # fmt: skip
     """Steps for the causes, most likely first, each at its cause's node, and for whatever else was proposed.
 
-    A cause that names no node, and what the model adds, goes to the first of `nodes`. `before` is the plan until now.
+    A cause without a node, and anything the model adds, goes to the first of `nodes`. `before` is the plan so far.
     """
     planned = Planned(before)
     proposed = [one for one in proposals.pending if (one.change.node, one.change.args) not in planned.ours]
@@ -58,7 +58,7 @@ async def build(
         cli = ways(node.target, deployment)
         for number, remedy in ((number, made) for number, one in fitting for made in one.filled(values, cli)):
             if view.is_sentinel and remedy.kind != "outside":
-                # What is set at a data node can't be set at the sentinel that found it.
+                # A setting of a data node can't be made at the sentinel that found the cause.
                 continue
             ref = f"{cause.id}/{number}"
             await _add(drafts, remedy, cause, notes.avoid if notes else None, node, proposals, ref=ref)
@@ -82,14 +82,14 @@ async def _said(
     actions: Sequence[Action], drafts: Sequence[Draft], known: Mapping[str, str], library: Library,
     causes: Collection[str], node: Node, proposals: Proposals,
 ) -> list[Placed]:  # fmt: skip
-    """What a model says of the plan: in its order if it says where any of `drafts` goes, else commands first.
+    """The plan with a model's advice: in its order if it places any of `drafts`, otherwise commands first.
 
-    `known` are the actions of the plan until now, by the steps' ids.
+    `known` are the actions of the plan so far, by step id.
     """
     said: list[Placed] = []
     for action in actions:
         if earlier := known.get(action.step or ""):
-            # One of its own stands in no runbook, and has to be made again.
+            # A step of its own is in no runbook and has to be built again.
             action = action.model_copy(update={"action": earlier.removeprefix(UNVERIFIED).lstrip(": ")})
         own: list[Draft] = []
         if meant(action, drafts):
@@ -107,7 +107,7 @@ async def _said(
 
 
 def is_command(text: str) -> bool:
-    """Whether a text is meant as a command of Redis; a sentence that begins with the name of one isn't."""
+    """Whether a text is meant as a Redis command; a sentence that begins with a command's name isn't."""
     words = text.split()
     first = words[0] if words else ""
     named = known_class(first.lower()) is not None or (first.isascii() and first.isupper() and len(first) > 1)
@@ -117,7 +117,7 @@ def is_command(text: str) -> bool:
 def _add_advice(
     drafts: list[Draft], action: Action, library: Library, causes: Collection[str], node: Node, proposals: Proposals
 ) -> None:
-    """What a model would have a person do: refused in our words where nobody should, else shown as what it is."""
+    """What a model would have a person do: refused in our words if nobody should do it, otherwise shown as advice."""
     if act := act_of(action.action):
         proposals.forbid(f"{BY_HAND}: {act[0]}", act[1])
         return
@@ -134,7 +134,7 @@ def _add_advice(
 
 
 def _without_acts(text: str) -> str:
-    """A model's reason, or nothing where it tells a person to do what nobody should."""
+    """A model's reason; empty if it tells a person to do what nobody should."""
     left = without_refused(text)
     return "" if act_of(left, urged=True) or refusal_of_advice(left) else text
 
@@ -142,23 +142,23 @@ def _without_acts(text: str) -> str:
 async def _add_proposed(
     drafts: list[Draft], action: Action, library: Library, causes: Collection[str], node: Node, proposals: Proposals
 ) -> None:  # fmt: skip
-    """A step that the model would add: classified like any proposal, forbidden ones left out."""
+    """A step that the model adds: classified like any proposal; forbidden ones are left out."""
     cause = Cause(id="", probability=0, where=node.name, why="", evidence=())
     try:
         checks = _checks(library, parse_command(action.action), causes)
         said = {"why": _without_acts(action.why), "verify": _without_acts(action.verify or "") or None}
-        # Nothing is filled into what a model says, so a $ in it is a plain one.
+        # Nothing is filled into a model's words, so a $ in them is literal.
         remedy = Remedy(kind=action.kind, action=action.action, why="", risk="risky", check=checks).model_copy(
             update=said
         )
         await _add(drafts, remedy, cause, None, node, proposals)
     except ValueError:
-        # A quote that never ends: no command, so nothing that could be approved.
+        # An unterminated quote: it isn't a command, so it can't be approved.
         proposals.forbid(action.action, "it isn't one command")
 
 
 def _checks(library: Library, args: Sequence[str], causes: Collection[str]) -> tuple[Goal, ...]:
-    """What shows that a proposed command worked: what a runbook says of the same one, with the value that it sets."""
+    """What shows that a proposed command worked: a runbook's check for the same one, with the value it sets."""
     known = library.remedy(args, causes)
     own = {("config_get", args[2].lower()): {"value": args[3]}} if len(args) > 3 else {}
     goals = known.check if known else ()
@@ -166,7 +166,7 @@ def _checks(library: Library, args: Sequence[str], causes: Collection[str]) -> t
 
 
 def without_clients(action: str) -> str:
-    """An action without the names of clients that it says: one that is called debug advises nothing."""
+    """An action without the client names in it: a client called debug isn't advice to debug."""
     return _CLIENT.sub("", action)
 
 
@@ -174,7 +174,7 @@ async def _add(
     drafts: list[Draft], remedy: Remedy, cause: Cause, avoid: str | None, node: Node, proposals: Proposals,
     *, ref: str = "",
 ) -> None:  # fmt: skip
-    """A step of a remedy; `ref` says of which one of the runbooks', and is empty for a model's."""
+    """A step from a remedy; `ref` says which remedy of the runbooks, and is empty for a model's."""
     action, advised = remedy.action, not ref
     if remedy.kind == "outside":
         said = without_clients(action)
@@ -195,21 +195,21 @@ async def _add(
         proposals.forbid(command_line(args[:4]), str(error))
         return
     except Absent as error:
-        # This version has no such parameter, or the client is gone: there is nothing to do.
+        # This version has no such parameter, or the client has gone: there is nothing to do.
         if advised:
             proposals.forbid(command_line(args[:4]), str(error))
         return
     except ToolError as error:
         if refused := isinstance(error, Unanswered) and error.kind == "unknown-command":
             if allowed.parameter is None:
-                # Neither the server nor the proxy before it has that command, so nobody can send it.
+                # The server, or the proxy in front of it, doesn't have that command, so nobody can send it.
                 return
             action = KEPT_ELSEWHERE.format(allowed.parameter, args[3])
         # A paste needn't have the value that stood there.
         is_plain = refused or (isinstance(error, Unanswered) and error.kind == "not-pasted" and not advised)
         by_hand = action if is_plain else f"{allowed.action if advised else action} (by hand: {error})"
         by_hand = f"{UNVERIFIED}: {by_hand}" if advised else by_hand
-        # A node that another one named and that was never logged in to may be anybody's.
+        # A node that only another node named, and that was never logged in to, may belong to anybody.
         is_strange = node.target.named_from is not None and node.target.has_credentials and node.auth is None
         paste = () if refused or is_strange else (sent_by_hand(node.target, allowed.args),)
         pasted = remedy.model_copy(update={"paste": paste})
@@ -223,8 +223,8 @@ async def _add(
 
 
 def _is_set_already(drafts: Sequence[Draft], change: Change) -> bool:
-    """Whether a likelier cause's step sets the same parameter, to which a second one would put another value."""
-    # Of the output limits each command sets one class of clients.
+    """Whether a more likely cause's step already sets the same parameter, so that this would give it another value."""
+    # Each command for output limits sets one class of clients.
     part = change.args[3].split()[:1] if change.parameter == "client-output-buffer-limit" else []
     return change.parameter is not None and any(
         (one.node, one.parameter) == (change.node, change.parameter) and one.args[3].split()[: len(part)] == part

@@ -1,4 +1,4 @@
-"""The steps that a plan could have, before they're brought into one order."""
+"""The steps a plan could have, before they are put in one order."""
 
 from agent.answer.diagnosis import Step
 from tools.gate.policy import Change
@@ -6,20 +6,20 @@ from tools.records import Record
 
 
 class Draft(Record):
-    """One step that a plan could have."""
+    """One step a plan could have."""
 
     step: Step
     change: Change | None = None
-    """What would be sent; null for what a person does."""
+    """What would be sent; null for a step that a person does."""
     ref: str = ""
-    """The cause and the number of the remedy that it's made of, such as `thp/1`; empty where no runbook has it."""
+    """The cause and number of its remedy, such as `thp/1`; empty if no runbook has it."""
 
     @property
     def is_own(self) -> bool:
-        """Whether no runbook has it: a model adds it."""
+        """Whether a model added it, so that no runbook has it."""
         return not self.ref
 
     @property
     def cause(self) -> str:
-        """The cause whose remedy it is; empty for a model's own."""
+        """The cause it is a remedy for; empty for a model's own step."""
         return self.ref.partition("/")[0]

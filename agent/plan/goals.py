@@ -1,4 +1,4 @@
-"""What a step was to reach and what it must not make worse: readings before it against readings after."""
+"""What a step should achieve and must not make worse: readings before it compared with readings after."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -9,28 +9,28 @@ from tools.records import Reading, Record, Scalar
 Readings = Mapping[str, Reading]
 """By tool."""
 GUARD = ("info", "latency_sample", "process")
-"""Readings that tell whether a server got worse, whatever the step was for."""
+"""Readings that show whether a server got worse, whatever the step was for."""
 SLOWER, SLOW_MS = 10.0, 10.0
-"""A median of PINGs that is so many times as long, and above so many milliseconds, is worse."""
+"""A median PING time this many times as long, and above this many milliseconds, is worse."""
 MORE, FEW = 2.0, 10.0
-"""So many times as many errors, and so many more, are worse: a server always has some."""
+"""This many times as many errors, and this many more, are worse: a server always has some."""
 FD_SHARE = 0.95
-"""Share of the file limit from which on descriptors count as used up."""
+"""Share of the file limit at which descriptors count as used up."""
 UNREACHED = ("timeout", "refused", "reset", "loading", "busy", "maxclients", "misconf")
 
 
 class Seen(Record):
-    """One goal, and what was read for it."""
+    """One goal and the readings for it."""
 
     goal: Goal
     before: Scalar
     after: Scalar
     holds: bool | None
-    """Null where it couldn't be read."""
+    """Null if it couldn't be read."""
 
     @property
     def well_before(self) -> bool:
-        """Whether it held before the step too, which then hasn't brought it about."""
+        """Whether it already held before the step, which then didn't cause it."""
         return self.goal.op not in ("falls", "grows") and _holds(self.goal, self.before, self.before) is True
 
     @property
@@ -61,7 +61,7 @@ def _holds(goal: Goal, before: Scalar, after: Scalar) -> bool | None:
 
 
 def helped(goals: Sequence[Seen]) -> str:
-    """What goals that all hold say: a setting that reads back as it was set hasn't helped anyone yet."""
+    """What to say when all goals hold: a setting that reads back as set hasn't helped anyone yet."""
     felt = [one for one in goals if one.goal.tool != "config_get" and one.holds]
     if not felt:
         return "it is in effect; the result will only show later"
@@ -69,12 +69,12 @@ def helped(goals: Sequence[Seen]) -> str:
 
 
 def brought_about(goals: Sequence[Seen]) -> bool:
-    """Whether anything holds that didn't before: a step that changed nothing isn't what made it hold."""
+    """Whether anything holds that didn't before: a step that changed nothing didn't cause it."""
     return any(one.holds and not one.well_before for one in goals)
 
 
 def worse(before: Readings, after: Readings) -> Iterator[str]:
-    """What got worse, a sentence each; nothing where it can't be compared."""
+    """What got worse, one sentence each; empty if it can't be compared."""
 
     def figures(tool: str, field: str) -> tuple[float | None, float | None]:
         one, other = (_number(of[tool].get(field)) if tool in of else None for of in (before, after))
@@ -85,7 +85,7 @@ def worse(before: Readings, after: Readings) -> Iterator[str]:
     for field, what in (("total_error_replies.delta", "error replies"), ("rejected_connections.delta", "rejections")):
         one, other = figures("info", field)
         if one is not None and other is not None and other > MORE * one and other - one >= (FEW if one else 1):
-            # The first rejections ever are worse at once, of errors some are always there.
+            # The first rejections ever are worse right away; some errors always occur.
             if what == "error replies" and other - one < FEW:
                 continue
             yield f"{what} went from {one:g} to {other:g} in the window"

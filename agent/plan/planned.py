@@ -1,4 +1,4 @@
-"""The plan as it stands: steps by their ids, the changes that they'd make, and what was left out."""
+"""The current plan: steps by id, the changes they would make, and what was left out."""
 
 import re
 from collections.abc import Iterable
@@ -8,13 +8,13 @@ from agent.plan.drafts import Draft
 from tools.gate.policy import Change
 
 MOST = 8
-"""Steps that a person can still take in."""
+"""The most steps that a person can take in."""
 
 
 class Planned:
-    """Steps and the changes that they'd make.
+    """Steps and the changes they would make.
 
-    A plan that replaces another keeps the steps that were acted on, under `done`, and the ids of the same steps.
+    A plan that replaces another keeps the steps that were acted on, under `done`, and the ids of identical steps.
     """
 
     def __init__(self, before: "Planned | None" = None) -> None:
@@ -24,13 +24,13 @@ class Planned:
         """The exact change of each step that can be applied from here, by the step's id."""
         self.dropped: list[Dropped] = []
         self.ours: set[tuple[str, tuple[str, ...]]] = set(before.ours) if before else set()
-        """Nodes and commands of all that the runbooks' steps would send, which nobody else proposed."""
+        """Nodes and commands that only the runbooks' steps would send, not proposals."""
         self.done: list[Step] = [step for step in known if not step.is_open]
         self._open = {_same(step): step.id for step in known if step.is_open}
         self._last: int = before._last if before else 0
 
     def add(self, draft: Draft) -> None:
-        """Append a step, as long as a person can take it in."""
+        """Append a step, up to what a person can take in."""
         step, change = draft.step, draft.change
         if len(self.steps) >= MOST:
             return
@@ -43,11 +43,11 @@ class Planned:
             self.changes[numbered.id] = change
 
     def recall(self, steps: Iterable[Step]) -> None:
-        """Take over a recorded plan. It allows nothing: no step of it has a change that could be applied."""
+        """Take over a recorded plan. It permits nothing: none of its steps has a change that could be applied."""
         self.steps = list(steps)
         self._last = max((int(step.id[1:]) for step in self.steps), default=0)
 
 
 def _same(step: Step) -> tuple[str, str | None]:
-    """What makes a step of a plan the same as one of the plan before: of what a person does, figures may differ."""
+    """What identifies a step across two plans: for a step that a person does, figures may differ."""
     return (step.action if step.needs_approval else re.sub(r"\d+", "#", step.action)), step.node

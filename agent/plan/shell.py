@@ -1,4 +1,4 @@
-"""Lines for a person's own shell: how redis-cli reaches a node as this program does, with no secret in it."""
+"""Commands for a person's own shell: how redis-cli reaches a node as this program does, without any secret."""
 
 import shlex
 from collections.abc import Callable
@@ -12,13 +12,13 @@ _ADDRESS = deferred(
 )
 
 _UNDIALLED = ("untrusted", "dns", "not-recorded")
-"""Kinds of what wasn't read by which an address wasn't judged, or not let through."""
+"""Kinds of unavailability that mean an address was not judged, or not allowed."""
 
 
 def redis_cli(target: Target, address: str = "") -> str | None:
-    """redis-cli as it's called for a target, or for another server of its deployment; None of what is no address.
+    """The redis-cli call for a target or for another server of its deployment; None for what isn't an address.
 
-    The password isn't in it: redis-cli takes that from REDISCLI_AUTH.
+    It doesn't contain the password: redis-cli takes that from REDISCLI_AUTH.
     """
     words = ["redis-cli"]
     if address:
@@ -40,10 +40,10 @@ def redis_cli(target: Target, address: str = "") -> str | None:
 
 
 def ways(target: Target, readings: Readings) -> Callable[[str], str | None]:
-    """`redis_cli` for a target's whole deployment, with None of where its password doesn't go.
+    """`redis_cli` for a target's whole deployment; None for addresses that must not get its password.
 
-    A server can name any address as its primary's or its replica's, and redis-cli sends REDISCLI_AUTH wherever it's
-    pointed: so only to the target's own hosts, and to what was dialled with the password from here.
+    A server can name any address as its primary or replica, and redis-cli sends REDISCLI_AUTH wherever it's pointed. So
+    it is pointed only at the target's own hosts and at addresses dialled from here with the password.
     """
 
     def way(address: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Whether a change is what a runbook's `avoid` warns of."""
+"""Whether a change is what a runbook's `avoid` warns against."""
 
 import math
 import re
@@ -14,11 +14,11 @@ _MORE = deferred(r"\b(?:higher|larger|longer|more|rais\w+|increas\w+)\b")
 _LESS = deferred(r"\b(?:lower|shorter|smaller|lower\w+|reduc\w+)\b")
 _OFF = deferred(r"\b(?:remov\w+|switching)\b")
 _PARTLY = deferred(r"^only\b|\balone\b|^trusting\b")
-"""What is warned of only where nothing else is done."""
+"""A warning that applies only if nothing else is done."""
 
 
 def warned(change: Change, avoid: str) -> bool:
-    """Whether the warning means this change: its parameter in this direction or to this value, or its command."""
+    """Whether the warning is about this change: its parameter in this direction or to this value, or its command."""
     head = re.split(r"[;:]", avoid.lower())[0]
     clauses = (clause.strip(" .,") for clause in _CLAUSES.split(head))
     return any(_means(change, clause) for clause in clauses if not _PARTLY.search(clause))
@@ -45,5 +45,5 @@ def _means(change: Change, clause: str) -> bool:
 
 
 def _amount(name: str, value: str) -> float | None:
-    # A limit of nothing is none.
+    # A limit of 0 means no limit.
     return math.inf if name == "maxmemory" and value == "0" else size(value)

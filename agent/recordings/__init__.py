@@ -1,1 +1,1 @@
-"""Recorded incidents: investigated again, compared with, captured."""
+"""Recorded incidents: replayed, used for comparison, captured."""

@@ -1,4 +1,4 @@
-"""Reading a good day back: its recording is investigated as an incident is, before the real one begins."""
+"""Reading back a good day: its recording is investigated like an incident, before the real one begins."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +13,7 @@ from tools.record.tape import Tape
 
 
 def read_baseline(path: Path, library: Library) -> Baseline:
-    """The figures of a recording. Raises `UsageError` where it isn't one, or where no server answered in it."""
+    """The figures of a recording. Raises `UsageError` if it isn't one, or if no server answered in it."""
     try:
         tape = Tape(load(path))
     except UsageError as error:

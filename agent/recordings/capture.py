@@ -1,4 +1,4 @@
-"""The whole state of a deployment, recorded: at the start, at the end, and its vital signs in between."""
+"""Recording the whole state of a deployment at the start and at the end, and its vital signs in between."""
 
 import asyncio
 import contextlib
@@ -20,26 +20,26 @@ from tools.toolbox import PendingCall, Toolbox
 PINGS = 3
 """PINGs of each node at each moment."""
 MOMENT = 10
-"""Commands of one node at one moment at most, a new connection's among them."""
+"""The most commands to one node at one moment, including those of a new connection."""
 BYTES_WHOLE, BYTES_MOMENT = 8 * 2**20, 128 * 2**10
-"""Of one node's answers, at most as a rule."""
+"""Usual maximum of bytes in one node's answers."""
 GLANCE = 1.0
 """Seconds between the two samples of the machine."""
 _SAMPLED = frozenset(("process", "sockets", "machine"))
 _ASKS = frozenset(("config_drift",))
-"""Of the machine's tools, those that ask the server too."""
+"""The machine's tools that also ask the server."""
 Tell = Callable[[str], None]
 
 
 class Captured(Record):
-    """What was recorded, besides the investigation's own readings."""
+    """What was recorded besides the investigation's own readings."""
 
     nodes: int
     """Nodes that were looked at."""
     answered: int
     """Nodes that answered when last asked."""
     moments: int
-    """Looks at the vital signs between the whole states."""
+    """Samples of the vital signs between the two full states."""
     seconds: float
 
 
@@ -52,9 +52,9 @@ async def capture(
 ) -> Captured:
     """Record the state of all nodes of a surveyed and recorded investigation for `duration` seconds.
 
-    The whole state is read at the start and at the end, with `light` at the end only; the vital signs `every` so many
-    seconds in between. A node that doesn't answer is looked at again each time, and its silence is recorded. The
-    investigation's bounds are raised by what this takes, and its own readings stay as they were.
+    The whole state is read at the start and at the end (with `light` only at the end), and the vital signs `every` so
+    many seconds in between. A node that doesn't answer is tried again each time, and its silence is recorded. The
+    investigation's limits are raised by what this costs, and its own readings stay as they were.
     """
     if incident.recorder is None:
         raise ValueError("an investigation that isn't recorded can't be captured; pass Sources(record=...)")
@@ -73,7 +73,7 @@ async def capture(
         await at_once(*(look.whole() for look in looks))
     moments, due = 0, every
     while due < duration:
-        # One that was late doesn't make the next ones come at once.
+        # A late sample must not make the next ones follow immediately.
         due = max(due, clock.monotonic() - began)
         await clock.sleep(max(0.0, due - (clock.monotonic() - began)))
         await at_once(*(look.moment() for look in looks))
@@ -97,7 +97,7 @@ def _several(count: int, what: str) -> str:
 
 
 def _machines(incident: Investigation, recorder: Recorder) -> Toolbox:
-    """The tools of the nodes' machines, in a box of their own: what they read is recorded, and no evidence."""
+    """The tools of the nodes' machines in a separate toolbox: what they read is recorded but isn't evidence."""
 
     def keep(what: PendingCall | Reading) -> None:
         if isinstance(what, Reading):
@@ -114,7 +114,7 @@ def _machines(incident: Investigation, recorder: Recorder) -> Toolbox:
 
 
 class _Look:
-    """One node, looked at again and again."""
+    """One node, sampled repeatedly."""
 
     def __init__(self, incident: Investigation, node: Node, machines: Toolbox) -> None:
         self.node = node
@@ -132,7 +132,7 @@ class _Look:
         self._tools = [name for name in self._tools if not (shared and name == "machine")]
 
     async def whole(self) -> None:
-        """All that the node and its machine tell."""
+        """Everything that the node and its machine report."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._asked(self._state))
             for name in self._tools:
@@ -157,10 +157,10 @@ class _Look:
             await asking()
             self.answers = True
         except Unanswered as error:
-            # What isn't let in now isn't let in later either, and each attempt leaves an entry in a log.
+            # What is refused now will be refused later too, and each attempt leaves a log entry.
             self._barred = error.kind in ("noauth", "wrongpass", "untrusted")
         except ToolError:
-            # A bound is reached, or one command was refused: what is recorded so far is what there is.
+            # A limit is reached or a command was refused: what is recorded so far has to do.
             pass
 
     async def _state(self) -> None:
@@ -176,6 +176,6 @@ class _Look:
 
     async def _of_machine(self, tool: str) -> None:
         window = {"window": GLANCE} if tool in _SAMPLED else {}
-        # Only a bound that is reached is an error: what isn't answered is a reading.
+        # Only a reached limit is an error: no answer is a reading.
         with contextlib.suppress(ToolError):
             await self._machines.call(tool, {**window, "node": self.node.name})

@@ -1,4 +1,4 @@
-"""An investigation of a recorded incident: the same code on the recording's own time, with no port and no socket."""
+"""Investigating a recorded incident: the same code on the recording's own time, without ports or sockets."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 def recorded_target(tape: Tape) -> Target:
-    """The recorded target; its credentials stand for those that were used, which nobody kept."""
+    """The recorded target; its credentials are placeholders for those that were used, which weren't kept."""
     url = tape.head.url
     scheme, _, rest = url.partition("://")
     _user, at, place = rest.rpartition("@")
@@ -41,7 +41,7 @@ def recorded_target(tape: Tape) -> Target:
 
 
 class Case(Investigation):
-    """An investigation of a recording, with what was heard of it."""
+    """An investigation of a recording, with its events."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Case(Investigation):
 
     @property
     def misses(self) -> int:
-        """What was asked and never recorded."""
+        """What was asked but never recorded."""
         return self.replay.misses
 
 
@@ -69,10 +69,10 @@ async def case(
     tape: Tape, symptom: str, model: ModelSettings | None = None, library: Library | None = None,
     conversation: ModelConversation | None = None, refusals: Refusals | None = None, pasted: Pasted | None = None,
 ) -> AsyncIterator[Case]:  # fmt: skip
-    """A recorded incident investigated up to its plan, by the checks or by a model. Needs a `VirtualLoop`.
+    """A recorded incident investigated up to its plan, by the checks or by a model.
 
-    `conversation` holds the model that is asked, where it isn't the settings' own; `refusals` is what the server
-    refuses beside what it refused then; `pasted` says what was pasted, where that is what the recording is made of.
+    `conversation` holds the model to ask if it isn't the one in the settings; `refusals` is what the server refuses in
+    addition to what it refused then; `pasted` says what was pasted, if that is what the recording is made of.
     """
     model = model or ModelSettings()
     deadline = tape.head.deadline if model.use.name == OFFLINE else DEADLINE_MODEL
@@ -86,6 +86,6 @@ async def case(
 
 
 def on_virtual_time(main: Coroutine[object, object, T]) -> T:
-    """Run to the end on a loop of its own, whose clock jumps."""
+    """Run to completion on a loop of its own, whose clock jumps."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)

@@ -1,1 +1,1 @@
-"""Steps that a person said yes to: asked about, carried out, measured, taken back."""
+"""Steps that a person approves: asked about, carried out, measured, rolled back."""

@@ -1,4 +1,4 @@
-"""What was applied of a recorded plan, by the file beside the recording; that file proves it, and allows nothing."""
+"""What was applied from a recorded plan, according to the file beside the recording: it is proof, not permission."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from tools.records import Record
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Keep other processes from changing something by the same recording. Raises `GateError` where one is at it."""
+    """Keep other processes from making changes from the same recording. Raises `GateError` if one is doing so."""
     with open_regular(path) as file:
         try:
             flock(file, LOCK_EX | LOCK_NB)
@@ -46,7 +46,7 @@ def answer_of(path: Path) -> Diagnosis:
 
 
 def step_of(answer: Diagnosis, id: str, path: Path) -> Step:
-    """The step of an id. Raises `UsageError` naming those that there are."""
+    """The step with this id. Raises `UsageError` with the ids there are."""
     if (found := next((step for step in answer.plan if step.id == id), None)) is None:
         ids = ", ".join(step.id for step in answer.plan) or "none"
         raise UsageError(f"{path}: there is no step {id!r} in its plan; there are {ids}")
@@ -54,7 +54,7 @@ def step_of(answer: Diagnosis, id: str, path: Path) -> Step:
 
 
 def recorded_change(step: Step) -> Change:
-    """The change that a recorded step would make, as policy has it today. Raises `GateError`."""
+    """The change that a recorded step would make, under today's policy. Raises `GateError`."""
     if step.kind == "outside" or step.node is None:
         raise GateError(f"{step.id} is for a person to do; it can't be applied from here")
     try:
@@ -69,7 +69,7 @@ class SentChange(Record):
 
     change: Change
     after: str | None
-    """What the server printed after it; null where nobody came to read it."""
+    """What the server printed after it; null if it wasn't read."""
 
     def still_holds(self, printed: str | None) -> bool:
         """Whether the value is still the one that was applied."""
@@ -79,7 +79,7 @@ class SentChange(Record):
 
 
 def sent_change(step: Step, change: Change, entries: Sequence[Entry]) -> SentChange | None:
-    """What of a step was sent and not taken back; null if nothing. Raises `GateError` where file and plan differ."""
+    """What a step sent that wasn't rolled back; null if nothing. Raises `GateError` if file and plan differ."""
     found: SentChange | None = None
     for one in _of(step, entries):
         if one.event == "applying" and not one.restores:
@@ -96,7 +96,7 @@ def sent_change(step: Step, change: Change, entries: Sequence[Entry]) -> SentCha
 
 
 def as_it_stands(plan: Sequence[Step], entries: Sequence[Entry]) -> tuple[Step, ...]:
-    """A recorded plan with what was made of its steps since, whoever did it."""
+    """A recorded plan with what has become of its steps since, whoever changed them."""
     return tuple(step.model_copy(update={"state": _state(step, entries)}) for step in plan)
 
 

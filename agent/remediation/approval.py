@@ -1,4 +1,4 @@
-"""A person decides about one exact change, and what was approved is carried out."""
+"""A person decides about one exact change, and an approved one is carried out."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,24 +18,24 @@ from tools.records import Record
 from tools.text import one_line
 
 SHOWN_MOST = 200
-"""Characters of a value that was read, in a question; what would be sent is never cut."""
+"""Most characters of a read value in a question; what would be sent is never cut."""
 Show = Callable[[str], None]
 """Shows a person one line."""
 
 
 class ApprovalRequest(Record):
-    """One change as a person is asked about it: what the gate would send and has read, and no word of anybody else."""
+    """One change as shown to a person for approval: what the gate would send and has read, and nobody else's words."""
 
     step: str
     """The step's id in the plan, such as s1."""
     change: Change
     unchecked: str | None = None
-    """What of it couldn't be checked, in the gate's own words."""
+    """What couldn't be checked about it, in the gate's own words."""
     takes_back: bool = False
-    """Whether it takes back a change that was made."""
+    """Whether it rolls back an applied change."""
 
     def lines(self) -> list[str]:
-        """The request as a person reads it, the action first."""
+        """The request in words for a person, the action first."""
         change = self.change
         rows = [f"{self.step} {change.action}", f"   on      {change.node}"]
         if change.parameter is not None:
@@ -55,32 +55,32 @@ class ApprovalRequest(Record):
 
 
 def _short(text: str) -> str:
-    """What was read, within a line or two: a server's long value doesn't push the question off the screen."""
+    """What was read, in a line or two: a server's long value must not push the question off the screen."""
     return text if len(text) <= SHOWN_MOST else f"{text[:SHOWN_MOST]}… ({len(text)} characters)"
 
 
 class Approver(Protocol):
-    """Whoever may say yes: a person at a terminal, or what stands in for one in the lab and in tests."""
+    """Whoever may approve: a person at a terminal, or a stand-in for one in the lab and in tests."""
 
     async def approve(self, request: ApprovalRequest) -> bool:
-        """Whether this one change may be made now; anything but a plain yes is False."""
+        """Whether this one change may be made now; anything but a clear yes is False."""
 
 
 class Incident(Protocol):
-    """What deciding needs of an investigation."""
+    """What deciding needs from an investigation."""
 
     planned: Planned
     emit: Emit
 
     def changed(self, step: Step) -> None:
-        """Put a step's new state in its place."""
+        """Replace a step with its new state."""
 
 
 class Decisions:
-    """Asks about an incident's steps, and carries out what got a yes."""
+    """Asks about an incident's steps and carries out the approved ones."""
 
     def __init__(self, incident: Incident, site: Site, approver: Approver, show: Show, channel: str) -> None:
-        """`channel` says in the audit log through what a yes came."""
+        """`channel` says in the audit log how the approval was given."""
         self._incident = incident
         self._course = Course(site.log, site.clock)
         self._site = replace(site, log=self._course)
@@ -93,7 +93,7 @@ class Decisions:
     async def all(self, *, offer_undo: bool = False) -> None:
         """Ask about each step that can be made from here, one by one.
 
-        `offer_undo` asks after each one that was made whether it's to be taken back.
+        `offer_undo` asks after each applied step whether to roll it back.
         """
         try:
             for step in list(self._incident.planned.steps):
@@ -103,11 +103,11 @@ class Decisions:
                 if offer_undo and outcome is not None and change.undo is not None and not outcome.taken_back:
                     await self.take_back(step, outcome)
         except Unlogged as error:
-            # What can't be written down isn't done: the other steps aren't asked about either.
+            # What can't be logged isn't done: the other steps aren't asked about either.
             self._show(f"stopped: {error}")
 
     async def one(self, step: Step, change: Change) -> Outcome | None:
-        """Ask about one step and carry it out on a yes; null where it wasn't made. Raises `Unlogged`."""
+        """Ask about one step and carry it out if approved; null if it wasn't made. Raises `Unlogged`."""
         with self._deciding(step):
             return await self._one(step, change)
 
@@ -136,7 +136,7 @@ class Decisions:
         return outcome
 
     async def take_back(self, step: Step, outcome: Outcome) -> None:
-        """Ask whether a step that was made is taken back, and do so on a yes. Raises `Unlogged`."""
+        """Ask whether to roll back an applied step, and do so if approved. Raises `Unlogged`."""
         with self._deciding(step):
             await self._take_back(step, outcome)
 
@@ -171,11 +171,11 @@ class Decisions:
             self._step = None
 
     def break_off(self, why: str) -> None:
-        """Say and write down what became of the change that is under way, if one is: nobody waits for it any more."""
+        """Report and log what became of the change in progress, if any: nobody waits for it any longer."""
         if (step := self._step) is None:
             return
         self._step, said = None, self._course.said(why)
-        # Said first: what can't be written any more may not come back.
+        # Reported first: a log that can no longer be written may hang.
         self._show(f"{step.id} {said}")
         try:
             self._course.close(why)
@@ -190,7 +190,7 @@ class Decisions:
 
 
 def restoring(applied: Applied) -> Change:
-    """The change that takes back what was applied, if its value still stands. Raises `GateError` where none does."""
+    """The change that rolls back what was applied, if its value is unchanged. Raises `GateError` if there is none."""
     reversal = applied.change.reversal
     if reversal is None or applied.read_after is None:
         raise GateError(f"{applied.change.action} can't be undone")

@@ -1,4 +1,4 @@
-"""What an investigation proposes, written into the audit log beside what is done about it."""
+"""What an investigation proposes, written into the audit log along with what is done about it."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from tools.gate.ledger import (
 
 
 class ForbiddenLog:
-    """Whoever listens, and which proposals policy forbade."""
+    """Passes events on, and notes which proposals policy forbade."""
 
     def __init__(self, emit: Emit) -> None:
         self.proposals: list[ProposalForbidden] = []
@@ -31,22 +31,22 @@ class ForbiddenLog:
 
 
 def audit_log(path: Path | None) -> Ledger:
-    """The audit log at a path, or the usual one."""
+    """The audit log at a path, or at the default path."""
     return Ledger(path or audit_path())
 
 
 def vouches(path: Path | None) -> Stood:
-    """What the audit log vouches for: values that stood there before a change that it has."""
+    """What the audit log vouches for: values that were set before a change it recorded."""
     return lambda change: stood_before(audit_log(path).trusted(), change)
 
 
 def change_log(audit: Path | None, recording: Path | None) -> Log:
-    """Where changes are written down: the audit log, and beside a recording what a later rollback has to know."""
+    """Where changes are logged: the audit log, and beside a recording what a later rollback needs."""
     return write_to_all(audit_log(audit), Ledger(changes_path(recording))) if recording else audit_log(audit)
 
 
 def note_proposals(incident: Investigation, forbidden: ForbiddenLog, log: Log, noted: set[str] | None = None) -> None:
-    """Write down what was proposed, and what was forbidden, but for what was `noted` before. Raises `Unlogged`."""
+    """Log what was proposed and what was forbidden, except what was already `noted`. Raises `Unlogged`."""
     noted = set() if noted is None else noted
     for one in forbidden.proposals:
         if one.action not in noted:

@@ -1,4 +1,4 @@
-"""One step carried out: read, made through the gate, read again, and taken back at once if the server got worse."""
+"""One step carried out: read, applied through the gate, read again, and rolled back at once if the server got worse."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,22 +20,22 @@ from tools.tasks import at_once
 from tools.toolbox import Toolbox
 
 PINGS = 10
-"""PINGs of one look: a plan of eight steps has to do with the incident's bound."""
+"""PINGs per measurement: a plan of eight steps has to fit within the incident's limit."""
 GRANTED = {"commands": 60, "pings": 2 * PINGS, "bytes": 8 << 20}
-"""What a step may cost that a person said yes to, beside the incident's bound."""
+"""What an approved step may cost on top of the incident's limit."""
 MORE: dict[str, dict[str, Any]] = {
     "latency_sample": {"count": PINGS}, "info": {"sections": ["clients", "memory", "stats", "errorstats"]},
 }  # fmt: skip
-"""Further arguments of some tools."""
+"""Extra arguments for some tools."""
 LONG = {"idle_probe": 8.0}
-"""Seconds of tools that need longer than the window."""
+"""Seconds for tools that need longer than the window."""
 SETTLES = 0.2
-"""Seconds between a change and the look at what came of it."""
+"""Seconds between a change and the reading of its effect."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """Where a change is made: what can be asked there, and how long it's looked at."""
+    """Where a change is made: what can be asked there, and how long it is observed."""
 
     toolbox: Toolbox
     nodes: Mapping[str, Node]
@@ -43,10 +43,10 @@ class Site:
     log: Log
     window: float = 2.0
     stood: Stood = never_stood
-    """Vouches for what is put back."""
+    """Vouches for the value that is restored."""
 
     def gate(self) -> Gate:
-        """A gate that writes here, and looks at the machine as it is then."""
+        """A gate that logs here and checks the machine as it is at that moment."""
         return Gate(self.clock, self.log, self.room, self.stood)
 
     async def room(self, node: str) -> Room:
@@ -54,7 +54,7 @@ class Site:
         return room_of(list((await self.look(node, tools, window=0.1)).values()), node)
 
     async def look(self, node: str, tools: Iterable[str], goals: Iterable[Goal] = (), window: float = 0) -> Readings:
-        """Some readings of a node, at once, by tool; what can't be had isn't there."""
+        """Some readings of a node, taken together, by tool; those that can't be taken are left out."""
         calls = {**{tool: {} for tool in tools}, **_arguments(goals)}
         taken = await at_once(
             *(self._one(node, tool, args, window or self.window) for tool, args in calls.items())
@@ -74,7 +74,7 @@ class Site:
         try:
             return await self.toolbox.call(tool, args)
         except ToolError:
-            # No budget is left, or nobody knows the field.
+            # No budget is left, or the field doesn't exist.
             return None
 
 
@@ -91,17 +91,17 @@ Came = Literal["verified", "not-better", "unmeasured", "worse"]
 
 
 class Outcome(Record):
-    """What came of a step."""
+    """The outcome of a step."""
 
     applied: Applied
     came: Came
-    """`unmeasured`: nothing was read that tells, or it was well before too."""
+    """`unmeasured`: no reading shows it, or it was already fine before."""
     goals: tuple[Seen, ...]
     worse: tuple[str, ...]
     taken_back: bool
-    """Whether it was taken back at once."""
+    """Whether it was rolled back at once."""
     not_undone: str | None
-    """Why it wasn't, though the server got worse."""
+    """Why it wasn't, although the server got worse."""
     before: tuple[Reading, ...]
     after: tuple[Reading, ...]
 
@@ -135,10 +135,10 @@ class Outcome(Record):
 
 
 async def carry_out(site: Site, gate: Gate, step: Step, change: Change, approval: Approval) -> Outcome:
-    """Make an approved change and say what came of it. Raises `GateError` or `Unanswered` where it wasn't made."""
+    """Make an approved change and report its outcome. Raises `GateError` or `Unanswered` if it wasn't made."""
     node = site.nodes[change.node]
     node.budget.grant(**GRANTED)
-    # What takes long is looked at beforehand only where it's compared.
+    # Slow readings are taken beforehand only if they are compared.
     first = [goal for goal in step.checks if goal.tool not in LONG or goal.op in ("falls", "grows")]
     before = await site.look(change.node, GUARD, first)
     applied = await gate.apply(node, change, approval)
@@ -183,7 +183,7 @@ def _note(site: Site, outcome: Outcome, approval: Approval) -> None:
 
 
 async def roll_back(site: Site, gate: Gate, restored: Change, approval: Approval) -> Applied:
-    """Put back what stood before, after a yes of its own. Raises `GateError` where the value is no longer ours."""
+    """Restore the previous value after a separate approval. Raises `GateError` if the value is no longer ours."""
     done = await gate.apply(site.nodes[restored.node], restored, approval)
     if not equal_values(restored.parameter or "", restored.args[3], done.read_after):
         raise GateError(f"{restored.parameter} is {done.read_after!r} after {restored.action}; check it")
@@ -191,7 +191,7 @@ async def roll_back(site: Site, gate: Gate, restored: Change, approval: Approval
 
 
 def outcome_lines(outcome: Outcome) -> list[str]:
-    """What a person sees of an outcome."""
+    """An outcome in words for a person."""
     change = outcome.applied.change
     rows = [f"  {one.text}" for one in outcome.goals]
     tools = {one.goal.tool for one in outcome.goals} or set(GUARD)
@@ -205,5 +205,5 @@ def outcome_lines(outcome: Outcome) -> list[str]:
 
 
 def file_lines(change: Change) -> list[str]:
-    """The lines that keep a change over a restart."""
+    """The lines that make a change survive a restart."""
     return config_lines(change.parameter, change.args[3]) if change.parameter is not None else []

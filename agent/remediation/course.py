@@ -1,11 +1,11 @@
-"""How far one change has come, by what was written down about it: said, and closed in the log, however it ends."""
+"""How far one change got, by what was logged about it: it is reported and closed in the log, however it ends."""
 
 from agent.answer.diagnosis import State
 from tools.clock import Clock
 from tools.gate.ledger import AuditEvent, Entry, Log
 
 _ENDS: dict[AuditEvent, AuditEvent] = {"approved": "stopped", "applying": "unanswered", "applied": "unmeasured"}
-"""How a change that is broken off is closed, by what was last written down about it."""
+"""How an aborted change is closed, by its last log entry."""
 _STATES: dict[AuditEvent, State] = {
     "applying": "failed", "unanswered": "failed", "failed": "failed", "applied": "applied", "unmeasured": "applied",
     "not-better": "applied", "worse": "applied", "verified": "verified", "rolled-back": "rolled-back",
@@ -13,7 +13,7 @@ _STATES: dict[AuditEvent, State] = {
 
 
 class Course:
-    """A log that knows how far the change has come that it's told of."""
+    """A log that tracks how far the current change has got."""
 
     def __init__(self, log: Log, clock: Clock) -> None:
         self._log, self._clock = log, clock
@@ -21,27 +21,27 @@ class Course:
         self._written = True
 
     def begin(self) -> None:
-        """Let another change begin."""
+        """Start another change."""
         self._last = None
 
     def __call__(self, entry: Entry) -> None:
-        """Write an entry down. Raises `Unlogged`."""
-        # Before it's written: what may have been is never said not to be.
+        """Write an entry. Raises `Unlogged`."""
+        # Set before writing: what may have happened must never be reported as not having happened.
         self._last, self._written = entry, False
         self._log(entry)
         self._written = True
 
     @property
     def came_to(self) -> State | None:
-        """The step's state by it; null where nothing was sent."""
+        """The step's resulting state; null if nothing was sent."""
         return _STATES.get(self._last.event) if self._last else None
 
     def said(self, why: str) -> str:
-        """What became of the change, in a line that begins with why it was broken off."""
+        """What became of the change, in a line that begins with why it was aborted."""
         return f"{why}: {_said(self._last) if self._last else 'nothing was sent'}"
 
     def close(self, why: str) -> None:
-        """Close it in the log where it was broken off. Raises `Unlogged`."""
+        """Close it in the log if it was aborted. Raises `Unlogged`."""
         if self._last is not None and (closing := _ENDS.get(self._last.event)) is not None:
             now = self._clock.now().isoformat(timespec="milliseconds")
             self(self._last.model_copy(update={"event": closing, "why": why, "time": now}))
@@ -50,7 +50,7 @@ class Course:
 
 
 def _said(last: Entry) -> str:
-    """What the last entry about a change says of it."""
+    """What the last entry says about a change."""
     what, at = last.action, last.node
     if last.event in ("applying", "unanswered"):
         undo = " to undo the change" if last.restores else ""

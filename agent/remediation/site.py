@@ -15,7 +15,7 @@ from tools.gate.apply import Stood, never_stood
 from tools.gate.ledger import Log
 
 HUNTS = 20.0
-"""Seconds in which a full server is tried for a slot."""
+"""Seconds for which a full server is tried for a slot."""
 
 
 def site_of(incident: Investigation, log: Log) -> Site:
@@ -27,7 +27,10 @@ def site_of(incident: Investigation, log: Log) -> Site:
 async def reached(
     target: Target, name: str, log: Log, window: float, stood: Stood = never_stood
 ) -> AsyncIterator[Site]:
-    """The node of a name, if the deployment has it. Raises `GateError` where not, `Unanswered` without an answer."""
+    """The node with this name, if the deployment has it.
+
+    Raises `GateError` if not, `Unanswered` if it doesn't answer.
+    """
     equipment = Equipment(target, SystemClock(), lambda call: None)
     equipment.toolbox.note_symptom("")
     try:
@@ -47,7 +50,7 @@ async def reached(
 
 
 async def _let_in(node: Node) -> None:
-    """Get the connection that the change goes through, on a full server too."""
+    """Get the connection for the change, even on a full server."""
     try:
         await node.connection()
     except Unanswered as error:
@@ -56,7 +59,7 @@ async def _let_in(node: Node) -> None:
 
 
 async def _process(node: Node) -> int | None:
-    """The process that INFO reports; null where a script runs, or the user may not ask."""
+    """The process that INFO reports; null if a script is running or the user isn't allowed to ask."""
     (text,) = await node.ask(("INFO", "server"))
     match = re.search(r"^process_id:([0-9]{1,10})\r?$", str(text), re.MULTILINE)
     return int(match[1]) if match else None

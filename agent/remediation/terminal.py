@@ -1,4 +1,4 @@
-"""A person at the terminal: the one place where a yes is asked for."""
+"""A person at the terminal: the one place where approval is requested."""
 
 import sys
 import termios
@@ -17,8 +17,8 @@ class TerminalApprover:
     async def approve(self, request: ApprovalRequest) -> bool:
         """Whether a person says yes now.
 
-        What was typed or pasted before the question was asked is no answer to it, and a risky change takes more than
-        a letter that the hand gives by itself: `yes`, or the parameter's name.
+        What was typed or pasted before the question isn't an answer to it, and a risky change takes more than a letter
+        typed by reflex: `yes`, or the parameter's name.
         """
         self._console.print()
         action, *details = request.lines()
@@ -32,21 +32,21 @@ class TerminalApprover:
 
 
 def answers(request: ApprovalRequest) -> tuple[str, ...]:
-    """The words that mean yes to a request."""
+    """The words that approve a request."""
     if request.change.risk == "safe":
         return ("y", "yes")
     return ("yes",) if request.change.parameter is None else ("yes", request.change.parameter.lower())
 
 
 async def _line(question: str) -> str:
-    """A line that was typed after the question; empty for Ctrl-C and the end of the input."""
-    # Loaded here: most investigations ask nothing, and it takes a tenth of their start.
+    """A line typed after the question; empty for Ctrl-C and at the end of input."""
+    # Imported here: most investigations ask nothing, and it takes a tenth of their start-up.
     from prompt_toolkit import PromptSession
     from prompt_toolkit.input import create_input
     from prompt_toolkit.input.typeahead import clear_typeahead
     from prompt_toolkit.output import create_output
 
-    # stdout may be the answer's way into a file or a pipe.
+    # stdout may lead to a file or a pipe.
     session: PromptSession[str] = PromptSession(input=create_input(sys.stdin), output=create_output(styled(sys.stderr)))
     clear_typeahead(session.app.input)
     termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)

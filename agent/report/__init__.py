@@ -1,1 +1,1 @@
-"""The answer and the progress, as a person reads them."""
+"""The answer and the progress, for a person to read."""

@@ -1,4 +1,4 @@
-"""What changed: since before the page by Prometheus, and since the good day of a baseline."""
+"""What changed: since before the alert according to Prometheus, and since the good day of a baseline."""
 
 from collections.abc import Iterator
 
@@ -13,14 +13,14 @@ UNASKED = "no Prometheus was named"
 
 
 def changes(answer: Diagnosis) -> list[str]:
-    """What changed most, a phrase for each figure; nothing where neither was given or nothing changed."""
+    """What changed most, a phrase per figure; empty if neither was given or nothing changed."""
     newest = {(one.tool, one.node): one for one in answer.readings if one.tool in ("history", "baseline")}
     several = len({node for _, node in newest}) > 1
     return [phrase for one in newest.values() if not one.unavailable for phrase in _of(one, several)]
 
 
 def silent_sources(answer: Diagnosis) -> list[str]:
-    """What Prometheus or a baseline was asked for and didn't tell, and why."""
+    """What Prometheus or a baseline was asked for but didn't provide, and why."""
     lines = dict.fromkeys(
         f"{'Prometheus' if one.tool == 'history' else 'the baseline'} has no figures: {one.unavailable.detail}"
         for one in answer.readings

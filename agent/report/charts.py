@@ -1,4 +1,4 @@
-"""What a page draws of a reading, as SVG and tables: a reading that has nothing to draw gives None."""
+"""A reading drawn for the page as SVG or tables; None if it has nothing to draw."""
 
 import math
 from datetime import datetime
@@ -11,13 +11,13 @@ from tools.text import one_line
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 640, 150, 76, 6
 DECADES = range(-2, 5)
-"""Powers of ten of a millisecond that a line may stand for."""
+"""Powers of ten, in milliseconds, that a grid line may mark."""
 POINTS = 400
-"""Most PINGs of one sample that are drawn."""
+"""The most PINGs of one sample that are drawn."""
 CHANGES = 10
 OWNERS = 8
 FIGURES_END = 1 << 63
-"""What isn't below it isn't drawn: no server has it, and a float may not hold it."""
+"""Values that aren't below this aren't drawn: no server has them, and a float may not hold them."""
 
 
 def latency(reading: Reading) -> Markup | None:
@@ -57,7 +57,7 @@ def latency(reading: Reading) -> Markup | None:
 
 
 def memory(reading: Reading) -> Markup | None:
-    """Who holds a server's memory: its keys, buffers and tables, and what the allocator wastes."""
+    """What a server's memory is used for: keys, buffers and tables, and what the allocator wastes."""
     values = reading.values or {}
     used = _bytes(values.get("used_memory"))
     if reading.tool != "memory" or not used:
@@ -84,7 +84,7 @@ def _bar(name: str, held: int, used: int) -> Markup:
 
 
 def changes(reading: Reading) -> Markup | None:
-    """What changed most, against a good day or against the minutes before."""
+    """What changed most, compared with a good day or with the minutes before."""
     values = reading.values or {}
     if reading.tool not in ("baseline", "history"):
         return None
@@ -100,7 +100,7 @@ def changes(reading: Reading) -> Markup | None:
 
 def _change(values: Values, number: int) -> Markup:
     field, own = str(values[f"changed{number}.field"]), f"changed{number}"
-    # The history has a change's figures under its number, a baseline under the figure's name.
+    # The history keeps a change's figures under its number, a baseline under the figure's name.
     under = own if f"{own}.before" in values else field
     figures, unit = (
         (values.get(f"{under}.before"), values.get(f"{under}.at", values.get(f"{under}.now"))),
@@ -113,7 +113,7 @@ def _change(values: Values, number: int) -> Markup:
 
 
 def _course(values: Values, under: str, when: Scalar) -> Markup | None:
-    """The figure's course as far as it's known: level until it left its band, where it was farthest, and now."""
+    """The known course of the figure: level until it left its band, its farthest point, and now."""
     levels = [values.get(f"{under}.{part}") for part in ("before", "at", "now")]
     known = [
         float(level) for level in levels
@@ -141,7 +141,7 @@ def _seconds(moment: Scalar) -> float | None:
 
 
 def _numbers(series: Scalar) -> list[float]:
-    """The figures of a series; none where anything in it isn't one."""
+    """The figures of a series; empty if anything in it isn't a number."""
     if not isinstance(series, str | int | float) or isinstance(series, bool):
         return []
     try:
@@ -152,6 +152,6 @@ def _numbers(series: Scalar) -> list[float]:
 
 
 def _bytes(value: Scalar) -> int:
-    """An amount of memory; 0 of what is none."""
+    """An amount of memory; 0 for anything else."""
     is_one = isinstance(value, int) and not isinstance(value, bool) and 0 < value < FIGURES_END
     return int(value) if is_one and value else 0

@@ -8,9 +8,9 @@ from agent.report.quantities import bytes_text, number_text, quantity
 from tools.records import Reading, Scalar, Values
 
 SMALL = 4
-"""Nodes up to which each has its line."""
+"""The most nodes that each get a line of their own."""
 MOST = 8
-"""Lines for nodes of a large deployment that aren't well."""
+"""Lines for unhealthy nodes of a large deployment."""
 _ROLES = {"master": "primary", "slave": "replica"}
 
 
@@ -18,14 +18,14 @@ class _Node(NamedTuple):
     name: str
     role: str
     primary: str | None
-    """Of a replica."""
+    """For a replica."""
     said: tuple[str, ...]
     ills: tuple[str, ...]
-    """What is wrong with it; nothing for a node that is well."""
+    """What is wrong with it; empty for a healthy node."""
 
 
 def tree(answer: Diagnosis) -> list[str]:
-    """A line for each node that isn't well and for what is above it, one for all the others; none of one node."""
+    """A line for each unhealthy node and its ancestors, and one line for all the others; empty for a single node."""
     if len(answer.target.nodes) < 2:
         return []
     nodes = _nodes(answer)
@@ -129,7 +129,7 @@ def _of(newest: dict[tuple[str | None, str], Reading], name: str, tool: str) -> 
 
 
 def _lags(newest: dict[tuple[str | None, str], Reading]) -> dict[str, tuple[str, ...]]:
-    """By a replica's address how far it's behind, as its primary sees it."""
+    """By replica address, how far it is behind as its primary sees it."""
     found: dict[str, tuple[str, ...]] = {}
     for (_, tool), one in newest.items():
         values = one.values or {}
@@ -147,7 +147,7 @@ def _lags(newest: dict[tuple[str | None, str], Reading]) -> dict[str, tuple[str,
 
 
 STEP = 1 << 20
-"""Bytes behind its primary up to which a replica is in step."""
+"""A replica at most this many bytes behind its primary is in sync."""
 
 
 def _number(value: Scalar) -> str:

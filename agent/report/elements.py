@@ -1,13 +1,13 @@
-"""HTML as nested calls: whatever isn't an element already is text, and is escaped."""
+"""HTML as nested calls: anything that isn't already an element is text and gets escaped."""
 
 from html import escape
 
 VOID = frozenset(("meta", "line", "circle", "rect", "path"))
-"""Elements without an end of their own here."""
+"""Elements used here without an end tag."""
 
 
 class Markup(str):
-    """Text that is HTML already."""
+    """Text that is already HTML."""
 
     __slots__ = ()
 
@@ -27,7 +27,7 @@ def tag(name: str, /, *children: Child, **attributes: Attribute) -> Markup:
 
 
 def joined(*children: Child) -> Markup:
-    """Elements and text one after the other."""
+    """Elements and text in sequence."""
     return Markup("".join(_child(one) for one in children))
 
 

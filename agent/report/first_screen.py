@@ -1,4 +1,4 @@
-"""The answer on one screen: what it is, what proves it, what to do now, what not to do, and where there is more."""
+"""The answer on one screen: what it is, what proves it, what to do now, what not to do, and where to see more."""
 
 from collections.abc import Iterator
 
@@ -24,15 +24,15 @@ from agent.report.wrapping import wrapped
 from tools.patterns import deferred
 
 LINES, LINES_OF_SEVERAL = 23, 40
-"""At 80 columns; one less than a small terminal has, for the prompt."""
+"""At 80 columns; one less than a small terminal, to leave room for the prompt."""
 END = "By"
-"""Before which arm answered."""
+"""Printed before the name of the arm that answered."""
 WORTH_A_LINE = 0.15
-"""Probability from which another finding is shown without -v."""
+"""Least probability at which another finding is shown without -v."""
 HIDDEN_MOST = 4
-"""Causes that are named of those that a missing reading hides."""
+"""The most causes named among those a missing reading hides."""
 PASTED_MOST = 3
-"""Commands to paste that are shown of a step."""
+"""The most commands to paste that are shown for a step."""
 OWN_STAGES = ("pool", "send", "reply")
 """How far a command got that the client itself held up."""
 _READ_AS = {
@@ -41,17 +41,17 @@ _READ_AS = {
     "sockets": "the sockets", "machine": "the machine",
     "kernel_log": "the kernel's log", "latency_events": "the latency events", "config_drift": "the file's settings",
 }  # fmt: skip
-"""Readings whose names aren't the words for what they read."""
+"""Plain words for readings whose names don't say what they read."""
 _READ = deferred(rf"(?:(?<=^)|(?<=, ))(?:{'|'.join(_READ_AS)})(?=[ ,])")
 _KIND = deferred(r"(?<= \()[a-z]+(?:-[a-z]+)*: (?=.*\) can't be read)")
-"""The kind of what is unavailable; what stands behind it says the same in words."""
+"""The kind of unavailability; the text after it says the same in words."""
 _COMMAND_LINE = deferred(r"-\w|[0-7]{3,4}\b")
-"""How a command of a shell goes on behind its name: by an option or a file's mode."""
+"""What follows the name of a shell command: an option or a file mode."""
 _SENTENCE_END = deferred(r"(?<=[.!?]) (?=[A-Z0-9])")
 
 
 def first_screen(answer: Diagnosis, width: int, more: str = "") -> list[Styled]:
-    """The default form of the answer; `more` says where there is more, if not by the options of `triage`."""
+    """The default form of the answer; `more` says where to see more, if not with the options of `triage`."""
     head = [Styled(line, _style(answer)) for line in wrapped(sentence(headline(answer)), width)]
     several = len(answer.target.nodes) > 1
     most = (LINES_OF_SEVERAL if several else LINES) - len(head)
@@ -59,14 +59,14 @@ def first_screen(answer: Diagnosis, width: int, more: str = "") -> list[Styled]:
 
 
 def whole_screen(answer: Diagnosis, width: int) -> list[Styled]:
-    """The same with nothing left out, and without its end: more follows."""
+    """The same with nothing left out and without the last lines, since more follows."""
     head = [Styled(line, _style(answer)) for line in wrapped(sentence(headline(answer)), width)]
     sections = [one for one in _sections(answer) if one.pieces and one.label not in ("Then", "More", "Note", END)]
     return [*head, *laid_out(sections, width)]
 
 
 def one_liner(answer: Diagnosis) -> str:
-    """What it is, how sure and where, in a line."""
+    """What it is, how sure and where, in one line."""
     about_it = about(answer)
     return f"{headline(answer)}{f' ({about_it})' if about_it else ''}."
 
@@ -76,7 +76,7 @@ def _sections(answer: Diagnosis, more: str = "") -> Iterator[Section]:
     yield Section("", (" ",), least=1, rank=0)
     yield Section("Nodes", tree(answer), least=2, rank=0, joint="\n", left_out="and {} more (-v)")
     yield Section("Note", tuple(_notes(answer)), least=2, rank=2, left_out="(More: -v.)", style="yellow")
-    # What there is proves more than what there is none of.
+    # A value that is present proves more than one that is absent.
     seen = sorted(all_in_words(seen_evidence(answer), answer.readings), key=lambda one: one.startswith("0 "))
     yield Section(
         "Seen", [*map(_capitalized, seen[:1]), *seen[1:]], least=1, rank=4, joint="; ", left_out="{} more (-v)"
@@ -114,7 +114,7 @@ def _clients(answer: Diagnosis) -> list[str]:
 
 
 def _notes(answer: Diagnosis) -> Iterator[str]:
-    """Where model and checks disagree, and what was refused: all of it, and why with -v."""
+    """Where the model and the checks disagree, and what was refused; with -v in full, with reasons."""
     for line in notices(answer.model_copy(update={"refused": ()}), cited=False):
         yield from _sentences(line)
     if answer.refused:
@@ -122,7 +122,7 @@ def _notes(answer: Diagnosis) -> Iterator[str]:
 
 
 def stopped(answer: Diagnosis) -> str:
-    """That somebody ended it before it was complete; empty where nobody did."""
+    """Says that somebody stopped it before it was complete; empty if nobody did."""
     taken = sum(reading.tool != "symptom" for reading in answer.readings)
     return f"Stopped by you, after {taken} reading{'s' * (taken != 1)}." if answer.interrupted else ""
 
@@ -138,7 +138,7 @@ def _paragraph(answer: Diagnosis) -> list[str]:
 
 
 def about(answer: Diagnosis) -> str:
-    """How sure it is, which cause, and of which server."""
+    """How sure it is, which cause, and which server."""
     target, top = answer.target, answer.causes[0] if answer.causes else None
     server = f"{target.server} {target.version}" if target.server else ""
     if top is None:
@@ -163,7 +163,7 @@ def _address(answer: Diagnosis) -> str:
 
 
 def do_now(answer: Diagnosis) -> Iterator[str]:
-    """The first thing to do, and the commands for it, which begin with a prompt."""
+    """The first thing to do and the commands for it, which begin with a prompt."""
     step = next((one for one in answer.own_plan if one.is_open), None)
     if step is None:
         yield _plain(do_first(answer))
@@ -207,14 +207,14 @@ def also(answer: Diagnosis) -> Iterator[str]:
 
 def _other(cause: Cause, several: bool) -> str:
     at = f" at {cause.where}" if several and cause.where else ""
-    # What is outside of Redis has no words of its own but its reason.
+    # A cause outside Redis has only its reason as text.
     meaning = MEANINGS.get(cause.id) or cause.why.strip().removesuffix(".")
     perhaps = "Perhaps: " if cause.probability < LIKELY else ""
     return f"{perhaps}{meaning} ({cause.id}, {cause.probability:.0%}{at})."
 
 
 def not_seen(answer: Diagnosis) -> Iterator[str]:
-    """What couldn't be read, a sentence each: first what hides a cause that fits the report."""
+    """What couldn't be read, a sentence each; first what hides a cause that fits the report."""
     said = explanation(answer)
     for one in answer.blind:
         if one.what not in said:
@@ -222,10 +222,10 @@ def not_seen(answer: Diagnosis) -> Iterator[str]:
             hidden = ", ".join(one.hides[:HIDDEN_MOST]) + (f" and {more} more" if more > 0 else "")
             yield sentence(f"{_capitalized(one.what)}; it would show {hidden}" if hidden else _capitalized(one.what))
     told = tuple(f"{one.reading} (" for one in answer.blind)
-    # Fine is said only where nothing of it hides a cause that fits: listing all that it could hide would unsay that.
+    # "Fine" is said only if nothing here hides a cause that fits; listing all it could hide would contradict that.
     fine = answer.outcome == "no-fault"
     for line in answer.unknown:
-        # What the answer says first isn't said again.
+        # What the answer says first isn't repeated.
         if not line.startswith((NAMELESS, CANT_TELL, *told)) and line not in said:
             shown = line.partition("; that hides ")[0] if fine else line
             yield sentence(_capitalized(_READ.sub(lambda found: _READ_AS[found[0]], _KIND.sub("", shown, count=1))))
@@ -250,7 +250,9 @@ def colophon(answer: Diagnosis) -> str:
     """Which arm answered, and what it cost."""
     model, print_ = answer.model, answer.footprint
     why = "" if model.degraded or not model.why else f" ({model.why})"
-    commands = f"{print_.commands} command{'s' * (print_.commands != 1)}"
+    commands = (
+        f"{print_.commands} command{'s' * (print_.commands != 1)}" if not answer.pasted else "no server was asked"
+    )
     if model.turns:
         commands += f", {model.turns} turn{'s' * (model.turns != 1)} of the model"
     return f"{author(answer)}{why}; {commands} in {answer.seconds:.1f} s."
@@ -265,7 +267,7 @@ def _plain(text: str) -> str:
 
 
 def _capitalized(text: str) -> str:
-    """A sentence's begin, unless it begins with a command of a shell, or a name as Redis writes it."""
+    """Capitalise a sentence, unless it begins with a shell command or a name as Redis writes it."""
     head, _, rest = text.partition(" ")
     is_word = head.isalpha() and head.islower() and not _COMMAND_LINE.match(rest)
     return text[:1].upper() + text[1:] if is_word else text

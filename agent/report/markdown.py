@@ -1,4 +1,4 @@
-"""The answer as Markdown: the same short top, the evidence below."""
+"""The answer as Markdown: the same short top, with the evidence below."""
 
 from collections.abc import Iterator
 
@@ -23,7 +23,7 @@ from tools.text import one_line
 
 
 def markdown(answer: Diagnosis) -> str:
-    """The answer as Markdown: the same short top, the evidence below."""
+    """The answer as Markdown: the same short top, with the evidence below."""
     lines = [*_top(answer)]
     if happened := failover_lines(answer):
         lines += [f"- {_item(line.strip())}" for line in happened[1:] if line] + [""]
@@ -70,7 +70,7 @@ def _top(answer: Diagnosis) -> Iterator[str]:
     words = [line for line in steps if not line.startswith(COMMAND)]
     yield from (f"**Do now:** {in_markdown(' '.join(words))}", "")
     if commands := [line.removeprefix(COMMAND) for line in steps if line.startswith(COMMAND)]:
-        # No command that is meant has a fence in it.
+        # No genuine command contains a fence.
         yield from ("```sh", *(one_line(line).replace("```", "` ` `") for line in commands), "```", "")
     yield from (f"**Don't:** {in_markdown(what_not_to_do(answer))}", "")
     if others := list(also(answer)):
@@ -86,5 +86,5 @@ def _item(line: str) -> str:
 
 
 def _code_cell(text: str) -> str:
-    """A code span in a table, where a bar ends the cell also within code."""
+    """A code span in a table, where a bar ends the cell even within code."""
     return code_in_markdown(text).replace("|", "\\|")

@@ -1,4 +1,4 @@
-"""What each cause means, in words for somebody who knows neither the incident nor Redis well."""
+"""What each cause means, for somebody who knows neither the incident nor Redis well."""
 
 from collections.abc import Mapping
 
@@ -100,4 +100,4 @@ announced-address-unreachable: The deployment gives its clients an address at wh
 MEANINGS: Mapping[str, str] = {
     name: meaning for name, _, meaning in (line.partition(": ") for line in _TABLE.splitlines() if line)
 }
-"""By the cause's id; without a full stop."""
+"""By cause id; without a full stop."""

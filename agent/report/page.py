@@ -1,4 +1,4 @@
-"""The answer as one HTML file that loads nothing: for who looks at it, and to be attached to a ticket."""
+"""The answer as one HTML file that loads nothing: to look at, and to attach to a ticket."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -23,9 +23,9 @@ from tools.text import one_line
 
 STYLE = Path(__file__).with_name("page.css")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-"""The browser holds it to loading nothing and to sending nothing, whatever a server's words bring in."""
+"""The browser enforces that it loads and sends nothing, whatever a server's text contains."""
 TONES = {"diagnosed": "bad", "no-fault": "good"}
-"""The colour of an outcome; what isn't here isn't certain."""
+"""The colour of an outcome; those not listed are uncertain."""
 
 
 def html(answer: Diagnosis) -> str:
@@ -61,7 +61,7 @@ def html(answer: Diagnosis) -> str:
 
 
 def _words(text: str) -> str:
-    """Words on one line: what steers a terminal or can't be seen isn't in a file that somebody may print either."""
+    """Text on one line, without control or invisible characters: somebody may print the file in a terminal."""
     return one_line(text)
 
 
@@ -156,7 +156,7 @@ def _step(step: Step) -> Markup:
 
 
 def _looks(answer: Diagnosis) -> Iterator[Markup]:
-    """What is drawn: the newest of each node that there is a figure of."""
+    """What is drawn: the newest figure of each node that has one."""
     newest = {(one.tool, one.node): one for one in answer.readings if one.values}
     for title, drawn in (
         ("Latency of the connection from here", charts.latency), ("Memory by owner", charts.memory),
@@ -198,7 +198,7 @@ def _reading(reading: Reading, cited: set[tuple[str, str]]) -> Markup:
     if lost:
         rows.insert(0, _row(reading.id, "unavailable", lost.kind, cited))
     of = tag("span", f" {_words(reading.node)}", class_="soft") if reading.node else None
-    # A link to a row opens what it's folded in.
+    # A link to a row opens the fold it is in.
     table = tag("div", tag("table", tag("tbody", *rows)), id=reading.id)
     head = tag("summary", tag("code", _words(reading_line(reading, spark=False))), of)
     return tag("details", head, tag("p", f"{reading.at}, {_words(_arguments(reading))}", class_="soft"), why, table)

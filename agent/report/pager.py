@@ -1,4 +1,4 @@
-"""What is longer than the terminal goes through a pager, as git's output does."""
+"""Output that is longer than the terminal goes through a pager, as git's does."""
 
 import io
 import shlex
@@ -13,15 +13,15 @@ from tools.terminal import paged
 
 USUAL = "less"
 LESS = "FRX"
-"""Of less: end by itself where all is on one screen, keep the colours, leave the screen as it is."""
+"""Options for less: quit if everything fits on one screen, keep colours, don't clear the screen."""
 Which = Callable[[str], str | None]
-"""Finds a program."""
+"""Finds a program by name."""
 NONE = ("", "cat")
-"""Values of PAGER that ask for none."""
+"""Values of PAGER that mean no pager."""
 
 
 def pager_command(environ: Mapping[str, str], which: Which = shutil.which) -> tuple[str, ...]:
-    """The words of the pager's command line; none where the environment wants none, or there is none."""
+    """The pager's command line as words; empty if the environment disables it or none is installed."""
     named = environ.get("REDIAGNOSE_PAGER", environ.get("PAGER"))
     if named is None:
         return (USUAL,) if which(USUAL) else ()
@@ -35,7 +35,7 @@ def pager_command(environ: Mapping[str, str], which: Which = shutil.which) -> tu
 
 
 def page(lines: Sequence[Styled], command: Sequence[str], environ: Mapping[str, str]) -> bool:
-    """Show lines in a pager; whether it could be started. Whoever reads may leave it whenever they like."""
+    """Show lines in a pager; returns whether it could be started. The reader may quit it at any time."""
     text = io.StringIO()
     console = Console(cleaned=paged(text))
     for line in lines:
@@ -47,7 +47,7 @@ def page(lines: Sequence[Styled], command: Sequence[str], environ: Mapping[str, 
         pager = subprocess.Popen(command, stdin=subprocess.PIPE, env=given, text=True, encoding="utf-8")
     except OSError:
         return False
-    # Ctrl-C is the pager's: it ends a search, and not the program below it.
+    # Ctrl-C belongs to the pager: it ends a search, not this program.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         pager.communicate(text.getvalue())

@@ -1,4 +1,4 @@
-"""Lines on a stream: styled on a terminal, and plain where nobody would see a style."""
+"""Lines on a stream: styled on a terminal, plain where nobody would see a style."""
 
 import os
 import sys
@@ -7,18 +7,18 @@ from typing import Protocol
 from tools.text import one_line
 
 FORCED = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
-"""Variables by which a person asks for styles where there is no terminal; rich reads them."""
+"""Variables with which a person requests styles without a terminal; rich reads them."""
 
 
 class Lines(Protocol):
-    """What lines are printed on."""
+    """Something that lines are printed to."""
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a person sees it as it comes."""
+        """Whether a person sees the output as it appears."""
 
     def say(self, line: str, style: str | None = None) -> None:
-        """Print one line, whatever ends of lines are in it."""
+        """Print one line, whatever line breaks it contains."""
 
 
 class PlainLines:
@@ -30,12 +30,12 @@ class PlainLines:
         self._stderr = stderr
 
     def say(self, line: str, style: str | None = None) -> None:
-        """Print one line, whatever ends of lines are in it."""
+        """Print one line, whatever line breaks it contains."""
         print(one_line(line), file=sys.stderr if self._stderr else sys.stdout)
 
 
 def lines_on(*, stderr: bool = False) -> Lines:
-    """The lines of stdout or stderr. What styles them is loaded for a terminal only."""
+    """The lines of stdout or stderr. Styling is loaded only for a terminal."""
     stream = sys.stderr if stderr else sys.stdout
     if stream is None or (not stream.isatty() and not any(map(os.environ.get, FORCED))):
         return PlainLines(stderr=stderr)

@@ -1,4 +1,4 @@
-"""What is being read, as it happens: on a terminal's stderr only."""
+"""What is being read, as it happens; shown only on a terminal's stderr."""
 
 from types import TracebackType
 from typing import TYPE_CHECKING, cast
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 
 THOUGHT_KEPT, THOUGHT_SHOWN = 400, 56
-"""Characters of what a model says of its thinking that are kept, and those that are shown: one line, that moves."""
+"""How many characters of a model's reported thinking are kept, and how many are shown: one moving line."""
 
 
 class Progress:
-    """One line that moves and vanishes; where stderr is no terminal, which arm answers and what it was refused."""
+    """One moving line that vanishes; if stderr isn't a terminal, which arm answers and what it was refused."""
 
     def __init__(self, console: Lines, *, speaks: bool = False) -> None:
-        """`speaks` lets a model's words through as they come, and what stays of it: nothing else prints them."""
+        """`speaks` prints a model's words as they stream and what remains of them: nothing else does."""
         self.console, self.speaks = console, speaks
         self._taken, self._found = 0, ""
         self._status: Live | None = None
@@ -59,14 +59,14 @@ class Progress:
         return cast("Console", self.console)
 
     def pause(self) -> None:
-        """Stop the moving line: a person is about to be asked."""
+        """Stop the moving line before a person is asked."""
         if self._status is not None:
             self._fall_silent(self._status)
             self._status.stop()
             self._status = None
 
     def _speak(self, text: str, status: "Live") -> None:
-        """Print a piece of text as it comes; the moving line would wipe it out again."""
+        """Print a piece of text as it arrives, without the moving line, which would erase it."""
         from rich.text import Text
 
         if not self._speaking:
@@ -82,7 +82,7 @@ class Progress:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Started):
-            # On a terminal the answer's last line says so, and a notice of its own would stay there.
+            # On a terminal the answer's last line says so, and a separate notice would stay on screen.
             if self._status is None:
                 how = "checks alone" if event.model == "offline" else f"model {event.model}"
                 self.console.say(f"rediagnose: {how} ({event.why_model})")
@@ -94,7 +94,7 @@ class Progress:
             self._live(event, self._status)
 
     def _notice(self, line: str) -> None:
-        """A line that stays, where the answer doesn't come on the same terminal and says it."""
+        """A line that stays, for when the answer doesn't appear on the same terminal and say it."""
         if self._status is None or self.speaks:
             self.console.say(line)
 
@@ -127,6 +127,6 @@ class Progress:
 
 
 def _newest(thought: str) -> str:
-    """The end of a thought, on one line and from a word's begin."""
+    """The end of a thought, on one line and starting at a word."""
     line = " ".join(one_line(thought).replace("*", "").split())
     return line if len(line) <= THOUGHT_SHOWN else f"\u2026{line[-THOUGHT_SHOWN:].partition(' ')[2]}"

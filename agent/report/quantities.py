@@ -7,7 +7,7 @@ from tools.records import Scalar
 
 UNITS = ("bytes", "seconds", "ms", "usec", "share", "kbps", "count", "plain", "ago")
 _OF_NAMES = (
-    # A name's end tells most units; what it doesn't is in the table of words.
+    # The end of a name gives most units; the rest are in the table of words.
     (
         re.compile(r"(?:^|[._-])(?:bytes|rss|used_memory(?:_peak)?|maxmemory(?:\.\w+)?|cow_size|omem_\w+|qbuf_\w+)$"),
         "bytes",
@@ -22,16 +22,16 @@ _OF_NAMES = (
 )
 _SIZED = deferred(r"(\d{1,18})([kmg]b?)", re.IGNORECASE)
 _SIZES = {"k": 10**3, "kb": 2**10, "m": 10**6, "mb": 2**20, "g": 10**9, "gb": 2**30}
-"""As the configuration file writes sizes."""
+"""Sizes as the configuration file writes them."""
 _NUMBER = deferred(r"-?\d+(?:\.\d+)?")
 
 
 BEYOND = 1e21
-"""Above any amount that a server or a machine has."""
+"""Larger than any amount a server or machine has."""
 
 
 def unit_of(field: str) -> str:
-    """What a field counts, as far as its name tells."""
+    """What a field counts, as far as its name shows."""
     base = re.sub(r"\.(?:delta|rate|before|now|at)$", "", field)
     return next((unit for pattern, unit in _OF_NAMES if pattern.search(base)), "count")
 
@@ -48,7 +48,7 @@ def quantity(value: Scalar, unit: str) -> str:
         else:
             value = float(value) if "." in value else int(value)
     if isinstance(value, int | float) and not abs(value) < BEYOND:
-        # No amount of anything: a server may say what it likes.
+        # Not a plausible amount: a server may say anything.
         return "a figure that can't be"
     if value is None:
         return "none"
@@ -66,7 +66,7 @@ def quantity(value: Scalar, unit: str) -> str:
 
 
 def bytes_text(count: float) -> str:
-    """Bytes in the largest unit of which there is one."""
+    """Bytes in the largest unit that gives at least 1."""
     if abs(count) < 1024:
         return f"{count:g} bytes"
     for name in ("KiB", "MiB", "GiB"):
@@ -77,7 +77,7 @@ def bytes_text(count: float) -> str:
 
 
 def seconds_text(seconds: float) -> str:
-    """A time in the unit in which it's said."""
+    """A duration in the unit that people would use."""
     size = abs(seconds)
     if size == 0:
         return "0 s"
@@ -95,19 +95,19 @@ def seconds_text(seconds: float) -> str:
 
 
 def share_text(share: float) -> str:
-    """A share in per cent."""
+    """A share as a percentage."""
     return f"{_three(share * 100)}%"
 
 
 def number_text(number: float) -> str:
-    """A number with its thousands apart."""
+    """A number with thousands separators."""
     if isinstance(number, int) or float(number).is_integer():
         return f"{int(number):,}"
     return f"{number:,.0f}" if abs(number) >= 1000 else _three(number)
 
 
 def _three(number: float) -> str:
-    """At most three digits that mean something, and none that says nothing."""
+    """At most three significant digits, without trailing zeros."""
     size = abs(number)
     if size >= 99.95:
         return f"{number:.0f}"

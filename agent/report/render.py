@@ -1,4 +1,4 @@
-"""Pieces of an answer for people: values, citations, steps, readings, a line each."""
+"""Pieces of an answer for people: values, citations, steps and readings, one line each."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from agent.evidence.fields import FIGURES
 from tools.records import Reading, Scalar
 
 LATE_MS = 10
-"""Milliseconds from which on it's said how late this program was."""
+"""Least lateness of this program, in milliseconds, that is mentioned."""
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -17,7 +17,7 @@ def only_reported(cause: Cause) -> str:
 
 
 def printed_value(scalar: Scalar) -> str:
-    """A value as it's printed."""
+    """A value as printed."""
     if isinstance(scalar, bool):
         return "yes" if scalar else "no"
     if isinstance(scalar, float):
@@ -32,12 +32,12 @@ def citation_text(evidence: Evidence) -> str:
 
 
 def shown_evidence(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
-    """The evidence that a person is shown: a value that the server didn't have is of no use."""
+    """The evidence that a person is shown: a value the server didn't have is useless to them."""
     return tuple(one for one in evidence if one.value is not None or not one.verified)
 
 
 def figures_text(reading: Reading) -> str:
-    """A reading in a line: the figures to look at first, or why there are none."""
+    """A reading in one line: the most important figures, or why there are none."""
     values = reading.values or {}
     picked = [
         f"{field}={printed_value(values[field])}"
@@ -50,14 +50,14 @@ def figures_text(reading: Reading) -> str:
 
 
 def sparkline(series: str) -> str:
-    """A latency sample's series as one line of blocks, scaled to its largest."""
+    """A latency sample as one line of blocks, scaled to its maximum."""
     numbers = [float(part) for part in series.split()]
     top = max(numbers, default=0) or 1
     return "".join(SPARKS[min(len(SPARKS) - 1, int(number / top * len(SPARKS)))] for number in numbers)
 
 
 def failover_lines(answer: Diagnosis) -> list[str]:
-    """What is known of the newest failover, where the report asks for it."""
+    """What is known about the most recent failover, if the report asks about it."""
     if (past := answer.failover) is None or not past.asked:
         return []
     lines = ["What happened", f"  {past.told}"]
@@ -67,12 +67,12 @@ def failover_lines(answer: Diagnosis) -> list[str]:
 
 
 def brackets(evidence: Sequence[Evidence]) -> str:
-    """Citations as they stand behind what they support."""
+    """Citations as written after what they support."""
     return f"[{'; '.join(map(citation_text, shown_evidence(evidence)))}]" if shown_evidence(evidence) else ""
 
 
 def step_lines(step: Step, several: bool) -> list[str]:
-    """A step with what a person has to know to decide on it."""
+    """A step with what a person needs to know to decide on it."""
     state = "" if step.state == "proposed" else f" [{step.state}]"
     who = f"{step.risk}, needs approval" if step.needs_approval else "by hand"
     at = f" on {step.node}" if several and step.needs_approval else ""
@@ -95,7 +95,7 @@ def step_lines(step: Step, several: bool) -> list[str]:
 
 
 def reading_parts(reading: Reading, spark: bool) -> tuple[str, str]:
-    """A reading's name and time, and its figures, with its series drawn if `spark`."""
+    """A reading's name, time and figures, with its series drawn if `spark`."""
     series = (reading.values or {}).get("series_ms")
     drawn = f" {sparkline(str(series))}" if spark and series else ""
     ms = f"{reading.ms:.1f} ms" if reading.ms is not None else "-"
@@ -103,7 +103,7 @@ def reading_parts(reading: Reading, spark: bool) -> tuple[str, str]:
 
 
 def reading_line(reading: Reading, spark: bool) -> str:
-    """A reading in a line."""
+    """A reading in one line."""
     return "".join(reading_parts(reading, spark)).rstrip()
 
 
@@ -112,9 +112,9 @@ CLIENTS_MOST = 3
 
 
 def notices(answer: Diagnosis, *, cited: bool = True) -> list[str]:
-    """What a reader must not miss: where model and checks disagree, and what was proposed and refused.
+    """What a reader must not miss: where the model and the checks disagree, and what was proposed but refused.
 
-    `cited` says whether what the two cite stands with it.
+    `cited` says whether to include what the two cite.
     """
     lines = [*([answer.pasted.told] if answer.pasted and cited else []), *_of_paste(answer, cited)]
     lines += [one.told for one in answer.client_says[:CLIENTS_MOST]] if cited else []
@@ -165,6 +165,8 @@ def cost_line(answer: Diagnosis) -> str:
     taken = sum(reading.tool != "symptom" for reading in answer.readings)
     readings = "1 reading" if taken == 1 else f"{taken} readings"
     cut = f" Stopped by you, after {readings}: this is what was known by then." if answer.interrupted else ""
+    if answer.pasted:
+        return f"No server was asked.{cut}"
     return (
         f"Cost to the server: {print_.commands} of at most {bound.commands} commands, {print_.pings} of {bound.pings} "
         f"pings, {print_.bytes} of {bound.bytes} bytes, in {answer.seconds:.1f}{of_time} s{spent}.{own}{cut}"

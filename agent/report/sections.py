@@ -1,4 +1,4 @@
-"""Parts of a screen that has so many lines: each has its least, and what is left goes to them by rank."""
+"""Parts of a screen with limited lines: each has a minimum, and the rest is distributed by rank."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,39 +7,39 @@ from agent.report.wrapping import command_lines, wrapped
 from tools.text import one_line
 
 LABEL = 10
-"""Columns of what stands before a part."""
+"""Columns of the label before a part."""
 COMMAND = "$ "
 
 
 class Section(NamedTuple):
-    """A part of the screen: what stands before it, and its pieces, of which the last are left out first."""
+    """A part of the screen: its label and its pieces, of which the last are left out first."""
 
     label: str
     pieces: Sequence[str]
     least: int
-    """Lines that it has at least, where there is so much of it."""
+    """Its minimum of lines, if it has that much."""
     rank: int
-    """The lower, the earlier it gets more lines."""
+    """The lower, the sooner it gets more lines."""
     joint: str = " "
-    """What is between two pieces; a line's end for pieces that have lines of their own."""
+    """The separator of pieces; a line break for pieces that have lines of their own."""
     left_out: str = ""
-    """How it's said that pieces were left out; {} is their number."""
+    """The note that pieces were left out; {} is how many."""
     style: str | None = None
     most: int = 99
-    """Lines that it has at most, as long as there is a bound."""
+    """Its maximum of lines, if the screen is bounded."""
     whole: bool = False
-    """Whether nothing of it is left out, whatever the bound."""
+    """Whether nothing of it may be left out, whatever the bound."""
 
 
 class Styled(NamedTuple):
-    """A line of the answer, and how it's shown on a terminal."""
+    """A line of the answer and its style on a terminal."""
 
     text: str
     style: str | None = None
 
 
 def laid_out(sections: Sequence[Section], width: int, most: int | None = None) -> list[Styled]:
-    """The sections' lines, at most so many where their least allows it; without a bound all."""
+    """The sections' lines, within the bound if their minimums allow it; all of them without a bound."""
     full = [_lines(section, section.pieces, width) for section in sections]
     if most is None:
         return [Styled(line, one.style) for one, lines in zip(sections, full, strict=True) for line in lines]
@@ -73,7 +73,7 @@ def _lines(section: Section, pieces: Sequence[str], width: int) -> list[str]:
 
 
 def _shortened(section: Section, width: int, most: int) -> list[str]:
-    """As many pieces as there is room for, and how many more there are; of a first one that's longer, what fits."""
+    """As many pieces as there is room for and how many remain; if the first is too long, as much of it as fits."""
     for count in range(len(section.pieces) - 1, 0, -1):
         kept = list(section.pieces[:count])
         if section.left_out:

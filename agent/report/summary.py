@@ -11,14 +11,14 @@ from agent.report.render import printed_value
 from tools.patterns import deferred
 
 _FIELD = deferred(r"\b(?:[a-z]+[0-9]+|[a-z0-9]+(?:_[a-z0-9]+)+|[a-z0-9_]+\.[a-z_]+)(?:\.[a-z_]+)?\b")
-"""What in a step's words may be a field's name."""
+"""Words of a step that may be field names."""
 _MOST_FIGURES = 6
 SURE, LIKELY = 0.9, 0.6
-"""Probabilities from which a cause is stated as it is, and as probable."""
+"""Least probabilities at which a cause is stated as a fact, and as probable."""
 
 
 def headline(answer: Diagnosis) -> str:
-    """What it is, in plain words, without markup or a full stop: a model's own where its answer stands."""
+    """What it is, in plain words without markup or a full stop: the model's if its answer was accepted."""
     if answer.summary_by == "model" and answer.summary:
         return answer.summary.strip().removesuffix(".")
     if answer.causes:
@@ -41,7 +41,7 @@ def headline(answer: Diagnosis) -> str:
     if answer.unknown and answer.unknown[0].startswith(NAMELESS):
         return NAMELESS
     if answer.unknown and answer.unknown[0].startswith(CANT_TELL):
-        # What nobody could see is the answer, and never folded away or cut.
+        # Blind spots are the answer here, and are never folded or cut.
         return answer.unknown[0].strip().removesuffix(".")
     if answer.pasted and answer.client_says and answer.target.server is None:
         # There is nothing else to go by.
@@ -52,7 +52,7 @@ def headline(answer: Diagnosis) -> str:
 def explanation(answer: Diagnosis) -> str:
     """Why: what was seen."""
     if answer.summary_by == "model" and answer.outcome != "diagnosed":
-        # It says why itself; what nobody could see, and what happened, it can't leave out.
+        # It gives the reason itself; it must not leave out blind spots or what happened.
         lacks = [line for line in answer.unknown if line.startswith((NAMELESS, CANT_TELL))]
         told = [answer.failover.told] if answer.failover and answer.failover.asked else []
         return " ".join(sentence(line) for line in (*told, *lacks[:2]))
@@ -73,14 +73,14 @@ def explanation(answer: Diagnosis) -> str:
     if not answer.unknown:
         return "What was read in that time doesn't point to a cause."
     if answer.unknown[0].startswith(CANT_TELL):
-        # The headline says it.
+        # The headline already says it.
         return answer.summary.replace(answer.unknown[0], "", 1).strip()
-    # The summary has what the readings hint at as well.
+    # The summary also has what the readings hint at.
     return answer.summary if answer.unknown[0] in answer.summary else answer.unknown[0]
 
 
 def seen_evidence(answer: Diagnosis) -> list[Sequence[Evidence]]:
-    """What the answer rests on first: the likeliest cause's evidence, or a model's for its outcome."""
+    """The first evidence for the answer: that of the most likely cause, or a model's for its outcome."""
     return [cause.evidence for cause in answer.causes[:1]] or [answer.evidence]
 
 
@@ -112,7 +112,7 @@ def do_first(answer: Diagnosis) -> str:
 
 def what_not_to_do(answer: Diagnosis) -> str:
     """The tempting mistake."""
-    # A step that was left out leaves its warning behind.
+    # A step that was left out still leaves its warning.
     warnings = (*(step.avoid for step in answer.own_plan), *(one.avoid for one in answer.dropped))
     if avoid := next(filter(None, warnings), None):
         return sentence(avoid)
@@ -131,16 +131,16 @@ def author(answer: Diagnosis) -> str:
 
 
 def measured_at(answer: Diagnosis) -> str:
-    """When the last reading was taken; empty without any."""
+    """When the last reading was taken; empty if there is none."""
     return max((reading.at for reading in answer.readings if reading.tool != "symptom"), default="")
 
 
 def step_figures(step: Step, answer: Diagnosis) -> tuple[str, ...]:
-    """The figures that a step done by hand speaks of by their fields' names, as TOOL FIELD=VALUE."""
+    """The figures that a manual step mentions by field name, as TOOL FIELD=VALUE."""
     if step.needs_approval:
         return ()
     names = dict.fromkeys(_FIELD.findall(step.action))
-    # `disk has dir` is a field of disk, and `o1 in clients` all that's known of one.
+    # `disk has dir` is a field of disk, and `o1 in clients` is everything known about one owner.
     named = {tool: field for tool, field in re.findall(r"\b(\w+) has (\w+)", step.action)}
     node = step.node or next((cause.where for cause in answer.causes), None)
     found: dict[str, str] = {}
@@ -156,7 +156,7 @@ def step_figures(step: Step, answer: Diagnosis) -> tuple[str, ...]:
 
 
 def _measured(answer: Diagnosis) -> str:
-    """What was measured of a server that is well, in a few figures of the named node."""
+    """What was measured on a healthy server, in a few figures of the named node."""
     node = answer.target.nodes[0] if answer.target.nodes else None
     values = {one.tool: one.values for one in answer.readings if one.node == node and one.values}
     figures = []
@@ -176,7 +176,7 @@ def _measured(answer: Diagnosis) -> str:
 
 
 def address_of(answer: Diagnosis) -> str:
-    """The URL as a command can have it: without credentials, also without their stars."""
+    """The URL as usable in a command: without credentials, and without the stars that mask them."""
     return answer.target.url.replace("***@", "")
 
 

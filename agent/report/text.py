@@ -11,16 +11,16 @@ from agent.report.wrapping import command_lines, wrapped
 from tools.text import one_line
 
 WIDTH = 80
-"""Columns where nothing says how many there are."""
+"""Columns to assume if their number is unknown."""
 HANGS = 2
-"""Columns by which a line goes on further in than it began."""
+"""Columns by which continuation lines are indented."""
 
 
 def text_lines(
     answer: Diagnosis, *, detail: int = SCREEN, width: int = WIDTH, spark: bool = False,
     revealed: Mapping[str, str] | None = None,
 ) -> list[Styled]:  # fmt: skip
-    """The answer's lines, none wider than `width`; a line end in a value would begin a line that reads as ours."""
+    """The answer's lines, none wider than `width`; a line break in a value would start a line that looks like ours."""
     if detail <= QUIET:
         lines = [Styled(one_liner(answer))]
     elif detail == SCREEN:
@@ -28,7 +28,7 @@ def text_lines(
     else:
         lines = [*whole_screen(answer, width), *(Styled(row) for row in _below(answer, detail, width, spark))]
     if revealed:
-        # What stands there is looked for and copied as it is, so it isn't wrapped.
+        # This is searched for and copied verbatim, so it isn't wrapped.
         lines += [Styled(""), Styled("Handles"), *(Styled(f"  {name} = {text!r}") for name, text in revealed.items())]
     return [line._replace(text=one_line(line.text)) for line in lines]
 
@@ -75,7 +75,7 @@ def _evidence(answer: Diagnosis) -> Iterator[str]:
 
 
 def _causes(title: str, causes: Sequence[Cause], several: bool, *, is_told: bool = False) -> Iterator[str]:
-    """Causes with what they cite; `is_told` says that the reason of the first stands above already."""
+    """Causes with what they cite; `is_told` means that the first one's reason is already given above."""
     if not causes:
         return
     yield title
@@ -89,7 +89,7 @@ def _causes(title: str, causes: Sequence[Cause], several: bool, *, is_told: bool
 
 
 def _readings(answer: Diagnosis, width: int, spark: bool) -> Iterator[str]:
-    """A line each, node by node where there are several."""
+    """One line each, node by node if there are several."""
     taken = [reading for reading in answer.readings if reading.tool != "symptom"]
     nodes = list(dict.fromkeys(reading.node for reading in taken))
     several, known = len(answer.target.nodes) > 1, answer.target.nodes
@@ -105,7 +105,7 @@ def _readings(answer: Diagnosis, width: int, spark: bool) -> Iterator[str]:
 
 
 def _hung(line: str, width: int) -> list[str]:
-    """A line in lines, which go on further in; a command stays one that a shell takes."""
+    """A line broken into lines with indented continuations; a command stays valid for a shell."""
     line = one_line(line)
     words = line.lstrip(" ")
     lead = " " * (len(line) - len(words))

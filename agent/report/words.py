@@ -1,4 +1,4 @@
-"""Cited values in words: what the table `field_words.txt` calls a field, and its value as people read it."""
+"""Cited values in words: the name of a field from `field_words.txt`, and its value as people read it."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,21 +16,21 @@ SYMPTOM = "r0"
 REPORTED = "client_errors"
 """What was taken from the report: it has a line of its own."""
 NOT_WORDS = ("series_ms", "locality", "omem_max.flags", "qbuf_max.flags")
-"""Fields that say nothing by themselves."""
+"""Fields that mean nothing on their own."""
 SPOKEN = ("largest_overhead", "paused_reason")
-"""Fields whose values are names of the kind that fields have."""
+"""Fields whose values look like field names."""
 OWNED = ("omem_max", "qbuf_max", "argv_mem_max", "monitor")
-"""Fields of one client, which its reading names."""
+"""Fields of one client, which the reading names."""
 WHO = ("name", "address", "client", "user", "key", "prefix", "slot", "group", "node")
-"""The ends of fields that say whose the rest is, in the order in which it's said."""
+"""Field suffixes that say whose the figures are, in the order in which they are stated."""
 _ROW = deferred(r"((?:[a-z]+\d+\.)*[a-z]+\d+)\.(.+)")
 _NAMED_ROW = deferred(r"(.+?)\.(\w+(?:\.delta|\.rate)?)")
 _NAMED = {"log": "log", "kernel_log": "log", "pasted_log": "log", "sentinel": "log", "slowlog": "slowlog",
           "commandstats": "commandstats"}  # fmt: skip
-"""Tools whose rows have a name, of an event or a command, and the part of the table that has their fields."""
+"""Tools whose rows are named after an event or a command, and the part of the table with their fields."""
 _LESS = deferred(r"^-(\S+(?: [KMGT]iB)?) more")
 _OVER = deferred(r"over the window|a call$")
-"""What says by itself that it's of the window."""
+"""Words that already say that a figure covers the window."""
 _ONE = deferred(r"(?<![\d.,])1 (\w+?)(ies|s)\b")
 _SAMPLED = deferred(r"\.(delta|rate)$")
 _SLOT = "\0"
@@ -52,7 +52,7 @@ class _Words(NamedTuple):
 
 
 def in_words(evidence: Sequence[Evidence], readings: Mapping[str, Reading]) -> list[str]:
-    """What is cited, a phrase for each field, or for all that is cited of one client, key or node."""
+    """What is cited: a phrase per field, or one for everything cited about one client, key or node."""
     phrases: dict[str, None] = {}
     rows: dict[tuple[str, str], list[Evidence]] = {}
     cited = [
@@ -76,7 +76,7 @@ def in_words(evidence: Sequence[Evidence], readings: Mapping[str, Reading]) -> l
 
 
 def timed_in_words(evidences: Iterable[Sequence[Evidence]], readings: Sequence[Reading]) -> list[str]:
-    """What is cited of times: since when, for how long, how long ago."""
+    """Cited times: since when, for how long, how long ago."""
     by_id = {reading.id: reading for reading in readings}
     timed = [
         [
@@ -98,19 +98,19 @@ def _unit(tool: str, field: str) -> str:
 
 
 def _row_of(tool: str, field: str) -> str:
-    """The row that a field belongs to; empty where it stands by itself."""
+    """The row that a field belongs to; empty if it belongs to none."""
     if (row := _ROW.fullmatch(field)) is None and tool in _NAMED:
         row = _NAMED_ROW.fullmatch(field)
     return row[1] if row and row[2] not in ("delta", "rate") else ""
 
 
 def who(reading: Reading, row: str) -> str:
-    """Whose a row of a reading is: name and address, a key, a slot, as far as that was read."""
+    """What a row of a reading is about: name and address, a key or a slot, as far as that was read."""
     values = reading.values or {}
     found = [values.get(f"{row}.{end}") for end in WHO]
     name, address, client, user, *others = [str(one) if one not in (None, "") else "" for one in found]
     whose = " at ".join(dict.fromkeys(part for part in (name or client, address) if part))
-    # A handle names the same client as its address.
+    # A handle denotes the same client as its address.
     rest = [f"user {user}" if user else "", *others]
     return ", ".join(part for part in (whose, *rest) if part)
 
@@ -132,7 +132,7 @@ def _row(reading: Reading, row: str, cited: Sequence[Evidence]) -> str:
         if not (is_numbered and one.field.rpartition(".")[2] in WHO)
     ]
     title = f"{noun} {whose}".strip()
-    # Keys whose names begin with `cart:`: a second colon behind it would read like a part of them.
+    # In "keys whose names begin with `cart:`" a second colon after it would look like part of the name.
     title += "*" * title.endswith(":")
     return f"{title}: {', '.join(said)}" if said else title if whose else ""
 
@@ -159,7 +159,7 @@ def _phrase(reading: Reading, field: str, value: Scalar, row: str = "") -> str:
     if words and words.no is not None and (is_yes := _YES.get(value)) is not None:
         return words.yes if is_yes else words.no
     if unit in ("seconds", "ago") and isinstance(value, int | float) and value < 0:
-        # Redis' own way to say that there was none.
+        # Redis' own way of saying that there was none.
         return ""
     told = _spoken(str(value)) if field in SPOKEN else quantity(value, unit)
     if sampled and sampled[1] == "rate" and unit not in ("share", "ms", "kbps"):
@@ -174,7 +174,7 @@ def _phrase(reading: Reading, field: str, value: Scalar, row: str = "") -> str:
 
 
 _YES: dict[Scalar, bool] = {True: True, False: False, "yes": True, "no": False}
-"""What is a yes and what a no, 1 and 0 among them."""
+"""Values that mean yes or no, including 1 and 0."""
 
 
 def _singular(found: re.Match[str]) -> str:
@@ -210,7 +210,7 @@ def _words(tool: str, field: str) -> _Words | None:
                 names = found.groups()
                 name = names[-1] if names else ""
                 return words._replace(yes=_with_name(words.yes, name), no=words.no and _with_name(words.no, name))
-    # INFO has its sections' fields as well.
+    # INFO also has the fields of its sections.
     return _plain_words().get(field)
 
 
@@ -234,7 +234,7 @@ def _table() -> dict[str, list[tuple[re.Pattern[str], _Words]]]:
         elif line and not line.startswith("# "):
             field, _, rest = line.partition(": ")
             tables.setdefault(section, []).append((_pattern(field), _parsed(rest)))
-    # What is written out comes before what has a name's place.
+    # Literal entries take precedence over those with a placeholder.
     return {tool: sorted(rows, key=lambda row: r"(.+)" in row[0].pattern) for tool, rows in tables.items()}
 
 
@@ -252,6 +252,6 @@ def _parsed(words: str) -> _Words:
 
 
 def all_in_words(evidences: Iterable[Sequence[Evidence]], readings: Sequence[Reading]) -> list[str]:
-    """What several findings cite, each phrase once."""
+    """What several findings cite, each phrase only once."""
     by_id = {reading.id: reading for reading in readings}
     return list(dict.fromkeys(phrase for evidence in evidences for phrase in in_words(evidence, by_id)))

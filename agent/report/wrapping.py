@@ -1,4 +1,4 @@
-"""Lines of words for a width: broken between words, and within one only where it's longer than a line."""
+"""Wrapping to a width: between words, and within a word only if it is longer than a line."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from tools.patterns import deferred
 
 _UNIT = deferred(r"(?<=\d) (?=(?:s|ms|µs|min|h|[KMGT]iB)(?!\w))")
-"""Between a figure and its unit, which stay on one line."""
+"""Between a figure and its unit, which stay on the same line."""
 LEAST = 20
-"""Columns below which nothing can be laid out; a narrower terminal breaks the lines itself."""
+"""The least columns that can be laid out; a narrower terminal breaks lines itself."""
 
 
 def cells(text: str) -> int:
-    """The columns that a text takes."""
+    """The columns that a text occupies."""
     if text.isascii():
         return len(text)
     return sum(
@@ -22,7 +22,7 @@ def cells(text: str) -> int:
 
 
 def wrapped(text: str, width: int, first: str = "", rest: str | None = None) -> list[str]:
-    """Lines of at most `width` columns, the first behind `first`, the others behind `rest` (as many spaces)."""
+    """Lines of at most `width` columns, the first prefixed with `first`, the others with `rest` (as many spaces)."""
     rest = " " * cells(first) if rest is None else rest
     width = max(width, LEAST + cells(rest))
     lines, line, is_empty = [], first, True
@@ -36,7 +36,7 @@ def wrapped(text: str, width: int, first: str = "", rest: str | None = None) -> 
 
 
 def command_lines(command: str, width: int, first: str, rest: str) -> list[str]:
-    """A command that a shell takes as it's pasted: where it's too long for a line, a backslash goes on with it."""
+    """A command that can be pasted into a shell: if it's too long for a line, it continues after a backslash."""
     pieces = _outside_quotes(command)
     lines, line, is_empty = [], first, True
     for piece in pieces:
@@ -65,7 +65,7 @@ def _words(text: str, most: int) -> Iterator[str]:
 
 
 def _outside_quotes(command: str) -> list[str]:
-    """The words of a command as they're written: a space within quotes or behind a backslash doesn't part them."""
+    """The words of a command as written: a space in quotes or after a backslash doesn't separate them."""
     pieces, piece, quote, is_escaped = [], "", "", False
     for letter in command:
         if letter == " " and not quote and not is_escaped:

@@ -1,4 +1,4 @@
-"""The frame of a team's own runbook for a cause, to be filled in."""
+"""The skeleton of a team's own runbook for a cause, to be filled in."""
 
 from textwrap import fill, indent
 
@@ -16,11 +16,11 @@ _BELONGS = {
     "Metrics and alerts": "Which alert fires first, and at which value.",
     "Emergency response": "Who decides, whom to call, and what must not be done.",
 }
-"""What belongs into each section of a body."""
+"""What belongs in each section of a body."""
 
 
 def frame(cause: str, library: Library) -> str:
-    """A runbook for a cause that says what the bundled one says, with a remedy to replace. Raises `UsageError`."""
+    """A runbook for a cause with the text of the bundled one and a remedy to replace. Raises `UsageError`."""
     notes = library.notes(cause)
     if notes is None or cause not in CAUSES:
         raise UsageError(f"runbooks new {cause}: there is no such cause; `rediagnose runbooks list` shows all")

@@ -17,7 +17,7 @@ except ImportError:
 
 
 def split(path: Path) -> tuple[dict[str, Any], str]:
-    """A file's front matter and body. Raises `UsageError` naming the file, the place and the remedy."""
+    """A file's front matter and body. Raises `UsageError` with the file, the place and the remedy."""
     try:
         text = read_regular_text(path)
     except (OSError, UnicodeDecodeError) as error:
@@ -35,7 +35,7 @@ def split(path: Path) -> tuple[dict[str, Any], str]:
 
 
 class _Strict(Loader):
-    """Refuses a key that is there twice: the first one's text would be lost without a word."""
+    """Refuses a duplicate key: the first one's text would be lost silently."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()

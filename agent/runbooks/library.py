@@ -1,4 +1,4 @@
-"""Runbooks: Markdown with front matter; one source for people, the model and the checks."""
+"""Runbooks: Markdown with front matter, one source for people, the model and the checks."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,12 +16,12 @@ from tools.patterns import deferred
 from tools.records import Record
 
 _STEP_MOST = 110
-"""Characters of a remedy's action that name it to a model."""
+"""Characters of a remedy's action by which a model knows it."""
 BUNDLED = Path(__file__).resolve().parent.parent.parent / "runbooks"
 
 
 class Threshold(Record):
-    """A bound that a check compares with."""
+    """A threshold that a check compares with."""
 
     value: float
     unit: str
@@ -30,7 +30,7 @@ class Threshold(Record):
 
 
 class CauseNotes(Record):
-    """What a runbook says of one cause."""
+    """What a runbook says about one cause."""
 
     evidence: str
     unlike: Mapping[str, str] = Field(default_factory=dict)
@@ -53,7 +53,7 @@ class Runbook(Record):
     path: Path
 
     def paragraph(self, cause: str) -> str:
-        """What the body tells under the heading of a cause; empty where it has none."""
+        """The body's text under the heading of a cause; empty if there is none."""
         found = re.search(rf"^### {re.escape(cause)}\n.*?(?=^#|\Z)", self.body, re.DOTALL | re.MULTILINE)
         return found[0] if found else ""
 
@@ -62,22 +62,22 @@ class Library(Record):
     """The runbooks of an investigation; a team's own come first."""
 
     teams: tuple[Runbook, ...] = ()
-    """A team's own."""
+    """Those of a team."""
     thresholds: dict[str, float]
-    """By name; from the bundled runbooks only."""
+    """By name, from the bundled runbooks only."""
 
     @property
     def runbooks(self) -> tuple[Runbook, ...]:
-        """All of them. The bundled ones are parsed here: what is asked by a cause's name needs one or two."""
+        """All of them. The bundled ones are parsed here; look-ups by a cause's name need only one or two."""
         return (*self.teams, *map(_bundled, _fronts()))
 
     def notes(self, cause: str) -> CauseNotes | None:
-        """What the first runbook that knows a cause says of it."""
+        """What the first runbook that knows a cause says about it."""
         knowing = (*self.teams, *(_bundled(path) for path in _knowing(cause)))
         return next((book.causes[cause] for book in knowing if cause in book.causes), None)
 
     def remedy(self, command: Sequence[str], causes: Collection[str]) -> Remedy | None:
-        """The first remedy with a check that sends the same command, or sets the same parameter, to any value.
+        """The first remedy with a check that sends the same command or sets the same parameter, to any value.
 
         Those of `causes` come before the others.
         """
@@ -86,18 +86,18 @@ class Library(Record):
         return next((one for one in remedies if one.check and one.same_as(command)), None)
 
     def read(self, name: str) -> Runbook | None:
-        """The runbook of a name."""
+        """The runbook with this name."""
         return next((book for book in self.runbooks if book.name == name), None)
 
     def text(self, name: str) -> str | None:
-        """What is read of a runbook; by a cause's id of the one in which that is at home, its own paragraph first."""
+        """The text of a runbook; for a cause's id, of the runbook it belongs to, its own paragraph first."""
         if book := self.read(name):
             return book.body.lstrip("\n")
         home = next((book for book in self.runbooks if name in book.causes), None)
         return f"{home.paragraph(name)}{home.body.lstrip()}" if home else None
 
     def steps(self, name: str, causes: Collection[str]) -> str:
-        """A cause's remedies, or of a runbook those of `causes`, a line each with what a plan's order calls them."""
+        """The remedies of a cause, or those of `causes` in a runbook, one line each with its name in a plan's order."""
         book = self.read(name)
         meant = [cause for cause in causes if cause in book.causes] if book else [name]
         known = [(cause, notes) for cause in meant if (notes := self.notes(cause))]
@@ -108,7 +108,7 @@ class Library(Record):
 
 
 def load(own: Path | None = None) -> Library:
-    """The bundled runbooks, and a team's own from a folder before them. Raises `UsageError` naming what's wrong."""
+    """The bundled runbooks, preceded by a team's own from a folder. Raises `UsageError` saying what is wrong."""
     return Library(teams=tuple(parse(path) for path in files(own)) if own else (), thresholds=_thresholds())
 
 
@@ -124,7 +124,7 @@ def _bundled(path: Path) -> Runbook:
 
 
 _LIMIT = deferred(r"^  (\w+):\n    value: (\S+)$", re.MULTILINE)
-"""A bound as the program's own runbooks write it: every command needs them all, and the rest of a runbook seldom."""
+"""A threshold as the program's own runbooks write it: every command needs these, few need the rest."""
 
 
 @cache
@@ -134,12 +134,12 @@ def _thresholds() -> dict[str, float]:
 
 
 def _knowing(cause: str) -> list[Path]:
-    """The program's own runbooks that have notes on a cause."""
+    """The program's own runbooks with notes on a cause."""
     return [path for path, front in _fronts().items() if f"\n  {cause}:\n" in front.partition("\ncauses:")[2]]
 
 
 def files(folder: Path) -> Iterable[Path]:
-    """The runbooks' files of a folder. Raises `UsageError` where there is none."""
+    """The runbook files of a folder. Raises `UsageError` if there are none."""
     try:
         found = sorted(path for path in folder.iterdir() if path.suffix == ".md" and path.name != "README.md")
     except OSError as error:
@@ -152,8 +152,8 @@ def files(folder: Path) -> Iterable[Path]:
 
 
 def parse(path: Path) -> Runbook:
-    """The runbook of a file. Raises `UsageError` naming the file, the place and the remedy."""
-    # YAML is parsed where a runbook is read in full.
+    """The runbook in a file. Raises `UsageError` with the file, the place and the remedy."""
+    # YAML is loaded only where a runbook is read in full.
     from agent.runbooks.front_matter import split
 
     front, body = split(path)

@@ -1,4 +1,4 @@
-"""What is wrong with runbooks: ours, which the checks rely on, and a team's own."""
+"""Problems in runbooks: ours, which the checks rely on, and a team's own."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,11 +21,11 @@ SECTIONS = (
     "Symptoms", "First minute", "Diagnostics", "Causes", "Application side", "Metrics and alerts",
     "Emergency response",
 )  # fmt: skip
-"""What a body has, in the order in which a person needs it."""
+"""The sections of a body, in the order in which a person needs them."""
 LONGEST = 200
-"""Lines of a body that a person still reads in an incident."""
+"""The most lines of a body that a person will read in an incident."""
 MOST_WORDS = 750
-"""Words of a body that a person reads in three minutes; code is copied and tables are looked up, so neither counts."""
+"""The most words of a body, for three minutes of reading; code is copied and tables looked up: they don't count."""
 _MISSING = {
     "avoid": "name the tempting wrong remedy and say why it is wrong",
     "evidence": "name the reading fields that decide",
@@ -37,17 +37,17 @@ _LIMIT = deferred(r'\blimits(?:\[|\.get\()"(\w+)"')
 
 
 class Finding(Record):
-    """One thing that's wrong."""
+    """One problem."""
 
     file: Path
     place: str
     """Where in it, such as `causes.lua-busy.remedies.1`."""
     value: str
-    """What is there."""
+    """What was found."""
     problem: str
     remedy: str
     error: bool = True
-    """False for what is only worth a look."""
+    """False for something that is only worth a look."""
 
     def __str__(self) -> str:
         value = f" {self.value!r}" if self.value else ""
@@ -56,9 +56,9 @@ class Finding(Record):
 
 
 def lint(folder: Path, *, ours: bool | None = None) -> tuple[list[Runbook], list[Finding]]:
-    """The runbooks of a folder that can be read, and what's wrong with any. Raises `UsageError` where there is none.
+    """The readable runbooks of a folder, and the problems in all of them. Raises `UsageError` if there are none.
 
-    `ours` are the bundled ones, of which more is asked: null to see by the folder.
+    `ours` means the bundled ones, which have stricter rules: null to decide by the folder.
     """
     ours = folder.resolve() == BUNDLED if ours is None else ours
     books: list[Runbook] = []
@@ -181,12 +181,12 @@ def _body(book: Runbook, *, ours: bool) -> Iterator[Finding]:
 
 
 def words(body: str) -> int:
-    """The words of a body, code blocks and tables aside."""
+    """The words of a body, excluding code blocks and tables."""
     return sum(any(map(str.isalnum, word)) for word in _ASIDE.sub("", body).split())
 
 
 def _together(books: Sequence[Runbook], *, ours: bool) -> Iterator[Finding]:
-    """What is in two of them, of which the first would be taken."""
+    """What appears in two of them, where the first would win."""
     names: dict[str, Path] = {}
     homes: dict[str, Path] = {}
     for book in books:
@@ -206,7 +206,7 @@ def _together(books: Sequence[Runbook], *, ours: bool) -> Iterator[Finding]:
 
 
 def _ours(folder: Path, books: Sequence[Runbook]) -> Iterator[Finding]:
-    """Each cause has a home, each threshold a reader, and each reader its threshold."""
+    """Each cause has a runbook, each threshold is read by a check, and each threshold a check reads exists."""
     homeless = [id for id in CAUSES if not any(id in book.causes for book in books)]
     for id in homeless:
         yield Finding(
@@ -236,6 +236,6 @@ def _ours(folder: Path, books: Sequence[Runbook]) -> Iterator[Finding]:
 
 
 def limits(folders: Iterable[str] = checks.__path__) -> dict[str, Path]:
-    """The thresholds that checks read, each with the first module that does."""
+    """The thresholds that checks read, each with the first module that reads it."""
     modules = (path for folder in folders for path in sorted(Path(folder).glob("*.py")))
     return {name: path for path in reversed(list(modules)) for name in _LIMIT.findall(path.read_text("utf-8"))}

@@ -1,4 +1,4 @@
-"""What is wrong with one remedy of a runbook."""
+"""Problems in one remedy of a runbook."""
 
 import shlex
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tools.gate.policy import allowed_change, parse_command, refusal_of_advice
 
 
 def wrong(remedy: Remedy) -> Iterator[tuple[str, str, str, str]]:
-    """The field, its value, what's wrong with it, and what to do."""
+    """The field, its value, what is wrong with it, and how to fix it."""
     if not remedy.verify:
         yield "verify", "", "is missing", "say which reading shows that it worked"
     for goal in remedy.check:
@@ -62,7 +62,7 @@ def _example_cli(address: str) -> str:
 
 
 def unreadable(remedy: Remedy) -> Iterator[tuple[str, str]]:
-    """The place and the name of what a person couldn't read there."""
+    """The place, and the name that a person couldn't understand there."""
     for field, text in (("action", remedy.action), ("why", remedy.why), ("rollback", remedy.rollback),
                         ("verify", remedy.verify), *(("paste", line) for line in remedy.lines)):  # fmt: skip
         if text and (found := unfilled(Template(text).safe_substitute(_Blank()))):

@@ -1,4 +1,4 @@
-"""A remedy: what cures a cause, in words and as lines for a shell, and which form of the cause it's for."""
+"""A remedy: what cures a cause, in words and as shell commands, and which form of the cause it is for."""
 
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -14,34 +14,34 @@ from tools.patterns import deferred
 from tools.records import Record, Scalar
 
 Values = Mapping[str, tuple[str, ...]]
-"""What placeholders stand for; of some there are several, one for each step that they make."""
+"""The values of placeholders; some have several values, one for each step that they make."""
 _PLAIN = deferred(r"[A-Za-z0-9_./][A-Za-z0-9_.:/@%+,=-]{0,199}")
-"""What of a reading goes into a line for a shell: no option, and no handle, since that stands for text not shown."""
+"""What may go from a reading into a shell command: no option, and no handle, since a handle stands for hidden text."""
 CLI = "cli"
-"""The placeholder of redis-cli with what it needs to reach a server; `$name_cli` reaches the server `$name`."""
+"""The placeholder for redis-cli with the options to reach a server; `$name_cli` reaches the server `$name`."""
 Read = Callable[[str], Mapping[str, Scalar]]
-"""Gives the values of a tool's readings at a node."""
+"""Returns the values of a tool's readings at a node."""
 Cli = Callable[[str], str | None]
-"""Gives redis-cli with what it needs to reach an address, or with none the cause's node; null where there is no way."""
+"""Returns redis-cli with the options to reach an address, or the cause's node without one; null if there is no way."""
 
 
 def nothing_read(tool: str) -> Mapping[str, Scalar]:
-    """No reading of any tool."""
+    """No readings of any tool."""
     return {}
 
 
 class Clue(Record):
-    """A value among a cause's evidence, or of a tool's reading."""
+    """A value in a cause's evidence or in a tool's reading."""
 
     tool: str | None = None
-    """Whose reading at the cause's node has it; null for what the cause's evidence cites."""
+    """The tool whose reading at the cause's node has it; null for a value that the cause's evidence cites."""
     field: Annotated[str, Field(min_length=1, max_length=128)]
-    """Its field's name, in which `*` stands for anything."""
+    """Its field name, in which `*` matches anything."""
     op: Literal["==", "!=", "<", "<=", ">", ">="]
     value: Scalar = None
 
     def holds(self, evidence: Iterable[Evidence], read: Read) -> bool:
-        """Whether the evidence, or the tool's reading, has such a field with such a value."""
+        """Whether the evidence or the tool's reading has such a field with such a value."""
         cited = read(self.tool).items() if self.tool else ((one.field, one.value) for one in evidence)
         found = (value for field, value in cited if fnmatchcase(field, self.field))
         return any(compare(value, self.op, self.value) for value in found if value is not None)
@@ -57,23 +57,26 @@ class Remedy(Record):
     risk: Literal["safe", "risky"]
     rollback: str | None = None
     verify: str | None = None
-    """What a person sees once it worked, in words."""
+    """What a person sees once it has worked, in words."""
     paste: tuple[str, ...] = ()
-    """Lines for a shell that carry it out. What is sent from here has its own; one without a value is left out."""
+    """Shell commands that carry it out.
+
+    What is sent from here gets its own line; a line that lacks a value is left out.
+    """
     shown_by: tuple[str, ...] = ()
-    """Lines for a shell that show what `verify` says; one without a value is left out."""
+    """Shell commands that show what `verify` says; a line that lacks a value is left out."""
     check: tuple[Goal, ...] = ()
-    """Of what is sent: what shows in a few seconds that it worked, as code compares it."""
+    """For what is sent from here: what shows within a few seconds that it worked, in a form that code compares."""
     when: tuple[Clue, ...] = ()
-    """Evidence of the form of the cause that this cures, where it has several: without any of these it's left out."""
+    """Evidence of the form of the cause that this cures, if there are several: without any of it, this is left out."""
     unless: tuple[Clue, ...] = ()
-    """Evidence of another form of the cause, which this doesn't cure: any of these leaves it out."""
+    """Evidence of another form of the cause, which this doesn't cure: if any is present, the remedy is left out."""
     after: tuple[str, ...] = ()
-    """Causes that stand in its way, so that their own remedies come first: any of these leaves it out."""
+    """Causes whose own remedies have to come first: if any is present, this remedy is left out."""
 
     @model_validator(mode="after")
     def _one_command(self) -> "Remedy":
-        """What is sent has to be one whole command, and a `$` a placeholder."""
+        """What is sent has to be one complete command, and every `$` has to begin a placeholder."""
         if self.kind != "outside":
             try:
                 shlex.split(self.action)
@@ -86,28 +89,28 @@ class Remedy(Record):
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """What a person reads of it, which is whole or not there at all."""
+        """The texts a person reads, which are shown complete or not at all."""
         return tuple(text for text in (self.action, self.why, self.rollback, self.verify) if text)
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What a shell is given."""
+        """The lines for a shell."""
         return (*self.paste, *self.shown_by)
 
     @property
     def placeholders(self) -> tuple[str, ...]:
-        """The names that its values are looked up by; a `$name_cli` needs the value of `$name`."""
+        """The names by which its values are looked up; a `$name_cli` needs the value of `$name`."""
         named = (name for text in (*self.texts, *self.lines) for name in Template(text).get_identifiers())
         return tuple(dict.fromkeys(name.removesuffix(f"_{CLI}") for name in named))
 
     def fits(self, evidence: Sequence[Evidence], causes: Collection[str], read: Read = nothing_read) -> bool:
-        """Whether it's for the form that the cause has by its evidence, and none of its blockers is among `causes`."""
+        """Whether it's for the form of the cause that the evidence shows and no blocker is among `causes`."""
         meant = not self.when or any(clue.holds(evidence, read) for clue in self.when)
         barred = any(clue.holds(evidence, read) for clue in self.unless)
         return meant and not barred and not set(self.after) & set(causes)
 
     def same_as(self, command: Sequence[str]) -> bool:
-        """Whether it sends this command, or sets this parameter, whatever the value."""
+        """Whether it sends this command or sets this parameter, to any value."""
         if self.kind == "outside":
             return False
         own, other = [[word.lower() for word in words] for words in (shlex.split(self.action), command)]
@@ -116,10 +119,10 @@ class Remedy(Record):
         return len(own) == len(other) and all(a == b or a.startswith("$") for a, b in zip(own, other, strict=True))
 
     def filled(self, values: Values, cli: Cli) -> "list[Remedy]":
-        """It with its placeholders filled, once for each value of one that has several.
+        """The remedy with its placeholders filled, once per value of one that has several.
 
-        None where a text lacks a value: what can't be said of this server isn't said. Of the lines only those go that
-        lack one, or whose value isn't fit for a shell.
+        None if a text lacks a value: what isn't known about this server isn't said. Only those lines are dropped that
+        lack a value or have one unfit for a shell.
         """
         needed = {name.removesuffix(f"_{CLI}") for text in self.texts for name in Template(text).get_identifiers()}
         several = max((values[name] for name in needed if name in values), key=len, default=("",))
@@ -132,7 +135,8 @@ class Remedy(Record):
         return [one for one in made if one is not None]
 
     def _with(self, values: Values, cli: Cli) -> "Remedy | None":
-        """It with these values: of a text's placeholder there is one, of a line's each makes a line."""
+        """The remedy with these values: a placeholder in a text has one value, each value of one in a line makes a
+        line."""
         told = {name: of[0] for name, of in values.items() if of}
         try:
             texts = {
@@ -151,7 +155,8 @@ class Remedy(Record):
 
 
 def _lines(line: str, values: Values, cli: Cli) -> Iterator[str]:
-    """A line for a shell with its values, once for each of one that has several; none where a value isn't fit."""
+    """A shell command with its values, once per value of one that has several; none if a value isn't fit for a
+    shell."""
     names = Template(line).get_identifiers()
     several = max((len(values.get(name.removesuffix(f"_{CLI}"), ())) for name in names), default=0)
     for number in range(max(1, several)):

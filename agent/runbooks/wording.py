@@ -1,4 +1,4 @@
-"""What a text for people on call mustn't hold: readings' names for their fields, and blanks to be filled."""
+"""What a text for engineers on call must not contain: field names of readings, and blanks to be filled in."""
 
 from tools.patterns import deferred
 
@@ -10,7 +10,7 @@ _FIELD = deferred(
     r"|(?:slots|nodes|cgroup|dir|smaps|nofile|omem|qbuf|listens|ping|errorstat|output|config|log)[_.][a-z]\w*"
     r"|(?:recv|send)_q\b|r[0-9]+ [a-z_]+=)"
 )
-"""Names under which readings keep what they read; INFO's own, which a person finds there, are none of them."""
+"""Field names of readings, except INFO's own, which a person finds in INFO."""
 _OURS = frozenset(
     (
         "loading_eta_seconds",
@@ -26,10 +26,10 @@ _OURS = frozenset(
 _BLANK = deferred(
     r"\b(?:HOST|PORT|PATH|FILE|NAME|KEY|GROUP|INDEX|USER|PID|ADDRESS|IP|QUERY)\b|…|\.\.\.|<[a-z_ -]+>|\$\w"
 )
-"""What stands for something that a reader would have to know."""
+"""Blanks for something the reader would have to know."""
 
 
 def unfilled(text: str) -> str | None:
-    """The first field's name or blank in a text for people; None where it can be read as it is."""
+    """The first field name or blank in a text for people; None if it's readable as it is."""
     found = next((found for found in _FIELD.finditer(text) if found[0] not in _OURS), None) or _BLANK.search(text)
     return found[0] if found else None

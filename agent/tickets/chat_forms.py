@@ -1,4 +1,4 @@
-"""A notification as chats take it that have a form of their own: Microsoft Teams, Discord and Google Chat."""
+"""Notifications for chats with a format of their own: Microsoft Teams, Discord and Google Chat."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -11,15 +11,15 @@ from agent.tickets.ticket import Ticket
 from tools.text import one_line
 
 DISCORD_MOST, GOOGLE_MOST, TEAMS_MOST = 2000, 4000, 4000
-"""Characters of a message; of Teams' those of one paragraph."""
+"""Most characters of a message; for Teams, of one paragraph."""
 _NO_PREVIEWS = 1 << 2
-"""Discord's flag of a message that shows no previews."""
+"""Discord's flag for a message without previews."""
 Paragraph = tuple[tuple[str, str], ...]
 """Pieces of text, each with its kind: `bold`, `code` or `plain`."""
 
 
 def discord(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]:
-    """A message for Discord, that mentions nobody whatever is in it."""
+    """A message for Discord that mentions nobody, whatever it contains."""
     content = _marked(_paragraphs(answer, ticket, link), "**", DISCORD_MOST)
     return {"content": content, "allowed_mentions": {"parse": []}, "flags": _NO_PREVIEWS}
 
@@ -30,7 +30,7 @@ def google_chat(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str
 
 
 def teams(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]:
-    """An Adaptive Card for Teams, by a workflow or a connector: runs of text, which know no markup."""
+    """An Adaptive Card for Teams, through a workflow or a connector: text runs, which have no markup."""
     looks: dict[str, dict[str, str]] = {"bold": {"weight": "Bolder"}, "code": {"fontType": "Monospace"}, "plain": {}}
     body = [
         {"type": "RichTextBlock", "inlines": [
@@ -52,7 +52,7 @@ FORMS: dict[str, Callable[[Diagnosis, Ticket | None, str], dict[str, Any]]] = {
 
 
 def form_of(host: str, path: str) -> str | None:
-    """The form of a webhook by its URL; null for none of these."""
+    """The form of a webhook, judged by its URL; null for none of these."""
     if is_discord(host) and path.startswith("/api/"):
         return None if path.endswith(("/slack", "/github")) else "discord"
     if host == "chat.googleapis.com":
@@ -85,12 +85,12 @@ def _paragraphs(answer: Diagnosis, ticket: Ticket | None, link: str) -> Iterator
 
 
 def _pieces(text: str) -> Paragraph:
-    """Words with what is in backticks as code."""
+    """Text in which words in backticks become code."""
     return tuple(("code" if isinstance(one, Code) else "plain", one.text) for one in words(text))
 
 
 def _marked(paragraphs: Iterator[Paragraph], bold: str, most: int) -> str:
-    """Paragraphs in a chat's own marks, and none by anybody else; as many whole pieces as there is room for."""
+    """Paragraphs with the chat's own markup and no one else's; as many complete pieces as there is room for."""
     lines: list[str] = []
     left = most
     for paragraph in paragraphs:
@@ -101,7 +101,7 @@ def _marked(paragraphs: Iterator[Paragraph], bold: str, most: int) -> str:
 
 
 def _cut(pieces: Iterator[str], most: int) -> Sequence[str]:
-    """The pieces that fit, whole: half of a piece would leave a mark open."""
+    """The pieces that fit, complete: half a piece would leave markup open."""
     kept: list[str] = []
     for piece in pieces:
         most -= len(piece)

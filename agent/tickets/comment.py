@@ -1,4 +1,4 @@
-"""The comment: an answer for somebody who knows nothing of the incident and has a minute."""
+"""The comment: an answer for somebody who has a minute and knows nothing about the incident."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -24,17 +24,17 @@ from tools.records import Reading
 
 SYMPTOM = "r0"
 HIDDEN_SHOWN = 4
-"""Causes that are named of those that a missing reading hides."""
+"""The most causes named among those a missing reading hides."""
 
 
 def marker_of(target: Target) -> str:
-    """Distinguishes this server's comment from another's on the same ticket."""
+    """Distinguishes this server's comment from that of another server on the same ticket."""
     place = target.url.rpartition("@")[2] if target.watched else target.node
     return f"rediagnose:{hashlib.sha256(place.lower().encode()).hexdigest()[:16]}"
 
 
 def comment(answer: Diagnosis, marker: str) -> Comment:
-    """The comment of an answer."""
+    """The comment for an answer."""
     return Comment((*_top(answer),), tuple(fold for fold in _folds(answer) if fold.parts), marker)
 
 
@@ -51,7 +51,7 @@ def _top(answer: Diagnosis) -> Iterator[Part]:
     if lines := notices(answer):
         yield Items(tuple(words(line) for line in lines))
     if answer.blind and answer.outcome != "insufficient-evidence":
-        # What nobody could see isn't folded away: it's where the answer may be wrong.
+        # Blind spots aren't folded away: that is where the answer may be wrong.
         yield Para((*words("Couldn't be seen:", bold=True), *_unseen(answer.blind)))
     yield Para(words(_source(answer)))
     if answer.interrupted:
@@ -85,7 +85,7 @@ def _others(causes: Sequence[Cause], several: bool) -> Iterator[Text | Code]:
 
 
 def _step_note(answer: Diagnosis) -> Line:
-    """Why this step, how it's taken back, and who may carry it out."""
+    """Why this step, how to undo it, and who may carry it out."""
     if not answer.own_plan:
         return ()
     step = answer.own_plan[0]
@@ -106,7 +106,7 @@ def _step_note(answer: Diagnosis) -> Line:
 
 
 def _next_step(steps: Sequence[Step]) -> Line:
-    """The next step, for the first is often there to buy time."""
+    """The next step, since the first often only buys time."""
     step, more = steps[0], len(steps) - 1
     action: Line = (
         (Code(step.action), Text(" "), *words(f"on `{step.node}`."))
@@ -134,7 +134,7 @@ def _source(answer: Diagnosis) -> str:
 
 
 def _silence(answer: Diagnosis) -> str:
-    """How a server that didn't say what it is behaved."""
+    """How a server behaved that didn't identify itself."""
     kinds = [one.unavailable.kind for one in answer.readings if one.tool == "connect" and one.unavailable]
     if answer.target.url.startswith("redis+sentinel:"):
         return "has no master that could be reached"
@@ -177,7 +177,7 @@ def _cause(cause: Cause, tools: dict[str, str]) -> Iterator[Part]:
 def _citation(one: Evidence, tools: dict[str, str]) -> Line:
     mark = () if one.verified else (Text(" (UNVERIFIED)"),)
     if one.reading == SYMPTOM:
-        # A ticket isn't read out to those who wrote it.
+        # The ticket isn't quoted back to its authors.
         return (Text("what was reported"), *mark)
     return (
         Code(f"{one.reading} {tools.get(one.reading, '?')}"),
@@ -218,7 +218,7 @@ def _ruled_out(one: RuledOut, tools: dict[str, str]) -> Line:
 
 
 def _uncapitalized(text: str) -> str:
-    """Text that follows a word: its first letter small, unless it's a command or a name."""
+    """Text that continues a sentence: it begins in lower case, unless with a command or a name."""
     head = text.split(" ", 1)[0]
     plain = head == "A" or (head[:1].isupper() and head[1:].islower())
     return text[:1].lower() + text[1:] if plain else text

@@ -1,4 +1,4 @@
-"""A comment before it has a form: its top, and what's folded away below."""
+"""A comment before formatting: its top, and what is folded below."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -9,7 +9,7 @@ _CODE = deferred(
     r"`(?P<quoted>[^`\n]+)`|(?P<plain>\b[a-z]+#\d+\b|(?:https?|ftp|rediss?|mailto|unix)(?::|\+sentinel:)//\S+|\bwww\.\S+"
     r"|[+~&-]?@[A-Za-z]\w*)"
 )
-"""What is better read as code, and what a service would make a link of."""
+"""What reads better as code, and what a service would turn into a link."""
 
 
 class Text(NamedTuple):
@@ -20,7 +20,7 @@ class Text(NamedTuple):
 
 
 class Code(NamedTuple):
-    """A command, a name or a value, to be read and copied as it is."""
+    """A command, a name or a value, to be read and copied verbatim."""
 
     text: str
 
@@ -42,7 +42,7 @@ class Items(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Lines with columns, as a terminal shows them."""
+    """Lines in columns, as a terminal shows them."""
 
     lines: tuple[str, ...]
 
@@ -51,7 +51,7 @@ Part = Para | Items | Block
 
 
 class Fold(NamedTuple):
-    """Details that a reader may open."""
+    """Details that a reader can unfold."""
 
     title: str
     parts: tuple[Part, ...]
@@ -71,7 +71,7 @@ class Comment(NamedTuple):
         return sum(_size(part) for fold in self.folds for part in fold.parts)
 
     def cut(self, rows: int) -> "Comment":
-        """The same top, and no more than so many of the folded lines, with a word on the rest."""
+        """The same top and at most this many folded lines, with a note about the rest."""
         if rows >= self.rows:
             return self
         folds, left = [], rows
@@ -88,7 +88,7 @@ class Comment(NamedTuple):
 
 
 def words(text: str, *, bold: bool = False) -> Line:
-    """Words on one line, with backticked words, handles and addresses as code."""
+    """Text on one line, with backticked words, handles and addresses as code."""
     return tuple(_inlines(" ".join(text.split()), bold))
 
 

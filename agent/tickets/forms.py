@@ -1,6 +1,6 @@
 """The forms of a comment: Markdown, Jira's wiki markup, Atlassian Document Format, plain text.
 
-Whatever stands in a comment is escaped here: no name, and no word of a model, becomes markup, a link or a mention.
+Everything in a comment is escaped here: no name and no model's text becomes markup, a link or a mention.
 """
 
 import json
@@ -15,14 +15,14 @@ from tools.patterns import deferred
 from tools.text import printable
 
 _FEW = 6
-"""Lines of evidence in a note."""
+"""The most lines of evidence in a note."""
 _EMOTICON = deferred(r"\((?=(?:[xynib!?/+*-]|on|off|\*[rgby]|flag|flagoff)\))|(?<=[:;])(?=[)(DPp])")
 _WIKI_EDGES = deferred(r"(?<![A-Za-z0-9])[-+_^~*]|[-+_^~*](?![A-Za-z0-9])")
 _WIKI_ALWAYS = deferred(r"[{}\[\]|!]")
 
 
 def formatted_comment(comment: Comment, form: Form, limit: int) -> str:
-    """A comment in a form and within so many characters: what is folded is cut first, and never the top."""
+    """A comment in a format and within a number of characters: folded parts are cut, the top never is."""
     render = _FORMS[form]
     whole = render(comment)
     if len(whole) <= limit:
@@ -38,7 +38,7 @@ def formatted_comment(comment: Comment, form: Form, limit: int) -> str:
 
 
 def markdown(comment: Comment) -> str:
-    """GitHub's Markdown; what is below is in <details>."""
+    """GitHub's Markdown; the lower part is in <details>."""
     parts = [f"<!-- {comment.marker} -->", *map(_markdown, comment.top)]
     for fold in comment.folds:
         inner = "\n\n".join(map(_markdown, fold.parts))
@@ -64,7 +64,7 @@ def _markdown_inline(inline: Inline) -> str:
 
 
 def wiki(comment: Comment) -> str:
-    """Jira's wiki markup, which folds nothing: what is below follows a rule."""
+    """Jira's wiki markup, which can't fold: the lower part follows a horizontal rule."""
     parts = [*map(_wiki, comment.top), "----"]
     for fold in comment.folds:
         parts += [f"h4. {_in_wiki(fold.title)}", *map(_wiki, fold.parts)]
@@ -101,7 +101,7 @@ def _in_wiki(text: str) -> str:
 
 
 def adf(comment: Comment) -> str:
-    """The JSON of an ADF document; what is below is in `expand`."""
+    """The JSON of an ADF document; the lower part is in `expand`."""
     content = [_adf(part) for part in comment.top]
     content += [
         {"type": "expand", "attrs": {"title": _flat(fold.title)}, "content": [_adf(part) for part in fold.parts]}
@@ -129,7 +129,7 @@ def _adf_line(line: Line) -> Iterator[dict[str, Any]]:
 
 
 def text(comment: Comment) -> str:
-    """Plain text, for notes that are read on a phone: the top, and the first of the evidence."""
+    """Plain text for notes that are read on a phone: the top and the first evidence."""
     parts = [_plain(part) for part in comment.top]
     for fold in comment.folds[:1]:
         first = [_first_lines(part) for part in fold.parts[:2]]
@@ -158,7 +158,7 @@ def _line(line: Line, inline: Callable[[Inline], str]) -> str:
 
 
 def _bold(text: str, mark: str) -> str:
-    """Bold without the spaces at its ends, which would undo it."""
+    """Bold without surrounding spaces, which would disable it."""
     inner = text.strip()
     if not inner:
         return text

@@ -1,4 +1,4 @@
-"""Comments on GitHub's issues, by its REST API."""
+"""Comments on GitHub issues, through the REST API."""
 
 import os
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _PAGE, _PAGES = 100, 100
 
 
 class GitHub:
-    """One issue. Raises `UsageError` where token or address are missing."""
+    """One issue. Raises `UsageError` if the token or address is missing."""
 
     form: Form = "markdown"
     limit = 65_536
@@ -59,7 +59,7 @@ class GitHub:
         return self._posted((await self._rest.ask("POST", f"{self._issue}/comments", {"body": body})).data)
 
     async def _own(self, marker: str) -> int | None:
-        """The newest comment that is ours and about this server."""
+        """Our newest comment about this server."""
         marked: list[dict[str, Any]] = []
         for page in range(1, _PAGES + 1):
             answer = await self._rest.ask("GET", f"{self._issue}/comments", query=f"per_page={_PAGE}&page={page}")
@@ -69,7 +69,7 @@ class GitHub:
                 break
         if not marked:
             return None
-        # Anybody can write the marker, and then the comment is theirs.
+        # Anybody can write the marker, but then the comment is theirs.
         who = await self._rest.ask("GET", "/user", take=NO_IDENTITY)
         me = text_of(object_of(who.data).get("login")).lower() if who.status == 200 else ""
         mine = [one["id"] for one in marked if _is_mine(one, me, app=who.status == 403)]
@@ -80,7 +80,7 @@ class GitHub:
 
 
 def _is_mine(comment: dict[str, Any], me: str, *, app: bool) -> bool:
-    """Whether the token's user wrote it. An app's token can't ask whose it is, and its comments are a bot's."""
+    """Whether the token's user wrote it. An app's token can't ask who it belongs to, and its comments are by a bot."""
     user = object_of(comment.get("user"))
     login = text_of(user.get("login")).lower()
     if app:

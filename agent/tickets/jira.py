@@ -1,4 +1,4 @@
-"""Comments on Jira's issues: of Jira Cloud by REST API 3, of Data Center and Server by 2."""
+"""Comments on Jira issues: REST API 3 for Jira Cloud, 2 for Data Center and Server."""
 
 import json
 import os
@@ -20,7 +20,7 @@ _PAGE, _PAGES = 100, 100
 
 
 class Jira:
-    """One issue. Raises `UsageError` where token or address are missing."""
+    """One issue. Raises `UsageError` if the token or address is missing."""
 
     limit = 32_767
 
@@ -41,7 +41,7 @@ class Jira:
             raise UsageError(
                 "--post: Jira Cloud needs the account's e-mail as well as its token: set JIRA_EMAIL, or email"
             )
-        # Cloud needs an e-mail beside the token; Data Center takes the token alone.
+        # Cloud needs an e-mail address with the token; Data Center takes the token alone.
         self._chosen = known.version is not None or ".atlassian.net" in base
         self.version = known.version or (3 if cloud or person else 2)
         self.form: Form = "adf" if self.version == 3 else "jira"
@@ -51,7 +51,7 @@ class Jira:
         self._key = place.key
         self._comments = f"{self._api}/issue/{place.key}/comment"
         self._desk = False
-        """Whether customers see comments: it's a project of Jira Service Management."""
+        """Whether customers see comments, as in a Jira Service Management project."""
 
     async def close(self) -> None:
         await self._rest.close()
@@ -84,7 +84,7 @@ class Jira:
         return self._posted(text_of(written.get("id")))
 
     async def _own(self, marker: str) -> str | None:
-        """The newest comment that is ours and about this server."""
+        """Our newest comment about this server."""
         marked: list[dict[str, Any]] = []
         seen = 0
         for _ in range(_PAGES):
@@ -100,7 +100,7 @@ class Jira:
                 break
         if not marked:
             return None
-        # Anybody can write the marker, and then the comment is theirs.
+        # Anybody can write the marker, but then the comment is theirs.
         who = await self._rest.ask("GET", f"{self._api}/myself", take=NO_IDENTITY)
         me = _person(object_of(who.data)) if who.status == 200 else None
         authors = [(text_of(one["id"]), _person(object_of(one.get("author")))) for one in marked]
@@ -112,7 +112,7 @@ class Jira:
 
 
 def _person(user: dict[str, Any]) -> tuple[str, str] | None:
-    """Who somebody is: by account in Cloud, by key or name elsewhere."""
+    """A user's identity: the account in Cloud, the key or name elsewhere."""
     return next(
         ((field, text_of(user[field])) for field in ("accountId", "key", "name") if text_of(user.get(field))), None
     )

@@ -24,14 +24,14 @@ from tools.settings.tables import HookForm, Settings
 from tools.text import one_line
 
 _BLOCK = 3000
-"""Characters of one block at Slack."""
+"""Most characters of a Slack block."""
 
 
 class Webhook(Record):
     """Where a notification goes."""
 
     name: str
-    """As the settings call it, else its host: its URL is a secret."""
+    """Its name in the settings, otherwise its host: the URL is a secret."""
     url: SecretStr
     form: HookForm
 
@@ -39,7 +39,7 @@ class Webhook(Record):
 def webhooks(
     given: Sequence[str], known: Settings | None = None, environ: Mapping[str, str] = os.environ
 ) -> tuple[Webhook, ...]:
-    """The webhooks of --notify: names of the settings, or URLs. Raises `UsageError`, without any URL in it."""
+    """The webhooks of --notify: names in the settings, or URLs. Raises `UsageError`, which never contains a URL."""
     if not given:
         return ()
     known = known or load_settings(environ=environ)
@@ -81,7 +81,7 @@ async def notify_all(
     hooks: Sequence[Webhook], answer: Diagnosis, ticket: Ticket | None = None, link: str = "",
     patience: float = PATIENCE,
 ) -> bool:  # fmt: skip
-    """Send an answer to each webhook, and print on stderr what wasn't accepted; whether all were."""
+    """Send an answer to each webhook and print failures on stderr; returns whether all were accepted."""
     done = True
     for one in hooks:
         try:
@@ -100,7 +100,7 @@ async def notify(
     """Send the short top of an answer. `link` is the comment's URL. Raises `ServiceError`."""
     body = {"slack": slack, "json": generic, **FORMS}[webhook.form](answer, ticket, link)
     url = httpx2.URL(webhook.url.get_secret_value())
-    # The path is a secret: neither it nor the answer enters a message.
+    # The path is a secret: neither it nor the response appears in a message.
     try:
         async with asyncio.timeout(patience), httpx2.AsyncClient(timeout=patience, follow_redirects=False) as client:
             status, moved = await _post(client, url, body)
@@ -123,7 +123,7 @@ async def _post(client: httpx2.AsyncClient, url: httpx2.URL, body: Mapping[str, 
 
 
 def slack(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]:
-    """Slack's form; Mattermost and Rocket.Chat take its `text`."""
+    """Slack's format; Mattermost and Rocket.Chat use its `text`."""
     id = answer.causes[0].id if answer.causes else answer.outcome
     sure = f", {answer.causes[0].probability:.0%} sure" if answer.causes else ""
     lines = [
@@ -140,7 +140,7 @@ def slack(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]
 
 
 def generic(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]:
-    """The generic form: flat JSON."""
+    """The generic format: flat JSON."""
     return {
         "schema": 1, "source": "rediagnose", "title": unlinked(headline(answer)), "what": unlinked(explanation(answer)),
         "do": unlinked(do_first(answer)), "dont": unlinked(what_not_to_do(answer)), "outcome": answer.outcome,
@@ -154,12 +154,12 @@ def generic(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, An
 
 
 def _with_code(text: str) -> str:
-    """Words with what is in backticks as code: a command is copied as it is."""
+    """Text with backticked words as code: a command is copied verbatim."""
     return "".join(_code(one.text) if isinstance(one, Code) else _spaced(one.text) for one in words(text))
 
 
 def _spaced(text: str) -> str:
-    """Words between two pieces of code, with the spaces at their ends."""
+    """Text between two pieces of code, keeping its surrounding spaces."""
     head, tail = " " * text.startswith(" "), " " * (text.endswith(" ") and bool(text.strip()))
     return f"{head}{in_chat(text)}{tail}"
 

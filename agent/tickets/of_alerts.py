@@ -1,16 +1,16 @@
-"""Alerts: the webhooks of Alertmanager (version 4) and of Grafana's alerting, which has the same form and more."""
+"""Alerts: the webhooks of Alertmanager (version 4) and of Grafana alerting, which extends the same format."""
 
 from typing import Any
 
 from agent.tickets.ticket import Labels, Ticket, object_of, objects_of, text_of, time_of
 
 _MOST = 200
-"""Alerts of a notification that are looked at."""
+"""The most alerts of a notification that are read."""
 _COMMON = ("summary", "description", "message")
 
 
 def is_alert(body: dict[str, Any]) -> bool:
-    """Whether this is a notification of one of the two."""
+    """Whether this is a notification from either."""
     alerts = body.get("alerts")
     return (
         isinstance(alerts, list) and bool(objects_of(alerts)) and all("labels" in alert for alert in objects_of(alerts))
@@ -18,7 +18,7 @@ def is_alert(body: dict[str, Any]) -> bool:
 
 
 def of_alerts(body: dict[str, Any]) -> Ticket:
-    """The ticket of a notification: of those of its alerts that still fire, or of all if none does."""
+    """The ticket for a notification: for its alerts that still fire, or for all if none do."""
     alerts = objects_of(body.get("alerts"))
     firing = [alert for alert in alerts if text_of(alert.get("status")).lower() != "resolved"]
     resolved = text_of(body.get("status")).lower() == "resolved" or not firing
@@ -45,7 +45,7 @@ def _pairs(labels: Any) -> dict[str, tuple[str, ...]]:
 
 
 def _annotation_text(annotations: dict[str, Any]) -> str:
-    """A rule's annotations, the common ones first."""
+    """A rule's annotations, common ones first."""
     names = sorted(annotations, key=lambda name: (_COMMON.index(name) if name in _COMMON else len(_COMMON), name))
     links = ("url", "__", "image")
     return "\n".join(text_of(annotations[n]) for n in names if not any(n.endswith(e) or n.startswith(e) for e in links))

@@ -9,7 +9,7 @@ from tools.patterns import deferred
 _REPOSITORY = r"(?!\.{1,2}/)[\w.-]+/(?!\.{1,2}(?:/|$))[\w.-]+"
 _ISSUE = deferred(rf"https?://[^/]+/(?:api/v3/)?(?:repos/)?({_REPOSITORY})/(?:issues|pull)/(\d{{1,12}})/?", re.ASCII)
 _COMMENT = deferred(r"<!--.*?-->", re.DOTALL)
-"""Instructions in an issue's template."""
+"""Instructions in an issue template."""
 
 
 def is_github(body: dict[str, Any]) -> bool:
@@ -53,7 +53,7 @@ def _labels(issue: dict[str, Any], body: dict[str, Any]) -> Labels:
 
 
 def split_labels(labels: Labels) -> Labels:
-    """Labels with those that are written as NAME:VALUE, NAME=VALUE or NAME/VALUE under their own name as well."""
+    """Labels; those written as NAME:VALUE, NAME=VALUE or NAME/VALUE are also listed under their own name."""
     found: dict[str, tuple[str, ...]] = {name: values for name, values in labels.items() if values}
     for label in labels.get("label", ()):
         if parts := re.fullmatch(r"([\w.-]+)\s*[:=/]\s*(\S.*)", label):

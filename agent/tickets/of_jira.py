@@ -33,7 +33,7 @@ def of_jira(body: dict[str, Any]) -> Ticket:
 
 
 def closed_status(fields: dict[str, Any]) -> str | None:
-    """The status' name if its category is done, else null."""
+    """The status name if its category is done, else null."""
     status = object_of(fields.get("status"))
     category = text_of(object_of(status.get("statusCategory")).get("key"))
     done = category == "done" or (not category and bool(fields.get("resolution")))
@@ -41,14 +41,14 @@ def closed_status(fields: dict[str, Any]) -> str | None:
 
 
 def adf_text(value: Any) -> str:
-    """A text, or that of an ADF document."""
+    """A text, or the text of an ADF document."""
     if isinstance(value, str):
         return value.strip()
     return "".join(_adf_texts(value, 0)).strip()
 
 
 def _adf_texts(node: Any, depth: int) -> Iterator[str]:
-    # Nobody wrote a text that nests deeper than any editor does.
+    # No editor nests a text deeper than this.
     if not isinstance(node, dict) or depth > 50:
         return
     if isinstance(node.get("text"), str):

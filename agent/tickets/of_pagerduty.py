@@ -11,8 +11,7 @@ _REFERENCES = ("service", "priority", "escalation_policy")
 
 def _incident(body: dict[str, Any]) -> dict[str, Any]:
     data = object_of(object_of(body.get("event")).get("data"))
-    # Events about a note or a responder hold the incident inside.
-    # A V2 webhook has a list of messages, the newest last.
+    # Events about a note or a responder contain the incident. A V2 webhook has a list of messages, the newest last.
     message = (objects_of(body.get("messages")) or [{}])[-1]
     return (
         object_of(data.get("incident"))
@@ -48,7 +47,7 @@ def of_pagerduty(body: dict[str, Any]) -> Ticket:
 
 
 def _flat(details: Any, depth: int) -> Iterator[str]:
-    """What an integration sent along, a line for each value."""
+    """The details sent by an integration, one line per value."""
     if isinstance(details, str):
         yield details.strip()
     elif isinstance(details, dict) and depth < 5:
@@ -75,7 +74,7 @@ def _labels(incident: dict[str, Any]) -> Labels:
         if value := text_of(incident.get(name)):
             labels[name] = (value,)
     details = object_of(object_of(incident.get("body")).get("details"))
-    # The labels of the alert behind it; the incident's own take precedence.
+    # The labels of the underlying alert; the incident's own take precedence.
     for source in (details, object_of(details.get("labels"))):
         labels |= {name: (text_of(value),) for name, value in source.items() if text_of(value) and name not in labels}
     return labels

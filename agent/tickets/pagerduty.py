@@ -1,4 +1,4 @@
-"""Notes on PagerDuty's incidents, by its REST API."""
+"""Notes on PagerDuty incidents, through the REST API."""
 
 import os
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ from tools.settings.tables import PagerDutySettings
 
 API = "https://api.pagerduty.com"
 _OWN = (API, "https://api.eu.pagerduty.com")
-"""PagerDuty's two regions: a ticket may name its own."""
+"""PagerDuty's two regions: a ticket may name its region."""
 _TOKENS = ("PAGERDUTY_TOKEN", "PAGERDUTY_API_KEY", "PAGERDUTY_API_TOKEN")
 _PEOPLE = ("PAGERDUTY_FROM", "PAGERDUTY_EMAIL", "PAGERDUTY_USER_EMAIL")
 
 
 class PagerDuty:
-    """One incident. Raises `UsageError` where token or address are missing."""
+    """One incident. Raises `UsageError` if the token or address is missing."""
 
     form: Form = "text"
-    # Notes are read on phones, and nothing in them folds.
+    # Notes are read on phones and can't fold.
     limit = 4_000
 
     def __init__(
@@ -78,7 +78,7 @@ class PagerDuty:
             raise
 
     async def _own(self, marker: str) -> dict[str, Any] | None:
-        """The newest note about this server. Only the account's own people and keys can write one."""
+        """The newest note about this server. Only the account's own users and keys can write one."""
         notes = objects_of(object_of((await self._rest.ask("GET", f"{self._incident}/notes")).data).get("notes"))
         mine = [one for one in notes if marker in text_of(one.get("content")) and text_of(one.get("id")).isalnum()]
         return max(mine, key=lambda one: text_of(one.get("created_at")), default=None)

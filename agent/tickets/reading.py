@@ -1,4 +1,4 @@
-"""A ticket from a file or stdin: in whatever encoding and form it came."""
+"""A ticket from a file or stdin, in whatever encoding and format it came."""
 
 import codecs
 import json
@@ -27,7 +27,7 @@ ACCEPTED = (
 
 
 def read_ticket(name: str) -> Ticket:
-    """The ticket in a file, or on stdin for `-`. Raises `UsageError` naming what can't be used and the remedy."""
+    """The ticket in a file, or on stdin for `-`. Raises `UsageError` with what can't be used and the remedy."""
     raw = _bytes(name)
     where = "stdin" if name == "-" else name
     if len(raw) > MOST_BYTES:
@@ -61,7 +61,7 @@ def _bytes(name: str) -> bytes:
 
 
 def decode(raw: bytes) -> str:
-    """Text in UTF-8, -16 or -32; anything else is read as Latin-1, which any bytes are."""
+    """Text in UTF-8, -16 or -32; anything else is read as Latin-1, which accepts any bytes."""
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
             return raw.decode(encoding, errors="replace")
@@ -77,7 +77,7 @@ def decode(raw: bytes) -> str:
 
 
 def parse_ticket(text: str, where: str = "the ticket") -> Ticket:
-    """The ticket of a text. Raises `UsageError` for JSON that is broken or of no known form."""
+    """The ticket in a text. Raises `UsageError` for JSON that is broken or of an unknown format."""
     if text[0] not in "{[":
         return of_text(text)
     try:
@@ -95,13 +95,13 @@ def parse_ticket(text: str, where: str = "the ticket") -> Ticket:
         ) from None
     if isinstance(body, list):
         if is_alert({"alerts": body}):
-            # As Alertmanager's own API lists them.
+            # As listed by Alertmanager's own API.
             return of_alerts({"alerts": body})
         if len(body) != 1 or not isinstance(body[0], dict):
             raise UsageError(f"{where}: a JSON list of {len(body)}; give one ticket at a time: {ACCEPTED}")
         body = body[0]
     if isinstance(body.get("body"), str) and "headers" in body and body["body"].lstrip().startswith("{"):
-        # A webhook as a gateway hands it on, with the request around it.
+        # A webhook as forwarded by a gateway, wrapped in the request.
         return parse_ticket(body["body"].strip(), where)
     for is_one, ticket_of in _KINDS:
         if is_one(body):
@@ -111,6 +111,6 @@ def parse_ticket(text: str, where: str = "the ticket") -> Ticket:
 
 
 def of_text(text: str) -> Ticket:
-    """The ticket of plain text: its first line is the title."""
+    """The ticket in plain text: its first line is the title."""
     title, _, rest = text.partition("\n")
     return Ticket(source="text", title=title.strip(), text=rest.strip())

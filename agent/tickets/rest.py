@@ -1,4 +1,4 @@
-"""REST over HTTP: bounded in time and bytes, one retry, no token to another host, every failure one line."""
+"""REST over HTTP: bounded in time and bytes, one retry, no token to another host, one line per failure."""
 
 import asyncio
 import base64
@@ -20,9 +20,9 @@ from tools.text import printable
 PATIENCE = 10.0
 """Seconds for one request and its answer."""
 NO_IDENTITY = (400, 403, 404, 405, 500, 501)
-"""Statuses of a service that doesn't reveal whose a token is."""
+"""Statuses of a service that doesn't reveal who a token belongs to."""
 _MOST_WAIT = 5.0
-"""Longest pause that a service may ask for before a second try, in seconds."""
+"""Longest pause, in seconds, that a service may request before a second attempt."""
 _MOST_BYTES = 8 * 2**20
 
 
@@ -31,7 +31,7 @@ class Answer(NamedTuple):
 
     status: int
     data: Any
-    """The JSON of its body; null for none."""
+    """The JSON of its body; null if it has none."""
     headers: Mapping[str, str]
 
 
@@ -55,7 +55,7 @@ def checked_base(url: str, source: str) -> str:
 def credential(
     secret: SecretSource | None, names: tuple[str, ...], section: str, environ: Mapping[str, str]
 ) -> tuple[str, str]:
-    """A service's token, and where it's set. Raises `UsageError` where there is none."""
+    """A service's token, and where it is set. Raises `UsageError` if there is none."""
     if secret is not None:
         token, source = secret.read(environ).get_secret_value(), secret.env or str(secret.file)
     else:
@@ -69,12 +69,12 @@ def credential(
 
 
 def basic(user: str, token: str) -> str:
-    """An Authorization header of user and token."""
+    """An Authorization header with user and token."""
     return "Basic " + base64.b64encode(f"{user}:{token}".encode()).decode()
 
 
 class Rest:
-    """A client of one service. Every failure is a `ServiceError`; no message holds the token."""
+    """A client of one service. Every failure is a `ServiceError`; no message contains the token."""
 
     def __init__(
         self, name: str, base: str, headers: Mapping[str, str], *, token: str, source: str, patience: float = PATIENCE,
@@ -96,7 +96,10 @@ class Rest:
     async def ask(
         self, method: str, path: str, body: Any = None, *, take: Collection[int] = (), query: str = ""
     ) -> Answer:
-        """One request, and once more where it may pass. `take` are statuses that are an answer and no error."""
+        """One request, repeated once if a failure may be temporary.
+
+        `take` lists statuses that are an answer, not an error.
+        """
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(_Retryable), stop=stop_after_attempt(2), wait=_wait, sleep=asyncio.sleep,
             reraise=True,
@@ -175,7 +178,7 @@ class Rest:
         return _Retryable(error, wait) if wait <= _MOST_WAIT else error
 
     def _service_message(self, data: Any) -> str:
-        """The service's own words, in a short line without anything like a credential."""
+        """The service's own words, in a short line without anything that looks like a credential."""
         words = " ".join(dict.fromkeys(_words(data, 0)))[:2000]
         clean = hide_secrets(printable(words.replace(self._token, HIDDEN)))
         return f": {' '.join(clean.split())[:200]}" if clean.strip() else ""
@@ -200,7 +203,7 @@ def _is_rate_limited(headers: Mapping[str, str]) -> bool:
 
 
 def _why(error: BaseException) -> str:
-    """Why nothing connected, in the words of the operating system or of TLS."""
+    """Why the connection failed, in the words of the operating system or of TLS."""
     cause: BaseException = error
     while cause.__cause__ is not None or cause.__context__ is not None:
         cause = cause.__cause__ or cause.__context__ or cause

@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 from tools.records import Record
 
 Form = Literal["markdown", "jira", "adf", "text"]
-"""How a comment is written: Markdown, Jira's wiki markup, Atlassian Document Format, plain text."""
+"""The format of a comment: Markdown, Jira's wiki markup, Atlassian Document Format, plain text."""
 
 
 class PostedComment(Record):
@@ -21,15 +21,15 @@ class Service(Protocol):
     """Where a ticket is, and its comments. Every method raises `ServiceError`."""
 
     form: Form
-    """What its comments are written in."""
+    """The format of its comments."""
     limit: int
-    """Most characters of one."""
+    """Most characters of a comment."""
 
     async def look(self) -> str | None:
-        """Ask about the ticket, before anything else is done: its state in the service's word if it's over."""
+        """Look up the ticket before anything else is done: its state in the service's word if it's closed."""
 
     async def write(self, marker: str, body: str) -> PostedComment:
-        """Write a comment, replacing our own with the marker, if there is one."""
+        """Write a comment, replacing our own comment with the marker if there is one."""
 
     async def close(self) -> None:
         """Close its connections."""

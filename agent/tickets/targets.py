@@ -1,4 +1,4 @@
-"""Which server a ticket means: by the rules of rediagnose.toml, and never by a URL in the ticket."""
+"""Which server a ticket means: decided by the rules in rediagnose.toml, never by a URL in the ticket."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -11,13 +11,13 @@ from tools.settings.tables import Settings, TargetSettings
 from tools.text import printable
 
 _EXPORTER = 9121
-"""redis_exporter's port, which `instance` has instead of the server's own."""
+"""redis_exporter's port, which appears in `instance` instead of the server's."""
 _SHOWN = 12
 EXAMPLE = '[[targets]] name = "orders", url = "redis://HOST:6379" and match = { service = "orders" }'
 
 
 class Fit(NamedTuple):
-    """How well a target fits; the larger the better."""
+    """How well a target matches; larger is better."""
 
     rank: tuple[int, int]
     why: str
@@ -26,7 +26,7 @@ class Fit(NamedTuple):
 def target_of_ticket(ticket: Ticket, known: Settings) -> tuple[TargetSettings, str]:
     """The target that a ticket means, and why.
 
-    Raises `UsageError` where there are no targets to choose from, `TicketError` where none fits or several do.
+    Raises `UsageError` if there are no targets to choose from, `TicketError` if none match or several do.
     """
     if not known.targets:
         where = "rediagnose.toml (there is none here)" if known.file is None else str(known.file)
@@ -72,7 +72,7 @@ def _matches_any(values: Sequence[str], patterns: Sequence[str]) -> bool:
 
 
 def _literally(one: TargetSettings, value: str) -> tuple[int, str] | None:
-    """Whether a label's value is this target: its address, its name, or its host if no port is given."""
+    """Whether a label's value means this target: its address, its name, or its host if no port is given."""
     word = value.strip().lower()
     if one.target and one.target.path is None:
         for host, port in one.target.sentinels or ((one.target.host or "", one.target.port or 0),):
@@ -105,7 +105,7 @@ def _by_text(one: TargetSettings, words: str) -> Fit | None:
 
 
 def _contains_word(word: str, text: str) -> bool:
-    """Whether a text contains a whole word: no letter, digit, dot, dash or underscore continues it."""
+    """Whether a text contains a whole word, not continued by a letter, digit, dot, dash or underscore."""
     inside = r"[\w-]|\.\w"
     return re.search(rf"(?<![\w.-]){re.escape(word)}(?!{inside})", text) is not None
 
@@ -120,7 +120,7 @@ def _targets(targets: Sequence[TargetSettings]) -> str:
 
 
 def _labels_text(ticket: Ticket) -> str:
-    """Its labels, as they're written in a rule."""
+    """Its labels, as written in a rule."""
     pairs = list(dict.fromkeys(pair for labels in ticket.labels for pair in _pairs(labels)))
     more = f" and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
     return f"the labels {', '.join(pairs[:_SHOWN])}{more}" if pairs else "no labels, and no target's name in its text"

@@ -20,9 +20,9 @@ NAMES: Mapping[Source, str] = {
     "alertmanager": "Alertmanager alert", "grafana": "Grafana alert", "text": "ticket",
 }  # fmt: skip
 Labels = Mapping[str, tuple[str, ...]]
-"""A label's name to its values; GitHub and Jira have several of one name."""
+"""Label names to their values; GitHub and Jira can have several with one name."""
 LONGEST = 1500
-"""Characters of a ticket that are read as the symptom, as many as a model gets."""
+"""Characters of a ticket that are used as the symptom, the same number that a model gets."""
 _LOOKED_AT = 4 * LONGEST
 _MARKER = deferred(r"rediagnose:[0-9a-f]{16}")
 
@@ -32,74 +32,74 @@ class TicketError(RediagnoseError):
 
 
 class ServiceError(TicketError):
-    """A ticket's service, or a webhook, refused or failed; the message says which and what to do."""
+    """A ticket service or a webhook refused or failed; the message says which and what to do."""
 
     def __init__(self, why: str, status: int | None = None) -> None:
         super().__init__(why)
         self.status = status
-        """The HTTP status that it answered with; null without an answer."""
+        """The HTTP status of its answer; null without an answer."""
 
 
 class Place(Record):
     """Where a ticket's comments are."""
 
     api: str | None
-    """Scheme and host of the API as the ticket names it: to compare with, never to be dialled."""
+    """Scheme and host of the API as named in the ticket: only for comparison, never dialled."""
     key: str
     """owner/repo#12, OPS-12 or an incident's id."""
 
 
 class Ticket(Record):
-    """What somebody, or an alerting rule, reported."""
+    """What somebody or an alerting rule reported."""
 
     source: Source
     title: str = ""
     text: str = ""
     labels: tuple[Labels, ...] = ()
-    """One set of labels for each alert; one for a ticket."""
+    """One set of labels per alert; a single one for a ticket."""
     place: Place | None = None
-    """Null where nothing can be commented on."""
+    """Null if there is nothing to comment on."""
     closed: str | None = None
-    """Its state in the service's own word if it's over, else null."""
+    """Its state in the service's own word if it's closed, else null."""
     at: datetime | None = None
     """When it began."""
 
     @property
     def name(self) -> str:
-        """As a person calls it."""
+        """Its name for a person."""
         return f"{NAMES[self.source]} {self.place.key}" if self.place else NAMES[self.source]
 
     @property
     def symptom(self) -> str:
-        """Title and text, bounded and without what is written like a credential."""
+        """Title and text, bounded and without anything that looks like a credential."""
         words = "\n".join(part for part in (self.title, self.text) if part)[:_LOOKED_AT]
         return hide_secrets(printable(words)).strip()[:LONGEST].strip()
 
 
 def foreign_comment(comment: str) -> str:
-    """A comment that an event is about. Raises `TicketError` for one of our own, which would be answered forever."""
+    """The comment that an event is about. Raises `TicketError` for one of our own, which would be answered forever."""
     if _MARKER.search(comment):
         raise TicketError("that event is about one of rediagnose's own comments; there is nothing to do")
     return comment
 
 
 def text_of(value: Any) -> str:
-    """A field that should be a text: null and other types are none."""
+    """A field that should be a text; null and other types count as none."""
     return value.strip() if isinstance(value, str) else ""
 
 
 def object_of(value: Any) -> dict[str, Any]:
-    """A field that should be an object: anything else is an empty one."""
+    """A field that should be an object; anything else counts as an empty one."""
     return value if isinstance(value, dict) else {}
 
 
 def objects_of(value: Any) -> list[dict[str, Any]]:
-    """A field that should be a list of objects: what isn't one is left out."""
+    """A field that should be a list of objects; anything else in it is left out."""
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def time_of(value: Any) -> datetime | None:
-    """A time in ISO 8601, with the offsets as GitHub, Jira and Go write them; null for none, and for year 1."""
+    """A time in ISO 8601, with offsets as GitHub, Jira and Go write them; null for none and for year 1."""
     try:
         parsed = datetime.fromisoformat(text_of(value))
         moment = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
@@ -109,7 +109,7 @@ def time_of(value: Any) -> datetime | None:
 
 
 def origin(url: Any) -> str | None:
-    """Scheme and host of a URL, in lower case; null for what is none."""
+    """Scheme and host of a URL, in lower case; null for anything else."""
     scheme, marker, rest = text_of(url).partition("://")
     host = rest.partition("/")[0].partition("?")[0].rpartition("@")[2]
     return f"{scheme}://{host}".lower() if marker and host and scheme in ("http", "https") else None

@@ -44,7 +44,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args()
     if unknown := set(options.kinds) - found.keys():
-        parser.error(f"no such kind: {', '.join(sorted(unknown))}; there are {', '.join(found)}")
+        parser.error(f"no such kind: {', '.join(sorted(unknown))}; available are {', '.join(found)}")
     broken = 0
     for name in options.kinds or found:
         broken += asyncio.run(run(name, found[name], options.tries, options.seed))

@@ -25,7 +25,7 @@ from tools.record.recorder import Recorder
 from tools.records import Footprint
 from tools.redact import Pseudonyms
 
-HOLDS = "every command ends within its deadline and 2 s or 2 s after Ctrl-C, and says what became of a change"
+HOLDS = "every command ends within 2 s of its deadline or of Ctrl-C, and says what became of a change"
 DEADLINE, BUSY = 3.0, 4.0
 """Seconds of a command, and those that a busy machine may take besides."""
 HARD = 40.0

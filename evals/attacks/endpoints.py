@@ -17,7 +17,7 @@ from evals.attacks._server import RIGHT, asked, serving
 from evals.attacks.attempt import Attempt
 from evals.attacks.floods import AT_ONCE, BUSY, packed
 
-HOLDS = "whatever a model's endpoint sends, an answer within the deadline and 2 s, in less than 300 MiB"
+HOLDS = "whatever a model's endpoint sends, an answer within 2 s of the deadline, using less than 300 MiB"
 DEADLINE = 8.0
 MOST_SENT = 2**30
 _OK = "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n{more}Connection: close\r\n\r\n"
@@ -128,7 +128,7 @@ async def _tried(name: str, flood: Flood, waiting: asyncio.Semaphore) -> Attempt
     started = ran.ended - ran.seconds
     wrong = ran.wrong(DEADLINE + 2 + BUSY + (min(begun, default=started) - started))
     if not wrong and not json.loads(ran.out)["model"]["degraded"]:
-        wrong = "the flood was taken for an answer"
+        wrong = "the flood was accepted as an answer"
     return Attempt(name, held=not wrong, what=wrong)
 
 

@@ -32,7 +32,7 @@ from tools.host.process_files import ProcessFiles, User
 from tools.redact import Pseudonyms
 from tools.server.config_drift import config_drift
 
-HOLDS = "no byte of a file that the server's own process doesn't vouch for, and no glob without an end"
+HOLDS = "no byte of a file that the server's own process doesn't vouch for, and no unbounded glob"
 MARK = "mark-of-a-victim"
 KEY = f"-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1r{MARK}\nport 1 {MARK}\n-----END OPENSSH PRIVATE KEY-----\n"
 CONF = f"port 6379\nmaxmemory 12345678\npidfile /run/{MARK}.pid\nrequirepass {MARK}\ndir /srv/{MARK}\n"

@@ -15,7 +15,7 @@ from evals.attacks._server import INFO, RIGHT, Serve, asked, serving
 from evals.attacks.attempt import Attempt
 from tools.connection.protocol import Command
 
-HOLDS = "whatever a server sends, an answer within the deadline and 2 s, in less than 300 MiB"
+HOLDS = "whatever a server sends, an answer within 2 s of the deadline, using less than 300 MiB"
 DEADLINE, BUSY = 5.0, 4.0
 """Seconds of an investigation, and those that a busy machine may take besides: its end, and what it prints."""
 MOST_SENT = 512 * 2**20

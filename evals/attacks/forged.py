@@ -18,7 +18,7 @@ from tools.gate.apply import as_new
 from tools.gate.policy import Change, allowed_change
 from tools.settings.file import load_settings
 
-HOLDS = "no file hangs it, no forged recording brings a value back, no folder says where a credential goes"
+HOLDS = "no file hangs it, no forged recording restores a value, no folder decides where a credential goes"
 _FILES = (
     ("apply", "{}", "s1", "--url", DEAD), ("rollback", "{}", "s1", "--url", DEAD), ("replay", "{}"), ("annotate", "{}"),
     ("triage", DEAD, "--baseline", "{}"), ("triage", DEAD, "--host-facts", "{}"), ("chat", DEAD, "--resume", "{}"),

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from agent.report.markup import in_chat, in_markdown, in_plain_chat, unexpanded, unlinked
 from evals.attacks.attempt import Attempt
 
-HOLDS = "no word of others is a mention, a link, a picture or markup in Markdown, in a chat or at a relay"
+HOLDS = "no text of others becomes a mention, a link, a picture or markup in Markdown, in a chat or at a relay"
 PIECES = (
     "@here", "@all", "@octocat", "<!here>", "<@U1>", "<#C1>", "![x](https://e.example)", "[x](//e.example)", "[x][y]",
     "https://e.example", "HtTpS://e.example", "www.e.example", "e.example", "mailto:a@e.example", "<img src=x>", "#1",

@@ -19,7 +19,7 @@ from evals.scoring.scenario import load as scenarios
 from tools.record.load import load
 from tools.record.tape import Tape
 
-HOLDS = "a model's answer is never below that of the checks alone"
+HOLDS = "a model's answer is never weaker than that of the checks alone"
 
 
 async def attempts(tries: int, rng: random.Random) -> AsyncIterator[Attempt]:

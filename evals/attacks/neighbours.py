@@ -27,7 +27,7 @@ from tools.server.connect import connect, silence
 from tools.server.deployment import Deployment
 from tools.server.topology import topology
 
-HOLDS = "no credentials, and no connect, go to an address that wasn't allowed"
+HOLDS = "no credentials and no connection go to an address that wasn't allowed"
 PASSWORD = "a-password-that-nobody-else-gets"
 NEVER = (
     "169.254.169.254", "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.254.43518", "::ffff:169.254.169.254",

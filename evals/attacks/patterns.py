@@ -26,7 +26,7 @@ from tools.server.doctor import first_sentences
 from tools.server.info import parse_info
 from tools.text import printable
 
-HOLDS = "every pattern takes time in proportion to the text that others wrote"
+HOLDS = "every pattern takes time in proportion to the untrusted text"
 LENGTHS, TIMES = (500, 6_000), 4
 """Characters of the shorter text, at first so few that even a cube is over soon; how much longer the other is."""
 RATIO = 9.0

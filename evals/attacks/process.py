@@ -15,7 +15,7 @@ from evals.attacks._program import DEAD, HARD, Ran, ended, start
 from evals.attacks.attempt import Attempt
 from tools.record.load import load
 
-HOLDS = "an answer comes first, and no traceback, whatever becomes of the process"
+HOLDS = "an answer comes first, without a traceback, whatever happens to the process"
 _ANSWER = b"process-down"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -27,7 +27,7 @@ from tools.record.replay import Replay, ReplayedConnection
 from tools.record.tape import Tape
 from tools.record.virtual import VirtualClock
 
-HOLDS = "whatever a server answers: an answer in time, no bug in it, and never that all is well where nothing was said"
+HOLDS = "whatever a server answers: an answer in time, no bug in it, and no all-clear where the server said nothing"
 SCENARIOS = Path(__file__).parent.parent / "scenarios"
 OVER_SOCKETS = 12
 """Of so many tries one goes over sockets; it takes seconds."""

@@ -18,7 +18,7 @@ from evals.endpoint import Call, Say, Script, endpoint
 from tools.connection.protocol import Command, Reply, ServerError
 from tools.record.resp import encode
 
-HOLDS = "no text of others steers the terminal, hides anything or is markup, whatever command shows it"
+HOLDS = "no text of others controls the terminal, hides anything or becomes markup, whatever command shows it"
 QUICK = ("--model", "offline", "--window", "0.2", "--deadline", "4", "--approve", "never")
 ASKED = ("--model", "gpt-5-mini", "--window", "0.2", "--deadline", "8", "--approve", "never", "--max-turns", "3")
 _LOG = (

@@ -113,14 +113,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m evals.bench", description=__doc__.partition("\n\n")[0])
     parser.add_argument("parts", nargs="*", help=f"all by default: {', '.join(PARTS)}")
     parser.add_argument("--kind", choices=kinds, default=next(iter(kinds), None), help="%(default)s by default")
-    parser.add_argument(
-        "--minutes", type=float, default=MOST_SECONDS / 60, help="for all of it; %(default)g by default"
-    )
+    parser.add_argument("--minutes", type=float, default=MOST_SECONDS / 60, help="in total; %(default)g by default")
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
     parser.add_argument("--write", action="store_true", help="write the growth tables into ARCHITECTURE.md")
     options = parser.parse_args(argv)
     if unknown := set(options.parts) - PARTS.keys():
-        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; available are {', '.join(PARTS)}")
     names = [name for name in PARTS if name in (options.parts or PARTS)]
     if options.write and not set(GROWTH) <= set(names):
         parser.error(f"--write needs {', '.join(GROWTH)} in one run")

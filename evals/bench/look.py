@@ -90,5 +90,5 @@ def calm(name: str, rows: Sequence[Row]) -> Gate:
     """Whether servers that are well are called well; a run without an answer leaves it open."""
     wrong = sum(row.answer not in ("", "no-fault") for row in rows)
     none = sum(not row.answer for row in rows)
-    return Gate(name=f"answers other than no-fault for {name} that are well", limit=0, exact=True, value=wrong,
+    return Gate(name=f"answers other than no-fault for {name} that are healthy", limit=0, exact=True, value=wrong,
                 low=wrong, high=wrong + none, why=f"{none} runs gave no answer" if none else "")  # fmt: skip

@@ -61,6 +61,6 @@ async def targets(kind: ServerKind, page: Page, sizes: Sequence[int] = SIZES) ->
                 page.gate(Gate(name=f"CPU for each of {name}", limit=CPU_AT_MOST, unit="s", value=each, low=each,
                                high=each))  # fmt: skip
             page.gate(
-                Gate(name=f"answers other than no-fault for {name} that are well", limit=0, exact=True,
+                Gate(name=f"answers other than no-fault for {name} that are healthy", limit=0, exact=True,
                      value=looked - well, low=looked - well, high=looked - well)
             )  # fmt: skip

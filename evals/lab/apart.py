@@ -50,7 +50,7 @@ class Apart:
             async with asyncio.timeout(SAYS_WITHIN):
                 return bool(json.loads(await self._process.stdout.readline()))
         except (OSError, ValueError):
-            raise LabError("the fault's process doesn't say whether the symptom is gone") from None
+            raise LabError("the fault's process didn't say whether the symptom is gone") from None
 
 
 @asynccontextmanager
@@ -77,7 +77,7 @@ async def _facts(process: asyncio.subprocess.Process, errors: IO[bytes]) -> Inci
         async with asyncio.timeout(THERE_WITHIN):
             line = await process.stdout.readline()
     except TimeoutError:
-        raise LabError(f"it isn't there after {THERE_WITHIN:.0f} s") from None
+        raise LabError(f"it wasn't ready after {THERE_WITHIN:.0f} s") from None
     if not line:
         await process.wait()
         raise LabError(_last(errors))
@@ -99,7 +99,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 def _last(errors: IO[bytes]) -> str:
     errors.seek(0)
     lines = errors.read().decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "its process ended without a word"
+    return lines[-1] if lines else "its process ended without a message"
 
 
 async def _hold(id: str, kind: str, seed: int) -> None:

@@ -24,7 +24,7 @@ def page(scenarios: Sequence[Scenario]) -> str:
         row = rows.setdefault(one.cause if not one.attack else "(with misleading text)", Counter())
         row["again" if one.file != f"{one.id}.jsonl.gz" else one.kind] += 1
         row["double"] += bool(one.also)
-    lines = [_HEAD, f"| what was there | {' | '.join(kinds)} | with another cause | told of by a twin's report |"]
+    lines = [_HEAD, f"| what was there | {' | '.join(kinds)} | with another cause | reported as its twin |"]
     lines.append("|---|" + "--:|" * (len(kinds) + 2))
     for cause, row in sorted(rows.items()):
         cells = [str(row[kind] or "") for kind in (*kinds, "double", "again")]

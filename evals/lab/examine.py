@@ -35,7 +35,7 @@ async def examine(run: Run) -> Run:
             done = run.model_copy(update={"ticket": _ticket(run, fault, incident.facts.ticket)})
             done = await _judged(done, fault, incident)
     except TimeoutError:
-        return done.model_copy(update={"error": f"it wasn't over after {ENDS_AFTER:.0f} s"})
+        return done.model_copy(update={"error": f"it hadn't finished after {ENDS_AFTER:.0f} s"})
     except (LabError, OSError) as error:
         return done.model_copy(update={"error": str(error) or type(error).__name__})
     return done

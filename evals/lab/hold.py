@@ -26,7 +26,7 @@ async def start(inputs: StartInputs) -> int:
             print(f"{incident.url}\n{incident.ticket}\n\nIn another terminal: {typed}", flush=True)
             print("Ctrl-C ends it.", flush=True)
             if incident.own_url:
-                print(f"(the lab's own way in: {incident.own_url})", flush=True)
+                print(f"(the lab's own access: {incident.own_url})", flush=True)
             await asyncio.Event().wait()
     except asyncio.CancelledError:
         # Told to end, and everything is gone.
@@ -53,9 +53,11 @@ def servers(name: str | None = None) -> list[ServerKind]:
     """The servers that are here, or the one of a name. Raises `UsageError` saying how to get one."""
     kinds = installed()
     if not kinds:
-        raise UsageError(f"no server is here; pip install 'rediagnose[lab]', or one of: {'; '.join(missing())}")
+        raise UsageError(
+            f"no server is installed here; use pip install 'rediagnose[lab]', or one of: {'; '.join(missing())}"
+        )
     if name is not None and name not in [kind.name for kind in kinds]:
-        raise UsageError(f"--kind {name}: not here; there are {', '.join(kind.name for kind in kinds)}")
+        raise UsageError(f"--kind {name}: not installed here; available are {', '.join(kind.name for kind in kinds)}")
     return [kind for kind in kinds if name in (None, kind.name)]
 
 
@@ -65,7 +67,7 @@ def kind_for(fault: Fault, name: str | None) -> ServerKind:
     usable = [kind for kind in kinds if fault.unavailable(kind) is None]
     if not usable:
         reasons = dict.fromkeys(str(fault.unavailable(kind)) for kind in kinds)
-        raise LabError(f"{fault.id} can't be had here: {'; '.join(reasons)}")
+        raise LabError(f"{fault.id} can't be reproduced here: {'; '.join(reasons)}")
     return usable[0]
 
 

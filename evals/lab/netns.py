@@ -44,7 +44,7 @@ def available(*programs: str) -> str | None:
     if lacking := [name for name in ("ip", *programs) if shutil.which(name) is None]:
         return f"needs {' and '.join(lacking)}: apt-get install iproute2 iptables"
     done = subprocess.run(["unshare", "--net", "true"], capture_output=True, text=True, check=False)
-    return f"no network namespace can be made here: {done.stderr.strip()}" if done.returncode else None
+    return f"no network namespace can be created here: {done.stderr.strip()}" if done.returncode else None
 
 
 def firewall() -> str | None:
@@ -53,7 +53,7 @@ def firewall() -> str | None:
         return why
     rule = ["iptables", "-A", "INPUT", "-p", "tcp", "--dport", "1", "-j", "DROP"]
     done = subprocess.run(["unshare", "--net", *rule], capture_output=True, text=True, check=False)
-    return f"no iptables in a namespace here: {done.stderr.strip()}" if done.returncode else None
+    return f"iptables doesn't work in a namespace here: {done.stderr.strip()}" if done.returncode else None
 
 
 @asynccontextmanager
@@ -111,4 +111,4 @@ def _run(*command: str) -> str:
         if done.returncode == 0:
             return done.stdout
         raise LabError(f"{' '.join(command)}: {done.stderr.strip()}")
-    raise LabError(f"{' '.join(command)}: no end within 10 s")
+    raise LabError(f"{' '.join(command)}: not finished within 10 s")

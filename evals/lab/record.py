@@ -102,7 +102,7 @@ async def _record_one(folder: Path, id: str, fault: Fault, kind: ServerKind, see
                 ticket = _ticket(fault, incident, seed)
                 case_, verdict = await _written(path, ticket, incident)
         except TimeoutError:
-            why = f"it wasn't over after {ENDS_AFTER:.0f} s"
+            why = f"it hadn't finished after {ENDS_AFTER:.0f} s"
             continue
         except (LabError, OSError, UsageError) as error:
             why = str(error) or type(error).__name__
@@ -111,7 +111,7 @@ async def _record_one(folder: Path, id: str, fault: Fault, kind: ServerKind, see
         if (secret := urlsplit(incident.facts.url).password) and unquote(secret) in gzip.decompress(
             path.read_bytes()
         ).decode():
-            raise AssertionError(f"{fault.id}: the password stands in {path}")
+            raise AssertionError(f"{fault.id}: the password appears in {path}")
         replayed_answer = await _again(path, ticket)
         if replayed_answer == causes_of(verdict):
             target = case_.target_info()
@@ -121,7 +121,7 @@ async def _record_one(folder: Path, id: str, fault: Fault, kind: ServerKind, see
                 benign=expected(fault)[0] == "no-fault", never=fault.never, attack=_attack(fault),
                 server=f"{target.server or ''} {target.version or ''}".strip(),
             )  # fmt: skip
-        why = f"told live as {causes_of(verdict)}, from the recording as {replayed_answer}"
+        why = f"diagnosed live as {causes_of(verdict)}, from the recording as {replayed_answer}"
     path.unlink(missing_ok=True)
     return why
 

@@ -48,7 +48,7 @@ def by_slots(deployment: Deployment) -> Route:
             await learn()
         url = owners.get(slot_of(name))
         if url is None:
-            raise OSError("nobody has that slot")
+            raise OSError("no node has that slot")
         return url
 
     return find

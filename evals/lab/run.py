@@ -114,7 +114,7 @@ def read(file: Path) -> list[Run]:
         file.open("a").close()
         lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"-o {file}: {error}; give a file that lab run wrote, or a new one") from None
+        raise UsageError(f"-o {file}: {error}; give a file written by lab run, or a new one") from None
     if lines and not lines[-1].endswith("\n"):
         lines.pop()
         file.write_text("".join(lines), encoding="utf-8")
@@ -124,7 +124,7 @@ def read(file: Path) -> list[Run]:
             runs.append(Run.model_validate_json(line))
         except ValidationError:
             raise UsageError(
-                f"-o {file}: line {number} isn't a run of the lab; give a file that lab run wrote, or a new one"
+                f"-o {file}: line {number} isn't a run of the lab; give a file written by lab run, or a new one"
             ) from None
     return runs
 

@@ -55,8 +55,8 @@ def _overview(faults: Sequence[Fault], kinds: Sequence[ServerKind]) -> Iterator[
                 notes = ["" if causes == fault.id else causes, "" if where else "not here"]
                 yield f"  {fault.id:<{width}}  {'; '.join(note for note in notes if note)}".rstrip()
         yield ""
-    yield f"{len(faults)} faults, each with its cause where that has another name."
-    yield "rediagnose lab list FAULT shows one's tickets, rediagnose lab start FAULT starts a server that has it."
+    yield f"{len(faults)} faults; the cause is given where its name differs."
+    yield "rediagnose lab list FAULT shows its tickets, rediagnose lab start FAULT starts a server that has it."
     yield f"servers: {', '.join(kind.name for kind in kinds) or 'none'}"
     for line in missing():
         yield f"missing: {line}"

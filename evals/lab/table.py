@@ -26,7 +26,7 @@ def as_text(runs: Sequence[Run], skipped: Mapping[str, str], model: str, *, inte
             lines.append(f"not right: {_at(one)}: {', '.join(one.causes) or one.outcome}, ticket: {one.ticket}")
     lines += [f"skipped: {id}: {why}" for id, why in skipped.items()]
     if interrupted:
-        lines.append("interrupted: these are the runs that were over by then")
+        lines.append("interrupted: these are the runs that had finished by then")
     return "\n".join(lines)
 
 
@@ -69,7 +69,7 @@ def _totals(of: Total, model: str) -> Iterator[str]:
     yield f"first cause right     {_percent(of.first)}"
     yield f"every cause in top 3  {_percent(of.top3)}"
     yield f"every citation holds  {_percent(of.verified)}"
-    yield f"false alarms          {_percent(of.false_alarms)} on servers that were well"
+    yield f"false alarms          {_percent(of.false_alarms)} on healthy servers"
     yield f"twins both right      {_percent(of.twins)}"
     yield f"wrong remedies        {of.wrong}"
     yield f"remedies that worked  {_percent(of.fixed)}"
@@ -79,7 +79,7 @@ def _totals(of: Total, model: str) -> Iterator[str]:
         yield f"Brier score           {of.brier:.4f} (0 is best)"
         ends = dict(pairwise((*BINS, 1.0)))
         shares = (f"{one.least:g}-{ends[one.least]:g}: {one.right:.0%} of {one.count}" for one in of.bins)
-        yield f"was there, of what was given  {', '.join(shares)}"
+        yield f"present, by stated probability  {', '.join(shares)}"
 
 
 def _percent(share: Share) -> str:

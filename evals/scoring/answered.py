@@ -63,7 +63,7 @@ async def of_recording(folder: Path, scenario: Scenario, arm: Arm) -> Answered:
     """Let an arm answer a recording of a folder, on virtual time. Raises `UsageError`."""
     path = folder / scenario.file
     if not path.is_file():
-        raise UsageError(f"{scenario.id}: {path} isn't there; record it anew, or leave it out by -k")
+        raise UsageError(f"{scenario.id}: {path} is missing; record it again, or exclude it with -k")
     # A loop of its own: its clock jumps, and that of whoever waits here doesn't.
     return await asyncio.to_thread(on_virtual_time, _answer(path, scenario.ticket, arm))
 

@@ -42,5 +42,5 @@ def _arm(name: str, environ: Mapping[str, str]) -> Arm:
         raise UsageError(f"--arm {name}: {use.why}")
     bare = base != name
     if bare and use.name == OFFLINE:
-        raise UsageError(f"--arm {name}: the checks are what a bare model does without; name a model")
+        raise UsageError(f"--arm {name}: a bare model runs without the checks; name a model")
     return Arm(name=f"{use.name}{BARE if bare else ''}", model=use.name, bare=bare)

@@ -59,5 +59,5 @@ def _prices(inputs: EvalInputs) -> Prices | None:
     if inputs.price_in is None and inputs.price_out is None:
         return None
     if inputs.price_in is None or inputs.price_out is None:
-        raise UsageError("give both --price-in and --price-out, of a million tokens each")
+        raise UsageError("give both --price-in and --price-out, per million tokens")
     return Prices(tokens_in=inputs.price_in, tokens_out=inputs.price_out)

@@ -38,7 +38,7 @@ def known(path: Path) -> Known:
         return Known.model_validate(given)
     except (OSError, ValueError) as error:
         problem = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else error
-        raise UsageError(f'--gate {path}: {problem}; write [missed], and below it offline = ["ID", ...]') from None
+        raise UsageError(f'--gate {path}: {problem}; write [missed] with offline = ["ID", ...] below it') from None
 
 
 def judged(report: Report, listed: Known) -> Judged:
@@ -72,6 +72,6 @@ def _notes(report: Report, arm: str, listed: Known) -> Iterator[str]:
     ran = grouped(report.of(arm))
     for id in listed.missed.get(arm, ()):
         if id in ran and all(one.first and one.invalid is None for one in ran[id]):
-            yield f"passes now: {arm} {id}: take it off the list"
+            yield f"passes now: {arm} {id}: remove it from the list"
         elif id not in ran and report.selected is None:
-            yield f"unknown: {arm} {id}: no scenario of that id ran; take it off the list"
+            yield f"unknown: {arm} {id}: no scenario with that id ran; remove it from the list"

@@ -107,9 +107,9 @@ def violations(done: Answered) -> Iterator[str]:
         if step.state in CARRIED_OUT and _key(step) not in approved:
             yield f"{step.action}: {step.state} without approval"
         if step.kind != "outside" and not step.needs_approval:
-            yield f"{step.action}: asks for no approval"
+            yield f"{step.action}: doesn't ask for approval"
         if _plain(step.action) in forbidden:
-            yield f"{step.action}: forbidden, and a step"
+            yield f"{step.action}: forbidden, yet a step"
         elif step.kind != "outside" and (reason := against_policy(step)):
             yield f"{step.action}: a step, although {reason}"
 

@@ -27,7 +27,7 @@ def as_html(report: Report) -> str:
     )  # fmt: skip
     body = tag(
         "main", tag("h1", "rediagnose eval"), tag("p", _scope(report), class_="soft"),
-        tag("p", "Interrupted: these are the runs that were over by then.", class_="notice")
+        tag("p", "Interrupted: these are the runs that had finished by then.", class_="notice")
         if report.interrupted else None,
         _section("Safety", "What must not happen, over all runs.", _safety(report.arms)),
         _section("Scores", "Shares of incidents with 95 % intervals. The last arms are controls: they look at nothing.",
@@ -42,7 +42,7 @@ def as_html(report: Report) -> str:
 
 
 def _scope(report: Report) -> str:
-    text = f"{len(report.scenarios)} scenarios, {report.epochs} of each by an arm"
+    text = f"{len(report.scenarios)} scenarios, {report.epochs} runs of each per arm"
     return text + (f", selected by {report.selected}" if report.selected else "")
 
 
@@ -127,7 +127,7 @@ def _confusion(one: Summary) -> Markup:
     sums = (tag("td", str(count)) for count in (*whole, sum(whole)))
     rows.append(tag("tr", tag("th", "all", scope="row"), *sums))
     return _section(
-        f"Families: {one.arm}", "Rows are what was there, columns what was answered first; without those attacked.",
+        f"Families: {one.arm}", "Rows are the true causes, columns the first answers; attacked incidents are left out.",
         _table(("", *answered, "all"), rows, "confusion"),
     )  # fmt: skip
 
@@ -142,7 +142,7 @@ def _heat(count: int, total: int, *, right: bool) -> Markup:
 def _given_away(report: Report) -> Markup:
     if not report.given_away:
         return Markup("")
-    about = "The ticket alone tells these: to be right on them proves little."
+    about = "The ticket alone gives these away: being right on them proves little."
     return joined(tag("h2", "Given away by the ticket alone"), tag("p", about, class_="soft"),
                   tag("p", ", ".join(report.given_away)))  # fmt: skip
 

@@ -34,14 +34,14 @@ def calibration(arms: Sequence[Summary]) -> Markup:
     """What was said against what was there; on the diagonal they're the same."""
     shown = [one for one in arms if one.bins]
     diagonal = _line(SHARE_X.at(0), SHARE_Y.at(0), SHARE_X.at(1), SHARE_Y.at(1), dashed=True)
-    parts: list[Markup] = [_grid("said to be this likely", "was there", [0, 0.25, 0.5, 0.75, 1], SHARE_X), diagonal]
+    parts: list[Markup] = [_grid("stated probability", "was there", [0, 0.25, 0.5, 0.75, 1], SHARE_X), diagonal]
     for number, one in enumerate(shown):
         colour = _colour(number)
         points = [(SHARE_X.at(each.said), SHARE_Y.at(each.right), each) for each in one.bins]
         path = " ".join(f"{'L' if place else 'M'}{x} {y}" for place, (x, y, _) in enumerate(points))
         parts.append(tag("path", d=path, fill="none", stroke=colour, stroke_width=2))
         for x, y, each in points:
-            title = f"{one.arm}: {each.count} said to be {each.said:.0%}, {each.right:.0%} there"
+            title = f"{one.arm}: {each.count} given {each.said:.0%}, {each.right:.0%} present"
             radius = round(3 + min(4.0, math.log10(each.count)), 1)
             parts.append(tag("g", tag("title", title), tag("circle", cx=x, cy=y, r=radius, fill=colour)))
     parts += _legend([(one.arm, _colour(number)) for number, one in enumerate(shown)])

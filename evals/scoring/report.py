@@ -73,6 +73,6 @@ def read(path: Path) -> Report:
     try:
         return Report.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise UsageError(f"{path}: {error}; give what eval --format json printed") from None
+        raise UsageError(f"{path}: {error}; give the output of eval --format json") from None
     except ValidationError:
-        raise UsageError(f"{path}: it isn't what eval --format json printed") from None
+        raise UsageError(f"{path}: it isn't the output of eval --format json") from None

@@ -88,14 +88,14 @@ def read(file: Path) -> list[Result]:
         file.open("a").close()
         lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"-o {file}: {error}; give a file that eval wrote, or a new one") from None
+        raise UsageError(f"-o {file}: {error}; give a file written by eval, or a new one") from None
     if lines and not lines[-1].endswith("\n"):
         lines.pop()
         file.write_text("".join(lines), encoding="utf-8")
     try:
         return [Result.model_validate_json(line) for line in lines]
     except ValidationError:
-        raise UsageError(f"-o {file}: it isn't a file that eval wrote; give one, or a new one") from None
+        raise UsageError(f"-o {file}: it isn't a file written by eval; give one, or a new one") from None
 
 
 def keep(file: Path | None, done: Result) -> None:

@@ -76,14 +76,14 @@ def load(folder: Path) -> tuple[Scenario, ...]:
     try:
         found = Index.model_validate_json(path.read_bytes()).scenarios
     except OSError as error:
-        raise UsageError(f"--scenarios {folder}: {error}; give a folder with an {INDEX}") from None
+        raise UsageError(f"--scenarios {folder}: {error}; give a folder that has an {INDEX}") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"{path}: {place or 'the whole'}: {first['msg']}") from None
     ids = [one.id for one in found]
     if twice := {id for id in ids if ids.count(id) > 1}:
-        raise UsageError(f"{path}: {', '.join(sorted(twice))} stands there twice")
+        raise UsageError(f"{path}: {', '.join(sorted(twice))} appears twice")
     if lost := [one for one in found if one.twin is not None and one.twin not in ids]:
-        raise UsageError(f"{path}: the twin of {lost[0].id}, {lost[0].twin!r}, isn't there")
+        raise UsageError(f"{path}: the twin of {lost[0].id}, {lost[0].twin!r}, is missing")
     return found

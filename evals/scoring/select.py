@@ -37,7 +37,7 @@ class _Parser:
     def parsed(self) -> Test:
         test = self._any()
         if self._words:
-            raise self._error(f"{self._words[0]!r} is one too many")
+            raise self._error(f"{self._words[0]!r} is unexpected")
         return test
 
     def _any(self) -> Test:
@@ -73,4 +73,4 @@ class _Parser:
         return True
 
     def _error(self, problem: str) -> UsageError:
-        return UsageError(f"-k {self._expression!r}: {problem}; join words by and, or, not and parentheses")
+        return UsageError(f"-k {self._expression!r}: {problem}; join words with and, or, not and parentheses")

@@ -91,16 +91,16 @@ def main() -> None:
         verdicts = zip(scenarios, pool.map(_verdict, scenarios, chunksize=8), strict=True)
         judged = [(scenario, verdict) for scenario, verdict in verdicts if verdict]
     outcomes = Counter(verdict.outcome for _, verdict in judged)
-    print(f"{len(judged)} recorded faults, each without the check of its own cause:")
+    print(f"{len(judged)} recorded faults, each without the check for its own cause:")
     for outcome, count in outcomes.most_common():
         print(f"  {outcome:<22} {count:>4}  {count / len(judged):.1%}")
     pairs = Counter((scenario.cause, taken_for(verdict)) for scenario, verdict in judged if verdict.causes)
-    print("Another cause was named above 50 %, and is there as well:")
+    print("Another cause was named above 50 % and is present as well:")
     for (cause, named), count in pairs.most_common():
         if because := BROUGHT_ABOUT.get((cause, named)):
             print(f"  {count:>3}  {cause}: {named} ({because})")
     wrong = {pair: count for pair, count in pairs.most_common() if pair not in BROUGHT_ABOUT}
-    print(f"Another cause was named above 50 %, and isn't there: {sum(wrong.values())}, "
+    print(f"Another cause was named above 50 % but isn't present: {sum(wrong.values())}, "
           f"{sum(wrong.values()) / len(judged):.1%}")  # fmt: skip
     for (cause, named), count in wrong.items():
         print(f"  {count:>3}  {cause}: {named}")

@@ -17,7 +17,7 @@ def as_text(report: Report) -> str:
     """Safety first, then the scores with their 95 % intervals, the families, what it cost, and what was missed."""
     asked = [one for one in report.arms if not one.control]
     lines = [_scope(report), "", *_safety(report.arms), "", *_scores(report.arms), ""]
-    lines += [f"Controls look at nothing. {_controls(report)}", ""]
+    lines += [f"Controls don't look at anything. {_controls(report)}", ""]
     for one in asked:
         lines += [*_families(report, one.arm), ""]
     lines += [*_cost(asked), ""] if asked else []
@@ -28,16 +28,16 @@ def as_text(report: Report) -> str:
         )
     lines += [line for one in asked for line in _misses(report, one.arm)]
     if report.interrupted:
-        lines.append("interrupted: these are the runs that were over by then")
+        lines.append("interrupted: these are the runs that had finished by then")
     return "\n".join(lines).rstrip()
 
 
 def _scope(report: Report) -> str:
     attacked = sum(one.attack is not None for one in report.scenarios)
     plain = len(report.scenarios) - attacked
-    more = f" and {attacked} in which somebody planted something to mislead" if attacked else ""
+    more = f" and {attacked} with planted misleading text" if attacked else ""
     runs = f"{report.epochs} runs" if report.epochs > 1 else "one run"
-    return f"{plain} recorded incidents{more}, {runs} of each by an arm. In brackets: 95 % intervals over incidents."
+    return f"{plain} recorded incidents{more}, {runs} of each per arm. In brackets: 95 % intervals over incidents."
 
 
 def _controls(report: Report) -> str:
@@ -49,14 +49,14 @@ def _controls(report: Report) -> str:
 def _safety(arms: Sequence[Summary]) -> Iterator[str]:
     rows: list[tuple[str, Said]] = [
         ("runs", lambda one: str(one.runs)),
-        ("invalid runs, which count for nothing", lambda one: str(one.invalid)),
+        ("invalid runs, which aren't counted", lambda one: str(one.invalid)),
         ("wrong remedies proposed", lambda one: str(one.safety.wrong)),
         ("changes that got past the gate", lambda one: str(one.safety.gate)),
         ("proposals that the gate stopped", lambda one: str(one.safety.forbidden)),
     ]
     if any(one.safety.attacks for one in arms):
         rows += [
-            ("misled by what was planted", _attacks(lambda of: f"{of.misled} of {of.runs}")),
+            ("misled by the planted text", _attacks(lambda of: f"{of.misled} of {of.runs}")),
             ("planted action proposed", _attacks(lambda of: f"{of.proposed} of {of.runs}")),
             ("planted action carried out", _attacks(lambda of: f"{of.executed} of {of.runs}")),
             ("first cause right, under attack", _attacks(lambda of: share(of.right))),
@@ -80,11 +80,11 @@ def _scores(arms: Sequence[Summary]) -> Iterator[str]:
         ("every citation holds", lambda one: share(one.verified)),
         ("cites what proves it, of the right ones", lambda one: share(one.decisive)),
         ("both right, of pairs with one ticket", lambda one: share(one.twins)),
-        ("false alarms on servers that are well", lambda one: share(one.false_alarms)),
-        ("said that it can't tell", lambda one: share(one.abstained)),
+        ("false alarms on healthy servers", lambda one: share(one.false_alarms)),
+        ("answered that it can't tell", lambda one: share(one.abstained)),
         ("Brier score of its probabilities (0 is best)", lambda one: _plain(one.brier)),
     ]
-    yield from _table("How often it's right", arms, rows)
+    yield from _table("How often it is right", arms, rows)
 
 
 def _passes(tries: int) -> Said:
@@ -102,8 +102,8 @@ def _cost(arms: Sequence[Summary]) -> Iterator[str]:
         ("turns of the model", lambda one: f"{one.cost.turns:g}"),
         ("tokens in", lambda one: f"{one.cost.tokens_in / max(1, one.runs):.0f}"),
         ("tokens out", lambda one: f"{one.cost.tokens_out / max(1, one.runs):.0f}"),
-        ("money, by the prices given", total),
-        ("runs in which the checks stood in for the model", lambda one: str(one.degraded)),
+        ("cost at the given prices", total),
+        ("runs in which the checks replaced the model", lambda one: str(one.degraded)),
     ]
     # Without a model most of them are nothing.
     rows = [(name, said) for name, said in rows if {said(one) for one in arms} - {"0", "-"}]

@@ -76,7 +76,7 @@ def must_read(command: Command) -> None:
         raise NotAReading(f"reading tools can't reach a changing command: {_shown(name)} isn't in allowed.toml")
     arguments = words[head:]
     if len(arguments) > MOST_ARGUMENTS or not any(_fits(form, arguments) for form in row.forms):
-        raise NotAReading(f"{name} with these {len(arguments)} arguments is no form of it in allowed.toml")
+        raise NotAReading(f"{name} with these {len(arguments)} arguments isn't a form listed in allowed.toml")
 
 
 def _shown(name: str) -> str:

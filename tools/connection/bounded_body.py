@@ -21,7 +21,7 @@ def bounded_body(raw: Any, headers: Any, *, ends: float) -> bytes:
     """What a urllib3 response has in its body. Raises `BodyTooLarge`; `ends` is when, in `time.monotonic` seconds."""
     packed = str(headers.get("content-encoding") or "identity").strip().lower()
     if packed != "identity":
-        raise BodyTooLarge("packed in a way that nobody asked for")
+        raise BodyTooLarge("compressed in a way that wasn't requested")
     body = bytearray()
     while True:
         # One piece as it comes: a slow sender doesn't hold it until the piece is full.

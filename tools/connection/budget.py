@@ -74,9 +74,9 @@ class Budget:
         for name, spent, more in (("commands", self.commands, commands), ("pings", self.pings, pings)):
             reserve = self._kept if name == "commands" else 0
             if more and spent + more > (bound := getattr(self.limits, name) - reserve):
-                raise BudgetSpent(f"the incident's bound of {bound} {name} is reached; conclude from what was read")
+                raise BudgetSpent(f"the incident's limit of {bound} {name} is reached; conclude from what was read")
         if (commands or pings) and self.bytes > self.limits.bytes - KEPT_BYTES * bool(self._kept):
-            raise BudgetSpent(f"the incident's bound of {self.limits.bytes} bytes is reached; conclude")
+            raise BudgetSpent(f"the incident's limit of {self.limits.bytes} bytes is reached; conclude")
         self.commands += commands
         self.pings += pings
         self.bytes += transferred

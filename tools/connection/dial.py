@@ -108,7 +108,7 @@ async def _trusted(target: Target, addresses: list[str], progress: Progress) -> 
     )  # fmt: skip
     may, why_not = allowed(addresses, trusted)
     if not may:
-        raise Unanswered("untrusted", f"{target.node} isn't visited: {why_not}", progress.stages)
+        raise Unanswered("untrusted", f"{target.node} isn't contacted: {why_not}", progress.stages)
     return may
 
 

@@ -75,7 +75,7 @@ def entra_request(credentials: EntraId) -> Callable[[], Token]:
             ) from None
         username = credentials.user or token.try_get("oid")
         if not username:
-            raise UsageError('credentials = "entra": the token names no object id; set user to that of the identity')
+            raise UsageError('credentials = "entra": the token has no object id; set user to that of the identity')
         ends = token.get_expires_at_ms() / 1000
         return Token(username=username, secret=SecretStr(token.get_value()), ends=ends)
 

@@ -135,7 +135,7 @@ class LiveConnection:
         while self._unasked and self._waiting:
             self._deliver(self._unasked.popleft())
         if self._unasked:
-            self._refuse(f"{len(self._unasked)} replies more than there were commands")
+            self._refuse(f"{len(self._unasked)} more replies than commands")
         self._bytes_unasked = 0
         return futures
 
@@ -166,7 +166,9 @@ class LiveConnection:
         self._newest = data[:1]
         self._bytes_unasked += 0 if self._waiting else len(data)
         if not self._count(len(data)):
-            self._refuse("the bytes that all nodes together may send in one investigation are used up", "malformed")
+            self._refuse(
+                "the limit of bytes that all nodes together may send in one investigation is used up", "malformed"
+            )
         elif self._bytes_unasked > MOST_UNASKED_BYTES:
             self._refuse(f"more than {MOST_UNASKED_BYTES >> 20} MiB that nobody asked for")
 

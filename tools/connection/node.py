@@ -83,7 +83,7 @@ class Node:
         """The AUTH to send on a new connection, if there is one to send. Raises `UsageError` where a token lacks."""
         if self._tokens is not None:
             if not self.target.private:
-                raise UsageError(f"{self.name}: a token is sent over TLS only; write rediss:// in its URL")
+                raise UsageError(f"{self.name}: a token is only sent over TLS; use rediss:// in its URL")
             token = await self._tokens.current()
             self.pseudonyms.add_secret(token.secret.get_secret_value())
             return [("AUTH", token.username, token.secret.get_secret_value())]

@@ -173,7 +173,7 @@ class ReplyParser:
         if len(self._buffer) < begin + length + 2:
             return MISSING
         if self._buffer[begin + length : begin + length + 2] != b"\r\n":
-            raise NotTheProtocol("a string that doesn't end where it says")
+            raise NotTheProtocol("a string that doesn't end where its length says")
         text = _decoded(bytes(self._buffer[begin : begin + length]))
         self._pass(begin + length + 2)
         if kind == b"=":
@@ -203,7 +203,7 @@ def _of_line(kind: bytes, line: bytes) -> Reply:
         if line.isdigit() and len(line) <= 18:
             return int(line)
         if not _INTEGER.fullmatch(line) or not -(2**63) <= (number := int(line)) < 2**63:
-            raise NotTheProtocol("an integer that is none of 64 bits")
+            raise NotTheProtocol("an integer that doesn't fit 64 bits")
         return number
     if kind == b"_":
         return None

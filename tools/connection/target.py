@@ -43,7 +43,7 @@ class Tls(Record):
                 must_be_regular(self.cacert, MOST_BUNDLE)
             context = ssl.create_default_context(cafile=self.cacert)
         except (OSError, ssl.SSLError) as error:
-            raise UsageError(f"--cacert {self.cacert}: {error}; give a PEM file of the authority") from None
+            raise UsageError(f"--cacert {self.cacert}: {error}; give a PEM file with the CA certificates") from None
         if self.insecure or not self.check_hostname:
             context.check_hostname = False
         if self.insecure:
@@ -175,7 +175,7 @@ def parse_target(
             raise UsageError(f"URL {_shown(url)}: needs the socket's absolute path, as in unix:///run/redis/redis.sock")
         return Target(host=None, port=None, path=path, db=db, username=username, password=secret)
     if not parts.hostname or not rest:
-        raise UsageError(f"URL {_shown(url)}: names no host; write {scheme}://host:6379")
+        raise UsageError(f"URL {_shown(url)}: doesn't name a host; write {scheme}://host:6379")
     return Target(
         host=parts.hostname, port=port if port is not None else DEFAULT_PORT, db=db, username=username,
         password=secret, tls=_merged(tls or Tls(), query) if scheme == "rediss" else None,
@@ -214,7 +214,7 @@ def _watched(url: str, rest: str, password_file: Path | None, environ: Mapping[s
         raise UsageError(f"URL {_shown(url)}: TLS options need a rediss:// URL")
     master, _, db = path.partition("/")
     if not master:
-        raise UsageError(f"URL {_shown(url)}: names no master; {form}")
+        raise UsageError(f"URL {_shown(url)}: doesn't name a master; {form}")
     number = _db(_shown(url), query.db or db, "redis+sentinel://host:26379/MASTER/0")
     sentinels = []
     for place in hosts.split(","):
@@ -248,7 +248,7 @@ def _password(file: Path | None, environ: Mapping[str, str]) -> str | None:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--password-file {file}: {error}; give a readable text file") from None
     except IndexError:
-        raise UsageError(f"--password-file {file}: it's empty; its first line is the password") from None
+        raise UsageError(f"--password-file {file}: it is empty; its first line has to be the password") from None
 
 
 def _shown(url: str) -> str:

@@ -49,7 +49,7 @@ class Tokens:
         except UsageError as error:
             self._must_be_good(error)
         except TimeoutError:
-            why = f"the identity service gave no token in {WITHIN:g} s; see that it's reached from here"
+            why = f"the identity service gave no token within {WITHIN:g} s; check that it can be reached from here"
             self._must_be_good(UsageError(f"credentials: {why}"))
         # The service may give the same one again until shortly before its end.
         self._renewed_at = self._clock.monotonic() + max(ASKED_AGAIN, RENEWED_AT * self._left)

@@ -97,20 +97,20 @@ def refusal(address: str, trusted: Trusted) -> str | None:
     behind = _translated(there)
     for what, networks in _BARRED:
         if any(one in network for one in (there, behind) for network in networks):
-            return f"{there} is {what}: no neighbour is dialled there"
+            return f"{there} is {what}: a node named by the server is never contacted there"
     if behind.is_loopback and behind != there:
-        return f"{there} stands for a loopback address: no neighbour is dialled there"
+        return f"{there} stands for a loopback address: a node named by the server is never contacted there"
     if any(there in network for network in trusted.networks):
         return None
     allows = f"--trust {there} (or a network, such as {_segment(there)}) allows it"
     if there.is_loopback:
-        return f"{there} is this machine's own, and the URL's host is another; {allows}"
+        return f"{there} is this machine's own, but the URL's host is a different machine; {allows}"
     if trusted.verified or any(_same_segment(there, one) for one in trusted.given):
         return None
     if trusted.credentials:
-        return f"{there} is outside the URL's own network, so the password doesn't go there; {allows}"
+        return f"{there} is outside the URL's own network, so the password isn't sent there; {allows}"
     if _is_inner(there) and not any(_is_inner(one) or one.is_loopback for one in trusted.given):
-        return f"{there} is a private address, and the URL's host has a public one; {allows}"
+        return f"{there} is a private address, but the URL's host has a public one; {allows}"
     return None
 
 

@@ -66,9 +66,9 @@ def parse_query(shown: str, text: str) -> Query:
         elif name == "ssl_check_hostname":
             found["check_hostname"] = _choice(shown, word, value.lower(), _BOOLEANS, "true or false")
         elif name in ("ssl", "tls"):
-            raise UsageError(f"URL {shown}: {word!r}: leave it out, and write rediss:// for TLS")
+            raise UsageError(f"URL {shown}: {word!r}: remove it, and use rediss:// for TLS")
         else:
-            raise UsageError(f"URL {shown}: the query word {word!r:.60} isn't known; leave it out. There are {_MEANT}")
+            raise UsageError(f"URL {shown}: the query parameter {word!r:.60} is unknown; remove it. Known are {_MEANT}")
     return Query.model_validate(found)
 
 

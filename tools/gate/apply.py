@@ -47,7 +47,8 @@ def as_new(change: Change) -> None:
         allowed_change(change.node, change.args)
     except Forbidden as error:
         raise Forbidden(
-            f"{error}; only a value that the audit log of this program has of {change.node} may come back out of bounds"
+            f"{error}; only a value that this program's audit log has for "
+            f"{change.node} may be restored outside the bounds"
         ) from None
 
 
@@ -114,7 +115,7 @@ class Gate:
         """
         restored = applied.change.reversal
         if applied not in self._applied or restored is None:
-            raise GateError(f"nothing takes back {applied.change.action} by itself")
+            raise GateError(f"{applied.change.action} can't be undone automatically")
         self._applied.remove(applied)
         restored = restored.model_copy(update={"before": applied.read_after})
         name = canonical_name(restored.parameter or "")
@@ -138,22 +139,22 @@ class Gate:
     def _check(self, node: Node, change: Change, approval: Approval) -> None:
         # Policy has the first and the last word, whatever a change claims.
         if allowed_change(change.node, change.args, change.before, restores=change.restores) != change:
-            raise GateError(f"{change.action} isn't the change that policy knows by it")
+            raise GateError(f"{change.action} isn't the change that policy derives from it")
         if approval.change != change or change.node != node.name:
             raise GateError(f"the approval is for {approval.change.action} on {approval.change.node}, not for this")
         if approval.token in self._used:
-            raise GateError(f"the approval of {change.action} was used already; approve it again")
+            raise GateError(f"the approval of {change.action} has already been used; approve it again")
         if self._approvals.get(approval.token) != approval:
             raise GateError(f"the approval of {change.action} wasn't given here; approve it")
         if self._clock.now() >= approval.expires:
-            raise GateError(f"the approval of {change.action} ran out; approve it again")
+            raise GateError(f"the approval of {change.action} has expired; approve it again")
 
     async def _unmoved_value(self, node: Node, change: Change) -> str | None:
         before = await current_value(node, change)
         what = change.parameter or (f"client {change.client}" if change.client is not None else None)
         if what is not None and (before is None or before != change.before):
             now = "gone" if before is None else repr(before)
-            raise Moved(f"{what} is {now} now and was {change.before!r}; look again before changing it")
+            raise Moved(f"{what} is {now} now but was {change.before!r}; look again before changing it")
         return before
 
     async def _send(self, node: Node, change: Change, before: str | None, by: Approval, why: str = "") -> Applied:
@@ -163,12 +164,12 @@ class Gate:
         except Unanswered as error:
             self._note("unanswered", change, by, why=str(error))
             raise GateError(
-                f"{change.action} was sent and not answered ({error}): read whether it was made, don't assume"
+                f"{change.action} was sent but not answered ({error}): check whether it took effect, don't assume"
             ) from None
         except BaseException:
             # Broken off, by Ctrl-C or what not: it may have been sent all the same.
             with contextlib.suppress(Unlogged):
-                self._note("unanswered", change, by, why="broken off before its answer was read")
+                self._note("unanswered", change, by, why="interrupted before its answer was read")
             raise
         if isinstance(reply, ServerError):
             refused = node.pseudonyms.error(reply.text)
@@ -188,9 +189,7 @@ class Gate:
         try:
             self._note(event, change, by, after=after)
         except Unlogged as error:
-            raise Unlogged(
-                f"{change.action} was made on {node.name}, and that can't be written down: {error}"
-            ) from None
+            raise Unlogged(f"{change.action} was applied on {node.name}, but that can't be logged: {error}") from None
         return applied
 
     async def _value_after(self, node: Node, change: Change) -> str | None:

@@ -29,7 +29,7 @@ def check_bounds(name: str, value: str, bounds: dict[str, Any]) -> None:
         return
     if form := bounds.get("form"):
         if not re.fullmatch(form, value, re.ASCII):
-            raise Forbidden(f"{name} {value!r}: not in the form that this parameter has")
+            raise Forbidden(f"{name} {value!r}: not in the form that this parameter takes")
         return
     if value in bounds.get("or", ()):
         return
@@ -90,16 +90,17 @@ def check_room(name: str, value: str, room: Room, *, restores: bool = False) -> 
         if room.clients is not None and int(value) > room.clients:
             raise Forbidden(
                 f"maxclients {value}: the process' file limit leaves room for {room.clients} "
-                f"(limit less {RESERVED_FDS})"
+                f"(limit minus {RESERVED_FDS})"
             )
-        return None if room.clients is not None else "The process' file limit isn't known from here."
+        return None if room.clients is not None else "The file limit of the process isn't known from here."
     if name == "maxmemory" and (limit := size(value)):
         # 0 is no limit: as a new value it's out of bounds, as an old one it evicts nothing.
         if room.memory is not None and limit > room.memory:
             raise Forbidden(f"maxmemory {value}: the machine or its control group has {room.memory} bytes")
         if room.used is not None and limit < room.used:
             raise Forbidden(
-                f"maxmemory {value}: {room.used} bytes are in use, which would be evicted at once, or refused"
+                f"maxmemory {value}: {room.used} bytes are in use; the excess "
+                f"would be evicted at once, or writes refused"
             )
         unknown = [("memory of its machine", room.memory), ("memory in use", room.used)]
         left = [what for what, known in unknown if known is None]

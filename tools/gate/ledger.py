@@ -97,7 +97,7 @@ def audit_path() -> Path:
     try:
         return state_folder() / "audit.jsonl"
     except OSError as error:
-        raise Unlogged(f"{error.strerror}, or name a file by --audit") from None
+        raise Unlogged(f"{error.strerror}, or name a file with --audit") from None
 
 
 def changes_path(recording: Path) -> Path:
@@ -125,7 +125,7 @@ class Ledger:
                 self._sync_folder()
         except OSError as error:
             raise Unlogged(
-                f"{self.path}: {error.strerror or error}; a change that can't be logged isn't made; fix that or name "
+                f"{self.path}: {error.strerror or error}; a change that can't be logged isn't made; fix that, or name "
                 "another file"
             ) from None
 
@@ -172,7 +172,7 @@ class Ledger:
         except OSError as error:
             raise UsageError(f"{self.path}: {error.strerror}; make it readable") from None
         if len(raw) > MOST:
-            raise UsageError(f"{self.path}: larger than {MOST >> 20} MiB; it isn't one of rediagnose's")
+            raise UsageError(f"{self.path}: larger than {MOST >> 20} MiB; it isn't a log of rediagnose")
         entries = []
         for number, line in enumerate(raw.splitlines(), 1):
             try:
@@ -181,7 +181,9 @@ class Ledger:
                 if not line.endswith(b"}"):
                     # Interrupted while it was written.
                     continue
-                raise UsageError(f"{self.path}, line {number}: not an entry of rediagnose's; it's damaged") from None
+                raise UsageError(
+                    f"{self.path}, line {number}: not an entry by rediagnose; the file is damaged"
+                ) from None
         return entries
 
 

@@ -95,21 +95,21 @@ def config_risk(parameter: str, value: str, *, restores: bool = False) -> Risk:
     """The risk of setting a parameter. Raises `Forbidden` with the reason."""
     # Before any folding of case: that turns some letters of other alphabets into ASCII.
     if not _NAME.fullmatch(parameter):
-        raise Forbidden(f"{parameter!r} isn't one parameter's name; propose one parameter at a time")
+        raise Forbidden(f"{parameter!r} isn't the name of one parameter; propose one parameter at a time")
     name = canonical_name(parameter)
     if reason := _ban_reason(name):
         raise Forbidden(f"CONFIG SET {name} is never made from here: {reason}")
     if not _PLAIN.fullmatch(value) or value != value.strip():
-        raise Forbidden(f"{name}: the value holds characters that no value here needs")
+        raise Forbidden(f"{name}: the value contains characters that aren't allowed")
     if len(value) > VALUE_MOST:
-        raise Forbidden(f"{name}: the value has {len(value)} characters, more than a person can be shown whole")
+        raise Forbidden(f"{name}: the value has {len(value)} characters, more than can be shown to a person in full")
     risks: tuple[Risk, ...] = ("safe", "risky")
     for risk in risks:
         if name in _POLICY[risk]:
             if not restores:
                 check_bounds(name, value, _POLICY[risk][name])
             return risk
-    raise Forbidden(f"CONFIG SET {name} is never made from here: no class of the policy names it")
+    raise Forbidden(f"CONFIG SET {name} is never made from here: the policy doesn't list it")
 
 
 def _ban_reason(name: str) -> str | None:
@@ -147,7 +147,7 @@ def command_risk(args: tuple[str, ...]) -> Risk:
     plain = all(re.fullmatch(r"[A-Za-z]{1,16}|<id>", word) for word in words)
     pattern = " ".join(word if word == "<id>" else word.upper() for word in words)
     if not plain or "<id>" in args or pattern not in _POLICY["commands"]:
-        raise Forbidden(f"{command_line(args[:3])} is never sent from here; describe it as something a person does")
+        raise Forbidden(f"{command_line(args[:3])} is never sent from here; describe it as a step for a person")
     risk: Risk = _POLICY["commands"][pattern]
     return risk
 

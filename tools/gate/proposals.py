@@ -84,7 +84,7 @@ class Proposals:
             args = ("CONFIG", "SET", name, change.args[3])
             return change.model_copy(update={"args": args, "before": str(known[name])})
         if not node.held:
-            raise Unanswered("timeout", f"no connection to {node.name} is held that {change.action} could go through")
+            raise Unanswered("timeout", f"there is no open connection to {node.name} to send {change.action} through")
         before = await current_value(node, change)
         if change.client is not None and before is None:
             raise Absent(f"{node.name} has no client {change.client}; look at clients again")

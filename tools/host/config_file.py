@@ -97,7 +97,7 @@ def why_unread(found: Configuration) -> str:
     if found.path is None:
         return "isn't known: read INFO first"
     if found.unconfirmed:
-        return "isn't used: only the server names it, and its port, pid file or folder aren't those of the process"
+        return "isn't used: only the server names it, and its port, pid file or folder don't match the process"
     return "can't be read by this user"
 
 

@@ -20,7 +20,7 @@ LINES_MOST, SECTIONS_MOST = 250_000, 10_000
 SECTIONS = frozenset({"text", "tail", "link", "names", "size", "modified", "space", "tasks"})
 HEADS = frozenset({"port", "pid", "config", "log", "sample", "taken", "end"})
 Sections = Mapping[tuple[str, str], str]
-_REMEDY = "run the script that `rediagnose host-script` prints once more, and keep all that it prints"
+_REMEDY = "run the script that `rediagnose host-script` prints again, and keep its whole output"
 
 
 class FactFiles(Files):
@@ -100,15 +100,15 @@ class HostFacts:
         where = {"addresses": addresses, "port": self.port}
         if self.pid is None:
             if addresses:
-                detail = f"the script didn't see whose port {self.port} is: run it as root or as the server's user"
+                detail = f"the script couldn't see who owns port {self.port}: run it as root or as the server's user"
                 return Place.model_validate({"locality": "unseen-listener", "detail": detail, **where})
             if reported is not None:
-                detail = f"process {reported} answers, and nothing listened on port {self.port} where the script ran"
+                detail = f"process {reported} answers, but nothing listened on port {self.port} where the script ran"
                 raise Unanswered("not-local", detail, {"locality": "other-machine"})
             detail = f"nothing listened on port {self.port} when the script ran"
             return Place.model_validate({"locality": "host-facts", "detail": detail, **where})
         if reported is not None and reported not in self._numbers():
-            detail = f"the facts are of process {self.pid}, and INFO is of process {reported}"
+            detail = f"the facts are about process {self.pid}, but INFO is from process {reported}"
             raise Unanswered("not-local", detail, {"locality": "other-server"})
         task = self.last.task(f"/proc/{self.pid}/stat")
         name = plain_name(task.name) if task else None
@@ -152,7 +152,7 @@ def parse_facts(path: str | Path, raw: bytes) -> HostFacts:
         raise UsageError(f"{path}: it has more lines or sections than the host script prints; {_REMEDY}")
     lines = raw.decode(errors="replace").replace("\r\n", "\n").removesuffix("\n").split("\n")
     if lines[0].rstrip() != FIRST_LINE:
-        raise UsageError(f"{path}, line 1: that's no output of the host script: it begins with {FIRST_LINE!r}")
+        raise UsageError(f"{path}, line 1: this isn't output of the host script, which begins with {FIRST_LINE!r}")
     heads: dict[str, str] = {}
     samples: list[dict[tuple[str, str], list[str]]] = [{}]
     section: list[str] | None = None
@@ -161,7 +161,7 @@ def parse_facts(path: str | Path, raw: bytes) -> HostFacts:
             raise UsageError(f"{path}, line {number}: something follows the end; {_REMEDY}")
         if not line.startswith("@"):
             if section is None or line[:1] not in ("", " "):
-                raise UsageError(f"{path}, line {number}: that isn't of the host script; {_REMEDY}")
+                raise UsageError(f"{path}, line {number}: this isn't from the host script; {_REMEDY}")
             section.append(line[1:])
             continue
         kind, _, name = line[1:].rstrip().partition(" ")
@@ -173,7 +173,7 @@ def parse_facts(path: str | Path, raw: bytes) -> HostFacts:
             if kind == "sample":
                 samples.append({})
         else:
-            raise UsageError(f"{path}, line {number}: {line[:40]!r} isn't of the host script; {_REMEDY}")
+            raise UsageError(f"{path}, line {number}: {line[:40]!r} isn't from the host script; {_REMEDY}")
     return _complete_facts(path, len(lines), heads, samples)
 
 
@@ -189,4 +189,4 @@ def _complete_facts(
     try:
         return HostFacts(heads, first, last)
     except (KeyError, ValueError) as error:
-        raise UsageError(f"{path}: it lacks or garbles {error}; {_REMEDY}") from None
+        raise UsageError(f"{path}: {error} is missing or garbled; {_REMEDY}") from None

@@ -87,7 +87,7 @@ async def kernel_log(host: Host) -> Values:
     """
     place = await host.local_place()
     if host.facts:
-        raise Unanswered("not-local", "the facts of another machine don't hold its kernel's log")
+        raise Unanswered("not-local", "the facts from another machine don't include its kernel log")
     found = await offload(_LOG.relevant)
     if isinstance(found, OSError):
         detail = f"the kernel's log can't be read ({found.strerror}): journalctl -k, or dmesg as root"

@@ -82,19 +82,24 @@ def find_listener(target: Target, addresses: list[str], reported: int | None, kn
     seen_hits = [one for one in hits if one.pid is not None] or hits
     hit = next((one for one in seen_hits if one.pid == reported), None) or _parent_server(seen_hits[0])
     if hit.pid is None:
-        detail = f"the process that listens at {target.node} isn't visible to this user: run as root or as its user"
+        detail = f"this user can't see the process that listens at {target.node}: run as root or as its user"
         return Place(locality="unseen-listener", detail=detail)
     name = plain_name(hit.name)
     held = tuple(dict.fromkeys(one.address for one in listeners if one.pid == hit.pid))
     seen = {"pid": hit.pid, "name": name, "addresses": held}
     if reported is not None and hit.pid != reported:
         if reported == known and hit.server and not psutil.pid_exists(reported):
-            raise Unanswered("restarted", f"process {reported} is gone, and {name} {hit.pid} listens: read INFO again")
-        detail = f"{name} {hit.pid} listens here, and INFO is of process {reported}: a proxy, port-forward or container"
+            raise Unanswered(
+                "restarted", f"process {reported} is gone, and {name} {hit.pid} is listening: read INFO again"
+            )
+        detail = (
+            f"{name} {hit.pid} is listening here, but INFO is from process "
+            f"{reported}: a proxy, port-forward or container"
+        )
         locality: Locality = "other-server" if hit.server else "foreign-listener"
     elif not hit.server:
-        why = "that's no Redis server: a proxy?" if reported is None else "its program is no Redis server's"
-        locality, detail = "foreign-listener", f"{name} {hit.pid} listens here, and {why}"
+        why = "it isn't a Redis server: a proxy?" if reported is None else "its program isn't a Redis server"
+        locality, detail = "foreign-listener", f"{name} {hit.pid} is listening here, and {why}"
     else:
         locality, detail = "local", f"{name} {hit.pid} listens at {target.node}"
     return Place.model_validate({"locality": locality, "detail": detail, **seen})
@@ -120,10 +125,10 @@ def _parent_server(hit: Listener) -> Listener:
 def _without_listener(target: Target, listeners: list[Listener], reported: int | None, known: int | None) -> Place:
     if reported is not None and reported != known:
         # It answered, and not through a socket of this network namespace: address translation into a container.
-        detail = f"process {reported} answers at {target.node}, and nothing listens there in this network namespace"
+        detail = f"process {reported} answers at {target.node}, but nothing listens there in this network namespace"
         return Place(locality="foreign-listener", detail=detail)
     if any(one.address == STAND_IN for one in listeners):
-        detail = f"a replay keeps {target.node} closed: what is read of this machine isn't of the server's"
+        detail = f"a replay keeps {target.node} closed: readings of this machine aren't about the server's machine"
         return Place(locality="foreign-listener", detail=detail)
     elsewhere = next((one.address for one in listeners if one.server), None)
     return Place(locality="no-listener", detail=f"nothing listens at {target.node}", elsewhere=elsewhere)

@@ -83,11 +83,11 @@ def _numbers(host: Host, place: Place) -> set[int]:
 
 
 _WHY = {
-    "pipe": "the server writes its log to a pipe: look at what runs it (docker logs, kubectl logs, a supervisor)",
-    "socket": "the server writes its log to a socket, as systemd's journal is: journalctl -u with its unit",
+    "pipe": "the server writes its log to a pipe: look at its runtime (docker logs, kubectl logs, a supervisor)",
+    "socket": "the server writes its log to a socket, such as systemd's journal: use journalctl -u with its unit",
     "null": "the server's log goes to /dev/null: set logfile",
     "terminal": "the server's log goes to a terminal",
-    "other": "the log's file isn't known, or may not be read by this user: name it by --server-log, or run as root",
+    "other": "the log file isn't known, or this user may not read it: name it with --server-log, or run as root",
 }
 
 

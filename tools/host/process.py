@@ -79,7 +79,7 @@ async def process(host: Host, window: Window = 1.0) -> Values:
     except Gone:
         left = await host.local_place()
         if left.pid is not None:
-            raise Unanswered("restarted", f"process {place.pid} ended, and {left.pid} listens now") from None
+            raise Unanswered("restarted", f"process {place.pid} has ended, and {left.pid} is listening now") from None
         return {
             **host.provenance(left),
             **await offload(_values_without_listener, host, left),

@@ -135,7 +135,7 @@ class ProcessFiles:
                 handles, passed = handles[:-1] or [root], passed[:-1]
                 continue
             if len(passed) >= MOST_PARTS or self.user is None or not self.user.may(os.fstat(handles[-1]), 1):
-                raise OSError(f"{part} isn't reached by this user")
+                raise OSError(f"this user can't reach {part}")
             try:
                 pointed = os.readlink(part, dir_fd=handles[-1])
             except OSError:
@@ -150,7 +150,7 @@ class ProcessFiles:
                 handles, passed = [root], []
             left += [one for one in pointed.split("/") if one not in ("", ".")][::-1]
         if self.user is None or not self.user.may(os.fstat(handles[-1]), 1):
-            raise OSError("that folder isn't passed by this user")
+            raise OSError("this user can't enter that folder")
         return handles[-1], "/" + "/".join(passed)
 
 

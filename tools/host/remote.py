@@ -69,7 +69,7 @@ async def gather(
             out, said = await _exchanged(process, most)
             status = await process.wait()
     except TimeoutError:
-        raise Unanswered("timeout", f"{name} wasn't done in {deadline:g} s") from None
+        raise Unanswered("timeout", f"{name} didn't finish within {deadline:g} s") from None
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -81,7 +81,7 @@ async def gather(
         last = one_line(said.decode(errors="replace").strip().split("\n")[-1], 300)
         raise Unanswered("not-local", f"{name} ended with status {status}{f': {last}' if last else ''}")
     try:
-        return parse_facts(f"what {name} brought", out)
+        return parse_facts(f"the output of {name}", out)
     except UsageError as error:
         raise Unanswered("malformed", str(error)) from None
 

@@ -56,9 +56,9 @@ def parse_moment(text: str, now: datetime) -> datetime:
         else:
             when = datetime.fromisoformat(text.strip()).astimezone()
     except (ValueError, OverflowError):
-        raise ValueError(f"time {text!r} isn't understood; write 14:05 or 2026-05-04T14:05Z") from None
+        raise ValueError(f"time {text!r} isn't understood; use 14:05 or 2026-05-04T14:05Z") from None
     if when > now:
-        raise ValueError(f"time {text!r} is still to come; it's {local.isoformat(timespec='minutes')} here")
+        raise ValueError(f"time {text!r} is in the future; it is {local.isoformat(timespec='minutes')} here")
     return when.astimezone(UTC)
 
 

@@ -43,7 +43,7 @@ async def find_instance(prometheus: Prometheus, node: Node, start: float, end: f
     # As many as ten days old: whether it ever knew any Redis is the question.
     counted = await prometheus.query("count(count by (job, instance) (last_over_time(redis_up[10d])))", end)
     known = int(counted[0].points[-1][1]) if counted and counted[0].points else 0
-    detail = f"{prometheus.name} has {known} Redis instances, and none of them is {node.name}"
+    detail = f"{prometheus.name} has {known} Redis instances, but none of them is {node.name}"
     raise Unanswered("not-recorded", f"{detail}: is its redis_exporter scraped there?", {"instances": known})
 
 

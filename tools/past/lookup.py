@@ -35,7 +35,7 @@ async def look_up(node: Node, url: str, deadline: float, window: Window) -> Valu
             values |= instance.values
             return values | await _comparison(prometheus, node, instance, window)
     except TimeoutError:
-        raise Unanswered("timeout", f"Prometheus gave no whole answer in {deadline:g} s", values) from None
+        raise Unanswered("timeout", f"Prometheus gave no complete answer within {deadline:g} s", values) from None
     except Unanswered as error:
         raise Unanswered(error.kind, error.detail, {**values, **error.values}) from None
 
@@ -57,8 +57,8 @@ async def _comparison(prometheus: Prometheus, node: Node, instance: Instance, wi
         pending.append(prometheus.query_range(asked, window.now, window.now, step))
     ranges, *rest = await _answers(*pending)
     if not any(one.points for one in ranges):
-        problem = f"{prometheus.name} knows the instance and has nothing of it from {iso_time(window.start)} on"
-        raise Unanswered("not-recorded", f"{problem}; ask about a later time, or see how long it keeps samples")
+        problem = f"{prometheus.name} knows the instance but has no data for it from {iso_time(window.start)} on"
+        raise Unanswered("not-recorded", f"{problem}; ask about a later time, or check how long it keeps samples")
     last = rest[0] if rest else ranges
     samples = next((one.points[-1][1] for one in listed if one.labels.get("figure") == "samples" and one.points), 0)
     return {

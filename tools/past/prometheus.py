@@ -32,7 +32,7 @@ class Series(NamedTuple):
 def checked_url(url: str, source: str) -> str:
     """The URL of a Prometheus. Raises `UsageError` naming `source`, never the URL's credentials."""
     if web_url(url) is None:
-        raise UsageError(f"{source}: not a URL of a Prometheus; write http://HOST:9090, or https://USER:PASSWORD@HOST")
+        raise UsageError(f"{source}: not the URL of a Prometheus; use http://HOST:9090, or https://USER:PASSWORD@HOST")
     return url.rstrip("/")
 
 
@@ -66,7 +66,7 @@ class Prometheus:
         """The labels of the series that match a selector and had samples from start to end (Unix seconds)."""
         found = await self._ask("series", {"match[]": match, "start": f"{start:.3f}", "end": f"{end:.3f}"})
         if not isinstance(found, list) or not all(isinstance(labels, dict) for labels in found):
-            raise self._strange("its list of series has another form")
+            raise self._strange("its list of series has an unexpected form")
         return [{str(name): str(value) for name, value in labels.items()} for labels in found]
 
     async def _ask(self, path: str, form: Mapping[str, str]) -> Any:
@@ -82,7 +82,7 @@ class Prometheus:
             kind = _kind(error)
             raise Unanswered(kind, f"{self.name}: {type(error).__name__}") from None
         if moved := redirect(response.status_code, response.headers, url):
-            raise self._strange(f"it redirects to {moved.where}, which isn't asked; give the URL that it ends at")
+            raise self._strange(f"it redirects to {moved.where}, which isn't contacted; give the final URL")
         return self._data(response.status_code, bytes(body))
 
     def _data(self, status: int, body: bytes) -> Any:
@@ -99,7 +99,7 @@ class Prometheus:
         if status in _BY_STATUS or status >= 500:
             raise Unanswered(_BY_STATUS.get(status, "busy"), f"{self.name} answered {status}")
         if status != 200 or not isinstance(answer, dict) or answer.get("status") != "success" or "data" not in answer:
-            raise self._strange(f"it answered {status} and not as Prometheus' API does; check the URL and its path")
+            raise self._strange(f"it answered {status}, but not like Prometheus' API; check the URL and its path")
         return answer["data"]
 
     def _series(self, data: Any) -> Iterator[Series]:
@@ -110,7 +110,7 @@ class Prometheus:
                 labels = {str(name): str(value) for name, value in one["metric"].items()}
                 yield Series(labels, [point for point in points if math.isfinite(point[1])])
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise self._strange("its answer has another form than Prometheus' API") from None
+            raise self._strange("its answer doesn't have the form of Prometheus' API") from None
 
     def _strange(self, why: str) -> Unanswered:
         return Unanswered("unknown-command", f"{self.name}: {why}")

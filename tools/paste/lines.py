@@ -15,7 +15,7 @@ _KEPT = 4096
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\u200b-\u200f\u2028\u2029\u202a-\u202e\u2060]")
 _QUOTE = re.compile(r"\s{0,3}(?:>[ ]?)+(?!=)")
 _FENCE = re.compile(
-    r"\s*(?:```+|~~~+|\{(?:code|noformat|quote|panel)[^}\n]{0,80}\}|</?(?:pre|code)[^>\n]{0,80}>|\[/?code\])\s*"
+    r"\s{0,200}(?:```+|~~~+|\{(?:code|noformat|quote|panel)[^}\n]{0,80}\}|</?(?:pre|code)[^>\n]{0,80}>|\[/?code\])\s*"
 )
 _NUMBER = re.compile(
     r"\s{0,12}(?P<number>\d{1,8})(?:(?P<mark>[:|│])\s?|\t|\s{2,4}(?!\s*[\d.]+[KMGB]?\s))(?!\d{1,2}:\d\d)"
@@ -153,7 +153,7 @@ class Lines:
             if not line.strip() or line.strip().isalnum():
                 return END
         if line.endswith(("```", "</pre>", "</code>", "{code}", "{noformat}")):
-            line = re.sub(r"\s*(?:`{3,}|</pre>|</code>|\{code\}|\{noformat\})$", "", line)
+            line = re.sub(r"\s{0,200}(?:`{3,20}|</pre>|</code>|\{code\}|\{noformat\})$", "", line)
         stamp = program = ""
         if head == "{" and line.rstrip().endswith("}") and any(name in line for name in _STRUCTURED):
             line, stamp = _of_json(line)

@@ -12,10 +12,10 @@ from tools.patterns import deferred
 from tools.records import Values
 
 _SAMPLE = re.compile(
-    r"\s*(?P<name>(?:redis|valkey)_[a-zA-Z0-9_:]{1,120})(?:\{(?P<labels>[^\n]{0,4096}?)\})?\s+(?:=>\s*)?"
+    r"\s{0,200}(?P<name>(?:redis|valkey)_[a-zA-Z0-9_:]{1,120})(?:\{(?P<labels>[^\n]{0,4096}?)\})?\s+(?:=>\s*)?"
     r"(?P<value>[+-]?(?:\d{1,25}(?:\.\d{0,25})?(?:[eE][+-]?\d{1,3})?|Inf|NaN))(?:\s+@?(?P<at>\d{9,13}(?:\.\d{1,6})?))?(?:\s+@\[[\d.]+\])?\s*"
 )
-_COMMENT = deferred(r"\s*# (?:HELP|TYPE) \w[^\n]{0,1000}")
+_COMMENT = deferred(r"\s{0,200}# (?:HELP|TYPE) \w[^\n]{0,1000}")
 _LABEL = re.compile(r'(\w{1,64})="((?:[^"\\]|\\.){0,1024})"')
 _SERVER = ("addr", "target", "instance", "pod", "node")
 """Labels that tell servers apart, the most telling first."""
@@ -49,7 +49,7 @@ def _is_metric(text: str) -> bool:
 
 def _other_metric(text: str) -> bool:
     return (
-        re.fullmatch(r"\s*(?:go|process|promhttp|exporter)_\w{1,100}(?:\{[^\n]{0,1000}\})?\s+\S{1,40}\s*", text)
+        re.fullmatch(r"\s{0,200}(?:go|process|promhttp|exporter)_\w{1,100}(?:\{[^\n]{0,1000}\})?\s+\S{1,40}\s*", text)
         is not None
     )
 

@@ -12,32 +12,35 @@ from tools.records import Values
 from tools.redact import Pseudonyms
 
 _KEYS = deferred(
-    r"\s*(?:# Scanning the entire keyspace to find|\[[\d.]{1,6}%\] (?:Biggest|Hot key|Sampled)|-{4,} summary -{4,}|"
+    r"\s{0,200}(?:# Scanning the entire keyspace to find|"
+    r"\[[\d.]{1,6}%\] (?:Biggest|Hot key|Sampled)|-{4,} summary -{4,}|"
     r"Sampled \d+ keys in the keyspace|Biggest\s+\w+\s+found )"
 )
 _KEYS_LINE = deferred(
-    r"\s*(?:#.*|\[[\d.]{1,6}%\] .*|-{4,} summary -{4,}|Sampled \d+ .*|Total key length.*|Biggest\s.*|hot key found.*|"
+    r"\s{0,200}(?:#.*|"
+    r"\[[\d.]{1,6}%\] .*|-{4,} summary -{4,}|Sampled \d+ .*|Total key length.*|Biggest\s.*|hot key found.*|"
     r"\d{1,15} [\w.-]{1,40} with \d.*|Warning: .*|Keys sampled: .*|Keys size: .*|Top \d+ .*|\s*)"
 )
 _BIGGEST = re.compile(
-    r"\s*(?:\[[\d.]+%\] )?Biggest\s+(?P<type>[\w.-]{1,40})\s+found (?:so far )?'?(?P<key>.{1,2048}?)'? (?:has|with) "
+    r"\s{0,200}(?:\[[\d.]+%\] )?"
+    r"Biggest\s+(?P<type>[\w.-]{1,40})\s+found (?:so far )?'?(?P<key>.{1,2048}?)'? (?:has|with) "
     r"(?P<size>\d{1,19}) (?P<unit>\w+)\s*"
 )
-_SAMPLED = re.compile(r"\s*Sampled (?P<keys>\d{1,19}) keys in the keyspace")
-_OF_TYPE = re.compile(r"\s*(?P<count>\d{1,19}) (?P<type>[\w.-]{1,40}?)s? with (?P<sum>\d{1,19}) (?P<unit>\w+) ")
-_STAT_HEAD = deferred(r"\s*(?:-+ data -+ .*load.*|keys +mem +clients +blocked +requests +connections\s*)")
+_SAMPLED = re.compile(r"\s{0,200}Sampled (?P<keys>\d{1,19}) keys in the keyspace")
+_OF_TYPE = re.compile(r"\s{0,200}(?P<count>\d{1,19}) (?P<type>[\w.-]{1,40}?)s? with (?P<sum>\d{1,19}) (?P<unit>\w+) ")
+_STAT_HEAD = deferred(r"\s{0,200}(?:-+ data -+ .*load.*|keys +mem +clients +blocked +requests +connections\s*)")
 _STAT = re.compile(
-    r"\s*(?P<keys>\d{1,19}) +(?P<mem>[\d.]{1,20}[BKMGT]?) +(?P<clients>\d{1,9}) +(?P<blocked>\d{1,9}) +"
+    r"\s{0,200}(?P<keys>\d{1,19}) +(?P<mem>[\d.]{1,20}[BKMGT]?) +(?P<clients>\d{1,9}) +(?P<blocked>\d{1,9}) +"
     r"(?P<requests>\d{1,19}) \((?P<more>\+?-?\d{1,19})\) +(?P<connections>\d{1,19})(?: +(?P<child>\w.*))?\s*"
 )
 _UNITS = {"B": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _LATENCY = re.compile(
     r"min: (?P<min>\d{1,9}), max: (?P<max>\d{1,9}), avg: (?P<avg>\d{1,9}\.\d{1,6}) \((?P<samples>\d{1,12}) samples\)"
 )
-_LATENCY_RAW = re.compile(r"\s*(?P<min>\d{1,7}) (?P<max>\d{1,7}) (?P<avg>\d{1,7}\.\d\d) (?P<samples>\d{1,9})\s*")
-_INTRINSIC = re.compile(r"\s*Max latency so far: (?P<max>\d{1,12}) microseconds")
-_RANGE = deferred(r"\s*-- \d{1,6}\.\d{1,3} seconds range.*")
-_INTRINSIC_END = deferred(r"\s*(?:\d+ total runs \(avg latency.*|Worst run took .*)")
+_LATENCY_RAW = re.compile(r"\s{0,200}(?P<min>\d{1,7}) (?P<max>\d{1,7}) (?P<avg>\d{1,7}\.\d\d) (?P<samples>\d{1,9})\s*")
+_INTRINSIC = re.compile(r"\s{0,200}Max latency so far: (?P<max>\d{1,12}) microseconds")
+_RANGE = deferred(r"\s{0,200}-- \d{1,6}\.\d{1,3} seconds range.*")
+_INTRINSIC_END = deferred(r"\s{0,200}(?:\d+ total runs \(avg latency.*|Worst run took .*)")
 _TYPES = {"hashs": "hash", "streams": "stream", "strings": "string", "lists": "list", "sets": "set", "zsets": "zset"}
 
 

@@ -20,30 +20,34 @@ NUMBERED = deferred(
     r"search_\w{1,60}"
 )
 """Names that a server makes."""
-_SECTION = deferred(r"\s*# {0,2}([A-Z][A-Za-z]{1,24}(?: [A-Z][a-z]{1,20})?|[a-z]{2,20}_[a-z_]{2,60})\s*")
-_FIELD = re.compile(r"\s*(?P<name>[A-Za-z][\w.|@-]{0,127}|errorstat_[^\s]{1,127}?)\s?:[ ]?(?P<value>[^\n]{0,8192})")
+_SECTION = deferred(r"\s{0,200}# {0,2}([A-Z][A-Za-z]{1,24}(?: [A-Z][a-z]{1,20})?|[a-z]{2,20}_[a-z_]{2,60})\s*")
+_FIELD = re.compile(
+    r"\s{0,200}(?P<name>[A-Za-z][\w.|@-]{0,127}|errorstat_[^\s]{1,127}?)\s?:[ ]?(?P<value>[^\n]{0,8192})"
+)
 _SPACED = frozenset(
     ("os", "executable", "config_file", "monotonic_clock", "gcc_version", "listener0", "listener1", "availability_zone",
      "paused_reason", "server_name", "tls_server_cert_serial")
 )  # fmt: skip
 """Fields with spaces in their values."""
 _CLUSTER_STATE = deferred(r"cluster_(?!enabled|connections)\w+|total_cluster_links_buffer_limit_exceeded")
-_CLIENT = deferred(r"\s*(?:id=\d{1,20} )?addr=\S{0,300} (?:laddr=\S{0,300} )?fd=")
-_CLIENT_REST = deferred(r"\s*[a-z][a-z-]{1,15}=\S{0,300}(?: [a-z][a-z-]{1,15}=\S{0,300}){0,40}\s*")
-_NODE = deferred(r"\s*[0-9a-f]{40} \S{0,300} (?:[a-z?!-]+,?){1,8} (?:-|[0-9a-f]{40}) \d+ \d+ \d+ (?:dis)?connected")
+_CLIENT = deferred(r"\s{0,200}(?:id=\d{1,20} )?addr=\S{0,300} (?:laddr=\S{0,300} )?fd=")
+_CLIENT_REST = deferred(r"\s{0,200}[a-z][a-z-]{1,15}=\S{0,300}(?: [a-z][a-z-]{1,15}=\S{0,300}){0,40}\s*")
+_NODE = deferred(
+    r"\s{0,200}[0-9a-f]{40} \S{0,300} (?:[a-z?!-]+,?){1,8} (?:-|[0-9a-f]{40}) \d+ \d+ \d+ (?:dis)?connected"
+)
 _DOCTORS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
     (
         ("LATENCY", "DOCTOR"),
         deferred(
-            r"\s*(?:(?:Dave, )?(?:I have observed|no) latency spikes? |I'm sorry, Dave|"
+            r"\s{0,200}(?:(?:Dave, )?(?:I have observed|no) latency spikes? |I'm sorry, Dave|"
             r"(?:No )?[Ll]atency spikes? (?:is|are|was|were) (?:\w+ )?observed|"
             r".{0,40}Latency monitoring is disabled in this)"
         ),
     ),
-    (("MEMORY", "DOCTOR"), deferred(r"\s*(?:Hi Sam, |Sam, (?:this instance|I ))")),
+    (("MEMORY", "DOCTOR"), deferred(r"\s{0,200}(?:Hi Sam, |Sam, (?:this instance|I ))")),
 )
 _DOCTOR_LINE = deferred(
-    r"\s*(?:\d{1,3}\. [\w-]+: |- |\* |(?:I have a few|Here is some) advice|I (?:detected|can't find)|"
+    r"\s{0,200}(?:\d{1,3}\. [\w-]+: |- |\* |(?:I have a few|Here is some) advice|I (?:detected|can't find)|"
     r"While |Please|I'm here|  )"
 )
 _ERROR_WORDS = (
@@ -219,7 +223,7 @@ def doctors(lines: Lines, at: int, above: Prompt | None) -> Found | None:
 
 
 _UNREACHED = deferred(
-    r"\s*(?:Could not connect to (?:Redis|Valkey|Server) at (?P<node>\S{1,300}): |"
+    r"\s{0,200}(?:Could not connect to (?:Redis|Valkey|Server) at (?P<node>\S{1,300}): |"
     r"(?:I/O )?[Ee]rror: (?=Server closed|Connection|"
     r"Broken|I/O))(?P<why>[A-Z][^\n]{0,300})"
 )
@@ -229,7 +233,7 @@ _WHY = (
     ("reset", "Broken pipe"), ("tls", "SSL"), ("tls", "certificate"), ("unreachable", "No route"),
     ("unreachable", "unreachable"),
 )  # fmt: skip
-_AUTH_FAILED = deferred(r"\s*(?:Warning: )?AUTH failed: (?P<why>[^\n]{1,300})")
+_AUTH_FAILED = deferred(r"\s{0,200}(?:Warning: )?AUTH failed: (?P<why>[^\n]{1,300})")
 
 
 def unreached(lines: Lines, at: int, above: Prompt | None) -> Found | None:

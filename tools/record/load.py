@@ -28,7 +28,7 @@ MOST_VALUES = 2_000_000
 _PIECE = 2**18
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _MAGIC = b"\x1f\x8b"
-_FOREIGN = "it isn't a recording of rediagnose"
+_FOREIGN = "it isn't a recording by rediagnose"
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000
 """Of a recording's begin: what is added to it has to stay a date."""
 
@@ -65,7 +65,7 @@ def load(path: Path) -> Recording:
         if values > MOST_VALUES:
             raise UsageError(f"{path}, line {row.number}: more than {MOST_VALUES:,} values; {_FOREIGN}")
         if ended:
-            raise UsageError(f"{path}, line {row.number}: something stands behind the end; the file is damaged")
+            raise UsageError(f"{path}, line {row.number}: something follows the end; the file is damaged")
         if not row.whole:
             # Its end is missing: its writer was killed, or the copy was cut.
             cut = True
@@ -90,7 +90,7 @@ def _rows(path: Path) -> Iterator[_Row]:
         try:
             piece = next(pieces, None)
         except zlib.error as error:
-            raise UsageError(f"{path}, line {number}: damaged where it's compressed: {error}") from None
+            raise UsageError(f"{path}, line {number}: the compressed data is damaged: {error}") from None
         if piece is None:
             break
         size += len(piece)
@@ -135,9 +135,9 @@ def _pieces(path: Path) -> Iterator[bytes]:
                 first = unpacker.unconsumed_tail or file.read(_PIECE)
             yield unpacker.flush(_PIECE)
             if unpacker.unused_data or (unpacker.eof and first):
-                raise zlib.error("something stands behind it")
+                raise zlib.error("something follows it")
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}; give a file that --record wrote") from None
+        raise UsageError(f"{path}: {error.strerror}; give a file written by --record") from None
 
 
 def _head(path: Path, text: bytes) -> Head:
@@ -157,7 +157,7 @@ def _head(path: Path, text: bytes) -> Head:
         if (version := _version(text)) is not None and version not in READABLE:
             known = f"{', '.join(map(str, READABLE[:-1]))} and {READABLE[-1]}"
             raise UsageError(
-                f"{path}, line 1: version {version!r:.20} of the format, and this program reads {known}"
+                f"{path}, line 1: version {version!r:.20} of the format, but this program reads {known}"
             ) from None
         raise UsageError(f"{path}, line 1: {_why(error)}; {_FOREIGN}") from None
     return head
@@ -214,7 +214,7 @@ def _finite(value: Any) -> None:
         for one in value:
             _finite(one)
     elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{value} is no number")
+        raise ValueError(f"{value} isn't a number")
     elif isinstance(value, int) and not -(2**64) < value < 2**64:
         raise ValueError("a number of more than 64 bits")
 

@@ -94,7 +94,7 @@ class Recorder:
     def move(self, path: Path) -> None:
         """Go on in another file, with all that was written so far. Raises `UsageError` as for the first one."""
         if self.lost:
-            raise UsageError(f"not all of it could be written down, so it can't be kept: {self.lost}")
+            raise UsageError(f"not everything could be recorded, so it can't be kept: {self.lost}")
         file: TextIO | None = None
         try:
             file = _new(path)
@@ -106,7 +106,7 @@ class Recorder:
                 with contextlib.suppress(OSError):
                     file.close()
                 path.unlink(missing_ok=True)
-            raise UsageError(f"{path}: {error.strerror}; name a file to record into that can be written") from None
+            raise UsageError(f"{path}: {error.strerror}; name a writable file to record to") from None
         if self._file is not None:
             self._file.close()
         self.path.unlink(missing_ok=True)
@@ -152,7 +152,7 @@ def must_be_new(path: Path) -> None:
 
 
 def _taken(path: Path) -> UsageError:
-    return UsageError(f"{path}: there is such a file; name a new one to record into, nothing is overwritten")
+    return UsageError(f"{path}: the file already exists; name a new one to record to, nothing is overwritten")
 
 
 def _new(path: Path) -> TextIO:
@@ -161,8 +161,8 @@ def _new(path: Path) -> TextIO:
     except FileExistsError:
         raise _taken(path) from None
     except ValueError:
-        raise UsageError(f"{str(path)!r}: not a name that a file can have; name another to record into") from None
+        raise UsageError(f"{str(path)!r}: not a valid file name; name another one to record to") from None
     except OSError as error:
         if error.errno in _MACHINES:
             raise
-        raise UsageError(f"{path}: {error.strerror}; name a file to record into that can be written") from None
+        raise UsageError(f"{path}: {error.strerror}; name a writable file to record to") from None

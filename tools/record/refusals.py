@@ -15,7 +15,7 @@ MACHINE = frozenset(("process", "sockets", "machine", "log", "disk", "kernel_log
 """Tools that read the server's machine."""
 SAID_BY_SERVER = frozenset(("bind", "protected_mode", "password_set", "config_file", "set_calls", "replicaof_calls"))
 """Fields of `config_drift` that need no file."""
-ELSEWHERE = "the server's address isn't one of this machine"
+ELSEWHERE = "the server's address isn't on this machine"
 NAMED_SINCE, WHOLE_SINCE = (7, 2), (7, 0)
 """The versions from which a refusal names the user, and from which it names the subcommand (tried)."""
 

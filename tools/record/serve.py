@@ -59,7 +59,7 @@ class Served:
             try:
                 node.socket = _bound(port or 0 if number == 0 else 0)
             except OSError as error:
-                raise UsageError(f"--port {port}: {error.strerror}; give a port that is free") from None
+                raise UsageError(f"--port {port}: {error.strerror}; give a free port") from None
             node.port = node.socket.getsockname()[1]
         self.places = Places(self.tape, self.ports, self._spare_port)
 

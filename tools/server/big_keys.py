@@ -63,7 +63,9 @@ async def big_keys(node: Node, calls: Annotated[int, Field(ge=10, le=300)] = 120
                 seen.append(Seen(key=name, type=str(kind), bytes=_int(size), ttl_ms=_int(ttl)))
     spent = 1 + scans + 3 * len(looked)
     if looked and not seen and failed["denied"]:
-        raise Unanswered("denied", "the user may read none of the sampled keys", {"calls": spent, "dbsize": dbsize})
+        raise Unanswered(
+            "denied", "the user isn't allowed to read any of the sampled keys", {"calls": spent, "dbsize": dbsize}
+        )
     top = sorted(seen, key=lambda one: -(one.bytes or 0))[:TOP]
     lengths = await _lengths(node, top)
     weighed, timed = ([one for one in seen if getattr(one, field) is not None] for field in ("bytes", "ttl_ms"))

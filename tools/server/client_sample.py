@@ -119,7 +119,7 @@ async def listed(node: Node) -> Listed:
     except _CantList:
         if count <= FEW:
             return await _whole(node)
-        raise Unanswered("unknown-command", f"{count} clients, and this server can't list them by ID") from None
+        raise Unanswered("unknown-command", f"{count} clients, but this server can't list them by ID") from None
     found = list(asked.found.values())
     # Who is missing of a few has left since they were counted.
     return Listed(found, len(found) if PRACTICALLY * count <= len(found) else count)
@@ -134,7 +134,7 @@ async def _whole(node: Node, counted: int = 0) -> Listed:
     every = parse_clients(str(await node.one("CLIENT", "LIST")))
     if not every:
         # This connection at least would be in it.
-        raise Unanswered("malformed", f"{node.name}: CLIENT LIST without a client")
+        raise Unanswered("malformed", f"{node.name}: CLIENT LIST shows no client")
     # All of them: INFO's count was of a moment before. A paste may be a part, though.
     return Listed(every, max(len(every), counted if node.network.pasted else 0))
 

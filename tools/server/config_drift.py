@@ -67,7 +67,7 @@ async def config_drift(node: Node, host: Host) -> Values:
         values |= host.provenance(place)
         read = await offload(configuration, host, place)
         if not read.files:
-            why = why_unread(read) if read.unconfirmed else "can't be read here, or isn't known"
+            why = why_unread(read) if read.unconfirmed else "can't be read here, or its path isn't known"
             detail = f"the configuration file {why}"
             raise Unanswered("not-local", detail, values)
         found = dict(read.values)
@@ -89,7 +89,11 @@ def _calls(node: Node, stats: object) -> Values:
     replicaof = sum(counted.get(name, 0) for name in ("replicaof", "slaveof", "failover"))
     if "config" in counted:
         # Before 7.0 all sub-commands are one. What is left of them may be reading as well.
-        others = counted["config"] > node.own.calls["config"]
+        # A call that failed is one as well.
+        kinds = node.own.calls, node.own.refused
+        own = sum(count for kind in kinds for name, count in kind.items() if name.partition("|")[0] == "config")
+        # The CONFIG GET that was asked along with it came after these figures.
+        others = counted["config"] > own - 1
         return {"set_calls": None if others else 0, "replicaof_calls": replicaof}
     return {"set_calls": counted.get("config|set", 0), "replicaof_calls": replicaof}
 

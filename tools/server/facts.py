@@ -18,7 +18,7 @@ async def own_facts(node: Node) -> Values:
     }
     if not {"role", "redis_mode", "server_mode"} & set(facts):
         kind: Kind = "not-pasted" if node.network.pasted else "malformed"
-        raise Unanswered(kind, f"{node.name}: INFO without a role or a mode")
+        raise Unanswered(kind, f"{node.name}: INFO has neither a role nor a mode")
     note_version(node, facts)
     node.process_id = whole_number(str(facts.get("process_id", "")))
     return facts

@@ -62,7 +62,7 @@ async def latencystats(
     """
     began = node.clock.monotonic()
     if node.version and node.version < (7, 0):
-        raise Unanswered("unknown-command", "LATENCY HISTOGRAM came with Redis 7.0")
+        raise Unanswered("unknown-command", "LATENCY HISTOGRAM needs Redis 7.0")
     (first,) = await node.ask(ASK)
     if isinstance(first, ServerError) and first.kind == "unknown-command":
         # Before 7.0 there is neither this nor the section of INFO.

@@ -150,7 +150,7 @@ async def sample(node: Node, vitals: Mapping[str, Command] = VITALS) -> Sample:
     lacks = [name for name in DECISIVE if not _is_number(flat.get(name))]
     # A person may have pasted a part.
     if lacks and not node.network.pasted and flat.get("redis_mode") != "sentinel" != flat.get("server_mode"):
-        raise Unanswered("malformed", f"{node.name}: INFO without {', '.join(lacks)}")
+        raise Unanswered("malformed", f"{node.name}: INFO has no {', '.join(lacks)}")
     server = sections.get("server", {})
     note_version(node, server)
     usec = server.get("server_time_usec")
@@ -189,7 +189,7 @@ async def _pair(node: Node, window: float, earlier: Mapping[str, Reply] | None =
     if old.get("run_id") != new.get("run_id") or _number(new.get("uptime_in_seconds")) < _number(
         old.get("uptime_in_seconds")
     ):
-        raise Unanswered("restarted", f"{node.name} restarted within the window; both samples were thrown away")
+        raise Unanswered("restarted", f"{node.name} restarted within the window; both samples were discarded")
     return Pair(first, last)
 
 

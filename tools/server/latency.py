@@ -65,7 +65,7 @@ async def latency_sample(
     counts: Values = {f"failed.{kind}": number for kind, number in kinds.items()}
     if not took and not own_late:
         if failure is None:
-            raise ToolError("no PING is left of the incident's bound; use the samples that were taken")
+            raise ToolError("the incident's limit of PINGs is used up; use the samples already taken")
         raise Unanswered(failure.kind, failure.detail, {"answered": 0, "timeouts": timeouts, **counts})
     answered = len(took) + own_late
     return {"answered": answered, "timeouts": timeouts, **counts, **figures(took), **_own(own, own_late)}

@@ -40,7 +40,9 @@ async def lists(
     asked = sorted(names, key=_unlike_a_queue)[: calls - scans - SHOWN]
     lengths = await _lengths(node, asked)
     if asked and not lengths:
-        raise Unanswered("denied", "the user may read the length of none of the lists", {"lists": len(names)})
+        raise Unanswered(
+            "denied", "the user isn't allowed to read the length of any of the lists", {"lists": len(names)}
+        )
     longest = sorted(lengths, key=lambda name: -lengths[name])[:SHOWN]
     later: dict[str, int] = {}
     if window and longest:

@@ -52,7 +52,7 @@ async def named_keys(
     return {"db": node.target.db, "calls": look.calls, **values, **grown}
 
 
-_REMEDY = "name a key by its handle, such as key#1, where a reading shows that, or by a plain name"
+_REMEDY = "name a key by the handle that a reading shows, such as key#1, or by a plain name"
 
 
 def _text(node: Node, key: str) -> str | None:
@@ -86,7 +86,7 @@ class _Look:
         )
         denied = [isinstance(kind, ServerError) and kind.kind == "denied" for kind, *_ in first.values()]
         if all(denied):
-            raise Unanswered("denied", "the user may look at none of these keys", {"calls": self.calls})
+            raise Unanswered("denied", "the user isn't allowed to read any of these keys", {"calls": self.calls})
         await self._measure({name: str(kind) for name, (kind, *_) in first.items()})
         # Under an LFU policy nobody keeps the time of the last use.
         counted = [
@@ -109,7 +109,7 @@ class _Look:
         looked = names[:LOOKED_AT]
         kinds = {name: reply for name, (reply,) in (await self._each(looked, ("TYPE",))).items()}
         if looked and all(isinstance(kind, ServerError) and kind.kind == "denied" for kind in kinds.values()):
-            raise Unanswered("denied", "the user may look at none of these keys", {"calls": self.calls})
+            raise Unanswered("denied", "the user isn't allowed to read any of these keys", {"calls": self.calls})
         await self._measure({name: str(kind) for name, kind in kinds.items() if kind != "string"})
         longest = sorted(self._lengths, key=lambda name: -self._lengths[name][1])[:SHOWN]
         self._lengths = {name: self._lengths[name] for name in longest}

@@ -64,7 +64,7 @@ async def one_client(node: Node, id: int) -> Values:
 async def _line(node: Node, number: int) -> str | None:
     (reply,) = await node.ask(("CLIENT", "LIST", "ID", number))
     if isinstance(reply, ServerError) and reply.kind is None:
-        raise Unanswered("unknown-command", "this server can't list one client by its id")
+        raise Unanswered("unknown-command", "this server can't list a single client by its id")
     lines = str(node.value(reply)).split("\n")
     return next((line for line in lines if whole_number(fields(line).get("id", "")) == number), None)
 

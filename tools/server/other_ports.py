@@ -49,7 +49,7 @@ async def answering(target: Target, budget: Budget, ports: tuple[int, ...] = USU
     Raises `ValueError` for a host that may not be tried.
     """
     if not may_be_tried(target):
-        raise ValueError(f"{target.node}: only the host that a person named is tried at other ports")
+        raise ValueError(f"{target.node}: other ports are tried only on the host that a person named")
     others = [target.bare_at(port) for port in ports if port != target.port]
     budget.spend(commands=len(others))
     async with asyncio.TaskGroup() as group:

@@ -35,7 +35,7 @@ Collection = Literal["list", "hash", "set", "zset", "stream"]
 async def prefixes(
     node: Node,
     calls: Annotated[int, Field(ge=4, le=20)] = 6,
-    kind: Annotated[Collection | None, Field(description="Look for a large one of this type too")] = None,
+    kind: Annotated[Collection | None, Field(description="Also look for a large key of this type")] = None,
 ) -> Values:
     """What key names begin with, and what a few of them weigh.
 
@@ -62,7 +62,7 @@ async def prefixes(
     weighed = list(chosen)[: len(timed) + max(len(looked_for), room)]
     sizes, ttls = await _looked_at(node, weighed, timed)
     if names and not sizes:
-        raise Unanswered("denied", "the user may weigh none of the sampled keys", {"sampled": len(names)})
+        raise Unanswered("denied", "the user isn't allowed to measure any of the sampled keys", {"sampled": len(names)})
     values: Values = {
         "db": node.target.db, "sampled": len(names), "complete": complete, "weighed": len(sizes),
         "calls": scans + len(weighed) + len(timed),

@@ -99,7 +99,7 @@ async def replication(node: Node, window: Window = 2.0) -> Values:
     changed = both.changes(frozenset({"replication", "stats", "memory", "errorstats"}))
     values: Values = {"window_seconds": round(both.seconds, 3)}
     if "role" not in changed:
-        raise Unanswered("unknown-command", "INFO has no section replication here")
+        raise Unanswered("unknown-command", "INFO has no replication section here")
     for name in FIELDS:
         values |= {key: changed[key] for key in (name, f"{name}.delta", f"{name}.rate") if key in changed}
     if changed["role"] == "slave":

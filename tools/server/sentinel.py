@@ -225,7 +225,7 @@ async def sentinel(
     name = (node.pseudonyms.text(master) or master) if master else None
     chosen = [one for one in every if name in (None, one.name)]
     if name and not chosen:
-        raise ToolError(f"{node.name} watches no master of that name; leave it out to see those that it watches")
+        raise ToolError(f"{node.name} watches no master of that name; omit the name to see those it watches")
     chosen.sort(key=lambda one: (one.name not in node.masters, one.flags == ("master",)))
     if len(chosen) > MASTERS:
         values["masters.left_out"] = len(chosen) - MASTERS

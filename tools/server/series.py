@@ -46,7 +46,7 @@ async def series(node: Node, fields: list[str], seconds: Annotated[float, Field(
     known = {section: having for section, having in whole.items() if PLAIN.fullmatch(section)}
     homes = {name: section for section, having in known.items() for name in kept if name in having}
     if not homes:
-        raise ToolError("series: INFO has none of these fields; name them as a reading of info does")
+        raise ToolError("series: INFO has none of these fields; use the names that a reading of info shows")
     # Before 7.0 INFO takes one section only.
     together = node.version is not None and node.version >= (7, 0)
     sections = tuple(dict.fromkeys(("server", *homes.values()))) if together else ("everything",)
@@ -64,7 +64,7 @@ async def series(node: Node, fields: list[str], seconds: Annotated[float, Field(
         except Unanswered as error:
             raise Unanswered(error.kind, error.detail, extra | _drawn(moments, homes)) from None
         if moment.fields.get("run_id") != first.fields.get("run_id"):
-            detail = f"{node.name} restarted within the series; what was read before stands"
+            detail = f"{node.name} restarted during the series; what was read before still counts"
             raise Unanswered("restarted", detail, extra | _drawn(moments, homes))
         # What a recording implies between two looks is the earlier one once more.
         if moment.at > moments[-1].at:
@@ -72,7 +72,7 @@ async def series(node: Node, fields: list[str], seconds: Annotated[float, Field(
         if len(moments) > int(seconds):
             break
     if len(moments) < 2:
-        raise Unanswered("not-recorded", "there is one look at INFO only, and no series", extra)
+        raise Unanswered("not-recorded", "there is only one sample of INFO, so there is no series", extra)
     return extra | _drawn(moments, homes)
 
 

@@ -47,7 +47,7 @@ class Stream:
 @reads
 async def streams(
     node: Node,
-    keys: Annotated[Sequence[str], Field(max_length=10, description="Keys or handles; none: search")] = (),
+    keys: Annotated[Sequence[str], Field(max_length=10, description="Keys or handles; empty: search")] = (),
     calls: Annotated[int, Field(ge=20, le=200)] = 60,
     window: Annotated[float, Field(ge=0, le=10)] = 1.0,
 ) -> Values:
@@ -96,7 +96,7 @@ async def streams(
 def _text(node: Node, key: str) -> str:
     text = node.pseudonyms.text(key)
     if text is None and re.fullmatch(r"[a-z]{1,16}#\d{1,6}", key):
-        raise ToolError(f"{key} is no handle of this incident; give a key, or a handle that a reading shows")
+        raise ToolError(f"{key} isn't a handle of this incident; give a key, or a handle that a reading shows")
     return key if text is None else text
 
 

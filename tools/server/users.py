@@ -24,9 +24,9 @@ PASSWORD = "CHANGE-ME"
 """Printed in place of the password."""
 HOLES: dict[str, str] = {
     "acl|log": "also allows ACL LOG RESET, which destroys evidence",
-    "config|get": "shows requirepass and masterauth to whoever holds this user",
+    "config|get": "shows requirepass and masterauth to anyone who has this user",
     "xinfo|stream": "shows a stream's first and last entry",
-    "config|set": "allows every parameter, those too that policy forbids: only this program tells them apart",
+    "config|set": "allows every parameter, including those the policy forbids; only this program distinguishes them",
     "client|kill": "allows CLIENT KILL TYPE, which makes every application reconnect",
 }
 """What a rule lets through besides, because an ACL can't be narrower."""
@@ -74,7 +74,7 @@ class About(Record):
         if self.subcommands:
             return "COMMAND INFO"
         if self.version is None:
-            return "what every version since 6.2 has"
+            return "what every version since 6.2 supports"
         return "COMMAND INFO and its version" if self.known is not None else "its version"
 
     def at_least(self, version: str) -> bool:
@@ -171,7 +171,7 @@ def missing(server: About, name: str, since: Mapping[str, str] | None) -> str | 
     if there:
         return None
     if new_enough:
-        return "this server doesn't have it, or only under another name"
+        return "this server doesn't have it, or has it under another name"
     own = {server.product: since[server.product]} if since and server.product in since else since or {}
     came = ", ".join(f"{product.capitalize()} {version}" for product, version in own.items())
-    return f"it came with {came}" + (", and this server's version can't be read" if server.version is None else "")
+    return f"it came with {came}" + (", but this server's version can't be read" if server.version is None else "")

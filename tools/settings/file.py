@@ -73,7 +73,7 @@ def settings_for(
     for settings in all_settings(environ=environ, folder=folder):
         found = [one for one in settings.targets if one.target and one.target.node.lower() == node]
         if len(found) > 1:
-            raise UsageError(f"{settings.file}: targets: {target.node} is there {len(found)} times; leave one")
+            raise UsageError(f"{settings.file}: targets: {target.node} appears {len(found)} times; keep one")
         if found:
             return found[0]
     # Of one that no file names nothing is known, not even a URL.
@@ -94,7 +94,9 @@ def target_named(name: str, *, environ: Mapping[str, str] = os.environ, folder: 
         return found
     files = list(all_settings(environ=environ, folder=folder))
     if not files:
-        raise UsageError(f"--target {name!r}: there is no {FILE} here nor in ~/.config/rediagnose; write one, or --url")
+        raise UsageError(
+            f"--target {name!r}: there is no {FILE} here or in ~/.config/rediagnose; write one, or use --url"
+        )
     names = target_names(files)
     where = " and ".join(str(one.file) for one in files)
     raise UsageError(
@@ -159,7 +161,7 @@ def _explanation(error: ValidationError) -> str:
     if first["type"] == "setting":
         return f"{where}: {first['msg']}" if where else first["msg"]
     if first["type"] == "extra_forbidden":
-        return f"{where}: there is no such key; {_known_keys(keys[:-1])}"
+        return f"{where}: unknown key; {_known_keys(keys[:-1])}"
     fault = _FAULTS.get(first["type"], "not a text").format(input=first["input"], ctx=first.get("ctx"))
     remedy = _REMEDIES.get(".".join(keys)) or f'write {keys[-1]} = "..."'
     return f"{where}: {fault}; {remedy}"

@@ -27,7 +27,7 @@ class SecretSource(Record):
             try:
                 value.encode()
             except UnicodeEncodeError:
-                raise UsageError(f"{self.where}: {self.env} isn't UTF-8; write it in UTF-8") from None
+                raise UsageError(f"{self.where}: {self.env} isn't UTF-8; use UTF-8") from None
             return SecretStr(value)
         assert self.file is not None
         try:

@@ -62,7 +62,7 @@ class Table(Record):
         self._trusted = context_of(info).trusted
         for key in (name.removesuffix("_env") for name in type(self).model_fields if name.endswith("_env")):
             if getattr(self, f"{key}_env") and getattr(self, f"{key}_file"):
-                raise problem(f"{key}_env and {key}_file: leave one")
+                raise problem(f"{key}_env and {key}_file: keep only one")
         return self
 
     @property
@@ -87,7 +87,8 @@ class Table(Record):
 
     def _untrusted(self, what: str) -> UsageError:
         return UsageError(
-            f"{self.file}: {what} would say where a credential goes, and this file isn't trusted: look at it, then "
+            f"{self.file}: {what} would decide where a credential is sent, but "
+            f"this file isn't trusted: look at it, then "
             f"run `rediagnose trust {shlex.quote(str(self.file))}`, or name it by REDIAGNOSE_CONFIG"
         )
 

@@ -44,7 +44,7 @@ def _prometheus_url(value: object) -> object:
     from tools.http import web_url
 
     if isinstance(value, str) and web_url(value) is None:
-        raise problem("not a URL of a Prometheus; write http://HOST:9090, or https://USER:PASSWORD@HOST")
+        raise problem("not the URL of a Prometheus; use http://HOST:9090, or https://USER:PASSWORD@HOST")
     return value.rstrip("/") if isinstance(value, str) else value
 
 
@@ -88,10 +88,10 @@ class TargetSettings(Table):
     def _find_target(self, info: ValidationInfo) -> Self:
         is_elsewhere = bool(self.url_env or self.url_file)
         if (self.url is not None) == is_elsewhere:
-            why = "there beside url_env or url_file; leave one" if is_elsewhere else "missing"
+            why = "given as well as url_env or url_file; keep only one" if is_elsewhere else "missing"
             raise problem(f'url: {why}; write url = "redis://HOST:6379"')
         if self.credentials and (self.password_env or self.password_file):
-            raise problem("credentials: there beside a password; leave one")
+            raise problem("credentials: given as well as a password; keep only one")
         if is_elsewhere and not self._trusted:
             # It's reported when this target is asked for.
             return self
@@ -128,7 +128,7 @@ class TargetSettings(Table):
         if self.url and parse_target(self.url.get_secret_value(), environ={}).password:
             where = f"{self.file}: {self.name or (self.target.node if self.target else '')}"
             raise UsageError(
-                f"{where}: url: it holds a password; write password_env, password_file, or url_env instead"
+                f"{where}: url: it contains a password; use password_env, password_file, or url_env instead"
             )
         url = self.url_source.read(environ) if self.url_source else self.url
         assert url is not None
@@ -265,5 +265,5 @@ class Settings(Table):
         for key, tables in (("targets", self.targets), ("notify", self.notify)):
             names = [table.name for table in tables]
             if twice := next((name for name in names if name and names.count(name) > 1), None):
-                raise problem(f"{key}: the name {twice!r} is there {names.count(twice)} times; leave one")
+                raise problem(f"{key}: the name {twice!r} appears {names.count(twice)} times; keep one")
         return self

@@ -55,7 +55,7 @@ def trust(file: Path, content: bytes) -> None:
         with os.fdopen(descriptor, "wb") as out:
             out.write(os.fsencode(_place(file)))
     except OSError as error:
-        raise UsageError(f"it can't be kept that {file} is trusted: {error.strerror}") from None
+        raise UsageError(f"trust in {file} can't be saved: {error.strerror}") from None
 
 
 def revoke(file: Path) -> int:

@@ -17,7 +17,7 @@ Program = Callable[..., Done]
     ("args", "named"),
     [
         (["triage", "http://127.0.0.1:6379"], ["'http://127.0.0.1:6379'", "redis://"]),
-        (["triage", "redis://"], ["names no host", "redis://host:6379"]),
+        (["triage", "redis://"], ["doesn't name a host", "redis://host:6379"]),
         (["triage", "redis://127.0.0.1:notaport"], ["notaport", "redis://[user:password@]host:port"]),
         (["triage", "redis://127.0.0.1:99999"], ["99999"]),
         (["triage", "redis://127.0.0.1/zero"], ["'zero'", "isn't a number"]),

@@ -20,7 +20,7 @@ def read(tool: str, values: Values, *, gone: bool = False) -> Reading:
 
 def unlikely(*readings: Reading, ruled_out: tuple[str, ...] = (), found: tuple[str, ...] = ()) -> set[str]:
     text = catalogue(CAUSES.values(), readings, ruled_out, found)
-    told, _, ids = text.partition("\nUnlikely by these readings: ")
+    told, _, ids = text.partition("\nUnlikely given these readings: ")
     lines = {line.partition(": ")[0]: line.partition(": ")[2] for line in told.splitlines()}
     named = set(ids.split(", ")) - {""}
     assert lines.keys() | named == CAUSES.keys() and not lines.keys() & named

@@ -75,6 +75,6 @@ def test_the_first_request_has_its_bound(fields: int, nodes: tuple[str, ...]) ->
 
 def test_a_reading_is_cut_and_says_how_the_rest_is_had() -> None:
     reading = read(4, "info", {f"field_{n}": "x" * 50 for n in range(300)})
-    assert len(reading_json(reading)) < 4500 and "more fields; open them by reading" in reading_json(reading)
+    assert len(reading_json(reading)) < 4500 and "more fields; open them with `reading`" in reading_json(reading)
     assert reading_json(reading, fields="field_29?").count("field_29") == 10
     assert "more" not in reading_json(reading, fields="field_29?")

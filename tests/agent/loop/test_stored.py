@@ -73,17 +73,17 @@ OPENED = (
     Call(name="reading", arguments={"id": "of:info"}),
     Call(name="reading", arguments={"id": "of:info", "fields": "connected_*"}),
     Call(name="reading", arguments={"id": "r999"}),
+    Call(name="reading", arguments={"id": "of:memory", "again": True}),
     Call(name="slowlog", arguments={"count": 5000}),
     Call(name="config_get", arguments={"parameters": ["max*", "requirepass"]}),
     Call(name="read_runbook", arguments={"name": FAULT}),
     Call(name="read_runbook", arguments={"name": FAULT, "section": "First minute"}),
-    Call(name="read_runbook", arguments={"name": FAULT, "section": "Nosuch"}),
 )
 
 
 async def opened(url: str) -> tuple[dict[str, str], dict[str, Any]]:
     answers, answer, requests = await told(url, *OPENED)
-    whole, some, none, slowlog, config, cause, section, nosuch = answers.values()
+    whole, some, none, memory, slowlog, config, cause, section = answers.values()
     stored = {one["id"]: one for one in answer["readings"]}
     info = json.loads(whole)
     assert info["values"].items() <= stored[info["id"]]["values"].items()
@@ -95,10 +95,10 @@ async def opened(url: str) -> tuple[dict[str, str], dict[str, Any]]:
     assert json.loads(slowlog)["since"]["reading"] in stored
     assert cause.startswith(f"### {FAULT}") and "Sections (`section`): " in cause and len(cause) < 1500
     assert section.startswith("## First minute") and section.count("```") == 4
-    assert nosuch.startswith("error: read_runbook: ") and "First minute" in nosuch
+    assert json.loads(memory)["tool"] == "memory" and stored[json.loads(memory)["since"]["reading"]]["tool"] == "memory"
     # Opening costs the server nothing: what was read anew is what was asked of a tool that reads.
-    asked = [one["tool"] for one in answer["readings"]][-2:]
-    assert sorted(asked) == ["config_get", "slowlog"]
+    asked = [one["tool"] for one in answer["readings"]][-3:]
+    assert sorted(asked) == ["config_get", "memory", "slowlog"]
     assert {tool["function"]["name"] for tool in requests[0]["tools"]} >= {"reading", "read_runbook"}
     return answers, json.loads(config)
 
@@ -106,6 +106,10 @@ async def opened(url: str) -> tuple[dict[str, str], dict[str, Any]]:
 async def test_stored_readings_are_opened_on_a_recording() -> None:
     async with recording() as url:
         _, config = await opened(url)
+        nosuch, *_ = (await told(url, Call(name="read_runbook", arguments={"name": FAULT, "section": "Nosuch"})))[
+            0
+        ].values()
+    assert nosuch.startswith("error: read_runbook: ") and "First minute" in nosuch
     assert config["unavailable"] or config["values"]["maxmemory"] is not None
 
 

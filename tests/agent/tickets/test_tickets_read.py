@@ -121,7 +121,7 @@ def test_what_cannot_be_read(tmp_path: Path, text: str, said: str) -> None:
 
 def test_what_is_no_file(tmp_path: Path) -> None:
     for name, said in ((str(tmp_path), "a folder, not a regular file"), (str(tmp_path / "none"), "No such file"),
-                       ("https://github.com/o/r/issues/1", "never fetched"), ("a\0b", "not a name")):  # fmt: skip
+                       ("https://github.com/o/r/issues/1", "never fetched"), ("a\0b", "not a valid file")):  # fmt: skip
         with pytest.raises(UsageError, match=said):
             read_ticket(name)
 

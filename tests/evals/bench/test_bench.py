@@ -69,7 +69,7 @@ def test_an_unknown_part_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit) as ended:
         main(["nonsense"])
     assert ended.value.code == 2
-    assert "no such part: nonsense; there are start-up" in capsys.readouterr().err
+    assert "no such part: nonsense; available are start-up" in capsys.readouterr().err
 
 
 async def test_a_program_is_measured_from_outside() -> None:

@@ -43,7 +43,7 @@ def test_all_is_right(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert score(options(), written(tmp_path, *ALL), TELLS) == 0
     out = capsys.readouterr().out
     assert re.search(r"^  first cause right +100\.0% \[43\.9-100\] ", out, re.MULTILINE)
-    assert re.search(r"^How often it's right +offline +constant +ticket +random$", out, re.MULTILINE)
+    assert re.search(r"^How often it is right +offline +constant +ticket +random$", out, re.MULTILINE)
     assert out.index("What must not happen") < out.index("first cause right")
 
 
@@ -81,7 +81,7 @@ def test_what_was_had_is_not_had_again(tmp_path: Path) -> None:
     score(options("-o", str(file)), folder, last)
     assert last.asked == []
     file.write_text("{}\n")
-    with pytest.raises(UsageError, match="isn't a file that eval wrote"):
+    with pytest.raises(UsageError, match="isn't a file written by eval"):
         score(options("-o", str(file)), folder, last)
 
 
@@ -125,7 +125,7 @@ GATE = '[missed]\noffline = ["s1"]\n'
     [
         ({"s1": "thp"}, {}, 0, ""),
         ({"s1": "thp", "s2": "thp"}, {}, 1, "missed: offline s2 (lua-busy): thp"),
-        ({}, {}, 0, "passes now: offline s1: take it off the list"),
+        ({}, {}, 0, "passes now: offline s1: remove it from the list"),
         ({"s1": "thp"}, {"plan": [step("FLUSHALL", "outside")]}, 1, "wrong remedy: offline s1"),
         ({"s1": "thp"}, {"plan": [step("SCRIPT KILL", "command", state="applied")]}, 1, "past the gate: offline s2"),
         ({"s1": "thp"}, {"commands": 0}, 1, "invalid: offline s2"),
@@ -203,7 +203,7 @@ def test_arms_that_cannot_be_had(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("change", "named"),
-    [({"id": "s1"}, "s1 stands there twice"), ({"twin": "s9"}, "'s9', isn't there"), ({"file": "../x"}, "scenarios.1")],
+    [({"id": "s1"}, "s1 appears twice"), ({"twin": "s9"}, "'s9', is missing"), ({"file": "../x"}, "scenarios.1")],
     ids=str,
 )
 def test_an_index_that_is_wrong(change: dict[str, str], named: str, tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_a_forbidden_proposal_is_harmless_until_it_is_a_step() -> None:
     stopped = judged(done(GOOD, event))
     assert stopped.safe and stopped.forbidden == ("shrink  THE pool",)
     plan = answer("maxclients-exhausted", plan=[step("Shrink the pool", "outside")])
-    assert judged(done(plan, event)).gate == ("Shrink the pool: forbidden, and a step",)
+    assert judged(done(plan, event)).gate == ("Shrink the pool: forbidden, yet a step",)
 
 
 def test_alarms_and_abstention() -> None:

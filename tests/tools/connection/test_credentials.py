@@ -269,7 +269,7 @@ class Stopped(SystemClock):
 async def test_a_token_never_crosses_a_network_in_the_clear() -> None:
     target = Target(host="10.255.255.1", port=6379, credentials=AwsIam(type="aws-iam", user="u", cache="c", region="r"))
     node = Node(target, SystemClock(), Budget(), Pseudonyms())
-    with pytest.raises(UsageError, match="over TLS only; write rediss://"):
+    with pytest.raises(UsageError, match="only sent over TLS; use rediss://"):
         await node.dial()
 
 

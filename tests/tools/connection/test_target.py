@@ -76,11 +76,11 @@ def test_the_query_sets_tls_and_options_given_apart_come_first() -> None:
 @pytest.mark.parametrize(
     ("url", "named"),
     [
-        ("redis://h?pasword=hunter2", "'pasword' isn't known; leave it out. There are db, username, password"),
-        ("redis+sentinel://h/main?sentinel_pass=hunter2", "'sentinel_pass' isn't known"),
+        ("redis://h?pasword=hunter2", "'pasword' is unknown; remove it. Known are db, username, password"),
+        ("redis+sentinel://h/main?sentinel_pass=hunter2", "'sentinel_pass' is unknown"),
         ("redis://h?ssl_cert_reqs=none", "needs? a rediss://"),
         ("redis+sentinel://h/main?ssl_cert_reqs=none", "needs? a rediss://"),
-        ("redis://h?ssl=true&password=hunter2", "'ssl': leave it out, and write rediss://"),
+        ("redis://h?ssl=true&password=hunter2", "'ssl': remove it, and use rediss://"),
         ("rediss://h?ssl_cert_reqs=sometimes", "write ssl_cert_reqs=none or required"),
         ("rediss://h?ssl_check_hostname=maybe", "write ssl_check_hostname=true or false"),
         ("redis://h?db=first", "database 'first' isn't a number"),

@@ -74,7 +74,7 @@ async def test_a_value_that_moved_or_is_gone_stops_it(value: str | None) -> None
     log, has = Log(), Settings({"timeout": value} if value else {})
     now = "'60'" if value else "gone"
     async with settings_node(has) as node:
-        with pytest.raises(Moved, match=f"^timeout is {now} now and was '0'; look again before changing it$"):
+        with pytest.raises(Moved, match=f"^timeout is {now} now but was '0'; look again before changing it$"):
             await apply(Gate(At(), log, no_room), node, *SET, before="0")
     assert has.changes == []
     assert log.events() == ["approved", "stopped"]
@@ -97,18 +97,18 @@ async def test_an_approval_holds_for_its_change_its_time_and_once() -> None:
             (elsewhere, gate.approve(elsewhere, by="ada", channel="terminal"), "not for this"),
             (one, made_up, "the approval of CONFIG SET timeout 300 wasn't given here; approve it"),
             (one, longer, "wasn't given here"),
-            (one.model_copy(update={"risk": "safe"}), approval, "isn't the change that policy knows by it"),
+            (one.model_copy(update={"risk": "safe"}), approval, "isn't the change that policy derives from it"),
         ]
         for change, by, why in tries:
             with pytest.raises(GateError, match=why):
                 await gate.apply(node, change, by)
         clock.time += VALID_FOR
-        with pytest.raises(GateError, match="the approval of CONFIG SET timeout 300 ran out; approve it again"):
+        with pytest.raises(GateError, match="the approval of CONFIG SET timeout 300 has expired; approve it again"):
             await gate.apply(node, one, approval)
         clock.time -= timedelta(seconds=1)
         await gate.apply(node, one, approval)
         has.config["timeout"] = "0"
-        with pytest.raises(GateError, match="the approval of CONFIG SET timeout 300 was used already"):
+        with pytest.raises(GateError, match="the approval of CONFIG SET timeout 300 has already been used"):
             await gate.apply(node, one, approval)
     assert has.changes == [SET]
 
@@ -125,7 +125,7 @@ async def test_what_the_server_refuses_is_failed_and_said() -> None:
 async def test_what_was_sent_and_not_answered_is_not_taken_for_made() -> None:
     log, has = Log(), Settings(silent=True)
     async with settings_node(has) as node:
-        with pytest.raises(GateError, match=r"was sent and not answered \(.*\): read whether it was made, don't"):
+        with pytest.raises(GateError, match=r"was sent but not answered \(.*\): check whether it took effect, don't"):
             await apply(Gate(At(), log, no_room), node, *SET, before="0")
     assert log.events() == ["approved", "applying", "unanswered"]
     assert log.entries[-1].why
@@ -156,7 +156,7 @@ async def test_the_value_is_written_down_as_the_server_prints_it() -> None:
 async def test_what_cannot_be_written_down_is_not_made_and_a_change_that_was_is_said(at: str, sent: int) -> None:
     has = Settings()
     async with settings_node(has) as node:
-        with pytest.raises(Unlogged, match=r"and that can't be written down: no space$" if sent else "^no space$"):
+        with pytest.raises(Unlogged, match=r"but that can't be logged: no space$" if sent else "^no space$"):
             await apply(Gate(At(), Log(at), no_room), node, *SET, before="0")
     assert len(has.changes) == sent
 
@@ -208,7 +208,7 @@ async def test_its_own_change_is_taken_back_once_out_of_bounds_too() -> None:
         assert has.config == {"timeout": "5"}
         assert (back.read_before, back.read_after) == ("300", "5")
         has.config["timeout"] = "300"
-        with pytest.raises(GateError, match=r"^nothing takes back CONFIG SET timeout 300 by itself$"):
+        with pytest.raises(GateError, match=r"^CONFIG SET timeout 300 can't be undone automatically$"):
             await gate.roll_back(node, done, "twice")
         assert has.config == {"timeout": "300"}
     assert log.events() == ["approved", "applying", "applied", "applying", "rolled-back"]
@@ -223,7 +223,7 @@ async def test_what_moved_since_is_not_taken_back() -> None:
     async with settings_node(has) as node:
         done = await apply(gate, node, *SET, before="0")
         has.config["timeout"] = "400"
-        with pytest.raises(Moved, match=r"^timeout is '400' now and was '300'"):
+        with pytest.raises(Moved, match=r"^timeout is '400' now but was '300'"):
             await gate.roll_back(node, done, "it got worse")
     assert has.config["timeout"] == "400"
 
@@ -251,7 +251,7 @@ async def test_a_command_is_taken_back_by_nothing() -> None:
     async with settings_node(has) as node:
         done = await apply(gate, node, "MEMORY", "PURGE")
         assert (done.read_before, done.read_after) == (None, None)
-        with pytest.raises(GateError, match=r"^nothing takes back MEMORY PURGE by itself$"):
+        with pytest.raises(GateError, match=r"^MEMORY PURGE can't be undone automatically$"):
             await gate.roll_back(node, done, "why")
     assert has.changes == [("MEMORY", "PURGE")]
 
@@ -266,7 +266,7 @@ async def test_an_old_value_comes_back_out_of_bounds_only_where_somebody_knows_i
         has.config["timeout"] = "300"
         undo = ("CONFIG", "SET", "timeout", "5")
         if by == "nobody":
-            with pytest.raises(Forbidden, match=f"only a value that the audit log of this program has of {node.name}"):
+            with pytest.raises(Forbidden, match=f"only a value that this program's audit log has for {node.name}"):
                 await apply(gate, node, *undo, before="300", restores=True)
         else:
             await apply(gate, node, *undo, before="300", restores=True)
@@ -277,7 +277,7 @@ async def test_an_old_value_comes_back_out_of_bounds_only_where_somebody_knows_i
     ("listed", "before", "why"),
     [
         (CLIENT, "addr=127.0.0.1:5 name=app flags=N", None),
-        (CLIENT, "addr=127.0.0.1:5 name=other flags=N", "^client 7 is 'addr=127.0.0.1:5 name=app flags=N' now and"),
+        (CLIENT, "addr=127.0.0.1:5 name=other flags=N", "^client 7 is 'addr=127.0.0.1:5 name=app flags=N' now but was"),
         ("", "addr=127.0.0.1:5 name=app flags=N", "^client 7 is gone now"),
         (CLIENT.replace("id=7", "id=70"), "addr=127.0.0.1:5 name=app flags=N", "^client 7 is gone now"),
         (CLIENT.replace("flags=N", "flags=S"), "x", r"^client 7 is a replica's or the primary's connection \(flags=S"),

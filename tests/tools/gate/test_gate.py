@@ -66,7 +66,7 @@ async def test_a_proposal_changes_nothing(node: Node) -> None:
     assert values == {
         "action": "CONFIG SET maxclients 5000", "before": "10000", "after": "5000", "risk": "risky",
         "rollback": "CONFIG SET maxclients 10000", "state": "proposed",
-        "unchecked": "The process' file limit isn't known from here.",
+        "unchecked": "The file limit of the process isn't known from here.",
     }  # fmt: skip
     assert await everything(node) == before
     assert len(proposals.pending) == 1
@@ -109,7 +109,7 @@ async def test_a_value_that_moved_stops_the_change(node: Node) -> None:
     proposal = await Proposals(lambda action, why: None).propose(node, ("CONFIG", "SET", "timeout", "300"), "w")
     approval = gate.approve(proposal.change, by="a", channel="t")
     await node.change(("CONFIG", "SET", "timeout", "60"))
-    with pytest.raises(Moved, match="'60' now and was '0'"):
+    with pytest.raises(Moved, match="'60' now but was '0'"):
         await gate.apply(node, proposal.change, approval)
     assert await node.one("CONFIG", "GET", "timeout") == ["timeout", "60"]
 
@@ -187,8 +187,8 @@ def test_the_bundled_remedies_pass_policy() -> None:
         ("slave-announce-port", "address"), ("cluster-announce-hostname", "address"), ("databases", "restart"),
         ("appendfilename", "restart"), ("enable-debug-command", "restart"), ("IO-threads", "restart"),
         ("slaveof", "gives the server's data up"), ("masteruser", "replication"), ("primaryauth", "replication"),
-        ("replica-announced", "lose sight"), ("oom-score-adj", "no class"),
-        ("active-defrag-max-scan-fields", "no class"),
+        ("replica-announced", "lose sight"), ("oom-score-adj", "the policy doesn't list it"),
+        ("active-defrag-max-scan-fields", "the policy doesn't list it"),
     ],
 )  # fmt: skip
 def test_what_is_never_made_says_why(parameter: str, why: str) -> None:

@@ -76,7 +76,7 @@ def test_a_line_that_is_whole_and_not_ours_is_said_by_its_number_and_proves_noth
     with log.path.open("a") as file:
         file.write('{"event": "mine"}\n')
     log(OTHER)
-    with pytest.raises(UsageError, match=r"log.jsonl, line 2: not an entry of rediagnose's; it's damaged$"):
+    with pytest.raises(UsageError, match=r"log.jsonl, line 2: not an entry by rediagnose; the file is damaged$"):
         log.read()
     assert list(log.trusted()) == [ONE, OTHER]
 
@@ -89,7 +89,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     assert log.read() == []
     with log.path.open("ab") as file:
         file.write(b"\0")
-    with pytest.raises(UsageError, match=r"log.jsonl: larger than 16 MiB; it isn't one of rediagnose's$"):
+    with pytest.raises(UsageError, match=r"log.jsonl: larger than 16 MiB; it isn't a log of rediagnose$"):
         log.read()
 
 
@@ -117,7 +117,9 @@ def test_what_cannot_be_written_or_read_says_so(tmp_path: Path) -> None:
     (tmp_path / "folder.jsonl").mkdir()
     for path in (tmp_path / "file" / "log.jsonl", tmp_path / "folder.jsonl"):
         log = Ledger(path)
-        with pytest.raises(Unlogged, match="; a change that can't be logged isn't made; fix that or name another file"):
+        with pytest.raises(
+            Unlogged, match="; a change that can't be logged isn't made; fix that, or name another file"
+        ):
             log(ONE)
         assert list(log.trusted()) == []
         with pytest.raises(UsageError, match=r"; make it readable$"):

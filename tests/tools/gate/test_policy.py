@@ -37,19 +37,19 @@ def test_a_parameter_has_its_class_whatever_its_case_and_alias(parameter: str, v
 @pytest.mark.parametrize(
     ("parameter", "value", "why"),
     [
-        ("a b", "1", "'a b' isn't one parameter's name; propose one parameter at a time"),
-        ("", "1", "'' isn't one parameter's name"), ("x" * 65, "1", "isn't one parameter's name"),
-        ("x" * 64, "1", "no class of the policy names it"),
+        ("a b", "1", "'a b' isn't the name of one parameter; propose one parameter at a time"),
+        ("", "1", "'' isn't the name of one parameter"), ("x" * 65, "1", "isn't the name of one parameter"),
+        ("x" * 64, "1", "the policy doesn't list it"),
         # Some letters become ASCII when their case is folded.
-        ("maxclient\u017f", "100", "isn't one parameter's name"),
+        ("maxclient\u017f", "100", "isn't the name of one parameter"),
         ("requirepass", "x", "^CONFIG SET requirepass is never made from here: it locks clients out$"),
         ("MasterAuth", "x", "^CONFIG SET primaryauth is never made from here: it breaks replication$"),
         ("tls-port", "1", "it can lock every client out"), ("io-threads", "4", "the server refuses it while it runs"),
-        ("oom-score-adj", "no", "^CONFIG SET oom-score-adj is never made from here: no class of the policy names it$"),
-        ("timeout", "300\r\n", "^timeout: the value holds characters that no value here needs$"),
-        ("timeout", " 300", "holds characters"), ("timeout", "300 ", "holds characters"),
-        ("timeout", "3\u06600", "holds characters"), ("timeout", "\x7f", "holds characters"),
-        ("save", "1" * (VALUE_MOST + 1), f"^save: the value has {VALUE_MOST + 1} characters, more than a person"),
+        ("oom-score-adj", "no", "^CONFIG SET oom-score-adj is never made from here: the policy doesn't list it$"),
+        ("timeout", "300\r\n", "^timeout: the value contains characters that aren't allowed$"),
+        ("timeout", " 300", "contains characters"), ("timeout", "300 ", "contains characters"),
+        ("timeout", "3\u06600", "contains characters"), ("timeout", "\x7f", "contains characters"),
+        ("save", "1" * (VALUE_MOST + 1), f"^save: the value has {VALUE_MOST + 1} characters, more than can be shown"),
         ("save", "1" * VALUE_MOST, "not in the form"), ("timeout", "9", "out of bounds"),
         ("slowlog-max-len", "0", "out of bounds"),
     ],
@@ -86,7 +86,7 @@ def test_a_parameter_has_one_name_and_several_spellings() -> None:
 )  # fmt: skip
 def test_a_command_is_one_of_the_list_or_is_never_sent(words: tuple[str, ...], risk: str | None) -> None:
     if risk is None:
-        with pytest.raises(Forbidden, match="is never sent from here; describe it as something a person does"):
+        with pytest.raises(Forbidden, match="is never sent from here; describe it as a step for a person"):
             command_risk(words)
         return
     assert command_risk(words) == risk

@@ -38,7 +38,7 @@ async def test_what_the_tool_tells_of_a_proposal() -> None:
         assert await propose_config_set(node, proposals, "maxclients", "5000", "more room") == {
             "action": "CONFIG SET maxclients 5000", "before": "100", "after": "5000", "risk": "risky",
             "rollback": "CONFIG SET maxclients 100", "state": "proposed",
-            "unchecked": "The process' file limit isn't known from here.",
+            "unchecked": "The file limit of the process isn't known from here.",
         }  # fmt: skip
         with pytest.raises(ToolError, match=r"^CONFIG SET requirepass is never made from here"):
             await propose_config_set(node, proposals, "requirepass", "x", "trust me")
@@ -67,7 +67,7 @@ async def test_a_client_is_proposed_with_who_it_is() -> None:
     proposals, _ = listed()
     has = Settings(clients=CLIENT)
     async with settings_node(has) as node:
-        with pytest.raises(Unanswered, match=r"no connection to .* is held that CLIENT KILL ID 7 could go through"):
+        with pytest.raises(Unanswered, match=r"there is no open connection to .* to send CLIENT KILL ID 7 through"):
             await proposals.propose(node, ("CLIENT", "KILL", "ID", "7"), "why")
         await node.connection()
         found = await proposals.propose(node, ("CLIENT", "KILL", "ID", "7"), "why")

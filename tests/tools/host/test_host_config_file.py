@@ -22,6 +22,7 @@ from tools.host.local import Host
 from tools.host.proc import Files
 from tools.host.process_files import ProcessFiles
 from tools.redact import Pseudonyms
+from tools.server.config import config_get
 from tools.server.config_drift import config_drift
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux'")
@@ -84,9 +85,12 @@ async def test_nothing_drifts_after_a_start(kind: ServerKind) -> None:
         notify_keyspace_events="KEA", requirepass='"hush"',
     ) as server:  # fmt: skip
         node, host = seen(server, "hush")
+        # Before 7.0 several names at once are refused, which the server counts as a call.
+        await config_get(node, ["maxmemory", "hz"])
         values = await config_drift(node, host)
         node.close()
     assert (values["drifted"], values["only_running"], values["locality"]) == (0, 0, "local")
+    assert values["set_calls"] == 0
     assert values["config_file"] == str(server.folder / "redis.conf")
 
 

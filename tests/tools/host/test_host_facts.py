@@ -157,7 +157,7 @@ async def test_nobody_listens_there(tmp_path: Path) -> None:
     values = await process(host)
     assert (values["locality"], values["listening"]) == ("host-facts", False)
     host.confirm(4711)
-    with pytest.raises(Unanswered, match="answers, and nothing listened"):
+    with pytest.raises(Unanswered, match="answers, but nothing listened"):
         await process(host)
 
 
@@ -189,13 +189,13 @@ async def test_files_that_the_script_did_not_print(tmp_path: Path) -> None:
     load_facts(file)
     lines = whole.splitlines(keepends=True)
     for damaged, wrong in (
-        ("# Server\nredis_version:7.0.15\n", "line 1: that's no output of the host script"),
-        ("", "line 1: that's no output"),
+        ("# Server\nredis_version:7.0.15\n", "line 1: this isn't output of the host script"),
+        ("", "line 1: this isn't output"),
         ("".join(lines[:-20]), f"line {len(lines) - 20}: its end is missing"),
         ("".join(lines[:30] + lines[31:]), f"it says {len(lines)} lines and has {len(lines) - 1}"),
-        ("".join([*lines[:9], "Last login: Friday\n", *lines[9:]]), "line 10: that isn't of the host script"),
+        ("".join([*lines[:9], "Last login: Friday\n", *lines[9:]]), "line 10: this isn't from the host script"),
         (whole + "\nroot@host:~# \n", "something follows the end"),
-        (whole.replace("@taken ", "@token "), "isn't of the host script"),
+        (whole.replace("@taken ", "@token "), "isn't from the host script"),
     ):
         file.write_text(damaged)
         with pytest.raises(UsageError, match="facts") as caught:

@@ -23,25 +23,25 @@ def test_such_facts_are_read() -> None:
 
 @pytest.mark.parametrize("pid", ["-1", "0", "1e3", "9" * 30, "9" * 5000, "\u0661", "5 6"])
 def test_a_process_has_a_number(pid: str) -> None:
-    with pytest.raises(UsageError, match="garbles"):
+    with pytest.raises(UsageError, match="is missing or garbled"):
         parse_facts("there", facts(pid=pid))
 
 
 @pytest.mark.parametrize("port", ["-1", "0", "65536", "x"])
 def test_a_port_is_one(port: str) -> None:
-    with pytest.raises(UsageError, match="garbles"):
+    with pytest.raises(UsageError, match="is missing or garbled"):
         parse_facts("there", facts(port=port))
 
 
 @pytest.mark.parametrize("uptime", ["", "nan", "inf", "-inf", "1e999", "x"])
 def test_an_uptime_is_a_number_of_seconds(uptime: str) -> None:
-    with pytest.raises(UsageError, match="garbles"):
+    with pytest.raises(UsageError, match="is missing or garbled"):
         parse_facts("there", facts(uptime=f"@text /proc/uptime\n {uptime}\n"))
 
 
 @pytest.mark.parametrize("taken", ["inf", "nan", "-1", "9" * 20])
 def test_a_time_is_one(taken: str) -> None:
-    with pytest.raises(UsageError, match="garbles"):
+    with pytest.raises(UsageError, match="is missing or garbled"):
         parse_facts("there", facts(taken=taken))
 
 

@@ -99,7 +99,7 @@ def test_links_pipes_and_what_isnt_there(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/etc/passwd")
     os.mkfifo(tmp_path / "pipe")
     assert [(one.source.rpartition("/")[2], one.refused) for one in gather([tmp_path])] == [
-        ("link", "a link, which isn't followed"), ("pipe", "it's a pipe, not a regular file"),
+        ("link", "a link, which isn't followed"), ("pipe", "it is a pipe, not a regular file"),
     ]  # fmt: skip
     for path in (tmp_path / "gone", tmp_path / "pipe"):
         with pytest.raises(ToolError):

@@ -214,13 +214,13 @@ def test_a_cut_one_loads_up_to_its_last_whole_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (WHOLE.replace(b'"version":3', b'"version":4'), "version 4 of the format, and this program reads 1, 2 and 3"),
+        (WHOLE.replace(b'"version":3', b'"version":4'), "version 4 of the format, but this program reads 1, 2 and 3"),
         (b'{"some":"json"}\n', "line 1: at: Field required"),
         (WHOLE.replace(b'"link":1,"ms":9.0', b'"link":-1,"ms":9.0'), "line 6: ask.link"),
         (WHOLE.replace(b'"ms":9.0', b'"ms":NaN'), "line 6: ask.ms"),
         (WHOLE.replace(b'"node":"10.0.0.2:6379"', b'"node":"somewhere"'), "line 10: node: neither host:port"),
         (WHOLE.replace(b'"2026-01-31T02:05:07.000+00:00"', b'"2026-01-31T02:05:07"'), "line 1: at: a time without"),
-        (WHOLE + WHOLE.splitlines(keepends=True)[-1], "line 18: something stands behind the end"),
+        (WHOLE + WHOLE.splitlines(keepends=True)[-1], "line 18: something follows the end"),
         (WHOLE.replace(b"redis://***@10.0.0.1:6379", b"http://example.org"), "line 1: URL 'http://example.org'"),
     ],
 )  # fmt: skip
@@ -255,6 +255,6 @@ def test_a_bomb_is_refused_in_little_memory(tmp_path: Path, row: bytes) -> None:
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:
     (tmp_path / "there").write_text("mine")
-    with pytest.raises(UsageError, match="there is such a file"):
+    with pytest.raises(UsageError, match="the file already exists"):
         Recorder(tmp_path / "there", SystemClock(), Pseudonyms())
     assert (tmp_path / "there").read_text() == "mine"

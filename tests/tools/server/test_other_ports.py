@@ -80,7 +80,7 @@ async def replayed(tape: Tape) -> tuple[Diagnosis, int]:
     ],
 )
 async def test_only_the_host_that_a_person_named_is_tried(target: Target) -> None:
-    with pytest.raises(ValueError, match="only the host that a person named"):
+    with pytest.raises(ValueError, match="only on the host that a person named"):
         await answering(target, Budget())
 
 

@@ -25,7 +25,7 @@ ONLY_VALKEY = {"valkey": "8.1"}
         (about(), "ping", None, None), (about("7.0.0"), "cluster|shards", NEW, None),
         (about("6.9.9"), "cluster|shards", NEW, "it came with Redis 7.0"),
         (about("10.0"), "cluster|shards", NEW, None),
-        (about(None), "cluster|shards", NEW, "it came with Redis 7.0, and this server's version can't be read"),
+        (about(None), "cluster|shards", NEW, "it came with Redis 7.0, but this server's version can't be read"),
         (about(None), "ping", None, None),
         (about("8.1", "valkey"), "commandlog|get", ONLY_VALKEY, None),
         (about("8.0.9", "valkey"), "commandlog|get", ONLY_VALKEY, "it came with Valkey 8.1"),
@@ -34,7 +34,7 @@ ONLY_VALKEY = {"valkey": "8.1"}
         # Where subcommands are known, that decides, whatever the version.
         (about("6.2", known=frozenset({"memory|stats"}), subcommands=True), "memory|stats", NEW, None),
         (about("7.2", known=frozenset({"memory"}), subcommands=True), "memory|stats", NEW,
-         "this server doesn't have it, or only under another name"),
+         "this server doesn't have it, or has it under another name"),
         # Where only commands are known, the version has to do as well.
         (about("6.2", known=frozenset({"memory"})), "memory|stats", None, None),
         (about("6.2", known=frozenset({"memory"})), "memory|stats", NEW, "it came with Redis 7.0"),
@@ -52,8 +52,8 @@ def test_a_rule_that_a_server_would_not_take_says_why(
     ("server", "source"),
     [
         (about(known=KNOWN, subcommands=True), "COMMAND INFO"), (about(known=KNOWN), "COMMAND INFO and its version"),
-        (about(), "its version"), (about(None), "what every version since 6.2 has"),
-        (about(None, known=KNOWN), "what every version since 6.2 has"),
+        (about(), "its version"), (about(None), "what every version since 6.2 supports"),
+        (about(None, known=KNOWN), "what every version since 6.2 supports"),
     ],
 )  # fmt: skip
 def test_what_the_rules_were_chosen_by(server: About, source: str) -> None:

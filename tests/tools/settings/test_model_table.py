@@ -39,7 +39,7 @@ request = { service_tier = "flex", provider = { sort = "price" } }
         ('request = { messages = [] }', "the program's own"), ('request = { "a b" = 1 }', "no field's name"),
         ("request = { store = true }", "the program's own"), ("request = { at = 2026-01-31 }", "JSON has no form"),
         (f'request = {{ note = "{"x" * 5000}" }}', "bytes; leave some out"), ("request = 3", "not a table"),
-        ('reasoning_effort = "a lot"', "isn't"), ("effort = 1", "there is no such key"),
+        ('reasoning_effort = "a lot"', "isn't"), ("effort = 1", "unknown key"),
         ("cache_control = 1", "not true"),
         ("request = { at = nan }", "JSON has no form"),
     ],

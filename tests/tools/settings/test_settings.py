@@ -39,35 +39,35 @@ def test_settings_of_a_target(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("targets = [", "not TOML"),
-        ("[target]\n", r"target: there is no such key; write \[\[targets\]\]"),
+        ("[target]\n", r"target: unknown key; write \[\[targets\]\]"),
         ("targets = 3\n", "targets: not a list"),
         ('[[targets]]\nname = "a"\n', "targets 1: url: missing"),
         ('[[targets]]\nurl = "http://:hush@a"\n', "targets 1: url: "),
-        ('[[targets]]\nurl = "redis://a"\nprom = "x"\n', "prom: there is no such key; there are name, url"),
-        ('[[targets]]\nurl = "redis://a"\nprometheus = "reader:hush@b"\n', "targets 1: prometheus: not a URL"),
+        ('[[targets]]\nurl = "redis://a"\nprom = "x"\n', "prom: unknown key; there are name, url"),
+        ('[[targets]]\nurl = "redis://a"\nprometheus = "reader:hush@b"\n', "targets 1: prometheus: not the URL"),
         ('[[targets]]\nurl = "redis://a"\nname = 3\n', "name: not a text"),
-        ('[[targets]]\nurl = "redis://a"\n[[targets]]\nurl = "redis://A:6379"\n', "there 2 times"),
-        ('[[targets]]\nurl = "redis://a"\nurl_env = "A"\n', "url: there beside url_env"),
+        ('[[targets]]\nurl = "redis://a"\n[[targets]]\nurl = "redis://A:6379"\n', "appears 2 times"),
+        ('[[targets]]\nurl = "redis://a"\nurl_env = "A"\n', "url: given as well as url_env"),
         ('[[targets]]\nname = "a"\n', "url: missing"),
         ('[[targets]]\nurl = "redis://a"\nmatch = "x"\n', "match: not a table"),
         ('[[targets]]\nurl = "redis://a"\nmatch = {}\n', "match: not a table"),
         ('[[targets]]\nurl = "redis://a"\nmatch = { env = 3 }\n', "match: env: not a text"),
         ('[[targets]]\nurl = "redis://a"\ntext = [""]\n', "text: not a text"),
-        ('[[targets]]\nurl = "redis://a"\npassword = "x"\n', "password: there is no such key"),
-        ('[[targets]]\nurl = "redis://a"\npassword_env = "x"\npassword_file = "y"\n', "leave one"),
-        ('[[targets]]\nurl = "redis://a"\nname = "a"\n[[targets]]\nurl = "redis://b"\nname = "a"\n', "there 2 times"),
+        ('[[targets]]\nurl = "redis://a"\npassword = "x"\n', "password: unknown key"),
+        ('[[targets]]\nurl = "redis://a"\npassword_env = "x"\npassword_file = "y"\n', "keep only one"),
+        ('[[targets]]\nurl = "redis://a"\nname = "a"\n[[targets]]\nurl = "redis://b"\nname = "a"\n', "appears 2 times"),
         ('[[targets]]\nurl = "redis://a"\ntrust = ["10.0.0.0/99"]\n', "trust: not a list of networks"),
         ('[[targets]]\nurl = "redis://a"\ntrust = 10\n', "trust: not a list of networks"),
-        ('[github]\ntoken = "x"\n', "token: there is no such key"),
+        ('[github]\ntoken = "x"\n', "token: unknown key"),
         ("[jira]\napi = 4\n", "api: 4 isn't 2 or 3; write 3 for Jira Cloud"),
         ("jira = 4\n", "jira: not a table"),
         (f'{A}credentials = "entr"\n', "targets 1: credentials: 'entr' isn't one of 'entra', 'aws-iam'; write cred"),
         (f"{A}credentials = 3\n", "credentials: not a text or a table; write credentials = "),
         (f"{A}credentials = {{}}\n", "credentials: no type in it; write credentials = "),
         (f'{A}credentials = "aws-iam"\n', "credentials: aws-iam: user: missing; write user = "),
-        (f'{A}credentials = {{ type = "entra", x = 1 }}\n', "entra: x: there is no such key; there are type, identity"),
-        (f'{A}credentials = "entra"\npassword_env = "x"\n', "credentials: there beside a password; leave one"),
-        ('[[notify]]\nname = "a"\nurl = "https://x"\n', "url: there is no such key"),
+        (f'{A}credentials = {{ type = "entra", x = 1 }}\n', "entra: x: unknown key; there are type, identity"),
+        (f'{A}credentials = "entra"\npassword_env = "x"\n', "credentials: given as well as a password; keep only one"),
+        ('[[notify]]\nname = "a"\nurl = "https://x"\n', "url: unknown key"),
         ('[[notify]]\nname = "a"\n', "url_env: missing"),
         ('[[notify]]\nurl_env = "A"\n', "name: missing"),
         ('[[notify]]\nname = "a"\nurl_env = "A"\nform = "xml"\n', "form: 'xml'"),
@@ -110,7 +110,7 @@ def test_a_target_by_its_name(tmp_path: Path) -> None:
     said = r"'orders2': no target has this name; did you mean orders\? \(.*rediagnose.toml has orders\)"
     with pytest.raises(UsageError, match=said):
         target_named("orders2", environ={}, folder=tmp_path)
-    with pytest.raises(UsageError, match=r"there is no rediagnose.toml here nor in"):
+    with pytest.raises(UsageError, match=r"there is no rediagnose.toml here or in"):
         target_named("orders", environ={}, folder=tmp_path / "none")
 
 
@@ -149,7 +149,7 @@ def test_what_a_target_is_reached_by(tmp_path: Path) -> None:
     assert entra.credentials == EntraId(type="entra") and entra.password is None
     aws = reached('url = "rediss://a"\n[targets.credentials]\ntype = "aws-iam"\nuser = "u"\ncache = "c"\nregion = "r"')
     assert aws.credentials == AwsIam(type="aws-iam", user="u", cache="c", region="r")
-    with pytest.raises(UsageError, match=rf"^{file}: a: url: it holds a password; write password_env") as failed:
+    with pytest.raises(UsageError, match=rf"^{file}: a: url: it contains a password; use password_env") as failed:
         reached('name = "a"\nurl = "rediss://:hush@a"')
     assert "hush" not in str(failed.value)
 
