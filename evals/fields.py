@@ -37,8 +37,19 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "config_drift": (r"([a-z-]+)(?=\.(file|running|differs)$)",),
 }
 """What in a tool's fields is a command's, an event's, an error's or a parameter's name: there any may come."""
+CLIENT_ERROR = (
+    "library", "name", "stage", "side", "weight", "count", "means", "code", "command", "endpoint", "host", "timeout_ms",
+    "elapsed_ms", "retries", "pool_idle", "pool_size", "pool_waiting", "unsent", "unanswered", "unread_bytes",
+    "unparsed_bytes", "writer", "reader", "reader_taken", "version", "workers_busy", "workers_min", "workers_queued",
+    "iocp_busy", "iocp_min", "own_free", "own_threads",
+)  # fmt: skip
+"""What an error of a client may carry."""
 _SYNC_UNDER_WAY = ("master_sync_last_io_seconds_ago.delta", "master_sync_total_bytes.delta")
 UNRECORDED: Mapping[str, tuple[str, ...]] = {
+    "client_errors": (
+        "errors",
+        *(f"e#.{name}" for name in CLIENT_ERROR),
+    ),
     "access": tuple(f"{reason}.{name}" for reason in ("key", "channel") for name in ("count", "newest_age", "users")),
     "baseline": ("*.before", "*.now", "*.ratio", "age_days", "other_name", "found", "changed#.field"),
     "config_drift": ("*.differs",),

@@ -29,7 +29,7 @@ FLOORS: Mapping[str, Sequence[Sequence[str]]] = {
         ("host", "mcp", "past"),
         ("connection", "toolbox"),
         ("arguments",),
-        ("redact", "errors", "http", "terminal"),
+        ("redact", "errors", "http", "terminal", "client_errors"),
         ("credentials",),
         ("records", "clock", "tasks", "text", "files", "patterns"),
     ),

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from agent.answer.open_points import Benign, Blind, Complained, Pasted, Then
+from agent.answer.open_points import Benign, Blind, ClientSays, Complained, Pasted, Then
 from agent.answer.open_points import Evidence as Evidence
 from tools.records import Footprint, Reading, Record, Scalar
 from tools.text import escaped_json
@@ -260,6 +260,8 @@ class Diagnosis(Record):
     """What wasn't examined, where that hides a cause that would fit the symptom."""
     benign: tuple[Benign, ...] = ()
     """For `no-fault`: what explains the report although nothing is wrong, most likely first; at most three."""
+    client_says: tuple[ClientSays, ...] = ()
+    """What the errors say that clients report; empty where none is in the report or the paste."""
     pasted: Pasted | None = None
     """What was looked at in place of a server; null where one was asked."""
     then: Then | None = None

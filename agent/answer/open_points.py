@@ -92,6 +92,22 @@ class Then(Record):
     """What differs decisively, each as `then ..., now ...`."""
 
 
+class ClientSays(Record):
+    """What an error says that a client reports: a client's word, not a reading of the server."""
+
+    told: str
+    """In a sentence."""
+    library: str
+    """The client library, or `a client` where nothing names it."""
+    stage: str
+    """How far the command got: dns, connect, tls, auth, pool, send, reply, error-reply, redirect or closed."""
+    side: str
+    """Whom it accuses: client, network, server, or unclear."""
+    weight: float
+    """How surely, by this error alone."""
+    evidence: tuple[Evidence, ...]
+
+
 class Benign(Record):
     """Something that was read and explains the report although nothing is wrong."""
 

@@ -5,6 +5,7 @@ from agent.checks import (
     addresses,
     amounts,
     appendonly,
+    client_errors,
     clients,
     clientside,
     cluster,
@@ -38,7 +39,7 @@ FAMILIES: tuple[Family, ...] = tuple(
     for module in (
         connectivity, clients, resets, cpu, stalls, memory, footprint, growth, persistence, saving, appendonly,
         starting, data, exposure, replication, failover, cluster, errors, settings, access, network, host, clientside,
-        addresses, outside, info_alone,
+        addresses, outside, info_alone, client_errors,
     )
 )  # fmt: skip
 """In the order in which equally likely findings are listed."""

@@ -2,6 +2,7 @@
 
 import re
 
+from agent.checks.client_errors import has_counters, pool_reported, starved_reported
 from agent.checks.cpu import main_thread_share
 from agent.checks.crowd import all_seen
 from agent.checks.types import Family, Found, Limits
@@ -33,6 +34,8 @@ BLIP_WORDS = deferred(
     re.IGNORECASE,
 )
 """Words for what is over, and whose load stayed."""
+UNMEASURED = 0.45
+"""How likely a cause of the client's is by its words alone."""
 BLOCKING = frozenset(
     ("blpop", "brpop", "brpoplpush", "blmove", "blmpop", "bzpopmin", "bzpopmax", "bzmpop", "xread", "xreadgroup",
      "wait", "waitaof")
@@ -88,9 +91,13 @@ def _held(view: View, limits: Limits, owners: list[tuple[str, float, float]]) ->
 
 def pool(view: View, limits: Limits) -> Found:
     """The client's own pool is empty while the server is idle: not given back, or held by commands that block."""
-    if not mention(POOL_WORDS, view.symptom):
+    told = pool_reported(view)
+    if told is None and not mention(POOL_WORDS, view.symptom):
         return
     if not (calm := idle(view, limits)):
+        if calm is None and told:
+            why = f"The client reports that {told.means}; whether the server is idle couldn't be measured."
+            yield view.cause("pool-exhausted", UNMEASURED, why, ("symptom", "text"), *told.cited)
         if calm is False:
             because = "The server isn't idle, so connections may simply be waiting for its answers."
             refused = view.first_unavailable("maxclients")
@@ -106,7 +113,7 @@ def pool(view: View, limits: Limits) -> Found:
     used = view.number("info", "connected_clients")
     clients = "" if used is None else f" ({used:.0f} clients)"
     reported = f"The client reports that its connection pool is exhausted, while the server is idle{clients}"
-    cited: tuple[Cited, ...] = (("symptom", "text"), *IDLE_CITED)
+    cited: tuple[Cited, ...] = (("symptom", "text"), *(told.cited if told else ()), *IDLE_CITED)
     if at := blocked or some:
         who = _who(view, at)
         why = f"{reported}, and the connections of {who} are waiting in a blocking command: they occupy its pool."
@@ -145,15 +152,20 @@ def _group(view: View, owner: str) -> str:
 
 def starved(view: View, limits: Limits) -> Found:
     """The client reports itself busy, and the server is idle."""
-    words = mention(STARVED_WORDS, view.symptom)
-    if words is None:
+    told, words = starved_reported(view), mention(STARVED_WORDS, view.symptom)
+    if told is None and (words is None or has_counters(view)):
+        # A client that counts its threads and has some left isn't busy, whatever its counters are called.
         return
-    if idle(view, limits):
-        why = (
-            f"The client's own report says that it is busy ({words[0]}), while the server is idle and answers promptly."
-        )
-        yield view.cause("client-starved", 0.8, why, ("symptom", "text"), *IDLE_CITED[:3])
-    elif idle(view, limits) is False and view.last("commandstats") and view.last("latency_sample"):
+    says = told.means if told else f"it is busy ({words[0] if words else ''})"
+    cited = (("symptom", "text"), *(told.cited if told else ()))
+    calm = idle(view, limits)
+    if calm:
+        why = f"The client's own report says that {says}, while the server is idle and answers promptly."
+        yield view.cause("client-starved", 0.8, why, *cited, *IDLE_CITED[:3])
+    elif calm is None and told:
+        why = f"The client's own report says that {says}; whether the server is idle couldn't be measured."
+        yield view.cause("client-starved", UNMEASURED, why, *cited)
+    elif calm is False and view.last("commandstats") and view.last("latency_sample"):
         yield view.not_("client-starved", "The server itself isn't idle.", *IDLE_CITED[:2])
 
 

@@ -12,7 +12,7 @@ from agent.checks.known_versions import noted
 from agent.checks.lifetime import hints, of_the_whole_life
 from agent.checks.strangers import lowered, strangers
 from agent.checks.watchers import unheard
-from agent.evidence.view import PASTED, Readings, View
+from agent.evidence.view import CLIENT_ERRORS, PASTED, Readings, View
 from tools.errors import bug
 from tools.records import Reading
 from tools.server.info import DECISIVE
@@ -124,10 +124,10 @@ def _unseen(views: Sequence[View]) -> bool:
 
 
 def _as_reported(cause: Cause, view: View) -> Cause:
-    """A finding that only a report and the log lines in it support stays below 50 %."""
-    pasted = view.last(PASTED)
+    """A finding that only a report, and what was read in it, supports stays below 50 %."""
+    quoted = {one.id for tool in (PASTED, CLIENT_ERRORS) if (one := view.last(tool))}
     cited = {one.reading for one in cause.evidence}
-    if pasted is None or pasted.id not in cited or any(cited - {pasted.id, REPORT}):
+    if not quoted & cited or cited - quoted - {REPORT}:
         return cause
     return cause.model_copy(update={"probability": min(cause.probability, REPORTED)})
 

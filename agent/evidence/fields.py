@@ -12,6 +12,7 @@ FIGURES = {
     ),
     "commandstats": ("busy_share", "top", "top_share"),
     "slowlog": ("entries", "max_usec", "newest_age"),
+    "client_errors": ("errors", "e1.library", "e1.name", "e1.stage", "e1.side", "e1.weight"),
     "clients": ("connected", "unused", "blocked", "paused", "omem_max", "qbuf_max"),
     "client_groups": ("by", "groups", "g1.name", "g1.address", "g1.command", "g1.user", "g1.count", "g1.idle_median"),
     "one_client": ("id", "listed", "name", "cmd", "idle", "moved"),
@@ -70,6 +71,7 @@ SHOWN: dict[str, str] = {
     ),
     "commandstats": r"busy_share|top|top_share|total\.(calls|usec)\.delta",
     "slowlog": r"len|entries|max_usec|newest_age|[^.]+\.(count|max_usec)|e1\.\w+",
+    "client_errors": r"errors|e[1-3]\.(library|name|stage|side|weight|code|endpoint|timeout_ms|means)",
     "clients": r"connected|blocked|paused|paused_cmd|unused|\w+_max|o[12]\.(count|name|address|unused|idle_median)|"
     r"g[12]\.(count|cmd|flags|idle_median)",
     "config_get": r"maxclients|timeout|tcp-keepalive|maxmemory(-policy|-clients)?|slowlog-log-slower-than|"

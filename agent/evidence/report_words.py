@@ -23,7 +23,11 @@ _BEFORE = 120
 def mention(words: re.Pattern[str], text: str) -> re.Match[str] | None:
     """The first of these words that a report uses without denying it."""
     for match in words.finditer(text):
-        clause = _CLAUSE.split(text[max(0, match.start() - _BEFORE) : match.start()])[-1]
-        if not _DENIED.search(clause):
+        if not denied(text[max(0, match.start() - _BEFORE) : match.start()]):
             return match
     return None
+
+
+def denied(before: str) -> bool:
+    """Whether what stands before some words denies them."""
+    return _DENIED.search(_CLAUSE.split(before[-_BEFORE:])[-1]) is not None

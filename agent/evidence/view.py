@@ -16,6 +16,8 @@ Merged = tuple[Reading, dict[str, Reading]]
 """The combined values of a tool's readings, and by field the reading that supplied the value."""
 PASTED = "pasted_log"
 """The reading of log lines found in the report."""
+CLIENT_ERRORS = "client_errors"
+"""The reading of clients' errors in the report."""
 Cited = tuple[str, str]
 """(tool, field): the field in the newest reading of that tool that was wide enough to have it."""
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from agent.answer.diagnosis import NAMELESS, Cause, Diagnosis, Step, Verdict
 from agent.answer.open_points import CANT_TELL, Blind, Complained, Pasted
 from agent.checks.benign import benign
+from agent.checks.client_errors import client_says
 from agent.evidence.view import View
 from agent.investigation.sources import Sources
 from agent.report.meanings import MEANINGS
@@ -34,6 +35,7 @@ def closed(answer: Diagnosis, checked: Verdict, views: Sequence[View], said: str
         "complaints": tuple(_explained(one, causes) for one in checked.complaints),
         "blind": tuple(kept for one in checked.blind if (kept := _still_hidden(one, answer.causes)).hides),
         "benign": benign(views) if answer.outcome == "no-fault" else (),
+        "client_says": client_says(views[0]) if views else (),
     })  # fmt: skip
     if said and not whole.interrupted:
         return whole.model_copy(update={"summary": said, "summary_by": "model"})
@@ -76,7 +78,8 @@ def summary(answer: Diagnosis) -> str:
     speaks = f" The readings hint at {hint.id} ({hint.probability:.0%}): {hint.why}" if hint else ""
     # What is wrong now matters more than what happened then.
     told = f"{lack} {past}" if lack.startswith(NAMELESS) else f"{past} {lack}"
-    return f"{told}{speaks}".strip()
+    says = f"{answer.client_says[0].told} " if answer.client_says and answer.target.server is None else ""
+    return f"{says}{told}{speaks}".strip()
 
 
 def with_paste(answer: Diagnosis, sources: Sources) -> Diagnosis:

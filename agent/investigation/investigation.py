@@ -8,13 +8,14 @@ from agent.answer.diagnosis import OFFLINE, Action, Diagnosis, ModelUse, PastFai
 from agent.answer.events import Answered, ChecksMade, Emit, ProposalForbidden, Started, of_toolbox
 from agent.checks.past_failover import past_failover
 from agent.checks.verdict import at_least, conclude
-from agent.evidence.view import PASTED, Readings, View
+from agent.evidence.view import Readings, View
 from agent.investigation.closing import closed, with_paste
 from agent.investigation.equipment import Equipment
 from agent.investigation.extent import only_glanced, without_the_well
 from agent.investigation.look import Look
 from agent.investigation.marks import marked, refusals
 from agent.investigation.recording import heard_by
+from agent.investigation.reported import note_client_errors, note_lines
 from agent.investigation.sources import Options, Sources
 from agent.plan.build import Planned, build
 from agent.runbooks.library import Library
@@ -22,7 +23,6 @@ from tools.clock import Clock
 from tools.connection.node import Node
 from tools.connection.target import Target
 from tools.errors import RediagnoseError, bug
-from tools.host.pasted_log import pasted_log
 from tools.records import Reading
 
 ROUND_OFF = 1.5
@@ -106,11 +106,6 @@ class Investigation:
         self.toolbox.note_symptom(self.symptom)
         return await self._look()
 
-    def _note_lines(self) -> None:
-        """The log lines in the report, as a reading."""
-        if pasted := pasted_log(self.symptom, self.clock.now().timestamp()):
-            self.toolbox.note(PASTED, pasted)
-
     async def look_again(self) -> Verdict:
         """Take them again, with the same time and budget as at first; earlier readings then become history.
 
@@ -133,7 +128,7 @@ class Investigation:
         return verdict
 
     async def _look(self) -> Verdict:
-        self._note_lines()
+        note_lines(self.toolbox, self.symptom, self.clock)
         look = Look(
             self.equipment, self.options, self.symptom, self._looked, self._conclude, lambda: self.weighed,
             self.library.thresholds,
@@ -152,6 +147,7 @@ class Investigation:
                 raise error from None
             self.toolbox.bugs.append(bug("the look at the servers", error))
             self.equipment.equip()
+        note_client_errors(self.toolbox, self.symptom)
         return self.check()
 
     def report(self, text: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 
 from agent.answer.diagnosis import Cause, Refused
+from agent.evidence.view import CLIENT_ERRORS
 from tools.records import Reading
 
 REPORT = "r0"
@@ -10,8 +11,9 @@ REPORT = "r0"
 
 
 def words_of(readings: Iterable[Reading]) -> frozenset[str]:
-    """The readings that are what somebody said: the report, and what the team's own servers answered."""
-    return frozenset((REPORT, *(one.id for one in readings if one.said_by is not None)))
+    """The readings of what somebody said: the report, errors found in it, what a team's own servers answered."""
+    told = (one.id for one in readings if one.said_by is not None or one.tool == CLIENT_ERRORS)
+    return frozenset((REPORT, *told))
 
 
 def marked(causes: Iterable[Cause], readings: Iterable[Reading]) -> tuple[Cause, ...]:

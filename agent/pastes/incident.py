@@ -30,8 +30,8 @@ NAMES = {
 EVIDENCE = frozenset(NAMES) - {"error", "client-error", "server-log", "config-file"}
 """Forms that say something of a server beside what a report says anyway: a log's lines in it are read as such."""
 FIELDS_LEAST = 5
-ERRORS, ERROR_MOST = 3, 300
-"""Errors that are taken into the report, and characters of each."""
+ERRORS, ERROR_MOST, CLIENT_MOST = 5, 300, 1500
+"""Errors that are taken into the report, and characters of each; those of a client carry figures."""
 WORDS_MOST, STRETCHES = 60, 20
 
 
@@ -96,8 +96,11 @@ def shows_a_server(piece: Piece) -> bool:
 
 def _reported(symptom: str, pieces: Sequence[Piece]) -> str:
     """What was reported, and the errors that were pasted with it: a client's word, as a report is."""
-    errors = [one_line(one.text, ERROR_MOST) for one in pieces if one.form in ("error", "client-error")]
-    return "\n".join([symptom, *dict.fromkeys(errors[:ERRORS])]).strip()
+    most = {"error": ERROR_MOST, "client-error": CLIENT_MOST}
+    errors = [one_line(one.text, most[one.form]) for one in pieces if one.form in most]
+    # A ticket's report is its text.
+    new = [one for one in dict.fromkeys(errors) if one not in symptom]
+    return "\n\n".join([symptom, *new[:ERRORS]]).strip()
 
 
 def _told(servers: Sequence[Server], known: Sequence[Server], stretches: Sequence[Stretch]) -> Pasted:

@@ -33,6 +33,8 @@ HIDDEN_MOST = 4
 """The most causes named among those a missing reading hides."""
 PASTED_MOST = 3
 """The most commands to paste that are shown for a step."""
+OWN_STAGES = ("pool", "send", "reply")
+"""How far a command got that the client itself held up."""
 _READ_AS = {
     "latency_sample": "the PINGs' latency", "slowlog": "the slow log", "config_get": "the configuration",
     "info": "INFO", "clients": "the list of clients", "log": "the log", "disk": "the disk", "process": "the process",
@@ -79,6 +81,7 @@ def _sections(answer: Diagnosis, more: str = "") -> Iterator[Section]:
     yield Section(
         "Seen", [*map(_capitalized, seen[:1]), *seen[1:]], least=1, rank=4, joint="; ", left_out="{} more (-v)"
     )
+    yield Section("Client", _clients(answer), least=4, rank=2, left_out="And {} more (-v).")
     yield Section("Changed", changes(answer), least=1, rank=5, joint="; ", left_out="{} more (-v)")
     if answer.then:
         told = [answer.then.told, *(sentence(_capitalized(line)) for line in answer.then.changed)]
@@ -97,6 +100,17 @@ def _sections(answer: Diagnosis, more: str = "") -> Iterator[Section]:
     )
     yield Section("More", (more or _more(answer),), least=1, rank=0, style="dim", whole=True)
     yield Section(END, (colophon(answer),), least=1, rank=0, style="dim", whole=True)
+
+
+def _clients(answer: Diagnosis) -> list[str]:
+    """What clients' errors say that isn't said above already."""
+    says = [one for one in answer.client_says if one.told != sentence(headline(answer))]
+    if answer.causes:
+        # Beside a cause that was measured, what clients got to see of it tells no more.
+        cited = {one.reading for one in answer.causes[0].evidence}
+        says = [one for one in says if one.side == "client" and one.stage in OWN_STAGES
+                and not cited & {each.reading for each in one.evidence}]  # fmt: skip
+    return [one.told for one in says]
 
 
 def _notes(answer: Diagnosis) -> Iterator[str]:

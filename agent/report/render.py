@@ -117,12 +117,17 @@ def reading_line(reading: Reading, spark: bool) -> str:
     return "".join(reading_parts(reading, spark)).rstrip()
 
 
+CLIENTS_MOST = 3
+"""Errors of clients that are told."""
+
+
 def notices(answer: Diagnosis, *, cited: bool = True) -> list[str]:
     """What a reader must not miss: where the model and the checks disagree, and what was proposed but refused.
 
     `cited` says whether to include what the two cite.
     """
     lines = [*([answer.pasted.told] if answer.pasted and cited else []), *_of_paste(answer, cited)]
+    lines += [one.told for one in answer.client_says[:CLIENTS_MOST]] if cited else []
     if one := answer.model.disagrees:
         whose = "the checks'" if one.stands == "checks" else "the model's"
         cites = f" {brackets(one.evidence)}" if one.evidence else ""

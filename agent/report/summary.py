@@ -43,6 +43,9 @@ def headline(answer: Diagnosis) -> str:
     if answer.unknown and answer.unknown[0].startswith(CANT_TELL):
         # Blind spots are the answer here, and are never folded or cut.
         return answer.unknown[0].strip().removesuffix(".")
+    if answer.pasted and answer.client_says and answer.target.server is None:
+        # There is nothing else to go by.
+        return answer.client_says[0].told.removesuffix(".")
     return "Not enough could be read to name a cause"
 
 

@@ -13,6 +13,8 @@ from tools.records import Reading, Scalar
 
 TABLE = Path(__file__).with_name("field_words.txt")
 SYMPTOM = "r0"
+REPORTED = "client_errors"
+"""What was taken from the report: it has a line of its own."""
 NOT_WORDS = ("series_ms", "locality", "omem_max.flags", "qbuf_max.flags")
 """Fields that mean nothing on their own."""
 SPOKEN = ("largest_overhead", "paused_reason")
@@ -56,7 +58,7 @@ def in_words(evidence: Sequence[Evidence], readings: Mapping[str, Reading]) -> l
     cited = [
         one for one in evidence
         if one.reading != SYMPTOM and one.verified and one.reading in readings and one.value is not None
-        and one.field not in NOT_WORDS
+        and one.field not in NOT_WORDS and readings[one.reading].tool != REPORTED
     ]  # fmt: skip
     for one in cited:
         if row := _row_of(readings[one.reading].tool, one.field):

@@ -1,8 +1,10 @@
 """From a text to its pieces. One pass over its lines; each form knows how its first line looks."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from tools.connection.shapes import SHAPES
+from tools.paste.clients import client_pieces
 from tools.paste.configuration import config_file
 from tools.paste.found import ELIDED, Found, hidden, of_reply
 from tools.paste.human import BEGINS, SCALAR, parse, scalar
@@ -112,20 +114,21 @@ def recognise(text: str, source: str) -> Recognised:
     """The pieces of a text, and what of it couldn't be recognised."""
     lines = Lines(text)
     pieces: list[Piece] = []
-    unknown: list[Stretch] = []
+    unknown: list[tuple[int, int]] = []
     structured = Structured(lambda inner: _pieces_of(inner, PLAIN))
     for begin, what in _found(lines, (*PLAIN, structured)):
         if isinstance(what, int):
             pieces += _quoted(lines, begin, what, source)
-            if len(unknown) < MOST_STRETCHES and (stretch := _stretch(lines, begin, what, source)):
-                unknown.append(stretch)
+            unknown.append((begin, what))
         else:
             pieces += (_piece(lines, begin, one, source) for one in (what, *what.others))
             if len(pieces) >= MOST_PIECES:
-                if stretch := _stretch(lines, what.end, len(lines), source):
-                    unknown.append(stretch)
+                unknown.append((what.end, len(lines)))
                 break
-    return Recognised(pieces=tuple(pieces), unrecognised=tuple(unknown))
+    of_clients, explained = client_pieces(lines, unknown, source)
+    left = (_stretch(lines, *stretch, source) for stretch in unknown if stretch[0] not in explained)
+    stretches = tuple(islice(filter(None, left), MOST_STRETCHES))
+    return Recognised(pieces=(*pieces, *of_clients), unrecognised=stretches)
 
 
 def _pieces_of(lines: Lines, recognisers: Sequence[Recogniser]) -> Iterator[Found]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from agent.checks.client_errors import has_counters, pool_reported, starved_reported
 from agent.checks.clientside import POOL_WORDS, STARVED_WORDS
 from agent.checks.complaints.complaint import MIB, Complaint, complaint
 from agent.checks.resets import flows_in, flows_out, writes_go_on
@@ -66,9 +67,20 @@ def clients(view: View, limits: Limits) -> Iterator[Complaint]:
         yield complaint("an idle connection of rediagnose was closed", ("idle_probe", "closed_by_peer"))
     if (after := view.text("idle_probe", "ping_after")) in ("timeout", "reset"):
         yield complaint(f"an idle connection of rediagnose was lost ({after})", ("idle_probe", "ping_after"))
-    for words, what in ((POOL_WORDS, "has no connection left in its pool"), (STARVED_WORDS, "is busy itself")):
-        if mention(words, view.symptom):
-            yield complaint(f"the reporting client says that it {what}", ("symptom", "text"))
+    yield from _of_clients(view)
+
+
+def _of_clients(view: View) -> Iterator[Complaint]:
+    """What reporting clients say of themselves, beside a server that was looked at."""
+    if view.unavailable("info") == "not-pasted":
+        return
+    pool, starved = pool_reported(view), starved_reported(view)
+    if pool or mention(POOL_WORDS, view.symptom):
+        what = "the reporting client says that it has no connection left in its pool"
+        yield complaint(what, ("symptom", "text"), *(pool.cited if pool else ()))
+    if starved or (mention(STARVED_WORDS, view.symptom) and not has_counters(view)):
+        what = "the reporting client says that it is busy itself"
+        yield complaint(what, ("symptom", "text"), *(starved.cited if starved else ()))
 
 
 def _in_vain(view: View) -> Iterator[Complaint]:

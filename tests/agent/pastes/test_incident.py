@@ -147,3 +147,22 @@ def test_a_fault_is_found_in_what_a_person_copied_of_it(fault: str, samples: int
 
 def test_a_healthy_server_is_not_accused() -> None:
     assert answer(incident(of_fault("healthy-load", samples=2), symptom="checkout times out")).causes == ()
+
+
+def test_a_clients_error_in_a_paste_is_evidence_of_its_own() -> None:
+    trace = (
+        "2026-01-02 ERROR cart: StackExchange.Redis.RedisTimeoutException: Timeout performing GET (5000ms), inst: 0,"
+        " qu: 0, qs: 31, in: 0, serverEndpoint: cache:6379, IOCP: (Busy=0,Free=1000,Min=8,Max=1000),"
+        " WORKER: (Busy=44,Free=32723,Min=8,Max=32767)\n   at StackExchange.Redis.X.Y()\n"
+    )
+    alone = answer(incident(trace * 3, symptom="checkout is slow"))
+    (said,) = alone.client_says
+    assert (said.library, said.stage, said.side) == ("StackExchange.Redis", "reply", "client")
+    assert "3 times" in said.told
+    assert alone.outcome == "insufficient-evidence" and alone.summary.startswith(said.told)
+    first = alone.findings[0]
+    assert (first.id, first.only_reported) == ("client-starved", True) and first.probability < 0.5
+    assert {one.reading for one in said.evidence} <= {one.id for one in alone.readings}
+    beside = answer(incident(trace, info(), symptom="checkout is slow"))
+    assert [one.library for one in beside.client_says] == ["StackExchange.Redis"]
+    assert beside.pasted and "a client's error" in beside.pasted.what and beside.pasted.unrecognised == ()
