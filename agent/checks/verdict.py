@@ -241,8 +241,7 @@ def _answers_soon(view: View) -> bool:
 
 
 def _is_soon_by_its_own_figures(view: View) -> bool:
-    """For a server whose PINGs say nothing about it: this program was too late to time them, or waited as long
-    itself."""
+    """For a server whose PINGs say nothing about it: this program timed them late, or waited as long itself."""
     answered, late = view.number("latency_sample", "answered"), view.number("latency_sample", "own_late") or 0
     untimed = bool(answered) and late >= (answered or 0) / 2
     waited = own_delay(view, "p95") >= (view.number("latency_sample", "p95_ms") or float("inf"))

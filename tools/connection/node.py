@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from functools import lru_cache
 
 from tools.clock import Clock
 from tools.connection.allowed import must_read
@@ -13,6 +12,7 @@ from tools.connection.network import Network, SystemNetwork
 from tools.connection.protocol import Command, MalformedReply, NotPasted, Reply, ServerError
 from tools.connection.shapes import checked
 from tools.connection.shared import SharedCalls
+from tools.connection.stat_name import stat_name
 from tools.connection.target import Target
 from tools.connection.tokens import Tokens, tokens_of
 from tools.errors import ToolError, Unanswered, UsageError
@@ -22,10 +22,6 @@ from tools.redact import Pseudonyms
 CLIENT_NAME = "rediagnose"
 PATIENCE = 2.0
 """Seconds after which "no answer" is a reading: the usual client's own timeout is of this order."""
-_WITH_SUBCOMMAND = frozenset(
-    ("acl", "client", "cluster", "command", "commandlog", "config", "function", "latency", "memory", "module", "object",
-     "pubsub", "script", "sentinel", "slowlog", "xinfo")
-)  # fmt: skip
 
 
 class Node:
@@ -290,14 +286,3 @@ class Node:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-def stat_name(command: Command) -> str:
-    """The name that INFO commandstats gives a command: `config|get`; before 7.0 it's `config`, counted by both."""
-    return _stat_name(*command[:2])
-
-
-@lru_cache(maxsize=1024, typed=True)
-def _stat_name(word: str | int, *second: str | int) -> str:
-    first = str(word).lower()
-    return f"{first}|{str(second[0]).lower()}" if first in _WITH_SUBCOMMAND and second else first

@@ -6,8 +6,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from tools.connection.node import stat_name
 from tools.connection.protocol import Reply, ServerError
+from tools.connection.stat_name import stat_name
 from tools.record import deployed
 from tools.record.redaction import decoded
 from tools.record.schema import Came

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 
-from tools.connection.node import stat_name
 from tools.connection.protocol import Command, ServerError
+from tools.connection.stat_name import stat_name
 from tools.errors import Unanswered
 from tools.records import Record, Values
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from tools.clock import Clock
 from tools.connection.connection import Connection, Meter, Progress, Timed
-from tools.connection.node import stat_name
 from tools.connection.protocol import Command, NotPasted, Reply, ServerError
+from tools.connection.stat_name import stat_name
 from tools.connection.target import Target
 from tools.errors import Unanswered
 from tools.record import redaction

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tools.connection.node import stat_name
 from tools.connection.protocol import Reply, ServerError
+from tools.connection.stat_name import stat_name
 from tools.connection.target import parse_target
 from tools.errors import UsageError
 from tools.host.listener import STAND_IN

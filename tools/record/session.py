@@ -5,8 +5,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from tools.connection.node import stat_name
 from tools.connection.protocol import Reply, ServerError
+from tools.connection.stat_name import stat_name
 from tools.record.answers import Answers
 from tools.record.resp import Map, Status
 from tools.record.tape import Key, NodeTape

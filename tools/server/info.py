@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tools.connection.budget import OwnTraffic
-from tools.connection.node import Node, stat_name
+from tools.connection.node import Node
 from tools.connection.protocol import Command, Reply, ServerError
 from tools.connection.shapes import whole_number
+from tools.connection.stat_name import stat_name
 from tools.errors import Unanswered
 from tools.patterns import deferred
 from tools.records import Scalar, Values
