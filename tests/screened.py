@@ -4,6 +4,7 @@ import re
 
 from agent.answer.diagnosis import Diagnosis
 from agent.evidence.known import fields
+from agent.evidence.view import CLIENT_ERRORS
 from agent.report.deployment import tree
 from agent.report.detail import READINGS
 from agent.report.first_screen import LINES, LINES_OF_SEVERAL, also
@@ -43,7 +44,7 @@ def owners(answer: Diagnosis) -> set[str]:
     found: set[str] = set()
     readings = {reading.id: reading for reading in answer.readings}
     for one in answer.causes[0].evidence if answer.causes else ():
-        if one.reading == SYMPTOM or one.reading not in readings:
+        if one.reading == SYMPTOM or one.reading not in readings or readings[one.reading].tool == CLIENT_ERRORS:
             continue
         values = readings[one.reading].values or {}
         is_owned = one.field in OWNED and bool(one.value)
