@@ -6,10 +6,10 @@ from agent.fleet.records import LEVELS, MEANS, Level, Line, Report
 from agent.report.markup import in_markdown
 from agent.report.quantities import seconds_text
 from agent.report.sections import Styled
-from agent.report.wrapping import wrapped
+from agent.report.wrapping import cells, wrapped
 from tools.text import one_line
 
-WIDTH = 80
+WIDTH, LEAST_WIDTH = 80, 40
 MOST_NAME = 24
 """Columns of a name, of which a long one has its end cut."""
 STYLES: dict[Level, str] = {"incident": "bold red", "unanswered": "yellow", "preventive": "yellow", "well": "green"}
@@ -28,20 +28,21 @@ def headline(found: Report) -> str:
 
 def table(found: Report, *, width: int = WIDTH, detail: int = 0, quiet: bool = False) -> Iterator[Styled]:
     """The lines of the table, the worst first. `detail` adds what is known, `quiet` leaves the well ones out."""
+    width = max(width, LEAST_WIDTH)
     shown = [one for one in found.targets if not (quiet and one.level == "well")]
     if not quiet or shown:
-        yield Styled(headline(found), "bold")
-    names = max((len(one.name) for one in shown), default=0)
-    column = min(MOST_NAME, names)
+        yield from (Styled(line, "bold") for line in wrapped(headline(found), width))
+    names = [_cut(one_line(one.name), MOST_NAME) for one in shown]
+    column = max(map(cells, names), default=0)
     marks = max((len(MEANS[one.level]) for one in shown), default=0)
-    for one in shown:
-        head = f"{MEANS[one.level]:<{marks}}  {_cut(one.name, column):<{column}}  "
-        yield Styled(_cut(head + one_line(one.said), max(width, 40)), STYLES[one.level])
+    for one, name in zip(shown, names, strict=True):
+        head = f"{MEANS[one.level]:<{marks}}  {name}{' ' * (column - cells(name))}  "
+        yield Styled(_cut(head + one_line(one.said), width), STYLES[one.level])
         for line in _details(one, detail) if detail else ():
-            yield from (Styled(f"    {part}") for part in wrapped(line, max(width, 40) - 4))
+            yield from (Styled(f"    {part}") for part in wrapped(line, width - 4))
     if any(one.level == "incident" for one in shown) and not quiet:
         worst = next(one for one in shown if one.level == "incident")
-        yield Styled(_cut(f"rediagnose triage {_asked(worst)} says what to do", max(width, 40)), None)
+        yield Styled(_cut(f"rediagnose triage {_asked(worst)} says what to do", width))
 
 
 def _asked(one: Line) -> str:
@@ -64,7 +65,12 @@ def _details(one: Line, detail: int) -> list[str]:
 
 
 def _cut(line: str, width: int) -> str:
-    return line if len(line) <= width else f"{line[: width - 1]}…"
+    """A line that fits into so many columns; some letters take two."""
+    if cells(line) <= width:
+        return line
+    while cells(line) > width - 1:
+        line = line[: -max(1, (cells(line) - width) // 2)]
+    return f"{line}…"
 
 
 def as_markdown(found: Report, *, quiet: bool = False) -> str:
