@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from agent.answer.diagnosis import Cause, Diagnosis, Evidence
+from agent.answer.diagnosis import NAMELESS, Cause, Diagnosis, Evidence
+from agent.answer.open_points import CANT_TELL
 from agent.evidence.view import View
 from agent.fleet.inventory import MOST_NAME
 from agent.fleet.preventive import nearest_limit, preventive
@@ -16,6 +17,8 @@ LONGEST = 300
 NO_LOGIN = {"noauth": "can't log in: no password was given", "wrongpass": "can't log in: user or password is refused"}
 KEPT_OUT = ("untrusted", "dns")
 """Kinds of a failed connect that say nothing of the server."""
+SAID = (NAMELESS, CANT_TELL)
+"""How the lines of `unknown` begin that say again what complaints and blind spots say."""
 NEVER_SEEN = ("not-local", "not-recorded")
 """What most servers don't show to who looks from elsewhere: without a report that hides nothing worth a word."""
 
@@ -28,13 +31,14 @@ def line_of(name: str, answer: Diagnosis, views: Sequence[View], growth: float |
     told = {(each.reading, each.field) for one in coming for each in one.evidence}
     causes = [one for one in answer.causes if not _is_coming(one, told)]
     complaints = [one.what for one in answer.complaints if not _rests_on(one.evidence, told)] if not causes else []
+    unseen = tuple(one_line(one, LONGEST) for one in answer.unknown if not one.startswith(SAID))
     level, said = _said(answer, causes, complaints, coming, views)
     return Line(
         name=one_line(name, MOST_NAME), url=answer.target.url, level=level, said=one_line(said, LONGEST),
         outcome=answer.outcome, server=answer.target.server, version=answer.target.version,
         topology=answer.target.topology, nodes=answer.target.looked_at.answered if answer.target.looked_at else 0,
         causes=tuple(_shortened(one) for one in causes), complaints=tuple(one_line(one, LONGEST) for one in complaints),
-        preventive=tuple(coming), unseen=tuple(one_line(one, LONGEST) for one in answer.unknown),
+        preventive=tuple(coming), unseen=unseen,
         seconds=answer.seconds,
     )  # fmt: skip
 

@@ -35,10 +35,10 @@ def levels(found: dict[str, dict[str, Any]]) -> dict[str, str]:
 async def test_each_target_has_its_own_line_and_the_worst_stands_first(kind: ServerKind, tmp_path: Path) -> None:
     async with contextlib.AsyncExitStack() as stack:
         well, cache, full, locked, frozen = [
-            await stack.enter_async_context(running(kind, **settings))
-            for settings in (
-                {}, {"maxmemory": "5mb", "maxmemory_policy": "allkeys-lru"}, {"maxmemory": "3mb"},
-                {"requirepass": "s3cret"}, {},
+            await stack.enter_async_context(one)
+            for one in (
+                running(kind), running(kind, maxmemory="5mb", maxmemory_policy="allkeys-lru"),
+                running(kind, maxmemory="3mb"), running(kind, requirepass="s3cret"), running(kind),
             )
         ]  # fmt: skip
         dead = await stack.enter_async_context(running(kind))
@@ -79,8 +79,15 @@ async def test_each_target_has_its_own_line_and_the_worst_stands_first(kind: Ser
 
 async def test_what_comes_next_is_a_finding_and_no_fault(kind: ServerKind) -> None:
     async with running(kind, maxclients="50") as server, crew() as hands:
-        for _ in range(46):
-            await hands.dial(server.url, name="shop")
+        pool = [await hands.dial(server.url, name="shop") for _ in range(46)]
+
+        async def work() -> None:
+            while True:
+                for wire in pool:
+                    await wire.ask("PING")
+                await asyncio.sleep(0.1)
+
+        working = asyncio.create_task(work())
         done, found = await check(server.url)
         (line,) = found.values()
         assert (line["level"], done.status) == ("preventive", 0), line
@@ -90,6 +97,7 @@ async def test_what_comes_next_is_a_finding_and_no_fault(kind: ServerKind) -> No
         assert strict.status == 1
         coded, _ = await check(server.url, "--fail-on", "preventive", "--exit-code")
         assert coded.status == 10
+        working.cancel()
 
 
 @pytest.mark.skipif(not any(kind.tls for kind in installed()), reason="no server here was built with TLS")

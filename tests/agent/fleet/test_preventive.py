@@ -149,7 +149,7 @@ def test_a_version_that_crashes_is_told_with_its_remedy() -> None:
 
 
 def test_the_most_urgent_stands_first() -> None:
-    given = {
+    given: dict[str, Any] = {
         "info": {"redis_version": "7.2.4", "valkey_version": "9.1.0", "connected_clients": 95, "maxclients": 100},
         "connect": {"certificate_expires_in_seconds": 7200, "certificate_lifetime_seconds": 365 * DAY},
     }
