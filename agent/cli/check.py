@@ -10,7 +10,7 @@ from typing import cast
 from agent.cli.check_inputs import CheckInputs
 from agent.cli.hard_stop import GRACE, hard_stop
 from agent.cli.interruption import interruptible
-from agent.cli.program import INTERRUPTED
+from agent.cli.program import INTERRUPTED, NOTHING
 from agent.fleet.look import Fleet
 from agent.fleet.records import Line, Report
 from agent.report.plain import lines_on
@@ -31,7 +31,7 @@ async def check(inputs: CheckInputs) -> int:
     def give(ended: bool) -> int:
         if fleet is None:
             errors.say("rediagnose check: the list of targets didn't come in time; nothing was looked at")
-            return INTERRUPTED if ended else 3
+            return INTERRUPTED if ended else NOTHING
         found = fleet.report()
         _print(inputs, found)
         return INTERRUPTED if ended else inputs.status(found)

@@ -17,6 +17,8 @@ LONGEST = 300
 NO_LOGIN = {"noauth": "can't log in: no password was given", "wrongpass": "can't log in: user or password is refused"}
 KEPT_OUT = ("untrusted", "dns")
 """Kinds of a failed connect that say nothing of the server."""
+AHEAD = {"tls-mismatch": "certificate-expires"}
+"""Causes that triage names before they are there, and the finding that they are until then."""
 SAID = (NAMELESS, CANT_TELL)
 """How the lines of `unknown` begin that say again what complaints and blind spots say."""
 NEVER_SEEN = ("not-local", "not-recorded")
@@ -27,9 +29,10 @@ def line_of(name: str, answer: Diagnosis, views: Sequence[View], growth: float |
     """The line of a target that was looked at; `views` are of its nodes, `growth` is of the named one's memory."""
     named = views[0].node if views else None
     coming = [one for view in views for one in preventive(view, growth if view.node == named else None)]
-    coming.sort(key=lambda one: one.order)
+    causes = [] if _kept_out(answer) else [one for one in answer.causes if not _is_coming(one, coming)]
+    # What a cause rests on is its own already.
+    coming = sorted((one for one in coming if not _is_part(one, causes)), key=lambda one: one.order)
     told = {(each.reading, each.field) for one in coming for each in one.evidence}
-    causes = [one for one in answer.causes if not _is_coming(one, told)]
     complaints = [one.what for one in answer.complaints if not _rests_on(one.evidence, told)] if not causes else []
     unseen = tuple(one_line(one, LONGEST) for one in answer.unknown if not one.startswith(SAID))
     level, said = _said(answer, causes, complaints, coming, views)
@@ -81,13 +84,23 @@ def _kept_out(answer: Diagnosis) -> str | None:
     return None
 
 
-def _is_coming(cause: Cause, told: set[tuple[str, str]]) -> bool:
-    return _rests_on(cause.evidence, told)
+def _is_coming(cause: Cause, coming: Sequence[Preventive]) -> bool:
+    """Whether a cause that is only to come is a preventive finding here."""
+    same = (one for one in coming if one.id == AHEAD.get(cause.id) and one.node == cause.where)
+    return any(_rests_on(cause.evidence, _cited(one.evidence)) for one in same)
+
+
+def _is_part(finding: Preventive, causes: Sequence[Cause]) -> bool:
+    return any(_rests_on(finding.evidence, _cited(cause.evidence)) for cause in causes)
+
+
+def _cited(evidence: Iterable[Evidence]) -> set[tuple[str, str]]:
+    return {(one.reading, one.field) for one in evidence}
 
 
 def _rests_on(evidence: Iterable[Evidence], told: set[tuple[str, str]]) -> bool:
-    """Whether all that is cited is what a preventive finding cites: then it's about the same, and nothing is wrong."""
-    cited = {(one.reading, one.field) for one in evidence}
+    """Whether all that is cited is among what was told: then it's about the same."""
+    cited = _cited(evidence)
     return bool(cited) and cited <= told
 
 

@@ -31,8 +31,7 @@ def html(found: Report) -> str:
 
 def _row(one: Line) -> Markup:
     mark = tag("span", MEANS[one.level], class_=f"badge {TONES[one.level]}")
-    where = tag("div", one_line(one.url), class_="soft") if one.url and one.name not in one.url else None
-    name = tag("td", tag("strong", one_line(one.name)), where)
+    name = tag("td", tag("strong", one_line(one.name)))
     return tag("tr", tag("td", mark), name, tag("td", tag("div", one_line(one.said)), _details(one)))
 
 
@@ -44,6 +43,7 @@ def _details(one: Line) -> Markup | None:
     ]
     if one.server:
         rows.append(f"{one.server} {one.version}, {one.topology}, {one.nodes} answered, {one.seconds:.1f} s")
+    rows += [one.url] if one.url else []
     if not rows:
         return None
     listed = joined(*(tag("li", one_line(row)) for row in rows))
