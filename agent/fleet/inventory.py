@@ -47,7 +47,7 @@ def from_file(path: str) -> list[Listed]:
     try:
         content = sys.stdin.buffer.read(MOST_BYTES + 1) if path == "-" else read_regular(Path(path), MOST_BYTES)
     except OSError as error:
-        raise UsageError(f"--inventory {path}: {error.strerror}; give a file of one URL or NAME=URL a line") from None
+        raise UsageError(f"--inventory {path}: {error.strerror}; give a file of one URL or NAME=URL a line, or -") from None
     return parsed(content, "standard input" if path == "-" else Path(path).name)
 
 

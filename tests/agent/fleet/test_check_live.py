@@ -5,11 +5,11 @@ import contextlib
 import json
 import random
 import signal
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from evals.lab.faults.encryption import encrypted
@@ -17,7 +17,7 @@ from evals.lab.servers import ServerKind, installed, running
 from evals.lab.topologies import clustered, replicated
 from evals.lab.wire import crew
 from tests.program import Done, rediagnose
-from tests.prometheus import exporter, needs_prometheus, prometheus
+from tests.prometheus import Sample, exporter, needs_prometheus, prometheus
 
 pytestmark = pytest.mark.live
 
@@ -186,8 +186,24 @@ async def kept(kind: ServerKind) -> AsyncIterator[tuple[str, str]]:
 @pytest.mark.parametrize("kind", installed()[:1], ids=lambda kind: kind.name)
 async def test_prometheus_knows_the_targets(kept: tuple[str, str]) -> None:
     server, url = kept
-    async with httpx2.AsyncClient() as client:
-        assert (await client.get(f"{url}/api/v1/targets")).status_code == 200
     _, found = await check("--prometheus", url)
     (line,) = found.values()
     assert line["url"] == server and line["level"] in ("well", "preventive"), line
+
+
+@needs_prometheus
+async def test_the_growth_of_hours_is_what_prometheus_kept() -> None:
+    async with running(installed()[0], maxmemory="100mb") as server, exporter(server) as port:
+        labels, now = {"instance": f"127.0.0.1:{port}", "job": "redis"}, time.time()
+        # Ten MB an hour until a few minutes ago.
+        past = [
+            Sample("redis_memory_used_bytes", labels, 10e6 * (6 - ago / 3600), now - ago)
+            for ago in range(600, 6 * 3600, 60)
+        ]
+        async with prometheus([port], past) as url:
+            _, found = await check("--prometheus", url)
+    (line,) = found.values()
+    assert line["level"] == "preventive", line
+    first = line["preventive"][0]
+    assert first["id"] == "memory-fills-up" and first["what"].endswith("at the rate of the last hours"), first
+    assert 6 * 3600 < first["seconds"] < 20 * 3600
