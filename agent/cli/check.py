@@ -1,4 +1,4 @@
-"""`rediagnose check`: every target in one table, the worst first."""
+"""`rediagnose check`: all targets in one table, worst first."""
 
 import asyncio
 import shutil
@@ -18,11 +18,11 @@ from agent.runbooks.library import load
 from tools.clock import SystemClock
 
 DISCOVERY = 90.0
-"""Seconds for finding out which targets there are, beside those for looking at them."""
+"""Seconds for finding the targets, in addition to those for examining them."""
 
 
 async def check(inputs: CheckInputs) -> int:
-    """Look at all targets and print the table. Raises `UsageError` for input that can't be used."""
+    """Examine all targets and print the table. Raises `UsageError` for input that can't be used."""
     options, errors = inputs.options(), lines_on(stderr=True)
     if inputs.insecure:
         errors.say("rediagnose: warning: --insecure: the servers' certificates aren't verified")
@@ -30,7 +30,7 @@ async def check(inputs: CheckInputs) -> int:
 
     def give(ended: bool) -> int:
         if fleet is None:
-            errors.say("rediagnose check: the list of targets didn't come in time; nothing was looked at")
+            errors.say("rediagnose check: the list of targets didn't arrive in time; nothing was examined")
             return INTERRUPTED if ended else NOTHING
         found = fleet.report()
         _print(inputs, found)
@@ -55,26 +55,26 @@ async def check(inputs: CheckInputs) -> int:
 
 @contextmanager
 def _progress(total: int, *, quiet: bool) -> Iterator[Callable[[Line, int], None]]:
-    """One line on a terminal that says how far it is; nothing where nobody watches."""
+    """A progress line on a terminal, and nothing elsewhere."""
     lines = lines_on(stderr=True)
     if quiet or not lines.is_terminal:
         yield lambda line, left: None
         return
     from agent.report.console import Console, moving_line, show_moving
 
-    moving, faults = moving_line(cast(Console, lines), f"looking at {total} targets"), 0
+    moving, faults = moving_line(cast(Console, lines), f"checking {total} targets"), 0
 
     def heard(line: Line, left: int) -> None:
         nonlocal faults
         faults += line.level == "incident"
-        show_moving(moving, f"{total - left} of {total} targets looked at, {faults} with a fault; last {line.name}")
+        show_moving(moving, f"{total - left} of {total} targets checked, {faults} faulty; last: {line.name}")
 
     with moving:
         yield heard
 
 
 def _print(inputs: CheckInputs, found: Report) -> None:
-    """Print the table in the form that was asked for."""
+    """Print the table in the requested format."""
     if inputs.format == "json":
         print(found.to_json())
     elif inputs.format == "html":

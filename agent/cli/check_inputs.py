@@ -1,4 +1,4 @@
-"""What the options of `rediagnose check` mean: which targets there are, and how they're looked at."""
+"""What the options of `rediagnose check` mean: the targets, and how to examine them."""
 
 import re
 import shlex
@@ -23,7 +23,7 @@ REMEDY = "name some, or write rediagnose.toml, or give --inventory, --prometheus
 FAULT, CANT_TELL = 10, 11
 """Exit statuses with --exit-code, as triage has them."""
 PRIVATE = tuple(parse_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
-"""Where a cluster's services lie: without a password to give away they may be dialled there."""
+"""Where a cluster's services usually are; they may be dialled there if there is no password to leak."""
 _SERVER = re.compile(r"(?:(rediss?)://)?(?:[^@/?#\s]*@)?([^@/?#\s]+?)(?:/[0-9]*)?")
 Source = Callable[[], Awaitable[list[Listed]]]
 
@@ -86,7 +86,7 @@ class CheckInputs(ConnectionInputs):
     one_node: bool = False
 
     def options(self) -> Options:
-        """How each is looked at. Raises `UsageError` for bounds that can't hold one look."""
+        """How to examine each target. Raises `UsageError` for limits too small for a single look."""
         least = self.window + FIRST_LOOK
         for name, seconds in (("--deadline", self.deadline), ("--total-deadline", self.total_deadline)):
             if seconds < least:
@@ -94,7 +94,7 @@ class CheckInputs(ConnectionInputs):
         return Options(window=self.window, deadline=self.deadline, one_node=self.one_node)
 
     def status(self, found: Report) -> int:
-        """The exit status of a table."""
+        """The exit status for a report."""
         if found.targets and found.counts["unanswered"] == len(found.targets):
             return NOTHING
         failed = found.counts["incident"] + (found.counts["preventive"] if self.fail_on == "preventive" else 0)
@@ -119,7 +119,7 @@ class CheckInputs(ConnectionInputs):
             except RediagnoseError as error:
                 if len(sources) == 1 and not found:
                     raise
-                # What the other sources name is looked at all the same.
+                # The targets from other sources are examined anyway.
                 found.append(Member(name=name, target=None, problem=f"no list of targets: {error}"))
         if not found:
             raise UsageError(f"there are no targets; {REMEDY}")
@@ -138,7 +138,7 @@ class CheckInputs(ConnectionInputs):
             except ValueError as error:
                 raise UsageError(f"--inventory-command: {error}; quote it as for a shell") from None
             yield "--inventory-command", lambda: from_command(command)
-        # They talk to others, and most checks need neither.
+        # They load an HTTP client, and most checks need neither.
         if (url := self.prometheus) is not None:
             from agent.fleet.discovered import from_prometheus
 
@@ -177,15 +177,15 @@ class CheckInputs(ConnectionInputs):
                 return self._configured(one)
             target = self._own(listed.where, known, listed) if listed.found_by is None else self._others(listed)
         except UsageError as error:
-            # The text of an entry may hold a password.
+            # The text of an entry may contain a password.
             return Member(name=name or listed.place, target=None, problem=str(error))
         own = known.at(target) if listed.found_by is not None or "@" not in listed.where else None
-        # Of an address that the settings know, they have the name and the login.
+        # If the settings have this address, its name and login come from there.
         member = self._configured(own) if own else Member(name=name or target.master or target.node, target=target)
         return member.model_copy(update={"one_node": listed.one_node, "growth": listed.growth})
 
     def _own(self, where: str, known: Known, listed: Listed | None = None) -> Target:
-        """The target of a URL or an address that a person wrote. Raises `UsageError` without the text of an entry."""
+        """The target of a URL or address written by a person. Raises `UsageError` that doesn't quote an entry."""
         if "://" not in where:
             if not ADDRESS.fullmatch(where):
                 place = listed.place if listed else "it"
@@ -202,7 +202,7 @@ class CheckInputs(ConnectionInputs):
         return self._trusting(target)
 
     def _others(self, listed: Listed) -> Target:
-        """The target of an address that a service names: of the text nothing but host, port and TLS is taken."""
+        """The target of an address named by a service: only host, port and TLS are taken from the text."""
         match = _SERVER.fullmatch(listed.where)
         if not match or not ADDRESS.fullmatch(match[2]):
             raise UsageError(f"{listed.place}: it names no address of a server")
@@ -214,6 +214,6 @@ class CheckInputs(ConnectionInputs):
 
 
 def _place(one: Member) -> tuple[object, ...]:
-    """What a target is the same by; what couldn't be made out is one of its own."""
+    """What identifies a target; one that couldn't be determined is unique."""
     target = one.target
     return (id(one),) if target is None else (target.node.lower(), target.sentinels, target.master, target.db)

@@ -12,9 +12,9 @@ def configure_check(parser: Parser) -> None:
         help="names of rediagnose.toml, URLs or addresses (default: all of rediagnose.toml)",
     )  # fmt: skip
     add = parser.section("where the targets come from").add_argument
-    add("--all", action="store_true", help="every target in rediagnose.toml, besides the others that are named")
+    add("--all", action="store_true", help="all targets of rediagnose.toml, in addition to any others")
     add("--inventory", metavar="FILE|-", help="a list: a URL or NAME=URL per line, or JSON; - reads standard input")
-    hint = "a program that prints such a list; it's run without a shell"
+    hint = "a program that prints such a list; run without a shell"
     add("--inventory-command", metavar="CMD", help=hint)
     add("--prometheus", metavar="URL", help="every server whose redis_exporter this Prometheus scrapes")
     add("--kubernetes", metavar="SELECTOR", help="services with these labels, such as app=redis, by kubectl")
@@ -22,16 +22,16 @@ def configure_check(parser: Parser) -> None:
     add = parser.section("the answer").add_argument
     forms = ("text", "json", "markdown", "html")
     add("--format", choices=forms, help="format of the table on stdout (text)")
-    add("-q", "--quiet", action="store_true", help="leave out the targets that are well (-v, -vv: more on each)")
-    hint = "what counts as a failure: a fault, or also what will become one (incident)"
+    add("-q", "--quiet", action="store_true", help="omit healthy targets (-v, -vv: more about each)")
+    hint = "what counts as a failure: incidents, or preventive findings too (incident)"
     add("--fail-on", choices=("incident", "preventive"), help=hint)
-    hint = "exit with 0 if all are well, 10 if one has a fault, 11 if one can't be decided (default: 0 or 1)"
+    hint = "exit with 0 if all are healthy, 10 if one is faulty, 11 if one is unknown (default: 0 or 1)"
     add("--exit-code", action="store_true", help=hint)
     add = parser.section("bounds").add_argument
-    add("--jobs", type=whole, metavar="N", help="targets that are looked at at the same time (32)")
+    add("--jobs", type=whole, metavar="N", help="number of targets to examine at the same time (32)")
     add("--window", type=window, metavar="SECONDS", help="time between the two samples (2)")
     add("--deadline", type=positive, metavar="SECONDS", help="time limit for each target (30)")
-    add("--total-deadline", type=positive, metavar="SECONDS", help="time limit for all of them together (300)")
-    hint = "look only at each target's own node, and connect to none of the nodes that it names"
+    add("--total-deadline", type=positive, metavar="SECONDS", help="time limit for all targets together (300)")
+    hint = "examine only each target's own node, and connect to none of the nodes it names"
     parser.section("bounds").add_argument("--one-node", action="store_true", help=hint)
     connection(parser)

@@ -109,7 +109,7 @@ COMMANDS = (
             "agent.cli.inputs:AnnotateInputs", "agent.cli.annotate:annotate", _LOOK,
             ("rediagnose annotate alert.json --post",
              "rediagnose annotate - --target orders --format jira <ticket.txt")),
-    Command("check", "[TARGET...]", "look at many servers: one table, worst first, with what is wrong or soon will be",
+    Command("check", "[TARGET...]", "check many servers: one table, worst first, of what is wrong or soon will be",
             configure_check, "agent.cli.check_inputs:CheckInputs", "agent.cli.check:check", _LOOK,
             ("rediagnose check --all --fail-on preventive", "rediagnose check --inventory servers.txt --format json")),
     Command("apply", "FILE STEP --url URL", "carry out one step of a recorded plan, after asking again",

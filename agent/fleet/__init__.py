@@ -1,1 +1,1 @@
-"""Many targets looked at one beside the other: what is wrong at which, and what comes closer to a limit."""
+"""Checking many targets at once: which are faulty, and which are approaching a limit."""

@@ -1,7 +1,7 @@
-"""Targets that a service knows: the servers that a Prometheus scrapes, and the services of a Kubernetes cluster.
+"""Targets found through a service: servers scraped by Prometheus, and services in a Kubernetes cluster.
 
-Who writes into such a service chooses addresses. So these are dialled as a server's neighbours are: a password goes to
-the service's own network, to what --trust names, or nowhere.
+Whoever can write to such a service chooses the addresses, so these are dialled under the same rules as a server's
+neighbours: a password goes only to the service's own network or to what --trust names.
 """
 
 import json
@@ -21,14 +21,14 @@ from tools.text import one_line
 
 DEADLINE = 20.0
 HOURS = 6
-"""Over which the growth of memory is taken: longer than the ups and downs of a lunch break."""
+"""Period over which memory growth is measured: longer than short ups and downs."""
 GROWTH = f"deriv(redis_memory_used_bytes[{HOURS}h]) and redis_memory_used_bytes offset 1h"
-"""What was scraped for less than an hour has no course yet."""
+"""Less than an hour of samples shows no trend."""
 MOST_BYTES = 16 * 2**20
 _SELECTOR = re.compile(r"[A-Za-z0-9_./=!,() -]{1,400}")
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _PORTS = ("redis", "valkey", "tcp-redis", "tcp-valkey", "redis-tls", "rediss")
-"""How the port is named by common charts."""
+"""Port names in common charts."""
 Key = tuple[str, str]
 
 
@@ -66,7 +66,7 @@ def _points(found: Sequence[Series]) -> dict[Key, float]:
 
 
 def _scraped_address(one: ScrapedTarget, info: Mapping[str, str]) -> str:
-    """Where the server is: what the exporter is asked about, else the exporter's host with the server's own port."""
+    """The server's address: the exporter's `target` parameter, or the exporter's host with the server's own port."""
     if one.parameter:
         return one.parameter
     instance, own = one.labels.get("instance", ""), info.get("tcp_port", "")
@@ -100,7 +100,7 @@ async def from_kubernetes(
 
 
 def _of_service(item: Any) -> Iterator[Listed]:
-    """A service as a target: by its name inside of the cluster, and by its balancer's address where it has one."""
+    """The target for a service: its load balancer's address if it has one, else its name within the cluster."""
     meta, spec = item["metadata"], item["spec"]
     ports = [one for one in spec.get("ports") or [] if str(one.get("protocol", "TCP")) == "TCP"]
     # A chart's service often has the exporter's port, and a sentinel's, beside the server's.

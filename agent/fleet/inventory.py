@@ -1,4 +1,4 @@
-"""Lists of targets that a person or a program wrote: a URL or NAME=URL a line, or a JSON list."""
+"""Lists of targets written by a person or a program: one URL or NAME=URL per line, or a JSON list."""
 
 import json
 import sys
@@ -20,39 +20,41 @@ MOST_NAME = 64
 DEADLINE = 60.0
 """Seconds for a program that prints a list."""
 _NAMED = deferred(r"([^\s=/@?][^\s=/@?]*)\s*=\s*(\S.*)")
-"""A name has nothing in it that a URL begins with: of `redis://host?db=1` no part is one."""
+"""A name contains none of the characters that start a URL: `redis://host?db=1` has no name."""
 
 
 class Listed(Record):
     """One target of a list."""
 
     name: str
-    """Empty where the list gives none."""
+    """Empty if the list gives none."""
     where: str
-    """Its URL or address, which may hold a password; empty where the entry can't be read."""
+    """Its URL or address, which may contain a password; empty if the entry can't be read."""
     place: str
-    """Where in the list it stands, for messages."""
+    """Its position in the list, for messages."""
     found_by: tuple[str, ...] | None = None
-    """The hosts of the service that named it; null for what a person named. It isn't given a password anywhere."""
+    """The hosts of the service that named it, which limits where a password goes; null if a person named it."""
     one_node: bool = False
-    """Whether it's one server by itself, whatever deployment that is of."""
+    """Whether it's a single server rather than a deployment."""
     growth: float | None = None
-    """Bytes a second by which its memory grew over the last hours; null where nobody keeps that."""
+    """Memory growth over the last hours, in bytes per second; null if unknown."""
     problem: str = ""
     """Why the entry can't be read."""
 
 
 def from_file(path: str) -> list[Listed]:
-    """The targets of a file, or of stdin for -. Raises `UsageError`."""
+    """The targets in a file, or on stdin for -. Raises `UsageError`."""
     try:
         content = sys.stdin.buffer.read(MOST_BYTES + 1) if path == "-" else read_regular(Path(path), MOST_BYTES)
     except OSError as error:
-        raise UsageError(f"--inventory {path}: {error.strerror}; give a file of one URL or NAME=URL a line, or -") from None
+        raise UsageError(
+            f"--inventory {path}: {error.strerror}; give a file with one URL or NAME=URL per line, or -"
+        ) from None
     return parsed(content, "standard input" if path == "-" else Path(path).name)
 
 
 async def from_command(command: tuple[str, ...]) -> list[Listed]:
-    """The targets that a program prints. Raises `UsageError`, or `Unanswered` where it fails."""
+    """The targets that a program prints. Raises `UsageError`, or `Unanswered` if it fails."""
     if not command:
         raise UsageError("--inventory-command: it's empty; give a program with its arguments")
     content = await output(command, deadline=DEADLINE, most=MOST_BYTES)
@@ -60,7 +62,7 @@ async def from_command(command: tuple[str, ...]) -> list[Listed]:
 
 
 def parsed(content: bytes, source: str) -> list[Listed]:
-    """The targets of a list. An entry that can't be read is one with a problem. Raises `UsageError` for no list."""
+    """The targets in a list. An unreadable entry has a `problem`. Raises `UsageError` if it isn't a list."""
     if len(content) > MOST_BYTES:
         raise UsageError(f"{source}: more than {MOST_BYTES >> 20} MiB; give a list of targets")
     try:

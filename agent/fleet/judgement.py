@@ -1,4 +1,4 @@
-"""An answer of one target as a line: an incident, or what comes closer, or why it can't be told."""
+"""The line for one target's answer: an incident, a preventive finding, or why it couldn't be determined."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,24 +13,27 @@ from agent.report.meanings import MEANINGS
 from tools.text import one_line
 
 LONGEST = 300
-"""Characters of what is said: names and values of others may be in it."""
-NO_LOGIN = {"noauth": "can't log in: no password was given", "wrongpass": "can't log in: user or password is refused"}
+"""Characters of the text of a line, which may contain names and values written by others."""
+NO_LOGIN = {
+    "noauth": "can't log in: no password was given",
+    "wrongpass": "can't log in: the user or password was refused",
+}
 KEPT_OUT = ("untrusted", "dns")
-"""Kinds of a failed connect that say nothing of the server."""
+"""Kinds of a failed connect that say nothing about the server."""
 AHEAD = {"tls-mismatch": "certificate-expires"}
-"""Causes that triage names before they are there, and the finding that they are until then."""
+"""Causes that triage names before they occur, and the preventive finding that stands for each until then."""
 SAID = (NAMELESS, CANT_TELL)
-"""How the lines of `unknown` begin that say again what complaints and blind spots say."""
+"""Prefixes of `unknown` lines that only repeat complaints and blind spots."""
 NEVER_SEEN = ("not-local", "not-recorded")
-"""What most servers don't show to who looks from elsewhere: without a report that hides nothing worth a word."""
+"""What most servers don't show to another machine: without a reported symptom it isn't worth mentioning."""
 
 
 def line_of(name: str, answer: Diagnosis, views: Sequence[View], growth: float | None = None) -> Line:
-    """The line of a target that was looked at; `views` are of its nodes, `growth` is of the named one's memory."""
+    """The line for a target that was examined; `views` are its nodes, `growth` is the named node's memory growth."""
     named = views[0].node if views else None
     coming = [one for view in views for one in preventive(view, growth if view.node == named else None)]
     causes = [] if _kept_out(answer) else [one for one in answer.causes if not _is_coming(one, coming)]
-    # What a cause rests on is its own already.
+    # A finding that rests on the same values as a cause would only repeat it.
     coming = sorted((one for one in coming if not _is_part(one, causes)), key=lambda one: one.order)
     told = {(each.reading, each.field) for one in coming for each in one.evidence}
     complaints = [one.what for one in answer.complaints if not _rests_on(one.evidence, told)] if not causes else []
@@ -47,7 +50,7 @@ def line_of(name: str, answer: Diagnosis, views: Sequence[View], growth: float |
 
 
 def unanswered(name: str, url: str | None, why: str) -> Line:
-    """The line of a target that couldn't be looked at."""
+    """The line for a target that couldn't be examined."""
     return Line(name=one_line(name, MOST_NAME), url=url, level="unanswered", said=one_line(why, LONGEST))
 
 
@@ -60,7 +63,7 @@ def _said(
     if causes or answer.outcome == "outside-redis":
         return "incident", _causes_told(causes) if causes else answer.summary
     if complaints:
-        return "incident", f"something is wrong that has no name here: {'; '.join(complaints)}"
+        return "incident", f"something is wrong, and no known cause explains it: {'; '.join(complaints)}"
     hidden = [one for one in answer.blind if one.kind not in NEVER_SEEN]
     read = any(one.tool == "info" and one.values and not one.unavailable for one in answer.readings)
     if answer.interrupted or hidden or not read:
@@ -69,11 +72,11 @@ def _said(
         more = f" (and {len(coming) - 1} more)" if len(coming) > 1 else ""
         return "preventive", f"{_where(coming[0].node, views)}{coming[0].what}{more}"
     nearest, words = max((nearest_limit(view) for view in views), default=(0.0, ""))
-    return "well", words if words and nearest >= 0.005 else "well"
+    return "healthy", words if words and nearest >= 0.005 else "healthy"
 
 
 def _kept_out(answer: Diagnosis) -> str | None:
-    """Why nothing could be asked, where that says nothing of the server; None where it was asked."""
+    """Why nothing could be asked, if that says nothing about the server; else None."""
     named = answer.target.nodes[:1]
     first = next((one for one in answer.readings if one.tool == "connect" and one.node in (*named, None)), None)
     kind = first.unavailable.kind if first and first.unavailable else None
@@ -85,7 +88,7 @@ def _kept_out(answer: Diagnosis) -> str | None:
 
 
 def _is_coming(cause: Cause, coming: Sequence[Preventive]) -> bool:
-    """Whether a cause that is only to come is a preventive finding here."""
+    """Whether the cause hasn't occurred yet and a preventive finding covers it."""
     same = (one for one in coming if one.id == AHEAD.get(cause.id) and one.node == cause.where)
     return any(_rests_on(cause.evidence, _cited(one.evidence)) for one in same)
 
@@ -99,7 +102,7 @@ def _cited(evidence: Iterable[Evidence]) -> set[tuple[str, str]]:
 
 
 def _rests_on(evidence: Iterable[Evidence], told: set[tuple[str, str]]) -> bool:
-    """Whether all that is cited is among what was told: then it's about the same."""
+    """Whether everything cited is covered: then both are about the same thing."""
     cited = _cited(evidence)
     return bool(cited) and cited <= told
 

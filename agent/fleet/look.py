@@ -1,4 +1,4 @@
-"""Many targets looked at in one process: some at a time, each within its deadline and all within theirs."""
+"""Examines many targets in one process: a few at a time, with a deadline for each and one for all."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -18,8 +18,8 @@ from tools.errors import RediagnoseError, bug
 from tools.records import Record
 
 LEAST = 1.0
-"""Seconds beside the window below which a look isn't begun."""
-NOT_BEGUN = "not looked at: the time for all was over (--total-deadline)"
+"""Seconds beyond the window without which a target isn't started."""
+NOT_BEGUN = "not examined: the time for all targets was up (--total-deadline)"
 
 
 class Member(Record):
@@ -27,37 +27,37 @@ class Member(Record):
 
     name: str
     target: Target | None
-    """Null where it can't be made out, for the reason in `problem`."""
+    """Null if it couldn't be determined, for the reason in `problem`."""
     problem: str = ""
     configured: bool = False
-    """Whether its name is that of a target in rediagnose.toml."""
+    """Whether its name is a target of rediagnose.toml."""
     one_node: bool = False
     growth: float | None = None
-    """Bytes a second by which its memory grew over the last hours, where somebody keeps that."""
+    """Memory growth over the last hours, in bytes per second; null if unknown."""
 
 
 @dataclass
 class Fleet:
-    """A look at all of them, and what it has come to so far."""
+    """A check of all members, and its results so far."""
 
     members: Sequence[Member]
     library: Library
     options: Options
-    """Of each; its deadline is each one's."""
+    """For each member, including its deadline."""
     jobs: int
-    """How many are looked at at the same time."""
+    """How many are examined at the same time."""
     seconds: float
     """For all of them."""
     clock: Clock
     heard: Callable[[Line, int], None] = lambda line, left: None
-    """Hears of each line as it comes, and how many are to come."""
+    """Called with each line as it arrives and the number still to come."""
     lines: dict[int, Line] = field(default_factory=dict)
-    """By the member's number, as they come."""
+    """By member number, as they arrive."""
     _began: float = 0.0
     _at: str = ""
 
     async def look(self) -> Report:
-        """Look at all of them."""
+        """Examine all members."""
         self._began, self._at = self.clock.monotonic(), iso_time(self.clock.now().timestamp())
         left = iter(enumerate(self.members))
 
@@ -73,7 +73,7 @@ class Fleet:
         return self.report()
 
     def report(self) -> Report:
-        """What is known so far; those that weren't looked at are lines, too."""
+        """The report so far; members that weren't examined have lines too."""
         lines = [
             self.lines.get(number) or unanswered(one.name, one.target.url if one.target else None, NOT_BEGUN)
             for number, one in enumerate(self.members)
@@ -92,8 +92,8 @@ class Fleet:
         except RediagnoseError as error:
             return unanswered(member.name, member.target.url, str(error))
         except Exception as error:
-            # One target may not end the look at the others.
-            return unanswered(member.name, member.target.url, str(bug("the look at a target", error)))
+            # One target mustn't end the check of the others.
+            return unanswered(member.name, member.target.url, str(bug("the check of a target", error)))
 
     async def _looked(self, member: Member, target: Target, deadline: float) -> Line:
         update = {"deadline": deadline, "one_node": self.options.one_node or member.one_node}
@@ -104,7 +104,7 @@ class Fleet:
         )  # fmt: skip
         incident = setup.investigation(self.clock, _ignore)
         try:
-            # No plan: nothing is done about it here.
+            # No plan is needed: nothing is changed here.
             await look(incident, model.use)
             answer = incident.answer()
             weighed = incident.weighed

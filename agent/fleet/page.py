@@ -1,4 +1,4 @@
-"""The table as one HTML file that loads nothing."""
+"""The table as a single HTML file that loads nothing."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from agent.report.page import POLICY, STYLE
 from tools.text import one_line
 
 OWN_STYLE = Path(__file__).with_name("page.css")
-TONES: dict[Level, str] = {"incident": "bad", "unanswered": "unsure", "preventive": "unsure", "well": "good"}
+TONES: dict[Level, str] = {"incident": "bad", "unanswered": "unsure", "preventive": "unsure", "healthy": "good"}
 
 
 def html(found: Report) -> str:
@@ -22,10 +22,10 @@ def html(found: Report) -> str:
     )  # fmt: skip
     names = tag("tr", *(tag("th", name, scope="col") for name in ("", "target", "what")))
     table = tag(
-        "table", tag("caption", "Every target, the worst first", class_="soft"), tag("thead", names),
+        "table", tag("caption", "All targets, worst first", class_="soft"), tag("thead", names),
         tag("tbody", *(_row(one) for one in found.targets)), class_="fleet",
     )  # fmt: skip
-    body = tag("main", tag("h1", headline(found)), tag("p", f"Looked at {found.at}", class_="soft"), table)
+    body = tag("main", tag("h1", headline(found)), tag("p", f"Checked at {found.at}", class_="soft"), table)
     return f"<!doctype html>\n{tag('html', head, tag('body', body), lang='en')}\n"
 
 

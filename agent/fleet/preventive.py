@@ -1,6 +1,6 @@
-"""What will go wrong unless somebody sees to it, by the readings of one node that is well.
+"""What will go wrong unless somebody acts, judged from one node's readings.
 
-Nothing here is an incident, and nothing is said of what is by design: a cache that evicts, a server that keeps nothing.
+Nothing here is an incident, and what is by design isn't reported: a cache that evicts, a server without persistence.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,27 +16,27 @@ from agent.report.quantities import bytes_text, seconds_text
 
 DAY = 86_400.0
 NEARLY = 0.8
-"""Of a limit that refuses what is over it."""
+"""Share of a hard limit."""
 NEARLY_FULL = 0.85
-"""Of maxmemory where nothing may be evicted, and of the disk that is saved to."""
+"""Share of maxmemory if nothing may be evicted, and of the disk that holds the data."""
 HORIZON = 14 * DAY
-"""Seconds ahead that the growth of hours tells something."""
+"""How far ahead, in seconds, growth over hours can be extrapolated."""
 SOON = DAY
 CERTIFICATE = 30 * DAY
 MISSED = 2
-"""Times a save point's seconds: then it should have come."""
+"""Multiple of a save point's seconds after which it counts as missed."""
 BACKUP = 3 * DAY
-"""Age of the last snapshot of a server on which somebody makes them, such as by cron."""
+"""Age of the last snapshot if somebody else triggers them, for example cron."""
 BRIDGED = 10.0
-"""Seconds of a replica's absence that its primary's backlog has to bridge at least: a reconnect, a short restart."""
+"""Seconds of a replica's absence that the backlog should cover at least: a reconnect, a short restart."""
 DANGEROUS = (CRASH, "process-frozen")
-"""What a known fault has to lead to: that a version has others is said where they happen."""
+"""What a known fault has to lead to; other known faults are mentioned where they occur."""
 
 
 def preventive(view: View, growth: float | None = None) -> list[Preventive]:
-    """All findings of a node, the most urgent first.
+    """All findings for a node, most urgent first.
 
-    `growth` is by how many bytes a second its memory grew over the last hours, where somebody keeps that.
+    `growth` is its memory growth over the last hours in bytes per second, if known.
     """
     found = [one for check in CHECKS for one in check(view)]
     if not any(one.id == "memory-fills-up" for one in found):
@@ -45,7 +45,7 @@ def preventive(view: View, growth: float | None = None) -> list[Preventive]:
 
 
 def nearest_limit(view: View) -> tuple[float, str]:
-    """The limit that a node is nearest to: its share and what of it is in use; empty where none was read."""
+    """The limit a node is closest to: the share in use, and the words for it; empty if no limit was read."""
     shares: list[tuple[float, str]] = []
     if (share := over(view)) is not None and not _evicts(view):
         shares.append((share, "maxmemory"))
@@ -67,7 +67,7 @@ def _found(view: View, id: str, what: str, rank: int, *cited: Cited, seconds: fl
 
 
 def _memory(view: View) -> Iterator[Preventive]:
-    """Memory that fills up over the window, or is nearly full, with nothing that could give way."""
+    """Memory that is filling up or nearly full, with nothing to evict."""
     grows = ("memory", "used_memory.delta"), ("memory", "maxmemory_used_share")
     if (left := until_full(view)) is not None:
         what = f"memory full in {seconds_text(left)} at this rate"
@@ -100,7 +100,7 @@ def _fills_up_slowly(view: View, growth: float | None) -> Iterator[Preventive]:
 
 
 def _limits(view: View) -> Iterator[Preventive]:
-    """Clients, files and processes near what is allowed."""
+    """Clients, files and processes close to their limits."""
     ids = {"clients": "clients-nearly-full", "open files": "files-nearly-full"}
     for has, most, what in PAIRS:
         used, limit = view.number(*has), view.number(*most)
@@ -111,7 +111,7 @@ def _limits(view: View) -> Iterator[Preventive]:
 
 
 def _certificate(view: View) -> Iterator[Preventive]:
-    """A certificate that should have been renewed; one that has ended is an incident."""
+    """A certificate that should have been renewed; an expired one is an incident."""
     for left, whose, cited in known_ends(view):
         if 0 < left <= CERTIFICATE and is_late(view, left, cited):
             subject = "client certificate" if " client " in whose else "CA certificate" if " ca " in whose else (
@@ -123,7 +123,7 @@ def _certificate(view: View) -> Iterator[Preventive]:
 
 
 def _backup(view: View) -> Iterator[Preventive]:
-    """A snapshot that should have come and didn't; never of a server on which nobody makes any."""
+    """An overdue snapshot, on servers where snapshots are made at all."""
     age, changes = view.number("persistence", "rdb_last_save_age"), view.number(
         "persistence", "rdb_changes_since_last_save"
     )  # fmt: skip
@@ -131,7 +131,7 @@ def _backup(view: View) -> Iterator[Preventive]:
         return
     points = list(_save_points(view.text("persistence", "config.save")))
     missed = any(changes >= least and age >= MISSED * seconds for seconds, least in points)
-    # A full copy for a replica that goes by way of the disk counts as a save as well.
+    # A disk-based full sync for a replica also counts as a save.
     copied = view.text("persistence", "config.repl-diskless-sync") == "no" and view.number("info", "connected_slaves")
     by_hand = not points and view.get("persistence", "rdb_saved_since_start") is True and not copied
     if missed or (by_hand and age >= BACKUP):
@@ -141,14 +141,14 @@ def _backup(view: View) -> Iterator[Preventive]:
 
 
 def _save_points(text: str) -> Iterator[tuple[float, float]]:
-    """Seconds and changes of each save point, such as of "3600 1 300 100"."""
+    """The seconds and changes of each save point, as in "3600 1 300 100"."""
     words = text.split()
     if len(words) % 2 == 0 and all(word.isdecimal() and len(word) < 12 for word in words):
         yield from zip(map(float, words[::2]), map(float, words[1::2]), strict=True)
 
 
 def _backlog(view: View) -> Iterator[Preventive]:
-    """A backlog so short that a replica copies everything after the shortest interruption."""
+    """A backlog so short that even a brief interruption forces a full resync."""
     bridged = view.number("replication", "backlog_seconds")
     if bridged is not None and bridged < BRIDGED and view.number("replication", "replicas_online"):
         what = f"replication backlog holds {seconds_text(bridged)}"
@@ -157,19 +157,19 @@ def _backlog(view: View) -> Iterator[Preventive]:
 
 
 def _disk(view: View) -> Iterator[Preventive]:
-    """The disk that a server saves to is nearly full; of one that saves nothing it says nothing."""
+    """A nearly full data disk, on servers that save anything."""
     share = view.number("disk", "dir_used_share")
     saves = view.text("persistence", "config.save") or view.text("persistence", "config.appendonly") == "yes"
     if share is not None and share >= NEARLY_FULL and saves:
         free = view.number("disk", "dir_free_bytes") or 0
         what = f"the disk it saves to is {share:.0%} full, {bytes_text(free)} free"
-        # Of a large disk the rest is much, as long as it holds a few of what is written there.
+        # The rest of a large disk may still be plenty.
         if share >= 0.95 or free < 3 * (view.number("memory", "used_memory") or 0):
             yield _found(view, "disk-nearly-full", what, 2, ("disk", "dir_used_share"), ("disk", "dir_free_bytes"))
 
 
 def _version(view: View) -> Iterator[Preventive]:
-    """A version that is known to crash or to hang, and a newer one that doesn't."""
+    """A version with a known crash or hang that a newer version fixes."""
     bad = [(version, one) for version, one in faults_of(view) if one.fixed and set(one.causes) & set(DANGEROUS)]
     if bad:
         version, one = bad[0]

@@ -1,4 +1,4 @@
-"""What a look at many targets comes to: a line for each, and the whole as `check --format json` prints it."""
+"""The result of a check of many targets: a line per target, and the report as `check --format json` prints it."""
 
 from typing import Literal
 
@@ -6,32 +6,32 @@ from agent.answer.open_points import Evidence
 from tools.records import Record
 from tools.text import escaped_json
 
-Level = Literal["incident", "unanswered", "preventive", "well"]
-LEVELS: tuple[Level, ...] = ("incident", "unanswered", "preventive", "well")
-"""The worst first."""
+Level = Literal["incident", "unanswered", "preventive", "healthy"]
+LEVELS: tuple[Level, ...] = ("incident", "unanswered", "preventive", "healthy")
+"""Worst first."""
 MEANS: dict[Level, str] = {
-    "incident": "FAULT", "unanswered": "?", "preventive": "soon", "well": "ok",
+    "incident": "FAULT", "unanswered": "?", "preventive": "soon", "healthy": "ok",
 }  # fmt: skip
-"""How each is marked for a person."""
+"""The mark of each level in the table."""
 
 
 class Preventive(Record):
-    """Something that will go wrong, or that nobody would want to find out in an incident; nothing is wrong yet."""
+    """Something that will go wrong unless somebody acts; nothing is wrong yet."""
 
     id: str
-    """An id of its own: none is a cause's."""
+    """Never the id of a cause."""
     what: str
     """For a person, short enough for a line of a table."""
     node: str | None
     seconds: float | None = None
-    """Until it happens, where that can be told."""
+    """Time until it happens; null if unknown."""
     rank: int
-    """1 for what is a matter of hours, 2 of days, 3 for what has no date."""
+    """1 for a matter of hours, 2 for days, 3 for no particular date."""
     evidence: tuple[Evidence, ...]
 
     @property
     def order(self) -> tuple[int, float, str]:
-        """By which findings are sorted, the most urgent first."""
+        """Sort key, most urgent first."""
         return self.rank, float("inf") if self.seconds is None else self.seconds, self.id
 
 
@@ -45,27 +45,27 @@ class FoundCause(Record):
 
 
 class Line(Record):
-    """What one target's look came to."""
+    """The result for one target."""
 
     name: str
-    """What people call it; else its address."""
+    """Its name, or its address if it has none."""
     url: str | None
-    """Without its secrets; null where it couldn't be made out."""
+    """Without secrets; null if it couldn't be determined."""
     configured: bool = False
-    """Whether the name is that of a target in rediagnose.toml, which every command takes."""
+    """Whether the name is a target of rediagnose.toml, which every command accepts."""
     level: Level
     said: str
-    """For a person: the cause, the nearest limit, or why it can't be told."""
+    """For a person: the cause, the nearest limit, or why it couldn't be determined."""
     outcome: str | None = None
-    """The answer's, as triage gives it; null where there was none."""
+    """The outcome as triage would report it; null if the target wasn't examined."""
     server: str | None = None
     version: str | None = None
     topology: str | None = None
     nodes: int = 0
-    """So many of its nodes answered."""
+    """How many of its nodes answered."""
     causes: tuple[FoundCause, ...] = ()
     complaints: tuple[str, ...] = ()
-    """What the servers themselves complain of, where no cause was found."""
+    """What the servers themselves complain about, if no cause was found."""
     preventive: tuple[Preventive, ...] = ()
     """The most urgent first."""
     unseen: tuple[str, ...] = ()
@@ -74,32 +74,32 @@ class Line(Record):
 
     @property
     def order(self) -> tuple[object, ...]:
-        """By which lines are sorted, the worst first."""
+        """Sort key, worst first."""
         first = self.causes[0] if self.causes else None
         urgent = self.preventive[0].order if self.preventive else (9, 0.0, "")
         return LEVELS.index(self.level), -(first.probability if first else 0.0), urgent, self.name.lower()
 
 
 class Report(Record):
-    """The whole."""
+    """The whole report."""
 
     schema_version: Literal[1] = 1
     at: str
-    """When it began, in UTC."""
+    """Start time, UTC."""
     seconds: float
     targets: tuple[Line, ...]
-    """The worst first."""
+    """Worst first."""
     counts: dict[Level, int]
     complete: bool
-    """Whether every target was looked at."""
+    """Whether every target was examined."""
 
     def to_json(self) -> str:
-        """As one JSON object."""
+        """The report as one JSON object."""
         return escaped_json(self.model_dump_json(indent=2))
 
 
 def report(lines: list[Line], at: str, seconds: float, *, complete: bool = True) -> Report:
-    """The report of these lines, the worst first."""
+    """A report of these lines, sorted worst first."""
     counts = {level: sum(one.level == level for one in lines) for level in LEVELS}
     return Report(
         at=at, seconds=round(seconds, 3), targets=tuple(sorted(lines, key=lambda one: one.order)), counts=counts,

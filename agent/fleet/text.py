@@ -1,4 +1,4 @@
-"""The table on a terminal and in a cron mail, and the same in Markdown."""
+"""The table as text for a terminal or a cron mail, and as Markdown."""
 
 from collections.abc import Iterator
 
@@ -11,25 +11,25 @@ from tools.text import one_line
 
 WIDTH, LEAST_WIDTH = 80, 40
 MOST_NAME = 24
-"""Columns of a name, of which a long one has its end cut."""
-STYLES: dict[Level, str] = {"incident": "bold red", "unanswered": "yellow", "preventive": "yellow", "well": "green"}
+"""Columns of a name; a longer one is truncated."""
+STYLES: dict[Level, str] = {"incident": "bold red", "unanswered": "yellow", "preventive": "yellow", "healthy": "green"}
 COUNTED: dict[Level, str] = {
-    "incident": "with a fault", "unanswered": "can't be told", "preventive": "to see to", "well": "well",
+    "incident": "faulty", "unanswered": "unknown", "preventive": "need attention soon", "healthy": "healthy",
 }  # fmt: skip
 
 
 def headline(found: Report) -> str:
-    """How many there are of each, in a line."""
+    """How many targets are at each level, in one line."""
     parts = [f"{found.counts[level]} {COUNTED[level]}" for level in LEVELS if found.counts[level]]
     total = len(found.targets)
-    cut = "; not all were looked at" if not found.complete else ""
+    cut = "; not all were examined" if not found.complete else ""
     return f"{total} target{'' if total == 1 else 's'}: {', '.join(parts)} ({seconds_text(found.seconds)}{cut})"
 
 
 def table(found: Report, *, width: int = WIDTH, detail: int = 0, quiet: bool = False) -> Iterator[Styled]:
-    """The lines of the table, the worst first. `detail` adds what is known, `quiet` leaves the well ones out."""
+    """The lines of the table, worst first. `detail` adds details, `quiet` omits healthy targets."""
     width = max(width, LEAST_WIDTH)
-    shown = [one for one in found.targets if not (quiet and one.level == "well")]
+    shown = [one for one in found.targets if not (quiet and one.level == "healthy")]
     if not quiet or shown:
         yield from (Styled(line, "bold") for line in wrapped(headline(found), width))
     names = [_cut(one_line(one.name), MOST_NAME) for one in shown]
@@ -46,7 +46,7 @@ def table(found: Report, *, width: int = WIDTH, detail: int = 0, quiet: bool = F
 
 
 def _asked(one: Line) -> str:
-    """How the target goes on a command line: nothing that others named is offered to a shell."""
+    """The target as a command-line argument; text that could mean something to a shell is never suggested."""
     url = (one.url or "").replace("***@", "")
     asked = one.name if one.configured else url
     return asked if asked and all(letter in _PLAIN for letter in asked) else "TARGET"
@@ -65,7 +65,7 @@ def _details(one: Line, detail: int) -> list[str]:
 
 
 def _cut(line: str, width: int) -> str:
-    """A line that fits into so many columns; some letters take two."""
+    """The line, truncated to this many columns; some letters take two."""
     if cells(line) <= width:
         return line
     while cells(line) > width - 1:
@@ -74,10 +74,10 @@ def _cut(line: str, width: int) -> str:
 
 
 def as_markdown(found: Report, *, quiet: bool = False) -> str:
-    """A table of Markdown, as a ticket or a summary of CI shows it."""
+    """A Markdown table, for a ticket or a CI summary."""
     rows = ["| | target | what |", "|---|---|---|"]
     rows += [
         f"| {MEANS[one.level]} | {in_markdown(one.name)} | {in_markdown(one.said)} |"
-        for one in found.targets if not (quiet and one.level == "well")
+        for one in found.targets if not (quiet and one.level == "healthy")
     ]  # fmt: skip
     return "\n".join([f"**{headline(found)}**", "", *rows]) + "\n"

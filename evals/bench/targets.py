@@ -77,7 +77,7 @@ async def _checked(page: Page, size: int, seconds: float, servers: Sequence[Serv
         page.note(f"{name} by check: not measured: the process ended with status {done.status}")
         return
     looked = sum(one["outcome"] is not None for one in told["targets"])
-    well = sum(one["level"] in ("well", "preventive") for one in told["targets"])
+    well = sum(one["level"] in ("healthy", "preventive") for one in told["targets"])
     counts = ", ".join(f"{level} {count}" for level, count in told["counts"].items() if count)
     left = "" if told["complete"] else f"; {size - looked} not begun in {seconds:.0f} s"
     page.row(row.model_copy(update={"answer": f"{counts}{left}"}))

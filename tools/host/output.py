@@ -1,4 +1,4 @@
-"""What a program of this machine prints: bounded in time and bytes, without a terminal; nothing of it stays behind."""
+"""Runs a program on this machine and returns its output: bounded in time and bytes, without a terminal."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from tools.text import one_line
 _MOST_SAID = 16 << 10
 """Bytes of what the program says on its standard error."""
 _OWN = ("REDIS", "REDIAGNOSE_", "OPENAI_", "AZURE_OPENAI_", "GITHUB_", "JIRA_", "PAGERDUTY_")
-"""How the variables begin that are this program's own: many of them are secrets, and none is ssh's or kubectl's."""
+"""Prefixes of this program's own variables: many are secrets, and neither ssh nor kubectl needs them."""
 
 
 def without_own(environ: Mapping[str, str]) -> dict[str, str]:
@@ -25,9 +25,9 @@ async def output(
     command: tuple[str, ...], given: bytes = b"", *, deadline: float, most: int,
     environ: Mapping[str, str] = os.environ,
 ) -> bytes:  # fmt: skip
-    """What a program prints within `deadline` seconds and `most` bytes, given these bytes.
+    """The output of a program that is given these bytes, within `deadline` seconds and `most` bytes.
 
-    Raises `Unanswered` saying why there is nothing, `UsageError` where the program isn't here.
+    Raises `Unanswered` if it fails, `UsageError` if the program isn't here.
     """
     name, loop = command[0], asyncio.get_running_loop()
     try:

@@ -145,8 +145,8 @@ def levels(*of: Level) -> list[Line]:
 @pytest.mark.parametrize(
     ("of", "plain", "strict", "coded", "coded_strict"),
     [
-        (("well",), 0, 0, 0, 0), (("well", "preventive"), 0, 1, 0, 10), (("well", "incident"), 1, 1, 10, 10),
-        (("well", "unanswered"), 1, 1, 11, 11), (("incident", "unanswered"), 1, 1, 10, 10),
+        (("healthy",), 0, 0, 0, 0), (("healthy", "preventive"), 0, 1, 0, 10), (("healthy", "incident"), 1, 1, 10, 10),
+        (("healthy", "unanswered"), 1, 1, 11, 11), (("incident", "unanswered"), 1, 1, 10, 10),
         (("unanswered", "unanswered"), 3, 3, 3, 3),
     ],
 )  # fmt: skip

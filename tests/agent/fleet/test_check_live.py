@@ -68,13 +68,13 @@ async def test_each_target_has_its_own_line_and_the_worst_stands_first(kind: Ser
         named = {name: found[name]["causes"][0]["id"] for name in ("full", "dead", "frozen")}
         assert named == {"full": "oom-noeviction", "dead": "process-down", "frozen": "process-frozen"}
         assert found["locked"]["said"] == "can't log in: no password was given"
-        assert found["wrong"]["said"] == "can't log in: user or password is refused"
+        assert found["wrong"]["said"] == "can't log in: the user or password was refused"
         assert "s3cret" not in done.out and "other" not in done.out
         text = await rediagnose("check", "--inventory", "-", said="\n".join(lines))
         rows = text.out.splitlines()
         assert {len(row) <= 80 for row in rows} == {True}
         assert [row.split()[0] for row in rows[1:4]] == ["FAULT"] * 3
-        assert rows[0].startswith("9 targets: 3 with a fault, 4 can't be told")
+        assert rows[0].startswith("9 targets: 3 faulty, 4 unknown")
 
 
 async def test_what_comes_next_is_a_finding_and_no_fault(kind: ServerKind) -> None:
@@ -101,7 +101,7 @@ async def test_what_comes_next_is_a_finding_and_no_fault(kind: ServerKind) -> No
 
 
 @pytest.mark.skipif(not any(kind.tls for kind in installed()), reason="no server here was built with TLS")
-@pytest.mark.parametrize(("days", "level"), [(9, "preventive"), (80, "well"), (-1, "incident")])
+@pytest.mark.parametrize(("days", "level"), [(9, "preventive"), (80, "healthy"), (-1, "incident")])
 async def test_a_certificate_that_ends_soon(days: float, level: str) -> None:
     kind = next(kind for kind in installed() if kind.tls)
     async with encrypted(kind, random.Random(1), (-24 * 300, 24 * days)) as server:
@@ -118,7 +118,7 @@ async def test_a_cluster_is_one_target_and_a_node_of_it_may_be_one(kind: ServerK
         _, found = await check(cluster.url)
         (line,) = found.values()
         assert (line["topology"], line["nodes"]) == ("cluster", 6)
-        assert line["level"] in ("well", "preventive")
+        assert line["level"] in ("healthy", "preventive")
         _, found = await check(cluster.url, "--one-node")
         (line,) = found.values()
         assert line["nodes"] == 1
@@ -131,7 +131,7 @@ async def test_a_cluster_is_one_target_and_a_node_of_it_may_be_one(kind: ServerK
 async def test_a_replica_is_well_when_it_is(kind: ServerKind) -> None:
     async with replicated(kind, 1) as deployment:
         _, found = await check(deployment.url, deployment.replicas[0].url)
-    assert set(levels(found).values()) <= {"well", "preventive"}, found
+    assert set(levels(found).values()) <= {"healthy", "preventive"}, found
     assert {one["id"] for line in found.values() for one in line["preventive"]} <= {"version-known-bad"}
 
 
@@ -141,7 +141,7 @@ async def test_the_settings_name_targets_and_know_their_passwords(kind: ServerKi
         file.write_text(f'[[targets]]\nname = "orders"\nurl = "{server.url}"\npassword_env = "ORDERS"\n')
         given = {"REDIAGNOSE_CONFIG": str(file), "ORDERS": "s3cret"}
         _, found = await check("--all", **given)
-        assert levels(found)["orders"] in ("well", "preventive") and found["orders"]["configured"]
+        assert levels(found)["orders"] in ("healthy", "preventive") and found["orders"]["configured"]
         # The same address from a list has the settings' name and login.
         _, again = await check("--inventory", "-", said=server.url, **given)
         assert levels(again) == levels(found)
@@ -188,7 +188,7 @@ async def test_prometheus_knows_the_targets(kept: tuple[str, str]) -> None:
     server, url = kept
     _, found = await check("--prometheus", url)
     (line,) = found.values()
-    assert line["url"] == server and line["level"] in ("well", "preventive"), line
+    assert line["url"] == server and line["level"] in ("healthy", "preventive"), line
 
 
 @needs_prometheus

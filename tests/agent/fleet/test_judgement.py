@@ -43,8 +43,8 @@ def complained(of: View, what: str, *fields: tuple[str, str]) -> Complained:
 
 
 def test_a_server_that_is_well_has_its_nearest_limit() -> None:
-    assert told(WELL) == ("well", "10% of maxclients")
-    assert told({"info": {"redis_version": "7.0.15"}}) == ("well", "well")
+    assert told(WELL) == ("healthy", "10% of maxclients")
+    assert told({"info": {"redis_version": "7.0.15"}}) == ("healthy", "healthy")
 
 
 def test_a_cause_is_an_incident_in_plain_words() -> None:
@@ -87,7 +87,7 @@ def test_what_a_cause_rests_on_is_said_once() -> None:
     assert line.level == "incident" and line.preventive == ()
 
 
-@pytest.mark.parametrize(("kind", "level"), [("denied", "unanswered"), ("not-local", "well"), (None, "unanswered")])
+@pytest.mark.parametrize(("kind", "level"), [("denied", "unanswered"), ("not-local", "healthy"), (None, "unanswered")])
 def test_what_was_refused_cant_be_told_and_what_is_never_shown_from_elsewhere_can(kind: Any, level: str) -> None:
     hidden = Blind(what="the slow log", hides=("slow-on-command",), reading="slowlog", kind=kind, nodes=(NODE,))
     given = {"outcome": "insufficient-evidence", "blind": (hidden,), "unknown": ("Can't tell: the slow log.",)}

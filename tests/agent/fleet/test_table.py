@@ -19,7 +19,7 @@ def soon(id: str, what: str, rank: int, seconds: float | None = None) -> Prevent
 
 
 LINES = [
-    Line(name="b-well", url="redis://b:1", level="well", said="2% of maxclients", seconds=2.0),
+    Line(name="b-well", url="redis://b:1", level="healthy", said="2% of maxclients", seconds=2.0),
     Line(name="late", url="redis://l:1", level="preventive", said="certificate expires in 9 days",
          preventive=(soon("certificate-expires", "certificate expires in 9 days", 2, 777_600),)),
     Line(name="later", url="redis://l:2", level="preventive", said="known bad version",
@@ -27,7 +27,7 @@ LINES = [
     unanswered("locked", "redis://***@x:1", "can't log in: no password was given"),
     Line(name="orders", url="redis://db:1", level="incident", said="oom-noeviction: full", configured=True,
          server="valkey", version="9.1.2", topology="standalone", nodes=1, causes=(CAUSE,), unseen=("log (denied)",)),
-    Line(name="a-well", url="redis://a:1", level="well", said="well"),
+    Line(name="a-well", url="redis://a:1", level="healthy", said="healthy"),
 ]  # fmt: skip
 
 
@@ -45,12 +45,12 @@ def test_the_worst_stands_first_and_the_most_urgent_before_the_rest() -> None:
 
 def test_a_line_each_beneath_a_headline_and_what_to_ask_next() -> None:
     assert shown(found()) == [
-        "6 targets: 1 with a fault, 1 can't be told, 2 to see to, 2 well (4.2 s)",
+        "6 targets: 1 faulty, 1 unknown, 2 need attention soon, 2 healthy (4.2 s)",
         "FAULT  orders  oom-noeviction: full",
         "?      locked  can't log in: no password was given",
         "soon   late    certificate expires in 9 days",
         "soon   later   known bad version",
-        "ok     a-well  well",
+        "ok     a-well  healthy",
         "ok     b-well  2% of maxclients",
         "rediagnose triage orders says what to do",
     ]
@@ -73,7 +73,7 @@ def test_more_is_said_of_each_with_v() -> None:
 def test_no_line_is_wider_than_the_terminal_whatever_a_name_holds(width: int) -> None:
     lines = [
         Line(name=NASTY * 9, url="redis://x:1", level="incident", said=NASTY * 9, causes=(CAUSE,)),
-        Line(name="\u202e" * 50 + "漢z" * 90, url=None, level="well", said="well"),
+        Line(name="\u202e" * 50 + "漢z" * 90, url=None, level="healthy", said="healthy"),
     ]  # fmt: skip
     for line in shown(found(*lines), width=width, detail=1):
         assert cells(line) <= width and line.isprintable()
@@ -87,20 +87,20 @@ def test_nothing_that_others_named_is_offered_to_a_shell() -> None:
 
 
 def test_what_was_not_looked_at_is_said() -> None:
-    assert "not all were looked at" in " ".join(shown(found(complete=False))[:2])
+    assert "not all were examined" in " ".join(shown(found(complete=False))[:2])
 
 
 def test_json_holds_each_target_and_no_reading() -> None:
     told = json.loads(found().to_json())
     assert told["schema_version"] == 1 and told["complete"] is True
-    assert told["counts"] == {"incident": 1, "unanswered": 1, "preventive": 2, "well": 2}
+    assert told["counts"] == {"incident": 1, "unanswered": 1, "preventive": 2, "healthy": 2}
     first = told["targets"][0]
     assert (first["name"], first["causes"][0]["id"], first["level"]) == ("orders", "oom-noeviction", "incident")
     assert "readings" not in first
 
 
 def test_json_escapes_what_a_terminal_would_obey() -> None:
-    text = found(Line(name=NASTY, url=None, level="well", said="well")).to_json()
+    text = found(Line(name=NASTY, url=None, level="healthy", said="healthy")).to_json()
     assert "\x1b" not in text and json.loads(text)["targets"][0]["name"] == NASTY
 
 
