@@ -13,7 +13,7 @@ FLOORS: Mapping[str, Sequence[Sequence[str]]] = {
     "agent": (
         ("cli",),
         ("chat",),
-        ("doctor", "recordings", "remediation"),
+        ("doctor", "fleet", "recordings", "remediation"),
         ("investigation",),
         ("plan",),
         ("runbooks", "tickets"),

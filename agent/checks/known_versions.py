@@ -64,18 +64,25 @@ def _parsed(text: str) -> Version | None:
     return (int(match[1]), int(match[2]), int(match[3])) if match else None
 
 
-def notes(view: View, cause: str) -> Iterator[str]:
-    """Known faults of the server's version that may explain a cause."""
+def faults_of(view: View) -> Iterator[tuple[str, KnownFault]]:
+    """Known faults of the server's version that its workload can trigger, each with product and version."""
     product = "valkey" if view.text("info", "valkey_version") else "redis"
     text = view.text("info", f"{product}_version")
     version = _parsed(text)
     called = view.fields("commandstats")
     for one in known_faults() if version else ():
-        if one.product == product and cause in one.causes and version and one.has(version):
+        if one.product == product and version and one.has(version):
             if one.commands is not None and not any(field.startswith(one.commands) for field in called):
                 continue
+            yield f"{product} {text}", one
+
+
+def notes(view: View, cause: str) -> Iterator[str]:
+    """Known faults of the server's version that may explain a cause."""
+    for version, one in faults_of(view):
+        if cause in one.causes:
             until = f"fixed in {one.fixed}" if one.fixed else f"seen up to {one.last}"
-            yield f"A known issue of {product} {text}: {one.what} ({until}; {one.source})."
+            yield f"A known issue of {version}: {one.what} ({until}; {one.source})."
 
 
 def noted(view: View, cause: Cause) -> Cause:

@@ -1,6 +1,7 @@
 """The agent's commands and their options; light, so that --help is quick."""
 
 from agent.cli.argument_types import moment, port, positive, window
+from agent.cli.check_options import configure_check
 from agent.cli.options import (
     approving,
     common,
@@ -108,6 +109,9 @@ COMMANDS = (
             "agent.cli.inputs:AnnotateInputs", "agent.cli.annotate:annotate", _LOOK,
             ("rediagnose annotate alert.json --post",
              "rediagnose annotate - --target orders --format jira <ticket.txt")),
+    Command("check", "[TARGET...]", "check many servers: one table, worst first, of what is wrong or soon will be",
+            configure_check, "agent.cli.check_inputs:CheckInputs", "agent.cli.check:check", _LOOK,
+            ("rediagnose check --all --fail-on preventive", "rediagnose check --inventory servers.txt --format json")),
     Command("apply", "FILE STEP --url URL", "carry out one step of a recorded plan, after asking again",
             configure_change, "agent.cli.inputs:ChangeInputs", "agent.cli.apply:apply", _CHANGE,
             ("rediagnose apply incident.rec s1 --url redis://host:6379",

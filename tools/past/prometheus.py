@@ -29,6 +29,15 @@ class Series(NamedTuple):
     """Unix time in seconds and value, in order; non-finite values are left out."""
 
 
+class ScrapedTarget(NamedTuple):
+    """One target that a Prometheus scrapes."""
+
+    labels: dict[str, str]
+    """Those that its series have, such as `instance` and `job`."""
+    parameter: str
+    """The `target` that the exporter is asked about; empty where it has one server of its own."""
+
+
 def checked_url(url: str, source: str) -> str:
     """The URL of a Prometheus. Raises `UsageError` naming `source`, never the URL's credentials."""
     if web_url(url) is None:
@@ -72,11 +81,21 @@ class Prometheus:
             raise self._strange("its list of series has an unexpected form")
         return [{str(name): str(value) for name, value in labels.items()} for labels in found]
 
-    async def _ask(self, path: str, form: Mapping[str, str]) -> Any:
-        url = self._url.copy_with(path=f"{self._url.path.rstrip('/')}/api/v1/{path}")
+    async def targets(self) -> list[ScrapedTarget]:
+        """What it scrapes at the moment."""
+        found = await self._ask("targets?state=active", None)
+        try:
+            return [_scraped(one) for one in found["activeTargets"]]
+        except (KeyError, TypeError, AttributeError):
+            raise self._strange("its list of targets has another form") from None
+
+    async def _ask(self, path: str, form: Mapping[str, str] | None) -> Any:
+        """The data of an answer; without a form it's asked for by GET, which is all that some paths have."""
+        path, _, query = path.partition("?")
+        url = self._url.copy_with(path=f"{self._url.path.rstrip('/')}/api/v1/{path}", query=query.encode() or None)
         body = bytearray()
         try:
-            async with self._client.stream("POST", url, data=form) as response:
+            async with self._client.stream("GET" if form is None else "POST", url, data=form) as response:
                 async for chunk in response.aiter_bytes():
                     body += chunk
                     if len(body) > MOST_BYTES:
@@ -117,6 +136,18 @@ class Prometheus:
 
     def _strange(self, why: str) -> Unanswered:
         return Unanswered("unknown-command", f"{self.name}: {why}")
+
+
+def _scraped(one: Any) -> ScrapedTarget:
+    labels = {str(name): str(value) for name, value in one["labels"].items()}
+    return ScrapedTarget(labels, str((one.get("discoveredLabels") or {}).get("__param_target") or _asked(one)))
+
+
+def _asked(one: Any) -> str:
+    try:
+        return str(httpx2.URL(str(one.get("scrapeUrl") or "")).params.get("target") or "")
+    except (httpx2.InvalidURL, ValueError):
+        return ""
 
 
 def promql_string(text: str) -> str:

@@ -75,7 +75,8 @@ async def tls_mismatch(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]
 
 
 @asynccontextmanager
-async def _encrypted(kind: ServerKind, rng: Random, hours: tuple[float, float] = (0, 720)) -> AsyncIterator[Server]:
+async def encrypted(kind: ServerKind, rng: Random, hours: tuple[float, float] = (0, 720)) -> AsyncIterator[Server]:
+    """A server whose port speaks TLS, with a certificate that is valid between two times, in hours from now."""
     port, name = free_port(), rng.choice(("redis.internal", "cache.shop.internal"))
     config = {
         "port": "0", "tls-port": str(port), "tls-cert-file": "redis.crt", "tls-key-file": "redis.key",
@@ -104,7 +105,7 @@ async def _encrypted(kind: ServerKind, rng: Random, hours: tuple[float, float] =
 )
 async def tls_mismatch_plain_client(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """The client speaks plainly, and the port expects TLS."""
-    async with _encrypted(kind, rng) as server, application(server.url, rng, clients=3):
+    async with encrypted(kind, rng) as server, application(server.url, rng, clients=3):
         yield Incident(url=server.url, pid=server.pid)
 
 
@@ -118,7 +119,7 @@ async def tls_mismatch_plain_client(kind: ServerKind, rng: Random) -> AsyncItera
 )
 async def tls_mismatch_untrusted(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """The server's certificate is nobody's that the client trusts."""
-    async with _encrypted(kind, rng) as server:
+    async with encrypted(kind, rng) as server:
         url = server.url.replace("redis://", "rediss://")
         async with application(url, rng, clients=3):
             yield Incident(url=url, pid=server.pid)
@@ -138,7 +139,7 @@ def _trusting(server: Server) -> str:
 )  # fmt: skip
 async def tls_certificate_expired(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A certificate that ended a few hours ago."""
-    async with _encrypted(kind, rng, (-2160, -rng.uniform(0.2, 12))) as server:
+    async with encrypted(kind, rng, (-2160, -rng.uniform(0.2, 12))) as server:
         yield Incident(url=_trusting(server), pid=server.pid)
 
 
@@ -151,7 +152,7 @@ async def tls_certificate_expired(kind: ServerKind, rng: Random) -> AsyncIterato
 )  # fmt: skip
 async def tls_certificate_expiring(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A certificate that ends within hours."""
-    async with _encrypted(kind, rng, (-2160, rng.uniform(1, 20))) as server:
+    async with encrypted(kind, rng, (-2160, rng.uniform(1, 20))) as server:
         await asyncio.sleep(0.5)
         yield Incident(url=_trusting(server), pid=server.pid)
 
@@ -164,6 +165,6 @@ async def tls_certificate_expiring(kind: ServerKind, rng: Random) -> AsyncIterat
 )  # fmt: skip
 async def healthy_encrypted(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A certificate that was renewed in time, or one of a day that is renewed every few hours."""
-    async with _encrypted(kind, rng, rng.choice(((-24, 24 * 80), (-2, 22)))) as server:
+    async with encrypted(kind, rng, rng.choice(((-24, 24 * 80), (-2, 22)))) as server:
         await asyncio.sleep(0.5)
         yield Incident(url=_trusting(server), pid=server.pid)
