@@ -114,9 +114,10 @@ def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, 
     import asyncio
 
     if own:
-        from agent.cli.lean_imports import without_plugins
+        from agent.cli.lean_imports import without_plugins, without_schema_types
 
         without_plugins()
+        without_schema_types()
     from tools.errors import RediagnoseError, UsageError
 
     try:
