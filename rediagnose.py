@@ -7,13 +7,15 @@
 The rest of the code is no interface: it moves.
 """
 
+import atexit
 import contextlib
+import gc
 import os
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, NoReturn
 
     from agent.answer.diagnosis import Diagnosis
     from agent.investigation.embedded import investigate
@@ -47,11 +49,13 @@ def main(argv: list[str] | None = None) -> int:
     Without `argv` it's this process that is the program: its arguments are taken, its streams and signals seen to.
     """
     if argv is None:
-        return _process()
+        _process()
     return _run(argv)
 
 
-def _process() -> int:
+def _process() -> "NoReturn":
+    # What is loaded stays, and the collector finds nothing in it: `agent.cli.program.loading` lets it work again.
+    gc.disable()
     # Until there is something to say a signal just ends it: in the middle of an import, too.
     try:
         import signal
@@ -66,18 +70,11 @@ def _process() -> int:
 
     open_streams()
     status = _run(sys.argv[1:], own=True)
+    atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    # Python takes its handlers away before it has ended, and all was said.
-    for number in numbers:
-        signal.signal(number, signal.SIG_IGN)
-    status = 3 if unsaid() and status == 0 else status
-    import threading
-
-    if any(not one.daemon and one is not threading.main_thread() for one in threading.enumerate()):
-        # Python would wait for them.
-        os._exit(status)
-    return status
+    # All was said. Python would wait for threads that are stuck, and take apart what the kernel drops in one go.
+    os._exit(3 if unsaid() and status == 0 else status)
 
 
 def _end(number: int, frame: object) -> None:

@@ -1,12 +1,18 @@
 """Regular expressions that are compiled on first use: of hundreds, one incident needs a few dozen."""
 
 import re
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, cast
 
-_PIECE = re.compile(r"[A-Za-z0-9 ,;:='\"/_\-<>%&#!@~]+|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{[^}]*\}|\(\?[ix]|.", re.DOTALL)
+_PIECE = re.compile(
+    r"[A-Za-z0-9 ,;:='\"/_\-<>%&#!@~]+|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{[^}]*\}|\(\?(?:[:=!]|<[=!]|P<\w+>|.)|.",
+    re.DOTALL,
+)
 """Of a pattern: letters that stand for themselves, or what doesn't as far as it belongs together."""
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ,;:='\"/_-<>%&#!@~")
+_GROUPS, _AROUND = ("(", "(?:"), ("(?=", "(?!", "(?<=", "(?<!")
+"""How a group begins, one with a name aside, and how one whose content need not be in what matches."""
 
 
 def deferred(text: str, flags: int = 0) -> re.Pattern[str]:
@@ -18,32 +24,50 @@ def deferred(text: str, flags: int = 0) -> re.Pattern[str]:
 
 
 def literals(text: str) -> tuple[str, ...]:
-    """Texts of which one is in whatever matches a pattern, one of each outer alternative; none if one isn't known."""
-    alternatives, depth = [[""]], 0
-    for piece in _PIECE.findall(text):
-        first, runs = piece[0], alternatives[-1]
-        if piece in ("(?i", "(?x"):
-            return ()
-        depth += (first == "(") - (first == ")")
-        if depth == 0 and first == "|":
-            alternatives.append([""])
-        elif depth == 0 and first in "?*{":
+    """Texts of which one is in whatever matches a pattern, some of each alternative; none if one isn't known."""
+    pieces = _PIECE.findall(text)
+    known = (*_GROUPS, *_AROUND)
+    if any(one[:1] == "(" and one not in known and not one.startswith("(?P<") for one in pieces):
+        return ()
+    return _certain(iter(pieces))
+
+
+def _certain(pieces: Iterator[str]) -> tuple[str, ...]:
+    """What is certain of a pattern or of a group up to its end: of each alternative what has the longest texts."""
+    alternatives: list[list[tuple[str, ...]]] = [[("",)]]
+    for piece in pieces:
+        first, parts = piece[0], alternatives[-1]
+        if piece == ")":
+            break
+        if piece == "|":
+            alternatives.append([("",)])
+        elif piece.startswith("("):
+            inner = _certain(pieces)
+            parts += [() if piece in _AROUND else inner, ("",)]
+        elif first in "?*{":
             # What precedes it needn't be there.
-            runs[-1] = runs[-1][:-1]
-            runs.append("")
-        elif depth == 0 and first in _PLAIN:
-            runs[-1] += piece
+            if parts[-1] == ("",) and len(parts) > 1:
+                parts[-2] = ()
+            parts[-1:] = [(parts[-1][0][:-1],), ("",)]
+        elif first in _PLAIN:
+            parts[-1] = (parts[-1][0] + piece,)
         else:
-            runs.append("")
-    found = tuple(max(runs, key=len) for runs in alternatives)
-    return found if all(found) else ()
+            parts += [(), ("",)]
+    found = [max(parts, key=lambda one: min(map(len, one), default=0)) for parts in alternatives]
+    return tuple(one for some in found for one in some) if all(map(all, found)) and all(found) else ()
 
 
 def possible(pattern: re.Pattern[str], text: str) -> bool:
     """Whether a text has what is certain of a deferred pattern: to ask that first spares most from being compiled."""
     held: object = pattern
-    certain = held.certain if isinstance(held, _Deferred) else ()
-    return not certain or any(one in text for one in certain)
+    if not isinstance(held, _Deferred) or not held.certain:
+        return True
+    if held.caseless:
+        if not text.isascii():
+            # Beyond it a letter's other case may be another letter: the long s is an s.
+            return True
+        text = text.lower()
+    return any(one in text for one in held.certain)
 
 
 def compiled(value: object) -> object:
@@ -56,12 +80,14 @@ class _Deferred:
 
     def __init__(self, text: str, flags: int) -> None:
         self._given = text, flags
+        self.caseless = bool(flags & re.IGNORECASE)
 
     @cached_property
     def certain(self) -> tuple[str, ...]:
-        """Of which one is in every match, as `literals` finds them."""
+        """Of which one is in every match, as `literals` finds them; in small letters where case doesn't count."""
         text, flags = self._given
-        return () if flags & (re.IGNORECASE | re.VERBOSE) else literals(text)
+        found = () if flags & re.VERBOSE else literals(text)
+        return tuple(one.lower() for one in found) if self.caseless else found
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

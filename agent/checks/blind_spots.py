@@ -11,6 +11,7 @@ from agent.answer.taxonomy import CAUSES
 from agent.checks.exclusions import excluding
 from agent.checks.types import Limits
 from agent.evidence.view import View
+from tools.patterns import deferred, possible
 from tools.records import Kind, Record
 
 WHOLE_NODE = "connect"
@@ -56,7 +57,7 @@ class LookAlike(Record):
 def _table() -> tuple[Mapping[str, re.Pattern[str]], Mapping[str, LookAlike]]:
     text = (Path(__file__).parent / "look_alikes.toml").read_text(encoding="utf-8")
     data = tomllib.loads(text)
-    kinds = {kind: re.compile("|".join(words), re.IGNORECASE) for kind, words in data["symptoms"].items()}
+    kinds = {kind: deferred("|".join(words), re.IGNORECASE) for kind, words in data["symptoms"].items()}
     causes = {
         id: LookAlike(makes=frozenset(row["makes"].split()), needs=tuple(row["needs"].split()))
         for id, row in data["causes"].items()
@@ -66,7 +67,7 @@ def _table() -> tuple[Mapping[str, re.Pattern[str]], Mapping[str, LookAlike]]:
 
 def symptom_kinds(symptom: str) -> frozenset[str]:
     """The kinds of symptoms in a report; empty if its words don't say."""
-    return frozenset(kind for kind, words in _table()[0].items() if words.search(symptom))
+    return frozenset(kind for kind, words in _table()[0].items() if possible(words, symptom) and words.search(symptom))
 
 
 def look_alikes(symptom: str) -> dict[str, LookAlike]:

@@ -81,7 +81,7 @@ def _trust(parser: Parser) -> None:
 
 def _completion(parser: Parser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"))
-    parser.set_defaults(root=parser.root)
+    parser.set_defaults(root=parser.root())
 
 
 def _nothing(parser: Parser) -> None:

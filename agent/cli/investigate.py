@@ -13,14 +13,10 @@ from agent.cli.hard_stop import FOREVER, GRACE, HardStop, hard_stop
 from agent.cli.inputs import PrintedInputs
 from agent.cli.interruption import Interruption, interruptible
 from agent.cli.program import ANSWERED, INTERRUPTED
-from agent.cli.unhurried import Unhurried
 from agent.investigation.investigation import Investigation
 from agent.investigation.own_trouble import own_trouble
 from agent.investigation.pipeline import Setup, look, run
-from agent.remediation.approval import Decisions
 from agent.remediation.audit import ForbiddenLog, audit_log, change_log, note_proposals
-from agent.remediation.site import site_of
-from agent.report.markdown import markdown
 from agent.report.plain import lines_on
 from agent.report.progress import Progress
 from agent.report.sections import Styled
@@ -136,6 +132,9 @@ class Presenter:
 
     async def _decide(self, incident: Investigation, stop: HardStop) -> None:
         # A person at a terminal may take any time.
+        from agent.cli.unhurried import Unhurried
+        from agent.remediation.approval import Decisions
+        from agent.remediation.site import site_of
         from agent.remediation.terminal import TerminalApprover
         from agent.report.console import Console
 
@@ -159,6 +158,8 @@ class Presenter:
         if self._inputs.format == "json":
             print(answer.to_json())
         elif self._inputs.format == "markdown":
+            from agent.report.markdown import markdown
+
             print(markdown(answer))
         elif self._inputs.format == "html":
             from agent.report.page import html

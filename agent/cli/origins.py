@@ -11,8 +11,9 @@ from tools.errors import RediagnoseError
 from tools.gate.ledger import audit_path
 from tools.records import Record
 from tools.redact import hide_secrets
-from tools.settings.file import VARIABLE, all_settings, find_target, settings_for, target_names
-from tools.settings.tables import TargetSettings
+from tools.settings.file import all_settings, find_target, settings_for, target_names
+from tools.settings.table import VARIABLE
+from tools.settings.target_table import TargetSettings
 
 NOWHERE = "the default"
 

@@ -19,12 +19,13 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(
         self, *, configure: Configure | None = None, examples: Iterable[str] = (), overview: str | None = None,
-        root: "Parser | None" = None, **settings: Any,
+        root: "Callable[[], Parser] | None" = None, **settings: Any,
     ) -> None:  # fmt: skip
-        """`configure` adds the arguments once they are needed, `overview` is the whole help, `root` has all
-        commands."""
+        """`configure` adds the arguments once they are needed, `overview` is the whole help, `root` makes
+        the parser of all commands.
+        """
         super().__init__(**{"argument_default": argparse.SUPPRESS, "allow_abbrev": False, **settings})
-        self.root = root or self
+        self.root = root or (lambda: self)
         self._configure = configure
         self._examples = tuple(examples)
         self._overview = overview

@@ -11,7 +11,7 @@ from tools.patterns import deferred
 from tools.records import Record
 from tools.redact import hide_secrets
 from tools.settings.file import all_settings, find_target, settings_for, target_named, target_names
-from tools.settings.tables import TargetSettings
+from tools.settings.target_table import TargetSettings
 from tools.text import did_you_mean
 
 ADDRESS = deferred(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(:[0-9]{1,5})?")

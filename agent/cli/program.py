@@ -42,18 +42,18 @@ class Command(NamedTuple):
     """Usage examples for its help."""
 
 
-def parser(commands: Sequence[Command], version: str) -> Parser:
-    """The parser of all commands."""
+def parser(commands: Sequence[Command], version: str, named: str | None = None) -> Parser:
+    """The parser of all commands, or, since each takes a while to make, of the one that was named."""
     root = Parser(prog="rediagnose", overview=overview(commands, version))
     root.add_argument("--version", action="version", version=f"rediagnose {version}")
     choices = root.add_subparsers(
         dest="command", metavar="COMMAND", required=True, parser_class=Parser, prog="rediagnose"
     )
-    for command in commands:
+    for command in [one for one in commands if one.name == named] or commands:
         usage = f"rediagnose {command.name} {command.usage} [options]".replace("  ", " ")
         choices.add_parser(
-            command.name, usage=usage, help=command.help, description=command.help, root=root,
-            configure=partial(_configure, command), examples=command.examples,
+            command.name, usage=usage, help=command.help, description=command.help, examples=command.examples,
+            configure=partial(_configure, command), root=partial(parser, commands, version),
         )  # fmt: skip
     return root
 
@@ -106,7 +106,7 @@ def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, 
         print(overview(commands, version), end="")
         return ANSWERED
     try:
-        arguments = parsed(parser(commands, version), argv)
+        arguments = parsed(parser(commands, version, argv[0]), argv)
     except SystemExit as exit_:
         return int(exit_.code or 0)
     name = str(arguments["command"])
@@ -114,9 +114,10 @@ def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, 
     import asyncio
 
     if own:
-        from agent.cli.lean_imports import without_plugins
+        from agent.cli.lean_imports import without_plugins, without_schema_types
 
         without_plugins()
+        without_schema_types()
     from tools.errors import RediagnoseError, UsageError
 
     try:

@@ -6,8 +6,8 @@ from pathlib import Path
 from agent.cli.program import ANSWERED, FAILED
 from agent.cli.setup_inputs import TrustInputs
 from tools.errors import UsageError
-from tools.settings.file import parse_settings
-from tools.settings.tables import FILE
+from tools.settings.parsing import parse_settings
+from tools.settings.table import FILE
 from tools.settings.trust import revoke, settings_bytes, trust, trusted_files
 from tools.text import printable
 

@@ -2,7 +2,7 @@
 
 import re
 
-from tools.patterns import deferred
+from tools.patterns import deferred, possible
 
 _CLAUSE = deferred(r"[.,;:!?\n]|\b(?:but|and|yet|although|though)\b", re.IGNORECASE)
 """Where a denial ends."""
@@ -22,6 +22,8 @@ _BEFORE = 120
 
 def mention(words: re.Pattern[str], text: str) -> re.Match[str] | None:
     """The first of these words that a report uses without denying it."""
+    if not possible(words, text):
+        return None
     for match in words.finditer(text):
         if not denied(text[max(0, match.start() - _BEFORE) : match.start()]):
             return match

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from agent.tickets.ticket import Labels, Ticket, TicketError
 from tools.errors import UsageError
-from tools.settings.tables import Settings, TargetSettings
+from tools.settings.tables import Settings
+from tools.settings.target_table import TargetSettings
 from tools.text import printable
 
 _EXPORTER = 9121

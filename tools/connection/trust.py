@@ -7,8 +7,6 @@ hosts of the URL, and the networks of `--trust`. Everything is judged by the add
 import ipaddress
 from collections.abc import Iterable, Sequence
 
-import psutil
-
 from tools.records import Record
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -71,6 +69,8 @@ def _translated(there: Address) -> Address:
 
 def own_addresses(given: Iterable[Address]) -> frozenset[Address]:
     """The addresses of hosts that have these; for this machine, all of its own."""
+    import psutil
+
     given = frozenset(given)
     here = {plain(one.address) for of_one in psutil.net_if_addrs().values() for one in of_one if _is_address(one)}
     local = any(one.is_loopback or one.is_unspecified or one in here for one in given)

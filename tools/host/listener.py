@@ -8,12 +8,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
-import psutil
-
 from tools.connection.target import Target
 from tools.errors import Unanswered
 from tools.host.diag import listening
 from tools.host.proc import Files
+from tools.host.processes import all_pids, exists, is_alive, name_and_executable, parent_of
 from tools.host.server_program import is_server
 from tools.patterns import deferred
 from tools.records import Record
@@ -67,9 +66,8 @@ class Listener(NamedTuple):
 def find_listener(target: Target, addresses: list[str], reported: int | None, known: int | None) -> Place:
     """Who listens at the target's addresses. Raises `Unanswered` ("restarted") where it's another than it was."""
     if target.host is not None:
-        ours = _own_addresses()
         for address in addresses:
-            if not _is_ours(address, ours):
+            if not _is_ours(address):
                 return Place(locality="other-machine", detail=f"{address} isn't an address of this machine")
     listeners = _listeners(target, reported)
     # The kernel prefers the exact address to the wildcard.
@@ -88,7 +86,7 @@ def find_listener(target: Target, addresses: list[str], reported: int | None, kn
     held = tuple(dict.fromkeys(one.address for one in listeners if one.pid == hit.pid))
     seen = {"pid": hit.pid, "name": name, "addresses": held}
     if reported is not None and hit.pid != reported:
-        if reported == known and hit.server and not psutil.pid_exists(reported):
+        if reported == known and hit.server and not exists(reported):
             raise Unanswered(
                 "restarted", f"process {reported} is gone, and {name} {hit.pid} is listening: read INFO again"
             )
@@ -109,17 +107,15 @@ def _listeners(target: Target, reported: int | None) -> list[Listener]:
     """The listeners; once more where one ended while it was looked at, such as a child that had saved."""
     for _ in range(3):
         found = list(_listeners_at_path(target.path) if target.path else _listeners_at_port(target.port or 0, reported))
-        if all(one.pid is None or _is_alive(one.pid) for one in found):
+        if all(one.pid is None or is_alive(one.pid) for one in found):
             break
     return found
 
 
 def _parent_server(hit: Listener) -> Listener:
     """The server that forked this one, if one did: a child that saves holds its parent's socket for a moment too."""
-    with contextlib.suppress(psutil.Error):
-        if hit.pid is not None and program(hit.pid)[1] and program(parent := psutil.Process(hit.pid).ppid())[1]:
-            return _listener(hit.address, parent)
-    return hit
+    parent = parent_of(hit.pid) if hit.pid is not None and program(hit.pid)[1] else None
+    return _listener(hit.address, parent) if parent is not None and program(parent)[1] else hit
 
 
 def _without_listener(target: Target, listeners: list[Listener], reported: int | None, known: int | None) -> Place:
@@ -139,6 +135,8 @@ def _listeners_at_port(port: int, reported: int | None) -> Iterable[Listener]:
         with contextlib.suppress(OSError):
             inodes = {one.inode: plain_address(one.address) for one in listening(port)}
             return _holders(inodes, reported)
+    import psutil
+
     return (
         _listener(plain_address(connection.laddr.ip), pid)
         for connection, pid in _connections("tcp")
@@ -154,7 +152,7 @@ def _holders(inodes: dict[int, str], reported: int | None) -> list[Listener]:
     found: list[Listener] = []
     left, seen = dict(inodes), set[int]()
     groups: tuple[Callable[[], list[int]], ...] = (
-        lambda: [reported] if reported else [], _server_pids, psutil.pids
+        lambda: [reported] if reported else [], _server_pids, all_pids
     )  # fmt: skip
     for group in groups:
         if not left:
@@ -188,6 +186,8 @@ def _held(pid: int, inodes: Iterable[int]) -> Iterator[int]:
 
 def _listeners_at_path(path: str) -> Iterable[Listener]:
     """Each socket bound to the path: those of accepted connections too, and they are the same process's."""
+    import psutil
+
     resolved = os.path.realpath(path)
     names = os.path.basename(path), os.path.basename(resolved)
     for connection, pid in _connections("unix"):
@@ -204,6 +204,8 @@ def _listeners_at_path(path: str) -> Iterable[Listener]:
 
 
 def _connections(kind: str) -> Iterable[tuple[Any, int | None]]:
+    import psutil
+
     try:
         yield from ((one, one.pid) for one in psutil.net_connections(kind))
     except psutil.AccessDenied:
@@ -223,13 +225,10 @@ def _listener(address: str, pid: int | None) -> Listener:
 
 def program(pid: int) -> tuple[str, bool]:
     """A process' name, empty for one that is gone, and whether it's a server by that or by its executable's."""
-    name = ""
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        name = process.name()
-        return name, any(SERVERS.fullmatch(one) for one in (name, os.path.basename(process.exe())))
+    name, executable = name_and_executable(pid)
     # Whose executable may not be seen is judged by its name alone.
-    return name, SERVERS.fullmatch(name) is not None
+    names = (name,) if executable is None else (name, os.path.basename(executable))
+    return name, any(SERVERS.fullmatch(one) for one in names)
 
 
 def servers(files: Files) -> list[int]:
@@ -243,6 +242,8 @@ def listening_at(pids: Iterable[int], near: int) -> list[str]:
 
     A cluster's bus, 10,000 above its port, is left out.
     """
+    import psutil
+
     found: list[tuple[str, int]] = []
     for pid in pids:
         with contextlib.suppress(psutil.Error):
@@ -258,13 +259,15 @@ def plain_name(name: str) -> str:
     return name if PLAIN.fullmatch(name) else "other"
 
 
-def _own_addresses() -> set[str]:
-    return {plain_address(one.address) for of_one in psutil.net_if_addrs().values() for one in of_one}
-
-
-def _is_ours(address: str, ours: set[str]) -> bool:
+def _is_ours(address: str) -> bool:
     parsed = ipaddress.ip_address(address)
-    return parsed.is_loopback or parsed.is_unspecified or address in ours
+    return parsed.is_loopback or parsed.is_unspecified or address in _own_addresses()
+
+
+def _own_addresses() -> set[str]:
+    import psutil
+
+    return {plain_address(one.address) for of_one in psutil.net_if_addrs().values() for one in of_one}
 
 
 def _covers(listener: Listener, addresses: list[str]) -> bool:
@@ -284,11 +287,4 @@ def plain_address(address: str) -> str:
 
 def is_running(place: Place) -> bool:
     """Whether the listener that was found here still runs."""
-    return place.locality == "local" and place.pid is not None and _is_alive(place.pid)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
+    return place.locality == "local" and place.pid is not None and is_alive(place.pid)

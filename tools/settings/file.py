@@ -1,44 +1,32 @@
 """The file of settings: found, read, and looked up in."""
 
 import os
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from tools.connection.credentials import AwsIam, EntraId
 from tools.connection.target import Target
 from tools.errors import UsageError
-from tools.records import Record
-from tools.settings.mcp_table import McpTable
-from tools.settings.model_table import ModelTable
-from tools.settings.table import Context
-from tools.settings.tables import (
-    FILE,
-    GitHubSettings,
-    JiraSettings,
-    NotifySettings,
-    PagerDutySettings,
-    Settings,
-    TargetSettings,
-)
+from tools.settings.table import FILE, VARIABLE
+from tools.settings.target_table import TargetSettings
 from tools.settings.trust import is_own, is_trusted, settings_bytes
 from tools.text import did_you_mean
 
-VARIABLE = "REDIAGNOSE_CONFIG"
+if TYPE_CHECKING:
+    from tools.settings.tables import Settings
 
 
-def load_settings(*, environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Settings:
+def load_settings(*, environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> "Settings":
     """The settings of REDIAGNOSE_CONFIG's file, else of rediagnose.toml in `folder` (here) or ~/.config/rediagnose.
 
     Raises `UsageError` naming file, key and remedy for a file that can't be used.
     """
+    from tools.settings.tables import Settings
+
     return next(all_settings(environ=environ, folder=folder), Settings())
 
 
-def all_settings(*, environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Iterator[Settings]:
+def all_settings(*, environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> "Iterator[Settings]":
     """The settings of each applicable file, nearest first, each read only if the previous one didn't suffice.
 
     Raises `UsageError` like `load_settings`.
@@ -49,21 +37,16 @@ def all_settings(*, environ: Mapping[str, str] = os.environ, folder: Path | None
         yield _read(file, environ, named=bool(named))
 
 
-def _read(file: Path, environ: Mapping[str, str], *, named: bool) -> Settings:
+def _read(file: Path, environ: Mapping[str, str], *, named: bool) -> "Settings":
+    # Most runs find no such file, and its tables take time to build.
+    from tools.settings.parsing import parse_settings
+
     try:
         content = settings_bytes(file)
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}; give a readable file, or unset {VARIABLE}") from None
     trusted = named or (_is_persons(file, environ) and is_own(file)) or is_trusted(file, content)
     return parse_settings(file, content, environ, trusted=trusted)
-
-
-def parse_settings(file: Path, content: bytes, environ: Mapping[str, str], *, trusted: bool = True) -> Settings:
-    """The settings in a file's content. An untrusted file can't set anything about credentials. Raises `UsageError`."""
-    try:
-        return Settings.model_validate(_parsed(file, content), context=Context(file, environ, trusted))
-    except ValidationError as error:
-        raise UsageError(f"{file}: {_explanation(error)}") from None
 
 
 def settings_for(
@@ -109,7 +92,7 @@ def target_named(name: str, *, environ: Mapping[str, str] = os.environ, folder: 
     )
 
 
-def target_names(files: Iterable[Settings]) -> list[str]:
+def target_names(files: "Iterable[Settings]") -> list[str]:
     """The names of all targets, each once."""
     return list(dict.fromkeys(one.name for settings in files for one in settings.targets if one.name))
 
@@ -125,56 +108,3 @@ def _is_persons(file: Path, environ: Mapping[str, str]) -> bool:
     """Whether it's the user's own file, even if it is in this folder."""
     own = list(_places(environ, None))[1:]
     return any(file.absolute() == one.absolute() for one in own)
-
-
-def _parsed(file: Path, content: bytes) -> dict[str, Any]:
-    try:
-        return tomllib.loads(content.decode())
-    except UnicodeDecodeError:
-        raise UsageError(f"{file}: it isn't UTF-8; give a readable file, or unset {VARIABLE}") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(f"{file}: not TOML: {error}") from None
-
-
-_TABLES: dict[str, type[Record]] = {
-    "targets": TargetSettings, "github": GitHubSettings, "jira": JiraSettings, "pagerduty": PagerDutySettings,
-    "notify": NotifySettings, "model": ModelTable, "entra": EntraId, "aws-iam": AwsIam,
-    "mcp": McpTable,
-}  # fmt: skip
-_REMEDIES = {
-    "targets": "write [[targets]] above each", "notify": "write [[notify]] above each",
-    "mcp": "write [[mcp]] above each", "mcp.name": 'write name = "deploys"',
-    "mcp.tools": 'write tools = ["list_deploys"]', "github": "write [github]",
-    "jira": "write [jira]", "pagerduty": "write [pagerduty]", "model": "write [model]",
-    "model.reasoning_effort": 'write "low", "medium" or "high"', "model.form": 'write "chat" or "responses"',
-    "model.cache_control": "write true or false", "jira.api": "write 3 for Jira Cloud, 2 for others",
-    "notify.name": 'write name = "oncall"', "notify.form": 'write "slack", "teams", "discord", "google-chat" or "json"',
-    "targets.credentials": 'write credentials = "entra", or { type = "aws-iam", user = "...", ... }',
-}  # fmt: skip
-_FAULTS = {
-    "missing": "missing", "bool_type": "not true or false", "bool_parsing": "not true or false",
-    "union_tag_invalid": "{ctx[tag]!r} isn't one of {ctx[expected_tags]}",
-    "union_tag_not_found": "no type in it", "model_attributes_type": "not a text or a table",
-    "tuple_type": "not a list of tables", "model_type": "not a table",
-    "literal_error": "{input!r} isn't {ctx[expected]}",
-}  # fmt: skip
-
-
-def _explanation(error: ValidationError) -> str:
-    """The first problem, in one line: the key, what is wrong with its value, and the remedy."""
-    first = error.errors(include_url=False)[0]
-    keys = [part for part in first["loc"] if isinstance(part, str)]
-    where = "".join(f" {part + 1}" if isinstance(part, int) else f": {part}" for part in first["loc"])[2:]
-    if first["type"] == "setting":
-        return f"{where}: {first['msg']}" if where else first["msg"]
-    if first["type"] == "extra_forbidden":
-        return f"{where}: unknown key; {_known_keys(keys[:-1])}"
-    fault = _FAULTS.get(first["type"], "not a text").format(input=first["input"], ctx=first.get("ctx"))
-    remedy = _REMEDIES.get(".".join(keys)) or f'write {keys[-1]} = "..."'
-    return f"{where}: {fault}; {remedy}"
-
-
-def _known_keys(section: list[str]) -> str:
-    if not section:
-        return "write [[targets]], [github], [jira], [pagerduty], [model], [[mcp]] or [[notify]]"
-    return f"there are {', '.join(field.alias or name for name, field in _TABLES[section[-1]].model_fields.items())}"

@@ -20,7 +20,7 @@ from tools.errors import UsageError
 from tools.records import Record
 from tools.settings.secret_source import SecretSource
 
-FILE = "rediagnose.toml"
+FILE, VARIABLE = "rediagnose.toml", "REDIAGNOSE_CONFIG"
 
 
 class Context(NamedTuple):

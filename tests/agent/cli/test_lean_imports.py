@@ -10,6 +10,11 @@ from agent.cli.program import Command
 from evals.commands import COMMANDS as EVALS
 
 LEAN = "import sys; from agent.cli.lean_imports import without_clients\nwith without_clients(): import {}\n"
+ONLY_OTHERS = frozenset((
+    "psutil", "tools.settings.tables", "tools.settings.parsing", "agent.cli.unhurried", "agent.remediation.approval",
+    "agent.remediation.carry_out", "agent.report.markdown", "agent.report.page", "agent.loop.run", "yaml",
+))  # fmt: skip
+"""What a triage needs only where a file of settings is there, a step is approved, or another form is asked for."""
 
 
 def said(program: str) -> str:
@@ -28,6 +33,32 @@ def test_the_program_loads_no_client_and_looks_for_no_plugin() -> None:
         "import importlib.metadata; print(importlib.metadata.version('pydantic') == __import__('pydantic').VERSION)"
     )
     assert said(shown).split() == ["redis.asyncio.connection", "False", "False", "False", "True"]
+
+
+def test_a_plain_triage_loads_nothing_that_only_others_need() -> None:
+    program = (
+        "import sys; from agent.cli.lean_imports import without_plugins; without_plugins()\n"
+        "from agent.cli.commands import COMMANDS; from agent.cli.program import loading\n"
+        "triage = next(one for one in COMMANDS if one.name == 'triage')\n"
+        "with loading(triage): import agent.cli.inputs, agent.cli.triage\n"
+        f"print(*(set({sorted(ONLY_OTHERS)}) & sys.modules.keys()), 'and', 'tools.settings.file' in sys.modules)"
+    )
+    assert said(program) == "and True"
+
+
+def test_schema_types_are_left_out_for_pydantic_core_alone() -> None:
+    program = (
+        "from agent.cli.lean_imports import without_schema_types; without_schema_types()\n"
+        "import typing, typing_extensions\n"
+        "from pydantic import TypeAdapter, ValidationError; from pydantic_core import core_schema\n"
+        "class Own(typing_extensions.TypedDict): text: str\n"
+        "assert typing.is_typeddict(typing.TypedDict('Other', {})) and not typing.is_typeddict(core_schema.IntSchema)\n"
+        "assert core_schema.int_schema(ge=1) == {'type': 'int', 'ge': 1}\n"
+        "assert TypeAdapter(Own | int).json_schema()['anyOf'][1] == {'type': 'integer'}\n"
+        "try: TypeAdapter(Own).validate_python({'text': 1})\n"
+        "except ValidationError as error: print(error.error_count(), error.errors()[0]['loc'])"
+    )
+    assert said(program) == "1 ('text',)"
 
 
 @pytest.mark.parametrize("wanted", [

@@ -6,7 +6,7 @@ import pytest
 
 from tools.errors import UsageError
 from tools.mcp.server import McpServer
-from tools.settings.file import parse_settings
+from tools.settings.parsing import parse_settings
 from tools.settings.trust import is_trusted, trust
 
 FILE = Path("/etc/team/rediagnose.toml")

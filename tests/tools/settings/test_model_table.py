@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tools.errors import UsageError
-from tools.settings.file import parse_settings
+from tools.settings.parsing import parse_settings
 
 FILE = Path("/etc/rediagnose.toml")
 
