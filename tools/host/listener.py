@@ -77,8 +77,8 @@ def find_listener(target: Target, addresses: list[str], reported: int | None, kn
     hits += [one for one in listeners if one not in hits and _covers(one, addresses)]
     if not hits:
         return _without_listener(target, listeners, reported, known)
-    # A socket can be held by several processes; the one that INFO names is the one that answers.
-    # A Unix socket's connections that aren't accepted yet belong to nobody.
+    # A socket can be held by several processes; the one that INFO names is the one that answers. A Unix socket's
+    # unaccepted connections belong to nobody.
     seen_hits = [one for one in hits if one.pid is not None] or hits
     hit = next((one for one in seen_hits if one.pid == reported), None) or _parent_server(seen_hits[0])
     if hit.pid is None:
@@ -106,7 +106,7 @@ def find_listener(target: Target, addresses: list[str], reported: int | None, kn
 
 
 def _listeners(target: Target, reported: int | None) -> list[Listener]:
-    """The listeners; once more where one ended while it was looked at, such as a child that had saved."""
+    """The listeners; read again if one ended meanwhile, such as a child that had saved."""
     for _ in range(3):
         found = list(_listeners_at_path(target.path) if target.path else _listeners_at_port(target.port or 0, reported))
         if all(one.pid is None or _is_alive(one.pid) for one in found):
@@ -115,7 +115,7 @@ def _listeners(target: Target, reported: int | None) -> list[Listener]:
 
 
 def _parent_server(hit: Listener) -> Listener:
-    """The server that forked this one, if one did: a child that saves holds its parent's socket for a moment too."""
+    """The server that forked this one, if any: a saving child briefly holds its parent's socket too."""
     with contextlib.suppress(psutil.Error):
         if hit.pid is not None and program(hit.pid)[1] and program(parent := psutil.Process(hit.pid).ppid())[1]:
             return _listener(hit.address, parent)
@@ -149,7 +149,7 @@ def _listeners_at_port(port: int, reported: int | None) -> Iterable[Listener]:
 def _holders(inodes: dict[int, str], reported: int | None) -> list[Listener]:
     """Who holds some sockets: the process that INFO names if it does, else the servers that do, else whoever does.
 
-    All processes' files are many: they're looked at only where none of the likelier ones has the socket.
+    All processes' files are many: they are only examined if none of the likelier ones has the socket.
     """
     found: list[Listener] = []
     left, seen = dict(inodes), set[int]()
@@ -172,12 +172,12 @@ def _server_pids() -> list[int]:
 
 
 def _held(pid: int, inodes: Iterable[int]) -> Iterator[int]:
-    """Those of some sockets that a process holds; none where its files can't be seen."""
+    """Those of some sockets that a process holds; empty if its files can't be seen."""
     left = set(inodes)
     with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as files:
         for one in files:
             if not left:
-                # What a server listens with is among its first files, and its clients may be thousands.
+                # A server's listening sockets are among its first files, and its clients may be thousands.
                 return
             with contextlib.suppress(OSError):
                 match = _SOCKET.fullmatch(os.readlink(one.path))
@@ -187,7 +187,7 @@ def _held(pid: int, inodes: Iterable[int]) -> Iterator[int]:
 
 
 def _listeners_at_path(path: str) -> Iterable[Listener]:
-    """Each socket bound to the path: those of accepted connections too, and they are the same process's."""
+    """Every socket bound to the path, including accepted connections, which belong to the same process."""
     resolved = os.path.realpath(path)
     names = os.path.basename(path), os.path.basename(resolved)
     for connection, pid in _connections("unix"):
@@ -217,18 +217,18 @@ def _listener(address: str, pid: int | None) -> Listener:
     if pid is None:
         return Listener(address, pid, "", False)
     name, server = program(pid)
-    # Anybody can name a process; what it runs tells.
+    # Anybody can choose a process' name; its executable shows what it is.
     return Listener(address, pid, name, server and (sys.platform != "linux" or is_server(pid)))
 
 
 def program(pid: int) -> tuple[str, bool]:
-    """A process' name, empty for one that is gone, and whether it's a server by that or by its executable's."""
+    """A process' name, empty if it's gone, and whether it's a server by that or by its executable."""
     name = ""
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(pid)
         name = process.name()
         return name, any(SERVERS.fullmatch(one) for one in (name, os.path.basename(process.exe())))
-    # Whose executable may not be seen is judged by its name alone.
+    # A process whose executable may not be seen is judged only by its name.
     return name, SERVERS.fullmatch(name) is not None
 
 
@@ -239,9 +239,9 @@ def servers(files: Files) -> list[int]:
 
 
 def listening_at(pids: Iterable[int], near: int) -> list[str]:
-    """Where these servers listen, as ADDRESS:PORT, first those whose port is most like the one that was asked for.
+    """Where these servers listen, as ADDRESS:PORT, those with the port most similar to the requested one first.
 
-    A cluster's bus, 10,000 above its port, is left out.
+    A cluster bus, 10,000 above its port, is left out.
     """
     found: list[tuple[str, int]] = []
     for pid in pids:
@@ -268,10 +268,11 @@ def _is_ours(address: str, ours: set[str]) -> bool:
 
 
 def _covers(listener: Listener, addresses: list[str]) -> bool:
-    """Whether a wildcard listener takes connections to one of the addresses."""
+    """Whether a wildcard listener accepts connections to one of the addresses."""
     versions = {ipaddress.ip_address(address).version for address in addresses}
     if listener.address == "::":
-        # Redis and its kin make an IPv6 listener take IPv6 only; what others do can't be seen, and most take both.
+        # Redis and its relatives make an IPv6 listener accept only IPv6; what others do can't be seen, and most accept
+        # both.
         return 6 in versions or not listener.server
     return listener.address == "0.0.0.0" and 4 in versions
 

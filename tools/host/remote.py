@@ -1,4 +1,5 @@
-"""The host script run on the server's machine, over the person's own ssh or kubectl: read-only, bounded, and said."""
+"""Running the host script on the server's machine, over the user's own ssh or kubectl: read-only, bounded, and
+announced."""
 
 import asyncio
 import contextlib
@@ -13,14 +14,14 @@ from tools.host.facts import MOST, SCRIPT, HostFacts, parse_facts
 from tools.text import one_line
 
 DEADLINE = 30.0
-"""Seconds for the whole: to get there, the script's own three, and its output."""
+"""Seconds in total: to get there, the script's own three, and its output."""
 _MOST_SAID = 16 << 10
 """Bytes of what the program says on its standard error."""
 _HOST = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.+-]*@)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 _NAME = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
 _POD = re.compile(rf"({_NAME})/({_NAME})(/{_NAME})?")
 _OWN = ("REDIS", "REDIAGNOSE_", "OPENAI_", "AZURE_OPENAI_", "GITHUB_", "JIRA_", "PAGERDUTY_")
-"""How the variables begin that are this program's own: many of them are secrets, and none is ssh's or kubectl's."""
+"""Prefixes of this program's own variables: many of them are secrets, and ssh or kubectl needs none."""
 _QUIET = (
     "-T", "-a", "-x", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ControlMaster=no",
     "-o", "RemoteCommand=none", "-o", "ClearAllForwardings=yes",
@@ -57,7 +58,7 @@ async def gather(
     name, loop = command[0], asyncio.get_running_loop()
     clean = {key: value for key, value in environ.items() if not key.startswith(_OWN)}
     try:
-        # A session of its own: it's ended as a whole, and asks nothing of the terminal.
+        # A session of its own: it is ended as a whole, and can't prompt on the terminal.
         transport, protocol = await loop.subprocess_exec(
             lambda: SubprocessStreamProtocol(1 << 16, loop), *command, env=clean, start_new_session=True
         )
