@@ -1,4 +1,4 @@
-"""The limits that a process' control group sets, in version 2 and version 1."""
+"""The limits set by a process' control group, in version 2 and version 1."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ NO_LIMIT = 1 << 60
 
 
 class Group(Record):
-    """What limits the process; null where nothing does, or it can't be read."""
+    """What limits the process; null if nothing does or it can't be read."""
 
     cpu_quota: float | None = None
     """Cores that the group may use."""
@@ -25,7 +25,7 @@ class Group(Record):
     memory_limit: int | None = None
     """Bytes."""
     memory_used: int | None = None
-    """Bytes of the group that has the limit, page cache among them; null without a limit."""
+    """Bytes of the group that has the limit, including page cache; null without a limit."""
     oom_kills: int | None = None
     """Processes of that group that the kernel killed when memory ran out; null without a limit."""
     pids_max: int | None = None
@@ -69,7 +69,7 @@ def group(files: Files, pid: int) -> Group:
 
 
 def _upwards(files: Files, controller: str, paths: dict[str, str]) -> Iterator[Path]:
-    """The group's directory and those above it: a limit further up binds as well, and the nearest is taken."""
+    """The group's directory and those above it: a limit further up also binds, and the nearest is taken."""
     mount, path = (ROOT / controller, paths[controller]) if controller in paths else (ROOT, paths.get("", ""))
     if controller not in paths and files.text(mount / "cgroup.controllers") is None:
         mount = ROOT / "unified"

@@ -1,4 +1,4 @@
-"""The configuration file that the server was started with, and how it differs from what runs."""
+"""The configuration file that the server was started with, and how it differs from the running values."""
 
 import os.path
 import re
@@ -21,18 +21,18 @@ from tools.redact import HIDDEN, hide_secrets, is_secret
 from tools.toolbox import reads
 
 MOST_FILES, MOST_DEPTH, MOST_BYTES = 16, 4, 256 * 1024
-"""Files that are followed through `include`, how deep, and what is read of each."""
+"""Most files followed through `include`, how deep, and how much is read of each."""
 MOST_TRIED, MOST_LINE = 64, 4096
-"""Files that are tried, and characters of a line."""
+"""Most files that are tried, and characters of a line."""
 SHOWN = 150
-"""Parameters of the file that are shown."""
+"""Most parameters of the file that are shown."""
 COUNTED = frozenset({"user", "rename-command", "sentinel", "loadmodule"})
-"""What is counted and never shown: a command's new name is a kind of password, and modules take arguments."""
+"""Counted but never shown: a command's new name is a kind of password, and modules take arguments."""
 KNOWN = (
     "/etc/redis/redis.conf", "/etc/redis/{port}.conf", "/etc/redis.conf", "/etc/redis/redis-server.conf",
     "/etc/valkey/valkey.conf", "/etc/valkey/{port}.conf", "/usr/local/etc/redis/redis.conf", "/data/redis.conf",
 )  # fmt: skip
-"""Where to look for a file that nobody named; it counts only if its port is the target's."""
+"""Where to look for a file that nobody named; it only counts if its port is the target's."""
 _REPEATED = frozenset({"save", "client-output-buffer-limit", "user", "rename-command", "loadmodule", "sentinel"})
 _UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1024, "m": 1000**2, "mb": 1024**2, "g": 1000**3, "gb": 1024**3}
 _AMOUNT = deferred(r"(-?\d+)(b|kb?|mb?|gb?|)", re.IGNORECASE)
@@ -47,29 +47,29 @@ class Configuration(Record):
     """The content of a configuration file."""
 
     path: str | None = None
-    """The first file; null where none is known, empty for a server that was started without one."""
+    """The first file; null if unknown, empty for a server started without one."""
     values: Mapping[str, str] = {}
-    """By lower-case name, as written, without quotes; of a repeated one all, joined. Secrets too, unless from facts."""
+    """By lower-case name, as written, without quotes; repeated ones joined. Includes secrets, unless from facts."""
     files: int = 0
     """Files that were read."""
     guessed: bool = False
-    """Whether it's only the file at a usual place that has the port."""
+    """Whether it's merely the file in a usual place that has the port."""
     unconfirmed: bool = False
-    """Whether only the server's own word names it, and what the process does isn't what it sets: it isn't used."""
+    """Whether only the server itself names it and the process doesn't match its settings: then it isn't used."""
     unread: int = 0
-    """Files that were named by `include` and couldn't be read, or were too many."""
+    """Files named by `include` that couldn't be read, or were too many."""
     modified: float | None = None
-    """When the newest of them was last written, in seconds since the epoch; null where that isn't known."""
+    """When the newest of them was last written, in seconds since the epoch; null if unknown."""
 
 
 @reads
 async def config_file(host: Host) -> Values:
-    """The server's configuration file on its machine, includes followed: what is written there.
+    """The content of the server's configuration file on its machine, with includes.
 
     `config_file` is its path (empty: started without one, so CONFIG REWRITE fails), `files` how many were read,
-    `includes_unread` how many weren't; `guessed` where nobody named it and it lies in a
-    usual place and has the port. The parameters come by their names. Secrets come as ***, users, renamed commands
-    and Sentinel's lines as `<name>.count` only.
+    `includes_unread` how many weren't; `guessed` if nobody named it but it is in a usual place and has the port.
+    Parameters are fields under their own names. Secrets come as ***, users, renamed commands and Sentinel's lines as
+    `<name>.count` only.
     """
     place = await host.local_place()
     found = await offload(configuration, host, place)
@@ -104,7 +104,7 @@ def why_unread(found: Configuration) -> str:
 def configuration(host: Host, place: Place) -> Configuration:
     """The configuration from the file that INFO or an argument names, or from a usual place.
 
-    Of what a server names only what its own process vouches for is read, as that process' user could read it.
+    A file named by a server is only read if its own process vouches for it, and as that process' user could read it.
     """
     if host.config_file == "":
         return Configuration(path="")
@@ -122,7 +122,7 @@ def configuration(host: Host, place: Place) -> Configuration:
             own = read.files and is_its_own(read.values, its, host.files, host.target)
             return read if own else Configuration(path=path, unconfirmed=bool(read.files))
     elif host.config_file is not None:
-        # The word of a process that is gone, or whose listener is another's.
+        # The claim of a process that is gone, or whose listener belongs to another.
         return Configuration(path=host.config_file)
     its = ProcessFiles(host.files, place.pid)
     for path in (one.format(port=host.target.port) for one in KNOWN):
@@ -133,7 +133,7 @@ def configuration(host: Host, place: Place) -> Configuration:
 
 
 def _from_facts(files: Files, named: str | None, place: Place) -> Configuration:
-    """From what the script printed; a person gave it."""
+    """From the script's output; a person provided it."""
     folder = f"/proc/{place.pid}"
     named = named or (config_argument(arguments(files, folder)) if place.pid else None)
     if named is None:
@@ -149,10 +149,10 @@ class Readable(Protocol):
     """What a configuration is read from."""
 
     def read(self, path: str, most: int, *, within: str | None = None) -> Opened | None:
-        """A file's first bytes, if its real path lies in `within`."""
+        """A file's first bytes, if its real path is in `within`."""
 
     def matching(self, pattern: str, within: str, most: int) -> list[str]:
-        """The files that a pattern names."""
+        """The files that a pattern matches."""
 
 
 class PrintedFiles:
@@ -168,12 +168,12 @@ class PrintedFiles:
         return None if size is None or text is None else Opened(text[:most], size, 0.0, path)
 
     def matching(self, pattern: str, within: str, most: int) -> list[str]:
-        """The printed files that a pattern names."""
+        """The printed files that a pattern matches."""
         return self._files.matching(self._prefix, pattern)[:most] or [pattern]
 
 
 def read_configuration(files: Readable, path: str) -> Configuration:
-    """A file and those of its folder that it includes. Only lines that begin with a known name exist."""
+    """A file and the files of its folder that it includes. Only lines that begin with a known name are kept."""
     values: dict[str, str] = {}
     reading = _Reading(files, os.path.dirname(path))
     for name, value in reading.directives(path, 0):
@@ -186,7 +186,7 @@ def read_configuration(files: Readable, path: str) -> Configuration:
 
 
 class _Reading:
-    """How far the reading of a file and its includes is."""
+    """Progress of reading a file and its includes."""
 
     def __init__(self, readable: Readable, folder: str) -> None:
         self.files = self.unread = 0
@@ -200,20 +200,20 @@ class _Reading:
         self._tried += 1
         follow = self._tried <= MOST_TRIED and self.files < MOST_FILES and depth < MOST_DEPTH
         found = self._readable.read(path, MOST_BYTES, within=self._folder) if follow else None
-        # A line that the bound has cut could be another value.
+        # A line cut by the limit could be a different value.
         whole = found.text if found and found.size <= MOST_BYTES else found.text.rpartition("\n")[0] if found else ""
         lines = [_words(line) for line in whole.splitlines() if len(line) <= MOST_LINE]
         written = [words for words in lines if words and not words[0].startswith("#")]
         known = [words for words in written if words[0].lower() in DIRECTIVES]
         if found is None or 2 * len(known) < len(written):
-            # Something else than a configuration: its lines are nobody's business.
+            # Not a configuration: its lines are none of our business.
             self.unread += 1
             return
         self.files += 1
         self.modified = max(self.modified, found.modified)
         for name, *words in known:
             if name.lower() == "include" and words:
-                # Relative to where the server was started, which isn't known; beside the file is the usual place.
+                # Relative to where the server was started, which is unknown; beside the file is the usual place.
                 pattern = words[0] if words[0].startswith("/") else f"{os.path.dirname(path)}/{words[0]}"
                 matching = self._readable.matching(pattern, self._folder, MOST_FILES)
                 self.unread += not matching
@@ -231,14 +231,14 @@ def _words(line: str) -> list[str]:
 
 @lru_cache(maxsize=2048)
 def canonical_name(name: str) -> str:
-    """A parameter's one name among its aliases: replica for slave, listpack for ziplist, primary for master."""
+    """A parameter's canonical name among its aliases: replica for slave, listpack for ziplist, primary for master."""
     name = name.lower()
     name = name.replace("slave", "replica").replace("ziplist", "listpack")
     return _RENAMED.get(name, name)
 
 
 def drift(file: Mapping[str, str], running: Mapping[str, Scalar]) -> dict[str, tuple[str, Scalar]]:
-    """The parameters that the file sets and that run with another value: name as it runs, to (file, running)."""
+    """The parameters that the file sets and that have another running value: running name to (file, running)."""
     names = {canonical_name(name): name for name in running}
     differing: dict[str, tuple[str, Scalar]] = {}
     for name, written in file.items():
@@ -255,10 +255,10 @@ def equal_values(name: str, one: str, other: str) -> bool:
     """Whether two ways to write a value mean the same."""
     if name == "client-output-buffer-limit":
         first, second = _limits(one), _limits(other)
-        # A class that the file doesn't name has the built-in limit, which isn't drift.
+        # A class that the file doesn't name has the default limit, which isn't drift.
         return all(second.get(kind, limits) == limits for kind, limits in first.items())
     if name in ("logfile", "dir", "pidfile", "unixsocket"):
-        # The server shows the folder in full, where the file may say it relative to where it was started.
+        # The server shows the folder in full, while the file may give it relative to where the server was started.
         return one.rstrip("/") == other.rstrip("/") or (not one.startswith("/") and other.endswith(one.strip("./")))
     if name == "notify-keyspace-events":
         return _events(one) == _events(other)
@@ -279,7 +279,7 @@ def _events(flags: str) -> set[str]:
 
 
 def amount(word: str) -> int | str:
-    """A number with or without a unit of memory as bytes; any other word as it is."""
+    """A number with or without a memory unit as bytes; any other word unchanged."""
     found = _AMOUNT.fullmatch(word)
     return int(found[1]) * _UNITS[found[2].lower()] if found else word
 

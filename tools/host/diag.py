@@ -16,7 +16,7 @@ STATES = (
     "none", "established", "syn_sent", "syn_recv", "fin_wait1", "fin_wait2", "time_wait", "close", "close_wait",
     "last_ack", "listen", "closing", "syn_recv",
 )  # fmt: skip
-"""The kernel's numbers of TCP states; the last is a request that isn't a whole socket yet, and `ss` names it so too."""
+"""The kernel's numbers of TCP states; the last is a request that isn't a full socket yet, named as in `ss`."""
 PATIENCE = 2.0
 """Seconds for the whole dump."""
 _NETLINK_SOCK_DIAG = 4
@@ -25,7 +25,7 @@ _REQUEST_DUMP = 0x301
 _LISTENING = 1 << STATES.index("listen")
 ALL = 0xFFFFFFFF
 _LARGEST = 1 << 16
-"""Bytes of a datagram: the kernel fills half of it at most."""
+"""Bytes of a datagram: the kernel fills at most half of it."""
 _BYTECODE = 1
 _SKMEMINFO, _DROPS = 7, 8
 """The attribute that holds a socket's memory figures, and the place of its drops among them (linux/sock_diag.h)."""
@@ -38,7 +38,7 @@ _MESSAGE = struct.Struct(f"{_ALIKE}4xI")
 
 
 class Socket(NamedTuple):
-    """One TCP socket of this side."""
+    """One TCP socket on this side."""
 
     state: str
     """One of `STATES`."""
@@ -47,22 +47,22 @@ class Socket(NamedTuple):
     peer: str
     """Remote address."""
     recv_q: int
-    """Bytes that the process hasn't read; for a listener connections that wait to be accepted."""
+    """Bytes that the process hasn't read; for a listener, connections waiting to be accepted."""
     send_q: int | None
-    """Bytes that the peer hasn't acknowledged; for a listener the most that may wait, null if unknown."""
+    """Bytes that the peer hasn't acknowledged; for a listener, the most that may wait, null if unknown."""
     retransmits: int
     """Retransmissions of the segment that waits for its acknowledgement."""
     inode: int = 0
-    """What the processes that hold it know it by; 0 for one that nobody holds."""
+    """The inode by which its processes know it; 0 if no process holds it."""
     drops: int | None = None
-    """Of a listener: connections that it had to drop since it began to listen; null where the kernel didn't say."""
+    """For a listener: connections it had to drop since it began to listen; null if the kernel doesn't report it."""
     alike: int = 1
-    """How many are alike in all but the inode, which is then 0: thousands of clients come from a few addresses."""
+    """How many are identical except for the inode, which is then 0: thousands of clients come from a few addresses."""
 
 
 def tcp_sockets(port: int) -> tuple[list[Socket], str]:
-    """The sockets whose local port this is, and where that was read: "inet_diag", "proc", or "" for nowhere."""
-    # Each dump goes through all sockets of the machine, so both families are asked for at once where that is known.
+    """The sockets with this local port, and where that was read: "inet_diag", "proc", or "" for nowhere."""
+    # Each dump goes through all sockets of the machine, so both families are requested together if supported.
     for families in ((socket.AF_UNSPEC,), _families()):
         with contextlib.suppress(AttributeError, OSError):
             return [one for family in families for one in _alike(family, port)], "inet_diag"
@@ -71,7 +71,7 @@ def tcp_sockets(port: int) -> tuple[list[Socket], str]:
 
 
 def listening(port: int) -> list[Socket]:
-    """The sockets that listen at a port. Raises `OSError` where no table of them can be read."""
+    """The sockets that listen on a port. Raises `OSError` if no table of them can be read."""
     try:
         return [_listener(one) for family in _families() for one in _messages(family, port, _LISTENING)]
     except (AttributeError, OSError):
@@ -93,10 +93,10 @@ def _families() -> list[int]:
 
 
 def _alike(family: int, port: int) -> Iterator[Socket]:
-    """The sockets of one address family or of both, those together that are alike. Raises `OSError` as `_dump` does."""
+    """The sockets of one address family or both, identical ones combined. Raises `OSError` like `_dump`."""
     counts = Counter[tuple[bytes, ...]]()
     for data, length in _dump(family, port, ALL):
-        # Counted without a step of Python for each: they may be ten thousand.
+        # Counted without a Python step for each: there may be ten thousand.
         counts.update(Counter(struct.iter_unpack(f"{_ALIKE}{length - struct.calcsize(_ALIKE)}x", data)))
     for (state, addresses, queues), count in counts.items():
         yield _of(state, addresses, queues)._replace(alike=count)
@@ -108,9 +108,9 @@ def _messages(family: int, port: int, states: int) -> Iterator[bytes]:
 
 
 def _dump(family: int, port: int, states: int) -> Iterator[tuple[bytes, int]]:
-    """What the kernel tells of the sockets whose state's bit is in `states`: messages of one length, and that length.
+    """The kernel's messages on the sockets whose state's bit is in `states`, by length.
 
-    Raises `OSError` where the kernel refuses or is silent.
+    Raises `OSError` if the kernel refuses or is silent.
     """
     ends = time.monotonic() + PATIENCE
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as link:
@@ -153,7 +153,7 @@ def _request(family: int, port: int, states: int) -> bytes:
     code = condition.pack(_PORT_AT_LEAST, 8, 20, 0, 0, port) + condition.pack(_PORT_AT_MOST, 8, 12, 0, 0, port)
     filtered = struct.pack("=HH", 4 + len(code), _BYTECODE) + code
     if family == socket.AF_UNSPEC:
-        # The older request, the one that has no family: so it's of both.
+        # The older request, which has no family, so it covers both.
         kind, body = _TCPDIAG_GETSOCK, struct.pack("=4x48xI4x", states)
     else:
         wanted = 1 << (_SKMEMINFO - 1) if states == _LISTENING else 0

@@ -1,4 +1,4 @@
-"""The names that a line of a configuration may begin with."""
+"""The names that a configuration line may begin with."""
 
 import tomllib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The file systems that the server writes to: its data folder and its log's."""
+"""The file systems that the server writes to: those of its data folder and its log."""
 
 import os
 import os.path
@@ -19,7 +19,7 @@ from tools.toolbox import reads
 MOST = 5000
 """Names that are looked through in a folder."""
 _NAMED = deferred(r"^file (\S{1,255}) seq \d{1,10} type ([bi])\b", re.MULTILINE)
-"""A line of the append-only log's manifest; files of the type h are history, which a start leaves alone."""
+"""A line of the append-only log's manifest; files of type h are history, which a start ignores."""
 _TEMPORARY = deferred(r"temp-.*\.(rdb|aof)")
 
 
@@ -29,11 +29,11 @@ async def disk(host: Host) -> Values:
 
     `dir_*` is of the data folder, `log_*` of the log's. Sizes in bytes; `free` is what a user who isn't root may still
     write, `used_share` 0 to 1 of that; `inodes_*` are null where the file system doesn't count them. `read_only` is
-    how it's mounted. `temp_count` and `temp_bytes` are of temp-*.rdb and temp-*.aof: one that is being written, or the
-    leftovers of saves that were cut off. `aof_missing_base` and `aof_missing_incr` count files that the append-only
-    log's manifest names and that aren't there. `dir_owner` and `dir_mode` are the folder's user and its rights in
-    octal, `server_user` is the server's own, and `dir_writable` whether that one may make a file there; `dir_gone` is
-    true where the folder that the process works in was deleted.
+    how it's mounted. `temp_count` and `temp_bytes` are of temp-*.rdb and temp-*.aof: one being written, or leftovers of
+    aborted saves. `aof_missing_base` and `aof_missing_incr` count files that the append-only log's manifest names and
+    that aren't there. `dir_owner` and `dir_mode` are the folder's user and its mode in octal, `server_user` is the
+    server's own, and `dir_writable` whether that user may create a file there; `dir_gone` is true if the process'
+    working folder was deleted.
     """
     place = await host.local_place()
     values = await offload(_disk_values, host, place)
@@ -56,7 +56,7 @@ def _disk_values(host: Host, place: Place) -> Values:
 
 
 def _rights(host: Host, place: Place, folder: str) -> Values:
-    """Whose the data's folder is, and whether the server's own process may write into it; of this machine only."""
+    """Who owns the data folder, and whether the server's own process may write to it; only on this machine."""
     unknown: Values = dict.fromkeys(("dir_owner", "dir_mode", "server_user", "dir_writable", "dir_gone"))
     if host.facts is not None or place.pid is None or not folder:
         return unknown
@@ -68,7 +68,7 @@ def _rights(host: Host, place: Place, folder: str) -> Values:
     user = its.user
     return {
         "dir_owner": found.st_uid, "dir_mode": f"{found.st_mode & 0o7777:o}", "server_user": user.uid if user else None,
-        # To make a file takes the right to write into the folder, and to pass it.
+        # Creating a file requires permission to write to the folder and to pass through it.
         "dir_writable": user.may(found, 3) if user else None,
         "dir_gone": (host.files.link(folder) or "").endswith(" (deleted)"),
     }  # fmt: skip
@@ -84,7 +84,7 @@ def _log_folder(host: Host, place: Place, config: Configuration) -> str:
     if place.locality == "local" and host.logfile is not None:
         logfile = host.logfile
     if logfile.startswith("/"):
-        # Of a server in a container it's the container's folder.
+        # For a server in a container it's the container's folder.
         return (
             f"/proc/{place.pid}/root{os.path.dirname(logfile)}"
             if place.pid and not host.facts
@@ -114,7 +114,7 @@ def _mount(files: Files, pid: int | None, path: str) -> tuple[str | None, bool |
     best: tuple[int, str, bool] | None = None
     for line in (files.text(f"/proc/{pid or 'self'}/mounts") or "").splitlines():
         fields = line.split()
-        # A later mount over the same point hides the earlier.
+        # A later mount on the same point hides the earlier one.
         if len(fields) > 3 and (path + "/").startswith(fields[1].rstrip("/") + "/"):
             found = len(fields[1]), fields[2], fields[3].split(",")[0] == "ro"
             best = found if best is None or found[0] >= best[0] else best
@@ -151,7 +151,7 @@ def _data_files(files: Files, folder: str, config: Configuration) -> Values:
 
 
 def _missing(manifest: str | None, names: Sequence[str]) -> tuple[int | None, int | None]:
-    """How many base files and increments a manifest names that aren't beside it; null where there is none."""
+    """How many base files and increments named in a manifest are missing; null without a manifest."""
     if manifest is None:
         return None, None
     named = [(found[1], found[2]) for found in _NAMED.finditer(manifest)]

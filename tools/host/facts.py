@@ -1,4 +1,4 @@
-"""Facts of a machine that this program can't log into, as `host_script.sh` prints them there."""
+"""Facts about a machine that this program can't log into, as printed there by `host_script.sh`."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ FIRST_LINE = "rediagnose host facts 1"
 MOST = 16 << 20
 """Bytes of a file of facts: room for 150,000 connections."""
 LINES_MOST, SECTIONS_MOST = 250_000, 10_000
-"""Short lines and empty sections take many times their own size here."""
+"""Short lines and empty sections take many times their size in memory."""
 SECTIONS = frozenset({"text", "tail", "link", "names", "size", "modified", "space", "tasks"})
 HEADS = frozenset({"port", "pid", "config", "log", "sample", "taken", "end"})
 Sections = Mapping[tuple[str, str], str]
@@ -24,7 +24,7 @@ _REMEDY = "run the script that `rediagnose host-script` prints again, and keep i
 
 
 class FactFiles(Files):
-    """Files as the script saw them, by what was asked of them and their path."""
+    """Files as the script saw them, by what was asked and their path."""
 
     def __init__(self, sections: Sections) -> None:
         self._sections = sections
@@ -77,7 +77,7 @@ class FactFiles(Files):
 
 
 class HostFacts:
-    """What the script printed: two samples, and the files that don't move between them."""
+    """The script's output: two samples, and the files that don't change between them."""
 
     def __init__(self, heads: Mapping[str, str], first: Sections, last: Sections) -> None:
         self.first: Files = FactFiles(first)
@@ -94,7 +94,7 @@ class HostFacts:
         """Between the two samples."""
 
     def place(self, target: Target, reported: int | None) -> Place:
-        """The listener as the script saw it. Raises `Unanswered` where that isn't the server that INFO is of."""
+        """The listener as the script saw it. Raises `Unanswered` if that isn't the server that INFO is from."""
         found, _ = read_tables(self.last, self.port)
         addresses = tuple(dict.fromkeys(one.address for one in found if one.state == "listen"))
         where = {"addresses": addresses, "port": self.port}
@@ -118,7 +118,7 @@ class HostFacts:
         )
 
     def _numbers(self) -> set[int | None]:
-        """The process's number, and those that it has in the namespaces of containers."""
+        """The process's number, and its numbers in container namespaces."""
         found = re.search(r"^NSpid:([\s\d]+)$", self.last.text(f"/proc/{self.pid}/status") or "", re.MULTILINE)
         return {self.pid, *(int(number) for number in (found[1].split() if found else ()))}
 
@@ -137,7 +137,7 @@ def _uptime(files: Files) -> float:
 
 
 def load_facts(path: str | Path) -> HostFacts:
-    """The facts in a file. Raises `UsageError` for one that the script didn't print, or not in full."""
+    """The facts in a file. Raises `UsageError` for a file that isn't complete output of the script."""
     try:
         with open_regular(path) as file:
             raw = file.read(MOST)
@@ -147,7 +147,7 @@ def load_facts(path: str | Path) -> HostFacts:
 
 
 def parse_facts(path: str | Path, raw: bytes) -> HostFacts:
-    """The facts that the script printed; `path` says in messages where they're from. Raises as `load_facts` does."""
+    """The facts that the script printed; `path` says in messages where they are from. Raises like `load_facts`."""
     if raw.count(b"\n") > LINES_MOST or raw.count(b"\n@") > SECTIONS_MOST:
         raise UsageError(f"{path}: it has more lines or sections than the host script prints; {_REMEDY}")
     lines = raw.decode(errors="replace").replace("\r\n", "\n").removesuffix("\n").split("\n")

@@ -1,6 +1,6 @@
-"""The kernel's log: which servers it killed when memory ran out, and what of the machine fails under a server.
+"""The kernel's log: which servers it killed when memory ran out, and which failures of the machine affect a server.
 
-Nothing else in it leaves.
+Nothing else in it is passed on.
 """
 
 import os
@@ -26,15 +26,15 @@ MOST = 50_000
 MOST_TEXT = 1024
 """Characters of a record that are looked at."""
 RECENT = 60.0
-"""Seconds within which a kill is of now."""
+"""Seconds within which a kill is current."""
 SHOWN = 20
-"""Newest kills whose pids are given."""
+"""How many of the newest kills' pids are given."""
 _KILLED = deferred(r"(?P<group>Memory cgroup )?[Oo]ut of memory(?: \(\w+\))?: Kill(?:ed)? process (?P<pid>\d+) "
                      r"\((?P<name>[^)]*)\)(?:.*?anon-rss:(?P<rss>\d+)kB)?")  # fmt: skip
 
 
 TROUBLES: dict[str, re.Pattern[str]] = {
-    # Drives without a medium, and files that are mounted, fail without anybody's harm.
+    # Drives without a medium, and mounted files, fail harmlessly.
     "io_error": deferred(r"I/O error, dev (?!sr|fd|loop|nbd|zram)(?P<what>[a-z][\w-]{0,31})"),
     "filesystem_error": deferred(
         r"(?:EXT4-fs|XFS|BTRFS)(?P<bad>:? (?:error|critical))? \((?:device )?(?P<what>[\w-]{1,32})\)"
@@ -54,7 +54,7 @@ TROUBLES: dict[str, re.Pattern[str]] = {
 _RELEVANT = deferred(
     r"Kill|/O error|-fs |XFS|BTRFS|blocked for|table full|SYN flood|ink is|soft lockup|stalls on|Hardware Err|overflow"
 )
-"""Words that a record has which any of these patterns could match: most of a log needs no closer look."""
+"""Words in every record that these patterns could match: most of a log needs no closer look."""
 
 
 class Kill(Record):
@@ -65,9 +65,9 @@ class Kill(Record):
     pid: int
     name: str
     rss: int | None
-    """Bytes that weren't backed by files."""
+    """Bytes not backed by files."""
     in_cgroup: bool
-    """Whether a control group's limit was reached rather than the machine's end."""
+    """Whether a control group's limit was reached, not the machine's."""
 
 
 @reads
@@ -115,7 +115,7 @@ async def kernel_log(host: Host) -> Values:
 
 
 def troubles(records: Iterable[str], now: float) -> Values:
-    """How often each trouble stands in the kernel's records, when last (`now`: seconds since boot), and of what."""
+    """How often each problem appears in the kernel's records, when last (`now`: seconds since boot), and about what."""
     values: dict[str, Scalar] = {}
     for record in records:
         at, (name, what) = _at(record), parse_trouble(record) or ("", "")
@@ -127,7 +127,7 @@ def troubles(records: Iterable[str], now: float) -> Values:
 
 
 class _Log:
-    """The kernel's log as far as it was read: a process that looks at many servers reads on where it was."""
+    """The kernel's log as far as it was read: a process that examines many servers continues where it stopped."""
 
     def __init__(self) -> None:
         self._reading = threading.Lock()

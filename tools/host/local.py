@@ -1,4 +1,4 @@
-"""The machine that a server is on, if it's this one: who listens at the target's address."""
+"""The server's machine, if it's this one: who listens at the target's address."""
 
 import asyncio
 import socket
@@ -21,17 +21,17 @@ Window = Annotated[float, Field(ge=0.1, le=10)]
 DEADLINE = 10.0
 """Seconds for one look at the machine; even tens of thousands of sockets take less."""
 FRESH = 3.0
-"""Seconds for which a listener isn't looked for again while its process lives: looking through all sockets of a machine
-costs more than all else that is read of it."""
+"""Seconds for which a listener isn't looked up again while its process lives: going through all sockets of a machine
+costs more than everything else that is read from it."""
 SLACK = 1 / 8
-"""Of a window: how old a look at the machine may be at its beginning and at its end."""
+"""Share of a window: how old a look at the machine may be at its beginning and end."""
 OLD = 3600.0
 """Seconds after which facts count as old."""
 T = TypeVar("T")
 
 
 class Facts(Protocol):
-    """What somebody else gathered on the server's machine (`tools.host.facts`)."""
+    """What somebody else collected on the server's machine (`tools.host.facts`)."""
 
     first: Files
     last: Files
@@ -44,13 +44,13 @@ class Facts(Protocol):
     """The configuration file and the log that were found there."""
 
     def place(self, target: Target, reported: int | None) -> Place:
-        """Where the listener is. Raises `Unanswered` where they are of another server than INFO."""
+        """Where the listener is. Raises `Unanswered` if the facts are about another server than INFO."""
 
 
 class Host:
-    """The machine as it's seen by a program that runs on it, or as the facts say that were taken there.
+    """The machine as seen by a program running on it, or by the facts taken there.
 
-    What a tool needs of a machine is asked here first, so that a recorded or a remote host can stand in its place.
+    What a tool needs from a machine is requested here, so that a recorded or remote host can replace it.
     """
 
     def __init__(
@@ -65,26 +65,27 @@ class Host:
         self.moments = moments
         self.files = facts.last if facts else Files()
         self.config_file: str | None = None
-        """INFO's config_file; null where nobody asked, empty for a server without one."""
+        """INFO's config_file; null if nobody asked, empty for a server without one."""
         self.logfile: str | None = None
-        """CONFIG GET logfile; null where nobody asked, empty for a server that logs to its standard output."""
+        """CONFIG GET logfile; null if nobody asked, empty for a server that logs to its standard output."""
         self.log_path: str | None = None
-        """Where the log was found, so that it can be read once more when the server is gone; or where a person says."""
+        """Where the log was found, so that it can be read again when the server is gone; or where a person says it
+        is."""
         self.log_user: User | None = None
-        """The user of the process whose log that was; null where a person named it."""
+        """The user of the process whose log that was; null if a person named it."""
         self.reported: int | None = None
-        """The pid that INFO reports; null for a mute server."""
+        """The pid that INFO reports; null for a silent server."""
         self.known: int | None = None
         """The reported pid, once it was seen to hold the listening socket."""
         self._looking = asyncio.Lock()
         self._seen: tuple[float, int | None, Place] | None = None
 
     def confirm(self, pid: int | None) -> None:
-        """Say which process_id INFO reports: from now on only that process is the server."""
+        """Set which process_id INFO reports: from now on only that process is the server."""
         self.reported = pid
 
     async def sample_twice(self, look: Callable[[Files], T], window: float) -> tuple[T, T, float]:
-        """Two looks at the machine's files and the seconds between them: so many, or those of the facts."""
+        """Two looks at the machine's files and the seconds between them: this many, or those of the facts."""
         if self.facts:
             return look(self.facts.first), look(self.facts.last), self.facts.seconds
         first, began = await offload(look, self.files), self.clock.monotonic()
@@ -92,7 +93,7 @@ class Host:
         return first, await offload(look, self.files), self.clock.monotonic() - began
 
     async def machine_twice(self, look: Callable[[Files], T], window: float) -> tuple[T, T, float]:
-        """The same of what all servers of a machine share: a look that another one has just taken will do."""
+        """The same for what all servers of a machine share: a look that another one has just taken will do."""
         if self.facts:
             return await self.sample_twice(look, window)
         first = await self._moment(look, window * SLACK)
@@ -106,7 +107,7 @@ class Host:
         return await offload(self.moments.take, look, self.files, age)
 
     def provenance(self, place: Place) -> Values:
-        """How the machine is seen: `locality`, and of facts their age in seconds (null if the clocks disagree)."""
+        """How the machine is seen: `locality`, and the age of facts in seconds (null if the clocks disagree)."""
         if self.facts is None:
             return {"locality": place.locality}
         age = self.clock.now().timestamp() - self.facts.taken
@@ -160,7 +161,7 @@ class Host:
 
 
 async def offload(look: Callable[..., T], *args: object) -> T:
-    """A blocking look at the machine, in a thread. Raises `Unanswered` ("timeout") where the kernel doesn't answer."""
+    """A blocking look at the machine, in a thread. Raises `Unanswered` ("timeout") if the kernel doesn't answer."""
     try:
         return await asyncio.wait_for(asyncio.to_thread(look, *args), DEADLINE)
     except TimeoutError:

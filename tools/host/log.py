@@ -1,4 +1,4 @@
-"""The server's log: its tail, line by line as the kind of event that it is. No line leaves as it was written."""
+"""The server's log: its tail, each line reduced to a kind of event. No line is passed on as written."""
 
 import os.path
 import re
@@ -24,9 +24,9 @@ from tools.toolbox import reads
 TAIL = 256 * 1024
 """Bytes that are read from the end of the log."""
 NEWEST = 5
-"""Events that are shown one by one: the newest that aren't the course of things."""
+"""How many events are shown individually: the newest ones that aren't routine."""
 ZONE = 900
-"""Seconds: time zones differ by a multiple of it."""
+"""Seconds: time zones differ by a multiple of this."""
 _DESTINATIONS = (("pipe:", "pipe"), ("socket:", "socket"), ("/dev/null", "null"), ("/dev/", "terminal"))
 
 
@@ -61,8 +61,8 @@ async def log(host: Host, lines: Annotated[int, Field(ge=1, le=2000)] = 200) -> 
 
 
 async def located(host: Host) -> tuple[Place, Opened]:
-    """Where the server is, and the tail of its log. Raises `Unanswered` where that isn't to be had from here."""
-    # A person who names a log knows whose it is, though another listens at the address by now.
+    """Where the server is, and the tail of its log. Raises `Unanswered` if that isn't available from here."""
+    # A person who names a log knows whose it is, even if something else listens at the address by now.
     place = await (host.place() if _is_named(host) else host.local_place())
     found = await offload(_find_log, host, place)
     if isinstance(found, dict):
@@ -120,12 +120,12 @@ def _printed(files: Files, path: str | None) -> Opened | None:
 
 
 def _of_process(host: Host, place: Place, pid: int) -> Opened | None:
-    """The log of a living server: a file that it has open, or one that it names and that has its own lines."""
+    """The log of a running server: a file it has open, or one it names that contains its own lines."""
     if place.locality != "local":
         return None
     its, config = ProcessFiles(host.files, pid), configuration(host, place)
     logfile = host.logfile if host.logfile is not None else config.values.get("logfile")
-    # A server reopens its log for each line. Who names a file that isn't its own has written no line into it.
+    # A server reopens its log for each line. A server that names someone else's file hasn't written any line into it.
     own = process_numbers(host.files, pid)
     found = _tail_of(its, its.absolute(logfile)) if logfile else None
     if found is not None and found.text.strip() and not own & {line.pid for line in log_lines(found.text)}:
@@ -146,7 +146,7 @@ def _opened(files: Files, pid: int) -> Iterator[str]:
 
 
 def _configured(host: Host, place: Place) -> Opened | None:
-    """The log of a server that is gone, as the configuration at a usual place says: no server named that."""
+    """The log of a server that is gone, according to the configuration in a usual place, which no server named."""
     config = configuration(host, place)
     logfile, folder = config.values.get("logfile"), config.values.get("dir", "")
     if not config.files or not logfile or not (logfile.startswith("/") or folder.startswith("/")):
@@ -155,7 +155,7 @@ def _configured(host: Host, place: Place) -> Opened | None:
 
 
 def _known(host: Host, path: str) -> Opened | None:
-    """Where it was when its server was proven, as that one's user; or where a person says that it is."""
+    """Where it was when its server was verified, as that server's user; or where a person says it is."""
     its = ProcessFiles(host.files, None, host.log_user)
     return its.read(its.absolute(path), TAIL, within=None if host.log_user else "/", tail=True)
 
@@ -165,7 +165,7 @@ def _tail_of(files: ProcessFiles, path: str) -> Opened | None:
 
 
 def zone_shift(lines: Sequence[Line], modified: float | None) -> int | None:
-    """Seconds from the lines' times to those of UTC; None where nothing tells."""
+    """Seconds from the lines' times to UTC; None if unknown."""
     last = next((line.at for line in reversed(lines) if line.at is not None), None)
     return round((modified - last) / ZONE) * ZONE if modified is not None and last is not None else None
 
@@ -175,7 +175,7 @@ def log_values(
 ) -> Values:
     """The lines as fields; `modified` is when the file was last written, which shows the zone of the lines' times.
 
-    Of the `earlier` ones count the changes of the primary, and what is critical, of this life, and not in the others.
+    Of the `earlier` lines, only changes of the primary count, and critical ones of this run that aren't in the others.
     """
     moments = [line.at for line in lines if line.at is not None]
     shift = zone_shift(lines, modified)
@@ -196,7 +196,7 @@ def log_values(
         **_lives(events, age, ended), **switch_values((*earlier, *lines), age),
     }  # fmt: skip
     if failure and ended:
-        # Nothing else in a life that never served says how it ended.
+        # Nothing else in a run that never served says how it ended.
         values |= {**failure, "end": "failed", "clean_shutdown": False}
     if values["started_age"] is None and started is not None:
         values["started_age"] = age(started)
@@ -245,7 +245,7 @@ def _pid(life: list[Event]) -> int | None:
 
 
 def _ending(life: list[Event]) -> str | None:
-    """How a life ended, by the last of its events that could end it."""
+    """How a run ended, by the last of its events that could end it."""
     if not life:
         return None
     names = {event.name for event in life}

@@ -1,4 +1,4 @@
-"""What kinds of lines a server's log has, and which of them is which."""
+"""The kinds of lines in a server's log, and how to recognise them."""
 
 import re
 import tomllib
@@ -22,7 +22,7 @@ class Pattern(NamedTuple):
 
 
 class Event(Record):
-    """One line that is known."""
+    """One recognised line."""
 
     name: str
     level: Level
@@ -39,7 +39,7 @@ def _patterns() -> tuple[Pattern, ...]:
 
 
 LONGEST = 2048
-"""Characters of a line that are looked at: the server's own are shorter."""
+"""Characters of a line that are examined: the server's own are shorter."""
 PATTERNS = _patterns()
 _STARTED = next(one.match for one in PATTERNS if one.name == "started")
 
@@ -61,9 +61,9 @@ def _figure(text: str) -> Scalar:
 
 
 def earlier_critical(earlier: Sequence[Line], events: Sequence[Event]) -> tuple[list[Event], float | None]:
-    """What is critical in a life's lines before the newest ones and isn't among those; and when that life began.
+    """Critical events in a run's lines before the newest ones, if not among those; and when that run began.
 
-    Chatter of an hour mustn't hide what the server complained of once. `events` are those of the newest lines.
+    An hour's chatter mustn't hide what the server complained about once. `events` are those of the newest lines.
     """
     if any(event.name == "started" for event in events):
         return [], None

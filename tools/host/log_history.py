@@ -20,7 +20,7 @@ FIGURES = 4
 """Figures of one event that are shown."""
 ALL = "all"
 LEVELS = {ALL: ("info", "warning", "critical"), "warning": ("warning", "critical"), "critical": ("critical",)}
-"""The levels that a word stands for, in the place of an event's name."""
+"""The levels that a word means in place of an event's name."""
 EventName = Annotated[str, Field(description="A name as in log, warning or critical.")]
 
 
@@ -94,7 +94,7 @@ def _narrowed(values: Values, event: str) -> Values:
         else:
             others[field] = value
     kept: Sequence[Values] = [row for row in rows.values() if _fits(event, str(row["event"]), row["level"])]
-    # How many there are beyond what was shown then nobody knows.
+    # It's unknown how many there are beyond what was shown then.
     whole = len(rows) == others["events"]
     shown = {f"e{number}.{name}": value for number, row in enumerate(kept, 1) for name, value in row.items()}
     return {**others, "of": event, "events": len(kept) if whole else None, **shown}

@@ -1,4 +1,4 @@
-"""The lines of a server's log, in the forms that servers write them."""
+"""The lines of a server's log, in the formats servers write."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _PREFIX = deferred(
 )
 """What containers and the journal put before a line."""
 _REFUSED = re.compile(r"\*\*\* FATAL CONFIG FILE ERROR")
-"""Begins what a server writes of its configuration before it has a log: without a head."""
+"""Begins what a server writes about its configuration before it has a log: without a head."""
 _LOUD = ("#", "warning")
 _CHILDREN = ("C", "RDB/AOF")
 """Roles of a forked child, in the two forms."""
@@ -39,7 +39,7 @@ class Line(Record):
     pid: int | None = None
     """Of the server's process; null for a line of a child, or one without a head."""
     loud: bool = False
-    """Whether the server wrote it as a warning; where it has no head that's taken for granted."""
+    """Whether the server wrote it as a warning; assumed if it has no head."""
 
 
 def log_lines(text: str) -> Iterator[Line]:
@@ -73,7 +73,7 @@ def _line(head: re.Match[str], body: list[str]) -> Line:
     child = head["role"] in _CHILDREN
     at = _timestamp(head["at"])
     if at is not None and head.re is _HEAD and head["ms"]:
-        # What ends a life and what begins the next may stand in one second.
+        # The end of one run and the start of the next may be in the same second.
         at += int(head["ms"]) / 1000
     return Line(at=at, text=text, pid=None if child else int(head["pid"]), loud=head["mark"] in _LOUD)
 

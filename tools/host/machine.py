@@ -13,7 +13,7 @@ from tools.records import Values
 from tools.toolbox import reads
 
 CPU = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
-"""The columns of /proc/stat; time of guests is part of user and nice already."""
+"""The columns of /proc/stat; guest time is already part of user and nice."""
 NET = (
     ("bytes_sent", 8), ("bytes_recv", 0), ("packets_sent", 9), ("packets_recv", 1), ("errin", 2), ("errout", 10),
     ("dropin", 3), ("dropout", 11),
@@ -24,7 +24,7 @@ PAGE = 4096
 
 
 class Sample(NamedTuple):
-    """Counters of the machine at one moment; empty where the system doesn't have them."""
+    """Counters of the machine at one moment; empty if the system doesn't have them."""
 
     cpu: Mapping[str, float]
     """Ticks by kind, from /proc/stat."""

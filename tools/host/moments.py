@@ -1,4 +1,4 @@
-"""Looks at this machine that many targets of one process share."""
+"""Looks at this machine, shared by many targets of one process."""
 
 import threading
 import time
@@ -18,9 +18,9 @@ class Moment(NamedTuple, Generic[T]):
 
 
 class Moments:
-    """The newest look of each kind: whoever asks a moment later is given the same.
+    """The newest look of each kind, reused by whoever asks a moment later.
 
-    A look at all processes takes milliseconds, and of hundreds of servers on one machine each would take its own.
+    A look at all processes takes milliseconds, and each of hundreds of servers on one machine would take its own.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -29,12 +29,12 @@ class Moments:
         self._looking = threading.Lock()
 
     def known(self, look: Callable[[Files], T], age: float) -> Moment[T] | None:
-        """A look that is at most so many seconds old, if there is one."""
+        """A look that is at most this many seconds old, if there is one."""
         newest: Moment[T] | None = self._newest.get(look)
         return newest if newest and self._monotonic() - newest.at <= age else None
 
     def take(self, look: Callable[[Files], T], files: Files, age: float) -> Moment[T]:
-        """The same, looked now where there is none; to be called in a thread."""
+        """The same, taken now if there is none; to be called in a thread."""
         with self._looking:
             if moment := self.known(look, age):
                 # Another thread was quicker.

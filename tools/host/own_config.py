@@ -1,4 +1,4 @@
-"""Whether a configuration is that of a process: where only the server's own word names the file."""
+"""Whether a configuration belongs to a process, if only the server itself names the file."""
 
 import os
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ _MOST = 64
 
 
 def is_its_own(values: Mapping[str, str], its: ProcessFiles, files: Files, target: Target) -> bool:
-    """Whether what a file sets is what a process does: where it listens, and either its pid file or its folder.
+    """Whether a file's settings match a process: where it listens, and either its pid file or its folder.
 
     A server that was given other settings later, or on its command line, isn't recognised by them: then the file counts
-    as another's. What a file leaves open contradicts nothing.
+    as another's. What a file doesn't set contradicts nothing.
     """
     if its.pid is None or not _listens(values, target):
         return False
@@ -37,7 +37,7 @@ def _listens(values: Mapping[str, str], target: Target) -> bool:
 
 
 def _holder(values: Mapping[str, str], its: ProcessFiles, files: Files) -> bool | None:
-    """Whether its pid file has this process' number; null where it has none, or that of a process that is gone."""
+    """Whether its pid file has this process' number; null if it has none, or that of a process that is gone."""
     if its.pid is None or not (named := values.get("pidfile")):
         return None
     found = its.read(its.absolute(named), _MOST)

@@ -1,4 +1,4 @@
-"""The log's lines in what somebody reported: where a log can't be read, a person often could."""
+"""Log lines in a report: if a log can't be read from here, a person often could."""
 
 from tools.host.log import TAIL, log_values
 from tools.host.log_events import LONGEST, classify
@@ -12,7 +12,7 @@ ZONES = 14 * 3600
 _HEAD_WITHIN = deferred(
     r"(?<![\d:.])[ \t]?(?=\d{1,10}:[A-Z] \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:)|(?<=\S) (?=\*\*\* FATAL CONFIG)"
 )
-"""Where a line begins in a report that was put into one."""
+"""Where a line begins in a report that was joined into one line."""
 PASTED = 200
 """Lines that are taken of a report."""
 
@@ -26,7 +26,7 @@ def pasted_log(text: str, now: float) -> Values | None:
     whole = _HEAD_WITHIN.sub("\n", text[-TAIL:])
     lines = list(log_lines("\n".join(line.strip(" \t`").removeprefix("> ") for line in whole.splitlines())))[-PASTED:]
     if not lines:
-        # The line without the head that a server gives it: what it ends with nobody would write otherwise.
+        # The line without the head that a server gives it: nobody else would write its ending.
         lines = [Line(at=None, text=text.strip()[:LONGEST])]
         if not start_failure([(line, _event_name(line)) for line in lines]):
             return None

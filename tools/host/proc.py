@@ -1,4 +1,4 @@
-"""A machine's files, as far as a reading needs them; what a system doesn't have is None."""
+"""A machine's files, as far as a reading needs them; None for what a system doesn't have."""
 
 import glob
 import itertools
@@ -35,7 +35,7 @@ class Task(NamedTuple):
 
     pid: int
     name: str
-    """As the kernel has it: at most 15 characters, and anybody's choice."""
+    """As the kernel has it: at most 15 characters, and freely chosen."""
     state: str
     """One letter: R, S, D, T, t, Z, I."""
     parent: int
@@ -52,7 +52,7 @@ class Files:
     """The files of this machine. Facts that were taken on another one answer in the same form (`tools.host.facts`)."""
 
     def text(self, path: str | Path) -> str | None:
-        """A file's text, or None where it's missing, forbidden or its process is gone."""
+        """A file's text; None if it's missing, forbidden or its process is gone."""
         try:
             with open(path, "rb", buffering=0) as file:
                 # The kernel refuses to read a setting of /proc/sys into a large buffer.
@@ -62,7 +62,7 @@ class Files:
             return None
 
     def tail(self, path: str, most: int) -> str | None:
-        """The last bytes of a regular file as text, from a line's beginning on. What isn't regular may block."""
+        """The last bytes of a regular file as text, from the beginning of a line. Other files may block."""
         try:
             with open_regular(path) as file:
                 size = file.seek(0, os.SEEK_END)
@@ -89,7 +89,7 @@ class Files:
         return sorted(some, key=lambda name: (int(name) if name.isdecimal() else 0, name))
 
     def count(self, folder: str) -> int | None:
-        """How many names are in a folder of /proc, where the kernel counts them itself (Linux 6.2) at no cost."""
+        """How many names are in a folder of /proc, if the kernel counts them itself (Linux 6.2) at no cost."""
         try:
             return os.stat(folder).st_size or len(os.listdir(folder))
         except OSError:
@@ -123,7 +123,7 @@ class Files:
         return space_of(found.f_frsize, found.f_blocks, found.f_bfree, found.f_bavail, found.f_files, found.f_ffree)
 
     def tasks(self) -> list[Task]:
-        """Every process; facts leave out those that never ran."""
+        """Every process; facts omit those that never ran."""
         pids = (name for name in self.names("/proc") or [] if name.isdecimal())
         return [one for pid in pids if (one := self.task(f"/proc/{pid}/stat"))]
 

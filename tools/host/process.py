@@ -13,7 +13,7 @@ from tools.records import Record, Values
 from tools.toolbox import reads
 
 RESERVED_FDS = 32
-"""File descriptors that Redis keeps for itself: maxclients is at most the limit less these."""
+"""File descriptors that Redis reserves: maxclients is at most the limit minus these."""
 LOW_FDS = 64
 """File descriptors to look through for a data file that is being read: loading begins before any client is let in."""
 SMAPS_MOST = 4 << 30
@@ -24,13 +24,13 @@ STATES = {
 TICKS = os.sysconf("SC_CLK_TCK")
 _PATH = deferred(r"[A-Za-z0-9_./-]{1,256}")
 MOST_SERVERS = 32
-"""Other servers of the machine that are asked where they listen."""
+"""Most other servers of the machine that are asked where they listen."""
 MOST_ADDRESSES = 8
 """Addresses that are named of those where the server listens."""
 
 
 class Sample(Record):
-    """What the process had used at one moment, since it began: in seconds unless noted."""
+    """What the process had used by one moment, since it began: in seconds unless noted."""
 
     user: float | None
     system: float | None
@@ -50,7 +50,7 @@ class Sample(Record):
 
 
 class Gone(Exception):
-    """The process ended while it was looked at."""
+    """The process ended while it was being examined."""
 
 
 @reads
@@ -93,7 +93,7 @@ def _values_without_listener(host: Host, place: Place) -> Values:
     others = listening_at(pids[:MOST_SERVERS], host.target.port) if host.facts is None and host.target.port else []
     if others:
         values["servers_listen_at"] = " ".join(others[:MOST_ADDRESSES])
-    # The process may outlive its listener: a shutdown that saves, or a zombie that nobody has reaped.
+    # The process may outlive its listener: a shutdown that saves, or an unreaped zombie.
     known = host.known
     if known is not None and program(known)[1] and (left := host.files.task(f"/proc/{known}/stat")):
         values |= {"pid": known, "state": left.state}
@@ -195,7 +195,7 @@ def _files(files: Files, folder: str) -> Values:
 
 
 def _loading(files: Files, folder: str) -> bool | None:
-    """Whether it's reading a data file, from /proc/PID/fd: a server that loads may stay mute for long stretches."""
+    """Whether it's reading a data file, from /proc/PID/fd: a loading server may stay silent for long stretches."""
     numbers = files.names(f"{folder}/fd", LOW_FDS)
     for number in numbers or []:
         name = files.link(f"{folder}/fd/{number}") or ""
@@ -207,7 +207,7 @@ def _loading(files: Files, folder: str) -> bool | None:
 
 
 def _arguments(files: Files, folder: str) -> Values:
-    """Two of the arguments; the others may hold secrets. Most servers overwrite them with their title."""
+    """Two of the arguments; the others may contain secrets. Most servers overwrite them with their title."""
     given = arguments(files, folder)
     lowered = [one.lower() for one in given]
     limit = given[lowered.index("--maxclients") + 1] if "--maxclients" in lowered[:-1] else ""

@@ -1,4 +1,4 @@
-"""Files as the server's own process could read them: what a server names is opened only so.
+"""Files as the server's own process could read them: what a server names is only opened this way.
 
 This program may run as root, and a server, or who writes its files, can name any path. So a path is walked from the
 process' own root, folder by folder, each of which that process' user has to be able to pass; a link may not lead the
@@ -69,9 +69,9 @@ class ProcessFiles:
         return os.path.normpath(os.path.join(folder or self.folder, path))
 
     def read(self, path: str, most: int, *, within: str | None = None, tail: bool = False) -> Opened | None:
-        """A regular file's first bytes, or its last; None where the process' user couldn't read it.
+        """A regular file's first or last bytes; None if the process' user couldn't read it.
 
-        The real path has to lie in `within`, by default in the folder that was named.
+        The real path has to be in `within`, by default in the folder that was named.
         """
         with contextlib.suppress(OSError, ValueError), contextlib.ExitStack() as stack:
             handle, real = self._open(path, within, stack)

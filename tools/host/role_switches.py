@@ -1,4 +1,4 @@
-"""The newest change of the primary that a log tells: a data node's, a cluster node's or a sentinel's."""
+"""The newest change of the primary in a log: a data node's, a cluster node's or a sentinel's."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -14,7 +14,7 @@ By = Literal[
     "sentinel", "sentinel-manual", "cluster", "cluster-manual", "cluster-takeover", "failover-command", "client"
 ]
 BEFORE = 120.0
-"""Seconds before a change in which what asked for it, or what called the old primary dead, belongs to it."""
+"""Seconds before a change within which its request, or the old primary's being considered dead, belongs to it."""
 AT_ONCE = 5.0
 """Seconds between the lines of one change in one log."""
 _PLACE = r"(?P<host>[0-9a-fA-F.:]{2,45}|[A-Za-z0-9.-]{1,32})"
@@ -43,7 +43,7 @@ _SENTINEL = deferred(r"\bname=sentinel-[0-9a-f]{8}-cmd\b")
 
 
 class Switch(Record):
-    """One change of the primary, as one log tells it."""
+    """One change of the primary, according to one log."""
 
     event: Literal["switched", "promoted", "demoted"]
     """What the log's owner saw: a sentinel moved on, this node became a primary, or stopped being one."""
@@ -60,7 +60,7 @@ class Switch(Record):
 
 
 def switches(lines: Iterable[Line]) -> tuple[Switch, ...]:
-    """The changes that a log's lines tell, the oldest first."""
+    """The changes in a log's lines, oldest first."""
     found: list[Switch] = []
     last: dict[str, float | None] = {}
     above: str | None = None
@@ -135,7 +135,7 @@ def _place(host: str | None, port: str | None) -> str | None:
 
 
 def switch_values(lines: Iterable[Line], age: Callable[[float | None], float | None]) -> Values:
-    """The newest change as the log reading's fields, and how many there are; none where there is none."""
+    """The newest change as fields of the log reading, and how many there are; empty if none."""
     found = switches(lines)
     if not found:
         return {}

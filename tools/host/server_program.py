@@ -1,4 +1,4 @@
-"""Whether a process runs a Redis or Valkey server: by what its executable holds, since a name is anybody's choice."""
+"""Whether a process runs a Redis or Valkey server: by the content of its executable, since a name is freely chosen."""
 
 import os
 from functools import lru_cache
@@ -10,7 +10,7 @@ MOST = 128 << 20
 """Bytes of an executable that are looked through."""
 CHUNK = 1 << 20
 MARK = b"redis_version:"
-"""What every server of this protocol writes into INFO, and so has in its program."""
+"""What every server of this protocol writes to INFO, and so has in its program."""
 LOW_FDS = 256
 """File descriptors to look through for a file that a server has opened at its start."""
 _PLACE = deferred(r"\S*:\d{1,5}|unixsocket:\S+")

@@ -1,4 +1,4 @@
-"""The server's sockets: what `netstat` and `ss` say of its port, and the kernel's counters beside them."""
+"""The server's sockets: what `netstat` and `ss` say about its port, and the kernel's counters."""
 
 from collections import Counter
 

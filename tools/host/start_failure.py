@@ -1,4 +1,4 @@
-"""Why a server gave up at its start: the last words of its log, of which only what is plain leaves."""
+"""Why a server failed to start: the last lines of its log, of which only plain parts are passed on."""
 
 import difflib
 import re
@@ -74,7 +74,7 @@ _RULES: Rules = tuple(
         ("config", r"Unix socket: bind: [^\n]*|Configured to not listen anywhere"),
     )
 )  # fmt: skip
-"""What a last word means, the more telling before the others: a reason and what it names."""
+"""What a last line means, the most specific first: a reason and what it names."""
 _DIRECTIVE_OF = (
     ("log file", "logfile"), ("chdir", "dir"), ("Unix socket", "unixsocket"), ("listening socket", "bind"),
     ("TLS support", "tls-port"),
@@ -91,7 +91,7 @@ class Attempt(Record):
     began: bool
     """Whether its first line is the log's of a start."""
     served: bool
-    """Whether it came so far as to take connections."""
+    """Whether it got as far as accepting connections."""
 
     @property
     def text(self) -> str:
@@ -118,7 +118,7 @@ def attempts(lines: Iterable[tuple[Line, str | None]]) -> Iterator[Attempt]:
 
 
 def start_failure(lines: Sequence[tuple[Line, str | None]]) -> Values:
-    """Why the last life in a log never served, as `start_failed.*`; empty where it did or ended otherwise.
+    """Why the last run in a log never served, as `start_failed.*`; empty if it did or ended otherwise.
 
     `reason` is one of `REASONS`, `count` how many lives in a row ended for it. As far as it's told: `line` and
     `directive` of the configuration (of an ACL file `line` and `user`), `like` for a directive that was meant, `file`,

@@ -1,4 +1,4 @@
-"""Replies that a recording implies: a section out of all of INFO, a parameter out of all of CONFIG GET."""
+"""Replies that a recording implies: a section from all of INFO, a parameter from all of CONFIG GET."""
 
 import fnmatch
 import re
@@ -21,12 +21,12 @@ _DEFAULT = frozenset(
 """Sections of an INFO without an argument."""
 _ALL = frozenset(("EVERYTHING", "ALL", "DEFAULT"))
 LOG_MOST = 128
-"""Entries of a log that are read at most: a shorter list is all of it."""
+"""Most entries of a log that are read: a shorter list is complete."""
 _TYPES = {"MASTER": "M", "REPLICA": "S", "SLAVE": "S", "PUBSUB": "P"}
 
 
 def forbidden(asked: Sequence[str]) -> ServerError:
-    """What a restricted server says of a command: here, of one that was never recorded."""
+    """What a restricted server says about a command: here, about one that was never recorded."""
     name = stat_name(asked) if asked else ""
     shown = name if re.fullmatch(r"[a-z0-9.|_-]{1,64}", name) else "?"
     return ServerError(f"NOPERM this user has no permissions to run the '{shown}' command")
@@ -41,11 +41,11 @@ class Answers:
         self._by_key: dict[Key, list[Outcome]] = {}
 
     def messages(self, came: Iterable[Came]) -> list[Reply]:
-        """What came unasked."""
+        """Unsolicited replies."""
         return [decoded(reply) for one in came for reply in one.replies]
 
     def derived(self, asked: Key, now: float) -> Reply | None:
-        """The reply to a command that was never sent as such, or None where the recording implies none."""
+        """The reply to a command that was never sent as such; None if the recording implies none."""
         if (refrain := self.state.refrain(asked, now)) is not None:
             return refrain[1]
         for words, derive in _BY:
@@ -59,7 +59,7 @@ class Answers:
         return None
 
     def elsewhere(self, asked: Key, now: float) -> tuple[int, str, str] | None:
-        """The slot of a command's key, and host and port of its node, where that is another one."""
+        """The slot of a command's key, and host and port of its node, if that is another one."""
         found = deployed.elsewhere(asked, lambda other: self.at(other, now))
         return None if found is None else (found[0], found[1].host, str(found[1].port))
 
@@ -69,7 +69,7 @@ class Answers:
         return None if found is None or isinstance(found.reply, ServerError) else found.reply
 
     def newest(self, asked: Key, now: float) -> Outcome | None:
-        """The newest answer to a recorded command by then, be it an error; else its first."""
+        """The newest answer to a recorded command by then, even an error; else its first."""
         answered = self._answered(asked)
         return answered[max(0, bisect_right(answered, now, key=lambda one: one.t) - 1)] if answered else None
 
@@ -106,7 +106,7 @@ class Answers:
         return "\r\n".join(section.rstrip("\r\n") + "\r\n" for section in sections)
 
     def config_get(self, args: Key, now: float) -> Reply | None:
-        """Parameters by name and glob, out of all that were ever read."""
+        """Parameters by name and glob, from all that were ever read."""
         pairs: dict[str, Any] = {}
         for asked in sorted(self._recorded("CONFIG", "GET"), key=lambda one: one != ("CONFIG", "GET", "*")):
             reply = self.at(asked, now)
@@ -114,14 +114,14 @@ class Answers:
                 pairs |= {str(name): value for name, value in zip(reply[::2], reply[1::2], strict=False)
                           if str(name) not in pairs}  # fmt: skip
         if ("CONFIG", "GET", "*") not in self._tape.outcomes and not all(arg.lower() in pairs for arg in args):
-            # Without the whole only what was asked for by name is known.
+            # Without the whole, only what was requested by name is known.
             return None
         patterns = [re.compile(fnmatch.translate(arg.lower())) for arg in args]
         return [word for name, value in pairs.items() if any(one.match(name) for one in patterns)
                 for word in (name, value)]  # fmt: skip
 
     def log(self, command: Key, args: Key, now: float) -> list[Any] | None:
-        """The newest entries of a log, out of a longer look at it."""
+        """The newest entries of a log, from a longer reading of it."""
         count = 10 if not args else int(args[0]) if re.fullmatch(r"\d{1,9}", args[0]) else 10**9
         kind = args[1:]
         best: list[Any] | None = None
@@ -136,14 +136,14 @@ class Answers:
         return None if best is None else best[:count]
 
     def slowlog_len(self, args: Key, now: float) -> Reply | None:
-        """The length of a log that was seen whole."""
+        """The length of a log that was read completely."""
         rows = self.log(("SLOWLOG", "GET"), (str(LOG_MOST),), now)
         if not isinstance(rows, list):
             return None
         return len(rows) if len(rows) < LOG_MOST else None
 
     def client_list(self, args: Key, now: float) -> Reply | None:
-        """Clients by type or id, out of a list of all; by id out of any."""
+        """Clients by type or id, from a list of all; by id, from any."""
         words = [word.upper() for word in args]
         whole = self.at(("CLIENT", "LIST"), now)
         if words[:1] == ["ID"]:
@@ -162,16 +162,16 @@ class Answers:
         return whole
 
     def latency_history(self, args: Key, now: float) -> Reply | None:
-        """None of an event that LATENCY LATEST doesn't know; the one of an event that came once."""
+        """Empty for an event that LATENCY LATEST doesn't know; one spike for an event that occurred once."""
         latest = self.at(("LATENCY", "LATEST"), now)
         if not isinstance(latest, list) or len(args) != 1:
             return None
         row = next((row for row in latest if isinstance(row, list) and row[:1] == [args[0]]), None)
-        # Newer servers count an event's spikes behind its maximum.
+        # Newer servers count an event's spikes after its maximum.
         return [] if row is None else [row[1:3]] if len(row) > 5 and row[5] == 1 else None
 
     def latency_histogram(self, args: Key, now: float) -> Reply | None:
-        """Commands out of the histograms of all."""
+        """Commands from the histograms of all."""
         whole = self.at(("LATENCY", "HISTOGRAM"), now)
         if not isinstance(whole, list):
             return None
@@ -180,7 +180,7 @@ class Answers:
                 for word in (name, row)]  # fmt: skip
 
     def role(self, args: Key, now: float) -> Reply | None:
-        """A master's or a replica's place, out of INFO."""
+        """A master's or a replica's ROLE, from INFO."""
         facts = self.facts(now)
         if facts.get("role") == "master":
             rows = [dict(part.split("=", 1) for part in value.split(",")) for name, value in facts.items()

@@ -1,4 +1,4 @@
-"""One client of a served node: turned away, kept waiting or answered, as those of the recording were."""
+"""One client of a served node: refused, kept waiting or answered, like those in the recording."""
 
 import asyncio
 import contextlib
@@ -23,9 +23,9 @@ GOODBYES = {
 }
 """What a server writes before it closes."""
 MOST_WAITING = 256
-"""Requests that may wait for their turn; then nothing more is read."""
+"""Most requests that may wait for their turn; beyond that nothing more is read."""
 NOTICED = 0.002
-"""Seconds below which a recorded delay isn't repeated: the way here takes as long."""
+"""Seconds below which a recorded delay isn't repeated: the path here takes as long."""
 _SUBSCRIBES = ("SUBSCRIBE", "PSUBSCRIBE")
 
 
@@ -42,7 +42,7 @@ class Answering(Protocol):
         """A new client's session, by both ends' addresses."""
 
     def reply(self, session: Session, words: list[str]) -> tuple[Reply, float]:
-        """The reply to a command, and the seconds that it takes."""
+        """The reply to a command, and the seconds it takes."""
 
     def message(self, reply: Reply) -> Reply:
         """A subscriber's message with addresses that can be dialled here."""
@@ -62,7 +62,7 @@ class Conversation(asyncio.Protocol):
         self._tasks: list[asyncio.Task[None]] = []
         self._streams = False
         self._subscriptions = 0
-        """Channels and patterns that it subscribed to."""
+        """Channels and patterns that it is subscribed to."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -132,14 +132,14 @@ class Conversation(asyncio.Protocol):
                 return self._transport.close()
 
     async def _speaks(self) -> bool:
-        """Wait out a silence; whether there's an answer after it, or else the connection is reset."""
+        """Wait out a silence; returns whether an answer follows, else the connection is reset."""
         voice, moment = self.node.state.voice, self.node.moment
         while (row := voice.at(moment.now)) is not None and row[1] == "timeout":
             await moment.until(next((t for t, kind in voice.after(moment.now) if kind != "timeout"), None))
         return row is None or row[1] is None
 
     async def _end_rest(self, after: float) -> None:
-        """Close a connection that is at rest for too long."""
+        """Close a connection that is idle for too long."""
         while (ahead := self._last_request + after - self._loop.time()) > 0:
             await asyncio.sleep(ahead)
         self._transport.close()
@@ -165,12 +165,12 @@ class Conversation(asyncio.Protocol):
 
 
 def _in_turn(links: Any) -> Iterator[Came]:
-    """The messages of the subscriber that heard most: several heard the same."""
+    """The messages of the subscriber that received most: several received the same."""
     return iter(sorted(max(links, key=len, default=[]), key=lambda came: came.t))
 
 
 def _as_heard(message: Reply, kind: str, name: str) -> list[Any] | None:
-    """A pattern's message for a pattern or for one channel; None where it isn't for this one."""
+    """A pattern's message for a pattern or for one channel; None if it isn't for this one."""
     if not isinstance(message, list) or len(message) != 4 or message[0] != "pmessage":
         return None
     if kind == "psubscribe":

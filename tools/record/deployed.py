@@ -1,4 +1,4 @@
-"""What a recording implies of a cluster or of a Sentinel's masters, in the forms in which clients ask for it."""
+"""What a recording implies about a cluster or a Sentinel's masters, in the forms in which clients ask for it."""
 
 import binascii
 import re
@@ -26,7 +26,7 @@ def _nodes(at: At) -> tuple[ClusterNode, ...]:
 
 
 def _shares(nodes: tuple[ClusterNode, ...]) -> Iterable[tuple[ClusterNode, list[ClusterNode]]]:
-    """Each primary that can be dialled with its replicas."""
+    """Each primary that can be dialled, with its replicas."""
     there = [one for one in nodes if one.port and not {"handshake", "noaddr"} & set(one.flags)]
     return ((one, [other for other in there if other.master == one.id]) for one in there if one.master is None)
 
@@ -40,7 +40,7 @@ def slots(args: Key, at: At) -> Reply | None:
 
 
 def shards(args: Key, at: At) -> Reply | None:
-    """CLUSTER SHARDS; the replication offsets, which nobody asked for, are left out."""
+    """CLUSTER SHARDS, without replication offsets, which nobody asked for."""
 
     def node_of(one: ClusterNode, role: str) -> list[Any]:
         health = "fail" if "fail" in one.flags else "online"
@@ -64,7 +64,7 @@ def key_slot(args: Key, at: At) -> Reply | None:
 
 
 def elsewhere(words: Key, at: At) -> tuple[int, ClusterNode] | None:
-    """The slot of a command's first key and its primary, where that is another node."""
+    """The slot of a command's first key and its primary, if that is another node."""
     name = first_key(words)
     if name is None or not (nodes := _nodes(at)):
         return None

@@ -1,4 +1,4 @@
-"""Reading a recording back: up to its last whole line, and not a line that isn't one."""
+"""Reading a recording back: up to its last complete line, and nothing that isn't one."""
 
 import json
 import math
@@ -18,23 +18,23 @@ from tools.record.redaction import decoded
 from tools.record.schema import LINE, READABLE, Ask, Came, Dial, End, Gone, Happened, Head, Line, Seen
 
 MOST = 128 * 2**20
-"""Bytes of a recording, unpacked: what is larger isn't one of ours."""
+"""Most bytes of a recording, decompressed: anything larger isn't ours."""
 MOST_LINE = 32 * 2**20
-"""Bytes of a line: CLIENT LIST of 65,000 clients is shorter."""
+"""Most bytes of a line: CLIENT LIST of 65,000 clients is shorter."""
 MOST_LINES = 250_000
-"""Lines of a recording: one of a whole deployment has some thousands."""
+"""Most lines of a recording: one of a whole deployment has a few thousand."""
 MOST_VALUES = 2_000_000
-"""Values of a recording, each of which takes far more memory than its bytes: the largest of the lab has 25,000."""
+"""Most values of a recording, each of which takes far more memory than its bytes: the largest of the lab has 25,000."""
 _PIECE = 2**18
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _MAGIC = b"\x1f\x8b"
 _FOREIGN = "it isn't a recording by rediagnose"
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000
-"""Of a recording's begin: what is added to it has to stay a date."""
+"""Bounds of a recording's start: what is added to it has to stay a date."""
 
 
 class Recording:
-    """A whole recording, or what is left of one."""
+    """A complete recording, or what is left of one."""
 
     def __init__(self, path: Path, head: Head, lines: list[Line], *, cut: bool) -> None:
         self.path = path
@@ -51,11 +51,11 @@ class _Row(NamedTuple):
     number: int
     text: bytes
     whole: bool
-    """Whether its end of line is there."""
+    """Whether its line break is there."""
 
 
 def load(path: Path) -> Recording:
-    """A recording. Raises `UsageError` with the number of the line that is damaged or foreign."""
+    """A recording. Raises `UsageError` with the number of the damaged or foreign line."""
     head: Head | None = None
     lines: list[Line] = []
     ended = cut = False
@@ -83,7 +83,7 @@ def load(path: Path) -> Recording:
 
 
 def _rows(path: Path) -> Iterator[_Row]:
-    """The lines one by one: what is damaged or too large is found before all of it is unpacked."""
+    """The lines one by one: damage or excess size is found before everything is decompressed."""
     line, number, size = bytearray(), 1, 0
     pieces = _pieces(path)
     while True:
@@ -110,15 +110,15 @@ def _rows(path: Path) -> Iterator[_Row]:
 
 
 def _values(line: bytes) -> int:
-    """How many values a line holds at most: what stands in its strings separates none."""
+    """An upper bound for the values in a line: separators inside strings don't count."""
     outside = _STRING.sub(b"", line) if line.count(b",") > 1000 or line.count(b"[") > 1000 else line
     return 1 + sum(outside.count(mark) for mark in (b",", b"[", b"{"))
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
-    """The text in pieces, unpacked where it's compressed; a copy that was cut gives what there is of it.
+    """The text in pieces, decompressed if needed; a truncated copy yields what there is.
 
-    Raises `zlib.error` where it can't be unpacked.
+    Raises `zlib.error` if it can't be decompressed.
     """
     try:
         with open_regular(path) as file:
@@ -130,7 +130,7 @@ def _pieces(path: Path) -> Iterator[bytes]:
                 return
             unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
             while first and not unpacker.eof:
-                # A few bytes can unpack to gigabytes: they are taken in pieces too.
+                # A few bytes can decompress to gigabytes: they are taken in pieces too.
                 yield unpacker.decompress(first, _PIECE)
                 first = unpacker.unconsumed_tail or file.read(_PIECE)
             yield unpacker.flush(_PIECE)
@@ -183,7 +183,7 @@ def _line(path: Path, row: _Row) -> Line:
 
 
 def _sound(line: Line) -> None:
-    """Refuse what the types allow and nobody writes. Raises `ValueError`."""
+    """Refuse what the types allow but nobody writes. Raises `ValueError`."""
     if isinstance(line, Dial | Ask | Came | Gone) and not line.node.startswith("unix:"):
         host, _, port = line.node.rpartition(":")
         if not host or not port.isdecimal() or not port.isascii() or len(port) > 5 or int(port) > 65535:

@@ -1,4 +1,4 @@
-"""Recorded addresses as places on loopback: no address of a recording is ever dialled, nor given out to be dialled."""
+"""Recorded addresses mapped to loopback: no address in a recording is ever dialled, or handed out to be dialled."""
 
 import ipaddress
 import re
@@ -37,7 +37,7 @@ class Places:
         self._ports = ports
         """By node."""
         self._spare = spare
-        """A port at which nobody listens, for an address that was named and never dialled."""
+        """A port on which nobody listens, for an address that was named but never dialled."""
         self._nodes: dict[Place, str] = {}
         known = [(node, place) for node in ports if (place := place_of(node))]
         for node, place in known:
@@ -63,7 +63,7 @@ class Places:
         return self._unknown[place]
 
     def mapped(self, asked: Key, reply: Reply, own: str) -> Reply:
-        """A reply of node `own` with loopback's ports in place of the addresses that a client would dial."""
+        """A reply of node `own` with loopback ports in place of the addresses that a client would dial."""
         if isinstance(reply, ServerError):
             match = _REDIRECT.fullmatch(reply.text)
             if match is None:
@@ -118,7 +118,7 @@ class Places:
         match = re.fullmatch(r"(.*):(\d+)(@\d+)?", address)
         if match is None or match[2] == "0":
             return line
-        # A host name follows the address, and other addresses may; anything else there stays.
+        # A host name follows the address, and other addresses may; anything else is kept.
         others = "".join(f",{name}" for name in names[1:] if name.startswith(("shard-id=", "availability-zone=")))
         mapped = f"{LOOPBACK}:{self.port(match[1], match[2], own)}{match[3] or ''}{',' * bool(others)}{others}"
         return f"{id_} {mapped} {rest}"

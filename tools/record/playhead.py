@@ -1,10 +1,10 @@
-"""Where in a recording a served replay is."""
+"""The position of a served replay in its recording."""
 
 import asyncio
 
 
 class Moment:
-    """Seconds into the recording: they run from the start of serving, at a speed, or stop at one."""
+    """Seconds into the recording: they run from the start of serving, at some speed, or stay at one moment."""
 
     def __init__(self, *, speed: float = 1.0, at: float | None = None) -> None:
         self._speed = speed
@@ -23,7 +23,7 @@ class Moment:
         return seconds / self._speed
 
     async def until(self, moment: float | None) -> None:
-        """Wait for a moment; for ever where it never comes."""
+        """Wait for a moment; forever if it never comes."""
         if moment is None or (self._at is not None and moment > self._at):
             await asyncio.Event().wait()
         elif (ahead := moment - self.now) > 0:

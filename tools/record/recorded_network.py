@@ -1,4 +1,4 @@
-"""A network and its connections, with everything that crosses them written down."""
+"""A network and its connections, with everything that crosses them recorded."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +16,7 @@ from tools.records import Unavailable, Values
 
 
 class RecordedNetwork:
-    """A network with everything that crosses it written down."""
+    """A network with everything that crosses it recorded."""
 
     def __init__(self, recorder: Recorder, network: Network | None = None) -> None:
         self._recorder = recorder
@@ -42,7 +42,7 @@ class RecordedNetwork:
 
 
 class RecordedConnection:
-    """A connection with everything that crosses it written down."""
+    """A connection with everything that crosses it recorded."""
 
     def __init__(self, connection: Connection, recorder: Recorder, number: int) -> None:
         self.target = connection.target
@@ -103,7 +103,7 @@ class RecordedConnection:
             self._recorder.write(self._ask(began, commands, end=Unavailable(kind=error.kind, detail=error.detail)))
             raise
         except BaseException:
-            # Given up from outside: by then there was no answer.
+            # Cancelled from outside: by then there was no answer.
             end = Unavailable(kind="timeout", detail=f"{commands[0][0]}: given up")
             self._recorder.write(self._ask(began, commands, end=end))
             raise
@@ -117,7 +117,7 @@ class RecordedConnection:
         return tuple(redaction.reply(command, reply, self._recorder.pseudonyms) for command, reply in pairs)
 
     def _redacted(self, command: Command) -> tuple[str | int, ...]:
-        """A command as it's written down: what it names is hidden where the replies that named it were."""
+        """A command as recorded: what it names is hidden if the replies that named it were."""
         hide = self._recorder.pseudonyms.hide
         return tuple(
             hide(word) if isinstance(word, str) and len(word) > 8 else word for word in redaction.command(command)

@@ -1,4 +1,4 @@
-"""Writing a recording: a line for each thing as it ends, so that what is there is whole whatever happens next."""
+"""Writing a recording: a line for each thing as it ends, so that what is there is complete whatever happens next."""
 
 import contextlib
 import errno
@@ -18,7 +18,7 @@ NOT_THE_SERVERS = frozenset(
     ("process", "sockets", "machine", "disk", "log", "log_events", "kernel_log", "config_drift", "history", "baseline",
      "other_ports")
 )  # fmt: skip
-"""Tools whose readings are of more than what the server answers: replayed as they were."""
+"""Tools whose readings go beyond the server's answers: replayed as they were."""
 
 
 def is_kept(reading: Reading) -> bool:
@@ -27,18 +27,18 @@ def is_kept(reading: Reading) -> bool:
 
 
 _MACHINES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-"""What is wrong with the machine, and not with the name of a file."""
+"""Errors of the machine, not of a file name."""
 LARGE = 8 * 2**20
-"""Bytes from which on a recording is compressed quickly rather than well: somebody waits for the prompt."""
+"""From this many bytes on, a recording is compressed quickly rather than well: somebody waits for the prompt."""
 
 
 class Recorder:
-    """One recording that is being written: plain while it's open, compressed once it's closed."""
+    """A recording being written: plain while open, compressed once closed."""
 
     def __init__(self, path: Path, clock: Clock, pseudonyms: Pseudonyms) -> None:
-        """Raises `UsageError` where there is such a file already, or it can't be made there.
+        """Raises `UsageError` if the file already exists or can't be created.
 
-        A disk that is full or fails is no reason to look at nothing: `lost` says so then, and later too.
+        A full or failing disk must not prevent the investigation: `lost` then says so, also later.
         """
         self.path = path
         self.lost: str | None = None
@@ -60,7 +60,7 @@ class Recorder:
         return max(0.0, round(self.clock.monotonic() - self._began, 6))
 
     def begin(self, **fields: Any) -> None:
-        """Write the head, with what `Head` takes beside the time."""
+        """Write the head, with what `Head` takes besides the time."""
         self._put(Head(at=self.clock.now().isoformat(timespec="milliseconds"), **fields))
 
     def write(self, line: Line) -> None:
@@ -75,7 +75,7 @@ class Recorder:
             self._file.flush()
             self._lines += 1
         except (OSError, ValueError) as error:
-            # Whole lines stand before it, so it's read as one that was cut.
+            # Complete lines precede it, so it can be read as a truncated file.
             self._lose(error)
 
     def _lose(self, error: Exception) -> None:
@@ -87,7 +87,7 @@ class Recorder:
                 file.close()
 
     def reading(self, reading: Reading) -> None:
-        """A reading that was taken: kept if it's of more than the servers' replies."""
+        """A reading that was taken: kept if it goes beyond the servers' replies."""
         if is_kept(reading):
             began = max(0.0, round(self.now - (reading.ms or 0) / 1000, 6))
             self.write(Seen(t=began, reading=reading))
@@ -97,7 +97,7 @@ class Recorder:
         self.write(Happened(t=self.now, event=event))
 
     def move(self, path: Path) -> None:
-        """Go on in another file, with all that was written so far. Raises `UsageError` as for the first one."""
+        """Continue in another file, with everything written so far. Raises `UsageError` as for the first one."""
         if self.lost:
             raise UsageError(f"not everything could be recorded, so it can't be kept: {self.lost}")
         file: TextIO | None = None
@@ -131,16 +131,16 @@ class Recorder:
         except OSError as error:
             self._lose(error)
             return
-        # What can't be compressed stays as it is, and can be read.
+        # What can't be compressed stays as it is and can be read.
         with contextlib.suppress(OSError):
             self._compress(self.path.with_name(f".{self.path.name}.{os.getpid()}"))
 
     def _compress(self, packed: Path) -> None:
-        # Who may read what is written so far may read the rest, and nobody else.
+        # Whoever may read what is written so far may read the rest, and nobody else.
         mode = self.path.stat().st_mode & 0o666
         file = os.fdopen(os.open(packed, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "wb")
         try:
-            # Without a time in it: the same incident gives the same file.
+            # Without a timestamp: the same incident gives the same file.
             level = 9 if self.path.stat().st_size < LARGE else 1
             with open(self.path, "rb") as plain, file, gzip.GzipFile("", "wb", level, file, mtime=0) as squeezed:
                 shutil.copyfileobj(plain, squeezed, 2**20)
@@ -151,7 +151,7 @@ class Recorder:
 
 
 def must_be_new(path: Path) -> None:
-    """Raise `UsageError` where there is such a file: nothing is overwritten."""
+    """Raise `UsageError` if the file exists: nothing is overwritten."""
     if path.exists():
         raise _taken(path)
 

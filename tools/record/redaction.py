@@ -1,4 +1,4 @@
-"""What of a command or a reply is written down: everything but the secrets. Others' text stays as it was."""
+"""What is recorded of a command or a reply: everything except secrets. Other people's text stays as it was."""
 
 import re
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ _CONFIG = 2
 
 
 def command(sent: Command) -> tuple[str | int, ...]:
-    """A command as it was sent, without credentials and without what a change would set."""
+    """A command as sent, without credentials and without the value that a change would set."""
     words = [str(word).upper() for word in sent[:2]]
     if words[0] in ("AUTH", "HELLO") and len(sent) > 1:
         shown = 2 if words[0] == "HELLO" else 1
@@ -49,7 +49,7 @@ def reply(sent: Command, came: Reply, pseudonyms: Pseudonyms) -> Any:
 
 
 def _entry(row: Any) -> Any:
-    """A log's entry with the command, its key and its small numbers; what else was sent is somebody's data."""
+    """A log entry with the command, its key and its small numbers; anything else sent is somebody's data."""
     if not isinstance(row, list) or len(row) < 4 or not isinstance(row[3], list) or not row[3]:
         return row
     return [*row[:3], _arguments([str(word) for word in row[3]]), *row[4:]]
@@ -65,7 +65,7 @@ def _arguments(words: Sequence[str]) -> list[str]:
         if at < head or word == key or _MORE.fullmatch(word):
             return True
         if command in ("XREAD", "XREADGROUP") and word.upper() == "STREAMS":
-            # Without it nobody finds the key behind it.
+            # Without it, the key after it can't be found.
             return True
         return _NUMBER.fullmatch(word) is not None and (not data or (at == 2 and bool(_COUNTED.fullmatch(command))))
 
@@ -89,7 +89,7 @@ _LOOKS = re.compile(r"pass|pwd|secret|token|key=|auth|cred|://|user", re.IGNOREC
 
 
 def decoded(value: Any) -> Reply:
-    """A reply out of its JSON. Raises `ValueError` for what no server says."""
+    """A reply from its JSON. Raises `ValueError` for what no server says."""
     if isinstance(value, list | tuple):
         return [decoded(item) for item in value]
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""A recording as somebody with fewer rights sees it: commands that the server refuses, a machine that isn't read."""
+"""A recording as seen by somebody with fewer rights: commands that the server refuses, a machine that isn't read."""
 
 from collections.abc import Collection
 
@@ -10,7 +10,7 @@ from tools.records import Record, Values
 USER = "monitoring"
 """Whose rights they are: newer servers name the user in their refusal."""
 NEVER_REFUSED = frozenset(("auth", "hello", "quit", "reset"))
-"""What a server lets everybody do, so that a user can log in."""
+"""What a server allows everybody, so that a user can log in."""
 MACHINE = frozenset(("process", "sockets", "machine", "log", "disk", "kernel_log"))
 """Tools that read the server's machine."""
 SAID_BY_SERVER = frozenset(("bind", "protected_mode", "password_set", "config_file", "set_calls", "replicaof_calls"))
@@ -28,10 +28,10 @@ class Refusals(Record):
     denied: frozenset[str] = frozenset()
     """Commands that may not be used, likewise."""
     without_host: bool = False
-    """Whether the server is looked at from another machine."""
+    """Whether the server is examined from another machine."""
 
     def refuse(self, command: Command, version: tuple[int, int] | None) -> ServerError | None:
-        """What a server of this version answers to a command that isn't allowed; None where it is."""
+        """What a server of this version answers to a command that isn't allowed; None if it is."""
         name = str(command[0]).lower()
         if name in NEVER_REFUSED or (name not in self.denied and (self.allowed is None or name in self.allowed)):
             return None
@@ -41,11 +41,11 @@ class Refusals(Record):
         return ServerError(f"NOPERM {who} has no permissions to run the '{stat_name(command)}' command")
 
     def lack(self, tool: str, values: Values) -> Unanswered | None:
-        """Why this reading of more than the server's word can't be had, with what is left of its values; else None."""
+        """Why this reading beyond the server's replies is unavailable, with what remains of its values; else None."""
         if tool == "config_drift":
             if (refusal := self.refuse(("CONFIG", "GET"), None)) is not None:
                 return Unanswered("denied", refusal.text)
-            # What a running server says of itself it says remotely as well; what its file says it doesn't.
+            # What a running server says about itself it also says remotely; its file's content it doesn't.
             kept = {field: value for field, value in values.items() if field in SAID_BY_SERVER}
         elif tool in MACHINE:
             kept = {}

@@ -1,4 +1,4 @@
-"""A recording in the place of the network and of the machines: the same tools, the same code, another day."""
+"""A recording in place of the network and the machines: the same tools, the same code, another day."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -21,13 +21,13 @@ from tools.toolbox import ToolFunction
 
 
 class Replay:
-    """One listener's way through a recording. Nothing is dialled: what isn't in it isn't there.
+    """One listener's path through a recording.
 
-    `misses` counts what was asked and never recorded.
+    Nothing is dialled: what isn't in it doesn't exist. `misses` counts what was asked but never recorded.
     """
 
     def __init__(self, tape: Tape, clock: Clock, refusals: Refusals | None = None) -> None:
-        """`refusals` is what this listener isn't allowed, beside what was refused when it was recorded."""
+        """`refusals` is what this listener isn't allowed, in addition to what was refused when it was recorded."""
         self.tape = tape
         self.refusals = refusals or Refusals()
         self.clock = clock
@@ -100,12 +100,12 @@ class _Course:
 
     @cached_property
     def version(self) -> tuple[int, int] | None:
-        """The server's major and minor version, where it was ever told; Valkey's stays at 7.2 from 7.2 on."""
+        """The server's major and minor version, if ever reported; Valkey's stays at 7.2 from 7.2 on."""
         found = re.match(r"(\d{1,4})\.(\d{1,4})", self.answers.facts(0.0).get("redis_version", ""))
         return (int(found[1]), int(found[2])) if found else None
 
     def outcome(self, asked: Key, link: int, now: float) -> Outcome | None:
-        """What was recorded of a command: over the same connection, else over any."""
+        """What was recorded for a command: on the same connection, else on any."""
         found = self.tape.outcomes.get(asked, ())
         own = [one for one in found if one.link == link]
         at = asked, link if own else None
@@ -165,7 +165,7 @@ class ReplayedConnection:
         self._bytes += sum(len(str(word)) + 8 for command in commands for word in command)
         found = [self._of(command) for command in commands]
         if any(str(command[0]).upper() != "PING" for command in commands):
-            # A PING is timed by its sender, who would take a wait for its moment for latency.
+            # A PING is timed by its sender, who would mistake waiting for its moment for latency.
             await self._replay.until(max((one.t for one in found), default=0.0))
         slowest = max((one.ms for one in found), default=0.0) / 1000
         if slowest > timeout or any(one.end == "timeout" for one in found):
@@ -192,7 +192,7 @@ class ReplayedConnection:
             return outcome
         if self._course.answers.state.silent(now):
             return Outcome(now, self._number, 0, None, "timeout", "")
-        # A second look at some clients isn't what was seen of all of them: it would say that nothing moved.
+        # A second look at some clients must not be answered from the list of all: it would say that nothing moved.
         again = replay.pasted and asked[:3] == ("CLIENT", "LIST", "ID")
         reply = None if again else self._course.answers.derived(asked, now)
         if reply is None and replay.pasted:
@@ -203,7 +203,7 @@ class ReplayedConnection:
         return Outcome(0.0, self._number, 0.1, reply, None, "")
 
     def _refusal(self, command: Command, outcome: Outcome | None) -> ServerError | None:
-        """Why this listener may not ask that: who isn't let in at all hears that first."""
+        """Why this listener may not ask that: one who isn't logged in at all is told so first."""
         reply = outcome.reply if outcome else None
         if isinstance(reply, ServerError) and reply.kind in ("noauth", "wrongpass", "protected", "maxclients"):
             return None

@@ -1,4 +1,4 @@
-"""The protocol as a server speaks it: requests in, replies out, of version 2 or 3."""
+"""The protocol as a server speaks it: requests in, replies out, in version 2 or 3."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -12,7 +12,7 @@ WORDS = 1024
 
 
 class Wrong(Exception):
-    """What came isn't a request; the text is what a server says before it closes."""
+    """What arrived isn't a request; the text is what a server says before it closes."""
 
 
 class Status(str):
@@ -51,7 +51,7 @@ class Requests:
         self._pending = bytearray()
 
     def feed(self, data: bytes) -> Iterator[list[str]]:
-        """The requests that are whole by now. Raises `Wrong`."""
+        """The requests that are complete by now. Raises `Wrong`."""
         self._pending += data
         while (taken := _request(self._pending)) is not None:
             words, length = taken
@@ -63,7 +63,7 @@ class Requests:
 
 
 def _request(pending: bytearray) -> tuple[list[str], int] | None:
-    """The first request and its length; None while it isn't whole."""
+    """The first request and its length; None while incomplete."""
     line, at = _line(pending, 0)
     if line is None:
         return None

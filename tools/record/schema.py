@@ -13,7 +13,7 @@ from tools.records import Reading, Record, Unavailable, Values
 
 VERSION: Literal[3] = 3
 READABLE = (1, 2, 3)
-"""In version 1 a PING's own delay isn't told, and before version 3 nothing is pasted."""
+"""Version 1 lacks a PING's own delay, and before version 3 nothing is pasted."""
 Seconds = Annotated[float, Field(ge=0, le=1e8, allow_inf_nan=False)]
 Milliseconds = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
 Number = Annotated[int, Field(ge=0, lt=2**53)]
@@ -31,15 +31,15 @@ class Head(Record):
     """The target, without its secrets."""
     symptom: str = ""
     window: Seconds = 2.0
-    """Seconds between the two samples of the investigation; 0 where there is one only."""
+    """Seconds between the two samples of the investigation; 0 if there is only one."""
     deadline: Annotated[Seconds, Field(gt=0)] = 30.0
     """Seconds that the investigation had."""
     one_node: bool = False
     """Whether only the URL's node was looked at."""
     history: bool = False
-    """Whether somebody kept the past."""
+    """Whether there was a history."""
     pasted: bool = False
-    """Whether it's made of what a person pasted: what isn't in it was never asked for."""
+    """Whether it's made from what a person pasted: what isn't in it was never requested."""
 
 
 class Dial(Record):
@@ -54,13 +54,13 @@ class Dial(Record):
     stages: Values
     """The time of each stage that was passed, in milliseconds, and what was seen of the address."""
     stage: str
-    """The stage that it came to: dns, tcp, tls, open."""
+    """The stage it reached: dns, tcp, tls, open."""
     end: Unavailable | None = None
     """Why there is no connection."""
 
 
 class Ask(Record):
-    """Commands that were sent in one write, and what came of them."""
+    """Commands that were sent in one write, and their results."""
 
     type: Literal["ask"] = "ask"
     t: Seconds
@@ -76,11 +76,11 @@ class Ask(Record):
     replies: tuple[Any, ...] | None = None
     """Null where not all came."""
     end: Unavailable | None = None
-    """Why not; of a time-out `ms` is how long it was waited."""
+    """Why not; for a timeout, `ms` is how long was waited."""
 
 
 class Came(Record):
-    """What came unasked, such as a subscriber's messages."""
+    """Unsolicited data, such as a subscriber's messages."""
 
     type: Literal["came"] = "came"
     t: Seconds
@@ -99,7 +99,7 @@ class Gone(Record):
 
 
 class Named(Record):
-    """A name's addresses; null where it doesn't resolve."""
+    """A name's addresses; null if it doesn't resolve."""
 
     type: Literal["named"] = "named"
     t: Seconds
@@ -108,7 +108,7 @@ class Named(Record):
 
 
 class Seen(Record):
-    """A reading that isn't the server's word alone: of its machine, or of its past."""
+    """A reading beyond the server's replies: of its machine, or of its past."""
 
     type: Literal["seen"] = "seen"
     t: Seconds
@@ -116,7 +116,7 @@ class Seen(Record):
 
 
 class Happened(Record):
-    """Something else of the investigation: an event as its stream has it."""
+    """Anything else from the investigation: an event as in its stream."""
 
     type: Literal["event"] = "event"
     t: Seconds

@@ -24,7 +24,7 @@ from tools.record.shapes import shaped
 from tools.record.tape import Key, Tape, key
 
 MOST_SPARE = 256
-"""Ports for addresses that were named and never dialled; further ones share the last."""
+"""Ports for addresses that were named but never dialled; further ones share the last."""
 MOST_NAMES = 64
 """Commands that were never recorded: the others are counted together."""
 
@@ -37,7 +37,7 @@ class Served:
         self.moment = moment
         self.asked = 0
         self.misses: Counter[str] = Counter()
-        """How often what was never recorded was asked for, by command."""
+        """How often something unrecorded was requested, by command."""
         self.nodes = [ServedNode(name, self) for name in _in_order(tape)]
         self._spare: list[socket.socket] = []
         self.places = Places(tape, {}, self._spare_port)
@@ -54,7 +54,7 @@ class Served:
         return forbidden(asked)
 
     def open(self, port: int | None) -> None:
-        """Take a port for each node, the first one's as given. Raises `UsageError` where that isn't free."""
+        """Take a port for each node, the first one's as given. Raises `UsageError` if that isn't free."""
         for number, node in enumerate(self.nodes):
             try:
                 node.socket = _bound(port or 0 if number == 0 else 0)
@@ -70,7 +70,7 @@ class Served:
         return port
 
     def close(self) -> None:
-        """Give the ports back."""
+        """Release the ports."""
         for one in (*self._spare, *(node.socket for node in self.nodes if node.socket)):
             one.close()
 
@@ -101,7 +101,7 @@ class ServedNode:
         return self._served.places.message(reply, self.name)
 
     def reply(self, session: Session, words: list[str]) -> tuple[Reply, float]:
-        """The reply to a command at this moment, and the seconds that it took."""
+        """The reply to a command at this moment, and the seconds it took."""
         self._served.asked += 1
         now = self.moment.now
         asked = key(words)
@@ -159,7 +159,7 @@ class ServedNode:
 
 @asynccontextmanager
 async def serving(tape: Tape, moment: Moment, port: int | None = None) -> AsyncIterator[Served]:
-    """A recording served for as long as the block runs. Raises `UsageError` where the port isn't free."""
+    """A recording served while the block runs. Raises `UsageError` if the port isn't free."""
     served = Served(tape, moment)
     try:
         served.open(port)
@@ -174,7 +174,7 @@ async def serving(tape: Tape, moment: Moment, port: int | None = None) -> AsyncI
 
 @asynccontextmanager
 async def _background(work: Iterable[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
-    """Work that goes on while the block runs; what the block raises is raised as it is."""
+    """Work that continues while the block runs; exceptions of the block are raised unchanged."""
     failure: Exception | None = None
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one) for one in work]
@@ -190,7 +190,7 @@ async def _background(work: Iterable[Coroutine[Any, Any, None]]) -> AsyncIterato
 
 @contextlib.contextmanager
 def _stand_in(port: int) -> Iterator[None]:
-    """A sign for a reading of this machine that asks why the port is closed."""
+    """A sign for a reading of this machine that wants to know why the port is closed."""
     try:
         sock = _bound(port, STAND_IN)
         sock.listen()

@@ -1,4 +1,4 @@
-"""What a client of a replay says of itself and of its connection: answered as the recorded server would."""
+"""What a client of a replay says about itself and its connection: answered as the recorded server would."""
 
 import re
 from collections.abc import Callable
@@ -23,7 +23,7 @@ _KEYED = (
     "setex", "setnx", "sismember", "smembers", "srem", "strlen", "ttl", "type", "unlink", "xadd", "xlen", "xrange",
     "zadd", "zcard", "zrange", "zrem", "zscore",
 )  # fmt: skip
-"""Commands that a client looks up to know where their key is; nothing answers them here."""
+"""Commands that a client looks up to find where their key is; nothing answers them here."""
 
 
 class Session:
@@ -47,18 +47,19 @@ class Session:
 
     @property
     def id(self) -> int:
-        """The recorded connection's, in turn: then CLIENT LIST knows a replayed agent as it knew the recorded one."""
+        """Those of the recorded connections, in turn, so that CLIENT LIST shows a replayed agent like the recorded
+        one."""
         recorded = [one.reply for one in self._tape.outcomes.get(("CLIENT", "ID"), ()) if isinstance(one.reply, int)]
         ids = list(dict.fromkeys(recorded))
         return ids[self._number] if self._number < len(ids) else max(ids, default=0) + self._number + 1
 
     @property
     def _kind(self) -> str:
-        """What it is, where INFO wasn't read of it."""
+        """What it is, if its INFO wasn't read."""
         return "sentinel" if any(words[0] == "SENTINEL" for words in self._tape.outcomes) else "standalone"
 
     def auth(self, asked: Key, now: float) -> Reply:
-        """AUTH: what came of the recorded one, whatever the password is."""
+        """AUTH: the recorded result, whatever the password is."""
         if len(asked) not in (2, 3):
             return ServerError("ERR wrong number of arguments for 'auth' command")
         every = [one for words, outcomes in self._tape.outcomes.items() if words[0] == "AUTH" for one in outcomes]

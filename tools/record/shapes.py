@@ -1,4 +1,4 @@
-"""A recorded reply in the types that a server gives it: a recording has those of version 2 of the protocol."""
+"""A recorded reply in the server's own types: a recording has those of version 2 of the protocol."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""How a node was at a moment: whether it took connections, whether it answered, and what it said to everything."""
+"""A node's state at a moment: whether it accepted connections, whether it answered, and what it said to everything."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -11,28 +11,28 @@ from tools.records import Kind
 
 T = TypeVar("T")
 LEAST_IDLE = 0.5
-"""Seconds of rest after which a connection that the peer closed was closed for its rest."""
+"""Seconds of idleness after which a connection that the peer closed was closed for being idle."""
 LEAST_SILENCE = 1000.0
 """Milliseconds for which an answer was waited for before it's taken for silence: less is slow, or was given up."""
 _NO_ENTRY = ServerError("NOAUTH Authentication required.")
 _SPARED = frozenset(("AUTH", "HELLO", "QUIT", "RESET", "SHUTDOWN", "MULTI", "DISCARD", "WATCH", "UNWATCH"))
-"""Answered by a server that refuses all else."""
+"""Answered even by a server that refuses everything else."""
 _SPARED_TWO = frozenset((("SCRIPT", "KILL"), ("FUNCTION", "KILL"), ("FUNCTION", "STATS")))
 _WHILE_LOADING = frozenset(
     ("ACL", "CLIENT", "COMMAND", "COMMANDLOG", "CONFIG", "INFO", "LATENCY", "MEMORY", "MODULE", "ROLE", "SELECT",
      "SLOWLOG", "TIME")
 )  # fmt: skip
-"""Answered while the data set is loaded, too."""
+"""Also answered while the dataset is being loaded."""
 
 
 class Steps(Generic[T]):
-    """What holds from one moment to the next; before the first it's as at the first."""
+    """A state from one moment to the next; before the first it's as at the first."""
 
     def __init__(self, rows: Iterable[tuple[float, T]]) -> None:
         self.rows = sorted(rows, key=lambda row: row[0])
 
     def at(self, now: float) -> tuple[float, T] | None:
-        """What holds then, and since when; None where nothing is known."""
+        """The state at a moment, and since when; None if unknown."""
         number = bisect_right(self.rows, now, key=lambda row: row[0])
         return self.rows[max(0, number - 1)] if self.rows else None
 
@@ -49,7 +49,7 @@ class State:
         for ask in tape.asks:
             first.setdefault(ask.link, ask)
         self.arrivals: Steps[Kind | None] = Steps((dial.t, _welcome(dial, first.get(dial.link))) for dial in tape.dials)
-        """Of connections: null where they were taken, else how they failed."""
+        """Connections: null if accepted, else how they failed."""
         self.voice: Steps[Kind | None] = Steps(_voice(tape))
         """Whether it answers: null, timeout or reset."""
         self._refrain: Steps[ServerError | None] = Steps(_refrain(tape.asks))
@@ -57,9 +57,9 @@ class State:
         replies = [reply for command, reply in answers if command[0] == "AUTH"]
         let_in = [ServerError(reply["error"]).kind if isinstance(reply, dict) else None for reply in replies]
         self._shut = bool(let_in) and all(kind in ("wrongpass", "noauth") for kind in let_in)
-        """Whether nobody was let in."""
+        """Whether nobody was admitted."""
         self.idle = min(_rests(tape), default=None)
-        """Seconds after which it closes a connection that is at rest; null where none was seen closed."""
+        """Seconds after which it closes an idle connection; null if none was seen closed."""
 
     def listens(self, now: float) -> bool:
         """Whether its port was open then."""
@@ -67,7 +67,7 @@ class State:
         return row is None or row[1] not in ("refused", "dns")
 
     def silent(self, now: float) -> bool:
-        """Whether it took commands then and answered none."""
+        """Whether it accepted commands then but answered none."""
         row = self.voice.at(now)
         return row is not None and row[1] == "timeout"
 
@@ -119,7 +119,7 @@ def _is_spared(asked: Key, kind: Kind | None) -> bool:
 
 
 def _rests(tape: NodeTape) -> Iterator[float]:
-    """How long each connection that the peer closed had been at rest."""
+    """How long each connection that the peer closed had been idle."""
     moved: dict[int, float] = {dial.link: dial.t for dial in tape.dials}
     ended: set[int] = set()
     for ask in tape.asks:

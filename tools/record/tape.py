@@ -1,4 +1,4 @@
-"""What a recording says of each node, ordered so that the reply for a moment is found."""
+"""What a recording says about each node, ordered so that the reply for a moment can be found."""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,13 +14,13 @@ from tools.server.command_keys import CONTAINERS
 AHEAD = 1.0
 """Seconds for which a replay waits for the moment at which a thing was recorded, so that it doesn't run ahead."""
 BEHIND = 1.0
-"""Seconds by which a thing may lie back and still be the next in turn."""
+"""Seconds by which an item may lie in the past and still be the next in turn."""
 Key = tuple[str, ...]
 _TWO_WORDS = CONTAINERS | {"INFO"}
 
 
 def key(command: Command) -> Key:
-    """A command as it's looked up: the letter case of its own words doesn't matter, that of a key does."""
+    """A command as a look-up key: the letter case of its own words doesn't matter, that of a Redis key does."""
     words = [str(word) for word in command]
     own = 2 if words[0].upper() in _TWO_WORDS else 1
     return (*(word.upper() for word in words[:own]), *words[own:])
@@ -28,7 +28,7 @@ def key(command: Command) -> Key:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What came of one command, once."""
+    """The result of one command, once."""
 
     t: float
     link: int
@@ -88,7 +88,7 @@ class Tape:
             readings.sort(key=lambda one: (one.t, len(one.reading.id), one.reading.id))
 
     def readings(self, tool: str, node: str | None) -> Sequence[Reading]:
-        """What one tool read of a node, in turn."""
+        """What one tool read from a node, in order."""
         return [one.reading for one in self.seen.get((tool, node), ())]
 
 
@@ -113,7 +113,7 @@ T = TypeVar("T", bound=Hashable)
 
 
 class Turns(Generic[T]):
-    """Things handed out in turn to one listener, each at its own moment."""
+    """Items returned in order to one listener, each at its own moment."""
 
     def __init__(self, things: Iterable[T], at: Callable[[T], float]) -> None:
         self._things = list(things)
@@ -121,7 +121,7 @@ class Turns(Generic[T]):
         self._next = 0
 
     def take(self, now: float) -> T | None:
-        """The next in turn if its moment has come, else the newest of the past; the first where there's no past."""
+        """The next one if its moment has come, else the newest past one; the first if there is none."""
         things = self._things
         while self._next < len(things) and self._at(things[self._next]) <= now + AHEAD:
             number, self._next = self._next, self._next + 1

@@ -1,4 +1,4 @@
-"""Time that passes only where somebody waits for it."""
+"""Time that passes only while somebody waits for it."""
 
 import asyncio
 import selectors
@@ -9,13 +9,13 @@ from typing import Any
 
 
 class _Impatient(selectors.DefaultSelector):
-    """Doesn't wait for what only the clock would bring, unless a socket is open that could bring something else."""
+    """Doesn't wait for the clock, unless a socket is open that could bring something else."""
 
     ahead = 0.0
     own = 1
     """The loop's own pipe."""
     abroad = 0
-    """What other threads are at, such as looking up a name: it ends in its own time."""
+    """Work of other threads, such as looking up a name: it ends in its own time."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         mapping: Mapping[Any, Any] = self.get_map() or {}
@@ -29,7 +29,7 @@ class _Impatient(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock jumps to what is due next. While a real connection is open it goes as clocks do."""
+    """An event loop whose clock jumps to what is due next. While a real connection is open it runs normally."""
 
     def __init__(self) -> None:
         self._selecting = _Impatient()

@@ -15,7 +15,7 @@ from tools.server.big_keys import scanned
 from tools.toolbox import reads
 
 SHOWN = 3
-"""Lists that are shown, the longest first; they are asked twice."""
+"""Most lists that are shown, longest first; they are asked twice."""
 SCAN_COUNT = 1000
 """Hash slots that one SCAN looks at: about 2.5 ms."""
 _QUEUE = deferred(
@@ -31,9 +31,9 @@ async def lists(
 ) -> Values:
     """Lists by a bounded SCAN, the longest first, and how they grow.
 
-    `l1.key`, `l1.length` in elements, `l1.length.delta` over the window. `lists` were found, `looked_at` asked; names
-    as queues have them come first. `complete` says whether the search saw all keys and asked every list. Elements are
-    never read.
+    `l1.key`, `l1.length` in elements, `l1.length.delta` over the window. `lists` were found, `looked_at` asked; typical
+    names of queues come first. `complete` says whether the search saw all keys and asked every list. Elements are never
+    read.
     """
     began = node.clock.monotonic()
     names, scans, complete = await scanned(node, 10 * calls, max(2, calls // 6), "list", SCAN_COUNT)
@@ -62,7 +62,7 @@ async def lists(
 
 
 def _unlike_a_queue(name: str) -> tuple[bool, bool, int, int]:
-    """Sorts names of their own before those of one user's list, and among either those of queues first."""
+    """Sorts distinctive names before those of one user's list, and within both those of queues first."""
     digits = sum(map(str.isdigit, name))
     return digits > 0, _QUEUE.search(name) is None, digits, len(name)
 

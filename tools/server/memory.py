@@ -1,4 +1,4 @@
-"""Memory: whose it is, and what of it isn't data."""
+"""Memory: what uses it, and what part isn't data."""
 
 from tools.connection.node import Node
 from tools.connection.protocol import Reply, ServerError
@@ -18,13 +18,13 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "hashtable_main": ("overhead.hashtable.main", "overhead.hashtable.slot-to-keys"),
     "hashtable_expires": ("overhead.hashtable.expires",),
 }
-"""Who holds what isn't data, by the fields that add up to it."""
+"""What uses the memory that isn't data, by the fields that add up to it."""
 COUNTED_TWICE = ("_human", "_perc")
-"""Ends of INFO memory's fields that say again what another field says."""
+"""Suffixes of INFO memory's fields that repeat another field."""
 FROM_STATS = ("keys.count", "keys.bytes-per-key", "db.dict.rehashing.count")
-"""Fields of MEMORY STATS that INFO hasn't under another name, those of the databases aside."""
+"""Fields of MEMORY STATS that INFO doesn't have under another name, except those of the databases."""
 BUFFERS = ("clients_normal", "clients_replicas", "replication_backlog", "aof_buffer", "cluster")
-"""Owners that hold memory on the way in or out."""
+"""Owners that hold memory on its way in or out."""
 HASHTABLES = ("overhead.hashtable.main", "overhead.hashtable.expires")
 MOVES = frozenset(
     ("used_memory", "used_memory_rss", "used_memory_dataset", "used_memory_overhead", "mem_fragmentation_bytes",
@@ -39,13 +39,13 @@ MOVES = frozenset(
 async def memory(node: Node, window: Window = 2.0) -> Values:
     """Memory by owner, fragmentation, use of maxmemory.
 
-    INFO memory and what MEMORY STATS adds, under their own names. `owner.<name>` are the bytes that aren't data:
-    clients, replication_backlog, aof_buffer, scripts and functions (their Lua memory included, which isn't part of
-    used_memory), hash tables; `largest_overhead` is the biggest owner, `largest_overhead_share` its share of
-    used_memory, `buffers_share` that of clients, replicas, backlog and AOF together. `fragmentation_bytes` is what
-    the allocator holds beyond what it gave out, by `fragmentation_from`: allocator, or rss (an upper bound) where the
-    allocator doesn't tell: then allocator_* are null. `maxmemory_used_share` is (used_memory -
-    mem_not_counted_for_evict) / maxmemory, null without a maxmemory.
+    INFO memory and what MEMORY STATS adds, under their own names. `owner.<name>` are bytes that aren't data: clients,
+    replication_backlog, aof_buffer, scripts and functions (their Lua memory included, which isn't part of used_memory),
+    hash tables; `largest_overhead` is the biggest owner, `largest_overhead_share` its share of used_memory,
+    `buffers_share` that of clients, replicas, backlog and AOF together. `fragmentation_bytes` is what the allocator
+    holds beyond what it gave out, by `fragmentation_from`: allocator, or rss (an upper bound) where the allocator
+    doesn't tell: then allocator_* are null. `maxmemory_used_share` is (used_memory - mem_not_counted_for_evict) /
+    maxmemory, null without a maxmemory.
     """
     both = await pair(node, window)
     values: Values = {"window_seconds": round(both.seconds, 3)}
@@ -54,7 +54,7 @@ async def memory(node: Node, window: Window = 2.0) -> Values:
         if (name == field or name in MOVES) and not name.endswith(COUNTED_TWICE):
             values[field] = value
     if str(values.get("mem_allocator", "")).startswith("libc"):
-        # With libc they are made of the RSS, and their ratio is always 1.
+        # With libc they are derived from the RSS, and their ratio is always 1.
         values |= {field: None for field in values if field.startswith("allocator_")}
     values |= _stats(node, both.last.replies["memory"])
     values |= _derived(values) | _owners(values)
@@ -112,7 +112,7 @@ def _owners(values: Values) -> Values:
 
 
 def share(part: int | None, of: int | None) -> float | None:
-    """A part of a whole, 0 to 1; null where either isn't known or the whole is 0."""
+    """A part of a whole, 0 to 1; null if either is unknown or the whole is 0."""
     return round(part / of, 4) if part is not None and of else None
 
 

@@ -1,4 +1,4 @@
-"""Keys that somebody names, or that begin with what somebody names: what they are, and how fast they grow."""
+"""Keys with given names or a given prefix: what they are, and how fast they grow."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
@@ -15,11 +15,11 @@ from tools.server.big_keys import LENGTH
 from tools.toolbox import reads
 
 MOST, SHOWN = 8, 6
-"""Keys that may be named, and those that are shown of a prefix, the longest."""
+"""Most keys that may be named, and most that are shown of a prefix, the longest."""
 LOOKED_AT = 30
-"""Keys of a prefix that are asked for their type."""
+"""Most keys of a prefix whose type is read."""
 SCANS, SCAN_COUNT = 8, 1000
-"""Calls of a search, and hash slots of each: one holds the server for about 2.5 ms."""
+"""Most calls of a search, and hash slots per call: one holds the server for about 2.5 ms."""
 MOST_SECONDS = 10.0
 _HANDLE = deferred(r"key#\d{1,6}")
 
@@ -56,20 +56,20 @@ _REMEDY = "name a key by the handle that a reading shows, such as key#1, or by a
 
 
 def _text(node: Node, key: str) -> str | None:
-    """A key's name on the server; None for a handle that nothing has, and for what only a handle may stand for."""
+    """A key's name on the server; None for an unknown handle, and for a name that only a handle may represent."""
     if _HANDLE.fullmatch(key):
         return node.pseudonyms.text(key)
     return key if PLAIN.fullmatch(key) else None
 
 
 class _Look:
-    """One call of the tool: what it asked for, and the lengths that it asks for twice."""
+    """One call of the tool: what it requested, and the lengths it reads twice."""
 
     def __init__(self, node: Node) -> None:
         self.calls = 0
         self._node = node
         self._places: dict[str, str] = {}
-        """The place of each key among those that are shown, such as k1."""
+        """The position of each key among those shown, such as k1."""
         self._lengths: dict[str, tuple[str, int]] = {}
         """Type and first length of each shown key that has a length."""
         self._at = 0.0
@@ -80,7 +80,7 @@ class _Look:
         if not known:
             raise ToolError(f"named_keys: {_REMEDY}")
         self._places = {name: f"k{number}" for number, name in enumerate(names, 1) if name is not None}
-        # How long a key was idle comes first: asking for a length is a use.
+        # The idle time is read first: reading a length counts as a use.
         first = await self._each(
             known, ("TYPE",), ("PTTL",), ("OBJECT", "ENCODING"), ("OBJECT", "IDLETIME"), ("MEMORY", "USAGE")
         )
@@ -88,7 +88,7 @@ class _Look:
         if all(denied):
             raise Unanswered("denied", "the user isn't allowed to read any of these keys", {"calls": self.calls})
         await self._measure({name: str(kind) for name, (kind, *_) in first.items()})
-        # Under an LFU policy nobody keeps the time of the last use.
+        # Under an LFU policy the time of the last use isn't kept.
         counted = [
             name for name, (kind, *_, idle, _) in first.items()
             if isinstance(kind, str) and isinstance(idle, ServerError) and idle.kind is None

@@ -1,4 +1,4 @@
-"""One client, looked at twice: what it is, and what of it moves."""
+"""One client, examined twice: what it is, and what changes."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from tools.server.client_list import fields
 from tools.toolbox import reads
 
 WINDOW = 1.2
-"""Seconds between the two looks. A server counts ages by a clock that it sets some times a second only."""
+"""Seconds between the two looks. A server measures ages with a clock that it only updates a few times a second."""
 LOOKS = 2
 """Second looks at most."""
 MOST = 48
@@ -22,7 +22,7 @@ _TEXTS = {
     "name": "client", "addr": "address", "laddr": "address", "cmd": "command", "user": "user", "lib-name": "library",
     "lib-ver": "library",
 }  # fmt: skip
-"""What is text even where it's a number, and what its handle is called."""
+"""Fields that are text even if numeric, and the name of their handles."""
 _FIELD = deferred(r"[a-z][a-z0-9-]{0,31}")
 _NUMBER = deferred(r"-?[0-9]{1,19}")
 
@@ -31,9 +31,9 @@ _NUMBER = deferred(r"-?[0-9]{1,19}")
 async def one_client(node: Node, id: int) -> Values:
     """One client by its id: all fields of CLIENT LIST, twice a second apart, with what moved.
 
-    `listed` says whether it's there, `left` that it went in between. Fields are CLIENT LIST's own, of the second look;
-    numbers that moved have `.delta`, texts `.before`; `moved` names them, but for the seconds that went by (`age`, and
-    `idle` while it only grows). Addresses are without their port, which is `addr.port`. Sizes in bytes.
+    `listed` says whether it's there, `left` that it left in between. Fields are CLIENT LIST's own, from the second
+    look; changed numbers have `.delta`, texts `.before`; `moved` names them, except for the seconds that passed (`age`,
+    and `idle` while it only grows). Addresses are without their port, which is `addr.port`. Sizes in bytes.
     """
     number = max(1, min(id, MOST_ID))
     line, began = await _line(node, number), node.clock.monotonic()
@@ -41,7 +41,7 @@ async def one_client(node: Node, id: int) -> Values:
         return {"id": number, "listed": False}
     for _ in range(LOOKS):
         await node.clock.sleep(WINDOW)
-        # A server that is busy sets its clock late, and one look of a recording may come twice: then nothing moved yet.
+        # A busy server updates its clock late, and a recording may return one look twice: then nothing has changed yet.
         if (again := await _line(node, number)) != line:
             break
     new, window = again not in (None, line), round(node.clock.monotonic() - began, 3)

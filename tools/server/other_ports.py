@@ -1,4 +1,4 @@
-"""Whether a server answers at a usual port of the host that was named, where nothing does at the port that was."""
+"""Whether a server answers on a usual port of the named host, if nothing does on the named port."""
 
 import asyncio
 from typing import Literal
@@ -13,18 +13,18 @@ from tools.records import Kind, Values
 from tools.toolbox import reads
 
 USUAL = (6379, 6380, 7000, 7001, 16379, 26379)
-"""The ports that Redis, its TLS, its clusters and its sentinels are given most often."""
+"""The ports most often used for Redis, its TLS, its clusters and its sentinels."""
 WAIT = 1.0
-"""Seconds for a connect, and for the answer: what is there answers at once or isn't worth the wait."""
+"""Seconds for a connect and for the answer: what is there answers at once or isn't worth the wait."""
 _SAID: frozenset[Kind | None] = frozenset(
     ("noauth", "denied", "loading", "busy", "misconf", "maxclients", "protected")
 )  # fmt: skip
-"""Errors that only a server of this protocol answers a PING with."""
+"""Errors with which only a server of this protocol answers a PING."""
 Answer = Literal["redis", "tls"]
 
 
 def may_be_tried(target: Target) -> bool:
-    """Whether other ports may be tried: of a host that a person named, never of one that a server did."""
+    """Whether other ports may be tried: on a host that a person named, never on one that a server named."""
     return target.host is not None and target.named_from is None and not target.watched
 
 

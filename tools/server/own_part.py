@@ -1,4 +1,4 @@
-"""How much of what a counter grew by is this program's own doing."""
+"""How much of a counter's growth this program caused itself."""
 
 import re
 
@@ -19,7 +19,7 @@ def own_part(field: str, first: OwnTraffic, last: OwnTraffic) -> int:
         return last.errors[match[1]] - first.errors[match[1]]
     if match := re.fullmatch(r"cmdstat_([\w|]+)\.(calls|rejected_calls|failed_calls)", field):
         name = match[1]
-        # Which of the two a refusal was isn't known here: it was this program's in either case.
+        # It's unknown here which of the two a refusal was: in either case it was this program's.
         before, now = (first.calls, last.calls) if match[2] == "calls" else (first.refused, last.refused)
         return sum(now[call] - before[call] for call in now if call == name or call.startswith(f"{name}|"))
     return 0

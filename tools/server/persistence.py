@@ -1,4 +1,4 @@
-"""Persistence: what RDB and AOF came to, what a fork costs, and whether writes are refused for it."""
+"""Persistence: the results of RDB and AOF, the cost of a fork, and whether writes are refused because of it."""
 
 from tools.connection.node import Node
 from tools.errors import ToolError, Unanswered
@@ -14,9 +14,9 @@ CONFIG = (
     "save", "appendonly", "appendfsync", "no-appendfsync-on-rewrite", "stop-writes-on-bgsave-error", "dir",
     "dbfilename", "repl-diskless-sync",
 )  # fmt: skip
-"""What the figures mean depends on these."""
+"""Settings on which the meaning of the figures depends."""
 FORK_RATE_FROM = 64 * 2**20
-"""Bytes of used_memory from which a fork's time per GB means anything."""
+"""Least bytes of used_memory for which a fork's time per GB means anything."""
 COW = ("rdb_last_cow_size", "aof_last_cow_size", "current_cow_size", "current_cow_peak")
 _PATH = deferred(r"[A-Za-z0-9_./:-]{1,128}")
 
@@ -63,7 +63,7 @@ def _ages(node: Node, both: Pair) -> Values:
     age = max(0, server_time(node, both.last) - saved)
     return {
         "rdb_last_save_age": age,
-        # A server takes its start for a save.
+        # A server counts its start as a save.
         "rdb_saved_since_start": age < uptime - 1 if isinstance(uptime, int) else None,
     }  # fmt: skip
 
@@ -75,7 +75,7 @@ def _shown(node: Node, name: str, value: Scalar) -> Scalar:
 
 
 def _refused(both: Pair, config: dict[str, Scalar]) -> Values:
-    """As the server decides it before each write of a client to a master."""
+    """As the server decides before each client's write to a master."""
     last = both.changes(frozenset({"persistence", "replication", "errorstats"}))
     values: Values = {
         "role": last.get("role"), "errorstat_MISCONF.count": last.get("errorstat_MISCONF.count", 0),
@@ -85,7 +85,7 @@ def _refused(both: Pair, config: dict[str, Scalar]) -> Values:
     failed = last.get("rdb_last_bgsave_status") == "err"
     stops: bool | None = config.get("stop-writes-on-bgsave-error") == "yes" and bool(config.get("save"))
     if failed and not config:
-        # Without the settings only an error that was given tells.
+        # Without the settings only an error reply shows it.
         stops = True if values["errorstat_MISCONF.count.delta"] else None
     if last.get("role") == "slave":
         return values | {"writes_refused": False, "writes_refused_by": None}

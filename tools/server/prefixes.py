@@ -1,4 +1,5 @@
-"""What the keys are, by how their names begin: which are most, and about how much memory one of them takes."""
+"""What the keys are, by the beginnings of their names: which are most frequent, and roughly how much memory one
+takes."""
 
 import re
 import string
@@ -20,9 +21,9 @@ from tools.toolbox import reads
 SHOWN = 3
 """Groups and keys that are shown."""
 ALIKE = 5
-"""Names of a sample that begin alike, from which on they're a kind of key and no coincidence."""
+"""Fewest names of a sample with the same beginning for a kind of key rather than coincidence."""
 LOOKED_FOR = 2
-"""Keys of the type that was looked for that are weighed, beyond `calls` if need be."""
+"""Keys of the requested type that are measured, beyond `calls` if need be."""
 WIDE_COUNT = 1000
 """Hash slots that one SCAN for a type looks at: about 2.5 ms."""
 _VARIABLE = deferred(r"[0-9]|(?<![a-z])[0-9a-f]{8,}(?![a-z])", re.IGNORECASE)
@@ -53,12 +54,12 @@ async def prefixes(
     ranked = sorted(grouped, key=lambda prefix: -len(grouped[prefix]))
     common = [prefix for prefix in ranked if len(grouped[prefix]) >= ALIKE]
     timed = [grouped[prefix][0] for prefix in common[:2]]
-    # A single key with a name of its own is a queue, an index or a leaderboard rather than one user's.
+    # A single key with a distinctive name is a queue, an index or a leaderboard rather than one user's.
     single = sorted((name for prefix in ranked for name in grouped[prefix] if prefix not in common), key=_unlike_a_name)
     looked_for = sorted(found, key=_unlike_a_name)[:LOOKED_FOR]
     room = calls - scans - 2 * len(timed)
     chosen = dict.fromkeys((*timed, *looked_for, *single))
-    # What was looked for is weighed in any case: it's why a type was given.
+    # What was requested is measured in any case: that's why a type was given.
     weighed = list(chosen)[: len(timed) + max(len(looked_for), room)]
     sizes, ttls = await _looked_at(node, weighed, timed)
     if names and not sizes:
@@ -83,7 +84,7 @@ async def prefixes(
 
 
 def groups(names: Sequence[str]) -> dict[str, list[str]]:
-    """Names by how they begin: up to their first part that varies, or that hardly two share; longest groups first."""
+    """Names by their beginning: up to the first part that varies or is hardly shared; largest groups first."""
     by: defaultdict[str, list[str]] = defaultdict(list)
     for name in names:
         by[_before_what_varies(name)].append(name)
@@ -101,7 +102,7 @@ def groups(names: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _before_what_varies(name: str) -> str:
-    """What stands before the first part of a name that holds a number or an id; all of a name without one."""
+    """What precedes the first part of a name that contains a number or an id; the whole name without one."""
     varies = _VARIABLE.search(name)
     if varies is None:
         return name

@@ -1,4 +1,4 @@
-"""Replication as one end of it tells: the link, the offsets, the backlog and what is kept for the replicas."""
+"""Replication as seen from one end: the link, the offsets, the backlog and what is kept for the replicas."""
 
 from collections.abc import Mapping
 
@@ -27,7 +27,7 @@ FIELDS = (
     "client_output_buffer_limit_disconnections", "mem_clients_slaves", "mem_total_replication_buffers",
     *(f"errorstat_{word}.count" for word in ("NOREPLICAS", "NOAUTH", "WRONGPASS", "NOPERM", "READONLY", "MASTERDOWN")),
 )  # fmt: skip
-"""What is taken over from INFO, with its .delta and .rate."""
+"""Fields taken over from INFO, with their .delta and .rate."""
 PARAMETERS = (
     "min-replicas-to-write", "min-replicas-max-lag", "repl-timeout", "repl-ping-replica-period", "repl-backlog-size",
     "repl-diskless-sync", "replica-priority", "replica-read-only", "replica-serve-stale-data",
@@ -53,7 +53,7 @@ def peers(info: Mapping[str, Scalar]) -> list[tuple[str, int]]:
 
 
 class Attached(Record):
-    """A replica as the node above it reports it."""
+    """A replica as reported by the node above it."""
 
     address: str
     state: str
@@ -62,7 +62,7 @@ class Attached(Record):
     lag: int | None
     """Seconds since its last acknowledgement; null before the first."""
     behind: int | None
-    """Bytes that it didn't acknowledge; null while it isn't online."""
+    """Bytes it hasn't acknowledged; null while it isn't online."""
 
 
 def attached(info: Mapping[str, Scalar]) -> list[Attached]:
@@ -112,7 +112,7 @@ async def replication(node: Node, window: Window = 2.0) -> Values:
         return values
     needed, good = values.get("min-replicas-to-write"), values.get("min_slaves_good_slaves")
     if isinstance(needed, int):
-        # The count is there only while the limit is on.
+        # The count only exists while the limit is set.
         values["good_replicas_missing"] = max(0, needed - (good if isinstance(good, int) else 0)) if needed else 0
     return values
 
@@ -121,7 +121,7 @@ def _written(both: Pair) -> Values:
     first, last = both.first.flat(), both.last.flat()
     old, new = _int(first.get("master_repl_offset")), _int(last.get("master_repl_offset"))
     size = _int(last.get("repl_backlog_size"))
-    # Offsets of two histories don't compare.
+    # Offsets of two histories aren't comparable.
     if old is None or new is None or both.seconds <= 0 or first.get("master_replid") != last.get("master_replid"):
         return {"master_repl_offset.delta": None, "master_repl_offset.rate": None, "backlog_seconds": None}
     rate = (new - old) / both.seconds
@@ -170,7 +170,7 @@ async def _limits(node: Node) -> Values:
 
 
 async def _link(node: Node, info: Mapping[str, Scalar]) -> Values:
-    # To look for replicas a server goes through all of its clients, which may be thousands.
+    # To find replicas a server goes through all of its clients, which may be thousands.
     listed: Reply = ""
     if info.get("connected_slaves") != 0:
         (listed,) = await node.ask(("CLIENT", "LIST", "TYPE", "replica"))

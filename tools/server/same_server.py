@@ -1,4 +1,4 @@
-"""Whether an address is one server's: what several connections to it reach."""
+"""Whether an address belongs to one server: what several connections to it reach."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -27,7 +27,7 @@ async def same_server(node: Node, connections: Annotated[int, Field(ge=1, le=4)]
     seen = [_who(node, str(await node.one("INFO")))]
     for _ in range(connections):
         if len({one["run"] for one in seen}) > 1 and any(one["role"] != "slave" for one in seen):
-            # Replicas alone may be all that the address leads to, or the primary's turn is yet to come.
+            # The address may lead only to replicas, or the primary's turn is yet to come.
             break
         link, _ = await node.dial(PATIENCE)
         if node.is_held(link):
@@ -39,7 +39,7 @@ async def same_server(node: Node, connections: Annotated[int, Field(ge=1, le=4)]
             node.own.calls["info"] += 1
             seen.append(_who(node, str(node.value(checked(("INFO",), reply)))))
         except Unanswered:
-            # Behind one address one of several may be sick: what the others said stands.
+            # One of several servers behind an address may be in trouble: what the others said still counts.
             continue
         finally:
             node.budget.spend(transferred=link.take_bytes())

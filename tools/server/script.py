@@ -1,4 +1,4 @@
-"""What runs while the server says -BUSY, as far as it tells then: hardly anything is answered."""
+"""What runs while the server says -BUSY, as far as it can be seen: hardly anything is answered then."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from tools.records import Values
 from tools.toolbox import reads
 
 FUNCTIONS_SINCE = 7
-"""Major version of Redis that brought functions; Valkey has them from its first."""
+"""Major version of Redis that introduced functions; Valkey has always had them."""
 
 
 @reads
@@ -31,7 +31,7 @@ async def script(node: Node) -> Values:
     if not isinstance(stats, ServerError):
         of = _fields(_fields(stats).get("running_script"))
         command, lasted = of.get("command"), of.get("duration_ms")
-        # Its name and arguments are other people's text, and tell nothing more.
+        # Its name and arguments are untrusted text, and add nothing.
         values["command"] = _word(command[0]) if isinstance(command, list) and command else None
         values["duration_ms"] = lasted if isinstance(lasted, int) else None
     return values

@@ -1,4 +1,4 @@
-"""A second and a third look at the same clients: what may be a moment's is what stays."""
+"""A second and a third look at the same clients: only what persists isn't momentary."""
 
 import contextlib
 
@@ -10,22 +10,22 @@ from tools.server.client_list import Client, parse_clients
 STALLED_FOR = 0.3
 """Seconds between two looks at the clients whose buffers hold something, or that are held back."""
 STILL_FOR = 0.6
-"""Seconds until a third look, where the second showed no movement: on a busy machine a reader may not have run yet."""
+"""Seconds until a third look, if the second showed no movement: on a busy machine a reader may not have run yet."""
 FULL_BUFFER = 2**17
-"""Bytes of input from which on a client is looked at again; pipelines fill some tens of kilobytes."""
+"""Least bytes of input for which a client is examined again; pipelines fill tens of kilobytes."""
 SOON = 10.0
-"""Seconds within which a client that takes its output has all of it: a large reply in flight."""
+"""Seconds within which a client that reads its output has all of it: a large reply in flight."""
 SUSPECTS = 8
 """Clients that are looked at again for each reason."""
 
 Later = dict[int, Client | None]
-"""By id: a client as it was at the last look; None where it had gone."""
+"""By id: a client as it was at the last look; None if it had gone."""
 
 
 async def looked_again(node: Node, seen: list[Client]) -> Later:
-    """The clients that hold something or are held back, a moment later: of a moment alone nothing can be said."""
+    """The clients that hold something or are held back, a moment later: a single moment says nothing."""
     waiting = sorted(filter(_waits, seen), key=lambda one: -one.omem)[:SUSPECTS]
-    # What is large at this look may be on its way in.
+    # What is large in this look may be on its way in.
     filled = [one for one in seen if max(one.qbuf, one.argv_mem) >= FULL_BUFFER]
     filled = sorted(filled, key=lambda one: -max(one.qbuf, one.argv_mem))[:SUSPECTS]
     held = [one for one in seen if one.held_up][:SUSPECTS]
@@ -38,7 +38,7 @@ async def looked_again(node: Node, seen: list[Client]) -> Later:
         await node.clock.sleep(pause)
         left = []
         for ids in groups:
-            # Where it can't be asked again, what was seen is all there is.
+            # If it can't be asked again, what was seen has to do.
             with contextlib.suppress(Unanswered):
                 found = {one.id: one for one in parse_clients(str(await node.one("CLIENT", "LIST", "ID", *ids)))}
                 later |= {id: found.get(id) for id in ids}
@@ -54,7 +54,7 @@ def _waits(client: Client) -> bool:
 
 
 def _has_output(client: Client) -> bool:
-    """Whether output is left for it: what Valkey 9 sends from where it lies is no entry of its replies."""
+    """Whether output remains for it: what Valkey 9 sends directly from the value isn't in its reply list."""
     return bool(client.oll) or client.omem >= FULL_BUFFER
 
 
@@ -72,7 +72,7 @@ def _is_still(before: Client, after: Client | None) -> bool:
 
 
 def _filled(before: Client, after: Client) -> int:
-    """The input that a client held at both looks; none if it ended a command in between, or holds less."""
+    """The input that a client held in both looks; 0 if it completed a command in between, or holds less."""
     if before.commands is not None and after.commands is not None and after.commands > before.commands:
         return 0
     held, holds = (max(one.qbuf, one.argv_mem) for one in (before, after))
@@ -80,14 +80,14 @@ def _filled(before: Client, after: Client) -> int:
 
 
 def is_held(client: Client, later: Later) -> bool:
-    """Whether it wasn't let go by the last look: it's held back in the same command, or has given up."""
+    """Whether it wasn't released by the last look: it's held back in the same command, or has given up."""
     after = later.get(client.id, client)
-    # Who has gone meanwhile gave up, as clients with a time-out do.
+    # A client that has gone meanwhile gave up, as clients with a timeout do.
     return after is None or (after.held_up and after.cmd == client.cmd and after.idle >= client.idle)
 
 
 def lasting(client: Client, later: Later) -> Client:
-    """A client with what it held at every look."""
+    """A client with what it held in every look."""
     if client.id not in later:
         return client
     after = later[client.id]
@@ -102,14 +102,14 @@ def lasting(client: Client, later: Later) -> Client:
 
 
 def _takes(before: Client, after: Client) -> bool:
-    """Whether a client takes its output and has all of it soon: then a large reply is in flight.
+    """Whether a client is reading its output and will soon have all of it: then a large reply is in flight.
 
     One reply is one block, which counts whole until its last byte is sent; so where the server tells what was sent,
     that says it.
     """
     shrank = before.omem - after.omem
     taken = shrank if before.sent is None or after.sent is None else after.sent - before.sent
-    # Between the looks was this time at least.
+    # At least this time passed between the looks.
     return taken > 0 and shrank >= 0 and after.omem / taken * STALLED_FOR < SOON
 
 

@@ -17,11 +17,11 @@ from tools.server.sentinel_events import listen
 from tools.toolbox import reads
 
 MASTERS = 4
-"""Masters that are shown: the deployment's own, then those in trouble."""
+"""Most masters that are shown: the deployment's own, then those in trouble."""
 SHOWN = 8
-"""Replicas, and sentinels, that are shown of each master, those in trouble first."""
+"""Most replicas, and sentinels, that are shown of each master, those in trouble first."""
 PING_PERIOD_MS, INFO_PERIOD_MS = 1000, 10_000
-"""How often a sentinel pings and asks for INFO, where nobody tuned that."""
+"""How often a sentinel pings and asks for INFO by default."""
 
 
 class Watched(Record):
@@ -67,7 +67,7 @@ class Follower(Record):
     offset: int
     last_ok_ping_ms: int
     info_age_ms: int
-    """info-refresh: how old what it says of itself is."""
+    """info-refresh: the age of what it reports about itself."""
     role_reported: str
     master: tuple[str, int]
     """Host and port of the primary that it follows."""
@@ -181,7 +181,7 @@ def _flags(row: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def barred(watched: Watched, replica: Follower) -> str | None:
-    """Why Sentinel wouldn't promote this replica now, or null: the rules of its own choice."""
+    """Why Sentinel wouldn't promote this replica now, or null: the rules of its own selection."""
     down = "s_down" in watched.flags
     longest = watched.s_down_ms + 10 * watched.down_after_ms
     rules = (

@@ -1,4 +1,4 @@
-"""What a sentinel announces while one listens."""
+"""What a sentinel announces while we listen."""
 
 from collections.abc import Iterable
 
@@ -11,9 +11,9 @@ from tools.patterns import deferred
 from tools.records import Values
 
 LISTED = 256
-"""Events that are counted at most, and as many that decide; `events.left_out` counts the rest."""
+"""Most events that are counted, and as many decisive ones; `events.left_out` counts the rest."""
 _DECIDES = deferred(r"[+-][so]down|[+-]tilt|\+switch-master|\+promoted-slave|-failover-abort-[a-z-]{1,40}")
-"""What isn't pushed out by chatter, however much follows."""
+"""Events that chatter doesn't push out, however much follows."""
 _EVENT = deferred(r"[+-][a-z-]{2,40}")
 _INSTANCES = ("master", "slave", "sentinel")
 
@@ -21,7 +21,7 @@ _INSTANCES = ("master", "slave", "sentinel")
 async def listen(node: Node, seconds: float) -> Values:
     """Subscribe for so many seconds on a connection of its own: events by name, and the newest.
 
-    `events.unavailable` is the kind where that connection can't be had.
+    `events.unavailable` is the kind if that connection fails.
     """
     try:
         link, _ = await node.dial()

@@ -15,9 +15,9 @@ from tools.server.own_part import own_part
 from tools.toolbox import reads
 
 MOST_FIELDS, MOST_SECONDS = 4, 10.0
-"""Fields that are followed, and for how long: fourteen commands at most."""
+"""Most fields that are followed, and for how long: at most fourteen commands."""
 REPEATED = 2
-"""Looks that may be an earlier one once more, as a recording's first is."""
+"""Looks that may repeat an earlier one, as a recording's first does."""
 CLOCK = "server_time_usec"
 
 
@@ -28,7 +28,7 @@ class Moment(NamedTuple):
     """Seconds, by the server's clock where it tells."""
     fields: Mapping[str, Scalar]
     own: OwnTraffic
-    """What was this program's by then."""
+    """This program's share by then."""
 
 
 @reads
@@ -37,7 +37,7 @@ async def series(node: Node, fields: list[str], seconds: Annotated[float, Field(
 
     Fields are named as in `info`, e.g. `used_memory`, `db0.keys`, `cmdstat_get.calls`. `<field>.t0` is the first value,
     `<field>.t3` that of 3 s later; with `.min`, `.max` and `.slope`, the growth per second. This program's own calls,
-    connections and errors are taken out. `absent` are those that INFO doesn't have.
+    connections and errors are excluded. `absent` are those that INFO doesn't have.
     """
     asked = list(dict.fromkeys(fields))
     kept, seconds = asked[:MOST_FIELDS], max(1.0, min(seconds, MOST_SECONDS))
@@ -66,7 +66,7 @@ async def series(node: Node, fields: list[str], seconds: Annotated[float, Field(
         if moment.fields.get("run_id") != first.fields.get("run_id"):
             detail = f"{node.name} restarted during the series; what was read before still counts"
             raise Unanswered("restarted", detail, extra | _drawn(moments, homes))
-        # What a recording implies between two looks is the earlier one once more.
+        # Between two looks a recording repeats the earlier one.
         if moment.at > moments[-1].at:
             moments.append(moment)
         if len(moments) > int(seconds):

@@ -1,4 +1,4 @@
-"""Slots that move as a whole: CLUSTER GETSLOTMIGRATIONS of Valkey (9.0), CLUSTER MIGRATION STATUS of Redis (8.4).
+"""Migrations of whole slots: CLUSTER GETSLOTMIGRATIONS of Valkey (9.0), CLUSTER MIGRATION STATUS of Redis (8.4).
 
 Redis' own reply and fields are from its documentation: no such server was at hand.
 """
@@ -23,7 +23,7 @@ _ENDS = (
     ("success", "done"), ("completed", "done"), ("failed", "failed"), ("cancelled", "cancelled"),
     ("canceled", "cancelled"),
 )  # fmt: skip
-"""States that end a migration; any other is of one that goes on."""
+"""States that end a migration; with any other it continues."""
 _REASONS = (
     ("memory", deferred(r"out of memory|\bOOM\b", re.IGNORECASE)),
     ("protocol", deferred(r"protocol error|invalid CRLF", re.IGNORECASE)),
@@ -37,7 +37,7 @@ _SLOTS = deferred(r"[0-9]{1,5}(-[0-9]{1,5})?([ ,][0-9 ,-]{0,200})?")
 
 
 class Migration(Record):
-    """One migration, as one of its two ends tells it."""
+    """One migration, as reported by one of its two ends."""
 
     operation: str
     """export or import."""
@@ -46,18 +46,18 @@ class Migration(Record):
     slots: str
     """Their ranges, as in "0-200 300-310"."""
     peer: str
-    """Id of the node at the other end; empty where it isn't told."""
+    """Id of the node at the other end; empty if not reported."""
     reason: str
     """Of one that failed: memory, protocol, timeout, auth, connection or other; else empty."""
     begun: int
-    """In seconds since 1970; 0 where it isn't told."""
+    """In seconds since 1970; 0 if not reported."""
     changed: int
-    """When its state changed last, or it was heard of; 0 where it isn't told."""
+    """When its state last changed, or it was last heard of; 0 if not reported."""
     retries: int
 
 
 async def slot_migrations(node: Node, last: Sample, info: Mapping[str, Any], peers: Mapping[str, str]) -> Values:
-    """What became of the migrations that this node took part in; empty where there never was one.
+    """What became of the migrations that this node took part in; empty if there never was one.
 
     `info` is CLUSTER INFO, `peers` gives an address by a node's id. One command, sent only where INFO shows that slots
     were moved (Valkey), or that the server knows such migrations (Redis).
@@ -89,7 +89,7 @@ async def slot_migrations(node: Node, last: Sample, info: Mapping[str, Any], pee
 
 
 def parse_migration(row: Any) -> Migration | None:
-    """A row of either reply; None for what isn't one."""
+    """A row of either reply; None for anything else."""
     if not isinstance(row, list) or len(row) % 2 or len(row) > 64:
         return None
     fields = {str(name): value for name, value in zip(row[::2], row[1::2], strict=True)}

@@ -15,11 +15,11 @@ Log = Literal["slow", "large-request", "large-reply"]
 MOST = 128
 """Entries that are read at most."""
 LOGGED_ARGUMENTS = 32
-"""Words of a command that the server keeps, the last one saying how many more there were."""
+"""Words of a command that the server keeps; the last one says how many more there were."""
 FAR_BACK = 600
-"""Seconds that the newest entries should reach back; where many come in less, what is worse may stand behind them."""
+"""Seconds that the newest entries should reach back; if many come in less time, worse ones may be behind them."""
 OF_THE_WORST = 8
-"""Of the entries that are shown, those that are there for their cost and not for their age."""
+"""How many of the shown entries are chosen for their cost instead of their age."""
 _MORE = deferred(r"\.\.\. \(([0-9]{1,9}) more arguments\)")
 REDACTED = "(redacted)"
 """What the server logs in place of a secret."""
@@ -35,7 +35,7 @@ class Entry(Record):
     words: list[str]
     """The command as it was sent, cut by the server."""
     args: int
-    """Arguments that it had, whatever was cut."""
+    """How many arguments it had, whatever was cut."""
     address: str
     name: str
     """Of the client."""
@@ -58,7 +58,7 @@ async def slowlog(
     """
     source, rows, length, now = await _read(node, count, log)
     if any(is_own(row) for row in rows) and isinstance(length, int) and length > count:
-        # Where everything is logged, the newest entries are this program's.
+        # If everything is logged, the newest entries are this program's.
         source, rows, length, now = await _read(node, MOST, log)
     clock = int(now[0]) if isinstance(now, list) else int(node.clock.now().timestamp())
     unit = "usec" if log == "slow" else "bytes"
@@ -95,7 +95,7 @@ def _entries(rows: list[Any]) -> list[Entry]:
 
 
 def _worth_showing(entries: list[Entry], count: int) -> list[Entry]:
-    """So many at most: the newest, and of the others the worst."""
+    """At most this many: the newest, and the worst of the others."""
     if len(entries) <= count:
         return entries
     newest = max(1, count - OF_THE_WORST)
@@ -103,7 +103,7 @@ def _worth_showing(entries: list[Entry], count: int) -> list[Entry]:
 
 
 async def _further_back(node: Node, source: str, log: Log) -> list[Any]:
-    """As many rows as may be read; none where they're refused."""
+    """As many rows as may be read; empty if refused."""
     command: Command = ("SLOWLOG", "GET", MOST) if source == "SLOWLOG" else ("COMMANDLOG", "GET", MOST, log)
     (reply,) = await node.ask(command)
     return reply[:MOST] if isinstance(reply, list) else []
@@ -115,7 +115,7 @@ def is_own(row: Any) -> bool:
 
 
 async def _read(node: Node, count: int, log: Log) -> tuple[str, list[Any], Any, Any]:
-    """The log's name, its rows, its length and the server's clock. Raises `Unanswered` where it can't be read."""
+    """The log's name, its rows, its length and the server's clock. Raises `Unanswered` if it can't be read."""
     kind: tuple[str, ...] = () if log == "slow" else (log,)
     source = "COMMANDLOG" if kind else "SLOWLOG"
     rows, now = await node.ask((source, "GET", count, *kind), ("TIME",))
@@ -123,13 +123,13 @@ async def _read(node: Node, count: int, log: Log) -> tuple[str, list[Any], Any, 
         source, kind = "COMMANDLOG", (log,)
         rows, now = await node.ask((source, "GET", count, *kind), ("TIME",))
     read = node.value(rows)[:count]
-    # A log that is shorter than what was asked for was read whole.
+    # A log shorter than what was requested was read completely.
     length = (await node.ask((source, "LEN", *kind)))[0] if len(read) == count else len(read)
     return source, read, length, now
 
 
 def described(node: Node, entry: Entry) -> Values:
-    """An entry's command, its first key and its client, as they may be shown."""
+    """An entry's command, its first key and its client, in a form that may be shown."""
     command = entry.words[0].upper() if entry.words[0].isascii() else entry.words[0]
     shown: Values = {"command": node.pseudonyms.plain("command", command), "args": entry.args}
     if command in CONTAINERS and len(entry.words) > 1:

@@ -1,4 +1,4 @@
-"""All that a server says of its state, asked for once: for a recording, of which anything may be asked later."""
+"""Everything that a server says about its state, asked once for a recording, of which anything may be asked later."""
 
 import re
 from collections.abc import Awaitable, Iterator
@@ -21,24 +21,24 @@ PLAIN: tuple[Command, ...] = (
     ("LATENCY", "DOCTOR"), ("LATENCY", "HISTOGRAM"), ("MEMORY", "DOCTOR"), ("ACL", "WHOAMI"), ("ACL", "LOG", MOST),
     ("ROLE",), ("DBSIZE",), ("LASTSAVE",), ("TIME",), ("MODULE", "LIST"), ("FUNCTION", "STATS"), ("PUBSUB", "NUMPAT"),
 )  # fmt: skip
-"""What every data node is asked, beside INFO and what goes with it."""
+"""What every data node is asked, besides INFO and what goes with it."""
 OF_CLUSTER: tuple[Command, ...] = (
     ("CLUSTER", "INFO"), ("CLUSTER", "NODES"), ("CLUSTER", "SLOTS"), ("CLUSTER", "SHARDS"),
 )  # fmt: skip
 OF_SENTINEL: tuple[Command, ...] = (("INFO",), ("ROLE",), ("ACL", "WHOAMI"), ("ACL", "LOG", MOST))
 MASTERS, EVENTS = 16, 24
-"""Masters of a sentinel and events of the latency monitor that are asked about one by one."""
+"""Most masters of a sentinel and events of the latency monitor that are queried individually."""
 STREAM_CALLS = 30
 COSTS = 110
-"""Commands of one look at most: those above, the clients by ID, the events' histories, and the streams."""
+"""Most commands of one look: those above, the clients by ID, the events' histories, and the streams."""
 _GOES_ON = ("denied", "unknown-command", "malformed")
-"""What holds of one command only; after any other failure the rest would fail as well, each after its own wait."""
+"""Failures of one command only; after any other failure the rest would fail too, each after its own wait."""
 
 
 async def state(node: Node) -> None:
-    """Ask a data node for all of it, a command at a time, so that others are served in between.
+    """Ask a data node for all of it, one command at a time, so that others are served in between.
 
-    What is refused is an answer. Raises `Unanswered` where the server as a whole gives none.
+    A refusal is an answer. Raises `Unanswered` if the server as a whole gives none.
     """
     first = await _part(sample(node))
     facts = first.flat(frozenset({"server", "commandstats"})) if isinstance(first, Sample) else {}
@@ -57,7 +57,7 @@ async def state(node: Node) -> None:
 
 
 async def sentinel_state(node: Node) -> None:
-    """Ask a sentinel for all of it. Raises `Unanswered` where it gives no answer."""
+    """Ask a sentinel for all of it. Raises `Unanswered` if it gives no answer."""
     (masters,) = await node.ask(("SENTINEL", "MASTERS"))
     for command in OF_SENTINEL:
         await node.ask(command)
@@ -68,7 +68,7 @@ async def sentinel_state(node: Node) -> None:
 
 
 async def _part(asking: Awaitable[object]) -> object:
-    """What may be refused while the rest isn't. Raises `Unanswered` where nothing more would be answered."""
+    """What may be refused while the rest isn't. Raises `Unanswered` if nothing more would be answered."""
     try:
         return await asking
     except Unanswered as error:
@@ -89,7 +89,8 @@ def _events(first: object) -> Iterator[str]:
 
 
 def _knows(facts: dict[str, Scalar], command: Command) -> bool:
-    """Whether a server of this version can have a command: of one that tells none, only what all have is asked."""
+    """Whether a server of this version can have a command: if the version is unknown, only what all versions have is
+    asked."""
     words = [str(word).lower() for word in command]
     since = TABLE["|".join(words[:2]) if "|".join(words[:2]) in TABLE else words[0]].since
     if since is None:

@@ -1,4 +1,4 @@
-"""Streams and their consumer groups: what waits to be read or acknowledged, and whether anybody comes for it."""
+"""Streams and their consumer groups: what waits to be read or acknowledged, and whether anybody reads it."""
 
 import re
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from tools.server.big_keys import scanned
 from tools.toolbox import reads
 
 SHOWN, GROUPS = 5, 3
-"""Streams that are shown, and groups of each; the worst first."""
+"""Most streams that are shown, and groups of each; worst first."""
 RESERVE = 3 * SHOWN
-"""Commands kept for the second sample and the consumers of what is shown."""
+"""Commands reserved for the second sample and the consumers of what is shown."""
 CROWD = 200
-"""Consumers of one group above which they aren't listed."""
+"""Above this many consumers in a group they aren't listed."""
 _NUMBERS = ("pending", "lag", "consumers", "entries-read")
 
 
@@ -35,12 +35,12 @@ class Stream:
 
     @property
     def waiting(self) -> int:
-        """Entries that wait in its worst group, to be read or to be acknowledged."""
+        """Entries waiting in its worst group, to be read or acknowledged."""
         return max((_waiting(group) for group in self.groups.values()), default=0)
 
     @property
     def weight(self) -> int:
-        """The same, or the consumers of a group that has a crowd of them, whichever is more."""
+        """The same, or the consumers of a group that has very many, whichever is more."""
         return max((_weight(group) for group in self.groups.values()), default=0)
 
 
@@ -62,7 +62,7 @@ async def streams(
     names = [_text(node, key) for key in dict.fromkeys(keys)]
     scans, complete = 0, None
     if not keys:
-        # As many as the rest pays for; a SCAN of 1000 slots holds the server for 2.5 ms.
+        # As many as the remaining budget allows; a SCAN of 1000 slots holds the server for 2.5 ms.
         names, scans, complete = await scanned(node, (calls - RESERVE) // 2, (calls - RESERVE) // 3, "stream", 1000)
         names = names[: (calls - RESERVE - scans) // 2]
     began = node.clock.monotonic()
@@ -126,7 +126,7 @@ def _weight(group: dict[str, Reply]) -> int:
 
 
 async def _idle(node: Node, shown: list[Stream]) -> tuple[dict[tuple[str, str], Values], int]:
-    """How long the consumers of each shown stream's worst group haven't come; with the commands that it took."""
+    """How long the consumers of each shown stream's worst group have been away, and how many commands that took."""
     worst = [(one.key, next(iter(one.groups))) for one in shown if one.groups]
     asked = [
         (one.key, name) for one in shown for name, group in one.groups.items()
@@ -160,7 +160,7 @@ def _described(
     values |= {f"{at}.length": now.length, f"{at}.groups": len(now.groups)}
     if now is not one and one.length is not None and now.length is not None:
         values[f"{at}.length.delta"] = now.length - one.length
-    # In the first sample's order: it's its worst group whose consumers were asked for.
+    # In the first sample's order: the consumers of its worst group were queried.
     for number, name in enumerate([name for name in one.groups if name in now.groups][:GROUPS], 1):
         before, group, to = one.groups[name], now.groups[name], f"{at}.g{number}"
         values |= {f"{to}.group": plain("group", name), f"{to}.last-delivered-id": group.get("last-delivered-id")}

@@ -1,4 +1,4 @@
-"""Which nodes a deployment has, asked of what was given: a node, or the sentinels that watch it."""
+"""Which nodes a deployment has, starting from what was given: a node, or the sentinels that watch it."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from tools.server.replication import peers
 from tools.toolbox import reads
 
 MOST_MASTERS = 24
-"""Masters of one sentinel that are asked for by name."""
+"""Most masters of one sentinel that are queried by name."""
 HOPS = 4
 """How far a chain of replicas is followed."""
 
@@ -29,9 +29,9 @@ async def topology(deployment: Deployment) -> Values:
     """Which nodes belong to this deployment.
 
     `topology` is standalone, replication, sentinel or cluster. Per node `n1.node`, `.role`, and `.seen`: how the node
-    that told of it sees it (up, down), which can differ from what is seen from here; `self` for the teller. Of more
-    nodes than are looked at (`left_out`), those that their peers call down come first. `sentinels` says whether a
-    sentinel was heard on a data node: announced, silent (one is connected and said nothing), none, not-asked.
+    that reported it sees it (up, down), which can differ from what is seen from here; `self` for the reporter. Of more
+    nodes than are examined (`left_out`), those that their peers consider down come first. `sentinels` says whether a
+    sentinel was heard on a data node: announced, silent (one is connected but said nothing), none, not-asked.
     """
     if deployment.target.watched:
         await _from_sentinels(deployment)
@@ -78,14 +78,14 @@ async def _from_cluster(deployment: Deployment, entry: Node) -> None:
             down = {"fail", "fail?"} & set(one.flags) or one.link_state != "connected"
             node = deployment.learn(Member(host=one.host, port=one.port, role=role, seen="down" if down else "up"))
             if node and node.version is None:
-                # A cluster runs one version, but for the hours of an upgrade.
+                # A cluster runs one version, except during an upgrade.
                 node.version = entry.version
     deployment.kind = "cluster"
 
 
 def by_trouble(members: Sequence[ClusterNode], most: int = MOST_NODES) -> list[ClusterNode]:
-    """The asked node first; of more than `most`, which can't all be looked at, then who is failing, who could follow,
-    and primaries."""
+    """The asked node first; if there are more than `most`, which can't all be examined, then failing nodes, possible
+    successors, and primaries."""
     failing = {one.id for one in members if one.state != "ok" or (one.link_state != "connected" and not one.myself)}
 
     def rank(one: ClusterNode) -> tuple[bool, bool, bool, bool]:
@@ -97,7 +97,7 @@ def by_trouble(members: Sequence[ClusterNode], most: int = MOST_NODES) -> list[C
 
 
 async def _from_replication(deployment: Deployment, entry: Node, first: Values) -> None:
-    """Follow masters and replicas from the entry; each is asked for its own peers, and known by its run_id."""
+    """Follow masters and replicas from the entry; each is asked for its own peers, and identified by its run_id."""
     asked: set[str] = set()
     facts: dict[str, Values] = {entry.name: first}
     deployment.same(entry, str(first.get("run_id") or ""))
@@ -123,9 +123,9 @@ async def _from_replication(deployment: Deployment, entry: Node, first: Values) 
 
 
 async def _from_announcement(deployment: Deployment) -> None:
-    """Whoever was given a data node hears of the sentinels too: one announces itself, and it knows the others."""
+    """Given a data node, we also learn of the sentinels: one announces itself, and it knows the others."""
     held = [node for node in deployment.nodes.values() if node.held]
-    # Sentinels announce themselves on replicas too, where the primary is gone.
+    # Sentinels also announce themselves on replicas, if the primary is gone.
     held.sort(key=lambda node: deployment.members[node.name].role != "primary")
     if not held:
         return
@@ -159,7 +159,7 @@ def _learn_peers(deployment: Deployment, node: Node, facts: Values) -> None:
 
 
 async def _from_sentinels(deployment: Deployment) -> None:
-    """Ask the sentinels in turn; the first that answers tells. Raises the last one's `Unanswered` if none does."""
+    """Ask the sentinels in turn; the first answer counts. Raises the last one's `Unanswered` if none answers."""
     failure: Unanswered | None = None
     given = list(deployment.nodes.values())
     async with asyncio.TaskGroup() as group:
@@ -180,7 +180,7 @@ async def _from_sentinels(deployment: Deployment) -> None:
 
 
 async def _resolve(deployment: Deployment, node: Node) -> None:
-    """Know a node by its addresses too: that is how its peers name it."""
+    """Record a node's addresses too: that is how its peers name it."""
     try:
         found = await deployment.network.addresses(node.target.host or "", node.target.port or 0)
     except OSError:

@@ -1,4 +1,4 @@
-"""The least-privilege users: which rules of an ACL a server at hand takes, and what the current user can't read."""
+"""The least-privilege users: which ACL rules a given server accepts, and what the current user can't read."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ WRITES: dict[str, str | None] = {
     "config|set": None, "client|kill": None, "client|unpause": None, "memory|purge": None, "script|kill": None,
     "function|kill": "7.0", "bgsave": None,
 }  # fmt: skip
-"""What the gate's policy lets a person approve, as ACL rules, each with the version that brought it."""
+"""What the gate's policy lets a person approve, as ACL rules, each with the version that introduced it."""
 PASSWORD = "CHANGE-ME"
 """Printed in place of the password."""
 HOLES: dict[str, str] = {
@@ -29,43 +29,43 @@ HOLES: dict[str, str] = {
     "config|set": "allows every parameter, including those the policy forbids; only this program distinguishes them",
     "client|kill": "allows CLIENT KILL TYPE, which makes every application reconnect",
 }
-"""What a rule lets through besides, because an ACL can't be narrower."""
+"""What a rule also allows, because an ACL can't be narrower."""
 
 
 class LeftOut(Record):
-    """A rule that this server wouldn't take."""
+    """A rule that this server wouldn't accept."""
 
     rule: str
     why: str
 
 
 class User(Record):
-    """One user, as the server at hand takes it."""
+    """One user, in the form that this server accepts."""
 
     tier: UserTier
     name: str
     rules: tuple[str, ...]
     left_out: tuple[LeftOut, ...]
     holes: dict[str, str]
-    """By rule, what it lets through besides."""
+    """By rule, what else it allows."""
 
     @property
     def command(self) -> str:
-        """The ACL SETUSER that makes it."""
+        """The ACL SETUSER that creates it."""
         return " ".join(("ACL SETUSER", self.name, *self.rules))
 
 
 class About(Record):
-    """What a server says of itself that its rules depend on."""
+    """What a server says about itself that its rules depend on."""
 
     product: Literal["redis", "valkey"]
     version: str | None
-    """Null where neither INFO nor HELLO may be asked."""
+    """Null if neither INFO nor HELLO may be asked."""
     sentinel: bool
     known: frozenset[str] | None
-    """What COMMAND INFO knows of the names that were asked for; null where it may not be asked."""
+    """What COMMAND INFO knows about the requested names; null if it may not be asked."""
     subcommands: bool
-    """Whether COMMAND INFO tells subcommands (7.0 and later)."""
+    """Whether COMMAND INFO reports subcommands (7.0 and later)."""
     has_acls: bool
 
     @property
@@ -78,7 +78,7 @@ class About(Record):
         return "COMMAND INFO and its version" if self.known is not None else "its version"
 
     def at_least(self, version: str) -> bool:
-        """Whether it's this version or newer; False where its own isn't known."""
+        """Whether it's this version or newer; False if its own is unknown."""
         return self.version is not None and _numbers(self.version) >= _numbers(version)
 
 
@@ -87,7 +87,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 async def about(node: Node) -> About:
-    """Ask a server what it is, by reading only. Raises `Unanswered` where it says nothing at all."""
+    """Ask a server what it is, only by reading. Raises `Unanswered` if it says nothing at all."""
     commands = sorted({*TABLE, *WRITES})
     names = [*commands, *sorted({name.partition("|")[0] for name in commands if "|" in name})]
     info, hello, me, listed = await node.ask(
@@ -110,7 +110,7 @@ async def about(node: Node) -> About:
 
 
 def _reported(node: Node, info: object, hello: object) -> Values:
-    """Version and mode under INFO's names, from HELLO where INFO may not be asked."""
+    """Version and mode under INFO's names, from HELLO if INFO may not be asked."""
     if isinstance(info, str):
         return parse_info(info, node.pseudonyms).get("server", {})
     if not isinstance(hello, list):
@@ -130,7 +130,7 @@ def user(server: About, tier: UserTier, db: int) -> User:
             names.append(name)
     rules = ["reset", "on", f">{PASSWORD}", "resetkeys", "resetchannels"]
     if tier == "key-reader":
-        # Before 7.0 a user can't be held to reading; its commands hold it to that.
+        # Before 7.0 a user can't be restricted to reading; its commands restrict it.
         rules.append("%R~*" if server.at_least("7.0") else "~*")
     if server.sentinel:
         # A Sentinel's channels are its events.
@@ -141,7 +141,7 @@ def user(server: About, tier: UserTier, db: int) -> User:
 
 
 def readable(server: About, db: int, *, keys: bool) -> list[Allowed]:
-    """The rows of the table that a reader of this server is granted, with those of keys or without."""
+    """The rows of the table that a reader of this server is granted, with or without those for keys."""
     tiers = {"reader", "sentinel" if server.sentinel else "", "database" if db else "", "key-reader" if keys else ""}
     rows = [row for row in TABLE.values() if row.tier in tiers]
     if not server.sentinel:
@@ -160,7 +160,7 @@ def _required(server: About, tier: UserTier, db: int) -> Iterable[tuple[str, Map
 
 
 def missing(server: About, name: str, since: Mapping[str, str] | None) -> str | None:
-    """Why a server wouldn't take the rule, or None where it does. `since` is by product, null for what 6.2 has."""
+    """Why a server wouldn't accept the rule, or None if it does. `since` is by product, null for what 6.2 has."""
     new_enough = since is None or (server.product in since and server.at_least(since[server.product]))
     if server.known is None:
         there = new_enough
