@@ -16,7 +16,7 @@ from tools.connection.target import Target, Tls, parse_target
 from tools.connection.trust import parse_network
 from tools.errors import RediagnoseError, UsageError
 from tools.settings.file import all_settings
-from tools.settings.tables import TargetSettings
+from tools.settings.target_table import TargetSettings
 from tools.text import did_you_mean, one_line
 
 REMEDY = "name some, or write rediagnose.toml, or give --inventory, --prometheus or --kubernetes"
