@@ -63,7 +63,7 @@ class Replay:
             await self.clock.sleep(ahead)
 
     def reading(self, tool: str, node: str | None) -> ToolFunction:
-        """What stands in a tool's place: the recorded readings of this node or of none, whatever is asked."""
+        """A replacement for a tool: the recorded readings of this node or of none, whatever is asked."""
 
         async def read(**asked: Any) -> Values:
             return await self._read(tool, node)
