@@ -64,6 +64,8 @@ class CheckInputs(ConnectionInputs):
     """`rediagnose check`."""
 
     what: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     all: bool = False
     inventory: str | None = None
     inventory_command: str | None = None
@@ -105,7 +107,7 @@ class CheckInputs(ConnectionInputs):
     async def members(self) -> list[Member]:
         """All targets, each address once. Raises `UsageError` for none, or a word that is none."""
         known = Known()
-        found = [self._word(word, known) for word in self.what]
+        found = [self._word(word, known) for word in (*self.what, *self.urls, *self.names)]
         sources = list(self._sources())
         if self.namespace and not self.kubernetes:
             raise UsageError("--namespace says where --kubernetes looks; give that too")

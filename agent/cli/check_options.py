@@ -12,6 +12,16 @@ def configure_check(parser: Parser) -> None:
         help="names of rediagnose.toml, URLs or addresses (default: all of rediagnose.toml)",
     )  # fmt: skip
     add = parser.section("where the targets come from").add_argument
+    add("--url", action="append", dest="urls", default=[], metavar="URL", help="another target, as in every command")
+    add(
+        "-t",
+        "--target",
+        action="append",
+        dest="names",
+        default=[],
+        metavar="NAME",
+        help="another target of rediagnose.toml",
+    )
     add("--all", action="store_true", help="all targets of rediagnose.toml, in addition to any others")
     add("--inventory", metavar="FILE|-", help="a list: a URL or NAME=URL per line, or JSON; - reads standard input")
     hint = "a program that prints such a list; run without a shell"

@@ -19,7 +19,7 @@ MOST_NAME = 64
 """Characters of a name."""
 DEADLINE = 60.0
 """Seconds for a program that prints a list."""
-_NAMED = deferred(r"([^\s=/@?][^\s=/@?]*)\s*=\s*(\S.*)")
+_NAMED = deferred(r"([^\s=/@?]{1,8192})\s{0,64}=\s{0,64}(\S.*)")
 """A name contains none of the characters that start a URL: `redis://host?db=1` has no name."""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agent.cli.check_inputs import CheckInputs
 from agent.cli.commands import COMMANDS
 from agent.cli.inputs import typed
 from agent.cli.place import ConnectionInputs, Positionals, ServerInputs
@@ -25,7 +26,8 @@ def record(command: Command) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-TALKING = [one for one in COMMANDS if issubclass(record(one), ConnectionInputs)]
+TALKING = [one for one in COMMANDS if issubclass(record(one), ConnectionInputs) and one.name != "check"]
+"""Those that talk to one server; `check` takes any number of them."""
 
 
 def resolved(command: Command, *args: str) -> Target:
@@ -53,6 +55,14 @@ def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_all_that_talk_to_a_server_are_tried() -> None:
     names = {"triage", "chat", "annotate", "capture", "apply", "rollback", "acl", "doctor"}
     assert {one.name for one in TALKING} == names
+
+
+def test_many_servers_are_named_in_the_same_ways() -> None:
+    args = ("check", "--url", "10.1.2.3:7000", "orders", "-t", "ORDERS", "--target", "nosuch", "--url", "[::1]:7001")
+    inputs = typed(CheckInputs, parsed(parser(COMMANDS, ""), args))
+    assert (inputs.what, inputs.urls, inputs.names) == (
+        ("orders",), ("10.1.2.3:7000", "[::1]:7001"), ("ORDERS", "nosuch"),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("command", TALKING, ids=lambda one: one.name)
