@@ -9,7 +9,6 @@ from typing import Any
 from tools.errors import UsageError
 from tools.files import read_regular
 from tools.host.output import output
-from tools.patterns import deferred
 from tools.records import Record
 from tools.text import one_line
 
@@ -19,8 +18,8 @@ MOST_NAME = 64
 """Characters of a name."""
 DEADLINE = 60.0
 """Seconds for a program that prints a list."""
-_NAMED = deferred(r"([^\s=/@?]{1,8192})\s{0,64}=\s{0,64}(\S.*)")
-"""A name contains none of the characters that start a URL: `redis://host?db=1` has no name."""
+_NO_NAME = frozenset("/@?")
+"""Characters that begin a URL's later parts: `redis://host?db=1` has no name."""
 
 
 class Listed(Record):
@@ -79,9 +78,7 @@ def _of_lines(text: str, source: str) -> Iterator[Listed]:
     for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()
         if line and not line.startswith("#"):
-            match = _NAMED.fullmatch(line)
-            name, where = (match[1], match[2]) if match else ("", line)
-            yield _listed(name, where, f"{source}, line {number}")
+            yield _listed(*_named(line), f"{source}, line {number}")
 
 
 def _of_json(text: str, source: str) -> Iterator[Listed]:
@@ -104,6 +101,13 @@ def _of_entry(entry: Any, place: str) -> Listed:
         name = entry.get("name")
         return _listed(name if isinstance(name, str) else "", entry["url"], place)
     return Listed(name=place, where="", place=place, problem=f'{place}: neither a URL nor an object with a "url"')
+
+
+def _named(line: str) -> tuple[str, str]:
+    """The name of a line such as `NAME=URL`, and what it names; an empty one if it is only a URL."""
+    name, _, where = (part.strip() for part in line.partition("="))
+    is_name = bool(name and where) and not _NO_NAME & set(name) and not any(letter.isspace() for letter in name)
+    return (name, where) if is_name else ("", line)
 
 
 def _listed(name: str, where: str, place: str) -> Listed:
