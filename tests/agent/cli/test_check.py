@@ -126,7 +126,7 @@ async def test_tls_options_are_for_the_targets_that_speak_it(tmp_path: Path) -> 
         (("--namespace", "prod"), "--kubernetes"),
         (("--inventory-command", "'"), "quote it"),
         (("--inventory", "/nowhere"), "No such file"),
-        (("--prometheus", "nonsense"), "not a URL of a Prometheus"),
+        (("--prometheus", "nonsense"), "not the URL of a Prometheus"),
         (("--kubernetes", "app=redis;id"), "label selector"),
         (("--deadline", "1"), "give that or more"),
         (("--jobs", "0"), "a whole number above 0"),
