@@ -164,12 +164,15 @@ async def test_the_time_for_all_is_kept_and_what_is_left_out_is_said(kind: Serve
 
 
 async def test_an_interruption_prints_what_is_known(kind: ServerKind) -> None:
-    async with running(kind) as server, running(kind) as other:
+    async with running(kind) as server, running(kind) as other, crew() as hands:
+        wire = await hands.dial(server.url)
         process = await asyncio.create_subprocess_exec(
             ".venv/bin/rediagnose", "check", server.url, other.url, "--jobs", "1", "--window", "8", "--format", "json",
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
-        await asyncio.sleep(5)
+        # Until it's in the middle of the first target.
+        while "\nconnected_clients:1\r" in str(await wire.ask("INFO", "clients")).replace("# Clients\r", ""):
+            await asyncio.sleep(0.1)
         process.send_signal(signal.SIGINT)
         out, err = await process.communicate()
     assert process.returncode == 130, err
