@@ -2,14 +2,12 @@
 start-up.
 
 pydantic looks for plugins in what every installed package declares; none has a role in this program, and none should
-see what it reads. pydantic-core declares its schemas' shapes as ninety TypedDicts, for type checkers alone, and each is
-a class whose annotations are compiled. redis-py's packages import its clients, pools and Cluster, none of which a
-connection needs. Nothing depends on this: if a library renames its modules, all of it is loaded again.
+see what it reads. redis-py's packages import its clients, pools and Cluster, none of which a connection needs. Nothing
+depends on this: if a library renames its modules, all of it is loaded again.
 """
 
 import importlib
 import sys
-import typing
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec, module_from_spec
@@ -17,7 +15,6 @@ from types import ModuleType
 from typing import Any
 
 PLUGINS, METADATA, PACKAGES = "pydantic.plugin._loader", "importlib.metadata", ("redis", "redis.asyncio")
-CORE = "pydantic_core"
 
 
 class _Later(ModuleType):
@@ -39,30 +36,6 @@ def without_plugins() -> None:
         later = _unexecuted(METADATA)
         later.__class__ = _Later
         sys.modules[METADATA] = importlib.metadata = later
-
-
-class _Untyped(dict[str, object]):
-    """Stands in for a TypedDict, which is only a dict at run time."""
-
-    def __init_subclass__(cls, total: bool = True) -> None:
-        """Accept what a TypedDict accepts."""
-
-
-def without_schema_types() -> None:
-    """Load pydantic-core without creating its TypedDicts. Only for use while there is one thread."""
-    if CORE in sys.modules:
-        return
-    import typing_extensions
-
-    places = (typing, typing_extensions)
-    before = [vars(one)["TypedDict"] for one in places]
-    try:
-        for one in places:
-            vars(one)["TypedDict"] = _Untyped
-        importlib.import_module(CORE)
-    finally:
-        for one, was in zip(places, before, strict=True):
-            vars(one)["TypedDict"] = was
 
 
 @contextmanager

@@ -114,10 +114,9 @@ def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, 
     import asyncio
 
     if own:
-        from agent.cli.lean_imports import without_plugins, without_schema_types
+        from agent.cli.lean_imports import without_plugins
 
         without_plugins()
-        without_schema_types()
     from tools.errors import RediagnoseError, UsageError
 
     try:

@@ -46,21 +46,6 @@ def test_a_plain_triage_loads_nothing_that_only_others_need() -> None:
     assert said(program) == "and True"
 
 
-def test_schema_types_are_left_out_for_pydantic_core_alone() -> None:
-    program = (
-        "from agent.cli.lean_imports import without_schema_types; without_schema_types()\n"
-        "import typing, typing_extensions\n"
-        "from pydantic import TypeAdapter, ValidationError; from pydantic_core import core_schema\n"
-        "class Own(typing_extensions.TypedDict): text: str\n"
-        "assert typing.is_typeddict(typing.TypedDict('Other', {})) and not typing.is_typeddict(core_schema.IntSchema)\n"
-        "assert core_schema.int_schema(ge=1) == {'type': 'int', 'ge': 1}\n"
-        "assert TypeAdapter(Own | int).json_schema()['anyOf'][1] == {'type': 'integer'}\n"
-        "try: TypeAdapter(Own).validate_python({'text': 1})\n"
-        "except ValidationError as error: print(error.error_count(), error.errors()[0]['loc'])"
-    )
-    assert said(program) == "1 ('text',)"
-
-
 @pytest.mark.parametrize("wanted", [
     "from redis import Redis as one", "import redis.asyncio; one = redis.asyncio.Redis",
     "from redis.asyncio import Redis as one", "from redis.cluster import RedisCluster as one",
