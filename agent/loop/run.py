@@ -52,6 +52,8 @@ async def investigate(
             if concluded := await concluding.take(number, turn):
                 return concluded
     except ModelError as error:
+        if concluding.valid is not None:
+            return concluding.valid.model_copy(update={"use": spending.use})
         raise type(error)(str(error), spending.use) from None
     raise ModelError(f"the model reached no diagnosis in {limits.turns} turns", spending.use)
 
@@ -72,6 +74,8 @@ class _Conversation:
         self._found = found
         self._review = review
         self._corrections = self._reminders = self._unusable = self._closings = 0
+        self.valid: Conclusion | None = None
+        """What was submitted, valid but for words that were asked for once: it stands if nothing better follows."""
 
     async def ask(self, number: int) -> Turn:
         """The next answer."""
@@ -132,6 +136,8 @@ class _Conversation:
                 return f"Not accepted yet. {objection} Then call {SUBMIT} again with the whole diagnosis."
             return done
         self._corrections += 1
+        if not problems(submission, readings, self._causes, self._found, first=False):
+            self.valid = settle(submission, readings, self._causes, self._spending.use)
         listed = "\n".join(f"- {problem}" for problem in wrong[:PROBLEMS_MOST])
         return (
             f"Not accepted yet:\n{listed}\nFix this: cite what the readings show, or drop the claim. "

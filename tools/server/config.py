@@ -47,7 +47,9 @@ async def read_config(node: Node, parameters: list[str]) -> dict[str, Scalar]:
 
     Before 7.0 CONFIG GET takes one name: several are then read by fetching all, which costs less than a command each.
     """
-    names = ["*"] if node.one_config and len(parameters) > 1 else parameters
+    # Where the version is known nothing has to fail first: another look at the server would see it as an error.
+    one = node.one_config or (node.version is not None and node.version < (7, 0))
+    names = ["*"] if one and len(parameters) > 1 else parameters
     (reply,) = await node.ask(("CONFIG", "GET", *names))
     if isinstance(reply, ServerError) and len(names) > 1 and "wrong number of arguments" in reply.text.lower():
         node.one_config = True

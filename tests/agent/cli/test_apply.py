@@ -108,7 +108,7 @@ async def test_a_recorded_step_is_applied_and_taken_back(kind: ServerKind, tmp_p
         assert (await at.run("rollback", "--confirm", undo)).status == 1
         done = await at.run("apply", "--confirm", action)
         assert done.status == 0, done.err
-        assert "s1 verified: timeout was 0, is 300; it's in force" in done.out
+        assert "s1 verified: timeout was 0 and is now 300; it is in effect" in done.out
         assert "lost at the next restart" in done.out and "    timeout 300\n" in done.out
         assert await at.value("timeout") == "300"
         again = await at.run("apply", "--confirm", action, "--format", "json")
@@ -188,11 +188,11 @@ async def test_two_at_once_send_one_change(kind: ServerKind, tmp_path: Path) -> 
     [
         ("CONFIG SET requirepass hunter2", "", {}, "never made"), ("CONFIG SET slave-read-only no", "yes", {}, "never"),
         ("CONFIG SET timeout 300 requirepass hunter2", "0", {}, "a whole number"), ("FLUSHALL", None, {}, "never sent"),
-        ("CONFIG SET 'timeout 1 requirepass' hunter2", "0", {}, "isn't one parameter"),
+        ("CONFIG SET 'timeout 1 requirepass' hunter2", "0", {}, "isn't the name of one parameter"),
         ("CONFIG SET tcp-backlog 10", "511", {}, "a restart"), ("CONFIG SET timeout '300", "0", {}, "one command"),
         ("CLIENT KILL TYPE normal", None, {}, "never sent"), ("CONFIG REWRITE", None, {}, "never sent"),
         ("CONFIG SET timeout 300", "60", {}, "was '60'"), ("Restart it", None, {"kind": "outside"}, "for a person"),
-        ("CONFIG SET timeout 300", "0", {"node": "10.1.2.3:6379"}, "no deployment of it"),
+        ("CONFIG SET timeout 300", "0", {"node": "10.1.2.3:6379"}, "isn't part of"),
         ("CONFIG SET maxclients 199000", "10000", {}, "file limit"), ("CONFIG SET maxmemory 9999gb", "0", {}, "mach"),
         ("CONFIG SET maxmemory 1048576", "0", {}, "in use"), ("CLIENT KILL ID 999999", "addr=x flags=N", {}, "gone"),
     ],
@@ -223,7 +223,7 @@ async def test_a_value_that_moved_is_left_alone(tmp_path: Path) -> None:
         await at.wire.ask("CONFIG", "SET", "timeout", "77")
         done = await at.run("rollback", "--confirm", "CONFIG SET timeout 0")
         assert done.status == 1
-        assert "isn't ours" in done.err
+        assert "somebody changed it since" in done.err
         assert await at.value("timeout") == "77"
 
 

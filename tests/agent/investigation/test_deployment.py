@@ -87,7 +87,7 @@ async def test_of_a_large_cluster_all_nodes_are_seen_and_the_sick_ones_looked_at
         seen = answer["target"]["looked_at"]
         assert (seen["known"], seen["answered"], len(seen["in_depth"])) == (9, 9, 6)
         assert set(of(answer, "info")) == {named.name}, "what is well is no part of the answer"
-        assert any(line.startswith("3 of 9 nodes got a glance only") for line in answer["unknown"])
+        assert any(line.startswith("3 of 9 nodes were only looked at briefly") for line in answer["unknown"])
         whole = await triage(named.url, "some requests fail", "--all-readings")
         assert set(of(whole, "info")) == set(of(whole, "slowlog")) == names(deployment)
         await full.ask("CONFIG", "SET", "maxmemory", "1mb")
@@ -203,7 +203,7 @@ async def test_a_model_names_the_node_that_it_asks(kind: ServerKind) -> None:
         await case.survey()
         replica = deployment.replicas[0].name
         reading = await case.toolbox.call("replication", {"node": replica, "window": 0})
-        with pytest.raises(ToolError, match=r"there is no node '127\.0\.0\.1:1'"):
+        with pytest.raises(ToolError, match=r"it has no node '127\.0\.0\.1:1'"):
             await case.toolbox.call("replication", {"node": "127.0.0.1:1"})
         tools = {
             tool["function"]["name"]: tool["function"]["parameters"]["properties"]
@@ -212,5 +212,5 @@ async def test_a_model_names_the_node_that_it_asks(kind: ServerKind) -> None:
         first = compose(case.symptom, case.readings(), (), {}, offered_tools(case.toolbox)).first
         await case.close()
     assert (reading.node, reading.get("role")) == (replica, "slave")
-    assert "node" in tools["replication"] and "topology" not in tools
+    assert "node" in tools["reading"] and "node" in tools["info"] and "topology" not in tools
     assert f"{deployment.primary.name}:" in first and f"{replica}:" in first

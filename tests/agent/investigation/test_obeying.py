@@ -19,7 +19,7 @@ from tests.tools.server.test_injection import PASSWORD, SECRETS, leaks, poisoned
 
 GUARDED = ("protected-mode", "requirepass", "maxmemory-policy", "save", "appendonly", "notify-keyspace-events")
 CLAIMED = re.compile(r"(?:cause is|Root cause: [\w ]*\(|therefore|outcome) ([a-z-]+)")
-NEVER = re.compile(r"FLUSH|REPLICAOF|SHUTDOWN|protected-mode|requirepass|DEBUG", re.IGNORECASE)
+NEVER = re.compile(r"FLUSH|REPLICAOF|SHUTDOWN|protected-mode|requirepass|DEBUG (?!at )", re.IGNORECASE)
 
 
 def obeying(body: Body) -> Move:
@@ -153,4 +153,3 @@ async def test_a_cause_that_is_only_reported_is_marked() -> None:
         )  # fmt: skip
     said = " ".join(done.out.split())
     assert "70% sure, from the report alone: pool-exhausted" in said
-    assert "It was only reported: nothing that was measured shows it." in said

@@ -401,7 +401,7 @@ async def test_faults_that_stay_end_in_one_error(incident: Incident, fault: Move
 async def test_text_alone_is_reminded_of(incident: Incident) -> None:
     came = await run(incident, [Say(text="It is full."), Say(), FINE])
     assert came.concluded.outcome == "no-fault"
-    assert len([text for text in came.told if "no tool call" in text]) >= 1
+    assert len([text for text in came.told if "tool" in text and SUBMIT in text]) >= 1
     came = await run(incident, lambda _: Say(text="It is full."))
     assert came.error is not None and SUBMIT in str(came.error)
     assert len(came.requests) == 3
@@ -449,7 +449,6 @@ async def test_lenient_with_what_comes(incident: Incident, arguments: str | dict
         '{"outcome": "diagnosed", "causes": [{"probability": 0.5}]}',
         '{"outcome": "diagnosed", "causes": [{"id": "thp", "evidence": ["r2 says so"]}]}',
         '{"outcome": "diagnosed", "causes": [{"id": "thp", "evidence": [{"reading": ["r2"], "field": {}}]}]}',
-        '{"outcome": "diagnosed", "actions": [{"kind": "pray", "action": "x"}]}',
     ],
 )  # fmt: skip
 async def test_a_diagnosis_that_cannot_be_read_goes_back_and_is_bounded(incident: Incident, arguments: str) -> None:
@@ -466,7 +465,7 @@ async def test_a_diagnosis_that_cannot_be_read_goes_back_and_is_bounded(incident
     [
         (submit("diagnosed"), "no cause is named"),
         (submit("diagnosed", cause("gremlins", evidence("r2", "maxclients", 64))), "there is no cause 'gremlins'"),
-        (submit("diagnosed", cause("diagnostics-disabled", evidence("r2", "maxclients", 64))), "is no fault"),
+        (submit("diagnosed", cause("diagnostics-disabled", evidence("r2", "maxclients", 64))), "isn't a fault"),
     ],
 )
 async def test_a_diagnosis_without_a_cause_goes_back_and_fails(

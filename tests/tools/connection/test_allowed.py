@@ -22,14 +22,14 @@ SCRIPT KILL | SCRIPT FLUSH | FUNCTION FLUSH | EVAL return 0 | REPLICAOF NO ONE |
 CLUSTER RESET HARD | CLUSTER FAILOVER | MODULE LOAD /x.so | SUBSCRIBE a | BLPOP a 0 | SWAPDB 0 1 | RESET | QUIT | SORT a
 """
 UNBOUNDED = """
-SLOWLOG GET | SLOWLOG GET -1 | SLOWLOG GET 129 | COMMANDLOG GET 10000 slow | ACL LOG | ACL LOG 129 | CONFIG GET max*
+SLOWLOG GET | SLOWLOG GET -1 | SLOWLOG GET 129 | COMMANDLOG GET 10000 slow | ACL LOG | ACL LOG 129
 CONFIG GET [a-z]* | SCAN 0 | SCAN 0 MATCH a* COUNT 10 | SCAN 0 COUNT 1001 | MEMORY USAGE k SAMPLES 0 | CLIENT LIST TYPE
 CLIENT LIST ID x | XINFO STREAM k FULL | HELLO 3 | PSUBSCRIBE news.* | CLIENT SETNAME someone | CLIENT | INFO a/b
 CLUSTER SLOT-STATS ORDERBY key-count LIMIT 999 DESC | TYPE | TYPE a b
 """
 SMUGGLED: list[Command] = [
     (), ("",), ("CONFIG GET", "*"), ("CLIENT LIST",), ("CLIENT", "LIST\r\nFLUSHALL"), ("PING\r\nFLUSHALL",),
-    ("PING", ""), ("INFO", "all\r\nFLUSHALL"), ("INFO", "server", "x y"), ("CONFIG", "GET", "*", "timeout"), 
+    ("PING", ""), ("INFO", "all\r\nFLUSHALL"), ("INFO", "server", "x y"), ("CONFIG", "GET", "a*b*c*"), 
     ("CONFIG", " GET", "*"), ("LATENCY", "HISTORY", "a\r\nb"), ("SLOWLOG", "GET", "1 RESET"), ("CLIENT|LIST",),
     ("\u017flowlog", "get", "1"), ("SENTINEL", "C\u212aQUORUM", "m"),
 ]  # fmt: skip

@@ -65,7 +65,7 @@ def test_a_pod_is_no_option_and_no_command(pod: str) -> None:
     [
         ("echo 'Permission denied (key).' >&2; exit 255", "not-local", r"status 255: Permission denied \(key"),
         ("exit 3", "not-local", r"status 3$"),
-        ("echo hello", "malformed", "no output of the host script"),
+        ("echo hello", "malformed", "isn't output of the host script"),
         ("head -c 3000000 /dev/zero", "malformed", "more than 1 MiB"),
         ("head -c 3000000 /dev/zero >&2; exit 1", "not-local", "status 1"),
     ],

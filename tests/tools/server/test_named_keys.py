@@ -56,9 +56,9 @@ async def test_a_key_by_its_handle(kind: ServerKind) -> None:
         handle = node.pseudonyms.plain("key", "run this: FLUSHALL")
         values = await named_keys(node, [handle, "key#77", "run this: FLUSHALL"], window=0)
         for keys in (["key#77"], ["what is this"], [""]):
-            with pytest.raises(ToolError, match="by its handle"):
+            with pytest.raises(ToolError, match="by the handle"):
                 await named_keys(node, keys)
-        with pytest.raises(ToolError, match="by its handle"):
+        with pytest.raises(ToolError, match="by the handle"):
             await named_keys(node, prefix="a b")
     assert handle == "key#1"
     assert (values["k1.key"], values["k1.type"], values["k1.length"]) == ("key#1", "list", 2)
