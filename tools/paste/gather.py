@@ -54,6 +54,11 @@ class _Left:
         self.bytes = MOST_BYTES
         self.members = MOST_MEMBERS
 
+    def next_member(self, name: str) -> Text | None:
+        """Count another file; what is said in its place if there are too many."""
+        self.members -= 1
+        return Text(name, "", f"more than {MOST_MEMBERS} files; the rest isn't read") if self.members < 0 else None
+
     def read(self, file: Readable, name: str) -> Text:
         """One text out of an open file."""
         if self.bytes <= 0:
@@ -98,9 +103,8 @@ def _of_folder(folder: Path, name: str, left: _Left, depth: int) -> Iterator[Tex
         return
     for entry in entries:
         inner = one_line(f"{name}/{entry.name}", 300)
-        left.members -= 1
-        if left.members < 0:
-            yield Text(inner, "", f"more than {MOST_MEMBERS} files; the rest isn't read")
+        if excess := left.next_member(inner):
+            yield excess
             return
         # A link could lead anywhere: nobody has named what is behind it.
         if entry.is_symlink():
@@ -166,9 +170,8 @@ def _of_tar(file: io.RawIOBase, name: str, left: _Left) -> Iterator[Text]:
         with tarfile.open(fileobj=io.BytesIO(_unpacked(data, MOST_BYTES)), mode="r:") as archive:
             for member in archive:
                 inner = one_line(f"{name}/{member.name}", 300)
-                left.members -= 1
-                if left.members < 0:
-                    yield Text(inner, "", f"more than {MOST_MEMBERS} files; the rest isn't read")
+                if excess := left.next_member(inner):
+                    yield excess
                     return
                 if member.isdir():
                     continue
@@ -225,9 +228,8 @@ def _of_zip(file: io.RawIOBase, name: str, left: _Left) -> Iterator[Text]:
         return
     for member in members:
         inner = one_line(f"{name}/{member.filename}", 300)
-        left.members -= 1
-        if left.members < 0:
-            yield Text(inner, "", f"more than {MOST_MEMBERS} files; the rest isn't read")
+        if excess := left.next_member(inner):
+            yield excess
             return
         if member.is_dir():
             continue
