@@ -1,4 +1,4 @@
-"""What a model is told with each question: the current plan, and which of its own citations were wrong."""
+"""What accompanies each question to a model: the current plan, and which of its own citations were wrong."""
 
 from collections.abc import Iterable, Iterator, Sequence
 

@@ -114,7 +114,7 @@ def settled(done: Conclusion, checks: Verdict, scales: Scales) -> Verdict:
 
 
 def objection(done: Conclusion, checks: Verdict, scales: Scales) -> str | None:
-    """What the model is told once if its conclusion wouldn't be accepted: both sides, and what could decide; else
+    """What the model hears once if its conclusion wouldn't be accepted: both sides, and what could decide; else
     null."""
     why = doubt(done, checks, scales)
     if why is None:

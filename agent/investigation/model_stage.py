@@ -112,7 +112,7 @@ def weighed(incident: Investigation, done: Conclusion, *, bare: bool = False) ->
 
 
 def review(incident: Investigation, done: Conclusion) -> str | None:
-    """What a model is told about a conclusion that wouldn't be accepted; null if it would."""
+    """What a model hears about a conclusion that wouldn't be accepted; null if it would."""
     return objection(done, incident.weighed_again(), scales_of(incident))
 
 

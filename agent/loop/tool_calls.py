@@ -29,7 +29,7 @@ _CHANGING = deferred(
     r"appl|approv|confirm|exec|command|config_?set|^set|flush|shut|kill|restart|roll_?back|del|write|shell|bash|redis",
     re.IGNORECASE,
 )
-"""Names of tools that would change something: none exist, and a person is told that one was called."""
+"""Names of tools that would change something: none exist, and a person sees that one was called."""
 ReadRunbook = Callable[[str], str]
 """The text of a runbook, by its name or a cause's id; raises `ToolError` naming the available ones."""
 Refuse = Callable[[str, str], None]

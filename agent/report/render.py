@@ -118,7 +118,7 @@ def reading_line(reading: Reading, spark: bool) -> str:
 
 
 CLIENTS_MOST = 3
-"""Errors of clients that are told."""
+"""The most errors of clients that are shown."""
 
 
 def notices(answer: Diagnosis, *, cited: bool = True) -> list[str]:

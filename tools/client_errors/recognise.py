@@ -36,7 +36,7 @@ _SEEN = deferred(r"\[seen (\d{1,9}) times\]$")
 _NAME = deferred(r"(?:[\w$]{1,80}(?:[.\\]|::)){1,12}[\w$]{0,80}:?\s{0,4}\Z")
 """The exception's own name before its text: it's no clause."""
 MOST = 12
-"""Different errors of a text that are told."""
+"""The most different errors of one text that are reported."""
 
 
 class _Hit(NamedTuple):

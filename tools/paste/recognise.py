@@ -27,7 +27,7 @@ MOST_PIECES = 500
 """Pieces of one text; more are no incident's, and what stands behind them isn't read."""
 MOST_STRETCHES = 100
 _WORDS = 80
-"""Characters of a stretch that are told."""
+"""Characters of a stretch that are shown."""
 _SPAN = 100_000
 """Lines of one list at most."""
 _NOISE = deferred(

@@ -203,7 +203,7 @@ class ReplayedConnection:
         return Outcome(0.0, self._number, 0.1, reply, None, "")
 
     def _refusal(self, command: Command, outcome: Outcome | None) -> ServerError | None:
-        """Why this listener may not ask that: one who isn't logged in at all is told so first."""
+        """Why this listener may not ask that: that nobody is logged in comes first."""
         reply = outcome.reply if outcome else None
         if isinstance(reply, ServerError) and reply.kind in ("noauth", "wrongpass", "protected", "maxclients"):
             return None

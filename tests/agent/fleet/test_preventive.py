@@ -143,7 +143,7 @@ def test_a_full_disk_is_told_where_something_is_saved() -> None:
 def test_a_version_that_crashes_is_told_with_its_remedy() -> None:
     told = said(info={"redis_version": "7.2.4", "valkey_version": "9.1.0"})
     assert told == "known bad version valkey 9.1.0, fixed in 9.1.1: ACL LOAD that removes a user can crash the server"
-    # What has no fix, or is an error that some see, is told where it happens.
+    # What has no fix, or is an error that some see, is reported where it happens.
     assert ids(info={"redis_version": "7.2.4", "valkey_version": "9.0.2"}) == []
     assert ids(info={"redis_version": "7.0.15"}) == []
 

@@ -11,7 +11,7 @@ from agent.model.request import request_size
 from tools.records import Reading, Unavailable, Values
 
 TOOLS = ("info", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
-"""One that each node is told by, and some that show all their fields."""
+"""One that identifies each node, and some that show all their fields."""
 
 
 def read(id: int, tool: str, values: Values | None = None, *, node: str | None = "a:1", gone: bool = False) -> Reading:
