@@ -12,7 +12,10 @@ BUILDINGS = ("tools", "agent", "evals")
 FLOORS: Mapping[str, Sequence[Sequence[str]]] = {
     "agent": (
         ("cli",),
-        ("chat",),
+        ("web",),
+        ("intake",),
+        ("service",),
+        ("chat", "watch"),
         ("doctor", "fleet", "recordings", "remediation"),
         ("investigation",),
         ("plan",),

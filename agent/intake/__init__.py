@@ -1,0 +1,1 @@
+"""What arrives by webhook, checked and turned into submissions."""

@@ -1,0 +1,1 @@
+"""The service: incidents that arrive by machine, kept until somebody closes them."""

@@ -1,0 +1,1 @@
+"""What servers throw away, kept at a slow pace, so that a change can be dated."""

@@ -1,0 +1,1 @@
+"""What the service answers by HTTP: its interface, its page, and who may use them."""
