@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from agent.answer.diagnosis import NAMELESS, Cause, Outcome, RuledOut, Verdict
 from agent.answer.taxonomy import CAUSES
-from agent.checks import CHECKS, CONSEQUENCES, NEEDS, Check, Limits
+from agent.checks import CHECKS, NEEDS, Check, Limits
 from agent.checks.blind_spots import blind_spots, cant_tell, unpasted
 from agent.checks.complaints import complaints, nameless, told
 from agent.checks.host import own_delay
 from agent.checks.known_versions import noted
 from agent.checks.lifetime import hints, of_the_whole_life
+from agent.checks.ranking import PRESENT, first_apart, named_nodes, order, overshadowed, rank, together
 from agent.checks.strangers import lowered, strangers
 from agent.checks.watchers import unheard
 from agent.evidence.view import CLIENT_ERRORS, PASTED, Readings, View
@@ -17,8 +18,6 @@ from tools.errors import bug
 from tools.records import Reading
 from tools.server.info import DECISIVE
 
-PRESENT = 0.5
-"""A cause of at least 50 % is part of the answer."""
 REPORT, REPORTED = "r0", 0.45
 """The reading of the report, and the probability of a finding that only the report supports."""
 TOOLS = (
@@ -47,8 +46,8 @@ def hidden_causes() -> dict[str, tuple[str, ...]]:
     return {tool: tuple(sorted(causes, key=ranks.__getitem__)) for tool, causes in by_tool.items() if causes}
 
 
-NODES_SHOWN, WRONG_SHOWN = 6, 6
-"""How many nodes a line names, and how many nodes' unexplained complaints are listed."""
+WRONG_SHOWN = 6
+"""How many nodes' unexplained complaints are listed."""
 HIDDEN = hidden_causes()
 SOON_MS = 10.0
 """Milliseconds within which a healthy server answers a PING, and completes a turn of its event loop."""
@@ -102,7 +101,7 @@ def conclude(
     unsure = (*unknown(everything), *named, *dict.fromkeys(bugs))
     if len(wrong) > WRONG_SHOWN:
         wrong = [*wrong[:WRONG_SHOWN], f"The same is true of {len(wrong) - WRONG_SHOWN} more nodes."]
-    verdict = _verdict(together(findings), ruled_out, unsure, measured).model_copy(
+    verdict = _verdict(overshadowed(together(findings)), ruled_out, unsure, measured).model_copy(
         update={"blind": blind, "complaints": tuple(one for view, found in listed for one in told(view, found))}
     )
     if verdict.outcome != "insufficient-evidence":
@@ -148,7 +147,7 @@ def at_least(floor: Verdict, later: Verdict) -> Verdict:
     out = (*later.ruled_out, *floor.ruled_out)
     nameless = (line for line in floor.unknown if line.startswith(NAMELESS) and measured == "insufficient-evidence")
     unsure = dict.fromkeys((*nameless, *later.unknown))
-    verdict = _verdict(sorted(best.values(), key=_order), out, unsure, measured)
+    verdict = _verdict(sorted(best.values(), key=order), out, unsure, measured)
     return verdict.model_copy(update={"blind": later.blind, "complaints": later.complaints})
 
 
@@ -165,59 +164,6 @@ def _verdict(
         outcome=outcome, causes=tuple(first_apart(causes)[:3]), findings=tuple(ranked),
         ruled_out=tuple(reversed(excluded.values())), unknown=tuple(unknown),
     )  # fmt: skip
-
-
-def first_apart(causes: Sequence[Cause]) -> list[Cause]:
-    """In order; if more than three, those come last whose node an earlier one already names as down or behind, since
-    there is something else to say."""
-    if len(causes) <= 3:
-        return list(causes)
-    first, later, named = list[Cause](), list[Cause](), set[object]()
-    for cause in causes:
-        (later if cause.where in named else first).append(cause)
-        named |= {one.value for one in cause.evidence if one.value != cause.where}
-    return first + later
-
-
-def rank(findings: Sequence[Cause]) -> list[Cause]:
-    """A node's findings by probability, with consequences explained away and a switched-off diagnostic last."""
-    best: dict[str, Cause] = {}
-    for cause in findings:
-        if cause.id not in best or best[cause.id].probability < cause.probability:
-            best[cause.id] = cause
-    weighed = []
-    for cause in best.values():
-        factor = min(
-            (effects.get(cause.id, 1.0) for id, effects in CONSEQUENCES.items()
-             if id in best and best[id].probability >= PRESENT and best[id].probability >= cause.probability - 0.1),
-            default=1.0,
-        )  # fmt: skip
-        weighed.append(cause.model_copy(update={"probability": round(cause.probability * factor, 3)}))
-    return sorted(weighed, key=_order)
-
-
-def together(findings: Sequence[Cause]) -> list[Cause]:
-    """The findings of all nodes: one per cause, at its most likely node, naming the other nodes that have it."""
-    by_id: dict[str, list[Cause]] = {}
-    for cause in sorted(findings, key=_order):
-        by_id.setdefault(cause.id, []).append(cause)
-    merged = []
-    for first, *others in by_id.values():
-        also = [str(other.where) for other in others if other.probability >= PRESENT and other.where != first.where]
-        if also:
-            first = first.model_copy(update={"why": f"{first.why} The same at {named_nodes(also)}."})
-        merged.append(first)
-    return sorted(merged, key=_order)
-
-
-def named_nodes(names: Sequence[str]) -> str:
-    """The names in one line; if many, the first ones and how many more."""
-    more = len(names) - NODES_SHOWN
-    return ", ".join(names) if more <= 0 else f"{', '.join(names[:NODES_SHOWN])} and {more} more"
-
-
-def _order(cause: Cause) -> tuple[bool, float]:
-    return cause.id == "diagnostics-disabled", -cause.probability
 
 
 def _outcome(present: Sequence[Cause]) -> Outcome | None:

@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from agent.answer.diagnosis import Cause, Disagreement, Evidence, Verdict
-from agent.checks.verdict import PRESENT, REPORTED
+from agent.checks.ranking import PRESENT
+from agent.checks.verdict import REPORTED
 from agent.investigation.scales import Scales
 from agent.loop.submission import LAST, Conclusion
 from tools.gate.advice import act_of

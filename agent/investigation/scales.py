@@ -4,8 +4,8 @@ finding."""
 from collections.abc import Iterator, Sequence
 
 from agent.answer.diagnosis import Cause, Evidence, Verdict
+from agent.checks.ranking import PRESENT
 from agent.checks.sight import ANY, Looked, looked_at
-from agent.checks.verdict import PRESENT
 from agent.evidence.view import View
 from agent.investigation.investigation import Investigation
 from agent.investigation.marks import only_reported, words_of

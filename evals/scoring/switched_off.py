@@ -12,8 +12,9 @@ from concurrent.futures import ProcessPoolExecutor
 from agent.answer.diagnosis import Diagnosis, Verdict
 from agent.answer.taxonomy import CAUSES
 from agent.checks import CHECKS
+from agent.checks.ranking import PRESENT
 from agent.checks.types import Check, Found, Limits
-from agent.checks.verdict import PRESENT, conclude
+from agent.checks.verdict import conclude
 from agent.evidence.view import View
 from agent.recordings.replay import case, on_virtual_time
 from agent.runbooks.library import load as runbooks

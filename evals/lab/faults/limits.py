@@ -41,7 +41,7 @@ _LOWER = (
 )
 
 
-@FAULTS.fault("fd-limit-clamp", *_LOWER, needs=_programs)
+@FAULTS.fault("fd-limit-clamp", *_LOWER, also=("maxclients-exhausted",), needs=_programs)
 async def fd_limit_clamp(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """Started under a file limit that leaves far fewer clients than configured, and all are taken."""
     limit = rng.choice((64, 96, 128, 160))

@@ -3,8 +3,9 @@
 import pytest
 
 from agent.answer.diagnosis import Cause, Evidence, RuledOut
+from agent.checks.ranking import PRESENT, first_apart, overshadowed, rank, together
 from agent.checks.types import Found, Limits
-from agent.checks.verdict import PRESENT, conclude, first_apart, rank, together, well
+from agent.checks.verdict import conclude, well
 from agent.checks.versus_baseline import AT_MOST, against, floor, times, weigh
 from agent.evidence.view import View
 from tests.agent.checks.rows import LIMITS, NODE, Given, view
@@ -162,6 +163,17 @@ def test_of_more_than_three_causes_those_that_are_one_incident_come_last() -> No
     ]  # fmt: skip
     assert [one.where for one in first_apart(found)] == ["a", "b", "d", "c"]
     assert first_apart(found[:3]) == found[:3]
+
+
+def test_a_suspicion_is_less_likely_once_a_cause_is_established_and_nothing_changes_places() -> None:
+    found = [cause("oom-noeviction", 0.93), cause("hot-key", 0.5), cause("ttl-leak", 0.48), cause("queue-backlog", 0.3)]
+    assert [one.probability for one in overshadowed(found)] == [0.93, 0.5, 0.24, 0.15]
+    assert overshadowed(found[1:]) == found[1:]
+
+
+def test_a_diagnostic_that_is_off_makes_no_suspicion_less_likely() -> None:
+    found = [cause("ttl-leak", 0.4), cause("diagnostics-disabled", 0.95)]
+    assert overshadowed(found) == found
 
 
 def test_a_fault_inside_comes_before_one_outside() -> None:
