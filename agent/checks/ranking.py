@@ -7,6 +7,8 @@ from agent.checks import CONSEQUENCES
 
 PRESENT = 0.5
 """A cause of at least 50 % is part of the answer."""
+LIKELY = 0.75
+"""From here on a cause at another node comes before a second one at the same node."""
 NODES_SHOWN = 6
 """How many nodes a line names."""
 LAST = "diagnostics-disabled"
@@ -31,15 +33,20 @@ def overshadowed(ranked: Sequence[Cause]) -> list[Cause]:
 
 
 def first_apart(causes: Sequence[Cause]) -> list[Cause]:
-    """In order; if more than three, those come last whose node an earlier one already names as down or behind, since
-    there is something else to say."""
+    """In order; if more than three, each node's first likely one comes before what else is wrong there.
+
+    Those come last whose node an earlier one already names as down or behind: there is something else to say.
+    """
     if len(causes) <= 3:
         return list(causes)
-    first, later, named = list[Cause](), list[Cause](), set[object]()
+    first, again, later = list[Cause](), list[Cause](), list[Cause]()
+    named, places = set[object](), set[object]()
     for cause in causes:
-        (later if cause.where in named else first).append(cause)
+        repeats = cause.where in places or cause.probability < LIKELY
+        (later if cause.where in named else again if repeats else first).append(cause)
+        places.add(cause.where)
         named |= {one.value for one in cause.evidence if one.value != cause.where}
-    return first + later
+    return first + again + later
 
 
 def rank(findings: Sequence[Cause]) -> list[Cause]:

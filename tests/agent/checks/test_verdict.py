@@ -165,6 +165,15 @@ def test_of_more_than_three_causes_those_that_are_one_incident_come_last() -> No
     assert first_apart(found[:3]) == found[:3]
 
 
+def test_of_more_than_three_causes_each_node_has_its_first_before_a_second_at_one_of_them() -> None:
+    found = [
+        cause("maxmemory-shrunk", 0.96, "a"), cause("oom-noeviction", 0.95, "a"), cause("slow-on-command", 0.9, "b"),
+        cause("ttl-leak", 0.85, "c"), cause("big-key", 0.6, "d"),
+    ]  # fmt: skip
+    assert [one.where for one in first_apart(found)] == ["a", "b", "c", "a", "d"]
+    assert first_apart(found[:3]) == found[:3]
+
+
 def test_a_suspicion_is_less_likely_once_a_cause_is_established_and_nothing_changes_places() -> None:
     found = [cause("oom-noeviction", 0.93), cause("hot-key", 0.5), cause("ttl-leak", 0.48), cause("queue-backlog", 0.3)]
     assert [one.probability for one in overshadowed(found)] == [0.93, 0.5, 0.24, 0.15]
