@@ -15,6 +15,8 @@ from types import ModuleType
 from typing import Any
 
 PLUGINS, METADATA, PACKAGES = "pydantic.plugin._loader", "importlib.metadata", ("redis", "redis.asyncio")
+METRICS = "opentelemetry"
+"""If it is installed, redis-py loads it for metrics of its own, which a connection doesn't write."""
 
 
 class _Later(ModuleType):
@@ -48,11 +50,17 @@ def without_clients() -> Iterator[None]:
     if PACKAGES[0] in sys.modules:
         yield
         return
+    without_metrics = METRICS not in sys.modules
     try:
         for name in PACKAGES:
             sys.modules[name] = _unexecuted(name)
+        if without_metrics:
+            # An import of it fails, as where it isn't installed.
+            sys.modules[METRICS] = None  # type: ignore[assignment]
         yield
     finally:
+        if without_metrics:
+            del sys.modules[METRICS]
         for name in [one for one in sys.modules if one.partition(".")[0] == PACKAGES[0]]:
             del sys.modules[name]
 

@@ -35,6 +35,11 @@ def test_the_program_loads_no_client_and_looks_for_no_plugin() -> None:
     assert said(shown).split() == ["redis.asyncio.connection", "False", "False", "False", "True"]
 
 
+def test_redis_py_loads_no_metrics_of_its_own_and_others_can_still_load_them() -> None:
+    shown = "print('opentelemetry.sdk' in sys.modules, 'opentelemetry' in sys.modules)\nimport opentelemetry.sdk.metrics"
+    assert said(LEAN.format("redis.asyncio.connection") + shown) == "False False"
+
+
 def test_a_plain_triage_loads_nothing_that_only_others_need() -> None:
     program = (
         "import sys; from agent.cli.lean_imports import without_plugins; without_plugins()\n"
