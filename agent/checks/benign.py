@@ -20,6 +20,12 @@ FEW_FREE = 0.5
 OLD_ENTRY = 60.0
 BLOCKS = ("blpop", "brpop", "blmove", "brpoplpush", "blmpop", "bzpopmin", "bzpopmax", "xread", "xreadgroup")
 
+_LISTS, _SETS, _STREAMS = ("lpush", "rpush"), ("zadd",), ("xadd",)
+FEEDS = {
+    name: _STREAMS if name.startswith("x") else _SETS if name.startswith("bz") else _LISTS for name in BLOCKS
+}  # fmt: skip
+"""The usual commands that give clients blocked in each of these what they wait for."""
+
 
 def _saving(view: View) -> Iterator[tuple[str, list[Cited]]]:
     if view.number("persistence", "rdb_bgsave_in_progress") != 1:
@@ -128,12 +134,27 @@ def _steady(view: View) -> Iterator[tuple[str, list[Cited]]]:
 
 def _waiting(view: View) -> Iterator[tuple[str, list[Cited]]]:
     blocked = view.number("info", "blocked_clients")
-    called = [name for name in BLOCKS if view.number("commandstats", f"{name}.calls")]
-    if blocked and called:
-        yield (
-            f"{blocked:.0f} clients are blocked in {called[0].upper()}, as intended: workers are waiting for work.",
-            [("info", "blocked_clients"), ("commandstats", f"{called[0]}.calls")],
-        )
+    if not blocked:
+        return
+    called = [(name, ("commandstats", f"{name}.calls")) for name in BLOCKS
+              if view.number("commandstats", f"{name}.calls")]  # fmt: skip
+    # A call is counted once it returns, so workers that never got anything show in CLIENT LIST alone.
+    seen = [(name, ("clients", f"{group}.cmds")) for group in ("o1", "o2", "o3") for name in BLOCKS
+            if name in view.text("clients", f"{group}.cmds").split()]  # fmt: skip
+    if not (found := called or seen):
+        return
+    name, field = found[0]
+    what = f"{blocked:.0f} clients are blocked in {name.upper()}, as intended: workers are waiting for work"
+    pushes = {one: view.number("commandstats", f"{one}.calls.delta") for one in FEEDS[name]}
+    if view.last("commandstats") is None or any(pushes.values()):
+        yield f"{what}.", [("info", "blocked_clients"), field]
+        return
+    feeds = " or ".join(one.upper() for one in FEEDS[name])
+    arrived = [("commandstats", f"{one}.calls.delta") for one, count in pushes.items() if count is not None]
+    yield (
+        f"{what}, and none arrived over the window: there was no {feeds}. Look at whoever should send it.",
+        [("info", "blocked_clients"), field, *arrived],
+    )
 
 
 def _expiring(view: View) -> Iterator[tuple[str, list[Cited]]]:

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterator
 
+from agent.checks.amounts import size
 from agent.checks.counted import times
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.evidence.view import Cited, View
+from tools.patterns import deferred
 
 ELSEWHERE = frozenset(
     ("NOAUTH", "WRONGPASS", "NOPERM", "DENIED", "MOVED", "ASK", "CROSSSLOT", "CLUSTERDOWN", "TRYAGAIN", "READONLY",
@@ -32,6 +34,10 @@ MEANINGS = {
 """What errors say about what was sent."""
 
 
+LONGEST_ARGUMENT, USUAL_LONGEST = "proto-max-bulk-len", 512 << 20
+"""The parameter that limits an argument, and its default in bytes."""
+TOO_LONG = deferred(r"protocol error|bulk length|too (long|big|large)|\bupload|large value", re.IGNORECASE)
+"""Words for a refused argument."""
 GREETED_BEFORE = (7, 2)
 """The first version that supports CLIENT SETINFO, with which libraries introduce themselves."""
 LEAST_GREETED, MOST_GREETED = 1.8, 3.2
@@ -190,7 +196,10 @@ def client_errors(view: View, limits: Limits) -> Found:
         done = view.number("info", "total_commands_processed.delta") or count
         share = min(1.0, count / max(1.0, done))
         unknown = name == "ERR" and not failing
-        what = "a command or form that this server doesn't know" if unknown else "which command isn't known"
+        what: str = "a command or form that this server doesn't know" if unknown else "which command isn't known"
+        if unknown and (limit := _too_long(view)):
+            what, refused = limit
+            cited += refused
         why = f"{count:.0f} calls over the window failed with {name}, {share:.1%} of all: {what}."
         cited += [("info", "total_commands_processed.delta"), ("info", "total_error_replies.delta")]
         large, some = share >= limits["errors_share_few"], share >= limits["errors_share_all"]
@@ -206,6 +215,19 @@ def client_errors(view: View, limits: Limits) -> Found:
         yield view.cause("client-errors", 0.92, why, *cited)
     elif some:
         yield view.cause("client-errors", 0.7, why, *cited)
+
+
+def _too_long(view: View) -> tuple[str, tuple[Cited, ...]] | None:
+    """What refuses arguments for their length, if it is set lower than usual and the report speaks of it."""
+    field = f"{LONGEST_ARGUMENT}.running"
+    limit = view.number("config_drift", field)
+    if limit is None or limit >= USUAL_LONGEST or not TOO_LONG.search(view.symptom):
+        return None
+    what = (
+        f"{LONGEST_ARGUMENT} is {size(limit)} here instead of the usual 512 MiB, and an argument longer than that is "
+        "answered with a protocol error that ends its connection"
+    )
+    return what, (("config_drift", field), ("symptom", "text"))
 
 
 def failing_command(view: View) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ DEFAULTS = {
     "appendonly": "no", "appendfsync": "everysec", "no-appendfsync-on-rewrite": "no",
     "stop-writes-on-bgsave-error": "yes", "save": "3600 1 300 100 60 10000", "slowlog-log-slower-than": "10000",
     "slowlog-max-len": "128", "latency-monitor-threshold": "0", "min-replicas-to-write": "0", "replicaof": "",
+    "proto-max-bulk-len": "536870912", "client-query-buffer-limit": "1073741824", "maxmemory-clients": "0",
     "requirepass": "", "client-output-buffer-limit":
         "normal 0 0 0 replica 268435456 67108864 60 pubsub 33554432 8388608 60",
 }  # fmt: skip

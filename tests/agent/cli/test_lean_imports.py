@@ -36,7 +36,9 @@ def test_the_program_loads_no_client_and_looks_for_no_plugin() -> None:
 
 
 def test_redis_py_loads_no_metrics_of_its_own_and_others_can_still_load_them() -> None:
-    shown = "print('opentelemetry.sdk' in sys.modules, 'opentelemetry' in sys.modules)\nimport opentelemetry.sdk.metrics"
+    shown = (
+        "print('opentelemetry.sdk' in sys.modules, 'opentelemetry' in sys.modules)\nimport opentelemetry.sdk.metrics"
+    )
     assert said(LEAN.format("redis.asyncio.connection") + shown) == "False False"
 
 
