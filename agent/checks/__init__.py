@@ -19,6 +19,7 @@ from agent.checks import (
     growth,
     host,
     info_alone,
+    lasting_keys,
     memory,
     network,
     outside,
@@ -37,9 +38,9 @@ from agent.checks.types import Check, Family, Found, Limits, Placeholder
 FAMILIES: tuple[Family, ...] = tuple(
     module.FAMILY
     for module in (
-        connectivity, clients, resets, cpu, stalls, memory, footprint, growth, persistence, saving, appendonly,
-        starting, data, exposure, replication, failover, cluster, errors, settings, access, network, host, clientside,
-        addresses, outside, info_alone, client_errors,
+        connectivity, clients, resets, cpu, stalls, memory, lasting_keys, footprint, growth, persistence, saving,
+        appendonly, starting, data, exposure, replication, failover, cluster, errors, settings, access, network, host,
+        clientside, addresses, outside, info_alone, client_errors,
     )
 )  # fmt: skip
 """In the order in which equally likely findings are listed."""

@@ -3,7 +3,7 @@
 import re
 
 from agent.checks import buffers
-from agent.checks.filling import LEAST_BYTES, until_full_words
+from agent.checks.filling import until_full_words
 from agent.checks.holders import PLACEHOLDERS
 from agent.checks.limits_reached import FULL, HELD, hardly_written, out_of_memory, over, refused
 from agent.checks.types import Family, Found, Limits, Placeholder
@@ -14,9 +14,6 @@ from agent.evidence.view import Cited, View
 
 _UNITS = {"": 1, "k": 1000, "kb": 1 << 10, "m": 10**6, "mb": 1 << 20, "g": 10**9, "gb": 1 << 30}
 _MIB = 1 << 20
-
-HALF = 0.5
-"""Share of the new keys: if more of them expire, those that stay may be there on purpose."""
 
 
 def size(text: str) -> int | None:
@@ -45,7 +42,13 @@ def eviction_churn(view: View, limits: Limits) -> Found:
     missed = 1 - ratio
     why = f"{rate:.0f} keys a second are evicted, and {missed:.0%} of the lookups miss: the working set doesn't fit."
     enough = hits + misses >= limits["eviction_lookups"] and evicted >= misses / 10
-    if enough and ratio <= limits["eviction_hit_ratio"] and hardly_written(view):
+    if view.text("info", "role") == "slave":
+        why = (
+            f"This replica evicts {rate:.0f} keys a second by itself (replica-ignore-maxmemory is no): they are "
+            f"missing here while its primary still has them, and {missed:.0%} of the lookups here miss."
+        )
+        yield view.cause("eviction-churn", 0.9 if misses else 0.6, why, *cited, ("info", "role"))
+    elif enough and ratio <= limits["eviction_hit_ratio"] and hardly_written(view):
         # A full cache also evicts a few for any buffer, including ours.
         why += " But hardly anything is being written: the missing keys were evicted earlier."
         yield view.cause("eviction-churn", 0.4, why, *cited, ("commandstats", "writes.calls.delta"))
@@ -192,45 +195,6 @@ def script_cache(view: View, limits: Limits) -> Found:
         yield view.not_("script-cache-bloat", f"{scripts:.0f} scripts are cached.", cited[0])
 
 
-@against("kept_keys_per_second", "keys", falls=("expires_share",))
-def ttl_leak(view: View, limits: Limits) -> Found:
-    """New keys come without a time to live, nothing makes room, and the share that expires falls."""
-    keys, expires = view.number("keyspace", "keys.delta"), view.number("keyspace", "expires.delta")
-    coverage, seconds = view.number("keyspace", "ttl_coverage"), view.number("keyspace", "window_seconds")
-    if keys is None or expires is None or coverage is None or not seconds:
-        return
-    expired = view.number("keyspace", "expired_keys.delta") or 0
-    # Keys that came with a TTL and went again aren't in either difference; what stays is keys minus those that expire.
-    lasting, passing = keys - expires, max(0.0, expires) + expired
-    share = passing / (lasting + passing) if lasting > 0 else 1.0
-    grown = view.number("memory", "used_memory.delta") or 0
-    cited = (
-        ("keyspace", "keys.delta"), ("keyspace", "expires.delta"), ("keyspace", "ttl_coverage"),
-        ("keyspace", "evicted_keys.delta"), ("memory", "used_memory.delta"), ("keyspace", "keys"), *HELD,
-    )  # fmt: skip
-    reported = mention(MEMORY, view.symptom) is not None
-    # Beside as many that do expire, only a report about memory means the others, and only if there are very many.
-    many = reported and lasting / seconds >= 10 * limits["ttl_leak_keys_per_second"]
-    most = max(limits["ttl_leak_share"], HALF) if many else limits["ttl_leak_share"]
-    leaking = lasting / seconds >= limits["ttl_leak_keys_per_second"] and share <= most
-    if not leaking or (view.number("keyspace", "evicted_keys.delta") or 0) > 0 or grown < -LEAST_BYTES:
-        if reported:
-            because = f"{keys:.0f} keys were added over the window, {expires:.0f} of them with a TTL."
-            yield view.not_("ttl-leak", because, *cited[:3])
-        return
-    why = (
-        f"{lasting:.0f} keys without a TTL and {passing:.0f} with one were "
-        f"added over the window; {coverage:.0%} have one"
-    )
-    usual = coverage > max(share, limits["ttl_leak_share"])
-    why += ": recently added keys are kept forever." if usual else "."
-    why += until_full_words(view)
-    probability = (0.9 if reported else 0.6) if usual else (0.6 if reported else 0.4)
-    if share > limits["ttl_leak_share"]:
-        probability = 0.7
-    yield view.cause("ttl-leak", probability, why, *cited)
-
-
 def _room(view: View) -> float | None:
     """The highest maxmemory in bytes that the machine and its control group have room for; None if unknown."""
     limit, free = view.number("memory", "maxmemory"), view.number("machine", "memory_available_bytes")
@@ -264,11 +228,10 @@ def maxmemory_before(view: View) -> tuple[str, ...]:
 
 
 FAMILY = Family(
-    checks=(out_of_memory, eviction_churn, maxmemory_shrunk, nonkey_memory, script_cache, ttl_leak),
+    checks=(out_of_memory, eviction_churn, maxmemory_shrunk, nonkey_memory, script_cache),
     needs={
         "oom-noeviction": ("info",), "oom-volatile-no-ttl": ("keyspace",), "eviction-churn": ("info",),
         "maxmemory-shrunk": (), "nonkey-memory": ("memory",), "script-cache-bloat": ("memory",),
-        "ttl-leak": ("keyspace",),
     },
     consequences={
         # Refused applications reconnect and try again.

@@ -38,6 +38,14 @@ MEMORY = deferred(
     re.IGNORECASE,
 )
 """Memory: how much, and that it grows."""
+LASTS = deferred(
+    r"\b(?:never|not|no longer|(?:does|do|did|is|are)n['\u2019]?t|without)\b[^.;!?\n]{0,40}"
+    r"\b(?:expir\w*|time out|ttls?|go away|removed?|reset)\b"
+    r"|\b(?:stay|stays|kept|remain|remains|live|lives) (?:for ?ever|around)\b"
+    r"|\bttls?\b[^.;!?\n]{0,30}\b(?:ignored|lost|gone|missing|-1|disappear\w*|removed)",
+    re.IGNORECASE,
+)
+"""Keys that should be gone after a time and aren't."""
 OUT_OF_MEMORY = deferred(
     r"\bOOM command\b|\bOOM\b(?=.{0,40}\b(error|command|writ|refus|repl))|OutOfMemory(?:Error|Exception)|"
     r"used memory > 'maxmemory'|\bcommand not allowed when used memory\b|"

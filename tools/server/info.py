@@ -28,7 +28,7 @@ Section = Literal[
 COUNTERS = deferred(
     r"total_(?!system)\w+|rejected_connections|expired_(keys|subkeys|fields|time_cap_reached_count)|evicted_\w+|"
     r"keyspace_(hits|misses)|sync_(full|partial_ok|partial_err)|used_cpu_\w+|used_active_time_\w+|errorstat_\w+\.count|"
-    r"acl_access_denied_\w+|client_(query|output)_buffer_limit_disconnections|aof_delayed_fsync|rdb_saves|"
+    r"acl_access_denied_\w+|client_(query|output)_buffer_limit_disconnections|aof_delayed_fsync|rdb_saves|aof_rewrites|"
     r"eventloop_cycles|io_threaded_\w+|unexpected_error_replies|reply_buffer_\w+|lazyfreed_objects|"
     r"slave_expires_tracked_keys|dump_payload_sanitizations|instantaneous_eventloop_cycles_per_sec"
 )

@@ -8,6 +8,7 @@ import pytest
 from agent.checks.appendonly import always, damaged, emptied, everysec, megabytes, refused_by_aof
 from agent.checks.filling import LEAST_BYTES
 from agent.checks.footprint import after_peak, fragmentation, oom_killed, swapping
+from agent.checks.lasting_keys import ttl_leak
 from agent.checks.limits_reached import FULL as REACHED
 from agent.checks.limits_reached import out_of_memory
 from agent.checks.memory import (
@@ -16,7 +17,6 @@ from agent.checks.memory import (
     nonkey_memory,
     script_cache,
     size,
-    ttl_leak,
 )
 from agent.checks.persistence import copy_on_write, failed_snapshot
 from agent.checks.types import Check
@@ -137,6 +137,8 @@ MEMORY: list[Row] = [
     ("the policy isn't known", out_of_memory, {"info": {"errorstat_OOM.count.delta": 1}}, {NOEVICTION: "hint"}),
     # eviction_churn
     ("evicted and missed", eviction_churn, lookups(HIT * 100, 100 - HIT * 100), {EVICTED: "sure"}),
+    ("evicted by a replica itself, where nobody writes", eviction_churn,
+     lookups(40, 60, info={"role": "slave"}, commandstats={"writes.calls.delta": 0}), {EVICTED: "sure"}),
     ("missed a little less", eviction_churn, lookups(HIT * 100 + 1, 99 - HIT * 100), {EVICTED: "hint"}),
     ("missed half as much", eviction_churn, lookups(90, 10), {EVICTED: "hint"}),
     ("a full cache at work", eviction_churn, lookups(91, 9), {EVICTED: "not"}),
@@ -223,6 +225,10 @@ MEMORY: list[Row] = [
     ("the same, and memory is reported", ttl_leak, coming(KEPT, 0, PASSING + 0.01), {"ttl-leak": "sure"}, ASKED),
     ("as it used to be", ttl_leak, coming(KEPT, 0, PASSING), {"ttl-leak": "hint"}),
     ("as it used to be, and memory is reported", ttl_leak, coming(KEPT, 0, PASSING), {"ttl-leak": "maybe"}, ASKED),
+    ("as it used to be, and keys should have expired", ttl_leak, coming(KEPT, 0, PASSING), {"ttl-leak": "likely"},
+     {"symptom": "Sessions never expire although we set a TTL"}),
+    ("as it used to be, and keys expire too early", ttl_leak, coming(KEPT, 0, PASSING), {"ttl-leak": "hint"},
+     {"symptom": "Sessions expire far too early"}),
     ("beside others that expire, and memory is reported", ttl_leak,
      {"keyspace": {"keys.delta": 20 * KEPT, "expires.delta": 6 * KEPT, "ttl_coverage": 0.9, "window_seconds": 1.0}},
      {"ttl-leak": "likely"}, ASKED),
