@@ -1,6 +1,7 @@
 """In a large deployment: the nodes examined in depth, chosen by what a glance at all of them showed."""
 
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 
 from agent.answer.diagnosis import Cause
@@ -24,8 +25,10 @@ LOST, RELATED = 1.0, 0.4
 """The weight of a node that is down, and of the one at the other end of its replication."""
 YOUNG = 0.5
 """Share of the median uptime below which a node restarted on its own: its log shows why, and with what data."""
-RESTARTED = 0.3
-"""The weight of such a node."""
+RESTARTED, AHEAD = 0.3, 0.3
+"""The weight of such a node, and of one that has far more of something than the others."""
+SHARED = 0.5
+"""Share of the nodes from which on a complaint sets none of them apart."""
 FAR = 3.0
 """Multiple of the median of all nodes that is more than chance: evenly loaded shards and their replicas stay within
 twice the median."""
@@ -33,11 +36,15 @@ twice the median."""
 
 def worth_depth(views: Sequence[View], findings: Sequence[Cause], limits: Limits, symptom: str) -> list[str]:
     """The names of at most `MOST` of these nodes, the first of which was named by its URL: that one, then those that
-    the symptom names, don't answer, have a finding or a complaint, started long after the others or have far more of
-    something than they do, and a sample of the rest up to `DEPTH`."""
-    scores = {str(view.node): _trouble(view, findings, limits, symptom) for view in views}
+    the symptom names, don't answer, have a finding or a complaint of their own, started long after the others or have
+    far more of something than they do, and a sample of the rest up to `DEPTH`."""
+    own = _own_complaints(views, limits)
+    scores = {str(view.node): _trouble(view, findings, own[str(view.node)], symptom) for view in views}
     for name in _restarted(views):
         scores[name] += RESTARTED
+    ahead = _far_ahead(views)
+    for name in ahead:
+        scores[name] += AHEAD
     for view in views:
         # The replicas of a lost primary show what happened to it, and the primary of a replica that lost its link
         # likewise.
@@ -48,7 +55,7 @@ def worth_depth(views: Sequence[View], findings: Sequence[Cause], limits: Limits
             scores[primary] += RELATED
     troubled = sorted((name for name in scores if scores[name]), key=lambda name: -scores[name])
     chosen = [str(views[0].node), *(name for name in troubled if name != views[0].node)][:MOST]
-    for name in (*_far_ahead(views), *_spread([str(view.node) for view in views])):
+    for name in _spread([str(view.node) for view in views]):
         if len(chosen) >= DEPTH:
             break
         if name not in chosen:
@@ -56,13 +63,20 @@ def worth_depth(views: Sequence[View], findings: Sequence[Cause], limits: Limits
     return chosen
 
 
-def _trouble(view: View, findings: Sequence[Cause], limits: Limits, symptom: str) -> float:
+def _own_complaints(views: Sequence[View], limits: Limits) -> dict[str, int]:
+    """By node, the complaints that it doesn't share with most: one dead node is a complaint of all its neighbours."""
+    made = {str(view.node): {one.cited[0] for one in complaints(view, limits)} for view in views}
+    shared = Counter(field for fields in made.values() for field in fields)
+    return {name: sum(shared[field] <= len(views) * SHARED for field in fields) for name, fields in made.items()}
+
+
+def _trouble(view: View, findings: Sequence[Cause], own: int, symptom: str) -> float:
     if view.unavailable("connect") == "untrusted":
         return 0.0
     worst = max((cause.probability for cause in findings if cause.where == view.node), default=0.0)
     score = worst if worst >= SUSPECTED else 0.0
     # The number of complaints says little about which node is worse; having any sets it apart from the rest.
-    score += 0.2 * min(5, sum(1 for _ in complaints(view, limits)))
+    score += 0.2 * min(5, own)
     if view.last("info") is None or view.first_unavailable("timeout", "refused", "reset", "dns", "tls"):
         score += 2.0
     for used, limit in LIMITED:

@@ -60,6 +60,13 @@ def test_one_that_started_long_after_the_others_is_unless_many_did() -> None:
     assert {NAMES.index(name) // 8 for name in rollout} == set(range(6)), "from all over"
 
 
+@pytest.mark.parametrize("at", [1, 20, 47])
+def test_what_nearly_all_complain_of_sets_none_apart(at: int) -> None:
+    info = {**WELL["info"], "evicted_clients.delta": 3}
+    alike: dict[str, Given] = {name: {"info": info} for name in NAMES}
+    assert NAMES[at] in chosen({**alike, NAMES[at]: {"info": info, "commandstats": {"busy_share": 0.6}}})
+
+
 def test_one_that_the_symptom_or_a_finding_names_is() -> None:
     assert NAMES[30] in chosen({}, f"errors from {NAMES[30]} since noon")
     full = Cause(id="oom-noeviction", probability=0.6, where=NAMES[31], why="full", evidence=())
