@@ -20,6 +20,8 @@ LOADS = 15.0
 """Seconds within which a command has to be loaded, even on a busy machine; its deadline starts then."""
 NOT_LOADED = f"the program wasn't loaded within {LOADS:g} s; nothing was asked"
 ANSWERED, FAILED, NOTHING, INTERRUPTED = 0, 1, 3, 130
+SERVES = ("dbos", "jinja2", "prometheus_client", "sqlalchemy", "sse_starlette", "starlette", "uvicorn")
+"""Packages of the extra that the service needs."""
 EXAMPLES = ("rediagnose demo", 'rediagnose triage redis://host:6379 "checkout times out"')
 
 
@@ -204,4 +206,11 @@ def leave(status: int) -> None:
 
 def _loaded(place: str) -> Any:
     module, _, name = place.partition(":")
-    return getattr(importlib.import_module(module), name)
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        from tools.errors import UsageError
+
+        if (error.name or "").partition(".")[0] not in SERVES:
+            raise
+        raise UsageError(f"{error.name} isn't installed; pip install 'rediagnose[serve]'") from None

@@ -1,0 +1,64 @@
+"""What is kept, and for how long: by age, and by the size of the recordings."""
+
+import contextlib
+from pathlib import Path
+
+from sqlalchemy import select
+
+from agent.service.store import WAITING, Store
+from agent.service.tables import incidents
+from tools.gate.ledger import changes_path
+from tools.records import Record
+
+DAY = 86_400.0
+
+
+class Limits(Record):
+    """How much is kept."""
+
+    days: float = 90.0
+    """Days after which an incident that nothing happened to is deleted."""
+    size: int = 4 * 2**30
+    """Most bytes of all recordings; the oldest closed incidents lose theirs first."""
+    every: int = 720
+    """Rounds of the housekeeping between two looks."""
+
+
+def clean(store: Store, folder: Path, limits: Limits) -> list[str]:
+    """Delete what is too old or too much; the ids of the incidents that lost something."""
+    gone = [id for id, _ in _idle(store, limits)]
+    for id in gone:
+        for file in folder.glob(f"{id}-*"):
+            with contextlib.suppress(OSError):
+                file.unlink()
+        store.forget(id)
+    return gone + _shrunk(store, folder, limits.size)
+
+
+def _idle(store: Store, limits: Limits) -> list[tuple[str, str]]:
+    asked = select(incidents.c.id, incidents.c.state).where(
+        incidents.c.updated_at < store.now() - limits.days * DAY, incidents.c.state.not_in(WAITING)
+    )
+    with store.database.reading() as connection:
+        return [(row.id, row.state) for row in connection.execute(asked)]
+
+
+def _shrunk(store: Store, folder: Path, most: int) -> list[str]:
+    """Delete recordings until they fit, those of the oldest incidents first, closed ones before open ones."""
+    files = {file.name: file for file in folder.glob("*.rec")}
+    size = sum(file.stat().st_size for file in files.values())
+    if size <= most:
+        return []
+    asked = select(incidents.c.id, incidents.c.closed_at).where(incidents.c.state.not_in(WAITING))
+    with store.database.reading() as connection:
+        known = {row.id: row.closed_at is None for row in connection.execute(asked)}
+    gone = []
+    for name in sorted(files, key=lambda name: (known.get(name.rpartition("-")[0], False), name)):
+        if size <= most:
+            break
+        size -= files[name].stat().st_size
+        # The log of its changes stays: it is proof.
+        files[name].unlink(missing_ok=True)
+        if not changes_path(files[name]).exists():
+            gone.append(name.rpartition("-")[0])
+    return gone
