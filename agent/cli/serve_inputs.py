@@ -81,7 +81,7 @@ class WorkerInputs(InvestigationInputs, DatabaseInputs):
             return found.name or self.configured(found).url
         if (named := find_target(given)) is not None and named.name:
             return named.name
-        if "://" not in given and not ADDRESS.fullmatch(given):
+        if "://" not in given and not (ADDRESS.fullmatch(given) and ":" in given):
             raise TicketError(f"{printable(given)[:100]!r} isn't a target in rediagnose.toml; name one that is there")
         if not urls:
             raise TicketError("servers aren't taken by URL here; name a target in rediagnose.toml")

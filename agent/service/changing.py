@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from agent.answer.diagnosis import State
+from agent.answer.diagnosis import State, Step
 from agent.remediation.applied import alone, recorded_change, sent_change
 from agent.remediation.audit import audit_log, vouches
 from agent.remediation.carry_out import carry_out, roll_back
@@ -46,6 +46,12 @@ async def change(store: Store, plant: Plant, number: int, executor: str) -> str:
         state = await asyncio.to_thread(_state_after, store, found)
     await asyncio.to_thread(finish, store, found, state, said)
     return said
+
+
+def note_refusal(plant: Plant, step: Step, by: str) -> None:
+    """Log that a person refused a step. Raises `GateError`."""
+    entry = change_entry(plant.clock, "refused", recorded_change(step), user=by, channel=CHANNEL, step=step.id)
+    audit_log(plant.audit)(entry)
 
 
 def _state_after(store: Store, found: Claimed) -> State | None:

@@ -36,8 +36,17 @@ class Claimed(NamedTuple):
     """Whether nobody has begun yet."""
 
 
-def take(store: Store, incident: str, decision: Decision) -> tuple[int, str] | None:
-    """Keep a decision; its number and the target's name if it has to be carried out. Raises `NotSo`."""
+class Taken(NamedTuple):
+    """A new decision."""
+
+    number: int | None
+    """Null if there is nothing to carry out."""
+    target: str
+    step: Step
+
+
+def take(store: Store, incident: str, decision: Decision) -> Taken | None:
+    """Keep a decision; null if somebody has already decided the same. Raises `NotSo`."""
     try:
         with store.database.writing(alone=True) as connection:
             return _take(store, connection, incident, decision)
@@ -45,7 +54,7 @@ def take(store: Store, incident: str, decision: Decision) -> tuple[int, str] | N
         raise NotSo(f"somebody decided about {decision.step} at the same moment") from None
 
 
-def _take(store: Store, connection: Connection, incident: str, decision: Decision) -> tuple[int, str] | None:
+def _take(store: Store, connection: Connection, incident: str, decision: Decision) -> Taken | None:
     row = connection.execute(select(incidents).where(incidents.c.id == incident)).mappings().first()
     answer = diagnosis_of(row["diagnosis"]) if row else None
     if row is None or answer is None or row["state"] != "answered":
@@ -62,20 +71,22 @@ def _take(store: Store, connection: Connection, incident: str, decision: Decisio
             return None
         raise NotSo(f"somebody decided otherwise about {step.id}, which is being carried out")
     _fits(step, decision)
+    if decision.verb == "refuse" and step.state == "refused":
+        return None
     now = store.now()
     note = data("decided", step=step.id, verb=decision.verb, by=decision.by, action=decision.action)
     append(connection, incident, now, [note])
     if decision.verb == "refuse":
         _changed(connection, incident, answer, step.model_copy(update={"state": "refused"}),
                  f"refused by {decision.by}", now)  # fmt: skip
-        return None
+        return Taken(None, row["target"], step)
     number = connection.execute(
         insert(decisions)
         .values(incident=incident, round=row["round"], decision=decision.model_dump_json(), step=step.id, at=now,
                 state="accepted")
         .returning(decisions.c.id)
     ).scalar_one()  # fmt: skip
-    return int(number), row["target"]
+    return Taken(int(number), row["target"], step)
 
 
 def _step(answer: Diagnosis, decision: Decision) -> Step:

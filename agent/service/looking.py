@@ -4,7 +4,7 @@ import asyncio
 from typing import Literal
 
 from agent.answer.diagnosis import Diagnosis
-from agent.investigation.own_trouble import own_trouble
+from agent.investigation.own_trouble import is_unknown_name, own_trouble
 from agent.investigation.pipeline import run
 from agent.remediation.audit import ForbiddenLog, audit_log, note_proposals
 from agent.service.plant import Plant
@@ -28,6 +28,8 @@ async def look(store: Store, plant: Plant, incident: str, round: int) -> Came:
         if trouble := own_trouble(answer, own_password=True):
             # Nothing was learned about the incident.
             raise RediagnoseError(f"{work.target}: {trouble}, or password_env or password_file of the target")
+        if is_unknown_name(answer):
+            raise RediagnoseError(f"{work.target}: this host name can't be resolved; check the target's url")
     except RediagnoseError as error:
         await asyncio.to_thread(store.unanswered, work, str(error))
         return "unanswered"

@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 
 from agent.service import decided
-from agent.service.changing import change
+from agent.service.changing import change, note_refusal
 from agent.service.database import Database
 from agent.service.engine import Engine
 from agent.service.looking import look
@@ -91,8 +91,12 @@ class DurableService:
 
     async def decide(self, incident: str, decision: Decision) -> None:
         taken = await asyncio.to_thread(decided.take, self.store, incident, decision)
-        if taken is not None:
-            await self._engine.decide(*taken)
+        if taken is None:
+            return
+        if taken.number is not None:
+            await self._engine.decide(taken.number, taken.target)
+        else:
+            await asyncio.to_thread(note_refusal, self._plant, taken.step, decision.by)
 
     async def close(self, incident: str, by: str) -> None:
         await asyncio.to_thread(self.store.close, incident, by)

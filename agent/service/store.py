@@ -57,6 +57,14 @@ class Store:
 
     def submit(self, one: Submission, target: str, most: int) -> tuple[Submitted, Work | None]:
         """Open an incident, or join or close the open one; the work that this makes. Raises `Full`."""
+        try:
+            return self._submit(one, target, most)
+        except Full:
+            with self.database.writing() as connection:
+                count(connection, "refusals", (("reason", "full"),))
+            raise
+
+    def _submit(self, one: Submission, target: str, most: int) -> tuple[Submitted, Work | None]:
         same = identity(one.ticket.source, one.key)
         with self.database.writing(alone=True) as connection:
             found = connection.execute(
@@ -75,8 +83,8 @@ class Store:
 
     def _room(self, connection: Connection, most: int) -> None:
         waiting = select(func.count()).select_from(incidents).where(incidents.c.state.in_(WAITING))
-        if (count := connection.scalar(waiting) or 0) >= most:
-            raise Full(f"{count} incidents are waiting to be investigated, which is the most; try again later", 30)
+        if (number := connection.scalar(waiting) or 0) >= most:
+            raise Full(f"{number} incidents are waiting to be investigated, which is the most; try again later", 30)
 
     def _open(self, connection: Connection, one: Submission, same: str, target: str) -> Work:
         now, ticket = self.now(), one.ticket

@@ -1,5 +1,6 @@
 """The interface for programs: incidents, their events, and decisions about them."""
 
+import json
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
@@ -11,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from agent.service.records import Decision, Feedback, Incident, Question, Role, Submission, Submitted
+from agent.service.records import Decision, Feedback, Incident, Person, Question, Role, Submission, Submitted
 from agent.service.seam import Service
+from agent.tickets.reading import parse_ticket
 from agent.tickets.ticket import Ticket
 from agent.web.bodies import NewDecision, NewFeedback, NewIncident
 from agent.web.problems import body, person
@@ -30,18 +32,7 @@ def routes(service: Service) -> list[Route]:
     async def submit(request: Request) -> Response:
         who = person(request, "sender", "approver")
         new = NewIncident.model_validate_json(await body(request))
-        if not (new.title.strip() or new.text.strip() or new.resolved):
-            raise HTTPException(422, "title, text: one of them has to say something")
-        if new.resolved and new.key is None:
-            raise HTTPException(422, "resolved: the key says which incident it closes")
-        labels = {printable(name): (printable(value),) for name, value in new.labels.items()}
-        ticket = Ticket(source="text", title=printable(new.title), text=printable(new.text),
-                        labels=(labels,) if labels else ())  # fmt: skip
-        done = await service.submit(
-            Submission(ticket=ticket, key=new.key or secrets.token_hex(16), target=new.target, resolved=new.resolved,
-                       by=who.name)
-        )  # fmt: skip
-        return _submitted(done)
+        return _submitted(await service.submit(_submission(new, who)))
 
     async def list_(request: Request) -> Response:
         person(request, *READERS)
@@ -100,6 +91,27 @@ def routes(service: Service) -> list[Route]:
         Route(f"{one}/look-again", look_again, methods=["POST"]),
         Route(f"{one}/feedback", judge, methods=["POST"]),
     ]
+
+
+def _submission(new: NewIncident, who: Person) -> Submission:
+    ticket = _ticket(new)
+    if new.resolved and new.key is None and ticket.place is None:
+        raise HTTPException(422, "resolved: the key says which incident it closes")
+    if not (ticket.symptom or new.resolved):
+        raise HTTPException(422, "title, text: one of them has to say something")
+    # Tickets with a place are the same if the place is.
+    place = f"{ticket.place.api} {ticket.place.key}" if ticket.place else secrets.token_hex(16)
+    resolved = new.resolved or ticket.closed is not None
+    return Submission(ticket=ticket, key=new.key or place, target=new.target, resolved=resolved, by=who.name)
+
+
+def _ticket(new: NewIncident) -> Ticket:
+    if new.ticket is not None:
+        return parse_ticket(json.dumps(new.ticket))
+    labels = {printable(name): (printable(value),) for name, value in new.labels.items()}
+    return Ticket(
+        source="text", title=printable(new.title), text=printable(new.text), labels=(labels,) if labels else ()
+    )
 
 
 def _submitted(done: Submitted) -> Response:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, JsonValue, StringConstraints
 
 from agent.service.records import Verb
 from tools.records import Record
@@ -23,6 +23,8 @@ class NewIncident(Record):
     """What may show which target is meant if it isn't named."""
     key: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
     """Requests with the same key belong to one incident while it's open; without it, each opens one."""
+    ticket: dict[str, JsonValue] | None = None
+    """In place of title, text and labels: a ticket or an alert as its service has it, as `annotate` takes it."""
     resolved: bool = False
 
 
