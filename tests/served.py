@@ -6,22 +6,25 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 from typing import Any
 
 import httpx2
 
+from agent.service.database import Database
+from agent.service.store import Store
 from evals.lab.servers import leash
 from tests.program import ROOT, SETTINGS
-from tests.standins import PLACE, TOKEN, GitHubStandIn, Refused, Seen, WebhookStandIn
+from tests.standins import PLACE, TOKEN, GitHubStandIn, Seen, WebhookStandIn
+from tools.clock import SystemClock
 
 DEAD = "redis://127.0.0.1:1"
 """Where nothing listens: the quickest diagnosis that there is."""
 QUICK = ("--model", "offline", "--window", "0.2")
-PATIENCE = 60.0
+PATIENCE = 240.0
 _ISSUE = re.compile(rf"{PLACE}/issues/(\d+)(/comments)?")
 
 
@@ -202,6 +205,21 @@ class Desk:
         self._running.append(one)
         return one
 
+    @contextmanager
+    def store(self, clock: SystemClock | None = None, state: str = "state") -> Iterator[Store]:
+        """The database, read beside the processes."""
+        file = self.folder / state / "rediagnose" / "service" / "incidents.sqlite"
+        database = Database(self.database or f"sqlite:///{file}")
+        try:
+            yield Store(database, clock or SystemClock())
+        finally:
+            database.close()
+
+    def events(self, id: str) -> list[dict[str, Any]]:
+        """An incident's events up to now."""
+        with self.store() as store:
+            return [json.loads(one.data) for one in store.events(id, 0, 100_000)]
+
     async def close(self) -> None:
         """End what runs."""
         for one in self._running:
@@ -217,6 +235,3 @@ async def desk(folder: Path) -> AsyncIterator[Desk]:
         yield one
     finally:
         await one.close()
-
-
-__all__ = ["DEAD", "QUICK", "Desk", "Hook", "Refused", "Served", "Tracker", "desk", "issue"]

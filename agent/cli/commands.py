@@ -16,7 +16,7 @@ from agent.cli.options import (
     sources,
 )
 from agent.cli.parsing import Parser
-from agent.cli.program import Command
+from agent.cli.program import AT_BOOT, Command
 from agent.cli.serve_options import configure_incidents, configure_serve, configure_worker
 
 
@@ -124,10 +124,12 @@ COMMANDS = (
              "rediagnose rollback incident.rec s1 -t orders --confirm 'CONFIG SET maxclients 64'")),
     Command("serve", "", "take incidents over HTTP, investigate them, and let people decide about the steps",
             configure_serve, "agent.cli.serve_inputs:ServeInputs", "agent.cli.serve:serve", _SERVE,
-            ("rediagnose serve", "rediagnose serve --database postgresql://rediagnose@db/rediagnose --notify team")),
+            ("rediagnose serve", "rediagnose serve --database postgresql://rediagnose@db/rediagnose --notify team"),
+            AT_BOOT),
     Command("worker", "", "share the investigations of a service, in this process or on another machine",
             configure_worker, "agent.cli.serve_inputs:WorkerInputs", "agent.cli.serve:worker", _SERVE,
-            ("rediagnose worker --database postgresql://rediagnose@db/rediagnose", "rediagnose worker --jobs 8")),
+            ("rediagnose worker --database postgresql://rediagnose@db/rediagnose", "rediagnose worker --jobs 8"),
+            AT_BOOT),
     Command("incidents", "list|show ID|export ID", "list, show and export the incidents that a service keeps",
             configure_incidents, "agent.cli.serve_inputs:IncidentsInputs", "agent.cli.incidents:incidents", _SERVE,
             ("rediagnose incidents list --open", "rediagnose incidents export 20260131-020507-123abcdef")),
