@@ -29,7 +29,7 @@ async def serve(inputs: ServeInputs) -> int:
     listening = _listening(inputs.listen)
     host, port = listening.getsockname()[:2]
     base = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
-    service = inputs.service(urls=inputs.urls != "refused", link=f"{base}incidents/")
+    service = inputs.service(urls=inputs.takes_urls, link=f"{base}incidents/")
     token = secrets.token_urlsafe(24)
     guarded = app(service, guards=[Middleware(StartToken, token=token, name=_user())])
     config = uvicorn.Config(

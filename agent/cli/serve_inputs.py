@@ -13,9 +13,10 @@ from agent.cli.place import ADDRESS
 from agent.investigation.pipeline import Setup
 from agent.model.selection import choose
 from agent.service.database import Database, default_url
+from agent.service.leases import LASTS
 from agent.service.plant import Plant
 from agent.service.records import Question
-from agent.service.retention import Limits
+from agent.service.retention import DAYS, SIZE, Limits
 from agent.service.service import JOBS, WAITING, DurableService
 from agent.tickets.notify import Webhook, webhooks
 from agent.tickets.rest import PATIENCE
@@ -28,6 +29,7 @@ from tools.errors import UsageError
 from tools.files import state_folder
 from tools.records import Record
 from tools.settings.file import all_settings, find_target, load_settings
+from tools.settings.work_table import HARMLESS
 from tools.text import printable
 
 MIB = 2**20
@@ -37,31 +39,42 @@ class DatabaseInputs(Record):
     """Where incidents are kept."""
 
     database: str | None = None
-    """Null for $REDIAGNOSE_DATABASE, or a file in the state folder."""
+    """Null for $REDIAGNOSE_DATABASE, what the settings say, or a file in the state folder."""
 
     def opened(self) -> Database:
         """The database. Raises `UsageError`."""
-        return Database(self.database or os.environ.get("REDIAGNOSE_DATABASE") or default_url())
+        if given := self.database or os.environ.get("REDIAGNOSE_DATABASE"):
+            return Database(given)
+        source = load_settings().serve.database
+        return Database(source.read().get_secret_value() if source else default_url())
 
 
 class WorkerInputs(InvestigationInputs, DatabaseInputs):
     """`rediagnose worker`."""
 
-    jobs: int = JOBS
-    waiting: int = WAITING
+    jobs: int | None = None
+    """Null for what the settings say, or the default; so are those below."""
+    waiting: int | None = None
     notify: tuple[str, ...] = ()
-    keep_days: float = 90.0
-    keep_size: int = 4096
+    keep_days: float | None = None
+    keep_size: int | None = None
     """In MiB."""
+    lease: float | None = None
+    """Seconds."""
 
     def service(self, *, urls: bool = False, link: str = "") -> DurableService:
         """The service, which isn't started yet. Raises `UsageError` for options that can't be used."""
+        known = load_settings().serve
+        known.must_be_trusted(HARMLESS)
         # They are read again for each answer, but what is wrong is said at the start.
-        webhooks(self.notify, load_settings())
+        self._hooks()
         self.options(choose(self.model))
-        limits = Limits(days=self.keep_days, size=self.keep_size * MIB)
-        plant = self.plant(urls=urls, link=link)
-        return DurableService(self.opened(), plant, jobs=self.jobs, waiting=self.waiting, limits=limits)
+        days, mib = self.keep_days or known.keep_days or DAYS, self.keep_size or known.keep_mib or SIZE // MIB
+        return DurableService(
+            self.opened(), self.plant(urls=urls, link=link), jobs=self.jobs or known.jobs or JOBS,
+            waiting=self.waiting or known.waiting or WAITING, limits=Limits(days=days, size=mib * MIB),
+            lease=self.lease or known.lease or LASTS,
+        )  # fmt: skip
 
     def plant(self, *, urls: bool, link: str) -> Plant:
         """What incidents are investigated with."""
@@ -108,7 +121,8 @@ class WorkerInputs(InvestigationInputs, DatabaseInputs):
         return inputs.setup(target, symptom, SystemClock())
 
     def _hooks(self) -> Sequence[Webhook]:
-        return webhooks(self.notify, load_settings())
+        known = load_settings()
+        return webhooks(self.notify or known.serve.notify, known)
 
 
 def _comments(ticket: Ticket) -> Comments | None:
@@ -120,7 +134,13 @@ class ServeInputs(WorkerInputs):
 
     listen: str = "127.0.0.1:8379"
     urls: Literal["allowed", "refused"] | None = None
-    """Null to allow them on loopback."""
+    """Null for what the settings say, or to allow them: only who has the token can name one."""
+
+    @property
+    def takes_urls(self) -> bool:
+        """Whether incidents may name servers by URL."""
+        known = load_settings().serve.urls
+        return self.urls == "allowed" if self.urls else known is not False
 
 
 class IncidentsInputs(DatabaseInputs):

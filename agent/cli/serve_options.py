@@ -24,6 +24,8 @@ def configure_worker(parser: Parser) -> None:
         "rediagnose.toml; may be repeated")  # fmt: skip
     add("--keep-days", type=positive, metavar="DAYS", help="delete incidents that nothing happened to for so long (90)")
     add("--keep-size", type=whole, metavar="MIB", help="most MiB of recordings; the oldest go first (4096)")
+    hint = "after so long without a sign of life of another process, take on its work (30)"
+    add("--lease", type=positive, metavar="SECONDS", help=hint)
     model(parser)
     parser.section("what is looked at").add_argument(
         "--runbooks", metavar="DIR", help="your own runbooks, which take precedence over the bundled ones"

@@ -7,13 +7,13 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
 
 from agent.service.database import Database
-from agent.service.leases import Leases
+from agent.service.leases import LASTS, Leases
 from agent.service.store import Work
 from tools.errors import UsageError
 
@@ -33,8 +33,8 @@ class Steps(Protocol):
     async def look(self, incident: str, round: int) -> str:
         """Investigate; `answered` if there is an answer to hand out."""
 
-    async def places(self) -> list[str]:
-        """Where answers are handed out."""
+    async def places(self, incident: str) -> list[str]:
+        """Where its answer is handed out."""
 
     async def tell(self, incident: str, round: int, place: str) -> str:
         """Hand out an answer in one place."""
@@ -46,11 +46,12 @@ class Steps(Protocol):
 class Engine:
     """One process' part in the work. There is one for each process."""
 
-    def __init__(self, database: Database, steps: Steps, jobs: int) -> None:
+    def __init__(self, database: Database, steps: Steps, jobs: int, lease: float = LASTS) -> None:
         self.database, self.jobs = database, jobs
         self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        self.leases = Leases(database, self.id)
-        self._investigate, self._decide = _workflows(steps)
+        self.leases = Leases(database, self.id, lease)
+        self._busy: set[str] = set()
+        self._investigate, self._decide = _workflows(steps, self._busy)
         self._watch: threading.Thread | None = None
         self._ended = threading.Event()
 
@@ -110,10 +111,17 @@ class Engine:
         """Renew the own lease, and take on what processes left whose lease ran out."""
         while not self._ended.wait(self.leases.pace):
             try:
-                self.leases.renew()
+                if not self.leases.renew() and self._busy:
+                    self._end()
                 self.take_over()
             except Exception as error:
                 logging.getLogger("rediagnose").warning("leases: %s", str(error).splitlines()[0])
+
+    def _end(self) -> None:
+        """End this process: it stood still for so long that another one has taken on what it does."""
+        with contextlib.suppress(OSError):
+            os.write(2, b"rediagnose: another process took this one for dead and took on its work, so it ends\n")
+        os._exit(3)
 
     def take_over(self) -> None:
         """Queue again what was begun by processes that are no more."""
@@ -130,18 +138,29 @@ class Engine:
             await asyncio.to_thread(self.leases.give_up)
 
 
-def _workflows(steps: Steps) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _workflows(steps: Steps, busy: set[str]) -> tuple[Callable[..., Any], Callable[..., Any]]:
     # What stands between the steps runs again after a crash: it must come to the same.
     @DBOS.workflow(name="investigate", max_recovery_attempts=ATTEMPTS)
     async def investigate(incident: str, round: int) -> str:
-        came = await DBOS.run_step_async({"name": "look"}, steps.look, incident, round)
-        if came == "answered":
-            for place in await DBOS.run_step_async({"name": "places"}, steps.places):
-                await DBOS.run_step_async({"name": f"tell {place}"}, steps.tell, incident, round, place)
+        with _in(busy, f"{incident}/{round}"):
+            came = await DBOS.run_step_async({"name": "look"}, steps.look, incident, round)
+            if came == "answered":
+                for place in await DBOS.run_step_async({"name": "places"}, steps.places, incident):
+                    await DBOS.run_step_async({"name": f"tell {place}"}, steps.tell, incident, round, place)
         return came
 
     @DBOS.workflow(name="decide", max_recovery_attempts=ATTEMPTS)
     async def decide(decision: int) -> str:
-        return await DBOS.run_step_async({"name": "carry out"}, steps.carry_out, decision)
+        with _in(busy, f"decision/{decision}"):
+            return await DBOS.run_step_async({"name": "carry out"}, steps.carry_out, decision)
 
     return investigate, decide
+
+
+@contextlib.contextmanager
+def _in(busy: set[str], id: str) -> Iterator[None]:
+    busy.add(id)
+    try:
+        yield
+    finally:
+        busy.discard(id)

@@ -18,7 +18,7 @@ LASTS, PACE = 30.0, 2.0
 class Leases:
     """The leases, and this process' own."""
 
-    def __init__(self, database: Database, id: str, lasts: float = LASTS) -> None:
+    def __init__(self, database: Database, id: str, lasts: float) -> None:
         self._database, self._id, self._lasts = database, id, lasts
         self.pace = min(PACE, lasts / 4)
         self._folder = _folder(database)
@@ -30,12 +30,14 @@ class Leases:
         flock(file, LOCK_EX | LOCK_NB)
         return file
 
-    def renew(self) -> None:
-        """Be alive for another while."""
+    def renew(self) -> bool:
+        """Be alive for another while; whether this process was still taken to be."""
         until = self._database.now + self._lasts
         with self._database.writing() as connection:
-            if not connection.execute(update(workers).where(workers.c.id == self._id).values(until=until)).rowcount:
+            known = connection.execute(update(workers).where(workers.c.id == self._id).values(until=until)).rowcount
+            if not known:
                 connection.execute(insert(workers).values(id=self._id, until=until))
+        return bool(known)
 
     def alive(self) -> set[str]:
         """The processes that are alive. The lock of one that died on this machine is free at once."""

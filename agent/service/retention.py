@@ -13,12 +13,16 @@ from tools.records import Record
 DAY = 86_400.0
 
 
+DAYS, SIZE = 90.0, 4 * 2**30
+"""How long incidents are kept, and how many bytes of recordings."""
+
+
 class Limits(Record):
     """How much is kept."""
 
-    days: float = 90.0
+    days: float = DAYS
     """Days after which an incident that nothing happened to is deleted."""
-    size: int = 4 * 2**30
+    size: int = SIZE
     """Most bytes of all recordings; the oldest closed incidents lose theirs first."""
     every: int = 720
     """Rounds of the housekeeping between two looks."""

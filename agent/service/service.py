@@ -9,6 +9,7 @@ from agent.service import decided
 from agent.service.changing import change, note_refusal
 from agent.service.database import Database
 from agent.service.engine import Engine
+from agent.service.leases import LASTS
 from agent.service.looking import look
 from agent.service.plant import Plant
 from agent.service.records import Decision, Feedback, Incident, NumberedEvent, Question, Submission, Submitted
@@ -29,12 +30,12 @@ class DurableService:
 
     def __init__(
         self, database: Database, plant: Plant, *, jobs: int = JOBS, waiting: int = WAITING,
-        limits: Limits | None = None,
+        limits: Limits | None = None, lease: float = LASTS,
     ) -> None:  # fmt: skip
         self._plant, self._waiting, self._limits = plant, waiting, limits or Limits()
         self.store = Store(database, plant.clock)
         self._watching = Watching(self.store)
-        self._engine = Engine(database, self, jobs)
+        self._engine = Engine(database, self, jobs, lease)
         self._keeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -123,9 +124,9 @@ class DurableService:
         """A step of the engine's."""
         return await look(self.store, self._plant, incident, round)
 
-    async def places(self) -> list[str]:
+    async def places(self, incident: str) -> list[str]:
         """A step of the engine's."""
-        return await places(self._plant)
+        return await places(self.store, self._plant, incident)
 
     async def tell(self, incident: str, round: int, place: str) -> str:
         """A step of the engine's."""

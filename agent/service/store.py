@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, select, update
 
 from agent.answer.diagnosis import Diagnosis
 from agent.service.database import Database
@@ -148,26 +148,27 @@ class Store:
         return Asked(Work(id, round, row["target"]), ticket, row["symptom"], row["state"])
 
     def answered(self, work: Work, answer: Diagnosis, recording: str | None) -> bool:
-        """Keep an answer; false if nobody waits for it any longer."""
+        """Keep an answer; whether anybody still waits for it. An incident that was closed meanwhile gets it too."""
         causes = ",".join(("", *(one.id for one in answer.causes), ""))
         values = {"outcome": answer.outcome, "causes": causes, "recording": recording, **stored(answer)}
         with self.database.writing() as connection:
-            found = connection.execute(
+            state = connection.execute(
                 update(incidents)
                 .where(incidents.c.id == work.incident, incidents.c.round == work.round)
-                .where(incidents.c.state == "looking")
-                .values(state="answered", words=incidents.c.words + f" {answer.summary.lower()}", **values)
-            )
-            if found.rowcount:
-                cause = answer.causes[0].id if answer.causes else ""
-                count(connection, "answers", (("outcome", answer.outcome), ("cause", cause)))
-                count(connection, "seconds", (), answer.seconds)
-                count(connection, "tokens", (("way", "in"),), answer.model.tokens_in)
-                count(connection, "tokens", (("way", "out"),), answer.model.tokens_out)
+                .where(incidents.c.state.in_(("looking", "closed")))
+                .values(
+                    state=case((incidents.c.state == "looking", "answered"), else_=incidents.c.state),
+                    words=incidents.c.words + f" {answer.summary.lower()}",
+                    **values,
+                )
+                .returning(incidents.c.state)
+            ).scalar()
+            if state is not None:
+                _count(connection, answer)
                 note = data("answered", outcome=answer.outcome, summary=answer.summary,
                             causes=[one.id for one in answer.causes])  # fmt: skip
                 append(connection, work.incident, self.now(), [note])
-            return bool(found.rowcount)
+        return bool(state == "answered")
 
     def unanswered(self, work: Work, problem: str) -> None:
         """Keep why there is no answer."""
@@ -241,6 +242,14 @@ class Store:
         """Delete an incident with all that belongs to it."""
         with self.database.writing() as connection:
             connection.execute(delete(incidents).where(incidents.c.id == id))
+
+
+def _count(connection: Connection, answer: Diagnosis) -> None:
+    cause = answer.causes[0].id if answer.causes else ""
+    count(connection, "answers", (("outcome", answer.outcome), ("cause", cause)))
+    count(connection, "seconds", (), answer.seconds)
+    count(connection, "tokens", (("way", "in"),), answer.model.tokens_in)
+    count(connection, "tokens", (("way", "out"),), answer.model.tokens_out)
 
 
 def _conditions(question: Question) -> list[ColumnElement[bool]]:

@@ -23,9 +23,13 @@ HOOK = "notify "
 UNSURE = "the service ended while it was being sent; it may have arrived, so it isn't sent again"
 
 
-async def places(plant: Plant) -> list[str]:
-    """Where answers go besides the database."""
-    return [COMMENT, *(f"{HOOK}{one.name}" for one in plant.hooks())]
+async def places(store: Store, plant: Plant, incident: str) -> list[str]:
+    """Where an answer goes besides the database."""
+    try:
+        return [COMMENT, *(f"{HOOK}{one.name}" for one in plant.hooks())]
+    except RediagnoseError as error:
+        await asyncio.to_thread(store.note, incident, [data("failed", why=f"nobody is notified: {error}")])
+        return [COMMENT]
 
 
 async def tell(store: Store, plant: Plant, incident: str, round: int, place: str) -> str:

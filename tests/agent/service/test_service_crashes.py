@@ -215,7 +215,7 @@ async def _said(place: Desk, id: str, words: str = "") -> str:
     async with asyncio.timeout(240):
         while True:
             for one in place.events(id):
-                if words in one.get("detail", "no step changed"):
+                if "detail" in one and words in one["detail"]:
                     return str(one["detail"])
             await asyncio.sleep(0.2)
 
