@@ -8,6 +8,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
@@ -24,6 +25,8 @@ POLLS = 0.2
 """Seconds between two looks for work."""
 ATTEMPTS = 20
 """How often work is begun that ends with the process each time."""
+AT_ONCE = 5000
+"""Most work that is forgotten at a time."""
 DEAD = {"ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"}
 
 
@@ -106,6 +109,15 @@ class Engine:
         """Whether work with this id was begun too often, or ended with an error of the engine's own."""
         found = await DBOS.get_workflow_status_async(id)
         return found is not None and found.status in DEAD
+
+    async def forget(self, before: float) -> None:
+        """Delete what the engine keeps about work that was done before a time."""
+        when = datetime.fromtimestamp(before, UTC).isoformat()
+        done = await DBOS.list_workflows_async(
+            completed_before=when, limit=AT_ONCE, load_input=False, load_output=False
+        )
+        if done:
+            await DBOS.delete_workflows_async([one.workflow_id for one in done])
 
     def _watch_on(self) -> None:
         """Renew the own lease, and take on what processes left whose lease ran out."""

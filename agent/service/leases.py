@@ -70,10 +70,15 @@ class Leases:
             with contextlib.suppress(OSError):
                 (self._folder / id).unlink()
 
+    def let_go(self) -> None:
+        """Let go of the lock, as the end of the process does."""
+        os.close(self._lock)
+
     def give_up(self) -> None:
         """Be no more: others may take on what is unfinished at once."""
         with self._database.writing() as connection:
             connection.execute(delete(workers).where(workers.c.id == self._id))
+        self.let_go()
         with contextlib.suppress(OSError):
             (self._folder / self._id).unlink()
 

@@ -7,7 +7,6 @@ from sqlalchemy import select
 
 from agent.service.store import WAITING, Store
 from agent.service.tables import incidents
-from tools.gate.ledger import changes_path
 from tools.records import Record
 
 DAY = 86_400.0
@@ -24,13 +23,11 @@ class Limits(Record):
     """Days after which an incident that nothing happened to is deleted."""
     size: int = SIZE
     """Most bytes of all recordings; the oldest closed incidents lose theirs first."""
-    every: int = 720
-    """Rounds of the housekeeping between two looks."""
 
 
 def clean(store: Store, folder: Path, limits: Limits) -> list[str]:
     """Delete what is too old or too much; the ids of the incidents that lost something."""
-    gone = [id for id, _ in _idle(store, limits)]
+    gone = _idle(store, limits)
     for id in gone:
         for file in folder.glob(f"{id}-*"):
             with contextlib.suppress(OSError):
@@ -39,12 +36,12 @@ def clean(store: Store, folder: Path, limits: Limits) -> list[str]:
     return gone + _shrunk(store, folder, limits.size)
 
 
-def _idle(store: Store, limits: Limits) -> list[tuple[str, str]]:
-    asked = select(incidents.c.id, incidents.c.state).where(
+def _idle(store: Store, limits: Limits) -> list[str]:
+    asked = select(incidents.c.id).where(
         incidents.c.updated_at < store.now() - limits.days * DAY, incidents.c.state.not_in(WAITING)
     )
     with store.database.reading() as connection:
-        return [(row.id, row.state) for row in connection.execute(asked)]
+        return list(connection.scalars(asked))
 
 
 def _shrunk(store: Store, folder: Path, most: int) -> list[str]:
@@ -61,8 +58,7 @@ def _shrunk(store: Store, folder: Path, most: int) -> list[str]:
         if size <= most:
             break
         size -= files[name].stat().st_size
-        # The log of its changes stays: it is proof.
+        # The log of its changes stays: it is proof, and small.
         files[name].unlink(missing_ok=True)
-        if not changes_path(files[name]).exists():
-            gone.append(name.rpartition("-")[0])
+        gone.append(name.rpartition("-")[0])
     return gone

@@ -13,7 +13,7 @@ from agent.service.leases import LASTS
 from agent.service.looking import look
 from agent.service.plant import Plant
 from agent.service.records import Decision, Feedback, Incident, NumberedEvent, Question, Submission, Submitted
-from agent.service.retention import Limits, clean
+from agent.service.retention import DAY, Limits, clean
 from agent.service.store import Store
 from agent.service.telling import places, tell
 from agent.service.totals import Total, all_totals
@@ -21,6 +21,8 @@ from agent.service.watching import Watching
 
 HOUSEKEEPING = 5.0
 """Seconds between two looks for what was accepted but isn't queued."""
+CLEANING = 720
+"""Such looks between two for what is too old or too much."""
 JOBS, WAITING = 4, 200
 """Investigations at the same time in one process, and incidents that may wait for one."""
 
@@ -58,8 +60,9 @@ class DurableService:
         while True:
             try:
                 await self._queue_what_was_left()
-                if rounds % self._limits.every == 0:
+                if rounds % CLEANING == 0:
                     await asyncio.to_thread(clean, self.store, self._plant.recordings, self._limits)
+                    await self._engine.forget(self.store.now() - self._limits.days * DAY)
             except Exception as error:
                 logging.getLogger("rediagnose").warning("housekeeping: %s", str(error).splitlines()[0])
             rounds += 1
