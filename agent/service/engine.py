@@ -147,6 +147,8 @@ class Engine:
         """Leave what is unfinished to the other processes, or to the next one."""
         self._ended.set()
         with contextlib.suppress(Exception):
+            if self._watch is not None:
+                await asyncio.to_thread(self._watch.join)
             await asyncio.to_thread(self.leases.give_up)
 
 
