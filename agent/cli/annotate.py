@@ -13,7 +13,7 @@ from agent.cli.investigate import investigate, note
 from agent.cli.machine import with_machine
 from agent.cli.program import FAILED, INTERRUPTED, NOTHING
 from agent.investigation.investigation import Investigation
-from agent.investigation.own_trouble import ABOUT_ACCESS, own_trouble
+from agent.investigation.own_trouble import is_unknown_name, own_trouble
 from agent.remediation.audit import ForbiddenLog
 from agent.tickets.comment import comment, marker_of
 from agent.tickets.document import Comment
@@ -195,13 +195,6 @@ def meant_target(inputs: AnnotateInputs, ticket: Ticket, known: Settings) -> tup
         return target, "--url" if inputs.target_name is None else f"{inputs.target_name}: --target"
     found, why = target_of_ticket(ticket, known)
     return inputs.configured(found), f"{found.name}: {why}" if found.name else why
-
-
-def is_unknown_name(answer: Diagnosis) -> bool:
-    """Whether the server's name doesn't resolve here, which doesn't answer the ticket."""
-    kinds = {one.unavailable.kind for one in answer.readings if one.tool == "connect" and one.unavailable}
-    reached = any(one.tool == "info" and one.values for one in answer.readings)
-    return "dns" in kinds and not reached and not ABOUT_ACCESS.search(answer.symptom)
 
 
 def _past(ticket: Ticket) -> str | None:

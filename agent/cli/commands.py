@@ -16,7 +16,8 @@ from agent.cli.options import (
     sources,
 )
 from agent.cli.parsing import Parser
-from agent.cli.program import Command
+from agent.cli.program import AT_BOOT, Command
+from agent.cli.serve_options import configure_incidents, configure_serve, configure_worker
 
 
 def _chat(parser: Parser) -> None:
@@ -95,6 +96,7 @@ def _runbooks(parser: Parser) -> None:
 
 
 _LOOK, _CHANGE, _RECORD, _SET_UP = "Investigate", "Change something", "Record and replay", "Set up"
+_SERVE = "Leave running"
 COMMANDS = (
     Command("triage", "[SERVER] [SYMPTOM]", "investigate, and print the answer on stdout", _triage,
             "agent.cli.inputs:TriageInputs", "agent.cli.triage:triage", _LOOK,
@@ -120,6 +122,17 @@ COMMANDS = (
             configure_change, "agent.cli.inputs:ChangeInputs", "agent.cli.apply:rollback", _CHANGE,
             ("rediagnose rollback incident.rec s1 --url redis://host:6379",
              "rediagnose rollback incident.rec s1 -t orders --confirm 'CONFIG SET maxclients 64'")),
+    Command("serve", "", "take incidents over HTTP, investigate them, and let people decide about the steps",
+            configure_serve, "agent.cli.serve_inputs:ServeInputs", "agent.cli.serve:serve", _SERVE,
+            ("rediagnose serve", "rediagnose serve --database postgresql://rediagnose@db/rediagnose --notify team"),
+            AT_BOOT),
+    Command("worker", "", "share the investigations of a service, in this process or on another machine",
+            configure_worker, "agent.cli.serve_inputs:WorkerInputs", "agent.cli.serve:worker", _SERVE,
+            ("rediagnose worker --database postgresql://rediagnose@db/rediagnose", "rediagnose worker --jobs 8"),
+            AT_BOOT),
+    Command("incidents", "list|show ID|export ID", "list, show and export the incidents that a service keeps",
+            configure_incidents, "agent.cli.serve_inputs:IncidentsInputs", "agent.cli.incidents:incidents", _SERVE,
+            ("rediagnose incidents list --open", "rediagnose incidents export 20260131-020507-123abcdef")),
     Command("capture", "[SERVER] [SYMPTOM] -o FILE", "record the full diagnostic state, to replay it or as a baseline",
             _capture, "agent.cli.inputs:CaptureInputs", "agent.cli.capture:capture_", _RECORD,
             ("rediagnose capture redis://host:6379 -o calm.rec",

@@ -18,8 +18,12 @@ LINGERS = 1.0
 """Seconds after the last output for work in other threads to finish."""
 LOADS = 15.0
 """Seconds within which a command has to be loaded, even on a busy machine; its deadline starts then."""
-NOT_LOADED = f"the program wasn't loaded within {LOADS:g} s; nothing was asked"
+AT_BOOT = 300.0
+"""The same for a command that nobody waits for: it may be started with a whole machine."""
+NOT_LOADED = "the program wasn't loaded within {:g} s; nothing was asked"
 ANSWERED, FAILED, NOTHING, INTERRUPTED = 0, 1, 3, 130
+SERVES = ("dbos", "jinja2", "prometheus_client", "sqlalchemy", "sse_starlette", "starlette", "uvicorn")
+"""Packages of the extra that the service needs."""
 EXAMPLES = ("rediagnose demo", 'rediagnose triage redis://host:6379 "checkout times out"')
 
 
@@ -40,6 +44,8 @@ class Command(NamedTuple):
     """Its group in the program's help."""
     examples: tuple[str, str]
     """Usage examples for its help."""
+    loads: float = LOADS
+    """Seconds within which it has to be loaded."""
 
 
 def parser(commands: Sequence[Command], version: str, named: str | None = None) -> Parser:
@@ -124,10 +130,10 @@ def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, 
         from agent.cli.hard_stop import hard_stop
 
         def give(ended: bool) -> int:
-            print(f"rediagnose {name}: {NOT_LOADED}", file=sys.stderr)
+            print(f"rediagnose {name}: {NOT_LOADED.format(command.loads)}", file=sys.stderr)
             return NOTHING
 
-        with hard_stop(LOADS, give) if own else nullcontext(), loading(command) if own else nullcontext():
+        with hard_stop(command.loads, give) if own else nullcontext(), loading(command) if own else nullcontext():
             from agent.cli.inputs import check_environment, typed
 
             check_environment(os.environ)
@@ -204,4 +210,11 @@ def leave(status: int) -> None:
 
 def _loaded(place: str) -> Any:
     module, _, name = place.partition(":")
-    return getattr(importlib.import_module(module), name)
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        from tools.errors import UsageError
+
+        if (error.name or "").partition(".")[0] not in SERVES:
+            raise
+        raise UsageError(f"{error.name} isn't installed; pip install 'rediagnose[serve]'") from None

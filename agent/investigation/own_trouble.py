@@ -35,3 +35,10 @@ def own_trouble(answer: Diagnosis, *, own_password: bool = False) -> str | None:
     )
     known = REFUSED if own_password else {"noauth": REFUSED["noauth"]}
     return next((known[kind] for kind in refused if kind in known), None)
+
+
+def is_unknown_name(answer: Diagnosis) -> bool:
+    """Whether the server's name doesn't resolve here, which doesn't answer the ticket."""
+    kinds = {one.unavailable.kind for one in answer.readings if one.tool == "connect" and one.unavailable}
+    reached = any(one.tool == "info" and one.values for one in answer.readings)
+    return "dns" in kinds and not reached and not ABOUT_ACCESS.search(answer.symptom)

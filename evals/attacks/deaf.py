@@ -193,7 +193,7 @@ def _wrong(how: Try, ran: _Ran, folder: Path, *, changed: bool) -> str:
     most = 2.0 if how.signals else DEADLINE * (2 if how.command in ("apply", "rollback") else 1) + 2
     # A log that nothing can be written to any more is waited for, and can't hold the end.
     unlogged = how.kind == "again" and how.where.endswith("jsonl")
-    loading = LOADS if NOT_LOADED in ran.err else 0.0
+    loading = LOADS if NOT_LOADED.format(LOADS) in ran.err else 0.0
     if ran.deaf is not None and ran.deaf > most + BUSY + loading + LAST_WORDS * unlogged:
         return f"{ran.deaf:.1f} s"
     if how.command not in ("apply", "rollback"):

@@ -22,6 +22,7 @@ from evals.bench.clients import clients
 from evals.bench.nodes import nodes
 from evals.bench.page import Page, progress
 from evals.bench.records import Gate, Part, Report
+from evals.bench.service import service
 from evals.bench.shown import as_text, growth
 from evals.bench.spent import run
 from evals.bench.start_up import packages, prompt, start_up
@@ -36,9 +37,10 @@ ROUNDING_OFF = 20.0
 Measure = Callable[[ServerKind, Page], Awaitable[None]]
 PARTS: Mapping[str, Measure] = {
     "start-up": start_up, "packages": packages, "prompt": prompt, "beside": beside, "clients": clients, "nodes": nodes,
-    "targets": targets,
+    "targets": targets, "service": service,
 }  # fmt: skip
-SHARES: Mapping[str, float] = {"packages": 30, "prompt": 40, "beside": 110, "clients": 65, "nodes": 70, "targets": 60}
+SHARES: Mapping[str, float] = {"packages": 30, "prompt": 40, "beside": 110, "clients": 65, "nodes": 70, "targets": 60,
+                               "service": 60}  # fmt: skip
 """Seconds that a part takes on a machine that has nothing else to do, 10 where it isn't named.
 
 Of what is left each part has its share, so that a slow one leaves the others theirs; what it leaves is theirs too.

@@ -21,6 +21,7 @@ from tools.settings.tables import (
     Settings,
 )
 from tools.settings.target_table import TargetSettings
+from tools.settings.work_table import WorkTable
 
 
 def parse_settings(file: Path, content: bytes, environ: Mapping[str, str], *, trusted: bool = True) -> Settings:
@@ -43,7 +44,7 @@ def _parsed(file: Path, content: bytes) -> dict[str, Any]:
 _TABLES: dict[str, type[Record]] = {
     "targets": TargetSettings, "github": GitHubSettings, "jira": JiraSettings, "pagerduty": PagerDutySettings,
     "notify": NotifySettings, "model": ModelTable, "entra": EntraId, "aws-iam": AwsIam,
-    "mcp": McpTable,
+    "mcp": McpTable, "serve": WorkTable,
 }  # fmt: skip
 _REMEDIES = {
     "targets": "write [[targets]] above each", "notify": "write [[notify]] above each",
@@ -51,7 +52,11 @@ _REMEDIES = {
     "mcp.tools": 'write tools = ["list_deploys"]', "github": "write [github]",
     "jira": "write [jira]", "pagerduty": "write [pagerduty]", "model": "write [model]",
     "model.reasoning_effort": 'write "low", "medium" or "high"', "model.form": 'write "chat" or "responses"',
-    "model.cache_control": "write true or false", "jira.api": "write 3 for Jira Cloud, 2 for others",
+    "model.cache_control": "write true or false", "serve": "write [serve]",
+    "serve.jobs": "write a whole number above 0", "serve.waiting": "write a whole number above 0",
+    "serve.keep_days": "write a number above 0", "serve.keep_mib": "write a whole number above 0",
+    "serve.lease": "write a number of seconds above 0", "serve.urls": "write true or false",
+    "serve.notify": 'write notify = ["oncall"]', "jira.api": "write 3 for Jira Cloud, 2 for others",
     "notify.name": 'write name = "oncall"', "notify.form": 'write "slack", "teams", "discord", "google-chat" or "json"',
     "targets.credentials": 'write credentials = "entra", or { type = "aws-iam", user = "...", ... }',
 }  # fmt: skip
@@ -80,5 +85,5 @@ def _explanation(error: ValidationError) -> str:
 
 def _known_keys(section: list[str]) -> str:
     if not section:
-        return "write [[targets]], [github], [jira], [pagerduty], [model], [[mcp]] or [[notify]]"
+        return "write [[targets]], [github], [jira], [pagerduty], [model], [[mcp]], [serve] or [[notify]]"
     return f"there are {', '.join(field.alias or name for name, field in _TABLES[section[-1]].model_fields.items())}"

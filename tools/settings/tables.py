@@ -9,6 +9,7 @@ from tools.settings.model_table import ModelTable
 from tools.settings.secret_source import SecretSource
 from tools.settings.table import BesideFile, Table, Text, problem
 from tools.settings.target_table import HARMLESS, TargetSettings
+from tools.settings.work_table import WorkTable
 
 
 class ServiceSettings(Table):
@@ -86,6 +87,7 @@ class Settings(Table):
     model: ModelTable = ModelTable()
     notify: Annotated[tuple[NotifySettings, ...], Field(strict=False)] = ()
     mcp: Annotated[tuple[McpTable, ...], Field(strict=False)] = ()
+    serve: WorkTable = WorkTable()
 
     def destinations(self) -> list[str]:
         """What decides where a credential goes: a line per table and target, for a person to judge."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.answer.diagnosis import Diagnosis
-from agent.cli.annotate import is_unknown_name
+from agent.investigation.own_trouble import is_unknown_name
 from agent.report.summary import headline
 from agent.tickets.reading import parse_ticket
 from agent.tickets.targets import target_of_ticket

@@ -1,0 +1,107 @@
+"""`rediagnose serve` and `rediagnose worker`: the service by HTTP, and further processes that share its work."""
+
+import asyncio
+import contextlib
+import getpass
+import ipaddress
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.middleware import Middleware
+
+from agent.cli.program import ANSWERED
+from agent.cli.serve_inputs import ServeInputs, WorkerInputs
+from agent.web.app import app
+from agent.web.start_token import StartToken
+from tools.errors import UsageError
+from tools.text import one_line
+
+ENDS_WITHIN = 3
+"""Seconds for requests that are under way when the service is ended."""
+
+
+async def serve(inputs: ServeInputs) -> int:
+    """Serve until a signal comes. Raises `UsageError` for an address or a database that can't be used."""
+    listening = _listening(inputs.listen)
+    host, port = listening.getsockname()[:2]
+    base = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    service = inputs.service(urls=inputs.takes_urls, link=f"{base}incidents/")
+    token = secrets.token_urlsafe(24)
+    guarded = app(service, guards=[Middleware(StartToken, token=token, name=_user())])
+    config = uvicorn.Config(
+        guarded, log_config=None, access_log=False, lifespan="off", server_header=False, proxy_headers=False,
+        timeout_graceful_shutdown=ENDS_WITHIN, h11_max_incomplete_event_size=64 * 2**10,
+    )  # fmt: skip
+    await service.start()
+    try:
+        server = _Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        _say(f"incidents are kept in {service.store.database.name}")
+        _say(f"open  {base}?token={token}")
+        await serving
+    finally:
+        await service.stop()
+    return ANSWERED
+
+
+async def worker(inputs: WorkerInputs) -> int:
+    """Take part in the work until a signal comes. Raises `UsageError` for a database that can't be used."""
+    service = inputs.service(urls=True)
+    await service.start()
+    try:
+        _say(f"working on the incidents in {service.store.database.name}")
+        ended, loop = asyncio.Event(), asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, ended.set)
+        await ended.wait()
+    finally:
+        await service.stop()
+    return ANSWERED
+
+
+class _Server(uvicorn.Server):
+    """Ends with its own status: a signal is how a service is ended, not an interruption."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
+
+def _listening(where: str) -> socket.socket:
+    """A socket on loopback. Raises `UsageError`."""
+    host, _, port = where.rpartition(":")
+    host = host.strip("[]") or "127.0.0.1"
+    if not (port.isascii() and port.isdigit() and int(port) < 65536):
+        raise UsageError(f"--listen {where!r}: give HOST:PORT, such as 127.0.0.1:8379")
+    address = "127.0.0.1" if host == "localhost" else host
+    try:
+        is_loopback = ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise UsageError(f"--listen {where}: only loopback addresses can be served yet, such as 127.0.0.1:8379")
+    listening = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((address, int(port)))
+        listening.listen(512)
+    except OSError as error:
+        listening.close()
+        raise UsageError(f"--listen {where}: {error.strerror}; give another address") from None
+    return listening
+
+
+def _user() -> str:
+    with contextlib.suppress(OSError, KeyError):
+        return getpass.getuser()
+    return "the person who started it"
+
+
+def _say(line: str) -> None:
+    print(one_line(f"rediagnose: {line}"), file=sys.stderr, flush=True)

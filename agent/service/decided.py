@@ -1,0 +1,186 @@
+"""Decisions in the database: taken once for each step, claimed once, and what was logged about their changes."""
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from agent.answer.diagnosis import Diagnosis, State, Step
+from agent.answer.events import StepChanged
+from agent.service.records import Decision, Feedback
+from agent.service.rows import append, data, diagnosis_of, stored
+from agent.service.seam import NotSo
+from agent.service.store import Store
+from agent.service.tables import changes, decisions, feedback, incidents
+from tools.gate.ledger import Entry
+from tools.text import escaped_json, printable
+
+OPEN: frozenset[State] = frozenset(("proposed", "refused", "failed", "rolled-back"))
+"""A step in one of these states may be approved."""
+DONE: frozenset[State] = frozenset(("applied", "verified"))
+"""And rolled back in one of these."""
+
+
+class Claimed(NamedTuple):
+    """A decision that is to be carried out, or was being carried out when the process ended."""
+
+    id: int
+    incident: str
+    target: str
+    at: float
+    decision: Decision
+    step: Step
+    recording: str | None
+    closed: bool
+    anew: bool
+    """Whether nobody has begun yet."""
+
+
+class Taken(NamedTuple):
+    """A new decision."""
+
+    number: int | None
+    """Null if there is nothing to carry out."""
+    target: str
+    step: Step
+
+
+def take(store: Store, incident: str, decision: Decision) -> Taken | None:
+    """Keep a decision; null if somebody has already decided the same. Raises `NotSo`."""
+    try:
+        with store.database.writing(alone=True) as connection:
+            return _take(store, connection, incident, decision)
+    except IntegrityError:
+        raise NotSo(f"somebody decided about {decision.step} at the same moment") from None
+
+
+def _take(store: Store, connection: Connection, incident: str, decision: Decision) -> Taken | None:
+    row = connection.execute(select(incidents).where(incidents.c.id == incident)).mappings().first()
+    answer = diagnosis_of(row["diagnosis"]) if row else None
+    if row is None or answer is None or row["state"] != "answered":
+        raise NotSo(f"this incident is {row['state']}" if row else "there is no such incident")
+    step = _step(answer, decision)
+    pending = connection.execute(
+        select(decisions.c.decision).where(
+            decisions.c.incident == incident, decisions.c.step == step.id, decisions.c.state != "done"
+        )
+    ).scalar()
+    if pending is not None:
+        if Decision.model_validate_json(pending).verb == decision.verb:
+            # A second click, or a second person, says the same.
+            return None
+        raise NotSo(f"somebody decided otherwise about {step.id}, which is being carried out")
+    _fits(step, decision)
+    if decision.verb == "refuse" and step.state == "refused":
+        return None
+    now = store.now()
+    note = data("decided", step=step.id, verb=decision.verb, by=decision.by, action=decision.action)
+    append(connection, incident, now, [note])
+    if decision.verb == "refuse":
+        _changed(connection, incident, answer, step.model_copy(update={"state": "refused"}),
+                 f"refused by {decision.by}", now)  # fmt: skip
+        return Taken(None, row["target"], step)
+    number = connection.execute(
+        insert(decisions)
+        .values(incident=incident, round=row["round"], decision=decision.model_dump_json(), step=step.id, at=now,
+                state="accepted")
+        .returning(decisions.c.id)
+    ).scalar_one()  # fmt: skip
+    return Taken(int(number), row["target"], step)
+
+
+def _step(answer: Diagnosis, decision: Decision) -> Step:
+    step = next((one for one in answer.plan if one.id == decision.step), None)
+    if step is None or not step.needs_approval:
+        raise NotSo(f"{printable(decision.step)[:20]!r} isn't a step of this plan that could be carried out")
+    return step
+
+
+def _fits(step: Step, decision: Decision) -> None:
+    """Raise `NotSo` for a decision about something else than what the plan says now."""
+    if decision.verb == "roll-back":
+        if step.state not in DONE:
+            raise NotSo(f"{step.id} is {step.state}; there is nothing to roll back")
+        if step.rollback is None or decision.action != step.rollback:
+            raise NotSo(f"the undo of {step.id} is {step.rollback or 'nothing'}, not what was decided about")
+        return
+    if step.state not in OPEN:
+        raise NotSo(f"{step.id} is already {step.state}")
+    if (decision.action, decision.before) != (step.action, step.before):
+        raise NotSo(f"{step.id} is now {step.action}, with {step.before!r} before; look at it again")
+
+
+def claim(store: Store, number: int, executor: str) -> Claimed | None:
+    """Begin to carry out a decision; null if that's over. Whoever finds it begun only finds out what came of it."""
+    with store.database.writing(alone=True) as connection:
+        joined = decisions.join(incidents, incidents.c.id == decisions.c.incident)
+        columns = (decisions, incidents.c.target, incidents.c.diagnosis, incidents.c.recording, incidents.c.closed_at)
+        asked = select(*columns).select_from(joined).where(decisions.c.id == number, decisions.c.state != "done")
+        row = connection.execute(asked).mappings().first()
+        answer = diagnosis_of(row["diagnosis"]) if row else None
+        if row is None or answer is None:
+            return None
+        anew = row["state"] == "accepted"
+        connection.execute(
+            update(decisions).where(decisions.c.id == number).values(state="applying", executor=executor)
+        )
+    decision = Decision.model_validate_json(row["decision"])
+    step = next(one for one in answer.plan if one.id == decision.step)
+    return Claimed(
+        number, row["incident"], row["target"], row["at"], decision, step, row["recording"],
+        row["closed_at"] is not None, anew,
+    )  # fmt: skip
+
+
+def finish(store: Store, claimed: Claimed, state: State | None, said: str) -> None:
+    """Keep what came of a decision: the step's new state, null if it's as before, and a sentence for people."""
+    now = store.now()
+    with store.database.writing() as connection:
+        connection.execute(update(decisions).where(decisions.c.id == claimed.id).values(state="done", outcome=said))
+        text = connection.scalar(select(incidents.c.diagnosis).where(incidents.c.id == claimed.incident))
+        if (answer := diagnosis_of(text)) is not None:
+            step = next((one for one in answer.plan if one.id == claimed.step.id), claimed.step)
+            if state is not None:
+                step = step.model_copy(update={"state": state})
+            _changed(connection, claimed.incident, answer, step, said, now)
+
+
+def _changed(connection: Connection, incident: str, answer: Diagnosis, step: Step, said: str, now: float) -> None:
+    plan = tuple(step if one.id == step.id else one for one in answer.plan)
+    new = answer.model_copy(update={"plan": plan})
+    connection.execute(update(incidents).where(incidents.c.id == incident).values(**stored(new)))
+    event = StepChanged(step=step, detail=said)
+    append(connection, incident, now, [(event.type, escaped_json(event.model_dump_json()))])
+
+
+def pending(store: Store) -> list[tuple[int, str]]:
+    """The decisions that aren't carried out, each with its target."""
+    joined = decisions.join(incidents, incidents.c.id == decisions.c.incident)
+    asked = select(decisions.c.id, incidents.c.target).select_from(joined).where(decisions.c.state != "done")
+    with store.database.reading() as connection:
+        return [(row.id, row.target) for row in connection.execute(asked.order_by(decisions.c.id))]
+
+
+def log_change(store: Store, incident: str, decision: int, entry: Entry) -> None:
+    """Keep an entry about a change."""
+    with store.database.writing() as connection:
+        text = escaped_json(entry.model_dump_json())
+        connection.execute(insert(changes).values(incident=incident, decision=decision, entry=text))
+
+
+def logged(store: Store, incident: str, decision: int | None = None) -> list[Entry]:
+    """The entries about an incident's changes, or about those of one decision, in order."""
+    asked = select(changes.c.entry).where(changes.c.incident == incident).order_by(changes.c.id)
+    if decision is not None:
+        asked = asked.where(changes.c.decision == decision)
+    with store.database.reading() as connection:
+        return [Entry.model_validate_json(one) for one in connection.scalars(asked)]
+
+
+def judge(store: Store, incident: str, said: Feedback) -> None:
+    """Keep feedback. Raises `NotSo`."""
+    with store.database.writing() as connection:
+        note = data("feedback", **said.model_dump(mode="json"))
+        if not append(connection, incident, store.now(), [note]):
+            raise NotSo("there is no such incident")
+        connection.execute(insert(feedback).values(incident=incident, record=said.model_dump_json()))

@@ -1,0 +1,66 @@
+"""The step that investigates: from a ticket to an answer in the database, with its recording on disk."""
+
+import asyncio
+from typing import Literal
+
+from agent.answer.diagnosis import Diagnosis
+from agent.investigation.own_trouble import is_unknown_name, own_trouble
+from agent.investigation.pipeline import run
+from agent.remediation.audit import ForbiddenLog, audit_log, note_proposals
+from agent.service.plant import Plant
+from agent.service.store import Asked, Store
+from agent.service.stream import Stream
+from tools.errors import RediagnoseError, Unlogged, bug
+
+GRACE = 5.0
+"""Seconds beyond an investigation's own deadline."""
+Came = Literal["answered", "unanswered", "unwanted"]
+
+
+async def look(store: Store, plant: Plant, incident: str, round: int) -> Came:
+    """Investigate one round of an incident. It only reads, so it may run again after a crash."""
+    asked = await asyncio.to_thread(store.begin, incident, round)
+    if asked is None:
+        return "unwanted"
+    work = asked.work
+    try:
+        answer, recording = await _answer(store, plant, asked)
+        if trouble := own_trouble(answer, own_password=True):
+            # Nothing was learned about the incident.
+            raise RediagnoseError(f"{work.target}: {trouble}, or password_env or password_file of the target")
+        if is_unknown_name(answer):
+            raise RediagnoseError(f"{work.target}: this host name can't be resolved; check the target's url")
+    except RediagnoseError as error:
+        await asyncio.to_thread(store.unanswered, work, str(error))
+        return "unanswered"
+    except Exception as error:
+        await asyncio.to_thread(store.unanswered, work, str(bug("the investigation", error)))
+        return "unanswered"
+    kept = await asyncio.to_thread(store.answered, work, answer, recording)
+    return "answered" if kept else "unwanted"
+
+
+async def _answer(store: Store, plant: Plant, asked: Asked) -> tuple[Diagnosis, str]:
+    work = asked.work
+    file = plant.recordings / f"{work.incident}-{work.round}.rec"
+    # A round that was interrupted begins again.
+    await asyncio.to_thread(file.unlink, missing_ok=True)
+    target = plant.target(work.target)
+    setup = plant.setup(target, asked.ticket, asked.symptom, file)
+    async with Stream(store, work.incident) as stream:
+        forbidden = ForbiddenLog(stream)
+        investigation = setup.investigation(plant.clock, forbidden)
+        try:
+            try:
+                async with asyncio.timeout(setup.options.deadline + GRACE):
+                    await run(investigation, setup.model)
+                answer = investigation.answer()
+            except TimeoutError:
+                answer = investigation.cut_off()
+            try:
+                note_proposals(investigation, forbidden, audit_log(plant.audit))
+            except Unlogged as error:
+                stream.note("failed", f"no step can be applied: {error}")
+        finally:
+            await investigation.close()
+    return answer, file.name

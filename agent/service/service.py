@@ -1,0 +1,144 @@
+"""The service: what the seam promises, by the database and the engine."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+from agent.service import decided
+from agent.service.changing import change, note_refusal
+from agent.service.database import Database
+from agent.service.engine import Engine
+from agent.service.leases import LASTS
+from agent.service.looking import look
+from agent.service.plant import Plant
+from agent.service.records import Decision, Feedback, Incident, NumberedEvent, Question, Submission, Submitted
+from agent.service.retention import DAY, Limits, clean
+from agent.service.store import Store
+from agent.service.telling import places, tell
+from agent.service.totals import Total, all_totals
+from agent.service.watching import Watching
+
+HOUSEKEEPING = 5.0
+"""Seconds between two looks for what was accepted but isn't queued."""
+CLEANING = 720
+"""Such looks between two for what is too old or too much."""
+JOBS, WAITING = 4, 200
+"""Investigations at the same time in one process, and incidents that may wait for one."""
+
+
+class DurableService:
+    """Incidents in a database, and this process' part in the work."""
+
+    def __init__(
+        self, database: Database, plant: Plant, *, jobs: int = JOBS, waiting: int = WAITING,
+        limits: Limits | None = None, lease: float = LASTS,
+    ) -> None:  # fmt: skip
+        self._plant, self._waiting, self._limits = plant, waiting, limits or Limits()
+        self.store = Store(database, plant.clock)
+        self._watching = Watching(self.store)
+        self._engine = Engine(database, self, jobs, lease)
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Take part in the work. Raises `UsageError` if the database can't be used."""
+        await asyncio.to_thread(self.store.database.prepare)
+        self._plant.recordings.mkdir(parents=True, exist_ok=True, mode=0o700)
+        await self._engine.start()
+        self._keeper = asyncio.create_task(self._keep_house())
+
+    async def stop(self) -> None:
+        """Leave; what is unfinished is carried on by other processes, or by the next one."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+        await self._engine.stop()
+
+    async def _keep_house(self) -> None:
+        rounds = 0
+        while True:
+            try:
+                await self._queue_what_was_left()
+                if rounds % CLEANING == 0:
+                    await asyncio.to_thread(clean, self.store, self._plant.recordings, self._limits)
+                    await self._engine.forget(self.store.now() - self._limits.days * DAY)
+            except Exception as error:
+                logging.getLogger("rediagnose").warning("housekeeping: %s", str(error).splitlines()[0])
+            rounds += 1
+            await asyncio.sleep(HOUSEKEEPING)
+
+    async def _queue_what_was_left(self) -> None:
+        """Queue what a process accepted and didn't queue before it ended; what is queued already stays as it is."""
+        waiting = await asyncio.to_thread(self.store.waiting)
+        decisions = await asyncio.to_thread(decided.pending, self.store)
+        if not (waiting or decisions):
+            return
+        underway = await self._engine.underway()
+        for work in waiting:
+            if work.id in underway:
+                continue
+            if await self._engine.given_up(work.id):
+                why = "the investigation ended this program each time it was begun, so it isn't begun again"
+                await asyncio.to_thread(self.store.unanswered, work, why)
+            else:
+                await self._engine.investigate(work)
+        for number, target in decisions:
+            await self._engine.decide(number, target)
+
+    async def submit(self, submission: Submission) -> Submitted:
+        target = "" if submission.resolved else self._plant.meant(submission.ticket, submission.target)
+        done, work = await asyncio.to_thread(self.store.submit, submission, target, self._waiting)
+        if work is not None:
+            await self._engine.investigate(work)
+        return done
+
+    async def decide(self, incident: str, decision: Decision) -> None:
+        taken = await asyncio.to_thread(decided.take, self.store, incident, decision)
+        if taken is None:
+            return
+        if taken.number is not None:
+            await self._engine.decide(taken.number, taken.target)
+        else:
+            await asyncio.to_thread(note_refusal, self._plant, taken.step, decision.by)
+
+    async def close(self, incident: str, by: str) -> None:
+        await asyncio.to_thread(self.store.close, incident, by)
+
+    async def look_again(self, incident: str, by: str) -> None:
+        await self._engine.investigate(await asyncio.to_thread(self.store.again, incident, by, self._waiting))
+
+    async def judge(self, incident: str, feedback: Feedback) -> None:
+        await asyncio.to_thread(decided.judge, self.store, incident, feedback)
+
+    async def incident(self, incident: str) -> Incident | None:
+        return await asyncio.to_thread(self.store.incident, incident)
+
+    async def incidents(self, question: Question) -> tuple[Incident, ...]:
+        return await asyncio.to_thread(self.store.incidents, question)
+
+    async def similar(self, incident: Incident) -> tuple[Incident, ...]:
+        return await asyncio.to_thread(self.store.similar, incident)
+
+    def events(self, incident: str, after: int = 0) -> AsyncIterator[NumberedEvent]:
+        return self._watching.events(incident, after)
+
+    async def look(self, incident: str, round: int) -> str:
+        """A step of the engine's."""
+        return await look(self.store, self._plant, incident, round)
+
+    async def places(self, incident: str) -> list[str]:
+        """A step of the engine's."""
+        return await places(self.store, self._plant, incident)
+
+    async def tell(self, incident: str, round: int, place: str) -> str:
+        """A step of the engine's."""
+        return await tell(self.store, self._plant, incident, round, place)
+
+    async def carry_out(self, decision: int) -> str:
+        """A step of the engine's."""
+        return await change(self.store, self._plant, decision, self._engine.id)
+
+    async def totals(self) -> list[Total]:
+        """What is counted over all incidents."""
+        return await asyncio.to_thread(all_totals, self.store.database)

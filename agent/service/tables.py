@@ -1,0 +1,103 @@
+"""The tables of the service's database, the same in SQLite and PostgreSQL."""
+
+from sqlalchemy import Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text, text
+
+metadata = MetaData()
+PREFIX = "rediagnose_"
+"""The engine's own tables are in the same database."""
+
+incidents = Table(
+    f"{PREFIX}incidents", metadata,
+    Column("id", String(40), primary_key=True),
+    Column("source", String(40), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("identity", String(64), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("symptom", Text, nullable=False),
+    Column("ticket", Text, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("opened_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("closed_at", Double),
+    Column("closed_by", Text),
+    Column("alerts", Integer, nullable=False),
+    Column("diagnosis", Text),
+    Column("brief", Text),
+    Column("outcome", String(40)),
+    Column("causes", Text),
+    Column("problem", Text),
+    Column("posted", Text),
+    Column("recording", Text),
+    Column("words", Text, nullable=False),
+    Column("last_event", Integer, nullable=False),
+    # One open incident for each source and key, even if two processes hear of it at the same moment.
+    Index(f"{PREFIX}open", "identity", unique=True,
+          sqlite_where=text("closed_at IS NULL"), postgresql_where=text("closed_at IS NULL")),
+    Index(f"{PREFIX}of_target", "target", "id"),
+    Index(f"{PREFIX}in_state", "state"),
+)  # fmt: skip
+
+events = Table(
+    f"{PREFIX}events", metadata,
+    Column("incident", String(40), ForeignKey(incidents.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("data", Text, nullable=False),
+)  # fmt: skip
+
+decisions = Table(
+    f"{PREFIX}decisions", metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("incident", String(40), ForeignKey(incidents.c.id, ondelete="CASCADE"), nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("step", String(20), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("executor", Text),
+    Column("outcome", Text),
+    # One decision about a step at a time: a second click is the same one.
+    Index(f"{PREFIX}undecided", "incident", "step", unique=True,
+          sqlite_where=text("state <> 'done'"), postgresql_where=text("state <> 'done'")),
+)  # fmt: skip
+
+changes = Table(
+    f"{PREFIX}changes", metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("incident", String(40), ForeignKey(incidents.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    Column("decision", Integer, nullable=False),
+    Column("entry", Text, nullable=False),
+)  # fmt: skip
+
+feedback = Table(
+    f"{PREFIX}feedback", metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("incident", String(40), ForeignKey(incidents.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    Column("record", Text, nullable=False),
+)  # fmt: skip
+
+deliveries = Table(
+    f"{PREFIX}deliveries", metadata,
+    Column("incident", String(40), ForeignKey(incidents.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("round", Integer, primary_key=True),
+    Column("place", String(200), primary_key=True),
+    Column("state", String(20), nullable=False),
+)  # fmt: skip
+
+workers = Table(
+    f"{PREFIX}workers", metadata,
+    Column("id", String(200), primary_key=True),
+    Column("until", Double, nullable=False),
+)  # fmt: skip
+
+totals = Table(
+    f"{PREFIX}totals", metadata,
+    Column("name", String(60), primary_key=True),
+    Column("labels", String(200), primary_key=True),
+    Column("value", Double, nullable=False),
+)  # fmt: skip
+
+versions = Table(f"{PREFIX}version", metadata, Column("version", Integer, primary_key=True))

@@ -1,0 +1,92 @@
+"""The description of the interface by OpenAPI, made of the records that it takes and gives."""
+
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from agent.service.records import Incident, Question, Submitted
+from agent.web.bodies import NewDecision, NewFeedback, NewIncident
+
+_TEMPLATE = "#/components/schemas/{model}"
+_ERRORS = {
+    "401": "Nobody is logged in.", "403": "The role doesn't allow it.", "404": "There is no such incident.",
+    "409": "It doesn't fit the incident as it stands.", "413": "The body is too long.", "415": "The body isn't JSON.",
+    "422": "A value can't be used.", "429": "The queue is full; try again after Retry-After.",
+}  # fmt: skip
+
+
+def description() -> dict[str, Any]:
+    """The OpenAPI document."""
+    bodies = [(one, "validation") for one in (NewIncident, NewDecision, NewFeedback, Question)]
+    answers = [(one, "serialization") for one in (Incident, Submitted)]
+    _, schemas = models_json_schema([*bodies, *answers], by_alias=True, ref_template=_TEMPLATE)  # type: ignore[list-item]
+    components = {**schemas["$defs"], "Error": _object(error={"type": "string"}),
+                  "Accepted": _object(incident={"type": "string"}),
+                  "Incidents": _object(incidents={"type": "array", "items": _ref("Incident")})}  # fmt: skip
+    # What is shown of one incident has its earlier ones beside it.
+    components["Incident"] = {key: value for key, value in components["Incident"].items()
+                              if key != "additionalProperties"}  # fmt: skip
+    one = "/v1/incidents/{id}"
+    paths = {
+        "/v1/incidents": {
+            "post": _operation("Open an incident, join the open one with the same key, or close it.",
+                               {"201": "Submitted", "200": "Submitted"}, takes="NewIncident", fails="413 415 422 429"),
+            "get": {**_operation("The incidents asked for, newest first.", {"200": "Incidents"}, fails="422"),
+                    "parameters": _query(components.pop("Question"))},
+        },
+        one: {"get": _operation("One incident.", {"200": "Incident"}, fails="404")},
+        f"{one}/events": {"get": _events()},
+        f"{one}/decisions": {"post": _operation("Approve, refuse or roll back one exact change.", {"202": "Accepted"},
+                                                takes="NewDecision", fails="404 409 413 415 422")},
+        f"{one}/close": {"post": _operation("Close it.", {"200": "Accepted"}, fails="404 409")},
+        f"{one}/look-again": {"post": _operation("Investigate anew.", {"202": "Accepted"}, fails="404 409 429")},
+        f"{one}/feedback": {"post": _operation("Say whether an answer was right.", {"201": "Accepted"},
+                                               takes="NewFeedback", fails="404 413 415 422")},
+    }  # fmt: skip
+    for path, operations in paths.items():
+        if "{id}" in path:
+            for operation in operations.values():
+                operation.setdefault("parameters", []).insert(0, _parameter("id", "path", {"type": "string"}))
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "rediagnose", "version": "1", "description": "Incidents of Redis and Valkey."},
+        "paths": paths,
+        "components": {"schemas": components, "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+        "security": [{"token": []}],
+    }  # fmt: skip
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": _TEMPLATE.format(model=name)}
+
+
+def _object(**properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _content(name: str) -> dict[str, Any]:
+    return {"content": {"application/json": {"schema": _ref(name)}}}
+
+
+def _parameter(name: str, where: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": where, "required": where == "path", "schema": schema}
+
+
+def _query(question: dict[str, Any]) -> list[dict[str, Any]]:
+    return [_parameter(name, "query", schema) for name, schema in question["properties"].items()]
+
+
+def _operation(summary: str, gives: dict[str, str], *, fails: str, takes: str | None = None) -> dict[str, Any]:
+    answers = {status: {"description": name, **_content(name)} for status, name in gives.items()}
+    failures = {code: {"description": _ERRORS[code], **_content("Error")} for code in ("401 403 " + fails).split()}
+    found = {"summary": summary, "responses": {**answers, **failures}}
+    return {**found, "requestBody": {"required": True, **_content(takes)}} if takes else found
+
+
+def _events() -> dict[str, Any]:
+    found = _operation("Its events as they come, until it's closed.", {}, fails="404 422")
+    stream = {"description": "A stream of events.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+    found["responses"]["200"] = stream
+    found["parameters"] = [_parameter("Last-Event-ID", "header", {"type": "string"}),
+                           _parameter("after", "query", {"type": "integer", "minimum": 0})]  # fmt: skip
+    return found

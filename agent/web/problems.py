@@ -1,0 +1,76 @@
+"""What goes wrong, as an answer by HTTP: a status and one sentence that says what to do."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from agent.service.records import Person, Role
+from agent.service.seam import Full, NotSo
+from agent.tickets.ticket import TicketError
+from tools.errors import RediagnoseError, UsageError
+from tools.text import printable
+
+MOST_BODY = 256 * 2**10
+"""Most bytes of a request's body."""
+MOST_SAID = 500
+
+
+def problem(status: int, why: str, **headers: str) -> Response:
+    """An answer that says what is wrong."""
+    return JSONResponse({"error": printable(why)[:MOST_SAID]}, status, headers)
+
+
+def person(request: Request, *roles: Role) -> Person:
+    """Who asks, if they have one of these roles. Raises `HTTPException`."""
+    found = getattr(request.state, "person", None)
+    if not isinstance(found, Person):
+        raise HTTPException(401, "log in, or send a token")
+    if not found.roles & set(roles):
+        raise HTTPException(403, f"this takes a person who is {' or '.join(roles)}")
+    return found
+
+
+async def body(request: Request) -> bytes:
+    """The request's body. Raises `HTTPException` for one that is too long or isn't JSON."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415, "send JSON, with content-type: application/json")
+    found = b""
+    async for piece in request.stream():
+        found += piece
+        if len(found) > MOST_BODY:
+            raise HTTPException(413, f"a body has at most {MOST_BODY} bytes")
+    return found
+
+
+async def _http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, str(error.detail), **(error.headers or {}))
+
+
+async def _full(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Full)
+    return problem(429, str(error), **{"Retry-After": str(error.retry_after)})
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ValidationError)
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = ".".join(map(str, first["loc"])) or "the body"
+    return problem(422, f"{where}: {first['msg']}")
+
+
+def _answering(status: int) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def answer(_: Request, error: Exception) -> Response:
+        return problem(status, str(error))
+
+    return answer
+
+
+HANDLERS: Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
+    HTTPException: _http, ValidationError: _invalid, Full: _full, NotSo: _answering(409), TicketError: _answering(422),
+    UsageError: _answering(422), RediagnoseError: _answering(503),
+}  # fmt: skip

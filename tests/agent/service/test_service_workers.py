@@ -1,0 +1,97 @@
+"""Several processes on one database: each incident is answered once, and what one leaves the others take on."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from evals.lab.servers import installed, running
+from tests.postgres import postgres
+from tests.served import DEAD, QUICK, Desk, Hook, Tracker, desk, issue
+from tests.standins import serving
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(1500)]
+SEVERAL = 24
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with desk(tmp_path) as one:
+        yield one
+
+
+async def test_two_processes_share_one_file(place: Desk) -> None:
+    async with serving(Hook()) as hook:
+        args = (*QUICK, "--jobs", "2", "--notify", hook.url)
+        first, second = await asyncio.gather(place.serve(*args), place.serve(*args))
+        # The same alert at both at the same moment, from as many targets.
+        asked = [
+            one.submit(title="slow", target=f"redis://127.0.0.{number + 1}:1", key=str(number))
+            for number in range(SEVERAL) for one in (first, second)
+        ]  # fmt: skip
+        done = await asyncio.gather(*asked)
+        ids = {one["incident"] for one in done}
+        assert len(ids) == SEVERAL == sum(one["new"] for one in done)
+        for id in ids:
+            assert (await first.until(id, "answered"))["alerts"] == 2
+        async with asyncio.timeout(240):
+            while len(hook.seen) < SEVERAL:
+                await asyncio.sleep(0.1)
+    assert Counter(hook.links) == dict.fromkeys(ids, 1)
+    rounds = Counter(kind for id in ids for kind in (one["type"] for one in place.events(id)))
+    assert rounds["started"] == rounds["answered"] == SEVERAL
+    assert await first.stop() == 0
+    id = await second.opened(title="slow", target=DEAD)
+    await second.until(id, "answered")
+
+
+async def test_one_target_is_looked_at_by_one_at_a_time(place: Desk) -> None:
+    first, second = await place.serve(*QUICK), await place.serve(*QUICK)
+    ids = [await one.opened(title="slow", target=DEAD) for one in (first, second) for _ in range(4)]
+    for id in ids:
+        await first.until(id, "answered")
+    spans = []
+    with place.store() as store:
+        for id in ids:
+            at = {one.kind: one.at for one in store.events(id, 0, 100_000)}
+            spans.append((at["started"], at["answered"]))
+    spans.sort()
+    assert all(before[1] <= after[0] for before, after in pairwise(spans)), spans
+
+
+async def test_on_postgresql_a_killed_workers_work_is_taken_on_by_the_other(place: Desk) -> None:
+    with postgres() as url:
+        place.database = url
+        async with serving(Tracker()) as tracker, running(installed()[0]) as server:
+            place.environ |= {"GITHUB_API_URL": tracker.url}
+            args = ("--model", "offline", "--window", "2", "--jobs", "2")
+            # Each has a state of its own, as on another machine: only the database says that it's alive.
+            served = await place.serve(*args, "--lease", "10", state="one")
+            worker = await place.work(*args, "--lease", "10", state="two")
+            ids = [await served.opened(ticket=issue(one), target=f"{server.url}/{one}") for one in range(8)]
+            async with asyncio.timeout(240):
+                while not _begun_by(place, worker.process.pid):
+                    await asyncio.sleep(0.05)
+            begun = _begun_by(place, worker.process.pid)
+            await worker.kill()
+            for id in ids:
+                await served.until(id, "answered")
+            async with asyncio.timeout(240):
+                while sum(map(len, tracker.of.values())) < len(ids):
+                    await asyncio.sleep(0.1)
+            assert begun and {len(comments) for comments in tracker.of.values()} == {1}
+            kinds = {id: Counter(one["type"] for one in place.events(id)) for id in ids}
+            assert all(one["answered"] == 1 for one in kinds.values())
+            assert sum(one["started"] for one in kinds.values()) > len(ids), "some were begun again"
+
+
+def _begun_by(place: Desk, pid: int) -> list[str]:
+    """The work that a process has begun and not ended, according to the engine."""
+    with place.store() as store, store.database.reading() as connection:
+        found = connection.exec_driver_sql(
+            "SELECT workflow_uuid, executor_id FROM dbos.workflow_status WHERE status = 'PENDING'"
+        )
+        return [row[0] for row in found if f"-{pid}-" in str(row[1])]
