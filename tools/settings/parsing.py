@@ -21,6 +21,7 @@ from tools.settings.tables import (
     Settings,
 )
 from tools.settings.target_table import TargetSettings
+from tools.settings.webhook_table import MapTable, WebhookTable
 
 
 def parse_settings(file: Path, content: bytes, environ: Mapping[str, str], *, trusted: bool = True) -> Settings:
@@ -43,7 +44,7 @@ def _parsed(file: Path, content: bytes) -> dict[str, Any]:
 _TABLES: dict[str, type[Record]] = {
     "targets": TargetSettings, "github": GitHubSettings, "jira": JiraSettings, "pagerduty": PagerDutySettings,
     "notify": NotifySettings, "model": ModelTable, "entra": EntraId, "aws-iam": AwsIam,
-    "mcp": McpTable,
+    "mcp": McpTable, "webhook": WebhookTable, "map": MapTable,
 }  # fmt: skip
 _REMEDIES = {
     "targets": "write [[targets]] above each", "notify": "write [[notify]] above each",
@@ -53,6 +54,10 @@ _REMEDIES = {
     "model.reasoning_effort": 'write "low", "medium" or "high"', "model.form": 'write "chat" or "responses"',
     "model.cache_control": "write true or false", "jira.api": "write 3 for Jira Cloud, 2 for others",
     "notify.name": 'write name = "oncall"', "notify.form": 'write "slack", "teams", "discord", "google-chat" or "json"',
+    "webhook": "write [[webhook]] above each", "webhook.name": 'write name = "alerts"',
+    "webhook.kind": 'write kind = "alertmanager"', "webhook.auth": 'write auth = "bearer"',
+    "webhook.map": 'write map = { title = "alert.title", key = "alert.id" }',
+    "webhook.map.title": 'write title = "alert.title"', "webhook.map.key": 'write key = "alert.id"',
     "targets.credentials": 'write credentials = "entra", or { type = "aws-iam", user = "...", ... }',
 }  # fmt: skip
 _FAULTS = {
@@ -80,5 +85,5 @@ def _explanation(error: ValidationError) -> str:
 
 def _known_keys(section: list[str]) -> str:
     if not section:
-        return "write [[targets]], [github], [jira], [pagerduty], [model], [[mcp]] or [[notify]]"
+        return "write [[targets]], [github], [jira], [pagerduty], [model], [[mcp]], [[notify]] or [[webhook]]"
     return f"there are {', '.join(field.alias or name for name, field in _TABLES[section[-1]].model_fields.items())}"
