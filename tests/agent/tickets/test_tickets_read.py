@@ -29,6 +29,28 @@ EXPECTED = {
     "alertmanager_resolved.json": ("alertmanager", None, "resolved"),
     "grafana.json": ("grafana", None, None),
     "grafana_resolved.json": ("grafana", None, "resolved"),
+    "github_pull_request_opened.json": ("github", "example-shop/checkout#1348", None),
+    "gitlab_issue_opened.json": ("gitlab", None, None),
+    "gitlab_issue_closed.json": ("gitlab", None, "closed"),
+    "datadog_triggered.json": ("datadog", None, None),
+    "datadog_recovered.json": ("datadog", None, "recovered"),
+    "datadog_default.json": ("datadog", None, None),
+    "cloudwatch_alarm.json": ("cloudwatch", None, None),
+    "cloudwatch_ok.json": ("cloudwatch", None, "OK"),
+    "cloudwatch_event.json": ("cloudwatch", None, None),
+    "azure_monitor_fired.json": ("azure-monitor", None, None),
+    "azure_monitor_resolved.json": ("azure-monitor", None, "resolved"),
+    "gcp_monitoring_open.json": ("gcp-monitoring", None, None),
+    "gcp_monitoring_closed.json": ("gcp-monitoring", None, "closed"),
+    "zabbix_problem.json": ("zabbix", None, None),
+    "zabbix_recovery.json": ("zabbix", None, "resolved"),
+    "incidentio_created.json": ("incidentio", None, None),
+    "incidentio_closed.json": ("incidentio", None, "closed"),
+    "incidentio_alert.json": ("incidentio", None, None),
+    "servicenow_incident.json": ("servicenow", None, None),
+    "servicenow_resolved.json": ("servicenow", None, "resolved"),
+    "opsgenie_created.json": ("opsgenie", None, None),
+    "opsgenie_closed.json": ("opsgenie", None, "closed"),
     "ticket.txt": ("text", None, None),
 }
 MARKER = "rediagnose:0123456789abcdef"
@@ -45,7 +67,9 @@ def test_what_a_ticket_says(name: str) -> None:
     assert "redis" in ticket.symptom.lower()
     if ticket.source != "text" and "annotated" not in name:
         assert ticket.at is not None and ticket.at.isoformat().startswith("2026-05-04T12:05:07")
-        assert any("orders" in value for labels in ticket.labels for value in labels["service"])
+        name = "CacheClusterId" if ticket.source == "cloudwatch" else "service"
+        assert any("orders" in value for labels in ticket.labels for value in labels[name])
+        assert ticket.key
 
 
 def test_what_is_over_does_not_count() -> None:
