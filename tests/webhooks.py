@@ -13,10 +13,10 @@ from agent.intake.receive import receive
 from agent.intake.refused import Refused
 from agent.intake.seen import Recent, Seen
 from agent.service.records import Submission
-from tests.ticketing import TICKETS
 from tools.settings.parsing import parse_settings
 from tools.settings.tables import Settings
 
+TICKETS = Path(__file__).resolve().parent / "tickets"
 SECRET = "s3cret of the tests"
 SIGNING = "whsec_" + base64.b64encode(b"a signing secret of the tests").decode()
 ENVIRON = {"SECRET": SECRET, "SIGNING": SIGNING}
