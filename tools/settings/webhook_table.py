@@ -76,13 +76,17 @@ def _path(value: Any) -> object:
 
 def _paths(value: Any) -> object:
     several = [value] if isinstance(value, str) else value
-    if not isinstance(several, list) or not 0 < len(several) <= 10 or not all(isinstance(one, str) for one in several):
+    if (
+        not isinstance(several, list | tuple)
+        or not 0 < len(several) <= 10
+        or not all(isinstance(one, str) for one in several)
+    ):
         raise problem('not a dotted path or a list of up to 10; write text = ["alert.message", "alert.value"]')
     return tuple(str(_path(one)) for one in several)
 
 
 def _words(value: Any) -> object:
-    several = value if isinstance(value, list) else [value]
+    several = value if isinstance(value, list | tuple) else [value]
     if not several or not all(isinstance(one, str) and one for one in several):
         raise problem('not a text or a list of texts; write resolved = ["resolved", "closed"]')
     return tuple(several)

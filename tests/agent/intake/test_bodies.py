@@ -85,7 +85,7 @@ def test_too_many_alerts_at_once() -> None:
 
 
 def test_what_is_kept_is_bounded_and_printable() -> None:
-    labels = {f"l{n}\x1b[2J": "v" * 9999 + "\u202e" for n in range(999)}
+    labels = {f"l{n}\x1b[2J": "v" * 999 + "\u202e" for n in range(300)}
     body = {
         "alerts": [{"labels": {"alertname": "R\ud800\x00" * 9999, **labels}, "fingerprint": "k\x00" * 999,
                     "annotations": {"summary": "Ünï\u200bcode\x07 " * 9999}}]

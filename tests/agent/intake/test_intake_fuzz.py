@@ -12,7 +12,7 @@ from agent.intake.refused import Refused
 from tests.agent.intake.test_senders import ALL, BEGINNINGS, ENDS, body_of
 from tests.webhooks import Sent, sent, ticket
 
-ROUNDS = 150
+ROUNDS = 40
 VALUES: tuple[Any, ...] = (
     None, True, 0, -1, 1e308, 2**70, 10**400, "", "x", "\ud800", "\x00", [], {}, [[]], [None, 5], {"": None}, "ä" * 999,
     {"name": [{}]}, "2026-99-99T00:00:00Z", "0001-01-01T00:00:00+14:00", "https://[::1", ["a"] * 500, "NaN",
@@ -34,7 +34,7 @@ def changed(rng: random.Random, body: Any) -> Any:
         for key in path:
             inner = inner[key]
         if last is not None:
-            inner[last] = rng.choice(VALUES)
+            inner[last] = copy.deepcopy(rng.choice(VALUES))
     return body
 
 

@@ -10,6 +10,7 @@ from agent.tickets.reading import MOST_BYTES, decode, parse_ticket, read_ticket
 from agent.tickets.ticket import LONGEST, TicketError
 from tests.ticketing import TICKETS
 from tools.errors import UsageError
+from tools.settings.webhook_table import MapTable
 
 EXPECTED = {
     "github_issues_opened.json": ("github", "example-shop/checkout#1347", None),
@@ -211,6 +212,21 @@ def test_what_command_line_tools_print() -> None:
              "labels": [{"name": "x"}], "createdAt": "2026-05-04T12:05:07Z"}  # fmt: skip
     issue = parse_ticket(json.dumps(shown))
     assert issue.closed == "closed" and issue.place and issue.place.key == "o/r#3" and issue.at
+
+
+def test_json_of_a_team_of_its_own() -> None:
+    mapping = MapTable(
+        title="alert.name", key="alert.id", text=("alert.values.1.text",), state="alert.open", resolved=("false",),
+        at="alert.since", labels={"service": "alert.apps"},
+    )  # fmt: skip
+    body = {"alert": {"name": "Redis is slow", "id": 7, "values": [{}, {"text": "p99 of 2 s"}], "open": False,
+                      "since": 1777896307, "apps": ["orders", 5, None]}}  # fmt: skip
+    ticket = parse_ticket(json.dumps(body), mappings=(MapTable(title="x", key="y"), mapping))
+    assert (ticket.source, ticket.key, ticket.closed) == ("json", "7", "false")
+    assert ticket.symptom == "Redis is slow\np99 of 2 s" and ticket.labels == ({"service": ("orders", "5")},)
+    assert ticket.at and ticket.at.isoformat() == "2026-05-04T12:05:07+00:00"
+    with pytest.raises(UsageError, match="unknown form"):
+        parse_ticket(json.dumps(body))
 
 
 def test_a_pagerduty_webhook_of_version_2() -> None:
