@@ -52,8 +52,8 @@ async def annotate(inputs: AnnotateInputs, patience: float = PATIENCE, look: Loo
     `patience` is how many seconds a service may take for one answer, `look` investigates. Raises `UsageError` for input
     that can't be used, `TicketError` if no server is named or none may be asked.
     """
-    ticket = read_ticket(inputs.ticket)
     known = load_settings()
+    ticket = read_ticket(inputs.ticket, tuple(one.map for one in known.webhook if one.map))
     hooks = webhooks(inputs.notify, known)
     explicit = inputs.url is not None or inputs.target_name is not None
     if ticket.closed and (inputs.post or not explicit):
@@ -178,8 +178,9 @@ def _stuck(ticket: Ticket, so: str) -> Callable[[bool], int]:
 def service_of(ticket: Ticket, known: Settings, patience: float) -> Service:
     """Where a ticket's comments are. Raises `UsageError` for a ticket that can't have any, or without a token."""
     if ticket.place is None:
-        what = "plain text has" if ticket.source == "text" else f"an {NAMES[ticket.source]} has"
-        raise UsageError(f"--post: {what.replace('an Grafana', 'a Grafana')} no comments; use --notify")
+        article = "an" if NAMES[ticket.source][0] in "AEIOaeiou" else "a"
+        what = "plain text has" if ticket.source == "text" else f"{article} {NAMES[ticket.source]} has"
+        raise UsageError(f"--post: {what} no comments here; use --notify")
     # A folder's file must not decide where a token goes.
     {"github": known.github, "jira": known.jira}.get(ticket.source, known.pagerduty).must_be_trusted()
     if ticket.source == "github":

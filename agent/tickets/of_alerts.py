@@ -1,5 +1,6 @@
 """Alerts: the webhooks of Alertmanager (version 4) and of Grafana alerting, which extends the same format."""
 
+import hashlib
 from typing import Any
 
 from agent.tickets.ticket import Labels, Ticket, object_of, objects_of, text_of, time_of
@@ -36,8 +37,18 @@ def of_alerts(body: dict[str, Any]) -> Ticket:
         source="grafana" if grafana else "alertmanager", labels=tuple(labels),
         title=_title(labels) or text_of(body.get("title")),
         text="\n".join(dict.fromkeys("\n".join(filter(None, lines)).splitlines())),
-        closed="resolved" if resolved else None, at=min(times, default=None),
+        key=_key(body, alerts), closed="resolved" if resolved else None, at=min(times, default=None),
     )  # fmt: skip
+
+
+def _key(body: dict[str, Any], alerts: list[dict[str, Any]]) -> str | None:
+    """The fingerprint of a single alert, which is made from its labels alone; of several, the key of their group."""
+    if len(alerts) != 1:
+        return text_of(body.get("groupKey")) or None
+    if fingerprint := text_of(alerts[0].get("fingerprint")):
+        return fingerprint
+    labels = sorted(_pairs(alerts[0].get("labels")).items())
+    return hashlib.sha256(repr(labels).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def _pairs(labels: Any) -> dict[str, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""A GitHub issue: the webhooks `issues` and `issue_comment`, or the object of the REST API."""
+"""A GitHub issue or pull request: the webhooks about them and their comments, or the object of the REST API."""
 
 import re
 from typing import Any
@@ -7,29 +7,34 @@ from agent.tickets.ticket import Labels, Place, Ticket, foreign_comment, object_
 from tools.patterns import deferred
 
 _REPOSITORY = r"(?!\.{1,2}/)[\w.-]+/(?!\.{1,2}(?:/|$))[\w.-]+"
-_ISSUE = deferred(rf"https?://[^/]+/(?:api/v3/)?(?:repos/)?({_REPOSITORY})/(?:issues|pull)/(\d{{1,12}})/?", re.ASCII)
+_ISSUE = deferred(rf"https?://[^/]+/(?:api/v3/)?(?:repos/)?({_REPOSITORY})/(?:issues|pulls?)/(\d{{1,12}})/?", re.ASCII)
 _COMMENT = deferred(r"<!--.*?-->", re.DOTALL)
 """Instructions in an issue template."""
 
 
 def is_github(body: dict[str, Any]) -> bool:
     """Whether this is one."""
-    issue = object_of(body.get("issue")) or body
+    issue = _issue(body)
     return isinstance(issue.get("number"), int) and "title" in issue and _place(issue, body) is not None
 
 
 def of_github(body: dict[str, Any]) -> Ticket:
     """The ticket of one."""
-    issue = object_of(body.get("issue")) or body
+    issue = _issue(body)
     state = text_of(issue.get("state")).lower()
     text = _COMMENT.sub("", text_of(issue.get("body"))).strip()
     if comment := foreign_comment(text_of(object_of(body.get("comment")).get("body"))):
         text = f"{comment}\n{text}"
     return Ticket(
         source="github", title=text_of(issue.get("title")), text=text, labels=(_labels(issue, body),),
-        place=_place(issue, body), closed=state if state == "closed" else None, 
+        place=(place := _place(issue, body)), key=place.key if place else None,
+        closed=state if state == "closed" else None,
         at=time_of(issue.get("created_at") or issue.get("createdAt")),
     )  # fmt: skip
+
+
+def _issue(body: dict[str, Any]) -> dict[str, Any]:
+    return object_of(body.get("issue")) or object_of(body.get("pull_request")) or body
 
 
 def _place(issue: dict[str, Any], body: dict[str, Any]) -> Place | None:

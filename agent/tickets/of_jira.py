@@ -28,7 +28,7 @@ def of_jira(body: dict[str, Any]) -> Ticket:
         source="jira", title=text_of(fields.get("summary")), text="\n".join(filter(None, parts)),
         labels=(split_labels(_labels(issue, fields)),),
         place=Place(api=origin(issue.get("self")), key=text_of(issue.get("key"))),
-        closed=closed_status(fields), at=time_of(fields.get("created")),
+        key=text_of(issue.get("key")), closed=closed_status(fields), at=time_of(fields.get("created")),
     )  # fmt: skip
 
 

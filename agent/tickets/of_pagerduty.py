@@ -42,7 +42,8 @@ def of_pagerduty(body: dict[str, Any]) -> Ticket:
         source="pagerduty", title=title, text="\n".join(dict.fromkeys(part for part in text if part and part != title)),
         labels=(_labels(incident),),
         place=Place(api=origin(incident.get("self")), key=text_of(incident.get("id"))),
-        closed=status if status == "resolved" else None, at=time_of(incident.get("created_at")),
+        key=text_of(incident.get("id")), closed=status if status == "resolved" else None,
+        at=time_of(incident.get("created_at")),
     )  # fmt: skip
 
 

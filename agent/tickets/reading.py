@@ -3,31 +3,35 @@
 import codecs
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from agent.tickets.of_alerts import is_alert, of_alerts
-from agent.tickets.of_github import is_github, of_github
-from agent.tickets.of_jira import is_jira, of_jira
-from agent.tickets.of_pagerduty import is_pagerduty, of_pagerduty
+from agent.tickets.of_json import is_mapped, of_mapped
+from agent.tickets.readers import READERS
 from agent.tickets.ticket import Ticket
 from tools.errors import UsageError
 from tools.files import open_regular
+from tools.settings.webhook_table import MapTable
 from tools.text import printable
 
 MOST_BYTES = 5 * 2**20
-_KINDS = ((is_github, of_github), (is_jira, of_jira), (is_pagerduty, of_pagerduty), (is_alert, of_alerts))
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
 )  # fmt: skip
 ACCEPTED = (
-    "a GitHub issue, a Jira issue, a PagerDuty incident, an Alertmanager or Grafana notification, as their webhooks "
-    "and REST APIs have them, or plain text"
+    "an issue of GitHub, GitLab or Jira, an incident of PagerDuty, incident.io or ServiceNow, an alert of "
+    "Alertmanager, Grafana, Datadog, CloudWatch, Azure Monitor, Google Cloud Monitoring, Zabbix, Jira Service "
+    "Management or Opsgenie, as their webhooks have them, or plain text"
 )
 
 
-def read_ticket(name: str) -> Ticket:
-    """The ticket in a file, or on stdin for `-`. Raises `UsageError` with what can't be used and the remedy."""
+def read_ticket(name: str, mappings: Sequence[MapTable] = ()) -> Ticket:
+    """The ticket in a file, or on stdin for `-`; `mappings` are a team's own, for JSON of other forms.
+
+    Raises `UsageError` with what can't be used and the remedy.
+    """
     raw = _bytes(name)
     where = "stdin" if name == "-" else name
     if len(raw) > MOST_BYTES:
@@ -35,7 +39,7 @@ def read_ticket(name: str) -> Ticket:
     text = decode(raw).strip().strip("\0").strip()
     if not text:
         raise UsageError(f"{where}: it's empty; give {ACCEPTED}")
-    return parse_ticket(text, where)
+    return parse_ticket(text, where, mappings)
 
 
 def _bytes(name: str) -> bytes:
@@ -76,7 +80,7 @@ def decode(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
-def parse_ticket(text: str, where: str = "the ticket") -> Ticket:
+def parse_ticket(text: str, where: str = "the ticket", mappings: Sequence[MapTable] = ()) -> Ticket:
     """The ticket in a text. Raises `UsageError` for JSON that is broken or of an unknown format."""
     if text[0] not in "{[":
         return of_text(text)
@@ -102,10 +106,13 @@ def parse_ticket(text: str, where: str = "the ticket") -> Ticket:
         body = body[0]
     if isinstance(body.get("body"), str) and "headers" in body and body["body"].lstrip().startswith("{"):
         # A webhook as forwarded by a gateway, wrapped in the request.
-        return parse_ticket(body["body"].strip(), where)
-    for is_one, ticket_of in _KINDS:
-        if is_one(body):
-            return ticket_of(body)
+        return parse_ticket(body["body"].strip(), where, mappings)
+    for reader in READERS.values():
+        if reader.is_one(body):
+            return reader.ticket_of(body)
+    for mapping in mappings:
+        if is_mapped(body, mapping):
+            return of_mapped(body, mapping)
     keys = ", ".join(printable(str(key)[:40]) for key in list(body)[:8]) or "none"
     raise UsageError(f"{where}: JSON in an unknown form (its keys: {keys}); give {ACCEPTED}")
 

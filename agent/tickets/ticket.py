@@ -14,16 +14,25 @@ from tools.records import Record
 from tools.redact import hide_secrets
 from tools.text import printable
 
-Source = Literal["github", "jira", "pagerduty", "alertmanager", "grafana", "text"]
+Source = Literal[
+    "github", "gitlab", "jira", "jsm", "opsgenie", "pagerduty", "incidentio", "servicenow", "alertmanager", "grafana",
+    "datadog", "zabbix", "cloudwatch", "azure-monitor", "gcp-monitoring", "json", "text",
+]  # fmt: skip
 NAMES: Mapping[Source, str] = {
-    "github": "GitHub issue", "jira": "Jira issue", "pagerduty": "PagerDuty incident",
-    "alertmanager": "Alertmanager alert", "grafana": "Grafana alert", "text": "ticket",
+    "github": "GitHub issue", "gitlab": "GitLab issue", "jira": "Jira issue", "jsm": "Jira Service Management alert",
+    "opsgenie": "Opsgenie alert", "pagerduty": "PagerDuty incident", "incidentio": "incident.io incident",
+    "servicenow": "ServiceNow incident", "alertmanager": "Alertmanager alert", "grafana": "Grafana alert",
+    "datadog": "Datadog alert", "zabbix": "Zabbix problem", "cloudwatch": "CloudWatch alarm",
+    "azure-monitor": "Azure Monitor alert", "gcp-monitoring": "Google Cloud Monitoring incident",
+    "json": "alert", "text": "ticket",
 }  # fmt: skip
 Labels = Mapping[str, tuple[str, ...]]
 """Label names to their values; GitHub and Jira can have several with one name."""
 LONGEST = 1500
 """Characters of a ticket that are used as the symptom, the same number that a model gets."""
 _LOOKED_AT = 4 * LONGEST
+_MILLISECONDS = 10**11
+"""A time larger than this isn't in seconds."""
 _MARKER = deferred(r"rediagnose:[0-9a-f]{16}")
 
 
@@ -59,6 +68,8 @@ class Ticket(Record):
     """One set of labels per alert; a single one for a ticket."""
     place: Place | None = None
     """Null if there is nothing to comment on."""
+    key: str | None = None
+    """What identifies it to its sender, the same when it fires again and when it's resolved; null if nothing does."""
     closed: str | None = None
     """Its state in the service's own word if it's closed, else null."""
     at: datetime | None = None
@@ -106,6 +117,29 @@ def time_of(value: Any) -> datetime | None:
     except (ValueError, OverflowError):
         return None
     return moment if moment.year > 1970 else None
+
+
+def moment_of(seconds: Any) -> datetime | None:
+    """A time in seconds since 1970, or in milliseconds as some services count; null for anything else."""
+    if isinstance(seconds, str) and seconds.isascii() and seconds.isdigit() and len(seconds) < 20:
+        seconds = int(seconds)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(seconds / 1000 if seconds > _MILLISECONDS else seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def pairs_of(value: Any) -> dict[str, tuple[str, ...]]:
+    """An object's texts and numbers as labels; anything else in it is left out."""
+    found = {name: scalar_text(one) for name, one in object_of(value).items()}
+    return {name: (text,) for name, text in found.items() if name and text}
+
+
+def scalar_text(value: Any) -> str:
+    """A text, or a number as a text; anything else counts as none."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else text_of(value)
 
 
 def origin(url: Any) -> str | None:

@@ -22,6 +22,7 @@ from tools.settings.tables import (
 )
 from tools.settings.target_table import TargetSettings
 from tools.settings.work_table import WorkTable
+from tools.settings.webhook_table import MapTable, WebhookTable
 
 
 def parse_settings(file: Path, content: bytes, environ: Mapping[str, str], *, trusted: bool = True) -> Settings:
@@ -45,6 +46,7 @@ _TABLES: dict[str, type[Record]] = {
     "targets": TargetSettings, "github": GitHubSettings, "jira": JiraSettings, "pagerduty": PagerDutySettings,
     "notify": NotifySettings, "model": ModelTable, "entra": EntraId, "aws-iam": AwsIam,
     "mcp": McpTable, "serve": WorkTable,
+    "mcp": McpTable, "webhook": WebhookTable, "map": MapTable,
 }  # fmt: skip
 _REMEDIES = {
     "targets": "write [[targets]] above each", "notify": "write [[notify]] above each",
@@ -58,6 +60,10 @@ _REMEDIES = {
     "serve.lease": "write a number of seconds above 0", "serve.urls": "write true or false",
     "serve.notify": 'write notify = ["oncall"]', "jira.api": "write 3 for Jira Cloud, 2 for others",
     "notify.name": 'write name = "oncall"', "notify.form": 'write "slack", "teams", "discord", "google-chat" or "json"',
+    "webhook": "write [[webhook]] above each", "webhook.name": 'write name = "alerts"',
+    "webhook.kind": 'write kind = "alertmanager"', "webhook.auth": 'write auth = "bearer"',
+    "webhook.map": 'write map = { title = "alert.title", key = "alert.id" }',
+    "webhook.map.title": 'write title = "alert.title"', "webhook.map.key": 'write key = "alert.id"',
     "targets.credentials": 'write credentials = "entra", or { type = "aws-iam", user = "...", ... }',
 }  # fmt: skip
 _FAULTS = {
@@ -85,5 +91,5 @@ def _explanation(error: ValidationError) -> str:
 
 def _known_keys(section: list[str]) -> str:
     if not section:
-        return "write [[targets]], [github], [jira], [pagerduty], [model], [[mcp]], [serve] or [[notify]]"
+        return "write [[targets]], [github], [jira], [pagerduty], [model], [[mcp]], [serve], [[notify]] or [[webhook]]"
     return f"there are {', '.join(field.alias or name for name, field in _TABLES[section[-1]].model_fields.items())}"

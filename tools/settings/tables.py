@@ -10,6 +10,7 @@ from tools.settings.secret_source import SecretSource
 from tools.settings.table import BesideFile, Table, Text, problem
 from tools.settings.target_table import HARMLESS, TargetSettings
 from tools.settings.work_table import WorkTable
+from tools.settings.webhook_table import MOST_WEBHOOKS, WebhookTable
 
 
 class ServiceSettings(Table):
@@ -88,6 +89,7 @@ class Settings(Table):
     notify: Annotated[tuple[NotifySettings, ...], Field(strict=False)] = ()
     mcp: Annotated[tuple[McpTable, ...], Field(strict=False)] = ()
     serve: WorkTable = WorkTable()
+    webhook: Annotated[tuple[WebhookTable, ...], Field(strict=False)] = ()
 
     def destinations(self) -> list[str]:
         """What decides where a credential goes: a line per table and target, for a person to judge."""
@@ -105,16 +107,24 @@ class Settings(Table):
         if keys := self.model.deciding():
             lines.append(f"model: each request, by {', '.join(keys)}")
         lines += [f"mcp: {one.name}: {one.place}, asked by {', '.join(one.tools)}" for one in self.mcp]
+        lines += [f"webhook: {one.name}: {one.kind} may send, checked by {one.proof}" for one in self.webhook]
         return lines + [f"notify: {one.name}, by {', '.join(one.deciding(('name', 'form')))}" for one in self.notify]
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
-        named: tuple[tuple[str, tuple[TargetSettings | NotifySettings | McpTable, ...]], ...]
-        named = (("targets", self.targets), ("notify", self.notify), ("mcp", self.mcp))
+        named: tuple[tuple[str, tuple[TargetSettings | NotifySettings | McpTable | WebhookTable, ...]], ...]
+        named = (("targets", self.targets), ("notify", self.notify), ("mcp", self.mcp), ("webhook", self.webhook))
         for key, tables in named:
             names = [table.name for table in tables]
             if twice := next((name for name in names if name and names.count(name) > 1), None):
                 raise problem(f"{key}: the name {twice!r} appears {names.count(twice)} times; keep one")
         if len(self.mcp) > MOST_SERVERS:
             raise problem(f"mcp: {len(self.mcp)} servers; leave {MOST_SERVERS} of them")
+        if len(self.webhook) > MOST_WEBHOOKS:
+            raise problem(f"webhook: {len(self.webhook)} of them; leave {MOST_WEBHOOKS}")
+        targets = {one.name.lower() for one in self.targets if one.name}
+        if lost := next((one for one in self.webhook if one.target and one.target.lower() not in targets), None):
+            raise problem(
+                f"webhook: {lost.name}: target: no [[targets]] has the name {lost.target!r}; write one, or leave it out"
+            )
         return self

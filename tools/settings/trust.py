@@ -18,8 +18,8 @@ from tools.files import read_regular, state_folder
 MOST = 2**20
 """Most bytes of a settings file."""
 _MOST_MARK = 2**14
-_DECIDING = ("url_file", "cacert", "command", "args")
-"""Keys that name a file whose content decides where a credential goes, or what is started."""
+_DECIDING = ("url_file", "cacert", "command", "args", "certificate_file")
+"""Keys that name a file whose content decides where a credential goes, what is started, or who may send."""
 
 
 def settings_bytes(file: Path) -> bytes:

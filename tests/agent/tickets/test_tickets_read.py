@@ -10,6 +10,7 @@ from agent.tickets.reading import MOST_BYTES, decode, parse_ticket, read_ticket
 from agent.tickets.ticket import LONGEST, TicketError
 from tests.ticketing import TICKETS
 from tools.errors import UsageError
+from tools.settings.webhook_table import MapTable
 
 EXPECTED = {
     "github_issues_opened.json": ("github", "example-shop/checkout#1347", None),
@@ -29,6 +30,28 @@ EXPECTED = {
     "alertmanager_resolved.json": ("alertmanager", None, "resolved"),
     "grafana.json": ("grafana", None, None),
     "grafana_resolved.json": ("grafana", None, "resolved"),
+    "github_pull_request_opened.json": ("github", "example-shop/checkout#1348", None),
+    "gitlab_issue_opened.json": ("gitlab", None, None),
+    "gitlab_issue_closed.json": ("gitlab", None, "closed"),
+    "datadog_triggered.json": ("datadog", None, None),
+    "datadog_recovered.json": ("datadog", None, "recovered"),
+    "datadog_default.json": ("datadog", None, None),
+    "cloudwatch_alarm.json": ("cloudwatch", None, None),
+    "cloudwatch_ok.json": ("cloudwatch", None, "OK"),
+    "cloudwatch_event.json": ("cloudwatch", None, None),
+    "azure_monitor_fired.json": ("azure-monitor", None, None),
+    "azure_monitor_resolved.json": ("azure-monitor", None, "resolved"),
+    "gcp_monitoring_open.json": ("gcp-monitoring", None, None),
+    "gcp_monitoring_closed.json": ("gcp-monitoring", None, "closed"),
+    "zabbix_problem.json": ("zabbix", None, None),
+    "zabbix_recovery.json": ("zabbix", None, "resolved"),
+    "incidentio_created.json": ("incidentio", None, None),
+    "incidentio_closed.json": ("incidentio", None, "closed"),
+    "incidentio_alert.json": ("incidentio", None, None),
+    "servicenow_incident.json": ("servicenow", None, None),
+    "servicenow_resolved.json": ("servicenow", None, "resolved"),
+    "opsgenie_created.json": ("opsgenie", None, None),
+    "opsgenie_closed.json": ("opsgenie", None, "closed"),
     "ticket.txt": ("text", None, None),
 }
 MARKER = "rediagnose:0123456789abcdef"
@@ -45,7 +68,9 @@ def test_what_a_ticket_says(name: str) -> None:
     assert "redis" in ticket.symptom.lower()
     if ticket.source != "text" and "annotated" not in name:
         assert ticket.at is not None and ticket.at.isoformat().startswith("2026-05-04T12:05:07")
-        assert any("orders" in value for labels in ticket.labels for value in labels["service"])
+        name = "CacheClusterId" if ticket.source == "cloudwatch" else "service"
+        assert any("orders" in value for labels in ticket.labels for value in labels[name])
+        assert ticket.key
 
 
 def test_what_is_over_does_not_count() -> None:
@@ -187,6 +212,21 @@ def test_what_command_line_tools_print() -> None:
              "labels": [{"name": "x"}], "createdAt": "2026-05-04T12:05:07Z"}  # fmt: skip
     issue = parse_ticket(json.dumps(shown))
     assert issue.closed == "closed" and issue.place and issue.place.key == "o/r#3" and issue.at
+
+
+def test_json_of_a_team_of_its_own() -> None:
+    mapping = MapTable(
+        title="alert.name", key="alert.id", text=("alert.values.1.text",), state="alert.open", resolved=("false",),
+        at="alert.since", labels={"service": "alert.apps"},
+    )  # fmt: skip
+    body = {"alert": {"name": "Redis is slow", "id": 7, "values": [{}, {"text": "p99 of 2 s"}], "open": False,
+                      "since": 1777896307, "apps": ["orders", 5, None]}}  # fmt: skip
+    ticket = parse_ticket(json.dumps(body), mappings=(MapTable(title="x", key="y"), mapping))
+    assert (ticket.source, ticket.key, ticket.closed) == ("json", "7", "false")
+    assert ticket.symptom == "Redis is slow\np99 of 2 s" and ticket.labels == ({"service": ("orders", "5")},)
+    assert ticket.at and ticket.at.isoformat() == "2026-05-04T12:05:07+00:00"
+    with pytest.raises(UsageError, match="unknown form"):
+        parse_ticket(json.dumps(body))
 
 
 def test_a_pagerduty_webhook_of_version_2() -> None:
