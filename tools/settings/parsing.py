@@ -12,6 +12,7 @@ from tools.errors import UsageError
 from tools.records import Record
 from tools.settings.mcp_table import McpTable
 from tools.settings.model_table import ModelTable
+from tools.settings.serve_table import OidcTable, ServeTable, TokenTable
 from tools.settings.table import VARIABLE, Context
 from tools.settings.tables import (
     GitHubSettings,
@@ -43,7 +44,7 @@ def _parsed(file: Path, content: bytes) -> dict[str, Any]:
 _TABLES: dict[str, type[Record]] = {
     "targets": TargetSettings, "github": GitHubSettings, "jira": JiraSettings, "pagerduty": PagerDutySettings,
     "notify": NotifySettings, "model": ModelTable, "entra": EntraId, "aws-iam": AwsIam,
-    "mcp": McpTable,
+    "mcp": McpTable, "serve": ServeTable, "token": TokenTable, "oidc": OidcTable,
 }  # fmt: skip
 _REMEDIES = {
     "targets": "write [[targets]] above each", "notify": "write [[notify]] above each",
@@ -51,7 +52,10 @@ _REMEDIES = {
     "mcp.tools": 'write tools = ["list_deploys"]', "github": "write [github]",
     "jira": "write [jira]", "pagerduty": "write [pagerduty]", "model": "write [model]",
     "model.reasoning_effort": 'write "low", "medium" or "high"', "model.form": 'write "chat" or "responses"',
-    "model.cache_control": "write true or false", "jira.api": "write 3 for Jira Cloud, 2 for others",
+    "model.cache_control": "write true or false", "serve": "write [serve]", "serve.https": "write true or false",
+    "serve.token": "write [[serve.token]] above each", "serve.oidc": "write [serve.oidc]",
+    "serve.token.name": 'write name = "alertmanager"', "serve.token.roles": 'write roles = ["reader"]',
+    "jira.api": "write 3 for Jira Cloud, 2 for others",
     "notify.name": 'write name = "oncall"', "notify.form": 'write "slack", "teams", "discord", "google-chat" or "json"',
     "targets.credentials": 'write credentials = "entra", or { type = "aws-iam", user = "...", ... }',
 }  # fmt: skip
@@ -80,5 +84,5 @@ def _explanation(error: ValidationError) -> str:
 
 def _known_keys(section: list[str]) -> str:
     if not section:
-        return "write [[targets]], [github], [jira], [pagerduty], [model], [[mcp]] or [[notify]]"
+        return "write [[targets]], [github], [jira], [pagerduty], [model], [[mcp]], [serve] or [[notify]]"
     return f"there are {', '.join(field.alias or name for name, field in _TABLES[section[-1]].model_fields.items())}"

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from tools.settings.mcp_table import MOST_SERVERS, McpTable
 from tools.settings.model_table import ModelTable
 from tools.settings.secret_source import SecretSource
+from tools.settings.serve_table import ServeTable
 from tools.settings.table import BesideFile, Table, Text, problem
 from tools.settings.target_table import HARMLESS, TargetSettings
 
@@ -86,6 +87,7 @@ class Settings(Table):
     model: ModelTable = ModelTable()
     notify: Annotated[tuple[NotifySettings, ...], Field(strict=False)] = ()
     mcp: Annotated[tuple[McpTable, ...], Field(strict=False)] = ()
+    serve: ServeTable = ServeTable()
 
     def destinations(self) -> list[str]:
         """What decides where a credential goes: a line per table and target, for a person to judge."""
@@ -102,6 +104,8 @@ class Settings(Table):
         ]  # fmt: skip
         if keys := self.model.deciding():
             lines.append(f"model: each request, by {', '.join(keys)}")
+        if keys := self.serve.deciding():
+            lines.append(f"serve: who may use the service, by {', '.join(keys)}")
         lines += [f"mcp: {one.name}: {one.place}, asked by {', '.join(one.tools)}" for one in self.mcp]
         return lines + [f"notify: {one.name}, by {', '.join(one.deciding(('name', 'form')))}" for one in self.notify]
 
