@@ -1,16 +1,18 @@
 """A request's body, read whole before the service sees any of it: within its size, and within a time."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
-from starlette.types import Message, Receive
+from starlette.types import Message, Receive, Send
 
 from agent.web.access.refusal import Refused
 
 SECONDS = 15.0
 """In which a body has to have come, however slowly its first part comes."""
 _FIELDS_MOST = 200
+_LINGER_SECONDS, _LINGER_MOST = 10.0, 64 * 2**20
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -41,6 +43,30 @@ async def read_body(receive: Receive, headers: Mapping[str, str], most: int, sec
 
 def _too_large(most: int) -> Refused:
     return Refused(413, f"the body is larger than {most} bytes", close=True)
+
+
+def lingering(receive: Receive, send: Send) -> Send:
+    """What ends an answer only when the request has been sent, or a moment later.
+
+    Closed at once, the connection would be reset, and whoever is still sending wouldn't read why.
+    """
+
+    async def slow(message: Message) -> None:
+        if message["type"] != "http.response.body" or message.get("more_body"):
+            await send(message)
+            return
+        await send({**message, "more_body": True})
+        came = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                more = True
+                while more and came < _LINGER_MOST:
+                    part = await receive()
+                    came += len(part.get("body", b""))
+                    more = part.get("more_body", False)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return slow
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:

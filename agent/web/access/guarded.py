@@ -11,7 +11,7 @@ from agent.service.records import Person
 from agent.web.access import sign_in
 from agent.web.access.access import Access
 from agent.web.access.asked import READING, TOKENS, Asked, check_origin, from_elsewhere, parameters_of
-from agent.web.access.bodies import FORM, Gone, form_of, media_type, read_body, replayed
+from agent.web.access.bodies import FORM, Gone, form_of, lingering, media_type, read_body, replayed
 from agent.web.access.refusal import Refused, answer
 from agent.web.access.rules import Rule, may, rule_for
 from agent.web.access.sessions import Session
@@ -57,7 +57,7 @@ async def _http(app: ASGIApp, access: Access, scope: Scope, receive: Receive, se
     scope["query_string"] = b""
     asked: Asked | None = None
     try:
-        check_target(scope)
+        check_target(scope, query)
         headers = headers_of(scope)
         asked = _asked(access, scope, headers, query)
         rule = rule_for(asked.method, asked.path)
@@ -74,7 +74,7 @@ async def _http(app: ASGIApp, access: Access, scope: Scope, receive: Receive, se
     except Gone:
         return
     if response is not None:
-        await response(scope, receive, tidy)
+        await response(scope, receive, lingering(receive, tidy) if "Connection" in response.headers else tidy)
 
 
 def _asked(access: Access, scope: Scope, headers: Mapping[str, str], query: bytes) -> Asked:
@@ -116,9 +116,10 @@ async def _enter(
     person: Person | None = None
     session: Session | None = None
     if any(name in TOKENS for name, _ in asked.parameters):
-        if rule.need != "read" or asked.method != "GET" or asked.path.startswith("/v1/") or not asked.navigates:
+        token = asked.parameter("token")
+        if token is None or rule.need != "read" or asked.path.startswith("/v1/") or not asked.navigates:
             raise Refused(400, "a token in the address isn't accepted; send Authorization: Bearer", close=True)
-        return await sign_in.by_link(access, asked, asked.parameter("token") or "")
+        return await sign_in.by_link(access, asked, token)
     if not rule.open:
         person, session = _whose(access, asked)
         if person is None:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import httpx2
+from authlib.common.errors import AuthlibBaseError  # type: ignore[import-untyped]
 from authlib.integrations.httpx_client import AsyncOAuth2Client  # type: ignore[import-untyped]
-from authlib.oauth2.rfc6749.errors import OAuth2Error  # type: ignore[import-untyped]
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OctKey
@@ -88,7 +88,7 @@ class Provider:
                 claims = await self._claims(token.get("id_token"), expected)
                 if groups_of(claims, self.table.groups_claim) is None:
                     claims = await self._more(client, metadata, claims)
-        except (httpx2.HTTPError, httpx2.InvalidURL, OAuth2Error, ValueError, TypeError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, AuthlibBaseError, ValueError, TypeError) as error:
             raise NotVerified(f"the provider gave no token ({type(error).__name__})") from None
         return person_of(claims, self.table), begun["after"]
 
@@ -129,7 +129,9 @@ class Provider:
         if not isinstance(url, str) or not self._is_fit(url):
             return claims
         answer = await client.get(url)
-        said = answer.json() if answer.status_code == 200 else None
+        if answer.status_code != 200:
+            return claims
+        said = answer.json()
         if not isinstance(said, dict) or said.get("sub") != claims["sub"]:
             raise NotVerified("the provider's user information is about somebody else")
         return said | claims

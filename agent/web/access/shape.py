@@ -11,7 +11,7 @@ from agent.web.access.rules import HEALTH
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-_PATH_MOST, _QUERY_MOST, _HEADERS_MOST = 2048, 8192, 100
+_PATH_MOST, _QUERY_MOST, _HEADERS_MOST, _HEAD_MOST = 2048, 8192, 100, 32 * 2**10
 _ODD = re.compile(r"//|[\\;%?#\ufffd]|/\.{1,2}(/|$)")
 _ENCODED_ASCII = re.compile(rb"%[0-7][0-9A-Fa-f]")
 _SINGLE = (
@@ -25,8 +25,8 @@ def headers_of(scope: Scope) -> Mapping[str, str]:
     """The headers by lower-case name. Raises `Refused` for those that nobody should send."""
     given: list[tuple[bytes, bytes]] = scope["headers"]
     found: dict[str, str] = {}
-    if len(given) > _HEADERS_MOST:
-        raise Refused(431, f"more than {_HEADERS_MOST} headers", close=True)
+    if len(given) > _HEADERS_MOST or sum(len(name) + len(value) for name, value in given) > _HEAD_MOST:
+        raise Refused(431, f"more than {_HEADERS_MOST} headers, or {_HEAD_MOST} bytes of them", close=True)
     for raw_name, raw_value in given:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip()
         if name in _SINGLE and (name in found or any(ord(letter) < 32 or ord(letter) == 127 for letter in value)):
@@ -50,12 +50,12 @@ def _check_framing(method: str, headers: Mapping[str, str]) -> None:
         raise Refused(415, "a compressed body isn't read; send it as it is", close=True)
 
 
-def check_target(scope: Scope) -> None:
+def check_target(scope: Scope, query: bytes) -> None:
     """Raise `Refused` for a method or an address that isn't plain."""
     if scope["method"] not in METHODS:
         raise Refused(405, "this method isn't served", {"Allow": ", ".join(METHODS)}, close=True)
     raw, path = scope.get("raw_path") or scope["path"].encode(), scope["path"]
-    if len(raw) > _PATH_MOST or len(scope["query_string"]) > _QUERY_MOST:
+    if len(raw) > _PATH_MOST or len(query) > _QUERY_MOST:
         raise Refused(414, "the address is too long", close=True)
     # A space is the only one of them that a name has and that can't stand there by itself.
     encoded = {one.upper() for one in _ENCODED_ASCII.findall(raw)} - {b"%20"}

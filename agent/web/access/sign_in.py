@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from agent.service.records import Person
 from agent.web.access.access import Access
-from agent.web.access.asked import Asked
+from agent.web.access.asked import TOKENS, Asked
 from agent.web.access.id_token import NotVerified
 from agent.web.access.provider import SECONDS as OIDC_SECONDS
 from agent.web.access.refusal import Refused, page, style
@@ -20,7 +20,7 @@ from tools.errors import LOGGER
 PREFIX = "/access/"
 SIGN_IN, SIGN_OUT = "/access/sign-in", "/access/sign-out"
 _BEGIN, _CALLBACK = "/access/oidc/start", "/access/oidc/callback"
-_PLACE = re.compile(r"/(?:(?!/)[A-Za-z0-9._~!$&'()*+,=:@/?%-]*)?")
+_PLACE = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,=:@%-]+)*/?(?:\?[A-Za-z0-9._~!$&'()*+,=:@/?%-]*)?")
 
 
 async def style_sheet(access: Access, asked: Asked) -> Response:
@@ -64,7 +64,7 @@ async def by_form(access: Access, asked: Asked, fields: Mapping[str, str]) -> Re
 
 async def by_link(access: Access, asked: Asked, token: str) -> Response:
     """The token in the link of the start becomes a cookie, and leaves the address."""
-    after = asked.address_without("token")
+    after = asked.address_without(*TOKENS)
     try:
         person = by_token(access, asked, token)
     except Refused as refused:
@@ -152,7 +152,7 @@ def once_more(asked: Asked) -> Response:
 
 def place(wanted: str | None) -> str:
     """Where a person goes after signing in: a place of this service, else its first page."""
-    if not wanted or len(wanted) > 2048 or not _PLACE.fullmatch(wanted) or wanted.startswith(PREFIX):
+    if not wanted or len(wanted) > 2048 or not _PLACE.fullmatch(wanted) or wanted.startswith((PREFIX, "//")):
         return "/"
     return wanted
 

@@ -43,8 +43,8 @@ ENVIRON = {"READER": READER, "APPROVER": APPROVER, "SENDER": SENDER}
 
 def access(text: str = TOKENS, listen: str = "127.0.0.1:8080", **more: Any) -> Access:
     """What the settings in a file say."""
-    settings = parse_settings(Path("rediagnose.toml"), text.encode(), ENVIRON)
-    return access_of(settings, listen, environ=ENVIRON, **more)
+    environ = ENVIRON | more.pop("environ", {})
+    return access_of(parse_settings(Path("rediagnose.toml"), text.encode(), environ), listen, environ=environ, **more)
 
 
 class Reached:
@@ -105,8 +105,8 @@ class Served(NamedTuple):
         return f"http://127.0.0.1:{self.port}"
 
     def client(self, **headers: str) -> httpx2.AsyncClient:
-        """A client that follows no redirect."""
-        return httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=20, trust_env=False)
+        """A client that follows no redirect, and loads no certificates."""
+        return httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=20, trust_env=False, verify=False)
 
     def as_(self, token: str) -> httpx2.AsyncClient:
         """A program with a token."""
@@ -145,7 +145,9 @@ class Served(NamedTuple):
         return int(came.split(b" ", 2)[1]) if came.startswith(b"HTTP/1.1 ") else 0
 
 
-class _Server(uvicorn.Server):
+class LoopbackServer(uvicorn.Server):
+    """uvicorn, in a test that keeps its signals."""
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Signals are the test's own."""
@@ -169,7 +171,7 @@ async def serving(
                 **options,
             },
         )
-        server = _Server(config)
+        server = LoopbackServer(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             yield Served(reached, granted, listener.getsockname()[1])
