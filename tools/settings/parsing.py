@@ -12,6 +12,7 @@ from tools.errors import UsageError
 from tools.records import Record
 from tools.settings.mcp_table import McpTable
 from tools.settings.model_table import ModelTable
+from tools.settings.serve_table import OidcTable, ServeTable, TokenTable
 from tools.settings.table import VARIABLE, Context
 from tools.settings.tables import (
     GitHubSettings,
@@ -21,7 +22,6 @@ from tools.settings.tables import (
     Settings,
 )
 from tools.settings.target_table import TargetSettings
-from tools.settings.work_table import WorkTable
 from tools.settings.webhook_table import MapTable, WebhookTable
 
 
@@ -45,8 +45,8 @@ def _parsed(file: Path, content: bytes) -> dict[str, Any]:
 _TABLES: dict[str, type[Record]] = {
     "targets": TargetSettings, "github": GitHubSettings, "jira": JiraSettings, "pagerduty": PagerDutySettings,
     "notify": NotifySettings, "model": ModelTable, "entra": EntraId, "aws-iam": AwsIam,
-    "mcp": McpTable, "serve": WorkTable,
-    "mcp": McpTable, "webhook": WebhookTable, "map": MapTable,
+    "mcp": McpTable, "webhook": WebhookTable, "map": MapTable, "serve": ServeTable, "token": TokenTable,
+    "oidc": OidcTable,
 }  # fmt: skip
 _REMEDIES = {
     "targets": "write [[targets]] above each", "notify": "write [[notify]] above each",
@@ -59,6 +59,9 @@ _REMEDIES = {
     "serve.keep_days": "write a number above 0", "serve.keep_mib": "write a whole number above 0",
     "serve.lease": "write a number of seconds above 0", "serve.urls": "write true or false",
     "serve.notify": 'write notify = ["oncall"]', "jira.api": "write 3 for Jira Cloud, 2 for others",
+    "serve.https": "write true or false",
+    "serve.token": "write [[serve.token]] above each", "serve.oidc": "write [serve.oidc]",
+    "serve.token.name": 'write name = "alertmanager"', "serve.token.roles": 'write roles = ["reader"]',
     "notify.name": 'write name = "oncall"', "notify.form": 'write "slack", "teams", "discord", "google-chat" or "json"',
     "webhook": "write [[webhook]] above each", "webhook.name": 'write name = "alerts"',
     "webhook.kind": 'write kind = "alertmanager"', "webhook.auth": 'write auth = "bearer"',

@@ -7,10 +7,11 @@ from pydantic import Field, model_validator
 from tools.settings.mcp_table import MOST_SERVERS, McpTable
 from tools.settings.model_table import ModelTable
 from tools.settings.secret_source import SecretSource
+from tools.settings.serve_table import ServeTable
 from tools.settings.table import BesideFile, Table, Text, problem
 from tools.settings.target_table import HARMLESS, TargetSettings
-from tools.settings.work_table import WorkTable
 from tools.settings.webhook_table import MOST_WEBHOOKS, WebhookTable
+from tools.settings.work_table import HARMLESS as HARMLESS_OF_SERVE
 
 
 class ServiceSettings(Table):
@@ -88,8 +89,8 @@ class Settings(Table):
     model: ModelTable = ModelTable()
     notify: Annotated[tuple[NotifySettings, ...], Field(strict=False)] = ()
     mcp: Annotated[tuple[McpTable, ...], Field(strict=False)] = ()
-    serve: WorkTable = WorkTable()
     webhook: Annotated[tuple[WebhookTable, ...], Field(strict=False)] = ()
+    serve: ServeTable = ServeTable()
 
     def destinations(self) -> list[str]:
         """What decides where a credential goes: a line per table and target, for a person to judge."""
@@ -106,6 +107,8 @@ class Settings(Table):
         ]  # fmt: skip
         if keys := self.model.deciding():
             lines.append(f"model: each request, by {', '.join(keys)}")
+        if keys := self.serve.deciding(HARMLESS_OF_SERVE):
+            lines.append(f"serve: who may use the service, by {', '.join(keys)}")
         lines += [f"mcp: {one.name}: {one.place}, asked by {', '.join(one.tools)}" for one in self.mcp]
         lines += [f"webhook: {one.name}: {one.kind} may send, checked by {one.proof}" for one in self.webhook]
         return lines + [f"notify: {one.name}, by {', '.join(one.deciding(('name', 'form')))}" for one in self.notify]
