@@ -45,6 +45,11 @@ def answered(event: ModelAnswered, before: ModelUse | None) -> Attributes:
     return found
 
 
+def called(tool: str) -> Attributes:
+    """What a call of a tool by the model has besides what any reading has."""
+    return {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": tool, "gen_ai.tool.type": "function"}
+
+
 def content(event: ModelAnswered) -> Attributes:
     """What was sent and answered, exactly as it was sent to the model: redacted, and names replaced by handles."""
     system = [one for one in event.sent if one.get("role") == "system"]

@@ -62,6 +62,8 @@ class Spans:
                 self._calls[event.begun.id] = self._begun(*_call(event.begun))
             case ReadingTaken():
                 if (call := self._calls.pop(event.reading.id, None)) is not None:
+                    if event.reading.asked:
+                        call.update_name(f"execute_tool {event.reading.tool}")
                     self._ended(call, _taken(event.reading))
             case Question():
                 self._end_question(UNANSWERED)
@@ -154,17 +156,13 @@ class Spans:
 
 def _call(call: PendingCall) -> tuple[str, Attributes]:
     about: Attributes = {"rediagnose.tool": call.tool, "rediagnose.reading": call.id}
-    if call.node is not None:
-        about["rediagnose.node"] = call.node
-    if not call.asked:
-        return f"read {call.tool}", about
-    convention = {"operation.name": "execute_tool", "tool.name": call.tool, "tool.type": "function"}
-    return f"execute_tool {call.tool}", about | {f"gen_ai.{name}": value for name, value in convention.items()}
+    return f"read {call.tool}", about | ({"rediagnose.node": call.node} if call.node is not None else {})
 
 
 def _taken(reading: Reading) -> Attributes:
     # A server that doesn't answer is what was to be found out, and no failure of the call.
-    return {"rediagnose.unavailable": reading.unavailable.kind} if reading.unavailable else {}
+    found: Attributes = {"rediagnose.unavailable": reading.unavailable.kind} if reading.unavailable else {}
+    return found | (genai.called(reading.tool) if reading.asked else {})
 
 
 def _answer(answer: Diagnosis) -> Attributes:
