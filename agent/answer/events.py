@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SkipValidation, TypeAdapter
@@ -78,7 +77,7 @@ class ModelAnswered(Record):
     sent: Annotated[SkipValidation[Sequence[Mapping[str, Any]]], Field(exclude=True, repr=False)] = ()
     """The messages as they were sent, which is the conversation itself: it goes on, so what is needed of it is taken at
     once. Like the endpoint it isn't recorded."""
-    received: Annotated[SkipValidation[Mapping[str, Any]], Field(exclude=True, repr=False)] = MappingProxyType({})
+    received: Annotated[SkipValidation[Mapping[str, Any] | None], Field(exclude=True, repr=False)] = None
     """The answer in the form of a message."""
 
 

@@ -53,7 +53,11 @@ def called(tool: str) -> Attributes:
 def content(event: ModelAnswered) -> Attributes:
     """What was sent and answered, exactly as it was sent to the model: redacted, and names replaced by handles."""
     system = [one for one in event.sent if one.get("role") == "system"]
-    output = {"role": "assistant", "parts": list(_parts(event.received)), "finish_reason": event.finish_reason or ""}
+    output = {
+        "role": "assistant",
+        "parts": list(_parts(event.received or {})),
+        "finish_reason": event.finish_reason or "",
+    }
     others = [{"role": one.get("role"), "parts": list(_parts(one))} for one in event.sent if one not in system]
     found: Attributes = {"gen_ai.input.messages": _json(others), "gen_ai.output.messages": _json([output])}
     if system:

@@ -56,6 +56,7 @@ class Spans:
                 self._root = self._begun("investigate", about, Context())
             case Resumed():
                 self.end()
+                self._model = event.diagnosis.model.name
                 self._root = self._begun("resume", {"rediagnose.target": event.diagnosis.target.url}, Context())
                 self._ended(self._root)
             case ReadingBegun():
