@@ -86,6 +86,10 @@ docs:  ## The pages of docs/ as a site, in docs/_build; fails on a broken link
 
 lock:  ## Pin the newest versions again
 	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra dev -o requirements.lock pyproject.toml
+	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra serve --extra otel \
+	  --constraints requirements.lock -o deploy/requirements.lock pyproject.toml
+	echo hatchling | uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+	  --constraints requirements.lock -o deploy/build.lock -
 	sed -n 's/^docs = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '"' | tr ',' '\n' | tr -d ' ' | \
 	  uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 -o docs/requirements.lock -
 

@@ -21,7 +21,7 @@ FLOORS: Mapping[str, Sequence[Sequence[str]]] = {
         ("plan",),
         ("runbooks", "tickets"),
         ("loop", "report", "checks"),
-        ("model", "evidence", "pastes"),
+        ("model", "evidence", "pastes", "tracing"),
         ("answer",),
     ),
     "tools": (

@@ -1,10 +1,10 @@
 """Everything that happens in an investigation, as one stream of typed events."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, SkipValidation, TypeAdapter
 
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, ModelUse, Step
 from tools.records import Reading, Record
@@ -48,6 +48,8 @@ class ModelAsked(Record):
 
     type: Literal["model-asked"] = "model-asked"
     turn: int
+    endpoint: Annotated[str, Field(exclude=True)] = ""
+    """Where it is sent, without anything secret; for those who listen, and not recorded."""
 
 
 class ModelText(Record):
@@ -71,6 +73,12 @@ class ModelAnswered(Record):
     turn: int
     tool_calls: tuple[str, ...]
     use: ModelUse
+    finish_reason: Annotated[str | None, Field(exclude=True)] = None
+    sent: Annotated[SkipValidation[Sequence[Mapping[str, Any]]], Field(exclude=True, repr=False)] = ()
+    """The messages as they were sent, which is the conversation itself: it goes on, so what is needed of it is taken at
+    once. Like the endpoint it isn't recorded."""
+    received: Annotated[SkipValidation[Mapping[str, Any] | None], Field(exclude=True, repr=False)] = None
+    """The answer in the form of a message."""
 
 
 class ModelRetried(Record):

@@ -15,6 +15,7 @@ from agent.fleet.look import Fleet
 from agent.fleet.records import Line, Report
 from agent.report.plain import lines_on
 from agent.runbooks.library import load
+from agent.tracing.listener import of_this_process
 from tools.clock import SystemClock
 
 DISCOVERY = 90.0
@@ -43,7 +44,7 @@ async def check(inputs: CheckInputs) -> int:
             with _progress(len(members), quiet=inputs.quiet) as heard:
                 fleet = Fleet(
                     members=members, library=load(), options=options, jobs=inputs.jobs,
-                    seconds=inputs.total_deadline, clock=SystemClock(), heard=heard,
+                    seconds=inputs.total_deadline, clock=SystemClock(), heard=heard, listen=of_this_process(),
                 )  # fmt: skip
                 found = await fleet.look()
         except asyncio.CancelledError:

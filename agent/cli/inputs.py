@@ -14,6 +14,7 @@ from agent.investigation.sources import DEADLINE_CHECKS, DEADLINE_MODEL, Options
 from agent.model.selection import choose
 from agent.report.detail import QUIET, READINGS
 from agent.runbooks.library import Library, load
+from agent.tracing.listener import Listen, of_this_process
 from tools.clock import Clock
 from tools.connection.target import Target
 from tools.errors import UsageError
@@ -163,7 +164,12 @@ class InvestigationInputs(SourceInputs, ModelInputs):
             target=usable(target), symptom=symptom, library=self.library(), model=self.model_settings(use),
             options=self.options(use),
             sources=replace(self.sources(target, clock, events=events), mcp=self.mcp_servers(use)),
+            listen=self.listen(),
         )  # fmt: skip
+
+    def listen(self) -> Listen:
+        """Who else receives the events."""
+        return of_this_process()
 
 
 class PrintedInputs(InvestigationInputs):

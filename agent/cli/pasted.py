@@ -17,6 +17,7 @@ from agent.pastes.keeping import keep
 from agent.recordings.replay import case, on_virtual_time, recorded_target
 from agent.runbooks.library import Library
 from agent.tickets.ticket import Ticket
+from agent.tracing.listener import of_this_process
 from tools.connection.target import Target
 from tools.paste.recognise import recognise
 from tools.record.replay import Replay
@@ -54,6 +55,7 @@ def setup_of(inputs: Inputs, incident: Incident) -> tuple[Setup, VirtualClock]:
         model=inputs.model_settings(use),
         options=Options(window=tape.head.window, deadline=deadline, one_node=tape.head.one_node),
         sources=Sources(replay=Replay(tape, clock), pasted=incident.told),
+        listen=of_this_process(),
     )  # fmt: skip
     return setup, clock
 

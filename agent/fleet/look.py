@@ -12,6 +12,7 @@ from agent.investigation.model_settings import ModelSettings
 from agent.investigation.pipeline import Setup, look
 from agent.investigation.sources import Options, Sources
 from agent.runbooks.library import Library
+from agent.tracing.listener import Listen, untraced
 from tools.clock import Clock, iso_time
 from tools.connection.target import Target
 from tools.errors import RediagnoseError, bug
@@ -51,6 +52,8 @@ class Fleet:
     clock: Clock
     heard: Callable[[Line, int], None] = lambda line, left: None
     """Called with each line as it arrives and the number still to come."""
+    listen: Listen = untraced
+    """Who else receives each investigation's events."""
     lines: dict[int, Line] = field(default_factory=dict)
     """By member number, as they arrive."""
     _began: float = 0.0
@@ -100,7 +103,7 @@ class Fleet:
         model = ModelSettings(use=ModelUse(name=OFFLINE))
         setup = Setup(
             target=target, symptom="", library=self.library, model=model,
-            options=self.options.model_copy(update=update), sources=Sources(),
+            options=self.options.model_copy(update=update), sources=Sources(), listen=self.listen,
         )  # fmt: skip
         incident = setup.investigation(self.clock, _ignore)
         try:

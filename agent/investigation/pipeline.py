@@ -10,6 +10,7 @@ from agent.investigation.investigation import Investigation
 from agent.investigation.model_settings import ModelSettings
 from agent.investigation.sources import Options, Sources
 from agent.runbooks.library import Library
+from agent.tracing.listener import Listen, untraced
 from tools.clock import Clock
 from tools.connection.target import Target
 
@@ -27,11 +28,13 @@ class Setup:
     model: ModelSettings
     options: Options
     sources: Sources
+    listen: Listen = untraced
+    """Who else receives its events."""
 
     def investigation(self, clock: Clock, emit: Emit) -> Investigation:
         """An investigation that hasn't begun yet. Raises `UsageError` if it can't be recorded."""
         return Investigation(
-            self.target, self.symptom, self.library, clock, emit, self.options, self.sources
+            self.target, self.symptom, self.library, clock, self.listen(emit), self.options, self.sources
         )  # fmt: skip
 
 

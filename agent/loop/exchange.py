@@ -37,11 +37,16 @@ class Dialogue:
 
     async def ask(self, number: int, choice: str | None = None) -> Turn:
         """The answer of turn `number`; `choice` names a tool that must be called. Raises `ModelError`."""
-        self._emit(ModelAsked(turn=number))
+        self._emit(ModelAsked(turn=number, endpoint=self._model.endpoint))
         turn = await self._fitting(choice)
         self._spending.add(turn, self._size)
         names = tuple(call.name[:64] for call in turn.tool_calls)
-        self._emit(ModelAnswered(turn=number, tool_calls=names, use=self._spending.use))
+        self._emit(
+            ModelAnswered(
+                turn=number, tool_calls=names, use=self._spending.use, finish_reason=turn.finish_reason,
+                sent=self.transcript.messages, received=turn.message,
+            )
+        )  # fmt: skip
         return turn
 
     @property

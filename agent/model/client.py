@@ -71,6 +71,12 @@ class Model:
         """Close the connections to the endpoint."""
         await self._client.close()
 
+    @property
+    def endpoint(self) -> str:
+        """Where the model is asked: scheme, host and port alone, since a path or a user may be secret."""
+        url = self._client.base_url
+        return f"{url.scheme}://{url.netloc.decode()}"
+
     def reset_failures(self) -> None:
         """Give an abandoned endpoint another try: a person asks again."""
         self._failures, self._given_up = 0, None

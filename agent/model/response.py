@@ -42,6 +42,15 @@ class Turn(Record):
     reasoning: str = ""
     """Its reasoning, if the endpoint sends it: not part of its answer."""
 
+    @property
+    def message(self) -> dict[str, Any]:
+        """Its text and calls in the form of a message."""
+        calls = [
+            {"id": one.id, "type": "function", "function": {"name": one.name, "arguments": one.arguments}}
+            for one in self.tool_calls
+        ]
+        return {"role": "assistant", "content": self.text or self.refusal, "tool_calls": calls}
+
 
 def new_id() -> str:
     """An id for a call that has none; some endpoints accept only nine letters and digits."""

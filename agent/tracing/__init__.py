@@ -1,0 +1,1 @@
+"""OpenTelemetry traces of what happens; nothing of its libraries is loaded unless an endpoint is configured."""
