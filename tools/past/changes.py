@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tools.clock import iso_time
 from tools.past.figures import FIGURES, PREFIX, Figure, labelled_figure
-from tools.past.prometheus import Series
+from tools.past.series import Series
 from tools.past.shift import Points, Shift, Spans, shift
 from tools.records import Scalar, Values
 from tools.redact import Pseudonyms

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tools.past.prometheus import promql_string, regex_literal
+from tools.past.promql import promql_string, regex_literal
 
 
 class Figure(NamedTuple):

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from tools.connection.node import Node
 from tools.errors import BudgetSpent, Unanswered
-from tools.past.prometheus import Prometheus, promql_string, regex_literal, selector
+from tools.past.prometheus import Prometheus
+from tools.past.promql import promql_string, regex_literal, selector
 from tools.records import Values
 from tools.redact import Pseudonyms
 
