@@ -17,8 +17,9 @@ from agent.runbooks.library import Library, load
 from tools.clock import Clock
 from tools.connection.target import Target
 from tools.errors import UsageError
+from tools.files import must_be_regular
 from tools.host.facts import load_facts
-from tools.past.history import History, parse_moment
+from tools.past.history import History, parse_moment, usual_file
 from tools.records import BudgetLimits, Record
 from tools.settings.file import settings_for
 
@@ -70,6 +71,8 @@ class SourceInputs(ConnectionInputs):
     """When it was reported."""
     prometheus: str | None = None
     """URL of a Prometheus that has redis_exporter's figures."""
+    history_file: Path | None = None
+    """The file of a past that `serve` keeps; null for the usual one."""
     host_facts: str | None = None
     """File with the output of `host-script`."""
     ssh: str | None = None
@@ -115,7 +118,23 @@ class SourceInputs(ConnectionInputs):
             url, source = configured.get_secret_value(), "rediagnose.toml"
         if not url and (url := os.environ.get("REDIAGNOSE_PROMETHEUS")):
             source = "REDIAGNOSE_PROMETHEUS"
-        return History(url, clock, at, source=source)
+        return History(url, clock, at, source=source, kept=self._kept(), named=self.history_file is not None)
+
+    def _kept(self) -> Path | None:
+        """The file of the past that `serve` keeps; null for none. Raises `UsageError`."""
+        if self.history_file is not None:
+            try:
+                must_be_regular(self.history_file)
+            except OSError as error:
+                raise UsageError(
+                    f"--history {self.history_file}: {error.strerror}; give the file that `rediagnose serve` keeps"
+                ) from None
+            return self.history_file
+        try:
+            usual = usual_file()
+            return usual if usual.is_file() else None
+        except OSError:
+            return None
 
 
 class InvestigationInputs(SourceInputs, ModelInputs):

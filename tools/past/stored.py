@@ -73,8 +73,10 @@ class TargetState(NamedTuple):
 class Reader:
     """The file, open for questions only; whoever wrote it isn't trusted. Raises `Unanswered` if it can't be read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, patience: float = PATIENCE) -> None:
+        """`patience` is how many seconds one question may take."""
         self.path = path
+        self.patience = patience
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -85,7 +87,7 @@ class Reader:
                 connection.execute("PRAGMA trusted_schema = OFF")
                 connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 4 * MOST_BODY)
                 # Somebody's file may have views in place of tables, which may take any time.
-                ends = time.monotonic() + PATIENCE
+                ends = time.monotonic() + self.patience
                 connection.set_progress_handler(lambda: time.monotonic() > ends, 10_000)
                 if marks(connection) != (APPLICATION, VERSION):
                     raise Unanswered("malformed", f"{self.path.name} isn't a past that this version of rediagnose kept")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent.fleet.look import Member
+from agent.watch.glance import Known
 from agent.watch.rounds import watch_once
 from evals.lab.servers import ServerKind, running
 from evals.lab.topologies import MASTER, clustered, replicated, sentinels
@@ -38,7 +39,8 @@ async def sent(wire: Wire, before: dict[str, int]) -> int:
 
 async def test_a_round_keeps_what_servers_throw_away(kind: ServerKind, tmp_path: Path) -> None:
     async with running(kind, slowlog_log_slower_than="0", latency_monitor_threshold="1") as server:
-        store, clock, memory = Store(tmp_path / "past.db"), SystemClock(), {}
+        store, clock = Store(tmp_path / "past.db"), SystemClock()
+        memory: dict[str, Known] = {}
         wire = await dial(server.url)
         await wire.ask("CLIENT", "SETNAME", "orders-17")
         await wire.ask("SET", "basket:1", "4111111111111111")
@@ -67,14 +69,17 @@ async def test_a_round_keeps_what_servers_throw_away(kind: ServerKind, tmp_path:
 
 
 async def test_a_round_costs_a_server_at_most_ten_commands(kind: ServerKind, tmp_path: Path) -> None:
-    settings = {"slowlog_log_slower_than": "0", "slowlog_max_len": "1000", "requirepass": "pw", "maxclients": "4000"}
-    async with running(kind, latency_monitor_threshold="1", **settings) as server, crew() as hands:
+    async with crew() as hands, running(
+        kind, latency_monitor_threshold="1", slowlog_log_slower_than="0", slowlog_max_len="1000", requirepass="pw",
+        maxclients="4000",
+    ) as server:  # fmt: skip
         url = server.url.replace("//", "//:pw@") + "/3"
         wire = await dial(server.url)
         await wire.ask("AUTH", "pw")
         for number in range(200):
             await wire.ask("SET", f"key:{number}", "x" * 100)
-        store, memory = Store(tmp_path / "past.db"), {}
+        store = Store(tmp_path / "past.db")
+        memory: dict[str, Known] = {}
         for count in (0, 300, 1200):
             for number in range(count):
                 one = await hands.dial(server.url)
