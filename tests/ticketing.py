@@ -8,7 +8,8 @@ import pytest
 from agent.answer.diagnosis import Diagnosis
 from agent.cli.annotate import annotate, look_live
 from agent.cli.commands import COMMANDS
-from agent.cli.inputs import AnnotateInputs, typed
+from agent.cli.inputs import typed
+from agent.cli.other_inputs import AnnotateInputs
 from agent.cli.parsing import USAGE
 from agent.cli.program import NOTHING, parsed, parser
 from agent.tickets.ticket import Ticket

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
 from agent.cli.hard_stop import GRACE, hard_stop
-from agent.cli.inputs import AclInputs
+from agent.cli.other_inputs import AclInputs
 from agent.cli.program import ANSWERED, INTERRUPTED, NOTHING
 from tools.clock import SystemClock
 from tools.connection.allowed import Allowed

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, get_args
 
 from agent.answer.diagnosis import Diagnosis
 from agent.cli.hard_stop import PASSED, HardStop, hard_stop
-from agent.cli.inputs import AnnotateInputs
 from agent.cli.investigate import investigate, note
 from agent.cli.machine import with_machine
+from agent.cli.other_inputs import AnnotateInputs
 from agent.cli.program import FAILED, INTERRUPTED, NOTHING
 from agent.investigation.investigation import Investigation
 from agent.investigation.own_trouble import is_unknown_name, own_trouble

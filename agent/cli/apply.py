@@ -10,7 +10,7 @@ from typing import Any
 
 from agent.answer.diagnosis import Step
 from agent.cli.hard_stop import FOREVER, GRACE, HardStop, hard_stop
-from agent.cli.inputs import ChangeInputs
+from agent.cli.other_inputs import ChangeInputs
 from agent.cli.program import ANSWERED, FAILED, INTERRUPTED
 from agent.cli.unhurried import Unhurried
 from agent.remediation.applied import alone, answer_of, recorded_change, sent_change, step_of

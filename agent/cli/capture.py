@@ -7,9 +7,9 @@ from pathlib import Path
 from agent.answer.diagnosis import OFFLINE
 from agent.answer.events import Event
 from agent.cli.hard_stop import GRACE, hard_stop
-from agent.cli.inputs import CaptureInputs
 from agent.cli.interruption import interruptible
 from agent.cli.machine import sources_with_machine
+from agent.cli.other_inputs import CaptureInputs
 from agent.cli.program import ANSWERED, INTERRUPTED, NOTHING
 from agent.investigation.investigation import Investigation
 from agent.investigation.pipeline import look

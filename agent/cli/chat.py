@@ -14,9 +14,9 @@ from agent.chat.resumed import past
 from agent.chat.session import Session
 from agent.chat.slash import COMMANDS, Chat, words_for
 from agent.cli.hard_stop import FOREVER, GRACE, PASSED, HardStop, hard_stop
-from agent.cli.inputs import ChatInputs
 from agent.cli.interruption import Interruption, interruptible
 from agent.cli.machine import with_machine
+from agent.cli.other_inputs import ChatInputs
 from agent.cli.program import ANSWERED, INTERRUPTED
 from agent.cli.streams import reader_left
 from agent.cli.unhurried import Unhurried

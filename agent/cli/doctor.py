@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from agent.cli.hard_stop import GRACE, hard_stop
-from agent.cli.inputs import DoctorInputs
 from agent.cli.machine import machine_facts
 from agent.cli.origins import Origin, origins
+from agent.cli.other_inputs import DoctorInputs
 from agent.cli.place import REMEDY
 from agent.cli.program import ANSWERED, FAILED, INTERRUPTED, NOTHING
 from agent.doctor.check import Check

@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 
 from agent.answer.diagnosis import OFFLINE, Diagnosis, ModelUse, Outcome
 from agent.cli.model_inputs import ModelInputs
-from agent.cli.place import ConnectionInputs, Positionals, ServerInputs, usable
+from agent.cli.place import ConnectionInputs, Positionals, usable
 from agent.investigation.pipeline import Setup
 from agent.investigation.sources import DEADLINE_CHECKS, DEADLINE_MODEL, Options, Sources
 from agent.model.selection import choose
@@ -18,8 +18,9 @@ from agent.tracing.listener import Listen, of_this_process
 from tools.clock import Clock
 from tools.connection.target import Target
 from tools.errors import UsageError
+from tools.files import must_be_regular
 from tools.host.facts import load_facts
-from tools.past.history import History, parse_moment
+from tools.past.history import History, parse_moment, usual_file
 from tools.records import BudgetLimits, Record
 from tools.settings.file import settings_for
 
@@ -71,6 +72,8 @@ class SourceInputs(ConnectionInputs):
     """When it was reported."""
     prometheus: str | None = None
     """URL of a Prometheus that has redis_exporter's figures."""
+    history_file: Path | None = None
+    """The file of a past that `serve` keeps; null for the usual one."""
     host_facts: str | None = None
     """File with the output of `host-script`."""
     ssh: str | None = None
@@ -116,7 +119,23 @@ class SourceInputs(ConnectionInputs):
             url, source = configured.get_secret_value(), "rediagnose.toml"
         if not url and (url := os.environ.get("REDIAGNOSE_PROMETHEUS")):
             source = "REDIAGNOSE_PROMETHEUS"
-        return History(url, clock, at, source=source)
+        return History(url, clock, at, source=source, kept=self._kept(), named=self.history_file is not None)
+
+    def _kept(self) -> Path | None:
+        """The file of the past that `serve` keeps; null for none. Raises `UsageError`."""
+        if self.history_file is not None:
+            try:
+                must_be_regular(self.history_file)
+            except OSError as error:
+                raise UsageError(
+                    f"--history {self.history_file}: {error.strerror}; give the file that `rediagnose serve` keeps"
+                ) from None
+            return self.history_file
+        try:
+            usual = usual_file()
+            return usual if usual.is_file() else None
+        except OSError:
+            return None
 
 
 class InvestigationInputs(SourceInputs, ModelInputs):
@@ -164,10 +183,10 @@ class InvestigationInputs(SourceInputs, ModelInputs):
             target=usable(target), symptom=symptom, library=self.library(), model=self.model_settings(use),
             options=self.options(use),
             sources=replace(self.sources(target, clock, events=events), mcp=self.mcp_servers(use)),
-            listen=self.listen(),
+            listen=self.listener(),
         )  # fmt: skip
 
-    def listen(self) -> Listen:
+    def listener(self) -> Listen:
         """Who else receives the events."""
         return of_this_process()
 
@@ -201,87 +220,3 @@ class PrintedInputs(InvestigationInputs):
 
 class TriageInputs(PrintedInputs, Positionals):
     """`rediagnose triage`."""
-
-
-class ChatInputs(InvestigationInputs, Positionals):
-    """`rediagnose chat`."""
-
-    resume: str | None = None
-    """A recording to resume, or `last` for the newest conversation."""
-    approve: Literal["ask", "never"] = "ask"
-
-
-class AnnotateInputs(PrintedInputs, ServerInputs):
-    """`rediagnose annotate`."""
-
-    format: Literal["text", "json", "markdown", "html", "jira", "adf"] = "markdown"
-    ticket: str
-    """A file, or - for stdin."""
-    post: bool = False
-
-
-class CaptureInputs(SourceInputs, Positionals):
-    """`rediagnose capture`."""
-
-    record: Path
-    window: float = 2.0
-    """Seconds between the two samples at the start."""
-    duration: float = 20.0
-    """Seconds after the first readings."""
-    every: float = 2.0
-    """Seconds between two samples of the vital signs."""
-    deadline: float | None = None
-    """Seconds for the whole; null for 90 and the duration."""
-
-
-class ReplayInputs(Record):
-    """`rediagnose replay`."""
-
-    file: Path
-    port: int | None = None
-    """The port of the first node; null for a free one."""
-    speed: float = 1.0
-    """How fast the recording's time runs."""
-    at: float | None = None
-    """Seconds into the recording at which its time is stopped; null to let it run."""
-
-
-class ChangeInputs(ServerInputs):
-    """`rediagnose apply` and `rollback`."""
-
-    command: Literal["apply", "rollback"]
-    file: Path
-    """A recording."""
-    step: str
-    """The step's id in its plan."""
-    confirm: str | None = None
-    """The exact action, as approval without a terminal."""
-    format: Literal["text", "json"] = "text"
-    window: float = 2.0
-    """Seconds for each look before and after."""
-    deadline: float = 90.0
-    """Seconds until the question, and again for what is approved: the looks, and rolling it back if things got
-    worse."""
-    audit: Path | None = None
-
-
-class AclInputs(ServerInputs):
-    """`rediagnose acl`."""
-
-    what: tuple[str, ...] = ()
-    """The server, if no option names it."""
-    check: bool = False
-    tier: Literal["reader", "key-reader", "writer"] | None = None
-    format: Literal["text", "json"] = "text"
-    deadline: float = 60.0
-    """Seconds for everything the server is asked."""
-
-
-class DoctorInputs(InvestigationInputs, ServerInputs):
-    """`rediagnose doctor`."""
-
-    what: tuple[str, ...] = ()
-    """The server, if no option names it."""
-    format: Literal["text", "json"] = "text"
-    deadline: float | None = None
-    """Seconds for the whole; null for the default."""

@@ -87,6 +87,12 @@ def sources(parser: Parser) -> None:
         metavar="URL",
         help="a Prometheus with redis_exporter's metrics (rediagnose.toml, $REDIAGNOSE_PROMETHEUS)",
     )
+    add(
+        "--history",
+        dest="history_file",
+        metavar="FILE",
+        help="the past that `rediagnose serve` keeps, to see what changed (the one in the state folder)",
+    )
     add("--host-facts", metavar="FILE", help="the output of `rediagnose host-script` from the server's machine")
     hint = "run the read-only host script on that machine over your own ssh, without any prompt"
     add("--ssh", metavar="[USER@]HOST", help=hint)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 from agent.answer.diagnosis import OFFLINE
-from agent.cli.inputs import DoctorInputs
+from agent.cli.other_inputs import DoctorInputs
 from agent.model.selection import at_azure, choose
 from tools.connection.target import Target, parse_target
 from tools.errors import RediagnoseError

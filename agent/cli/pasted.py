@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 
 from agent.answer.diagnosis import OFFLINE, Diagnosis
-from agent.cli.inputs import AnnotateInputs, TriageInputs
+from agent.cli.inputs import TriageInputs
 from agent.cli.investigate import Finish, Print, investigate
+from agent.cli.other_inputs import AnnotateInputs
 from agent.investigation.model_settings import ModelSettings
 from agent.investigation.pipeline import Setup
 from agent.investigation.sources import DEADLINE_CHECKS, DEADLINE_MODEL, Options, Sources

@@ -3,8 +3,8 @@
 import asyncio
 
 from agent.cli.hard_stop import FOREVER, hard_stop
-from agent.cli.inputs import ReplayInputs
 from agent.cli.interruption import interruptible
+from agent.cli.other_inputs import ReplayInputs
 from agent.cli.program import ANSWERED, INTERRUPTED
 from tools.record.load import Recording, load
 from tools.record.mapping import LOOPBACK

@@ -16,7 +16,8 @@ from tools.connection.target import address
 from tools.errors import Unanswered, UsageError
 from tools.host.output import output, without_own
 from tools.http import web_url
-from tools.past.prometheus import Prometheus, ScrapedTarget, Series, checked_url
+from tools.past.prometheus import Prometheus, ScrapedTarget, checked_url
+from tools.past.series import Series
 from tools.text import one_line
 
 DEADLINE = 20.0

@@ -21,6 +21,7 @@ from tools.records import Record
 LEAST = 1.0
 """Seconds beyond the window without which a target isn't started."""
 NOT_BEGUN = "not examined: the time for all targets was up (--total-deadline)"
+BUSY = "not examined: it's being investigated"
 
 
 class Member(Record):
@@ -54,6 +55,8 @@ class Fleet:
     """Called with each line as it arrives and the number still to come."""
     listen: Listen = untraced
     """Who else receives each investigation's events."""
+    busy: Callable[[str], bool] = lambda name: False
+    """Whether a member is being investigated: it's left alone then."""
     lines: dict[int, Line] = field(default_factory=dict)
     """By member number, as they arrive."""
     _began: float = 0.0
@@ -87,6 +90,8 @@ class Fleet:
     async def _line(self, member: Member) -> Line:
         if member.target is None:
             return unanswered(member.name, None, member.problem)
+        if self.busy(member.name):
+            return unanswered(member.name, member.target.url, BUSY)
         left = self._began + self.seconds - self.clock.monotonic()
         if left < self.options.window + LEAST:
             return unanswered(member.name, member.target.url, NOT_BEGUN)

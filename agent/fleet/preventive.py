@@ -22,13 +22,26 @@ NEARLY_FULL = 0.85
 HORIZON = 14 * DAY
 """How far ahead, in seconds, growth over hours can be extrapolated."""
 SOON = DAY
-CERTIFICATE = 30 * DAY
+CERTIFICATE, UNKNOWN_LIFE = 30 * DAY, 14 * DAY
+"""Seconds before its end from which a certificate is late, and of one whose lifetime isn't known: many are renewed
+when a third of 90 days is left."""
 MISSED = 2
 """Multiple of a save point's seconds after which it counts as missed."""
 BACKUP = 3 * DAY
 """Age of the last snapshot if somebody else triggers them, for example cron."""
+HABIT = 3
+"""Snapshots by somebody else that are a habit."""
 BRIDGED = 10.0
 """Seconds of a replica's absence that the backlog should cover at least: a reconnect, a short restart."""
+WORTH_BRIDGING = 128 * 2**20
+"""Bytes of data below which a full resync takes a second: many caches run with the default backlog."""
+ROOMY = 10 * 2**30
+"""Free bytes of a disk that are enough for a small server, whatever share of a large disk that is."""
+PART = 0.3
+"""Share of the machine's memory from which its growth can be extrapolated over hours."""
+EXPIRING = 0.9
+"""Share of the new keys that expire by themselves, from which they are a cache."""
+DATABASES = 16
 DANGEROUS = (CRASH, "process-frozen")
 """What a known fault has to lead to; other known faults are mentioned where they occur."""
 
@@ -69,10 +82,10 @@ def _found(view: View, id: str, what: str, rank: int, *cited: Cited, seconds: fl
 def _memory(view: View) -> Iterator[Preventive]:
     """Memory that is filling up or nearly full, with nothing to evict."""
     grows = ("memory", "used_memory.delta"), ("memory", "maxmemory_used_share")
-    if (left := until_full(view)) is not None:
+    if (left := until_full(view)) is not None and not _expires_before(view, left):
         what = f"memory full in {seconds_text(left)} at this rate"
         yield _found(view, "memory-fills-up", what, 1, *grows, seconds=left)
-    elif (left := until_gone(view)) is not None:
+    elif (left := until_gone(view)) is not None and _is_kept(view):
         what = f"machine's memory used up in {seconds_text(left)} at this rate"
         cited = ("memory", "used_memory.delta"), ("machine", "memory_available_bytes")
         yield _found(view, "memory-fills-up", what, 1, *cited, seconds=left)
@@ -86,6 +99,29 @@ def _memory(view: View) -> Iterator[Preventive]:
         what = f"maxmemory {bytes_text(most)} is above its container's {bytes_text(limit)}"
         cited = ("memory", "maxmemory"), ("process", "cgroup_memory_limit")
         yield _found(view, "maxmemory-above-container", what, 3, *cited)
+
+
+def _expires_before(view: View, left: float) -> bool:
+    """Whether what comes in is gone again by then: a cache that warms up grows only until its first keys expire."""
+    came, expiring = view.number("keyspace", "keys.delta"), view.number("keyspace", "expires.delta")
+    if not came or came <= 0 or (expiring or 0) < EXPIRING * came:
+        return False
+    lives = [view.number("keyspace", f"db{number}.avg_ttl") for number in range(DATABASES)]
+    longest = max((one for one in lives if one), default=0.0) / 1000
+    return 0 < longest < left
+
+
+def _is_kept(view: View) -> bool:
+    """Whether growth without a limit is the data's own and already a good part of the machine's memory: the first
+    seconds of a small server's work say nothing about hours."""
+    grown, data = view.number("memory", "used_memory.delta"), view.number("memory", "used_memory_dataset.delta")
+    used, free = view.number("memory", "used_memory"), view.number("machine", "memory_available_bytes")
+    limit = view.number("process", "cgroup_memory_limit")
+    left = until_gone(view)
+    if not grown or not used or left is None or (data or 0) < grown / 2 or _expires_before(view, left):
+        return False
+    room = min(one for one in (used + free if free is not None else None, limit, float("inf")) if one)
+    return used >= PART * room
 
 
 def _fills_up_slowly(view: View, growth: float | None) -> Iterator[Preventive]:
@@ -113,7 +149,8 @@ def _limits(view: View) -> Iterator[Preventive]:
 def _certificate(view: View) -> Iterator[Preventive]:
     """A certificate that should have been renewed; an expired one is an incident."""
     for left, whose, cited in known_ends(view):
-        if 0 < left <= CERTIFICATE and is_late(view, left, cited):
+        known = cited[0][0] == "connect" and view.number(*cited[1])
+        if 0 < left <= (CERTIFICATE if known else UNKNOWN_LIFE) and is_late(view, left, cited):
             subject = "client certificate" if " client " in whose else "CA certificate" if " ca " in whose else (
                 "certificate"
             )  # fmt: skip
@@ -131,13 +168,21 @@ def _backup(view: View) -> Iterator[Preventive]:
         return
     points = list(_save_points(view.text("persistence", "config.save")))
     missed = any(changes >= least and age >= MISSED * seconds for seconds, least in points)
-    # A disk-based full sync for a replica also counts as a save.
-    copied = view.text("persistence", "config.repl-diskless-sync") == "no" and view.number("info", "connected_slaves")
-    by_hand = not points and view.get("persistence", "rdb_saved_since_start") is True and not copied
-    if missed or (by_hand and age >= BACKUP):
+    if missed or (not points and _stopped_by_hand(view, age)):
         cited = ("persistence", "rdb_last_save_age"), ("persistence", "rdb_changes_since_last_save")
         what = f"no backup for {seconds_text(age)}, {changes:,.0f} changes since"
         yield _found(view, "backup-overdue", what, 2, *cited)
+
+
+def _stopped_by_hand(view: View, age: float) -> bool:
+    """Whether somebody else made snapshots again and again, and stopped: a single one is no habit."""
+    saves, uptime = view.number("persistence", "rdb_saves"), view.number("info", "uptime_in_seconds")
+    if not saves or not uptime or age < BACKUP:
+        return False
+    # A disk-based full sync for a replica also counts as a save.
+    copies = 0.0 if view.text("persistence", "config.repl-diskless-sync") == "yes" else view.number("info", "sync_full")
+    made = saves - (copies or 0)
+    return made >= HABIT and age >= MISSED * (uptime - age) / made
 
 
 def _save_points(text: str) -> Iterator[tuple[float, float]]:
@@ -149,8 +194,9 @@ def _save_points(text: str) -> Iterator[tuple[float, float]]:
 
 def _backlog(view: View) -> Iterator[Preventive]:
     """A backlog so short that even a brief interruption forces a full resync."""
-    bridged = view.number("replication", "backlog_seconds")
-    if bridged is not None and bridged < BRIDGED and view.number("replication", "replicas_online"):
+    bridged, used = view.number("replication", "backlog_seconds"), view.number("memory", "used_memory")
+    is_small = used is not None and used < WORTH_BRIDGING
+    if bridged is not None and bridged < BRIDGED and view.number("replication", "replicas_online") and not is_small:
         what = f"replication backlog holds {seconds_text(bridged)}"
         cited = ("replication", "backlog_seconds"), ("replication", "repl_backlog_size")
         yield _found(view, "backlog-short", what, 3, *cited)
@@ -161,10 +207,10 @@ def _disk(view: View) -> Iterator[Preventive]:
     share = view.number("disk", "dir_used_share")
     saves = view.text("persistence", "config.save") or view.text("persistence", "config.appendonly") == "yes"
     if share is not None and share >= NEARLY_FULL and saves:
-        free = view.number("disk", "dir_free_bytes") or 0
+        free, used = view.number("disk", "dir_free_bytes") or 0, view.number("memory", "used_memory") or 0
         what = f"the disk it saves to is {share:.0%} full, {bytes_text(free)} free"
         # The rest of a large disk may still be plenty.
-        if share >= 0.95 or free < 3 * (view.number("memory", "used_memory") or 0):
+        if (share >= 0.95 and free < max(ROOMY, 10 * used)) or free < 3 * used:
             yield _found(view, "disk-nearly-full", what, 2, ("disk", "dir_used_share"), ("disk", "dir_free_bytes"))
 
 

@@ -88,7 +88,7 @@ class Equipment:
     def keeps_past(self) -> bool:
         """Whether there is a history of the servers."""
         replay = self.sources.replay
-        return replay.tape.head.history if replay else self.past.url is not None
+        return replay.tape.head.history if replay else self.past.is_kept
 
     def names_log(self, node: Node) -> bool:
         """Whether a person named the node's log; in a recording, whether one was read."""

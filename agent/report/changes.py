@@ -1,14 +1,19 @@
-"""What changed: since before the alert according to Prometheus, and since the good day of a baseline."""
+"""What changed: since before the alert according to the history, and since the good day of a baseline."""
 
 from collections.abc import Iterator
 
 from agent.answer.diagnosis import Diagnosis
 from agent.report.quantities import quantity, unit_of
 from agent.report.words import field_in_words
-from tools.records import Reading, Scalar
+from tools.records import Reading, Scalar, Values
+from tools.text import one_line
 
 MOST = 5
 """Fields of one reading that are shown."""
+SETTINGS = 2
+"""Changed parameters that are shown."""
+LONGEST = 60
+"""Characters of a parameter's value."""
 UNASKED = "no Prometheus was named"
 
 
@@ -20,9 +25,9 @@ def changes(answer: Diagnosis) -> list[str]:
 
 
 def silent_sources(answer: Diagnosis) -> list[str]:
-    """What Prometheus or a baseline was asked for but didn't provide, and why."""
+    """What the history or a baseline was asked for but didn't provide, and why."""
     lines = dict.fromkeys(
-        f"{'Prometheus' if one.tool == 'history' else 'the baseline'} has no figures: {one.unavailable.detail}"
+        f"{'the history' if one.tool == 'history' else 'the baseline'} has no figures: {one.unavailable.detail}"
         for one in answer.readings
         if one.tool in ("history", "baseline") and one.unavailable and UNASKED not in one.unavailable.detail
     )
@@ -41,12 +46,26 @@ def _of(one: Reading, several: bool) -> Iterator[str]:
             yield f"{first}{_named(one.tool, name)} {before} -> {now}"
             first = ""
         return
+    yield from _of_config(values, at)
     for n, name in enumerate(names, 1):
         before, now = (
             _told(name, values.get(f"changed{n}.{part}", values.get(f"{name}.{part}"))) for part in ("before", "at")
         )
         since = _clock(values.get(f"changed{n}.when"))
         yield f"{_named(one.tool, name)}{at} {before} -> {now}{since}"
+    if (usec := values.get("slow1.usec")) is not None:
+        key = f" {values['slow1.key']}" if values.get("slow1.key") else ""
+        took, when = quantity(usec, unit_of("slow1.usec")), _clock(values.get("slow1.when"), "at")
+        yield f"slowest then{at}: {values.get('slow1.command')}{key}, {took}{when}"
+
+
+def _of_config(values: Values, at: str) -> Iterator[str]:
+    """The parameters that were changed: somebody's doing, and so the first thing to know."""
+    for n in range(1, SETTINGS + 1):
+        if name := values.get(f"config{n}.parameter"):
+            before, after = (one_line(str(values.get(f"config{n}.{side}")), LONGEST) for side in ("before", "after"))
+            when = _clock(values.get(f"config{n}.when"), "at")
+            yield f"{name}{at} was set from {before or 'nothing'} to {after or 'nothing'}{when}"
 
 
 def _told(name: str, value: Scalar) -> str:
@@ -58,7 +77,7 @@ def _named(tool: str, name: str) -> str:
     return field_in_words(tool, name.removesuffix("_per_second"))
 
 
-def _clock(when: Scalar) -> str:
+def _clock(when: Scalar, word: str = "since") -> str:
     """The time of day of a moment, in UTC."""
     text = str(when or "")
-    return f" since {text[11:16]} UTC" if len(text) > 16 else ""
+    return f" {word} {text[11:16]} UTC" if len(text) > 16 else ""

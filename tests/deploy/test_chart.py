@@ -1,5 +1,6 @@
 """The Helm chart, rendered by Helm itself where it's installed."""
 
+import importlib
 import importlib.util
 import json
 import re
@@ -37,8 +38,7 @@ def rendered(tmp_path: Path, **values: Any) -> dict[str, Manifest]:
 
 
 def _by_library(values: dict[str, Any]) -> dict[str, str]:
-    import helm_python
-
+    helm_python = importlib.import_module("helm_python")
     chart = helm_python.Chart.load(str(CHART))
     try:
         chart.validate_schema(chart.merge_values(values))

@@ -6,14 +6,16 @@ from typing import NamedTuple
 
 from tools.clock import iso_time
 from tools.past.figures import FIGURES, PREFIX, Figure, labelled_figure
-from tools.past.prometheus import Series
+from tools.past.series import Series
 from tools.past.shift import Points, Shift, Spans, shift
 from tools.records import Scalar, Values
 from tools.redact import Pseudonyms
 
 CHANGES = 8
 """Most changes that are listed."""
-_OWNER = {"cmd": "command", "err": "error", "db": "label"}
+_OWNER = {"cmd": "command", "err": "error", "db": "label", "client": "client"}
+_GROUP = re.compile(r"[A-Za-z0-9_.:*/-]{1,40}")
+"""A client's name with stars for what varies, or a network."""
 _COMMAND = re.compile(r"[a-z0-9_.-]{1,32}(\|[a-z0-9_.-]{1,32})?")
 
 
@@ -92,9 +94,14 @@ def _figure_of(pseudonyms: Pseudonyms, series: Series) -> tuple[str, Figure] | N
     name = series.labels.get("figure", "")
     for label, prefix in PREFIX.items():
         if (text := series.labels.get(label)) and (figure := labelled_figure(name, label)):
-            shown = text if label == "cmd" and _COMMAND.fullmatch(text) else pseudonyms.plain(_OWNER[label], text)
-            return f"{prefix}{shown}.{name}", figure
+            return f"{prefix}{_shown(pseudonyms, label, text)}.{name}", figure
     return next(((one.field, one) for one in FIGURES if one.field == name), None)
+
+
+def _shown(pseudonyms: Pseudonyms, label: str, text: str) -> str:
+    known = {"cmd": _COMMAND, "client": _GROUP}.get(label)
+    is_plain = known is not None and known.fullmatch(text) is not None and not pseudonyms.knows(text)
+    return text if is_plain else pseudonyms.plain(_OWNER[label], text)
 
 
 def _printed(figure: Figure, value: float | None) -> Scalar:

@@ -1,10 +1,10 @@
 """The figures that are compared with the past: INFO's names, and redis_exporter's for the same."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from tools.past.prometheus import promql_string, regex_literal
+from tools.past.promql import promql_string, regex_literal
 
 
 class Figure(NamedTuple):
@@ -17,6 +17,11 @@ class Figure(NamedTuple):
     """The smallest spread that counts, in the figure's unit: anything less is noise, however steady the figure was."""
     words: tuple[str, str] | None = None
     """INFO's words for 0 and for 1."""
+
+    @property
+    def worst(self) -> Callable[[Iterable[float]], float]:
+        """What stands for the values of a step: the largest, or of what is bad when low the smallest."""
+        return min if self.expression.startswith("min(") else max
 
 
 def _gauge(field: str, metric: str, floor: float, fold: str = "max", words: tuple[str, str] | None = None) -> Figure:
@@ -106,8 +111,10 @@ _BY_LABEL = {
     ),
 }
 """Figures with one series per value of a label."""
+CLIENTS = Figure("count", "", 2)
+"""How many clients there are of a name or of a network: only this program's own past has it."""
 _PLACES = re.compile(r"\{(?:S|S,L|G|W)\}")
-PREFIX = {"cmd": "cmdstat_", "err": "errorstat_", "db": ""}
+PREFIX = {"cmd": "cmdstat_", "err": "errorstat_", "db": "", "client": "clients_"}
 
 
 def _growth(label: str, metric: str) -> str:
@@ -143,7 +150,12 @@ def figures_query(instance: str, values: Mapping[str, list[str]], step: int, win
 
 def labelled_figure(figure: str, label: str) -> Figure | None:
     """The per-label figure with this name."""
-    return next((one for one in _BY_LABEL.get(label, ()) if one.field == figure), None)
+    return next((one for one in labelled_figures(label) if one.field == figure), None)
+
+
+def labelled_figures(label: str) -> Sequence[Figure]:
+    """The figures that there are for each value of a label."""
+    return (CLIENTS,) if label == "client" else _BY_LABEL.get(label, ())
 
 
 def _labelled_query(figure: Figure, instance: str, label: str, step: int, window: int) -> str:

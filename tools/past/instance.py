@@ -1,11 +1,12 @@
 """Which of Prometheus' instances a node is."""
 
-import re
 from typing import NamedTuple
 
 from tools.connection.node import Node
-from tools.errors import BudgetSpent, Unanswered
-from tools.past.prometheus import Prometheus, promql_string, regex_literal, selector
+from tools.errors import Unanswered
+from tools.past.prometheus import Prometheus
+from tools.past.promql import promql_string, regex_literal, selector
+from tools.past.run import run_id
 from tools.records import Values
 from tools.redact import Pseudonyms
 
@@ -33,8 +34,8 @@ async def find_instance(prometheus: Prometheus, node: Node, start: float, end: f
     By the run_id that the server reports; if that isn't scraped yet or the server is silent, by its address. Raises
     `Unanswered`, not-recorded if there is none.
     """
-    if run_id := await _run_id(node):
-        found = await prometheus.series(f"redis_instance_info{{run_id={promql_string(run_id)}}}", start, end)
+    if run := await run_id(node):
+        found = await prometheus.series(f"redis_instance_info{{run_id={promql_string(run)}}}", start, end)
         if found:
             return _instance(found, "run_id", node.pseudonyms)
     for by, match in _by_address(node):
@@ -45,16 +46,6 @@ async def find_instance(prometheus: Prometheus, node: Node, start: float, end: f
     known = int(counted[0].points[-1][1]) if counted and counted[0].points else 0
     detail = f"{prometheus.name} has {known} Redis instances, but none of them is {node.name}"
     raise Unanswered("not-recorded", f"{detail}: is its redis_exporter scraped there?", {"instances": known})
-
-
-async def _run_id(node: Node) -> str | None:
-    try:
-        (reply,) = await node.ask(("INFO", "server"))
-    except (Unanswered, BudgetSpent):
-        # A silent server still has a past.
-        return None
-    match = re.search(r"^run_id:([0-9a-f]{8,64})\s*$", str(reply), re.MULTILINE)
-    return match[1] if match else None
 
 
 def _by_address(node: Node) -> list[tuple[str, str]]:

@@ -3,24 +3,22 @@
 import asyncio
 import math
 from collections.abc import Coroutine, Sequence
-from itertools import pairwise
-from statistics import median
 from typing import Any
 
 from tools.clock import iso_time
 from tools.connection.node import Node
 from tools.errors import Unanswered
 from tools.past.changes import Window, comparison
-from tools.past.figures import PREFIX, STARTED, figures_query, top_query
+from tools.past.coverage import gaps, restarts, usual_interval
+from tools.past.figures import PREFIX, figures_query, top_query
 from tools.past.instance import Instance, find_instance
-from tools.past.prometheus import Prometheus, Series
+from tools.past.prometheus import Prometheus
+from tools.past.series import Series
 from tools.records import Values
 
 POINTS = 120
 """Most points of one series."""
 _UNKNOWN_INTERVAL = 15.0
-_RESTART = 5.0
-"""Seconds by which a server's start may vary: it's a difference of two clocks in whole seconds."""
 
 
 async def look_up(node: Node, url: str, deadline: float, window: Window) -> Values:
@@ -47,7 +45,7 @@ async def _comparison(prometheus: Prometheus, node: Node, instance: Instance, wi
         prometheus.query(f'{{__name__=~"up|redis_up",{instance.selector}}}[15m]', window.end),
         prometheus.query(top_query(instance.selector, recent, span), window.end),
     )
-    interval = _interval(raw)
+    interval = usual_interval([one.points for one in raw])
     every_seconds = max(1, round(interval or _UNKNOWN_INTERVAL))
     step = math.ceil(span / (POINTS - 1) / every_seconds) * every_seconds
     # A range of one scrape is empty if that scrape came a little late; rate needs several.
@@ -63,8 +61,8 @@ async def _comparison(prometheus: Prometheus, node: Node, instance: Instance, wi
     samples = next((one.points[-1][1] for one in listed if one.labels.get("figure") == "samples" and one.points), 0)
     return {
         "step_seconds": step,
-        **_gaps(ranges, samples, interval, window, step),
-        **_restarts(ranges),
+        **gaps(ranges, samples, interval, window, step),
+        **restarts(ranges),
         **comparison(node.pseudonyms, ranges, last, window, step),
     }
 
@@ -79,33 +77,5 @@ async def _answers(*queries: Coroutine[Any, Any, list[Series]]) -> list[list[Ser
     return [task.result() for task in tasks]
 
 
-def _interval(raw: Sequence[Series]) -> float | None:
-    """Seconds between two scrapes, of the fullest series."""
-    times = [at for at, _ in max((one.points for one in raw), key=len, default=[])]
-    steps = [later - earlier for earlier, later in pairwise(times)]
-    return median(steps) if steps else None
-
-
 def _names(listed: Sequence[Series]) -> dict[str, list[str]]:
     return {label: [one.labels[label] for one in listed if one.labels.get(label)] for label in PREFIX}
-
-
-def _gaps(ranges: Sequence[Series], samples: float, interval: float | None, window: Window, step: int) -> Values:
-    scrapes = next((one.points for one in ranges if one.labels.get("figure") == "redis_up"), [])
-    times = [window.start, *(at for at, _ in scrapes), window.end]
-    longest = max(later - earlier for earlier, later in pairwise(times))
-    expected = round((window.end - window.start) / interval) if interval else None
-    return {
-        "scrape_seconds": round(interval, 1) if interval else None,
-        "samples": int(samples),
-        "expected_samples": expected,
-        "gap_share": round(max(0.0, 1 - samples / expected), 3) if expected else None,
-        "longest_gap_seconds": round(longest) if longest > 2 * step else 0,
-        "points_before": sum(at < window.spans.page for at, _ in scrapes),
-    }
-
-
-def _restarts(ranges: Sequence[Series]) -> Values:
-    points = next((one.points for one in ranges if one.labels.get("figure") == STARTED.field), [])
-    began = [new for (_, old), (_, new) in pairwise(points) if new - old > _RESTART]
-    return {"restarts": len(began) if points else None, "restarted": iso_time(began[-1]) if began else None}

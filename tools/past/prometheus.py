@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ import httpx2
 
 from tools.errors import Unanswered, UsageError
 from tools.http import ACCEPTED, bounded, redirect, web_url
+from tools.past.series import Series
 from tools.records import Kind
 
 MOST_BYTES = 8 * 2**20
@@ -19,14 +19,6 @@ MOST_BYTES = 8 * 2**20
 _ERROR_TYPES = frozenset(("timeout", "canceled", "execution", "bad_data", "internal", "unavailable", "not_found"))
 _BY_ERROR_TYPE: dict[str, Kind] = {"timeout": "timeout", "canceled": "timeout", "unavailable": "busy"}
 _BY_STATUS: dict[int, Kind] = {403: "denied", 407: "denied", 429: "busy", 502: "busy", 503: "busy", 504: "timeout"}
-
-
-class Series(NamedTuple):
-    """One time series."""
-
-    labels: dict[str, str]
-    points: list[tuple[float, float]]
-    """Unix time in seconds and value, in order; non-finite values are left out."""
 
 
 class ScrapedTarget(NamedTuple):
@@ -148,21 +140,6 @@ def _asked(one: Any) -> str:
         return str(httpx2.URL(str(one.get("scrapeUrl") or "")).params.get("target") or "")
     except (httpx2.InvalidURL, ValueError):
         return ""
-
-
-def promql_string(text: str) -> str:
-    """A string literal of PromQL, whose escapes are those of Go and so of JSON."""
-    return json.dumps(text, ensure_ascii=False)
-
-
-def regex_literal(text: str) -> str:
-    """A text as RE2 matches it literally."""
-    return re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", text)
-
-
-def selector(labels: Mapping[str, str]) -> str:
-    """The inside of a selector's braces: these labels, exactly."""
-    return ",".join(f"{name}={promql_string(value)}" for name, value in sorted(labels.items()))
 
 
 def _kind(error: BaseException) -> Kind:

@@ -10,6 +10,7 @@ from tools.settings.secret_source import SecretSource
 from tools.settings.serve_table import ServeTable
 from tools.settings.table import BesideFile, Table, Text, problem
 from tools.settings.target_table import HARMLESS, TargetSettings
+from tools.settings.watch_table import WatchTable
 from tools.settings.webhook_table import MOST_WEBHOOKS, WebhookTable
 from tools.settings.work_table import HARMLESS as HARMLESS_OF_SERVE
 
@@ -91,6 +92,7 @@ class Settings(Table):
     mcp: Annotated[tuple[McpTable, ...], Field(strict=False)] = ()
     webhook: Annotated[tuple[WebhookTable, ...], Field(strict=False)] = ()
     serve: ServeTable = ServeTable()
+    watch: WatchTable = WatchTable()
 
     def destinations(self) -> list[str]:
         """What decides where a credential goes: a line per table and target, for a person to judge."""
@@ -121,6 +123,9 @@ class Settings(Table):
             names = [table.name for table in tables]
             if twice := next((name for name in names if name and names.count(name) > 1), None):
                 raise problem(f"{key}: the name {twice!r} appears {names.count(twice)} times; keep one")
+        known = {one.name.lower() for one in self.targets if one.name}
+        if unknown := next((one for one in self.watch.targets or () if one.lower() not in known), None):
+            raise problem(f"watch: targets: no target has the name {unknown!r}; give names from [[targets]]")
         if len(self.mcp) > MOST_SERVERS:
             raise problem(f"mcp: {len(self.mcp)} servers; leave {MOST_SERVERS} of them")
         if len(self.webhook) > MOST_WEBHOOKS:

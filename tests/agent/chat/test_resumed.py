@@ -9,7 +9,7 @@ from agent.answer.events import Answered, Event, Resumed
 from agent.chat import kept
 from agent.chat.resumed import past
 from agent.cli.chat import target_and_symptom
-from agent.cli.inputs import ChatInputs
+from agent.cli.other_inputs import ChatInputs
 from agent.investigation.investigation import Investigation
 from agent.investigation.sources import Options
 from agent.runbooks.library import load

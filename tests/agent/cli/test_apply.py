@@ -20,7 +20,8 @@ from agent.answer.diagnosis import Diagnosis, Goal, ModelUse, Step, TargetInfo
 from agent.answer.events import Answered
 from agent.cli.apply import apply
 from agent.cli.commands import COMMANDS
-from agent.cli.inputs import ChangeInputs, typed
+from agent.cli.inputs import typed
+from agent.cli.other_inputs import ChangeInputs
 from agent.cli.program import parsed, parser
 from agent.plan.goals import brought_about, helped, seen
 from agent.remediation.applied import alone

@@ -96,8 +96,14 @@ def test_a_certificate_is_told_before_it_ends_and_not_afterwards() -> None:
 def test_a_snapshot_that_should_have_come_is_told() -> None:
     old = {"rdb_last_save_age": 3 * DAY, "rdb_changes_since_last_save": 5_000, "rdb_saved_since_start": True}
     assert said(persistence={**old, **SAVES}) == "no backup for 3 days, 5,000 changes since"
-    # Somebody saves it by hand or by cron, and has stopped to.
-    assert ids(persistence={**old, **SAVES, "config.save": ""}) == ["backup-overdue"]
+    # Somebody saved it every day by cron, and has stopped to.
+    by_cron = {**old, **SAVES, "config.save": "", "rdb_saves": 20}
+    assert ids(persistence=by_cron, info={"uptime_in_seconds": 23 * DAY}) == ["backup-overdue"]
+    # A single one, one a week, and one for each replica that came are no such habit.
+    assert ids(persistence={**by_cron, "rdb_saves": 1}, info={"uptime_in_seconds": 23 * DAY}) == []
+    assert ids(persistence={**by_cron, "rdb_saves": 3}, info={"uptime_in_seconds": 24 * DAY}) == []
+    synced = {**by_cron, "config.repl-diskless-sync": "no"}
+    assert ids(persistence=synced, info={"uptime_in_seconds": 23 * DAY, "sync_full": 20}) == []
 
 
 @pytest.mark.parametrize(
@@ -122,12 +128,15 @@ def test_a_copy_for_a_replica_is_no_backup_that_somebody_makes() -> None:
         "rdb_last_save_age": 9 * DAY, "rdb_changes_since_last_save": 5_000, "rdb_saved_since_start": True, **SAVES,
         "config.save": "", "config.repl-diskless-sync": "no",
     }  # fmt: skip
-    assert ids(persistence=old, info={"connected_slaves": 1}) == []
+    assert ids(persistence={**old, "rdb_saves": 5}, info={"sync_full": 5, "uptime_in_seconds": 90 * DAY}) == []
 
 
 def test_a_backlog_is_too_short_only_where_a_replica_needs_it() -> None:
     short = {"backlog_seconds": 8.0, "repl_backlog_size": MIB, "replicas_online": 1}
     assert said(replication=short) == "replication backlog holds 8 s"
+    assert ids(replication=short, memory={"used_memory": 400 * MIB}) == ["backlog-short"]
+    # What is copied within a second needs no bridge.
+    assert ids(replication=short, memory={"used_memory": 20 * MIB}) == []
     assert ids(replication={**short, "replicas_online": 0}) == ids(replication={**short, "backlog_seconds": 90.0}) == []
 
 
@@ -135,6 +144,10 @@ def test_a_full_disk_is_told_where_something_is_saved() -> None:
     disk = {"dir_used_share": 0.96, "dir_free_bytes": 900 * MIB}
     assert said(disk=disk, persistence=SAVES) == "the disk it saves to is 96% full, 900 MiB free"
     assert ids(disk=disk, persistence={**SAVES, "config.save": ""}) == []
+    # A twentieth of a large disk is still a lot.
+    large = {"dir_used_share": 0.96, "dir_free_bytes": 160 * 1024 * MIB}
+    assert ids(disk=large, persistence=SAVES, memory={"used_memory": 1024 * MIB}) == []
+    assert ids(disk=large, persistence=SAVES, memory={"used_memory": 60 * 1024 * MIB}) == ["disk-nearly-full"]
     roomy = {"dir_used_share": 0.9, "dir_free_bytes": 900 * MIB}
     assert ids(disk=roomy, persistence=SAVES, memory={"used_memory": 10 * MIB}) == []
     assert ids(disk=roomy, persistence=SAVES, memory={"used_memory": 800 * MIB}) == ["disk-nearly-full"]
@@ -154,3 +167,37 @@ def test_the_most_urgent_stands_first() -> None:
         "connect": {"certificate_expires_in_seconds": 7200, "certificate_lifetime_seconds": 365 * DAY},
     }
     assert ids(**given) == ["certificate-expires", "clients-nearly-full", "version-known-bad"]
+
+
+def test_a_cache_that_warms_up_is_not_extrapolated() -> None:
+    grows = {
+        "maxmemory": 1000 * MIB, "maxmemory_used_share": 0.4, "maxmemory_policy": "noeviction",
+        "used_memory": 400 * MIB, "used_memory.delta": MIB, "used_memory_dataset.delta": MIB, "window_seconds": 2.0,
+    }  # fmt: skip
+    keys = {"keys": 400_000, "keys.delta": 1000, "expires": 400_000, "expires.delta": 1000}
+    assert ids(memory=grows, keyspace={**keys, "db0.avg_ttl": 300_000}) == []
+    # Those that live longer than the memory lasts fill it all the same, and so do those that don't expire.
+    assert ids(memory=grows, keyspace={**keys, "db0.avg_ttl": 86_400_000}) == ["memory-fills-up"]
+    assert ids(memory=grows, keyspace={**keys, "expires.delta": 10, "db0.avg_ttl": 300_000}) == ["memory-fills-up"]
+
+
+def test_a_machine_is_not_used_up_by_the_first_seconds_of_a_small_server() -> None:
+    memory = {
+        "maxmemory": 0, "maxmemory_policy": "noeviction", "used_memory": 20 * MIB, "used_memory.delta": 2 * MIB,
+        "used_memory_dataset.delta": 2 * MIB, "window_seconds": 2.0, "used_memory_rss": 25 * MIB,
+    }  # fmt: skip
+    keys, machine = {"keys": 10_000, "keys.delta": 1000}, {"memory_available_bytes": 4096 * MIB}
+    assert ids(memory=memory, keyspace=keys, machine=machine) == []
+    large = {**memory, "used_memory": 6000 * MIB, "used_memory_rss": 6500 * MIB, "used_memory.delta": 4 * MIB}
+    large["used_memory_dataset.delta"] = 4 * MIB
+    assert ids(memory=large, keyspace=keys, machine=machine) == ["memory-fills-up"]
+    # Buffers come and go.
+    assert ids(memory={**large, "used_memory_dataset.delta": 1000}, keyspace=keys, machine=machine) == []
+
+
+def test_a_certificate_whose_lifetime_is_unknown_is_told_of_later() -> None:
+    def ends(days: float) -> dict[str, Any]:
+        return {"info": {"tls_server_cert_serial": "1A", "tls_server_cert_expires_in_seconds": days * DAY}}
+
+    # Many are renewed when thirty days are left.
+    assert ids(**ends(29)) == [] and ids(**ends(10)) == ["certificate-expires"]

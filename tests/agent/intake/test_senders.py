@@ -201,7 +201,7 @@ def test_a_comment_of_our_own_is_no_incident() -> None:
 
 @pytest.mark.parametrize("name", BEGINNINGS)
 def test_what_another_sender_sends_is_refused(name: str) -> None:
-    news = {
+    news: dict[str, dict[str, object]] = {
         "github": {"action": "opened"}, "opsgenie": {"action": "create"}, "jsm": {"action": "create"},
         "incidentio": {"event_type": "public_incident.incident_created_v2"},
         "gitlab": {"object_kind": "issue", "object_attributes": {"action": "open"}},

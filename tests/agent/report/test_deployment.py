@@ -80,5 +80,5 @@ def test_a_source_that_told_nothing_is_named_and_one_that_nobody_named_is_not() 
     silent = reading("history", "a:1", {}, Unavailable(kind="refused", detail="http://p:9090: connection refused"))
     unasked = reading("history", "b:1", {}, Unavailable(kind="not-recorded", detail="no Prometheus was named: give it"))
     assert silent_sources(deployment(silent, unasked)) == [
-        "Prometheus has no figures: http://p:9090: connection refused"
+        "the history has no figures: http://p:9090: connection refused"
     ]

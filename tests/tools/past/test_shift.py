@@ -3,7 +3,7 @@
 import pytest
 
 from tools.past.changes import CHANGES, Window, comparison
-from tools.past.prometheus import Series
+from tools.past.series import Series
 from tools.past.shift import BAND, ENOUGH, Shift, Spans, shift
 from tools.redact import Pseudonyms
 

@@ -1,0 +1,63 @@
+"""Scheduled checks: the same as `rediagnose check`, with each target's line kept."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from agent.fleet.look import BUSY, NOT_BEGUN, Fleet, Member
+from agent.fleet.records import Line, Report
+from agent.investigation.sources import Options
+from agent.runbooks.library import Library
+from tools.clock import Clock
+from tools.errors import Unanswered
+from tools.past.kept import growth
+from tools.past.store import Checked, Store
+from tools.records import Record
+
+JOBS = 4
+"""Targets that are checked at the same time: there is no hurry."""
+SECONDS = 600.0
+"""For a check of all of them."""
+
+
+class Found(Record):
+    """The part of a line whose changes are kept."""
+
+    level: str
+    causes: tuple[str, ...]
+    preventive: tuple[str, ...]
+
+
+async def check_once(
+    members: Sequence[Member], store: Store, clock: Clock, library: Library, *, options: Options | None = None,
+    busy: Callable[[str], bool] = lambda target: False, jobs: int = JOBS,
+) -> Report:  # fmt: skip
+    """Check all members that aren't being investigated, and keep their lines. Raises `Unkept`."""
+    now = clock.now().timestamp()
+    chosen = [await asyncio.to_thread(_with_growth, one, store, now) for one in members if not busy(one.name)]
+    fleet = Fleet(
+        members=chosen, library=library, options=options or Options(), jobs=jobs, seconds=SECONDS, clock=clock,
+        busy=busy,
+    )  # fmt: skip
+    found = await fleet.look()
+    at = clock.now().timestamp()
+    kept = [_checked(one, at) for one in found.targets if one.said not in (NOT_BEGUN, BUSY)]
+    await asyncio.to_thread(store.keep_checks, kept)
+    return found
+
+
+def _with_growth(member: Member, store: Store, now: float) -> Member:
+    """The member with its memory growth over the last hours, if it's kept and nobody else knows it."""
+    if member.target is None or member.growth is not None:
+        return member
+    try:
+        return member.model_copy(update={"growth": growth(store.reader(), member.target.node, now)})
+    except Unanswered:
+        return member
+
+
+def _checked(line: Line, at: float) -> Checked:
+    found = Found(
+        level=line.level, causes=tuple(sorted(one.id for one in line.causes)),
+        preventive=tuple(sorted({one.id for one in line.preventive})),
+    )  # fmt: skip
+    return Checked(line.name, at, line.level, line.model_dump_json(), found.model_dump_json())
