@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 from agent.answer.diagnosis import Step
 from agent.remediation.applied import recorded_change
 from agent.remediation.approval import ApprovalRequest
+from agent.report.quantities import quantity, unit_of
 from agent.service.records import Decision, Verb
 from tools.errors import GateError
 from tools.gate.policy import command_line
@@ -34,6 +35,14 @@ class Proposal(NamedTuple):
         """The new value of a CONFIG SET."""
         change = self.request.change
         return change.args[3] if change.parameter is not None else None
+
+    @property
+    def sizes(self) -> str | None:
+        """Both values as people read them, if they are amounts of memory."""
+        parameter, values = self.request.change.parameter or "", (self.before, self.after)
+        if unit_of(parameter) != "bytes" or not all(one and one.isdigit() and int(one) for one in values):
+            return None
+        return " to ".join(quantity(one, "bytes") for one in values)
 
     @property
     def undo(self) -> str | None:

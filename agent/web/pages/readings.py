@@ -30,7 +30,8 @@ def rows(answer: Diagnosis, reading: Reading) -> list[Row]:
 
 def arguments(reading: Reading) -> str:
     """What the tool was called with."""
-    return ", ".join(f"{name}={value}" for name, value in reading.args.items())
+    given = {name: ", ".join(one) if isinstance(one, list) else one for name, one in reading.args.items()}
+    return "; ".join(f"{name} {value}" for name, value in given.items())
 
 
 def listed(answer: Diagnosis) -> list[tuple[Reading, str]]:

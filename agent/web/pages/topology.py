@@ -18,14 +18,14 @@ def topology(answer: Diagnosis) -> Markup | None:
     """The tree, and a sentence about what isn't drawn; null for a single node."""
     if len(answer.target.nodes) < 2:
         return None
-    named = {cause.where for cause in answer.causes}
-    nodes = nodes_of(answer)
+    named = {cause.where: cause.id for cause in reversed(answer.causes) if cause.where}
+    nodes = sorted(nodes_of(answer), key=lambda one: one.role == "sentinel")
     ill = [one for one in nodes if one.ills or one.name in named]
     shown = nodes if len(nodes) <= MOST else [*ill, *(one for one in nodes if one not in ill)][:MOST]
     rows = list(_rows([one for one in nodes if one in shown]))
     at = {one.name: number for number, (one, _) in enumerate(rows)}
     links = [_link(at[one.primary], number) for number, (one, deep) in enumerate(rows) if deep and one.primary]
-    boxes = [_box(one, number, deep, one.name in named) for number, (one, deep) in enumerate(rows)]
+    boxes = [_box(one, number, deep, named.get(one.name)) for number, (one, deep) in enumerate(rows)]
     about = "; ".join(_told(one) for one, _ in rows)
     drawn = tag(
         "svg", tag("title", f"Topology: {about}"), *links, *boxes,
@@ -55,10 +55,10 @@ def _link(above: int, number: int) -> Markup:
     return tag("path", d=f"M{x:g} {top:g} V{middle:g} H{INDENT}", class_="link")
 
 
-def _box(node: Node, number: int, deep: bool, is_named: bool) -> Markup:
+def _box(node: Node, number: int, deep: bool, cause: str | None) -> Markup:
     x, y = (INDENT if deep else 0), number * ROW
-    tone = "ill" if node.ills else "named" if is_named else "well"
-    role = node.role + (" (the cause is here)" if is_named else "")
+    tone = "ill" if node.ills else "named" if cause else "well"
+    role = f"{node.role}, {cause}" if cause else node.role
     name = tag("text", one_line(node.name, NAME_MOST), x=x + 14, y=y + 17, class_="name")
     kind = tag("text", role, x=WIDTH - 10, y=y + 17, text_anchor="end")
     said = ", ".join((*node.ills, *node.said)) or "nothing wrong seen"

@@ -24,6 +24,8 @@ OUTCOMES = {
     "diagnosed": "Cause found", "no-fault": "Redis is fine", "outside-redis": "Not Redis",
     "insufficient-evidence": "Can't tell",
 }  # fmt: skip
+FIGURES_MOST = 6
+"""Nodes of which one kind of figure is drawn."""
 STATES = {"queued": "Waiting", "looking": "Looking", "unanswered": "No answer"}
 
 
@@ -60,7 +62,6 @@ class Shown(NamedTuple):
 class Figure(NamedTuple):
     """A reading that is drawn."""
 
-    title: str
     reading: str
     node: str
     drawn: Markup
@@ -121,17 +122,20 @@ class Verdict:
         return list(not_seen(self.answer))[:LINES_MOST]
 
     @property
-    def figures(self) -> Iterator[Figure]:
-        """The newest figure of each node that has one."""
+    def figures(self) -> Iterator[tuple[str, list[Figure]]]:
+        """What is drawn, by its title: the newest figure of each node that has one."""
         newest = {(one.tool, one.node): one for one in self.answer.readings if one.values}
         kinds = (
             ("Latency of the connection from here", charts.latency), ("What changed, and since when", charts.changes),
             ("Memory by owner", charts.memory),
         )  # fmt: skip
         for title, drawing in kinds:
-            drawn = [(one, figure) for one in newest.values() if (figure := drawing(one)) is not None]
-            for one, figure in drawn[:4]:
-                yield Figure(title, one.id, one.node or "", figure)
+            drawn = [
+                Figure(one.id, one.node or "", figure)
+                for one in newest.values() if (figure := drawing(one)) is not None
+            ]  # fmt: skip
+            if drawn:
+                yield title, drawn[:FIGURES_MOST]
 
     def cited(self, evidence: Sequence[Evidence]) -> tuple[Cited, ...]:
         """Citations in words, each with the place of its value."""
