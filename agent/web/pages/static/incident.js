@@ -13,7 +13,6 @@ function soon() {
   timer = setTimeout(async () => {
     try {
       const page = await refresh();
-      status.hidden = page.getElementById("status").hidden;
       document.title = page.title;
       await renew();
     } catch {

@@ -21,6 +21,10 @@ export async function refresh(url = location.href) {
     const old = document.getElementById(fresh.id);
     if (old) replace(old, fresh);
   }
+  for (const fresh of page.querySelectorAll("[data-hides]")) {
+    const old = document.getElementById(fresh.id);
+    if (old) old.hidden = fresh.hidden;
+  }
   return page;
 }
 

@@ -4,8 +4,10 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from http.cookies import SimpleCookie
 from threading import Thread
 from typing import Any
@@ -36,6 +38,7 @@ PEOPLE = {
 CSRF = "token-of-this-session"
 
 
+@cache
 def investigated(scenario: Scenario) -> tuple[Diagnosis, tuple[Event, ...]]:
     """What the checks answer to a recorded incident, and all that happened until then."""
 
@@ -44,7 +47,9 @@ def investigated(scenario: Scenario) -> tuple[Diagnosis, tuple[Event, ...]]:
         async with case(tape, scenario.ticket, library=library()) as investigation:
             return investigation.answer(), tuple(investigation.heard)
 
-    return on_virtual_time(investigate())
+    # In a thread of its own: the driver of a browser keeps a loop running in that of a test.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: on_virtual_time(investigate())).result()
 
 
 class Memory:
