@@ -15,7 +15,7 @@ from agent.report.summary import headline, what_not_to_do
 from agent.service.records import Incident, NumberedEvent
 from agent.service.seam import Service
 from agent.web.pages.live import stream
-from agent.web.pages.proposal import KINDS, Proposal, proposal
+from agent.web.pages.proposal import KINDS, OPEN, Proposal, proposal
 from agent.web.pages.readings import arguments, listed, reading_of, rows
 from agent.web.pages.rendering import page
 from agent.web.pages.story import SHOWN, data_of, line
@@ -23,6 +23,8 @@ from agent.web.pages.topology import topology
 from agent.web.pages.verdict import Verdict, badge
 from agent.web.pages.viewer import Viewer, approver, viewer
 
+ALIVE = 15
+"""Seconds between two signs of life in a stream without events."""
 SIMILAR_MOST = 6
 STORY_MOST = 60
 """Lines of the story that are shown, the newest."""
@@ -56,7 +58,9 @@ class IncidentPages:
         one = await found(self._service, request)
         given = [request.headers.get("last-event-id", ""), request.query_params.get("after", "")]
         after = max((int(text) for text in given if text.isascii() and text.isdigit() and len(text) < 10), default=0)
-        return EventSourceResponse(stream(self._service, one.id, after), ping=15)
+        return EventSourceResponse(
+            stream(self._service, one.id, after), ping=ALIVE, headers={"X-Accel-Buffering": "no"}
+        )
 
     async def readings(self, request: Request) -> Response:
         """All readings in a list."""
@@ -145,7 +149,7 @@ def _planned(step: Step, pending: str | None, is_open: bool) -> PlannedStep:
     if not is_open or pending or not step.needs_approval:
         return PlannedStep(step, False, False, pending, None)
     decide, roll_back = proposal(step, "decide"), proposal(step, "roll-back")
-    why_not = decide if isinstance(decide, str) and step.is_open else None
+    why_not = decide if isinstance(decide, str) and step.state in OPEN else None
     return PlannedStep(step, isinstance(decide, Proposal), isinstance(roll_back, Proposal), None, why_not)
 
 

@@ -11,6 +11,8 @@ from tools.errors import GateError
 from tools.gate.policy import command_line
 
 Kind = Literal["decide", "roll-back"]
+OPEN, DONE = ("proposed", "refused", "failed", "rolled-back"), ("applied", "verified")
+"""States in which a step may be approved, and rolled back."""
 KINDS: dict[str, Kind] = {"decide": "decide", "roll-back": "roll-back"}
 
 
@@ -72,10 +74,10 @@ def proposal(step: Step, kind: Kind) -> Proposal | str:
     except GateError as error:
         return str(error)
     if kind == "decide":
-        if not step.is_open:
+        if step.state not in OPEN:
             return f"{step.id} is {step.state.replace('-', ' ')} already; there is nothing left to decide."
         return Proposal(kind, ApprovalRequest(step=step.id, change=change, unchecked=step.unchecked))
-    if step.state not in ("applied", "verified"):
+    if step.state not in DONE:
         return f"{step.id} is {step.state.replace('-', ' ')}; there is nothing to roll back."
     if (reversal := change.reversal) is None:
         return f"{change.action} can't be undone."

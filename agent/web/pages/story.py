@@ -68,7 +68,8 @@ def _told(kind: str, said: Mapping[str, Any]) -> tuple[str, Tone]:
         case "answered":
             return _answer(said), ""
         case "posted":
-            return f"Wrote a comment {_text(said, 'url')}".strip(), "good"
+            url = _text(said, "url")
+            return (f"Wrote a comment: {url}" if url else f"Notified {_text(said, 'place')}"), "good"
         case "step-changed":
             return _step(said)
         case "decided":
@@ -80,7 +81,7 @@ def _told(kind: str, said: Mapping[str, Any]) -> tuple[str, Tone]:
         case "feedback":
             return _judged(by, said)
         case _:
-            return f"Could not be answered: {_text(said, 'why')}", "bad"
+            return f"Failed: {_text(said, 'why')}", "bad"
 
 
 def _found(said: Mapping[str, Any]) -> str:
@@ -102,6 +103,8 @@ def _step(said: Mapping[str, Any]) -> tuple[str, Tone]:
     step = said.get("step")
     found = step if isinstance(step, dict) else {}
     state = _text(found, "state")
+    if state == "proposed":
+        return f"{_text(found, 'id')} was not changed: {_text(said, 'detail')}", "bad"
     tone: Tone = "bad" if state in ("failed", "refused") else "good" if state in ("applied", "verified") else ""
     return f"{_text(found, 'id')} {state.replace('-', ' ')}: {_text(said, 'detail')}", tone
 

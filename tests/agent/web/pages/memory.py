@@ -28,7 +28,10 @@ from tools.record.load import load as recording
 from tools.record.tape import Tape
 
 BEGAN = datetime(2026, 11, 19, 11, 40, tzinfo=UTC)
-POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 PEOPLE = {
     "ann": Person(name="Ann Approver", roles=frozenset({"approver"})),
     "bob": Person(name="Bob", roles=frozenset({"approver"})),
@@ -107,7 +110,7 @@ class Memory:
         if any(
             id == incident and one.step == decision.step and one.verb == decision.verb for id, one in self.decisions
         ):
-            raise NotSo(f"{decision.step} was decided already")
+            return
         self.decisions.append((incident, decision))
         self.note(incident, "decided", **decision.model_dump())
 
