@@ -14,7 +14,9 @@ MOST = 8
 _ROLES = {"master": "primary", "slave": "replica"}
 
 
-class _Node(NamedTuple):
+class Node(NamedTuple):
+    """A node as it is drawn."""
+
     name: str
     role: str
     primary: str | None
@@ -28,7 +30,7 @@ def tree(answer: Diagnosis) -> list[str]:
     """A line for each unhealthy node and its ancestors, and one line for all the others; empty for a single node."""
     if len(answer.target.nodes) < 2:
         return []
-    nodes = _nodes(answer)
+    nodes = nodes_of(answer)
     servers = [one for one in nodes if one.role != "sentinel"]
     small = len(servers) <= SMALL
     named = {cause.where for cause in answer.causes}
@@ -43,7 +45,7 @@ def tree(answer: Diagnosis) -> list[str]:
     return [*lines, *_sentinels([one for one in nodes if one.role == "sentinel"])]
 
 
-def _branches(servers: Sequence[_Node], shown: set[str]) -> Iterator[str]:
+def _branches(servers: Sequence[Node], shown: set[str]) -> Iterator[str]:
     by_name = {one.name: one for one in servers}
     for one in servers:
         below = [each for each in servers if each.primary == one.name and each.name in shown and each.name != one.name]
@@ -55,11 +57,11 @@ def _branches(servers: Sequence[_Node], shown: set[str]) -> Iterator[str]:
             yield f"{'└' if number == len(below) - 1 else '├'} {_line(each)}"
 
 
-def _line(node: _Node) -> str:
+def _line(node: Node) -> str:
     return f"{node.name} {', '.join((node.role, *node.said, *node.ills))}"
 
 
-def _counted(nodes: Sequence[_Node]) -> str:
+def _counted(nodes: Sequence[Node]) -> str:
     roles = [one.role for one in nodes]
     kinds = [f"{roles.count(role)} {_plural(role, roles.count(role))}" for role in dict.fromkeys(roles)]
     return f"{' and '.join(kinds)} {'is' if len(nodes) == 1 else 'are'}"
@@ -71,7 +73,7 @@ def _plural(role: str, count: int) -> str:
     return role if count == 1 else f"{role[:-1]}ies" if role.endswith("y") else f"{role}s"
 
 
-def _sentinels(sentinels: Sequence[_Node]) -> list[str]:
+def _sentinels(sentinels: Sequence[Node]) -> list[str]:
     if not sentinels:
         return []
     down = [one for one in sentinels if one.ills]
@@ -81,7 +83,8 @@ def _sentinels(sentinels: Sequence[_Node]) -> list[str]:
     return [*lines, *(f"sentinel {one.name}: {', '.join(one.ills)}" for one in down[:MOST])]
 
 
-def _nodes(answer: Diagnosis) -> list[_Node]:
+def nodes_of(answer: Diagnosis) -> list[Node]:
+    """All nodes of the deployment, in the order of the answer."""
     newest: dict[tuple[str | None, str], Reading] = {(one.node, one.tool): one for one in answer.readings if one.values}
     failed = {one.node: one for one in answer.readings if one.tool in ("connect", "ping") and one.unavailable}
     whole = newest.get((None, "topology"))
@@ -99,7 +102,7 @@ def _nodes(answer: Diagnosis) -> list[_Node]:
 def _node(
     name: str, replication: Values, cluster: Values, sentinel: Values, role: str, seen: str, lag: Sequence[str],
     failed: Reading | None,
-) -> _Node:  # fmt: skip
+) -> Node:  # fmt: skip
     role = _ROLES.get(str(replication.get("role")), role if role != "unknown" else "") or "server"
     said: list[str] = []
     ills: list[str] = []
@@ -120,7 +123,7 @@ def _node(
         ills.append(f"down{why}" if is_down else f"doesn't answer{why}")
     host, port = replication.get("master_host"), replication.get("master_port")
     primary = f"{host}:{port}" if role == "replica" and host else None
-    return _Node(name, role, primary, tuple(said), tuple(ills))
+    return Node(name, role, primary, tuple(said), tuple(ills))
 
 
 def _of(newest: dict[tuple[str | None, str], Reading], name: str, tool: str) -> Values:

@@ -11,6 +11,10 @@ class Markup(str):
 
     __slots__ = ()
 
+    def __html__(self) -> "Markup":
+        """Template engines leave it as it is."""
+        return self
+
 
 Child = str | int | None
 Attribute = str | int | float | bool | None

@@ -109,9 +109,8 @@ def _cause(cause: Cause) -> Markup:
         "p", tag("strong", cause.id), f" {share}", tag("span", f" at {_words(cause.where)}", class_="soft")
         if cause.where else None,
     )  # fmt: skip
-    meter = tag("div", tag("div", class_="filled", style=f"width: {share}"), class_="meter", aria_hidden="true")
     why = tag("p", _words(f"{cause.why}{only_reported(cause)}"))
-    return tag("article", line, meter, why, _evidence(cause.evidence), class_="card")
+    return tag("article", line, charts.meter(cause.probability), why, _evidence(cause.evidence), class_="card")
 
 
 def _evidence(evidence: Sequence[Evidence]) -> Markup:
@@ -125,10 +124,11 @@ def _evidence(evidence: Sequence[Evidence]) -> Markup:
 def _citation(one: Evidence) -> Markup:
     value = tag("code", _words(f"{one.field} = {printed_value(one.value)}"))
     mark = None if one.verified else tag("strong", " not verified", class_="bad")
-    return joined(tag("a", one.reading, href=f"#{_anchor(one.reading, one.field)}"), " ", value, mark)
+    return joined(tag("a", one.reading, href=f"#{anchor(one.reading, one.field)}"), " ", value, mark)
 
 
-def _anchor(reading: str, field: str) -> str:
+def anchor(reading: str, field: str) -> str:
+    """The id of a cited value's row."""
     return f"{reading}-{''.join(letter if letter.isalnum() and letter.isascii() else '_' for letter in field)}"
 
 
@@ -213,5 +213,5 @@ def _row(reading: str, field: str, value: Scalar, cited: set[tuple[str, str]]) -
     is_cited = (reading, field) in cited
     return tag(
         "tr", tag("th", _words(field), scope="row"), tag("td", _words(printed_value(value))),
-        id=_anchor(reading, field) if is_cited else None, class_="cited" if is_cited else None,
+        id=anchor(reading, field) if is_cited else None, class_="cited" if is_cited else None,
     )  # fmt: skip

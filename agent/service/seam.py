@@ -1,6 +1,6 @@
 """What the web, the commands and the assistants need from the service; the engine behind it can be another one."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Protocol
 
 from agent.service.records import Decision, Feedback, Incident, NumberedEvent, Question, Submission, Submitted
@@ -47,6 +47,9 @@ class Service(Protocol):
 
     async def similar(self, incident: Incident) -> tuple[Incident, ...]:
         """Earlier incidents of the same target, those with the same cause first."""
+
+    async def history(self, incident: str, kinds: Collection[str]) -> tuple[NumberedEvent, ...]:
+        """Those of its events so far that are of these kinds, in order."""
 
     def events(self, incident: str, after: int = 0) -> AsyncIterator[NumberedEvent]:
         """Its events from the one after `after`, as they come, until it is closed."""

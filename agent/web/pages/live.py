@@ -1,0 +1,55 @@
+"""What goes on in an incident, streamed to the page: a line of status, and when to fetch the page's parts again."""
+
+import json
+from collections.abc import AsyncIterator
+
+from agent.service.records import NumberedEvent
+from agent.service.seam import Service
+from agent.web.pages.story import data_of, line
+from tools.text import one_line
+
+TOOL_MOST = 60
+
+
+class Status:
+    """The line that says what an investigation does at the moment."""
+
+    def __init__(self) -> None:
+        self._taken = 0
+        self._running: dict[str, str] = {}
+
+    def after(self, event: NumberedEvent) -> str | None:
+        """The line after an event; null if it doesn't move it."""
+        said = data_of(event)
+        if event.kind == "started":
+            self._taken, self._running = 0, {}
+            return "Looking"
+        if event.kind == "reading-begun":
+            begun = said.get("begun")
+            if isinstance(begun, dict):
+                self._running[str(begun.get("id"))] = str(begun.get("tool"))
+        elif event.kind == "reading-taken":
+            reading = said.get("reading")
+            if isinstance(reading, dict):
+                self._running.pop(str(reading.get("id")), None)
+                self._taken += reading.get("tool") != "symptom"
+        elif event.kind == "model-asked":
+            return f"{self._count()}; the model thinks (turn {said.get('turn')})"
+        else:
+            return None
+        now = ", ".join(dict.fromkeys(self._running.values()))
+        return f"{self._count()}{f'; now {one_line(now, TOOL_MOST)}' if now else ''}"
+
+    def _count(self) -> str:
+        return f"{self._taken} reading{'s' * (self._taken != 1)}"
+
+
+async def stream(service: Service, incident: str, after: int) -> AsyncIterator[dict[str, str]]:
+    """The messages of a page that shows everything up to event number `after`."""
+    status = Status()
+    async for event in service.events(incident, after):
+        if (now := status.after(event)) is not None:
+            yield {"id": str(event.number), "event": "status", "data": json.dumps({"now": now})}
+        if (told := line(event)) is not None:
+            yield {"id": str(event.number), "event": "told", "data": json.dumps({"text": told.text})}
+    yield {"event": "over", "data": "{}"}
