@@ -12,8 +12,11 @@ from tools.patterns import deferred
 _ACTS: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parent / "advice.toml").read_text(encoding="utf-8"))
 _NEGATED = deferred(
     r"\b(?:do\s+not|don'?t|must\s+not|should\s+not|shouldn'?t|cannot|can'?t|never|without|instead\s+of|rather\s+than|"
-    r"no\s+need\s+(?:to|for)|avoid(?:ing)?)\s+(?:(?:a|an|any|the|to)\s+)?(?=\w)"
+    r"no\s+need\s+(?:to|for)|avoid(?:ing)?)\s+(?:(?:a|an|any|the|to)\s+)?(?=\w)|"
+    r"\b(?:(?<!you\s)(?<!nothing\s)may\s+not|(?:isn'?t|is\s+not|aren'?t|are\s+not)\s+(?:allowed|permitted)\s+to|"
+    r"(?:lacks?|has\s+no)\s+(?:the\s+)?(?:right|permission)\s+to)\s+(?:run|use|send|call|execute)\s+(?=\w)"
 )  # fmt: skip
+"""What comes before an act that a text rejects, or says that somebody has no right to."""
 _PATTERNS = {name: deferred(rf"(?<![a-z])(?:{'|'.join(act['words'])})", re.IGNORECASE) for name, act in _ACTS.items()}
 _SPACED = deferred(r"(?<!\w)(?:\w[\s._*-]{1,2}){3,}\w(?!\w)")
 _LOOKALIKES = str.maketrans("аеорсухіѕԁһӏκνορτι", "aeopcyxisdhlkvopti")

@@ -39,6 +39,15 @@ URGED = (
 )  # fmt: skip
 
 
+@pytest.mark.parametrize(("text", "urged"), [
+    ("Sentinel can't demote it because its user may not run SLAVEOF.", False),
+    ("Its user isn't allowed to run FLUSHALL.", False), ("That user lacks the right to use FLUSHALL.", False),
+    ("You may run FLUSHALL.", True), ("You may not run FLUSHALL, so run SHUTDOWN.", True),
+])  # fmt: skip
+def test_what_somebody_has_no_right_to_isnt_urged(text: str, urged: bool) -> None:
+    assert (act_of(text, urged=True) is not None) == urged
+
+
 @pytest.mark.parametrize("text", FORBIDDEN)
 def test_an_act_is_recognised_however_its_spelt(text: str) -> None:
     assert act_of(text)
