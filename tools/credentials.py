@@ -44,6 +44,11 @@ _BARE = rf"(?:(?!{_NL})\S)+?(?=[.,;:!?)\]}}\"'`]{{0,6}}(?:\s|{_NL}|$))"
 _WORD = rf"(?:{_QUOTED}|{_BARE})"
 _VALUE = rf"(?:{_QUOTED}|(?:(?![&,;]\s*[\w.-]+=|[,;.)\]}}\"'`]{{0,6}}(?:\s|{_NL}|$))\S)+)"
 _PASSWORD = r"(?:passw(?:or)?d|passphrase|pwd)"
+_CLAUSE = (
+    r"(?-i:an?|and|because|but|every|he|it|its|no|nobody|one|she|so|some|that|the|there|these|they|this|those|we|which|"
+    r"you)[ \t]+(?-i:[a-z])"
+)
+"""How a sentence goes on after a colon."""
 _FIRST_RULE = r"(?:on|off|reset\w*|nopass|(?:skip-)?sanitize-payload)\b"
 _RULE = deferred(r"""(?:^|[\s"'])[><#!](?!\d+[a-z%]{0,2}\b)[^\s"']""")
 """A rule with a password or its digest; ">500ms" is none."""
@@ -166,7 +171,7 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Replacement]], ..
     (_compile(r"(?P<scheme>[a-z][a-z0-9+.-]{0,30}://)[^\s/?#]*@"), _hide_userinfo),
     (_compile(rf"(?P<head>{_NAMED}[\"']?\]?\s*(?:=>|:?=)\s*)(?P<rest>{_VALUE})"), _hide_all),
     (_compile(rf"(?P<head>{_NAMED}[\"']\s*:\s*)(?P<rest>{_QUOTED}|[^\s,}}]+)"), _hide_all),
-    (_compile(rf"(?P<head>(?:{_PASSWORD}|secret|_auth|{_SECRET}):[ \t]*)(?P<rest>{_VALUE})"), _hide_all),
+    (_compile(rf"(?P<head>(?:{_PASSWORD}|secret|_auth|{_SECRET}):[ \t]*)(?!{_CLAUSE})(?P<rest>{_VALUE})"), _hide_all),
     (_compile(rf"(?P<head>name:\s*[\"']?[\w.-]{{0,64}}?{_NAMED}[\"']?\s*,?\s*value:\s*)(?P<rest>{_VALUE})"), _hide_all),
     # From a name's first character: a path's is behind its slash only where it's a mark.
     (

@@ -7,8 +7,8 @@ from agent.answer.events import Question, Reply
 from agent.report.render import printed_value
 from tools.records import Reading
 
-STEPS_MOST, LINE_MOST, WRONG_MOST = 2500, 420, 8
-"""Most bytes of the plan, characters of one step, and wrong citations that are reported."""
+STEPS_MOST, LINE_MOST, ACTION_MOST, WRONG_MOST = 2500, 600, 240, 8
+"""Most bytes of the plan, characters of one step and of its action, and wrong citations that are reported."""
 
 
 def plan_lines(steps: Iterable[Step], dropped: Iterable[Dropped]) -> list[str]:
@@ -22,15 +22,18 @@ def plan_lines(steps: Iterable[Step], dropped: Iterable[Dropped]) -> list[str]:
 
 
 def _step(step: Step) -> str:
-    how = f"{step.risk}, needs a yes" if step.needs_approval else "by hand"
+    how = f"{step.risk}, {'needs a yes' if step.needs_approval else 'by hand'}"
     told = (
-        f"{step.id} [{step.state}] {step.action} on {step.node} ({how})",
+        f"{step.id} [{step.state}] {_cut(step.action, ACTION_MOST)} on {step.node} ({how})",
         f"now {step.before}" if step.before is not None else "", f"undo: {step.rollback}" if step.rollback else "",
         f"why: {step.why}" if step.why else "", f"not checked: {step.unchecked}" if step.unchecked else "",
         f"warns of: {step.avoid}" if step.avoid else "",
     )  # fmt: skip
-    line = "; ".join(filter(None, told))
-    return line if len(line) <= LINE_MOST else f"{line[:LINE_MOST]}\u2026"
+    return _cut("; ".join(filter(None, told)), LINE_MOST)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}\u2026"
 
 
 def wrong_citations(turns: Sequence[Question | Reply], readings: Iterable[Reading]) -> Iterator[str]:

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import takewhile
 
 from agent.answer.diagnosis import Cause, Disagreement, Evidence, Verdict
 from agent.checks.ranking import PRESENT
 from agent.checks.verdict import REPORTED
 from agent.investigation.scales import Scales
+from agent.loop.digest import literal
 from agent.loop.submission import LAST, Conclusion
 from tools.gate.advice import act_of
 from tools.gate.dissuasion import without_refused
@@ -134,7 +136,7 @@ def objection(done: Conclusion, checks: Verdict, scales: Scales) -> str | None:
 
 
 def _cited(evidence: Iterable[Evidence]) -> str:
-    return "; ".join(f"{one.reading} {one.field}={one.value}" for one in evidence)
+    return "; ".join(f"{one.reading} {one.field}={literal(one.value)}" for one in evidence)
 
 
 def disagreement(done: Conclusion, checks: Verdict, doubted: str | None) -> Disagreement | None:
@@ -171,8 +173,11 @@ def without_advice(done: Conclusion, refuse: Callable[[str, str], None]) -> Conc
 
     summary = done.summary
     if why := advises(summary):
-        refuse("a summary that the model gives", why)
-        summary = ""
+        refuse("a sentence of the model's summary", why)
+        bad = {sentence for sentence, _ in advice_in(summary)}
+        before = " ".join(takewhile(lambda one: one not in bad, _SENTENCES.split(summary)))
+        # Sentences may advise together what none of them advises alone.
+        summary = before if advises(before) is None else ""
     return done.model_copy(update={
         "summary": summary,
         "causes": tuple(one.model_copy(update={"why": clean(one.why)}) for one in done.causes),

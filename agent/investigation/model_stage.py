@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from agent.answer.diagnosis import Cause, Verdict
 from agent.answer.events import Emit, Event, ModelAnswered, ModelFailed
 from agent.answer.taxonomy import CAUSES
+from agent.checks.verdict import PRESENT
 from agent.investigation.arbitration import disagreement, doubt, objection, settled, surest, without_advice
 from agent.investigation.investigation import Investigation
 from agent.investigation.model_settings import ModelSettings
@@ -20,6 +21,8 @@ from agent.model.client import Model
 from agent.model.errors import EndpointError, ModelError
 from agent.model.provider import abilities_of
 from agent.model.request import Wire, request_body
+from agent.plan.fitting import fitting
+from agent.runbooks.library import STEP_MOST
 from tools.errors import ToolError
 from tools.text import escaped_json
 
@@ -129,7 +132,10 @@ def _beside(checks: Verdict, done: Conclusion) -> Verdict:
     others = [cause for cause in done.causes if cause.id not in known]
     if checks.outcome != "diagnosed":
         suspicions = tuple(
-            f"the model suspects {cause.id} but has no verified evidence: {cause.why}" for cause in others
+            f"the model suspects {cause.id}, which "
+            + ("what it cites doesn't prove" if any(one.verified for one in cause.evidence) else "it can't prove")
+            + f": {cause.why}"
+            for cause in others
         )
         return checks.model_copy(update={"unknown": (*checks.unknown, *suspicions)})
     least = min(cause.probability for cause in checks.causes)
@@ -167,13 +173,30 @@ def read(incident: Investigation, name: str) -> str:
     if text is None:
         known = ", ".join(book.name for book in incident.library.runbooks)
         raise ToolError(f"there is no runbook {name!r}; there are {known}")
-    steps = incident.library.steps(name, [one.id for one in incident.verdict.findings] if incident.verdict else [])
+    steps = _steps(incident, name)
     if not steps:
         return text
     title, line, rest = text.partition("\n")
     # After the title, since anything before it would be a section of its own.
     before, behind = (title + line, rest) if title.startswith("#") else ("", text)
     return f"{before}Steps, by their names in `plan`:\n{steps}\n\n{behind}"
+
+
+def _steps(incident: Investigation, name: str) -> str:
+    """The steps of a runbook that the plan would take, as it would have them; those of a cause that wasn't found as
+    they're written."""
+    findings = {one.id: one for one in incident.verdict.findings} if incident.verdict else {}
+    book = incident.library.read(name)
+    meant = [one for one in findings if book and one in book.causes] or ([] if book else [name])
+    present = {one.id for one in findings.values() if one.probability >= PRESENT}
+    lines = list[str]()
+    for cause in meant:
+        if found := findings.get(cause):
+            fits = fitting(found, {*present, cause}, incident.library, incident.weighed, incident.nodes)
+            lines += [f"{one.ref}: {one.remedy.action[:STEP_MOST]}" for one in fits]
+        else:
+            lines += incident.library.steps(cause)
+    return "\n".join(lines)
 
 
 def show_prompt(incident: Investigation, settings: ModelSettings) -> str:

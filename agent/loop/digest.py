@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import groupby
 from typing import NamedTuple
@@ -33,7 +33,13 @@ APART = {
     "replication": SHOWN["replication"], "cluster": SHOWN["cluster"], "sentinel": SHOWN["sentinel"],
 }  # fmt: skip
 """Tools whose readings distinguish one node of a deployment from another, and the fields that do."""
+HOPELESS: frozenset[str | None] = frozenset(("not-local", "unknown-command"))
+"""Kinds of unavailability that another call wouldn't change."""
 LINE_MOST, READING_MOST, WORD_MOST, LEFT_MOST = 420, 4000, 90, 300
+
+
+EVIDENCE_MOST = (None, 8, 5, 3)
+"""How many citations of each finding are shown, by how little room there is: a finding is never left out."""
 
 
 class _Line(NamedTuple):
@@ -76,16 +82,33 @@ def _lines(readings: Sequence[Reading], cited: frozenset[str]) -> list[_Line]:
     newest = {(reading.node, reading.tool): reading.id for reading in readings}
     nodes = list(dict.fromkeys(reading.node for reading in readings if reading.node is not None))
     lines = list[_Line]()
+    hopeless = [one for one in readings if is_hopeless(one) and one.node is not None and one.id not in cited]
     # Readings without a node come first: they say which nodes there are.
     for node in dict.fromkeys((*([None] if any(one.node is None for one in readings) else []), *nodes)):
         for one in readings:
             # A longer look replaces a first glance, but not a failure and not what a finding cites.
             kept = one.unavailable or newest[node, one.tool] == one.id or one.id in cited if one.node == node else False
             first = node in (None, *nodes[:1])
-            if kept and (first or one.tool in APART or _is_trouble(one) or one.id in cited):
+            if kept and one not in hopeless and (first or one.tool in APART or _is_trouble(one) or one.id in cited):
                 apart = None if first or one.id in cited else APART.get(one.tool)
                 lines.append(_Line(node, one, _rank(one, cited, first=first), vital_line(one, apart)))
+        lines += _folded(one for one in hopeless if one.node == node)
     return lines
+
+
+def _folded(hopeless: Iterable[Reading]) -> Iterator[_Line]:
+    """One line for all that can't be read at a node for the same reason, which says nothing about the server."""
+    of_kind: dict[str, list[Reading]] = {}
+    for one in hopeless:
+        of_kind.setdefault(one.unavailable.kind if one.unavailable else "", []).append(one)
+    for kind, of in of_kind.items():
+        named = ", ".join(f"{one.id} {one.tool}" for one in of)
+        yield _Line(of[0].node, of[0], 3, f"unavailable={kind}: {named}")
+
+
+def is_hopeless(reading: Reading) -> bool:
+    """Whether another call at the same node would be answered in the same way."""
+    return reading.unavailable is not None and reading.unavailable.kind in HOPELESS
 
 
 def _named(left: Sequence[str]) -> str:
@@ -146,16 +169,26 @@ def first_fields(reading: Reading, shown: str | None = None) -> list[str]:
 
 def findings_text(findings: Iterable[Cause], most: int) -> str:
     """The checks' ranking with its evidence and nodes, within a limit of characters."""
-    lines: list[str] = []
-    for cause in findings:
-        cited = "; ".join(f"{one.reading} {one.field}={literal(one.value)}" for one in cause.evidence)
-        where = f" (at {cause.where})" if cause.where else ""
-        line = f"- {cause.id} {cause.probability:.2f}: {cause.why}{where} [{cited}]"
-        if sum(map(len, lines)) + len(line) > most:
-            lines.append("…")
-            break
-        lines.append(line)
-    return "\n".join(lines) or "nothing"
+    found = list(findings)
+    for evidence in EVIDENCE_MOST:
+        lines = [_finding(cause, evidence) for cause in found]
+        if sum(map(len, lines)) <= most:
+            return "\n".join(lines) or "nothing"
+    briefly = [f"- {cause.id} {cause.probability:.2f}{_at(cause)}" for cause in found]
+    whole = 0
+    while whole < len(found) and sum(map(len, (*lines[: whole + 1], *briefly[whole + 1 :]))) <= most:
+        whole += 1
+    return "\n".join((*lines[:whole], *briefly[whole:]))
+
+
+def _finding(cause: Cause, most: int | None) -> str:
+    cited = [f"{one.reading} {one.field}={literal(one.value)}" for one in cause.evidence]
+    shown = [*cited[:most], "…"] if most and len(cited) > most else cited
+    return f"- {cause.id} {cause.probability:.2f}: {cause.why}{_at(cause)} [{'; '.join(shown)}]"
+
+
+def _at(cause: Cause) -> str:
+    return f" (at {cause.where})" if cause.where else ""
 
 
 def reading_json(

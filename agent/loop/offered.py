@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from agent.loop import shape
+from agent.loop.digest import HOPELESS
 from agent.loop.submission_schema import schema
 from agent.model.request import Wire
 from tools.records import Reading
@@ -14,8 +15,10 @@ FOLDED = frozenset(
      "access", "replication", "cluster", "process", "sockets", "machine", "disk", "log", "kernel_log", "config_drift")
 )  # fmt: skip
 """Tools whose arguments hardly matter: `reading` takes one that was read again, in place of a tool of its own."""
-HOPELESS: frozenset[str | None] = frozenset(("not-local", "unknown-command"))
-"""Kinds of unavailability that another call wouldn't change."""
+MACHINES = ("process", "sockets", "machine")
+"""Tools that every look asks about the machine."""
+OF_MACHINES = ("disk", "log", "kernel_log", "config_drift")
+"""Tools that see nothing of a machine that those can't see, unless a look already read them."""
 _TEXT: Wire = {"type": "string"}
 
 
@@ -68,6 +71,8 @@ def _pointless(readings: Sequence[Reading]) -> set[str]:
     read = {one.tool for one in readings}
     # If the URL's port may be wrong, the others were tried before the model is asked.
     pointless = {"other_ports", *(tool for tool in read if shape.kinds(shape.of_tool(readings, tool)) <= HOPELESS)}
+    if all(shape.kinds(shape.of_tool(readings, tool)) == {"not-local"} for tool in MACHINES):
+        pointless |= {*OF_MACHINES} - read
     if "log" in pointless:
         pointless.add("log_events")
     pointless |= {tool for tool in FOLDED & read if None in shape.kinds(shape.of_tool(readings, tool))}

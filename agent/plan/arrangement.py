@@ -31,6 +31,7 @@ def ordered(
         found = meant(action, left) if own is None else None
         if found is None:
             placed += [own] if own else []
+            names_any |= own is None
             continue
         names_any = True
         why = clean(action.why)

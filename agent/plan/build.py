@@ -6,12 +6,13 @@ from agent.answer.diagnosis import Action, Cause, Goal, Step
 from agent.evidence.view import Readings
 from agent.plan.arrangement import Placed, consistent, meant, ordered
 from agent.plan.drafts import Draft
+from agent.plan.fitting import fitting
 from agent.plan.planned import Planned as Planned
-from agent.plan.shell import sent_by_hand, ways
+from agent.plan.shell import sent_by_hand
 from agent.runbooks.library import Library
-from agent.runbooks.placeholders import values_at
 from agent.runbooks.remedy import Remedy
 from tools.connection.node import Node
+from tools.credentials import PROSE
 from tools.errors import Absent, Forbidden, ToolError, Unanswered
 from tools.gate.advice import act_of, repeats
 from tools.gate.dissuasion import without_refused
@@ -28,10 +29,10 @@ KEPT_ELSEWHERE = (
     "Set {} to {} where this server's settings are kept (the provider's parameter group, or the server's own file): "
     "CONFIG is refused here"
 )
+REF = deferred(r"[a-z0-9-]+/\d{1,2}")
+"""The name of a runbook's step."""
 _COMMAND_WORDS = 4
 """Most words in a line that still counts as a command if it begins with a command's name in lower case."""
-_CLIENT = deferred(r"(?<![\w.:-])[\w.:-]{1,32} at (?=[\[:\d])")
-"""A client's name before its address, as written by the checks."""
 
 
 async def build(
@@ -50,18 +51,8 @@ async def build(
     for cause in causes:
         notes = library.notes(cause.id)
         node = nodes.get(cause.where or "", first)
-        view = deployment.view(node.name)
-        numbered = enumerate(notes.remedies if notes else (), 1)
-        fitting = [(number, one) for number, one in numbered if one.fits(cause.evidence, ids, view.fields)]
-        named = {name for _, one in fitting for name in one.placeholders}
-        values = values_at(view, named)
-        cli = ways(node.target, deployment)
-        for number, remedy in ((number, made) for number, one in fitting for made in one.filled(values, cli)):
-            if view.is_sentinel and remedy.kind != "outside":
-                # A setting of a data node can't be made at the sentinel that found the cause.
-                continue
-            ref = f"{cause.id}/{number}"
-            await _add(drafts, remedy, cause, notes.avoid if notes else None, node, proposals, ref=ref)
+        for ref, remedy, written in fitting(cause, ids, library, deployment, nodes):
+            await _add(drafts, remedy, cause, notes.avoid if notes else None, node, proposals, ref=ref, written=written)
     planned.ours |= {(one.change.node, one.change.args) for one in drafts if one.change}
     for proposal in proposed:
         checks = _checks(library, proposal.change.args, ids)
@@ -95,6 +86,9 @@ async def _said(
         if meant(action, drafts):
             said.append((action, None))
             continue
+        if action.step and REF.fullmatch(action.step):
+            # A runbook's step that doesn't fit here still says that the rest is in the model's order.
+            said.append((action, None))
         if not action.action or action.drop:
             continue
         if action.kind == "outside" or not is_command(action.action):
@@ -111,7 +105,14 @@ def is_command(text: str) -> bool:
     words = text.split()
     first = words[0] if words else ""
     named = known_class(first.lower()) is not None or (first.isascii() and first.isupper() and len(first) > 1)
-    return named and (first.isupper() or len(words) <= _COMMAND_WORDS)
+    if not named or _is_sentence(words):
+        return False
+    return first.isupper() or len(words) <= _COMMAND_WORDS
+
+
+def _is_sentence(words: Sequence[str]) -> bool:
+    """Whether what follows a command's name is prose, or has a gap to fill in: nobody could send it."""
+    return any("<" in word for word in words) or sum(word.lower().strip(".,;:") in PROSE for word in words[1:]) > 1
 
 
 def _add_advice(
@@ -165,20 +166,17 @@ def _checks(library: Library, args: Sequence[str], causes: Collection[str]) -> t
     return tuple(goal.model_copy(update=own.get((goal.tool, goal.field))) for goal in goals)
 
 
-def without_clients(action: str) -> str:
-    """An action without the client names in it: a client called debug isn't advice to debug."""
-    return _CLIENT.sub("", action)
-
-
 async def _add(
     drafts: list[Draft], remedy: Remedy, cause: Cause, avoid: str | None, node: Node, proposals: Proposals,
-    *, ref: str = "",
+    *, ref: str = "", written: str = "",
 ) -> None:  # fmt: skip
-    """A step from a remedy; `ref` says which remedy of the runbooks, and is empty for a model's."""
+    """A step from a remedy; `ref` says which remedy of the runbooks, and is empty for a model's.
+
+    `written` is the action without what was filled in: a command that clients were refused isn't advised by naming it.
+    """
     action, advised = remedy.action, not ref
     if remedy.kind == "outside":
-        said = without_clients(action)
-        if why := next(filter(None, map(refusal_of_advice, (said, *remedy.lines))), None):
+        if why := next(filter(None, map(refusal_of_advice, (written, *remedy.lines))), None):
             proposals.forbid(action, why)
             return
         drafts.append(Draft(step=_outside(remedy, action, cause, avoid, node), ref=ref))

@@ -117,6 +117,8 @@ def reading_line(reading: Reading, spark: bool) -> str:
     return "".join(reading_parts(reading, spark)).rstrip()
 
 
+LEFT_OUT_MOST = 70
+"""Characters of a step that was left out, on the first screen."""
 CLIENTS_MOST = 3
 """The most errors of clients that are shown."""
 
@@ -139,9 +141,15 @@ def notices(answer: Diagnosis, *, cited: bool = True) -> list[str]:
         )
     for left in answer.dropped:
         whose = "the model leaves it out: " if left.by == "model" else ""
-        lines.append(f"Left out: {left.action} ({whose}{left.why.strip().removesuffix('.')}).")
+        action = left.action if cited else _briefly(left.action)
+        lines.append(f"Left out: {action} ({whose}{left.why.strip().removesuffix('.')}).")
     lines += [f"Refused: {one.action} ({one.why})" for one in answer.refused]
     return lines
+
+
+def _briefly(action: str) -> str:
+    """The beginning of a step, enough to know it by."""
+    return action if len(action) <= LEFT_OUT_MOST else f"{action[:LEFT_OUT_MOST].rsplit(' ', 1)[0].rstrip(',;:.')}…"
 
 
 def _of_paste(answer: Diagnosis, whole: bool) -> list[str]:

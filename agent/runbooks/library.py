@@ -15,7 +15,7 @@ from tools.files import read_regular_text
 from tools.patterns import deferred
 from tools.records import Record
 
-_STEP_MOST = 110
+STEP_MOST = 200
 """Characters of a remedy's action by which a model knows it."""
 BUNDLED = Path(__file__).resolve().parent.parent.parent / "runbooks"
 
@@ -91,20 +91,17 @@ class Library(Record):
 
     def text(self, name: str) -> str | None:
         """The text of a runbook; for a cause's id, of the runbook it belongs to, its own paragraph first."""
-        if book := self.read(name):
+        book, home = self.read(name), next((book for book in self.runbooks if name in book.causes), None)
+        # One that is named after a cause has a paragraph of that cause.
+        if book and (home is None or book is not home):
             return book.body.lstrip("\n")
-        home = next((book for book in self.runbooks if name in book.causes), None)
         return f"{home.paragraph(name)}{home.body.lstrip()}" if home else None
 
-    def steps(self, name: str, causes: Collection[str]) -> str:
-        """The remedies of a cause, or those of `causes` in a runbook, one line each with its name in a plan's order."""
-        book = self.read(name)
-        meant = [cause for cause in causes if cause in book.causes] if book else [name]
-        known = [(cause, notes) for cause in meant if (notes := self.notes(cause))]
-        return "\n".join(
-            f"{cause}/{number}: {one.action[:_STEP_MOST]}" for cause, notes in known
-            for number, one in enumerate(notes.remedies, 1)
-        )  # fmt: skip
+    def steps(self, cause: str) -> list[str]:
+        """The remedies of a cause as they're written, with their names in a plan's order."""
+        notes = self.notes(cause)
+        numbered = enumerate(notes.remedies if notes else (), 1)
+        return [f"{cause}/{number}: {one.action[:STEP_MOST]}" for number, one in numbered]
 
 
 def load(own: Path | None = None) -> Library:

@@ -43,7 +43,8 @@ QUERIES = (
 )  # fmt: skip
 PROSE = (
     "auth failure after rotation", "AUTH fails with WRONGPASS", "hello", "Hello, checkout times out on Redis",
-    "requests time out", "AUTH is slow since 14:05, p99 > 500 ms", "we see NOAUTH and WRONGPASS after the deploy",
+    "the primary wants a password: it was refused with NOAUTH", "the password: nobody knows it", "requests time out",
+    "AUTH is slow since 14:05, p99 > 500 ms", "we see NOAUTH and WRONGPASS after the deploy",
     "the auth service can't log in", "requirepass was rotated yesterday", "masterauth mismatch on the replica",
     "the password is wrong", "CONFIG SET fails with MISCONF", "CONFIG SET maxmemory 4gb helped for an hour",
     "CONFIG SET maxclients 10000 timeout 300", "ACL SETUSER was denied", "user latency >500ms on /checkout",

@@ -12,8 +12,11 @@ from tools.patterns import deferred
 _ACTS: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parent / "advice.toml").read_text(encoding="utf-8"))
 _NEGATED = deferred(
     r"\b(?:do\s+not|don'?t|must\s+not|should\s+not|shouldn'?t|cannot|can'?t|never|without|instead\s+of|rather\s+than|"
-    r"no\s+need\s+(?:to|for)|avoid(?:ing)?)\s+(?:(?:a|an|any|the|to)\s+)?(?=\w)"
+    r"no\s+need\s+(?:to|for)|avoid(?:ing)?)\s+(?:(?:a|an|any|the|to)\s+)?(?=\w)|"
+    r"\b(?:(?<!you\s)(?<!nothing\s)may\s+not|(?:isn'?t|is\s+not|aren'?t|are\s+not)\s+(?:allowed|permitted)\s+to|"
+    r"(?:lacks?|has\s+no)\s+(?:the\s+)?(?:right|permission)\s+to)\s+(?:run|use|send|call|execute)\s+(?=\w)"
 )  # fmt: skip
+"""What comes before an act that a text rejects, or says that somebody has no right to."""
 _PATTERNS = {name: deferred(rf"(?<![a-z])(?:{'|'.join(act['words'])})", re.IGNORECASE) for name, act in _ACTS.items()}
 _SPACED = deferred(r"(?<!\w)(?:\w[\s._*-]{1,2}){3,}\w(?!\w)")
 _LOOKALIKES = str.maketrans("аеорсухіѕԁһӏκνορτι", "aeopcyxisdhlkvopti")
@@ -26,6 +29,14 @@ _URGES = deferred(
     r"solution|remedy|run|execute|apply|approved|bitte|jetzt|sofort)\s+(?:\w+\s+){0,2})$",
     re.IGNORECASE,
 )
+_URGED_AFTER = deferred(
+    r"[^.!?;\n]{0,60}?\b(?:(?:is|are)\s+(?:approved|allowed|needed|required|recommended|safe|the\s+(?:answer|fix|remedy|"
+    r"solution))|do\s+(?:it|that|so|this)|at\s+once)\b",
+    re.IGNORECASE,
+)
+_CHECKED = ("LATIN", "CYRILLIC", "GREEK", "CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL", "MODIFIER")
+"""Scripts in which some of the words are known, or that occur in units."""
+UNREADABLE = ("advice in a script that can't be checked", "nobody knows here what it says; ask for it in English")
 _COMMON = frozenset(
     re.findall(r"\w+", "only the a an to or of in on it its by as at with and that such all more just every from")
 )
@@ -36,6 +47,8 @@ def act_of(text: str, *, urged: bool = False) -> tuple[str, str] | None:
 
     `urged` is for prose, which may merely mention an act: then only what is urged counts.
     """
+    if not all(map(_is_checked, unicodedata.normalize("NFKC", text))):
+        return UNREADABLE
     for plain in _readable(text):
         negated = [match.end() for match in _NEGATED.finditer(plain)]
         for name, pattern in _PATTERNS.items():
@@ -79,4 +92,12 @@ def _is_urged(text: str, match: re.Match[str]) -> bool:
     word = re.match(r"\w+", match[0])
     if word and word[0].endswith("ed"):
         return False
-    return _URGES.search(text[: match.start()]) is not None
+    # What urges is known in English only.
+    foreign = any(letter > "\u024f" for letter in match[0])
+    return foreign or bool(_URGES.search(text[: match.start()]) or _URGED_AFTER.match(text, match.end()))
+
+
+def _is_checked(letter: str) -> bool:
+    if letter.isascii() or not letter.isalpha():
+        return True
+    return unicodedata.name(letter, "").partition(" ")[0] in _CHECKED

@@ -33,6 +33,13 @@ _AFTER = deferred(
     re.IGNORECASE,
 )
 """An act whose harm is stated by a sentence that begins with it."""
+_LACKS = deferred(
+    r"(?P<who>\b(?:its|the|this|that|their)[ ](?:user|account|login|role|client)[ ](?:may[ ]not|"
+    r"(?:is|are)(?:[ ]not|n['\u2019]?t)[ ](?:allowed|permitted)[ ]to|lacks[ ]the[ ]right[ ]to)"
+    rf"[ ](?:run|use|send|call|execute)[ ]){_ACT}",
+    re.IGNORECASE,
+)
+"""What somebody else has no right to, which tells nobody to do it."""
 _TURNS = deferred(
     r"\b(?:until|unless|except|before|without|only|yet|later|twice|enough|but|however|(?:al)?though|still|anyway|right|"
     r"fine|ok(?:ay)?|safe|good|best|fix\w*|solv\w*|help\w*|needed|want\w*)\b|\?\s*$",
@@ -60,7 +67,7 @@ def without_refused(text: str) -> str:
     """The text without the acts that it clearly rejects; all of it if anything may revoke a refusal."""
     if _TAKEN_BACK.search(text):
         return text
-    return _SENTENCES.sub(lambda found: _unspoken(found[0]), text)
+    return _SENTENCES.sub(lambda found: _unspoken(found[0]), _LACKS.sub(rf"\g<who>{SAID}", text))
 
 
 def _unspoken(sentence: str) -> str:

@@ -34,9 +34,9 @@ async def client_groups(node: Node, by: By = "name") -> Values:
     """Clients grouped by name pattern (numbers and ids as *), address, last command or user, largest first.
 
     `g1.name`, or what they were grouped by, with `.count` and `.share` of those seen; `.names` and `.addresses` are how
-    many different ones there are, `.cmds` their last commands. Idle in seconds; memory and buffers in bytes, if the
-    server reports them. `unnamed` have no name. `listed` of `connected` clients were seen (`share_seen`): of many it's
-    a sample by ID.
+    many different ones there are, `.cmds` their last commands, `.id` the one connected longest. Idle in seconds; memory
+    and buffers in bytes, if the server reports them. `unnamed` have no name. `listed` of `connected` clients were seen
+    (`share_seen`): of many it's a sample by ID.
     """
     every, connected = await listed(node)
     seen = [client for client in every if client.id != node.client_id and client.name != CLIENT_NAME]
@@ -85,6 +85,7 @@ def _described(node: Node, at: str, by: By, key: str, members: list[Client]) -> 
         f"{at}.names": len({client.name for client in members}),
         f"{at}.addresses": len({client.host for client in members}),
         f"{at}.idle_median": statistics.median_low(idle), f"{at}.idle_max": max(idle),
+        f"{at}.id": max(members, key=lambda client: client.age).id,
         f"{at}.blocked": sum("b" in client.flags for client in members),
     }  # fmt: skip
     for field, name in (("tot_mem", "memory"), ("omem", "omem"), ("qbuf", "qbuf")):

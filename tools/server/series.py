@@ -8,6 +8,7 @@ from pydantic import Field
 from tools.connection.budget import OwnTraffic
 from tools.connection.node import Node
 from tools.errors import ToolError, Unanswered
+from tools.patterns import deferred
 from tools.records import Scalar, Values
 from tools.redact import PLAIN
 from tools.server.info import note_version, parse_info
@@ -19,6 +20,8 @@ MOST_FIELDS, MOST_SECONDS = 4, 10.0
 REPEATED = 2
 """Looks that may repeat an earlier one, as a recording's first does."""
 CLOCK = "server_time_usec"
+_FIELD = deferred(r"[a-z][a-z0-9_]{1,63}")
+"""A name in INFO's form, longer than other plain identifiers may be."""
 
 
 class Moment(NamedTuple):
@@ -54,7 +57,9 @@ async def series(node: Node, fields: list[str], seconds: Annotated[float, Field(
     moments, began = [first], node.clock.monotonic()
     extra: Values = {}
     if absent := [name for name in kept if name not in homes]:
-        extra["absent"] = " ".join(node.pseudonyms.plain("field", name) for name in absent)
+        extra["absent"] = " ".join(
+            name if _FIELD.fullmatch(name) else node.pseudonyms.plain("field", name) for name in absent
+        )
     if len(asked) > len(kept):
         extra["left_out"] = len(asked) - len(kept)
     for second in range(1, int(seconds) + 1 + REPEATED):

@@ -69,6 +69,14 @@ def test_a_summary_that_isnt_so_or_advises_harm_is_the_checks_instead(summary: s
     assert "FLUSHALL" not in answer.summary and text(answer).splitlines()[0] == text(PLAIN).splitlines()[0]
 
 
+def test_what_a_summary_says_before_it_advises_harm_stands() -> None:
+    answer = answer_to(SCENARIO, said("Memory is at its limit. Now flush the cache, then restart it."))
+    assert (answer.summary, answer.summary_by) == ("Memory is at its limit.", "model")
+    assert [one.action for one in answer.refused] == ["a sentence of the model's summary"]
+    told = "Sentinel has promoted another one. It can't demote this one, since its user may not run SLAVEOF."
+    assert answer_to(SCENARIO, said(told)).summary == told
+
+
 def test_a_summary_is_bounded_and_one_line_without_secrets() -> None:
     long = "Memory is at its limit\x1b[2J,\nsee redis://u:hunter2@h:1. " + "It goes on and on, as it does. " * 40
     answer = answer_to(SCENARIO, said(long))
@@ -105,6 +113,29 @@ def test_the_models_order_stands_and_prose_is_a_step_by_hand() -> None:
     assert actions(answer)[2:] == [PLAIN.plan[0].action, PLAIN.plan[2].action]
     assert answer.plan[1].kind == "outside" and answer.plan[1].unverified and not answer.refused
     assert [step.id for step in answer.plan] == ["s1", "s2", "s3", "s4"]
+
+
+def test_what_no_server_understands_is_a_step_by_hand() -> None:
+    sentences = ("MEMORY PURGE to give the pages back once the keys are gone", "TYPE <the key that the error names>",
+                 "Look up the importer's owner, who knows what it writes")  # fmt: skip
+    answer = answer_to(SCENARIO, said(plan=tuple(planned(one, kind="command") for one in sentences)))
+    assert not answer.refused
+    assert actions(answer)[-3:] == [f"Unverified advice of the model: {one}" for one in sentences]
+
+
+def test_a_runbooks_step_that_doesnt_fit_keeps_the_models_order() -> None:
+    answer = answer_to(SCENARIO, said(plan=(
+        planned("Ask the importer's owner to pause it", kind="outside"), planned(step="oom-noeviction/9"),
+    )))  # fmt: skip
+    assert actions(answer) == ["Unverified advice of the model: Ask the importer's owner to pause it", *actions(PLAIN)]
+
+
+def test_a_step_that_was_left_out_takes_little_of_the_first_screen() -> None:
+    answer = answer_to(SCENARIO, said(plan=(planned(step="oom-noeviction/1", why="It has to stay.", drop=True),)))
+    (left,) = answer.dropped
+    screen = " ".join(text(answer).split())
+    assert f"Left out: {left.action[:40]}" in screen and left.action not in screen and "It has to stay" in screen
+    assert left.action in " ".join(text(answer, detail=1).split())
 
 
 def test_a_step_is_dropped_with_a_reason_and_its_warning_stays() -> None:

@@ -65,6 +65,30 @@ def test_findings_name_their_node() -> None:
     assert findings_text([cause], 500) == "- thp 0.90: Why. (at b:2) [r3 connected_clients=64]"
 
 
+def test_no_finding_is_left_out_for_another_ones_evidence() -> None:
+    evidence = tuple(Evidence(reading="r3", field=f"field_number_{n}", value=n, verified=True) for n in range(30))
+    causes = [Cause(id=f"cause-{n}", probability=0.9, where="b:2", why="Why. " * 20, evidence=evidence)
+              for n in range(6)]  # fmt: skip
+    for most in (20_000, 3000, 1500, 400):
+        shown = findings_text(causes, most)
+        assert len(shown) <= most + len(causes)
+        assert [line[:9] for line in shown.splitlines()] == [f"- cause-{n}" for n in range(6)]
+        assert shown.splitlines()[-1].count("(at b:2)") == 1
+    assert "Why." in findings_text(causes, 1500).splitlines()[0]
+
+
+def test_what_cannot_be_read_at_all_takes_one_line_a_node() -> None:
+    away = Unavailable(kind="not-local", detail="another machine")
+    nodes = ("a:1", "b:2", "c:3")
+    listed = [(node, tool) for node in nodes for tool in ("process", "sockets", "machine", "disk")]
+    lost = [read(90 + number, tool, node=node).model_copy(update={"unavailable": away})
+            for number, (node, tool) in enumerate(listed)]  # fmt: skip
+    shown = digest([*lost, *looked_at(*nodes)], 1800)
+    assert shown.count("unavailable=not-local: r") == shown.count(" process, ") == 3
+    assert shown.count(" info ") == 3, "it doesn't displace what was read"
+    assert f"{lost[0].id} process unavailable" in digest([*lost, *looked_at(*nodes)], 2500, cited={lost[0].id})
+
+
 @pytest.mark.parametrize("fields", [5, 60])
 @pytest.mark.parametrize("nodes", [("a:1",), ("a:1", "b:2", "c:3")])
 def test_the_first_request_has_its_bound(fields: int, nodes: tuple[str, ...]) -> None:

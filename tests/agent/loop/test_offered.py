@@ -45,6 +45,14 @@ def test_a_machine_that_is_not_seen_from_here() -> None:
     assert "machine" not in offered(*away, read("machine", {"cores": 2}, node="127.0.0.1:2"))
 
 
+def test_what_a_machine_that_is_not_seen_would_tell_is_not_offered_either() -> None:
+    away = [read(tool, here=False) for tool in ("process", "sockets", "machine")]
+    assert not offered(*away) & {*MACHINE, "log_events", "config_drift"}
+    # A log may come from elsewhere.
+    assert "log_events" in offered(*away, read("log", {"lines": 3}))
+    assert "log" in offered(*away[:2], read("machine", {"cores": 2}))
+
+
 def test_what_was_read_is_taken_again_by_its_reading() -> None:
     assert not offered(read("memory", {"x": 1}), read("log", {"lines": 3})) & {"memory", "log"}
     denied = Reading(

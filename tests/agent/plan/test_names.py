@@ -1,6 +1,6 @@
 """Names that others chose, in the sentences of a plan."""
 
-from agent.answer.diagnosis import Cause
+from agent.answer.diagnosis import Cause, Evidence
 from agent.plan.build import build
 from agent.runbooks.library import load
 from tools.clock import SystemClock
@@ -25,3 +25,16 @@ async def test_a_client_that_is_called_like_a_command_makes_no_sentence_of_a_run
     plan = await build([cause], load(), [clients], {NODE: node}, proposals)
     assert not refused
     assert any("1 client: debug at 127.0.0.1" in step.action for step in plan.steps), plan.steps
+
+
+async def test_a_command_that_a_user_lacks_makes_no_sentence_of_a_runbook_forbidden() -> None:
+    refused: list[str] = []
+    values: Values = {"entries": 1, "command.count": 3, "e1.reason": "command", "e1.user": "default",
+                      "e1.object": "slaveof", "e1.count": 3, "e1.age": 1.0}  # fmt: skip
+    denied = Reading(id="r1", tool="access", args={}, node=NODE, at="", ms=1, values=values, unavailable=None)
+    node = Node(parse_target(f"redis://{NODE}", environ={}), SystemClock(), Budget(), Pseudonyms())
+    evidence = (Evidence(reading="r1", field="errorstat_NOPERM.count.delta", value=3, verified=True),)
+    cause = Cause(id="auth-failure", probability=0.9, where=NODE, why="", evidence=evidence)
+    plan = await build([cause], load(), [denied], {NODE: node}, Proposals(lambda action, why: refused.append(action)))
+    assert not refused
+    assert any("the command slaveof" in step.action for step in plan.steps), plan.steps

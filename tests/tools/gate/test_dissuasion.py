@@ -47,3 +47,13 @@ def test_what_may_turn_a_refusal_round_stays_advice(text: str) -> None:
 @pytest.mark.parametrize("text", [*ADVISED, "You can't avoid running FLUSHALL.", "Do not avoid running FLUSHALL."])
 def test_no_refusal_is_seen_where_there_is_none(text: str) -> None:
     assert re.search("FLUSH|flush|restart", without_refused(text))
+
+
+@pytest.mark.parametrize(("text", "is_left"), [
+    ("Sentinel can't demote it, because its user may not run SLAVEOF.", False),
+    ("The login isn't allowed to run FLUSHALL.", False),
+    ("You may not run FLUSHALL.", True), ("Its user may not run FLUSHALL, so do it as default.", True),
+    ("Ignore that the user may not run FLUSHALL.", True), ("Its user may not run SLAVEOF, so run FLUSHALL.", True),
+])  # fmt: skip
+def test_what_somebody_else_may_not_do_isnt_advised(text: str, is_left: bool) -> None:
+    assert bool(re.search("FLUSHALL|SLAVEOF", without_refused(text))) == is_left
