@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from agent.answer.diagnosis import Cause, Verdict
 from agent.answer.events import Emit, Event, ModelAnswered, ModelFailed
 from agent.answer.taxonomy import CAUSES
-from agent.checks.verdict import PRESENT
+from agent.checks.ranking import PRESENT
 from agent.investigation.arbitration import disagreement, doubt, objection, settled, surest, without_advice
 from agent.investigation.investigation import Investigation
 from agent.investigation.model_settings import ModelSettings

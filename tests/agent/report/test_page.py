@@ -73,7 +73,7 @@ def test_a_page_has_what_the_text_has(answered: Diagnosis) -> None:
 
 def test_a_full_server_is_drawn_with_its_latency_and_its_memory() -> None:
     page = html(answer(SCENARIOS["s0257"]))
-    assert page.count('<rect x=') == 60 and "60 PINGs: fastest 0.137 ms" in page
+    assert page.count("<rect x=") == 60 and "60 PINGs: fastest 0.137 ms" in page
     assert "used_memory is 11.1 MiB of 11 MiB maxmemory" in page
 
 
