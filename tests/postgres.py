@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -66,8 +67,9 @@ def postgres() -> Iterator[str]:
         yield f"postgresql://rediagnose@127.0.0.1:{port}/postgres"
     finally:
         if process is not None:
-            process.terminate()
-            process.wait(60)
+            # The fast way: the other one waits for its clients.
+            process.send_signal(signal.SIGINT)
+            process.wait(120)
         shutil.rmtree(folder, ignore_errors=True)
 
 

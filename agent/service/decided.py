@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from agent.answer.diagnosis import Diagnosis, State, Step
 from agent.answer.events import StepChanged
@@ -47,11 +46,8 @@ class Taken(NamedTuple):
 
 def take(store: Store, incident: str, decision: Decision) -> Taken | None:
     """Keep a decision; null if somebody has already decided the same. Raises `NotSo`."""
-    try:
-        with store.database.writing(alone=True) as connection:
-            return _take(store, connection, incident, decision)
-    except IntegrityError:
-        raise NotSo(f"somebody decided about {decision.step} at the same moment") from None
+    with store.database.writing(alone=True) as connection:
+        return _take(store, connection, incident, decision)
 
 
 def _take(store: Store, connection: Connection, incident: str, decision: Decision) -> Taken | None:
@@ -82,8 +78,8 @@ def _take(store: Store, connection: Connection, incident: str, decision: Decisio
         return Taken(None, row["target"], step)
     number = connection.execute(
         insert(decisions)
-        .values(incident=incident, round=row["round"], decision=decision.model_dump_json(), step=step.id, at=now,
-                state="accepted")
+        .values(incident=incident, round=row["round"], decision=decision.model_dump_json(), step=step.id,
+                decided=step.model_dump_json(), at=now, state="accepted")
         .returning(decisions.c.id)
     ).scalar_one()  # fmt: skip
     return Taken(int(number), row["target"], step)
@@ -114,21 +110,18 @@ def claim(store: Store, number: int, executor: str) -> Claimed | None:
     """Begin to carry out a decision; null if that's over. Whoever finds it begun only finds out what came of it."""
     with store.database.writing(alone=True) as connection:
         joined = decisions.join(incidents, incidents.c.id == decisions.c.incident)
-        columns = (decisions, incidents.c.target, incidents.c.diagnosis, incidents.c.recording, incidents.c.closed_at)
+        columns = (decisions, incidents.c.target, incidents.c.recording, incidents.c.closed_at)
         asked = select(*columns).select_from(joined).where(decisions.c.id == number, decisions.c.state != "done")
         row = connection.execute(asked).mappings().first()
-        answer = diagnosis_of(row["diagnosis"]) if row else None
-        if row is None or answer is None:
+        if row is None:
             return None
-        anew = row["state"] == "accepted"
         connection.execute(
             update(decisions).where(decisions.c.id == number).values(state="applying", executor=executor)
         )
-    decision = Decision.model_validate_json(row["decision"])
-    step = next(one for one in answer.plan if one.id == decision.step)
     return Claimed(
-        number, row["incident"], row["target"], row["at"], decision, step, row["recording"],
-        row["closed_at"] is not None, anew,
+        number, row["incident"], row["target"], row["at"], Decision.model_validate_json(row["decision"]),
+        Step.model_validate_json(row["decided"]), row["recording"], row["closed_at"] is not None,
+        row["state"] == "accepted",
     )  # fmt: skip
 
 
@@ -138,15 +131,14 @@ def finish(store: Store, claimed: Claimed, state: State | None, said: str) -> No
     with store.database.writing() as connection:
         connection.execute(update(decisions).where(decisions.c.id == claimed.id).values(state="done", outcome=said))
         text = connection.scalar(select(incidents.c.diagnosis).where(incidents.c.id == claimed.incident))
+        step = claimed.step if state is None else claimed.step.model_copy(update={"state": state})
         if (answer := diagnosis_of(text)) is not None:
-            step = next((one for one in answer.plan if one.id == claimed.step.id), claimed.step)
-            if state is not None:
-                step = step.model_copy(update={"state": state})
             _changed(connection, claimed.incident, answer, step, said, now)
 
 
 def _changed(connection: Connection, incident: str, answer: Diagnosis, step: Step, said: str, now: float) -> None:
-    plan = tuple(step if one.id == step.id else one for one in answer.plan)
+    # An answer that came since may have other steps by the same names.
+    plan = tuple(step if (one.id, one.action) == (step.id, step.action) else one for one in answer.plan)
     new = answer.model_copy(update={"plan": plan})
     connection.execute(update(incidents).where(incidents.c.id == incident).values(**stored(new)))
     event = StepChanged(step=step, detail=said)

@@ -10,7 +10,7 @@ from agent.service.database import Database
 from agent.service.records import Incident, NumberedEvent, Question, Submission, Submitted
 from agent.service.rows import BRIEF, WHOLE, append, data, event_of, identity, incident_of, new_id, stored
 from agent.service.seam import Full, NotSo
-from agent.service.tables import events, feedback, incidents
+from agent.service.tables import decisions, events, feedback, incidents
 from agent.service.totals import count
 from agent.tickets.ticket import Ticket
 from tools.clock import Clock
@@ -129,6 +129,9 @@ class Store:
             ).first()
             if row is None or row.state not in ("answered", "unanswered"):
                 raise NotSo(_absent(connection, id) or f"this incident is {row.state if row else 'gone'}")
+            undecided = select(decisions.c.step).where(decisions.c.incident == id, decisions.c.state != "done")
+            if (step := connection.scalar(undecided)) is not None:
+                raise NotSo(f"a decision about {step} is being carried out; look again afterwards")
             self._room(connection, most)
             work = Work(id, row.round + 1, row.target)
             connection.execute(

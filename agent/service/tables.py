@@ -55,6 +55,8 @@ decisions = Table(
     Column("round", Integer, nullable=False),
     Column("decision", Text, nullable=False),
     Column("step", String(20), nullable=False),
+    # As it was when it was decided about: a new answer may have another step of this name.
+    Column("decided", Text, nullable=False),
     Column("at", Double, nullable=False),
     Column("state", String(20), nullable=False),
     Column("executor", Text),

@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import select, update
 
 from agent.service.database import Database
-from agent.service.decided import take
+from agent.service.decided import claim, finish, take
 from agent.service.leases import Leases
 from agent.service.records import Decision, Question, Submission
 from agent.service.retention import Limits, clean
+from agent.service.rows import stored
 from agent.service.seam import Full, NotSo
 from agent.service.store import Store, Work
 from agent.service.tables import incidents, versions
@@ -147,6 +148,28 @@ def test_a_second_click_is_one_decision_and_another_verb_is_none(store: Store) -
     assert take(store, id, approve.model_copy(update={"by": "b"})) is None
     with pytest.raises(NotSo, match="decided otherwise"):
         take(store, id, approve.model_copy(update={"verb": "refuse"}))
+
+
+def test_what_is_carried_out_is_what_was_decided_about(store: Store) -> None:
+    id = planned(store)
+    approve = Decision(step="s1", verb="approve", action="CONFIG SET maxclients 10000", before="64", by="a")
+    taken = take(store, id, approve)
+    assert taken is not None and taken.number is not None
+    with pytest.raises(NotSo, match="being carried out"):
+        store.again(id, "a", 100)
+    # Another answer, with another step of the same name, as a process of an older version might write it.
+    other = answer("oom-noeviction", plan=(step("CONFIG SET maxmemory 1", before="0"),))
+    with store.database.writing() as connection:
+        connection.execute(update(incidents).values(**stored(other)))
+    found = claim(store, taken.number, "one")
+    assert found is not None and found.anew and found.step.action == approve.action
+    again = claim(store, taken.number, "two")
+    assert again is not None and not again.anew, "whoever comes second only finds out what came of it"
+    finish(store, found, "applied", "done")
+    assert claim(store, taken.number, "three") is None
+    kept = store.incident(id)
+    assert kept is not None and kept.diagnosis is not None
+    assert [(one.action, one.state) for one in kept.diagnosis.plan] == [("CONFIG SET maxmemory 1", "proposed")]
 
 
 @pytest.mark.parametrize(("change", "why"), [
