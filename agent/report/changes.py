@@ -12,6 +12,8 @@ MOST = 5
 """Fields of one reading that are shown."""
 SETTINGS = 2
 """Changed parameters that are shown."""
+SLOW = 10_000
+"""Microseconds from which a command of then is worth a line: the server's own default for SLOWLOG."""
 LONGEST = 60
 """Characters of a parameter's value."""
 UNASKED = "no Prometheus was named"
@@ -47,15 +49,19 @@ def _of(one: Reading, several: bool) -> Iterator[str]:
             first = ""
         return
     yield from _of_config(values, at)
+    set_by_hand = {values.get(f"config{n}.parameter") for n in range(1, SETTINGS + 1)}
     for n, name in enumerate(names, 1):
+        if name in set_by_hand:
+            continue
         before, now = (
             _told(name, values.get(f"changed{n}.{part}", values.get(f"{name}.{part}"))) for part in ("before", "at")
         )
         since = _clock(values.get(f"changed{n}.when"))
         yield f"{_named(one.tool, name)}{at} {before} -> {now}{since}"
-    if (usec := values.get("slow1.usec")) is not None:
+    usec = values.get("slow1.usec")
+    if isinstance(usec, int) and usec >= SLOW:
         key = f" {values['slow1.key']}" if values.get("slow1.key") else ""
-        took, when = quantity(usec, unit_of("slow1.usec")), _clock(values.get("slow1.when"), "at")
+        took, when = quantity(usec, "usec"), _clock(values.get("slow1.when"), "at")
         yield f"slowest then{at}: {values.get('slow1.command')}{key}, {took}{when}"
 
 
@@ -74,6 +80,8 @@ def _told(name: str, value: Scalar) -> str:
 
 
 def _named(tool: str, name: str) -> str:
+    if tool == "history" and name.startswith("clients_"):
+        return f"connections of {name.removeprefix('clients_').removesuffix('.count')}"
     return field_in_words(tool, name.removesuffix("_per_second"))
 
 

@@ -89,11 +89,11 @@ def left(node: Node) -> int:
     return MOST_COMMANDS - node.own.calls.total() - node.own.refused.total()
 
 
-async def _clients(node: Node, info: Values) -> tuple[list[Client], int]:
+async def _clients(node: Node, info: Values) -> tuple[list[Client] | None, int]:
     """The clients, or of many the newest and some others by id; none where that would hold up the server."""
     count = info.get("connected_clients")
     if not isinstance(count, int) or count > TOO_MANY:
-        return [], 0
+        return None, 0
     calls: list[Command] = [("CLIENT", "LIST")]
     if count > WHOLE:
         newest = node.client_id or 1
@@ -105,6 +105,8 @@ async def _clients(node: Node, info: Values) -> tuple[list[Client], int]:
         (reply,) = await node.ask(call)
         if not isinstance(reply, ServerError):
             found |= {one.id: one for one in parse_clients(str(reply))}
+    if not found:
+        return None, 0
     others = [one for one in found.values() if one.id != node.client_id and one.name != CLIENT_NAME]
     return others, max(0, count - (len(found) - len(others)))
 

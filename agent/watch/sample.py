@@ -11,7 +11,7 @@ from typing import Any
 
 from tools.connection.protocol import Reply, ServerError
 from tools.past.figures import FIGURES, STARTED
-from tools.past.kept import CUT
+from tools.past.kept import CUT, LISTED
 from tools.past.stored import Happened
 from tools.records import Scalar
 from tools.redact import Pseudonyms, hide_parameters
@@ -72,12 +72,18 @@ def _by_label(flat: Mapping[str, Scalar]) -> dict[str, float]:
     return found
 
 
-def groups_of(seen: Sequence[Client], connected: int, pseudonyms: Pseudonyms) -> dict[str, float]:
-    """How many clients there are by name pattern, or by network for those without a name; of a sample, scaled up."""
+def groups_of(seen: Sequence[Client] | None, connected: int, pseudonyms: Pseudonyms) -> dict[str, float]:
+    """How many clients there are by name pattern, or by network for those without a name; of a sample, scaled up.
+
+    Nothing if they weren't listed.
+    """
+    if seen is None:
+        return {}
     scale = max(1.0, connected / len(seen)) if seen else 1.0
     counted = Counter(_group(one, pseudonyms) for one in seen)
     ranked = sorted(counted, key=lambda group: (-counted[group], group))[:MOST_GROUPS]
-    return {f"client:{group}:count": float(round(counted[group] * scale)) for group in ranked}
+    found = {f"client:{group}:count": float(round(counted[group] * scale)) for group in ranked}
+    return found | ({LISTED: 1.0} if len(ranked) == len(counted) else {})
 
 
 def _group(client: Client, pseudonyms: Pseudonyms) -> str:

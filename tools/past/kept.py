@@ -25,6 +25,8 @@ SHOWN = 3
 UNKNOWN_INTERVAL = 60.0
 CUT = "cut"
 """Stands among the figures of a sample that has only some of the commands and errors."""
+LISTED = "listed"
+"""Stands among the figures of a sample that has all groups of clients."""
 _ORDERED_BY = {"cmd": "usec.rate", "err": "count.rate", "db": "keys", "client": CLIENTS.field}
 
 
@@ -102,6 +104,9 @@ def _moved(several: Sequence[Series], figure: str, window: Window) -> float:
 
 def _points(sampled: Sequence[Sampled], field: str, prefix: str = "") -> list[tuple[float, float]]:
     name = prefix + field.removesuffix(".rate")
+    if field == CLIENTS.field:
+        # Who isn't in a list that was read wasn't there.
+        return [(one.at, one.figures.get(name, 0.0)) for one in sampled if LISTED in one.figures or name in one.figures]
     if not field.endswith(".rate"):
         return [(one.at, one.figures[name]) for one in sampled if name in one.figures]
     found = []

@@ -76,6 +76,20 @@ def test_what_changed_says_since_when_and_by_how_much() -> None:
     ]  # fmt: skip
 
 
+def test_what_somebody_changed_comes_first_and_what_was_slow_then_last() -> None:
+    past = reading("history", "a:1", {
+        "config1.parameter": "maxclients", "config1.before": "10000", "config1.after": "64",
+        "config1.when": "2026-01-31T00:30:00Z", "changed1.field": "maxclients", "changed1.before": 10_000,
+        "changed1.at": 64, "changed1.when": "2026-01-31T00:31:00Z", "changed2.field": "clients_worker-*.count",
+        "changed2.before": 0, "changed2.at": 80, "changed2.when": "2026-01-31T00:31:07Z", "slow1.command": "HGETALL",
+        "slow1.key": "basket", "slow1.usec": 2_100_000, "slow1.when": "2026-01-31T00:29:00Z",
+    })  # fmt: skip
+    assert changes(deployment(past)) == [
+        "maxclients was set from 10000 to 64 at 00:30 UTC", "connections of worker-* 0 -> 80 since 00:31 UTC",
+        "slowest then: HGETALL basket, 2.1 s at 00:29 UTC",
+    ]  # fmt: skip
+
+
 def test_a_source_that_told_nothing_is_named_and_one_that_nobody_named_is_not() -> None:
     silent = reading("history", "a:1", {}, Unavailable(kind="refused", detail="http://p:9090: connection refused"))
     unasked = reading("history", "b:1", {}, Unavailable(kind="not-recorded", detail="no Prometheus was named: give it"))

@@ -30,7 +30,7 @@ def figures(minute: int, **other: float) -> dict[str, float]:
     return {
         "redis_up": 1, "started": NOW - 86_400, "connected_clients": 20, "used_memory": 1e8,
         "total_commands_processed": 60_000.0 * minute, "cmd:get:usec": 1000.0 * minute, "cmd:get:calls": 100.0 * minute,
-        "client:orders-*:count": 8, "master_link_status": 1, **other,
+        "client:orders-*:count": 8, "listed": 1, "master_link_status": 1, **other,
     }  # fmt: skip
 
 
@@ -202,3 +202,10 @@ def test_names_that_others_chose_are_handles(tmp_path: Path) -> None:
     values = past(store)
     assert changed(values) == ["clients_client#1.count"]
     assert "ignore" not in json.dumps(values)
+
+
+def test_clients_that_came_are_a_change_from_none(tmp_path: Path) -> None:
+    store = Store(tmp_path / "past.db")
+    keep_minutes(store, *((ago, {"client:worker-*:count": 80.0} if ago < 4 else {}) for ago in range(40, 0, -1)))
+    values = past(store)
+    assert changed(values) == ["clients_worker-*.count"] and values["changed1.before"] == 0
