@@ -93,6 +93,24 @@ def _unreached(view: View, node: str) -> bool:
     return (peer := view.peer(node)) is not None and peer.unavailable("connect") is not None
 
 
+MANY_MOVED, MOSTLY_MOVED = 10, 0.3
+"""Redirections over the window from which on a small share means something, and the least share of fewer: a client
+that knows clusters is redirected once for each slot that moved."""
+
+
+def redirected_in_passing(view: View, limits: Limits) -> float:
+    """How many commands over the window got MOVED, if they are as few as while clients learn of moved slots; else 0."""
+    moved = view.number("info", "errorstat_MOVED.count.delta")
+    done = view.number("info", "total_commands_processed.delta")
+    if not moved or done is None:
+        return 0.0
+    return moved if moved / (moved + done) < _telling_share(moved, limits) else 0.0
+
+
+def _telling_share(moved: float, limits: Limits) -> float:
+    return limits["moved_share"] if moved >= MANY_MOVED else MOSTLY_MOVED
+
+
 def non_cluster_client(view: View, limits: Limits) -> Found:
     """Clients that send keys to whichever node they know, or several slots' keys in one command."""
     if view.number("cluster", "slots_unserved") is None:
@@ -112,7 +130,7 @@ def non_cluster_client(view: View, limits: Limits) -> Found:
             "(CROSSSLOT), which never works in a cluster."
         )
         yield view.cause("non-cluster-client", 0.94 if crossed > 1 else 0.85, why, *cited)
-    elif moved > 1 and share >= limits["moved_share"]:
+    elif moved > 1 and share >= _telling_share(moved, limits):
         why = f"{moved:.0f} commands over the window, {share:.0%}, were sent to the wrong node (MOVED)"
         yield view.cause(
             "non-cluster-client", 0.94, f"{why}: that client doesn't know which node serves which slot.", *cited

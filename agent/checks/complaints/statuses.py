@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
+from agent.checks.cluster import redirected_in_passing
 from agent.checks.complaints.complaint import Complaint, complaint
 from agent.checks.complaints.known import COUNTERS, STATES
 from agent.checks.errors import greetings_refused
@@ -75,8 +76,9 @@ def _counts_trouble(name: str) -> bool:
 def errors(view: View, limits: Limits) -> Iterator[Complaint]:
     """Errors and failed or refused calls; an occasional one is normal."""
     commands, greeted = view.number("info", "total_commands_processed.delta"), greetings_refused(view)
+    moved = redirected_in_passing(view, limits)
     for (tool, field), (error, count) in _counted(view).items():
-        if greeted and error == "ERR":
+        if (greeted and error == "ERR") or (moved and error == "MOVED"):
             continue
         if count >= FEW and (not commands or count >= SHARE * commands):
             yield complaint(f"{count:.0f} calls over the window failed with {error}", (tool, field))
@@ -86,6 +88,9 @@ def errors(view: View, limits: Limits) -> Iterator[Complaint]:
             continue
         if field.endswith(".delta") and kind in ("failed_calls", "rejected_calls"):
             count, calls = view.number("commandstats", field) or 0, view.number("commandstats", f"{name}.calls.delta")
+            if kind == "rejected_calls" and count <= moved:
+                # Redirected ones count as rejected.
+                continue
             # Rejected calls aren't counted among the calls.
             if count >= FEW and count >= COMMAND_SHARE * ((calls or 0) + count):
                 yield complaint(
