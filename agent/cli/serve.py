@@ -2,22 +2,22 @@
 
 import asyncio
 import contextlib
-import getpass
 import ipaddress
-import secrets
 import signal
 import socket
 import sys
 from collections.abc import Iterator
 
 import uvicorn
-from starlette.middleware import Middleware
 
 from agent.cli.program import ANSWERED
 from agent.cli.serve_inputs import ServeInputs, WorkerInputs
+from agent.web.access.access import access_of
+from agent.web.access.connections import uvicorn_options
+from agent.web.access.guarded import guarded
 from agent.web.app import app
-from agent.web.start_token import StartToken
 from tools.errors import UsageError
+from tools.settings.file import load_settings
 from tools.text import one_line
 
 ENDS_WITHIN = 3
@@ -26,22 +26,18 @@ ENDS_WITHIN = 3
 
 async def serve(inputs: ServeInputs) -> int:
     """Serve until a signal comes. Raises `UsageError` for an address or a database that can't be used."""
+    granted = access_of(load_settings(), inputs.listen)
     listening = _listening(inputs.listen)
-    host, port = listening.getsockname()[:2]
-    base = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
-    service = inputs.service(urls=inputs.takes_urls, link=f"{base}incidents/")
-    token = secrets.token_urlsafe(24)
-    guarded = app(service, guards=[Middleware(StartToken, token=token, name=_user())])
-    config = uvicorn.Config(
-        guarded, log_config=None, access_log=False, lifespan="off", server_header=False, proxy_headers=False,
-        timeout_graceful_shutdown=ENDS_WITHIN, h11_max_incomplete_event_size=64 * 2**10,
-    )  # fmt: skip
+    port = listening.getsockname()[1]
+    service = inputs.service(urls=inputs.takes_urls, link=f"{granted.base(port)}incidents/")
+    options = {**uvicorn_options(), "timeout_graceful_shutdown": ENDS_WITHIN}
+    config = uvicorn.Config(guarded(app(service), granted), log_config=None, lifespan="off", **options)
     await service.start()
     try:
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         _say(f"incidents are kept in {service.store.database.name}")
-        _say(f"open  {base}?token={token}")
+        _say(f"open  {granted.link(port)}")
         await serving
     finally:
         await service.stop()
@@ -74,18 +70,16 @@ class _Server(uvicorn.Server):
 
 
 def _listening(where: str) -> socket.socket:
-    """A socket on loopback. Raises `UsageError`."""
+    """A socket on an address. Raises `UsageError`."""
     host, _, port = where.rpartition(":")
     host = host.strip("[]") or "127.0.0.1"
     if not (port.isascii() and port.isdigit() and int(port) < 65536):
         raise UsageError(f"--listen {where!r}: give HOST:PORT, such as 127.0.0.1:8379")
     address = "127.0.0.1" if host == "localhost" else host
     try:
-        is_loopback = ipaddress.ip_address(address).is_loopback
+        ipaddress.ip_address(address)
     except ValueError:
-        is_loopback = False
-    if not is_loopback:
-        raise UsageError(f"--listen {where}: only loopback addresses can be served yet, such as 127.0.0.1:8379")
+        raise UsageError(f"--listen {where!r}: give an address such as 127.0.0.1 or 0.0.0.0, not a name") from None
     listening = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -95,12 +89,6 @@ def _listening(where: str) -> socket.socket:
         listening.close()
         raise UsageError(f"--listen {where}: {error.strerror}; give another address") from None
     return listening
-
-
-def _user() -> str:
-    with contextlib.suppress(OSError, KeyError):
-        return getpass.getuser()
-    return "the person who started it"
 
 
 def _say(line: str) -> None:

@@ -21,6 +21,7 @@ from tools.errors import UsageError
 from tools.gate.ledger import current_user
 from tools.settings.serve_table import TokenTable
 from tools.settings.tables import Settings
+from tools.settings.work_table import HARMLESS
 
 ALL: frozenset[Role] = frozenset({"reader", "approver", "sender"})
 
@@ -60,11 +61,15 @@ class Access(NamedTuple):
         """Whether a person can sign in by a token."""
         return any(one.person.roles & {"reader", "approver"} for one in self.tokens)
 
+    def base(self, port: int) -> str:
+        """The address of the first page, for people."""
+        by_name = bool(self.hosts) and self.start is None
+        name = self.hosts[0] if by_name else f"{self.loopback[0]}:{port}"
+        return f"{'https' if self.https and by_name else 'http'}://{name}/"
+
     def link(self, port: int) -> str:
         """Where a person goes; with the token of the start, if there is one."""
-        name = self.hosts[0] if self.hosts and not self.start else f"{self.loopback[-1]}:{port}"
-        scheme = "https" if self.https and name in self.hosts else "http"
-        return f"{scheme}://{name}/" + (f"?token={self.start.get_secret_value()}" if self.start else "")
+        return self.base(port) + (f"?token={self.start.get_secret_value()}" if self.start else "")
 
 
 def access_of(
@@ -80,27 +85,25 @@ def access_of(
     have to name tokens or an identity provider, and the names by which the service is reached.
     """
     table = settings.serve
-    table.must_be_trusted()
+    table.must_be_trusted(HARMLESS)
     host = _host(listen)
-    loopback = (*dict.fromkeys((*LOOPBACK, host)),) if _is_loopback(host) else ()
+    # First the one that it listens on, which the link has.
+    loopback = (*dict.fromkeys((_in_url(host), *LOOPBACK)),) if _is_loopback(host) else ()
     provider = Provider.of(table.oidc, environ, now) if table.oidc else None
     tokens = tuple(_token(one, environ) for one in table.token)
     if not loopback and not (table.hosts and (tokens or provider)):
-        missing = (
-            "hosts"
-            if tokens or provider
-            else "[[serve.token]] or [serve.oidc]" + ("" if table.hosts else ", and hosts")
-        )
+        missing = [] if table.hosts else ["hosts"]
+        missing += [] if tokens or provider else ["[[serve.token]] or [serve.oidc]"]
         raise UsageError(
-            f"--listen {listen}: others reach this address, and {table.file or 'rediagnose.toml'} doesn't say who may: "
-            f"{missing} missing under [serve]; write them (docs/serve-access.md), or listen on 127.0.0.1"
+            f"--listen {listen}: others reach this address, and {table.file or 'rediagnose.toml'} doesn't say who may; "
+            f"write {' and '.join(missing)} under [serve] (docs/serve-access.md), or listen on 127.0.0.1"
         )
     let_in = provider is not None or any(one.person.roles & {"reader", "approver"} for one in tokens)
     start = None if let_in or not loopback else SecretStr(secrets.token_urlsafe(32))
     if start:
         tokens += (Token(Person(name=current_user(), roles=ALL), _sha256(start.get_secret_value())),)
     return Access(
-        tokens, table.hosts, tuple(f"[{one}]" if ":" in one and one[0] != "[" else one for one in loopback),
+        tokens, table.hosts, loopback,
         not loopback if table.https is None else table.https,
         tuple(ipaddress.ip_network(one) for one in table.proxies), provider, Sessions(now), Attempts(now), start,
     )  # fmt: skip
@@ -121,6 +124,10 @@ def _host(listen: str) -> str:
         return listen[1:].partition("]")[0]
     # Several colons without brackets are an IPv6 address without a port.
     return listen if listen.count(":") > 1 else listen.partition(":")[0]
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host.lower()
 
 
 def _is_loopback(host: str) -> bool:

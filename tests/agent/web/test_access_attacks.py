@@ -70,7 +70,9 @@ async def test_a_form_needs_what_only_its_own_session_knows() -> None:
     ):
         for wrong in ("", foreign, csrf[:-1], csrf + "x", "\u00e9"):
             assert (await browser.post(DECIDES, data={"csrf": wrong})).status_code == 403
-            assert (await browser.post(DECIDES, json={}, headers={b"X-CSRF-Token": wrong.encode()})).status_code == 403
+            assert (
+                await browser.post(DECIDES, json={}, headers=[(b"X-CSRF-Token", wrong.encode())])
+            ).status_code == 403
         assert (await browser.post(DECIDES, json={"csrf": csrf})).status_code == 403
         assert (await browser.post(f"{DECIDES}?csrf={csrf}", data={})).status_code == 403
         assert (await browser.post(DECIDES)).status_code == 403
