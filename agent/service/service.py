@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 
 from agent.service import decided
 from agent.service.changing import change, note_refusal
@@ -119,6 +119,9 @@ class DurableService:
 
     async def similar(self, incident: Incident) -> tuple[Incident, ...]:
         return await asyncio.to_thread(self.store.similar, incident)
+
+    async def history(self, incident: str, kinds: Collection[str]) -> tuple[NumberedEvent, ...]:
+        return await asyncio.to_thread(self.store.history, incident, kinds)
 
     def events(self, incident: str, after: int = 0) -> AsyncIterator[NumberedEvent]:
         return self._watching.events(incident, after)

@@ -1,6 +1,6 @@
 """The incidents in the database: opened, joined, closed, answered and found again."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, select, update
@@ -233,6 +233,12 @@ class Store:
         with self.database.reading() as connection:
             rows = connection.execute(asked.order_by(events.c.number).limit(most)).mappings().all()
         return [event_of(row) for row in rows]
+
+    def history(self, id: str, kinds: Collection[str]) -> tuple[NumberedEvent, ...]:
+        """All events of these kinds so far, in order."""
+        asked = select(events).where(events.c.incident == id, events.c.kind.in_(kinds))
+        with self.database.reading() as connection:
+            return tuple(event_of(row) for row in connection.execute(asked.order_by(events.c.number)).mappings())
 
     def last_events(self, ids: Sequence[str]) -> dict[str, tuple[int, bool]]:
         """The number of each incident's last event, and whether it's closed."""

@@ -9,21 +9,21 @@ from starlette.routing import BaseRoute
 from agent.service.service import DurableService
 from agent.web.api import routes as api
 from agent.web.health import routes as health
+from agent.web.pages.routes import routes as pages
 from agent.web.problems import HANDLERS
 
 
 def app(
     service: DurableService,
     *,
-    pages: Sequence[BaseRoute] = (),
     webhooks: Sequence[BaseRoute] = (),
     guards: Sequence[Middleware] = (),
     metrics: Callable[[], str] = str,
 ) -> Starlette:
     """The application; the service it stands for is started and stopped by whoever makes it.
 
-    `pages` and `webhooks` are the routes of the page and of the senders, `guards` the middleware that says who asks
-    (`request.state.person`) and refuses the rest, outermost first. `metrics` gives more text for /metrics.
+    `webhooks` are the routes of the senders, `guards` the middleware that says who asks (`request.state.person`) and
+    refuses the rest, outermost first. `metrics` gives more text for /metrics.
     """
-    routes = [*health(service, metrics), *api(service), *webhooks, *pages]
+    routes = [*health(service, metrics), *api(service), *webhooks, *pages(service)]
     return Starlette(routes=routes, middleware=guards, exception_handlers=HANDLERS)
