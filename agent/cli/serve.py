@@ -15,8 +15,10 @@ from starlette.middleware import Middleware
 
 from agent.cli.program import ANSWERED
 from agent.cli.serve_inputs import ServeInputs, WorkerInputs
+from agent.cli.watching import watching
 from agent.web.app import app
 from agent.web.start_token import StartToken
+from tools.clock import SystemClock
 from tools.errors import UsageError
 from tools.text import one_line
 
@@ -31,19 +33,30 @@ async def serve(inputs: ServeInputs) -> int:
     base = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
     service = inputs.service(urls=inputs.takes_urls, link=f"{base}incidents/")
     token = secrets.token_urlsafe(24)
-    guarded = app(service, guards=[Middleware(StartToken, token=token, name=_user())])
+    watched = watching(
+        SystemClock(), inputs.library(), lambda: {one.target for one in service.store.waiting()},
+        lambda problem: _say(f"the watch: {problem}"), logins=inputs,
+    )  # fmt: skip
+    guards = [Middleware(StartToken, token=token, name=_user())]
+    guarded = app(service, guards=guards, metrics=watched.metrics if watched else str)
     config = uvicorn.Config(
         guarded, log_config=None, access_log=False, lifespan="off", server_header=False, proxy_headers=False,
         timeout_graceful_shutdown=ENDS_WITHIN, h11_max_incomplete_event_size=64 * 2**10,
     )  # fmt: skip
     await service.start()
+    watch = asyncio.create_task(watched.work()) if watched else None
     try:
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         _say(f"incidents are kept in {service.store.database.name}")
+        if watched:
+            _say(f"what is watched is kept in {watched.store.path}")
         _say(f"open  {base}?token={token}")
         await serving
     finally:
+        if watch:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
         await service.stop()
     return ANSWERED
 
