@@ -12,10 +12,12 @@ import uvicorn
 
 from agent.cli.program import ANSWERED
 from agent.cli.serve_inputs import ServeInputs, WorkerInputs
+from agent.cli.watching import watching
 from agent.web.access.access import access_of
 from agent.web.access.connections import uvicorn_options
 from agent.web.access.guarded import guarded
 from agent.web.app import app
+from tools.clock import SystemClock
 from tools.errors import UsageError
 from tools.settings.file import load_settings
 from tools.text import one_line
@@ -30,16 +32,27 @@ async def serve(inputs: ServeInputs) -> int:
     listening = _listening(inputs.listen)
     port = listening.getsockname()[1]
     service = inputs.service(urls=inputs.takes_urls, link=f"{granted.base(port)}incidents/")
+    watched = watching(
+        SystemClock(), inputs.library(), lambda: {one.target for one in service.store.waiting()},
+        lambda problem: _say(f"the watch: {problem}"), logins=inputs,
+    )  # fmt: skip
+    served = app(service, metrics=watched.metrics if watched else str)
     options = {**uvicorn_options(), "timeout_graceful_shutdown": ENDS_WITHIN}
-    config = uvicorn.Config(guarded(app(service), granted), log_config=None, lifespan="off", **options)
+    config = uvicorn.Config(guarded(served, granted), log_config=None, lifespan="off", **options)
     await service.start()
+    watch = asyncio.create_task(watched.work()) if watched else None
     try:
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         _say(f"incidents are kept in {service.store.database.name}")
+        if watched:
+            _say(f"what is watched is kept in {watched.store.path}")
         _say(f"open  {granted.link(port)}")
         await serving
     finally:
+        if watch:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
         await service.stop()
     return ANSWERED
 

@@ -56,7 +56,7 @@ class Fleet:
     listen: Listen = untraced
     """Who else receives each investigation's events."""
     busy: Callable[[str], bool] = lambda name: False
-    """Whether a member is being investigated: it's left alone then."""
+    """Whether the member of a name or URL is being investigated: it's left alone then."""
     lines: dict[int, Line] = field(default_factory=dict)
     """By member number, as they arrive."""
     _began: float = 0.0
@@ -90,7 +90,7 @@ class Fleet:
     async def _line(self, member: Member) -> Line:
         if member.target is None:
             return unanswered(member.name, None, member.problem)
-        if self.busy(member.name):
+        if self.busy(member.name) or self.busy(member.target.url):
             return unanswered(member.name, member.target.url, BUSY)
         left = self._began + self.seconds - self.clock.monotonic()
         if left < self.options.window + LEAST:

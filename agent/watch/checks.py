@@ -33,7 +33,7 @@ async def check_once(
 ) -> Report:  # fmt: skip
     """Check all members that aren't being investigated, and keep their lines. Raises `Unkept`."""
     now = clock.now().timestamp()
-    chosen = [await asyncio.to_thread(_with_growth, one, store, now) for one in members if not busy(one.name)]
+    chosen = [await asyncio.to_thread(_with_growth, one, store, now) for one in members if not _is_busy(one, busy)]
     fleet = Fleet(
         members=chosen, library=library, options=options or Options(), jobs=jobs, seconds=SECONDS, clock=clock,
         busy=busy,
@@ -43,6 +43,10 @@ async def check_once(
     kept = [_checked(one, at) for one in found.targets if one.said not in (NOT_BEGUN, BUSY)]
     await asyncio.to_thread(store.keep_checks, kept)
     return found
+
+
+def _is_busy(member: Member, busy: Callable[[str], bool]) -> bool:
+    return busy(member.name) or (member.target is not None and busy(member.target.url))
 
 
 def _with_growth(member: Member, store: Store, now: float) -> Member:

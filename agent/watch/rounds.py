@@ -63,7 +63,7 @@ async def watch_once(
         for member in ahead:
             if member.target is None:
                 continue
-            if busy(member.name):
+            if busy(member.name) or busy(member.target.url):
                 skipped.append(member.name)
                 continue
             at = clock.now().timestamp()
