@@ -30,7 +30,10 @@ ENDS_WITHIN = 3
 
 async def serve(inputs: ServeInputs) -> int:
     """Serve until a signal comes. Raises `UsageError` for an address or a database that can't be used."""
-    granted = access_of(load_settings(), inputs.listen)
+    settings = load_settings()
+    granted = access_of(settings, inputs.listen)
+    for webhook in settings.webhook:
+        webhook.must_be_trusted()
     listening = _listening(inputs.listen)
     port = listening.getsockname()[1]
     service = inputs.service(urls=inputs.takes_urls, link=f"{granted.base(port)}incidents/")
