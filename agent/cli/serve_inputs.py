@@ -13,6 +13,7 @@ from agent.cli.place import ADDRESS
 from agent.investigation.pipeline import Setup
 from agent.model.selection import choose
 from agent.service.database import Database, default_url
+from agent.service.journal import say
 from agent.service.leases import LASTS
 from agent.service.plant import Plant
 from agent.service.records import Question
@@ -33,6 +34,10 @@ from tools.settings.work_table import HARMLESS
 from tools.text import printable
 
 MIB = 2**20
+UNCLEAR = (
+    "it isn't clear which server this is about: name it as `target`, or let the `match` of one of the targets in "
+    "rediagnose.toml fit it"
+)
 
 
 class DatabaseInputs(Record):
@@ -90,7 +95,12 @@ class WorkerInputs(InvestigationInputs, DatabaseInputs):
 
     def _meant(self, ticket: Ticket, given: str | None, *, urls: bool) -> str:
         if given is None:
-            found, _ = target_of_ticket(ticket, load_settings())
+            try:
+                found, _ = target_of_ticket(ticket, load_settings())
+            except (TicketError, UsageError) as error:
+                # It names the other targets and a file of this machine, and whoever sent this may be anybody.
+                say(f"no target for {ticket.title[:100]!r}: {error}")
+                raise TicketError(UNCLEAR) from None
             return found.name or self.configured(found).url
         if (named := find_target(given)) is not None and named.name:
             return named.name

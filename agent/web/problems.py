@@ -4,10 +4,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from agent.service.journal import say
+from agent.service.journal import why as reason
 from agent.service.records import Person, Role
 from agent.service.seam import Full, NotSo
 from agent.tickets.ticket import TicketError
@@ -17,6 +20,8 @@ from tools.text import printable
 MOST_BODY = 256 * 2**10
 """Most bytes of a request's body."""
 MOST_SAID = 500
+RETRY_AFTER = 10
+"""Seconds after which the database may answer again."""
 
 
 def problem(status: int, why: str, **headers: str) -> Response:
@@ -63,6 +68,11 @@ async def _invalid(_: Request, error: Exception) -> Response:
     return problem(422, f"{where}: {first['msg']}")
 
 
+async def _unreachable(_: Request, error: Exception) -> Response:
+    say(f"the database: {reason(error)}")
+    return problem(503, "the database doesn't answer; try again", **{"Retry-After": str(RETRY_AFTER)})
+
+
 def _answering(status: int) -> Callable[[Request, Exception], Awaitable[Response]]:
     async def answer(_: Request, error: Exception) -> Response:
         return problem(status, str(error))
@@ -72,5 +82,5 @@ def _answering(status: int) -> Callable[[Request, Exception], Awaitable[Response
 
 HANDLERS: Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
     HTTPException: _http, ValidationError: _invalid, Full: _full, NotSo: _answering(409), TicketError: _answering(422),
-    UsageError: _answering(422), RediagnoseError: _answering(503),
+    UsageError: _answering(422), SQLAlchemyError: _unreachable, RediagnoseError: _answering(503),
 }  # fmt: skip
