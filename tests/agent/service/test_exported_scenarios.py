@@ -18,7 +18,7 @@ async def test_incidents_are_exported_as_scenarios_and_scored(tmp_path: Path) ->
         served = await place.serve(*QUICK)
         ids = [await served.opened(title=f"redis://u:h{n}unter2@h:1 times out", target=DEAD, key=str(n)) for n in "ab"]
         for id in ids:
-            await served.until(id, "answered")
+            assert "unter2" not in json.dumps(await served.until(id, "answered"))
         told = await rediagnose("incidents", "export", ids[0], "-o", str(cases), XDG_STATE_HOME=state)
         assert told.status == 2 and "nobody said yet what it was" in told.err and not cases.exists()
         wrong = {"verdict": "wrong", "cause": "no-such-cause"}

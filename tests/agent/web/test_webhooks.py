@@ -66,28 +66,36 @@ async def deliver(served: Served, request: Sent, **more: Any) -> tuple[int, Any]
     return answer.status_code, answer.json()
 
 
+async def said_by(served: Served, words: str) -> None:
+    """Wait until whoever keeps the journal reads this there."""
+    async with asyncio.timeout(240):
+        while not any(words in line for line in served.said):
+            await asyncio.sleep(0.1)
+
+
 def opened(number: int) -> Sent:
     return sent("github", {"action": "opened", "issue": issue(number), "repository": {"full_name": "a/b"}})
 
 
 async def test_an_alert_opens_joins_and_closes(place: Desk) -> None:
     served = await place.serve(*QUICK)
-    status, said = await deliver(served, sent("alertmanager", ticket(FIRING)))
-    assert status == 202 and said["incidents"] and all(one["new"] for one in said["incidents"]), said
+    firing = ticket(FIRING)
+    firing["alerts"] = [{**one, "status": "firing", "fingerprint": str(n)} for n, one in enumerate(firing["alerts"])]
+    status, said = await deliver(served, sent("alertmanager", firing))
+    assert status == 202 and [one["new"] for one in said["incidents"]] == [True, True], said
     ids = [one["incident"] for one in said["incidents"]]
     for id in ids:
         found = await served.until(id, "answered")
         assert found["target"] == "orders" and found["source"] == "alertmanager"
         assert found["diagnosis"]["causes"][0]["id"] == "process-down"
-    status, said = await deliver(served, sent("alertmanager", ticket(FIRING)))
+    status, said = await deliver(served, sent("alertmanager", firing))
     assert status == 202 and said["incidents"] == [{"incident": id, "new": False} for id in ids]
-    over = ticket(FIRING)
-    over["alerts"] = [{**one, "status": "resolved", "endsAt": "2026-05-04T13:00:00Z"} for one in over["alerts"]]
-    status, said = await deliver(served, sent("alertmanager", {**over, "status": "resolved"}))
+    firing["alerts"][1] |= {"status": "resolved", "endsAt": "2026-05-04T13:00:00Z"}
+    status, said = await deliver(served, sent("alertmanager", firing))
     assert status == 202 and [one["incident"] for one in said["incidents"]] == ids
-    assert {(await served.incident(id))["state"] for id in ids} == {"closed"}
+    assert [(await served.incident(id))["state"] for id in ids] == ["answered", "closed"]
     status, said = await deliver(served, sent("alertmanager", ticket(RESOLVED)))
-    assert status == 202 and {one["new"] for one in said["incidents"]} == {False}, "what nobody knows stays closed"
+    assert (status, said["incidents"]) == (202, [{"incident": None, "new": False}]), "nobody knows that one"
 
 
 async def test_an_issue_gets_its_comment_once(place: Desk) -> None:
@@ -120,7 +128,7 @@ async def test_whatever_is_refused_leaves_nothing_behind(place: Desk) -> None:
         (sent("grafana", grafana, at=now + timedelta(minutes=6)), 403),
         (sent("alertmanager", firing, secret="another"), 401),
         (plain._replace(name="nobody"), 404),
-        (plain._replace(name="%2e%2e"), 404),
+        (plain._replace(name="%2e%2e"), 400),
         (plain._replace(body=b"{"), 400),
         (plain._replace(body=b"\xff"), 400),
         (plain._replace(body=b'{"alerts": [], "alerts": []}'), 400),
@@ -136,7 +144,7 @@ async def test_whatever_is_refused_leaves_nothing_behind(place: Desk) -> None:
         assert SECRET not in said["error"] and str(place.folder) not in said["error"]
     assert (await served.get("/v1/incidents"))["incidents"] == []
     assert (await deliver(served, sent("grafana", grafana, at=now)))[0] == 202
-    assert any("no target for 'slow'" in line for line in served.said), "a person here hears what came to nothing"
+    await said_by(served, "no target for 'slow'")
 
 
 async def test_a_body_that_is_too_large_or_too_slow_is_refused(place: Desk) -> None:
@@ -220,7 +228,7 @@ async def test_settings_that_change_while_it_runs(place: Desk) -> None:
     place.settings("[[webhook]\n" + good)
     status, said = await deliver(served, opened(1))
     assert status == 503 and str(place.folder) not in json.dumps(said), "what was sent is still wanted"
-    assert any("webhook github: " in line for line in served.said)
+    await said_by(served, "webhook github: ")
     place.settings(good.replace('secret_env = "SECRET"', 'secret_env = "GONE"'))
     assert (await deliver(served, opened(1)))[0] == 503
     place.settings(good)
