@@ -9,8 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from agent.service.journal import say
-from agent.service.journal import why as reason
+from agent.service.journal import say, why
 from agent.service.records import Person, Role
 from agent.service.seam import Full, NotSo
 from agent.tickets.ticket import TicketError
@@ -24,9 +23,9 @@ RETRY_AFTER = 10
 """Seconds after which the database may answer again."""
 
 
-def problem(status: int, why: str, **headers: str) -> Response:
+def problem(status: int, said: str, **headers: str) -> Response:
     """An answer that says what is wrong."""
-    return JSONResponse({"error": printable(why)[:MOST_SAID]}, status, headers)
+    return JSONResponse({"error": printable(said)[:MOST_SAID]}, status, headers)
 
 
 def person(request: Request, *roles: Role) -> Person:
@@ -69,7 +68,7 @@ async def _invalid(_: Request, error: Exception) -> Response:
 
 
 async def _unreachable(_: Request, error: Exception) -> Response:
-    say(f"the database: {reason(error)}")
+    say(f"the database: {why(error)}")
     return problem(503, "the database doesn't answer; try again", **{"Retry-After": str(RETRY_AFTER)})
 
 
