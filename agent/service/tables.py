@@ -89,12 +89,6 @@ deliveries = Table(
     Column("state", String(20), nullable=False),
 )  # fmt: skip
 
-seen = Table(
-    f"{PREFIX}seen", metadata,
-    Column("key", String(200), primary_key=True),
-    Column("at", Double, nullable=False, index=True),
-)  # fmt: skip
-
 workers = Table(
     f"{PREFIX}workers", metadata,
     Column("id", String(200), primary_key=True),
