@@ -34,6 +34,7 @@ from tools.settings.work_table import HARMLESS
 from tools.text import printable
 
 MIB = 2**20
+EXAMPLE = "redis://127.0.0.1:6379"
 UNCLEAR = (
     "it isn't clear which server this is about: name it as `target`, or let the `match` of one of the targets in "
     "rediagnose.toml fit it"
@@ -105,7 +106,10 @@ class WorkerInputs(InvestigationInputs, DatabaseInputs):
         if (named := find_target(given)) is not None and named.name:
             return named.name
         if "://" not in given and not (ADDRESS.fullmatch(given) and ":" in given):
-            raise TicketError(f"{printable(given)[:100]!r} isn't a target in rediagnose.toml; name one that is there")
+            other = f", or give a URL such as {EXAMPLE}" if urls else ""
+            raise TicketError(
+                f"{printable(given)[:100]!r} isn't a target in rediagnose.toml; name one that is there{other}"
+            )
         if not urls:
             raise TicketError("servers aren't taken by URL here; name a target in rediagnose.toml")
         try:
