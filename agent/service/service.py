@@ -16,7 +16,7 @@ from agent.service.records import Decision, Feedback, Incident, NumberedEvent, Q
 from agent.service.retention import DAY, Limits, clean
 from agent.service.seen import DurableSeen
 from agent.service.store import Store, Work
-from agent.service.telling import places, tell
+from agent.service.telling import NO_COMMENTS, places, tell
 from agent.service.totals import Total, all_totals
 from agent.service.watching import Watching
 
@@ -150,7 +150,8 @@ class DurableService:
     async def tell(self, incident: str, round: int, place: str) -> str:
         """A step of the engine's."""
         came = await tell(self.store, self._plant, incident, round, place)
-        say(f"{incident}: {place}: {came}")
+        if came != NO_COMMENTS:
+            say(f"{incident}: {place}: {came}")
         return came
 
     async def carry_out(self, decision: int) -> str:

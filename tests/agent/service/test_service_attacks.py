@@ -51,7 +51,7 @@ async def test_servers_that_flood_dont_stop_the_others(place: Desk) -> None:
         waits = [asyncio.create_task(served.until(id, "answered", "unanswered")) for id in (*ids, well)]
         while not all(one.done() for one in waits):
             assert (await served.client.get("/healthz")).status_code == 200
-            assert (await served.client.get("/readyz")).status_code == 200
+            assert (await served.client.get("/v1/incidents")).status_code == 200
             most = max(most, process.memory_info().rss)
             await asyncio.sleep(0.2)
         found = [one.result() for one in waits]

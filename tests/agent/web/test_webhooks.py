@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.program import rediagnose
 from tests.served import DEAD, QUICK, Desk, Served, Tracker, desk, issue
 from tests.standins import serving
 from tests.webhooks import SECRET, Sent, sent, ticket
@@ -233,3 +234,23 @@ async def test_settings_that_change_while_it_runs(place: Desk) -> None:
     assert (await deliver(served, opened(1)))[0] == 503
     place.settings(good)
     assert (await deliver(served, opened(1)))[0] == 202
+
+
+async def test_settings_that_are_no_longer_trusted_cost_what_needs_them_and_nothing_else(place: Desk) -> None:
+    del place.environ["REDIAGNOSE_CONFIG"]
+    file, state = place.folder / "rediagnose.toml", str(place.folder / "state")
+    refused = await rediagnose("trust", str(place.folder / "nothing.toml"), XDG_STATE_HOME=state)
+    assert refused.status == 2
+    assert (await rediagnose("trust", str(file), XDG_STATE_HOME=state)).status == 0
+    served = await place.serve(*QUICK)
+    (one,) = (await deliver(served, opened(1)))[1]["incidents"]
+    await served.until(one["incident"], "answered")
+    file.write_text(SETTINGS.format(url="redis://127.0.0.1:2"))
+    status, said = await deliver(served, opened(2))
+    assert status == 503 and str(place.folder) not in said["error"]
+    await said_by(served, "isn't trusted")
+    found = await served.until(await served.opened(title="slow", target="orders"), "answered", "unanswered")
+    assert found["state"] == "unanswered" and "rediagnose trust" in found["problem"]
+    assert (await served.incident(one["incident"]))["state"] == "answered"
+    assert (await rediagnose("trust", str(file), XDG_STATE_HOME=state)).status == 0
+    assert (await deliver(served, opened(2)))[0] == 202
