@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Collection
 
 from agent.service import decided
 from agent.service.changing import change, note_refusal
 from agent.service.database import Database
 from agent.service.engine import Engine
+from agent.service.journal import say, why
 from agent.service.leases import LASTS
 from agent.service.looking import look
 from agent.service.plant import Plant
@@ -64,7 +64,7 @@ class DurableService:
                     await asyncio.to_thread(clean, self.store, self._plant.recordings, self._limits)
                     await self._engine.forget(self.store.now() - self._limits.days * DAY)
             except Exception as error:
-                logging.getLogger("rediagnose").warning("housekeeping: %s", str(error).splitlines()[0])
+                say(f"housekeeping: {why(error)}")
             rounds += 1
             await asyncio.sleep(HOUSEKEEPING)
 
@@ -128,7 +128,9 @@ class DurableService:
 
     async def look(self, incident: str, round: int) -> str:
         """A step of the engine's."""
-        return await look(self.store, self._plant, incident, round)
+        came = await look(self.store, self._plant, incident, round)
+        say(f"{incident}: {came}")
+        return came
 
     async def places(self, incident: str) -> list[str]:
         """A step of the engine's."""
@@ -136,11 +138,15 @@ class DurableService:
 
     async def tell(self, incident: str, round: int, place: str) -> str:
         """A step of the engine's."""
-        return await tell(self.store, self._plant, incident, round, place)
+        came = await tell(self.store, self._plant, incident, round, place)
+        say(f"{incident}: {place}: {came}")
+        return came
 
     async def carry_out(self, decision: int) -> str:
         """A step of the engine's."""
-        return await change(self.store, self._plant, decision, self._engine.id)
+        came = await change(self.store, self._plant, decision, self._engine.id)
+        say(f"decision {decision}: {came}")
+        return came
 
     async def totals(self) -> list[Total]:
         """What is counted over all incidents."""
