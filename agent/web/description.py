@@ -9,10 +9,10 @@ from agent.web.bodies import NewDecision, NewFeedback, NewIncident
 
 _TEMPLATE = "#/components/schemas/{model}"
 _ERRORS = {
-    "400": "The body can't be read.", "401": "Nobody is logged in.", "403": "The role doesn't allow it.", "404": "There is no such incident.",
-    "409": "It doesn't fit the incident as it stands.", "413": "The body is too long.", "415": "The body isn't JSON.",
-    "422": "A value can't be used.", "429": "The queue is full; try again after Retry-After.",
-    "503": "What is needed can't be read here.",
+    "400": "The body can't be read.", "401": "Nobody is logged in.", "403": "The role doesn't allow it.",
+    "404": "There is no such incident.", "409": "It doesn't fit the incident as it stands.",
+    "413": "The body is too long.", "415": "The body isn't JSON.", "422": "A value can't be used.",
+    "429": "The queue is full; try again after Retry-After.", "503": "What is needed can't be read here.",
 }  # fmt: skip
 
 
