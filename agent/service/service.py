@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterator
 
 from agent.service import decided
 from agent.service.changing import change, note_refusal
@@ -14,7 +14,7 @@ from agent.service.looking import look
 from agent.service.plant import Plant
 from agent.service.records import Decision, Feedback, Incident, NumberedEvent, Question, Submission, Submitted
 from agent.service.retention import DAY, Limits, clean
-from agent.service.store import Store
+from agent.service.store import Store, Work
 from agent.service.telling import places, tell
 from agent.service.totals import Total, all_totals
 from agent.service.watching import Watching
@@ -90,15 +90,20 @@ class DurableService:
         target = "" if submission.resolved else self._plant.meant(submission.ticket, submission.target)
         done, work = await asyncio.to_thread(self.store.submit, submission, target, self._waiting)
         if work is not None:
-            await self._engine.investigate(work)
+            await self._queue(work)
         return done
+
+    async def _queue(self, work: Work) -> None:
+        with _later():
+            await self._engine.investigate(work)
 
     async def decide(self, incident: str, decision: Decision) -> None:
         taken = await asyncio.to_thread(decided.take, self.store, incident, decision)
         if taken is None:
             return
         if taken.number is not None:
-            await self._engine.decide(taken.number, taken.target)
+            with _later():
+                await self._engine.decide(taken.number, taken.target)
         else:
             await asyncio.to_thread(note_refusal, self._plant, taken.step, decision.by)
 
@@ -106,7 +111,7 @@ class DurableService:
         await asyncio.to_thread(self.store.close, incident, by)
 
     async def look_again(self, incident: str, by: str) -> None:
-        await self._engine.investigate(await asyncio.to_thread(self.store.again, incident, by, self._waiting))
+        await self._queue(await asyncio.to_thread(self.store.again, incident, by, self._waiting))
 
     async def judge(self, incident: str, feedback: Feedback) -> None:
         await asyncio.to_thread(decided.judge, self.store, incident, feedback)
@@ -151,3 +156,12 @@ class DurableService:
     async def totals(self) -> list[Total]:
         """What is counted over all incidents."""
         return await asyncio.to_thread(all_totals, self.store.database)
+
+
+@contextlib.contextmanager
+def _later() -> Iterator[None]:
+    """What is in the database but couldn't be queued is queued by the housekeeping."""
+    try:
+        yield
+    except Exception as error:
+        say(f"not queued yet: {why(error)}")
