@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
 
 from agent.service.database import Database
+from agent.service.journal import say, why
 from agent.service.leases import LASTS, Leases
 from agent.service.store import Work
 from tools.errors import UsageError
@@ -85,8 +86,7 @@ class Engine:
                     on_conflict="always_update",
                 )  # fmt: skip
         except Exception as error:
-            why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise UsageError(f"the database {self.database.name}: {why}; check --database") from error
+            raise UsageError(f"the database {self.database.name}: {why(error)}; check --database") from error
 
     async def investigate(self, work: Work) -> None:
         """Let a round be investigated, once, however often this is asked."""
@@ -127,7 +127,7 @@ class Engine:
                     self._end()
                 self.take_over()
             except Exception as error:
-                logging.getLogger("rediagnose").warning("leases: %s", str(error).splitlines()[0])
+                say(f"leases: {why(error)}")
 
     def _end(self) -> None:
         """End this process: it stood still for so long that another one has taken on what it does."""

@@ -2,19 +2,19 @@
 
 import asyncio
 import contextlib
-import logging
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterator
 
 from agent.service import decided
 from agent.service.changing import change, note_refusal
 from agent.service.database import Database
 from agent.service.engine import Engine
+from agent.service.journal import say, why
 from agent.service.leases import LASTS
 from agent.service.looking import look
 from agent.service.plant import Plant
 from agent.service.records import Decision, Feedback, Incident, NumberedEvent, Question, Submission, Submitted
 from agent.service.retention import DAY, Limits, clean
-from agent.service.store import Store
+from agent.service.store import Store, Work
 from agent.service.telling import places, tell
 from agent.service.totals import Total, all_totals
 from agent.service.watching import Watching
@@ -64,7 +64,7 @@ class DurableService:
                     await asyncio.to_thread(clean, self.store, self._plant.recordings, self._limits)
                     await self._engine.forget(self.store.now() - self._limits.days * DAY)
             except Exception as error:
-                logging.getLogger("rediagnose").warning("housekeeping: %s", str(error).splitlines()[0])
+                say(f"housekeeping: {why(error)}")
             rounds += 1
             await asyncio.sleep(HOUSEKEEPING)
 
@@ -90,15 +90,20 @@ class DurableService:
         target = "" if submission.resolved else self._plant.meant(submission.ticket, submission.target)
         done, work = await asyncio.to_thread(self.store.submit, submission, target, self._waiting)
         if work is not None:
-            await self._engine.investigate(work)
+            await self._queue(work)
         return done
+
+    async def _queue(self, work: Work) -> None:
+        with _later():
+            await self._engine.investigate(work)
 
     async def decide(self, incident: str, decision: Decision) -> None:
         taken = await asyncio.to_thread(decided.take, self.store, incident, decision)
         if taken is None:
             return
         if taken.number is not None:
-            await self._engine.decide(taken.number, taken.target)
+            with _later():
+                await self._engine.decide(taken.number, taken.target)
         else:
             await asyncio.to_thread(note_refusal, self._plant, taken.step, decision.by)
 
@@ -106,7 +111,7 @@ class DurableService:
         await asyncio.to_thread(self.store.close, incident, by)
 
     async def look_again(self, incident: str, by: str) -> None:
-        await self._engine.investigate(await asyncio.to_thread(self.store.again, incident, by, self._waiting))
+        await self._queue(await asyncio.to_thread(self.store.again, incident, by, self._waiting))
 
     async def judge(self, incident: str, feedback: Feedback) -> None:
         await asyncio.to_thread(decided.judge, self.store, incident, feedback)
@@ -128,7 +133,9 @@ class DurableService:
 
     async def look(self, incident: str, round: int) -> str:
         """A step of the engine's."""
-        return await look(self.store, self._plant, incident, round)
+        came = await look(self.store, self._plant, incident, round)
+        say(f"{incident}: {came}")
+        return came
 
     async def places(self, incident: str) -> list[str]:
         """A step of the engine's."""
@@ -136,12 +143,25 @@ class DurableService:
 
     async def tell(self, incident: str, round: int, place: str) -> str:
         """A step of the engine's."""
-        return await tell(self.store, self._plant, incident, round, place)
+        came = await tell(self.store, self._plant, incident, round, place)
+        say(f"{incident}: {place}: {came}")
+        return came
 
     async def carry_out(self, decision: int) -> str:
         """A step of the engine's."""
-        return await change(self.store, self._plant, decision, self._engine.id)
+        came = await change(self.store, self._plant, decision, self._engine.id)
+        say(f"decision {decision}: {came}")
+        return came
 
     async def totals(self) -> list[Total]:
         """What is counted over all incidents."""
         return await asyncio.to_thread(all_totals, self.store.database)
+
+
+@contextlib.contextmanager
+def _later() -> Iterator[None]:
+    """What is in the database but couldn't be queued is queued by the housekeeping."""
+    try:
+        yield
+    except Exception as error:
+        say(f"not queued yet: {why(error)}")

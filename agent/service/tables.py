@@ -102,4 +102,9 @@ totals = Table(
     Column("value", Double, nullable=False),
 )  # fmt: skip
 
+seen = Table(
+    f"{PREFIX}seen", metadata, Column("key", String(200), primary_key=True), Column("at", Double, nullable=False,
+    index=True),
+)  # fmt: skip
+
 versions = Table(f"{PREFIX}version", metadata, Column("version", Integer, primary_key=True))

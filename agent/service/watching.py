@@ -4,6 +4,9 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from agent.service.journal import say, why
 from agent.service.records import NumberedEvent
 from agent.service.store import Store
 
@@ -54,7 +57,12 @@ class Watching:
         while self._watched:
             await asyncio.sleep(self._pace)
             watched = list(self._watched)
-            found = await asyncio.to_thread(self._store.last_events, watched)
+            try:
+                found = await asyncio.to_thread(self._store.last_events, watched)
+            except SQLAlchemyError as error:
+                # Whoever watches goes on once the database answers again.
+                say(f"the database: {why(error)}")
+                continue
             # One that is gone ends like one that is closed.
             self._seen = {id: found.get(id, (0, True)) for id in watched}
             async with self._rang:

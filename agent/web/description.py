@@ -9,9 +9,10 @@ from agent.web.bodies import NewDecision, NewFeedback, NewIncident
 
 _TEMPLATE = "#/components/schemas/{model}"
 _ERRORS = {
-    "401": "Nobody is logged in.", "403": "The role doesn't allow it.", "404": "There is no such incident.",
-    "409": "It doesn't fit the incident as it stands.", "413": "The body is too long.", "415": "The body isn't JSON.",
-    "422": "A value can't be used.", "429": "The queue is full; try again after Retry-After.",
+    "400": "The body can't be read.", "401": "Nobody is logged in.", "403": "The role doesn't allow it.",
+    "404": "There is no such incident.", "409": "It doesn't fit the incident as it stands.",
+    "413": "The body is too long.", "415": "The body isn't JSON.", "422": "A value can't be used.",
+    "429": "The queue is full; try again after Retry-After.", "503": "What is needed can't be read here.",
 }  # fmt: skip
 
 
@@ -22,6 +23,8 @@ def description() -> dict[str, Any]:
     _, schemas = models_json_schema([*bodies, *answers], by_alias=True, ref_template=_TEMPLATE)  # type: ignore[list-item]
     components = {**schemas["$defs"], "Error": _object(error={"type": "string"}),
                   "Accepted": _object(incident={"type": "string"}),
+                  "Taken": _object(incidents={"type": "array", "items": _ref("Submitted")},
+                                   problems={"type": "array", "items": {"type": "string"}}),
                   "Incidents": _object(incidents={"type": "array", "items": _ref("Incident")})}  # fmt: skip
     # What is shown of one incident has its earlier ones beside it.
     components["Incident"] = {key: value for key, value in components["Incident"].items()
@@ -43,6 +46,7 @@ def description() -> dict[str, Any]:
         f"{one}/feedback": {"post": _operation("Say whether an answer was right.", {"201": "Accepted"},
                                                takes="NewFeedback", fails="404 413 415 422")},
     }  # fmt: skip
+    paths["/v1/webhooks/{name}"] = {"post": _webhook()}
     for path, operations in paths.items():
         if "{id}" in path:
             for operation in operations.values():
@@ -81,6 +85,14 @@ def _operation(summary: str, gives: dict[str, str], *, fails: str, takes: str | 
     failures = {code: {"description": _ERRORS[code], **_content("Error")} for code in ("401 403 " + fails).split()}
     found = {"summary": summary, "responses": {**answers, **failures}}
     return {**found, "requestBody": {"required": True, **_content(takes)}} if takes else found
+
+
+def _webhook() -> dict[str, Any]:
+    found = _operation("Take what a sender sends, who proves itself by its own secret.", {"202": "Taken"},
+                       fails="400 404 413 415 422 429 503")  # fmt: skip
+    found["parameters"] = [_parameter("name", "path", {"type": "string"})]
+    found["requestBody"] = {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
+    return {**found, "security": []}
 
 
 def _events() -> dict[str, Any]:

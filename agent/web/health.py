@@ -43,7 +43,7 @@ def routes(service: DurableService, metrics: Callable[[], str]) -> list[Route]:
     async def figures(request: Request) -> Response:
         person(request, "reader", "approver", "sender")
         text = _exposed(await service.totals())
-        return Response(text + metrics(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+        return Response(text + await asyncio.to_thread(metrics), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     async def described(request: Request) -> Response:
         person(request, "reader", "approver", "sender")

@@ -4,10 +4,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from agent.service.journal import say, why
 from agent.service.records import Person, Role
 from agent.service.seam import Full, NotSo
 from agent.tickets.ticket import TicketError
@@ -19,9 +21,9 @@ MOST_BODY = 256 * 2**10
 MOST_SAID = 500
 
 
-def problem(status: int, why: str, **headers: str) -> Response:
+def problem(status: int, said: str, **headers: str) -> Response:
     """An answer that says what is wrong."""
-    return JSONResponse({"error": printable(why)[:MOST_SAID]}, status, headers)
+    return JSONResponse({"error": printable(said)[:MOST_SAID]}, status, headers)
 
 
 def person(request: Request, *roles: Role) -> Person:
@@ -56,6 +58,11 @@ async def _full(_: Request, error: Exception) -> Response:
     return problem(429, str(error), **{"Retry-After": str(error.retry_after)})
 
 
+async def _unreachable(_: Request, error: Exception) -> Response:
+    say(f"the database: {why(error)}")
+    return problem(503, "the database doesn't answer; try again later")
+
+
 async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, ValidationError)
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
@@ -72,5 +79,5 @@ def _answering(status: int) -> Callable[[Request, Exception], Awaitable[Response
 
 HANDLERS: Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
     HTTPException: _http, ValidationError: _invalid, Full: _full, NotSo: _answering(409), TicketError: _answering(422),
-    UsageError: _answering(422), RediagnoseError: _answering(503),
+    UsageError: _answering(422), RediagnoseError: _answering(503), SQLAlchemyError: _unreachable,
 }  # fmt: skip
