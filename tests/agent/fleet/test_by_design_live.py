@@ -14,7 +14,7 @@ from evals.lab.wire import Crew, crew
 from tools.clock import SystemClock
 from tools.connection.target import parse_target
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.alone]
 BY_VERSION = "version-known-bad"
 """True of some of the servers that are installed, and not by design."""
 
@@ -75,4 +75,6 @@ async def test_nothing_by_design_is_said_to_come_soon(kind: ServerKind) -> None:
         found = await fleet.look()
         said = {one.name: (one.level, one.said, [each.id for each in one.preventive]) for one in found.targets}
         for name, (level, text, ids) in said.items():
-            assert level in ("healthy", "preventive") and set(ids) <= {BY_VERSION}, (kind.name, name, level, text, ids)
+            # A machine that is busy with other things makes itself felt, and that isn't by design.
+            fair = level in ("healthy", "preventive") or "a PING took" in text
+            assert fair and set(ids) <= {BY_VERSION}, (kind.name, name, level, text, ids)
