@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from agent.answer.diagnosis import OFFLINE, Diagnosis
 from agent.chat.pasted import about
 from agent.chat.session import Session
-from agent.cli.inputs import ChatInputs, TriageInputs
+from agent.cli.inputs import TriageInputs
 from agent.cli.investigate import Finish, Print, investigate
-from agent.cli.other_inputs import AnnotateInputs
+from agent.cli.other_inputs import AnnotateInputs, ChatInputs
 from agent.investigation.model_settings import ModelSettings
 from agent.investigation.pipeline import Setup
 from agent.investigation.sources import DEADLINE_CHECKS, DEADLINE_MODEL, Options, Sources
