@@ -1,4 +1,4 @@
-"""A whole incident on a fault of the lab, in a real browser: an approver and a reader before the same running service."""
+"""A whole incident on a fault of the lab, in a real browser: an approver and a reader before the same service."""
 
 import hashlib
 import re
@@ -27,9 +27,10 @@ PATIENCE_MS = 120_000
 
 
 def settings() -> str:
+    digests = {name: (role, hashlib.sha256(token.encode()).hexdigest()) for name, (role, token) in TOKENS.items()}
     return "".join(
-        f'[[serve.token]]\nname = "{name}"\nroles = ["{role}"]\nsha256 = "{hashlib.sha256(token.encode()).hexdigest()}"\n'
-        for name, (role, token) in TOKENS.items()
+        f'[[serve.token]]\nname = "{name}"\nroles = ["{role}"]\nsha256 = "{digest}"\n'
+        for name, (role, digest) in digests.items()
     )
 
 
