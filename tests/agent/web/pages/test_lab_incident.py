@@ -96,7 +96,7 @@ async def test_a_full_server_is_diagnosed_raised_verified_and_rolled_back(tmp_pa
         await ann.locator("dialog #understood").check()
         await ann.locator("dialog button[value=approve]").dblclick()
         await expect(rita.locator("#story")).to_contain_text("ann approved s")
-        await expect(rita.locator("#plan .chip.state")).to_have_text("verified")
+        await expect(rita.locator("#plan .chip.state").first).to_have_text("verified")
         assert (await named[0].config_get("maxmemory"))["maxmemory"] != before
         assert (await rita.locator("#story").inner_text()).count("ann approved") == 1
         assert await rita.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
@@ -104,7 +104,7 @@ async def test_a_full_server_is_diagnosed_raised_verified_and_rolled_back(tmp_pa
         await ann.get_by_role("link", name="Roll back").click()
         await ann.locator("dialog #understood").check()
         await ann.locator("dialog button[value=roll-back]").click()
-        await expect(rita.locator("#plan .chip.state")).to_have_text("rolled back")
+        await expect(rita.locator("#plan .chip.state").first).to_have_text("rolled back")
         assert (await named[0].config_get("maxmemory"))["maxmemory"] == before
 
         await rita.get_by_label("Right").check()
