@@ -11,7 +11,7 @@ from starlette.responses import Response
 from agent.answer.diagnosis import Diagnosis, Step
 from agent.report.meanings import MEANINGS
 from agent.report.render import cost_line, notices
-from agent.report.summary import headline, what_not_to_do
+from agent.report.summary import headline
 from agent.service.records import Incident, NumberedEvent
 from agent.service.seam import Service
 from agent.web.pages.live import stream
@@ -138,7 +138,7 @@ def _of_answer(one: Incident, history: Sequence[NumberedEvent]) -> dict[str, Any
     pending = _pending(history)
     is_open = one.state == "answered"
     return {
-        "verdict": Verdict(answer), "dont": what_not_to_do(answer), "notices": notices(answer),
+        "verdict": Verdict(answer), "notices": notices(answer),
         "topology": topology(answer), "cost": cost_line(answer), "several": len(answer.target.nodes) > 1,
         "plan": [_planned(step, pending.get(step.id), is_open) for step in answer.plan],
         "taken": sum(reading.tool != "symptom" for reading in answer.readings),
