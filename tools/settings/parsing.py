@@ -22,6 +22,7 @@ from tools.settings.tables import (
     Settings,
 )
 from tools.settings.target_table import TargetSettings
+from tools.settings.watch_table import WatchTable
 from tools.settings.webhook_table import MapTable, WebhookTable
 
 
@@ -46,7 +47,7 @@ _TABLES: dict[str, type[Record]] = {
     "targets": TargetSettings, "github": GitHubSettings, "jira": JiraSettings, "pagerduty": PagerDutySettings,
     "notify": NotifySettings, "model": ModelTable, "entra": EntraId, "aws-iam": AwsIam,
     "mcp": McpTable, "webhook": WebhookTable, "map": MapTable, "serve": ServeTable, "token": TokenTable,
-    "oidc": OidcTable,
+    "oidc": OidcTable, "watch": WatchTable,
 }  # fmt: skip
 _REMEDIES = {
     "targets": "write [[targets]] above each", "notify": "write [[notify]] above each",
