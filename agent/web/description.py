@@ -24,7 +24,7 @@ def description() -> dict[str, Any]:
     components = {**schemas["$defs"], "Error": _object(error={"type": "string"}),
                   "Accepted": _object(incident={"type": "string"}),
                   "Taken": _object(incidents={"type": "array", "items": _ref("Submitted")},
-                                   problems={"type": "array", "items": {"type": "string"}}),
+                                   refused={"type": "array", "items": {"type": "string"}}),
                   "Incidents": _object(incidents={"type": "array", "items": _ref("Incident")})}  # fmt: skip
     # What is shown of one incident has its earlier ones beside it.
     components["Incident"] = {key: value for key, value in components["Incident"].items()

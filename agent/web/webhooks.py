@@ -1,4 +1,4 @@
-"""Where senders send their alerts and tickets: each proves itself by its own secret, and nobody is signed in."""
+"""Where senders deliver: each request is proven, read and kept, or refused as a whole."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -17,55 +17,53 @@ from agent.service.seam import Full, Service
 from agent.tickets.ticket import TicketError
 from agent.web.problems import problem
 from tools.errors import UsageError
-from tools.settings.file import load_settings
 from tools.settings.tables import Settings
 
 MOST_BODY = 2**20
 """Most bytes of a body; a larger one is refused while it arrives."""
 
 
-def routes(service: Service, seen: Seen, settings: Callable[[], Settings] = load_settings) -> list[Route]:
-    """The one route. `settings` is asked for each request, so that a new secret counts at once."""
+def routes(service: Service, settings: Callable[[], Settings], seen: Seen) -> list[Route]:
+    """The route of all webhooks. `settings` are read for each request, so that a secret can be changed."""
 
-    async def take(request: Request) -> Response:
-        body = await _body(request)
-        name, headers, now = request.path_params["name"], dict(request.headers), datetime.now(UTC)
-        known = await asyncio.to_thread(settings)
-        # It reads files and asks the database, so it has a thread.
+    async def deliver(request: Request) -> Response:
+        name, headers, body = request.path_params["name"], request.headers, await _body(request)
+        known, now = await asyncio.to_thread(settings), datetime.now(UTC)
         wanted = await asyncio.to_thread(receive, name, headers, body, known, seen, now)
         if isinstance(wanted, Refused):
             challenge = {"WWW-Authenticate": wanted.challenge} if wanted.challenge else {}
-            return problem(wanted.status, wanted.why, **challenge)
+            return problem(int(wanted.status), wanted.why, **challenge)
         try:
-            done, problems = await _submitted(service, wanted)
+            done, unmeant = await _submitted(service, wanted)
         except Exception:
-            # What wasn't kept may be sent again.
+            # The sender tries again later, with the very same request.
             await asyncio.to_thread(forget, name, headers, body, known, seen, now)
             raise
-        if problems and not done:
-            return problem(422, problems[0])
+        if unmeant and not done:
+            return problem(422, unmeant[0])
         incidents = [one.model_dump(mode="json") for one in done]
-        return JSONResponse({"incidents": incidents, "problems": problems}, 202)
+        return JSONResponse({"incidents": incidents, "refused": unmeant}, 202)
 
-    return [Route("/v1/webhooks/{name}", take, methods=["POST"])]
+    return [Route("/v1/webhooks/{name}", deliver, methods=["POST"])]
 
 
 async def _submitted(service: Service, wanted: Sequence[Submission]) -> tuple[list[Submitted], list[str]]:
     """What became of each, and why some came to nothing. Raises `Full`; what was kept joins if it's sent again."""
     done: list[Submitted] = []
-    problems: list[str] = []
+    unmeant: list[str] = []
     full: Full | None = None
     for one in wanted:
         try:
             done.append(await service.submit(one))
         except Full as error:
-            # Others may still join or close an incident.
+            # The other alerts of the same request may still join or close an incident.
             full = error
         except (TicketError, UsageError) as error:
-            problems.append(str(error)[:300])
+            # And they may well name a server.
+            unmeant.append(str(error)[:300])
     if full is not None:
         raise full
-    return done, problems
+    return done, unmeant
 
 
 async def _body(request: Request) -> bytes:

@@ -61,7 +61,7 @@ async def test_an_alert_opens_joins_and_closes(place: Desk) -> None:
     served = await place.serve(*QUICK)
     firing = (TICKETS / "alertmanager.json").read_bytes()
     status, said = await post(served, "alerts", firing, BEARER)
-    assert status == 202 and said["incidents"][0]["new"] and not said["problems"], said
+    assert status == 202 and said["incidents"][0]["new"] and not said["refused"], said
     ids = [one["incident"] for one in said["incidents"]]
     for id in ids:
         found = await served.until(id, "answered")
