@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from agent.answer.diagnosis import Diagnosis
     from agent.investigation.embedded import investigate
     from tools.errors import RediagnoseError, UsageError
+    from tools.mcp.server import McpServer
 
 __version__ = "0.1.0"
-__all__ = ["Diagnosis", "RediagnoseError", "UsageError", "investigate", "main"]
+__all__ = ["Diagnosis", "McpServer", "RediagnoseError", "UsageError", "investigate", "main"]
 
 _HERE = os.path.dirname(os.path.realpath(__file__))
 # In the wheel the rooms lie in a private folder: names such as `tools` would collide in site-packages.
@@ -30,7 +31,7 @@ _ROOMS = os.path.join(_HERE, "_rediagnose")
 sys.path.insert(0, _ROOMS if os.path.isdir(_ROOMS) else _HERE)
 _PLACES = {
     "Diagnosis": "agent.answer.diagnosis", "investigate": "agent.investigation.embedded",
-    "RediagnoseError": "tools.errors", "UsageError": "tools.errors",
+    "McpServer": "tools.mcp.server", "RediagnoseError": "tools.errors", "UsageError": "tools.errors",
 }  # fmt: skip
 
 

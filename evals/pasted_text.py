@@ -1,6 +1,7 @@
 """What a person would have copied from a recorded incident: its replies as redis-cli prints them, and its log."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -34,11 +35,13 @@ def human(reply: Reply, indent: int = 0) -> str:
     return "\n".join(rows)
 
 
-def pasted(tape: Tape, node: str, *, samples: int = 1, info_only: bool = False) -> str:
+def pasted(tape: Tape, node: str, *, samples: int = 1, info_only: bool = False, pings: bool = False) -> str:
     """The text that a person copies from a node's terminal: INFO as often as that, and the rest at the end."""
     own = tape.nodes[node]
     whole = _answered(own, ("INFO", "EVERYTHING")) or _answered(own, ("INFO",))
-    parts = [f"{node}> INFO everything\n{text}" for text in ([*whole[:1], *whole[-1:]] if samples > 1 else whole[-1:])]
+    if samples > 1 and whole:
+        whole = [*whole[:1], _without(_own_failures(own), whole[-1])]
+    parts = [f"{node}> INFO everything\n{text}" for text in (whole if samples > 1 else whole[-1:])]
     if info_only or not parts:
         return "\n".join(parts)
     for command in (("SLOWLOG", "GET"), ("ACL", "LOG"), ("LATENCY", "LATEST")):
@@ -50,9 +53,44 @@ def pasted(tape: Tape, node: str, *, samples: int = 1, info_only: bool = False) 
         parts.append(f"{node}> CLIENT LIST\n{found[-1]}")
     if config := _config(own):
         parts.append(f"{node}> CONFIG GET *\n{human([word for pair in config.items() for word in pair])}")
+    if pings and (line := _latency(tape, node)):
+        parts.append(f"$ redis-cli --latency\n{line}")
     if log := "\n".join(log_of(tape, node)):
         parts.append(log)
     return "\n\n".join(part.replace("\r\n", "\n") for part in parts) + "\n"
+
+
+def _own_failures(own: NodeTape) -> Counter[str]:
+    """By the names of INFO's counters, what the recording program itself asked in vain: nobody else did."""
+    counts: Counter[str] = Counter()
+    for asked, outcomes in own.outcomes.items():
+        for one in outcomes:
+            if isinstance(one.reply, ServerError):
+                word = one.reply.text.split(" ")[0]
+                counts[f"errorstat_{word}"] += 1
+                counts["total_error_replies"] += 1
+                counts[f"cmdstat_{asked[0].lower()}"] += 1
+    return counts
+
+
+def _without(counts: Counter[str], text: str) -> str:
+    """INFO without as many errors as that, as far as it counts them."""
+
+    def less(line: re.Match[str]) -> str:
+        return f"{line[1]}{max(0, int(line[3]) - counts[line[2]])}"
+
+    text = re.sub(r"(?m)^((cmdstat_[a-z]+)\S*failed_calls=)(\d+)", less, text)
+    text = re.sub(r"(?m)^((errorstat_\w+):count=)(\d+)", less, text)
+    return re.sub(r"(?m)^((total_error_replies):)(\d+)", less, text)
+
+
+def _latency(tape: Tape, node: str) -> str:
+    """What `redis-cli --latency` would have printed: in whole milliseconds, and only of PINGs that were answered."""
+    # The samples that a replay takes are made of PINGs: whether each was prompt is all that is rounded away.
+    took = [one.ms for one in tape.nodes[node].outcomes.get(("PING",), ()) if one.end is None]
+    if not took:
+        return ""
+    return f"min: {int(min(took))}, max: {int(max(took))}, avg: {sum(took) / len(took):.2f} ({len(took)} samples)"
 
 
 def _most(key: Key) -> int:

@@ -66,6 +66,8 @@ class Pasted(Record):
     """What is in it and wasn't understood: where, and how it begins."""
     others: tuple[str, ...] = ()
     """Servers that are in it as well, and weren't looked at."""
+    also: tuple[str, ...] = ()
+    """The addresses of further servers that are in it and were looked at."""
     ask_for: tuple[str, ...] = ()
     """Lines for a shell whose output is missing most, the decisive one first."""
 
@@ -73,6 +75,8 @@ class Pasted(Record):
     def told(self) -> str:
         """Where the answer comes from, in a sentence."""
         whose = self.node or "a server whose address isn't in it"
+        if self.also:
+            whose += f" and of {len(self.also)} more server{'' if len(self.also) == 1 else 's'}"
         twice = f", twice within {self.seconds:,.0f} s" if self.samples > 1 and self.seconds else ""
         of = f"{', '.join(self.what)} of {whose}" if self.what else "nothing that was recognised"
         when = f" at {self.at[11:16]} UTC on {self.at[:10]}" if self.at else ", at an unknown time"

@@ -19,7 +19,7 @@ from tools.files import must_be_regular, state_folder
 from tools.redact import hide_secrets
 from tools.terminal import styled
 
-FILES = ("record", "resume")
+FILES = ("paste", "record", "resume")
 """Commands that take a file."""
 PROMPT, MORE = "> ", "  "
 

@@ -17,14 +17,16 @@ from agent.investigation.investigation import Investigation
 from agent.investigation.model_stage import ModelConversation, model_of
 from agent.investigation.own_trouble import own_trouble
 from agent.investigation.pipeline import Setup, run
+from agent.investigation.sources import Sources
 from agent.model.errors import ModelError
 from agent.remediation.approval import Approver
 from agent.remediation.audit import ForbiddenLog, audit_log, change_log, note_proposals
 from agent.report.console import Console
 from agent.report.progress import Progress
-from tools.clock import SystemClock
+from tools.clock import Clock, SystemClock
 from tools.errors import ToolError, Unlogged, UsageError
 from tools.gate.ledger import Log, changes_path
+from tools.paste.pieces import Recognised
 from tools.record.recorder import must_be_new
 from tools.records import Reading
 
@@ -33,13 +35,20 @@ class Session:
     """The conversation so far."""
 
     def __init__(
-        self, setup: Setup, console: Console, *, audit: Path | None = None, approver: Approver | None = None
-    ) -> None:
-        """`approver` is null if nobody can approve anything; `audit` is null for the default log."""
+        self, setup: Setup, console: Console, *, audit: Path | None = None, approver: Approver | None = None,
+        clock: Clock | None = None, keeps: bool = True,
+    ) -> None:  # fmt: skip
+        """`approver` is null if nobody can approve anything; `audit` is null for the default log.
+
+        `keeps` says whether the conversation is recorded if no file is named.
+        """
         self.target, self.library, self.settings = setup.target, setup.library, setup.model
         self.options, self.use = setup.options, setup.model.use
         self.console, self.audit, self.approver = console, audit, approver
-        self._sources = setup.sources
+        self.sources = setup.sources
+        self.clock: Clock = clock or SystemClock()
+        self.pasted: tuple[Recognised, ...] = ()
+        """What was pasted, if that is what the conversation is about."""
         self.progress = _Quiet(console, speaks=True)
         self.incident: Investigation | None = None
         self.turns: list[Question | Reply] = []
@@ -54,7 +63,9 @@ class Session:
         """Where the conversation is recorded; null if there is no place for it."""
         self.is_named = self.file is not None
         """Whether a person named that file; otherwise it's one that is kept automatically."""
-        if self.file is None:
+        if self.file is None and not keeps:
+            self._no_folder = "it's about a paste; triage --paste FILE --record FILE records that"
+        elif self.file is None:
             try:
                 self.file = new_file(SystemClock().now())
             except OSError as error:
@@ -78,16 +89,21 @@ class Session:
 
     def begin(self, symptom: str) -> Investigation:
         """Begin the conversation's incident. Raises `UsageError` if it can't be recorded."""
-        clock = SystemClock()
         self._forbidden = ForbiddenLog(self.progress)
-        sources = replace(self._sources, record=self.file)
+        sources = replace(self.sources, record=self.file)
         self.incident = Investigation(
-            self.target, symptom, self.library, clock, self._forbidden, self.options, sources
+            self.target, symptom, self.library, self.clock, self._forbidden, self.options, sources
         )  # fmt: skip
         if self.file and not self.is_named:
             # What a server answers may be anybody's data.
             self.file.chmod(0o600)
         return self.incident
+
+    def use_sources(self, sources: Sources) -> None:
+        """Look at these from now on."""
+        self.sources = sources
+        if self.incident:
+            self.incident.equipment.sources = replace(sources, record=self.file)
 
     async def look(self, symptom: str) -> None:
         """The first look at what was reported."""

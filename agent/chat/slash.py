@@ -60,6 +60,12 @@ class Chat:
 
     async def _say(self, text: str) -> None:
         session = self.session
+        if "\n" in text:
+            # It imports the replaying of recordings.
+            from agent.chat.pasted import add_text
+
+            if await add_text(session, text):
+                return
         if session.incident is None:
             await session.look(text)
             return
@@ -187,6 +193,16 @@ async def _record(chat: Chat, words: str) -> None:
         shown.say(session.console, f"recording to {words}, from the beginning; /resume {words} continues it later")
 
 
+async def _paste(chat: Chat, words: str) -> None:
+    if not words:
+        shown.say(chat.session.console, "give a file, a folder or an archive: /paste info.txt", "yellow")
+        return
+    # It imports the replaying of recordings.
+    from agent.chat.pasted import add_files
+
+    await add_files(chat.session, [os.path.expanduser(words)])
+
+
 async def _resume(chat: Chat, words: str) -> None:
     session = chat.session
     if session.incident is not None:
@@ -237,6 +253,7 @@ COMMANDS: dict[str, Slash] = {
     "reading": Slash("r4 [FIELD]", "one reading in full, or some of its fields", _reading),
     "recheck": Slash("", "read the vital signs again and show what changed", _recheck),
     "runbook": Slash("[NAME]", "show a runbook, by its name or a cause", _runbook),
+    "paste": Slash("FILE", "take output that was copied from a server: INFO, SLOWLOG, a log ...", _paste),
     "record": Slash("FILE", "save this conversation, from its beginning", _record),
     "resume": Slash("FILE", "continue a recorded conversation", _resume),
     "reveal": Slash("[client#1]", "show the name behind a handle", _reveal),

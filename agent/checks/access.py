@@ -4,6 +4,8 @@ import re
 
 from agent.checks.certificates import certificate_expiry
 from agent.checks.types import Family, Found, Limits, Placeholder
+from agent.checks.words import TLS_IN_VAIN
+from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 from tools.patterns import deferred
 
@@ -119,6 +121,19 @@ def tls_mismatch(view: View, limits: Limits) -> Found:
             return
         why = "TCP connects, but the server closes the connection at the first plain command: the port may expect TLS."
         yield view.cause("tls-mismatch", 0.85 if local else 0.6, why, *cited)
+    elif kind is None and stage == "ping" and view.number("connect", "tls_ms") is None:
+        yield from _tls_in_vain(view)
+
+
+def _tls_in_vain(view: View) -> Found:
+    """The report quotes a client that speaks TLS, and this server doesn't."""
+    doors = [view.text("info", field) for field in view.fields("info") if field.startswith("listener")]
+    if mention(TLS_IN_VAIN, view.symptom) is None or any("name=tls" in door for door in doors):
+        return
+    why = "The report quotes a client that speaks TLS to something that doesn't, and this port answers plain commands"
+    why += "; the server has no port with TLS." if doors else "."
+    cited = ("symptom", "text"), ("connect", "stage"), ("info", "listener0")
+    yield view.cause("tls-mismatch", 0.9 if doors else 0.7, why, *cited)
 
 
 FAMILY = Family(

@@ -22,6 +22,8 @@ NAMES: Mapping[str, str] = {
     "streams": "XINFO", "cluster": "CLUSTER NODES", "sentinel": "SENTINEL", "process": "the server's process",
     "sockets": "the machine's sockets", "machine": "the machine", "log": "the server's log",
     "latency_sample": "the latency of PINGs", "disk": "the disk", "kernel_log": "the kernel's log",
+    "own_connect": "what a connecting client sees",
+    "earlier_log": "the log from before the last start, or the kernel's",
     "idle_probe": "an idle connection", "topology": "the deployment's other nodes",
 }  # fmt: skip
 """Names of the readings for people."""
@@ -130,8 +132,24 @@ def _missing(view: View) -> Iterator[tuple[str, Kind | None]]:
         elif tool == "log" and view.last(tool) is None and (kind := view.unavailable("process")) is not None:
             # A machine other than this one isn't asked again.
             yield tool, kind
+        elif (tool == "own_connect" and view.last("connect") is None and is_pasted(view)) or (
+            tool == "earlier_log" and _begins_with_start(view)
+        ):
+            yield tool, "not-pasted"
         elif tool in EXPECTED and view.last(tool) is None and in_depth:
             yield tool, None
+
+
+def is_pasted(view: View) -> bool:
+    """Whether these readings are of a paste."""
+    return any(one.unavailable is not None and one.unavailable.kind == "not-pasted" for one in view.readings)
+
+
+def _begins_with_start(view: View) -> bool:
+    """Whether a log was pasted from the server's start on, and no kernel log: how it ended before is in neither."""
+    if view.text("log", "destination") != "pasted" or view.unavailable("kernel_log") != "not-pasted":
+        return False
+    return view.get("log", "previous_end") is None
 
 
 def _what(tool: str, kind: Kind | None, nodes: Sequence[str]) -> str:

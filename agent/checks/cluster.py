@@ -77,7 +77,10 @@ def _homeless(view: View) -> float:
     """Slots of primaries whose address this node doesn't know any more."""
     named = (f"down{number}" for number in range(1, SHOWN + 1))
     return sum(
-        view.number("cluster", f"{at}.slots") or 0 for at in named if view.text("cluster", f"{at}.state") == "noaddr"
+        view.number("cluster", f"{at}.slots") or 0
+        for at in named
+        # Once it has failed as well, only the empty address shows it.
+        if view.text("cluster", f"{at}.state") == "noaddr" or view.text("cluster", f"{at}.address").startswith(":")
     )
 
 

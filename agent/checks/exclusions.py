@@ -55,10 +55,14 @@ def prompt(view: View, limits: Limits) -> tuple[Cited, ...]:
 
 
 def _is_prompt(sample: Reading) -> bool:
+    mean, share = sample.get("mean_ms"), sample.get("over_10ms_share")
+    if share is None and isinstance(mean, int | float):
+        # No larger share can have taken that long with this mean, which is all that is known of a pasted one.
+        share = mean / LATE_MS
     figures = [
         value
-        for field in ("answered", "timeouts", "min_ms", "max_ms", "over_10ms_share")
-        if isinstance(value := sample.get(field), int | float)
+        for value in (*(sample.get(field) for field in ("answered", "timeouts", "min_ms", "max_ms")), share)
+        if isinstance(value, int | float)
     ]
     if len(figures) < 5:
         return False
@@ -233,6 +237,17 @@ def _listens(view: View, limits: Limits) -> tuple[Cited, ...]:
     return where_it_listens(view)
 
 
+def _others_get_in(view: View, limits: Limits) -> tuple[Cited, ...]:
+    """Others are connected: no firewall stands before all of them."""
+    return where((view.number("info", "connected_clients") or 0) > 2, ("info", "connected_clients"))
+
+
+def _no_tls(view: View, limits: Limits) -> tuple[Cited, ...]:
+    """It listens without TLS only."""
+    doors = [view.text("info", f"listener{number}") for number in range(8)]
+    return where(any(doors) and not any("name=tls" in door for door in doors), ("info", "listener0"))
+
+
 def _no_empty_start(view: View, limits: Limits) -> tuple[Cited, ...]:
     kept = ("persistence", "config.save"), ("persistence", "aof_enabled"), ("info", "uptime_in_seconds")
     return where(not may_have_begun_empty(view, limits), *kept)
@@ -280,5 +295,6 @@ _BY_CAUSE: Mapping[str, Excluded] = {
     "cluster-slots-down": _no_cluster, "open-slot": _no_cluster, "auth-failure": _nobody_refused,
     "bound-elsewhere": _listens, "config-drift": _never_set, "aof-enabled-by-restart": _no_aof,
     "save-stuck": _no_child, "sentinel-noquorum": _sentinels_read, "sentinel-no-good-replica": _sentinels_read,
-    "slowness-failover": _no_slow_failover, "data-gone": _no_empty_start,
+    "firewall-drop": _others_get_in, "tls-mismatch": _no_tls, "slowness-failover": _no_slow_failover,
+    "data-gone": _no_empty_start,
 }  # fmt: skip

@@ -30,7 +30,12 @@ def of_the_whole_life(readings: Readings) -> Readings | None:
 
 
 def _is_single(one: Reading) -> bool:
-    return one.tool == "info" and one.get("window_seconds") == 0
+    return one.tool == "info" and (one.get("window_seconds") == 0 or is_partial(one))
+
+
+def is_partial(info: Reading) -> bool:
+    """Whether of two samples the first has a few fields only, as lines of `redis-cli --stat` have."""
+    return bool(info.get("window_seconds")) and info.get("rejected_connections.delta") is None
 
 
 def _uptime(one: Reading) -> float:
@@ -39,7 +44,7 @@ def _uptime(one: Reading) -> float:
 
 
 def _grown(one: Reading, uptime: float) -> Reading:
-    if one.values is None or one.get("window_seconds") != 0:
+    if one.values is None or (one.get("window_seconds") != 0 and not (one.tool == "info" and is_partial(one))):
         return one
     if one.tool == "commandstats":
         return one.model_copy(update={"values": _commands(one.values, uptime)})
@@ -48,7 +53,8 @@ def _grown(one: Reading, uptime: float) -> Reading:
     values: dict[str, Scalar] = {**one.values, "window_seconds": uptime}
     for field, value in one.values.items():
         if isinstance(value, int | float) and not isinstance(value, bool) and COUNTERS.fullmatch(field):
-            values |= {f"{field}.delta": value, f"{field}.rate": round(value / uptime, 3)}
+            # What was sampled twice is better than an average.
+            values = {f"{field}.delta": value, f"{field}.rate": round(value / uptime, 3), **values}
     return one.model_copy(update={"values": values})
 
 

@@ -160,12 +160,20 @@ def idle_timeout(view: View, limits: Limits) -> Found:
         yield view.cause("idle-timeout", 0.6, why, cited[0], cited[3])
 
 
+def killed(view: View) -> float:
+    """How often CLIENT KILL was called over the window."""
+    return view.number("commandstats", "client|kill.calls.delta") or 0
+
+
 def idle_drop(view: View, limits: Limits) -> Found:
     """An idle connection dies on the way although the server keeps it."""
     probe = view.last("idle_probe")
     if probe is None or probe.unavailable or (view.number("config_get", "timeout") or 0) > 0:
         return
     died = probe.get("closed_by_peer") is True or probe.get("ping_after") in ("timeout", "reset")
+    if died and killed(view):
+        # Somebody's command ended it, and no network.
+        return
     cited = (
         ("idle_probe", "closed_by_peer"), ("idle_probe", "ping_after"), ("idle_probe", "idle_seconds"),
         ("idle_probe", "still_listed"), ("config_get", "timeout"), ("config_get", "tcp-keepalive"),

@@ -5,19 +5,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from agent.answer.diagnosis import NAMELESS, Cause, Outcome, RuledOut, Verdict
 from agent.answer.taxonomy import CAUSES
 from agent.checks import CHECKS, NEEDS, Check, Limits
-from agent.checks.blind_spots import blind_spots, cant_tell, unpasted
+from agent.checks.blind_spots import blind_spots, cant_tell, is_pasted, unpasted
 from agent.checks.complaints import complaints, nameless, told
-from agent.checks.host import own_delay
 from agent.checks.known_versions import noted
 from agent.checks.lifetime import hints, of_the_whole_life
+from agent.checks.measured import answers_soon, well
 from agent.checks.ranking import PRESENT, first_apart, named_nodes, order, overshadowed, rank, together
 from agent.checks.strangers import lowered, strangers
 from agent.checks.watchers import unheard
 from agent.evidence.view import CLIENT_ERRORS, PASTED, Readings, View
 from tools.errors import bug
 from tools.records import Reading
-from tools.server.info import DECISIVE
 
+HINTED = 0.35
+"""From this on a finding that the log of a paste supports bars `no-fault`."""
 REPORT, REPORTED = "r0", 0.45
 """The reading of the report, and the probability of a finding that only the report supports."""
 TOOLS = (
@@ -49,8 +50,6 @@ def hidden_causes() -> dict[str, tuple[str, ...]]:
 WRONG_SHOWN = 6
 """How many nodes' unexplained complaints are listed."""
 HIDDEN = hidden_causes()
-SOON_MS = 10.0
-"""Milliseconds within which a healthy server answers a PING, and completes a turn of its event loop."""
 
 
 def conclude(
@@ -96,7 +95,8 @@ def conclude(
     # Nor is it enough that nothing was found where nothing could be seen.
     blind = blind_spots([view for view in views if not view.is_sentinel and view.node not in strange], limits, settled)
     is_well = bool(asked) and not bugs and not wrong and not _unseen(views) and all(well(view) for view in asked)
-    measured: Outcome = "no-fault" if is_well and not blind else "insufficient-evidence"
+    hinted = any(is_pasted(view) and _logged(view, findings) for view in asked)
+    measured: Outcome = "no-fault" if is_well and not blind and not hinted else "insufficient-evidence"
     named = [f"{node} is listed as a node of this deployment, but {why}" for node, why in strange.items()]
     unsure = (*unknown(everything), *named, *dict.fromkeys(bugs))
     if len(wrong) > WRONG_SHOWN:
@@ -108,6 +108,14 @@ def conclude(
         return verdict
     unseen = [line] if (line := cant_tell(blind, views[0].symptom if views else "")) else []
     return verdict.model_copy(update={"unknown": (*wrong, *unseen, *unsure)})
+
+
+def _logged(view: View, findings: Sequence[Cause]) -> bool:
+    """Whether the log shows something of a cause: of a log that somebody cut out nobody knows how often it happened."""
+    ids = {one.id for one in view.readings if one.tool == "log"}
+    return any(
+        cause.probability >= HINTED and any(cited.reading in ids for cited in cause.evidence) for cause in findings
+    )
 
 
 def _unseen(views: Sequence[View]) -> bool:
@@ -173,30 +181,6 @@ def _outcome(present: Sequence[Cause]) -> Outcome | None:
     return "outside-redis" if faults else None
 
 
-def well(view: View) -> bool:
-    """Whether the server was measured and does what it should."""
-    read = all(view.last(tool) and not view.unavailable(tool) for tool in ("info", "commandstats"))
-    read = read and all(view.number("info", field) is not None for field in DECISIVE)
-    return bool(read and (_answers_soon(view) or _is_soon_by_its_own_figures(view)))
-
-
-def _answers_soon(view: View) -> bool:
-    answered, median = view.number("latency_sample", "answered"), view.number("latency_sample", "median_ms")
-    share = view.number("latency_sample", "over_10ms_share")
-    return bool(answered and median is not None and median <= SOON_MS and (share or 0) <= 0.2)
-
-
-def _is_soon_by_its_own_figures(view: View) -> bool:
-    """For a server whose PINGs say nothing about it: this program timed them late, or waited as long itself."""
-    answered, late = view.number("latency_sample", "answered"), view.number("latency_sample", "own_late") or 0
-    untimed = bool(answered) and late >= (answered or 0) / 2
-    waited = own_delay(view, "p95") >= (view.number("latency_sample", "p95_ms") or float("inf"))
-    busy = view.number("commandstats", "busy_share")
-    spent, cycles = (view.number("info", f"eventloop_{what}.delta") for what in ("duration_sum", "cycles"))
-    cycle_ms = (spent or 0) / 1000 / cycles if cycles else 0.0
-    return (untimed or waited) and busy is not None and busy <= 0.5 and cycle_ms <= SOON_MS
-
-
 def unknown(views: Sequence[View]) -> list[str]:
     """What could not be read, and which causes that hides; what applies only to some nodes says to which."""
     lines: dict[str, list[str]] = {}
@@ -223,6 +207,9 @@ def _unknown(view: View) -> Iterator[str]:
         yield f"{', '.join(unread)} weren't read, because there was no connection ({view.unavailable('connect')})"
     if view.number("config_get", "latency-monitor-threshold") == 0:
         yield "latency-monitor-threshold is 0, the default: the server records no latency events"
+    mean, most = view.number("latency_sample", "mean_ms"), view.number("latency_sample", "max_ms")
+    if is_pasted(view) and mean and most and not answers_soon(view):
+        yield f"PINGs took {mean:.1f} ms on average and up to {most:.0f} ms; how many were slow isn't in the paste"
     if late := view.number("latency_sample", "own_late"):
         longest = view.number("latency_sample", "own_delay_max_ms") or 0
         pings = "1 PING isn't" if late == 1 else f"{late:.0f} PINGs aren't"

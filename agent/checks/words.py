@@ -38,6 +38,12 @@ MEMORY = deferred(
     re.IGNORECASE,
 )
 """Memory: how much, and that it grows."""
+TLS_IN_VAIN = deferred(
+    r"\bwrong[ _]version[ _]number\b|first record does not look like a TLS handshake|plaintext connection\?|"
+    r"NotSslRecordException|\brecord layer\b|\bnot an SSL/TLS record\b|ERR_SSL_WRONG_VERSION|packet length too long",
+    re.IGNORECASE,
+)
+"""What a client that speaks TLS says of a server that doesn't."""
 LASTS = deferred(
     r"\b(?:never|not|no longer|(?:does|do|did|is|are)n['\u2019]?t|without)\b[^.;!?\n]{0,40}"
     r"\b(?:expir\w*|time out|ttls?|go away|removed?|reset)\b"

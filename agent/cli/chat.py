@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from agent.answer.diagnosis import OFFLINE
 from agent.chat import kept, shown
@@ -31,18 +32,37 @@ CLOSES = 5.0
 """Seconds for releasing the servers and the model at the end."""
 
 
-async def chat(inputs: ChatInputs) -> int:
+def chat(inputs: ChatInputs) -> int | Coroutine[Any, Any, int]:
     """Talk until the end of the input. Raises `UsageError` for input that can't be used."""
+    if "-" in inputs.paste:
+        raise UsageError("--paste -: a conversation reads standard input itself; give a file")
+    if not inputs.paste or inputs.names_server() or inputs.resume:
+        return _chat(inputs)
+    # It imports the replaying of recordings.
+    from agent.cli.pasted import chat_about
+
+    return chat_about(inputs, _begun)
+
+
+async def _chat(inputs: ChatInputs) -> int:
     resumed = resumed_file(inputs)
     target, symptom = target_and_symptom(inputs, resumed)
     setup = await with_machine(inputs.setup(target, symptom, SystemClock()), inputs)
     if inputs.record:
         must_be_new(inputs.record)
-    console, there = Console(), sys.stdin.isatty() and sys.stdout.isatty()
-    session = Session(setup, console, audit=inputs.audit)
+    if inputs.paste:
+        from agent.cli.pasted import with_then
+
+        setup = await with_then(setup, inputs)
+    return await _begun(inputs, Session(setup, Console(), audit=inputs.audit), symptom, resumed)
+
+
+async def _begun(inputs: ChatInputs, session: Session, symptom: str, resumed: Path | None = None) -> int:
+    """The conversation from its first line on."""
+    console, there = session.console, sys.stdin.isatty() and sys.stdout.isatty()
     talk = Chat(session)
     with hard_stop(FOREVER, lambda ended: _cut_off(talk, ended), survives=True) as stop:
-        if there and inputs.approve == "ask":
+        if there and inputs.approve == "ask" and not session.pasted:
             session.approver = Unhurried(TerminalApprover(console), stop)
         with stop.telling(talk.decisions.break_off):
             return await _talk(resumed, talk, symptom, stop, there=there)
@@ -82,7 +102,9 @@ async def _talk(resumed: Path | None, talk: Chat, symptom: str, stop: HardStop, 
                 await _work(talk, f"/resume {resumed}", stop)
             if interruption.has_come():
                 return INTERRUPTED
-            if symptom and session.incident is None:
+            if session.pasted:
+                await _interruptible(session.look(symptom), stop)
+            elif symptom and session.incident is None:
                 await _work(talk, symptom, stop)
             elif not resumed:
                 shown.say(console, "What was reported? (the text of the ticket, an error, a stack trace)")

@@ -11,6 +11,7 @@ from agent.cli.options import (
     connection,
     detail,
     investigating,
+    paste,
     place,
     server,
     sources,
@@ -24,6 +25,7 @@ def _chat(parser: Parser) -> None:
     place(parser)
     parser.add_argument("--resume", metavar="FILE|last", help="resume a recorded incident, or the last conversation")
     investigating(parser)
+    paste(parser)
     approving(parser)
 
 

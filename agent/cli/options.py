@@ -126,8 +126,7 @@ def common(
     hint = "exit with 0 if the server is healthy, 10 if a fault was found, 11 if it can't be decided"
     add("--exit-code", action="store_true", help=hint)
     investigating(parser)
-    hint = "INFO, SLOWLOG GET, CLIENT LIST, a log ... as copied, a folder or an archive of them, instead of a server"
-    parser.section("what is looked at").add_argument("--paste", action="append", metavar="FILE|-", help=hint)
+    paste(parser)
     add(
         "--notify",
         action="append",
@@ -138,6 +137,12 @@ def common(
         approving(parser)
         add("--reveal", action="store_true", help="print the real names behind handles such as client#1")
     add("--show-prompt", action="store_true", help="print exactly what would be sent to the model, and send nothing")
+
+
+def paste(parser: Parser) -> None:
+    """The option for what was copied from a server."""
+    hint = "INFO, SLOWLOG GET, CLIENT LIST, a log ... as copied, a folder or an archive of them, instead of a server"
+    parser.section("what is looked at").add_argument("--paste", action="append", metavar="FILE|-", help=hint)
 
 
 def approving(parser: Parser) -> None:

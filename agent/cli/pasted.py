@@ -3,20 +3,23 @@
 import asyncio
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from agent.answer.diagnosis import OFFLINE, Diagnosis
+from agent.chat.pasted import about
+from agent.chat.session import Session
 from agent.cli.inputs import TriageInputs
 from agent.cli.investigate import Finish, Print, investigate
-from agent.cli.other_inputs import AnnotateInputs
+from agent.cli.other_inputs import AnnotateInputs, ChatInputs
 from agent.investigation.model_settings import ModelSettings
 from agent.investigation.pipeline import Setup
 from agent.investigation.sources import DEADLINE_CHECKS, DEADLINE_MODEL, Options, Sources
 from agent.model.selection import choose
 from agent.pastes.incident import Incident, gathered, incident_of, read_pastes, recognised, shows_a_server
 from agent.pastes.keeping import keep
-from agent.recordings.replay import case, on_virtual_time, recorded_target
-from agent.runbooks.library import Library
+from agent.recordings.pasted import answered
+from agent.recordings.replay import recorded_target
+from agent.report.console import Console
 from agent.tickets.ticket import Ticket
 from agent.tracing.listener import of_this_process
 from tools.connection.target import Target
@@ -46,7 +49,7 @@ async def _investigate(inputs: Inputs, incident: Incident, finish: Finish, print
     return await investigate(setup, clock, finish, print_, status=inputs.status, prompt_only=show)
 
 
-def setup_of(inputs: Inputs, incident: Incident) -> tuple[Setup, VirtualClock]:
+def setup_of(inputs: Inputs | ChatInputs, incident: Incident) -> tuple[Setup, VirtualClock]:
     """The setup of an investigation of a paste, and its clock; needs a running `VirtualLoop`."""
     use, tape = choose(inputs.model), incident.tape
     deadline = inputs.deadline or (DEADLINE_CHECKS if use.name == OFFLINE else DEADLINE_MODEL)
@@ -61,26 +64,15 @@ def setup_of(inputs: Inputs, incident: Incident) -> tuple[Setup, VirtualClock]:
     return setup, clock
 
 
-async def with_then(setup: Setup, inputs: Inputs) -> Setup:
+async def with_then(setup: Setup, inputs: Inputs | ChatInputs) -> Setup:
     """The same with output pasted besides the server, which shows the state back then. Raises `UsageError`."""
     return await with_incident(setup, read_pastes(inputs.paste, setup.symptom, sys.stdin.buffer))
 
 
 async def with_incident(setup: Setup, incident: Incident) -> Setup:
     """The same for what was already read."""
-    then = await _answered(incident, ModelSettings(), setup.library)
+    then = await answered(incident, ModelSettings(), setup.library)
     return dataclasses.replace(setup, sources=dataclasses.replace(setup.sources, then=then))
-
-
-async def _answered(incident: Incident, model: ModelSettings, library: Library) -> Diagnosis:
-    """The answer to a paste alone; since its time is its own, it runs in a thread of its own."""
-
-    async def investigate() -> Diagnosis:
-        tape = incident.tape
-        async with case(tape, tape.head.symptom, model, library, pasted=incident.told) as found:
-            return found.answer()
-
-    return await asyncio.to_thread(on_virtual_time, investigate())
 
 
 def incident_in(paths: Sequence[str], text: str, symptom: str) -> Incident | None:
@@ -99,5 +91,25 @@ async def look_at_paste(
     """The answer to what is pasted in a ticket that names no server, and its exit status."""
     if inputs.record:
         keep(incident, inputs.record)
-    answer = await _answered(incident, inputs.model_settings(choose(inputs.model)), inputs.library())
+    answer = await answered(incident, inputs.model_settings(choose(inputs.model)), inputs.library())
     return inputs.status(answer), answer
+
+
+Begin = Callable[[ChatInputs, Session, str], Awaitable[int]]
+"""Talks until the end of the input; returns the exit status."""
+
+
+def chat_about(inputs: ChatInputs, begin: Begin) -> int:
+    """A conversation about what was pasted, on its own time; returns the exit status. Raises `UsageError`."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(_chat_about(inputs, begin))
+
+
+async def _chat_about(inputs: ChatInputs, begin: Begin) -> int:
+    found = list(map(recognised, gathered(inputs.paste)))
+    incident = incident_of(found, inputs.symptom())
+    if inputs.record:
+        keep(incident, inputs.record)
+    setup, _ = setup_of(inputs, incident)
+    session = Session(setup, Console(), audit=inputs.audit, keeps=False)
+    return await begin(inputs, session, about(session, found, inputs.symptom()))

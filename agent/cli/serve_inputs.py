@@ -24,6 +24,7 @@ from agent.tickets.rest import PATIENCE
 from agent.tickets.service import Service as Comments
 from agent.tickets.targets import target_of_ticket
 from agent.tickets.ticket import Ticket, TicketError
+from agent.tracing.listener import Listen, of_this_service
 from tools.clock import SystemClock
 from tools.connection.target import Target
 from tools.errors import UsageError
@@ -91,8 +92,12 @@ class WorkerInputs(InvestigationInputs, DatabaseInputs):
         return Plant(
             meant=partial(self._meant, urls=urls), target=self._target, setup=self._setup, comments=_comments,
             hooks=self._hooks, clock=SystemClock(), recordings=recordings, audit=self.audit, window=self.window,
-            link=link,
+            listen=self.listener(), link=link,
         )  # fmt: skip
+
+    def listener(self) -> Listen:
+        """Who else receives the events."""
+        return of_this_service()
 
     def _meant(self, ticket: Ticket, given: str | None, *, urls: bool) -> str:
         if given is None:

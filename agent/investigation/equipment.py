@@ -22,7 +22,7 @@ from tools.host.local import Host
 from tools.past.history import History
 from tools.records import BudgetLimits, Reading
 from tools.redact import Pseudonyms
-from tools.server.deployment import Deployment
+from tools.server.deployment import Deployment, Member, Role
 from tools.server.topology import topology
 from tools.toolbox import PendingCall, Toolbox, bind
 
@@ -114,6 +114,17 @@ class Equipment:
     def is_sentinel(self, node: Node) -> bool:
         """Whether a node is a sentinel."""
         return self.deployment.is_sentinel(node)
+
+    def add_pasted(self) -> None:
+        """Add the servers of a paste that no other one named: whoever pasted them means them all."""
+        replay = self.sources.replay
+        for name, one in replay.tape.nodes.items() if replay and replay.pasted else ():
+            host, _, port = name.rpartition(":")
+            if not self.deployment.is_known(name) and port.isdecimal():
+                said = replay.course(name).answers.facts(0.0) if replay else {}
+                watches = said.get("redis_mode") == "sentinel" or any(key[0] == "SENTINEL" for key in one.outcomes)
+                role: Role = "sentinel" if watches else "unknown"
+                self.deployment.learn(Member(host=host.strip("[]"), port=int(port), role=role, seen="up"))
 
     def equip(self) -> None:
         """Give each new node its tools."""

@@ -116,6 +116,7 @@ class Look:
         except (ToolError, TimeoutError):
             # The budget or deadline is used up: only the known nodes are examined.
             pass
+        equipment.add_pasted()
         equipment.equip()
         equipment.toolbox.prefer(equipment.node.name)
 

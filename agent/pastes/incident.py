@@ -6,7 +6,8 @@ from typing import BinaryIO
 
 from agent.answer.open_points import Pasted
 from agent.pastes.recording import moment_of, recording_of
-from agent.pastes.servers import Server, servers_of
+from agent.pastes.servers import Server
+from agent.pastes.whose import sorted_out
 from tools.clock import iso_time
 from tools.errors import ToolError, UsageError
 from tools.paste.gather import Text, gather
@@ -24,7 +25,7 @@ NAMES = {
     "cluster-shards": "CLUSTER SHARDS", "cluster-slots": "CLUSTER SLOTS", "sentinel": "SENTINEL", "acl-log": "ACL LOG",
     "role": "ROLE", "bigkeys": "--bigkeys", "latency-cli": "--latency", "stat": "--stat", "server-log": "the log",
     "kernel-log": "the kernel's log", "kubernetes": "Kubernetes' description", "metrics": "metrics",
-    "error": "an error reply", "client-error": "a client's error",
+    "host-facts": "the machine's facts", "error": "an error reply", "client-error": "a client's error",
 }  # fmt: skip
 """What a person calls a form."""
 EVIDENCE = frozenset(NAMES) - {"error", "client-error", "server-log", "config-file"}
@@ -32,7 +33,7 @@ EVIDENCE = frozenset(NAMES) - {"error", "client-error", "server-log", "config-fi
 FIELDS_LEAST = 5
 ERRORS, ERROR_MOST, CLIENT_MOST = 5, 300, 1500
 """Errors that are taken into the report, and characters of each; those of a client carry figures."""
-WORDS_MOST, STRETCHES = 60, 20
+WORDS_MOST, STRETCHES = 100, 20
 
 
 @dataclass(frozen=True)
@@ -69,22 +70,29 @@ def recognised(text: Text) -> Recognised:
 
 
 def incident_of(found: Iterable[Recognised], symptom: str) -> Incident:
-    """The incident of all that was recognised. Raises `UsageError` where nothing was."""
+    """The incident of all that was recognised; without a symptom it's what somebody wrote around it.
+
+    Raises `UsageError` where nothing was recognised.
+    """
     pieces: list[Piece] = []
     stretches: list[Stretch] = []
+    prose: list[str] = []
     for one in found:
         pieces += one.pieces
+        prose += [one.prose] if one.prose else []
         stretches += one.unrecognised
     if not pieces:
         hint = f"; it begins {stretches[0].words[:WORDS_MOST]!r}" if stretches else ""
         raise UsageError(
             f"--paste: nothing in it is of a Redis server{hint} (INFO, SLOWLOG GET, CLIENT LIST, a log ...)"
         )
-    servers = servers_of(pieces)
-    # Without an address nobody knows how one belongs to the other.
-    known = [servers[0], *(one for one in servers[1:] if one.node and servers[0].node)]
-    recording = recording_of(known, _reported(symptom, pieces))
-    told = _told(servers, known, stretches)
+    if not symptom.strip() and prose:
+        symptom = "\n".join(prose)
+        stretches = [one for one in stretches if not one.prose]
+    servers, unplaced = sorted_out(pieces)
+    stretches = [*map(_unplaced, unplaced), *stretches]
+    recording = recording_of(servers, _reported(symptom, pieces))
+    told = _told(servers, stretches)
     return Incident(tape=Tape(recording), lines=tuple(recording.lines), told=told)
 
 
@@ -103,18 +111,26 @@ def _reported(symptom: str, pieces: Sequence[Piece]) -> str:
     return "\n\n".join([symptom, *new[:ERRORS]]).strip()
 
 
-def _told(servers: Sequence[Server], known: Sequence[Server], stretches: Sequence[Stretch]) -> Pasted:
+def _unplaced(piece: Piece) -> Stretch:
+    """A piece that was recognised and can't be used, as one that wasn't: why."""
+    why = piece.text if piece.form == "host-facts" and piece.cut else "it isn't said which server it is of"
+    return Stretch(source=piece.source, lines=0, words=f"{NAMES.get(piece.form, 'a reply')}: {why}")
+
+
+def _told(servers: Sequence[Server], stretches: Sequence[Stretch]) -> Pasted:
     first = servers[0]
-    forms = [piece.form for one in first.moments for piece in one.pieces] + [piece.form for piece in first.others]
+    forms = [piece.form for server in servers for one in server.moments for piece in one.pieces]
+    forms += [piece.form for server in servers for piece in server.others]
     uptimes = [one.uptime for one in first.moments if one.uptime is not None]
     return Pasted(
         what=tuple(dict.fromkeys(NAMES.get(form, "other replies") for form in forms)), node=first.node,
-        at=None if (at := moment_of(first)) is None else iso_time(at), samples=len(first.moments),
-        seconds=float(uptimes[-1] - uptimes[0]) if len(uptimes) > 1 else None,
+        also=tuple(one.name for one in servers[1:]),
+        at=None if (at := moment_of(first)) is None else iso_time(at), 
+        samples=sum(bool(one.pieces) for one in first.moments),
+        seconds=float(uptimes[-1] - uptimes[0]) if len(uptimes) > 1 and not first.stated else None,
         unrecognised=tuple(
             f"{one.source} ({_many(one.lines)}{one_line(one.words, WORDS_MOST)})" for one in stretches[:STRETCHES]
         ),
-        others=tuple(one.name for one in servers if one not in known),
     )  # fmt: skip
 
 

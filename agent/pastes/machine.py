@@ -1,29 +1,54 @@
 """Readings out of pieces that are no replies: logs, what Kubernetes says, what redis-cli measured."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from agent.pastes.facts import Told, facts_in, read
+from agent.pastes.sections import number
 from agent.pastes.servers import Server
 from tools.host.log import log_values
 from tools.host.log_lines import log_lines
 from tools.host.pasted_log import ZONES
 from tools.paste.pieces import Piece
-from tools.records import Values
+from tools.records import Unavailable, Values
 
 OOM_KILLED = "OOMKilled"
+PART = Unavailable(kind="not-pasted", detail="only a part of it was pasted")
 PARTIAL = frozenset(("process",))
-"""Tools of whose reading a paste has a part only."""
+"""Tools of whose reading a paste without the machine's facts has a part only."""
 LINES = 5000
 """Lines of a log that count: the newest."""
 
 
-def seen_of(server: Server, now: float) -> dict[str, Values]:
+def seen_of(server: Server, now: float) -> dict[str, Told]:
     """By tool: what was pasted of more than the server's replies."""
-    found: dict[str, Values] = {}
-    for tool, form, read in _READ:
+    found = dict(_by_script(server, now))
+    for tool, form, told in _READ:
         pieces = [piece for piece in server.others if piece.form == form]
-        if pieces and (values := read(pieces, now, bool(server.moments))):
-            found[tool] = values
+        if not pieces or not (values := told(pieces, now, bool(server.moments))):
+            continue
+        script = found.get(tool)
+        if tool in PARTIAL:
+            # What both have is from the machine itself.
+            found[tool] = Told({**values, **script.values}, script.lack) if script else Told(values, PART)
+        elif script is None or not _reaches_further(script.values, values):
+            found[tool] = Told(values)
     return found
+
+
+def _by_script(server: Server, now: float) -> Mapping[str, Told]:
+    """What the host script's output says, if there is one: the last."""
+    for piece in reversed(server.others):
+        if piece.form == "host-facts" and (facts := facts_in(piece.text)):
+            moment = server.moments[-1] if server.moments else None
+            return read(facts, server.name, number(moment.info, "process_id") if moment else None, now,
+                        moment.at if moment else None)  # fmt: skip
+    return {}
+
+
+def _reaches_further(one: Values, other: Values) -> bool:
+    """Whether of two readings of one log the first has more lines of it."""
+    counts = [values.get("lines") or 0 for values in (one, other)]
+    return all(isinstance(count, int | float) for count in counts) and counts[0] > counts[1]  # type: ignore[operator]
 
 
 def _log(pieces: Sequence[Piece], now: float, is_up: bool) -> Values:

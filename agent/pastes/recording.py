@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from agent.pastes.machine import PARTIAL, seen_of
+from agent.pastes.machine import seen_of
 from agent.pastes.sections import written
 from agent.pastes.servers import Moment, Server
 from tools.clock import iso_time
 from tools.paste.pieces import Piece
 from tools.record.load import Recording
 from tools.record.schema import Ask, Dial, Head, Line, Seen
-from tools.records import Reading, Unavailable
+from tools.records import Reading
 
 WINDOW = 2.0
 """Seconds of the recording between two samples, however long lay between them: the server's own clock tells that."""
@@ -33,7 +33,7 @@ def recording_of(servers: Sequence[Server], symptom: str) -> Recording:
     first = servers[0]
     now = moment_of(first) or time.time()
     sampled = len(first.moments) > 1
-    window = WINDOW if sampled else 0.0
+    window = (first.stated or WINDOW) if sampled else 0.0
     began = datetime.fromtimestamp(now - window, UTC)
     lines: list[Line] = []
     for link, server in enumerate(servers, 1):
@@ -66,11 +66,11 @@ def _lines(server: Server, link: int, window: float, now: float) -> Iterator[Lin
         yield Dial(t=0.0, node=node, link=link, ms=0.0, stages={}, stage="open")
     for t, command, reply in told:
         yield Ask(t=t, node=node, link=link, ms=0.0, commands=(command,), replies=(reply,))
-    for number, (tool, values) in enumerate(seen_of(server, now).items(), 1):
-        lack = Unavailable(kind="not-pasted", detail="only a part of it was pasted") if tool in PARTIAL else None
+    for number, (tool, seen) in enumerate(seen_of(server, now).items(), 1):
         reading = Reading(
-            id=f"r{number}", tool=tool, args={}, node=node, at=iso_time(now), ms=0.0, values=values, unavailable=lack
-        )
+            id=f"r{number}", tool=tool, args={}, node=node, at=iso_time(now), ms=0.0, values=seen.values or None,
+            unavailable=seen.lack,
+        )  # fmt: skip
         # It holds at any moment, so that nobody waits for it.
         yield Seen(t=0.0, reading=reading)
 

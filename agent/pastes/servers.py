@@ -1,14 +1,24 @@
-"""Which server each piece is of, and of which moment."""
+"""The servers that were pasted, and the moments of each."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from agent.pastes.sections import Sections, number, of_figures, parsed, together, word
+from agent.pastes.sections import Sections, number, of_figures, together, word
 from tools.paste.pieces import Piece
 
 UNNAMED = "unnamed.invalid"
 """The host of a server whose address nobody pasted: no such name ever resolves (RFC 6761)."""
 USUAL_PORT = 6379
+LRU_TURN = 2**24
+"""INFO's `lru_clock` counts seconds up to this, and begins anew."""
+STATED = {
+    "total_commands_processed": "rate", "total_connections_received": "rate", "used_memory": "delta",
+    "connected_clients": "", "blocked_clients": "",
+}  # fmt: skip
+"""INFO's fields that a line of `redis-cli --stat` has, and how their growth is given."""
+IDENTITY = ("redis_version", "valkey_version", "server_name", "run_id", "process_id", "tcp_port", "redis_mode")
+"""Fields that don't change within a life."""
+SLACK = 5
+"""Seconds by which clocks of different machines may differ, and the figures be rounded."""
 
 
 @dataclass
@@ -38,11 +48,17 @@ class Server:
 
     node: str | None = None
     """host:port, where one was named."""
+    label: str | None = None
+    """What a heading or a file's name calls it."""
     run_id: str = ""
     moments: list[Moment] = field(default_factory=list)
     """In the order of its life."""
     others: list[Piece] = field(default_factory=list)
     """Pieces that are no INFO."""
+    stated: float = 0.0
+    """Seconds that lines of `redis-cli --stat` span, if nothing else was sampled twice."""
+    number: int = 1
+    """Which of those without an address it is."""
 
     @property
     def pieces(self) -> int:
@@ -53,92 +69,106 @@ class Server:
     def port(self) -> int:
         """Its port, as far as it's known."""
         ports = [number(one.info, name) for one in self.moments for name in ("tcp_port",)]
-        return next((port for port in ports if port and port < 65536), USUAL_PORT)
+        usual = 26379 if self.is_sentinel else USUAL_PORT
+        return next((port for port in ports if port and port < 65536), usual)
 
     @property
     def name(self) -> str:
         """host:port; of a server that nobody named under a host that doesn't exist."""
-        return self.node or f"{UNNAMED}:{self.port}"
+        return self.node or f"{f'{self.number}.' if self.number > 1 else ''}{UNNAMED}:{self.port}"
+
+    @property
+    def role(self) -> str:
+        """master, replica or sentinel; empty where nothing says it."""
+        if self.is_sentinel:
+            return "sentinel"
+        return {"slave": "replica"}.get(role := self.said("role"), role)
+
+    @property
+    def is_sentinel(self) -> bool:
+        """Whether only a sentinel says this."""
+        return self.said("redis_mode") == "sentinel" or any(one.form == "sentinel" for one in self.others)
+
+    def said(self, name: str) -> str:
+        """A field of its newest INFO that has it; empty where none does."""
+        return next((value for one in reversed(self.moments) if (value := word(one.info, name))), "")
+
+    def add(self, piece: Piece, info: Sections) -> None:
+        """Put an INFO to its moment: another uptime is another moment, and a part without one is of the last."""
+        last, uptime = (self.moments[-1] if self.moments else None), number(info, "uptime_in_seconds")
+        if last is None or (uptime is not None and last.uptime not in (None, uptime)):
+            self.moments.append(Moment(info, [piece]))
+            return
+        # What prose quotes is weaker than what the server printed.
+        last.info = together((info, last.info) if piece.cut and uptime is None else (last.info, info))
+        last.pieces.append(piece)
+
+    def settle(self) -> None:
+        """Order the moments, and leave out those of an earlier life."""
+        if all(one.uptime is not None for one in self.moments):
+            ids = [word(one.info, "run_id") for one in self.moments]
+            if len(set(ids)) > 1:
+                # Which life is the newer one, only the clock or the order of the paste shows.
+                newest = max(self.moments, key=lambda one: (one.at or 0.0, self.moments.index(one)))
+                newest_id = word(newest.info, "run_id")
+                self.moments = [one for one in self.moments if word(one.info, "run_id") == newest_id]
+            self.moments.sort(key=lambda one: one.uptime or 0)
+        stats = [one for one in self.others if one.form == "stat" and one.values]
+        if stats and len(self.moments) < 2:
+            self._sample_by(stats[-1])
+
+    def _sample_by(self, stat: Piece) -> None:
+        """Take `redis-cli --stat`, a line a second, for two samples of what its lines hold."""
+        values = stat.values or {}
+        last = {name: value for name in STATED if isinstance(value := values.get(name), int)}
+        if self.moments:
+            self.moments[-1].info = together((self.moments[-1].info, of_figures(last)))
+        else:
+            self.moments.append(Moment(of_figures(last), [stat]))
+        lines, uptime = values.get("lines"), self.moments[-1].uptime
+        if not isinstance(lines, int) or lines < 2:
+            return
+        self.stated = float(lines - 1)
+        first = dict(last)
+        for name, how in STATED.items():
+            grown = values.get(f"{name}.{how}")
+            if name in first and isinstance(grown, int | float):
+                first[name] -= round(grown * (self.stated if how == "rate" else 1))
+        if uptime is not None:
+            first["uptime_in_seconds"] = max(0, uptime - lines + 1)
+        same = {section: {name: fields[name] for name in IDENTITY if name in fields}
+                for section, fields in self.moments[-1].info.items()}  # fmt: skip
+        self.moments.insert(0, Moment(together((same, of_figures(first)))))
 
 
-def servers_of(pieces: Iterable[Piece]) -> list[Server]:
-    """The servers that were pasted, the one of which there is most first.
-
-    A piece belongs to the server that its prompt names, else to that of the INFO before it, else to the first one.
-    """
-    found: list[Server] = []
-    current: Server | None = None
-    early: list[Piece] = []
-    for piece in pieces:
-        if piece.form == "info" or (piece.form in ("metrics", "stat") and piece.values):
-            sections = (
-                parsed(str(piece.reply or piece.text)) if piece.form == "info" else of_figures(piece.values or {})
-            )
-            current = _server(found, current, piece, sections)
-            _add(current, piece, sections)
-            continue
-        if piece.node and (current is None or current.node != piece.node):
-            current = next((one for one in found if one.node == piece.node), None) or _named(found, piece.node, current)
-        (current.others if current else early).append(piece)
-    if not found:
-        found.append(Server())
-    found[0].others[:0] = early
-    for server in found:
-        _settle(server)
-    return sorted(found, key=lambda one: -one.pieces)
-
-
-def _server(found: list[Server], current: Server | None, piece: Piece, info: Sections) -> Server:
-    """The server of an INFO: known by its run_id, by its name, or the one that was spoken of."""
+def may_be(server: Server, info: Sections) -> bool:
+    """Whether an INFO may be of this server: of the same life, or of another one that didn't run at the same time."""
     run_id, port = word(info, "run_id"), number(info, "tcp_port")
-    for one in found:
-        if (run_id and one.run_id == run_id) or (not run_id and piece.node and one.node == piece.node):
-            return one
-    follows = current is not None and (not piece.node or current.node in (None, piece.node))
-    is_other = bool(current and run_id and current.run_id) and current is not None and (
-        (current.moments and port is not None and current.port != port) or not _lived_on(current, info)
-    )  # fmt: skip
-    if current is not None and follows and not is_other:
-        server = current
-    else:
-        server = Server()
-        found.append(server)
-    server.node, server.run_id = server.node or piece.node, run_id or server.run_id
-    return server
+    if not server.moments:
+        return True
+    mode = word(info, "redis_mode")
+    if mode and (known := server.said("redis_mode")) and "sentinel" in (mode, known) and mode != known:
+        return False
+    if port is not None and server.said("tcp_port") and port != server.port:
+        return False
+    if not run_id or not server.run_id:
+        return True
+    if run_id == server.run_id:
+        return True
+    if port is None:
+        return False
+    if (together_ := _ran_together(server.moments[-1].info, info)) is not None:
+        return not together_
+    role = word(info, "role")
+    return not (role and server.said("role") and role != server.said("role"))
 
 
-def _lived_on(server: Server, info: Sections) -> bool:
-    """Whether an INFO with another run_id may be of the same server after a restart: at the same port."""
-    port = number(info, "tcp_port")
-    return port is not None and port == server.port
-
-
-def _named(found: list[Server], node: str, current: Server | None) -> Server:
-    if current is not None and current.node is None:
-        current.node = node
-        return current
-    server = Server(node=node)
-    found.append(server)
-    return server
-
-
-def _add(server: Server, piece: Piece, info: Sections) -> None:
-    """Put an INFO to its moment: what tells another uptime is of another moment, parts without one go to the last."""
-    last, uptime = (server.moments[-1] if server.moments else None), number(info, "uptime_in_seconds")
-    if last is None or (uptime is not None and last.uptime not in (None, uptime)):
-        server.moments.append(Moment(info, [piece]))
-        return
-    # What prose quotes is weaker than what the server printed.
-    last.info = together((info, last.info) if piece.cut and uptime is None else (last.info, info))
-    last.pieces.append(piece)
-
-
-def _settle(server: Server) -> None:
-    """Order the moments, and leave out those of an earlier life."""
-    if all(one.uptime is not None for one in server.moments):
-        ids = [word(one.info, "run_id") for one in server.moments]
-        if len(set(ids)) > 1:
-            # Which life is the newer one, only the clock or the order of the paste tells.
-            newest = max(server.moments, key=lambda one: (one.at or 0.0, server.moments.index(one)))
-            server.moments = [one for one in server.moments if word(one.info, "run_id") == word(newest.info, "run_id")]
-        server.moments.sort(key=lambda one: one.uptime or 0)
+def _ran_together(one: Sections, other: Sections) -> bool | None:
+    """Whether two lives overlapped, by the servers' own clocks; None where they don't say."""
+    figures = [number(info, name) for info in (one, other) for name in ("lru_clock", "uptime_in_seconds")]
+    if None in figures:
+        return None
+    first, first_up, second, second_up = (figure or 0 for figure in figures)
+    apart = (second - first + LRU_TURN // 2) % LRU_TURN - LRU_TURN // 2
+    # The later one ran already when the earlier one was looked at.
+    return second_up > apart + SLACK if apart >= 0 else first_up > -apart + SLACK

@@ -79,16 +79,16 @@ def _sections(answer: Diagnosis, more: str = "") -> Iterator[Section]:
     # A value that is present proves more than one that is absent.
     seen = sorted(all_in_words(seen_evidence(answer), answer.readings), key=lambda one: one.startswith("0 "))
     yield Section(
-        "Seen", [*map(_capitalized, seen[:1]), *seen[1:]], least=1, rank=4, joint="; ", left_out="{} more (-v)"
+        "Seen", [*map(capitalized, seen[:1]), *seen[1:]], least=1, rank=4, joint="; ", left_out="{} more (-v)"
     )
     yield Section("Client", _clients(answer), least=4, rank=2, left_out="And {} more (-v).")
     yield Section("Changed", changes(answer), least=1, rank=5, joint="; ", left_out="{} more (-v)")
     if answer.then:
-        told = [answer.then.told, *(sentence(_capitalized(line)) for line in answer.then.changed)]
+        told = [answer.then.told, *(sentence(capitalized(line)) for line in answer.then.changed)]
         yield Section("Paste", told, least=2, rank=4, left_out="And {} more (-v).")
     yield Section("Do now", tuple(do_now(answer)), least=3, rank=0, joint="\n", style="bold green")
     yield Section("Then", tuple(_then(answer)), least=0, rank=8, left_out="(More: -v.)")
-    yield Section("Don't", _sentences(_capitalized(what_not_to_do(answer))), least=1, rank=3, style="yellow")
+    yield Section("Don't", _sentences(capitalized(what_not_to_do(answer))), least=1, rank=3, style="yellow")
     yield Section("Also", tuple(also(answer)), least=1, rank=6, left_out="And {} more (-v).")
     yield Section(
         "Not seen",
@@ -133,7 +133,7 @@ def _style(answer: Diagnosis) -> str:
 
 def _paragraph(answer: Diagnosis) -> list[str]:
     pasted = answer.pasted.told if answer.pasted else ""
-    first = [part for part in (pasted, stopped(answer), sentence(_capitalized(about(answer)))) if part]
+    first = [part for part in (pasted, stopped(answer), sentence(capitalized(about(answer)))) if part]
     return [*first, *_sentences(sentence(explanation(answer)))]
 
 
@@ -220,7 +220,7 @@ def not_seen(answer: Diagnosis) -> Iterator[str]:
         if one.what not in said:
             more = len(one.hides) - HIDDEN_MOST
             hidden = ", ".join(one.hides[:HIDDEN_MOST]) + (f" and {more} more" if more > 0 else "")
-            yield sentence(f"{_capitalized(one.what)}; it would show {hidden}" if hidden else _capitalized(one.what))
+            yield sentence(f"{capitalized(one.what)}; it would show {hidden}" if hidden else capitalized(one.what))
     told = tuple(f"{one.reading} (" for one in answer.blind)
     # "Fine" is said only if nothing here hides a cause that fits; listing all it could hide would contradict that.
     fine = answer.outcome == "no-fault"
@@ -228,7 +228,7 @@ def not_seen(answer: Diagnosis) -> Iterator[str]:
         # What the answer says first isn't repeated.
         if not line.startswith((NAMELESS, CANT_TELL, *told)) and line not in said:
             shown = line.partition("; that hides ")[0] if fine else line
-            yield sentence(_capitalized(_READ.sub(lambda found: _READ_AS[found[0]], _KIND.sub("", shown, count=1))))
+            yield sentence(capitalized(_READ.sub(lambda found: _READ_AS[found[0]], _KIND.sub("", shown, count=1))))
     if fine and any("; that hides " in line for line in answer.unknown):
         yield "None of that hides a cause that fits this report."
 
@@ -266,7 +266,7 @@ def _plain(text: str) -> str:
     return text.replace("`", "")
 
 
-def _capitalized(text: str) -> str:
+def capitalized(text: str) -> str:
     """Capitalise a sentence, unless it begins with a shell command or a name as Redis writes it."""
     head, _, rest = text.partition(" ")
     is_word = head.isalpha() and head.islower() and not _COMMAND_LINE.match(rest)

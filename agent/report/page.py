@@ -7,7 +7,7 @@ from agent.answer.diagnosis import Cause, Diagnosis, Evidence, RuledOut, Step
 from agent.report import charts
 from agent.report.deployment import tree
 from agent.report.elements import Markup, joined, tag
-from agent.report.first_screen import about, do_now, stopped
+from agent.report.first_screen import about, capitalized, do_now, stopped
 from agent.report.render import (
     cost_line,
     notices,
@@ -39,6 +39,7 @@ def html(answer: Diagnosis) -> str:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("title", f"rediagnose: {_name(answer)}"), tag("style", Markup(STYLE.read_text(encoding="utf-8"))),
     )  # fmt: skip
+    dont = capitalized(what_not_to_do(answer))
     top = tag(
         "header", tag("p", _name(answer), class_=f"badge {TONES.get(answer.outcome, 'unsure')}"),
         tag("h1", _words(sentence(headline(answer)))), tag("p", _words(why)),
@@ -48,7 +49,7 @@ def html(answer: Diagnosis) -> str:
     advice = tag(
         "div", tag("section", tag("h2", "Do now"), tag("p", _words(words)),
             *(tag("p", tag("code", _words(line))) for line in commands), class_="card good-edge"),
-        tag("section", tag("h2", "Don't"), tag("p", _words(what_not_to_do(answer))), class_="card bad-edge"),
+        tag("section", tag("h2", "Don't"), tag("p", _words(dont)), class_="card bad-edge"),
         class_="pair",
     )  # fmt: skip
     parts = (

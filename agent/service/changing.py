@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import SQLAlchemyError
 
 from agent.answer.diagnosis import State, Step
+from agent.answer.events import Event, StepChanged
 from agent.remediation.applied import alone, recorded_change, sent_change
 from agent.remediation.audit import audit_log, vouches
 from agent.remediation.carry_out import carry_out, roll_back
@@ -35,6 +36,8 @@ async def change(store: Store, plant: Plant, number: int, executor: str) -> str:
     found = await asyncio.to_thread(claim, store, number, executor)
     if found is None:
         return "it was carried out before"
+    hear, step = plant.listen(_unheard), found.step
+    hear(StepChanged(step=step.model_copy(update={"state": "approved"}), detail=found.decision.verb))
     state: State | None = None
     try:
         state, said = await (_carried_out(store, plant, found) if found.anew else _found_out(store, plant, found))
@@ -45,6 +48,7 @@ async def change(store: Store, plant: Plant, number: int, executor: str) -> str:
         said = str(bug("a change", error))
         state = await asyncio.to_thread(_state_after, store, found)
     await asyncio.to_thread(finish, store, found, state, said)
+    hear(StepChanged(step=step.model_copy(update={"state": state or "failed"}), detail=said))
     return said
 
 
@@ -52,6 +56,7 @@ def note_refusal(plant: Plant, step: Step, by: str) -> None:
     """Log that a person refused a step. Raises `GateError`."""
     entry = change_entry(plant.clock, "refused", recorded_change(step), user=by, channel=CHANNEL, step=step.id)
     audit_log(plant.audit)(entry)
+    plant.listen(_unheard)(StepChanged(step=step.model_copy(update={"state": "refused"}), detail=""))
 
 
 def _state_after(store: Store, found: Claimed) -> State | None:
@@ -161,6 +166,10 @@ def _shown(planned: Change, now: str | None) -> str:
 
 def _time(plant: Plant) -> str:
     return plant.clock.now().isoformat(timespec="milliseconds")
+
+
+def _unheard(event: Event) -> None:
+    pass
 
 
 def _no_log(entry: Entry) -> None:

@@ -8,6 +8,7 @@ from agent.investigation.pipeline import Setup
 from agent.tickets.notify import Webhook
 from agent.tickets.service import Service as Comments
 from agent.tickets.ticket import Ticket
+from agent.tracing.listener import Listen, untraced
 from tools.clock import Clock
 from tools.connection.target import Target
 
@@ -33,5 +34,7 @@ class Plant:
     """The audit log; null for the default one."""
     window: float = 2.0
     """Seconds of each look before and after a change."""
+    listen: Listen = untraced
+    """Who else hears about the steps that are decided about; an investigation has its own."""
     link: str = ""
     """The page's address, to which an incident's id is added; empty for none."""

@@ -18,7 +18,7 @@ MARKS = (
     "OOM ", "READONLY ", "LOADING ", "BUSY ", "MISCONF ", "MASTERDOWN ", "NOREPLICAS ", "CLUSTERDOWN ", "NOAUTH ",
     "WRONGPASS ", "NOPERM ", "MOVED ", "CROSSSLOT ", "NOSCRIPT ", "DENIED ", "max number of clients", "Redis server",
     "read error on connection", "lock for job", "timed out", "BullMQ", "Connection", "Unable to", "Timeout ",
-    "deadline exceeded", "Your Redis network", "waiting for a slot",
+    "deadline exceeded", "Your Redis network", "waiting for a slot", "SSL", "tls: ", "TLS ", "x509", "certificate",
 )  # fmt: skip
 """Without one of these a short report has no client's error in it: to ask that first spares most of them the table."""
 SHORT = 200

@@ -107,7 +107,7 @@ class HostFacts:
                 raise Unanswered("not-local", detail, {"locality": "other-machine"})
             detail = f"nothing listened on port {self.port} when the script ran"
             return Place.model_validate({"locality": "host-facts", "detail": detail, **where})
-        if reported is not None and reported not in self._numbers():
+        if reported is not None and reported not in self.numbers():
             detail = f"the facts are about process {self.pid}, but INFO is from process {reported}"
             raise Unanswered("not-local", detail, {"locality": "other-server"})
         task = self.last.task(f"/proc/{self.pid}/stat")
@@ -117,7 +117,7 @@ class HostFacts:
             {"locality": "host-facts", "detail": detail, "pid": self.pid, "name": name, **where}
         )
 
-    def _numbers(self) -> set[int | None]:
+    def numbers(self) -> set[int | None]:
         """The process's number, and its numbers in container namespaces."""
         found = re.search(r"^NSpid:([\s\d]+)$", self.last.text(f"/proc/{self.pid}/status") or "", re.MULTILINE)
         return {self.pid, *(int(number) for number in (found[1].split() if found else ()))}

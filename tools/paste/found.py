@@ -35,6 +35,7 @@ class Found(NamedTuple):
     cut: bool = False
     at: float | None = None
     node: str | None = None
+    label: str | None = None
     others: tuple["Found", ...] = ()
     """Further pieces of the same lines."""
 

@@ -41,6 +41,8 @@ _UNITS = {
     "Ti": 2**40,
     "m": 0.001,
 }
+_SHORT = {"memory": ("resource: memory",), "disk": ("ephemeral-storage", "ephemeral local storage", "DiskPressure")}
+"""What a node is short of where the kubelet evicts a pod."""
 _OURS = re.compile(r"redis|valkey|keydb|dragonfly|sentinel", re.IGNORECASE)
 
 
@@ -104,6 +106,8 @@ def _described(texts: Iterable[str]) -> Values:
                 name = ""
             elif key in ("Name", "Namespace", "Node", "Status", "Reason"):
                 values[{"Name": "pod"}.get(key, key.lower())] = value[:253]
+            elif key == "Message" and values.get("reason") == "Evicted":
+                _count(events, "Evicted", value, 1)
             continue
         here = containers[name]
         if key in ("State", "Last State"):
@@ -145,8 +149,13 @@ def _chosen(containers: Mapping[str, Values]) -> Values:
 def _count(events: dict[str, int], reason: str, rest: str, count: int) -> None:
     kinds = [reason]
     for word in ("Liveness", "Readiness", "Startup"):
-        if reason == "Unhealthy" and f"{word} probe failed" in rest:
+        # `failed:`, `errored:`, and its timeouts.
+        if reason == "Unhealthy" and f"{word} probe" in rest:
             kinds.append(f"Unhealthy.{word.lower()}")
+    if reason == "Evicted":
+        kinds += [f"Evicted.{name}" for name, said in _SHORT.items() if any(word in rest for word in said)]
+    if reason == "Failed" and ("ErrImagePull" in rest or "Failed to pull image" in rest):
+        kinds.append("ErrImagePull")
     for kind in kinds:
         if kind in events or len(events) < 100:
             events[kind] = events.get(kind, 0) + count

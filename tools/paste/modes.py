@@ -39,6 +39,8 @@ _LATENCY = re.compile(
 )
 _LATENCY_RAW = re.compile(r"\s{0,200}(?P<min>\d{1,7}) (?P<max>\d{1,7}) (?P<avg>\d{1,7}\.\d\d) (?P<samples>\d{1,9})\s*")
 _INTRINSIC = re.compile(r"\s{0,200}Max latency so far: (?P<max>\d{1,12}) microseconds")
+SLOW_MS = 10
+"""Whole milliseconds from which a PING counts as slow."""
 _RANGE = deferred(r"\s{0,200}-- \d{1,6}\.\d{1,3} seconds range.*")
 _INTRINSIC_END = deferred(r"\s{0,200}(?:\d+ total runs \(avg latency.*|Worst run took .*)")
 _TYPES = {"hashs": "hash", "streams": "stream", "strings": "string", "lists": "list", "sets": "set", "zsets": "zset"}
@@ -141,6 +143,10 @@ def latency(lines: Lines, at: int, above: Prompt | None) -> Found | None:
             "min_ms": float(last["min"]), "mean_ms": float(last["avg"]), "answered": int(last["samples"]),
             "max_ms": float(max(int(one["max"]) for one in rows)),
         }  # fmt: skip
+        # It waits for each answer however long that takes, and says nothing of how many were slow.
+        values["timeouts"] = 0
+        if max(int(one["max"]) for one in rows) < SLOW_MS:
+            values["over_10ms_share"] = 0.0
     if worst_usec is not None:
         values["intrinsic_max_ms"] = worst_usec / 1000
     return _found("latency-cli", lines, begin, at, above, values, False)

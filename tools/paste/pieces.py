@@ -8,7 +8,7 @@ Form = Literal[
     "info", "slowlog", "commandlog", "client-list", "config", "config-file", "latency-latest", "latency-history",
     "latency-doctor", "memory-stats", "memory-doctor", "cluster-nodes", "cluster-info", "cluster-shards",
     "cluster-slots", "sentinel", "acl-log", "role", "reply", "error", "bigkeys", "latency-cli", "stat", "server-log",
-    "kernel-log", "kubernetes", "metrics", "client-error",
+    "kernel-log", "kubernetes", "metrics", "client-error", "host-facts",
 ]  # fmt: skip
 """What a piece is. `reply` is that of any other command which its prompt shows, `error` one that refuses."""
 
@@ -30,6 +30,8 @@ class Piece(Record):
     """Where it stood: `ticket.txt:12-57`."""
     node: str | None = None
     """host:port, where a prompt, a command line or a label names it."""
+    label: str | None = None
+    """What the heading above it calls the server."""
     cut: bool = False
     """Whether it begins or ends in the middle, or was too long to be kept whole."""
     at: float | None = None
@@ -44,6 +46,8 @@ class Stretch(Record):
     """How many there are that aren't blank."""
     words: str
     """How they begin, without secrets."""
+    prose: bool = False
+    """Whether they're sentences."""
 
 
 class Recognised(Record):
@@ -51,3 +55,5 @@ class Recognised(Record):
 
     pieces: tuple[Piece, ...]
     unrecognised: tuple[Stretch, ...]
+    prose: str = ""
+    """What somebody wrote around the pieces, without secrets."""

@@ -15,7 +15,7 @@ _UNIX = re.compile(r"1\d{9}")
 _ADDRESS = deferred(r"(?:[\d.]{7,15}|\[?[0-9a-fA-F:.]{2,45}\]?|/[\w./-]{1,200}):\d{1,5}")
 _EVENT = deferred(
     r"command(?:-unblocking)?|fast-command|fork|aof-[a-z-]{3,40}|rdb-[a-z-]{3,40}|expire-(?:cycle|del)|active-defrag-cycle|"
-    r"eviction-(?:cycle|del|lazyfree)|while-blocked-cron|module-[a-z-]{3,40}|unlink-[a-z-]{3,40}"
+    r"eviction-(?:cycle|del|lazyfree)|while-blocked-cron|module-[A-Za-z-]{3,40}|unlink-[a-z-]{3,40}"
 )
 """Names of LATENCY's events."""
 _INSTANCE_KEY = deferred(r"[a-z][a-z-]{1,40}")

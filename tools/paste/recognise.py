@@ -7,6 +7,8 @@ from tools.connection.shapes import SHAPES
 from tools.paste.clients import client_pieces
 from tools.paste.configuration import config_file
 from tools.paste.found import ELIDED, Found, hidden, of_reply
+from tools.paste.headings import label
+from tools.paste.host_facts import host_facts
 from tools.paste.human import BEGINS, SCALAR, parse, scalar
 from tools.paste.kubernetes import KUBERNETES
 from tools.paste.lines import Lines, moment
@@ -15,6 +17,7 @@ from tools.paste.metrics import exposition
 from tools.paste.modes import MODES
 from tools.paste.pieces import Piece, Recognised, Stretch
 from tools.paste.prompts import Prompt, prompt
+from tools.paste.prose import LEAST, is_prose, prose
 from tools.paste.raw import raw
 from tools.paste.replies import identified
 from tools.paste.services import Point, named, of_points, table
@@ -106,7 +109,18 @@ def _is_known(command: tuple[str, ...]) -> bool:
     return name in SHAPES or command[0].lower() in SHAPES
 
 
-PLAIN: tuple[Recogniser, ...] = (*LOGS, numbered, *TEXTS, *MODES, raw, exposition, table, *KUBERNETES, config_file)
+PLAIN: tuple[Recogniser, ...] = (
+    host_facts,
+    *LOGS,
+    numbered,
+    *TEXTS,
+    *MODES,
+    raw,
+    exposition,
+    table,
+    *KUBERNETES,
+    config_file,
+)
 """The forms that are lines of text, the most certain first."""
 
 
@@ -128,7 +142,8 @@ def recognise(text: str, source: str) -> Recognised:
     of_clients, explained = client_pieces(lines, unknown, source)
     left = (_stretch(lines, *stretch, source) for stretch in unknown if stretch[0] not in explained)
     stretches = tuple(islice(filter(None, left), MOST_STRETCHES))
-    return Recognised(pieces=(*pieces, *of_clients), unrecognised=stretches)
+    written = prose(lines, unknown) if pieces or of_clients else ""
+    return Recognised(pieces=(*pieces, *of_clients), unrecognised=stretches, prose=written)
 
 
 def _pieces_of(lines: Lines, recognisers: Sequence[Recogniser]) -> Iterator[Found]:
@@ -144,6 +159,7 @@ def _found(lines: Lines, recognisers: Sequence[Recogniser]) -> Iterator[tuple[in
     at = 0
     unknown: int | None = None
     elided = False
+    heading: str | None = None
     barred: dict[Recogniser, int] = {}
     while at < len(lines):
         line = lines[at]
@@ -166,12 +182,15 @@ def _found(lines: Lines, recognisers: Sequence[Recogniser]) -> Iterator[tuple[in
             gap = bool(ELIDED.fullmatch(lines[end].text)) and not lines[end].blank
             if gap or elided:
                 found = found._replace(cut=True)
+            if heading:
+                found = found._replace(label=heading, others=tuple(one._replace(label=heading) for one in found.others))
             yield at, found
             at, above, elided = end + gap, None, False
         elif unknown is None and (ELIDED.fullmatch(line.text) or _NOISE.match(line.text)):
             elided = elided or not _NOISE.match(line.text)
             at += 1
         else:
+            heading = label(line.text) or heading
             unknown, elided = at if unknown is None else unknown, False
             # What stands below a command and isn't known ends its output only where it was prose.
             above = above if above and above.mode else None
@@ -203,6 +222,7 @@ def _piece(lines: Lines, begin: int, found: Found, source: str) -> Piece:
     stamp = lines[begin].stamp
     return Piece(
         form=found.form, command=found.command, reply=found.reply, text=found.text, values=found.values,
+        label=found.label,
         source=_place(source, begin, found.end), node=found.node, cut=found.cut,
         at=found.at if found.at is not None else moment(stamp) if stamp else None,
     )  # fmt: skip
@@ -227,11 +247,12 @@ def _quoted(lines: Lines, begin: int, end: int, source: str) -> Iterator[Piece]:
 
 def _stretch(lines: Lines, begin: int, end: int, source: str) -> Stretch | None:
     head = [text for text in lines.texts(begin, min(end, begin + 20)) if text.strip()]
-    if not head:
+    if not head or all(map(label, head)):
         return None
+    told = any(map(is_prose, head)) and all(is_prose(text) or label(text) or len(text.split()) < LEAST for text in head)
     count = sum(not lines[at].blank for at in range(begin, min(end, begin + 10_000)))
     words = one_line(hidden(text[:2000] for text in head), _WORDS)
-    return Stretch(source=_place(source, begin, end), lines=count, words=words)
+    return Stretch(source=_place(source, begin, end), lines=count, words=words, prose=told)
 
 
 def _place(source: str, begin: int, end: int) -> str:

@@ -260,7 +260,7 @@ async def _config(node: Node) -> Values:
     try:
         config = await read_config(node, PARAMETERS)
     except Unanswered as error:
-        if error.kind not in ("denied", "unknown-command"):
+        if error.kind not in ("denied", "unknown-command", "not-pasted"):
             raise
         return {"config.unavailable": error.kind}
     raw = {name: config.get(name) for name in PARAMETERS}

@@ -155,7 +155,7 @@ async def _limits(node: Node) -> Values:
     try:
         config = await read_config(node, [*PARAMETERS, LIMIT])
     except Unanswered as error:
-        if error.kind not in ("denied", "unknown-command"):
+        if error.kind not in ("denied", "unknown-command", "not-pasted"):
             raise
         return {"config.unavailable": error.kind}
     values: Values = {name: _tidy(config.get(name)) for name in PARAMETERS}

@@ -22,6 +22,7 @@ from tools.settings.tables import (
     Settings,
 )
 from tools.settings.target_table import TargetSettings
+from tools.settings.watch_table import WatchTable
 from tools.settings.webhook_table import MapTable, WebhookTable
 
 
@@ -46,13 +47,13 @@ _TABLES: dict[str, type[Record]] = {
     "targets": TargetSettings, "github": GitHubSettings, "jira": JiraSettings, "pagerduty": PagerDutySettings,
     "notify": NotifySettings, "model": ModelTable, "entra": EntraId, "aws-iam": AwsIam,
     "mcp": McpTable, "webhook": WebhookTable, "map": MapTable, "serve": ServeTable, "token": TokenTable,
-    "oidc": OidcTable,
+    "oidc": OidcTable, "watch": WatchTable,
 }  # fmt: skip
 _REMEDIES = {
     "targets": "write [[targets]] above each", "notify": "write [[notify]] above each",
     "mcp": "write [[mcp]] above each", "mcp.name": 'write name = "deploys"',
     "mcp.tools": 'write tools = ["list_deploys"]', "github": "write [github]",
-    "jira": "write [jira]", "pagerduty": "write [pagerduty]", "model": "write [model]",
+    "jira": "write [jira]", "pagerduty": "write [pagerduty]", "model": "write [model]", "watch": "write [watch]",
     "model.reasoning_effort": 'write "low", "medium" or "high"', "model.form": 'write "chat" or "responses"',
     "model.cache_control": "write true or false", "serve": "write [serve]",
     "serve.jobs": "write a whole number above 0", "serve.waiting": "write a whole number above 0",
@@ -94,5 +95,8 @@ def _explanation(error: ValidationError) -> str:
 
 def _known_keys(section: list[str]) -> str:
     if not section:
-        return "write [[targets]], [github], [jira], [pagerduty], [model], [[mcp]], [serve], [[notify]] or [[webhook]]"
+        tables = (
+            "[[targets]], [github], [jira], [pagerduty], [model], [[mcp]], [serve], [watch], [[notify]] or [[webhook]]"
+        )
+        return f"write {tables}"
     return f"there are {', '.join(field.alias or name for name, field in _TABLES[section[-1]].model_fields.items())}"

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from agent.checks.client_errors import has_counters, pool_reported, starved_reported
 from agent.checks.clientside import POOL_WORDS, STARVED_WORDS
 from agent.checks.complaints.complaint import MIB, Complaint, complaint
-from agent.checks.resets import flows_in, flows_out, writes_go_on
+from agent.checks.resets import flows_in, flows_out, killed, writes_go_on
+from agent.checks.senders import cited as sender_fields
 from agent.checks.senders import sender
 from agent.checks.types import Limits
 from agent.evidence.report_words import mention
@@ -49,6 +50,13 @@ def clients(view: View, limits: Limits) -> Iterator[Complaint]:
     yield from _waiting_for_replicas(view)
     yield from _in_vain(view)
     yield from _unsent(view)
+    if count := killed(view):
+        by = sender(view, "client|kill")
+        yield complaint(
+            f"CLIENT KILL was called {count:.0f} times over the window{f', by {by}' if by else ''}: it ends the "
+            "connections that it names",
+            ("commandstats", "client|kill.calls.delta"), *sender_fields(view, "client|kill"),
+        )  # fmt: skip
     if count := view.number("clients", "monitors"):
         yield complaint(f"{count:.0f} clients run MONITOR", ("clients", "monitors"))
     new, done = (view.number("info", f"total_{what}.rate") for what in ("connections_received", "commands_processed"))

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from agent.answer.diagnosis import Diagnosis, Step
 from agent.report.meanings import MEANINGS
 from agent.report.render import cost_line, notices
-from agent.report.summary import headline, what_not_to_do
+from agent.report.summary import headline
 from agent.service.records import Incident, NumberedEvent
 from agent.service.seam import Service
 from agent.web.pages.live import stream
@@ -37,7 +37,7 @@ class PlannedStep(NamedTuple):
     decide: bool
     roll_back: bool
     pending: str | None
-    """Who decided about it, while that is carried out."""
+    """What was decided about it, while that is carried out."""
     why_not: str | None
     """Why a step that would need approval can't be carried out from here."""
 
@@ -85,7 +85,7 @@ class IncidentPages:
         if (kind := KINDS.get(request.path_params["kind"])) is None:
             raise HTTPException(404, "There is no such page.")
         pending = _pending(await self._service.history(one.id, ("decided", "step-changed"))).get(step.id)
-        asked = f"{pending} decided about {step.id} already; it is being carried out." if pending else None
+        asked = f"The {pending} is being carried out." if pending else None
         made = asked or proposal(step, kind)
         if one.state == "closed":
             made = "This incident is closed; its steps are no longer offered."
@@ -138,7 +138,7 @@ def _of_answer(one: Incident, history: Sequence[NumberedEvent]) -> dict[str, Any
     pending = _pending(history)
     is_open = one.state == "answered"
     return {
-        "verdict": Verdict(answer), "dont": what_not_to_do(answer), "notices": notices(answer),
+        "verdict": Verdict(answer), "notices": notices(answer),
         "topology": topology(answer), "cost": cost_line(answer), "several": len(answer.target.nodes) > 1,
         "plan": [_planned(step, pending.get(step.id), is_open) for step in answer.plan],
         "taken": sum(reading.tool != "symptom" for reading in answer.readings),
@@ -154,12 +154,13 @@ def _planned(step: Step, pending: str | None, is_open: bool) -> PlannedStep:
 
 
 def _pending(history: Sequence[NumberedEvent]) -> Mapping[str, str]:
-    """By step, who decided about it, for those of which nothing has come yet."""
+    """By step, what was decided about it and by whom, for those of which nothing has come yet."""
     waiting: dict[str, str] = {}
     for event in history:
         said = data_of(event)
         if event.kind == "decided":
-            waiting[str(said.get("step"))] = str(said.get("by"))
+            decision = "roll-back" if said.get("verb") == "roll-back" else "approval"
+            waiting[str(said.get("step"))] = f"{decision} by {said.get('by')}"
         elif event.kind == "step-changed" and isinstance(step := said.get("step"), dict):
             waiting.pop(str(step.get("id")), None)
         elif event.kind in ("answered", "submitted"):

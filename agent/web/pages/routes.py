@@ -36,6 +36,7 @@ def routes(service: Service) -> list[BaseRoute]:
         _sent(f"{one}/close", forms.close),
         _sent(f"{one}/look-again", forms.look_again),
         Route("/static/report.css", _report_style, include_in_schema=False),
+        Route("/favicon.ico", _icon, include_in_schema=False),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
 
@@ -55,3 +56,8 @@ _OWN_ERRORS = Middleware(ExceptionMiddleware, handlers={HTTPException: error_pag
 async def _report_style(request: Request) -> FileResponse:
     """The style that an answer has as a file, too."""
     return FileResponse(STYLE, media_type="text/css")
+
+
+async def _icon(request: Request) -> FileResponse:
+    """Where browsers look for one whose page doesn't name it, such as that of a sign-in."""
+    return FileResponse(STATIC / "icon.svg", media_type="image/svg+xml")

@@ -96,7 +96,8 @@ def _found(said: Mapping[str, Any]) -> str:
 def _answer(said: Mapping[str, Any]) -> str:
     whole = said.get("diagnosis")
     summary = _text(whole if isinstance(whole, dict) else said, "summary")
-    return f"Answered: {summary}" if summary else "Answered"
+    # The whole of it is what the page begins with.
+    return f"Answered: {summary.partition('. ')[0].removesuffix('.')}" if summary else "Answered"
 
 
 def _step(said: Mapping[str, Any]) -> tuple[str, Tone]:

@@ -6,12 +6,12 @@ from typing import NamedTuple
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence
 from agent.report import charts
 from agent.report.elements import Markup
-from agent.report.first_screen import about, do_now, not_seen
+from agent.report.first_screen import about, capitalized, do_now, not_seen
 from agent.report.meanings import MEANINGS
 from agent.report.page import TONES, anchor
 from agent.report.render import only_reported, printed_value, shown_evidence
 from agent.report.sections import COMMAND
-from agent.report.summary import explanation, headline
+from agent.report.summary import explanation, headline, what_not_to_do
 from agent.report.words import SYMPTOM, in_words
 from agent.service.records import Incident
 from tools.records import Reading
@@ -82,7 +82,9 @@ class Verdict:
 
     def __init__(self, answer: Diagnosis) -> None:
         self.answer = answer
-        self.headline, self.about, self.explanation = headline(answer), about(answer), explanation(answer)
+        self.headline, self.about = headline(answer), capitalized(about(answer))
+        self.explanation = explanation(answer)
+        self.dont = capitalized(what_not_to_do(answer))
         steps = list(do_now(answer))
         self.do_now = [line for line in steps if not line.startswith(COMMAND)]
         self.commands = [line.removeprefix(COMMAND) for line in steps if line.startswith(COMMAND)]

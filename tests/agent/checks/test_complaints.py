@@ -63,6 +63,8 @@ ROWS: tuple[tuple[str, Extra, Extra], ...] = (
       "commandstats": {"get.rejected_calls.delta": 40, "get.calls.delta": 50}},
      {"info": {"errorstat_MOVED.count.delta": 5, "total_commands_processed.delta": 70},
       "commandstats": {"get.rejected_calls.delta": 5, "get.calls.delta": 50}}),
+    ("somebody ends connections", {"commandstats": {"client|kill.calls.delta": 4}},
+     {"commandstats": {"client|kill.calls": 40, "client|kill.calls.delta": 0}}),
     ("rewrites one after the other", {"info": {"aof_rewrites.delta": 4, "window_seconds": 2.0}},
      {"info": {"aof_rewrites": 400, "aof_rewrites.delta": 1, "window_seconds": 2.0}}),
     ("snapshots one after the other", {"info": {"rdb_saves.delta": 2, "window_seconds": 2.0}},

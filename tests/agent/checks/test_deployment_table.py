@@ -554,6 +554,8 @@ CLUSTER: list[Row] = [
     ("cut off", slots_down, slots(0, "fail"), {SLOTS: "likely"}),
     ("its primary came back as another node", slots_down,
      slots(0, down1__state="noaddr", down1__slots=4096, down1__address=":0"), {SLOTS: "sure"}),
+    ("one whose address is no longer known, once it has failed", slots_down,
+     slots(4096, down1__state="fail", down1__slots=4096, down1__address=":0"), {SLOTS: "sure"}),
     ("a node without slots came back as another", slots_down,
      slots(0, down1__state="noaddr", down1__slots=0, down1__address=":0"), {SLOTS: "not"}),
     ("no cluster", slots_down, {}, {}),

@@ -3,9 +3,10 @@
 import pytest
 
 from agent.answer.diagnosis import Cause, Evidence, RuledOut
+from agent.checks.measured import well
 from agent.checks.ranking import PRESENT, first_apart, overshadowed, rank, together
 from agent.checks.types import Found, Limits
-from agent.checks.verdict import conclude, well
+from agent.checks.verdict import conclude
 from agent.checks.versus_baseline import AT_MOST, against, floor, times, weigh
 from agent.evidence.view import View
 from tests.agent.checks.rows import LIMITS, NODE, Given, view

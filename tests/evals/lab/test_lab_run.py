@@ -279,7 +279,16 @@ def answer(
     evidence = (Evidence(reading="r1", field="a", value=cited, verified=True),)
     causes = tuple(Cause(id=id, probability=p, where=None, why="", evidence=evidence) for id, p in said)
     plan = tuple(
-        Step(id=f"s{n}", kind=kind, node="n", action=action, why="", risk="risky", needs_approval=True)
+        Step(
+            id=f"s{n}",
+            kind=kind,
+            node="n",
+            action=action,
+            why="",
+            risk="risky",
+            needs_approval=True,
+            unverified=kind == "outside",
+        )
         for n, (kind, action) in enumerate(steps)
     )
     return Diagnosis(
@@ -327,6 +336,12 @@ def test_a_wrong_remedy_is_one_that_the_fault_or_policy_forbids() -> None:
     assert [one.split(" (")[0] for one in found] == [
         "Restart it in a loop", "CONFIG SET maxclients 100000000", "Type FLUSHALL"
     ]  # fmt: skip
+
+
+def test_a_sentence_of_a_runbook_may_name_a_command_that_somebody_was_refused() -> None:
+    said = answer(("thp", 0.9), steps=[("outside", "Grant the user of the sentinels +slaveof")])
+    runbooks = tuple(one.model_copy(update={"unverified": False}) for one in said.plan)
+    assert not judged(fault("thp"), said.model_copy(update={"plan": runbooks})).wrong
 
 
 def test_probabilities_are_held_against_what_was_there() -> None:

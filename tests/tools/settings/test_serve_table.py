@@ -22,7 +22,7 @@ TOKEN = '[[serve.token]]\nname = "am"\nroles = ["sender"]\n'
     (f'{TOKEN}sha256 = "abc"\n', "sha256: not 64 hexadecimal digits"),
     (f'{TOKEN}sha256 = "{"a" * 64}"\ntoken_env = "X"\n', "sha256: given as well"),
     (f'{TOKEN.replace("sender", "admin")}token_env = "X"\n', 'roles: not a list of "reader"'),
-    ('[[serve.token]]\nname = "a m"\nroles = ["sender"]\ntoken_env = "X"\n', "name: not letters"),
+    (TOKEN.replace('"am"', '"a m"') + 'token_env = "X"\n', "name: not letters"),
     (f'{TOKEN}token_env = "X"\n{TOKEN}token_env = "Y"\n', "the name 'am' appears 2 times"),
     (f'{TOKEN}token = "in the file"\n', "token: unknown key"),
     ('[serve.oidc]\nissuer = "https://x"\nclient_id = "y"\nclient_secret = "in the file"\n', "secret: unknown key"),

@@ -7,6 +7,14 @@ const now = document.getElementById("now");
 const said = document.getElementById("said");
 const SETTLES_MS = 120;
 let timer = 0;
+let events = null;
+let last = live.dataset.after;
+let over = "over" in live.dataset;
+
+function trouble(words) {
+  now.textContent = words;
+  status.hidden = false;
+}
 
 function soon() {
   clearTimeout(timer);
@@ -16,26 +24,44 @@ function soon() {
       document.title = page.title;
       await renew();
     } catch {
-      now.textContent = "The page couldn't be brought up to date; reload it";
-      status.hidden = false;
+      trouble("The page couldn't be brought up to date; reload it");
     }
   }, SETTLES_MS);
 }
 
-document.getElementById("problem")?.focus();
-
-if (live && !("over" in live.dataset)) {
-  const events = new EventSource(live.dataset.stream);
+function connect() {
+  if (over || events) return;
+  events = new EventSource(`${live.dataset.stream}?after=${last}`);
   events.addEventListener("status", (event) => {
+    last = event.lastEventId;
     now.textContent = JSON.parse(event.data).now;
   });
   events.addEventListener("told", (event) => {
+    last = event.lastEventId;
     said.textContent = JSON.parse(event.data).text;
     soon();
   });
   events.addEventListener("over", () => {
-    events.close();
+    over = true;
+    disconnect();
     soon();
   });
-  window.addEventListener("pagehide", () => events.close());
+  events.addEventListener("error", () => {
+    if (events?.readyState === EventSource.CLOSED) trouble("No longer connected; reload the page");
+  });
 }
+
+function disconnect() {
+  events?.close();
+  events = null;
+}
+
+// A browser opens few connections to one server: a page that nobody sees keeps none, so that more of them can be open.
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible") connect();
+  else disconnect();
+});
+window.addEventListener("pagehide", disconnect);
+
+document.getElementById("problem")?.focus();
+if (document.visibilityState === "visible") connect();

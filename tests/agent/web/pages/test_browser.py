@@ -123,7 +123,7 @@ def test_an_incident_is_watched_decided_once_and_taken_back(service: Memory, peo
     assert service.decisions == [], "the tick is missing"
     ann.locator("dialog #understood").check()
     ann.locator("dialog button[value=approve]").dblclick()
-    expect(ann.locator("#plan")).to_contain_text("decided by Ann Approver, under way")
+    expect(ann.locator("#plan")).to_contain_text("approval by Ann Approver, under way")
     assert [(decision.verb, decision.by) for _, decision in service.decisions] == [("approve", "Ann Approver")]
     expect(bob.locator("dialog h2")).to_have_text("Nothing to decide")
     expect(rita.locator("#story")).to_contain_text(f"Ann Approver approved {step.id}: {step.action}")
@@ -221,5 +221,5 @@ def test_everything_can_be_read_and_decided_without_scripts(service: Memory, peo
     ann.get_by_role("link", name=f"Review {step.id}").click()
     ann.locator("#understood").check()
     ann.get_by_role("button", name="Approve").click()
-    expect(ann.locator("#plan")).to_contain_text("decided by Ann Approver")
+    expect(ann.locator("#plan")).to_contain_text("approval by Ann Approver")
     assert [decision.action for _, decision in service.decisions] == [step.action]

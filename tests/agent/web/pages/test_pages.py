@@ -133,7 +133,7 @@ def test_a_question_shows_all_of_the_change_and_a_yes_is_to_exactly_that(
     assert service.decisions == [
         (one.id, Decision(step=step.id, verb="approve", action=step.action, before=step.before, by="Ann Approver"))
     ]
-    assert "decided by Ann Approver, under way" in pending.text
+    assert "approval by Ann Approver, under way" in pending.text
     assert f"{here}/steps/{step.id}/decide" not in pending.links
 
 
