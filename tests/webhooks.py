@@ -4,14 +4,14 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from agent.intake.receive import receive
 from agent.intake.refused import Refused
-from agent.intake.seen import Recent, Seen
+from agent.intake.seen import Seen
 from agent.service.records import Submission
 from tools.settings.parsing import parse_settings
 from tools.settings.tables import Settings
@@ -125,6 +125,21 @@ map = {CUSTOM}
 """
 
 
+class Recent:
+    """Remembers requests for as long as a test runs."""
+
+    def __init__(self) -> None:
+        self.keys: set[str] = set()
+
+    def known(self, key: str, now: datetime) -> bool:
+        """Whether a request is remembered."""
+        return key in self.keys
+
+    def add(self, keys: Collection[str], now: datetime) -> None:
+        """Remember a request."""
+        self.keys.update(keys)
+
+
 class Sent(NamedTuple):
     """A request."""
 
@@ -133,9 +148,13 @@ class Sent(NamedTuple):
     body: bytes
 
     def received(self, seen: Seen | None = None, now: datetime = NOW) -> tuple[Submission, ...] | Refused:
-        """What becomes of it."""
+        """What becomes of it, and it is kept."""
         seen = Recent() if seen is None else seen
-        return receive(self.name, self.headers, self.body, settings(), seen, now, ENVIRON)
+        result = receive(self.name, self.headers, self.body, settings(), seen, now, ENVIRON)
+        if isinstance(result, Refused):
+            return result
+        seen.add(result.keys, now)
+        return result.wanted
 
     def accepted(self, seen: Seen | None = None, now: datetime = NOW) -> tuple[Submission, ...]:
         """The submissions of one that isn't refused."""

@@ -150,3 +150,5 @@ def _parsed(table: str) -> dict[str, RootCause]:
 
 CAUSES: dict[str, RootCause] = _parsed(_TABLE)
 """Every root cause by id."""
+WELL = ("no-fault", "outside-redis")
+"""The outcomes that say what it was although no cause of these was there."""

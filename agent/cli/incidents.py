@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agent.cli.program import ANSWERED, FAILED
 from agent.cli.serve_inputs import IncidentsInputs
+from agent.recordings.scenario_file import add_scenario
 from agent.report.summary import headline
 from agent.service.records import Incident
 from agent.service.store import Store
@@ -18,6 +19,8 @@ from tools.gate.ledger import changes_path
 from tools.text import one_line
 
 EVENTS = 100_000
+ARCHIVES = (".gz", ".tgz", ".tar")
+"""How the name of an archive ends; any other is a folder's."""
 
 
 def incidents(inputs: IncidentsInputs) -> int:
@@ -84,6 +87,8 @@ def _show(inputs: IncidentsInputs, store: Store, one: Incident) -> int:
 
 def _export(inputs: IncidentsInputs, store: Store, one: Incident) -> int:
     file = inputs.output or Path(f"{one.id}.tar.gz")
+    if file.is_dir() or file.suffix not in ARCHIVES:
+        return _export_scenario(file, one)
     events = "".join(f"{event.model_dump_json()}\n" for event in store.events(one.id, 0, EVENTS))
     try:
         with tarfile.open(file, "x:gz") as archive:
@@ -98,6 +103,29 @@ def _export(inputs: IncidentsInputs, store: Store, one: Incident) -> int:
         return FAILED
     print(file)
     return ANSWERED
+
+
+def _export_scenario(folder: Path, one: Incident) -> int:
+    """Add it to a folder of scenarios. Raises `UsageError` if nobody said what it was."""
+    if one.diagnosis is None or not (files := _recorded(one)):
+        raise UsageError(f"{one.id}: its recording isn't on this machine; a folder as -o takes one that is")
+    if (cause := _cause_of(one)) is None:
+        how = "say so on its page, or by POST /v1/incidents/ID/feedback, then export it again"
+        raise UsageError(f"{one.id}: nobody said yet what it was; {how}, or give -o FILE.tar.gz")
+    try:
+        print(add_scenario(folder, one.id, files[0], one.diagnosis, cause))
+    except OSError as error:
+        print(one_line(f"rediagnose incidents: {folder}: {error.strerror or error}"), file=sys.stderr)
+        return FAILED
+    return ANSWERED
+
+
+def _cause_of(one: Incident) -> str | None:
+    """What it was, by the last person who said so: a cause, or the answer if that was right."""
+    assert one.diagnosis is not None
+    answered = one.diagnosis.causes[0].id if one.diagnosis.causes else one.diagnosis.outcome
+    said = (each.cause or (answered if each.verdict == "right" else None) for each in reversed(one.feedback))
+    return next(filter(None, said), None)
 
 
 def _recorded(one: Incident) -> list[Path]:

@@ -13,7 +13,6 @@ import uvicorn
 from agent.cli.program import ANSWERED
 from agent.cli.serve_inputs import ServeInputs, WorkerInputs
 from agent.cli.watching import watching
-from agent.service.seen import DurableSeen
 from agent.web.access.access import access_of
 from agent.web.access.connections import uvicorn_options
 from agent.web.access.guarded import guarded
@@ -41,10 +40,8 @@ async def serve(inputs: ServeInputs) -> int:
         SystemClock(), inputs.library(), lambda: {one.target for one in service.store.waiting()},
         lambda problem: _say(f"the watch: {problem}"), logins=inputs,
     )  # fmt: skip
-    seen = DurableSeen(service.store.database)
-    served = app(
-        service, webhooks=webhooks(service, load_settings, seen), metrics=watched.metrics if watched else str
-    )  # fmt: skip
+    hooks = webhooks(service, load_settings, service.seen)
+    served = app(service, webhooks=hooks, metrics=watched.metrics if watched else str)
     options = {**uvicorn_options(), "timeout_graceful_shutdown": ENDS_WITHIN}
     config = uvicorn.Config(guarded(served, granted), log_config=None, lifespan="off", **options)
     await service.start()

@@ -13,6 +13,7 @@ from agent.cli.place import ADDRESS
 from agent.investigation.pipeline import Setup
 from agent.model.selection import choose
 from agent.service.database import Database, default_url
+from agent.service.journal import say
 from agent.service.leases import LASTS
 from agent.service.plant import Plant
 from agent.service.records import Question
@@ -34,6 +35,11 @@ from tools.settings.work_table import HARMLESS
 from tools.text import printable
 
 MIB = 2**20
+EXAMPLE = "redis://127.0.0.1:6379"
+UNCLEAR = (
+    "it isn't clear which server this is about: name it as `target`, or let the `match` of one of the targets in "
+    "rediagnose.toml fit it"
+)
 
 
 class DatabaseInputs(Record):
@@ -95,12 +101,20 @@ class WorkerInputs(InvestigationInputs, DatabaseInputs):
 
     def _meant(self, ticket: Ticket, given: str | None, *, urls: bool) -> str:
         if given is None:
-            found, _ = target_of_ticket(ticket, load_settings())
+            try:
+                found, _ = target_of_ticket(ticket, load_settings())
+            except (TicketError, UsageError) as error:
+                # It names the other targets and a file of this machine, and whoever sent this may be anybody.
+                say(f"no target for {ticket.title[:100]!r}: {error}")
+                raise TicketError(UNCLEAR) from None
             return found.name or self.configured(found).url
         if (named := find_target(given)) is not None and named.name:
             return named.name
         if "://" not in given and not (ADDRESS.fullmatch(given) and ":" in given):
-            raise TicketError(f"{printable(given)[:100]!r} isn't a target in rediagnose.toml; name one that is there")
+            other = f", or give a URL such as {EXAMPLE}" if urls else ""
+            raise TicketError(
+                f"{printable(given)[:100]!r} isn't a target in rediagnose.toml; name one that is there{other}"
+            )
         if not urls:
             raise TicketError("servers aren't taken by URL here; name a target in rediagnose.toml")
         try:

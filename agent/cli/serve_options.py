@@ -59,5 +59,6 @@ def configure_incidents(parser: Parser) -> None:
     add("--limit", type=whole, metavar="N", help="at most so many, newest first (50)")
     add = parser.section("the answer").add_argument
     add("--format", choices=("text", "json", "markdown", "html"), help="format on stdout (text)")
-    add("-o", "--output", metavar="FILE", help="export: a new .tar.gz (ID.tar.gz)")
+    hint = "export: a new .tar.gz (ID.tar.gz), or a folder of scenarios for `eval` to add it to"
+    add("-o", "--output", metavar="FILE|DIR", help=hint)
     database(parser)

@@ -14,19 +14,27 @@ from agent.intake.submissions import submissions
 from agent.intake.verify import verify
 from agent.service.records import Submission
 from tools.errors import UsageError
+from tools.records import Record
 from tools.settings.tables import Settings
 from tools.settings.webhook_table import WebhookTable
+
+
+class Accepted(Record):
+    """A request that is proven and understood."""
+
+    wanted: tuple[Submission, ...] = ()
+    """What it asks for; nothing, if it's about neither the beginning nor the end of an incident, or came before."""
+    keys: tuple[str, ...] = ()
+    """What is to be remembered of it once what it asks for is kept; nothing, unless it was signed."""
 
 
 def receive(
     name: str, headers: Mapping[str, str], body: bytes, settings: Settings, seen: Seen, now: datetime,
     environ: Mapping[str, str] = os.environ,
-) -> tuple[Submission, ...] | Refused:  # fmt: skip
-    """What a request to the webhook of this name asks for, or why it is refused; it never raises.
+) -> Accepted | Refused:  # fmt: skip
+    """What a request to the webhook of this name asks for, or why it is refused.
 
-    An empty tuple is a request that was accepted and asks for nothing. `now` is aware of its time zone. A signed
-    request is remembered in `seen`; if its submissions couldn't be kept, call `forget`, so that the sender may try
-    again.
+    It raises nothing of its own. `now` is aware of its time zone.
     """
     lower = {key.lower(): value for key, value in headers.items()}
     try:
@@ -41,27 +49,11 @@ def receive(
             check_topic(content, webhook.topic, raw=webhook.proof != "sns")
         targets = {one.name.lower(): one.name for one in settings.targets if one.name}
         wanted = submissions(webhook, lower, content, targets)
-        return wanted if signed is None or _is_new(webhook, signed, seen, now) else ()
+        if signed is None:
+            return Accepted(wanted=wanted)
+        return Accepted(wanted=wanted if _is_new(webhook, signed, seen, now) else (), keys=_keys(webhook, signed))
     except RefusedError as error:
         return error.refused
-
-
-def forget(
-    name: str, headers: Mapping[str, str], body: bytes, settings: Settings, seen: Seen, now: datetime,
-    environ: Mapping[str, str] = os.environ,
-) -> None:  # fmt: skip
-    """Let a request come again that `receive` accepted and the service couldn't keep."""
-    lower = {key.lower(): value for key, value in headers.items()}
-    try:
-        webhook = _webhook(name, settings)
-        signed = verify(webhook, lower, body, now, environ)
-        if webhook.proof == "sns" and webhook.certificate_file:
-            signed = of_sns(json_object(body), certificates_in(webhook.certificate_file), now)
-    except RefusedError:
-        return
-    if signed:
-        for key in _keys(webhook, signed):
-            seen.forget(key)
 
 
 def _webhook(name: str, settings: Settings) -> WebhookTable:
@@ -82,11 +74,11 @@ def _is_new(webhook: WebhookTable, signed: Signed, seen: Seen, now: datetime) ->
     when it sends the same delivery again is trying to deliver it, and is thanked.
     """
     mac, *delivery = _keys(webhook, signed)
-    if not seen.add(mac, now):
+    if seen.known(mac, now):
         if signed.repeats:
             return False
         raise RefusedError(Refusal.FORBIDDEN, "exactly this request was received before")
-    return all(seen.add(key, now) for key in delivery)
+    return not any(seen.known(key, now) for key in delivery)
 
 
 def _keys(webhook: WebhookTable, signed: Signed) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from agent.answer.diagnosis import Diagnosis
 from agent.investigation.own_trouble import is_unknown_name, own_trouble
 from agent.investigation.pipeline import run
 from agent.remediation.audit import ForbiddenLog, audit_log, note_proposals
+from agent.service.journal import say
 from agent.service.plant import Plant
 from agent.service.store import Asked, Store
 from agent.service.stream import Stream
@@ -63,4 +64,7 @@ async def _answer(store: Store, plant: Plant, asked: Asked) -> tuple[Diagnosis, 
                 stream.note("failed", f"no step can be applied: {error}")
         finally:
             await investigation.close()
+        if investigation.recorder and (lost := investigation.recorder.lost):
+            stream.note("failed", f"not recorded in full: {lost}")
+            say(f"{work.incident}: not recorded in full: {lost}")
     return answer, file.name

@@ -1,5 +1,6 @@
-"""Signed requests that were received, remembered in the database: by every process, and across a restart."""
+"""The signed requests that webhooks took in, kept with the incidents: a restart or another process knows them, too."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
@@ -8,30 +9,42 @@ from sqlalchemy.dialects import postgresql, sqlite
 from agent.service.database import Database
 from agent.service.tables import seen
 
-MOST = 20_000
+MOST = 100_000
 KEPT = timedelta(days=2)
-"""How long a request is remembered, unless too many come."""
+"""How long a request is remembered, unless too many come; by then its alert has usually been closed."""
+EVERY = 500
+"""Requests that this process takes in between two looks for too many."""
 
 
 class DurableSeen:
-    """The requests that were received. Everything here blocks."""
+    """Remembers requests by a digest; the newest if there are too many. Everything here blocks."""
 
-    def __init__(self, database: Database, most: int = MOST) -> None:
-        self._database, self._most = database, most
+    def __init__(self, database: Database, most: int = MOST, kept: timedelta = KEPT, every: int = EVERY) -> None:
+        self._database, self._most, self._kept, self._every = database, most, kept.total_seconds(), every
+        self._added = 0
 
-    def add(self, key: str, now: datetime) -> bool:
-        """Remember a request; false if it is known already."""
+    def known(self, key: str, now: datetime) -> bool:
+        """Whether a request is remembered."""
+        asked = select(seen.c.key).where(seen.c.key == key, seen.c.at > now.timestamp() - self._kept)
+        with self._database.reading() as connection:
+            return connection.scalar(asked) is not None
+
+    def add(self, keys: Collection[str], now: datetime) -> None:
+        """Remember a request."""
+        if not keys:
+            return
+        insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
         at = now.timestamp()
+        new = insert(seen).values([{"key": key, "at": at} for key in sorted(keys)])
         with self._database.writing() as connection:
-            connection.execute(delete(seen).where(seen.c.at < at - KEPT.total_seconds()))
-            insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
-            new = connection.execute(insert(seen).values(key=key, at=at).on_conflict_do_nothing())
-            if new.rowcount:
-                oldest = select(seen.c.at).order_by(seen.c.at.desc()).offset(self._most).limit(1).scalar_subquery()
-                connection.execute(delete(seen).where(seen.c.at <= oldest))
-        return bool(new.rowcount)
+            connection.execute(new.on_conflict_do_update(index_elements=[seen.c.key], set_={"at": at}))
+        self._added += 1
+        if self._added % self._every == 0:
+            self.clean(now)
 
-    def forget(self, key: str) -> None:
-        """Forget a request."""
+    def clean(self, now: datetime) -> None:
+        """Forget what is too old or too much."""
+        oldest = select(seen.c.at).order_by(seen.c.at.desc()).offset(self._most).limit(1)
         with self._database.writing() as connection:
-            connection.execute(delete(seen).where(seen.c.key == key))
+            before = max(connection.scalar(oldest) or 0.0, now.timestamp() - self._kept)
+            connection.execute(delete(seen).where(seen.c.at <= before))

@@ -14,8 +14,9 @@ from agent.service.looking import look
 from agent.service.plant import Plant
 from agent.service.records import Decision, Feedback, Incident, NumberedEvent, Question, Submission, Submitted
 from agent.service.retention import DAY, Limits, clean
+from agent.service.seen import DurableSeen
 from agent.service.store import Store, Work
-from agent.service.telling import places, tell
+from agent.service.telling import NO_COMMENTS, places, tell
 from agent.service.totals import Total, all_totals
 from agent.service.watching import Watching
 
@@ -36,6 +37,7 @@ class DurableService:
     ) -> None:  # fmt: skip
         self._plant, self._waiting, self._limits = plant, waiting, limits or Limits()
         self.store = Store(database, plant.clock)
+        self.seen = DurableSeen(database)
         self._watching = Watching(self.store)
         self._engine = Engine(database, self, jobs, lease)
         self._keeper: asyncio.Task[None] | None = None
@@ -62,6 +64,7 @@ class DurableService:
                 await self._queue_what_was_left()
                 if rounds % CLEANING == 0:
                     await asyncio.to_thread(clean, self.store, self._plant.recordings, self._limits)
+                    await asyncio.to_thread(self.seen.clean, self.store.clock.now())
                     await self._engine.forget(self.store.now() - self._limits.days * DAY)
             except Exception as error:
                 say(f"housekeeping: {why(error)}")
@@ -87,7 +90,10 @@ class DurableService:
             await self._engine.decide(number, target)
 
     async def submit(self, submission: Submission) -> Submitted:
-        target = "" if submission.resolved else self._plant.meant(submission.ticket, submission.target)
+        target = ""
+        if not submission.resolved:
+            # It reads the settings.
+            target = await asyncio.to_thread(self._plant.meant, submission.ticket, submission.target)
         done, work = await asyncio.to_thread(self.store.submit, submission, target, self._waiting)
         if work is not None:
             await self._queue(work)
@@ -144,7 +150,8 @@ class DurableService:
     async def tell(self, incident: str, round: int, place: str) -> str:
         """A step of the engine's."""
         came = await tell(self.store, self._plant, incident, round, place)
-        say(f"{incident}: {place}: {came}")
+        if came != NO_COMMENTS:
+            say(f"{incident}: {place}: {came}")
         return came
 
     async def carry_out(self, decision: int) -> str:

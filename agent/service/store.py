@@ -14,6 +14,7 @@ from agent.service.tables import decisions, events, feedback, incidents
 from agent.service.totals import count
 from agent.tickets.ticket import Ticket
 from tools.clock import Clock
+from tools.redact import hide_secrets
 from tools.text import printable
 
 MOST_LISTED = 200
@@ -89,7 +90,7 @@ class Store:
     def _open(self, connection: Connection, one: Submission, same: str, target: str) -> Work:
         now, ticket = self.now(), one.ticket
         id, symptom = new_id(self.clock.now()), ticket.symptom
-        title = printable(ticket.title or symptom.partition("\n")[0]).strip()[:TITLE] or f"{ticket.name}"
+        title = _title(ticket.title or symptom.partition("\n")[0]) or f"{ticket.name}"
         connection.execute(
             insert(incidents).values(
                 id=id, source=ticket.source, key=printable(one.key), identity=same, target=target, title=title,
@@ -103,7 +104,7 @@ class Store:
 
     def _join(self, connection: Connection, id: str, one: Submission) -> None:
         connection.execute(update(incidents).where(incidents.c.id == id).values(alerts=incidents.c.alerts + 1))
-        append(connection, id, self.now(), [data("joined", by=one.by, title=printable(one.ticket.title)[:TITLE])])
+        append(connection, id, self.now(), [data("joined", by=one.by, title=_title(one.ticket.title))])
 
     def _close(self, connection: Connection, id: str, by: str, why: str) -> bool:
         now = self.now()
@@ -274,6 +275,10 @@ def _conditions(question: Question) -> list[ColumnElement[bool]]:
     if question.before is not None:
         found.append(incidents.c.id < question.before)
     return found
+
+
+def _title(text: str) -> str:
+    return hide_secrets(printable(text)).strip()[:TITLE]
 
 
 def _words(*parts: str) -> str:

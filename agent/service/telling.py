@@ -18,6 +18,8 @@ from tools.errors import RediagnoseError
 from tools.text import printable
 
 COMMENT = "comment"
+NO_COMMENTS = "no comments"
+"""What comes of a comment on what isn't a ticket."""
 HOOK = "notify "
 """What a notification's place begins with, before the webhook's name."""
 UNSURE = "the service ended while it was being sent; it may have arrived, so it isn't sent again"
@@ -65,7 +67,7 @@ async def _comment(
 ) -> str:  # fmt: skip
     """Write it, or replace our own: it is found by its marker, so that writing it again after a crash is harmless."""
     if (service := plant.comments(ticket)) is None:
-        return "no comments"
+        return NO_COMMENTS
     try:
         if over := await service.look():
             raise ServiceError(f"this {ticket.name} is now {over}; nothing was posted")

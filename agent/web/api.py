@@ -16,7 +16,7 @@ from agent.service.records import Decision, Feedback, Incident, Person, Question
 from agent.service.seam import Service
 from agent.tickets.reading import parse_ticket
 from agent.tickets.ticket import Ticket
-from agent.web.bodies import NewDecision, NewFeedback, NewIncident
+from agent.web.bodies import NewDecision, NewFeedback, NewIncident, earlier
 from agent.web.problems import body, person
 from tools.text import printable
 
@@ -42,10 +42,8 @@ def routes(service: Service) -> list[Route]:
     async def show(request: Request) -> Response:
         person(request, *READERS)
         found = await _incident(service, request)
-        similar = await service.similar(found)
-        return _json(
-            {**found.model_dump(mode="json", by_alias=True), "similar": [_short(one) for one in similar]}
-        )  # fmt: skip
+        similar = [earlier(one).model_dump(mode="json") for one in await service.similar(found)]
+        return _json({**found.model_dump(mode="json", by_alias=True), "similar": similar})
 
     async def events(request: Request) -> Response:
         person(request, *READERS)
@@ -121,14 +119,6 @@ def _submitted(done: Submitted) -> Response:
 
 def _json(content: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return JSONResponse(content, status, headers)
-
-
-def _short(one: Incident) -> dict[str, object]:
-    causes = [cause.id for cause in one.diagnosis.causes] if one.diagnosis else []
-    return {
-        "id": one.id, "opened_at": one.opened_at.isoformat(), "title": one.title, "state": one.state, "causes": causes,
-        "summary": one.diagnosis.summary if one.diagnosis else None,
-    }  # fmt: skip
 
 
 async def _incident(service: Service, request: Request) -> Incident:

@@ -1,14 +1,22 @@
-"""The bodies of requests."""
+"""The bodies of requests, and of answers that the service's own records aren't."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
-from agent.service.records import Verb
+from agent.answer.taxonomy import CAUSES, WELL
+from agent.service.records import Incident, State, Submitted, Verb
 from tools.records import Record
 
 Line = Annotated[str, StringConstraints(max_length=300)]
 Name = Annotated[str, StringConstraints(max_length=200)]
+
+
+def _known(cause: str) -> str:
+    if cause not in CAUSES and cause not in WELL:
+        raise ValueError("not the id of a cause, nor no-fault, nor outside-redis")
+    return cause
 
 
 class NewIncident(Record):
@@ -43,5 +51,35 @@ class NewFeedback(Record):
     """A judgement of an answer."""
 
     verdict: Literal["right", "wrong"]
-    cause: Name | None = None
+    cause: Annotated[Name, AfterValidator(_known)] | None = None
+    """What it was: a cause's id, or `no-fault`, or `outside-redis`."""
     note: Annotated[str, StringConstraints(max_length=4000)] = ""
+
+
+class Delivered(Record):
+    """What became of a webhook's request."""
+
+    incidents: tuple[Submitted, ...] = ()
+    """One for each alert that was taken in."""
+    refused: tuple[str, ...] = ()
+    """Why others were not."""
+
+
+class Earlier(Record):
+    """An earlier incident of the same target."""
+
+    id: str
+    opened_at: datetime
+    title: str
+    state: State
+    causes: tuple[str, ...]
+    summary: str | None
+
+
+def earlier(one: Incident) -> Earlier:
+    """An incident as it's shown beside a later one."""
+    answer = one.diagnosis
+    return Earlier(
+        id=one.id, opened_at=one.opened_at, title=one.title, state=one.state,
+        causes=tuple(cause.id for cause in answer.causes) if answer else (), summary=answer.summary if answer else None,
+    )  # fmt: skip

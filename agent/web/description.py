@@ -5,30 +5,37 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from agent.service.records import Incident, Question, Submitted
-from agent.web.bodies import NewDecision, NewFeedback, NewIncident
+from agent.web.bodies import Delivered, Earlier, NewDecision, NewFeedback, NewIncident
 
 _TEMPLATE = "#/components/schemas/{model}"
 _ERRORS = {
-    "400": "The body can't be read.", "401": "Nobody is logged in.", "403": "The role doesn't allow it.",
-    "404": "There is no such incident.", "409": "It doesn't fit the incident as it stands.",
-    "413": "The body is too long.", "415": "The body isn't JSON.", "422": "A value can't be used.",
-    "429": "The queue is full; try again after Retry-After.", "503": "What is needed can't be read here.",
+    "400": "The request isn't formed as it should be.", "401": "Nobody is logged in.",
+    "403": "The role doesn't allow it, or the sender isn't proven.", "404": "There is no such incident or webhook.",
+    "405": "The method isn't for this address.", "408": "The body came too slowly.",
+    "409": "It doesn't fit the incident as it stands.", "413": "The body is too long.", "415": "The body isn't JSON.",
+    "421": "The host isn't this service's.", "422": "A value can't be used.",
+    "429": "The queue is full, or too many tokens were wrong; try again after Retry-After.",
+    "503": "The database doesn't answer, or a secret can't be read here; try again.",
 }  # fmt: skip
+
+_ALWAYS = "400 401 403 408 421 429 503"
+"""What any request may be answered with."""
 
 
 def description() -> dict[str, Any]:
     """The OpenAPI document."""
     bodies = [(one, "validation") for one in (NewIncident, NewDecision, NewFeedback, Question)]
-    answers = [(one, "serialization") for one in (Incident, Submitted)]
+    answers = [(one, "serialization") for one in (Incident, Submitted, Delivered, Earlier)]
     _, schemas = models_json_schema([*bodies, *answers], by_alias=True, ref_template=_TEMPLATE)  # type: ignore[list-item]
     components = {**schemas["$defs"], "Error": _object(error={"type": "string"}),
                   "Accepted": _object(incident={"type": "string"}),
-                  "Taken": _object(incidents={"type": "array", "items": _ref("Submitted")},
-                                   refused={"type": "array", "items": {"type": "string"}}),
                   "Incidents": _object(incidents={"type": "array", "items": _ref("Incident")})}  # fmt: skip
-    # What is shown of one incident has its earlier ones beside it.
-    components["Incident"] = {key: value for key, value in components["Incident"].items()
-                              if key != "additionalProperties"}  # fmt: skip
+    alone = components["Incident"]
+    similar = {"similar": {"type": "array", "items": _ref("Earlier"), "description": "Earlier ones of its target."}}
+    components["ShownIncident"] = {
+        **alone, "title": "ShownIncident", "properties": {**alone["properties"], **similar},
+        "required": [*alone["required"], "similar"],
+    }  # fmt: skip
     one = "/v1/incidents/{id}"
     paths = {
         "/v1/incidents": {
@@ -37,16 +44,19 @@ def description() -> dict[str, Any]:
             "get": {**_operation("The incidents asked for, newest first.", {"200": "Incidents"}, fails="422"),
                     "parameters": _query(components.pop("Question"))},
         },
-        one: {"get": _operation("One incident.", {"200": "Incident"}, fails="404")},
+        one: {"get": _operation("One incident.", {"200": "ShownIncident"}, fails="404")},
         f"{one}/events": {"get": _events()},
         f"{one}/decisions": {"post": _operation("Approve, refuse or roll back one exact change.", {"202": "Accepted"},
                                                 takes="NewDecision", fails="404 409 413 415 422")},
         f"{one}/close": {"post": _operation("Close it.", {"200": "Accepted"}, fails="404 409")},
         f"{one}/look-again": {"post": _operation("Investigate anew.", {"202": "Accepted"}, fails="404 409 429")},
         f"{one}/feedback": {"post": _operation("Say whether an answer was right.", {"201": "Accepted"},
-                                               takes="NewFeedback", fails="404 413 415 422")},
+                                               takes="NewFeedback", fails="404 409 413 415 422")},
+        "/v1/webhooks/{name}": {"post": _webhook()},
+        "/healthz": {"get": _plain("Whether it lives.", "400 421", open_=True)},
+        "/readyz": {"get": _plain("Whether its database answers.", "400 421 503", open_=True)},
+        "/metrics": {"get": _plain("Figures for Prometheus.", "400 401 403 421 503")},
     }  # fmt: skip
-    paths["/v1/webhooks/{name}"] = {"post": _webhook()}
     for path, operations in paths.items():
         if "{id}" in path:
             for operation in operations.values():
@@ -80,19 +90,17 @@ def _query(question: dict[str, Any]) -> list[dict[str, Any]]:
     return [_parameter(name, "query", schema) for name, schema in question["properties"].items()]
 
 
+def _failures(codes: str) -> dict[str, Any]:
+    return {code: {"description": _ERRORS[code], **_content("Error")} for code in sorted(set(codes.split()))}
+
+
 def _operation(summary: str, gives: dict[str, str], *, fails: str, takes: str | None = None) -> dict[str, Any]:
     answers = {status: {"description": name, **_content(name)} for status, name in gives.items()}
-    failures = {code: {"description": _ERRORS[code], **_content("Error")} for code in ("401 403 " + fails).split()}
+    failures = {
+        code: {"description": _ERRORS[code], **_content("Error")} for code in sorted({*_ALWAYS.split(), *fails.split()})
+    }
     found = {"summary": summary, "responses": {**answers, **failures}}
     return {**found, "requestBody": {"required": True, **_content(takes)}} if takes else found
-
-
-def _webhook() -> dict[str, Any]:
-    found = _operation("Take what a sender sends, who proves itself by its own secret.", {"202": "Taken"},
-                       fails="400 404 413 415 422 429 503")  # fmt: skip
-    found["parameters"] = [_parameter("name", "path", {"type": "string"})]
-    found["requestBody"] = {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
-    return {**found, "security": []}
 
 
 def _events() -> dict[str, Any]:
@@ -102,3 +110,17 @@ def _events() -> dict[str, Any]:
     found["parameters"] = [_parameter("Last-Event-ID", "header", {"type": "string"}),
                            _parameter("after", "query", {"type": "integer", "minimum": 0})]  # fmt: skip
     return found
+
+
+def _webhook() -> dict[str, Any]:
+    found = _operation("An alert or a ticket as its own service sends it: it opens, joins or closes incidents.",
+                       {"202": "Delivered"}, fails="404 413 415 422")  # fmt: skip
+    proven = "Proven by what the [[webhook]] of this name says, in place of a token of the service."
+    anything = {"content": {"application/json": {"schema": {"type": "object"}}}, "required": True}
+    name = _parameter("name", "path", {"type": "string"})
+    return {**found, "description": proven, "security": [], "requestBody": anything, "parameters": [name]}
+
+
+def _plain(summary: str, fails: str, *, open_: bool = False) -> dict[str, Any]:
+    text = {"description": "In plain text.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    return {"summary": summary, "responses": {"200": text, **_failures(fails)}, **({"security": []} if open_ else {})}

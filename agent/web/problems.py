@@ -19,6 +19,8 @@ from tools.text import printable
 MOST_BODY = 256 * 2**10
 """Most bytes of a request's body."""
 MOST_SAID = 500
+RETRY_AFTER = 10
+"""Seconds after which the database may answer again."""
 
 
 def problem(status: int, said: str, **headers: str) -> Response:
@@ -58,16 +60,16 @@ async def _full(_: Request, error: Exception) -> Response:
     return problem(429, str(error), **{"Retry-After": str(error.retry_after)})
 
 
-async def _unreachable(_: Request, error: Exception) -> Response:
-    say(f"the database: {why(error)}")
-    return problem(503, "the database doesn't answer; try again later")
-
-
 async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, ValidationError)
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(map(str, first["loc"])) or "the body"
     return problem(422, f"{where}: {first['msg']}")
+
+
+async def _unreachable(_: Request, error: Exception) -> Response:
+    say(f"the database: {why(error)}")
+    return problem(503, "the database doesn't answer; try again", **{"Retry-After": str(RETRY_AFTER)})
 
 
 def _answering(status: int) -> Callable[[Request, Exception], Awaitable[Response]]:
@@ -79,5 +81,5 @@ def _answering(status: int) -> Callable[[Request, Exception], Awaitable[Response
 
 HANDLERS: Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
     HTTPException: _http, ValidationError: _invalid, Full: _full, NotSo: _answering(409), TicketError: _answering(422),
-    UsageError: _answering(422), RediagnoseError: _answering(503), SQLAlchemyError: _unreachable,
+    UsageError: _answering(422), SQLAlchemyError: _unreachable, RediagnoseError: _answering(503),
 }  # fmt: skip

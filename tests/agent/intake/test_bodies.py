@@ -1,16 +1,14 @@
 """Bodies that nobody should send: each is refused with its status, whatever is in them."""
 
 import json
-from datetime import timedelta
 
 import pytest
 
 from agent.intake.body import MOST_BYTES, MOST_DEPTH, MOST_VALUES
-from agent.intake.receive import forget
+from agent.intake.receive import receive
 from agent.intake.refused import Refusal
-from agent.intake.seen import Recent
 from agent.intake.submissions import MOST_ALERTS, MOST_KEY, MOST_TEXT, MOST_TITLE
-from tests.webhooks import ENVIRON, NOW, sent, settings, ticket
+from tests.webhooks import ENVIRON, NOW, Recent, sent, settings, ticket
 
 ALERT = b'{"alerts": [{"labels": {"alertname": "RedisDown", "x": %s}, "fingerprint": "f"}]}'
 NAMES = ("alertmanager", "github", "incidentio", "custom")
@@ -111,23 +109,12 @@ def test_an_alert_without_a_name_still_has_a_title() -> None:
 def test_what_could_not_be_kept_may_come_again() -> None:
     for name, body in (("github", "github_issues_opened.json"), ("incidentio", "incidentio_created.json")):
         seen, request = Recent(), sent(name, ticket(body))
-        assert request.accepted(seen)
-        forget(request.name, request.headers, request.body, settings(), seen, NOW, ENVIRON)
+        receive(request.name, request.headers, request.body, settings(), seen, NOW, ENVIRON)
         assert request.accepted(seen)
         assert request.refused(seen).status == Refusal.FORBIDDEN
-        forget("nobody", {}, b"", settings(), seen, NOW, ENVIRON)
 
 
 def test_what_is_refused_is_not_remembered() -> None:
     seen, request = Recent(), sent("github", b'{"action": "opened"}')
     assert request.refused(seen) == request.refused(seen)
     assert request.refused(seen).status == Refusal.UNUSABLE
-
-
-def test_the_memory_is_bounded() -> None:
-    seen = Recent(most=3, kept=timedelta(hours=1))
-    assert [seen.add(key, NOW) for key in "abcda"] == [True, True, True, True, True]
-    assert not seen.add("d", NOW) and seen.add("b", NOW + timedelta(hours=2))
-    assert seen.add("d", NOW + timedelta(hours=2))
-    seen.forget("d")
-    assert seen.add("d", NOW + timedelta(hours=2))

@@ -8,8 +8,7 @@ import pytest
 
 from agent.intake.receive import receive
 from agent.intake.refused import Refusal, Refused
-from agent.intake.seen import Recent
-from tests.webhooks import ENVIRON, NOW, TOML, sent, settings, ticket
+from tests.webhooks import ENVIRON, NOW, TOML, Recent, sent, settings, ticket
 from tools.settings.parsing import parse_settings
 from tools.settings.webhook_table import AUTHS
 

@@ -216,3 +216,13 @@ def test_a_process_is_alive_while_it_holds_its_lock_and_its_lease(store: Store) 
     lapsed = Leases(store.database, "lapsed", -1)
     lapsed.renew()
     assert "lapsed" not in second.alive()
+
+
+def test_a_title_is_kept_without_its_secrets(store: Store) -> None:
+    work = opened(store, "a", title="redis://shop:hunter2@cache:6379 times out")
+    store.submit(submission("a", title="AUTH hunter2 fails"), "orders", 100)
+    found = store.incident(work.incident)
+    assert found and "times out" in found.title
+    assert not any(
+        "hunter2" in text for text in (found.model_dump_json(), *(e.data for e in store.events(found.id, 0)))
+    )
