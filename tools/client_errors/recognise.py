@@ -48,7 +48,7 @@ class _Hit(NamedTuple):
 
 
 def client_errors(text: str) -> tuple[ClientError, ...]:
-    """The errors that clients report in a text, each once, what tells most first."""
+    """The errors that clients report in a text, each once, the most telling first."""
     if len(text) <= SHORT and not any(mark in text for mark in MARKS):
         return ()
     known, signs = table(), _Signs(text)

@@ -111,7 +111,7 @@ async def test_killed_while_looking_it_is_looked_at_again(place: Desk) -> None:
 
 
 async def full(redis: "Redis") -> None:
-    """A server that refuses writes for want of memory."""
+    """A server that refuses writes because memory is full."""
     used = (await redis.info("memory"))["used_memory"]
     await redis.config_set("maxmemory", used + 2_000_000)
     refused = 0
