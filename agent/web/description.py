@@ -13,12 +13,13 @@ _ERRORS = {
     "403": "The role doesn't allow it, or the sender isn't proven.", "404": "There is no such incident or webhook.",
     "405": "The method isn't for this address.", "408": "The body came too slowly.",
     "409": "It doesn't fit the incident as it stands.", "413": "The body is too long.", "415": "The body isn't JSON.",
-    "421": "The host isn't this service's.", "422": "A value can't be used.",
+    "414": "The address is too long.", "421": "The host isn't this service's.", "422": "A value can't be used.",
     "429": "The queue is full, or too many tokens were wrong; try again after Retry-After.",
+    "431": "The headers are too large.",
     "503": "The database doesn't answer, or a secret can't be read here; try again.",
 }  # fmt: skip
 
-_ALWAYS = "400 401 403 408 421 429 503"
+_ALWAYS = "400 401 403 408 414 421 429 431 503"
 """What any request may be answered with."""
 
 

@@ -245,7 +245,7 @@ async def test_settings_that_are_no_longer_trusted_cost_what_needs_them_and_noth
     served = await place.serve(*QUICK)
     (one,) = (await deliver(served, opened(1)))[1]["incidents"]
     await served.until(one["incident"], "answered")
-    file.write_text(SETTINGS.format(url="redis://127.0.0.1:2"))
+    file.write_text(SETTINGS.format(url='redis://127.0.0.1:2"\npassword_env = "SECRET'))
     status, said = await deliver(served, opened(2))
     assert status == 503 and str(place.folder) not in said["error"]
     await said_by(served, "isn't trusted")
