@@ -112,7 +112,7 @@ def is_command(text: str) -> bool:
 
 def _is_sentence(words: Sequence[str]) -> bool:
     """Whether what follows a command's name is prose, or has a gap to fill in: nobody could send it."""
-    return any("<" in word for word in words) or sum(word.lower().strip(".,;:") in PROSE for word in words[1:]) > 1
+    return any("<" in word for word in words) or sum(word.strip(".,;:") in PROSE for word in words[1:]) > 1
 
 
 def _add_advice(
