@@ -81,8 +81,8 @@ class Chat:
             shown.say(
                 session.console,
                 "Without a model only these questions are answered: who? since when? why? where? what now? is it safe? "
-                "what is the evidence? what wasn't seen? The rest is in /plan, /readings, /reading r1, /runbook CAUSE and "
-                "/recheck. Any other words are added to the report.",
+                "what is the evidence? what wasn't seen? The rest is in /plan, /readings, /reading r1, /runbook CAUSE "
+                "and /recheck. Any other words are added to the report.",
                 "yellow",
             )
         elif not pasted and (near := meant_command(text)):
