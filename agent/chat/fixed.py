@@ -1,24 +1,28 @@
 """Questions answered without a model, from the last answer: who, since when, why, where, what now, is it safe, what
 is the evidence, what wasn't seen."""
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence
-from agent.loop.digest import literal
 from agent.report.changes import changes
 from agent.report.deployment import tree
 from agent.report.first_screen import do_now, not_seen
 from agent.report.summary import explanation, headline, seen_evidence, sentence, what_not_to_do
 from agent.report.words import all_in_words, timed_in_words, who
-from tools.records import Reading
+from tools.records import Reading, Scalar
 
 OWNERS = 3
 """How many owners of connections are named if no cause names anybody."""
 _STEP = re.compile(r"\bs\d+\b")
 _SHORT = 8
 """Most words of a line without a question mark that is taken for one of these questions."""
+CITED_MOST = 200
+"""Most characters of a value that is cited."""
+_BARE = re.compile(r"[\w.:/%+-]*[\w%]")
+"""A value that needs no quotes."""
 STEPS_OFFERED = 3
 """Steps of which it is suggested to ask whether they're safe."""
 
@@ -130,7 +134,15 @@ def _evidence(answer: Diagnosis, _: Place) -> Iterator[str]:
 
 def _cited(evidence: Iterable[Evidence]) -> Iterator[str]:
     for one in evidence:
-        yield f"{one.reading} {one.field}={literal(one.value)}{'' if one.verified else ' (not verified)'}"
+        yield f"{one.reading} {one.field}{_value(one.value)}{'' if one.verified else ' (not verified)'}"
+
+
+def _value(value: Scalar) -> str:
+    """A value as it's cited; nothing for one that can't be cited whole."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    if len(text) > CITED_MOST or '"' in text or "\n" in text:
+        return ""
+    return f"={text}" if _BARE.fullmatch(text) else f'="{text}"'
 
 
 def _unseen(answer: Diagnosis, _: Place) -> Iterator[str]:
