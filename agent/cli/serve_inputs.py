@@ -141,7 +141,7 @@ class WorkerInputs(InvestigationInputs, DatabaseInputs):
 
     def _talk(self) -> Talk:
         use = choose(self.model)
-        return Talk(self.model_settings(use), self.library(), self.options(use).deadline, self.listener())
+        return Talk(self.model_settings(use), self.library, self.options(use).deadline)
 
     def _hooks(self) -> Sequence[Webhook]:
         known = load_settings()

@@ -42,9 +42,9 @@ async def _by_model(store: Store, plant: Plant, asked: Asked) -> Said:
     talk = plant.talk()
     if talk.model.use.name == OFFLINE:
         raise RediagnoseError("none is configured for the process that works on it")
-    stored = Stored(asked.answer, asked.turns, talk.library, talk.model, talk.seconds)
+    stored = Stored(asked.answer, asked.turns, talk.library(), talk.model, talk.seconds)
     async with _Pieces(store, asked) as pieces, asyncio.timeout(talk.seconds + GRACE):
-        came = await ask_stored(stored, asked.text, plant.clock, talk.listen(pieces))
+        came = await ask_stored(stored, asked.text, plant.clock, plant.listen(pieces))
     return Said(
         came.reply.text, asked.about, came.reply.cited, by=talk.model.use.name, warnings=came.warnings, use=came.use
     )  # fmt: skip

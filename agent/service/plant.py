@@ -20,10 +20,9 @@ class Talk(NamedTuple):
     """What questions are answered with."""
 
     model: ModelSettings
-    library: Library
+    library: Callable[[], Library]
     seconds: float
     """For one answer."""
-    listen: Listen = untraced
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def take(store: Store, plant: Plant, incident: str, text: str, by: str) -> Taken
     if not 0 < len(text) <= MOST:
         raise NotSo(f"a question has at most {MOST} characters" if text else "there is no question")
     reply = None
-    if plant.talk().model.use.name == OFFLINE or is_offered(text, found.diagnosis):
+    if answerer(plant) == OFFLINE or is_offered(text, found.diagnosis):
         lines = known_answer(text, found, found.diagnosis, store.similar(found)) or UNKNOWN
         said = "\n".join(lines)
         with store.database.reading() as connection:
@@ -95,6 +95,13 @@ def take(store: Store, plant: Plant, incident: str, text: str, by: str) -> Taken
             raise NotSo(f"a question by {printable(known.by)[:60]} is being answered; ask afterwards")
         _room(store, connection, incident, by)
         return _taken(store, connection, incident, text, by, reply)
+
+
+def answerer(plant: Plant) -> str:
+    """The model that answers questions; `offline` without one, or if its settings can't be used."""
+    with suppress(RediagnoseError):
+        return plant.talk().model.use.name
+    return OFFLINE
 
 
 def _taken(store: Store, connection: Connection, incident: str, text: str, by: str, reply: Said | None) -> Taken:

@@ -43,8 +43,7 @@ class Service(Protocol):
         """Take a question about an answer and return its number; the reply comes as an event, once. It changes
         nothing, whatever it says. Raises `NotSo` and `Full`."""
 
-    @property
-    def answerer(self) -> str:
+    async def answerer(self) -> str:
         """The model that answers any question; `offline` if only the fixed ones are answered."""
 
     async def incident(self, incident: str) -> Incident | None:

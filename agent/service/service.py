@@ -138,9 +138,8 @@ class DurableService:
                 await self._engine.reply(taken.number, incident)
         return taken.number
 
-    @property
-    def answerer(self) -> str:
-        return self._plant.talk().model.use.name
+    async def answerer(self) -> str:
+        return await asyncio.to_thread(questions.answerer, self._plant)
 
     async def incident(self, incident: str) -> Incident | None:
         return await asyncio.to_thread(self.store.incident, incident)

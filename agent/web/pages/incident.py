@@ -130,7 +130,7 @@ async def incident_page(
         last=history[-1].number if history else 0, causes=MEANINGS,
         similar=[(other, badge(other), headline(other.diagnosis) if other.diagnosis else other.problem or "")
                  for other in similar[:SIMILAR_MOST]],
-        **conversation(one, history, service.answerer), **_of_answer(one, history),
+        **conversation(one, history, await service.answerer()), **_of_answer(one, history),
     )  # fmt: skip
 
 

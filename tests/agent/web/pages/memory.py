@@ -63,7 +63,7 @@ class Memory:
         self.told: dict[str, list[NumberedEvent]] = {}
         self.decisions: list[tuple[str, Decision]] = []
         self.asked: list[str] = []
-        self.answerer = "offline"
+        self.model = "offline"
         """The model that answers questions."""
 
     def open(self, title: str, symptom: str, target: str = "orders", **values: Any) -> Incident:
@@ -137,6 +137,9 @@ class Memory:
         self.asked.append(text)
         self.note(incident, "question", question=len(self.asked), by=by, text=text)
         return len(self.asked)
+
+    async def answerer(self) -> str:
+        return self.model
 
     def reply(self, id: str, number: int, text: str, **values: Any) -> None:
         """Let a question be answered."""

@@ -73,7 +73,7 @@ def test_only_a_model_is_asked_freely_and_nothing_once_it_is_closed(
     service.answer(one.id, full)
     with client(base, "ann") as browser:
         assert "Ask about this incident" not in Page(browser.get(f"/incidents/{one.id}").text).text
-        service.answerer = "scripted"
+        service.model = "scripted"
         assert "Ask about this incident" in Page(browser.get(f"/incidents/{one.id}").text).text
         service.note(one.id, "question", question=1, by="Ann", text="why?")
         service.reply(one.id, 1, "It's full.")

@@ -12,7 +12,7 @@ __all__ = ["base", "browser", "full", "people", "service"]
 
 def test_two_people_see_a_question_and_its_reply_as_it_grows(service: Memory, people: People, full: Answered) -> None:
     answer, events = full
-    service.answerer = "scripted"
+    service.model = "scripted"
     one = service.open("full", "writes fail")
     service.answer(one.id, answer, events)
     here = f"/incidents/{one.id}"
@@ -65,7 +65,7 @@ def test_a_suggested_question_takes_one_click_and_a_refusal_is_said(
 
 
 def test_a_question_is_asked_without_scripts(service: Memory, people: People, full: Answered) -> None:
-    service.answerer = "scripted"
+    service.model = "scripted"
     one = service.open("full", "writes fail")
     service.answer(one.id, *full)
     rita = people.at("rita", f"/incidents/{one.id}", scripts=False)
