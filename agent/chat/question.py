@@ -34,10 +34,10 @@ class Answer(Record):
     """Its new diagnosis; null if the previous one stands."""
 
 
-def message(question: str, news: str) -> str:
+def message(question: str, news: str, template: Path = TEMPLATE) -> str:
     """A question as sent to the model; `news` is what it hasn't seen yet."""
-    template = Template(TEMPLATE.read_text(encoding="utf-8"))
-    return template.substitute(question=block_quote(question), news=news or "nothing").strip()
+    text = Template(template.read_text(encoding="utf-8"))
+    return text.substitute(question=block_quote(question), news=news or "nothing").strip()
 
 
 async def answer(
@@ -54,8 +54,8 @@ async def answer(
             transcript.add_user_message(NOW)
         turn = await dialogue.ask(number)
         calls = transcript.add_answer(turn, dialogue.calls(turn))
-        submitted = next((call for call in reversed(calls) if call.name == SUBMIT), None)
-        others = [call for call in calls if call.name != SUBMIT]
+        submitted = next((call for call in reversed(calls) if call.name == SUBMIT and dialogue.concludes), None)
+        others = [call for call in calls if call.name != SUBMIT or not dialogue.concludes]
         answers = {}
         try:
             done = await caller.carry_out(others, closing=closing)

@@ -1,5 +1,6 @@
 """A recorded incident in a form that a conversation can resume."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from agent.answer.diagnosis import Diagnosis
@@ -59,9 +60,14 @@ def past(path: Path) -> Past:
 def remembered(incident: Investigation, turns: list[Question | Reply]) -> Transcript:
     """A conversation with a model that begins with what was read and continues with what was said before."""
     transcript = Transcript(prompt_of(incident, offered_tools(incident.toolbox)))
+    add_turns(transcript, turns)
+    return transcript
+
+
+def add_turns(transcript: Transcript, turns: Iterable[Question | Reply]) -> None:
+    """Let a conversation with a model go on with what was said before."""
     for one in turns:
         if isinstance(one, Question):
             transcript.add_user_message(message(one.text, ""))
         else:
             transcript.messages.append({"role": "assistant", "content": one.text})
-    return transcript

@@ -81,8 +81,8 @@ class Chat:
             shown.say(
                 session.console,
                 "Without a model only these questions are answered: who? since when? why? where? what now? is it safe? "
-                "The rest is in /plan, /readings, /reading r1, /runbook CAUSE and /recheck. Any other words are added "
-                "to the report.",
+                "what is the evidence? what wasn't seen? The rest is in /plan, /readings, /reading r1, /runbook CAUSE "
+                "and /recheck. Any other words are added to the report.",
                 "yellow",
             )
         elif not pasted and (near := meant_command(text)):
@@ -109,7 +109,8 @@ async def _help(chat: Chat, _: str) -> None:
     if chat.session.use.name == OFFLINE:
         shown.say(
             chat.session.console,
-            "  who? since when? why? where? what now? is it safe? are answered from the readings.",
+            "  who? since when? why? where? what now? is it safe? what is the evidence? what wasn't seen? are answered "
+            "from the readings.",
         )
     words = "is added to the report" if chat.session.use.name == OFFLINE else "goes to the model"
     shown.say(chat.session.console, f"  Anything else: the first text you type is the report; later text {words}.")

@@ -15,7 +15,7 @@ from agent.model.selection import choose
 from agent.service.database import Database, default_url
 from agent.service.journal import say
 from agent.service.leases import LASTS
-from agent.service.plant import Plant
+from agent.service.plant import Plant, Talk
 from agent.service.records import Question
 from agent.service.retention import DAYS, SIZE, Limits
 from agent.service.service import JOBS, WAITING, DurableService
@@ -90,9 +90,9 @@ class WorkerInputs(InvestigationInputs, DatabaseInputs):
         except OSError as error:
             raise UsageError(f"the state folder: {error.strerror}; set XDG_STATE_HOME") from None
         return Plant(
-            meant=partial(self._meant, urls=urls), target=self._target, setup=self._setup, comments=_comments,
-            hooks=self._hooks, clock=SystemClock(), recordings=recordings, audit=self.audit, window=self.window,
-            listen=self.listener(), link=link,
+            meant=partial(self._meant, urls=urls), target=self._target, setup=self._setup, talk=self._talk,
+            comments=_comments, hooks=self._hooks, clock=SystemClock(), recordings=recordings, audit=self.audit,
+            window=self.window, listen=self.listener(), link=link,
         )  # fmt: skip
 
     def listener(self) -> Listen:
@@ -138,6 +138,10 @@ class WorkerInputs(InvestigationInputs, DatabaseInputs):
         at = ticket.at.isoformat() if ticket.at and ticket.at <= datetime.now(UTC) else None
         inputs = self.model_copy(update={"record": record, "at": at})
         return inputs.setup(target, symptom, SystemClock())
+
+    def _talk(self) -> Talk:
+        use = choose(self.model)
+        return Talk(self.model_settings(use), self.library, self.options(use).deadline)
 
     def _hooks(self) -> Sequence[Webhook]:
         known = load_settings()

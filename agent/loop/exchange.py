@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from agent.answer.events import Emit, ModelAnswered, ModelAsked
 from agent.loop.claims import SUBMIT
-from agent.loop.offered import OPEN_READING, READ_RUNBOOK, offered_tools
+from agent.loop.offered import offered_tools
 from agent.loop.transcript import Transcript
 from agent.model.client import Model
 from agent.model.errors import ModelError, Overflow
@@ -21,17 +21,19 @@ class Dialogue:
 
     def __init__(
         self, model: Model, toolbox: Toolbox, transcript: Transcript, spending: Spending, emit: Emit, *,
-        runbooks: bool, cited: Collection[tuple[str, str]],
+        runbooks: bool, cited: Collection[tuple[str, str]], concludes: bool = True,
     ) -> None:  # fmt: skip
-        """`cited` are readings and fields that stay visible when the conversation has to be shortened."""
+        """`cited` are readings and fields that stay visible when the conversation has to be shortened; `concludes`
+        says whether a diagnosis may be submitted."""
         self.transcript = transcript
+        self.concludes = concludes
         self._model = model
         self._toolbox = toolbox
         self._spending = spending
         self._emit = emit
         self._cited = cited
-        self._tools = offered_tools(toolbox, runbooks=runbooks)
-        self._names = {*toolbox.tools, SUBMIT, OPEN_READING} | ({READ_RUNBOOK} if runbooks else set())
+        self._tools = offered_tools(toolbox, runbooks=runbooks, concludes=concludes)
+        self._names = {str(one["function"]["name"]) for one in self._tools} | {*toolbox.tools}
         self._too_long: int | None = None
         """Bytes of a request that the endpoint rejected as too long; later ones stay shorter."""
 

@@ -22,10 +22,11 @@ OF_MACHINES = ("disk", "log", "kernel_log", "config_drift")
 _TEXT: Wire = {"type": "string"}
 
 
-def offered_tools(toolbox: Toolbox, *, runbooks: bool = True) -> list[Wire]:
+def offered_tools(toolbox: Toolbox, *, runbooks: bool = True, concludes: bool = True) -> list[Wire]:
     """The tools given to the model, in a fixed order: those that, given the readings so far, could tell it something.
 
     A description is cut to its first paragraph; the rest, on the meaning of fields, comes with a tool's first answer.
+    A model that doesn't conclude has no way to submit a diagnosis.
     """
     spared = _pointless(toolbox.readings)
     tools = [tool for tool in toolbox.schemas() if tool["function"]["name"] not in spared]
@@ -38,8 +39,10 @@ def offered_tools(toolbox: Toolbox, *, runbooks: bool = True) -> list[Wire]:
     again: Wire = {"type": "boolean", "description": "Take it anew, and say what changed"}
     fields: Wire = {**_TEXT, "description": "Glob: only these"}
     elsewhere = {"node": {**_TEXT, "description": "With `again`: another node"}} if len(toolbox.nodes) > 1 else {}
+    # Where no tool is, nothing can be taken again.
+    anew = {"again": again, **elsewhere} if toolbox.tools else {}
     own = [_tool(OPEN_READING, "Open an earlier reading whole; costs the server nothing unless taken again.", "id",
-                 fields=fields, again=again, **elsewhere)]  # fmt: skip
+                 fields=fields, **anew)]  # fmt: skip
     if runbooks:
         own.append(
             _tool(
@@ -49,7 +52,7 @@ def offered_tools(toolbox: Toolbox, *, runbooks: bool = True) -> list[Wire]:
                 section=_TEXT,
             )
         )
-    return [*tools, *own, schema()]
+    return [*tools, *own, *([schema()] if concludes else [])]
 
 
 def paragraphs(description: str) -> tuple[str, str]:

@@ -41,14 +41,16 @@ class ToolCaller:
 
     def __init__(
         self, toolbox: Toolbox, read_runbook: ReadRunbook | None, spending: Spending, refuse: Refuse,
-        conclude: str = CONCLUDE,
+        conclude: str = CONCLUDE, concludes: bool = True,
     ) -> None:  # fmt: skip
-        """`conclude` is the instruction to the model once nothing more may be read."""
+        """`conclude` is the instruction to the model once nothing more may be read; `concludes` says whether it may
+        submit a diagnosis."""
         self._toolbox = toolbox
         self._read_runbook = read_runbook
         self._spending = spending
         self._refuse = refuse
         self._conclude = conclude
+        self._concludes = concludes
         self._explained: set[str] = set()
 
     @property
@@ -86,7 +88,7 @@ class ToolCaller:
             async with asyncio.timeout(max(0.1, self._spending.left - self._spending.reserve)):
                 reading = await self._toolbox.call(call.name, call.arguments, asked=True)
         except ToolError as error:
-            further = [OPEN_READING, *[READ_RUNBOOK] * self.reads_runbooks, SUBMIT]
+            further = [OPEN_READING, *[READ_RUNBOOK] * self.reads_runbooks, *[SUBMIT] * self._concludes]
             more = f", {', '.join(further)}" if call.name not in self._toolbox.tools else ""
             return f"error: {error}{more}"
         except TimeoutError:

@@ -21,7 +21,7 @@ from tools.errors import UsageError
 
 FORM = "1"
 """The form of the workflows below: unfinished work of another form isn't taken on, that of another release is."""
-INVESTIGATIONS, DECISIONS = "investigations", "decisions"
+INVESTIGATIONS, DECISIONS, QUESTIONS = "investigations", "decisions", "questions"
 POLLS = 0.2
 """Seconds between two looks for work."""
 ATTEMPTS = 20
@@ -46,6 +46,9 @@ class Steps(Protocol):
     async def carry_out(self, decision: int) -> str:
         """Carry out a decision."""
 
+    async def reply(self, question: int) -> str:
+        """Answer a question."""
+
 
 class Engine:
     """One process' part in the work. There is one for each process."""
@@ -55,7 +58,7 @@ class Engine:
         self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self.leases = Leases(database, self.id, lease)
         self._busy: set[str] = set()
-        self._investigate, self._decide = _workflows(steps, self._busy)
+        self._investigate, self._decide, self._reply = _workflows(steps, self._busy)
         self._watch: threading.Thread | None = None
         self._ended = threading.Event()
 
@@ -80,7 +83,7 @@ class Engine:
         try:
             DBOS(config=config)
             DBOS.launch()
-            for name in (INVESTIGATIONS, DECISIONS):
+            for name in (INVESTIGATIONS, DECISIONS, QUESTIONS):
                 DBOS.register_queue(
                     name, partition_concurrency=1, worker_concurrency=self.jobs, polling_interval_sec=POLLS,
                     on_conflict="always_update",
@@ -97,6 +100,11 @@ class Engine:
         """Let a decision be carried out, once."""
         with SetWorkflowID(f"decision/{decision}"), SetEnqueueOptions(queue_partition_key=target):
             await DBOS.enqueue_workflow_async(DECISIONS, self._decide, decision)
+
+    async def reply(self, question: int, incident: str) -> None:
+        """Let a question be answered, once."""
+        with SetWorkflowID(question_id(question)), SetEnqueueOptions(queue_partition_key=incident):
+            await DBOS.enqueue_workflow_async(QUESTIONS, self._reply, question)
 
     async def underway(self) -> set[str]:
         """The ids of all work that is queued or begun."""
@@ -152,7 +160,12 @@ class Engine:
             await asyncio.to_thread(self.leases.give_up)
 
 
-def _workflows(steps: Steps, busy: set[str]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def question_id(number: int) -> str:
+    """The engine's name for a question."""
+    return f"question/{number}"
+
+
+def _workflows(steps: Steps, busy: set[str]) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
     # What stands between the steps runs again after a crash: it must come to the same.
     @DBOS.workflow(name="investigate", max_recovery_attempts=ATTEMPTS)
     async def investigate(incident: str, round: int) -> str:
@@ -168,7 +181,12 @@ def _workflows(steps: Steps, busy: set[str]) -> tuple[Callable[..., Any], Callab
         with _in(busy, f"decision/{decision}"):
             return await DBOS.run_step_async({"name": "carry out"}, steps.carry_out, decision)
 
-    return investigate, decide
+    @DBOS.workflow(name="reply", max_recovery_attempts=ATTEMPTS)
+    async def reply(question: int) -> str:
+        with _in(busy, question_id(question)):
+            return await DBOS.run_step_async({"name": "reply"}, steps.reply, question)
+
+    return investigate, decide, reply
 
 
 @contextlib.contextmanager

@@ -3,14 +3,26 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from agent.investigation.model_settings import ModelSettings
 from agent.investigation.pipeline import Setup
+from agent.runbooks.library import Library
 from agent.tickets.notify import Webhook
 from agent.tickets.service import Service as Comments
 from agent.tickets.ticket import Ticket
 from agent.tracing.listener import Listen, untraced
 from tools.clock import Clock
 from tools.connection.target import Target
+
+
+class Talk(NamedTuple):
+    """What questions are answered with."""
+
+    model: ModelSettings
+    library: Callable[[], Library]
+    seconds: float
+    """For one answer."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +35,8 @@ class Plant:
     """The target of such a name, with its credentials."""
     setup: Callable[[Target, Ticket, str, Path], Setup]
     """An investigation of a ticket with its symptom, recorded in a new file."""
+    talk: Callable[[], Talk]
+    """What questions about an answer are answered with."""
     comments: Callable[[Ticket], Comments | None]
     """Where a ticket's comments are; null if it has none."""
     hooks: Callable[[], Sequence[Webhook]]

@@ -80,7 +80,7 @@ class NumberedEvent(Record):
     at: datetime
     kind: str
     """The type of an event of the investigation, or one of the service's own: submitted, joined, decided, posted,
-    closed, feedback, failed."""
+    closed, feedback, failed, question, reply-text, reply."""
     data: str
     """The event as JSON."""
 

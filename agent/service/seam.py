@@ -39,6 +39,13 @@ class Service(Protocol):
     async def judge(self, incident: str, feedback: Feedback) -> None:
         """Keep feedback. Raises `NotSo`."""
 
+    async def ask(self, incident: str, text: str, by: str) -> int:
+        """Take a question about an answer and return its number; the reply comes as an event, once. It changes
+        nothing, whatever it says. Raises `NotSo` and `Full`."""
+
+    async def answerer(self) -> str:
+        """The model that answers any question; `offline` if only the fixed ones are answered."""
+
     async def incident(self, incident: str) -> Incident | None:
         """One incident; null if there is none with this id."""
 

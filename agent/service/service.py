@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Collection, Iterator
 
-from agent.service import decided
+from agent.service import decided, questions
+from agent.service.answering import answer
 from agent.service.changing import change, note_refusal
 from agent.service.database import Database
-from agent.service.engine import Engine
+from agent.service.engine import Engine, question_id
 from agent.service.journal import say, why
 from agent.service.leases import LASTS
 from agent.service.looking import look
@@ -75,7 +76,8 @@ class DurableService:
         """Queue what a process accepted and didn't queue before it ended; what is queued already stays as it is."""
         waiting = await asyncio.to_thread(self.store.waiting)
         decisions = await asyncio.to_thread(decided.pending, self.store)
-        if not (waiting or decisions):
+        asked = await asyncio.to_thread(questions.pending, self.store)
+        if not (waiting or decisions or asked):
             return
         underway = await self._engine.underway()
         for work in waiting:
@@ -88,6 +90,13 @@ class DurableService:
                 await self._engine.investigate(work)
         for number, target in decisions:
             await self._engine.decide(number, target)
+        for number, incident in asked:
+            if question_id(number) in underway:
+                continue
+            if await self._engine.given_up(question_id(number)):
+                await asyncio.to_thread(questions.lose, self.store, number)
+            else:
+                await self._engine.reply(number, incident)
 
     async def submit(self, submission: Submission) -> Submitted:
         target = ""
@@ -121,6 +130,16 @@ class DurableService:
 
     async def judge(self, incident: str, feedback: Feedback) -> None:
         await asyncio.to_thread(decided.judge, self.store, incident, feedback)
+
+    async def ask(self, incident: str, text: str, by: str) -> int:
+        taken = await asyncio.to_thread(questions.take, self.store, self._plant, incident, text, by)
+        if taken.is_open:
+            with _later():
+                await self._engine.reply(taken.number, incident)
+        return taken.number
+
+    async def answerer(self) -> str:
+        return await asyncio.to_thread(questions.answerer, self._plant)
 
     async def incident(self, incident: str) -> Incident | None:
         return await asyncio.to_thread(self.store.incident, incident)
@@ -158,6 +177,12 @@ class DurableService:
         """A step of the engine's."""
         came = await change(self.store, self._plant, decision, self._engine.id)
         say(f"decision {decision}: {came}")
+        return came
+
+    async def reply(self, question: int) -> str:
+        """A step of the engine's."""
+        came = await answer(self.store, self._plant, question)
+        say(f"question {question}: {came}")
         return came
 
     async def totals(self) -> list[Total]:

@@ -66,6 +66,21 @@ decisions = Table(
           sqlite_where=text("state <> 'done'"), postgresql_where=text("state <> 'done'")),
 )  # fmt: skip
 
+questions = Table(
+    f"{PREFIX}questions", metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("incident", String(40), ForeignKey(incidents.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    Column("by", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    # One question about an incident is answered at a time.
+    Index(f"{PREFIX}unanswered", "incident", unique=True,
+          sqlite_where=text("state <> 'done'"), postgresql_where=text("state <> 'done'")),
+    Index(f"{PREFIX}questions_by", "by", "at"),
+)  # fmt: skip
+
 changes = Table(
     f"{PREFIX}changes", metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),

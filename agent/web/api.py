@@ -16,7 +16,7 @@ from agent.service.records import Decision, Feedback, Incident, Person, Question
 from agent.service.seam import Service
 from agent.tickets.reading import parse_ticket
 from agent.tickets.ticket import Ticket
-from agent.web.bodies import NewDecision, NewFeedback, NewIncident, earlier
+from agent.web.bodies import NewDecision, NewFeedback, NewIncident, NewQuestion, earlier
 from agent.web.problems import body, person
 from tools.text import printable
 
@@ -78,6 +78,12 @@ def routes(service: Service) -> list[Route]:
         await service.judge(found.id, Feedback(**said.model_dump(), by=who.name, at=datetime.now(UTC)))
         return _json({"incident": found.id}, 201)
 
+    async def ask(request: Request) -> Response:
+        who = person(request, *READERS)
+        found = await _incident(service, request)
+        new = NewQuestion.model_validate_json(await body(request))
+        return _json({"incident": found.id, "question": await service.ask(found.id, new.text, who.name)}, 202)
+
     one = "/v1/incidents/{id}"
     return [
         Route("/v1/incidents", submit, methods=["POST"]),
@@ -88,6 +94,7 @@ def routes(service: Service) -> list[Route]:
         Route(f"{one}/close", close, methods=["POST"]),
         Route(f"{one}/look-again", look_again, methods=["POST"]),
         Route(f"{one}/feedback", judge, methods=["POST"]),
+        Route(f"{one}/questions", ask, methods=["POST"]),
     ]
 
 

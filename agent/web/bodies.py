@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
 from agent.answer.taxonomy import CAUSES, WELL
+from agent.service.questions import MOST
 from agent.service.records import Incident, State, Submitted, Verb
 from tools.records import Record
 
@@ -54,6 +55,12 @@ class NewFeedback(Record):
     cause: Annotated[Name, AfterValidator(_known)] | None = None
     """What it was: a cause's id, or `no-fault`, or `outside-redis`."""
     note: Annotated[str, StringConstraints(max_length=4000)] = ""
+
+
+class NewQuestion(Record):
+    """A question about an answer."""
+
+    text: Annotated[str, StringConstraints(min_length=1, max_length=MOST)]
 
 
 class Delivered(Record):

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from agent.service.records import Incident, Question, Submitted
-from agent.web.bodies import Delivered, Earlier, NewDecision, NewFeedback, NewIncident
+from agent.web.bodies import Delivered, Earlier, NewDecision, NewFeedback, NewIncident, NewQuestion
 
 _TEMPLATE = "#/components/schemas/{model}"
 _ERRORS = {
@@ -14,7 +14,7 @@ _ERRORS = {
     "405": "The method isn't for this address.", "408": "The body came too slowly.",
     "409": "It doesn't fit the incident as it stands.", "413": "The body is too long.", "415": "The body isn't JSON.",
     "414": "The address is too long.", "421": "The host isn't this service's.", "422": "A value can't be used.",
-    "429": "The queue is full, or too many tokens were wrong; try again after Retry-After.",
+    "429": "Too much at once, or too many tokens were wrong; try again after Retry-After.",
     "431": "The headers are too large.",
     "503": "The database doesn't answer, or a secret can't be read here; try again.",
 }  # fmt: skip
@@ -25,11 +25,12 @@ _ALWAYS = "400 401 403 408 414 421 429 431 503"
 
 def description() -> dict[str, Any]:
     """The OpenAPI document."""
-    bodies = [(one, "validation") for one in (NewIncident, NewDecision, NewFeedback, Question)]
+    bodies = [(one, "validation") for one in (NewIncident, NewDecision, NewFeedback, NewQuestion, Question)]
     answers = [(one, "serialization") for one in (Incident, Submitted, Delivered, Earlier)]
     _, schemas = models_json_schema([*bodies, *answers], by_alias=True, ref_template=_TEMPLATE)  # type: ignore[list-item]
     components = {**schemas["$defs"], "Error": _object(error={"type": "string"}),
                   "Accepted": _object(incident={"type": "string"}),
+                  "Asked": _object(incident={"type": "string"}, question={"type": "integer"}),
                   "Incidents": _object(incidents={"type": "array", "items": _ref("Incident")})}  # fmt: skip
     alone = components["Incident"]
     similar = {"similar": {"type": "array", "items": _ref("Earlier"), "description": "Earlier ones of its target."}}
@@ -53,6 +54,8 @@ def description() -> dict[str, Any]:
         f"{one}/look-again": {"post": _operation("Investigate anew.", {"202": "Accepted"}, fails="404 409 429")},
         f"{one}/feedback": {"post": _operation("Say whether an answer was right.", {"201": "Accepted"},
                                                takes="NewFeedback", fails="404 409 413 415 422")},
+        f"{one}/questions": {"post": _operation("Ask about its answer; the reply comes as an event of type reply.",
+                                                {"202": "Asked"}, takes="NewQuestion", fails="404 409 413 415 422")},
         "/v1/webhooks/{name}": {"post": _webhook()},
         "/healthz": {"get": _plain("Whether it lives.", "400 421", open_=True)},
         "/readyz": {"get": _plain("Whether its database answers.", "400 421 503", open_=True)},

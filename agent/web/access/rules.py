@@ -39,8 +39,8 @@ RULES: Sequence[Rule] = (
     Rule("nothing", _READING, re.compile(r"/static/.+")),
     Rule("signature", ("POST",), re.compile(r"/v1/webhooks/[^/]+"), LARGE),
     Rule("submit", ("POST",), re.compile(r"/v1/incidents"), LARGE),
-    # A judgement changes no server.
-    Rule("read", ("POST",), re.compile(r"(/v1)?/incidents/[^/]+/feedback")),
+    # Neither a judgement nor a question changes a server.
+    Rule("read", ("POST",), re.compile(r"(/v1)?/incidents/[^/]+/(feedback|questions)")),
     Rule("read", _READING, re.compile(r".*", re.DOTALL)),
 )
 _ELSE = Rule("approve", (), re.compile(r".*", re.DOTALL))

@@ -1,4 +1,4 @@
-"""What the page's forms send: decisions, feedback, and an incident's end."""
+"""What the page's forms send: decisions, feedback, questions, and an incident's end."""
 
 from datetime import UTC, datetime
 
@@ -69,6 +69,18 @@ class Forms:
             return await self._refused(request, who, str(error))
         return _back(who, one.id)
 
+    async def ask(self, request: Request) -> Response:
+        """A question about the answer: one that is suggested, or any other."""
+        who = viewer(request)
+        one, form = await found(self._service, request), await _form(request)
+        try:
+            await self._service.ask(one.id, _field(form, "suggested") or _field(form, "text"), who.person.name)
+        except NotSo as error:
+            return await self._refused(request, who, str(error))
+        except Full as error:
+            return await self._refused(request, who, str(error), 429)
+        return _back(who, one.id, "#talk")
+
     async def close(self, request: Request) -> Response:
         """The end of an incident."""
         who = approver(request)
@@ -104,6 +116,6 @@ def _field(form: FormData, name: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _back(who: Viewer, incident: str) -> Response:
+def _back(who: Viewer, incident: str, place: str = "") -> Response:
     """To the incident, by GET, so that reloading sends nothing twice."""
-    return RedirectResponse(f"{who.root}/incidents/{incident}", status_code=303)
+    return RedirectResponse(f"{who.root}/incidents/{incident}{place}", status_code=303)

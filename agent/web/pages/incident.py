@@ -14,6 +14,8 @@ from agent.report.render import cost_line, notices
 from agent.report.summary import headline
 from agent.service.records import Incident, NumberedEvent
 from agent.service.seam import Service
+from agent.web.pages.conversation import KINDS as SAID
+from agent.web.pages.conversation import conversation
 from agent.web.pages.live import stream
 from agent.web.pages.proposal import KINDS, OPEN, Proposal, proposal
 from agent.web.pages.readings import arguments, listed, reading_of, rows
@@ -119,7 +121,7 @@ async def incident_page(
 ) -> Response:
     """The page of an incident, with what went wrong with a form at its top."""
     one = await found(service, request)
-    history = await service.history(one.id, SHOWN)
+    history = await service.history(one.id, (*SHOWN, *SAID))
     similar = await service.similar(one)
     story = [told for event in history if (told := line(event)) is not None]
     return page(
@@ -128,7 +130,7 @@ async def incident_page(
         last=history[-1].number if history else 0, causes=MEANINGS,
         similar=[(other, badge(other), headline(other.diagnosis) if other.diagnosis else other.problem or "")
                  for other in similar[:SIMILAR_MOST]],
-        **_of_answer(one, history),
+        **conversation(one, history, await service.answerer()), **_of_answer(one, history),
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 from agent.service.records import NumberedEvent
 from agent.service.seam import Service
+from agent.web.pages.conversation import PIECE, announced
 from agent.web.pages.story import data_of, line
 from tools.text import one_line
 
@@ -50,6 +51,10 @@ async def stream(service: Service, incident: str, after: int) -> AsyncIterator[d
     async for event in service.events(incident, after):
         if (now := status.after(event)) is not None:
             yield {"id": str(event.number), "event": "status", "data": json.dumps({"now": now})}
+        if event.kind == PIECE:
+            yield {"id": str(event.number), "event": PIECE, "data": event.data}
+        if (text := announced(event)) is not None:
+            yield {"id": str(event.number), "event": "told", "data": json.dumps({"text": text})}
         if (told := line(event)) is not None:
             yield {"id": str(event.number), "event": "told", "data": json.dumps({"text": told.text})}
     yield {"event": "over", "data": "{}"}

@@ -33,6 +33,7 @@ def routes(service: Service) -> list[BaseRoute]:
         _read(f"{one}/steps/{{step}}/{{kind}}", shown.step),
         _sent(f"{one}/decisions", forms.decide),
         _sent(f"{one}/feedback", forms.judge),
+        _sent(f"{one}/questions", forms.ask),
         _sent(f"{one}/close", forms.close),
         _sent(f"{one}/look-again", forms.look_again),
         Route("/static/report.css", _report_style, include_in_schema=False),

@@ -3,8 +3,9 @@
 import pytest
 
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence
-from agent.chat.fixed import fixed_answer
+from agent.chat.fixed import fixed_answer, suggested
 from agent.chat.slash import meant_command, nearest
+from agent.evidence.cited import citations
 from tests.stand_in import answer, step
 from tools.records import Reading
 
@@ -39,6 +40,8 @@ def incident() -> Diagnosis:
         ("is it safe?", "CONFIG SET timeout 0"),
         ("is s1 safe here?", "CONFIG SET timeout 0"),
         ("is s7 safe here?", "no step to take"),
+        ("What is the evidence?", "r3 o1.idle_median=1500"),
+        ("what wasn't seen?", "could be read"),
     ],
 )
 def test_a_fixed_question_is_answered_from_the_readings(question: str, said: str) -> None:
@@ -70,3 +73,21 @@ def test_a_misspelt_command_is_recognised(word: str, meant: str) -> None:
 def test_words_that_are_a_command_without_its_slash_are_asked_about() -> None:
     assert meant_command("plan") == "plan" and meant_command("aprove s1") == "approve"
     assert meant_command("timeouts everywhere") is None and meant_command("recheck the whole cluster now") is None
+
+
+@pytest.mark.parametrize("value", ["ab", "a b", "1,2", "10.0.0.7:6379 10.0.0.8:6379", "end.", True, 1.5, 0])
+def test_what_is_cited_as_evidence_is_found_to_be_as_read(value: str | float | bool) -> None:
+    base = incident()
+    reading = CLIENTS.model_copy(update={"values": {"o1.name": value}})
+    cause = base.causes[0].model_copy(
+        update={"evidence": (Evidence(reading="r3", field="o1.name", value=value, verified=True),)}
+    )
+    told = fixed_answer("evidence?", base.model_copy(update={"causes": (cause,), "readings": (reading,)}))
+    assert told is not None
+    (cited,) = citations("\n".join(told), [reading])
+    assert cited.verified, told
+
+
+def test_what_is_suggested_is_answered() -> None:
+    for text in suggested(incident()):
+        assert fixed_answer(text, incident()), text

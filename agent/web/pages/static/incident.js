@@ -1,3 +1,4 @@
+import { grow } from "./conversation.js";
 import { renew } from "./dialog.js";
 import { refresh } from "./parts.js";
 
@@ -41,6 +42,7 @@ function connect() {
     said.textContent = JSON.parse(event.data).text;
     soon();
   });
+  events.addEventListener("reply-text", (event) => grow(event.lastEventId, JSON.parse(event.data)));
   events.addEventListener("over", () => {
     over = true;
     disconnect();

@@ -62,6 +62,9 @@ class Memory:
         self.kept: dict[str, Incident] = {}
         self.told: dict[str, list[NumberedEvent]] = {}
         self.decisions: list[tuple[str, Decision]] = []
+        self.asked: list[str] = []
+        self.model = "offline"
+        """The model that answers questions."""
 
     def open(self, title: str, symptom: str, target: str = "orders", **values: Any) -> Incident:
         """A new incident."""
@@ -127,6 +130,22 @@ class Memory:
     async def judge(self, incident: str, feedback: Feedback) -> None:
         self.change(incident, feedback=(*self.kept[incident].feedback, feedback))
         self.note(incident, "feedback", **feedback.model_dump(mode="json"))
+
+    async def ask(self, incident: str, text: str, by: str) -> int:
+        if self.kept[incident].state == "closed" or not text.strip():
+            raise NotSo("nothing can be asked here")
+        self.asked.append(text)
+        self.note(incident, "question", question=len(self.asked), by=by, text=text)
+        return len(self.asked)
+
+    async def answerer(self) -> str:
+        return self.model
+
+    def reply(self, id: str, number: int, text: str, **values: Any) -> None:
+        """Let a question be answered."""
+        about = max((one.number for one in self.told[id] if one.kind == "answered"), default=0)
+        said = {"by": "checks", "about": about, "lost": False, "cited": [], "warnings": []}
+        self.note(id, "reply", **{**said, "question": number, "text": text, **values})
 
     async def incident(self, incident: str) -> Incident | None:
         return self.kept.get(incident)
