@@ -38,8 +38,8 @@ _NOISE = deferred(
     r"OK\s*$|QUEUED\s*$|\(\d{1,6}\.\d\ds\)\s*$|\d{1,6}\.\d{1,3}s\s*$)"
 )
 """What redis-cli and kubectl print beside a reply."""
-_FAR = 100
-"""Lines that a form may look ahead without anything coming of it."""
+_FAR, _FAR_CHARACTERS = 100, 64 * 1024
+"""Lines and characters that a form may look ahead without anything coming of it."""
 Recogniser = Callable[[Lines, int, Prompt | None], Found | None]
 
 
@@ -213,7 +213,7 @@ def _first(
         lines.furthest = at
         if (found := how(lines, at, above)) is not None:
             return found
-        if lines.furthest - at > _FAR:
+        if lines.furthest - at > _FAR or lines.start(min(lines.furthest, len(lines))) - lines.start(at) > _FAR_CHARACTERS:
             barred[how] = lines.furthest
     return None
 
