@@ -25,7 +25,7 @@ _ISO = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?Z| ?[+-]\d\d:?\d\
 _SHIPPED = re.compile(
     r"(?:\[(?:pod/)?[\w./-]{1,120}\] |[\w.-]{1,64}(?: [\w.-]{1,64})? {0,40}[|│] )?"
     rf"(?:(?P<iso>{_ISO})[ \t]+(?:std(?:out|err) [FP] )?)?"
-    r"(?:(?P<syslog>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?) )?"
+    r"(?:(?P<syslog>[^\W\d_]{3,5}\.? [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?) )?"
     r"(?:[\w.-]{1,64} (?P<program>[\w.@/-]{1,64})(?:\[\d{1,10}\])?: )?"
 )
 """What containers, the journal and shippers of logs put before a line. A program's name only behind a time."""
