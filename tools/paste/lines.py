@@ -13,7 +13,8 @@ LONGEST = 64 * 1024
 _KEPT = 4096
 """Lines that are kept clean at a time: a paste may have a million."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\u200b-\u200f\u2028\u2029\u202a-\u202e\u2060]")
-_QUOTE = re.compile(r"\s{0,3}(?:>[ ]?)+(?!=)")
+_QUOTE = re.compile(r"\s{0,3}(?:(?!>>> ')>[ ]?)+(?!=)")
+"""A mail's or Markdown's quotation marks; a server shows a line of its configuration behind three of them."""
 _FENCE = re.compile(
     r"\s{0,200}(?:```+|~~~+|\{(?:code|noformat|quote|panel)[^}\n]{0,80}\}|</?(?:pre|code)[^>\n]{0,80}>|\[/?code\])\s*"
 )
