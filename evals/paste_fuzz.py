@@ -141,10 +141,11 @@ def main() -> int:
     """Run it; 1 where something failed."""
     parser = argparse.ArgumentParser(prog="python -m evals.paste_fuzz", description=__doc__)
     parser.add_argument("--tries", type=int, default=TRIES)
+    parser.add_argument("--first", type=int, default=0, help="the number of the first try")
     parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args()
     texts, forms, failed, longest = samples(), Counter[str](), 0, (0.0, "")
-    for number in range(options.tries):
+    for number in range(options.first, options.first + options.tries):
         chance = random.Random(options.seed * 1_000_003 + number)
         name, text = damaged(texts, chance)
         began = time.process_time()

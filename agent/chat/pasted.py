@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from agent.chat import shown
 from agent.chat.session import Session
 from agent.investigation.model_settings import ModelSettings
 from agent.investigation.sources import Sources
 from agent.pastes.incident import Incident, gathered, incident_of, recognised, shows_a_server
+from agent.pastes.keeping import keep
 from agent.recordings.pasted import answered
 from agent.recordings.replay import recorded_target
 from tools.paste.gather import Text
@@ -37,7 +39,7 @@ def about(session: Session, found: Sequence[Recognised], symptom: str) -> str:
     incident: Incident = incident_of(found, symptom)
     loop = asyncio.get_running_loop()
     clock = VirtualClock(incident.tape.began - timedelta(seconds=loop.time()), loop)
-    session.pasted, session.clock = tuple(found), clock
+    session.pasted, session.clock, session.keep_paste = tuple(found), clock, partial(keep, incident)
     session.target = recorded_target(incident.tape)
     head = incident.tape.head
     session.options = session.options.model_copy(update={"window": head.window, "one_node": head.one_node})

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,6 +49,8 @@ class Session:
         self.clock: Clock = clock or SystemClock()
         self.pasted: tuple[Recognised, ...] = ()
         """What was pasted, if that is what the conversation is about."""
+        self.keep_paste: Callable[[Path], None] | None = None
+        """Writes the recording of that into a new file."""
         self.progress = _Quiet(console, speaks=True)
         self.incident: Investigation | None = None
         self.turns: list[Question | Reply] = []
@@ -64,7 +66,7 @@ class Session:
         self.is_named = self.file is not None
         """Whether a person named that file; otherwise it's one that is kept automatically."""
         if self.file is None and not keeps:
-            self._no_folder = "it's about a paste; triage --paste FILE --record FILE records that"
+            self._no_folder = "it's about a paste, and /record FILE keeps only that"
         elif self.file is None:
             try:
                 self.file = new_file(SystemClock().now())

@@ -189,6 +189,9 @@ async def _record(chat: Chat, words: str) -> None:
         shown.say(session.console, f"this conversation is already being recorded to {session.file}", "yellow")
     elif not words:
         shown.say(session.console, "give a new file: /record incident.rec", "yellow")
+    elif session.keep_paste:
+        session.keep_paste(Path(os.path.expanduser(words)))
+        shown.say(session.console, f"the paste is recorded in {words}; what is said here isn't kept")
     else:
         session.keep(Path(os.path.expanduser(words)))
         shown.say(session.console, f"recording to {words}, from the beginning; /resume {words} continues it later")

@@ -20,6 +20,7 @@ from agent.checks import (
     host,
     info_alone,
     lasting_keys,
+    log_alone,
     memory,
     network,
     outside,
@@ -40,7 +41,7 @@ FAMILIES: tuple[Family, ...] = tuple(
     for module in (
         connectivity, clients, resets, cpu, stalls, memory, lasting_keys, footprint, growth, persistence, saving,
         appendonly, starting, data, exposure, replication, failover, cluster, errors, settings, access, network, host,
-        clientside, addresses, outside, info_alone, client_errors,
+        clientside, addresses, outside, info_alone, log_alone, client_errors,
     )
 )  # fmt: skip
 """In the order in which equally likely findings are listed."""

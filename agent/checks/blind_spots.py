@@ -184,6 +184,13 @@ def cant_tell(blind: Sequence[Blind], symptom: str) -> str:
     return f"{CANT_TELL}: {'; '.join(told)}; {them} would show {causes}."
 
 
+def without_info(views: Sequence[View]) -> str:
+    """The line for a paste that has no INFO, which nearly everything rests on; empty for any other."""
+    if not any(view.unavailable("info") == "not-pasted" for view in views):
+        return ""
+    return f"{CANT_TELL}: INFO was not pasted, and without it most causes look alike."
+
+
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
@@ -192,5 +199,7 @@ def unpasted(tools: Sequence[str], hidden: Mapping[str, Sequence[str]]) -> Itera
     """What nobody pasted, in one line, and which causes all of that hides."""
     hides = list(dict.fromkeys(id for tool in tools for id in hidden[tool]))
     more = f" and {len(hides) - SHOWN_CAUSES} more" if len(hides) > SHOWN_CAUSES else ""
-    if names := ", ".join(dict.fromkeys(NAMES[tool] for tool in tools if tool in NAMES)):
+    # What is compared with the file is asked for with it.
+    tools = [tool for tool in tools if tool in NAMES and not (tool == "config_get" and "config_drift" in tools)]
+    if names := ", ".join(dict.fromkeys(NAMES[tool] for tool in tools)):
         yield f"not pasted: {names}; that hides {', '.join(hides[:SHOWN_CAUSES])}{more}"

@@ -30,6 +30,10 @@ SUGGESTS: Mapping[str, tuple[str, float]] = {
 """By error: the cause that it would be, and how likely by the words alone."""
 
 
+IS_REPLICA = 0.75
+"""How likely a client writes to a replica where the server says that it is one."""
+
+
 class Said(NamedTuple):
     """One error that clients report."""
 
@@ -73,12 +77,17 @@ def has_counters(view: View) -> bool:
 
 def suggested(view: View, limits: Limits) -> Found:
     """Where the server itself wasn't looked at, as by a paste of an error: what the error would mean."""
-    if view.unavailable("info") != "not-pasted":
+    if view.unavailable("process") != "not-pasted" or view.number("info", "total_commands_processed") is not None:
         return
+    looked = view.unavailable("info") is None and view.last("info") is not None
     for one in said(view):
         id, likely = SUGGESTS.get(str(one.values.get("name")), ("", 0.0))
-        if id:
-            why = f"{_whose(one)} says that {one.means}; the server itself wasn't looked at."
+        if id == "replica-write-or-stale" and view.text("replication", "role") == "slave":
+            why = f"{_whose(one)} says that {one.means}, and the server is a replica."
+            yield view.cause(id, IS_REPLICA, why, ("replication", "role"), ("replication", "master_host"), *one.cited)
+        elif id and not (id == "replica-write-or-stale" and looked and view.text("replication", "role")):
+            beside = "the server's own counters weren't pasted" if looked else "the server itself wasn't looked at"
+            why = f"{_whose(one)} says that {one.means}; {beside}."
             yield view.cause(id, likely, why, ("symptom", "text"), *one.cited)
 
 

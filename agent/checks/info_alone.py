@@ -5,6 +5,7 @@ from agent.evidence.view import View
 
 HINT = 0.45
 """Below 50 %: INFO doesn't say whose connections or buffers they are."""
+HOUR, SLOW_MS = 3600.0, 100.0
 LEAST_GROWTH, LEAST_CLIENTS = 3, 8
 STAYED = 0.9
 """Share of the connections opened over the window that remain: nobody closes any."""
@@ -61,4 +62,36 @@ def held_back(view: View, limits: Limits) -> Found:
         yield view.cause("client-paused", HINT, why, ("info", "blocked_clients"), ("commandstats", "commands"))
 
 
-FAMILY = Family(checks=(growing_clients, full_buffers, held_back), needs={})
+def evicting(view: View, limits: Limits) -> Found:
+    """Keys were evicted and looked up in vain, in a paste that doesn't say since when."""
+    if view.number("info", "uptime_in_seconds") is not None or view.unavailable("process") != "not-pasted":
+        return
+    evicted, hits, misses = (view.number("info", name) for name in ("evicted_keys", "keyspace_hits", "keyspace_misses"))
+    if not evicted or hits is None or misses is None or hits + misses < limits["eviction_lookups"]:
+        return
+    missed = misses / (hits + misses)
+    if 1 - missed <= limits["eviction_hit_ratio"] and evicted >= misses / 10:
+        why = f"{evicted:,.0f} keys were evicted since the start, and {missed:.0%} of the lookups missed; "
+        why += "how much of that is of now, only a second INFO tells."
+        cited = ("info", "evicted_keys"), ("info", "keyspace_misses"), ("info", "keyspace_hits")
+        yield view.cause("eviction-churn", HINT, why, *cited)
+
+
+def spikes(view: View, limits: Limits) -> Found:
+    """The latency monitor's events where nothing else tells how long forks and commands took."""
+    if view.last("latency_events") is None or view.unavailable("latency_events"):
+        return
+    fork, age = view.number("latency_events", "fork.last_ms"), view.number("latency_events", "fork.age")
+    known = view.number("info", "latest_fork_usec") is not None
+    if fork is not None and age is not None and not known and fork * 1000 >= limits["fork_usec"] and age <= HOUR:
+        why = f"The latency monitor recorded a fork of {fork:.0f} ms {age:.0f} s before; nobody is served meanwhile."
+        yield view.cause("fork-stall", HINT, why, ("latency_events", "fork.last_ms"), ("latency_events", "fork.age"))
+    took, age = view.number("latency_events", "command.last_ms"), view.number("latency_events", "command.age")
+    unread = view.unavailable("slowlog") == "not-pasted"
+    if took is not None and age is not None and unread and took >= SLOW_MS and age <= HOUR:
+        why = f"The latency monitor recorded a command of {took:.0f} ms {age:.0f} s before; SLOWLOG shows which it was."
+        cited = ("latency_events", "command.last_ms"), ("latency_events", "command.age")
+        yield view.cause("slow-on-command", HINT, why, *cited)
+
+
+FAMILY = Family(checks=(growing_clients, full_buffers, held_back, evicting, spikes), needs={})

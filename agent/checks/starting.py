@@ -131,7 +131,9 @@ def start_failed(view: View, limits: Limits) -> Found:
     ours, pid = view.number("info", "process_id"), view.number("log", "end_pid")
     foreign = view.text("process", "locality") == "foreign-listener"
     another = reason == "port-in-use" and not gone and (foreign or (kind is None and pid is not None and ours != pid))
-    if not (gone or another or kind in LOOSE):
+    # Of a pasted log nobody knows what came after it, and nothing shows that anything did.
+    alone = view.text("log", "destination") == "pasted" and view.unavailable("info") == "not-pasted"
+    if not (gone or another or alone or kind in LOOSE):
         return
     count = view.number("log", f"{START}.count") or 1
     tries = (
@@ -145,7 +147,7 @@ def start_failed(view: View, limits: Limits) -> Found:
         ("process", "listening"), ("process", "locality"),
         *((("info", "process_id"), ("log", "end_pid")) if another else ()),
     )  # fmt: skip
-    yield view.cause("start-failed", 0.97 if gone else 0.9 if another else 0.75, why, *cited)
+    yield view.cause("start-failed", 0.97 if gone else 0.9 if another or alone else 0.75, why, *cited)
     if gone:
         yield view.not_(
             "oom-killed", "The server's log ends during startup, with its own exit.", ("log", f"{START}.reason")

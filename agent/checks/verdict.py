@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from agent.answer.diagnosis import NAMELESS, Cause, Outcome, RuledOut, Verdict
 from agent.answer.taxonomy import CAUSES
 from agent.checks import CHECKS, NEEDS, Check, Limits
-from agent.checks.blind_spots import blind_spots, cant_tell, is_pasted, unpasted
+from agent.checks.blind_spots import blind_spots, cant_tell, is_pasted, unpasted, without_info
 from agent.checks.complaints import complaints, nameless, told
 from agent.checks.known_versions import noted
 from agent.checks.lifetime import hints, of_the_whole_life
@@ -106,7 +106,8 @@ def conclude(
     )
     if verdict.outcome != "insufficient-evidence":
         return verdict
-    unseen = [line] if (line := cant_tell(blind, views[0].symptom if views else "")) else []
+    line = cant_tell(blind, views[0].symptom if views else "") or without_info(asked)
+    unseen = [line] if line else []
     return verdict.model_copy(update={"unknown": (*wrong, *unseen, *unsure)})
 
 

@@ -1,6 +1,6 @@
 """What an answer says besides its causes: a summary, the servers' complaints, blind spots, and benign explanations."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from agent.answer.diagnosis import NAMELESS, Cause, Diagnosis, Step, Verdict
 from agent.answer.open_points import CANT_TELL, Blind, Complained, Pasted
@@ -19,10 +19,15 @@ ALWAYS = ("slowlog", "clients", "latency_events")
 COMMANDS = {
     "info": "INFO everything", "slowlog": "--no-raw SLOWLOG GET 128", "clients": "CLIENT LIST",
     "latency_events": "--no-raw LATENCY LATEST", "config_get": "--no-raw CONFIG GET timeout",
-    "access": "--no-raw ACL LOG", "cluster": "CLUSTER NODES", "sentinel": "--no-raw SENTINEL MASTERS",
+    "latency_sample": "--latency -i 1", "access": "--no-raw ACL LOG", "cluster": "CLUSTER NODES",
+    "sentinel": "--no-raw SENTINEL MASTERS",
 }  # fmt: skip
 """What prints each of them."""
+OF_MACHINE = ("process", "sockets", "machine", "disk", "log")
+"""What the host script's output answers, each by itself."""
 LINES_MOST = 3
+UNREACHED = ("dns", "connect", "tls", "closed")
+"""How far a client got that reached no server: then no command on it says why, but its machine does."""
 
 
 def closed(answer: Diagnosis, checked: Verdict, views: Sequence[View], said: str = "") -> Diagnosis:
@@ -112,12 +117,29 @@ def _by_hand(step: Step) -> Step:
     })  # fmt: skip
 
 
+def _machine(host: str) -> str:
+    """The machine to log in to; a loopback address is of whoever copied it."""
+    return "HOST" if not host or host in ("localhost", "::1", "[::1]") or host.startswith("127.") else host
+
+
+def _asked(missing: Mapping[str, int]) -> Iterator[int]:
+    """How many causes each of the other lines would show."""
+    return (count for tool, count in missing.items() if tool in COMMANDS)
+
+
 def _lines(answer: Diagnosis, pasted: Pasted) -> Iterator[str]:
     host, _, port = (pasted.node or "").rpartition(":")
     cli = f"redis-cli -h {host.strip('[]')} -p {port}" if host and port.isdecimal() else "redis-cli"
+    script = f"rediagnose host-script | ssh {_machine(host)} sh{f' -s {port}' if port not in ('', '6379') else ''}"
+    lost = any(one.stage in UNREACHED and one.side != "client" for one in answer.client_says[:1])
     if "INFO" not in pasted.what:
         yield f"{cli} {COMMANDS['info']}"
+        if lost and "the machine's facts" not in pasted.what:
+            yield script
     missing = {one.reading: len(one.hides) for one in answer.blind if one.kind == "not-pasted"}
+    unseen = {id for one in answer.blind if one.kind == "not-pasted" and one.reading in OF_MACHINE for id in one.hides}
+    if "the machine's facts" not in pasted.what and len(unseen) > max([0, *_asked(missing)]):
+        yield script
     seen = {one.tool for one in answer.readings if not (one.unavailable and one.unavailable.kind == "not-pasted")}
     first = sorted((tool for tool in COMMANDS if tool in missing), key=lambda tool: -missing[tool])
     yield from (f"{cli} {COMMANDS[tool]}" for tool in (*first, *(tool for tool in ALWAYS if tool not in seen)))

@@ -80,7 +80,9 @@ def incident_of(found: Iterable[Recognised], symptom: str) -> Incident:
     for one in found:
         pieces += one.pieces
         prose += [one.prose] if one.prose else []
-        stretches += one.unrecognised
+        # What was taken for the report before isn't unknown.
+        reported = bool(one.prose) and one.prose in symptom
+        stretches += [stretch for stretch in one.unrecognised if not (stretch.prose and reported)]
     if not pieces:
         hint = f"; it begins {stretches[0].words[:WORDS_MOST]!r}" if stretches else ""
         raise UsageError(

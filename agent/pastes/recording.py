@@ -26,6 +26,8 @@ _FIXED = {
     "cluster-info": ("CLUSTER", "INFO"), "cluster-shards": ("CLUSTER", "SHARDS"), "cluster-slots": ("CLUSTER", "SLOTS"),
 }  # fmt: skip
 """The commands that tools send for what a form is the reply to."""
+TIMED = ("slowlog", "latency-latest")
+"""Replies whose rows have their time in the second place."""
 
 
 def recording_of(servers: Sequence[Server], symptom: str) -> Recording:
@@ -51,7 +53,7 @@ def moment_of(server: Server) -> float | None:
     if by_server:
         return max(by_server)
     told = [one.at for one in server.others if one.at is not None]
-    logged = [float(row[1]) for one in server.others if one.form == "slowlog" for row in _rows(one.reply)]
+    logged = [float(row[1]) for one in server.others if one.form in TIMED for row in _rows(one.reply)]
     return min(time.time(), max((*told, *logged))) if told or logged else None
 
 

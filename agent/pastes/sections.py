@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
+from tools.paste.texts import bytes_of
 from tools.records import Scalar
 
 _BY_BEGIN = (
@@ -15,6 +16,8 @@ _BY_BEGIN = (
 _DATABASE, _REPLICA = re.compile(r"db\d+"), re.compile(r"slave\d+")
 _PART = re.compile(r"(?P<name>db\d+|cmdstat_[^.]+|errorstat_[^.]+|slave\d+)\.(?P<part>\w+)")
 _LINE = re.compile(r"[A-Za-z][^\s:]{0,127}:")
+SIZES = ("used_memory", "maxmemory", "total_system_memory")
+"""How fields begin that are sizes, and are printed for people as well."""
 Sections = dict[str, dict[str, str]]
 """Field to value as it was written, by section."""
 
@@ -41,7 +44,8 @@ def parsed(text: str) -> Sections:
     heading: str | None = None
     for line in map(str.strip, text.splitlines()):
         if line.startswith("#"):
-            heading = line[1:].strip().lower()
+            # A section without fields says that there is nothing of it, such as no keys.
+            found.setdefault(heading := line[1:].strip().lower(), {})
         elif _LINE.match(line):
             name, _, value = line.rpartition(":") if line.startswith("errorstat_") else line.partition(":")
             found.setdefault(heading or section_of(name), {})[name] = value.strip()
@@ -61,6 +65,23 @@ def of_figures(values: Mapping[str, Scalar]) -> Sections:
             fields = found.setdefault(section_of(match["name"]), {})
             before = fields.get(match["name"])
             fields[match["name"]] = f"{before + ',' if before else ''}{match['part']}={value}"
+    return found
+
+
+def with_sizes(sections: Sections) -> Sections:
+    """The same with the bytes of what was copied for people only, such as `used_memory_human:2.00G`."""
+    found: Sections = {}
+    for section, fields in sections.items():
+        found[section] = dict(fields)
+        for name, value in fields.items():
+            plain = name.removesuffix("_human")
+            if (
+                name != plain
+                and plain.startswith(SIZES)
+                and plain not in fields
+                and (size := bytes_of(value)) is not None
+            ):
+                found[section][plain] = str(size)
     return found
 
 

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from agent.pastes.sections import Sections, number, of_figures, together, word
+from agent.pastes.sections import Sections, number, of_figures, section_of, together, with_sizes, word
+from tools.paste.headings import role_in
 from tools.paste.pieces import Piece
 
 UNNAMED = "unnamed.invalid"
@@ -17,6 +18,8 @@ STATED = {
 """INFO's fields that a line of `redis-cli --stat` has, and how their growth is given."""
 IDENTITY = ("redis_version", "valkey_version", "server_name", "run_id", "process_id", "tcp_port", "redis_mode")
 """Fields that don't change within a life."""
+CLUSTERED = ("cluster-info", "cluster-nodes", "cluster-shards", "cluster-slots")
+"""Forms that only a node of a cluster answers."""
 SLACK = 5
 """Seconds by which clocks of different machines may differ, and the figures be rounded."""
 
@@ -82,7 +85,8 @@ class Server:
         """master, replica or sentinel; empty where nothing says it."""
         if self.is_sentinel:
             return "sentinel"
-        return {"slave": "replica"}.get(role := self.said("role"), role)
+        role = self.said("role") or role_in(self.label or "") or ""
+        return {"slave": "replica"}.get(role, role)
 
     @property
     def is_sentinel(self) -> bool:
@@ -113,9 +117,29 @@ class Server:
                 newest_id = word(newest.info, "run_id")
                 self.moments = [one for one in self.moments if word(one.info, "run_id") == newest_id]
             self.moments.sort(key=lambda one: one.uptime or 0)
+        self._infer()
         stats = [one for one in self.others if one.form == "stat" and one.values]
         if stats and len(self.moments) < 2:
             self._sample_by(stats[-1])
+
+    def _infer(self) -> None:
+        """Fill in what other replies say under names that INFO has for the same."""
+        told: dict[str, str] = {}
+        for piece in self.others:
+            if piece.form in CLUSTERED:
+                told |= {"cluster_enabled": "1", "redis_mode": "cluster"}
+            elif piece.form == "role":
+                told |= _of_role(piece.reply)
+        new: Sections = {}
+        for name, value in told.items():
+            if not self.said(name):
+                new.setdefault(section_of(name), {})[name] = value
+        if new and self.moments:
+            self.moments[-1].info = together((new, self.moments[-1].info))
+        elif new:
+            self.moments.append(Moment(new))
+        for moment in self.moments:
+            moment.info = with_sizes(moment.info)
 
     def _sample_by(self, stat: Piece) -> None:
         """Take `redis-cli --stat`, a line a second, for two samples of what its lines hold."""
@@ -139,6 +163,18 @@ class Server:
         same = {section: {name: fields[name] for name in IDENTITY if name in fields}
                 for section, fields in self.moments[-1].info.items()}  # fmt: skip
         self.moments.insert(0, Moment(together((same, of_figures(first)))))
+
+
+def _of_role(reply: object) -> dict[str, str]:
+    """What ROLE says, as INFO has it."""
+    words = list(reply) if isinstance(reply, list | tuple) else []
+    if words[:1] == ["master"]:
+        replicas = words[2] if len(words) > 2 and isinstance(words[2], list | tuple) else ()
+        return {"role": "master", "connected_slaves": str(len(replicas))}
+    if words[:1] == ["slave"] and len(words) > 3:
+        link = "up" if words[3] == "connected" else "down"
+        return {"role": "slave", "master_host": str(words[1]), "master_port": str(words[2]), "master_link_status": link}
+    return {}
 
 
 def may_be(server: Server, info: Sections) -> bool:

@@ -118,7 +118,10 @@ def _node(
         (ills if any("behind" in one for one in lag) else said).extend(lag)
     if quorum := sentinel.get("m1.quorum"):
         said.append(f"quorum {quorum} of {sentinel.get('m1.usable_sentinels')} usable")
-    if (is_down := seen in ("down", "fail", "pfail")) or (failed and not replication and not sentinel):
+    if seen == "down" and replication and failed is None:
+        # It answers: what is down is a link to it.
+        ills.append("others see it as down")
+    elif (is_down := seen in ("down", "fail", "pfail")) or (failed and not replication and not sentinel):
         why = f" ({failed.unavailable.kind})" if failed and failed.unavailable else ""
         ills.append(f"down{why}" if is_down else f"doesn't answer{why}")
     host, port = replication.get("master_host"), replication.get("master_port")

@@ -13,7 +13,8 @@ LONGEST = 64 * 1024
 _KEPT = 4096
 """Lines that are kept clean at a time: a paste may have a million."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\u200b-\u200f\u2028\u2029\u202a-\u202e\u2060]")
-_QUOTE = re.compile(r"\s{0,3}(?:>[ ]?)+(?!=)")
+_QUOTE = re.compile(r"\s{0,3}(?:(?!>>> ')>[ ]?)+(?!=)")
+"""A mail's or Markdown's quotation marks; a server shows a line of its configuration behind three of them."""
 _FENCE = re.compile(
     r"\s{0,200}(?:```+|~~~+|\{(?:code|noformat|quote|panel)[^}\n]{0,80}\}|</?(?:pre|code)[^>\n]{0,80}>|\[/?code\])\s*"
 )
@@ -25,7 +26,7 @@ _ISO = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?Z| ?[+-]\d\d:?\d\
 _SHIPPED = re.compile(
     r"(?:\[(?:pod/)?[\w./-]{1,120}\] |[\w.-]{1,64}(?: [\w.-]{1,64})? {0,40}[|│] )?"
     rf"(?:(?P<iso>{_ISO})[ \t]+(?:std(?:out|err) [FP] )?)?"
-    r"(?:(?P<syslog>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?) )?"
+    r"(?:(?P<syslog>[^\W\d_]{3,5}\.? [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?) )?"
     r"(?:[\w.-]{1,64} (?P<program>[\w.@/-]{1,64})(?:\[\d{1,10}\])?: )?"
 )
 """What containers, the journal and shippers of logs put before a line. A program's name only behind a time."""

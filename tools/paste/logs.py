@@ -24,6 +24,7 @@ _GAP = 64
 """Lines without a head within which another line with one has to come: a server's picture, a crash's registers."""
 _CRASH, _CRASH_END = "BUG REPORT START", "BUG REPORT END"
 _MOST_CRASH = 4000
+_REFUSED, _REFUSAL_LINES = "FATAL CONFIG FILE ERROR", 4
 _WITHIN = re.compile(r" (?=\d{1,10}:[A-Z] \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d)")
 """Where a line begins in a log that was put into one line."""
 _BOOT = re.compile(
@@ -102,6 +103,9 @@ def server_log(lines: Lines, at: int, above: Prompt | None) -> Found | None:
             if _CRASH in line.text:
                 crash_until = at + _MOST_CRASH
             end, last_stamp = at + 1, line.stamp or last_stamp
+            if _REFUSED in line.text:
+                at = end = _take(kept, lines, end, _refusal_ends(lines, end))
+                continue
         elif _CRASH in line.text:
             crash_until = at + _MOST_CRASH
         elif crash_until and _CRASH_END in line.text:
@@ -117,6 +121,16 @@ def server_log(lines: Lines, at: int, above: Prompt | None) -> Found | None:
         written = one.at if one.at is not None else written
     return Found(end, "server-log", text, cut=kept.cut, at=moment(last_stamp) or written,
                  node=above.node if above else None)  # fmt: skip
+
+
+def _refusal_ends(lines: Lines, at: int) -> int:
+    """The line behind those in which a server says what it can't read in its configuration."""
+    begin = at
+    while at < begin + _REFUSAL_LINES and not lines[at].blank and not HEAD.match(lines[at].text):
+        at += 1
+        if not lines[at - 1].text.startswith((">>>", "Reading the configuration")):
+            break
+    return at
 
 
 def _take(kept: _Kept, lines: Lines, begin: int, end: int) -> int:

@@ -38,6 +38,9 @@ def exposition(lines: Lines, at: int, above: Prompt | None) -> Found | None:
         elif text.strip() and not _COMMENT.fullmatch(text) and not _other_metric(text):
             break
         at += 1
+    if not samples:
+        # Comments alone say nothing, and a long run of them begins anew on each of its lines.
+        return None
     return of_samples(at, samples, hidden(lines.texts(begin, min(at, begin + 1000))), above)
 
 

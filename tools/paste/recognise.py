@@ -38,8 +38,10 @@ _NOISE = deferred(
     r"OK\s*$|QUEUED\s*$|\(\d{1,6}\.\d\ds\)\s*$|\d{1,6}\.\d{1,3}s\s*$)"
 )
 """What redis-cli and kubectl print beside a reply."""
-_FAR = 100
-"""Lines that a form may look ahead without anything coming of it."""
+_FAR, _FAR_CHARACTERS = 100, 64 * 1024
+"""Lines and characters that a form may look ahead without anything coming of it."""
+_QUOTED_LEAST = 3
+"""Fields from which on lines that quote them count as understood."""
 Recogniser = Callable[[Lines, int, Prompt | None], Found | None]
 
 
@@ -129,10 +131,14 @@ def recognise(text: str, source: str) -> Recognised:
     lines = Lines(text)
     pieces: list[Piece] = []
     unknown: list[tuple[int, int]] = []
+    used: set[int] = set()
     structured = Structured(lambda inner: _pieces_of(inner, PLAIN))
     for begin, what in _found(lines, (*PLAIN, structured)):
         if isinstance(what, int):
-            pieces += _quoted(lines, begin, what, source)
+            quoted = list(_quoted(lines, begin, what, source))
+            if any(one.text.count("\n") >= _QUOTED_LEAST for one in quoted):
+                used.add(begin)
+            pieces += quoted
             unknown.append((begin, what))
         else:
             pieces += (_piece(lines, begin, one, source) for one in (what, *what.others))
@@ -140,7 +146,7 @@ def recognise(text: str, source: str) -> Recognised:
                 unknown.append((what.end, len(lines)))
                 break
     of_clients, explained = client_pieces(lines, unknown, source)
-    left = (_stretch(lines, *stretch, source) for stretch in unknown if stretch[0] not in explained)
+    left = (_stretch(lines, *stretch, source) for stretch in unknown if stretch[0] not in explained | used)
     stretches = tuple(islice(filter(None, left), MOST_STRETCHES))
     written = prose(lines, unknown) if pieces or of_clients else ""
     return Recognised(pieces=(*pieces, *of_clients), unrecognised=stretches, prose=written)
@@ -213,7 +219,8 @@ def _first(
         lines.furthest = at
         if (found := how(lines, at, above)) is not None:
             return found
-        if lines.furthest - at > _FAR:
+        far = min(lines.furthest, len(lines))
+        if far - at > _FAR or lines.start(far) - lines.start(at) > _FAR_CHARACTERS:
             barred[how] = lines.furthest
     return None
 

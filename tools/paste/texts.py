@@ -55,9 +55,13 @@ _ERROR_WORDS = (
     "NOREPLICAS|NOSCRIPT|WRONGTYPE|EXECABORT|UNKILLABLE|NOGOODSLAVE|NOQUORUM|DENIED|NOMASTERLINK|INPROG|IOERR"
 )
 _ERROR = deferred(rf"\s*(?:\(error\) (?P<shown>\S[^\n]{{0,2000}})|-?(?P<raw>(?:{_ERROR_WORDS}) [^\n]{{1,2000}}))")
+_SIZE = r"\d{1,6}(?:\.\d{1,6})?[KMGTkmgt]i?[Bb]?"
 _INLINE = re.compile(
-    r"\b(?P<name>[a-z]{2,20}_[a-z0-9_]{2,60}|maxmemory|maxclients)[\"'`]?\s?[:=]\s?[\"'`]?(?P<value>-?\d{1,19}(?:\.\d{1,6})?|ok|err|up|down|noeviction|(?:allkeys|volatile)-[a-z]{2,8})(?![\w.%:/-])"
+    r"\b(?P<name>[a-z]{2,20}_[a-z0-9_]{2,60}|maxmemory|maxclients|role)[\"'`]?(?:\s?[:=]|\s{0,40}\|)\s{0,2}[\"'`]?"
+    rf"(?P<value>{_SIZE}|\d{{1,3}}\.\d{{1,3}}\.\d{{1,3}}|-?\d{{1,19}}(?:\.\d{{1,6}})?B?|ok|err|up|down|master|slave|"
+    r"noeviction|(?:allkeys|volatile)-[a-z]{2,8})(?![\w.%:/-])"
 )
+_WRITTEN_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)([BKMGTbkmgt])(?:i?[Bb])?")
 
 
 def known(name: str) -> bool:
@@ -143,9 +147,27 @@ def _cut_off(lines: Lines, end: int) -> bool:
 
 def inline(text: str) -> dict[str, str]:
     """INFO's fields that a sentence or a table quotes with their figures."""
-    if "_" not in text and "max" not in text:
+    if "_" not in text and "max" not in text and "role" not in text:
         return {}
-    return {found["name"]: found["value"] for found in _INLINE.finditer(text[:65536]) if found["name"] in INFO_FIELDS}
+    return {
+        found["name"]: value
+        for found in _INLINE.finditer(text[:65536])
+        if found["name"] in INFO_FIELDS and (value := _quoted(found["name"], found["value"])) is not None
+    }
+
+
+def _quoted(name: str, value: str) -> str | None:
+    """A quoted value as INFO would have it; None where a field has no such unit."""
+    if not value[0].isdigit() or value[-1].isdigit() or name.endswith("_human"):
+        return value
+    size = bytes_of(value) if f"{name}_human" in INFO_FIELDS else None
+    return None if size is None else str(size)
+
+
+def bytes_of(written: str) -> int | None:
+    """The bytes of a size as INFO writes it for people; None for what is none."""
+    found = _WRITTEN_SIZE.fullmatch(written.strip())
+    return round(float(found[1]) * 1024 ** "BKMGT".index(found[2].upper())) if found else None
 
 
 def clients(lines: Lines, at: int, above: Prompt | None) -> Found | None:

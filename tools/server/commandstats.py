@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from tools.connection.node import Node
+from tools.errors import Unanswered
 from tools.patterns import deferred
 from tools.records import Scalar, Values
 from tools.server.command_classes import known_classes
@@ -42,6 +43,8 @@ async def commandstats(
     be that of its own threads.
     """
     both = await pair(node, window)
+    if node.network.pasted and "commandstats" not in both.last.sections:
+        raise Unanswered("not-pasted", "INFO commandstats")
     rows = _rows(both.changes(frozenset({"commandstats"})))
     total = sum(_n(row.get("usec.delta")) for row in rows.values())
     calls = sum(_n(row.get("calls.delta")) for row in rows.values())

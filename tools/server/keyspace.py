@@ -49,6 +49,9 @@ async def keyspace(node: Node, window: Window = 2.0) -> Values:
         # From the samples as a whole: a database that emptied is in the first only.
         old = sum(_n(value) for name, value in before.items() if re.fullmatch(rf"db\d+\.{total}", name))
         values[f"{total}.delta"] = _n(values[total]) - old if both.seconds else None
+    if node.network.pasted and not databases and "keyspace" not in both.last.sections:
+        # A person pasted other sections: that nothing is said of keys doesn't mean that there are none.
+        values |= dict.fromkeys(("databases", "keys", "keys.delta", "expires", "expires.delta"))
     values["ttl_coverage"] = share(_n(values["expires"]), _n(values["keys"]))
     values |= {name: read.get(name) for name in _GAUGES}
     for name in _COUNTERS:

@@ -1,6 +1,6 @@
 """LATENCY: the stalls that the server itself measured, by event."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from tools.connection.node import Node
 from tools.connection.protocol import Command, Reply, ServerError
@@ -34,6 +34,16 @@ class Event(Record):
     """How many spikes there were, if the server reports it (Valkey 9)."""
 
 
+class _Look(NamedTuple):
+    """What the server measured by now, and before the window if there was one."""
+
+    latest: Reply
+    seconds: float
+    now: int
+    began: int
+    before: dict[str, Event] | None
+
+
 @reads
 async def latency_events(node: Node, window: Window = 2.0) -> Values:
     """Stalls that the server itself measured, by event.
@@ -44,8 +54,8 @@ async def latency_events(node: Node, window: Window = 2.0) -> Values:
     of the last 600 s. Only what takes at least `monitor_threshold_ms` is an event: with `monitor_enabled` false no
     events mean nothing.
     """
-    both = await pair(node, window)
-    latest = both.last.replies["latency"]
+    look = await _looked(node, window)
+    latest = look.latest
     events = [] if isinstance(latest, ServerError) else sorted(_events(latest), key=lambda one: -one.at)
     history: list[Command] = [("LATENCY", "HISTORY", event.name) for event in events[:HISTORIES]]
     threshold, *spikes = await answers(node, ("CONFIG", "GET", THRESHOLD), *history)
@@ -53,21 +63,20 @@ async def latency_events(node: Node, window: Window = 2.0) -> Values:
     if events or isinstance(latest, ServerError) or isinstance(threshold, FAILED) or not threshold:
         # Without events it only says whether any could have been recorded.
         (advice,) = await answers(node, ("LATENCY", "DOCTOR"))
-    values: Values = {"window_seconds": round(both.seconds, 3)}
+    values: Values = {"window_seconds": look.seconds}
     values |= _monitor(node, threshold, advice) | doctor(node, advice)
     if isinstance(latest, ServerError):
         values |= {"events": None, "events.unavailable": unavailable(node, latest)}
         if isinstance(advice, FAILED) and latest.kind:
             raise Unanswered(latest.kind, f"LATENCY: {node.pseudonyms.error(latest.text)}", values)
         return values
-    now = server_time(node, both.last)
-    before, began = _before(both), server_time(node, both.first)
+    now, before = look.now, look.before
     recent: dict[str, int] = {}
     values |= {"events": len(events), "new_events": None if before is None else 0}
     for index, event in enumerate(events):
         shown = node.pseudonyms.plain("event", event.name)
         values |= {f"{shown}.{field}": value for field, value in _described(event, now).items()}
-        new = None if before is None else _new(before.get(event.name), event, began)
+        new = None if before is None else _new(before.get(event.name), event, look.began)
         values[f"{shown}.new"] = new
         values["new_events"] = int(values["new_events"] or 0) + 1 if new else values["new_events"]
         if index < HISTORIES:
@@ -78,6 +87,21 @@ async def latency_events(node: Node, window: Window = 2.0) -> Values:
         values["worst"] = max(recent, key=lambda name: recent[name])
         values["worst_ms"] = max(recent.values())
     return values
+
+
+async def _looked(node: Node, window: float) -> _Look:
+    try:
+        both = await pair(node, window)
+    except Unanswered as error:
+        if error.kind != "not-pasted":
+            raise
+        # A person pasted this and no INFO.
+        (latest,) = await node.ask(("LATENCY", "LATEST"))
+        if isinstance(latest, ServerError):
+            raise
+        return _Look(latest, 0.0, int(node.clock.now().timestamp()), 0, None)
+    last, first = server_time(node, both.last), server_time(node, both.first)
+    return _Look(both.last.replies["latency"], round(both.seconds, 3), last, first, _before(both))
 
 
 def server_time(node: Node, sample: Sample) -> int:

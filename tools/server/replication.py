@@ -8,7 +8,7 @@ from tools.connection.shapes import whole_number
 from tools.connection.target import address
 from tools.errors import Unanswered
 from tools.patterns import deferred
-from tools.records import Record, Scalar, Values
+from tools.records import Kind, Record, Scalar, Values
 from tools.server.client_list import MOST_LISTED, fields
 from tools.server.config import read_config
 from tools.server.info import Pair, Window, pair
@@ -99,7 +99,9 @@ async def replication(node: Node, window: Window = 2.0) -> Values:
     changed = both.changes(frozenset({"replication", "stats", "memory", "errorstats"}))
     values: Values = {"window_seconds": round(both.seconds, 3)}
     if "role" not in changed:
-        raise Unanswered("unknown-command", "INFO has no replication section here")
+        # Every server has one, unless its command is renamed or a person pasted the rest only.
+        kind: Kind = "not-pasted" if node.network.pasted else "unknown-command"
+        raise Unanswered(kind, "INFO has no replication section here")
     for name in FIELDS:
         values |= {key: changed[key] for key in (name, f"{name}.delta", f"{name}.rate") if key in changed}
     if changed["role"] == "slave":

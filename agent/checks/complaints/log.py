@@ -92,7 +92,9 @@ def lives(view: View, limits: Limits) -> Iterator[Complaint]:
             f"its previous run ended in {end}, {age:.0f} s ago{f' ({known})' if known else ''}",
             ("log", "previous_end"),
         )  # fmt: skip
-    if (end := view.text("log", "end")) in ("crash", "failed", "stops"):
+    # Where somebody stopped copying is no end.
+    ends = ("crash", "failed") if view.text("log", "destination") == "pasted" else ("crash", "failed", "stops")
+    if (end := view.text("log", "end")) in ends:
         yield complaint(f"the log ends without a shutdown ({end})", ("log", "end"))
     killed = view.number("kernel_log", "oom_kill.newest_age")
     if killed is not None and killed < HOUR:
