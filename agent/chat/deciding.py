@@ -28,8 +28,9 @@ class Deciding:
         incident, console = session.incident, session.console
         if (step := self._step(id)) is None or incident is None:
             return
-        if not step.needs_approval:
-            shown.say(console, f"{id} is for a person to do: {step.action}")
+        if not step.needs_approval or session.pasted:
+            why = "; from a paste nothing can be applied" if session.pasted else ""
+            shown.say(console, f"{id} is for a person to do: {step.action}{why}")
             return
         if not step.is_open:
             shown.say(console, f"{id} is already {step.state}")

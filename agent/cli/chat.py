@@ -128,6 +128,8 @@ async def _talk(resumed: Path | None, talk: Chat, symptom: str, stop: HardStop, 
 
 def _ending(session: Session) -> str:
     """The state of the conversation, and how it continues."""
+    if session.pasted:
+        return "this conversation isn't kept, only what was pasted may be (/record FILE)"
     if session.file is None or session.lost:
         return "not recorded"
     if session.is_named:

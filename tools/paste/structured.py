@@ -20,6 +20,7 @@ from tools.paste.texts import known
 
 _MOST_PYTHON = 128 * 1024
 """Characters of Python's notation: what is built of it takes a hundred times as much."""
+_FAILED = 4
 _MOST_NESTED = 500
 _MOST_INNER = 4 * 2**20
 """Characters of a text inside of a structure."""
@@ -104,6 +105,8 @@ class Structured:
                 return read(whole.strip()), end
             except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
                 continue
+        # To find out that something isn't Python's notation takes far longer than to pass over it.
+        self._budget -= _FAILED * size
         return None, at + 1
 
     def _quoted(self, lines: Lines, at: int, above: Prompt | None) -> Found | None:

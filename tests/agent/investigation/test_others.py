@@ -1,6 +1,8 @@
 """A model asks a team's own MCP servers: what they say is cited, recorded and replayed, and proves nothing alone."""
 
+import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine
@@ -188,3 +190,37 @@ def test_without_the_extra_it_is_said_what_to_install(tmp_path: Path) -> None:
         )  # fmt: skip
         assert done.returncode == status
         assert why in done.stderr
+
+
+EMBEDDED = """
+import asyncio, sys, rediagnose
+
+async def main():
+    team = rediagnose.McpServer(name="deploys", tools=("list_deploys",), command=sys.executable, args=(sys.argv[2],))
+    found = await rediagnose.investigate(sys.argv[1], sys.argv[3], model=sys.argv[4], window=0.5, mcp=(team,))
+    print(found.model_dump_json())
+
+asyncio.run(main())
+"""
+
+
+async def embedded(url: str, model: str, **environ: str) -> dict[str, Any]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", EMBEDDED, url, str(TEAM), TICKET, model, cwd=ROOT, env={**os.environ, **environ},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    return dict(json.loads(out))
+
+
+async def test_a_program_that_embeds_this_one_gives_servers_of_its_own() -> None:
+    async with replayed(FAULT) as incident, endpoint([LOOKED, *[submit()] * 8]) as at:
+        answer = await embedded(incident.url, "scripted", OPENAI_BASE_URL=at.url, OPENAI_API_KEY="sk-of-the-test")
+    assert said(answer)["values"]["said_by"] == "deploys"
+
+
+async def test_without_a_model_they_are_left_alone() -> None:
+    async with replayed(FAULT) as incident:
+        answer = await embedded(incident.url, "offline")
+    assert not [one for one in answer["readings"] if one["tool"].startswith("deploys")]
