@@ -19,7 +19,7 @@ IDLE: Given = {
     "info": {"rejected_connections.delta": 0, "connected_clients": 20, "maxclients": 10000},
 }  # fmt: skip
 BUSY: Given = {**IDLE, "commandstats": {"busy_share": 0.8}}
-UNSEEN: Given = {"info": "not-pasted"}
+UNSEEN: Given = {"info": "not-pasted", "process": "not-pasted"}
 
 
 def reading(text: str) -> Values:
