@@ -24,6 +24,7 @@ from agent.model.request import Wire, request_body
 from agent.plan.fitting import fitting
 from agent.runbooks.library import STEP_MOST
 from tools.errors import ToolError
+from tools.patterns import deferred
 from tools.text import escaped_json
 
 PLANNING = 40
@@ -182,6 +183,9 @@ def read(incident: Investigation, name: str) -> str:
     return f"{before}Steps, by their names in `plan`:\n{steps}\n\n{behind}"
 
 
+PLACEHOLDER = deferred(r"\$\{?([a-z_]+)\}?")
+
+
 def _steps(incident: Investigation, name: str) -> str:
     """The steps of a runbook that the plan would take, as it would have them; those of a cause that wasn't found as
     they're written."""
@@ -195,7 +199,8 @@ def _steps(incident: Investigation, name: str) -> str:
             fits = fitting(found, {*present, cause}, incident.library, incident.weighed, incident.nodes)
             lines += [f"{one.ref}: {one.remedy.action[:STEP_MOST]}" for one in fits]
         else:
-            lines += incident.library.steps(cause)
+            # Nothing was found that could fill them.
+            lines += [PLACEHOLDER.sub(r"<\1>", line) for line in incident.library.steps(cause)]
     return "\n".join(lines)
 
 

@@ -94,7 +94,9 @@ async def opened(url: str) -> tuple[dict[str, str], dict[str, Any]]:
     assert "count=64" in json.loads(slowlog)["bounds"]
     assert json.loads(slowlog)["since"]["reading"] in stored
     steps = re.findall(rf"^{FAULT}/\d+: (.+)$", cause, re.MULTILINE)
-    assert steps and all(any(step["action"].startswith(one) for step in answer["plan"]) for one in steps)
+    assert steps and not any("$" in one for one in steps)
+    if FAULT in {one["id"] for one in answer["causes"]}:
+        assert all(any(step["action"].startswith(one) for step in answer["plan"]) for one in steps)
     assert cause.startswith(f"### {FAULT}") and "Sections (`section`): " in cause and len(cause) < 1500
     assert section.startswith("## First minute") and section.count("```") == 4
     assert json.loads(memory)["tool"] == "memory" and stored[json.loads(memory)["since"]["reading"]]["tool"] == "memory"
