@@ -100,6 +100,9 @@ class Structured:
                 break
         self._budget -= size
         whole = "\n".join(taken)
+        if not whole.rstrip(" \t\r\n,;").endswith(("}", "]", ")")):
+            # A kernel's line begins with a bracket, too.
+            return None, at + 1
         for read in (json.loads, ast.literal_eval):
             try:
                 return read(whole.strip()), end
