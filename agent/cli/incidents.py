@@ -41,7 +41,7 @@ def incidents(inputs: IncidentsInputs) -> int:
 
 
 def _list(inputs: IncidentsInputs, store: Store) -> int:
-    found = store.incidents(inputs.question)
+    found = store.incidents(inputs.query)
     if inputs.format == "json":
         print(json.dumps([one.model_dump(mode="json", by_alias=True) for one in found], indent=2))
     else:

@@ -16,7 +16,7 @@ from agent.service.database import Database, default_url
 from agent.service.journal import say
 from agent.service.leases import LASTS
 from agent.service.plant import Plant, Talk
-from agent.service.records import Question
+from agent.service.records import Query
 from agent.service.retention import DAYS, SIZE, Limits
 from agent.service.service import JOBS, WAITING, DurableService
 from agent.tickets.notify import Webhook, webhooks
@@ -180,6 +180,6 @@ class IncidentsInputs(DatabaseInputs):
     output: Path | None = None
 
     @property
-    def question(self) -> Question:
+    def query(self) -> Query:
         """Which incidents are asked for."""
-        return Question(open=self.open, target=self.target, cause=self.cause, text=self.text, limit=self.limit)
+        return Query(open=self.open, target=self.target, cause=self.cause, text=self.text, limit=self.limit)

@@ -108,7 +108,7 @@ class Feedback(Record):
     note: str = ""
 
 
-class Question(Record):
+class Query(Record):
     """Which incidents are asked for; newest first."""
 
     open: bool | None = None

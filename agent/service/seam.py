@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Collection
 from typing import Protocol
 
-from agent.service.records import Decision, Feedback, Incident, NumberedEvent, Question, Submission, Submitted
+from agent.service.records import Decision, Feedback, Incident, NumberedEvent, Query, Submission, Submitted
 from tools.errors import RediagnoseError
 
 
@@ -49,7 +49,7 @@ class Service(Protocol):
     async def incident(self, incident: str) -> Incident | None:
         """One incident; null if there is none with this id."""
 
-    async def incidents(self, question: Question) -> tuple[Incident, ...]:
+    async def incidents(self, query: Query) -> tuple[Incident, ...]:
         """The incidents asked for, newest first, without their diagnoses' readings."""
 
     async def similar(self, incident: Incident) -> tuple[Incident, ...]:

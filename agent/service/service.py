@@ -13,7 +13,7 @@ from agent.service.journal import say, why
 from agent.service.leases import LASTS
 from agent.service.looking import look
 from agent.service.plant import Plant
-from agent.service.records import Decision, Feedback, Incident, NumberedEvent, Question, Submission, Submitted
+from agent.service.records import Decision, Feedback, Incident, NumberedEvent, Query, Submission, Submitted
 from agent.service.retention import DAY, Limits, clean
 from agent.service.seen import DurableSeen
 from agent.service.store import Store, Work
@@ -144,8 +144,8 @@ class DurableService:
     async def incident(self, incident: str) -> Incident | None:
         return await asyncio.to_thread(self.store.incident, incident)
 
-    async def incidents(self, question: Question) -> tuple[Incident, ...]:
-        return await asyncio.to_thread(self.store.incidents, question)
+    async def incidents(self, query: Query) -> tuple[Incident, ...]:
+        return await asyncio.to_thread(self.store.incidents, query)
 
     async def similar(self, incident: Incident) -> tuple[Incident, ...]:
         return await asyncio.to_thread(self.store.similar, incident)

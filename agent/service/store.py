@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, se
 
 from agent.answer.diagnosis import Diagnosis
 from agent.service.database import Database
-from agent.service.records import Incident, NumberedEvent, Question, Submission, Submitted
+from agent.service.records import Incident, NumberedEvent, Query, Submission, Submitted
 from agent.service.rows import BRIEF, WHOLE, append, data, event_of, identity, incident_of, new_id, stored
 from agent.service.seam import Full, NotSo
 from agent.service.tables import decisions, events, feedback, incidents
@@ -210,10 +210,10 @@ class Store:
             said = select(feedback.c.record).where(feedback.c.incident == id).order_by(feedback.c.id)
             return incident_of(row, connection.scalars(said).all())
 
-    def incidents(self, question: Question) -> tuple[Incident, ...]:
-        """The incidents that fit a question, newest first."""
-        asked = select(*BRIEF, incidents.c.brief.label("diagnosis")).where(*_conditions(question))
-        limit = max(1, min(question.limit, MOST_LISTED))
+    def incidents(self, query: Query) -> tuple[Incident, ...]:
+        """The incidents that fit a query, newest first."""
+        asked = select(*BRIEF, incidents.c.brief.label("diagnosis")).where(*_conditions(query))
+        limit = max(1, min(query.limit, MOST_LISTED))
         with self.database.reading() as connection:
             rows = connection.execute(asked.order_by(incidents.c.id.desc()).limit(limit)).mappings().all()
         return tuple(incident_of(row) for row in rows)
@@ -221,7 +221,7 @@ class Store:
     def similar(self, one: Incident) -> tuple[Incident, ...]:
         """Earlier incidents of the same target, those with the same cause first."""
         causes = {cause.id for cause in one.diagnosis.causes} if one.diagnosis else set()
-        earlier = self.incidents(Question(target=one.target, before=one.id, limit=MOST_LISTED))
+        earlier = self.incidents(Query(target=one.target, before=one.id, limit=MOST_LISTED))
 
         def differs(other: Incident) -> bool:
             return not (other.diagnosis and causes & {cause.id for cause in other.diagnosis.causes})
@@ -262,18 +262,18 @@ def _count(connection: Connection, answer: Diagnosis) -> None:
     count(connection, "tokens", (("way", "out"),), answer.model.tokens_out)
 
 
-def _conditions(question: Question) -> list[ColumnElement[bool]]:
+def _conditions(query: Query) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
-    if question.open is not None:
-        found.append(incidents.c.closed_at.is_(None) if question.open else incidents.c.closed_at.is_not(None))
-    if question.target is not None:
-        found.append(incidents.c.target == question.target)
-    if question.cause is not None:
-        found.append(incidents.c.causes.contains(f",{question.cause},", autoescape=True))
-    for word in printable(question.text or "").lower().split()[:10]:
+    if query.open is not None:
+        found.append(incidents.c.closed_at.is_(None) if query.open else incidents.c.closed_at.is_not(None))
+    if query.target is not None:
+        found.append(incidents.c.target == query.target)
+    if query.cause is not None:
+        found.append(incidents.c.causes.contains(f",{query.cause},", autoescape=True))
+    for word in printable(query.text or "").lower().split()[:10]:
         found.append(incidents.c.words.contains(word, autoescape=True))
-    if question.before is not None:
-        found.append(incidents.c.id < question.before)
+    if query.before is not None:
+        found.append(incidents.c.id < query.before)
     return found
 
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from agent.service.records import Decision, Feedback, Incident, Person, Question, Role, Submission, Submitted
+from agent.service.records import Decision, Feedback, Incident, Person, Query, Role, Submission, Submitted
 from agent.service.seam import Service
 from agent.tickets.reading import parse_ticket
 from agent.tickets.ticket import Ticket
@@ -36,7 +36,7 @@ def routes(service: Service) -> list[Route]:
 
     async def list_(request: Request) -> Response:
         person(request, *READERS)
-        found = await service.incidents(_question(request))
+        found = await service.incidents(_query(request))
         return _json({"incidents": [one.model_dump(mode="json", by_alias=True) for one in found]})
 
     async def show(request: Request) -> Response:
@@ -136,11 +136,11 @@ async def _incident(service: Service, request: Request) -> Incident:
     return found
 
 
-def _question(request: Request) -> Question:
+def _query(request: Request) -> Query:
     given = {name: printable(value)[:500] for name, value in request.query_params.items() if value}
-    if unknown := set(given) - set(Question.model_fields):
-        raise HTTPException(422, f"{sorted(unknown)[0][:40]}: unknown; known are {', '.join(Question.model_fields)}")
-    return Question.model_validate(given)
+    if unknown := set(given) - set(Query.model_fields):
+        raise HTTPException(422, f"{sorted(unknown)[0][:40]}: unknown; known are {', '.join(Query.model_fields)}")
+    return Query.model_validate(given)
 
 
 def _after(request: Request) -> int:

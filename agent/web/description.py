@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from agent.service.records import Incident, Question, Submitted
+from agent.service.records import Incident, Query, Submitted
 from agent.web.bodies import Delivered, Earlier, NewDecision, NewFeedback, NewIncident, NewQuestion
 
 _TEMPLATE = "#/components/schemas/{model}"
@@ -25,7 +25,7 @@ _ALWAYS = "400 401 403 408 414 421 429 431 503"
 
 def description() -> dict[str, Any]:
     """The OpenAPI document."""
-    bodies = [(one, "validation") for one in (NewIncident, NewDecision, NewFeedback, NewQuestion, Question)]
+    bodies = [(one, "validation") for one in (NewIncident, NewDecision, NewFeedback, NewQuestion, Query)]
     answers = [(one, "serialization") for one in (Incident, Submitted, Delivered, Earlier)]
     _, schemas = models_json_schema([*bodies, *answers], by_alias=True, ref_template=_TEMPLATE)  # type: ignore[list-item]
     components = {**schemas["$defs"], "Error": _object(error={"type": "string"}),
@@ -44,7 +44,7 @@ def description() -> dict[str, Any]:
             "post": _operation("Open an incident, join the open one with the same key, or close it.",
                                {"201": "Submitted", "200": "Submitted"}, takes="NewIncident", fails="413 415 422 429"),
             "get": {**_operation("The incidents asked for, newest first.", {"200": "Incidents"}, fails="422"),
-                    "parameters": _query(components.pop("Question"))},
+                    "parameters": _query(components.pop("Query"))},
         },
         one: {"get": _operation("One incident.", {"200": "ShownIncident"}, fails="404")},
         f"{one}/events": {"get": _events()},
@@ -90,8 +90,8 @@ def _parameter(name: str, where: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": where, "required": where == "path", "schema": schema}
 
 
-def _query(question: dict[str, Any]) -> list[dict[str, Any]]:
-    return [_parameter(name, "query", schema) for name, schema in question["properties"].items()]
+def _query(model: dict[str, Any]) -> list[dict[str, Any]]:
+    return [_parameter(name, "query", schema) for name, schema in model["properties"].items()]
 
 
 def _failures(codes: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from agent.report.summary import headline
-from agent.service.records import Incident, Question
+from agent.service.records import Incident, Query
 from agent.service.seam import Service
 from agent.web.pages.rendering import page
 from agent.web.pages.verdict import Badge, badge
@@ -39,10 +39,10 @@ class Listing:
         who, asked = viewer(request), request.query_params
         state = asked.get("state", "open")
         chosen = {name: asked.get(name, "").strip()[:WORDS_MOST] for name in ("target", "cause", "text", "before")}
-        question = Question(
+        query = Query(
             open=STATES.get(state, True), limit=PER_PAGE + 1, **{name: value or None for name, value in chosen.items()}
         )  # fmt: skip
-        found = await self._service.incidents(question)
+        found = await self._service.incidents(query)
         rows = [_row(one) for one in found[:PER_PAGE]]
         kept = {"state": state, **{name: chosen[name] for name in ("target", "cause", "text") if chosen[name]}}
         older = urlencode({**kept, "before": rows[-1].incident.id}) if len(found) > PER_PAGE else None

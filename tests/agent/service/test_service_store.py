@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from agent.service.database import Database
 from agent.service.decided import claim, finish, take
 from agent.service.leases import Leases
-from agent.service.records import Decision, Question, Submission
+from agent.service.records import Decision, Query, Submission
 from agent.service.retention import Limits, clean
 from agent.service.rows import stored
 from agent.service.seam import Full, NotSo
@@ -61,7 +61,7 @@ def answered(store: Store, key: str, *causes: str, target: str = "orders") -> Wo
 def test_ids_are_in_the_order_of_time(store: Store) -> None:
     ids = [opened(store, str(number)).incident for number in range(20)]
     assert ids == sorted(ids)
-    assert [one.id for one in store.incidents(Question(limit=3))] == ids[:-4:-1]
+    assert [one.id for one in store.incidents(Query(limit=3))] == ids[:-4:-1]
 
 
 def test_hostile_text_is_kept_as_text(store: Store) -> None:
@@ -69,8 +69,8 @@ def test_hostile_text_is_kept_as_text(store: Store) -> None:
     found = store.incident(work.incident)
     assert found is not None and "\0" not in found.title and "\u202e" not in found.title
     assert "DROP TABLE" in found.title
-    assert [one.id for one in store.incidents(Question(text="<SCRIPT>"))] == [work.incident]
-    assert store.incidents(Question(text="x%")) == ()
+    assert [one.id for one in store.incidents(Query(text="<SCRIPT>"))] == [work.incident]
+    assert store.incidents(Query(text="x%")) == ()
 
 
 def test_a_full_queue_keeps_nothing(store: Store) -> None:
@@ -78,7 +78,7 @@ def test_a_full_queue_keeps_nothing(store: Store) -> None:
     with pytest.raises(Full) as refused:
         store.submit(submission("2"), "orders", 1)
     assert refused.value.retry_after > 0
-    assert len(store.incidents(Question())) == 1
+    assert len(store.incidents(Query())) == 1
     joined, work = store.submit(submission("1"), "orders", 1)
     assert work is None and not joined.new
 
@@ -128,7 +128,7 @@ def test_what_is_old_is_deleted_and_the_oldest_recordings_go_first(store: Store,
     store.clock.at += timedelta(days=91)
     young = opened(store, "young").incident
     assert set(clean(store, tmp_path, Limits())) == {work.incident for work in works}
-    assert [one.id for one in store.incidents(Question())] == [young]
+    assert [one.id for one in store.incidents(Query())] == [young]
     assert list(tmp_path.glob("*.rec*")) == []
 
 

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from agent.answer.diagnosis import Diagnosis, Step
 from agent.answer.events import Event
 from agent.recordings.replay import case, on_virtual_time
-from agent.service.records import Decision, Feedback, Incident, NumberedEvent, Person, Question, Submission, Submitted
+from agent.service.records import Decision, Feedback, Incident, NumberedEvent, Person, Query, Submission, Submitted
 from agent.service.seam import NotSo
 from agent.web.pages.routes import routes
 from evals.scoring.scenario import BUNDLED, Scenario
@@ -150,9 +150,9 @@ class Memory:
     async def incident(self, incident: str) -> Incident | None:
         return self.kept.get(incident)
 
-    async def incidents(self, question: Question) -> tuple[Incident, ...]:
-        found = [one for one in reversed(self.kept.values()) if _fits(one, question)]
-        return tuple(found[: question.limit])
+    async def incidents(self, query: Query) -> tuple[Incident, ...]:
+        found = [one for one in reversed(self.kept.values()) if _fits(one, query)]
+        return tuple(found[: query.limit])
 
     async def similar(self, incident: Incident) -> tuple[Incident, ...]:
         earlier = [one for one in self.kept.values() if one.target == incident.target and one.id < incident.id]
@@ -171,15 +171,15 @@ class Memory:
             await asyncio.sleep(0.02)
 
 
-def _fits(one: Incident, question: Question) -> bool:
+def _fits(one: Incident, query: Query) -> bool:
     answer = one.diagnosis
     words = " ".join((one.title, one.symptom, one.target, answer.summary if answer else "")).lower()
     return (
-        (question.open is None or question.open == (one.closed_at is None))
-        and question.target in (None, one.target)
-        and (question.cause is None or bool(answer and question.cause in [cause.id for cause in answer.causes]))
-        and all(word in words for word in (question.text or "").lower().split())
-        and (question.before is None or one.id < question.before)
+        (query.open is None or query.open == (one.closed_at is None))
+        and query.target in (None, one.target)
+        and (query.cause is None or bool(answer and query.cause in [cause.id for cause in answer.causes]))
+        and all(word in words for word in (query.text or "").lower().split())
+        and (query.before is None or one.id < query.before)
     )
 
 
