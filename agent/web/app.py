@@ -1,9 +1,8 @@
-"""The service by HTTP: an application of its interface, its page and its webhooks, whatever guards it."""
+"""The service by HTTP: an application of its interface, its page and its webhooks."""
 
 from collections.abc import Callable, Sequence
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from agent.service.service import DurableService
@@ -17,13 +16,12 @@ def app(
     service: DurableService,
     *,
     webhooks: Sequence[BaseRoute] = (),
-    guards: Sequence[Middleware] = (),
     metrics: Callable[[], str] = str,
 ) -> Starlette:
     """The application; the service it stands for is started and stopped by whoever makes it.
 
-    `webhooks` are the routes of the senders, `guards` the middleware that says who asks (`request.state.person`) and
-    refuses the rest, outermost first. `metrics` gives more text for /metrics.
+    `webhooks` are the routes of the senders; `metrics` gives more text for /metrics. Who asks is in
+    `request.state.person`, where the guard puts it.
     """
     routes = [*health(service, metrics), *api(service), *webhooks, *pages(service)]
-    return Starlette(routes=routes, middleware=guards, exception_handlers=HANDLERS)
+    return Starlette(routes=routes, exception_handlers=HANDLERS)

@@ -159,7 +159,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], int]] = [
     ("POST", "/v1/incidents", {"json": {"title": "x"}}, 422),
     ("POST", "/v1/incidents", {"json": {"title": "x", "target": "redis://u:secret@127.0.0.1:1"}}, 422),
     ("POST", "/v1/incidents", {"json": {"ticket": {"what": "is this"}, "target": DEAD}}, 422),
-    ("POST", "/v1/incidents", {"json": {"title": "x", "text": "y" * 400_000}}, 413),
+    ("POST", "/v1/incidents", {"json": {"title": "x", "text": "y" * 1_200_000}}, 413),
     ("DELETE", "/v1/incidents", {}, 405),
 ]
 
