@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from redis.asyncio import Redis
 
 from agent.service.decided import take
 from agent.service.records import Decision
-from evals.lab.servers import installed, running
+from evals.lab.servers import Server, installed, running
 from tests.served import DEAD, QUICK, Desk, Hook, Served, Tracker, desk, issue
 from tests.standins import HANG, WORKS, Fault, serving
 from tools.clock import SystemClock
@@ -122,6 +123,15 @@ async def full(redis: "Redis") -> None:
             refused += 1
 
 
+@asynccontextmanager
+async def filled() -> AsyncIterator[tuple[Server, "Redis"]]:
+    """A server that is full, and a client of it."""
+    kind = next(kind for kind in installed() if kind.at_least(7))
+    async with running(kind) as server, Redis.from_url(server.url) as redis:
+        await full(redis)
+        yield server, redis
+
+
 async def planned(served: Served, url: str) -> tuple[str, dict[str, Any]]:
     """An incident whose plan has a change, and that step."""
     id = await served.opened(title="OOM command not allowed when used memory > 'maxmemory'", target=url)
@@ -145,13 +155,10 @@ async def sets(redis: "Redis") -> int:
 async def test_killed_at_ten_moments_of_a_change_it_is_never_made_twice(place: Desk) -> None:
     draw = random.Random(18)
     args = ("--model", "offline", "--window", "0.5")
-    kind = next(kind for kind in installed() if kind.at_least(7))
     served = await place.serve(*args)
     came: list[str] = []
     for _ in range(10):
-        async with running(kind) as server:
-            redis = Redis.from_url(server.url)
-            await full(redis)
+        async with filled() as (server, redis):
             id, step = await planned(served, server.url)
             await redis.config_resetstat()
             path = f"/v1/incidents/{id}/decisions"
@@ -169,16 +176,12 @@ async def test_killed_at_ten_moments_of_a_change_it_is_never_made_twice(place: D
             assert (state in ("applied", "verified")) == (now == step["after"]), came
             if state == "proposed":
                 assert "nothing was sent" in said["detail"] and now == step["before"]
-            await redis.aclose()
     assert len(came) == 10
 
 
 async def test_a_change_is_made_once_refused_or_rolled_back_as_decided(place: Desk) -> None:
     served = await place.serve("--model", "offline", "--window", "0.5")
-    kind = next(kind for kind in installed() if kind.at_least(7))
-    async with running(kind) as server:
-        redis = Redis.from_url(server.url)
-        await full(redis)
+    async with filled() as (server, redis):
         id, step = await planned(served, server.url)
         await redis.config_resetstat()
         path = f"/v1/incidents/{id}/decisions"
@@ -207,7 +210,6 @@ async def test_a_change_is_made_once_refused_or_rolled_back_as_decided(place: De
         assert await decide("approve") == 202
         said = await _said(place, id, "look again")
         assert "was" in said and await sets(redis) == 3, "only the test itself changed it"
-        await redis.aclose()
 
 
 async def _said(place: Desk, id: str, words: str = "") -> str:
@@ -222,12 +224,8 @@ async def _said(place: Desk, id: str, words: str = "") -> str:
 
 async def test_a_decision_is_too_old_after_its_time(place: Desk) -> None:
     served = await place.serve("--model", "offline", "--window", "0.5")
-    kind = next(kind for kind in installed() if kind.at_least(7))
-    async with running(kind) as server:
-        redis = Redis.from_url(server.url)
-        await full(redis)
+    async with filled() as (server, _):
         id, step = await planned(served, server.url)
-        await redis.aclose()
         await served.kill()
         # Approved six minutes ago, by a process that ended.
         with place.store(_Earlier()) as store:

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from agent.answer.diagnosis import Diagnosis
 from agent.answer.events import Event
 from evals.scoring.scenario import BUNDLED, load
-from tests.agent.web.pages.memory import Memory, investigated, served
+from tests.agent.web.pages.memory import Memory, investigated
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
@@ -44,17 +44,6 @@ def browser() -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield started
         started.close()
-
-
-@pytest.fixture
-def service() -> Memory:
-    return Memory()
-
-
-@pytest.fixture
-def base(service: Memory) -> Iterator[str]:
-    with served(service) as url:
-        yield url
 
 
 class People:

@@ -1,32 +1,13 @@
 """The conversation on an incident's page over real HTTP: who may ask, what is shown, and what is never a part of it."""
 
 import json
-from collections.abc import Iterator
-
-import pytest
 
 from agent.answer.diagnosis import Diagnosis
 from evals.scoring.scenario import BUNDLED, load
-from tests.agent.web.pages.memory import CSRF, Memory, investigated, served
-from tests.agent.web.pages.test_pages import FULL, HOSTILE, Page, client
+from tests.agent.web.pages.memory import CSRF, Memory
+from tests.agent.web.pages.test_pages import HOSTILE, Page, client
 
 SCENARIOS = {one.id: one for one in load(BUNDLED)}
-
-
-@pytest.fixture(scope="module")
-def full() -> Diagnosis:
-    return investigated(SCENARIOS[FULL])[0]
-
-
-@pytest.fixture
-def service() -> Memory:
-    return Memory()
-
-
-@pytest.fixture
-def base(service: Memory) -> Iterator[str]:
-    with served(service) as url:
-        yield url
 
 
 def test_a_reader_asks_and_a_sender_may_not(service: Memory, base: str, full: Diagnosis) -> None:

@@ -1,7 +1,6 @@
 """The pages over real HTTP: who is offered what, what is shown, and that nobody else's words become a part of them."""
 
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,10 +12,11 @@ from agent.report.page import STYLE
 from agent.service.records import Decision
 from agent.web.pages.rendering import STATIC
 from evals.scoring.scenario import BUNDLED, load
-from tests.agent.web.pages.memory import CSRF, Memory, investigated, served
+from tests.agent.web.pages.conftest import FULL
+from tests.agent.web.pages.memory import CSRF, Memory, investigated
 
 SCENARIOS = {one.id: one for one in load(BUNDLED)}
-FULL, CLUSTER = "s0257", "s0100"
+CLUSTER = "s0100"
 """Scenarios: a server that is full, with a change to approve; a cluster."""
 FIRST_PAINT = 100_000
 HOSTILE = "<script>alert(1)</script>\u202egnp.exe\u200b<img src=x onerror=alert(1)>\x1b[31m" + "A" * 10_000
@@ -45,22 +45,6 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
-
-
-@pytest.fixture(scope="module")
-def full() -> Diagnosis:
-    return investigated(SCENARIOS[FULL])[0]
-
-
-@pytest.fixture
-def service() -> Memory:
-    return Memory()
-
-
-@pytest.fixture
-def base(service: Memory) -> Iterator[str]:
-    with served(service) as url:
-        yield url
 
 
 def client(base: str, name: str) -> httpx2.Client:

@@ -4,10 +4,10 @@ from playwright.sync_api import expect
 
 from agent.service.known_answers import BEFORE
 from tests.agent.web.pages.memory import Memory
-from tests.agent.web.pages.test_browser import HOSTILE, NAMELESS, Answered, People, base, browser, full, people, service
+from tests.agent.web.pages.test_browser import HOSTILE, NAMELESS, Answered, People, browser, full, people
 from tests.agent.web.pages.test_browser import pytestmark as pytestmark
 
-__all__ = ["base", "browser", "full", "people", "service"]
+__all__ = ["browser", "full", "people"]
 
 
 def test_two_people_see_a_question_and_its_reply_as_it_grows(service: Memory, people: People, full: Answered) -> None:
