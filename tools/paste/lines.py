@@ -178,7 +178,6 @@ def _of_json(line: str) -> tuple[str, str]:
     return printable(text).strip("\n").replace("\n", " ")[:LONGEST], stamp
 
 
-_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 _WHOLE = deferred(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?\s?(Z|[+-]\d\d:?\d\d)?.*")
 
 
