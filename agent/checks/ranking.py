@@ -22,14 +22,14 @@ right, where their average was 27 %.
 
 
 def overshadowed(ranked: Sequence[Cause]) -> list[Cause]:
-    """The findings in the same order; once a cause is established, mere suspicions are less likely."""
-    if not any(cause.probability >= ESTABLISHED and cause.id != LAST for cause in ranked):
-        return list(ranked)
-    return [
-        cause if cause.probability >= PRESENT else
+    """The findings by probability; once a cause is established, mere suspicions at its node are less likely."""
+    places = {cause.where for cause in ranked if cause.probability >= ESTABLISHED and cause.id != LAST}
+    found = [
+        cause if cause.probability >= PRESENT or cause.where not in places else
         cause.model_copy(update={"probability": round(cause.probability * BESIDE, 3)})
         for cause in ranked
     ]  # fmt: skip
+    return sorted(found, key=order)
 
 
 def first_apart(causes: Sequence[Cause]) -> list[Cause]:

@@ -175,10 +175,15 @@ def test_of_more_than_three_causes_each_node_has_its_first_before_a_second_at_on
     assert first_apart(found[:3]) == found[:3]
 
 
-def test_a_suspicion_is_less_likely_once_a_cause_is_established_and_nothing_changes_places() -> None:
+def test_a_suspicion_is_less_likely_once_a_cause_is_established() -> None:
     found = [cause("oom-noeviction", 0.93), cause("hot-key", 0.5), cause("ttl-leak", 0.48), cause("queue-backlog", 0.3)]
     assert [one.probability for one in overshadowed(found)] == [0.93, 0.5, 0.24, 0.15]
     assert overshadowed(found[1:]) == found[1:]
+
+
+def test_a_cause_at_one_node_makes_no_suspicion_at_another_less_likely() -> None:
+    found = [cause("process-down", 0.97, "a"), cause("oom-killed", 0.45, "a"), cause("slow-on-command", 0.4, "b")]
+    assert [(one.probability, one.where) for one in overshadowed(found)] == [(0.97, "a"), (0.4, "b"), (0.225, "a")]
 
 
 def test_a_diagnostic_that_is_off_makes_no_suspicion_less_likely() -> None:
