@@ -13,7 +13,7 @@ FLOORS: Mapping[str, Sequence[Sequence[str]]] = {
     "agent": (
         ("cli",),
         ("web",),
-        ("intake",),
+        ("intake", "mcp", "slack"),
         ("service",),
         ("chat", "watch"),
         ("doctor", "fleet", "recordings", "remediation"),
