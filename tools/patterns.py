@@ -70,6 +70,12 @@ def possible(pattern: re.Pattern[str], text: str) -> bool:
     return any(one in text for one in held.certain)
 
 
+def certain(pattern: re.Pattern[str]) -> tuple[str, ...]:
+    """Texts of which one is in whatever matches a deferred pattern; none if that isn't known, or case doesn't count."""
+    held: object = pattern
+    return held.certain if isinstance(held, _Deferred) and not held.caseless else ()
+
+
 def compiled(value: object) -> object:
     """The pattern of a deferred one; anything else as it is."""
     return re.compile(*value._given) if isinstance(value, _Deferred) else value

@@ -66,7 +66,8 @@ class Reading(Record):
         """The value of a field as it is cited, or null: `unavailable` gives the kind."""
         if field == "unavailable":
             return self.unavailable.kind if self.unavailable else None
-        return (self.values or {}).get(field)
+        values = self.values
+        return values.get(field) if values else None
 
     def has(self, field: str) -> bool:
         """Whether the field exists in this reading."""

@@ -127,8 +127,10 @@ def tls_mismatch(view: View, limits: Limits) -> Found:
 
 def _tls_in_vain(view: View) -> Found:
     """The report quotes a client that speaks TLS, and this server doesn't."""
+    if mention(TLS_IN_VAIN, view.symptom) is None:
+        return
     doors = [view.text("info", field) for field in view.fields("info") if field.startswith("listener")]
-    if mention(TLS_IN_VAIN, view.symptom) is None or any("name=tls" in door for door in doors):
+    if any("name=tls" in door for door in doors):
         return
     why = "The report quotes a client that speaks TLS to something that doesn't, and this port answers plain commands"
     why += "; the server has no port with TLS." if doors else "."

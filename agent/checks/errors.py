@@ -88,9 +88,7 @@ def _share(view: View, command: str, failed: float) -> float:
 
 
 def _counted(view: View) -> Iterator[tuple[str, float]]:
-    for field in view.fields("info"):
-        if not field.startswith("errorstat_"):
-            continue
+    for field in view.errors("info"):
         match = re.fullmatch(r"errorstat_([\w#-]{1,64})\.count\.delta", field)
         if match and (count := view.number("info", field)):
             yield match[1], count

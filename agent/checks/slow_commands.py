@@ -133,6 +133,8 @@ def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str]
     share = (view.number("commandstats", f"{low}.usec.delta") or 0) / 1e6 / window
     each = view.number("commandstats", f"{low}.usec_per_call.delta") or 0
     calls = view.number("commandstats", f"{low}.calls.delta") or 0
+    if age is None and not usec and each < limits["slow_command_usec"] / 10 and each < 2 * limits["walk_usec"]:
+        return None
     young = age is not None and age <= limits["slow_recent_seconds"]
     recent = young and usec >= limits["slow_command_usec"]
     leads = (

@@ -116,6 +116,7 @@ class View:
         self.node = node
         self._together: dict[str, Merged | None] = {}
         self._rows: dict[tuple[str, str], dict[int, dict[str, Scalar]]] = {}
+        self._errors: dict[str, tuple[str, ...]] = {}
 
     @property
     def all(self) -> tuple[Reading, ...]:
@@ -147,6 +148,12 @@ class View:
             self._rows[tool, letter] = dict(sorted(rows.items()))
         return self._rows[tool, letter]
 
+    def errors(self, tool: str) -> tuple[str, ...]:
+        """The fields in which a tool's readings count errors, such as `errorstat_OOM.count.delta`."""
+        if tool not in self._errors:
+            self._errors[tool] = tuple(field for field in self.fields(tool) if field.startswith("errorstat_"))
+        return self._errors[tool]
+
     def last(self, tool: str) -> Reading | None:
         """A tool's combined readings, as one reading with the newest one's id; None if there are none."""
         together = self._of(tool)
@@ -164,15 +171,18 @@ class View:
 
     def get(self, tool: str, field: str) -> Scalar:
         """A value, or None where it wasn't read."""
-        reading = self.last(tool)
-        return reading.get(field) if reading else None
+        # The checks ask a thousand times for each node.
+        together = self._together[tool] if tool in self._together else self._of(tool)
+        return together[0].get(field) if together else None
 
     def number(self, tool: str, field: str) -> float | None:
         """A number, parsed where the server gave text; None if there is none."""
         value = self.get(tool, field)
+        if value is None:
+            return None
         if isinstance(value, bool):
             return float(value)
-        if isinstance(value, int | float):
+        if isinstance(value, (int, float)):
             return value
         return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else None
 

@@ -4,9 +4,8 @@ import statistics
 from collections import Counter
 from collections.abc import Sequence
 
-from agent.answer.diagnosis import Cause
-from agent.checks.complaints import complaints
-from agent.checks.types import Limits
+from agent.answer.diagnosis import Cause, Verdict
+from agent.answer.open_points import Complained
 from agent.evidence.view import View
 
 ALL, DEPTH, MOST = 6, 6, 10
@@ -34,12 +33,12 @@ FAR = 3.0
 twice the median."""
 
 
-def worth_depth(views: Sequence[View], findings: Sequence[Cause], limits: Limits, symptom: str) -> list[str]:
+def worth_depth(views: Sequence[View], found: Verdict, symptom: str) -> list[str]:
     """The names of at most `MOST` of these nodes, the first of which was named by its URL: that one, then those that
     the symptom names, don't answer, have a finding or a complaint of their own, started long after the others or have
     far more of something than they do, and a sample of the rest up to `DEPTH`."""
-    own = _own_complaints(views, limits)
-    scores = {str(view.node): _trouble(view, findings, own[str(view.node)], symptom) for view in views}
+    own = _own_complaints(found.complaints, len(views))
+    scores = {str(view.node): _trouble(view, found.findings, own[view.node], symptom) for view in views}
     for name in _restarted(views):
         scores[name] += RESTARTED
     ahead = _far_ahead(views)
@@ -63,11 +62,11 @@ def worth_depth(views: Sequence[View], findings: Sequence[Cause], limits: Limits
     return chosen
 
 
-def _own_complaints(views: Sequence[View], limits: Limits) -> dict[str, int]:
+def _own_complaints(complaints: Sequence[Complained], nodes: int) -> Counter[str | None]:
     """By node, the complaints that it doesn't share with most: one dead node is a complaint of all its neighbours."""
-    made = {str(view.node): {one.cited[0] for one in complaints(view, limits)} for view in views}
-    shared = Counter(field for fields in made.values() for field in fields)
-    return {name: sum(shared[field] <= len(views) * SHARED for field in fields) for name, fields in made.items()}
+    made = {(one.node, one.evidence[0].field if one.evidence else one.what) for one in complaints}
+    shared = Counter(field for _, field in made)
+    return Counter(node for node, field in made if shared[field] <= nodes * SHARED)
 
 
 def _trouble(view: View, findings: Sequence[Cause], own: int, symptom: str) -> float:

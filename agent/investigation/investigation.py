@@ -129,10 +129,7 @@ class Investigation:
 
     async def _look(self) -> Verdict:
         note_lines(self.toolbox, self.symptom, self.clock)
-        look = Look(
-            self.equipment, self.options, self.symptom, self._looked, self._conclude, lambda: self.weighed,
-            self.library.thresholds,
-        )  # fmt: skip
+        look = Look(self.equipment, self.options, self.symptom, self._looked, self._conclude, lambda: self.weighed)
         try:
             async with asyncio.timeout(max(LEAST, self.ends - self.clock.monotonic())):
                 await look.take()

@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from agent.answer.diagnosis import Verdict
-from agent.checks.types import Limits
 from agent.evidence.view import Readings, View
 from agent.investigation.baseline import compare
 from agent.investigation.depth import ALL, worth_depth
@@ -30,7 +29,7 @@ class Look:
 
     def __init__(
         self, equipment: Equipment, options: Options, symptom: str, began: float, conclude: Callable[[], Verdict],
-        weighed: Callable[[], Readings], limits: Limits,
+        weighed: Callable[[], Readings],
     ) -> None:  # fmt: skip
         """`began` is when it began, in the clock's monotonic seconds; `conclude` gives what the checks conclude so far,
         `weighed` the readings themselves."""
@@ -40,7 +39,6 @@ class Look:
         self._ends = began + min(options.deadline, SURVEY)
         self._conclude = conclude
         self._weighed = weighed
-        self._limits = limits
 
     async def take(self) -> None:
         """Take them; what can't be read becomes a reading that says so."""
@@ -89,7 +87,7 @@ class Look:
         readings = self._weighed()
         views = [readings.view(node.name) for node in nodes]
         reached |= {node.name: True for node in nodes if node.held and not readings.view(node.name).unavailable("info")}
-        chosen = worth_depth(views, self._conclude().findings, self._limits, self._symptom)
+        chosen = worth_depth(views, self._conclude(), self._symptom)
         for name in chosen:
             # With the pid known, there is no need to look for the server among all processes.
             equipment.confirm(equipment.nodes[name], readings.view(name))

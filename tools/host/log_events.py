@@ -3,11 +3,12 @@
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from tools.host.log_lines import Line
-from tools.patterns import deferred, possible
+from tools.patterns import certain, deferred
 from tools.records import Record, Scalar
 
 Level = Literal["info", "warning", "critical"]
@@ -38,8 +39,8 @@ def _patterns() -> tuple[Pattern, ...]:
     )
 
 
-LONGEST = 2048
-"""Characters of a line that are examined: the server's own are shorter."""
+LONGEST, USUAL = 2048, 256
+"""Characters of a line that are examined, since the server's own are shorter, and of one that is remembered."""
 PATTERNS = _patterns()
 _STARTED = next(one.match for one in PATTERNS if one.name == "started")
 
@@ -47,11 +48,28 @@ _STARTED = next(one.match for one in PATTERNS if one.name == "started")
 def classify(line: Line) -> Event | None:
     """The event of a line, or None if no pattern matches it."""
     text = line.text[:LONGEST]
-    for pattern in PATTERNS:
-        if possible(pattern.match, text) and (found := pattern.match.search(text)):
-            figures = {name: _figure(value) for name, value in found.groupdict().items() if value is not None}
-            return Event(name=pattern.name, level=pattern.level, at=line.at, figures=figures, pid=line.pid)
+    found = _remembered(text) if len(text) <= USUAL else _recognised(text)
+    if found is None:
+        return None
+    pattern, figures = found
+    return Event(name=pattern.name, level=pattern.level, at=line.at, figures=figures, pid=line.pid)
+
+
+def _recognised(text: str) -> tuple[Pattern, Mapping[str, Scalar]] | None:
+    for literal, pattern in _by_literal():
+        if literal in text and (found := pattern.match.search(text)):
+            return pattern, {name: _figure(value) for name, value in found.groupdict().items() if value is not None}
     return None
+
+
+_remembered = lru_cache(maxsize=1024)(_recognised)
+"""The nodes of a cluster say the same of each other."""
+
+
+@cache
+def _by_literal() -> tuple[tuple[str, Pattern], ...]:
+    """In their order, the patterns with each text of which a matching line has one."""
+    return tuple((literal, one) for one in PATTERNS for literal in certain(one.match) or ("",))
 
 
 def _figure(text: str) -> Scalar:

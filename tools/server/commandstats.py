@@ -1,6 +1,7 @@
 """INFO commandstats over a window: which commands cost the server its time."""
 
 from collections import Counter
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import Field
@@ -10,7 +11,7 @@ from tools.errors import Unanswered
 from tools.patterns import deferred
 from tools.records import Scalar, Values
 from tools.server.command_classes import known_classes
-from tools.server.info import Window, pair
+from tools.server.info import MOST_FIELDS, Window, pair
 from tools.toolbox import reads
 
 _FIELD = deferred(r"cmdstat_(?P<name>.+?)\.(?P<field>\w+?)(?P<suffix>\.delta|\.rate)?")
@@ -98,16 +99,24 @@ def _refused(rows: dict[str, dict[str, Scalar]]) -> list[str]:
 def _rows(flat: Values) -> dict[str, dict[str, Scalar]]:
     rows: dict[str, dict[str, Scalar]] = {}
     for field, value in flat.items():
-        if match := _FIELD.fullmatch(field):
-            if match["field"] == "usec_per_call" and match["suffix"]:
-                continue
-            # Modules register names in any case.
-            rows.setdefault(match["name"].lower(), {})[match["field"] + (match["suffix"] or "")] = value
+        if place := _place(field):
+            name, of_it = place
+            rows.setdefault(name, {})[of_it] = value
     for row in rows.values():
         if not row.get("calls.delta") and "usec.delta" in row:
             # Only this program called it over the window.
             row["usec.delta"] = 0
     return rows
+
+
+@lru_cache(maxsize=MOST_FIELDS)
+def _place(field: str) -> tuple[str, str] | None:
+    """The command and its figure that a field of INFO is; None for one that isn't shown."""
+    match = _FIELD.fullmatch(field)
+    if match is None or (match["field"] == "usec_per_call" and match["suffix"]):
+        return None
+    # Modules register names in any case.
+    return match["name"].lower(), match["field"] + (match["suffix"] or "")
 
 
 def _n(value: Scalar) -> float:

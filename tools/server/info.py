@@ -87,12 +87,9 @@ class Pair:
     def __init__(self, first: Sample, last: Sample) -> None:
         self.first = first
         self.last = last
-        self._grown: dict[str, Values] = {}
-
-    @property
-    def seconds(self) -> float:
+        self.seconds = max(last.seconds - first.seconds, last.uptime - first.uptime - 1)
         """The actual window."""
-        return max(self.last.seconds - self.first.seconds, self.last.uptime - self.first.uptime - 1)
+        self._grown: dict[str, Values] = {}
 
     def changes(self, sections: frozenset[str]) -> Values:
         """The last sample with `.delta` of every number, and `.rate` of every counter."""
@@ -114,20 +111,22 @@ class Pair:
             old = before.get(field, 0 if field.startswith(("cmdstat_", "errorstat_")) else None)
             if not isinstance(value, int | float) or not isinstance(old, int | float):
                 continue
-            delta = value - old
-            if _is_counter(field):
-                delta = max(delta - own_part(field, self.first.own, self.last.own), 0)
-                grown[intern(f"{field}.delta")] = _tidy(delta)
+            delta, (name, rate) = value - old, _names(field)
+            if rate:
+                delta = max(delta - own_part(field, self.first.own, self.last.own), 0) if delta > 0 else 0
+                grown[name] = _tidy(delta)
                 if self.seconds > 0:
-                    grown[intern(f"{field}.rate")] = round(delta / self.seconds, 3)
+                    grown[rate] = round(delta / self.seconds, 3)
             elif delta:
-                grown[intern(f"{field}.delta")] = _tidy(delta)
+                grown[name] = _tidy(delta)
         return grown
 
 
 @lru_cache(maxsize=MOST_FIELDS)
-def _is_counter(field: str) -> bool:
-    return COUNTERS.fullmatch(field) is not None or field.startswith("cmdstat_")
+def _names(field: str) -> tuple[str, str | None]:
+    """How a field's growth is named, and how its rate is: only a counter has one."""
+    counts = COUNTERS.fullmatch(field) is not None or field.startswith("cmdstat_")
+    return intern(f"{field}.delta"), intern(f"{field}.rate") if counts else None
 
 
 async def sample(node: Node, vitals: Mapping[str, Command] = VITALS) -> Sample:
@@ -222,25 +221,32 @@ def parse_info(text: str, pseudonyms: Pseudonyms) -> dict[str, dict[str, Scalar]
     sections: dict[str, dict[str, Scalar]] = {}
     fields: dict[str, Scalar] = {}
     for line in _honest(text, pseudonyms).split("\r\n"):
-        if line.startswith("#"):
+        if line[:1] == "#":
             name = line[1:LONGEST_NAME].strip().lower()
             # What follows too many sections is in none.
             fields = sections.setdefault(name, {}) if name in sections or len(sections) < MOST_SECTIONS else {}
             continue
-        name, colon, raw = line.rpartition(":") if line.startswith("errorstat_") else line.partition(":")
+        is_error = line[:10] == "errorstat_"
+        # A script chooses an error's word, which may contain a colon.
+        name, colon, raw = line.rpartition(":") if is_error else line.partition(":")
         if not colon or len(name) > LONGEST_NAME or len(fields) >= MOST_FIELDS:
             continue
-        if name.startswith("errorstat_"):
-            # A script chooses the word, which may contain a colon.
+        if is_error:
             name = "errorstat_" + pseudonyms.plain("error", name.removeprefix("errorstat_"))
-        if "=" in raw and _COMPOUND.fullmatch(raw) and not name.startswith("listener"):
-            for part in raw[: LONGEST_NAME * LONGEST_TEXT].split(","):
-                key, _, value = part.partition("=")
-                if len(key) <= LONGEST_NAME:
-                    fields[intern(f"{name}.{key}")] = _scalar(value)
-        else:
-            fields[intern(name)] = _scalar(raw)
+        fields.update(_remembered(name, raw) if len(raw) <= LONGEST_TEXT else _fields(name, raw))
     return sections
+
+
+def _fields(name: str, raw: str) -> tuple[tuple[str, Scalar], ...]:
+    """The fields of a line."""
+    if "=" not in raw or not _COMPOUND.fullmatch(raw) or name.startswith("listener"):
+        return ((intern(name), _scalar(raw)),)
+    parts = (part.partition("=") for part in raw[: LONGEST_NAME * LONGEST_TEXT].split(","))
+    return tuple((intern(f"{name}.{key}"), _scalar(value)) for key, _, value in parts if len(key) <= LONGEST_NAME)
+
+
+_remembered = lru_cache(maxsize=4096)(_fields)
+"""Most lines are the same a moment later, and at the next node."""
 
 
 _BEGIN, _END = "\r\nconnected_slaves:", "\r\nmaster_replid:"

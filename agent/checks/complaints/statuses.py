@@ -103,9 +103,7 @@ def _counted(view: View) -> Mapping[tuple[str, str], tuple[str, float]]:
     """By place: each kind of error and how many there were over the window, from the first tool that has it."""
     found: dict[str, tuple[tuple[str, str], float]] = {}
     for tool in TOOLS:
-        for field in view.fields(tool):
-            if not field.startswith("errorstat_"):
-                continue
+        for field in view.errors(tool):
             if match := re.fullmatch(r"errorstat_([\w-]+)\.count\.delta", field):
                 found.setdefault(match[1], ((tool, field), view.number(tool, field) or 0))
     return {place: (error, count) for error, (place, count) in found.items()}

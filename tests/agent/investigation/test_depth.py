@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, LookedAt, ModelUse, TargetInfo
+from agent.checks.verdict import conclude
 from agent.investigation.depth import DEPTH, MOST, worth_depth
 from agent.investigation.extent import only_glanced, without_the_well
 from tests.agent.checks.rows import LIMITS, Given, view
@@ -24,7 +25,8 @@ def chosen(others: Mapping[str, Given], symptom: str = "", findings: list[Cause]
     given = {name: {**WELL, **others.get(name, {})} for name in NAMES}
     named = view(given[NAMES[0]], peers={name: given[name] for name in NAMES[1:]}, node=NAMES[0], symptom=symptom)
     views = [named, *(named.deployment.view(name) for name in NAMES[1:])]
-    return worth_depth(views, findings or [], LIMITS, symptom)
+    found = conclude(named.deployment, NAMES, LIMITS).model_copy(update={"findings": tuple(findings or ())})
+    return worth_depth(views, found, symptom)
 
 
 def test_where_all_are_well_the_named_one_and_a_sample_are() -> None:
