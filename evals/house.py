@@ -19,7 +19,7 @@ FLOORS: Mapping[str, Sequence[Sequence[str]]] = {
         ("doctor", "fleet", "recordings", "remediation"),
         ("investigation",),
         ("plan",),
-        ("runbooks", "tickets"),
+        ("alerts", "runbooks", "tickets"),
         ("loop", "report", "checks"),
         ("model", "evidence", "pastes", "tracing"),
         ("answer",),

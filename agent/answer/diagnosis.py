@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from agent.answer.open_points import Benign, Blind, ClientSays, Complained, Pasted, Then
+from agent.answer.open_points import AlertAnswer, Benign, Blind, ClientSays, Complained, Pasted, Refused, Then
 from agent.answer.open_points import Evidence as Evidence
 from tools.records import Footprint, Reading, Record, Scalar
 from tools.text import escaped_json
@@ -155,13 +155,6 @@ class TargetInfo(Record):
     """Null in answers of versions that didn't report it."""
 
 
-class Refused(Record):
-    """Something that was proposed or called but neither done nor included in the plan."""
-
-    action: str
-    why: str
-
-
 class Disagreement(Record):
     """A disagreement between a model's answer and that of the checks."""
 
@@ -247,13 +240,15 @@ class Diagnosis(Record):
     model: ModelUse
     seconds: float
     summary: str = ""
-    """What is wrong, in a sentence or two, for every outcome."""
+    """What an alert asks and what is wrong, in a sentence or two, for every outcome."""
     summary_by: Literal["checks", "model"] = "checks"
     """Who wrote the summary."""
     evidence: tuple[Evidence, ...] = ()
     """The evidence for a model's outcome, besides what the causes cite."""
     dropped: tuple[Dropped, ...] = ()
     """Steps left out of the plan, each with the reason."""
+    alerts: tuple[AlertAnswer, ...] = ()
+    """What the alerts in the report ask, answered; empty where none of a known rule is in it."""
     complaints: tuple[Complained, ...] = ()
     """What the servers themselves complain about."""
     blind: tuple[Blind, ...] = ()

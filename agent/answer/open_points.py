@@ -1,5 +1,7 @@
 """What an answer leaves open or settles besides its causes: complaints, blind spots, and benign explanations."""
 
+from typing import Literal
+
 from tools.records import Kind, Record, Scalar
 
 CANT_TELL = "Can't tell"
@@ -20,6 +22,28 @@ class Evidence(Record):
     """The value as cited."""
     verified: bool = False
     """Whether code found that value in that field of that reading."""
+
+
+AlertState = Literal["now", "over", "no", "unknown"]
+"""Whether what an alert says is true now, was true, isn't true here as far as the readings go, or can't be told."""
+
+
+class AlertAnswer(Record):
+    """What an alert of a known rule asks, answered from the readings."""
+
+    rule: str
+    """The rule's name as the report has it."""
+    state: AlertState
+    told: str
+    """The answer as a sentence that begins with the rule's name."""
+    evidence: tuple[Evidence, ...]
+
+
+class Refused(Record):
+    """Something that was proposed or called but neither done nor included in the plan."""
+
+    action: str
+    why: str
 
 
 class Complained(Record):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from agent.alerts.ask import alert_answers
 from agent.answer.diagnosis import NAMELESS, Cause, Diagnosis, Step, Verdict
 from agent.answer.open_points import CANT_TELL, Blind, Complained, Pasted
 from agent.checks.benign import benign
@@ -36,7 +37,9 @@ def closed(answer: Diagnosis, checked: Verdict, views: Sequence[View], said: str
     `said` is the model's summary if the answer is the model's.
     """
     causes = [cause for cause in answer.causes if cause.probability >= 0.5]
+    asked = alert_answers(views)
     whole = answer.model_copy(update={
+        "alerts": asked,
         "complaints": tuple(_explained(one, causes) for one in checked.complaints),
         "blind": tuple(kept for one in checked.blind if (kept := _still_hidden(one, answer.causes)).hides),
         "benign": benign(views) if answer.outcome == "no-fault" else (),
@@ -44,7 +47,7 @@ def closed(answer: Diagnosis, checked: Verdict, views: Sequence[View], said: str
     })  # fmt: skip
     if said and not whole.interrupted:
         return whole.model_copy(update={"summary": said, "summary_by": "model"})
-    return whole.model_copy(update={"summary": summary(whole)})
+    return whole.model_copy(update={"summary": " ".join((*(one.told for one in asked), summary(whole)))})
 
 
 def _explained(one: Complained, causes: Sequence[Cause]) -> Complained:

@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from agent.answer.diagnosis import Cause, Refused
+from agent.answer.diagnosis import Cause
+from agent.answer.open_points import Refused
 from agent.evidence.view import CLIENT_ERRORS
 from tools.records import Reading
 

@@ -18,7 +18,14 @@ SURE, LIKELY = 0.9, 0.6
 
 
 def headline(answer: Diagnosis) -> str:
-    """What it is, in plain words without markup or a full stop: the model's if its answer was accepted."""
+    """What it is, in plain words without markup or a full stop: the model's if its answer was accepted.
+
+    What an alert asks is answered before that.
+    """
+    return " ".join((*(one.told for one in answer.alerts), _headline(answer)))
+
+
+def _headline(answer: Diagnosis) -> str:
     if answer.summary_by == "model" and answer.summary:
         return answer.summary.strip().removesuffix(".")
     if answer.causes:
@@ -27,6 +34,9 @@ def headline(answer: Diagnosis) -> str:
         return sure + MEANINGS.get(top.id, top.id)
     if answer.outcome == "no-fault" and answer.failover and answer.failover.asked:
         return "Redis works now; this is what is known about the failover"
+    if answer.outcome == "no-fault" and answer.alerts:
+        true = any(one.state == "now" for one in answer.alerts)
+        return "Nothing else is wrong with Redis" if true else "Redis is fine: nothing was found wrong now"
     if answer.outcome == "no-fault":
         return f"Redis is fine: nothing was found {'that explains the report' if answer.symptom.strip() else 'wrong'}"
     if answer.outcome == "outside-redis":
@@ -67,16 +77,19 @@ def explanation(answer: Diagnosis) -> str:
     if answer.outcome == "no-fault":
         found = "".join(f" {one.what}" for one in answer.benign)
         reported = "; the reported problem isn't visible from here right now" if answer.symptom.strip() else ""
+        reported = "" if answer.alerts else reported
         return f"It works normally{reported}.{found or _measured(answer)}"
     if answer.outcome == "outside-redis":
         return next((cause.why for cause in answer.findings if cause.id == "outside-redis"), "")
     if not answer.unknown:
         return "What was read in that time doesn't point to a cause."
+    # The headline already has what the alerts ask.
+    said = answer.summary.removeprefix(" ".join(one.told for one in answer.alerts)).strip()
     if answer.unknown[0].startswith(CANT_TELL):
-        # The headline already says it.
-        return answer.summary.replace(answer.unknown[0], "", 1).strip()
+        # And that.
+        return said.replace(answer.unknown[0], "", 1).strip()
     # The summary also has what the readings hint at.
-    return answer.summary if answer.unknown[0] in answer.summary else answer.unknown[0]
+    return said if answer.unknown[0] in said else answer.unknown[0]
 
 
 def seen_evidence(answer: Diagnosis) -> list[Sequence[Evidence]]:

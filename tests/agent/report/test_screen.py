@@ -1,7 +1,7 @@
 """The first screen of answers made by hand: what comes first, what is left out, and what is said once."""
 
-from agent.answer.diagnosis import ModelUse, Refused
-from agent.answer.open_points import Blind
+from agent.answer.diagnosis import ModelUse
+from agent.answer.open_points import Blind, Refused
 from agent.report.detail import EVIDENCE, QUIET
 from agent.report.text import text
 from tests.stand_in import BUSY, answer, step
