@@ -69,7 +69,7 @@ def since_start(view: View) -> str:
 
 def window(view: View) -> str:
     """How long was measured."""
-    return f"in {seconds_text(view.number('info', 'window_seconds') or 2)}"
+    return f"in {seconds_text(round(view.number('info', 'window_seconds') or 2, 1))}"
 
 
 def started_lately(view: View) -> bool:

@@ -1,6 +1,6 @@
 """Alerts about a server's own figures: whether it answers, its memory, its clients, and its last save."""
 
-from agent.alerts.answered import RECENT, Answered, since_start, started_lately, unread, uptime, window
+from agent.alerts.answered import ORDER, RECENT, Answered, since_start, started_lately, unread, uptime, window
 from agent.alerts.rules import Alert
 from agent.evidence.view import Cited, View
 from agent.report.quantities import bytes_text, number_text, seconds_text, share_text
@@ -63,7 +63,7 @@ def maxmemory(view: View, alert: Alert) -> Answered:
 def memory(view: View, alert: Alert) -> Answered:
     """used_memory against either: rules of this name use one or the other."""
     limit, machine = maxmemory(view, alert), system_memory(view, alert)
-    return machine if machine.state in ("now", "over") and limit.state != "now" else limit
+    return min((limit, machine), key=lambda one: ORDER.index(one.state))
 
 
 def _memory(view: View, alert: Alert, most: float | None, of: str, cited: Cited) -> Answered:
@@ -91,7 +91,7 @@ def connections(view: View, alert: Alert) -> Answered:
     if clients is None:
         return unread(view, "INFO clients")
     limit = f", {share_text(clients / most)} of maxclients ({number_text(most)})" if most else ""
-    told = f"{number_text(clients)} clients are connected{limit}"
+    told = f"{_clients(clients)}{limit}"
     evidence: tuple[Cited, ...] = (("info", "connected_clients"), ("info", "maxclients"))
     evidence += (("info", "rejected_connections"),)
     refused = view.number("info", "rejected_connections") or 0
@@ -114,6 +114,10 @@ def connections(view: View, alert: Alert) -> Answered:
     return Answered("no", f"no, {told}, and none was ever refused {since_start(view)}", view, evidence)
 
 
+def _clients(count: float) -> str:
+    return f"{number_text(count)} {'client is' if count == 1 else 'clients are'} connected"
+
+
 def few_connections(view: View, alert: Alert) -> Answered:
     """Whether the applications are connected; this program's own connections don't count."""
     clients = view.number("info", "connected_clients")
@@ -126,7 +130,7 @@ def few_connections(view: View, alert: Alert) -> Answered:
     evidence: tuple[Cited, ...] = (
         ("clients", "connected"), ("info", "connected_clients"), ("info", "total_connections_received"), _UPTIME,
     )  # fmt: skip
-    told = f"{number_text(others)} {'client is' if others == 1 else 'clients are'} connected"
+    told = _clients(others)
     if others < least:
         came = f"; {number_text(opened)} connections were opened {since_start(view)}" if opened is not None else ""
         return Answered("now", f"yes, {told}{came}", view, evidence)
@@ -154,7 +158,7 @@ def rejected(view: View, alert: Alert) -> Answered:
         told = f"not any more: {count}, {number_text(total)} {since_start(view)}"
         return Answered("over", told, view, evidence)
     if started_lately(view):
-        return Answered("over", f"not now: {count}, 0 {since_start(view)}; earlier counts are lost", view, evidence)
+        return Answered("over", f"not now, {count}, 0 {since_start(view)}; earlier counts are lost", view, evidence)
     return Answered("no", f"{count}, 0 {since_start(view)}: it isn't this server", view, evidence)
 
 

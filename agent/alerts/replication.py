@@ -10,11 +10,14 @@ from agent.report.quantities import number_text, seconds_text
 _ROLE: Cited = ("info", "role")
 _LINK: tuple[Cited, ...] = (("info", "master_link_status"), ("info", "master_link_down_since_seconds"))
 _SYNCS: tuple[Cited, ...] = (
-    ("info", "sync_full.delta"), ("info", "sync_partial_ok.delta"), ("info", "sync_full"), ("info", "sync_partial_ok"),
-    ("info", "connected_slaves"), ("log", "replica_lost.count"), ("log", "replica_lost.newest_age"),
+    ("info", "connected_slaves"), ("info", "sync_full.delta"), ("info", "sync_partial_ok.delta"),
+    ("info", "sync_full"), ("info", "sync_partial_ok"), ("log", "replica_lost.count"),
+    ("log", "replica_lost.newest_age"),
 )  # fmt: skip
 LISTED = 4
 """Nodes that are named."""
+DAY = 86_400.0
+"""Seconds after which a link that was lost is no longer missed: the replica may have been taken away."""
 
 
 def _servers(views: Sequence[View]) -> list[View]:
@@ -124,22 +127,32 @@ def _replicas(views: Sequence[View], one: str, several: str) -> Answered:
         return Answered("no", told, follower, _LINK)
     count = primary.number("info", "connected_slaves") or 0
     connected = f"{number_text(count)} {'replica is' if count == 1 else 'replicas are'} connected to {primary.node}"
+    gone, began = event_age(primary, "replica_lost"), sum(_began(primary))
+    back = [age for event in ("full_resync", "partial_resync") if (age := event_age(primary, event)) is not None]
+    if (gone is not None and gone < DAY and not any(age <= gone for age in back)) or (not count and began):
+        ago = f", the last {seconds_text(gone)} ago" if gone is not None else ""
+        told = f"yes, {connected}; {number_text(began)} links began {since_start(primary)}, and one was lost{ago}"
+        return Answered("now", told, primary, _SYNCS)
     ages = [event_age(view, event) for view in _servers(views) for event in ("replica_lost", "primary_lost")]
     recent = min((age for age in ages if age is not None and age < RECENT), default=None)
     young = next((view for view in _with_role(views, "slave") if started_lately(view)), None)
-    evidence = (("info", "connected_slaves"), *_SYNCS[:4], *_SYNCS[5:])
     if recent is not None:
         told = f"not any more, {connected}; a link was lost {seconds_text(recent)} ago and came back"
-        return Answered("over", told, primary, evidence)
+        return Answered("over", told, primary, _SYNCS)
     if young is not None:
         told = f"not any more, {connected}; {young.node} started {seconds_text(uptime(young) or 0)} ago"
         return Answered("over", told, young, (("info", "uptime_in_seconds"), *_LINK))
     if not count:
         told = f"no replica is connected to {primary.node}, and none is known that should be"
-        return Answered("unknown", f"can't tell: {told}", primary, evidence)
+        return Answered("unknown", f"can't tell: {told}", primary, _SYNCS)
     again = primary.number("info", "sync_partial_ok") or 0
     more = f"; {number_text(again)} links were resumed {since_start(primary)}" if again else ""
-    return Answered("over" if again else "no", f"{'not now' if again else 'no'}, {connected}{more}", primary, evidence)
+    return Answered("over" if again else "no", f"{'not now' if again else 'no'}, {connected}{more}", primary, _SYNCS)
+
+
+def _began(primary: View) -> tuple[float, float]:
+    """How often replicas were copied to, and resumed, since the master's start."""
+    return primary.number("info", "sync_full") or 0, primary.number("info", "sync_partial_ok") or 0
 
 
 def flapping(views: Sequence[View], alert: Alert) -> Answered:
@@ -149,7 +162,7 @@ def flapping(views: Sequence[View], alert: Alert) -> Answered:
         return Answered("unknown", "can't tell, because no master could be read")
     count = primary.number("info", "connected_slaves") or 0
     now = sum(primary.number("info", f"{kind}.delta") or 0 for kind in ("sync_full", "sync_partial_ok"))
-    ever = sum(primary.number("info", kind) or 0 for kind in ("sync_full", "sync_partial_ok"))
+    ever = sum(_began(primary))
     if now or _lost(views):
         lost = f"; {_names(_lost(views))} isn't connected" if _lost(views) else ""
         told = f"yes, {number_text(now)} links began anew {window(primary)}{lost}"
