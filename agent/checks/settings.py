@@ -96,8 +96,13 @@ def config_drift(view: View, limits: Limits) -> Found:
         why += ": the server was started without a file, so" if without else ", so"
         why += " a restart brings back the old one."
     sure = bool(written) or bare or (without and bool(calls))
+    # Somebody's CONFIG GET, an exporter's too, counts the same as a CONFIG SET before 7.0.
+    uncounted = bool(written) and calls is None and reading.has("set_calls")
+    if uncounted:
+        why += " Unless the command line gave it: whether CONFIG SET was called isn't counted by itself here."
     if speaks_of_settings(view.symptom):
         likely = 0.93 if written else 0.8 if bare else 0.65 if sure else 0.45 if argued else 0.5
+        likely = 0.7 if uncounted else likely
         yield view.cause("config-drift", likely, why, *cited, ("symptom", "text"))
     else:
         yield view.cause("config-drift", 0.55 if reported and sure else 0.3 if sure else 0.2, why, *cited)
