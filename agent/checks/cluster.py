@@ -99,6 +99,8 @@ def _unreached(view: View, node: str) -> bool:
 MANY_MOVED, MOSTLY_MOVED = 10, 0.3
 """Redirections over the window from which on a small share means something, and the least share of fewer: a client
 that knows clusters is redirected once for each slot that moved."""
+MOVED_ALWAYS = 100
+"""Redirections since the start from which on their share of all commands means something."""
 
 
 def redirected_in_passing(view: View, limits: Limits) -> float:
@@ -107,11 +109,16 @@ def redirected_in_passing(view: View, limits: Limits) -> float:
     done = view.number("info", "total_commands_processed.delta")
     if not moved or done is None:
         return 0.0
-    return moved if moved / (moved + done) < _telling_share(moved, limits) else 0.0
+    return moved if moved / (moved + done) < _telling_share(view, moved, limits) else 0.0
 
 
-def _telling_share(moved: float, limits: Limits) -> float:
-    return limits["moved_share"] if moved >= MANY_MOVED else MOSTLY_MOVED
+def _telling_share(view: View, moved: float, limits: Limits) -> float:
+    """The share of the commands over the window from which on redirections mean something."""
+    ever = view.number("info", "errorstat_MOVED.count") or 0
+    done = view.number("info", "total_commands_processed") or 0
+    # A quiet moment of a client that has done it all along is no sign that it learned.
+    always = ever >= MOVED_ALWAYS and ever >= limits["moved_share"] * (ever + done)
+    return limits["moved_share"] if moved >= MANY_MOVED or always else MOSTLY_MOVED
 
 
 def non_cluster_client(view: View, limits: Limits) -> Found:
@@ -133,7 +140,7 @@ def non_cluster_client(view: View, limits: Limits) -> Found:
             "(CROSSSLOT), which never works in a cluster."
         )
         yield view.cause("non-cluster-client", 0.94 if crossed > 1 else 0.85, why, *cited)
-    elif moved > 1 and share >= _telling_share(moved, limits):
+    elif moved > 1 and share >= _telling_share(view, moved, limits):
         why = f"{moved:.0f} commands over the window, {share:.0%}, were sent to the wrong node (MOVED)"
         yield view.cause(
             "non-cluster-client", 0.94, f"{why}: that client doesn't know which node serves which slot.", *cited

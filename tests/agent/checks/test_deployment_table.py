@@ -517,10 +517,10 @@ def slots(unserved: float, state: str = "ok", **more: Any) -> Given:
     }
 
 
-def asked(moved: int = 0, crossed: int = 0, rate: float = 0) -> Given:
+def asked(moved: int = 0, crossed: int = 0, rate: float = 0, ever: tuple[int, int] = (0, 0)) -> Given:
     return {**slots(0), "info": {
         "errorstat_MOVED.count.delta": moved, "errorstat_CROSSSLOT.count.delta": crossed, "window_seconds": 2.0,
-        "total_commands_processed.rate": rate,
+        "total_commands_processed.rate": rate, "errorstat_MOVED.count": ever[0], "total_commands_processed": ever[1],
     }}  # fmt: skip
 
 
@@ -565,6 +565,11 @@ CLUSTER: list[Row] = [
     ("moved less often", non_cluster_client, asked(moved=10, rate=96), {MOVED: "hint"}),
     ("some were moved, as where slots moved", non_cluster_client, asked(moved=9, rate=11), {MOVED: "hint"}),
     ("some were moved, of few", non_cluster_client, asked(moved=9, rate=10), {MOVED: "sure"}),
+    ("some were moved, by one who always is", non_cluster_client, asked(moved=6, rate=35, ever=(400, 1600)),
+     {MOVED: "sure"}),
+    ("some were moved, of very many", non_cluster_client, asked(moved=6, rate=35, ever=(400, 90_000)), {MOVED: "hint"}),
+    ("some were moved, since a moment ago", non_cluster_client, asked(moved=6, rate=35, ever=(90, 400)),
+     {MOVED: "hint"}),
     ("moved once", non_cluster_client, asked(moved=1), {MOVED: "hint"}),
     ("moved twice of two", non_cluster_client, asked(moved=2), {MOVED: "sure"}),
     ("none within the window", non_cluster_client, asked(), {}),
