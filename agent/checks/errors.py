@@ -24,6 +24,9 @@ GREETING = frozenset(("hello", "client", "auth", "command", "config", "cluster",
 """Commands that a library sends by itself when it connects, and can do without if refused."""
 SAVES = frozenset(("bgsave", "save", "bgrewriteaof"))
 """Commands that are refused while another save runs, which isn't their sender's mistake."""
+OF_REPLICAS = frozenset(("replconf", "psync", "sync"))
+"""Commands of a replica: what is refused of them is between two servers, and no application's mistake."""
+_NOT_MEANT = GREETING | SAVES | OF_REPLICAS
 _EVALSHA = ("evalsha", "evalsha_ro")
 MEANINGS = {
     "WRONGTYPE": "the key holds a different type from the one the command needs",
@@ -75,7 +78,7 @@ def _failing(view: View) -> dict[str, float]:
         name, _, kind = field.removesuffix(".delta").rpartition(".")
         if not field.endswith(".delta") or kind not in ("failed_calls", "rejected_calls"):
             continue
-        if (count := view.number("commandstats", field)) and name.partition("|")[0] not in GREETING | SAVES:
+        if (count := view.number("commandstats", field)) and name.partition("|")[0] not in _NOT_MEANT:
             found[name] = found.get(name, 0) + count
     return found
 
@@ -205,7 +208,7 @@ def client_errors(view: View, limits: Limits) -> Found:
             view.number("commandstats", field)
             for field in view.fields("commandstats")
             if field.endswith(("failed_calls.delta", "rejected_calls.delta"))
-            and re.split(r"[|.]", field)[0] in GREETING | SAVES
+            and re.split(r"[|.]", field)[0] in _NOT_MEANT
         )
         if greeting:
             return
