@@ -1,10 +1,10 @@
 """Whether a cluster's replicas can be elected to replace a failed primary, and which one of each should be."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from agent.checks.types import Found, Placeholder
 from agent.evidence.view import Cited, View
-from tools.records import Record
 
 SHOWN = 8
 """How many failed nodes a reading of `cluster` lists individually."""
@@ -14,7 +14,7 @@ VALIDITY, TIMEOUT_MS = 10, 15_000
 """Defaults of cluster-replica-validity-factor and cluster-node-timeout."""
 
 
-class Lost(Record):
+class Lost(NamedTuple):
     """A primary whose slots nobody serves, as seen by one node of the cluster."""
 
     at: str

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from agent.answer.diagnosis import Evidence, PastFailover
 from agent.checks.failover_reasons import STARTING, ago, reason
@@ -10,7 +11,6 @@ from agent.checks.watched import masters, replicas
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View, ended_at
 from tools.patterns import deferred
-from tools.records import Record
 
 WORDS = deferred(
     r"\b(fail(ed|s|ing)?[- ]?over|failovers?|switch(ed)?[- ]?over|promot(ed|ion)|t(ook|aken) over|new (primary|master)|"
@@ -30,7 +30,7 @@ TOGETHER = 300.0
 """Seconds within which reports in several logs are the same change."""
 
 
-class _Told(Record):
+class _Told(NamedTuple):
     """A change according to one node's log."""
 
     node: str

@@ -1,13 +1,12 @@
 """Full syncs that never succeed: what keeps a replica from taking its primary's data, seen from either end."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from agent.checks.ends import primary_of, refused, trouble, with_other
 from agent.checks.resyncs import FULL, again, cut_off
 from agent.checks.types import Found, Limits
 from agent.evidence.view import Cited, View
-from tools.records import Record
 
 Reason = Literal["dump-version", "replica-disk", "replica-memory", "timeout", "unknown"]
 MIB = 2**20
@@ -19,7 +18,7 @@ VALKEY_AS_REDIS = (7, 2)
 """The oldest version that reads Valkey's dumps, and the newest version of Redis' dumps that Valkey reads."""
 
 
-class Failure(Record):
+class Failure(NamedTuple):
     """Why a replica's whole copies fail."""
 
     reason: Reason

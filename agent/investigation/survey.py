@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from agent.checks.holders import kind_to_find
 from agent.checks.words import DISCONNECTED
@@ -15,7 +16,7 @@ from tools.connection.live import OWN_SHARE
 from tools.connection.node import Node
 from tools.errors import ToolError, Unanswered
 from tools.patterns import deferred
-from tools.records import Reading, Record
+from tools.records import Reading
 from tools.server.info import shorter_pair
 from tools.server.sentinel import sentinel
 from tools.tasks import at_once
@@ -60,15 +61,15 @@ RESERVE = 6.0
 """Seconds reserved from a hunt for a slot, for the readings that follow."""
 
 
-class Pace(Record):
+class Pace(NamedTuple):
     """How long an investigation may take and how it samples."""
 
+    ends: float
+    """The deadline, in the clock's monotonic seconds."""
     window: float = 2.0
     """Seconds between two samples."""
     pings: int = 60
     """PINGs of the latency sample."""
-    ends: float
-    """The deadline, in the clock's monotonic seconds."""
 
 
 Confirm = Callable[[View], None]

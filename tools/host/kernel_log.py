@@ -10,12 +10,13 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from tools.errors import Unanswered
 from tools.host.listener import SERVERS, plain_name
 from tools.host.local import Host, offload
 from tools.patterns import deferred
-from tools.records import Record, Scalar, Values
+from tools.records import Scalar, Values
 from tools.toolbox import reads
 
 DEVICE = Path("/dev/kmsg")
@@ -57,7 +58,7 @@ _RELEVANT = deferred(
 """Words in every record that these patterns could match: most of a log needs no closer look."""
 
 
-class Kill(Record):
+class Kill(NamedTuple):
     """One process that the kernel killed."""
 
     at: float

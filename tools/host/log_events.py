@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from tools.host.log_lines import Line
 from tools.patterns import certain, deferred
-from tools.records import Record, Scalar
+from tools.records import Scalar
 
 Level = Literal["info", "warning", "critical"]
 
@@ -22,7 +22,7 @@ class Pattern(NamedTuple):
     match: re.Pattern[str]
 
 
-class Event(Record):
+class Event(NamedTuple):
     """One recognised line."""
 
     name: str

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from tools.patterns import deferred
-from tools.records import Record
 
 _HEAD = re.compile(
     r"(?P<pid>\d+):(?P<role>[A-Z]) (?P<at>\d{1,2} \w{3} \d{4} [\d:]{8}|\d{4}-\d\d-\d\dT[\d:]{8}|\d{13})"
@@ -30,7 +30,7 @@ _CHILDREN = ("C", "RDB/AOF")
 _FORMS = ("%d %b %Y %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 
 
-class Line(Record):
+class Line(NamedTuple):
     """One line that was written with a head; what follows it without one belongs to it."""
 
     at: float | None

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tools.files import open_regular
-from tools.records import Record
 
 MOST = 1 << 24
 """Bytes that are read of one file."""
@@ -17,7 +16,7 @@ LONGEST_STAT = 4096
 """Bytes of a task's stat file, at most: fifty numbers and a name of 15 characters."""
 
 
-class Space(Record):
+class Space(NamedTuple):
     """A file system's room, from statvfs."""
 
     total: int

@@ -2,6 +2,7 @@
 
 import os
 import re
+from typing import NamedTuple
 
 from tools.errors import Unanswered
 from tools.host.cgroup import Group, group
@@ -9,7 +10,7 @@ from tools.host.listener import Place, listening_at, program, servers
 from tools.host.local import Host, Window, offload
 from tools.host.proc import Files
 from tools.patterns import deferred
-from tools.records import Record, Values
+from tools.records import Values
 from tools.toolbox import reads
 
 RESERVED_FDS = 32
@@ -29,7 +30,7 @@ MOST_ADDRESSES = 8
 """Addresses that are named of those where the server listens."""
 
 
-class Sample(Record):
+class Sample(NamedTuple):
     """What the process had used by one moment, since it began: in seconds unless noted."""
 
     user: float | None

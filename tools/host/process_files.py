@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tools.host.proc import Files
-from tools.records import Record
 
 MOST_LINKS, MOST_PARTS = 40, 64
 """Links that are followed on the way to one file, and folders on it."""
@@ -28,7 +27,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NON
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
-class User(Record):
+class User(NamedTuple):
     """Whose rights count."""
 
     uid: int

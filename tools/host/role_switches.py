@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tools.connection.shapes import whole_number
 from tools.connection.target import address
 from tools.host.log_lines import Line
 from tools.patterns import deferred, possible
-from tools.records import Record, Values
+from tools.records import Values
 
 By = Literal[
     "sentinel", "sentinel-manual", "cluster", "cluster-manual", "cluster-takeover", "failover-command", "client"
@@ -42,7 +42,7 @@ _CLIENT_PLACE = deferred(r"\baddr=([0-9a-fA-F.:\[\]]{3,60})")
 _SENTINEL = deferred(r"\bname=sentinel-[0-9a-f]{8}-cmd\b")
 
 
-class Switch(Record):
+class Switch(NamedTuple):
     """One change of the primary, according to one log."""
 
     event: Literal["switched", "promoted", "demoted"]
@@ -72,7 +72,7 @@ def switches(lines: Iterable[Line]) -> tuple[Switch, ...]:
         place = _place(groups.get("host"), groups.get("port"))
         if name == "epoch":
             if found and found[-1].by.startswith("cluster"):
-                found[-1] = found[-1].model_copy(update={"epoch": int(groups["epoch"])})
+                found[-1] = found[-1]._replace(epoch=int(groups["epoch"]))
         elif name == "above":
             above = place
         elif (one := _switch(name, groups, place, above, last, line.at)) is not None:

@@ -3,12 +3,13 @@
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from tools.host.directives import DIRECTIVES
 from tools.host.log_lines import Line
 from tools.host.process import plain_path
 from tools.patterns import deferred, possible
-from tools.records import Record, Scalar, Values
+from tools.records import Scalar, Values
 
 Rules = tuple[tuple[str, re.Pattern[str]], ...]
 REASONS = (
@@ -84,7 +85,7 @@ _OF_AOF = deferred(r"AOF loading aborted|RDB preamble of|reading the append only
 _HYPHENATED = deferred(r"[a-z][a-z0-9]{0,24}(-[a-z0-9]{1,24}){1,6}")
 
 
-class Attempt(Record):
+class Attempt(NamedTuple):
     """One life of a server in its log."""
 
     lines: tuple[str, ...]

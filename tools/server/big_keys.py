@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 
 from tools.connection.node import Node
 from tools.connection.protocol import Command, Reply, ServerError
 from tools.errors import Unanswered
-from tools.records import Record, Scalar, Values
+from tools.records import Scalar, Values
 from tools.server.keyspace import share
 from tools.toolbox import reads
 
@@ -22,7 +22,7 @@ BATCH = 16
 LENGTH = {"string": "STRLEN", "list": "LLEN", "set": "SCARD", "zset": "ZCARD", "hash": "HLEN", "stream": "XLEN"}
 
 
-class Seen(Record):
+class Seen(NamedTuple):
     """A key that was examined."""
 
     key: str

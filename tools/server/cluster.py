@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from typing import NamedTuple
 
 from tools.connection.node import Node
 from tools.connection.protocol import Reply, ServerError
@@ -9,7 +10,7 @@ from tools.connection.shapes import whole_number
 from tools.connection.target import address
 from tools.errors import Unanswered
 from tools.patterns import deferred
-from tools.records import Record, Values
+from tools.records import Values
 from tools.server.config import read_config
 from tools.server.hot_keys import hot_keys
 from tools.server.info import Pair, Window, pair, parse_info
@@ -33,7 +34,7 @@ HEARD_WITHIN_MS, MOST_HEARD = 1800, 24
 STATES = ("ok", "pfail", "fail", "handshake", "noaddr")
 
 
-class ClusterNode(Record):
+class ClusterNode(NamedTuple):
     """One line of CLUSTER NODES."""
 
     id: str

@@ -1,7 +1,7 @@
 """The known nodes of one deployment, and how one reports another."""
 
 import ipaddress
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tools.clock import Clock
 from tools.connection.budget import Budget
@@ -10,7 +10,6 @@ from tools.connection.node import Node
 from tools.connection.target import Target, address
 from tools.connection.tokens import tokens_of
 from tools.patterns import deferred
-from tools.records import Record
 from tools.redact import Pseudonyms
 from tools.server.hello import Heard
 
@@ -29,7 +28,7 @@ Role = Literal["primary", "replica", "sentinel", "unknown"]
 Seen = Literal["self", "up", "down", "unknown"]
 
 
-class Member(Record):
+class Member(NamedTuple):
     """One node, as another one reports it."""
 
     host: str
@@ -88,7 +87,7 @@ class Deployment:
 
     def tells(self, node: Node, role: Role) -> None:
         """What a node says about itself."""
-        self.members[node.name] = self.members[node.name].model_copy(update={"role": role, "seen": "self"})
+        self.members[node.name] = self.members[node.name]._replace(role=role, seen="self")
 
     def learn(self, member: Member) -> Node | None:
         """The node of a member, created if it's new; None beyond the limit, and for an address that can't be
@@ -99,8 +98,8 @@ class Deployment:
         if name in self.nodes:
             seen = self.members[name].seen
             role = member.role if member.role != "unknown" else self.members[name].role
-            self.members[name] = self.members[name].model_copy(
-                update={"role": role, "seen": member.seen if seen in ("self", "unknown") else seen}
+            self.members[name] = self.members[name]._replace(
+                role=role, seen=member.seen if seen in ("self", "unknown") else seen
             )
             return self.nodes[name]
         abroad = not self.target.has_credentials and _is_abroad(member.host, self.target)
@@ -122,7 +121,7 @@ class Deployment:
         self._aliases[node.name] = known
         alias = self.members.pop(node.name)
         self.nodes.pop(node.name).close()
-        self.members[known] = self.members[known].model_copy(update={"role": alias.role, "seen": alias.seen})
+        self.members[known] = self.members[known]._replace(role=alias.role, seen=alias.seen)
         return True
 
     def is_known(self, name: str) -> bool:

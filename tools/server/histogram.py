@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
@@ -10,7 +10,7 @@ from tools.connection.node import Node
 from tools.connection.protocol import Reply, ServerError
 from tools.errors import Unanswered
 from tools.patterns import deferred
-from tools.records import Record, Scalar, Values
+from tools.records import Scalar, Values
 from tools.server.doctor import FAILED, answers, unavailable
 from tools.server.info import Pair, Window, pair
 from tools.toolbox import reads
@@ -22,7 +22,7 @@ _PERCENTILE = deferred(r"latency_percentiles_usec_(?P<name>.+)\.(?P<share>p\d+(\
 _CALLS = deferred(r"cmdstat_(?P<name>.+)\.(?P<field>calls|calls\.delta|usec|usec\.delta)")
 
 
-class Histogram(Record):
+class Histogram(NamedTuple):
     """How many calls took how long."""
 
     calls: int

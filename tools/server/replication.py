@@ -1,6 +1,7 @@
 """Replication as seen from one end: the link, the offsets, the backlog and what is kept for the replicas."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from tools.connection.node import Node
 from tools.connection.protocol import Reply, ServerError
@@ -8,7 +9,7 @@ from tools.connection.shapes import whole_number
 from tools.connection.target import address
 from tools.errors import Unanswered
 from tools.patterns import deferred
-from tools.records import Kind, Record, Scalar, Values
+from tools.records import Kind, Scalar, Values
 from tools.server.client_list import MOST_LISTED, fields
 from tools.server.config import read_config
 from tools.server.info import Pair, Window, pair
@@ -52,7 +53,7 @@ def peers(info: Mapping[str, Scalar]) -> list[tuple[str, int]]:
     ]
 
 
-class Attached(Record):
+class Attached(NamedTuple):
     """A replica as reported by the node above it."""
 
     address: str

@@ -5,13 +5,13 @@ Redis' own reply and fields are from its documentation: no such server was at ha
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from tools.connection.node import Node
 from tools.connection.protocol import Command, ServerError
 from tools.connection.shapes import whole_number
 from tools.patterns import deferred
-from tools.records import Record, Values
+from tools.records import Values
 from tools.server.info import Sample
 
 SHOWN = 4
@@ -36,7 +36,7 @@ _REASONS = (
 _SLOTS = deferred(r"[0-9]{1,5}(-[0-9]{1,5})?([ ,][0-9 ,-]{0,200})?")
 
 
-class Migration(Record):
+class Migration(NamedTuple):
     """One migration, as reported by one of its two ends."""
 
     operation: str

@@ -1,13 +1,13 @@
 """SLOWLOG, or COMMANDLOG where that replaced it: what ran long on the server, or was large."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
 from tools.connection.node import CLIENT_NAME, Node
 from tools.connection.protocol import Command, ServerError
 from tools.patterns import deferred
-from tools.records import Record, Values
+from tools.records import Values
 from tools.server.command_keys import CONTAINERS, first_key
 from tools.toolbox import reads
 
@@ -25,7 +25,7 @@ REDACTED = "(redacted)"
 """What the server logs in place of a secret."""
 
 
-class Entry(Record):
+class Entry(NamedTuple):
     """One entry of a log."""
 
     at: int

@@ -1,13 +1,14 @@
 """One thing that is wrong, whatever the cause."""
 
+from typing import NamedTuple
+
 from agent.evidence.view import Cited
-from tools.records import Record
 
 MIB = 1 << 20
 HOUR = 3600.0
 
 
-class Complaint(Record):
+class Complaint(NamedTuple):
     """One thing that is wrong according to the server's own words or figures."""
 
     what: str
