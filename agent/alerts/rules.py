@@ -88,7 +88,9 @@ _PATTERNS: dict[Question, re.Pattern[str]] = {question: _pattern(question) for q
 _MENTIONS = deferred(r"redis|valkey|keydb|hash slots", re.IGNORECASE)
 _LIMIT = deferred(r"\([<>]=? ?(?P<limit>\d{1,12}(?:\.\d{1,6})?) ?(?P<unit>%|hours?\b)?[^()\n]{0,40}\)")
 _HOURS = deferred(r"\bfor (?P<limit>\d{1,4}) (?P<unit>hours?)\b")
-_VALUE = deferred(r"\bvalue(?:String)?\s{0,3}[=:]\s{0,3}(?P<value>-?\d{1,18}(?:\.\d{1,18})?(?:e[+-]?\d{1,3})?)\b", re.I)
+_FIRED_AT = deferred(
+    r"\bvalue(?:String)?\s{0,3}[=:]\s{0,3}(?P<value>-?\d{1,18}(?:\.\d{1,18})?(?:e[+-]?\d{1,3})?)\b", re.I
+)
 
 
 def alerts(text: str) -> tuple[Alert, ...]:
@@ -101,7 +103,7 @@ def alerts(text: str) -> tuple[Alert, ...]:
     for _, question, match in found[:MOST]:
         # In a ticket of several alerts nobody knows whose figure it is.
         limit = None if several else _LIMIT.search(text) or _HOURS.search(text)
-        value = None if several else _VALUE.search(text)
+        value = None if several else _FIRED_AT.search(text)
         made.append(
             Alert(
                 name=match[0],

@@ -28,6 +28,7 @@ OF_REPLICAS = frozenset(("replconf", "psync", "sync"))
 """Commands of a replica: what is refused of them is between two servers, and no application's mistake."""
 _NOT_MEANT = GREETING | SAVES | OF_REPLICAS
 _EVALSHA = ("evalsha", "evalsha_ro")
+_FCALL = ("fcall", "fcall_ro")
 MEANINGS = {
     "WRONGTYPE": "the key holds a different type from the one the command needs",
     "NOGROUP": "the stream or its consumer group doesn't exist",
@@ -95,6 +96,22 @@ def _counted(view: View) -> Iterator[tuple[str, float]]:
         match = re.fullmatch(r"errorstat_([\w#-]{1,64})\.count\.delta", field)
         if match and (count := view.number("info", field)):
             yield match[1], count
+
+
+def function_missing(view: View, limits: Limits) -> Found:
+    """FCALL fails although the server has no function at all: nobody loaded the library here."""
+    loaded = view.number("memory", "number_of_functions")
+    failed = sum(view.number("commandstats", f"{name}.failed_calls.delta") or 0 for name in _FCALL)
+    calls = sum(view.number("commandstats", f"{name}.calls.delta") or 0 for name in _FCALL)
+    if loaded != 0 or failed < limits["errors_of_a_client"] or failed < limits["errors_share"] * calls:
+        return
+    by, clients = who(view, "fcall")
+    why = f"{failed:.0f} calls of FCALL failed over the window, and this server has no function"
+    why += f" (number_of_functions is 0){f'; {by} sends them' if by else ''}"
+    cited: list[Cited] = [("memory", "number_of_functions"), ("memory", "number_of_libraries")]
+    cited += [("commandstats", f"{name}.{of}.delta") for name in _FCALL for of in ("failed_calls", "calls")]
+    cited += [("info", "errorstat_ERR.count.delta"), ("info", "uptime_in_seconds"), *clients]
+    yield view.cause("script-missing", 0.95, f"{why}.", *cited)
 
 
 def script_missing(view: View, limits: Limits) -> Found:
@@ -243,18 +260,18 @@ def failing_command(view: View) -> tuple[str, ...]:
 
 def script_caller(view: View) -> tuple[str, ...]:
     """Who calls scripts by their hash."""
-    by, _ = who(view, "evalsha")
-    return (by or "the application that calls EVALSHA",)
+    by = who(view, "evalsha")[0] or who(view, "fcall")[0]
+    return (by or "the application that calls EVALSHA or FCALL",)
 
 
 def script_writer(view: View) -> tuple[str, ...]:
     """Who loads scripts."""
-    seen = (who(view, command)[0] for command in ("eval", "script|load", "script"))
+    seen = (who(view, command)[0] for command in ("eval", "script|load", "script", "function|load"))
     return (next((by for by in seen if by), "the application that sends EVAL or SCRIPT LOAD"),)
 
 
 FAMILY = Family(
-    checks=(script_missing, client_errors),
+    checks=(script_missing, function_missing, client_errors),
     needs={"script-missing": ("info", "commandstats"), "client-errors": ("info", "commandstats")},
     consequences={"script-missing": {"client-errors": 0.5}},
     placeholders=(

@@ -80,7 +80,7 @@ cluster-slots-down: Part of the cluster's data has no server
 non-cluster-client: A client doesn't know that this is a cluster
 open-slot: A move of data between cluster nodes was left unfinished
 hot-shard: One node of the cluster carries most of the load
-script-missing: An application calls scripts that Redis no longer has, since a restart, failover or flush
+script-missing: An application calls scripts or functions that Redis lacks since a restart, failover or flush
 client-errors: An application sends commands that Redis answers with an error
 config-drift: The running configuration differs from the file and will be lost at a restart
 diagnostics-disabled: Redis' slow log is switched off, so slow commands can't be seen

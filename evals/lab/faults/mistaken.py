@@ -24,6 +24,9 @@ _DEPLOYED = (
     "Every tenth request of one service ends in a Redis error, nothing else is slow.",
 )
 SCRIPT = "return redis.call('INCR', KEYS[1]) -- limit"
+FUNCTIONS = """#!lua name=limits
+redis.register_function('limit', function(keys) return redis.call('INCR', keys[1]) end)
+"""
 _NO_RESETS = (r"SCRIPT FLUSH(?! on a test)", r"CONFIG SET", r"FLUSH(ALL|DB)", r"\brestart Redis")
 
 
@@ -67,6 +70,36 @@ async def script_missing_flushed(kind: ServerKind, rng: Random) -> AsyncIterator
         await asyncio.sleep(0.7)
         await wire.ask("SCRIPT", "FLUSH")
         await asyncio.sleep(0.7)
+        yield Incident(url=server.url, pid=server.pid)
+
+
+def _has_functions(kind: ServerKind) -> bool:
+    return kind.at_least(7)
+
+
+@FAULTS.fault("script-missing-functions", *_RESTARTED, cause="script-missing", twin="healthy-functions",
+              never=(*_NO_RESETS, r"FUNCTION FLUSH"), kinds=_has_functions)  # fmt: skip
+async def functions_missing(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """A node that began empty: the library of functions that the service calls was never loaded here."""
+    async with running(kind) as server, crew() as hands, application(server.url, rng):
+        await fill(server.url, rng, rng.randrange(500, 3000))
+        for _ in range(rng.randrange(2, 5)):
+            pause, one = rng.uniform(0.05, 0.3), Random(rng.random())
+            hands.spawn(_sends(server.url, one, "rate-limiter", pause, "FCALL", "limit", 1, "limit:user:7"))
+        await asyncio.sleep(1)
+        yield Incident(url=server.url, pid=server.pid)
+
+
+@FAULTS.fault("healthy-functions", *_RESTARTED, cause=NO_FAULT, twin="script-missing-functions", kinds=_has_functions)
+async def healthy_functions(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """A library that is loaded, and functions that are called all the time."""
+    async with running(kind) as server, crew() as hands, application(server.url, rng):
+        wire = await hands.dial(server.url)
+        await wire.ask("FUNCTION", "LOAD", FUNCTIONS)
+        for _ in range(rng.randrange(2, 5)):
+            pause, one = rng.uniform(0.05, 0.3), Random(rng.random())
+            hands.spawn(_sends(server.url, one, "rate-limiter", pause, "FCALL", "limit", 1, "limit:user:7"))
+        await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
 
 

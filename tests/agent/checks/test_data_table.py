@@ -6,7 +6,7 @@ import pytest
 
 from agent.checks.data import data_gone, queue_evicted
 from agent.checks.databases import wrong_database
-from agent.checks.errors import client_errors, script_missing
+from agent.checks.errors import client_errors, function_missing, script_missing
 from agent.checks.exposure import exposed_instance
 from agent.checks.types import Check
 from tests.agent.checks.rows import LIMITS, Expected, Given, Row, found, table, view
@@ -148,6 +148,13 @@ ROWS: list[Row] = [
     ("scripts are missing", script_missing, failed("NOSCRIPT", FEW, "evalsha", round(FEW / LARGE)), {SCRIPT: "sure"}),
     ("one script was missing", script_missing, failed("NOSCRIPT", 1, "evalsha", 1), {SCRIPT: "hint"}),
     ("few of many", script_missing, failed("NOSCRIPT", FEW, "evalsha", 1000), {SCRIPT: "hint"}),
+    ("no function is loaded", function_missing,
+     {**failed("ERR", FEW, "fcall", FEW), "memory": {"number_of_functions": 0}}, {SCRIPT: "sure"}),
+    ("a function fails that is loaded", function_missing,
+     {**failed("ERR", FEW, "fcall", FEW), "memory": {"number_of_functions": 3}}, {}),
+    ("one call of a function failed", function_missing,
+     {**failed("ERR", 1, "fcall", 1), "memory": {"number_of_functions": 0}}, {}),
+    ("nobody calls functions", function_missing, {"memory": {"number_of_functions": 0}}, {}),
     ("no script was missing", script_missing, failed("NOSCRIPT", 0, "evalsha", 10), {}),
     ("a wrong type", client_errors, failed("WRONGTYPE", FEW, "zadd", round(FEW / LARGE)), {SENT: "sure"}),
     ("a wrong type now and then", client_errors, failed("WRONGTYPE", FEW - 1, "zadd", FEW - 1), {}),
