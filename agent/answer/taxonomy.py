@@ -109,7 +109,7 @@ open-slot: slots migrating or importing
 hot-shard: one node's CPU far above that of the others
 
 addresses and clients
-script-missing: errorstat_NOSCRIPT grows
+script-missing: errorstat_NOSCRIPT grows, or FCALL fails and there are no functions
 client-errors: a large share of one command's calls fail with one error
 
 configuration and access
