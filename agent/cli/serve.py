@@ -37,7 +37,7 @@ async def serve(inputs: ServeInputs) -> int:
     port = listening.getsockname()[1]
     service = inputs.service(urls=inputs.takes_urls, link=f"{granted.base(port)}incidents/")
     watched = watching(
-        SystemClock(), inputs.library(), lambda: {one.target for one in service.store.waiting()},
+        SystemClock(), inputs.library(), service.investigated,
         lambda problem: _say(f"the watch: {problem}"), logins=inputs,
     )  # fmt: skip
     hooks = webhooks(service, load_settings, service.seen)

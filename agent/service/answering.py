@@ -5,6 +5,7 @@ import asyncio
 from agent.answer.diagnosis import OFFLINE, ModelUse
 from agent.answer.events import Event, ModelText
 from agent.service.known_answers import known_answer
+from agent.service.outages import is_outage, patiently
 from agent.service.plant import Plant
 from agent.service.questions import Asked, Said, claim, finish
 from agent.service.rows import data
@@ -30,8 +31,10 @@ async def answer(store: Store, plant: Plant, number: int) -> str:
     except RediagnoseError as error:
         reply = await _without_model(store, asked, str(error), getattr(error, "use", None))
     except Exception as error:
+        if is_outage(error):
+            raise
         reply = await _without_model(store, asked, str(bug("the reply", error)), None)
-    kept = await asyncio.to_thread(finish, store, number, reply)
+    kept = await patiently(finish, store, number, reply)
     return "answered" if kept else "it was answered before"
 
 
@@ -51,7 +54,7 @@ async def _by_model(store: Store, plant: Plant, asked: Asked) -> Said:
 
 
 async def _without_model(store: Store, asked: Asked, why: str, use: ModelUse | None) -> Said:
-    similar = await asyncio.to_thread(store.similar, asked.incident)
+    similar = await patiently(store.similar, asked.incident)
     lines = known_answer(asked.text, asked.incident, asked.answer, similar) or []
     return Said("\n".join([f"The model didn't answer: {why}.", *lines]), asked.about, use=use)
 

@@ -14,6 +14,7 @@ from agent.remediation.carry_out import carry_out, roll_back
 from agent.remediation.course import Course
 from agent.remediation.site import reached
 from agent.service.decided import Claimed, claim, finish, log_change, logged
+from agent.service.outages import is_outage, patiently
 from agent.service.plant import Plant
 from agent.service.store import Store
 from tools.errors import GateError, Moved, RediagnoseError, Unanswered, Unlogged, bug
@@ -24,7 +25,7 @@ from tools.gate.ledger import Entry, Ledger, Log, change_entry, changes_path, wr
 from tools.gate.policy import Change
 
 CHANNEL = "service"
-_ENDED = "the service ended in the middle of it"
+_ENDED = "the service or its database ended in the middle of it"
 _CAME: dict[str, State] = {
     "applied": "applied", "unmeasured": "applied", "not-better": "applied", "worse": "applied", "verified": "verified",
     "rolled-back": "rolled-back", "failed": "failed",
@@ -45,9 +46,11 @@ async def change(store: Store, plant: Plant, number: int, executor: str) -> str:
         said = str(error)
         state = await asyncio.to_thread(_state_after, store, found)
     except Exception as error:
+        if is_outage(error):
+            raise
         said = str(bug("a change", error))
         state = await asyncio.to_thread(_state_after, store, found)
-    await asyncio.to_thread(finish, store, found, state, said)
+    await patiently(finish, store, found, state, said)
     hear(StepChanged(step=step.model_copy(update={"state": state or "failed"}), detail=said))
     return said
 

@@ -1,6 +1,7 @@
 """The service's database: a file of SQLite, or PostgreSQL where several machines share the work."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ from sqlalchemy import (
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from agent.service.journal import say
+from agent.service.outages import is_outage, reason
 from agent.service.tables import metadata, versions
 from tools.errors import UsageError
 from tools.files import state_folder
@@ -63,6 +66,8 @@ class Database:
         self.url = checked_url(text)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._connected()
+        self._answers: bool | None = None
+        self._turn = threading.Lock()
 
     def _connected(self) -> Engine:
         if not self.is_sqlite:
@@ -83,19 +88,19 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection to read with."""
-        with self.engine.connect() as connection:
+        with self._observed(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self, *, alone: bool = False) -> Iterator[Connection]:
         """A transaction, committed at its end. With `alone`, no other one that is `alone` runs at the same time."""
         if not self.is_sqlite:
-            with self.engine.begin() as connection:
+            with self._observed(), self.engine.begin() as connection:
                 if alone:
                     connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
                 yield connection
             return
-        with self.engine.connect() as connection:
+        with self._observed(), self.engine.connect() as connection:
             # Begun as a writer's: a transaction that reads first can't become one once another has written.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
@@ -104,6 +109,26 @@ class Database:
                 connection.exec_driver_sql("ROLLBACK")
                 raise
             connection.exec_driver_sql("COMMIT")
+
+    @contextmanager
+    def _observed(self) -> Iterator[None]:
+        """Say when it stops answering and when it answers again, once each, whoever notices first."""
+        try:
+            yield
+        except SQLAlchemyError as error:
+            if is_outage(error):
+                self._note(False, f"the database doesn't answer: {reason(error)}; the work goes on when it does")
+            raise
+        self._note(True, "the database answers again")
+
+    def _note(self, answers: bool, line: str) -> None:
+        if self._answers is answers:
+            return
+        with self._turn:
+            known, changed = self._answers is not None, self._answers is not answers
+            self._answers = answers if known or answers else None
+        if known and changed:
+            say(line)
 
     @property
     def now(self) -> ColumnElement[float]:

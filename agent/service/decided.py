@@ -129,7 +129,12 @@ def finish(store: Store, claimed: Claimed, state: State | None, said: str) -> No
     """Keep what came of a decision: the step's new state, null if it's as before, and a sentence for people."""
     now = store.now()
     with store.database.writing() as connection:
-        connection.execute(update(decisions).where(decisions.c.id == claimed.id).values(state="done", outcome=said))
+        done = connection.execute(
+            update(decisions).where(decisions.c.id == claimed.id, decisions.c.state != "done")
+            .values(state="done", outcome=said)
+        )  # fmt: skip
+        if not done.rowcount:
+            return
         text = connection.scalar(select(incidents.c.diagnosis).where(incidents.c.id == claimed.incident))
         step = claimed.step if state is None else claimed.step.model_copy(update={"state": state})
         if (answer := diagnosis_of(text)) is not None:

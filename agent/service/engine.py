@@ -16,6 +16,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions
 from agent.service.database import Database
 from agent.service.journal import say, why
 from agent.service.leases import LASTS, Leases
+from agent.service.outages import is_outage
 from agent.service.store import Work
 from tools.errors import UsageError
 
@@ -28,6 +29,8 @@ ATTEMPTS = 20
 """How often work is begun that ends with the process each time."""
 AT_ONCE = 5000
 """Most work that is forgotten at a time."""
+LEAVES_WITHIN = 5.0
+"""Seconds that are waited for what watches over the leases, when the database may be away."""
 DEAD = {"ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"}
 
 
@@ -59,7 +62,7 @@ class Engine:
         self.leases = Leases(database, self.id, lease)
         self._busy: set[str] = set()
         self._investigate, self._decide, self._reply = _workflows(steps, self._busy)
-        self._watch: threading.Thread | None = None
+        self._watches: list[threading.Thread] = []
         self._ended = threading.Event()
 
     async def start(self) -> None:
@@ -67,8 +70,13 @@ class Engine:
         await asyncio.to_thread(self.leases.renew)
         # In a thread, so that the engine runs investigations in a loop of its own, and not in the one that answers.
         await asyncio.to_thread(self._launch)
-        self._watch = threading.Thread(target=self._watch_on, name="leases", daemon=True)
-        self._watch.start()
+        # Two, since the engine's own calls wait for the database for as long as it's away, and longer.
+        self._watches = [
+            threading.Thread(target=self._watch_on, args=(work,), name=name, daemon=True)
+            for name, work in (("leases", self._stay_alive), ("left work", self.take_over))
+        ]
+        for one in self._watches:
+            one.start()
 
     def _launch(self) -> None:
         logging.getLogger("dbos").setLevel(logging.WARNING)
@@ -127,15 +135,18 @@ class Engine:
         if done:
             await DBOS.delete_workflows_async([one.workflow_id for one in done])
 
-    def _watch_on(self) -> None:
-        """Renew the own lease, and take on what processes left whose lease ran out."""
+    def _watch_on(self, work: Callable[[], None]) -> None:
         while not self._ended.wait(self.leases.pace):
             try:
-                if not self.leases.renew() and self._busy:
-                    self._end()
-                self.take_over()
+                work()
             except Exception as error:
-                say(f"leases: {why(error)}")
+                if not is_outage(error):
+                    say(f"leases: {why(error)}")
+
+    def _stay_alive(self) -> None:
+        """Renew the own lease."""
+        if not self.leases.renew() and self._busy:
+            self._end()
 
     def _end(self) -> None:
         """End this process: it stood still for so long that another one has taken on what it does."""
@@ -155,8 +166,8 @@ class Engine:
         """Leave what is unfinished to the other processes, or to the next one."""
         self._ended.set()
         with contextlib.suppress(Exception):
-            if self._watch is not None:
-                await asyncio.to_thread(self._watch.join)
+            for one in self._watches:
+                await asyncio.to_thread(one.join, LEAVES_WITHIN)
             await asyncio.to_thread(self.leases.give_up)
 
 

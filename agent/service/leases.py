@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import time
+from collections.abc import Callable
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
@@ -18,9 +20,13 @@ LASTS, PACE = 30.0, 2.0
 class Leases:
     """The leases, and this process' own."""
 
-    def __init__(self, database: Database, id: str, lasts: float) -> None:
-        self._database, self._id, self._lasts = database, id, lasts
+    def __init__(
+        self, database: Database, id: str, lasts: float, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._database, self._id, self._lasts, self._monotonic = database, id, lasts, monotonic
         self.pace = min(PACE, lasts / 4)
+        # The others may not have had a chance to renew theirs since the database came back.
+        self._sure_at = monotonic() + 2 * self.pace
         self._folder = _folder(database)
         self._lock = self._locked()
 
@@ -32,17 +38,28 @@ class Leases:
 
     def renew(self) -> bool:
         """Be alive for another while; whether this process was still taken to be."""
-        until = self._database.now + self._lasts
+        now, own = self._database.now, workers.c.id == self._id
+        until = now + self._lasts
         with self._database.writing() as connection:
-            known = connection.execute(update(workers).where(workers.c.id == self._id).values(until=until)).rowcount
-            if not known:
+            left = connection.scalar(select(workers.c.until - now).where(own))
+            if left is None:
                 connection.execute(insert(workers).values(id=self._id, until=until))
-        return bool(known)
+            elif left > self._lasts + 1:
+                # The database's clock was set back: no lease may last until it has caught up.
+                connection.execute(update(workers).where(workers.c.until > until).values(until=until))
+            connection.execute(update(workers).where(own).values(until=until))
+        if left is not None and left < 0:
+            # The database was away, or its clock was set forward: the others' leases ran out as well.
+            self._sure_at = self._monotonic() + self._lasts
+        return left is not None
 
     def alive(self) -> set[str]:
         """The processes that are alive. The lock of one that died on this machine is free at once."""
+        asked = select(workers.c.id)
+        if self._monotonic() >= self._sure_at:
+            asked = asked.where(workers.c.until > self._database.now)
         with self._database.reading() as connection:
-            leased = set(connection.scalars(select(workers.c.id).where(workers.c.until > self._database.now)))
+            leased = set(connection.scalars(asked))
         return {one for one in leased if one == self._id or not self._is_free(one)}
 
     def _is_free(self, id: str) -> bool:

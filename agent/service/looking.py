@@ -8,6 +8,7 @@ from agent.investigation.own_trouble import is_unknown_name, own_trouble
 from agent.investigation.pipeline import run
 from agent.remediation.audit import ForbiddenLog, audit_log, note_proposals
 from agent.service.journal import say
+from agent.service.outages import is_outage, patiently
 from agent.service.plant import Plant
 from agent.service.store import Asked, Store
 from agent.service.stream import Stream
@@ -22,7 +23,7 @@ async def look(store: Store, plant: Plant, incident: str, round: int) -> Came:
     """Investigate one round of an incident. It only reads, so it may run again after a crash."""
     asked = await asyncio.to_thread(store.begin, incident, round)
     if asked is None:
-        return "unwanted"
+        return await _anyway(store, incident, round)
     work = asked.work
     try:
         answer, recording = await _answer(store, plant, asked)
@@ -32,13 +33,21 @@ async def look(store: Store, plant: Plant, incident: str, round: int) -> Came:
         if is_unknown_name(answer):
             raise RediagnoseError(f"{work.target}: this host name can't be resolved; check the target's url")
     except RediagnoseError as error:
-        await asyncio.to_thread(store.unanswered, work, str(error))
+        await patiently(store.unanswered, work, str(error))
         return "unanswered"
     except Exception as error:
-        await asyncio.to_thread(store.unanswered, work, str(bug("the investigation", error)))
+        if is_outage(error):
+            raise
+        await patiently(store.unanswered, work, str(bug("the investigation", error)))
         return "unanswered"
-    kept = await asyncio.to_thread(store.answered, work, answer, recording)
-    return "answered" if kept else "unwanted"
+    if await patiently(store.answered, work, answer, recording):
+        return "answered"
+    return await _anyway(store, incident, round)
+
+
+async def _anyway(store: Store, incident: str, round: int) -> Came:
+    """What came of a round that isn't to be answered: it may have been, by a process that ended right afterwards."""
+    return "answered" if await asyncio.to_thread(store.has_answered, incident, round) else "unwanted"
 
 
 async def _answer(store: Store, plant: Plant, asked: Asked) -> tuple[Diagnosis, str]:

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from agent.service import decided, questions
 from agent.service.answering import answer
@@ -12,6 +14,7 @@ from agent.service.engine import Engine, question_id
 from agent.service.journal import say, why
 from agent.service.leases import LASTS
 from agent.service.looking import look
+from agent.service.outages import enduring, is_outage
 from agent.service.plant import Plant
 from agent.service.records import Decision, Feedback, Incident, NumberedEvent, Query, Submission, Submitted
 from agent.service.retention import DAY, Limits, clean
@@ -25,6 +28,8 @@ HOUSEKEEPING = 5.0
 """Seconds between two looks for what was accepted but isn't queued."""
 CLEANING = 720
 """Such looks between two for what is too old or too much."""
+QUEUED_WITHIN = 5.0
+"""Seconds that are waited for the engine to queue what was accepted."""
 JOBS, WAITING = 4, 200
 """Investigations at the same time in one process, and incidents that may wait for one."""
 
@@ -42,6 +47,7 @@ class DurableService:
         self._watching = Watching(self.store)
         self._engine = Engine(database, self, jobs, lease)
         self._keeper: asyncio.Task[None] | None = None
+        self._targets: set[str] = set()
 
     async def start(self) -> None:
         """Take part in the work. Raises `UsageError` if the database can't be used."""
@@ -68,7 +74,8 @@ class DurableService:
                     await asyncio.to_thread(self.seen.clean, self.store.clock.now())
                     await self._engine.forget(self.store.now() - self._limits.days * DAY)
             except Exception as error:
-                say(f"housekeeping: {why(error)}")
+                if not is_outage(error):
+                    say(f"housekeeping: {why(error)}")
             rounds += 1
             await asyncio.sleep(HOUSEKEEPING)
 
@@ -109,7 +116,7 @@ class DurableService:
         return done
 
     async def _queue(self, work: Work) -> None:
-        with _later():
+        async with _later():
             await self._engine.investigate(work)
 
     async def decide(self, incident: str, decision: Decision) -> None:
@@ -117,7 +124,7 @@ class DurableService:
         if taken is None:
             return
         if taken.number is not None:
-            with _later():
+            async with _later():
                 await self._engine.decide(taken.number, taken.target)
         else:
             await asyncio.to_thread(note_refusal, self._plant, taken.step, decision.by)
@@ -134,7 +141,7 @@ class DurableService:
     async def ask(self, incident: str, text: str, by: str) -> int:
         taken = await asyncio.to_thread(questions.take, self.store, self._plant, incident, text, by)
         if taken.is_open:
-            with _later():
+            async with _later():
                 await self._engine.reply(taken.number, incident)
         return taken.number
 
@@ -158,42 +165,54 @@ class DurableService:
 
     async def look(self, incident: str, round: int) -> str:
         """A step of the engine's."""
-        came = await look(self.store, self._plant, incident, round)
+        came = await enduring(look, self.store, self._plant, incident, round)
         say(f"{incident}: {came}")
         return came
 
     async def places(self, incident: str) -> list[str]:
         """A step of the engine's."""
-        return await places(self.store, self._plant, incident)
+        return await enduring(places, self.store, self._plant, incident)
 
     async def tell(self, incident: str, round: int, place: str) -> str:
         """A step of the engine's."""
-        came = await tell(self.store, self._plant, incident, round, place)
+        came = await enduring(tell, self.store, self._plant, incident, round, place)
         if came != NO_COMMENTS:
             say(f"{incident}: {place}: {came}")
         return came
 
     async def carry_out(self, decision: int) -> str:
         """A step of the engine's."""
-        came = await change(self.store, self._plant, decision, self._engine.id)
+        came = await enduring(change, self.store, self._plant, decision, self._engine.id)
         say(f"decision {decision}: {came}")
         return came
 
     async def reply(self, question: int) -> str:
         """A step of the engine's."""
-        came = await answer(self.store, self._plant, question)
+        came = await enduring(answer, self.store, self._plant, question)
         say(f"question {question}: {came}")
         return came
+
+    def investigated(self) -> set[str]:
+        """The targets that wait for an investigation or are being investigated; while the database is away, as before.
+        It blocks."""
+        try:
+            self._targets = {one.target for one in self.store.waiting()}
+        except SQLAlchemyError as error:
+            if not is_outage(error):
+                raise
+        return self._targets
 
     async def totals(self) -> list[Total]:
         """What is counted over all incidents."""
         return await asyncio.to_thread(all_totals, self.store.database)
 
 
-@contextlib.contextmanager
-def _later() -> Iterator[None]:
+@contextlib.asynccontextmanager
+async def _later() -> AsyncIterator[None]:
     """What is in the database but couldn't be queued is queued by the housekeeping."""
     try:
-        yield
+        # The engine waits for a database that is away; whoever asked knows already that it's kept.
+        async with asyncio.timeout(QUEUED_WITHIN):
+            yield
     except Exception as error:
         say(f"not queued yet: {why(error)}")

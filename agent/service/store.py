@@ -174,6 +174,12 @@ class Store:
                 append(connection, work.incident, self.now(), [note])
         return bool(state == "answered")
 
+    def has_answered(self, id: str, round: int) -> bool:
+        """Whether the incident stands answered by this round."""
+        with self.database.reading() as connection:
+            row = connection.execute(select(incidents.c.state, incidents.c.round).where(incidents.c.id == id)).first()
+        return row is not None and tuple(row) == ("answered", round)
+
     def unanswered(self, work: Work, problem: str) -> None:
         """Keep why there is no answer."""
         with self.database.writing() as connection:

@@ -4,7 +4,10 @@ import asyncio
 import contextlib
 import json
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from agent.answer.events import Answered, Event, ModelText, ModelThought
+from agent.service.outages import PAUSE, is_outage
 from agent.service.rows import data
 from agent.service.store import Store
 from tools.text import escaped_json
@@ -23,6 +26,7 @@ class Stream:
         self._new: list[tuple[str, str]] = []
         self._said: ModelText | ModelThought | None = None
         self._writer: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Answered):
@@ -64,16 +68,25 @@ class Stream:
         self._writer.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._writer
-        await self.write()
+        while not await self.write():
+            await asyncio.sleep(PAUSE)
 
     async def _write_on(self) -> None:
         while True:
             await asyncio.sleep(PACE)
             await asyncio.shield(self.write())
 
-    async def write(self) -> None:
-        """Write what has come."""
-        self._end_saying()
-        new, self._new = self._new, []
-        if new:
-            await asyncio.to_thread(self._store.note, self._incident, new)
+    async def write(self) -> bool:
+        """Write what has come; false if the database is away, so that it's kept for later."""
+        async with self._turn:
+            self._end_saying()
+            new, self._new = self._new, []
+            try:
+                if new:
+                    await asyncio.to_thread(self._store.note, self._incident, new)
+            except SQLAlchemyError as error:
+                if not is_outage(error):
+                    raise
+                self._new[:0] = new
+                return False
+        return True

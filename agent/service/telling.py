@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from sqlalchemy import insert, select, update
 
 from agent.answer.diagnosis import Diagnosis
+from agent.service.outages import patiently
 from agent.service.plant import Plant
 from agent.service.rows import append, data, diagnosis_of
 from agent.service.store import Store
@@ -30,7 +31,7 @@ async def places(store: Store, plant: Plant, incident: str) -> list[str]:
     try:
         return [COMMENT, *(f"{HOOK}{one.name}" for one in plant.hooks())]
     except RediagnoseError as error:
-        await asyncio.to_thread(store.note, incident, [data("failed", why=f"nobody is notified: {error}")])
+        await patiently(store.note, incident, [data("failed", why=f"nobody is notified: {error}")])
         return [COMMENT]
 
 
@@ -46,7 +47,7 @@ async def tell(store: Store, plant: Plant, incident: str, round: int, place: str
         return await _notify(store, plant, (incident, round, place), ticket, answer)
     except RediagnoseError as error:
         note = data("failed", why=f"{place}: {error}")
-        await asyncio.to_thread(store.note, incident, [note])
+        await patiently(store.note, incident, [note])
         return "failed"
 
 
@@ -76,7 +77,7 @@ async def _comment(
         posted = await service.write(marker, formatted_comment(written, service.form, service.limit))
     finally:
         await service.close()
-    await asyncio.to_thread(_posted, store, incident, printable(posted.url), posted.updated)
+    await patiently(_posted, store, incident, printable(posted.url), posted.updated)
     return "posted"
 
 
@@ -93,17 +94,17 @@ async def _notify(
     if (hook := _hook(plant.hooks(), place)) is None:
         raise RediagnoseError("this webhook is no longer in the settings")
     if not await asyncio.to_thread(_claimed, store, key):
-        if await asyncio.to_thread(_settled, store, key, "unknown"):
+        if await patiently(_settled, store, key, "unknown"):
             raise RediagnoseError(UNSURE)
         return "already sent"
     link = f"{plant.link}{incident}" if plant.link else ""
     try:
         await notify(hook, answer, ticket, link)
     except ServiceError:
-        await asyncio.to_thread(_settled, store, key, "failed")
+        await patiently(_settled, store, key, "failed")
         raise
-    await asyncio.to_thread(_settled, store, key, "sent")
-    await asyncio.to_thread(store.note, incident, [data("posted", place=place)])
+    await patiently(_settled, store, key, "sent")
+    await patiently(store.note, incident, [data("posted", place=place)])
     return "sent"
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from agent.service.journal import say, why
+from agent.service.outages import PAUSE, patiently
 from agent.service.records import NumberedEvent
 from agent.service.store import Store
 
@@ -29,8 +29,8 @@ class Watching:
         self._watched[incident] += 1
         try:
             while True:
-                known = (await asyncio.to_thread(self._store.last_events, [incident])).get(incident)
-                new = await asyncio.to_thread(self._store.events, incident, after)
+                known = (await patiently(self._store.last_events, [incident])).get(incident)
+                new = await patiently(self._store.events, incident, after)
                 for one in new:
                     yield one
                     after = one.number
@@ -59,9 +59,9 @@ class Watching:
             watched = list(self._watched)
             try:
                 found = await asyncio.to_thread(self._store.last_events, watched)
-            except SQLAlchemyError as error:
+            except SQLAlchemyError:
                 # Whoever watches goes on once the database answers again.
-                say(f"the database: {why(error)}")
+                await asyncio.sleep(PAUSE)
                 continue
             # One that is gone ends like one that is closed.
             self._seen = {id: found.get(id, (0, True)) for id in watched}

@@ -11,10 +11,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from agent.service.outages import reason
 from agent.service.service import DurableService
 from agent.service.totals import Total
 from agent.web.description import description
-from agent.web.problems import person, problem
+from agent.web.problems import TRY_AGAIN, person, problem
 
 READY_WITHIN = 3.0
 HELP = {
@@ -36,8 +37,12 @@ def routes(service: DurableService, metrics: Callable[[], str]) -> list[Route]:
         try:
             async with asyncio.timeout(READY_WITHIN):
                 await service.totals()
-        except (TimeoutError, SQLAlchemyError):
-            return problem(503, "the database doesn't answer")
+        except TimeoutError:
+            return problem(
+                503, f"not ready: the database doesn't answer: nothing within {READY_WITHIN:g} s", **TRY_AGAIN
+            )
+        except SQLAlchemyError as error:
+            return _not_ready(reason(error))
         return PlainTextResponse("ready\n")
 
     async def figures(request: Request) -> Response:
@@ -55,6 +60,10 @@ def routes(service: DurableService, metrics: Callable[[], str]) -> list[Route]:
         Route("/metrics", figures, methods=["GET"]),
         Route("/openapi.json", described, methods=["GET"]),
     ]
+
+
+def _not_ready(why: str) -> Response:
+    return problem(503, f"not ready: the database doesn't answer: {why}", **TRY_AGAIN)
 
 
 class _Figures(Collector):

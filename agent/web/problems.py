@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from agent.service.journal import say, why
+from agent.service.outages import is_outage
 from agent.service.records import Person, Role
 from agent.service.seam import Full, NotSo
 from agent.tickets.ticket import TicketError
@@ -19,6 +20,7 @@ from tools.text import printable
 MOST_SAID = 500
 RETRY_AFTER = 10
 """Seconds after which the database may answer again."""
+TRY_AGAIN = {"Retry-After": str(RETRY_AFTER)}
 
 
 def problem(status: int, said: str, **headers: str) -> Response:
@@ -61,8 +63,14 @@ async def _invalid(_: Request, error: Exception) -> Response:
 
 
 async def _unreachable(_: Request, error: Exception) -> Response:
-    say(f"the database: {why(error)}")
-    return problem(503, "the database doesn't answer; try again", **{"Retry-After": str(RETRY_AFTER)})
+    note_unreachable(error)
+    return problem(503, "the database doesn't answer; try again", **TRY_AGAIN)
+
+
+def note_unreachable(error: BaseException) -> None:
+    """Say what is wrong with the database, unless that's known: an outage is said once."""
+    if not is_outage(error):
+        say(f"the database: {why(error)}")
 
 
 def _answering(status: int) -> Callable[[Request, Exception], Awaitable[Response]]:

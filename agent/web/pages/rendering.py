@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 from agent.report.elements import Markup, joined
 from agent.report.summary import sentence
 from agent.web.pages.viewer import Viewer
+from agent.web.problems import TRY_AGAIN, note_unreachable
 from tools.text import one_line, printable
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -22,6 +23,10 @@ TITLE_MOST = 160
 """Characters of a title: one of ten thousand must not push everything else away."""
 TEXT_MOST = 6000
 """Characters of a longer text, such as a ticket's."""
+UNREACHABLE = (
+    "Nothing is lost: incidents and decisions that were accepted are kept, and the work on them goes on by itself as "
+    "soon as the database answers again. If you have just sent something, look whether it's there before you send it again."
+)
 
 
 @cache
@@ -73,5 +78,18 @@ def _text(text: str) -> Markup:
 async def error_page(request: Request, error: Exception) -> HTMLResponse:
     """What went wrong with a request, as a page that knows nobody."""
     status, why = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, "")
-    text = environment().get_template("error.html").render(root=str(request.scope.get("root_path", "")), why=why)
-    return HTMLResponse(text, status_code=status)
+    return _error(request, status, why)
+
+
+async def unreachable_page(request: Request, error: Exception) -> HTMLResponse:
+    """That the database is away, as a page."""
+    note_unreachable(error)
+    return _error(request, 503, "The database doesn't answer at the moment", UNREACHABLE, TRY_AGAIN)
+
+
+def _error(
+    request: Request, status: int, why: str, more: str = "", headers: Mapping[str, str] | None = None
+) -> HTMLResponse:  # fmt: skip
+    root = str(request.scope.get("root_path", ""))
+    text = environment().get_template("error.html").render(root=root, why=why, more=more)
+    return HTMLResponse(text, status_code=status, headers=headers)

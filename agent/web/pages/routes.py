@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.exceptions import ExceptionMiddleware
@@ -15,7 +16,7 @@ from agent.service.seam import Service
 from agent.web.pages.forms import Forms
 from agent.web.pages.incident import IncidentPages
 from agent.web.pages.listing import Listing
-from agent.web.pages.rendering import STATIC, error_page
+from agent.web.pages.rendering import STATIC, error_page, unreachable_page
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -50,7 +51,7 @@ def _sent(path: str, endpoint: Endpoint) -> Route:
     return Route(path, endpoint, methods=["POST"], include_in_schema=False, middleware=[_OWN_ERRORS])
 
 
-_OWN_ERRORS = Middleware(ExceptionMiddleware, handlers={HTTPException: error_page})
+_OWN_ERRORS = Middleware(ExceptionMiddleware, handlers={HTTPException: error_page, SQLAlchemyError: unreachable_page})
 """An error of a page is a page."""
 
 
