@@ -13,12 +13,12 @@ from agent.remediation.audit import audit_log, vouches
 from agent.remediation.carry_out import carry_out, roll_back
 from agent.remediation.course import Course
 from agent.remediation.site import reached
-from agent.service.decided import Claimed, claim, finish, log_change, logged
+from agent.service.decided import Claimed, claim, finish, is_valid, log_change, logged
 from agent.service.outages import is_outage, patiently
 from agent.service.plant import Plant
 from agent.service.store import Store
 from tools.errors import GateError, Moved, RediagnoseError, Unanswered, Unlogged, bug
-from tools.gate.apply import VALID_FOR, as_new
+from tools.gate.apply import as_new
 from tools.gate.current_value import current_value
 from tools.gate.equality import equal_values
 from tools.gate.ledger import Entry, Ledger, Log, change_entry, changes_path, write_to_all
@@ -75,7 +75,7 @@ def _state_after(store: Store, found: Claimed) -> State | None:
 async def _carried_out(store: Store, plant: Plant, found: Claimed) -> tuple[State | None, str]:
     if found.closed:
         return None, "the incident was closed first, so nothing was changed"
-    if store.now() > found.at + VALID_FOR.total_seconds():
+    if not is_valid(found.at, store.now()):
         return None, "the decision is too old to be carried out, since the server has moved on; decide again"
     with _alone(plant, found):
         if found.decision.verb == "roll-back":

@@ -11,6 +11,7 @@ from agent.service.rows import append, data, diagnosis_of, stored
 from agent.service.seam import NotSo
 from agent.service.store import Store
 from agent.service.tables import changes, decisions, feedback, incidents
+from tools.gate.apply import VALID_FOR
 from tools.gate.ledger import Entry
 from tools.text import escaped_json, printable
 
@@ -18,6 +19,9 @@ OPEN: frozenset[State] = frozenset(("proposed", "refused", "failed", "rolled-bac
 """A step in one of these states may be approved."""
 DONE: frozenset[State] = frozenset(("applied", "verified"))
 """And rolled back in one of these."""
+
+APART = 60.0
+"""Seconds by which the clocks of two machines may differ."""
 
 
 class Claimed(NamedTuple):
@@ -123,6 +127,12 @@ def claim(store: Store, number: int, executor: str) -> Claimed | None:
         Step.model_validate_json(row["decided"]), row["recording"], row["closed_at"] is not None,
         row["state"] == "accepted",
     )  # fmt: skip
+
+
+def is_valid(at: float, now: float) -> bool:
+    """Whether a decision may still be carried out. Of one from the future nobody knows how old it is: the clock was
+    set back since."""
+    return now - VALID_FOR.total_seconds() <= at <= now + APART
 
 
 def finish(store: Store, claimed: Claimed, state: State | None, said: str) -> None:

@@ -93,8 +93,8 @@ def take(store: Store, plant: Plant, incident: str, text: str, by: str) -> Taken
             return Taken(known.id, False)
         if known is not None:
             raise NotSo(f"a question by {printable(known.by)[:60]} is being answered; ask afterwards")
-        _room(store, connection, incident, by)
-        return _taken(store, connection, incident, text, by, reply)
+        room(store, connection, incident, by)
+        return taken(store, connection, incident, text, by, reply)
 
 
 def answerer(plant: Plant) -> str:
@@ -104,7 +104,8 @@ def answerer(plant: Plant) -> str:
     return OFFLINE
 
 
-def _taken(store: Store, connection: Connection, incident: str, text: str, by: str, reply: Said | None) -> Taken:
+def taken(store: Store, connection: Connection, incident: str, text: str, by: str, reply: Said | None) -> Taken:
+    """Keep a question that is accepted, with its reply if there is one."""
     now = store.now()
     number = int(connection.execute(
         insert(questions)
@@ -132,9 +133,13 @@ def _without_secrets(plant: Plant, found: Incident, text: str) -> str:
     return Pseudonyms(secrets).hide(printable(text.replace("\r\n", "\n"))).strip()
 
 
-def _room(store: Store, connection: Connection, incident: str, by: str) -> None:
-    since = store.now() - WITHIN
-    asked = select(func.count(), func.min(questions.c.at)).where(questions.c.by == by, questions.c.at > since)
+def room(store: Store, connection: Connection, incident: str, by: str) -> None:
+    """Raise `Full` or `NotSo` if one more question would be too many."""
+    now = store.now()
+    since = now - WITHIN
+    # If the clock was set back, those that were asked before are in the future, and count no longer.
+    recent = questions.c.at.between(since, now)
+    asked = select(func.count(), func.min(questions.c.at)).where(questions.c.by == by, recent)
     number, first = connection.execute(asked).one()
     if number >= OFTEN:
         wait = max(1, round(first - since))

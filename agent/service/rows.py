@@ -4,7 +4,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import Connection, RowMapping, insert, update
@@ -17,10 +17,14 @@ from tools.text import escaped_json
 WHOLE = tuple(one for one in incidents.c if one.name not in ("ticket", "words", "brief"))
 BRIEF = tuple(one for one in incidents.c if one.name not in ("ticket", "words", "diagnosis", "brief"))
 """The columns of an incident, and those of one in a list: its answer is read without the readings."""
+_STAMP = "20260131-020507-123"
+"""What an id begins with."""
 
 
-def new_id(now: datetime) -> str:
-    """An id whose alphabetical order is the order in time."""
+def new_id(now: datetime, last: str | None = None) -> str:
+    """An id whose alphabetical order is the order in time: after the last one, even if the clock was set back since."""
+    if last and (then := datetime.strptime(last[: len(_STAMP)], "%Y%m%d-%H%M%S-%f").replace(tzinfo=UTC)) >= now:
+        now = then + timedelta(milliseconds=1)
     return f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03}{secrets.token_hex(3)}"
 
 

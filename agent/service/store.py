@@ -89,7 +89,8 @@ class Store:
 
     def _open(self, connection: Connection, one: Submission, same: str, target: str) -> Work:
         now, ticket = self.now(), one.ticket
-        id, symptom = new_id(self.clock.now()), ticket.symptom
+        id = new_id(self.clock.now(), connection.scalar(select(func.max(incidents.c.id))))
+        symptom = ticket.symptom
         title = _title(ticket.title or symptom.partition("\n")[0]) or f"{ticket.name}"
         connection.execute(
             insert(incidents).values(

@@ -25,7 +25,8 @@ TEXT_MOST = 6000
 """Characters of a longer text, such as a ticket's."""
 UNREACHABLE = (
     "Nothing is lost: incidents and decisions that were accepted are kept, and the work on them goes on by itself as "
-    "soon as the database answers again. If you have just sent something, look whether it's there before you send it again."
+    "soon as the database answers again. If you have just sent something, look whether it's there before you send it "
+    "again."
 )
 
 

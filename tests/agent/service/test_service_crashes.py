@@ -4,18 +4,17 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from agent.service.decided import take
 from agent.service.records import Decision
-from evals.lab.servers import Server, installed, running
-from tests.served import DEAD, QUICK, Desk, Hook, Served, Tracker, desk, issue
+from evals.lab.servers import installed, running
+from tests.decided import decision, filled, planned, said, sets
+from tests.served import DEAD, QUICK, Desk, Hook, Tracker, desk, issue
 from tests.standins import HANG, WORKS, Fault, serving
 from tools.clock import SystemClock
 
@@ -111,47 +110,6 @@ async def test_killed_while_looking_it_is_looked_at_again(place: Desk) -> None:
     assert kinds.count("answered") == 1 and kinds.count("started") == 2
 
 
-async def full(redis: "Redis") -> None:
-    """A server that refuses writes because memory is full."""
-    used = (await redis.info("memory"))["used_memory"]
-    await redis.config_set("maxmemory", used + 2_000_000)
-    refused = 0
-    while refused < 50:
-        try:
-            await redis.set(f"order:{random.random()}", "x" * 10_000)
-        except Exception:
-            refused += 1
-
-
-@asynccontextmanager
-async def filled() -> AsyncIterator[tuple[Server, "Redis"]]:
-    """A server that is full, and a client of it."""
-    kind = next(kind for kind in installed() if kind.at_least(7))
-    async with running(kind) as server, Redis.from_url(server.url) as redis:
-        await full(redis)
-        yield server, redis
-
-
-async def planned(served: Served, url: str) -> tuple[str, dict[str, Any]]:
-    """An incident whose plan has a change, and that step."""
-    id = await served.opened(title="OOM command not allowed when used memory > 'maxmemory'", target=url)
-    found = await served.until(id, "answered")
-    step = next(one for one in found["diagnosis"]["plan"] if one["action"].startswith("CONFIG SET maxmemory "))
-    return id, step
-
-
-def decision(step: dict[str, Any], verb: str = "approve") -> dict[str, Any]:
-    """A decision about a step as it's shown."""
-    action = step["rollback"] if verb == "roll-back" else step["action"]
-    return {"step": step["id"], "verb": verb, "action": action, "before": step["before"]}
-
-
-async def sets(redis: "Redis") -> int:
-    """How many times the server was asked to change its settings."""
-    stats = await redis.info("commandstats")
-    return sum(one["calls"] for name, one in stats.items() if name == "cmdstat_config|set")
-
-
 async def test_killed_at_ten_moments_of_a_change_it_is_never_made_twice(place: Desk) -> None:
     draw = random.Random(18)
     args = ("--model", "offline", "--window", "0.5")
@@ -167,15 +125,15 @@ async def test_killed_at_ten_moments_of_a_change_it_is_never_made_twice(place: D
             await served.kill()
             made = await sets(redis)
             served = await place.serve(*args)
-            await _said(place, id)
-            (said,) = [one for one in place.events(id) if one["type"] == "step-changed"]
-            state = said["step"]["state"]
-            came.append(f"{made} {state}: {said['detail']}")
+            await said(place, id)
+            (told,) = [one for one in place.events(id) if one["type"] == "step-changed"]
+            state = told["step"]["state"]
+            came.append(f"{made} {state}: {told['detail']}")
             now = (await redis.config_get("maxmemory"))["maxmemory"]
             assert await sets(redis) <= 1, came
             assert (state in ("applied", "verified")) == (now == step["after"]), came
             if state == "proposed":
-                assert "nothing was sent" in said["detail"] and now == step["before"]
+                assert "nothing was sent" in told["detail"] and now == step["before"]
     assert len(came) == 10
 
 
@@ -208,18 +166,8 @@ async def test_a_change_is_made_once_refused_or_rolled_back_as_decided(place: De
         assert audit.count('"event":"applying"') == 2 and audit.count('"event":"refused"') == 1
         await redis.config_set("maxmemory", "123456789")
         assert await decide("approve") == 202
-        said = await _said(place, id, "look again")
-        assert "was" in said and await sets(redis) == 3, "only the test itself changed it"
-
-
-async def _said(place: Desk, id: str, words: str = "") -> str:
-    """What was said of a step that changed, once it has these words."""
-    async with asyncio.timeout(240):
-        while True:
-            for one in place.events(id):
-                if "detail" in one and words in one["detail"]:
-                    return str(one["detail"])
-            await asyncio.sleep(0.2)
+        told = await said(place, id, "look again")
+        assert "was" in told and await sets(redis) == 3, "only the test itself changed it"
 
 
 async def test_a_decision_is_too_old_after_its_time(place: Desk) -> None:
@@ -231,7 +179,7 @@ async def test_a_decision_is_too_old_after_its_time(place: Desk) -> None:
         with place.store(_Earlier()) as store:
             assert take(store, id, Decision(**decision(step), by="somebody")) is not None
         served = await place.serve("--model", "offline", "--window", "0.5")
-        assert "too old" in await _said(place, id, "decide again")
+        assert "too old" in await said(place, id, "decide again")
         assert (await served.stepped(id, step["id"]))["state"] == "proposed"
 
 

@@ -1,6 +1,7 @@
 """The database goes away under a running service and comes back: nothing is lost, nothing is done twice."""
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from evals.lab.servers import installed, running
+from tests.decided import decision, filled, planned, said, sets
 from tests.postgres import postgres_server
 from tests.served import PATIENCE, Desk, Served, Tracker, desk, issue
 from tests.standins import serving
@@ -62,6 +64,33 @@ async def test_postgresql_dies_and_comes_back_under_a_running_service(place: Des
             for one in (served, worker):
                 lines = [line for line in one.said if "doesn't answer" in line]
                 assert len(lines) == 1 and sum("answers again" in line for line in one.said) == 1, one.said
+
+
+async def test_a_change_is_made_once_whenever_the_database_dies_meanwhile(place: Desk) -> None:
+    draw = random.Random(18)
+    with postgres_server() as database:
+        place.database = database.url
+        served = await place.serve("--model", "offline", "--window", "0.5")
+        came: list[str] = []
+        for _ in range(6):
+            async with filled() as (server, redis):
+                id, step = await planned(served, server.url)
+                await redis.config_resetstat()
+                path = f"/v1/incidents/{id}/decisions"
+                assert (await served.client.post(path, json=decision(step))).status_code == 202
+                await asyncio.sleep(draw.uniform(0, 2.5))
+                database.kill()
+                await asyncio.sleep(1)
+                database.start()
+                await said(place, id)
+                (told,) = [one for one in place.events(id) if one["type"] == "step-changed"]
+                state = told["step"]["state"]
+                came.append(f"{state}: {told['detail']}")
+                now = (await redis.config_get("maxmemory"))["maxmemory"]
+                assert await sets(redis) <= 1, came
+                assert (state in ("applied", "verified")) == (now == step["after"]), came
+        assert served.process.returncode is None
+        print(*came, sep="\n")
 
 
 async def _says_so(served: Served) -> None:

@@ -113,6 +113,14 @@ def test_a_round_that_is_over_is_not_begun_again(store: Store) -> None:
     assert not store.answered(work, answer("no-fault"), None), "the first round's answer comes too late"
 
 
+def test_a_round_that_was_answered_just_before_the_end_is_still_handed_out(store: Store) -> None:
+    work = answered(store, "a")
+    assert store.begin(work.incident, work.round) is None
+    assert store.has_answered(work.incident, work.round) and not store.has_answered(work.incident, 2)
+    store.close(work.incident, "somebody")
+    assert not store.has_answered(work.incident, work.round)
+
+
 def test_what_is_old_is_deleted_and_the_oldest_recordings_go_first(store: Store, tmp_path: Path) -> None:
     works = [answered(store, str(number), "oom-noeviction") for number in range(4)]
     for work in works:
@@ -206,7 +214,8 @@ def test_what_fails_within_a_transaction_leaves_nothing(store: Store) -> None:
 
 
 def test_a_process_is_alive_while_it_holds_its_lock_and_its_lease(store: Store) -> None:
-    first, second = Leases(store.database, "first", 30), Leases(store.database, "second", 30)
+    passed = 0.0
+    first, second = (Leases(store.database, name, 30, lambda: passed) for name in ("first", "second"))
     assert not first.renew() and not second.renew() and first.renew()
     assert second.alive() == {"first", "second"}
     first.let_go()
@@ -215,6 +224,8 @@ def test_a_process_is_alive_while_it_holds_its_lock_and_its_lease(store: Store) 
     assert not first.renew(), "it was taken for dead"
     lapsed = Leases(store.database, "lapsed", -1)
     lapsed.renew()
+    assert "lapsed" in second.alive(), "whoever has just begun gives the others a chance to renew theirs"
+    passed = 5.0
     assert "lapsed" not in second.alive()
 
 

@@ -3,18 +3,28 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 
+from agent.service.database import Database
+from agent.service.seen import DurableSeen
+from evals.endpoint import Move, Say, Status, endpoint
 from evals.lab.servers import installed, running
+from evals.said import Body
 from tests.postgres import postgres
-from tests.served import DEAD, QUICK, Desk, Hook, Tracker, desk, issue
+from tests.served import DEAD, QUICK, Desk, Hook, Served, Tracker, desk, issue
 from tests.standins import serving
+from tests.webhooks import NOW
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1500)]
-SEVERAL = 24
+SEVERAL, SOME = 24, 4
+QUESTION = "# Someone who follows this incident asks"
 
 
 @pytest.fixture
@@ -86,6 +96,72 @@ async def test_on_postgresql_a_killed_workers_work_is_taken_on_by_the_other(plac
             kinds = {id: Counter(one["type"] for one in place.events(id)) for id in ids}
             assert all(one["answered"] == 1 for one in kinds.values())
             assert sum(one["started"] for one in kinds.values()) > len(ids), "some were begun again"
+
+
+async def test_on_postgresql_a_question_is_answered_once_by_one_of_two(place: Desk) -> None:
+    asked: list[str] = []
+
+    def script(body: Body) -> Move:
+        if QUESTION not in str(body["messages"]):
+            return Status(code=400, message="not now")
+        asked.append(str(body["messages"][-1]["content"]))
+        return Say(text=f"It is answer {len(asked)}.")
+
+    with postgres() as url:
+        place.database = url
+        async with endpoint(script) as at:
+            place.environ |= {"OPENAI_BASE_URL": at.url, "REDIAGNOSE_MODEL": "scripted"}
+            args = ("--window", "0.2")
+            first, second = await asyncio.gather(place.serve(*args, state="one"), place.serve(*args, state="two"))
+            await place.work(*args, state="three")
+            ids = [await first.opened(title="slow", target=f"redis://127.0.0.{one + 1}:1") for one in range(SOME)]
+            for id in ids:
+                await second.until(id, "answered")
+
+            async def ask(one: Served, id: str) -> httpx2.Response:
+                return await one.client.post(f"/v1/incidents/{id}/questions", json={"text": "why so slow?"})
+
+            # The same question from two people who look at two processes, at the same moment.
+            done = await asyncio.gather(*(ask(one, id) for id in ids for one in (first, second)))
+            numbers = [one.json()["question"] for one in done if one.status_code == 202]
+            async with asyncio.timeout(240):
+                while len({one["question"] for one in _replies(place, ids)}) < len(set(numbers)):
+                    await asyncio.sleep(0.1)
+            # Of two that come at once, the later one is the same, is refused, or comes after the reply.
+            assert {one.status_code for one in done} <= {202, 409} and len(set(numbers)) >= len(ids)
+            said = _replies(place, ids)
+            assert Counter(one["question"] for one in said) == dict.fromkeys(numbers, 1)
+            assert len(asked) == len(said) == len({one["text"] for one in said})
+            questions = [one for id in ids for one in place.events(id) if one["type"] == "question"]
+            assert sorted(one["question"] for one in questions) == sorted(set(numbers))
+
+
+async def test_on_postgresql_a_signed_request_is_taken_in_once(tmp_path: Path) -> None:
+    with postgres() as url:
+        databases = [Database(url) for _ in range(2)]
+        databases[0].prepare()
+        first, second = (DurableSeen(one, most=50, kept=timedelta(hours=1), every=10) for one in databases)
+        first.add(("github mac 1", "github id 2"), NOW)
+        assert second.known("github mac 1", NOW) and second.known("github id 2", NOW)
+        # Both at once, and each tidies up meanwhile.
+        with ThreadPoolExecutor(8) as pool:
+            added = [
+                pool.submit(one.add, (f"github mac {key}", f"github id {key}"), NOW + timedelta(seconds=key))
+                for key in range(100) for one in (first, second)
+            ]  # fmt: skip
+            for each in added:
+                each.result()
+        first.clean(NOW + timedelta(seconds=100))
+        late = NOW + timedelta(seconds=100)
+        assert all(second.known(f"github mac {key}", late) for key in range(80, 100))
+        assert not any(second.known(f"github mac {key}", late) for key in range(60))
+        assert not second.known("github mac 99", NOW + timedelta(hours=2))
+        for one in databases:
+            one.close()
+
+
+def _replies(place: Desk, ids: list[str]) -> list[dict[str, Any]]:
+    return [one for id in ids for one in place.events(id) if one["type"] == "reply"]
 
 
 def _begun_by(place: Desk, pid: int) -> list[str]:
