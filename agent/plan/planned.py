@@ -48,6 +48,20 @@ class Planned:
         self._last = max((int(step.id[1:]) for step in self.steps), default=0)
 
 
+def kept_after(before: Iterable[Step], new: Iterable[Step]) -> tuple[Step, ...]:
+    """A plan that replaces another without knowing it, behind what of that one is applied and can still be undone.
+
+    What is applied keeps its id, by which it was logged; the others get ids that none of the two plans had.
+    """
+    earlier, after = list(before), list(new)
+    applied = [step for step in earlier if step.state in ("applied", "verified") and step.rollback]
+    if not applied:
+        return tuple(after)
+    last = max(int(step.id[1:]) for step in earlier)
+    fresh = (step.model_copy(update={"id": f"s{last + number}"}) for number, step in enumerate(after, 1))
+    return (*fresh, *applied)
+
+
 def _same(step: Step) -> tuple[str, str | None]:
     """What identifies a step across two plans: for a step that a person does, figures may differ."""
     return (step.action if step.needs_approval else re.sub(r"\d+", "#", step.action)), step.node

@@ -3,12 +3,14 @@
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, select, update
+from sqlalchemy import Connection, case, delete, func, insert, select, update
 
 from agent.answer.diagnosis import Diagnosis
+from agent.plan.planned import kept_after
 from agent.service.database import Database
+from agent.service.queries import conditions
 from agent.service.records import Incident, NumberedEvent, Query, Submission, Submitted
-from agent.service.rows import BRIEF, WHOLE, append, data, event_of, identity, incident_of, new_id, stored
+from agent.service.rows import BRIEF, WHOLE, append, data, diagnosis_of, event_of, identity, incident_of, new_id, stored
 from agent.service.seam import Full, NotSo
 from agent.service.tables import decisions, events, feedback, incidents
 from agent.service.totals import count
@@ -155,8 +157,13 @@ class Store:
     def answered(self, work: Work, answer: Diagnosis, recording: str | None) -> bool:
         """Keep an answer; whether anybody still waits for it. An incident that was closed meanwhile gets it too."""
         causes = ",".join(("", *(one.id for one in answer.causes), ""))
-        values = {"outcome": answer.outcome, "causes": causes, "recording": recording, **stored(answer)}
         with self.database.writing() as connection:
+            before = diagnosis_of(
+                connection.scalar(select(incidents.c.diagnosis).where(incidents.c.id == work.incident))
+            )
+            if before is not None:
+                answer = answer.model_copy(update={"plan": kept_after(before.plan, answer.plan)})
+            values = {"outcome": answer.outcome, "causes": causes, "recording": recording, **stored(answer)}
             state = connection.execute(
                 update(incidents)
                 .where(incidents.c.id == work.incident, incidents.c.round == work.round)
@@ -219,7 +226,7 @@ class Store:
 
     def incidents(self, query: Query) -> tuple[Incident, ...]:
         """The incidents that fit a query, newest first."""
-        asked = select(*BRIEF, incidents.c.brief.label("diagnosis")).where(*_conditions(query))
+        asked = select(*BRIEF, incidents.c.brief.label("diagnosis")).where(*conditions(query))
         limit = max(1, min(query.limit, MOST_LISTED))
         with self.database.reading() as connection:
             rows = connection.execute(asked.order_by(incidents.c.id.desc()).limit(limit)).mappings().all()
@@ -267,21 +274,6 @@ def _count(connection: Connection, answer: Diagnosis) -> None:
     count(connection, "seconds", (), answer.seconds)
     count(connection, "tokens", (("way", "in"),), answer.model.tokens_in)
     count(connection, "tokens", (("way", "out"),), answer.model.tokens_out)
-
-
-def _conditions(query: Query) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if query.open is not None:
-        found.append(incidents.c.closed_at.is_(None) if query.open else incidents.c.closed_at.is_not(None))
-    if query.target is not None:
-        found.append(incidents.c.target == query.target)
-    if query.cause is not None:
-        found.append(incidents.c.causes.contains(f",{query.cause},", autoescape=True))
-    for word in printable(query.text or "").lower().split()[:10]:
-        found.append(incidents.c.words.contains(word, autoescape=True))
-    if query.before is not None:
-        found.append(incidents.c.id < query.before)
-    return found
 
 
 def _title(text: str) -> str:

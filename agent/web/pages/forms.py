@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from agent.answer.taxonomy import CAUSES
+from agent.answer.taxonomy import CAUSES, WELL
 from agent.service.records import Feedback, Verb
 from agent.service.seam import Full, NotSo, Service
 from agent.web.pages.incident import found, incident_page, step_of
@@ -57,7 +57,7 @@ class Forms:
         verdict, cause = _field(form, "verdict"), _field(form, "cause").strip()
         if verdict not in ("right", "wrong"):
             return await self._refused(request, who, "Say whether the answer was right or wrong.", 400)
-        if cause and cause not in CAUSES:
+        if cause and cause not in (*CAUSES, *WELL):
             return await self._refused(request, who, "Choose a cause of the list, or describe it in the note.", 400)
         judged = Feedback(
             by=who.person.name, at=datetime.now(UTC), verdict="right" if verdict == "right" else "wrong",

@@ -28,6 +28,10 @@ from agent.web.pages.viewer import Viewer, approver, viewer
 ALIVE = 15
 """Seconds between two signs of life in a stream without events."""
 SIMILAR_MOST = 6
+WELL_MEANS = {
+    "no-fault": "Nothing was wrong with Redis", "outside-redis": "It was something outside Redis",
+}  # fmt: skip
+"""What it can have been besides a cause."""
 STORY_MOST = 60
 """Lines of the story that are shown, the newest."""
 
@@ -127,7 +131,7 @@ async def incident_page(
     return page(
         request, who, "incident.html", status, incident=one, badge=badge(one), problem=problem,
         story=story[-STORY_MOST:], earlier=max(0, len(story) - STORY_MOST),
-        last=history[-1].number if history else 0, causes=MEANINGS,
+        last=history[-1].number if history else 0, causes=MEANINGS, well=WELL_MEANS,
         similar=[(other, badge(other), headline(other.diagnosis) if other.diagnosis else other.problem or "")
                  for other in similar[:SIMILAR_MOST]],
         **conversation(one, history, await service.answerer()), **_of_answer(one, history),

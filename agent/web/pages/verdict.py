@@ -37,14 +37,17 @@ class Badge(NamedTuple):
 
 
 class Cited(NamedTuple):
-    """One citation, which leads to the value in its reading."""
+    """What is cited from one reading, which leads to the values in it."""
 
     reading: str
-    place: str
-    """The fragment of its row; empty for the report itself."""
+    places: tuple[str, ...]
+    """The fragments of their rows; none for the report itself."""
     words: str
-    figure: str
-    verified: bool
+    figures: str
+    wrong: tuple[str, ...]
+    """Values that aren't what was read."""
+    values: int
+    """How many are cited."""
 
 
 class Shown(NamedTuple):
@@ -140,8 +143,11 @@ class Verdict:
                 yield title, drawn[:FIGURES_MOST]
 
     def cited(self, evidence: Sequence[Evidence]) -> tuple[Cited, ...]:
-        """Citations in words, each with the place of its value."""
-        return tuple(_cited(one, self._by_id) for one in shown_evidence(evidence)[:CITED_MOST])
+        """What is cited in words, reading by reading, with the places of the values."""
+        of: dict[str, list[Evidence]] = {}
+        for one in shown_evidence(evidence)[:CITED_MOST]:
+            of.setdefault(one.reading, []).append(one)
+        return tuple(_cited(reading, several, self._by_id) for reading, several in of.items())
 
     def _cause(self, one: Cause) -> Shown:
         share = f"{one.probability:.0%}"
@@ -149,10 +155,12 @@ class Verdict:
                      charts.meter(one.probability), self.cited(one.evidence))  # fmt: skip
 
 
-def _cited(one: Evidence, by_id: Mapping[str, Reading]) -> Cited:
-    figure = f"{one.field} = {printed_value(one.value)}"
-    place = "" if one.reading == SYMPTOM else anchor(one.reading, one.field)
-    words = "; ".join(in_words((one,), by_id))
-    if one.reading == SYMPTOM:
-        words = "what was reported"
-    return Cited(one.reading, place, words or figure, figure, one.verified)
+def _cited(reading: str, several: Sequence[Evidence], by_id: Mapping[str, Reading]) -> Cited:
+    figures = {one: f"{one.field} = {printed_value(one.value)}" for one in several}
+    right, wrong = [one for one in several if one.verified], [one for one in several if not one.verified]
+    unlike = tuple(figures[one] for one in wrong)
+    if reading == SYMPTOM:
+        return Cited(reading, (), "what was reported", "", unlike, len(several))
+    places = tuple(dict.fromkeys(anchor(reading, one.field) for one in right or wrong))
+    words = [*in_words(right, by_id), *(figures[one] for one in right if not in_words((one,), by_id))]
+    return Cited(reading, places, "; ".join(words) or reading, ", ".join(figures.values()), unlike, len(several))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
+from agent.answer.diagnosis import Diagnosis, Step
 from agent.service.database import Database
 from agent.service.decided import claim, finish, take
 from agent.service.leases import Leases
@@ -111,6 +112,31 @@ def test_a_round_that_is_over_is_not_begun_again(store: Store) -> None:
         store.again(work.incident, "somebody", 100)
     assert store.begin(work.incident, 1) is None and store.begin(work.incident, 2)
     assert not store.answered(work, answer("no-fault"), None), "the first round's answer comes too late"
+
+
+def test_what_was_applied_stays_in_the_plan_of_another_answer_until_it_is_taken_back(store: Store) -> None:
+    done = step("CONFIG SET maxclients 200", before="64", rollback="CONFIG SET maxclients 64", state="verified")
+    left = step("CONFIG SET timeout 300", before="0", rollback="CONFIG SET timeout 0").model_copy(update={"id": "s2"})
+    by_hand = step("restart it", "outside", state="applied").model_copy(update={"id": "s3"})
+    plan = (done, left, by_hand)
+    work = answered(store, "a")
+
+    def look_again(new: Diagnosis) -> tuple[Step, ...]:
+        again = store.again(work.incident, "somebody", 100)
+        assert store.begin(again.incident, again.round) and store.answered(again, new, None)
+        found = store.incident(work.incident)
+        assert found and found.diagnosis
+        return found.diagnosis.plan
+
+    assert look_again(answer("maxclients-exhausted", plan=plan)) == plan
+    came = look_again(answer("maxclients-exhausted", plan=(done.model_copy(update={"state": "proposed"}),)))
+    assert [(one.id, one.state) for one in came] == [("s4", "proposed"), ("s1", "verified")]
+    back = Decision(step="s1", verb="roll-back", action="CONFIG SET maxclients 64", before=None, by="somebody")
+    assert take(store, work.incident, back) is not None
+    claimed = claim(store, 1, "here")
+    assert claimed
+    finish(store, claimed, "rolled-back", "as before")
+    assert [one.id for one in look_again(answer("maxclients-exhausted", plan=(left,)))] == ["s2"]
 
 
 def test_a_round_that_was_answered_just_before_the_end_is_still_handed_out(store: Store) -> None:

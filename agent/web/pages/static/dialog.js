@@ -6,17 +6,13 @@ const inside = document.getElementById("dialog-content");
 let shown = "";
 let opener = "";
 
-async function show(url) {
+async function show(url, cited = new URL(url, location.href).hash.slice(1)) {
   const part = await content(url);
   inside.replaceChildren(document.importNode(part, true));
   shown = url;
   if (!dialog.open) dialog.showModal();
-  const cited = new URL(url, location.href).hash.slice(1);
-  const row = cited && document.getElementById(cited);
-  if (row) {
-    row.classList.add("here");
-    row.scrollIntoView({ block: "center" });
-  }
+  for (const id of cited.split(" ").filter(Boolean)) document.getElementById(id)?.classList.add("here");
+  inside.querySelector(".here")?.scrollIntoView({ block: "center" });
   // Never the button that says yes: what was typed before the question doesn't answer it.
   (inside.querySelector("[data-closes]") ?? inside.querySelector("h2"))?.focus({ preventScroll: true });
 }
@@ -33,7 +29,7 @@ document.addEventListener("click", (click) => {
     click.preventDefault();
     opener = link.id;
     const went = link;
-    show(link.href).catch(() => location.assign(went.href));
+    show(link.href, link.dataset.cites).catch(() => location.assign(went.href));
   } else if (link && "closes" in link.dataset && dialog.contains(link)) {
     click.preventDefault();
     dialog.close();

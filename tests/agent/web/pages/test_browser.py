@@ -153,11 +153,33 @@ def test_a_citation_opens_the_very_value(service: Memory, people: People, full: 
     one = service.open("full", "writes fail")
     service.answer(one.id, *full)
     rita = people.at("rita", f"/incidents/{one.id}")
-    rita.click("#proof ul.cited a >> nth=0")
-    cited = full[0].causes[0].evidence[0]
-    expect(rita.locator("dialog tr.here")).to_be_in_viewport()
-    expect(rita.locator("dialog tr.here th")).to_have_text(cited.field)
-    expect(rita.locator("dialog tr.here td")).to_have_text(str(cited.value))
+    evidence = full[0].causes[0].evidence
+    card = rita.locator("#proof article").first
+    # One link for each reading, however many of its values are cited.
+    assert len({cited.reading for cited in evidence}) < len(evidence)
+    expect(card.locator("ul.cited a")).to_have_count(len({cited.reading for cited in evidence}))
+    reading = evidence[0].reading
+    own = [cited for cited in evidence if cited.reading == reading]
+    card.locator("ul.cited a").first.click()
+    expect(rita.locator("dialog h2")).to_contain_text(reading)
+    rows = rita.locator("dialog tr.here")
+    expect(rows.first).to_be_in_viewport()
+    found = {row.locator("th").inner_text(): row.locator("td").inner_text() for row in rows.all()}
+    assert found == {cited.field: str(cited.value) for cited in own} and len(found) > 1
+
+
+def test_what_it_was_may_be_nothing_of_redis(service: Memory, people: People, full: Answered) -> None:
+    one = service.open("full", "writes fail")
+    service.answer(one.id, *full)
+    rita = people.at("rita", f"/incidents/{one.id}")
+    offered = rita.locator("#causes option").evaluate_all("all => all.map(one => one.value)")
+    assert {"no-fault", "outside-redis", "oom-noeviction"} <= set(offered)
+    for verdict, cause in (("Wrong", "outside-redis"), ("Wrong", "no-fault")):
+        rita.get_by_label(verdict).check()
+        rita.get_by_label("What it was").fill(cause)
+        rita.get_by_role("button", name="Send feedback").click()
+        expect(rita.locator("#judged")).to_contain_text(f"it was {cause}")
+    assert [said.cause for said in service.kept[one.id].feedback] == ["outside-redis", "no-fault"]
 
 
 def test_hostile_names_run_nothing(service: Memory, people: People, full: Answered) -> None:

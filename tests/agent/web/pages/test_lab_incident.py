@@ -101,10 +101,15 @@ async def test_a_full_server_is_diagnosed_raised_verified_and_rolled_back(tmp_pa
         assert (await rita.locator("#story").inner_text()).count("ann approved") == 1
         assert await rita.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
+        # Another look has another plan, and what was applied can still be taken back.
+        await ann.get_by_role("button", name="Look again").click()
+        await expect(rita.locator("#story")).to_contain_text("ann asked for another look")
+        await expect(ann.get_by_role("link", name="Roll back")).to_be_visible()
+        await expect(ann.locator("#plan .chip.state")).to_have_text(["verified"])
         await ann.get_by_role("link", name="Roll back").click()
         await ann.locator("dialog #understood").check()
         await ann.locator("dialog button[value=roll-back]").click()
-        await expect(rita.locator("#plan .chip.state").first).to_have_text("rolled back")
+        await expect(rita.locator("#plan .chip.state")).to_have_text(["rolled back"])
         assert (await named[0].config_get("maxmemory"))["maxmemory"] == before
 
         await rita.get_by_label("Right").check()
