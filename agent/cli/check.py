@@ -1,9 +1,10 @@
 """`rediagnose check`: all targets in one table, worst first."""
 
 import asyncio
+import contextlib
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
 
@@ -11,12 +12,13 @@ from agent.cli.check_inputs import CheckInputs
 from agent.cli.hard_stop import GRACE, hard_stop
 from agent.cli.interruption import interruptible
 from agent.cli.program import INTERRUPTED, NOTHING
-from agent.fleet.look import Fleet
+from agent.fleet.look import Fleet, Member
 from agent.fleet.records import Line, Report
 from agent.report.plain import lines_on
 from agent.runbooks.library import load
 from agent.tracing.listener import of_this_process
 from tools.clock import SystemClock
+from tools.past.history import usual_file
 
 DISCOVERY = 90.0
 """Seconds for finding the targets, in addition to those for examining them."""
@@ -39,7 +41,7 @@ async def check(inputs: CheckInputs) -> int:
 
     with interruptible() as interruption, hard_stop(DISCOVERY + GRACE, give) as stop:
         try:
-            members = await inputs.members()
+            members = await asyncio.to_thread(_with_the_past, await inputs.members())
             stop.begin(inputs.total_deadline + GRACE)
             with _progress(len(members), quiet=inputs.quiet) as heard:
                 fleet = Fleet(
@@ -52,6 +54,18 @@ async def check(inputs: CheckInputs) -> int:
             return give(True)
         _print(inputs, found)
         return inputs.status(found)
+
+
+def _with_the_past(members: Sequence[Member]) -> Sequence[Member]:
+    """The members with what `serve` knows on this machine of their growth over hours, if it watches them."""
+    with contextlib.suppress(OSError):
+        if (kept := usual_file()).is_file():
+            # They load SQLite.
+            from agent.watch.checks import with_growth
+            from tools.past.stored import Reader
+
+            return with_growth(members, Reader(kept), SystemClock().now().timestamp())
+    return members
 
 
 @contextmanager

@@ -21,6 +21,8 @@ NEARLY_FULL = 0.85
 """Share of maxmemory if nothing may be evicted, and of the disk that holds the data."""
 HORIZON = 14 * DAY
 """How far ahead, in seconds, growth over hours can be extrapolated."""
+SUDDEN = 600.0
+"""Seconds until memory is full at the rate of a few seconds, up to which that counts whatever the last hours say."""
 SOON = DAY
 CERTIFICATE, UNKNOWN_LIFE = 30 * DAY, 14 * DAY
 """Seconds before its end from which a certificate is late, and of one whose lifetime isn't known: many are renewed
@@ -52,6 +54,9 @@ def preventive(view: View, growth: float | None = None) -> list[Preventive]:
     `growth` is its memory growth over the last hours in bytes per second, if known.
     """
     found = [one for check in CHECKS for one in check(view)]
+    if growth is not None and view.number("memory", "maxmemory"):
+        # Hours say more than seconds do, except of what has only just begun and is nearly over.
+        found = [one for one in found if one.id != "memory-fills-up" or (one.seconds or 0) <= SUDDEN]
     if not any(one.id == "memory-fills-up" for one in found):
         found += _fills_up_slowly(view, growth)
     return sorted(found, key=lambda one: one.order)

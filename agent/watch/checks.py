@@ -11,6 +11,7 @@ from tools.clock import Clock
 from tools.errors import Unanswered
 from tools.past.kept import growth
 from tools.past.store import Checked, Store
+from tools.past.stored import Reader
 from tools.records import Record
 
 JOBS = 4
@@ -33,7 +34,8 @@ async def check_once(
 ) -> Report:  # fmt: skip
     """Check all members that aren't being investigated, and keep their lines. Raises `Unkept`."""
     now = clock.now().timestamp()
-    chosen = [await asyncio.to_thread(_with_growth, one, store, now) for one in members if not _is_busy(one, busy)]
+    free = [one for one in members if not _is_busy(one, busy)]
+    chosen = await asyncio.to_thread(with_growth, free, store.reader(), now)
     fleet = Fleet(
         members=chosen, library=library, options=options or Options(), jobs=jobs, seconds=SECONDS, clock=clock,
         busy=busy,
@@ -49,12 +51,16 @@ def _is_busy(member: Member, busy: Callable[[str], bool]) -> bool:
     return busy(member.name) or (member.target is not None and busy(member.target.url))
 
 
-def _with_growth(member: Member, store: Store, now: float) -> Member:
-    """The member with its memory growth over the last hours, if it's kept and nobody else knows it."""
+def with_growth(members: Sequence[Member], kept: Reader, now: float) -> list[Member]:
+    """The members with their memory growth over the last hours, where it's kept and nobody else knows it. It blocks."""
+    return [_grown(one, kept, now) for one in members]
+
+
+def _grown(member: Member, kept: Reader, now: float) -> Member:
     if member.target is None or member.growth is not None:
         return member
     try:
-        return member.model_copy(update={"growth": growth(store.reader(), member.target.node, now)})
+        return member.model_copy(update={"growth": growth(kept, member.target.node, now)})
     except Unanswered:
         return member
 

@@ -54,6 +54,22 @@ def test_memory_that_is_full_by_design_is_no_finding(given: dict[str, Any]) -> N
     assert ids(growth=1e6, **given) == []
 
 
+def test_the_growth_of_hours_counts_for_more_than_that_of_seconds_unless_it_is_nearly_over() -> None:
+    def filling(bytes_: float) -> dict[str, Any]:
+        memory = {"used_memory": 400 * MIB, "maxmemory": 1000 * MIB, "maxmemory_policy": "noeviction",
+                  "maxmemory_used_share": 0.4, "used_memory.delta": bytes_, "used_memory_dataset.delta": bytes_,
+                  "window_seconds": 2.0}  # fmt: skip
+        return {"memory": memory, "keyspace": {"keys.delta": 10}}
+
+    hours = 600 * MIB / (6 * 3600)
+    burst = filling(0.5 * MIB)
+    assert said(**burst) == "memory full in 40 min at this rate"
+    assert said(growth=hours, **burst) == "memory full in 6 h at the rate of the last hours"
+    assert said(growth=-5.0, **burst) == "", "for hours it hasn't grown"
+    flood = filling(5 * MIB)
+    assert said(growth=hours, **flood) == said(**flood) == "memory full in 4 min at this rate"
+
+
 def test_the_growth_of_hours_tells_days_ahead() -> None:
     memory = {"maxmemory": 1000 * MIB, "used_memory": 400 * MIB, "maxmemory_used_share": 0.4}
     memory["maxmemory_policy"] = "noeviction"  # type: ignore[assignment]

@@ -168,3 +168,23 @@ async def test_growth_over_hours_is_a_finding_without_a_prometheus(kind: ServerK
         (found,) = [one for one in line.preventive if one.id == "memory-fills-up"]
         assert line.level == "preventive" and found.seconds and 3 * 3600 < found.seconds < 48 * 3600
         assert 'rediagnose_preventive_finding_seconds{finding="memory-fills-up"' in metrics_text(store)
+
+
+async def test_check_uses_what_serve_knows_of_hours_on_this_machine(kind: ServerKind, tmp_path: Path) -> None:
+    folder = tmp_path / "rediagnose"
+    folder.mkdir()
+    store, clock = Store(folder / "watch.db"), OtherTime()
+    async with running(kind, maxmemory="40mb", maxmemory_policy="noeviction") as server:
+        wire = await dial(server.url)
+        for hour in (5, 4, 3, 2, 1, 0):
+            clock.ago = 3600.0 * hour
+            for number in range(400):
+                await wire.ask("SET", f"{hour}:{number}", "x" * 4000)
+            await watch_once([member(server.url)], store, clock)
+        await wire.close()
+        given = ("check", server.url, "--window", "0.5", "--format", "json", "--fail-on", "preventive")
+        known = await rediagnose(*given, XDG_STATE_HOME=str(tmp_path))
+        unknown = await rediagnose(*given, XDG_STATE_HOME=str(tmp_path / "elsewhere"))
+    found = [one["what"] for one in json.loads(known.out)["targets"][0]["preventive"]]
+    assert any("at the rate of the last hours" in one for one in found), known.out
+    assert "last hours" not in unknown.out
