@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import signal
 import socket
@@ -19,6 +20,7 @@ from agent.web.access.guarded import guarded
 from agent.web.app import app
 from agent.web.webhooks import routes as webhooks
 from tools.clock import SystemClock
+from tools.connection.target import address
 from tools.errors import UsageError
 from tools.settings.file import load_settings
 from tools.text import one_line
@@ -93,19 +95,21 @@ def _listening(where: str) -> socket.socket:
     host = host.strip("[]") or "127.0.0.1"
     if not (port.isascii() and port.isdigit() and int(port) < 65536):
         raise UsageError(f"--listen {where!r}: give HOST:PORT, such as 127.0.0.1:8379")
-    address = "127.0.0.1" if host == "localhost" else host
+    given = "127.0.0.1" if host == "localhost" else host
     try:
-        ipaddress.ip_address(address)
+        ipaddress.ip_address(given)
     except ValueError:
         raise UsageError(f"--listen {where!r}: give an address such as 127.0.0.1 or 0.0.0.0, not a name") from None
-    listening = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    listening = socket.socket(socket.AF_INET6 if ":" in given else socket.AF_INET)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((address, int(port)))
+        listening.bind((given, int(port)))
         listening.listen(512)
     except OSError as error:
         listening.close()
-        raise UsageError(f"--listen {where}: {error.strerror}; give another address") from None
+        free = f"; it may be serving already, and --listen {address(given, 0)} takes a free port"
+        remedy = free if error.errno == errno.EADDRINUSE else "; give another address"
+        raise UsageError(f"--listen {where}: {error.strerror}{remedy}") from None
     return listening
 
 

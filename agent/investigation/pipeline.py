@@ -10,7 +10,7 @@ from agent.investigation.investigation import Investigation
 from agent.investigation.model_settings import ModelSettings
 from agent.investigation.sources import Options, Sources
 from agent.runbooks.library import Library
-from agent.tracing.listener import Listen, untraced
+from agent.tracing.listener import Listen, Part, untraced
 from tools.clock import Clock
 from tools.connection.target import Target
 
@@ -31,10 +31,11 @@ class Setup:
     listen: Listen = untraced
     """Who else receives its events."""
 
-    def investigation(self, clock: Clock, emit: Emit) -> Investigation:
-        """An investigation that hasn't begun yet. Raises `UsageError` if it can't be recorded."""
+    def investigation(self, clock: Clock, emit: Emit, part: Part | None = None) -> Investigation:
+        """An investigation that hasn't begun yet, perhaps as a part of an incident's trace. Raises `UsageError` if it
+        can't be recorded."""
         return Investigation(
-            self.target, self.symptom, self.library, clock, self.listen(emit), self.options, self.sources
+            self.target, self.symptom, self.library, clock, self.listen(emit, part), self.options, self.sources
         )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from agent.service.questions import Asked, Said, claim, finish
 from agent.service.rows import data
 from agent.service.store import Store
 from agent.service.stream import Stream
+from agent.tracing.listener import Part
 from tools.errors import RediagnoseError, bug
 
 GRACE = 5.0
@@ -47,7 +48,7 @@ async def _by_model(store: Store, plant: Plant, asked: Asked) -> Said:
         raise RediagnoseError("none is configured for the process that works on it")
     stored = Stored(asked.answer, asked.turns, talk.library(), talk.model, talk.seconds)
     async with _Pieces(store, asked) as pieces, asyncio.timeout(talk.seconds + GRACE):
-        came = await ask_stored(stored, asked.text, plant.clock, plant.listen(pieces))
+        came = await ask_stored(stored, asked.text, plant.clock, plant.listen(pieces, Part(asked.incident.id)))
     return Said(
         came.reply.text, asked.about, came.reply.cited, by=talk.model.use.name, warnings=came.warnings, use=came.use
     )  # fmt: skip

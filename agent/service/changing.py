@@ -17,6 +17,7 @@ from agent.service.decided import Claimed, claim, finish, is_valid, log_change, 
 from agent.service.outages import is_outage, patiently
 from agent.service.plant import Plant
 from agent.service.store import Store
+from agent.tracing.listener import Part
 from tools.errors import GateError, Moved, RediagnoseError, Unanswered, Unlogged, bug
 from tools.gate.apply import as_new
 from tools.gate.current_value import current_value
@@ -37,7 +38,7 @@ async def change(store: Store, plant: Plant, number: int, executor: str) -> str:
     found = await asyncio.to_thread(claim, store, number, executor)
     if found is None:
         return "it was carried out before"
-    hear, step = plant.listen(_unheard), found.step
+    hear, step = plant.listen(_unheard, Part(found.incident)), found.step
     hear(StepChanged(step=step.model_copy(update={"state": "approved"}), detail=found.decision.verb))
     state: State | None = None
     try:
@@ -55,11 +56,11 @@ async def change(store: Store, plant: Plant, number: int, executor: str) -> str:
     return said
 
 
-def note_refusal(plant: Plant, step: Step, by: str) -> None:
+def note_refusal(plant: Plant, incident: str, step: Step, by: str) -> None:
     """Log that a person refused a step. Raises `GateError`."""
     entry = change_entry(plant.clock, "refused", recorded_change(step), user=by, channel=CHANNEL, step=step.id)
     audit_log(plant.audit)(entry)
-    plant.listen(_unheard)(StepChanged(step=step.model_copy(update={"state": "refused"}), detail=""))
+    plant.listen(_unheard, Part(incident))(StepChanged(step=step.model_copy(update={"state": "refused"}), detail=""))
 
 
 def _state_after(store: Store, found: Claimed) -> State | None:

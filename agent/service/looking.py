@@ -12,6 +12,7 @@ from agent.service.outages import is_outage, patiently
 from agent.service.plant import Plant
 from agent.service.store import Asked, Store
 from agent.service.stream import Stream
+from agent.tracing.listener import Part
 from tools.errors import RediagnoseError, Unlogged, bug
 
 GRACE = 5.0
@@ -59,7 +60,8 @@ async def _answer(store: Store, plant: Plant, asked: Asked) -> tuple[Diagnosis, 
     setup = plant.setup(target, asked.ticket, asked.symptom, file)
     async with Stream(store, work.incident) as stream:
         forbidden = ForbiddenLog(stream)
-        investigation = setup.investigation(plant.clock, forbidden)
+        part = Part(work.incident, first=work.round == 1)
+        investigation = setup.investigation(plant.clock, forbidden, part)
         try:
             try:
                 async with asyncio.timeout(setup.options.deadline + GRACE):

@@ -127,7 +127,7 @@ class DurableService:
             async with _later():
                 await self._engine.decide(taken.number, taken.target)
         else:
-            await asyncio.to_thread(note_refusal, self._plant, taken.step, decision.by)
+            await asyncio.to_thread(note_refusal, self._plant, incident, taken.step, decision.by)
 
     async def close(self, incident: str, by: str) -> None:
         await asyncio.to_thread(self.store.close, incident, by)

@@ -10,7 +10,9 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.trace import SpanContext
 
+from agent.tracing.identity import Ids, origin
 from agent.tracing.spans import Spans
 
 ENDS = 1.5
@@ -39,10 +41,14 @@ class Exporting:
         named = Resource.create()
         if named.attributes.get(SERVICE_NAME, "unknown_service").__str__().startswith("unknown_service"):
             named = named.merge(Resource({SERVICE_NAME: "rediagnose"}))
-        self._provider = TracerProvider(resource=named, shutdown_on_exit=False)
+        self._provider = TracerProvider(resource=named, shutdown_on_exit=False, id_generator=Ids())
         self._provider.add_span_processor(BatchSpanProcessor(self._watched, schedule_delay_millis=SEEN_WITHIN))
         self.tracer = self._provider.get_tracer("rediagnose")
         atexit.register(self.close)
+
+    def origin(self, incident: str) -> SpanContext:
+        """The identity of an incident's first span."""
+        return origin(incident, self._provider.sampler)
 
     def kept(self, spans: Spans) -> Spans:
         """Spans that are ended with the program if nothing else ends them."""

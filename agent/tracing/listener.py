@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
+from typing import NamedTuple, Protocol
 
 from agent.answer.events import Emit, Event
 from tools.text import one_line
@@ -12,12 +13,25 @@ ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 HTTP = "http/protobuf"
 EXTRA = "pip install 'rediagnose[otel]'"
-Listen = Callable[[Emit], Emit]
-"""Makes a receiver of one investigation's events that passes them on."""
 Say = Callable[[str], None]
 
 
-def untraced(emit: Emit) -> Emit:
+class Part(NamedTuple):
+    """What of an incident the events are: all its parts are one trace, whichever process and machine they are from."""
+
+    incident: str
+    first: bool = False
+    """Whether it's the first investigation, which the others belong to."""
+
+
+class Listen(Protocol):
+    """Makes a receiver of one investigation's events that passes them on."""
+
+    def __call__(self, emit: Emit, part: Part | None = None, /) -> Emit:
+        """Without a part they are a trace of their own."""
+
+
+def untraced(emit: Emit, part: Part | None = None, /) -> Emit:
     """Events just go on."""
     return emit
 
@@ -58,8 +72,10 @@ def listener(environ: Mapping[str, str], say: Say, *, lasting: bool = False) -> 
         say(f"no traces are sent: the OTEL_ variables can't be used ({type(error).__name__})")
         return untraced
 
-    def listen(emit: Emit) -> Emit:
-        spans: Spans | None = exporting.kept(Spans(exporting.tracer, content=content(environ)))
+    def listen(emit: Emit, part: Part | None = None, /) -> Emit:
+        origin = exporting.origin(part.incident) if part else None
+        made = Spans(exporting.tracer, content=content(environ), origin=origin, first=part is None or part.first)
+        spans: Spans | None = exporting.kept(made)
 
         def both(event: Event) -> None:
             nonlocal spans

@@ -4,7 +4,16 @@ import time
 from collections.abc import Callable
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    Tracer,
+    set_span_in_context,
+)
 
 from agent.answer.diagnosis import Diagnosis, ModelUse, Step
 from agent.answer.events import (
@@ -25,6 +34,7 @@ from agent.answer.events import (
 )
 from agent.tracing import genai
 from agent.tracing.genai import Attributes
+from agent.tracing.identity import being
 from tools.records import Reading
 from tools.toolbox import PendingCall
 
@@ -35,8 +45,16 @@ UNANSWERED = "unanswered"
 class Spans:
     """Makes spans of events. Those of one investigation, and of what is asked and changed later, are one trace."""
 
-    def __init__(self, tracer: Tracer, *, content: bool = False, now: Callable[[], int] = time.time_ns) -> None:
-        """`content` says whether what a model is sent and answers is included; `now` is in nanoseconds."""
+    def __init__(
+        self, tracer: Tracer, *, content: bool = False, now: Callable[[], int] = time.time_ns,
+        origin: SpanContext | None = None, first: bool = True,
+    ) -> None:  # fmt: skip
+        """`content` says whether what a model is sent and answers is included; `now` is in nanoseconds.
+
+        `origin` is the identity of an incident's first span: that of this investigation if it's the `first`, else what
+        the spans belong to.
+        """
+        self._origin, self._first = origin, first
         self._tracer, self._content, self._now = tracer, content, now
         self._root: Span | None = None
         self._question: Span | None = None
@@ -53,7 +71,8 @@ class Spans:
                 self.end()
                 self._model = event.model
                 about: Attributes = {"rediagnose.target": event.target, "rediagnose.model": event.model}
-                self._root = self._begun("investigate", about, Context())
+                with being(self._origin if self._first else None):
+                    self._root = self._begun("investigate", about, Context() if self._first else self._around())
             case Resumed():
                 self.end()
                 self._model = event.diagnosis.model.name
@@ -144,8 +163,12 @@ class Spans:
     ) -> Span:
         if context is None:
             parent = self._question or self._root
-            context = set_span_in_context(parent, Context()) if parent is not None else Context()
+            context = set_span_in_context(parent, Context()) if parent is not None else self._around()
         return self._tracer.start_span(name, context, kind, about, start_time=self._now())
+
+    def _around(self) -> Context:
+        """What belongs to an incident whose first span was made elsewhere."""
+        return set_span_in_context(NonRecordingSpan(self._origin), Context()) if self._origin else Context()
 
     def _ended(self, span: Span, about: Attributes | None = None, error: str | None = None) -> None:
         span.set_attributes(about or {})

@@ -7,6 +7,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import DEFAULT_ON, ParentBased, Sampler, TraceIdRatioBased
 
 from agent.answer.diagnosis import ModelUse
 from agent.answer.events import (
@@ -22,6 +23,7 @@ from agent.answer.events import (
     Started,
     StepChanged,
 )
+from agent.tracing.identity import Ids, origin
 from agent.tracing.spans import Spans
 from tests.stand_in import answer, step
 
@@ -29,11 +31,15 @@ STARTED = Started(target="redis://h:6379", symptom="slow", model="m", why_model=
 ANSWERED = Answered(diagnosis=answer())
 
 
-def made(events: Sequence[Event]) -> list[ReadableSpan]:
+def made(
+    events: Sequence[Event], incident: str = "", *, first: bool = True, sampler: Sampler = DEFAULT_ON
+) -> list[ReadableSpan]:
     """The finished spans of these events and of nothing after them."""
-    exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False, id_generator=Ids(), sampler=sampler)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    spans = Spans(provider.get_tracer("test"))
+    about = origin(incident, provider.sampler) if incident else None
+    spans = Spans(provider.get_tracer("test"), origin=about, first=first)
     for event in events:
         spans.hear(event)
     del spans
@@ -86,6 +92,34 @@ def test_a_refusal_is_an_outcome() -> None:
 def test_a_decision_outside_an_investigation_is_a_trace_of_its_own() -> None:
     (change,) = made([changed("approved"), changed("applied")])
     assert change.parent is None
+
+
+def test_all_of_an_incident_is_one_trace_whichever_process_makes_it() -> None:
+    turn = asked(1)
+    first = named(made([STARTED, ANSWERED], "i1"))["investigate"]
+    assert first.parent is None and first.context
+    later = [
+        *made([changed("approved"), changed("applied")], "i1", first=False),
+        *made([STARTED, ANSWERED], "i1", first=False),
+        *made([Question(text="why?"), *turn, Reply(text="so", cited=())], "i1", first=False),
+    ]
+    assert [one.name for one in later] == ["change", "investigate", "chat", "question"]
+    assert {one.context.trace_id for one in later if one.context} == {first.context.trace_id}
+    assert [one.parent.span_id for one in later if one.name != "chat" and one.parent] == [first.context.span_id] * 3
+    ids = [one.context.span_id for one in (first, *later) if one.context]
+    assert len(set(ids)) == len(ids)
+    (other,) = made([STARTED, ANSWERED], "i2")
+    assert other.context and other.context.trace_id != first.context.trace_id
+
+
+def test_an_incident_that_isnt_sampled_has_no_changes_in_the_air() -> None:
+    some = ParentBased(TraceIdRatioBased(0.5))
+    changes = [changed("approved"), changed("applied")]
+    seen = [
+        (len(made([STARTED, ANSWERED], id, sampler=some)), len(made(changes, id, first=False, sampler=some)))
+        for id in map(str, range(40))
+    ]
+    assert set(seen) == {(0, 0), (1, 1)}
 
 
 def test_what_nobody_ended_is_an_error() -> None:

@@ -7,10 +7,12 @@ const status = document.getElementById("status");
 const now = document.getElementById("now");
 const said = document.getElementById("said");
 const SETTLES_MS = 120;
+const RETRIES_MS = 5000;
 let timer = 0;
 let events = null;
 let last = live.dataset.after;
 let over = "over" in live.dataset;
+let lost = false;
 
 function trouble(words) {
   now.textContent = words;
@@ -48,8 +50,19 @@ function connect() {
     disconnect();
     soon();
   });
+  events.addEventListener("open", () => {
+    if (!lost) return;
+    lost = false;
+    now.textContent = "Looking";
+    soon();
+  });
   events.addEventListener("error", () => {
-    if (events?.readyState === EventSource.CLOSED) trouble("No longer connected; reload the page");
+    lost = true;
+    trouble("Not connected to the service at the moment; trying again");
+    if (events?.readyState !== EventSource.CLOSED) return;
+    // It was refused, as while the database is away; a browser doesn't try again then.
+    disconnect();
+    setTimeout(() => document.visibilityState === "visible" && connect(), RETRIES_MS);
   });
 }
 
