@@ -16,7 +16,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions
 from agent.service.database import Database
 from agent.service.journal import say, why
 from agent.service.leases import LASTS, Leases
-from agent.service.outages import is_outage
+from agent.service.outages import is_no_outage, is_outage
 from agent.service.store import Work
 from tools.errors import UsageError
 
@@ -79,7 +79,9 @@ class Engine:
             one.start()
 
     def _launch(self) -> None:
-        logging.getLogger("dbos").setLevel(logging.WARNING)
+        log = logging.getLogger("dbos")
+        log.setLevel(logging.WARNING)
+        log.addFilter(is_no_outage)
         url = self.database.url.set(drivername=self.database.url.get_backend_name())
         config: DBOSConfig = {
             "name": "rediagnose", "system_database_url": url.render_as_string(hide_password=False),

@@ -1,17 +1,20 @@
 """The database goes away and comes back: how that is recognised, and how work outlives it."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError, TimeoutError
 
 from agent.service.journal import why
+from tools.patterns import deferred
 
 P = ParamSpec("P")
 T = TypeVar("T")
 PAUSE = 1.0
 """Seconds between two attempts."""
+_OUTAGE = deferred(r"psycopg\.OperationalError|psycopg\.errors\.\w*Shutdown|closed the connection|connection failed")
 
 
 def is_outage(error: BaseException) -> bool:
@@ -19,6 +22,12 @@ def is_outage(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
     return isinstance(error, TimeoutError)
+
+
+def is_no_outage(record: logging.LogRecord) -> bool:
+    """Whether a line of the engine's is about anything else: of an outage it writes hundreds a second, with
+    tracebacks."""
+    return record.levelno > logging.WARNING or not _OUTAGE.search(record.getMessage())
 
 
 def reason(error: BaseException) -> str:

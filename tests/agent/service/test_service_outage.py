@@ -64,6 +64,7 @@ async def test_postgresql_dies_and_comes_back_under_a_running_service(place: Des
             for one in (served, worker):
                 lines = [line for line in one.said if "doesn't answer" in line]
                 assert len(lines) == 1 and sum("answers again" in line for line in one.said) == 1, one.said
+                assert all(line.startswith("rediagnose: ") for line in one.said), one.said
 
 
 async def test_a_change_is_made_once_whenever_the_database_dies_meanwhile(place: Desk) -> None:
