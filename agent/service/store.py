@@ -147,10 +147,15 @@ class Store:
     def begin(self, id: str, round: int) -> Asked | None:
         """What is asked in a round, which begins now; null if it's over or no longer wanted."""
         with self.database.writing() as connection:
-            row = connection.execute(select(incidents).where(incidents.c.id == id)).mappings().first()
-            if row is None or row["state"] not in WAITING or row["round"] != round:
+            # In one statement: another process may be storing the answer at this moment.
+            row = connection.execute(
+                update(incidents)
+                .where(incidents.c.id == id, incidents.c.round == round, incidents.c.state.in_(WAITING))
+                .values(state="looking")
+                .returning(incidents)
+            ).mappings().first()  # fmt: skip
+            if row is None:
                 return None
-            connection.execute(update(incidents).where(incidents.c.id == id).values(state="looking"))
             ticket = Ticket.model_validate_json(row["ticket"])
         return Asked(Work(id, round, row["target"]), ticket, row["symptom"], row["state"])
 

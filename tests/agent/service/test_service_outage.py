@@ -29,7 +29,7 @@ async def test_postgresql_dies_and_comes_back_under_a_running_service(place: Des
         place.database = database.url
         async with serving(Tracker()) as tracker, running(installed()[0]) as server:
             place.environ |= {"GITHUB_API_URL": tracker.url}
-            args = ("--model", "offline", "--window", "3", "--jobs", "2", "--lease", "4")
+            args = ("--model", "offline", "--window", "3", "--jobs", "2", "--lease", "8")
             served, worker = await place.serve(*args, state="one"), await place.work(*args, state="two")
             ids = [await served.opened(ticket=issue(one), target=f"{server.url}/{one}") for one in range(NUMBER)]
             async with asyncio.timeout(PATIENCE):
@@ -41,7 +41,7 @@ async def test_postgresql_dies_and_comes_back_under_a_running_service(place: Des
                 database.kill()
                 await _says_so(served)
                 # Longer than a lease: each process finds the other one's run out.
-                await asyncio.sleep(6)
+                await asyncio.sleep(10)
                 assert not heard.done()
                 database.start()
                 async with asyncio.timeout(PATIENCE):

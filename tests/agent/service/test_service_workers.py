@@ -11,9 +11,14 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import update
 
 from agent.service.database import Database
+from agent.service.records import Submission
 from agent.service.seen import DurableSeen
+from agent.service.store import Store
+from agent.service.tables import incidents
+from agent.tickets.ticket import Ticket
 from evals.endpoint import Move, Say, Status, endpoint
 from evals.lab.servers import installed, running
 from evals.said import Body
@@ -21,6 +26,7 @@ from tests.postgres import postgres
 from tests.served import DEAD, QUICK, Desk, Hook, Served, Tracker, desk, issue
 from tests.standins import serving
 from tests.webhooks import NOW
+from tools.clock import SystemClock
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1500)]
 SEVERAL, SOME = 24, 4
@@ -134,6 +140,27 @@ async def test_on_postgresql_a_question_is_answered_once_by_one_of_two(place: De
             assert len(asked) == len(said) == len({one["text"] for one in said})
             questions = [one for id in ids for one in place.events(id) if one["type"] == "question"]
             assert sorted(one["question"] for one in questions) == sorted(set(numbers))
+
+
+async def test_on_postgresql_what_another_one_answers_at_that_moment_isnt_begun_again() -> None:
+    with postgres() as url:
+        database = Database(url)
+        database.prepare()
+        store = Store(database, SystemClock())
+        asked = Submission(ticket=Ticket(source="text", title="slow"), key="a", by="somebody")
+        _, work = store.submit(asked, "orders", 100)
+        assert work and store.begin(work.incident, work.round)
+        with ThreadPoolExecutor(1) as pool:
+            with database.writing() as connection:
+                connection.execute(update(incidents).values(state="answered"))
+                begun = pool.submit(store.begin, work.incident, work.round)
+                with database.reading() as other:
+                    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                    while not (begun.done() or other.exec_driver_sql(waits).scalar()):
+                        await asyncio.sleep(0.05)
+            assert begun.result() is None
+        assert store.has_answered(work.incident, work.round)
+        database.close()
 
 
 async def test_on_postgresql_a_signed_request_is_taken_in_once(tmp_path: Path) -> None:
