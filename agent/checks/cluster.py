@@ -199,6 +199,9 @@ def hot_shard(view: View, limits: Limits) -> Found:
     """One primary does most of the work, by its commands and by its CPU."""
     others = [peer for peer in view.peers_with("cluster") if (peer.number("cluster", "my_slots") or 0) > 0]
     mine, cpu = view.number("info", "total_commands_processed.rate"), _at_work(view)
+    if mine is not None:
+        # A message has no key, and any node takes it.
+        mine -= (view.number("commandstats", "publish.calls.delta") or 0) / (view.number("info", "window_seconds") or 2)
     if not view.number("cluster", "my_slots") or not others or mine is None or cpu is None:
         return
     rates = [rate for peer in others if (rate := peer.number("info", "total_commands_processed.rate")) is not None]

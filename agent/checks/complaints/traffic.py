@@ -28,6 +28,10 @@ UNHEARD = re.compile(
     r"\b(?:messages?|events?|notifications?|updates?|subscri\w+|consumers?|pub/?sub|channels?)\b", re.IGNORECASE
 )
 """Words of people who miss published messages: elsewhere a message without a receiver is by design."""
+BROADCAST = 100
+"""Messages a second in a cluster from which their copies to all nodes are worth naming."""
+TRAFFIC = re.compile(r"\bnetwork|\bbandwidth|\btraffic|\bpub/?sub\b|\bcluster bus\b|\bpublish", re.IGNORECASE)
+"""Words of people who see what PUBLISH costs a cluster: elsewhere it is by design."""
 KEY_EVENTS = re.compile(
     r"__key(?:space|event)\S{0,64}|notify-keyspace-events|\bkey-?space[- ](?:notification|event)s?\b|"
     r"\b(?:key[- ])?(?:expir\w+|eviction|delet\w+) (?:event|notification|callback|listener|handler|message|hook)s?\b",
@@ -50,6 +54,7 @@ def clients(view: View, limits: Limits) -> Iterator[Complaint]:
     yield from _waiting_for_replicas(view)
     yield from _in_vain(view)
     yield from _unsent(view)
+    yield from _broadcast(view)
     if count := killed(view):
         by = sender(view, "client|kill")
         yield complaint(
@@ -113,6 +118,20 @@ def _in_vain(view: View) -> Iterator[Complaint]:
             " anything on this node: compare the server and the channel names on both sides",
             ("commandstats", "publish.calls.delta"), ("info", "pubsub_channels"),
         )  # fmt: skip
+
+
+def _broadcast(view: View) -> Iterator[Complaint]:
+    """PUBLISH in a cluster, which sends each message to all nodes, where a report is about that traffic."""
+    sent, window = view.number("commandstats", "publish.calls.delta") or 0, view.number("info", "window_seconds") or 2
+    nodes = view.number("cluster", "nodes") or 0
+    if sent < BROADCAST * window or nodes < 2 or not mention(TRAFFIC, view.symptom):
+        return
+    who = sender(view, "publish")
+    yield complaint(
+        f"{sent / window:.0f} messages a second are published here{f' by {who}' if who else ''}, and in a cluster "
+        f"PUBLISH passes each on to all {nodes:.0f} nodes; SPUBLISH stays within a shard",
+        ("commandstats", "publish.calls.delta"), ("cluster", "nodes"), ("info", "total_net_output_bytes.rate"),
+    )  # fmt: skip
 
 
 def _unsent(view: View) -> Iterator[Complaint]:

@@ -326,3 +326,21 @@ def test_messages_that_nobody_hears_are_told_to_who_misses_them() -> None:
 
     assert "nobody subscribes" in " ".join(told(sent, missed))
     assert told(sent, "Redis is slow") == told(heard, missed) == []
+
+
+@pytest.mark.parametrize(
+    ("symptom", "calls", "nodes", "says"),
+    [
+        ("the network of all nodes is saturated", 900, 6, True),
+        ("the network of all nodes is saturated", 90, 6, False),
+        ("the network of all nodes is saturated", 900, None, False),
+        ("logins fail", 900, 6, False),
+    ],
+)
+def test_a_message_that_a_cluster_passes_on_to_all_nodes(
+    symptom: str, calls: int, nodes: int | None, says: bool
+) -> None:
+    cluster: Extra = {"cluster": {"nodes": nodes, "cluster_state": "ok"}} if nodes else {}
+    given = {"commandstats": {"publish.calls.delta": calls}, "info": {"window_seconds": 2.0}, **cluster}
+    told = [one.what for one in complaints(seen(given, symptom), LIMITS)]
+    assert any("passes each on to all 6 nodes" in one for one in told) is says

@@ -591,6 +591,8 @@ CLUSTER: list[Row] = [
      beside({"commandstats": {"restore-asking.calls.delta": 1}})),
     ("open slots unread", open_slot, {"cluster": {"slots_migrating": 1}}, {}),
     ("hot", hot_shard, shard(400, CORE), {HOT: "sure"}, beside(shard(100, 0.1))),
+    ("where all are published", hot_shard,
+     {**shard(400, CORE), "commandstats": {"publish.calls.delta": 700}}, {}, beside(shard(100, 0.1))),
     ("hardly more commands", hot_shard, shard(399, CORE), {}, beside(shard(100, 0.1))),
     ("hardly more CPU", hot_shard, shard(400, CORE), {HOT: "hint"}, beside(shard(100, 0.101))),
     ("less than the least CPU", hot_shard, shard(400, CORE - 0.01), {HOT: "hint"}, beside(shard(100, 0.05))),
