@@ -341,6 +341,6 @@ def test_a_message_that_a_cluster_passes_on_to_all_nodes(
     symptom: str, calls: int, nodes: int | None, says: bool
 ) -> None:
     cluster: Extra = {"cluster": {"nodes": nodes, "cluster_state": "ok"}} if nodes else {}
-    given = {"commandstats": {"publish.calls.delta": calls}, "info": {"window_seconds": 2.0}, **cluster}
+    given: Extra = {"commandstats": {"publish.calls.delta": calls}, "info": {"window_seconds": 2.0}, **cluster}
     told = [one.what for one in complaints(seen(given, symptom), LIMITS)]
     assert any("passes each on to all 6 nodes" in one for one in told) is says
