@@ -40,6 +40,8 @@ _NOISE = deferred(
 """What redis-cli and kubectl print beside a reply."""
 _FAR, _FAR_CHARACTERS = 100, 64 * 1024
 """Lines and characters that a form may look ahead without anything coming of it."""
+_DULL = 10_000
+"""Lines that are remembered as being nothing by themselves: where a text repeats itself they aren't asked about again."""
 _QUOTED_LEAST = 3
 """Fields from which on lines that quote them count as understood."""
 Recogniser = Callable[[Lines, int, Prompt | None], Found | None]
@@ -167,8 +169,12 @@ def _found(lines: Lines, recognisers: Sequence[Recogniser]) -> Iterator[tuple[in
     elided = False
     heading: str | None = None
     barred: dict[Recogniser, int] = {}
+    dull: set[str] = set()
     while at < len(lines):
         line = lines[at]
+        if unknown is not None and above is None and line.text in dull and not line.program:
+            at += 1
+            continue
         if line.blank:
             if line.fence and unknown is not None:
                 yield unknown, at
@@ -196,7 +202,11 @@ def _found(lines: Lines, recognisers: Sequence[Recogniser]) -> Iterator[tuple[in
             elided = elided or not _NOISE.match(line.text)
             at += 1
         else:
-            heading = label(line.text) or heading
+            named = label(line.text)
+            heading = named or heading
+            alone = lines.furthest == at and above is None and all(at >= until for until in barred.values())
+            if alone and not named and len(dull) < _DULL:
+                dull.add(line.text)
             unknown, elided = at if unknown is None else unknown, False
             # What stands below a command and isn't known ends its output only where it was prose.
             above = above if above and above.mode else None
@@ -213,15 +223,19 @@ def _first(
     One that read on for long and found nothing isn't asked again within what it has read: else a paste of many such
     beginnings would take the square of its length.
     """
+    ahead = at
     for how in recognisers:
-        if at < barred.get(how, 0):
+        if barred and at < barred.get(how, 0):
             continue
         lines.furthest = at
         if (found := how(lines, at, above)) is not None:
             return found
-        far = min(lines.furthest, len(lines))
-        if far - at > _FAR or lines.start(far) - lines.start(at) > _FAR_CHARACTERS:
-            barred[how] = lines.furthest
+        if lines.furthest > at:
+            far = min(lines.furthest, len(lines))
+            if far - at > _FAR or lines.start(far) - lines.start(at) > _FAR_CHARACTERS:
+                barred[how] = lines.furthest
+            ahead = lines.furthest
+    lines.furthest = ahead
     return None
 
 

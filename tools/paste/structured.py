@@ -21,6 +21,11 @@ from tools.paste.texts import known
 _MOST_PYTHON = 128 * 1024
 """Characters of Python's notation: what is built of it takes a hundred times as much."""
 _FAILED = 4
+_DECODER = json.JSONDecoder()
+_JSON = re.compile(r"""\{\s*["}]|\[\s*["{\[\]\d.tfnNI-]""")
+"""How JSON's structures begin: a log's line begins with a bracket, too."""
+_WINDOW, _TOKEN = 4096, 16
+"""Characters that are tried first, and those at their end in which one of JSON's words may have been cut."""
 _MOST_NESTED = 500
 _MOST_INNER = 4 * 2**20
 """Characters of a text inside of a structure."""
@@ -51,7 +56,11 @@ class Structured:
     def __call__(self, lines: Lines, at: int, above: Prompt | None) -> Found | None:
         """What a structure that begins on this line consists of."""
         text = lines[at].text.lstrip()
-        if at < self._done or not text:
+        if at < self._done:
+            # Another line of this text may well begin one.
+            lines.furthest = max(lines.furthest, at + 1)
+            return None
+        if not text:
             return None
         if text[0] in "{[":
             return self._json(lines, at, above)
@@ -66,16 +75,16 @@ class Structured:
             self._budget = 4 * len(lines.text) + LONGEST
         if self._budget <= 0:
             return None
+        lines.furthest = max(lines.furthest, at + 1)
         begin = lines.start(at)
         begin += len(lines.text[begin : begin + 256]) - len(lines.text[begin : begin + 256].lstrip())
-        value, end = None, at + 1
-        try:
-            value, stop = json.JSONDecoder().raw_decode(lines.text, begin)
-            end = lines.line_of(stop - 1) + 1
-            self._budget -= (stop - begin) // 2
-        except (ValueError, RecursionError) as error:
-            self._budget -= getattr(error, "pos", begin + LONGEST) - begin + 64
+        value, size = _decoded(lines.text, begin)
+        if value is None:
+            self._budget -= size + 64
             value, end = self._cleaned(lines, at)
+        else:
+            self._budget -= size // 2
+            end = lines.line_of(begin + size - 1) + 1
         if value is None:
             return None
         pieces = list(self._pieces(value, end, above, 0))
@@ -156,6 +165,25 @@ class Structured:
         """The pieces of a text inside of a structure."""
         for found in self._inner(Lines(text[:_MOST_INNER])):
             yield found._replace(end=end)
+
+
+def _decoded(text: str, begin: int) -> tuple[Any, int]:
+    """The JSON that begins there, or None; and how many characters were read."""
+    if not _JSON.match(text, begin):
+        return None, 0
+    size = _WINDOW
+    while True:
+        # An error counts the lines before it: of all of the text, each would cost as much as that is long.
+        window = text[begin : begin + size]
+        try:
+            return _DECODER.raw_decode(window)
+        except json.JSONDecodeError as error:
+            whole = begin + size >= len(text)
+            if whole or not (error.msg.startswith("Unterminated") or error.pos > len(window) - _TOKEN):
+                return None, error.pos
+        except (ValueError, RecursionError):
+            return None, min(size, LONGEST)
+        size *= 8
 
 
 def _text(value: Any) -> Any:
