@@ -10,11 +10,11 @@ from tools.paste.found import ELIDED, Found, hidden, of_reply
 from tools.paste.headings import label
 from tools.paste.host_facts import host_facts
 from tools.paste.human import BEGINS, SCALAR, parse, scalar
-from tools.paste.kubernetes import KUBERNETES
+from tools.paste.kubernetes import KUBERNETES, describe
 from tools.paste.lines import Lines, moment
 from tools.paste.logs import LOGS
 from tools.paste.metrics import exposition
-from tools.paste.modes import MODES
+from tools.paste.modes import MODES, big_keys
 from tools.paste.pieces import Piece, Recognised, Stretch
 from tools.paste.prompts import Prompt, prompt
 from tools.paste.prose import LEAST, is_prose, prose
@@ -22,7 +22,7 @@ from tools.paste.raw import raw
 from tools.paste.replies import identified
 from tools.paste.services import Point, named, of_points, table
 from tools.paste.structured import Structured
-from tools.paste.texts import TEXTS, inline
+from tools.paste.texts import TEXTS, cluster_nodes, inline
 from tools.patterns import deferred
 from tools.text import one_line
 
@@ -41,7 +41,7 @@ _NOISE = deferred(
 _FAR, _FAR_CHARACTERS = 100, 64 * 1024
 """Lines and characters that a form may look ahead without anything coming of it."""
 _DULL = 10_000
-"""Lines that are remembered as being nothing by themselves: where a text repeats itself they aren't asked about again."""
+"""Lines that are remembered as being nothing by themselves: when they come again they aren't asked about."""
 _QUOTED_LEAST = 3
 """Fields from which on lines that quote them count as understood."""
 Recogniser = Callable[[Lines, int, Prompt | None], Found | None]
@@ -126,6 +126,10 @@ PLAIN: tuple[Recogniser, ...] = (
     config_file,
 )
 """The forms that are lines of text, the most certain first."""
+
+
+_NEVER_NUMBERS = frozenset((host_facts, exposition, config_file, big_keys, describe, *TEXTS)) - {cluster_nodes}
+"""Forms that no digit begins: a long list of anything is asked about the others only."""
 
 
 def recognise(text: str, source: str) -> Recognised:
@@ -224,7 +228,10 @@ def _first(
     beginnings would take the square of its length.
     """
     ahead = at
+    number = above is None and lines[at].text.lstrip()[:1].isdecimal()
     for how in recognisers:
+        if number and how in _NEVER_NUMBERS:
+            continue
         if barred and at < barred.get(how, 0):
             continue
         lines.furthest = at
@@ -253,16 +260,19 @@ def _quoted(lines: Lines, begin: int, end: int, source: str) -> Iterator[Piece]:
     """What prose quotes: fields of INFO as an INFO of a few fields, and a service's metrics."""
     fields: dict[str, str] = {}
     points: list[Point] = []
+    quoting: list[str] = []
     for at in range(begin, min(end, begin + 2000)):
         text = lines[at].text
         for name, value in inline(text).items():
             fields.setdefault(name, value)
-        points += named(text)
+        if found := named(text):
+            points += found
+            quoting.append(text)
     if fields:
         text = "".join(f"{name}:{value}\r\n" for name, value in fields.items())
-        found = Found(end, "info", text.replace("\r\n", "\n"), ("INFO",), text, cut=True)
-        yield _piece(lines, begin, found, source)
-    if points and (metrics := of_points(end, points, hidden(lines.texts(begin, min(end, begin + 200))))):
+        info = Found(end, "info", text.replace("\r\n", "\n"), ("INFO",), text, cut=True)
+        yield _piece(lines, begin, info, source)
+    if points and (metrics := of_points(end, points, hidden(quoting[:200]))):
         yield _piece(lines, begin, metrics._replace(cut=True), source)
 
 
