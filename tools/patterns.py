@@ -51,6 +51,8 @@ def _certain(pieces: Iterator[str]) -> tuple[str, ...]:
             parts[-1:] = [(parts[-1][0][:-1],), ("",)]
         elif first in _PLAIN:
             parts[-1] = (parts[-1][0] + piece,)
+        elif first == "\\" and not piece[1].isalnum():
+            parts[-1] = (parts[-1][0] + piece[1],)
         else:
             parts += [(), ("",)]
     found = [max(parts, key=lambda one: min(map(len, one), default=0)) for parts in alternatives]

@@ -33,6 +33,8 @@ APART = {
     "replication": SHOWN["replication"], "cluster": SHOWN["cluster"], "sentinel": SHOWN["sentinel"],
 }  # fmt: skip
 """Tools whose readings distinguish one node of a deployment from another, and the fields that do."""
+LESS = {"kernel_log": r"(?!oom_kill\.pids$).*"}
+"""What a line shows of tools of which a person is shown more."""
 HOPELESS: frozenset[str | None] = frozenset(("not-local", "unknown-command"))
 """Kinds of unavailability that another call wouldn't change."""
 LINE_MOST, READING_MOST, WORD_MOST, LEFT_MOST = 420, 4000, 90, 300
@@ -80,6 +82,7 @@ def digest(readings: Iterable[Reading], most: int, cited: Collection[str] = ()) 
 
 def _lines(readings: Sequence[Reading], cited: frozenset[str]) -> list[_Line]:
     newest = {(reading.node, reading.tool): reading.id for reading in readings}
+    whole: dict[str, list[_Line]] = {}
     nodes = list(dict.fromkeys(reading.node for reading in readings if reading.node is not None))
     lines = list[_Line]()
     hopeless = [one for one in readings if is_hopeless(one) and one.node is not None and one.id not in cited]
@@ -91,7 +94,14 @@ def _lines(readings: Sequence[Reading], cited: frozenset[str]) -> list[_Line]:
             first = node in (None, *nodes[:1])
             if kept and one not in hopeless and (first or one.tool in APART or _is_trouble(one) or one.id in cited):
                 apart = None if first or one.id in cited else APART.get(one.tool)
-                lines.append(_Line(node, one, _rank(one, cited, first=first), vital_line(one, apart)))
+                line = _Line(node, one, _rank(one, cited, first=first), vital_line(one, apart))
+                short = (
+                    alike(one, apart, other.reading) for other in whole.get(one.tool, ()) if other.rank <= line.rank
+                )
+                text = min((line.text, *filter(None, short)), key=len)
+                if text == line.text and not one.unavailable:
+                    whole.setdefault(one.tool, []).append(line)
+                lines.append(line._replace(text=text))
         lines += _folded(one for one in hopeless if one.node == node)
     return lines
 
@@ -140,18 +150,39 @@ def _is_trouble(reading: Reading) -> bool:
 
 def vital_line(reading: Reading, notable: str | None = None) -> str:
     """A reading in one line; `notable` are fields to show instead of its tool's most important ones."""
+    return _line_of(reading, first_fields(reading, notable), len(reading.values or {}))
+
+
+def alike(reading: Reading, notable: str | None, other: Reading) -> str | None:
+    """A reading in one line, apart from what is the same in another node's; None where that one has something else."""
+    told, values, known = first_fields(other), reading.values or {}, other.values or {}
+    if reading.unavailable or reading.said_by or not set(told) <= values.keys():
+        return None
+    whole = " ".join((f"{other.id} {other.tool}", *(f"{field}={literal(known[field])}" for field in told)))
+    if len(whole) > LINE_MOST:
+        # A line that was cut doesn't show what it would stand for.
+        return None
+    fields = list(dict.fromkeys((*first_fields(reading, notable), *told)))
+    new = [field for field in fields if field not in told or values[field] != known[field]]
+    shown = _line_of(reading, new, len(values) - len(told) + sum(field in told for field in new))
+    head = f"{reading.id} {reading.tool}"
+    return f"{head} as {other.id}{' but' if new else ''}{shown.removeprefix(head)}"
+
+
+def _line_of(reading: Reading, fields: Sequence[str], count: int) -> str:
+    """Fields of a reading in one line, and how many more of `count` there are."""
     head = f"{reading.id} {reading.tool}{_whose(reading)}"
     if reading.unavailable:
         head += f" unavailable={reading.unavailable.kind}"
     values = reading.values or {}
     parts, used = [], len(head)
-    for field in first_fields(reading, notable):
+    for field in fields:
         part = f"{field}={literal(values[field])}"
         if (used := used + len(part) + 1) > LINE_MOST:
             break
         parts.append(part)
-    rest = len(values) - len(parts)
-    return " ".join([head, *parts, *([f"+{rest}"] if rest else [])])
+    rest = count - len(parts)
+    return " ".join([head, *parts, *([f"+{rest}"] if rest > 0 else [])])
 
 
 def _whose(reading: Reading) -> str:
@@ -163,7 +194,7 @@ def first_fields(reading: Reading, shown: str | None = None) -> list[str]:
     values = {field: value for field, value in (reading.values or {}).items() if value is not None}
     alarms = () if reading.tool == "latencystats" else values.items()
     alarming = [field for field, value in alarms if value and ALARMING.fullmatch(field)]
-    notable = re.compile(shown or SHOWN.get(reading.tool, ".*"))
+    notable = re.compile(shown or LESS.get(reading.tool) or SHOWN.get(reading.tool, ".*"))
     return [*alarming, *(field for field in values if field not in alarming and notable.fullmatch(field))]
 
 

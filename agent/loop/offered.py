@@ -93,7 +93,7 @@ def _pointless(readings: Sequence[Reading]) -> set[str]:
     if shape.alone(readings) or not shape.no_cluster(readings):
         # There is no balancer in front of a lone primary, or of nodes that clients distinguish.
         pointless |= {"same_server"} - read if shape.has_read(readings, "info") else set()
-    if shape.all_prompt(readings):
+    if shape.none_silent(readings):
         pointless |= {"ping", "silence", "script"} - read
     if shape.no_keys(readings):
         pointless |= {"big_keys", "prefixes", "lists", "streams"} - read

@@ -49,6 +49,12 @@ def all_prompt(readings: Sequence[Reading]) -> bool:
     return all(asked) and all(kinds(of) == {None} for of in asked) and not kinds(readings) & SILENT
 
 
+def none_silent(readings: Sequence[Reading]) -> bool:
+    """Whether every node was asked for PINGs or refused at once, and no reading met with silence."""
+    asked = [of_tool(readings, tool) for tool in PROMPT]
+    return all(asked) and kinds(one for of in asked for one in of) <= {None, "refused"} and not kinds(readings) & SILENT
+
+
 def no_keys(readings: Sequence[Reading]) -> bool:
     """Whether every node that was asked is empty."""
     return _each(of_tool(readings, "keyspace"), ("keys",), {0})

@@ -29,6 +29,8 @@ AHEAD, BEHIND, TOLD = 300, 3000, 1500
 """Characters of a line before a certain text and behind it that are looked at, and those that are kept."""
 NEAR = 6000
 """Characters in which a trace's frames stand."""
+SIGN = 130
+"""Characters that a sign has at most."""
 LINE = 4000
 """Characters on either side up to which a line is one."""
 _SEEN = deferred(r"\[seen (\d{1,9}) times\]$")
@@ -145,12 +147,32 @@ class _Signs:
 
     def _stretch(self, number: int) -> list[tuple[int, str]]:
         if number not in self._by_stretch:
-            found = self._known.signs.finditer(self._text, number * NEAR, (number + 1) * NEAR)
-            self._by_stretch[number] = [(one.start(), self._name(str(one.lastgroup))) for one in found]
+            begin = number * NEAR
+            places: list[tuple[int, str]] = []
+            last = 0
+            for at, _, end, name in sorted(self._in(begin, begin + NEAR)):
+                if at >= last:
+                    places.append((at, name))
+                    last = end
+            self._by_stretch[number] = places
         return self._by_stretch[number]
 
-    def _name(self, group: str) -> str:
-        return group if group == FOREIGN else self._known.libraries[int(group[1:])]
+    def _in(self, begin: int, end: int) -> Iterator[tuple[int, int, int, str]]:
+        """Each sign that begins in a stretch: where, its place in the table, its end, whose it is."""
+        end = min(end, len(self._text))
+        for order, sign in enumerate(self._known.signs):
+            # To look for a plain text is far cheaper than to try some hundred signs at each letter.
+            for certain in sign.certain:
+                at = self._text.find(certain, begin, end + SIGN)
+                while at >= 0:
+                    after = at + len(certain)
+                    found = sign.match.search(self._text, max(begin, at - SIGN), after + SIGN)
+                    while found and found.end() <= at:
+                        found = sign.match.search(self._text, found.end(), after + SIGN)
+                    if found and found.start() < end:
+                        yield found.start(), order, found.end(), sign.library
+                        after = max(after, found.end())
+                    at = self._text.find(certain, after, end + SIGN)
 
 
 def _told(hits: list[_Hit]) -> list[_Hit]:

@@ -38,22 +38,30 @@ class Form(NamedTuple):
         return 0 if self.code else 3 if self.wraps else 1 if self.library else 2
 
 
+class Sign(NamedTuple):
+    """How a library's trace, or another system's, is known."""
+
+    library: str
+    """Whose it is; `FOREIGN` of all others."""
+    match: re.Pattern[str]
+    certain: tuple[str, ...]
+    """Texts of which one is in whatever matches."""
+
+
 class Table(NamedTuple):
     """All of it."""
 
     forms: tuple[Form, ...]
-    signs: re.Pattern[str]
-    """Whose trace it is: the name of the group that matched is `l` and the library's number, or `foreign`."""
-    libraries: tuple[str, ...]
+    signs: tuple[Sign, ...]
+    """Where two begin at one place, the first counts."""
 
 
 @cache
 def table() -> Table:
     """The table, read once."""
     data = tomllib.loads(FILE.read_text("utf-8"))
-    signs = [f"(?P<l{number}>{sign})" for number, sign in enumerate(data["libraries"].values())]
-    signs.append(f"(?P<{FOREIGN}>{data['foreign']['signs']})")
+    signs = (*data["libraries"].items(), (FOREIGN, data["foreign"]["signs"]))
     forms = tuple(
         Form(**{**one, "match": deferred(one["match"]), "certain": literals(one["match"])}) for one in data["errors"]
     )
-    return Table(forms, deferred("|".join(signs)), tuple(data["libraries"]))
+    return Table(forms, tuple(Sign(name, deferred(text), literals(text)) for name, text in signs))

@@ -101,7 +101,7 @@ def _may_name(word: str) -> bool:
 
 def _is_ip(word: str) -> bool:
     # Most words are none, and asking costs more than looking.
-    if not (word[:1].isdecimal() or ":" in word):
+    if not ("." in word or ":" in word) or not (word[:1].isdecimal() or ":" in word):
         return False
     try:
         ipaddress.ip_address(word)

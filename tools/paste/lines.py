@@ -10,8 +10,8 @@ from tools.text import printable
 
 LONGEST = 64 * 1024
 """Characters of a line that are looked at."""
-_KEPT = 4096
-"""Lines that are kept clean at a time: a paste may have a million."""
+_KEPT, _SHORT = 4096, 80
+"""Lines that are kept clean at a time: a paste may have a million; and how long one is of which there may be many."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\u200b-\u200f\u2028\u2029\u202a-\u202e\u2060]")
 _QUOTE = re.compile(r"\s{0,3}(?:(?!>>> ')>[ ]?)+(?!=)")
 """A mail's or Markdown's quotation marks; a server shows a line of its configuration behind three of them."""
@@ -83,6 +83,8 @@ class Lines:
             at = text.find("\n", at + 1)
         self._starts.append(len(text) + 1)
         self._clean: dict[int, Line] = {}
+        self._alike: dict[str, Line] = {}
+        """Clean lines by what they were, where their neighbours don't matter."""
         self.furthest = 0
         """The last line that was looked at since somebody put this back."""
 
@@ -122,8 +124,7 @@ class Lines:
         begin = self._starts[at]
         return self.text[begin : min(self._starts[at + 1] - 1, begin + LONGEST)]
 
-    def _unquoted(self, at: int) -> str:
-        line = self._raw(at)
+    def _unquoted(self, line: str) -> str:
         if line.endswith("\r"):
             line = line[:-1]
         if _CONTROL.search(line):
@@ -138,31 +139,45 @@ class Lines:
         return line
 
     def _number(self, at: int) -> int | None:
-        found = _NUMBER.match(self._unquoted(at)) if 0 <= at < len(self) else None
+        found = _NUMBER.match(self._unquoted(self._raw(at))) if 0 <= at < len(self) else None
         return int(found["number"]) if found else None
 
     def _cleaned(self, at: int) -> Line:
-        line = self._unquoted(at)
+        raw = self._raw(at)
+        if found := self._alike.get(raw):
+            return found
+        line = self._unquoted(raw)
         head = line.lstrip()[:1]
-        if head.isdigit() and (found := _NUMBER.match(line)):
-            number = int(found["number"])
-            if number + 1 == self._number(at + 1) or number - 1 == self._number(at - 1):
-                line = line[found.end() :]
-                head = line.lstrip()[:1]
-        if head and head in "`~{<[" and (found := _FENCE.match(line)):
-            line = line[found.end() :]
-            if not line.strip() or line.strip().isalnum():
+        alone = not head.isdigit()
+        if not alone and (number := _NUMBER.match(line)):
+            value = int(number["number"])
+            if value + 1 == self._number(at + 1) or value - 1 == self._number(at - 1):
+                line = line[number.end() :]
+        clean = _unwrapped(line)
+        if alone and len(raw) <= _SHORT and len(self._alike) < _KEPT:
+            self._alike[raw] = clean
+        return clean
+
+
+def _unwrapped(line: str) -> Line:
+    """A line without fences and shippers' prefixes."""
+    head = line.lstrip()[:1]
+    if head and head in "`~{<[" and (fence := _FENCE.match(line)):
+        line = line[fence.end() :]
+        if not line.strip() or line.strip().isalnum():
+            return END
+    stamp = program = ""
+    if head == "{" and line.rstrip().endswith("}") and any(name in line for name in _STRUCTURED):
+        line, stamp = _of_json(line)
+    if found := _SHIPPED.match(line):
+        prefixed = found["iso"] or found["syslog"] or ""
+        if prefixed or (found.end() and not found["program"]):
+            line, stamp, program = line[found.end() :], prefixed or stamp, found["program"] or ""
+            if line[:1] in ("`", "~") and _FENCE.fullmatch(line):
                 return END
-        if line.endswith(("```", "</pre>", "</code>", "{code}", "{noformat}")):
-            line = re.sub(r"\s{0,200}(?:`{3,20}|</pre>|</code>|\{code\}|\{noformat\})$", "", line)
-        stamp = program = ""
-        if head == "{" and line.rstrip().endswith("}") and any(name in line for name in _STRUCTURED):
-            line, stamp = _of_json(line)
-        if found := _SHIPPED.match(line):
-            prefixed = found["iso"] or found["syslog"] or ""
-            if prefixed or (found.end() and not found["program"]):
-                line, stamp, program = line[found.end() :], prefixed or stamp, found["program"] or ""
-        return Line(line.expandtabs().rstrip(), stamp=stamp, program=program)
+    if line.endswith(("```", "</pre>", "</code>", "{code}", "{noformat}")):
+        line = re.sub(r"\s{0,200}(?:`{3,20}|</pre>|</code>|\{code\}|\{noformat\})$", "", line)
+    return Line(line.expandtabs().rstrip(), stamp=stamp, program=program)
 
 
 def _of_json(line: str) -> tuple[str, str]:

@@ -10,11 +10,11 @@ from tools.paste.found import ELIDED, Found, hidden, of_reply
 from tools.paste.headings import label
 from tools.paste.host_facts import host_facts
 from tools.paste.human import BEGINS, SCALAR, parse, scalar
-from tools.paste.kubernetes import KUBERNETES
+from tools.paste.kubernetes import KUBERNETES, describe
 from tools.paste.lines import Lines, moment
 from tools.paste.logs import LOGS
 from tools.paste.metrics import exposition
-from tools.paste.modes import MODES
+from tools.paste.modes import MODES, big_keys
 from tools.paste.pieces import Piece, Recognised, Stretch
 from tools.paste.prompts import Prompt, prompt
 from tools.paste.prose import LEAST, is_prose, prose
@@ -22,7 +22,7 @@ from tools.paste.raw import raw
 from tools.paste.replies import identified
 from tools.paste.services import Point, named, of_points, table
 from tools.paste.structured import Structured
-from tools.paste.texts import TEXTS, inline
+from tools.paste.texts import TEXTS, cluster_nodes, inline
 from tools.patterns import deferred
 from tools.text import one_line
 
@@ -40,6 +40,8 @@ _NOISE = deferred(
 """What redis-cli and kubectl print beside a reply."""
 _FAR, _FAR_CHARACTERS = 100, 64 * 1024
 """Lines and characters that a form may look ahead without anything coming of it."""
+_DULL = 10_000
+"""Lines that are remembered as being nothing by themselves: when they come again they aren't asked about."""
 _QUOTED_LEAST = 3
 """Fields from which on lines that quote them count as understood."""
 Recogniser = Callable[[Lines, int, Prompt | None], Found | None]
@@ -126,6 +128,10 @@ PLAIN: tuple[Recogniser, ...] = (
 """The forms that are lines of text, the most certain first."""
 
 
+_NEVER_NUMBERS = frozenset((host_facts, exposition, config_file, big_keys, describe, *TEXTS)) - {cluster_nodes}
+"""Forms that no digit begins: a long list of anything is asked about the others only."""
+
+
 def recognise(text: str, source: str) -> Recognised:
     """The pieces of a text, and what of it couldn't be recognised."""
     lines = Lines(text)
@@ -167,8 +173,12 @@ def _found(lines: Lines, recognisers: Sequence[Recogniser]) -> Iterator[tuple[in
     elided = False
     heading: str | None = None
     barred: dict[Recogniser, int] = {}
+    dull: set[str] = set()
     while at < len(lines):
         line = lines[at]
+        if unknown is not None and above is None and line.text in dull and not line.program:
+            at += 1
+            continue
         if line.blank:
             if line.fence and unknown is not None:
                 yield unknown, at
@@ -196,7 +206,11 @@ def _found(lines: Lines, recognisers: Sequence[Recogniser]) -> Iterator[tuple[in
             elided = elided or not _NOISE.match(line.text)
             at += 1
         else:
-            heading = label(line.text) or heading
+            named = label(line.text)
+            heading = named or heading
+            alone = lines.furthest == at and above is None and all(at >= until for until in barred.values())
+            if alone and not named and len(dull) < _DULL:
+                dull.add(line.text)
             unknown, elided = at if unknown is None else unknown, False
             # What stands below a command and isn't known ends its output only where it was prose.
             above = above if above and above.mode else None
@@ -213,15 +227,22 @@ def _first(
     One that read on for long and found nothing isn't asked again within what it has read: else a paste of many such
     beginnings would take the square of its length.
     """
+    ahead = at
+    number = above is None and lines[at].text.lstrip()[:1].isdecimal()
     for how in recognisers:
-        if at < barred.get(how, 0):
+        if number and how in _NEVER_NUMBERS:
+            continue
+        if barred and at < barred.get(how, 0):
             continue
         lines.furthest = at
         if (found := how(lines, at, above)) is not None:
             return found
-        far = min(lines.furthest, len(lines))
-        if far - at > _FAR or lines.start(far) - lines.start(at) > _FAR_CHARACTERS:
-            barred[how] = lines.furthest
+        if lines.furthest > at:
+            far = min(lines.furthest, len(lines))
+            if far - at > _FAR or lines.start(far) - lines.start(at) > _FAR_CHARACTERS:
+                barred[how] = lines.furthest
+            ahead = lines.furthest
+    lines.furthest = ahead
     return None
 
 
@@ -239,16 +260,19 @@ def _quoted(lines: Lines, begin: int, end: int, source: str) -> Iterator[Piece]:
     """What prose quotes: fields of INFO as an INFO of a few fields, and a service's metrics."""
     fields: dict[str, str] = {}
     points: list[Point] = []
+    quoting: list[str] = []
     for at in range(begin, min(end, begin + 2000)):
         text = lines[at].text
         for name, value in inline(text).items():
             fields.setdefault(name, value)
-        points += named(text)
+        if found := named(text):
+            points += found
+            quoting.append(text)
     if fields:
         text = "".join(f"{name}:{value}\r\n" for name, value in fields.items())
-        found = Found(end, "info", text.replace("\r\n", "\n"), ("INFO",), text, cut=True)
-        yield _piece(lines, begin, found, source)
-    if points and (metrics := of_points(end, points, hidden(lines.texts(begin, min(end, begin + 200))))):
+        info = Found(end, "info", text.replace("\r\n", "\n"), ("INFO",), text, cut=True)
+        yield _piece(lines, begin, info, source)
+    if points and (metrics := of_points(end, points, hidden(quoting[:200]))):
         yield _piece(lines, begin, metrics._replace(cut=True), source)
 
 

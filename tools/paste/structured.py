@@ -4,35 +4,29 @@ import ast
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from tools.host.directives import DIRECTIVES
-from tools.paste.found import Found, of_reply, of_text, safe
+from tools.paste.exports import config_of, flat, info_of, of_prometheus, plain_text, slowlog_of
+from tools.paste.found import Found, of_reply
 from tools.paste.kubernetes import of_objects
 from tools.paste.lines import LONGEST, Lines
-from tools.paste.metrics import of_samples
 from tools.paste.prompts import Prompt
 from tools.paste.raw import raw
-from tools.paste.replies import Reply, identified
+from tools.paste.replies import identified
 from tools.paste.services import of_cloud
-from tools.paste.texts import known
 
 _MOST_PYTHON = 128 * 1024
 """Characters of Python's notation: what is built of it takes a hundred times as much."""
 _FAILED = 4
+_DECODER = json.JSONDecoder()
+_JSON = re.compile(r"""\{\s*["}]|\[\s*["{\[\]\d.tfnNI-]""")
+"""How JSON's structures begin: a log's line begins with a bracket, too."""
+_WINDOW, _TOKEN = 4096, 16
+"""Characters that are tried first, and those at their end in which one of JSON's words may have been cut."""
 _MOST_NESTED = 500
 _MOST_INNER = 4 * 2**20
 """Characters of a text inside of a structure."""
-_SLOWLOG_NAMES = (
-    ("id", "Id", "slowlog_id"),
-    ("start_time", "timestamp", "time", "unix_time", "Time", "startTime", "executed_at"),
-    ("duration", "duration_us", "durationUs", "execution_time", "executionTime", "exec_time", "Duration", "usec"),
-    ("command", "args", "arguments", "Args", "cmd", "Command"),
-    ("client_address", "source", "clientAddress", "client", "ClientAddr", "client_ip"),
-    ("client_name", "clientName", "ClientName", "name"),
-)
-"""What libraries and tools call the parts of SLOWLOG's entries."""
 
 
 Inner = Callable[[Lines], Iterable[Found]]
@@ -51,7 +45,11 @@ class Structured:
     def __call__(self, lines: Lines, at: int, above: Prompt | None) -> Found | None:
         """What a structure that begins on this line consists of."""
         text = lines[at].text.lstrip()
-        if at < self._done or not text:
+        if at < self._done:
+            # Another line of this text may well begin one.
+            lines.furthest = max(lines.furthest, at + 1)
+            return None
+        if not text:
             return None
         if text[0] in "{[":
             return self._json(lines, at, above)
@@ -66,16 +64,16 @@ class Structured:
             self._budget = 4 * len(lines.text) + LONGEST
         if self._budget <= 0:
             return None
+        lines.furthest = max(lines.furthest, at + 1)
         begin = lines.start(at)
         begin += len(lines.text[begin : begin + 256]) - len(lines.text[begin : begin + 256].lstrip())
-        value, end = None, at + 1
-        try:
-            value, stop = json.JSONDecoder().raw_decode(lines.text, begin)
-            end = lines.line_of(stop - 1) + 1
-            self._budget -= (stop - begin) // 2
-        except (ValueError, RecursionError) as error:
-            self._budget -= getattr(error, "pos", begin + LONGEST) - begin + 64
+        value, size = _decoded(lines.text, begin)
+        if value is None:
+            self._budget -= size + 64
             value, end = self._cleaned(lines, at)
+        else:
+            self._budget -= size // 2
+            end = lines.line_of(begin + size - 1) + 1
         if value is None:
             return None
         pieces = list(self._pieces(value, end, above, 0))
@@ -121,7 +119,7 @@ class Structured:
 
     def _pieces(self, value: Any, end: int, above: Prompt | None, depth: int) -> Iterator[Found]:
         """What a value is, or what is in it."""
-        value = _text(value)
+        value = plain_text(value)
         if depth > 6:
             return
         command = above.command if above and above.typed else None
@@ -131,18 +129,18 @@ class Structured:
             return
         if not isinstance(value, dict | list | tuple):
             return
-        if found := of_objects(end, value) or of_cloud(end, value) or _prometheus(end, value):
+        if found := of_objects(end, value) or of_cloud(end, value) or of_prometheus(end, value):
             yield found
             return
-        if isinstance(value, dict) and (found := _info(value, end, above)):
+        if isinstance(value, dict) and (found := info_of(value, end, above)):
             yield found
             return
-        rows = _slowlog(value) if isinstance(value, list | tuple) else None
+        rows = slowlog_of(value) if isinstance(value, list | tuple) else None
         reply = identified(rows, ("SLOWLOG", "GET")) if rows else None
         if reply is None:
-            flat = _flat(value)
-            reply = _config(value) if isinstance(value, dict) else None
-            reply = reply or identified(flat) or (identified(flat, command) if command and depth == 0 else None)
+            words = flat(value)
+            reply = config_of(value) if isinstance(value, dict) else None
+            reply = reply or identified(words) or (identified(words, command) if command and depth == 0 else None)
         if reply:
             yield of_reply(end, reply, above)
             return
@@ -158,114 +156,23 @@ class Structured:
             yield found._replace(end=end)
 
 
-def _text(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
-    return value
-
-
-def _flat(value: Any, depth: int = 0) -> Any:
-    """A value as RESP2 has it: names and values in turn, numbers whole or as text."""
-    value = _text(value)
-    if depth > 12:
-        return None
-    if isinstance(value, dict):
-        return [one for name, part in value.items() for one in (_text(name), _flat(part, depth + 1))]
-    if isinstance(value, list | tuple):
-        return [_flat(one, depth + 1) for one in value]
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, float):
-        return repr(value)
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return str(value)[:40]
-    return value if value is None or isinstance(value, int | str) else str(value)[:1024]
-
-
-def _info(value: Mapping[Any, Any], end: int, above: Prompt | None) -> Found | None:
-    """INFO as an object of its fields, or of its sections."""
-    fields: dict[str, str] = {}
-    for name, part in value.items():
-        if isinstance(part, dict) and (known(str(name)) or not any(known(str(one)) for one in part)):
-            if known(str(name)) and all(not isinstance(one, dict | list) for one in part.values()):
-                fields[str(name)] = ",".join(f"{one}={_shown(figure)}" for one, figure in part.items())
-        elif isinstance(part, dict):
-            fields |= {str(one): _shown(figure) for one, figure in part.items() if not isinstance(figure, dict | list)}
-        elif not isinstance(part, list | tuple):
-            fields[str(name)] = _shown(part)
-    names = [name for name in fields if known(name)]
-    if len(names) < 3 or 2 * len(names) < len(fields) or any("-" in name and name in DIRECTIVES for name in fields):
-        return None
-    lines = [safe(f"{name}:{figure}") for name, figure in fields.items() if re.fullmatch(r"[\w.|@:-]{1,128}", name)]
-    return of_text(end, ("INFO",), lines, False, above)
-
-
-def _shown(figure: Any) -> str:
-    figure = _text(figure)
-    if isinstance(figure, bool):
-        return str(int(figure))
-    return re.sub(r"[\r\n]+", " ", str(figure))[:2048] if figure is not None else ""
-
-
-def _config(value: Mapping[Any, Any]) -> Reply | None:
-    names = [str(_text(name)) for name in value]
-    if sum(name in DIRECTIVES for name in names) * 2 < len(names) or not names:
-        return None
-    if not any("-" in name for name in names) and len(names) < 2:
-        return None
-    pairs = [one for name, part in value.items() for one in (str(_text(name)), _shown(part))]
-    return identified(pairs, ("CONFIG", "GET"))
-
-
-def _slowlog(value: Any) -> list[Any] | None:
-    """SLOWLOG's entries as objects."""
-    rows: list[Any] = []
-    for one in value[:20_000]:
-        if not isinstance(one, dict):
-            return None
-        parts = [next((one[name] for name in names if name in one), None) for names in _SLOWLOG_NAMES]
-        number, when, took, words, address, name = map(_text, parts)
-        if isinstance(when, int | float) and when > 1e11:
-            when /= 1000
-        if not isinstance(when, int | float) or not isinstance(took, int | float) or words is None:
-            return None
-        if not (0 <= when < 1e11 and 0 <= took < 2**62):
-            return None
-        texts = (
-            words.split(" ")
-            if isinstance(words, str)
-            else [str(_text(word)) for word in words]
-            if isinstance(words, list | tuple)
-            else []
-        )
-        if not texts:
-            return None
-        rest = [address, name or ""] if isinstance(address, str) and isinstance(name or "", str) else []
-        rows.append([number if isinstance(number, int) else 0, int(when), int(took), texts[:128], *rest])
-    return rows
-
-
-def _prometheus(end: int, value: Any) -> Found | None:
-    """An answer of Prometheus' own interface."""
-    data = value.get("data", value) if isinstance(value, dict) else value
-    results = data.get("result") if isinstance(data, dict) else data
-    if not isinstance(results, list):
-        return None
-    samples = []
-    for one in results[:20_000]:
-        if not isinstance(one, dict) or not isinstance(one.get("metric"), dict):
-            return None
-        labels = {str(name): str(text)[:1024] for name, text in one["metric"].items()}
-        point = one.get("value") or (
-            one["values"][-1] if isinstance(one.get("values"), list) and one["values"] else None
-        )
-        if not isinstance(point, list) or len(point) != 2:
-            return None
+def _decoded(text: str, begin: int) -> tuple[Any, int]:
+    """The JSON that begins there, or None; and how many characters were read."""
+    if not _JSON.match(text, begin):
+        return None, 0
+    size = _WINDOW
+    while True:
+        # An error counts the lines before it: of all of the text, each would cost as much as that is long.
+        window = text[begin : begin + size]
         try:
-            samples.append((labels.pop("__name__", ""), labels, float(point[1]), float(point[0])))
-        except (TypeError, ValueError, OverflowError):
-            return None
-    return of_samples(end, [one for one in samples if one[0].startswith(("redis_", "valkey_"))], "")
+            return _DECODER.raw_decode(window)
+        except json.JSONDecodeError as error:
+            whole = begin + size >= len(text)
+            if whole or not (error.msg.startswith("Unterminated") or error.pos > len(window) - _TOKEN):
+                return None, error.pos
+        except (ValueError, RecursionError):
+            return None, min(size, LONGEST)
+        size *= 8
 
 
 def _csv(lines: Lines, at: int, above: Prompt | None) -> Found | None:

@@ -53,6 +53,29 @@ def test_each_node_is_told_from_the_others() -> None:
     assert shown.count(" info ") == 3 and shown.count(" third ") == 1
 
 
+def test_what_several_nodes_have_in_common_is_said_once() -> None:
+    state: Values = {"cluster_state": "ok", "slots_unserved": 0, "my_share": 0.3333, "nodes.fail": 0}
+    readings = [
+        read(1, "cluster", {**state, "x": 1}),
+        read(2, "cluster", {**state, "x": 2}, node="b:2"),
+        read(3, "cluster", {**state, "my_share": 0.3334, "x": 3}, node="c:3"),
+        read(4, "cluster", {"cluster_state": "fail"}, node="d:4"),
+        read(5, "cluster", gone=True, node="e:5"),
+    ]
+    lines = digest(readings, 9000).splitlines()
+    assert lines[3] == "r2 cluster as r1 +1"
+    assert lines[5] == "r3 cluster as r1 but my_share=0.3334 +1"
+    assert lines[7] == "r4 cluster cluster_state=fail", "it doesn't have what the first has"
+    assert lines[9] == "r5 cluster unavailable=timeout"
+
+
+def test_nothing_is_like_a_line_that_is_less_urgent() -> None:
+    """A line that may be left out can't stand for one that is cited."""
+    state: Values = {"cluster_state": "ok", "slots_unserved": 0, "my_share": 0.3333}
+    shown = digest([read(1, "cluster", state), read(2, "cluster", state, node="b:2")], 9000, cited={"r2"})
+    assert "r2 cluster cluster_state=ok" in shown
+
+
 def test_a_reading_that_a_finding_cites_is_shown_of_any_node() -> None:
     readings = looked_at("a:1", "b:2")
     cited = next(one.id for one in readings if (one.node, one.tool) == ("b:2", "third"))

@@ -89,7 +89,8 @@ def test_floods_and_long_lines_are_read_within_bounds() -> None:
 def test_each_form_is_looked_for_by_a_text_that_it_must_have() -> None:
     known = table()
     assert [one.name for one in known.forms if not one.certain] == []
-    assert {one.library for one in known.forms} - {""} <= set(known.libraries)
+    assert {one.library for one in known.forms} - {""} <= {sign.library for sign in known.signs}
+    assert [sign.library for sign in known.signs if not sign.certain] == []
 
 
 def test_no_error_is_hidden_by_the_first_question() -> None:

@@ -283,3 +283,20 @@ def test_damaged_pastes_are_survived(seed: int) -> None:
         name, text = damaged(TEXTS, random.Random(seed * 1000 + number))
         for piece in of(text):
             assert piece.source.startswith("paste:"), name
+
+
+@pytest.mark.parametrize("more", [0, 4000, 4080, 4096, 40_000, 400_000])
+def test_json_of_any_length_is_read_whole(more: int) -> None:
+    fields = {"redis_version": "7.2.4", "used_memory": 1024, "os": "x" * more, "connected_clients": 5}
+    piece = only(f"some text\n{json.dumps(fields)}\n")
+    assert piece.form == "info" and "connected_clients:5" in piece.text
+
+
+def test_a_line_that_was_nothing_may_begin_something_later() -> None:
+    text = "\n".join(("{", "  nothing", "{", '  "redis_version": "7.2.4", "used_memory": 1024, "role": "master"', "}"))
+    assert [piece.form for piece in of(text)] == ["info"]
+
+
+def test_a_fence_behind_a_containers_prefix_is_no_text() -> None:
+    text = "\n".join(f"[pod/redis-0/redis] {line}" for line in ("```", *INFO.replace("\r\n", "\n").split("\n"), "```"))
+    assert only(text).form == "info" and not recognise(text, "paste").unrecognised
