@@ -17,8 +17,8 @@ FOLDER = Path(__file__).resolve().parent.parent.parent / "prompts"
 FIRST_BYTES = 20_000
 """Limit in bytes of the first request, including its tools, if the minimal digest fits within it."""
 DIGEST_MOST, DIGEST_LEAST, FINDINGS_MOST, SYMPTOM_MOST = 4500, 2500, 1500, 1500
-FURTHER_MOST, FURTHER_LEAST, MOST_FURTHER = 700, 250, 8
-"""Most and least bytes of the digest per node after the first, and how many nodes count."""
+FURTHER_MOST, MOST_FURTHER = 700, 8
+"""Most bytes of the digest per node after the first, and how many nodes count."""
 
 
 class Prompt(Record):
@@ -53,7 +53,7 @@ def compose(
     room = FIRST_BYTES - request_size(empty.messages(), tools)
     # More nodes need more room.
     further = max(0, min(MOST_FURTHER, len({reading.node for reading in readings if reading.node}) - 1))
-    most = max(DIGEST_LEAST + FURTHER_LEAST * further, min(DIGEST_MOST + FURTHER_MOST * further, room))
+    most = max(DIGEST_LEAST, min(DIGEST_MOST + FURTHER_MOST * further, room))
     cited = {one.reading for cause in found for one in cause.evidence}
     return Prompt(system=system, first=template.substitute(parts, digest=_digest_of(readings, most, cited)).strip())
 
