@@ -14,6 +14,7 @@ from agent.investigation.sources import Options
 from agent.loop.run import offered_tools
 from agent.model.request import request_size
 from agent.runbooks.library import load
+from evals.bench.extras import extras
 from evals.bench.look import SYMPTOM
 from evals.bench.page import Page
 from evals.bench.records import Gate
@@ -53,7 +54,13 @@ async def start_up(kind: ServerKind, page: Page) -> None:
 
 
 async def packages(kind: ServerKind, page: Page) -> None:
-    """What the core install brings, by the pinned requirements."""
+    """What the core install brings, by the pinned requirements, and what each extra adds."""
+    for one in extras():
+        more = f"; not installed here: {', '.join(one.missing)}" if one.missing else ""
+        count = len(one.packages)
+        page.note(
+            f"extra {one.name}: {count} package{'s' * (count != 1)} more than the core, {one.bytes / 1e6:.1f} MB{more}"
+        )
     page.say("packages: a dry run of pip")
     gate = Gate(name="packages of a core install, this one among them", limit=PACKAGES_AT_MOST, exact=True)
     process = await asyncio.create_subprocess_exec(
