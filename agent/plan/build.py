@@ -55,10 +55,8 @@ async def build(
             await _add(drafts, remedy, cause, notes.avoid if notes else None, node, proposals, ref=ref, written=written)
     planned.ours |= {(one.change.node, one.change.args) for one in drafts if one.change}
     for proposal in proposed:
-        checks = _checks(library, proposal.change.args, ids)
-        reworded = proposal.model_copy(update={"why": _without_acts(proposal.why)})
         at = nodes.get(proposal.change.node, first)
-        drafts.append(Draft(step=_step(reworded, at, avoid=None, checks=checks), change=proposal.change))
+        drafts.append(Draft(step=step_of_proposal(proposal, at, library, ids), change=proposal.change))
     known = {step.id: step.action for step in before.steps} if before else {}
     said = await _said(actions, drafts, known, library, ids, first, proposals)
     arranged, left_out = ordered(drafts, said, _without_acts)
@@ -67,6 +65,13 @@ async def build(
         planned.add(draft)
     planned.dropped = [*left_out, *contradicting]
     return planned
+
+
+def step_of_proposal(proposal: Proposal, node: Node, library: Library, causes: Collection[str]) -> Step:
+    """The step, still without an id, of what isn't a runbook's remedy."""
+    checks = _checks(library, proposal.change.args, causes)
+    reworded = proposal.model_copy(update={"why": _without_acts(proposal.why)})
+    return _step(reworded, node, avoid=None, checks=checks)
 
 
 async def _said(

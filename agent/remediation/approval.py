@@ -54,6 +54,13 @@ class ApprovalRequest(Record):
         return [one_line(row) for row in rows]
 
 
+def answers(request: ApprovalRequest) -> tuple[str, ...]:
+    """The words that approve a request."""
+    if request.change.risk == "safe":
+        return ("y", "yes")
+    return ("yes",) if request.change.parameter is None else ("yes", request.change.parameter.lower())
+
+
 def _short(text: str) -> str:
     """What was read, in a line or two: a server's long value must not push the question off the screen."""
     return text if len(text) <= SHOWN_MOST else f"{text[:SHOWN_MOST]}… ({len(text)} characters)"

@@ -3,7 +3,7 @@
 import sys
 import termios
 
-from agent.remediation.approval import ApprovalRequest
+from agent.remediation.approval import ApprovalRequest, answers
 from agent.report.console import Console
 from tools.terminal import styled
 
@@ -29,13 +29,6 @@ class TerminalApprover:
         words = answers(request)
         verb = "Undo it" if request.takes_back else "Apply it"
         return (await _line(f"   {verb}? Type {' or '.join(words)}; anything else is no: ")).strip().lower() in words
-
-
-def answers(request: ApprovalRequest) -> tuple[str, ...]:
-    """The words that approve a request."""
-    if request.change.risk == "safe":
-        return ("y", "yes")
-    return ("yes",) if request.change.parameter is None else ("yes", request.change.parameter.lower())
 
 
 async def _line(question: str) -> str:

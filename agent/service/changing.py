@@ -16,6 +16,7 @@ from agent.remediation.site import reached
 from agent.service.decided import Claimed, claim, finish, is_valid, log_change, logged
 from agent.service.outages import is_outage, patiently
 from agent.service.plant import Plant
+from agent.service.records import Decision
 from agent.service.store import Store
 from agent.tracing.listener import Part
 from tools.errors import GateError, Moved, RediagnoseError, Unanswered, Unlogged, bug
@@ -25,7 +26,6 @@ from tools.gate.equality import equal_values
 from tools.gate.ledger import Entry, Ledger, Log, change_entry, changes_path, write_to_all
 from tools.gate.policy import Change
 
-CHANNEL = "service"
 _ENDED = "the service or its database ended in the middle of it"
 _CAME: dict[str, State] = {
     "applied": "applied", "unmeasured": "applied", "not-better": "applied", "worse": "applied", "verified": "verified",
@@ -56,9 +56,11 @@ async def change(store: Store, plant: Plant, number: int, executor: str) -> str:
     return said
 
 
-def note_refusal(plant: Plant, incident: str, step: Step, by: str) -> None:
+def note_refusal(plant: Plant, incident: str, step: Step, decision: Decision) -> None:
     """Log that a person refused a step. Raises `GateError`."""
-    entry = change_entry(plant.clock, "refused", recorded_change(step), user=by, channel=CHANNEL, step=step.id)
+    entry = change_entry(
+        plant.clock, "refused", recorded_change(step), user=decision.by, channel=decision.channel, step=step.id
+    )
     audit_log(plant.audit)(entry)
     plant.listen(_unheard, Part(incident))(StepChanged(step=step.model_copy(update={"state": "refused"}), detail=""))
 
@@ -96,7 +98,7 @@ async def _apply(store: Store, plant: Plant, found: Claimed) -> tuple[State, str
                 course(change_entry(plant.clock, "stopped", planned, why=why, step=step.id))
                 raise Moved(why)
             gate = site.gate()
-            approval = gate.approve(planned, by=found.decision.by, channel=CHANNEL, step=step.id)
+            approval = gate.approve(planned, by=found.decision.by, channel=found.decision.channel, step=step.id)
             outcome = await carry_out(site, gate, step, planned, approval)
     except Exception as error:
         course.close(str(error))
@@ -125,7 +127,7 @@ async def _take_back(store: Store, plant: Plant, found: Claimed) -> tuple[State,
             course(change_entry(plant.clock, "stopped", restored, why=why, step=step.id))
             raise Moved(why)
         gate = site.gate()
-        approval = gate.approve(restored, by=found.decision.by, channel=CHANNEL, step=step.id)
+        approval = gate.approve(restored, by=found.decision.by, channel=found.decision.channel, step=step.id)
         back = await roll_back(site, gate, restored, approval)
     return "rolled-back", f"{restored.parameter} was {back.read_before} and is {back.read_after} again"
 

@@ -95,6 +95,8 @@ class Decision(Record):
     before: str | None
     """The value read before, as it was shown."""
     by: str
+    channel: str = "service"
+    """Through what it was given, for the audit log."""
 
 
 class Feedback(Record):

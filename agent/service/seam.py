@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Collection
 from typing import Protocol
 
+from agent.answer.diagnosis import Step
 from agent.service.records import Decision, Feedback, Incident, NumberedEvent, Query, Submission, Submitted
 from tools.errors import RediagnoseError
 
@@ -29,6 +30,10 @@ class Service(Protocol):
 
     async def decide(self, incident: str, decision: Decision) -> None:
         """Hand over a person's decision; it's carried out later, once. Raises `NotSo`."""
+
+    async def propose(self, incident: str, action: str, node: str | None, why: str, by: str) -> Step:
+        """Add one change to the plan, classified like any proposal; it still has to be decided about. Raises `NotSo`,
+        and `Unanswered` if the value before it can't be read."""
 
     async def close(self, incident: str, by: str) -> None:
         """Close it; what waits for a decision is no longer offered. Raises `NotSo`."""

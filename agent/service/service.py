@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from agent.answer.diagnosis import Step
 from agent.service import decided, questions
 from agent.service.answering import answer
 from agent.service.changing import change, note_refusal
@@ -16,6 +17,7 @@ from agent.service.leases import LASTS
 from agent.service.looking import look
 from agent.service.outages import enduring, is_outage
 from agent.service.plant import Plant
+from agent.service.proposing import propose
 from agent.service.records import Decision, Feedback, Incident, NumberedEvent, Query, Submission, Submitted
 from agent.service.retention import DAY, Limits, clean
 from agent.service.seen import DurableSeen
@@ -127,7 +129,10 @@ class DurableService:
             async with _later():
                 await self._engine.decide(taken.number, taken.target)
         else:
-            await asyncio.to_thread(note_refusal, self._plant, incident, taken.step, decision.by)
+            await asyncio.to_thread(note_refusal, self._plant, incident, taken.step, decision)
+
+    async def propose(self, incident: str, action: str, node: str | None, why: str, by: str) -> Step:
+        return await propose(self.store, self._plant, incident, action, node, why, by)
 
     async def close(self, incident: str, by: str) -> None:
         await asyncio.to_thread(self.store.close, incident, by)

@@ -54,6 +54,14 @@ HARMLESS = ("name", "url", "match", "text")
 """Keys of a target that an untrusted file may have: it is then dialled, but sent no password."""
 
 
+class AssistantsTable(Table):
+    """What assistants may do with a target, beside looking at it."""
+
+    approve: bool = False
+    """Whether a person's answer to an assistant's own question approves a change. Nothing but the assistant's program
+    says that a person answered."""
+
+
 class TargetSettings(Table):
     """One target; empty for one the file doesn't name."""
 
@@ -79,6 +87,7 @@ class TargetSettings(Table):
     """Labels of a ticket that means this target: any of these tables, with any of the patterns for each label."""
     text: Annotated[tuple[str, ...], BeforeValidator(_patterns)] = ()
     """Words or phrases of a ticket that means this target: any of these."""
+    mcp: AssistantsTable = AssistantsTable()
     _target: Target | None = PrivateAttr(None)
 
     @model_validator(mode="after")
@@ -109,6 +118,11 @@ class TargetSettings(Table):
     def networks(self) -> tuple[Network, ...]:
         """Its `trust`; empty if the file itself isn't trusted."""
         return self.trust if self._trusted else ()
+
+    @property
+    def approved_by_assistants(self) -> bool:
+        """Its `mcp.approve`; false if the file itself isn't trusted."""
+        return self.mcp.approve and self._trusted
 
     @property
     def target(self) -> Target | None:

@@ -4,9 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agent.remediation.approval import SHOWN_MOST, ApprovalRequest, restoring
+from agent.remediation.approval import SHOWN_MOST, ApprovalRequest, answers, restoring
 from agent.remediation.course import Course
-from agent.remediation.terminal import answers
 from tools.clock import SystemClock
 from tools.errors import GateError, Unlogged
 from tools.gate.apply import Applied

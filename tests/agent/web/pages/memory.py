@@ -117,6 +117,9 @@ class Memory:
         self.decisions.append((incident, decision))
         self.note(incident, "decided", **decision.model_dump())
 
+    async def propose(self, incident: str, action: str, node: str | None, why: str, by: str) -> Step:
+        raise NotSo("nothing is proposed from the pages")
+
     async def close(self, incident: str, by: str) -> None:
         if self.kept[incident].state == "closed":
             raise NotSo("this incident is already closed")
